@@ -1,0 +1,44 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Each sets up all it needs.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test lint bench clean help
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "umwelten needs Python 3.11 or newer; try make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local]'
+	@touch $@
+
+$(VENV)/.tools: pyproject.toml $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group lint --group test --group oracles
+	@touch $@
+
+demo: $(STAMP) ## put the texts under examples/ through the embedded model; again: resumes and has nothing to do
+	@$(BIN)/umwelten models pull smollm2
+	$(BIN)/umwelten eval batch --id demo --resume \
+	  --prompt "Say in one sentence what this text is about." \
+	  --models local:smollm2 --directory examples --file-pattern "**/*.txt" --recursive \
+	  --max-concurrency 4 --max-tokens 48 --temperature 0 --seed 1
+
+test: $(VENV)/.tools ## the test suite
+	@$(BIN)/umwelten models pull smollm2
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.tools ## style, types, import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.tools ## the benchmarks, as tables
+	$(BIN)/python -m benchmarks.promised
+
+clean: ## remove what make installed
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

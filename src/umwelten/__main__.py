@@ -1,0 +1,6 @@
+"""`python -m umwelten`."""
+
+from umwelten.cli.app import main
+
+if __name__ == "__main__":
+    main()

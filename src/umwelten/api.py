@@ -1,0 +1,303 @@
+"""The composition root: from what a user wants to an evaluation that runs.
+
+Nothing here prints, exits or reads argv. Problems that the user must mend are `UmweltenError`s, raised
+before the first call; failures of calls are records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from umwelten.config import Settings, endpoint, price_overrides
+from umwelten.control.lane import Lane
+from umwelten.control.limit import Limit
+from umwelten.control.pool import Pool
+from umwelten.control.retry import RetryPolicy
+from umwelten.control.stop import CostCap
+from umwelten.engine import Engine, Naming, Result
+from umwelten.errors import InputError, UsageError
+from umwelten.events import Event, LaneView, Observer, RunFinished, RunStarted
+from umwelten.exchange import Exchange, Place
+from umwelten.inputs import file_hash, read
+from umwelten.local import LocalServers
+from umwelten.plan import Plan
+from umwelten.pricing import cost_nusd
+from umwelten.providers.catalog import WIRES
+from umwelten.providers.protocol import Endpoint, Vendor
+from umwelten.store import Store
+from umwelten.store.records import CallRecord, Spec
+from umwelten.transport import Transport
+from umwelten.types import Call, ModelRef, Part, Scanned, Usage
+from umwelten.wanted import Wanted, check_id, make_id
+
+AUTO_CEILING = 1000
+MAX_BYTES_IN_FLIGHT = 512 << 20
+
+
+class Evaluation:
+    """An evaluation that is ready to run: inputs found, keys there, store open. Close it.
+
+    Use `prepare`, then `run` once inside an event loop; `stop` may be called meanwhile.
+    """
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        settings: Settings,
+        store: Store,
+        plan: Plan,
+        places: dict[int, Place],
+        local: LocalServers,
+        vendors: Mapping[str, Vendor],
+    ) -> None:
+        self.wanted, self.store, self.plan, self.vendors = wanted, store, plan, vendors
+        self.folder = wanted.output_dir / store.spec.id
+        self._places, self._local = places, local
+        self._prices = price_overrides(settings)
+        self._engine: Engine | None = None
+        self._stop: tuple[str, bool, float] | None = None
+
+    @classmethod
+    def prepare(cls, wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor]) -> Evaluation:
+        """Check everything that can be checked without a call, and open the store.
+
+        Raises a `UmweltenError` for whatever the user must mend; then nothing is left behind.
+        """
+        if not wanted.prompt.strip():
+            raise UsageError(
+                "the prompt is empty", "Give it with --prompt TEXT, --prompt @FILE or --prompt -."
+            )
+        if wanted.id is not None:
+            check_id(wanted.id)
+        endpoints = {ref.provider: endpoint(vendors[ref.provider], settings) for ref in wanted.models}
+        plan = Plan(
+            prompt=wanted.prompt,
+            system=wanted.system,
+            parameters=wanted.parameters,
+            attachments=tuple(_attachment(path) for path in wanted.attach),
+        )
+        store = cls._open(wanted, plan)
+        local = LocalServers()
+        places = {
+            number: Place(
+                model=ref,
+                endpoint=endpoints[ref.provider],
+                wire=WIRES[endpoints[ref.provider].vendor.wire],
+                local=local if ref.provider == "local" else None,
+            )
+            for number, ref in store.models.items()
+        }
+        return cls(wanted, settings, store, plan, places, local, vendors)
+
+    @staticmethod
+    def _open(wanted: Wanted, plan: Plan) -> Store:
+        name = wanted.id or make_id(wanted.prompt, wanted.output_dir, today=time.strftime("%Y-%m-%d"))
+        spec = Spec(
+            id=name,
+            kind=wanted.kind,
+            prompt=wanted.prompt,
+            models=wanted.models,
+            system=wanted.system,
+            parameters=wanted.parameters,
+            attachments=tuple((label, digest) for label, digest, _ in plan.attachments),
+            repeats=wanted.repeats,
+        )
+        files = _peek(wanted.files() if wanted.files is not None else None)
+        folder = wanted.output_dir / name
+        fresh = not (folder / "evaluation.db").exists()
+        opener = {"new": Store.create, "resume": Store.resume, "overwrite": Store.overwrite}[wanted.mode]
+        store = opener(folder, spec)
+        try:
+            if files is None:
+                store.set_no_inputs()
+            else:
+                store.set_inputs(files, read_hash=file_hash)
+        except BaseException:
+            store.close()
+            if fresh:
+                # Nothing was asked yet: an id that holds nothing would only be in the way.
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return store
+
+    async def run(self, observers: Sequence[Observer] = ()) -> Result:
+        """Make all calls that are pending. Returns how it ended; the answers are in the store."""
+        wanted, store = self.wanted, self.store
+        loop = asyncio.get_running_loop()
+
+        def tell(event: Event) -> None:
+            for observer in observers:
+                observer(event)
+
+        counts = store.counts()
+        limit = None if wanted.max_concurrency == "auto" else wanted.max_concurrency
+        store.start_run(
+            {
+                "max_concurrency": wanted.max_concurrency,
+                "provider_concurrency": dict(wanted.provider_concurrency),
+                "timeout_s": wanted.timeout_s,
+                "retries": wanted.retries,
+                "stream": wanted.stream,
+            }
+        )
+        tell(
+            RunStarted(
+                id=store.spec.id,
+                total=counts.total,
+                done=counts.succeeded,
+                models=tuple(store.models.values()),
+                max_concurrency=limit,
+                at_unix=time.time(),
+            )
+        )
+        async with Transport(timeout_s=wanted.timeout_s) as transport:
+            ask = Exchange(
+                plan=self.plan,
+                places=self._places,
+                transport=transport,
+                price=self._price,
+                stream=wanted.stream,
+                notify=tell,
+            )
+            engine = self._engine = Engine(
+                pool=self._pool(limit),
+                source=store,
+                sink=store,
+                ask=ask,
+                naming=Naming(store.models, self._estimate),
+                observers=observers,
+                stream=wanted.stream,
+            )
+
+            def committed(records: Sequence[CallRecord]) -> None:
+                loop.call_soon_threadsafe(engine.committed, records)
+
+            store.on_commit(committed)
+            if self._stop is not None:
+                self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
+            try:
+                result = await engine.run()
+            finally:
+                await self._local.close()
+        await asyncio.to_thread(store.end_run, result.status, result.reason, result.peak_in_flight)
+        pending = store.counts().pending
+        tell(
+            RunFinished(
+                status=result.status,
+                reason=result.reason,
+                wall_s=result.wall_s,
+                pending=pending,
+                peak_in_flight=result.peak_in_flight,
+            )
+        )
+        return result
+
+    def stop(self, reason: str, *, interrupted: bool = False, grace_s: float = 10.0) -> None:
+        """Start no further call; those in flight have the grace to finish. From the loop's thread."""
+        if self._engine is None:
+            self._stop = (reason, interrupted, grace_s)
+        else:
+            self._engine.stop(reason, interrupted=interrupted, grace_s=grace_s)
+
+    def lanes(self) -> list[LaneView]:
+        """The lanes as they are now; empty before `run`."""
+        return self._engine.lanes() if self._engine is not None else []
+
+    def close(self) -> None:
+        """Flush and close the store. Again: does nothing."""
+        self.store.close()
+
+    # --- pieces ----------------------------------------------------------------------------
+
+    def _pool(self, limit: int | None) -> Pool:
+        lanes: dict[str, Lane] = {}
+        by_model: dict[int, Lane] = {}
+        for number, place in self._places.items():
+            name = lane_name(place)
+            if name not in lanes:
+                lanes[name] = self._lane(name, place, limit)
+            by_model[number] = lanes[name]
+        cap = self.wanted.max_cost_usd
+        return Pool(
+            by_model,
+            policy=RetryPolicy(retries=self.wanted.retries),
+            max_in_flight=limit,
+            group_caps=dict(self.wanted.provider_concurrency),
+            max_bytes=MAX_BYTES_IN_FLIGHT,
+            cap=CostCap(cap=None if cap is None else round(cap * 1e9)),
+        )
+
+    def _lane(self, name: str, place: Place, limit: int | None) -> Lane:
+        vendor = place.endpoint.vendor
+        low, high = vendor.recommended
+        host = vendor.scope == "host"
+        ceiling = self.wanted.provider_concurrency.get(vendor.name, limit or (high if host else AUTO_CEILING))
+        if vendor.name == "local":
+            ceiling = min(ceiling, self._local.slots)
+        start = ceiling if limit is not None else min(low, ceiling)
+        return Lane(name, vendor.name, Limit(float(start), ceiling, slow_start=limit is None), host=host)
+
+    def _price(self, usage: Usage, model: ModelRef) -> int | None:
+        return cost_nusd(usage, model, overrides=self._prices, at=time.time())
+
+    def _estimate(self, call: Call) -> int | None:
+        if self.wanted.max_cost_usd is None:
+            return None
+        size = call.input.size if call.input else 0
+        usage = Usage(
+            input_tokens=self.plan.input_tokens(size), output_tokens=self.wanted.parameters.max_tokens or 1024
+        )
+        return self._price(usage, self._places[call.model].model)
+
+
+def check(
+    wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor]
+) -> tuple[dict[str, Endpoint], Plan]:
+    """The endpoints by provider, and the plan. Raises a `UmweltenError` for what the user must mend."""
+    if not wanted.prompt.strip():
+        raise UsageError("the prompt is empty", "Give it with --prompt TEXT, --prompt @FILE or --prompt -.")
+    if wanted.id is not None:
+        check_id(wanted.id)
+    endpoints = {ref.provider: endpoint(vendors[ref.provider], settings) for ref in wanted.models}
+    plan = Plan(
+        prompt=wanted.prompt,
+        system=wanted.system,
+        parameters=wanted.parameters,
+        attachments=tuple(_attachment(path) for path in wanted.attach),
+    )
+    return endpoints, plan
+
+
+def lane_name(place: Place) -> str:
+    """What shares one rate limit: an account, an account's model, or a host."""
+    vendor = place.endpoint.vendor
+    if vendor.scope == "key+model":
+        return str(place.model)
+    if vendor.scope == "host":
+        return vendor.name if vendor.name == "local" else f"{vendor.name}@{_host(place.endpoint.base_url)}"
+    return vendor.name
+
+
+def _host(url: str) -> str:
+    return url.split("://", 1)[-1].split("/", 1)[0]
+
+
+def _attachment(path: Path) -> tuple[str, bytes, tuple[Part, ...]]:
+    try:
+        content = read(path, name=path.name)
+    except InputError as error:
+        raise InputError(f"--attach: {error.message}", error.hint) from None
+    return path.name, content.digest, content.parts
+
+
+def _peek(files: Iterator[Scanned] | None) -> Iterator[Scanned] | None:
+    """The same files, once the first is found: a scan that fails should fail before the store is made."""
+    if files is None:
+        return None
+    first = next(files, None)
+    return itertools.chain([] if first is None else [first], files)

@@ -1,0 +1,94 @@
+"""The command `umwelten`: the tree of commands, and how errors become messages and exit statuses."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from umwelten.about import __version__
+from umwelten.errors import UmweltenError
+
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is used: `--help` stays fast.
+
+    `lazy` maps a command's name to ("module:attribute", one line of help).
+    """
+
+    def __init__(
+        self, *args: object, lazy: dict[str, tuple[str, str]] | None = None, **kwargs: object
+    ) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.lazy = lazy or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the table."""
+        return [*self.lazy, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command itself, imported now."""
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self.lazy[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in `--help`, from the table alone."""
+        rows = [(name, text) for name, (_, text) in self.lazy.items()]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy={
+        "eval": (
+            "umwelten.cli.eval:group",
+            "Run prompts over models and files; list and report what came out.",
+        ),
+        "models": ("umwelten.cli.models:group", "See what the providers offer; fetch the embedded model."),
+    },
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, "-V", "--version", prog_name="umwelten")
+def cli() -> None:
+    """Run prompts against many language models and many files at the same time.
+
+    \b
+    One prompt to several models:
+      umwelten eval run -p "Explain tides" -m ollama:gemma3:12b,google:gemini-3.5-flash --concurrent
+    One prompt over the files of a directory:
+      umwelten eval batch -p "Summarise this" -m local:smollm2 --directory texts --file-pattern "*.txt"
+    """
+
+
+def main() -> None:
+    """Entry point: run the command line and exit with its status."""
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        status = stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except UmweltenError as error:
+        from umwelten.cli.progress.safe import safe
+
+        click.echo(f"Error: {safe(error.message)}", err=True)
+        if error.hint:
+            click.echo(safe(error.hint), err=True)
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        status = INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): nothing more to say to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,100 @@
+"""`umwelten eval`: run, batch, report, list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from umwelten.cli.options import shared
+
+
+@click.group("eval")
+def group() -> None:
+    """Run prompts over models and files; list and report what came out."""
+
+
+@group.command("run")
+@shared
+def run(**flags: Any) -> None:
+    """Send one prompt to every model, and print each one's answer.
+
+    \b
+    umwelten eval run -p "Explain tides in two sentences" -m local:smollm2
+    umwelten eval run -p @question.txt -m ollama:gemma3:12b,openai/gpt-4o -i tides --concurrent
+    """
+    from umwelten.cli.start import start
+
+    start("run", flags)
+
+
+@group.command("batch")
+@shared
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Directory whose files are the inputs.",
+)
+@click.option(
+    "--file-pattern", metavar="GLOB", help="Which files: *.jpg, *.{jpg,png}, **/*.txt.  [default: *]"
+)
+@click.option("--recursive", is_flag=True, help="Also the directories below.")
+@click.option(
+    "--files", metavar="LIST", multiple=True, help="These files, in place of a directory; paths and globs."
+)
+@click.option(
+    "--max-files", "--file-limit", "max_files", type=click.IntRange(1), help="Only the first N in path order."
+)
+def batch(**flags: Any) -> None:
+    """Send one prompt over every file of a directory to every model.
+
+    Each answer is kept in the evaluation's database and as a text file beside it.
+
+    \b
+    umwelten eval batch -p "Summarise this" -m local:smollm2 --directory texts --file-pattern "*.txt"
+    umwelten eval batch -p "What is shown?" -m google:gemini-3.5-flash -i scans --directory scans \\
+        --file-pattern "*.{jpg,png}" --max-concurrency 20 --resume
+    """
+    from umwelten.cli.start import start
+
+    start("batch", flags)
+
+
+def _output_dir(command: Any) -> Any:
+    return click.option(
+        "--output-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Where evaluations are kept.  [default: output, or UMWELTEN_OUTPUT_DIR]",
+    )(command)
+
+
+@group.command("report")
+@click.option("-i", "--id", "id_", required=True, metavar="ID", help="Which evaluation.")
+@click.option(
+    "-f",
+    "--format",
+    "format_",
+    type=click.Choice(["markdown", "json", "html", "csv"]),
+    default="markdown",
+    show_default=True,
+    help="html and csv are not yet built.",
+)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@_output_dir
+def report(**flags: Any) -> None:
+    """Report of an evaluation, from what is stored: needs no network and no keys."""
+    from umwelten.cli.reporting import report as print_report
+
+    print_report(**flags)
+
+
+@group.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+@_output_dir
+def list_(**flags: Any) -> None:
+    """The evaluations in the output directory, oldest first; the first column is the id."""
+    from umwelten.cli.reporting import list_evaluations
+
+    list_evaluations(**flags)

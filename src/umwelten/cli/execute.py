@@ -1,0 +1,144 @@
+"""Runs a prepared evaluation under the command line: progress, signals, summary, exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+
+from umwelten.api import Evaluation
+from umwelten.cli.answers import Answers
+from umwelten.cli.progress import Progress, make
+from umwelten.cli.summary import print_summary
+from umwelten.engine import Result
+from umwelten.events import Note, Observer, Tally
+from umwelten.report.render.json import render_json
+from umwelten.report.summary import summarize
+from umwelten.store import Reader
+from umwelten.types import Frozen
+
+GRACE_S = 10.0
+EXIT = {"complete": 0, "failed": 1, "stopped": 3, "interrupted": 130}
+
+
+class Look(Frozen):
+    """How a run shows itself."""
+
+    progress: str = "auto"
+    verbose: bool = False
+    debug: bool = False
+    as_json: bool = False
+
+
+def execute(evaluation: Evaluation, look: Look, notes: list[str]) -> int:
+    """Run to the end; returns the exit status. The store is closed whatever happens."""
+    tally = Tally()
+    progress = make(look.progress, stderr=sys.stderr, verbose=look.verbose, debug=look.debug, tally=tally)
+    observers: list[Observer] = [tally, progress]
+    answers = None
+    if evaluation.wanted.kind == "run" and not look.as_json:
+        # Before the progress: an answer stands above the line that says that it came.
+        answers = Answers(sys.stdout, hold=progress.hold)
+        observers.insert(1, answers)
+    for text in notes:
+        progress(Note(text=text))
+    try:
+        result = _run(evaluation, progress, observers)
+    finally:
+        progress.close()
+        evaluation.close()
+    if answers is not None:
+        answers.close()
+    summary = summarize(
+        tally, folder=str(evaluation.folder), resume=_resume_command(), vendors=evaluation.vendors
+    )
+    if not look.as_json or look.progress == "json":
+        print_summary(summary, stderr=sys.stderr, style=look.progress)
+    if look.as_json:
+        _print_json(evaluation)
+    return EXIT[result.status]
+
+
+def _run(evaluation: Evaluation, progress: Progress, observers: list[Observer]) -> Result:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+
+        async def main() -> Result:
+            with _signals(evaluation, progress):
+                progress.start(evaluation.lanes)
+                return await evaluation.run(observers)
+
+        return runner.run(main())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+class _signals(contextlib.AbstractContextManager[None]):  # noqa: N801 - used as a statement
+    """First SIGINT, SIGTERM or SIGHUP: finish what is in flight. Second: at once."""
+
+    def __init__(self, evaluation: Evaluation, progress: Progress) -> None:
+        self._evaluation, self._progress, self._count = evaluation, progress, 0
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None:
+                with contextlib.suppress(NotImplementedError):
+                    loop.add_signal_handler(number, self._came, name)
+
+    def __exit__(self, *error: object) -> None:
+        loop = asyncio.get_running_loop()
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None:
+                with contextlib.suppress(NotImplementedError):
+                    loop.remove_signal_handler(number)
+
+    def _came(self, name: str) -> None:
+        self._count += 1
+        if self._count == 1:
+            in_flight = sum(lane.in_flight for lane in self._evaluation.lanes())
+            again = "; Ctrl-C again ends at once" if name == "SIGINT" else ""
+            self._progress(
+                Note(
+                    text=f"{name}: no new calls; up to {GRACE_S:g} s for {in_flight} in flight{again}",
+                    level="warning",
+                )
+            )
+            self._evaluation.stop(f"interrupted by {name}", interrupted=True, grace_s=GRACE_S)
+        else:
+            self._evaluation.stop(f"interrupted by {name}", interrupted=True, grace_s=0)
+
+
+def _resume_command() -> str:
+    """This command line again, going on with what it left."""
+    words = [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite")]
+    return shlex.join(["umwelten", *words, "--resume"])
+
+
+def _print_json(evaluation: Evaluation) -> None:
+    reader = Reader.open(evaluation.folder)
+    try:
+        render_json(reader, sys.stdout)
+    finally:
+        reader.close()
+    sys.stdout.flush()
+
+
+def leave(status: int) -> None:
+    """End the process now: everything is stored, and tearing down the interpreter takes its time."""
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

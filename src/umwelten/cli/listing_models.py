@@ -1,0 +1,131 @@
+"""What the configured providers offer, asked of all of them at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import sys
+from collections.abc import Sequence
+
+import click
+import msgspec
+
+from umwelten.cli.progress.safe import one_line
+from umwelten.config import Settings, endpoint, vendors
+from umwelten.errors import ConfigError, UsageError
+from umwelten.local import LOCAL_MODELS
+from umwelten.providers.catalog import WIRES
+from umwelten.providers.protocol import Endpoint, ModelInfo
+from umwelten.transport import Transport
+from umwelten.types import Failure, Frozen
+
+MAX_PAGES = 50
+
+
+class Row(Frozen):
+    """A model as it is listed. Prices in USD per million tokens, `None` where the provider states none."""
+
+    model: str
+    provider: str
+    name: str | None
+    context_tokens: int | None
+    input_usd_per_mtok: float | None
+    output_usd_per_mtok: float | None
+
+
+def configured(settings: Settings, only: Sequence[str]) -> list[Endpoint]:
+    """The providers to ask: those named, else all that have what they need."""
+    known = vendors(settings)
+    for name in only:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise UsageError(
+                f"--provider: {name!r} is not a known provider",
+                f"Did you mean {near[0]}?" if near else f"Known are {', '.join(known)}.",
+            )
+    places = []
+    for name, vendor in known.items():
+        if only and name not in only:
+            continue
+        try:
+            places.append(endpoint(vendor, settings))
+        except ConfigError:
+            if only:
+                raise
+    return places
+
+
+async def fetch_all(
+    places: Sequence[Endpoint], timeout_s: float, *, named: bool
+) -> tuple[list[Row], list[str]]:
+    """All models, and a note for each provider that did not answer.
+
+    A server on this machine that is not running is no news unless it was `named`.
+    """
+    async with Transport(timeout_s=timeout_s) as transport:
+        lists = await asyncio.gather(*(_fetch(place, transport) for place in places))
+    rows: list[Row] = []
+    notes: list[str] = []
+    for place, found in zip(places, lists, strict=True):
+        if not isinstance(found, Failure):
+            rows.extend(_row(place.vendor.name, info) for info in found)
+        elif named or found.code != "refused" or place.vendor.scope != "host":
+            notes.append(f"{place.vendor.name}: {found.message}")
+    return rows, notes
+
+
+async def _fetch(place: Endpoint, transport: Transport) -> list[ModelInfo] | Failure:
+    if place.vendor.name == "local":
+        return [ModelInfo(id=name) for name in LOCAL_MODELS]
+    wire = WIRES[place.vendor.wire]
+    models: list[ModelInfo] = []
+    page: str | None = None
+    for _ in range(MAX_PAGES):
+        answer = await transport.fetch(wire.list_models(place, page))
+        found = answer if isinstance(answer, Failure) else wire.decode_models(*answer, place)
+        if isinstance(found, Failure):
+            return found
+        models.extend(found.models)
+        page = found.next
+        if page is None:
+            break
+    return models
+
+
+def _row(provider: str, info: ModelInfo) -> Row:
+    def per_million(price: float | None) -> float | None:
+        return None if price is None else round(price * 1e6, 6)
+
+    return Row(
+        model=f"{provider}:{info.id}",
+        provider=provider,
+        name=info.name,
+        context_tokens=info.context_tokens,
+        input_usd_per_mtok=per_million(info.input_price),
+        output_usd_per_mtok=per_million(info.output_price),
+    )
+
+
+def show(rows: Sequence[Row], notes: Sequence[str], *, search: str | None, as_json: bool) -> None:
+    """Print the models on stdout, the notes on stderr."""
+    for note in notes:
+        click.echo(one_line(note, 200), err=True)
+    if search:
+        rows = [row for row in rows if search.lower() in f"{row.model} {row.name or ''}".lower()]
+    if as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows)).decode() + "\n")
+    elif rows:
+        width = max(len(row.model) for row in rows)
+        for row in rows:
+            click.echo(f"{one_line(row.model, 200):<{width}}  {_facts(row)}".rstrip())
+    else:
+        click.echo("no models; set a provider's key, start Ollama, or use local:smollm2", err=True)
+
+
+def _facts(row: Row) -> str:
+    facts = []
+    if row.context_tokens:
+        facts.append(f"{row.context_tokens:,} tokens")
+    if row.input_usd_per_mtok is not None and row.output_usd_per_mtok is not None:
+        facts.append(f"${row.input_usd_per_mtok:g} in, ${row.output_usd_per_mtok:g} out per million")
+    return "  ".join(facts)

@@ -1,0 +1,134 @@
+"""What progress shows at one moment, as values: taken from the tally and the lanes when asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from umwelten.cli.progress.pace import Pace
+from umwelten.events import LaneTally, LaneView, Tally
+from umwelten.report import stats, wording
+from umwelten.types import Frozen
+
+View = Callable[[], Sequence[LaneView]]
+
+
+class LaneRow(Frozen):
+    """One lane. `state` says why it does less than it could, "" if it doesn't; `cost` as text."""
+
+    name: str
+    in_flight: int
+    limit: int
+    calls_per_s: float
+    tokens_per_s: float
+    ended: int
+    failed: int
+    retries: int
+    cost: str
+    state: str
+    stopped: bool
+
+
+class Board(Frozen):
+    """The whole run. `done` includes earlier runs' answers; `left_s` is `None` while not known."""
+
+    total: int
+    done: int
+    failed: int
+    in_flight: int
+    calls_per_s: float
+    tokens_per_s: float
+    cost: str
+    elapsed_s: float
+    left_s: float | None
+    lanes: tuple[LaneRow, ...]
+
+
+class Watch:
+    """Looks at a run from any thread. `clock` gives seconds that only move on."""
+
+    def __init__(self, tally: Tally, clock: Callable[[], float]) -> None:
+        self._tally, self._clock = tally, clock
+        self._lock = threading.Lock()
+        self._view: View = tuple
+        self._views: Sequence[LaneView] = ()
+        self.start(tuple)
+
+    def start(self, view: View) -> None:
+        """Time runs from here."""
+        self._view, self._began = view, self._clock()
+        self._pace = Pace(self._began)
+        self._lanes: dict[str, Pace] = {}
+
+    def look(self) -> Board:
+        """The run as it is now."""
+        with self._lock:
+            return self._board(self._clock())
+
+    def _board(self, now: float) -> Board:
+        tally = self._tally
+        views = self._fresh_views()
+        ended = tally.done
+        mean_s = tally.time_s / ended if ended else 0.0
+        self._pace.look(now, ended, tally.output_tokens, mean_s)
+        in_flight = sum(view.in_flight for view in views)
+        remaining = max(tally.total - tally.done_before - ended, 0)
+        return Board(
+            total=tally.total,
+            done=tally.done_before + ended,
+            failed=tally.failed,
+            in_flight=in_flight,
+            calls_per_s=self._pace.calls_per_s,
+            tokens_per_s=self._pace.tokens_per_s,
+            cost=_cost(tally, ended),
+            elapsed_s=now - self._began,
+            left_s=self._pace.left_s(remaining, in_flight),
+            lanes=tuple(self._lane(view, now, mean_s) for view in views),
+        )
+
+    def _fresh_views(self) -> Sequence[LaneView]:
+        with suppress(RuntimeError):  # a lane was added in the other thread while this one walked over them
+            self._views = tuple(self._view())
+        return self._views
+
+    def _lane(self, view: LaneView, now: float, mean_s: float) -> LaneRow:
+        tally = self._tally.lanes.get(view.name) or LaneTally()
+        pace = self._lanes.setdefault(view.name, Pace(self._began))
+        ended = tally.succeeded + tally.failed
+        pace.look(now, ended, tally.output_tokens, mean_s)
+        return LaneRow(
+            name=view.name,
+            in_flight=view.in_flight,
+            limit=int(view.limit),
+            calls_per_s=pace.calls_per_s,
+            tokens_per_s=pace.tokens_per_s,
+            ended=ended,
+            failed=tally.failed,
+            retries=tally.retries,
+            cost=_cost(tally, ended),
+            state=_state(view),
+            stopped=view.stopped is not None,
+        )
+
+
+def _cost(tally: Tally | LaneTally, ended: int) -> str:
+    """Short, for a column: `$0.0123`, `$0.0123+?`, `?`."""
+    known = stats.usd(stats.total_cost(tally.cost_nusd, ended - tally.unpriced, tally.unpriced))
+    if known is None:
+        return "?"
+    return wording.money(known) + ("+?" if tally.unpriced else "")
+
+
+def _state(view: LaneView) -> str:
+    if view.stopped is not None:
+        return f"stopped: {view.stopped}"
+    if view.waiting_s:
+        return f"waits {wording.minutes(max(view.waiting_s, 1))}" + _because(view.waiting_why)
+    if view.waiting:
+        return f"{view.waiting:,} to retry" + _because(view.waiting_why)
+    return ""
+
+
+def _because(why: str | None) -> str:
+    return f": {why}" if why else ""

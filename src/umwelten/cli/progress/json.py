@@ -1,0 +1,73 @@
+"""Progress for programs: one event per line on stderr, each a JSON object.
+
+`type` comes first and is the event's name in snake case: `run_started`, `call_started`,
+`text_arrived`, `attempt_failed`, `call_succeeded`, `call_failed`, `lane_stopped`, `limit_changed`,
+`note`, `run_finished`; the last line is `summary` (`report.summary.Summary`). The other keys are the
+fields of that event in `umwelten.events`, nested values likewise: a model is `{"provider", "model"}`, a
+call `{"id", "model", "input", "repeat"}`, an answer `{"text", "finish_reason", "usage", …}`. Durations
+are seconds, money is nano-USD (`…_nusd`), except in the summary (`…_usd`); `null` is "not known".
+
+    {"type":"run_started","id":"demo","total":50,"done":0,"models":[{"provider":"ollama",…}],…}
+    {"type":"call_succeeded","call":{"id":…},"model":{…},"lane":"ollama","reply":{"text":"…"},…}
+
+Events hold no keys or headers of requests, so none can occur here.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TextIO
+
+import msgspec
+
+from umwelten.cli.progress.board import View
+from umwelten.cli.progress.safe import safe
+from umwelten.events import Event
+from umwelten.report.inert import json_safe
+
+_BOUNDARY = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+class JsonProgress:
+    """Writes every event as it comes."""
+
+    def __init__(self, stderr: TextIO) -> None:
+        self._stderr, self._lock = stderr, threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        line = as_line(event)
+        with self._lock:
+            self._stderr.write(line)
+            self._stderr.flush()
+
+    def start(self, view: View) -> None:
+        """Nothing to do: events say it all."""
+
+    def hold(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+def as_line(value: msgspec.Struct) -> str:
+    """The value as a JSON object tagged with its type's name, on one line with its newline."""
+    name = _BOUNDARY.sub("_", type(value).__name__).lower()
+    tagged = {"type": name, **msgspec.structs.asdict(value)}
+    try:
+        encoded = msgspec.json.encode(tagged)
+    except UnicodeEncodeError:  # a file name that is not valid text on this system
+        encoded = msgspec.json.encode(_encodable(msgspec.to_builtins(tagged)))
+    return json_safe(encoded.decode()) + "\n"
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return safe(value)
+    if isinstance(value, dict):
+        return {key: _encodable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(item) for item in value]
+    return value

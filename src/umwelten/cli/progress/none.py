@@ -1,0 +1,32 @@
+"""No progress: warnings alone."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TextIO
+
+from umwelten.cli.progress.board import View
+from umwelten.cli.progress.verbose import describe
+from umwelten.events import Event, Note, Tally
+
+
+class NoProgress:
+    """Shows warnings, nothing else."""
+
+    def __init__(self, stderr: TextIO, tally: Tally) -> None:
+        self._stderr, self._tally = stderr, tally
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Note) and event.level == "warning":
+            line = describe(event, self._tally)
+            if line is not None:
+                print(line.text, file=self._stderr, flush=True)
+
+    def start(self, view: View) -> None:
+        """Nothing to do."""
+
+    def hold(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def close(self) -> None:
+        """Nothing to do."""

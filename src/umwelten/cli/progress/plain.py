@@ -1,0 +1,91 @@
+"""Progress for logs and pipes: a line every 10 s and one at the end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from umwelten.cli.progress.board import Board, LaneRow, View, Watch
+from umwelten.cli.progress.safe import one_line
+from umwelten.cli.progress.verbose import describe
+from umwelten.events import Event, Tally
+from umwelten.report import wording
+
+
+class PlainProgress:
+    """Whole lines without colours or cursor movement."""
+
+    def __init__(
+        self,
+        stderr: TextIO,
+        tally: Tally,
+        *,
+        verbose: bool = False,
+        debug: bool = False,
+        interval_s: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stderr, self._tally = stderr, tally
+        self._verbose, self._debug = verbose, debug
+        self._interval_s, self._watch = interval_s, Watch(tally, clock)
+        # One that is entered again: the thread that holds the lines back may print some itself.
+        self._lock, self._ended = threading.RLock(), threading.Event()
+        self._ticker: threading.Thread | None = None
+
+    def __call__(self, event: Event) -> None:
+        line = describe(event, self._tally, verbose=self._verbose, debug=self._debug)
+        if line is not None:
+            self._print(line.text)
+
+    def start(self, view: View) -> None:
+        """Begin to print. `view` is polled from another thread."""
+        self._watch.start(view)
+        self._ticker = threading.Thread(target=self._tick, name="progress", daemon=True)
+        self._ticker.start()
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Print no line of the clock's meanwhile."""
+        with self._lock:
+            yield
+
+    def close(self) -> None:
+        """Print the last line; once."""
+        if self._ticker is None:
+            return
+        self._ended.set()
+        self._ticker.join()
+        self._ticker = None
+        self._print(line_of(self._watch.look(), ended=True))
+
+    def _tick(self) -> None:
+        while not self._ended.wait(self._interval_s):
+            self._print(line_of(self._watch.look()))
+
+    def _print(self, text: str) -> None:
+        with self._lock:
+            self._stderr.write(text + "\n")
+            self._stderr.flush()
+
+
+def line_of(board: Board, *, ended: bool = False) -> str:
+    """The state of the run on one line."""
+    parts = [f"{board.done}/{board.total} calls"]
+    parts += [f"{board.failed:,} failed"] if board.failed else []
+    parts += [] if ended else [f"{board.in_flight} in flight"]
+    parts.append(f"{wording.short(board.calls_per_s)} calls/s, {wording.short(board.tokens_per_s)} tokens/s")
+    parts.append(f"cost {board.cost}")
+    if ended:
+        parts.append(f"took {wording.seconds(board.elapsed_s)}")
+        return ", ".join(parts)
+    parts.append(
+        "time left not known yet" if board.left_s is None else f"{wording.minutes(board.left_s)} left"
+    )
+    return "; ".join([", ".join(parts), *(_lane(lane) for lane in board.lanes if lane.state)])
+
+
+def _lane(lane: LaneRow) -> str:
+    return f"{one_line(lane.name, 40)} {one_line(lane.state, 80)}"

@@ -1,0 +1,122 @@
+"""Events as lines for people: notes, finished calls, retries, limits. Foreign text is made safe here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from umwelten.cli.progress.safe import one_line
+from umwelten.events import (
+    AttemptFailed,
+    CallFailed,
+    CallSucceeded,
+    Event,
+    LaneStopped,
+    LimitChanged,
+    Note,
+    RunStarted,
+    Tally,
+)
+from umwelten.report import stats, wording
+from umwelten.types import Call, Failure, ModelRef, Usage
+
+_MODEL, _FILE, _MESSAGE = 36, 48, 400
+
+
+class Line(NamedTuple):
+    """A line above the bar, without a newline, safe to print. `style` is one of rich's, or ""."""
+
+    text: str
+    style: str = ""
+
+
+def describe(event: Event, tally: Tally, *, verbose: bool = False, debug: bool = False) -> Line | None:
+    """The line for an event, or `None`. `tally` has already taken the event in."""
+    match event:
+        case Note():
+            return _note(event, debug)
+        case LaneStopped():
+            return Line(f"{one_line(event.lane, _MODEL)} stopped: {_why(event.failure)}", "red")
+        case CallSucceeded() if verbose:
+            return _succeeded(event, tally)
+        case CallFailed() if verbose:
+            return _failed(event, tally)
+        case AttemptFailed() if verbose:
+            return _again(event)
+        case LimitChanged() if debug:
+            return _limit(event)
+        case RunStarted() if debug:
+            return _started(event)
+        case _:
+            return None
+
+
+def _note(note: Note, debug: bool) -> Line | None:
+    text = one_line(note.text, 2000)
+    if note.level == "warning":
+        return Line(f"warning: {text}", "yellow")
+    if note.level == "debug":
+        return Line(f"debug: {text}", "dim") if debug else None
+    return Line(f"note: {text}")
+
+
+def _succeeded(event: CallSucceeded, tally: Tally) -> Line:
+    parts = [_subject(event.call, event.model), _s(event.time_s), _used(event.reply.usage)]
+    parts.append(_cost(event.cost_nusd))
+    if event.attempts > 1:
+        parts.append(wording.count(event.attempts, "attempt"))
+    return Line(f"{_position(tally)} ok  {'  '.join(parts)}", "green")
+
+
+def _failed(event: CallFailed, tally: Tally) -> Line:
+    parts = [_subject(event.call, event.model), _s(event.time_s), wording.count(event.attempts, "attempt")]
+    return Line(f"{_position(tally)} FAILED  {'  '.join(parts)}  {_why(event.failure)}", "red")
+
+
+def _again(event: AttemptFailed) -> Line:
+    subject = _subject(event.call, event.model)
+    when = f"attempt {event.attempt} failed, again in {_s(event.retry_in_s)}"
+    return Line(f"retry  {subject}  {when}  {_why(event.failure)}", "yellow")
+
+
+def _limit(event: LimitChanged) -> Line:
+    lane, reason = one_line(event.lane, _MODEL), one_line(event.reason, _MESSAGE)
+    return Line(f"debug: {lane}: limit {event.limit:.3g}, {event.in_flight} in flight: {reason}", "dim")
+
+
+def _started(event: RunStarted) -> Line:
+    limit = "auto" if event.max_concurrency is None else str(event.max_concurrency)
+    calls = wording.count(event.total, "call")
+    return Line(
+        f"debug: {one_line(event.id, 80)}: {calls}, {event.done:,} done before, in flight: {limit}", "dim"
+    )
+
+
+def _position(tally: Tally) -> str:
+    return f"{tally.done_before + tally.done}/{tally.total}"
+
+
+def _subject(call: Call, model: ModelRef) -> str:
+    name = one_line(str(model), _MODEL)
+    file = f" {one_line(call.input.name, _FILE)}" if call.input is not None else ""
+    return name + file + (f" #{call.repeat}" if call.repeat > 1 else "")
+
+
+def _why(failure: Failure) -> str:
+    status = f" {failure.status}" if failure.status else ""
+    return f"{failure.kind}{status}: {one_line(failure.message, _MESSAGE)}"
+
+
+def _used(usage: Usage) -> str:
+    return f"{_n(usage.input_tokens)}→{_n(usage.output_tokens)} tokens"
+
+
+def _n(tokens: int | None) -> str:
+    return "?" if tokens is None else str(tokens)
+
+
+def _cost(nusd: int | None) -> str:
+    return "cost unknown" if nusd is None else wording.money(stats.usd(nusd))
+
+
+def _s(value: float) -> str:
+    return f"{value:.1f}s" if value >= 0.95 else f"{value:.2f}s"

@@ -1,0 +1,141 @@
+"""The closing summary on stderr: what was done, what failed and why, what it took, how to go on."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import NamedTuple, TextIO
+
+from umwelten.cli.progress.safe import one_line
+from umwelten.report import wording
+from umwelten.report.summary import Summary
+
+_WIDEST, _USUAL = 100, 80
+_MESSAGE = 200
+
+
+class Part(NamedTuple):
+    """A paragraph of the summary. `label` "" goes on with the one above; `whole` is never wrapped."""
+
+    label: str
+    text: str
+    style: str = ""
+    whole: bool = False
+
+
+def print_summary(summary: Summary, *, stderr: TextIO, style: str = "auto") -> None:
+    """Print it: as the last event in style "json", in colours on a terminal, else as plain text."""
+    if style == "json":
+        from umwelten.cli.progress.json import as_line
+
+        stderr.write(as_line(summary))
+        stderr.flush()
+    elif stderr.isatty() and style != "plain":
+        _print_rich(summary, stderr)
+    else:
+        for label, line, _ in layout(summary, _USUAL):
+            stderr.write(f"{label}{line}\n")
+        stderr.flush()
+
+
+def layout(summary: Summary, width: int) -> Iterator[tuple[str, str, str]]:
+    """The lines as (label with its padding, text, style of the text)."""
+    head = _headline(summary)
+    yield "", head.text, head.style
+    parts = list(_parts(summary))
+    column = max((len(part.label) for part in parts), default=0) + 4
+    for part in parts:
+        label = f"  {part.label}"
+        room = max(width - column, 24)
+        lines = [part.text] if part.whole else textwrap.wrap(part.text, room, break_on_hyphens=False)
+        for line in lines or [""]:
+            yield label.ljust(column), line, part.style
+            label = ""
+
+
+def _print_rich(summary: Summary, stderr: TextIO) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=stderr, highlight=False, markup=False, emoji=False)
+    for label, line, style in layout(summary, min(console.width, _WIDEST)):
+        console.print(Text.assemble((label, "dim"), (line, style)), soft_wrap=True)
+
+
+def _headline(summary: Summary) -> Part:
+    name = f"{one_line(summary.id, 80)}: " if summary.id else ""
+    if not summary.total:
+        return Part("", f"{name}nothing to do", "bold")
+    if summary.total == summary.done_before:
+        answered = f"all {summary.total:,} calls were" if summary.total > 1 else "its call was"
+        return Part("", f"{name}nothing to do, {answered} answered before", "bold green")
+    succeeded = summary.done_before + summary.succeeded
+    if succeeded == summary.total:
+        return Part("", f"{name}{_all(summary.total)} succeeded{_before(summary)}", "bold green")
+    text = f"{name}{succeeded:,} of {wording.count(summary.total, 'call')} succeeded{_before(summary)}"
+    text += f", {summary.failed:,} failed" if summary.failed else ""
+    text += f", {summary.pending:,} pending" if summary.pending else ""
+    return Part("", text, "bold red" if not succeeded else "bold yellow")
+
+
+def _all(total: int) -> str:
+    return f"all {wording.count(total, 'call')}" if total > 1 else wording.count(total, "call")
+
+
+def _before(summary: Summary) -> str:
+    return f" ({summary.done_before:,} in earlier runs)" if summary.done_before else ""
+
+
+def _parts(summary: Summary) -> Iterator[Part]:
+    if _reason(summary):
+        yield Part("ended", one_line(_reason(summary), _MESSAGE), "yellow")
+    yield from _failures(summary)
+    yield from _stopped(summary)
+    if summary.succeeded or summary.failed:
+        yield Part("time", _time(summary))
+        yield Part("tokens", f"{summary.input_tokens:,} in, {summary.output_tokens:,} out")
+        yield Part("cost", _cost(summary))
+    yield Part("outputs", one_line(summary.folder, 4000), whole=True)
+    if summary.resume:
+        yield Part("resume", one_line(summary.resume, 100_000), "bold", whole=True)
+
+
+def _reason(summary: Summary) -> str:
+    """Why it ended early, unless the stopped lanes say so themselves."""
+    if summary.reason is None:
+        return "interrupted" if summary.status == "interrupted" else ""
+    told = {f"{lane.lane} is unavailable" for lane in summary.stopped}
+    return "" if told.issuperset(summary.reason.split("; ")) else summary.reason
+
+
+def _failures(summary: Summary) -> Iterator[Part]:
+    label = "failed"
+    for group in summary.failures:
+        yield Part(label, f"{group.count:,} × {group.kind}: {one_line(group.example, _MESSAGE)}", "red")
+        yield Part("", f"→ {group.advice}")
+        label = ""
+
+
+def _stopped(summary: Summary) -> Iterator[Part]:
+    label = "stopped"
+    for lane in summary.stopped:
+        yield Part(label, f"{one_line(lane.lane, 60)}: {one_line(lane.reason, _MESSAGE)}", "red")
+        yield Part("", f"→ {lane.advice}")
+        label = ""
+
+
+def _time(summary: Summary) -> str:
+    wall, together = wording.seconds(summary.wall_s), wording.seconds(summary.sequential_s)
+    ended = summary.succeeded + summary.failed
+    ratio = wording.speedup(summary.speedup)
+    calls = f"{wording.count(ended, 'call')} took {together}" + (" together" if ended > 1 else "")
+    return f"{wall}; {calls}" + (f": {ratio}" if ratio else "")
+
+
+def _cost(summary: Summary) -> str:
+    text = wording.cost(summary.cost_usd, summary.unpriced_calls)
+    return (
+        "free (local models)"
+        if summary.free and summary.cost_usd == 0 and not summary.unpriced_calls
+        else text
+    )

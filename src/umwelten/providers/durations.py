@@ -1,0 +1,96 @@
+"""Spans and moments of time as providers write them, read without ever raising.
+
+Every function returns seconds, or `None` for what it can't read. Spans are never negative.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+_UNITS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "μs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+}
+_TERM = re.compile(r"(\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(ns|us|µs|μs|ms|s|m|h|d)")
+_NUMBER = re.compile(r"[+-]?(?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})", re.ASCII)
+_MILLISECONDS = 1e11
+_EPOCH = 1e9
+_LONGEST = 4096
+
+
+def number(text: str) -> float | None:
+    """A plain number, with or without thousands commas and blanks around: "1,000" is 1000."""
+    text = text[:_LONGEST].strip().replace(",", "")
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def go_duration(text: str) -> float | None:
+    """A span such as "120ms", "59.70s", "6m0s", "1h2m3s"."""
+    text = text[:_LONGEST].strip()
+    total, end = 0.0, 0
+    for term in _TERM.finditer(text):
+        if term.start() != end:
+            return None
+        total += float(term[1]) * _UNITS[term[2]]
+        end = term.end()
+    return total if text and end == len(text) else None
+
+
+def rfc3339(text: str) -> float | None:
+    """Unix time of a moment such as "2026-11-24T10:00:00Z"; without an offset it is UTC."""
+    try:
+        moment = datetime.fromisoformat(text[:_LONGEST].strip())
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def http_date(text: str) -> float | None:
+    """Unix time of an HTTP date such as "Tue, 24 Nov 2026 10:00:00 GMT"."""
+    try:
+        moment = parsedate_to_datetime(text[:_LONGEST])
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def span(text: str, now_unix: float) -> float | None:
+    """Seconds from now until what a header states, in any notation.
+
+    Numbers above 1e11 are Unix milliseconds, above 1e9 Unix seconds, others seconds; then Go spans,
+    RFC 3339 and HTTP dates. A moment that is over is 0, a negative number is not read.
+    """
+    plain = number(text)
+    if plain is not None:
+        return _from_number(plain, now_unix)
+    relative = go_duration(text)
+    if relative is not None:
+        return relative
+    moment = rfc3339(text)
+    if moment is None:
+        moment = http_date(text)
+    return _until(moment, now_unix)
+
+
+def _from_number(value: float, now_unix: float) -> float | None:
+    if value < 0:
+        return None
+    if value > _MILLISECONDS:
+        return _until(value / 1000, now_unix)
+    return _until(value, now_unix) if value > _EPOCH else value
+
+
+def _until(moment: float | None, now_unix: float) -> float | None:
+    if moment is None or not math.isfinite(moment - now_unix):
+        return None
+    return max(0.0, moment - now_unix)

@@ -1,0 +1,132 @@
+"""What a wire format is: pure functions between our values and a provider's bytes.
+
+A wire never opens a socket, reads a clock or sees the environment. `transport` sends what `encode`
+made and hands the reply's head and bytes back to `decode`, or chunk by chunk to a `StreamDecoder`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from umwelten.types import Failure, Frozen, Outcome, Request, Secret
+
+
+class Quirks(Frozen):
+    """Where a vendor departs from the wire format it speaks. The defaults are the format's own."""
+
+    max_tokens_field: str = "max_tokens"
+    seed_field: str | None = "seed"
+    stream_usage: bool = True
+    """Whether `stream_options.include_usage` may be sent."""
+    hints: str = "none"
+    """Which dialect of rate-limit headers to read (`providers/hints.py`)."""
+    reasoning_outside: bool = False
+    """Whether reasoning tokens are counted outside `completion_tokens`."""
+    body: dict[str, object] = msgspec.field(default_factory=dict)
+    """Fields that are always sent."""
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    """Headers that are always sent."""
+    models_path: str = "models"
+    """Where models are listed, relative to the base address."""
+
+
+class Vendor(Frozen):
+    """A row of the table of providers.
+
+    `scope` says what shares one rate limit: "key", "key+model" or "host". `recommended` is the range
+    of calls in flight that suits most accounts.
+    """
+
+    name: str
+    wire: str
+    base_url: str
+    base_url_env: tuple[str, ...] = ()
+    key_env: tuple[str, ...] = ()
+    key_required: bool = True
+    scope: str = "key"
+    recommended: tuple[int, int] = (5, 10)
+    quirks: Quirks = Quirks()
+    allow_insecure: bool = False
+
+
+class Endpoint(Frozen):
+    """A vendor with its address and key settled: all that `encode` needs to know about the place."""
+
+    vendor: Vendor
+    base_url: str
+    api_key: Secret | None = None
+
+
+class HttpRequest(Frozen):
+    """One HTTP exchange to be made. `headers` hold the key, so this value is never logged or shown."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"HttpRequest({self.method} {self.url}, {len(self.body or b'')} bytes)"
+
+
+class Head(Frozen):
+    """Status line and headers of a reply. Header names are lower case. `now_unix`: when it arrived."""
+
+    status: int
+    headers: Mapping[str, str]
+    now_unix: float
+
+
+class ModelInfo(Frozen):
+    """A model as its provider lists it. Prices in USD per token, `None` where not stated."""
+
+    id: str
+    name: str | None = None
+    context_tokens: int | None = None
+    input_price: float | None = None
+    output_price: float | None = None
+
+
+class ModelPage(Frozen):
+    """A page of a provider's list; `next` is the token that asks for the following one."""
+
+    models: tuple[ModelInfo, ...]
+    next: str | None = None
+
+
+class StreamDecoder(Protocol):
+    """Turns the chunks of one streamed reply (HTTP 200) into text and, at the end, an outcome."""
+
+    def feed(self, chunk: bytes) -> str:
+        """Take the next bytes, wherever they were cut; return the answer's text in them ("" if none)."""
+
+    @property
+    def done(self) -> bool:
+        """True once the end mark or an error was seen: the rest of the body need not be read."""
+
+    def finish(self) -> Outcome:
+        """The outcome so far. Without the format's end mark it is a `Failure` with the partial text."""
+
+
+class Wire(Protocol):
+    """A wire format. Every method is pure; the decoders are total: no bytes make them raise."""
+
+    def encode(
+        self, request: Request, endpoint: Endpoint, dropped: frozenset[str] = frozenset()
+    ) -> HttpRequest:
+        """The HTTP request for a question. `dropped`: names in `Failure.parameter` that this model refused."""
+
+    def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
+        """The outcome of a unary reply, whatever its status, with the hints about rate limits in it."""
+
+    def stream(self, head: Head, endpoint: Endpoint) -> StreamDecoder:
+        """A decoder for a streamed reply with status 200."""
+
+    def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
+        """The request that lists the provider's models."""
+
+    def decode_models(self, head: Head, body: bytes, endpoint: Endpoint) -> ModelPage | Failure:
+        """The provider's models, or why they could not be listed."""

@@ -1,0 +1,130 @@
+"""Cutting a byte stream into lines and server-sent events, wherever the chunks were cut.
+
+Bytes in, bytes out: text is decoded only when a whole event is there, so a character split over two
+chunks stays whole. Memory is bounded by `limit`; what is longer is left out and `overflowed` is set.
+"""
+
+from __future__ import annotations
+
+LIMIT = 64 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+
+
+class LineSplitter:
+    """Lines ended by LF, CRLF or CR (newline-delimited JSON). Empty lines are left out."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._lines = _Lines(limit)
+
+    @property
+    def overflowed(self) -> bool:
+        """True once a line was longer than the limit and therefore left out."""
+        return self._lines.overflowed
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The lines that these bytes complete."""
+        return [line for line in self._lines.feed(chunk) if line]
+
+    def flush(self) -> list[bytes]:
+        """The last line, if the stream ended without a line end."""
+        return [line for line in self._lines.flush() if line]
+
+
+class SseSplitter:
+    """Server-sent events as (event name, data); comments, ids and events without data are left out."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._lines = _Lines(limit)
+        self._limit = limit
+        self._event = ""
+        self._data: list[bytes] = []
+        self._size = 0
+        self._too_long = False
+
+    @property
+    def overflowed(self) -> bool:
+        """True once an event was longer than the limit and therefore left out."""
+        return self._too_long or self._lines.overflowed
+
+    def feed(self, chunk: bytes) -> list[tuple[str, bytes]]:
+        """The events that these bytes complete."""
+        events: list[tuple[str, bytes]] = []
+        for line in self._lines.feed(chunk):
+            self._take(line, events)
+        return events
+
+    def flush(self) -> list[tuple[str, bytes]]:
+        """The last event, if the stream ended without the empty line that closes it."""
+        events: list[tuple[str, bytes]] = []
+        for line in [*self._lines.flush(), b""]:
+            self._take(line, events)
+        return events
+
+    def _take(self, line: bytes, events: list[tuple[str, bytes]]) -> None:
+        if not line:
+            self._dispatch(events)
+            return
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            self._append(value)
+        elif field == b"event":
+            self._event = value.decode("utf-8", "replace")
+
+    def _append(self, value: bytes) -> None:
+        self._size += len(value) + 1
+        if self._size > self._limit:
+            self._too_long = True
+            self._data.clear()
+        else:
+            self._data.append(value)
+
+    def _dispatch(self, events: list[tuple[str, bytes]]) -> None:
+        if self._data:
+            events.append((self._event, b"\n".join(self._data)))
+        self._event, self._data, self._size = "", [], 0
+
+
+class _Lines:
+    """Splits at LF, CRLF and CR. Long lines in many chunks cost linear time: fragments are joined once."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._fragments: list[bytes] = []
+        self._size = 0
+        self._after_cr = False
+        self._first = True
+        self.overflowed = False
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        if self._after_cr and chunk:
+            # The CR already ended a line; an LF right after it belongs to the same line end.
+            chunk = chunk.removeprefix(b"\n")
+            self._after_cr = False
+        lines: list[bytes] = []
+        for piece in chunk.splitlines(keepends=True):
+            self._push(piece.rstrip(b"\r\n"))
+            if piece.endswith((b"\n", b"\r")):
+                lines.extend(self.flush())
+        self._after_cr = self._after_cr or chunk.endswith(b"\r")
+        return lines
+
+    def flush(self) -> list[bytes]:
+        """The line so far. An empty one counts: it ends an event. One that was too long does not."""
+        line = b"".join(self._fragments)
+        too_long = self._size > self._limit
+        self._fragments, self._size = [], 0
+        if too_long:
+            return []
+        if self._first:
+            self._first = False
+            line = line.removeprefix(_BOM)
+        return [line]
+
+    def _push(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > self._limit:
+            self.overflowed = True
+            self._fragments.clear()
+        elif piece:
+            self._fragments.append(piece)

@@ -1,0 +1,216 @@
+"""The providers umwelten knows by name, as rows of a table, and the reading of their addresses.
+
+A vendor that speaks a known wire format is a row here or a section of `umwelten.toml`, never code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import SplitResult, urlsplit
+
+from umwelten.errors import ConfigError
+from umwelten.providers.protocol import Quirks, Vendor
+
+_OLLAMA_PORT = 11434
+_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+_VERSION = {"gemini": "v1beta", "anthropic": "v1"}
+_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://(.*)$", re.DOTALL)
+
+
+def _compatible(
+    name: str,
+    base_url: str,
+    key: str | None,
+    *,
+    scope: str = "key+model",
+    recommended: tuple[int, int] = (5, 20),
+    quirks: Quirks | None = None,
+    required: bool = True,
+    env: str | None = None,
+) -> Vendor:
+    """A row for a vendor with OpenAI's chat completions; its address comes from `<NAME>_BASE_URL`."""
+    return Vendor(
+        name=name,
+        wire="openai",
+        base_url=base_url,
+        base_url_env=(env or f"{name.upper().replace('-', '_')}_BASE_URL",),
+        key_env=(key,) if key else (),
+        key_required=bool(key) and required,
+        scope=scope,
+        recommended=recommended,
+        quirks=quirks or Quirks(),
+    )
+
+
+def _host(name: str, base_url: str, key: str | None, recommended: tuple[int, int]) -> Vendor:
+    """A row for a server of one's own: a key only if it was given one."""
+    return _compatible(name, base_url, key, scope="host", recommended=recommended, required=False)
+
+
+_ROWS = (
+    Vendor(
+        name="google",
+        wire="gemini",
+        base_url="https://generativelanguage.googleapis.com",
+        base_url_env=("GOOGLE_BASE_URL",),
+        key_env=("GOOGLE_GENERATIVE_AI_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        scope="key+model",
+        recommended=(20, 30),
+    ),
+    _compatible(
+        "openrouter",
+        "https://openrouter.ai/api/v1",
+        "OPENROUTER_API_KEY",
+        scope="key",
+        recommended=(5, 10),
+        quirks=Quirks(hints="openrouter", headers={"X-Title": "umwelten"}),
+    ),
+    Vendor(
+        name="ollama",
+        wire="ollama",
+        base_url=f"http://127.0.0.1:{_OLLAMA_PORT}",
+        base_url_env=("OLLAMA_HOST",),
+        key_env=("OLLAMA_API_KEY",),
+        key_required=False,
+        scope="host",
+        recommended=(2, 5),
+    ),
+    _host("lmstudio", "http://127.0.0.1:1234/v1", "LM_API_TOKEN", (2, 3)),
+    _compatible(
+        "openai",
+        "https://api.openai.com/v1",
+        "OPENAI_API_KEY",
+        recommended=(10, 50),
+        quirks=Quirks(hints="openai", max_tokens_field="max_completion_tokens"),
+    ),
+    Vendor(
+        name="anthropic",
+        wire="anthropic",
+        base_url="https://api.anthropic.com",
+        base_url_env=("ANTHROPIC_BASE_URL",),
+        key_env=("ANTHROPIC_API_KEY",),
+        scope="key+model",
+        recommended=(5, 20),
+        quirks=Quirks(hints="anthropic"),
+    ),
+    # The child's address and key exist only once it runs.
+    Vendor(name="local", wire="openai", base_url="", key_required=False, scope="host", recommended=(1, 4)),
+    _compatible("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", quirks=Quirks(hints="groq")),
+    _compatible("deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY", recommended=(10, 50)),
+    _compatible(
+        "mistral",
+        "https://api.mistral.ai/v1",
+        "MISTRAL_API_KEY",
+        recommended=(2, 10),
+        quirks=Quirks(hints="mistral", seed_field="random_seed", stream_usage=False),
+    ),
+    _compatible(
+        "together",
+        "https://api.together.ai/v1",
+        "TOGETHER_API_KEY",
+        quirks=Quirks(hints="together", stream_usage=False),
+    ),
+    _compatible(
+        "fireworks",
+        "https://api.fireworks.ai/inference/v1",
+        "FIREWORKS_API_KEY",
+        scope="key",
+        # Left to itself it cuts prompts that are too long, and says nothing.
+        quirks=Quirks(
+            hints="fireworks", stream_usage=False, body={"context_length_exceeded_behavior": "error"}
+        ),
+    ),
+    _compatible(
+        "deepinfra", "https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY", recommended=(10, 50)
+    ),
+    _compatible(
+        "xai", "https://api.x.ai/v1", "XAI_API_KEY", quirks=Quirks(hints="none", reasoning_outside=True)
+    ),
+    _compatible(
+        "cerebras",
+        "https://api.cerebras.ai/v1",
+        "CEREBRAS_API_KEY",
+        recommended=(2, 10),
+        quirks=Quirks(hints="cerebras", max_tokens_field="max_completion_tokens"),
+    ),
+    _compatible(
+        "nvidia", "https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY", scope="key", recommended=(2, 5)
+    ),
+    _compatible("minimax", "https://api.minimax.io/v1", "MINIMAX_API_KEY", scope="key", recommended=(2, 10)),
+    _compatible(
+        "github-models",
+        "https://models.github.ai/inference",
+        "GITHUB_TOKEN",
+        recommended=(1, 2),
+        quirks=Quirks(hints="github", models_path="../catalog/models"),
+    ),
+    _host("vllm", "http://127.0.0.1:8000/v1", "VLLM_API_KEY", (8, 64)),
+    _host("llamabarn", "http://127.0.0.1:2276/v1", None, (1, 4)),
+    _host("llama-swap", "http://127.0.0.1:8080/v1", None, (2, 10)),
+)
+
+VENDORS: Mapping[str, Vendor] = {row.name: row for row in _ROWS}
+
+
+def normalise_base_url(vendor: Vendor, raw: str) -> str:
+    """The address a user gave, as the wire needs it: with a scheme, without a trailing slash.
+
+    Ollama's may lack scheme and port and may end in `/v1`; LM Studio's may lack `/v1`; Google's and
+    Anthropic's lose the version that their wire appends itself. Raises `ConfigError`.
+    """
+    text = raw.strip()
+    if not text:
+        return vendor.base_url
+    parts = _split(vendor, text)
+    path = re.sub(r"/{2,}", "/", parts.path).rstrip("/")
+    address = f"{parts.scheme}://{_netloc(vendor, parts, '://' in text)}"
+    return address + _path(vendor, path)
+
+
+def _split(vendor: Vendor, text: str) -> SplitResult:
+    found = _SCHEME.match(text)
+    scheme, rest = (found[1].lower(), found[2]) if found else ("", text.removeprefix("//"))
+    if scheme and scheme not in ("http", "https"):
+        raise _refusal(vendor, text)
+    try:
+        parts = urlsplit(f"{scheme or 'http'}://{rest}")
+        port = parts.port
+        host = parts.hostname or ""
+    except ValueError:
+        raise _refusal(vendor, text) from None
+    if not host and not (vendor.wire == "ollama" and port):
+        raise _refusal(vendor, text)
+    if not scheme and vendor.scope != "host" and host not in _LOOPBACK:
+        parts = parts._replace(scheme="https")
+    return parts
+
+
+def _netloc(vendor: Vendor, parts: SplitResult, has_scheme: bool) -> str:
+    """The host to connect to. A server's own "all addresses" is not one; loopback is."""
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(parts.hostname or "", parts.hostname)
+    host = f"[{host}]" if host and ":" in host else host
+    user = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+    port = parts.port
+    if port is None and vendor.wire == "ollama" and not has_scheme:
+        port = _OLLAMA_PORT
+    return f"{user}{host}" if port is None else f"{user}{host}:{port}"
+
+
+def _path(vendor: Vendor, path: str) -> str:
+    if vendor.wire == "ollama":
+        return re.sub(r"/(v1|api)$", "", path)
+    if vendor.name == "lmstudio":
+        return path if path.endswith("/v1") else f"{path}/v1"
+    return path.removesuffix(f"/{_VERSION[vendor.wire]}") if vendor.wire in _VERSION else path
+
+
+def _refusal(vendor: Vendor, text: str) -> ConfigError:
+    where = vendor.base_url_env[0] if vendor.base_url_env else f"providers.{vendor.name}.base_url"
+    # Only the part after a user and password is repeated.
+    shown = text.rpartition("@")[2]
+    return ConfigError(f"{shown!r} in {where} is not an http address", f"Write it as {_example(vendor)}.")
+
+
+def _example(vendor: Vendor) -> str:
+    return vendor.base_url or "http://127.0.0.1:8080/v1"

@@ -1,0 +1,88 @@
+"""What to do about a failure, by its kind, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from umwelten.providers.protocol import Vendor
+from umwelten.providers.vendors import VENDORS
+
+_ADVICE = {
+    "rate_limit": "lower --max-concurrency, or raise your tier at the provider",
+    "timeout": "check connectivity, lower --max-concurrency, or give more time with --timeout",
+    "connection": "check connectivity, lower --max-concurrency",
+    "server": "look at the provider's status page; --resume tries these calls again",
+    "memory": "use a smaller model, or fewer calls in flight (--provider-concurrency)",
+}
+
+# Words in a provider's message, and what they ask for; the first that fits counts.
+_BAD_REQUEST: tuple[tuple[tuple[str, ...], str], ...] = (
+    (
+        ("context", "too long", "maximum tokens", "prompt is too"),
+        "shorten the prompt or the file, or take a model with a larger context",
+    ),
+    (("too large", "413", "payload", "size limit"), "send smaller files"),
+    (
+        ("unsupported", "mime", "image input", "media type", "modalit"),
+        "take a model that reads this type of file, or convert the file",
+    ),
+    (
+        ("safety", "blocked", "content filter", "content policy", "moderation"),
+        "the provider blocks this content: change the prompt or leave the file out",
+    ),
+    (
+        ("not found", "no such model", "unknown model", "does not exist", "404", "pull"),
+        "check the model's name with `umwelten models list`",
+    ),
+)
+_BAD_REQUEST_ELSE = "change what the provider's message names: prompt, file, model or parameter"
+
+
+def advice(
+    kind: str,
+    *,
+    message: str = "",
+    providers: Iterable[str] = (),
+    vendors: Mapping[str, Vendor] = VENDORS,
+) -> str:
+    """What to do about failures of this kind.
+
+    `message` is an example of the provider's words, `providers` those concerned, `vendors` the known
+    ones: pass them with those the user added.
+    """
+    if kind == "unavailable":
+        return _unavailable(tuple(dict.fromkeys(providers)), vendors, message)
+    if kind == "bad_request":
+        return _bad_request(message.lower())
+    return _ADVICE.get(kind, "look at the provider's message")
+
+
+def _bad_request(message: str) -> str:
+    for words, text in _BAD_REQUEST:
+        if any(word in message for word in words):
+            return text
+    return _BAD_REQUEST_ELSE
+
+
+def _unavailable(providers: tuple[str, ...], vendors: Mapping[str, Vendor], message: str) -> str:
+    rows = [vendors[name] for name in providers if name in vendors]
+    refused = any(word in message.lower() for word in ("401", "403", "key", "unauthorized", "forbidden"))
+    keys = [variable for row in rows if row.key_required or refused for variable in row.key_env]
+    hosts = [row for row in rows if row.scope == "host" and not refused]
+    addresses = [variable for row in hosts for variable in row.base_url_env]
+    parts = ["check that the server is running" if hosts and not keys else "check the provider's status"]
+    if keys or not hosts:
+        parts.append(f"the API key in {_one_of(keys)}" if keys else "your API key")
+    if addresses:
+        parts.append(f"the address in {_one_of(addresses)}")
+    if any(word in message.lower() for word in ("quota", "credit", "billing", "402", "balance")):
+        parts.append("credit and quota")
+    return _and(parts)
+
+
+def _one_of(names: list[str]) -> str:
+    return " or ".join(dict.fromkeys(names))
+
+
+def _and(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

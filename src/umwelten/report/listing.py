@@ -1,0 +1,123 @@
+"""The evaluations of an output directory, as rows and as text or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+
+from umwelten.errors import StoreError
+from umwelten.report import tables, wording
+from umwelten.report.inert import json_safe, one_line
+from umwelten.report.status import iso
+from umwelten.store.read import Reader, evaluations
+from umwelten.types import Frozen
+
+DAMAGED = "damaged"
+
+
+class Row(Frozen):
+    """One evaluation. `done` counts the succeeded calls, `date` is ISO 8601 in UTC.
+
+    What cannot be read has the status "damaged", its folder's date, zero counts and `problem`.
+    """
+
+    id: str
+    date: str
+    type: str | None
+    status: str
+    models: tuple[str, ...]
+    calls: int
+    done: int
+    failed: int
+    cost_usd: float | None
+    unpriced_calls: int
+    problem: str | None = None
+
+
+def list_evaluations(output_dir: Path) -> list[Row]:
+    """The evaluations under a directory, oldest first; damaged ones are listed, not raised."""
+    rows = [_row(folder) for folder in evaluations(output_dir)]
+    return sorted(rows, key=lambda row: (row.date, row.id))
+
+
+def render_json(rows: Sequence[Row], out: TextIO) -> None:
+    """A JSON list with one row a line."""
+    lines = ",\n ".join(json_safe(msgspec.json.encode(row).decode()) for row in rows)
+    out.write(f"[{lines}]\n")
+
+
+def render_text(rows: Sequence[Row], out: TextIO) -> None:
+    """An aligned table; the first column is the id and nothing else."""
+    head = ("ID", "STARTED (UTC)", "TYPE", "STATUS", "CALLS", "FAILED", "COST", "MODELS")
+    table = [head, *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        out.write(_aligned(line, widths) + "\n")
+
+
+def _row(folder: Path) -> Row:
+    try:
+        reader = Reader.open(folder)
+    except StoreError as error:
+        return _damaged(folder, error.message)
+    try:
+        return _read(folder, reader)
+    except tables.DatabaseError as error:
+        return _damaged(folder, str(error))
+    finally:
+        reader.close()
+
+
+def _read(folder: Path, reader: Reader) -> Row:
+    with tables.snapshot(reader):
+        overview = tables.brief(reader)
+    return Row(
+        id=folder.name,
+        date=overview.evaluation.started_at,
+        type=overview.evaluation.type,
+        status=overview.evaluation.status,
+        models=overview.evaluation.models,
+        calls=overview.calls,
+        done=overview.succeeded,
+        failed=overview.failed,
+        cost_usd=overview.cost.total_usd,
+        unpriced_calls=overview.cost.unpriced_calls,
+    )
+
+
+def _damaged(folder: Path, problem: str) -> Row:
+    return Row(
+        id=folder.name,
+        date=iso(folder.stat().st_mtime),
+        type=None,
+        status=DAMAGED,
+        models=(),
+        calls=0,
+        done=0,
+        failed=0,
+        cost_usd=None,
+        unpriced_calls=0,
+        problem=problem,
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    date = row.date[:16].replace("T", " ")
+    if row.status == DAMAGED:
+        return (one_line(row.id, 200), date, "", DAMAGED, "", "", "", one_line(row.problem or "", 60))
+    cost = wording.money(row.cost_usd) + ("+?" if row.unpriced_calls and row.cost_usd is not None else "")
+    models = one_line(", ".join(row.models), 60)
+    calls = f"{row.done}/{row.calls}"
+    return (one_line(row.id, 200), date, row.type or "", row.status, calls, str(row.failed), cost, models)
+
+
+def _aligned(line: Iterable[str], widths: Sequence[int]) -> str:
+    right = {4, 5, 6}
+    cells = (
+        text.rjust(w) if n in right else text.ljust(w)
+        for n, (text, w) in enumerate(zip(line, widths, strict=True))
+    )
+    return "  ".join(cells).rstrip()

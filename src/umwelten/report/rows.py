@@ -1,0 +1,147 @@
+"""The values of a report, in the shape of the JSON report's objects.
+
+- `calls` = `succeeded` + `failed` + `pending`; `success_rate` = succeeded / (succeeded + failed), 0 to 1.
+- `wall_s`: of all runs together, from start to end, or to the last sign of life of one that was killed.
+  Of a model: from its first attempt to its last in each run.
+- `sequential_s`: time in flight of all attempts of the calls; `speedup` = sequential_s / wall_s.
+- `average_response_s`, `p50_s`, `p95_s`: of the answers' last attempts (percentiles by nearest rank).
+- `throughput_per_s`: calls that ended, either way, per second of wall time.
+- `peak_in_flight`: the most attempts under way at one moment.
+"""
+
+from __future__ import annotations
+
+from umwelten.types import Frozen
+
+
+class Evaluation(Frozen):
+    """What was asked. Times are ISO 8601 in UTC; `finished_at` is null while a run is at work."""
+
+    id: str
+    type: str
+    prompt: str
+    system: str | None
+    models: tuple[str, ...]
+    started_at: str
+    finished_at: str | None
+    status: str
+
+
+class Figures(Frozen):
+    """The figures of all calls, or of one model's."""
+
+    calls: int
+    succeeded: int
+    failed: int
+    pending: int
+    success_rate: float | None
+    wall_s: float
+    sequential_s: float
+    speedup: float | None
+    average_response_s: float | None
+    p50_s: float | None
+    p95_s: float | None
+    throughput_per_s: float | None
+    peak_in_flight: int
+
+
+class UsageSums(Frozen):
+    """Sums of the tokens that are known; `None` when those of no call are."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_tokens: int | None
+    total_tokens: int | None
+
+
+class Cost(Frozen):
+    """The sum of the costs that are known; `None` when calls were made and no cost is known."""
+
+    total_usd: float | None
+    priced_calls: int
+    unpriced_calls: int
+    usage: UsageSums
+
+
+class ModelRow(Frozen):
+    """One model's figures."""
+
+    model: str
+    figures: Figures
+    cost: Cost
+
+
+class Metrics(Frozen):
+    """One call's figures. Durations of the last attempt; tokens and cost of all."""
+
+    response_s: float | None
+    ttft_s: float | None
+    attempts: int
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+
+
+class Error(Frozen):
+    """Why a call failed."""
+
+    kind: str
+    message: str
+
+
+class Result(Frozen):
+    """One call that ended. `file` is `None` without one; `status` is "succeeded" or "failed"."""
+
+    model: str
+    provider: str
+    file: str | None
+    repeat: int
+    status: str
+    response: str | None
+    finish_reason: str | None
+    metrics: Metrics
+    error: Error | None
+
+
+class ErrorGroup(Frozen):
+    """The failed calls of one kind, with the message of the first."""
+
+    kind: str
+    count: int
+    example: str
+
+
+class Refused(Frozen):
+    """A model whose account or host refused all calls in the latest run; its calls stay pending."""
+
+    model: str
+    provider: str
+    message: str
+
+
+class Overview(Frozen):
+    """All of a report but the results."""
+
+    evaluation: Evaluation
+    summary: Figures
+    cost: Cost
+    models: tuple[ModelRow, ...]
+    errors: tuple[ErrorGroup, ...]
+
+
+class Brief(Frozen):
+    """What a list of evaluations shows of one."""
+
+    evaluation: Evaluation
+    calls: int
+    succeeded: int
+    failed: int
+    cost: Cost
+
+
+class Settings(Frozen):
+    """What was sent beside the prompt: (name, value as text) of each parameter, names of attachments."""
+
+    repeats: int
+    parameters: tuple[tuple[str, str], ...]
+    attachments: tuple[str, ...]

@@ -1,0 +1,95 @@
+"""What state an evaluation is in, derived from its runs and what is left to do.
+
+| status        | means                                                                               |
+|---------------|-------------------------------------------------------------------------------------|
+| `running`     | a process is at work on it                                                          |
+| `complete`    | every call was answered                                                             |
+| `failed`      | every call ended, some failed                                                       |
+| `interrupted` | calls are pending, and the latest run was interrupted or killed                     |
+| `incomplete`  | calls are pending: a rule or a stopped provider ended the run, or calls were added  |
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from umwelten.types import Frozen
+
+if sys.platform != "win32":
+    import fcntl
+
+_STALE_S = 300.0
+
+
+class Run(Frozen):
+    """A process that worked on the evaluation; see the table `runs`."""
+
+    pid: int
+    started_at: float
+    seen_at: float
+    ended_at: float | None
+    status: str | None
+    reason: str | None
+
+    @property
+    def last_sign(self) -> float:
+        """When it ended, or was last seen at work; Unix seconds."""
+        return self.seen_at if self.ended_at is None else self.ended_at
+
+
+def derive(runs: Sequence[Run], *, pending: int, failed: int, lock: Path) -> str:
+    """The evaluation's status in one word. `lock` is the file that a process at work has locked."""
+    last = runs[-1] if runs else None
+    if last is not None and last.ended_at is None and _at_work(last, lock):
+        return "running"
+    if not pending:
+        return "failed" if failed else "complete"
+    if last is not None and (last.ended_at is None or last.status == "interrupted"):
+        return "interrupted"
+    return "incomplete"
+
+
+def iso(unix: float) -> str:
+    """ISO 8601 in UTC with milliseconds: `2026-11-24T13:05:00.250Z`."""
+    return datetime.fromtimestamp(unix, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _at_work(run: Run, lock: Path) -> bool:
+    if sys.platform == "win32":  # there, signal 0 is Ctrl-C: go by the last commit instead
+        return time.time() - run.seen_at < _STALE_S
+    # A pid alone may have passed on to another process, so the lock has the last word. It is looked at
+    # only then: a process that starts at this very moment would find it taken.
+    return _exists(run.pid) and _locked(lock)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _locked(path: Path) -> bool:
+    if sys.platform == "win32":
+        return True
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

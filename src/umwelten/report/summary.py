@@ -1,0 +1,124 @@
+"""The figures of the closing summary, folded from a run's events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from umwelten.events import Tally
+from umwelten.providers.protocol import Vendor
+from umwelten.providers.vendors import VENDORS
+from umwelten.report import stats
+from umwelten.report.advice import advice
+from umwelten.types import Failure, Frozen
+
+
+class FailureGroup(Frozen):
+    """The calls of this run that failed with one kind; `example` is the first one's message."""
+
+    kind: str
+    count: int
+    example: str
+    advice: str
+
+
+class StoppedLane(Frozen):
+    """A lane that took no more calls, why, and what to do."""
+
+    lane: str
+    kind: str
+    reason: str
+    advice: str
+
+
+class Summary(Frozen):
+    """How a run ended. `total` = `done_before` + `succeeded` + `failed` + `pending`.
+
+    `status` is "complete", "failed", "stopped" or "interrupted". Times are seconds; `speedup` is
+    `sequential_s / wall_s`. `cost_usd` is the sum of the known costs, `None` when none is known;
+    `unpriced_calls` have an unknown one. `free`: only local models were asked. `folder` is where the
+    outputs are, `resume` the command that goes on, `None` when there is nothing left to do.
+    """
+
+    id: str
+    status: str
+    reason: str | None
+    total: int
+    done_before: int
+    succeeded: int
+    failed: int
+    pending: int
+    retries: int
+    failures: tuple[FailureGroup, ...]
+    stopped: tuple[StoppedLane, ...]
+    wall_s: float
+    sequential_s: float
+    speedup: float | None
+    peak_in_flight: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+    unpriced_calls: int
+    free: bool
+    folder: str
+    resume: str | None
+
+
+def summarize(tally: Tally, *, folder: str, resume: str, vendors: Mapping[str, Vendor] = VENDORS) -> Summary:
+    """The closing figures of the run that `tally` observed from start to end.
+
+    `resume` is the command line that goes on; it is kept only if calls failed or are pending.
+    `vendors`: as for `report.advice.advice`.
+    """
+    ended = tally.finished
+    pending = ended.pending if ended else max(tally.total - tally.done_before - tally.done, 0)
+    wall_s = ended.wall_s if ended else 0.0
+    providers = tuple(dict.fromkeys(m.provider for m in tally.started.models)) if tally.started else ()
+    cost = stats.total_cost(tally.cost_nusd, tally.done - tally.unpriced, tally.unpriced)
+    return Summary(
+        id=tally.started.id if tally.started else "",
+        status=ended.status if ended else "interrupted",
+        reason=ended.reason if ended else None,
+        total=tally.total,
+        done_before=tally.done_before,
+        succeeded=tally.succeeded,
+        failed=tally.failed,
+        pending=pending,
+        retries=tally.retries,
+        failures=_failures(tally, providers, vendors),
+        stopped=tuple(_stopped(lane, failure, vendors) for lane, failure in tally.stopped.items()),
+        wall_s=round(wall_s, stats.DIGITS),
+        sequential_s=round(tally.time_s, stats.DIGITS),
+        speedup=stats.ratio(tally.time_s, wall_s) if tally.done else None,
+        peak_in_flight=ended.peak_in_flight if ended else 0,
+        input_tokens=tally.input_tokens,
+        output_tokens=tally.output_tokens,
+        cost_usd=stats.usd(cost),
+        unpriced_calls=tally.unpriced,
+        free=bool(providers) and all(name in vendors and vendors[name].scope == "host" for name in providers),
+        folder=folder,
+        resume=resume if pending or tally.failed else None,
+    )
+
+
+def reason_of(failure: Failure) -> str:
+    """`401: API key not valid`."""
+    return f"{failure.status}: {failure.message}" if failure.status else failure.message
+
+
+def _failures(
+    tally: Tally, providers: tuple[str, ...], vendors: Mapping[str, Vendor]
+) -> tuple[FailureGroup, ...]:
+    def group(kind: str, count: int) -> FailureGroup:
+        example = reason_of(tally.examples[kind])
+        text = advice(kind, message=example, providers=providers, vendors=vendors)
+        return FailureGroup(kind=kind, count=count, example=example, advice=text)
+
+    by_count = sorted(tally.failures.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(group(kind, count) for kind, count in by_count)
+
+
+def _stopped(lane: str, failure: Failure, vendors: Mapping[str, Vendor]) -> StoppedLane:
+    reason = reason_of(failure)
+    provider = lane.partition(":")[0]
+    text = advice(str(failure.kind), message=reason, providers=(provider,), vendors=vendors)
+    return StoppedLane(lane=lane, kind=str(failure.kind), reason=reason, advice=text)

@@ -1,0 +1,86 @@
+"""Figures as people read them, the same in the closing summary, progress and reports."""
+
+from __future__ import annotations
+
+UNKNOWN = "–"
+
+
+def count(n: int, noun: str) -> str:
+    """`1 call`, `1,200 calls`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def seconds(value: float | None) -> str:
+    """`0.35 s`, `12.4 s`, `3 min 20 s`, `2 h 05 min`."""
+    if value is None:
+        return UNKNOWN
+    if value < 59.95:
+        return f"{value:.2f} s" if value < 9.995 else f"{value:.1f} s"
+    return minutes(value)
+
+
+def minutes(value: float) -> str:
+    """Whole seconds: `12 s`, `3 min 20 s`, `2 h 05 min`, `1 d 3 h`."""
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def money(value: float | None) -> str:
+    """US dollars with at least two decimals and three digits that count: `$12.30`, `$0.0123`, `$0`."""
+    if value is None:
+        return UNKNOWN
+    if value == 0:
+        return "$0"
+    if value >= 1:
+        return f"${value:,.2f}"
+    decimals = 2
+    while decimals < 9 and value * 10**decimals < 100:
+        decimals += 1
+    text = f"{value:.{decimals}f}"
+    whole, _, fraction = text.partition(".")
+    return f"${whole}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
+def cost(total_usd: float | None, unpriced: int) -> str:
+    """`$0.0123 + 4 calls of unknown price`; unknown is never shown as 0."""
+    if total_usd is None:
+        return f"unknown ({count(unpriced, 'call')})"
+    return money(total_usd) + (f" + {count(unpriced, 'call')} of unknown price" if unpriced else "")
+
+
+def tokens(value: int | None) -> str:
+    """`12,345`."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def short(value: float) -> str:
+    """A rate or a sum in few characters: `0.42`, `3.1`, `410`, `12.3k`, `1.2M`."""
+    if value < 9.995:
+        return f"{value:.2f}".rstrip("0").rstrip(".") if value < 0.995 else f"{value:.1f}"
+    if value < 9999.5:
+        return f"{value:.0f}"
+    return f"{value / 1000:.1f}k" if value < 999_950 else f"{value / 1e6:.1f}M"
+
+
+def percent(value: float | None) -> str:
+    """`97.5%`; 100 only when nothing is missing, 0 only when nothing is there."""
+    if value is None:
+        return UNKNOWN
+    if value in (0.0, 1.0):
+        return f"{value * 100:.0f}%"
+    return f"{min(max(value * 100, 0.1), 99.9):.1f}%"
+
+
+def speedup(value: float | None) -> str | None:
+    """`3.1× faster than one at a time`; below 1 as a share of that speed."""
+    if value is None:
+        return None
+    if value >= 1.05:
+        return f"{value:.1f}× faster than one at a time"
+    return "as fast as one at a time" if value >= 0.95 else f"{value:.2g}× the speed of one at a time"

@@ -1,0 +1,82 @@
+"""A provider on localhost that misbehaves on purpose, to rehearse with.
+
+It speaks the wire formats of OpenAI (with OpenRouter below `/api/v1`), Gemini, Anthropic and Ollama on
+one port of 127.0.0.1, unary and streaming, and does what a `Profile` says: latencies, faults, rate
+limits, outages. Keys are accepted whatever they are. Start it and point the tool at it:
+
+    $ python -m umwelten.simulate.faultserver --port 8484 --profile rehearsal.toml
+    {"port":8484}
+
+    GOOGLE_BASE_URL=http://127.0.0.1:8484            OPENAI_BASE_URL=http://127.0.0.1:8484/v1
+    ANTHROPIC_BASE_URL=http://127.0.0.1:8484         OPENROUTER_BASE_URL=http://127.0.0.1:8484/api/v1
+    OLLAMA_HOST=http://127.0.0.1:8484                LMSTUDIO_BASE_URL=http://127.0.0.1:8484/v1
+
+A profile (every field is described in `profile`):
+
+    models = ["gpt-4o", "gemini-flash"]
+
+    [default]
+    latency_s = { median_s = 0.8, sigma = 0.4, seed = 1 }
+
+    [[rules]]                          # every 20th request of this model fails
+    model = "gpt-*"
+    every = 20
+    behaviour = { fault = 500 }
+
+    [[limiters]]                       # and there is a limit that tells when to come back
+    kind = "window"
+    wire = "openai"
+    n = 60
+    window_s = 60.0
+
+    [[outages]]
+    from_s = 30
+    to_s = 40
+    fault = "reset_before"
+
+While it runs: `GET /_ledger` tells all that came in (`?records=0`: sums alone), `POST /_reset` forgets
+it, `POST /_profile` with a profile in JSON changes the behaviour. In a program:
+`async with FaultServer(profile) as server: server.url, server.ledger`.
+"""
+
+from __future__ import annotations
+
+from umwelten.simulate.faultserver.asks import content_mark, digest, fingerprint
+from umwelten.simulate.faultserver.ledger import Ledger, Record, Sums
+from umwelten.simulate.faultserver.profile import (
+    Behaviour,
+    Bucket,
+    Concurrency,
+    Lognormal,
+    Outage,
+    Profile,
+    Rule,
+    Slots,
+    Tokens,
+    Window,
+    load_profile,
+    parse_profile,
+)
+from umwelten.simulate.faultserver.server import FaultServer
+
+__all__ = [
+    "Behaviour",
+    "Bucket",
+    "Concurrency",
+    "FaultServer",
+    "Ledger",
+    "Lognormal",
+    "Outage",
+    "Profile",
+    "Record",
+    "Rule",
+    "Slots",
+    "Sums",
+    "Tokens",
+    "Window",
+    "content_mark",
+    "digest",
+    "fingerprint",
+    "load_profile",
+    "parse_profile",
+]

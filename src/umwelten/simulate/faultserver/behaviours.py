@@ -1,0 +1,123 @@
+"""Which behaviour a request meets, how long it takes and what it says."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections.abc import Callable
+
+from umwelten.simulate.faultserver.asks import Ask
+from umwelten.simulate.faultserver.limiters import Cost, matches
+from umwelten.simulate.faultserver.profile import Behaviour, Latency, Lognormal, Profile, Rule
+from umwelten.simulate.faultserver.wires import Answer
+
+_FIELD = re.compile(r"\{(model|n|prompt|tail|digest|files|marks)\}")
+_WORDS: dict[str, Callable[[Ask, int], str]] = {
+    "model": lambda ask, n: ask.model,
+    "n": lambda ask, n: str(n),
+    "prompt": lambda ask, n: ask.prompt,
+    "tail": lambda ask, n: ask.tail,
+    "digest": lambda ask, n: ask.digest,
+    "files": lambda ask, n: " ".join(file.name or file.mark for file in ask.files),
+    "marks": lambda ask, n: " ".join(ask.marks),
+}
+
+
+class Drawn:
+    """A behaviour together with where its latencies have got to."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self._latency: Latency = behaviour.latency_s
+        self._turn = 0
+        self._dice = random.Random(self._latency.seed) if isinstance(self._latency, Lognormal) else None
+
+    def latency_s(self) -> float:
+        """The next latency."""
+        latency = self._latency
+        if isinstance(latency, tuple):
+            self._turn += 1
+            return latency[(self._turn - 1) % len(latency)]
+        if isinstance(latency, Lognormal) and self._dice is not None:
+            return self._dice.lognormvariate(math.log(latency.median_s), latency.sigma)
+        return latency if isinstance(latency, (int, float)) else 0.0
+
+
+class _Counting:
+    """A rule and how often it was met."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.drawn = Drawn(rule.behaviour)
+        self._counts: dict[str, int] = {}
+        self._counts_requests = (rule.n, rule.every, rule.first) != (None, None, None)
+
+    def holds(self, ask: Ask) -> bool:
+        rule = self.rule
+        if not (
+            matches(rule.wire, ask.wire) and matches(rule.model, ask.model) and rule.prompt in ask.prompt
+        ):
+            return False
+        return not self._counts_requests or self._due(ask)
+
+    def _due(self, ask: Ask) -> bool:
+        rule = self.rule
+        key = ask.digest if rule.counting == "prompt" else ""
+        count = self._counts[key] = self._counts.get(key, 0) + 1
+        return (
+            (rule.n is None or count == rule.n)
+            and (rule.every is None or count % rule.every == 0)
+            and (rule.first is None or count <= rule.first)
+        )
+
+
+class Chooser:
+    """The rules of a profile at work."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._default = Drawn(profile.default)
+        self._rules = [_Counting(rule) for rule in profile.rules]
+
+    def choose(self, ask: Ask) -> Drawn:
+        """The first rule that holds, or the default. Counts the request in every rule before that one."""
+        for each in self._rules:
+            if each.holds(ask):
+                return each.drawn
+        return self._default
+
+
+def render(template: str, ask: Ask, n: int) -> str:
+    """The text of an answer. Braces that name no field stay as they are."""
+    return _FIELD.sub(lambda found: _WORDS[found[1]](ask, n), template)
+
+
+def answer_to(ask: Ask, behaviour: Behaviour, n: int, now_unix: float, latency_s: float) -> Answer:
+    """The whole answer; one word is one token, and `max_tokens` of the request cuts it."""
+    text = render(behaviour.text, ask, n)
+    tokens, finish = behaviour.output_tokens, behaviour.finish
+    if tokens is None:
+        tokens = text.count(" ") + 1 + behaviour.reasoning_tokens
+    if ask.max_tokens is not None and tokens > ask.max_tokens:
+        text = " ".join(text.split(" ")[: ask.max_tokens])
+        tokens, finish = ask.max_tokens, "length"
+    return Answer(
+        ask=ask,
+        n=n,
+        text=text,
+        input_tokens=ask.input_tokens if behaviour.input_tokens is None else behaviour.input_tokens,
+        output_tokens=tokens,
+        cached_tokens=behaviour.cached_tokens,
+        reasoning_tokens=min(tokens, behaviour.reasoning_tokens),
+        finish=finish,
+        now_unix=now_unix,
+        latency_s=latency_s,
+        cost_usd=behaviour.cost_usd,
+    )
+
+
+def cost_of(answer: Answer) -> Cost:
+    """What limiters count."""
+    return Cost(
+        input_tokens=answer.input_tokens, output_tokens=answer.output_tokens, max_tokens=answer.ask.max_tokens
+    )

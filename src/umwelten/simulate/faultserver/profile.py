@@ -1,0 +1,243 @@
+"""What the fault server is told to do, as data that TOML and JSON can hold.
+
+The first rule that fits a request says how it will be answered, else the default does; rules count requests
+as they come in. Before that answer is given, outages and limiters may refuse it.
+Times are seconds. Names of wires are `openai`, `openrouter` (the OpenAI format below `/api/v1`),
+`gemini`, `anthropic` and `ollama`; wherever one is asked for, a glob such as `open*` will do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from umwelten.types import Frozen
+
+DEFAULT_TEXT = "{model} says {digest}: {tail}"
+
+Fault = (
+    int
+    | Literal[
+        "none",
+        "reset_before",
+        "reset_headers",
+        "reset_body",
+        "hang",
+        "hang_stream",
+        "drip",
+        "cut_json",
+        "cut_stream",
+        "garbage",
+        "not_http",
+        "invalid_utf8",
+        "wrong_type",
+        "empty",
+        "no_choices",
+        "huge",
+        "gzip_bomb",
+        "redirect",
+        "error_in_200",
+    ]
+)
+"""What goes wrong; a number is an HTTP status from 400 to 599 with the body that the wire gives it.
+
+    reset_before    connection reset in place of an answer
+    reset_headers   reset after the head
+    reset_body      reset in the middle of the body
+    hang            no answer, ever
+    hang_stream     half of the body, then silence
+    drip            one byte every `drip_s`
+    cut_json        sound HTTP around half of the JSON
+    cut_stream      ends cleanly half way: a stream without its end mark, a body shorter than announced
+    garbage         bytes that are no JSON
+    not_http        bytes that are no HTTP
+    invalid_utf8    JSON whose text holds bytes that are no UTF-8
+    wrong_type      JSON with the right names and the wrong types
+    empty           status 200 and no body
+    no_choices      a reply without any answer in it
+    huge            a sound answer of `size_mb` megabytes
+    gzip_bomb       the same, compressed to a thousandth
+    redirect        307 to `redirect_to`
+    error_in_200    status 200, and the error `error_status` inside
+"""
+
+
+class Strict(Frozen, kw_only=True, forbid_unknown_fields=True):
+    """Base of what users write: a misspelt name is an error."""
+
+
+class Lognormal(Strict, kw_only=True):
+    """Random latency: half of the draws are below `median_s`; `sigma` is the spread of the logarithm."""
+
+    median_s: float
+    sigma: float = 0.5
+    seed: int = 0
+
+
+Latency = float | tuple[float, ...] | Lognormal
+
+
+class Behaviour(Strict, kw_only=True):
+    """How one request is answered.
+
+    `latency_s` passes before the first byte: one number, several in turn, or a `Lognormal`.
+    `text` may hold {model}, {n} (the request's number), {prompt}, {tail} (its last words), {digest}
+    (`asks.digest` of prompt and files), {files} and {marks}. Token counts left out are estimated.
+    A stream has `chunks` pieces, `chunk_gap_s` apart. `retry_after_s`, `code`, `message`, `body` and
+    `headers` shape an error: `code` is the provider's word for it, `body` replaces the whole body.
+    """
+
+    latency_s: Latency = 0.0
+    text: str = DEFAULT_TEXT
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: float | None = None
+    finish: Literal["stop", "length", "blocked"] = "stop"
+    chunks: int = 4
+    chunk_gap_s: float = 0.0
+    fault: Fault = "none"
+    retry_after_s: float | None = None
+    code: str | None = None
+    message: str | None = None
+    body: str | None = None
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    error_status: int = 503
+    size_mb: float = 8.0
+    drip_s: float = 1.0
+    redirect_to: str = "http://elsewhere.invalid/"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.fault, int) and not 400 <= self.fault <= 599:
+            raise ValueError(f"a fault that is a status lies between 400 and 599, not at {self.fault}")
+        if self.chunks < 1:
+            raise ValueError("a stream has at least one chunk")
+        if self.latency_s == ():
+            raise ValueError("a list of latencies holds at least one")
+
+
+class Rule(Strict, kw_only=True):
+    """Requests that are answered in another way than the default.
+
+    All that is given must fit: `wire` and `model` are globs, `prompt` is a part of the prompt. Of the
+    requests that fit so far, counted from 1: only the `n`-th, each `every`-th, or the `first` so many.
+    `counting = "prompt"` counts each prompt by itself, so that `first = 1` strikes every first attempt.
+    """
+
+    behaviour: Behaviour
+    wire: str = "*"
+    model: str = "*"
+    prompt: str = ""
+    n: int | None = None
+    every: int | None = None
+    first: int | None = None
+    counting: Literal["rule", "prompt"] = "rule"
+
+    def __post_init__(self) -> None:
+        if any(number is not None and number < 1 for number in (self.n, self.every, self.first)):
+            raise ValueError("n, every and first are at least 1")
+
+
+class Limiter(Strict, kw_only=True, tag_field="kind"):
+    """What all limiters share.
+
+    It holds for the requests whose `wire` and `model` fit, for all together or `per` model or key.
+    `hints`: the time that a refusal names is "exact", rounded up to whole seconds ("ceil"), not named
+    ("none"), or exact plus so many seconds. `headers`: rate-limit headers of "openai" or "anthropic",
+    "none", or those of the wire. `count_refused`: refused requests use up the limit as well.
+    """
+
+    wire: str = "*"
+    model: str = "*"
+    per: Literal["all", "model", "key"] = "all"
+    hints: Literal["exact", "ceil", "none"] | float = "exact"
+    headers: Literal["wire", "openai", "anthropic", "none"] = "wire"
+    status: int = 429
+    count_refused: bool = False
+
+
+class Bucket(Limiter, kw_only=True, tag="bucket"):
+    """Refills by `rate` requests a second, holds at most `burst`."""
+
+    rate: float
+    burst: float = 1.0
+
+
+class Window(Limiter, kw_only=True, tag="window"):
+    """`n` requests in each window of `window_s`, the first one beginning with the first request."""
+
+    n: int
+    window_s: float = 60.0
+
+
+class Concurrency(Limiter, kw_only=True, tag="concurrency"):
+    """At most `n` requests in flight; nobody can say when the next one fits."""
+
+    n: int
+
+
+class Tokens(Limiter, kw_only=True, tag="tokens"):
+    """A bucket of tokens, `per_minute`, that holds `burst` (left out: one minute's worth).
+
+    `count`: "total" takes input and output, "input" or "output" one of them, "reserved" the input and
+    `max_tokens` of the request. A request larger than the bucket never fits and is told so.
+    """
+
+    per_minute: float
+    burst: float | None = None
+    count: Literal["total", "input", "output", "reserved"] = "total"
+
+
+class Slots(Limiter, kw_only=True, tag="slots"):
+    """`k` requests are worked on, all others wait in a queue without end; nothing is refused."""
+
+    k: int
+
+
+AnyLimiter = Bucket | Window | Concurrency | Tokens | Slots
+
+
+class Outage(Strict, kw_only=True):
+    """From `from_s` to `to_s` after the first request, every request that fits meets `fault`."""
+
+    from_s: float
+    to_s: float
+    fault: Fault = 503
+    wire: str = "*"
+    model: str = "*"
+
+
+class Profile(Strict, kw_only=True):
+    """Everything that the server does.
+
+    `models` are listed on every wire, `page_size` at a time; with `only_models` others are 404.
+    `require_key` refuses requests without a key (401). `listing` answers the lists of models.
+    `records` is how many requests the ledger remembers one by one (0: sums alone); `keep_bodies`
+    keeps the bodies of the requests too.
+    """
+
+    default: Behaviour = Behaviour()
+    rules: tuple[Rule, ...] = ()
+    limiters: tuple[AnyLimiter, ...] = ()
+    outages: tuple[Outage, ...] = ()
+    models: tuple[str, ...] = ("small", "large")
+    page_size: int = 50
+    only_models: bool = False
+    require_key: bool = False
+    listing: Behaviour = Behaviour()
+    records: int = 200_000
+    keep_bodies: bool = False
+
+
+def parse_profile(data: bytes | str, form: Literal["json", "toml"] = "json") -> Profile:
+    """A profile from JSON or TOML text; `msgspec.DecodeError` names what is wrong and where."""
+    decode = msgspec.toml.decode if form == "toml" else msgspec.json.decode
+    return decode(data, type=Profile)
+
+
+def load_profile(path: Path) -> Profile:
+    """A profile from a file; `.json` is read as JSON, anything else as TOML."""
+    return parse_profile(path.read_bytes(), "json" if path.suffix == ".json" else "toml")

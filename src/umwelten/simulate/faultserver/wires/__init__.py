@@ -1,0 +1,18 @@
+"""How each wire format writes its answers, streams and errors. Written from the vendors' documents,
+and apart from `umwelten.providers`, so that one can be tested against the other."""
+
+from __future__ import annotations
+
+from umwelten.simulate.faultserver.wires.anthropic import AnthropicWire
+from umwelten.simulate.faultserver.wires.base import Answer, Trouble, Wire
+from umwelten.simulate.faultserver.wires.gemini import GeminiWire
+from umwelten.simulate.faultserver.wires.ollama import OllamaWire
+from umwelten.simulate.faultserver.wires.openai import OpenAIWire, OpenRouterWire
+
+OPENAI: Wire = OpenAIWire()
+OPENROUTER: Wire = OpenRouterWire()
+GEMINI: Wire = GeminiWire()
+ANTHROPIC: Wire = AnthropicWire()
+OLLAMA: Wire = OllamaWire()
+
+__all__ = ["ANTHROPIC", "GEMINI", "OLLAMA", "OPENAI", "OPENROUTER", "Answer", "Trouble", "Wire"]

@@ -1,0 +1,138 @@
+"""Names of the text files: inert, short enough for every file system, and never two alike.
+
+A text file is called `<stem>[.<slug>][.rN].txt`: the stem stands for the input, the slug for the
+model, N for a repeat from 2 on. Two different cells never get one name, because no stem ends in
+`.rN` or `.<slug>`, no slug ends in `.rN` or in `.<another slug>`, and stems and slugs are unique
+without regard to case. `Stems` and `slug` see to the first two, the tables to the last.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
+from itertools import chain, count
+
+# A file name has 255 bytes: stem 140 + "-" and hash 13 + "." + slug 80 + ".r65535" 7 + ".txt" 4 = 245.
+# The rest is room for a few underscores. Directories have nothing after them but get the same care.
+STEM_BYTES, SLUG_BYTES, DIRECTORY_BYTES = 140, 80, 240
+_SUFFIX_BYTES = 14
+
+TEMPORARY = ".evaluation.tmp"
+
+# The last range stands for bytes that are not UTF-8, see `grid`.
+_REFUSED = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\ud800-\udfff\U0010d800-\U0010dfff]')
+_DEVICE = r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])"
+_DEVICE_NAME = re.compile(_DEVICE + r" *(?:\.|\Z)", re.IGNORECASE)
+_OWN = r"(?:evaluation\.(?:db|lock)|\.evaluation\.tmp)"
+_OWN_NAME = re.compile(_OWN, re.IGNORECASE)
+_REPEAT_END = re.compile(r"\.r[0-9]+\Z", re.IGNORECASE)
+# The only letters beyond ASCII that file systems may take for one of ASCII.
+_TWINS = str.maketrans({"\u212a": "K", "\u037e": ";", "\u1fef": "`"})
+# Names in which nothing has to change, nearly all of them, are told by one search.
+_NEEDS_CARE = re.compile(
+    r'[<>:"\\|?*\x00-\x1f\x7f-\x9f\ud800-\udfff]|[. ](?:/|\Z)|//|\A/|/\Z|\A\Z'
+    rf"|(?:\A|/){_DEVICE} *(?:[./]|\Z)|\A{_OWN}|\.r[0-9]+\Z",
+    re.IGNORECASE,
+)
+
+
+def fold(name: str) -> str:
+    """What file systems that ignore case or the form of accents make of a name."""
+    return unicodedata.normalize("NFC", name.lower())
+
+
+class Stems:
+    """Makes stems for one evaluation, whose models have `slugs`."""
+
+    def __init__(self, slugs: Iterable[str]) -> None:
+        self._ends = tuple("." + fold(slug) for slug in slugs)
+
+    def first(self, name: str) -> str:
+        """The stem of an input's relative path, as long as no other input has it."""
+        if not name.isascii() or len(name) > STEM_BYTES or _NEEDS_CARE.search(name):
+            name = _stem(name)
+        return self._guarded(name)
+
+    def others(self, name: str) -> Iterator[str]:
+        """What to try when `first(name)` is taken: endless, all different."""
+        return (self._guarded(other) for other in _alternatives(_stem(name), name))
+
+    def _guarded(self, stem: str) -> str:
+        while fold(stem).endswith(self._ends) or _REPEAT_END.search(stem):
+            stem += "_"
+        return stem
+
+
+def slug(provider: str, model: str, others: Iterable[str], taken: Callable[[str], bool]) -> str:
+    """The model's part of a name. `others`: slugs in use; `taken` refuses one for further reasons."""
+    name = f"{provider}_{model}"
+    base = _not_own(_segment(name, SLUG_BYTES - _SUFFIX_BYTES - 4))
+    known = [fold(other) for other in others]
+    for candidate in chain([base], _alternatives(base, name)):
+        candidate = candidate + "_" if _REPEAT_END.search(candidate) else candidate
+        if not taken(candidate) and not _alike(fold(candidate), known):
+            return candidate
+    raise AssertionError("alternatives do not end")
+
+
+def text_name(stem: str, slug: str | None, repeat: int) -> str:
+    """The text file's path relative to the evaluation's folder. `slug` None: one model, not named."""
+    base = ".".join(part for part in (stem, slug) if part)
+    return f"{base}.txt" if repeat == 1 else f"{base}.r{repeat}.txt"
+
+
+def flat_name(output: str) -> str:
+    """A name in the top folder, for a text file whose own path is blocked by a file or directory."""
+    last = output.rpartition("/")[2].removesuffix(".txt")
+    return f"{_not_own(_shortened(last, STEM_BYTES, output))}-{_short_hash(output, 6)}.txt"
+
+
+def _alike(candidate: str, known: list[str]) -> bool:
+    # A slug that ends in another one would make "a" + ".x.y" and "a.x" + ".y" the same.
+    return any(
+        candidate == other or candidate.endswith("." + other) or other.endswith("." + candidate)
+        for other in known
+    )
+
+
+def _stem(name: str) -> str:
+    *directories, last = [part for part in name.split("/") if part] or [""]
+    parts = [_segment(part, DIRECTORY_BYTES) for part in directories]
+    parts.append(_segment(last, STEM_BYTES))
+    parts[0] = _not_own(parts[0])
+    return "/".join(parts)
+
+
+def _not_own(name: str) -> str:
+    # The database, its journals and the lock stay ours, and a next step does not take them as inputs.
+    return "_" + name if _OWN_NAME.match(name) else name
+
+
+def _segment(text: str, limit: int) -> str:
+    """One part of a path that every file system takes as it is."""
+    clean = _REFUSED.sub("-", text.translate(_TWINS)) or "-"
+    # A dot or blank at the end is dropped by Windows; "." and ".." lead elsewhere.
+    kept = clean.rstrip(". ")
+    clean = kept + "-" * (len(clean) - len(kept))
+    if _DEVICE_NAME.match(clean):
+        clean = "_" + clean
+    return _shortened(clean, limit, text)
+
+
+def _shortened(clean: str, limit: int, original: str) -> str:
+    raw = clean.encode()
+    if len(raw) <= limit:
+        return clean
+    ending = "-" + _short_hash(original, 4)
+    return raw[: limit - len(ending)].decode(errors="ignore") + ending
+
+
+def _alternatives(base: str, name: str) -> Iterator[str]:
+    yield from (f"{base}-{number}" for number in range(2, 10))
+    yield from (f"{base}-{_short_hash(f'{number} {name}', 6)}" for number in count(1))
+
+
+def _short_hash(text: str, size: int) -> str:
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=size).hexdigest()

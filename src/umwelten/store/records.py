@@ -1,0 +1,60 @@
+"""What is written to an evaluation's store, as values."""
+
+from __future__ import annotations
+
+from umwelten.types import Call, Frozen, ModelRef, Outcome, Parameters, Timing
+from umwelten.types import Scanned as Scanned
+
+
+class Spec(Frozen):
+    """The settings of an evaluation. `kind` is "run" or "batch"; attachments are (name, content hash)."""
+
+    id: str
+    kind: str
+    prompt: str
+    models: tuple[ModelRef, ...]
+    system: str | None = None
+    parameters: Parameters = Parameters()
+    attachments: tuple[tuple[str, bytes], ...] = ()
+    repeats: int = 1
+
+
+class AttemptRecord(Frozen):
+    """One attempt that ended. `number` counts from 1 within the call."""
+
+    call: Call
+    number: int
+    outcome: Outcome
+    timing: Timing
+    cost_nusd: int | None = None
+
+
+class CallRecord(Frozen):
+    """A call that ended: its last attempt's outcome, and sums over all of them.
+
+    `key` is the call's identity, `content` the hash of the file's bytes that were sent (b"" without a
+    file). `time_s` is the time in flight of all attempts of this process. `cost_nusd` is `None` when
+    the price of any attempt that used tokens is unknown.
+    """
+
+    call: Call
+    key: str
+    content: bytes
+    outcome: Outcome
+    timing: Timing
+    attempts: int
+    time_s: float
+    cost_nusd: int | None = None
+
+
+class LimitRecord(Frozen):
+    """A lane's concurrency limit moved, `at` Unix seconds."""
+
+    at: float
+    lane: str
+    limit: float
+    in_flight: int
+    reason: str
+
+
+Record = AttemptRecord | CallRecord | LimitRecord

@@ -1,0 +1,153 @@
+"""From records to rows: the statements that write them and the tuples they take. Pure."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from umwelten.store.names import text_name
+from umwelten.store.records import AttemptRecord, CallRecord, LimitRecord
+from umwelten.types import Failure, Frozen, Reply
+
+Row = tuple[object, ...]
+
+SUCCEEDED, FAILED = 1, 2
+
+
+class Place(Frozen):
+    """Where a call's result goes: the input's version when it was leased and the text file's name.
+
+    `stale` True: an answer of an earlier version is stored, and `output` is its file.
+    """
+
+    version: int
+    output: str
+    stale: bool = False
+
+
+INSERT_ATTEMPT = f"INSERT INTO attempts VALUES (NULL{', ?' * 18})"
+INSERT_LIMIT = "INSERT INTO limit_changes VALUES (?, ?, ?, ?, ?, ?)"
+INSERT_ANSWER = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)"
+DELETE_ANSWER = "DELETE FROM answers WHERE call_id = ?"
+
+_CALL_COLUMNS = tuple(
+    re.findall(
+        r"\w+",
+        """
+        id input_id model_id repeat input_version key content status run_id
+        started_at response_s ttft_s time_s attempts finish_reason served_model
+        input_tokens output_tokens cached_tokens reasoning_tokens cost_nusd
+        error_kind error_message output
+        """,
+    )
+)
+
+# A failure never takes the place of an answer that is still good.
+UPSERT_CALL = f"""
+    INSERT INTO calls ({", ".join(_CALL_COLUMNS)}) VALUES ({", ".join("?" * len(_CALL_COLUMNS))})
+    ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _CALL_COLUMNS[4:])}
+    WHERE calls.status = {FAILED} OR excluded.status = {SUCCEEDED}
+       OR calls.input_version <> excluded.input_version
+"""
+
+
+def clean(text: str) -> str:
+    """The text as SQLite and a UTF-8 file can hold it: no NUL, no lone surrogate."""
+    if "\0" in text:
+        text = text.replace("\0", "\ufffd")
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def cleaned(text: str | None) -> str | None:
+    """`clean` where there may be none."""
+    return None if text is None else clean(text)
+
+
+def place(stem: str, slug: str | None, repeat: int, version: int, kept: str | None) -> Place:
+    """`kept` is the name of an answer's file that is out of date; a name once given stays."""
+    return Place(version=version, output=kept or text_name(stem, slug, repeat), stale=kept is not None)
+
+
+def attempt_row(record: AttemptRecord, run_id: int) -> Row:
+    """For INSERT_ATTEMPT."""
+    outcome, timing = record.outcome, record.timing
+    usage = outcome.usage
+    if isinstance(outcome, Failure):
+        failed: Row = (
+            outcome.status,
+            outcome.kind.value,
+            clean(outcome.message),
+            cleaned(outcome.code),
+            cleaned(outcome.partial),
+        )
+    else:
+        failed = (None, None, None, None, None)
+    return (
+        record.call.id,
+        run_id,
+        record.number,
+        timing.started_at,
+        timing.latency_s,
+        timing.ttft_s,
+        *failed,
+        outcome.hints.retry_after_s,
+        cleaned(outcome.request_id),
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_tokens,
+        usage.reasoning_tokens,
+        record.cost_nusd,
+    )
+
+
+def call_row(record: CallRecord, place: Place, run_id: int) -> Row:
+    """For UPSERT_CALL."""
+    call, outcome, timing = record.call, record.outcome, record.timing
+    usage = outcome.usage
+    if isinstance(outcome, Reply):
+        status, finish, served = SUCCEEDED, outcome.finish_reason.value, cleaned(outcome.served_model)
+        ending: Row = (None, None, place.output)
+    else:
+        status, finish, served = FAILED, None, None
+        ending = (outcome.kind.value, clean(outcome.message), None)
+    return (
+        call.id,
+        0 if call.input is None else call.input.id,
+        call.model,
+        call.repeat,
+        place.version,
+        record.key,
+        record.content,
+        status,
+        run_id,
+        timing.started_at,
+        timing.latency_s,
+        timing.ttft_s,
+        record.time_s,
+        record.attempts,
+        finish,
+        served,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_tokens,
+        usage.reasoning_tokens,
+        record.cost_nusd,
+        *ending,
+    )
+
+
+def limit_row(record: LimitRecord, run_id: int) -> Row:
+    """For INSERT_LIMIT."""
+    return (run_id, record.at, clean(record.lane), record.limit, record.in_flight, clean(record.reason))
+
+
+def json_text(value: object) -> str:
+    """Stable JSON for a TEXT column."""
+    return clean(msgspec.json.encode(value, order="deterministic").decode())

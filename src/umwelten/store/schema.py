@@ -1,0 +1,136 @@
+"""The database of one evaluation, as numbered migrations.
+
+The grid inputs × models × repeats is not stored: a cell without a row in `calls` is pending. So a
+million calls need no million rows before the first one starts. A call's id packs the cell
+(`call_id`), which makes "is it done?" one look-up by rowid.
+
+Times are Unix seconds, durations seconds, money integer nano-USD; NULL means "not known".
+"""
+
+from __future__ import annotations
+
+MODEL_BITS, REPEAT_BITS = 12, 16
+MAX_MODELS, MAX_REPEATS = (1 << MODEL_BITS) - 1, (1 << REPEAT_BITS) - 1
+
+
+def call_id(input_id: int, model_id: int, repeat: int) -> int:
+    """The number of a cell: input, model and repeat, from high bits to low."""
+    return (input_id << (MODEL_BITS + REPEAT_BITS)) | (model_id << REPEAT_BITS) | repeat
+
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    -- One row: what all calls share.
+    CREATE TABLE evaluation (
+      id            TEXT NOT NULL,
+      kind          TEXT NOT NULL CHECK (kind IN ('run', 'batch')),
+      prompt        TEXT NOT NULL,
+      system        TEXT,
+      parameters    TEXT NOT NULL,              -- JSON
+      attachments   TEXT NOT NULL,              -- JSON: [[name, hex of the content hash], …]
+      repeats       INTEGER NOT NULL,
+      settings_hash BLOB NOT NULL,              -- identity.settings_hash
+      created_at    REAL NOT NULL,
+      umwelten      TEXT NOT NULL               -- version that made it
+    ) STRICT;
+
+    CREATE TABLE models (
+      id       INTEGER PRIMARY KEY,             -- from 1, in the order given
+      name     TEXT NOT NULL UNIQUE,            -- provider:model
+      provider TEXT NOT NULL,
+      slug     TEXT NOT NULL UNIQUE COLLATE NOCASE, -- part of a text file's name
+      active   INTEGER NOT NULL DEFAULT 1       -- in the latest plan
+    ) STRICT;
+
+    -- Id 0 is "no file", the only input of a run.
+    CREATE TABLE inputs (
+      id      INTEGER PRIMARY KEY,
+      name    TEXT NOT NULL UNIQUE,             -- relative path, with /
+      path    TEXT NOT NULL,
+      size    INTEGER NOT NULL,
+      stamp   TEXT NOT NULL,                    -- changes when the bytes may have changed
+      version INTEGER NOT NULL DEFAULT 1,       -- counts changes of the bytes
+      stem    TEXT NOT NULL UNIQUE COLLATE NOCASE, -- the text file's name without its ending
+      active  INTEGER NOT NULL DEFAULT 1
+    ) STRICT;
+
+    -- Cells that ended. A success whose input_version is not the input's version is out of date.
+    CREATE TABLE calls (
+      id               INTEGER PRIMARY KEY,     -- call_id(input, model, repeat)
+      input_id         INTEGER NOT NULL,
+      model_id         INTEGER NOT NULL,
+      repeat           INTEGER NOT NULL,
+      input_version    INTEGER NOT NULL,
+      key              TEXT NOT NULL,           -- identity.call_key
+      content          BLOB NOT NULL,           -- hash of the file's bytes that were sent
+      status           INTEGER NOT NULL CHECK (status IN (1, 2)), -- 1 succeeded, 2 failed
+      run_id           INTEGER NOT NULL,
+      started_at       REAL NOT NULL,           -- of the last attempt
+      response_s       REAL NOT NULL,           -- of the last attempt
+      ttft_s           REAL,
+      time_s           REAL NOT NULL,           -- in flight, all attempts
+      attempts         INTEGER NOT NULL,
+      finish_reason    TEXT,
+      served_model     TEXT,
+      input_tokens     INTEGER,
+      output_tokens    INTEGER,
+      cached_tokens    INTEGER,
+      reasoning_tokens INTEGER,
+      cost_nusd        INTEGER,
+      error_kind       TEXT,
+      error_message    TEXT,
+      output           TEXT                     -- the text file, relative to the folder
+    ) STRICT;
+
+    CREATE TABLE answers (
+      call_id   INTEGER PRIMARY KEY,
+      text      TEXT NOT NULL,
+      reasoning TEXT
+    ) STRICT;
+
+    CREATE TABLE attempts (
+      id               INTEGER PRIMARY KEY,
+      call_id          INTEGER NOT NULL,
+      run_id           INTEGER NOT NULL,
+      number           INTEGER NOT NULL,
+      started_at       REAL NOT NULL,
+      latency_s        REAL NOT NULL,
+      ttft_s           REAL,
+      http_status      INTEGER,
+      error_kind       TEXT,                    -- NULL: it succeeded
+      error_message    TEXT,
+      error_code       TEXT,
+      partial          TEXT,                    -- text that came before the failure
+      retry_after_s    REAL,
+      request_id       TEXT,
+      input_tokens     INTEGER,
+      output_tokens    INTEGER,
+      cached_tokens    INTEGER,
+      reasoning_tokens INTEGER,
+      cost_nusd        INTEGER
+    ) STRICT;
+    CREATE INDEX attempts_by_call ON attempts (call_id);
+
+    -- One row a process that worked on this evaluation.
+    CREATE TABLE runs (
+      id             INTEGER PRIMARY KEY,
+      pid            INTEGER NOT NULL,
+      started_at     REAL NOT NULL,
+      seen_at        REAL NOT NULL,             -- moved on with every commit
+      ended_at       REAL,
+      status         TEXT,                      -- complete, failed, stopped, interrupted; NULL: no end
+      reason         TEXT,
+      peak_in_flight INTEGER NOT NULL DEFAULT 0,
+      settings       TEXT NOT NULL              -- JSON: concurrency, timeout, retries
+    ) STRICT;
+
+    CREATE TABLE limit_changes (
+      run_id    INTEGER NOT NULL,
+      at        REAL NOT NULL,
+      lane      TEXT NOT NULL,
+      "limit"   REAL NOT NULL,
+      in_flight INTEGER NOT NULL,
+      reason    TEXT NOT NULL
+    ) STRICT;
+    """,
+)

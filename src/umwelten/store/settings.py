@@ -1,0 +1,141 @@
+"""The evaluation's settings as a row, and what differs between two of them."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+
+import msgspec
+
+from umwelten.errors import StoreError
+from umwelten.identity import settings_hash
+from umwelten.store.records import Spec
+from umwelten.store.rows import clean, cleaned, json_text
+from umwelten.types import ModelRef, Parameters
+
+_SHOWN = 60
+_NONE = "none"
+
+
+def insert_settings(connection: sqlite3.Connection, spec: Spec) -> None:
+    """Write the one row of `evaluation`."""
+    prompt, system = clean(spec.prompt), cleaned(spec.system)
+    digest = settings_hash(
+        prompt=prompt,
+        system=system,
+        parameters=spec.parameters,
+        schema=None,
+        attachments=[content for _, content in spec.attachments],
+    )
+    attachments = [[clean(name), content.hex()] for name, content in spec.attachments]
+    connection.execute(
+        "INSERT INTO evaluation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            clean(spec.id),
+            spec.kind,
+            prompt,
+            system,
+            json_text(spec.parameters),
+            json_text(attachments),
+            spec.repeats,
+            digest,
+            time.time(),
+            _version(),
+        ),
+    )
+
+
+def read_settings(connection: sqlite3.Connection) -> Spec | None:
+    """The settings with the models of the latest plan; None: the evaluation was never started."""
+    row = connection.execute(
+        "SELECT id, kind, prompt, system, parameters, attachments, repeats FROM evaluation"
+    ).fetchone()
+    if row is None:
+        return None
+    try:
+        parameters = msgspec.json.decode(row[4], type=Parameters)
+        attachments = msgspec.json.decode(row[5], type=list[tuple[str, str]])
+        return Spec(
+            id=row[0],
+            kind=row[1],
+            prompt=row[2],
+            system=row[3],
+            parameters=parameters,
+            attachments=tuple((name, bytes.fromhex(digest)) for name, digest in attachments),
+            repeats=row[6],
+            models=tuple(active_models(connection).values()),
+        )
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise StoreError(f"the settings of evaluation {row[0]!r} cannot be read: {error}") from error
+
+
+def active_models(connection: sqlite3.Connection) -> dict[int, ModelRef]:
+    """The models of the latest plan by number."""
+    found = connection.execute("SELECT id, provider, name FROM models WHERE active ORDER BY id")
+    return {number: ModelRef(provider, name.removeprefix(provider + ":")) for number, provider, name in found}
+
+
+def differences(old: Spec, new: Spec) -> list[str]:
+    """What would mix answers, a line each: `prompt: "old" → "new"`. Empty: nothing."""
+    found = [
+        _line(name, _shown(before), _shown(after))
+        for name, before, after in (
+            ("kind", old.kind, new.kind),
+            ("prompt", old.prompt, clean(new.prompt)),
+            ("system", old.system, cleaned(new.system)),
+        )
+        if before != after
+    ]
+    found += _parameter_lines(old.parameters, new.parameters)
+    if [content for _, content in old.attachments] != [content for _, content in new.attachments]:
+        found.append(_line("attachments", _attachments(old), _attachments(new)))
+    return found
+
+
+def _parameter_lines(old: Parameters, new: Parameters) -> Iterator[str]:
+    before, after = _flat(old), _flat(new)
+    for name in sorted(before.keys() | after.keys()):
+        pair = before.get(name, _NONE), after.get(name, _NONE)
+        if pair[0] != pair[1]:
+            yield _line(name, *pair)
+
+
+def _flat(parameters: Parameters) -> dict[str, str]:
+    # Through JSON, so that what was stored and what is given are of the same types.
+    same = msgspec.json.decode(msgspec.json.encode(parameters), type=Parameters)
+    named = {name: getattr(same, name) for name in same.__struct_fields__ if name != "extra"}
+    found = {name: _shown(value) for name, value in named.items() if value is not None}
+    return found | {f"param {name}": json_text(value) for name, value in same.extra.items()}
+
+
+def _attachments(spec: Spec) -> str:
+    return ", ".join(f"{clean(name)} ({content.hex()[:8]})" for name, content in spec.attachments) or _NONE
+
+
+def _line(name: str, before: str, after: str) -> str:
+    start = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), 0)
+    return f"{name}: {_short(before, start)} → {_short(after, start)}"
+
+
+def _shown(value: object) -> str:
+    return _NONE if value is None else json_text(value)
+
+
+def _short(text: str, difference: int) -> str:
+    """At most `_SHOWN` characters around the first difference, so that two long texts look different."""
+    if len(text) <= _SHOWN:
+        return text
+    start = max(0, min(difference - 15, len(text) - _SHOWN))
+    cut = text[start : start + _SHOWN]
+    return ("…" if start else "") + cut + ("…" if start + _SHOWN < len(text) else "")
+
+
+def _version() -> str:
+    # Slow to import, and needed once an evaluation.
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("umwelten")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,167 @@
+"""The thread that writes: many records, one transaction, then their text files."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+
+from umwelten.store import rows
+from umwelten.store.folder import transaction
+from umwelten.store.records import AttemptRecord, CallRecord, LimitRecord
+from umwelten.store.rows import Place
+from umwelten.store.texts import remove_text, write_text
+from umwelten.types import Reply
+
+GROUP_S, GROUP_SIZE = 0.02, 500
+
+Committed = Callable[[Sequence[CallRecord]], None]
+# A call that ended comes with the place of its result.
+Item = tuple[CallRecord, Place] | AttemptRecord | LimitRecord
+_log = logging.getLogger(__name__)
+
+
+class _Group:
+    """Rows of one transaction and the files that go with them."""
+
+    __slots__ = ("answers", "attempts", "calls", "gone", "limits", "outdated", "records", "texts")
+
+    def __init__(self, items: Sequence[Item], run_id: int) -> None:
+        self.attempts: list[rows.Row] = []
+        self.calls: list[rows.Row] = []
+        self.answers: list[rows.Row] = []
+        self.limits: list[rows.Row] = []
+        self.gone: list[rows.Row] = []  # calls whose answer is out of date and has no successor
+        self.outdated: list[str] = []  # text files of answers that are out of date
+        self.texts: list[tuple[int, str, str]] = []  # call, file, text
+        self.records: list[CallRecord] = []
+        for item in items:
+            if isinstance(item, tuple):
+                self._add_call(*item, run_id)
+            elif isinstance(item, AttemptRecord):
+                self.attempts.append(rows.attempt_row(item, run_id))
+            else:
+                self.limits.append(rows.limit_row(item, run_id))
+
+    def _add_call(self, record: CallRecord, place: Place, run_id: int) -> None:
+        outcome, call = record.outcome, record.call.id
+        self.records.append(record)
+        self.calls.append(rows.call_row(record, place, run_id))
+        if place.stale:
+            self.outdated.append(place.output)
+        if isinstance(outcome, Reply):
+            text = rows.clean(outcome.text)
+            self.answers.append((call, text, rows.cleaned(outcome.reasoning)))
+            self.texts.append((call, place.output, text))
+        elif place.stale:
+            self.gone.append((call,))
+
+    def execute(self, connection: sqlite3.Connection) -> None:
+        for statement, values in (
+            (rows.INSERT_ATTEMPT, self.attempts),
+            (rows.UPSERT_CALL, self.calls),
+            (rows.INSERT_ANSWER, self.answers),
+            (rows.DELETE_ANSWER, self.gone),
+            (rows.INSERT_LIMIT, self.limits),
+        ):
+            if values:
+                connection.executemany(statement, values)
+
+
+class Writer:
+    """Takes records from any thread and writes them in one of its own, from creation to `stop`.
+
+    `error` is set once a group could not be written; that group and all later records are dropped.
+    `text_errors` holds the latest reasons why text files could not be written; their answers are safe.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        folder: str,
+        run_id: int,
+        committed: Committed | None,
+        text_errors: deque[str],
+    ) -> None:
+        self.error: BaseException | None = None
+        self._text_errors = text_errors
+        self._connection, self._folder, self._run_id = connection, folder, run_id
+        self._committed = committed
+        self._queue: SimpleQueue[Item | None] = SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="umwelten-store", daemon=True)
+        self._thread.start()
+
+    def put(self, item: Item) -> None:
+        """Hand over a record. Never waits."""
+        if self.error is None:
+            self._queue.put(item)
+
+    def stop(self) -> None:
+        """Write all that was handed over, then end the thread."""
+        self._stopping.set()
+        self._queue.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        going_on = True
+        while going_on:
+            taken, going_on = self._gather()
+            if taken and self.error is None:
+                self._write(taken)
+
+    def _gather(self) -> tuple[list[Item], bool]:
+        """Wait for a record, then for a moment, and take what has come by then. False: it was the last."""
+        taken = [self._queue.get()]
+        if taken[0] is not None and self._queue.qsize() < GROUP_SIZE:
+            self._stopping.wait(GROUP_S)
+        with suppress(Empty):
+            while taken[-1] is not None and len(taken) < GROUP_SIZE:
+                taken.append(self._queue.get_nowait())
+        return [item for item in taken if item is not None], taken[-1] is not None
+
+    def _write(self, items: list[Item]) -> None:
+        try:
+            group = _Group(items, self._run_id)
+            self._commit(group)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must stop the run, not die with the thread
+            self.error = error
+            return
+        if group.records and self._committed is not None:
+            try:
+                self._committed(group.records)
+            except Exception:  # noqa: BLE001
+                # Someone else's fault must not cost the answers that are still to come.
+                _log.exception("the callback after a commit failed")
+
+    def _commit(self, group: _Group) -> None:
+        # Before the commit: a kill in between leaves no file, which is repaired, rather than an old one.
+        for output in group.outdated:
+            self._remove(output)
+        with transaction(self._connection):
+            group.execute(self._connection)
+            self._connection.execute("UPDATE runs SET seen_at = ? WHERE id = ?", (time.time(), self._run_id))
+        moved = [move for text in group.texts if (move := self._write_text(*text))]
+        if moved:
+            with transaction(self._connection):
+                self._connection.executemany("UPDATE calls SET output = ? WHERE id = ?", moved)
+
+    def _remove(self, output: str) -> None:
+        try:
+            remove_text(self._folder, output)
+        except OSError as error:
+            self._text_errors.append(f"{output}: {error.strerror}")
+
+    def _write_text(self, call: int, output: str, text: str) -> rows.Row | None:
+        """The file's new name and its call, where it could not have the name it was to have."""
+        try:
+            name = write_text(self._folder, output, text)
+        except OSError as error:
+            self._text_errors.append(f"{output}: {error.strerror}")
+            return None
+        return None if name == output else (name, call)

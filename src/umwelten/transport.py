@@ -1,0 +1,251 @@
+"""The wire itself: one attempt, one HTTP exchange. The only module that knows aiohttp's client.
+
+It never retries, never follows a redirect and never reuses a connection whose reply it did not read
+to the end. Whatever goes wrong comes back as a `Failure`; nothing is raised but cancellation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+
+from umwelten.about import __version__
+from umwelten.providers.protocol import Endpoint, Head, HttpRequest, StreamDecoder, Wire
+from umwelten.types import Failure, FailureKind, Outcome, Timing
+
+MAX_BODY = 64 << 20
+"""A reply of more bytes (after decompression) is a failure: no chat answer is that long."""
+
+STREAM_TOTAL_FACTOR = 10
+"""A stream may take this many time-outs in all, as long as bytes keep coming."""
+
+_CONNECT_S = 30.0
+
+
+class TooLarge(Exception):
+    """The reply passed `MAX_BODY`."""
+
+
+class Transport:
+    """Sends encoded requests. An async context manager; `clock` gives monotonic seconds."""
+
+    def __init__(self, *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        connect = min(_CONNECT_S, timeout_s)
+        self._unary = aiohttp.ClientTimeout(total=timeout_s, sock_connect=connect)
+        self._streamed = aiohttp.ClientTimeout(
+            total=timeout_s * STREAM_TOTAL_FACTOR, sock_connect=connect, sock_read=timeout_s
+        )
+        self._timeout_s = timeout_s
+        self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[str, str | None] = {}
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=30.0)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": f"umwelten/{__version__}"},
+            auto_decompress=True,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def ask(
+        self,
+        http: HttpRequest,
+        wire: Wire,
+        endpoint: Endpoint,
+        *,
+        stream: bool = False,
+        on_text: Callable[[str], None] | None = None,
+    ) -> tuple[Outcome, Timing]:
+        """Put a question and wait for the outcome, at most the time-out."""
+        started_at, start = time.time(), self._clock()
+        ttft: float | None = None
+
+        def text_came(text: str) -> None:
+            nonlocal ttft
+            if ttft is None:
+                ttft = self._clock() - start
+            if on_text is not None:
+                on_text(text)
+
+        decoder: StreamDecoder | None = None
+        outcome: Outcome
+        try:
+            async with self._open(http, self._streamed if stream else self._unary) as response:
+                head = Head(status=response.status, headers=_headers(response), now_unix=time.time())
+                if 300 <= response.status < 400:
+                    outcome = _redirected(head, http)
+                elif stream and response.status == 200:
+                    decoder = wire.stream(head, endpoint)
+                    outcome = await _read_stream(response, decoder, text_came)
+                else:
+                    outcome = wire.decode(head, await _read_body(response), endpoint)
+        except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
+            outcome = self._failure(error, decoder)
+        timing = Timing(started_at=started_at, latency_s=self._clock() - start, ttft_s=ttft)
+        return outcome, timing
+
+    async def fetch(self, http: HttpRequest) -> tuple[Head, bytes] | Failure:
+        """One plain exchange, for lists of models."""
+        try:
+            async with self._open(http, self._unary) as response:
+                head = Head(status=response.status, headers=_headers(response), now_unix=time.time())
+                if 300 <= response.status < 400:
+                    return _redirected(head, http)
+                return head, await _read_body(response)
+        except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
+            return self._failure(error, None)
+
+    def _open(
+        self, http: HttpRequest, timeout: aiohttp.ClientTimeout
+    ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        if self._session is None:
+            raise RuntimeError("Transport is used outside `async with`")
+        return self._session.request(
+            http.method,
+            http.url,
+            data=http.body,
+            headers=http.headers,
+            timeout=timeout,
+            allow_redirects=False,
+            proxy=self._proxy(http.url),
+        )
+
+    def _proxy(self, url: str) -> str | None:
+        origin = url[: url.find("/", 8)]
+        if origin not in self._proxies:
+            self._proxies[origin] = _proxy_for(origin)
+        return self._proxies[origin]
+
+    def _failure(self, error: Exception, decoder: StreamDecoder | None) -> Failure:
+        partial = _partial(decoder)
+        match error:
+            case TimeoutError():
+                text = f"no answer within {self._timeout_s:g} s"
+                if decoder is not None:
+                    text = f"the stream stalled: {self._timeout_s:g} s without a byte, or too long in all"
+                return _failed(FailureKind.TIMEOUT, text, "timeout", partial)
+            case aiohttp.ClientConnectorDNSError():
+                return _failed(FailureKind.CONNECTION, f"host name not found: {error.host}", "dns")
+            case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+                return _failed(
+                    FailureKind.UNAVAILABLE, f"TLS to {error.host} failed: {error}", "tls", down=True
+                )
+            case aiohttp.ClientConnectorError():
+                code = "refused" if isinstance(error.os_error, ConnectionRefusedError) else "connect"
+                verb = "refused the connection" if code == "refused" else "cannot be reached"
+                return _failed(FailureKind.CONNECTION, f"{error.host}:{error.port} {verb}", code)
+            case aiohttp.ClientPayloadError():
+                return _failed(
+                    FailureKind.SERVER, "the reply was cut off or could not be decoded", "cut", partial
+                )
+            case aiohttp.ClientResponseError() | aiohttp.InvalidURL() | ValueError():
+                return _failed(
+                    FailureKind.SERVER, f"not a valid HTTP reply: {type(error).__name__}", "garbage", partial
+                )
+            case TooLarge():
+                return _failed(
+                    FailureKind.SERVER, f"the reply is larger than {MAX_BODY >> 20} MB", "too_large", partial
+                )
+            case _:
+                return _failed(FailureKind.CONNECTION, f"connection lost: {_reason(error)}", "reset", partial)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed it without an answer"
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def _partial(decoder: StreamDecoder | None) -> str | None:
+    outcome = decoder.finish() if decoder is not None else None
+    if isinstance(outcome, Failure):
+        return outcome.partial
+    return outcome.text if outcome is not None else None
+
+
+def _failed(
+    kind: FailureKind, message: str, code: str, partial: str | None = None, *, down: bool = False
+) -> Failure:
+    return Failure(kind=kind, message=message, code=code, retry=not down, lane_down=down, partial=partial)
+
+
+def _redirected(head: Head, http: HttpRequest) -> Failure:
+    target = urlsplit(head.headers.get("location", "")).netloc or "another address"
+    message = (
+        f"{urlsplit(http.url).netloc} redirects to {target}; the key is not sent there. Correct the base URL"
+    )
+    return Failure(
+        kind=FailureKind.UNAVAILABLE,
+        message=message,
+        status=head.status,
+        code="redirect",
+        retry=False,
+        lane_down=True,
+    )
+
+
+def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+    length = response.content_length
+    if length is not None and length <= MAX_BODY and "Content-Encoding" not in response.headers:
+        return await response.read()
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise TooLarge
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _read_stream(
+    response: aiohttp.ClientResponse, decoder: StreamDecoder, text_came: Callable[[str], None]
+) -> Outcome:
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise TooLarge
+        text = decoder.feed(chunk)
+        if text:
+            text_came(text)
+        if decoder.done:
+            break
+    if decoder.done:
+        # The end mark came; what follows is the end of the body, which frees the connection for reuse.
+        with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+            async with asyncio.timeout(0.2):
+                await response.content.read(1)
+    return decoder.finish()
+
+
+def _proxy_for(origin: str) -> str | None:
+    parts = urlsplit(origin)
+    host = parts.hostname or ""
+    if host in ("localhost", "::1") or host.startswith("127."):
+        return None
+    proxies = getproxies()
+    if proxy_bypass(host):
+        return None
+    return proxies.get(parts.scheme) or proxies.get("all")

@@ -1,0 +1,251 @@
+"""The values that travel down the line: what is asked, what came back, what it used.
+
+All are frozen. Durations are seconds, money is integer nano-USD (1e-9 USD), sizes are bytes.
+`None` always means "not known", never zero.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, NoReturn, dataclass_transform
+
+import msgspec
+
+NANO = 1_000_000_000
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
+class Frozen(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of the value types: immutable, built by keyword."""
+
+
+class ModelRef(msgspec.Struct, frozen=True, order=True):
+    """A model at a provider, written `provider:model` (split at the first colon)."""
+
+    provider: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}:{self.model}"
+
+
+class Secret:
+    """A key. It shows itself only through `reveal()`; repr, str, format and pickle do not."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The key itself, for a request header and nothing else."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is not pickled")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+# --- what is asked ---------------------------------------------------------------------------
+
+
+class Text(Frozen):
+    """A piece of the user's message in words."""
+
+    text: str
+
+
+class Media(Frozen):
+    """A piece of the user's message in bytes: `mime` such as `image/png`, `data` the raw bytes."""
+
+    mime: str
+    data: bytes
+    name: str
+
+
+Part = Text | Media
+
+
+class Parameters(Frozen):
+    """Sampling settings; `None` leaves the provider's default. `extra` is sent as it is, on top level."""
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    extra: dict[str, Any] = {}
+
+
+class Request(Frozen):
+    """One question to one model, whatever the wire format."""
+
+    model: ModelRef
+    parts: tuple[Part, ...]
+    system: str | None = None
+    parameters: Parameters = Parameters()
+    stream: bool = False
+
+
+class Scanned(Frozen):
+    """A file that the scan found. `stamp` changes whenever the file's bytes may have changed."""
+
+    name: str
+    path: str
+    size: int
+    stamp: str
+
+
+class Input(Frozen):
+    """A file (later: a row) that a call is about.
+
+    `id` numbers the inputs of one evaluation from 1; 0 is "no file". `name` is the path relative to
+    the scanned directory, with `/`; `path` opens it; `size` and `stamp` are those seen by the plan.
+    """
+
+    id: int
+    name: str
+    path: str
+    size: int = 0
+    stamp: str = ""
+
+
+class Call(Frozen):
+    """One cell of the grid inputs × models × repeats.
+
+    `id` is the same in every process that works on the evaluation. `model` is the model's number
+    there, `repeat` counts from 1.
+    """
+
+    id: int
+    model: int
+    input: Input | None
+    repeat: int = 1
+
+
+# --- what came back --------------------------------------------------------------------------
+
+
+class Usage(Frozen):
+    """Tokens of one attempt. `input_tokens` includes the cached, `output_tokens` the reasoning ones.
+
+    `cost_nusd` is the provider's own figure where it gives one.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_nusd: int | None = None
+
+
+class FinishReason(StrEnum):
+    """Why the model stopped, in one vocabulary for all wires."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL = "tool_calls"
+    UNKNOWN = "unknown"
+
+
+class FailureKind(StrEnum):
+    """The kinds of failure that users see; the engine derives its reaction from kind and `Scope`."""
+
+    RATE_LIMIT = "rate_limit"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    SERVER = "server"
+    UNAVAILABLE = "unavailable"
+    BAD_REQUEST = "bad_request"
+    MEMORY = "memory"
+
+
+class Resource(StrEnum):
+    """What a provider counts."""
+
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+    INPUT_TOKENS = "input_tokens"
+    OUTPUT_TOKENS = "output_tokens"
+    IN_FLIGHT = "in_flight"
+
+
+class Budget(Frozen):
+    """One rate limit as a provider states it.
+
+    `limit` and `remaining` count `resource` per `window_s` seconds (`None`: window not stated).
+    `reset_s` is the time from now until it is full again (bucket) or starts anew (window).
+    """
+
+    resource: Resource
+    limit: float | None = None
+    remaining: float | None = None
+    reset_s: float | None = None
+    window_s: float | None = None
+
+
+class Hints(Frozen):
+    """What a reply says about the provider's limits. `retry_after_s` is how long it asks to wait."""
+
+    retry_after_s: float | None = None
+    budgets: tuple[Budget, ...] = ()
+    should_retry: bool | None = None
+
+
+NO_HINTS = Hints()
+
+
+class Reply(Frozen):
+    """A complete answer."""
+
+    text: str
+    finish_reason: FinishReason = FinishReason.UNKNOWN
+    usage: Usage = Usage()
+    reasoning: str | None = None
+    served_model: str | None = None
+    request_id: str | None = None
+    hints: Hints = NO_HINTS
+
+
+class Failure(Frozen):
+    """An attempt that gave no answer.
+
+    `message` is the provider's own, or ours for what happened before one came. `status` is the HTTP
+    status, `code` the provider's machine-readable word. `retry` False: sending the same again can't
+    help. `lane_down` True: nothing else at this account or host will work either (key refused,
+    credit used up, nobody listening). `parameter` names an optional request field that was refused.
+    `partial` is text that had arrived before the failure.
+    """
+
+    kind: FailureKind
+    message: str
+    status: int | None = None
+    code: str | None = None
+    retry: bool = True
+    lane_down: bool = False
+    parameter: str | None = None
+    partial: str | None = None
+    usage: Usage = Usage()
+    request_id: str | None = None
+    hints: Hints = NO_HINTS
+
+
+Outcome = Reply | Failure
+
+
+class Timing(Frozen):
+    """When an attempt ran: `started_at` in Unix seconds, the rest durations in seconds."""
+
+    started_at: float
+    latency_s: float
+    ttft_s: float | None = None

@@ -1,0 +1,59 @@
+"""What a user wants: one evaluation, the same for the command line and the library."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from umwelten.errors import UsageError
+from umwelten.types import Frozen, ModelRef, Parameters, Scanned
+
+_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
+
+
+class Wanted(Frozen):
+    """One evaluation as a user wants it; the same for the command line and the library.
+
+    `files` gives a batch's inputs anew at each call (None: a run). `max_concurrency` "auto": every lane
+    finds its own level. `mode` "new" refuses an id that exists, "resume" goes on with it, "overwrite"
+    moves it aside.
+    """
+
+    kind: Literal["run", "batch"]
+    prompt: str
+    models: tuple[ModelRef, ...]
+    id: str | None = None
+    system: str | None = None
+    parameters: Parameters = Parameters()
+    files: Callable[[], Iterator[Scanned]] | None = None
+    attach: tuple[Path, ...] = ()
+    repeats: int = 1
+    max_concurrency: int | Literal["auto"] = 1
+    provider_concurrency: Mapping[str, int] = {}
+    timeout_s: float = 120.0
+    retries: int = 6
+    max_cost_usd: float | None = None
+    stream: bool = False
+    mode: Literal["new", "resume", "overwrite"] = "new"
+    output_dir: Path = Path("output")
+
+
+def check_id(text: str) -> str:
+    """The id itself, or `UsageError`: letters, digits, `-`, `_`, `.`; not starting with a dot."""
+    if not _ID.fullmatch(text):
+        raise UsageError(
+            f"{text!r} cannot be an id",
+            "Use letters, digits, '-', '_' and '.', at most 128, not starting with a dot: say reviews-2.",
+        )
+    return text
+
+
+def make_id(prompt: str, output_dir: Path, *, today: str) -> str:
+    """An id from the date and the prompt's first words that is free in the output directory."""
+    words = re.findall(r"[a-z0-9]+", prompt.lower())[:5]
+    base = "-".join([today, *words])[:60].rstrip("-")
+    candidates = itertools.chain([base], (f"{base}-{n}" for n in itertools.count(2)))
+    return next(name for name in candidates if not (output_dir / name).exists())

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import io
+import json
+
+from cli_progress.happenings import (
+    BAD,
+    GEMMA,
+    NASTY,
+    REFUSED,
+    bad,
+    begun,
+    finished,
+    good,
+)  # fmt: skip
+from umwelten.cli.summary import print_summary
+from umwelten.events import LaneStopped, RunFinished, Tally
+from umwelten.report.summary import Summary, summarize
+
+
+def summary(*events, resume="umwelten eval batch --id demo --resume") -> Summary:
+    tally = Tally()
+    for event in events:
+        tally(event)
+    return summarize(tally, folder="output/demo", resume=resume)
+
+
+def printed(found: Summary, style: str = "auto") -> list[str]:
+    stderr = io.StringIO()
+    print_summary(found, stderr=stderr, style=style)
+    return stderr.getvalue().splitlines()
+
+
+def test_all_went_well():
+    found = summary(begun(3), *(good(n) for n in range(3)), finished(0, "complete"))
+    assert printed(found) == [
+        "demo: all 3 calls succeeded",
+        "  time     2.00 s; 3 calls took 3.60 s together: 1.8× faster than one at a time",
+        "  tokens   936 in, 144 out",
+        "  cost     $0.00036",
+        "  outputs  output/demo",
+    ]
+
+
+def test_one_call_is_not_plural():
+    lines = printed(summary(begun(1), good(cost=None), finished(0, "complete")))
+    assert lines[0] == "demo: 1 call succeeded"
+    assert "  cost     unknown (1 call)" in lines
+    assert "1 call took 1.20 s:" in lines[1]
+
+
+def test_failures_have_a_count_an_example_and_advice():
+    found = summary(begun(4), good(), bad(2), bad(3), finished(1, "failed"))
+    lines = printed(found)
+    assert lines[0] == "demo: 1 of 4 calls succeeded, 2 failed, 1 pending"
+    assert lines[1].startswith("  failed   2 × bad_request: 404: no such model ")
+    assert any("→ check the model's name" in line for line in lines)
+    assert "  cost     $0.00012 + 2 calls of unknown price" in lines
+    assert lines[-1] == "  resume   umwelten eval batch --id demo --resume"
+
+
+def test_a_stopped_lane_names_the_variable_of_its_key():
+    stop = RunFinished(
+        status="stopped", reason="google is unavailable", wall_s=1, pending=4, peak_in_flight=1
+    )
+    lines = printed(summary(begun(4), LaneStopped(lane="google", failure=REFUSED), stop))
+    assert lines[0] == "demo: 0 of 4 calls succeeded, 4 pending"
+    assert lines[1] == "  stopped  google: 401: API key not valid"
+    assert "GOOGLE_GENERATIVE_AI_API_KEY" in " ".join(lines)
+    assert not any(line.startswith("  ended") for line in lines)
+
+
+def test_a_rule_that_ended_the_run_is_named():
+    stop = RunFinished(
+        status="stopped", reason="the cost cap is reached", wall_s=1, pending=3, peak_in_flight=1
+    )
+    assert "  ended    the cost cap is reached" in printed(summary(begun(4), good(), stop))
+
+
+def test_a_resumed_run_counts_what_was_there():
+    lines = printed(summary(begun(4, done=3), good(), finished(0, "complete")))
+    assert lines[0] == "demo: all 4 calls succeeded (3 in earlier runs)"
+
+
+def test_nothing_to_do_is_said():
+    lines = printed(summary(begun(4, done=4), finished(0, "complete")))
+    assert lines == ["demo: nothing to do, all 4 calls were answered before", "  outputs  output/demo"]
+
+
+def test_local_models_are_free():
+    found = summary(begun(1, models=(GEMMA,)), good(cost=0, lane="ollama"), finished(0, "complete"))
+    assert "  cost     free (local models)" in printed(found)
+
+
+def test_lines_fit_80_columns_and_commands_stay_whole():
+    command = "umwelten eval batch " + "--models google:gemini-2.5-flash " * 5
+    lines = printed(summary(begun(4), bad(), finished(3), resume=command.strip()))
+    assert lines[-1] == f"  resume   {command.strip()}"
+    assert all(len(line) <= 80 for line in lines[:-1])
+
+
+def test_it_is_inert():
+    assert NASTY in BAD.message
+    text = "\n".join(printed(summary(begun(4), bad(), finished(3))))
+    assert not set("\x1b\x9b\u202e") & set(text)
+
+
+def test_in_json_it_is_the_last_event():
+    (line,) = printed(summary(begun(4), good(cost=None), finished(3)), "json")
+    found = json.loads(line)
+    assert (found["type"], found["succeeded"], found["pending"], found["cost_usd"]) == ("summary", 1, 3, None)

@@ -1,0 +1,103 @@
+"""What holds for every test: no key in the environment, no connection that leaves this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from provider import Ran, run_python
+
+
+class _Guard:
+    """Refuses connections that leave this machine while `on`, and remembers them.
+
+    An audit hook cannot be taken away again, so there is one for the process, which asks the guard.
+    It sees Python's own sockets; those of uvloop are made in C.
+    """
+
+    def __init__(self) -> None:
+        self.on = False
+        self.refused: list[object] = []
+
+    def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event == "socket.connect" and self.on:
+            address = arguments[1]
+            if isinstance(address, tuple) and not _is_loopback(str(address[0])):
+                self.refused.append(address)
+                raise RuntimeError(f"a test tried to connect to {address!r}")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+_guard = _Guard()
+sys.addaudithook(_guard)
+
+
+def _is_setting(name: str) -> bool:
+    if name == "UMWELTEN_CACHE_DIR":
+        return False
+    return (
+        name.endswith(("_API_KEY", "_BASE_URL"))
+        or name in ("OLLAMA_HOST", "GITHUB_TOKEN", "LM_API_TOKEN")
+        or name.startswith("UMWELTEN_")
+    )
+
+
+@pytest.fixture(autouse=True)
+def sealed() -> Iterator[list[object]]:
+    """Take providers' settings out of the environment; fail a test that reached for another machine."""
+    taken = {name: os.environ.pop(name) for name in list(os.environ) if _is_setting(name)}
+    _guard.on = True
+    _guard.refused.clear()
+    yield _guard.refused
+    _guard.on = False
+    for name in [name for name in os.environ if _is_setting(name)]:
+        del os.environ[name]
+    os.environ.update(taken)
+    assert not _guard.refused, "connections that left this machine were refused"
+
+
+class Cli(Protocol):
+    """The real command line as a child process."""
+
+    def __call__(
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        stdin: str = "",
+        timeout: float = 60.0,
+        cwd: Path | None = None,
+    ) -> Ran: ...
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """Run `umwelten` with these arguments in `tmp_path`, in a clean environment plus `env`."""
+
+    def run(
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        stdin: str = "",
+        timeout: float = 60.0,
+        cwd: Path | None = None,
+    ) -> Ran:
+        return run_python(
+            ["-m", "umwelten", *arguments], cwd=cwd or tmp_path, env=env, stdin=stdin, timeout_s=timeout
+        )
+
+    return run

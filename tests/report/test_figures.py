@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from umwelten.events import CallFailed, CallSucceeded, LaneStopped, RunFinished, RunStarted, Tally
+from umwelten.providers.protocol import Vendor
+from umwelten.report import stats, wording
+from umwelten.report.advice import advice
+from umwelten.report.inert import one_line, safe
+from umwelten.report.summary import summarize
+from umwelten.types import Call, Failure, FailureKind, ModelRef, Reply, Timing, Usage
+
+FLASH, GEMMA = ModelRef("google", "gemini-2.5-flash"), ModelRef("ollama", "gemma3:12b")
+
+
+# --- wording and arithmetic ---
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0, "$0"),
+        (0.0123, "$0.0123"),
+        (0.00012, "$0.00012"),
+        (0.5, "$0.50"),
+        (0.125, "$0.125"),
+        (12.3, "$12.30"),
+        (1234.5, "$1,234.50"),
+        (1e-9, "$0.000000001"),
+    ],
+)
+def test_money_has_the_digits_that_count(value, text):
+    assert wording.money(value) == text
+
+
+@given(st.integers(1, 10**12))
+def test_money_spent_is_never_shown_as_nothing(nano):
+    assert float(wording.money(stats.usd(nano)).lstrip("$").replace(",", "")) > 0
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.346, "0.35 s"), (12.44, "12.4 s"), (59.96, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
+)
+def test_seconds_in_words(value, text):
+    assert wording.seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1.0, "100%"), (0.99999, "99.9%"), (0.0, "0%"), (0.975, "97.5%")]
+)
+def test_a_hundred_percent_means_all(value, text):
+    assert wording.percent(value) == text
+
+
+def test_cost_names_the_calls_of_unknown_price():
+    assert wording.cost(0.0123, 4) == "$0.0123 + 4 calls of unknown price"
+    assert wording.cost(0.0123, 1) == "$0.0123 + 1 call of unknown price"
+    assert wording.cost(None, 1) == "unknown (1 call)"
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=300), st.sampled_from([50, 95]))
+def test_a_percentile_has_that_share_at_or_below_it(values, percent):
+    values.sort()
+    found = values[stats.rank(percent, len(values))]
+    assert sum(v <= found for v in values) * 100 >= percent * len(values)
+    assert sum(v < found for v in values) * 100 < percent * len(values)
+
+
+# --- inert text ---
+
+
+def test_controls_are_shown_and_lines_kept():
+    assert (
+        safe("a\x1b[31m\tb\r\nc\rd\x7f\x9b\u202e\u2069") == "a\\x1b[31m\tb\nc\\x0dd\\x7f\\x9b\\u202e\\u2069"
+    )
+    assert safe("é 日本 😀 \u200d") == "é 日本 😀 \u200d"
+
+
+@given(st.text(alphabet=st.characters()))
+def test_safe_text_holds_no_control_and_can_be_encoded(text):
+    text += "\udcff"
+    shown = safe(text)
+    shown.encode()
+    assert all(c in "\n\t" or (ord(c) >= 0x20 and not 0x7F <= ord(c) < 0xA0) for c in shown)
+
+
+@given(st.text(), st.integers(1, 40))
+def test_one_line_is_one_line_and_not_too_long(text, width):
+    line = one_line(text, width)
+    assert len(line) <= width
+    assert len(line.splitlines()) <= 1
+
+
+# --- advice ---
+
+
+@pytest.mark.parametrize("kind", list(FailureKind))
+def test_every_kind_has_advice(kind):
+    assert advice(kind) != advice("no such kind")
+
+
+def test_a_refused_key_names_the_variables_of_its_provider_alone():
+    text = advice("unavailable", message="401: API key not valid", providers=("google",))
+    assert "GOOGLE_GENERATIVE_AI_API_KEY" in text
+    assert "GEMINI_API_KEY" in text
+    assert "OPENAI" not in text
+
+
+def test_a_silent_host_names_its_address_variable():
+    text = advice("unavailable", message="connection refused", providers=("ollama",))
+    assert "OLLAMA_HOST" in text
+    assert "key" not in text
+
+
+def test_a_server_that_asks_for_a_key_names_its_key():
+    assert "LM_API_TOKEN" in advice("unavailable", message="401: unauthorized", providers=("lmstudio",))
+
+
+def test_a_provider_of_the_user_is_known_by_its_variable():
+    mine = {"mine": Vendor(name="mine", wire="openai", base_url="http://x", key_env=("MY_KEY",))}
+    assert "MY_KEY" in advice("unavailable", providers=("mine",), vendors=mine)
+
+
+def test_used_up_credit_is_named():
+    assert "credit" in advice("unavailable", message="402: insufficient balance", providers=("openai",))
+
+
+@pytest.mark.parametrize(
+    ("message", "word"),
+    [
+        ("This model's maximum context length is 8192", "shorten"),
+        ("413: payload too large", "smaller files"),
+        ("model 'gemma9' not found", "models list"),
+        ("blocked by safety filter", "content"),
+        ("who knows", "message"),
+    ],
+)
+def test_a_bad_request_is_told_apart_by_its_message(message, word):
+    assert word in advice("bad_request", message=message)
+
+
+# --- the closing figures ---
+
+
+def ended(
+    n: int, outcome: Reply | Failure, cost: int | None, lane: str = "google"
+) -> CallSucceeded | CallFailed:
+    shared = {
+        "call": Call(id=n, model=1, input=None),
+        "model": FLASH,
+        "lane": lane,
+        "timing": Timing(started_at=0, latency_s=2),
+        "attempts": 1,
+        "time_s": 2.0,
+        "cost_nusd": cost,
+    }
+    if isinstance(outcome, Reply):
+        return CallSucceeded(reply=outcome, **shared)
+    return CallFailed(failure=outcome, **shared)
+
+
+def tally_of(*events, models=(FLASH, GEMMA), total=10, done=2, pending=4) -> Tally:
+    tally = Tally()
+    tally(RunStarted(id="demo", total=total, done=done, models=models, max_concurrency=5, at_unix=0))
+    for event in events:
+        tally(event)
+    tally(RunFinished(status="stopped", reason=None, wall_s=4.0, pending=pending, peak_in_flight=3))
+    return tally
+
+
+GOOD = Reply(text="x", usage=Usage(input_tokens=10, output_tokens=3))
+BAD = Failure(kind=FailureKind.BAD_REQUEST, message="model not found", status=404)
+REFUSED = Failure(kind=FailureKind.UNAVAILABLE, message="API key not valid", status=401, lane_down=True)
+
+
+def test_figures_add_up():
+    tally = tally_of(*(ended(n, GOOD, 1000) for n in range(3)), ended(9, BAD, None))
+    found = summarize(tally, folder="output/demo", resume="umwelten …")
+    assert found.total == found.done_before + found.succeeded + found.failed + found.pending == 10
+    assert (found.wall_s, found.sequential_s, found.speedup) == (4.0, 8.0, 2.0)
+    assert (found.cost_usd, found.unpriced_calls) == (0.000003, 1)
+    (group,) = found.failures
+    assert (group.kind, group.count, group.example) == ("bad_request", 1, "404: model not found")
+
+
+def test_a_stopped_lane_names_its_key():
+    found = summarize(
+        tally_of(LaneStopped(lane="google:gemini-2.5-flash", failure=REFUSED)), folder="f", resume="r"
+    )
+    (lane,) = found.stopped
+    assert lane.reason == "401: API key not valid"
+    assert "GEMINI_API_KEY" in lane.advice
+
+
+def test_there_is_a_command_that_resumes_only_when_something_is_left():
+    left = summarize(tally_of(pending=1), folder="f", resume="again")
+    failed = summarize(tally_of(ended(1, BAD, 0), pending=0), folder="f", resume="again")
+    done = summarize(tally_of(ended(1, GOOD, 0), pending=0), folder="f", resume="again")
+    assert (left.resume, failed.resume, done.resume) == ("again", "again", None)
+
+
+def test_unknown_cost_is_not_0_and_local_models_are_free():
+    unknown = summarize(tally_of(ended(1, GOOD, None)), folder="f", resume="r")
+    local = summarize(tally_of(ended(1, GOOD, 0, "ollama"), models=(GEMMA,)), folder="f", resume="r")
+    assert unknown.cost_usd is None
+    assert not unknown.free
+    assert local.free
+    assert local.cost_usd == 0

@@ -1,0 +1,83 @@
+"""Values and small stores for the tests of the store."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+from umwelten.identity import content_hash
+from umwelten.store import Store
+from umwelten.store.records import AttemptRecord, CallRecord, Scanned, Spec
+from umwelten.types import Call, Failure, FailureKind, FinishReason, ModelRef, Outcome, Reply, Timing, Usage
+
+A, B, C = ModelRef("google", "gemini"), ModelRef("ollama", "gemma3:12b"), ModelRef("openai", "gpt/4o")
+BROKEN = Failure(kind=FailureKind.SERVER, message="it broke", status=500)
+
+
+def spec(*models: ModelRef, kind: str = "batch", prompt: str = "Describe it.", **more: object) -> Spec:
+    return Spec(id="x", kind=kind, prompt=prompt, models=models or (A,), **more)  # type: ignore[arg-type]
+
+
+def files(*names: str, stamp: str = "1", folder: str = "/in") -> list[Scanned]:
+    return [Scanned(name=name, path=f"{folder}/{name}", size=3, stamp=stamp) for name in names]
+
+
+def never(path: str) -> bytes:
+    raise AssertionError(f"{path} was read")
+
+
+def reply(text: str = "An answer.") -> Reply:
+    return Reply(
+        text=text,
+        finish_reason=FinishReason.STOP,
+        usage=Usage(input_tokens=7, output_tokens=2),
+        request_id="r",
+    )
+
+
+def records(
+    call: Call, outcome: Outcome, content: bytes = b"", cost: int | None = 5
+) -> tuple[AttemptRecord, CallRecord]:
+    timing = Timing(started_at=1000.0, latency_s=0.5, ttft_s=0.1)
+    attempt = AttemptRecord(call=call, number=1, outcome=outcome, timing=timing, cost_nusd=cost)
+    ended = CallRecord(
+        call=call,
+        key=f"u1:{call.id}",
+        content=content_hash(content),
+        outcome=outcome,
+        timing=timing,
+        attempts=1,
+        time_s=0.5,
+        cost_nusd=cost,
+    )
+    return attempt, ended
+
+
+def record(store: Store, pairs: Iterable[tuple[Call, Outcome]], content: bytes = b"") -> None:
+    """A whole run in which these calls end so."""
+    store.start_run({})
+    for call, outcome in pairs:
+        for value in records(call, outcome, content):
+            store.submit(value)
+    store.end_run("complete", None, 1)
+    assert store.error is None
+
+
+def answer_all(store: Store, content: bytes = b"") -> list[Call]:
+    """A whole run in which every pending call succeeds with a text that names it."""
+    calls = [call for model in store.models for call in store.lease(model, 10_000)]
+    record(store, [(call, reply(f"answer {call.id}")) for call in calls], content)
+    return calls
+
+
+def query(folder: Path, sql: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(folder / "evaluation.db")) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def texts(folder: Path) -> set[str]:
+    """All files that are not the store's own."""
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return {name for name in found if not name.startswith("evaluation.")}
