@@ -26,6 +26,7 @@ from cli_progress.happenings import (
 from umwelten.cli.progress import STYLES, make
 from umwelten.cli.progress.pace import Pace
 from umwelten.cli.progress.plain import PlainProgress
+from umwelten.cli.progress.rich import RichProgress
 from umwelten.events import CallStarted, Event, Note, Tally
 
 HARMFUL = set("\x1b\x9b\u202e")
@@ -145,6 +146,20 @@ def test_plain_holds_its_lines_back_while_an_answer_is_being_written():
         assert stderr.getvalue() == before
     progress.close()
     assert stderr.getvalue() != before
+
+
+@pytest.mark.parametrize("style", ["plain", "rich"])
+def test_a_progress_can_be_closed_while_it_is_held(style):
+    progress = PlainProgress(io.StringIO(), Tally(), interval_s=0.01)
+    if style == "rich":
+        progress = RichProgress(io.StringIO(), Tally())
+    progress.start(views)
+    with progress.hold():
+        time.sleep(0.05)
+        closing = threading.Thread(target=progress.close, daemon=True)
+        closing.start()
+        closing.join(5)
+        assert not closing.is_alive()
 
 
 # --- json ---

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 from provider import provider
 
-LATENCY = {"default": {"latency_s": 0.05}}
+from umwelten.simulate.faultserver.profile import Behaviour, Profile
+
+LATENCY = Profile(default=Behaviour(latency_s=0.05))
 
 # id, command, calls, most in flight
 RUNS = [

@@ -12,7 +12,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from store.making import A, B, files, never, records, reply, spec
-
 from umwelten.store import Store
 from umwelten.store.records import CallRecord
 from umwelten.types import Call

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store.making import A, B, BROKEN, answer_all, files, never, query, record, reply, spec, texts
 
+from store.making import BROKEN, A, B, answer_all, files, never, query, record, reply, spec, texts
 from umwelten.errors import InputError
 from umwelten.identity import content_hash
 from umwelten.store import Counts, Store

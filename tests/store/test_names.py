@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from store.making import A, answer_all, files, never, query, spec
 
+from store.making import A, answer_all, files, never, query, spec
 from umwelten.store import Store
 from umwelten.store.grid import write_inputs
 from umwelten.store.names import Stems, flat_name, fold, slug, text_name
@@ -72,6 +72,7 @@ def assert_inert(output: str) -> None:
 @settings(deadline=None)
 @given(st.lists(_names, max_size=20, unique=True), _models)
 @example(["a", "a.x.p_m"], [ModelRef("p", "m"), ModelRef("x.p", "m")])
+@example(["a", "a.x"], [ModelRef("x.p", "m"), ModelRef("p", "m")])
 @example(["a.p_m", "a", "A", "a.r2", "a.R2_", "a-2", "a-2_"], [ModelRef("p", "m"), ModelRef("P", "M")])
 @example(["\u212a", "k", "page.p_e\u0301"], [ModelRef("p", "é")])
 @example(["Ä", "ä", "A\u0308", "../a", "/a", "a/", "a//b", "a/b"], [ModelRef("p", "m")])

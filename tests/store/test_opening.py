@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from store.making import A, B, C, answer_all, files, never, query, record, reply, spec, texts
 
+from store.making import A, B, C, answer_all, files, never, query, record, reply, spec, texts
 from umwelten.errors import EvaluationBusy, EvaluationChanged, EvaluationExists, StoreError, UsageError
 from umwelten.identity import content_hash
 from umwelten.store import Counts, Reader, Store, evaluations
@@ -201,6 +202,14 @@ def test_a_second_store_is_refused_at_once_and_told_who_works(tmp_path: Path) ->
         # In the same process too, and no dead process is blamed.
         with pytest.raises(EvaluationBusy, match="another process"):
             Store.resume(folder, spec())
+
+
+def test_a_store_closed_in_another_thread_gives_its_lock_back(tmp_path: Path) -> None:
+    store = Store.create(tmp_path, spec())
+    closing_thread = threading.Thread(target=store.close)
+    closing_thread.start()
+    closing_thread.join()
+    Store.resume(tmp_path, spec()).close()
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from store.making import A, B, answer_all, files, never, records, reply, spec
 
+from store.making import A, B, answer_all, files, never, records, reply, spec
 from umwelten.errors import StoreError
 from umwelten.store import Reader, Store, evaluations
 

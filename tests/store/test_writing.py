@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store.making import A, B, BROKEN, answer_all, files, never, query, record, records, reply, spec, texts
 
+from store.making import BROKEN, A, B, answer_all, files, never, query, record, records, reply, spec, texts
 from umwelten.identity import content_hash
 from umwelten.store import Counts, Store
 from umwelten.store.records import AttemptRecord, CallRecord, LimitRecord
@@ -51,9 +51,9 @@ def test_every_attempt_call_and_limit_is_a_row(tmp_path: Path) -> None:
         + (None,) * 5,
         (2, call.id, 1, 1, 1000.0, 0.5, 0.1, None, None, None, None, None, None, "r", 7, 2, None, None, 5),
     ]
+    ending = ("stop", None, 7, 2, None, None, 5, None, None, "a.txt")
     assert query(tmp_path, "SELECT * FROM calls") == [
-        (call.id, 1, 1, 1, 1, ended.key, content_hash(b"bytes"), 1, 1, 1000.0, 0.5, 0.1, 0.5, 1)
-        + ("stop", None, 7, 2, None, None, 5, None, None, "a.txt")
+        (call.id, 1, 1, 1, 1, ended.key, content_hash(b"bytes"), 1, 1, 1000.0, 0.5, 0.1, 0.5, 1, *ending)
     ]
     assert query(tmp_path, "SELECT * FROM answers") == [(call.id, "fine", None)]
     run = "SELECT status, reason, peak_in_flight, settings, ended_at >= started_at FROM runs"

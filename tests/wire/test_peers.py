@@ -16,7 +16,7 @@ from umwelten.local import find_weights
 from umwelten.providers.catalog import WIRES
 from umwelten.providers.protocol import Endpoint, ModelPage, Vendor, Wire
 from umwelten.providers.vendors import VENDORS
-from umwelten.types import FailureKind, FinishReason, Secret
+from umwelten.types import FailureKind, FinishReason, Resource, Secret
 from wirekit import KEY, answered, failed, image, question
 
 pytestmark = pytest.mark.peer

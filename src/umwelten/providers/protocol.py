@@ -117,7 +117,7 @@ class Wire(Protocol):
     def encode(
         self, request: Request, endpoint: Endpoint, dropped: frozenset[str] = frozenset()
     ) -> HttpRequest:
-        """The HTTP request for a question. `dropped`: names in `Failure.parameter` that this model refused."""
+        """The HTTP request for a question. `dropped`: names in `Failure.parameter` this model refused."""
 
     def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
         """The outcome of a unary reply, whatever its status, with the hints about rate limits in it."""

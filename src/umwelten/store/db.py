@@ -271,7 +271,7 @@ def _refuse_existing(folder: Path) -> None:
     if database(folder).exists():
         raise EvaluationExists(
             f"evaluation {folder.name!r} exists already in {folder.parent}",
-            "--resume goes on with it; --overwrite starts afresh and keeps the old one aside; or use a new --id",
+            "--resume goes on with it, --overwrite starts afresh (the old is kept aside), or use a new --id",
         )
 
 
@@ -310,7 +310,7 @@ def _write_models(connection: sqlite3.Connection, models: Iterable[ModelRef]) ->
                 ref.provider,
                 ref.model,
                 _slugs(connection).values(),
-                lambda slug: False,
+                lambda slug: _ends_stem(connection, slug),
             )
             connection.execute(
                 "INSERT INTO models (name, provider, slug) VALUES (?, ?, ?)", (str(ref), ref.provider, slug)

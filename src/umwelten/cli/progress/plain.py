@@ -31,8 +31,7 @@ class PlainProgress:
         self._stderr, self._tally = stderr, tally
         self._verbose, self._debug = verbose, debug
         self._interval_s, self._watch = interval_s, Watch(tally, clock)
-        # One that is entered again: the thread that holds the lines back may print some itself.
-        self._lock, self._ended = threading.RLock(), threading.Event()
+        self._lock, self._ended, self._held = threading.Lock(), threading.Event(), 0
         self._ticker: threading.Thread | None = None
 
     def __call__(self, event: Event) -> None:
@@ -49,8 +48,14 @@ class PlainProgress:
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Print no line of the clock's meanwhile."""
+        # A count and not the lock: a run that is broken off may close the progress while it is held.
         with self._lock:
+            self._held += 1
+        try:
             yield
+        finally:
+            with self._lock:
+                self._held -= 1
 
     def close(self) -> None:
         """Print the last line; once."""
@@ -63,10 +68,12 @@ class PlainProgress:
 
     def _tick(self) -> None:
         while not self._ended.wait(self._interval_s):
-            self._print(line_of(self._watch.look()))
+            self._print(line_of(self._watch.look()), unless_held=True)
 
-    def _print(self, text: str) -> None:
+    def _print(self, text: str, *, unless_held: bool = False) -> None:
         with self._lock:
+            if unless_held and self._held:
+                return
             self._stderr.write(text + "\n")
             self._stderr.flush()
 
