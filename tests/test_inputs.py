@@ -129,7 +129,7 @@ def test_hidden_files_and_folders_only_when_the_pattern_names_them(tmp_path: Pat
     assert names(tmp_path, "{.env,*.txt}") == [".env", "a.txt"]
 
 
-@pytest.mark.parametrize("pattern", ["*", "evaluation.*", "**/*", "evaluation.db", "*.umwelten-tmp"])
+@pytest.mark.parametrize("pattern", ["*", "evaluation.*", "**/*", "evaluation.db", "*.umwelten-tmp", ".*"])
 def test_umweltens_own_files_are_never_inputs(tmp_path: Path, pattern: str) -> None:
     make(
         tmp_path,
@@ -138,6 +138,7 @@ def test_umweltens_own_files_are_never_inputs(tmp_path: Path, pattern: str) -> N
         "evaluation.db-shm",
         "evaluation.lock",
         "a.txt.umwelten-tmp",
+        ".evaluation.tmp",
         "sub/evaluation.db",
     )
     (tmp_path / "evaluation.link").symlink_to(tmp_path / "evaluation.db")

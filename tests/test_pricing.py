@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from umwelten.pricing import FREE, Price, Pricing, cost_nusd, price_of
+from umwelten.pricing import FREE, Price, cost_nusd, price_of
 from umwelten.types import ModelRef, Usage
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
@@ -128,15 +128,14 @@ def test_the_price_in_force_is_that_of_the_attempts_own_time() -> None:
     assert before_and_after(datetime(2025, 6, 10, tzinfo=UTC)) == 10_000_000
 
 
-def test_prices_can_be_bound_once_and_asked_for_now_or_then() -> None:
-    model, usage = ref("openai:o3"), Usage(input_tokens=1000, output_tokens=1000)
-    earlier = datetime(2025, 6, 9, tzinfo=UTC).timestamp()
-    assert Pricing().cost_nusd(usage, model) == 10_000_000
-    assert Pricing().cost_nusd(usage, model, at=earlier) == 50_000_000
-    tiered = ref("google:gemini-2.5-pro")
-    assert Pricing().price_of(tiered) != Pricing().price_of(tiered, input_tokens=200_001)
-    own = Pricing({model: Price(input=Decimal(1), output=Decimal(1))})
-    assert own.cost_nusd(usage, model, at=earlier) == 2_000_000
+def test_the_price_shown_is_that_of_the_tier_a_request_falls_in() -> None:
+    model = ref("google:gemini-2.5-pro")
+    low = price_of(model, overrides={}, at=AT, input_tokens=200_000)
+    high = price_of(model, overrides={}, at=AT, input_tokens=200_001)
+    assert low is not None
+    assert high is not None
+    assert (low.input, low.output) == (Decimal("1.25"), Decimal(10))
+    assert (high.input, high.output) == (Decimal("2.5"), Decimal(15))
 
 
 OURS_AND_THEIRS = [

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from time import time
 from typing import Any
 
 from umwelten.types import Frozen, ModelRef, Usage
@@ -62,22 +61,6 @@ def cost_nusd(usage: Usage, model: ModelRef, *, overrides: Mapping[ModelRef, Pri
         return None
     price = price_of(model, overrides=overrides, at=at, input_tokens=usage.input_tokens)
     return None if price is None else _bill(usage, price)
-
-
-class Pricing:
-    """`cost_nusd` and `price_of` with the user's prices bound to it."""
-
-    def __init__(self, overrides: Mapping[ModelRef, Price] | None = None) -> None:
-        self._overrides = overrides or {}
-
-    def cost_nusd(self, usage: Usage, model: ModelRef, *, at: float | None = None) -> int | None:
-        """The cost of one attempt in nano-USD, `None` if not known. `at`: Unix seconds, `None` for now."""
-        return cost_nusd(usage, model, overrides=self._overrides, at=time() if at is None else at)
-
-    def price_of(self, model: ModelRef, *, at: float | None = None, input_tokens: int = 0) -> Price | None:
-        """The price of a request of `input_tokens`, `None` if it is not listed."""
-        at = time() if at is None else at
-        return price_of(model, overrides=self._overrides, at=at, input_tokens=input_tokens)
 
 
 def price_of(

@@ -197,7 +197,11 @@ def _report(cli, id_: str) -> dict:
     return json.loads(out)
 
 
-@pytest.mark.parametrize(("id_", "command", "calls", "most"), RUNS + BATCHES, ids=lambda v: v if isinstance(v, str) and " " not in v else "")
+@pytest.mark.parametrize(
+    ("id_", "command", "calls", "most"),
+    RUNS + BATCHES,
+    ids=lambda v: v if isinstance(v, str) and " " not in v else "",
+)
 def test_a_command_runs_as_written(cli, folder, id_, command, calls, most):
     with provider(LATENCY) as server:
         code, _out, err = cli(*shlex.split(command), env=server.env())
@@ -213,7 +217,9 @@ def test_a_command_runs_as_written(cli, folder, id_, command, calls, most):
     assert len(texts) == calls
 
 
-@pytest.mark.parametrize(("id_", "command", "words"), REFUSED, ids=lambda v: v if isinstance(v, str) and " " not in v else "")
+@pytest.mark.parametrize(
+    ("id_", "command", "words"), REFUSED, ids=lambda v: v if isinstance(v, str) and " " not in v else ""
+)
 def test_a_command_with_placeholders_is_refused_with_advice(cli, folder, id_, command, words):
     with provider(LATENCY) as server:
         code, out, err = cli(*shlex.split(command), env=server.env())

@@ -322,6 +322,11 @@ def test_an_error_event_is_the_failure_it_names(kind: str, expected: FailureKind
     assert failure.usage.input_tokens == 17
 
 
+def test_an_events_name_counts_where_its_data_has_no_type() -> None:
+    data = b'event: content_block_delta\ndata: {"delta": {"text": "x"}}\n\nevent: message_stop\ndata: {}\n\n'
+    assert answered(streamed(WIRE, HOME, data)[1]).text == "x"
+
+
 def test_tokens_stated_twice_are_counted_once() -> None:
     start = {"type": "message_start", "message": {"usage": {"input_tokens": 5, "output_tokens": 1}}}
     text = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "x"}}

@@ -153,3 +153,11 @@ def test_odd_details_do_no_harm(details: Any) -> None:
         failed(decoded(WIRE, HOME, {"error": {"code": status, "message": "m", "details": details}}, status))
     odd = [{"@type": "x.QuotaFailure", "violations": [3, {"quotaValue": {}, "quotaId": 4}]}]
     assert failed(decoded(WIRE, HOME, _error(429, "X", "m", odd), 429)).kind is K.RATE_LIMIT
+
+
+def test_of_several_waits_the_longest_counts() -> None:
+    details = [
+        {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{s}s"} for s in (3, 37, 5)
+    ]
+    failure = failed(decoded(WIRE, HOME, _error(429, "RESOURCE_EXHAUSTED", PLAN, details), 429))
+    assert failure.hints.retry_after_s == 37

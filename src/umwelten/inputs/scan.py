@@ -13,6 +13,8 @@ from umwelten.inputs.glob import Glob, State
 from umwelten.inputs.nearest import nearest_name, no_match
 from umwelten.types import Scanned
 
+_OWN_BEGINNINGS = ("evaluation.db", ".evaluation.tmp")
+
 
 def scan(
     directory: Path,
@@ -133,7 +135,7 @@ def _stat(path: Path) -> os.stat_result | None:
 
 def is_own(name: str) -> bool:
     """Whether a file is one of umwelten's own, which are never inputs."""
-    return name.startswith("evaluation.db") or name == "evaluation.lock" or name.endswith(".umwelten-tmp")
+    return name.startswith(_OWN_BEGINNINGS) or name == "evaluation.lock" or name.endswith(".umwelten-tmp")
 
 
 def stamp(found: os.stat_result) -> str:

@@ -1,0 +1,127 @@
+"""Input that can't be used: exit status 2, a message that a newcomer understands, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from provider import environment
+
+ENV = environment(9)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpeg").write_bytes(b"\xff\xd8\xff\xe0rest")
+    (tmp_path / "in" / "b.md").write_text("text")
+    return tmp_path
+
+
+def _refused(cli, folder: Path, *arguments: str, env: dict[str, str] = ENV) -> str:
+    code, out, err = cli("eval", *arguments, env=env)
+    assert code == 2, err
+    assert out == ""
+    assert "Traceback" not in err
+    assert not (folder / "output").exists()
+    return err
+
+
+RUN = ("run", "-p", "hi", "-m", "openai:a")
+BATCH = ("batch", "-p", "hi", "-m", "openai:a")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((*BATCH, "--directory", "nowhere"), ["nowhere"]),
+        ((*BATCH, "--directory", "im"), ["im", "Did you mean in?"]),
+        ((*BATCH, "--directory", "in", "--file-pattern", "*.jpg"), ["*.jpg", "a.jpeg"]),
+        ((*BATCH,), ["--directory", "--files"]),
+        ((*BATCH, "--files", "in/none.txt"), ["in/none.txt"]),
+        ((*BATCH, "--directory", "in", "--files", "in/b.md"), ["--directory", "--files"]),
+        (("run", "-p", "", "-m", "openai:a"), ["prompt", "empty"]),
+        (("run", "-p", "  \n", "-m", "openai:a"), ["prompt", "empty"]),
+        (("run", "-p", "@gone.txt", "-m", "openai:a"), ["gone.txt"]),
+        (("run", "-p", "hi"), ["--models"]),
+        (("run", "-p", "hi", "-m", " , "), ["model"]),
+        (("run", "-p", "hi", "-m", "opnai:gpt-4o"), ["opnai", "openai"]),
+        ((*RUN, "-i", ".hidden"), [".hidden", "letters"]),
+        ((*RUN, "-i", "a/b"), ["a/b"]),
+        ((*RUN, "-i", ""), ["id"]),
+        ((*RUN, "--max-concurrency", "0"), ["0", "1", "10000", "auto"]),
+        ((*RUN, "--max-concurrency", "many"), ["many", "auto"]),
+        ((*RUN, "--provider-concurrency", "gogle=3"), ["gogle", "google"]),
+        ((*RUN, "--provider-concurrency", "google"), ["google=20"]),
+        ((*RUN, "--timeout", "soon"), ["soon", "45s"]),
+        ((*RUN, "--timeout", "0"), ["0"]),
+        ((*RUN, "--temperature", "9"), ["9"]),
+        ((*RUN, "--param", "novalue"), ["novalue"]),
+        ((*RUN, "--progress", "loud"), ["loud", "plain"]),
+        ((*RUN, "--repeat", "0"), ["0"]),
+        ((*RUN, "--max-cost", "0"), ["0"]),
+        ((*RUN, "--attach", "gone.png"), ["gone.png"]),
+        ((*RUN, "--ui"), ["--ui"]),
+        ((*RUN, "--resume", "--overwrite"), ["--resume", "--overwrite"]),
+        ((*RUN, "--frobnicate"), ["--frobnicate"]),
+        (("report", "-i", "none"), ["none"]),
+        (("report", "-i", "x", "--format", "html"), ["html", "markdown"]),
+    ],
+    ids=lambda v: " ".join(v)[-40:] if isinstance(v, tuple) else "",
+)
+def test_bad_input_is_named_and_explained(cli, folder, arguments, words):
+    err = _refused(cli, folder, *arguments)
+    for word in words:
+        assert word in err
+
+
+@pytest.mark.parametrize(
+    ("model", "variable"),
+    [
+        ("openai:a", "OPENAI_API_KEY"),
+        ("google:a", "GOOGLE_GENERATIVE_AI_API_KEY"),
+        ("anthropic:a", "ANTHROPIC_API_KEY"),
+        ("a/b", "OPENROUTER_API_KEY"),
+        ("groq:a", "GROQ_API_KEY"),
+    ],
+)
+def test_a_missing_key_names_its_variable(cli, folder, model, variable):
+    assert variable in _refused(cli, folder, "run", "-p", "hi", "-m", model, env={})
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_an_unreadable_file_is_named(cli, folder):
+    (folder / "in" / "b.md").chmod(0)
+    assert "b.md" in _refused(cli, folder, *BATCH, "--directory", "in")
+
+
+def test_a_broken_dotenv_names_file_and_line_and_not_the_value(cli, folder):
+    (folder / ".env").write_text("OPENAI_API_KEY='sk-very-secret\nX=1\n")
+    err = _refused(cli, folder, *RUN)
+    assert ".env" in err
+    assert "line 1" in err
+    assert "sk-very-secret" not in err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[defaults\n", ["umwelten.toml", "line 1"]),
+        ("[defaults]\nmax_concurency = 3\n", ["max_concurency", "max_concurrency"]),
+        ("[defaults]\nmax_concurrency = 0\n", ["max_concurrency", "0"]),
+        ("[providers.mine]\nwire = 'opnai'\nbase_url = 'http://127.0.0.1:1/v1'\n", ["opnai", "openai"]),
+    ],
+)
+def test_a_broken_umwelten_toml_is_explained(cli, folder, text, words):
+    (folder / "umwelten.toml").write_text(text)
+    err = _refused(cli, folder, *RUN)
+    for word in words:
+        assert word in err
+
+
+def test_a_key_never_travels_unencrypted_to_the_open_net(cli, folder):
+    err = _refused(cli, folder, *RUN, env={**ENV, "OPENAI_BASE_URL": "http://api.example.com/v1"})
+    assert "https" in err
+    assert "allow_insecure" in err
+    assert ENV["OPENAI_API_KEY"] not in err

@@ -1,0 +1,187 @@
+"""All that can fail: right kinds, right counts, right exit status, and nothing called a success."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from provider import environment, provider
+
+from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
+
+FILES = 3
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    for n in range(FILES):
+        (tmp_path / "in" / f"{n}.txt").write_text(f"text {n}\n")
+    return tmp_path
+
+
+def _batch(cli, env, models="openai:a", *more):
+    return cli(
+        *("eval", "batch", "-p", "go", "-m", models, "-i", "f", "--directory", "in", "--progress", "none"),
+        *("--max-concurrency", "3", "--timeout", "1s", *more),
+        env=env,
+    )
+
+
+def _look(cli) -> tuple[dict, dict]:
+    code, out, err = cli("eval", "report", "-i", "f", "--format", "json")
+    assert code == 0, err
+    code, listed, err = cli("eval", "list", "--json")
+    assert code == 0, err
+    return json.loads(out), json.loads(listed)[0]
+
+
+RECORDED = [
+    # fault, retries, kind, attempts a call
+    (500, "1", "server", 2),
+    (502, "1", "server", 2),
+    (503, "0", "server", 1),
+    ("garbage", "1", "server", 2),
+    ("cut_json", "1", "server", 2),
+    ("no_choices", "1", "server", 2),
+    ("empty", "1", "server", 2),
+    ("reset_before", "1", "connection", 2),
+    ("hang", "0", "timeout", 1),
+    (404, "3", "bad_request", 1),
+    (400, "3", "bad_request", 1),
+    (413, "3", "bad_request", 1),
+]
+
+
+@pytest.mark.parametrize(("fault", "retries", "kind", "attempts"), RECORDED, ids=lambda v: str(v))
+def test_calls_that_fail_are_recorded_with_their_kind(cli, texts, fault, retries, kind, attempts):
+    with provider(Profile(default=Behaviour(fault=fault))) as server:
+        code, out, err = _batch(cli, server.env(), "openai:a", "--retries", retries)
+        assert server.idle().requests == FILES * attempts
+    assert code == 1, err
+    assert "succeeded" not in err.replace("0 succeeded", "").replace("none succeeded", "")
+    assert kind in err
+    report, row = _look(cli)
+    assert report["summary"]["failed"] == row["failed"] == FILES
+    assert report["summary"]["succeeded"] == row["done"] == 0
+    assert report["evaluation"]["status"] == row["status"] == "failed"
+    assert [(e["kind"], e["count"]) for e in report["errors"]] == [(kind, FILES)]
+    assert {r["metrics"]["attempts"] for r in report["results"]} == {attempts}
+    assert not list((texts / "output" / "f").glob("*.txt"))
+
+
+@pytest.mark.parametrize("fault", [401, 403, 402])
+def test_a_refused_account_stops_its_lane_and_leaves_its_calls_pending(cli, texts, fault):
+    with provider(Profile(default=Behaviour(fault=fault))) as server:
+        code, _, err = _batch(cli, server.env(), "openai:a", "--max-concurrency", "1")
+        assert server.idle().requests == 1
+    assert code == 3
+    assert "OPENAI_API_KEY" in err
+    assert "--resume" in err
+    report, _ = _look(cli)
+    assert report["summary"]["pending"] == FILES
+    assert report["summary"]["failed"] == report["summary"]["succeeded"] == 0
+
+
+def test_nobody_listening_stops_the_lane_and_others_finish(cli, texts):
+    with socket.socket() as held, provider() as server:
+        held.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
+        env = {**server.env(), "OLLAMA_HOST": f"127.0.0.1:{held.getsockname()[1]}"}
+        started = time.monotonic()
+        code, _, err = _batch(cli, env, "ollama:x,openai:a")
+        assert time.monotonic() - started < 20
+        assert server.idle().requests == FILES
+    assert code == 3, err
+    report, _ = _look(cli)
+    assert report["summary"]["succeeded"] == FILES
+    assert report["summary"]["pending"] == FILES
+
+
+def test_a_lane_that_refuses_gives_its_share_away(cli, texts):
+    refuse = Profile(
+        default=Behaviour(latency_s=0.05), rules=(Rule(wire="gemini", behaviour=Behaviour(fault=401)),)
+    )
+    with provider(refuse) as server:
+        code, _, err = _batch(cli, server.env(), "google:g,openai:a")
+        assert server.idle().requests <= FILES + 2
+        # The other lane used all three slots, not its half.
+        assert server.ledger.peak_in_flight == 3
+    assert code == 3, err
+
+
+def test_rate_limits_use_up_no_retries(cli, texts):
+    busy = Profile(
+        rules=(Rule(first=2, counting="prompt", behaviour=Behaviour(fault=429, retry_after_s=0.05)),)
+    )
+    with provider(busy) as server:
+        code, _, err = _batch(cli, server.env(), "openai:a", "--retries", "0")
+        assert code == 0, err
+        assert server.idle().requests == FILES * 3
+    report, _ = _look(cli)
+    assert {r["metrics"]["attempts"] for r in report["results"]} == {3}
+
+
+def test_a_dropped_parameter_is_said_and_the_call_succeeds(cli, texts):
+    body = json.dumps(
+        {
+            "error": {
+                "message": "Unsupported value: 'temperature' does not support 0 with this model.",
+                "type": "invalid_request_error",
+                "param": "temperature",
+                "code": "unsupported_value",
+            }
+        }
+    )
+    picky = Profile(rules=(Rule(first=1, behaviour=Behaviour(fault=400, body=body)),))
+    with provider(picky) as server:
+        code, _, err = _batch(cli, server.env(), "openai:a", "-t", "0", "--max-concurrency", "1")
+        assert code == 0, err
+        assert server.idle().requests == FILES + 1
+    assert "temperature" in err
+
+
+def test_a_key_is_in_no_file_and_on_no_screen(cli, texts):
+    with provider(Profile(rules=(Rule(every=2, behaviour=Behaviour(fault=500)),))) as server:
+        env = server.env()
+        models = "openai:a,google:g,anthropic:c,openai/router"
+        _, out, err = _batch(cli, env, models, "--debug", "--retries", "2", "--progress", "plain")
+    keys = [value for name, value in env.items() if name.endswith("_KEY")]
+    assert keys
+    files = [path.read_bytes() for path in (texts / "output").rglob("*") if path.is_file()]
+    for key in keys:
+        assert key not in out + err
+        assert all(key.encode() not in content for content in files)
+
+
+def test_a_cost_cap_stops_and_resume_goes_on(cli, texts):
+    (texts / "umwelten.toml").write_text('[prices."openai:a"]\ninput = 1.0\noutput = 1000.0\n')
+    with provider(Profile(default=Behaviour(input_tokens=10, output_tokens=100))) as server:
+        # 100 tokens out at $1000 per million: $0.10 a call.
+        code, _, err = _batch(cli, server.env(), "openai:a", "--max-tokens", "100", "--max-cost", "0.25")
+        assert code == 3, err
+        assert server.idle().requests == 2
+        assert "--max-cost" in err
+        code, _, err = _batch(
+            cli, server.env(), "openai:a", "--max-tokens", "100", "--max-cost", "9", "--resume"
+        )
+        assert code == 0, err
+        assert server.idle().requests == FILES
+    report, _ = _look(cli)
+    assert report["cost"]["total_usd"] == pytest.approx(0.30, rel=0.01)
+
+
+def test_an_unknown_price_is_null_and_never_0(cli, texts):
+    with provider() as server:
+        assert _batch(cli, server.env(), "openai:nobody-knows-this")[0] == 0
+    report, row = _look(cli)
+    assert report["cost"]["total_usd"] is None
+    assert report["cost"]["unpriced_calls"] == FILES
+    assert row["cost_usd"] is None
+    assert all(r["metrics"]["cost_usd"] is None for r in report["results"])
+
+
+def test_the_environment_points_every_provider_at_this_machine():
+    assert all("127.0.0.1" in value for name, value in environment(1).items() if "KEY" not in name)
