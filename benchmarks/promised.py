@@ -35,15 +35,14 @@ def main() -> int:
     missed = False
     for name, promised, latencies, files in CASES:
         calls = [latency for latency in latencies.values() for _ in range(max(1, files))]
-        ideal = max(max(calls), sum(calls) / SLOTS) / SCALE
+        ideal = max(*calls, sum(calls) / SLOTS) / SCALE
         walls, peak = zip(*(measure(latencies, files) for _ in range(RUNS)), strict=True)
         wall = sorted(walls)[RUNS // 2]
         over = wall > ALLOWED * ideal or max(peak) > SLOTS
         missed = missed or over
         flag = "  missed" if over else ""
-        print(
-            f"{name:<22}{promised / SCALE:>9.2f}s{ideal:>8.2f}s{wall:>9.3f}s{wall / ideal:>9.2f}{max(peak):>11}{flag}"
-        )
+        times = f"{promised / SCALE:>9.2f}s{ideal:>8.2f}s{wall:>9.3f}s{wall / ideal:>9.2f}"
+        print(f"{name:<22}{times}{max(peak):>11}{flag}")
     print(f"median of {RUNS} runs; bound {ALLOWED} × ideal and never more than {SLOTS} in flight")
     return int(missed)
 

@@ -211,7 +211,9 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SYSTEMROOT",
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """What a child needs to run at all, and `extra`."""
-    return {name: os.environ[name] for name in _KEPT if name in os.environ} | dict(extra or {})
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    # Nobody's own umwelten.toml has a say in a test.
+    return {**kept, "XDG_CONFIG_HOME": os.devnull, **(extra or {})}
 
 
 class Ran(NamedTuple):

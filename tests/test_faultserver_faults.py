@@ -16,7 +16,7 @@ import openai
 import pytest
 
 from provider import chat, contents, fetch, provider
-from umwelten.simulate.faultserver import Behaviour, Outage, Profile, Rule
+from umwelten.simulate.faultserver import Behaviour, Outage, Profile
 
 TEXT = "one two three four five six seven eight"
 
@@ -362,14 +362,6 @@ def test_code_message_body_and_headers_can_be_given() -> None:
     assert heard.body == b'{"detail":["odd"]}'
 
 
-def test_lists_of_models_can_fail_too() -> None:
-    with provider(Profile(listing=Behaviour(fault=401))) as server:
-        for path in ("/v1/models", "/v1beta/models", "/api/tags", "/api/v1/models"):
-            status, body, _ = fetch(server.url + path)
-            assert status == 401
-            assert json.loads(body)["error"]
-
-
 # --- time ----------------------------------------------------------------------------------------
 
 
@@ -404,35 +396,3 @@ def test_an_outage_refuses_from_its_start_to_its_end() -> None:
     assert {status for age, status in seen.items() if age < 0.15 or age > 0.45} == {200}
     assert {status for age, status in seen.items() if 0.25 < age < 0.35} == {503}
     assert ledger.refused == list(seen.values()).count(503) + 1
-
-
-# --- HTTP ----------------------------------------------------------------------------------------
-
-
-def test_requests_on_one_connection_are_answered_in_order() -> None:
-    body = msgspec.json.encode(chat("a", stream=False))
-    second = msgspec.json.encode(chat("b", stream=False))
-    head = b"POST /api/chat HTTP/1.1\r\nHost: x\r\n"
-    halves = b"".join(b"%x\r\n%b\r\n" % (len(half), half) for half in (second[:10], second[10:]))
-    sent = b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
-    sent += head + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + halves + b"0\r\n\r\n"
-    profile = Profile(
-        default=Behaviour(text="[{prompt}]"),
-        rules=(Rule(prompt="a", behaviour=Behaviour(text="[{prompt}]", latency_s=0.1)),),
-    )
-    with provider(profile) as server, socket.create_connection(("127.0.0.1", server.port)) as client:
-        for at in range(0, len(sent), 30):
-            client.sendall(sent[at : at + 30])
-        heard = b""
-        while piece := client.recv(65_536):
-            heard += piece
-    assert heard.count(b"HTTP/1.1 200 OK") == 2
-    assert heard.index(b'"[a]"') < heard.index(b'"[b]"')
-
-
-@pytest.mark.parametrize("sent", [b"hello\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: many\r\n\r\n"])
-def test_what_is_no_http_is_refused(sent: bytes) -> None:
-    with provider() as server, socket.create_connection(("127.0.0.1", server.port)) as client:
-        client.sendall(sent)
-        assert client.recv(100).startswith(b"HTTP/1.1 400 ")
-        assert client.recv(100) == b""

@@ -26,7 +26,7 @@ from umwelten.exchange import Exchange, Place
 from umwelten.inputs import file_hash, read
 from umwelten.local import LocalServers
 from umwelten.plan import Plan
-from umwelten.pricing import cost_nusd
+from umwelten.pricing import cost_nusd, price_of
 from umwelten.providers.catalog import WIRES
 from umwelten.providers.protocol import Endpoint, Vendor
 from umwelten.store import Store
@@ -117,6 +117,7 @@ class Evaluation:
                 store.set_no_inputs()
             else:
                 store.set_inputs(files, read_hash=file_hash)
+            store.repair_texts()
         except BaseException:
             store.close()
             if fresh:
@@ -178,12 +179,14 @@ class Evaluation:
                 loop.call_soon_threadsafe(engine.committed, records)
 
             store.on_commit(committed)
+            prices = asyncio.create_task(asyncio.to_thread(self._load_prices))
             if self._stop is not None:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
             try:
                 result = await engine.run()
             finally:
                 await self._local.close()
+                await prices
         await asyncio.to_thread(store.end_run, result.status, result.reason, result.peak_in_flight)
         pending = store.counts().pending
         tell(
@@ -242,6 +245,11 @@ class Evaluation:
         start = ceiling if limit is not None else min(low, ceiling)
         return Lane(name, vendor.name, Limit(float(start), ceiling, slow_start=limit is None), host=host)
 
+    def _load_prices(self) -> None:
+        """The list of prices takes a while to load: meanwhile the first calls are under way."""
+        for place in self._places.values():
+            price_of(place.model, overrides=self._prices, at=time.time())
+
     def _price(self, usage: Usage, model: ModelRef) -> int | None:
         return cost_nusd(usage, model, overrides=self._prices, at=time.time())
 
@@ -263,6 +271,11 @@ def check(
         raise UsageError("the prompt is empty", "Give it with --prompt TEXT, --prompt @FILE or --prompt -.")
     if wanted.id is not None:
         check_id(wanted.id)
+    for text in (wanted.prompt, wanted.system or "", *map(str, wanted.models)):
+        if not text.isascii() and text != text.encode("utf-8", "replace").decode():
+            raise UsageError(
+                f"{text[:40]!r} holds bytes that are no UTF-8", "Save it as UTF-8 and use @FILE."
+            )
     endpoints = {ref.provider: endpoint(vendors[ref.provider], settings) for ref in wanted.models}
     plan = Plan(
         prompt=wanted.prompt,

@@ -152,6 +152,8 @@ class Engine:
         for record in records:
             self._uncommitted -= 1
             self._emit(self._ending(record))
+        if self._sink.error is not None:
+            self._pump()
         self._check_finished()
 
     def lanes(self) -> list[LaneView]:
@@ -226,7 +228,7 @@ class Engine:
             exchanged = await self._ask(job.call, on_text)
         finally:
             self._ended(lease, exchanged)
-        self._pump()
+            self._pump()
 
     def _ended(self, lease: Lease, exchanged: Exchanged | None) -> None:
         now = self._loop.time()

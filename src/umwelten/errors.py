@@ -4,6 +4,7 @@
     ├── UsageError            a flag, id or model name that cannot be used
     ├── ConfigError           a broken .env or umwelten.toml, a missing key
     ├── InputError            a directory, pattern or file that cannot be read
+    │   └── UnsupportedInput  one that can be read but not sent (in `inputs`)
     ├── LocalModelError       the embedded model cannot be found or started
     └── StoreError            the evaluation's folder or database
         ├── EvaluationExists  the id is taken and neither --resume nor --overwrite was given

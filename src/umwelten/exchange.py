@@ -14,9 +14,13 @@ from umwelten.errors import InputError, LocalModelError
 from umwelten.events import Note, Observer
 from umwelten.inputs import Content, read
 from umwelten.plan import Plan
+from umwelten.pricing import FREE
 from umwelten.providers.protocol import Endpoint, Wire
 from umwelten.transport import Transport
 from umwelten.types import Call, Failure, FailureKind, ModelRef, Outcome, Part, Request, Secret, Timing, Usage
+
+_NOTHING_COUNTED = Usage()
+_NEVER_SENT = frozenset({"refused", "dns", "connect", "tls", "unsupported_input", "local_model", "internal"})
 
 Price = Callable[[Usage, ModelRef], int | None]
 
@@ -133,9 +137,11 @@ class Exchange:
 
     def _cost(self, outcome: Outcome, model: ModelRef) -> int | None:
         usage = outcome.usage
-        if isinstance(outcome, Failure) and usage.input_tokens is None and usage.output_tokens is None:
-            # Nothing was counted, so nothing is known to have been charged.
-            return usage.cost_nusd or 0
+        if isinstance(outcome, Failure) and usage == _NOTHING_COUNTED:
+            # Refused with an error status, or never sent: providers charge nothing. A reply that broke off
+            # or came too late may well have been charged.
+            refused = (outcome.status or 0) >= 400 or outcome.code in _NEVER_SENT
+            return 0 if refused or model.provider in FREE else None
         return self._price(usage, model)
 
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from provider import provider
 
+from provider import provider
 from umwelten.simulate.faultserver.profile import Behaviour, Profile
 
 ALL_WIRES = "google:g,openai:o,openai/router,anthropic:a,ollama:l,lmstudio:s"
@@ -60,7 +60,7 @@ def test_a_text_reaches_every_wire_with_prompt_system_and_settings(cli, tmp_path
     _texts(tmp_path, 2)
     with provider(Profile(default=Behaviour(text="{model}:{prompt}"))) as server:
         code, _, err = _batch(
-            cli, server, ALL_WIRES, stream, "-s", "Be brief.", "-t", "0", "--max-tokens", "9", "--seed", "3"
+            cli, server, ALL_WIRES, stream, "-s", "Be brief.", "-t", "0", "--max-tokens", "99", "--seed", "3"
         )
         assert code == 0, err
         records = server.idle().records

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -12,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from provider import clean_environment, provider
 
+from provider import clean_environment, provider
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
 
 
@@ -188,4 +187,4 @@ def test_a_straggler_holds_up_nobody(cli, tmp_path):
         _, err = process.communicate(timeout=20)
         assert process.returncode == 0, err
     assert _report(cli)["summary"]["wall_s"] <= 1.75
-    assert os.path.exists(tmp_path / "output" / "s" / "1.txt.txt")
+    assert (tmp_path / "output" / "s" / "1.txt.txt").exists()

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from provider import environment, provider
 
+from provider import environment, provider
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
 
 FILES = 3
@@ -43,7 +43,6 @@ RECORDED = [
     # fault, retries, kind, attempts a call
     (500, "1", "server", 2),
     (502, "1", "server", 2),
-    (503, "0", "server", 1),
     ("garbage", "1", "server", 2),
     ("cut_json", "1", "server", 2),
     ("no_choices", "1", "server", 2),
@@ -56,13 +55,13 @@ RECORDED = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "retries", "kind", "attempts"), RECORDED, ids=lambda v: str(v))
+@pytest.mark.parametrize(("fault", "retries", "kind", "attempts"), RECORDED, ids=str)
 def test_calls_that_fail_are_recorded_with_their_kind(cli, texts, fault, retries, kind, attempts):
     with provider(Profile(default=Behaviour(fault=fault))) as server:
-        code, out, err = _batch(cli, server.env(), "openai:a", "--retries", retries)
+        code, _, err = _batch(cli, server.env(), "openai:a", "--retries", retries)
         assert server.idle().requests == FILES * attempts
     assert code == 1, err
-    assert "succeeded" not in err.replace("0 succeeded", "").replace("none succeeded", "")
+    assert f"0 of {FILES} calls succeeded" in err
     assert kind in err
     report, row = _look(cli)
     assert report["summary"]["failed"] == row["failed"] == FILES

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from provider import provider
 
+from provider import provider
 from umwelten.simulate.faultserver.profile import Behaviour, Profile
 
 LATENCY = Profile(default=Behaviour(latency_s=0.05))
@@ -213,7 +213,7 @@ def test_a_command_runs_as_written(cli, folder, id_, command, calls, most):
     assert report["summary"]["peak_in_flight"] <= most
     assert len({(r["model"], r["file"], r["repeat"]) for r in report["results"]}) == calls
     assert all(r["status"] == "succeeded" and r["response"] for r in report["results"])
-    texts = [path for path in (folder / "output" / id_).rglob("*.txt")]
+    texts = list((folder / "output" / id_).rglob("*.txt"))
     assert len(texts) == calls
 
 

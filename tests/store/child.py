@@ -60,7 +60,7 @@ def fill(folder: Path) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     with Store.create(folder, spec(A)) as store:
         store.set_inputs(files(*map(str, range(FILES))), read_hash=never)
-        store.on_commit(lambda group: print(*(record.call.id for record in group), sep="\n", flush=True))
+        store.on_commit(lambda group: [print(record.call.id, flush=True) for record in group])
         store.start_run({})
         grown = max(path.stat().st_size for path in folder.iterdir())
         resource.setrlimit(resource.RLIMIT_FSIZE, (grown + 1_000_000, resource.RLIM_INFINITY))

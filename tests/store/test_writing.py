@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -256,6 +257,16 @@ def test_cleaning_changes_nothing_but_what_must_be(text: str) -> None:
         assert cleaned == text
 
 
+def test_a_figure_too_large_for_the_database_is_unknown(tmp_path: Path) -> None:
+    with Store.create(tmp_path, spec()) as store:
+        store.set_inputs(files("a"), read_hash=never)
+        store.start_run({})
+        store.submit(records(store.lease(1, 1)[0], reply(), cost=1 << 70)[1])
+        store.end_run("complete", None, 1)
+        assert store.error is None
+    assert query(tmp_path, "SELECT status, cost_nusd FROM calls") == [(1, None)]
+
+
 def test_a_record_that_cannot_be_stored_stops_the_writing_and_says_why(tmp_path: Path) -> None:
     told: list[CallRecord] = []
     with Store.create(tmp_path, spec()) as store:
@@ -263,7 +274,7 @@ def test_a_record_that_cannot_be_stored_stops_the_writing_and_says_why(tmp_path:
         first, second = store.lease(1, 2)
         store.on_commit(told.extend)
         store.start_run({})
-        store.submit(records(first, reply(), cost=1 << 70)[1])
+        store.submit(msgspec.structs.replace(records(first, reply())[1], attempts=1 << 70))
         store.end_run("stopped", None, 1)
         assert isinstance(store.error, OverflowError)
         store.start_run({})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 
@@ -69,8 +70,16 @@ def cli() -> None:
     """
 
 
+def _print_any_text() -> None:
+    """A character that the terminal's encoding lacks is shown as an escape, not a crash."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Entry point: run the command line and exit with its status."""
+    _print_any_text()
     try:
         status = cli.main(standalone_mode=False)
     except click.exceptions.Exit as stop:

@@ -15,9 +15,10 @@ from umwelten.cli.answers import Answers
 from umwelten.cli.progress import Progress, make
 from umwelten.cli.summary import print_summary
 from umwelten.engine import Result
-from umwelten.events import Note, Observer, Tally
+from umwelten.events import Event, Note, Observer, RunStarted, Tally
 from umwelten.report.render.json import render_json
 from umwelten.report.summary import summarize
+from umwelten.report.tables import results
 from umwelten.store import Reader
 from umwelten.types import Frozen
 
@@ -44,6 +45,7 @@ def execute(evaluation: Evaluation, look: Look, notes: list[str]) -> int:
         # Before the progress: an answer stands above the line that says that it came.
         answers = Answers(sys.stdout, hold=progress.hold)
         observers.insert(1, answers)
+        observers.insert(2, _Earlier(evaluation, answers))
     for text in notes:
         progress(Note(text=text))
     try:
@@ -61,6 +63,18 @@ def execute(evaluation: Evaluation, look: Look, notes: list[str]) -> int:
     if look.as_json:
         _print_json(evaluation)
     return EXIT[result.status]
+
+
+class _Earlier:
+    """Prints the answers of earlier runs when a run that resumes begins."""
+
+    def __init__(self, evaluation: Evaluation, answers: Answers) -> None:
+        self._folder, self._answers = evaluation.folder, answers
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStarted) and event.done:
+            with Reader.open(self._folder) as reader:
+                self._answers.stored(results(reader))
 
 
 def _run(evaluation: Evaluation, progress: Progress, observers: list[Observer]) -> Result:

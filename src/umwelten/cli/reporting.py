@@ -16,6 +16,7 @@ from umwelten.errors import StoreError, UsageError
 from umwelten.report import listing
 from umwelten.report.render.json import render_json
 from umwelten.report.render.markdown import render_markdown
+from umwelten.report.tables import DatabaseError
 from umwelten.store import Reader, evaluations
 from umwelten.wanted import check_id
 
@@ -34,6 +35,8 @@ def report(*, id_: str, format_: str, output: Path | None, output_dir: Path | No
                 render_json(reader, out)
             else:
                 render_markdown(reader, out, vendors=vendors(settings))
+    except DatabaseError as error:
+        raise StoreError(f"the database of {id_!r} is damaged: {error}", "Restore it from a copy.") from None
     finally:
         reader.close()
 

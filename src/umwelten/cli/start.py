@@ -103,11 +103,16 @@ def _files(flags: Mapping[str, Any], settings: Settings, notes: list[str]) -> Ca
     if directory is None:
         paths = [path for text in lists for path in expand(text, Path())][:limit]
         return lambda: scan_files(paths)
+    output_dir = settings.get("output_dir")
+    # A directory that holds the outputs must not feed answers back; one below them is a step's output.
+    inside = directory.absolute().is_relative_to(output_dir.absolute())
+    own = output_dir / flags["id_"] if inside and flags["id_"] else output_dir
     return lambda: scan(
         directory,
         settings.get("file_pattern"),
         recursive=settings.get("recursive"),
         max_files=limit,
+        exclude=[own] if own.absolute() != directory.absolute() else [],
         on_note=notes.append,
     )
 

@@ -112,12 +112,12 @@ def _check_provider(name: str, row: Any, where: str) -> None:
 
 
 def _provider_problem(key: str, value: Any) -> str | None:
-    """What is wrong with a value, without repeating it: it may be a key that was put in the wrong place."""
+    """What is wrong with a value. Only short words are repeated: a key may stand here by mistake."""
     match key:
         case "wire":
-            return None if value in _WIRES else f"must be one of {', '.join(_WIRES)}"
+            return None if value in _WIRES else f"{_shown(value)}must be one of {', '.join(_WIRES)}"
         case "scope":
-            return None if value in _SCOPES else f"must be one of {', '.join(_SCOPES)}"
+            return None if value in _SCOPES else f"{_shown(value)}must be one of {', '.join(_SCOPES)}"
         case "allow_insecure":
             return None if isinstance(value, bool) else "must be true or false"
         case "recommended":
@@ -127,6 +127,10 @@ def _provider_problem(key: str, value: Any) -> str | None:
             named = bool(names) and all(isinstance(n, str) and _VARIABLE.fullmatch(n) for n in names)
             return None if named else "must name one or more environment variables, not the key itself"
     return None if isinstance(value, str) and value.strip() else "must be a text in quotes"
+
+
+def _shown(value: Any) -> str:
+    return f"is {value!r} and " if isinstance(value, str) and len(value) <= 12 else ""
 
 
 def _is_range(value: Any) -> bool:

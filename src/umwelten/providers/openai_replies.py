@@ -165,6 +165,11 @@ class Gathered:
             return self.refused(read_value(choice.error))
         return text
 
+    @property
+    def finished(self) -> bool:
+        """Whether a finish reason came."""
+        return self._reason is not None
+
     def _partial(self) -> str | None:
         return "".join(self._text) or None
 
@@ -208,14 +213,15 @@ class OpenAIStream:
         return "".join(map(self._take, self._splitter.feed(chunk)))
 
     def finish(self) -> Outcome:
-        """The outcome so far; without `[DONE]` a failure with the text that had come."""
+        """The outcome so far; without an end a failure with the text that had come."""
         if self._whole is not None and not self.done:
             return self._finish_whole(b"".join(self._whole))
         for event in self._splitter.flush():
             self._take(event)
         if self._failure is not None:
             return self._failure
-        if not self._ended:
+        # Some servers end without [DONE]; a finish reason says as well that the answer is whole.
+        if not self._ended and not self._gathered.finished:
             return self._gathered.failure("the reply was cut off before its end")
         return self._gathered.outcome()
 

@@ -188,7 +188,10 @@ class Store:
         return self._run_id
 
     def on_commit(self, callback: Callable[[Sequence[CallRecord]], None]) -> None:
-        """Have `callback` called in the writer's thread with the calls of each group that is on disk."""
+        """Have `callback` called in the writer's thread with the calls of each group that is on disk.
+
+        It is called with none when `error` is set.
+        """
         self._committed = callback
 
     def submit(self, record: Record) -> None:

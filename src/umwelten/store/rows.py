@@ -75,6 +75,11 @@ def place(stem: str, slug: str | None, repeat: int, version: int, kept: str | No
     return Place(version=version, output=kept or text_name(stem, slug, repeat), stale=kept is not None)
 
 
+def count(tokens: int | None) -> int | None:
+    """A number that a provider gave, if it is one that the database can hold."""
+    return tokens if tokens is not None and abs(tokens) < 1 << 63 else None
+
+
 def attempt_row(record: AttemptRecord, run_id: int) -> Row:
     """For INSERT_ATTEMPT."""
     outcome, timing = record.outcome, record.timing
@@ -99,11 +104,11 @@ def attempt_row(record: AttemptRecord, run_id: int) -> Row:
         *failed,
         outcome.hints.retry_after_s,
         cleaned(outcome.request_id),
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cached_tokens,
-        usage.reasoning_tokens,
-        record.cost_nusd,
+        count(usage.input_tokens),
+        count(usage.output_tokens),
+        count(usage.cached_tokens),
+        count(usage.reasoning_tokens),
+        count(record.cost_nusd),
     )
 
 
@@ -134,11 +139,11 @@ def call_row(record: CallRecord, place: Place, run_id: int) -> Row:
         record.attempts,
         finish,
         served,
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cached_tokens,
-        usage.reasoning_tokens,
-        record.cost_nusd,
+        count(usage.input_tokens),
+        count(usage.output_tokens),
+        count(usage.cached_tokens),
+        count(usage.reasoning_tokens),
+        count(record.cost_nusd),
         *ending,
     )
 

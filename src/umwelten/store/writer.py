@@ -131,10 +131,16 @@ class Writer:
             self._commit(group)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must stop the run, not die with the thread
             self.error = error
+            self._tell([])
             return
-        if group.records and self._committed is not None:
+        if group.records:
+            self._tell(group.records)
+
+    def _tell(self, records: list[CallRecord]) -> None:
+        """Say what is safe; an empty list says that `error` is set."""
+        if self._committed is not None:
             try:
-                self._committed(group.records)
+                self._committed(records)
             except Exception:  # noqa: BLE001
                 # Someone else's fault must not cost the answers that are still to come.
                 _log.exception("the callback after a commit failed")
