@@ -47,6 +47,9 @@ class Sink(Protocol):
     def submit(self, record: Record) -> None:
         """Take a record; it is acknowledged through `Engine.committed` once it is safe."""
 
+    def hurry(self) -> None:
+        """Nothing else is under way: what was submitted need not wait for company."""
+
     @property
     def error(self) -> BaseException | None:
         """Why records can no longer be kept, if so: the engine then starts no further call."""
@@ -198,6 +201,8 @@ class Engine:
             if isinstance(step, WaitUntil):
                 self._timer = self._loop.call_at(step.at, self._pump)
             break
+        if self._uncommitted and not self._pool.in_flight:
+            self._sink.hurry()
         self._check_finished()
 
     def _refill(self) -> None:

@@ -205,6 +205,11 @@ class Store:
         else:
             self._writer.put(record)
 
+    def hurry(self) -> None:
+        """Write what was handed over now: nothing more is to be expected for a while."""
+        if self._writer is not None:
+            self._writer.hurry()
+
     def end_run(self, status: str, reason: str | None, peak_in_flight: int) -> None:
         """Write what was handed over and close the run's row. A fault of the disk goes to `error`."""
         self._stop_writer()

@@ -93,7 +93,7 @@ class Writer:
         self._connection, self._folder, self._run_id = connection, folder, run_id
         self._committed = committed
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
-        self._stopping = threading.Event()
+        self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._work, name="umwelten-store", daemon=True)
         self._thread.start()
 
@@ -102,10 +102,14 @@ class Writer:
         if self.error is None:
             self._queue.put(item)
 
+    def hurry(self) -> None:
+        """Write what was handed over without waiting for more."""
+        self._hurry.set()
+
     def stop(self) -> None:
         """Write all that was handed over, then end the thread."""
-        self._stopping.set()
         self._queue.put(None)
+        self._hurry.set()
         self._thread.join()
 
     def _work(self) -> None:
@@ -119,7 +123,8 @@ class Writer:
         """Wait for a record, then for a moment, and take what has come by then. False: it was the last."""
         taken = [self._queue.get()]
         if taken[0] is not None and self._queue.qsize() < GROUP_SIZE:
-            self._stopping.wait(GROUP_S)
+            self._hurry.wait(GROUP_S)
+        self._hurry.clear()
         with suppress(Empty):
             while taken[-1] is not None and len(taken) < GROUP_SIZE:
                 taken.append(self._queue.get_nowait())
