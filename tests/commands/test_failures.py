@@ -111,6 +111,33 @@ def test_a_lane_that_refuses_gives_its_share_away(cli, texts):
     assert code == 3, err
 
 
+def test_a_provider_that_hangs_leaves_the_other_its_whole_share(cli, texts):
+    hang = Profile(
+        default=Behaviour(latency_s=0.1), rules=(Rule(wire="ollama", behaviour=Behaviour(fault="hang")),)
+    )
+    for n in range(FILES, 8):
+        (texts / "in" / f"{n}.txt").write_text(f"text {n}\n")
+    with provider(hang) as server:
+        code, _, err = _batch(
+            cli,
+            server.env(),
+            "openai:a,ollama:x",
+            "--max-concurrency",
+            "4",
+            "--timeout",
+            "2s",
+            "--retries",
+            "0",
+        )
+        answered = [record for record in server.idle().records if record.wire == "openai"]
+    assert code == 1, err
+    assert len(answered) == 8
+    # Two slots of four, 0.1 s a call: 0.4 s; the first of the others times out only after 2 s.
+    assert answered[-1].at_s - answered[0].at_s < 1.0
+    report, _ = _look(cli)
+    assert report["errors"][0]["kind"] == "timeout"
+
+
 def test_rate_limits_use_up_no_retries(cli, texts):
     busy = Profile(
         rules=(Rule(first=2, counting="prompt", behaviour=Behaviour(fault=429, retry_after_s=0.05)),)
