@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import shutil
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -21,10 +22,10 @@ from umwelten.control.retry import RetryPolicy
 from umwelten.control.stop import CostCap
 from umwelten.engine import Engine, Naming, Result
 from umwelten.errors import InputError, UsageError
-from umwelten.events import Event, LaneView, Observer, RunFinished, RunStarted
+from umwelten.events import LaneView, Note, Observer, Observers, RunFinished, RunStarted
 from umwelten.exchange import Exchange, Place
 from umwelten.inputs import file_hash, read
-from umwelten.local import LocalServers
+from umwelten.local import LocalServers, find_weights
 from umwelten.plan import Plan
 from umwelten.pricing import cost_nusd, price_of
 from umwelten.providers.catalog import WIRES
@@ -36,6 +37,9 @@ from umwelten.types import Call, ModelRef, Part, Scanned, Usage
 from umwelten.wanted import Wanted, check_id, make_id
 
 AUTO_CEILING = 1000
+ASSUMED_OUTPUT = 1024
+"""Tokens that an answer is taken to have at most when no `max_tokens` says so."""
+
 MAX_BYTES_IN_FLIGHT = 512 << 20
 
 
@@ -68,19 +72,7 @@ class Evaluation:
 
         Raises a `UmweltenError` for whatever the user must mend; then nothing is left behind.
         """
-        if not wanted.prompt.strip():
-            raise UsageError(
-                "the prompt is empty", "Give it with --prompt TEXT, --prompt @FILE or --prompt -."
-            )
-        if wanted.id is not None:
-            check_id(wanted.id)
-        endpoints = {ref.provider: endpoint(vendors[ref.provider], settings) for ref in wanted.models}
-        plan = Plan(
-            prompt=wanted.prompt,
-            system=wanted.system,
-            parameters=wanted.parameters,
-            attachments=tuple(_attachment(path) for path in wanted.attach),
-        )
+        endpoints, plan = check(wanted, settings, vendors)
         store = cls._open(wanted, plan)
         local = LocalServers()
         places = {
@@ -107,6 +99,9 @@ class Evaluation:
             attachments=tuple((label, digest) for label, digest, _ in plan.attachments),
             repeats=wanted.repeats,
         )
+        if wanted.files is not None and wanted.mode == "overwrite":
+            # A scan that fails must fail before the old evaluation is moved aside.
+            deque(wanted.files(), maxlen=0)
         files = _peek(wanted.files() if wanted.files is not None else None)
         folder = wanted.output_dir / name
         fresh = not (folder / "evaluation.db").exists()
@@ -117,7 +112,6 @@ class Evaluation:
                 store.set_no_inputs()
             else:
                 store.set_inputs(files, read_hash=file_hash)
-            store.repair_texts()
         except BaseException:
             store.close()
             if fresh:
@@ -131,10 +125,7 @@ class Evaluation:
         wanted, store = self.wanted, self.store
         loop = asyncio.get_running_loop()
 
-        def tell(event: Event) -> None:
-            for observer in observers:
-                observer(event)
-
+        tell = Observers(observers)
         for place in self._places.values():
             # The list of prices takes 0.1 s to load: now, rather than between two answers.
             price_of(place.model, overrides=self._prices, at=time.time())
@@ -174,7 +165,7 @@ class Evaluation:
                 sink=store,
                 ask=ask,
                 naming=Naming(store.models, self._estimate),
-                observers=observers,
+                tell=tell,
                 stream=wanted.stream,
             )
 
@@ -189,7 +180,11 @@ class Evaluation:
             finally:
                 await self._local.close()
         await asyncio.to_thread(store.end_run, result.status, result.reason, result.peak_in_flight)
-        pending = store.counts().pending
+        for problem in store.text_errors:
+            tell(Note(text=f"the answer is kept, its text file is not: {problem}", level="warning"))
+        counts = store.counts()
+        # What failed before and was not tried again is pending as well.
+        pending = counts.total - counts.succeeded - result.failed
         tell(
             RunFinished(
                 status=result.status,
@@ -233,7 +228,9 @@ class Evaluation:
             max_in_flight=limit,
             group_caps=dict(self.wanted.provider_concurrency),
             max_bytes=MAX_BYTES_IN_FLIGHT,
-            cap=CostCap(cap=None if cap is None else round(cap * 1e9)),
+            cap=CostCap(
+                cap=None if cap is None else round(cap * 1e9), spent=self.store.spent_nusd() if cap else 0
+            ),
         )
 
     def _lane(self, name: str, place: Place, limit: int | None) -> Lane:
@@ -252,10 +249,12 @@ class Evaluation:
     def _estimate(self, call: Call) -> int | None:
         if self.wanted.max_cost_usd is None:
             return None
-        size = call.input.size if call.input else 0
-        usage = Usage(
-            input_tokens=self.plan.input_tokens(size), output_tokens=self.wanted.parameters.max_tokens or 1024
+        tokens = (
+            self.plan.input_tokens(call.input.size, call.input.name)
+            if call.input
+            else self.plan.input_tokens()
         )
+        usage = Usage(input_tokens=tokens, output_tokens=self.wanted.parameters.max_tokens or ASSUMED_OUTPUT)
         return self._price(usage, self._places[call.model].model)
 
 
@@ -273,6 +272,11 @@ def check(
                 f"{text[:40]!r} holds bytes that are no UTF-8", "Save it as UTF-8 and use @FILE."
             )
     endpoints = {ref.provider: endpoint(vendors[ref.provider], settings) for ref in wanted.models}
+    for ref in wanted.models:
+        if ref.provider == "local":
+            find_weights(ref.model)
+    if wanted.max_cost_usd is not None:
+        _check_priced(wanted, settings)
     plan = Plan(
         prompt=wanted.prompt,
         system=wanted.system,
@@ -280,6 +284,17 @@ def check(
         attachments=tuple(_attachment(path) for path in wanted.attach),
     )
     return endpoints, plan
+
+
+def _check_priced(wanted: Wanted, settings: Settings) -> None:
+    """A cap that cannot be kept would be a promise broken in silence."""
+    prices = price_overrides(settings)
+    unknown = [m for m in wanted.models if price_of(m, overrides=prices, at=time.time()) is None]
+    if unknown:
+        raise UsageError(
+            f"--max-cost can't be kept: no price is known for {', '.join(map(str, unknown))}",
+            f'Give it in umwelten.toml: [prices."{unknown[0]}"] input = … output = … (USD per million tokens).',
+        )
 
 
 def lane_name(place: Place) -> str:

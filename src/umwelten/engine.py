@@ -8,30 +8,22 @@ slot. All state changes happen in the event loop's thread.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from umwelten.control.pool import WINDOW, Job, Lease, Pool, Start, Verdict, WaitUntil
-from umwelten.control.retry import Again, GiveUp
-from umwelten.events import (
-    AttemptFailed,
-    CallFailed,
-    CallStarted,
-    CallSucceeded,
-    Event,
-    LaneStopped,
-    LaneView,
-    LimitChanged,
-    Note,
-    Observer,
-    TextArrived,
-)
-from umwelten.store.records import AttemptRecord, CallRecord, LimitRecord, Record
-from umwelten.types import Call, Failure, Frozen, ModelRef, Outcome, Reply, Timing
+from umwelten.control.retry import GiveUp
+from umwelten.errors import UmweltenError
+from umwelten.events import LaneView, Observer
+from umwelten.store.records import AttemptRecord, CallRecord, Record
+from umwelten.telling import Teller, lane_views
+from umwelten.types import Call, Failure, Frozen, ModelRef, Outcome, Timing
+
+BACKLOG = 250
+"""Ended calls that may wait for their commit; above it nothing starts, so that a kill loses little."""
 
 
 class Source(Protocol):
@@ -72,17 +64,18 @@ class Ask(Protocol):
 
 
 class Result(Frozen):
-    """How a run ended; `status` as in `events.RunFinished`."""
+    """How a run ended; `status` as in `events.RunFinished`. `failed` counts the calls given up."""
 
     status: str
     reason: str | None
     wall_s: float
     peak_in_flight: int
+    failed: int
 
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How the engine calls things in events: `models` by number, `estimate` a call's cost at most."""
+    """What the engine is told about calls: `models` by number, `estimate` a call's cost at most."""
 
     models: dict[int, ModelRef]
     estimate: Callable[[Call], int | None] = lambda call: None
@@ -99,18 +92,19 @@ class Engine:
         sink: Sink,
         ask: Ask,
         naming: Naming,
-        observers: Iterable[Observer] = (),
+        tell: Observer = lambda event: None,
         stream: bool = False,
         dice: Callable[[], float] = random.random,
         max_errors: int | None = None,
     ) -> None:
         self._pool, self._source, self._sink, self._ask = pool, source, sink, ask
-        self._naming, self._observers, self._stream = naming, list(observers), stream
+        self._naming, self._stream = naming, stream
+        self._teller = Teller(models=naming.models, pool=pool, submit=sink.submit, tell=tell)
         self._dice, self._max_errors = dice, max_errors
         self._loop = asyncio.get_running_loop()
         self._finished: asyncio.Future[None] = self._loop.create_future()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timers: dict[str, asyncio.TimerHandle] = {}
         self._failed = 0
         self._uncommitted = 0
         self._reason: str | None = None
@@ -126,10 +120,9 @@ class Engine:
             self._pump()
             await self._finished
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
-            for task in tuple(self._tasks):
-                task.cancel()
+            for timer in self._timers.values():
+                timer.cancel()
+            self._cancel_all()
             if self._tasks:
                 await asyncio.wait(self._tasks)
         return Result(
@@ -137,81 +130,64 @@ class Engine:
             reason=self._reason,
             wall_s=self._loop.time() - start,
             peak_in_flight=self._pool.peak_in_flight,
+            failed=self._failed,
         )
 
     def stop(self, reason: str, *, interrupted: bool = False, grace_s: float = 10.0) -> None:
         """Start nothing more; what is in flight may finish within the grace, then it is cancelled."""
-        self._reason = self._reason or reason
         self._interrupted = self._interrupted or interrupted
-        self._pool.closed = True
+        self._close(reason)
         if grace_s <= 0:
             self._cancel_all()
         else:
-            self._loop.call_later(grace_s, self._cancel_all)
+            self._set_timer("grace", self._loop.time() + grace_s, self._cancel_all)
         self._pump()
 
     def committed(self, records: Sequence[CallRecord]) -> None:
-        """The sink has these safe. Called in the loop's thread."""
+        """The sink has these safe; none: it has an error. Called in the loop's thread."""
         for record in records:
             self._uncommitted -= 1
-            self._emit(self._ending(record))
-        if self._sink.error is not None:
-            self._pump()
-        self._check_finished()
+            self._teller.ended(record)
+        self._pump()
 
     def lanes(self) -> list[LaneView]:
         """The lanes as they are now."""
-        now = self._loop.time()
-        wakes = self._pool.wakes_at()
-        views = []
-        for lane in self._pool.lanes:
-            ready, waiting = self._pool.queued(lane)
-            held = waiting and not ready and wakes is not None
-            views.append(
-                LaneView(
-                    name=lane.name,
-                    in_flight=lane.in_flight,
-                    limit=lane.limit.value,
-                    ready=ready,
-                    waiting=waiting,
-                    waiting_s=max(0.0, wakes - now) if held and wakes is not None else None,
-                    waiting_why=lane.waiting_why,
-                    stopped=lane.stopped.message if lane.stopped else None,
-                )
-            )
-        return views
+        return lane_views(self._pool, self._loop.time())
 
     # --- the pump --------------------------------------------------------------------------
 
     def _pump(self) -> None:
         """Start all that may start, then set one timer for the next time something could."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._sink.error is not None and not self._pool.closed:
-            self._pool.closed = True
-            self._reason = f"answers can no longer be stored: {self._sink.error}"
-        while True:
-            self._refill()
-            now = self._loop.time()
-            step = self._pool.next(now)
-            if isinstance(step, Start):
-                self._start(step.lease)
-                continue
-            if isinstance(step, WaitUntil):
-                self._timer = self._loop.call_at(step.at, self._pump)
-            break
+        self._clear_timer("pump")
+        if self._sink.error is not None:
+            self._close(f"answers can no longer be stored: {self._sink.error}")
+        try:
+            self._start_all()
+        except UmweltenError as error:
+            # The store can't be read: what is in flight still ends, nothing more begins.
+            self._close(error.message)
         if self._uncommitted and not self._pool.in_flight:
             self._sink.hurry()
         self._check_finished()
 
+    def _start_all(self) -> None:
+        while self._uncommitted < BACKLOG:
+            self._refill()
+            step = self._pool.next(self._loop.time())
+            if isinstance(step, Start):
+                self._start(step.lease)
+                continue
+            if isinstance(step, WaitUntil):
+                self._set_timer("pump", step.at, self._pump)
+            return
+
     def _refill(self) -> None:
         for model in self._pool.hungry():
             calls = self._source.lease(model, WINDOW)
-            jobs = [
-                Job(call, call.input.size if call.input else 0, self._naming.estimate(call)) for call in calls
-            ]
-            self._pool.offer(model, jobs, drained=len(calls) < WINDOW)
+            self._pool.offer(model, [self._job(call) for call in calls], drained=len(calls) < WINDOW)
+
+    def _job(self, call: Call) -> Job:
+        return Job(call, call.input.size if call.input else 0, self._naming.estimate(call))
 
     def _start(self, lease: Lease) -> None:
         task = self._loop.create_task(self._attempt(lease))
@@ -219,18 +195,11 @@ class Engine:
         task.add_done_callback(self._tasks.discard)
 
     async def _attempt(self, lease: Lease) -> None:
-        job = lease.job
-        model = self._naming.models[job.call.model]
-        self._emit(CallStarted(call=job.call, model=model, lane=lease.lane.name, attempt=job.attempts))
-        on_text = None
-        if self._stream:
-
-            def on_text(text: str) -> None:
-                self._emit(TextArrived(call=job.call, model=model, text=text))
-
         exchanged: Exchanged | None = None
         try:
-            exchanged = await self._ask(job.call, on_text)
+            self._teller.started(lease)
+            on_text = self._teller.text(lease) if self._stream else None
+            exchanged = await self._ask(lease.job.call, on_text)
         finally:
             self._ended(lease, exchanged)
             self._pump()
@@ -242,7 +211,7 @@ class Engine:
             return
         verdict = self._pool.ended(lease, exchanged.outcome, now, self._dice(), exchanged.cost_nusd)
         self._record(lease, exchanged, verdict)
-        self._tell(lease, verdict)
+        self._teller.verdict(lease, verdict, now + self._unix_offset)
 
     def _record(self, lease: Lease, exchanged: Exchanged, verdict: Verdict) -> None:
         job = lease.job
@@ -256,7 +225,8 @@ class Engine:
                 cost_nusd=exchanged.cost_nusd,
             )
         )
-        if isinstance(outcome, Failure) and not isinstance(verdict.decision, GiveUp):
+        failed = isinstance(outcome, Failure)
+        if failed and not isinstance(verdict.decision, GiveUp):
             return
         self._uncommitted += 1
         self._sink.submit(
@@ -271,75 +241,19 @@ class Engine:
                 cost_nusd=job.cost_nusd,
             )
         )
-        if isinstance(outcome, Failure):
+        if failed:
             self._count_failure()
 
     def _count_failure(self) -> None:
         self._failed += 1
-        if self._max_errors is not None and self._failed >= self._max_errors and not self._pool.closed:
-            self._pool.closed = True
-            self._reason = f"{self._failed} calls failed (--max-errors)"
-
-    def _tell(self, lease: Lease, verdict: Verdict) -> None:
-        job, lane = lease.job, lease.lane
-        if verdict.change is not None:
-            at = self._loop.time() + self._unix_offset
-            change = verdict.change
-            self._sink.submit(
-                LimitRecord(
-                    at=at, lane=lane.name, limit=change.limit, in_flight=lane.in_flight, reason=change.reason
-                )
-            )
-            self._emit(
-                LimitChanged(
-                    lane=lane.name,
-                    limit=change.limit,
-                    in_flight=lane.in_flight,
-                    reason=change.reason,
-                    at_unix=at,
-                )
-            )
-        if isinstance(verdict.decision, Again) and verdict.failure is not None:
-            self._emit(
-                AttemptFailed(
-                    call=job.call,
-                    model=self._naming.models[job.call.model],
-                    lane=lane.name,
-                    attempt=job.attempts,
-                    failure=verdict.failure,
-                    retry_in_s=verdict.decision.delay_s,
-                    counted=verdict.decision.counted,
-                )
-            )
-        if verdict.lane_stopped and lane.stopped is not None:
-            self._emit(LaneStopped(lane=lane.name, failure=lane.stopped))
-
-    def _ending(self, record: CallRecord) -> CallSucceeded | CallFailed:
-        model = self._naming.models[record.call.model]
-        lane = self._pool.lane(record.call.model).name
-        if isinstance(record.outcome, Reply):
-            return CallSucceeded(
-                call=record.call,
-                model=model,
-                lane=lane,
-                reply=record.outcome,
-                timing=record.timing,
-                attempts=record.attempts,
-                time_s=record.time_s,
-                cost_nusd=record.cost_nusd,
-            )
-        return CallFailed(
-            call=record.call,
-            model=model,
-            lane=lane,
-            failure=record.outcome,
-            timing=record.timing,
-            attempts=record.attempts,
-            time_s=record.time_s,
-            cost_nusd=record.cost_nusd,
-        )
+        if self._max_errors is not None and self._failed >= self._max_errors:
+            self._close(f"{self._failed} calls failed (--max-errors)")
 
     # --- the end ---------------------------------------------------------------------------
+
+    def _close(self, reason: str) -> None:
+        self._reason = self._reason or reason
+        self._pool.closed = True
 
     def _check_finished(self) -> None:
         settled = not self._uncommitted or self._sink.error is not None
@@ -350,23 +264,23 @@ class Engine:
         for task in tuple(self._tasks):
             task.cancel()
 
+    def _set_timer(self, name: str, at: float, act: Callable[[], None]) -> None:
+        self._clear_timer(name)
+        self._timers[name] = self._loop.call_at(at, act)
+
+    def _clear_timer(self, name: str) -> None:
+        timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
     def _status(self) -> str:
         if self._interrupted:
             return "interrupted"
         stopped = [lane for lane in self._pool.lanes if lane.stopped is not None]
-        if self._pool.cap.hit:
-            self._reason = self._reason or "the cost cap is reached (--max-cost)"
-        elif stopped and self._reason is None:
+        if self._reason is None and self._pool.cap.hit:
+            self._reason = "the cost cap is reached (--max-cost)"
+        if self._reason is None and stopped:
             self._reason = "; ".join(f"{lane.name} is unavailable" for lane in stopped)
         if self._pool.closed or stopped:
             return "stopped"
         return "failed" if self._failed else "complete"
-
-    def _emit(self, event: Event) -> None:
-        for observer in tuple(self._observers):
-            try:
-                observer(event)
-            except Exception as error:  # noqa: BLE001 - observers are anybody's code and can't hurt
-                self._observers.remove(observer)
-                with contextlib.suppress(ValueError):
-                    self._emit(Note(text=f"an observer failed and is dropped: {error!r}", level="warning"))

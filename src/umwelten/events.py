@@ -6,7 +6,7 @@ Times in events are seconds of the engine's monotonic clock, except where the na
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from umwelten.types import Call, Failure, Frozen, ModelRef, Reply, Timing
 
@@ -124,6 +124,22 @@ Event = (
     | RunFinished
 )
 Observer = Callable[[Event], None]
+
+
+class Observers:
+    """Many observers as one. One that raises is dropped, and the others are told."""
+
+    def __init__(self, observers: Iterable[Observer] = ()) -> None:
+        self._observers = list(observers)
+
+    def __call__(self, event: Event) -> None:
+        for observer in tuple(self._observers):
+            try:
+                observer(event)
+            except Exception as error:  # noqa: BLE001 - observers are anybody's code and can't hurt
+                if observer in self._observers:
+                    self._observers.remove(observer)
+                    self(Note(text=f"an observer failed and is dropped: {error!r}", level="warning"))
 
 
 class LaneView(Frozen):

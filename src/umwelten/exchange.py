@@ -102,13 +102,7 @@ class Exchange:
                 place = msgspec.structs.replace(place, endpoint=endpoint)
                 return await self._ask(call.model, request, place, on_text)
         except LocalModelError as error:
-            down = Failure(
-                kind=FailureKind.UNAVAILABLE,
-                message=str(error),
-                code="local_model",
-                retry=False,
-                lane_down=True,
-            )
+            down = Failure(kind=FailureKind.UNAVAILABLE, message=str(error), code="local_model", retry=False)
             return down, Timing(started_at=started, latency_s=time.time() - started)
 
     async def _ask(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from umwelten.identity import call_key, settings_hash
 from umwelten.types import Media, ModelRef, Parameters, Part, Request, Text
 
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 _MEDIA_TOKENS = 1_000
 """A rough size of one image; providers count between 85 and 3,000."""
 
@@ -53,8 +54,13 @@ class Plan:
         """The call's identity; `content` is the hash of the file's bytes."""
         return call_key(settings=self.settings, model=model, content=content, repeat=repeat)
 
-    def input_tokens(self, file_bytes: int) -> int:
-        """A rough count of the tokens that a call about a file of that size sends."""
+    def input_tokens(self, file_bytes: int = 0, name: str = "") -> int:
+        """A rough count of the tokens that a call about a file of that size and name sends.
+
+        The name's ending alone tells words from pictures here: nothing is read for an estimate.
+        """
+        if name.lower().endswith(_PICTURES):
+            return self.input_tokens() + _MEDIA_TOKENS
         fixed = len(self.prompt) + len(self.system or "")
         attached = sum(len(part.text) for part in self._attached if isinstance(part, Text))
         pictures = sum(1 for part in self._attached if isinstance(part, Media))

@@ -17,7 +17,15 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TextIO
 
 from umwelten.cli.progress.safe import one_line, safe
-from umwelten.events import AttemptFailed, CallFailed, CallSucceeded, Event, RunStarted, TextArrived
+from umwelten.events import (
+    AttemptFailed,
+    CallFailed,
+    CallSucceeded,
+    Event,
+    LaneStopped,
+    RunStarted,
+    TextArrived,
+)
 from umwelten.report.rows import Result
 
 
@@ -35,6 +43,7 @@ class Answers:
         self._bare = self._live = False
         self._printed = 0
         self._open: int | None = None
+        self._shown: set[int | None] = set()  # on the screen, not yet known to be stored
         self._carried, self._fresh_line = "", True
         self._holding = ExitStack()
 
@@ -50,8 +59,12 @@ class Answers:
                 self._cut_off("cut off; trying again")
             case CallFailed() if self._open == event.call.id:
                 self._cut_off("cut off")
+            case LaneStopped() if self._open is not None:
+                self._cut_off("cut off; the provider is unavailable")
             case CallSucceeded() if self._open == event.call.id:
                 self._finish()
+            case CallSucceeded() if event.call.id in self._shown:
+                self._shown.remove(event.call.id)
             case CallSucceeded():
                 self._whole(str(event.model), event.call.repeat, event.reply.text)
 
@@ -73,6 +86,10 @@ class Answers:
             self._out.flush()
 
     def _stream(self, event: TextArrived) -> None:
+        if self._open not in (None, event.call.id):
+            # One answer is whole before the next begins; that it is stored is told a little later.
+            self._shown.add(self._open)
+            self._finish()
         if self._open is None:
             self._holding.enter_context(self._hold())
             self._open = event.call.id

@@ -6,6 +6,7 @@ import importlib
 import io
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -72,6 +73,9 @@ def cli() -> None:
 
 def _print_any_text() -> None:
     """A character that the terminal's encoding lacks is shown as an escape, not a crash."""
+    # A stream that was closed by the caller (`>&-`) takes what is written and drops it.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - open to the end of the process
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -48,21 +48,41 @@ def execute(evaluation: Evaluation, look: Look, notes: list[str]) -> int:
         observers.insert(2, _Earlier(evaluation, answers))
     for text in notes:
         progress(Note(text=text))
+    _raise_file_limit()
     try:
         result = _run(evaluation, progress, observers)
     finally:
-        progress.close()
+        # Nobody may be looking any more; that must not change how the run ended.
+        with contextlib.suppress(OSError):
+            progress.close()
         evaluation.close()
+    with contextlib.suppress(OSError):
+        _finish(evaluation, tally, look, answers)
+    return EXIT[result.status]
+
+
+def _finish(evaluation: Evaluation, tally: Tally, look: Look, answers: Answers | None) -> None:
     if answers is not None:
         answers.close()
     summary = summarize(
-        tally, folder=str(evaluation.folder), resume=_resume_command(), vendors=evaluation.vendors
+        tally, folder=str(evaluation.folder), resume=_resume_command(evaluation), vendors=evaluation.vendors
     )
     if not look.as_json or look.progress == "json":
         print_summary(summary, stderr=sys.stderr, style=look.progress)
     if look.as_json:
         _print_json(evaluation)
-    return EXIT[result.status]
+
+
+def _raise_file_limit() -> None:
+    """Sockets and files of many calls in flight need more descriptors than shells allow by default."""
+    try:
+        import resource
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class _Earlier:
@@ -135,9 +155,11 @@ class _signals(contextlib.AbstractContextManager[None]):  # noqa: N801 - used as
             self._evaluation.stop(f"interrupted by {name}", interrupted=True, grace_s=0)
 
 
-def _resume_command() -> str:
+def _resume_command(evaluation: Evaluation) -> str:
     """This command line again, going on with what it left."""
     words = [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite")]
+    if evaluation.wanted.id is None:
+        words += ["--id", evaluation.store.spec.id]
     return shlex.join(["umwelten", *words, "--resume"])
 
 
@@ -152,7 +174,7 @@ def _print_json(evaluation: Evaluation) -> None:
 
 def leave(status: int) -> None:
     """End the process now: everything is stored, and tearing down the interpreter takes its time."""
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
     os._exit(status)

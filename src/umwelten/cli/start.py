@@ -12,8 +12,8 @@ import click
 
 from umwelten.api import Evaluation
 from umwelten.cli.execute import Look, execute, leave
-from umwelten.cli.options import text_or_file
-from umwelten.config import Settings, load, vendors
+from umwelten.cli.options import MAX_CONCURRENCY, text_or_file
+from umwelten.config import DEFAULT, Settings, load, vendors
 from umwelten.errors import UsageError
 from umwelten.inputs import expand, scan, scan_files
 from umwelten.providers.catalog import parse_models
@@ -33,7 +33,7 @@ def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     if flags["dry_run"]:
         from umwelten.cli.dryrun import dry_run
 
-        dry_run(wanted, settings, known, notes)
+        dry_run(wanted, settings, known, notes, as_json=flags["as_json"])
         return
     evaluation = Evaluation.prepare(wanted, settings, known)
     if wanted.id is None:
@@ -58,6 +58,8 @@ def _wanted(
         raise click.UsageError("Missing option '-m' / '--models'.", click.get_current_context())
     if flags["resume"] and flags["overwrite"]:
         raise UsageError("--resume and --overwrite exclude each other", "Give the one that you mean.")
+    if (flags["resume"] or flags["overwrite"]) and flags["id_"] is None:
+        raise UsageError("--resume and --overwrite need --id", "`umwelten eval list` shows the ids.")
     models, said = parse_models(settings.get("models"), known)
     notes.extend(said)
     _check_ceilings(settings, known)
@@ -79,7 +81,7 @@ def _wanted(
         files=_files(flags, settings, notes) if kind == "batch" else None,
         attach=tuple(path for text in flags["attach"] for path in expand(text, Path())),
         repeats=settings.get("repeat"),
-        max_concurrency=settings.get("max_concurrency"),
+        max_concurrency=_max_concurrency(settings, notes),
         provider_concurrency=settings.get("provider_concurrency"),
         timeout_s=settings.get("timeout_s"),
         retries=settings.get("retries"),
@@ -101,6 +103,10 @@ def _files(flags: Mapping[str, Any], settings: Settings, notes: list[str]) -> Ca
             "For example --directory texts --file-pattern '*.txt'.",
         )
     if directory is None:
+        for flag in ("file_pattern", "recursive"):
+            if flags[flag]:
+                name = flag.replace("_", "-")
+                raise UsageError(f"--{name} goes with --directory, not with --files", "Use globs in --files.")
         paths = [path for text in lists for path in expand(text, Path())][:limit]
         return lambda: scan_files(paths)
     output_dir = settings.get("output_dir")
@@ -115,6 +121,16 @@ def _files(flags: Mapping[str, Any], settings: Settings, notes: list[str]) -> Ca
         exclude=[own] if own.absolute() != directory.absolute() else [],
         on_note=notes.append,
     )
+
+
+def _max_concurrency(settings: Settings, notes: list[str]) -> int | Literal["auto"]:
+    """The cap over all providers. Ceilings of providers alone mean: that many, in all."""
+    cap: int | Literal["auto"] = settings.get("max_concurrency")
+    ceilings = settings.get("provider_concurrency")
+    if ceilings and settings.source("max_concurrency") == DEFAULT:
+        cap = min(sum(ceilings.values()), MAX_CONCURRENCY)
+        notes.append(f"up to {cap} calls in flight, from --provider-concurrency; --max-concurrency sets it")
+    return cap
 
 
 def _check_ceilings(settings: Settings, known: Mapping[str, Vendor]) -> None:
@@ -135,8 +151,9 @@ def _note_high_caps(wanted: Wanted, known: Mapping[str, Vendor], notes: list[str
     for name in dict.fromkeys(model.provider for model in wanted.models):
         low, high = known[name].recommended
         models = sum(1 for model in wanted.models if model.provider == name)
-        if name != "local" and share * models > high and name not in wanted.provider_concurrency:
+        calls = wanted.provider_concurrency.get(name, share * models)
+        if name != "local" and calls > high:
             notes.append(
-                f"{share * models} calls in flight are more than the {low}-{high} that suit most {name} "
+                f"{calls} calls in flight are more than the {low}-{high} that suit most {name} "
                 "accounts; it slows down by itself where that is too many"
             )

@@ -6,9 +6,10 @@ Precedence: defaults < `umwelten.toml` (the user's, then the nearest from the wo
 
 from umwelten.config.endpoints import endpoint, origins, price_overrides, vendors
 from umwelten.config.options import parse_duration
-from umwelten.config.settings import Settings, Value, Variable, load
+from umwelten.config.settings import DEFAULT, Settings, Value, Variable, load
 
 __all__ = [
+    "DEFAULT",
     "Settings",
     "Value",
     "Variable",

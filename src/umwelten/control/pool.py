@@ -290,6 +290,6 @@ class Pool:
         queues = [q for q in self._queues.values() if q.lane is lane]
         return sum(len(q.ready) for q in queues), sum(q.waiting for q in queues)
 
-    def wakes_at(self) -> float | None:
-        """When the first waiting call may go again."""
-        return self._waiting[0][0] if self._waiting else None
+    def wakes_at(self, lane: Lane) -> float | None:
+        """When the first of a lane's waiting calls may go again."""
+        return min((at for at, _, job in self._waiting if self.lane(job.call.model) is lane), default=None)

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +37,7 @@ _TEXT_ERRORS = 100
 _GOOD_TEXTS = f"""
     SELECT c.id, c.output, a.text <> '' FROM calls c
     JOIN inputs i ON i.id = c.input_id JOIN answers a ON a.call_id = c.id
-    WHERE c.status = {SUCCEEDED} AND c.input_version = i.version
+    WHERE c.id > ? AND c.status = {SUCCEEDED} AND c.input_version = i.version ORDER BY c.id LIMIT 500
 """
 
 
@@ -148,6 +148,12 @@ class Store:
         with reported(self.folder):
             return grid.count_cells(self._reading, self.spec.repeats)
 
+    def spent_nusd(self) -> int:
+        """The sum of all known costs of all attempts so far."""
+        with reported(self.folder):
+            found = self._reading.execute("SELECT coalesce(sum(cost_nusd), 0) FROM attempts").fetchone()
+            return int(found[0])
+
     def lease(self, model: int, n: int) -> list[Call]:
         """Up to `n` further pending calls of a model, by (input, repeat); [] when there are no more.
 
@@ -164,12 +170,13 @@ class Store:
         return [call for call, _ in cells]
 
     def repair_texts(self) -> int:
-        """Write the text files of good answers that are missing, and return how many those were."""
+        """Write the text files of good answers that are missing, and return how many those were.
+
+        A run does the same while it has nothing else to write: calls need not wait for it.
+        """
         assert self._writer is None, "repair_texts belongs between runs"
-        folder = str(self.folder)
         with reported(self.folder):
-            stored = self._reading.execute(_GOOD_TEXTS)
-            return sum(self._repair(folder, *row[:2]) for row in stored if is_missing(folder, *row[1:]))
+            return sum(self._repair_steps())
 
     # --- runs ---
 
@@ -183,7 +190,12 @@ class Store:
             ).lastrowid
         assert self._run_id is not None
         self._writer = Writer(
-            self._connection, str(self.folder), self._run_id, self._tell_committed, self.text_errors
+            self._connection,
+            str(self.folder),
+            self._run_id,
+            self._tell_committed,
+            self.text_errors,
+            chores=(None for _ in self._repair_steps()),
         )
         return self._run_id
 
@@ -254,8 +266,15 @@ class Store:
         slug = self._slugs[call.model] if self._named else None
         return place(stem, slug, call.repeat, version, kept and kept[0])
 
+    def _repair_steps(self) -> Iterator[int]:
+        """Goes through the good answers in the thread that writes; how many were repaired, step by step."""
+        folder, last = str(self.folder), -1
+        while found := self._connection.execute(_GOOD_TEXTS, (last,)).fetchall():
+            last = found[-1][0]
+            yield sum(self._repair(folder, *row[:2]) for row in found if is_missing(folder, *row[1:]))
+
     def _repair(self, folder: str, call: int, output: str) -> int:
-        text = self._reading.execute("SELECT text FROM answers WHERE call_id = ?", (call,)).fetchone()[0]
+        text = self._connection.execute("SELECT text FROM answers WHERE call_id = ?", (call,)).fetchone()[0]
         try:
             name = write_text(folder, output, text)
         except OSError as error:
