@@ -293,7 +293,7 @@ def _check_priced(wanted: Wanted, settings: Settings) -> None:
     if unknown:
         raise UsageError(
             f"--max-cost can't be kept: no price is known for {', '.join(map(str, unknown))}",
-            f'Give it in umwelten.toml: [prices."{unknown[0]}"] input = … output = … (USD per million tokens).',
+            f'Put it in umwelten.toml: [prices."{unknown[0]}"] input = … output = … (per million tokens).',
         )
 
 

@@ -135,3 +135,52 @@ def _bill(usage: Usage, price: Price) -> int | None:
         + reasoned * (price.reasoning or 0)
     )
     return round(per_million * _NANO_PER_TOKEN + price.request * 1_000_000_000)
+
+
+class Listed(Frozen):
+    """A model of the price list. Prices in USD per million tokens, for the smallest requests."""
+
+    model: ModelRef
+    input: Decimal
+    output: Decimal
+    cached: Decimal | None
+    context_tokens: int | None
+
+
+def price_list(at: float) -> tuple[tuple[Listed, ...], str]:
+    """All models of the price list at providers that umwelten knows, and the list's date.
+
+    Models that are priced by something else than tokens are left out.
+    """
+    from genai_prices.data_snapshot import get_snapshot
+
+    snapshot = get_snapshot()
+    rows = [
+        row
+        for provider in snapshot.providers
+        for name, listed in _LISTED.items()
+        if listed == provider.id
+        for info in provider.models
+        if (row := _list_row(ModelRef(name, info.id), info, at)) is not None
+    ]
+    return tuple(rows), _list_date()
+
+
+def _list_row(model: ModelRef, info: Any, at: float) -> Listed | None:
+    price = _read(info.get_prices(datetime.fromtimestamp(at, UTC)).__dict__, 0)
+    if price is None or getattr(info, "deprecated", None):
+        return None
+    return Listed(
+        model=model,
+        input=price.input,
+        output=price.output,
+        cached=price.cached,
+        context_tokens=info.context_window,
+    )
+
+
+def _list_date() -> str:
+    """The list carries no date of its own: the version of the package that brings it is its date."""
+    from importlib.metadata import version
+
+    return f"genai-prices {version('genai-prices')}"

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import math
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 import click
 import msgspec
 
 from umwelten.cli.progress.safe import one_line
-from umwelten.config import Settings, endpoint, vendors
+from umwelten.config import Settings, endpoint, price_overrides, vendors
 from umwelten.errors import ConfigError, UsageError
 from umwelten.local import LOCAL_MODELS
+from umwelten.pricing import Price, price_of
 from umwelten.providers.catalog import WIRES
 from umwelten.providers.protocol import Endpoint, ModelInfo
 from umwelten.transport import Transport
-from umwelten.types import Failure, Frozen
+from umwelten.types import Failure, Frozen, ModelRef
 
 MAX_PAGES = 50
 
@@ -56,19 +59,22 @@ def configured(settings: Settings, only: Sequence[str]) -> list[Endpoint]:
 
 
 async def fetch_all(
-    places: Sequence[Endpoint], timeout_s: float, *, named: bool
+    places: Sequence[Endpoint], timeout_s: float, settings: Settings, *, named: bool
 ) -> tuple[list[Row], list[str]]:
     """All models, and a note for each provider that did not answer.
+
+    Prices that a provider does not state are taken from the settings or the price list.
 
     A server on this machine that is not running is no news unless it was `named`.
     """
     async with Transport(timeout_s=timeout_s) as transport:
         lists = await asyncio.gather(*(_fetch(place, transport) for place in places))
+    overrides = price_overrides(settings)
     rows: list[Row] = []
     notes: list[str] = []
     for place, found in zip(places, lists, strict=True):
         if not isinstance(found, Failure):
-            rows.extend(_row(place.vendor.name, info) for info in found)
+            rows.extend(_row(place.vendor.name, info, overrides) for info in found)
         elif named or found.code != "refused" or place.vendor.scope != "host":
             notes.append(f"{place.vendor.name}: {found.message}")
     return rows, notes
@@ -92,26 +98,51 @@ async def _fetch(place: Endpoint, transport: Transport) -> list[ModelInfo] | Fai
     return models
 
 
-def _row(provider: str, info: ModelInfo) -> Row:
-    def per_million(price: float | None) -> float | None:
-        return None if price is None else round(price * 1e6, 6)
-
+def _row(provider: str, info: ModelInfo, overrides: Mapping[ModelRef, Price]) -> Row:
+    model = ModelRef(provider, info.id)
+    own = overrides.get(model)
+    stated = info.input_price is not None and info.output_price is not None
+    listed = None if stated and own is None else price_of(model, overrides=overrides, at=time.time())
+    if listed is not None:
+        prices = (float(listed.input), float(listed.output))
+    elif info.input_price is not None and info.output_price is not None:
+        prices = (round(info.input_price * 1e6, 6), round(info.output_price * 1e6, 6))
+    else:
+        prices = (None, None)
     return Row(
-        model=f"{provider}:{info.id}",
+        model=str(model),
         provider=provider,
         name=info.name,
         context_tokens=info.context_tokens,
-        input_usd_per_mtok=per_million(info.input_price),
-        output_usd_per_mtok=per_million(info.output_price),
+        input_usd_per_mtok=prices[0],
+        output_usd_per_mtok=prices[1],
     )
 
 
-def show(rows: Sequence[Row], notes: Sequence[str], *, search: str | None, as_json: bool) -> None:
+_ORDERS: dict[str, Callable[[Row], tuple[float, str]]] = {
+    "name": lambda row: (0, row.model),
+    "context": lambda row: (-(row.context_tokens or 0), row.model),
+    "input": lambda row: (math.inf if row.input_usd_per_mtok is None else row.input_usd_per_mtok, row.model),
+    "output": lambda row: (
+        math.inf if row.output_usd_per_mtok is None else row.output_usd_per_mtok,
+        row.model,
+    ),
+}
+
+
+def select(rows: Sequence[Row], *, search: str | None, free: bool, sort: str) -> list[Row]:
+    """The rows that are wanted, in order."""
+    words = (search or "").lower()
+    kept = [row for row in rows if words in f"{row.model} {row.name or ''}".lower()]
+    if free:
+        kept = [row for row in kept if row.input_usd_per_mtok == 0 and row.output_usd_per_mtok == 0]
+    return sorted(kept, key=_ORDERS[sort])
+
+
+def show(rows: Sequence[Row], notes: Sequence[str], *, as_json: bool) -> None:
     """Print the models on stdout, the notes on stderr."""
     for note in notes:
         click.echo(one_line(note, 200), err=True)
-    if search:
-        rows = [row for row in rows if search.lower() in f"{row.model} {row.name or ''}".lower()]
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows)).decode() + "\n")
     elif rows:

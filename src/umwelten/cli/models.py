@@ -1,4 +1,4 @@
-"""`umwelten models`: list, pull."""
+"""`umwelten models`: list, costs, pull."""
 
 from __future__ import annotations
 
@@ -21,19 +21,51 @@ def group() -> None:
     "-p", "--provider", "only", multiple=True, metavar="NAME", help="Only this provider; repeatable."
 )
 @click.option("-s", "--search", metavar="TEXT", help="Only models whose name holds this.")
+@click.option("--free", is_flag=True, help="Only models that cost nothing.")
+@click.option(
+    "--sort",
+    type=click.Choice(["name", "context", "input", "output"]),
+    default="name",
+    show_default=True,
+    help="context: the largest first; input, output: the cheapest first, unknown prices last.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
-def list_(only: tuple[str, ...], search: str | None, as_json: bool) -> None:
+def list_(only: tuple[str, ...], search: str | None, free: bool, sort: str, as_json: bool) -> None:
     """The models of every provider that has a key or answers on this machine.
 
     The first column is the name to give to --models.
     """
-    from umwelten.cli.listing_models import configured, fetch_all, show
+    from umwelten.cli.listing_models import configured, fetch_all, select, show
     from umwelten.config import load
 
     settings = load(Path.cwd(), os.environ)
     places = configured(settings, only)
-    rows, notes = asyncio.run(fetch_all(places, TIMEOUT_S, named=bool(only)))
-    show(rows, notes, search=search, as_json=as_json)
+    rows, notes = asyncio.run(fetch_all(places, TIMEOUT_S, settings, named=bool(only)))
+    show(select(rows, search=search, free=free, sort=sort), notes, as_json=as_json)
+
+
+@group.command("costs")
+@click.option(
+    "-p", "--provider", "only", multiple=True, metavar="NAME", help="Only this provider; repeatable."
+)
+@click.option("-s", "--search", metavar="TEXT", help="Only models whose name holds this.")
+@click.option(
+    "--sort-by",
+    type=click.Choice(["input", "output", "total", "name"]),
+    default="total",
+    show_default=True,
+    help="total: of the example call.",
+)
+@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+def costs(only: tuple[str, ...], search: str | None, sort_by: str, as_json: bool) -> None:
+    """What models cost, from the price list and the prices in umwelten.toml; needs no network.
+
+    Prices are USD per million tokens; the last column is 1,000 calls of 1,000 tokens in and 300 out.
+    """
+    from umwelten.cli.costs import print_costs
+    from umwelten.config import load
+
+    print_costs(load(Path.cwd(), os.environ), only, search, sort_by, as_json=as_json)
 
 
 @group.command("pull")

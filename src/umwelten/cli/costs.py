@@ -1,0 +1,89 @@
+"""`models costs`: the price list with the user's own prices on top."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import click
+import msgspec
+
+from umwelten.config import Settings, price_overrides
+from umwelten.pricing import price_list
+from umwelten.types import Frozen
+
+_IN, _OUT, _CALLS = 1_000, 300, 1_000
+
+
+class Row(Frozen):
+    """USD per million tokens. `example_usd` is 1,000 calls of 1,000 tokens in and 300 out."""
+
+    model: str
+    provider: str
+    input: float
+    output: float
+    cached: float | None
+    example_usd: float
+    source: str
+
+
+_ORDERS: dict[str, Callable[[Row], tuple[float, str]]] = {
+    "input": lambda row: (row.input, row.model),
+    "output": lambda row: (row.output, row.model),
+    "total": lambda row: (row.example_usd, row.model),
+    "name": lambda row: (0.0, row.model),
+}
+
+
+def print_costs(
+    settings: Settings, only: Sequence[str], search: str | None, sort_by: str, *, as_json: bool
+) -> None:
+    """Print the table on stdout, where the prices come from on stderr."""
+    rows, date = _rows(settings)
+    words = (search or "").lower()
+    rows = [row for row in rows if words in row.model.lower() and (not only or row.provider in only)]
+    rows.sort(key=_ORDERS[sort_by])
+    if as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows)).decode() + "\n")
+        return
+    if not rows:
+        click.echo("no model of that kind has a listed price; see [prices] in umwelten.toml", err=True)
+        return
+    width = max(len(row.model) for row in rows)
+    click.echo(f"{'MODEL':<{width}}  {'IN':>9}  {'OUT':>9}  {'CACHED':>9}  {'1,000 CALLS':>11}")
+    for row in rows:
+        cached = "-" if row.cached is None else f"{row.cached:.4g}"
+        example = f"${row.example_usd:,.2f}"
+        click.echo(f"{row.model:<{width}}  {row.input:>9.4g}  {row.output:>9.4g}  {cached:>9}  {example:>11}")
+    click.echo(f"prices from {date} and umwelten.toml; local models cost nothing", err=True)
+
+
+def _rows(settings: Settings) -> tuple[list[Row], str]:
+    listed, date = price_list(time.time())
+    found = {
+        str(row.model): _row(
+            str(row.model),
+            float(row.input),
+            float(row.output),
+            None if row.cached is None else float(row.cached),
+            date,
+        )
+        for row in listed
+    }
+    for model, price in price_overrides(settings).items():
+        cached = None if price.cached is None else float(price.cached)
+        found[str(model)] = _row(str(model), float(price.input), float(price.output), cached, "umwelten.toml")
+    return list(found.values()), date
+
+
+def _row(model: str, given: float, made: float, cached: float | None, source: str) -> Row:
+    return Row(
+        model=model,
+        provider=model.partition(":")[0],
+        input=given,
+        output=made,
+        cached=cached,
+        example_usd=round(_CALLS * (_IN * given + _OUT * made) / 1e6, 6),
+        source=source,
+    )

@@ -1,0 +1,57 @@
+"""`umwelten models`: what the providers offer and what it costs."""
+
+from __future__ import annotations
+
+import json
+
+from provider import provider
+
+from umwelten.simulate.faultserver.profile import Behaviour, Profile
+
+
+def test_all_configured_providers_are_listed_and_a_dead_one_is_a_note(cli):
+    with provider() as server:
+        env = {**server.env(), "GROQ_API_KEY": "x" * 20, "GROQ_BASE_URL": "http://127.0.0.1:9/v1"}
+        code, out, err = cli("models", "list", "--json", env=env)
+    assert code == 0, err
+    providers = {row["provider"] for row in json.loads(out)}
+    assert {"openai", "google", "anthropic", "openrouter", "ollama", "lmstudio", "local"} <= providers
+    assert "groq" not in providers
+    assert "groq" in err
+
+
+def test_the_first_column_is_what_models_takes(cli):
+    with provider() as server:
+        code, out, err = cli("models", "list", "-p", "openai", env=server.env())
+        assert code == 0, err
+        name = out.splitlines()[0].split()[0]
+        code, _, err = cli("eval", "run", "-p", "hi", "-m", name, env=server.env())
+        assert code == 0, err
+
+
+def test_a_list_that_cannot_be_had_of_a_named_provider_is_said(cli):
+    broken = Profile(listing=Behaviour(fault=401))
+    with provider(broken) as server:
+        code, out, err = cli("models", "list", "-p", "openai", env=server.env())
+    assert (code, out) == (0, "")
+    assert "openai" in err
+
+
+def test_an_unknown_provider_is_an_error_with_the_nearest_name(cli):
+    code, _, err = cli("models", "list", "-p", "opnai")
+    assert code == 2
+    assert "openai" in err
+
+
+def test_costs_need_no_network_and_take_the_users_prices(cli, tmp_path):
+    (tmp_path / "umwelten.toml").write_text('[prices."openai:mine"]\ninput = 2.0\noutput = 10.0\n')
+    code, out, err = cli("models", "costs", "-p", "openai", "--json", "--sort-by", "total")
+    assert code == 0, err
+    rows = json.loads(out)
+    mine = next(row for row in rows if row["model"] == "openai:mine")
+    # 1,000 calls of 1,000 tokens at $2 and 300 tokens at $10 a million.
+    assert mine["example_usd"] == 5.0
+    assert mine["source"] == "umwelten.toml"
+    examples = [row["example_usd"] for row in rows]
+    assert examples == sorted(examples)
+    assert any(row["model"] == "openai:gpt-4o" for row in rows)
