@@ -21,7 +21,7 @@ from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
 from umwelten.control.stop import CostCap
 from umwelten.engine import Engine, Naming, Result
-from umwelten.errors import InputError, UsageError
+from umwelten.errors import ConfigError, InputError, UsageError
 from umwelten.events import LaneView, Note, Observer, Observers, RunFinished, RunStarted
 from umwelten.exchange import Exchange, Place
 from umwelten.inputs import file_hash, read
@@ -148,6 +148,7 @@ class Evaluation:
                 models=tuple(store.models.values()),
                 max_concurrency=limit,
                 at_unix=time.time(),
+                pending=self._by_lane(store.to_do()),
             )
         )
         async with Transport(timeout_s=wanted.timeout_s) as transport:
@@ -243,6 +244,13 @@ class Evaluation:
         start = ceiling if limit is not None else min(low, ceiling)
         return Lane(name, vendor.name, Limit(float(start), ceiling, slow_start=limit is None), host=host)
 
+    def _by_lane(self, by_model: Mapping[int, int]) -> dict[str, int]:
+        sums: dict[str, int] = {}
+        for number, place in self._places.items():
+            name = lane_name(place)
+            sums[name] = sums.get(name, 0) + by_model.get(number, 0)
+        return sums
+
     def _price(self, usage: Usage, model: ModelRef) -> int | None:
         return cost_nusd(usage, model, overrides=self._prices, at=time.time())
 
@@ -271,7 +279,7 @@ def check(
             raise UsageError(
                 f"{text[:40]!r} holds bytes that are no UTF-8", "Save it as UTF-8 and use @FILE."
             )
-    endpoints = {ref.provider: endpoint(vendors[ref.provider], settings) for ref in wanted.models}
+    endpoints = _endpoints(wanted, settings, vendors)
     for ref in wanted.models:
         if ref.provider == "local":
             find_weights(ref.model)
@@ -284,6 +292,21 @@ def check(
         attachments=tuple(_attachment(path) for path in wanted.attach),
     )
     return endpoints, plan
+
+
+def _endpoints(wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor]) -> dict[str, Endpoint]:
+    """All at once: who lacks two keys should not learn of the second only after the first."""
+    found: dict[str, Endpoint] = {}
+    problems: list[ConfigError] = []
+    for provider in dict.fromkeys(ref.provider for ref in wanted.models):
+        try:
+            found[provider] = endpoint(vendors[provider], settings)
+        except ConfigError as error:
+            problems.append(error)
+    if problems:
+        hints = dict.fromkeys(error.hint for error in problems if error.hint)
+        raise ConfigError("; ".join(error.message for error in problems), "\n".join(hints))
+    return found
 
 
 def _check_priced(wanted: Wanted, settings: Settings) -> None:

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from umwelten.types import Call, Failure, Frozen, ModelRef, Reply, Timing
 
 
 class RunStarted(Frozen):
-    """Work begins. `total` is the grid's size, `done` what earlier runs had already answered."""
+    """Work begins. `total` is the grid's size, `done` what earlier runs had already answered.
+
+    `pending` counts the calls to make by lane.
+    """
 
     id: str
     total: int
@@ -20,6 +25,7 @@ class RunStarted(Frozen):
     models: tuple[ModelRef, ...]
     max_concurrency: int | None
     at_unix: float
+    pending: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class CallStarted(Frozen):

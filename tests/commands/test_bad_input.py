@@ -66,7 +66,7 @@ BATCH = ("batch", "-p", "hi", "-m", "openai:a")
         ((*RUN, "--resume", "--overwrite"), ["--resume", "--overwrite"]),
         ((*RUN, "--frobnicate"), ["--frobnicate"]),
         (("report", "-i", "none"), ["none"]),
-        (("report", "-i", "x", "--format", "html"), ["html", "markdown"]),
+        (("report", "-i", "x", "--format", "word"), ["word", "markdown"]),
     ],
     ids=lambda v: " ".join(v)[-40:] if isinstance(v, tuple) else "",
 )

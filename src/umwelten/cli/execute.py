@@ -143,13 +143,14 @@ class _signals(contextlib.AbstractContextManager[None]):  # noqa: N801 - used as
         self._count += 1
         if self._count == 1:
             in_flight = sum(lane.in_flight for lane in self._evaluation.lanes())
-            again = "; Ctrl-C again ends at once" if name == "SIGINT" else ""
-            self._progress(
-                Note(
-                    text=f"{name}: no new calls; up to {GRACE_S:g} s for {in_flight} in flight{again}",
-                    level="warning",
-                )
+            calls = "1 call" if in_flight == 1 else f"{in_flight} calls"
+            again = "; Ctrl-C again stops now" if name == "SIGINT" else ""
+            wait = (
+                f"waiting up to {GRACE_S:g} s for {calls} under way{again}"
+                if in_flight
+                else "nothing is under way"
             )
+            self._progress(Note(text=f"stopping ({name}): {wait}", level="warning"))
             self._evaluation.stop(f"interrupted by {name}", interrupted=True, grace_s=GRACE_S)
         else:
             self._evaluation.stop(f"interrupted by {name}", interrupted=True, grace_s=0)

@@ -103,6 +103,7 @@ def _row(provider: str, info: ModelInfo, overrides: Mapping[ModelRef, Price]) ->
     own = overrides.get(model)
     stated = info.input_price is not None and info.output_price is not None
     listed = None if stated and own is None else price_of(model, overrides=overrides, at=time.time())
+    prices: tuple[float, float] | tuple[None, None]
     if listed is not None:
         prices = (float(listed.input), float(listed.output))
     elif info.input_price is not None and info.output_price is not None:

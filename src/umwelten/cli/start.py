@@ -97,10 +97,11 @@ def _wanted(
 def _files(flags: Mapping[str, Any], settings: Settings, notes: list[str]) -> Callable[[], Iterator[Scanned]]:
     directory, lists = flags["directory"], flags["files"]
     limit = settings.get("max_files")
-    if (directory is None) == (not lists):
+    if directory is not None and lists:
+        raise UsageError("--directory and --files exclude each other", "Give the one that you mean.")
+    if directory is None and not lists:
         raise UsageError(
-            "eval batch needs --directory or --files, one of them",
-            "For example --directory texts --file-pattern '*.txt'.",
+            "eval batch needs --directory or --files", "For example --directory texts --file-pattern '*.txt'."
         )
     if directory is None:
         for flag in ("file_pattern", "recursive"):

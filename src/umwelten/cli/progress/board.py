@@ -74,6 +74,7 @@ class Watch:
         self._pace.look(now, ended, tally.output_tokens, mean_s)
         in_flight = sum(view.in_flight for view in views)
         remaining = max(tally.total - tally.done_before - ended, 0)
+        lanes = tuple(self._lane(view, now, mean_s) for view in views)
         return Board(
             total=tally.total,
             done=tally.done_before + ended,
@@ -83,9 +84,24 @@ class Watch:
             tokens_per_s=self._pace.tokens_per_s,
             cost=_cost(tally, ended),
             elapsed_s=now - self._began,
-            left_s=self._pace.left_s(remaining, in_flight),
-            lanes=tuple(self._lane(view, now, mean_s) for view in views),
+            left_s=self._left_s(remaining, in_flight, lanes),
+            lanes=lanes,
         )
+
+    def _left_s(self, remaining: int, in_flight: int, lanes: Sequence[LaneRow]) -> float | None:
+        """The slowest lane's rest where each lane's share is known, else that of all together.
+
+        What a stopped lane still had will not run.
+        """
+        pending = self._tally.started.pending if self._tally.started else {}
+        if not pending:
+            return self._pace.left_s(remaining, in_flight)
+        rests = [
+            self._lanes[lane.name].left_s(max(pending.get(lane.name, 0) - lane.ended, 0), lane.in_flight)
+            for lane in lanes
+            if not lane.stopped
+        ]
+        return max((rest for rest in rests if rest is not None), default=None) if None not in rests else None
 
     def _fresh_views(self) -> Sequence[LaneView]:
         with suppress(RuntimeError):  # a lane was added in the other thread while this one walked over them

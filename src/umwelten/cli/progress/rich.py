@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -47,6 +47,7 @@ class RichProgress:
         self._verbose, self._debug = verbose, debug
         self._live: Live | None = None
         self._lock, self._held, self._started = threading.RLock(), 0, False
+        self._quiet: Callable[[], None] = lambda: None
 
     def __call__(self, event: Event) -> None:
         line = describe(event, self._tally, verbose=self._verbose, debug=self._debug)
@@ -57,6 +58,7 @@ class RichProgress:
         """Begin to draw. `view` is polled from another thread."""
         self._watch.start(view)
         self._started = True
+        self._quiet = _without_echo_of_keys()
         self._show()
 
     @contextmanager
@@ -77,6 +79,7 @@ class RichProgress:
         with self._lock:
             self._started = False
             self._hide()
+            self._quiet()
 
     def _show(self) -> None:
         if self._live is not None or self._held or not self._started:
@@ -99,6 +102,25 @@ class RichProgress:
 
     def _draw(self) -> RenderableType:
         return draw(self._watch.look(), self._console.width)
+
+
+def _without_echo_of_keys() -> Callable[[], None]:
+    """Keep the terminal from showing `^C`, which would leave half a bar behind; returns what undoes it."""
+    try:
+        import termios
+
+        before = termios.tcgetattr(sys.stdin)
+        now = [*before]
+        now[3] &= ~termios.ECHOCTL
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, now)
+    except (ImportError, OSError, ValueError, termios.error):
+        return lambda: None
+
+    def undo() -> None:
+        with suppress(OSError, termios.error):
+            termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
+
+    return undo
 
 
 def draw(board: Board, width: int) -> RenderableType:
