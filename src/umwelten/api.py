@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from umwelten.config import Settings, endpoint, price_overrides
+from umwelten.control.attribution import advice
 from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.pool import Pool
@@ -22,7 +23,7 @@ from umwelten.control.retry import RetryPolicy
 from umwelten.control.stop import CostCap
 from umwelten.engine import Engine, Naming, Result
 from umwelten.errors import ConfigError, InputError, UsageError
-from umwelten.events import LaneView, Note, Observer, Observers, RunFinished, RunStarted
+from umwelten.events import LaneTime, LaneView, Note, Observer, Observers, RunFinished, RunStarted
 from umwelten.exchange import Exchange, Place
 from umwelten.inputs import file_hash, read
 from umwelten.local import LocalServers, find_weights
@@ -165,9 +166,10 @@ class Evaluation:
                 source=store,
                 sink=store,
                 ask=ask,
-                naming=Naming(store.models, self._estimate),
+                naming=Naming(store.models, self._estimate, self._tokens),
                 tell=tell,
                 stream=wanted.stream,
+                max_errors=wanted.max_errors,
             )
 
             def committed(records: Sequence[CallRecord]) -> None:
@@ -180,7 +182,14 @@ class Evaluation:
                 result = await engine.run()
             finally:
                 await self._local.close()
-        await asyncio.to_thread(store.end_run, result.status, result.reason, result.peak_in_flight)
+        sheets = engine.attributions()
+        await asyncio.to_thread(
+            store.end_run,
+            result.status,
+            result.reason,
+            result.peak_in_flight,
+            [(sheet.lane, reason, s) for sheet in sheets for reason, s in sheet.seconds().items()],
+        )
         for problem in store.text_errors:
             tell(Note(text=f"the answer is kept, its text file is not: {problem}", level="warning"))
         counts = store.counts()
@@ -193,6 +202,10 @@ class Evaluation:
                 wall_s=result.wall_s,
                 pending=pending,
                 peak_in_flight=result.peak_in_flight,
+                lane_times=tuple(
+                    LaneTime(lane=sheet.lane, seconds=sheet.seconds(), advice=advice(sheet))
+                    for sheet in sheets
+                ),
             )
         )
         return result
@@ -236,13 +249,17 @@ class Evaluation:
 
     def _lane(self, name: str, place: Place, limit: int | None) -> Lane:
         vendor = place.endpoint.vendor
-        low, high = vendor.recommended
-        host = vendor.scope == "host"
-        ceiling = self.wanted.provider_concurrency.get(vendor.name, limit or (high if host else AUTO_CEILING))
+        low = vendor.recommended[0]
+        ceiling = self.wanted.provider_concurrency.get(vendor.name, limit or AUTO_CEILING)
         if vendor.name == "local":
             ceiling = min(ceiling, self._local.slots)
         start = ceiling if limit is not None else min(low, ceiling)
-        return Lane(name, vendor.name, Limit(float(start), ceiling, slow_start=limit is None), host=host)
+        return Lane(
+            name,
+            vendor.name,
+            Limit(float(start), ceiling, slow_start=limit is None),
+            host=vendor.scope == "host",
+        )
 
     def _by_lane(self, by_model: Mapping[int, int]) -> dict[str, int]:
         sums: dict[str, int] = {}
@@ -254,15 +271,16 @@ class Evaluation:
     def _price(self, usage: Usage, model: ModelRef) -> int | None:
         return cost_nusd(usage, model, overrides=self._prices, at=time.time())
 
+    def _tokens(self, call: Call) -> tuple[int, int | None]:
+        """Tokens that a call sends, roughly, and that it may write at most."""
+        size, name = (call.input.size, call.input.name) if call.input else (0, "")
+        return self.plan.input_tokens(size, name), self.wanted.parameters.max_tokens
+
     def _estimate(self, call: Call) -> int | None:
         if self.wanted.max_cost_usd is None:
             return None
-        tokens = (
-            self.plan.input_tokens(call.input.size, call.input.name)
-            if call.input
-            else self.plan.input_tokens()
-        )
-        usage = Usage(input_tokens=tokens, output_tokens=self.wanted.parameters.max_tokens or ASSUMED_OUTPUT)
+        sent, most = self._tokens(call)
+        usage = Usage(input_tokens=sent, output_tokens=most or ASSUMED_OUTPUT)
         return self._price(usage, self._places[call.model].model)
 
 

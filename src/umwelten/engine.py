@@ -14,8 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from umwelten.control.attribution import Attribution
 from umwelten.control.pool import WINDOW, Job, Lease, Pool, Start, Verdict, WaitUntil
 from umwelten.control.retry import GiveUp
+from umwelten.control.stop import ErrorCap
 from umwelten.errors import UmweltenError
 from umwelten.events import LaneView, Observer
 from umwelten.store.records import AttemptRecord, CallRecord, Record
@@ -75,10 +77,14 @@ class Result(Frozen):
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """What the engine is told about calls: `models` by number, `estimate` a call's cost at most."""
+    """What the engine is told about calls: `models` by number, `estimate` a call's cost at most.
+
+    `tokens` is a call's input as estimated, and its output at most (`None` if not known).
+    """
 
     models: dict[int, ModelRef]
     estimate: Callable[[Call], int | None] = lambda call: None
+    tokens: Callable[[Call], tuple[int, int | None]] = lambda call: (0, None)
 
 
 class Engine:
@@ -100,12 +106,12 @@ class Engine:
         self._pool, self._source, self._sink, self._ask = pool, source, sink, ask
         self._naming, self._stream = naming, stream
         self._teller = Teller(models=naming.models, pool=pool, submit=sink.submit, tell=tell)
-        self._dice, self._max_errors = dice, max_errors
+        self._dice, self._errors = dice, ErrorCap(max_errors)
         self._loop = asyncio.get_running_loop()
         self._finished: asyncio.Future[None] = self._loop.create_future()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._failed = 0
+        self._began: float | None = None
         self._uncommitted = 0
         self._reason: str | None = None
         self._interrupted = False
@@ -115,7 +121,7 @@ class Engine:
 
     async def run(self) -> Result:
         """Work until nothing is left that may start; what the lanes hold back stays pending."""
-        start = self._loop.time()
+        start = self._began = self._loop.time()
         try:
             self._pump()
             await self._finished
@@ -130,7 +136,7 @@ class Engine:
             reason=self._reason,
             wall_s=self._loop.time() - start,
             peak_in_flight=self._pool.peak_in_flight,
-            failed=self._failed,
+            failed=self._errors.failed,
         )
 
     def stop(self, reason: str, *, interrupted: bool = False, grace_s: float = 10.0) -> None:
@@ -153,6 +159,11 @@ class Engine:
     def lanes(self) -> list[LaneView]:
         """The lanes as they are now."""
         return lane_views(self._pool, self._loop.time())
+
+    def attributions(self) -> list[Attribution]:
+        """Where each lane's time went since the run began."""
+        wall_s = 0.0 if self._began is None else self._loop.time() - self._began
+        return [lane.attribution(wall_s) for lane in self._pool.lanes]
 
     # --- the pump --------------------------------------------------------------------------
 
@@ -187,7 +198,14 @@ class Engine:
             self._pool.offer(model, [self._job(call) for call in calls], drained=len(calls) < WINDOW)
 
     def _job(self, call: Call) -> Job:
-        return Job(call, call.input.size if call.input else 0, self._naming.estimate(call))
+        input_tokens, output_tokens = self._naming.tokens(call)
+        return Job(
+            call,
+            call.input.size if call.input else 0,
+            self._naming.estimate(call),
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+        )
 
     def _start(self, lease: Lease) -> None:
         task = self._loop.create_task(self._attempt(lease))
@@ -245,9 +263,9 @@ class Engine:
             self._count_failure()
 
     def _count_failure(self) -> None:
-        self._failed += 1
-        if self._max_errors is not None and self._failed >= self._max_errors:
-            self._close(f"{self._failed} calls failed (--max-errors)")
+        self._errors.failed += 1
+        if self._errors.hit:
+            self._close(f"{self._errors.failed} calls failed (--max-errors)")
 
     # --- the end ---------------------------------------------------------------------------
 
@@ -283,4 +301,4 @@ class Engine:
             self._reason = "; ".join(f"{lane.name} is unavailable" for lane in stopped)
         if self._pool.closed or stopped:
             return "stopped"
-        return "failed" if self._failed else "complete"
+        return "failed" if self._errors.failed else "complete"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from umwelten.types import Call, Failure, Frozen, ModelRef, Reply, Timing
+from umwelten.types import Call, Failure, FinishReason, Frozen, ModelRef, Reply, Timing
 
 
 class RunStarted(Frozen):
@@ -107,6 +107,14 @@ class Note(Frozen):
     level: str = "info"
 
 
+class LaneTime(Frozen):
+    """Where a lane's wall time went: `seconds` by reason, and what follows from it in one line."""
+
+    lane: str
+    seconds: dict[str, float]
+    advice: str
+
+
 class RunFinished(Frozen):
     """Work ended. `status` is "complete", "failed" (some calls failed), "stopped" or "interrupted"."""
 
@@ -115,6 +123,7 @@ class RunFinished(Frozen):
     wall_s: float
     pending: int
     peak_in_flight: int
+    lane_times: tuple[LaneTime, ...] = ()
 
 
 Event = (
@@ -182,6 +191,7 @@ class Tally:
         self.examples: dict[str, Failure] = {}
         self.lanes: dict[str, LaneTally] = {}
         self.stopped: dict[str, Failure] = {}
+        self.cut_off = 0
         self.started: RunStarted | None = None
         self.finished: RunFinished | None = None
 
@@ -189,6 +199,7 @@ class Tally:
         match event:
             case CallSucceeded():
                 self.succeeded += 1
+                self.cut_off += event.reply.finish_reason is FinishReason.LENGTH
                 lane = self._finish(event)
                 lane.succeeded += 1
             case CallFailed():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -12,12 +13,12 @@ import msgspec
 from umwelten.engine import Exchanged
 from umwelten.errors import InputError, LocalModelError
 from umwelten.events import Note, Observer
-from umwelten.inputs import Content, read
+from umwelten.inputs import read
 from umwelten.plan import Plan
 from umwelten.pricing import FREE
-from umwelten.providers.protocol import Endpoint, Wire
+from umwelten.providers.protocol import Endpoint, HttpRequest, Wire
 from umwelten.transport import Transport
-from umwelten.types import Call, Failure, FailureKind, ModelRef, Outcome, Part, Request, Secret, Timing, Usage
+from umwelten.types import Call, Failure, FailureKind, ModelRef, Outcome, Part, Secret, Timing, Usage
 
 _NOTHING_COUNTED = Usage()
 _NEVER_SENT = frozenset({"refused", "dns", "connect", "tls", "unsupported_input", "local_model", "internal"})
@@ -40,6 +41,14 @@ class Place(msgspec.Struct, frozen=True):
     local: LocalAddress | None = None
 
 
+@dataclass(slots=True)
+class _Sent:
+    """What an attempt goes out without, and (once the file was read) the hash of its content."""
+
+    dropped: frozenset[str]
+    content: bytes = b""
+
+
 class Exchange:
     """Makes attempts; the engine's `Ask`. `places` by the model's number in the evaluation."""
 
@@ -59,14 +68,10 @@ class Exchange:
 
     async def __call__(self, call: Call, on_text: Callable[[str], None] | None) -> Exchanged:
         place = self._places[call.model]
-        digest = b""
-        parts: tuple[Part, ...] = ()
+        sent = _Sent(self._dropped.get(call.model, frozenset()))
         started = time.time()
         try:
-            if call.input is not None:
-                content = self._read(call)
-                digest, parts = content.digest, content.parts
-            outcome, timing = await self._send(call, place, parts, on_text)
+            outcome, timing = await self._send(call, place, sent, on_text)
         except InputError as error:
             outcome = _ours(error.message, "unsupported_input")
             timing = Timing(started_at=started, latency_s=time.time() - started)
@@ -76,46 +81,53 @@ class Exchange:
         return Exchanged(
             outcome=outcome,
             timing=timing,
-            key=self._plan.key(place.model, digest, call.repeat),
-            content=digest,
+            key=self._plan.key(place.model, sent.content, call.repeat),
+            content=sent.content,
             cost_nusd=self._cost(outcome, place.model),
         )
 
-    def _read(self, call: Call) -> Content:
-        source = call.input
-        assert source is not None
-        content = read(source.path, name=source.name, stamp=source.stamp)
-        if content.changed:
-            self._notify(Note(text=f"{source.name} changed since the start; its present bytes are sent"))
-        return content
-
     async def _send(
-        self, call: Call, place: Place, parts: tuple[Part, ...], on_text: Callable[[str], None] | None
+        self, call: Call, place: Place, sent: _Sent, on_text: Callable[[str], None] | None
     ) -> tuple[Outcome, Timing]:
-        request = self._plan.request(place.model, parts, stream=self._stream)
         if place.local is None:
-            return await self._ask(call.model, request, place, on_text)
+            return await self._ask(call, place, sent, on_text)
         started = time.time()
         try:
             async with place.local.using(place.model.model) as (base_url, key):
                 endpoint = msgspec.structs.replace(place.endpoint, base_url=base_url, api_key=key)
                 place = msgspec.structs.replace(place, endpoint=endpoint)
-                return await self._ask(call.model, request, place, on_text)
+                return await self._ask(call, place, sent, on_text)
         except LocalModelError as error:
             down = Failure(kind=FailureKind.UNAVAILABLE, message=str(error), code="local_model", retry=False)
             return down, Timing(started_at=started, latency_s=time.time() - started)
 
     async def _ask(
-        self, number: int, request: Request, place: Place, on_text: Callable[[str], None] | None
+        self, call: Call, place: Place, sent: _Sent, on_text: Callable[[str], None] | None
     ) -> tuple[Outcome, Timing]:
-        dropped = self._dropped.get(number, frozenset())
-        http = place.wire.encode(request, place.endpoint, dropped)
         outcome, timing = await self._transport.ask(
-            http, place.wire, place.endpoint, stream=request.stream, on_text=on_text
+            # Held by nobody here: a large body is let go as soon as it is sent.
+            self._encode(call, place, sent),
+            place.wire,
+            place.endpoint,
+            stream=self._stream,
+            on_text=on_text,
         )
         if isinstance(outcome, Failure) and outcome.parameter is not None:
-            outcome = self._drop(number, outcome.parameter, dropped, outcome, place.model)
+            outcome = self._drop(call.model, outcome.parameter, sent.dropped, outcome, place.model)
         return outcome, timing
+
+    def _encode(self, call: Call, place: Place, sent: _Sent) -> HttpRequest:
+        """The request, with the file read now; of the file itself nothing is kept but its hash."""
+        parts: tuple[Part, ...] = ()
+        if call.input is not None:
+            content = read(call.input.path, name=call.input.name, stamp=call.input.stamp)
+            sent.content, parts = content.digest, content.parts
+            if content.changed:
+                self._notify(
+                    Note(text=f"{call.input.name} changed since the start; its present bytes are sent")
+                )
+        request = self._plan.request(place.model, parts, stream=self._stream)
+        return place.wire.encode(request, place.endpoint, sent.dropped)
 
     def _drop(
         self, number: int, name: str, sent: frozenset[str], failure: Failure, model: ModelRef

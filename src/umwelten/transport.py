@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -28,6 +29,9 @@ STREAM_TOTAL_FACTOR = 10
 """A stream may take this many time-outs in all, as long as bytes keep coming."""
 
 _CONNECT_S = 30.0
+_HANG_UP_S = 0.01
+_PIECE = 128 << 10
+_RESET = re.compile(r"(ConnectionReset|ConnectionAborted|BrokenPipe)Error")
 
 
 class TooLarge(Exception):
@@ -73,7 +77,10 @@ class Transport:
         stream: bool = False,
         on_text: Callable[[str], None] | None = None,
     ) -> tuple[Outcome, Timing]:
-        """Put a question and wait for the outcome, at most the time-out."""
+        """Put a question and wait for the outcome, at most the time-out.
+
+        A large body is let go once it is sent, if the caller does not hold it either.
+        """
         started_at, start = time.time(), self._clock()
         ttft: float | None = None
 
@@ -87,15 +94,22 @@ class Transport:
         decoder: StreamDecoder | None = None
         outcome: Outcome
         try:
-            async with self._open(http, self._streamed if stream else self._unary) as response:
+            opening, url = self._open(http, self._streamed if stream else self._unary), http.url
+            del http
+            async with opening as response:
                 head = Head(status=response.status, headers=_headers(response), now_unix=time.time())
                 if 300 <= response.status < 400:
-                    outcome = _redirected(head, http)
+                    outcome = _redirected(head, url)
                 elif stream and response.status == 200:
                     decoder = wire.stream(head, endpoint)
                     outcome = await _read_stream(response, decoder, text_came)
                 else:
                     outcome = wire.decode(head, await _read_body(response), endpoint)
+                if response.status == 200 and isinstance(outcome, Failure):
+                    # Who breaks off an answer often hangs up as well: that has to be heard before the
+                    # connection is taken for another call.
+                    response.close()
+                    await asyncio.sleep(_HANG_UP_S)
         except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
             outcome = self._failure(error, decoder)
         timing = Timing(started_at=started_at, latency_s=self._clock() - start, ttft_s=ttft)
@@ -107,7 +121,7 @@ class Transport:
             async with self._open(http, self._unary) as response:
                 head = Head(status=response.status, headers=_headers(response), now_unix=time.time())
                 if 300 <= response.status < 400:
-                    return _redirected(head, http)
+                    return _redirected(head, http.url)
                 return head, await _read_body(response)
         except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
             return self._failure(error, None)
@@ -117,11 +131,16 @@ class Transport:
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         if self._session is None:
             raise RuntimeError("Transport is used outside `async with`")
+        data: bytes | AsyncIterator[memoryview] | None = http.body
+        headers = http.headers
+        if http.body is not None and len(http.body) > _PIECE:
+            # Piece by piece, so that no second copy of it waits in the socket's buffer.
+            data, headers = _pieces(http.body), {**headers, "Content-Length": str(len(http.body))}
         return self._session.request(
             http.method,
             http.url,
-            data=http.body,
-            headers=http.headers,
+            data=data,
+            headers=headers,
             timeout=timeout,
             allow_redirects=False,
             proxy=self._proxy(http.url),
@@ -151,6 +170,10 @@ class Transport:
                 code = "refused" if isinstance(error.os_error, ConnectionRefusedError) else "connect"
                 verb = "refused the connection" if code == "refused" else "cannot be reached"
                 return _failed(FailureKind.CONNECTION, f"{error.host}:{error.port} {verb}", code)
+            case aiohttp.ClientPayloadError() if _RESET.search(str(error)):
+                return _failed(
+                    FailureKind.CONNECTION, "connection lost in the middle of the reply", "reset", partial
+                )
             case aiohttp.ClientPayloadError():
                 return _failed(
                     FailureKind.SERVER, "the reply was cut off or could not be decoded", "cut", partial
@@ -186,11 +209,15 @@ def _failed(
     return Failure(kind=kind, message=message, code=code, retry=not down, lane_down=down, partial=partial)
 
 
-def _redirected(head: Head, http: HttpRequest) -> Failure:
+async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
+    whole = memoryview(body)
+    for start in range(0, len(body), _PIECE):
+        yield whole[start : start + _PIECE]
+
+
+def _redirected(head: Head, url: str) -> Failure:
     target = urlsplit(head.headers.get("location", "")).netloc or "another address"
-    message = (
-        f"{urlsplit(http.url).netloc} redirects to {target}; the key is not sent there. Correct the base URL"
-    )
+    message = f"{urlsplit(url).netloc} redirects to {target}; the key is not sent there. Correct the base URL"
     return Failure(
         kind=FailureKind.UNAVAILABLE,
         message=message,

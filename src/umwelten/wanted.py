@@ -36,6 +36,7 @@ class Wanted(Frozen):
     timeout_s: float = 120.0
     retries: int = 6
     max_cost_usd: float | None = None
+    max_errors: int | None = None
     stream: bool = False
     mode: Literal["new", "resume", "overwrite"] = "new"
     output_dir: Path = Path("output")

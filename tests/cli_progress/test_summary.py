@@ -46,14 +46,14 @@ def test_one_call_is_not_plural():
     lines = printed(summary(begun(1), good(cost=None), finished(0, "complete")))
     assert lines[0] == "demo: 1 call succeeded"
     assert "  cost     unknown (1 call)" in lines
-    assert "1 call took 1.20 s:" in lines[1]
+    assert "1 call took 1.20 s" in lines[1]
 
 
 def test_failures_have_a_count_an_example_and_advice():
     found = summary(begun(4), good(), bad(2), bad(3), finished(1, "failed"))
     lines = printed(found)
     assert lines[0] == "demo: 1 of 4 calls succeeded, 2 failed, 1 pending"
-    assert lines[1].startswith("  failed   2 × bad_request: 404: no such model ")
+    assert lines[1].startswith("  failed   2 × bad_request: such as 404: no such model ")
     assert any("→ check the model's name" in line for line in lines)
     assert "  cost     $0.00012 + 2 calls of unknown price" in lines
     assert lines[-1] == "  resume   umwelten eval batch --id demo --resume"

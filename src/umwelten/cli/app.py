@@ -81,6 +81,10 @@ class LazyGroup(click.Group):
             "umwelten.cli.eval:group",
             "Run prompts over models and files; list and report what came out.",
         ),
+        "simulate": (
+            "umwelten.cli.simulate:simulate",
+            "Rehearse in virtual time how fast a provider with given limits would be used.",
+        ),
         "models": ("umwelten.cli.models:group", "See what the providers offer; fetch the embedded model."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -141,6 +141,7 @@ _SHARED = (
         metavar="USD",
         help="Stop before this is spent.",
     ),
+    click.option("--max-errors", type=click.IntRange(1), metavar="N", help="Stop when N calls have failed."),
     click.option("--dry-run", is_flag=True, help="Show what would run and what it may cost; make no call."),
     click.option(
         "--attach",

@@ -86,6 +86,7 @@ def _wanted(
         timeout_s=settings.get("timeout_s"),
         retries=settings.get("retries"),
         max_cost_usd=settings.get("max_cost"),
+        max_errors=settings.get("max_errors"),
         stream=kind == "run" if stream is None else stream,
         mode="resume" if flags["resume"] else "overwrite" if flags["overwrite"] else "new",
         output_dir=settings.get("output_dir"),

@@ -93,8 +93,15 @@ def _parts(summary: Summary) -> Iterator[Part]:
     yield from _stopped(summary)
     if summary.succeeded or summary.failed:
         yield Part("time", _time(summary))
+        for number, line in enumerate(summary.pace):
+            yield Part("" if number else "pace", one_line(line, _MESSAGE))
         yield Part("tokens", f"{summary.input_tokens:,} in, {summary.output_tokens:,} out")
         yield Part("cost", _cost(summary))
+    if summary.cut_off:
+        were = "answer was" if summary.cut_off == 1 else "answers were"
+        yield Part(
+            "note", f"{summary.cut_off:,} {were} cut off at the longest length: see --max-tokens", "yellow"
+        )
     yield Part("outputs", one_line(summary.folder, 4000), whole=True)
     if summary.resume:
         yield Part("resume", one_line(summary.resume, 100_000), "bold", whole=True)
@@ -111,7 +118,8 @@ def _reason(summary: Summary) -> str:
 def _failures(summary: Summary) -> Iterator[Part]:
     label = "failed"
     for group in summary.failures:
-        yield Part(label, f"{group.count:,} × {group.kind}: {one_line(group.example, _MESSAGE)}", "red")
+        such = "" if group.count == 1 else "such as "
+        yield Part(label, f"{group.count:,} × {group.kind}: {such}{one_line(group.example, _MESSAGE)}", "red")
         yield Part("", f"→ {group.advice}")
         label = ""
 
@@ -127,7 +135,10 @@ def _stopped(summary: Summary) -> Iterator[Part]:
 def _time(summary: Summary) -> str:
     wall, together = wording.seconds(summary.wall_s), wording.seconds(summary.sequential_s)
     ended = summary.succeeded + summary.failed
-    ratio = wording.speedup(summary.speedup)
+    ratio = wording.speedup(summary.speedup) if ended > 1 and summary.succeeded else ""
+    if ratio and summary.queues:
+        # A server of one's own slows each call down when it has several: the ratio would promise too much.
+        ratio = f"{summary.speedup:.1f} at a time on average"
     calls = f"{wording.count(ended, 'call')} took {together}" + (" together" if ended > 1 else "")
     return f"{wall}; {calls}" + (f": {ratio}" if ratio else "")
 

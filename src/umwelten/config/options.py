@@ -173,6 +173,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(name="retries", key="retries", read=_integer(0, 100), default=6),
     Option(name="repeat", key="repeat", read=_integer(1, 65_535), default=1),
     Option(name="max_cost", key="max_cost", read=_decimal(0, math.inf, above=True)),
+    Option(name="max_errors", key="max_errors", read=_integer(1, 10**9)),
     Option(name="stream", key="stream", read=_switch),
     Option(name="recursive", key="recursive", read=_switch, default=False),
     Option(name="file_pattern", key="file_pattern", read=_text, default="*"),

@@ -1,21 +1,42 @@
 """How many calls a lane may have in flight.
 
 Theory of operation. A provider has a capacity that nobody tells us and that changes. The limit is our
-estimate of it. It grows fast while nothing speaks against it (slow start: one more for every answer,
-which doubles it every round trip), and slowly once a refusal has shown where the edge is (one more for
-every full round). A refusal halves it, once an episode: the calls that were already under way when it
-was cut were admitted under the old limit, so their refusals say nothing about the new one. It grows
-only while the lane is really full, or an idle lane would raise its limit without having tried it.
+estimate of it. It starts either at its ceiling (the user named a number) or low, and then doubles every
+round trip (slow start: one more for every answer) for as long as nothing speaks against it.
+
+What a refusal means depends on the height at which the refused call was started, that is, how many were
+in flight with it:
+
+- *An edge.* No call at that height or above had been let in before. Then the number in flight may be
+  what is counted, and the limit is set to what is under way without the refused ones: a cut to one half
+  would give away what is known to work. Above an edge the limit feels its way: one more after a quarter
+  of a second, then after half a second, and so on, never oftener than once in 64 answers when that has
+  failed a few times. A step that is let in is followed by one of twice the size.
+- *Anything else.* The limit is halved, and grows again by one for every full round; after some seconds
+  of quiet it doubles again.
+
+One episode, one cut: the calls that were under way when the limit was cut were let in under the old
+one, so their refusals say nothing about the new one. The limit grows only while the lane is really
+full, or an idle lane would raise its limit without having tried it. Time-outs and errors of the server
+never come here: they say nothing about how many calls are welcome.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+FULL = 0.8
+QUIET_S = 5.0
+FIRST_STEP_S = 0.25
+ANSWERS_A_STEP = 64
+
 
 @dataclass(slots=True)
 class Limit:
-    """Additive increase, multiplicative decrease between `floor` and `ceiling`."""
+    """Stays between `floor` and `ceiling`. `slow_start`: it grows by one for every answer.
+
+    `first_step_s` after an edge, one more is tried: long enough for refusals to be back.
+    """
 
     value: float
     ceiling: int
@@ -23,25 +44,115 @@ class Limit:
     slow_start: bool = True
     cut_at: float = float("-inf")
     cuts: int = 0
+    edge: int | None = None
+    first_step_s: float = FIRST_STEP_S
+    _before: float | None = None
+    _step: float = 1.0
+    _gap_s: float = FIRST_STEP_S
+    _step_at: float = 0.0
+    _tried: bool = False
+    _base: int = 0
+    _answers: int = 0
 
     @property
     def slots(self) -> int:
         """Whole calls that may be in flight."""
         return int(self.value)
 
-    def succeeded(self, peak: int) -> bool:
+    def succeeded(self, peak: int, now: float | None = None) -> bool:
         """An answer came while at most `peak` were in flight; True if the limit grew."""
-        if self.value >= self.ceiling or peak < 0.8 * self.slots:
+        self._answers += 1
+        if self.edge is not None or self.value >= self.ceiling or peak < FULL * self.slots:
             return False
-        self.value = min(self.ceiling, self.value + (1.0 if self.slow_start else 1.0 / self.value))
+        quiet = now is not None and now - self.cut_at > QUIET_S
+        # A fresh cut is given time to prove right before the limit moves up again.
+        if not self.slow_start and now is not None and not quiet:
+            return False
+        self.value = min(self.ceiling, self.value + (1.0 if self.slow_start or quiet else 1.0 / self.value))
         return True
 
     def throttled(self, started_at: float, now: float) -> bool:
-        """A call that was started at `started_at` was refused; True if the limit was cut."""
+        """A call that was started at `started_at` was refused; True if the limit was cut to one half."""
         self.slow_start = False
         if started_at <= self.cut_at:
             return False
+        self._remember()
+        self.edge = None
         self.value = max(self.floor, self.value / 2)
         self.cut_at = now
         self.cuts += 1
         return True
+
+    def shrunk(self, started_at: float, now: float) -> bool:
+        """An edge moved down, how far is not known: halved, and felt for from there."""
+        if not self.throttled(started_at, now):
+            return False
+        self.edge = self.slots + 1
+        self._step_at, self._step, self._gap_s, self._tried = now, 1.0, self.first_step_s, False
+        return True
+
+    def bounded(self, level: int, room: int, started_at: float, now: float, grace_s: float = 0.0) -> bool:
+        """A call was refused as the `level`-th, `room` others are in flight; True if that cut the limit.
+
+        Calls that leave together arrive in any order, so the edge is not the refused call's own height:
+        what was under way less all refusals of the episode has been let in. They are in `grace_s` after
+        the cut.
+        """
+        if self._tried and level > self._base:
+            self._step_failed(level, now)
+            return False
+        if started_at <= self.cut_at + grace_s:
+            if self.edge is not None and now - self.cut_at < 1.0:
+                self._set_edge(self.slots - 1)
+            return False
+        if self.edge is not None and room >= self.slots:
+            return False
+        self._remember()
+        self.slow_start = False
+        self._set_edge(room)
+        self.cut_at = self._step_at = now
+        self.cuts += 1
+        self._step, self._gap_s, self._tried, self._answers = 1.0, self.first_step_s, False, 0
+        return True
+
+    def _set_edge(self, room: int) -> None:
+        self.value = max(self.floor, min(self.value, float(room)))
+        self.edge = self.slots + 1
+
+    def next_step(self, now: float) -> float:
+        """When one more than the limit may be tried above an edge."""
+        if self.edge is None or self.value >= self.ceiling:
+            return float("inf")
+        if self._gap_s > 2.0 and self._answers < ANSWERS_A_STEP:
+            return float("inf")
+        return max(now, self._step_at + self._gap_s)
+
+    def step(self, now: float) -> None:
+        """The limit is raised to try whether there is room above the edge."""
+        if self._tried:
+            # The step before this one was let in.
+            self._step = max(1.0, min(self._step * 2, self.value // 2))
+            self._gap_s = self.first_step_s
+        self._base = self.slots
+        self.value = min(float(self.ceiling), self.value + self._step)
+        self._step_at, self._tried, self._answers = now, True, 0
+        if self.value >= self.ceiling:
+            self.edge = None
+
+    def _step_failed(self, level: int, now: float) -> None:
+        """No room for the `level`-th: back to where the step began, or to as much of it as was let in."""
+        self._tried = False
+        self._set_edge(max(self._base, level - 1))
+        self._step, self._step_at = 1.0, now
+        self._gap_s = min(max(4.0, self.first_step_s), self._gap_s * 2)
+
+    def restore(self) -> bool:
+        """The refusals were about something else than calls in flight; True if the limit rose."""
+        before, self._before, self.edge = self._before, None, None
+        if before is None or before <= self.value:
+            return False
+        self.value = min(float(self.ceiling), before)
+        return True
+
+    def _remember(self) -> None:
+        self._before = self.value if self._before is None else max(self._before, self.value)

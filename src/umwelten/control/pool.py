@@ -17,7 +17,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from umwelten.control.lane import NEVER, Change, Lane
+from umwelten.control.attribution import Reason
+from umwelten.control.lane import NEVER, Change, Lane, Mark
 from umwelten.control.retry import Again, Decision, GiveUp, RetryPolicy, StopLane
 from umwelten.control.stop import CostCap
 from umwelten.types import Call, Failure, FailureKind, Reply
@@ -25,10 +26,16 @@ from umwelten.types import Call, Failure, FailureKind, Reply
 WINDOW = 256
 """Ready calls of a model that are held in memory: enough for a thousand in flight, small for a million."""
 
+MOST_WAITING = 4 * WINDOW
+"""While that many calls of a model wait, no further ones are fetched: they would wait as well."""
+
 
 @dataclass(slots=True)
 class Job:
-    """A call under way with what was spent on it. `size` bytes of its file, `reserve` its cost estimate."""
+    """A call under way with what was spent on it. `size` bytes of its file, `reserve` its cost estimate.
+
+    `input_tokens` as estimated; `output_tokens` the most that may be asked for, `None` if not known.
+    """
 
     call: Call
     size: int = 0
@@ -38,6 +45,9 @@ class Job:
     throttles: int = 0
     time_s: float = 0.0
     cost_nusd: int | None = 0
+    input_tokens: int = 0
+    output_tokens: int | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,7 @@ class Lease:
     job: Job
     lane: Lane
     started_at: float
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +129,9 @@ class Pool:
         self._queues = {model: _Queue(model, lane) for model, lane in lanes.items()}
         self._waiting: list[tuple[float, int, Job]] = []
         self._turn = 0
+        self._capped = False
+        self._reasons: dict[str, tuple[Reason, float]] = {}
+        self._lanes = list({id(lane): lane for lane in lanes.values()}.values())
 
     # --- filling ---------------------------------------------------------------------------
 
@@ -128,7 +142,10 @@ class Pool:
         return [
             q.model
             for q in self._queues.values()
-            if not q.drained and q.lane.stopped is None and len(q.ready) < WINDOW // 4
+            if not q.drained
+            and q.lane.stopped is None
+            and len(q.ready) < WINDOW // 4
+            and q.waiting < MOST_WAITING
         ]
 
     def offer(self, model: int, jobs: Sequence[Job], *, drained: bool) -> None:
@@ -141,6 +158,28 @@ class Pool:
 
     def next(self, now: float) -> Step:
         """What to do at `now`. Never names a time that has passed."""
+        self._reasons.clear()
+        step = self._decide(now)
+        for lane in self.lanes:
+            if isinstance(step, Start) and step.lease.lane is lane:
+                lane.timesheet.turn(now, Reason.CPU)
+            else:
+                reason, until = self._reasons.get(lane.name) or (self._idle_reason(lane), NEVER)
+                lane.timesheet.turn(now, reason, until)
+        return step
+
+    def _idle_reason(self, lane: Lane) -> Reason:
+        """Why a lane starts nothing although nothing forbids it."""
+        if self.closed:
+            return Reason.COST if self.cap.hit else Reason.LATENCY if lane.in_flight else Reason.NO_WORK
+        ready, waiting = self.queued(lane)
+        if ready:
+            return Reason.CONCURRENCY
+        if waiting:
+            return Reason.BACKOFF
+        return Reason.LATENCY if lane.in_flight else Reason.NO_WORK
+
+    def _decide(self, now: float) -> Step:
         if self.closed:
             return IDLE
         self._wake(now)
@@ -148,6 +187,10 @@ class Pool:
         queue, opens = (None, NEVER) if full else self._choose(now)
         if queue is not None:
             return self._start(queue, now)
+        if self._capped and not self.in_flight and opens == NEVER and not self._waiting:
+            # Nothing under way could cost less than was reserved for it, and nothing cheaper is left.
+            self.cap.hit = self.closed = True
+            return IDLE
         # When the pool itself is full, time alone opens nothing.
         at = NEVER if full else min(opens, self._waiting[0][0] if self._waiting else NEVER)
         return WaitUntil(at) if at < NEVER else IDLE
@@ -157,18 +200,26 @@ class Pool:
             job = heapq.heappop(self._waiting)[2]
             queue = self._queues[job.call.model]
             queue.waiting -= 1
-            if queue.lane.stopped is None:
+            if queue.lane.stopped is not None:
+                continue
+            if queue.lane.circuit.open_since is None:
                 queue.ready.appendleft(job)
+            else:
+                # In an outage the probes go round, so that no call spends all its retries on them.
+                queue.ready.append(job)
 
     def _choose(self, now: float) -> tuple[_Queue | None, float]:
         best: _Queue | None = None
         opens = NEVER
+        self._capped = False
         for queue in self._queues.values():
             if not queue.ready or not self._may_start(queue):
                 continue
-            at = queue.lane.opening(now)
+            job = queue.ready[0]
+            at = queue.lane.opening(now, job.input_tokens, job.output_tokens)
             if at > now:
                 opens = min(opens, at)
+                self._reasons[queue.lane.name] = (queue.lane.why, at)
             elif best is None or (queue.in_flight, queue.served) < (best.in_flight, best.served):
                 best = queue
         return best, opens
@@ -185,8 +236,8 @@ class Pool:
             return False
         if self.cap.admits(job.reserve):
             return True
-        # What is in flight may cost less than was reserved for it; only then is the cap final.
-        self.closed = self.in_flight == 0
+        self._reasons[lane.name] = (Reason.COST, NEVER)
+        self._capped = True
         return False
 
     def _holds(self, lane: Lane, queue: _Queue) -> bool:
@@ -207,8 +258,8 @@ class Pool:
         self._bytes += job.size
         self.cap.reserve(job.reserve)
         job.attempts += 1
-        lane.started()
-        return Start(Lease(job, lane, now))
+        mark = lane.started(now, job.input_tokens, job.output_tokens)
+        return Start(Lease(job, lane, now, mark))
 
     # --- learning --------------------------------------------------------------------------
 
@@ -218,11 +269,24 @@ class Pool:
         """An attempt ended; `None`: we cancelled it, the call stays pending."""
         job, lane = lease.job, lease.lane
         self._release(lease, cost, now)
-        change = lane.ended(outcome, lease.started_at, now)
+        padded, down = lane.trust.padded, lane.circuit.open_since is not None
+        change = lane.ended(outcome, lease.started_at, now, lease.mark)
+        if lane.trust.padded and not padded:
+            self._wake_early(lane, now, refused=True)
+        if down and lane.circuit.open_since is None:
+            self._wake_early(lane, now, refused=False)
         if outcome is None or isinstance(outcome, Reply):
             return Verdict(None, None, change)
         failure = lane.judge(outcome, now)
-        decision = self.policy.decide(failure, counted=job.counted, throttles=job.throttles, dice=dice)
+        decision = self.policy.decide(
+            failure,
+            counted=job.counted,
+            throttles=job.throttles,
+            dice=dice,
+            believed=lane.believes(failure),
+        )
+        if isinstance(decision, Again) and decision.counted:
+            lane.failing(lease.started_at, now)
         stopped = False
         match decision:
             case Again():
@@ -248,11 +312,22 @@ class Pool:
             job.counted += 1
         elif failure.kind is FailureKind.RATE_LIMIT:
             job.throttles += 1
+        job.refused = failure.kind is FailureKind.RATE_LIMIT
         queue = self._queues[job.call.model]
         if queue.lane.stopped is None and not self.closed:
             queue.waiting += 1
             self._turn += 1
             heapq.heappush(self._waiting, (now + decision.delay_s, self._turn, job))
+
+    def _wake_early(self, lane: Lane, now: float, *, refused: bool) -> None:
+        """What a lane's calls wait for is over: hints were proven wrong, or the provider is back."""
+        self._waiting = [
+            (min(at, now), turn, job)
+            if job.refused is refused and self._queues[job.call.model].lane is lane
+            else (at, turn, job)
+            for at, turn, job in self._waiting
+        ]
+        heapq.heapify(self._waiting)
 
     def stop_lane(self, lane: Lane, failure: Failure) -> bool:
         """The lane takes no more calls. True if it was open until now."""
@@ -279,7 +354,7 @@ class Pool:
     @property
     def lanes(self) -> list[Lane]:
         """The lanes, each once, in the order of their first model."""
-        return list({id(q.lane): q.lane for q in self._queues.values()}.values())
+        return self._lanes
 
     def lane(self, model: int) -> Lane:
         """The lane of a model."""

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 
 from umwelten.types import Failure, FailureKind
 
+LONGEST_WAIT_S = 900.0
+"""A rate limit that asks for more stops its lane: the calls stay pending, and a later run goes on."""
+
+LONGEST_HINT_S = 120.0
+"""So much of a `Retry-After` is believed that comes with another failure than a rate limit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Again:
@@ -40,23 +46,29 @@ class RetryPolicy:
         """Full jitter: anywhere between 0 and the doubling bound. `dice` in [0, 1)."""
         return dice * min(self.cap_s, self.base_s * 2.0 ** min(failures, 16))
 
-    def decide(self, failure: Failure, *, counted: int, throttles: int, dice: float) -> Decision:
-        """`counted` retries and `throttles` refusals were spent on this call before this failure."""
+    def decide(
+        self, failure: Failure, *, counted: int, throttles: int, dice: float, believed: bool = True
+    ) -> Decision:
+        """`counted` retries and `throttles` refusals were spent on this call before this failure.
+
+        `believed` False: what the provider says about waiting was proven wrong.
+        """
         if failure.lane_down:
             return StopLane()
         if failure.parameter is not None and failure.retry:
             return Again(0.0, counted=False)
         if failure.kind is FailureKind.RATE_LIMIT:
-            return Again(self._throttle_delay(failure, throttles, dice), counted=False)
+            if believed and (failure.hints.retry_after_s or 0.0) > LONGEST_WAIT_S:
+                return StopLane()
+            return Again(self._throttle_delay(failure, dice, believed), counted=False)
         if not failure.retry or counted >= self.retries:
             return GiveUp()
-        hint = failure.hints.retry_after_s
-        delay = self.backoff(counted, dice)
-        return Again(max(delay, hint) if hint is not None else delay, counted=True)
+        hint = min(failure.hints.retry_after_s or 0.0, LONGEST_HINT_S)
+        return Again(max(self.backoff(counted, dice), hint), counted=True)
 
-    def _throttle_delay(self, failure: Failure, throttles: int, dice: float) -> float:
+    def _throttle_delay(self, failure: Failure, dice: float, believed: bool) -> float:
         hint = failure.hints.retry_after_s
-        if hint is None:
-            # At least half a second: an immediate second try would meet the same limit.
-            return 0.5 + self.backoff(throttles + 1, dice)
+        if hint is None or not believed:
+            # When the lane may start again is the lane's own knowledge; this only lets others go first.
+            return self.base_s * 0.5 * (1 + dice)
         return hint + dice * min(1.0, 0.1 * hint + 0.05)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class CostCap:
     """A cap on spending, kept by reservation: a call starts only if its estimate still fits.
 
-    All figures in nano-USD. `cap` None: no cap. A call of unknown price reserves nothing.
+    All figures in nano-USD. `cap` None: no cap. `hit`: the run ended because of it.
     """
 
     cap: int | None = None
@@ -18,19 +18,29 @@ class CostCap:
     hit: bool = False
 
     def admits(self, estimate: int | None) -> bool:
-        """Whether a call with that estimate may start; False is final for the run."""
+        """Whether a call with that estimate may start now. What is reserved may come back."""
         if self.cap is None:
             return True
-        if self.spent >= self.cap or self.spent + self.reserved + (estimate or 0) > self.cap:
-            self.hit = True
-            return False
-        return True
+        return self.spent < self.cap and self.spent + self.reserved + (estimate or 0) <= self.cap
 
     def reserve(self, estimate: int | None) -> None:
         """A call starts."""
         self.reserved += estimate or 0
 
     def settle(self, estimate: int | None, cost: int | None) -> None:
-        """It ended and cost that much."""
+        """It ended and cost that much; `None`: perhaps as much as was reserved."""
         self.reserved -= estimate or 0
-        self.spent += cost or 0
+        self.spent += cost if cost is not None else estimate or 0
+
+
+@dataclass(slots=True)
+class ErrorCap:
+    """A cap on calls that fail for good. `cap` None: no cap."""
+
+    cap: int | None = None
+    failed: int = 0
+
+    @property
+    def hit(self) -> bool:
+        """Whether the run must end."""
+        return self.cap is not None and self.failed >= self.cap

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-from umwelten.events import Tally
+from umwelten.events import RunFinished, Tally
+from umwelten.pricing import FREE
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report import stats
 from umwelten.report.advice import advice
 from umwelten.types import Failure, Frozen
+
+_WORTH_ADVICE_S = 5.0
 
 
 class FailureGroup(Frozen):
@@ -37,6 +41,9 @@ class Summary(Frozen):
     `sequential_s / wall_s`. `cost_usd` is the sum of the known costs, `None` when none is known;
     `unpriced_calls` have an unknown one. `free`: only local models were asked. `folder` is where the
     outputs are, `resume` the command that goes on, `None` when there is nothing left to do.
+    `queues`: only servers on this machine or network were asked, which work off their calls in turn, so
+    that calls at the same time take longer each and `speedup` says nothing. `cut_off` answers reached
+    their longest length. `pace` says for each lane that mattered what its time went on.
     """
 
     id: str
@@ -61,6 +68,9 @@ class Summary(Frozen):
     free: bool
     folder: str
     resume: str | None
+    queues: bool = False
+    cut_off: int = 0
+    pace: tuple[str, ...] = ()
 
 
 def summarize(tally: Tally, *, folder: str, resume: str, vendors: Mapping[str, Vendor] = VENDORS) -> Summary:
@@ -94,10 +104,20 @@ def summarize(tally: Tally, *, folder: str, resume: str, vendors: Mapping[str, V
         output_tokens=tally.output_tokens,
         cost_usd=stats.usd(cost),
         unpriced_calls=tally.unpriced,
-        free=bool(providers) and all(name in vendors and vendors[name].scope == "host" for name in providers),
+        free=bool(providers) and FREE.issuperset(providers),
         folder=folder,
         resume=resume if pending or tally.failed else None,
+        queues=bool(providers) and all(n in vendors and vendors[n].scope == "host" for n in providers),
+        cut_off=tally.cut_off,
+        pace=_pace(ended, wall_s),
     )
+
+
+def _pace(ended: RunFinished | None, wall_s: float) -> tuple[str, ...]:
+    """The lanes' advice, where the run was long enough for it to matter."""
+    if ended is None or wall_s < _WORTH_ADVICE_S:
+        return ()
+    return tuple(lane.advice for lane in ended.lane_times)
 
 
 def reason_of(failure: Failure) -> str:
@@ -119,6 +139,6 @@ def _failures(
 
 def _stopped(lane: str, failure: Failure, vendors: Mapping[str, Vendor]) -> StoppedLane:
     reason = reason_of(failure)
-    provider = lane.partition(":")[0]
+    provider = re.split("[:@]", lane, maxsplit=1)[0]
     text = advice(str(failure.kind), message=reason, providers=(provider,), vendors=vendors)
     return StoppedLane(lane=lane, kind=str(failure.kind), reason=reason, advice=text)

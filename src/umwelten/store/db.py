@@ -154,6 +154,11 @@ class Store:
             found = self._reading.execute("SELECT coalesce(sum(cost_nusd), 0) FROM attempts").fetchone()
             return int(found[0])
 
+    def to_do(self) -> dict[int, int]:
+        """Calls without a good answer, by model."""
+        with reported(self.folder):
+            return grid.to_do(self._reading, self.spec.repeats)
+
     def lease(self, model: int, n: int) -> list[Call]:
         """Up to `n` further pending calls of a model, by (input, repeat); [] when there are no more.
 
@@ -222,14 +227,28 @@ class Store:
         if self._writer is not None:
             self._writer.hurry()
 
-    def end_run(self, status: str, reason: str | None, peak_in_flight: int) -> None:
-        """Write what was handed over and close the run's row. A fault of the disk goes to `error`."""
+    def end_run(
+        self,
+        status: str,
+        reason: str | None,
+        peak_in_flight: int,
+        times: Iterable[tuple[str, str, float]] = (),
+    ) -> None:
+        """Write what was handed over and close the run's row. A fault of the disk goes to `error`.
+
+        `times` are (lane, reason, seconds): where the wall time went.
+        """
         self._stop_writer()
         try:
+            if self._error is not None:
+                self._connection.execute("PRAGMA busy_timeout = 0")  # it was waited for already
             with transaction(self._connection):
                 self._connection.execute(
                     "UPDATE runs SET ended_at = ?, status = ?, reason = ?, peak_in_flight = ? WHERE id = ?",
                     (time.time(), status, reason, peak_in_flight, self._run_id),
+                )
+                self._connection.executemany(
+                    "INSERT INTO attributions VALUES (?, ?, ?, ?)", [(self._run_id, *row) for row in times]
                 )
         except sqlite3.Error as error:
             self._error = self._error or error

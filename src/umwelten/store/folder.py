@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DATABASE, LOCK = "evaluation.db", "evaluation.lock"
 APPLICATION_ID = 0x756D7774  # "umwt"
 _OLDEST_SQLITE = (3, 37, 0)  # STRICT
-_BUSY_S = 30.0  # another program may have the file open for a moment
+_BUSY_S = 5.0  # another program may have the file open for a moment
 
 _RESTORE = "restore it from a backup, or start the id afresh with --overwrite (the old folder is kept aside)"
 

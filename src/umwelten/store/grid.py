@@ -6,7 +6,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, cast
 
 from umwelten.errors import UmweltenError
@@ -36,19 +36,32 @@ class Counts(Frozen):
 
 def count_cells(connection: sqlite3.Connection, repeats: int) -> Counts:
     """The figures of now."""
-    total = connection.execute(
-        "SELECT (SELECT count(*) FROM inputs WHERE active) * (SELECT count(*) FROM models WHERE active) * ?",
-        (repeats,),
-    ).fetchone()[0]
+    cells, counted = _counted(connection, repeats)
+    succeeded = sum(counted.get((model, SUCCEEDED), 0) for model in cells)
+    failed = sum(counted.get((model, FAILED), 0) for model in cells)
+    total = sum(cells.values())
+    return Counts(total=total, succeeded=succeeded, failed=failed, pending=total - succeeded - failed)
+
+
+def to_do(connection: sqlite3.Connection, repeats: int) -> dict[int, int]:
+    """Cells without a good answer, pending or failed, by model."""
+    cells, counted = _counted(connection, repeats)
+    return {model: number - counted.get((model, SUCCEEDED), 0) for model, number in cells.items()}
+
+
+def _counted(
+    connection: sqlite3.Connection, repeats: int
+) -> tuple[dict[int, int], dict[tuple[int, int], int]]:
+    """Cells by active model, and those that ended by model and status."""
+    inputs = connection.execute("SELECT count(*) FROM inputs WHERE active").fetchone()[0]
+    models = [row[0] for row in connection.execute("SELECT id FROM models WHERE active")]
     found = connection.execute(
-        "SELECT c.status, count(*) FROM calls c JOIN inputs i ON i.id = c.input_id"
-        " WHERE i.active AND c.input_version = i.version AND c.repeat <= ?"
-        " AND c.model_id IN (SELECT id FROM models WHERE active) GROUP BY c.status",
+        "SELECT c.model_id, c.status, count(*) FROM calls c JOIN inputs i ON i.id = c.input_id"
+        " WHERE i.active AND c.input_version = i.version AND c.repeat <= ? GROUP BY c.model_id, c.status",
         (repeats,),
     )
-    by_status: dict[int, int] = dict(found.fetchall())
-    succeeded, failed = by_status.get(SUCCEEDED, 0), by_status.get(FAILED, 0)
-    return Counts(total=total, succeeded=succeeded, failed=failed, pending=total - succeeded - failed)
+    counted = {(model, status): number for model, status, number in found}
+    return dict.fromkeys(models, inputs * repeats), counted
 
 
 # --- inputs ----------------------------------------------------------------------------------
@@ -74,7 +87,10 @@ def write_inputs(
     if connection.execute("SELECT 1 FROM inputs LIMIT 1").fetchone() is None:
         arrivals.insert(rows)
         return
-    _load_scan(connection, rows)
+    last, rest = _known(connection, rows)
+    if rest is None:
+        return
+    _load_scan(connection, last, rest)
     connection.execute("UPDATE inputs SET active = 0 WHERE active AND name NOT IN (SELECT name FROM scan)")
     _update_versions(connection, read_hash)
     connection.execute(
@@ -86,12 +102,33 @@ def write_inputs(
     connection.execute("DELETE FROM scan")
 
 
-def _load_scan(connection: sqlite3.Connection, rows: Iterable[_Row]) -> None:
+def _known(connection: sqlite3.Connection, rows: Iterator[_Row]) -> tuple[int, Iterator[_Row] | None]:
+    """How far the scan finds what is stored, and the rest of it; `None`: nothing has changed at all.
+
+    A resume mostly finds every file as it was: then a hundred thousand need no table of their own.
+    """
+    stored = connection.execute("SELECT name, path, size, stamp, id FROM inputs WHERE active ORDER BY id")
+    last = -1
+    for row in rows:
+        known = stored.fetchone()
+        if known is None or known[:4] != row:
+            return last, chain((row,), rows)
+        last = known[4]
+    return last, None if stored.fetchone() is None else rows
+
+
+def _load_scan(connection: sqlite3.Connection, last: int, rows: Iterable[_Row]) -> None:
+    """The whole scan as a table: the active inputs up to `last`, then these rows."""
     connection.execute(
         "CREATE TEMP TABLE IF NOT EXISTS scan"
         " (n INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, path TEXT, size INTEGER, stamp TEXT)"
     )
     connection.execute("DELETE FROM scan")
+    connection.execute(
+        "INSERT INTO scan (name, path, size, stamp)"
+        " SELECT name, path, size, stamp FROM inputs WHERE active AND id <= ? ORDER BY id",
+        (last,),
+    )
     connection.executemany("INSERT OR IGNORE INTO scan (name, path, size, stamp) VALUES (?, ?, ?, ?)", rows)
 
 
@@ -283,7 +320,7 @@ def write_repeats(connection: sqlite3.Connection, repeats: int) -> None:
 
 def _storable(path: str) -> str:
     if path.isascii():
-        return clean(path)
+        return path  # no file system has a NUL in a name
     return clean(_SURROGATE.sub(lambda found: chr(ord(found[0]) + 0x100000), path))
 
 

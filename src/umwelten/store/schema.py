@@ -133,4 +133,13 @@ MIGRATIONS: tuple[str, ...] = (
       reason    TEXT NOT NULL
     ) STRICT;
     """,
+    """
+    -- Where the wall time of each lane went; reasons as in control.attribution.
+    CREATE TABLE attributions (
+      run_id  INTEGER NOT NULL,
+      lane    TEXT NOT NULL,
+      reason  TEXT NOT NULL,
+      seconds REAL NOT NULL
+    ) STRICT;
+    """,
 )

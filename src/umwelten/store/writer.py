@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from umwelten.errors import StoreError
 from umwelten.store import rows
-from umwelten.store.folder import transaction
+from umwelten.store.folder import DATABASE, reported, transaction
 from umwelten.store.records import AttemptRecord, CallRecord, LimitRecord
 from umwelten.store.rows import Place
 from umwelten.store.texts import remove_text, write_text
 from umwelten.types import Reply
 
 GROUP_S, GROUP_SIZE = 0.02, 500
+_LAST_WAIT_MS = 1000
 
 Committed = Callable[[Sequence[CallRecord]], None]
 # A call that ended comes with the place of its result.
 Item = tuple[CallRecord, Place] | AttemptRecord | LimitRecord
+_NO_MORE = object()
 _log = logging.getLogger(__name__)
 
 
 class _Group:
     """Rows of one transaction and the files that go with them."""
 
-    __slots__ = ("answers", "attempts", "calls", "gone", "limits", "outdated", "records", "texts")
+    __slots__ = (
+        "answers",
+        "attempts",
+        "calls",
+        "committed",
+        "gone",
+        "limits",
+        "outdated",
+        "records",
+        "texts",
+    )
 
     def __init__(self, items: Sequence[Item], run_id: int) -> None:
+        self.committed = False
         self.attempts: list[rows.Row] = []
         self.calls: list[rows.Row] = []
         self.answers: list[rows.Row] = []
@@ -73,11 +89,20 @@ class _Group:
                 connection.executemany(statement, values)
 
 
+def _file_id(folder: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(f"{folder}/{DATABASE}")  # noqa: PTH116
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class Writer:
     """Takes records from any thread and writes them in one of its own, from creation to `stop`.
 
-    `error` is set once a group could not be written; that group and all later records are dropped.
+    `error` is set once a group could not be written; it and what comes after it get one more try at `stop`.
     `text_errors` holds the latest reasons why text files could not be written; their answers are safe.
+    `chores` are done step by step while there is nothing to write, and finished before the end.
     """
 
     def __init__(
@@ -87,11 +112,13 @@ class Writer:
         run_id: int,
         committed: Committed | None,
         text_errors: deque[str],
+        chores: Iterator[None],
     ) -> None:
         self.error: BaseException | None = None
-        self._text_errors = text_errors
+        self._text_errors, self._chores = text_errors, chores
         self._connection, self._folder, self._run_id = connection, folder, run_id
         self._committed = committed
+        self._file = _file_id(folder)
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
         self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._work, name="umwelten-store", daemon=True)
@@ -99,8 +126,7 @@ class Writer:
 
     def put(self, item: Item) -> None:
         """Hand over a record. Never waits."""
-        if self.error is None:
-            self._queue.put(item)
+        self._queue.put(item)
 
     def hurry(self) -> None:
         """Write what was handed over without waiting for more."""
@@ -113,14 +139,27 @@ class Writer:
         self._thread.join()
 
     def _work(self) -> None:
+        unwritten: list[Item] = []
         going_on = True
         while going_on:
             taken, going_on = self._gather()
-            if taken and self.error is None:
-                self._write(taken)
+            if self.error is not None or not self._write(taken):
+                unwritten += taken
+        while self.error is None and self._do_chore():
+            pass
+        self._write_late(unwritten)
+
+    def _write_late(self, unwritten: list[Item]) -> None:
+        """One more try, without much waiting: who held the file may have let go, a little may still fit."""
+        with suppress(sqlite3.Error):
+            self._connection.execute(f"PRAGMA busy_timeout = {_LAST_WAIT_MS}")
+        while unwritten and self._write(unwritten[:GROUP_SIZE]):
+            del unwritten[:GROUP_SIZE]
 
     def _gather(self) -> tuple[list[Item], bool]:
         """Wait for a record, then for a moment, and take what has come by then. False: it was the last."""
+        while self.error is None and self._queue.empty() and self._do_chore():
+            pass
         taken = [self._queue.get()]
         if taken[0] is not None and self._queue.qsize() < GROUP_SIZE:
             self._hurry.wait(GROUP_S)
@@ -130,16 +169,35 @@ class Writer:
                 taken.append(self._queue.get_nowait())
         return [item for item in taken if item is not None], taken[-1] is not None
 
-    def _write(self, items: list[Item]) -> None:
+    def _do_chore(self) -> bool:
+        """One step; False when there are no more."""
         try:
-            group = _Group(items, self._run_id)
-            self._commit(group)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must stop the run, not die with the thread
+            with reported(Path(self._folder)):
+                return next(self._chores, _NO_MORE) is None
+        except StoreError as error:
+            self._fail(error)
+            return False
+
+    def _fail(self, error: BaseException) -> None:
+        if self.error is None:
             self.error = error
             self._tell([])
-            return
+
+    def _write(self, items: list[Item]) -> bool:
+        """One group; False if it was not written."""
+        if not items:
+            return True
+        group: _Group | None = None
+        try:
+            with reported(Path(self._folder)):
+                group = _Group(items, self._run_id)
+                self._commit(group)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must stop the run, not die with the thread
+            self._fail(error)
+            return group is not None and group.committed
         if group.records:
             self._tell(group.records)
+        return True
 
     def _tell(self, records: list[CallRecord]) -> None:
         """Say what is safe; an empty list says that `error` is set."""
@@ -157,10 +215,17 @@ class Writer:
         with transaction(self._connection):
             group.execute(self._connection)
             self._connection.execute("UPDATE runs SET seen_at = ? WHERE id = ?", (time.time(), self._run_id))
+        group.committed = True
+        self._check_there()
         moved = [move for text in group.texts if (move := self._write_text(*text))]
         if moved:
             with transaction(self._connection):
                 self._connection.executemany("UPDATE calls SET output = ? WHERE id = ?", moved)
+
+    def _check_there(self) -> None:
+        """SQLite writes on happily into a file that was deleted; all that was paid for would be gone."""
+        if _file_id(self._folder) != self._file:
+            raise StoreError(f"{self._folder} was removed or replaced while the run went on")
 
     def _remove(self, output: str) -> None:
         try:

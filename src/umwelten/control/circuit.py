@@ -1,0 +1,69 @@
+"""A provider that answers nothing but errors: how a lane stops hammering it, and notices that it is back.
+
+An outage is told by failures of calls that started after the first of them, with no answer among those.
+Then the circuit is open: one probe at a time goes out, at growing distances, at most a second and a half
+apart, and the first answer closes it. Probes are attempts like any other, made by all calls in turn; the
+rest wait without spending retries. The limit is left alone, so that the lane comes back at full speed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+NEVER = float("inf")
+FEWEST = 20
+FIRST_S = 0.5
+LONGEST_S = 1.5
+
+
+@dataclass(slots=True)
+class Circuit:
+    """See the module's text."""
+
+    open_since: float | None = None
+    failures: int = 0
+    _first_at: float | None = None
+    _probe_at: float | None = None
+    _next: float = 0.0
+    _gap_s: float = FIRST_S
+
+    def opening(self, now: float) -> float:
+        """When a call may start."""
+        if self.open_since is None:
+            return now
+        return NEVER if self._probe_at is not None else max(now, self._next)
+
+    def started(self, now: float) -> None:
+        """A call starts."""
+        if self.open_since is not None:
+            self._probe_at = now
+
+    def failed(self, started_at: float, now: float, limit: int) -> None:
+        """A call that started then met an error of the server, a time-out or no connection."""
+        if self._first_at is None:
+            self._first_at = started_at
+        self.failures += 1
+        if self.open_since is None:
+            if self.failures >= max(FEWEST, limit // 4):
+                self.open_since, self._gap_s = now, FIRST_S
+                self._next = now + FIRST_S
+        elif started_at == self._probe_at:
+            self._retry(now)
+
+    def released(self, started_at: float, now: float) -> None:
+        """A probe ended and told nothing."""
+        if started_at == self._probe_at:
+            self._retry(now)
+
+    def _retry(self, now: float) -> None:
+        self._probe_at = None
+        self._gap_s = min(LONGEST_S, self._gap_s * 1.5)
+        self._next = now + self._gap_s
+
+    def answered(self, started_at: float) -> bool:
+        """A call that started then was answered; True if that closed the circuit."""
+        if self._first_at is None or started_at <= self._first_at:
+            return False
+        was = self.open_since is not None
+        self.failures, self._first_at, self._probe_at, self.open_since = 0, None, None, None
+        return was

@@ -1,0 +1,134 @@
+"""What kind of limit a lane has met, judged by what was refused and by what came back when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from umwelten.types import Hints, Resource
+
+
+class Kind(StrEnum):
+    """Kinds of limits. `RATE` is a bucket or a window: which of the two only a reopening can tell."""
+
+    NONE = "none"
+    CONCURRENCY = "concurrency"
+    RATE = "rate"
+    BUCKET = "bucket"
+    WINDOW = "window"
+    TOKENS = "tokens"
+    QUEUE = "queue"
+
+
+RATES = frozenset({Kind.RATE, Kind.BUCKET, Kind.WINDOW, Kind.TOKENS})
+_FITS = 20
+_HIGH_EDGE = 15
+_SURPRISES = 2
+_SURPRISES_IF_SURE = 8
+_RISES = 2
+_FLIPS = 2
+_FLIPS_IF_SURE = 4
+_REFUTED = 3
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Whether refusals look like a cap on calls in flight, or like anything that time refills.
+
+    A call is started as the `level`-th in flight. If calls in flight are what is counted, then a call
+    below the lowest refused height is always let in: a refusal there is a surprise, and two of them
+    make it a rate. And a call at a refused height is never let in, unless something ended meanwhile: if
+    one is, that is a rise, and two of them make it a rate too. Once enough calls were let in right at
+    the limit without a surprise, the cap is `sure`: then surprises mean that it shrank and rises that
+    it grew, unless heights are let in and refused by turns.
+    """
+
+    high: int = 0
+    fits: int = 0
+    surprises: float = 0.0
+    rises: int = 0
+    flips: int = 0
+    sure: bool = False
+    steady: int = 0
+    _risen: int = 0
+    _trial: tuple[float, int] | None = None
+
+    def started(self, level: int, now: float, edge: int | None) -> None:
+        """A call starts as the `level`-th in flight; `edge` is the lowest height that was refused."""
+        if level > self.high:
+            self.high, self.steady = level, 0
+        if edge is not None and level >= edge and self._trial is None:
+            self._trial = (now, level)
+
+    def answered(self, level: int) -> None:
+        """A call that was let in at that height was answered."""
+        self.steady += level > 0.9 * self.high
+
+    @property
+    def proven(self) -> bool:
+        """The greatest height is one at which a whole round of calls was let in."""
+        return self.steady >= self.high
+
+    def fit(self) -> None:
+        """A call was let in right at the limit."""
+        self.fits += 1
+        if self.fits >= _FITS:
+            self.sure, self.surprises, self.rises = True, 0.0, 0
+            self.fits, self.flips = 0, max(0, self.flips - 1)
+
+    def surprise(self, level: int, edge: int | None) -> bool:
+        """A call was refused where others had been let in; True once that is too often for a cap.
+
+        Near a high edge it weighs less: how many are in flight there is known to a few only.
+        """
+        near = edge is not None and edge >= _HIGH_EDGE and level >= 0.9 * edge
+        self.surprises += 0.67 if near else 1.0
+        self.fits = 0
+        return self.surprises >= (_SURPRISES_IF_SURE if self.sure else _SURPRISES)
+
+    def ended(self, now: float, reply_s: float) -> bool:
+        """A call was answered; True once refused heights are let in too often for a cap."""
+        trial, self._trial = self._trial, None
+        if trial is None or now - trial[0] <= 1.5 * reply_s:
+            return False
+        self.rises += 1
+        self._risen = max(self._risen, trial[1])
+        return self.rises >= _RISES and not self.sure
+
+    def refused(self, started_at: float, level: int) -> bool:
+        """A call was refused; True once heights were let in and refused by turns too often for a cap."""
+        if self._trial is not None and started_at <= self._trial[0]:
+            self._trial = None
+        if level > self._risen:
+            return False
+        self._risen, self.flips = 0, self.flips + 1
+        return self.flips >= (_FLIPS_IF_SURE if self.sure else _FLIPS)
+
+
+@dataclass(slots=True)
+class Trust:
+    """Whether `Retry-After` tells the truth. A call that is let in well before the time refutes it."""
+
+    padded: bool = False
+    _told_at: float = 0.0
+    _asked_s: float = 0.0
+    _refuted: int = 0
+
+    def told(self, now: float, hint: float | None) -> None:
+        """A refusal that came now asks to wait that long."""
+        self._told_at, self._asked_s = now, hint or 0.0
+
+    def let_in(self, started_at: float) -> None:
+        """A call that started then was let in."""
+        if self._asked_s <= 1.0 or not self._told_at < started_at < self._told_at + 0.5 * self._asked_s:
+            return
+        self._refuted += 1
+        self.padded = self._refuted >= _REFUTED
+
+
+def stated_kind(hints: Hints) -> Kind | None:
+    """The kind that a refusal's own budgets tell, if they do."""
+    for budget in hints.budgets:
+        if budget.remaining is not None and budget.remaining <= 0:
+            return Kind.CONCURRENCY if budget.resource is Resource.IN_FLIGHT else Kind.RATE
+    return None

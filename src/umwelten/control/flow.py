@@ -1,0 +1,182 @@
+"""A rate learnt from refusals: what a provider that states nothing lets in by time.
+
+`pacing.py` tells why the time between two refusals measures it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+Amounts = tuple[float, float, float, float]
+"""Requests, tokens, input tokens, output tokens."""
+
+HINT_MARGIN_S = 0.05
+
+
+@dataclass(slots=True)
+class Point:
+    """The provider was empty at `at`, when the `number`-th call came and `taken` had been let in."""
+
+    at: float
+    taken: Amounts
+    number: int = 0
+
+
+GROWTH = 0.02
+QUIET_CALLS = 48.0
+QUIET_S = 3.0
+DOUBLING_CALLS = 24.0
+DOUBLING_S = 0.7
+IDLE_CALLS = 24.0
+IDLE_S = 10.0
+RESTART = 1.25
+SAFE = 0.7
+ENOUGH = 12.0
+SHORTEST_S = 0.15
+_KEEP = 150.0
+
+
+@dataclass(slots=True)
+class Flow:
+    """A rate learnt from refusals. `rate` None: not known. `by`: what is counted, an index of `ORDER`."""
+
+    rate: float | None = None
+    by: int = 0
+    level: float = 0.0
+    at: float = 0.0
+    empty_at: float = 0.0
+    calls: float = 0.0
+    size: float = 1.0
+    reply_s: float = 0.05
+    points: deque[Point] = field(default_factory=lambda: deque(maxlen=64))
+
+    def note(self, point: Point) -> None:
+        """A call was refused. Of those that left together only the first is kept."""
+        if not self.points or point.at > self.points[-1].at:
+            self.points.append(point)
+        elif point.at == self.points[-1].at and point.number < self.points[-1].number:
+            self.points[-1] = point
+
+    def refused(self, now: float, hint: float | None = None) -> bool:
+        """The last point is new; False: nothing comes back, the rate is unknown.
+
+        A `hint` shorter than the time between two calls says how much of one is there already.
+        """
+        if self.rate is not None:
+            self._start_afresh(now)
+        learnt = self.learn(now)
+        if learnt and self.rate is not None and hint is not None and self.by == 0:
+            self.level = max(0.0, 1.0 - (hint + HINT_MARGIN_S) * self.rate)
+        return learnt
+
+    def learn(self, now: float) -> bool:
+        """Take the rate from the points, and go on from empty; False: they don't tell."""
+        self._choose()
+        self._measure_size()
+        learnt = self._estimate() if self.points else None
+        if learnt is not None:
+            self.rate = learnt
+        self.level, self.at, self.empty_at, self.calls = 0.0, now, now, 0.0
+        return learnt is not None and learnt > 0
+
+    def _measure_size(self) -> None:
+        """Units of what is counted that a call uses on average."""
+        first, last = self.points[0], self.points[-1]
+        calls = last.taken[0] - first.taken[0]
+        if calls > 0:
+            self.size = max(1e-9, (last.taken[self.by] - first.taken[self.by]) / calls)
+
+    def _start_afresh(self, now: float) -> None:
+        """A refusal long after the last one: there is more than was learnt, how much is to be measured."""
+        assert self.rate is not None
+        speed = self.speed(now)
+        if speed > RESTART * self.rate:
+            self.rate = SAFE * speed
+            self.points = deque([self.points[-1]], maxlen=self.points.maxlen)
+
+    def _estimate(self) -> float | None:
+        """Let in by time, over the last hundred calls; over the last dozen if those tell otherwise."""
+        last = self.points[-1]
+        recent = longer = None
+        for point in reversed(self.points):
+            calls, span = last.taken[0] - point.taken[0], last.at - point.at
+            expected = span * self.rate / self.size if self.rate else 0.0
+            if span <= SHORTEST_S or (calls < ENOUGH and expected < ENOUGH):
+                continue
+            here = (last.taken[self.by] - point.taken[self.by]) / span
+            recent = here if recent is None else recent
+            if calls > _KEEP:
+                break
+            longer = here
+        if recent is None:
+            return self._provisional()
+        return longer if longer is not None and 0.75 < longer / max(recent, 1e-9) < 1.33 else recent
+
+    def _provisional(self) -> float | None:
+        if self.rate is not None:
+            return self.rate
+        first, last = self.points[0], self.points[-1]
+        span, calls = last.at - first.at, last.taken[0] - first.taken[0]
+        return (
+            (last.taken[self.by] - first.taken[self.by]) / span if calls >= 3 and span > SHORTEST_S else None
+        )
+
+    def _choose(self) -> None:
+        """Requests or tokens, whichever came back more evenly from one refusal to the next."""
+        if len(self.points) < 10:
+            return
+        spread = [self._spread(i) for i in range(2)]
+        by = 1 if spread[1] < 0.5 * spread[0] else 0 if spread[0] < 0.5 * spread[1] else self.by
+        if by != self.by:
+            self.by, self.rate = by, None
+
+    def _spread(self, index: int) -> float:
+        rates = []
+        start = self.points[0]
+        for point in self.points:
+            if point.taken[0] - start.taken[0] >= ENOUGH and point.at > start.at:
+                rates.append((point.taken[index] - start.taken[index]) / (point.at - start.at))
+                start = point
+        if len(rates) < 4:
+            return 1.0
+        mean = sum(rates) / len(rates)
+        return float(sum((rate - mean) ** 2 for rate in rates) / len(rates)) ** 0.5 / mean if mean else 1.0
+
+    def speed(self, now: float) -> float:
+        """The rate at which to go now: what was learnt, and more the longer nothing was refused."""
+        assert self.rate is not None
+        pace = max(self.rate / self.size, 1e-9)
+        # Where refusals are slow, one overshoot costs several: look for more more rarely.
+        slow = max(1.0, 0.5 + 0.5 * pace * self.reply_s)
+        quiet = max(QUIET_CALLS * min(slow, 4.0), QUIET_S * pace)
+        since = now - self.empty_at
+        # Doubling takes both calls and time: calls, for slow providers; time, or it would feed on itself.
+        over = min((self.calls - quiet) / DOUBLING_CALLS, (since - quiet / pace) / DOUBLING_S)
+        boost = 1 + GROWTH * min(1.0, self.calls / quiet)
+        idle = since / max(IDLE_S, IDLE_CALLS / pace) - 1
+        return self.rate * boost * 2 ** min(20.0, max(0.0, over, idle))
+
+    def opening(self, now: float, need: float) -> float:
+        """When `need` fits."""
+        if self.rate is None:
+            return now
+        speed = self.speed(now)
+        level = self._level(now, speed, need)
+        return now if level >= need - 1e-9 else now + (need - level) / max(speed, 1e-9)
+
+    def _level(self, now: float, speed: float, need: float) -> float:
+        # What is saved up is bounded: how much the provider's own bucket holds is not known.
+        return min(self.level + speed * (now - self.at), max(2 * need, 0.1 * speed))
+
+    def take(self, now: float, need: float) -> None:
+        """A call starts."""
+        self.calls += 1
+        if self.rate is not None:
+            self.level = self._level(now, self.speed(now), need) - need
+            self.at = now
+
+    def forget(self) -> None:
+        """Nothing is known any more."""
+        self.rate, self.level, self.calls = None, 0.0, 0.0
+        self.points.clear()

@@ -1,0 +1,184 @@
+"""A lane that was refused although nothing says when it may go on: closed, and tried from time to time.
+
+Theory of operation. While closed, one probe at a time is let out. When the next one goes depends on what
+the refusals said:
+
+- hints that agree on one moment (each shorter than the one before by the time between them) are exact:
+  the next probe goes then, and none before;
+- hints that don't agree are not believed, yet not ignored: a probe goes when they say, and others at
+  doubling distances before, since a padded hint on a bucket would waste nine tenths of its capacity;
+- without hints the distances grow with the time since the closing, by a fifth of it, never more than
+  30 s, so that the lateness of the reopening stays in proportion to the wait. Probes also go when
+  windows of the usual lengths would end.
+
+A probe that is not refused within twice the time that refusals usually take counts as let in. Then
+more follow, twice as many in each such time, until something is refused again.
+
+A lane that was closed for much longer than its calls had been apart has met a window: a bucket that
+needs a second for one call gives no hundred calls in the next. What the window let in and how long
+after its start it began anew are kept. The next windows are used up without refusals: the lane closes by
+itself, asks once whether there is more, and comes back when the period is over, with one look half
+way in case the limit is not a window after all. Periods that nearly match a usual one (a second, a
+minute, an hour) are taken for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FIRST_PROBE_S = 0.25
+LONGEST_GAP_S = 30.0
+GROWTH = 0.2
+APART = 5.0
+_USUAL = (1.0, 5.0, 10.0, 15.0, 30.0, 60.0, 300.0, 600.0, 3600.0)
+_GUESSES = (10.0, 60.0, 3600.0)
+_LATE_S = 0.05
+
+
+@dataclass(slots=True)
+class Gate:
+    """See the module's text. `used` calls were let in since `start`, of `size` in `period_s` if known."""
+
+    closed_at: float | None = None
+    reply_s: float = 0.1
+    exact: bool = False
+    start: float | None = None
+    used: int = 0
+    size: int | None = None
+    period_s: float | None = None
+    foreseen: bool = False
+    _refusals: int = 0
+    _probe_at: float | None = None
+    _next: float = 0.0
+    _refused_at: float = 0.0
+    _first_hint: tuple[float, float] | None = None
+
+    # --- asking ----------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Only probes go out."""
+        return self.closed_at is not None
+
+    @property
+    def window(self) -> bool:
+        """The limit is known to be a window."""
+        return self.period_s is not None
+
+    @property
+    def let_in(self) -> int:
+        """Calls since `start` that were not refused."""
+        return self.used - self._refusals
+
+    def took_back(self, started_at: float) -> None:
+        """A call that had been counted was refused."""
+        probe = self._probe_at is not None and started_at >= self._probe_at
+        if self.start is not None and started_at >= self.start - 1e-9 and not probe:
+            self._refusals += 1
+
+    def opening(self, now: float) -> float:
+        """When the next call may start."""
+        if self.closed_at is None:
+            return now
+        if self._probe_at is not None:
+            return max(now, self._probe_at + 2 * self.reply_s)
+        return max(now, self._next)
+
+    # --- learning --------------------------------------------------------------------------
+
+    def started(self, now: float) -> None:
+        """A call starts: a probe, or the first after a closure, or any other."""
+        if self.start is None:
+            self.start = now
+        if self.closed_at is not None:
+            if self._probe_at is None:
+                self._probe_at = now
+                return
+            self._open(self._probe_at)
+        self.used += 1
+        if self.size is not None and self.window and self.let_in >= self.size:
+            # Used up as far as is known: one probe now, to see whether it has grown.
+            self.closed_at, self._next, self.foreseen = now, now, True
+            self._first_hint = None
+
+    def answered(self, started_at: float) -> None:
+        """A call was let in after all."""
+        if self.closed_at is not None and started_at > max(self._refused_at, self.closed_at):
+            self._open(started_at)
+
+    def refused(self, started_at: float, now: float, hint: float | None) -> None:
+        """A call was refused: the lane closes, or stays closed."""
+        if self.closed_at is None:
+            self.closed_at, self._first_hint = started_at, None
+        if self._probe_at is not None and started_at >= self._probe_at:
+            self._probe_at = None
+        self._refused_at = max(self._refused_at, started_at)
+        self._note_hint(now, hint)
+        self._next = self._plan(now, hint)
+
+    def _open(self, at: float) -> None:
+        assert self.closed_at is not None and self.start is not None
+        old, due = self.start, self.start + (self.period_s or 0.0)
+        shut = at - self.closed_at
+        self.closed_at = self._probe_at = None
+        if self.window and at < due - 0.25 * (self.period_s or 0.0):
+            self._reopened_early(at)
+            return
+        on_time = self.window and at - due <= 0.1 + 0.02 * (self.period_s or 0.0)
+        let_in, self._refusals = self.let_in, 0
+        self.start, self.used, self.foreseen = due if on_time else at, 1, False
+        burst = at - shut - old
+        if on_time or (shut > 1.0 and shut >= APART * burst / max(1, let_in)):
+            self.size = max(1, let_in)
+            self.period_s = self.period_s if on_time else _usual(self._refused_at - old, at - old)
+
+    def _reopened_early(self, at: float) -> None:
+        """There is more in this window than was known; if that is half way, it is no window."""
+        self.used += 1
+        self.size = None
+        if not self.foreseen:
+            self.start, self.used, self.period_s, self._refusals = at, 1, None, 0
+        self.foreseen = False
+
+    def _note_hint(self, now: float, hint: float | None) -> None:
+        if hint is None:
+            return
+        if self._first_hint is None:
+            self._first_hint = (now, now + hint)
+        passed = now - self._first_hint[0]
+        if passed >= FIRST_PROBE_S and hint > 1.0:
+            self.exact = abs(now + hint - self._first_hint[1]) < max(0.05, 0.1 * passed)
+
+    def _plan(self, now: float, hint: float | None) -> float:
+        """When the next probe goes."""
+        assert self.closed_at is not None and self.start is not None
+        if hint is not None and self.exact:
+            return now + hint + _LATE_S
+        if self.period_s is not None:
+            due = self.start + self.period_s + _LATE_S
+            if now >= due:
+                return now + max(FIRST_PROBE_S, GROWTH * (now - due))
+            if self.size is None or self.let_in >= 0.8 * self.size:
+                half = self.start + self.period_s / 2
+                return half if now < half else due
+        elapsed = now - self.closed_at
+        gap = max(FIRST_PROBE_S, GROWTH * elapsed)
+        if hint is not None:
+            # A long hint may be the truth: look in more rarely than without any, and when it says.
+            gap = (
+                max(hint, gap) if hint <= max(1.0, gap) else min(max(FIRST_PROBE_S, elapsed), hint + _LATE_S)
+            )
+        return min([now + min(LONGEST_GAP_S, gap), *self._ends(now)])
+
+    def _ends(self, now: float) -> list[float]:
+        """Moments at which windows of usual lengths would start anew."""
+        assert self.start is not None
+        return [at for length in _GUESSES if (at := self.start + length + _LATE_S) > now]
+
+
+def _usual(low: float, high: float) -> float:
+    """A usual length of windows between two bounds, else the upper bound."""
+    for length in reversed(_USUAL):
+        if low <= length <= high + 0.02 * length + 2 * _LATE_S:
+            return length
+    return high

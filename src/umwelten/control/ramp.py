@@ -1,0 +1,61 @@
+"""How fast a lane that knows nothing goes from a few calls in flight to many: by time, not by answers.
+
+An answer takes seconds, a refusal takes a round trip. So the first starts are spread over a few round
+trips: some at once, then twice as many in each 70 ms, until they leave at such a pace that all slots are
+taken within 0.4 s. The first refusal ends it. A limit of twenty is found for some ten refused calls and
+not for two hundred, and a lane without a limit loses a fifth of a second.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+BASE = 24.0
+DOUBLING_S = 0.07
+FASTEST = 500.0
+FULL_S = 0.4
+
+
+@dataclass(slots=True)
+class Ramp:
+    """Lets `base` calls start at once and doubles that every `doubling_s`, at most to `pace` a second."""
+
+    base: float = BASE
+    doubling_s: float = DOUBLING_S
+    pace: float = FASTEST
+    began_at: float | None = None
+    starts: int = 0
+    on: bool = True
+
+    def begin(self, now: float, base: float, doubling_s: float) -> None:
+        """Start again, from `base`."""
+        self.base, self.doubling_s, self.began_at, self.starts, self.on = base, doubling_s, now, 0, True
+
+    def end(self, now: float) -> None:
+        """A refusal: no further rise, unless it only begins later."""
+        self.on = self.on and self.began_at is not None and self.began_at > now
+
+    def opening(self, now: float) -> float:
+        """When the next call may start."""
+        if not self.on or self.began_at is None:
+            return now
+        if self.starts < self.base:
+            return max(now, self.began_at)
+        return max(now, self.began_at + self._after(self.starts + 1))
+
+    def _after(self, n: int) -> float:
+        """Seconds from the beginning to the n-th start."""
+        bend = max(self.base, self.pace * self.doubling_s / math.log(2))
+        curved = self.doubling_s * math.log2(min(n, bend) / self.base)
+        return curved + max(0.0, n - bend) / self.pace
+
+    def started(self, now: float, room: int) -> None:
+        """A call starts; with `room` calls in flight at most, the ramp is over once it let out as many."""
+        if not self.on:
+            return
+        if self.began_at is None:
+            self.began_at = now
+        self.pace = max(FASTEST, room / FULL_S)
+        self.starts += 1
+        self.on = self.starts < room

@@ -1,0 +1,272 @@
+"""The real engine, pool and lanes against virtual providers, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import Iterator
+
+from umwelten.control.attribution import Attribution
+from umwelten.control.lane import Lane
+from umwelten.control.limit import Limit
+from umwelten.control.pool import Pool
+from umwelten.control.retry import RetryPolicy
+from umwelten.engine import Engine, Naming
+from umwelten.simulate.clock import run_virtual
+from umwelten.simulate.profile import Profile, Provider
+from umwelten.simulate.providers import VirtualAsk, VirtualProvider, Work, ideal
+from umwelten.store.records import CallRecord, Record
+from umwelten.types import Call, Frozen, ModelRef, Reply
+
+AUTO_CEILING = 1000
+_POINTS = 2000
+
+
+class Sample(Frozen):
+    """A lane at one moment."""
+
+    at_s: float
+    limit: float
+    in_flight: int
+
+
+class LaneReport(Frozen):
+    """How one provider's part of the run went.
+
+    `refused_per_call` counts rate-limit refusals. `started_at` are the times of all attempts. `p95_s`
+    is the time of one answer as the client saw it, `unloaded_p95_s` that of a server without a queue.
+    """
+
+    name: str
+    calls: int
+    succeeded: int
+    attempts: int
+    refused: int
+    failed: int
+    wall_s: float
+    ideal_s: float
+    p50_s: float
+    p95_s: float
+    unloaded_p95_s: float
+    loads: int
+    busy: float
+    kind: str
+    samples: tuple[Sample, ...]
+    started_at: tuple[float, ...]
+    attribution: Attribution
+
+    @property
+    def efficiency(self) -> float:
+        """Ideal makespan by makespan."""
+        return self.ideal_s / self.wall_s if self.wall_s else 1.0
+
+    @property
+    def refused_per_call(self) -> float:
+        """Refusals by calls."""
+        return self.refused / self.calls if self.calls else 0.0
+
+
+class Report(Frozen):
+    """A simulated run. `cpu_s`: real seconds of computing. `lost` calls neither ended nor stayed pending."""
+
+    title: str
+    seed: int
+    calls: int
+    status: str
+    wall_s: float
+    cpu_s: float
+    peak_in_flight: int
+    lanes: tuple[LaneReport, ...]
+    twice: int
+    lost: int
+
+    @property
+    def efficiency(self) -> float:
+        """That of the worst lane."""
+        return min((lane.efficiency for lane in self.lanes), default=1.0)
+
+    @property
+    def refused_per_call(self) -> float:
+        """That of the worst lane."""
+        return max((lane.refused_per_call for lane in self.lanes), default=0.0)
+
+
+class _Sheet:
+    """Source and sink of a simulated run: calls by model, and how often each ended."""
+
+    error: BaseException | None = None
+
+    def __init__(self, counts: dict[int, int]) -> None:
+        self._next = dict.fromkeys(counts, 0)
+        self._counts = counts
+        self.first = {}
+        total = 0
+        for model, count in counts.items():
+            self.first[model] = total
+            total += count
+        self.total = total
+        self.ended = bytearray(total)
+        self.succeeded: dict[int, int] = dict.fromkeys(counts, 0)
+        self.engine: Engine | None = None
+
+    def lease(self, model: int, n: int) -> list[Call]:
+        done = self._next[model]
+        upto = self._next[model] = min(self._counts[model], done + n)
+        first = self.first[model]
+        return [Call(id=first + i, model=model, input=None) for i in range(done, upto)]
+
+    def submit(self, record: Record) -> None:
+        if isinstance(record, CallRecord):
+            self.ended[record.call.id] += 1
+            self.succeeded[record.call.model] += isinstance(record.outcome, Reply)
+            assert self.engine is not None
+            asyncio.get_running_loop().call_soon(self.engine.committed, [record])
+
+    def hurry(self) -> None:
+        """Records are safe at once."""
+
+
+class _Stage:
+    """Everything of one simulated run, put together."""
+
+    def __init__(self, profile: Profile, calls: int, seed: int) -> None:
+        self.profile = profile
+        self.dice = random.Random(seed)
+        shares = sum(p.share for p in profile.providers)
+        self.providers: list[VirtualProvider] = []
+        self.models: dict[int, tuple[VirtualProvider, int]] = {}
+        counts: dict[int, int] = {}
+        for spec in profile.providers:
+            part = round(calls * spec.share / shares)
+            work = Work(spec, part, self.dice)
+            provider = VirtualProvider(spec, work, self.dice)
+            self.providers.append(provider)
+            for i in range(spec.models):
+                number = len(self.models)
+                counts[number] = part * (i + 1) // spec.models - part * i // spec.models
+                self.models[number] = (provider, part * i // spec.models)
+        self.sheet = _Sheet(counts)
+        self.lanes = {id(p): self._lane(p.spec) for p in self.providers}
+
+    def _lane(self, spec: Provider) -> Lane:
+        cap = self.profile.cap
+        auto = cap == "auto"
+        ceiling = AUTO_CEILING if isinstance(cap, str) else cap
+        limit = Limit(value=float(spec.recommended if auto else ceiling), ceiling=ceiling, slow_start=auto)
+        return Lane(name=spec.name, group=spec.name, limit=limit, host=spec.host)
+
+    def where(self, call: Call) -> tuple[VirtualProvider, int]:
+        provider, first = self.models[call.model]
+        return provider, first + call.id - self.sheet.first[call.model]
+
+    def tokens(self, call: Call) -> tuple[int, int | None]:
+        provider, number = self.where(call)
+        return provider.work.inputs[number], None
+
+    def pool(self) -> Pool:
+        lanes = {model: self.lanes[id(provider)] for model, (provider, _) in self.models.items()}
+        cap = self.profile.cap
+        return Pool(
+            lanes,
+            policy=RetryPolicy(retries=self.profile.retries),
+            max_in_flight=None if isinstance(cap, str) else cap,
+        )
+
+
+class _Camera:
+    """Takes a sample of every lane now and then; when it has too many, it drops every other one."""
+
+    def __init__(self, lanes: list[Lane]) -> None:
+        self._lanes = lanes
+        self.step = 0.25
+        self.taken: dict[str, list[Sample]] = {lane.name: [] for lane in lanes}
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            now = loop.time()
+            for lane in self._lanes:
+                sample = Sample(at_s=now, limit=lane.limit.value, in_flight=lane.in_flight)
+                self.taken[lane.name].append(sample)
+            if any(len(samples) > _POINTS for samples in self.taken.values()):
+                self.step *= 2
+                self.taken = {name: samples[::2] for name, samples in self.taken.items()}
+            await asyncio.sleep(self.step)
+
+
+def simulate(profile: Profile, calls: int, seed: int = 0) -> Report:
+    """Run `calls` calls of a profile; the same seed gives the same run."""
+    began = time.perf_counter()
+    stage = _Stage(profile, calls, seed)
+    pool = stage.pool()
+    camera = _Camera(pool.lanes)
+
+    async def main() -> tuple[str, float]:
+        engine = Engine(
+            pool=pool,
+            source=stage.sheet,
+            sink=stage.sheet,
+            ask=VirtualAsk(stage.where),
+            naming=Naming(
+                models={n: ModelRef(p.spec.name, f"model{n}") for n, (p, _) in stage.models.items()},
+                tokens=stage.tokens,
+            ),
+            dice=stage.dice.random,
+        )
+        stage.sheet.engine = engine
+        filming = asyncio.create_task(camera.run())
+        result = await engine.run()
+        filming.cancel()
+        return result.status, result.wall_s
+
+    status, wall = run_virtual(main())
+    lanes = tuple(_lanes(stage, camera, wall))
+    return Report(
+        title=profile.title,
+        seed=seed,
+        calls=calls,
+        status=status,
+        wall_s=wall,
+        cpu_s=time.perf_counter() - began,
+        peak_in_flight=pool.peak_in_flight,
+        lanes=lanes,
+        twice=sum(n > 1 for n in stage.sheet.ended),
+        lost=sum(n == 0 for n in stage.sheet.ended) if status in ("complete", "failed") else 0,
+    )
+
+
+def _lanes(stage: _Stage, camera: _Camera, wall: float) -> Iterator[LaneReport]:
+    cap = stage.profile.cap
+    for provider in stage.providers:
+        lane = stage.lanes[id(provider)]
+        spec, work = provider.spec, provider.work
+        models = [number for number, (owner, _) in stage.models.items() if owner is provider]
+        took = provider.last_at - provider.first_at if provider.attempts else 0.0
+        latencies = sorted(provider.latencies)
+        busy = sum(work.seconds)
+        yield LaneReport(
+            name=spec.name,
+            calls=len(work.inputs),
+            succeeded=sum(stage.sheet.succeeded[model] for model in models),
+            attempts=provider.attempts,
+            refused=provider.refused,
+            failed=provider.failed,
+            wall_s=took,
+            ideal_s=ideal(spec, work, AUTO_CEILING if isinstance(cap, str) else cap),
+            p50_s=quantile(latencies, 0.5),
+            p95_s=quantile(latencies, 0.95),
+            unloaded_p95_s=quantile(sorted(work.seconds), 0.95),
+            loads=provider.loads,
+            busy=busy / took / max(1, provider.peak_active) if took else 0.0,
+            kind=str(lane.kind),
+            samples=tuple(camera.taken[spec.name]),
+            started_at=tuple(provider.starts),
+            attribution=lane.attribution(wall),
+        )
+
+
+def quantile(ordered: list[float], q: float) -> float:
+    """The q-quantile of sorted figures; 0 of none."""
+    return ordered[min(len(ordered) - 1, math.ceil(q * len(ordered)) - 1)] if ordered else 0.0

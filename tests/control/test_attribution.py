@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from umwelten.control.attribution import Attribution, Reason, Timesheet, advice
+
+TURNS = st.lists(st.tuples(st.floats(0, 50), st.sampled_from(list(Reason)), st.floats(0, 60)), max_size=50)
+
+
+@given(TURNS)
+def test_the_parts_add_up_to_the_wall_time(turns: list) -> None:
+    sheet, now = Timesheet(), 0.0
+    for wait, reason, until in turns:
+        now += wait
+        sheet.turn(now, reason, now + until)
+    whole = sheet.sheet("a", now, 10.0, capped_by_user=True)
+    assert sum(whole.parts().values()) == pytest.approx(1.0 if now else 0.0, abs=1e-9)
+
+
+def test_a_timer_that_fires_late_is_our_own_doing() -> None:
+    sheet = Timesheet()
+    sheet.turn(0.0, Reason.REQUESTS, until=2.0)
+    sheet.turn(3.0, Reason.NO_WORK)
+    assert sheet.seconds == {Reason.REQUESTS: 2.0, Reason.CPU: 1.0}
+
+
+def test_the_advice_names_what_took_most_time_and_what_would_help() -> None:
+    line = advice(Attribution(lane="google", wall_s=100.0, requests_s=71.0, latency_s=29.0))
+    assert line == (
+        "google was limited by requests per minute 71 % of the time: "
+        "a higher tier would help, more concurrency would not"
+    )
+    assert "--max-concurrency" in advice(
+        Attribution(lane="a", wall_s=1.0, concurrency_s=1.0, limit=5, capped_by_user=True)
+    )

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from umwelten.control.classify import Kind
+from umwelten.control.lane import NEVER, Lane, Mark
+from umwelten.control.limit import Limit
+from umwelten.types import Budget, Failure, FailureKind, FinishReason, Hints, Reply, Resource
+
+ANSWER = Reply(text="", finish_reason=FinishReason.STOP)
+
+
+def refusal(hint: float | None = None, budgets: tuple[Budget, ...] = ()) -> Failure:
+    return Failure(
+        kind=FailureKind.RATE_LIMIT,
+        message="slow down",
+        status=429,
+        hints=Hints(retry_after_s=hint, budgets=budgets),
+    )
+
+
+def lane(ceiling: int = 200, *, slow_start: bool = False, host: bool = False) -> Lane:
+    value = 5.0 if slow_start else float(ceiling)
+    return Lane(
+        name="a", group="a", limit=Limit(value=value, ceiling=ceiling, slow_start=slow_start), host=host
+    )
+
+
+Outcomes = Callable[[float, int], tuple[float, Reply | Failure]]
+
+
+def drive(one: Lane, outcome: Outcomes, until: float, begin: float = 0.0) -> list[tuple[float, int, float]]:
+    """Start whatever may start; (time, in flight, limit) at every start."""
+    now, pending, number, log = begin, [], 0, []
+    while now < until:
+        while (at := one.opening(now)) <= now:
+            mark = one.started(now)
+            log.append((now, one.in_flight, one.limit.value))
+            took, what = outcome(now, one.in_flight)
+            number += 1
+            heapq.heappush(pending, (now + took, number, now, mark, what))
+        assert at > now
+        nxt = min(at, pending[0][0] if pending else NEVER, until)
+        assert nxt < NEVER
+        now = nxt
+        while pending and pending[0][0] <= now:
+            _, _, started_at, mark, what = heapq.heappop(pending)
+            one.ended(what, started_at, now, mark)
+    for end, _, started_at, mark, what in pending:
+        one.ended(what, started_at, end, mark)
+    return log
+
+
+def test_throttles_with_hints_of_89_s_reach_the_floor_and_the_lane_comes_back_within_a_minute() -> None:
+    one = lane()
+    floor: list[float] = []
+
+    def outcome(now: float, level: int) -> tuple[float, Reply | Failure]:
+        if one.limit.value == one.limit.floor:
+            floor.append(now)
+        return (0.05, refusal(89.0)) if 10 <= now < 100 else (0.5, ANSWER)
+
+    log = drive(one, outcome, 200.0)
+    refused = [at for at, _, _ in log if 10 <= at < 100]
+    assert floor
+    assert floor[0] <= 70
+    assert len(refused) < 300
+    full = [sum(1 for at, _, _ in log if t <= at < t + 1) for t in range(200)]
+    assert max(full[100:161]) >= 0.9 * 400
+    assert full[5] >= 0.9 * 400, "the lane was at full speed before"
+
+
+def test_a_throttle_every_two_seconds_with_answers_between_does_not_freeze_the_lane() -> None:
+    one = lane()
+    next_refusal = [2.0]
+
+    def outcome(now: float, level: int) -> tuple[float, Reply | Failure]:
+        if next_refusal[0] <= now < 100:
+            next_refusal[0] = now + 2.0
+            return 0.05, refusal(89.0)
+        return 0.5, ANSWER
+
+    log = drive(one, outcome, 170.0)
+    full = [sum(1 for at, _, _ in log if t <= at < t + 1) for t in range(170)]
+    assert max(full[100:161]) >= 0.9 * 400
+
+
+BUDGETS = st.builds(
+    Budget,
+    resource=st.sampled_from(list(Resource)),
+    limit=st.one_of(st.none(), st.floats(0, 1000)),
+    remaining=st.one_of(st.none(), st.floats(0, 1000)),
+    reset_s=st.one_of(st.none(), st.floats(0, 100)),
+    window_s=st.one_of(st.none(), st.just(60.0)),
+)
+HINTS = st.builds(
+    Hints,
+    retry_after_s=st.one_of(st.none(), st.floats(0, 1000)),
+    budgets=st.lists(BUDGETS, max_size=2).map(tuple),
+)
+FAILURES = st.builds(
+    Failure,
+    kind=st.sampled_from(list(FailureKind)),
+    message=st.just("no"),
+    hints=HINTS,
+)
+OUTCOMES = st.one_of(st.none(), st.builds(Reply, text=st.just(""), hints=HINTS), FAILURES)
+
+
+@settings(deadline=None)
+@given(st.data(), st.integers(1, 40), st.booleans(), st.booleans())
+def test_whatever_a_provider_says_the_lane_keeps_its_promises(
+    data: st.DataObject, ceiling: int, slow: bool, host: bool
+) -> None:
+    one = lane(ceiling, slow_start=slow, host=host)
+    one.limit.value = min(one.limit.value, float(ceiling))
+    now = 0.0
+    running: list[tuple[float, Mark]] = []
+    for _ in range(data.draw(st.integers(1, 60))):
+        at = one.opening(now)
+        assert at >= now, "a past time was named"
+        if at <= now:
+            mark = one.started(now)
+            running.append((now, mark))
+            assert one.in_flight <= max(1, one.limit.slots)
+        elif running:
+            now += data.draw(st.floats(0, 120))
+            started_at, mark = running.pop(data.draw(st.integers(0, len(running) - 1)))
+            cuts, cut_at = one.limit.cuts, one.limit.cut_at
+            outcome = data.draw(OUTCOMES)
+            one.ended(outcome, started_at, now, mark)
+            assert one.limit.cuts <= cuts + (started_at > cut_at)
+            assert one.in_flight == len(running)
+        else:
+            assert at < NEVER, "nothing in flight and no time to come: the lane is stuck"
+            now = at
+        assert 1.0 <= one.limit.value <= ceiling
+
+
+def test_errors_of_the_server_and_time_outs_never_shrink_the_limit() -> None:
+    one = lane(20)
+    for kind in (FailureKind.SERVER, FailureKind.TIMEOUT, FailureKind.CONNECTION):
+        for i in range(30):
+            mark = one.started(float(i))
+            failure = Failure(kind=kind, message="no", status=None)
+            one.ended(failure, float(i), i + 0.5, mark)
+            one.failing(float(i), i + 0.5)
+    assert one.limit.value == 20
+
+
+def test_a_cap_on_calls_in_flight_is_told_from_a_rate() -> None:
+    def capped(now: float, level: int) -> tuple[float, Reply | Failure]:
+        return (0.05, refusal()) if level > 7 else (0.5, ANSWER)
+
+    one = lane()
+    drive(one, capped, 30.0)
+    assert one.kind is Kind.CONCURRENCY
+    assert 6 <= one.limit.value <= 9
+
+    taken = [0]
+
+    def rate(now: float, level: int) -> tuple[float, Reply | Failure]:
+        if taken[0] < 20 + 20 * now:
+            taken[0] += 1
+            return 0.5, ANSWER
+        return 0.05, refusal()
+
+    two = lane()
+    drive(two, rate, 30.0)
+    assert two.kind is Kind.BUCKET
+    assert two.limit.value == 200
+    assert two.pacer.flow.rate == pytest.approx(20, rel=0.15)
+
+
+def test_a_stated_cap_on_calls_in_flight_is_believed() -> None:
+    one = lane(10)
+    marks = [one.started(0.0) for _ in range(5)]
+    one.ended(refusal(budgets=(Budget(resource=Resource.IN_FLIGHT, remaining=0),)), 0.0, 0.1, marks[-1])
+    assert one.kind is Kind.CONCURRENCY
+    assert one.limit.value == 4
+
+
+def test_padded_hints_are_found_out_by_the_calls_that_are_let_in_meanwhile() -> None:
+    one = lane(10)
+    mark = one.started(0.0)
+    one.ended(refusal(30.0), 0.0, 0.1, mark)
+    assert one.believes(refusal(30.0))
+    for i in range(3):
+        mark = one.started(1.0 + i)
+        one.ended(ANSWER, 1.0 + i, 1.5 + i, mark)
+    assert not one.believes(refusal(30.0))
+
+
+def test_a_lane_of_nothing_but_refusals_is_stopped_some_time() -> None:
+    one = lane(10)
+    mark = one.started(0.0)
+    one.ended(refusal(), 0.0, 0.1, mark)
+    assert not one.judge(refusal(), 800.0).lane_down
+    assert one.judge(refusal(), 901.0).lane_down
