@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from provider import provider
-
 from umwelten.simulate.faultserver.profile import Behaviour, Profile
 
 
