@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint bench clean help
+.PHONY: browser demo test lint bench clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -24,18 +24,25 @@ demo: $(STAMP) ## put the texts under examples/ through the embedded model; agai
 	@$(BIN)/umwelten models pull smollm2
 	$(BIN)/umwelten eval batch --id demo --resume \
 	  --prompt "Say in one sentence what this text is about." \
-	  --models local:smollm2 --directory examples --file-pattern "**/*.txt" --recursive \
+	  --models local:smollm2 --directory examples --file-pattern "**/*.txt" \
 	  --max-concurrency 4 --max-tokens 48 --temperature 0 --seed 1
 
-test: $(VENV)/.tools ## the test suite
+browser: ## chromium for the tests of HTML reports, where apt is there
+	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && apt-get install -y -qq chromium chromium-driver >/dev/null; \
+	else echo "no chromium here: the tests of HTML reports are skipped"; fi
+
+test: $(VENV)/.tools browser ## the test suite
 	@$(BIN)/umwelten models pull smollm2
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/.tools ## style, types, import contracts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/vendor_assets.py --check
 
 bench: $(VENV)/.tools ## the benchmarks, as tables
 	$(BIN)/python -m benchmarks.promised

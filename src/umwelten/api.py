@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from umwelten.config import Settings, endpoint, price_overrides
 from umwelten.control.attribution import advice
 from umwelten.control.lane import Lane
@@ -182,7 +184,11 @@ class Evaluation:
                 result = await engine.run()
             finally:
                 await self._local.close()
-        sheets = engine.attributions()
+        own = wanted.max_concurrency != "auto"
+        sheets = [
+            msgspec.structs.replace(sheet, capped_by_user=own and sheet.capped_by_user)
+            for sheet in engine.attributions()
+        ]
         await asyncio.to_thread(
             store.end_run,
             result.status,

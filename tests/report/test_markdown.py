@@ -32,7 +32,8 @@ def test_models_stand_side_by_side(tmp_path):
     two_models(tmp_path / "demo")
     text = report(tmp_path / "demo")
     assert row(text, "ollama:gemma3:12b") == [
-        "ollama:gemma3:12b", "3", "0", "0", "100%", "2.00 s", "3.00 s", "30", "12", "$0",
+        "ollama:gemma3:12b", "3", "0", "0", "100%", "2.00 s", "3.00 s", "1.00 s", "2.0",
+        "30", "12", "$0", "$0",
     ]  # fmt: skip
     assert row(text, "google:gemini-2.5-flash")[1:6] == ["1", "1", "1", "50.0%", "4.00 s"]
     assert row(text, "google:gemini-2.5-flash")[-1] == "$0.00123 + 1 call of unknown price"

@@ -71,20 +71,35 @@ def _output_dir(command: Any) -> Any:
 
 
 @group.command("report")
-@click.option("-i", "--id", "id_", required=True, metavar="ID", help="Which evaluation.")
+@click.option(
+    "-i",
+    "--id",
+    "ids",
+    required=True,
+    multiple=True,
+    metavar="ID",
+    help="Which evaluation; repeatable, and a pattern such as 'scans-*' takes all that match.",
+)
 @click.option(
     "-f",
     "--format",
     "format_",
-    type=click.Choice(["markdown", "json", "html", "csv"]),
+    type=click.Choice(["markdown", "html", "json", "csv", "parquet"]),
     default="markdown",
     show_default=True,
-    help="html and csv are not yet built.",
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@click.option("--short", is_flag=True, help="Without the single calls; csv, parquet: a row a model.")
+@click.option("--bom", is_flag=True, help="csv: begin with a byte order mark, by which Excel knows UTF-8.")
 @_output_dir
 def report(**flags: Any) -> None:
-    """Report of an evaluation, from what is stored: needs no network and no keys."""
+    """Report of an evaluation, from what is stored: needs no network and no keys.
+
+    \b
+    umwelten eval report -i scans
+    umwelten eval report -i scans --format html -o scans.html
+    umwelten eval report -i 'scans-*' --format csv --short
+    """
     from umwelten.cli.reporting import report as print_report
 
     print_report(**flags)
@@ -92,9 +107,31 @@ def report(**flags: Any) -> None:
 
 @group.command("list")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+@click.option("--details", is_flag=True, help="Also times, tokens and the prompt.")
 @_output_dir
 def list_(**flags: Any) -> None:
     """The evaluations in the output directory, oldest first; the first column is the id."""
     from umwelten.cli.reporting import list_evaluations
 
     list_evaluations(**flags)
+
+
+@group.command("show")
+@click.argument("id_", metavar="ID")
+@click.argument("call", nargs=-1, metavar="[CALL]")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, a call a line.")
+@_output_dir
+def show(**flags: Any) -> None:
+    """One call with every attempt, prompt, answer, time, tokens and cost; without CALL, a line a call.
+
+    CALL is a file, a model and a repeat, as far as they are needed to tell it from others; or the
+    number in the first column of the list.
+
+    \b
+    umwelten eval show scans
+    umwelten eval show scans page-1.jpg google:gemini-3.5-flash
+    umwelten eval show tides ollama:gemma3:12b 2
+    """
+    from umwelten.cli.reporting import show as show_calls
+
+    show_calls(**flags)

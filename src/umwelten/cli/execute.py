@@ -122,22 +122,22 @@ class _signals(contextlib.AbstractContextManager[None]):  # noqa: N801 - used as
 
     def __init__(self, evaluation: Evaluation, progress: Progress) -> None:
         self._evaluation, self._progress, self._count = evaluation, progress, 0
+        self._taken: list[int] = []
 
     def __enter__(self) -> None:
         loop = asyncio.get_running_loop()
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)
-            if number is not None:
+            # What the caller had ignored (`nohup`) stays ignored.
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 with contextlib.suppress(NotImplementedError):
                     loop.add_signal_handler(number, self._came, name)
+                    self._taken.append(number)
 
     def __exit__(self, *error: object) -> None:
         loop = asyncio.get_running_loop()
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number is not None:
-                with contextlib.suppress(NotImplementedError):
-                    loop.remove_signal_handler(number)
+        for number in self._taken:
+            loop.remove_signal_handler(number)
 
     def _came(self, name: str) -> None:
         self._count += 1
@@ -150,8 +150,9 @@ class _signals(contextlib.AbstractContextManager[None]):  # noqa: N801 - used as
                 if in_flight
                 else "nothing is under way"
             )
-            self._progress(Note(text=f"stopping ({name}): {wait}", level="warning"))
             self._evaluation.stop(f"interrupted by {name}", interrupted=True, grace_s=GRACE_S)
+            with contextlib.suppress(OSError):  # the terminal may be what went away
+                self._progress(Note(text=f"stopping ({name}): {wait}", level="warning"))
         else:
             self._evaluation.stop(f"interrupted by {name}", interrupted=True, grace_s=0)
 

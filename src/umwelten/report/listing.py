@@ -11,6 +11,7 @@ import msgspec
 from umwelten.errors import StoreError
 from umwelten.report import tables, wording
 from umwelten.report.inert import json_safe, one_line
+from umwelten.report.rows import Overview
 from umwelten.report.status import iso
 from umwelten.store.read import Reader, evaluations
 from umwelten.types import Frozen
@@ -35,11 +36,28 @@ class Row(Frozen):
     cost_usd: float | None
     unpriced_calls: int
     problem: str | None = None
+    details: Details | msgspec.UnsetType = msgspec.UNSET
 
 
-def list_evaluations(output_dir: Path) -> list[Row]:
+class Details(Frozen):
+    """What only a closer look shows; the figures are those of a report's summary."""
+
+    prompt: str
+    system: str | None
+    finished_at: str | None
+    pending: int
+    success_rate: float | None
+    wall_s: float
+    speedup: float | None
+    p50_s: float | None
+    p95_s: float | None
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+def list_evaluations(output_dir: Path, *, details: bool = False) -> list[Row]:
     """The evaluations under a directory, oldest first; damaged ones are listed, not raised."""
-    rows = [_row(folder) for folder in evaluations(output_dir)]
+    rows = [_row(folder, details) for folder in evaluations(output_dir)]
     return sorted(rows, key=lambda row: (row.date, row.id))
 
 
@@ -51,29 +69,47 @@ def render_json(rows: Sequence[Row], out: TextIO) -> None:
 
 def render_text(rows: Sequence[Row], out: TextIO) -> None:
     """An aligned table; the first column is the id and nothing else."""
-    head = ("ID", "STARTED (UTC)", "TYPE", "STATUS", "CALLS", "FAILED", "COST", "MODELS")
-    table = [head, *map(_cells, rows)]
+    detailed = any(row.details for row in rows)
+    head = (*_HEAD[:-1], *(_MORE if detailed else ()), _HEAD[-1])
+    table = [
+        head,
+        *((*(cells := _cells(row))[:-1], *(_more(row) if detailed else ()), cells[-1]) for row in rows),
+    ]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
         out.write(_aligned(line, widths) + "\n")
 
 
-def _row(folder: Path) -> Row:
+_HEAD = ("ID", "STARTED (UTC)", "TYPE", "STATUS", "CALLS", "FAILED", "COST", "MODELS")
+_MORE = ("PENDING", "ANSWERED", "WALL", "P50", "P95", "TOKENS IN", "TOKENS OUT", "PROMPT")
+
+
+def _more(row: Row) -> tuple[str, ...]:
+    if isinstance(row.details, msgspec.UnsetType):
+        return ("",) * len(_MORE)
+    more = row.details
+    times = (wording.seconds(value) for value in (more.wall_s, more.p50_s, more.p95_s))
+    tokens = (wording.tokens(value) for value in (more.input_tokens, more.output_tokens))
+    return (str(more.pending), wording.percent(more.success_rate), *times, *tokens, one_line(more.prompt, 50))
+
+
+def _row(folder: Path, details: bool) -> Row:
     try:
         reader = Reader.open(folder)
     except StoreError as error:
         return _damaged(folder, error.message)
     try:
-        return _read(folder, reader)
+        return _read(folder, reader, details)
     except tables.DatabaseError as error:
         return _damaged(folder, str(error))
     finally:
         reader.close()
 
 
-def _read(folder: Path, reader: Reader) -> Row:
+def _read(folder: Path, reader: Reader, details: bool) -> Row:
     with tables.snapshot(reader):
         overview = tables.brief(reader)
+        more = _details(tables.overview(reader)) if details else msgspec.UNSET
     return Row(
         id=folder.name,
         date=overview.evaluation.started_at,
@@ -85,6 +121,24 @@ def _read(folder: Path, reader: Reader) -> Row:
         failed=overview.failed,
         cost_usd=overview.cost.total_usd,
         unpriced_calls=overview.cost.unpriced_calls,
+        details=more,
+    )
+
+
+def _details(overview: Overview) -> Details:
+    evaluation, figures, usage = overview.evaluation, overview.summary, overview.cost.usage
+    return Details(
+        prompt=evaluation.prompt,
+        system=evaluation.system,
+        finished_at=evaluation.finished_at,
+        pending=figures.pending,
+        success_rate=figures.success_rate,
+        wall_s=figures.wall_s,
+        speedup=figures.speedup,
+        p50_s=figures.p50_s,
+        p95_s=figures.p95_s,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
     )
 
 
@@ -115,7 +169,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _aligned(line: Iterable[str], widths: Sequence[int]) -> str:
-    right = {4, 5, 6}
+    right = {4, 5, 6, 7, 8, 9, 10, 11, 12, 13} if len(widths) > len(_HEAD) else {4, 5, 6}
     cells = (
         text.rjust(w) if n in right else text.ljust(w)
         for n, (text, w) in enumerate(zip(line, widths, strict=True))

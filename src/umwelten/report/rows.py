@@ -7,6 +7,9 @@
 - `average_response_s`, `p50_s`, `p95_s`: of the answers' last attempts (percentiles by nearest rank).
 - `throughput_per_s`: calls that ended, either way, per second of wall time.
 - `peak_in_flight`: the most attempts under way at one moment.
+- `ttft_p50_s`: median time to the first token, of the answers that were streamed.
+- `tokens_per_s`: output tokens / response time, of the answers whose tokens are known, each summed.
+- `cost_per_1k_usd`: known cost / calls of known cost, times 1,000.
 """
 
 from __future__ import annotations
@@ -63,12 +66,62 @@ class Cost(Frozen):
     usage: UsageSums
 
 
+class Service(Frozen):
+    """How fast and how dear a model's answers are."""
+
+    ttft_p50_s: float | None
+    tokens_per_s: float | None
+    cost_per_1k_usd: float | None
+
+
 class ModelRow(Frozen):
     """One model's figures."""
 
     model: str
     figures: Figures
     cost: Cost
+    service: Service
+
+
+class Pick(Frozen):
+    """A model that stands out. `what` is "cheapest", "fastest" or "best value"; `why` has the figures."""
+
+    what: str
+    model: str
+    why: str
+
+
+class Spent(Frozen):
+    """A model's attempts with one outcome: "answered", or the kind of failure. All runs together.
+
+    `time_s` is their time in flight; `cost_usd` the sum of the known costs, `None` when none is known.
+    """
+
+    model: str
+    outcome: str
+    attempts: int
+    time_s: float
+    cost_usd: float | None
+
+
+class Throttling(Frozen):
+    """What became of a lane's limit of calls in flight: how often it moved, was cut, and where it was."""
+
+    lane: str
+    changes: int
+    cuts: int
+    lowest: float
+    highest: float
+    last: float
+
+
+class Attribution(Frozen):
+    """Seconds of a lane's wall time by what it waited for, all runs together; `share` of the lane's sum."""
+
+    lane: str
+    reason: str
+    seconds: float
+    share: float
 
 
 class Metrics(Frozen):
@@ -127,6 +180,11 @@ class Overview(Frozen):
     cost: Cost
     models: tuple[ModelRow, ...]
     errors: tuple[ErrorGroup, ...]
+    settings: Settings
+    picks: tuple[Pick, ...]
+    attempts: tuple[Spent, ...]
+    throttling: tuple[Throttling, ...]
+    attributions: tuple[Attribution, ...]
 
 
 class Brief(Frozen):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from umwelten.events import RunFinished, Tally
+from umwelten.events import LaneTime, RunFinished, Tally
 from umwelten.pricing import FREE
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
@@ -14,6 +14,7 @@ from umwelten.report.advice import advice
 from umwelten.types import Failure, Frozen
 
 _WORTH_ADVICE_S = 5.0
+_HELD_BACK = 0.25
 
 
 class FailureGroup(Frozen):
@@ -117,7 +118,14 @@ def _pace(ended: RunFinished | None, wall_s: float) -> tuple[str, ...]:
     """The lanes' advice, where the run was long enough for it to matter."""
     if ended is None or wall_s < _WORTH_ADVICE_S:
         return ()
-    return tuple(lane.advice for lane in ended.lane_times)
+    return tuple(lane.advice for lane in ended.lane_times if _mattered(lane))
+
+
+def _mattered(lane: LaneTime) -> bool:
+    """Whether something held the lane back that somebody could change."""
+    whole = sum(lane.seconds.values())
+    reason, longest = max(lane.seconds.items(), key=lambda item: item[1], default=("no_work", 0.0))
+    return reason not in ("no_work", "latency") and longest >= _HELD_BACK * whole
 
 
 def reason_of(failure: Failure) -> str:

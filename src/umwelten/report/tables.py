@@ -14,11 +14,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
-from umwelten.report import stats
+from umwelten.report import attempts, choice, pacing, service, stats
+from umwelten.report.current import CURRENT, FAILED, MODEL_OF, SUCCEEDED, Source
 from umwelten.report.rows import (
     Brief,
     Cost,
@@ -36,18 +36,9 @@ from umwelten.report.rows import (
 )
 from umwelten.report.status import Run, derive, iso
 from umwelten.store.folder import LOCK
-from umwelten.store.schema import MAX_MODELS, REPEAT_BITS
 from umwelten.types import Frozen
 
-SUCCEEDED, FAILED = 1, 2
 DatabaseError = sqlite3.DatabaseError
-
-
-class Source(Protocol):
-    """Something that holds an evaluation's database open for reading."""
-
-    @property
-    def connection(self) -> sqlite3.Connection: ...
 
 
 @contextmanager
@@ -75,27 +66,28 @@ def overview(source: Source) -> Overview:
         connection, everything, cells * len(names), _wall(connection), _peak(connection), model=None
     )
     walls, peaks = _model_walls(connection), _model_peaks(connection)
-    models = tuple(
-        ModelRow(
-            model=name,
-            figures=_figures(
-                connection,
-                sums.get(number, _Sums()),
-                cells,
-                walls.get(number, 0.0),
-                peaks.get(number, 0),
-                model=number,
-            ),
-            cost=_cost(sums.get(number, _Sums())),
+
+    def model_row(number: int, name: str) -> ModelRow:
+        own = sums.get(number, _Sums())
+        wall, peak = walls.get(number, 0.0), peaks.get(number, 0)
+        figures = _figures(connection, own, cells, wall, peak, model=number)
+        cost = _cost(own)
+        return ModelRow(
+            model=name, figures=figures, cost=cost, service=service.of_model(connection, number, cost)
         )
-        for number, name in names.items()
-    )
+
+    models = tuple(model_row(number, name) for number, name in names.items())
     return Overview(
         evaluation=_evaluation(source, tuple(names.values()), pending=summary.pending, failed=summary.failed),
         summary=summary,
         cost=_cost(everything),
         models=models,
         errors=errors(source),
+        settings=settings(source),
+        picks=choice.picks(models),
+        attempts=attempts.spent(connection),
+        throttling=pacing.throttling(connection),
+        attributions=pacing.attributions(connection),
     )
 
 
@@ -115,6 +107,11 @@ def brief(source: Source) -> Brief:
     )
 
 
+def name(source: Source) -> str:
+    """The evaluation's id."""
+    return str(source.connection.execute("SELECT id FROM evaluation").fetchone()[0])
+
+
 def settings(source: Source) -> Settings:
     """The parameters as they were sent."""
     row = source.connection.execute("SELECT repeats, parameters, attachments FROM evaluation").fetchone()
@@ -131,7 +128,7 @@ def results(source: Source) -> Iterator[Result]:
     """Every current call that ended, by input, model, repeat; one at a time."""
     rows = source.connection.execute(
         f"""SELECT c.*, m.name AS model, m.provider AS provider, i.name AS file, a.text AS response
-        FROM {_CURRENT.format(tail="LEFT JOIN answers a ON a.call_id = c.id")} ORDER BY c.id"""
+        FROM {CURRENT.format(tail="LEFT JOIN answers a ON a.call_id = c.id")} ORDER BY c.id"""
     )
     return map(_result, rows)
 
@@ -141,7 +138,7 @@ def errors(source: Source) -> tuple[ErrorGroup, ...]:
     # SQLite promises that a bare column beside one min() comes from the row of the minimum.
     rows = source.connection.execute(
         f"""SELECT coalesce(c.error_kind, 'server') AS kind, count(*) AS n, min(c.id), c.error_message
-        FROM {_CURRENT.format(tail="")} AND c.status = {FAILED} GROUP BY 1 ORDER BY n DESC, kind"""
+        FROM {CURRENT.format(tail="")} AND c.status = {FAILED} GROUP BY 1 ORDER BY n DESC, kind"""
     )
     return tuple(ErrorGroup(kind=kind, count=n, example=message or "") for kind, n, _, message in rows)
 
@@ -150,7 +147,7 @@ def refused(source: Source) -> tuple[Refused, ...]:
     """The models with attempts of kind `unavailable` in the latest run, each with the last message."""
     rows = source.connection.execute(
         f"""SELECT m.name, m.provider, a.error_message, max(a.id)
-        FROM attempts a JOIN models m ON m.id = {_MODEL_OF} AND m.active
+        FROM attempts a JOIN models m ON m.id = {MODEL_OF} AND m.active
         WHERE a.error_kind = 'unavailable' AND a.run_id = (SELECT max(id) FROM runs)
         GROUP BY m.id ORDER BY m.id"""
     )
@@ -167,15 +164,7 @@ def runs(source: Source) -> tuple[Run, ...]:
     return tuple(Run(**dict(row)) for row in rows)
 
 
-# --- the calls that count ------------------------------------------------------------------------
-
-# CROSS JOIN keeps SQLite from reordering: calls in order of their id need no sorting.
-_CURRENT = """calls c
-    CROSS JOIN models m ON m.id = c.model_id AND m.active
-    CROSS JOIN inputs i ON i.id = c.input_id AND i.active {tail}
-    WHERE c.repeat <= (SELECT repeats FROM evaluation) AND c.input_version = i.version"""
-
-_MODEL_OF = f"((a.call_id >> {REPEAT_BITS}) & {MAX_MODELS})"
+# --- sums over calls ----------------------------------------------------------------------------
 
 
 class _Sums(Frozen):
@@ -192,14 +181,19 @@ class _Sums(Frozen):
     cached_tokens: int | None = None
 
 
+# A provider may state nonsense, and SQLite stops at sums past 64 bits: no call counts for more than this.
+_MOST = 10**12
+
+
 def _sums(connection: sqlite3.Connection) -> dict[int, _Sums]:
     rows = connection.execute(
         f"""SELECT c.model_id, sum(c.status = 1) AS succeeded, sum(c.status = 2) AS failed,
             sum(c.time_s) AS time_s, total(CASE WHEN c.status = 1 THEN c.response_s END) AS response_s,
-            coalesce(sum(c.cost_nusd), 0) AS cost_nusd, count(c.cost_nusd) AS priced,
-            sum(c.input_tokens) AS input_tokens, sum(c.output_tokens) AS output_tokens,
-            sum(c.cached_tokens) AS cached_tokens
-        FROM {_CURRENT.format(tail="")} GROUP BY c.model_id"""
+            coalesce(sum(min(c.cost_nusd, {1000 * _MOST})), 0) AS cost_nusd, count(c.cost_nusd) AS priced,
+            sum(min(c.input_tokens, {_MOST})) AS input_tokens,
+            sum(min(c.output_tokens, {_MOST})) AS output_tokens,
+            sum(min(c.cached_tokens, {_MOST})) AS cached_tokens
+        FROM {CURRENT.format(tail="")} GROUP BY c.model_id"""
     )
     return {row[0]: _Sums(**{name: row[name] for name in _Sums.__struct_fields__}) for row in rows}
 
@@ -266,7 +260,7 @@ def _figures(
 
 def _percentile(connection: sqlite3.Connection, percent: int, n: int, model: int | None) -> float | None:
     row = connection.execute(
-        f"""SELECT c.response_s FROM {_CURRENT.format(tail="")} AND c.status = {SUCCEEDED}
+        f"""SELECT c.response_s FROM {CURRENT.format(tail="")} AND c.status = {SUCCEEDED}
             AND (:model IS NULL OR c.model_id = :model)
         ORDER BY c.response_s LIMIT 1 OFFSET :rank""",
         {"model": model, "rank": stats.rank(percent, n)},
@@ -287,7 +281,7 @@ def _wall(connection: sqlite3.Connection) -> float:
 def _model_walls(connection: sqlite3.Connection) -> dict[int, float]:
     rows = connection.execute(
         f"""SELECT model, total(wall) FROM (
-            SELECT {_MODEL_OF} AS model, max(a.started_at + a.latency_s) - min(a.started_at) AS wall
+            SELECT {MODEL_OF} AS model, max(a.started_at + a.latency_s) - min(a.started_at) AS wall
             FROM attempts a GROUP BY model, a.run_id) GROUP BY model"""
     )
     return dict(tuple(row) for row in rows)
@@ -303,7 +297,7 @@ def _peak(connection: sqlite3.Connection) -> int:
 
 
 def _model_peaks(connection: sqlite3.Connection) -> dict[int, int]:
-    rows = connection.execute(f"SELECT part, max(level) FROM ({_sweep(_MODEL_OF)}) GROUP BY part")
+    rows = connection.execute(f"SELECT part, max(level) FROM ({_sweep(MODEL_OF)}) GROUP BY part")
     return dict(tuple(row) for row in rows)
 
 

@@ -68,6 +68,16 @@ def short(value: float) -> str:
     return f"{value / 1000:.1f}k" if value < 999_950 else f"{value / 1e6:.1f}M"
 
 
+def level(value: float) -> str:
+    """A limit, which may lie between whole calls: `12`, `2.1`."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def rate(value: float | None) -> str:
+    """`short` of a rate that may not be known."""
+    return UNKNOWN if value is None else short(value)
+
+
 def percent(value: float | None) -> str:
     """`97.5%`; 100 only when nothing is missing, 0 only when nothing is there."""
     if value is None:

@@ -8,12 +8,20 @@ The shape, whose keys are stable (durations in seconds, money in USD, times ISO 
                     "speedup", "average_response_s", "p50_s", "p95_s", "throughput_per_s", "peak_in_flight"},
      "cost":       {"total_usd", "priced_calls", "unpriced_calls",
                     "usage": {"input_tokens", "output_tokens", "cached_tokens", "total_tokens"}},
-     "models":     [{"model", the keys of "summary", "cost": the object above}, …],
+     "models":     [{"model", the keys of "summary", "ttft_p50_s", "tokens_per_s", "cost_per_1k_usd",
+                     "cost": the object above}, …],
      "results":    [{"model", "provider", "file", "repeat", "status", "response", "finish_reason",
                      "metrics": {"response_s", "ttft_s", "attempts", "input_tokens", "output_tokens",
                                  "cost_usd"},
                      "error": {"kind", "message"} or null}, …],
-     "errors":     [{"kind", "count", "example"}, …]}
+     "errors":     [{"kind", "count", "example"}, …],
+     "settings":   {"repeats", "parameters": [[name, text], …], "attachments": [name, …]},
+     "picks":      [{"what", "model", "why"}, …],
+     "attempts":   [{"model", "outcome", "attempts", "time_s", "cost_usd"}, …],
+     "throttling": [{"lane", "changes", "cuts", "lowest", "highest", "last"}, …],
+     "attributions": [{"lane", "reason", "seconds", "share"}, …]}
+
+Of several evaluations: {"evaluations": [the object above, …]}. A short report has no "results".
 
 `null` is "not known", never 0: an unknown cost, a token count the provider did not state. "results"
 holds the calls that ended, by input, model and repeat; pending ones are only counted. What the
@@ -22,41 +30,57 @@ figures mean is said in `report.rows`, the words of "status" in `report.status`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 import msgspec
 
 from umwelten.report import tables
+from umwelten.report.current import Source
 from umwelten.report.inert import json_safe
 from umwelten.report.rows import ModelRow
-from umwelten.report.tables import Source
 
 _encoder = msgspec.json.Encoder()
 
 
-def render_json(reader: Source, out: TextIO) -> None:
+def render_json(reader: Source, out: TextIO, *, short: bool = False) -> None:
     """Write the report. `reader` is not closed, `out` gets valid JSON and a final newline."""
     with tables.snapshot(reader):
         overview = tables.overview(reader)
         out.write(f'{{"evaluation": {_dump(overview.evaluation)},\n"summary": {_dump(overview.summary)},\n')
-        out.write(f'"cost": {_dump(overview.cost)},\n"models": [')
-        _write_rows(out, map(_model, overview.models))
-        out.write('],\n"results": [')
-        _write_rows(out, tables.results(reader))
-        out.write('],\n"errors": [')
-        _write_rows(out, overview.errors)
-        out.write("]}\n")
+        out.write(f'"cost": {_dump(overview.cost)}')
+        _write_list(out, "models", map(_model, overview.models))
+        if not short:
+            _write_list(out, "results", tables.results(reader))
+        _write_list(out, "errors", overview.errors)
+        out.write(f',\n"settings": {_dump(overview.settings)}')
+        for name in ("picks", "attempts", "throttling", "attributions"):
+            _write_list(out, name, getattr(overview, name))
+        out.write("}\n")
 
 
-def _write_rows(out: TextIO, rows: Any) -> None:
+def render_json_of_several(readers: Iterable[Source], out: TextIO, *, short: bool = False) -> None:
+    """Write the reports of several evaluations as one object."""
+    before = '{"evaluations": [\n'
+    for reader in readers:
+        out.write(before)
+        render_json(reader, out, short=short)
+        before = ","
+    out.write("]}\n")
+
+
+def _write_list(out: TextIO, name: str, rows: Any) -> None:
+    out.write(f',\n"{name}": [')
     before = "\n"
     for row in rows:
         out.write(before + _dump(row))
         before = ",\n"
+    out.write("]")
 
 
 def _model(row: ModelRow) -> dict[str, object]:
-    return {"model": row.model, **msgspec.structs.asdict(row.figures), "cost": row.cost}
+    figures, service = msgspec.structs.asdict(row.figures), msgspec.structs.asdict(row.service)
+    return {"model": row.model, **figures, **service, "cost": row.cost}
 
 
 def _dump(value: object) -> str:

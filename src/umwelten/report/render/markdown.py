@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TextIO
 
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
-from umwelten.report import tables, wording
+from umwelten.report import choice, tables, wording
 from umwelten.report.advice import advice
+from umwelten.report.attempts import ANSWERED
+from umwelten.report.current import Source
 from umwelten.report.inert import one_line, safe
-from umwelten.report.rows import Cost, Figures, ModelRow, Overview, Result
-from umwelten.report.tables import Source
+from umwelten.report.pacing import WAITED_FOR
+from umwelten.report.rows import Cost, Figures, ModelRow, Overview, Result, Throttling
 
 _CELL = 160
 _MESSAGE = 300
@@ -20,18 +22,51 @@ _PUNCTUATION = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
 _TICKS = re.compile(r"`+")
 
 
-def render_markdown(reader: Source, out: TextIO, *, vendors: Mapping[str, Vendor] = VENDORS) -> None:
+def render_markdown(
+    reader: Source, out: TextIO, *, short: bool = False, vendors: Mapping[str, Vendor] = VENDORS
+) -> None:
     """Write the report: settings, summary, models side by side, failures with advice, every result.
 
-    Answers are whole for a run, shortened to one line for a batch. `vendors`: as for `advice`.
+    Answers are whole for a run, shortened to one line for a batch. Short: without the prompt's text and
+    the results. `vendors`: as for `advice`.
     """
     with tables.snapshot(reader):
         overview = tables.overview(reader)
-        _settings(reader, overview, out)
+        _settings(reader, overview, out, short=short)
         _summary(overview, out)
-        _models(overview.models, out)
+        _models(overview, out)
+        _time(overview, out)
         _failures(reader, overview, out, vendors)
-        _results(reader, overview, out)
+        if not short:
+            _results(reader, overview, out)
+
+
+def render_markdown_of_all(
+    readers: Sequence[Source], out: TextIO, *, short: bool = False, vendors: Mapping[str, Vendor] = VENDORS
+) -> None:
+    """Write the reports of one or several evaluations; several are compared in a table in front."""
+    if len(readers) > 1:
+        out.write(f"# {len(readers)} evaluations\n\n")
+        head = ("evaluation", "status", "calls", "succeeded", "success", "wall time", "p50", "cost")
+        _table(out, head, map(_compared, readers), numbers_from=2)
+    for reader in readers:
+        render_markdown(reader, out, short=short, vendors=vendors)
+
+
+def _compared(reader: Source) -> tuple[str, ...]:
+    with tables.snapshot(reader):
+        overview = tables.overview(reader)
+    figures = overview.summary
+    return (
+        cell(overview.evaluation.id),
+        overview.evaluation.status,
+        f"{figures.calls:,}",
+        f"{figures.succeeded:,}",
+        wording.percent(figures.success_rate),
+        wording.seconds(figures.wall_s),
+        wording.seconds(figures.p50_s),
+        _cost(overview.cost),
+    )
 
 
 def cell(text: str, width: int = _CELL) -> str:
@@ -50,10 +85,10 @@ def fenced(text: str) -> str:
 # --- sections ------------------------------------------------------------------------------------
 
 
-def _settings(reader: Source, overview: Overview, out: TextIO) -> None:
+def _settings(reader: Source, overview: Overview, out: TextIO, *, short: bool) -> None:
     evaluation = overview.evaluation
     out.write(f"# {cell(evaluation.id)}\n\n")
-    settings = tables.settings(reader)
+    settings = overview.settings
     rows = [("status", _status(reader, overview)), ("type", evaluation.type)]
     rows.append(("started", evaluation.started_at))
     rows.append(("finished", evaluation.finished_at or wording.UNKNOWN))
@@ -64,6 +99,8 @@ def _settings(reader: Source, overview: Overview, out: TextIO) -> None:
     if settings.attachments:
         rows.append(("attachments", ", ".join(cell(name) for name in settings.attachments)))
     _table(out, ("setting", "value"), rows)
+    if short:
+        return
     out.write(f"Prompt:\n\n{fenced(evaluation.prompt)}\n")
     if evaluation.system is not None:
         out.write(f"System:\n\n{fenced(evaluation.system)}\n")
@@ -92,14 +129,29 @@ def _summary(overview: Overview, out: TextIO) -> None:
     _table(out, ("", ""), rows)
 
 
-def _models(models: Sequence[ModelRow], out: TextIO) -> None:
-    head = ("model", "succeeded", "failed", "pending", "success", "p50", "p95", "in", "out", "cost")
+def _models(overview: Overview, out: TextIO) -> None:
+    head = ("model", "succeeded", "failed", "pending", "success", "p50", "p95", "first token", "tokens/s",
+            "in", "out", "per 1,000 calls", "cost")  # fmt: skip
     out.write("## Models\n\n")
-    _table(out, head, map(_model, models), numbers_from=1)
+    _table(out, head, map(_model, overview.models), numbers_from=1)
+    if overview.picks:
+        rows = [(pick.what, cell(pick.model), cell(pick.why)) for pick in overview.picks]
+        _table(out, ("which one", "model", "because"), rows)
+    projected = list(choice.projection(overview.models))
+    if projected:
+        out.write("If further calls went like these, with as many in flight:\n\n")
+        sizes = ("model", *(f"{size:,} calls" for size in choice.SIZES))
+        _table(out, sizes, _projections(projected), numbers_from=1)
+
+
+def _projections(projected: Sequence[choice.Projection]) -> Iterator[tuple[str, ...]]:
+    for model in dict.fromkeys(one.model for one in projected):
+        own = (one for one in projected if one.model == model)
+        yield (cell(model), *(f"{wording.money(one.cost_usd)}, {wording.seconds(one.wall_s)}" for one in own))
 
 
 def _model(row: ModelRow) -> tuple[str, ...]:
-    figures, usage = row.figures, row.cost.usage
+    figures, usage, service = row.figures, row.cost.usage, row.service
     return (
         cell(row.model),
         f"{figures.succeeded:,}",
@@ -108,10 +160,45 @@ def _model(row: ModelRow) -> tuple[str, ...]:
         wording.percent(figures.success_rate),
         wording.seconds(figures.p50_s),
         wording.seconds(figures.p95_s),
+        wording.seconds(service.ttft_p50_s),
+        wording.rate(service.tokens_per_s),
         wording.tokens(usage.input_tokens),
         wording.tokens(usage.output_tokens),
+        wording.money(service.cost_per_1k_usd),
         _cost(row.cost),
     )
+
+
+def _time(overview: Overview, out: TextIO) -> None:
+    """Where the time went, and what became of the limits; nothing if every attempt was an answer."""
+    if any(row.outcome != ANSWERED for row in overview.attempts):
+        out.write("## Attempts\n\n")
+        spent = (
+            (cell(row.model), cell(row.outcome), f"{row.attempts:,}", wording.seconds(row.time_s),
+             wording.money(row.cost_usd))
+            for row in overview.attempts
+        )  # fmt: skip
+        _table(out, ("model", "outcome", "attempts", "time in flight", "cost"), spent, numbers_from=2)
+    if any(row.cuts for row in overview.throttling):
+        out.write("## Throttling\n\n")
+        lanes = (
+            (cell(row.lane), f"{row.changes:,}", f"{row.cuts:,}", *_levels(row))
+            for row in overview.throttling
+        )
+        head = ("lane", "limit moved", "cut", "lowest", "highest", "at the end")
+        _table(out, head, lanes, numbers_from=1)
+    if overview.attributions:
+        out.write("## What each lane waited for\n\n")
+        waits = (
+            (cell(row.lane), cell(WAITED_FOR.get(row.reason, row.reason)), wording.seconds(row.seconds),
+             wording.percent(row.share))
+            for row in overview.attributions
+        )  # fmt: skip
+        _table(out, ("lane", "waited for", "time", "share"), waits, numbers_from=2)
+
+
+def _levels(row: Throttling) -> tuple[str, ...]:
+    return tuple(wording.level(value) for value in (row.lowest, row.highest, row.last))
 
 
 def _failures(reader: Source, overview: Overview, out: TextIO, vendors: Mapping[str, Vendor]) -> None:
@@ -139,7 +226,7 @@ def _results(reader: Source, overview: Overview, out: TextIO) -> None:
     if not overview.summary.succeeded + overview.summary.failed:
         return
     results = tables.results(reader)
-    repeats = tables.settings(reader).repeats > 1
+    repeats = overview.settings.repeats > 1
     if overview.evaluation.type == "run":
         out.write("## Answers\n\n")
         for result in results:

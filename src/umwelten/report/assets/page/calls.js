@@ -1,0 +1,119 @@
+// The table of calls: TanStack Table sorts, filters and pages; the elements are made here, a page at a time.
+const T = TanStackTable;
+const numeric = (a, b, id) => a.getValue(id) - b.getValue(id);
+const wordy = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+const alphabetic = (a, b, id) => wordy.compare(a.getValue(id), b.getValue(id));
+const equals = (row, id, value) => row.getValue(id) === value;
+
+const COLUMNS = [
+  { id: "file", title: "File", get: (c) => c.file ?? "", sort: alphabetic, show: (c) => nameOf(c) },
+  { id: "model", title: "Model", get: (c) => meta.models[c.model].label, sort: alphabetic, filter: true },
+  { id: "status", get: (c) => (c.kind ? "failed" : "succeeded"), hidden: true, filter: true },
+  { id: "kind", get: (c) => c.kind ?? "", hidden: true, filter: true },
+  { id: "time", title: "Time", get: (c) => c.time, sort: numeric, show: (c) => seconds(c.time), number: true },
+  { id: "out", title: "Tokens out", get: (c) => c.out, sort: numeric, show: (c) => tokens(c.out), number: true },
+  { id: "cost", title: "Cost", get: (c) => c.cost, sort: numeric, show: (c) => money(c.cost), number: true },
+  { id: "text", title: "Answer", get: (c) => c.text, sort: alphabetic, show: (c) => oneLine(c.text, 170) },
+];
+const SHOWN = COLUMNS.filter((column) => !column.hidden);
+
+const table = T.constructTable({
+  features: T.tableFeatures({
+    coreReactivityFeature: T.storeReactivityBindings(),
+    rowSortingFeature: T.rowSortingFeature,
+    sortedRowModel: T.createSortedRowModel(),
+    columnFilteringFeature: T.columnFilteringFeature,
+    globalFilteringFeature: T.globalFilteringFeature,
+    filteredRowModel: T.createFilteredRowModel(),
+    rowPaginationFeature: T.rowPaginationFeature,
+    paginatedRowModel: T.createPaginatedRowModel(),
+  }),
+  data: calls,
+  columns: COLUMNS.map((column) => ({
+    id: column.id,
+    accessorFn: (call) => column.get(call) ?? undefined,
+    sortFn: column.sort,
+    sortUndefined: "last",
+    sortDescFirst: false,
+    filterFn: column.filter ? equals : undefined,
+  })),
+  // Asked of one column alone: it looks at the whole call.
+  getColumnCanGlobalFilter: (column) => column.id === "text",
+  globalFilterFn: (row, _, words) => words.every((word) => haystack(row.original).includes(word)),
+  initialState: { pagination: { pageIndex: 0, pageSize: 50 } },
+});
+
+const hay = new Array(calls.length);
+const haystack = (call) =>
+  (hay[call.n] ??= `${call.file ?? ""}\n${meta.models[call.model].label}\n${call.kind ?? ""}\n${call.text}`.toLowerCase());
+
+const opened = new Set();
+
+function drawList() {
+  const sorting = table.atoms.sorting.get()[0];
+  const head = element("tr", {}, ...SHOWN.map((column) => heading(column, sorting)));
+  const body = element("tbody");
+  for (const row of table.getRowModel().rows) {
+    body.append(line(row.original));
+    if (opened.has(row.original.n)) body.append(detail(row.original));
+  }
+  byId("list").replaceChildren(element("table", { class: "calls" }, element("thead", {}, head), body));
+}
+
+function heading(column, sorting) {
+  const own = sorting?.id === column.id;
+  const state = own ? (sorting.desc ? "descending" : "ascending") : "none";
+  const turn = () => {
+    table.setSorting(!own ? [{ id: column.id, desc: false }] : sorting.desc ? [] : [{ id: column.id, desc: true }]);
+    table.setPageIndex(0);
+    draw();
+    byId("list").querySelector(`button[data-sort="${column.id}"]`).focus();
+  };
+  const arrow = element("span", { class: "arrow", "aria-hidden": "true" }, own ? (sorting.desc ? "↓" : "↑") : "");
+  const button = element("button", { type: "button", "data-sort": column.id, onclick: turn }, column.title, arrow);
+  return element("th", { scope: "col", "aria-sort": state, class: column.number ? "n" : null }, button);
+}
+
+function line(call) {
+  const open = opened.has(call.n);
+  const opener = element(
+    "button",
+    { type: "button", class: "opener", "aria-expanded": String(open), "data-call": call.n },
+    picture(call, 40),
+    element("span", {}, nameOf(call)),
+  );
+  const cells = SHOWN.map((column) => {
+    if (column.id === "file") return element("th", { scope: "row" }, opener);
+    const content = column.id === "text" && call.kind ? failed(call) : [(column.show ?? column.get)(call)];
+    return element("td", { class: column.number ? "n" : column.id, "data-label": column.title }, ...content);
+  });
+  const row = element("tr", { class: call.kind ? "call failed" : "call" }, ...cells);
+  row.addEventListener("click", (event) => {
+    if (!String(getSelection()) && !event.target.closest("a")) toggle(call, row, opener);
+  });
+  return row;
+}
+
+const failed = (call) => [element("span", { class: "kindof" }, kindInWords(call.kind)), " ", oneLine(call.text, 150)];
+
+function toggle(call, row, opener) {
+  const open = !opened.delete(call.n);
+  if (open) {
+    opened.add(call.n);
+    row.after(detail(call));
+  } else {
+    row.nextElementSibling.remove();
+  }
+  opener.setAttribute("aria-expanded", String(open));
+}
+
+function detail(call) {
+  const swap = element(
+    "button",
+    { type: "button", class: "quiet", onclick: () => { rendered = !rendered; draw(); } },
+    rendered ? "Show as written" : "Show formatted",
+  );
+  const top = element("p", { class: "facts" }, facts(call), " ", call.kind ? null : swap);
+  const content = element("div", { class: "detail" }, picture(call, 320), element("div", {}, top, answer(call), cutNote(call)));
+  return element("tr", { class: "opened" }, element("td", { colspan: SHOWN.length }, content));
+}

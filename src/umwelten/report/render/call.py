@@ -1,0 +1,110 @@
+"""One call, and a list of calls, as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TextIO
+
+from umwelten.report import wording
+from umwelten.report.calls import Attempt, Line, Whole
+from umwelten.report.inert import one_line, safe
+
+
+def render_lines(lines: Iterable[Line], out: TextIO) -> None:
+    """A call a line, separated by tabs for other programs: the first column is the call's id."""
+    out.write("CALL\tFILE\tMODEL\tREPEAT\tSTATUS\tTIME\tATTEMPTS\tTOKENS OUT\tCOST\n")
+    for line in lines:
+        status = f"{line.status}: {line.error_kind}" if line.error_kind else line.status
+        cells = (
+            str(line.call),
+            one_line(line.file or wording.UNKNOWN, 500),
+            one_line(line.model, 500),
+            str(line.repeat),
+            status,
+            wording.seconds(line.response_s),
+            str(line.attempts),
+            wording.tokens(line.output_tokens),
+            wording.money(line.cost_usd),
+        )
+        out.write("\t".join(cells) + "\n")
+
+
+def render_call(call: Whole, out: TextIO) -> None:
+    """All about a call: settings, attempts, then the answer or why there is none."""
+    _pairs(out, _facts(call))
+    _block(out, "PROMPT", call.prompt)
+    _block(out, "SYSTEM", call.system)
+    several_runs = len({attempt.run for attempt in call.attempts}) > 1
+    for attempt in call.attempts:
+        run = f" OF RUN {attempt.run}" if several_runs else ""
+        out.write(f"\nATTEMPT {attempt.number}{run}\n")
+        _pairs(out, _attempt(attempt))
+        _block(out, "CAME BEFORE THE FAILURE", attempt.partial)
+    _block(out, "REASONING", call.reasoning)
+    _block(out, "ANSWER", call.response)
+    _block(out, "FAILED", call.error.message if call.error else None)
+
+
+def _facts(call: Whole) -> Iterator[tuple[str, str]]:
+    yield "call", str(call.call)
+    yield "evaluation", call.evaluation
+    yield from _known(("file", call.file), ("path", call.path))
+    yield "model", call.model
+    if call.served_model and not call.model.endswith(call.served_model):
+        yield "served by", call.served_model
+    yield "repeat", str(call.repeat)
+    yield "status", f"{call.status} ({call.error.kind})" if call.error else call.status
+    yield from call.parameters.items()
+    if call.attachments:
+        yield "attachments", ", ".join(call.attachments)
+    if call.time_s is None:
+        return
+    yield "time", _time(call.response_s, call.ttft_s)
+    if len(call.attempts) > 1:
+        yield "all attempts", wording.seconds(call.time_s)
+    yield "tokens", _tokens(call)
+    yield "cost", "unknown" if call.cost_usd is None else wording.money(call.cost_usd)
+    yield from _known(("ended by", call.finish_reason), ("text file", call.output))
+
+
+def _attempt(attempt: Attempt) -> Iterator[tuple[str, str]]:
+    yield "started", attempt.started_at
+    yield "time", _time(attempt.response_s, attempt.ttft_s)
+    yield (
+        "outcome",
+        attempt.outcome if attempt.http_status is None else f"{attempt.outcome} ({attempt.http_status})",
+    )
+    if attempt.error:
+        yield "message", attempt.error.message
+    yield from _known(("code", attempt.error_code), ("request id", attempt.request_id))
+    if attempt.retry_after_s is not None:
+        yield "asked to wait", wording.seconds(attempt.retry_after_s)
+    if attempt.input_tokens is not None or attempt.output_tokens is not None:
+        yield "tokens", _tokens(attempt)
+    yield "cost", "unknown" if attempt.cost_usd is None else wording.money(attempt.cost_usd)
+
+
+def _known(*pairs: tuple[str, str | None]) -> Iterator[tuple[str, str]]:
+    return ((name, value) for name, value in pairs if value)
+
+
+def _time(seconds: float | None, ttft: float | None) -> str:
+    first = "" if ttft is None else f", first token after {wording.seconds(ttft)}"
+    return wording.seconds(seconds) + first
+
+
+def _tokens(used: Whole | Attempt) -> str:
+    parts = [f"{wording.tokens(used.input_tokens)} in, {wording.tokens(used.output_tokens)} out"]
+    parts += [f"{used.cached_tokens:,} cached"] if used.cached_tokens else []
+    parts += [f"{used.reasoning_tokens:,} reasoning"] if used.reasoning_tokens else []
+    return ", ".join(parts)
+
+
+def _pairs(out: TextIO, pairs: Iterable[tuple[str, str]]) -> None:
+    for name, value in pairs:
+        out.write(f"{one_line(name, 40):<14} {one_line(value, 2000)}\n")
+
+
+def _block(out: TextIO, title: str, text: str | None) -> None:
+    if text is not None:
+        out.write(f"\n{title}\n{safe(text).rstrip()}\n")

@@ -1,0 +1,63 @@
+"""The report as CSV: a row a call, or a row a model when short. Spreadsheets open it safely.
+
+UTF-8, comma, quotes where needed, one header row. Text that a spreadsheet would take for a formula gets
+an apostrophe in front; control characters are shown as escapes. JSON and Parquet keep texts as they are.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from typing import TextIO
+
+from umwelten.report import tables
+from umwelten.report.current import Source
+from umwelten.report.flat import CALL_COLUMNS, MODEL_COLUMNS, call_row, model_row
+from umwelten.report.inert import safe
+
+BOM = "\ufeff"
+
+# Excel, LibreOffice and Google Sheets start a formula at these; full-width forms are turned into them.
+_FORMULA = re.compile(r"\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?(e[+-]?\d+)?%?", re.IGNORECASE)
+
+
+def render_csv(readers: Iterable[Source], out: TextIO, *, short: bool = False, bom: bool = False) -> None:
+    """Write the rows of all evaluations under one header; `evaluation` is the first column.
+
+    `bom` begins with the mark by which Excel knows UTF-8.
+    """
+    out.write(BOM if bom else "")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(MODEL_COLUMNS if short else CALL_COLUMNS)
+    for reader in readers:
+        with tables.snapshot(reader):
+            writer.writerows(map(_cells, _models(reader) if short else _calls(reader)))
+
+
+def _calls(reader: Source) -> Iterator[tuple[object, ...]]:
+    id_ = tables.name(reader)
+    return (call_row(id_, result) for result in tables.results(reader))
+
+
+def _models(reader: Source) -> Iterator[tuple[object, ...]]:
+    overview = tables.overview(reader)
+    return (model_row(overview.evaluation.id, row) for row in overview.models)
+
+
+def _cells(row: tuple[object, ...]) -> tuple[object, ...]:
+    return tuple(harmless(value) if isinstance(value, str) else _number(value) for value in row)
+
+
+def _number(value: object) -> object:
+    """Costs of a millionth of a dollar are written out, not as `1e-06`; unknown is empty."""
+    if isinstance(value, float):
+        return format(value, ".9f").rstrip("0").rstrip(".")
+    return "" if value is None else value
+
+
+def harmless(text: str) -> str:
+    """The text as a cell that no spreadsheet computes; plain numbers stay."""
+    shown = safe(text)
+    return f"'{shown}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else shown

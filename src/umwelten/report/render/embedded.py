@@ -1,0 +1,130 @@
+"""The data of an HTML report: calls, plots and pictures, as JSON that no text in it can end.
+
+Answers are whole as long as all of them together stay below `TEXT_BUDGET` characters; else each is cut
+to its share, so that a browser can still open the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TextIO
+
+import msgspec
+
+from umwelten.providers.protocol import Vendor
+from umwelten.report import tables
+from umwelten.report.current import CURRENT, Source
+from umwelten.report.inert import json_safe, safe
+from umwelten.report.quantiles import quantiles
+from umwelten.report.render.sections import Part
+from umwelten.report.rows import ModelRow, Result
+from umwelten.report.thumbnails import thumbnails
+from umwelten.report.timeline import timeline
+
+TEXT_BUDGET = 24_000_000
+SHORTEST = 160
+ROWS = 200_000
+
+_encoder = msgspec.json.Encoder()
+
+
+def write_data(
+    parts: Sequence[Part], out: TextIO, vendors: Mapping[str, Vendor], *, short: bool, text_budget: int
+) -> None:
+    """Write the elements `meta` and `rows`."""
+    cut = None if short else _cut([part.reader for part in parts], text_budget)
+    _write(out, "meta", [_dump(_meta(parts, vendors, cut, short=short))])
+    _write(out, "rows", ["[", "]"] if short else _rows(parts, cut))
+
+
+def _write(out: TextIO, id_: str, pieces: Iterable[str]) -> None:
+    out.write(f'<script type="application/json" id="{id_}">')
+    out.writelines(pieces)
+    out.write("</script>\n")
+
+
+def _dump(value: object) -> str:
+    # Without "<" there is neither "</script>" nor "<!--", whatever a model wrote.
+    return json_safe(_encoder.encode(value).decode()).replace("<", "\\u003c")
+
+
+def _meta(
+    parts: Sequence[Part], vendors: Mapping[str, Vendor], cut: int | None, *, short: bool
+) -> dict[str, object]:
+    return {
+        "evaluations": [part.id for part in parts],
+        "models": [_model(n, row) for n, part in enumerate(parts) for row in part.overview.models],
+        "spread": [spread for part in parts for spread in _spread(part)],
+        "timelines": [timeline(part.reader, vendors=vendors) for part in parts],
+        "pictures": {} if short else {k: v for part in parts for k, v in thumbnails(part.reader).items()},
+        "calls": sum(part.overview.summary.succeeded + part.overview.summary.failed for part in parts),
+        "cut": cut,
+    }
+
+
+def _model(evaluation: int, row: ModelRow) -> dict[str, object]:
+    return {
+        "evaluation": evaluation,
+        "model": row.model,
+        "cost": row.service.cost_per_1k_usd,
+        "p50": row.figures.p50_s,
+        "p95": row.figures.p95_s,
+        "rate": row.figures.success_rate,
+        "speed": row.service.tokens_per_s,
+    }
+
+
+def _spread(part: Part) -> Iterator[Sequence[float] | None]:
+    """By model, in the order of "models"."""
+    found = quantiles(part.reader, part.overview.models)
+    return (found.get(row.model) for row in part.overview.models)
+
+
+def _cut(readers: Sequence[Source], text_budget: int) -> int | None:
+    """How many characters an answer may have here; `None`: all of them."""
+    length = calls = 0
+    for reader in readers:
+        row = reader.connection.execute(
+            f"SELECT total(length(a.text)), count(*) FROM "
+            f"{CURRENT.format(tail='JOIN answers a ON a.call_id = c.id')}"
+        ).fetchone()
+        length, calls = length + int(row[0]), calls + row[1]
+    return None if length <= text_budget else max(text_budget // calls, SHORTEST)
+
+
+def _rows(parts: Sequence[Part], cut: int | None) -> Iterator[str]:
+    before = "["
+    for row in islice(_all_rows(parts, cut), ROWS):
+        yield before + row
+        before = ",\n"
+    yield "[]" if before == "[" else "]"
+
+
+def _all_rows(parts: Sequence[Part], cut: int | None) -> Iterator[str]:
+    first = 0
+    for part in parts:
+        number = {row.model: first + n for n, row in enumerate(part.overview.models)}
+        first += len(number)
+        for result in tables.results(part.reader):
+            yield _dump(_row(number[result.model], result, cut))
+
+
+def _row(model: int, result: Result, cut: int | None) -> tuple[object, ...]:
+    metrics, error = result.metrics, result.error
+    words = error.message if error else result.response or ""
+    return (
+        model,
+        None if result.file is None else safe(result.file),
+        result.repeat,
+        error.kind if error else None,
+        metrics.response_s,
+        metrics.ttft_s,
+        metrics.attempts,
+        metrics.input_tokens,
+        metrics.output_tokens,
+        metrics.cost_usd,
+        safe(words[:cut]),
+        result.finish_reason,
+        len(words) if cut is not None and len(words) > cut else 0,
+    )

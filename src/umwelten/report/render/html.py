@@ -1,0 +1,63 @@
+"""The report as one HTML file that asks nobody for anything; see `docs/reports.md`.
+
+Figures are written here, in words of `report.wording`; the script adds the table of calls, the
+comparison and the plots from the data embedded behind them. Foreign text is escaped here and put into
+the page as text by the script, except for Markdown, which is cleaned of all that could act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import TextIO
+
+from umwelten.providers.protocol import Vendor
+from umwelten.providers.vendors import VENDORS
+from umwelten.report import tables
+from umwelten.report.current import Source
+from umwelten.report.render import page, sections
+from umwelten.report.render.embedded import TEXT_BUDGET, write_data
+from umwelten.report.render.markup import text
+
+_HEAD = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<meta name="generator" content="umwelten">
+<link rel="icon" href="data:,">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+"""
+
+
+def render_html(
+    readers: Sequence[Source],
+    out: TextIO,
+    *,
+    short: bool = False,
+    vendors: Mapping[str, Vendor] = VENDORS,
+    text_budget: int = TEXT_BUDGET,
+) -> None:
+    """Write the report of one evaluation, or of several on one page.
+
+    Short: without the calls. `vendors`: as for `advice`. `text_budget`: characters of all answers.
+    """
+    with ExitStack() as stack:
+        for reader in readers:
+            stack.enter_context(tables.snapshot(reader))
+        reports = [sections.Part(reader, tables.overview(reader)) for reader in readers]
+        style, script = page.style(), page.script()
+        title = " · ".join(part.id for part in reports[:3]) + (" …" if len(reports) > 3 else "")
+        policy = page.policy(script=script, style=style)
+        out.write(_HEAD.format(policy=policy, title=text(title), style=style))
+        for section in sections.all_of(reports, vendors, short=short):
+            out.write(section)
+        write_data(reports, out, vendors, short=short, text_budget=text_budget)
+        out.write(f'<script type="text/plain" id="licences">{text(page.licences())}</script>\n')
+        out.write(f"<script>{script}</script>\n</body>\n</html>\n")

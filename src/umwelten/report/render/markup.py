@@ -1,0 +1,49 @@
+"""Pieces of HTML. Whatever is not made by these functions has gone through `text`."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+
+from umwelten.report.inert import safe
+
+
+def text(value: str) -> str:
+    """Foreign text between tags or inside a quoted attribute; control characters made visible."""
+    return html.escape(safe(value))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, name: str, words: int = 1) -> str:
+    """Rows of markup under a head of plain words; the first `words` columns are text, the others figures."""
+    body = "".join(
+        f"<tr>{''.join(_cell(n, cell, words) for n, cell in enumerate(row))}</tr>\n" for row in rows
+    )
+    if not body:
+        return ""
+    titles = "".join(f'<th scope="col"{_side(n, words)}>{text(title)}</th>' for n, title in enumerate(head))
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(name)}"><table>'
+        f"<thead><tr>{titles}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n"
+    )
+
+
+def section(id_: str, title: str, *content: str) -> str:
+    """A section with a heading; nothing if it has no content."""
+    body = "".join(content)
+    return f'<section id="{id_}">\n<h2>{text(title)}</h2>\n{body}</section>\n' if body else ""
+
+
+def folded(title: str, content: str, *, opened: bool = False) -> str:
+    """Content behind a title that opens it."""
+    state = " open" if opened else ""
+    return f"<details{state}><summary>{text(title)}</summary>\n{content}</details>\n"
+
+
+def _side(n: int, words: int) -> str:
+    return "" if n < words else ' class="n"'
+
+
+def _cell(n: int, markup: str, words: int) -> str:
+    if n == 0:
+        return f'<th scope="row">{markup}</th>'
+    return f"<td{_side(n, words)}>{markup}</td>"

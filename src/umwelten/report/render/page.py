@@ -1,0 +1,56 @@
+"""What every HTML report carries: style, script and licences, and the policy that lets nothing else in."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+
+STYLES = ("vendor/uplot.css", "page/page.css")
+SCRIPTS = (
+    "vendor/uplot.js",
+    "vendor/dompurify.js",
+    "vendor/markdown-it.js",
+    "vendor/diff.js",
+    "vendor/table-core.js",
+)
+# One after the other inside one function, so that nothing of ours is global.
+PAGE = ("wording.js", "data.js", "answers.js", "plots.js", "calls.js", "compare.js", "main.js")
+LICENCES = "vendor/LICENSES.txt"
+
+
+def style() -> str:
+    """The content of the one style element."""
+    return "\n".join(map(_read, STYLES))
+
+
+def script() -> str:
+    """The content of the one script element."""
+    ours = "\n".join(_read(f"page/{name}") for name in PAGE)
+    return "\n".join([*map(_read, SCRIPTS), f'(() => {{\n"use strict";\n{ours}\n}})();\n'])
+
+
+def fragment(name: str) -> str:
+    """A piece of the body that the script fills: "plots" or "calls"."""
+    return _read(f"page/{name}.html")
+
+
+def licences() -> str:
+    """Those of the libraries in `script`."""
+    return _read(LICENCES)
+
+
+def policy(*, script: str, style: str) -> str:
+    """A Content-Security-Policy: this script, this style, pictures inside of the file; no connection."""
+    return (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _read(name: str) -> str:
+    return files("umwelten.report").joinpath("assets", name).read_text("utf-8")

@@ -1,0 +1,349 @@
+"""The sections of an HTML report that are written as they are read: all but the calls and the plots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from umwelten.providers.protocol import Vendor
+from umwelten.report import choice, tables, wording
+from umwelten.report.advice import advice
+from umwelten.report.current import Source
+from umwelten.report.pacing import WAITED_FOR
+from umwelten.report.render import glossary, page
+from umwelten.report.render.markup import folded, section, table, text
+from umwelten.report.rows import Attribution, Cost, Figures, ModelRow, Overview
+
+
+class Part:
+    """One evaluation of a page."""
+
+    def __init__(self, reader: Source, overview: Overview) -> None:
+        """`reader` is open while the page is written."""
+        self.reader, self.overview = reader, overview
+        self.id = overview.evaluation.id
+
+
+def all_of(parts: Sequence[Part], vendors: Mapping[str, Vendor], *, short: bool) -> Iterator[str]:
+    """The body, up to the data."""
+    yield _header(parts, short)
+    yield "<main>\n"
+    yield _glance(parts)
+    yield _choice(parts)
+    yield section("models", "Models side by side", _models(parts))
+    yield section("plots", "Speed and cost", page.fragment("plots"))
+    yield section("more", "What more would cost", _projection(parts))
+    yield section(
+        "time",
+        "Over time",
+        '<div id="timelines" class="plots"></div>\n',
+        _throttling(parts),
+        _attempts(parts),
+        _attributed(parts),
+    )
+    yield section("failures", "Failures", *_failures(parts, vendors))
+    yield section("settings", "Settings", *map(_settings, parts))
+    yield "" if short else page.fragment("calls")
+    yield section("words", "What the figures mean", glossary.as_html())
+    yield "</main>\n<footer><p>Made by <b>umwelten</b> from what is stored. "
+    yield "This file asks no server for anything. "
+    yield '<button type="button" id="show-licences">Licences of its libraries</button></p>'
+    yield '<pre id="licence-text" hidden tabindex="0"></pre></footer>\n'
+
+
+# --- head ----------------------------------------------------------------------------------------
+
+
+def _header(parts: Sequence[Part], short: bool) -> str:
+    links = [("models", "Models"), ("time", "Time"), ("settings", "Settings")]
+    if any(part.overview.errors for part in parts):
+        links.insert(2, ("failures", "Failures"))
+    if not short:
+        links.append(("calls", "Calls"))
+    anchors = "".join(f'<a href="#{id_}">{title}</a>' for id_, title in links)
+    return (
+        f'<a class="skip" href="#{"models" if short else "calls"}">Skip to the '
+        f"{'models' if short else 'calls'}</a>\n"
+        f'<header class="top"><span class="mark">umwelten</span><nav aria-label="Sections">{anchors}</nav>'
+        '<button type="button" id="theme">Auto</button></header>\n'
+    )
+
+
+def _glance(parts: Sequence[Part]) -> str:
+    return "".join(_one_glance(part) for part in parts) if len(parts) == 1 else _several(parts)
+
+
+def _one_glance(part: Part) -> str:
+    overview = part.overview
+    figures, evaluation = overview.summary, overview.evaluation
+    dates = _date(evaluation.started_at)
+    if evaluation.finished_at:
+        dates += f" to {_date(evaluation.finished_at)}"
+    boxes = [
+        ("answered", wording.percent(figures.success_rate), _counts(figures)),
+        ("wall time", wording.seconds(figures.wall_s), wording.speedup(figures.speedup) or ""),
+        ("median answer", wording.seconds(figures.p50_s), f"95% within {wording.seconds(figures.p95_s)}"),
+        ("in flight", f"{figures.peak_in_flight:,}", _rate(figures)),
+        ("tokens", _tokens(overview.cost, total=True), _tokens(overview.cost, total=False)),
+        ("cost", wording.money(overview.cost.total_usd), _unpriced(overview.cost)),
+    ]
+    return (
+        f'<section id="glance"><p class="kind">{text(evaluation.type)} · {dates} UTC</p>'
+        f"<h1>{text(part.id)} {_badge(evaluation.status)}</h1>\n{_why(part)}"
+        f'<p class="prompt">{text(_beginning(evaluation.prompt))}</p>\n<dl class="figures">'
+        + "".join(
+            f"<div><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>" for name, value, note in boxes
+        )
+        + "</dl></section>\n"
+    )
+
+
+def _several(parts: Sequence[Part]) -> str:
+    head = ("evaluation", "status", "prompt", "calls", "answered", "wall time", "tokens", "cost")
+    rows = [
+        (
+            text(part.id),
+            _badge(part.overview.evaluation.status),
+            text(_beginning(part.overview.evaluation.prompt, 90)),
+            f"{part.overview.summary.calls:,}",
+            wording.percent(part.overview.summary.success_rate),
+            wording.seconds(part.overview.summary.wall_s),
+            _tokens(part.overview.cost, total=True),
+            text(wording.cost(part.overview.cost.total_usd, part.overview.cost.unpriced_calls)),
+        )
+        for part in parts
+    ]
+    body = table(head, rows, name="Evaluations", words=3)
+    return f'<section id="glance"><h1>{len(parts)} evaluations</h1>\n{body}</section>\n'
+
+
+def _why(part: Part) -> str:
+    runs = tables.runs(part.reader)
+    if part.overview.evaluation.status in ("incomplete", "interrupted") and runs and runs[-1].reason:
+        return f'<p class="reason">{text(runs[-1].reason)}</p>\n'
+    return ""
+
+
+# --- models --------------------------------------------------------------------------------------
+
+
+def _choice(parts: Sequence[Part]) -> str:
+    cards = "".join(_card(part, parts, model) for part in parts for model in _picked(part))
+    return f'<section id="choice"><ul class="picks">{cards}</ul></section>\n' if cards else ""
+
+
+def _picked(part: Part) -> Iterable[str]:
+    return dict.fromkeys(pick.model for pick in part.overview.picks)
+
+
+def _card(part: Part, parts: Sequence[Part], model: str) -> str:
+    """What a model is, all in one: the cheapest is often the best value too."""
+    own = [pick for pick in part.overview.picks if pick.model == model]
+    words = ", ".join(pick.what for pick in own) + _of(part, parts)
+    return f"<li><span>{words}</span><b>{text(model)}</b><small>{text(own[0].why)}</small></li>"
+
+
+def _of(part: Part, parts: Sequence[Part]) -> str:
+    return f" in {text(part.id)}" if len(parts) > 1 else ""
+
+
+_Column = tuple[str, Callable[[ModelRow], str]]
+_COLUMNS: tuple[_Column, ...] = (
+    ("answered", lambda row: wording.percent(row.figures.success_rate)),
+    ("calls", lambda row: f"{row.figures.calls:,}"),
+    ("failed", lambda row: f"{row.figures.failed:,}"),
+    ("pending", lambda row: f"{row.figures.pending:,}"),
+    ("p50", lambda row: wording.seconds(row.figures.p50_s)),
+    ("p95", lambda row: wording.seconds(row.figures.p95_s)),
+    ("first token", lambda row: wording.seconds(row.service.ttft_p50_s)),
+    ("tokens/s", lambda row: wording.rate(row.service.tokens_per_s)),
+    ("tokens in", lambda row: wording.tokens(row.cost.usage.input_tokens)),
+    ("tokens out", lambda row: wording.tokens(row.cost.usage.output_tokens)),
+    ("cost", lambda row: text(wording.cost(row.cost.total_usd, row.cost.unpriced_calls))),
+    ("per 1,000 calls", lambda row: wording.money(row.service.cost_per_1k_usd)),
+)
+
+
+def _models(parts: Sequence[Part]) -> str:
+    several = len(parts) > 1
+    head = [*(("evaluation",) if several else ()), "model", *(title for title, _ in _COLUMNS)]
+    rows = [
+        [*((text(part.id),) if several else ()), text(row.model), *(show(row) for _, show in _COLUMNS)]
+        for part in parts
+        for row in part.overview.models
+    ]
+    return table(head, rows, name="Models side by side", words=1 + several)
+
+
+def _projection(parts: Sequence[Part]) -> str:
+    rows = []
+    for part in parts:
+        found = choice.projection(part.overview.models)
+        for model in dict.fromkeys(one.model for one in found):
+            own = [one for one in found if one.model == model]
+            cells = [_projected(one) for one in own]
+            rows.append([text(part.id), text(model), *cells] if len(parts) > 1 else [text(model), *cells])
+    head = ["model", *(f"{size:,} calls" for size in choice.SIZES)]
+    note = "<p>If further calls went like these, with as many in flight.</p>\n"
+    body = table(
+        ["evaluation", *head] if len(parts) > 1 else head, rows, name="Projection", words=1 + (len(parts) > 1)
+    )
+    return note + body if body else ""
+
+
+def _projected(one: choice.Projection) -> str:
+    time = wording.UNKNOWN if one.wall_s is None else wording.seconds(one.wall_s)
+    return f"{wording.money(one.cost_usd)} <small>{time}</small>"
+
+
+# --- time ----------------------------------------------------------------------------------------
+
+
+def _throttling(parts: Sequence[Part]) -> str:
+    rows = [
+        [*_first(part, parts), text(row.lane), f"{row.changes:,}", f"{row.cuts:,}",
+         wording.level(row.lowest), wording.level(row.highest), wording.level(row.last)]
+        for part in parts
+        for row in part.overview.throttling
+    ]  # fmt: skip
+    head = [*_first_head(parts), "lane", "limit moved", "cut", "lowest", "highest", "at the end"]
+    return _titled("How the limits moved", table(head, rows, name="Limits", words=len(head) - 5))
+
+
+def _attempts(parts: Sequence[Part]) -> str:
+    rows = [
+        [*_first(part, parts), text(row.model), text(row.outcome.replace("_", " ")), f"{row.attempts:,}",
+         wording.seconds(row.time_s), wording.money(row.cost_usd)]
+        for part in parts
+        for row in part.overview.attempts
+    ]  # fmt: skip
+    head = [*_first_head(parts), "model", "outcome", "attempts", "time in flight", "cost"]
+    return _titled("What the time in flight went to", table(head, rows, name="Attempts", words=len(head) - 3))
+
+
+def _attributed(parts: Sequence[Part]) -> str:
+    rows = [
+        [*_first(part, parts), text(lane), _bar(own), "<br>".join(map(_waited, own))]
+        for part in parts
+        for lane, own in _by_lane(part).items()
+    ]
+    head = [*_first_head(parts), "lane", "share of the wall time", "waited for"]
+    return _titled("What each lane waited for", table(head, rows, name="Waits", words=9))
+
+
+def _by_lane(part: Part) -> dict[str, list[Attribution]]:
+    lanes: dict[str, list[Attribution]] = {}
+    for row in part.overview.attributions:
+        lanes.setdefault(row.lane, []).append(row)
+    return lanes
+
+
+def _bar(rows: Sequence[Attribution]) -> str:
+    """Shares as a bar; the words beside it say the same."""
+    pieces, left = "", 0.0
+    for row in rows:
+        pieces += (
+            f'<rect class="{_shade(row.reason)}" x="{left:.2f}" width="{row.share * 100:.2f}" height="6"/>'
+        )
+        left += row.share * 100
+    return (
+        f'<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">{pieces}</svg>'
+    )
+
+
+def _waited(row: Attribution) -> str:
+    words = text(WAITED_FOR.get(row.reason, row.reason))
+    figures = f"{wording.seconds(row.seconds)}, {wording.percent(row.share)}"
+    return (
+        f'<span class="dot {_shade(row.reason)}" aria-hidden="true"></span>{words} <small>{figures}</small>'
+    )
+
+
+def _shade(reason: str) -> str:
+    """A class of the colours that the plots use; a reason has the same everywhere."""
+    known = list(WAITED_FOR)
+    return f"s{known.index(reason) % 8}" if reason in known else "s7"
+
+
+def _titled(title: str, body: str) -> str:
+    return f"<h3>{title}</h3>\n{body}" if body else ""
+
+
+def _first(part: Part, parts: Sequence[Part]) -> list[str]:
+    return [text(part.id)] if len(parts) > 1 else []
+
+
+def _first_head(parts: Sequence[Part]) -> list[str]:
+    return ["evaluation"] if len(parts) > 1 else []
+
+
+# --- failures and settings -----------------------------------------------------------------------
+
+
+def _failures(parts: Sequence[Part], vendors: Mapping[str, Vendor]) -> Iterator[str]:
+    failed, stopped = [], []
+    for part in parts:
+        providers = [name.partition(":")[0] for name in part.overview.evaluation.models]
+        for group in part.overview.errors:
+            what = advice(group.kind, message=group.example, providers=providers, vendors=vendors)
+            cells = [text(group.kind), f"{group.count:,}", text(group.example[:500]), text(what)]
+            failed.append([*_first(part, parts), *cells])
+        for row in tables.refused(part.reader) if part.overview.summary.pending else ():
+            what = advice("unavailable", message=row.message, providers=(row.provider,), vendors=vendors)
+            stopped.append([*_first(part, parts), text(row.model), text(row.message[:500]), text(what)])
+    head = _first_head(parts)
+    yield table([*head, "kind", "calls", "example", "what to do"], failed, name="Failures", words=9)
+    head = [*head, "model", "reason", "what to do"]
+    yield _titled("Stopped: all calls refused", table(head, stopped, name="Stopped", words=9))
+
+
+def _settings(part: Part) -> str:
+    evaluation, settings = part.overview.evaluation, part.overview.settings
+    rows = [("repeats", str(settings.repeats))] if settings.repeats > 1 else []
+    rows += [(text(name), text(value)) for name, value in settings.parameters]
+    rows += [("attachments", text(", ".join(settings.attachments)))] if settings.attachments else []
+    rows.append(("models", "<br>".join(map(text, evaluation.models))))
+    body = f"<h3>Prompt</h3><pre>{text(evaluation.prompt)}</pre>\n"
+    if evaluation.system is not None:
+        body += f"<h3>System prompt</h3><pre>{text(evaluation.system)}</pre>\n"
+    return folded(
+        f"What was sent: {part.id}", body + table(("setting", "value"), rows, name="Settings", words=2)
+    )
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+def _date(iso: str) -> str:
+    return f'<time datetime="{text(iso)}">{text(iso[:16].replace("T", " "))}</time>'
+
+
+def _badge(status: str) -> str:
+    return f'<span class="badge {text(status)}">{text(status)}</span>'
+
+
+def _beginning(prompt: str, width: int = 280) -> str:
+    line = " ".join(prompt[: width * 4].split())
+    return line if len(line) <= width else line[:width].rstrip() + "…"
+
+
+def _counts(figures: Figures) -> str:
+    parts = [f"{figures.succeeded:,} of {figures.calls:,} calls"]
+    parts += [f"{figures.failed:,} failed"] if figures.failed else []
+    parts += [f"{figures.pending:,} pending"] if figures.pending else []
+    return ", ".join(parts)
+
+
+def _rate(figures: Figures) -> str:
+    rate = figures.throughput_per_s
+    return "" if rate is None else f"{wording.short(rate)} calls/s"
+
+
+def _tokens(cost: Cost, *, total: bool) -> str:
+    usage = cost.usage
+    if total:
+        return wording.tokens(usage.total_tokens)
+    return f"{wording.tokens(usage.input_tokens)} in, {wording.tokens(usage.output_tokens)} out"
+
+
+def _unpriced(cost: Cost) -> str:
+    return f"{wording.count(cost.unpriced_calls, 'call')} of unknown price" if cost.unpriced_calls else ""
