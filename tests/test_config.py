@@ -550,3 +550,8 @@ def test_a_price_of_an_unknown_provider_is_refused_with_the_nearest(place: Place
     place.toml('[prices."opnai:gpt-4o"]\ninput = 1\noutput = 1')
     with pytest.raises(ConfigError, match=r"'opnai' is not known\nDid you mean 'openai'"):
         price_overrides(place.load())
+
+
+def test_a_misspelt_variable_is_noted_with_the_nearest_name(place: Place) -> None:
+    notes = place.load(UMWELTEN_MAX_TOKEN="3", UMWELTEN_CACHE_DIR="/tmp/x").notes
+    assert notes == ("UMWELTEN_MAX_TOKEN sets nothing; did you mean UMWELTEN_MAX_TOKENS?",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from umwelten.errors import ConfigError, UmweltenError, UsageError
 from umwelten.types import Frozen, Secret
 
 _PREFIX = "UMWELTEN_"
+_OTHERS = ("UMWELTEN_CACHE_DIR", "UMWELTEN_TEST_BROWSER")
 _BY_KEY = {option.key: option for option in OPTIONS}
 DEFAULT, FLAG = "default", "flag"
 
@@ -151,7 +153,7 @@ def _variables(cwd: Path, environ: Mapping[str, str]) -> tuple[dict[str, Variabl
 
 def _with_variables(settings: Settings, variables: dict[str, Variable]) -> Settings:
     """`UMWELTEN_OUTPUT_DIR` and its like set what the flags set. The environment wins over the `.env`."""
-    values, notes = dict(settings.values), list(settings.notes)
+    values, notes = dict(settings.values), [*settings.notes, *_misspelt(variables)]
     layers = sorted({variable.source for variable in variables.values()}, key="environment".__eq__)
     for source in layers:
         given = {
@@ -163,6 +165,15 @@ def _with_variables(settings: Settings, variables: dict[str, Variable]) -> Setti
         values |= more
         notes += said
     return msgspec.structs.replace(settings, values=values, variables=variables, notes=tuple(notes))
+
+
+def _misspelt(variables: Mapping[str, Variable]) -> Iterator[str]:
+    """Notes on variables that look like settings and are none."""
+    known = {*(_PREFIX + key.upper() for key in _BY_KEY), *_OTHERS}
+    for name in sorted(variables):
+        if name.startswith(_PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            yield f"{name} sets nothing" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _variable_label(source: str) -> Callable[[str], str]:
