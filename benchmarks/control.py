@@ -42,6 +42,8 @@ TARGETS: dict[str, tuple[float, float | None]] = {
     "outage": (0.90, None),
     "three": (0.95, 0.05),
     "three_blind": (0.95, 0.05),
+    "noise": (0.50, 0.12),
+    "noise_bucket": (0.85, 0.35),
 }
 
 

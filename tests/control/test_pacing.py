@@ -36,7 +36,7 @@ def test_no_stream_of_hints_makes_the_pacer_name_a_past_time(stream: list) -> No
         if refused:
             pacer.refused(now, need, number)
             pacer.flow.note(Point(now, pacer.let_in(used, number, refusals), number))
-            pacer.flow.refused(now)
+            pacer.flow.refused(now, now)
         else:
             pacer.settle(now, need, Usage(input_tokens=tokens, output_tokens=5))
         pacer.observe(Hints(budgets=tuple(budgets)), now, pacer.used, number)
@@ -65,7 +65,7 @@ def test_a_flow_measures_the_refill_between_two_refusals_exactly() -> None:
     flow = Flow()
     for i in range(6):
         flow.note(Point(2.0 * i, (40.0 * i, 0.0, 0.0, 0.0), i))
-        flow.refused(2.0 * i)
+        flow.refused(2.0 * i, 2.0 * i)
     assert flow.rate == pytest.approx(20.0)
 
 

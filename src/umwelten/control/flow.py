@@ -1,6 +1,12 @@
 """A rate learnt from refusals: what a provider that states nothing lets in by time.
 
-`pacing.py` tells why the time between two refusals measures it.
+`pacing.py` tells why the time between two refusals measures it. That holds only if the provider really was
+empty. Providers also refuse for reasons that have nothing to do with us (overload, other users of the
+account), and then every refusal would make the lane slower for nothing, without end. So a refusal that
+comes early, before the flow had begun to go faster than it believes, is put to the test: a handful of
+calls goes at once, more than an empty bucket could let in. If they are let in, the refusal meant nothing
+and the rate goes up; if not, the bucket is believed, and the next test comes later each time. A long row
+of early refusals needs no test: no bucket does that.
 """
 
 from __future__ import annotations
@@ -30,11 +36,33 @@ DOUBLING_CALLS = 24.0
 DOUBLING_S = 0.7
 IDLE_CALLS = 24.0
 IDLE_S = 10.0
-RESTART = 1.25
+RESTART = 2.5
 SAFE = 0.7
 ENOUGH = 12.0
 SHORTEST_S = 0.15
+TEST_CALLS = 4
+MOST_TEST_CALLS = 40
+TEST_GAIN = 2.0
+FASTEST = 1e5
+FALL = 0.6
+EARLY = 0.33
+IN_A_ROW = 2
+TOO_MANY = 8
+HELPED = 0.85
+FIRST_BACKOFF = 12.0
+LONGEST_BACKOFF = 1000.0
 _KEEP = 150.0
+
+
+@dataclass(slots=True)
+class Test:
+    """A handful of calls that go at once: `left` to start of `size`, `refused` so far; over at `until`."""
+
+    began_at: float
+    size: int
+    left: int
+    until: float = float("inf")
+    refused: int = 0
 
 
 @dataclass(slots=True)
@@ -50,6 +78,14 @@ class Flow:
     size: float = 1.0
     reply_s: float = 0.05
     points: deque[Point] = field(default_factory=lambda: deque(maxlen=64))
+    test: Test | None = None
+    total: float = 0.0
+    _next_test: float = 0.0
+    _backoff: float = FIRST_BACKOFF
+    _tested: float = 0.0
+    _early: int = 0
+    _raised: Point | None = None
+    _before: float = 0.0
 
     def note(self, point: Point) -> None:
         """A call was refused. Of those that left together only the first is kept."""
@@ -58,11 +94,17 @@ class Flow:
         elif point.at == self.points[-1].at and point.number < self.points[-1].number:
             self.points[-1] = point
 
-    def refused(self, now: float, hint: float | None = None) -> bool:
+    def refused(self, started_at: float, now: float, hint: float | None = None) -> bool:
         """The last point is new; False: nothing comes back, the rate is unknown.
 
         A `hint` shorter than the time between two calls says how much of one is there already.
         """
+        self._judge(now)
+        if self.test is not None:
+            self.test.refused += started_at >= self.test.began_at
+            return True
+        if self._doubtful(started_at, now):
+            return True
         if self.rate is not None:
             self._start_afresh(now)
         learnt = self.learn(now)
@@ -70,11 +112,65 @@ class Flow:
             self.level = max(0.0, 1.0 - (hint + HINT_MARGIN_S) * self.rate)
         return learnt
 
+    def _doubtful(self, started_at: float, now: float) -> bool:
+        """Early refusals in a row, and it is time for a test: that begins."""
+        if self.rate is None or started_at <= self.empty_at:
+            return False
+        self._early = self._early + 1 if self.calls < EARLY * self._quiet() else 0
+        if self._early < IN_A_ROW:
+            return False
+        if self._early % TOO_MANY == 0 and self._helped():
+            # No bucket refuses that often at a rate learnt from its own refusals.
+            self._raise()
+            return True
+        # A rate that fell far since the last test is put to the test again, however long the wait.
+        if self.total < self._next_test and self.rate > FALL * self._tested:
+            return False
+        self._tested = self.rate
+        refilled = self.rate / self.size * self.reply_s
+        size = min(MOST_TEST_CALLS, TEST_CALLS + round(refilled))
+        self.test = Test(now, size, size)
+        return True
+
+    def _helped(self) -> bool:
+        """Whether no less was let in since the last raise than before it; True if there was none yet."""
+        if not self.points:
+            return False
+        last, since, before = self.points[-1], self._raised, self._before
+        self._raised = last
+        if since is None or last.at <= since.at:
+            self._before = self.rate or 0.0
+            return since is None
+        self._before = (last.taken[self.by] - since.taken[self.by]) / (last.at - since.at)
+        return self._before > HELPED * before
+
+    def _raise(self) -> None:
+        """The refusals meant nothing, and neither does what was learnt from them."""
+        assert self.rate is not None
+        self.rate = min(FASTEST * self.size, self.rate * TEST_GAIN)
+        self.points = deque([self.points[-1]] if self.points else (), maxlen=self.points.maxlen)
+
+    def _judge(self, now: float) -> None:
+        """The test's refusals are in."""
+        test = self.test
+        if test is None or now < test.until:
+            return
+        self.test = None
+        if test.refused <= max(TEST_CALLS - 2, test.size // 4):
+            self._raise()
+            self._backoff, self._next_test = FIRST_BACKOFF, self.total
+            return
+        self._next_test = self.total + self._backoff
+        self._backoff = min(LONGEST_BACKOFF, 2 * self._backoff)
+        self.learn(now)
+
     def learn(self, now: float) -> bool:
         """Take the rate from the points, and go on from empty; False: they don't tell."""
+        if not self.points:
+            return False
         self._choose()
         self._measure_size()
-        learnt = self._estimate() if self.points else None
+        learnt = self._estimate()
         if learnt is not None:
             self.rate = learnt
         self.level, self.at, self.empty_at, self.calls = 0.0, now, now, 0.0
@@ -91,7 +187,7 @@ class Flow:
         """A refusal long after the last one: there is more than was learnt, how much is to be measured."""
         assert self.rate is not None
         speed = self.speed(now)
-        if speed > RESTART * self.rate:
+        if speed > RESTART * self.rate and self.points:
             self.rate = SAFE * speed
             self.points = deque([self.points[-1]], maxlen=self.points.maxlen)
 
@@ -143,14 +239,21 @@ class Flow:
         mean = sum(rates) / len(rates)
         return float(sum((rate - mean) ** 2 for rate in rates) / len(rates)) ** 0.5 / mean if mean else 1.0
 
+    def _quiet(self) -> float:
+        """Calls without a refusal after which there may be more than was learnt."""
+        pace = self._pace()
+        # Where refusals are slow, one overshoot costs several: look for more more rarely.
+        slow = max(1.0, 0.5 + 0.5 * pace * self.reply_s)
+        return max(QUIET_CALLS * min(slow, 4.0), QUIET_S * pace)
+
+    def _pace(self) -> float:
+        assert self.rate is not None
+        return max(self.rate / self.size, 1e-9)
+
     def speed(self, now: float) -> float:
         """The rate at which to go now: what was learnt, and more the longer nothing was refused."""
         assert self.rate is not None
-        pace = max(self.rate / self.size, 1e-9)
-        # Where refusals are slow, one overshoot costs several: look for more more rarely.
-        slow = max(1.0, 0.5 + 0.5 * pace * self.reply_s)
-        quiet = max(QUIET_CALLS * min(slow, 4.0), QUIET_S * pace)
-        since = now - self.empty_at
+        pace, quiet, since = self._pace(), self._quiet(), now - self.empty_at
         # Doubling takes both calls and time: calls, for slow providers; time, or it would feed on itself.
         over = min((self.calls - quiet) / DOUBLING_CALLS, (since - quiet / pace) / DOUBLING_S)
         boost = 1 + GROWTH * min(1.0, self.calls / quiet)
@@ -159,7 +262,8 @@ class Flow:
 
     def opening(self, now: float, need: float) -> float:
         """When `need` fits."""
-        if self.rate is None:
+        self._judge(now)
+        if self.rate is None or (self.test is not None and self.test.left > 0):
             return now
         speed = self.speed(now)
         level = self._level(now, speed, need)
@@ -172,11 +276,18 @@ class Flow:
     def take(self, now: float, need: float) -> None:
         """A call starts."""
         self.calls += 1
+        self.total += 1
+        if self.test is not None and self.test.left > 0:
+            self.test.left -= 1
+            if not self.test.left:
+                self.test.until = now + 2 * self.reply_s
+                self.level, self.at = 0.0, now
+            return
         if self.rate is not None:
             self.level = self._level(now, self.speed(now), need) - need
             self.at = now
 
     def forget(self) -> None:
         """Nothing is known any more."""
-        self.rate, self.level, self.calls = None, 0.0, 0.0
+        self.rate, self.level, self.calls, self.test = None, 0.0, 0.0, None
         self.points.clear()

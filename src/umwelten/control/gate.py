@@ -162,7 +162,8 @@ class Gate:
                 half = self.start + self.period_s / 2
                 return half if now < half else due
         elapsed = now - self.closed_at
-        gap = max(FIRST_PROBE_S, GROWTH * elapsed)
+        first = FIRST_PROBE_S if hint is None else min(FIRST_PROBE_S, max(hint, _LATE_S))
+        gap = max(first, GROWTH * elapsed)
         if hint is not None:
             # A long hint may be the truth: look in more rarely than without any, and when it says.
             gap = (

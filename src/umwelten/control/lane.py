@@ -320,9 +320,9 @@ class Lane:
         # While nothing is let in, the limit goes down as well; the gate's opening brings it back.
         tried = self.gate.closed and not self.gate.exact
         change = self._cut(started_at, now, "rate_limit") if tried else None
-        if self.gate.closed or self.gate.window or not self.pacer.flow.refused(now, hint):
+        if self.gate.closed or self.gate.window or not self.pacer.flow.refused(started_at, now, hint):
             self.gate.refused(started_at, now, hint)
-            self.pacer.flow.rate = None
+            self.pacer.flow.rate = self.pacer.flow.test = None
         else:
             self.kind = Kind.BUCKET if self.pacer.flow.by == 0 else Kind.TOKENS
         if self.gate.window:

@@ -117,7 +117,8 @@ class Provider(Strict):
 
     `share` is its part of all calls, split evenly over its `models`. `retry_after` of a refusal:
     "exact", "none", or that many seconds whatever the truth. `headers`: whether replies state limit,
-    remaining and reset. A refusal takes two `network_s`, give or take a fifth. `host`: one machine that
+    remaining and reset. A refusal takes two `network_s`, give or take a fifth. `noise` is the part of all
+    requests that is refused whatever the limits say. `host`: one machine that
     holds one model at a time (`swap_s` to load another). `cap` of the lane: None takes the run's.
     """
 
@@ -131,6 +132,7 @@ class Provider(Strict):
     retry_after: Literal["exact", "none"] | float = "exact"
     headers: bool = True
     network_s: float = 0.025
+    noise: float = 0.0
     host: bool = False
     swap_s: float = 0.0
     recommended: int = 5

@@ -91,7 +91,7 @@ class VirtualProvider:
         size = self.work.inputs[number]
         waits = [one.wait(now, size) for one in self.limiters]
         wait = max(waits, default=0.0)
-        if wait > 0:
+        if wait > 0 or (self.spec.noise and self.dice.random() < self.spec.noise):
             self.refused += 1
             return Failure(
                 kind=FailureKind.RATE_LIMIT, message="slow down", status=429, hints=self._hints(now, wait)
