@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: browser demo test lint bench clean help
+.PHONY: bench bench-peers browser clean demo help lint test torture
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -46,6 +46,9 @@ lint: $(VENV)/.tools ## style, types, import contracts
 
 bench: $(VENV)/.tools ## the benchmarks, as tables
 	$(BIN)/python -m benchmarks.promised
+
+torture: $(VENV)/.tools ## a thousand kills and half an hour of soak; writes docs/reliability.md
+	$(BIN)/python -m benchmarks.torture --kills 1000 --write-docs
 
 clean: ## remove what make installed
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -17,8 +17,10 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+import msgspec
 
 from umwelten.about import __version__
+from umwelten.providers.errors import SHORTEST_KEY
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, StreamDecoder, Wire
 from umwelten.types import Failure, FailureKind, Outcome, Timing
 
@@ -30,6 +32,7 @@ STREAM_TOTAL_FACTOR = 10
 
 _CONNECT_S = 30.0
 _HANG_UP_S = 0.01
+# A shorter key may be a word that occurs in messages by itself.
 _PIECE = 128 << 10
 _RESET = re.compile(r"(ConnectionReset|ConnectionAborted|BrokenPipe)Error")
 
@@ -112,6 +115,8 @@ class Transport:
                     await asyncio.sleep(_HANG_UP_S)
         except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
             outcome = self._failure(error, decoder)
+        if isinstance(outcome, Failure) and endpoint.api_key is not None:
+            outcome = _without_key(outcome, endpoint.api_key.reveal())
         timing = Timing(started_at=started_at, latency_s=self._clock() - start, ttft_s=ttft)
         return outcome, timing
 
@@ -207,6 +212,14 @@ def _failed(
     kind: FailureKind, message: str, code: str, partial: str | None = None, *, down: bool = False
 ) -> Failure:
     return Failure(kind=kind, message=message, code=code, retry=not down, lane_down=down, partial=partial)
+
+
+def _without_key(failure: Failure, key: str) -> Failure:
+    """Some providers repeat a key that they refuse; it must get into no message, log or file."""
+    if len(key) < SHORTEST_KEY or (key not in failure.message and key not in (failure.partial or "")):
+        return failure
+    partial = None if failure.partial is None else failure.partial.replace(key, "***")
+    return msgspec.structs.replace(failure, message=failure.message.replace(key, "***"), partial=partial)
 
 
 async def _pieces(body: bytes) -> AsyncIterator[memoryview]:

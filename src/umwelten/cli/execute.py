@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from umwelten.api import Evaluation
+from umwelten.api import Evaluation, Only
 from umwelten.cli.answers import Answers
 from umwelten.cli.progress import Progress, make
 from umwelten.cli.summary import print_summary
@@ -61,11 +61,31 @@ def execute(evaluation: Evaluation, look: Look, notes: list[str]) -> int:
     return EXIT[result.status]
 
 
+def run_some(evaluation: Evaluation, look: Look, notes: list[str], only: Only) -> tuple[Result, Tally]:
+    """Run just these calls, with progress but without answers and summary; the store stays open."""
+    tally = Tally()
+    progress = make(look.progress, stderr=sys.stderr, verbose=look.verbose, debug=look.debug, tally=tally)
+    for text in notes:
+        progress(Note(text=text))
+    _raise_file_limit()
+    try:
+        return _run(evaluation, progress, [tally, progress], only), tally
+    finally:
+        with contextlib.suppress(OSError):
+            progress.close()
+
+
+def closing(evaluation: Evaluation, tally: Tally, look: Look) -> None:
+    """The summary of a run that ended, on stderr."""
+    with contextlib.suppress(OSError):
+        _finish(evaluation, tally, look, None)
+
+
 def _finish(evaluation: Evaluation, tally: Tally, look: Look, answers: Answers | None) -> None:
     if answers is not None:
         answers.close()
     summary = summarize(
-        tally, folder=str(evaluation.folder), resume=_resume_command(evaluation), vendors=evaluation.vendors
+        tally, folder=str(evaluation.folder), resume=resume_command(evaluation), vendors=evaluation.vendors
     )
     if not look.as_json or look.progress == "json":
         print_summary(summary, stderr=sys.stderr, style=look.progress)
@@ -97,13 +117,15 @@ class _Earlier:
                 self._answers.stored(results(reader))
 
 
-def _run(evaluation: Evaluation, progress: Progress, observers: list[Observer]) -> Result:
+def _run(
+    evaluation: Evaluation, progress: Progress, observers: list[Observer], only: Only | None = None
+) -> Result:
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
 
         async def main() -> Result:
             with _signals(evaluation, progress):
                 progress.start(evaluation.lanes)
-                return await evaluation.run(observers)
+                return await evaluation.run(observers, only=only)
 
         return runner.run(main())
 
@@ -157,9 +179,12 @@ class _signals(contextlib.AbstractContextManager[None]):  # noqa: N801 - used as
             self._evaluation.stop(f"interrupted by {name}", interrupted=True, grace_s=0)
 
 
-def _resume_command(evaluation: Evaluation) -> str:
+def resume_command(evaluation: Evaluation) -> str:
     """This command line again, going on with what it left."""
-    words = [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite")]
+    words = [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite", "--yes")]
+    # What was estimated once need not be asked about again.
+    at = words.index("--estimate") if "--estimate" in words else len(words)
+    words = [word for word in words[:at] + words[at + 2 :] if not word.startswith("--estimate=")]
     if evaluation.wanted.id is None:
         words += ["--id", evaluation.store.spec.id]
     return shlex.join(["umwelten", *words, "--resume"])

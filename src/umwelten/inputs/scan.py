@@ -13,6 +13,7 @@ from umwelten.inputs.glob import Glob, State
 from umwelten.inputs.nearest import nearest_name, no_match
 from umwelten.types import Scanned
 
+_ALL_MAY_READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _OWN_BEGINNINGS = ("evaluation.db", ".evaluation.tmp")
 
 
@@ -145,7 +146,8 @@ def stamp(found: os.stat_result) -> str:
 
 def scanned_file(path: str, name: str, found: os.stat_result) -> Scanned:
     """The value for one file. Errors: it can't be opened, or its name is not text."""
-    if not os.access(path, os.R_OK):
+    # Bits that let everybody read say the same as asking, which would cost as much as the whole look.
+    if found.st_mode & _ALL_MAY_READ != _ALL_MAY_READ and not os.access(path, os.R_OK):
         raise InputError(f"cannot read {path}: permission denied")
     if not name.isascii() and not is_text(name):
         raise InputError(f"the file name {name!r} is not valid UTF-8", "Rename the file.")

@@ -6,7 +6,6 @@ Settings given as `--param` go on top level. Thinking is kept as reasoning, apar
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -350,8 +349,9 @@ def _part(part: Part) -> dict[str, Any]:
         return {"type": "document", "title": part.name, "source": source}
     if not part.mime.startswith("image/") and part.mime != "application/pdf":
         raise InputError(f"{part.name}: Anthropic takes text, images and PDF, not {part.mime}")
-    source = {"type": "base64", "media_type": part.mime, "data": b64encode(part.data).decode()}
-    return {"type": "image" if part.mime.startswith("image/") else "document", "source": source}
+    kind = "image" if part.mime.startswith("image/") else "document"
+    # Bytes become base64 as they are encoded, without a copy in between.
+    return {"type": kind, "source": {"type": "base64", "media_type": part.mime, "data": part.data}}
 
 
 def _total(counted: _Usage) -> Usage:

@@ -169,10 +169,14 @@ def request_id(head: Head, in_body: str | None) -> str | None:
     return head.headers.get("x-request-id") or head.headers.get("request-id") or in_body
 
 
+SHORTEST_KEY = 6
+"""A shorter one is a stand-in for servers that want any key, and stands in ordinary words."""
+
+
 def hide_key(text: str, endpoint: Endpoint) -> str:
     """The text without the key, should a server repeat it."""
     key = endpoint.api_key.reveal() if endpoint.api_key else ""
-    return text.replace(key, "***") if key else text
+    return text.replace(key, "***") if len(key) >= SHORTEST_KEY else text
 
 
 def never_fits(words: str) -> bool:

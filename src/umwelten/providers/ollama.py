@@ -7,7 +7,6 @@ Settings given as `--param` go into `options`, except those that live beside it 
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from typing import Annotated, Any
 
 import msgspec
@@ -148,7 +147,7 @@ class _Answer:
         self._endpoint = endpoint
         self._text: list[str] = []
         self._reasoning: list[str] = []
-        self._tool = False
+        self._tool = self._has_message = False
         self._reason: str | None = None
         self._usage = Usage()
         self._model: str | None = None
@@ -171,6 +170,7 @@ class _Answer:
             self._usage = _usage(load(data, _Usage) or _Usage())
         self._model = chunk.model or self._model
         self._reason = chunk.done_reason or self._reason
+        self._has_message = self._has_message or chunk.message is not None
         return self._take(chunk.message or _Message())
 
     def fail(self, message: str) -> None:
@@ -212,6 +212,8 @@ class _Answer:
             return broken(self._head, "the reply was cut off before its end")
         if self._reason in _IDLE:
             return broken(self._head, f"the server answered with {self._reason} instead of the model")
+        if not self._has_message:
+            return broken(self._head, "the reply holds no answer")
         return None
 
 
@@ -284,10 +286,11 @@ def _words(part: Part) -> str | None:
     return part.data.decode("utf-8", "replace") if part.mime.startswith("text/") else None
 
 
-def _image(part: Media) -> str:
+def _image(part: Media) -> bytes:
+    # Bytes become base64 as they are encoded, without a copy in between.
     if not part.mime.startswith("image/"):
         raise InputError(f"{part.name}: Ollama takes text and images, not {part.mime}")
-    return b64encode(part.data).decode()
+    return part.data
 
 
 def _usage(counted: _Usage) -> Usage:

@@ -69,7 +69,7 @@ class Gathered:
         self._id: str | None = None
         self._model: str | None = None
         self._reason: str | None = None
-        self._has_choice = False
+        self._has_choice = self._unread = False
         self._stray: ErrorBody | None = None
 
     def take(self, data: bytes) -> str | Failure:
@@ -109,8 +109,8 @@ class Gathered:
             failure = self.failure(f"the provider broke off the answer ({self._reason})")
             return msgspec.structs.replace(failure, code=self._reason)
         text = "".join(self._text)
-        if not self._has_choice or not (text or reason):
-            return self.failure("the reply holds no answer", self._stray)
+        if not self._has_choice or not (text or reason) or (self._unread and not text):
+            return self.failure("the reply holds no answer that can be read", self._stray)
         return Reply(
             text=text,
             finish_reason=_REASONS.get(reason, FinishReason.UNKNOWN),
@@ -155,6 +155,7 @@ class Gathered:
         self._reason = _string(choice.finish_reason) or self._reason
         message = choice.delta or choice.message or _Message()
         text, thought = split_content(message.content)
+        self._unread = self._unread or not isinstance(message.content, str | list | None)
         self._text.append(text)
         self._reasoning.append(
             thought or _string(message.reasoning_content) or _string(message.reasoning) or ""

@@ -174,6 +174,21 @@ class Store:
         self._places.update((call.id, where) for call, where in cells)
         return [call for call, _ in cells]
 
+    def by_size(self, model: int) -> Iterator[tuple[int, int, str, int]]:
+        """The pending cells of a model as (input, repeat, name, size), the largest file first."""
+        return grid.by_size(self._reading, model)
+
+    def pick(self, model: int, cells: Iterable[tuple[int, int]]) -> list[Call]:
+        """The calls of these cells, (input, repeat), as far as they are pending.
+
+        They count as pending for `lease` until they are answered.
+        """
+        cursor = grid.Cursor(self._reading, model, self._slugs[model] if self._named else None)
+        with reported(self.folder):
+            found = [cell for number, repeat in cells for cell in cursor.at(number, repeat)]
+        self._places.update((call.id, where) for call, where in found)
+        return [call for call, _ in found]
+
     def repair_texts(self) -> int:
         """Write the text files of good answers that are missing, and return how many those were.
 

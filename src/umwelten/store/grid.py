@@ -269,6 +269,19 @@ _PENDING = f"""
     ORDER BY i.id, r.n LIMIT :n
 """
 
+_BY_SIZE = f"""
+    SELECT i.id, r.n, i.name, i.size FROM inputs i CROSS JOIN repeats r
+    LEFT JOIN calls c ON c.id = ((i.id << {MODEL_BITS + REPEAT_BITS}) | (:model << {REPEAT_BITS}) | r.n)
+    WHERE i.active AND (c.id IS NULL OR c.status = {FAILED} OR c.input_version <> i.version)
+    -- Equal sizes in an order that has nothing to do with their names, but is the same each time.
+    ORDER BY i.size DESC, (i.id * 2654435761 + r.n * 40503) % 4294967296, i.id, r.n
+"""
+
+
+def by_size(connection: sqlite3.Connection, model: int) -> Iterator[tuple[int, int, str, int]]:
+    """The pending cells of a model as (input, repeat, name, size), the largest first."""
+    return iter(connection.execute(_BY_SIZE, {"model": model}))
+
 
 class Cursor:
     """Walks the pending cells of one model, each once. Cells behind it are never looked at again, so a
@@ -293,6 +306,12 @@ class Cursor:
         if found:
             self._input, self._repeat = found[-1][0], found[-1][1]
         return [self._cell(*row) for row in found]
+
+    def at(self, number: int, repeat: int) -> list[tuple[Call, Place]]:
+        """That cell if it is pending, wherever the cursor is."""
+        position = {"model": self._model, "input": number, "repeat": repeat - 1, "n": 1}
+        found = self._connection.execute(_PENDING, position).fetchall()
+        return [self._cell(*row) for row in found if row[:2] == (number, repeat)]
 
     def _cell(
         self,

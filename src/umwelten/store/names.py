@@ -22,7 +22,10 @@ _SUFFIX_BYTES = 14
 TEMPORARY = ".evaluation.tmp"
 
 # The last range stands for bytes that are not UTF-8, see `grid`.
-_REFUSED = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\ud800-\udfff\U0010d800-\U0010dfff]')
+# What a file system refuses, and what would turn a listing around (bidirectional controls, line separators).
+_REFUSED = re.compile(
+    r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\U0010d800-\U0010dfff]'
+)
 _DEVICE = r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])"
 _DEVICE_NAME = re.compile(_DEVICE + r" *(?:\.|\Z)", re.IGNORECASE)
 _OWN = r"(?:evaluation\.(?:db|lock)|\.evaluation\.tmp)"

@@ -1,0 +1,221 @@
+"""Kill, fill, damage and count: `python -m benchmarks.torture [--kills 1000] [--write-docs]`.
+
+Prints the figures; with `--write-docs` they go into `docs/reliability.md`. What is proved here at length is
+proved in short by `tests/reliability`, whose parts this uses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import platform
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
+
+from benchmarks.soak import soak  # noqa: E402
+from provider import clean_environment, provider_process  # noqa: E402
+from reliability import matrix, memory, promises, torture  # noqa: E402
+from umwelten.simulate.faultserver.profile import Profile  # noqa: E402
+from umwelten.store import Store  # noqa: E402
+from umwelten.store.records import AttemptRecord, CallRecord, Spec  # noqa: E402
+from umwelten.types import ModelRef, Reply, Timing  # noqa: E402
+
+DONE = 100_000
+Lines = list[str]
+
+
+def main() -> int:
+    """Run the chosen parts; 1 if a promise is broken."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--size", type=int, default=10_000, help="calls of a job")
+    parser.add_argument("--soak-minutes", type=float, default=30.0)
+    parser.add_argument("--parts", default="kills,matrix,resume,memory,soak")
+    parser.add_argument("--write-docs", action="store_true")
+    chosen = parser.parse_args()
+    parts: dict[str, Callable[[Path], tuple[Lines, bool]]] = {
+        "kills": lambda root: kills(root, chosen.kills, chosen.size),
+        "matrix": faults,
+        "resume": resume,
+        "memory": large_files,
+        "soak": lambda root: long_run(root, chosen.soak_minutes),
+    }
+    found: dict[str, Lines] = {}
+    good = True
+    for name in chosen.parts.split(","):
+        with tempfile.TemporaryDirectory(prefix=f"umwelten-{name}-") as folder:
+            found[name], held = parts[name](Path(folder))
+        good = good and held
+        print("\n".join([*found[name], ""]), flush=True)
+    if chosen.write_docs:
+        (ROOT / "docs" / "reliability.md").write_text(document(found))
+    return 0 if good else 1
+
+
+def kills(root: Path, count: int, size: int) -> tuple[Lines, bool]:
+    """Kill -9, at all moments."""
+    figures = torture.torture(root, kills=count, size=size, kills_a_job=40)
+    moments = ", ".join(f"{number} {moment}" for moment, number in figures.moments.items())
+    bound = torture.IN_FLIGHT + torture.GROUP_SIZE
+    table = {
+        "kills": f"{figures.kills} ({moments})",
+        "jobs × calls": f"{figures.jobs} × {size}, {torture.IN_FLIGHT} in flight",
+        "answers acknowledged": str(figures.acknowledged),
+        "acknowledged and lost": str(figures.lost),
+        "records there twice": str(figures.doubled),
+        "text files torn, answers filed under another file": f"{figures.torn}, {figures.wrong}",
+        "answers paid for more than once": f"{figures.again}, {figures.again / figures.kills:.1f} a kill",
+        "most at one kill": f"{figures.most_again} (allowed {bound})",
+        "time": f"{figures.wall_s:.0f} s",
+    }
+    bad = figures.lost or figures.doubled or figures.torn or figures.wrong
+    return _two_columns("kill -9", table), not bad and figures.most_again <= bound
+
+
+def faults(root: Path) -> tuple[Lines, bool]:
+    """The matrix."""
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    with matrix.bench(root) as tried:
+        cells = tried.run()
+        followed = tried.elsewhere
+    by_name = {fault.name: fault for fault in matrix.FAULTS}
+    wrong = sum(bool(matrix.problems(by_name[cell.fault], cell)) for cell in cells.values())
+    said = f"{len(cells)} cells, {wrong} wrong, {followed} redirects followed."
+    return [said, "", matrix.table(cells)], not wrong and not followed
+
+
+def resume(root: Path) -> tuple[Lines, bool]:
+    """Seconds from the start of the process to the first new request with `DONE` calls done."""
+    _make_done(root)
+    times = []
+    with provider_process(Profile(records=0)) as server:
+        for _ in range(5):
+            times.append(_first_request(root, server))
+            with closing(sqlite3.connect(root / "output" / "s" / "evaluation.db")) as connection:
+                connection.execute("DELETE FROM calls WHERE id = (SELECT max(id) FROM calls)")
+                connection.commit()
+    shown = ", ".join(f"{took:.2f}" for took in sorted(times))
+    said = f"With {DONE:,} calls done, from `--resume` to the first new request: {min(times):.2f} s"
+    return [f"{said} (five times: {shown} s)."], min(times) < 1.0
+
+
+def _make_done(root: Path) -> None:
+    (root / "in").mkdir()
+    files = []
+    for n in range(DONE + 1):
+        path = root / "in" / f"{n:06}.txt"
+        path.write_text(f"This is file number {n}.")
+    from umwelten.inputs import scan
+
+    model = ModelRef("openai", "a")
+    timing = Timing(started_at=time.time(), latency_s=0.5)
+    cwd = Path.cwd()
+    os.chdir(root)
+    try:
+        files = list(scan(Path("in")))
+    finally:
+        os.chdir(cwd)
+    spec = Spec(id="s", kind="batch", prompt="go", models=(model,))
+    with Store.create(root / "output" / "s", spec) as store:
+        store.set_inputs(files, read_hash=_never)
+        store.start_run({})
+        for call in store.lease(1, DONE):
+            reply = Reply(text=f"answer {call.id}")
+            store.submit(AttemptRecord(call=call, number=1, outcome=reply, timing=timing))
+            store.submit(
+                CallRecord(
+                    call=call,
+                    key=f"u1:{call.id}",
+                    content=b"",
+                    outcome=reply,
+                    timing=timing,
+                    attempts=1,
+                    time_s=0.5,
+                )
+            )
+        store.end_run("stopped", None, 1)
+
+
+def _never(path: str) -> bytes:
+    raise AssertionError(f"{path} was read")
+
+
+def _first_request(root: Path, server: object) -> float:
+    from provider import ChildProvider
+
+    assert isinstance(server, ChildProvider)
+    server.reset()
+    command = ["eval", "batch", "-p", "go", "-m", "openai:a", "-i", "s", "--directory", "in", "--resume"]
+    began = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-m", "umwelten", *command, "--progress", "none"],
+        cwd=root,
+        env=clean_environment(server.env()),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as process:
+        while not server.counts()["totals"]["requests"]:
+            if process.poll() is not None:
+                raise RuntimeError(process.communicate()[1].decode())
+            time.sleep(0.003)
+        took = time.monotonic() - began
+        process.communicate()
+    return took
+
+
+def large_files(root: Path) -> tuple[Lines, bool]:
+    """200 files of 20 MB at 50 in flight."""
+    memory.write_pictures(root, 200, 20_000_000)
+    peak = memory.peak_bytes(root, 200, models="openai:a", in_flight=50)
+    said = f"200 files of 20 MB at 50 in flight: at most {peak / 1e6:.0f} MB resident."
+    return [said], peak < 1_000_000_000
+
+
+def long_run(root: Path, minutes: float) -> tuple[Lines, bool]:
+    """The soak."""
+    figures = soak(root, seconds=minutes * 60, latency_s=0.8)
+    problems = figures.pop("problems")
+    table = {name.replace("_", " "): _shown(value) for name, value in figures.items()}
+    return _two_columns("soak", table | {"problems": ", ".join(problems) or "none"}), not problems
+
+
+def _shown(value: object) -> str:
+    return f"{value[0]} early, {value[1]} late" if isinstance(value, list) else str(value)
+
+
+def _two_columns(head: str, table: dict[str, str]) -> Lines:
+    return [f"| {head} | |", "|---|---|", *(f"| {name} | {value} |" for name, value in table.items())]
+
+
+def document(found: dict[str, Lines]) -> str:
+    """The whole of `docs/reliability.md`."""
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    python = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    heads = {
+        "kills": "Killed in the middle",
+        "resume": "Going on",
+        "matrix": "Faults of the network",
+        "memory": "Large files",
+        "soak": "A long run",
+    }
+    sections = [f"## {heads[name]}\n\n" + "\n".join(found[name]) for name in heads if name in found]
+    start = (
+        "# What is promised, and how it is tested\n\n"
+        "Made by `python -m benchmarks.torture --write-docs`; do not edit. "
+        f"Figures of the last run: {machine}, {python}.\n\n" + promises.table()
+    )
+    return "\n\n".join([start, *sections]) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""What is promised, and the tests that hold it to that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+
+# promise, how it is tested, tests by file (below `tests/`) and name
+PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (
+        "No acknowledged answer is lost, no record is there twice, text files are whole, and a kill costs at "
+        "most what was in flight and one group",
+        "kill -9 at random, while starting, in the write of a group, around a text's write and rename; a "
+        "provider in another process counts",
+        (
+            "reliability/test_kills.py::test_kills_lose_nothing_double_nothing_and_cost_at_most_what_was_in_flight",
+            "store/test_kill.py::test_kills_lose_nothing_acknowledged_and_double_nothing",
+        ),
+    ),
+    (
+        "A disk that is full, gone, read-only, locked or damaged stops the run; what was stored stays, "
+        "nothing is asked again because of it, and a resume goes on",
+        "a small file system, a file-size limit, modes, a second SQLite connection, torn and damaged files",
+        (
+            "reliability/test_storage.py::test_a_full_disk_stops_the_run_and_room_lets_it_go_on",
+            "reliability/test_storage.py::test_a_file_that_may_not_grow_stops_the_run_and_what_came_before_is_kept",
+            "reliability/test_storage.py::test_a_directory_that_may_not_be_written_is_an_error_before_any_call",
+            "reliability/test_storage.py::test_a_directory_that_is_removed_stops_the_run",
+            "reliability/test_storage.py::test_a_database_locked_by_another_program_is_waited_for_and_then_said",
+            "reliability/test_storage.py::test_a_torn_journal_loses_its_end_and_nothing_else",
+            "reliability/test_storage.py::test_damaged_pages_end_in_a_word_and_in_no_further_call",
+            "reliability/test_storage.py::test_pages_damaged_under_a_run_end_it",
+            "reliability/test_storage.py::test_a_newer_schema_is_left_alone",
+        ),
+    ),
+    (
+        "A resume makes exactly the calls whose file, model or repeat has no answer yet; a changed setting "
+        "is refused by name",
+        "files changed (also under the same size and time), renamed, doubled, swapped, added, removed; every "
+        "setting changed; models and providers added",
+        (
+            "reliability/test_identity.py::test_after_a_change_exactly_the_right_calls_are_made",
+            "reliability/test_identity.py::test_a_changed_setting_is_an_error_that_names_it_and_makes_no_call",
+            "reliability/test_identity.py::test_the_same_bytes_under_two_names_are_two_calls",
+            "reliability/test_identity.py::test_the_same_model_at_two_providers_is_two_models",
+            "reliability/test_identity.py::test_a_file_that_changes_between_plan_and_send_is_noticed_and_answered_once",
+        ),
+    ),
+    (
+        "Every fault of a provider becomes a failure of the right kind, in bounded time and memory; its slot "
+        "and the other calls go on",
+        "the matrix below, over real sockets; one run of the command line that meets them all; memory of a "
+        "child",
+        (
+            "reliability/test_faults.py::test_a_fault_comes_to_its_kind_in_time_and_the_next_call_works",
+            "reliability/test_faults.py::test_a_run_that_meets_every_fault_on_every_wire_goes_on_to_its_end",
+            "reliability/test_faults.py::test_a_reply_without_measure_costs_a_bounded_amount_of_memory",
+            "reliability/test_faults.py::test_a_storm_of_rate_limits_costs_time_and_no_call",
+        ),
+    ),
+    (
+        "A stream that stalls is cut after the time-out; the text that had come is kept, and is no answer",
+        "a provider that falls silent half way",
+        ("reliability/test_faults.py::test_a_run_that_meets_every_fault_on_every_wire_goes_on_to_its_end",),
+    ),
+    (
+        "A key goes to the configured host alone, and is in no file, log or message",
+        "a redirect to a listener that counts; a search for the keys through all that the tests leave behind",
+        (
+            "reliability/test_faults.py::test_a_redirect_takes_the_key_nowhere",
+            "reliability/test_secrets.py::test_no_file_that_the_tests_left_holds_a_key",
+            "commands/test_failures.py::test_a_key_is_in_no_file_and_on_no_screen",
+        ),
+    ),
+    (
+        "Signals, a reader or terminal that goes away, and a suspended machine end or delay a run, and lose "
+        "nothing",
+        "real signals and pseudo-terminals",
+        (
+            "commands/test_endings.py::test_one_signal_lets_calls_in_flight_finish",
+            "commands/test_endings.py::test_two_interrupts_end_at_once",
+            "commands/test_endings.py::test_a_reader_that_goes_away_does_no_harm",
+            "reliability/test_signals.py::test_a_terminal_that_dies_ends_the_run_as_a_hangup_does",
+            "reliability/test_signals.py::test_a_run_that_slept_longer_than_the_time_out_goes_on",
+            "reliability/test_signals.py::test_nobody_reading_what_is_said_costs_no_answer",
+        ),
+    ),
+    (
+        "The bytes of files in flight are bounded, and so is the memory of a run",
+        "large files, measured from outside; a soak under faults",
+        (
+            "reliability/test_memory.py::test_large_files_stay_within_their_bound",
+            "reliability/test_memory.py::test_a_long_run_stays_flat_and_adds_up",
+        ),
+    ),
+    (
+        "Names and answers of strangers do no harm: nothing leaves the output directory, terminals and "
+        "tables stay as they are",
+        "hostile ids, models, file names and replies",
+        (
+            "reliability/test_hostile.py::test_no_file_name_leads_out_of_the_output_directory",
+            "reliability/test_hostile.py::test_no_model_name_leads_out_of_the_output_directory",
+            "reliability/test_hostile.py::test_an_id_that_leads_elsewhere_is_refused",
+            "reliability/test_hostile.py::test_what_is_no_regular_file_is_left_out",
+            "reliability/test_hostile.py::test_an_answer_that_steers_a_terminal_is_shown_inert",
+        ),
+    ),
+)
+
+
+def table() -> str:
+    """The promises as markdown."""
+    lines = ["| promise | how it is tested | tests |", "|---|---|---|"]
+    for promise, how, tests in PROMISES:
+        names = "<br>".join(f"`{test.replace('::', ' ')}`" for test in tests)
+        lines.append(f"| {promise} | {how} | {names} |")
+    return "\n".join(lines)
+
+
+def missing() -> list[str]:
+    """Tests that are named and not there."""
+    lost = []
+    for _, _, tests in PROMISES:
+        for test in tests:
+            file, _, name = test.partition("::")
+            path = TESTS / file
+            if not path.exists() or f"def {name}(" not in path.read_text():
+                lost.append(test)
+    return lost
