@@ -22,34 +22,43 @@ from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
-from umwelten.control.stop import CostCap
-from umwelten.engine import Engine, Naming, Result
+from umwelten.control.stop import OPEN_ENDED, CostCap
+from umwelten.engine import Engine, Naming, Result, Source
 from umwelten.errors import ConfigError, InputError, UsageError
 from umwelten.events import LaneTime, LaneView, Note, Observer, Observers, RunFinished, RunStarted
 from umwelten.exchange import Exchange, Place
 from umwelten.inputs import file_hash, read
 from umwelten.local import LocalServers, find_weights
-from umwelten.plan import Plan
-from umwelten.pricing import cost_nusd, price_of
+from umwelten.plan import Plan, most_tokens
+from umwelten.pricing import cost_nusd, most_nusd, price_of
 from umwelten.providers.catalog import WIRES
 from umwelten.providers.protocol import Endpoint, Vendor
 from umwelten.store import Store
 from umwelten.store.records import CallRecord, Spec
 from umwelten.transport import Transport
-from umwelten.types import Call, ModelRef, Part, Scanned, Usage
+from umwelten.types import Call, Frozen, ModelRef, Part, Scanned, Usage
 from umwelten.wanted import Wanted, check_id, make_id
 
 AUTO_CEILING = 1000
 ASSUMED_OUTPUT = 1024
-"""Tokens that an answer is taken to have at most when no `max_tokens` says so."""
+"""Tokens that an answer is expected to have at most when no `max_tokens` says so."""
 
-MAX_BYTES_IN_FLIGHT = 512 << 20
+LONGEST_OUTPUT = OPEN_ENDED * ASSUMED_OUTPUT
+"""Tokens that are reserved for such an answer while many calls are under way."""
+
+
+class Only(Frozen):
+    """Some of the pending calls: where they come from, and how many they are by model."""
+
+    source: Source
+    calls: Mapping[int, int]
 
 
 class Evaluation:
     """An evaluation that is ready to run: inputs found, keys there, store open. Close it.
 
-    Use `prepare`, then `run` once inside an event loop; `stop` may be called meanwhile.
+    Use `prepare`, then `run` inside an event loop, again for what the first left;
+    `stop` may be called meanwhile.
     """
 
     def __init__(
@@ -65,7 +74,8 @@ class Evaluation:
         self.wanted, self.store, self.plan, self.vendors = wanted, store, plan, vendors
         self.folder = wanted.output_dir / store.spec.id
         self._places, self._local = places, local
-        self._prices = price_overrides(settings)
+        self.prices = price_overrides(settings)
+        self._fixed = plan.most_fixed_tokens()
         self._engine: Engine | None = None
         self._stop: tuple[str, bool, float] | None = None
 
@@ -123,15 +133,17 @@ class Evaluation:
             raise
         return store
 
-    async def run(self, observers: Sequence[Observer] = ()) -> Result:
-        """Make all calls that are pending. Returns how it ended; the answers are in the store."""
-        wanted, store = self.wanted, self.store
-        loop = asyncio.get_running_loop()
+    async def run(self, observers: Sequence[Observer] = (), *, only: Only | None = None) -> Result:
+        """Make all calls that are pending. Returns how it ended; the answers are in the store.
 
-        tell = Observers(observers)
+        `only`: just these; the rest may follow in another run.
+        """
+        wanted, store = self.wanted, self.store
+        self._renew_local()
+        loop, tell = asyncio.get_running_loop(), Observers(observers)
         for place in self._places.values():
             # The list of prices takes 0.1 s to load: now, rather than between two answers.
-            price_of(place.model, overrides=self._prices, at=time.time())
+            price_of(place.model, overrides=self.prices, at=time.time())
         counts = store.counts()
         limit = None if wanted.max_concurrency == "auto" else wanted.max_concurrency
         store.start_run(
@@ -146,12 +158,12 @@ class Evaluation:
         tell(
             RunStarted(
                 id=store.spec.id,
-                total=counts.total,
-                done=counts.succeeded,
+                total=counts.total if only is None else sum(only.calls.values()),
+                done=counts.succeeded if only is None else 0,
                 models=tuple(store.models.values()),
                 max_concurrency=limit,
                 at_unix=time.time(),
-                pending=self._by_lane(store.to_do()),
+                pending=self._by_lane(store.to_do() if only is None else only.calls),
             )
         )
         async with Transport(timeout_s=wanted.timeout_s) as transport:
@@ -165,7 +177,7 @@ class Evaluation:
             )
             engine = self._engine = Engine(
                 pool=self._pool(limit),
-                source=store,
+                source=store if only is None else only.source,
                 sink=store,
                 ask=ask,
                 naming=Naming(store.models, self._estimate, self._tokens),
@@ -247,7 +259,7 @@ class Evaluation:
             policy=RetryPolicy(retries=self.wanted.retries),
             max_in_flight=limit,
             group_caps=dict(self.wanted.provider_concurrency),
-            max_bytes=MAX_BYTES_IN_FLIGHT,
+            max_bytes=self.wanted.max_bytes_in_flight,
             cap=CostCap(
                 cap=None if cap is None else round(cap * 1e9), spent=self.store.spent_nusd() if cap else 0
             ),
@@ -267,6 +279,13 @@ class Evaluation:
             host=vendor.scope == "host",
         )
 
+    def _renew_local(self) -> None:
+        """A run ends the local servers with it; another one starts them anew."""
+        self._local = LocalServers()
+        for number, place in self._places.items():
+            if place.local is not None:
+                self._places[number] = msgspec.structs.replace(place, local=self._local)
+
     def _by_lane(self, by_model: Mapping[int, int]) -> dict[str, int]:
         sums: dict[str, int] = {}
         for number, place in self._places.items():
@@ -275,7 +294,7 @@ class Evaluation:
         return sums
 
     def _price(self, usage: Usage, model: ModelRef) -> int | None:
-        return cost_nusd(usage, model, overrides=self._prices, at=time.time())
+        return cost_nusd(usage, model, overrides=self.prices, at=time.time())
 
     def _tokens(self, call: Call) -> tuple[int, int | None]:
         """Tokens that a call sends, roughly, and that it may write at most."""
@@ -283,11 +302,17 @@ class Evaluation:
         return self.plan.input_tokens(size, name), self.wanted.parameters.max_tokens
 
     def _estimate(self, call: Call) -> int | None:
+        """The most that an attempt can cost, in nano-USD; only a cap needs it."""
         if self.wanted.max_cost_usd is None:
             return None
-        sent, most = self._tokens(call)
-        usage = Usage(input_tokens=sent, output_tokens=most or ASSUMED_OUTPUT)
-        return self._price(usage, self._places[call.model].model)
+        size, name = (call.input.size, call.input.name) if call.input else (0, "")
+        return most_nusd(
+            self._places[call.model].model,
+            self._fixed + most_tokens(size, name),
+            self.wanted.parameters.max_tokens or LONGEST_OUTPUT,
+            overrides=self.prices,
+            at=time.time(),
+        )
 
 
 def check(

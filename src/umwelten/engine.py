@@ -296,7 +296,7 @@ class Engine:
             return "interrupted"
         stopped = [lane for lane in self._pool.lanes if lane.stopped is not None]
         if self._reason is None and self._pool.cap.hit:
-            self._reason = "the cost cap is reached (--max-cost)"
+            self._reason = self._pool.cap.reason
         if self._reason is None and stopped:
             self._reason = "; ".join(f"{lane.name} is unavailable" for lane in stopped)
         if self._pool.closed or stopped:

@@ -9,6 +9,23 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 _MEDIA_TOKENS = 1_000
 """A rough size of one image; providers count between 85 and 3,000."""
 
+_MOST_MEDIA_TOKENS = 3_000
+_LEAST_BYTES_PER_TOKEN = 2
+_FRAME_TOKENS = 64
+"""Role marks and the like, and the words around a file's text."""
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file of that name is taken for a picture where it is not read."""
+    return name.lower().endswith(_PICTURES)
+
+
+def most_tokens(file_bytes: int, name: str = "") -> int:
+    """A bound of the tokens of a file: English text has 4 bytes a token, code 3, Chinese 2 to 3."""
+    if is_picture(name):
+        return _MOST_MEDIA_TOKENS + _FRAME_TOKENS
+    return -(-file_bytes // _LEAST_BYTES_PER_TOKEN) + _FRAME_TOKENS
+
 
 class Plan:
     """The settings that all calls of an evaluation share, ready to make requests from.
@@ -54,14 +71,25 @@ class Plan:
         """The call's identity; `content` is the hash of the file's bytes."""
         return call_key(settings=self.settings, model=model, content=content, repeat=repeat)
 
+    def most_fixed_tokens(self) -> int:
+        """Tokens that every call sends besides its file: a bound, where `input_tokens` is a mean."""
+        texts = [self.prompt, self.system or ""]
+        texts += [part.text for part in self._attached if isinstance(part, Text)]
+        pictures = sum(1 for part in self._attached if isinstance(part, Media))
+        return most_tokens(sum(len(text.encode()) for text in texts)) + pictures * _MOST_MEDIA_TOKENS
+
     def input_tokens(self, file_bytes: int = 0, name: str = "") -> int:
-        """A rough count of the tokens that a call about a file of that size and name sends.
+        """A rough count of the tokens that a call about a file of that size and name sends."""
+        return sum(self.content_tokens(file_bytes, name))
+
+    def content_tokens(self, file_bytes: int = 0, name: str = "") -> tuple[int, int]:
+        """The same by type of content: (words, pictures).
 
         The name's ending alone tells words from pictures here: nothing is read for an estimate.
         """
-        if name.lower().endswith(_PICTURES):
-            return self.input_tokens() + _MEDIA_TOKENS
         fixed = len(self.prompt) + len(self.system or "")
         attached = sum(len(part.text) for part in self._attached if isinstance(part, Text))
         pictures = sum(1 for part in self._attached if isinstance(part, Media))
-        return (fixed + attached + file_bytes) // 4 + pictures * _MEDIA_TOKENS + 8
+        if is_picture(name):
+            pictures, file_bytes = pictures + 1, 0
+        return (fixed + attached + file_bytes) // 4 + 8, pictures * _MEDIA_TOKENS

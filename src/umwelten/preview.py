@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from umwelten.api import ASSUMED_OUTPUT, check
 from umwelten.config import Settings, price_overrides
 from umwelten.errors import EvaluationExists
+from umwelten.inputs.content import MAX_BYTES
 from umwelten.plan import Plan
 from umwelten.pricing import cost_nusd
 from umwelten.providers.protocol import Vendor
@@ -16,8 +17,21 @@ from umwelten.store import Reader
 from umwelten.types import Frozen, ModelRef, Scanned, Usage
 from umwelten.wanted import Wanted
 
-_ANSWER_S = (2.0, 20.0)
+Span = tuple[float, float]
+"""From, to."""
+
+ANSWER_S: Span = (2.0, 20.0)
+"""Seconds that most answers take."""
+
 _SHOWN = 20
+_UNSENDABLE = (
+    *(".pdf", ".zip", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".jar", ".whl"),
+    *(".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".odt", ".ods", ".odp", ".epub", ".pages", ".key"),
+    *(".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif", ".ico", ".psd"),
+    *(".mp3", ".wav", ".flac", ".ogg", ".m4a", ".mp4", ".mov", ".avi", ".mkv", ".webm"),
+    *(".exe", ".dll", ".so", ".o", ".pyc", ".class", ".wasm", ".db", ".sqlite", ".parquet", ".npy", ".bin"),
+)
+"""Endings of files that are no text and no picture that can be sent; the bytes alone settle it later."""
 
 # Of one input and one model: how many repeats have an answer that is still good.
 _ANSWERED = """
@@ -30,7 +44,10 @@ _ANSWERED = """
 class Preview(Frozen):
     """What an evaluation would do. `calls` are those to make, `done` are answered already.
 
-    Costs are in nano-USD, from (no answer text) to (the longest answers); `None`: no price is known.
+    `input_tokens` are `text_tokens` (words) and `picture_tokens`; `output_tokens` is the most there may be,
+    or with `output_bounded` False (no `max_tokens`) a guess. Costs are in nano-USD, from (no answer text) to
+    (the longest answers); `None`: no price is known. `by_model` are the calls of each. `unsendable` files
+    look as if they can't be sent, `unsendable_first` names a few: their calls would fail and cost nothing.
     `seconds` is a rough range.
     """
 
@@ -40,10 +57,16 @@ class Preview(Frozen):
     calls: int
     done: int
     input_tokens: int
+    text_tokens: int
+    picture_tokens: int
     output_tokens: int
+    output_bounded: bool
+    by_model: Mapping[ModelRef, int]
     costs: Mapping[ModelRef, tuple[int, int] | None]
     total: tuple[int, int] | None
-    seconds: tuple[float, float]
+    seconds: Span
+    unsendable: int = 0
+    unsendable_first: tuple[str, ...] = ()
 
 
 class _Sums:
@@ -53,12 +76,30 @@ class _Sums:
         self.files = self.file_bytes = self.done = 0
         self.first: list[str] = []
         self.calls = dict.fromkeys(models, 0)
-        self.tokens = dict.fromkeys(models, 0)
+        self.answers = dict.fromkeys(models, 0)
+        self.words = dict.fromkeys(models, 0)
+        self.pictures = dict.fromkeys(models, 0)
+        self.unsendable = 0
+        self.unsendable_first: list[str] = []
 
-    def add(self, model: ModelRef, calls: int, done: int, tokens: int) -> None:
+    def file(self, scanned: Scanned) -> None:
+        self.files += 1
+        self.file_bytes += scanned.size
+        if len(self.first) < _SHOWN:
+            self.first.append(scanned.name)
+        if not _sendable(scanned):
+            self.unsendable += 1
+            if len(self.unsendable_first) < _SHOWN:
+                self.unsendable_first.append(scanned.name)
+
+    def add(self, model: ModelRef, calls: int, done: int) -> None:
         self.calls[model] += calls
-        self.tokens[model] += calls * tokens
         self.done += done
+
+    def ask(self, model: ModelRef, calls: int, words: int, pictures: int) -> None:
+        self.answers[model] += calls
+        self.words[model] += calls * words
+        self.pictures[model] += calls * pictures
 
 
 def preview(wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor], *, at: float) -> Preview:
@@ -73,25 +114,32 @@ def preview(wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor], *
     overrides = price_overrides(settings)
 
     def cost(model: ModelRef, output: int) -> int | None:
-        usage = Usage(input_tokens=sums.tokens[model], output_tokens=output)
-        return cost_nusd(usage, model, overrides=overrides, at=at)
+        # Prices may step up with the length of a request: one call's, times their number.
+        asked = max(sums.answers[model], 1)
+        sent = sums.words[model] + sums.pictures[model]
+        usage = Usage(input_tokens=sent // asked, output_tokens=output)
+        one = cost_nusd(usage, model, overrides=overrides, at=at)
+        return None if one is None else one * sums.answers[model]
 
-    costs = {
-        model: _range(cost(model, 0), cost(model, longest * sums.calls[model])) for model in wanted.models
-    }
-    calls = sum(sums.calls.values())
-    rounds = -(-calls // _slots(wanted, calls))
+    costs = {model: _range(cost(model, 0), cost(model, longest)) for model in wanted.models}
+    words, pictures = sum(sums.words.values()), sum(sums.pictures.values())
     return Preview(
         files=sums.files,
         file_bytes=sums.file_bytes,
         first=tuple(sums.first),
-        calls=calls,
+        calls=sum(sums.calls.values()),
         done=sums.done,
-        input_tokens=sum(sums.tokens.values()),
-        output_tokens=longest * calls,
+        input_tokens=words + pictures,
+        text_tokens=words,
+        picture_tokens=pictures,
+        output_tokens=longest * sum(sums.answers.values()),
+        output_bounded=wanted.parameters.max_tokens is not None,
+        by_model=sums.calls,
         costs=costs,
         total=_sum(list(costs.values())),
-        seconds=(rounds * _ANSWER_S[0], rounds * _ANSWER_S[1]),
+        seconds=wall_s(_busy(sums.answers), wanted, vendors, one_s=ANSWER_S),
+        unsendable=sums.unsendable,
+        unsendable_first=tuple(sums.unsendable_first),
     )
 
 
@@ -99,14 +147,13 @@ def _count(wanted: Wanted, plan: Plan, connection: sqlite3.Connection | None) ->
     sums = _Sums(wanted.models)
     for scanned in _inputs(wanted):
         if wanted.files is not None:
-            sums.files += 1
-            sums.file_bytes += scanned.size
-            if len(sums.first) < _SHOWN:
-                sums.first.append(scanned.name)
-        tokens = plan.input_tokens(scanned.size, scanned.name)
+            sums.file(scanned)
+        words, pictures = plan.content_tokens(scanned.size, scanned.name)
         for model in wanted.models:
             done = _answered(connection, scanned, model, wanted.repeats)
-            sums.add(model, wanted.repeats - done, done, tokens)
+            sums.add(model, wanted.repeats - done, done)
+            if _sendable(scanned):
+                sums.ask(model, wanted.repeats - done, words, pictures)
     return sums
 
 
@@ -139,9 +186,40 @@ def _stored(wanted: Wanted) -> Iterator[sqlite3.Connection | None]:
         yield reader.connection
 
 
-def _slots(wanted: Wanted, calls: int) -> int:
-    slots = 20 if wanted.max_concurrency == "auto" else wanted.max_concurrency
-    return max(1, min(slots, calls))
+def _sendable(scanned: Scanned) -> bool:
+    return scanned.size <= MAX_BYTES and not scanned.name.lower().endswith(_UNSENDABLE)
+
+
+def _busy(calls: Mapping[ModelRef, int]) -> dict[str, Span]:
+    """Seconds that a provider's answers take one after the other."""
+    busy: dict[str, Span] = {}
+    for model, number in calls.items():
+        low, high = busy.get(model.provider, (0.0, 0.0))
+        busy[model.provider] = (low + number * ANSWER_S[0], high + number * ANSWER_S[1])
+    return busy
+
+
+def wall_s(
+    busy: Mapping[str, Span], wanted: Wanted, vendors: Mapping[str, Vendor], *, one_s: Span = (0.0, 0.0)
+) -> Span:
+    """How long it takes until providers have worked through so many seconds of calls, at the least and most.
+
+    With `auto`, a provider is taken to bear what suits most accounts. `one_s`: a single call takes that.
+    """
+    limit = None if wanted.max_concurrency == "auto" else wanted.max_concurrency
+    ends: list[float] = []
+    for end in (0, 1):
+        times = [spans[end] / _slots(name, 1 - end, limit, wanted, vendors) for name, spans in busy.items()]
+        together = sum(spans[end] for spans in busy.values()) / limit if limit is not None else 0.0
+        longest = max([together, *times], default=0.0)
+        ends.append(max(longest, one_s[end]) if longest else 0.0)
+    return ends[0], ends[1]
+
+
+def _slots(provider: str, end: int, limit: int | None, wanted: Wanted, vendors: Mapping[str, Vendor]) -> int:
+    cap = wanted.provider_concurrency.get(provider)
+    slots = limit if limit is not None else vendors[provider].recommended[end]
+    return max(1, slots if cap is None else min(slots, cap) if limit is not None else cap)
 
 
 def _range(low: int | None, high: int | None) -> tuple[int, int] | None:

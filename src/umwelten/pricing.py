@@ -6,6 +6,7 @@ the price list that comes with genai-prices. A price that is not listed is unkno
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -93,6 +94,26 @@ def _listed(model: ModelRef) -> Any:
         return get_snapshot().find_provider_model(model.model, None, provider, None)[1]
     except LookupError:
         return None
+
+
+def most_nusd(
+    model: ModelRef,
+    input_tokens: int,
+    output_tokens: int,
+    *,
+    overrides: Mapping[ModelRef, Price],
+    at: float,
+) -> int | None:
+    """What an attempt of at most so many tokens can cost in nano-USD, however they are counted.
+
+    Written to a cache or thought, tokens may cost more than plain ones. `None`: no price is known.
+    """
+    price = price_of(model, overrides=overrides, at=at, input_tokens=input_tokens)
+    if price is None:
+        return None
+    sent = input_tokens * max(price.input, price.cached or 0, price.cache_write or 0)
+    written = output_tokens * max(price.output, price.reasoning or 0)
+    return math.ceil((sent + written) * _NANO_PER_TOKEN + price.request * 1_000_000_000)
 
 
 def _read(prices: Mapping[str, Any], input_tokens: int) -> Price | None:

@@ -37,6 +37,7 @@ class Wanted(Frozen):
     retries: int = 6
     max_cost_usd: float | None = None
     max_errors: int | None = None
+    max_bytes_in_flight: int = 512 << 20
     stream: bool = False
     mode: Literal["new", "resume", "overwrite"] = "new"
     output_dir: Path = Path("output")

@@ -61,6 +61,7 @@ BATCH = ("batch", "-p", "hi", "-m", "openai:a")
         ((*RUN, "--progress", "loud"), ["loud", "plain"]),
         ((*RUN, "--repeat", "0"), ["0"]),
         ((*RUN, "--max-cost", "0"), ["0"]),
+        ((*RUN, "--max-bytes-in-flight", "lots"), ["lots", "512MB"]),
         ((*RUN, "--attach", "gone.png"), ["gone.png"]),
         ((*RUN, "--ui"), ["--ui"]),
         ((*RUN, "--resume", "--overwrite"), ["--resume", "--overwrite"]),

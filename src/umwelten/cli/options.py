@@ -142,7 +142,17 @@ _SHARED = (
         help="Stop before this is spent.",
     ),
     click.option("--max-errors", type=click.IntRange(1), metavar="N", help="Stop when N calls have failed."),
+    click.option(
+        "--max-bytes-in-flight", metavar="SIZE", help="Bytes of files under way at a time.  [default: 512MB]"
+    ),
     click.option("--dry-run", is_flag=True, help="Show what would run and what it may cost; make no call."),
+    click.option(
+        "--estimate",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Make N of the calls first, show what all will cost, ask before going on.",
+    ),
+    click.option("--yes", is_flag=True, help="With --estimate: go on without asking."),
     click.option(
         "--attach",
         "--file",

@@ -27,6 +27,8 @@ def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     if flags["ui"]:
         raise UsageError("--ui is not built yet", "Follow a run with --progress rich --verbose.")
     settings = load(Path.cwd(), os.environ).with_flags(flags)
+    if flags["dry_run"] and flags["estimate"] is not None:
+        raise UsageError("--dry-run and --estimate exclude each other", "--estimate makes calls.")
     known = vendors(settings)
     notes = list(settings.notes)
     wanted = _wanted(kind, flags, settings, known, notes)
@@ -35,6 +37,10 @@ def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
 
         dry_run(wanted, settings, known, notes, as_json=flags["as_json"])
         return
+    if flags["estimate"] is not None:
+        from umwelten.cli.estimating import check_sample
+
+        check_sample(wanted, flags["estimate"])
     evaluation = Evaluation.prepare(wanted, settings, known)
     if wanted.id is None:
         click.echo(f"evaluation {evaluation.store.spec.id}", err=True)
@@ -44,6 +50,12 @@ def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
         debug=settings.get("debug"),
         as_json=flags["as_json"],
     )
+    if flags["estimate"] is not None:
+        from umwelten.cli.estimating import estimate_first
+
+        status = estimate_first(evaluation, look, notes, flags["estimate"], yes=flags["yes"])
+        if status is not None:
+            leave(status)
     leave(execute(evaluation, look, notes))
 
 
@@ -87,6 +99,7 @@ def _wanted(
         retries=settings.get("retries"),
         max_cost_usd=settings.get("max_cost"),
         max_errors=settings.get("max_errors"),
+        max_bytes_in_flight=settings.get("max_bytes_in_flight"),
         stream=kind == "run" if stream is None else stream,
         mode="resume" if flags["resume"] else "overwrite" if flags["overwrite"] else "new",
         output_dir=settings.get("output_dir"),

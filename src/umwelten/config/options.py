@@ -21,6 +21,7 @@ CONCURRENT = 5
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h)?", re.ASCII)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _FORMS = "write seconds (45 or 45s), milliseconds (1500ms), minutes (2m) or hours (1h), above 0"
+_SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _SWITCH = {
     "1": True,
     "true": True,
@@ -91,6 +92,14 @@ def _decimal(low: float, high: float, *, above: bool = False) -> Reader:
         return number
 
     return read
+
+
+def _size(given: Any) -> int:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)B?", str(given).strip(), re.ASCII | re.IGNORECASE)
+    bytes_ = int(float(found[1]) * _SIZES[found[2].upper()]) if found else 0
+    if not 1 << 20 <= bytes_ <= 1 << 40:
+        raise ValueError("write a size from 1MB to 1TB, such as 512MB or 2G")
+    return bytes_
 
 
 def _switch(given: Any) -> bool:
@@ -173,6 +182,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(name="retries", key="retries", read=_integer(0, 100), default=6),
     Option(name="repeat", key="repeat", read=_integer(1, 65_535), default=1),
     Option(name="max_cost", key="max_cost", read=_decimal(0, math.inf, above=True)),
+    Option(name="max_bytes_in_flight", key="max_bytes_in_flight", read=_size, default=512 << 20),
     Option(name="max_errors", key="max_errors", read=_integer(1, 10**9)),
     Option(name="stream", key="stream", read=_switch),
     Option(name="recursive", key="recursive", read=_switch, default=False),

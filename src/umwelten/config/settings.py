@@ -204,4 +204,5 @@ def _one(option: Option, raw: Any, where: str, error: type[UmweltenError]) -> An
         return option.read(raw)
     except ValueError as problem:
         named = where if where.startswith("--") or where.startswith(_PREFIX) else f"{where}: {option.key}"
-        raise error(f"{named}: {raw!r} is not allowed", f"{str(problem).capitalize()}.") from None
+        said = str(problem)
+        raise error(f"{named}: {raw!r} is not allowed", f"{said[:1].upper()}{said[1:]}.") from None

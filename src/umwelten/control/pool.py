@@ -32,7 +32,8 @@ MOST_WAITING = 4 * WINDOW
 
 @dataclass(slots=True)
 class Job:
-    """A call under way with what was spent on it. `size` bytes of its file, `reserve` its cost estimate.
+    """A call under way with what was spent on it. `size` bytes of its file, `reserve` the most that an
+    attempt costs and `held` what is held for the one under way, in nano-USD.
 
     `input_tokens` as estimated; `output_tokens` the most that may be asked for, `None` if not known.
     """
@@ -48,6 +49,12 @@ class Job:
     input_tokens: int = 0
     output_tokens: int | None = None
     refused: bool = False
+    held: int = 0
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether nothing bounds its answer."""
+        return self.output_tokens is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +136,7 @@ class Pool:
         self._queues = {model: _Queue(model, lane) for model, lane in lanes.items()}
         self._waiting: list[tuple[float, int, Job]] = []
         self._turn = 0
-        self._capped = False
+        self._capped: Job | None = None
         self._reasons: dict[str, tuple[Reason, float]] = {}
         self._lanes = list({id(lane): lane for lane in lanes.values()}.values())
 
@@ -189,7 +196,8 @@ class Pool:
             return self._start(queue, now)
         if self._capped and not self.in_flight and opens == NEVER and not self._waiting:
             # Nothing under way could cost less than was reserved for it, and nothing cheaper is left.
-            self.cap.hit = self.closed = True
+            self.cap.end(self._capped.reserve, open_ended=self._capped.open_ended)
+            self.closed = True
             return IDLE
         # When the pool itself is full, time alone opens nothing.
         at = NEVER if full else min(opens, self._waiting[0][0] if self._waiting else NEVER)
@@ -211,7 +219,7 @@ class Pool:
     def _choose(self, now: float) -> tuple[_Queue | None, float]:
         best: _Queue | None = None
         opens = NEVER
-        self._capped = False
+        self._capped = None
         for queue in self._queues.values():
             if not queue.ready or not self._may_start(queue):
                 continue
@@ -234,10 +242,11 @@ class Pool:
         job = queue.ready[0]
         if self._max_bytes is not None and self._bytes and self._bytes + job.size > self._max_bytes:
             return False
-        if self.cap.admits(job.reserve):
+        if self.cap.admits(job.reserve, alone=job.open_ended and not lane.in_flight):
             return True
         self._reasons[lane.name] = (Reason.COST, NEVER)
-        self._capped = True
+        if self._capped is None or (job.reserve or 0) < (self._capped.reserve or 0):
+            self._capped = job
         return False
 
     def _holds(self, lane: Lane, queue: _Queue) -> bool:
@@ -256,7 +265,7 @@ class Pool:
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
         self._groups[lane.group] = self._groups.get(lane.group, 0) + 1
         self._bytes += job.size
-        self.cap.reserve(job.reserve)
+        job.held = self.cap.reserve(job.reserve)
         job.attempts += 1
         mark = lane.started(now, job.input_tokens, job.output_tokens)
         return Start(Lease(job, lane, now, mark))
@@ -303,7 +312,7 @@ class Pool:
         self.in_flight -= 1
         self._groups[lane.group] -= 1
         self._bytes -= job.size
-        self.cap.settle(job.reserve, cost)
+        self.cap.settle(job.reserve, job.held, cost, open_ended=job.open_ended)
         job.time_s += now - lease.started_at
         job.cost_nusd = None if cost is None or job.cost_nusd is None else job.cost_nusd + cost
 

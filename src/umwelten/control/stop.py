@@ -3,34 +3,84 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
+
+OPEN_ENDED = 16
+"""A call whose longest answer is not known is expected to cost this part of what is reserved for it."""
 
 
 @dataclass(slots=True)
 class CostCap:
-    """A cap on spending, kept by reservation: a call starts only if its estimate still fits.
+    """A cap on spending, kept by reservation: a call starts only if its bound still fits.
 
-    All figures in nano-USD. `cap` None: no cap. `hit`: the run ended because of it.
+    Theory of operation. `spent` and what is held for the calls under way never pass `cap` at the moment
+    when a call starts. A call that costs at most its bound therefore can't pass it. Where no `max_tokens`
+    bounds an answer, the bound is a generous guess; once that no longer fits, such calls go one at a time
+    in each lane, as long as what they can be expected to cost fits. So only one call a lane can pass the
+    cap. A bound that a bill proves too low raises all later ones by the same factor.
+
+    All figures in nano-USD. `cap` None: no cap. `hit`: the run ended because of it, as `reason` tells.
     """
 
     cap: int | None = None
     spent: int = 0
     reserved: int = 0
     hit: bool = False
+    reason: str = ""
+    excess: int = 1000  # thousandths: the most that a call cost of its bound, at least all of it
 
-    def admits(self, estimate: int | None) -> bool:
-        """Whether a call with that estimate may start now. What is reserved may come back."""
-        if self.cap is None:
+    def admits(self, bound: int | None, *, alone: bool = False) -> bool:
+        """Whether a call may start now. What is reserved may come back.
+
+        `alone`: its longest answer is not known, and nothing else of its lane is under way.
+        """
+        return self._fits(bound or 0) or (alone and self._fits((bound or 0) // OPEN_ENDED))
+
+    def reserve(self, bound: int | None) -> int:
+        """A call that was admitted starts; returns what is held for it."""
+        whole = bound or 0
+        held = whole if self._fits(whole) else whole // OPEN_ENDED
+        self.reserved += held
+        return held
+
+    def settle(self, bound: int | None, held: int, cost: int | None, *, open_ended: bool = False) -> None:
+        """It ended and cost that much; `None`: perhaps as much as it could."""
+        self.reserved -= held
+        if cost is None:
+            self.spent += (bound or 0) // OPEN_ENDED if open_ended else bound or 0
+            return
+        self.spent += cost
+        if bound and cost * 1000 > bound * self.excess:
+            self.excess = -(-cost * 1000 // bound)
+
+    def end(self, bound: int | None, *, open_ended: bool = False) -> None:
+        """Nothing fits any more; `bound` is the cheapest call's that is left."""
+        self.hit = True
+        most = self._raised((bound or 0) // (OPEN_ENDED if open_ended else 1))
+        lower = "set --max-tokens" if open_ended else "lower --max-tokens"
+        could = "is expected to cost about" if open_ended else "could cost up to"
+        self.reason = (
+            f"{_usd(self.spent)} is spent and the next call {could} {_usd(most)}, "
+            f"which would pass --max-cost {_usd(self.cap or 0)}; {lower} or raise the cap"
+        )
+        if self.cap is not None and self.spent >= self.cap:
+            self.reason = f"{_usd(self.spent)} is spent, which --max-cost {_usd(self.cap)} allows at most"
+
+    def _fits(self, amount: int) -> bool:
+        if self.cap is None or not amount:
             return True
-        return self.spent < self.cap and self.spent + self.reserved + (estimate or 0) <= self.cap
+        return self.spent < self.cap and self.spent + self._raised(self.reserved + amount) <= self.cap
 
-    def reserve(self, estimate: int | None) -> None:
-        """A call starts."""
-        self.reserved += estimate or 0
+    def _raised(self, amount: int) -> int:
+        return -(-amount * self.excess // 1000)
 
-    def settle(self, estimate: int | None, cost: int | None) -> None:
-        """It ended and cost that much; `None`: perhaps as much as was reserved."""
-        self.reserved -= estimate or 0
-        self.spent += cost if cost is not None else estimate or 0
+
+def _usd(nusd: int) -> str:
+    """`$0.0021`, `$1.25`: at least two decimals, and three digits that count."""
+    value = Decimal(nusd) / 1_000_000_000
+    decimals = 2 if not value else max(2, 2 - value.adjusted())
+    whole, _, fraction = f"{value:.{decimals}f}".partition(".")
+    return f"${whole}.{fraction[:2]}{fraction[2:].rstrip('0')}"
 
 
 @dataclass(slots=True)

@@ -11,6 +11,8 @@ from umwelten.events import LaneTally, LaneView, Tally
 from umwelten.report import stats, wording
 from umwelten.types import Frozen
 
+_LEAST_ENDED = 3
+
 View = Callable[[], Sequence[LaneView]]
 
 
@@ -31,7 +33,10 @@ class LaneRow(Frozen):
 
 
 class Board(Frozen):
-    """The whole run. `done` includes earlier runs' answers; `left_s` is `None` while not known."""
+    """The whole run. `done` includes earlier runs' answers; `left_s` is `None` while not known.
+
+    `projected` is what this run will have cost at its end, as text; "" while that is not known.
+    """
 
     total: int
     done: int
@@ -43,6 +48,12 @@ class Board(Frozen):
     elapsed_s: float
     left_s: float | None
     lanes: tuple[LaneRow, ...]
+    projected: str = ""
+
+    @property
+    def money(self) -> str:
+        """`$0.0123 of about $0.45`."""
+        return f"{self.cost} of about {self.projected}" if self.projected else self.cost
 
 
 class Watch:
@@ -86,7 +97,22 @@ class Watch:
             elapsed_s=now - self._began,
             left_s=self._left_s(remaining, in_flight, lanes),
             lanes=lanes,
+            projected=self._projected(views),
         )
+
+    def _projected(self, views: Sequence[LaneView]) -> str:
+        """Each lane's mean cost times its calls; not before each has had a few that are all priced."""
+        pending = self._tally.started.pending if self._tally.started else {}
+        whole = 0.0
+        for name, calls in pending.items():
+            lane = self._tally.lanes.get(name) or LaneTally()
+            ended = lane.succeeded + lane.failed
+            stopped = any(view.name == name and view.stopped is not None for view in views)
+            if lane.unpriced or (not stopped and ended < min(calls, _LEAST_ENDED)):
+                return ""
+            rest = 0 if stopped else max(calls - ended, 0)
+            whole += lane.cost_nusd + rest * lane.cost_nusd / max(ended, 1)
+        return wording.money(stats.usd(round(whole))) if whole else ""
 
     def _left_s(self, remaining: int, in_flight: int, lanes: Sequence[LaneRow]) -> float | None:
         """The slowest lane's rest where each lane's share is known, else that of all together.

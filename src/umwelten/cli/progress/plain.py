@@ -84,7 +84,7 @@ def line_of(board: Board, *, ended: bool = False) -> str:
     parts += [f"{board.failed:,} failed"] if board.failed else []
     parts += [] if ended else [f"{board.in_flight} in flight"]
     parts.append(f"{wording.short(board.calls_per_s)} calls/s, {wording.short(board.tokens_per_s)} tokens/s")
-    parts.append(f"cost {board.cost}")
+    parts.append(f"cost {board.cost if ended else board.money}")
     if ended:
         parts.append(f"took {wording.seconds(board.elapsed_s)}")
         return ", ".join(parts)

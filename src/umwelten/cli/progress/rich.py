@@ -140,7 +140,7 @@ def _overall(board: Board) -> Table:
         ProgressBar(total=max(board.total, 1), completed=board.done),
         Text(f"{board.done:,}/{board.total:,} {share:.0%}", style="bold"),
         failed,
-        Text(f"{wording.short(board.calls_per_s)} calls/s {board.cost}"),
+        Text(f"{wording.short(board.calls_per_s)} calls/s {board.money}"),
         Text(f"ETA {left}", style="cyan"),
     )
     return grid

@@ -1,0 +1,205 @@
+"""What runs cost, before and while they go on: --dry-run, --estimate, --max-cost, sums in the store."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from provider import provider
+from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
+
+PRICES = '[prices."openai:a"]\ninput = 1.0\noutput = 4.0\n[prices."google:b"]\ninput = 2.0\noutput = 8.0\n'
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    for n in range(40):
+        (tmp_path / "in" / f"{n:02}.txt").write_text("word " * (20 + 13 * n))
+    (tmp_path / "umwelten.toml").write_text(PRICES)
+    return tmp_path
+
+
+def _batch(cli, env, models, *more):
+    return cli(
+        *("eval", "batch", "-p", "go", "-m", models, "-i", "s", "--directory", "in"),
+        *("--max-concurrency", "8", *more),
+        env=env,
+    )
+
+
+def _sums(folder: Path) -> tuple[int, int, int]:
+    with sqlite3.connect(folder / "output" / "s" / "evaluation.db") as store:
+        attempts = store.execute("SELECT total(cost_nusd) FROM attempts").fetchone()[0]
+        calls = store.execute("SELECT total(cost_nusd) FROM calls").fetchone()[0]
+        models = store.execute(
+            "SELECT total(s) FROM (SELECT total(cost_nusd) AS s FROM calls GROUP BY model_id)"
+        ).fetchone()[0]
+    store.close()
+    return int(attempts), int(calls), int(models)
+
+
+def test_attempts_calls_models_and_the_total_come_to_the_same_after_retries(cli, texts):
+    # Each third request fails, and is retried; one in five breaks off in the middle.
+    faulty = Profile(
+        default=Behaviour(input_tokens=101, output_tokens=57, cached_tokens=40, reasoning_tokens=11),
+        rules=(Rule(every=3, behaviour=Behaviour(fault=503, retry_after_s=0.01)),),
+    )
+    with provider(faulty) as server:
+        code, _, err = _batch(cli, server.env(), "openai:a,google:b")
+        assert code == 0, err
+        assert server.idle().requests > 80
+    attempts, calls, models = _sums(texts)
+    code, out, _ = cli("eval", "report", "-i", "s", "--format", "json")
+    report = json.loads(out)
+    assert attempts == calls == models == round(report["cost"]["total_usd"] * 1e9)
+    assert calls > 0
+    assert report["cost"]["unpriced_calls"] == 0
+
+
+def test_the_sum_goes_on_over_a_resume(cli, texts):
+    with provider(Profile(default=Behaviour(input_tokens=10, output_tokens=10))) as server:
+        assert _batch(cli, server.env(), "openai:a", "--max-files", "20")[0] == 0
+        assert _batch(cli, server.env(), "openai:a", "--resume")[0] == 0
+    attempts, calls, models = _sums(texts)
+    assert attempts == calls == models == 40 * (10 * 1000 + 10 * 4000)
+
+
+@pytest.mark.parametrize("cap_calls", [3, 37, 150])
+def test_the_cap_holds_at_200_in_flight(cli, texts, cap_calls):
+    for n in range(400):
+        (texts / "in" / f"more-{n:03}.txt").write_text("word " * 20)
+    # 110 words are about 28 tokens for the server; an answer has all the 100 that were asked for.
+    dear = Behaviour(latency_s=(0.05, 0.2, 0.1), output_tokens=100)
+    a_call = (100 * 4000 + 40 * 1000) / 1e9
+    cap = cap_calls * a_call
+    with provider(Profile(default=dear)) as server:
+        code, _, err = cli(
+            *("eval", "batch", "-p", "go", "-m", "openai:a", "-i", "s", "--directory", "in"),
+            *("--max-concurrency", "200", "--max-tokens", "100", "--max-cost", f"{cap:.9f}"),
+            env=server.env(),
+        )
+        assert code == 3, err
+        assert server.idle().requests > 0
+    spent = _sums(texts)[0] / 1e9
+    assert 0 < spent <= cap
+    # Not by being timid: what was left could not have held another call's bound.
+    assert spent > cap - 2 * (100 * 4000 + 1000 * 1000) / 1e9
+    said = " ".join(err.split())
+    assert "the next call could cost up to" in said
+    assert "which would pass --max-cost" in said
+    assert "lower --max-tokens or raise the cap" in said
+
+
+def test_without_max_tokens_one_call_at_most_passes_the_cap(cli, texts):
+    with provider(Profile(default=Behaviour(latency_s=0.02, output_tokens=3000, input_tokens=10))) as server:
+        code, _, err = cli(
+            *("eval", "batch", "-p", "go", "-m", "openai:a", "-i", "s", "--directory", "in"),
+            *("--max-concurrency", "30", "--max-cost", "0.1"),
+            env=server.env(),
+        )
+        assert code == 3, err
+        server.idle()
+    assert _sums(texts)[0] / 1e9 <= 0.1 + 3000 * 4000 / 1e9 + 1e-5
+    assert "set --max-tokens" in err
+
+
+def test_dry_run_tells_words_from_pictures_and_warns_of_what_cannot_be_sent(cli, texts):
+    (texts / "in" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (texts / "in" / "b.pdf").write_bytes(b"%PDF-1.7")
+    with provider() as server:
+        code, out, err = _batch(cli, server.env(), "openai:a,google:b,openai:nobody", "--dry-run")
+        assert code == 0, err
+        assert server.idle().requests == 0
+        data = json.loads(_batch(cli, server.env(), "openai:a", "--dry-run", "--json")[1])
+    assert "1 file can't be sent: b.pdf" in out
+    assert "of words, 3,000 of pictures" in out
+    assert " KB)" in out
+    assert "100,000 items" in out
+    assert "unknown (no price is listed)" in out
+    assert data["unsendable"] == 1
+    assert data["picture_tokens"] == 1000
+    assert data["by_model"] == {"openai:a": 42}
+    assert data["costs"]["openai:a"][0] > 0
+    assert not (texts / "output").exists()
+
+
+def test_dry_run_of_one_file_speaks_of_one(cli, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "only.txt").write_text("x")
+    with provider() as server:
+        _, out, _ = _batch(cli, server.env(), "openai:gpt-4o", "--dry-run")
+    assert "1 file (1 byte)" in out
+    assert "1 call to make" in out
+
+
+def test_an_estimate_stops_where_nobody_can_be_asked_and_its_answers_are_kept(cli, texts):
+    with provider(Profile(default=Behaviour(output_tokens=50))) as server:
+        code, out, err = _batch(cli, server.env(), "openai:a,google:b", "--estimate", "20", "--json")
+        assert code == 3, err
+        assert server.idle().requests == 20
+        assert "estimate from 20 of 80 calls" in err
+        assert "--resume" in err
+        assert "--estimate 20" not in err.split("go on with:")[1]
+        data = json.loads(out)
+        assert [one["sampled"] for one in data["models"]] == [10, 10]
+        # The same command goes on, and pays for nothing twice.
+        code, _, err = _batch(cli, server.env(), "openai:a,google:b", "--resume")
+        assert code == 0, err
+        assert server.idle().requests == 80
+    real = _sums(texts)[0]
+    assert data["total"]["low"] <= real <= data["total"]["high"]
+    assert data["spent"] < real
+
+
+def test_yes_goes_on_unasked_and_makes_no_call_twice(cli, texts):
+    with provider() as server:
+        code, _, err = _batch(cli, server.env(), "openai:a", "--estimate", "10", "--yes")
+        assert code == 0, err
+        assert server.idle().requests == 40
+    assert "estimate from 10 of 40 calls" in err
+    assert "all 40 calls succeeded" in err
+
+
+def test_an_estimate_of_more_calls_than_there_are_runs_them(cli, texts):
+    with provider() as server:
+        code, _, err = _batch(cli, server.env(), "openai:a", "--estimate", "100")
+        assert code == 0, err
+        assert server.idle().requests == 40
+
+
+def test_an_estimate_in_which_nothing_succeeds_ends_there(cli, texts):
+    with provider(Profile(default=Behaviour(fault=400))) as server:
+        code, _, err = _batch(cli, server.env(), "openai:a", "--estimate", "4", "--yes")
+        assert code == 1, err
+        assert server.idle().requests == 4
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--estimate", "3"), "give at least 4"),
+        (("--estimate", "0"), "--estimate"),
+        (("--estimate", "9", "--dry-run"), "exclude each other"),
+    ],
+)
+def test_an_estimate_that_can_tell_nothing_is_refused(cli, texts, flags, said):
+    with provider() as server:
+        code, _, err = _batch(cli, server.env(), "openai:a,google:b", *flags)
+    assert code == 2
+    assert said in err
+    assert not (texts / "output").exists()
+
+
+def test_the_progress_tells_what_it_will_have_cost(cli, texts):
+    with provider(Profile(default=Behaviour(latency_s=3.0, input_tokens=0, output_tokens=1000))) as server:
+        code, _, err = cli(
+            *("eval", "batch", "-p", "go", "-m", "openai:a", "-i", "s", "--directory", "in"),
+            *("--max-concurrency", "10", "--progress", "plain"),
+            env=server.env(),
+        )
+    assert code == 0, err
+    assert "of about $0.16" in err
