@@ -47,6 +47,11 @@ lint: $(VENV)/.tools ## style, types, import contracts
 bench: $(VENV)/.tools ## the benchmarks, as tables
 	$(BIN)/python -m benchmarks.promised
 
+bench-peers: ## other tools for the benchmarks, pinned, each in an environment of its own under .bench
+	$(PYTHON) -m venv .bench/inspect && .bench/inspect/bin/pip install --quiet inspect-ai==0.3.285 openai==3.57.0
+	$(PYTHON) -m venv .bench/litellm && .bench/litellm/bin/pip install --quiet litellm==1.105.3
+	mkdir -p .bench/promptfoo && npm install --silent --prefix .bench/promptfoo promptfoo@0.121.20
+
 torture: $(VENV)/.tools ## a thousand kills and half an hour of soak; writes docs/reliability.md
 	$(BIN)/python -m benchmarks.torture --kills 1000 --write-docs
 
