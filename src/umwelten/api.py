@@ -174,6 +174,7 @@ class Evaluation:
                 price=self._price,
                 stream=wanted.stream,
                 notify=tell,
+                trace=wanted.trace,
             )
             engine = self._engine = Engine(
                 pool=self._pool(limit),

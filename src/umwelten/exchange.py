@@ -43,14 +43,18 @@ class Place(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class _Sent:
-    """What an attempt goes out without, and (once the file was read) the hash of its content."""
+    """What an attempt goes out without; once the file was read, its hash and the time that took."""
 
     dropped: frozenset[str]
     content: bytes = b""
+    prepared_s: float = 0.0
 
 
 class Exchange:
-    """Makes attempts; the engine's `Ask`. `places` by the model's number in the evaluation."""
+    """Makes attempts; the engine's `Ask`. `places` by the model's number in the evaluation.
+
+    `trace`: tell of every attempt how long its stages took and what was said about rate limits.
+    """
 
     def __init__(
         self,
@@ -61,9 +65,10 @@ class Exchange:
         price: Price,
         stream: bool,
         notify: Observer,
+        trace: bool = False,
     ) -> None:
         self._plan, self._places, self._transport = plan, places, transport
-        self._price, self._stream, self._notify = price, stream, notify
+        self._price, self._stream, self._notify, self._trace = price, stream, notify, trace
         self._dropped: dict[int, frozenset[str]] = {}
 
     async def __call__(self, call: Call, on_text: Callable[[str], None] | None) -> Exchanged:
@@ -78,6 +83,8 @@ class Exchange:
         except Exception as error:  # noqa: BLE001 - a fault of ours in one call must not end the others
             outcome = _ours(f"umwelten failed on this call: {error!r}", "internal")
             timing = Timing(started_at=started, latency_s=time.time() - started)
+        if self._trace:
+            self._notify(Note(text=_traced(call, place.model, sent, outcome, timing), level="debug"))
         return Exchanged(
             outcome=outcome,
             timing=timing,
@@ -118,6 +125,7 @@ class Exchange:
 
     def _encode(self, call: Call, place: Place, sent: _Sent) -> HttpRequest:
         """The request, with the file read now; of the file itself nothing is kept but its hash."""
+        began = time.perf_counter()
         parts: tuple[Part, ...] = ()
         if call.input is not None:
             content = read(call.input.path, name=call.input.name, stamp=call.input.stamp)
@@ -127,7 +135,9 @@ class Exchange:
                     Note(text=f"{call.input.name} changed since the start; its present bytes are sent")
                 )
         request = self._plan.request(place.model, parts, stream=self._stream)
-        return place.wire.encode(request, place.endpoint, sent.dropped)
+        http = place.wire.encode(request, place.endpoint, sent.dropped)
+        sent.prepared_s = time.perf_counter() - began
+        return http
 
     def _drop(
         self, number: int, name: str, sent: frozenset[str], failure: Failure, model: ModelRef
@@ -149,6 +159,23 @@ class Exchange:
             refused = (outcome.status or 0) >= 400 or outcome.code in _NEVER_SENT
             return 0 if refused or model.provider in FREE else None
         return self._price(usage, model)
+
+
+def _traced(call: Call, model: ModelRef, sent: _Sent, outcome: Outcome, timing: Timing) -> str:
+    """The stages of an attempt, and what its reply said about rate limits."""
+    subject = f"{model} {call.input.name}" if call.input else str(model)
+    stages = [f"prepared in {sent.prepared_s * 1e3:.1f} ms"]
+    if timing.ttft_s is not None:
+        stages.append(f"first text after {timing.ttft_s:.3f} s")
+    stages.append(f"ended after {timing.latency_s:.3f} s")
+    for budget in outcome.hints.budgets:
+        left = "?" if budget.remaining is None else f"{budget.remaining:g}"
+        whole = "?" if budget.limit is None else f"{budget.limit:g}"
+        again = "" if budget.reset_s is None else f", again in {budget.reset_s:.3g} s"
+        stages.append(f"{budget.resource} {left} of {whole} left{again}")
+    if outcome.hints.retry_after_s is not None:
+        stages.append(f"asked to wait {outcome.hints.retry_after_s:.3g} s")
+    return f"{subject}: {'; '.join(stages)}"
 
 
 def _ours(message: str, code: str) -> Failure:

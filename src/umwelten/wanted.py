@@ -19,7 +19,7 @@ class Wanted(Frozen):
 
     `files` gives a batch's inputs anew at each call (None: a run). `max_concurrency` "auto": every lane
     finds its own level. `mode` "new" refuses an id that exists, "resume" goes on with it, "overwrite"
-    moves it aside.
+    moves it aside. `trace`: tell of every attempt its stages and rate limits, as notes of level "debug".
     """
 
     kind: Literal["run", "batch"]
@@ -38,6 +38,7 @@ class Wanted(Frozen):
     max_cost_usd: float | None = None
     max_errors: int | None = None
     max_bytes_in_flight: int = 512 << 20
+    trace: bool = False
     stream: bool = False
     mode: Literal["new", "resume", "overwrite"] = "new"
     output_dir: Path = Path("output")

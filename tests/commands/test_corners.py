@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from provider import clean_environment, provider
-from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
+from umwelten.simulate.faultserver.profile import Behaviour, Bucket, Profile, Rule
 
 UMWELTEN = [sys.executable, "-m", "umwelten"]
 
@@ -253,3 +253,18 @@ def test_errors_can_be_capped(cli, texts):
     assert code == 3
     assert "--max-errors" in err
     assert _report(cli, "f")["summary"]["pending"] == 2
+
+
+def test_debug_tells_stages_and_what_headers_said(cli, texts):
+    limit = Bucket(rate=1000.0, burst=1000, headers="openai")
+    with provider(Profile(limiters=(limit,))) as server:
+        code, _, err = cli(
+            *("eval", "batch", "-p", "go", "-m", "openai:a", "--directory", "in"),
+            *("--debug", "--progress", "plain"),
+            env=server.env(),
+        )
+    assert code == 0
+    line = next(line for line in err.splitlines() if "prepared in" in line)
+    assert "openai:a 0.txt" in line
+    assert "ended after" in line
+    assert "requests 999 of 1000 left" in line

@@ -100,6 +100,7 @@ def _wanted(
         max_cost_usd=settings.get("max_cost"),
         max_errors=settings.get("max_errors"),
         max_bytes_in_flight=settings.get("max_bytes_in_flight"),
+        trace=settings.get("debug"),
         stream=kind == "run" if stream is None else stream,
         mode="resume" if flags["resume"] else "overwrite" if flags["overwrite"] else "new",
         output_dir=settings.get("output_dir"),
