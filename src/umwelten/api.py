@@ -195,11 +195,14 @@ class Evaluation:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
             try:
                 result = await engine.run()
+                ended_at = time.time()
             finally:
                 await self._local.close()
         own = wanted.max_concurrency != "auto"
         sheets = [
-            msgspec.structs.replace(sheet, capped_by_user=own and sheet.capped_by_user)
+            msgspec.structs.replace(
+                sheet, capped_by_user=own and sheet.capped_by_user and sheet.lane != "local"
+            )
             for sheet in engine.attributions()
         ]
         await asyncio.to_thread(
@@ -208,6 +211,7 @@ class Evaluation:
             result.reason,
             result.peak_in_flight,
             [(sheet.lane, reason, s) for sheet in sheets for reason, s in sheet.seconds().items()],
+            ended_at,
         )
         for problem in store.text_errors:
             tell(Note(text=f"the answer is kept, its text file is not: {problem}", level="warning"))

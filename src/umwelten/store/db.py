@@ -248,10 +248,12 @@ class Store:
         reason: str | None,
         peak_in_flight: int,
         times: Iterable[tuple[str, str, float]] = (),
+        ended_at: float | None = None,
     ) -> None:
         """Write what was handed over and close the run's row. A fault of the disk goes to `error`.
 
-        `times` are (lane, reason, seconds): where the wall time went.
+        `times` are (lane, reason, seconds): where the wall time went. `ended_at`: when the last answer was
+        safe, in Unix seconds; `None`: now.
         """
         self._stop_writer()
         try:
@@ -260,7 +262,7 @@ class Store:
             with transaction(self._connection):
                 self._connection.execute(
                     "UPDATE runs SET ended_at = ?, status = ?, reason = ?, peak_in_flight = ? WHERE id = ?",
-                    (time.time(), status, reason, peak_in_flight, self._run_id),
+                    (ended_at or time.time(), status, reason, peak_in_flight, self._run_id),
                 )
                 self._connection.executemany(
                     "INSERT INTO attributions VALUES (?, ?, ?, ?)", [(self._run_id, *row) for row in times]
