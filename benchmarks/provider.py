@@ -67,3 +67,12 @@ def provider(profile: dict[str, Any] | None = None) -> Iterator[Provider]:
             yield Provider(process, json.loads(process.stdout.readline())["port"])
         finally:
             process.terminate()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Wait for its end; one whose clients left it hanging is not asked twice."""
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
