@@ -94,7 +94,11 @@ def _bytes(path: str | os.PathLike[str], name: str) -> tuple[bytes, os.stat_resu
         with os.fdopen(os.open(path, _READ), "rb") as file:
             found = os.fstat(file.fileno())
             _check(found, name)
-            data = file.read(MAX_BYTES + 1)
+            # A read of n bytes sets n aside first: asking for the size found, not for the most allowed,
+            # keeps small files cheap. One that grew meanwhile goes on to its end.
+            data = file.read(found.st_size + 1)
+            if len(data) > found.st_size:
+                data += file.read(MAX_BYTES + 1 - len(data))
             return data, os.fstat(file.fileno())
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
