@@ -139,6 +139,8 @@ class Evaluation:
         `only`: just these; the rest may follow in another run.
         """
         wanted, store = self.wanted, self.store
+        # A signal that comes before the new engine is there is for that one, not for an earlier run's.
+        self._engine = None
         self._renew_local()
         loop, tell = asyncio.get_running_loop(), Observers(observers)
         for place in self._places.values():

@@ -124,7 +124,11 @@ _SHARED = (
         multiple=True,
         help="Ceiling of one provider; repeatable.",
     ),
-    click.option("--timeout", type=Duration(), help="Per attempt: 45, 45s, 1500ms, 2m.  [default: 120s]"),
+    click.option(
+        "--timeout",
+        type=Duration(),
+        help="Per attempt; of a stream: without a byte. 45, 45s, 1500ms, 2m.  [default: 120s]",
+    ),
     click.option(
         "--retries",
         type=click.IntRange(0, 100),

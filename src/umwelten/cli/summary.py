@@ -135,10 +135,8 @@ def _stopped(summary: Summary) -> Iterator[Part]:
 def _time(summary: Summary) -> str:
     wall, together = wording.seconds(summary.wall_s), wording.seconds(summary.sequential_s)
     ended = summary.succeeded + summary.failed
-    ratio = wording.speedup(summary.speedup) if ended > 1 and summary.succeeded else ""
-    if ratio and summary.queues:
-        # A server of one's own slows each call down when it has several: the ratio would promise too much.
-        ratio = f"{summary.speedup:.1f} at a time on average"
+    told = ended > 1 and summary.succeeded
+    ratio = wording.speedup(summary.speedup, queues=summary.queues) if told else ""
     calls = f"{wording.count(ended, 'call')} took {together}" + (" together" if ended > 1 else "")
     return f"{wall}; {calls}" + (f": {ratio}" if ratio else "")
 

@@ -57,6 +57,11 @@ def advice(
     return _ADVICE.get(kind, "look at the provider's message")
 
 
+def queues(providers: Collection[str], vendors: Mapping[str, Vendor]) -> bool:
+    """Whether only servers of one's own were asked: several calls at a time slow each other down there."""
+    return bool(providers) and all(name in vendors and vendors[name].scope == "host" for name in providers)
+
+
 def _bad_request(message: str) -> str:
     for words, text in _BAD_REQUEST:
         if any(word in message for word in words):

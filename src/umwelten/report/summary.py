@@ -10,7 +10,7 @@ from umwelten.pricing import FREE
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report import stats
-from umwelten.report.advice import advice
+from umwelten.report.advice import advice, queues
 from umwelten.types import Failure, Frozen
 
 _WORTH_ADVICE_S = 5.0
@@ -108,7 +108,7 @@ def summarize(tally: Tally, *, folder: str, resume: str, vendors: Mapping[str, V
         free=bool(providers) and FREE.issuperset(providers),
         folder=folder,
         resume=resume if pending or tally.failed else None,
-        queues=bool(providers) and all(n in vendors and vendors[n].scope == "host" for n in providers),
+        queues=queues(providers, vendors),
         cut_off=tally.cut_off,
         pace=_pace(ended, wall_s),
     )

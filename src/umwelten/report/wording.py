@@ -87,10 +87,15 @@ def percent(value: float | None) -> str:
     return f"{min(max(value * 100, 0.1), 99.9):.1f}%"
 
 
-def speedup(value: float | None) -> str | None:
-    """`3.1× faster than one at a time`; below 1 as a share of that speed."""
+def speedup(value: float | None, *, queues: bool = False) -> str | None:
+    """`3.1× faster than one at a time`; below 1 as a share of that speed.
+
+    `queues` (see `advice.queues`): the ratio would promise too much, so it is `3.1 at a time on average`.
+    """
     if value is None:
         return None
+    if queues:
+        return f"{value:.1f} at a time on average"
     if value >= 1.05:
         return f"{value:.1f}× faster than one at a time"
     return "as fast as one at a time" if value >= 0.95 else f"{value:.2g}× the speed of one at a time"

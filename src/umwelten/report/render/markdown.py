@@ -9,7 +9,7 @@ from typing import TextIO
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report import choice, tables, wording
-from umwelten.report.advice import advice
+from umwelten.report.advice import advice, queues
 from umwelten.report.attempts import ANSWERED
 from umwelten.report.current import Source
 from umwelten.report.inert import one_line, safe
@@ -33,7 +33,7 @@ def render_markdown(
     with tables.snapshot(reader):
         overview = tables.overview(reader)
         _settings(reader, overview, out, short=short)
-        _summary(overview, out)
+        _summary(overview, out, vendors)
         _models(overview, out)
         _time(overview, out)
         _failures(reader, overview, out, vendors)
@@ -113,9 +113,10 @@ def _status(reader: Source, overview: Overview) -> str:
     return f"{word}: {cell(reason)}" if reason else word
 
 
-def _summary(overview: Overview, out: TextIO) -> None:
+def _summary(overview: Overview, out: TextIO, vendors: Mapping[str, Vendor]) -> None:
     figures, usage = overview.summary, overview.cost.usage
-    speed = wording.speedup(figures.speedup)
+    providers = {model.partition(":")[0] for model in overview.evaluation.models}
+    speed = wording.speedup(figures.speedup, queues=queues(providers, vendors))
     together = f"{wording.seconds(figures.sequential_s)} of calls in {wording.seconds(figures.wall_s)}"
     out.write("## Summary\n\n")
     rows = [

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from umwelten.providers.protocol import Vendor
 from umwelten.report import choice, tables, wording
-from umwelten.report.advice import advice
+from umwelten.report.advice import advice, queues
 from umwelten.report.current import Source
 from umwelten.report.pacing import WAITED_FOR
 from umwelten.report.render import glossary, page
@@ -27,7 +27,7 @@ def all_of(parts: Sequence[Part], vendors: Mapping[str, Vendor], *, short: bool)
     """The body, up to the data."""
     yield _header(parts, short)
     yield "<main>\n"
-    yield _glance(parts)
+    yield _glance(parts, vendors)
     yield _choice(parts)
     yield section("models", "Models side by side", _models(parts))
     yield section("plots", "Speed and cost", page.fragment("plots"))
@@ -68,19 +68,21 @@ def _header(parts: Sequence[Part], short: bool) -> str:
     )
 
 
-def _glance(parts: Sequence[Part]) -> str:
-    return "".join(_one_glance(part) for part in parts) if len(parts) == 1 else _several(parts)
+def _glance(parts: Sequence[Part], vendors: Mapping[str, Vendor]) -> str:
+    return _one_glance(parts[0], vendors) if len(parts) == 1 else _several(parts)
 
 
-def _one_glance(part: Part) -> str:
+def _one_glance(part: Part, vendors: Mapping[str, Vendor]) -> str:
     overview = part.overview
     figures, evaluation = overview.summary, overview.evaluation
     dates = _date(evaluation.started_at)
     if evaluation.finished_at:
         dates += f" to {_date(evaluation.finished_at)}"
+    providers = {model.partition(":")[0] for model in evaluation.models}
+    ratio = wording.speedup(figures.speedup, queues=queues(providers, vendors)) or ""
     boxes = [
         ("answered", wording.percent(figures.success_rate), _counts(figures)),
-        ("wall time", wording.seconds(figures.wall_s), wording.speedup(figures.speedup) or ""),
+        ("wall time", wording.seconds(figures.wall_s), ratio),
         ("median answer", wording.seconds(figures.p50_s), f"95% within {wording.seconds(figures.p95_s)}"),
         ("in flight", f"{figures.peak_in_flight:,}", _rate(figures)),
         ("tokens", _tokens(overview.cost, total=True), _tokens(overview.cost, total=False)),
