@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
