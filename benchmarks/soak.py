@@ -26,8 +26,8 @@ from statistics import median
 from typing import Any
 
 IN_FLIGHT = 200
-FAULTS = (500, 502, 429, "reset_before", "reset_body", "hang", "hang_stream", "cut_json", "garbage", "empty")
-LIMITS = (None, 120, 60, 160)
+FAULTS = (500, 502, 503, "reset_before", "reset_body", "hang", "hang_stream", "cut_json", "garbage", "empty")
+LIMITS = (None, 150, 300, 220)
 FILES, REPEATS = 50, 60_000
 
 

@@ -66,11 +66,15 @@ class Text(Frozen):
 
 
 class Media(Frozen):
-    """A piece of the user's message in bytes: `mime` such as `image/png`, `data` the raw bytes."""
+    """A piece of the user's message in bytes: `mime` such as `image/png`, `data` the raw bytes.
+
+    `uri`: where the provider keeps a copy that was uploaded before; `data` is then empty.
+    """
 
     mime: str
     data: bytes
     name: str
+    uri: str | None = None
 
 
 Part = Text | Media
@@ -86,30 +90,54 @@ class Parameters(Frozen):
     extra: dict[str, Any] = {}
 
 
+class Schema(Frozen):
+    """The shape that answers must have. `json` is a JSON Schema (2020-12) whose root is an object.
+
+    `name` has letters, digits, `_` and `-`; `source` is what the user wrote: the fields, or a file's name.
+    """
+
+    json: dict[str, Any]
+    name: str = "answer"
+    source: str = ""
+
+
+class Prompt(Frozen):
+    """One of several prompts. `name` tells them apart in file names and reports."""
+
+    name: str
+    text: str
+
+
 class Request(Frozen):
-    """One question to one model, whatever the wire format."""
+    """One question to one model, whatever the wire format. `schema` None: an answer in words."""
 
     model: ModelRef
     parts: tuple[Part, ...]
     system: str | None = None
     parameters: Parameters = Parameters()
     stream: bool = False
+    schema: Schema | None = None
 
 
 class Scanned(Frozen):
-    """A file that the scan found. `stamp` changes whenever the file's bytes may have changed."""
+    """An input that was found. `stamp` changes whenever its bytes may have changed.
+
+    `part` says where in the file at `path` it is: "" is the whole file, "row …" a row of a table,
+    "answer …" an answer of another evaluation; its reader knows the rest.
+    """
 
     name: str
     path: str
     size: int
     stamp: str
+    part: str = ""
 
 
 class Input(Frozen):
-    """A file (later: a row) that a call is about.
+    """A file, a row or an earlier answer that a call is about.
 
     `id` numbers the inputs of one evaluation from 1; 0 is "no file". `name` is the path relative to
-    the scanned directory, with `/`; `path` opens it; `size` and `stamp` are those seen by the plan.
+    the scanned directory, with `/`; `path` opens it; `size`, `stamp` and `part` are those of `Scanned`.
     """
 
     id: int
@@ -117,13 +145,14 @@ class Input(Frozen):
     path: str
     size: int = 0
     stamp: str = ""
+    part: str = ""
 
 
 class Call(Frozen):
     """One cell of the grid inputs × models × repeats.
 
-    `id` is the same in every process that works on the evaluation. `model` is the model's number
-    there, `repeat` counts from 1.
+    `id` is the same in every process that works on the evaluation. `model` is the number there of a
+    model, or with several prompts of a model with one of them; `repeat` counts from 1.
     """
 
     id: int
@@ -168,6 +197,8 @@ class FailureKind(StrEnum):
     UNAVAILABLE = "unavailable"
     BAD_REQUEST = "bad_request"
     MEMORY = "memory"
+    SCHEMA = "schema"
+    """Answered and paid for, but not in the shape that was asked for."""
 
 
 class Resource(StrEnum):
@@ -206,9 +237,14 @@ NO_HINTS = Hints()
 
 
 class Reply(Frozen):
-    """A complete answer."""
+    """A complete answer. `data` is the record in it as compact JSON, where a schema asked for one.
+
+    `marks` say what had to be done to get it: "fenced", "mended", "coerced", "asked again".
+    """
 
     text: str
+    data: str | None = None
+    marks: tuple[str, ...] = ()
     finish_reason: FinishReason = FinishReason.UNKNOWN
     usage: Usage = Usage()
     reasoning: str | None = None
@@ -224,7 +260,8 @@ class Failure(Frozen):
     status, `code` the provider's machine-readable word. `retry` False: sending the same again can't
     help. `lane_down` True: nothing else at this account or host will work either (key refused,
     credit used up, nobody listening). `parameter` names an optional request field that was refused.
-    `partial` is text that had arrived before the failure.
+    `partial` is text that had arrived before the failure; with kind "schema", the whole answer, and
+    `code` names the fields that are wrong, separated by commas.
     """
 
     kind: FailureKind

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from umwelten.errors import UsageError
-from umwelten.types import Frozen, ModelRef, Parameters, Scanned
+from umwelten.types import Frozen, ModelRef, Parameters, Prompt, Scanned, Schema
+
+PdfMode = Literal["auto", "native", "text", "images"]
 
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 
@@ -20,6 +22,11 @@ class Wanted(Frozen):
     `files` gives a batch's inputs anew at each call (None: a run). `max_concurrency` "auto": every lane
     finds its own level. `mode` "new" refuses an id that exists, "resume" goes on with it, "overwrite"
     moves it aside. `trace`: tell of every attempt its stages and rate limits, as notes of level "debug".
+
+    `prompts`: several in place of `prompt`, each sent to every model. `lazy`: `files` may give very many, so
+    the first calls start while the rest is still being found. `columns` are the names that `{{row.…}}` may
+    have (`None`: not rows). `schema` is the shape that answers must have, and `coerce` lets `"7"` pass for
+    7. `pdf` is how PDF files are sent: "auto" as they are where the model takes them, else as text.
     """
 
     kind: Literal["run", "batch"]
@@ -28,8 +35,15 @@ class Wanted(Frozen):
     id: str | None = None
     system: str | None = None
     parameters: Parameters = Parameters()
+    prompts: tuple[Prompt, ...] = ()
     files: Callable[[], Iterator[Scanned]] | None = None
+    source: Literal["files", "rows", "answers"] = "files"
+    lazy: bool = False
+    columns: tuple[str, ...] | None = None
     attach: tuple[Path, ...] = ()
+    schema: Schema | None = None
+    coerce: bool = False
+    pdf: PdfMode = "auto"
     repeats: int = 1
     max_concurrency: int | Literal["auto"] = 1
     provider_concurrency: Mapping[str, int] = {}
