@@ -1,0 +1,48 @@
+"""Error messages that show where in a text the fault is."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from umwelten.errors import UsageError
+
+_WIDTH = 96
+"""Columns of the shown line; more is cut around the fault."""
+_BEFORE = 60
+
+
+def fault(text: str, at: int, what: str, allowed: str, *, origin: str = "schema") -> UsageError:
+    """The error for a fault at character `at` of `text`: its line, a caret under it, and what is allowed.
+
+    `origin` says where the text is from: "schema", or a file's name. The line's number is given where
+    the text has several.
+    """
+    start = text.rfind("\n", 0, at) + 1
+    end = text.find("\n", at)
+    line = text[start : len(text) if end < 0 else end]
+    where = f"{origin}, line {text.count(chr(10), 0, start) + 1}" if "\n" in text.strip() else origin
+    shown, caret = _window(line.rstrip(), at - start)
+    return UsageError(f"{where}: {what}\n  {shown}\n  {caret}", allowed)
+
+
+def _window(line: str, column: int) -> tuple[str, str]:
+    """The line, cut to a readable width, and the caret's line."""
+    before = "".join(map(_visible, line[:column].ljust(column)))
+    after = "".join(map(_visible, line[column:]))
+    if len(before) + len(after) > _WIDTH:
+        before = before if len(before) <= _BEFORE else "…" + before[1 - _BEFORE :]
+        room = _WIDTH - len(before)
+        after = after if len(after) <= room else after[: room - 1] + "…"
+    return (before + after).rstrip(), " " * sum(map(_columns, before)) + "^"
+
+
+def _visible(character: str) -> str:
+    """The character, or a stand-in of one column for what would move a cursor."""
+    return " " if character == "\t" else character if character.isprintable() else "�"
+
+
+def _columns(character: str) -> int:
+    """How many columns of a terminal a character takes."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
