@@ -5,10 +5,13 @@ What a model says is never looked at.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+import jsonschema
+import msgspec
 import pytest
 
 from peers import LLAMA_KEY, ask, exchange, is_loopback_only, llama, llmock, ollama_proxy, queue
@@ -16,7 +19,7 @@ from umwelten.local import find_weights
 from umwelten.providers.catalog import WIRES
 from umwelten.providers.protocol import Endpoint, ModelPage, Vendor, Wire
 from umwelten.providers.vendors import VENDORS
-from umwelten.types import FailureKind, FinishReason, Resource, Secret
+from umwelten.types import FailureKind, FinishReason, ModelRef, Request, Resource, Schema, Secret, Text
 from wirekit import KEY, answered, failed, image, question
 
 pytestmark = pytest.mark.peer
@@ -128,6 +131,76 @@ def test_the_models_on_offer_are_listed(peer: Peer) -> None:
     if peer.endpoint.vendor.wire == "gemini":
         assert all(not model.id.startswith("models/") for model in page.models)
         assert all(model.context_tokens for model in page.models)
+
+
+# --- shapes ------------------------------------------------------------------------------------
+
+FACTS = Schema(
+    name="facts",
+    json={
+        "type": "object",
+        "properties": {
+            "year": {"type": "integer", "minimum": 1800, "maximum": 1899},
+            "day": {"type": "string", "format": "date"},
+            "kind": {"type": "string", "enum": ["novel", "poem"]},
+            "code": {"type": "string", "pattern": "^[A-Z]{2}[0-9]{2}$"},
+            "words": {"type": "array", "items": {"type": "string", "maxLength": 12}, "maxItems": 2},
+            "read": {"type": ["boolean", "null"]},
+        },
+        "required": ["year", "day", "kind", "code", "words"],
+        "additionalProperties": False,
+    },
+)
+
+
+def _shaped(peer: Peer, schema: Schema, text: str, stream: bool, **settings: Any) -> Request:
+    asked = question(Text(text=text), model=peer.model, stream=stream, temperature=0.0, **settings)
+    return msgspec.structs.replace(asked, schema=schema)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+@every(["openai-llama"])
+def test_a_real_server_enforces_types_ranges_of_numbers_enums_patterns_and_lengths(
+    peer: Peer, stream: bool
+) -> None:
+    asked = _shaped(peer, FACTS, "Facts about A Christmas Carol of 1843.", stream, max_tokens=160)
+    outcome, text = ask(peer.wire, peer.endpoint, asked)
+    reply = answered(outcome)
+    assert reply.finish_reason is FinishReason.STOP
+    jsonschema.validate(json.loads(reply.text), FACTS.json, format_checker=jsonschema.FormatChecker(["date"]))
+    assert text == (reply.text if stream else "")
+
+
+@every(["openai-llama"])
+def test_a_schema_that_a_real_server_cannot_read_is_refused_by_its_name(peer: Peer) -> None:
+    odd = Schema(json={"type": "object", "properties": {"x": {"$ref": "https://elsewhere.invalid/x.json"}}})
+    failure = failed(ask(peer.wire, peer.endpoint, _shaped(peer, odd, "x", False))[0])
+    assert (failure.kind, failure.parameter) == (K.BAD_REQUEST, "schema")
+
+
+@every(["openai-llama"])
+def test_the_embedded_models_answer_ends_and_fits_where_the_schema_sets_no_limits(peer: Peer) -> None:
+    loose = {
+        "type": "object",
+        "properties": {
+            "title": {"type": "string"},
+            "date": {"type": "string", "format": "date"},
+            "tags": {"type": "array", "items": {"type": "string"}},
+            "score": {"type": "number", "minimum": 0, "maximum": 1},
+        },
+        "required": ["title", "date", "tags", "score"],
+        "additionalProperties": False,
+    }
+    asked = _shaped(peer, Schema(json=loose), "A Christmas Carol, by Charles Dickens.", False)
+    asked = msgspec.structs.replace(asked, model=ModelRef("local", "smollm2"))
+    reply = answered(ask(peer.wire, peer.endpoint, asked)[0])
+    assert reply.finish_reason is FinishReason.STOP
+    jsonschema.validate(json.loads(reply.text), loose, format_checker=jsonschema.FormatChecker(["date"]))
+
+
+@every()
+def test_a_shape_is_no_hindrance_to_any_server(peer: Peer) -> None:
+    answered(ask(peer.wire, peer.endpoint, _shaped(peer, FACTS, "Facts.", False, max_tokens=60))[0])
 
 
 # --- refusals of a real model's server --------------------------------------------------------

@@ -8,7 +8,7 @@ import msgspec
 
 from umwelten.providers.bodies import ErrorBody
 from umwelten.providers.errors import BAD, REFUSED, Verdict, judge
-from umwelten.providers.parameters import ours_of, refused
+from umwelten.providers.parameters import SCHEMA, about_schema, ours_of, refused
 from umwelten.providers.protocol import Head
 
 _SPENT = frozenset(("enforced_spend_limit_reached", "contract_spend_limit_reached"))
@@ -18,6 +18,12 @@ _NOT_TAKEN = re.compile(
     r"|cannot both be|may only be set|must be unset|no longer|not available|default value"
 )
 _OPTIONAL = frozenset(("temperature", "top_p", "top_k", "thinking", "stop_sequences", "output_config"))
+
+_FORCED = re.compile(r"tool_choice|forces tool use|forced tool use")
+_SHAPE = re.compile(
+    r"^tools\b|does not support tools?\b|output_config\.format|output[_ ]format|schema is too"
+    r"|compiled grammar"
+)
 
 
 def classify(head: Head, error: ErrorBody) -> Verdict | None:
@@ -33,7 +39,14 @@ def classify(head: Head, error: ErrorBody) -> Verdict | None:
 
 
 def _refused_field(error: ErrorBody) -> str | None:
-    """A setting that this model does not take; of two that exclude each other, the second."""
+    """A setting that this model does not take; of two that exclude each other, the second.
+
+    "tool_choice": the shape can't be asked for by a tool. "schema": it can't be asked for at all.
+    """
+    if _FORCED.search(error.words):
+        return "tool_choice"
+    if _SHAPE.search(error.words) or about_schema(error):
+        return SCHEMA
     found = _FIELDS.match(error.message)
     if found is None or not _NOT_TAKEN.search(error.words):
         return refused(error)

@@ -6,24 +6,21 @@ Settings given as `--param` go on top level. Thinking is kept as reasoning, apar
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
 import msgspec
 
-from umwelten.errors import InputError
 from umwelten.providers import hints
-from umwelten.providers.address import versioned
 from umwelten.providers.anthropic_errors import classify
+from umwelten.providers.anthropic_requests import ANSWER_TOOL, body_of, headers, root_of
 from umwelten.providers.bodies import load, read_value
 from umwelten.providers.errors import broken, from_error, from_http
 from umwelten.providers.errors import request_id as name_of
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
 from umwelten.providers.sse import SseSplitter
-from umwelten.types import Failure, FailureKind, FinishReason, Media, Outcome, Part, Reply, Request, Usage
+from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Reply, Request, Usage
 
-VERSION = "2023-06-01"
-DEFAULT_MAX_TOKENS = 4096
 _PAGE_SIZE = 1000
 _FINISH = {
     "end_turn": FinishReason.STOP,
@@ -42,6 +39,8 @@ class _Block(msgspec.Struct):
     type: str = ""
     text: str | None = None
     thinking: str | None = None
+    name: str | None = None
+    input: msgspec.Raw = _ABSENT
 
 
 class _StopDetails(msgspec.Struct):
@@ -76,6 +75,7 @@ class _Delta(msgspec.Struct):
     type: str = ""
     text: str | None = None
     thinking: str | None = None
+    partial_json: str | None = None
     stop_reason: str | None = None
     stop_details: _StopDetails | None = None
 
@@ -104,15 +104,17 @@ class _Models(msgspec.Struct):
 class AnthropicMessages:
     """The wire format of Anthropic's messages API."""
 
+    uploads = None
+
     def encode(
         self, request: Request, endpoint: Endpoint, dropped: frozenset[str] = frozenset()
     ) -> HttpRequest:
         """The HTTP request for a question. Raises `InputError` for media that the format has no place for."""
         return HttpRequest(
             method="POST",
-            url=f"{_root(endpoint)}/messages",
-            headers=_headers(endpoint),
-            body=msgspec.json.encode(_body(request, endpoint, dropped)),
+            url=f"{root_of(endpoint)}/messages",
+            headers=headers(endpoint),
+            body=msgspec.json.encode(body_of(request, endpoint, dropped)),
         )
 
     def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
@@ -137,8 +139,8 @@ class AnthropicMessages:
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """The request that lists the provider's models."""
         query = {"limit": str(_PAGE_SIZE)} | ({"after_id": page} if page else {})
-        url = f"{_root(endpoint)}/models?{urlencode(query)}"
-        return HttpRequest(method="GET", url=url, headers=_headers(endpoint))
+        url = f"{root_of(endpoint)}/models?{urlencode(query)}"
+        return HttpRequest(method="GET", url=url, headers=headers(endpoint))
 
     def decode_models(self, head: Head, body: bytes, endpoint: Endpoint) -> ModelPage | Failure:
         """The provider's models, newest first as it lists them."""
@@ -186,6 +188,8 @@ class _Answer:
         self._head = head
         self._endpoint = endpoint
         self._text: list[str] = []
+        self._record: list[str] | None = None
+        self._recording = False
         self._reasoning: list[str] = []
         self._stop: str | None = None
         self._details: _StopDetails | None = None
@@ -215,7 +219,9 @@ class _Answer:
         self._model, self._id = message.model, message.id
         self._stopped(message.stop_reason, message.stop_details)
         self._count(message.usage)
-        return "".join(self._block(block) for block in message.content or ())
+        text = "".join(self._block(block) for block in message.content or ())
+        self._recording = False
+        return text
 
     def fail(self, message: str) -> None:
         """Note why there is no answer; the first reason counts."""
@@ -228,7 +234,7 @@ class _Answer:
 
     def outcome(self) -> Outcome:
         """The reply or what went wrong."""
-        text = "".join(self._text)
+        text = self._answer_text()
         failure = self.failure or self._shortfall(text)
         usage = _total(self._usage)
         if failure is not None:
@@ -237,7 +243,7 @@ class _Answer:
             )
         return Reply(
             text=text,
-            finish_reason=_FINISH.get(self._stop or "", FinishReason.UNKNOWN),
+            finish_reason=self._reason(),
             usage=usage,
             reasoning="".join(self._reasoning) or None,
             served_model=self._model,
@@ -245,24 +251,51 @@ class _Answer:
             hints=hints.parse(self._endpoint.vendor.quirks.hints, self._head),
         )
 
+    def _answer_text(self) -> str:
+        """The record, where the model gave one, else the text."""
+        if self._record is None:
+            return "".join(self._text)
+        return "".join(self._record) or ("{}" if self._stop == "tool_use" else "")
+
+    def _reason(self) -> FinishReason:
+        """A call of the tool that takes the answer is the answer's end."""
+        reason = _FINISH.get(self._stop or "", FinishReason.UNKNOWN)
+        return FinishReason.STOP if reason is FinishReason.TOOL and self._record is not None else reason
+
     def _take(self, kind: str, event: _Event) -> str:
         if kind == "message_start" and event.message is not None:
             return self.begin(event.message)
         if kind == "content_block_start" and event.content_block is not None:
             return self._block(event.content_block)
+        if kind == "content_block_stop":
+            self._recording = False
         if event.delta is None:
             return ""
         if kind == "content_block_delta":
-            return self._piece(event.delta.text, event.delta.thinking)
+            return self._written(event.delta.partial_json) or self._piece(
+                event.delta.text, event.delta.thinking
+            )
         if kind == "message_delta":
             self._stopped(event.delta.stop_reason, event.delta.stop_details)
             self._count(event.usage)
         return ""
 
     def _block(self, block: _Block) -> str:
+        if block.type == "tool_use":
+            # Asked for one record, a model that gives two is read up to the first.
+            self._recording = block.name == ANSWER_TOOL and self._record is None
+            self._record = [] if self._recording else self._record
+            return self._written(_compact(block.input))
         return self._piece(
             block.text if block.type == "text" else None, block.thinking if block.type == "thinking" else None
         )
+
+    def _written(self, json: str | None) -> str:
+        """The next piece of the record."""
+        if not json or not self._recording or self._record is None:
+            return ""
+        self._record.append(json)
+        return json
 
     def _piece(self, text: str | None, thinking: str | None) -> str:
         if thinking:
@@ -314,44 +347,10 @@ class _Answer:
         )
 
 
-def _root(endpoint: Endpoint) -> str:
-    return versioned(endpoint.base_url, "v1")
-
-
-def _headers(endpoint: Endpoint) -> dict[str, str]:
-    fixed = {"content-type": "application/json", "anthropic-version": VERSION}
-    headers = {**endpoint.vendor.quirks.headers, **fixed}
-    if endpoint.api_key is not None:
-        headers["x-api-key"] = endpoint.api_key.reveal()
-    return headers
-
-
-def _body(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> dict[str, Any]:
-    given = request.parameters
-    optional = {"temperature": given.temperature, "top_p": given.top_p, **given.extra}
-    return {
-        **endpoint.vendor.quirks.body,
-        "model": request.model.model,
-        "max_tokens": DEFAULT_MAX_TOKENS if given.max_tokens is None else given.max_tokens,
-        "messages": [{"role": "user", "content": [_part(part) for part in request.parts]}],
-        **({} if request.system is None else {"system": request.system}),
-        **{name: value for name, value in optional.items() if value is not None and name not in dropped},
-        "stream": request.stream,
-    }
-
-
-def _part(part: Part) -> dict[str, Any]:
-    if not isinstance(part, Media):
-        return {"type": "text", "text": part.text}
-    if part.mime.startswith("text/"):
-        text = part.data.decode("utf-8", "replace")
-        source = {"type": "text", "media_type": "text/plain", "data": text}
-        return {"type": "document", "title": part.name, "source": source}
-    if not part.mime.startswith("image/") and part.mime != "application/pdf":
-        raise InputError(f"{part.name}: Anthropic takes text, images and PDF, not {part.mime}")
-    kind = "image" if part.mime.startswith("image/") else "document"
-    # Bytes become base64 as they are encoded, without a copy in between.
-    return {"type": kind, "source": {"type": "base64", "media_type": part.mime, "data": part.data}}
+def _compact(raw: msgspec.Raw) -> str:
+    """A tool's input as JSON text; a stream begins with an empty one, which says nothing yet."""
+    written = bytes(raw)
+    return "" if written in (*_NOTHING, b"{}") else msgspec.json.format(written, indent=-1).decode()
 
 
 def _total(counted: _Usage) -> Usage:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from umwelten.errors import UsageError
 from umwelten.providers.anthropic_messages import AnthropicMessages
 from umwelten.providers.gemini import Gemini
+from umwelten.providers.groups import expand_groups
 from umwelten.providers.ollama import Ollama
 from umwelten.providers.openai_chat import OpenAIChat
 from umwelten.providers.protocol import Vendor, Wire
@@ -58,14 +60,17 @@ def parse_model(text: str, vendors: Mapping[str, Vendor]) -> ModelRef:
     raise _refusal(f"{name!r} is not a model name", vendors, _guess(name, vendors))
 
 
-def parse_models(text: str, vendors: Mapping[str, Vendor]) -> tuple[tuple[ModelRef, ...], tuple[str, ...]]:
+def parse_models(
+    text: str, vendors: Mapping[str, Vendor], groups: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> tuple[tuple[ModelRef, ...], tuple[str, ...]]:
     """The models of a comma list in the order given, each once, and notes on what was dropped.
 
-    Raises `UsageError` for a name that cannot be used and for a list without any.
+    `@fast` stands for the models of that group. Raises `UsageError` for a name that cannot be used and for
+    a list without any.
     """
     models: dict[ModelRef, None] = {}
     notes: list[str] = []
-    for piece in filter(None, (piece.strip() for piece in text.split(","))):
+    for piece in expand_groups(text, groups):
         model = parse_model(piece, vendors)
         if model in models:
             notes.append(f"{piece} is listed twice; it is asked once (use --repeat to ask again)")

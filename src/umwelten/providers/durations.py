@@ -9,6 +9,7 @@ import math
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 _UNITS = {
     "ns": 1e-9,
@@ -55,6 +56,7 @@ def rfc3339(text: str) -> float | None:
         return None
 
 
+@lru_cache(maxsize=8)  # many replies of one second say the same
 def http_date(text: str) -> float | None:
     """Unix time of an HTTP date such as "Tue, 24 Nov 2026 10:00:00 GMT"."""
     try:

@@ -6,25 +6,22 @@ Settings given as `--param` go into `generationConfig`, except those that live b
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-from urllib.parse import quote, urlencode
+from typing import Annotated
+from urllib.parse import urlencode
 
 import msgspec
 
 from umwelten.providers import hints
-from umwelten.providers.address import versioned
 from umwelten.providers.bodies import load, read_value
 from umwelten.providers.errors import broken, from_error, from_http
 from umwelten.providers.errors import request_id as name_of
 from umwelten.providers.gemini_errors import classify
-from umwelten.providers.parameters import ours_of
+from umwelten.providers.gemini_requests import body_of, headers, resource, root_of
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
 from umwelten.providers.sse import SseSplitter
-from umwelten.types import Failure, FailureKind, FinishReason, Media, Outcome, Part, Reply, Request, Usage
+from umwelten.providers.uploads import GeminiUploads
+from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Reply, Request, Usage
 
-_BESIDE_CONFIG = frozenset(
-    ("cachedContent", "labels", "safetySettings", "serviceTier", "store", "toolConfig", "tools")
-)
 _PAGE_SIZE = 1000
 # Tokens; what no store could hold is read as "not known".
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -122,6 +119,8 @@ class _Models(msgspec.Struct, rename="camel"):
 class Gemini:
     """The wire format of Google's Gemini API."""
 
+    uploads = GeminiUploads()
+
     def encode(
         self, request: Request, endpoint: Endpoint, dropped: frozenset[str] = frozenset()
     ) -> HttpRequest:
@@ -129,9 +128,9 @@ class Gemini:
         verb = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
         return HttpRequest(
             method="POST",
-            url=f"{_root(endpoint)}/{_resource(request.model.model)}:{verb}",
-            headers=_headers(endpoint),
-            body=msgspec.json.encode(_body(request, endpoint, dropped)),
+            url=f"{root_of(endpoint)}/{resource(request.model.model)}:{verb}",
+            headers=headers(endpoint),
+            body=msgspec.json.encode(body_of(request, endpoint, dropped)),
         )
 
     def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
@@ -149,8 +148,8 @@ class Gemini:
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """The request that lists the provider's models."""
         query = {"pageSize": str(_PAGE_SIZE)} | ({"pageToken": page} if page else {})
-        url = f"{_root(endpoint)}/models?{urlencode(query)}"
-        return HttpRequest(method="GET", url=url, headers=_headers(endpoint))
+        url = f"{root_of(endpoint)}/models?{urlencode(query)}"
+        return HttpRequest(method="GET", url=url, headers=headers(endpoint))
 
     def decode_models(self, head: Head, body: bytes, endpoint: Endpoint) -> ModelPage | Failure:
         """The models that generate content, without the `models/` before their names."""
@@ -289,54 +288,6 @@ class _Answer:
         if self._finish not in _FINISH and not text:
             return broken(self._head, f"the reply holds no answer {self._finish}".strip())
         return None
-
-
-def _root(endpoint: Endpoint) -> str:
-    return versioned(endpoint.base_url, "v1beta")
-
-
-def _resource(model: str) -> str:
-    """`gemini-2.5-pro` and `models/gemini-2.5-pro` are one; `tunedModels/…` stays."""
-    return quote(model if "/" in model else f"models/{model}", safe="/")
-
-
-def _headers(endpoint: Endpoint) -> dict[str, str]:
-    headers = {**endpoint.vendor.quirks.headers, "content-type": "application/json"}
-    if endpoint.api_key is not None:
-        headers["x-goog-api-key"] = endpoint.api_key.reveal()
-    return headers
-
-
-def _body(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> dict[str, Any]:
-    config, beside = _config(request)
-    body: dict[str, Any] = {"contents": [{"role": "user", "parts": [_part(p) for p in request.parts]}]}
-    if request.system is not None:
-        body["systemInstruction"] = {"parts": [{"text": request.system}]}
-    config = {name: value for name, value in config.items() if ours_of(name) not in dropped}
-    if config:
-        body["generationConfig"] = config
-    return {**endpoint.vendor.quirks.body, **body, **beside}
-
-
-def _config(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What goes into `generationConfig`, and what goes beside it."""
-    given = request.parameters
-    config = {
-        "temperature": given.temperature,
-        "topP": given.top_p,
-        "maxOutputTokens": given.max_tokens,
-        "seed": given.seed,
-    }
-    config = {name: value for name, value in config.items() if value is not None}
-    beside = {name: value for name, value in given.extra.items() if name in _BESIDE_CONFIG}
-    return {**config, **{k: v for k, v in given.extra.items() if k not in beside}}, beside
-
-
-def _part(part: Part) -> dict[str, Any]:
-    if isinstance(part, Media):
-        # Bytes become base64 as they are encoded, without a copy in between.
-        return {"inlineData": {"mimeType": part.mime, "data": part.data}}
-    return {"text": part.text}
 
 
 def _usage(counted: _Usage) -> Usage:

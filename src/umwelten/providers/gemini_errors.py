@@ -13,15 +13,21 @@ import msgspec
 
 from umwelten.providers.bodies import ErrorBody
 from umwelten.providers.durations import go_duration, number
-from umwelten.providers.errors import BAD, RATE, REFUSED, Verdict
-from umwelten.providers.parameters import ours_of
+from umwelten.providers.errors import BAD, RATE, REFUSED, Verdict, judge
+from umwelten.providers.parameters import SCHEMA, about_schema, ours_of
 from umwelten.providers.protocol import Head
-from umwelten.types import Budget, Hints, Resource
+from umwelten.types import Budget, FailureKind, Hints, Resource
 
 _DEPLETED = "prepayment credits are depleted"
 _BUSY = ("high demand", "overloaded")
 _NOT_IN_PLAN = re.compile(r"\blimit: 0(?!\.?\d)")
 _UNKNOWN_NAME = re.compile(r"unknown name \"(\w{1,60})\" at 'generation_?config'", re.IGNORECASE)
+# Uploaded files are gone after 48 hours. The key is as good as before.
+_NO_FILE = re.compile(
+    r"permission to access the file|not in an active state"
+    r"|file \S{1,80} (does not exist|not found|may not exist)"
+)
+NO_FILE = Verdict(kind=FailureKind.SERVER, code="file_gone")
 _DAY = 86400.0
 _WINDOWS = (("PerDay", _DAY), ("PerMinute", 60.0))
 
@@ -33,6 +39,8 @@ def classify(head: Head, error: ErrorBody) -> Verdict | None:
         return _quota(error, details)
     if head.status == 400:
         return _refused_key(error, details) or _refused_field(error)
+    if head.status in (403, 404) and _NO_FILE.search(error.words):
+        return NO_FILE
     if head.status == 503 and any(word in error.words for word in _BUSY):
         return RATE
     return None
@@ -84,7 +92,9 @@ def _refused_key(error: ErrorBody, details: list[dict[str, Any]]) -> Verdict | N
 
 
 def _refused_field(error: ErrorBody) -> Verdict | None:
-    """A setting that this model or version does not know."""
+    """A setting, or a way to ask for a shape, that this model or version does not know."""
+    if judge(400, error) is BAD and about_schema(error):
+        return msgspec.structs.replace(BAD, parameter=SCHEMA)
     found = _UNKNOWN_NAME.search(error.message)
     return None if found is None else msgspec.structs.replace(BAD, parameter=ours_of(found[1]))
 

@@ -25,8 +25,9 @@ from umwelten.providers.errors import (
     judge,
 )
 from umwelten.providers.errors import request_id as name_of
-from umwelten.providers.parameters import ours_of, refused
+from umwelten.providers.parameters import SCHEMA, ours_of, refused
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
+from umwelten.providers.schemas import told
 from umwelten.providers.sse import LineSplitter
 from umwelten.types import Failure, FinishReason, Media, Outcome, Part, Reply, Request, Text, Usage
 
@@ -39,6 +40,7 @@ _IDLE = frozenset(("load", "unload"))
 _NOT_FOUND = re.compile(r"model ['\"]?([^'\"\s]{1,200})['\"]? (?:is )?not found")
 _MEMORY = re.compile(r"resource limitations|cudamalloc failed|requires more (system )?memory")
 _CANNOT_THINK = re.compile(r"does not support thinking|think value .* is not supported")
+_NO_FORMAT = re.compile(r"(json schema in|required for|unsupported|invalid) format|grammar")
 _ABSENT = msgspec.Raw()
 _NOTHING = (b"", b"null")
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -74,7 +76,12 @@ class _Models(msgspec.Struct):
 
 
 class Ollama:
-    """The wire format of Ollama's chat API."""
+    """The wire format of Ollama's chat API.
+
+    A schema goes into `format`, and into words as well: the server enforces it without showing it.
+    """
+
+    uploads = None
 
     def encode(
         self, request: Request, endpoint: Endpoint, dropped: frozenset[str] = frozenset()
@@ -84,7 +91,7 @@ class Ollama:
             method="POST",
             url=f"{_root(endpoint)}/api/chat",
             headers=_headers(endpoint),
-            body=msgspec.json.encode(_body(request, endpoint, dropped)),
+            body=msgspec.json.encode(_body(told(request), endpoint, dropped)),
         )
 
     def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
@@ -223,6 +230,8 @@ def classify(head: Head, error: ErrorBody) -> Verdict | None:
         return MEMORY
     if _NOT_FOUND.search(error.words):
         return NEVER
+    if _NO_FORMAT.search(error.words):
+        return msgspec.structs.replace(BAD, parameter=SCHEMA)
     if head.status == 400 and judge(400, error) is BAD:
         name = "think" if _CANNOT_THINK.search(error.words) else refused(error)
         return msgspec.structs.replace(BAD, parameter=name)
@@ -257,6 +266,7 @@ def _body(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> dict
         "top_p": given.top_p,
         "num_predict": given.max_tokens,
         "seed": given.seed,
+        "format": None if request.schema is None else request.schema.json,
         **given.extra,
     }
     kept = {k: v for k, v in settings.items() if v is not None and ours_of(k) not in dropped}
@@ -283,13 +293,16 @@ def _message(parts: tuple[Part, ...]) -> dict[str, Any]:
 def _words(part: Part) -> str | None:
     if isinstance(part, Text):
         return part.text
-    return part.data.decode("utf-8", "replace") if part.mime.startswith("text/") else None
+    is_text = part.uri is None and part.mime.startswith("text/")
+    return part.data.decode("utf-8", "replace") if is_text else None
 
 
 def _image(part: Media) -> bytes:
-    # Bytes become base64 as they are encoded, without a copy in between.
     if not part.mime.startswith("image/"):
         raise InputError(f"{part.name}: Ollama takes text and images, not {part.mime}")
+    if part.uri is not None:
+        raise InputError(f"{part.name}: Ollama keeps no copies of files", "Send the file itself.")
+    # Bytes become base64 as they are encoded, without a copy in between.
     return part.data
 
 

@@ -8,25 +8,37 @@ from __future__ import annotations
 
 from base64 import b64encode
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import msgspec
 
 from umwelten.errors import InputError
 from umwelten.providers import openai_errors
+from umwelten.providers.address import is_at_home
 from umwelten.providers.bodies import load, read
 from umwelten.providers.errors import broken
 from umwelten.providers.openai_replies import Gathered, OpenAIStream
+from umwelten.providers.openai_schemas import must_tell, response_fields
 from umwelten.providers.parameters import ours_of
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
+from umwelten.providers.schemas import told
 from umwelten.types import Failure, Media, Outcome, Parameters, Part, Request, Text
 
+# OpenAI itself takes the first two formats, others more; which, the provider says.
 _AUDIO = {
     "audio/wav": "wav",
     "audio/x-wav": "wav",
     "audio/wave": "wav",
     "audio/mpeg": "mp3",
     "audio/mp3": "mp3",
+    "audio/flac": "flac",
+    "audio/x-flac": "flac",
+    "audio/ogg": "ogg",
+    "audio/aac": "aac",
+    "audio/aiff": "aiff",
+    "audio/x-aiff": "aiff",
+    "audio/mp4": "m4a",
+    "audio/x-m4a": "m4a",
 }
 _STREAMED = (b"data:", b"event:", b": ")
 _MAX_FIELDS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
@@ -36,11 +48,16 @@ _CONTEXT = ("context_length", "max_model_len", "context_window", "max_context_le
 class OpenAIChat:
     """The wire `openai`. All methods are pure; see `protocol.Wire`."""
 
+    uploads = None
+
     def encode(
         self, request: Request, endpoint: Endpoint, dropped: frozenset[str] = frozenset()
     ) -> HttpRequest:
         """The HTTP request for a question. Raises `InputError` for a file that this wire can't carry."""
-        body = _options(request, endpoint, dropped)
+        fields = response_fields(request, endpoint, dropped)
+        if must_tell(fields, endpoint):
+            request = told(request)
+        body = _options(request, fields, endpoint, dropped)
         body["model"] = request.model.model
         body["messages"] = _messages(request)
         if request.stream:
@@ -86,14 +103,20 @@ class OpenAIChat:
         return ModelPage(models=tuple(found for row in rows if (found := _model(row)) is not None))
 
 
-def _options(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> dict[str, Any]:
-    """Everything in the body but the question itself; `extra` wins over what we would send."""
+def _options(
+    request: Request, fields: dict[str, Any], endpoint: Endpoint, dropped: frozenset[str]
+) -> dict[str, Any]:
+    """Everything in the body but the question itself; `extra` wins over what we would send.
+
+    `fields` are those that ask for a shape.
+    """
     quirks, settings = endpoint.vendor.quirks, request.parameters
     options: dict[str, Any] = dict(quirks.body)
     if request.stream and quirks.stream_usage:
         options["stream_options"] = {"include_usage": True}
     options |= _sampling(settings, quirks.seed_field)
-    options |= settings.extra
+    options |= fields | settings.extra
+    options |= {name: fields[name] for name in quirks.schema_body if name in fields}
     kept = {name: value for name, value in options.items() if ours_of(name) not in dropped}
     kept.pop("stream", None)
     if settings.max_tokens is not None:
@@ -114,16 +137,7 @@ def _sampling(settings: Parameters, seed_field: str | None) -> dict[str, Any]:
 
 def _max_field(endpoint: Endpoint) -> str:
     """The vendor's own name for it, unless the address leads to someone else's compatible server."""
-    vendor = endpoint.vendor
-    own = urlsplit(vendor.base_url).hostname
-    if own is None or _is_at(own, endpoint.base_url):
-        return vendor.quirks.max_tokens_field
-    return "max_tokens"
-
-
-def _is_at(own: str, base_url: str) -> bool:
-    host = urlsplit(base_url).hostname or ""
-    return host == own or host.endswith(f".{own}")
+    return endpoint.vendor.quirks.max_tokens_field if is_at_home(endpoint) else "max_tokens"
 
 
 def _messages(request: Request) -> list[dict[str, Any]]:
@@ -140,7 +154,11 @@ def _content(parts: tuple[Part, ...]) -> str | list[dict[str, Any]]:
 def _piece(part: Part) -> dict[str, Any]:
     if isinstance(part, Text):
         return {"type": "text", "text": part.text}
+    if part.uri is not None:
+        raise InputError(f"{part.name}: this provider keeps no copies of files", "Send the file itself.")
     mime = part.mime.partition(";")[0].strip().lower()
+    if mime.startswith("text/"):
+        return {"type": "text", "text": part.data.decode("utf-8", "replace")}
     if mime.startswith("image/"):
         return {"type": "image_url", "image_url": {"url": _data_url(part, mime)}}
     if mime == "application/pdf":
@@ -150,7 +168,8 @@ def _piece(part: Part) -> dict[str, Any]:
     if mime.startswith("video/"):
         return {"type": "video_url", "video_url": {"url": _data_url(part, mime)}}
     raise InputError(
-        f"{part.name}: {part.mime} can't be sent to this provider", "Convert the file, or leave it out."
+        f"{part.name}: {part.mime} can't be sent to this provider",
+        "It takes text, pictures, PDF, audio and video. Convert the file, or leave it out.",
     )
 
 

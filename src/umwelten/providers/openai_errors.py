@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from umwelten.providers.bodies import ErrorBody, read, read_value
 from umwelten.providers.durations import span
 from umwelten.providers.errors import BLOCKED, RATE, REFUSED, SERVER, Verdict
 from umwelten.providers.protocol import Endpoint, Head
-from umwelten.types import Budget, Failure, Hints, Resource, Usage
+from umwelten.types import Budget, Failure, FailureKind, Hints, Resource, Usage
 
 _DAY = 86400.0
 _IN_FLIGHT_BUDGET = "openrouter_in_flight_budget"
@@ -20,6 +21,11 @@ _FREE_DAILY = "openrouter_free_tier_daily"
 _QUEUE_FULL = "queue_exceeded"
 _SUSPENDED = 412
 _FLEX_FULL = 498
+# Groq's word for an answer that did not fit the schema; it comes as a refusal, with the answer in it.
+_UNFIT = "json_validate_failed"
+_UNFIT_ANSWER = Verdict(kind=FailureKind.SCHEMA)
+# OpenRouter's, where no host of a model takes all that was sent: of what we send, that is the schema.
+_NO_HOST = re.compile(r"no endpoints found.{0,40}(requested parameters|structured|response_format)")
 # MiniMax answers refusals with HTTP 200; its codes as the statuses they stand for.
 _BASE_RESP = {
     1001: 504,
@@ -51,7 +57,7 @@ def failure(
         endpoint,
         classify=partial(_classify, endpoint),
         limits=_limits(head, error, endpoint),
-        partial=partial_text,
+        partial=partial_text or _unfit(error),
         usage=usage,
     )
 
@@ -79,10 +85,20 @@ def _classify(endpoint: Endpoint, head: Head, error: ErrorBody) -> Verdict | Non
         return REFUSED
     if head.status == _FLEX_FULL:
         return RATE
+    if _unfit(error) is not None:
+        return _UNFIT_ANSWER
+    if head.status == 404 and _NO_HOST.search(error.words):
+        return msgspec.structs.replace(errors.BAD, parameter=parameters.SCHEMA)
     verdict = errors.judge(head.status, error)
     if head.status in (400, 422) and verdict is errors.BAD:
         return msgspec.structs.replace(verdict, parameter=parameters.refused(error))
     return verdict
+
+
+def _unfit(error: ErrorBody) -> str | None:
+    """The answer in a refusal that says that it does not fit the schema."""
+    answer = error.fields.get("failed_generation")
+    return answer if error.code == _UNFIT and isinstance(answer, str) else None
 
 
 def _routed(status: int, error: ErrorBody) -> Verdict | None:

@@ -6,6 +6,9 @@ import re
 
 from umwelten.providers.bodies import ErrorBody, root
 
+SCHEMA = "schema"
+"""Our name of the field that asks for a shape."""
+
 _OURS = {
     "max_completion_tokens": "max_tokens",
     "max_output_tokens": "max_tokens",
@@ -14,7 +17,21 @@ _OURS = {
     "random_seed": "seed",
     "topp": "top_p",
     "include_usage": "stream_options",
+    "response_format": "schema",
+    "format": "schema",
+    "responseschema": "schema",
+    "response_schema": "schema",
+    "responsejsonschema": "schema",
+    "response_json_schema": "schema",
+    "responsemimetype": "schema",
+    "response_mime_type": "schema",
 }
+# How providers speak of a schema that they do not take, whatever field it came in.
+_SCHEMA = re.compile(
+    r"response[_ ]?format|json[_ ]?schema|response[_ ]?(json[_ ]?)?schema|response[_ ]?mime[_ ]?type"
+    r"|structured[_ ]outputs?|json mode|controlled generation|the specified schema"
+    r"|parse grammar|invalid grammar"
+)
 # Without these there is no question left to send.
 _REQUIRED = frozenset(
     ("model", "messages", "message", "input", "contents", "content", "prompt", "stream", "role", "request")
@@ -56,12 +73,20 @@ def refused(error: ErrorBody) -> str | None:
 
     Two fields at once, a required one, or a value merely out of range are not this case.
     """
+    if about_schema(error):
+        return SCHEMA
     if _OUT_OF_RANGE.search(error.words) and not _is_plain(error.code):
         return None
     names = error.names or _in_words(error.message)
     ours = {name for raw in names if (name := ours_of(raw))}
     found = ours.pop() if len(ours) == 1 else None
     return None if found in _REQUIRED else found
+
+
+def about_schema(error: ErrorBody) -> bool:
+    """Whether a refusal is about the shape that was asked for: its field, or a part of the schema."""
+    named = {ours_of(name) for name in error.names}
+    return SCHEMA in named or (not named and bool(_SCHEMA.search(error.words)))
 
 
 def ours_of(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from umwelten.types import Failure, Frozen, Outcome, Request, Secret
+from umwelten.types import Failure, Frozen, Media, Outcome, Request, Secret
 
 
 class Quirks(Frozen):
@@ -31,6 +31,14 @@ class Quirks(Frozen):
     """Headers that are always sent."""
     models_path: str = "models"
     """Where models are listed, relative to the base address."""
+    schema: str = "json_schema"
+    """How a shape is asked for: "json_schema", "json_object" (any JSON, and the shape in words) or "none"."""
+    strict: str = ""
+    """"full": schemas go out in the strict subset; "plain": without ranges and formats; "": unchanged."""
+    tell_schema: bool = True
+    """Whether the model is told the shape in words too: servers that only enforce it don't show it."""
+    schema_body: dict[str, object] = msgspec.field(default_factory=dict)
+    """Fields that are sent along with a schema."""
 
 
 class Vendor(Frozen):
@@ -111,8 +119,51 @@ class StreamDecoder(Protocol):
         """The outcome so far. Without the format's end mark it is a `Failure` with the partial text."""
 
 
+class Uploaded(Frozen):
+    """A file that a provider keeps: `uri` for `Media.uri`, once it is `ready`.
+
+    `name` is what the provider calls it; `expires_unix` when it will be gone (`None`: not said).
+    """
+
+    name: str
+    uri: str
+    mime: str
+    ready: bool
+    expires_unix: float | None = None
+
+
+class Uploads(Protocol):
+    """How files get to a provider before the question. Every method is pure, the decoders are total.
+
+    `start` → `started` gives the address for the bytes, `send` → `sent` the file; while it is not ready,
+    `look` → `sent` again. `forget` takes it away once it is no longer needed.
+    """
+
+    def start(self, media: Media, endpoint: Endpoint) -> HttpRequest:
+        """The request that announces a file."""
+
+    def started(self, head: Head, body: bytes, endpoint: Endpoint) -> str | Failure:
+        """Where the bytes go, never to another host than the endpoint's."""
+
+    def send(self, url: str, media: Media) -> HttpRequest:
+        """The request with the bytes. It carries no key."""
+
+    def sent(self, head: Head, body: bytes, endpoint: Endpoint) -> Uploaded | Failure:
+        """The file as the provider now has it, or why it can't use it."""
+
+    def look(self, uploaded: Uploaded, endpoint: Endpoint) -> HttpRequest:
+        """The request that asks how the file is getting on."""
+
+    def forget(self, uploaded: Uploaded, endpoint: Endpoint) -> HttpRequest:
+        """The request that deletes the file; whatever it answers does not matter."""
+
+
 class Wire(Protocol):
     """A wire format. Every method is pure; the decoders are total: no bytes make them raise."""
+
+    @property
+    def uploads(self) -> Uploads | None:
+        """How files that are too large for a request are sent before it; `None`: not at all."""
 
     def encode(
         self, request: Request, endpoint: Endpoint, dropped: frozenset[str] = frozenset()

@@ -64,7 +64,13 @@ _ROWS = (
         "OPENROUTER_API_KEY",
         scope="key",
         recommended=(5, 10),
-        quirks=Quirks(hints="openrouter", headers={"X-Title": "umwelten"}),
+        quirks=Quirks(
+            hints="openrouter",
+            headers={"X-Title": "umwelten"},
+            strict="plain",
+            # Else it may route to a host that passes over the schema.
+            schema_body={"provider": {"require_parameters": True}},
+        ),
     ),
     Vendor(
         name="ollama",
@@ -82,7 +88,9 @@ _ROWS = (
         "https://api.openai.com/v1",
         "OPENAI_API_KEY",
         recommended=(10, 50),
-        quirks=Quirks(hints="openai", max_tokens_field="max_completion_tokens"),
+        quirks=Quirks(
+            hints="openai", max_tokens_field="max_completion_tokens", strict="full", tell_schema=False
+        ),
     ),
     Vendor(
         name="anthropic",
@@ -97,13 +105,19 @@ _ROWS = (
     # The child's address and key exist only once it runs.
     Vendor(name="local", wire="openai", base_url="", key_required=False, scope="host", recommended=(1, 4)),
     _compatible("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", quirks=Quirks(hints="groq")),
-    _compatible("deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY", recommended=(10, 50)),
+    _compatible(
+        "deepseek",
+        "https://api.deepseek.com",
+        "DEEPSEEK_API_KEY",
+        recommended=(10, 50),
+        quirks=Quirks(schema="json_object"),
+    ),
     _compatible(
         "mistral",
         "https://api.mistral.ai/v1",
         "MISTRAL_API_KEY",
         recommended=(2, 10),
-        quirks=Quirks(hints="mistral", seed_field="random_seed", stream_usage=False),
+        quirks=Quirks(hints="mistral", seed_field="random_seed", stream_usage=False, strict="plain"),
     ),
     _compatible(
         "together",
@@ -125,19 +139,30 @@ _ROWS = (
         "deepinfra", "https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY", recommended=(10, 50)
     ),
     _compatible(
-        "xai", "https://api.x.ai/v1", "XAI_API_KEY", quirks=Quirks(hints="none", reasoning_outside=True)
+        "xai",
+        "https://api.x.ai/v1",
+        "XAI_API_KEY",
+        quirks=Quirks(hints="none", reasoning_outside=True, strict="plain"),
     ),
     _compatible(
         "cerebras",
         "https://api.cerebras.ai/v1",
         "CEREBRAS_API_KEY",
         recommended=(2, 10),
-        quirks=Quirks(hints="cerebras", max_tokens_field="max_completion_tokens"),
+        quirks=Quirks(hints="cerebras", max_tokens_field="max_completion_tokens", strict="plain"),
     ),
     _compatible(
         "nvidia", "https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY", scope="key", recommended=(2, 5)
     ),
-    _compatible("minimax", "https://api.minimax.io/v1", "MINIMAX_API_KEY", scope="key", recommended=(2, 10)),
+    _compatible(
+        "minimax",
+        "https://api.minimax.io/v1",
+        "MINIMAX_API_KEY",
+        scope="key",
+        recommended=(2, 10),
+        # Its current models know no schemas.
+        quirks=Quirks(schema="none"),
+    ),
     _compatible(
         "github-models",
         "https://models.github.ai/inference",

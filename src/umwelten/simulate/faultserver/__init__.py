@@ -37,6 +37,10 @@ A profile (every field is described in `profile`):
 While it runs: `GET /_ledger` tells all that came in (`?records=0`: sums alone), `POST /_reset` forgets
 it, `POST /_profile` with a profile in JSON changes the behaviour. In a program:
 `async with FaultServer(profile) as server: server.url, server.ledger`.
+
+Requests for a shape (`response_format`, `responseSchema`, `format`, a forced tool, or our words for it) are
+answered with a record made for it, a spoiled one, or none: `behaviour = { shaped = "fenced" }`. Files may
+be uploaded to the Gemini wire.
 """
 
 from __future__ import annotations

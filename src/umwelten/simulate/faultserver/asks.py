@@ -7,6 +7,7 @@ import binascii
 import re
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
@@ -46,7 +47,10 @@ class FileMark(Frozen):
 
 
 class Ask(Frozen):
-    """A request for an answer. `prompt` joins the texts of the user's messages with line ends."""
+    """A request for an answer. `prompt` joins the texts of the user's messages with line ends.
+
+    `schema` is the shape that a field of the wire asks for; `tool` the tool that must be called for it.
+    """
 
     wire: str
     model: str
@@ -58,6 +62,14 @@ class Ask(Frozen):
     key: str | None = None
     include_usage: bool = False
     sse: bool = True
+    schema: dict[str, Any] | None = None
+    tool: str | None = None
+
+    @property
+    def shape(self) -> dict[str, Any] | None:
+        """The shape that is asked for, by a field or in the words of the system text."""
+        start = self.system.find("{") if "JSON Schema" in self.system else -1
+        return self.schema if self.schema is not None or start < 0 else _object(self.system[start:])
 
     @property
     def digest(self) -> str:
@@ -78,6 +90,13 @@ class Ask(Frozen):
     def input_tokens(self) -> int:
         """An estimate: four characters a token, and a fixed number for each file."""
         return (len(self.prompt) + len(self.system) + 3) // 4 + _TOKENS_OF_A_FILE * len(self.files)
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return None
 
 
 class BadAsk(Exception):
@@ -134,12 +153,38 @@ class _Message(msgspec.Struct):
     images: list[str] | None = None
 
 
+class _Named(msgspec.Struct):
+    schema: dict[str, Any] | None = None
+
+
+class _Format(msgspec.Struct):
+    type: str = ""
+    json_schema: _Named | None = None
+    schema: dict[str, Any] | None = None
+
+
+class _OutputConfig(msgspec.Struct):
+    format: _Format | None = None
+
+
+class _Tool(msgspec.Struct):
+    name: str = ""
+    input_schema: dict[str, Any] | None = None
+
+
+class _Choice(msgspec.Struct):
+    type: str = ""
+    name: str = ""
+
+
 class _Options(msgspec.Struct):
     max_tokens: int | None = msgspec.field(name="num_predict", default=None)
 
 
 class _Generation(msgspec.Struct):
     max_tokens: int | None = msgspec.field(name="maxOutputTokens", default=None)
+    schema: dict[str, Any] | None = msgspec.field(name="responseSchema", default=None)
+    json_schema: dict[str, Any] | None = msgspec.field(name="responseJsonSchema", default=None)
 
 
 class _StreamOptions(msgspec.Struct):
@@ -160,6 +205,11 @@ class Body(msgspec.Struct):
     max_completion_tokens: int | None = None
     generation: _Generation | None = msgspec.field(name="generationConfig", default=None)
     options: _Options | None = None
+    response_format: _Format | None = None
+    format: str | dict[str, Any] | None = None
+    tools: list[_Tool] | None = None
+    tool_choice: str | _Choice | None = None
+    output_config: _OutputConfig | None = None
 
 
 _decoder = msgspec.json.Decoder(Body)
@@ -195,7 +245,31 @@ def read_ask(
         key=key,
         include_usage=body.stream_options is not None and body.stream_options.include_usage,
         sse=sse,
+        schema=_schema(body),
+        tool=None if (tool := forced_tool(body)) is None else tool.name,
     )
+
+
+def _schema(body: Body) -> dict[str, Any] | None:
+    """The shape in whatever field the wire has for it."""
+    if body.response_format is not None and body.response_format.json_schema is not None:
+        return body.response_format.json_schema.schema
+    if isinstance(body.format, dict):
+        return body.format
+    if body.generation is not None:
+        return body.generation.schema or body.generation.json_schema
+    if body.output_config is not None and body.output_config.format is not None:
+        return body.output_config.format.schema
+    tool = forced_tool(body)
+    return None if tool is None else tool.input_schema
+
+
+def forced_tool(body: Body) -> _Tool | None:
+    """Anthropic's: the tool that has to be called."""
+    choice = body.tool_choice
+    if not isinstance(choice, _Choice) or choice.type != "tool":
+        return None
+    return next((tool for tool in body.tools or () if tool.name == choice.name), None)
 
 
 def _wants_stream(body: Body, wire: str) -> bool:
@@ -248,7 +322,9 @@ def _file_of(part: _Part) -> FileMark | None:
     if part.inline is not None:
         return _from_base64(part.inline.mime, part.inline.data)
     if part.linked is not None:
-        return FileMark(mime=part.linked.mime, size=0, mark="", name=part.linked.uri)
+        # An uploaded file goes by its mark (`uploads`).
+        uri = part.linked.uri
+        return FileMark(mime=part.linked.mime, size=0, mark=uri.rpartition("/files/")[2], name=uri)
     if part.source is not None:
         return _from_source(part.source, part.title)
     if part.input_audio is not None:

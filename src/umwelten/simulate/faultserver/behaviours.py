@@ -10,6 +10,7 @@ from collections.abc import Callable
 from umwelten.simulate.faultserver.asks import Ask
 from umwelten.simulate.faultserver.limiters import Cost, matches
 from umwelten.simulate.faultserver.profile import Behaviour, Latency, Lognormal, Profile, Rule
+from umwelten.simulate.faultserver.records import shaped
 from umwelten.simulate.faultserver.wires import Answer
 
 _FIELD = re.compile(r"\{(model|n|prompt|tail|digest|files|marks)\}")
@@ -21,6 +22,13 @@ _WORDS: dict[str, Callable[[Ask, int], str]] = {
     "digest": lambda ask, n: ask.digest,
     "files": lambda ask, n: " ".join(file.name or file.mark for file in ask.files),
     "marks": lambda ask, n: " ".join(ask.marks),
+}
+
+
+_KEYS: dict[str, Callable[[Ask], str]] = {
+    "rule": lambda ask: "",
+    "prompt": lambda ask: ask.digest,
+    "mark": lambda ask: " ".join((*ask.marks, *(file.mark for file in ask.files))),
 }
 
 
@@ -59,11 +67,13 @@ class _Counting:
             matches(rule.wire, ask.wire) and matches(rule.model, ask.model) and rule.prompt in ask.prompt
         ):
             return False
+        if rule.schema is not None and rule.schema is (ask.schema is None):
+            return False
         return not self._counts_requests or self._due(ask)
 
     def _due(self, ask: Ask) -> bool:
         rule = self.rule
-        key = ask.digest if rule.counting == "prompt" else ""
+        key = _KEYS[rule.counting](ask)
         count = self._counts[key] = self._counts.get(key, 0) + 1
         return (
             (rule.n is None or count == rule.n)
@@ -94,7 +104,7 @@ def render(template: str, ask: Ask, n: int) -> str:
 
 def answer_to(ask: Ask, behaviour: Behaviour, n: int, now_unix: float, latency_s: float) -> Answer:
     """The whole answer; one word is one token, and `max_tokens` of the request cuts it."""
-    text = render(behaviour.text, ask, n)
+    text = shaped(ask, behaviour.shaped, render(behaviour.text, ask, n))
     tokens, finish = behaviour.output_tokens, behaviour.finish
     if tokens is None:
         tokens = text.count(" ") + 1 + behaviour.reasoning_tokens

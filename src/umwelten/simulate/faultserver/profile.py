@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from umwelten.simulate.faultserver.records import Shaped
 from umwelten.types import Frozen
 
 DEFAULT_TEXT = "{model} says {digest}: {tail}"
@@ -87,6 +88,8 @@ class Behaviour(Strict, kw_only=True):
     (`asks.digest` of prompt and files), {files} and {marks}. Token counts left out are estimated.
     A stream has `chunks` pieces, `chunk_gap_s` apart. `retry_after_s`, `code`, `message`, `body` and
     `headers` shape an error: `code` is the provider's word for it, `body` replaces the whole body.
+    A request that asks for a shape gets a record made for it (`shaped`): a "valid" one, one "fenced" by
+    words around it, "slipped" in its punctuation or "invalid" in a value; "ignore": `text`, as if unasked.
     """
 
     latency_s: Latency = 0.0
@@ -109,6 +112,7 @@ class Behaviour(Strict, kw_only=True):
     size_mb: float = 8.0
     drip_s: float = 1.0
     redirect_to: str = "http://elsewhere.invalid/"
+    shaped: Shaped = "valid"
 
     def __post_init__(self) -> None:
         if isinstance(self.fault, int) and not 400 <= self.fault <= 599:
@@ -124,7 +128,9 @@ class Rule(Strict, kw_only=True):
 
     All that is given must fit: `wire` and `model` are globs, `prompt` is a part of the prompt. Of the
     requests that fit so far, counted from 1: only the `n`-th, each `every`-th, or the `first` so many.
-    `counting = "prompt"` counts each prompt by itself, so that `first = 1` strikes every first attempt.
+    `counting = "prompt"` counts each prompt by itself, so that `first = 1` strikes every first attempt;
+    "mark" each combination of files and of words `mark:…`, whatever else the prompt says. `schema`: only
+    requests with (true) or without (false) a field that asks for a shape.
     """
 
     behaviour: Behaviour
@@ -134,7 +140,8 @@ class Rule(Strict, kw_only=True):
     n: int | None = None
     every: int | None = None
     first: int | None = None
-    counting: Literal["rule", "prompt"] = "rule"
+    counting: Literal["rule", "prompt", "mark"] = "rule"
+    schema: bool | None = None
 
     def __post_init__(self) -> None:
         if any(number is not None and number < 1 for number in (self.n, self.every, self.first)):
@@ -216,7 +223,8 @@ class Profile(Strict, kw_only=True):
     `models` are listed on every wire, `page_size` at a time; with `only_models` others are 404.
     `require_key` refuses requests without a key (401). `listing` answers the lists of models.
     `records` is how many requests the ledger remembers one by one (0: sums alone); `keep_bodies`
-    keeps the bodies of the requests too.
+    keeps the bodies of the requests too. A file uploaded to the Gemini wire is ready after it was looked
+    at `upload_looks` times, and then in `upload_state`.
     """
 
     default: Behaviour = Behaviour()
@@ -230,6 +238,8 @@ class Profile(Strict, kw_only=True):
     listing: Behaviour = Behaviour()
     records: int = 200_000
     keep_bodies: bool = False
+    upload_looks: int = 1
+    upload_state: Literal["ACTIVE", "FAILED"] = "ACTIVE"
 
 
 def parse_profile(data: bytes | str, form: Literal["json", "toml"] = "json") -> Profile:

@@ -9,10 +9,24 @@ import msgspec
 
 from umwelten.simulate.faultserver.asks import Ask, BadAsk, decode_body, fingerprint, read_ask
 from umwelten.simulate.faultserver.connection import Received
+from umwelten.simulate.faultserver.uploads import FILES, UPLOADS
 from umwelten.simulate.faultserver.wires import ANTHROPIC, GEMINI, OLLAMA, OPENAI, OPENROUTER, Wire
 from umwelten.types import Frozen
 
-Errand = Literal["ask", "count", "list", "show", "pull", "version", "ledger", "reset", "profile", "unknown"]
+Errand = Literal[
+    "ask",
+    "count",
+    "list",
+    "show",
+    "pull",
+    "version",
+    "upload",
+    "file",
+    "ledger",
+    "reset",
+    "profile",
+    "unknown",
+]
 
 _EXACT: dict[str, tuple[Errand, Wire]] = {
     "/api/chat": ("ask", OLLAMA),
@@ -21,6 +35,7 @@ _EXACT: dict[str, tuple[Errand, Wire]] = {
     "/api/show": ("show", OLLAMA),
     "/api/pull": ("pull", OLLAMA),
     "/api/version": ("version", OLLAMA),
+    UPLOADS: ("upload", GEMINI),
     "/_ledger": ("ledger", OPENAI),
     "/_reset": ("reset", OPENAI),
     "/_profile": ("profile", OPENAI),
@@ -53,6 +68,8 @@ def route(request: Received) -> Route:
         return Route(errand="ask", wire=ANTHROPIC)
     if path.endswith("/messages/count_tokens"):
         return Route(errand="count", wire=ANTHROPIC)
+    if path.startswith(FILES):
+        return Route(errand="file", wire=GEMINI)
     if "/models/" in path:
         return _gemini(path)
     if path.endswith("/models"):

@@ -27,6 +27,7 @@ from umwelten.simulate.faultserver.scripts import (
     trouble_reply,
     whole,
 )
+from umwelten.simulate.faultserver.uploads import Store
 from umwelten.simulate.faultserver.wires import Trouble, Wire
 from umwelten.simulate.faultserver.wires.base import Quota
 from umwelten.simulate.faultserver.wires.ollama import pull, show
@@ -81,6 +82,7 @@ class FaultServer:
         self._gates = Gates(profile.limiters)
         self._slots = [limiter for limiter in profile.limiters if isinstance(limiter, Slots)]
         self._queues: dict[tuple[int, str], SlotQueue] = {}
+        self.uploads = Store(profile.upload_looks, profile.upload_state)
 
     def reset(self) -> None:
         """Forget all requests; rules, limits and outages count from the next one on."""
@@ -109,6 +111,7 @@ class FaultServer:
             raise BadAsk("", 401)
         if profile.only_models and ask.model not in profile.models:
             raise BadAsk(f"model '{ask.model}' not found", 404)
+        self.uploads.check(ask)
         return ask
 
     def _begin(self, connection: Connection, request: Received, ask: Ask, wire: Wire) -> None:
@@ -214,8 +217,16 @@ class FaultServer:
         if where.errand == "list":
             self._list(connection, request, where.wire)
             return
-        body = self._errand(request, where)
         lines = self._lines(where.wire, 0)
+        if where.errand in ("upload", "file"):
+            reply = (
+                self.uploads.upload(request, self.url)
+                if where.errand == "upload"
+                else self.uploads.file(request)
+            )
+            connection.play(iter((whole(200, JSON, reply.body, lines + header_lines(reply.headers)),)))
+            return
+        body = self._errand(request, where)
         if body is None:
             trouble = Trouble(status=404, message=f"no such address: {request.path}")
             connection.play(iter((trouble_reply(where.wire, trouble, lines),)))

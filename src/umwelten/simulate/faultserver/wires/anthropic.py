@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from umwelten.simulate.faultserver.asks import Ask
 from umwelten.simulate.faultserver.wires.base import Answer, Frames, Json, Trouble, encode, number, sse
 
@@ -34,8 +36,16 @@ class AnthropicWire:
 
     def unary(self, answer: Answer) -> bytes:
         """See `Wire`."""
-        content = [{"type": "text", "text": answer.text}]
-        return encode(self._message(answer, content, _FINISH[answer.finish], answer.output_tokens))
+        made = _input(answer)
+        content: Json = {"type": "text", "text": answer.text}
+        if made is not None:
+            content = {
+                "type": "tool_use",
+                "id": f"toolu_{answer.n:08d}",
+                "name": answer.ask.tool,
+                "input": made,
+            }
+        return encode(self._message(answer, [content], self._stop(answer), answer.output_tokens))
 
     def hollow(self, answer: Answer) -> bytes:
         """See `Wire`."""
@@ -52,11 +62,16 @@ class AnthropicWire:
 
     def frames(self, answer: Answer, pieces: Sequence[str]) -> Frames:
         """See `Wire`."""
+        block: Json = {"type": "text", "text": ""}
+        kind, field = "text_delta", "text"
+        if _input(answer) is not None:
+            name = answer.ask.tool
+            block = {"type": "tool_use", "id": f"toolu_{answer.n:08d}", "name": name, "input": {}}
+            kind, field = "input_json_delta", "partial_json"
         deltas = [
-            _event("content_block_delta", index=0, delta={"type": "text_delta", "text": piece})
-            for piece in pieces
+            _event("content_block_delta", index=0, delta={"type": kind, field: piece}) for piece in pieces
         ]
-        opened = _event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+        opened = _event("content_block_start", index=0, content_block=block)
         deltas[0] = self._start(answer) + opened + _event("ping") + deltas[0]
         return deltas, [_event("content_block_stop", index=0), *self._ends(answer)]
 
@@ -95,6 +110,10 @@ class AnthropicWire:
         ends = {"first_id": names[0] if names else None, "last_id": names[-1] if names else None}
         return encode({"data": rows, "has_more": end < len(models)} | ends)
 
+    def _stop(self, answer: Answer) -> str:
+        called = answer.finish == "stop" and _input(answer) is not None
+        return "tool_use" if called else _FINISH[answer.finish]
+
     def _usage(self, answer: Answer, output_tokens: int) -> Json:
         # Input is counted without what came from the cache.
         usage: Json = {
@@ -123,9 +142,19 @@ class AnthropicWire:
         return _event("message_start", message=self._message(answer, [], None, 1))
 
     def _ends(self, answer: Answer) -> list[bytes]:
-        delta = {"stop_reason": _FINISH[answer.finish], "stop_sequence": None}
+        delta = {"stop_reason": self._stop(answer), "stop_sequence": None}
         usage = {"output_tokens": answer.output_tokens}
         return [_event("message_delta", delta=delta, usage=usage), _event("message_stop")]
+
+
+def _input(answer: Answer) -> Json | None:
+    """The record as the input of the tool that has to be called; a model that ignores it just talks."""
+    if answer.ask.tool is None:
+        return None
+    try:
+        return msgspec.json.decode(answer.text, type=Json)
+    except msgspec.DecodeError:
+        return None
 
 
 def _event(kind: str, **fields: object) -> bytes:
