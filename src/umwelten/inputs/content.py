@@ -1,6 +1,6 @@
-"""What is sent of a file: its type is read from its first bytes, never from its name.
+"""What is sent of a file: its type is read from its bytes, never from its name.
 
-Pictures (jpeg, png, webp, gif) go as bytes. Text goes as words, in this form:
+Text goes as words, in this form, and so does the text of documents:
 
     File: NAME
     <content>
@@ -9,74 +9,68 @@ Pictures (jpeg, png, webp, gif) go as bytes. Text goes as words, in this form:
 
 TEXT is the file's text as it is. Where it holds the words `</content>` itself, the tag is `content-1` (or
 -2 and so on), so that the end is always the first closing tag.
+
+Pictures, PDF, audio and video go as bytes where the model takes them as they are. What it does not take is
+converted, which is left to `Content.convert`, or refused with words that say what to do.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 from hashlib import blake2b, file_digest
 from pathlib import Path
+from typing import BinaryIO
 
 from umwelten.errors import InputError
 from umwelten.identity import content_hash
+from umwelten.inputs import media
+from umwelten.inputs.kinds import HTML, UNKNOWN, Kind, look, marked
 from umwelten.inputs.scan import stamp as stamp_of
-from umwelten.types import Frozen, Media, Part, Text
+from umwelten.inputs.sent import Content, Convert, Converted, UnsupportedInput, framed, megabytes
+from umwelten.providers.accepts import Accepts
+from umwelten.types import Part, Text
+from umwelten.wanted import PdfMode
+
+__all__ = ["Content", "Converted", "UnsupportedInput", "file_hash", "framed", "read"]
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Files above this are not sent: no provider takes that much inline, and it has to fit in memory."""
+"""Files above this are not read, unless they go to the provider as they are."""
 
-_PICTURES = (
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-)
-_BOMS = (
-    (b"\xef\xbb\xbf", "utf-8-sig"),
-    (b"\xff\xfe\x00\x00", "utf-32"),
-    (b"\x00\x00\xfe\xff", "utf-32"),
-    (b"\xff\xfe", "utf-16"),
-    (b"\xfe\xff", "utf-16"),
-)
-_OTHERS = (
-    (b"%PDF-", "a PDF", "Extract its text (for example with pdftotext) or turn its pages into pictures."),
-    (b"PK\x03\x04", "a zip archive or an Office document", "Save it as plain text or unpack it."),
-    (b"\xd0\xcf\x11\xe0", "an Office document", "Save it as plain text."),
-    (b"II*\x00", "a TIFF picture", "Convert it to jpeg or png."),
-    (b"MM\x00*", "a TIFF picture", "Convert it to jpeg or png."),
-    (b"BM", "a BMP picture", "Convert it to jpeg or png."),
-    (b"\x1f\x8b", "a gzip archive", "Unpack it."),
-)
-_ADVICE = "Text, jpeg, png, webp and gif files can be sent; convert it or leave it out with --file-pattern."
-# Control characters that text does not hold; tab, newline, form feed, return, backspace, escape may occur.
-_CONTROLS = bytes(set(range(32)) - {8, 9, 10, 12, 13, 27})
+MAX_UPLOAD = 2_000_000_000
+"""The same for files that may be uploaded first. Each is in memory as a whole while its call prepares."""
+
+_HEAD = 64 * 1024
+_ANYTHING = Accepts()
 
 # Non-blocking, so that a FIFO put in the file's place can't hang the run.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-class UnsupportedInput(InputError):
-    """A file that can be read but not sent: a PDF, an archive, a program, one that is too large."""
+def read(
+    path: str | os.PathLike[str],
+    *,
+    name: str,
+    stamp: str = "",
+    part: str = "",
+    accepts: Accepts = _ANYTHING,
+    pdf: PdfMode = "auto",
+) -> Content:
+    """Read an input to be sent. `name` is shown to the model; `stamp` is the scan's, empty to not compare.
 
-
-class Content(Frozen):
-    """What is sent of a file. `digest` is its `identity.content_hash`; `changed`: not what the scan saw."""
-
-    digest: bytes
-    parts: tuple[Part, ...]
-    changed: bool = False
-
-
-def read(path: str | os.PathLike[str], *, name: str, stamp: str = "") -> Content:
-    """Read a file to be sent. `name` is shown to the model; `stamp` is the scan's, empty to not compare.
-
+    `part` is that of `Scanned`; `accepts` says what the model takes; `pdf` is how PDF files are sent.
     Errors: `InputError` when it can't be read, `UnsupportedInput` when it can't be sent; the message then
     says what to do instead.
     """
-    data, found = _bytes(path, name)
+    if part:
+        return _part(Path(path), name, stamp, part)
+    data, found = _bytes(path, name, accepts)
     changed = stamp not in ("", stamp_of(found))
-    return Content(digest=content_hash(data), parts=(part_of(data, name),), changed=changed)
+    made = _made(data, name, accepts, pdf)
+    if isinstance(made, tuple):
+        return Content(digest=content_hash(data), parts=made, changed=changed)
+    return Content(digest=content_hash(data), parts=(), changed=changed, convert=made)
 
 
 def file_hash(path: str | os.PathLike[str]) -> bytes:
@@ -89,84 +83,87 @@ def file_hash(path: str | os.PathLike[str]) -> bytes:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _bytes(path: str | os.PathLike[str], name: str) -> tuple[bytes, os.stat_result]:
+def _part(path: Path, name: str, stamp: str, part: str) -> Content:
+    # Tables and evaluations need parquet and SQLite, which files do not.
+    if part.startswith("row "):
+        from umwelten.inputs.rows import read_row
+
+        return read_row(path, name=name, part=part, stamp=stamp)
+    from umwelten.inputs.answers import read_answer
+
+    return read_answer(path, name=name, part=part, stamp=stamp)
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+def _bytes(path: str | os.PathLike[str], name: str, accepts: Accepts) -> tuple[bytes, os.stat_result]:
     try:
         with os.fdopen(os.open(path, _READ), "rb") as file:
             found = os.fstat(file.fileno())
-            _check(found, name)
+            if not stat.S_ISREG(found.st_mode):
+                raise InputError(f"{name} is not a regular file")
+            most = MAX_BYTES if found.st_size <= MAX_BYTES else _most(file, found.st_size, name, accepts)
             # A read of n bytes sets n aside first: asking for the size found, not for the most allowed,
             # keeps small files cheap. One that grew meanwhile goes on to its end.
             data = file.read(found.st_size + 1)
             if len(data) > found.st_size:
-                data += file.read(MAX_BYTES + 1 - len(data))
+                data += file.read(most + 1 - len(data))
             return data, os.fstat(file.fileno())
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _check(found: os.stat_result, name: str) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise InputError(f"{name} is not a regular file")
-    if found.st_size > MAX_BYTES:
+def _most(file: BinaryIO, size: int, name: str, accepts: Accepts) -> int:
+    """How much may be read of a large file: more than usual only of media that go as they are."""
+    kind = marked(file.read(_HEAD))
+    file.seek(0)
+    whole = kind is not None and kind.family in ("picture", "pdf", "audio", "video")
+    most = MAX_UPLOAD if accepts.upload else accepts.inline_bytes
+    most = max(most, MAX_BYTES) if whole else MAX_BYTES
+    if size > most:
         raise UnsupportedInput(
-            f"{name} is too large ({found.st_size / 1e6:.0f} MB): files up to {MAX_BYTES / 1e6:.0f} MB "
-            "can be sent. Split it or make it smaller."
+            f"{name} is too large ({megabytes(size)}): files up to {megabytes(most)} can be sent. "
+            "Split it or make it smaller."
         )
+    return most
 
 
-def part_of(data: bytes, name: str) -> Part:
-    """The part of a message that a file's bytes become. Errors: `UnsupportedInput`."""
-    mime = _picture(data)
-    if mime is not None:
-        return Media(mime=mime, data=data, name=name)
-    text = _decode(data)
-    if text is None:
-        what, advice = _describe(data)
-        raise UnsupportedInput(f"{name} is {what}, which can't be sent. {advice}")
-    return Text(text=_delimited(text, name))
+# --- sending ----------------------------------------------------------------------------------
 
 
-def _picture(data: bytes) -> str | None:
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return next((mime for magic, mime in _PICTURES if data.startswith(magic)), None)
+def _made(data: bytes, name: str, accepts: Accepts, pdf: PdfMode) -> tuple[Part, ...] | Convert:
+    kind, text = look(data)
+    match kind.family:
+        case "text":
+            return _text(text or "", len(data), name, accepts)
+        case "picture":
+            return media.picture(data, kind, name, accepts)
+        case "audio" | "video":
+            return media.recording(data, kind, name, accepts)
+        case "pdf":
+            return media.pdf(data, name, accepts, pdf)
+        case "document":
+            return partial(_document, data, text, kind, name)
+    raise UnsupportedInput(_refusal(kind, name))
 
 
-def _decode(data: bytes) -> str | None:
-    """The text in the bytes, or `None` when they look like something else."""
-    for bom, encoding in _BOMS:
-        if data.startswith(bom):
-            text = _strictly(data, encoding)
-            return None if text is None or "\x00" in text else text
-    controls = len(data) - len(data.translate(None, _CONTROLS))
-    if b"\x00" in data or controls > len(data) // 10 or any(data.startswith(o[0]) for o in _OTHERS[:3]):
-        return None
-    text = _strictly(data, "utf-8")
-    # Any bytes make some cp1252 text, so that guess needs more of a likeness.
-    return text if text is not None or controls > len(data) // 100 else _strictly(data, "cp1252")
+def _text(text: str, size: int, name: str, accepts: Accepts) -> tuple[Part, ...]:
+    if not text or text.isspace():
+        raise UnsupportedInput(f"{name} is empty: there is nothing to send. Leave it out.")
+    media.check_fits(size, name, accepts)
+    return (Text(text=framed(text, name)),)
 
 
-def _strictly(data: bytes, encoding: str) -> str | None:
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError:
-        return None
+def _document(data: bytes, text: str | None, kind: Kind, name: str) -> Converted:
+    # Converters are imported when the first document is met.
+    from umwelten.inputs import documents
+
+    if kind is HTML and text is not None:
+        return documents.page(text, name)
+    return documents.document(data, kind, name)
 
 
-def _describe(data: bytes) -> tuple[str, str]:
-    for magic, what, advice in _OTHERS:
-        if data.startswith(magic):
-            return what, advice
-    if data[4:8] == b"ftyp":
-        return "a HEIC picture or a video", "Convert it to jpeg or png."
-    return "not text and no picture that models take", _ADVICE
-
-
-def _delimited(text: str, name: str) -> str:
-    tag, number = "content", 0
-    while f"</{tag}>" in text:
-        number += 1
-        tag = f"content-{number}"
-    heading = "".join(char if char.isprintable() else " " for char in name)
-    end = "" if text.endswith("\n") or not text else "\n"
-    return f"File: {heading}\n<{tag}>\n{text}{end}</{tag}>"
+def _refusal(kind: Kind, name: str) -> str:
+    what = f"{kind.word} and" if kind is UNKNOWN else f"{kind.word}, which"
+    return f"{name} is {what} can't be sent. {kind.advice}"

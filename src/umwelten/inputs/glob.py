@@ -51,10 +51,14 @@ class Glob:
 
     def matches(self, state: State, name: str) -> bool:
         """Whether a file of that name, in the folder where the walk stands, is meant."""
+        return self.last(state).match(name) is not None
+
+    def last(self, state: State) -> re.Pattern[str]:
+        """What matches the names of the files that are meant in the folder where the walk stands."""
         found = self._files.get(state)
         if found is None:
             found = self._files[state] = self._last(state)
-        return found.match(name) is not None
+        return found
 
     def matches_path(self, path: str) -> bool:
         """Whether a whole relative path is meant."""

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 
 from umwelten.errors import InputError
@@ -15,6 +16,7 @@ from umwelten.types import Scanned
 
 _ALL_MAY_READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _OWN_BEGINNINGS = ("evaluation.db", ".evaluation.tmp")
+_NAME = attrgetter("name")
 
 
 def scan(
@@ -71,17 +73,19 @@ class _Walk:
 
     def files(self, folder: str, prefix: str, state: State) -> Iterator[Scanned]:
         """The matching files below a folder; `prefix` is its relative path with a `/`, or empty."""
+        meant = self.glob.last(state).match
         for entry in _entries(folder):
+            name = entry.name
             if _is_folder(entry):
-                inside = self.glob.enter(state, entry.name)
+                inside = self.glob.enter(state, name)
                 if not inside or self._is_excluded(entry):
                     continue
                 if entry.is_symlink():
-                    self._not_followed(prefix + entry.name)
+                    self._not_followed(prefix + name)
                 else:
-                    yield from self.files(entry.path, f"{prefix}{entry.name}/", inside)
-            elif self.glob.matches(state, entry.name) and not is_own(entry.name):
-                scanned = self._file(entry, prefix + entry.name)
+                    yield from self.files(entry.path, f"{prefix}{name}/", inside)
+            elif meant(name) and not is_own(name):
+                scanned = self._file(entry, prefix + name)
                 if scanned is not None:
                     yield scanned
 
@@ -115,7 +119,7 @@ class _Walk:
 def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+            return sorted(entries, key=_NAME)
     except OSError as error:
         raise InputError(f"cannot read the folder {folder}: {error.strerror}") from error
 

@@ -1,0 +1,128 @@
+"""Pictures, PDF, audio and video: sent as they are where the model takes them, else converted or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+
+from umwelten.inputs.kinds import PDF, Kind
+from umwelten.inputs.measures import measure
+from umwelten.inputs.sent import Convert, Converted, UnsupportedInput, megabytes
+from umwelten.providers.accepts import Accepts
+from umwelten.types import Media, Part
+from umwelten.wanted import PdfMode
+
+# Other names under which providers list the same types.
+_ALIASES = {
+    "audio/mpeg": ("audio/mp3",),
+    "audio/wav": ("audio/x-wav", "audio/wave"),
+    "audio/mp4": ("audio/m4a", "audio/x-m4a"),
+    "audio/flac": ("audio/x-flac",),
+    "audio/aiff": ("audio/x-aiff",),
+    "video/quicktime": ("video/mov",),
+    "video/x-msvideo": ("video/avi",),
+    "video/mpeg": ("video/mpg",),
+    "video/x-ms-wmv": ("video/wmv",),
+    "image/heic": ("image/heif",),
+}
+
+
+def picture(data: bytes, kind: Kind, name: str, accepts: Accepts) -> tuple[Part, ...] | Convert:
+    """A picture, as it is or to be converted or scaled down. Errors: the model takes none."""
+    if not accepts.pictures:
+        raise UnsupportedInput(
+            f"{name} is {kind.word}, and this model takes no pictures. Use one that sees, or leave it out."
+        )
+    mime = accepted(kind.mime, accepts.pictures)
+    if mime is not None and len(data) <= picture_bytes(accepts):
+        found = measure(data, kind.mime)
+        # One that can't be measured is left to the provider to judge.
+        if found is None or (found.plain and max(found.width, found.height) <= accepts.picture_side):
+            return (Media(mime=mime, data=data, name=name),)
+    return partial(_converted_picture, data, kind, name, accepts)
+
+
+def recording(data: bytes, kind: Kind, name: str, accepts: Accepts) -> tuple[Part, ...]:
+    """Audio or video as it is. Errors: the model does not take it, or not of that size."""
+    taken = accepts.audio if kind.family == "audio" else accepts.video
+    mime = accepted(kind.mime, taken)
+    if mime is None:
+        raise UnsupportedInput(f"{name} is {kind.word}, and this model {_takes(kind, taken)}.")
+    if not accepts.upload:
+        check_fits(len(data), name, accepts)
+    return (Media(mime=mime, data=data, name=name),)
+
+
+def pdf(data: bytes, name: str, accepts: Accepts, mode: PdfMode) -> tuple[Part, ...] | Convert:
+    """A PDF as it is, or to be turned into text or pictures. Errors: it must be one that is impossible."""
+    whole = accepts.pdf and len(data) <= pdf_bytes(accepts)
+    if mode == "native" and not whole:
+        why = (
+            f"larger than {megabytes(pdf_bytes(accepts))}"
+            if accepts.pdf
+            else "which this model does not take"
+        )
+        raise UnsupportedInput(
+            f"{name} is a PDF of {megabytes(len(data))}, {why}. Use --pdf text or --pdf images."
+        )
+    if mode == "images" and not accepts.pictures:
+        raise UnsupportedInput(f"{name} is a PDF, and this model takes no pictures. Use --pdf text.")
+    if whole and mode in ("auto", "native"):
+        if _sound_pdf(data):
+            return (Media(mime=PDF.mime, data=data, name=name),)
+        return partial(_checked_pdf, data, name)
+    return partial(_converted_pdf, data, name, accepts, mode)
+
+
+def check_fits(size: int, name: str, accepts: Accepts) -> None:
+    """Errors: more than one request to this model may carry."""
+    if size > accepts.inline_bytes:
+        raise UnsupportedInput(
+            f"{name} is too large ({megabytes(size)}): a request to this model holds up to "
+            f"{megabytes(accepts.inline_bytes)}. Split it or make it smaller."
+        )
+
+
+def picture_bytes(accepts: Accepts) -> int:
+    """The most that a picture may have."""
+    return min(accepts.picture_bytes, accepts.inline_bytes)
+
+
+def pdf_bytes(accepts: Accepts) -> int:
+    """The most that a PDF may have to be sent whole."""
+    return accepts.pdf_bytes if accepts.upload else min(accepts.pdf_bytes, accepts.inline_bytes)
+
+
+def accepted(mime: str, taken: Collection[str]) -> str | None:
+    """The name under which a provider takes a type, `None` if it does not."""
+    return next((name for name in (mime, *_ALIASES.get(mime, ())) if name in taken), None)
+
+
+def _takes(kind: Kind, taken: Collection[str]) -> str:
+    if not taken:
+        return f"takes no {kind.family}"
+    return f"takes {kind.family} as {', '.join(sorted(mime.partition('/')[2] for mime in taken))} only"
+
+
+def _sound_pdf(data: bytes) -> bool:
+    """Whether nothing tells at first sight that a PDF is cut off or protected."""
+    return b"startxref" in data[-2048:] and b"/Encrypt" not in data
+
+
+def _converted_picture(data: bytes, kind: Kind, name: str, accepts: Accepts) -> Converted:
+    # Pillow is imported when the first picture needs it, pdfium when the first PDF does.
+    from umwelten.inputs import pictures
+
+    return pictures.convert(data, kind, name, accepts)
+
+
+def _checked_pdf(data: bytes, name: str) -> Converted:
+    from umwelten.inputs import pdf as pdf_files
+
+    return pdf_files.checked(data, name)
+
+
+def _converted_pdf(data: bytes, name: str, accepts: Accepts, mode: PdfMode) -> Converted:
+    from umwelten.inputs import pdf as pdf_files
+
+    return pdf_files.convert(data, name, accepts, mode)

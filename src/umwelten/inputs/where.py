@@ -1,0 +1,285 @@
+"""The filter of `--where`: `status=succeeded and (json.year >= 2020 or not json.tags ~ draft)`.
+
+    filter     = any { "or" any }            any = one { "and" one }
+    one        = "not" one | "(" filter ")" | comparison
+    comparison = field ("=" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "~" | "!~") value
+               | field ["not"] "in" "(" value { "," value } ")"
+
+A value is a number, `true`, `false`, `null`, a word, or anything in single or double quotes. `~` is
+"contains", whatever the case. Numbers compare as numbers, also with text that is one; everything else
+compares as text. A field that is missing or null is only `= null`, and `!=` everything else.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from umwelten.errors import UsageError
+from umwelten.types import Frozen
+
+Value = str | float | bool | None
+Predicate = Callable[[Mapping[str, object]], bool]
+
+JSON = "json."
+"""What begins the names of fields inside a record; any path may follow, with numbers for lists."""
+
+ANY_PATH = "json.<path>"
+"""Among the known fields, stands for all of those."""
+
+_TOKEN = re.compile(
+    r"""\s*(?: (?P<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
+             | (?P<sign>==|!=|<=|>=|!~|[=<>~(),])
+             | (?P<word>[^\s=<>~(),"'!]+) )""",
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_CONSTANTS: dict[str, Value] = {"true": True, "false": False, "null": None}
+_Order = Callable[[Any, Any], bool]
+_ORDERS: dict[str, _Order] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_SIGNS = ("=", "==", "!=", "<", "<=", ">", ">=", "~", "!~")
+_KEYWORDS = ("and", "or", "not", "in")
+_DEEPEST = 50
+
+
+class _Token(Frozen):
+    """A piece of the filter. `kind` is "quoted", "sign", "word" or "end"; `at` counts from 0."""
+
+    kind: str
+    text: str
+    at: int
+
+    def is_word(self, word: str) -> bool:
+        return self.kind == "word" and self.text.casefold() == word
+
+    def is_sign(self, sign: str) -> bool:
+        return self.kind == "sign" and self.text == sign
+
+
+def parse_where(text: str, fields: Collection[str] | None = None) -> Predicate:
+    """What tells whether a mapping of fields fits the filter.
+
+    `fields` are the names it may use, with `ANY_PATH` for those inside a record; `None`: any.
+    Raises `UsageError` that shows the place.
+    """
+    parser = _Parser(text, fields)
+    found = parser.alternatives(0)
+    token = parser.token
+    if token.kind != "end":
+        parser.refuse(f"'and', 'or' or the end is expected, not {token.text!r}")
+    return found
+
+
+class _Parser:
+    def __init__(self, text: str, fields: Collection[str] | None) -> None:
+        self._text, self._fields = text, fields
+        self._tokens = _tokens(text)
+        self.token = next(self._tokens)
+
+    def refuse(self, problem: str, token: _Token | None = None) -> None:
+        """Raise, with the place of this token."""
+        raise _error(self._text, (token or self.token).at, problem)
+
+    def alternatives(self, depth: int) -> Predicate:
+        """`or` binds least."""
+        found = [self._both(depth)]
+        while self._take("or"):
+            found.append(self._both(depth))
+        return found[0] if len(found) == 1 else lambda row: any(part(row) for part in found)
+
+    def _both(self, depth: int) -> Predicate:
+        found = [self._one(depth)]
+        while self._take("and"):
+            found.append(self._one(depth))
+        return found[0] if len(found) == 1 else lambda row: all(part(row) for part in found)
+
+    def _one(self, depth: int) -> Predicate:
+        if depth > _DEEPEST:
+            self.refuse("this is nested too deep")
+        if self._take("not"):
+            inner = self._one(depth + 1)
+            return lambda row: not inner(row)
+        if self.token.is_sign("("):
+            self._next()
+            inner = self.alternatives(depth + 1)
+            self._expect(")")
+            return inner
+        return self._comparison()
+
+    def _comparison(self) -> Predicate:
+        field = self._field()
+        negated = self._take("not")
+        if self._take("in"):
+            values = self._values()
+            return lambda row: any(_equal(row.get(field), value) for value in values) != negated
+        sign = self._next()
+        if negated or sign.kind != "sign" or sign.text not in _SIGNS:
+            what = "'in'" if negated else f"a comparison ({' '.join(_SIGNS)}, in)"
+            self.refuse(f"after {field!r} {what} is expected", sign)
+        return _compare(field, sign.text, self._value())
+
+    def _field(self) -> str:
+        token = self._next()
+        if token.kind not in ("word", "quoted") or token.text.casefold() in _KEYWORDS:
+            self.refuse("a field is expected here", token)
+        if self._fields is not None and not _is_known(token.text, self._fields):
+            raise _error(self._text, token.at, *_unknown(token.text, self._fields))
+        return token.text
+
+    def _values(self) -> tuple[Value, ...]:
+        self._expect("(")
+        found = [self._value()]
+        while self.token.is_sign(","):
+            self._next()
+            found.append(self._value())
+        self._expect(")")
+        return tuple(found)
+
+    def _value(self) -> Value:
+        token = self._next()
+        if token.kind == "quoted":
+            return token.text
+        if token.kind != "word" or token.text.casefold() in _KEYWORDS:
+            self.refuse("a value is expected here; put words with blanks or signs in quotes", token)
+        if _NUMBER.fullmatch(token.text):
+            return float(token.text)
+        return _CONSTANTS.get(token.text.casefold(), token.text)
+
+    def _next(self) -> _Token:
+        token = self.token
+        if token.kind != "end":
+            self.token = next(self._tokens)
+        return token
+
+    def _take(self, word: str) -> bool:
+        found = self.token.is_word(word)
+        if found:
+            self._next()
+        return found
+
+    def _expect(self, sign: str) -> None:
+        if not self.token.is_sign(sign):
+            self.refuse(f"{sign!r} is expected here")
+        self._next()
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    at, end = 0, len(text.rstrip())
+    while at < end:
+        found = _TOKEN.match(text, at)
+        if found is None:
+            at = end - len(text[at:end].lstrip())
+            closed = "the quote is not closed" if text[at] in "'\"" else f"{text[at]!r} means nothing here"
+            raise _error(text, at, closed)
+        kind = str(found.lastgroup)
+        word = found[kind]
+        if kind == "quoted":
+            word = _ESCAPED.sub(r"\1", word[1:-1])
+        yield _Token(kind=kind, text=word, at=found.start(kind))
+        at = found.end()
+    yield _Token(kind="end", text="the end", at=end)
+
+
+def _compare(field: str, sign: str, wanted: Value) -> Predicate:
+    if sign in ("=", "=="):
+        return lambda row: _equal(row.get(field), wanted)
+    if sign == "!=":
+        return lambda row: not _equal(row.get(field), wanted)
+    if sign in _ORDERS:
+        return lambda row: _ordered(row.get(field), _ORDERS[sign], wanted)
+    words = _text(wanted).casefold()
+    if sign == "~":
+        return lambda row: _contains(row.get(field), words)
+    return lambda row: row.get(field) is not None and not _contains(row.get(field), words)
+
+
+def _equal(stored: object, wanted: Value) -> bool:
+    if stored is None or wanted is None:
+        return stored is wanted
+    if isinstance(wanted, bool) or isinstance(stored, bool):
+        return _text(stored).casefold() == _text(wanted).casefold()
+    pair = _numbers(stored, wanted)
+    return pair[0] == pair[1] if pair else _text(stored) == _text(wanted)
+
+
+def _ordered(stored: object, order: _Order, wanted: Value) -> bool:
+    if stored is None or wanted is None or isinstance(wanted, bool) or isinstance(stored, bool):
+        return False
+    pair = _numbers(stored, wanted)
+    if pair is not None:
+        return order(*pair)
+    return isinstance(stored, str) and isinstance(wanted, str) and order(stored, wanted)
+
+
+def _contains(stored: object, words: str) -> bool:
+    if isinstance(stored, list):
+        return any(_contains(item, words) for item in stored)
+    return stored is not None and words in _text(stored).casefold()
+
+
+def _numbers(stored: object, wanted: Value) -> tuple[float, float] | None:
+    """Both as numbers, if one is a number and the other can be read as one."""
+    if isinstance(stored, str) and isinstance(wanted, str):
+        return None
+    left, right = _number(stored), _number(wanted)
+    return None if left is None or right is None else (left, right)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, (int, float)):
+        return value
+    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value.strip()) else None
+
+
+def _text(value: object) -> str:
+    """The value in words, as a reader of the table would write it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _is_known(name: str, fields: Collection[str]) -> bool:
+    return name in fields or (ANY_PATH in fields and name.startswith(JSON) and name != JSON)
+
+
+def _unknown(name: str, fields: Collection[str]) -> tuple[str, str]:
+    near = get_close_matches(name.casefold(), fields, n=1)
+    problem = f"there is no field {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    return problem, f"The fields are {', '.join(fields)}."
+
+
+def _error(text: str, at: int, problem: str, hint: str | None = None) -> UsageError:
+    """The line of the filter with a caret under the place."""
+    # Breaks as blanks keep the caret where it belongs.
+    line = "".join(char if char.isprintable() else " " for char in text)
+    return UsageError(f"--where: {problem}\n  {line}\n  {' ' * at}^", hint)
+
+
+def path_value(data: object, path: str) -> object:
+    """What is at a path such as `authors.0.name` inside decoded JSON; `None` where there is nothing.
+
+    A key with dots in it is found as well.
+    """
+    if isinstance(data, list):
+        head, _, rest = path.partition(".")
+        item = data[int(head)] if head.isdecimal() and int(head) < len(data) else None
+        return path_value(item, rest) if rest else item
+    if not isinstance(data, dict):
+        return None
+    if path in data:
+        return data[path]
+    cuts = [at for at, char in enumerate(path) if char == "."]
+    inner = (path_value(data[path[:at]], path[at + 1 :]) for at in cuts if path[:at] in data)
+    return next((value for value in inner if value is not None), None)
