@@ -1,0 +1,98 @@
+r"""Prompts with places to fill in: `{{content}}`, `{{file.name}}`, `{{row.title}}`.
+
+Between the braces stands a name: letters, digits, `_`, `.` and `-`, starting with a letter or `_`; after
+`row.` anything but braces. Blanks around it don't matter. Whatever else has braces, such as `{x}`,
+`{{ 1 + 2 }}` or `{"a": {"b": 1}}`, is ordinary text. `\{{content}}` stands for `{{content}}` itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
+
+from umwelten.errors import UsageError
+
+ROW = "row."
+
+_PLACE = re.compile(r"(\\?)\{\{\s*(row\.[^{}]*[^{}\s]|[^\W\d][\w.-]*)\s*\}\}")
+_SHOWN = 40
+
+
+class Template:
+    """A prompt cut at its placeholders. `names` are those, each once, in order of appearance."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        # Words and names in turn, beginning and ending with words.
+        self._pieces = tuple(_pieces(text))
+        self.names = tuple(dict.fromkeys(self._pieces[1::2]))
+
+    def uses(self, prefix: str) -> bool:
+        """Whether a placeholder's name starts like this, say `row.`, or is this."""
+        return any(name.startswith(prefix) for name in self.names)
+
+    def check(self, known: Collection[str], columns: tuple[str, ...] | None) -> None:
+        """Raise `UsageError` for a placeholder that can't be filled in.
+
+        `known` are the names besides `row.…`; `columns` those of the rows, `None` where there are none.
+        """
+        every = [*known, *(ROW + column for column in columns or ())]
+        for name in self.names:
+            if name not in every:
+                raise _unknown(name, every, rows=columns is not None)
+
+    def render(self, values: Mapping[str, str]) -> str:
+        """The prompt with the values in it, as they are: placeholders inside a value are just text.
+
+        A row need not have every column: what it lacks is empty. Any other missing name is a `KeyError`.
+        """
+        if not self.names:
+            return self._pieces[0]
+        filled = list(self._pieces)
+        filled[1::2] = [
+            values.get(name, "") if name.startswith(ROW) else values[name] for name in filled[1::2]
+        ]
+        return "".join(filled)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    words, start = "", 0
+    for found in _PLACE.finditer(text):
+        words += text[start : found.start()]
+        start = found.end()
+        if found[1]:
+            words += found[0][1:]
+        else:
+            yield words
+            yield found[2]
+            words = ""
+    yield words + text[start:]
+
+
+def _unknown(name: str, known: list[str], *, rows: bool) -> UsageError:
+    if name.startswith(ROW) and not rows:
+        return UsageError(
+            f"{_braced(name)} in the prompt: there are no rows to take it from. Known: {_listed(known)}",
+            "Give a table with --rows; write \\{{…}} for the words themselves.",
+        )
+    near = _nearest(name.casefold(), {other.casefold(): other for other in known})
+    meant = f"did you mean {_braced(near)}?" if near else "nothing has that name."
+    return UsageError(
+        f"{_braced(name)} in the prompt: {meant} Known: {_listed(known)}",
+        "Write \\{{…}} for the words themselves.",
+    )
+
+
+def _nearest(name: str, known: dict[str, str]) -> str | None:
+    close = [ROW + name] if ROW + name in known else get_close_matches(name, known, n=1)
+    return known[close[0]] if close else None
+
+
+def _listed(known: list[str]) -> str:
+    shown = ", ".join(map(_braced, known[:_SHOWN])) or "none"
+    return shown if len(known) <= _SHOWN else f"{shown} and {len(known) - _SHOWN} more"
+
+
+def _braced(name: str) -> str:
+    return "{{" + name + "}}"
