@@ -1,8 +1,8 @@
 """The only orchestrator: asks the pool what may start, starts it, and tells the pool how it ended.
 
-It takes its calls from a `Source` in windows and hands what came out to a `Sink`; it does not know
-SQLite, HTTP or a terminal. One task an attempt; a call that waits for a retry is no task and holds no
-slot. All state changes happen in the event loop's thread.
+It takes its calls from a `Source` in windows and hands what came out to a `Sink`; it knows no SQLite, HTTP
+or terminal. One task an attempt; a call that waits for a retry is no task and holds no slot. All state
+changes happen in the event loop's thread.
 """
 
 from __future__ import annotations
@@ -27,12 +27,23 @@ from umwelten.types import Call, Failure, Frozen, ModelRef, Outcome, Timing
 BACKLOG = 250
 """Ended calls that may wait for their commit; above it nothing starts, so that a kill loses little."""
 
+MOST_AT_ONCE = 50
+"""Attempts that start in one pass; then answers that have come are taken in first."""
+
 
 class Source(Protocol):
     """Where calls come from: the store, or a lease of a larger machine's work."""
 
     def lease(self, model: int, n: int) -> list[Call]:
-        """Up to `n` further calls of a model, in order; fewer than `n` when there are no more."""
+        """Up to `n` further calls of a model, in order; fewer than `n` when there are no more so far."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether `lease` finds all there will be; until then `Engine.committed` says when to look again."""
+
+    @property
+    def problem(self) -> UmweltenError | None:
+        """Why it will not be complete, if so: then no further call starts."""
 
 
 class Sink(Protocol):
@@ -150,7 +161,7 @@ class Engine:
         self._pump()
 
     def committed(self, records: Sequence[CallRecord]) -> None:
-        """The sink has these safe; none: it has an error. Called in the loop's thread."""
+        """The sink has these safe; none: it has an error, or the source has more. In the loop's thread."""
         for record in records:
             self._uncommitted -= 1
             self._teller.ended(record)
@@ -175,27 +186,32 @@ class Engine:
         try:
             self._start_all()
         except UmweltenError as error:
-            # The store can't be read: what is in flight still ends, nothing more begins.
+            # The store or the inputs can't be read: what is in flight still ends, nothing more begins.
             self._close(error.message)
         if self._uncommitted and not self._pool.in_flight:
             self._sink.hurry()
         self._check_finished()
 
     def _start_all(self) -> None:
-        while self._uncommitted < BACKLOG:
+        for _ in range(MOST_AT_ONCE):
+            if self._uncommitted >= BACKLOG:
+                return
             self._refill()
             step = self._pool.next(self._loop.time())
-            if isinstance(step, Start):
-                self._start(step.lease)
-                continue
             if isinstance(step, WaitUntil):
                 self._set_timer("pump", step.at, self._pump)
-            return
+            if not isinstance(step, Start):
+                return
+            self._start(step.lease)
+        self._set_timer("pump", self._loop.time(), self._pump)
 
     def _refill(self) -> None:
+        complete = self._source.complete  # asked first: what comes meanwhile is found by another look
+        if (problem := self._source.problem) is not None:
+            raise problem
         for model in self._pool.hungry():
-            calls = self._source.lease(model, WINDOW)
-            self._pool.offer(model, [self._job(call) for call in calls], drained=len(calls) < WINDOW)
+            jobs = [self._job(call) for call in self._source.lease(model, WINDOW)]
+            self._pool.offer(model, jobs, drained=complete and len(jobs) < WINDOW)
 
     def _job(self, call: Call) -> Job:
         input_tokens, output_tokens = self._naming.tokens(call)

@@ -83,6 +83,8 @@ class Estimate(Frozen):
 class _Cells:
     """A source of just these calls."""
 
+    complete, problem = True, None
+
     def __init__(self, calls: Mapping[int, Sequence[Call]]) -> None:
         self._left = {model: list(some) for model, some in calls.items()}
 

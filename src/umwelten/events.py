@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from umwelten.types import Call, Failure, FinishReason, Frozen, ModelRef, Reply, Timing
+from umwelten.types import Call, Failure, FailureKind, FinishReason, Frozen, ModelRef, Reply, Timing
 
 
 class RunStarted(Frozen):
     """Work begins. `total` is the grid's size, `done` what earlier runs had already answered.
 
-    `pending` counts the calls to make by lane.
+    `pending` counts the calls to make by lane. `complete` False: there will be more, see `Grown`.
     """
 
     id: str
@@ -26,6 +26,17 @@ class RunStarted(Frozen):
     max_concurrency: int | None
     at_unix: float
     pending: dict[str, int] = msgspec.field(default_factory=dict)
+    complete: bool = True
+
+
+class Grown(Frozen):
+    """Further inputs were found. `total` and `pending` as in `RunStarted`, with them; that is all if
+    `complete`.
+    """
+
+    total: int
+    pending: dict[str, int]
+    complete: bool
 
 
 class CallStarted(Frozen):
@@ -46,7 +57,10 @@ class TextArrived(Frozen):
 
 
 class AttemptFailed(Frozen):
-    """An attempt failed and the call goes again after `retry_in_s`; `counted` False: it was a rate limit."""
+    """An attempt failed and the call goes again after `retry_in_s`.
+
+    `counted` False: it uses up no retry, as a rate limit or an answer in the wrong shape does not.
+    """
 
     call: Call
     model: ModelRef
@@ -101,7 +115,7 @@ class LimitChanged(Frozen):
 
 
 class Note(Frozen):
-    """Something worth a line to the user. `level` is "info", "warning" or "debug"."""
+    """Something worth a line to the user. `level`: "info", "warning", "detail" (if verbose) or "debug"."""
 
     text: str
     level: str = "info"
@@ -128,6 +142,7 @@ class RunFinished(Frozen):
 
 Event = (
     RunStarted
+    | Grown
     | CallStarted
     | TextArrived
     | AttemptFailed
@@ -181,10 +196,16 @@ class LaneTally:
 
 
 class Tally:
-    """Sums over a run's events; an observer itself. Plain numbers, constant memory."""
+    """Sums over a run's events; an observer itself. Plain numbers, constant memory.
+
+    `asked_again` counts answers in the wrong shape that were followed by another try. `total` and `pending`
+    are of what is known so far unless `complete`.
+    """
 
     def __init__(self) -> None:
-        self.total = self.done_before = self.succeeded = self.failed = self.retries = 0
+        self.total = self.done_before = self.succeeded = self.failed = self.retries = self.asked_again = 0
+        self.pending: dict[str, int] = {}
+        self.complete = True
         self.input_tokens = self.output_tokens = self.cost_nusd = self.unpriced = 0
         self.time_s = 0.0
         self.failures: dict[str, int] = {}
@@ -210,11 +231,16 @@ class Tally:
                 self.failures[kind] = self.failures.get(kind, 0) + 1
                 self.examples.setdefault(kind, event.failure)
             case AttemptFailed():
+                if event.failure.kind is FailureKind.SCHEMA:
+                    self.asked_again += 1
+                    return
                 self.retries += 1
                 self._lane(event.lane).retries += 1
             case RunStarted():
-                self.started = event
-                self.total, self.done_before = event.total, event.done
+                self.started, self.done_before = event, event.done
+                self._grow(event)
+            case Grown():
+                self._grow(event)
             case LaneStopped():
                 self.stopped[event.lane] = event.failure
             case RunFinished():
@@ -224,6 +250,9 @@ class Tally:
     def done(self) -> int:
         """Calls of this run that ended, either way."""
         return self.succeeded + self.failed
+
+    def _grow(self, event: RunStarted | Grown) -> None:
+        self.total, self.pending, self.complete = event.total, event.pending, event.complete
 
     def _lane(self, name: str) -> LaneTally:
         lane = self.lanes.get(name)

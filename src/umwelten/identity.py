@@ -19,9 +19,19 @@ def content_hash(data: bytes) -> bytes:
 
 
 def settings_hash(
-    *, prompt: str, system: str | None, parameters: Parameters, schema: object, attachments: list[bytes]
+    *,
+    prompt: str,
+    system: str | None,
+    parameters: Parameters,
+    schema: object,
+    attachments: list[bytes],
+    pdf: str = "auto",
+    source: str = "files",
 ) -> bytes:
-    """20 bytes that stand for what all calls of an evaluation share. Attachments by content, in order."""
+    """20 bytes that stand for what all calls of an evaluation share. Attachments by content, in order.
+
+    `schema` is the JSON Schema of the answers, or `None`; `pdf` and `source` as in `wanted.Wanted`.
+    """
     shared = {
         "prompt": prompt,
         "system": system,
@@ -29,6 +39,9 @@ def settings_hash(
         "schema": schema,
         "attachments": [digest.hex() for digest in attachments],
     }
+    # Left out where they are as ever, so that earlier evaluations keep their identity.
+    shared |= {} if pdf == "auto" else {"pdf": pdf}
+    shared |= {} if source == "files" else {"source": source}
     return blake2b(_encoder.encode(shared), digest_size=_SIZE, person=b"umwelten.set").digest()
 
 

@@ -6,13 +6,16 @@ from hypothesis import strategies as st
 
 from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
-from umwelten.control.pool import Idle, Job, Lease, Pool, Start, WaitUntil
-from umwelten.control.retry import RetryPolicy
-from umwelten.types import Call, Failure, FailureKind, Hints, Reply
+from umwelten.control.pool import Idle, Job, Lease, Pool, Start, Verdict, WaitUntil
+from umwelten.control.retry import Again, GiveUp, RetryPolicy
+from umwelten.control.stop import CostCap
+from umwelten.types import Budget, Call, Failure, FailureKind, Hints, Reply, Resource, Usage
 
 ANSWER = Reply(text="")
 CLOCK = st.floats(0, 200)
-KINDS = st.sampled_from([None, FailureKind.RATE_LIMIT, FailureKind.SERVER, FailureKind.BAD_REQUEST])
+KINDS = st.sampled_from(
+    [None, FailureKind.RATE_LIMIT, FailureKind.SERVER, FailureKind.BAD_REQUEST, FailureKind.SCHEMA]
+)
 HINT = st.one_of(st.none(), st.floats(0, 300))
 
 
@@ -142,3 +145,122 @@ def test_the_time_of_a_lane_is_split_and_adds_up() -> None:
     sheet = made.lanes[0].attribution(now)
     assert sheet.concurrency_s + sheet.latency_s == pytest.approx(now)
     assert sum(sheet.parts().values()) == pytest.approx(1.0)
+
+
+WRONG = Failure(kind=FailureKind.SCHEMA, message="title: is missing", code="title", partial="{}")
+
+
+def ask(made: Pool, outcome: Reply | Failure, now: float, cost: int = 0) -> tuple[Lease, Verdict]:
+    step = made.next(now)
+    assert isinstance(step, Start)
+    return step.lease, made.ended(step.lease, outcome, now + 0.1, 0.5, cost)
+
+
+@pytest.mark.parametrize("retries", [0, 6])
+def test_an_answer_in_the_wrong_shape_is_asked_for_again_at_once_and_at_most_twice(retries: int) -> None:
+    made = pool(1, 1, 1, retries=retries)
+    verdicts = []
+    for attempt in range(3):
+        lease, verdict = ask(made, WRONG, 0.1 * attempt)
+        verdicts.append(verdict)
+    assert [verdict.decision for verdict in verdicts] == [Again(0.0, counted=False)] * 2 + [GiveUp()]
+    assert all(verdict.failure == WRONG and not verdict.lane_stopped for verdict in verdicts)
+    assert (lease.job.attempts, lease.job.counted, lease.job.throttles) == (3, 0, 0)
+    assert made.finished
+
+
+def test_each_call_is_asked_twice_more_and_errors_between_count_for_themselves() -> None:
+    made = pool(1, 2, 1, retries=1)
+    broken = Failure(kind=FailureKind.SERVER, message="no")
+    now, seen = 0.0, []
+    for outcome in (WRONG, broken, WRONG, WRONG, WRONG, WRONG, ANSWER):
+        step = made.next(now)
+        while isinstance(step, WaitUntil):
+            now = step.at
+            step = made.next(now)
+        assert isinstance(step, Start)
+        verdict = made.ended(step.lease, outcome, now + 0.1, 0.0)
+        now += 0.1
+        seen.append((step.lease.job.call.id, type(verdict.decision).__name__))
+    assert seen == [
+        (0, "Again"),
+        (0, "Again"),
+        (0, "Again"),
+        (0, "GiveUp"),
+        (1, "Again"),
+        (1, "Again"),
+        (1, "NoneType"),
+    ]
+    assert made.finished
+
+
+def test_one_that_cannot_be_asked_another_way_is_given_up() -> None:
+    final = Failure(kind=FailureKind.SCHEMA, message="no record at all", retry=False)
+    assert ask(pool(1, 1, 1), final, 0.0)[1].decision == GiveUp()
+
+
+def test_to_everything_that_is_counted_an_answer_in_the_wrong_shape_is_an_answer() -> None:
+    usage = Usage(input_tokens=50, output_tokens=20)
+    hints = Hints(budgets=(Budget(resource=Resource.REQUESTS, limit=60, remaining=3, reset_s=30),))
+    right = Reply(text="", usage=usage, hints=hints)
+    wrong = Failure(kind=FailureKind.SCHEMA, message="no", usage=usage, hints=hints)
+    lanes = []
+    for outcome in (right, wrong):
+        made = Pool(
+            {0: Lane(name="l", group="g", limit=Limit(value=2.0, ceiling=50, slow_start=True))},
+            policy=RetryPolicy(),
+            cap=CostCap(cap=10_000),
+        )
+        made.offer(0, [Job(Call(id=i, model=0, input=None), reserve=10) for i in range(9)], drained=True)
+        for i in range(3):
+            ask(made, outcome, i * 1.0, cost=7)
+        lanes.append(made.lanes[0])
+        assert (made.cap.spent, made.cap.reserved) == (21, 0)
+    first, second = lanes
+    assert second.answered
+    for name in ("limit", "pacer", "gate", "circuit", "evidence", "trust", "kind", "throttled_since"):
+        assert getattr(first, name) == getattr(second, name), name
+
+
+def test_wrong_shapes_neither_open_a_circuit_nor_stop_a_lane_and_close_one_that_is_open() -> None:
+    made = pool(1, 400, 1, retries=10)
+    now = 0.0
+    for _ in range(200):
+        ask(made, WRONG, now)
+        now += 600.0
+    lane = made.lanes[0]
+    assert (lane.circuit.open_since, lane.stopped, lane.circuit.failures) == (None, None, 0)
+    broken = Failure(kind=FailureKind.SERVER, message="no")
+    while lane.circuit.open_since is None:
+        step = made.next(now)
+        if isinstance(step, WaitUntil):
+            now = step.at
+            continue
+        assert isinstance(step, Start)
+        made.ended(step.lease, broken, now + 0.1, 0.0)
+        now += 0.2
+    while not isinstance(step := made.next(now), Start):
+        assert isinstance(step, WaitUntil)
+        now = step.at
+    # Longer than a lane may have nothing but errors: this is no error.
+    verdict = made.ended(step.lease, WRONG, now + 400.0, 0.0)
+    assert not verdict.lane_stopped
+    assert lane.circuit.open_since is None
+
+
+def test_a_host_learns_its_level_from_answers_of_any_shape() -> None:
+    levels = []
+    for outcome in (Reply(text="", usage=Usage(output_tokens=10)), WRONG):
+        lane = Lane(name="h", group="h", limit=Limit(value=1.0, ceiling=64), host=True)
+        made = Pool({0: lane}, policy=RetryPolicy())
+        made.offer(0, [Job(Call(id=i, model=0, input=None)) for i in range(2000)], drained=True)
+        now, running = 0.0, []
+        for _ in range(300):
+            while isinstance(step := made.next(now), Start):
+                running.append(step.lease)
+            now += 0.5
+            for lease in running:
+                made.ended(lease, outcome, now, 0.5)
+            running.clear()
+        levels.append(lane.limit.value)
+    assert min(levels) > 1.0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from store.making import A, answer_all, files, never, query, spec
 from umwelten.store import Store
-from umwelten.store.grid import write_inputs
+from umwelten.store.inputs import write_inputs
 from umwelten.store.names import Stems, flat_name, fold, slug, text_name
 from umwelten.store.records import Scanned
 from umwelten.store.schema import MIGRATIONS
@@ -42,7 +42,7 @@ _models = st.lists(
 def slugs_of(models: list[ModelRef]) -> list[str]:
     found: list[str] = []
     for model in models:
-        found.append(slug(model.provider, model.model, found, lambda _: False))
+        found.append(slug(model, "", found, lambda _: False))
     return found
 
 

@@ -56,7 +56,7 @@ def test_every_attempt_call_and_limit_is_a_row(tmp_path: Path) -> None:
     assert query(tmp_path, "SELECT * FROM calls") == [
         (call.id, 1, 1, 1, 1, ended.key, content_hash(b"bytes"), 1, 1, 1000.0, 0.5, 0.1, 0.5, 1, *ending)
     ]
-    assert query(tmp_path, "SELECT * FROM answers") == [(call.id, "fine", None)]
+    assert query(tmp_path, "SELECT * FROM answers") == [(call.id, "fine", None, None, None)]
     run = "SELECT status, reason, peak_in_flight, settings, ended_at >= started_at FROM runs"
     assert query(tmp_path, run) == [("complete", "all done", 3, '{"concurrency":5}', 1)]
 

@@ -36,7 +36,7 @@ from umwelten.control.knee import Knee
 from umwelten.control.limit import FIRST_STEP_S, Limit
 from umwelten.control.pacing import NOTHING, Pacer, plus
 from umwelten.control.ramp import Ramp
-from umwelten.types import Failure, FailureKind, Reply, Resource
+from umwelten.types import Failure, FailureKind, Outcome, Reply, Resource
 
 NEVER = float("inf")
 
@@ -170,11 +170,14 @@ class Lane:
             self.pacer.refund(now, mark.need)
             self.circuit.released(started_at, now)
             return None
-        if isinstance(outcome, Reply):
+        if isinstance(outcome, Reply) or outcome.kind is FailureKind.SCHEMA:
+            # An answer in another shape than asked for is one to everything that is counted here.
             return self._answered(outcome, started_at, now, mark, peak)
         return self._failed(outcome, started_at, now, mark)
 
-    def _answered(self, reply: Reply, started_at: float, now: float, mark: Mark, peak: int) -> Change | None:
+    def _answered(
+        self, reply: Outcome, started_at: float, now: float, mark: Mark, peak: int
+    ) -> Change | None:
         self.answered, self.throttled_since, self.waiting_why = True, None, None
         if self.circuit.answered(started_at):
             self.ramp.begin(now, 16.0, max(0.05, self.gate.reply_s))
@@ -198,7 +201,7 @@ class Lane:
             return Change(self.limit.value, "slow start" if self.limit.slow_start else "growing")
         return None
 
-    def _found(self, reply: Reply, started_at: float, now: float, peak: int) -> Change | None:
+    def _found(self, reply: Outcome, started_at: float, now: float, peak: int) -> Change | None:
         assert self.knee is not None
         full = peak >= self.knee.level
         if not self.knee.answered(started_at, now, reply.usage.output_tokens, full):
@@ -338,6 +341,8 @@ class Lane:
 
     def judge(self, failure: Failure, now: float) -> Failure:
         """The failure as this lane sees it: what only its history can tell is filled in."""
+        if failure.kind is FailureKind.SCHEMA:
+            return failure
         if failure.code == "refused" and not self.answered:
             return _down(failure, failure.message)
         since = self.throttled_since

@@ -33,7 +33,8 @@ MOST_WAITING = 4 * WINDOW
 @dataclass(slots=True)
 class Job:
     """A call under way with what was spent on it. `size` bytes of its file, `reserve` the most that an
-    attempt costs and `held` what is held for the one under way, in nano-USD.
+    attempt costs and `held` what is held for the one under way, in nano-USD. Of its attempts, `counted`
+    used up retries, `throttles` were refused, `misshaped` were answered in another shape than asked for.
 
     `input_tokens` as estimated; `output_tokens` the most that may be asked for, `None` if not known.
     """
@@ -44,6 +45,7 @@ class Job:
     attempts: int = 0
     counted: int = 0
     throttles: int = 0
+    misshaped: int = 0
     time_s: float = 0.0
     cost_nusd: int | None = 0
     input_tokens: int = 0
@@ -293,6 +295,7 @@ class Pool:
             throttles=job.throttles,
             dice=dice,
             believed=lane.believes(failure),
+            misshaped=job.misshaped,
         )
         if isinstance(decision, Again) and decision.counted:
             lane.failing(lease.started_at, now)
@@ -321,6 +324,8 @@ class Pool:
             job.counted += 1
         elif failure.kind is FailureKind.RATE_LIMIT:
             job.throttles += 1
+        elif failure.kind is FailureKind.SCHEMA:
+            job.misshaped += 1
         job.refused = failure.kind is FailureKind.RATE_LIMIT
         queue = self._queues[job.call.model]
         if queue.lane.stopped is None and not self.closed:

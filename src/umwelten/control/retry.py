@@ -13,6 +13,10 @@ LONGEST_HINT_S = 120.0
 """So much of a `Retry-After` is believed that comes with another failure than a rate limit."""
 
 
+ASKED_AGAIN = 2
+"""So often a call is asked again for an answer of the right shape."""
+
+
 @dataclass(frozen=True, slots=True)
 class Again:
     """The call goes again after `delay_s`; `counted`: it uses up one of the retries."""
@@ -47,12 +51,23 @@ class RetryPolicy:
         return dice * min(self.cap_s, self.base_s * 2.0 ** min(failures, 16))
 
     def decide(
-        self, failure: Failure, *, counted: int, throttles: int, dice: float, believed: bool = True
+        self,
+        failure: Failure,
+        *,
+        counted: int,
+        throttles: int,
+        dice: float,
+        believed: bool = True,
+        misshaped: int = 0,
     ) -> Decision:
         """`counted` retries and `throttles` refusals were spent on this call before this failure.
 
-        `believed` False: what the provider says about waiting was proven wrong.
+        `believed` False: what the provider says about waiting was proven wrong. `misshaped` answers to it
+        had not the shape that was asked for.
         """
+        if failure.kind is FailureKind.SCHEMA:
+            # Asked another way, and by a provider that is well: there is nothing to wait for.
+            return Again(0.0, counted=False) if failure.retry and misshaped < ASKED_AGAIN else GiveUp()
         if failure.lane_down:
             return StopLane()
         if failure.parameter is not None and failure.retry:

@@ -97,6 +97,7 @@ class _Sheet:
     """Source and sink of a simulated run: calls by model, and how often each ended."""
 
     error: BaseException | None = None
+    complete, problem = True, None
 
     def __init__(self, counts: dict[int, int]) -> None:
         self._next = dict.fromkeys(counts, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import time
@@ -12,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from umwelten.errors import EvaluationChanged, EvaluationExists, UsageError
-from umwelten.store import grid, names
+from umwelten.errors import EvaluationExists, UmweltenError
+from umwelten.store import grid, inputs
 from umwelten.store.folder import (
     database,
     lock,
@@ -27,15 +28,17 @@ from umwelten.store.folder import (
 from umwelten.store.grid import Counts
 from umwelten.store.records import CallRecord, Record, Scanned, Spec
 from umwelten.store.rows import SUCCEEDED, Place, json_text, place
-from umwelten.store.schema import MAX_MODELS, MAX_REPEATS
-from umwelten.store.settings import active_models, differences, insert_settings, read_settings
+from umwelten.store.settings import active_models, prompt_names
 from umwelten.store.texts import is_missing, write_text
+from umwelten.store.variants import checked, slugs_of, write_plan
 from umwelten.store.writer import Writer
 from umwelten.types import Call, ModelRef
 
 _TEXT_ERRORS = 100
+_TELL_GROWTH_S = 0.25
+_log = logging.getLogger(__name__)
 _GOOD_TEXTS = f"""
-    SELECT c.id, c.output, a.text <> '' FROM calls c
+    SELECT c.id, c.output, a.text <> '', a.data IS NOT NULL FROM calls c
     JOIN inputs i ON i.id = c.input_id JOIN answers a ON a.call_id = c.id
     WHERE c.id > ? AND c.status = {SUCCEEDED} AND c.input_version = i.version ORDER BY c.id LIMIT 500
 """
@@ -45,7 +48,8 @@ class Store:
     """An evaluation that is being worked on.
 
     All methods but `submit` belong to one thread (the event loop's); callbacks of `on_commit` run in
-    the writer's. `models` are those of the plan by number. `text_errors` are the latest reasons why a
+    the writer's. `models` and `prompts` (their names) are those of the plan by variant, all prompts of a
+    model one after the other. `text_errors` are the latest reasons why a
     text file could not be written: notes, for the answers are in the database.
     """
 
@@ -55,15 +59,20 @@ class Store:
         """Takes over `resources`. Use `create`, `resume` or `overwrite`."""
         self.folder, self.spec = folder, spec
         self.models: dict[int, ModelRef] = active_models(connection)
+        self.prompts: dict[int, str] = prompt_names(connection)
         self.text_errors: deque[str] = deque(maxlen=_TEXT_ERRORS)
         self._resources, self._connection = resources, connection
         self._reading = open_second(folder)
         resources.callback(self._reading.close)
         grid.write_repeats(self._reading, spec.repeats)
-        self._slugs = _slugs(connection)
+        self._slugs = slugs_of(connection)
         # A name without the model stays possible as long as there was never a second one.
         self._named = spec.kind == "run" or len(self._slugs) > 1
         self._cursors: dict[int, grid.Cursor] = {}
+        self._intake: inputs.Intake | None = None
+        self._looks = 0  # moves on with every change of the inputs
+        self._grown: Callable[[int, bool], None] | None = None
+        self._grown_at = 0.0
         self._places: dict[int, Place] = {}
         self._committed: Callable[[Sequence[CallRecord]], None] | None = None
         self._writer: Writer | None = None
@@ -97,7 +106,7 @@ class Store:
 
     @classmethod
     def _open(cls, folder: Path, spec: Spec, check: Callable[[Path], None] | None = None) -> Self:
-        spec = _checked(spec)
+        spec = checked(spec)
         with usable(folder), ExitStack() as resources:
             resources.callback(lock(folder).release)
             if check is not None:
@@ -105,7 +114,7 @@ class Store:
             connection = open_database(folder)
             resources.callback(connection.close)
             with transaction(connection):
-                _write_plan(connection, spec)
+                write_plan(connection, spec)
             opened = cls(folder, spec, resources, connection)
             opened._resources = resources.pop_all()
             return opened
@@ -113,6 +122,8 @@ class Store:
     def close(self) -> None:
         """Write what was handed over, close the files and give the lock back. Twice is fine."""
         self._stop_writer()
+        if self._intake is not None:
+            self._intake.stop()
         self._resources.close()
 
     def __enter__(self) -> Self:
@@ -125,28 +136,57 @@ class Store:
 
     # --- the grid ---
 
-    def set_inputs(self, files: Iterable[Scanned], *, read_hash: Callable[[str], bytes]) -> None:
+    def set_inputs(
+        self, files: Iterable[Scanned], *, read_hash: Callable[[str], bytes], ahead: int | None = None
+    ) -> None:
         """Make `files` the inputs, in their order; others become inactive.
 
         A known file whose stamp differs is hashed with `read_hash(path)`, and only if it has answers:
         those about the same bytes keep counting, the others are out of date.
+
+        `ahead`: of new files that follow the known ones, at most so many now. The writer's thread walks
+        over the rest while a run goes on, so they must not be bound to this thread. See `complete`.
         """
         assert self._writer is None, "the inputs change between runs"
+        slugs = self._slugs.values()
         with reported(self.folder), transaction(self._connection):
-            grid.write_inputs(self._connection, files, self._slugs.values(), read_hash)
-        self._look_again()
+            self._intake = inputs.write_inputs(self._connection, files, slugs, read_hash, ahead)
+        self._looks += 1
 
     def set_no_inputs(self) -> None:
         """Make "no file" the only input, as a run has it."""
         assert self._writer is None, "the inputs change between runs"
         with reported(self.folder), transaction(self._connection):
-            grid.write_no_inputs(self._connection)
-        self._look_again()
+            inputs.write_no_inputs(self._connection)
+        self._intake = None
+        self._looks += 1
+
+    @property
+    def complete(self) -> bool:
+        """Whether all inputs are there; until then all figures are of those that are."""
+        return self._intake is None or self._intake.complete
+
+    @property
+    def problem(self) -> UmweltenError | None:
+        """Why there will be no more inputs although not all are there."""
+        return None if self._intake is None else self._intake.problem
+
+    def on_growth(self, callback: Callable[[int, bool], None]) -> None:
+        """Have `callback` called in the writer's thread when there are more inputs; from the next run on.
+
+        It is told how many more there are than when the run started, and whether those are all: now and
+        then, and at the end.
+        """
+        self._grown = callback
+
+    def standing(self) -> tuple[Counts, dict[int, int]]:
+        """`counts` and `to_do` at once, for what one costs."""
+        with reported(self.folder):
+            return grid.standing(self._reading, self.spec.repeats)
 
     def counts(self) -> Counts:
         """Cells of the grid by state, as committed."""
-        with reported(self.folder):
-            return grid.count_cells(self._reading, self.spec.repeats)
+        return self.standing()[0]
 
     def spent_nusd(self) -> int:
         """The sum of all known costs of all attempts so far."""
@@ -155,12 +195,11 @@ class Store:
             return int(found[0])
 
     def to_do(self) -> dict[int, int]:
-        """Calls without a good answer, by model."""
-        with reported(self.folder):
-            return grid.to_do(self._reading, self.spec.repeats)
+        """Calls without a good answer, by variant."""
+        return self.standing()[1]
 
     def lease(self, model: int, n: int) -> list[Call]:
-        """Up to `n` further pending calls of a model, by (input, repeat); [] when there are no more.
+        """Up to `n` further pending calls of a variant, by (input, repeat); [] when there are no more.
 
         Pending is what has no result, a failure of an earlier run, or an answer that is out of date.
         Each is handed out once by this Store.
@@ -170,7 +209,7 @@ class Store:
             slug = self._slugs[model] if self._named else None
             cursor = self._cursors[model] = grid.Cursor(self._reading, model, slug)
         with reported(self.folder):
-            cells = cursor.take(n)
+            cells = cursor.take(n, self._looks)
         self._places.update((call.id, where) for call, where in cells)
         return [call for call, _ in cells]
 
@@ -203,6 +242,8 @@ class Store:
     def start_run(self, settings: dict[str, object]) -> int:
         """Begin to record, as a new row of `runs` with these settings; returns its number."""
         now = time.time()
+        if self._intake is not None:
+            self._intake.taken = 0
         with reported(self.folder), transaction(self._connection):
             self._run_id = self._connection.execute(
                 "INSERT INTO runs (pid, started_at, seen_at, settings) VALUES (?, ?, ?, ?)",
@@ -215,14 +256,16 @@ class Store:
             self._run_id,
             self._tell_committed,
             self.text_errors,
+            take_in=self._take_in,
             chores=(None for _ in self._repair_steps()),
+            shaped=self.spec.schema is not None,
         )
         return self._run_id
 
     def on_commit(self, callback: Callable[[Sequence[CallRecord]], None]) -> None:
         """Have `callback` called in the writer's thread with the calls of each group that is on disk.
 
-        It is called with none when `error` is set.
+        It is called with none when `error` is set, and when there are more inputs.
         """
         self._committed = callback
 
@@ -286,9 +329,24 @@ class Store:
             self._writer.stop()
             self._error, self._writer = self.error, None
 
-    def _look_again(self) -> None:
-        for cursor in self._cursors.values():
-            cursor.go_on()
+    def _take_in(self, wait_s: float) -> bool | None:
+        """In the writer's thread: a step towards all inputs, as `Intake.step`."""
+        intake = self._intake
+        made = None if intake is None else intake.step(wait_s)
+        if intake is not None and made:
+            self._looks += 1
+            now = time.monotonic()
+            if intake.complete or now > self._grown_at + _TELL_GROWTH_S:
+                self._grown_at = now
+                self._tell_growth(intake.taken, intake.complete)
+        return made
+
+    def _tell_growth(self, taken: int, complete: bool) -> None:
+        if self._grown is not None:
+            try:
+                self._grown(taken, complete)
+            except Exception:  # noqa: BLE001 - someone else's fault must not cost answers
+                _log.exception("the callback after further inputs failed")
 
     def _look_up(self, call: Call) -> Place:
         """The place of a call that this Store has not handed out, or whose result came twice."""
@@ -310,9 +368,9 @@ class Store:
             yield sum(self._repair(folder, *row[:2]) for row in found if is_missing(folder, *row[1:]))
 
     def _repair(self, folder: str, call: int, output: str) -> int:
-        text = self._connection.execute("SELECT text FROM answers WHERE call_id = ?", (call,)).fetchone()[0]
+        query = "SELECT text, data FROM answers WHERE call_id = ?"
         try:
-            name = write_text(folder, output, text)
+            name = write_text(folder, output, *self._connection.execute(query, (call,)).fetchone())
         except OSError as error:
             self.text_errors.append(f"{output}: {error.strerror}")
             return 0
@@ -320,14 +378,6 @@ class Store:
             with transaction(self._connection):
                 self._connection.execute("UPDATE calls SET output = ? WHERE id = ?", (name, call))
         return 1
-
-
-def _checked(spec: Spec) -> Spec:
-    if not 1 <= len(spec.models) <= MAX_MODELS:
-        raise UsageError(f"{len(spec.models)} models; 1 to {MAX_MODELS} are possible")
-    if not 1 <= spec.repeats <= MAX_REPEATS:
-        raise UsageError(f"{spec.repeats} repeats; 1 to {MAX_REPEATS} are possible")
-    return spec
 
 
 def _refuse_existing(folder: Path) -> None:
@@ -346,48 +396,3 @@ def _replace(folder: Path) -> None:
         move_aside(folder)
     finally:
         held.release()
-
-
-def _write_plan(connection: sqlite3.Connection, spec: Spec) -> None:
-    """Settle settings, models and repeats in the database. Raises EvaluationChanged."""
-    stored = read_settings(connection)
-    if stored is None:
-        insert_settings(connection, spec)
-    else:
-        changed = differences(stored, spec)
-        if changed:
-            raise EvaluationChanged(
-                f"evaluation {spec.id!r} was started with other settings; going on would mix answers:\n  "
-                + "\n  ".join(changed),
-                "use a new --id, or --overwrite",
-            )
-    connection.execute("UPDATE evaluation SET repeats = ?", (spec.repeats,))
-    _write_models(connection, spec.models)
-
-
-def _write_models(connection: sqlite3.Connection, models: Iterable[ModelRef]) -> None:
-    connection.execute("UPDATE models SET active = 0")
-    for ref in models:
-        if not connection.execute("UPDATE models SET active = 1 WHERE name = ?", (str(ref),)).rowcount:
-            slug = names.slug(
-                ref.provider,
-                ref.model,
-                _slugs(connection).values(),
-                lambda slug: _ends_stem(connection, slug),
-            )
-            connection.execute(
-                "INSERT INTO models (name, provider, slug) VALUES (?, ?, ?)", (str(ref), ref.provider, slug)
-            )
-
-
-def _slugs(connection: sqlite3.Connection) -> dict[int, str]:
-    return dict(connection.execute("SELECT id, slug FROM models").fetchall())
-
-
-def _ends_stem(connection: sqlite3.Connection, slug: str) -> bool:
-    # Inputs that were there before the model: their names stay, so the model's has to give way.
-    ending = "." + slug
-    found = connection.execute(
-        "SELECT 1 FROM inputs WHERE substr(stem, ?) = ? COLLATE NOCASE LIMIT 1", (-len(ending), ending)
-    )
-    return found.fetchone() is not None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from umwelten.errors import EvaluationBusy, StoreError
-from umwelten.store.schema import MIGRATIONS
+from umwelten.store.schema import MIGRATIONS, VIEWS
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -106,7 +106,10 @@ def open_second(folder: Path) -> sqlite3.Connection:
 
 
 def open_read_only(folder: Path) -> sqlite3.Connection:
-    """A connection that can't change anything. It needs no lock and sees what is committed."""
+    """A connection that can't change anything. It needs no lock and sees what is committed.
+
+    What an earlier umwelten made looks like the present schema, and stays as it is.
+    """
     path = database(folder)
     if not path.is_file():
         raise StoreError(f"no evaluation in {folder}", "umwelten eval list shows those there are")
@@ -122,6 +125,8 @@ def open_read_only(folder: Path) -> sqlite3.Connection:
     if version == 0:
         connection.close()
         raise StoreError(f"the evaluation in {folder} was never started", "run it again with --resume")
+    for script in VIEWS[version:]:
+        connection.executescript(script)
     return connection
 
 

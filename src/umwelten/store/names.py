@@ -1,9 +1,11 @@
 """Names of the text files: inert, short enough for every file system, and never two alike.
 
-A text file is called `<stem>[.<slug>][.rN].txt`: the stem stands for the input, the slug for the
-model, N for a repeat from 2 on. Two different cells never get one name, because no stem ends in
-`.rN` or `.<slug>`, no slug ends in `.rN` or in `.<another slug>`, and stems and slugs are unique
-without regard to case. `Stems` and `slug` see to the first two, the tables to the last.
+A text file is called `<stem>[.<slug>][.rN].txt`: the stem stands for the input, the slug for the model
+(`<provider>_<model>`, with several prompts `<prompt>.<provider>_<model>`), N for a repeat from 2 on. The
+record in the answer is beside it, in a file of the same name with `.json`. Two different cells never get
+one name, because no stem ends in `.rN` or `.<slug>`, no slug ends in `.rN` or in `.<another slug>`, and
+stems and slugs are unique without regard to case. `Stems` and `slug` see to the first two, the tables to
+the last.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from itertools import chain, count
 
-# A file name has 255 bytes: stem 140 + "-" and hash 13 + "." + slug 80 + ".r65535" 7 + ".txt" 4 = 245.
+from umwelten.types import ModelRef
+
+# A file name has 255 bytes: stem 140 + "-" and hash 13 + "." + slug 80 + ".r65535" 7 + ".json" 5 = 246.
 # The rest is room for a few underscores. Directories have nothing after them but get the same care.
 STEM_BYTES, SLUG_BYTES, DIRECTORY_BYTES = 140, 80, 240
 _SUFFIX_BYTES = 14
@@ -43,7 +47,8 @@ _NEEDS_CARE = re.compile(
 
 def fold(name: str) -> str:
     """What file systems that ignore case or the form of accents make of a name."""
-    return unicodedata.normalize("NFC", name.lower())
+    lower = name.lower()
+    return lower if lower.isascii() else unicodedata.normalize("NFC", lower)
 
 
 class Stems:
@@ -68,9 +73,9 @@ class Stems:
         return stem
 
 
-def slug(provider: str, model: str, others: Iterable[str], taken: Callable[[str], bool]) -> str:
-    """The model's part of a name. `others`: slugs in use; `taken` refuses one for further reasons."""
-    name = f"{provider}_{model}"
+def slug(ref: ModelRef, prompt: str, others: Iterable[str], taken: Callable[[str], bool]) -> str:
+    """The variant's part of a name. `others`: slugs in use; `taken` refuses one for further reasons."""
+    name = f"{prompt}." * bool(prompt) + f"{ref.provider}_{ref.model}"
     base = _not_own(_segment(name, SLUG_BYTES - _SUFFIX_BYTES - 4))
     known = [fold(other) for other in others]
     for candidate in chain([base], _alternatives(base, name)):
@@ -87,9 +92,18 @@ def text_name(stem: str, slug: str | None, repeat: int) -> str:
 
 
 def flat_name(output: str) -> str:
-    """A name in the top folder, for a text file whose own path is blocked by a file or directory."""
-    last = output.rpartition("/")[2].removesuffix(".txt")
-    return f"{_not_own(_shortened(last, STEM_BYTES, output))}-{_short_hash(output, 6)}.txt"
+    """A name in the top folder, for a file whose own path is blocked by a file or directory.
+
+    Text and record of an answer stay together.
+    """
+    base, _, ending = output.rpartition(".")
+    short = _shortened(base.rpartition("/")[2], STEM_BYTES, output)
+    return f"{_not_own(short)}-{_short_hash(f'{base}.txt', 6)}.{ending}"
+
+
+def json_name(output: str) -> str:
+    """Where the record is that belongs to a text file."""
+    return output.removesuffix(".txt") + ".json"
 
 
 def _alike(candidate: str, known: list[str]) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from umwelten.types import Call, Frozen, ModelRef, Outcome, Parameters, Timing
+from umwelten.types import Call, Frozen, ModelRef, Outcome, Parameters, Prompt, Schema, Timing
 from umwelten.types import Scanned as Scanned
 
 
 class Spec(Frozen):
-    """The settings of an evaluation. `kind` is "run" or "batch"; attachments are (name, content hash)."""
+    """The settings of an evaluation. `kind` is "run" or "batch"; attachments are (name, content hash).
+
+    `prompts` are there in place of `prompt` where there are several; the others as in `wanted.Wanted`.
+    """
 
     id: str
     kind: str
@@ -17,6 +20,11 @@ class Spec(Frozen):
     parameters: Parameters = Parameters()
     attachments: tuple[tuple[str, bytes], ...] = ()
     repeats: int = 1
+    prompts: tuple[Prompt, ...] = ()
+    schema: Schema | None = None
+    coerce: bool = False
+    pdf: str = "auto"
+    source: str = "files"
 
 
 class AttemptRecord(Frozen):

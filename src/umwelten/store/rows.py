@@ -28,7 +28,7 @@ class Place(Frozen):
 
 INSERT_ATTEMPT = f"INSERT INTO attempts VALUES (NULL{', ?' * 18})"
 INSERT_LIMIT = "INSERT INTO limit_changes VALUES (?, ?, ?, ?, ?, ?)"
-INSERT_ANSWER = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)"
+INSERT_ANSWER = "REPLACE INTO answers (call_id, text, reasoning, data, marks) VALUES (?, ?, ?, ?, ?)"
 DELETE_ANSWER = "DELETE FROM answers WHERE call_id = ?"
 
 _CALL_COLUMNS = tuple(
@@ -146,6 +146,12 @@ def call_row(record: CallRecord, place: Place, run_id: int) -> Row:
         count(record.cost_nusd),
         *ending,
     )
+
+
+def answer_row(call: int, reply: Reply, text: str) -> Row:
+    """For INSERT_ANSWER; `text` is the reply's, cleaned."""
+    marks = ",".join(reply.marks) or None
+    return (call, text, cleaned(reply.reasoning), cleaned(reply.data), marks)
 
 
 def limit_row(record: LimitRecord, run_id: int) -> Row:

@@ -142,4 +142,49 @@ MIGRATIONS: tuple[str, ...] = (
       seconds REAL NOT NULL
     ) STRICT;
     """,
+    """
+    -- Rows and earlier answers as inputs, answers of a given shape, several prompts.
+    ALTER TABLE inputs ADD COLUMN part TEXT NOT NULL DEFAULT '';        -- where in the file at `path`
+    ALTER TABLE evaluation ADD COLUMN schema TEXT NOT NULL DEFAULT '';  -- JSON of types.Schema; '': none
+    ALTER TABLE evaluation ADD COLUMN options TEXT NOT NULL DEFAULT '{}'; -- JSON: coerce, pdf, source
+    ALTER TABLE answers ADD COLUMN data TEXT;                           -- the record in it, as JSON
+    ALTER TABLE answers ADD COLUMN marks TEXT;                          -- what it took, separated by commas
+
+    -- Empty where there is one prompt alone, that of `evaluation`.
+    CREATE TABLE prompts (
+      id   INTEGER PRIMARY KEY,                 -- from 1, in the order given
+      name TEXT NOT NULL UNIQUE,
+      text TEXT NOT NULL
+    ) STRICT;
+
+    -- A row is a variant: a model, with several prompts a model with one of them.
+    CREATE TABLE variants (
+      id        INTEGER PRIMARY KEY,            -- from 1, all prompts of a model one after the other
+      name      TEXT NOT NULL,                  -- provider:model
+      provider  TEXT NOT NULL,
+      slug      TEXT NOT NULL UNIQUE COLLATE NOCASE, -- part of a text file's name
+      active    INTEGER NOT NULL DEFAULT 1,     -- in the latest plan
+      prompt_id INTEGER NOT NULL DEFAULT 0,     -- 0: the only prompt
+      UNIQUE (name, prompt_id)
+    ) STRICT;
+    INSERT INTO variants (id, name, provider, slug, active)
+      SELECT id, name, provider, slug, active FROM models;
+    DROP TABLE models;
+    ALTER TABLE variants RENAME TO models;
+    """,
 )
+
+VIEWS: tuple[str, ...] = (
+    "",
+    """
+    CREATE TEMP TABLE attributions (run_id INTEGER, lane TEXT, reason TEXT, seconds REAL);
+    """,
+    """
+    CREATE TEMP VIEW inputs AS SELECT *, '' AS part FROM main.inputs;
+    CREATE TEMP VIEW evaluation AS SELECT *, '' AS schema, '{}' AS options FROM main.evaluation;
+    CREATE TEMP VIEW answers AS SELECT *, NULL AS data, NULL AS marks FROM main.answers;
+    CREATE TEMP VIEW models AS SELECT *, 0 AS prompt_id FROM main.models;
+    CREATE TEMP TABLE prompts (id INTEGER PRIMARY KEY, name TEXT, text TEXT);
+    """,
+)
+"""What makes a database that has not had the migration of that place read as if it had, unchanged."""

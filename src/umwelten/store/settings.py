@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -12,10 +12,18 @@ from umwelten.errors import StoreError
 from umwelten.identity import settings_hash
 from umwelten.store.records import Spec
 from umwelten.store.rows import clean, cleaned, json_text
-from umwelten.types import ModelRef, Parameters
+from umwelten.types import Frozen, ModelRef, Parameters, Prompt, Schema
 
 _SHOWN = 60
 _NONE = "none"
+
+
+class _Options(Frozen):
+    """What the column `options` holds."""
+
+    coerce: bool = False
+    pdf: str = "auto"
+    source: str = "files"
 
 
 def insert_settings(connection: sqlite3.Connection, spec: Spec) -> None:
@@ -25,12 +33,15 @@ def insert_settings(connection: sqlite3.Connection, spec: Spec) -> None:
         prompt=prompt,
         system=system,
         parameters=spec.parameters,
-        schema=None,
+        schema=None if spec.schema is None else spec.schema.json,
         attachments=[content for _, content in spec.attachments],
+        pdf=spec.pdf,
+        source=spec.source,
     )
     attachments = [[clean(name), content.hex()] for name, content in spec.attachments]
     connection.execute(
-        "INSERT INTO evaluation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO evaluation (id, kind, prompt, system, parameters, attachments, repeats, settings_hash,"
+        " created_at, umwelten, schema) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             clean(spec.id),
             spec.kind,
@@ -42,20 +53,29 @@ def insert_settings(connection: sqlite3.Connection, spec: Spec) -> None:
             digest,
             time.time(),
             _version(),
+            # Its fields stay in their order, which `json_text` would not keep.
+            "" if spec.schema is None else clean(msgspec.json.encode(spec.schema).decode()),
         ),
     )
 
 
+def update_settings(connection: sqlite3.Connection, spec: Spec) -> None:
+    """What may differ from one plan to the next."""
+    options = _Options(coerce=spec.coerce, pdf=spec.pdf, source=spec.source)
+    connection.execute("UPDATE evaluation SET repeats = ?, options = ?", (spec.repeats, json_text(options)))
+
+
 def read_settings(connection: sqlite3.Connection) -> Spec | None:
-    """The settings with the models of the latest plan; None: the evaluation was never started."""
+    """The settings with the models and prompts of the latest plan; None: it was never started."""
     row = connection.execute(
-        "SELECT id, kind, prompt, system, parameters, attachments, repeats FROM evaluation"
+        "SELECT id, kind, prompt, system, parameters, attachments, repeats, schema, options FROM evaluation"
     ).fetchone()
     if row is None:
         return None
     try:
         parameters = msgspec.json.decode(row[4], type=Parameters)
         attachments = msgspec.json.decode(row[5], type=list[tuple[str, str]])
+        options = msgspec.json.decode(row[8], type=_Options)
         return Spec(
             id=row[0],
             kind=row[1],
@@ -64,33 +84,87 @@ def read_settings(connection: sqlite3.Connection) -> Spec | None:
             parameters=parameters,
             attachments=tuple((name, bytes.fromhex(digest)) for name, digest in attachments),
             repeats=row[6],
-            models=tuple(active_models(connection).values()),
+            models=tuple(dict.fromkeys(active_models(connection).values())),
+            prompts=_active_prompts(connection),
+            schema=msgspec.json.decode(row[7], type=Schema) if row[7] else None,
+            coerce=options.coerce,
+            pdf=options.pdf,
+            source=options.source,
         )
     except (ValueError, msgspec.MsgspecError) as error:
         raise StoreError(f"the settings of evaluation {row[0]!r} cannot be read: {error}") from error
 
 
 def active_models(connection: sqlite3.Connection) -> dict[int, ModelRef]:
-    """The models of the latest plan by number."""
-    found = connection.execute("SELECT id, provider, name FROM models WHERE active ORDER BY id")
+    """The models of the latest plan by variant: all prompts of one, then all of the next."""
+    found = connection.execute(
+        "SELECT id, provider, name FROM models WHERE active"
+        " ORDER BY min(id) OVER (PARTITION BY name), prompt_id"
+    )
     return {number: ModelRef(provider, name.removeprefix(provider + ":")) for number, provider, name in found}
 
 
-def differences(old: Spec, new: Spec) -> list[str]:
-    """What would mix answers, a line each: `prompt: "old" → "new"`. Empty: nothing."""
+def prompt_names(connection: sqlite3.Connection) -> dict[int, str]:
+    """The names of the prompts of the latest plan by variant; "" where there is one prompt alone."""
+    found = connection.execute(
+        "SELECT m.id, coalesce(p.name, '') FROM models m LEFT JOIN prompts p ON p.id = m.prompt_id"
+        " WHERE m.active ORDER BY m.id"
+    )
+    return dict(found.fetchall())
+
+
+def prompt_texts(connection: sqlite3.Connection) -> dict[str, str]:
+    """All prompts that there ever were, by name."""
+    return dict(connection.execute("SELECT name, text FROM prompts ORDER BY id").fetchall())
+
+
+def _active_prompts(connection: sqlite3.Connection) -> tuple[Prompt, ...]:
+    found = connection.execute(
+        "SELECT name, text FROM prompts WHERE id IN (SELECT prompt_id FROM models WHERE active) ORDER BY id"
+    )
+    return tuple(Prompt(name=name, text=text) for name, text in found)
+
+
+def differences(old: Spec, new: Spec, texts: Mapping[str, str]) -> list[str]:
+    """What would mix answers, a line each: `prompt: "old" → "new"`. Empty: nothing.
+
+    `texts` are the prompts that there ever were, by name: further ones may be added.
+    """
     found = [
         _line(name, _shown(before), _shown(after))
         for name, before, after in (
             ("kind", old.kind, new.kind),
             ("prompt", old.prompt, clean(new.prompt)),
             ("system", old.system, cleaned(new.system)),
+            ("pdf", old.pdf, new.pdf),
+            ("source", old.source, new.source),
         )
         if before != after
     ]
+    found += _prompt_lines(bool(old.prompts), new, texts)
+    found += _schema_lines(old.schema, new.schema)
     found += _parameter_lines(old.parameters, new.parameters)
     if [content for _, content in old.attachments] != [content for _, content in new.attachments]:
         found.append(_line("attachments", _attachments(old), _attachments(new)))
     return found
+
+
+def _prompt_lines(several: bool, new: Spec, texts: Mapping[str, str]) -> Iterator[str]:
+    if several != bool(new.prompts):
+        yield _line("prompts", ", ".join(texts) or _NONE, ", ".join(one.name for one in new.prompts) or _NONE)
+    for one in new.prompts:
+        before = texts.get(one.name)
+        if before is not None and before != clean(one.text):
+            yield _line(f"prompt {one.name}", _shown(before), _shown(clean(one.text)))
+
+
+def _schema_lines(old: Schema | None, new: Schema | None) -> Iterator[str]:
+    before, after = (_NONE if one is None else json_text(one.json) for one in (old, new))
+    if before == after:
+        return
+    if old is not None and new is not None and old.source != new.source:
+        before, after = old.source, new.source
+    yield _line("schema", before, after)
 
 
 def _parameter_lines(old: Parameters, new: Parameters) -> Iterator[str]:

@@ -54,7 +54,7 @@ class _Group:
         self.limits: list[rows.Row] = []
         self.gone: list[rows.Row] = []  # calls whose answer is out of date and has no successor
         self.outdated: list[str] = []  # text files of answers that are out of date
-        self.texts: list[tuple[int, str, str]] = []  # call, file, text
+        self.texts: list[tuple[int, str, str, str | None]] = []  # call, file, text, record
         self.records: list[CallRecord] = []
         for item in items:
             if isinstance(item, tuple):
@@ -72,8 +72,8 @@ class _Group:
             self.outdated.append(place.output)
         if isinstance(outcome, Reply):
             text = rows.clean(outcome.text)
-            self.answers.append((call, text, rows.cleaned(outcome.reasoning)))
-            self.texts.append((call, place.output, text))
+            self.answers.append(rows.answer_row(call, outcome, text))
+            self.texts.append((call, place.output, text, rows.cleaned(outcome.data)))
         elif place.stale:
             self.gone.append((call,))
 
@@ -102,7 +102,10 @@ class Writer:
 
     `error` is set once a group could not be written; it and what comes after it get one more try at `stop`.
     `text_errors` holds the latest reasons why text files could not be written; their answers are safe.
-    `chores` are done step by step while there is nothing to write, and finished before the end.
+    `take_in` makes a step at the plan between groups, and waits for it at most so many seconds, until it
+    returns None or the run ends; False: there was none to make in time. `chores` are
+    done step by step while there is nothing to write, and finished before the end. `shaped`: answers may
+    have records beside them.
     """
 
     def __init__(
@@ -112,10 +115,13 @@ class Writer:
         run_id: int,
         committed: Committed | None,
         text_errors: deque[str],
+        take_in: Callable[[float], bool | None],
         chores: Iterator[None],
+        shaped: bool = False,
     ) -> None:
         self.error: BaseException | None = None
         self._text_errors, self._chores = text_errors, chores
+        self._take_in, self._shaped = take_in, shaped
         self._connection, self._folder, self._run_id = connection, folder, run_id
         self._committed = committed
         self._file = _file_id(folder)
@@ -158,16 +164,37 @@ class Writer:
 
     def _gather(self) -> tuple[list[Item], bool]:
         """Wait for a record, then for a moment, and take what has come by then. False: it was the last."""
-        while self.error is None and self._queue.empty() and self._do_chore():
+        self._plan(0.0)
+        while self.error is None and self._queue.empty() and (self._plan(GROUP_S) or self._do_chore()):
             pass
         taken = [self._queue.get()]
         if taken[0] is not None and self._queue.qsize() < GROUP_SIZE:
-            self._hurry.wait(GROUP_S)
+            self._wait_for_more()
         self._hurry.clear()
         with suppress(Empty):
             while taken[-1] is not None and len(taken) < GROUP_SIZE:
                 taken.append(self._queue.get_nowait())
         return [item for item in taken if item is not None], taken[-1] is not None
+
+    def _wait_for_more(self) -> None:
+        until = time.monotonic() + GROUP_S
+        while (left := until - time.monotonic()) > 0 and not self._hurry.is_set():
+            if not self._plan(left):
+                self._hurry.wait(left)
+
+    def _plan(self, wait_s: float) -> bool:
+        """One step, or some waiting for it; False when there are no more."""
+        if self.error is not None:
+            return False
+        try:
+            with reported(Path(self._folder)):
+                made = self._take_in(wait_s)
+        except StoreError as error:
+            self._fail(error)
+            return False
+        if made:
+            self._tell([])
+        return made is not None
 
     def _do_chore(self) -> bool:
         """One step; False when there are no more."""
@@ -200,7 +227,7 @@ class Writer:
         return True
 
     def _tell(self, records: list[CallRecord]) -> None:
-        """Say what is safe; an empty list says that `error` is set."""
+        """Say what is safe; an empty list says that `error` is set, or that there are more inputs."""
         if self._committed is not None:
             try:
                 self._committed(records)
@@ -229,14 +256,14 @@ class Writer:
 
     def _remove(self, output: str) -> None:
         try:
-            remove_text(self._folder, output)
+            remove_text(self._folder, output, data=self._shaped)
         except OSError as error:
             self._text_errors.append(f"{output}: {error.strerror}")
 
-    def _write_text(self, call: int, output: str, text: str) -> rows.Row | None:
+    def _write_text(self, call: int, output: str, text: str, data: str | None) -> rows.Row | None:
         """The file's new name and its call, where it could not have the name it was to have."""
         try:
-            name = write_text(self._folder, output, text)
+            name = write_text(self._folder, output, text, data)
         except OSError as error:
             self._text_errors.append(f"{output}: {error.strerror}")
             return None

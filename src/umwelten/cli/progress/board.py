@@ -35,7 +35,8 @@ class LaneRow(Frozen):
 class Board(Frozen):
     """The whole run. `done` includes earlier runs' answers; `left_s` is `None` while not known.
 
-    `projected` is what this run will have cost at its end, as text; "" while that is not known.
+    `complete` False: `total` is what is known so far. `projected` is what this run will have cost at its
+    end, as text; "" while that is not known.
     """
 
     total: int
@@ -49,6 +50,7 @@ class Board(Frozen):
     left_s: float | None
     lanes: tuple[LaneRow, ...]
     projected: str = ""
+    complete: bool = True
 
     @property
     def money(self) -> str:
@@ -98,11 +100,12 @@ class Watch:
             left_s=self._left_s(remaining, in_flight, lanes),
             lanes=lanes,
             projected=self._projected(views),
+            complete=tally.complete,
         )
 
     def _projected(self, views: Sequence[LaneView]) -> str:
         """Each lane's mean cost times its calls; not before each has had a few that are all priced."""
-        pending = self._tally.started.pending if self._tally.started else {}
+        pending = self._tally.pending if self._tally.complete else {}
         whole = 0.0
         for name, calls in pending.items():
             lane = self._tally.lanes.get(name) or LaneTally()
@@ -119,7 +122,9 @@ class Watch:
 
         What a stopped lane still had will not run.
         """
-        pending = self._tally.started.pending if self._tally.started else {}
+        pending = self._tally.pending
+        if not self._tally.complete:
+            return None
         if not pending:
             return self._pace.left_s(remaining, in_flight)
         rests = [

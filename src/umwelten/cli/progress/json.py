@@ -1,6 +1,6 @@
 """Progress for programs: one event per line on stderr, each a JSON object.
 
-`type` comes first and is the event's name in snake case: `run_started`, `call_started`,
+`type` comes first and is the event's name in snake case: `run_started`, `grown`, `call_started`,
 `text_arrived`, `attempt_failed`, `call_succeeded`, `call_failed`, `lane_stopped`, `limit_changed`,
 `note`, `run_finished`; the last line is `summary` (`report.summary.Summary`). The other keys are the
 fields of that event in `umwelten.events`, nested values likewise: a model is `{"provider", "model"}`, a

@@ -80,7 +80,7 @@ class PlainProgress:
 
 def line_of(board: Board, *, ended: bool = False) -> str:
     """The state of the run on one line."""
-    parts = [f"{board.done}/{board.total} calls"]
+    parts = [f"{board.done}/{board.total} calls" + ("" if board.complete else " so far")]
     parts += [f"{board.failed:,} failed"] if board.failed else []
     parts += [] if ended else [f"{board.in_flight} in flight"]
     parts.append(f"{wording.short(board.calls_per_s)} calls/s, {wording.short(board.tokens_per_s)} tokens/s")

@@ -133,12 +133,12 @@ def _overall(board: Board) -> Table:
     grid.add_column(ratio=1)
     for _ in range(4):
         grid.add_column(no_wrap=True)
-    share = board.done / board.total if board.total else 0.0
+    share = f"{board.done / board.total if board.total else 0.0:.0%}" if board.complete else "so far"
     left = "–" if board.left_s is None else wording.minutes(board.left_s)
     failed = Text(f"{board.failed:,} failed", style="red" if board.failed else "dim")
     grid.add_row(
         ProgressBar(total=max(board.total, 1), completed=board.done),
-        Text(f"{board.done:,}/{board.total:,} {share:.0%}", style="bold"),
+        Text(f"{board.done:,}/{board.total:,} {share}", style="bold"),
         failed,
         Text(f"{wording.short(board.calls_per_s)} calls/s {board.money}"),
         Text(f"ETA {left}", style="cyan"),

@@ -17,7 +17,7 @@ from umwelten.events import (
     Tally,
 )
 from umwelten.report import stats, wording
-from umwelten.types import Call, Failure, ModelRef, Usage
+from umwelten.types import Call, Failure, FailureKind, ModelRef, Usage
 
 _MODEL, _FILE, _MESSAGE = 36, 48, 400
 
@@ -32,6 +32,8 @@ class Line(NamedTuple):
 def describe(event: Event, tally: Tally, *, verbose: bool = False, debug: bool = False) -> Line | None:
     """The line for an event, or `None`. `tally` has already taken the event in."""
     match event:
+        case Note(level="detail") if not verbose:
+            return None
         case Note():
             return _note(event, debug)
         case LaneStopped():
@@ -75,6 +77,8 @@ def _failed(event: CallFailed, tally: Tally) -> Line:
 def _again(event: AttemptFailed) -> Line:
     subject = _subject(event.call, event.model)
     when = f"attempt {event.attempt} failed, again in {_s(event.retry_in_s)}"
+    if event.failure.kind is FailureKind.SCHEMA:
+        when = f"attempt {event.attempt} has the wrong shape, asked again"
     return Line(f"retry  {subject}  {when}  {_why(event.failure)}", "yellow")
 
 
@@ -85,14 +89,14 @@ def _limit(event: LimitChanged) -> Line:
 
 def _started(event: RunStarted) -> Line:
     limit = "auto" if event.max_concurrency is None else str(event.max_concurrency)
-    calls = wording.count(event.total, "call")
+    calls = wording.count(event.total, "call") + ("" if event.complete else " so far")
     return Line(
         f"debug: {one_line(event.id, 80)}: {calls}, {event.done:,} done before, in flight: {limit}", "dim"
     )
 
 
 def _position(tally: Tally) -> str:
-    return f"{tally.done_before + tally.done}/{tally.total}"
+    return f"{tally.done_before + tally.done}/{tally.total}" + ("" if tally.complete else "+")
 
 
 def _subject(call: Call, model: ModelRef) -> str:

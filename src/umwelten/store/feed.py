@@ -1,0 +1,81 @@
+"""A thread that walks over an iterator, a step at a time, for whoever takes what it finds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from itertools import islice
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+from umwelten.errors import InputError, UmweltenError
+
+STEP, LONGEST_STEP_S = 1000, 0.05
+"""A step: so many items, or those that were found in that time."""
+
+_PIECE = 100
+_END_S = 0.2
+T = TypeVar("T")
+
+
+class Feed(Generic[T]):
+    """Begins at once and holds at most one step. An iterator that is slow, or stuck, holds up nobody else."""
+
+    def __init__(self, items: Iterator[T]) -> None:
+        self._items = items
+        self._found: SimpleQueue[tuple[list[T], bool] | UmweltenError] = SimpleQueue()
+        self._room = threading.Semaphore(1)
+        self._taken = self._ended = False
+        self._thread = threading.Thread(target=self._work, name="umwelten-inputs", daemon=True)
+        self._thread.start()
+
+    def take(self, wait_s: float) -> tuple[list[T], bool] | None:
+        """The next step and whether it is the last; `None` if there is none after that time.
+
+        Raises UmweltenError if there will be no further ones because the iterator raised; once.
+        """
+        if self._taken:
+            # Not sooner: while one step is put to use, looking for the next would only slow it down.
+            self._taken = False
+            self._room.release()
+        try:
+            found = self._found.get(timeout=wait_s) if wait_s > 0 else self._found.get_nowait()
+        except Empty:
+            return None
+        if isinstance(found, UmweltenError):
+            raise found
+        self._taken = True
+        return found
+
+    def stop(self) -> None:
+        """End the thread, or leave it to its end where the iterator is stuck."""
+        self._ended = True
+        self._room.release()
+        self._thread.join(_END_S)
+
+    def _work(self) -> None:
+        going_on = True
+        while going_on:
+            self._room.acquire()
+            found = self._find()
+            self._found.put(found)
+            going_on = not (self._ended or isinstance(found, UmweltenError) or found[1])
+
+    def _find(self) -> tuple[list[T], bool] | UmweltenError:
+        try:
+            return self._pull()
+        except UmweltenError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - whoever finds the items; what they are needed for must not die
+            return InputError(f"no further inputs can be found: {error!r}")
+
+    def _pull(self) -> tuple[list[T], bool]:
+        until = time.monotonic() + LONGEST_STEP_S
+        found: list[T] = []
+        while len(found) < STEP and time.monotonic() < until and not self._ended:
+            piece = list(islice(self._items, _PIECE))
+            found += piece
+            if len(piece) < _PIECE:
+                return found, True
+        return found, False

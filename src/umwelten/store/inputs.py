@@ -1,0 +1,314 @@
+"""The inputs of a plan: how those that are found become rows, and what that does to earlier answers."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain, islice
+from typing import Any, cast
+
+from umwelten.errors import UmweltenError
+from umwelten.store import names
+from umwelten.store.feed import STEP, Feed
+from umwelten.store.folder import transaction
+from umwelten.store.records import Scanned
+from umwelten.store.rows import SUCCEEDED, clean
+from umwelten.store.schema import call_id
+
+# Two indexes grow with every input; pages that are written to again and again should stay in memory.
+_MANY = ("PRAGMA cache_size = -16000", "PRAGMA wal_autocheckpoint = 8000")
+_USUAL = "PRAGMA wal_autocheckpoint = 1000"
+_Row = tuple[str, str, int, str, str]
+_Numbered = tuple[int, str, str, int, str, str, str]
+
+_COLUMNS = "INTO inputs (id, name, path, size, stamp, part, stem) VALUES"
+_ONE = "(?, ?, ?, ?, ?, ?, ?)"
+_INSERT = f"INSERT {_COLUMNS} {_ONE}"
+_INSERT_NEW = f"INSERT OR IGNORE {_COLUMNS} {_ONE}"
+# One statement for a whole step: the thread of the calls is held up once, not at every row.
+_INSERT_STEP = f"INSERT OR IGNORE {_COLUMNS} {', '.join([_ONE] * STEP)}"
+
+# Bytes of a path that are not UTF-8 reach us as lone surrogates, which SQLite can't store. They are
+# kept as characters of a private plane, and put back when the path is used.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_HIDDEN_SURROGATE = re.compile("[\U0010d800-\U0010dfff]")
+
+
+def write_no_inputs(connection: sqlite3.Connection) -> None:
+    """The plan is the single input 0, "no file". Needs a transaction."""
+    connection.execute("UPDATE inputs SET active = 0 WHERE id <> 0")
+    connection.execute(
+        "INSERT INTO inputs (id, name, path, size, stamp, stem) VALUES (0, '', '', 0, '', '')"
+        " ON CONFLICT (id) DO UPDATE SET active = 1"
+    )
+
+
+class Intake:
+    """Inputs that are still being found, taken in step by step while calls about the first ones are made.
+
+    `complete`: all are there. `problem`: why no more could be found. `taken`: how many by steps, as long as
+    nobody sets it back.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, rows: Iterator[_Row], slugs: Iterable[str]) -> None:
+        self.complete = False
+        self.problem: UmweltenError | None = None
+        self.taken = 0
+        self._connection, self._rows = connection, rows
+        self._arrivals = _Arrivals(connection, slugs)
+        self._feed: Feed[_Row] | None = None
+
+    def start(self, ahead: int | None) -> None:
+        """Take in so many, or all. Needs a transaction."""
+        left = ahead
+        while not self.complete and left != 0:
+            batch = list(islice(self._rows, STEP if left is None else min(STEP, left)))
+            self.complete = not batch
+            self._arrivals.insert(batch)
+            left = None if left is None else left - len(batch)
+        if not self.complete:
+            for pragma in _MANY:
+                self._connection.execute(pragma)
+
+    def step(self, wait_s: float) -> bool | None:
+        """Take in some more, in a transaction of its own. False: none came in time; None: no more come."""
+        if self.complete or self.problem is not None:
+            return None
+        self._feed = self._feed or Feed(self._rows)
+        try:
+            found = self._feed.take(wait_s)
+        except UmweltenError as error:
+            self.problem = error
+            return True
+        if found is None:
+            return False
+        batch, last = found
+        self._insert(batch)
+        if last:
+            self._connection.execute(_USUAL)
+        self.complete = last  # not before they can be read
+        return True
+
+    def stop(self) -> None:
+        """Look for no more."""
+        if self._feed is not None:
+            self._feed.stop()
+
+    def _insert(self, batch: list[_Row]) -> None:
+        self._connection.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is found again
+        try:
+            with transaction(self._connection):
+                self.taken += self._arrivals.insert(batch)
+        finally:
+            self._connection.execute("PRAGMA synchronous = FULL")
+
+
+def write_inputs(
+    connection: sqlite3.Connection,
+    files: Iterable[Scanned],
+    slugs: Iterable[str],
+    read_hash: Callable[[str], bytes],
+    ahead: int | None = None,
+) -> Intake:
+    """The plan is these files, in this order. Needs a transaction.
+
+    `ahead`: at most so many new ones are taken in now; the rest is left to the steps of what is returned.
+    """
+    rows = ((_storable(f.name), _storable(f.path), f.size, f.stamp, f.part) for f in files)
+    if connection.execute("SELECT 1 FROM inputs LIMIT 1").fetchone() is None:
+        intake = Intake(connection, rows, slugs)
+        intake.start(ahead)
+        return intake
+    same, read, at_end = _known(connection, rows)
+    if at_end and (not read or not _has_inactive(connection)):
+        # All that was known is as it was, and what follows is new.
+        intake = Intake(connection, chain(read, rows), slugs)
+        intake.start(ahead)
+        return intake
+    _load_scan(connection, same, chain(read, rows))
+    connection.execute("UPDATE inputs SET active = 0 WHERE active AND name NOT IN (SELECT name FROM scan)")
+    _update_versions(connection, read_hash)
+    connection.execute(
+        "UPDATE inputs SET active = 1, path = s.path, size = s.size, stamp = s.stamp, part = s.part"
+        " FROM scan s WHERE inputs.name = s.name AND (NOT active OR inputs.path <> s.path"
+        " OR inputs.size <> s.size OR inputs.stamp <> s.stamp OR inputs.part <> s.part)"
+    )
+    intake = Intake(connection, _unknown(connection), slugs)
+    intake.start(None)
+    connection.execute("DELETE FROM scan")
+    return intake
+
+
+def _has_inactive(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM inputs WHERE NOT active LIMIT 1").fetchone() is not None
+
+
+def _known(connection: sqlite3.Connection, rows: Iterator[_Row]) -> tuple[int, list[_Row], bool]:
+    """How many rows are as stored, those that were read beyond them, and whether that is all that is stored.
+
+    A resume mostly finds every file as it was: then a hundred thousand need no table of their own.
+    """
+    stored = connection.execute("SELECT name, path, size, stamp, part FROM inputs WHERE active ORDER BY id")
+    same = 0
+    while True:
+        found, known = list(islice(rows, STEP)), stored.fetchmany(STEP)
+        if found and found == known:
+            same += len(found)
+            continue
+        pairs = enumerate(zip(found, known, strict=False))
+        alike = next((i for i, (row, old) in pairs if row != old), min(len(found), len(known)))
+        return same + alike, found[alike:], alike == len(known)
+
+
+def _load_scan(connection: sqlite3.Connection, same: int, rows: Iterable[_Row]) -> None:
+    """The whole scan as a table: the first `same` active inputs, then these rows."""
+    connection.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS scan"
+        " (n INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, path TEXT, size INTEGER, stamp TEXT, part TEXT)"
+    )
+    connection.execute("DELETE FROM scan")
+    connection.execute(
+        "INSERT INTO scan (name, path, size, stamp, part)"
+        " SELECT name, path, size, stamp, part FROM inputs WHERE active ORDER BY id LIMIT ?",
+        (same,),
+    )
+    connection.executemany(
+        "INSERT OR IGNORE INTO scan (name, path, size, stamp, part) VALUES (?, ?, ?, ?, ?)", rows
+    )
+
+
+def _unknown(connection: sqlite3.Connection) -> Iterator[_Row]:
+    found = _windows(
+        connection,
+        "SELECT s.n, s.name, s.path, s.size, s.stamp, s.part"
+        " FROM scan s LEFT JOIN inputs i ON i.name = s.name"
+        " WHERE s.n > ? AND i.id IS NULL ORDER BY s.n LIMIT ?",
+    )
+    return cast("Iterator[_Row]", found)
+
+
+def _windows(connection: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    """Rows without their first column, the position; the table may be written to in between."""
+    last = -1
+    while found := connection.execute(query, (last, STEP)).fetchall():
+        last = found[-1][0]
+        for row in found:
+            yield row[1:]
+
+
+def _update_versions(connection: sqlite3.Connection, read_hash: Callable[[str], bytes]) -> None:
+    changed = _windows(
+        connection,
+        "SELECT i.id, i.id, i.version, s.path, s.part FROM inputs i JOIN scan s ON s.name = i.name"
+        " WHERE i.id > ? AND i.stamp <> s.stamp ORDER BY i.id LIMIT ?",
+    )
+    for number, version, path, part in changed:
+        # The stamp of a part of a file is made from its bytes: another stamp, other bytes.
+        digest = None if part else partial(read_hash, usable_path(path))
+        _update_version(connection, number, version, digest)
+
+
+def _update_version(
+    connection: sqlite3.Connection, number: int, version: int, digest: Callable[[], bytes] | None
+) -> None:
+    """Compare the file's bytes with those its answers are about; these keep counting, the others don't."""
+    cells = (call_id(number, 0, 0), call_id(number + 1, 0, 0) - 1)
+    answered = f"FROM calls WHERE id BETWEEN ? AND ? AND status = {SUCCEEDED}"
+    known = connection.execute(f"SELECT DISTINCT content, input_version {answered}", cells).fetchall()
+    content = _content(digest) if known and digest is not None else None
+    if known and {old for old, seen in known if seen == version} == {content}:
+        return
+    connection.execute("UPDATE inputs SET version = ? WHERE id = ?", (version + 1, number))
+    if content is not None:
+        connection.execute(
+            "UPDATE calls SET input_version = ?"
+            f" WHERE id BETWEEN ? AND ? AND status = {SUCCEEDED} AND content = ?",
+            (version + 1, *cells, content),
+        )
+
+
+def _content(digest: Callable[[], bytes]) -> bytes | None:
+    try:
+        return digest()
+    except (OSError, UmweltenError):
+        # What is wrong with the file shows when its calls start; one bad file does not end a resume.
+        return None
+
+
+class _Arrivals:
+    """Puts new files into `inputs`, each with its number and a stem that no other has."""
+
+    def __init__(self, connection: sqlite3.Connection, slugs: Iterable[str]) -> None:
+        self._connection, self._stems = connection, names.Stems(slugs)
+        self._next: int = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM inputs").fetchone()[0]
+        self._folded_ready = False
+
+    def insert(self, batch: list[_Row]) -> int:
+        """At most `STEP`; returns how many they were without those whose name came before."""
+        numbered = [(number, *row, self._first_stem(row[0])) for number, row in enumerate(batch, self._next)]
+        self._next += len(batch)
+        if len(batch) == STEP:
+            found = self._connection.execute(_INSERT_STEP, tuple(chain.from_iterable(numbered)))
+        else:
+            found = self._connection.executemany(_INSERT_NEW, numbered)
+        inserted = found.rowcount
+        return inserted if inserted == len(batch) else inserted + self._insert_refused(numbered)
+
+    def _first_stem(self, name: str) -> str:
+        stem = self._stems.first(name)
+        if stem.isascii() or self._claim(stem):
+            return stem
+        return next(other for other in self._stems.others(name) if other.isascii() or self._claim(other))
+
+    def _insert_refused(self, numbered: list[_Numbered]) -> int:
+        """The few of a batch whose name came before (they stay out) or whose stem did (it is varied)."""
+        first, last = numbered[0][0], numbered[-1][0]
+        found = self._connection.execute("SELECT id FROM inputs WHERE id BETWEEN ? AND ?", (first, last))
+        present = {number for (number,) in found}
+        return sum(self._insert_varied(row) for row in numbered if row[0] not in present)
+
+    def _insert_varied(self, row: _Numbered) -> bool:
+        if self._connection.execute("SELECT 1 FROM inputs WHERE name = ?", (row[1],)).fetchone():
+            return False
+        for stem in self._stems.others(row[1]):
+            taken = self._connection.execute(
+                "SELECT 1 FROM inputs WHERE stem = ? COLLATE NOCASE", (stem,)
+            ).fetchone()
+            if taken is None and (stem.isascii() or self._claim(stem)):
+                self._connection.execute(_INSERT, (*row[:6], stem))
+                return True
+        raise AssertionError("alternatives do not end")
+
+    def _claim(self, stem: str) -> bool:
+        """SQLite ignores the case of ASCII alone; file systems that do, of all letters."""
+        if not self._folded_ready:
+            self._load_folded()
+        return (
+            self._connection.execute("INSERT OR IGNORE INTO folded VALUES (?)", (names.fold(stem),)).rowcount
+            == 1
+        )
+
+    def _load_folded(self) -> None:
+        self._folded_ready = True
+        self._connection.execute(
+            "CREATE TEMP TABLE IF NOT EXISTS folded (stem TEXT PRIMARY KEY) WITHOUT ROWID"
+        )
+        self._connection.execute("DELETE FROM folded")
+        stored = self._connection.execute("SELECT stem FROM inputs WHERE stem GLOB '*[^ -~]*'")
+        for (stem,) in stored:
+            self._connection.execute("INSERT OR IGNORE INTO folded VALUES (?)", (names.fold(stem),))
+
+
+def _storable(path: str) -> str:
+    if path.isascii():
+        return path  # no file system has a NUL in a name
+    return clean(_SURROGATE.sub(lambda found: chr(ord(found[0]) + 0x100000), path))
+
+
+def usable_path(path: str) -> str:
+    """The path as it was before it was stored."""
+    if path.isascii():
+        return path
+    return _HIDDEN_SURROGATE.sub(lambda found: chr(ord(found[0]) - 0x100000), path)

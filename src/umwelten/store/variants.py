@@ -1,0 +1,82 @@
+"""What an evaluation asks for, settled in its database: settings, prompts, and models by variant."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+
+from umwelten.errors import EvaluationChanged, UsageError
+from umwelten.store import names
+from umwelten.store.records import Spec
+from umwelten.store.rows import clean
+from umwelten.store.schema import MAX_MODELS, MAX_REPEATS
+from umwelten.store.settings import (
+    differences,
+    insert_settings,
+    prompt_texts,
+    read_settings,
+    update_settings,
+)
+
+
+def checked(spec: Spec) -> Spec:
+    """The spec itself, or `UsageError`: more than a call's number can tell apart."""
+    variants = len(spec.models) * max(1, len(spec.prompts))
+    if not 1 <= variants <= MAX_MODELS:
+        times = f" × {len(spec.prompts)} prompts" if spec.prompts else ""
+        raise UsageError(f"{len(spec.models)} models{times}; 1 to {MAX_MODELS} are possible")
+    if not 1 <= spec.repeats <= MAX_REPEATS:
+        raise UsageError(f"{spec.repeats} repeats; 1 to {MAX_REPEATS} are possible")
+    return spec
+
+
+def write_plan(connection: sqlite3.Connection, spec: Spec) -> None:
+    """Settle settings, models and repeats in the database. Raises EvaluationChanged."""
+    stored = read_settings(connection)
+    if stored is None:
+        insert_settings(connection, spec)
+    else:
+        changed = differences(stored, spec, prompt_texts(connection))
+        if changed:
+            raise EvaluationChanged(
+                f"evaluation {spec.id!r} was started with other settings; going on would mix answers:\n  "
+                + "\n  ".join(changed),
+                "use a new --id, or --overwrite",
+            )
+    update_settings(connection, spec)
+    _write_variants(connection, spec)
+
+
+def _write_variants(connection: sqlite3.Connection, spec: Spec) -> None:
+    connection.executemany(
+        "INSERT OR IGNORE INTO prompts (name, text) VALUES (?, ?)",
+        ((one.name, clean(one.text)) for one in spec.prompts),
+    )
+    numbers = dict(connection.execute("SELECT name, id FROM prompts").fetchall())
+    prompts = {numbers[one.name]: one.name for one in spec.prompts} or {0: ""}
+    connection.execute("UPDATE models SET active = 0")
+    for ref, (number, prompt) in itertools.product(spec.models, prompts.items()):
+        if not connection.execute(
+            "UPDATE models SET active = 1 WHERE name = ? AND prompt_id = ?", (str(ref), number)
+        ).rowcount:
+            slug = names.slug(
+                ref, prompt, slugs_of(connection).values(), lambda slug: _ends_stem(connection, slug)
+            )
+            connection.execute(
+                "INSERT INTO models (name, provider, slug, prompt_id) VALUES (?, ?, ?, ?)",
+                (str(ref), ref.provider, slug, number),
+            )
+
+
+def slugs_of(connection: sqlite3.Connection) -> dict[int, str]:
+    """The variants' parts of text files' names."""
+    return dict(connection.execute("SELECT id, slug FROM models").fetchall())
+
+
+def _ends_stem(connection: sqlite3.Connection, slug: str) -> bool:
+    # Inputs that were there before the model: their names stay, so the model's has to give way.
+    ending = "." + slug
+    found = connection.execute(
+        "SELECT 1 FROM inputs WHERE substr(stem, ?) = ? COLLATE NOCASE LIMIT 1", (-len(ending), ending)
+    )
+    return found.fetchone() is not None
