@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from umwelten.report.render.html import render_html
+from umwelten.store import Reader
 
 # Read before the fixtures take umwelten's own variables out of the environment.
 REQUIRED = os.environ.get("UMWELTEN_TEST_BROWSER") == "required"
@@ -26,12 +31,41 @@ FLAGS = (
     "--disable-sync",
     "--window-size=1280,1000",
 )
+HOSTILE = (
+    "<script>window.pwned = 1</script>",
+    "</script><script>window.pwned = 2</script>",
+    "<!-- <script> <img src=x onerror='window.pwned = 3'>",
+    "[click](javascript:window.pwned=4) ![x](http://127.0.0.1:9/pixel.png) <http://127.0.0.1:9/auto>",
+    '"><svg onload=window.pwned=5><iframe src="http://127.0.0.1:9/frame"></iframe>',
+    "\x1b[31mred\x1b[0m \u202eoverride",
+    "=cmd|' /C calc'!A0\n\n<style>body{display:none}</style><base href=\"http://127.0.0.1:9/\">",
+    "<form action=http://127.0.0.1:9/><math><mtext><table><mglyph><style><img src=x onerror=window.pwned=6>",
+)
 WATCH = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => {
   window.violations.push(event.violatedDirective + " " + event.blockedURI);
 });
 """
+
+
+def written(tmp_path: Path, *folders: Path, **options: Any) -> Path:
+    """A report of the evaluations as a file."""
+    out = io.StringIO()
+    readers = [Reader.open(folder) for folder in folders]
+    try:
+        render_html(readers, out, **options)
+    finally:
+        for reader in readers:
+            reader.close()
+    path = tmp_path / "report.html"
+    path.write_text(out.getvalue(), "utf-8")
+    return path
+
+
+def data(text: str, name: str) -> Any:
+    """What is embedded in a page under that name."""
+    return json.loads(re.search(f'id="{name}">(.*?)</script>', text, re.DOTALL)[1])
 
 
 def missing() -> str | None:

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from umwelten.store import Reader, Store
 from umwelten.store.records import AttemptRecord, CallRecord, Scanned, Spec
-from umwelten.types import Call, Failure, FailureKind, FinishReason, ModelRef, Outcome, Reply, Timing, Usage
+from umwelten.types import (
+    Call,
+    Failure,
+    FailureKind,
+    FinishReason,
+    ModelRef,
+    Outcome,
+    Prompt,
+    Reply,
+    Schema,
+    Timing,
+    Usage,
+)
 
 GEMMA = ModelRef("ollama", "gemma3:12b")
 FLASH = ModelRef("google", "gemini-2.5-flash")
@@ -34,12 +49,23 @@ def failure(message: str = "model not found", kind: FailureKind = FailureKind.BA
 
 
 class Done:
-    """How a call ended: outcome, when it began after NOON, how long it took, what it cost."""
+    """How a call ended: outcome, when it began after NOON, how long it took, what it cost.
+
+    `before`: the failures of its attempts before, each of which took and cost as much.
+    """
 
     def __init__(
-        self, outcome: Outcome, *, at: float = 0.0, took: float = 1.0, cost: int | None = 0, attempts: int = 1
+        self,
+        outcome: Outcome,
+        *,
+        at: float = 0.0,
+        took: float = 1.0,
+        cost: int | None = 0,
+        attempts: int = 1,
+        before: Sequence[Failure] = (),
     ) -> None:
-        self.outcome, self.cost, self.attempts = outcome, cost, attempts
+        self.outcome, self.cost, self.attempts = outcome, cost, max(attempts, len(before) + 1)
+        self.before = before
         self.timing = Timing(started_at=NOON + at, latency_s=took, ttft_s=took / 2)
 
 
@@ -79,11 +105,11 @@ def work(
 def record(store: Store, call: Call, done: Done | None) -> None:
     if done is None:
         return
-    store.submit(
-        AttemptRecord(
-            call=call, number=done.attempts, outcome=done.outcome, timing=done.timing, cost_nusd=done.cost
+    first = done.attempts - len(done.before)
+    for number, outcome in enumerate((*done.before, done.outcome), first):
+        store.submit(
+            AttemptRecord(call=call, number=number, outcome=outcome, timing=done.timing, cost_nusd=done.cost)
         )
-    )
     store.submit(
         CallRecord(
             call=call,
@@ -133,6 +159,78 @@ def two_models(folder: Path) -> None:
         status="stopped",
         reason="cost cap of $0.01 reached",
     )
+
+
+BOOK = Schema(
+    json={
+        "type": "object",
+        "properties": {
+            "title": {"type": "string"},
+            "pages": {"type": "integer", "minimum": 1},
+            "score": {"anyOf": [{"type": "number"}, {"type": "null"}]},
+            "fiction": {"type": "boolean"},
+            "state": {"enum": ["draft", "final"]},
+            "published": {"type": "string", "format": "date"},
+            "tags": {"type": "array", "items": {"type": "string"}},
+            "authors": {"type": "array", "items": {"$ref": "#/$defs/Author"}},
+            "model": {"type": ["string", "null"]},
+        },
+        "required": ["title", "pages"],
+        "$defs": {"Author": {"type": "object", "properties": {"name": {"type": "string"}}}},
+    },
+    name="book",
+    source="title, pages int: 1-, …",
+)
+HIVES = {
+    "title": "Hives, and how to keep them", "pages": 212, "score": 4.5, "fiction": False, "state": "final",
+    "published": "2026-11-24", "tags": ["bees", "honey"], "authors": [{"name": "Ada"}], "model": "Dadant",
+}  # fmt: skip
+
+
+def book(*marks: str, fence: bool = False, **values: object) -> Reply:
+    """An answer with a record of `BOOK`."""
+    data = json.dumps(values, separators=(",", ":"))
+    text = f"```json\n{data}\n```" if fence else data
+    return msgspec.structs.replace(answer(text), data=data, marks=marks)
+
+
+def unfit(message: str = "pages: 0 is less than 1", code: str | None = "pages", text: str = "{}") -> Failure:
+    """An answer that does not fit `BOOK`, asked again or given up."""
+    return Failure(kind=FailureKind.SCHEMA, message=message, code=code, partial=text)
+
+
+def books(folder: Path, *, id: str = "books") -> None:
+    """Two models over four files: Gemma valid in four ways; Flash after asking again, and three failures."""
+    ends = {
+        (1, 1): Done(book(**HIVES)),
+        (1, 2): Done(book("fenced", fence=True, title="Tides", pages=10, fiction=True, state="draft")),
+        (1, 3): Done(book("fenced", "mended", title="=Rain()", pages=20, score=-1, fiction=True, tags=[])),
+        (1, 4): Done(book("coerced", title="Wind", pages=30, score=None, state="final")),
+        (2, 1): Done(book("asked again", "mended", title="Bees", pages=3), cost=500, before=[unfit()]),
+        (2, 2): Done(
+            unfit("title: is missing; pages: 0 is less than 1", "title,pages", '{"pages": 0}'),
+            cost=1000,
+            before=[unfit(), unfit("no JSON; only words", "", "Sorry")],
+        ),
+        (2, 3): Done(failure(), cost=None),
+        (2, 4): Done(unfit(text="<b>{</b>"), cost=None, before=[unfit(), unfit()]),
+    }
+    plan = spec(id=id, models=(GEMMA, FLASH), schema=BOOK)
+    files = [f"{name}.txt" for name in "abcd"]
+    work(folder, plan, files, lambda call: ends[call.model, call.input.id], status="failed")
+
+
+def two_prompts(folder: Path, *, kind: str = "batch", id: str = "prompts") -> None:
+    """Two models × two prompts × two files; the long prompt takes longer and costs more."""
+    prompts = (Prompt(name="short", text="Be brief."), Prompt(name="long", text="Tell all | of it."))
+    plan = spec(kind, id=id, models=(GEMMA, FLASH), prompts=prompts)
+
+    def end(call: Call) -> Done:
+        long = call.model % 2 == 0
+        n = call.input.id if call.input else 0
+        return Done(answer(f"{call.model} on {n}"), took=3.0 if long else 1.0, cost=2000 if long else 1000)
+
+    work(folder, plan, ["a.txt", "b.txt"] if kind == "batch" else None, end)
 
 
 def opened(folder: Path) -> Reader:

@@ -2,70 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import json
 import re
 from pathlib import Path
 
-import pytest
-
-from report.browser import Page, chromium
+from report.browser import HOSTILE, Page, data, written
 from report.making import FLASH, GEMMA, NOON, Done, answer, change, failure, spec, two_models, work
 from umwelten.report import wording
-from umwelten.report.render.html import render_html
-from umwelten.store import Reader
 from umwelten.types import FailureKind
-
-HOSTILE = (
-    "<script>window.pwned = 1</script>",
-    "</script><script>window.pwned = 2</script>",
-    "<!-- <script> <img src=x onerror='window.pwned = 3'>",
-    "[click](javascript:window.pwned=4) ![x](http://127.0.0.1:9/pixel.png) <http://127.0.0.1:9/auto>",
-    '"><svg onload=window.pwned=5><iframe src="http://127.0.0.1:9/frame"></iframe>',
-    "\x1b[31mred\x1b[0m \u202eoverride",
-    "=cmd|' /C calc'!A0\n\n<style>body{display:none}</style><base href=\"http://127.0.0.1:9/\">",
-    "<form action=http://127.0.0.1:9/><math><mtext><table><mglyph><style><img src=x onerror=window.pwned=6>",
-)
-
-
-def written(tmp_path: Path, *folders: Path, **options) -> Path:
-    out = io.StringIO()
-    readers = [Reader.open(folder) for folder in folders]
-    try:
-        render_html(readers, out, **options)
-    finally:
-        for reader in readers:
-            reader.close()
-    path = tmp_path / "report.html"
-    path.write_text(out.getvalue(), "utf-8")
-    return path
-
-
-def data(text: str, name: str):
-    return json.loads(re.search(f'id="{name}">(.*?)</script>', text, re.DOTALL)[1])
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
-
-
-@pytest.fixture
-def open_page(driver, tmp_path):
-    pages = []
-
-    def opened(*folders: Path, short: bool = False) -> Page:
-        page = Page(driver, written(tmp_path, *folders, short=short))
-        pages.append(page)
-        return page
-
-    yield opened
-    for page in pages:
-        page.js("try { localStorage.clear() } catch {}")
-        page.media()
-        assert page.complaints() == []
-        assert page.requests() == []
 
 
 def several_models(folder: Path, files: int = 4) -> None:

@@ -46,7 +46,7 @@ def test_the_keys_are_those_promised_and_no_others(tmp_path):
     found = report(tmp_path / "demo")
     assert list(found) == [
         "evaluation", "summary", "cost", "models", "results", "errors",
-        "settings", "picks", "attempts", "throttling", "attributions",
+        "settings", "picks", "attempts", "throttling", "attributions", "schema",
     ]  # fmt: skip
     assert set(found["evaluation"]) == {
         "id",
@@ -62,11 +62,15 @@ def test_the_keys_are_those_promised_and_no_others(tmp_path):
     assert set(found["cost"]) == COST
     assert set(found["cost"]["usage"]) == {"input_tokens", "output_tokens", "cached_tokens", "total_tokens"}
     for model in found["models"]:
-        assert set(model) == {"model", "cost", "ttft_p50_s", "tokens_per_s", "cost_per_1k_usd"} | FIGURES
+        assert (
+            set(model)
+            == {"model", "prompt", "cost", "ttft_p50_s", "tokens_per_s", "cost_per_1k_usd"} | FIGURES
+        )
         assert set(model["cost"]) == COST
     for result in found["results"]:
         assert list(result) == [
-            "model", "provider", "file", "repeat", "status", "response", "finish_reason", "metrics", "error",
+            "model", "provider", "prompt", "file", "repeat", "status", "response", "data", "marks",
+            "finish_reason", "metrics", "error",
         ]  # fmt: skip
         assert set(result["metrics"]) == {
             "response_s", "ttft_s", "attempts", "input_tokens", "output_tokens", "cost_usd",

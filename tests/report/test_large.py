@@ -64,7 +64,7 @@ def fill(connection: sqlite3.Connection) -> None:
             )
             if not failed:
                 connection.execute(
-                    "INSERT INTO answers VALUES (?, ?, NULL)", (call, f"{file} {SENTENCE * 6}")
+                    "INSERT INTO answers (call_id, text) VALUES (?, ?)", (call, f"{file} {SENTENCE * 6}")
                 )
 
 

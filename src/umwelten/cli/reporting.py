@@ -15,8 +15,12 @@ import click
 from umwelten.config import Settings, load, vendors
 from umwelten.errors import StoreError, UsageError
 from umwelten.report import calls, listing
+from umwelten.report.files import render, whole_file
 from umwelten.report.render.call import render_call, render_lines
+from umwelten.report.render.validated import render_validation
 from umwelten.report.tables import DatabaseError, snapshot
+from umwelten.report.validation import validation
+from umwelten.report.variants import prompts
 from umwelten.store import Reader, evaluations
 from umwelten.wanted import check_id
 
@@ -33,7 +37,8 @@ def report(
     folders = _folders(settings.get("output_dir"), ids)
     several = len(folders) > 1 or any(_is_pattern(id_) for id_ in ids)
     with _readers(folders) as readers, _target(output, binary=format_ == "parquet") as out:
-        _render(format_, readers, out, settings, several=several, short=short, bom=bom)
+        known = vendors(settings)
+        render(format_, readers, out, vendors=known, several=several, short=short, bom=bom)
 
 
 def list_evaluations(*, as_json: bool, details: bool, output_dir: Path | None) -> None:
@@ -63,7 +68,17 @@ def show(*, id_: str, call: Sequence[str], as_json: bool, output_dir: Path | Non
         elif as_json:
             sys.stdout.writelines(f"{calls.as_json(line)}\n" for line in found)
         else:
-            render_lines(found, sys.stdout)
+            render_lines(found, sys.stdout, prompts=bool(prompts(reader.connection)))
+            if not call:
+                _note_records(reader)
+
+
+def _note_records(reader: Reader) -> None:
+    """Beside the list, so that other programs are not given what is no call."""
+    found = validation(reader)
+    if found is not None:
+        sys.stdout.flush()
+        render_validation(found, sys.stderr)
 
 
 def _show_one(call: calls.Whole, as_json: bool) -> None:
@@ -71,45 +86,6 @@ def _show_one(call: calls.Whole, as_json: bool) -> None:
         sys.stdout.write(f"{calls.as_json(call)}\n")
     else:
         render_call(call, sys.stdout)
-
-
-# --- formats -------------------------------------------------------------------------------------
-
-
-def _render(
-    format_: str,
-    readers: Sequence[Reader],
-    out: TextIO,
-    settings: Settings,
-    *,
-    several: bool,
-    short: bool,
-    bom: bool,
-) -> None:
-    # A format's module is loaded when it is asked for: `report` starts fast.
-    if format_ == "json":
-        from umwelten.report.render import json
-
-        if several:
-            json.render_json_of_several(readers, out, short=short)
-        else:
-            json.render_json(readers[0], out, short=short)
-    elif format_ == "csv":
-        from umwelten.report.render.csv import render_csv
-
-        render_csv(readers, out, short=short, bom=bom)
-    elif format_ == "parquet":
-        from umwelten.report.render.parquet import render_parquet
-
-        render_parquet(readers, out.buffer, short=short)
-    elif format_ == "html":
-        from umwelten.report.render.html import render_html
-
-        render_html(readers, out, short=short, vendors=vendors(settings))
-    else:
-        from umwelten.report.render.markdown import render_markdown_of_all
-
-        render_markdown_of_all(readers, out, short=short, vendors=vendors(settings))
 
 
 # --- where from, where to ------------------------------------------------------------------------
@@ -174,16 +150,6 @@ def _target(output: Path | None, *, binary: bool) -> Iterator[TextIO]:
         yield sys.stdout
         sys.stdout.flush()
         return
-    special = output.exists() and not output.is_file()
-    part = output if special else output.with_name(f".{output.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        if not special:
-            part.replace(output)
-    except OSError as error:
-        raise UsageError(f"--output: cannot write {output}: {error.strerror}") from None
-    finally:
-        if not special:
-            part.unlink(missing_ok=True)
+    with whole_file(output, what="--output") as file:
+        yield file
     click.echo(f"written to {output}", err=True)

@@ -9,6 +9,7 @@ from typing import NamedTuple, TextIO
 from umwelten.cli.progress.safe import one_line
 from umwelten.report import wording
 from umwelten.report.summary import Summary
+from umwelten.report.validation import in_words
 
 _WIDEST, _USUAL = 100, 80
 _MESSAGE = 200
@@ -89,6 +90,8 @@ def _before(summary: Summary) -> str:
 def _parts(summary: Summary) -> Iterator[Part]:
     if _reason(summary):
         yield Part("ended", one_line(_reason(summary), _MESSAGE), "yellow")
+    if summary.records is not None:
+        yield Part("records", in_words(summary.records), "yellow" if summary.records.failed else "")
     yield from _failures(summary)
     yield from _stopped(summary)
     if summary.succeeded or summary.failed:

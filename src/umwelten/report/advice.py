@@ -12,6 +12,8 @@ _ADVICE = {
     "timeout": "check connectivity, lower --max-concurrency, or give more time with --timeout",
     "connection": "check connectivity, lower --max-concurrency",
     "server": "look at the provider's status page; --resume tries these calls again",
+    "schema": "loosen the schema (fewer required fields, wider ranges), use --coerce, or take a model whose "
+    "server enforces schemas",
     "memory": "use a smaller model, or fewer calls in flight (--provider-concurrency)",
 }
 

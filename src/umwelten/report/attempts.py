@@ -7,21 +7,28 @@ import sqlite3
 from umwelten.report import stats
 from umwelten.report.current import MODEL_OF
 from umwelten.report.rows import Spent
+from umwelten.report.variants import variants
 
 ANSWERED = "answered"
 
 
 def spent(connection: sqlite3.Connection) -> tuple[Spent, ...]:
     """By model in their order; answers first, then the failures that took longest."""
+    columns = variants(connection)
     rows = connection.execute(
-        f"""SELECT m.name, coalesce(a.error_kind, '{ANSWERED}'), count(*), total(a.latency_s) AS time_s,
+        f"""SELECT m.id, coalesce(a.error_kind, '{ANSWERED}'), count(*), total(a.latency_s) AS time_s,
             sum(min(a.cost_nusd, 1000000000000000))
         FROM attempts a JOIN models m ON m.id = {MODEL_OF} AND m.active
         GROUP BY m.id, a.error_kind ORDER BY m.id, a.error_kind IS NOT NULL, time_s DESC, a.error_kind"""
     )
     return tuple(
         Spent(
-            model=model, outcome=kind, attempts=n, time_s=round(time, stats.DIGITS), cost_usd=stats.usd(nano)
+            model=columns[number].model,
+            prompt=columns[number].prompt,
+            outcome=kind,
+            attempts=n,
+            time_s=round(time, stats.DIGITS),
+            cost_usd=stats.usd(nano),
         )
-        for model, kind, n, time, nano in rows
+        for number, kind, n, time, nano in rows
     )

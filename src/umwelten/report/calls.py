@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from umwelten.errors import UsageError
 from umwelten.report import stats, tables
-from umwelten.report.current import SUCCEEDED, Source
+from umwelten.report.current import FAILED, SUCCEEDED, Source
 from umwelten.report.inert import json_safe
 from umwelten.report.rows import Error
 from umwelten.report.status import iso
+from umwelten.report.variants import Variant, variants
 from umwelten.store.schema import MAX_MODELS, MAX_REPEATS, REPEAT_BITS, call_id
 from umwelten.types import Frozen
 
@@ -20,11 +21,15 @@ STATUS = {1: "succeeded", 2: "failed", None: "pending"}
 
 
 class Line(Frozen):
-    """A call in a list. `call` is its id; what a pending call lacks is `None`."""
+    """A call in a list. `call` is its id; what a pending call lacks is `None`.
+
+    `prompt` is the name of one of several prompts, `marks` as in `rows.Result`.
+    """
 
     call: int
     file: str | None
     model: str
+    prompt: str | None
     repeat: int
     status: str
     response_s: float | None
@@ -32,10 +37,14 @@ class Line(Frozen):
     output_tokens: int | None
     cost_usd: float | None
     error_kind: str | None
+    marks: tuple[str, ...] = ()
 
 
 class Attempt(Frozen):
-    """One attempt. `outcome` is "answered" or the kind of failure; `partial` came before the failure."""
+    """One attempt. `outcome` is "answered" or the kind of failure; `partial` came before the failure.
+
+    With the kind "schema", `partial` is the whole answer and `error_code` names the fields that are wrong.
+    """
 
     number: int
     run: int
@@ -57,21 +66,29 @@ class Attempt(Frozen):
 
 
 class Whole(Frozen):
-    """A call with all that is stored about it. Tokens and cost are those of all attempts."""
+    """A call with all that is stored about it. Tokens and cost are those of all attempts.
+
+    `prompt` is the text that was sent, `prompt_name` its name among several. `data` and `marks` as in
+    `rows.Result`; `part` says where in the file at `path` an input is that is not a file.
+    """
 
     call: int
     evaluation: str
     file: str | None
     path: str | None
+    part: str | None
     model: str
     served_model: str | None
     repeat: int
     status: str
     prompt: str
+    prompt_name: str | None
     system: str | None
     parameters: dict[str, str]
     attachments: tuple[str, ...]
     response: str | None
+    data: msgspec.Raw | None
+    marks: tuple[str, ...]
     reasoning: str | None
     output: str | None
     finish_reason: str | None
@@ -89,25 +106,26 @@ class Whole(Frozen):
 
 def lines(source: Source) -> Iterator[Line]:
     """The calls that ended, by file, model and repeat; one at a time."""
+    columns = variants(source.connection)
     for row in source.connection.execute(f"{_LINE} WHERE c.id IS NOT NULL {_ORDER}"):
-        yield _line(row)
+        yield _line(row, columns)
 
 
 def find(source: Source, words: Sequence[str]) -> tuple[Line, ...]:
-    """The calls that the words name: an id, or file, model and repeat, each of which may be left out.
+    """The calls that the words name: an id, or file, model, prompt, repeat, each of which may be left out.
 
     Pending calls are found by name too. Raises UsageError if a word names nothing here.
     """
     known = _Known(source.connection)
     if len(words) == 1 and words[0].isdigit() and words[0] not in known.files:
         return _by_id(source, int(words[0]))
-    file, model, repeat = known.sort(words)
+    file, columns, repeat = known.sort(words)
     rows = source.connection.execute(
-        f"""{_LINE} WHERE (:file IS NULL OR i.id = :file) AND (:model IS NULL OR m.id = :model)
+        f"""{_LINE} WHERE (:file IS NULL OR i.id = :file) AND m.id IN ({", ".join(map(str, columns))})
         AND (:repeat IS NULL OR r.n = :repeat) {_ORDER}""",
-        {"file": file, "model": model, "repeat": repeat},
+        {"file": file, "repeat": repeat},
     )
-    return tuple(map(_line, rows))
+    return tuple(_line(row, columns) for row in rows)
 
 
 def whole(source: Source, line: Line) -> Whole:
@@ -116,25 +134,32 @@ def whole(source: Source, line: Line) -> Whole:
     evaluation = connection.execute("SELECT id, prompt, system FROM evaluation").fetchone()
     settings = tables.settings(source)
     row = connection.execute(
-        """SELECT i.path, c.*, a.text, a.reasoning FROM inputs i LEFT JOIN calls c ON c.id = :call
+        """SELECT i.path, i.part, c.*, a.text, a.reasoning, a.data
+        FROM inputs i LEFT JOIN calls c ON c.id = :call
         LEFT JOIN answers a ON a.call_id = c.id WHERE i.id = :input""",
-        {"call": line.call, "input": line.call >> (REPEAT_BITS + MAX_MODELS.bit_length())},
+        {"call": line.call, "input": line.call >> _INPUT_SHIFT},
     ).fetchone()
-    ended = line.status != STATUS[None]
+    variant = variants(connection)[(line.call >> REPEAT_BITS) & MAX_MODELS]
+    ended, succeeded = line.status != STATUS[None], line.status == STATUS[SUCCEEDED]
+    tries = _attempts(connection, line.call)
     return Whole(
         call=line.call,
         evaluation=evaluation["id"],
         file=line.file,
         path=row["path"] if line.file is not None else None,
+        part=row["part"] or None,
         model=line.model,
         served_model=row["served_model"] if ended else None,
         repeat=line.repeat,
         status=line.status,
-        prompt=evaluation["prompt"],
+        prompt=evaluation["prompt"] if variant.text is None else variant.text,
+        prompt_name=variant.prompt,
         system=evaluation["system"],
         parameters=dict(settings.parameters),
         attachments=settings.attachments,
-        response=row["text"] if line.status == STATUS[SUCCEEDED] else None,
+        response=row["text"] if succeeded else None,
+        data=msgspec.Raw(row["data"].encode()) if succeeded and row["data"] is not None else None,
+        marks=line.marks,
         reasoning=row["reasoning"] if ended else None,
         output=row["output"] if ended else None,
         finish_reason=row["finish_reason"] if ended else None,
@@ -146,50 +171,65 @@ def whole(source: Source, line: Line) -> Whole:
         cached_tokens=row["cached_tokens"] if ended else None,
         reasoning_tokens=row["reasoning_tokens"] if ended else None,
         cost_usd=line.cost_usd,
-        error=_error(row) if line.status == "failed" else None,
-        attempts=_attempts(connection, line.call),
+        error=tables.error_of(row, kept=tries[-1].partial if tries else None)
+        if line.status == STATUS[FAILED]
+        else None,
+        attempts=tries,
     )
 
 
 # --- finding -------------------------------------------------------------------------------------
 
+_INPUT_SHIFT = REPEAT_BITS + MAX_MODELS.bit_length()
+_CALL = f"((i.id << {_INPUT_SHIFT}) | (m.id << {REPEAT_BITS}) | r.n)"
+
 # A call whose answer is about older bytes of its file is pending, as in every report.
 _LINE = f"""WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r
         WHERE n < (SELECT repeats FROM evaluation))
-    SELECT i.id AS input, i.name AS file, m.id AS model_id, m.name AS model, r.n AS repeat, c.status,
+    SELECT i.id AS input, i.name AS file, m.id AS model_id, r.n AS repeat, c.status,
         c.response_s, c.output_tokens, c.cost_nusd, c.error_kind,
-        (SELECT count(*) FROM attempts a WHERE
-            a.call_id = (i.id << {REPEAT_BITS + MAX_MODELS.bit_length()}) | (m.id << {REPEAT_BITS}) | r.n)
-            AS attempts
+        (SELECT count(*) FROM attempts a WHERE a.call_id = {_CALL}) AS attempts,
+        (SELECT marks FROM answers a WHERE a.call_id = c.id AND c.status = {SUCCEEDED}) AS marks
     FROM inputs i CROSS JOIN models m CROSS JOIN r LEFT JOIN calls c
-        ON c.id = (i.id << {REPEAT_BITS + MAX_MODELS.bit_length()}) | (m.id << {REPEAT_BITS}) | r.n
-        AND c.input_version = i.version"""
+        ON c.id = {_CALL} AND c.input_version = i.version"""
 _ORDER = "AND i.active AND m.active ORDER BY i.id, m.id, r.n"
 
 
 class _Known:
-    """The files and models by name."""
+    """The files, models and prompts by name."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        rows = connection.execute("SELECT name, id FROM models WHERE active")
-        self.models: dict[str, int] = dict(map(tuple, rows))
+        self._variants = variants(connection)
         self.files = _Files(connection)
 
-    def sort(self, words: Sequence[str]) -> tuple[int | None, int | None, int | None]:
-        """(input, model, repeat) of the words, in that order."""
+    def sort(self, words: Sequence[str]) -> tuple[int | None, dict[int, Variant], int | None]:
+        """(input, models × prompts, repeat) of the words, in that order; all of what no word names."""
         left = list(words)
         file = self.files.pop(left)
-        model = self.models.get(left[0]) if left else None
-        if model is not None:
-            left.pop(0)
+        columns = _named(_named(self._variants, left, "model"), left, "prompt")
         repeat = int(left.pop(0)) if left and left[0].isdigit() and len(words) > 1 else None
         if left:
-            raise UsageError(f"{left[0]!r} is no file, model or repeat here", self._hint())
-        return file, model, repeat
+            raise UsageError(f"{left[0]!r} is no {self._what()} here", self._hint())
+        return file, columns, repeat
+
+    def _what(self) -> str:
+        return "file, model, prompt or repeat" if self._names("prompt") else "file, model or repeat"
+
+    def _names(self, what: str) -> list[str]:
+        return [name for name in dict.fromkeys(getattr(v, what) for v in self._variants.values()) if name]
 
     def _hint(self) -> str:
-        return f"Models: {', '.join(self.models)}. `eval show ID` lists the calls."
+        prompts = self._names("prompt")
+        also = f" Prompts: {', '.join(prompts)}." if prompts else ""
+        return f"Models: {', '.join(self._names('model'))}.{also} `eval show ID` lists the calls."
+
+
+def _named(columns: dict[int, Variant], words: list[str], what: str) -> dict[int, Variant]:
+    """Those whose `what` the first word is, which is taken off; all of them if it names none."""
+    found = {n: one for n, one in columns.items() if words and getattr(one, what) == words[0]}
+    if found:
+        words.pop(0)
+    return found or columns
 
 
 class _Files:
@@ -216,23 +256,25 @@ class _Files:
 
 
 def _by_id(source: Source, number: int) -> tuple[Line, ...]:
-    bits = MAX_MODELS.bit_length()
     file, model, repeat = (
-        number >> (REPEAT_BITS + bits),
+        number >> _INPUT_SHIFT,
         (number >> REPEAT_BITS) & MAX_MODELS,
         number & MAX_REPEATS,
     )
     rows = source.connection.execute(
         f"{_LINE} WHERE i.id = ? AND m.id = ? AND r.n = ? {_ORDER}", (file, model, repeat)
     )
-    return tuple(map(_line, rows))
+    columns = variants(source.connection)
+    return tuple(_line(row, columns) for row in rows)
 
 
-def _line(row: sqlite3.Row) -> Line:
+def _line(row: sqlite3.Row, columns: Mapping[int, Variant]) -> Line:
+    variant = columns[row["model_id"]]
     return Line(
         call=call_id(row["input"], row["model_id"], row["repeat"]),
         file=row["file"] if row["input"] else None,
-        model=row["model"],
+        model=variant.model,
+        prompt=variant.prompt,
         repeat=row["repeat"],
         status=STATUS[row["status"]],
         response_s=stats.rounded(row["response_s"]),
@@ -240,13 +282,8 @@ def _line(row: sqlite3.Row) -> Line:
         output_tokens=row["output_tokens"],
         cost_usd=stats.usd(row["cost_nusd"]),
         error_kind=row["error_kind"],
+        marks=tuple(row["marks"].split(",")) if row["marks"] else (),
     )
-
-
-def _error(row: sqlite3.Row) -> Error | None:
-    if row["error_kind"] is None:
-        return None
-    return Error(kind=row["error_kind"], message=row["error_message"] or "")
 
 
 def _attempts(connection: sqlite3.Connection, call: int) -> tuple[Attempt, ...]:
@@ -260,7 +297,7 @@ def _attempts(connection: sqlite3.Connection, call: int) -> tuple[Attempt, ...]:
             ttft_s=stats.rounded(row["ttft_s"]),
             outcome=row["error_kind"] or "answered",
             http_status=row["http_status"],
-            error=_error(row),
+            error=None if row["error_kind"] is None else _why(row),
             error_code=row["error_code"],
             partial=row["partial"],
             retry_after_s=row["retry_after_s"],
@@ -273,6 +310,10 @@ def _attempts(connection: sqlite3.Connection, call: int) -> tuple[Attempt, ...]:
         )
         for row in rows
     )
+
+
+def _why(row: sqlite3.Row) -> Error:
+    return Error(kind=row["error_kind"], message=row["error_message"] or "")
 
 
 def as_json(value: Line | Whole) -> str:

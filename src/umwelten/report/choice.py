@@ -28,18 +28,25 @@ def picks(models: Sequence[ModelRow]) -> tuple[Pick, ...]:
     fastest = min(rows, key=_time)
     priced = [row for row in rows if row.service.cost_per_1k_usd is not None]
     quick = [row for row in priced if _time(row) <= SLOWER * _time(fastest)]
-    found = [Pick(what="fastest", model=fastest.model, why=_why(fastest))]
+    found = [_pick("fastest", fastest)]
     if priced:
         cheapest = min(priced, key=_price)
-        found.insert(0, Pick(what="cheapest", model=cheapest.model, why=_why(cheapest)))
+        found.insert(0, _pick("cheapest", cheapest))
     if quick:
         best = min(quick, key=_price)
-        found.append(Pick(what="best value", model=best.model, why=_why(best)))
+        found.append(_pick("best value", best))
     return tuple(found)
 
 
+def _pick(what: str, row: ModelRow) -> Pick:
+    return Pick(what=what, model=row.model, prompt=row.prompt, why=_why(row))
+
+
 class Projection(Frozen):
-    """What `calls` calls of a model would cost and take if they went like those of the report."""
+    """What `calls` calls of a model would cost and take if they went like those of the report.
+
+    `model` is its label: with several prompts, the prompt's name is in it.
+    """
 
     model: str
     calls: int
@@ -50,7 +57,7 @@ class Projection(Frozen):
 def projection(models: Sequence[ModelRow], sizes: Sequence[int] = SIZES) -> tuple[Projection, ...]:
     """By model, then size. Time is at the model's own throughput, with as many in flight as there were."""
     return tuple(
-        Projection(model=row.model, calls=size, cost_usd=_cost_of(row, size), wall_s=_time_of(row, size))
+        Projection(model=row.label, calls=size, cost_usd=_cost_of(row, size), wall_s=_time_of(row, size))
         for row in models
         if row.figures.succeeded + row.figures.failed
         for size in sizes

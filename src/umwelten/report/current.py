@@ -8,8 +8,12 @@ import sqlite3
 from typing import Protocol
 
 from umwelten.store.schema import MAX_MODELS, REPEAT_BITS
+from umwelten.types import FailureKind
 
 SUCCEEDED, FAILED = 1, 2
+
+SCHEMA = str(FailureKind.SCHEMA)
+"""The kind of a call that was answered, but not in the shape that was asked for."""
 
 # CROSS JOIN keeps SQLite from reordering: calls in order of their id need no sorting.
 CURRENT = """calls c

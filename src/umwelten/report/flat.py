@@ -1,10 +1,19 @@
-"""A report's calls and models as flat rows, for CSV and Parquet. The names hold the units."""
+"""A report's calls and models as flat rows, for CSV and Parquet. The names hold the units.
+
+Where there are several prompts, the column `prompt` follows that of the model or provider; where answers
+have a schema, its fields follow the answer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from umwelten.report import tables
+from umwelten.report.current import Source
+from umwelten.report.fields import Field, fields_of, record_of, schema_of
 from umwelten.report.rows import ModelRow, Result
+from umwelten.report.variants import prompts
+from umwelten.types import Frozen
 
 Column = type[str] | type[int] | type[float]
 
@@ -55,15 +64,67 @@ MODEL_TYPES: Mapping[str, Column] = {
 }
 MODEL_COLUMNS = tuple(MODEL_TYPES)
 
+PROMPT = "prompt"
 
-def call_row(evaluation: str, result: Result) -> tuple[object, ...]:
-    """The values of `CALL_COLUMNS`."""
+
+class Layout(Frozen):
+    """Which columns the rows of some evaluations have: `types` by name, then those of the fields."""
+
+    types: Mapping[str, Column]
+    fields: tuple[Field, ...]
+    prompts: bool
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All names in order."""
+        return (*self.types, *(field.column for field in self.fields))
+
+
+def layout(readers: Sequence[Source], *, short: bool) -> Layout:
+    """The columns for all of these evaluations under one header. Short: a row a model."""
+    several = any(prompts(reader.connection) for reader in readers)
+    types = MODEL_TYPES if short else CALL_TYPES
+    schemas = () if short else tuple(schema_of(reader.connection) for reader in readers)
+    return Layout(
+        types=_with_prompt(types) if several else types,
+        fields=fields_of(schemas, taken=(*CALL_COLUMNS, PROMPT)),
+        prompts=several,
+    )
+
+
+def rows(reader: Source, shape: Layout, *, short: bool) -> Iterator[tuple[tuple[object, ...], list[object]]]:
+    """For each call or model the values of `types` and, as they are in the record, those of the fields."""
+    if short:
+        overview = tables.overview(reader)
+        return ((model_row(overview.evaluation.id, row, shape), []) for row in overview.models)
+    id_, names = tables.name(reader), [field.name for field in shape.fields]
+    return ((call_row(id_, result, shape), _values(result, names)) for result in tables.results(reader))
+
+
+def _values(result: Result, names: Sequence[str]) -> list[object]:
+    if not names:
+        return []
+    record = record_of(result.data)
+    return [record.get(name) for name in names]
+
+
+def _with_prompt(types: Mapping[str, Column]) -> dict[str, Column]:
+    after = "provider" if "provider" in types else "model"
+    placed: dict[str, Column] = {}
+    for name, kind in types.items():
+        placed |= {name: kind, PROMPT: str} if name == after else {name: kind}
+    return placed
+
+
+def call_row(evaluation: str, result: Result, shape: Layout) -> tuple[object, ...]:
+    """The values of `CALL_COLUMNS`, with the prompt's where the layout has it."""
     metrics, error = result.metrics, result.error
     return (
         evaluation,
         result.file,
         result.model,
         result.provider,
+        *((result.prompt,) if shape.prompts else ()),
         result.repeat,
         result.status,
         result.finish_reason,
@@ -79,12 +140,13 @@ def call_row(evaluation: str, result: Result) -> tuple[object, ...]:
     )
 
 
-def model_row(evaluation: str, row: ModelRow) -> tuple[object, ...]:
-    """The values of `MODEL_COLUMNS`."""
+def model_row(evaluation: str, row: ModelRow, shape: Layout) -> tuple[object, ...]:
+    """The values of `MODEL_COLUMNS`, with the prompt's where the layout has it."""
     figures, usage = row.figures, row.cost.usage
     return (
         evaluation,
         row.model,
+        *((row.prompt,) if shape.prompts else ()),
         figures.calls,
         figures.succeeded,
         figures.failed,

@@ -12,8 +12,8 @@ from umwelten.report.rows import ModelRow
 PERCENTS = range(1, 101)
 
 
-def quantiles(source: Source, models: tuple[ModelRow, ...]) -> dict[str, tuple[float, ...]]:
-    """Model to response times in seconds at 1, 2, … 100 percent, by nearest rank as p50 and p95 are.
+def quantiles(source: Source, models: tuple[ModelRow, ...]) -> dict[int, tuple[float, ...]]:
+    """Number of a model to response times in seconds at 1, 2, … 100 percent, by nearest rank as p50 is.
 
     Models without an answer are left out. Reads each model's times once, in order.
     """
@@ -22,10 +22,10 @@ def quantiles(source: Source, models: tuple[ModelRow, ...]) -> dict[str, tuple[f
         if row.figures.succeeded:
             times = source.connection.execute(
                 f"""SELECT c.response_s FROM {CURRENT.format(tail="")} AND c.status = {SUCCEEDED}
-                    AND m.name = ? ORDER BY c.response_s""",
-                (row.model,),
+                    AND c.model_id = ? ORDER BY c.response_s""",
+                (row.number,),
             )
-            found[row.model] = _at_ranks((time for (time,) in times), row.figures.succeeded)
+            found[row.number] = _at_ranks((time for (time,) in times), row.figures.succeeded)
     return found
 
 

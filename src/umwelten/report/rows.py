@@ -10,19 +10,28 @@
 - `ttft_p50_s`: median time to the first token, of the answers that were streamed.
 - `tokens_per_s`: output tokens / response time, of the answers whose tokens are known, each summed.
 - `cost_per_1k_usd`: known cost / calls of known cost, times 1,000.
+
+With several prompts, each model with each of them has a row of its own: `prompt` is the prompt's name
+there, and `None` where there is one prompt alone.
 """
 
 from __future__ import annotations
 
-from umwelten.types import Frozen
+import msgspec
+
+from umwelten.types import Frozen, Prompt
 
 
-class Evaluation(Frozen):
-    """What was asked. Times are ISO 8601 in UTC; `finished_at` is null while a run is at work."""
+class Evaluation(Frozen, kw_only=True):
+    """What was asked. Times are ISO 8601 in UTC; `finished_at` is null while a run is at work.
+
+    `prompts` is there when there are several; `prompt` is then what the store keeps in its place.
+    """
 
     id: str
     type: str
     prompt: str
+    prompts: tuple[Prompt, ...] | msgspec.UnsetType = msgspec.UNSET
     system: str | None
     models: tuple[str, ...]
     started_at: str
@@ -74,34 +83,58 @@ class Service(Frozen):
     cost_per_1k_usd: float | None
 
 
+def labelled(model: str, prompt: str | None) -> str:
+    """How a model is called where prompts are told apart: `google:gemini-3.5-flash · short`."""
+    return model if prompt is None else f"{model} · {prompt}"
+
+
 class ModelRow(Frozen):
-    """One model's figures."""
+    """The figures of one model, or of one with one of several prompts. `number` is the store's."""
 
     model: str
     figures: Figures
     cost: Cost
     service: Service
+    prompt: str | None = None
+    number: int = 0
+
+    @property
+    def label(self) -> str:
+        """Model and prompt as one text."""
+        return labelled(self.model, self.prompt)
 
 
-class Pick(Frozen):
+class Pick(Frozen, kw_only=True):
     """A model that stands out. `what` is "cheapest", "fastest" or "best value"; `why` has the figures."""
 
     what: str
     model: str
+    prompt: str | None = None
     why: str
 
+    @property
+    def label(self) -> str:
+        """Model and prompt as one text."""
+        return labelled(self.model, self.prompt)
 
-class Spent(Frozen):
+
+class Spent(Frozen, kw_only=True):
     """A model's attempts with one outcome: "answered", or the kind of failure. All runs together.
 
     `time_s` is their time in flight; `cost_usd` the sum of the known costs, `None` when none is known.
     """
 
     model: str
+    prompt: str | None = None
     outcome: str
     attempts: int
     time_s: float
     cost_usd: float | None
+
+    @property
+    def label(self) -> str:
+        """Model and prompt as one text."""
+        return labelled(self.model, self.prompt)
 
 
 class Throttling(Frozen):
@@ -136,24 +169,37 @@ class Metrics(Frozen):
 
 
 class Error(Frozen):
-    """Why a call failed."""
+    """Why a call failed. `answer` is there for the kind "schema": the last answer, which did not fit."""
 
     kind: str
     message: str
+    answer: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
-class Result(Frozen):
-    """One call that ended. `file` is `None` without one; `status` is "succeeded" or "failed"."""
+class Result(Frozen, kw_only=True):
+    """One call that ended. `file` is `None` without one; `status` is "succeeded" or "failed".
+
+    `data` is the record in the answer, where a schema asked for one, and `marks` say what it took to get
+    it: "fenced", "mended", "coerced", "asked again".
+    """
 
     model: str
     provider: str
+    prompt: str | None = None
     file: str | None
     repeat: int
     status: str
     response: str | None
+    data: msgspec.Raw | None = None
+    marks: tuple[str, ...] = ()
     finish_reason: str | None
     metrics: Metrics
     error: Error | None
+
+    @property
+    def label(self) -> str:
+        """Model and prompt as one text."""
+        return labelled(self.model, self.prompt)
 
 
 class ErrorGroup(Frozen):
@@ -165,7 +211,7 @@ class ErrorGroup(Frozen):
 
 
 class Refused(Frozen):
-    """A model whose account or host refused all calls in the latest run; its calls stay pending."""
+    """A model whose account or host refused calls in the latest run; they stay pending."""
 
     model: str
     provider: str

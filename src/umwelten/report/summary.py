@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
-from umwelten.events import LaneTime, RunFinished, Tally
+from umwelten.events import CallFailed, CallSucceeded, Event, LaneTime, RunFinished, Tally
 from umwelten.pricing import FREE
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report import stats
 from umwelten.report.advice import advice, queues
-from umwelten.types import Failure, Frozen
+from umwelten.report.validation import Records, counted
+from umwelten.types import Failure, FailureKind, Frozen
 
 _WORTH_ADVICE_S = 5.0
 _HELD_BACK = 0.25
@@ -44,7 +46,8 @@ class Summary(Frozen):
     outputs are, `resume` the command that goes on, `None` when there is nothing left to do.
     `queues`: only servers on this machine or network were asked, which work off their calls in turn, so
     that calls at the same time take longer each and `speedup` says nothing. `cut_off` answers reached
-    their longest length. `pace` says for each lane that mattered what its time went on.
+    their longest length. `pace` says for each lane that mattered what its time went on. `records` are
+    those of this run's answers, `None` where no answer was to have a shape.
     """
 
     id: str
@@ -72,13 +75,39 @@ class Summary(Frozen):
     queues: bool = False
     cut_off: int = 0
     pace: tuple[str, ...] = ()
+    records: Records | None = None
 
 
-def summarize(tally: Tally, *, folder: str, resume: str, vendors: Mapping[str, Vendor] = VENDORS) -> Summary:
+class RecordCount:
+    """Counts the records of a run's answers; an observer of its events."""
+
+    def __init__(self) -> None:
+        self._counts = Counter[str]()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, CallSucceeded) and event.reply.data is not None:
+            self._counts.update(("valid", counted(event.reply.marks)))
+        elif isinstance(event, CallFailed) and event.failure.kind is FailureKind.SCHEMA:
+            self._counts["failed"] += 1
+
+    @property
+    def records(self) -> Records | None:
+        """The counts; `None` if there was no record and none failed."""
+        return Records(**self._counts) if self._counts else None
+
+
+def summarize(
+    tally: Tally,
+    *,
+    folder: str,
+    resume: str,
+    vendors: Mapping[str, Vendor] = VENDORS,
+    records: Records | None = None,
+) -> Summary:
     """The closing figures of the run that `tally` observed from start to end.
 
     `resume` is the command line that goes on; it is kept only if calls failed or are pending.
-    `vendors`: as for `report.advice.advice`.
+    `vendors`: as for `report.advice.advice`. `records`: of a `RecordCount` that observed the run too.
     """
     ended = tally.finished
     pending = ended.pending if ended else max(tally.total - tally.done_before - tally.done, 0)
@@ -111,6 +140,7 @@ def summarize(tally: Tally, *, folder: str, resume: str, vendors: Mapping[str, V
         queues=queues(providers, vendors),
         cut_off=tally.cut_off,
         pace=_pace(ended, wall_s),
+        records=records,
     )
 
 

@@ -18,7 +18,8 @@ from pathlib import Path
 import msgspec
 
 from umwelten.report import attempts, choice, pacing, service, stats
-from umwelten.report.current import CURRENT, FAILED, MODEL_OF, SUCCEEDED, Source
+from umwelten.report.current import CURRENT, FAILED, MODEL_OF, SCHEMA, SUCCEEDED, Source
+from umwelten.report.fields import schema_of
 from umwelten.report.rows import (
     Brief,
     Cost,
@@ -35,6 +36,7 @@ from umwelten.report.rows import (
     UsageSums,
 )
 from umwelten.report.status import Run, derive, iso
+from umwelten.report.variants import Variant, prompts, variants
 from umwelten.store.folder import LOCK
 from umwelten.types import Frozen
 
@@ -61,24 +63,28 @@ def overview(source: Source) -> Overview:
     sums = _sums(connection)
     everything = _total(list(sums.values()))
     cells = _cells(connection)
-    names = _models(connection)
+    columns = variants(connection)
     summary = _figures(
-        connection, everything, cells * len(names), _wall(connection), _peak(connection), model=None
+        connection, everything, cells * len(columns), _wall(connection), _peak(connection), model=None
     )
     walls, peaks = _model_walls(connection), _model_peaks(connection)
 
-    def model_row(number: int, name: str) -> ModelRow:
+    def model_row(number: int, variant: Variant) -> ModelRow:
         own = sums.get(number, _Sums())
         wall, peak = walls.get(number, 0.0), peaks.get(number, 0)
-        figures = _figures(connection, own, cells, wall, peak, model=number)
         cost = _cost(own)
         return ModelRow(
-            model=name, figures=figures, cost=cost, service=service.of_model(connection, number, cost)
+            model=variant.model,
+            figures=_figures(connection, own, cells, wall, peak, model=number),
+            cost=cost,
+            service=service.of_model(connection, number, cost),
+            prompt=variant.prompt,
+            number=number,
         )
 
-    models = tuple(model_row(number, name) for number, name in names.items())
+    models = tuple(model_row(number, variant) for number, variant in columns.items())
     return Overview(
-        evaluation=_evaluation(source, tuple(names.values()), pending=summary.pending, failed=summary.failed),
+        evaluation=_evaluation(source, columns, pending=summary.pending, failed=summary.failed),
         summary=summary,
         cost=_cost(everything),
         models=models,
@@ -95,11 +101,11 @@ def brief(source: Source) -> Brief:
     """What a list of evaluations shows: cheaper than `overview`, the same figures."""
     connection = source.connection
     everything = _total(list(_sums(connection).values()))
-    names = tuple(_models(connection).values())
-    calls = _cells(connection) * len(names)
+    columns = variants(connection)
+    calls = _cells(connection) * len(columns)
     pending = max(calls - everything.succeeded - everything.failed, 0)
     return Brief(
-        evaluation=_evaluation(source, names, pending=pending, failed=everything.failed),
+        evaluation=_evaluation(source, columns, pending=pending, failed=everything.failed),
         calls=calls,
         succeeded=everything.succeeded,
         failed=everything.failed,
@@ -126,11 +132,14 @@ def settings(source: Source) -> Settings:
 
 def results(source: Source) -> Iterator[Result]:
     """Every current call that ended, by input, model, repeat; one at a time."""
-    rows = source.connection.execute(
-        f"""SELECT c.*, m.name AS model, m.provider AS provider, i.name AS file, a.text AS response
+    connection = source.connection
+    columns = variants(connection)
+    shaped = _SHAPED if schema_of(connection) is not None else "NULL AS data, NULL AS marks, NULL AS kept"
+    rows = connection.execute(
+        f"""SELECT c.*, i.name AS file, a.text AS response, {shaped}
         FROM {CURRENT.format(tail="LEFT JOIN answers a ON a.call_id = c.id")} ORDER BY c.id"""
     )
-    return map(_result, rows)
+    return (_result(row, columns[row["model_id"]]) for row in rows)
 
 
 def errors(source: Source) -> tuple[ErrorGroup, ...]:
@@ -144,12 +153,15 @@ def errors(source: Source) -> tuple[ErrorGroup, ...]:
 
 
 def refused(source: Source) -> tuple[Refused, ...]:
-    """The models with attempts of kind `unavailable` in the latest run, each with the last message."""
+    """The models with attempts of kind `unavailable` in the latest run, each with the last message.
+
+    With several prompts a model is there once: its account refuses them all.
+    """
     rows = source.connection.execute(
         f"""SELECT m.name, m.provider, a.error_message, max(a.id)
         FROM attempts a JOIN models m ON m.id = {MODEL_OF} AND m.active
         WHERE a.error_kind = 'unavailable' AND a.run_id = (SELECT max(id) FROM runs)
-        GROUP BY m.id ORDER BY m.id"""
+        GROUP BY m.name ORDER BY (SELECT min(id) FROM models n WHERE n.name = m.name)"""
     )
     return tuple(
         Refused(model=name, provider=provider, message=text or "") for name, provider, text, _ in rows
@@ -162,6 +174,10 @@ def runs(source: Source) -> tuple[Run, ...]:
         "SELECT pid, started_at, seen_at, ended_at, status, reason FROM runs ORDER BY id"
     )
     return tuple(Run(**dict(row)) for row in rows)
+
+
+_SHAPED = f"""a.data AS data, a.marks AS marks, CASE WHEN c.error_kind = '{SCHEMA}' THEN
+    (SELECT partial FROM attempts t WHERE t.call_id = c.id ORDER BY t.id DESC LIMIT 1) END AS kept"""
 
 
 # --- sums over calls ----------------------------------------------------------------------------
@@ -213,12 +229,6 @@ def _cells(connection: sqlite3.Connection) -> int:
         "SELECT (SELECT count(*) FROM inputs WHERE active) * (SELECT repeats FROM evaluation)"
     ).fetchone()
     return int(row[0])
-
-
-def _models(connection: sqlite3.Connection) -> dict[int, str]:
-    return dict(
-        tuple(row) for row in connection.execute("SELECT id, name FROM models WHERE active ORDER BY id")
-    )
 
 
 def _cost(sums: _Sums) -> Cost:
@@ -312,7 +322,7 @@ def _sweep(part: str) -> str:
 # --- rows as values ------------------------------------------------------------------------------
 
 
-def _evaluation(source: Source, models: tuple[str, ...], *, pending: int, failed: int) -> Evaluation:
+def _evaluation(source: Source, columns: dict[int, Variant], *, pending: int, failed: int) -> Evaluation:
     row = source.connection.execute("SELECT id, kind, prompt, system, created_at FROM evaluation").fetchone()
     seen = runs(source)
     status = derive(seen, pending=pending, failed=failed, lock=_lock(source.connection))
@@ -320,8 +330,9 @@ def _evaluation(source: Source, models: tuple[str, ...], *, pending: int, failed
         id=row["id"],
         type=row["kind"],
         prompt=row["prompt"],
+        prompts=prompts(source.connection) or msgspec.UNSET,
         system=row["system"],
-        models=models,
+        models=tuple(dict.fromkeys(variant.model for variant in columns.values())),
         started_at=iso(seen[0].started_at if seen else row["created_at"]),
         finished_at=iso(seen[-1].last_sign) if seen and status != "running" else None,
         status=status,
@@ -337,15 +348,19 @@ def _as_text(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def _result(row: sqlite3.Row) -> Result:
+def _result(row: sqlite3.Row, variant: Variant) -> Result:
     succeeded = row["status"] == SUCCEEDED
+    data, marks = (row["data"], row["marks"]) if succeeded else (None, None)
     return Result(
-        model=row["model"],
-        provider=row["provider"],
+        model=variant.model,
+        provider=variant.provider,
+        prompt=variant.prompt,
         file=row["file"] if row["input_id"] else None,
         repeat=row["repeat"],
         status="succeeded" if succeeded else "failed",
         response=row["response"] if succeeded else None,
+        data=None if data is None else msgspec.Raw(data.encode()),
+        marks=tuple(marks.split(",")) if marks else (),
         finish_reason=row["finish_reason"],
         metrics=Metrics(
             response_s=stats.rounded(row["response_s"]),
@@ -355,7 +370,12 @@ def _result(row: sqlite3.Row) -> Result:
             output_tokens=row["output_tokens"],
             cost_usd=stats.usd(row["cost_nusd"]),
         ),
-        error=None
-        if succeeded
-        else Error(kind=row["error_kind"] or "server", message=row["error_message"] or ""),
+        error=None if succeeded else error_of(row, kept=row["kept"]),
     )
+
+
+def error_of(row: sqlite3.Row, *, kept: str | None) -> Error:
+    """Why a call or an attempt failed. `kept` is the answer that did not fit the schema."""
+    kind = row["error_kind"] or "server"
+    answer = kept if kind == SCHEMA else msgspec.UNSET
+    return Error(kind=kind, message=row["error_message"] or "", answer=answer)

@@ -26,7 +26,7 @@ def thumbnails(source: Source) -> dict[str, str]:
     """Name of an input to its picture, for the first `FILES` inputs that have one."""
     found: dict[str, str] = {}
     rows = source.connection.execute(
-        """SELECT name, path, size FROM inputs WHERE active AND id > 0 AND (name LIKE '%.png'
+        """SELECT name, path, size FROM inputs WHERE active AND id > 0 AND part = '' AND (name LIKE '%.png'
         OR name LIKE '%.jp%g' OR name LIKE '%.gif' OR name LIKE '%.webp') ORDER BY id LIMIT ?""",
         (FILES,),
     )

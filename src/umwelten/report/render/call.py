@@ -5,28 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TextIO
 
+import msgspec
+
 from umwelten.report import wording
 from umwelten.report.calls import Attempt, Line, Whole
-from umwelten.report.inert import one_line, safe
+from umwelten.report.current import SCHEMA
+from umwelten.report.inert import json_safe, one_line, safe
 
 
-def render_lines(lines: Iterable[Line], out: TextIO) -> None:
-    """A call a line, separated by tabs for other programs: the first column is the call's id."""
-    out.write("CALL\tFILE\tMODEL\tREPEAT\tSTATUS\tTIME\tATTEMPTS\tTOKENS OUT\tCOST\n")
+def render_lines(lines: Iterable[Line], out: TextIO, *, prompts: bool = False) -> None:
+    """A call a line, separated by tabs for other programs: the first column is the call's id.
+
+    `prompts`: there are several, so each line has the prompt's name behind the model.
+    """
+    titles = ("CALL", "FILE", "MODEL", *(("PROMPT",) if prompts else ()), *_TITLES)
+    out.write("\t".join(titles) + "\n")
     for line in lines:
-        status = f"{line.status}: {line.error_kind}" if line.error_kind else line.status
         cells = (
             str(line.call),
             one_line(line.file or wording.UNKNOWN, 500),
             one_line(line.model, 500),
+            *((one_line(line.prompt or wording.UNKNOWN, 500),) if prompts else ()),
             str(line.repeat),
-            status,
+            _status(line),
             wording.seconds(line.response_s),
             str(line.attempts),
             wording.tokens(line.output_tokens),
             wording.money(line.cost_usd),
         )
         out.write("\t".join(cells) + "\n")
+
+
+_TITLES = ("REPEAT", "STATUS", "TIME", "ATTEMPTS", "TOKENS OUT", "COST")
+
+
+def _status(line: Line) -> str:
+    if line.error_kind:
+        return f"{line.status}: {line.error_kind}"
+    return f"{line.status}: {', '.join(line.marks)}" if line.marks else line.status
 
 
 def render_call(call: Whole, out: TextIO) -> None:
@@ -39,8 +55,11 @@ def render_call(call: Whole, out: TextIO) -> None:
         run = f" OF RUN {attempt.run}" if several_runs else ""
         out.write(f"\nATTEMPT {attempt.number}{run}\n")
         _pairs(out, _attempt(attempt))
-        _block(out, "CAME BEFORE THE FAILURE", attempt.partial)
+        unfit = attempt.outcome == SCHEMA
+        _block(out, "ANSWER THAT DOES NOT FIT" if unfit else "CAME BEFORE THE FAILURE", attempt.partial)
     _block(out, "REASONING", call.reasoning)
+    if call.data is not None:
+        _block(out, "RECORD", json_safe(msgspec.json.format(bytes(call.data)).decode()))
     _block(out, "ANSWER", call.response)
     _block(out, "FAILED", call.error.message if call.error else None)
 
@@ -48,12 +67,14 @@ def render_call(call: Whole, out: TextIO) -> None:
 def _facts(call: Whole) -> Iterator[tuple[str, str]]:
     yield "call", str(call.call)
     yield "evaluation", call.evaluation
-    yield from _known(("file", call.file), ("path", call.path))
+    yield from _known(("file", call.file), ("path", _path(call)))
     yield "model", call.model
+    yield from _known(("prompt", call.prompt_name))
     if call.served_model and not call.model.endswith(call.served_model):
         yield "served by", call.served_model
     yield "repeat", str(call.repeat)
     yield "status", f"{call.status} ({call.error.kind})" if call.error else call.status
+    yield from _known(("record", ", ".join(call.marks)))
     yield from call.parameters.items()
     if call.attachments:
         yield "attachments", ", ".join(call.attachments)
@@ -65,6 +86,11 @@ def _facts(call: Whole) -> Iterator[tuple[str, str]]:
     yield "tokens", _tokens(call)
     yield "cost", "unknown" if call.cost_usd is None else wording.money(call.cost_usd)
     yield from _known(("ended by", call.finish_reason), ("text file", call.output))
+
+
+def _path(call: Whole) -> str | None:
+    """Where the input is; of a row, its number too."""
+    return f"{call.path}, {' '.join(call.part.split()[:2])}" if call.path and call.part else call.path
 
 
 def _attempt(attempt: Attempt) -> Iterator[tuple[str, str]]:

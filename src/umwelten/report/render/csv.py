@@ -2,19 +2,20 @@
 
 UTF-8, comma, quotes where needed, one header row. Text that a spreadsheet would take for a formula gets
 an apostrophe in front; control characters are shown as escapes. JSON and Parquet keep texts as they are.
+The fields of a schema follow the answer; lists and objects in them are JSON.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
-from umwelten.report import tables
+from umwelten.report import flat, tables
 from umwelten.report.current import Source
-from umwelten.report.flat import CALL_COLUMNS, MODEL_COLUMNS, call_row, model_row
-from umwelten.report.inert import safe
+from umwelten.report.fields import compact
+from umwelten.report.inert import json_safe, safe
 
 BOM = "\ufeff"
 
@@ -23,31 +24,23 @@ _FORMULA = re.compile(r"\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?(e[+-]?\d+)?%?", re.IGNORECASE)
 
 
-def render_csv(readers: Iterable[Source], out: TextIO, *, short: bool = False, bom: bool = False) -> None:
+def render_csv(readers: Sequence[Source], out: TextIO, *, short: bool = False, bom: bool = False) -> None:
     """Write the rows of all evaluations under one header; `evaluation` is the first column.
 
     `bom` begins with the mark by which Excel knows UTF-8.
     """
+    shape = flat.layout(readers, short=short)
     out.write(BOM if bom else "")
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(MODEL_COLUMNS if short else CALL_COLUMNS)
+    writer.writerow(map(harmless, shape.columns))
     for reader in readers:
         with tables.snapshot(reader):
-            writer.writerows(map(_cells, _models(reader) if short else _calls(reader)))
+            for row, values in flat.rows(reader, shape, short=short):
+                writer.writerow([*_cells(row), *map(_field, values)])
 
 
-def _calls(reader: Source) -> Iterator[tuple[object, ...]]:
-    id_ = tables.name(reader)
-    return (call_row(id_, result) for result in tables.results(reader))
-
-
-def _models(reader: Source) -> Iterator[tuple[object, ...]]:
-    overview = tables.overview(reader)
-    return (model_row(overview.evaluation.id, row) for row in overview.models)
-
-
-def _cells(row: tuple[object, ...]) -> tuple[object, ...]:
-    return tuple(harmless(value) if isinstance(value, str) else _number(value) for value in row)
+def _cells(row: Iterable[object]) -> Iterable[object]:
+    return [harmless(value) if isinstance(value, str) else _number(value) for value in row]
 
 
 def _number(value: object) -> object:
@@ -55,6 +48,12 @@ def _number(value: object) -> object:
     if isinstance(value, float):
         return format(value, ".9f").rstrip("0").rstrip(".")
     return "" if value is None else value
+
+
+def _field(value: object) -> str:
+    if value is None:
+        return ""
+    return harmless(value) if isinstance(value, str) else json_safe(compact(value))
 
 
 def harmless(text: str) -> str:

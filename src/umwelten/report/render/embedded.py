@@ -1,7 +1,7 @@
 """The data of an HTML report: calls, plots and pictures, as JSON that no text in it can end.
 
-Answers are whole as long as all of them together stay below `TEXT_BUDGET` characters; else each is cut
-to its share, so that a browser can still open the file.
+Answers are whole as long as all of them together, with the records in them, stay below `TEXT_BUDGET`
+characters; else each is cut to its share, so that a browser can still open the file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import msgspec
 
 from umwelten.providers.protocol import Vendor
 from umwelten.report import tables
-from umwelten.report.current import CURRENT, Source
+from umwelten.report.current import CURRENT
+from umwelten.report.fields import Field, compact, fields_of, record_of, schema_of
 from umwelten.report.inert import json_safe, safe
 from umwelten.report.quantiles import quantiles
 from umwelten.report.render.sections import Part
@@ -33,7 +34,7 @@ def write_data(
     parts: Sequence[Part], out: TextIO, vendors: Mapping[str, Vendor], *, short: bool, text_budget: int
 ) -> None:
     """Write the elements `meta` and `rows`."""
-    cut = None if short else _cut([part.reader for part in parts], text_budget)
+    cut = None if short else _cut(parts, text_budget)
     _write(out, "meta", [_dump(_meta(parts, vendors, cut, short=short))])
     _write(out, "rows", ["[", "]"] if short else _rows(parts, cut))
 
@@ -54,6 +55,9 @@ def _meta(
 ) -> dict[str, object]:
     return {
         "evaluations": [part.id for part in parts],
+        "fields": [
+            {"name": field.name, "type": field.type, "options": field.options} for field in _fields(parts)
+        ],
         "models": [_model(n, row) for n, part in enumerate(parts) for row in part.overview.models],
         "spread": [spread for part in parts for spread in _spread(part)],
         "timelines": [timeline(part.reader, vendors=vendors) for part in parts],
@@ -66,7 +70,7 @@ def _meta(
 def _model(evaluation: int, row: ModelRow) -> dict[str, object]:
     return {
         "evaluation": evaluation,
-        "model": row.model,
+        "model": row.label,
         "cost": row.service.cost_per_1k_usd,
         "p50": row.figures.p50_s,
         "p95": row.figures.p95_s,
@@ -78,19 +82,26 @@ def _model(evaluation: int, row: ModelRow) -> dict[str, object]:
 def _spread(part: Part) -> Iterator[Sequence[float] | None]:
     """By model, in the order of "models"."""
     found = quantiles(part.reader, part.overview.models)
-    return (found.get(row.model) for row in part.overview.models)
+    return (found.get(row.number) for row in part.overview.models)
 
 
-def _cut(readers: Sequence[Source], text_budget: int) -> int | None:
-    """How many characters an answer may have here; `None`: all of them."""
+def _fields(parts: Sequence[Part]) -> tuple[Field, ...]:
+    return fields_of([schema_of(part.reader.connection) for part in parts])
+
+
+def _cut(parts: Sequence[Part], text_budget: int) -> int | None:
+    """How many characters an answer, and its record, may have here; `None`: all of them."""
     length = calls = 0
-    for reader in readers:
-        row = reader.connection.execute(
-            f"SELECT total(length(a.text)), count(*) FROM "
+    for part in parts:
+        row = part.reader.connection.execute(
+            f"SELECT total(length(a.text) + coalesce(length(a.data), 0)), count(*) FROM "
             f"{CURRENT.format(tail='JOIN answers a ON a.call_id = c.id')}"
         ).fetchone()
         length, calls = length + int(row[0]), calls + row[1]
-    return None if length <= text_budget else max(text_budget // calls, SHORTEST)
+    if length <= text_budget:
+        return None
+    shares = 2 if any(part.validation for part in parts) else 1
+    return max(text_budget // calls // shares, SHORTEST)
 
 
 def _rows(parts: Sequence[Part], cut: int | None) -> Iterator[str]:
@@ -104,10 +115,32 @@ def _rows(parts: Sequence[Part], cut: int | None) -> Iterator[str]:
 def _all_rows(parts: Sequence[Part], cut: int | None) -> Iterator[str]:
     first = 0
     for part in parts:
-        number = {row.model: first + n for n, row in enumerate(part.overview.models)}
+        number = {row.label: first + n for n, row in enumerate(part.overview.models)}
         first += len(number)
+        shaped = part.validation is not None
         for result in tables.results(part.reader):
-            yield _dump(_row(number[result.model], result, cut))
+            row = _row(number[result.label], result, cut)
+            yield _dump((*row, *_record(result, cut)) if shaped else row)
+
+
+def _record(result: Result, cut: int | None) -> tuple[object, ...]:
+    """What a row has at its end where answers have a schema: the record, its marks, an answer that failed."""
+    kept = result.error.answer if result.error is not None else None
+    return _shortened(result.data, cut), result.marks or 0, safe(kept[:cut]) if kept else 0
+
+
+def _shortened(data: msgspec.Raw | None, cut: int | None) -> object:
+    """The record, its values cut to equal shares of what an answer may have."""
+    if data is None or cut is None or len(bytes(data)) <= cut:
+        return data
+    record = record_of(data)
+    share = max(cut // max(len(record), 1), 8)
+    return {name: _cut_value(value, share) for name, value in record.items()}
+
+
+def _cut_value(value: object, share: int) -> object:
+    words = value if isinstance(value, str) else compact(value)
+    return value if len(words) <= share else f"{words[: share - 1]}…"
 
 
 def _row(model: int, result: Result, cut: int | None) -> tuple[object, ...]:

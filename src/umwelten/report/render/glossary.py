@@ -25,8 +25,18 @@ WORDS = (
     ("refused", "attempts that were turned away because of a rate limit"),
 )
 
+OF_RECORDS = (
+    (
+        "at once, fenced, mended, coerced, asked again",
+        "what a valid record took; each counts once, under the last of these that applies",
+    ),
+    ("missing", "valid records without the field, or with null in it"),
+    ("wrong", "answers that did not fit the schema, the field being named among the reasons"),
+)
 
-def as_html() -> str:
-    """A folded list of definitions."""
-    items = "".join(f"<div><dt>{text(word)}</dt><dd>{text(meaning)}</dd></div>" for word, meaning in WORDS)
+
+def as_html(*, records: bool = False) -> str:
+    """A folded list of definitions. `records`: also those of answers that had a schema."""
+    words = WORDS + OF_RECORDS if records else WORDS
+    items = "".join(f"<div><dt>{text(word)}</dt><dd>{text(meaning)}</dd></div>" for word, meaning in words)
     return folded("Definitions", f'<dl class="words">{items}</dl>')

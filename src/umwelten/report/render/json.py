@@ -3,23 +3,33 @@
 The shape, whose keys are stable (durations in seconds, money in USD, times ISO 8601 in UTC):
 
     {"evaluation": {"id", "type", "prompt", "system", "models": ["provider:model", …],
-                    "started_at", "finished_at", "status"},
+                    "started_at", "finished_at", "status"}, with several prompts also
+                    "prompts": [{"name", "text"}, …],
      "summary":    {"calls", "succeeded", "failed", "pending", "success_rate", "wall_s", "sequential_s",
                     "speedup", "average_response_s", "p50_s", "p95_s", "throughput_per_s", "peak_in_flight"},
      "cost":       {"total_usd", "priced_calls", "unpriced_calls",
                     "usage": {"input_tokens", "output_tokens", "cached_tokens", "total_tokens"}},
-     "models":     [{"model", the keys of "summary", "ttft_p50_s", "tokens_per_s", "cost_per_1k_usd",
-                     "cost": the object above}, …],
-     "results":    [{"model", "provider", "file", "repeat", "status", "response", "finish_reason",
+     "models":     [{"model", "prompt", the keys of "summary", "ttft_p50_s", "tokens_per_s",
+                     "cost_per_1k_usd", "cost": the object above}, …],
+     "results":    [{"model", "provider", "prompt", "file", "repeat", "status", "response", "data",
+                     "marks": [word, …], "finish_reason",
                      "metrics": {"response_s", "ttft_s", "attempts", "input_tokens", "output_tokens",
                                  "cost_usd"},
-                     "error": {"kind", "message"} or null}, …],
+                     "error": {"kind", "message", of the kind "schema" also "answer"} or null}, …],
      "errors":     [{"kind", "count", "example"}, …],
      "settings":   {"repeats", "parameters": [[name, text], …], "attachments": [name, …]},
-     "picks":      [{"what", "model", "why"}, …],
-     "attempts":   [{"model", "outcome", "attempts", "time_s", "cost_usd"}, …],
+     "picks":      [{"what", "model", "prompt", "why"}, …],
+     "attempts":   [{"model", "prompt", "outcome", "attempts", "time_s", "cost_usd"}, …],
      "throttling": [{"lane", "changes", "cuts", "lowest", "highest", "last"}, …],
-     "attributions": [{"lane", "reason", "seconds", "share"}, …]}
+     "attributions": [{"lane", "reason", "seconds", "share"}, …],
+     "schema":     null or {"name", "source", "json": the JSON Schema, "records": {"valid", "at_once",
+                    "fenced", "mended", "coerced", "asked_again", "failed"}, "extra_attempts",
+                    "extra_cost_usd", "unreadable", "models": [{"model", "prompt", "records"}, …],
+                    "fields": [{"field", "type", "valid", "missing", "wrong", "message",
+                                "values": [[text, count], …], "min", "mean", "max"}, …]}}
+
+"prompt" is the name of one of several prompts, null where there is one alone; "data" is the record in an
+answer that had a schema to keep to. Both and "schema" are told about in `report.validation`.
 
 Of several evaluations: {"evaluations": [the object above, …]}. A short report has no "results".
 
@@ -39,6 +49,7 @@ from umwelten.report import tables
 from umwelten.report.current import Source
 from umwelten.report.inert import json_safe
 from umwelten.report.rows import ModelRow
+from umwelten.report.validation import validation
 
 _encoder = msgspec.json.Encoder()
 
@@ -56,7 +67,7 @@ def render_json(reader: Source, out: TextIO, *, short: bool = False) -> None:
         out.write(f',\n"settings": {_dump(overview.settings)}')
         for name in ("picks", "attempts", "throttling", "attributions"):
             _write_list(out, name, getattr(overview, name))
-        out.write("}\n")
+        out.write(f',\n"schema": {_dump(validation(reader))}}}\n')
 
 
 def render_json_of_several(readers: Iterable[Source], out: TextIO, *, short: bool = False) -> None:
@@ -80,7 +91,7 @@ def _write_list(out: TextIO, name: str, rows: Any) -> None:
 
 def _model(row: ModelRow) -> dict[str, object]:
     figures, service = msgspec.structs.asdict(row.figures), msgspec.structs.asdict(row.service)
-    return {"model": row.model, **figures, **service, "cost": row.cost}
+    return {"model": row.model, "prompt": row.prompt, **figures, **service, "cost": row.cost}
 
 
 def _dump(value: object) -> str:

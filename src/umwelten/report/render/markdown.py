@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TextIO
@@ -12,11 +13,17 @@ from umwelten.report import choice, tables, wording
 from umwelten.report.advice import advice, queues
 from umwelten.report.attempts import ANSWERED
 from umwelten.report.current import Source
+from umwelten.report.fields import Field, Record, compact, fields_of, record_of, schema_of
 from umwelten.report.inert import one_line, safe
 from umwelten.report.pacing import WAITED_FOR
+from umwelten.report.render import validated
+from umwelten.report.render.validated import summary_of
 from umwelten.report.rows import Cost, Figures, ModelRow, Overview, Result, Throttling
+from umwelten.report.validation import validation
 
 _CELL = 160
+_FIELD = 40
+_COLUMNS = 8
 _MESSAGE = 300
 _PUNCTUATION = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
 _TICKS = re.compile(r"`+")
@@ -37,6 +44,7 @@ def render_markdown(
         _models(overview, out)
         _time(overview, out)
         _failures(reader, overview, out, vendors)
+        _schema(reader, out)
         if not short:
             _results(reader, overview, out)
 
@@ -93,6 +101,9 @@ def _settings(reader: Source, overview: Overview, out: TextIO, *, short: bool) -
     rows.append(("started", evaluation.started_at))
     rows.append(("finished", evaluation.finished_at or wording.UNKNOWN))
     rows.append(("models", ", ".join(cell(name) for name in evaluation.models)))
+    prompts = evaluation.prompts or ()
+    if prompts:
+        rows.append(("prompts", ", ".join(cell(prompt.name) for prompt in prompts)))
     if settings.repeats > 1:
         rows.append(("repeats", str(settings.repeats)))
     rows += [(cell(name), cell(value)) for name, value in settings.parameters]
@@ -101,7 +112,10 @@ def _settings(reader: Source, overview: Overview, out: TextIO, *, short: bool) -
     _table(out, ("setting", "value"), rows)
     if short:
         return
-    out.write(f"Prompt:\n\n{fenced(evaluation.prompt)}\n")
+    for prompt in prompts:
+        out.write(f"Prompt {cell(prompt.name)}:\n\n{fenced(prompt.text)}\n")
+    if not prompts:
+        out.write(f"Prompt:\n\n{fenced(evaluation.prompt)}\n")
     if evaluation.system is not None:
         out.write(f"System:\n\n{fenced(evaluation.system)}\n")
 
@@ -136,7 +150,7 @@ def _models(overview: Overview, out: TextIO) -> None:
     out.write("## Models\n\n")
     _table(out, head, map(_model, overview.models), numbers_from=1)
     if overview.picks:
-        rows = [(pick.what, cell(pick.model), cell(pick.why)) for pick in overview.picks]
+        rows = [(pick.what, cell(pick.label), cell(pick.why)) for pick in overview.picks]
         _table(out, ("which one", "model", "because"), rows)
     projected = list(choice.projection(overview.models))
     if projected:
@@ -154,7 +168,7 @@ def _projections(projected: Sequence[choice.Projection]) -> Iterator[tuple[str, 
 def _model(row: ModelRow) -> tuple[str, ...]:
     figures, usage, service = row.figures, row.cost.usage, row.service
     return (
-        cell(row.model),
+        cell(row.label),
         f"{figures.succeeded:,}",
         f"{figures.failed:,}",
         f"{figures.pending:,}",
@@ -175,7 +189,7 @@ def _time(overview: Overview, out: TextIO) -> None:
     if any(row.outcome != ANSWERED for row in overview.attempts):
         out.write("## Attempts\n\n")
         spent = (
-            (cell(row.model), cell(row.outcome), f"{row.attempts:,}", wording.seconds(row.time_s),
+            (cell(row.label), cell(row.outcome), f"{row.attempts:,}", wording.seconds(row.time_s),
              wording.money(row.cost_usd))
             for row in overview.attempts
         )  # fmt: skip
@@ -223,38 +237,80 @@ def _failures(reader: Source, overview: Overview, out: TextIO, vendors: Mapping[
         _table(out, ("model", "reason", "what to do"), stopped)
 
 
+def _schema(reader: Source, out: TextIO) -> None:
+    """How well the answers kept to their schema."""
+    found = validation(reader)
+    if found is None:
+        return
+    out.write(f"## Records\n\n{cell(summary_of(found), 1000)}.\n\n")
+    _table(out, validated.HEAD, (tuple(map(cell, row)) for row in validated.markdown_rows(found)))
+    if len(found.models) > 1:
+        rows = (tuple(map(cell, row)) for row in validated.model_rows(found))
+        _table(out, validated.MODEL_HEAD, rows, numbers_from=1)
+
+
 def _results(reader: Source, overview: Overview, out: TextIO) -> None:
     if not overview.summary.succeeded + overview.summary.failed:
         return
     results = tables.results(reader)
     repeats = overview.settings.repeats > 1
+    fields = fields_of([schema_of(reader.connection)])
     if overview.evaluation.type == "run":
         out.write("## Answers\n\n")
         for result in results:
-            out.write(_answer(result, repeats))
+            out.write(_answer(result, repeats, fields))
         return
-    head = ("file", "model", *(("repeat",) if repeats else ()), "time", "tokens", "cost", "answer")
+    shown = fields if len(fields) <= _COLUMNS else ()
+    titles = [cell(field.name, _FIELD) for field in shown] or ["answer"]
+    head = ("file", "model", *(("repeat",) if repeats else ()), "time", "tokens", "cost", *titles)
     out.write("## Results\n\n")
-    _table(out, head, (_result(result, repeats) for result in results))
+    _table(out, head, (_result(result, repeats, shown) for result in results))
 
 
-def _answer(result: Result, repeats: bool) -> str:
-    title = cell(result.model) + (f" ({result.repeat})" if repeats else "")
+def _answer(result: Result, repeats: bool, fields: Sequence[Field]) -> str:
+    title = cell(result.label) + (f" ({result.repeat})" if repeats else "")
     time, used, cost = _facts(result)
-    facts = f"{time}, {used} tokens, {cost}"
+    facts = ", ".join((time, f"{used} tokens", cost, *map(cell, result.marks)))
     if result.error is not None:
         message = f"**failed** ({cell(result.error.kind)}): {cell(result.error.message, _MESSAGE)}"
-        return f"### {title}\n\n{facts}\n\n{message}\n\n"
-    return f"### {title}\n\n{facts}\n\n{fenced(result.response or '')}\n"
+        kept = f"{fenced(result.error.answer)}\n" if result.error.answer else ""
+        return f"### {title}\n\n{facts}\n\n{message}\n\n{kept}"
+    return f"### {title}\n\n{facts}\n\n{_record(result, fields)}{fenced(result.response or '')}\n"
 
 
-def _result(result: Result, repeats: bool) -> tuple[str, ...]:
+def _record(result: Result, fields: Sequence[Field]) -> str:
+    """The record of an answer as a table."""
+    if result.data is None:
+        return ""
+    record, out = record_of(result.data), io.StringIO()
+    rows = ((cell(field.name), _value(record, field)) for field in fields)
+    _table(out, ("field", "value"), rows)
+    return out.getvalue()
+
+
+def _value(record: Record, field: Field) -> str:
+    value = record.get(field.name)
+    if value is None:
+        return wording.UNKNOWN
+    return cell(value if isinstance(value, str) else compact(value))
+
+
+def _result(result: Result, repeats: bool, fields: Sequence[Field]) -> tuple[str, ...]:
+    number = (str(result.repeat),) if repeats else ()
+    answer = _cells(result, fields)
+    return (cell(result.file or ""), cell(result.label), *number, *_facts(result), *answer)
+
+
+def _cells(result: Result, fields: Sequence[Field]) -> tuple[str, ...]:
+    """The record, or the answer in one cell, or why there is none."""
+    if result.data is not None and fields:
+        record = record_of(result.data)
+        return tuple(_value(record, field) for field in fields)
     if result.error is None:
         answer = cell(result.response or "")
     else:
         answer = f"**failed** ({cell(result.error.kind)}): {cell(result.error.message)}"
-    number = (str(result.repeat),) if repeats else ()
-    return (cell(result.file or ""), cell(result.model), *number, *_facts(result), answer)
+    return (answer, *("" for _ in fields[1:]))
 
 
 def _facts(result: Result) -> tuple[str, str, str]:

@@ -15,7 +15,7 @@ SCRIPTS = (
     "vendor/table-core.js",
 )
 # One after the other inside one function, so that nothing of ours is global.
-PAGE = ("wording.js", "data.js", "answers.js", "plots.js", "calls.js", "compare.js", "main.js")
+PAGE = ("wording.js", "data.js", "fields.js", "answers.js", "plots.js", "calls.js", "compare.js", "main.js")
 LICENCES = "vendor/LICENSES.txt"
 
 

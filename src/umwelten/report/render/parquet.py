@@ -1,32 +1,37 @@
-"""The report as Parquet: a row a call, or a row a model when short; texts as they are."""
+"""The report as Parquet: a row a call, or a row a model when short; texts as they are.
+
+The fields of a schema are typed columns; what has no plain type, or values that do not fit theirs, is JSON.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Sequence
 from importlib import import_module
 from itertools import islice
 from typing import Any, BinaryIO
 
 from umwelten.errors import UsageError
-from umwelten.report import tables
+from umwelten.report import flat, tables
 from umwelten.report.current import Source
-from umwelten.report.flat import CALL_TYPES, MODEL_TYPES, Column, call_row, model_row
+from umwelten.report.fields import Field
+from umwelten.report.typed import converted, fitting
 
 ROWS = 2_000
 """Rows in memory at a time, and in a group of the file."""
 
 
-def render_parquet(readers: Iterable[Source], out: BinaryIO, *, short: bool = False) -> None:
+def render_parquet(readers: Sequence[Source], out: BinaryIO, *, short: bool = False) -> None:
     """Write the rows of all evaluations as one table. Raises UsageError without pyarrow."""
     pyarrow, parquet = _pyarrow()
-    types = MODEL_TYPES if short else CALL_TYPES
-    schema = _schema(pyarrow, types)
+    shape = flat.layout(readers, short=short)
+    fields = fitting(shape.fields, readers)
+    schema = _schema(pyarrow, shape, fields)
     with parquet.ParquetWriter(out, schema, compression="zstd") as writer:
         for reader in readers:
             with tables.snapshot(reader):
-                rows = _models(reader) if short else _calls(reader)
+                rows = flat.rows(reader, shape, short=short)
                 while group := list(islice(rows, ROWS)):
-                    columns = zip(*group, strict=True)
+                    columns = zip(*(_row(row, values, fields) for row, values in group), strict=True)
                     arrays = [
                         pyarrow.array(column, field.type)
                         for column, field in zip(columns, schema, strict=True)
@@ -34,19 +39,33 @@ def render_parquet(readers: Iterable[Source], out: BinaryIO, *, short: bool = Fa
                     writer.write_batch(pyarrow.RecordBatch.from_arrays(arrays, schema=schema))
 
 
-def _calls(reader: Source) -> Iterator[tuple[object, ...]]:
-    id_ = tables.name(reader)
-    return (call_row(id_, result) for result in tables.results(reader))
+def check_pyarrow() -> None:
+    """Raises UsageError, with advice, if Parquet cannot be written here."""
+    _pyarrow()
 
 
-def _models(reader: Source) -> Iterator[tuple[object, ...]]:
-    overview = tables.overview(reader)
-    return (model_row(overview.evaluation.id, row) for row in overview.models)
+def _row(row: tuple[object, ...], values: Sequence[object], fields: Sequence[Field]) -> tuple[object, ...]:
+    if not fields:
+        return row
+    return (*row, *(converted(value, field) for value, field in zip(values, fields, strict=True)))
 
 
-def _schema(pyarrow: Any, types: Mapping[str, Column]) -> Any:
+def _schema(pyarrow: Any, shape: flat.Layout, fields: Sequence[Field]) -> Any:
     kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
-    return pyarrow.schema([(name, kinds[kind]) for name, kind in types.items()])
+    fixed = [(name, kinds[kind]) for name, kind in shape.types.items()]
+    return pyarrow.schema([*fixed, *((field.column, _arrow(pyarrow, field)) for field in fields)])
+
+
+def _arrow(pyarrow: Any, field: Field) -> Any:
+    plain = {
+        "integer": pyarrow.int64(),
+        "number": pyarrow.float64(),
+        "boolean": pyarrow.bool_(),
+        "date": pyarrow.date32(),
+    }
+    if field.type == "array":
+        return pyarrow.list_(plain.get(field.items or "string", pyarrow.string()))
+    return plain.get(field.type, pyarrow.string())
 
 
 def _pyarrow() -> tuple[Any, Any]:
@@ -54,6 +73,6 @@ def _pyarrow() -> tuple[Any, Any]:
         return import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError:
         raise UsageError(
-            "--format parquet needs pyarrow, which is not installed",
+            "Parquet needs pyarrow, which is not installed",
             "Install it with: pip install 'umwelten[parquet]'",
         ) from None

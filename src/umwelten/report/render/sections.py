@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
 
 from umwelten.providers.protocol import Vendor
 from umwelten.report import choice, tables, wording
 from umwelten.report.advice import advice, queues
 from umwelten.report.current import Source
 from umwelten.report.pacing import WAITED_FOR
-from umwelten.report.render import glossary, page
+from umwelten.report.render import glossary, page, validated
 from umwelten.report.render.markup import folded, section, table, text
 from umwelten.report.rows import Attribution, Cost, Figures, ModelRow, Overview
+from umwelten.report.validation import validation
+from umwelten.types import Prompt
 
 
 class Part:
@@ -21,6 +26,7 @@ class Part:
         """`reader` is open while the page is written."""
         self.reader, self.overview = reader, overview
         self.id = overview.evaluation.id
+        self.validation = validation(reader)
 
 
 def all_of(parts: Sequence[Part], vendors: Mapping[str, Vendor], *, short: bool) -> Iterator[str]:
@@ -40,10 +46,12 @@ def all_of(parts: Sequence[Part], vendors: Mapping[str, Vendor], *, short: bool)
         _attempts(parts),
         _attributed(parts),
     )
+    yield section("records", "Records", *_records(parts))
     yield section("failures", "Failures", *_failures(parts, vendors))
     yield section("settings", "Settings", *map(_settings, parts))
     yield "" if short else page.fragment("calls")
-    yield section("words", "What the figures mean", glossary.as_html())
+    shaped = any(part.validation for part in parts)
+    yield section("words", "What the figures mean", glossary.as_html(records=shaped))
     yield "</main>\n<footer><p>Made by <b>umwelten</b> from what is stored. "
     yield "This file asks no server for anything. "
     yield '<button type="button" id="show-licences">Licences of its libraries</button></p>'
@@ -57,6 +65,8 @@ def _header(parts: Sequence[Part], short: bool) -> str:
     links = [("models", "Models"), ("time", "Time"), ("settings", "Settings")]
     if any(part.overview.errors for part in parts):
         links.insert(2, ("failures", "Failures"))
+    if any(part.validation for part in parts):
+        links.insert(2, ("records", "Records"))
     if not short:
         links.append(("calls", "Calls"))
     anchors = "".join(f'<a href="#{id_}">{title}</a>' for id_, title in links)
@@ -91,7 +101,7 @@ def _one_glance(part: Part, vendors: Mapping[str, Vendor]) -> str:
     return (
         f'<section id="glance"><p class="kind">{text(evaluation.type)} · {dates} UTC</p>'
         f"<h1>{text(part.id)} {_badge(evaluation.status)}</h1>\n{_why(part)}"
-        f'<p class="prompt">{text(_beginning(evaluation.prompt))}</p>\n<dl class="figures">'
+        f'<p class="prompt">{text(_prompt(part))}</p>\n<dl class="figures">'
         + "".join(
             f"<div><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>" for name, value, note in boxes
         )
@@ -105,7 +115,7 @@ def _several(parts: Sequence[Part]) -> str:
         (
             text(part.id),
             _badge(part.overview.evaluation.status),
-            text(_beginning(part.overview.evaluation.prompt, 90)),
+            text(_prompt(part, 90)),
             f"{part.overview.summary.calls:,}",
             wording.percent(part.overview.summary.success_rate),
             wording.seconds(part.overview.summary.wall_s),
@@ -134,12 +144,12 @@ def _choice(parts: Sequence[Part]) -> str:
 
 
 def _picked(part: Part) -> Iterable[str]:
-    return dict.fromkeys(pick.model for pick in part.overview.picks)
+    return dict.fromkeys(pick.label for pick in part.overview.picks)
 
 
 def _card(part: Part, parts: Sequence[Part], model: str) -> str:
     """What a model is, all in one: the cheapest is often the best value too."""
-    own = [pick for pick in part.overview.picks if pick.model == model]
+    own = [pick for pick in part.overview.picks if pick.label == model]
     words = ", ".join(pick.what for pick in own) + _of(part, parts)
     return f"<li><span>{words}</span><b>{text(model)}</b><small>{text(own[0].why)}</small></li>"
 
@@ -169,7 +179,7 @@ def _models(parts: Sequence[Part]) -> str:
     several = len(parts) > 1
     head = [*(("evaluation",) if several else ()), "model", *(title for title, _ in _COLUMNS)]
     rows = [
-        [*((text(part.id),) if several else ()), text(row.model), *(show(row) for _, show in _COLUMNS)]
+        [*((text(part.id),) if several else ()), text(row.label), *(show(row) for _, show in _COLUMNS)]
         for part in parts
         for row in part.overview.models
     ]
@@ -213,7 +223,7 @@ def _throttling(parts: Sequence[Part]) -> str:
 
 def _attempts(parts: Sequence[Part]) -> str:
     rows = [
-        [*_first(part, parts), text(row.model), text(row.outcome.replace("_", " ")), f"{row.attempts:,}",
+        [*_first(part, parts), text(row.label), text(row.outcome.replace("_", " ")), f"{row.attempts:,}",
          wording.seconds(row.time_s), wording.money(row.cost_usd)]
         for part in parts
         for row in part.overview.attempts
@@ -278,7 +288,13 @@ def _first_head(parts: Sequence[Part]) -> list[str]:
     return ["evaluation"] if len(parts) > 1 else []
 
 
-# --- failures and settings -----------------------------------------------------------------------
+# --- records, failures and settings -----------------------------------------------------------------------
+
+
+def _records(parts: Sequence[Part]) -> Iterator[str]:
+    for part in parts:
+        if part.validation is not None:
+            yield validated.as_html(part.validation, part.id if len(parts) > 1 else "")
 
 
 def _failures(parts: Sequence[Part], vendors: Mapping[str, Vendor]) -> Iterator[str]:
@@ -304,12 +320,21 @@ def _settings(part: Part) -> str:
     rows += [(text(name), text(value)) for name, value in settings.parameters]
     rows += [("attachments", text(", ".join(settings.attachments)))] if settings.attachments else []
     rows.append(("models", "<br>".join(map(text, evaluation.models))))
-    body = f"<h3>Prompt</h3><pre>{text(evaluation.prompt)}</pre>\n"
+    prompts = evaluation.prompts or (Prompt(name="", text=evaluation.prompt),)
+    body = "".join(
+        f"<h3>{text(f'Prompt {one.name}'.rstrip())}</h3><pre>{text(one.text)}</pre>\n" for one in prompts
+    )
     if evaluation.system is not None:
         body += f"<h3>System prompt</h3><pre>{text(evaluation.system)}</pre>\n"
+    if part.validation is not None:
+        body += f"<h3>Schema</h3><pre>{text(_pretty(part.validation.json))}</pre>\n"
     return folded(
         f"What was sent: {part.id}", body + table(("setting", "value"), rows, name="Settings", words=2)
     )
+
+
+def _pretty(json: dict[str, Any]) -> str:
+    return msgspec.json.format(msgspec.json.encode(json)).decode()
 
 
 # --- words ---------------------------------------------------------------------------------------
@@ -321,6 +346,14 @@ def _date(iso: str) -> str:
 
 def _badge(status: str) -> str:
     return f'<span class="badge {text(status)}">{text(status)}</span>'
+
+
+def _prompt(part: Part, width: int = 280) -> str:
+    """The beginning of the prompt, or the names of several."""
+    prompts = part.overview.evaluation.prompts
+    if not prompts:
+        return _beginning(part.overview.evaluation.prompt, width)
+    return _beginning(f"{len(prompts)} prompts: {', '.join(prompt.name for prompt in prompts)}", width)
 
 
 def _beginning(prompt: str, width: int = 280) -> str:

@@ -28,11 +28,18 @@ const LONG = 200000;
 let rendered = true;
 
 function answer(call) {
-  if (call.kind) return element("p", { class: "message" }, call.text);
-  if (!rendered || call.text.length > LONG) return element("pre", { class: "raw" }, call.text);
+  if (call.kind) return failure(call);
+  if (call.data || !rendered || call.text.length > LONG) return element("pre", { class: "raw" }, call.text);
   const body = element("div", { class: "prose" });
   body.append(DOMPurify.sanitize(markdown.render(call.text), ALLOWED));
   return body;
+}
+
+function failure(call) {
+  const message = element("p", { class: "message" }, call.text);
+  if (!call.kept) return message;
+  const title = element("p", { class: "note" }, "The last answer, which does not fit:");
+  return element("div", {}, message, title, element("pre", { class: "raw" }, call.kept));
 }
 
 function picture(call, width) {
@@ -49,6 +56,7 @@ function facts(call) {
     `${tokens(call.in)} → ${tokens(call.out)} tokens`,
     call.cost == null ? "cost unknown" : money(call.cost),
     call.finish && call.finish !== "stop" ? `ended by ${kindInWords(call.finish)}` : null,
+    ...(call.marks || []),
   ];
   return parts.filter(Boolean).join(" · ");
 }

@@ -10,10 +10,11 @@ const COLUMNS = [
   { id: "model", title: "Model", get: (c) => meta.models[c.model].label, sort: alphabetic, filter: true },
   { id: "status", get: (c) => (c.kind ? "failed" : "succeeded"), hidden: true, filter: true },
   { id: "kind", get: (c) => c.kind ?? "", hidden: true, filter: true },
+  ...fieldColumns(numeric, alphabetic),
   { id: "time", title: "Time", get: (c) => c.time, sort: numeric, show: (c) => seconds(c.time), number: true },
   { id: "out", title: "Tokens out", get: (c) => c.out, sort: numeric, show: (c) => tokens(c.out), number: true },
   { id: "cost", title: "Cost", get: (c) => c.cost, sort: numeric, show: (c) => money(c.cost), number: true },
-  { id: "text", title: "Answer", get: (c) => c.text, sort: alphabetic, show: (c) => oneLine(c.text, 170) },
+  { id: "text", title: "Answer", get: (c) => c.text, sort: alphabetic, show: (c) => oneLine(c.text, 170), hidden: shaped },
 ];
 const SHOWN = COLUMNS.filter((column) => !column.hidden);
 
@@ -45,9 +46,13 @@ const table = T.constructTable({
 
 const hay = new Array(calls.length);
 const haystack = (call) =>
-  (hay[call.n] ??= `${call.file ?? ""}\n${meta.models[call.model].label}\n${call.kind ?? ""}\n${call.text}`.toLowerCase());
+  (hay[call.n] ??= `${call.file ?? ""}\n${meta.models[call.model].label}\n${call.kind ?? ""}\n${call.text}${found(call)}`.toLowerCase());
+const found = (call) => (call.data ? `\n${wordsOf(call)}\n${(call.marks || []).join(" ")}` : `\n${call.kept || ""}`);
 
 const opened = new Set();
+
+// With the columns of a schema the list scrolls sideways, by keyboard too.
+if (shaped) byId("list")?.setAttribute("tabindex", "0");
 
 function drawList() {
   const sorting = table.atoms.sorting.get()[0];
@@ -57,7 +62,7 @@ function drawList() {
     body.append(line(row.original));
     if (opened.has(row.original.n)) body.append(detail(row.original));
   }
-  byId("list").replaceChildren(element("table", { class: "calls" }, element("thead", {}, head), body));
+  byId("list").replaceChildren(element("table", { class: shaped ? "calls shaped" : "calls" }, element("thead", {}, head), body));
 }
 
 function heading(column, sorting) {
@@ -82,10 +87,14 @@ function line(call) {
     picture(call, 40),
     element("span", {}, nameOf(call)),
   );
-  const cells = SHOWN.map((column) => {
+  const without = shaped && !call.data;
+  const columns = SHOWN.filter((column) => !without || !column.field || column.id === "field-0");
+  const cells = columns.map((column) => {
     if (column.id === "file") return element("th", { scope: "row" }, opener);
-    const content = column.id === "text" && call.kind ? failed(call) : [(column.show ?? column.get)(call)];
-    return element("td", { class: column.number ? "n" : column.id, "data-label": column.title }, ...content);
+    if (without && column.field) return element("td", { class: "field spread", colspan: meta.fields.length }, ...words(call));
+    const content = column.id === "text" ? words(call) : [(column.show ?? column.get)(call)];
+    const kind = column.field ? `field ${column.number ? "n" : column.field}` : column.number ? "n" : column.id;
+    return element("td", { class: kind, "data-label": column.title }, ...content);
   });
   const row = element("tr", { class: call.kind ? "call failed" : "call" }, ...cells);
   row.addEventListener("click", (event) => {
@@ -94,6 +103,7 @@ function line(call) {
   return row;
 }
 
+const words = (call) => (call.kind ? failed(call) : [oneLine(call.text, 170)]);
 const failed = (call) => [element("span", { class: "kindof" }, kindInWords(call.kind)), " ", oneLine(call.text, 150)];
 
 function toggle(call, row, opener) {
@@ -113,7 +123,10 @@ function detail(call) {
     { type: "button", class: "quiet", onclick: () => { rendered = !rendered; draw(); } },
     rendered ? "Show as written" : "Show formatted",
   );
-  const top = element("p", { class: "facts" }, facts(call), " ", call.kind ? null : swap);
-  const content = element("div", { class: "detail" }, picture(call, 320), element("div", {}, top, answer(call), cutNote(call)));
+  const top = element("p", { class: "facts" }, facts(call), " ", call.kind || call.data ? null : swap);
+  const parts = call.data
+    ? [element("div", {}, top, record(call)), element("div", {}, element("p", { class: "facts" }, "As it was answered"), answer(call), cutNote(call))]
+    : [element("div", {}, top, answer(call), cutNote(call))];
+  const content = element("div", { class: "detail" }, picture(call, 320), ...parts);
   return element("tr", { class: "opened" }, element("td", { colspan: SHOWN.length }, content));
 }

@@ -18,8 +18,8 @@ for (const call of calls) {
 function agree(members) {
   const [first, ...others] = members.filter((call) => !call.kind);
   if (!others.length) return null;
-  const text = normal(first.text);
-  return others.every((call) => normal(call.text) === text);
+  const text = normal(wordsOf(first));
+  return others.every((call) => normal(wordsOf(call)) === text);
 }
 
 function matching() {
@@ -60,13 +60,14 @@ function answerOf(model, call, against) {
 
 // True if the answer has too little in common with the other for marks to help.
 function fillWords(body, call, against) {
-  const long = call.text.length > EXCERPT;
+  const text = wordsOf(call);
+  const long = text.length > EXCERPT;
   let unlike = false;
   const fill = (whole) => {
     const pieces = marked(call, against, whole ? COMPARED : EXCERPT);
     unlike = pieces === null;
-    const words = pieces ?? [call.text.slice(0, whole ? COMPARED : EXCERPT)];
-    const rest = whole ? call.text.slice(COMPARED) : long ? "…" : "";
+    const words = pieces ?? [text.slice(0, whole ? COMPARED : EXCERPT)];
+    const rest = whole ? text.slice(COMPARED) : long ? "…" : "";
     body.replaceChildren(...words, rest, ...(long ? [" ", more(whole, fill)] : []));
   };
   fill(false);
@@ -82,9 +83,9 @@ const letters = (text) => text.replace(/\s+/g, "").length;
 // The call's words in order; those that the other answer has not, in their place, are marked. Null if
 // less than COMMON of its letters are the other's too.
 function marked(call, against, width) {
-  const text = call.text.slice(0, width);
+  const text = wordsOf(call).slice(0, width);
   if (!against || against === call || !text) return [text];
-  const changes = Diff.diffWordsWithSpace(against.text.slice(0, width), text, { maxEditLength: 2000 });
+  const changes = Diff.diffWordsWithSpace(wordsOf(against).slice(0, width), text, { maxEditLength: 2000 });
   if (!changes) return null;
   const kept = changes.filter((change) => !change.removed);
   const common = kept.reduce((sum, change) => sum + (change.added ? 0 : letters(change.value)), 0);

@@ -10,6 +10,7 @@ meta.models.forEach((model, n) => {
 
 const FIELDS = [
   "model", "file", "repeat", "kind", "time", "ttft", "attempts", "in", "out", "cost", "text", "finish", "length",
+  "data", "marks", "kept",
 ];
 const calls = parsed("rows").map((values, n) => {
   const call = { n };

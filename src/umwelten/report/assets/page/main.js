@@ -1,5 +1,6 @@
 // Controls, theme, printing.
 const PRINTED = 500;
+const CHOSEN = 4;
 let view = "list";
 
 // --- theme ---
@@ -101,6 +102,11 @@ function wire() {
   choose("by-status", "status", [...(kinds.includes(null) ? [["succeeded", "succeeded"]] : []), ...(kinds.some(Boolean) ? [["failed", "failed"]] : [])]);
   const failures = kinds.filter(Boolean).sort();
   choose("by-kind", "kind", failures.map((kind) => [kind, kindInWords(kind)]));
+  COLUMNS.filter((column) => column.options?.length > 1).slice(0, CHOSEN).forEach((column) => {
+    const select = element("select", { id: `by-${column.id}` }, element("option", { value: "" }, "all"));
+    document.querySelector(".controls .tabs").before(element("label", {}, `${column.title} `, select));
+    choose(select.id, column.id, column.options.map((option) => [option, option]));
+  });
   let waiting;
   byId("search").addEventListener("input", (event) => {
     clearTimeout(waiting);

@@ -1,0 +1,63 @@
+"""The line about records in the closing summary of a run."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from report.making import GEMMA, answer, book, failure, unfit
+from umwelten.cli.summary import print_summary
+from umwelten.events import CallFailed, CallSucceeded, RunFinished, RunStarted, Tally
+from umwelten.report.summary import RecordCount, Summary, summarize
+from umwelten.types import Call, Failure, Outcome, Timing
+
+
+def ended(n: int, outcome: Outcome) -> CallSucceeded | CallFailed:
+    more = {
+        "call": Call(id=n, model=1, input=None), "model": GEMMA, "lane": "ollama", "attempts": 1,
+        "time_s": 1.0, "timing": Timing(started_at=0, latency_s=1), "cost_nusd": 0,
+    }  # fmt: skip
+    if isinstance(outcome, Failure):
+        return CallFailed(failure=outcome, **more)
+    return CallSucceeded(reply=outcome, **more)
+
+
+def summary_of(*outcomes: Outcome) -> Summary:
+    tally, count = Tally(), RecordCount()
+    start = RunStarted(
+        id="demo", total=len(outcomes), done=0, models=(GEMMA,), max_concurrency=1, at_unix=0.0
+    )
+    calls = [ended(n, outcome) for n, outcome in enumerate(outcomes, 1)]
+    end = RunFinished(status="failed", reason=None, wall_s=2, pending=0, peak_in_flight=1)
+    for event in (start, *calls, end):
+        tally(event)
+        count(event)
+    return summarize(tally, folder="out/demo", resume="again", records=count.records)
+
+
+def printed(summary: Summary, style: str = "plain") -> str:
+    out = io.StringIO()
+    print_summary(summary, stderr=out, style=style)
+    return out.getvalue()
+
+
+def test_the_summary_counts_the_records_of_the_run():
+    outcomes = (
+        book(title="a"), book("mended", "asked again", title="b"), book("fenced", "mended", title="c"),
+        unfit(), unfit(), failure(),
+    )  # fmt: skip
+    text = printed(summary_of(*outcomes))
+    assert "  records  3 valid (1 mended, 1 asked again), 2 failed\n" in text
+    assert "loosen the schema" in text
+
+
+@pytest.mark.parametrize("outcome", [answer(), failure()])
+def test_a_run_without_a_schema_has_no_line_about_records(outcome):
+    assert "records" not in printed(summary_of(outcome))
+
+
+def test_the_summary_for_programs_has_the_counts():
+    found = json.loads(printed(summary_of(book("coerced", title="a")), "json"))
+    assert (found["records"]["valid"], found["records"]["coerced"], found["records"]["failed"]) == (1, 1, 0)
