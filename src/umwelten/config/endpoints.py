@@ -5,13 +5,15 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from umwelten.config.files import exact, unknown
-from umwelten.config.settings import DEFAULT, Row, Settings
+from umwelten.config.layers import DEFAULT
+from umwelten.config.sections import unknown
+from umwelten.config.settings import Row, Settings
 from umwelten.errors import ConfigError
 from umwelten.pricing import Price
 from umwelten.providers.protocol import Endpoint, Vendor
@@ -65,13 +67,21 @@ def endpoint(vendor: Vendor, settings: Settings) -> Endpoint:
     Raises `ConfigError` for a key that is missing (with the variables to set), a key that no header can
     hold, and an address that is not encrypted and leaves the private network.
     """
+    return Endpoint(vendor=vendor, base_url=address(vendor, settings), api_key=_key(vendor, settings))
+
+
+def address(vendor: Vendor, settings: Settings) -> str:
+    """Where a vendor is reached; nothing for the embedded model, whose server has none until it runs.
+
+    Raises `ConfigError` for one that holds a secret, or is not encrypted and leaves the private network.
+    """
     variable = _first(vendor.base_url_env, settings)
     base_url = vendor.base_url
     if variable is not None:
         base_url = _address(vendor, settings.variables[variable].secret.reveal(), variable)
-    if base_url:  # the embedded model's server has none until it runs
+    if base_url:
         _check_open(vendor, base_url, variable or f"[providers.{vendor.name}] base_url")
-    return Endpoint(vendor=vendor, base_url=base_url, api_key=_key(vendor, settings))
+    return base_url
 
 
 def origins(vendor: Vendor, settings: Settings) -> Origins:
@@ -95,10 +105,15 @@ def _first(names: tuple[str, ...], settings: Settings) -> str | None:
 
 
 def _key(vendor: Vendor, settings: Settings) -> Secret | None:
+    if vendor.key_required and _first(vendor.key_env, settings) is None:
+        raise _missing(vendor)
+    return check_key(vendor, settings)
+
+
+def check_key(vendor: Vendor, settings: Settings) -> Secret | None:
+    """The key if there is one. Raises `ConfigError` for one that no header can hold."""
     name = _first(vendor.key_env, settings)
     if name is None:
-        if vendor.key_required:
-            raise _missing(vendor)
         return None
     key = settings.variables[name].secret.reveal().strip()
     if not key.isascii() or not key.isprintable() or " " in key:
@@ -163,8 +178,13 @@ def price_overrides(settings: Settings) -> Mapping[ModelRef, Price]:
         model = _model(name)
         if model.provider not in known:
             raise unknown(model.provider, known, f'{row.source}, [prices."{name}"]')
-        prices[model] = Price(**{key: exact(value) for key, value in row.fields.items()})
+        prices[model] = Price(**{key: _exact(value) for key, value in row.fields.items()})
     return prices
+
+
+def _exact(number: float) -> Decimal:
+    """The decimal number that was written, without the noise of binary fractions."""
+    return Decimal(str(number))
 
 
 def _model(name: str) -> ModelRef:

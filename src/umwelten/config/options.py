@@ -1,4 +1,4 @@
-"""The settings that have a default: their names, how a value is read, and what is allowed.
+"""The settings and flags that files may hold: their names, how a value is read, and what is allowed.
 
 A reader takes what a TOML file, an environment variable (always text) or a flag gave and returns the
 value as the program uses it. It raises `ValueError` with the allowed forms.
@@ -167,6 +167,33 @@ def _folder(given: Any) -> Path:
     return Path(given)
 
 
+def _texts(given: Any) -> list[str]:
+    texts = list(given) if isinstance(given, list | tuple) else [given]
+    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise ValueError("write a text in quotes or a list of such")
+    return texts
+
+
+def _files(given: Any) -> tuple[Path, ...]:
+    paths = given if isinstance(given, list | tuple) else [given]
+    try:
+        return tuple(_file(path) for path in paths)
+    except ValueError:
+        raise ValueError("write the path of a file, or a list of them") from None
+
+
+def _file(given: Any) -> Path:
+    if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
+        raise ValueError("write the path of a file")
+    return Path(given)
+
+
+def _filled(given: Any) -> str:
+    if not isinstance(given, str) or not given.strip():
+        raise ValueError("write a text in quotes, not an empty one")
+    return given
+
+
 OPTIONS: tuple[Option, ...] = (
     Option(name="models", key="models", read=_models),
     Option(name="system", key="system", read=_text),
@@ -197,4 +224,28 @@ OPTIONS: tuple[Option, ...] = (
     Option(name="verbose", key="verbose", read=_switch, default=False),
     Option(name="debug", key="debug", read=_switch, default=False),
     Option(name="output_dir", key="output_dir", read=_folder, default=Path("output")),
+    Option(name="schema", key="schema", read=_filled),
+    Option(name="coerce", key="coerce", read=_switch, default=False),
+    Option(name="pdf", key="pdf", read=_choice("auto", "native", "text", "images"), default="auto"),
+    Option(name="report", key="report", read=_files, default=()),
 )
+
+FLAGS: tuple[Option, ...] = (
+    Option(name="prompt", key="prompt", read=_filled),
+    Option(name="prompts", key="prompts", read=_file),
+    Option(name="id", key="id", read=_filled),
+    Option(name="directory", key="directory", read=_folder),
+    Option(name="files", key="files", read=_texts),
+    Option(name="rows", key="rows", read=_file),
+    Option(name="row_name", key="row_name", read=_filled),
+    Option(name="from", key="from", read=_filled),
+    Option(name="where", key="where", read=_filled),
+    Option(name="attach", key="attach", read=_texts),
+    Option(name="resume", key="resume", read=_switch),
+    Option(name="overwrite", key="overwrite", read=_switch),
+    Option(name="dry_run", key="dry_run", read=_switch),
+    Option(name="estimate", key="estimate", read=_integer(1, 10**9)),
+    Option(name="yes", key="yes", read=_switch),
+    Option(name="json", key="json", read=_switch),
+)
+"""Flags of `eval run` and `eval batch` that have no default anywhere, but may stand in a profile."""

@@ -5,29 +5,23 @@ from __future__ import annotations
 import difflib
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import platformdirs
 
-from umwelten.config.files import TOML_NAME, nearest, read_dotenv, read_toml, unknown
-from umwelten.config.options import CONCURRENT, OPTIONS, Option
-from umwelten.errors import ConfigError, UmweltenError, UsageError
+from umwelten.config.files import TOML_NAME, TomlFile, nearest, read_dotenv, read_toml
+from umwelten.config.layers import BY_KEY, DEFAULT, Layer, Value, keys, read_layer, rebased, section_layer
+from umwelten.config.options import OPTIONS
+from umwelten.config.profiles import Profile, chosen, with_profiles
+from umwelten.errors import ConfigError, UsageError
+from umwelten.providers.groups import expand_groups
 from umwelten.types import Frozen, Secret
 
 _PREFIX = "UMWELTEN_"
-_OTHERS = ("UMWELTEN_CACHE_DIR", "UMWELTEN_TEST_BROWSER")
-_BY_KEY = {option.key: option for option in OPTIONS}
-DEFAULT, FLAG = "default", "flag"
-
-
-class Value(Frozen):
-    """A setting's value. `source` is "default", a file's path, a variable's name or a flag's."""
-
-    value: Any
-    source: str
+_OTHERS = ("UMWELTEN_CACHE_DIR", "UMWELTEN_TEST_BROWSER", "UMWELTEN_TEST_SHELLS")
 
 
 class Variable(Frozen):
@@ -44,14 +38,29 @@ class Row(Frozen):
     source: str
 
 
+class Group(Frozen):
+    """A named group of models, as they are written; some may be groups themselves."""
+
+    models: tuple[str, ...]
+    source: str
+
+
 class Settings(Frozen):
-    """All settings. `get` a value, ask for its `source`; `notes` are for the user to read."""
+    """All settings. `get` a value, ask for its `source`; `notes` are for the user to read.
+
+    `flags` are those of the profile in force that are no settings (`prompt`, `directory`), by the flag's
+    name in snake_case. `files` were read, in rising precedence.
+    """
 
     values: Mapping[str, Value]
     providers: Mapping[str, Row] = {}
     prices: Mapping[str, Row] = {}
+    groups: Mapping[str, Group] = {}
+    profiles: Mapping[str, Profile] = {}
+    flags: Mapping[str, Value] = {}
     variables: Mapping[str, Variable] = {}
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     def get(self, name: str) -> Any:
         """The value of a setting of `options.OPTIONS`, `None` where it has none."""
@@ -71,10 +80,16 @@ class Settings(Frozen):
         known = {
             key: value
             for key, value in given.items()
-            if key in _BY_KEY and (value is not False or key == "stream")
+            if key in BY_KEY and (value is not False or key == "stream")
         }
-        values, notes = _read(known, lambda key: f"--{key.replace('_', '-')}", UsageError)
-        return msgspec.structs.replace(self, values={**self.values, **values}, notes=(*self.notes, *notes))
+        read = read_layer(known, Layer(source=_flag, named=_flag, error=UsageError))
+        return msgspec.structs.replace(
+            self, values={**self.values, **read.values}, notes=(*self.notes, *read.notes)
+        )
+
+
+def _flag(key: str) -> str:
+    return f"--{key.replace('_', '-')}"
 
 
 def _key(name: str) -> str:
@@ -82,48 +97,76 @@ def _key(name: str) -> str:
     return next((option.key for option in OPTIONS if option.name == name), name)
 
 
-def load(cwd: Path, environ: Mapping[str, str], user_config_dir: Path | None = None) -> Settings:
+def model_groups(settings: Settings) -> Mapping[str, tuple[str, ...]]:
+    """The named groups of models, for `parse_models`."""
+    return {name: group.models for name, group in settings.groups.items()}
+
+
+def load(
+    cwd: Path,
+    environ: Mapping[str, str],
+    user_config_dir: Path | None = None,
+    *,
+    profile: str | None = None,
+    toml: bool = True,
+) -> Settings:
     """The settings in force in a working directory, without the flags.
 
-    `user_config_dir` holds the user's `umwelten.toml`; `None` is the platform's own place. Raises
-    `ConfigError` that names file and line for whatever is broken.
+    `user_config_dir` holds the user's `umwelten.toml`; `None` is the platform's own place. A `profile` wins
+    over the files' defaults, and the environment over the profile. Without `toml` no such file is read.
+
+    Raises `ConfigError` that names file and line for whatever is broken, `UsageError` for a profile that is
+    not known.
     """
     settings = Settings(
         values={option.name: Value(value=option.default, source=DEFAULT) for option in OPTIONS}
     )
-    for path, base in _toml_files(cwd, user_config_dir):
-        settings = _with_toml(settings, path, base)
-    variables, notes = _variables(cwd, environ)
-    return _with_variables(msgspec.structs.replace(settings, notes=(*settings.notes, *notes)), variables)
+    for path, base in _toml_files(cwd, user_config_dir) if toml else ():
+        settings = _with_toml(settings, read_toml(path, base))
+    _check_groups(settings)
+    if profile is not None:
+        settings = _with_profile(settings, chosen(profile, settings.profiles))
+    dotenv = nearest(cwd, ".env")
+    variables, notes = _variables(dotenv, environ)
+    files = (*settings.files, *([str(dotenv)] if dotenv is not None else []))
+    settings = msgspec.structs.replace(settings, notes=(*settings.notes, *notes), files=files)
+    return _with_variables(settings, variables)
+
+
+def toml_paths(cwd: Path, user_config_dir: Path | None = None) -> tuple[Path, Path]:
+    """The user's `umwelten.toml` and the project's: the nearest there is, else the one to write."""
+    users = (user_config_dir or platformdirs.user_config_path("umwelten")) / TOML_NAME
+    return users, nearest(cwd, TOML_NAME) or cwd.absolute() / TOML_NAME
 
 
 def _toml_files(cwd: Path, user_config_dir: Path | None) -> Iterator[tuple[Path, Path]]:
     """The files in rising precedence, each with the folder that its relative paths start from."""
-    users = (user_config_dir or platformdirs.user_config_path("umwelten")) / TOML_NAME
-    project = nearest(cwd, TOML_NAME)
-    if users.is_file() and not (project is not None and project.samefile(users)):
+    users, project = toml_paths(cwd, user_config_dir)
+    there = project.is_file()
+    if users.is_file() and not (there and project.samefile(users)):
         yield users, Path()
-    if project is not None:
+    if there:
         # From a subfolder of a project, results go where the project's file says.
         yield project, Path() if project.parent == cwd.absolute() else project.parent
 
 
-def _with_toml(settings: Settings, path: Path, base: Path) -> Settings:
-    data = read_toml(path)
-    given = {key.replace("-", "_"): value for key, value in data.get("defaults", {}).items()}
-    for key in given:
-        if key not in _BY_KEY:
-            raise unknown(key, _BY_KEY, f"{path}, [defaults]")
-    values, notes = _read(given, lambda key: str(path), ConfigError)
-    if "output_dir" in values:
-        folder = base / values["output_dir"].value
-        values["output_dir"] = Value(value=folder, source=str(path))
+def _with_toml(settings: Settings, file: TomlFile) -> Settings:
+    section = file.data.get("defaults", {})
+    place = file.place.below("defaults")
+    spelt = keys(section, place, BY_KEY)
+    source = str(file.place.path)
+    read = read_layer(
+        {key: section[written] for key, written in spelt.items()}, section_layer(place, source, spelt)
+    )
     return msgspec.structs.replace(
         settings,
-        values={**settings.values, **values},
-        providers=_merged(settings.providers, data.get("providers", {}), str(path)),
-        prices=_merged(settings.prices, data.get("prices", {}), str(path)),
-        notes=(*settings.notes, *notes),
+        values={**settings.values, **rebased(read.values, file.base)},
+        providers=_merged(settings.providers, file.data.get("providers", {}), source),
+        prices=_merged(settings.prices, file.data.get("prices", {}), source),
+        groups={**settings.groups, **_groups(file)},
+        profiles=with_profiles(settings.profiles, file),
+        notes=(*settings.notes, *read.notes),
+        files=(*settings.files, source),
     )
 
 
@@ -135,11 +178,38 @@ def _merged(rows: Mapping[str, Row], more: dict[str, Any], source: str) -> dict[
     return merged
 
 
-def _variables(cwd: Path, environ: Mapping[str, str]) -> tuple[dict[str, Variable], list[str]]:
+def _groups(file: TomlFile) -> dict[str, Group]:
+    section = file.data.get("groups", {})
+    return {
+        name: Group(
+            models=tuple(models) if isinstance(models, list) else (models,), source=str(file.place.path)
+        )
+        for name, models in section.items()
+    }
+
+
+def _check_groups(settings: Settings) -> None:
+    """Refuse groups that name each other in a circle, or one that is not there."""
+    for name, group in settings.groups.items():
+        try:
+            expand_groups(f"@{name}", model_groups(settings))
+        except UsageError as error:
+            raise ConfigError(f"{group.source}, [groups]: {error.message}", error.hint) from None
+
+
+def _with_profile(settings: Settings, profile: Profile) -> Settings:
+    return msgspec.structs.replace(
+        settings,
+        values={**settings.values, **profile.values},
+        flags=profile.flags,
+        notes=(*settings.notes, *profile.notes),
+    )
+
+
+def _variables(path: Path | None, environ: Mapping[str, str]) -> tuple[dict[str, Variable], list[str]]:
     """The environment over the `.env`. A variable that is set but empty counts as not set."""
     found: dict[str, Variable] = {}
     notes: list[str] = []
-    path = nearest(cwd, ".env")
     if path is not None:
         for name, value in read_dotenv(path, environ).items():
             found[name] = Variable(secret=Secret(value), source=str(path))
@@ -158,51 +228,26 @@ def _with_variables(settings: Settings, variables: dict[str, Variable]) -> Setti
     for source in layers:
         given = {
             key: variables[_PREFIX + key.upper()].secret.reveal()
-            for key in _BY_KEY
+            for key in BY_KEY
             if (found := variables.get(_PREFIX + key.upper())) is not None and found.source == source
         }
-        more, said = _read(given, _variable_label(source), ConfigError)
-        values |= more
-        notes += said
+        read = read_layer(given, _variable_layer(source))
+        values |= read.values
+        notes += read.notes
     return msgspec.structs.replace(settings, values=values, variables=variables, notes=tuple(notes))
 
 
 def _misspelt(variables: Mapping[str, Variable]) -> Iterator[str]:
     """Notes on variables that look like settings and are none."""
-    known = {*(_PREFIX + key.upper() for key in _BY_KEY), *_OTHERS}
+    known = {*(_PREFIX + key.upper() for key in BY_KEY), *_OTHERS}
     for name in sorted(variables):
         if name.startswith(_PREFIX) and name not in known:
             near = difflib.get_close_matches(name, known, 1)
             yield f"{name} sets nothing" + (f"; did you mean {near[0]}?" if near else "")
 
 
-def _variable_label(source: str) -> Callable[[str], str]:
-    return lambda key: f"{_PREFIX}{key.upper()} ({source})"
+def _variable_layer(source: str) -> Layer:
+    def label(key: str) -> str:
+        return f"{_PREFIX}{key.upper()} ({source})"
 
-
-def _read(
-    given: Mapping[str, Any], label: Callable[[str], str], error: type[UmweltenError]
-) -> tuple[dict[str, Value], list[str]]:
-    """One layer's values by the settings' names, and notes. `label` tells where a key's value is from."""
-    values: dict[str, Value] = {}
-    notes: list[str] = []
-    for key, raw in given.items():
-        option = _BY_KEY[key]
-        value = _one(option, raw, label(key), error)
-        if option.name == "timeout_s":
-            value, note = value
-            notes += [note] if note else []
-        values[option.name] = Value(value=value, source=label(key))
-    if "concurrent" in values and values["concurrent"].value and "max_concurrency" not in values:
-        # In one layer the number wins; over a lower layer, the switch does.
-        values["max_concurrency"] = Value(value=CONCURRENT, source=values["concurrent"].source)
-    return values, notes
-
-
-def _one(option: Option, raw: Any, where: str, error: type[UmweltenError]) -> Any:
-    try:
-        return option.read(raw)
-    except ValueError as problem:
-        named = where if where.startswith("--") or where.startswith(_PREFIX) else f"{where}: {option.key}"
-        said = str(problem)
-        raise error(f"{named}: {raw!r} is not allowed", f"{said[:1].upper()}{said[1:]}.") from None
+    return Layer(source=label, named=label)

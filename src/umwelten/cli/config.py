@@ -1,0 +1,105 @@
+"""`umwelten config`: show, init, path."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from umwelten.cli import completing
+from umwelten.errors import ConfigError
+
+
+@click.group("config")
+def group() -> None:
+    """See what is configured and where it comes from."""
+
+
+@group.command("show")
+@click.option(
+    "--profile",
+    metavar="NAME",
+    help="As it is with this profile of umwelten.toml.",
+    shell_complete=completing.profiles,
+)
+@click.option("--json", "as_json", is_flag=True, help="All of it as JSON.")
+def show(profile: str | None, as_json: bool) -> None:
+    """Every setting with its source, the providers, groups, profiles and prices, and the files read.
+
+    Keys are never shown, only the variables that hold them. What is wrong is told at the end, and then the
+    exit status is 2.
+
+    \b
+    umwelten config show
+    umwelten config show --profile nightly
+    umwelten config show --json | jq '.providers[] | select(.key_set)'
+    """
+    from umwelten.cli.showing_config import lines, safely
+    from umwelten.config import load
+    from umwelten.config.overview import overview
+
+    found = overview(load(Path.cwd(), os.environ, profile=profile))
+    if as_json:
+        import msgspec
+
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+    else:
+        for line in lines(found):
+            click.echo(line)
+    for note in found.notes:
+        click.echo(safely(note), err=True)
+    for problem in found.problems:
+        click.echo(f"Error: {safely(problem)}", err=True)
+    if found.problems:
+        raise click.exceptions.Exit(2)
+
+
+@group.command("init")
+@click.option("--global", "for_user", is_flag=True, help="The user's own file, not the project's.")
+@click.option("--force", is_flag=True, help="Replace a file that is there; it is kept as umwelten.toml.old.")
+def init(for_user: bool, force: bool) -> None:
+    """Write an umwelten.toml with every section and its remarks, and print where.
+
+    \b
+    umwelten config init
+    umwelten config init --global
+    """
+    from umwelten.config import load, toml_paths
+    from umwelten.config.overview import overview
+    from umwelten.config.starter import starter
+
+    path = toml_paths(Path.cwd())[0] if for_user else Path.cwd() / "umwelten.toml"
+    if os.path.lexists(path) and not force:
+        raise ConfigError(f"{path} is there already", "Give --force to replace it; the old one is kept.")
+    # Only keys and addresses matter here, and with --force a broken file may be in the way.
+    text = starter(overview(load(Path.cwd(), os.environ, toml=False)))
+    _write(path, text)
+    click.echo(str(path))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            path.replace(path.with_name(f"{path.name}.old"))
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+
+
+@group.command("path")
+@click.option("--global", "for_user", is_flag=True, help="The user's own file, not the project's.")
+def path(for_user: bool) -> None:
+    """The umwelten.toml that is in force here: the nearest from this directory upward.
+
+    Where there is none yet, the one that `umwelten config init` would write.
+
+    \b
+    "$EDITOR" "$(umwelten config path)"
+    """
+    from umwelten.config import toml_paths
+
+    users, project = toml_paths(Path.cwd())
+    click.echo(str(users if for_user else project))

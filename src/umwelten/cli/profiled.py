@@ -1,0 +1,68 @@
+"""A command whose flags may come from a profile of `umwelten.toml`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from umwelten.errors import UsageError
+
+# Where the command line names one of these, the profile's others of the same row give way.
+_INSTEAD = (
+    ("directory", "files", "rows", "from"),
+    ("prompt", "prompts"),
+    ("resume", "overwrite"),
+    ("dry_run", "estimate"),
+)
+_GOES_WITH = {"row_name": "rows", "where": "from", "yes": "estimate"}
+
+
+class Profiled(click.Command):
+    """`--profile NAME` stands for the flags in `[profiles.NAME]`; those on the command line win.
+
+    Settings (`max_concurrency`) come out of the profile with the other settings. The flags that are none
+    (`prompt`, `directory`) are given to click as defaults, so they are as good as typed.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the profile's flags as defaults, then read the command line as ever."""
+        given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        name, help_flag = given.get("profile"), self.get_help_option(ctx)
+        wants_help = help_flag is not None and help_flag.name in given
+        if isinstance(name, str) and not wants_help and not ctx.resilient_parsing:
+            ctx.default_map = {**(ctx.default_map or {}), **self._defaults(ctx, name, given)}
+        return super().parse_args(ctx, args)
+
+    def _defaults(self, ctx: click.Context, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        from umwelten.config import load
+
+        settings = load(Path.cwd(), os.environ, profile=name)
+        params = {key: param for param in self.get_params(ctx) for key in _keys(param)}
+        typed = {key for key, param in params.items() if param.name in given}
+        defaults: dict[str, Any] = {}
+        for key, value in settings.flags.items():
+            if key not in params:
+                raise UsageError(
+                    f"{value.source}: {key} is nothing that eval {ctx.info_name} knows",
+                    "Use `umwelten eval batch`, or another profile.",
+                )
+            if not _gives_way(key, typed, settings.flags):
+                defaults[str(params[key].name)] = value.value
+        return defaults
+
+
+def _keys(param: click.Parameter) -> list[str]:
+    """What a flag is called in files: `max_files` for `--max-files`."""
+    return [flag[2:].replace("-", "_") for flag in param.opts if flag.startswith("--")]
+
+
+def _gives_way(key: str, typed: Collection[str], profile: Collection[str]) -> bool:
+    """Whether something on the command line stands in place of the profile's flag."""
+    owner = _GOES_WITH.get(key)
+    if owner in profile and _gives_way(str(owner), typed, profile):
+        return True
+    return any(key in row and any(other in typed for other in row if other != key) for row in _INSTEAD)

@@ -1,0 +1,78 @@
+"""On which line of an `umwelten.toml` a table or a key stands, for messages about it.
+
+The parser of the standard library keeps no positions, so the lines are looked at once more, and only when
+something is wrong. A line of a text over several lines may be taken for a key; no line is told then, or
+one close by.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from umwelten.types import Frozen
+
+_HEADER = re.compile(r"\s*(\[\[?[^\[\]]+\]\]?)\s*(?:#.*)?")
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Place(Frozen):
+    """A table of a file. As text: file, line and table; `at` a key of it: the key's line."""
+
+    path: Path
+    text: str
+    table: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.path}{_line(self.text, self.table)}{self._named()}"
+
+    def at(self, *key: str) -> str:
+        """Where a key of the table stands, without its name."""
+        return f"{self.path}{_line(self.text, (*self.table, *key))}{self._named()}"
+
+    def below(self, *names: str) -> Place:
+        """A table in this table."""
+        return Place(path=self.path, text=self.text, table=(*self.table, *names))
+
+    def _named(self) -> str:
+        return f", [{'.'.join(map(_quoted, self.table))}]" if self.table else ""
+
+
+def _quoted(name: str) -> str:
+    return name if _BARE.fullmatch(name) else f'"{name}"'
+
+
+def _line(text: str, names: tuple[str, ...]) -> str:
+    """`, line 7`, or nothing where the line cannot be told."""
+    found = next((number for number, path in _keys(text) if path[: len(names)] == names), None)
+    return f", line {found}" if found and names else ""
+
+
+def _keys(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Every line that is a table's header or begins with a key: its number, and the full name."""
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        header = _HEADER.fullmatch(line)
+        if header:
+            table = _names(header[1]) or table
+            yield number, table
+        elif "=" in line:
+            names = _names(f"{line.partition('=')[0]}= 0")
+            if names:
+                yield number, (*table, *names)
+
+
+def _names(line: str) -> tuple[str, ...]:
+    """The dotted name that a line alone defines, without quotes; nothing if it is no such line."""
+    try:
+        data: Any = tomllib.loads(line)
+    except tomllib.TOMLDecodeError:
+        return ()
+    names = []
+    while isinstance(data, dict) and data:
+        name, data = next(iter(data.items()))
+        names.append(name)
+    return tuple(names)

@@ -1,0 +1,203 @@
+"""All that is configured, for a person or a program to read. Keys are named, never shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from umwelten.config.endpoints import address, check_key, origins, price_overrides, vendors
+from umwelten.config.layers import Value
+from umwelten.config.options import OPTIONS
+from umwelten.config.settings import Settings, model_groups
+from umwelten.errors import ConfigError, UsageError
+from umwelten.providers.catalog import parse_models
+from umwelten.providers.protocol import Vendor
+from umwelten.types import Frozen
+
+_SECRET = re.compile(r"key|token|secret|password|authorization|cookie", re.IGNORECASE)
+_COUNTS = re.compile(r"tokens$", re.IGNORECASE)
+HIDDEN = "(hidden)"
+
+
+class Setting(Frozen):
+    """A setting by the name of its flag; `value` is `None` where it has none."""
+
+    name: str
+    value: Any
+    source: str
+
+
+class Provider(Frozen):
+    """A provider's address and key. `key` is the variable that holds it, `key_set` whether one does."""
+
+    name: str
+    wire: str
+    base_url: str
+    base_url_source: str
+    key: str | None
+    key_set: bool
+    key_needed: bool
+    key_source: str | None
+    problem: str | None = None
+
+
+class GroupRow(Frozen):
+    """A group as it is written, and all its models in the end."""
+
+    name: str
+    models: tuple[str, ...]
+    expanded: tuple[str, ...]
+    source: str
+
+
+class ProfileRow(Frozen):
+    """A profile's flags."""
+
+    name: str
+    flags: tuple[Setting, ...]
+
+
+class PriceRow(Frozen):
+    """A price of one's own, USD per million tokens."""
+
+    model: str
+    input: float
+    output: float
+    cached: float | None
+    source: str
+
+
+class Overview(Frozen):
+    """What `config show` tells. `files` were read, in rising precedence; `problems` are to be mended."""
+
+    files: tuple[str, ...]
+    settings: tuple[Setting, ...]
+    providers: tuple[Provider, ...]
+    groups: tuple[GroupRow, ...]
+    profiles: tuple[ProfileRow, ...]
+    prices: tuple[PriceRow, ...]
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def overview(settings: Settings) -> Overview:
+    """Everything in force. What is wrong with a provider, price or group is told, not raised."""
+    problems: list[str] = []
+    known = _vendors(settings, problems)
+    providers = tuple(_provider(vendor, settings) for vendor in known.values())
+    problems += [row.problem for row in providers if row.problem]
+    groups = tuple(_group(name, settings, known, problems) for name in settings.groups)
+    return Overview(
+        files=settings.files,
+        settings=(*_settings(settings.values), *_flags(settings.flags)),
+        providers=providers,
+        groups=groups,
+        profiles=tuple(
+            ProfileRow(name=name, flags=(*_flags(profile.flags), *_given(profile.values)))
+            for name, profile in settings.profiles.items()
+        ),
+        prices=_prices(settings, problems),
+        problems=tuple(problems),
+        notes=settings.notes,
+    )
+
+
+def _settings(values: Mapping[str, Value]) -> list[Setting]:
+    return [
+        Setting(
+            name=option.key,
+            value=_plain(option.key, values[option.name].value),
+            source=values[option.name].source,
+        )
+        for option in OPTIONS
+    ]
+
+
+def _given(values: Mapping[str, Value]) -> list[Setting]:
+    return _settings_of({option.key: values[option.name] for option in OPTIONS if option.name in values})
+
+
+def _flags(flags: Mapping[str, Value]) -> list[Setting]:
+    return _settings_of(flags)
+
+
+def _settings_of(rows: Mapping[str, Value]) -> list[Setting]:
+    return [Setting(name=key, value=_plain(key, row.value), source=row.source) for key, row in rows.items()]
+
+
+def _plain(key: str, value: Any) -> Any:
+    """A value as JSON has it; what is named like a key is hidden."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {name: HIDDEN if _is_secret(name) else _plain(key, item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(key, item) for item in value]
+    return value
+
+
+def _is_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None and _COUNTS.search(name) is None
+
+
+def _vendors(settings: Settings, problems: list[str]) -> Mapping[str, Vendor]:
+    try:
+        return vendors(settings)
+    except ConfigError as error:
+        problems.append(str(error))
+        return {}
+
+
+def _provider(vendor: Vendor, settings: Settings) -> Provider:
+    from_ = origins(vendor, settings)
+    problem = None
+    base_url = ""
+    try:
+        base_url = address(vendor, settings)
+        check_key(vendor, settings)
+    except ConfigError as error:
+        problem = str(error)
+    name = from_.api_key.partition(" (")[0] if from_.api_key else next(iter(vendor.key_env), None)
+    return Provider(
+        name=vendor.name,
+        wire=vendor.wire,
+        base_url=base_url,
+        base_url_source=from_.base_url,
+        key=name,
+        key_set=from_.api_key is not None,
+        key_needed=vendor.key_required,
+        key_source=settings.variables[name].source if from_.api_key and name else None,
+        problem=problem,
+    )
+
+
+def _group(name: str, settings: Settings, known: Mapping[str, Vendor], problems: list[str]) -> GroupRow:
+    group = settings.groups[name]
+    models: tuple[str, ...] = ()
+    try:
+        models = tuple(str(model) for model in parse_models(f"@{name}", known, model_groups(settings))[0])
+    except UsageError as error:
+        if known:  # else the providers' own problem is told
+            problems.append(f"{group.source}, [groups] {name}: {error}")
+    return GroupRow(name=name, models=group.models, expanded=models, source=group.source)
+
+
+def _prices(settings: Settings, problems: list[str]) -> tuple[PriceRow, ...]:
+    try:
+        prices = price_overrides(settings)
+    except ConfigError as error:
+        problems.append(str(error))
+        return ()
+    sources = [row.source for row in settings.prices.values()]
+    return tuple(
+        PriceRow(
+            model=str(model),
+            input=float(price.input),
+            output=float(price.output),
+            cached=None if price.cached is None else float(price.cached),
+            source=source,
+        )
+        for (model, price), source in zip(prices.items(), sources, strict=True)
+    )

@@ -1,0 +1,64 @@
+"""Named sets of flags: `[profiles.nightly]` in `umwelten.toml`, put on by `--profile nightly`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from umwelten.config.files import TomlFile
+from umwelten.config.layers import (
+    BY_KEY,
+    FLAGS_BY_KEY,
+    Value,
+    keys,
+    read_flags,
+    read_layer,
+    rebased,
+    section_layer,
+)
+from umwelten.errors import UsageError
+from umwelten.types import Frozen
+
+
+class Profile(Frozen):
+    """A profile, read and checked: settings by their names, flags that are none by their keys."""
+
+    values: Mapping[str, Value] = {}
+    flags: Mapping[str, Value] = {}
+    notes: tuple[str, ...] = ()
+
+
+def with_profiles(known: Mapping[str, Profile], file: TomlFile) -> dict[str, Profile]:
+    """The profiles with those of one more file: what it says wins, key by key."""
+    merged = dict(known)
+    for name in file.data.get("profiles", {}):
+        below, above = merged.get(name, Profile()), _read(name, file)
+        merged[name] = Profile(
+            values={**below.values, **above.values},
+            flags={**below.flags, **above.flags},
+            notes=(*below.notes, *above.notes),
+        )
+    return merged
+
+
+def _read(name: str, file: TomlFile) -> Profile:
+    section = file.data["profiles"][name]
+    place = file.place.below("profiles", name)
+    spelt = keys(section, place, {**BY_KEY, **FLAGS_BY_KEY})
+    layer = section_layer(place, f"{file.place.path}, [profiles.{name}]", spelt)
+    read = read_layer({key: section[spelt[key]] for key in spelt if key in BY_KEY}, layer)
+    flags = read_flags({key: section[spelt[key]] for key in spelt if key in FLAGS_BY_KEY}, layer)
+    return Profile(values=rebased(read.values, file.base), flags=rebased(flags, file.base), notes=read.notes)
+
+
+def chosen(name: str, profiles: Mapping[str, Profile]) -> Profile:
+    """The profile of that name. Raises `UsageError` with the nearest and all there are."""
+    if name in profiles:
+        return profiles[name]
+    if not profiles:
+        hint = "There are none: write a section [profiles.NAME] in umwelten.toml."
+    else:
+        close = difflib.get_close_matches(name, profiles, n=1)
+        guess = f"Did you mean {close[0]}? " if close else ""
+        hint = f"{guess}Profiles: {', '.join(sorted(profiles))}."
+    raise UsageError(f"--profile: {name!r} is not known", hint)

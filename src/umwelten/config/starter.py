@@ -1,0 +1,80 @@
+"""The `umwelten.toml` that `config init` writes: every section, with what is found on this machine.
+
+A line that begins with `#` and a letter is a setting to switch on; `# ` begins a remark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from umwelten.config.overview import Overview, Provider
+
+_MODELS = {
+    "google": "google:gemini-3.5-flash",
+    "anthropic": "anthropic:claude-sonnet-4-5",
+    "openai": "openai:gpt-4o-mini",
+    "openrouter": "openai/gpt-4o-mini",
+}
+EMBEDDED = "local:smollm2"
+
+
+def starter(found: Overview) -> str:
+    """The text of a new file, in which everything is switched off but what is certain."""
+    keyed = [row for row in found.providers if row.key_set]
+    models = [_MODELS[row.name] for row in keyed if row.name in _MODELS] or [EMBEDDED]
+    return _TEMPLATE.format(keys=_keys(keyed), model=models[0], group=", ".join(map(_quoted, models)))
+
+
+def _keys(keyed: Sequence[Provider]) -> str:
+    if not keyed:
+        return "# No provider's key was found; local:smollm2 and ollama:… need none."
+    rows = [f"#   {row.name}: {row.key}" for row in keyed]
+    return "\n".join(["# Providers with a key:", *rows])
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+_TEMPLATE = """\
+# Settings of umwelten: defaults < this file < .env < environment < flags.
+# `umwelten config show` tells each value and where it comes from. Lines that begin with # are switched off.
+# Keys are never kept here: put GEMINI_API_KEY=… and the like in a file .env or the environment.
+#
+{keys}
+
+[defaults]
+# Any setting by the long name of its flag; `umwelten eval batch --help` lists them.
+#models = "{model}"
+#max_concurrency = "auto"
+#max_cost = 5.0
+#timeout = "120s"
+#retries = 6
+#output_dir = "output"
+
+[groups]
+# Names for lists of models, for --models @fast. A group may name groups.
+#fast = [{group}]
+#all = ["@fast", "local:smollm2"]
+
+# Flags that go together, for --profile nightly; what is given on the command line wins.
+#[profiles.nightly]
+#prompt = "Summarise this in three sentences."
+#directory = "texts"
+#file_pattern = "*.txt"
+#models = "@fast"
+#id = "nightly"
+#resume = true
+
+# A server of your own. wire: openai, gemini, anthropic or ollama.
+#[providers.mycluster]
+#wire = "openai"
+#base_url = "https://llm.example.com/v1"
+#api_key_env = "MYCLUSTER_KEY"
+#recommended = [8, 32]
+
+# What a model costs, in USD per million tokens, where the price list does not say or you pay less.
+#[prices."mycluster:big-model"]
+#input = 0.15
+#output = 0.60
+"""

@@ -1,0 +1,68 @@
+"""A project folder to complete in, and an `umwelten` that tells what it was called with."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+TOML = """
+[groups]
+fast = ["ollama:gemma3:12b", "local:smollm2"]
+[providers.mycluster]
+wire = "openai"
+base_url = "https://llm.example.com/v1"
+[profiles.nightly]
+prompt = "hi"
+"""
+
+
+def make_project(root: Path) -> Path:
+    """A folder with an umwelten.toml, texts, a question and two evaluations, one with a model of its own."""
+    root.mkdir(parents=True)
+    (root / "umwelten.toml").write_text(TOML)
+    (root / "texts").mkdir()
+    (root / "question.txt").write_text("Why?")
+    (root / "two words.txt").write_text("both")
+    add_evaluation(root / "output" / "reviews-1", ["mine:some-model"], ["page-1.jpg", "page 2.jpg"])
+    add_evaluation(root / "output" / "tides", ["local:smollm2"], [])
+    (root / "output" / "no-evaluation").mkdir()
+    return root
+
+
+def add_evaluation(folder: Path, models: list[str], inputs: list[str]) -> None:
+    """As much of an evaluation's database as completion looks at."""
+    folder.mkdir(parents=True)
+    connection = sqlite3.connect(folder / "evaluation.db")
+    with connection:
+        connection.execute("CREATE TABLE models (id INTEGER PRIMARY KEY, name TEXT)")
+        connection.execute("CREATE TABLE inputs (id INTEGER PRIMARY KEY, name TEXT)")
+        connection.executemany("INSERT INTO models (name) VALUES (?)", [(name,) for name in models])
+        connection.executemany("INSERT INTO inputs (name) VALUES (?)", [(name,) for name in inputs])
+    connection.close()
+
+
+def telling_command(folder: Path) -> Path:
+    """An executable `umwelten` that completes as the real one does, and else prints `<each><argument>`."""
+    folder.mkdir(parents=True)
+    path = folder / "umwelten"
+    path.write_text(
+        "#!/bin/sh\n"
+        f'if [ -n "$_UMWELTEN_COMPLETE" ]; then exec {sys.executable} -m umwelten; fi\n'
+        "printf '<%s>' \"$@\"; echo '<end>'\n"
+    )
+    path.chmod(0o755)
+    return path
+
+
+def environment(root: Path) -> dict[str, str]:
+    """A user without settings of their own."""
+    return {
+        "PATH": f"{root / 'bin'}:{os.environ['PATH']}",
+        "HOME": str(root / "home"),
+        "XDG_CONFIG_HOME": str(root / "home" / ".config"),
+        "UMWELTEN_CACHE_DIR": str(root / "cache"),
+        "LANG": "C.UTF-8",
+        "TERM": "xterm",
+    }
