@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: bench bench-peers browser clean demo help lint test torture
+.PHONY: bench bench-peers browser clean demo help lint shells test torture
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -33,7 +33,13 @@ browser: ## chromium for the tests of HTML reports, where apt is there
 	  apt-get update -qq && apt-get install -y -qq chromium chromium-driver >/dev/null; \
 	else echo "no chromium here: the tests of HTML reports are skipped"; fi
 
-test: $(VENV)/.tools browser ## the test suite
+shells: ## zsh, fish and groff for the tests of completion and manual pages, where apt is there
+	@if command -v zsh >/dev/null && command -v fish >/dev/null && command -v groff >/dev/null; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && apt-get install -y -qq zsh fish groff >/dev/null; \
+	else echo "no zsh, fish or groff here: their tests are skipped"; fi
+
+test: $(VENV)/.tools browser shells ## the test suite
 	@$(BIN)/umwelten models pull smollm2
 	$(BIN)/python -m pytest -n 2
 
@@ -43,6 +49,7 @@ lint: $(VENV)/.tools ## style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/vendor_assets.py --check
+	$(BIN)/python scripts/command_docs.py --check
 
 bench: $(VENV)/.tools ## the benchmarks, as tables
 	$(BIN)/python -m benchmarks.promised

@@ -9,39 +9,44 @@ from __future__ import annotations
 import asyncio
 import itertools
 import shutil
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 
-from umwelten.config import Settings, endpoint, price_overrides
-from umwelten.control.attribution import advice
+from umwelten.checking import check
+from umwelten.config import Settings, price_overrides
+from umwelten.control.attribution import Attribution, advice
 from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
 from umwelten.control.stop import OPEN_ENDED, CostCap
 from umwelten.engine import Engine, Naming, Result, Source
-from umwelten.errors import ConfigError, InputError, UsageError
-from umwelten.events import LaneTime, LaneView, Note, Observer, Observers, RunFinished, RunStarted
+from umwelten.events import Grown, LaneTime, LaneView, Note, Observer, Observers, RunFinished, RunStarted
 from umwelten.exchange import Exchange, Place
-from umwelten.inputs import file_hash, read
-from umwelten.local import LocalServers, find_weights
+from umwelten.inputs import file_hash
+from umwelten.local import LocalServers
 from umwelten.plan import Plan, most_tokens
 from umwelten.pricing import cost_nusd, most_nusd, price_of
 from umwelten.providers.catalog import WIRES
-from umwelten.providers.protocol import Endpoint, Vendor
+from umwelten.providers.protocol import Vendor
+from umwelten.schema import schema_shape
+from umwelten.shaping import Shaping
 from umwelten.store import Store
 from umwelten.store.records import CallRecord, Spec
 from umwelten.transport import Transport
-from umwelten.types import Call, Frozen, ModelRef, Part, Scanned, Usage
-from umwelten.wanted import Wanted, check_id, make_id
+from umwelten.types import Call, Frozen, ModelRef, Scanned, Usage
+from umwelten.wanted import Wanted, make_id
 
 AUTO_CEILING = 1000
 ASSUMED_OUTPUT = 1024
 """Tokens that an answer is expected to have at most when no `max_tokens` says so."""
+
+AHEAD = 2_000
+"""Inputs of a lazy plan that are found before the first call starts."""
 
 LONGEST_OUTPUT = OPEN_ENDED * ASSUMED_OUTPUT
 """Tokens that are reserved for such an answer while many calls are under way."""
@@ -74,7 +79,7 @@ class Evaluation:
         self.wanted, self.store, self.plan, self.vendors = wanted, store, plan, vendors
         self.folder = wanted.output_dir / store.spec.id
         self._places, self._local = places, local
-        self.prices = price_overrides(settings)
+        self.settings, self.prices = settings, price_overrides(settings)
         self._fixed = plan.most_fixed_tokens()
         self._engine: Engine | None = None
         self._stop: tuple[str, bool, float] | None = None
@@ -85,23 +90,31 @@ class Evaluation:
 
         Raises a `UmweltenError` for whatever the user must mend; then nothing is left behind.
         """
-        endpoints, plan = check(wanted, settings, vendors)
-        store = cls._open(wanted, plan)
+        checked = check(wanted, settings, vendors)
+        # The list of prices takes 0.1 s to load: while the files are looked for, rather than between two
+        # answers.
+        threading.Thread(target=_load_prices, args=(wanted, settings), daemon=True).start()
+        store = cls._open(wanted, checked.plan)
         local = LocalServers()
         places = {
             number: Place(
                 model=ref,
-                endpoint=endpoints[ref.provider],
-                wire=WIRES[endpoints[ref.provider].vendor.wire],
+                endpoint=checked.endpoints[ref.provider],
+                wire=WIRES[checked.endpoints[ref.provider].vendor.wire],
                 local=local if ref.provider == "local" else None,
+                prompt=store.prompts[number],
+                accepts=checked.accepts[ref],
+                attached=checked.attached[ref],
             )
             for number, ref in store.models.items()
         }
-        return cls(wanted, settings, store, plan, places, local, vendors)
+        return cls(wanted, settings, store, checked.plan, places, local, vendors)
 
     @staticmethod
     def _open(wanted: Wanted, plan: Plan) -> Store:
-        name = wanted.id or make_id(wanted.prompt, wanted.output_dir, today=time.strftime("%Y-%m-%d"))
+        name = wanted.id or make_id(
+            wanted.prompt or wanted.prompts[0].text, wanted.output_dir, today=time.strftime("%Y-%m-%d")
+        )
         spec = Spec(
             id=name,
             kind=wanted.kind,
@@ -109,10 +122,15 @@ class Evaluation:
             models=wanted.models,
             system=wanted.system,
             parameters=wanted.parameters,
-            attachments=tuple((label, digest) for label, digest, _ in plan.attachments),
+            attachments=plan.attachments,
             repeats=wanted.repeats,
+            schema=wanted.schema,
+            prompts=wanted.prompts,
+            coerce=wanted.coerce,
+            pdf=wanted.pdf,
+            source=wanted.source,
         )
-        if wanted.files is not None and wanted.mode == "overwrite":
+        if wanted.files is not None and wanted.mode == "overwrite" and not wanted.lazy:
             # A scan that fails must fail before the old evaluation is moved aside.
             deque(wanted.files(), maxlen=0)
         files = _peek(wanted.files() if wanted.files is not None else None)
@@ -124,7 +142,7 @@ class Evaluation:
             if files is None:
                 store.set_no_inputs()
             else:
-                store.set_inputs(files, read_hash=file_hash)
+                store.set_inputs(files, read_hash=file_hash, ahead=AHEAD if wanted.lazy else None)
         except BaseException:
             store.close()
             if fresh:
@@ -138,16 +156,40 @@ class Evaluation:
 
         `only`: just these; the rest may follow in another run.
         """
-        wanted, store = self.wanted, self.store
         # A signal that comes before the new engine is there is for that one, not for an earlier run's.
         self._engine = None
         self._renew_local()
-        loop, tell = asyncio.get_running_loop(), Observers(observers)
-        for place in self._places.values():
-            # The list of prices takes 0.1 s to load: now, rather than between two answers.
-            price_of(place.model, overrides=self.prices, at=time.time())
-        counts = store.counts()
-        limit = None if wanted.max_concurrency == "auto" else wanted.max_concurrency
+        tell = Observers(observers)
+        _load_prices(self.wanted, self.settings)
+        self._begin(tell, only)
+        async with Transport(timeout_s=self.wanted.timeout_s) as transport:
+            ask = self._exchange(transport, tell)
+            engine = self._engine = self._make_engine(ask, tell, only)
+            if self._stop is not None:
+                self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
+            try:
+                result = await engine.run()
+                ended_at = time.time()
+            finally:
+                await ask.close()
+                await self._local.close()
+        await self._end(engine.attributions(), result, ended_at, tell)
+        return result
+
+    def _begin(self, tell: Observer, only: Only | None) -> None:
+        """Open the run in the store and say what lies ahead; what is found later is told as it comes."""
+        wanted, store, loop = self.wanted, self.store, asyncio.get_running_loop()
+        counts, to_do = store.standing()
+        pending = self._by_lane(to_do if only is None else only.calls)
+        each = self._by_lane(dict.fromkeys(store.models, wanted.repeats))
+
+        def grown(more: int, complete: bool) -> None:
+            total = counts.total + more * wanted.repeats * len(store.models)
+            now = {lane: n + more * each[lane] for lane, n in pending.items()}
+            loop.call_soon_threadsafe(tell, Grown(total=total, pending=now, complete=complete))
+
+        if only is None and not store.complete:
+            store.on_growth(grown)
         store.start_run(
             {
                 "max_concurrency": wanted.max_concurrency,
@@ -162,50 +204,59 @@ class Evaluation:
                 id=store.spec.id,
                 total=counts.total if only is None else sum(only.calls.values()),
                 done=counts.succeeded if only is None else 0,
-                models=tuple(store.models.values()),
-                max_concurrency=limit,
+                models=tuple(dict.fromkeys(store.models.values())),
+                max_concurrency=self._limit,
                 at_unix=time.time(),
-                pending=self._by_lane(store.to_do() if only is None else only.calls),
+                pending=pending,
+                complete=only is not None or store.complete,
             )
         )
-        async with Transport(timeout_s=wanted.timeout_s) as transport:
-            ask = Exchange(
-                plan=self.plan,
-                places=self._places,
-                transport=transport,
-                price=self._price,
-                stream=wanted.stream,
-                notify=tell,
-                trace=wanted.trace,
-            )
-            engine = self._engine = Engine(
-                pool=self._pool(limit),
-                source=store if only is None else only.source,
-                sink=store,
-                ask=ask,
-                naming=Naming(store.models, self._estimate, self._tokens),
-                tell=tell,
-                stream=wanted.stream,
-                max_errors=wanted.max_errors,
-            )
 
-            def committed(records: Sequence[CallRecord]) -> None:
-                loop.call_soon_threadsafe(engine.committed, records)
+    def _exchange(self, transport: Transport, tell: Observer) -> Exchange:
+        wanted = self.wanted
+        shaping = None
+        if wanted.schema is not None:
+            shaping = Shaping(wanted.shape or schema_shape(wanted.schema), coerce=wanted.coerce)
+        return Exchange(
+            plan=self.plan,
+            places=self._places,
+            transport=transport,
+            price=self._price,
+            stream=wanted.stream,
+            notify=tell,
+            pdf=wanted.pdf,
+            shaping=shaping,
+            trace=wanted.trace,
+        )
 
-            store.on_commit(committed)
-            if self._stop is not None:
-                self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
-            try:
-                result = await engine.run()
-                ended_at = time.time()
-            finally:
-                await self._local.close()
-        own = wanted.max_concurrency != "auto"
+    def _make_engine(self, ask: Exchange, tell: Observer, only: Only | None) -> Engine:
+        store, loop = self.store, asyncio.get_running_loop()
+        engine = Engine(
+            pool=self._pool(self._limit),
+            source=store if only is None else only.source,
+            sink=store,
+            ask=ask,
+            naming=Naming(store.models, self._estimate, self._tokens),
+            tell=tell,
+            stream=self.wanted.stream,
+            max_errors=self.wanted.max_errors,
+        )
+
+        def committed(records: Sequence[CallRecord]) -> None:
+            loop.call_soon_threadsafe(engine.committed, records)
+
+        store.on_commit(committed)
+        return engine
+
+    async def _end(
+        self, attributions: Sequence[Attribution], result: Result, ended_at: float, tell: Observer
+    ) -> None:
+        store, own = self.store, self.wanted.max_concurrency != "auto"
         sheets = [
             msgspec.structs.replace(
                 sheet, capped_by_user=own and sheet.capped_by_user and sheet.lane != "local"
             )
-            for sheet in engine.attributions()
+            for sheet in attributions
         ]
         await asyncio.to_thread(
             store.end_run,
@@ -218,14 +269,13 @@ class Evaluation:
         for problem in store.text_errors:
             tell(Note(text=f"the answer is kept, its text file is not: {problem}", level="warning"))
         counts = store.counts()
-        # What failed before and was not tried again is pending as well.
-        pending = counts.total - counts.succeeded - result.failed
         tell(
             RunFinished(
                 status=result.status,
                 reason=result.reason,
                 wall_s=result.wall_s,
-                pending=pending,
+                # What failed before and was not tried again is pending as well.
+                pending=counts.total - counts.succeeded - result.failed,
                 peak_in_flight=result.peak_in_flight,
                 lane_times=tuple(
                     LaneTime(lane=sheet.lane, seconds=sheet.seconds(), advice=advice(sheet))
@@ -233,7 +283,6 @@ class Evaluation:
                 ),
             )
         )
-        return result
 
     def stop(self, reason: str, *, interrupted: bool = False, grace_s: float = 10.0) -> None:
         """Start no further call; those in flight have the grace to finish. From the loop's thread."""
@@ -251,6 +300,11 @@ class Evaluation:
         self.store.close()
 
     # --- pieces ----------------------------------------------------------------------------
+
+    @property
+    def _limit(self) -> int | None:
+        """The cap over all providers, `None` where each finds its own level."""
+        return None if self.wanted.max_concurrency == "auto" else self.wanted.max_concurrency
 
     def _pool(self, limit: int | None) -> Pool:
         lanes: dict[str, Lane] = {}
@@ -306,7 +360,8 @@ class Evaluation:
     def _tokens(self, call: Call) -> tuple[int, int | None]:
         """Tokens that a call sends, roughly, and that it may write at most."""
         size, name = (call.input.size, call.input.name) if call.input else (0, "")
-        return self.plan.input_tokens(size, name), self.wanted.parameters.max_tokens
+        prompt = self._places[call.model].prompt
+        return self.plan.input_tokens(size, name, prompt), self.wanted.parameters.max_tokens
 
     def _estimate(self, call: Call) -> int | None:
         """The most that an attempt can cost, in nano-USD; only a cap needs it."""
@@ -322,58 +377,10 @@ class Evaluation:
         )
 
 
-def check(
-    wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor]
-) -> tuple[dict[str, Endpoint], Plan]:
-    """The endpoints by provider, and the plan. Raises a `UmweltenError` for what the user must mend."""
-    if not wanted.prompt.strip():
-        raise UsageError("the prompt is empty", "Give it with --prompt TEXT, --prompt @FILE or --prompt -.")
-    if wanted.id is not None:
-        check_id(wanted.id)
-    for text in (wanted.prompt, wanted.system or "", *map(str, wanted.models)):
-        if not text.isascii() and text != text.encode("utf-8", "replace").decode():
-            raise UsageError(
-                f"{text[:40]!r} holds bytes that are no UTF-8", "Save it as UTF-8 and use @FILE."
-            )
-    endpoints = _endpoints(wanted, settings, vendors)
-    for ref in wanted.models:
-        if ref.provider == "local":
-            find_weights(ref.model)
-    if wanted.max_cost_usd is not None:
-        _check_priced(wanted, settings)
-    plan = Plan(
-        prompt=wanted.prompt,
-        system=wanted.system,
-        parameters=wanted.parameters,
-        attachments=tuple(_attachment(path) for path in wanted.attach),
-    )
-    return endpoints, plan
-
-
-def _endpoints(wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor]) -> dict[str, Endpoint]:
-    """All at once: who lacks two keys should not learn of the second only after the first."""
-    found: dict[str, Endpoint] = {}
-    problems: list[ConfigError] = []
-    for provider in dict.fromkeys(ref.provider for ref in wanted.models):
-        try:
-            found[provider] = endpoint(vendors[provider], settings)
-        except ConfigError as error:
-            problems.append(error)
-    if problems:
-        hints = dict.fromkeys(error.hint for error in problems if error.hint)
-        raise ConfigError("; ".join(error.message for error in problems), "\n".join(hints))
-    return found
-
-
-def _check_priced(wanted: Wanted, settings: Settings) -> None:
-    """A cap that cannot be kept would be a promise broken in silence."""
-    prices = price_overrides(settings)
-    unknown = [m for m in wanted.models if price_of(m, overrides=prices, at=time.time()) is None]
-    if unknown:
-        raise UsageError(
-            f"--max-cost can't be kept: no price is known for {', '.join(map(str, unknown))}",
-            f'Put it in umwelten.toml: [prices."{unknown[0]}"] input = … output = … (per million tokens).',
-        )
+def _load_prices(wanted: Wanted, settings: Settings) -> None:
+    overrides = price_overrides(settings)
+    for model in wanted.models:
+        price_of(model, overrides=overrides, at=time.time())
 
 
 def lane_name(place: Place) -> str:
@@ -388,14 +395,6 @@ def lane_name(place: Place) -> str:
 
 def _host(url: str) -> str:
     return url.split("://", 1)[-1].split("/", 1)[0]
-
-
-def _attachment(path: Path) -> tuple[str, bytes, tuple[Part, ...]]:
-    try:
-        content = read(path, name=path.name)
-    except InputError as error:
-        raise InputError(f"--attach: {error.message}", error.hint) from None
-    return path.name, content.digest, content.parts
 
 
 def _peek(files: Iterator[Scanned] | None) -> Iterator[Scanned] | None:

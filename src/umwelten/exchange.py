@@ -1,27 +1,50 @@
-"""One attempt from a call to its outcome: read the file, encode, send, decode, price."""
+"""One attempt from a call to its outcome: read the input, encode, send, decode, check, price."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
 
+from umwelten.checking import Attached
 from umwelten.engine import Exchanged
 from umwelten.errors import InputError, LocalModelError
 from umwelten.events import Note, Observer
 from umwelten.inputs import read
+from umwelten.inputs.sent import unframed
 from umwelten.plan import Plan
 from umwelten.pricing import FREE
+from umwelten.providers.accepts import Accepts
 from umwelten.providers.protocol import Endpoint, HttpRequest, Wire
+from umwelten.shaping import Shaping
 from umwelten.transport import Transport
-from umwelten.types import Call, Failure, FailureKind, ModelRef, Outcome, Part, Secret, Timing, Usage
+from umwelten.types import (
+    Call,
+    Failure,
+    FailureKind,
+    Input,
+    ModelRef,
+    Outcome,
+    Part,
+    Reply,
+    Secret,
+    Text,
+    Timing,
+    Usage,
+)
+from umwelten.uploading import FILE_GONE, Kept, Refused, Uploading
+from umwelten.wanted import PdfMode
 
 _NOTHING_COUNTED = Usage()
 _NEVER_SENT = frozenset({"refused", "dns", "connect", "tls", "unsupported_input", "local_model", "internal"})
+
+_LONG_ANSWER = 20_000
+"""Characters."""
 
 Price = Callable[[Usage, ModelRef], int | None]
 
@@ -33,27 +56,38 @@ class LocalAddress(Protocol):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where a model is asked: its endpoint and wire. `local` None: the endpoint's address is settled."""
+    """Where a model is asked: its endpoint and wire, with which prompt, and what it takes beside words.
+
+    `local` None: the endpoint's address is settled. `attached` is an error where the model can't take it.
+    """
 
     model: ModelRef
     endpoint: Endpoint
     wire: Wire
     local: LocalAddress | None = None
+    prompt: str = ""
+    accepts: Accepts = Accepts()
+    attached: Attached = ()
 
 
 @dataclass(slots=True)
 class _Sent:
-    """What an attempt goes out without; once the file was read, its hash and the time that took."""
+    """What an attempt goes out without; once the input was read, its hash and the time that took.
+
+    `uploaded`: the files that the provider was given before.
+    """
 
     dropped: frozenset[str]
     content: bytes = b""
     prepared_s: float = 0.0
+    uploaded: list[Kept] = field(default_factory=list)
 
 
 class Exchange:
     """Makes attempts; the engine's `Ask`. `places` by the model's number in the evaluation.
 
-    `trace`: tell of every attempt how long its stages took and what was said about rate limits.
+    `shaping` None: answers are words. `trace`: tell of every attempt how long its stages took and what was
+    said about rate limits.
     """
 
     def __init__(
@@ -65,11 +99,19 @@ class Exchange:
         price: Price,
         stream: bool,
         notify: Observer,
+        pdf: PdfMode = "auto",
+        shaping: Shaping | None = None,
         trace: bool = False,
     ) -> None:
         self._plan, self._places, self._transport = plan, places, transport
         self._price, self._stream, self._notify, self._trace = price, stream, notify, trace
+        self._pdf, self._shaping = pdf, shaping
+        self._uploading = Uploading(transport)
         self._dropped: dict[int, frozenset[str]] = {}
+
+    async def close(self) -> None:
+        """Take away what was left at providers. Before the transport is closed."""
+        await self._uploading.close()
 
     async def __call__(self, call: Call, on_text: Callable[[str], None] | None) -> Exchanged:
         place = self._places[call.model]
@@ -83,15 +125,26 @@ class Exchange:
         except Exception as error:  # noqa: BLE001 - a fault of ours in one call must not end the others
             outcome = _ours(f"umwelten failed on this call: {error!r}", "internal")
             timing = Timing(started_at=started, latency_s=time.time() - started)
+        if self._shaping is not None:
+            outcome = await self._shaped(self._shaping, call.id, outcome)
         if self._trace:
             self._notify(Note(text=_traced(call, place.model, sent, outcome, timing), level="debug"))
         return Exchanged(
             outcome=outcome,
             timing=timing,
-            key=self._plan.key(place.model, sent.content, call.repeat),
+            key=self._plan.key(place.model, sent.content, call.repeat, place.prompt),
             content=sent.content,
             cost_nusd=self._cost(outcome, place.model),
         )
+
+    @staticmethod
+    async def _shaped(shaping: Shaping, call: int, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, Reply):
+            # Mending a long answer that is badly broken takes seconds.
+            long = len(outcome.text) > _LONG_ANSWER
+            read = shaping.read
+            return await asyncio.to_thread(read, call, outcome) if long else read(call, outcome)
+        return shaping.refused(call, outcome) if outcome.kind is FailureKind.SCHEMA else outcome
 
     async def _send(
         self, call: Call, place: Place, sent: _Sent, on_text: Callable[[str], None] | None
@@ -111,33 +164,78 @@ class Exchange:
     async def _ask(
         self, call: Call, place: Place, sent: _Sent, on_text: Callable[[str], None] | None
     ) -> tuple[Outcome, Timing]:
-        outcome, timing = await self._transport.ask(
-            # Held by nobody here: a large body is let go as soon as it is sent.
-            self._encode(call, place, sent),
-            place.wire,
-            place.endpoint,
-            stream=self._stream,
-            on_text=on_text,
-        )
+        began = time.time()
+        try:
+            outcome, timing = await self._transport.ask(
+                # Held by nobody here: a large body is let go as soon as it is sent.
+                await self._encode(call, place, sent),
+                place.wire,
+                place.endpoint,
+                stream=self._stream,
+                on_text=on_text,
+            )
+        except Refused as refused:
+            return refused.failure, Timing(started_at=began, latency_s=time.time() - began)
+        finally:
+            if sent.uploaded:
+                await self._uploading.release(sent.uploaded)
+        if isinstance(outcome, Failure) and outcome.code == FILE_GONE:
+            self._uploading.lose(sent.uploaded)
         if isinstance(outcome, Failure) and outcome.parameter is not None:
             outcome = self._drop(call.model, outcome.parameter, sent.dropped, outcome, place.model)
         return outcome, timing
 
-    def _encode(self, call: Call, place: Place, sent: _Sent) -> HttpRequest:
-        """The request, with the file read now; of the file itself nothing is kept but its hash."""
+    async def _encode(self, call: Call, place: Place, sent: _Sent) -> HttpRequest:
+        """The request, with the input read now; of it nothing is kept but its hash."""
         began = time.perf_counter()
+        if isinstance(place.attached, InputError):
+            raise place.attached
         parts: tuple[Part, ...] = ()
+        values: Mapping[str, str] | None = None
         if call.input is not None:
-            content = read(call.input.path, name=call.input.name, stamp=call.input.stamp)
-            sent.content, parts = content.digest, content.parts
-            if content.changed:
-                self._notify(
-                    Note(text=f"{call.input.name} changed since the start; its present bytes are sent")
+            parts, values = await self._read(call.input, place, sent)
+            if place.accepts.upload:
+                parts = await self._uploading.placed(
+                    parts, place.wire, place.endpoint, place.accepts, sent.uploaded
                 )
-        request = self._plan.request(place.model, parts, stream=self._stream)
+        request = self._plan.request(
+            place.model,
+            parts,
+            stream=self._stream,
+            prompt=place.prompt,
+            values=values,
+            attached=place.attached,
+            more=None if self._shaping is None else self._shaping.more(call.id),
+        )
         http = place.wire.encode(request, place.endpoint, sent.dropped)
         sent.prepared_s = time.perf_counter() - began
         return http
+
+    async def _read(
+        self, source: Input, place: Place, sent: _Sent
+    ) -> tuple[tuple[Part, ...], Mapping[str, str]]:
+        content = read(
+            source.path,
+            name=source.name,
+            stamp=source.stamp,
+            part=source.part,
+            accepts=place.accepts,
+            pdf=self._pdf,
+        )
+        sent.content = content.digest
+        if content.changed:
+            self._notify(Note(text=f"{source.name} changed since the start; its present bytes are sent"))
+        values = {"file.name": source.name, "file.path": source.path, **content.values}
+        parts = content.parts
+        if content.convert is not None:
+            converted = await asyncio.to_thread(content.convert)
+            parts = converted.parts
+            for text in converted.notes:
+                self._notify(Note(text=text, level="detail"))
+        if self._plan.bare(place.prompt):
+            # The prompt says itself where the content begins and ends.
+            parts = tuple(Text(text=unframed(p.text)) if isinstance(p, Text) else p for p in parts)
+        return parts, values
 
     def _drop(
         self, number: int, name: str, sent: frozenset[str], failure: Failure, model: ModelRef

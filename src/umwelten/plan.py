@@ -1,11 +1,17 @@
-"""What is asked: the prompt with a file's content and the attachments, for one model."""
+"""What is asked: the prompt with an input's content and the attachments, for one model."""
 
 from __future__ import annotations
 
-from umwelten.identity import call_key, settings_hash
-from umwelten.types import Media, ModelRef, Parameters, Part, Request, Text
+from collections.abc import Collection, Mapping
 
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
+import msgspec
+
+from umwelten.errors import UsageError
+from umwelten.identity import call_key, settings_hash
+from umwelten.template import Template
+from umwelten.types import Media, ModelRef, Parameters, Part, Prompt, Request, Schema, Text
+
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".heic", ".avif")
 _MEDIA_TOKENS = 1_000
 """A rough size of one image; providers count between 85 and 3,000."""
 
@@ -14,82 +20,161 @@ _LEAST_BYTES_PER_TOKEN = 2
 _FRAME_TOKENS = 64
 """Role marks and the like, and the words around a file's text."""
 
+_MOST_CONTEXT = 2_000_000
+"""Tokens; no model takes more, whatever a file holds."""
+
+# Bytes a token of files whose bytes are not words: roughly, and at the least. A page of a PDF has some 60 kB
+# and 1,200 tokens; Office files are packed; a second of sound 16 kB and 32 tokens, of film 250 kB and 300.
+_PACKED = {
+    (".pdf",): (50.0, 0.5),
+    (".docx", ".pptx", ".xlsx", ".epub"): (20.0, 0.2),
+    (".mp3", ".wav", ".flac", ".ogg", ".m4a", ".aac"): (500.0, 50.0),
+    (".mp4", ".mov", ".webm", ".avi", ".mkv", ".mpeg"): (800.0, 80.0),
+}
+
+_WITHOUT_INPUTS = ("content", "answer", "file.", "row.")
+
 
 def is_picture(name: str) -> bool:
     """Whether a file of that name is taken for a picture where it is not read."""
     return name.lower().endswith(_PICTURES)
 
 
+def _bytes_per_token(name: str) -> tuple[float, float]:
+    """(Roughly, at the least) by the name's ending; English text has 4, code 3, Chinese 2 to 3."""
+    lower = name.lower()
+    packed = (both for endings, both in _PACKED.items() if lower.endswith(endings))
+    return next(packed, (4.0, float(_LEAST_BYTES_PER_TOKEN)))
+
+
 def most_tokens(file_bytes: int, name: str = "") -> int:
-    """A bound of the tokens of a file: English text has 4 bytes a token, code 3, Chinese 2 to 3."""
+    """A bound of the tokens of a file."""
     if is_picture(name):
         return _MOST_MEDIA_TOKENS + _FRAME_TOKENS
-    return -(-file_bytes // _LEAST_BYTES_PER_TOKEN) + _FRAME_TOKENS
+    _, least = _bytes_per_token(name)
+    return min(int(file_bytes / least) + 1, _MOST_CONTEXT) + _FRAME_TOKENS
 
 
 class Plan:
     """The settings that all calls of an evaluation share, ready to make requests from.
 
-    `attachments` are (name, content hash, parts), sent with every call.
+    `prompts` has one named "" or several with names. `attachments` are (name, content hash), `attached` their
+    parts, sent with every call. `pdf` and `source` as in `wanted.Wanted`.
     """
 
     def __init__(
         self,
         *,
-        prompt: str,
+        prompts: tuple[Prompt, ...],
         system: str | None = None,
         parameters: Parameters | None = None,
-        attachments: tuple[tuple[str, bytes, tuple[Part, ...]], ...] = (),
+        attachments: tuple[tuple[str, bytes], ...] = (),
+        attached: tuple[Part, ...] = (),
+        schema: Schema | None = None,
+        pdf: str = "auto",
+        source: str = "files",
     ) -> None:
-        self.prompt = prompt
-        self.system = system
+        self.system, self.schema = system, schema
         self.parameters = parameters or Parameters()
         self.attachments = attachments
-        self._attached = tuple(part for _, _, parts in attachments for part in parts)
-        self.settings = settings_hash(
-            prompt=prompt,
-            system=system,
-            parameters=self.parameters,
-            schema=None,
-            attachments=[digest for _, digest, _ in attachments],
-        )
+        self._templates = {prompt.name: Template(prompt.text) for prompt in prompts}
+        self._attached = attached
+        self._settings = {
+            prompt.name: settings_hash(
+                prompt=prompt.text,
+                system=system,
+                parameters=self.parameters,
+                schema=None if schema is None else schema.json,
+                attachments=[digest for _, digest in attachments],
+                pdf=pdf,
+                source=source,
+            )
+            for prompt in prompts
+        }
+        beside = sum(len(part.text) for part in attached if isinstance(part, Text))
+        form = 0 if schema is None else len(msgspec.json.encode(schema.json))
+        self._fixed = {p.name: len(p.text) + len(system or "") + beside + form for p in prompts}
+        self._pictures = sum(1 for part in self._attached if isinstance(part, Media))
+        texts = [system or "", *(part.text for part in self._attached if isinstance(part, Text))]
+        longest = max(len(prompt.text.encode()) for prompt in prompts)
+        self._most_bytes = longest + form + sum(len(text.encode()) for text in texts)
 
-    def request(self, model: ModelRef, content: tuple[Part, ...], *, stream: bool) -> Request:
-        """The question to one model about one file's content. Pictures come before words."""
-        parts = (*content, *self._attached)
-        media = tuple(part for part in parts if isinstance(part, Media))
-        words = tuple(part for part in parts if isinstance(part, Text))
+    def check(self, known: Collection[str], columns: tuple[str, ...] | None) -> None:
+        """Raises `UsageError` for placeholders that no input gives. `known` empty: there are no inputs."""
+        for template in self._templates.values():
+            if known or columns:
+                template.check(known, columns)
+                continue
+            ours = [name for name in template.names if name.startswith(_WITHOUT_INPUTS)]
+            if ours:
+                raise UsageError(
+                    f"the prompt has {{{{{ours[0]}}}}}, and there is no input to take it from",
+                    f"eval batch fills it in; for the words themselves write \\{{{{{ours[0]}}}}}.",
+                )
+
+    def bare(self, prompt: str = "") -> bool:
+        """Whether the prompt says where the content goes: it is then inserted as it is, without a frame."""
+        return "content" in self._templates[prompt].names
+
+    def request(
+        self,
+        model: ModelRef,
+        content: tuple[Part, ...],
+        *,
+        stream: bool,
+        prompt: str = "",
+        values: Mapping[str, str] | None = None,
+        attached: tuple[Part, ...] | None = None,
+        more: str | None = None,
+    ) -> Request:
+        """The question to one model about one input's content. Media come before words.
+
+        `values` fill the placeholders; `attached` are the attachments as this model takes them, where that
+        differs; `more` is said last.
+        """
+        attached = self._attached if attached is None else attached
+        template = self._templates[prompt]
+        words = tuple(part for part in content if isinstance(part, Text))
+        media = tuple(part for part in (*content, *attached) if isinstance(part, Media))
+        text = template.text
+        if template.names and values is not None:
+            whole = "\n\n".join(part.text for part in words) or " ".join(f"[{part.name}]" for part in media)
+            text = template.render({"content": whole, **values})
+            if template.uses("content") or template.uses("row.") or template.uses("answer"):
+                words = ()
+        words += tuple(part for part in attached if isinstance(part, Text))
+        if more is not None:
+            words += (Text(text=more),)
         return Request(
             model=model,
-            parts=(*media, Text(text=self.prompt), *words),
+            parts=(*media, Text(text=text), *words),
             system=self.system,
             parameters=self.parameters,
             stream=stream,
+            schema=self.schema,
         )
 
-    def key(self, model: ModelRef, content: bytes, repeat: int) -> str:
-        """The call's identity; `content` is the hash of the file's bytes."""
-        return call_key(settings=self.settings, model=model, content=content, repeat=repeat)
+    def key(self, model: ModelRef, content: bytes, repeat: int, prompt: str = "") -> str:
+        """The call's identity; `content` is the hash of the input's bytes."""
+        return call_key(settings=self._settings[prompt], model=model, content=content, repeat=repeat)
 
     def most_fixed_tokens(self) -> int:
-        """Tokens that every call sends besides its file: a bound, where `input_tokens` is a mean."""
-        texts = [self.prompt, self.system or ""]
-        texts += [part.text for part in self._attached if isinstance(part, Text)]
-        pictures = sum(1 for part in self._attached if isinstance(part, Media))
-        return most_tokens(sum(len(text.encode()) for text in texts)) + pictures * _MOST_MEDIA_TOKENS
+        """Tokens that every call sends besides its input: a bound, where `input_tokens` is a mean."""
+        return most_tokens(self._most_bytes) + self._pictures * _MOST_MEDIA_TOKENS
 
-    def input_tokens(self, file_bytes: int = 0, name: str = "") -> int:
-        """A rough count of the tokens that a call about a file of that size and name sends."""
-        return sum(self.content_tokens(file_bytes, name))
+    def input_tokens(self, file_bytes: int = 0, name: str = "", prompt: str | None = None) -> int:
+        """A rough count of the tokens that a call about an input of that size and name sends."""
+        return sum(self.content_tokens(file_bytes, name, prompt))
 
-    def content_tokens(self, file_bytes: int = 0, name: str = "") -> tuple[int, int]:
-        """The same by type of content: (words, pictures).
+    def content_tokens(
+        self, file_bytes: int = 0, name: str = "", prompt: str | None = None
+    ) -> tuple[int, int]:
+        """The same by type of content: (words, pictures). `prompt` None: the mean of all prompts.
 
         The name's ending alone tells words from pictures here: nothing is read for an estimate.
         """
-        fixed = len(self.prompt) + len(self.system or "")
-        attached = sum(len(part.text) for part in self._attached if isinstance(part, Text))
-        pictures = sum(1 for part in self._attached if isinstance(part, Media))
+        fixed = sum(self._fixed.values()) // len(self._fixed) if prompt is None else self._fixed[prompt]
         if is_picture(name):
-            pictures, file_bytes = pictures + 1, 0
-        return (fixed + attached + file_bytes) // 4 + 8, pictures * _MEDIA_TOKENS
+            return fixed // 4 + 8, (self._pictures + 1) * _MEDIA_TOKENS
+        roughly, _ = _bytes_per_token(name)
+        return fixed // 4 + 8 + int(file_bytes / roughly), self._pictures * _MEDIA_TOKENS

@@ -6,12 +6,14 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from umwelten.api import ASSUMED_OUTPUT, check
+from umwelten.api import ASSUMED_OUTPUT
+from umwelten.checking import check
 from umwelten.config import Settings, price_overrides
 from umwelten.errors import EvaluationExists
-from umwelten.inputs.content import MAX_BYTES
+from umwelten.inputs.endings import looks_sendable
 from umwelten.plan import Plan
 from umwelten.pricing import cost_nusd
+from umwelten.providers.accepts import Accepts
 from umwelten.providers.protocol import Vendor
 from umwelten.store import Reader
 from umwelten.types import Frozen, ModelRef, Scanned, Usage
@@ -24,19 +26,10 @@ ANSWER_S: Span = (2.0, 20.0)
 """Seconds that most answers take."""
 
 _SHOWN = 20
-_UNSENDABLE = (
-    *(".pdf", ".zip", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".jar", ".whl"),
-    *(".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".odt", ".ods", ".odp", ".epub", ".pages", ".key"),
-    *(".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif", ".ico", ".psd"),
-    *(".mp3", ".wav", ".flac", ".ogg", ".m4a", ".mp4", ".mov", ".avi", ".mkv", ".webm"),
-    *(".exe", ".dll", ".so", ".o", ".pyc", ".class", ".wasm", ".db", ".sqlite", ".parquet", ".npy", ".bin"),
-)
-"""Endings of files that are no text and no picture that can be sent; the bytes alone settle it later."""
-
-# Of one input and one model: how many repeats have an answer that is still good.
+# Of one input and one model: how many repeats, with all prompts, have an answer that is still good.
 _ANSWERED = """
     SELECT count(*) FROM calls c JOIN inputs i ON i.id = c.input_id JOIN models m ON m.id = c.model_id
-    WHERE i.name = ? AND i.stamp = ? AND m.name = ? AND c.repeat <= ? AND c.status = 1
+    WHERE i.name = ? AND i.stamp = ? AND m.name = ? AND m.active AND c.repeat <= ? AND c.status = 1
     AND c.input_version = i.version
 """
 
@@ -87,10 +80,11 @@ class _Sums:
         self.file_bytes += scanned.size
         if len(self.first) < _SHOWN:
             self.first.append(scanned.name)
-        if not _sendable(scanned):
-            self.unsendable += 1
-            if len(self.unsendable_first) < _SHOWN:
-                self.unsendable_first.append(scanned.name)
+
+    def refuse(self, scanned: Scanned) -> None:
+        self.unsendable += 1
+        if len(self.unsendable_first) < _SHOWN:
+            self.unsendable_first.append(scanned.name)
 
     def add(self, model: ModelRef, calls: int, done: int) -> None:
         self.calls[model] += calls
@@ -107,9 +101,9 @@ def preview(wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor], *
 
     Raises what preparing it would raise.
     """
-    _, plan = check(wanted, settings, vendors)
+    checked = check(wanted, settings, vendors)
     with _stored(wanted) as connection:
-        sums = _count(wanted, plan, connection)
+        sums = _count(wanted, checked.plan, connection, checked.accepts)
     longest = wanted.parameters.max_tokens or ASSUMED_OUTPUT
     overrides = price_overrides(settings)
 
@@ -143,17 +137,25 @@ def preview(wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor], *
     )
 
 
-def _count(wanted: Wanted, plan: Plan, connection: sqlite3.Connection | None) -> _Sums:
+def _count(
+    wanted: Wanted,
+    plan: Plan,
+    connection: sqlite3.Connection | None,
+    accepts: Mapping[ModelRef, Accepts],
+) -> _Sums:
     sums = _Sums(wanted.models)
+    cells = wanted.repeats * max(1, len(wanted.prompts))
     for scanned in _inputs(wanted):
         if wanted.files is not None:
             sums.file(scanned)
         words, pictures = plan.content_tokens(scanned.size, scanned.name)
         for model in wanted.models:
-            done = _answered(connection, scanned, model, wanted.repeats)
-            sums.add(model, wanted.repeats - done, done)
-            if _sendable(scanned):
-                sums.ask(model, wanted.repeats - done, words, pictures)
+            done = min(_answered(connection, scanned, model, wanted.repeats), cells)
+            sums.add(model, cells - done, done)
+            if _sendable(scanned, accepts[model]):
+                sums.ask(model, cells - done, words, pictures)
+        if not any(_sendable(scanned, one) for one in accepts.values()):
+            sums.refuse(scanned)
     return sums
 
 
@@ -186,8 +188,8 @@ def _stored(wanted: Wanted) -> Iterator[sqlite3.Connection | None]:
         yield reader.connection
 
 
-def _sendable(scanned: Scanned) -> bool:
-    return scanned.size <= MAX_BYTES and not scanned.name.lower().endswith(_UNSENDABLE)
+def _sendable(scanned: Scanned, accepts: Accepts) -> bool:
+    return bool(scanned.part) or not scanned.name or looks_sendable(scanned.name, accepts)
 
 
 def _busy(calls: Mapping[ModelRef, int]) -> dict[str, Span]:

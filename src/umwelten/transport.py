@@ -120,10 +120,10 @@ class Transport:
         timing = Timing(started_at=started_at, latency_s=self._clock() - start, ttft_s=ttft)
         return outcome, timing
 
-    async def fetch(self, http: HttpRequest) -> tuple[Head, bytes] | Failure:
-        """One plain exchange, for lists of models."""
+    async def fetch(self, http: HttpRequest, *, patient: bool = False) -> tuple[Head, bytes] | Failure:
+        """One plain exchange, for lists of models and files; `patient`: the body may take its time."""
         try:
-            async with self._open(http, self._unary) as response:
+            async with self._open(http, self._streamed if patient else self._unary) as response:
                 head = Head(status=response.status, headers=_headers(response), now_unix=time.time())
                 if 300 <= response.status < 400:
                     return _redirected(head, http.url)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from umwelten.errors import UsageError
+from umwelten.schema import Shape
 from umwelten.types import Frozen, ModelRef, Parameters, Prompt, Scanned, Schema
 
 PdfMode = Literal["auto", "native", "text", "images"]
@@ -25,8 +26,9 @@ class Wanted(Frozen):
 
     `prompts`: several in place of `prompt`, each sent to every model. `lazy`: `files` may give very many, so
     the first calls start while the rest is still being found. `columns` are the names that `{{row.…}}` may
-    have (`None`: not rows). `schema` is the shape that answers must have, and `coerce` lets `"7"` pass for
-    7. `pdf` is how PDF files are sent: "auto" as they are where the model takes them, else as text.
+    have (`None`: not rows). `schema` is the shape that answers must have, `shape` its reader where it is
+    more than the schema says, and `coerce` lets `"7"` pass for 7. `pdf` is how PDF files are sent: "auto" as
+    they are where the model takes them, else as text.
     """
 
     kind: Literal["run", "batch"]
@@ -42,6 +44,7 @@ class Wanted(Frozen):
     columns: tuple[str, ...] | None = None
     attach: tuple[Path, ...] = ()
     schema: Schema | None = None
+    shape: Shape | None = None
     coerce: bool = False
     pdf: PdfMode = "auto"
     repeats: int = 1

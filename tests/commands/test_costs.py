@@ -109,13 +109,13 @@ def test_without_max_tokens_one_call_at_most_passes_the_cap(cli, texts):
 
 def test_dry_run_tells_words_from_pictures_and_warns_of_what_cannot_be_sent(cli, texts):
     (texts / "in" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    (texts / "in" / "b.pdf").write_bytes(b"%PDF-1.7")
+    (texts / "in" / "b.zip").write_bytes(b"PK\x03\x04")
     with provider() as server:
         code, out, err = _batch(cli, server.env(), "openai:a,google:b,openai:nobody", "--dry-run")
         assert code == 0, err
         assert server.idle().requests == 0
         data = json.loads(_batch(cli, server.env(), "openai:a", "--dry-run", "--json")[1])
-    assert "1 file can't be sent: b.pdf" in out
+    assert "1 file can't be sent: b.zip" in out
     assert "of words, 3,000 of pictures" in out
     assert " KB)" in out
     assert "100,000 items" in out

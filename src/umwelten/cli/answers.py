@@ -12,7 +12,7 @@ attempt. Calls that fail print nothing here; the summary on stderr names them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TextIO
 
@@ -26,19 +26,24 @@ from umwelten.events import (
     RunStarted,
     TextArrived,
 )
-from umwelten.report.rows import Result
+from umwelten.report.rows import Result, labelled
 
 
 class Answers:
     """An observer that prints answers; it comes before the progress.
 
-    `hold` is the progress's: it keeps the bar away while text goes to the same terminal.
+    `hold` is the progress's: it keeps the bar away while text goes to the same terminal. `prompts` are the
+    names of the prompts by the number of a call's model, "" where there is one alone.
     """
 
     def __init__(
-        self, out: TextIO, *, hold: Callable[[], AbstractContextManager[None]] = nullcontext
+        self,
+        out: TextIO,
+        *,
+        hold: Callable[[], AbstractContextManager[None]] = nullcontext,
+        prompts: Mapping[int, str] = {},
     ) -> None:
-        self._out, self._hold = out, hold
+        self._out, self._hold, self._prompts = out, hold, prompts
         self._terminal = out.isatty()
         self._bare = self._live = False
         self._printed = 0
@@ -66,13 +71,13 @@ class Answers:
             case CallSucceeded() if event.call.id in self._shown:
                 self._shown.remove(event.call.id)
             case CallSucceeded():
-                self._whole(str(event.model), event.call.repeat, event.reply.text)
+                self._whole(self._label(event), event.call.repeat, event.reply.text)
 
     def stored(self, results: Iterable[Result]) -> None:
         """Print answers of earlier runs: those in `results` that succeeded."""
         for result in results:
             if result.response is not None:
-                self._whole(result.model, result.repeat, result.response)
+                self._whole(result.label, result.repeat, result.response)
 
     def close(self) -> None:
         """End a line that was begun, when a run is broken off."""
@@ -93,7 +98,7 @@ class Answers:
         if self._open is None:
             self._holding.enter_context(self._hold())
             self._open = event.call.id
-            self._out.write(self._heading(str(event.model), event.call.repeat))
+            self._out.write(self._heading(self._label(event), event.call.repeat))
         text = self._carried + event.text
         # A carriage return may be half of a line end whose other half is still on its way.
         self._carried = "\r" if text.endswith("\r") else ""
@@ -102,6 +107,9 @@ class Answers:
             self._out.write(text)
             self._fresh_line = text.endswith("\n")
         self._out.flush()
+
+    def _label(self, event: CallSucceeded | TextArrived) -> str:
+        return labelled(str(event.model), self._prompts.get(event.call.model) or None)
 
     def _heading(self, model: str, repeat: int) -> str:
         before = "\n" if self._printed else ""

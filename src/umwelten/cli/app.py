@@ -15,10 +15,12 @@ from umwelten.about import __version__
 from umwelten.errors import UmweltenError
 
 INTERRUPTED = 130
+_COMPLETE = "_UMWELTEN_COMPLETE"  # set by the shells' scripts
 _MEANT = {
     **{word: [f"eval {word}"] for word in ("run", "batch", "report", "list", "show")},
     "pull": ["models pull"],
     "costs": ["models costs"],
+    **{word: [f"config {word}"] for word in ("init", "path")},
 }
 
 
@@ -86,6 +88,8 @@ class LazyGroup(click.Group):
             "Rehearse in virtual time how fast a provider with given limits would be used.",
         ),
         "models": ("umwelten.cli.models:group", "See what the providers offer; fetch the embedded model."),
+        "config": ("umwelten.cli.config:group", "See what is configured and where it comes from."),
+        "completion": ("umwelten.cli.completion:command", "Completion for bash, zsh and fish."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -114,8 +118,12 @@ def _print_any_text() -> None:
 def main() -> None:
     """Entry point: run the command line and exit with its status."""
     _print_any_text()
+    if _COMPLETE in os.environ:
+        from umwelten.cli.shells import register
+
+        register()
     try:
-        status = cli.main(standalone_mode=False)
+        status = cli.main(standalone_mode=False, complete_var=_COMPLETE)
     except click.exceptions.Exit as stop:
         status = stop.exit_code
     except click.ClickException as error:

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
+from umwelten.cli import completing
 from umwelten.cli.options import shared
+from umwelten.cli.profiled import Profiled
 
 
 @click.group("eval")
@@ -15,7 +17,7 @@ def group() -> None:
     """Run prompts over models and files; list and report what came out."""
 
 
-@group.command("run")
+@group.command("run", cls=Profiled)
 @shared
 def run(**flags: Any) -> None:
     """Send one prompt to every model, and print each one's answer.
@@ -29,26 +31,54 @@ def run(**flags: Any) -> None:
     start("run", flags)
 
 
-@group.command("batch")
+@group.command("batch", cls=Profiled)
 @shared
 @click.option(
     "--directory",
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Directory whose files are the inputs.",
+    shell_complete=completing.folders,
 )
 @click.option(
     "--file-pattern", metavar="GLOB", help="Which files: *.jpg, *.{jpg,png}, **/*.txt.  [default: *]"
 )
 @click.option("--recursive", is_flag=True, help="Also the directories below.")
 @click.option(
-    "--files", metavar="LIST", multiple=True, help="These files, in place of a directory; paths and globs."
+    "--files",
+    metavar="LIST",
+    multiple=True,
+    help="These files, in place of a directory; paths and globs.",
+    shell_complete=completing.files,
 )
 @click.option(
-    "--max-files", "--file-limit", "max_files", type=click.IntRange(1), help="Only the first N in path order."
+    "--max-files",
+    "--file-limit",
+    "max_files",
+    type=click.IntRange(1),
+    help="Only the first N files, in path order, or rows.",
+)
+@click.option(
+    "--rows",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The rows of a table are the inputs: .csv, .tsv, .jsonl, .json, .parquet.",
+)
+@click.option("--row-name", metavar="COLUMN", help="With --rows: the column that names the rows.")
+@click.option(
+    "--from",
+    "from_",
+    metavar="ID",
+    help="The answers of another evaluation are the inputs.",
+    shell_complete=completing.ids,
+)
+@click.option(
+    "--where",
+    metavar="EXPR",
+    help="With --from: only these, such as 'json.relevant = true and output_tokens > 20'.",
 )
 def batch(**flags: Any) -> None:
-    """Send one prompt over every file of a directory to every model.
+    """Send one prompt over every file of a directory, or every row of a table, to every model.
 
     Each answer is kept in the evaluation's database and as a text file beside it.
 
@@ -56,6 +86,9 @@ def batch(**flags: Any) -> None:
     umwelten eval batch -p "Summarise this" -m local:smollm2 --directory texts --file-pattern "*.txt"
     umwelten eval batch -p "What is shown?" -m google:gemini-3.5-flash -i scans --directory scans \\
         --file-pattern "*.{jpg,png}" --max-concurrency 20 --resume
+    umwelten eval batch -p "Read this paper" -m google:gemini-3.5-flash --directory papers \\
+        --schema "title, authors array, year int" --report papers.csv
+    umwelten eval batch -p "Translate {{row.title}}" -m ollama:gemma3:12b --rows books.csv
     """
     from umwelten.cli.start import start
 
@@ -79,6 +112,7 @@ def _output_dir(command: Any) -> Any:
     multiple=True,
     metavar="ID",
     help="Which evaluation; repeatable, and a pattern such as 'scans-*' takes all that match.",
+    shell_complete=completing.ids,
 )
 @click.option(
     "-f",
@@ -117,8 +151,8 @@ def list_(**flags: Any) -> None:
 
 
 @group.command("show")
-@click.argument("id_", metavar="ID")
-@click.argument("call", nargs=-1, metavar="[CALL]")
+@click.argument("id_", metavar="ID", shell_complete=completing.ids)
+@click.argument("call", nargs=-1, metavar="[CALL]", shell_complete=completing.calls)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, a call a line.")
 @_output_dir
 def show(**flags: Any) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from umwelten.cli import completing
+
 TIMEOUT_S = 15.0
 
 
@@ -18,7 +20,13 @@ def group() -> None:
 
 @group.command("list")
 @click.option(
-    "-p", "--provider", "only", multiple=True, metavar="NAME", help="Only this provider; repeatable."
+    "-p",
+    "--provider",
+    "only",
+    multiple=True,
+    metavar="NAME",
+    help="Only this provider; repeatable.",
+    shell_complete=completing.providers,
 )
 @click.option("-s", "--search", metavar="TEXT", help="Only models whose name holds this.")
 @click.option("--free", is_flag=True, help="Only models that cost nothing.")
@@ -46,7 +54,13 @@ def list_(only: tuple[str, ...], search: str | None, free: bool, sort: str, as_j
 
 @group.command("costs")
 @click.option(
-    "-p", "--provider", "only", multiple=True, metavar="NAME", help="Only this provider; repeatable."
+    "-p",
+    "--provider",
+    "only",
+    multiple=True,
+    metavar="NAME",
+    help="Only this provider; repeatable.",
+    shell_complete=completing.providers,
 )
 @click.option("-s", "--search", metavar="TEXT", help="Only models whose name holds this.")
 @click.option(

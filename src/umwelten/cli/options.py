@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from umwelten.cli import completing
 from umwelten.errors import UsageError
 
 MAX_CONCURRENCY = 10_000
@@ -91,24 +92,58 @@ class Duration(click.ParamType[Any]):
 
 _SHARED = (
     click.option(
-        "-p", "--prompt", required=True, metavar="TEXT", help="The prompt. @FILE reads a file, - reads stdin."
+        "-p",
+        "--prompt",
+        metavar="TEXT",
+        help="The prompt. @FILE reads a file, - reads stdin. In batch, {{content}}, {{file.name}}, "
+        "{{row.NAME}} and {{answer}} stand for the input's. Required, or --prompts.",
+        shell_complete=completing.texts,
+    ),
+    click.option(
+        "--prompts",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Several prompts, each sent to every model: .toml, .json, .jsonl, .csv, or texts between "
+        "lines of ---.",
+        shell_complete=completing.files,
     ),
     click.option(
         "-m",
         "--models",
         metavar="LIST",
-        help="Models, separated by commas: provider:model, or vendor/model for OpenRouter. Required.",
+        help="Models, separated by commas: provider:model, or vendor/model for OpenRouter; "
+        "@NAME is a group of umwelten.toml. Required.",
+        shell_complete=completing.models,
     ),
     click.option(
-        "-i", "--id", "id_", metavar="ID", help="Name of the evaluation; left out, one is made and printed."
+        "--profile",
+        metavar="NAME",
+        help="Flags from [profiles.NAME] in umwelten.toml; those given here win.",
+        shell_complete=completing.profiles,
     ),
-    click.option("-s", "--system", metavar="TEXT", help="System prompt. @FILE reads a file."),
+    click.option(
+        "-i",
+        "--id",
+        "id_",
+        metavar="ID",
+        help="Name of the evaluation; left out, one is made and printed.",
+        shell_complete=completing.ids,
+    ),
+    click.option(
+        "-s",
+        "--system",
+        metavar="TEXT",
+        help="System prompt. @FILE reads a file.",
+        shell_complete=completing.texts,
+    ),
     click.option(
         "-t", "--temperature", type=click.FloatRange(0, 2), help="0 is a value; left out: the provider's own."
     ),
     click.option("--max-tokens", type=click.IntRange(1), help="At most this many tokens an answer."),
-    click.option("--top-p", type=click.FloatRange(0, 1)),
-    click.option("--seed", type=int),
+    click.option(
+        "--top-p", type=click.FloatRange(0, 1), help="Only the likeliest words that make up this much."
+    ),
+    click.option("--seed", type=int, help="The same seed, the same answer, where the provider keeps to it."),
     click.option(
         "--param", "params", type=Param(), multiple=True, help="Any other field, sent as it is; repeatable."
     ),
@@ -123,6 +158,7 @@ _SHARED = (
         type=ProviderConcurrency(),
         multiple=True,
         help="Ceiling of one provider; repeatable.",
+        shell_complete=completing.ceilings,
     ),
     click.option(
         "--timeout",
@@ -164,6 +200,29 @@ _SHARED = (
         metavar="LIST",
         multiple=True,
         help="Files sent with the prompt; paths and globs.",
+        shell_complete=completing.files,
+    ),
+    click.option(
+        "--schema",
+        metavar="FIELDS|FILE",
+        help="The record that an answer must be: 'title, year int?, tags array', a JSON Schema file, or "
+        "file.py:Class of Pydantic.",
+        shell_complete=completing.files,
+    ),
+    click.option("--coerce", is_flag=True, help="With --schema: let what is meant pass, such as '7' for 7."),
+    click.option(
+        "--pdf",
+        type=click.Choice(["auto", "native", "text", "images"]),
+        help="How PDF files are sent; auto: as they are where the model takes them, else as text.  "
+        "[default: auto]",
+    ),
+    click.option(
+        "--report",
+        "report",
+        type=click.Path(dir_okay=False, path_type=Path),
+        multiple=True,
+        metavar="FILE",
+        help="Write a report at the end: .csv, .html, .json, .md or .parquet; repeatable.",
     ),
     click.option(
         "--progress", type=click.Choice(["auto", "rich", "plain", "json", "none"]), help="[default: auto]"

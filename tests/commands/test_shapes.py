@@ -1,0 +1,157 @@
+"""Answers in a shape: asked for natively or in words, mended, asked for again, counted, and in the tables."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from provider import provider
+from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
+
+FIELDS = "title, year int: 1900-2100, status: draft|final, tags array, email?"
+WIRES = "google:g,openai:o,openai/router,anthropic:a,ollama:l,lmstudio:s"
+PLAIN = ("--progress", "none")
+
+
+def _texts(folder, count: int) -> None:
+    (folder / "in").mkdir()
+    for n in range(count):
+        (folder / "in" / f"{n}.txt").write_text(f"mark:{n} text number {n}")
+
+
+def _batch(cli, server, *more: str, models: str = "openai:a", schema: str = FIELDS):
+    return cli(
+        *("eval", "batch", "-p", "Read this.", "-m", models, "-i", "b", "--directory", "in"),
+        *("--schema", schema, "--max-concurrency", "8", *PLAIN, *more),
+        env=server.env(),
+    )
+
+
+def _report(cli) -> dict:
+    return json.loads(cli("eval", "report", "-i", "b", "-f", "json")[1])
+
+
+@pytest.mark.parametrize("stream", ["--stream", "--no-stream"])
+def test_every_provider_gives_records(cli, tmp_path, stream):
+    _texts(tmp_path, 2)
+    with provider() as server:
+        code, _, err = _batch(cli, server, stream, models=WIRES)
+        assert code == 0, err
+        assert server.idle().requests == 12
+    results = _report(cli)["results"]
+    assert len(results) == 12
+    for result in results:
+        assert set(result["data"]) >= {"title", "year", "status", "tags"}
+        assert 1900 <= result["data"]["year"] <= 2100
+        assert result["data"]["status"] in ("draft", "final")
+    for path in (tmp_path / "output" / "b").glob("*.json"):
+        assert json.loads(path.read_text())["status"] in ("draft", "final")
+    assert len(list((tmp_path / "output" / "b").glob("*.json"))) == 12
+
+
+@pytest.mark.parametrize(("shaped", "mark"), [("fenced", "fenced"), ("slipped", "mended")])
+def test_slips_are_mended_and_marked_without_another_call(cli, tmp_path, shaped, mark):
+    _texts(tmp_path, 3)
+    with provider(Profile(default=Behaviour(shaped=shaped))) as server:
+        code, _, err = _batch(cli, server)
+        assert code == 0, err
+        assert server.idle().requests == 3
+    for result in _report(cli)["results"]:
+        assert result["data"]["status"] in ("draft", "final")
+        assert mark in result["marks"]
+
+
+def test_an_invalid_answer_is_asked_again_with_its_errors_and_every_ask_is_paid_for(cli, tmp_path):
+    _texts(tmp_path, 4)
+    wrong_twice = Rule(behaviour=Behaviour(shaped="invalid"), first=2, counting="mark")
+    with provider(Profile(rules=(wrong_twice,))) as server:
+        code, _, err = _batch(cli, server)
+        assert code == 0, err
+        records = server.idle().records
+    assert len(records) == 12
+    assert sum("does not have the form" in record.prompt for record in records) == 8
+    report = _report(cli)
+    assert all("asked again" in result["marks"] for result in report["results"])
+    assert [result["metrics"]["attempts"] for result in report["results"]] == [3] * 4
+    with closing(sqlite3.connect(tmp_path / "output" / "b" / "evaluation.db")) as connection:
+        asked = connection.execute("SELECT count(*), count(input_tokens) FROM attempts").fetchone()
+    assert asked == (12, 12)
+    assert report["schema"]["asked_again"] if "asked_again" in report["schema"] else report["schema"]
+
+
+def test_what_can_not_be_mended_fails_as_schema_and_keeps_its_text(cli, tmp_path):
+    _texts(tmp_path, 3)
+    prose = Rule(prompt="text number 1", behaviour=Behaviour(shaped="ignore", text="I would rather not."))
+    with provider(Profile(rules=(prose,))) as server:
+        code, _, err = _batch(cli, server)
+        assert code == 1, err
+        assert server.idle().requests == 2 + 3
+    assert "schema" in err
+    report = _report(cli)
+    [failed] = [result for result in report["results"] if result["status"] == "failed"]
+    assert failed["file"] == "1.txt"
+    assert failed["error"]["kind"] == "schema"
+    assert report["summary"]["failed"] == 1
+    assert not (tmp_path / "output" / "b" / "1.txt.txt").exists()
+    shown = cli("eval", "show", "b", "1.txt")[1]
+    assert "I would rather not." in shown
+
+
+def test_a_schema_failure_does_not_slow_the_lane(cli, tmp_path):
+    _texts(tmp_path, 8)
+    with provider(Profile(default=Behaviour(shaped="ignore", text="No."))) as server:
+        code, _, _ = _batch(cli, server)
+        assert code == 1
+        assert server.idle().requests == 24
+    with closing(sqlite3.connect(tmp_path / "output" / "b" / "evaluation.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM limit_changes").fetchone() == (0,)
+
+
+def test_another_schema_needs_another_id_and_the_same_one_resumes(cli, tmp_path):
+    _texts(tmp_path, 2)
+    with provider() as server:
+        assert _batch(cli, server)[0] == 0
+        assert _batch(cli, server, "--resume")[0] == 0
+        assert server.idle().requests == 2
+        code, _, err = _batch(cli, server, "--resume", schema="title")
+        assert code == 2
+        assert "schema" in err
+
+
+def test_fields_are_columns_of_the_report_that_the_run_writes(cli, tmp_path):
+    _texts(tmp_path, 2)
+    with provider() as server:
+        code, _, err = _batch(cli, server, "--report", "out.csv", "--report", "out.html")
+        assert code == 0, err
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["status"] for row in rows] == ["succeeded"] * 2 or "json.status" in rows[0]
+    assert all(1900 <= int(row["year"]) <= 2100 for row in rows)
+    assert "out.csv" in err
+    assert (tmp_path / "out.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "schema"),
+    [
+        (
+            "shape.json",
+            json.dumps({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}),
+            "shape.json",
+        ),
+        ("shape.py", "from pydantic import BaseModel\nclass Book(BaseModel):\n    a: int\n", "shape.py:Book"),
+        ("shape.txt", "a int", "@shape.txt"),
+    ],
+)
+def test_a_schema_may_be_a_file_or_a_class(cli, tmp_path, name, text, schema):
+    _texts(tmp_path, 1)
+    (tmp_path / name).write_text(text)
+    with provider() as server:
+        code, _, err = _batch(cli, server, schema=schema)
+        assert code == 0, err
+    [result] = _report(cli)["results"]
+    assert isinstance(result["data"]["a"], int)
