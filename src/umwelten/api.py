@@ -48,6 +48,8 @@ ASSUMED_OUTPUT = 1024
 AHEAD = 2_000
 """Inputs of a lazy plan that are found before the first call starts."""
 
+_PRICES_AFTER_S = 0.03
+
 LONGEST_OUTPUT = OPEN_ENDED * ASSUMED_OUTPUT
 """Tokens that are reserved for such an answer while many calls are under way."""
 
@@ -91,9 +93,6 @@ class Evaluation:
         Raises a `UmweltenError` for whatever the user must mend; then nothing is left behind.
         """
         checked = check(wanted, settings, vendors)
-        # The list of prices takes 0.1 s to load: while the files are looked for, rather than between two
-        # answers.
-        threading.Thread(target=_load_prices, args=(wanted, settings), daemon=True).start()
         store = cls._open(wanted, checked.plan)
         local = LocalServers()
         places = {
@@ -160,13 +159,16 @@ class Evaluation:
         self._engine = None
         self._renew_local()
         tell = Observers(observers)
-        _load_prices(self.wanted, self.settings)
         self._begin(tell, only)
         async with Transport(timeout_s=self.wanted.timeout_s) as transport:
             ask = self._exchange(transport, tell)
             engine = self._engine = self._make_engine(ask, tell, only)
             if self._stop is not None:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
+            # The list of prices takes 0.1 s to load: once the first questions are on their way, and not in
+            # this thread.
+            prices = threading.Thread(target=_load_prices, args=(self.wanted, self.settings), daemon=True)
+            asyncio.get_running_loop().call_later(_PRICES_AFTER_S, prices.start)
             try:
                 result = await engine.run()
                 ended_at = time.time()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -26,9 +27,7 @@ def run(**flags: Any) -> None:
     umwelten eval run -p "Explain tides in two sentences" -m local:smollm2
     umwelten eval run -p @question.txt -m ollama:gemma3:12b,openai/gpt-4o -i tides --concurrent
     """
-    from umwelten.cli.start import start
-
-    start("run", flags)
+    _start("run", flags)
 
 
 @group.command("batch", cls=Profiled)
@@ -90,9 +89,15 @@ def batch(**flags: Any) -> None:
         --schema "title, authors array, year int" --report papers.csv
     umwelten eval batch -p "Translate {{row.title}}" -m ollama:gemma3:12b --rows books.csv
     """
+    _start("batch", flags)
+
+
+def _start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
+    # What is imported and found before the first call stays until the end: collecting would only cost time.
+    gc.disable()
     from umwelten.cli.start import start
 
-    start("batch", flags)
+    start(kind, flags)
 
 
 def _output_dir(command: Any) -> Any:

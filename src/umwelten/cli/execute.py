@@ -113,6 +113,7 @@ def _finish(
 def _settle_memory() -> None:
     """What was imported stays, so the collector need not look at it again; large blocks go back at once."""
     gc.freeze()
+    gc.enable()
     # Calls make many objects and hardly any cycles: at the usual pace, collecting takes a tenth of the time.
     gc.set_threshold(20_000, 20, 50)
     if sys.platform == "linux":

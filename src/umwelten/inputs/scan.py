@@ -76,7 +76,11 @@ class _Walk:
         meant = self.glob.last(state).match
         for entry in _entries(folder):
             name = entry.name
-            if _is_folder(entry):
+            try:
+                folder_there = entry.is_dir()
+            except OSError:
+                folder_there = False  # a link that leads in a circle
+            if folder_there:
                 inside = self.glob.enter(state, name)
                 if not inside or self._is_excluded(entry):
                     continue
@@ -122,13 +126,6 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
             return sorted(entries, key=_NAME)
     except OSError as error:
         raise InputError(f"cannot read the folder {folder}: {error.strerror}") from error
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False  # a link that leads in a circle
 
 
 def _stat(path: Path) -> os.stat_result | None:
