@@ -104,6 +104,7 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "reliability/test_hostile.py::test_an_id_that_leads_elsewhere_is_refused",
             "reliability/test_hostile.py::test_what_is_no_regular_file_is_left_out",
             "reliability/test_hostile.py::test_an_answer_that_steers_a_terminal_is_shown_inert",
+            "reliability/test_hostile.py::test_an_answer_is_no_formula_in_a_table_and_no_markup_in_a_page",
         ),
     ),
 )

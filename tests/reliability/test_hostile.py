@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import socket
@@ -198,6 +199,27 @@ def test_an_answer_that_steers_a_terminal_is_shown_inert(cli, tmp_path, stream):
     code, out, err = cli("eval", "report", "-i", "s", "--format", "json")
     assert code == 0, err
     assert_inert(out)
+
+
+@pytest.mark.parametrize("records", [False, True], ids=["words", "records"])
+def test_an_answer_is_no_formula_in_a_table_and_no_markup_in_a_page(cli, tmp_path, records):
+    said = f"=cmd|' /C calc'!A0 {ESCAPES} <script>alert(1)</script></script><img src=x onerror=alert(2)>"
+    text = json.dumps({"title": said, "tags": ["=1+1", "@SUM(A1)"]}) if records else said
+    with provider(Profile(default=Behaviour(text=text, shaped="ignore"))) as server:
+        code, _, err = cli(
+            *("eval", "run", "-p", "go", "-m", "openai:a", "-i", "s", "--report", "s.csv"),
+            *("--report", "s.html", *(("--schema", "title, tags array") if records else ())),
+            env=server.env(),
+        )
+    assert code == 0, err
+    with (tmp_path / "s.csv").open(encoding="utf-8-sig", newline="") as file:
+        [row] = csv.DictReader(file)
+    assert_inert("".join(row.values()))
+    for name, value in row.items():
+        assert not value or value[0] not in "=+@\t\r" or name == "response_s", (name, value)
+    page = (tmp_path / "s.html").read_text()
+    assert "<script>alert(1)" not in page
+    assert "<img src=x" not in page
 
 
 def _outside_code(markdown: str) -> str:

@@ -143,6 +143,7 @@ ALL_SET = {
     "system": ("-s", "Be brief."),
     "seed": ("--seed", "1"),
     "param k": ("--param", "k=1"),
+    "schema": ("--schema", "a, b? int: 1-2"),
 }
 REFUSED = [
     # what the evaluation was made with, what it is resumed with, what the message names
@@ -152,12 +153,16 @@ REFUSED = [
     (False, {"top": ("--top-p", "0.5")}, "top_p"),
     (False, {"attach": ("--attach", "in/a.txt")}, "attachments"),
     (False, {"prompt": ("-p", "go on")}, "go on"),
+    (False, {"schema": ("--schema", "title")}, "schema"),
+    (False, {"pdf": ("--pdf", "text")}, "pdf"),
     (True, {"temperature": ()}, "temperature: 0.0 → none"),
     (True, {"temperature": ("-t", "1")}, "temperature"),
     (True, {"system": ()}, "system"),
     (True, {"system": ("-s", "Be brief!")}, "Be brief!"),
     (True, {"seed": ("--seed", "2")}, "seed: 1 → 2"),
     (True, {"param k": ("--param", "k=2")}, "param k: 1 → 2"),
+    (True, {"schema": ()}, "schema"),
+    (True, {"schema": ("--schema", "a, b? int: 1-3")}, "schema"),
 ]
 
 
