@@ -19,6 +19,7 @@ from umwelten.config import (
     price_overrides,
     vendors,
 )
+from umwelten.config.endpoints import own_addresses
 from umwelten.errors import ConfigError, UsageError
 from umwelten.pricing import Price, cost_nusd
 from umwelten.providers.vendors import VENDORS
@@ -467,6 +468,40 @@ def test_an_address_that_holds_a_key_is_refused_unseen(place: Place, address: st
         vendors(place.load())
     assert str(path) in str(caught.value)
     assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "better"),
+    [
+        ("foo", "https://foo"),
+        ("llm.example.com/v1", "https://llm.example.com/v1"),
+        ("//llm.example.com", "https://llm.example.com"),
+        ("localhost:8000/v1", "http://localhost:8000/v1"),
+        ("127.0.0.1:8000", "http://127.0.0.1:8000"),
+    ],
+)
+def test_an_address_without_a_scheme_is_an_error_that_writes_it_out(
+    place: Place, raw: str, better: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        place.endpoint("openai", OPENAI_API_KEY="k", OPENAI_BASE_URL=raw)
+    assert str(caught.value) == f"OPENAI_BASE_URL: {raw!r} has no scheme: write {better}"
+
+
+def test_a_key_in_place_of_an_address_is_not_repeated(place: Place) -> None:
+    key = "sk-" + "a1" * 20
+    with pytest.raises(ConfigError, match="has no scheme") as caught:
+        place.endpoint("openai", OPENAI_API_KEY="k", OPENAI_BASE_URL=key)
+    assert key not in str(caught.value)
+
+
+def test_only_addresses_that_are_not_the_vendors_own_are_told_with_their_source(place: Place) -> None:
+    place.toml('[providers.groq]\nbase_url = "https://llm.example.com/v1"')
+    settings = place.load(OPENAI_BASE_URL="http://127.0.0.1:1/v1", OLLAMA_HOST="127.0.0.1:11434")
+    assert own_addresses(vendors(settings).values(), settings) == {
+        "openai": "OPENAI_BASE_URL (127.0.0.1:1)",
+        "groq": "[providers.groq] base_url (llm.example.com)",
+    }
 
 
 def test_a_user_adds_a_provider_and_changes_one(place: Place) -> None:

@@ -108,6 +108,22 @@ def test_a_column_without_rows_is_an_error_that_says_so() -> None:
         Template("{{row.title}}").check(("content",), None)
 
 
+@pytest.mark.parametrize(
+    ("text", "known", "said"),
+    [
+        ("{{answer}}", ("content",), "with --from"),
+        ("{{row.x}}", ("content",), "with --rows"),
+        ("{{json.title}}", ("content", "answer"), "{{answer}} is what there is"),
+    ],
+)
+def test_a_place_of_another_kind_of_input_names_what_is_to_be_given(text, known, said) -> None:
+    with pytest.raises(UsageError) as error:
+        Template(text).check(known, None)
+    assert said in str(error.value)
+    if "{{json" not in text:
+        assert "did you mean" not in str(error.value)
+
+
 def test_a_long_list_of_columns_is_cut() -> None:
     with pytest.raises(UsageError, match="and 61 more"):
         Template("{{zzz}}").check(("content",), tuple(f"column {number}" for number in range(100)))

@@ -29,14 +29,16 @@ from umwelten.events import Grown, LaneTime, LaneView, Note, Observer, Observers
 from umwelten.exchange import Exchange, Place
 from umwelten.inputs import file_hash
 from umwelten.local import LocalServers
-from umwelten.plan import Plan, most_tokens
+from umwelten.plan import Plan
 from umwelten.pricing import cost_nusd, most_nusd, price_of
 from umwelten.providers.catalog import WIRES
 from umwelten.providers.protocol import Vendor
 from umwelten.schema import schema_shape
 from umwelten.shaping import Shaping
+from umwelten.specs import spec_of
 from umwelten.store import Store
-from umwelten.store.records import CallRecord, Spec
+from umwelten.store.records import CallRecord
+from umwelten.threads import in_thread
 from umwelten.transport import Transport
 from umwelten.types import Call, Frozen, ModelRef, Scanned, Usage
 from umwelten.wanted import Wanted, make_id
@@ -82,7 +84,6 @@ class Evaluation:
         self.folder = wanted.output_dir / store.spec.id
         self._places, self._local = places, local
         self.settings, self.prices = settings, price_overrides(settings)
-        self._fixed = plan.most_fixed_tokens()
         self._engine: Engine | None = None
         self._stop: tuple[str, bool, float] | None = None
 
@@ -114,22 +115,8 @@ class Evaluation:
         name = wanted.id or make_id(
             wanted.prompt or wanted.prompts[0].text, wanted.output_dir, today=time.strftime("%Y-%m-%d")
         )
-        spec = Spec(
-            id=name,
-            kind=wanted.kind,
-            prompt=wanted.prompt,
-            models=wanted.models,
-            system=wanted.system,
-            parameters=wanted.parameters,
-            attachments=plan.attachments,
-            repeats=wanted.repeats,
-            schema=wanted.schema,
-            prompts=wanted.prompts,
-            coerce=wanted.coerce,
-            pdf=wanted.pdf,
-            source=wanted.source,
-        )
-        if wanted.files is not None and wanted.mode == "overwrite" and not wanted.lazy:
+        spec = spec_of(wanted, plan, name)
+        if wanted.files is not None and wanted.mode == "overwrite":
             # A scan that fails must fail before the old evaluation is moved aside.
             deque(wanted.files(), maxlen=0)
         files = _peek(wanted.files() if wanted.files is not None else None)
@@ -150,10 +137,13 @@ class Evaluation:
             raise
         return store
 
-    async def run(self, observers: Sequence[Observer] = (), *, only: Only | None = None) -> Result:
+    async def run(
+        self, observers: Sequence[Observer] = (), *, only: Only | None = None, texts: bool = True
+    ) -> Result:
         """Make all calls that are pending. Returns how it ended; the answers are in the store.
 
-        `only`: just these; the rest may follow in another run.
+        `only`: just these; the rest may follow in another run. `texts`: tell of every piece of a streamed
+        answer, which costs something where nobody looks.
         """
         # A signal that comes before the new engine is there is for that one, not for an earlier run's.
         self._engine = None
@@ -162,7 +152,7 @@ class Evaluation:
         self._begin(tell, only)
         async with Transport(timeout_s=self.wanted.timeout_s) as transport:
             ask = self._exchange(transport, tell)
-            engine = self._engine = self._make_engine(ask, tell, only)
+            engine = self._engine = self._make_engine(ask, tell, only, texts)
             if self._stop is not None:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
             # The list of prices takes 0.1 s to load: once the first questions are on their way, and not in
@@ -231,7 +221,7 @@ class Evaluation:
             trace=wanted.trace,
         )
 
-    def _make_engine(self, ask: Exchange, tell: Observer, only: Only | None) -> Engine:
+    def _make_engine(self, ask: Exchange, tell: Observer, only: Only | None, texts: bool) -> Engine:
         store, loop = self.store, asyncio.get_running_loop()
         engine = Engine(
             pool=self._pool(self._limit),
@@ -240,7 +230,7 @@ class Evaluation:
             ask=ask,
             naming=Naming(store.models, self._estimate, self._tokens),
             tell=tell,
-            stream=self.wanted.stream,
+            stream=self.wanted.stream and texts,
             max_errors=self.wanted.max_errors,
         )
 
@@ -260,7 +250,7 @@ class Evaluation:
             )
             for sheet in attributions
         ]
-        await asyncio.to_thread(
+        await in_thread(
             store.end_run,
             result.status,
             result.reason,
@@ -361,7 +351,7 @@ class Evaluation:
 
     def _tokens(self, call: Call) -> tuple[int, int | None]:
         """Tokens that a call sends, roughly, and that it may write at most."""
-        size, name = (call.input.size, call.input.name) if call.input else (0, "")
+        size, name = _measure(call)
         prompt = self._places[call.model].prompt
         return self.plan.input_tokens(size, name, prompt), self.wanted.parameters.max_tokens
 
@@ -369,11 +359,12 @@ class Evaluation:
         """The most that an attempt can cost, in nano-USD; only a cap needs it."""
         if self.wanted.max_cost_usd is None:
             return None
-        size, name = (call.input.size, call.input.name) if call.input else (0, "")
+        size, name = _measure(call)
+        longest = self.wanted.parameters.max_tokens or LONGEST_OUTPUT
         return most_nusd(
             self._places[call.model].model,
-            self._fixed + most_tokens(size, name),
-            self.wanted.parameters.max_tokens or LONGEST_OUTPUT,
+            self.plan.most_tokens(size, name, longest),
+            longest,
             overrides=self.prices,
             at=time.time(),
         )
@@ -383,6 +374,12 @@ def _load_prices(wanted: Wanted, settings: Settings) -> None:
     overrides = price_overrides(settings)
     for model in wanted.models:
         price_of(model, overrides=overrides, at=time.time())
+
+
+def _measure(call: Call) -> tuple[int, str]:
+    """Size and name for an estimate; the name of a row or an answer says nothing of what is in it."""
+    source = call.input
+    return (0, "") if source is None else (source.size, "" if source.part else source.name)
 
 
 def lane_name(place: Place) -> str:

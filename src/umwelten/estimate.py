@@ -148,7 +148,9 @@ def _weigher(evaluation: Evaluation, model: ModelRef) -> Callable[[int, str], fl
     price = price_of(model, overrides=evaluation.prices, at=time.time())
     ratio = float(price.output / price.input) if price is not None and price.input else _USUAL_RATIO
     answer = ratio * min(evaluation.wanted.parameters.max_tokens or _USUAL_OUTPUT, _USUAL_OUTPUT)
-    return lambda size, name: evaluation.plan.input_tokens(size, name) + answer
+    # The name of a row or an answer says nothing of what is in it.
+    named = evaluation.wanted.source == "files"
+    return lambda size, name: evaluation.plan.input_tokens(size, name if named else "") + answer
 
 
 def estimate(evaluation: Evaluation, sample: Sample) -> Estimate:

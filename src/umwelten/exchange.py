@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -22,6 +22,7 @@ from umwelten.pricing import FREE
 from umwelten.providers.accepts import Accepts
 from umwelten.providers.protocol import Endpoint, HttpRequest, Wire
 from umwelten.shaping import Shaping
+from umwelten.threads import in_thread
 from umwelten.transport import Transport
 from umwelten.types import (
     Call,
@@ -45,6 +46,9 @@ _NEVER_SENT = frozenset({"refused", "dns", "connect", "tls", "unsupported_input"
 
 _LONG_ANSWER = 20_000
 """Characters."""
+
+_LARGE_INPUT = 4_000_000
+"""Bytes; reading that much and hashing it would keep the other calls waiting."""
 
 Price = Callable[[Usage, ModelRef], int | None]
 
@@ -74,13 +78,14 @@ class Place(msgspec.Struct, frozen=True):
 class _Sent:
     """What an attempt goes out without; once the input was read, its hash and the time that took.
 
-    `uploaded`: the files that the provider was given before.
+    `uploaded`: the files that the provider was given before. `asked` False: the question never went out.
     """
 
     dropped: frozenset[str]
     content: bytes = b""
     prepared_s: float = 0.0
     uploaded: list[Kept] = field(default_factory=list)
+    asked: bool = True
 
 
 class Exchange:
@@ -134,7 +139,7 @@ class Exchange:
             timing=timing,
             key=self._plan.key(place.model, sent.content, call.repeat, place.prompt),
             content=sent.content,
-            cost_nusd=self._cost(outcome, place.model),
+            cost_nusd=self._cost(outcome, place.model) if sent.asked else 0,
         )
 
     @staticmethod
@@ -143,7 +148,7 @@ class Exchange:
             # Mending a long answer that is badly broken takes seconds.
             long = len(outcome.text) > _LONG_ANSWER
             read = shaping.read
-            return await asyncio.to_thread(read, call, outcome) if long else read(call, outcome)
+            return await in_thread(read, call, outcome) if long else read(call, outcome)
         return shaping.refused(call, outcome) if outcome.kind is FailureKind.SCHEMA else outcome
 
     async def _send(
@@ -175,10 +180,11 @@ class Exchange:
                 on_text=on_text,
             )
         except Refused as refused:
+            sent.asked = False
             return refused.failure, Timing(started_at=began, latency_s=time.time() - began)
         finally:
             if sent.uploaded:
-                await self._uploading.release(sent.uploaded)
+                self._uploading.release(sent.uploaded)
         if isinstance(outcome, Failure) and outcome.code == FILE_GONE:
             self._uploading.lose(sent.uploaded)
         if isinstance(outcome, Failure) and outcome.parameter is not None:
@@ -194,17 +200,20 @@ class Exchange:
         values: Mapping[str, str] | None = None
         if call.input is not None:
             parts, values = await self._read(call.input, place, sent)
-            if place.accepts.upload:
-                parts = await self._uploading.placed(
-                    parts, place.wire, place.endpoint, place.accepts, sent.uploaded
-                )
+        attached = place.attached
+        if place.accepts.upload:
+            number = len(parts)
+            placed = await self._uploading.placed(
+                (*parts, *attached), place.wire, place.endpoint, place.accepts, sent.uploaded
+            )
+            parts, attached = placed[:number], placed[number:]
         request = self._plan.request(
             place.model,
             parts,
             stream=self._stream,
             prompt=place.prompt,
             values=values,
-            attached=place.attached,
+            attached=attached,
             more=None if self._shaping is None else self._shaping.more(call.id),
         )
         http = place.wire.encode(request, place.endpoint, sent.dropped)
@@ -214,7 +223,8 @@ class Exchange:
     async def _read(
         self, source: Input, place: Place, sent: _Sent
     ) -> tuple[tuple[Part, ...], Mapping[str, str]]:
-        content = read(
+        reading = partial(
+            read,
             source.path,
             name=source.name,
             stamp=source.stamp,
@@ -222,13 +232,14 @@ class Exchange:
             accepts=place.accepts,
             pdf=self._pdf,
         )
+        content = reading() if source.size < _LARGE_INPUT else await in_thread(reading)
         sent.content = content.digest
         if content.changed:
             self._notify(Note(text=f"{source.name} changed since the start; its present bytes are sent"))
         values = {"file.name": source.name, "file.path": source.path, **content.values}
         parts = content.parts
         if content.convert is not None:
-            converted = await asyncio.to_thread(content.convert)
+            converted = await in_thread(content.convert)
             parts = converted.parts
             for text in converted.notes:
                 self._notify(Note(text=text, level="detail"))

@@ -20,6 +20,9 @@ _LEAST_BYTES_PER_TOKEN = 2
 _FRAME_TOKENS = 64
 """Role marks and the like, and the words around a file's text."""
 
+_FAULT_TOKENS = 1_000
+"""What is said about the faults of an answer."""
+
 _MOST_CONTEXT = 2_000_000
 """Tokens; no model takes more, whatever a file holds."""
 
@@ -79,6 +82,8 @@ class Plan:
         self.attachments = attachments
         self._templates = {prompt.name: Template(prompt.text) for prompt in prompts}
         self._attached = attached
+        places = [one.places.count(name) for one in self._templates.values() for name in one.names]
+        self._times = max([1, *places])
         self._settings = {
             prompt.name: settings_hash(
                 prompt=prompt.text,
@@ -136,7 +141,7 @@ class Plan:
         template = self._templates[prompt]
         words = tuple(part for part in content if isinstance(part, Text))
         media = tuple(part for part in (*content, *attached) if isinstance(part, Media))
-        text = template.text
+        text = template.text if template.names else template.render({})
         if template.names and values is not None:
             whole = "\n\n".join(part.text for part in words) or " ".join(f"[{part.name}]" for part in media)
             text = template.render({"content": whole, **values})
@@ -157,6 +162,12 @@ class Plan:
     def key(self, model: ModelRef, content: bytes, repeat: int, prompt: str = "") -> str:
         """The call's identity; `content` is the hash of the input's bytes."""
         return call_key(settings=self._settings[prompt], model=model, content=content, repeat=repeat)
+
+    def most_tokens(self, file_bytes: int, name: str, longest_answer: int) -> int:
+        """A bound of the tokens that a call about such an input sends, asked again or not."""
+        # An answer in the wrong shape is sent back with its faults.
+        again = 0 if self.schema is None else longest_answer + _FAULT_TOKENS
+        return self.most_fixed_tokens() + self._times * most_tokens(file_bytes, name) + again
 
     def most_fixed_tokens(self) -> int:
         """Tokens that every call sends besides its input: a bound, where `input_tokens` is a mean."""

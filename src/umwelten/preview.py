@@ -9,13 +9,19 @@ from contextlib import contextmanager
 from umwelten.api import ASSUMED_OUTPUT
 from umwelten.checking import check
 from umwelten.config import Settings, price_overrides
-from umwelten.errors import EvaluationExists
+from umwelten.errors import EvaluationChanged, EvaluationExists
 from umwelten.inputs.endings import looks_sendable
 from umwelten.plan import Plan
 from umwelten.pricing import cost_nusd
 from umwelten.providers.accepts import Accepts
 from umwelten.providers.protocol import Vendor
+from umwelten.specs import spec_of
 from umwelten.store import Reader
+from umwelten.store.records import Spec
+from umwelten.store.rows import SUCCEEDED, clean
+from umwelten.store.schema import MODEL_BITS, REPEAT_BITS
+from umwelten.store.settings import differences, prompt_texts
+from umwelten.store.variants import checked as checked_spec
 from umwelten.types import Frozen, ModelRef, Scanned, Usage
 from umwelten.wanted import Wanted
 
@@ -26,11 +32,12 @@ ANSWER_S: Span = (2.0, 20.0)
 """Seconds that most answers take."""
 
 _SHOWN = 20
-# Of one input and one model: how many repeats, with all prompts, have an answer that is still good.
-_ANSWERED = """
-    SELECT count(*) FROM calls c JOIN inputs i ON i.id = c.input_id JOIN models m ON m.id = c.model_id
-    WHERE i.name = ? AND i.stamp = ? AND m.name = ? AND m.active AND c.repeat <= ? AND c.status = 1
-    AND c.input_version = i.version
+# Of one input and one variant: how many repeats have an answer that is still good.
+_ANSWERED = f"""
+    SELECT count(*) FROM inputs i CROSS JOIN calls c
+    ON c.id BETWEEN (i.id << {MODEL_BITS + REPEAT_BITS}) | (:variant << {REPEAT_BITS})
+      AND (i.id << {MODEL_BITS + REPEAT_BITS}) | (:variant << {REPEAT_BITS}) | :repeats
+    WHERE i.name = :name AND i.stamp = :stamp AND c.status = {SUCCEEDED} AND c.input_version = i.version
 """
 
 
@@ -60,6 +67,35 @@ class Preview(Frozen):
     seconds: Span
     unsendable: int = 0
     unsendable_first: tuple[str, ...] = ()
+
+
+class _Answers:
+    """The good answers of an evaluation that is gone on with, as far as models and prompts are wanted."""
+
+    def __init__(self, connection: sqlite3.Connection, wanted: Wanted) -> None:
+        self._connection, self._repeats = connection, wanted.repeats
+        self._variants: dict[str, list[int]] = {}
+        prompts = {one.name for one in wanted.prompts} or {""}
+        found = connection.execute(
+            "SELECT m.id, m.name, coalesce(p.name, '') FROM models m"
+            " LEFT JOIN prompts p ON p.id = m.prompt_id"
+        )
+        for variant, model, prompt in found:
+            if prompt in prompts:
+                self._variants.setdefault(model, []).append(variant)
+
+    def count(self, scanned: Scanned, model: ModelRef) -> int:
+        """How many of the calls about this input to this model need not be made."""
+        return sum(self._one(scanned, variant) for variant in self._variants.get(str(model), ()))
+
+    def _one(self, scanned: Scanned, variant: int) -> int:
+        cell = {
+            "name": clean(scanned.name),
+            "stamp": scanned.stamp,
+            "variant": variant,
+            "repeats": self._repeats,
+        }
+        return int(self._connection.execute(_ANSWERED, cell).fetchone()[0])
 
 
 class _Sums:
@@ -102,8 +138,9 @@ def preview(wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor], *
     Raises what preparing it would raise.
     """
     checked = check(wanted, settings, vendors)
-    with _stored(wanted) as connection:
-        sums = _count(wanted, checked.plan, connection, checked.accepts)
+    spec = checked_spec(spec_of(wanted, checked.plan, wanted.id or ""))
+    with _stored(wanted, spec) as answers:
+        sums = _count(wanted, checked.plan, answers, checked.accepts)
     longest = wanted.parameters.max_tokens or ASSUMED_OUTPUT
     overrides = price_overrides(settings)
 
@@ -140,7 +177,7 @@ def preview(wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor], *
 def _count(
     wanted: Wanted,
     plan: Plan,
-    connection: sqlite3.Connection | None,
+    answers: _Answers | None,
     accepts: Mapping[ModelRef, Accepts],
 ) -> _Sums:
     sums = _Sums(wanted.models)
@@ -148,9 +185,10 @@ def _count(
     for scanned in _inputs(wanted):
         if wanted.files is not None:
             sums.file(scanned)
-        words, pictures = plan.content_tokens(scanned.size, scanned.name)
+        # What a row or an answer is called says nothing about what is in it.
+        words, pictures = plan.content_tokens(scanned.size, "" if scanned.part else scanned.name)
         for model in wanted.models:
-            done = min(_answered(connection, scanned, model, wanted.repeats), cells)
+            done = answers.count(scanned, model) if answers is not None else 0
             sums.add(model, cells - done, done)
             if _sendable(scanned, accepts[model]):
                 sums.ask(model, cells - done, words, pictures)
@@ -166,16 +204,9 @@ def _inputs(wanted: Wanted) -> Iterator[Scanned]:
         yield Scanned(name="", path="", size=0, stamp="")
 
 
-def _answered(connection: sqlite3.Connection | None, scanned: Scanned, model: ModelRef, repeats: int) -> int:
-    if connection is None:
-        return 0
-    wanted = (scanned.name, scanned.stamp, str(model), repeats)
-    return int(connection.execute(_ANSWERED, wanted).fetchone()[0])
-
-
 @contextmanager
-def _stored(wanted: Wanted) -> Iterator[sqlite3.Connection | None]:
-    """The evaluation's database where there is one that would be gone on with."""
+def _stored(wanted: Wanted, spec: Spec) -> Iterator[_Answers | None]:
+    """The evaluation's answers where there is one that would be gone on with. Raises EvaluationChanged."""
     folder = wanted.output_dir / (wanted.id or "")
     if wanted.id is None or wanted.mode == "overwrite" or not (folder / "evaluation.db").exists():
         yield None
@@ -185,7 +216,18 @@ def _stored(wanted: Wanted) -> Iterator[sqlite3.Connection | None]:
             f"the evaluation {wanted.id!r} exists already", "Give --resume, --overwrite or another --id."
         )
     with Reader.open(folder) as reader:
-        yield reader.connection
+        _refuse_changes(reader, spec)
+        yield _Answers(reader.connection, wanted)
+
+
+def _refuse_changes(reader: Reader, spec: Spec) -> None:
+    changed = differences(reader.spec(), spec, prompt_texts(reader.connection))
+    if changed:
+        raise EvaluationChanged(
+            f"evaluation {spec.id!r} was started with other settings; going on would mix answers:\n  "
+            + "\n  ".join(changed),
+            "use a new --id, or --overwrite",
+        )
 
 
 def _sendable(scanned: Scanned, accepts: Accepts) -> bool:

@@ -14,19 +14,22 @@ from difflib import get_close_matches
 from umwelten.errors import UsageError
 
 ROW = "row."
+ANSWER = "answer"
+_JSON = "json."
 
 _PLACE = re.compile(r"(\\?)\{\{\s*(row\.[^{}]*[^{}\s]|[^\W\d][\w.-]*)\s*\}\}")
 _SHOWN = 40
 
 
 class Template:
-    """A prompt cut at its placeholders. `names` are those, each once, in order of appearance."""
+    """A prompt cut at its placeholders. `names` are those, each once; `places` as often as they stand."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         # Words and names in turn, beginning and ending with words.
         self._pieces = tuple(_pieces(text))
-        self.names = tuple(dict.fromkeys(self._pieces[1::2]))
+        self.places = self._pieces[1::2]
+        self.names = tuple(dict.fromkeys(self.places))
 
     def uses(self, prefix: str) -> bool:
         """Whether a placeholder's name starts like this, say `row.`, or is this."""
@@ -71,6 +74,17 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _unknown(name: str, known: list[str], *, rows: bool) -> UsageError:
+    if name == ANSWER and ANSWER not in known:
+        return UsageError(
+            f"{_braced(name)} in the prompt: there are no answers to take it from. Known: {_listed(known)}",
+            "Give an evaluation with --from; write \\{{…}} for the words themselves.",
+        )
+    if name.startswith(_JSON) and ANSWER in known:
+        return UsageError(
+            f"{_braced(name)} in the prompt: of an answer {_braced(ANSWER)} is what there is, whole. "
+            f"Known: {_listed(known)}",
+            "--where can look inside its record; write \\{{…}} for the words themselves.",
+        )
     if name.startswith(ROW) and not rows:
         return UsageError(
             f"{_braced(name)} in the prompt: there are no rows to take it from. Known: {_listed(known)}",

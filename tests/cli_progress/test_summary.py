@@ -8,21 +8,34 @@ from cli_progress.happenings import (
     GEMMA,
     NASTY,
     REFUSED,
+    again,
     bad,
     begun,
     finished,
     good,
 )  # fmt: skip
 from umwelten.cli.summary import print_summary
-from umwelten.events import LaneStopped, RunFinished, Tally
-from umwelten.report.summary import Summary, summarize
+from umwelten.control.attribution import Attribution, advice
+from umwelten.events import LaneStopped, LaneTime, RunFinished, Tally
+from umwelten.report.summary import RecordCount, Summary, summarize
+from umwelten.types import Failure, FailureKind
+
+LISTING = "umwelten eval show demo --failed"
+ADDRESSES = {"google": "GOOGLE_BASE_URL (127.0.0.1:1)"}
+
+
+def unsent(message: str) -> Failure:
+    return Failure(kind=FailureKind.BAD_REQUEST, message=message, code="unsupported_input", retry=False)
 
 
 def summary(*events, resume="umwelten eval batch --id demo --resume") -> Summary:
-    tally = Tally()
+    tally, seen = Tally(), RecordCount()
     for event in events:
         tally(event)
-    return summarize(tally, folder="output/demo", resume=resume)
+        seen(event)
+    return summarize(
+        tally, folder="output/demo", resume=resume, seen=seen, addresses=ADDRESSES, listing=LISTING
+    )
 
 
 def printed(found: Summary, style: str = "auto") -> list[str]:
@@ -109,3 +122,60 @@ def test_in_json_it_is_the_last_event():
     (line,) = printed(summary(begun(4), good(cost=None), finished(3)), "json")
     found = json.loads(line)
     assert (found["type"], found["succeeded"], found["pending"], found["cost_usd"]) == ("summary", 1, 3, None)
+
+
+def test_a_file_that_was_never_sent_is_no_matter_of_the_provider():
+    one, two = unsent("a.zip is an archive. Unpack it."), unsent("b.mp4: unsupported. Leave it out.")
+    lines = printed(summary(begun(3), bad(1, one), bad(2, two), good(3), finished(0)))
+    assert "→ the message says what to do" in lines[2]
+    assert lines[3].endswith(f"all of them: {LISTING}")
+    assert not any("provider" in line for line in lines)
+    assert lines[-1].endswith("→ after mending what the messages name")
+
+
+def test_all_failures_are_listed_only_where_one_example_does_not_tell_them():
+    same = printed(summary(begun(2), bad(1), bad(2), finished(0)))
+    assert not any("--failed" in line for line in same)
+    alone = printed(summary(begun(1), bad(1, unsent("a.zip is an archive.")), finished(0)))
+    assert not any("--failed" in line for line in alone)
+    other = Failure(kind=FailureKind.BAD_REQUEST, message="too large", status=413)
+    assert any(LISTING in line for line in printed(summary(begun(2), bad(1), bad(2, other), finished(0))))
+
+
+def test_a_silent_address_of_ones_own_is_named_and_no_key():
+    message = "127.0.0.1:1 refused the connection"
+    down = Failure(kind=FailureKind.UNAVAILABLE, message=message, code="refused", lane_down=True)
+    lines = printed(summary(begun(1), LaneStopped(lane="google", failure=down), finished(1, "stopped")))
+    text = " ".join(line.strip() for line in lines)
+    assert "→ check the address in GOOGLE_BASE_URL (127.0.0.1:1) and that a server is running there" in text
+    assert "API_KEY" not in text
+    lost = Failure(kind=FailureKind.CONNECTION, message="host name not found: foo", code="dns")
+    lines = printed(summary(begun(1), bad(1, lost), finished(0)))
+    assert any(line.endswith("→ check the address in GOOGLE_BASE_URL (127.0.0.1:1)") for line in lines)
+
+
+def test_a_refused_key_at_an_address_of_ones_own_names_both():
+    lines = printed(summary(begun(1), LaneStopped(lane="google", failure=REFUSED), finished(1, "stopped")))
+    text = " ".join(line.strip() for line in lines)
+    assert text.index("GEMINI_API_KEY") < text.index("the address in GOOGLE_BASE_URL (127.0.0.1:1)")
+
+
+def test_a_run_that_its_cap_ended_wants_a_higher_one():
+    stop = RunFinished(
+        status="stopped", reason="$0.05 is spent, which --max-cost $0.05 allows at most", wall_s=1,
+        pending=3, peak_in_flight=1,
+    )  # fmt: skip
+    assert printed(summary(begun(4), good(), stop))[-1].endswith("→ with a higher cap in place of MORE")
+
+
+def test_the_pace_after_failures_names_the_attempts():
+    waited = LaneTime(
+        lane="google",
+        seconds={"backoff": 9.0, "latency": 1.0},
+        advice=advice(Attribution(lane="google", wall_s=10, backoff_s=9, latency_s=1)),
+    )
+    end = RunFinished(
+        status="complete", reason=None, wall_s=10, pending=0, peak_in_flight=1, lane_times=(waited,)
+    )
+    text = " ".join(line.strip() for line in printed(summary(begun(1), again(), again(), good(), end)))
+    assert "waiting after failures 90 % of the time (attempts made again: 2 × rate_limit)" in text

@@ -39,12 +39,23 @@ BATCH = ("batch", "-p", "hi", "-m", "openai:a")
         ((*BATCH, "--directory", "inn"), ["inn", "Did you mean in?"]),
         ((*BATCH, "--directory", "in", "--file-pattern", "*.jpg"), ["*.jpg", "a.jpeg"]),
         ((*BATCH,), ["--directory", "--files"]),
-        ((*BATCH, "--files", "in/none.txt"), ["in/none.txt"]),
+        ((*BATCH, "--files", "in/none.txt"), ["in/none.txt", "in holds a.jpeg, b.md"]),
+        ((*BATCH, "--files", "in/a.jpeg", "in/b.md"), ["extra argument", "in quotes: --files 'in/*.md'"]),
+        ((*BATCH, "--files=in/a.jpeg", "in/b.md"), ["in quotes: --files 'in/*.md'"]),
+        (("run", "hello there", "-m", "openai:a"), ["The prompt goes with -p: -p 'hello there'"]),
+        ((*RUN, "--directory", "in"), ["umwelten eval batch takes --directory."]),
+        ((*RUN, "--report", "a.html,b.csv"), ["--report a.html --report b.csv"]),
+        (("run", "--prompts", "im/b.md", "-m", "openai:a"), ["does not exist"]),
+        (("run", "--prompts", "in/b.mb", "-m", "openai:a"), ["does not exist. Did you mean in/b.md?"]),
+        ((*BATCH, "--from", "x", "--where", "length > abc"), ["length is a number"]),
         ((*BATCH, "--directory", "in", "--files", "in/b.md"), ["--directory", "--files"]),
         (("run", "-p", "", "-m", "openai:a"), ["prompt", "empty"]),
         (("run", "-p", "  \n", "-m", "openai:a"), ["prompt", "empty"]),
         (("run", "-p", "@gone.txt", "-m", "openai:a"), ["gone.txt"]),
-        (("run", "-p", "hi"), ["--models"]),
+        (("run", "-p", "hi"), ["--models", "-m local:smollm2", "umwelten.toml"]),
+        (("batch", "-p", "{{answer}}", "-m", "openai:a", "--directory", "in"), ["no answers", "--from"]),
+        (("run", "-p", "hi", "there", "-m", "openai:a"), ["Put the prompt in quotes: -p 'hi there'"]),
+        (("run", "-m", "h", "hello"), ["-p hello"]),
         (("run", "-p", "hi", "-m", " , "), ["model"]),
         (("run", "-p", "hi", "-m", "opnai:gpt-4o"), ["opnai", "openai"]),
         ((*RUN, "-i", ".hidden"), [".hidden", "letters"]),
@@ -120,3 +131,9 @@ def test_a_key_never_travels_unencrypted_to_the_open_net(cli, folder):
     assert "https" in err
     assert "allow_insecure" in err
     assert ENV["OPENAI_API_KEY"] not in err
+
+
+def test_a_misspelt_flag_of_run_is_not_taken_for_one_of_batch(cli, folder):
+    assert "batch" not in _refused(cli, folder, *RUN, "--dry-rum")
+    # Where batch takes it as well, it is no news that batch does.
+    assert "eval batch takes" not in _refused(cli, folder, *BATCH, "--frobnicate")

@@ -116,6 +116,7 @@ def test_dry_run_tells_words_from_pictures_and_warns_of_what_cannot_be_sent(cli,
         assert server.idle().requests == 0
         data = json.loads(_batch(cli, server.env(), "openai:a", "--dry-run", "--json")[1])
     assert "1 file can't be sent: b.zip" in out
+    assert "--estimate 30" in out
     assert "of words, 3,000 of pictures" in out
     assert " KB)" in out
     assert "100,000 items" in out
@@ -133,7 +134,87 @@ def test_dry_run_of_one_file_speaks_of_one(cli, tmp_path):
     with provider() as server:
         _, out, _ = _batch(cli, server.env(), "openai:gpt-4o", "--dry-run")
     assert "1 file (1 byte)" in out
+    assert "--estimate" not in out  # a sample of 30 makes no sense of one call
     assert "1 call to make" in out
+
+
+def _resume(cli, env, *flags):
+    """What the dry run says, as JSON, before the run is made."""
+    command = ("eval", "batch", "-m", "openai:a", "-i", "s", "--directory", "in", "--resume", *flags)
+    code, out, err = cli(*command, "--dry-run", "--json", env=env)
+    assert code == 0, err
+    code, _, err = cli(*command, env=env)
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_dry_run_counts_answers_of_the_wanted_prompts_alone(cli, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("0.txt", "1.txt"):
+        (tmp_path / "in" / name).write_text("hello")
+    (tmp_path / "ab.toml").write_text('[prompts]\na = "A"\nb = "B"\n')
+    (tmp_path / "bc.toml").write_text('[prompts]\nb = "B"\nc = "C"\n')
+    with provider() as server:
+        first = _resume(cli, server.env(), "--prompts", "ab.toml")
+        assert (first["calls"], first["done"]) == (4, 0)
+        assert server.idle().requests == 4
+        second = _resume(cli, server.env(), "--prompts", "bc.toml")
+        assert (second["calls"], second["done"]) == (2, 2)
+        assert server.idle().requests == 6
+        # More repeats, and prompts that were left out in between: their answers are still there.
+        third = _resume(cli, server.env(), "--prompts", "ab.toml", "--repeat", "2")
+        assert (third["calls"], third["done"]) == (4, 4)
+        assert server.idle().requests == 10
+        fewer = _resume(cli, server.env(), "--prompts", "ab.toml")
+        assert (fewer["calls"], fewer["done"]) == (0, 4)
+        assert server.idle().requests == 10
+
+
+def test_dry_run_counts_answers_of_models_that_come_back(cli, texts):
+    with provider() as server:
+        assert _batch(cli, server.env(), "openai:a")[0] == 0
+        assert _batch(cli, server.env(), "google:b", "--resume")[0] == 0
+        (texts / "in" / "00.txt").write_text("something else, and longer")
+        said = json.loads(_batch(cli, server.env(), "openai:a", "--resume", "--dry-run", "--json")[1])
+        assert (said["calls"], said["done"]) == (1, 39)
+        assert _batch(cli, server.env(), "openai:a", "--resume")[0] == 0
+        assert server.idle().requests == 81
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        ("-p", "other"),
+        ("-p", "go", "--system", "Be brief."),
+        ("-p", "go", "--temperature", "0.5"),
+        ("-p", "go", "--schema", "name, age int"),
+        ("-p", "go", "--attach", "in/00.txt"),
+        ("--prompts", "several.toml"),
+    ],
+)
+def test_dry_run_refuses_what_the_run_refuses_in_the_same_words(cli, texts, changed):
+    (texts / "several.toml").write_text('[prompts]\na = "go"\n')
+    command = ("eval", "batch", "-m", "openai:a", "-i", "s", "--directory", "in", "--resume")
+    with provider() as server:
+        assert _batch(cli, server.env(), "openai:a", "--max-files", "1")[0] == 0
+        dry = cli(*command, *changed, "--dry-run", env=server.env())
+        real = cli(*command, *changed, env=server.env())
+        assert server.idle().requests == 1
+    assert "was started with other settings" in dry[2]
+    assert tuple(dry) == tuple(real)
+    assert dry[0] == 2
+
+
+def test_dry_run_takes_a_row_named_like_a_picture_for_words(cli, tmp_path):
+    (tmp_path / "table.csv").write_text("name,text\na.png,hello\nb.png,hello\n")
+    with provider() as server:
+        code, out, err = cli(
+            *("eval", "batch", "-p", "{{row.text}}", "-m", "openai:a", "--rows", "table.csv"),
+            *("--row-name", "name", "--dry-run", "--json"),
+            env=server.env(),
+        )
+    assert code == 0, err
+    assert json.loads(out)["picture_tokens"] == 0
 
 
 def test_an_estimate_stops_where_nobody_can_be_asked_and_its_answers_are_kept(cli, texts):

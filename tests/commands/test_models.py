@@ -54,3 +54,19 @@ def test_costs_need_no_network_and_take_the_users_prices(cli, tmp_path):
     examples = [row["example_usd"] for row in rows]
     assert examples == sorted(examples)
     assert any(row["model"] == "openai:gpt-4o" for row in rows)
+
+
+def test_a_search_that_finds_nothing_says_among_how_many(cli):
+    with provider() as server:
+        listed = cli("models", "list", "-p", "openai", env=server.env())[1].splitlines()
+        code, out, err = cli("models", "list", "-p", "openai", "-s", "zzz", env=server.env())
+    assert (code, out) == (0, "")
+    assert f"none of {len(listed)} model" in err
+    assert "holds 'zzz'" in err
+
+
+def test_costs_of_an_unknown_provider_are_an_error_with_the_nearest_name(cli):
+    code, out, err = cli("models", "costs", "-p", "opnai")
+    assert (code, out) == (2, "")
+    assert "Did you mean openai?" in err
+    assert cli("models", "costs", "-p", "ollama")[0] == 0

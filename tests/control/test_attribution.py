@@ -35,3 +35,10 @@ def test_the_advice_names_what_took_most_time_and_what_would_help() -> None:
     assert "--max-concurrency" in advice(
         Attribution(lane="a", wall_s=1.0, concurrency_s=1.0, limit=5, capped_by_user=True)
     )
+
+
+def test_the_advice_after_failures_points_to_nothing_that_may_not_follow() -> None:
+    line = advice(Attribution(lane="openai", wall_s=100.0, backoff_s=98.0, latency_s=2.0))
+    assert line == (
+        "openai was waiting after failures 98 % of the time (attempts that failed and were made again)"
+    )

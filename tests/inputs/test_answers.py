@@ -16,7 +16,7 @@ from umwelten.inputs.answers import answers, read_answer
 from umwelten.inputs.sent import Content
 from umwelten.store import Store
 from umwelten.store.schema import MIGRATIONS, call_id
-from umwelten.types import Prompt, Scanned, Text
+from umwelten.types import ModelRef, Prompt, Scanned, Text
 
 
 def read(row: Scanned) -> Content:
@@ -75,12 +75,47 @@ def test_an_answer_is_sent_with_the_name_of_its_file(tmp_path: Path) -> None:
 
 def test_names_tell_models_and_repeats_apart(tmp_path: Path) -> None:
     assert names(evaluation(tmp_path / "one", "a.txt", "b.txt")) == ["a.txt", "b.txt"]
-    assert names(evaluation(tmp_path / "two", "a.txt", models=(A, B))) == [
-        "a.txt.google_gemini",
-        "a.txt.ollama_gemma3-12b",
-    ]
+    assert names(evaluation(tmp_path / "two", "a.txt", models=(A, B))) == ["a.txt", "a.txt.ollama_gemma3-12b"]
     assert names(evaluation(tmp_path / "three", "a.txt", repeats=3)) == ["a.txt", "a.txt.r2", "a.txt.r3"]
     assert names(evaluation(tmp_path / "four", "a.r2", "a", repeats=2)) == ["a.r2_", "a.r2_.r2", "a", "a.r2"]
+
+
+def again(folder: Path, *inputs: str, models: tuple[ModelRef, ...] = (A,), **settings: object) -> None:
+    """The same with further inputs, models or repeats; every call is answered."""
+    with Store.resume(folder, spec(*models, **settings)) as store:
+        store.set_inputs(files(*inputs), read_hash=never)
+        answer_all(store)
+
+
+def test_what_is_added_later_renames_no_answer(tmp_path: Path) -> None:
+    folder = evaluation(tmp_path / "x", "a", "b.r2")
+    before = {(one.name, one.stamp, one.part) for one in answers(folder)}
+    assert {name for name, _, _ in before} == {"a", "b.r2_"}
+    again(folder, "a", "b.r2", models=(B, A), repeats=2)
+    after = {(one.name, one.stamp, one.part) for one in answers(folder)}
+    assert before < after
+    slug = "ollama_gemma3-12b"
+    assert {name for name, _, _ in after - before} == {
+        *("a.r2", f"a.{slug}", f"a.{slug}.r2"),
+        *("b.r2_.r2", f"b.r2.{slug}", f"b.r2.{slug}.r2"),
+    }
+    # The first model keeps the bare names, in the plan or not.
+    again(folder, "a", "b.r2", models=(B,))
+    assert names(folder) == [f"a.{slug}", f"b.r2.{slug}"]
+
+
+def test_no_two_answers_have_one_name_though_a_file_is_called_like_anothers_answer(tmp_path: Path) -> None:
+    slug = "ollama_gemma3-12b"
+    given = ("a", f"a.{slug}", "b.r2", "b.r2_")
+    folder = evaluation(tmp_path / "x", *given, models=(A, B), repeats=2)
+    found = names(folder)
+    assert len(set(found)) == len(found) == 16
+    assert {"a", "a.r2", f"a.{slug}", f"a.{slug}.r2", f"a.{slug}.{slug}", "b.r2_"} <= set(found)
+    assert names(folder) == found
+    # Even where those names are names of files again, as they are in the next step.
+    step = evaluation(tmp_path / "y", *found, models=(A, B), repeats=2)
+    assert len(set(names(step))) == 64
+    assert set(names(step)) >= {name for name in found if not name.endswith(".r2")}
 
 
 def test_a_run_without_files_is_named_by_its_models(tmp_path: Path) -> None:
@@ -94,7 +129,7 @@ def test_a_run_without_files_is_named_by_its_models(tmp_path: Path) -> None:
 def test_several_prompts_are_in_names_and_fields(tmp_path: Path) -> None:
     prompts = (Prompt(name="short", text="Be short."), Prompt(name="long", text="Be long."))
     folder = evaluation(tmp_path / "x", "a.txt", prompts=prompts)
-    assert names(folder) == ["a.txt.short.google_gemini", "a.txt.long.google_gemini"]
+    assert names(folder) == ["a.txt", "a.txt.long.google_gemini"]
     assert names(folder, "prompt = long") == ["a.txt.long.google_gemini"]
     assert names(evaluation(tmp_path / "y", "a.txt"), "prompt = null") == ["a.txt"]
 
@@ -267,3 +302,37 @@ def test_a_broken_filter_is_an_error_at_once(tmp_path: Path) -> None:
     folder = evaluation(tmp_path / "x", "a")
     with pytest.raises(UsageError, match="there is no field 'stats'; did you mean 'status'"):
         answers(folder, where="stats = failed")
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("json.yaer = 1984", "The records have title, year; did you mean json.year?"),
+        ("not json.zzz != 1", "The records have title, year."),
+        ("model = gemini", "models there: google:gemini"),
+        ("model in (gemini, gpt)", "models there: google:gemini"),
+        ("json.year = 1 or model = x", "models there: google:gemini"),
+        ("json.year = 1", None),
+        ("model = google:gemini and repeat = 7", None),
+        ("model ~ zzz", None),
+    ],
+)
+def test_a_filter_that_nothing_fits_says_what_its_fields_hold(
+    tmp_path: Path, where: str, said: str | None
+) -> None:
+    folder = with_answers(tmp_path / "x", {"a": '{"title": "Emma", "year": 1815}', "b": '{"title": "N"}'})
+    with pytest.raises(InputError) as error:
+        list(answers(folder, where=where))
+    assert error.value.hint == said
+
+
+def test_a_filter_by_records_where_there_are_none_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        list(answers(with_answers(tmp_path / "x", {"a": "words"}), where="json.year > 1"))
+    assert error.value.hint == "The answers there are no records: json.… is nowhere."
+
+
+def test_a_filter_that_compares_a_number_with_a_word_is_refused(tmp_path: Path) -> None:
+    folder = with_answers(tmp_path / "x", {"a": "words"})
+    with pytest.raises(UsageError, match="output_tokens is a number; 'abc' is none"):
+        answers(folder, where="output_tokens > abc")

@@ -200,3 +200,23 @@ def test_a_path_leads_through_objects_and_lists(path: str, value: object) -> Non
         "x.y": {"z": 2},
     }
     assert path_value(data, path) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("tokens > abc", "tokens is a number; 'abc' is none\n  tokens > abc\n           ^"),
+        ("tokens = 'x y'", "tokens is a number; 'x y' is none"),
+        ("tokens in (1, two)", "tokens is a number; 'two' is none"),
+        ("tokens = true", "tokens is a number; 'true' is none"),
+    ],
+)
+def test_a_word_for_a_field_of_numbers_is_refused(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse_where(text, numbers=("tokens",))
+    assert said in error.value.message
+
+
+@pytest.mark.parametrize("text", ["tokens = '2'", "tokens != null", "tokens ~ 2", "tokens in (1, 2)"])
+def test_numbers_in_quotes_null_and_parts_pass_for_a_field_of_numbers(text: str) -> None:
+    assert parse_where(text, numbers=("tokens",))({"tokens": 2})

@@ -142,6 +142,30 @@ def test_a_profile_gives_the_arguments_that_are_left_out(server: Provider, tmp_p
         umwelten.batch("hello", profile="nightl", directory="in").wait()
 
 
+def test_a_profile_gives_way_to_arguments_in_place_of_its_own(server: Provider, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("text a")
+    (tmp_path / "table.csv").write_text("text\none\ntwo\n")
+    (tmp_path / "umwelten.toml").write_text(
+        '[profiles.q]\nprompt = "Sum up"\ndirectory = "in"\nmodels = "openai:a"\n'
+        'file_pattern = "a*"\nresume = true\nid = "q"\n'
+        '[profiles.r]\nprompt = "Sum up"\nrows = "table.csv"\nrow_name = "text"\nmodels = "openai:a"\n'
+    )
+    assert len(umwelten.batch(profile="q", rows="table.csv", id="rows").wait()) == 2
+    assert [one.file for one in umwelten.batch(profile="r", directory="in", id="dir").wait()] == ["a.txt"]
+    several = umwelten.batch(profile="q", prompts={"x": "One", "y": "Two"}, id="several").wait()
+    assert [answer.prompt for answer in several] == ["x", "y"]
+    server.reset()
+    for _ in range(2):
+        assert len(umwelten.batch(profile="q", overwrite=True).wait()) == 1
+    assert server.idle().requests == 2
+    umwelten.batch(profile="q").wait()
+    assert server.idle().requests == 2
+    # Two that were both given still exclude each other.
+    with pytest.raises(umwelten.UsageError, match="exclude each other"):
+        umwelten.batch(profile="q", resume=True, overwrite=True).wait()
+
+
 def test_a_text_that_begins_with_at_is_a_text_and_a_path_is_read(server: Provider, tmp_path: Path) -> None:
     (tmp_path / "prompt.txt").write_text("from the file")
     umwelten.run("@prompt.txt", "openai:a", id="text").wait()

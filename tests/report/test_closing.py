@@ -34,7 +34,7 @@ def summary_of(*outcomes: Outcome) -> Summary:
     for event in (start, *calls, end):
         tally(event)
         count(event)
-    return summarize(tally, folder="out/demo", resume="again", records=count.records)
+    return summarize(tally, folder="out/demo", resume="again", seen=count)
 
 
 def printed(summary: Summary, style: str = "plain") -> str:

@@ -9,7 +9,7 @@ import sqlite3
 
 import pytest
 
-from report.making import FLASH, GEMMA, Done, answer, change, failure, spec, two_models, work
+from report.making import FLASH, GEMMA, Done, answer, change, failure, spec, two_models, two_prompts, work
 from umwelten.types import FailureKind
 
 
@@ -56,6 +56,75 @@ def test_every_format_goes_to_a_file_that_is_whole(three, cli, tmp_path, format_
     _, out, _ = cli("eval", "report", "-i", "demo", "--format", format_)
     assert path.read_text("utf-8") == out
     assert list(tmp_path.glob(".*.part")) == []
+
+
+BEGINS = {
+    "r.md": "# demo",
+    "r.html": "<!doctype html>",
+    "r.JSON": "{",
+    "r.csv": "evaluation,",
+    "r.parquet": "PAR1",
+}
+
+
+@pytest.mark.parametrize("name", BEGINS)
+def test_the_ending_of_the_output_tells_the_format(three, cli, tmp_path, name):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    code, out, _ = cli("eval", "report", "-i", "demo", "-o", name)
+    assert (code, out) == (0, "")
+    assert (tmp_path / name).read_bytes().lower().startswith(BEGINS[name].lower().encode())
+
+
+def test_an_output_that_ends_in_csv_may_have_the_mark_for_excel(three, cli, tmp_path):
+    assert cli("eval", "report", "-i", "demo", "-o", "r.csv", "--bom")[0] == 0
+    assert (tmp_path / "r.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    assert cli("eval", "report", "-i", "demo", "-o", "r.html", "--bom")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "format_", "words"),
+    [
+        ("r.html", "csv", ["--format csv", "r.html", "of html"]),
+        ("r.md", "json", ["--format json", "r.md", "of markdown"]),
+        ("r.docx", None, ["r.docx", ".html", "--format"]),
+        ("r", None, ["'r'", ".md", "--format"]),
+    ],
+)
+def test_an_ending_that_contradicts_or_tells_no_format_is_an_error(
+    three, cli, tmp_path, name, format_, words
+):
+    given = ("--format", format_) if format_ else ()
+    code, out, err = cli("eval", "report", "-i", "demo", "-o", name, *given)
+    assert (code, out) == (2, "")
+    assert [word for word in words if word not in err] == []
+    assert not (tmp_path / name).exists()
+
+
+def test_report_takes_ids_as_arguments_and_beside_the_flag(three, cli):
+    by_flag = cli("eval", "report", "-i", "demo")
+    assert cli("eval", "report", "demo") == by_flag
+    _, out, _ = cli("eval", "report", "scan-2", "demo", "-i", "scan-1", "--short")
+    assert [line for line in out.splitlines() if line.startswith("# ")][1:] == [
+        "# scan-2",
+        "# demo",
+        "# scan-1",
+    ]
+    code, out, err = cli("eval", "report")
+    assert (code, out) == (2, "")
+    assert "which evaluation" in err
+
+
+def test_an_unknown_id_is_answered_with_the_nearest_and_ten_at_most(three, cli):
+    for command in (("report", "dmeo"), ("show", "dmeo")):
+        code, _, err = cli("eval", *command)
+        assert code == 2
+        assert err.index("Did you mean 'demo'?") < err.index("There are demo, scan-1, scan-2.")
+    for n in range(10):
+        work(three / f"more-{n}", spec(id=f"more-{n}"), [], lambda call: None)
+    _, _, err = cli("eval", "show", "zzzz")
+    assert "Did you mean" not in err
+    assert len(re.findall(r"(?:demo|more-\d|scan-\d)", err)) == 10
 
 
 def test_a_file_that_cannot_be_written_is_an_error_that_names_it(three, cli, tmp_path):
@@ -178,6 +247,91 @@ def test_show_of_a_call_that_is_not_there_is_an_error(three, cli, words):
     code, out, err = cli("eval", "show", "demo", *words)
     assert (code, out) == (2, "")
     assert words[-1] in err
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [(("c.txt",), "sub/c.txt"), (("a.tx", str(FLASH)), "a.txt"), (("a.txt", "gemma3:12b"), str(GEMMA))],
+)
+def test_show_of_an_unknown_word_names_the_nearest(three, cli, words, near):
+    code, out, err = cli("eval", "show", "demo", *words)
+    assert (code, out) == (2, "")
+    assert f"Did you mean '{near}'?" in err
+
+
+def test_show_takes_the_id_by_the_flag_too(three, cli):
+    assert cli("eval", "show", "-i", "demo") == cli("eval", "show", "demo")
+    words = ("a.txt", str(FLASH))
+    found = cli("eval", "show", *words, "--id", "demo")
+    assert found == cli("eval", "show", "demo", *words)
+    assert found.code == 0
+    code, out, err = cli("eval", "show")
+    assert (code, out) == (2, "")
+    assert "which evaluation" in err
+
+
+def test_show_failed_has_only_failed_calls_with_their_messages(three, cli):
+    code, out, err = cli("eval", "show", "demo", "--failed")
+    head, *lines = [line.split("\t") for line in out.splitlines()]
+    assert (code, err, head) == (0, "", ["CALL", "FILE", "MODEL", "KIND", "MESSAGE"])
+    assert [line[1:] for line in lines] == [["b.txt", str(FLASH), "bad_request", "model not found"]]
+    assert cli("eval", "show", "demo", str(FLASH), "--failed")[1] == out
+    (found,) = map(json.loads, cli("eval", "show", "demo", "--failed", "--json")[1].splitlines())
+    assert str(found["call"]) == lines[0][0]
+    assert (found["status"], found["error_kind"], found["error_message"]) == (
+        "failed",
+        "bad_request",
+        "model not found",
+    )
+
+
+def test_show_failed_of_what_has_not_failed_says_so(three, cli):
+    for words in (("scan-1",), ("demo", "a.txt")):
+        code, out, err = cli("eval", "show", *words, "--failed")
+        assert (code, out) == (0, "CALL\tFILE\tMODEL\tKIND\tMESSAGE\n")
+        assert f"no failed calls in '{words[0]}'" in err
+    assert cli("eval", "show", "scan-1", "--failed", "--json")[1] == ""
+
+
+def test_show_failed_keeps_each_message_on_one_harmless_line(three, cli):
+    bad = failure("first\n\tsecond \x1b[31m\u202e", FailureKind.SERVER)
+    work(three / "bad", spec("run", id="bad"), None, lambda call: Done(bad))
+    _, out, _ = cli("eval", "show", "bad", "--failed")
+    assert out.splitlines()[1].split("\t")[1:] == [
+        "–",
+        str(GEMMA),
+        "server",
+        "first second \\x1b[31m\\u202e",
+    ]
+
+
+def test_show_failed_names_the_prompt_where_there_are_several(three, cli):
+    two_prompts(three / "prompts")
+    _, out, _ = cli("eval", "show", "prompts", "--failed")
+    assert out == "CALL\tFILE\tMODEL\tPROMPT\tKIND\tMESSAGE\n"
+    change(three / "prompts", "UPDATE calls SET status = 2, error_kind = 'server', error_message = 'no'")
+    _, out, _ = cli("eval", "show", "prompts", "--failed", "a.txt")
+    assert [line.split("\t")[3] for line in out.splitlines()[1:]] == ["short", "long"] * 2
+
+
+def test_show_of_what_has_no_ended_calls_says_why_and_how_to_go_on(three, cli):
+    work(three / "stuck", spec(id="stuck"), ["a.txt", "b.txt"], lambda call: None, status="stopped")
+    attempt = """INSERT INTO attempts (call_id, run_id, number, started_at, latency_s, error_kind,
+        error_message, cost_nusd) VALUES (?, 1, ?, 1800000001.5, 0.25, ?, ?, 0)"""
+    for values in (
+        (1, 1, "server", "an older one"),
+        (1, 2, "rate_limit", "slow\ndown"),
+        (2, 1, "rate_limit", "slower"),
+    ):
+        change(three / "stuck", attempt, values)
+    code, out, err = cli("eval", "show", "stuck")
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert err.splitlines() == [
+        "2 calls pending, none has ended",
+        "latest attempts: 2 × rate_limit: slower",
+        "resume: umwelten eval batch -i stuck …, as it was begun, with --resume",
+    ]
+    assert cli("eval", "show", "demo").err == ""
 
 
 def test_without_pillow_only_small_pictures_are_shown(tmp_path, cli):

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,8 @@ from umwelten.control.retry import RetryPolicy
 from umwelten.engine import Engine, Exchanged, Naming, Result
 from umwelten.errors import InputError, StoreError
 from umwelten.store import Counts, Reader, Store
+from umwelten.store.folder import open_database, transaction
+from umwelten.store.inputs import write_inputs
 from umwelten.store.records import CallRecord, Scanned
 from umwelten.types import Call, Prompt, Timing
 
@@ -95,6 +98,26 @@ def test_whoever_found_no_more_finds_what_came_since(tmp_path: Path) -> None:
     assert len(looks) >= 3
     assert looks[-1]
     assert not looks[0]
+
+
+def test_the_last_inputs_can_be_read_and_are_announced_before_they_are_said_to_be_all(tmp_path: Path) -> None:
+    with Store.create(tmp_path, spec(A)):
+        pass
+    seen: list[tuple[bool, object]] = []
+
+    def arrived() -> None:
+        # What another connection reads is committed.
+        seen.append((intake.complete, query(tmp_path, "SELECT count(*) FROM inputs")[0][0]))
+
+    with closing(open_database(tmp_path)) as connection:
+        with transaction(connection):
+            intake = write_inputs(connection, rows(1500), [], never, 100)
+        while intake.step(PATIENCE_S, arrived) is not None:
+            assert len(seen) < 1500
+        intake.stop()
+    assert intake.complete
+    assert seen[-1] == (False, 1500)
+    assert all(not complete for complete, _ in seen)
 
 
 @pytest.mark.parametrize("ahead", [1, 9, 10, 11])

@@ -127,7 +127,12 @@ def main() -> None:
     except click.exceptions.Exit as stop:
         status = stop.exit_code
     except click.ClickException as error:
+        from umwelten.cli.progress.safe import safe
+        from umwelten.cli.usage_hints import usage_hint
+
         error.show()
+        if hint := usage_hint(error):
+            click.echo(safe(hint), err=True)
         status = error.exit_code
     except UmweltenError as error:
         from umwelten.cli.progress.safe import safe

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import click
 import msgspec
 
-from umwelten.config import Settings, price_overrides
+from umwelten.config import Settings, price_overrides, vendors
+from umwelten.errors import UsageError
 from umwelten.pricing import price_list
 from umwelten.types import Frozen
 
@@ -41,6 +43,7 @@ def print_costs(
 ) -> None:
     """Print the table on stdout, where the prices come from on stderr."""
     rows, date = _rows(settings)
+    _check_known(only, {*vendors(settings), *(row.provider for row in rows)})
     words = (search or "").lower()
     rows = [row for row in rows if words in row.model.lower() and (not only or row.provider in only)]
     rows.sort(key=_ORDERS[sort_by])
@@ -57,6 +60,16 @@ def print_costs(
         example = f"${row.example_usd:,.2f}"
         click.echo(f"{row.model:<{width}}  {row.input:>9.4g}  {row.output:>9.4g}  {cached:>9}  {example:>11}")
     click.echo(f"prices from {date} and umwelten.toml; local models cost nothing", err=True)
+
+
+def _check_known(only: Sequence[str], known: Collection[str]) -> None:
+    for name in only:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise UsageError(
+                f"--provider: {name!r} is not a known provider",
+                f"Did you mean {near[0]}?" if near else f"Known are {', '.join(sorted(known))}.",
+            )
 
 
 def _rows(settings: Settings) -> tuple[list[Row], str]:

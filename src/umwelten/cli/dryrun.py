@@ -18,6 +18,8 @@ from umwelten.wanted import Wanted
 SHOWN = 20
 ITEMS = (1_000, 10_000, 100_000)
 _NAME = 60
+_WORTH_A_SAMPLE = 60
+"""From so many calls on, making 30 first says something about the rest."""
 
 
 def dry_run(
@@ -52,7 +54,7 @@ def layout(plan: Preview, *, batch: bool) -> Iterator[str]:
     low, high = (wording.minutes(seconds) for seconds in plan.seconds)
     usual = f"with answers taking {ANSWER_S[0]:g} to {ANSWER_S[1]:g} s each"
     yield f"time     {low} to {high}, {usual}" if plan.calls else "time     none"
-    if plan.calls and any(cost is None or cost[1] for cost in plan.costs.values()):
+    if plan.calls >= _WORTH_A_SAMPLE and any(cost is None or cost[1] for cost in plan.costs.values()):
         yield "better   --estimate 30 makes 30 of the calls and judges the rest by them"
 
 

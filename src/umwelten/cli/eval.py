@@ -9,7 +9,7 @@ from typing import Any, Literal
 import click
 
 from umwelten.cli import completing
-from umwelten.cli.options import shared
+from umwelten.cli.options import ExistingFile, shared
 from umwelten.cli.profiled import Profiled
 
 
@@ -59,7 +59,7 @@ def run(**flags: Any) -> None:
 )
 @click.option(
     "--rows",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=ExistingFile(),
     metavar="FILE",
     help="The rows of a table are the inputs: .csv, .tsv, .jsonl, .json, .parquet.",
 )
@@ -109,11 +109,11 @@ def _output_dir(command: Any) -> Any:
 
 
 @group.command("report")
+@click.argument("more", nargs=-1, metavar="[ID]...", shell_complete=completing.ids)
 @click.option(
     "-i",
     "--id",
     "ids",
-    required=True,
     multiple=True,
     metavar="ID",
     help="Which evaluation; repeatable, and a pattern such as 'scans-*' takes all that match.",
@@ -124,24 +124,30 @@ def _output_dir(command: Any) -> Any:
     "--format",
     "format_",
     type=click.Choice(["markdown", "html", "json", "csv", "parquet"]),
-    default="markdown",
-    show_default=True,
+    help="[default: by the ending of --output; markdown without it]",
 )
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to this file; .csv, .html, .json, .md or .parquet tells the format.",
+)
 @click.option("--short", is_flag=True, help="Without the single calls; csv, parquet: a row a model.")
 @click.option("--bom", is_flag=True, help="csv: begin with a byte order mark, by which Excel knows UTF-8.")
 @_output_dir
-def report(**flags: Any) -> None:
+def report(more: tuple[str, ...], ids: tuple[str, ...], **flags: Any) -> None:
     """Report of an evaluation, from what is stored: needs no network and no keys.
 
+    The ids may be given as they are or with --id.
+
     \b
-    umwelten eval report -i scans
-    umwelten eval report -i scans --format html -o scans.html
+    umwelten eval report scans
+    umwelten eval report scans -o scans.html
     umwelten eval report -i 'scans-*' --format csv --short
     """
     from umwelten.cli.reporting import report as print_report
 
-    print_report(**flags)
+    print_report(ids=(*more, *ids), **flags)
 
 
 @group.command("list")
@@ -155,9 +161,27 @@ def list_(**flags: Any) -> None:
     list_evaluations(**flags)
 
 
+def _id_or_call(ctx: click.Context, param: click.Parameter, incomplete: str) -> completing.Items:
+    """The first word is an id, unless --id gave it; then come files and models."""
+    if ctx.params.get("id_") is None:
+        words = ctx.params.get("words")
+        if not words:
+            return completing.ids(ctx, param, incomplete)
+        ctx.params["id_"] = words[0]
+    return completing.calls(ctx, param, incomplete)
+
+
 @group.command("show")
-@click.argument("id_", metavar="ID", shell_complete=completing.ids)
-@click.argument("call", nargs=-1, metavar="[CALL]", shell_complete=completing.calls)
+@click.argument("words", nargs=-1, metavar="ID [CALL]", shell_complete=_id_or_call)
+@click.option(
+    "-i",
+    "--id",
+    "id_",
+    metavar="ID",
+    help="Which evaluation, in place of the first word.",
+    shell_complete=completing.ids,
+)
+@click.option("--failed", is_flag=True, help="Only failed calls, each with its message.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, a call a line.")
 @_output_dir
 def show(**flags: Any) -> None:
@@ -168,6 +192,7 @@ def show(**flags: Any) -> None:
 
     \b
     umwelten eval show scans
+    umwelten eval show scans --failed
     umwelten eval show scans page-1.jpg google:gemini-3.5-flash
     umwelten eval show tides ollama:gemma3:12b 2
     """

@@ -18,11 +18,12 @@ from umwelten.api import Evaluation, Only
 from umwelten.cli.answers import Answers
 from umwelten.cli.progress import Progress, make
 from umwelten.cli.summary import print_summary
+from umwelten.config.endpoints import own_addresses
 from umwelten.engine import Result
 from umwelten.events import Event, Note, Observer, RunStarted, Tally
 from umwelten.report.files import write_report
 from umwelten.report.render.json import render_json
-from umwelten.report.summary import RecordCount, summarize
+from umwelten.report.summary import RecordCount, capped, summarize
 from umwelten.report.tables import results
 from umwelten.store import Reader
 from umwelten.types import Frozen
@@ -63,6 +64,9 @@ def execute(evaluation: Evaluation, look: Look, notes: list[str]) -> int:
         with contextlib.suppress(OSError):
             progress.close()
         evaluation.close()
+    # Whoever is told: the reports are written also when nobody is there any more.
+    for path in look.reports:
+        write_report(evaluation.folder, path, vendors=evaluation.vendors)
     with contextlib.suppress(OSError):
         _finish(evaluation, tally, records, look, answers)
     return EXIT[result.status]
@@ -94,17 +98,20 @@ def _finish(
 ) -> None:
     if answers is not None:
         answers.close()
+    names = dict.fromkeys(model.provider for model in evaluation.wanted.models)
+    asked = [evaluation.vendors[name] for name in names if name in evaluation.vendors]
     summary = summarize(
         tally,
         folder=str(evaluation.folder),
-        resume=resume_command(evaluation),
+        resume=resume_command(evaluation, higher_cap=capped(tally)),
         vendors=evaluation.vendors,
-        records=None if records is None else records.records,
+        seen=records,
+        addresses=own_addresses(asked, evaluation.settings),
+        listing=_listing(evaluation),
     )
     if not look.as_json or look.progress == "json":
         print_summary(summary, stderr=sys.stderr, style=look.progress)
     for path in look.reports:
-        write_report(evaluation.folder, path, vendors=evaluation.vendors)
         click.echo(f"report: {path}", err=True)
     if look.as_json:
         _print_json(evaluation)
@@ -156,7 +163,7 @@ def _run(
         async def main() -> Result:
             with _signals(evaluation, progress):
                 progress.start(evaluation.lanes)
-                return await evaluation.run(observers, only=only)
+                return await evaluation.run(observers, only=only, texts=evaluation.wanted.kind == "run")
 
         return runner.run(main())
 
@@ -210,12 +217,24 @@ class _signals(contextlib.AbstractContextManager[None]):  # noqa: N801 - used as
             self._evaluation.stop(f"interrupted by {name}", interrupted=True, grace_s=0)
 
 
-def resume_command(evaluation: Evaluation) -> str:
-    """This command line again, going on with what it left."""
+def _listing(evaluation: Evaluation) -> str:
+    """The command that shows all failed calls."""
+    words = ["umwelten", "eval", "show", evaluation.store.spec.id, "--failed"]
+    if evaluation.wanted.output_dir != Path("output"):
+        words += ["--output-dir", str(evaluation.wanted.output_dir)]
+    return shlex.join(words)
+
+
+def resume_command(evaluation: Evaluation, *, higher_cap: bool = False) -> str:
+    """This command line again, going on with what it left. `higher_cap`: its cost cap is left to fill in."""
     words = [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite", "--yes")]
     # What was estimated once need not be asked about again.
     at = words.index("--estimate") if "--estimate" in words else len(words)
     words = [word for word in words[:at] + words[at + 2 :] if not word.startswith("--estimate=")]
+    if higher_cap:
+        at = words.index("--max-cost") if "--max-cost" in words else len(words)
+        words = [word for word in words[:at] + words[at + 2 :] if not word.startswith("--max-cost=")]
+        words += ["--max-cost", "MORE"]
     if evaluation.wanted.id is None:
         words += ["--id", evaluation.store.spec.id]
     return shlex.join(["umwelten", *words, "--resume"])

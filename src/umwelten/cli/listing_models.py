@@ -19,6 +19,7 @@ from umwelten.local import LOCAL_MODELS
 from umwelten.pricing import Price, price_of
 from umwelten.providers.catalog import WIRES
 from umwelten.providers.protocol import Endpoint, ModelInfo
+from umwelten.report.wording import count
 from umwelten.transport import Transport
 from umwelten.types import Failure, Frozen, ModelRef
 
@@ -131,17 +132,28 @@ _ORDERS: dict[str, Callable[[Row], tuple[float, str]]] = {
 }
 
 
-def select(rows: Sequence[Row], *, search: str | None, free: bool, sort: str) -> list[Row]:
-    """The rows that are wanted, in order."""
+class Selected(Frozen):
+    """The rows that are wanted, in order. `of`: how many there were; `wanted`: what was asked of them."""
+
+    rows: list[Row]
+    of: int
+    wanted: str
+
+
+def select(rows: Sequence[Row], *, search: str | None, free: bool, sort: str) -> Selected:
+    """Pick by a part of the name and by price, and sort."""
     words = (search or "").lower()
     kept = [row for row in rows if words in f"{row.model} {row.name or ''}".lower()]
     if free:
         kept = [row for row in kept if row.input_usd_per_mtok == 0 and row.output_usd_per_mtok == 0]
-    return sorted(kept, key=_ORDERS[sort])
+    asked = [f"holds {search!r}"] if search else []
+    asked += ["is free"] if free else []
+    return Selected(rows=sorted(kept, key=_ORDERS[sort]), of=len(rows), wanted=" and ".join(asked))
 
 
-def show(rows: Sequence[Row], notes: Sequence[str], *, as_json: bool) -> None:
+def show(selected: Selected, notes: Sequence[str], *, as_json: bool) -> None:
     """Print the models on stdout, the notes on stderr."""
+    rows = selected.rows
     for note in notes:
         click.echo(one_line(note, 200), err=True)
     if as_json:
@@ -150,6 +162,8 @@ def show(rows: Sequence[Row], notes: Sequence[str], *, as_json: bool) -> None:
         width = max(len(row.model) for row in rows)
         for row in rows:
             click.echo(f"{one_line(row.model, 200):<{width}}  {_facts(row)}".rstrip())
+    elif selected.of:
+        click.echo(one_line(f"none of {count(selected.of, 'model')} {selected.wanted}", 200), err=True)
     else:
         click.echo("no models; set a provider's key, start Ollama, or use local:smollm2", err=True)
 

@@ -14,6 +14,7 @@ from umwelten.cli import completing
 from umwelten.errors import UsageError
 
 MAX_CONCURRENCY = 10_000
+_REPORTS = (".csv", ".html", ".json", ".md", ".parquet")
 
 
 class Concurrency(click.ParamType[Any]):
@@ -90,6 +91,40 @@ class Duration(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
+class ExistingFile(click.Path):
+    """A file that is there; of one that is not, the nearest name is said."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            from umwelten.inputs.nearest import nearest_name
+
+            near = None if Path(value).exists() else nearest_name(Path(value))
+            if near is None:
+                raise
+            self.fail(f"{error.message} Did you mean {near}?", param, ctx)
+
+
+class ReportPath(click.Path):
+    """A file for a report. A comma between two of them is no part of a name."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        parts = [part.strip() for part in str(value).split(",")]
+        if len(parts) > 1 and all(part.lower().endswith(_REPORTS) for part in parts):
+            flags = " ".join(f"--report {part}" for part in parts)
+            self.fail(f"{str(value)!r}: one file a flag; repeat it: {flags}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 _SHARED = (
     click.option(
         "-p",
@@ -101,7 +136,7 @@ _SHARED = (
     ),
     click.option(
         "--prompts",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=ExistingFile(),
         metavar="FILE",
         help="Several prompts, each sent to every model: .toml, .json, .jsonl, .csv, or texts between "
         "lines of ---.",
@@ -219,7 +254,7 @@ _SHARED = (
     click.option(
         "--report",
         "report",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=ReportPath(),
         multiple=True,
         metavar="FILE",
         help="Write a report at the end: .csv, .html, .json, .md or .parquet; repeatable.",

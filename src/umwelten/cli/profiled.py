@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from umwelten.errors import UsageError
-
-# Where the command line names one of these, the profile's others of the same row give way.
-_INSTEAD = (
-    ("directory", "files", "rows", "from"),
-    ("prompt", "prompts"),
-    ("resume", "overwrite"),
-    ("dry_run", "estimate"),
-)
-_GOES_WITH = {"row_name": "rows", "where": "from", "yes": "estimate"}
 
 
 class Profiled(click.Command):
@@ -39,6 +30,7 @@ class Profiled(click.Command):
 
     def _defaults(self, ctx: click.Context, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         from umwelten.config import load
+        from umwelten.config.profiles import gives_way
 
         settings = load(Path.cwd(), os.environ, profile=name)
         params = {key: param for param in self.get_params(ctx) for key in _keys(param)}
@@ -50,7 +42,7 @@ class Profiled(click.Command):
                     f"{value.source}: {key} is nothing that eval {ctx.info_name} knows",
                     "Use `umwelten eval batch`, or another profile.",
                 )
-            if not _gives_way(key, typed, settings.flags):
+            if not gives_way(key, typed, settings.flags):
                 defaults[str(params[key].name)] = value.value
         return defaults
 
@@ -58,11 +50,3 @@ class Profiled(click.Command):
 def _keys(param: click.Parameter) -> list[str]:
     """What a flag is called in files: `max_files` for `--max-files`."""
     return [flag[2:].replace("-", "_") for flag in param.opts if flag.startswith("--")]
-
-
-def _gives_way(key: str, typed: Collection[str], profile: Collection[str]) -> bool:
-    """Whether something on the command line stands in place of the profile's flag."""
-    owner = _GOES_WITH.get(key)
-    if owner in profile and _gives_way(str(owner), typed, profile):
-        return True
-    return any(key in row and any(other in typed for other in row if other != key) for row in _INSTEAD)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +24,8 @@ from umwelten.inputs.prompts import read_prompts
 from umwelten.providers.catalog import parse_models
 from umwelten.providers.protocol import Vendor
 from umwelten.schema import Shape, load_shape
+from umwelten.store import evaluations
+from umwelten.store.folder import database
 from umwelten.types import Parameters, Prompt
 from umwelten.wanted import Wanted
 
@@ -36,6 +40,7 @@ def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     known = vendors(settings)
     notes = list(settings.notes)
     wanted = _wanted(kind, flags, settings, known, notes)
+    notes.extend(_begins(wanted))
     reports = _reports(settings)
     if flags["dry_run"]:
         from umwelten.cli.dryrun import dry_run
@@ -51,6 +56,7 @@ def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     evaluation = Evaluation.prepare(wanted, settings, known)
     if wanted.id is None:
         click.echo(f"evaluation {evaluation.store.spec.id}", err=True)
+    notes.extend(_kept(evaluation))
     look = Look(
         progress=settings.get("progress"),
         verbose=settings.get("verbose"),
@@ -126,6 +132,32 @@ def _wanted(
     )
     note_high_caps(wanted, known, notes)
     return wanted
+
+
+def _kept(evaluation: Evaluation) -> Iterator[str]:
+    """What an earlier plan answered that this one leaves out. Inputs that come later are not known yet."""
+    if evaluation.wanted.mode != "resume" or not evaluation.store.complete:
+        return
+    from umwelten.report.kept import kept_aside
+    from umwelten.store import Reader
+
+    with Reader.open(evaluation.folder) as reader:
+        text = kept_aside(reader)
+    if text is not None:
+        yield text
+
+
+def _begins(wanted: Wanted) -> Iterator[str]:
+    """What to know when there is nothing to go on with: the id may be a slip of the pen."""
+    if wanted.mode != "resume" or wanted.id is None or database(wanted.output_dir / wanted.id).exists():
+        return
+    known: list[str] = []
+    # A directory that can't be read is an error of its own, later.
+    with contextlib.suppress(OSError):
+        known = [folder.name for folder in evaluations(wanted.output_dir)]
+    near = difflib.get_close_matches(wanted.id, known, 1)
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    yield f"there is no evaluation {wanted.id!r} yet; this begins it{meant}"
 
 
 def _inputs(flags: Mapping[str, Any], settings: Settings, notes: list[str]) -> Inputs:

@@ -108,6 +108,8 @@ def _parts(summary: Summary) -> Iterator[Part]:
     yield Part("outputs", one_line(summary.folder, 4000), whole=True)
     if summary.resume:
         yield Part("resume", one_line(summary.resume, 100_000), "bold", whole=True)
+    if summary.resume_note:
+        yield Part("", f"→ {summary.resume_note}")
 
 
 def _reason(summary: Summary) -> str:
@@ -125,6 +127,8 @@ def _failures(summary: Summary) -> Iterator[Part]:
         yield Part(label, f"{group.count:,} × {group.kind}: {such}{one_line(group.example, _MESSAGE)}", "red")
         yield Part("", f"→ {group.advice}")
         label = ""
+    if summary.listing:
+        yield Part("", f"all of them: {one_line(summary.listing, 4000)}", whole=True)
 
 
 def _stopped(summary: Summary) -> Iterator[Part]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +22,8 @@ from umwelten.types import Frozen, ModelRef, Secret
 
 _LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 _BARE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
+_LONGEST_WORD = 30
 _ROUTER = "openrouter"
 
 
@@ -95,6 +97,20 @@ def origins(vendor: Vendor, settings: Settings) -> Origins:
     )
 
 
+def own_addresses(vendors: Iterable[Vendor], settings: Settings) -> Mapping[str, str]:
+    """Where the user set another address than the vendor's own, and its host: `OPENAI_BASE_URL (gpu:80)`.
+
+    By the provider's name; those with the usual address are left out. Raises as `address` does.
+    """
+    found: dict[str, str] = {}
+    for vendor in vendors:
+        listed, base_url = VENDORS.get(vendor.name), address(vendor, settings)
+        if base_url and (listed is None or base_url != listed.base_url):
+            where = _first(vendor.base_url_env, settings) or f"[providers.{vendor.name}] base_url"
+            found[vendor.name] = f"{where} ({urlsplit(base_url).netloc})"
+    return found
+
+
 def _origin(name: str | None, settings: Settings) -> str | None:
     return None if name is None else f"{name} ({settings.variables[name].source})"
 
@@ -145,7 +161,23 @@ def _address(vendor: Vendor, raw: str, where: str) -> str:
         )
     if "?" in raw or "#" in raw:
         raise ConfigError(f"the address in {where} must end before the ? or #")
+    if raw.strip() and "://" not in raw and vendor.wire != "ollama":
+        raise _without_scheme(vendor, raw.strip(), where)
     return normalise_base_url(vendor, raw)
+
+
+def _without_scheme(vendor: Vendor, raw: str, where: str) -> ConfigError:
+    """A word that was meant for another variable must not become a host that is asked."""
+    text = raw.lstrip("/")
+    try:
+        host = urlsplit(f"//{text}").hostname or ""
+    except ValueError:
+        host = ""
+    scheme = "http" if vendor.scope == "host" or host in _LOOPBACK else "https"
+    if "." not in text and len(text) > _LONGEST_WORD:
+        # Perhaps a key that was put here by mistake: it is not repeated.
+        return ConfigError(f"{where}: the address has no scheme: write {scheme}://…")
+    return ConfigError(f"{where}: {raw!r} has no scheme: write {scheme}://{text}")
 
 
 def _check_open(vendor: Vendor, base_url: str, where: str) -> None:

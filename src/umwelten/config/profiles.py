@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from umwelten.config.files import TomlFile
 from umwelten.config.layers import (
@@ -18,6 +18,15 @@ from umwelten.config.layers import (
 )
 from umwelten.errors import UsageError
 from umwelten.types import Frozen
+
+# Where one of these is given, the profile's others of the same row give way.
+_INSTEAD = (
+    ("directory", "files", "rows", "from"),
+    ("prompt", "prompts"),
+    ("resume", "overwrite"),
+    ("dry_run", "estimate"),
+)
+_GOES_WITH = {"row_name": "rows", "where": "from", "yes": "estimate"}
 
 
 class Profile(Frozen):
@@ -62,3 +71,11 @@ def chosen(name: str, profiles: Mapping[str, Profile]) -> Profile:
         guess = f"Did you mean {close[0]}? " if close else ""
         hint = f"{guess}Profiles: {', '.join(sorted(profiles))}."
     raise UsageError(f"--profile: {name!r} is not known", hint)
+
+
+def gives_way(key: str, given: Collection[str], profile: Collection[str]) -> bool:
+    """Whether something that was given stands in place of the profile's flag; all by their keys."""
+    owner = _GOES_WITH.get(key)
+    if owner in profile and gives_way(str(owner), given, profile):
+        return True
+    return any(key in row and any(other in given for other in row if other != key) for row in _INSTEAD)

@@ -90,12 +90,15 @@ class Timesheet:
         )
 
 
+MADE_AGAIN = "(attempts that failed and were made again)"
+"""What a lane waited after; whoever knows the attempts may put their numbers in its place."""
+
 _SAYS = {
     "requests": "limited by requests per minute {0}: a higher tier would help, more concurrency would not",
     "tokens": "limited by tokens per minute {0}: a higher tier or shorter prompts would help, "
     "more concurrency would not",
     "latency": "waiting for the last answers {0}: more calls at once would not help",
-    "backoff": "waiting after failures {0}: see the failures below",
+    "backoff": "waiting after failures {0} " + MADE_AGAIN,
     "cost": "held back by the cost cap {0}: raise --max-cost and resume",
     "no_work": "without work {0}: it was not what the run waited for",
     "cpu": "waiting for this machine {0}: it was too busy; more concurrency would not help",

@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from difflib import get_close_matches
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -21,9 +22,12 @@ from umwelten.errors import InputError
 from umwelten.identity import content_hash
 from umwelten.inputs.nearest import nearest_name
 from umwelten.inputs.sent import Content, framed
-from umwelten.inputs.where import ANY_PATH, JSON, Predicate, parse_where, path_value
+from umwelten.inputs.where import ANY_PATH, JSON, Compared, Predicate, comparisons, parse_where, path_value
 from umwelten.types import Scanned, Text
 
+_NAMES = ("model", "provider", "prompt", "file")
+_SHOWN = 10
+_LOOKED_AT = 1_000
 PART = "answer "
 DATABASE = "evaluation.db"
 
@@ -47,6 +51,15 @@ FIELDS = (
 """What `--where` may name. `length` counts characters; `json.…` is inside the answer's record, or inside the
 answer itself where that is JSON."""
 
+_NUMBERS = (
+    "repeat",
+    "attempts",
+    "response_s",
+    "input_tokens",
+    "output_tokens",
+    "cost_usd",
+    "length",
+)
 _WINDOW = 500
 _APPLICATION = 0x756D7774
 _WITH_DATA = 3
@@ -85,6 +98,11 @@ class _Fields(Mapping[str, object]):
     def __len__(self) -> int:
         return len(FIELDS) - 1
 
+    def keys_of_record(self) -> Iterable[str]:
+        """The names at the top of its JSON."""
+        data = self._json()
+        return data.keys() if isinstance(data, dict) else ()
+
     def _json(self) -> object:
         if not self._decoded:
             self._decoded = True
@@ -98,11 +116,12 @@ class _Fields(Mapping[str, object]):
 def answers(folder: Path, *, where: str | None = None, most: int | None = None) -> Iterator[Scanned]:
     """The answers of the evaluation in that folder which fit the filter, by file, model and repeat.
 
-    Names are those of its inputs, with `.<slug>` where it has or had several models or prompts and `.rN`
-    for a repeat from 2 on. `most`: the first so many. Errors: `InputError` at once when there is no such
-    evaluation, later when no answer fits; `UsageError` at once for a broken filter.
+    Names are those of its inputs, with `.<slug>` for all models and prompts but the first it ever had, and
+    `.rN` for a repeat from 2 on: what is added to it later renames none. `most`: the first so many. Errors:
+    `InputError` at once when there is no such evaluation, later when no answer fits; `UsageError` at once
+    for a broken filter.
     """
-    fits = parse_where(where, FIELDS) if where is not None else None
+    fits = parse_where(where, FIELDS, numbers=_NUMBERS) if where is not None else None
     path = folder / DATABASE
     if not path.is_file():
         near = _nearest(folder)
@@ -145,42 +164,84 @@ def _fitting(path: Path, fits: Predicate | None, where: str) -> Iterator[Scanned
                 found = True
                 yield _scanned(row, name(row), path)
     if not found:
-        raise _nothing(path.parent.name, seen, where)
+        raise _nothing(path, seen, where)
 
 
 def _scanned(row: sqlite3.Row, name: str, path: Path) -> Scanned:
     text: str = row["answer"]
-    return Scanned(
-        name=name, path=str(path), size=len(text.encode()), stamp=_stamp(text), part=f"{PART}{row['id']}"
-    )
+    return Scanned(name=name, path=str(path), size=len(text.encode()), stamp=_stamp(text), part=_part(row))
+
+
+def _part(row: sqlite3.Row) -> str:
+    return f"{PART}{row['id']}"
 
 
 def _stamp(text: str) -> str:
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _nothing(name: str, seen: int, where: str) -> InputError:
+def _nothing(path: Path, seen: int, where: str) -> InputError:
+    name = path.parent.name
     if seen == 0:
         return InputError(f"evaluation {name!r} has no answers", "Failed and pending calls have none.")
     return InputError(
         f"none of the {seen:,} answers of evaluation {name!r} fits --where {where!r}",
-        "Failed and pending calls have no answer, so only status=succeeded can fit."
-        if "status" in where
-        else None,
+        _meant(path, where),
     )
 
 
+def _meant(path: Path, where: str) -> str | None:
+    """Hints for a filter that nothing fits: what the fields that it compares hold."""
+    compared = comparisons(where)
+    hints = []
+    if any(one.field == "status" for one in compared):
+        hints.append("Failed and pending calls have no answer, so only status=succeeded can fit.")
+    with _reading(path) as connection:
+        # A thousand show what there is; reading all again would take long.
+        rows = [_Fields(row) for row in islice(_rows(connection), _LOOKED_AT)]
+    hints += [hint for one in compared if one.field in _NAMES and (hint := _other_names(one, rows))]
+    paths = [one.field for one in compared if one.field.startswith(JSON)]
+    hints += [hint for path in paths if (hint := _other_paths(path, rows))]
+    return "\n".join(dict.fromkeys(hints)) or None
+
+
+def _other_names(one: Compared, rows: list[_Fields]) -> str | None:
+    there = list(dict.fromkeys(str(row[one.field]) for row in rows if row[one.field] is not None))
+    if one.sign not in ("=", "==", "in") or not there or any(value in there for value in one.values):
+        return None
+    return f"{one.field}s there: {_first(there)}"
+
+
+def _other_paths(path: str, rows: list[_Fields]) -> str | None:
+    if any(row.get(path) is not None for row in rows):
+        return None
+    keys = dict.fromkeys(key for row in rows for key in row.keys_of_record())
+    if not keys:
+        return "The answers there are no records: json.… is nowhere."
+    first = path.removeprefix(JSON).partition(".")[0]
+    near = None if first in keys else get_close_matches(first, keys, n=1)
+    return f"The records have {_first(list(keys))}" + (f"; did you mean json.{near[0]}?" if near else ".")
+
+
+def _first(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
 def _namer(connection: sqlite3.Connection) -> Callable[[sqlite3.Row], str]:
-    # As with the names of text files, a second model is not forgotten.
-    several = connection.execute("SELECT count(*) > 1 FROM models").fetchone()[0]
+    # The first keeps the bare names, in the plan or not: a name that changed would be asked about anew.
+    first = connection.execute("SELECT min(id) FROM models").fetchone()[0]
+
+    def taken(name: str) -> bool:
+        return connection.execute("SELECT 1 FROM inputs WHERE name = ?", (name,)).fetchone() is not None
 
     def name(row: sqlite3.Row) -> str:
-        if row["file"] is None:
-            base = str(row["slug"])
-        else:
-            base = f"{row['file']}.{row['slug']}" if several else str(row["file"])
-        # A file may be called like a repeat of another one.
+        parts = (row["file"], None if row["file"] and row["model_id"] == first else row["slug"])
+        base = ".".join(part for part in parts if part)
+        # A file may be called like a repeat of another one, or like another one with its model.
         base += "_" if _REPEAT_END.search(base) else ""
+        while base != row["file"] and taken(base):
+            base += f"-{_stamp(_part(row))}"
         return base if row["repeat"] == 1 else f"{base}.r{row['repeat']}"
 
     return name
@@ -254,7 +315,7 @@ def _rows(connection: sqlite3.Connection) -> Iterator[sqlite3.Row]:
 def _columns(connection: sqlite3.Connection) -> str:
     latest = _version(connection) >= _WITH_DATA
     prompt = "(SELECT p.name FROM prompts p WHERE p.id = m.prompt_id)" if latest else "NULL"
-    return f"""c.id, c.repeat, m.slug, i.path, nullif(i.name, '') AS file, 'succeeded' AS status,
+    return f"""c.id, c.model_id, c.repeat, m.slug, i.path, nullif(i.name, '') AS file, 'succeeded' AS status,
         m.name AS model, m.provider, c.finish_reason, c.attempts, c.response_s, c.input_tokens,
         c.output_tokens, c.cost_nusd / 1e9 AS cost_usd, a.text AS answer,
         {"a.data" if latest else "NULL"} AS data, {prompt} AS prompt"""

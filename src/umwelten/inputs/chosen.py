@@ -57,6 +57,7 @@ def chosen(choice: Choice, on_note: Callable[[str], None]) -> Inputs:
         return _rows(choice.rows, choice.row_name, limit)
     if choice.from_ is not None:
         folder, where = choice.output_dir / choice.from_, choice.where
+        _check_step(choice, folder)
         return Inputs(files=lambda: answers(folder, where=where, most=limit), source="answers")
     if choice.directory is None:
         paths = [path for item in choice.files for path in _listed(item)][:limit]
@@ -76,6 +77,24 @@ def _check_companions(choice: Choice, source: str) -> None:
         if value and wants != source:
             more = "Use globs in --files." if source == "files" else f"Add --{wants}, or leave it out."
             raise UsageError(f"--{flag} goes with --{wants}, not with --{source}", more)
+
+
+def _check_step(choice: Choice, source: Path) -> None:
+    """An evaluation that read itself would mix its answers, or move its own source aside."""
+    if choice.id and _same(source, choice.output_dir / choice.id):
+        raise UsageError(
+            f"--from {choice.from_} and --id {choice.id} are the same evaluation",
+            "Give the new step an --id of its own.",
+        )
+
+
+def _same(one: Path, other: Path) -> bool:
+    if one.absolute() == other.absolute():
+        return True
+    try:
+        return one.samefile(other)  # links, and file systems that ignore case
+    except (OSError, ValueError):
+        return False  # one of them is not there
 
 
 def _rows(path: Path, name_column: str | None, limit: int | None) -> Inputs:

@@ -13,6 +13,8 @@ from umwelten.inputs.nearest import nearest_name
 from umwelten.inputs.scan import scan, scanned_file
 from umwelten.types import Scanned
 
+_SHOWN = 5
+
 
 def expand(list_text: str, base: Path) -> list[Path]:
     """The files of a comma list of paths and globs, relative to `base`, in the order given, each once.
@@ -34,10 +36,23 @@ def _expand_item(item: str, base: Path) -> list[Path]:
         _check_file(path)
         return [path]
     if not has_magic(item):
-        near = nearest_name(path)
-        raise InputError(f"no such file: {path}", f"Did you mean {near}?" if near else None)
+        raise InputError(f"no such file: {path}", _meant(path))
     folder, pattern = _split_glob(item)
     return [Path(found.path) for found in scan(base / folder, pattern)]
+
+
+def _meant(path: Path) -> str | None:
+    """The nearest name, else what the folder holds; of a folder that is missing, its own nearest name."""
+    if near := nearest_name(path):
+        return f"Did you mean {near}?"
+    folder = path.parent
+    try:
+        names = sorted(p.name for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    except OSError:
+        near = nearest_name(folder)
+        return f"There is no folder {folder}" + (f"; did you mean {near}?" if near else ".")
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return f"{folder} holds {', '.join(names[:_SHOWN])}{more}." if names else None
 
 
 def _split_glob(item: str) -> tuple[str, str]:

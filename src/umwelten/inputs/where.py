@@ -48,6 +48,7 @@ _ORDERS: dict[str, _Order] = {
     ">=": operator.ge,
 }
 _SIGNS = ("=", "==", "!=", "<", "<=", ">", ">=", "~", "!~")
+_WORDS = ("~", "!~")
 _KEYWORDS = ("and", "or", "not", "in")
 _DEEPEST = 50
 
@@ -66,23 +67,45 @@ class _Token(Frozen):
         return self.kind == "sign" and self.text == sign
 
 
-def parse_where(text: str, fields: Collection[str] | None = None) -> Predicate:
+class Compared(Frozen):
+    """A comparison in a filter: the field, the sign ("=" to "!~", or "in"), and what with."""
+
+    field: str
+    sign: str
+    values: tuple[Value, ...]
+
+
+def parse_where(
+    text: str, fields: Collection[str] | None = None, *, numbers: Collection[str] = ()
+) -> Predicate:
     """What tells whether a mapping of fields fits the filter.
 
-    `fields` are the names it may use, with `ANY_PATH` for those inside a record; `None`: any.
-    Raises `UsageError` that shows the place.
+    `fields` are the names it may use, with `ANY_PATH` for those inside a record; `None`: any. `numbers` are
+    those of them that hold numbers. Raises `UsageError` that shows the place.
     """
-    parser = _Parser(text, fields)
+    return _parsed(text, fields, numbers)[0]
+
+
+def comparisons(text: str) -> list[Compared]:
+    """The comparisons of a filter, in order. Raises `UsageError`."""
+    return _parsed(text, None, ())[1]
+
+
+def _parsed(
+    text: str, fields: Collection[str] | None, numbers: Collection[str]
+) -> tuple[Predicate, list[Compared]]:
+    parser = _Parser(text, fields, numbers)
     found = parser.alternatives(0)
     token = parser.token
     if token.kind != "end":
         parser.refuse(f"'and', 'or' or the end is expected, not {token.text!r}")
-    return found
+    return found, parser.compared
 
 
 class _Parser:
-    def __init__(self, text: str, fields: Collection[str] | None) -> None:
-        self._text, self._fields = text, fields
+    def __init__(self, text: str, fields: Collection[str] | None, numbers: Collection[str]) -> None:
+        self._text, self._fields, self._numbers = text, fields, numbers
+        self.compared: list[Compared] = []
         self._tokens = _tokens(text)
         self.token = next(self._tokens)
 
@@ -120,13 +143,16 @@ class _Parser:
         field = self._field()
         negated = self._take("not")
         if self._take("in"):
-            values = self._values()
+            values = self._values(field)
+            self.compared.append(Compared(field=field, sign="in", values=values))
             return lambda row: any(_equal(row.get(field), value) for value in values) != negated
         sign = self._next()
         if negated or sign.kind != "sign" or sign.text not in _SIGNS:
             what = "'in'" if negated else f"a comparison ({' '.join(_SIGNS)}, in)"
             self.refuse(f"after {field!r} {what} is expected", sign)
-        return _compare(field, sign.text, self._value())
+        value = self._value() if sign.text in _WORDS else self._value(field)
+        self.compared.append(Compared(field=field, sign=sign.text, values=(value,)))
+        return _compare(field, sign.text, value)
 
     def _field(self) -> str:
         token = self._next()
@@ -136,16 +162,25 @@ class _Parser:
             raise _error(self._text, token.at, *_unknown(token.text, self._fields))
         return token.text
 
-    def _values(self) -> tuple[Value, ...]:
+    def _values(self, field: str) -> tuple[Value, ...]:
         self._expect("(")
-        found = [self._value()]
+        found = [self._value(field)]
         while self.token.is_sign(","):
             self._next()
-            found.append(self._value())
+            found.append(self._value(field))
         self._expect(")")
         return tuple(found)
 
-    def _value(self) -> Value:
+    def _value(self, field: str = "") -> Value:
+        """What stands next; for a field of numbers it must be one, or null."""
+        token = self.token
+        value = self._any_value()
+        numeric = value is None or (not isinstance(value, bool) and _number(value) is not None)
+        if field in self._numbers and not numeric:
+            self.refuse(f"{field} is a number; {token.text!r} is none", token)
+        return value
+
+    def _any_value(self) -> Value:
         token = self._next()
         if token.kind == "quoted":
             return token.text

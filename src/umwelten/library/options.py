@@ -10,6 +10,8 @@ from typing import Any, Literal, NoReturn
 
 from umwelten.config import Settings, load, model_groups, vendors
 from umwelten.config.concurrency import check_ceilings, max_concurrency, note_high_caps
+from umwelten.config.options import FLAGS
+from umwelten.config.profiles import gives_way
 from umwelten.errors import UsageError
 from umwelten.inputs import expand
 from umwelten.inputs.chosen import Choice, Inputs, chosen
@@ -59,11 +61,14 @@ def settle(kind: Literal["run", "batch"], given: Mapping[str, Any]) -> Settled:
 
 
 def _with_profile(settings: Settings, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments, with what the profile says of those that were not given."""
+    """The arguments, with what the profile says of those that were not given, nor others in their place."""
     merged = dict(given)
+    typed = {
+        option.key for option in FLAGS if given.get(NAMED.get(option.key, option.key)) not in (None, False)
+    }
     for flag, value in settings.flags.items():
         name = NAMED.get(flag, flag)
-        if merged.get(name) in (None, False):
+        if flag not in typed and not gives_way(flag, typed, settings.flags):
             merged[name] = _from_file(value.value) if name == "prompt" else value.value
     return merged
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 LIMIT = 64 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
+_DATA = b"data: "
+_SHORT = 64 * 1024
 
 
 class LineSplitter:
@@ -48,10 +50,19 @@ class SseSplitter:
 
     def feed(self, chunk: bytes) -> list[tuple[str, bytes]]:
         """The events that these bytes complete."""
+        if chunk[:6] == _DATA and chunk[-2:] == b"\n\n" and len(chunk) < _SHORT and self._is_fresh():
+            # Nearly all chunks are whole events of one line each.
+            found = chunk[6:-2].split(b"\n\n" + _DATA)
+            if b"\r" not in chunk and not any(b"\n" in data for data in found):
+                return [("", data) for data in found]
         events: list[tuple[str, bytes]] = []
         for line in self._lines.feed(chunk):
             self._take(line, events)
         return events
+
+    def _is_fresh(self) -> bool:
+        """Whether the next byte begins an event and not the stream."""
+        return not self._data and not self._event and self._lines.is_fresh
 
     def flush(self) -> list[tuple[str, bytes]]:
         """The last event, if the stream ended without the empty line that closes it."""
@@ -95,6 +106,10 @@ class _Lines:
         self._after_cr = False
         self._first = True
         self.overflowed = False
+
+    @property
+    def is_fresh(self) -> bool:
+        return not self._fragments and not self._after_cr and not self._first
 
     def feed(self, chunk: bytes) -> list[bytes]:
         if self._after_cr and chunk:

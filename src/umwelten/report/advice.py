@@ -6,6 +6,13 @@ from collections.abc import Collection, Iterable, Mapping
 
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
+from umwelten.types import Failure
+
+_OURS = {
+    "unsupported_input": "the message says what to do",
+    "internal": "the fault is umwelten's own: please report it with the message",
+}
+"""Calls that never reached a provider, by the failure's code."""
 
 _ADVICE = {
     "rate_limit": "lower --max-concurrency, or raise your tier at the provider",
@@ -37,7 +44,11 @@ _BAD_REQUEST: tuple[tuple[tuple[str, ...], str], ...] = (
         "check the model's name with `umwelten models list`",
     ),
 )
-_BAD_REQUEST_ELSE = "change what the provider's message names: prompt, file, model or parameter"
+_UNREACHED = (
+    "connection refused", "refused the connection", "cannot be reached", "host name not found",
+    "tls to ", "redirects to ",
+)  # fmt: skip
+_BAD_REQUEST_ELSE = "change what the message names: prompt, file, model or parameter"
 
 
 def advice(
@@ -46,22 +57,46 @@ def advice(
     message: str = "",
     providers: Iterable[str] = (),
     vendors: Mapping[str, Vendor] = VENDORS,
+    code: str | None = None,
+    addresses: Mapping[str, str] | None = None,
 ) -> str:
     """What to do about failures of this kind.
 
     `message` is an example of the provider's words, `providers` those concerned, `vendors` the known
-    ones: pass them with those the user added.
+    ones: pass them with those the user added. `code`: as in `Failure`, where it is known. `addresses`:
+    where the user set a provider's address, and to which host, by provider: `OPENAI_BASE_URL (gpu:80)`.
     """
+    names = tuple(dict.fromkeys(providers))
+    own = {name: addresses[name] for name in names if name in addresses} if addresses else {}
+    if kind in ("unavailable", "connection") and own and unreached(message):
+        return _of_address(list(own.values()), message.lower())
     if kind == "unavailable":
-        return _unavailable(tuple(dict.fromkeys(providers)), vendors, message)
+        return _unavailable(names, vendors, message, own)
+    if kind == "connection" and own:
+        return f"check the address in {_one_of(list(own.values()))} and connectivity, lower --max-concurrency"
     if kind == "bad_request":
-        return _bad_request(message.lower())
+        return _OURS.get(code or "") or _bad_request(message.lower())
     return _ADVICE.get(kind, "look at the provider's message")
 
 
 def queues(providers: Collection[str], vendors: Mapping[str, Vendor]) -> bool:
     """Whether only servers of one's own were asked: several calls at a time slow each other down there."""
     return bool(providers) and all(name in vendors and vendors[name].scope == "host" for name in providers)
+
+
+def says_itself(failure: Failure) -> bool:
+    """Whether a call failed before it was sent: then the message tells what to do about its file or row."""
+    return failure.code == "unsupported_input"
+
+
+def unreached(message: str) -> bool:
+    """Whether the message is about an address where no provider answered."""
+    return any(word in message.lower() for word in _UNREACHED)
+
+
+def _of_address(own: list[str], message: str) -> str:
+    nobody = "refused" in message or "cannot be reached" in message
+    return f"check the address in {_one_of(own)}" + (" and that a server is running there" if nobody else "")
 
 
 def _bad_request(message: str) -> str:
@@ -71,12 +106,15 @@ def _bad_request(message: str) -> str:
     return _BAD_REQUEST_ELSE
 
 
-def _unavailable(providers: tuple[str, ...], vendors: Mapping[str, Vendor], message: str) -> str:
+def _unavailable(
+    providers: tuple[str, ...], vendors: Mapping[str, Vendor], message: str, own: Mapping[str, str]
+) -> str:
     rows = [vendors[name] for name in providers if name in vendors]
     refused = any(word in message.lower() for word in ("401", "403", "key", "unauthorized", "forbidden"))
     keys = [variable for row in rows if row.key_required or refused for variable in row.key_env]
     hosts = [row for row in rows if row.scope == "host" and not refused]
-    addresses = [variable for row in hosts for variable in row.base_url_env]
+    addresses = [variable for row in hosts if row.name not in own for variable in row.base_url_env]
+    addresses += own.values()
     parts = ["check that the server is running" if hosts and not keys else "check the provider's status"]
     if keys or not hosts:
         parts.append(f"the API key in {_one_of(keys)}" if keys else "your API key")

@@ -151,7 +151,7 @@ class Store:
         slugs = self._slugs.values()
         with reported(self.folder), transaction(self._connection):
             self._intake = inputs.write_inputs(self._connection, files, slugs, read_hash, ahead)
-        self._looks += 1
+        self._look_again()
 
     def set_no_inputs(self) -> None:
         """Make "no file" the only input, as a run has it."""
@@ -159,7 +159,7 @@ class Store:
         with reported(self.folder), transaction(self._connection):
             inputs.write_no_inputs(self._connection)
         self._intake = None
-        self._looks += 1
+        self._look_again()
 
     @property
     def complete(self) -> bool:
@@ -332,17 +332,18 @@ class Store:
     def _take_in(self, wait_s: float) -> bool | None:
         """In the writer's thread: a step towards all inputs, as `Intake.step`."""
         intake = self._intake
-        made = None if intake is None else intake.step(wait_s)
+        made = None if intake is None else intake.step(wait_s, self._look_again)
         if intake is not None and made:
-            self._looks += 1
-            now = time.monotonic()
-            if intake.complete or now > self._grown_at + _TELL_GROWTH_S:
-                self._grown_at = now
-                self._tell_growth(intake.taken, intake.complete)
+            self._tell_growth(intake.taken, intake.complete)
         return made
 
+    def _look_again(self) -> None:
+        self._looks += 1
+
     def _tell_growth(self, taken: int, complete: bool) -> None:
-        if self._grown is not None:
+        now = time.monotonic()
+        if self._grown is not None and (complete or now > self._grown_at + _TELL_GROWTH_S):
+            self._grown_at = now
             try:
                 self._grown(taken, complete)
             except Exception:  # noqa: BLE001 - someone else's fault must not cost answers

@@ -72,8 +72,11 @@ class Intake:
             for pragma in _MANY:
                 self._connection.execute(pragma)
 
-    def step(self, wait_s: float) -> bool | None:
-        """Take in some more, in a transaction of its own. False: none came in time; None: no more come."""
+    def step(self, wait_s: float, arrived: Callable[[], None]) -> bool | None:
+        """Take in some more, in a transaction of its own. False: none came in time; None: no more come.
+
+        `arrived` is called when they can be read, and before they are said to be all.
+        """
         if self.complete or self.problem is not None:
             return None
         self._feed = self._feed or Feed(self._rows)
@@ -88,7 +91,8 @@ class Intake:
         self._insert(batch)
         if last:
             self._connection.execute(_USUAL)
-        self.complete = last  # not before they can be read
+        arrived()
+        self.complete = last  # last of all: whoever sees it looks for calls once more, and never again
         return True
 
     def stop(self) -> None:
