@@ -509,14 +509,17 @@ _WALK = """
 import resource, sys, time
 from pathlib import Path
 from umwelten.inputs.rows import read_row, rows
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():  # in kB; ru_maxrss starts at the size of the process that this one was forked from
+    if sys.platform == "linux":
+        return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 walk = rows(Path(sys.argv[1]), name_column=sys.argv[2] or None)
 row = next(walk)
 read_row(row.path, name=row.name, part=row.part)
 before = peak()
 for count, row in enumerate(walk, 2):
     pass
-print(count, (peak() - before) // (1 << 10 if sys.platform == "linux" else 1 << 20))
+print(count, (peak() - before) // 1024)
 print(read_row(row.path, name=row.name, part=row.part, stamp=row.stamp).values["row.id"])
 """
 

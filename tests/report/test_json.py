@@ -242,12 +242,17 @@ class Counting(io.TextIOBase):
         self.rows += text.startswith(('\\n', ',\\n'))
         return len(text)
 
+def peak():  # in kB; ru_maxrss starts at the size of the process that this one was forked from
+    if sys.platform == "linux":
+        return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
 out = Counting()
 with Reader.open(Path(sys.argv[1])) as reader:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
     render_json(reader, out)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(out.rows, (after - before) // (1024 if sys.platform == 'darwin' else 1))
+    after = peak()
+print(out.rows, after - before)
 """
 
 
