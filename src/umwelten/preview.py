@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from umwelten.api import ASSUMED_OUTPUT
 from umwelten.checking import check
 from umwelten.config import Settings, price_overrides
-from umwelten.errors import EvaluationChanged, EvaluationExists
+from umwelten.errors import EvaluationExists
 from umwelten.inputs.endings import looks_sendable
 from umwelten.plan import Plan
 from umwelten.pricing import cost_nusd
@@ -20,8 +20,8 @@ from umwelten.store import Reader
 from umwelten.store.records import Spec
 from umwelten.store.rows import SUCCEEDED, clean
 from umwelten.store.schema import MODEL_BITS, REPEAT_BITS
-from umwelten.store.settings import differences, prompt_texts
 from umwelten.store.variants import checked as checked_spec
+from umwelten.store.variants import refuse_changes
 from umwelten.types import Frozen, ModelRef, Scanned, Usage
 from umwelten.wanted import Wanted
 
@@ -216,18 +216,8 @@ def _stored(wanted: Wanted, spec: Spec) -> Iterator[_Answers | None]:
             f"the evaluation {wanted.id!r} exists already", "Give --resume, --overwrite or another --id."
         )
     with Reader.open(folder) as reader:
-        _refuse_changes(reader, spec)
+        refuse_changes(reader.connection, reader.spec(), spec)
         yield _Answers(reader.connection, wanted)
-
-
-def _refuse_changes(reader: Reader, spec: Spec) -> None:
-    changed = differences(reader.spec(), spec, prompt_texts(reader.connection))
-    if changed:
-        raise EvaluationChanged(
-            f"evaluation {spec.id!r} was started with other settings; going on would mix answers:\n  "
-            + "\n  ".join(changed),
-            "use a new --id, or --overwrite",
-        )
 
 
 def _sendable(scanned: Scanned, accepts: Accepts) -> bool:

@@ -36,15 +36,20 @@ def write_plan(connection: sqlite3.Connection, spec: Spec) -> None:
     if stored is None:
         insert_settings(connection, spec)
     else:
-        changed = differences(stored, spec, prompt_texts(connection))
-        if changed:
-            raise EvaluationChanged(
-                f"evaluation {spec.id!r} was started with other settings; going on would mix answers:\n  "
-                + "\n  ".join(changed),
-                "use a new --id, or --overwrite",
-            )
+        refuse_changes(connection, stored, spec)
     update_settings(connection, spec)
     _write_variants(connection, spec)
+
+
+def refuse_changes(connection: sqlite3.Connection, stored: Spec, spec: Spec) -> None:
+    """Raise EvaluationChanged for settings that would mix answers with those that are stored."""
+    changed = differences(stored, spec, prompt_texts(connection))
+    if changed:
+        raise EvaluationChanged(
+            f"evaluation {spec.id!r} was started with other settings; going on would mix answers:\n  "
+            + "\n  ".join(changed),
+            "use a new --id, or --overwrite",
+        )
 
 
 def _write_variants(connection: sqlite3.Connection, spec: Spec) -> None:
