@@ -20,6 +20,7 @@ import aiohttp
 import msgspec
 
 from umwelten.about import __version__
+from umwelten.deadlines import Deadlines, Wait
 from umwelten.providers.errors import SHORTEST_KEY
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, StreamDecoder, Wire
 from umwelten.types import Failure, FailureKind, Outcome, Timing
@@ -45,13 +46,8 @@ class Transport:
     """Sends encoded requests. An async context manager; `clock` gives monotonic seconds."""
 
     def __init__(self, *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        connect = min(_CONNECT_S, timeout_s)
-        self._unary = aiohttp.ClientTimeout(total=timeout_s, sock_connect=connect)
-        self._streamed = aiohttp.ClientTimeout(
-            total=timeout_s * STREAM_TOTAL_FACTOR, sock_connect=connect, sock_read=timeout_s
-        )
-        self._timeout_s = timeout_s
+        self._clock, self._timeout_s = clock, timeout_s
+        self._deadlines: Deadlines | None = None
         self._session: aiohttp.ClientSession | None = None
         self._proxies: dict[str, str | None] = {}
 
@@ -62,7 +58,9 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"umwelten/{__version__}"},
             auto_decompress=True,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(_CONNECT_S, self._timeout_s)),
         )
+        self._deadlines = Deadlines(self._timeout_s)
         return self
 
     async def __aexit__(
@@ -97,22 +95,26 @@ class Transport:
         decoder: StreamDecoder | None = None
         outcome: Outcome
         try:
-            opening, url = self._open(http, self._streamed if stream else self._unary), http.url
+            wait = self._within(patient=stream)
+            opening, url = self._open(http, wait), http.url
             del http
-            async with opening as response:
-                head = Head(status=response.status, headers=_headers(response), now_unix=time.time())
-                if 300 <= response.status < 400:
-                    outcome = _redirected(head, url)
-                elif stream and response.status == 200:
-                    decoder = wire.stream(head, endpoint)
-                    outcome = await _read_stream(response, decoder, text_came)
-                else:
-                    outcome = wire.decode(head, await _read_body(response), endpoint)
-                if response.status == 200 and isinstance(outcome, Failure):
-                    # Who breaks off an answer often hangs up as well: that has to be heard before the
-                    # connection is taken for another call.
-                    response.close()
-                    await asyncio.sleep(_HANG_UP_S)
+            with wait:
+                async with opening as response:
+                    wait.heard = True
+                    head = Head(status=response.status, headers=_headers(response), now_unix=time.time())
+                    if 300 <= response.status < 400:
+                        outcome = _redirected(head, url)
+                    elif stream and response.status == 200:
+                        decoder = wire.stream(head, endpoint)
+                        outcome = await _read_stream(response, decoder, text_came, wait)
+                    else:
+                        outcome = wire.decode(head, await _read_body(response, wait), endpoint)
+                    if response.status == 200 and isinstance(outcome, Failure):
+                        # Who breaks off an answer often hangs up as well: that has to be heard before the
+                        # connection is taken for another call.
+                        wait.settle()
+                        response.close()
+                        await asyncio.sleep(_HANG_UP_S)
         except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
             outcome = self._failure(error, decoder)
         if isinstance(outcome, Failure) and endpoint.api_key is not None:
@@ -123,16 +125,28 @@ class Transport:
     async def fetch(self, http: HttpRequest, *, patient: bool = False) -> tuple[Head, bytes] | Failure:
         """One plain exchange, for lists of models and files; `patient`: the body may take its time."""
         try:
-            async with self._open(http, self._streamed if patient else self._unary) as response:
-                head = Head(status=response.status, headers=_headers(response), now_unix=time.time())
-                if 300 <= response.status < 400:
-                    return _redirected(head, http.url)
-                return head, await _read_body(response)
+            wait = self._within(patient=patient)
+            opening = self._open(http, wait)
+            with wait:
+                async with opening as response:
+                    wait.heard = True
+                    head = Head(status=response.status, headers=_headers(response), now_unix=time.time())
+                    if 300 <= response.status < 400:
+                        return _redirected(head, http.url)
+                    return head, await _read_body(response, wait)
         except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
             return self._failure(error, None)
 
+    def _within(self, *, patient: bool) -> Wait:
+        """The time that an exchange may take; a patient one may go on for long as long as bytes come."""
+        if self._deadlines is None:
+            raise RuntimeError("Transport is used outside `async with`")
+        if patient:
+            return self._deadlines.within(self._timeout_s * STREAM_TOTAL_FACTOR, self._timeout_s)
+        return self._deadlines.within(self._timeout_s)
+
     def _open(
-        self, http: HttpRequest, timeout: aiohttp.ClientTimeout
+        self, http: HttpRequest, wait: Wait
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         if self._session is None:
             raise RuntimeError("Transport is used outside `async with`")
@@ -140,13 +154,12 @@ class Transport:
         headers = http.headers
         if http.body is not None and len(http.body) > _PIECE:
             # Piece by piece, so that no second copy of it waits in the socket's buffer.
-            data, headers = _pieces(http.body), {**headers, "Content-Length": str(len(http.body))}
+            data, headers = _pieces(http.body, wait), {**headers, "Content-Length": str(len(http.body))}
         return self._session.request(
             http.method,
             http.url,
             data=data,
             headers=headers,
-            timeout=timeout,
             allow_redirects=False,
             proxy=self._proxy(http.url),
         )
@@ -222,10 +235,13 @@ def _without_key(failure: Failure, key: str) -> Failure:
     return msgspec.structs.replace(failure, message=failure.message.replace(key, "***"), partial=partial)
 
 
-async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
+async def _pieces(body: bytes, wait: Wait) -> AsyncIterator[memoryview]:
+    # While we speak, nobody's silence counts.
+    idle_s, wait.idle_s = wait.idle_s, None
     whole = memoryview(body)
     for start in range(0, len(body), _PIECE):
         yield whole[start : start + _PIECE]
+    wait.heard, wait.idle_s = True, idle_s
 
 
 def _redirected(head: Head, url: str) -> Failure:
@@ -245,13 +261,15 @@ def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
 
 
-async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+async def _read_body(response: aiohttp.ClientResponse, wait: Wait) -> bytes:
     length = response.content_length
-    if length is not None and length <= MAX_BODY and "Content-Encoding" not in response.headers:
+    short = wait.idle_s is None and length is not None and length <= MAX_BODY
+    if short and "Content-Encoding" not in response.headers:
         return await response.read()
     chunks: list[bytes] = []
     size = 0
     async for chunk in response.content.iter_any():
+        wait.heard = True
         size += len(chunk)
         if size > MAX_BODY:
             raise TooLarge
@@ -260,10 +278,14 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
 
 
 async def _read_stream(
-    response: aiohttp.ClientResponse, decoder: StreamDecoder, text_came: Callable[[str], None]
+    response: aiohttp.ClientResponse,
+    decoder: StreamDecoder,
+    text_came: Callable[[str], None],
+    wait: Wait,
 ) -> Outcome:
     size = 0
     async for chunk in response.content.iter_any():
+        wait.heard = True
         size += len(chunk)
         if size > MAX_BODY:
             raise TooLarge
@@ -272,8 +294,9 @@ async def _read_stream(
             text_came(text)
         if decoder.done:
             break
-    if decoder.done:
+    if decoder.done and not response.content.at_eof():
         # The end mark came; what follows is the end of the body, which frees the connection for reuse.
+        wait.settle()
         with contextlib.suppress(TimeoutError, aiohttp.ClientError):
             async with asyncio.timeout(0.2):
                 await response.content.read(1)

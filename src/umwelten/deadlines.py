@@ -1,0 +1,86 @@
+"""Ends waits whose time is up: one timer for all. A timer each is a twentieth of what a call costs."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from types import TracebackType
+from typing import Self
+
+_LOOKS = 50
+"""Times that a usual wait is looked at, unless that is more than once a second: it ends one look late at
+most, a silence two."""
+
+_LONGEST_S = 1.0
+
+
+class Wait:
+    """A context manager, used once: it raises `TimeoutError` in place of what its task was waiting for."""
+
+    __slots__ = ("_cancelling", "_expired", "_of", "_task", "heard", "idle_s", "since", "until")
+
+    def __init__(self, of: Deadlines, until: float, idle_s: float | None) -> None:
+        self._of, self.until, self.idle_s = of, until, idle_s
+        self.since, self.heard, self._expired = 0.0, True, False
+
+    def __enter__(self) -> Self:
+        task = asyncio.current_task(self._of.loop)
+        assert task is not None, "a Wait belongs to a task"
+        self._task, self._cancelling = task, task.cancelling()
+        self._of.open(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._of.close(self)
+        # Someone else's cancelling of the same task comes first.
+        if self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from error
+
+    def settle(self) -> None:
+        """What was waited for is there: nothing that still comes may cost it."""
+        self.until, self.idle_s = math.inf, None
+
+    def expire(self) -> None:
+        """Its time is up."""
+        self._expired = True
+        self._of.close(self)
+        self._task.cancel()
+
+
+class Deadlines:
+    """The open waits of one event loop. Waits last about `usual_s`; what is shorter ends a little late."""
+
+    def __init__(self, usual_s: float) -> None:
+        self._every_s = min(usual_s / _LOOKS, _LONGEST_S)
+        self.loop = asyncio.get_running_loop()
+        self._open: set[Wait] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+
+    def within(self, total_s: float, idle_s: float | None = None) -> Wait:
+        """A wait of so many seconds at most, and so many without setting its `heard`."""
+        return Wait(self, self.loop.time() + total_s, idle_s)
+
+    def open(self, wait: Wait) -> None:
+        """Look after it from now on."""
+        self._open.add(wait)
+        if self._timer is None:
+            self._due = self.loop.time() + self._every_s
+            self._timer = self.loop.call_at(self._due, self._look)
+
+    def close(self, wait: Wait) -> None:
+        """It is over."""
+        self._open.discard(wait)
+
+    def _look(self) -> None:
+        now = self.loop.time()
+        # After a stall of the loop, bytes that came meanwhile are not read yet.
+        stalled, self._due = now > self._due + self._every_s, now + self._every_s
+        for wait in tuple(self._open):
+            if wait.heard or stalled:
+                wait.heard, wait.since = False, now
+            if now >= wait.until or (wait.idle_s is not None and now - wait.since >= wait.idle_s):
+                wait.expire()
+        self._timer = self.loop.call_at(self._due, self._look) if self._open else None
