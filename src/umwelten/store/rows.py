@@ -26,9 +26,24 @@ class Place(Frozen):
     stale: bool = False
 
 
-INSERT_ATTEMPT = f"INSERT INTO attempts VALUES (NULL{', ?' * 18})"
-INSERT_LIMIT = "INSERT INTO limit_changes VALUES (?, ?, ?, ?, ?, ?)"
-INSERT_ANSWER = "REPLACE INTO answers (call_id, text, reasoning, data, marks) VALUES (?, ?, ?, ?, ?)"
+class Insert(Frozen):
+    """A statement that writes rows: `into`, the rows, `after`. At `most` so many: a copy of each is made."""
+
+    into: str
+    row: str
+    after: str = ""
+    most: int = 64
+
+    def of(self, rows: int) -> str:
+        """The statement for so many rows at once."""
+        return f"{self.into} VALUES {', '.join([self.row] * rows)} {self.after}"
+
+
+INSERT_ATTEMPT = Insert(into="INSERT INTO attempts", row=f"(NULL{', ?' * 18})")
+INSERT_LIMIT = Insert(into="INSERT INTO limit_changes", row="(?, ?, ?, ?, ?, ?)")
+INSERT_ANSWER = Insert(
+    into="REPLACE INTO answers (call_id, text, reasoning, data, marks)", row="(?, ?, ?, ?, ?)", most=8
+)
 DELETE_ANSWER = "DELETE FROM answers WHERE call_id = ?"
 
 _CALL_COLUMNS = tuple(
@@ -44,12 +59,15 @@ _CALL_COLUMNS = tuple(
 )
 
 # A failure never takes the place of an answer that is still good.
-UPSERT_CALL = f"""
-    INSERT INTO calls ({", ".join(_CALL_COLUMNS)}) VALUES ({", ".join("?" * len(_CALL_COLUMNS))})
-    ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _CALL_COLUMNS[4:])}
-    WHERE calls.status = {FAILED} OR excluded.status = {SUCCEEDED}
-       OR calls.input_version <> excluded.input_version
-"""
+UPSERT_CALL = Insert(
+    into=f"INSERT INTO calls ({', '.join(_CALL_COLUMNS)})",
+    row=f"({', '.join('?' * len(_CALL_COLUMNS))})",
+    after=f"""
+        ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _CALL_COLUMNS[4:])}
+        WHERE calls.status = {FAILED} OR excluded.status = {SUCCEEDED}
+           OR calls.input_version <> excluded.input_version
+    """,
+)
 
 
 def clean(text: str) -> str:
@@ -87,7 +105,7 @@ def attempt_row(record: AttemptRecord, run_id: int) -> Row:
     if isinstance(outcome, Failure):
         failed: Row = (
             outcome.status,
-            outcome.kind.value,
+            str(outcome.kind),
             clean(outcome.message),
             cleaned(outcome.code),
             cleaned(outcome.partial),
@@ -117,11 +135,11 @@ def call_row(record: CallRecord, place: Place, run_id: int) -> Row:
     call, outcome, timing = record.call, record.outcome, record.timing
     usage = outcome.usage
     if isinstance(outcome, Reply):
-        status, finish, served = SUCCEEDED, outcome.finish_reason.value, cleaned(outcome.served_model)
+        status, finish, served = SUCCEEDED, str(outcome.finish_reason), cleaned(outcome.served_model)
         ending: Row = (None, None, place.output)
     else:
         status, finish, served = FAILED, None, None
-        ending = (outcome.kind.value, clean(outcome.message), None)
+        ending = (str(outcome.kind), clean(outcome.message), None)
     return (
         call.id,
         0 if call.input is None else call.input.id,

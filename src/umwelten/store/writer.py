@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -22,6 +23,7 @@ from umwelten.store.texts import remove_text, write_text
 from umwelten.types import Reply
 
 GROUP_S, GROUP_SIZE = 0.02, 500
+_ROWS_AT_ONCE = (64, 8, 1)
 _LAST_WAIT_MS = 1000
 
 Committed = Callable[[Sequence[CallRecord]], None]
@@ -82,11 +84,20 @@ class _Group:
             (rows.INSERT_ATTEMPT, self.attempts),
             (rows.UPSERT_CALL, self.calls),
             (rows.INSERT_ANSWER, self.answers),
-            (rows.DELETE_ANSWER, self.gone),
             (rows.INSERT_LIMIT, self.limits),
         ):
-            if values:
-                connection.executemany(statement, values)
+            _insert(connection, statement, values)
+        connection.executemany(rows.DELETE_ANSWER, self.gone)
+
+
+def _insert(connection: sqlite3.Connection, statement: rows.Insert, values: list[rows.Row]) -> None:
+    """Each statement hands the interpreter to the calls' thread and back; so few of them, with many rows."""
+    done = 0
+    for many in (n for n in _ROWS_AT_ONCE if n <= statement.most):
+        text = statement.of(many)
+        while len(values) - done >= many:
+            connection.execute(text, tuple(chain.from_iterable(values[done : done + many])))
+            done += many
 
 
 def _file_id(folder: str) -> tuple[int, int] | None:
