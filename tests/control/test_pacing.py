@@ -118,3 +118,13 @@ def test_output_is_reserved_by_the_maximum_first_and_by_the_mean_later() -> None
     for _ in range(50):
         pacer.settle(0.0, NOTHING, Usage(input_tokens=10, output_tokens=100))
     assert pacer.need(10, 4096)[3] == pytest.approx(100)
+
+
+@pytest.mark.parametrize(("limit", "waits"), [(1e-300, False), (0.5, True)])
+def test_a_budget_of_next_to_nothing_is_none_and_holds_nothing_back(limit: float, waits: bool) -> None:
+    pacer = Pacer()
+    hints = Hints(budgets=(Budget(resource=Resource.REQUESTS, limit=limit, remaining=0.0, window_s=60.0),))
+    pacer.observe(hints, 0.0, pacer.used, 1)
+    at, _ = pacer.opening(0.0, pacer.need(1, 1))
+    assert (0.0 < at <= 121.0) if waits else at == 0.0
+    assert (pacer.stated_empty(hints, pacer.need(1, 1)) is not None) is waits

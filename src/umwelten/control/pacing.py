@@ -34,6 +34,8 @@ _INDEX = {resource: i for i, resource in enumerate(ORDER)}
 
 NOTHING: Amounts = (0.0, 0.0, 0.0, 0.0)
 _UNKNOWN_OUTPUT = 256.0
+_LEAST = 1e-6
+"""A smaller budget is none: waiting for it would take for ever."""
 
 
 def amounts(input_tokens: float, output_tokens: float) -> Amounts:
@@ -134,7 +136,7 @@ class Pacer:
     def observe(self, hints: Hints, started_at: float, used: Amounts, number: int) -> None:
         """A reply states budgets; `used` is what was started up to and including its call."""
         for budget in hints.budgets:
-            if budget.resource not in _INDEX or budget.limit is None or budget.limit <= 0:
+            if budget.resource not in _INDEX or budget.limit is None or budget.limit < _LEAST:
                 continue
             key = (budget.resource, budget.window_s)
             meter = self.meters.get(key)
@@ -148,7 +150,7 @@ class Pacer:
         """Which stated budget explains that this call was refused."""
         for budget in hints.budgets:
             index = _INDEX.get(budget.resource)
-            if index is None or budget.remaining is None or not budget.limit:
+            if index is None or budget.remaining is None or (budget.limit or 0.0) < _LEAST:
                 continue
             if budget.remaining < max(1.0, need[index]):
                 return budget.resource
