@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import shutil
-import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -30,7 +29,8 @@ from umwelten.exchange import Exchange, Place
 from umwelten.inputs import file_hash
 from umwelten.local import LocalServers
 from umwelten.plan import Plan
-from umwelten.pricing import cost_nusd, most_nusd, price_of
+from umwelten.price_loading import PriceLoading
+from umwelten.pricing import cost_nusd, most_nusd
 from umwelten.providers.catalog import WIRES
 from umwelten.providers.protocol import Vendor
 from umwelten.schema import schema_shape
@@ -49,8 +49,6 @@ ASSUMED_OUTPUT = 1024
 
 AHEAD = 2_000
 """Inputs of a lazy plan that are found before the first call starts."""
-
-_PRICES_AFTER_S = 0.03
 
 LONGEST_OUTPUT = OPEN_ENDED * ASSUMED_OUTPUT
 """Tokens that are reserved for such an answer while many calls are under way."""
@@ -151,14 +149,11 @@ class Evaluation:
         tell = Observers(observers)
         self._begin(tell, only)
         async with Transport(timeout_s=self.wanted.timeout_s) as transport:
-            ask = self._exchange(transport, tell)
-            engine = self._engine = self._make_engine(ask, tell, only, texts)
+            loading = PriceLoading(self.wanted.models, self.prices)
+            ask = self._exchange(transport, tell, loading)
+            engine = self._engine = self._make_engine(ask, tell, only, texts, under_way=loading.soon)
             if self._stop is not None:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
-            # The list of prices takes 0.1 s to load: once the first questions are on their way, and not in
-            # this thread.
-            prices = threading.Thread(target=_load_prices, args=(self.wanted, self.settings), daemon=True)
-            asyncio.get_running_loop().call_later(_PRICES_AFTER_S, prices.start)
             try:
                 result = await engine.run()
                 ended_at = time.time()
@@ -204,7 +199,7 @@ class Evaluation:
             )
         )
 
-    def _exchange(self, transport: Transport, tell: Observer) -> Exchange:
+    def _exchange(self, transport: Transport, tell: Observer, loading: PriceLoading) -> Exchange:
         wanted = self.wanted
         shaping = None
         if wanted.schema is not None:
@@ -214,6 +209,7 @@ class Evaluation:
             places=self._places,
             transport=transport,
             price=self._price,
+            loading=loading,
             stream=wanted.stream,
             notify=tell,
             pdf=wanted.pdf,
@@ -221,7 +217,14 @@ class Evaluation:
             trace=wanted.trace,
         )
 
-    def _make_engine(self, ask: Exchange, tell: Observer, only: Only | None, texts: bool) -> Engine:
+    def _make_engine(
+        self,
+        ask: Exchange,
+        tell: Observer,
+        only: Only | None,
+        texts: bool,
+        under_way: Callable[[], None],
+    ) -> Engine:
         store, loop = self.store, asyncio.get_running_loop()
         engine = Engine(
             pool=self._pool(self._limit),
@@ -232,6 +235,7 @@ class Evaluation:
             tell=tell,
             stream=self.wanted.stream and texts,
             max_errors=self.wanted.max_errors,
+            under_way=under_way,
         )
 
         def committed(records: Sequence[CallRecord]) -> None:
@@ -368,12 +372,6 @@ class Evaluation:
             overrides=self.prices,
             at=time.time(),
         )
-
-
-def _load_prices(wanted: Wanted, settings: Settings) -> None:
-    overrides = price_overrides(settings)
-    for model in wanted.models:
-        price_of(model, overrides=overrides, at=time.time())
 
 
 def _measure(call: Call) -> tuple[int, str]:

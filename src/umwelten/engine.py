@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from umwelten.control.attribution import Attribution
 from umwelten.control.pool import WINDOW, Job, Lease, Pool, Start, Verdict, WaitUntil
@@ -73,7 +74,9 @@ class Exchanged(Frozen):
 class Ask(Protocol):
     """Makes one attempt. Returns whatever happens as a value; raises only when cancelled."""
 
-    async def __call__(self, call: Call, on_text: Callable[[str], None] | None) -> Exchanged: ...
+    def __call__(
+        self, call: Call, on_text: Callable[[str], None] | None
+    ) -> Coroutine[Any, Any, Exchanged]: ...
 
 
 class Result(Frozen):
@@ -99,7 +102,10 @@ class Naming:
 
 
 class Engine:
-    """Runs all calls of a pool. Made and run inside one event loop; `run` once."""
+    """Runs all calls of a pool. Made and run inside one event loop; `run` once.
+
+    `under_way` is called once: when all that may start at first has started, or the first attempt ended.
+    """
 
     def __init__(
         self,
@@ -113,6 +119,7 @@ class Engine:
         stream: bool = False,
         dice: Callable[[], float] = random.random,
         max_errors: int | None = None,
+        under_way: Callable[[], object] | None = None,
     ) -> None:
         self._pool, self._source, self._sink, self._ask = pool, source, sink, ask
         self._naming, self._stream = naming, stream
@@ -120,12 +127,13 @@ class Engine:
         self._dice, self._errors = dice, ErrorCap(max_errors)
         self._loop = asyncio.get_running_loop()
         self._finished: asyncio.Future[None] = self._loop.create_future()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Exchanged]] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._began: float | None = None
         self._uncommitted = 0
         self._reason: str | None = None
         self._interrupted = False
+        self._under_way = under_way
         self._unix_offset = time.time() - self._loop.time()
 
     # --- outside ---------------------------------------------------------------------------
@@ -198,11 +206,14 @@ class Engine:
                 return
             self._refill()
             step = self._pool.next(self._loop.time())
+            if isinstance(step, Start):
+                self._start(step.lease)
+                continue
             if isinstance(step, WaitUntil):
                 self._set_timer("pump", step.at, self._pump)
-            if not isinstance(step, Start):
-                return
-            self._start(step.lease)
+            else:
+                self._tell_under_way()
+            return
         self._set_timer("pump", self._loop.time(), self._pump)
 
     def _refill(self) -> None:
@@ -224,19 +235,26 @@ class Engine:
         )
 
     def _start(self, lease: Lease) -> None:
-        task = self._loop.create_task(self._attempt(lease))
+        on_text = self._teller.text(lease) if self._stream else None
+        # All have one name: numbering them costs more than it tells.
+        task = self._loop.create_task(self._ask(lease.job.call, on_text), name="attempt")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._came_back, lease))
+        self._teller.started(lease)
 
-    async def _attempt(self, lease: Lease) -> None:
-        exchanged: Exchanged | None = None
-        try:
-            self._teller.started(lease)
-            on_text = self._teller.text(lease) if self._stream else None
-            exchanged = await self._ask(lease.job.call, on_text)
-        finally:
-            self._ended(lease, exchanged)
-            self._pump()
+    def _tell_under_way(self) -> None:
+        if self._under_way is not None and self._pool.in_flight:
+            tell, self._under_way = self._under_way, None
+            tell()
+
+    def _came_back(self, lease: Lease, task: asyncio.Task[Exchanged]) -> None:
+        self._tell_under_way()
+        self._tasks.discard(task)
+        failed = None if task.cancelled() else task.exception()
+        if isinstance(failed, Exception):
+            self._loop.call_exception_handler({"message": "an attempt raised", "exception": failed})
+        self._ended(lease, None if failed is not None or task.cancelled() else task.result())
+        self._pump()
 
     def _ended(self, lease: Lease, exchanged: Exchanged | None) -> None:
         now = self._loop.time()

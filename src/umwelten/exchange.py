@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from umwelten.events import Note, Observer
 from umwelten.inputs import read
 from umwelten.inputs.sent import unframed
 from umwelten.plan import Plan
+from umwelten.price_loading import PriceLoading
 from umwelten.pricing import FREE
 from umwelten.providers.accepts import Accepts
 from umwelten.providers.protocol import Endpoint, HttpRequest, Wire
@@ -74,8 +75,7 @@ class Place(msgspec.Struct, frozen=True):
     attached: Attached = ()
 
 
-@dataclass(slots=True)
-class _Sent:
+class _Sent(msgspec.Struct):
     """What an attempt goes out without; once the input was read, its hash and the time that took.
 
     `uploaded`: the files that the provider was given before. `asked` False: the question never went out.
@@ -84,7 +84,7 @@ class _Sent:
     dropped: frozenset[str]
     content: bytes = b""
     prepared_s: float = 0.0
-    uploaded: list[Kept] = field(default_factory=list)
+    uploaded: list[Kept] = []
     asked: bool = True
 
 
@@ -102,6 +102,7 @@ class Exchange:
         places: Mapping[int, Place],
         transport: Transport,
         price: Price,
+        loading: PriceLoading,
         stream: bool,
         notify: Observer,
         pdf: PdfMode = "auto",
@@ -109,10 +110,12 @@ class Exchange:
         trace: bool = False,
     ) -> None:
         self._plan, self._places, self._transport = plan, places, transport
-        self._price, self._stream, self._notify, self._trace = price, stream, notify, trace
+        self._price, self._loading = price, loading
+        self._stream, self._notify, self._trace = stream, notify, trace
         self._pdf, self._shaping = pdf, shaping
         self._uploading = Uploading(transport)
         self._dropped: dict[int, frozenset[str]] = {}
+        self._priceless = False
 
     async def close(self) -> None:
         """Take away what was left at providers. Before the transport is closed."""
@@ -123,7 +126,10 @@ class Exchange:
         sent = _Sent(self._dropped.get(call.model, frozenset()))
         started = time.time()
         try:
-            outcome, timing = await self._send(call, place, sent, on_text)
+            if place.local is None:
+                outcome, timing = await self._ask(call, place, sent, on_text)
+            else:
+                outcome, timing = await self._ask_local(call, place, place.local, sent, on_text)
         except InputError as error:
             outcome = _ours(error.message, "unsupported_input")
             timing = Timing(started_at=started, latency_s=time.time() - started)
@@ -132,6 +138,10 @@ class Exchange:
             timing = Timing(started_at=started, latency_s=time.time() - started)
         if self._shaping is not None:
             outcome = await self._shaped(self._shaping, call.id, outcome)
+        if not self._loading.done and place.model.provider not in FREE:
+            # An answer that is there is kept, also from those who want an end at once.
+            with suppress(asyncio.CancelledError):
+                await self._loading.ready()
         if self._trace:
             self._notify(Note(text=_traced(call, place.model, sent, outcome, timing), level="debug"))
         return Exchanged(
@@ -151,14 +161,17 @@ class Exchange:
             return await in_thread(read, call, outcome) if long else read(call, outcome)
         return shaping.refused(call, outcome) if outcome.kind is FailureKind.SCHEMA else outcome
 
-    async def _send(
-        self, call: Call, place: Place, sent: _Sent, on_text: Callable[[str], None] | None
+    async def _ask_local(
+        self,
+        call: Call,
+        place: Place,
+        local: LocalAddress,
+        sent: _Sent,
+        on_text: Callable[[str], None] | None,
     ) -> tuple[Outcome, Timing]:
-        if place.local is None:
-            return await self._ask(call, place, sent, on_text)
         started = time.time()
         try:
-            async with place.local.using(place.model.model) as (base_url, key):
+            async with local.using(place.model.model) as (base_url, key):
                 endpoint = msgspec.structs.replace(place.endpoint, base_url=base_url, api_key=key)
                 place = msgspec.structs.replace(place, endpoint=endpoint)
                 return await self._ask(call, place, sent, on_text)
@@ -267,7 +280,13 @@ class Exchange:
             # or came too late may well have been charged.
             refused = (outcome.status or 0) >= 400 or outcome.code in _NEVER_SENT
             return 0 if refused or model.provider in FREE else None
-        return self._price(usage, model)
+        try:
+            return self._price(usage, model)
+        except Exception as error:  # noqa: BLE001 - the answer is there, and paid for
+            if not self._priceless:
+                self._priceless = True
+                self._notify(Note(text=f"prices cannot be looked up: {error!r}", level="warning"))
+            return None
 
 
 def _traced(call: Call, model: ModelRef, sent: _Sent, outcome: Outcome, timing: Timing) -> str:

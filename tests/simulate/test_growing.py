@@ -13,7 +13,7 @@ from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
 from umwelten.engine import Engine, Exchanged, Naming, Result
 from umwelten.errors import InputError, UmweltenError
-from umwelten.events import AttemptFailed, CallFailed, CallSucceeded, Event, Tally
+from umwelten.events import AttemptFailed, CallFailed, CallStarted, CallSucceeded, Event, Tally
 from umwelten.simulate.clock import run_virtual
 from umwelten.store.records import AttemptRecord, CallRecord, Record
 from umwelten.types import Call, Failure, FailureKind, ModelRef, Outcome, Reply, Timing
@@ -70,6 +70,7 @@ def run(
     later: Callable[[Sheet], None] = lambda sheet: None,
     tell: Callable[[Event], None] = lambda event: None,
     latency_s: float = 1.0,
+    under_way: Callable[[], object] | None = None,
 ) -> tuple[Result, float]:
     """The run's result and how long it took; `later` may set timers on the loop."""
     attempts: dict[int, int] = {}
@@ -85,7 +86,13 @@ def run(
         lane = Lane(name="l", group="g", limit=Limit(value=float(in_flight), ceiling=in_flight))
         pool = Pool({1: lane}, policy=RetryPolicy(retries=0), max_in_flight=in_flight)
         sheet.engine = Engine(
-            pool=pool, source=sheet, sink=sheet, ask=ask, naming=Naming({1: MODEL}), tell=tell
+            pool=pool,
+            source=sheet,
+            sink=sheet,
+            ask=ask,
+            naming=Naming({1: MODEL}),
+            tell=tell,
+            under_way=under_way,
         )
         later(sheet)
         result = await asyncio.wait_for(sheet.engine.run(), 10_000)
@@ -115,6 +122,38 @@ def test_what_comes_is_started_at_once_and_nobody_looks_for_it_again_and_again()
     _, took = run(sheet, later=lambda one: at(100.0, lambda: one.grow(8, complete=True)))
     assert 102.0 <= took < 102.2
     assert sheet.leases < 30
+
+
+def test_it_is_said_once_that_all_who_may_start_have_started() -> None:
+    said: list[int] = []
+    started: list[Event] = []
+
+    def count(event: Event) -> None:
+        if isinstance(event, CallStarted):
+            started.append(event)
+
+    run(Sheet(9, complete=True), tell=count, under_way=lambda: said.append(len(started)))
+    assert said == [4]
+    said.clear()
+    run(Sheet(0, complete=True), under_way=lambda: said.append(0))
+    assert said == [], "nothing was under way"
+
+
+def test_a_stop_reaches_calls_that_were_only_just_started() -> None:
+    sheet = Sheet(9, complete=True)
+    seen: list[Event] = []
+
+    def stop_at_the_second(event: Event) -> None:
+        if isinstance(event, CallStarted):
+            seen.append(event)
+            if len(seen) == 2:
+                assert sheet.engine is not None
+                sheet.engine.stop("enough", grace_s=0)
+
+    result, took = run(sheet, tell=stop_at_the_second, latency_s=1000.0)
+    assert (result.status, result.reason, len(seen)) == ("stopped", "enough", 2)
+    assert took < 1.0
+    assert sheet.ended() == []
 
 
 def test_a_source_that_breaks_off_stops_the_run_and_keeps_the_answers() -> None:

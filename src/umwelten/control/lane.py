@@ -27,6 +27,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from umwelten.control.attribution import Attribution, Reason, Timesheet
 from umwelten.control.circuit import Circuit
 from umwelten.control.classify import RATES, Evidence, Kind, Trust, stated_kind
@@ -47,16 +49,14 @@ DOWN_TOO_LONG_S = 300.0
 """So is one that has had nothing but errors."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """The limit moved, for the record."""
 
     limit: float
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """A lane's state when a call was started, kept by its lease.
 
     It was the `number`-th call and the `level`-th in flight; `high` was the greatest level before.

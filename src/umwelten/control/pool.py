@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from umwelten.control.attribution import Reason
 from umwelten.control.lane import NEVER, Change, Lane, Mark
 from umwelten.control.retry import Again, Decision, GiveUp, RetryPolicy, StopLane
@@ -30,8 +32,7 @@ MOST_WAITING = 4 * WINDOW
 """While that many calls of a model wait, no further ones are fetched: they would wait as well."""
 
 
-@dataclass(slots=True)
-class Job:
+class Job(msgspec.Struct):
     """A call under way with what was spent on it. `size` bytes of its file, `reserve` the most that an
     attempt costs and `held` what is held for the one under way, in nano-USD. Of its attempts, `counted`
     used up retries, `throttles` were refused, `misshaped` were answered in another shape than asked for.
@@ -59,8 +60,7 @@ class Job:
         return self.output_tokens is None
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(msgspec.Struct, frozen=True):
     """Leave to make one attempt, given at `started_at`."""
 
     job: Job
@@ -69,22 +69,19 @@ class Lease:
     mark: Mark | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """Make this attempt now."""
 
     lease: Lease
 
 
-@dataclass(frozen=True, slots=True)
-class WaitUntil:
+class WaitUntil(msgspec.Struct, frozen=True):
     """Nothing may start before `at`, unless something ends first."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(msgspec.Struct, frozen=True):
     """Nothing may start until something ends; if nothing is in flight, the work is over."""
 
 
@@ -92,8 +89,7 @@ Step = Start | WaitUntil | Idle
 IDLE = Idle()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What `ended` decided about a call, and what it did to its lane."""
 
     failure: Failure | None
@@ -181,9 +177,12 @@ class Pool:
         """Why a lane starts nothing although nothing forbids it."""
         if self.closed:
             return Reason.COST if self.cap.hit else Reason.LATENCY if lane.in_flight else Reason.NO_WORK
-        ready, waiting = self.queued(lane)
-        if ready:
-            return Reason.CONCURRENCY
+        waiting = False
+        for queue in self._queues.values():
+            if queue.lane is lane:
+                if queue.ready:
+                    return Reason.CONCURRENCY
+                waiting = waiting or queue.waiting > 0
         if waiting:
             return Reason.BACKOFF
         return Reason.LATENCY if lane.in_flight else Reason.NO_WORK

@@ -1,0 +1,46 @@
+"""Loads the list of prices in a thread: it takes 0.1 s or more, for which no call may be kept waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+from umwelten.pricing import Price, price_of
+from umwelten.threads import in_thread
+from umwelten.types import ModelRef
+
+_AFTER_S = 0.03
+
+
+class PriceLoading:
+    """What these models' prices need, loaded once in a run. `done`: prices can be asked for at once."""
+
+    def __init__(self, models: Iterable[ModelRef], overrides: Mapping[ModelRef, Price]) -> None:
+        self._models, self._overrides = models, overrides
+        self._task: asyncio.Task[None] | None = None
+        self.done = False
+
+    def soon(self) -> None:
+        """Begin in a moment, when the questions that just started are on their way."""
+        asyncio.get_running_loop().call_later(_AFTER_S, self._begin)
+
+    async def ready(self) -> None:
+        """Wait until it is done. It goes on for the others when one who waits is cancelled."""
+        await asyncio.shield(self._begin())
+
+    def _begin(self) -> asyncio.Task[None]:
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._load())
+        return self._task
+
+    async def _load(self) -> None:
+        # Where that fails, each call finds so itself when it asks for its price.
+        with suppress(Exception):
+            await in_thread(self._look_up)
+        self.done = True
+
+    def _look_up(self) -> None:
+        for model in self._models:
+            price_of(model, overrides=self._overrides, at=time.time())
