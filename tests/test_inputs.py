@@ -203,6 +203,15 @@ def test_the_stamp_follows_every_change_of_the_bytes(tmp_path: Path) -> None:
     assert next(scan(tmp_path)).stamp != before.stamp
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no such files here")
+def test_a_file_that_holds_more_than_it_says_is_read_to_its_end() -> None:
+    whole = Path("/proc/version").read_bytes()
+    assert Path("/proc/version").stat().st_size == 0
+    content = read("/proc/version", name="version")
+    assert content.digest == content_hash(whole)
+    assert whole.decode().strip() in content.parts[0].text
+
+
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS refuses such names")
 def test_a_name_that_is_not_text_is_an_error_that_shows_it(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.txt")).write_text("x")

@@ -160,15 +160,15 @@ class Observers:
     """Many observers as one. One that raises is dropped, and the others are told."""
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
-        self._observers = list(observers)
+        self._observers = tuple(observers)
 
     def __call__(self, event: Event) -> None:
-        for observer in tuple(self._observers):
+        for observer in self._observers:
             try:
                 observer(event)
             except Exception as error:  # noqa: BLE001 - observers are anybody's code and can't hurt
                 if observer in self._observers:
-                    self._observers.remove(observer)
+                    self._observers = tuple(each for each in self._observers if each is not observer)
                     self(Note(text=f"an observer failed and is dropped: {error!r}", level="warning"))
 
 

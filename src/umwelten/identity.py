@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -47,8 +48,15 @@ def settings_hash(
 
 def call_key(*, settings: bytes, model: ModelRef, content: bytes, repeat: int) -> str:
     """The call's identity, `u1:` and 40 hex digits. `content` is the file's hash, empty without a file."""
+    digest = _begun(settings, model).copy()
+    digest.update(len(content).to_bytes(1, "big") + content + repeat.to_bytes(8, "big"))
+    return f"{TAG}:{digest.hexdigest()}"
+
+
+@lru_cache(maxsize=256)
+def _begun(settings: bytes, model: ModelRef) -> blake2b:
+    """The hash of what a model's calls share. It is copied by each and not changed."""
     # Lengths are fixed or prefixed, so that no two different tuples run together.
     name = str(model).encode()
-    parts = b"".join((settings, len(name).to_bytes(4, "big"), name, len(content).to_bytes(1, "big"), content))
-    digest = blake2b(parts + repeat.to_bytes(8, "big"), digest_size=_SIZE, person=b"umwelten.call")
-    return f"{TAG}:{digest.hexdigest()}"
+    shared = settings + len(name).to_bytes(4, "big") + name
+    return blake2b(shared, digest_size=_SIZE, person=b"umwelten.call")

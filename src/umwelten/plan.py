@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -40,14 +41,19 @@ _WITHOUT_INPUTS = ("content", "answer", "file.", "row.")
 
 def is_picture(name: str) -> bool:
     """Whether a file of that name is taken for a picture where it is not read."""
-    return name.lower().endswith(_PICTURES)
+    return _by_ending(name[name.rfind(".") :])[0]
 
 
 def _bytes_per_token(name: str) -> tuple[float, float]:
     """(Roughly, at the least) by the name's ending; English text has 4, code 3, Chinese 2 to 3."""
-    lower = name.lower()
-    packed = (both for endings, both in _PACKED.items() if lower.endswith(endings))
-    return next(packed, (4.0, float(_LEAST_BYTES_PER_TOKEN)))
+    return _by_ending(name[name.rfind(".") :])[1]
+
+
+@lru_cache
+def _by_ending(ending: str) -> tuple[bool, tuple[float, float]]:
+    lower = ending.lower()
+    packed = (both for endings, both in _PACKED.items() if lower in endings)
+    return lower in _PICTURES, next(packed, (4.0, float(_LEAST_BYTES_PER_TOKEN)))
 
 
 def most_tokens(file_bytes: int, name: str = "") -> int:
@@ -81,6 +87,11 @@ class Plan:
         self.parameters = parameters or Parameters()
         self.attachments = attachments
         self._templates = {prompt.name: Template(prompt.text) for prompt in prompts}
+        # What a prompt says where nothing is filled in: as it is where it has places for something.
+        self._plain = {
+            name: Text(text=one.text if one.names else one.render({}))
+            for name, one in self._templates.items()
+        }
         self._attached = attached
         places = [one.places.count(name) for one in self._templates.values() for name in one.names]
         self._times = max([1, *places])
@@ -139,20 +150,20 @@ class Plan:
         """
         attached = self._attached if attached is None else attached
         template = self._templates[prompt]
-        words = tuple(part for part in content if isinstance(part, Text))
-        media = tuple(part for part in (*content, *attached) if isinstance(part, Media))
-        text = template.text if template.names else template.render({})
+        words = [part for part in content if isinstance(part, Text)]
+        media = [part for part in (*content, *attached) if isinstance(part, Media)]
+        asked = self._plain[prompt]
         if template.names and values is not None:
             whole = "\n\n".join(part.text for part in words) or " ".join(f"[{part.name}]" for part in media)
-            text = template.render({"content": whole, **values})
+            asked = Text(text=template.render({"content": whole, **values}))
             if template.uses("content") or template.uses("row.") or template.uses("answer"):
-                words = ()
-        words += tuple(part for part in attached if isinstance(part, Text))
+                words = []
+        words += [part for part in attached if isinstance(part, Text)]
         if more is not None:
-            words += (Text(text=more),)
+            words.append(Text(text=more))
         return Request(
             model=model,
-            parts=(*media, Text(text=text), *words),
+            parts=(*media, asked, *words),
             system=self.system,
             parameters=self.parameters,
             stream=stream,

@@ -21,7 +21,6 @@ import stat
 from functools import partial
 from hashlib import blake2b, file_digest
 from pathlib import Path
-from typing import BinaryIO
 
 from umwelten.errors import InputError
 from umwelten.identity import content_hash
@@ -99,25 +98,32 @@ def _part(path: Path, name: str, stamp: str, part: str) -> Content:
 
 def _bytes(path: str | os.PathLike[str], name: str, accepts: Accepts) -> tuple[bytes, os.stat_result]:
     try:
-        with os.fdopen(os.open(path, _READ), "rb") as file:
-            found = os.fstat(file.fileno())
+        handle = os.open(path, _READ)
+        try:
+            found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):
                 raise InputError(f"{name} is not a regular file")
-            most = MAX_BYTES if found.st_size <= MAX_BYTES else _most(file, found.st_size, name, accepts)
+            size = found.st_size
+            most = MAX_BYTES if size <= MAX_BYTES else _most(handle, size, name, accepts)
             # A read of n bytes sets n aside first: asking for the size found, not for the most allowed,
-            # keeps small files cheap. One that grew meanwhile goes on to its end.
-            data = file.read(found.st_size + 1)
-            if len(data) > found.st_size:
-                data += file.read(most + 1 - len(data))
-            return data, os.fstat(file.fileno())
+            # keeps small files cheap.
+            pieces = [os.read(handle, size + 1)]
+            got = len(pieces[0])
+            # That was all, unless the file has changed or its file system gives it in pieces.
+            while pieces[-1] and got != size and got <= most:
+                pieces.append(os.read(handle, (size if got < size else most) + 1 - got))
+                got += len(pieces[-1])
+            return b"".join(pieces), os.fstat(handle)
+        finally:
+            os.close(handle)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _most(file: BinaryIO, size: int, name: str, accepts: Accepts) -> int:
+def _most(handle: int, size: int, name: str, accepts: Accepts) -> int:
     """How much may be read of a large file: more than usual only of media that go as they are."""
-    kind = marked(file.read(_HEAD))
-    file.seek(0)
+    kind = marked(os.read(handle, _HEAD))
+    os.lseek(handle, 0, os.SEEK_SET)
     whole = kind is not None and kind.family in ("picture", "pdf", "audio", "video")
     most = MAX_UPLOAD if accepts.upload else accepts.inline_bytes
     most = max(most, MAX_BYTES) if whole else MAX_BYTES

@@ -70,7 +70,7 @@ def decode(data: bytes, declared: str | None = None) -> str | None:
             if data.startswith(bom):
                 text = _strictly(data, encoding)
                 return None if text is None or "\x00" in text else text
-    if b"\x00" in data:
+    if 0 in data:
         return _wide(data)
     controls = len(data) - len(data.translate(None, _CONTROLS))
     if controls > len(data) // 10:

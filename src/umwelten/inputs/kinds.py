@@ -162,7 +162,7 @@ def look(data: bytes) -> tuple[Kind, str | None]:
     if kind is not None:
         return kind, None
     # Some programs write a line of their own before the PDF.
-    if b"%%EOF" in data[-64:] and b"\n%PDF-" in data[:1024]:
+    if data.rfind(b"%%EOF", -64) >= 0 and data.find(b"\n%PDF-", 0, 1024) >= 0:
         return PDF, None
     text = text_of(data)
     if text is None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -51,16 +53,22 @@ def load(body: bytes, shape: type[T]) -> T | None:
     Bytes that are not UTF-8 and lone surrogates become U+FFFD rather than costing the whole reply.
     """
     body = body.removeprefix(_BOM)
+    decode: Callable[[bytes], T] = _decoder(shape).decode  # type: ignore[arg-type]  # types can be hashed
     try:
-        return msgspec.json.decode(body, type=shape)
+        return decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         repaired = _repair(body)
     if repaired is None:
         return None
     try:
-        return msgspec.json.decode(repaired, type=shape)
+        return decode(repaired)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+@cache
+def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(shape)
 
 
 def _repair(body: bytes) -> bytes | None:

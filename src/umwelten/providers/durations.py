@@ -31,6 +31,8 @@ _LONGEST = 4096
 
 def number(text: str) -> float | None:
     """A plain number, with or without thousands commas and blanks around: "1,000" is 1000."""
+    if not text:
+        return None
     text = text[:_LONGEST].strip().replace(",", "")
     return float(text) if _NUMBER.fullmatch(text) else None
 
@@ -72,6 +74,8 @@ def span(text: str, now_unix: float) -> float | None:
     Numbers above 1e11 are Unix milliseconds, above 1e9 Unix seconds, others seconds; then Go spans,
     RFC 3339 and HTTP dates. A moment that is over is 0, a negative number is not read.
     """
+    if not text:
+        return None
     plain = number(text)
     if plain is not None:
         return _from_number(plain, now_unix)

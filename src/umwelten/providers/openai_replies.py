@@ -25,6 +25,8 @@ _REASONS = {
 _BLOCKED = frozenset(("content_filter", "safety", "refusal", "sensitive"))
 _BROKEN = frozenset(("error", "insufficient_system_resource", "abort", "repetition"))
 _MOST_TOKENS = 2**53
+# Not as unions in the tests themselves, which would make them anew at every reply.
+_NUMBER, _READABLE = (int, float), (str, list, type(None))
 _WHOLE_BODY = (b"{", b"[", b"<")
 _DONE = b"[DONE]"
 _BOM = b"\xef\xbb\xbf"
@@ -155,7 +157,7 @@ class Gathered:
         self._reason = _string(choice.finish_reason) or self._reason
         message = choice.delta or choice.message or _Message()
         text, thought = split_content(message.content)
-        self._unread = self._unread or not isinstance(message.content, str | list | None)
+        self._unread = self._unread or not isinstance(message.content, _READABLE)
         self._text.append(text)
         self._reasoning.append(
             thought or _string(message.reasoning_content) or _string(message.reasoning) or ""
@@ -309,13 +311,15 @@ def _cost(usage: dict[str, Any]) -> int | None:
 
 
 def _money(value: object) -> float | None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not isinstance(value, _NUMBER) or isinstance(value, bool):
         return None
     return float(value) if 0 <= value < 1e6 and math.isfinite(value) else None
 
 
 def _count(value: object) -> int | None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= _MOST_TOKENS:
+    if value is None or not isinstance(value, _NUMBER) or isinstance(value, bool):
+        return None
+    if not 0 <= value <= _MOST_TOKENS:
         return None
     return int(value)
 
