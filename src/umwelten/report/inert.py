@@ -31,4 +31,6 @@ def json_safe(encoded: str) -> str:
 
     JSON escapes only C0 by itself; the rest would reach the terminal raw.
     """
+    if encoded.isascii() and "\x7f" not in encoded:
+        return encoded  # nearly always, and to search it takes longer than to make it
     return _JSON_RAW.sub(lambda match: f"\\u{ord(match.group()):04x}", encoded)

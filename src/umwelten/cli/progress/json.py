@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 import threading
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any, TextIO
 
 import msgspec
@@ -27,6 +28,7 @@ from umwelten.cli.progress.safe import safe
 from umwelten.events import Event
 from umwelten.report.inert import json_safe
 
+_encoder = msgspec.json.Encoder()
 _BOUNDARY = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -54,13 +56,16 @@ class JsonProgress:
 
 def as_line(value: msgspec.Struct) -> str:
     """The value as a JSON object tagged with its type's name, on one line with its newline."""
-    name = _BOUNDARY.sub("_", type(value).__name__).lower()
-    tagged = {"type": name, **msgspec.structs.asdict(value)}
     try:
-        encoded = msgspec.json.encode(tagged)
+        encoded = _encoder.encode(value)
     except UnicodeEncodeError:  # a file name that is not valid text on this system
-        encoded = msgspec.json.encode(_encodable(msgspec.to_builtins(tagged)))
-    return json_safe(encoded.decode()) + "\n"
+        encoded = _encoder.encode(_encodable(msgspec.to_builtins(value)))
+    return json_safe(_opening(type(value)) + encoded[1:].decode()) + "\n"
+
+
+@cache
+def _opening(kind: type) -> str:
+    return f'{{"type":"{_BOUNDARY.sub("_", kind.__name__).lower()}",'
 
 
 def _encodable(value: Any) -> Any:
