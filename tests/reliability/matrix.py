@@ -29,6 +29,9 @@ from umwelten.types import (
 
 KEY = "test-key-matrix-5d1f0c9a77"
 TIMEOUT_S = 0.3
+PATIENT_S = 5.0
+"""The time-out where none is meant to come: on a slow machine a burst of first questions takes its time."""
+
 ROOTS = {"openai": "/v1", "gemini": "", "anthropic": "", "ollama": ""}
 """The wires, each with what its base address ends in."""
 
@@ -48,8 +51,8 @@ class Fault(Frozen):
     behaviour: Behaviour | None = None
     code: str | None = None
     others: Mapping[str, str] = MappingProxyType({})
-    timeout_s: float = TIMEOUT_S
-    within_s: float = 2.0
+    timeout_s: float = PATIENT_S
+    within_s: float = 3.0
     partial: bool = False
     down: bool = False
     why: str = ""
@@ -79,12 +82,20 @@ FAULTS = (
     _server("reset before an answer", "reset_before", kind="connection"),
     _server("reset after the head", "reset_headers", kind="connection"),
     _server("reset in the body", "reset_body", kind="connection", partial=True),
-    _server("silence before the head", "hang", kind="timeout", code="timeout"),
-    _server("silence in mid-stream", "hang_stream", kind="timeout", code="timeout", partial=True),
+    _server("silence before the head", "hang", kind="timeout", code="timeout", timeout_s=TIMEOUT_S),
+    _server(
+        "silence in mid-stream",
+        "hang_stream",
+        kind="timeout",
+        code="timeout",
+        timeout_s=TIMEOUT_S,
+        partial=True,
+    ),
     _server(
         "one byte at a time",
         "drip",
         kind="timeout",
+        timeout_s=TIMEOUT_S,
         drip_s=0.05,
         within_s=4.5,
         why="a stream may take ten time-outs in all as long as bytes come",
@@ -113,6 +124,7 @@ FAULTS = (
         name="answer after the time-out",
         kind="timeout",
         code="timeout",
+        timeout_s=TIMEOUT_S,
         behaviour=Behaviour(latency_s=TIMEOUT_S * 2),
     ),
     Fault(name="TLS: self-signed", kind="unavailable", code="tls", down=True),

@@ -14,9 +14,12 @@ from report.making import FLASH, GEMMA, NOON, spec, work
 from umwelten.store.schema import call_id
 
 FILES = 50_000
+COUNTING_S = 0.12
+"""What counting to five million takes on a machine of the usual pace."""
+
 SENTENCE = "The text describes a hive, its bees and what can be learnt from them in a year. "
 MEASURE = """
-import resource, sys
+import resource, sys, time
 from umwelten.cli.app import main
 try:
     main()
@@ -27,7 +30,11 @@ finally:
         kilobytes = int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
     except OSError:
         kilobytes = used.ru_maxrss // (1024 if sys.platform == "darwin" else 1)
-    print(used.ru_utime + used.ru_stime, kilobytes, file=sys.stderr)
+    began = time.process_time()
+    for n in range(5_000_000):
+        pass
+    counting = time.process_time() - began
+    print(used.ru_utime + used.ru_stime, kilobytes, counting, file=sys.stderr)
 """
 
 
@@ -77,9 +84,9 @@ def test_a_report_of_100_000_calls_takes_ten_seconds_and_300_megabytes_at_most(o
     ran = subprocess.run(
         [sys.executable, "-c", MEASURE, *command], capture_output=True, text=True, check=True
     )
-    seconds, kilobytes = map(float, ran.stderr.split()[-2:])
+    seconds, kilobytes, counting = map(float, ran.stderr.split()[-3:])
     assert path.stat().st_size > 1_000_000
     assert format_ != "html" or path.stat().st_size < 40_000_000, "a browser has to open it"
-    # Of this process: a machine that is busy with others does not make a report slow.
-    assert seconds < 10
+    # Of this process, and by the pace of this hour: a machine that others slow down makes no report slow.
+    assert seconds < 10 * max(1.0, counting / COUNTING_S)
     assert kilobytes < 300_000
