@@ -138,7 +138,7 @@ class Exchange:
             timing = Timing(started_at=started, latency_s=time.time() - started)
         if self._shaping is not None:
             outcome = await self._shaped(self._shaping, call.id, outcome)
-        if not self._loading.done and _is_priced_by_list(outcome.usage, place.model):
+        if not self._loading.done and self._loading.is_needed(outcome.usage, place.model):
             # An answer that is there is kept, also from those who want an end at once.
             with suppress(asyncio.CancelledError):
                 await self._loading.ready()
@@ -304,10 +304,6 @@ def _traced(call: Call, model: ModelRef, sent: _Sent, outcome: Outcome, timing: 
     if outcome.hints.retry_after_s is not None:
         stages.append(f"asked to wait {outcome.hints.retry_after_s:.3g} s")
     return f"{subject}: {'; '.join(stages)}"
-
-
-def _is_priced_by_list(usage: Usage, model: ModelRef) -> bool:
-    return usage.cost_nusd is None and usage != _NOTHING_COUNTED and model.provider not in FREE
 
 
 def _ours(message: str, code: str) -> Failure:

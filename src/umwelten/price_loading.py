@@ -1,4 +1,4 @@
-"""Loads the list of prices in a thread: it takes 0.1 s or more, for which no call may be kept waiting."""
+"""Loads the list of prices in a thread: it takes 0.1 s or more, in which the event loop must go on."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from umwelten.pricing import Price, price_of
+from umwelten.pricing import FREE, Price, price_of
 from umwelten.threads import in_thread
-from umwelten.types import ModelRef
+from umwelten.types import ModelRef, Usage
 
 _AFTER_S = 0.03
+_NOTHING_COUNTED = Usage()
 
 
 class PriceLoading:
@@ -25,6 +26,11 @@ class PriceLoading:
     def soon(self) -> None:
         """Begin in a moment, when the questions that just started are on their way."""
         asyncio.get_running_loop().call_later(_AFTER_S, self._begin)
+
+    def is_needed(self, usage: Usage, model: ModelRef) -> bool:
+        """Whether the list is what tells the cost: neither the provider, the user nor the place does."""
+        told = usage.cost_nusd is not None or model in self._overrides or model.provider in FREE
+        return not told and usage != _NOTHING_COUNTED
 
     async def ready(self) -> None:
         """Wait until it is done. It goes on for the others when one who waits is cancelled."""

@@ -177,12 +177,9 @@ class Pool:
         """Why a lane starts nothing although nothing forbids it."""
         if self.closed:
             return Reason.COST if self.cap.hit else Reason.LATENCY if lane.in_flight else Reason.NO_WORK
-        waiting = False
-        for queue in self._queues.values():
-            if queue.lane is lane:
-                if queue.ready:
-                    return Reason.CONCURRENCY
-                waiting = waiting or queue.waiting > 0
+        ready, waiting = self.queued(lane)
+        if ready:
+            return Reason.CONCURRENCY
         if waiting:
             return Reason.BACKOFF
         return Reason.LATENCY if lane.in_flight else Reason.NO_WORK
