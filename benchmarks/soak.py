@@ -139,11 +139,11 @@ def _judge(
 
 
 async def _child(seconds: float) -> None:
-    from umwelten.api import Evaluation
     from umwelten.config import load, vendors
-    from umwelten.inputs import scan
+    from umwelten.evaluation.evaluation import Evaluation
+    from umwelten.evaluation.spec import Wanted
+    from umwelten.inputs.files import scan
     from umwelten.types import ModelRef
-    from umwelten.wanted import Wanted
 
     settings = load(Path.cwd(), os.environ)
     wanted = Wanted(

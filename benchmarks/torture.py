@@ -25,9 +25,9 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 from benchmarks.soak import soak  # noqa: E402
 from provider import clean_environment, provider_process  # noqa: E402
 from reliability import matrix, memory, promises, torture  # noqa: E402
+from umwelten.records import AttemptRecord, CallRecord, Spec  # noqa: E402
 from umwelten.simulate.faultserver.profile import Profile  # noqa: E402
 from umwelten.store import Store  # noqa: E402
-from umwelten.store.records import AttemptRecord, CallRecord, Spec  # noqa: E402
 from umwelten.types import ModelRef, Reply, Timing  # noqa: E402
 
 DONE = 100_000
@@ -115,7 +115,7 @@ def _make_done(root: Path) -> None:
     for n in range(DONE + 1):
         path = root / "in" / f"{n:06}.txt"
         path.write_text(f"This is file number {n}.")
-    from umwelten.inputs import scan
+    from umwelten.inputs.files import scan
 
     model = ModelRef("openai", "a")
     timing = Timing(started_at=time.time(), latency_s=0.5)

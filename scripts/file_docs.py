@@ -11,8 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from umwelten.inputs.media import accepted, pdf_bytes, picture_bytes
-from umwelten.providers.accepts import Accepts, accepts_of
+from umwelten.providers.capabilities import Accepts, accepted, accepts_of, pdf_bytes, picture_bytes
 from umwelten.providers.protocol import Endpoint
 from umwelten.providers.vendors import VENDORS
 from umwelten.types import ModelRef

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from umwelten.pricing import Price, cost_nusd, most_nusd
-from umwelten.providers.catalog import WIRES
 from umwelten.providers.protocol import Endpoint, Head
 from umwelten.providers.vendors import VENDORS
+from umwelten.providers.wires import WIRES
 from umwelten.types import ModelRef, Reply, Secret, Usage
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()

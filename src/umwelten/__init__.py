@@ -9,22 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from umwelten.about import __version__
+from umwelten.version import __version__
 
 if TYPE_CHECKING:
-    from umwelten.errors import (
-        ConfigError,
-        EvaluationBusy,
-        EvaluationChanged,
-        EvaluationExists,
-        InputError,
-        LocalModelError,
-        StoreError,
-        UmweltenError,
-        UsageError,
-    )
-    from umwelten.events import Event
-    from umwelten.library import (
+    from umwelten.api import (
         Answer,
         Answers,
         Failure,
@@ -37,6 +25,18 @@ if TYPE_CHECKING:
         open,
         run,
     )
+    from umwelten.errors import (
+        ConfigError,
+        EvaluationBusy,
+        EvaluationChanged,
+        EvaluationExists,
+        InputError,
+        LocalModelError,
+        StoreError,
+        UmweltenError,
+        UsageError,
+    )
+    from umwelten.events import Event
     from umwelten.types import Usage
 
 __all__ = [
@@ -77,7 +77,7 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         ours = importlib.import_module(_ERRORS)
-        home = _ERRORS if hasattr(ours, name) else "umwelten.library"
+        home = _ERRORS if hasattr(ours, name) else "umwelten.api"
     value: object = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value

@@ -7,7 +7,7 @@ All are frozen. Durations are seconds, money is integer nano-USD (1e-9 USD), siz
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, NoReturn, dataclass_transform
+from typing import Any, Literal, NoReturn, dataclass_transform
 
 import msgspec
 
@@ -286,3 +286,6 @@ class Timing(Frozen):
     started_at: float
     latency_s: float
     ttft_s: float | None = None
+
+
+PdfMode = Literal["auto", "native", "text", "images"]

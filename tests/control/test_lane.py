@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from umwelten.control.classify import Kind
 from umwelten.control.lane import NEVER, Lane, Mark
 from umwelten.control.limit import Limit
+from umwelten.control.limit_kind import Kind
 from umwelten.types import Budget, Failure, FailureKind, FinishReason, Hints, Reply, Resource
 
 ANSWER = Reply(text="", finish_reason=FinishReason.STOP)

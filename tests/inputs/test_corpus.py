@@ -10,7 +10,7 @@ from corpus.making import Sample, make
 from umwelten.errors import InputError
 from umwelten.identity import content_hash
 from umwelten.inputs import read
-from umwelten.providers.accepts import PICTURES, Accepts
+from umwelten.providers.capabilities import PICTURES, Accepts
 from umwelten.types import Media, Part, Text
 
 ALL = Accepts(

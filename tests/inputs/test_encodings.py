@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from corpus import texts
 from umwelten.inputs.encodings import decode
-from umwelten.inputs.kinds import text_of
+from umwelten.inputs.file_types import text_of
 
 SENTENCES = {
     "latin-1": (

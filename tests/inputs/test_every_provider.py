@@ -20,11 +20,11 @@ from corpus.making import Sample, make
 from provider import provider
 from umwelten.errors import InputError
 from umwelten.inputs import read
-from umwelten.plan import Plan
-from umwelten.providers.accepts import Accepts, accepts_of
-from umwelten.providers.catalog import WIRES
+from umwelten.prompts.request_builder import Plan
+from umwelten.providers.capabilities import Accepts, accepts_of
 from umwelten.providers.protocol import Endpoint
 from umwelten.providers.vendors import VENDORS
+from umwelten.providers.wires import WIRES
 from umwelten.simulate.faultserver.profile import Behaviour, Profile
 from umwelten.types import ModelRef, Part, Prompt
 from wirekit import body_of

@@ -8,7 +8,7 @@ import pytest
 
 from corpus import media, pictures
 from umwelten.inputs import UnsupportedInput, read
-from umwelten.providers.accepts import Accepts
+from umwelten.providers.capabilities import Accepts
 from umwelten.types import Media
 
 FILES = {name: (mime, data) for name, _, mime, data in media.all()}

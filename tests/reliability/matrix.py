@@ -11,10 +11,10 @@ from types import MappingProxyType
 
 from provider import Provider, provider
 from reliability.listeners import Listener, listener, self_signed
-from umwelten.providers.catalog import WIRES
+from umwelten.attempts.transport import Transport
 from umwelten.providers.protocol import Endpoint, Quirks, Vendor
+from umwelten.providers.wires import WIRES
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
-from umwelten.transport import Transport
 from umwelten.types import (
     Failure,
     Frozen,

@@ -70,7 +70,7 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         (
             "reliability/test_faults.py::test_a_redirect_takes_the_key_nowhere",
             "reliability/test_secrets.py::test_no_file_that_the_tests_left_holds_a_key",
-            "commands/test_failures.py::test_a_key_is_in_no_file_and_on_no_screen",
+            "cli/commands/test_failures.py::test_a_key_is_in_no_file_and_on_no_screen",
         ),
     ),
     (
@@ -78,9 +78,9 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "nothing",
         "real signals and pseudo-terminals",
         (
-            "commands/test_endings.py::test_one_signal_lets_calls_in_flight_finish",
-            "commands/test_endings.py::test_two_interrupts_end_at_once",
-            "commands/test_endings.py::test_a_reader_that_goes_away_does_no_harm",
+            "cli/commands/test_exit_status.py::test_one_signal_lets_calls_in_flight_finish",
+            "cli/commands/test_exit_status.py::test_two_interrupts_end_at_once",
+            "cli/commands/test_exit_status.py::test_a_reader_that_goes_away_does_no_harm",
             "reliability/test_signals.py::test_a_terminal_that_dies_ends_the_run_as_a_hangup_does",
             "reliability/test_signals.py::test_a_run_that_slept_longer_than_the_time_out_goes_on",
             "reliability/test_signals.py::test_nobody_reading_what_is_said_costs_no_answer",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from umwelten.records import AttemptRecord, CallRecord, Scanned, Spec
 from umwelten.store import Reader, Store
-from umwelten.store.records import AttemptRecord, CallRecord, Scanned, Spec
 from umwelten.types import (
     Call,
     Failure,

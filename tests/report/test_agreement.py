@@ -11,15 +11,17 @@ from html import unescape
 import pytest
 
 from report.making import FLASH, NOON, Done, answer, change, failure, spec, two_models, work
-from umwelten.report import choice, tables, wording
-from umwelten.report.quantiles import quantiles
+from umwelten.report import recommendations
+from umwelten.report.models import Cost, Figures, ModelRow, Service, UsageSums
+from umwelten.report.queries import overviews
+from umwelten.report.queries.quantiles import quantiles
+from umwelten.report.queries.timeline import timeline
 from umwelten.report.render.csv import render_csv
 from umwelten.report.render.html import render_html
 from umwelten.report.render.json import render_json
 from umwelten.report.render.markdown import render_markdown
-from umwelten.report.rows import Cost, Figures, ModelRow, Service, UsageSums
-from umwelten.report.timeline import timeline
 from umwelten.store import Reader
+from umwelten.text import formatting
 from umwelten.types import FailureKind
 
 
@@ -58,12 +60,13 @@ def test_the_models_have_the_same_figures_in_every_format(tmp_path):
             assert (None if row[name] == "" else float(row[name])) == one[name], name
         words = [
             one["model"], str(one["succeeded"]), str(one["failed"]), str(one["pending"]),
-            wording.percent(one["success_rate"]), wording.seconds(one["p50_s"]),
-            wording.seconds(one["p95_s"]), wording.seconds(one["ttft_p50_s"]),
-            wording.rate(one["tokens_per_s"]),
-            wording.tokens(one["cost"]["usage"]["input_tokens"]),
-            wording.tokens(one["cost"]["usage"]["output_tokens"]), wording.money(one["cost_per_1k_usd"]),
-            wording.cost(one["cost"]["total_usd"], one["cost"]["unpriced_calls"]),
+            formatting.percent(one["success_rate"]), formatting.seconds(one["p50_s"]),
+            formatting.seconds(one["p95_s"]), formatting.seconds(one["ttft_p50_s"]),
+            formatting.rate(one["tokens_per_s"]),
+            formatting.tokens(one["cost"]["usage"]["input_tokens"]),
+            formatting.tokens(one["cost"]["usage"]["output_tokens"]),
+            formatting.money(one["cost_per_1k_usd"]),
+            formatting.cost(one["cost"]["total_usd"], one["cost"]["unpriced_calls"]),
         ]  # fmt: skip
         assert line == words
         assert sorted(page) == sorted([*words[:1], str(one["calls"]), *words[2:]])
@@ -116,7 +119,7 @@ def model(name: str, *, rate: float = 1.0, p50: float = 1.0, price: float | None
 
 
 def picked(*models: ModelRow) -> dict[str, str]:
-    return {pick.what: pick.model for pick in choice.picks(models)}
+    return {pick.what: pick.model for pick in recommendations.picks(models)}
 
 
 def test_best_value_is_the_cheapest_of_those_that_are_quick_enough():
@@ -138,10 +141,10 @@ def test_unknown_prices_are_never_the_cheapest_and_one_model_is_no_choice():
 
 
 def test_a_projection_multiplies_what_was_seen():
-    one, ten, hundred = choice.projection([model("a", price=2.5)])
+    one, ten, hundred = recommendations.projection([model("a", price=2.5)])
     assert (one.cost_usd, ten.cost_usd, hundred.cost_usd) == (2.5, 25, 250)
     assert ten.wall_s == 1000
-    assert choice.projection([model("a", price=None)])[0].cost_usd is None
+    assert recommendations.projection([model("a", price=None)])[0].cost_usd is None
 
 
 # --- over time ---
@@ -181,7 +184,7 @@ def test_refusals_and_limits_stand_where_they_happened(tmp_path):
         change(folder, "INSERT INTO limit_changes VALUES (1, ?, ?, ?, 1, 'x')", values)
     with Reader.open(folder) as reader:
         (lane,) = timeline(reader, steps=10).lanes
-        (row,) = tables.overview(reader).throttling
+        (row,) = overviews.overview(reader).throttling
     assert lane.refused == (0, 0, 0, 0, 0, 1, 0, 0, 0, 0)
     assert lane.limit == (None, None, 8, 8, 8, 4, 4, 5, 5, 5)
     assert (row.changes, row.cuts, row.lowest, row.highest, row.last) == (3, 1, 4, 8, 5)
@@ -191,7 +194,7 @@ def test_what_a_lane_waited_for_is_summed_over_its_runs(tmp_path):
     folder = tmp_path / "demo"
     two_models(folder)
     with Reader.open(folder) as reader:
-        assert tables.overview(reader).attributions == ()
+        assert overviews.overview(reader).attributions == ()
     for run, reason, seconds in ((1, "cpu", 2.5), (2, "cpu", 1.0), (1, "backoff", 0.5)):
         change(folder, "INSERT INTO attributions VALUES (?, 'google', ?, ?)", (run, reason, seconds))
     first, second = json.loads(rendered(folder, render_json))["attributions"]
@@ -214,7 +217,7 @@ def test_the_drawn_spread_has_the_percentiles_of_the_table(tmp_path):
         tmp_path / "demo", spec(), [f"{n}" for n in range(37)], lambda c: Done(answer(), took=c.input.id**1.5)
     )
     with Reader.open(tmp_path / "demo") as reader:
-        models = tables.overview(reader).models
+        models = overviews.overview(reader).models
         spread = quantiles(reader, models)[1]
     assert len(spread) == 100
     assert (spread[49], spread[94]) == (models[0].figures.p50_s, models[0].figures.p95_s)

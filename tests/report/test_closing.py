@@ -10,7 +10,7 @@ import pytest
 from report.making import GEMMA, answer, book, failure, unfit
 from umwelten.cli.summary import print_summary
 from umwelten.events import CallFailed, CallSucceeded, RunFinished, RunStarted, Tally
-from umwelten.report.summary import RecordCount, Summary, summarize
+from umwelten.report.run_summary import RecordCount, Summary, summarize
 from umwelten.types import Call, Failure, Outcome, Timing
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from report.making import Done, answer, failure, spec, two_models, work
-from umwelten.report.flat import CALL_COLUMNS, MODEL_COLUMNS
 from umwelten.report.render.csv import harmless, render_csv
+from umwelten.report.tabular import CALL_COLUMNS, MODEL_COLUMNS
 from umwelten.store import Reader
 
 

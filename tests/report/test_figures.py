@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from umwelten.events import CallFailed, CallSucceeded, LaneStopped, RunFinished, RunStarted, Tally
 from umwelten.providers.protocol import Vendor
-from umwelten.report import stats, wording
+from umwelten.report import stats
 from umwelten.report.advice import advice
-from umwelten.report.inert import one_line, safe
-from umwelten.report.summary import summarize
+from umwelten.report.run_summary import summarize
+from umwelten.text import formatting
+from umwelten.text.sanitize import one_line, safe
 from umwelten.types import Call, Failure, FailureKind, ModelRef, Reply, Timing, Usage
 
 FLASH, GEMMA = ModelRef("google", "gemini-2.5-flash"), ModelRef("ollama", "gemma3:12b")
@@ -33,12 +34,12 @@ FLASH, GEMMA = ModelRef("google", "gemini-2.5-flash"), ModelRef("ollama", "gemma
     ],
 )
 def test_money_has_the_digits_that_count(value, text):
-    assert wording.money(value) == text
+    assert formatting.money(value) == text
 
 
 @given(st.integers(1, 10**12))
 def test_money_spent_is_never_shown_as_nothing(nano):
-    assert float(wording.money(stats.usd(nano)).lstrip("$").replace(",", "")) > 0
+    assert float(formatting.money(stats.usd(nano)).lstrip("$").replace(",", "")) > 0
 
 
 @pytest.mark.parametrize(
@@ -46,20 +47,20 @@ def test_money_spent_is_never_shown_as_nothing(nano):
     [(0.346, "0.35 s"), (12.44, "12.4 s"), (59.96, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
 )
 def test_seconds_in_words(value, text):
-    assert wording.seconds(value) == text
+    assert formatting.seconds(value) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(1.0, "100%"), (0.99999, "99.9%"), (0.0, "0%"), (0.975, "97.5%")]
 )
 def test_a_hundred_percent_means_all(value, text):
-    assert wording.percent(value) == text
+    assert formatting.percent(value) == text
 
 
 def test_cost_names_the_calls_of_unknown_price():
-    assert wording.cost(0.0123, 4) == "$0.0123 + 4 calls of unknown price"
-    assert wording.cost(0.0123, 1) == "$0.0123 + 1 call of unknown price"
-    assert wording.cost(None, 1) == "unknown (1 call)"
+    assert formatting.cost(0.0123, 4) == "$0.0123 + 4 calls of unknown price"
+    assert formatting.cost(0.0123, 1) == "$0.0123 + 1 call of unknown price"
+    assert formatting.cost(None, 1) == "unknown (1 call)"
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=300), st.sampled_from([50, 95]))

@@ -12,7 +12,7 @@ import pytest
 
 from report.making import books
 from umwelten.errors import StoreError, UsageError
-from umwelten.report.files import check_report_path, write_report
+from umwelten.report.output_files import check_report_path, write_report
 
 
 @pytest.fixture

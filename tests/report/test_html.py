@@ -7,7 +7,7 @@ from pathlib import Path
 
 from report.browser import HOSTILE, Page, data, written
 from report.making import FLASH, GEMMA, NOON, Done, answer, change, failure, spec, two_models, work
-from umwelten.report import wording
+from umwelten.text import formatting
 from umwelten.types import FailureKind
 
 
@@ -191,10 +191,10 @@ def test_the_table_says_times_tokens_and_costs_in_the_words_of_every_report(open
 
     work(folder, spec(), [f"{n}" for n in range(len(took))], end)
     page = open_page(folder)
-    assert page.texts("tr.call td:nth-child(3)") == [wording.seconds(value) for value in took]
-    assert page.texts("tr.call td:nth-child(4)") == [wording.tokens(10**n) for n in range(len(took))]
+    assert page.texts("tr.call td:nth-child(3)") == [formatting.seconds(value) for value in took]
+    assert page.texts("tr.call td:nth-child(4)") == [formatting.tokens(10**n) for n in range(len(took))]
     dollars = [None if nano is None else nano / 1e9 for nano in costs]
-    assert page.texts("tr.call td:nth-child(5)") == [wording.money(value) for value in dollars]
+    assert page.texts("tr.call td:nth-child(5)") == [formatting.money(value) for value in dollars]
 
 
 def test_models_stand_side_by_side_with_differences_marked(open_page, tmp_path):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from report.making import NOON, Done, answer, change, failure, spec, two_models, work
-from umwelten.report.listing import list_evaluations, render_json, render_text
+from umwelten.report.queries.listing import list_evaluations, render_json, render_text
 from umwelten.store import Store
 
 

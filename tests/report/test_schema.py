@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from report.making import BOOK, FLASH, GEMMA, HIVES, Done, answer, book, books, change, spec, unfit, work
-from umwelten.report.fields import fields_of
-from umwelten.report.flat import CALL_COLUMNS
+from umwelten.report.queries.schema_validation import Records, in_words, validation
 from umwelten.report.render.csv import render_csv
 from umwelten.report.render.json import render_json
 from umwelten.report.render.markdown import render_markdown
 from umwelten.report.render.parquet import render_parquet
-from umwelten.report.validation import Records, in_words, validation
+from umwelten.report.schema_fields import fields_of
+from umwelten.report.tabular import CALL_COLUMNS
 from umwelten.store import Reader
 from umwelten.types import Schema
 

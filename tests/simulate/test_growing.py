@@ -11,11 +11,12 @@ from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
-from umwelten.engine import Engine, Exchanged, Naming, Result
+from umwelten.engine.engine import Engine
+from umwelten.engine.interfaces import Exchanged, Naming, Result
 from umwelten.errors import InputError, UmweltenError
 from umwelten.events import AttemptFailed, CallFailed, CallStarted, CallSucceeded, Event, Tally
+from umwelten.records import AttemptRecord, CallRecord, Record
 from umwelten.simulate.clock import run_virtual
-from umwelten.store.records import AttemptRecord, CallRecord, Record
 from umwelten.types import Call, Failure, FailureKind, ModelRef, Outcome, Reply, Timing
 
 MODEL = ModelRef("p", "m")

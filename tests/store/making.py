@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from umwelten.identity import content_hash
+from umwelten.records import AttemptRecord, CallRecord, Scanned, Spec
 from umwelten.store import Store
-from umwelten.store.records import AttemptRecord, CallRecord, Scanned, Spec
 from umwelten.types import Call, Failure, FailureKind, FinishReason, ModelRef, Outcome, Reply, Timing, Usage
 
 A, B, C = ModelRef("google", "gemini"), ModelRef("ollama", "gemma3:12b"), ModelRef("openai", "gpt/4o")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from store.making import BROKEN, A, B, answer_all, files, never, query, record, reply, spec, texts
 from umwelten.errors import InputError
 from umwelten.identity import content_hash
+from umwelten.records import Scanned
 from umwelten.store import Counts, Store
-from umwelten.store.records import Scanned
 from umwelten.store.schema import call_id
 from umwelten.types import Call
 

@@ -17,12 +17,13 @@ from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
-from umwelten.engine import Engine, Exchanged, Naming, Result
+from umwelten.engine.engine import Engine
+from umwelten.engine.interfaces import Exchanged, Naming, Result
 from umwelten.errors import InputError, StoreError
+from umwelten.records import CallRecord, Scanned
 from umwelten.store import Counts, Reader, Store
-from umwelten.store.folder import open_database, transaction
+from umwelten.store.database import open_database, transaction
 from umwelten.store.inputs import write_inputs
-from umwelten.store.records import CallRecord, Scanned
 from umwelten.types import Call, Prompt, Timing
 
 PATIENCE_S = 20.0

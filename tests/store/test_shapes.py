@@ -11,8 +11,8 @@ import pytest
 from store.making import A, B, files, never, query, record, records, reply, spec, texts
 from umwelten.errors import EvaluationChanged
 from umwelten.identity import content_hash, settings_hash
+from umwelten.records import Spec
 from umwelten.store import Counts, Reader, Store
-from umwelten.store.records import Spec
 from umwelten.types import Failure, FailureKind, Parameters, Reply, Schema, Usage
 
 FIELDS = {"type": "object", "properties": {"zeta": {"type": "string"}, "alpha": {"type": "integer"}}}

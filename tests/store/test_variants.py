@@ -10,10 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from store.making import A, B, answer_all, files, never, query, record, reply, spec, texts
-from store.test_names import assert_inert
+from store.test_text_file_names import assert_inert
 from umwelten.errors import EvaluationChanged, UsageError
 from umwelten.store import Counts, Reader, Store
-from umwelten.store.names import flat_name, fold, json_name
+from umwelten.store.text_file_names import flat_name, fold, json_name
 from umwelten.types import ModelRef, Prompt
 
 LONG, SHORT = Prompt(name="long", text="Tell all."), Prompt(name="short", text="Tell in short.")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from umwelten.about import __version__
 from umwelten.errors import UmweltenError
+from umwelten.version import __version__
 
 INTERRUPTED = 130
 _COMPLETE = "_UMWELTEN_COMPLETE"  # set by the shells' scripts
@@ -89,7 +89,7 @@ class LazyGroup(click.Group):
         ),
         "models": ("umwelten.cli.models:group", "See what the providers offer; fetch the embedded model."),
         "config": ("umwelten.cli.config:group", "See what is configured and where it comes from."),
-        "completion": ("umwelten.cli.completion:command", "Completion for bash, zsh and fish."),
+        "completion": ("umwelten.cli.completion.command:command", "Completion for bash, zsh and fish."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -119,7 +119,7 @@ def main() -> None:
     """Entry point: run the command line and exit with its status."""
     _print_any_text()
     if _COMPLETE in os.environ:
-        from umwelten.cli.shells import register
+        from umwelten.cli.completion.scripts import register
 
         register()
     try:
@@ -127,15 +127,15 @@ def main() -> None:
     except click.exceptions.Exit as stop:
         status = stop.exit_code
     except click.ClickException as error:
-        from umwelten.cli.progress.safe import safe
         from umwelten.cli.usage_hints import usage_hint
+        from umwelten.text.sanitize import safe
 
         error.show()
         if hint := usage_hint(error):
             click.echo(safe(hint), err=True)
         status = error.exit_code
     except UmweltenError as error:
-        from umwelten.cli.progress.safe import safe
+        from umwelten.text.sanitize import safe
 
         click.echo(f"Error: {safe(error.message)}", err=True)
         if error.hint:

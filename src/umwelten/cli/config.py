@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from umwelten.cli import completing
+from umwelten.cli.completion import completers
 from umwelten.errors import ConfigError
 
 
@@ -22,7 +22,7 @@ def group() -> None:
     "--profile",
     metavar="NAME",
     help="As it is with this profile of umwelten.toml.",
-    shell_complete=completing.profiles,
+    shell_complete=completers.profiles,
 )
 @click.option("--json", "as_json", is_flag=True, help="All of it as JSON.")
 def show(profile: str | None, as_json: bool) -> None:
@@ -36,7 +36,7 @@ def show(profile: str | None, as_json: bool) -> None:
     umwelten config show --profile nightly
     umwelten config show --json | jq '.providers[] | select(.key_set)'
     """
-    from umwelten.cli.showing_config import lines, safely
+    from umwelten.cli.config_view import lines, safely
     from umwelten.config import load
     from umwelten.config.overview import overview
 
@@ -68,7 +68,7 @@ def init(for_user: bool, force: bool) -> None:
     """
     from umwelten.config import load, toml_paths
     from umwelten.config.overview import overview
-    from umwelten.config.starter import starter
+    from umwelten.config.toml_template import starter
 
     path = toml_paths(Path.cwd())[0] if for_user else Path.cwd() / "umwelten.toml"
     if os.path.lexists(path) and not force:

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import click
 
-from umwelten.cli import completing
+from umwelten.cli.completion import completers
 from umwelten.cli.options import ExistingFile, shared
-from umwelten.cli.profiled import Profiled
+from umwelten.cli.profile_command import Profiled
 
 
 @click.group("eval")
@@ -37,7 +37,7 @@ def run(**flags: Any) -> None:
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Directory whose files are the inputs.",
-    shell_complete=completing.folders,
+    shell_complete=completers.folders,
 )
 @click.option(
     "--file-pattern", metavar="GLOB", help="Which files: *.jpg, *.{jpg,png}, **/*.txt.  [default: *]"
@@ -48,7 +48,7 @@ def run(**flags: Any) -> None:
     metavar="LIST",
     multiple=True,
     help="These files, in place of a directory; paths and globs.",
-    shell_complete=completing.files,
+    shell_complete=completers.files,
 )
 @click.option(
     "--max-files",
@@ -69,7 +69,7 @@ def run(**flags: Any) -> None:
     "from_",
     metavar="ID",
     help="The answers of another evaluation are the inputs.",
-    shell_complete=completing.ids,
+    shell_complete=completers.ids,
 )
 @click.option(
     "--where",
@@ -95,7 +95,7 @@ def batch(**flags: Any) -> None:
 def _start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     # What is imported and found before the first call stays until the end: collecting would only cost time.
     gc.disable()
-    from umwelten.cli.start import start
+    from umwelten.cli.evaluate import start
 
     start(kind, flags)
 
@@ -109,7 +109,7 @@ def _output_dir(command: Any) -> Any:
 
 
 @group.command("report")
-@click.argument("more", nargs=-1, metavar="[ID]...", shell_complete=completing.ids)
+@click.argument("more", nargs=-1, metavar="[ID]...", shell_complete=completers.ids)
 @click.option(
     "-i",
     "--id",
@@ -117,7 +117,7 @@ def _output_dir(command: Any) -> Any:
     multiple=True,
     metavar="ID",
     help="Which evaluation; repeatable, and a pattern such as 'scans-*' takes all that match.",
-    shell_complete=completing.ids,
+    shell_complete=completers.ids,
 )
 @click.option(
     "-f",
@@ -145,7 +145,7 @@ def report(more: tuple[str, ...], ids: tuple[str, ...], **flags: Any) -> None:
     umwelten eval report scans -o scans.html
     umwelten eval report -i 'scans-*' --format csv --short
     """
-    from umwelten.cli.reporting import report as print_report
+    from umwelten.cli.report import report as print_report
 
     print_report(ids=(*more, *ids), **flags)
 
@@ -156,19 +156,19 @@ def report(more: tuple[str, ...], ids: tuple[str, ...], **flags: Any) -> None:
 @_output_dir
 def list_(**flags: Any) -> None:
     """The evaluations in the output directory, oldest first; the first column is the id."""
-    from umwelten.cli.reporting import list_evaluations
+    from umwelten.cli.report import list_evaluations
 
     list_evaluations(**flags)
 
 
-def _id_or_call(ctx: click.Context, param: click.Parameter, incomplete: str) -> completing.Items:
+def _id_or_call(ctx: click.Context, param: click.Parameter, incomplete: str) -> completers.Items:
     """The first word is an id, unless --id gave it; then come files and models."""
     if ctx.params.get("id_") is None:
         words = ctx.params.get("words")
         if not words:
-            return completing.ids(ctx, param, incomplete)
+            return completers.ids(ctx, param, incomplete)
         ctx.params["id_"] = words[0]
-    return completing.calls(ctx, param, incomplete)
+    return completers.calls(ctx, param, incomplete)
 
 
 @group.command("show")
@@ -179,7 +179,7 @@ def _id_or_call(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     "id_",
     metavar="ID",
     help="Which evaluation, in place of the first word.",
-    shell_complete=completing.ids,
+    shell_complete=completers.ids,
 )
 @click.option("--failed", is_flag=True, help="Only failed calls, each with its message.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, a call a line.")
@@ -196,6 +196,6 @@ def show(**flags: Any) -> None:
     umwelten eval show scans page-1.jpg google:gemini-3.5-flash
     umwelten eval show tides ollama:gemma3:12b 2
     """
-    from umwelten.cli.reporting import show as show_calls
+    from umwelten.cli.show import show as show_calls
 
     show_calls(**flags)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from umwelten.cli import completing
+from umwelten.cli.completion import completers
 
 TIMEOUT_S = 15.0
 
@@ -26,7 +26,7 @@ def group() -> None:
     multiple=True,
     metavar="NAME",
     help="Only this provider; repeatable.",
-    shell_complete=completing.providers,
+    shell_complete=completers.providers,
 )
 @click.option("-s", "--search", metavar="TEXT", help="Only models whose name holds this.")
 @click.option("--free", is_flag=True, help="Only models that cost nothing.")
@@ -43,7 +43,7 @@ def list_(only: tuple[str, ...], search: str | None, free: bool, sort: str, as_j
 
     The first column is the name to give to --models.
     """
-    from umwelten.cli.listing_models import configured, fetch_all, select, show
+    from umwelten.cli.model_list import configured, fetch_all, select, show
     from umwelten.config import load
 
     settings = load(Path.cwd(), os.environ)
@@ -60,7 +60,7 @@ def list_(only: tuple[str, ...], search: str | None, free: bool, sort: str, as_j
     multiple=True,
     metavar="NAME",
     help="Only this provider; repeatable.",
-    shell_complete=completing.providers,
+    shell_complete=completers.providers,
 )
 @click.option("-s", "--search", metavar="TEXT", help="Only models whose name holds this.")
 @click.option(
@@ -76,7 +76,7 @@ def costs(only: tuple[str, ...], search: str | None, sort_by: str, as_json: bool
 
     Prices are USD per million tokens; the last column is 1,000 calls of 1,000 tokens in and 300 out.
     """
-    from umwelten.cli.costs import print_costs
+    from umwelten.cli.price_list import print_costs
     from umwelten.config import load
 
     print_costs(load(Path.cwd(), os.environ), only, search, sort_by, as_json=as_json)

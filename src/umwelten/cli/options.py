@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from umwelten.cli import completing
+from umwelten.cli.completion import completers
 from umwelten.errors import UsageError
 
 MAX_CONCURRENCY = 10_000
@@ -102,7 +102,7 @@ class ExistingFile(click.Path):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
-            from umwelten.inputs.nearest import nearest_name
+            from umwelten.inputs.files.suggestions import nearest_name
 
             near = None if Path(value).exists() else nearest_name(Path(value))
             if near is None:
@@ -132,7 +132,7 @@ _SHARED = (
         metavar="TEXT",
         help="The prompt. @FILE reads a file, - reads stdin. In batch, {{content}}, {{file.name}}, "
         "{{row.NAME}} and {{answer}} stand for the input's. Required, or --prompts.",
-        shell_complete=completing.texts,
+        shell_complete=completers.texts,
     ),
     click.option(
         "--prompts",
@@ -140,7 +140,7 @@ _SHARED = (
         metavar="FILE",
         help="Several prompts, each sent to every model: .toml, .json, .jsonl, .csv, or texts between "
         "lines of ---.",
-        shell_complete=completing.files,
+        shell_complete=completers.files,
     ),
     click.option(
         "-m",
@@ -148,13 +148,13 @@ _SHARED = (
         metavar="LIST",
         help="Models, separated by commas: provider:model, or vendor/model for OpenRouter; "
         "@NAME is a group of umwelten.toml. Required.",
-        shell_complete=completing.models,
+        shell_complete=completers.models,
     ),
     click.option(
         "--profile",
         metavar="NAME",
         help="Flags from [profiles.NAME] in umwelten.toml; those given here win.",
-        shell_complete=completing.profiles,
+        shell_complete=completers.profiles,
     ),
     click.option(
         "-i",
@@ -162,14 +162,14 @@ _SHARED = (
         "id_",
         metavar="ID",
         help="Name of the evaluation; left out, one is made and printed.",
-        shell_complete=completing.ids,
+        shell_complete=completers.ids,
     ),
     click.option(
         "-s",
         "--system",
         metavar="TEXT",
         help="System prompt. @FILE reads a file.",
-        shell_complete=completing.texts,
+        shell_complete=completers.texts,
     ),
     click.option(
         "-t", "--temperature", type=click.FloatRange(0, 2), help="0 is a value; left out: the provider's own."
@@ -193,7 +193,7 @@ _SHARED = (
         type=ProviderConcurrency(),
         multiple=True,
         help="Ceiling of one provider; repeatable.",
-        shell_complete=completing.ceilings,
+        shell_complete=completers.ceilings,
     ),
     click.option(
         "--timeout",
@@ -235,14 +235,14 @@ _SHARED = (
         metavar="LIST",
         multiple=True,
         help="Files sent with the prompt; paths and globs.",
-        shell_complete=completing.files,
+        shell_complete=completers.files,
     ),
     click.option(
         "--schema",
         metavar="FIELDS|FILE",
         help="The record that an answer must be: 'title, year int?, tags array', a JSON Schema file, or "
         "file.py:Class of Pydantic.",
-        shell_complete=completing.files,
+        shell_complete=completers.files,
     ),
     click.option("--coerce", is_flag=True, help="With --schema: let what is meant pass, such as '7' for 7."),
     click.option(

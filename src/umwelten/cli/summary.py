@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple, TextIO
 
-from umwelten.cli.progress.safe import one_line
-from umwelten.report import wording
-from umwelten.report.summary import Summary
-from umwelten.report.validation import in_words
+from umwelten.report.queries.schema_validation import in_words
+from umwelten.report.run_summary import Summary
+from umwelten.text import formatting
+from umwelten.text.sanitize import one_line
 
 _WIDEST, _USUAL = 100, 80
 _MESSAGE = 200
@@ -73,14 +73,14 @@ def _headline(summary: Summary) -> Part:
     succeeded = summary.done_before + summary.succeeded
     if succeeded == summary.total:
         return Part("", f"{name}{_all(summary.total)} succeeded{_before(summary)}", "bold green")
-    text = f"{name}{succeeded:,} of {wording.count(summary.total, 'call')} succeeded{_before(summary)}"
+    text = f"{name}{succeeded:,} of {formatting.count(summary.total, 'call')} succeeded{_before(summary)}"
     text += f", {summary.failed:,} failed" if summary.failed else ""
     text += f", {summary.pending:,} pending" if summary.pending else ""
     return Part("", text, "bold red" if not succeeded else "bold yellow")
 
 
 def _all(total: int) -> str:
-    return f"all {wording.count(total, 'call')}" if total > 1 else wording.count(total, "call")
+    return f"all {formatting.count(total, 'call')}" if total > 1 else formatting.count(total, "call")
 
 
 def _before(summary: Summary) -> str:
@@ -140,16 +140,16 @@ def _stopped(summary: Summary) -> Iterator[Part]:
 
 
 def _time(summary: Summary) -> str:
-    wall, together = wording.seconds(summary.wall_s), wording.seconds(summary.sequential_s)
+    wall, together = formatting.seconds(summary.wall_s), formatting.seconds(summary.sequential_s)
     ended = summary.succeeded + summary.failed
     told = ended > 1 and summary.succeeded
-    ratio = wording.speedup(summary.speedup, queues=summary.queues) if told else ""
-    calls = f"{wording.count(ended, 'call')} took {together}" + (" together" if ended > 1 else "")
+    ratio = formatting.speedup(summary.speedup, queues=summary.queues) if told else ""
+    calls = f"{formatting.count(ended, 'call')} took {together}" + (" together" if ended > 1 else "")
     return f"{wall}; {calls}" + (f": {ratio}" if ratio else "")
 
 
 def _cost(summary: Summary) -> str:
-    text = wording.cost(summary.cost_usd, summary.unpriced_calls)
+    text = formatting.cost(summary.cost_usd, summary.unpriced_calls)
     return (
         "free (local models)"
         if summary.free and summary.cost_usd == 0 and not summary.unpriced_calls

@@ -11,7 +11,6 @@ from umwelten.config.options import MAX_CONCURRENCY
 from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
 from umwelten.providers.protocol import Vendor
-from umwelten.wanted import Wanted
 
 
 def max_concurrency(settings: Settings, notes: list[str]) -> int | Literal["auto"]:
@@ -32,20 +31,4 @@ def check_ceilings(settings: Settings, known: Mapping[str, Vendor]) -> None:
             raise UsageError(
                 f"--provider-concurrency: {name!r} is not a known provider",
                 f"Did you mean {near[0]}?" if near else f"Known are {', '.join(known)}.",
-            )
-
-
-def note_high_caps(wanted: Wanted, known: Mapping[str, Vendor], notes: list[str]) -> None:
-    """One note where a cap lies above what suits most accounts; it is obeyed."""
-    if wanted.max_concurrency == "auto":
-        return
-    share = -(-wanted.max_concurrency // len(wanted.models))
-    for name in dict.fromkeys(model.provider for model in wanted.models):
-        low, high = known[name].recommended
-        models = sum(1 for model in wanted.models if model.provider == name)
-        calls = wanted.provider_concurrency.get(name, share * models)
-        if name != "local" and calls > high:
-            notes.append(
-                f"{calls} calls in flight are more than the {low}-{high} that suit most {name} "
-                "accounts; it slows down by itself where that is too many"
             )

@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from umwelten.config.layers import DEFAULT
-from umwelten.config.sections import unknown
 from umwelten.config.settings import Row, Settings
+from umwelten.config.toml_sections import unknown
 from umwelten.errors import ConfigError
 from umwelten.pricing import Price
+from umwelten.providers.base_url import normalise_base_url
 from umwelten.providers.protocol import Endpoint, Vendor
-from umwelten.providers.vendors import VENDORS, normalise_base_url
+from umwelten.providers.vendors import VENDORS
 from umwelten.types import Frozen, ModelRef, Secret
 
 _LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".lan", ".home.arpa")

@@ -15,8 +15,8 @@ from typing import Any
 from dotenv.parser import Binding, parse_stream
 from dotenv.variables import parse_variables
 
-from umwelten.config.lines import Place
-from umwelten.config.sections import check_sections
+from umwelten.config.toml_positions import Place
+from umwelten.config.toml_sections import check_sections
 from umwelten.errors import ConfigError
 from umwelten.types import Frozen
 

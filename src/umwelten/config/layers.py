@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from umwelten.config.lines import Place
 from umwelten.config.options import CONCURRENT, FLAGS, OPTIONS, Option
-from umwelten.config.sections import unknown
+from umwelten.config.toml_positions import Place
+from umwelten.config.toml_sections import unknown
 from umwelten.errors import ConfigError, UmweltenError
 from umwelten.types import Frozen
 

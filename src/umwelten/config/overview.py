@@ -12,7 +12,7 @@ from umwelten.config.layers import Value
 from umwelten.config.options import OPTIONS
 from umwelten.config.settings import Settings, model_groups
 from umwelten.errors import ConfigError, UsageError
-from umwelten.providers.catalog import parse_models
+from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
 from umwelten.types import Frozen
 

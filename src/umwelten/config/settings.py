@@ -17,7 +17,7 @@ from umwelten.config.layers import BY_KEY, DEFAULT, Layer, Value, keys, read_lay
 from umwelten.config.options import OPTIONS
 from umwelten.config.profiles import Profile, chosen, with_profiles
 from umwelten.errors import ConfigError, UsageError
-from umwelten.providers.groups import expand_groups
+from umwelten.providers.model_names import expand_groups
 from umwelten.types import Frozen, Secret
 
 _PREFIX = "UMWELTEN_"

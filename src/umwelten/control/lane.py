@@ -31,13 +31,13 @@ import msgspec
 
 from umwelten.control.attribution import Attribution, Reason, Timesheet
 from umwelten.control.circuit import Circuit
-from umwelten.control.classify import RATES, Evidence, Kind, Trust, stated_kind
-from umwelten.control.flow import Amounts, Point
 from umwelten.control.gate import Gate
 from umwelten.control.knee import Knee
 from umwelten.control.limit import FIRST_STEP_S, Limit
-from umwelten.control.pacing import NOTHING, Pacer, plus
+from umwelten.control.limit_kind import RATES, Evidence, Kind, Trust, stated_kind
+from umwelten.control.pacer import NOTHING, Pacer, plus
 from umwelten.control.ramp import Ramp
+from umwelten.control.rate_estimator import Amounts, Point
 from umwelten.types import Failure, FailureKind, Outcome, Reply, Resource
 
 NEVER = float("inf")

@@ -1,7 +1,7 @@
 """Files as inputs: which ones are meant, and what is sent of each."""
 
-from umwelten.inputs.content import Content, Converted, UnsupportedInput, file_hash, read
-from umwelten.inputs.listed import expand, scan_files
-from umwelten.inputs.scan import scan
+from umwelten.inputs.files.file_list import expand, scan_files
+from umwelten.inputs.files.scan import scan
+from umwelten.inputs.reader import Content, Converted, UnsupportedInput, file_hash, read
 
 __all__ = ["Content", "Converted", "UnsupportedInput", "expand", "file_hash", "read", "scan", "scan_files"]

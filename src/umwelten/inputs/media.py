@@ -5,26 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 
-from umwelten.inputs.kinds import PDF, Kind
-from umwelten.inputs.measures import measure
-from umwelten.inputs.sent import Convert, Converted, UnsupportedInput, megabytes
-from umwelten.providers.accepts import Accepts
-from umwelten.types import Media, Part
-from umwelten.wanted import PdfMode
-
-# Other names under which providers list the same types.
-_ALIASES = {
-    "audio/mpeg": ("audio/mp3",),
-    "audio/wav": ("audio/x-wav", "audio/wave"),
-    "audio/mp4": ("audio/m4a", "audio/x-m4a"),
-    "audio/flac": ("audio/x-flac",),
-    "audio/aiff": ("audio/x-aiff",),
-    "video/quicktime": ("video/mov",),
-    "video/x-msvideo": ("video/avi",),
-    "video/mpeg": ("video/mpg",),
-    "video/x-ms-wmv": ("video/wmv",),
-    "image/heic": ("image/heif",),
-}
+from umwelten.inputs.content import Convert, Converted, UnsupportedInput, megabytes
+from umwelten.inputs.convert.image_size import measure
+from umwelten.inputs.file_types import PDF, Kind
+from umwelten.providers.capabilities import Accepts, accepted, pdf_bytes, picture_bytes
+from umwelten.types import Media, Part, PdfMode
 
 
 def picture(data: bytes, kind: Kind, name: str, accepts: Accepts) -> tuple[Part, ...] | Convert:
@@ -83,21 +68,6 @@ def check_fits(size: int, name: str, accepts: Accepts) -> None:
         )
 
 
-def picture_bytes(accepts: Accepts) -> int:
-    """The most that a picture may have."""
-    return min(accepts.picture_bytes, accepts.inline_bytes)
-
-
-def pdf_bytes(accepts: Accepts) -> int:
-    """The most that a PDF may have to be sent whole."""
-    return accepts.pdf_bytes if accepts.upload else min(accepts.pdf_bytes, accepts.inline_bytes)
-
-
-def accepted(mime: str, taken: Collection[str]) -> str | None:
-    """The name under which a provider takes a type, `None` if it does not."""
-    return next((name for name in (mime, *_ALIASES.get(mime, ())) if name in taken), None)
-
-
 def _takes(kind: Kind, taken: Collection[str]) -> str:
     if not taken:
         return f"takes no {kind.family}"
@@ -111,18 +81,18 @@ def _sound_pdf(data: bytes) -> bool:
 
 def _converted_picture(data: bytes, kind: Kind, name: str, accepts: Accepts) -> Converted:
     # Pillow is imported when the first picture needs it, pdfium when the first PDF does.
-    from umwelten.inputs import pictures
+    from umwelten.inputs.convert import images
 
-    return pictures.convert(data, kind, name, accepts)
+    return images.convert(data, kind, name, accepts)
 
 
 def _checked_pdf(data: bytes, name: str) -> Converted:
-    from umwelten.inputs import pdf as pdf_files
+    from umwelten.inputs.convert import pdf as pdf_files
 
     return pdf_files.checked(data, name)
 
 
 def _converted_pdf(data: bytes, name: str, accepts: Accepts, mode: PdfMode) -> Converted:
-    from umwelten.inputs import pdf as pdf_files
+    from umwelten.inputs.convert import pdf as pdf_files
 
     return pdf_files.convert(data, name, accepts, mode)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from umwelten.errors import UsageError
-from umwelten.schema.nodes import follow
+from umwelten.schema.tree import follow
 from umwelten.types import Schema
 
 _NOT_SCHEMAS = frozenset({"enum", "const", "default", "example", "examples"})

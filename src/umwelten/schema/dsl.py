@@ -19,7 +19,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from umwelten.schema.pointing import fault
+from umwelten.text.caret import fault
 from umwelten.types import Schema
 
 MAX_DEPTH = 8

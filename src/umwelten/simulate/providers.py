@@ -8,7 +8,7 @@ import math
 import random
 from collections.abc import Callable
 
-from umwelten.engine import Exchanged
+from umwelten.engine.interfaces import Exchanged
 from umwelten.simulate import profile as p
 from umwelten.simulate.limiters import Limiter, limiter
 from umwelten.types import (

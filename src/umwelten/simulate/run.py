@@ -13,11 +13,12 @@ from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
-from umwelten.engine import Engine, Naming
+from umwelten.engine.engine import Engine
+from umwelten.engine.interfaces import Naming
+from umwelten.records import CallRecord, Record
 from umwelten.simulate.clock import run_virtual
 from umwelten.simulate.profile import Profile, Provider
 from umwelten.simulate.providers import VirtualAsk, VirtualProvider, Work, ideal
-from umwelten.store.records import CallRecord, Record
 from umwelten.types import Call, Frozen, ModelRef, Reply
 
 AUTO_CEILING = 1000

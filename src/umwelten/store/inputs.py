@@ -10,10 +10,10 @@ from itertools import chain, islice
 from typing import Any, cast
 
 from umwelten.errors import UmweltenError
-from umwelten.store import names
-from umwelten.store.feed import STEP, Feed
-from umwelten.store.folder import transaction
-from umwelten.store.records import Scanned
+from umwelten.records import Scanned
+from umwelten.store import text_file_names
+from umwelten.store.background_iterator import STEP, Feed
+from umwelten.store.database import transaction
 from umwelten.store.rows import SUCCEEDED, clean
 from umwelten.store.schema import call_id
 
@@ -245,7 +245,7 @@ class _Arrivals:
     """Puts new files into `inputs`, each with its number and a stem that no other has."""
 
     def __init__(self, connection: sqlite3.Connection, slugs: Iterable[str]) -> None:
-        self._connection, self._stems = connection, names.Stems(slugs)
+        self._connection, self._stems = connection, text_file_names.Stems(slugs)
         self._next: int = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM inputs").fetchone()[0]
         self._folded_ready = False
 
@@ -290,7 +290,9 @@ class _Arrivals:
         if not self._folded_ready:
             self._load_folded()
         return (
-            self._connection.execute("INSERT OR IGNORE INTO folded VALUES (?)", (names.fold(stem),)).rowcount
+            self._connection.execute(
+                "INSERT OR IGNORE INTO folded VALUES (?)", (text_file_names.fold(stem),)
+            ).rowcount
             == 1
         )
 
@@ -302,7 +304,7 @@ class _Arrivals:
         self._connection.execute("DELETE FROM folded")
         stored = self._connection.execute("SELECT stem FROM inputs WHERE stem GLOB '*[^ -~]*'")
         for (stem,) in stored:
-            self._connection.execute("INSERT OR IGNORE INTO folded VALUES (?)", (names.fold(stem),))
+            self._connection.execute("INSERT OR IGNORE INTO folded VALUES (?)", (text_file_names.fold(stem),))
 
 
 def _storable(path: str) -> str:

@@ -6,8 +6,8 @@ import re
 
 import msgspec
 
-from umwelten.store.names import text_name
-from umwelten.store.records import AttemptRecord, CallRecord, LimitRecord
+from umwelten.records import AttemptRecord, CallRecord, LimitRecord
+from umwelten.store.text_file_names import text_name
 from umwelten.types import Failure, Frozen, Reply
 
 Row = tuple[object, ...]

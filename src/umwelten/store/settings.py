@@ -10,7 +10,7 @@ import msgspec
 
 from umwelten.errors import StoreError
 from umwelten.identity import settings_hash
-from umwelten.store.records import Spec
+from umwelten.records import Spec
 from umwelten.store.rows import clean, cleaned, json_text
 from umwelten.types import Frozen, ModelRef, Parameters, Prompt, Schema
 

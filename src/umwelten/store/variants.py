@@ -6,8 +6,8 @@ import itertools
 import sqlite3
 
 from umwelten.errors import EvaluationChanged, UsageError
-from umwelten.store import names
-from umwelten.store.records import Spec
+from umwelten.records import Spec
+from umwelten.store import text_file_names
 from umwelten.store.rows import clean
 from umwelten.store.schema import MAX_MODELS, MAX_REPEATS
 from umwelten.store.settings import (
@@ -64,7 +64,7 @@ def _write_variants(connection: sqlite3.Connection, spec: Spec) -> None:
         if not connection.execute(
             "UPDATE models SET active = 1 WHERE name = ? AND prompt_id = ?", (str(ref), number)
         ).rowcount:
-            slug = names.slug(
+            slug = text_file_names.slug(
                 ref, prompt, slugs_of(connection).values(), lambda slug: _ends_stem(connection, slug)
             )
             connection.execute(

@@ -15,11 +15,11 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from umwelten.errors import StoreError
+from umwelten.records import AttemptRecord, CallRecord, LimitRecord
 from umwelten.store import rows
-from umwelten.store.folder import DATABASE, reported, transaction
-from umwelten.store.records import AttemptRecord, CallRecord, LimitRecord
+from umwelten.store.database import DATABASE, reported, transaction
 from umwelten.store.rows import Place
-from umwelten.store.texts import remove_text, write_text
+from umwelten.store.text_files import remove_text, write_text
 from umwelten.types import Reply
 
 GROUP_S, GROUP_SIZE = 0.02, 500

@@ -8,7 +8,8 @@ from contextlib import suppress
 
 from umwelten.cli.progress.pace import Pace
 from umwelten.events import LaneTally, LaneView, Tally
-from umwelten.report import stats, wording
+from umwelten.report import stats
+from umwelten.text import formatting
 from umwelten.types import Frozen
 
 _LEAST_ENDED = 3
@@ -115,7 +116,7 @@ class Watch:
                 return ""
             rest = 0 if stopped else max(calls - ended, 0)
             whole += lane.cost_nusd + rest * lane.cost_nusd / max(ended, 1)
-        return wording.money(stats.usd(round(whole))) if whole else ""
+        return formatting.money(stats.usd(round(whole))) if whole else ""
 
     def _left_s(self, remaining: int, in_flight: int, lanes: Sequence[LaneRow]) -> float | None:
         """The slowest lane's rest where each lane's share is known, else that of all together.
@@ -164,14 +165,14 @@ def _cost(tally: Tally | LaneTally, ended: int) -> str:
     known = stats.usd(stats.total_cost(tally.cost_nusd, ended - tally.unpriced, tally.unpriced))
     if known is None:
         return "?"
-    return wording.money(known) + ("+?" if tally.unpriced else "")
+    return formatting.money(known) + ("+?" if tally.unpriced else "")
 
 
 def _state(view: LaneView) -> str:
     if view.stopped is not None:
         return f"stopped: {view.stopped}"
     if view.waiting_s:
-        return f"waits {wording.minutes(max(view.waiting_s, 1))}" + _because(view.waiting_why)
+        return f"waits {formatting.minutes(max(view.waiting_s, 1))}" + _because(view.waiting_why)
     if view.waiting:
         return f"{view.waiting:,} to retry" + _because(view.waiting_why)
     return ""

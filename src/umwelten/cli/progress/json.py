@@ -24,9 +24,8 @@ from typing import Any, TextIO
 import msgspec
 
 from umwelten.cli.progress.board import View
-from umwelten.cli.progress.safe import safe
 from umwelten.events import Event
-from umwelten.report.inert import json_safe
+from umwelten.text.sanitize import json_safe, safe
 
 _encoder = msgspec.json.Encoder()
 _BOUNDARY = re.compile(r"(?<=[a-z])(?=[A-Z])")

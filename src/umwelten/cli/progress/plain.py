@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from umwelten.cli.progress.board import Board, LaneRow, View, Watch
-from umwelten.cli.progress.safe import one_line
 from umwelten.cli.progress.verbose import describe
 from umwelten.events import Event, Tally
-from umwelten.report import wording
+from umwelten.text import formatting
+from umwelten.text.sanitize import one_line
 
 
 class PlainProgress:
@@ -83,13 +83,15 @@ def line_of(board: Board, *, ended: bool = False) -> str:
     parts = [f"{board.done}/{board.total} calls" + ("" if board.complete else " so far")]
     parts += [f"{board.failed:,} failed"] if board.failed else []
     parts += [] if ended else [f"{board.in_flight} in flight"]
-    parts.append(f"{wording.short(board.calls_per_s)} calls/s, {wording.short(board.tokens_per_s)} tokens/s")
+    parts.append(
+        f"{formatting.short(board.calls_per_s)} calls/s, {formatting.short(board.tokens_per_s)} tokens/s"
+    )
     parts.append(f"cost {board.cost if ended else board.money}")
     if ended:
-        parts.append(f"took {wording.seconds(board.elapsed_s)}")
+        parts.append(f"took {formatting.seconds(board.elapsed_s)}")
         return ", ".join(parts)
     parts.append(
-        "time left not known yet" if board.left_s is None else f"{wording.minutes(board.left_s)} left"
+        "time left not known yet" if board.left_s is None else f"{formatting.minutes(board.left_s)} left"
     )
     return "; ".join([", ".join(parts), *(_lane(lane) for lane in board.lanes if lane.state)])
 

@@ -20,10 +20,10 @@ from rich.table import Table
 from rich.text import Text
 
 from umwelten.cli.progress.board import Board, LaneRow, View, Watch
-from umwelten.cli.progress.safe import one_line
 from umwelten.cli.progress.verbose import describe
 from umwelten.events import Event, Tally
-from umwelten.report import wording
+from umwelten.text import formatting
+from umwelten.text.sanitize import one_line
 
 _PER_SECOND = 4
 _MOST_LANES = 12
@@ -134,13 +134,13 @@ def _overall(board: Board) -> Table:
     for _ in range(4):
         grid.add_column(no_wrap=True)
     share = f"{board.done / board.total if board.total else 0.0:.0%}" if board.complete else "so far"
-    left = "–" if board.left_s is None else wording.minutes(board.left_s)
+    left = "–" if board.left_s is None else formatting.minutes(board.left_s)
     failed = Text(f"{board.failed:,} failed", style="red" if board.failed else "dim")
     grid.add_row(
         ProgressBar(total=max(board.total, 1), completed=board.done),
         Text(f"{board.done:,}/{board.total:,} {share}", style="bold"),
         failed,
-        Text(f"{wording.short(board.calls_per_s)} calls/s {board.money}"),
+        Text(f"{formatting.short(board.calls_per_s)} calls/s {board.money}"),
         Text(f"ETA {left}", style="cyan"),
     )
     return grid
@@ -156,7 +156,7 @@ def _lanes(board: Board, width: int) -> Table:
         table.add_row(*_lane(lane))
     hidden = len(board.lanes) - _MOST_LANES
     if hidden > 0:
-        table.add_row(Text(f"… and {wording.count(hidden, 'lane')} more", style="dim"))
+        table.add_row(Text(f"… and {formatting.count(hidden, 'lane')} more", style="dim"))
     return table
 
 
@@ -165,8 +165,8 @@ def _lane(lane: LaneRow) -> tuple[Text, ...]:
     return (
         Text(one_line(lane.name, 60), style=quiet or "bold"),
         Text(f"{lane.in_flight}/{lane.limit}", style=quiet),
-        Text(wording.short(lane.calls_per_s), style=quiet),
-        Text(wording.short(lane.tokens_per_s), style=quiet),
+        Text(formatting.short(lane.calls_per_s), style=quiet),
+        Text(formatting.short(lane.tokens_per_s), style=quiet),
         Text(f"{lane.failed:,}", style="red" if lane.failed else "dim"),
         Text(lane.cost, style=quiet),
         Text(one_line(lane.state, 120), style="red" if lane.stopped else "yellow"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from umwelten.cli.progress.safe import one_line
 from umwelten.events import (
     AttemptFailed,
     CallFailed,
@@ -16,7 +15,9 @@ from umwelten.events import (
     RunStarted,
     Tally,
 )
-from umwelten.report import stats, wording
+from umwelten.report import stats
+from umwelten.text import formatting
+from umwelten.text.sanitize import one_line
 from umwelten.types import Call, Failure, FailureKind, ModelRef, Usage
 
 _MODEL, _FILE, _MESSAGE = 36, 48, 400
@@ -65,12 +66,12 @@ def _succeeded(event: CallSucceeded, tally: Tally) -> Line:
     parts = [_subject(event.call, event.model), _s(event.time_s), _used(event.reply.usage)]
     parts.append(_cost(event.cost_nusd))
     if event.attempts > 1:
-        parts.append(wording.count(event.attempts, "attempt"))
+        parts.append(formatting.count(event.attempts, "attempt"))
     return Line(f"{_position(tally)} ok  {'  '.join(parts)}", "green")
 
 
 def _failed(event: CallFailed, tally: Tally) -> Line:
-    parts = [_subject(event.call, event.model), _s(event.time_s), wording.count(event.attempts, "attempt")]
+    parts = [_subject(event.call, event.model), _s(event.time_s), formatting.count(event.attempts, "attempt")]
     return Line(f"{_position(tally)} FAILED  {'  '.join(parts)}  {_why(event.failure)}", "red")
 
 
@@ -89,7 +90,7 @@ def _limit(event: LimitChanged) -> Line:
 
 def _started(event: RunStarted) -> Line:
     limit = "auto" if event.max_concurrency is None else str(event.max_concurrency)
-    calls = wording.count(event.total, "call") + ("" if event.complete else " so far")
+    calls = formatting.count(event.total, "call") + ("" if event.complete else " so far")
     return Line(
         f"debug: {one_line(event.id, 80)}: {calls}, {event.done:,} done before, in flight: {limit}", "dim"
     )
@@ -119,7 +120,7 @@ def _n(tokens: int | None) -> str:
 
 
 def _cost(nusd: int | None) -> str:
-    return "cost unknown" if nusd is None else wording.money(stats.usd(nusd))
+    return "cost unknown" if nusd is None else formatting.money(stats.usd(nusd))
 
 
 def _s(value: float) -> str:

@@ -7,10 +7,10 @@ from typing import TextIO
 
 import msgspec
 
-from umwelten.report import wording
-from umwelten.report.calls import Attempt, Line, Whole
-from umwelten.report.current import SCHEMA
-from umwelten.report.inert import json_safe, one_line, safe
+from umwelten.report.queries.calls import Attempt, Line, Whole
+from umwelten.report.queries.current_calls import SCHEMA
+from umwelten.text import formatting
+from umwelten.text.sanitize import json_safe, one_line, safe
 
 
 def render_lines(lines: Iterable[Line], out: TextIO, *, prompts: bool = False) -> None:
@@ -23,15 +23,15 @@ def render_lines(lines: Iterable[Line], out: TextIO, *, prompts: bool = False) -
     for line in lines:
         cells = (
             str(line.call),
-            one_line(line.file or wording.UNKNOWN, 500),
+            one_line(line.file or formatting.UNKNOWN, 500),
             one_line(line.model, 500),
-            *((one_line(line.prompt or wording.UNKNOWN, 500),) if prompts else ()),
+            *((one_line(line.prompt or formatting.UNKNOWN, 500),) if prompts else ()),
             str(line.repeat),
             _status(line),
-            wording.seconds(line.response_s),
+            formatting.seconds(line.response_s),
             str(line.attempts),
-            wording.tokens(line.output_tokens),
-            wording.money(line.cost_usd),
+            formatting.tokens(line.output_tokens),
+            formatting.money(line.cost_usd),
         )
         out.write("\t".join(cells) + "\n")
 
@@ -82,9 +82,9 @@ def _facts(call: Whole) -> Iterator[tuple[str, str]]:
         return
     yield "time", _time(call.response_s, call.ttft_s)
     if len(call.attempts) > 1:
-        yield "all attempts", wording.seconds(call.time_s)
+        yield "all attempts", formatting.seconds(call.time_s)
     yield "tokens", _tokens(call)
-    yield "cost", "unknown" if call.cost_usd is None else wording.money(call.cost_usd)
+    yield "cost", "unknown" if call.cost_usd is None else formatting.money(call.cost_usd)
     yield from _known(("ended by", call.finish_reason), ("text file", call.output))
 
 
@@ -104,10 +104,10 @@ def _attempt(attempt: Attempt) -> Iterator[tuple[str, str]]:
         yield "message", attempt.error.message
     yield from _known(("code", attempt.error_code), ("request id", attempt.request_id))
     if attempt.retry_after_s is not None:
-        yield "asked to wait", wording.seconds(attempt.retry_after_s)
+        yield "asked to wait", formatting.seconds(attempt.retry_after_s)
     if attempt.input_tokens is not None or attempt.output_tokens is not None:
         yield "tokens", _tokens(attempt)
-    yield "cost", "unknown" if attempt.cost_usd is None else wording.money(attempt.cost_usd)
+    yield "cost", "unknown" if attempt.cost_usd is None else formatting.money(attempt.cost_usd)
 
 
 def _known(*pairs: tuple[str, str | None]) -> Iterator[tuple[str, str]]:
@@ -115,12 +115,12 @@ def _known(*pairs: tuple[str, str | None]) -> Iterator[tuple[str, str]]:
 
 
 def _time(seconds: float | None, ttft: float | None) -> str:
-    first = "" if ttft is None else f", first token after {wording.seconds(ttft)}"
-    return wording.seconds(seconds) + first
+    first = "" if ttft is None else f", first token after {formatting.seconds(ttft)}"
+    return formatting.seconds(seconds) + first
 
 
 def _tokens(used: Whole | Attempt) -> str:
-    parts = [f"{wording.tokens(used.input_tokens)} in, {wording.tokens(used.output_tokens)} out"]
+    parts = [f"{formatting.tokens(used.input_tokens)} in, {formatting.tokens(used.output_tokens)} out"]
     parts += [f"{used.cached_tokens:,} cached"] if used.cached_tokens else []
     parts += [f"{used.reasoning_tokens:,} reasoning"] if used.reasoning_tokens else []
     return ", ".join(parts)

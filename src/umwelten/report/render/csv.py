@@ -12,10 +12,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
-from umwelten.report import flat, tables
-from umwelten.report.current import Source
-from umwelten.report.fields import compact
-from umwelten.report.inert import json_safe, safe
+from umwelten.report import tabular
+from umwelten.report.queries import overviews
+from umwelten.report.queries.current_calls import Source
+from umwelten.report.schema_fields import compact
+from umwelten.text.sanitize import json_safe, safe
 
 BOM = "\ufeff"
 
@@ -29,13 +30,13 @@ def render_csv(readers: Sequence[Source], out: TextIO, *, short: bool = False, b
 
     `bom` begins with the mark by which Excel knows UTF-8.
     """
-    shape = flat.layout(readers, short=short)
+    shape = tabular.layout(readers, short=short)
     out.write(BOM if bom else "")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(map(harmless, shape.columns))
     for reader in readers:
-        with tables.snapshot(reader):
-            for row, values in flat.rows(reader, shape, short=short):
+        with overviews.snapshot(reader):
+            for row, values in tabular.rows(reader, shape, short=short):
                 writer.writerow([*_cells(row), *map(_field, values)])
 
 

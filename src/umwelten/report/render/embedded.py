@@ -13,15 +13,15 @@ from typing import TextIO
 import msgspec
 
 from umwelten.providers.protocol import Vendor
-from umwelten.report import tables
-from umwelten.report.current import CURRENT
-from umwelten.report.fields import Field, compact, fields_of, record_of, schema_of
-from umwelten.report.inert import json_safe, safe
-from umwelten.report.quantiles import quantiles
+from umwelten.report.models import ModelRow, Result
+from umwelten.report.queries import overviews
+from umwelten.report.queries.current_calls import CURRENT
+from umwelten.report.queries.quantiles import quantiles
+from umwelten.report.queries.thumbnails import thumbnails
+from umwelten.report.queries.timeline import timeline
 from umwelten.report.render.sections import Part
-from umwelten.report.rows import ModelRow, Result
-from umwelten.report.thumbnails import thumbnails
-from umwelten.report.timeline import timeline
+from umwelten.report.schema_fields import Field, compact, fields_of, record_of, schema_of
+from umwelten.text.sanitize import json_safe, safe
 
 TEXT_BUDGET = 24_000_000
 SHORTEST = 160
@@ -118,7 +118,7 @@ def _all_rows(parts: Sequence[Part], cut: int | None) -> Iterator[str]:
         number = {row.label: first + n for n, row in enumerate(part.overview.models)}
         first += len(number)
         shaped = part.validation is not None
-        for result in tables.results(part.reader):
+        for result in overviews.results(part.reader):
             row = _row(number[result.label], result, cut)
             yield _dump((*row, *_record(result, cut)) if shaped else row)
 

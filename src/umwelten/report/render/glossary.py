@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from umwelten.report.choice import NEARLY, SLOWER
+from umwelten.report.recommendations import NEARLY, SLOWER
 from umwelten.report.render.markup import folded, text
 
 WORDS = (

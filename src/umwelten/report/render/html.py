@@ -13,8 +13,8 @@ from typing import TextIO
 
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
-from umwelten.report import tables
-from umwelten.report.current import Source
+from umwelten.report.queries import overviews
+from umwelten.report.queries.current_calls import Source
 from umwelten.report.render import page, sections
 from umwelten.report.render.embedded import TEXT_BUDGET, write_data
 from umwelten.report.render.markup import text
@@ -50,8 +50,8 @@ def render_html(
     """
     with ExitStack() as stack:
         for reader in readers:
-            stack.enter_context(tables.snapshot(reader))
-        reports = [sections.Part(reader, tables.overview(reader)) for reader in readers]
+            stack.enter_context(overviews.snapshot(reader))
+        reports = [sections.Part(reader, overviews.overview(reader)) for reader in readers]
         style, script = page.style(), page.script()
         title = " · ".join(part.id for part in reports[:3]) + (" …" if len(reports) > 3 else "")
         policy = page.policy(script=script, style=style)

@@ -45,24 +45,24 @@ from typing import Any, TextIO
 
 import msgspec
 
-from umwelten.report import tables
-from umwelten.report.current import Source
-from umwelten.report.inert import json_safe
-from umwelten.report.rows import ModelRow
-from umwelten.report.validation import validation
+from umwelten.report.models import ModelRow
+from umwelten.report.queries import overviews
+from umwelten.report.queries.current_calls import Source
+from umwelten.report.queries.schema_validation import validation
+from umwelten.text.sanitize import json_safe
 
 _encoder = msgspec.json.Encoder()
 
 
 def render_json(reader: Source, out: TextIO, *, short: bool = False) -> None:
     """Write the report. `reader` is not closed, `out` gets valid JSON and a final newline."""
-    with tables.snapshot(reader):
-        overview = tables.overview(reader)
+    with overviews.snapshot(reader):
+        overview = overviews.overview(reader)
         out.write(f'{{"evaluation": {_dump(overview.evaluation)},\n"summary": {_dump(overview.summary)},\n')
         out.write(f'"cost": {_dump(overview.cost)}')
         _write_list(out, "models", map(_model, overview.models))
         if not short:
-            _write_list(out, "results", tables.results(reader))
+            _write_list(out, "results", overviews.results(reader))
         _write_list(out, "errors", overview.errors)
         out.write(f',\n"settings": {_dump(overview.settings)}')
         for name in ("picks", "attempts", "throttling", "attributions"):

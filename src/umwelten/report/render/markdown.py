@@ -9,17 +9,19 @@ from typing import TextIO
 
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
-from umwelten.report import choice, tables, wording
+from umwelten.report import recommendations
 from umwelten.report.advice import advice, queues
-from umwelten.report.attempts import ANSWERED
-from umwelten.report.current import Source
-from umwelten.report.fields import Field, Record, compact, fields_of, record_of, schema_of
-from umwelten.report.inert import one_line, safe
-from umwelten.report.pacing import WAITED_FOR
-from umwelten.report.render import validated
-from umwelten.report.render.validated import summary_of
-from umwelten.report.rows import Cost, Figures, ModelRow, Overview, Result, Throttling
-from umwelten.report.validation import validation
+from umwelten.report.models import Cost, Figures, ModelRow, Overview, Result, Throttling
+from umwelten.report.queries import overviews
+from umwelten.report.queries.attempts import ANSWERED
+from umwelten.report.queries.current_calls import Source
+from umwelten.report.queries.schema_validation import validation
+from umwelten.report.queries.throttling import WAITED_FOR
+from umwelten.report.render import schema_section
+from umwelten.report.render.schema_section import summary_of
+from umwelten.report.schema_fields import Field, Record, compact, fields_of, record_of, schema_of
+from umwelten.text import formatting
+from umwelten.text.sanitize import one_line, safe
 
 _CELL = 160
 _FIELD = 40
@@ -37,8 +39,8 @@ def render_markdown(
     Answers are whole for a run, shortened to one line for a batch. Short: without the prompt's text and
     the results. `vendors`: as for `advice`.
     """
-    with tables.snapshot(reader):
-        overview = tables.overview(reader)
+    with overviews.snapshot(reader):
+        overview = overviews.overview(reader)
         _settings(reader, overview, out, short=short)
         _summary(overview, out, vendors)
         _models(overview, out)
@@ -62,17 +64,17 @@ def render_markdown_of_all(
 
 
 def _compared(reader: Source) -> tuple[str, ...]:
-    with tables.snapshot(reader):
-        overview = tables.overview(reader)
+    with overviews.snapshot(reader):
+        overview = overviews.overview(reader)
     figures = overview.summary
     return (
         cell(overview.evaluation.id),
         overview.evaluation.status,
         f"{figures.calls:,}",
         f"{figures.succeeded:,}",
-        wording.percent(figures.success_rate),
-        wording.seconds(figures.wall_s),
-        wording.seconds(figures.p50_s),
+        formatting.percent(figures.success_rate),
+        formatting.seconds(figures.wall_s),
+        formatting.seconds(figures.p50_s),
         _cost(overview.cost),
     )
 
@@ -99,7 +101,7 @@ def _settings(reader: Source, overview: Overview, out: TextIO, *, short: bool) -
     settings = overview.settings
     rows = [("status", _status(reader, overview)), ("type", evaluation.type)]
     rows.append(("started", evaluation.started_at))
-    rows.append(("finished", evaluation.finished_at or wording.UNKNOWN))
+    rows.append(("finished", evaluation.finished_at or formatting.UNKNOWN))
     rows.append(("models", ", ".join(cell(name) for name in evaluation.models)))
     prompts = evaluation.prompts or ()
     if prompts:
@@ -122,7 +124,7 @@ def _settings(reader: Source, overview: Overview, out: TextIO, *, short: bool) -
 
 def _status(reader: Source, overview: Overview) -> str:
     word = overview.evaluation.status
-    runs = tables.runs(reader)
+    runs = overviews.runs(reader)
     reason = runs[-1].reason if runs and word in ("incomplete", "interrupted") else None
     return f"{word}: {cell(reason)}" if reason else word
 
@@ -130,15 +132,18 @@ def _status(reader: Source, overview: Overview) -> str:
 def _summary(overview: Overview, out: TextIO, vendors: Mapping[str, Vendor]) -> None:
     figures, usage = overview.summary, overview.cost.usage
     providers = {model.partition(":")[0] for model in overview.evaluation.models}
-    speed = wording.speedup(figures.speedup, queues=queues(providers, vendors))
-    together = f"{wording.seconds(figures.sequential_s)} of calls in {wording.seconds(figures.wall_s)}"
+    speed = formatting.speedup(figures.speedup, queues=queues(providers, vendors))
+    together = f"{formatting.seconds(figures.sequential_s)} of calls in {formatting.seconds(figures.wall_s)}"
     out.write("## Summary\n\n")
     rows = [
         ("calls", _calls(figures)),
         ("time", f"{together}: {speed}" if speed else together),
         ("in flight", f"{figures.peak_in_flight:,} at most"),
         ("throughput", _per_second(figures)),
-        ("tokens", f"{wording.tokens(usage.input_tokens)} in, {wording.tokens(usage.output_tokens)} out"),
+        (
+            "tokens",
+            f"{formatting.tokens(usage.input_tokens)} in, {formatting.tokens(usage.output_tokens)} out",
+        ),
         ("cost", _cost(overview.cost)),
     ]
     _table(out, ("", ""), rows)
@@ -152,17 +157,20 @@ def _models(overview: Overview, out: TextIO) -> None:
     if overview.picks:
         rows = [(pick.what, cell(pick.label), cell(pick.why)) for pick in overview.picks]
         _table(out, ("which one", "model", "because"), rows)
-    projected = list(choice.projection(overview.models))
+    projected = list(recommendations.projection(overview.models))
     if projected:
         out.write("If further calls went like these, with as many in flight:\n\n")
-        sizes = ("model", *(f"{size:,} calls" for size in choice.SIZES))
+        sizes = ("model", *(f"{size:,} calls" for size in recommendations.SIZES))
         _table(out, sizes, _projections(projected), numbers_from=1)
 
 
-def _projections(projected: Sequence[choice.Projection]) -> Iterator[tuple[str, ...]]:
+def _projections(projected: Sequence[recommendations.Projection]) -> Iterator[tuple[str, ...]]:
     for model in dict.fromkeys(one.model for one in projected):
         own = (one for one in projected if one.model == model)
-        yield (cell(model), *(f"{wording.money(one.cost_usd)}, {wording.seconds(one.wall_s)}" for one in own))
+        yield (
+            cell(model),
+            *(f"{formatting.money(one.cost_usd)}, {formatting.seconds(one.wall_s)}" for one in own),
+        )
 
 
 def _model(row: ModelRow) -> tuple[str, ...]:
@@ -172,14 +180,14 @@ def _model(row: ModelRow) -> tuple[str, ...]:
         f"{figures.succeeded:,}",
         f"{figures.failed:,}",
         f"{figures.pending:,}",
-        wording.percent(figures.success_rate),
-        wording.seconds(figures.p50_s),
-        wording.seconds(figures.p95_s),
-        wording.seconds(service.ttft_p50_s),
-        wording.rate(service.tokens_per_s),
-        wording.tokens(usage.input_tokens),
-        wording.tokens(usage.output_tokens),
-        wording.money(service.cost_per_1k_usd),
+        formatting.percent(figures.success_rate),
+        formatting.seconds(figures.p50_s),
+        formatting.seconds(figures.p95_s),
+        formatting.seconds(service.ttft_p50_s),
+        formatting.rate(service.tokens_per_s),
+        formatting.tokens(usage.input_tokens),
+        formatting.tokens(usage.output_tokens),
+        formatting.money(service.cost_per_1k_usd),
         _cost(row.cost),
     )
 
@@ -189,8 +197,8 @@ def _time(overview: Overview, out: TextIO) -> None:
     if any(row.outcome != ANSWERED for row in overview.attempts):
         out.write("## Attempts\n\n")
         spent = (
-            (cell(row.label), cell(row.outcome), f"{row.attempts:,}", wording.seconds(row.time_s),
-             wording.money(row.cost_usd))
+            (cell(row.label), cell(row.outcome), f"{row.attempts:,}", formatting.seconds(row.time_s),
+             formatting.money(row.cost_usd))
             for row in overview.attempts
         )  # fmt: skip
         _table(out, ("model", "outcome", "attempts", "time in flight", "cost"), spent, numbers_from=2)
@@ -205,15 +213,15 @@ def _time(overview: Overview, out: TextIO) -> None:
     if overview.attributions:
         out.write("## What each lane waited for\n\n")
         waits = (
-            (cell(row.lane), cell(WAITED_FOR.get(row.reason, row.reason)), wording.seconds(row.seconds),
-             wording.percent(row.share))
+            (cell(row.lane), cell(WAITED_FOR.get(row.reason, row.reason)), formatting.seconds(row.seconds),
+             formatting.percent(row.share))
             for row in overview.attributions
         )  # fmt: skip
         _table(out, ("lane", "waited for", "time", "share"), waits, numbers_from=2)
 
 
 def _levels(row: Throttling) -> tuple[str, ...]:
-    return tuple(wording.level(value) for value in (row.lowest, row.highest, row.last))
+    return tuple(formatting.level(value) for value in (row.lowest, row.highest, row.last))
 
 
 def _failures(reader: Source, overview: Overview, out: TextIO, vendors: Mapping[str, Vendor]) -> None:
@@ -226,7 +234,7 @@ def _failures(reader: Source, overview: Overview, out: TextIO, vendors: Mapping[
     if rows:
         out.write("## Failures\n\n")
         _table(out, ("kind", "calls", "example", "what to do"), rows)
-    refused = tables.refused(reader) if overview.summary.pending else ()
+    refused = overviews.refused(reader) if overview.summary.pending else ()
     if refused:
         out.write("## Stopped\n\nThese models' calls are pending, because the provider refused them all.\n\n")
         stopped = [
@@ -243,16 +251,16 @@ def _schema(reader: Source, out: TextIO) -> None:
     if found is None:
         return
     out.write(f"## Records\n\n{cell(summary_of(found), 1000)}.\n\n")
-    _table(out, validated.HEAD, (tuple(map(cell, row)) for row in validated.markdown_rows(found)))
+    _table(out, schema_section.HEAD, (tuple(map(cell, row)) for row in schema_section.markdown_rows(found)))
     if len(found.models) > 1:
-        rows = (tuple(map(cell, row)) for row in validated.model_rows(found))
-        _table(out, validated.MODEL_HEAD, rows, numbers_from=1)
+        rows = (tuple(map(cell, row)) for row in schema_section.model_rows(found))
+        _table(out, schema_section.MODEL_HEAD, rows, numbers_from=1)
 
 
 def _results(reader: Source, overview: Overview, out: TextIO) -> None:
     if not overview.summary.succeeded + overview.summary.failed:
         return
-    results = tables.results(reader)
+    results = overviews.results(reader)
     repeats = overview.settings.repeats > 1
     fields = fields_of([schema_of(reader.connection)])
     if overview.evaluation.type == "run":
@@ -291,7 +299,7 @@ def _record(result: Result, fields: Sequence[Field]) -> str:
 def _value(record: Record, field: Field) -> str:
     value = record.get(field.name)
     if value is None:
-        return wording.UNKNOWN
+        return formatting.UNKNOWN
     return cell(value if isinstance(value, str) else compact(value))
 
 
@@ -315,15 +323,15 @@ def _cells(result: Result, fields: Sequence[Field]) -> tuple[str, ...]:
 
 def _facts(result: Result) -> tuple[str, str, str]:
     metrics = result.metrics
-    used = f"{wording.tokens(metrics.input_tokens)} → {wording.tokens(metrics.output_tokens)}"
-    return wording.seconds(metrics.response_s), used, wording.money(metrics.cost_usd)
+    used = f"{formatting.tokens(metrics.input_tokens)} → {formatting.tokens(metrics.output_tokens)}"
+    return formatting.seconds(metrics.response_s), used, formatting.money(metrics.cost_usd)
 
 
 # --- pieces --------------------------------------------------------------------------------------
 
 
 def _calls(figures: Figures) -> str:
-    parts = [f"{wording.count(figures.calls, 'call')}: {figures.succeeded:,} succeeded"]
+    parts = [f"{formatting.count(figures.calls, 'call')}: {figures.succeeded:,} succeeded"]
     parts += [f"{figures.failed:,} failed"] if figures.failed else []
     parts += [f"{figures.pending:,} pending"] if figures.pending else []
     return ", ".join(parts)
@@ -331,11 +339,11 @@ def _calls(figures: Figures) -> str:
 
 def _per_second(figures: Figures) -> str:
     rate = figures.throughput_per_s
-    return wording.UNKNOWN if rate is None else f"{wording.short(rate)} calls/s"
+    return formatting.UNKNOWN if rate is None else f"{formatting.short(rate)} calls/s"
 
 
 def _cost(cost: Cost) -> str:
-    return wording.cost(cost.total_usd, cost.unpriced_calls)
+    return formatting.cost(cost.total_usd, cost.unpriced_calls)
 
 
 def _table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from umwelten.report.inert import safe
+from umwelten.text.sanitize import safe
 
 
 def text(value: str) -> str:

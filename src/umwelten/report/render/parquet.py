@@ -11,10 +11,11 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from umwelten.errors import UsageError
-from umwelten.report import flat, tables
-from umwelten.report.current import Source
-from umwelten.report.fields import Field
-from umwelten.report.typed import converted, fitting
+from umwelten.report import tabular
+from umwelten.report.queries import overviews
+from umwelten.report.queries.column_types import converted, fitting
+from umwelten.report.queries.current_calls import Source
+from umwelten.report.schema_fields import Field
 
 ROWS = 2_000
 """Rows in memory at a time, and in a group of the file."""
@@ -23,13 +24,13 @@ ROWS = 2_000
 def render_parquet(readers: Sequence[Source], out: BinaryIO, *, short: bool = False) -> None:
     """Write the rows of all evaluations as one table. Raises UsageError without pyarrow."""
     pyarrow, parquet = _pyarrow()
-    shape = flat.layout(readers, short=short)
+    shape = tabular.layout(readers, short=short)
     fields = fitting(shape.fields, readers)
     schema = _schema(pyarrow, shape, fields)
     with parquet.ParquetWriter(out, schema, compression="zstd") as writer:
         for reader in readers:
-            with tables.snapshot(reader):
-                rows = flat.rows(reader, shape, short=short)
+            with overviews.snapshot(reader):
+                rows = tabular.rows(reader, shape, short=short)
                 while group := list(islice(rows, ROWS)):
                     columns = zip(*(_row(row, values, fields) for row, values in group), strict=True)
                     arrays = [
@@ -50,7 +51,7 @@ def _row(row: tuple[object, ...], values: Sequence[object], fields: Sequence[Fie
     return (*row, *(converted(value, field) for value, field in zip(values, fields, strict=True)))
 
 
-def _schema(pyarrow: Any, shape: flat.Layout, fields: Sequence[Field]) -> Any:
+def _schema(pyarrow: Any, shape: tabular.Layout, fields: Sequence[Field]) -> Any:
     kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
     fixed = [(name, kinds[kind]) for name, kind in shape.types.items()]
     return pyarrow.schema([*fixed, *((field.column, _arrow(pyarrow, field)) for field in fields)])

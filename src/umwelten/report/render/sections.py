@@ -8,14 +8,16 @@ from typing import Any
 import msgspec
 
 from umwelten.providers.protocol import Vendor
-from umwelten.report import choice, tables, wording
+from umwelten.report import recommendations
 from umwelten.report.advice import advice, queues
-from umwelten.report.current import Source
-from umwelten.report.pacing import WAITED_FOR
-from umwelten.report.render import glossary, page, validated
+from umwelten.report.models import Attribution, Cost, Figures, ModelRow, Overview
+from umwelten.report.queries import overviews
+from umwelten.report.queries.current_calls import Source
+from umwelten.report.queries.schema_validation import validation
+from umwelten.report.queries.throttling import WAITED_FOR
+from umwelten.report.render import glossary, page, schema_section
 from umwelten.report.render.markup import folded, section, table, text
-from umwelten.report.rows import Attribution, Cost, Figures, ModelRow, Overview
-from umwelten.report.validation import validation
+from umwelten.text import formatting
 from umwelten.types import Prompt
 
 
@@ -89,14 +91,18 @@ def _one_glance(part: Part, vendors: Mapping[str, Vendor]) -> str:
     if evaluation.finished_at:
         dates += f" to {_date(evaluation.finished_at)}"
     providers = {model.partition(":")[0] for model in evaluation.models}
-    ratio = wording.speedup(figures.speedup, queues=queues(providers, vendors)) or ""
+    ratio = formatting.speedup(figures.speedup, queues=queues(providers, vendors)) or ""
     boxes = [
-        ("answered", wording.percent(figures.success_rate), _counts(figures)),
-        ("wall time", wording.seconds(figures.wall_s), ratio),
-        ("median answer", wording.seconds(figures.p50_s), f"95% within {wording.seconds(figures.p95_s)}"),
+        ("answered", formatting.percent(figures.success_rate), _counts(figures)),
+        ("wall time", formatting.seconds(figures.wall_s), ratio),
+        (
+            "median answer",
+            formatting.seconds(figures.p50_s),
+            f"95% within {formatting.seconds(figures.p95_s)}",
+        ),
         ("in flight", f"{figures.peak_in_flight:,}", _rate(figures)),
         ("tokens", _tokens(overview.cost, total=True), _tokens(overview.cost, total=False)),
-        ("cost", wording.money(overview.cost.total_usd), _unpriced(overview.cost)),
+        ("cost", formatting.money(overview.cost.total_usd), _unpriced(overview.cost)),
     ]
     return (
         f'<section id="glance"><p class="kind">{text(evaluation.type)} · {dates} UTC</p>'
@@ -117,10 +123,10 @@ def _several(parts: Sequence[Part]) -> str:
             _badge(part.overview.evaluation.status),
             text(_prompt(part, 90)),
             f"{part.overview.summary.calls:,}",
-            wording.percent(part.overview.summary.success_rate),
-            wording.seconds(part.overview.summary.wall_s),
+            formatting.percent(part.overview.summary.success_rate),
+            formatting.seconds(part.overview.summary.wall_s),
             _tokens(part.overview.cost, total=True),
-            text(wording.cost(part.overview.cost.total_usd, part.overview.cost.unpriced_calls)),
+            text(formatting.cost(part.overview.cost.total_usd, part.overview.cost.unpriced_calls)),
         )
         for part in parts
     ]
@@ -129,7 +135,7 @@ def _several(parts: Sequence[Part]) -> str:
 
 
 def _why(part: Part) -> str:
-    runs = tables.runs(part.reader)
+    runs = overviews.runs(part.reader)
     if part.overview.evaluation.status in ("incomplete", "interrupted") and runs and runs[-1].reason:
         return f'<p class="reason">{text(runs[-1].reason)}</p>\n'
     return ""
@@ -160,18 +166,18 @@ def _of(part: Part, parts: Sequence[Part]) -> str:
 
 _Column = tuple[str, Callable[[ModelRow], str]]
 _COLUMNS: tuple[_Column, ...] = (
-    ("answered", lambda row: wording.percent(row.figures.success_rate)),
+    ("answered", lambda row: formatting.percent(row.figures.success_rate)),
     ("calls", lambda row: f"{row.figures.calls:,}"),
     ("failed", lambda row: f"{row.figures.failed:,}"),
     ("pending", lambda row: f"{row.figures.pending:,}"),
-    ("p50", lambda row: wording.seconds(row.figures.p50_s)),
-    ("p95", lambda row: wording.seconds(row.figures.p95_s)),
-    ("first token", lambda row: wording.seconds(row.service.ttft_p50_s)),
-    ("tokens/s", lambda row: wording.rate(row.service.tokens_per_s)),
-    ("tokens in", lambda row: wording.tokens(row.cost.usage.input_tokens)),
-    ("tokens out", lambda row: wording.tokens(row.cost.usage.output_tokens)),
-    ("cost", lambda row: text(wording.cost(row.cost.total_usd, row.cost.unpriced_calls))),
-    ("per 1,000 calls", lambda row: wording.money(row.service.cost_per_1k_usd)),
+    ("p50", lambda row: formatting.seconds(row.figures.p50_s)),
+    ("p95", lambda row: formatting.seconds(row.figures.p95_s)),
+    ("first token", lambda row: formatting.seconds(row.service.ttft_p50_s)),
+    ("tokens/s", lambda row: formatting.rate(row.service.tokens_per_s)),
+    ("tokens in", lambda row: formatting.tokens(row.cost.usage.input_tokens)),
+    ("tokens out", lambda row: formatting.tokens(row.cost.usage.output_tokens)),
+    ("cost", lambda row: text(formatting.cost(row.cost.total_usd, row.cost.unpriced_calls))),
+    ("per 1,000 calls", lambda row: formatting.money(row.service.cost_per_1k_usd)),
 )
 
 
@@ -189,12 +195,12 @@ def _models(parts: Sequence[Part]) -> str:
 def _projection(parts: Sequence[Part]) -> str:
     rows = []
     for part in parts:
-        found = choice.projection(part.overview.models)
+        found = recommendations.projection(part.overview.models)
         for model in dict.fromkeys(one.model for one in found):
             own = [one for one in found if one.model == model]
             cells = [_projected(one) for one in own]
             rows.append([text(part.id), text(model), *cells] if len(parts) > 1 else [text(model), *cells])
-    head = ["model", *(f"{size:,} calls" for size in choice.SIZES)]
+    head = ["model", *(f"{size:,} calls" for size in recommendations.SIZES)]
     note = "<p>If further calls went like these, with as many in flight.</p>\n"
     body = table(
         ["evaluation", *head] if len(parts) > 1 else head, rows, name="Projection", words=1 + (len(parts) > 1)
@@ -202,9 +208,9 @@ def _projection(parts: Sequence[Part]) -> str:
     return note + body if body else ""
 
 
-def _projected(one: choice.Projection) -> str:
-    time = wording.UNKNOWN if one.wall_s is None else wording.seconds(one.wall_s)
-    return f"{wording.money(one.cost_usd)} <small>{time}</small>"
+def _projected(one: recommendations.Projection) -> str:
+    time = formatting.UNKNOWN if one.wall_s is None else formatting.seconds(one.wall_s)
+    return f"{formatting.money(one.cost_usd)} <small>{time}</small>"
 
 
 # --- time ----------------------------------------------------------------------------------------
@@ -213,7 +219,7 @@ def _projected(one: choice.Projection) -> str:
 def _throttling(parts: Sequence[Part]) -> str:
     rows = [
         [*_first(part, parts), text(row.lane), f"{row.changes:,}", f"{row.cuts:,}",
-         wording.level(row.lowest), wording.level(row.highest), wording.level(row.last)]
+         formatting.level(row.lowest), formatting.level(row.highest), formatting.level(row.last)]
         for part in parts
         for row in part.overview.throttling
     ]  # fmt: skip
@@ -224,7 +230,7 @@ def _throttling(parts: Sequence[Part]) -> str:
 def _attempts(parts: Sequence[Part]) -> str:
     rows = [
         [*_first(part, parts), text(row.label), text(row.outcome.replace("_", " ")), f"{row.attempts:,}",
-         wording.seconds(row.time_s), wording.money(row.cost_usd)]
+         formatting.seconds(row.time_s), formatting.money(row.cost_usd)]
         for part in parts
         for row in part.overview.attempts
     ]  # fmt: skip
@@ -264,7 +270,7 @@ def _bar(rows: Sequence[Attribution]) -> str:
 
 def _waited(row: Attribution) -> str:
     words = text(WAITED_FOR.get(row.reason, row.reason))
-    figures = f"{wording.seconds(row.seconds)}, {wording.percent(row.share)}"
+    figures = f"{formatting.seconds(row.seconds)}, {formatting.percent(row.share)}"
     return (
         f'<span class="dot {_shade(row.reason)}" aria-hidden="true"></span>{words} <small>{figures}</small>'
     )
@@ -294,7 +300,7 @@ def _first_head(parts: Sequence[Part]) -> list[str]:
 def _records(parts: Sequence[Part]) -> Iterator[str]:
     for part in parts:
         if part.validation is not None:
-            yield validated.as_html(part.validation, part.id if len(parts) > 1 else "")
+            yield schema_section.as_html(part.validation, part.id if len(parts) > 1 else "")
 
 
 def _failures(parts: Sequence[Part], vendors: Mapping[str, Vendor]) -> Iterator[str]:
@@ -305,7 +311,7 @@ def _failures(parts: Sequence[Part], vendors: Mapping[str, Vendor]) -> Iterator[
             what = advice(group.kind, message=group.example, providers=providers, vendors=vendors)
             cells = [text(group.kind), f"{group.count:,}", text(group.example[:500]), text(what)]
             failed.append([*_first(part, parts), *cells])
-        for row in tables.refused(part.reader) if part.overview.summary.pending else ():
+        for row in overviews.refused(part.reader) if part.overview.summary.pending else ():
             what = advice("unavailable", message=row.message, providers=(row.provider,), vendors=vendors)
             stopped.append([*_first(part, parts), text(row.model), text(row.message[:500]), text(what)])
     head = _first_head(parts)
@@ -370,15 +376,15 @@ def _counts(figures: Figures) -> str:
 
 def _rate(figures: Figures) -> str:
     rate = figures.throughput_per_s
-    return "" if rate is None else f"{wording.short(rate)} calls/s"
+    return "" if rate is None else f"{formatting.short(rate)} calls/s"
 
 
 def _tokens(cost: Cost, *, total: bool) -> str:
     usage = cost.usage
     if total:
-        return wording.tokens(usage.total_tokens)
-    return f"{wording.tokens(usage.input_tokens)} in, {wording.tokens(usage.output_tokens)} out"
+        return formatting.tokens(usage.total_tokens)
+    return f"{formatting.tokens(usage.input_tokens)} in, {formatting.tokens(usage.output_tokens)} out"
 
 
 def _unpriced(cost: Cost) -> str:
-    return f"{wording.count(cost.unpriced_calls, 'call')} of unknown price" if cost.unpriced_calls else ""
+    return f"{formatting.count(cost.unpriced_calls, 'call')} of unknown price" if cost.unpriced_calls else ""

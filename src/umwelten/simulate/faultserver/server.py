@@ -13,7 +13,7 @@ from umwelten.simulate.faultserver import hints
 from umwelten.simulate.faultserver.asks import Ask, BadAsk
 from umwelten.simulate.faultserver.behaviours import Chooser, Drawn, answer_to, cost_of
 from umwelten.simulate.faultserver.connection import Connection, Received
-from umwelten.simulate.faultserver.exchange import Exchange, SlotQueue
+from umwelten.simulate.faultserver.handler import Exchange, SlotQueue
 from umwelten.simulate.faultserver.ledger import Fate, Ledger, Record
 from umwelten.simulate.faultserver.limiters import Gates, Refusal, fits, matches, scope
 from umwelten.simulate.faultserver.profile import Behaviour, Outage, Profile, Slots, parse_profile

@@ -1,0 +1,130 @@
+"""Results as tables of other libraries: a row a call, with the columns of the csv report.
+
+Whole numbers, texts and truth values that are missing are the library's own null; the fields of a schema
+have the types that it says, as far as all values fit them, else they are JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from umwelten.errors import UsageError
+from umwelten.report import tabular
+from umwelten.report.queries import overviews
+from umwelten.report.queries.column_types import converted, fitting
+from umwelten.report.schema_fields import Field
+from umwelten.store.database import reported
+from umwelten.store.reader import Reader
+from umwelten.types import Frozen
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
+_KINDS: Mapping[type, str] = {str: "string", int: "integer", float: "number"}
+
+
+class Column(Frozen):
+    """A column: `kind` is "string", "integer", "number", "boolean", "date" or "array" of `items`."""
+
+    name: str
+    kind: str
+    items: str
+    values: list[Any]
+
+
+def to_arrow(folder: Path) -> pyarrow.Table:
+    """As a `pyarrow.Table`."""
+    arrow = _installed("pyarrow", "to_arrow")
+    kinds = {
+        "string": arrow.string(),
+        "integer": arrow.int64(),
+        "number": arrow.float64(),
+        "boolean": arrow.bool_(),
+        "date": arrow.date32(),
+    }
+    columns = _columns(folder)
+    types = [_type(column, kinds, arrow.list_) for column in columns]
+    arrays = [arrow.array(column.values, kind) for column, kind in zip(columns, types, strict=True)]
+    table: pyarrow.Table = arrow.table(arrays, names=[column.name for column in columns])
+    return table
+
+
+def to_polars(folder: Path) -> polars.DataFrame:
+    """As a `polars.DataFrame`."""
+    frames = _installed("polars", "to_polars")
+    kinds = {
+        "string": frames.String,
+        "integer": frames.Int64,
+        "number": frames.Float64,
+        "boolean": frames.Boolean,
+        "date": frames.Date,
+    }
+    found: polars.DataFrame = frames.DataFrame(
+        [
+            frames.Series(column.name, column.values, dtype=_type(column, kinds, frames.List))
+            for column in _columns(folder)
+        ]
+    )
+    return found
+
+
+def to_pandas(folder: Path) -> pandas.DataFrame:
+    """As a `pandas.DataFrame`."""
+    frames = _installed("pandas", "to_pandas")
+    kinds = {
+        "string": "string",
+        "integer": "Int64",
+        "number": "float64",
+        "boolean": "boolean",
+        "date": "datetime64[s]",
+    }
+    found: pandas.DataFrame = frames.DataFrame(
+        {
+            column.name: frames.Series(column.values, dtype=_type(column, kinds, lambda _: "object"))
+            for column in _columns(folder)
+        }
+    )
+    return found
+
+
+def _type(column: Column, kinds: Mapping[str, Any], list_of: Callable[[Any], Any]) -> Any:
+    if column.kind == "array":
+        return list_of(kinds.get(column.items, kinds["string"]))
+    return kinds.get(column.kind, kinds["string"])
+
+
+def _columns(folder: Path) -> list[Column]:
+    with Reader.open(folder) as reader, reported(folder), overviews.snapshot(reader):
+        shape = tabular.layout([reader], short=False)
+        fields = fitting(shape.fields, [reader])
+        columns = [
+            Column(name=name, kind=_KINDS[kind], items="", values=[]) for name, kind in shape.types.items()
+        ]
+        columns += [
+            Column(name=field.column, kind=field.type, items=field.items or "", values=[]) for field in fields
+        ]
+        for row, values in tabular.rows(reader, shape, short=False):
+            cells = (*row, *_converted(values, fields))
+            for column, cell in zip(columns, cells, strict=True):
+                column.values.append(cell)
+    return columns
+
+
+def _converted(values: Any, fields: tuple[Field, ...]) -> tuple[Any, ...]:
+    return (
+        tuple(converted(value, field) for value, field in zip(values, fields, strict=True)) if fields else ()
+    )
+
+
+def _installed(name: str, what: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        raise UsageError(
+            f"{what} needs {name}, which is not installed", f"Install it with: pip install {name}"
+        ) from None

@@ -1,0 +1,195 @@
+"""What came out of an evaluation, read from its database when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Literal, cast, overload
+
+from umwelten.api import answer as reading
+from umwelten.api.answer import Answer, T
+from umwelten.api.argument_names import in_python, words
+from umwelten.errors import UsageError
+from umwelten.report.models import UsageSums
+from umwelten.report.queries import overviews
+from umwelten.store.database import reported
+from umwelten.store.reader import Reader
+from umwelten.types import Frozen
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
+Status = Literal["complete", "failed", "stopped", "interrupted", "running"]
+
+
+class Summary(Frozen):
+    """The figures of an evaluation, as in its report. `cost_usd` None: no cost is known.
+
+    `calls` = `succeeded` + `failed` + `pending`; `sequential_s` is the time of all calls one after the
+    other, `speedup` what it is to `wall_s`. `errors` counts the failed calls by kind; `unpriced_calls`
+    are those whose cost is not known and not in `cost_usd`.
+    """
+
+    calls: int
+    succeeded: int
+    failed: int
+    pending: int
+    wall_s: float
+    sequential_s: float
+    speedup: float | None
+    p50_s: float | None
+    p95_s: float | None
+    cost_usd: float | None
+    unpriced_calls: int
+    usage: UsageSums
+    errors: dict[str, int]
+
+
+class Answers(Sequence[Answer[T]], Generic[T]):
+    """Calls that ended, by file, model and repeat. Nothing is held: each use reads the database.
+
+    `len()`, indexing and slices work; iterating needs the memory of a few answers, however many there are.
+    """
+
+    def __init__(self, folder: Path, shape: type[T] | None = None, *, which: str = reading.EITHER) -> None:
+        self.folder = folder
+        self._shape, self._which = shape, which
+
+    def __iter__(self) -> Iterator[Answer[T]]:
+        with _reading(self.folder) as reader:
+            yield from reading.stored(reader.connection, self._which, self._shape)
+
+    def __len__(self) -> int:
+        with _reading(self.folder) as reader:
+            return reading.count(reader.connection, self._which)
+
+    @overload
+    def __getitem__(self, index: int) -> Answer[T]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Answer[T]]: ...
+    def __getitem__(self, index: int | slice) -> Answer[T] | list[Answer[T]]:
+        places = range(len(self))[index]
+        if isinstance(places, int):
+            return self._some(places, 1)[0]
+        if places.step == 1:
+            return self._some(places.start, len(places))
+        return [self._some(place, 1)[0] for place in places]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.folder.name!r}: {len(self)}>"
+
+    def _some(self, start: int, limit: int) -> list[Answer[T]]:
+        with _reading(self.folder) as reader:
+            return list(reading.stored(reader.connection, self._which, self._shape, start=start, limit=limit))
+
+
+class Results(Answers[T]):
+    """An evaluation that was stored: a sequence of its answers, with figures, tables and reports.
+
+    Failed calls are in the sequence as well; `answers` has the good ones alone, `failures` the others.
+    """
+
+    def __init__(self, folder: Path, shape: type[T] | None = None) -> None:
+        super().__init__(folder, shape)
+
+    @property
+    def id(self) -> str:
+        """The evaluation's id, the name of its folder."""
+        return self.folder.name
+
+    @property
+    def answers(self) -> Answers[T]:
+        """The calls that succeeded."""
+        return Answers(self.folder, self._shape, which=reading.GOOD)
+
+    @property
+    def failures(self) -> Answers[T]:
+        """The calls that failed."""
+        return Answers(self.folder, self._shape, which=reading.BAD)
+
+    @property
+    def summary(self) -> Summary:
+        """Counts, times, tokens and cost. Reads every call once."""
+        with _reading(self.folder) as reader, overviews.snapshot(reader):
+            found = overviews.overview(reader)
+        figures, cost = found.summary, found.cost
+        return Summary(
+            calls=figures.calls,
+            succeeded=figures.succeeded,
+            failed=figures.failed,
+            pending=figures.pending,
+            wall_s=figures.wall_s,
+            sequential_s=figures.sequential_s,
+            speedup=figures.speedup,
+            p50_s=figures.p50_s,
+            p95_s=figures.p95_s,
+            cost_usd=cost.total_usd,
+            unpriced_calls=cost.unpriced_calls,
+            usage=cost.usage,
+            errors={group.kind: group.count for group in found.errors},
+        )
+
+    @property
+    def status(self) -> Status:
+        """How it stands.
+
+        "complete": every call was answered. "failed": every call ended, some failed. "stopped": calls are
+        pending, because a cap or a provider that is unavailable ended the run, or it was closed early.
+        "interrupted": calls are pending, because the run was interrupted or killed. "running": a process
+        is at work on it.
+        """
+        with _reading(self.folder) as reader:
+            status = overviews.brief(reader).evaluation.status
+        return "stopped" if status == "incomplete" else cast(Status, status)
+
+    @property
+    def reason(self) -> str | None:
+        """Why the latest run ended with calls pending, with what unavailable providers said."""
+        with _reading(self.folder) as reader:
+            runs, refused = overviews.runs(reader), overviews.refused(reader)
+        reason = runs[-1].reason if runs else None
+        said = [f"{row.model}: {row.message}" for row in refused]
+        return "; ".join([words(reason), *said]) if reason else None
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A row a call, with the columns of the csv report. Needs pandas."""
+        from umwelten.api import dataframes
+
+        return dataframes.to_pandas(self.folder)
+
+    def to_polars(self) -> polars.DataFrame:
+        """A row a call, with the columns of the csv report. Needs polars."""
+        from umwelten.api import dataframes
+
+        return dataframes.to_polars(self.folder)
+
+    def to_arrow(self) -> pyarrow.Table:
+        """A row a call, with the columns of the csv report. Needs pyarrow."""
+        from umwelten.api import dataframes
+
+        return dataframes.to_arrow(self.folder)
+
+    def report(self, path: str | Path) -> None:
+        """Write the report to a file; its ending tells the format: .html .csv .json .md .parquet."""
+        from umwelten.report.output_files import write_report
+
+        try:
+            write_report(self.folder, Path(path).expanduser())
+        except UsageError as error:
+            raise in_python(error) from None
+
+    def __repr__(self) -> str:
+        with _reading(self.folder) as reader:
+            found = overviews.brief(reader)
+        parts = [f"{found.succeeded} of {found.calls} answered"]
+        parts += [f"{found.failed} failed"] if found.failed else []
+        return f"<Results of {self.id!r}: {', '.join(parts)}>"
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[Reader]:
+    with Reader.open(folder) as reader, reported(folder):
+        yield reader

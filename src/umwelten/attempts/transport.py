@@ -1,0 +1,314 @@
+"""The wire itself: one attempt, one HTTP exchange. The only module that knows aiohttp's client.
+
+It never retries, never follows a redirect and never reuses a connection whose reply it did not read
+to the end. Whatever goes wrong comes back as a `Failure`; nothing is raised but cancellation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import msgspec
+
+from umwelten.attempts.deadlines import Deadlines, Wait
+from umwelten.providers.common.errors import SHORTEST_KEY
+from umwelten.providers.protocol import Endpoint, Head, HttpRequest, StreamDecoder, Wire
+from umwelten.types import Failure, FailureKind, Outcome, Timing
+from umwelten.version import __version__
+
+MAX_BODY = 64 << 20
+"""A reply of more bytes (after decompression) is a failure: no chat answer is that long."""
+
+STREAM_TOTAL_FACTOR = 10
+"""A stream may take this many time-outs in all, as long as bytes keep coming."""
+
+_CONNECT_S = 30.0
+_HANG_UP_S = 0.01
+# A shorter key may be a word that occurs in messages by itself.
+_PIECE = 128 << 10
+_RESET = re.compile(r"(ConnectionReset|ConnectionAborted|BrokenPipe)Error")
+
+
+class TooLarge(Exception):
+    """The reply passed `MAX_BODY`."""
+
+
+class Transport:
+    """Sends encoded requests. An async context manager; `clock` gives monotonic seconds."""
+
+    def __init__(self, *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._timeout_s = clock, timeout_s
+        self._deadlines: Deadlines | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[str, str | None] = {}
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=30.0)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": f"umwelten/{__version__}"},
+            auto_decompress=True,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(_CONNECT_S, self._timeout_s)),
+        )
+        self._deadlines = Deadlines(self._timeout_s)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def ask(
+        self,
+        http: HttpRequest,
+        wire: Wire,
+        endpoint: Endpoint,
+        *,
+        stream: bool = False,
+        on_text: Callable[[str], None] | None = None,
+    ) -> tuple[Outcome, Timing]:
+        """Put a question and wait for the outcome, at most the time-out.
+
+        A large body is let go once it is sent, if the caller does not hold it either.
+        """
+        started_at, start = time.time(), self._clock()
+        ttft: float | None = None
+
+        def text_came(text: str) -> None:
+            nonlocal ttft
+            if ttft is None:
+                ttft = self._clock() - start
+            if on_text is not None:
+                on_text(text)
+
+        decoder: StreamDecoder | None = None
+        outcome: Outcome
+        try:
+            wait = self._within(patient=stream)
+            opening, url = self._open(http, wait), http.url
+            del http
+            with wait:
+                async with opening as response:
+                    wait.heard = True
+                    head = Head(status=response.status, headers=_headers(response), now_unix=time.time())
+                    if 300 <= response.status < 400:
+                        outcome = _redirected(head, url)
+                    elif stream and response.status == 200:
+                        decoder = wire.stream(head, endpoint)
+                        outcome = await _read_stream(response, decoder, text_came, wait)
+                    else:
+                        outcome = wire.decode(head, await _read_body(response, wait), endpoint)
+                    if response.status == 200 and isinstance(outcome, Failure):
+                        # Who breaks off an answer often hangs up as well: that has to be heard before the
+                        # connection is taken for another call.
+                        wait.settle()
+                        response.close()
+                        await asyncio.sleep(_HANG_UP_S)
+        except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
+            outcome = self._failure(error, decoder)
+        if isinstance(outcome, Failure) and endpoint.api_key is not None:
+            outcome = _without_key(outcome, endpoint.api_key.reveal())
+        timing = Timing(started_at=started_at, latency_s=self._clock() - start, ttft_s=ttft)
+        return outcome, timing
+
+    async def fetch(self, http: HttpRequest, *, patient: bool = False) -> tuple[Head, bytes] | Failure:
+        """One plain exchange, for lists of models and files; `patient`: the body may take its time."""
+        try:
+            wait = self._within(patient=patient)
+            opening = self._open(http, wait)
+            with wait:
+                async with opening as response:
+                    wait.heard = True
+                    head = Head(status=response.status, headers=_headers(response), now_unix=time.time())
+                    if 300 <= response.status < 400:
+                        return _redirected(head, http.url)
+                    return head, await _read_body(response, wait)
+        except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
+            return self._failure(error, None)
+
+    def _within(self, *, patient: bool) -> Wait:
+        """The time that an exchange may take; a patient one may go on for long as long as bytes come."""
+        if self._deadlines is None:
+            raise RuntimeError("Transport is used outside `async with`")
+        if patient:
+            return self._deadlines.within(self._timeout_s * STREAM_TOTAL_FACTOR, self._timeout_s)
+        return self._deadlines.within(self._timeout_s)
+
+    def _open(
+        self, http: HttpRequest, wait: Wait
+    ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        if self._session is None:
+            raise RuntimeError("Transport is used outside `async with`")
+        data: bytes | AsyncIterator[memoryview] | None = http.body
+        headers = http.headers
+        if http.body is not None and len(http.body) > _PIECE:
+            # Piece by piece, so that no second copy of it waits in the socket's buffer.
+            data, headers = _pieces(http.body, wait), {**headers, "Content-Length": str(len(http.body))}
+        return self._session.request(
+            http.method,
+            http.url,
+            data=data,
+            headers=headers,
+            allow_redirects=False,
+            proxy=self._proxy(http.url),
+        )
+
+    def _proxy(self, url: str) -> str | None:
+        origin = url[: url.find("/", 8)]
+        if origin not in self._proxies:
+            self._proxies[origin] = _proxy_for(origin)
+        return self._proxies[origin]
+
+    def _failure(self, error: Exception, decoder: StreamDecoder | None) -> Failure:
+        partial = _partial(decoder)
+        match error:
+            case TimeoutError():
+                text = f"no answer within {self._timeout_s:g} s"
+                if decoder is not None:
+                    text = f"the stream stalled: {self._timeout_s:g} s without a byte, or too long in all"
+                return _failed(FailureKind.TIMEOUT, text, "timeout", partial)
+            case aiohttp.ClientConnectorDNSError():
+                return _failed(FailureKind.CONNECTION, f"host name not found: {error.host}", "dns")
+            case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+                return _failed(
+                    FailureKind.UNAVAILABLE, f"TLS to {error.host} failed: {error}", "tls", down=True
+                )
+            case aiohttp.ClientConnectorError():
+                code = "refused" if isinstance(error.os_error, ConnectionRefusedError) else "connect"
+                verb = "refused the connection" if code == "refused" else "cannot be reached"
+                return _failed(FailureKind.CONNECTION, f"{error.host}:{error.port} {verb}", code)
+            case aiohttp.ClientPayloadError() if _RESET.search(str(error)):
+                return _failed(
+                    FailureKind.CONNECTION, "connection lost in the middle of the reply", "reset", partial
+                )
+            case aiohttp.ClientPayloadError():
+                return _failed(
+                    FailureKind.SERVER, "the reply was cut off or could not be decoded", "cut", partial
+                )
+            case aiohttp.ClientResponseError() | aiohttp.InvalidURL() | ValueError():
+                return _failed(
+                    FailureKind.SERVER, f"not a valid HTTP reply: {type(error).__name__}", "garbage", partial
+                )
+            case TooLarge():
+                return _failed(
+                    FailureKind.SERVER, f"the reply is larger than {MAX_BODY >> 20} MB", "too_large", partial
+                )
+            case _:
+                return _failed(FailureKind.CONNECTION, f"connection lost: {_reason(error)}", "reset", partial)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed it without an answer"
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def _partial(decoder: StreamDecoder | None) -> str | None:
+    outcome = decoder.finish() if decoder is not None else None
+    if isinstance(outcome, Failure):
+        return outcome.partial
+    return outcome.text if outcome is not None else None
+
+
+def _failed(
+    kind: FailureKind, message: str, code: str, partial: str | None = None, *, down: bool = False
+) -> Failure:
+    return Failure(kind=kind, message=message, code=code, retry=not down, lane_down=down, partial=partial)
+
+
+def _without_key(failure: Failure, key: str) -> Failure:
+    """Some providers repeat a key that they refuse; it must get into no message, log or file."""
+    if len(key) < SHORTEST_KEY or (key not in failure.message and key not in (failure.partial or "")):
+        return failure
+    partial = None if failure.partial is None else failure.partial.replace(key, "***")
+    return msgspec.structs.replace(failure, message=failure.message.replace(key, "***"), partial=partial)
+
+
+async def _pieces(body: bytes, wait: Wait) -> AsyncIterator[memoryview]:
+    # While we speak, nobody's silence counts.
+    idle_s, wait.idle_s = wait.idle_s, None
+    whole = memoryview(body)
+    for start in range(0, len(body), _PIECE):
+        yield whole[start : start + _PIECE]
+    wait.heard, wait.idle_s = True, idle_s
+
+
+def _redirected(head: Head, url: str) -> Failure:
+    target = urlsplit(head.headers.get("location", "")).netloc or "another address"
+    message = f"{urlsplit(url).netloc} redirects to {target}; the key is not sent there. Correct the base URL"
+    return Failure(
+        kind=FailureKind.UNAVAILABLE,
+        message=message,
+        status=head.status,
+        code="redirect",
+        retry=False,
+        lane_down=True,
+    )
+
+
+def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+async def _read_body(response: aiohttp.ClientResponse, wait: Wait) -> bytes:
+    length = response.content_length
+    short = wait.idle_s is None and length is not None and length <= MAX_BODY
+    if short and "Content-Encoding" not in response.headers:
+        return await response.read()
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        wait.heard = True
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise TooLarge
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _read_stream(
+    response: aiohttp.ClientResponse,
+    decoder: StreamDecoder,
+    text_came: Callable[[str], None],
+    wait: Wait,
+) -> Outcome:
+    size = 0
+    async for chunk in response.content.iter_any():
+        wait.heard = True
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise TooLarge
+        text = decoder.feed(chunk)
+        if text:
+            text_came(text)
+        if decoder.done:
+            break
+    if decoder.done and not response.content.at_eof():
+        # The end mark came; what follows is the end of the body, which frees the connection for reuse.
+        wait.settle()
+        with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+            async with asyncio.timeout(0.2):
+                await response.content.read(1)
+    return decoder.finish()
+
+
+def _proxy_for(origin: str) -> str | None:
+    parts = urlsplit(origin)
+    host = parts.hostname or ""
+    if host in ("localhost", "::1") or host.startswith("127."):
+        return None
+    proxies = getproxies()
+    if proxy_bypass(host):
+        return None
+    return proxies.get(parts.scheme) or proxies.get("all")

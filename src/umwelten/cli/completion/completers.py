@@ -1,0 +1,179 @@
+"""What the shell may put where the cursor is. Asks no network, and a broken file just offers less.
+
+Every public function has click's shape for `shell_complete=`: (context, parameter, what stands there) →
+items.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from umwelten.errors import UmweltenError
+
+if TYPE_CHECKING:
+    from umwelten.config import Settings
+
+Items = list[CompletionItem[str]]
+MOST_FILES = 500  # of a folder or an evaluation
+
+
+# --- evaluations -----------------------------------------------------------------------------
+
+
+def ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """The evaluations in the output directory that is in force."""
+    from umwelten.cli.completion.model_names import folders
+
+    return _items((folder.name for folder in folders(_output_dir(ctx))), incomplete)
+
+
+def calls(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Files and models of the evaluation that is named before."""
+    from umwelten.cli.completion.model_names import column
+
+    folder = _output_dir(ctx) / str(ctx.params.get("id_"))
+    start = incomplete.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    files = column(
+        folder,
+        "SELECT name FROM inputs WHERE id > 0 AND name LIKE ? ESCAPE '\\' ORDER BY id LIMIT ?",
+        start,
+        MOST_FILES,
+    )
+    return _items([*files, *column(folder, "SELECT DISTINCT name FROM models ORDER BY id")], incomplete)
+
+
+# --- models and what is configured -----------------------------------------------------------
+
+
+def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """The last name of a comma list: a provider or vendor first, then its models; groups; models used before.
+
+    The items hold what stands in front too, as the shell puts them in place of the whole word.
+    """
+    head, comma, last = incomplete.rpartition(",")
+    blank = last[: len(last) - len(last.lstrip())]
+    front, start = head + comma + blank, last.lstrip()
+    taken = {name.strip() for name in head.split(",")}
+    found = {word: text for word, text in _model_words(ctx, start) if word not in taken}
+    return [
+        CompletionItem(front + word, help=text or None)
+        for word, text in found.items()
+        if word.startswith(start)
+    ]
+
+
+def _model_words(ctx: click.Context, start: str) -> Iterator[tuple[str, str]]:
+    """Words and what they are. Without a colon or slash yet, a provider stands for all its models."""
+    from umwelten.cli.completion.model_names import listed, used
+
+    settings = _settings()
+    if settings is not None:
+        for name, group in settings.groups.items():
+            yield f"@{name}", "group: " + ", ".join(group.models)
+    if start.startswith("@"):
+        return
+    yield from ((name, "used before") for name in used(_output_dir(ctx, settings)))
+    names = listed(os.environ)
+    if ":" in start or "/" in start:
+        yield from ((name, "") for name in names)
+        return
+    yield from ((name, "embedded") for name in names if name.startswith("local:"))
+    yield from ((f"{name}:", "provider") for name in _providers(settings))
+    vendors = dict.fromkeys(name.partition("/")[0] for name in names if ":" not in name.partition("/")[0])
+    yield from ((f"{name}/", "at OpenRouter") for name in vendors)
+
+
+def providers(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """The names of the providers, with those of `umwelten.toml`."""
+    return _items(_providers(_settings()), incomplete)
+
+
+def ceilings(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """`google=`, for every provider."""
+    return _items((f"{name}=" for name in _providers(_settings())), incomplete)
+
+
+def profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """The names of `[profiles.…]`."""
+    settings = _settings()
+    return _items(settings.profiles if settings is not None else (), incomplete)
+
+
+def _providers(settings: Settings | None) -> Iterable[str]:
+    from umwelten.config import vendors
+    from umwelten.providers.vendors import VENDORS
+
+    try:
+        return VENDORS if settings is None else vendors(settings)
+    except UmweltenError:
+        return VENDORS
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Whatever the shell itself offers for a path; it does not see one behind a comma."""
+    head, comma, last = incomplete.rpartition(",")
+    if comma:
+        return _items((head + comma + path for path in _paths(last)), incomplete)
+    return [CompletionItem(incomplete, type="file")]
+
+
+def folders(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Whatever the shell itself offers for a directory."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
+def texts(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """The files after an `@`; nothing for a text that is written out."""
+    if not incomplete.startswith("@"):
+        return []
+    return _items((f"@{path}" for path in _paths(incomplete[1:])), incomplete)
+
+
+def _paths(start: str) -> list[str]:
+    """The paths that begin so, folders with a slash behind them, hidden ones only if asked for."""
+    head, slash, name = start.rpartition("/")
+    folder = Path(head + slash or ".").expanduser()
+    found = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(name) and (name.startswith(".") or not entry.name.startswith(".")):
+                    found.append(head + slash + entry.name + ("/" if entry.is_dir() else ""))
+    except OSError:
+        return []
+    return sorted(found)[:MOST_FILES]
+
+
+# --- what they share -------------------------------------------------------------------------
+
+
+def _items(words: Iterable[str], incomplete: str) -> Items:
+    return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+
+
+def _output_dir(ctx: click.Context, settings: Settings | None = None) -> Path:
+    given: Mapping[str, object] = ctx.params
+    if given.get("output_dir") is not None:
+        return Path(str(given["output_dir"]))
+    settings = settings or _settings()
+    folder: Path = Path("output") if settings is None else settings.get("output_dir")
+    return folder
+
+
+def _settings() -> Settings | None:
+    """What is configured here, `None` where a file is broken: a run would say so, a Tab key should not."""
+    from umwelten.config import load
+
+    try:
+        return load(Path.cwd(), os.environ)
+    except UmweltenError:
+        return None

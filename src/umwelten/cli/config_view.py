@@ -1,0 +1,71 @@
+"""What `config show` prints for a person."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from umwelten.config.overview import Overview, PriceRow, Provider, Setting
+from umwelten.text.sanitize import one_line, safe
+
+_WIDEST = 60
+
+
+def safely(text: str) -> str:
+    """A text as it may go to a terminal."""
+    return safe(text)
+
+
+def lines(found: Overview) -> Iterator[str]:
+    """The whole, a section after the other; one that holds nothing is left out."""
+    yield from _section("files read, later ones win", ([path] for path in found.files))
+    yield from _section("settings", map(_setting, found.settings))
+    yield from _section("providers", map(_provider, found.providers))
+    yield from _section(
+        "groups",
+        ([f"@{row.name}", ", ".join(row.expanded or row.models), row.source] for row in found.groups),
+    )
+    for profile in found.profiles:
+        yield from _section(f"profile {profile.name}", map(_setting, profile.flags))
+    yield from _section("prices, USD per million tokens", map(_price, found.prices))
+
+
+def _section(title: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    cells = [[one_line(cell, 400) for cell in row] for row in rows]
+    if not cells:
+        return
+    columns = max(map(len, cells))
+    widths = [max(len(row[at]) for row in cells if at < len(row)) for at in range(columns)]
+    widths = [min(width, _WIDEST) for width in widths]
+    yield title
+    for row in cells:
+        yield "  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)).rstrip()
+    yield ""
+
+
+def _setting(row: Setting) -> list[str]:
+    return [row.name, "-" if row.value is None else _written(row.value), row.source]
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+
+
+def _provider(row: Provider) -> list[str]:
+    address = row.base_url or ("(started when it is used)" if row.problem is None else "(not usable)")
+    where = "" if row.base_url_source == "default" else f"({row.base_url_source})"
+    return [row.name, _key(row), f"{address} {where}".rstrip()]
+
+
+def _key(row: Provider) -> str:
+    if row.key_set:
+        return f"key from {row.key} ({row.key_source})"
+    if row.key is None or not row.key_needed:
+        return "needs no key"
+    return f"no key: {row.key} is not set"
+
+
+def _price(row: PriceRow) -> list[str]:
+    cached = "" if row.cached is None else f", {row.cached:g} cached"
+    return [row.model, f"{row.input:g} in, {row.output:g} out{cached}", row.source]

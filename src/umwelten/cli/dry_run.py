@@ -1,0 +1,136 @@
+"""`--dry-run`: what would run, what it may cost and how long it may take; no call is made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import click
+import msgspec
+
+from umwelten.config import Settings
+from umwelten.evaluation.preview import ANSWER_S, Preview, preview
+from umwelten.evaluation.spec import Wanted
+from umwelten.providers.protocol import Vendor
+from umwelten.text import formatting
+from umwelten.text.sanitize import one_line
+
+SHOWN = 20
+ITEMS = (1_000, 10_000, 100_000)
+_NAME = 60
+_WORTH_A_SAMPLE = 60
+"""From so many calls on, making 30 first says something about the rest."""
+
+
+def dry_run(
+    wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor], notes: list[str], *, as_json: bool
+) -> None:
+    """Print the plan on stdout, as JSON if wanted, and notes on stderr."""
+    plan = preview(wanted, settings, vendors, at=time.time())
+    for note in notes:
+        click.echo(note, err=True)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(_named(plan))))
+        return
+    for line in layout(plan, batch=wanted.files is not None):
+        click.echo(line)
+
+
+def _named(plan: Preview) -> dict[str, object]:
+    named = {key: {str(m): v for m, v in getattr(plan, key).items()} for key in ("costs", "by_model")}
+    return {**msgspec.structs.asdict(plan), **named}
+
+
+def layout(plan: Preview, *, batch: bool) -> Iterator[str]:
+    """The plan as lines, with names of files made safe."""
+    if batch:
+        yield from _files(plan)
+    done = f"; {_verb(plan.done)} answered already" if plan.done else ""
+    yield f"calls    {formatting.count(plan.calls, 'call')} to make{done}"
+    yield f"tokens   about {plan.input_tokens:,} in{_kinds(plan)}"
+    guess = "" if plan.output_bounded else ", were no answer longer than 1,024 tokens; --max-tokens sets it"
+    yield f"         up to {plan.output_tokens:,} out{guess}"
+    yield from _costs(plan)
+    low, high = (formatting.minutes(seconds) for seconds in plan.seconds)
+    usual = f"with answers taking {ANSWER_S[0]:g} to {ANSWER_S[1]:g} s each"
+    yield f"time     {low} to {high}, {usual}" if plan.calls else "time     none"
+    if plan.calls >= _WORTH_A_SAMPLE and any(cost is None or cost[1] for cost in plan.costs.values()):
+        yield "better   --estimate 30 makes 30 of the calls and judges the rest by them"
+
+
+def _verb(n: int) -> str:
+    return f"{n:,} {'is' if n == 1 else 'are'}"
+
+
+def _kinds(plan: Preview) -> str:
+    if not plan.picture_tokens:
+        return ""
+    return f": {plan.text_tokens:,} of words, {plan.picture_tokens:,} of pictures"
+
+
+def _files(plan: Preview) -> Iterator[str]:
+    yield f"files    {formatting.count(plan.files, 'file')} ({size(plan.file_bytes)})"
+    for name in plan.first[:SHOWN]:
+        yield f"         {one_line(name, 100)}"
+    if plan.files > SHOWN:
+        yield f"         and {plan.files - SHOWN:,} more"
+    if plan.unsendable:
+        names = ", ".join(one_line(name, 60) for name in plan.unsendable_first[:3])
+        more = f" and {plan.unsendable - 3:,} more" if plan.unsendable > 3 else ""
+        calls = "its calls would fail" if plan.unsendable == 1 else "their calls would fail"
+        yield f"warning  {formatting.count(plan.unsendable, 'file')} can't be sent: {names}{more}"
+        yield f"         {calls}, and cost nothing; leave out with --file-pattern"
+
+
+def size(n: int) -> str:
+    """`0 bytes`, `12 KB`, `1.2 MB`."""
+    if n < 1000:
+        return formatting.count(n, "byte")
+    return f"{n / 1000:,.0f} KB" if n < 100_000 else f"{n / 1e6:,.1f} MB"
+
+
+def _costs(plan: Preview) -> Iterator[str]:
+    rows = [["cost", "", "calls", *(f"{n:,} items" for n in ITEMS)]]
+    for model, cost in plan.costs.items():
+        calls = plan.by_model[model]
+        rows.append([one_line(str(model), _NAME), _range(cost), f"{calls:,}", *_scaled(cost, calls)])
+    if len(plan.costs) > 1:
+        rows.append(["in all", _range(plan.total), f"{plan.calls:,}", *_scaled_all(plan)])
+    yield from columns(rows)
+    yield "         an item is one call of each model"
+
+
+def _scaled(cost: tuple[int, int] | None, calls: int) -> list[str]:
+    if cost is None or not calls:
+        return [formatting.UNKNOWN] * len(ITEMS)
+    return [_range((cost[0] * items // calls, cost[1] * items // calls)) for items in ITEMS]
+
+
+def _scaled_all(plan: Preview) -> list[str]:
+    means = [
+        (cost[0] / plan.by_model[model], cost[1] / plan.by_model[model])
+        for model, cost in plan.costs.items()
+        if cost is not None and plan.by_model[model]
+    ]
+    if len(means) < len(plan.costs):
+        return [formatting.UNKNOWN] * len(ITEMS)
+    low, high = sum(one[0] for one in means), sum(one[1] for one in means)
+    return [_range((round(low * items), round(high * items))) for items in ITEMS]
+
+
+def _range(cost: tuple[int, int] | None) -> str:
+    if cost is None:
+        return "unknown (no price is listed)"
+    low, high = cost
+    return "free" if high == 0 else f"{formatting.money(low / 1e9)} to {formatting.money(high / 1e9)}"
+
+
+def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows as lines with their columns aligned: the first two to the left, the others to the right."""
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    for row in rows:
+        cells = [
+            cell.ljust(width) if at < 2 else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()

@@ -1,0 +1,133 @@
+"""`--estimate N`: make a few of the calls first, say what all will cost, and ask before going on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import click
+import msgspec
+
+from umwelten.cli.dry_run import ITEMS, columns
+from umwelten.cli.runner import EXIT, Look, closing, resume_command, run_some
+from umwelten.errors import UsageError
+from umwelten.evaluation.estimate import Estimate, ModelEstimate, choose, estimate, least
+from umwelten.evaluation.evaluation import Evaluation
+from umwelten.evaluation.sampling import Range
+from umwelten.evaluation.spec import Wanted
+from umwelten.text import formatting
+from umwelten.text.sanitize import one_line
+
+STOPPED = EXIT["stopped"]
+
+
+def check_sample(wanted: Wanted, n: int) -> None:
+    """Raises `UsageError` where so few calls tell nothing."""
+    fewest = least(len(wanted.models), wanted.repeats if wanted.files is None else None)
+    if n < fewest:
+        models = formatting.count(len(wanted.models), "model")
+        raise UsageError(
+            f"--estimate {n} is too few for {models}: give at least {fewest}",
+            "30 calls a model make a good estimate.",
+        )
+
+
+def estimate_first(evaluation: Evaluation, look: Look, notes: list[str], n: int, *, yes: bool) -> int | None:
+    """Run the sample and show what it tells. The exit status if it ends there, `None` to go on.
+
+    The notes are shown, and taken out. Closes the evaluation unless it goes on.
+    """
+    status: int | None = STOPPED
+    try:
+        status = _estimate_first(evaluation, look, notes, n, yes=yes)
+    finally:
+        if status is not None:
+            evaluation.close()
+    return status
+
+
+def _estimate_first(evaluation: Evaluation, look: Look, notes: list[str], n: int, *, yes: bool) -> int | None:
+    pending = sum(evaluation.store.to_do().values())
+    if pending <= n:
+        notes.append(f"--estimate {n}: there is no more to do than that; all of it runs")
+        return None
+    sample = choose(evaluation, n)
+    result, tally = run_some(evaluation, look, notes, sample.only)
+    notes.clear()
+    found = estimate(evaluation, sample)
+    if result.status in ("stopped", "interrupted") or not found.succeeded:
+        closing(evaluation, tally, look)
+        return EXIT[result.status]
+    for line in layout(found, evaluation.wanted.max_cost_usd):
+        click.echo(line, err=True)
+    if yes or _agreed():
+        return None
+    click.echo(f"stopped after the estimate; go on with: {resume_command(evaluation)}", err=True)
+    click.echo("--yes goes on without asking; the answers so far are kept.", err=True)
+    if look.as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(as_data(found))))
+    return STOPPED
+
+
+def _agreed() -> bool:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    return click.confirm("Go on?", default=False, err=True)
+
+
+def as_data(found: Estimate) -> dict[str, object]:
+    """The estimate as JSON shows it: money in nano-USD."""
+    models = [{**msgspec.structs.asdict(one), "model": str(one.model)} for one in found.models]
+    return {**msgspec.structs.asdict(found), "models": models}
+
+
+def layout(found: Estimate, max_cost_usd: float | None = None) -> Iterator[str]:
+    """The estimate as lines."""
+    tried = sum(one.sampled for one in found.models)
+    calls = sum(one.calls for one in found.models)
+    failed = sum(one.failed for one in found.models)
+    lost = f", {failed:,} of them failed" if failed else ""
+    yield f"estimate from {tried:,} of {formatting.count(calls, 'call')}{lost}"
+    rows = [["model", "cost (19 times in 20)", "calls", *(f"{n:,} items" for n in ITEMS)]]
+    rows += [_row(one) for one in found.models]
+    if len(found.models) > 1:
+        rows.append(["in all", _range(found.total), f"{calls:,}", *_sums(found)])
+    yield from (f"  {line}" for line in columns(rows))
+    yield "  an item is one call of each model"
+    yield from _rest(found)
+    if max_cost_usd is not None and found.total is not None and found.total.high > max_cost_usd * 1e9:
+        sure = "would" if found.total.low > max_cost_usd * 1e9 else "may"
+        yield f"  --max-cost {formatting.money(max_cost_usd)} {sure} stop it before the end"
+
+
+def _rest(found: Estimate) -> Iterator[str]:
+    if found.spent:
+        yield f"  {formatting.money(found.spent / 1e9)} of it is spent"
+    if found.seconds is not None:
+        low, high = (formatting.minutes(seconds) for seconds in found.seconds)
+        yield f"  the rest takes about {low}" if low == high else f"  the rest takes {low} to {high}"
+
+
+def _row(one: ModelEstimate) -> list[str]:
+    mean = None if one.per_call is None else one.per_call.mean
+    return [one_line(str(one.model), 60), _range(one.cost), f"{one.calls:,}", *_scaled(mean)]
+
+
+def _sums(found: Estimate) -> list[str]:
+    means = [one.per_call.mean for one in found.models if one.per_call is not None]
+    return _scaled(sum(means) if len(means) == len(found.models) else None)
+
+
+def _scaled(mean: float | None) -> list[str]:
+    if mean is None:
+        return [formatting.UNKNOWN] * len(ITEMS)
+    return [formatting.money(mean * items / 1e9) if mean else "free" for items in ITEMS]
+
+
+def _range(cost: Range | None) -> str:
+    if cost is None:
+        return "unknown"
+    if not cost.high:
+        return "free"
+    mean, low, high = (formatting.money(value / 1e9) for value in (cost.mean, cost.low, cost.high))
+    return f"about {mean} ({low} to {high})"

@@ -1,0 +1,177 @@
+"""What the configured providers offer, asked of all of them at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import click
+import msgspec
+
+from umwelten.attempts.transport import Transport
+from umwelten.config import Settings, endpoint, price_overrides, vendors
+from umwelten.errors import ConfigError, UsageError
+from umwelten.local import LOCAL_MODELS
+from umwelten.pricing import Price, price_of
+from umwelten.providers.protocol import Endpoint, ModelInfo
+from umwelten.providers.wires import WIRES
+from umwelten.text.formatting import count
+from umwelten.text.sanitize import one_line
+from umwelten.types import Failure, Frozen, ModelRef
+
+MAX_PAGES = 50
+
+
+class Row(Frozen):
+    """A model as it is listed. Prices in USD per million tokens, `None` where the provider states none."""
+
+    model: str
+    provider: str
+    name: str | None
+    context_tokens: int | None
+    input_usd_per_mtok: float | None
+    output_usd_per_mtok: float | None
+
+
+def configured(settings: Settings, only: Sequence[str]) -> list[Endpoint]:
+    """The providers to ask: those named, else all that have what they need."""
+    known = vendors(settings)
+    for name in only:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise UsageError(
+                f"--provider: {name!r} is not a known provider",
+                f"Did you mean {near[0]}?" if near else f"Known are {', '.join(known)}.",
+            )
+    places = []
+    for name, vendor in known.items():
+        if only and name not in only:
+            continue
+        try:
+            places.append(endpoint(vendor, settings))
+        except ConfigError:
+            if only:
+                raise
+    return places
+
+
+async def fetch_all(
+    places: Sequence[Endpoint], timeout_s: float, settings: Settings, *, named: bool
+) -> tuple[list[Row], list[str]]:
+    """All models, and a note for each provider that did not answer.
+
+    Prices that a provider does not state are taken from the settings or the price list.
+
+    A server on this machine that is not running is no news unless it was `named`.
+    """
+    async with Transport(timeout_s=timeout_s) as transport:
+        lists = await asyncio.gather(*(_fetch(place, transport) for place in places))
+    overrides = price_overrides(settings)
+    rows: list[Row] = []
+    notes: list[str] = []
+    for place, found in zip(places, lists, strict=True):
+        if not isinstance(found, Failure):
+            rows.extend(_row(place.vendor.name, info, overrides) for info in found)
+        elif named or found.code != "refused" or place.vendor.scope != "host":
+            notes.append(f"{place.vendor.name}: {found.message}")
+    return rows, notes
+
+
+async def _fetch(place: Endpoint, transport: Transport) -> list[ModelInfo] | Failure:
+    if place.vendor.name == "local":
+        return [ModelInfo(id=name) for name in LOCAL_MODELS]
+    wire = WIRES[place.vendor.wire]
+    models: list[ModelInfo] = []
+    page: str | None = None
+    for _ in range(MAX_PAGES):
+        answer = await transport.fetch(wire.list_models(place, page))
+        found = answer if isinstance(answer, Failure) else wire.decode_models(*answer, place)
+        if isinstance(found, Failure):
+            return found
+        models.extend(found.models)
+        page = found.next
+        if page is None:
+            break
+    return models
+
+
+def _row(provider: str, info: ModelInfo, overrides: Mapping[ModelRef, Price]) -> Row:
+    model = ModelRef(provider, info.id)
+    own = overrides.get(model)
+    stated = info.input_price is not None and info.output_price is not None
+    listed = None if stated and own is None else price_of(model, overrides=overrides, at=time.time())
+    prices: tuple[float, float] | tuple[None, None]
+    if listed is not None:
+        prices = (float(listed.input), float(listed.output))
+    elif info.input_price is not None and info.output_price is not None:
+        prices = (round(info.input_price * 1e6, 6), round(info.output_price * 1e6, 6))
+    else:
+        prices = (None, None)
+    return Row(
+        model=str(model),
+        provider=provider,
+        name=info.name,
+        context_tokens=info.context_tokens,
+        input_usd_per_mtok=prices[0],
+        output_usd_per_mtok=prices[1],
+    )
+
+
+_ORDERS: dict[str, Callable[[Row], tuple[float, str]]] = {
+    "name": lambda row: (0, row.model),
+    "context": lambda row: (-(row.context_tokens or 0), row.model),
+    "input": lambda row: (math.inf if row.input_usd_per_mtok is None else row.input_usd_per_mtok, row.model),
+    "output": lambda row: (
+        math.inf if row.output_usd_per_mtok is None else row.output_usd_per_mtok,
+        row.model,
+    ),
+}
+
+
+class Selected(Frozen):
+    """The rows that are wanted, in order. `of`: how many there were; `wanted`: what was asked of them."""
+
+    rows: list[Row]
+    of: int
+    wanted: str
+
+
+def select(rows: Sequence[Row], *, search: str | None, free: bool, sort: str) -> Selected:
+    """Pick by a part of the name and by price, and sort."""
+    words = (search or "").lower()
+    kept = [row for row in rows if words in f"{row.model} {row.name or ''}".lower()]
+    if free:
+        kept = [row for row in kept if row.input_usd_per_mtok == 0 and row.output_usd_per_mtok == 0]
+    asked = [f"holds {search!r}"] if search else []
+    asked += ["is free"] if free else []
+    return Selected(rows=sorted(kept, key=_ORDERS[sort]), of=len(rows), wanted=" and ".join(asked))
+
+
+def show(selected: Selected, notes: Sequence[str], *, as_json: bool) -> None:
+    """Print the models on stdout, the notes on stderr."""
+    rows = selected.rows
+    for note in notes:
+        click.echo(one_line(note, 200), err=True)
+    if as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows)).decode() + "\n")
+    elif rows:
+        width = max(len(row.model) for row in rows)
+        for row in rows:
+            click.echo(f"{one_line(row.model, 200):<{width}}  {_facts(row)}".rstrip())
+    elif selected.of:
+        click.echo(one_line(f"none of {count(selected.of, 'model')} {selected.wanted}", 200), err=True)
+    else:
+        click.echo("no models; set a provider's key, start Ollama, or use local:smollm2", err=True)
+
+
+def _facts(row: Row) -> str:
+    facts = []
+    if row.context_tokens:
+        facts.append(f"{row.context_tokens:,} tokens")
+    if row.input_usd_per_mtok is not None and row.output_usd_per_mtok is not None:
+        facts.append(f"${row.input_usd_per_mtok:g} in, ${row.output_usd_per_mtok:g} out per million")
+    return "  ".join(facts)

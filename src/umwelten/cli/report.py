@@ -1,0 +1,157 @@
+"""`eval report` and `eval list`: from what is stored."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from umwelten.config import Settings, load, vendors
+from umwelten.errors import StoreError, UsageError
+from umwelten.evaluation.spec import check_id
+from umwelten.report.output_files import FORMATS, render, whole_file
+from umwelten.report.queries import listing
+from umwelten.report.queries.overviews import DatabaseError
+from umwelten.store import Reader, evaluations
+
+_GLOB = "*?["
+
+
+def report(
+    *,
+    ids: Sequence[str],
+    format_: str | None,
+    output: Path | None,
+    short: bool,
+    bom: bool,
+    output_dir: Path | None,
+) -> None:
+    """Print or write the report of one evaluation, or of all that the ids and patterns name.
+
+    `format_` is `None` where the ending of `output` tells it; on stdout it is Markdown.
+    """
+    if not ids:
+        raise UsageError("which evaluation?", "Name its id: umwelten eval report ID. `eval list` has them.")
+    format_ = _format(format_, output)
+    if bom and format_ != "csv":
+        raise UsageError("--bom belongs to --format csv")
+    settings = _settings(output_dir)
+    folders = _folders(settings.get("output_dir"), ids)
+    several = len(folders) > 1 or any(_is_pattern(id_) for id_ in ids)
+    with _readers(folders) as readers, _target(output, binary=format_ == "parquet") as out:
+        known = vendors(settings)
+        render(format_, readers, out, vendors=known, several=several, short=short, bom=bom)
+
+
+def list_evaluations(*, as_json: bool, details: bool, output_dir: Path | None) -> None:
+    """Print the evaluations of the output directory."""
+    folder = _settings(output_dir).get("output_dir")
+    rows = listing.list_evaluations(folder, details=details)
+    if as_json:
+        listing.render_json(rows, sys.stdout)
+    elif rows:
+        listing.render_text(rows, sys.stdout)
+    else:
+        click.echo(f"no evaluations in {folder}", err=True)
+
+
+def _did_you_mean(word: str, names: Iterable[str]) -> str:
+    """`Did you mean 'demo'? `, or nothing where no name is near."""
+    names = list(names)
+    # A file in a folder, named without it, is nearer than another of its length.
+    below = [name for name in names if word and name.endswith(f"/{word}")]
+    near = below or get_close_matches(word, names, n=1)
+    return f"Did you mean {near[0]!r}? " if near else ""
+
+
+def _settings(output_dir: Path | None) -> Settings:
+    return load(Path.cwd(), os.environ).with_flags({"output_dir": output_dir})
+
+
+def _format(given: str | None, output: Path | None) -> str:
+    """The format asked for, or that of the file's ending. Raises UsageError where the two differ."""
+    if output is None:
+        return given or "markdown"
+    told = FORMATS.get(output.suffix.lower())
+    if given and told and given != told:
+        raise UsageError(
+            f"--format {given}: the ending of {output.name!r} is that of {told}",
+            "Leave --format away, or give the file another ending.",
+        )
+    found = given or told
+    if found is None:
+        raise UsageError(
+            f"the ending of {output.name!r} is that of no report format",
+            f"Endings: {', '.join(FORMATS)}. Or say the format with --format.",
+        )
+    return found
+
+
+def _is_pattern(id_: str) -> bool:
+    return any(character in id_ for character in _GLOB)
+
+
+def _folders(output_dir: Path, ids: Sequence[str]) -> list[Path]:
+    """The folders that the ids and patterns name, each once, in the order given."""
+    found: dict[Path, None] = {}
+    for id_ in ids:
+        if not _is_pattern(id_):
+            folder = output_dir / check_id(id_)
+            _check_there(folder)
+            found[folder] = None
+            continue
+        matches = [path for path in evaluations(output_dir) if fnmatchcase(path.name, id_)]
+        if not matches:
+            raise StoreError(f"no evaluation matches {id_!r} in {output_dir}", _there(output_dir))
+        found.update(dict.fromkeys(matches))
+    return list(found)
+
+
+def _check_there(folder: Path) -> None:
+    if not (folder / "evaluation.db").exists():
+        raise StoreError(
+            f"no evaluation {folder.name!r} in {folder.parent}", _there(folder.parent, folder.name)
+        )
+
+
+def _there(output_dir: Path, name: str = "") -> str:
+    known = [path.name for path in evaluations(output_dir)]
+    if not known:
+        return "There are none yet."
+    some = ", ".join(known[:10])
+    return f"{_did_you_mean(name, known)}There are {some}{', …' if len(known) > 10 else ''}."
+
+
+@contextmanager
+def _readers(folders: Sequence[Path]) -> Iterator[list[Reader]]:
+    """Open; what SQLite says of a damaged file becomes an error that names it."""
+    with ExitStack() as stack:
+        readers = [stack.enter_context(Reader.open(folder)) for folder in folders]
+        try:
+            yield readers
+        except DatabaseError as error:
+            names = ", ".join(folder.name for folder in folders)
+            raise StoreError(
+                f"the database of {names} is damaged: {error}", "Restore it from a copy."
+            ) from None
+
+
+@contextmanager
+def _target(output: Path | None, *, binary: bool) -> Iterator[TextIO]:
+    """Where the report goes. A file appears whole or not at all."""
+    if output is None:
+        if binary and sys.stdout.isatty():
+            raise UsageError("this format is not for terminals", "Write it to a file with --output FILE.")
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    with whole_file(output, what="--output") as file:
+        yield file
+    click.echo(f"written to {output}", err=True)

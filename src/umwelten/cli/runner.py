@@ -1,0 +1,257 @@
+"""Runs a prepared evaluation under the command line: progress, signals, summary, exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from umwelten.cli.print_answers import Answers
+from umwelten.cli.progress import Progress, make
+from umwelten.cli.summary import print_summary
+from umwelten.config.endpoints import own_addresses
+from umwelten.engine.interfaces import Result
+from umwelten.evaluation.evaluation import Evaluation, Only
+from umwelten.events import Event, Note, Observer, RunStarted, Tally
+from umwelten.report.output_files import write_report
+from umwelten.report.queries.overviews import results
+from umwelten.report.render.json import render_json
+from umwelten.report.run_summary import RecordCount, capped, summarize
+from umwelten.store import Reader
+from umwelten.types import Frozen
+
+GRACE_S = 10.0
+_M_MMAP_THRESHOLD = -3
+EXIT = {"complete": 0, "failed": 1, "stopped": 3, "interrupted": 130}
+
+
+class Look(Frozen):
+    """How a run shows itself."""
+
+    progress: str = "auto"
+    verbose: bool = False
+    debug: bool = False
+    as_json: bool = False
+    reports: tuple[Path, ...] = ()
+
+
+def execute(evaluation: Evaluation, look: Look, notes: list[str]) -> int:
+    """Run to the end; returns the exit status. The store is closed whatever happens."""
+    tally, records = Tally(), RecordCount()
+    progress = make(look.progress, stderr=sys.stderr, verbose=look.verbose, debug=look.debug, tally=tally)
+    observers: list[Observer] = [tally, records, progress]
+    answers = None
+    if evaluation.wanted.kind == "run" and not look.as_json:
+        # Before the progress: an answer stands above the line that says that it came.
+        answers = Answers(sys.stdout, hold=progress.hold, prompts=evaluation.store.prompts)
+        observers[2:2] = [answers, _Earlier(evaluation, answers)]
+    for text in notes:
+        progress(Note(text=text))
+    _raise_file_limit()
+    _settle_memory()
+    try:
+        result = _run(evaluation, progress, observers)
+    finally:
+        # Nobody may be looking any more; that must not change how the run ended.
+        with contextlib.suppress(OSError):
+            progress.close()
+        evaluation.close()
+    # Whoever is told: the reports are written also when nobody is there any more.
+    for path in look.reports:
+        write_report(evaluation.folder, path, vendors=evaluation.vendors)
+    with contextlib.suppress(OSError):
+        _finish(evaluation, tally, records, look, answers)
+    return EXIT[result.status]
+
+
+def run_some(evaluation: Evaluation, look: Look, notes: list[str], only: Only) -> tuple[Result, Tally]:
+    """Run just these calls, with progress but without answers and summary; the store stays open."""
+    tally = Tally()
+    progress = make(look.progress, stderr=sys.stderr, verbose=look.verbose, debug=look.debug, tally=tally)
+    for text in notes:
+        progress(Note(text=text))
+    _raise_file_limit()
+    _settle_memory()
+    try:
+        return _run(evaluation, progress, [tally, progress], only), tally
+    finally:
+        with contextlib.suppress(OSError):
+            progress.close()
+
+
+def closing(evaluation: Evaluation, tally: Tally, look: Look) -> None:
+    """The summary of a run that ended, on stderr."""
+    with contextlib.suppress(OSError):
+        _finish(evaluation, tally, None, look, None)
+
+
+def _finish(
+    evaluation: Evaluation, tally: Tally, records: RecordCount | None, look: Look, answers: Answers | None
+) -> None:
+    if answers is not None:
+        answers.close()
+    names = dict.fromkeys(model.provider for model in evaluation.wanted.models)
+    asked = [evaluation.vendors[name] for name in names if name in evaluation.vendors]
+    summary = summarize(
+        tally,
+        folder=str(evaluation.folder),
+        resume=resume_command(evaluation, higher_cap=capped(tally)),
+        vendors=evaluation.vendors,
+        seen=records,
+        addresses=own_addresses(asked, evaluation.settings),
+        listing=_listing(evaluation),
+    )
+    if not look.as_json or look.progress == "json":
+        print_summary(summary, stderr=sys.stderr, style=look.progress)
+    for path in look.reports:
+        click.echo(f"report: {path}", err=True)
+    if look.as_json:
+        _print_json(evaluation)
+
+
+def _settle_memory() -> None:
+    """What was imported stays, so the collector need not look at it again; large blocks go back at once."""
+    gc.freeze()
+    gc.enable()
+    # Calls make many objects and hardly any cycles: at the usual pace, collecting takes a tenth of the time.
+    gc.set_threshold(20_000, 20, 50)
+    if sys.platform == "linux":
+        import ctypes
+
+        # Left alone, glibc keeps blocks of 20 MB for later once it has seen some, and they add up.
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+
+
+def _raise_file_limit() -> None:
+    """Sockets and files of many calls in flight need more descriptors than shells allow by default."""
+    try:
+        import resource
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class _Earlier:
+    """Prints the answers of earlier runs when a run that resumes begins."""
+
+    def __init__(self, evaluation: Evaluation, answers: Answers) -> None:
+        self._folder, self._answers = evaluation.folder, answers
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStarted) and event.done:
+            with Reader.open(self._folder) as reader:
+                self._answers.stored(results(reader))
+
+
+def _run(
+    evaluation: Evaluation, progress: Progress, observers: list[Observer], only: Only | None = None
+) -> Result:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+
+        async def main() -> Result:
+            with _signals(evaluation, progress):
+                progress.start(evaluation.lanes)
+                return await evaluation.run(observers, only=only, texts=evaluation.wanted.kind == "run")
+
+        return runner.run(main())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+class _signals(contextlib.AbstractContextManager[None]):  # noqa: N801 - used as a statement
+    """First SIGINT, SIGTERM or SIGHUP: finish what is in flight. Second: at once."""
+
+    def __init__(self, evaluation: Evaluation, progress: Progress) -> None:
+        self._evaluation, self._progress, self._count = evaluation, progress, 0
+        self._taken: list[int] = []
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            # What the caller had ignored (`nohup`) stays ignored.
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                with contextlib.suppress(NotImplementedError):
+                    loop.add_signal_handler(number, self._came, name)
+                    self._taken.append(number)
+
+    def __exit__(self, *error: object) -> None:
+        loop = asyncio.get_running_loop()
+        for number in self._taken:
+            loop.remove_signal_handler(number)
+
+    def _came(self, name: str) -> None:
+        self._count += 1
+        if self._count == 1:
+            in_flight = sum(lane.in_flight for lane in self._evaluation.lanes())
+            calls = "1 call" if in_flight == 1 else f"{in_flight} calls"
+            again = "; Ctrl-C again stops now" if name == "SIGINT" else ""
+            wait = (
+                f"waiting up to {GRACE_S:g} s for {calls} under way{again}"
+                if in_flight
+                else "nothing is under way"
+            )
+            self._evaluation.stop(f"interrupted by {name}", interrupted=True, grace_s=GRACE_S)
+            with contextlib.suppress(OSError):  # the terminal may be what went away
+                self._progress(Note(text=f"stopping ({name}): {wait}", level="warning"))
+        else:
+            self._evaluation.stop(f"interrupted by {name}", interrupted=True, grace_s=0)
+
+
+def _listing(evaluation: Evaluation) -> str:
+    """The command that shows all failed calls."""
+    words = ["umwelten", "eval", "show", evaluation.store.spec.id, "--failed"]
+    if evaluation.wanted.output_dir != Path("output"):
+        words += ["--output-dir", str(evaluation.wanted.output_dir)]
+    return shlex.join(words)
+
+
+def resume_command(evaluation: Evaluation, *, higher_cap: bool = False) -> str:
+    """This command line again, going on with what it left. `higher_cap`: its cost cap is left to fill in."""
+    words = [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite", "--yes")]
+    # What was estimated once need not be asked about again.
+    at = words.index("--estimate") if "--estimate" in words else len(words)
+    words = [word for word in words[:at] + words[at + 2 :] if not word.startswith("--estimate=")]
+    if higher_cap:
+        at = words.index("--max-cost") if "--max-cost" in words else len(words)
+        words = [word for word in words[:at] + words[at + 2 :] if not word.startswith("--max-cost=")]
+        words += ["--max-cost", "MORE"]
+    if evaluation.wanted.id is None:
+        words += ["--id", evaluation.store.spec.id]
+    return shlex.join(["umwelten", *words, "--resume"])
+
+
+def _print_json(evaluation: Evaluation) -> None:
+    reader = Reader.open(evaluation.folder)
+    try:
+        render_json(reader, sys.stdout)
+    finally:
+        reader.close()
+    sys.stdout.flush()
+
+
+def leave(status: int) -> None:
+    """End the process now: everything is stored, and tearing down the interpreter takes its time."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(status)

@@ -1,0 +1,186 @@
+"""`eval report`, `eval list` and `eval show`: from what is stored."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+
+import click
+import msgspec
+
+from umwelten.cli.report import _check_there, _did_you_mean, _readers, _settings
+from umwelten.cli.table_layout import _write_table
+from umwelten.errors import UsageError
+from umwelten.evaluation.spec import check_id
+from umwelten.report.queries import calls, overviews
+from umwelten.report.queries.overviews import snapshot
+from umwelten.report.queries.schema_validation import validation
+from umwelten.report.queries.variants import prompts, variants
+from umwelten.report.render.call import render_call, render_lines
+from umwelten.report.render.schema_section import render_validation
+from umwelten.store import Reader
+from umwelten.text import formatting
+from umwelten.text.sanitize import one_line
+
+_FAILED = calls.STATUS[2]
+_MESSAGE = 2000  # characters of a failure's message in a list
+_MOST_NAMES = 20_000  # among which the nearest one is looked for
+
+
+def show(
+    *, id_: str | None, words: Sequence[str], failed: bool, as_json: bool, output_dir: Path | None
+) -> None:
+    """Print one call with its attempts, or a line for each call that the words name.
+
+    Without `id_`, the first of the words is the evaluation's id.
+    """
+    id_, call = _id_and_call(id_, words)
+    folder = _settings(output_dir).get("output_dir") / check_id(id_)
+    _check_there(folder)
+    with _readers([folder]) as (reader,), snapshot(reader):
+        found = _find(reader, id_, call) if call else calls.lines(reader)
+        if failed:
+            _show_failed(reader, id_, found, as_json)
+        elif isinstance(found, tuple) and len(found) == 1:
+            _show_one(calls.whole(reader, found[0]), as_json)
+        elif as_json:
+            sys.stdout.writelines(f"{calls.as_json(line)}\n" for line in found)
+        else:
+            _write_lines(reader, found)
+            if not call:
+                _note_records(reader)
+                _note_pending(reader, id_)
+
+
+def _id_and_call(id_: str | None, words: Sequence[str]) -> tuple[str, Sequence[str]]:
+    if id_ is not None:
+        return id_, words
+    if not words:
+        raise UsageError("which evaluation?", "Name its id: umwelten eval show ID. `eval list` has them.")
+    return words[0], words[1:]
+
+
+def _find(reader: Reader, id_: str, call: Sequence[str]) -> tuple[calls.Line, ...]:
+    """The calls that the words name, at least one. Raises UsageError."""
+    try:
+        found = calls.find(reader, call)
+    except UsageError as error:
+        word = next((word for word in call if error.message.startswith(repr(word))), "")
+        near = _did_you_mean(word, _names(reader))
+        raise UsageError(error.message, f"{near}{error.hint or ''}") from None
+    if not found:
+        raise UsageError(f"no call {' '.join(call)!r} in {id_!r}", f"umwelten eval show {id_} lists them.")
+    return found
+
+
+def _names(reader: Reader) -> list[str]:
+    """Of models, prompts and files; of a great many files only the first."""
+    columns = variants(reader.connection).values()
+    rows = reader.connection.execute(
+        "SELECT name FROM inputs WHERE id > 0 AND active ORDER BY id LIMIT ?", (_MOST_NAMES,)
+    )
+    known = [name for one in columns for name in (one.model, one.prompt) if name]
+    return list(dict.fromkeys([*known, *(row[0] for row in rows)]))
+
+
+# --- lists of calls ------------------------------------------------------------------------------
+
+
+class _Failed(calls.Line):
+    """A failed call in a list, with what was said of it."""
+
+    error_message: str = ""
+
+
+def _show_failed(reader: Reader, id_: str, lines: Iterable[calls.Line], as_json: bool) -> None:
+    rows = (_failed(reader, line) for line in lines if line.status == _FAILED)
+    first = next(rows, None)
+    several = bool(prompts(reader.connection))
+    found = chain([] if first is None else [first], rows)
+    if as_json:
+        sys.stdout.writelines(f"{calls.as_json(line)}\n" for line in found)
+    else:
+        titles = ("CALL", "FILE", "MODEL", *(("PROMPT",) if several else ()), "KIND", "MESSAGE")
+        _write_table(titles, (_failed_cells(line, several) for line in found), shrink=titles[1:])
+    if first is None:
+        _note(f"no failed calls in {id_!r}")
+
+
+def _failed(reader: Reader, line: calls.Line) -> _Failed:
+    row = reader.connection.execute("SELECT error_message FROM calls WHERE id = ?", (line.call,)).fetchone()
+    return _Failed(**msgspec.structs.asdict(line), error_message=row[0] or "")
+
+
+def _failed_cells(line: _Failed, several: bool) -> tuple[str, ...]:
+    cells = _cells(line, several)[: 4 if several else 3]
+    return (*cells, line.error_kind or formatting.UNKNOWN, one_line(line.error_message, _MESSAGE))
+
+
+def _write_lines(reader: Reader, lines: Iterable[calls.Line]) -> None:
+    """Aligned for people; other programs get tabs, and every name whole."""
+    several = bool(prompts(reader.connection))
+    if not sys.stdout.isatty():
+        render_lines(lines, sys.stdout, prompts=several)
+        return
+    header = io.StringIO()
+    render_lines((), header, prompts=several)
+    titles = header.getvalue().rstrip("\n").split("\t")
+    _write_table(
+        titles, (_cells(line, several) for line in lines), shrink=("FILE", "MODEL", "PROMPT", "STATUS")
+    )
+
+
+def _cells(line: calls.Line, several: bool) -> list[str]:
+    """A call's cells as they are in the list for other programs."""
+    text = io.StringIO()
+    render_lines((line,), text, prompts=several)
+    return text.getvalue().rstrip("\n").split("\n")[-1].split("\t")
+
+
+# --- beside a list, on stderr --------------------------------------------------------------------
+
+
+def _note(text: str) -> None:
+    sys.stdout.flush()
+    click.echo(text, err=True)
+
+
+def _note_pending(reader: Reader, id_: str) -> None:
+    """If no call has ended: how many are pending, why, and what to do."""
+    brief = overviews.brief(reader)
+    if brief.succeeded or brief.failed or not brief.calls:
+        return
+    _note(f"{formatting.count(brief.calls, 'call')} pending, none has ended")
+    for kind, message, count, _ in reader.connection.execute(_LATEST):
+        _note(f"latest attempts: {count:,} × {kind}: {one_line(message or '', 400)}")
+    if brief.evaluation.status == "running":
+        _note("a process is at work on them")
+    else:
+        _note(f"resume: umwelten eval {brief.evaluation.type} -i {id_} …, as it was begun, with --resume")
+
+
+# SQLite promises that bare columns beside one max() come from the row of the maximum.
+_LATEST = """SELECT error_kind, error_message, count(*) AS n, max(id) FROM attempts
+    WHERE id IN (SELECT max(id) FROM attempts GROUP BY call_id) AND error_kind IS NOT NULL
+    GROUP BY error_kind ORDER BY n DESC, error_kind LIMIT 3"""
+
+
+def _note_records(reader: Reader) -> None:
+    """Beside the list, so that other programs are not given what is no call."""
+    found = validation(reader)
+    if found is not None:
+        sys.stdout.flush()
+        render_validation(found, sys.stderr)
+
+
+def _show_one(call: calls.Whole, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(f"{calls.as_json(call)}\n")
+    else:
+        render_call(call, sys.stdout)
+
+
+# --- where from, where to ------------------------------------------------------------------------

@@ -1,0 +1,157 @@
+"""How fast a provider lets calls in, as stated in its headers or as learnt from its refusals.
+
+Theory of operation. There are two sources of knowledge, and a call must satisfy both.
+
+*Stated.* A `Meter` follows one budget that replies state: limit, remaining and reset. `remaining` is
+what was left when that request was let in; everything started since is subtracted, what came back
+since is added. Two consecutive statements tell buckets from windows: the reset of a window stands
+still while calls use it up, that of a bucket moves away by the time that refilling takes.
+
+*Learnt.* A refusal says one thing exactly: at that moment the bucket was empty. What was let in between
+two such moments is what was refilled between them, whatever the bucket holds. A `Flow` takes its rate
+from that and paces by it, starting from empty. So that it notices when there is more, it runs a little
+faster than it believes, and faster still the longer nothing is refused: about one call in seventy is
+refused for the knowledge. The clock of that growth counts calls, so that it fits slow and fast
+providers alike, with seconds as a second clock for lanes that hardly run.
+
+A reservation is made when a call starts, settled to the tokens really used when it is answered, and
+taken back when it is refused or fails before anything was counted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from umwelten.control.budget_meter import Meter
+from umwelten.control.rate_estimator import Amounts, Flow
+from umwelten.types import Hints, Resource, Usage
+
+ORDER = (Resource.REQUESTS, Resource.TOKENS, Resource.INPUT_TOKENS, Resource.OUTPUT_TOKENS)
+"""What the four figures of `Amounts` count."""
+
+_INDEX = {resource: i for i, resource in enumerate(ORDER)}
+
+NOTHING: Amounts = (0.0, 0.0, 0.0, 0.0)
+_UNKNOWN_OUTPUT = 256.0
+_LEAST = 1e-6
+"""A smaller budget is none: waiting for it would take for ever."""
+
+
+def amounts(input_tokens: float, output_tokens: float) -> Amounts:
+    """What one call uses of everything that is counted."""
+    return (1.0, input_tokens + output_tokens, input_tokens, output_tokens)
+
+
+def minus(a: Amounts, b: Amounts) -> Amounts:
+    """a - b."""
+    return (a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3])
+
+
+def plus(a: Amounts, b: Amounts) -> Amounts:
+    """a + b."""
+    return (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3])
+
+
+@dataclass(slots=True)
+class Pacer:
+    """All meters of a lane, its flow, and how much was started altogether."""
+
+    meters: dict[tuple[Resource, float | None], Meter] = field(default_factory=dict)
+    flow: Flow = field(default_factory=Flow)
+    used: Amounts = NOTHING
+    refusals: int = 0
+    _log: deque[tuple[int, Amounts]] = field(default_factory=lambda: deque(maxlen=4096))
+    _output: float = 0.0
+    _outputs: float = 0.0
+
+    def need(self, input_tokens: int, output_tokens: int | None) -> Amounts:
+        """What to reserve: output by the mean of the answers so far, at most the request's own maximum."""
+        mean = self._output / self._outputs if self._outputs else None
+        if mean is None:
+            expected = _UNKNOWN_OUTPUT if output_tokens is None else float(output_tokens)
+        else:
+            expected = mean if output_tokens is None else min(mean, float(output_tokens))
+        return amounts(float(input_tokens), expected)
+
+    def opening(self, now: float, need: Amounts) -> tuple[float, Resource | None]:
+        """When a call may start, and what it waits for."""
+        at, why = now, None
+        for meter in self.meters.values():
+            opens = meter.opening(now, need[_INDEX[meter.resource]])
+            if opens > at:
+                at, why = opens, meter.resource
+        opens = self.flow.opening(now, need[self.flow.by])
+        return (opens, ORDER[self.flow.by]) if opens > at else (at, why)
+
+    def take(self, now: float, need: Amounts) -> None:
+        """A call starts."""
+        self.used = plus(self.used, need)
+        for meter in self.meters.values():
+            meter.take(now, need[_INDEX[meter.resource]])
+        self.flow.take(now, need[self.flow.by])
+
+    def settle(self, now: float, need: Amounts, usage: Usage) -> Amounts:
+        """A call was answered: the estimate becomes what was really used, which is returned."""
+        real = amounts(
+            need[2] if usage.input_tokens is None else float(usage.input_tokens),
+            need[3] if usage.output_tokens is None else float(usage.output_tokens),
+        )
+        self._outputs = min(199.0, self._outputs) + 1
+        self._output += real[3] - (self._output / 200 if self._outputs >= 200 else 0.0)
+        self._correct(now, minus(real, need))
+        return real
+
+    def refund(self, now: float, need: Amounts) -> None:
+        """A call failed: what was reserved for it comes back."""
+        self._correct(now, minus(NOTHING, need))
+
+    def refused(self, now: float, need: Amounts, number: int) -> None:
+        """The `number`-th call was refused: it took nothing."""
+        self.refund(now, need)
+        self._log.append((number, need))
+        for point in self.flow.points:
+            # Replies overtake each other: this one had been taken for let in.
+            if point.number > number:
+                point.taken = minus(point.taken, need)
+        self.refusals += 1
+
+    def let_in(self, used: Amounts, number: int, refusals: int) -> Amounts:
+        """What the provider had let in before the `number`-th call: those known to be refused taken off.
+
+        `used` and `refusals` are the sums when that call was started.
+        """
+        late = self.refusals - refusals
+        for i in range(1, min(late, len(self._log)) + 1):
+            earlier, need = self._log[-i]
+            if earlier < number:
+                used = minus(used, need)
+        return used
+
+    def _correct(self, now: float, change: Amounts) -> None:
+        self.used = plus(self.used, change)
+        for meter in self.meters.values():
+            meter.take(now, change[_INDEX[meter.resource]])
+
+    def observe(self, hints: Hints, started_at: float, used: Amounts, number: int) -> None:
+        """A reply states budgets; `used` is what was started up to and including its call."""
+        for budget in hints.budgets:
+            if budget.resource not in _INDEX or budget.limit is None or budget.limit < _LEAST:
+                continue
+            key = (budget.resource, budget.window_s)
+            meter = self.meters.get(key)
+            if meter is None:
+                meter = Meter(resource=budget.resource, limit=budget.limit, level=budget.limit, at=started_at)
+                self.meters[key] = meter
+            index = _INDEX[budget.resource]
+            meter.observe(budget, started_at, self.used[index] - used[index], number)
+
+    def stated_empty(self, hints: Hints, need: Amounts) -> Resource | None:
+        """Which stated budget explains that this call was refused."""
+        for budget in hints.budgets:
+            index = _INDEX.get(budget.resource)
+            if index is None or budget.remaining is None or (budget.limit or 0.0) < _LEAST:
+                continue
+            if budget.remaining < max(1.0, need[index]):
+                return budget.resource
+        return None

@@ -1,0 +1,226 @@
+"""What an evaluation will cost, judged by a few of its calls made first; their answers are kept."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from umwelten.evaluation.evaluation import Evaluation, Only
+from umwelten.evaluation.preview import Span, wall_s
+from umwelten.evaluation.sampling import Drawn, Part, Range, Seen, draw, part, together
+from umwelten.pricing import price_of
+from umwelten.store import Reader
+from umwelten.types import Call, Frozen, ModelRef
+
+_USUAL_OUTPUT = 300
+"""Tokens of an answer where nothing is known: only a weight, which the sample corrects."""
+
+_USUAL_RATIO = 4.0
+"""An output token's price in input tokens, where no price is listed."""
+
+_SUCCEEDED = 1
+
+
+class Chosen(Frozen):
+    """The sample of one model: how it was drawn, and each call's id with its weight and sureness."""
+
+    model: ModelRef
+    drawn: Drawn
+    calls: tuple[tuple[int, float, bool], ...]
+
+
+class Sample(Frozen):
+    """The calls to make first. `only` is what `Evaluation.run` takes."""
+
+    only: Only
+    chosen: tuple[Chosen, ...]
+
+
+class ModelEstimate(Frozen):
+    """Of one model. `calls` were pending, `sampled` of them were tried, `failed` of those gave nothing.
+
+    `cost` in nano-USD for all `calls`, `None` where a price is not known or nothing came back;
+    `spent` is the sample's. `input_tokens` and `output_tokens` for all calls. `busy_s` is the time in
+    flight of the calls that are left, one after the other.
+    """
+
+    model: ModelRef
+    calls: int
+    sampled: int
+    succeeded: int
+    failed: int
+    spent: int
+    cost: Range | None
+    input_tokens: Range | None
+    output_tokens: Range | None
+    busy_s: Range | None
+
+    @property
+    def per_call(self) -> Range | None:
+        """Nano-USD a call."""
+        return self.cost.times(1 / self.calls) if self.cost is not None and self.calls else None
+
+
+class Estimate(Frozen):
+    """Of a whole evaluation. `total` in nano-USD, `None` if any model's is unknown; `spent` is part of it.
+
+    `seconds` is how long the rest may take, `None` if not known.
+    """
+
+    models: tuple[ModelEstimate, ...]
+    total: Range | None
+    spent: int
+    seconds: Span | None
+
+    @property
+    def succeeded(self) -> int:
+        """Sampled calls that were answered."""
+        return sum(one.succeeded for one in self.models)
+
+
+class _Cells:
+    """A source of just these calls."""
+
+    complete, problem = True, None
+
+    def __init__(self, calls: Mapping[int, Sequence[Call]]) -> None:
+        self._left = {model: list(some) for model, some in calls.items()}
+
+    def lease(self, model: int, n: int) -> list[Call]:
+        left = self._left.get(model, [])
+        taken, self._left[model] = left[:n], left[n:]
+        return taken
+
+
+def least(models: int, repeats: int | None = None) -> int:
+    """The fewest calls that allow an estimate: two a model, where a model has as many (`repeats`)."""
+    return models * min(2, repeats or 2)
+
+
+def choose(evaluation: Evaluation, n: int, *, seed: int = 0) -> Sample:
+    """Draw `n` of the pending calls, evenly over the models and over the sizes of the files."""
+    dice = random.Random(f"{evaluation.store.spec.id} {seed}")
+    to_do = evaluation.store.to_do()
+    calls: dict[int, list[Call]] = {}
+    chosen: list[Chosen] = []
+    for number, share in _shares(to_do, n).items():
+        calls[number], found = _choose(evaluation, number, share, dice.random)
+        chosen.append(found)
+    counts = {number: len(some) for number, some in calls.items()}
+    return Sample(only=Only(source=_Cells(calls), calls=counts), chosen=tuple(chosen))
+
+
+def _shares(to_do: Mapping[int, int], n: int) -> dict[int, int]:
+    """Even shares; what a model has no calls for goes to the others."""
+    shares: dict[int, int] = {}
+    for place, number in enumerate(sorted(to_do, key=lambda one: (to_do[one], one))):
+        shares[number] = min(to_do[number], n // (len(to_do) - place))
+        n -= shares[number]
+    return dict(sorted(shares.items()))
+
+
+def _choose(
+    evaluation: Evaluation, number: int, n: int, dice: Callable[[], float]
+) -> tuple[list[Call], Chosen]:
+    store, model = evaluation.store, evaluation.store.models[number]
+    weigh = _weigher(evaluation, model)
+
+    def weights() -> Iterable[float]:
+        return (weigh(size, name) for _, _, name, size in store.by_size(number))
+
+    drawn = draw(weights, n, dice)
+    taken = {**drawn.sure, **drawn.picked}
+    cells = {
+        (cell[0], cell[1]): position
+        for position, cell in enumerate(store.by_size(number))
+        if position in taken
+    }
+    calls = store.pick(number, cells)
+    positions = [cells[call.input.id if call.input else 0, call.repeat] for call in calls]
+    rows = tuple((call.id, taken[at], at in drawn.sure) for call, at in zip(calls, positions, strict=True))
+    return calls, Chosen(model=model, drawn=drawn, calls=rows)
+
+
+def _weigher(evaluation: Evaluation, model: ModelRef) -> Callable[[int, str], float]:
+    """A guess of a call's cost, in input tokens, by its file's size and name."""
+    price = price_of(model, overrides=evaluation.prices, at=time.time())
+    ratio = float(price.output / price.input) if price is not None and price.input else _USUAL_RATIO
+    answer = ratio * min(evaluation.wanted.parameters.max_tokens or _USUAL_OUTPUT, _USUAL_OUTPUT)
+    # The name of a row or an answer says nothing of what is in it.
+    named = evaluation.wanted.source == "files"
+    return lambda size, name: evaluation.plan.input_tokens(size, name if named else "") + answer
+
+
+def estimate(evaluation: Evaluation, sample: Sample) -> Estimate:
+    """What all calls that were pending will come to, after the sample has run."""
+    with Reader.open(evaluation.folder) as reader:
+        found = [_model(chosen, reader.connection) for chosen in sample.chosen]
+    models = tuple(one for one, _ in found)
+    parts = [cost for _, cost in found]
+    known = [cost for cost in parts if cost is not None]
+    return Estimate(
+        models=models,
+        total=together(known) if len(known) == len(parts) else None,
+        spent=sum(one.spent for one in models),
+        seconds=_seconds(evaluation, models),
+    )
+
+
+def _model(chosen: Chosen, connection: sqlite3.Connection) -> tuple[ModelEstimate, Part | None]:
+    rows = [
+        (row, weight, sure)
+        for number, weight, sure in chosen.calls
+        if (row := connection.execute("SELECT * FROM calls WHERE id = ?", (number,)).fetchone()) is not None
+    ]
+    answered = [one for one in rows if one[0]["status"] == _SUCCEEDED]
+    # Failed calls are part of the cost, and may be dear or free; they say nothing about tokens.
+    priced = all(row["cost_nusd"] is not None for row, _, _ in answered) and bool(answered)
+    cost = _part(rows, "cost_nusd", chosen.drawn) if priced else None
+    if not chosen.drawn.calls:
+        cost = Part(known=0.0)
+    busy = _part(rows, "time_s", chosen.drawn) if answered else None
+    made = ModelEstimate(
+        model=chosen.model,
+        calls=chosen.drawn.calls,
+        sampled=len(chosen.calls),
+        succeeded=len(answered),
+        failed=len(rows) - len(answered),
+        spent=sum(row["cost_nusd"] or 0 for row, _, _ in rows),
+        cost=_range(cost),
+        input_tokens=_range(_part(answered, "input_tokens", chosen.drawn)),
+        output_tokens=_range(_part(answered, "output_tokens", chosen.drawn)),
+        busy_s=None if busy is None else _left(busy),
+    )
+    return made, cost
+
+
+def _part(rows: Iterable[tuple[sqlite3.Row, float, bool]], column: str, drawn: Drawn) -> Part | None:
+    seen = [
+        Seen(weight=weight, value=row[column], sure=sure)
+        for row, weight, sure in rows
+        if row[column] is not None
+    ]
+    return part(seen, drawn)
+
+
+def _range(found: Part | None) -> Range | None:
+    return None if found is None else together([found])
+
+
+def _left(busy: Part) -> Range:
+    """Without the time that the sample took."""
+    whole = together([busy])
+    return Range(low=whole.low - busy.known, mean=whole.mean - busy.known, high=whole.high - busy.known)
+
+
+def _seconds(evaluation: Evaluation, models: Sequence[ModelEstimate]) -> Span | None:
+    busy: dict[str, Span] = {}
+    for one in models:
+        if one.busy_s is None and one.calls:
+            return None
+        low, high = busy.get(one.model.provider, (0.0, 0.0))
+        if one.busy_s is not None:
+            busy[one.model.provider] = (low + one.busy_s.low, high + one.busy_s.high)
+    return wall_s(busy, evaluation.wanted, evaluation.vendors)

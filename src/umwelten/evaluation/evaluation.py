@@ -1,0 +1,389 @@
+"""The composition root: from what a user wants to an evaluation that runs.
+
+Nothing here prints, exits or reads argv. Problems that the user must mend are `UmweltenError`s, raised
+before the first call; failures of calls are records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from umwelten.attempts.price_loader import PriceLoading
+from umwelten.attempts.runner import Exchange
+from umwelten.attempts.structured_output import Shaping
+from umwelten.attempts.target import Place
+from umwelten.attempts.transport import Transport
+from umwelten.config import Settings, price_overrides
+from umwelten.control.attribution import Attribution, advice
+from umwelten.control.lane import Lane
+from umwelten.control.limit import Limit
+from umwelten.control.pool import Pool
+from umwelten.control.retry import RetryPolicy
+from umwelten.control.stop import OPEN_ENDED, CostCap
+from umwelten.engine.engine import Engine
+from umwelten.engine.interfaces import Naming, Result, Source
+from umwelten.evaluation.lanes import AUTO_CEILING, lane_name
+from umwelten.evaluation.preflight import check
+from umwelten.evaluation.spec import Wanted, make_id, spec_of
+from umwelten.events import Grown, LaneTime, LaneView, Note, Observer, Observers, RunFinished, RunStarted
+from umwelten.inputs import file_hash
+from umwelten.local import LocalServers
+from umwelten.pricing import cost_nusd, most_nusd
+from umwelten.prompts.request_builder import Plan
+from umwelten.providers.protocol import Vendor
+from umwelten.providers.wires import WIRES
+from umwelten.records import CallRecord
+from umwelten.schema import schema_shape
+from umwelten.store import Store
+from umwelten.threads import in_thread
+from umwelten.types import Call, Frozen, ModelRef, Scanned, Usage
+
+ASSUMED_OUTPUT = 1024
+"""Tokens that an answer is expected to have at most when no `max_tokens` says so."""
+
+AHEAD = 2_000
+"""Inputs of a lazy plan that are found before the first call starts."""
+
+LONGEST_OUTPUT = OPEN_ENDED * ASSUMED_OUTPUT
+"""Tokens that are reserved for such an answer while many calls are under way."""
+
+
+class Only(Frozen):
+    """Some of the pending calls: where they come from, and how many they are by model."""
+
+    source: Source
+    calls: Mapping[int, int]
+
+
+class Evaluation:
+    """An evaluation that is ready to run: inputs found, keys there, store open. Close it.
+
+    Use `prepare`, then `run` inside an event loop, again for what the first left;
+    `stop` may be called meanwhile.
+    """
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        settings: Settings,
+        store: Store,
+        plan: Plan,
+        places: dict[int, Place],
+        local: LocalServers,
+        vendors: Mapping[str, Vendor],
+    ) -> None:
+        self.wanted, self.store, self.plan, self.vendors = wanted, store, plan, vendors
+        self.folder = wanted.output_dir / store.spec.id
+        self._places, self._local = places, local
+        self.settings, self.prices = settings, price_overrides(settings)
+        self._engine: Engine | None = None
+        self._stop: tuple[str, bool, float] | None = None
+
+    @classmethod
+    def prepare(cls, wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor]) -> Evaluation:
+        """Check everything that can be checked without a call, and open the store.
+
+        Raises a `UmweltenError` for whatever the user must mend; then nothing is left behind.
+        """
+        checked = check(wanted, settings, vendors)
+        store = cls._open(wanted, checked.plan)
+        local = LocalServers()
+        places = {
+            number: Place(
+                model=ref,
+                endpoint=checked.endpoints[ref.provider],
+                wire=WIRES[checked.endpoints[ref.provider].vendor.wire],
+                local=local if ref.provider == "local" else None,
+                prompt=store.prompts[number],
+                accepts=checked.accepts[ref],
+                attached=checked.attached[ref],
+            )
+            for number, ref in store.models.items()
+        }
+        return cls(wanted, settings, store, checked.plan, places, local, vendors)
+
+    @staticmethod
+    def _open(wanted: Wanted, plan: Plan) -> Store:
+        name = wanted.id or make_id(
+            wanted.prompt or wanted.prompts[0].text, wanted.output_dir, today=time.strftime("%Y-%m-%d")
+        )
+        spec = spec_of(wanted, plan, name)
+        if wanted.files is not None and wanted.mode == "overwrite":
+            # A scan that fails must fail before the old evaluation is moved aside.
+            deque(wanted.files(), maxlen=0)
+        files = _peek(wanted.files() if wanted.files is not None else None)
+        folder = wanted.output_dir / name
+        fresh = not (folder / "evaluation.db").exists()
+        opener = {"new": Store.create, "resume": Store.resume, "overwrite": Store.overwrite}[wanted.mode]
+        store = opener(folder, spec)
+        try:
+            if files is None:
+                store.set_no_inputs()
+            else:
+                store.set_inputs(files, read_hash=file_hash, ahead=AHEAD if wanted.lazy else None)
+        except BaseException:
+            store.close()
+            if fresh:
+                # Nothing was asked yet: an id that holds nothing would only be in the way.
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return store
+
+    async def run(
+        self, observers: Sequence[Observer] = (), *, only: Only | None = None, texts: bool = True
+    ) -> Result:
+        """Make all calls that are pending. Returns how it ended; the answers are in the store.
+
+        `only`: just these; the rest may follow in another run. `texts`: tell of every piece of a streamed
+        answer, which costs something where nobody looks.
+        """
+        # A signal that comes before the new engine is there is for that one, not for an earlier run's.
+        self._engine = None
+        self._renew_local()
+        tell = Observers(observers)
+        self._begin(tell, only)
+        async with Transport(timeout_s=self.wanted.timeout_s) as transport:
+            loading = PriceLoading(self.wanted.models, self.prices)
+            ask = self._exchange(transport, tell, loading)
+            engine = self._engine = self._make_engine(ask, tell, only, texts, under_way=loading.soon)
+            if self._stop is not None:
+                self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
+            try:
+                result = await engine.run()
+                ended_at = time.time()
+            finally:
+                await ask.close()
+                await self._local.close()
+        await self._end(engine.attributions(), result, ended_at, tell)
+        return result
+
+    def _begin(self, tell: Observer, only: Only | None) -> None:
+        """Open the run in the store and say what lies ahead; what is found later is told as it comes."""
+        wanted, store, loop = self.wanted, self.store, asyncio.get_running_loop()
+        counts, to_do = store.standing()
+        pending = self._by_lane(to_do if only is None else only.calls)
+        each = self._by_lane(dict.fromkeys(store.models, wanted.repeats))
+
+        def grown(more: int, complete: bool) -> None:
+            total = counts.total + more * wanted.repeats * len(store.models)
+            now = {lane: n + more * each[lane] for lane, n in pending.items()}
+            loop.call_soon_threadsafe(tell, Grown(total=total, pending=now, complete=complete))
+
+        if only is None and not store.complete:
+            store.on_growth(grown)
+        store.start_run(
+            {
+                "max_concurrency": wanted.max_concurrency,
+                "provider_concurrency": dict(wanted.provider_concurrency),
+                "timeout_s": wanted.timeout_s,
+                "retries": wanted.retries,
+                "stream": wanted.stream,
+            }
+        )
+        tell(
+            RunStarted(
+                id=store.spec.id,
+                total=counts.total if only is None else sum(only.calls.values()),
+                done=counts.succeeded if only is None else 0,
+                models=tuple(dict.fromkeys(store.models.values())),
+                max_concurrency=self._limit,
+                at_unix=time.time(),
+                pending=pending,
+                complete=only is not None or store.complete,
+            )
+        )
+
+    def _exchange(self, transport: Transport, tell: Observer, loading: PriceLoading) -> Exchange:
+        wanted = self.wanted
+        shaping = None
+        if wanted.schema is not None:
+            shaping = Shaping(wanted.shape or schema_shape(wanted.schema), coerce=wanted.coerce)
+        return Exchange(
+            plan=self.plan,
+            places=self._places,
+            transport=transport,
+            price=self._price,
+            loading=loading,
+            stream=wanted.stream,
+            notify=tell,
+            pdf=wanted.pdf,
+            shaping=shaping,
+            trace=wanted.trace,
+        )
+
+    def _make_engine(
+        self,
+        ask: Exchange,
+        tell: Observer,
+        only: Only | None,
+        texts: bool,
+        under_way: Callable[[], None],
+    ) -> Engine:
+        store, loop = self.store, asyncio.get_running_loop()
+        engine = Engine(
+            pool=self._pool(self._limit),
+            source=store if only is None else only.source,
+            sink=store,
+            ask=ask,
+            naming=Naming(store.models, self._estimate, self._tokens),
+            tell=tell,
+            stream=self.wanted.stream and texts,
+            max_errors=self.wanted.max_errors,
+            under_way=under_way,
+        )
+
+        def committed(records: Sequence[CallRecord]) -> None:
+            loop.call_soon_threadsafe(engine.committed, records)
+
+        store.on_commit(committed)
+        return engine
+
+    async def _end(
+        self, attributions: Sequence[Attribution], result: Result, ended_at: float, tell: Observer
+    ) -> None:
+        store, own = self.store, self.wanted.max_concurrency != "auto"
+        sheets = [
+            msgspec.structs.replace(
+                sheet, capped_by_user=own and sheet.capped_by_user and sheet.lane != "local"
+            )
+            for sheet in attributions
+        ]
+        await in_thread(
+            store.end_run,
+            result.status,
+            result.reason,
+            result.peak_in_flight,
+            [(sheet.lane, reason, s) for sheet in sheets for reason, s in sheet.seconds().items()],
+            ended_at,
+        )
+        for problem in store.text_errors:
+            tell(Note(text=f"the answer is kept, its text file is not: {problem}", level="warning"))
+        counts = store.counts()
+        tell(
+            RunFinished(
+                status=result.status,
+                reason=result.reason,
+                wall_s=result.wall_s,
+                # What failed before and was not tried again is pending as well.
+                pending=counts.total - counts.succeeded - result.failed,
+                peak_in_flight=result.peak_in_flight,
+                lane_times=tuple(
+                    LaneTime(lane=sheet.lane, seconds=sheet.seconds(), advice=advice(sheet))
+                    for sheet in sheets
+                ),
+            )
+        )
+
+    def stop(self, reason: str, *, interrupted: bool = False, grace_s: float = 10.0) -> None:
+        """Start no further call; those in flight have the grace to finish. From the loop's thread."""
+        if self._engine is None:
+            self._stop = (reason, interrupted, grace_s)
+        else:
+            self._engine.stop(reason, interrupted=interrupted, grace_s=grace_s)
+
+    def lanes(self) -> list[LaneView]:
+        """The lanes as they are now; empty before `run`."""
+        return self._engine.lanes() if self._engine is not None else []
+
+    def close(self) -> None:
+        """Flush and close the store. Again: does nothing."""
+        self.store.close()
+
+    # --- pieces ----------------------------------------------------------------------------
+
+    @property
+    def _limit(self) -> int | None:
+        """The cap over all providers, `None` where each finds its own level."""
+        return None if self.wanted.max_concurrency == "auto" else self.wanted.max_concurrency
+
+    def _pool(self, limit: int | None) -> Pool:
+        lanes: dict[str, Lane] = {}
+        by_model: dict[int, Lane] = {}
+        for number, place in self._places.items():
+            name = lane_name(place)
+            if name not in lanes:
+                lanes[name] = self._lane(name, place, limit)
+            by_model[number] = lanes[name]
+        cap = self.wanted.max_cost_usd
+        return Pool(
+            by_model,
+            policy=RetryPolicy(retries=self.wanted.retries),
+            max_in_flight=limit,
+            group_caps=dict(self.wanted.provider_concurrency),
+            max_bytes=self.wanted.max_bytes_in_flight,
+            cap=CostCap(
+                cap=None if cap is None else round(cap * 1e9), spent=self.store.spent_nusd() if cap else 0
+            ),
+        )
+
+    def _lane(self, name: str, place: Place, limit: int | None) -> Lane:
+        vendor = place.endpoint.vendor
+        low = vendor.recommended[0]
+        ceiling = self.wanted.provider_concurrency.get(vendor.name, limit or AUTO_CEILING)
+        if vendor.name == "local":
+            ceiling = min(ceiling, self._local.slots)
+        start = ceiling if limit is not None else min(low, ceiling)
+        return Lane(
+            name,
+            vendor.name,
+            Limit(float(start), ceiling, slow_start=limit is None),
+            host=vendor.scope == "host",
+        )
+
+    def _renew_local(self) -> None:
+        """A run ends the local servers with it; another one starts them anew."""
+        self._local = LocalServers()
+        for number, place in self._places.items():
+            if place.local is not None:
+                self._places[number] = msgspec.structs.replace(place, local=self._local)
+
+    def _by_lane(self, by_model: Mapping[int, int]) -> dict[str, int]:
+        sums: dict[str, int] = {}
+        for number, place in self._places.items():
+            name = lane_name(place)
+            sums[name] = sums.get(name, 0) + by_model.get(number, 0)
+        return sums
+
+    def _price(self, usage: Usage, model: ModelRef) -> int | None:
+        return cost_nusd(usage, model, overrides=self.prices, at=time.time())
+
+    def _tokens(self, call: Call) -> tuple[int, int | None]:
+        """Tokens that a call sends, roughly, and that it may write at most."""
+        size, name = _measure(call)
+        prompt = self._places[call.model].prompt
+        return self.plan.input_tokens(size, name, prompt), self.wanted.parameters.max_tokens
+
+    def _estimate(self, call: Call) -> int | None:
+        """The most that an attempt can cost, in nano-USD; only a cap needs it."""
+        if self.wanted.max_cost_usd is None:
+            return None
+        size, name = _measure(call)
+        longest = self.wanted.parameters.max_tokens or LONGEST_OUTPUT
+        return most_nusd(
+            self._places[call.model].model,
+            self.plan.most_tokens(size, name, longest),
+            longest,
+            overrides=self.prices,
+            at=time.time(),
+        )
+
+
+def _measure(call: Call) -> tuple[int, str]:
+    """Size and name for an estimate; the name of a row or an answer says nothing of what is in it."""
+    source = call.input
+    return (0, "") if source is None else (source.size, "" if source.part else source.name)
+
+
+def _peek(files: Iterator[Scanned] | None) -> Iterator[Scanned] | None:
+    """The same files, once the first is found: a scan that fails should fail before the store is made."""
+    if files is None:
+        return None
+    first = next(files, None)
+    return itertools.chain([] if first is None else [first], files)

@@ -1,0 +1,266 @@
+"""What an evaluation would do, before it does it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from umwelten.config import Settings, price_overrides
+from umwelten.errors import EvaluationExists
+from umwelten.evaluation.evaluation import ASSUMED_OUTPUT
+from umwelten.evaluation.preflight import check
+from umwelten.evaluation.spec import Wanted, spec_of
+from umwelten.inputs.file_extensions import looks_sendable
+from umwelten.pricing import cost_nusd
+from umwelten.prompts.request_builder import Plan
+from umwelten.providers.capabilities import Accepts
+from umwelten.providers.protocol import Vendor
+from umwelten.records import Spec
+from umwelten.store import Reader
+from umwelten.store.rows import SUCCEEDED, clean
+from umwelten.store.schema import MODEL_BITS, REPEAT_BITS
+from umwelten.store.variants import checked as checked_spec
+from umwelten.store.variants import refuse_changes
+from umwelten.types import Frozen, ModelRef, Scanned, Usage
+
+Span = tuple[float, float]
+"""From, to."""
+
+ANSWER_S: Span = (2.0, 20.0)
+"""Seconds that most answers take."""
+
+_SHOWN = 20
+# Of one input and one variant: how many repeats have an answer that is still good.
+_ANSWERED = f"""
+    SELECT count(*) FROM inputs i CROSS JOIN calls c
+    ON c.id BETWEEN (i.id << {MODEL_BITS + REPEAT_BITS}) | (:variant << {REPEAT_BITS})
+      AND (i.id << {MODEL_BITS + REPEAT_BITS}) | (:variant << {REPEAT_BITS}) | :repeats
+    WHERE i.name = :name AND i.stamp = :stamp AND c.status = {SUCCEEDED} AND c.input_version = i.version
+"""
+
+
+class Preview(Frozen):
+    """What an evaluation would do. `calls` are those to make, `done` are answered already.
+
+    `input_tokens` are `text_tokens` (words) and `picture_tokens`; `output_tokens` is the most there may be,
+    or with `output_bounded` False (no `max_tokens`) a guess. Costs are in nano-USD, from (no answer text) to
+    (the longest answers); `None`: no price is known. `by_model` are the calls of each. `unsendable` files
+    look as if they can't be sent, `unsendable_first` names a few: their calls would fail and cost nothing.
+    `seconds` is a rough range.
+    """
+
+    files: int
+    file_bytes: int
+    first: tuple[str, ...]
+    calls: int
+    done: int
+    input_tokens: int
+    text_tokens: int
+    picture_tokens: int
+    output_tokens: int
+    output_bounded: bool
+    by_model: Mapping[ModelRef, int]
+    costs: Mapping[ModelRef, tuple[int, int] | None]
+    total: tuple[int, int] | None
+    seconds: Span
+    unsendable: int = 0
+    unsendable_first: tuple[str, ...] = ()
+
+
+class _Answers:
+    """The good answers of an evaluation that is gone on with, as far as models and prompts are wanted."""
+
+    def __init__(self, connection: sqlite3.Connection, wanted: Wanted) -> None:
+        self._connection, self._repeats = connection, wanted.repeats
+        self._variants: dict[str, list[int]] = {}
+        prompts = {one.name for one in wanted.prompts} or {""}
+        found = connection.execute(
+            "SELECT m.id, m.name, coalesce(p.name, '') FROM models m"
+            " LEFT JOIN prompts p ON p.id = m.prompt_id"
+        )
+        for variant, model, prompt in found:
+            if prompt in prompts:
+                self._variants.setdefault(model, []).append(variant)
+
+    def count(self, scanned: Scanned, model: ModelRef) -> int:
+        """How many of the calls about this input to this model need not be made."""
+        return sum(self._one(scanned, variant) for variant in self._variants.get(str(model), ()))
+
+    def _one(self, scanned: Scanned, variant: int) -> int:
+        cell = {
+            "name": clean(scanned.name),
+            "stamp": scanned.stamp,
+            "variant": variant,
+            "repeats": self._repeats,
+        }
+        return int(self._connection.execute(_ANSWERED, cell).fetchone()[0])
+
+
+class _Sums:
+    """Counts per model while the inputs pass by."""
+
+    def __init__(self, models: tuple[ModelRef, ...]) -> None:
+        self.files = self.file_bytes = self.done = 0
+        self.first: list[str] = []
+        self.calls = dict.fromkeys(models, 0)
+        self.answers = dict.fromkeys(models, 0)
+        self.words = dict.fromkeys(models, 0)
+        self.pictures = dict.fromkeys(models, 0)
+        self.unsendable = 0
+        self.unsendable_first: list[str] = []
+
+    def file(self, scanned: Scanned) -> None:
+        self.files += 1
+        self.file_bytes += scanned.size
+        if len(self.first) < _SHOWN:
+            self.first.append(scanned.name)
+
+    def refuse(self, scanned: Scanned) -> None:
+        self.unsendable += 1
+        if len(self.unsendable_first) < _SHOWN:
+            self.unsendable_first.append(scanned.name)
+
+    def add(self, model: ModelRef, calls: int, done: int) -> None:
+        self.calls[model] += calls
+        self.done += done
+
+    def ask(self, model: ModelRef, calls: int, words: int, pictures: int) -> None:
+        self.answers[model] += calls
+        self.words[model] += calls * words
+        self.pictures[model] += calls * pictures
+
+
+def preview(wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor], *, at: float) -> Preview:
+    """Count and price what `wanted` would do, without a call and without a trace on disk.
+
+    Raises what preparing it would raise.
+    """
+    checked = check(wanted, settings, vendors)
+    spec = checked_spec(spec_of(wanted, checked.plan, wanted.id or ""))
+    with _stored(wanted, spec) as answers:
+        sums = _count(wanted, checked.plan, answers, checked.accepts)
+    longest = wanted.parameters.max_tokens or ASSUMED_OUTPUT
+    overrides = price_overrides(settings)
+
+    def cost(model: ModelRef, output: int) -> int | None:
+        # Prices may step up with the length of a request: one call's, times their number.
+        asked = max(sums.answers[model], 1)
+        sent = sums.words[model] + sums.pictures[model]
+        usage = Usage(input_tokens=sent // asked, output_tokens=output)
+        one = cost_nusd(usage, model, overrides=overrides, at=at)
+        return None if one is None else one * sums.answers[model]
+
+    costs = {model: _range(cost(model, 0), cost(model, longest)) for model in wanted.models}
+    words, pictures = sum(sums.words.values()), sum(sums.pictures.values())
+    return Preview(
+        files=sums.files,
+        file_bytes=sums.file_bytes,
+        first=tuple(sums.first),
+        calls=sum(sums.calls.values()),
+        done=sums.done,
+        input_tokens=words + pictures,
+        text_tokens=words,
+        picture_tokens=pictures,
+        output_tokens=longest * sum(sums.answers.values()),
+        output_bounded=wanted.parameters.max_tokens is not None,
+        by_model=sums.calls,
+        costs=costs,
+        total=_sum(list(costs.values())),
+        seconds=wall_s(_busy(sums.answers), wanted, vendors, one_s=ANSWER_S),
+        unsendable=sums.unsendable,
+        unsendable_first=tuple(sums.unsendable_first),
+    )
+
+
+def _count(
+    wanted: Wanted,
+    plan: Plan,
+    answers: _Answers | None,
+    accepts: Mapping[ModelRef, Accepts],
+) -> _Sums:
+    sums = _Sums(wanted.models)
+    cells = wanted.repeats * max(1, len(wanted.prompts))
+    for scanned in _inputs(wanted):
+        if wanted.files is not None:
+            sums.file(scanned)
+        # What a row or an answer is called says nothing about what is in it.
+        words, pictures = plan.content_tokens(scanned.size, "" if scanned.part else scanned.name)
+        for model in wanted.models:
+            done = answers.count(scanned, model) if answers is not None else 0
+            sums.add(model, cells - done, done)
+            if _sendable(scanned, accepts[model]):
+                sums.ask(model, cells - done, words, pictures)
+        if not any(_sendable(scanned, one) for one in accepts.values()):
+            sums.refuse(scanned)
+    return sums
+
+
+def _inputs(wanted: Wanted) -> Iterator[Scanned]:
+    if wanted.files is not None:
+        yield from wanted.files()
+    else:
+        yield Scanned(name="", path="", size=0, stamp="")
+
+
+@contextmanager
+def _stored(wanted: Wanted, spec: Spec) -> Iterator[_Answers | None]:
+    """The evaluation's answers where there is one that would be gone on with. Raises EvaluationChanged."""
+    folder = wanted.output_dir / (wanted.id or "")
+    if wanted.id is None or wanted.mode == "overwrite" or not (folder / "evaluation.db").exists():
+        yield None
+        return
+    if wanted.mode == "new":
+        raise EvaluationExists(
+            f"the evaluation {wanted.id!r} exists already", "Give --resume, --overwrite or another --id."
+        )
+    with Reader.open(folder) as reader:
+        refuse_changes(reader.connection, reader.spec(), spec)
+        yield _Answers(reader.connection, wanted)
+
+
+def _sendable(scanned: Scanned, accepts: Accepts) -> bool:
+    return bool(scanned.part) or not scanned.name or looks_sendable(scanned.name, accepts)
+
+
+def _busy(calls: Mapping[ModelRef, int]) -> dict[str, Span]:
+    """Seconds that a provider's answers take one after the other."""
+    busy: dict[str, Span] = {}
+    for model, number in calls.items():
+        low, high = busy.get(model.provider, (0.0, 0.0))
+        busy[model.provider] = (low + number * ANSWER_S[0], high + number * ANSWER_S[1])
+    return busy
+
+
+def wall_s(
+    busy: Mapping[str, Span], wanted: Wanted, vendors: Mapping[str, Vendor], *, one_s: Span = (0.0, 0.0)
+) -> Span:
+    """How long it takes until providers have worked through so many seconds of calls, at the least and most.
+
+    With `auto`, a provider is taken to bear what suits most accounts. `one_s`: a single call takes that.
+    """
+    limit = None if wanted.max_concurrency == "auto" else wanted.max_concurrency
+    ends: list[float] = []
+    for end in (0, 1):
+        times = [spans[end] / _slots(name, 1 - end, limit, wanted, vendors) for name, spans in busy.items()]
+        together = sum(spans[end] for spans in busy.values()) / limit if limit is not None else 0.0
+        longest = max([together, *times], default=0.0)
+        ends.append(max(longest, one_s[end]) if longest else 0.0)
+    return ends[0], ends[1]
+
+
+def _slots(provider: str, end: int, limit: int | None, wanted: Wanted, vendors: Mapping[str, Vendor]) -> int:
+    cap = wanted.provider_concurrency.get(provider)
+    slots = limit if limit is not None else vendors[provider].recommended[end]
+    return max(1, slots if cap is None else min(slots, cap) if limit is not None else cap)
+
+
+def _range(low: int | None, high: int | None) -> tuple[int, int] | None:
+    return None if low is None or high is None else (low, high)
+
+
+def _sum(costs: list[tuple[int, int] | None]) -> tuple[int, int] | None:
+    known = [cost for cost in costs if cost is not None]
+    if len(known) < len(costs):
+        return None
+    return sum(low for low, _ in known), sum(high for _, high in known)

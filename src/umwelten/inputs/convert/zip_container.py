@@ -1,0 +1,63 @@
+"""Zip containers of documents, opened only when what they unpack to is within bounds."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from umwelten.inputs.content import UnsupportedInput, megabytes
+
+MAX_MEMBERS = 20_000
+MAX_RATIO = 200
+"""What texts in it may unpack to, as a multiple of the whole file; spreadsheets reach 50."""
+
+_SMALL = 4_000_000
+_READ = (".xml", ".rels", ".html", ".xhtml", ".htm", ".opf", ".ncx")
+_BROKEN = (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, OSError, KeyError, OverflowError)
+
+
+@contextmanager
+def unpacked(data: bytes, name: str, word: str, *, most: int) -> Iterator[zipfile.ZipFile]:
+    """The container of a document. `most`: bytes to which all texts in it together may unpack.
+
+    Nothing in a container unpacks to more than its directory says, which is looked at first. Errors:
+    `UnsupportedInput` for a damaged or protected one, and for one that is out of proportion.
+    """
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except _BROKEN as error:
+        raise damaged(name, word) from error
+    with archive:
+        _check(archive, len(data), name, word, most)
+        yield archive
+
+
+def read(archive: zipfile.ZipFile, member: str, name: str, word: str) -> bytes:
+    """A member's bytes. Errors: `UnsupportedInput`."""
+    import zlib
+
+    try:
+        return archive.read(member)
+    except (*_BROKEN, RuntimeError, zlib.error) as error:
+        raise damaged(name, word) from error
+
+
+def damaged(name: str, word: str) -> UnsupportedInput:
+    """The error for a document that breaks off or is not what it seems."""
+    return UnsupportedInput(f"{name} is {word} that can't be read: it is damaged or cut off.")
+
+
+def _check(archive: zipfile.ZipFile, size: int, name: str, word: str, most: int) -> None:
+    members = archive.infolist()
+    if any(member.flag_bits & 1 for member in members):
+        raise UnsupportedInput(f"{name} is {word} that needs a password. Save it without one.")
+    total = sum(member.file_size for member in members if member.filename.lower().endswith(_READ))
+    if len(members) > MAX_MEMBERS or total > max(_SMALL, size * MAX_RATIO):
+        raise UnsupportedInput(f"{name} is {word} that unpacks to far more than it should: it is not read.")
+    if total > most:
+        raise UnsupportedInput(
+            f"{name} is {word} of {megabytes(total)} when unpacked: up to {megabytes(most)} are read. "
+            "Split it, or save it as plain text."
+        )

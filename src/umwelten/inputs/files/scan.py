@@ -1,0 +1,160 @@
+"""The walk over a directory: lazy, in path order, with what it leaves out said once."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Collection, Iterator
+from itertools import islice
+from operator import attrgetter
+from pathlib import Path
+
+from umwelten.errors import InputError
+from umwelten.inputs.files.glob import Glob, State
+from umwelten.inputs.files.suggestions import nearest_name, no_match
+from umwelten.types import Scanned
+
+_ALL_MAY_READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
+_OWN_BEGINNINGS = ("evaluation.db", ".evaluation.tmp")
+_NAME = attrgetter("name")
+
+
+def scan(
+    directory: Path,
+    pattern: str = "*",
+    *,
+    recursive: bool = False,
+    max_files: int | None = None,
+    exclude: Collection[Path] = (),
+    on_note: Callable[[str], None] | None = None,
+) -> Iterator[Scanned]:
+    """The files of a directory that a pattern means, ordered by the parts of their relative paths.
+
+    `exclude` are folders that are not entered. Links to files inside the directory are followed, other
+    links are not; `on_note` is told once how many those were. Umwelten's own files, hidden files that the
+    pattern does not name, and whatever is not a regular file are left out. Errors: `InputError` for a
+    directory or file that can't be read (at once, or when the walk gets there) and when nothing matches.
+    """
+    _check_directory(directory)
+    glob = Glob(pattern, recursive=recursive)
+    return _scan(_Walk(directory, glob, exclude), max_files, on_note or (lambda text: None))
+
+
+def _scan(walk: _Walk, max_files: int | None, on_note: Callable[[str], None]) -> Iterator[Scanned]:
+    found = False
+    for scanned in islice(walk.files(str(walk.root), "", walk.glob.start), max_files):
+        found = True
+        yield scanned
+    if walk.links:
+        on_note(
+            "links that lead out of the directory, to a folder or nowhere are not followed: "
+            f"{walk.links}, first {walk.link!r}"
+        )
+    if not found and max_files != 0:
+        raise no_match(walk.root, walk.glob)
+
+
+def _check_directory(directory: Path) -> None:
+    if not directory.exists():
+        near = nearest_name(directory)
+        raise InputError(f"no such directory: {directory}", f"Did you mean {near}?" if near else None)
+    if not directory.is_dir():
+        raise InputError(f"not a directory: {directory}", "Name single files with --files.")
+
+
+class _Walk:
+    """One walk. `links` counts what was not followed, `link` is the first of those."""
+
+    def __init__(self, root: Path, glob: Glob, exclude: Collection[Path]) -> None:
+        self.root, self.glob = root, glob
+        self.links, self.link = 0, ""
+        self._real_root = os.path.realpath(root)
+        self._excluded = {(found.st_dev, found.st_ino) for found in map(_stat, exclude) if found is not None}
+
+    def files(self, folder: str, prefix: str, state: State) -> Iterator[Scanned]:
+        """The matching files below a folder; `prefix` is its relative path with a `/`, or empty."""
+        meant = self.glob.last(state).match
+        for entry in _entries(folder):
+            name = entry.name
+            try:
+                folder_there = entry.is_dir()
+            except OSError:
+                folder_there = False  # a link that leads in a circle
+            if folder_there:
+                inside = self.glob.enter(state, name)
+                if not inside or self._is_excluded(entry):
+                    continue
+                if entry.is_symlink():
+                    self._not_followed(prefix + name)
+                else:
+                    yield from self.files(entry.path, f"{prefix}{name}/", inside)
+            elif meant(name) and not is_own(name):
+                scanned = self._file(entry, prefix + name)
+                if scanned is not None:
+                    yield scanned
+
+    def _file(self, entry: os.DirEntry[str], name: str) -> Scanned | None:
+        if entry.is_symlink() and not self._stays_inside(entry.path):
+            self._not_followed(name)
+            return None
+        try:
+            found = entry.stat()
+        except FileNotFoundError:
+            return None  # gone since the folder was listed
+        except OSError as error:
+            raise InputError(f"cannot read {entry.path}: {error.strerror}") from error
+        return scanned_file(entry.path, name, found) if stat.S_ISREG(found.st_mode) else None
+
+    def _stays_inside(self, link: str) -> bool:
+        target = Path(os.path.realpath(link))
+        return target.is_relative_to(self._real_root) and not is_own(target.name) and target.exists()
+
+    def _not_followed(self, name: str) -> None:
+        self.links += 1
+        self.link = self.link or name
+
+    def _is_excluded(self, entry: os.DirEntry[str]) -> bool:
+        if not self._excluded:
+            return False
+        found = entry.stat(follow_symlinks=False)
+        return (found.st_dev, found.st_ino) in self._excluded
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=_NAME)
+    except OSError as error:
+        raise InputError(f"cannot read the folder {folder}: {error.strerror}") from error
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
+
+
+def is_own(name: str) -> bool:
+    """Whether a file is one of umwelten's own, which are never inputs."""
+    return name.startswith(_OWN_BEGINNINGS) or name == "evaluation.lock" or name.endswith(".umwelten-tmp")
+
+
+def stamp(found: os.stat_result) -> str:
+    """Changes whenever the bytes may have changed."""
+    return f"{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}"
+
+
+def scanned_file(path: str, name: str, found: os.stat_result) -> Scanned:
+    """The value for one file. Errors: it can't be opened, or its name is not text."""
+    # Bits that let everybody read say the same as asking, which would cost as much as the whole look.
+    if found.st_mode & _ALL_MAY_READ != _ALL_MAY_READ and not os.access(path, os.R_OK):
+        raise InputError(f"cannot read {path}: permission denied")
+    if not name.isascii() and not is_text(name):
+        raise InputError(f"the file name {name!r} is not valid UTF-8", "Rename the file.")
+    return Scanned(name=name, path=path, size=found.st_size, stamp=stamp(found))
+
+
+def is_text(name: str) -> bool:
+    """Whether a name can be written in UTF-8: the system hands on undecodable bytes as lone surrogates."""
+    return not any("\ud800" <= char <= "\udfff" for char in name)

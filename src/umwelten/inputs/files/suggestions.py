@@ -1,0 +1,76 @@
+"""What to say when a name or pattern means nothing: what is there, and what was probably meant."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from difflib import get_close_matches
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+from umwelten.errors import InputError
+from umwelten.inputs.files.glob import Glob
+
+_LOOKED_AT = 10_000
+_SHOWN = 5
+_SAME = ({".jpg", ".jpeg"}, {".tif", ".tiff"}, {".htm", ".html"}, {".yml", ".yaml"}, {".md", ".markdown"})
+
+
+def nearest_name(path: Path) -> Path | None:
+    """The existing sibling whose name is closest to a missing path's."""
+    try:
+        names = [sibling.name for sibling in path.parent.iterdir()]
+    except OSError:
+        return None
+    folded = {name.casefold(): name for name in names}
+    close = get_close_matches(path.name.casefold(), folded, n=1)
+    return path.with_name(folded[close[0]]) if close else None
+
+
+def no_match(root: Path, glob: Glob) -> InputError:
+    """The error for a pattern that no file matches: what is there, and a hint."""
+    there = list(islice(_names(str(root), ""), _LOOKED_AT))
+    return InputError(
+        f"no file in {root} matches {glob.pattern!r}: {_summary(there)}", _hint(there, glob.pattern)
+    )
+
+
+def _names(folder: str, prefix: str) -> Iterator[str]:
+    """Relative paths of what is not hidden, those of a folder before those of its subfolders."""
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted((e for e in found if not e.name.startswith(".")), key=lambda e: e.name)
+    except OSError:
+        return
+    yield from (prefix + entry.name for entry in entries if entry.is_file())
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _names(entry.path, f"{prefix}{entry.name}/")
+
+
+def _summary(there: list[str]) -> str:
+    if not there:
+        return "it holds no files"
+    kinds = Counter(PurePosixPath(name).suffix or "no ending" for name in there).most_common(_SHOWN)
+    counts = ", ".join(f"{count} {kind}" for kind, count in kinds)
+    names = ", ".join(repr(name) for name in there[:_SHOWN])
+    return f"it holds {counts}, such as {names}"
+
+
+def _hint(there: list[str], pattern: str) -> str | None:
+    if "/" not in pattern:
+        deep = Glob(pattern, recursive=True)
+        if any("/" in name and deep.matches_path(name) for name in there):
+            return "Files deeper down match: add --recursive."
+    near = _nearest_suffix(PurePosixPath(pattern).suffix, {PurePosixPath(name).suffix for name in there})
+    return f"Did you mean {pattern.removesuffix(PurePosixPath(pattern).suffix) + near!r}?" if near else None
+
+
+def _nearest_suffix(wanted: str, there: set[str]) -> str | None:
+    if not wanted or wanted in there:
+        return None
+    for suffix in sorted(there - {""}):
+        if suffix.lower() == wanted.lower() or any({suffix.lower(), wanted.lower()} <= s for s in _SAME):
+            return suffix
+    return next(iter(get_close_matches(wanted, there - {""}, n=1)), None)

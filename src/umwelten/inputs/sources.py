@@ -1,0 +1,129 @@
+"""The inputs of a batch, wherever they come from: a directory, files, rows, an earlier evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from umwelten.errors import UsageError
+from umwelten.inputs.earlier_answers import answers
+from umwelten.inputs.files.file_list import expand, scan_files
+from umwelten.inputs.files.scan import scan
+from umwelten.inputs.tables.rows import columns, rows
+from umwelten.types import Frozen, Scanned
+
+_SOURCES = ("directory", "files", "rows", "from")
+
+
+class Choice(Frozen):
+    """What was asked for; the names are those of the flags. One of the first four is given."""
+
+    directory: Path | None = None
+    files: Sequence[str | Path] = ()
+    rows: Path | None = None
+    from_: str | None = None
+    where: str | None = None
+    row_name: str | None = None
+    file_pattern: str | None = None
+    recursive: bool = False
+    max_files: int | None = None
+    id: str | None = None
+    output_dir: Path = Path("output")
+
+
+class Inputs(Frozen):
+    """`files` gives the inputs anew at each call; the rest as in `wanted.Wanted`."""
+
+    files: Callable[[], Iterator[Scanned]]
+    source: Literal["files", "rows", "answers"] = "files"
+    lazy: bool = False
+    columns: tuple[str, ...] | None = None
+
+
+def chosen(choice: Choice, on_note: Callable[[str], None]) -> Inputs:
+    """Raises `UsageError` for flags that don't go together, `InputError` for what is not there."""
+    given = [name for name in _SOURCES if getattr(choice, "from_" if name == "from" else name)]
+    if len(given) > 1:
+        raise UsageError(f"--{given[0]} and --{given[1]} exclude each other", "Give the one that you mean.")
+    if not given:
+        raise UsageError(
+            "eval batch needs --directory, --files, --rows or --from",
+            "For example --directory texts --file-pattern '*.txt', or --rows table.csv.",
+        )
+    _check_companions(choice, given[0])
+    limit = choice.max_files
+    if choice.rows is not None:
+        return _rows(choice.rows, choice.row_name, limit)
+    if choice.from_ is not None:
+        folder, where = choice.output_dir / choice.from_, choice.where
+        _check_step(choice, folder)
+        return Inputs(files=lambda: answers(folder, where=where, most=limit), source="answers")
+    if choice.directory is None:
+        paths = [path for item in choice.files for path in _listed(item)][:limit]
+        return Inputs(files=lambda: scan_files(paths))
+    return _directory(choice, choice.directory, on_note)
+
+
+def _check_companions(choice: Choice, source: str) -> None:
+    """Flags that would do nothing here are mistakes."""
+    only = {
+        "file-pattern": (choice.file_pattern, "directory"),
+        "recursive": (choice.recursive, "directory"),
+        "where": (choice.where, "from"),
+        "row-name": (choice.row_name, "rows"),
+    }
+    for flag, (value, wants) in only.items():
+        if value and wants != source:
+            more = "Use globs in --files." if source == "files" else f"Add --{wants}, or leave it out."
+            raise UsageError(f"--{flag} goes with --{wants}, not with --{source}", more)
+
+
+def _check_step(choice: Choice, source: Path) -> None:
+    """An evaluation that read itself would mix its answers, or move its own source aside."""
+    if choice.id and _same(source, choice.output_dir / choice.id):
+        raise UsageError(
+            f"--from {choice.from_} and --id {choice.id} are the same evaluation",
+            "Give the new step an --id of its own.",
+        )
+
+
+def _same(one: Path, other: Path) -> bool:
+    if one.absolute() == other.absolute():
+        return True
+    try:
+        return one.samefile(other)  # links, and file systems that ignore case
+    except (OSError, ValueError):
+        return False  # one of them is not there
+
+
+def _rows(path: Path, name_column: str | None, limit: int | None) -> Inputs:
+    names = columns(path)
+    return Inputs(
+        files=lambda: rows(path, name_column=name_column, max_rows=limit),
+        source="rows",
+        lazy=True,
+        columns=names,
+    )
+
+
+def _listed(item: str | Path) -> list[Path]:
+    return [item] if isinstance(item, Path) else expand(item, Path())
+
+
+def _directory(choice: Choice, directory: Path, on_note: Callable[[str], None]) -> Inputs:
+    output_dir = choice.output_dir
+    # A directory that holds the outputs must not feed answers back; one below them is a step's output.
+    inside = directory.absolute().is_relative_to(output_dir.absolute())
+    own = output_dir / choice.id if inside and choice.id else output_dir
+    exclude = [own] if own.absolute() != directory.absolute() else []
+    return Inputs(
+        files=lambda: scan(
+            directory,
+            choice.file_pattern or "*",
+            recursive=choice.recursive,
+            max_files=choice.max_files,
+            exclude=exclude,
+            on_note=on_note,
+        )
+    )

@@ -1,0 +1,161 @@
+"""What is asked: the prompt with an input's content and the attachments, for one model."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import msgspec
+
+from umwelten.errors import UsageError
+from umwelten.identity import call_key, settings_hash
+from umwelten.prompts.template import Template
+from umwelten.prompts.token_estimates import _MOST_MEDIA_TOKENS, _bytes_per_token, is_picture, most_tokens
+from umwelten.types import Media, ModelRef, Parameters, Part, Prompt, Request, Schema, Text
+
+_MEDIA_TOKENS = 1_000
+"""A rough size of one image; providers count between 85 and 3,000."""
+
+
+_FAULT_TOKENS = 1_000
+"""What is said about the faults of an answer."""
+
+
+_WITHOUT_INPUTS = ("content", "answer", "file.", "row.")
+
+
+class Plan:
+    """The settings that all calls of an evaluation share, ready to make requests from.
+
+    `prompts` has one named "" or several with names. `attachments` are (name, content hash), `attached` their
+    parts, sent with every call. `pdf` and `source` as in `wanted.Wanted`.
+    """
+
+    def __init__(
+        self,
+        *,
+        prompts: tuple[Prompt, ...],
+        system: str | None = None,
+        parameters: Parameters | None = None,
+        attachments: tuple[tuple[str, bytes], ...] = (),
+        attached: tuple[Part, ...] = (),
+        schema: Schema | None = None,
+        pdf: str = "auto",
+        source: str = "files",
+    ) -> None:
+        self.system, self.schema = system, schema
+        self.parameters = parameters or Parameters()
+        self.attachments = attachments
+        self._templates = {prompt.name: Template(prompt.text) for prompt in prompts}
+        # What a prompt says where nothing is filled in: as it is where it has places for something.
+        self._plain = {
+            name: Text(text=one.text if one.names else one.render({}))
+            for name, one in self._templates.items()
+        }
+        self._attached = attached
+        places = [one.places.count(name) for one in self._templates.values() for name in one.names]
+        self._times = max([1, *places])
+        self._settings = {
+            prompt.name: settings_hash(
+                prompt=prompt.text,
+                system=system,
+                parameters=self.parameters,
+                schema=None if schema is None else schema.json,
+                attachments=[digest for _, digest in attachments],
+                pdf=pdf,
+                source=source,
+            )
+            for prompt in prompts
+        }
+        beside = sum(len(part.text) for part in attached if isinstance(part, Text))
+        form = 0 if schema is None else len(msgspec.json.encode(schema.json))
+        self._fixed = {p.name: len(p.text) + len(system or "") + beside + form for p in prompts}
+        self._pictures = sum(1 for part in self._attached if isinstance(part, Media))
+        texts = [system or "", *(part.text for part in self._attached if isinstance(part, Text))]
+        longest = max(len(prompt.text.encode()) for prompt in prompts)
+        self._most_bytes = longest + form + sum(len(text.encode()) for text in texts)
+
+    def check(self, known: Collection[str], columns: tuple[str, ...] | None) -> None:
+        """Raises `UsageError` for placeholders that no input gives. `known` empty: there are no inputs."""
+        for template in self._templates.values():
+            if known or columns:
+                template.check(known, columns)
+                continue
+            ours = [name for name in template.names if name.startswith(_WITHOUT_INPUTS)]
+            if ours:
+                raise UsageError(
+                    f"the prompt has {{{{{ours[0]}}}}}, and there is no input to take it from",
+                    f"eval batch fills it in; for the words themselves write \\{{{{{ours[0]}}}}}.",
+                )
+
+    def bare(self, prompt: str = "") -> bool:
+        """Whether the prompt says where the content goes: it is then inserted as it is, without a frame."""
+        return "content" in self._templates[prompt].names
+
+    def request(
+        self,
+        model: ModelRef,
+        content: tuple[Part, ...],
+        *,
+        stream: bool,
+        prompt: str = "",
+        values: Mapping[str, str] | None = None,
+        attached: tuple[Part, ...] | None = None,
+        more: str | None = None,
+    ) -> Request:
+        """The question to one model about one input's content. Media come before words.
+
+        `values` fill the placeholders; `attached` are the attachments as this model takes them, where that
+        differs; `more` is said last.
+        """
+        attached = self._attached if attached is None else attached
+        template = self._templates[prompt]
+        words = [part for part in content if isinstance(part, Text)]
+        media = [part for part in (*content, *attached) if isinstance(part, Media)]
+        asked = self._plain[prompt]
+        if template.names and values is not None:
+            whole = "\n\n".join(part.text for part in words) or " ".join(f"[{part.name}]" for part in media)
+            asked = Text(text=template.render({"content": whole, **values}))
+            if template.uses("content") or template.uses("row.") or template.uses("answer"):
+                words = []
+        words += [part for part in attached if isinstance(part, Text)]
+        if more is not None:
+            words.append(Text(text=more))
+        return Request(
+            model=model,
+            parts=(*media, asked, *words),
+            system=self.system,
+            parameters=self.parameters,
+            stream=stream,
+            schema=self.schema,
+        )
+
+    def key(self, model: ModelRef, content: bytes, repeat: int, prompt: str = "") -> str:
+        """The call's identity; `content` is the hash of the input's bytes."""
+        return call_key(settings=self._settings[prompt], model=model, content=content, repeat=repeat)
+
+    def most_tokens(self, file_bytes: int, name: str, longest_answer: int) -> int:
+        """A bound of the tokens that a call about such an input sends, asked again or not."""
+        # An answer in the wrong shape is sent back with its faults.
+        again = 0 if self.schema is None else longest_answer + _FAULT_TOKENS
+        return self.most_fixed_tokens() + self._times * most_tokens(file_bytes, name) + again
+
+    def most_fixed_tokens(self) -> int:
+        """Tokens that every call sends besides its input: a bound, where `input_tokens` is a mean."""
+        return most_tokens(self._most_bytes) + self._pictures * _MOST_MEDIA_TOKENS
+
+    def input_tokens(self, file_bytes: int = 0, name: str = "", prompt: str | None = None) -> int:
+        """A rough count of the tokens that a call about an input of that size and name sends."""
+        return sum(self.content_tokens(file_bytes, name, prompt))
+
+    def content_tokens(
+        self, file_bytes: int = 0, name: str = "", prompt: str | None = None
+    ) -> tuple[int, int]:
+        """The same by type of content: (words, pictures). `prompt` None: the mean of all prompts.
+
+        The name's ending alone tells words from pictures here: nothing is read for an estimate.
+        """
+        fixed = sum(self._fixed.values()) // len(self._fixed) if prompt is None else self._fixed[prompt]
+        if is_picture(name):
+            return fixed // 4 + 8, (self._pictures + 1) * _MEDIA_TOKENS
+        roughly, _ = _bytes_per_token(name)
+        return fixed // 4 + 8 + int(file_bytes / roughly), self._pictures * _MEDIA_TOKENS

@@ -1,0 +1,54 @@
+"""What Anthropic's refusals mean, where they differ from the common rules."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from umwelten.providers.common.bodies import ErrorBody
+from umwelten.providers.common.errors import BAD, REFUSED, Verdict, judge
+from umwelten.providers.common.parameters import SCHEMA, about_schema, ours_of, refused
+from umwelten.providers.protocol import Head
+
+_SPENT = frozenset(("enforced_spend_limit_reached", "contract_spend_limit_reached"))
+_FIELDS = re.compile(r"^[`'\"]?(\w{1,60})[`'\"]?(?: and [`'\"]?(\w{1,60})[`'\"]?)?(?=[:\s])")
+_NOT_TAKEN = re.compile(
+    r"extra inputs are not permitted|not supported|does not support|unsupported|deprecated|not allowed"
+    r"|cannot both be|may only be set|must be unset|no longer|not available|default value"
+)
+_OPTIONAL = frozenset(("temperature", "top_p", "top_k", "thinking", "stop_sequences", "output_config"))
+
+_FORCED = re.compile(r"tool_choice|forces tool use|forced tool use")
+_SHAPE = re.compile(
+    r"^tools\b|does not support tools?\b|output_config\.format|output[_ ]format|schema is too"
+    r"|compiled grammar"
+)
+
+
+def classify(head: Head, error: ErrorBody) -> Verdict | None:
+    """What only Anthropic writes; `None` leaves the judgement to what all providers have in common."""
+    details = error.fields.get("details")
+    code = str(details.get("error_code")) if isinstance(details, dict) else ""
+    # With a time to wait the same code is an ordinary rate limit.
+    if head.status == 429 and code in _SPENT and "retry-after" not in head.headers:
+        return msgspec.structs.replace(REFUSED, code=code)
+    if head.status == 400 and judge(400, error) is BAD:
+        return msgspec.structs.replace(BAD, parameter=_refused_field(error))
+    return None
+
+
+def _refused_field(error: ErrorBody) -> str | None:
+    """A setting that this model does not take; of two that exclude each other, the second.
+
+    "tool_choice": the shape can't be asked for by a tool. "schema": it can't be asked for at all.
+    """
+    if _FORCED.search(error.words):
+        return "tool_choice"
+    if _SHAPE.search(error.words) or about_schema(error):
+        return SCHEMA
+    found = _FIELDS.match(error.message)
+    if found is None or not _NOT_TAKEN.search(error.words):
+        return refused(error)
+    name = found[2] or found[1]
+    return ours_of(name) if name in _OPTIONAL or "extra inputs" in error.words else refused(error)

@@ -1,0 +1,367 @@
+"""Anthropic's messages API, version 2023-06-01.
+
+`max_tokens` is required there, so 4096 is sent where none is given. There is no seed: it is not sent.
+Settings given as `--param` go on top level. Thinking is kept as reasoning, apart from the answer's text.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+import msgspec
+
+from umwelten.providers.anthropic.errors import classify
+from umwelten.providers.anthropic.requests import ANSWER_TOOL, body_of, headers, root_of
+from umwelten.providers.common import rate_limit_headers
+from umwelten.providers.common.bodies import load, read_value
+from umwelten.providers.common.errors import broken, from_error, from_http
+from umwelten.providers.common.errors import request_id as name_of
+from umwelten.providers.common.sse import SseSplitter
+from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
+from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Reply, Request, Usage
+
+_PAGE_SIZE = 1000
+_FINISH = {
+    "end_turn": FinishReason.STOP,
+    "stop_sequence": FinishReason.STOP,
+    "max_tokens": FinishReason.LENGTH,
+    "model_context_window_exceeded": FinishReason.LENGTH,
+    "tool_use": FinishReason.TOOL,
+    "pause_turn": FinishReason.TOOL,
+}
+_ABSENT = msgspec.Raw()
+_NOTHING = (b"", b"null")
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+
+class _Block(msgspec.Struct):
+    type: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    name: str | None = None
+    input: msgspec.Raw = _ABSENT
+
+
+class _StopDetails(msgspec.Struct):
+    category: str | None = None
+    explanation: str | None = None
+
+
+class _Thinking(msgspec.Struct):
+    thinking_tokens: Count | None = None
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    output_tokens_details: _Thinking | None = None
+
+
+class _Message(msgspec.Struct):
+    content: list[_Block] | None = None
+    id: str | None = None
+    model: str | None = None
+    stop_reason: str | None = None
+    stop_details: _StopDetails | None = None
+    # Read on its own: an odd count must not cost the answer.
+    usage: msgspec.Raw = _ABSENT
+    error: msgspec.Raw = _ABSENT
+
+
+class _Delta(msgspec.Struct):
+    type: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    partial_json: str | None = None
+    stop_reason: str | None = None
+    stop_details: _StopDetails | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str = ""
+    message: _Message | None = None
+    content_block: _Block | None = None
+    delta: _Delta | None = None
+    usage: msgspec.Raw = _ABSENT
+    error: msgspec.Raw = _ABSENT
+
+
+class _Model(msgspec.Struct):
+    id: str
+    display_name: str | None = None
+    max_input_tokens: int | None = None
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model] = []
+    has_more: bool = False
+    last_id: str | None = None
+
+
+class AnthropicMessages:
+    """The wire format of Anthropic's messages API."""
+
+    uploads = None
+
+    def encode(
+        self, request: Request, endpoint: Endpoint, dropped: frozenset[str] = frozenset()
+    ) -> HttpRequest:
+        """The HTTP request for a question. Raises `InputError` for media that the format has no place for."""
+        return HttpRequest(
+            method="POST",
+            url=f"{root_of(endpoint)}/messages",
+            headers=headers(endpoint),
+            body=msgspec.json.encode(body_of(request, endpoint, dropped)),
+        )
+
+    def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
+        """The outcome of a unary reply."""
+        if head.status != 200:
+            return from_http(head, body, endpoint, classify=classify)
+        answer = _Answer(head, endpoint)
+        message = load(body, _Message)
+        if message is None:
+            answer.fail("the reply cannot be read")
+        elif bytes(message.error) not in _NOTHING:
+            answer.refuse(message.error)
+        else:
+            answer.begin(message)
+            answer.ended = True
+        return answer.outcome()
+
+    def stream(self, head: Head, endpoint: Endpoint) -> Stream:
+        """A decoder for a streamed reply."""
+        return Stream(head, endpoint)
+
+    def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
+        """The request that lists the provider's models."""
+        query = {"limit": str(_PAGE_SIZE)} | ({"after_id": page} if page else {})
+        url = f"{root_of(endpoint)}/models?{urlencode(query)}"
+        return HttpRequest(method="GET", url=url, headers=headers(endpoint))
+
+    def decode_models(self, head: Head, body: bytes, endpoint: Endpoint) -> ModelPage | Failure:
+        """The provider's models, newest first as it lists them."""
+        if head.status != 200:
+            return from_http(head, body, endpoint, classify=classify)
+        listed = load(body, _Models)
+        if listed is None:
+            return broken(head, "the list of models cannot be read")
+        models = tuple(
+            ModelInfo(id=model.id, name=model.display_name, context_tokens=model.max_input_tokens)
+            for model in listed.data
+        )
+        return ModelPage(models=models, next=(listed.last_id or None) if listed.has_more else None)
+
+
+class Stream:
+    """Reads a streamed reply; `message_stop` is its end mark."""
+
+    def __init__(self, head: Head, endpoint: Endpoint) -> None:
+        self._events = SseSplitter()
+        self._answer = _Answer(head, endpoint)
+
+    def feed(self, chunk: bytes) -> str:
+        """Take the next bytes; return the answer's text in them."""
+        return "".join(self._answer.add(name, data) for name, data in self._events.feed(chunk))
+
+    @property
+    def done(self) -> bool:
+        """True after `message_stop` or an error."""
+        return self._answer.ended or self._answer.failure is not None
+
+    def finish(self) -> Outcome:
+        """The outcome so far."""
+        for name, data in self._events.flush():
+            self._answer.add(name, data)
+        if self._events.overflowed:
+            self._answer.fail("an event of the reply is too large")
+        return self._answer.outcome()
+
+
+class _Answer:
+    """What a reply adds up to, whole or event by event."""
+
+    def __init__(self, head: Head, endpoint: Endpoint) -> None:
+        self._head = head
+        self._endpoint = endpoint
+        self._text: list[str] = []
+        self._record: list[str] | None = None
+        self._recording = False
+        self._reasoning: list[str] = []
+        self._stop: str | None = None
+        self._details: _StopDetails | None = None
+        self._usage = _Usage()
+        self._model: str | None = None
+        self._id: str | None = None
+        self.ended = False
+        self.failure: Failure | None = None
+
+    def add(self, name: str, data: bytes) -> str:
+        """Take one event; return the answer's text in it."""
+        if self.ended or self.failure is not None:
+            return ""
+        event = load(data, _Event)
+        if event is None:
+            self.fail("a part of the reply cannot be read")
+            return ""
+        kind = event.type or name
+        if kind == "error" or bytes(event.error) not in _NOTHING:
+            self.refuse(event.error)
+            return ""
+        self.ended = kind == "message_stop"
+        return self._take(kind, event)
+
+    def begin(self, message: _Message) -> str:
+        """Take a message, whole or as it begins; return the answer's text in it."""
+        self._model, self._id = message.model, message.id
+        self._stopped(message.stop_reason, message.stop_details)
+        self._count(message.usage)
+        text = "".join(self._block(block) for block in message.content or ())
+        self._recording = False
+        return text
+
+    def fail(self, message: str) -> None:
+        """Note why there is no answer; the first reason counts."""
+        self.failure = self.failure or broken(self._head, message)
+
+    def refuse(self, error: msgspec.Raw) -> None:
+        """Note the provider's error object."""
+        body = read_value({"error": load(bytes(error), object)})
+        self.failure = from_error(self._head, body, self._endpoint, classify=classify)
+
+    def outcome(self) -> Outcome:
+        """The reply or what went wrong."""
+        text = self._answer_text()
+        failure = self.failure or self._shortfall(text)
+        usage = _total(self._usage)
+        if failure is not None:
+            return msgspec.structs.replace(
+                failure, partial=text or None, usage=usage, request_id=name_of(self._head, self._id)
+            )
+        return Reply(
+            text=text,
+            finish_reason=self._reason(),
+            usage=usage,
+            reasoning="".join(self._reasoning) or None,
+            served_model=self._model,
+            request_id=name_of(self._head, self._id),
+            hints=rate_limit_headers.parse(self._endpoint.vendor.quirks.hints, self._head),
+        )
+
+    def _answer_text(self) -> str:
+        """The record, where the model gave one, else the text."""
+        if self._record is None:
+            return "".join(self._text)
+        return "".join(self._record) or ("{}" if self._stop == "tool_use" else "")
+
+    def _reason(self) -> FinishReason:
+        """A call of the tool that takes the answer is the answer's end."""
+        reason = _FINISH.get(self._stop or "", FinishReason.UNKNOWN)
+        return FinishReason.STOP if reason is FinishReason.TOOL and self._record is not None else reason
+
+    def _take(self, kind: str, event: _Event) -> str:
+        if kind == "message_start" and event.message is not None:
+            return self.begin(event.message)
+        if kind == "content_block_start" and event.content_block is not None:
+            return self._block(event.content_block)
+        if kind == "content_block_stop":
+            self._recording = False
+        if event.delta is None:
+            return ""
+        if kind == "content_block_delta":
+            return self._written(event.delta.partial_json) or self._piece(
+                event.delta.text, event.delta.thinking
+            )
+        if kind == "message_delta":
+            self._stopped(event.delta.stop_reason, event.delta.stop_details)
+            self._count(event.usage)
+        return ""
+
+    def _block(self, block: _Block) -> str:
+        if block.type == "tool_use":
+            # Asked for one record, a model that gives two is read up to the first.
+            self._recording = block.name == ANSWER_TOOL and self._record is None
+            self._record = [] if self._recording else self._record
+            return self._written(_compact(block.input))
+        return self._piece(
+            block.text if block.type == "text" else None, block.thinking if block.type == "thinking" else None
+        )
+
+    def _written(self, json: str | None) -> str:
+        """The next piece of the record."""
+        if not json or not self._recording or self._record is None:
+            return ""
+        self._record.append(json)
+        return json
+
+    def _piece(self, text: str | None, thinking: str | None) -> str:
+        if thinking:
+            self._reasoning.append(thinking)
+        if text:
+            self._text.append(text)
+        return text or ""
+
+    def _stopped(self, reason: str | None, details: _StopDetails | None) -> None:
+        self._stop = reason or self._stop
+        self._details = details or self._details
+
+    def _count(self, raw: msgspec.Raw) -> None:
+        """Take figures that are cumulative: of what is stated twice, the larger counts."""
+        new = load(bytes(raw), _Usage)
+        if new is None:
+            return
+        for name in (
+            "input_tokens",
+            "cache_creation_input_tokens",
+            "cache_read_input_tokens",
+            "output_tokens",
+        ):
+            stated = [n for n in (getattr(self._usage, name), getattr(new, name)) if n is not None]
+            setattr(self._usage, name, max(stated, default=None))
+        self._usage.output_tokens_details = new.output_tokens_details or self._usage.output_tokens_details
+
+    def _shortfall(self, text: str) -> Failure | None:
+        """The failure if the model refused, or nothing that counts as an answer came."""
+        if self._stop == "refusal":
+            return self._refused()
+        if not self.ended:
+            return broken(self._head, "the reply was cut off before its end")
+        if self._stop is None and not text:
+            return broken(self._head, "the reply holds no answer")
+        return None
+
+    def _refused(self) -> Failure:
+        details = self._details or _StopDetails()
+        why = ": ".join(word for word in (details.category, details.explanation) if word)
+        return Failure(
+            kind=FailureKind.BAD_REQUEST,
+            message=f"the provider refused this content ({why})"
+            if why
+            else "the provider refused this content",
+            status=self._head.status,
+            code="refusal",
+            retry=False,
+        )
+
+
+def _compact(raw: msgspec.Raw) -> str:
+    """A tool's input as JSON text; a stream begins with an empty one, which says nothing yet."""
+    written = bytes(raw)
+    return "" if written in (*_NOTHING, b"{}") else msgspec.json.format(written, indent=-1).decode()
+
+
+def _total(counted: _Usage) -> Usage:
+    """Cached tokens, read and written, are counted outside `input_tokens`."""
+    read, written = counted.cache_read_input_tokens, counted.cache_creation_input_tokens
+    given = counted.input_tokens
+    thinking = counted.output_tokens_details
+    return Usage(
+        input_tokens=None if given is None else given + (read or 0) + (written or 0),
+        output_tokens=counted.output_tokens,
+        cached_tokens=read,
+        cache_write_tokens=written,
+        reasoning_tokens=None if thinking is None else thinking.thinking_tokens,
+    )

@@ -1,0 +1,106 @@
+"""Addresses of providers: as users write them, and as wires need them."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from umwelten.errors import ConfigError
+from umwelten.providers.protocol import Endpoint, Vendor
+
+_OLLAMA_PORT = 11434
+_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+
+
+_VERSION = {"gemini": "v1beta", "anthropic": "v1"}
+
+
+_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://(.*)$", re.DOTALL)
+
+
+def normalise_base_url(vendor: Vendor, raw: str) -> str:
+    """The address a user gave, as the wire needs it: with a scheme, without a trailing slash.
+
+    Ollama's may lack scheme and port and may end in `/v1`; LM Studio's may lack `/v1`; Google's and
+    Anthropic's lose the version that their wire appends itself. Raises `ConfigError`.
+    """
+    text = raw.strip()
+    if not text:
+        return vendor.base_url
+    parts = _split(vendor, text)
+    path = re.sub(r"/{2,}", "/", parts.path).rstrip("/")
+    address = f"{parts.scheme}://{_netloc(vendor, parts, '://' in text)}"
+    return address + _path(vendor, path)
+
+
+def _split(vendor: Vendor, text: str) -> SplitResult:
+    found = _SCHEME.match(text)
+    scheme, rest = (found[1].lower(), found[2]) if found else ("", text.removeprefix("//"))
+    if scheme and scheme not in ("http", "https"):
+        raise _refusal(vendor, text)
+    try:
+        parts = urlsplit(f"{scheme or 'http'}://{rest}")
+        port = parts.port
+        host = parts.hostname or ""
+    except ValueError:
+        raise _refusal(vendor, text) from None
+    if not host and not (vendor.wire == "ollama" and port):
+        raise _refusal(vendor, text)
+    if not scheme and vendor.scope != "host" and host not in _LOOPBACK:
+        parts = parts._replace(scheme="https")
+    return parts
+
+
+def _netloc(vendor: Vendor, parts: SplitResult, has_scheme: bool) -> str:
+    """The host to connect to. A server's own "all addresses" is not one; loopback is."""
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(parts.hostname or "", parts.hostname)
+    host = f"[{host}]" if host and ":" in host else host
+    user = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+    port = parts.port
+    if port is None and vendor.wire == "ollama" and not has_scheme:
+        port = _OLLAMA_PORT
+    return f"{user}{host}" if port is None else f"{user}{host}:{port}"
+
+
+def _path(vendor: Vendor, path: str) -> str:
+    if vendor.wire == "ollama":
+        return re.sub(r"/(v1|api)$", "", path)
+    if vendor.name == "lmstudio":
+        return path if path.endswith("/v1") else f"{path}/v1"
+    return path.removesuffix(f"/{_VERSION[vendor.wire]}") if vendor.wire in _VERSION else path
+
+
+def _refusal(vendor: Vendor, text: str) -> ConfigError:
+    where = vendor.base_url_env[0] if vendor.base_url_env else f"providers.{vendor.name}.base_url"
+    # Only the part after a user and password is repeated.
+    shown = text.rpartition("@")[2]
+    return ConfigError(f"{shown!r} in {where} is not an http address", f"Write it as {_example(vendor)}.")
+
+
+def _example(vendor: Vendor) -> str:
+    return vendor.base_url or "http://127.0.0.1:8080/v1"
+
+
+_VERSION_AT_END = re.compile(r"/v\d+(?:(?:alpha|beta)\d*)?$")
+
+
+def versioned(base_url: str, version: str) -> str:
+    """The address with an API version at its end: its own where it has one, else `version`."""
+    root = base_url.rstrip("/")
+    return root if _VERSION_AT_END.search(root) else f"{root}/{version}"
+
+
+def unversioned(base_url: str) -> tuple[str, str]:
+    """The address without the API version at its end, and that version ("" for none)."""
+    root = base_url.rstrip("/")
+    found = _VERSION_AT_END.search(root)
+    return (root[: found.start()], found[0][1:]) if found else (root, "")
+
+
+def is_at_home(endpoint: Endpoint) -> bool:
+    """Whether the address is the vendor's own, not that of someone else's compatible server."""
+    own = urlsplit(endpoint.vendor.base_url).hostname
+    if own is None:
+        return True
+    host = urlsplit(endpoint.base_url).hostname or ""
+    return host == own or host.endswith(f".{own}")

@@ -1,0 +1,324 @@
+"""Google's Gemini API: `generateContent` and `streamGenerateContent`, version v1beta.
+
+Settings given as `--param` go into `generationConfig`, except those that live beside it (`tools`,
+`safetySettings`, …). Thought parts are kept as reasoning, apart from the answer's text.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+import msgspec
+
+from umwelten.providers.common import rate_limit_headers
+from umwelten.providers.common.bodies import load, read_value
+from umwelten.providers.common.errors import broken, from_error, from_http
+from umwelten.providers.common.errors import request_id as name_of
+from umwelten.providers.common.sse import SseSplitter
+from umwelten.providers.gemini.errors import classify
+from umwelten.providers.gemini.files import GeminiUploads
+from umwelten.providers.gemini.requests import body_of, headers, resource, root_of
+from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
+from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Reply, Request, Usage
+
+_PAGE_SIZE = 1000
+# Tokens; what no store could hold is read as "not known".
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+_ABSENT = msgspec.Raw()
+_NOTHING = (b"", b"null")
+_FINISH = {
+    "STOP": FinishReason.STOP,
+    "MAX_TOKENS": FinishReason.LENGTH,
+    "CONTINUATION": FinishReason.LENGTH,
+}
+_UNFINISHED = ("", "FINISH_REASON_UNSPECIFIED")
+_BLOCKED = frozenset(
+    (
+        "SAFETY",
+        "RECITATION",
+        "LANGUAGE",
+        "BLOCKLIST",
+        "PROHIBITED_CONTENT",
+        "SPII",
+        "ESCALATION",
+        "PUP_LIMITED_DISABLED",
+        "MODEL_ARMOR",
+        "IMAGE_SAFETY",
+        "IMAGE_PROHIBITED_CONTENT",
+        "IMAGE_RECITATION",
+        # Not a block, but the same request meets it again.
+        "MISSING_THOUGHT_SIGNATURE",
+    )
+)
+_BROKEN = frozenset(
+    (
+        "OTHER",
+        "MALFORMED_RESPONSE",
+        "MALFORMED_FUNCTION_CALL",
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "NO_IMAGE",
+        "IMAGE_OTHER",
+    )
+)
+
+
+class _Part(msgspec.Struct, rename="camel"):
+    text: str | None = None
+    thought: bool | None = None
+    function_call: msgspec.Raw = _ABSENT
+
+
+class _Content(msgspec.Struct):
+    parts: list[_Part] | None = None
+
+
+class _Candidate(msgspec.Struct, rename="camel"):
+    content: _Content | None = None
+    finish_reason: str | None = None
+    finish_message: str | None = None
+
+
+class _Feedback(msgspec.Struct, rename="camel"):
+    block_reason: str | None = None
+    block_reason_message: str | None = None
+
+
+class _Usage(msgspec.Struct, rename="camel"):
+    prompt_token_count: Count | None = None
+    tool_use_prompt_token_count: Count | None = None
+    cached_content_token_count: Count | None = None
+    candidates_token_count: Count | None = None
+    thoughts_token_count: Count | None = None
+    total_token_count: Count | None = None
+
+
+class _Chunk(msgspec.Struct, rename="camel"):
+    candidates: list[_Candidate] | None = None
+    prompt_feedback: _Feedback | None = None
+    # Read on its own: an odd count must not cost the answer.
+    usage_metadata: msgspec.Raw = _ABSENT
+    model_version: str | None = None
+    response_id: str | None = None
+    error: msgspec.Raw = _ABSENT
+
+
+class _Model(msgspec.Struct, rename="camel"):
+    name: str
+    display_name: str | None = None
+    input_token_limit: int | None = None
+    supported_generation_methods: list[str] | None = None
+
+
+class _Models(msgspec.Struct, rename="camel"):
+    models: list[_Model] = []
+    next_page_token: str | None = None
+
+
+class Gemini:
+    """The wire format of Google's Gemini API."""
+
+    uploads = GeminiUploads()
+
+    def encode(
+        self, request: Request, endpoint: Endpoint, dropped: frozenset[str] = frozenset()
+    ) -> HttpRequest:
+        """The HTTP request for a question. `dropped` names settings as `Parameters` does."""
+        verb = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
+        return HttpRequest(
+            method="POST",
+            url=f"{root_of(endpoint)}/{resource(request.model.model)}:{verb}",
+            headers=headers(endpoint),
+            body=msgspec.json.encode(body_of(request, endpoint, dropped)),
+        )
+
+    def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
+        """The outcome of a unary reply."""
+        if head.status != 200:
+            return from_http(head, body, endpoint, classify=classify)
+        answer = _Answer(head, endpoint)
+        answer.add(body)
+        return answer.outcome(whole=True)
+
+    def stream(self, head: Head, endpoint: Endpoint) -> Stream:
+        """A decoder for a streamed reply."""
+        return Stream(head, endpoint)
+
+    def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
+        """The request that lists the provider's models."""
+        query = {"pageSize": str(_PAGE_SIZE)} | ({"pageToken": page} if page else {})
+        url = f"{root_of(endpoint)}/models?{urlencode(query)}"
+        return HttpRequest(method="GET", url=url, headers=headers(endpoint))
+
+    def decode_models(self, head: Head, body: bytes, endpoint: Endpoint) -> ModelPage | Failure:
+        """The models that generate content, without the `models/` before their names."""
+        if head.status != 200:
+            return from_http(head, body, endpoint, classify=classify)
+        listed = load(body, _Models)
+        if listed is None:
+            return broken(head, "the list of models cannot be read")
+        models = tuple(_info(model) for model in listed.models if _generates(model))
+        return ModelPage(models=models, next=listed.next_page_token or None)
+
+
+class Stream:
+    """Reads a streamed reply. The format has no end mark: it is complete once a finish reason came."""
+
+    def __init__(self, head: Head, endpoint: Endpoint) -> None:
+        self._events = SseSplitter()
+        self._answer = _Answer(head, endpoint)
+
+    def feed(self, chunk: bytes) -> str:
+        """Take the next bytes; return the answer's text in them."""
+        return "".join(self._answer.add(data) for _, data in self._events.feed(chunk))
+
+    @property
+    def done(self) -> bool:
+        """True after an error. After a finish reason more figures may follow."""
+        return self._answer.failure is not None
+
+    def finish(self) -> Outcome:
+        """The outcome so far."""
+        for _, data in self._events.flush():
+            self._answer.add(data)
+        if self._events.overflowed:
+            self._answer.fail("an event of the reply is too large")
+        return self._answer.outcome(whole=False)
+
+
+class _Answer:
+    """What the chunks of one reply add up to. A unary reply is a single chunk."""
+
+    def __init__(self, head: Head, endpoint: Endpoint) -> None:
+        self._head = head
+        self._endpoint = endpoint
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._tool = False
+        self._finish = ""
+        self._finish_message: str | None = None
+        self._feedback = _Feedback()
+        self._usage = _ABSENT
+        self._model: str | None = None
+        self._id: str | None = None
+        self.failure: Failure | None = None
+
+    def add(self, data: bytes) -> str:
+        """Take one JSON value; return the answer's text in it."""
+        if self.failure is not None:
+            return ""
+        # Errors come in a list of one at times, and so does a stream that was not asked for as events.
+        value = data.strip()
+        chunks = load(value if value.startswith(b"[") else b"[" + value + b"]", list[_Chunk])
+        if not chunks:
+            self.fail("the reply cannot be read")
+        return "".join(self._take(chunk) for chunk in chunks or ())
+
+    def fail(self, message: str) -> None:
+        """Note why there is no answer; the first reason counts."""
+        self.failure = self.failure or broken(self._head, message)
+
+    def _take(self, chunk: _Chunk) -> str:
+        if bytes(chunk.error) not in _NOTHING:
+            error = read_value({"error": load(bytes(chunk.error), object)})
+            self.failure = from_error(self._head, error, self._endpoint, classify=classify)
+        if self.failure is not None:
+            return ""
+        self._model = chunk.model_version or self._model
+        self._id = chunk.response_id or self._id
+        self._feedback = chunk.prompt_feedback or self._feedback
+        if bytes(chunk.usage_metadata) not in _NOTHING:
+            self._usage = chunk.usage_metadata
+        return self._candidate(chunk.candidates[0]) if chunk.candidates else ""
+
+    def _candidate(self, candidate: _Candidate) -> str:
+        self._finish = candidate.finish_reason or self._finish
+        self._finish_message = candidate.finish_message or self._finish_message
+        parts = (candidate.content and candidate.content.parts) or []
+        self._tool = self._tool or any(bytes(part.function_call) not in _NOTHING for part in parts)
+        self._reasoning += [part.text for part in parts if part.thought and part.text]
+        text = "".join(part.text for part in parts if part.text and not part.thought)
+        self._text.append(text)
+        return text
+
+    def outcome(self, whole: bool) -> Outcome:
+        """The reply or what went wrong. `whole`: the body cannot have been cut off."""
+        text = "".join(self._text)
+        failure = self.failure or self._refusal() or self._shortfall(text, whole)
+        usage = _usage(load(bytes(self._usage), _Usage) or _Usage())
+        if failure is not None:
+            return msgspec.structs.replace(
+                failure, partial=text or None, usage=usage, request_id=name_of(self._head, self._id)
+            )
+        reason = FinishReason.TOOL if self._tool else FinishReason.STOP
+        return Reply(
+            text=text,
+            finish_reason=reason
+            if self._finish == "STOP"
+            else _FINISH.get(self._finish, FinishReason.UNKNOWN),
+            usage=usage,
+            reasoning="".join(self._reasoning) or None,
+            served_model=self._model,
+            request_id=name_of(self._head, self._id),
+            hints=rate_limit_headers.parse(self._endpoint.vendor.quirks.hints, self._head),
+        )
+
+    def _refusal(self) -> Failure | None:
+        """The failure if prompt or answer were blocked."""
+        reason = self._finish if self._finish in _BLOCKED else ""
+        message = self._finish_message
+        if not reason and not self._finish:
+            reason, message = self._feedback.block_reason or "", self._feedback.block_reason_message
+        if not reason:
+            return None
+        said = f"the provider blocked this content: {reason}" + (f" ({message})" if message else "")
+        return Failure(
+            kind=FailureKind.BAD_REQUEST, message=said, status=self._head.status, code=reason, retry=False
+        )
+
+    def _shortfall(self, text: str, whole: bool) -> Failure | None:
+        """The failure if the model broke off, or nothing that counts as an answer came."""
+        if self._finish in _BROKEN:
+            said = f"the model broke off: {self._finish}"
+            message = f"{said} ({self._finish_message})" if self._finish_message else said
+            return msgspec.structs.replace(broken(self._head, message), code=self._finish)
+        if self._finish in _UNFINISHED and not whole:
+            return broken(self._head, "the reply was cut off before its end")
+        if self._finish not in _FINISH and not text:
+            return broken(self._head, f"the reply holds no answer {self._finish}".strip())
+        return None
+
+
+def _usage(counted: _Usage) -> Usage:
+    """Input includes the tool's prompt, output the thoughts, which are counted outside the candidates."""
+    if counted.prompt_token_count is None:
+        given = None
+    else:
+        given = counted.prompt_token_count + (counted.tool_use_prompt_token_count or 0)
+    return Usage(
+        input_tokens=given,
+        output_tokens=_output(counted, given),
+        cached_tokens=counted.cached_content_token_count,
+        reasoning_tokens=counted.thoughts_token_count,
+    )
+
+
+def _output(counted: _Usage, given: int | None) -> int | None:
+    """Candidates and thoughts; where the total says more, what is left of it."""
+    parts = (counted.candidates_token_count, counted.thoughts_token_count)
+    output = sum(part or 0 for part in parts) if parts != (None, None) else None
+    if counted.total_token_count is None or given is None:
+        return output
+    return max(output or 0, counted.total_token_count - given)
+
+
+def _generates(model: _Model) -> bool:
+    methods = model.supported_generation_methods
+    return methods is None or "generateContent" in methods
+
+
+def _info(model: _Model) -> ModelInfo:
+    return ModelInfo(
+        id=model.name.removeprefix("models/"), name=model.display_name, context_tokens=model.input_token_limit
+    )

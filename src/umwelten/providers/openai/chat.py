@@ -1,0 +1,219 @@
+"""OpenAI's chat completions, as OpenAI and its many relatives speak them.
+
+Where vendors differ stands in their row's `Quirks`. Replies are read leniently: a field of an odd
+type costs that field and not the answer.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+from urllib.parse import urljoin
+
+import msgspec
+
+from umwelten.errors import InputError
+from umwelten.providers.base_url import is_at_home
+from umwelten.providers.common.bodies import load, read
+from umwelten.providers.common.errors import broken
+from umwelten.providers.common.parameters import ours_of
+from umwelten.providers.common.schemas import told
+from umwelten.providers.openai import errors
+from umwelten.providers.openai.replies import Gathered, OpenAIStream
+from umwelten.providers.openai.schemas import must_tell, response_fields
+from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
+from umwelten.types import Failure, Media, Outcome, Parameters, Part, Request, Text
+
+# OpenAI itself takes the first two formats, others more; which, the provider says.
+_AUDIO = {
+    "audio/wav": "wav",
+    "audio/x-wav": "wav",
+    "audio/wave": "wav",
+    "audio/mpeg": "mp3",
+    "audio/mp3": "mp3",
+    "audio/flac": "flac",
+    "audio/x-flac": "flac",
+    "audio/ogg": "ogg",
+    "audio/aac": "aac",
+    "audio/aiff": "aiff",
+    "audio/x-aiff": "aiff",
+    "audio/mp4": "m4a",
+    "audio/x-m4a": "m4a",
+}
+_STREAMED = (b"data:", b"event:", b": ")
+_MAX_FIELDS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+_CONTEXT = ("context_length", "max_model_len", "context_window", "max_context_length", "max_input_tokens")
+
+
+class OpenAIChat:
+    """The wire `openai`. All methods are pure; see `protocol.Wire`."""
+
+    uploads = None
+
+    def encode(
+        self, request: Request, endpoint: Endpoint, dropped: frozenset[str] = frozenset()
+    ) -> HttpRequest:
+        """The HTTP request for a question. Raises `InputError` for a file that this wire can't carry."""
+        fields = response_fields(request, endpoint, dropped)
+        if must_tell(fields, endpoint):
+            request = told(request)
+        body = _options(request, fields, endpoint, dropped)
+        body["model"] = request.model.model
+        body["messages"] = _messages(request)
+        if request.stream:
+            body["stream"] = True
+        return HttpRequest(
+            method="POST",
+            url=f"{endpoint.base_url.rstrip('/')}/chat/completions",
+            headers=_headers(endpoint, request.stream) | {"Content-Type": "application/json"},
+            body=msgspec.json.encode(body),
+        )
+
+    def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
+        """The outcome of a unary reply."""
+        if head.status >= 300:
+            return errors.failure(head, read(body), endpoint)
+        if body.lstrip().startswith(_STREAMED):
+            # Some servers stream whether asked to or not.
+            stream = OpenAIStream(head, endpoint)
+            stream.feed(body)
+            return stream.finish()
+        gathered = Gathered(head, endpoint)
+        taken = gathered.take(body)
+        return taken if isinstance(taken, Failure) else gathered.outcome()
+
+    def stream(self, head: Head, endpoint: Endpoint) -> OpenAIStream:
+        """A decoder for a streamed reply."""
+        return OpenAIStream(head, endpoint)
+
+    def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
+        """The request that lists the provider's models: one page holds all."""
+        path = endpoint.vendor.quirks.models_path
+        url = urljoin(f"{endpoint.base_url.rstrip('/')}/", path)
+        return HttpRequest(method="GET", url=url, headers=_headers(endpoint, False))
+
+    def decode_models(self, head: Head, body: bytes, endpoint: Endpoint) -> ModelPage | Failure:
+        """The provider's models: a bare list, or a list under `data`."""
+        if head.status >= 300:
+            return errors.failure(head, read(body), endpoint)
+        value = load(body, object)
+        rows = value.get("data") if isinstance(value, dict) else value
+        if not isinstance(rows, list):
+            return broken(head, "the reply is not a list of models")
+        return ModelPage(models=tuple(found for row in rows if (found := _model(row)) is not None))
+
+
+def _options(
+    request: Request, fields: dict[str, Any], endpoint: Endpoint, dropped: frozenset[str]
+) -> dict[str, Any]:
+    """Everything in the body but the question itself; `extra` wins over what we would send.
+
+    `fields` are those that ask for a shape.
+    """
+    quirks, settings = endpoint.vendor.quirks, request.parameters
+    options: dict[str, Any] = dict(quirks.body)
+    if request.stream and quirks.stream_usage:
+        options["stream_options"] = {"include_usage": True}
+    options |= _sampling(settings, quirks.seed_field)
+    options |= fields | settings.extra
+    options |= {name: fields[name] for name in quirks.schema_body if name in fields}
+    kept = {name: value for name, value in options.items() if ours_of(name) not in dropped}
+    kept.pop("stream", None)
+    if settings.max_tokens is not None:
+        # Refused under one name, it goes under the other: an unbounded answer was not asked for.
+        field = _max_field(endpoint)
+        kept.setdefault(
+            _MAX_FIELDS.get(field, field) if "max_tokens" in dropped else field, settings.max_tokens
+        )
+    return kept
+
+
+def _sampling(settings: Parameters, seed_field: str | None) -> dict[str, Any]:
+    fields = {"temperature": settings.temperature, "top_p": settings.top_p}
+    if seed_field is not None:
+        fields[seed_field] = settings.seed
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _max_field(endpoint: Endpoint) -> str:
+    """The vendor's own name for it, unless the address leads to someone else's compatible server."""
+    return endpoint.vendor.quirks.max_tokens_field if is_at_home(endpoint) else "max_tokens"
+
+
+def _messages(request: Request) -> list[dict[str, Any]]:
+    system = [{"role": "system", "content": request.system}] if request.system else []
+    return [*system, {"role": "user", "content": _content(request.parts)}]
+
+
+def _content(parts: tuple[Part, ...]) -> str | list[dict[str, Any]]:
+    """Words alone travel as one string, which every server takes; files need the list."""
+    texts = [part.text for part in parts if isinstance(part, Text)]
+    return "\n\n".join(texts) if len(texts) == len(parts) else [_piece(part) for part in parts]
+
+
+def _piece(part: Part) -> dict[str, Any]:
+    if isinstance(part, Text):
+        return {"type": "text", "text": part.text}
+    if part.uri is not None:
+        raise InputError(f"{part.name}: this provider keeps no copies of files", "Send the file itself.")
+    mime = part.mime.partition(";")[0].strip().lower()
+    if mime.startswith("text/"):
+        return {"type": "text", "text": part.data.decode("utf-8", "replace")}
+    if mime.startswith("image/"):
+        return {"type": "image_url", "image_url": {"url": _data_url(part, mime)}}
+    if mime == "application/pdf":
+        return {"type": "file", "file": {"filename": part.name, "file_data": _data_url(part, mime)}}
+    if mime in _AUDIO:
+        return {"type": "input_audio", "input_audio": {"data": part.data, "format": _AUDIO[mime]}}
+    if mime.startswith("video/"):
+        return {"type": "video_url", "video_url": {"url": _data_url(part, mime)}}
+    raise InputError(
+        f"{part.name}: {part.mime} can't be sent to this provider",
+        "It takes text, pictures, PDF, audio and video. Convert the file, or leave it out.",
+    )
+
+
+def _data_url(part: Media, mime: str) -> msgspec.Raw:
+    # As JSON already: files are large, and every step on the way would copy them once more.
+    start = msgspec.json.encode(f"data:{mime};base64,")[:-1]
+    return msgspec.Raw(b"".join((start, b64encode(part.data), b'"')))
+
+
+def _headers(endpoint: Endpoint, stream: bool) -> dict[str, str]:
+    headers = {"Accept": "text/event-stream" if stream else "application/json"}
+    headers |= endpoint.vendor.quirks.headers
+    if endpoint.api_key is not None:
+        headers["Authorization"] = f"Bearer {endpoint.api_key.reveal()}"
+    return headers
+
+
+def _model(row: object) -> ModelInfo | None:
+    if not isinstance(row, dict) or not isinstance(row.get("id"), str):
+        return None
+    name, pricing = row.get("name"), row.get("pricing")
+    prices = pricing if isinstance(pricing, dict) else {}
+    return ModelInfo(
+        id=row["id"],
+        name=name if isinstance(name, str) else None,
+        context_tokens=_context(row),
+        input_price=_price(prices.get("prompt")),
+        output_price=_price(prices.get("completion")),
+    )
+
+
+def _context(row: dict[str, Any]) -> int | None:
+    """The context's size under any vendor's name for it, also one level down (GitHub, llama.cpp)."""
+    places = (row, row.get("limits"), row.get("meta"))
+    found = (place.get(name) for place in places if isinstance(place, dict) for name in (*_CONTEXT, "n_ctx"))
+    return next((n for n in found if isinstance(n, int) and not isinstance(n, bool) and n > 0), None)
+
+
+def _price(text: object) -> float | None:
+    """USD per token, written as a string. Negative ones ("-1": it depends) are not known."""
+    if not isinstance(text, str) or not text.isascii() or len(text) > 40:
+        return None
+    try:
+        price = float(text)
+    except ValueError:
+        return None
+    return price if 0 <= price < 1 else None

@@ -1,0 +1,173 @@
+"""What the refusals of OpenAI and its many relatives mean, where they differ from the common rules."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from umwelten.providers.common import errors, parameters, rate_limit_headers
+from umwelten.providers.common.bodies import ErrorBody, read, read_value
+from umwelten.providers.common.durations import span
+from umwelten.providers.common.errors import BLOCKED, RATE, REFUSED, SERVER, Verdict
+from umwelten.providers.protocol import Endpoint, Head
+from umwelten.types import Budget, Failure, FailureKind, Hints, Resource, Usage
+
+_DAY = 86400.0
+_IN_FLIGHT_BUDGET = "openrouter_in_flight_budget"
+_FREE_DAILY = "openrouter_free_tier_daily"
+_QUEUE_FULL = "queue_exceeded"
+_SUSPENDED = 412
+_FLEX_FULL = 498
+# Groq's word for an answer that did not fit the schema; it comes as a refusal, with the answer in it.
+_UNFIT = "json_validate_failed"
+_UNFIT_ANSWER = Verdict(kind=FailureKind.SCHEMA)
+# OpenRouter's, where no host of a model takes all that was sent: of what we send, that is the schema.
+_NO_HOST = re.compile(r"no endpoints found.{0,40}(requested parameters|structured|response_format)")
+# MiniMax answers refusals with HTTP 200; its codes as the statuses they stand for.
+_BASE_RESP = {
+    1001: 504,
+    1002: 429,
+    1004: 401,
+    1008: 402,
+    1026: 400,
+    1027: 400,
+    1039: 429,
+    2013: 400,
+    2049: 401,
+}
+_BASE_RESP_BLOCKED = frozenset((1026, 1027))
+
+
+def failure(
+    head: Head,
+    error: ErrorBody,
+    endpoint: Endpoint,
+    *,
+    partial_text: str | None = None,
+    usage: Usage | None = None,
+) -> Failure:
+    """The failure that an error of this family stands for."""
+    error = _enriched(error)
+    return errors.from_error(
+        head,
+        error,
+        endpoint,
+        classify=partial(_classify, endpoint),
+        limits=_limits(head, error, endpoint),
+        partial=partial_text or _unfit(error),
+        usage=usage,
+    )
+
+
+def from_base_resp(value: object) -> ErrorBody | None:
+    """MiniMax's error in a reply with status 200, or `None` when it says that all is well."""
+    if not isinstance(value, dict) or not isinstance(value.get("status_code"), int):
+        return None
+    code = int(value["status_code"])
+    if code == 0:
+        return None
+    said = value.get("status_msg")
+    return ErrorBody(
+        message=said if isinstance(said, str) else "",
+        code="content_policy" if code in _BASE_RESP_BLOCKED else str(code),
+        number=_BASE_RESP.get(code, 500),
+    )
+
+
+def _classify(endpoint: Endpoint, head: Head, error: ErrorBody) -> Verdict | None:
+    verdict = _routed(head.status, error)
+    if verdict is not None:
+        return verdict
+    if head.status == _SUSPENDED or _is_outside_plan(head, endpoint):
+        return REFUSED
+    if head.status == _FLEX_FULL:
+        return RATE
+    if _unfit(error) is not None:
+        return _UNFIT_ANSWER
+    if head.status == 404 and _NO_HOST.search(error.words):
+        return msgspec.structs.replace(errors.BAD, parameter=parameters.SCHEMA)
+    verdict = errors.judge(head.status, error)
+    if head.status in (400, 422) and verdict is errors.BAD:
+        return msgspec.structs.replace(verdict, parameter=parameters.refused(error))
+    return verdict
+
+
+def _unfit(error: ErrorBody) -> str | None:
+    """The answer in a refusal that says that it does not fit the schema."""
+    answer = error.fields.get("failed_generation")
+    return answer if error.code == _UNFIT and isinstance(answer, str) else None
+
+
+def _routed(status: int, error: ErrorBody) -> Verdict | None:
+    """OpenRouter's verdicts that its status alone does not tell."""
+    metadata = _dict(error.fields.get("metadata"))
+    source = metadata.get("limit_source")
+    if status == 402:
+        return RATE if source == _IN_FLIGHT_BUDGET else REFUSED
+    if status == 403 and metadata.get("reasons"):
+        return BLOCKED
+    if status == 404 and _dict(error.fields.get("availability")).get("retryable") is True:
+        return SERVER
+    return None
+
+
+def _is_outside_plan(head: Head, endpoint: Endpoint) -> bool:
+    """Mistral says with a limit of 0 that the plan does not include this model."""
+    if head.status != 429 or endpoint.vendor.quirks.hints != "mistral":
+        return False
+    return any(budget.limit == 0 for budget in rate_limit_headers.parse("mistral", head).budgets)
+
+
+def _limits(head: Head, error: ErrorBody, endpoint: Endpoint) -> Hints:
+    dialect = endpoint.vendor.quirks.hints
+    stated = rate_limit_headers.parse(dialect, head)
+    if error.code == _QUEUE_FULL:
+        # Its Retry-After is padded; a second is enough when only the queue is full.
+        return msgspec.structs.replace(stated, retry_after_s=1.0)
+    return rate_limit_headers.merge(stated, _in_metadata(head, error)) if error.fields else stated
+
+
+def _in_metadata(head: Head, error: ErrorBody) -> Hints:
+    """OpenRouter repeats headers in the body, and there says when a model is back or a day ends."""
+    metadata = _dict(error.fields.get("metadata"))
+    named = {str(k).lower(): str(v) for k, v in _dict(metadata.get("headers")).items()}
+    found = rate_limit_headers.parse(
+        "openrouter", msgspec.structs.replace(head, headers={**_date(head), **named})
+    )
+    wait = _dict(error.fields.get("availability")).get("retry_after")
+    now = rate_limit_headers.server_time(head)
+    if metadata.get("limit_source") == _FREE_DAILY:
+        left = _DAY - now % _DAY
+        daily = Budget(resource=Resource.REQUESTS, remaining=0.0, reset_s=left, window_s=_DAY)
+        return Hints(retry_after_s=left, budgets=(daily,))
+    spent = (b.reset_s for b in found.budgets if b.remaining == 0 and b.reset_s is not None)
+    if found.retry_after_s is not None:
+        return found
+    after = span(str(wait), now) if wait is not None else next(spent, None)
+    return rate_limit_headers.merge(Hints(retry_after_s=after), found)
+
+
+def _date(head: Head) -> dict[str, str]:
+    return {"date": head.headers["date"]} if "date" in head.headers else {}
+
+
+def _enriched(error: ErrorBody) -> ErrorBody:
+    """OpenRouter's "Provider returned error" with what the provider said, and its word as the code."""
+    metadata = _dict(error.fields.get("metadata"))
+    code = error.code or _word(metadata, "error_type") or _word(metadata, "provider_code")
+    raw = metadata.get("raw")
+    inner = read(raw.encode("utf-8", "replace")) if isinstance(raw, str) else read_value(raw or "")
+    message = ": ".join(dict.fromkeys(text for text in (error.message, inner.message) if text))
+    return msgspec.structs.replace(error, code=code, message=message, names=error.names or inner.names)
+
+
+def _word(metadata: dict[str, Any], name: str) -> str:
+    value = metadata.get(name)
+    return value[:100] if isinstance(value, str) else ""
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,343 @@
+"""Reading chat completions: whole replies and streams, as one gathering of text, usage and reason."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from umwelten.providers.common import rate_limit_headers
+from umwelten.providers.common.bodies import ErrorBody, load, read, read_value
+from umwelten.providers.common.errors import broken, request_id
+from umwelten.providers.common.sse import LIMIT, SseSplitter
+from umwelten.providers.openai import errors
+from umwelten.providers.protocol import Endpoint, Head
+from umwelten.types import NANO, Failure, FailureKind, FinishReason, Hints, Outcome, Reply, Usage
+
+_STOP = ("stop", "eos", "stop_sequence", "end_turn", "eos_token")
+_LENGTH = ("length", "max_tokens", "model_length")
+_TOOL = ("tool_calls", "function_call", "tool_use")
+_REASONS = {
+    **dict.fromkeys(_STOP, FinishReason.STOP),
+    **dict.fromkeys(_LENGTH, FinishReason.LENGTH),
+    **dict.fromkeys(_TOOL, FinishReason.TOOL),
+}
+_BLOCKED = frozenset(("content_filter", "safety", "refusal", "sensitive"))
+_BROKEN = frozenset(("error", "insufficient_system_resource", "abort", "repetition"))
+_MOST_TOKENS = 2**53
+# Not as unions in the tests themselves, which would make them anew at every reply.
+_NUMBER, _READABLE = (int, float), (str, list, type(None))
+_WHOLE_BODY = (b"{", b"[", b"<")
+_DONE = b"[DONE]"
+_BOM = b"\xef\xbb\xbf"
+
+
+class _Message(msgspec.Struct):
+    """A whole message or a piece of one: vendors differ in the types, so these are looked at one by one."""
+
+    content: Any = None
+    reasoning: Any = None
+    reasoning_content: Any = None
+    refusal: Any = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message | None = None
+    delta: _Message | None = None
+    finish_reason: Any = None
+    error: Any = None
+
+
+class _Body(msgspec.Struct):
+    id: Any = None
+    model: Any = None
+    choices: list[_Choice] | None = None
+    usage: Any = None
+    x_groq: Any = None
+    error: Any = None
+    base_resp: Any = None
+
+
+class Gathered:
+    """What one reply has said so far. A stream adds to it chunk by chunk, a whole reply once."""
+
+    def __init__(self, head: Head, endpoint: Endpoint) -> None:
+        self._head, self._endpoint = head, endpoint
+        self._hints: Hints = rate_limit_headers.parse(endpoint.vendor.quirks.hints, head)
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._refusal: list[str] = []
+        self._usage: object = None
+        self._id: str | None = None
+        self._model: str | None = None
+        self._reason: str | None = None
+        self._has_choice = self._unread = False
+        self._stray: ErrorBody | None = None
+
+    def take(self, data: bytes) -> str | Failure:
+        """Read a body or a chunk: the text in it, or the failure that it reports."""
+        body = load(data, _Body)
+        if body is None:
+            return self.failure(_described(data), read(data))
+        self._note(body)
+        error = _error_in(body)
+        if error is not None:
+            return self.refused(error)
+        choice = body.choices[0] if body.choices else None
+        if choice is None:
+            return "" if body.choices is not None else self._without_choices(data)
+        self._has_choice = True
+        return self._add(choice)
+
+    def refused(self, error: ErrorBody) -> Failure:
+        """The failure that an error inside this reply stands for."""
+        failure = errors.failure(
+            self._head, error, self._endpoint, partial_text=self._partial(), usage=self.usage()
+        )
+        return msgspec.structs.replace(failure, request_id=self._request_id())
+
+    def failure(self, message: str, error: ErrorBody | None = None) -> Failure:
+        """A reply that can't be used, with what had arrived."""
+        said = f"{message}: {error.message[:300]}" if error is not None and error.message else message
+        found = broken(self._head, said, partial=self._partial(), usage=self.usage())
+        return msgspec.structs.replace(found, request_id=self._request_id(), hints=self._hints)
+
+    def outcome(self) -> Outcome:
+        """The reply as a whole, judged by the reason for which it ended."""
+        reason = (self._reason or "").lower()
+        if self._refusal or reason in _BLOCKED:
+            return self._blocked(reason)
+        if reason in _BROKEN:
+            failure = self.failure(f"the provider broke off the answer ({self._reason})")
+            return msgspec.structs.replace(failure, code=self._reason)
+        text = "".join(self._text)
+        if not self._has_choice or not (text or reason) or (self._unread and not text):
+            return self.failure("the reply holds no answer that can be read", self._stray)
+        return Reply(
+            text=text,
+            finish_reason=_REASONS.get(reason, FinishReason.UNKNOWN),
+            usage=self.usage(),
+            reasoning="".join(self._reasoning) or None,
+            served_model=self._model,
+            request_id=self._request_id(),
+            hints=self._hints,
+        )
+
+    def usage(self) -> Usage:
+        """Tokens and cost as far as they were stated."""
+        return read_usage(self._usage, self._endpoint.vendor.quirks.reasoning_outside)
+
+    def _blocked(self, reason: str) -> Failure:
+        said = "".join(self._refusal) or "the provider's content filter stopped the answer"
+        failure = self.failure(f"blocked: {said}")
+        return msgspec.structs.replace(
+            failure,
+            kind=FailureKind.BAD_REQUEST,
+            retry=False,
+            code=reason if reason in _BLOCKED else "refusal",
+        )
+
+    def _note(self, body: _Body) -> None:
+        self._id = _string(body.id) or self._id
+        self._model = _string(body.model) or self._model
+        groq = body.x_groq.get("usage") if isinstance(body.x_groq, dict) else None
+        usage = body.usage if isinstance(body.usage, dict) else groq
+        if isinstance(usage, dict):
+            self._usage = usage
+
+    def _without_choices(self, data: bytes) -> str | Failure:
+        """Frames of unknown kinds are passed over, save those that bring an error in a flat shape."""
+        value = load(data, dict[str, Any]) or {}
+        if value.get("object") == "error" or any(value.get(name) for name in ("message", "detail", "title")):
+            return self.refused(read_value(value))
+        self._stray = read(data)
+        return ""
+
+    def _add(self, choice: _Choice) -> str | Failure:
+        self._reason = _string(choice.finish_reason) or self._reason
+        message = choice.delta or choice.message or _Message()
+        text, thought = split_content(message.content)
+        self._unread = self._unread or not isinstance(message.content, _READABLE)
+        self._text.append(text)
+        self._reasoning.append(
+            thought or _string(message.reasoning_content) or _string(message.reasoning) or ""
+        )
+        if isinstance(message.refusal, str) and message.refusal:
+            self._refusal.append(message.refusal)
+        if choice.error:
+            return self.refused(read_value(choice.error))
+        return text
+
+    @property
+    def finished(self) -> bool:
+        """Whether a finish reason came."""
+        return self._reason is not None
+
+    def _partial(self) -> str | None:
+        return "".join(self._text) or None
+
+    def _request_id(self) -> str | None:
+        # OpenRouter's lookups take the id in the body.
+        if self._endpoint.vendor.quirks.hints == "openrouter" and self._id:
+            return self._id
+        return request_id(self._head, self._id)
+
+
+class OpenAIStream:
+    """A streamed reply; also one that came whole because the server does not stream."""
+
+    def __init__(self, head: Head, endpoint: Endpoint) -> None:
+        self._gathered = Gathered(head, endpoint)
+        self._splitter = SseSplitter()
+        self._start: bytes | None = b""
+        self._whole: list[bytes] | None = None
+        self._size = 0
+        self._ended = False
+        self._failure: Failure | None = None
+
+    @property
+    def done(self) -> bool:
+        """True once `[DONE]` or an error was seen."""
+        return self._ended or self._failure is not None
+
+    def feed(self, chunk: bytes) -> str:
+        """Take the next bytes; return the answer's text in them."""
+        self._size += len(chunk)
+        if self.done:
+            return ""
+        if self._size > LIMIT:
+            self._failure = self._gathered.failure("the reply is too long")
+            return ""
+        if self._start is not None:
+            chunk = self._begin(chunk)
+        if self._whole is not None:
+            self._whole.append(chunk)
+            return ""
+        return "".join(map(self._take, self._splitter.feed(chunk)))
+
+    def finish(self) -> Outcome:
+        """The outcome so far; without an end a failure with the text that had come."""
+        if self._whole is not None and not self.done:
+            return self._finish_whole(b"".join(self._whole))
+        for event in self._splitter.flush():
+            self._take(event)
+        if self._failure is not None:
+            return self._failure
+        # Some servers end without [DONE]; a finish reason says as well that the answer is whole.
+        if not self._ended and not self._gathered.finished:
+            return self._gathered.failure("the reply was cut off before its end")
+        return self._gathered.outcome()
+
+    def _begin(self, chunk: bytes) -> bytes:
+        """Hold back blanks at the start until it is clear whether this is a stream at all."""
+        start = (self._start or b"") + chunk
+        first = start.removeprefix(_BOM).lstrip()
+        if not first or _BOM.startswith(first):
+            self._start = start
+            return b""
+        self._start = None
+        if first.startswith(_WHOLE_BODY):
+            self._whole = []
+        return start
+
+    def _take(self, event: tuple[str, bytes]) -> str:
+        name, data = event
+        if self.done:
+            return ""
+        if data.strip() == _DONE:
+            self._ended = True
+            return ""
+        taken = self._gathered.refused(read(data)) if name == "error" else self._gathered.take(data)
+        if isinstance(taken, Failure):
+            self._failure = taken
+            return ""
+        return taken
+
+    def _finish_whole(self, body: bytes) -> Outcome:
+        taken = self._gathered.take(body)
+        return taken if isinstance(taken, Failure) else self._gathered.outcome()
+
+
+def split_content(content: object) -> tuple[str, str]:
+    """The text and the thinking in a message's content: a string, or a list of typed pieces."""
+    if isinstance(content, str):
+        return content, ""
+    if not isinstance(content, list):
+        return "", ""
+    text: list[str] = []
+    thought: list[str] = []
+    for piece in content:
+        if isinstance(piece, str):
+            text.append(piece)
+        elif isinstance(piece, dict):
+            text.append(_string(piece.get("text")) or "")
+            inner = piece.get("thinking")
+            thought.append("".join(split_content(inner)))
+    return "".join(text), "".join(thought)
+
+
+def read_usage(value: object, outside: bool) -> Usage:
+    """Tokens of a `usage` object. `outside`: this vendor counts reasoning apart from the completion.
+
+    A total larger than prompt and completion says the same, whatever the vendor's row says.
+    """
+    if not isinstance(value, dict):
+        return Usage()
+    prompt, completion = _count(value.get("prompt_tokens")), _count(value.get("completion_tokens"))
+    total = _count(value.get("total_tokens"))
+    into, out = _dict(value.get("prompt_tokens_details")), _dict(value.get("completion_tokens_details"))
+    reasoning = _count(out.get("reasoning_tokens"))
+    cached = _count(into.get("cached_tokens"))
+    if prompt is not None and completion is not None and total is not None:
+        apart = total - prompt - completion
+        outside = apart > 0
+        reasoning = apart if outside and reasoning is None else reasoning
+    return Usage(
+        input_tokens=prompt,
+        output_tokens=completion + (reasoning or 0) if outside and completion is not None else completion,
+        cached_tokens=_count(value.get("prompt_cache_hit_tokens")) if cached is None else cached,
+        cache_write_tokens=_count(into.get("cache_write_tokens")),
+        reasoning_tokens=reasoning,
+        cost_nusd=_cost(value),
+    )
+
+
+def _cost(usage: dict[str, Any]) -> int | None:
+    """OpenRouter's own figure in USD; with a key of one's own, what the provider bills comes on top."""
+    cost = _money(usage.get("cost"))
+    if cost is not None and usage.get("is_byok") is True:
+        cost += _money(_dict(usage.get("cost_details")).get("upstream_inference_cost")) or 0.0
+    return None if cost is None else round(cost * NANO)
+
+
+def _money(value: object) -> float | None:
+    if not isinstance(value, _NUMBER) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value < 1e6 and math.isfinite(value) else None
+
+
+def _count(value: object) -> int | None:
+    if value is None or not isinstance(value, _NUMBER) or isinstance(value, bool):
+        return None
+    if not 0 <= value <= _MOST_TOKENS:
+        return None
+    return int(value)
+
+
+def _error_in(body: _Body) -> ErrorBody | None:
+    if body.error:
+        return read_value({"error": body.error})
+    return errors.from_base_resp(body.base_resp)
+
+
+def _described(data: bytes) -> str:
+    return "the reply is not a chat completion" if data.strip() else "the reply is empty"
+
+
+def _string(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

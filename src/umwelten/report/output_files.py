@@ -1,0 +1,108 @@
+"""Reports as files: the format follows from the ending, and a file appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from umwelten.errors import UsageError
+from umwelten.providers.protocol import Vendor
+from umwelten.providers.vendors import VENDORS
+from umwelten.report.queries.current_calls import Source
+from umwelten.store.reader import Reader
+
+FORMATS = {".csv": "csv", ".html": "html", ".json": "json", ".md": "markdown", ".parquet": "parquet"}
+"""Ending of a report's file to its format."""
+
+_ENDINGS = "Endings: .csv (spreadsheets, Excel too), .html, .json, .md, .parquet."
+
+
+def write_report(folder: Path, path: Path, *, vendors: Mapping[str, Vendor] = VENDORS) -> None:
+    """Write the report of the evaluation in `folder`; what stood at `path` is replaced.
+
+    CSV begins with the mark by which Excel knows UTF-8. Raises UsageError, StoreError.
+    """
+    format_ = _format(path)
+    with Reader.open(folder) as reader, whole_file(path, what="report") as out:
+        render(format_, [reader], out, vendors=vendors, bom=format_ == "csv")
+
+
+def check_report_path(path: Path) -> None:
+    """Raises UsageError if no report can be written there: better before a run than after it."""
+    if _format(path) == "parquet":
+        from umwelten.report.render.parquet import check_pyarrow
+
+        check_pyarrow()
+    if path.is_dir():
+        raise UsageError(f"the report {path} is a directory", "Name a file in it.")
+    if not path.parent.is_dir():
+        raise UsageError(f"the report {path}: there is no directory {path.parent}", "Make it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"the report {path}: cannot write in {path.parent}", "Name another directory.")
+
+
+def render(
+    format_: str,
+    readers: Sequence[Source],
+    out: TextIO,
+    *,
+    vendors: Mapping[str, Vendor] = VENDORS,
+    several: bool = False,
+    short: bool = False,
+    bom: bool = False,
+) -> None:
+    """Write the report of all evaluations in this format. `several`: JSON has the shape for many.
+
+    Parquet goes to `out.buffer`.
+    """
+    # A format's module is loaded when it is asked for: `report` starts fast.
+    if format_ == "json":
+        from umwelten.report.render import json
+
+        if several:
+            json.render_json_of_several(readers, out, short=short)
+        else:
+            json.render_json(readers[0], out, short=short)
+    elif format_ == "csv":
+        from umwelten.report.render.csv import render_csv
+
+        render_csv(readers, out, short=short, bom=bom)
+    elif format_ == "parquet":
+        from umwelten.report.render.parquet import render_parquet
+
+        render_parquet(readers, out.buffer, short=short)
+    elif format_ == "html":
+        from umwelten.report.render.html import render_html
+
+        render_html(readers, out, short=short, vendors=vendors)
+    else:
+        from umwelten.report.render.markdown import render_markdown_of_all
+
+        render_markdown_of_all(readers, out, short=short, vendors=vendors)
+
+
+@contextmanager
+def whole_file(path: Path, *, what: str) -> Iterator[TextIO]:
+    """A text file to write to, which stands at `path` only when all went well. `what` it is, for errors."""
+    special = path.exists() and not path.is_file()
+    part = path if special else path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        if not special:
+            part.replace(path)
+    except OSError as error:
+        raise UsageError(f"{what}: cannot write {path}: {error.strerror}") from None
+    finally:
+        if not special:
+            part.unlink(missing_ok=True)
+
+
+def _format(path: Path) -> str:
+    found = FORMATS.get(path.suffix.lower())
+    if found is None:
+        raise UsageError(f"the ending of {path.name!r} is that of no report format", _ENDINGS)
+    return found

@@ -1,0 +1,184 @@
+"""The evaluations of an output directory, as rows and as text or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+
+from umwelten.errors import StoreError
+from umwelten.report.models import Overview
+from umwelten.report.queries import overviews
+from umwelten.report.queries.status import iso
+from umwelten.store.reader import Reader, evaluations
+from umwelten.text import formatting
+from umwelten.text.sanitize import json_safe, one_line
+from umwelten.types import Frozen
+
+DAMAGED = "damaged"
+
+
+class Row(Frozen):
+    """One evaluation. `done` counts the succeeded calls, `date` is ISO 8601 in UTC.
+
+    What cannot be read has the status "damaged", its folder's date, zero counts and `problem`.
+    """
+
+    id: str
+    date: str
+    type: str | None
+    status: str
+    models: tuple[str, ...]
+    calls: int
+    done: int
+    failed: int
+    cost_usd: float | None
+    unpriced_calls: int
+    problem: str | None = None
+    details: Details | msgspec.UnsetType = msgspec.UNSET
+
+
+class Details(Frozen):
+    """What only a closer look shows; the figures are those of a report's summary."""
+
+    prompt: str
+    system: str | None
+    finished_at: str | None
+    pending: int
+    success_rate: float | None
+    wall_s: float
+    speedup: float | None
+    p50_s: float | None
+    p95_s: float | None
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+def list_evaluations(output_dir: Path, *, details: bool = False) -> list[Row]:
+    """The evaluations under a directory, oldest first; damaged ones are listed, not raised."""
+    rows = [_row(folder, details) for folder in evaluations(output_dir)]
+    return sorted(rows, key=lambda row: (row.date, row.id))
+
+
+def render_json(rows: Sequence[Row], out: TextIO) -> None:
+    """A JSON list with one row a line."""
+    lines = ",\n ".join(json_safe(msgspec.json.encode(row).decode()) for row in rows)
+    out.write(f"[{lines}]\n")
+
+
+def render_text(rows: Sequence[Row], out: TextIO) -> None:
+    """An aligned table; the first column is the id and nothing else."""
+    detailed = any(row.details for row in rows)
+    head = (*_HEAD[:-1], *(_MORE if detailed else ()), _HEAD[-1])
+    table = [
+        head,
+        *((*(cells := _cells(row))[:-1], *(_more(row) if detailed else ()), cells[-1]) for row in rows),
+    ]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        out.write(_aligned(line, widths) + "\n")
+
+
+_HEAD = ("ID", "STARTED (UTC)", "TYPE", "STATUS", "CALLS", "FAILED", "COST", "MODELS")
+_MORE = ("PENDING", "ANSWERED", "WALL", "P50", "P95", "TOKENS IN", "TOKENS OUT", "PROMPT")
+
+
+def _more(row: Row) -> tuple[str, ...]:
+    if isinstance(row.details, msgspec.UnsetType):
+        return ("",) * len(_MORE)
+    more = row.details
+    times = (formatting.seconds(value) for value in (more.wall_s, more.p50_s, more.p95_s))
+    tokens = (formatting.tokens(value) for value in (more.input_tokens, more.output_tokens))
+    return (
+        str(more.pending),
+        formatting.percent(more.success_rate),
+        *times,
+        *tokens,
+        one_line(more.prompt, 50),
+    )
+
+
+def _row(folder: Path, details: bool) -> Row:
+    try:
+        reader = Reader.open(folder)
+    except StoreError as error:
+        return _damaged(folder, error.message)
+    try:
+        return _read(folder, reader, details)
+    except overviews.DatabaseError as error:
+        return _damaged(folder, str(error))
+    finally:
+        reader.close()
+
+
+def _read(folder: Path, reader: Reader, details: bool) -> Row:
+    with overviews.snapshot(reader):
+        overview = overviews.brief(reader)
+        more = _details(overviews.overview(reader)) if details else msgspec.UNSET
+    return Row(
+        id=folder.name,
+        date=overview.evaluation.started_at,
+        type=overview.evaluation.type,
+        status=overview.evaluation.status,
+        models=overview.evaluation.models,
+        calls=overview.calls,
+        done=overview.succeeded,
+        failed=overview.failed,
+        cost_usd=overview.cost.total_usd,
+        unpriced_calls=overview.cost.unpriced_calls,
+        details=more,
+    )
+
+
+def _details(overview: Overview) -> Details:
+    evaluation, figures, usage = overview.evaluation, overview.summary, overview.cost.usage
+    return Details(
+        prompt=evaluation.prompt,
+        system=evaluation.system,
+        finished_at=evaluation.finished_at,
+        pending=figures.pending,
+        success_rate=figures.success_rate,
+        wall_s=figures.wall_s,
+        speedup=figures.speedup,
+        p50_s=figures.p50_s,
+        p95_s=figures.p95_s,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+    )
+
+
+def _damaged(folder: Path, problem: str) -> Row:
+    return Row(
+        id=folder.name,
+        date=iso(folder.stat().st_mtime),
+        type=None,
+        status=DAMAGED,
+        models=(),
+        calls=0,
+        done=0,
+        failed=0,
+        cost_usd=None,
+        unpriced_calls=0,
+        problem=problem,
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    date = row.date[:16].replace("T", " ")
+    if row.status == DAMAGED:
+        return (one_line(row.id, 200), date, "", DAMAGED, "", "", "", one_line(row.problem or "", 60))
+    cost = formatting.money(row.cost_usd) + ("+?" if row.unpriced_calls and row.cost_usd is not None else "")
+    models = one_line(", ".join(row.models), 60)
+    calls = f"{row.done}/{row.calls}"
+    return (one_line(row.id, 200), date, row.type or "", row.status, calls, str(row.failed), cost, models)
+
+
+def _aligned(line: Iterable[str], widths: Sequence[int]) -> str:
+    right = {4, 5, 6, 7, 8, 9, 10, 11, 12, 13} if len(widths) > len(_HEAD) else {4, 5, 6}
+    cells = (
+        text.rjust(w) if n in right else text.ljust(w)
+        for n, (text, w) in enumerate(zip(line, widths, strict=True))
+    )
+    return "  ".join(cells).rstrip()

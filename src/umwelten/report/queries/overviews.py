@@ -1,0 +1,382 @@
+"""An evaluation's database as the values of its report; every format draws from here.
+
+Only *current* calls count: of active inputs and models, within the repeats asked for, about the file's
+bytes of now. Everything else of the grid inputs × models × repeats is pending.
+`Source` is what is needed of `store.read.Reader`: a connection whose rows are `sqlite3.Row`. Results
+come one by one, so a report of any size needs the memory of one row.
+
+The figures are defined in `report.rows`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from umwelten.report import recommendations, stats
+from umwelten.report.models import (
+    Brief,
+    Cost,
+    Error,
+    ErrorGroup,
+    Evaluation,
+    Figures,
+    Metrics,
+    ModelRow,
+    Overview,
+    Refused,
+    Result,
+    Settings,
+    UsageSums,
+)
+from umwelten.report.queries import attempts, performance, throttling
+from umwelten.report.queries.current_calls import CURRENT, FAILED, MODEL_OF, SCHEMA, SUCCEEDED, Source
+from umwelten.report.queries.status import Run, derive, iso
+from umwelten.report.queries.variants import Variant, prompts, variants
+from umwelten.report.schema_fields import schema_of
+from umwelten.store.database import LOCK
+from umwelten.types import Frozen
+
+DatabaseError = sqlite3.DatabaseError
+
+
+@contextmanager
+def snapshot(source: Source) -> Iterator[None]:
+    """Everything read inside is of one moment, also while a run is writing."""
+    connection = source.connection
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def overview(source: Source) -> Overview:
+    """The report without its results. Reads every call once; memory does not grow with their number."""
+    connection = source.connection
+    sums = _sums(connection)
+    everything = _total(list(sums.values()))
+    cells = _cells(connection)
+    columns = variants(connection)
+    summary = _figures(
+        connection, everything, cells * len(columns), _wall(connection), _peak(connection), model=None
+    )
+    walls, peaks = _model_walls(connection), _model_peaks(connection)
+
+    def model_row(number: int, variant: Variant) -> ModelRow:
+        own = sums.get(number, _Sums())
+        wall, peak = walls.get(number, 0.0), peaks.get(number, 0)
+        cost = _cost(own)
+        return ModelRow(
+            model=variant.model,
+            figures=_figures(connection, own, cells, wall, peak, model=number),
+            cost=cost,
+            service=performance.of_model(connection, number, cost),
+            prompt=variant.prompt,
+            number=number,
+        )
+
+    models = tuple(model_row(number, variant) for number, variant in columns.items())
+    return Overview(
+        evaluation=_evaluation(source, columns, pending=summary.pending, failed=summary.failed),
+        summary=summary,
+        cost=_cost(everything),
+        models=models,
+        errors=errors(source),
+        settings=settings(source),
+        picks=recommendations.picks(models),
+        attempts=attempts.spent(connection),
+        throttling=throttling.throttling(connection),
+        attributions=throttling.attributions(connection),
+    )
+
+
+def brief(source: Source) -> Brief:
+    """What a list of evaluations shows: cheaper than `overview`, the same figures."""
+    connection = source.connection
+    everything = _total(list(_sums(connection).values()))
+    columns = variants(connection)
+    calls = _cells(connection) * len(columns)
+    pending = max(calls - everything.succeeded - everything.failed, 0)
+    return Brief(
+        evaluation=_evaluation(source, columns, pending=pending, failed=everything.failed),
+        calls=calls,
+        succeeded=everything.succeeded,
+        failed=everything.failed,
+        cost=_cost(everything),
+    )
+
+
+def name(source: Source) -> str:
+    """The evaluation's id."""
+    return str(source.connection.execute("SELECT id FROM evaluation").fetchone()[0])
+
+
+def settings(source: Source) -> Settings:
+    """The parameters as they were sent."""
+    row = source.connection.execute("SELECT repeats, parameters, attachments FROM evaluation").fetchone()
+    given = dict(msgspec.json.decode(row["parameters"]))
+    given |= given.pop("extra", None) or {}
+    return Settings(
+        repeats=row["repeats"],
+        parameters=tuple((name, _as_text(value)) for name, value in given.items() if value is not None),
+        attachments=tuple(name for name, _ in msgspec.json.decode(row["attachments"])),
+    )
+
+
+def results(source: Source) -> Iterator[Result]:
+    """Every current call that ended, by input, model, repeat; one at a time."""
+    connection = source.connection
+    columns = variants(connection)
+    shaped = _SHAPED if schema_of(connection) is not None else "NULL AS data, NULL AS marks, NULL AS kept"
+    rows = connection.execute(
+        f"""SELECT c.*, i.name AS file, a.text AS response, {shaped}
+        FROM {CURRENT.format(tail="LEFT JOIN answers a ON a.call_id = c.id")} ORDER BY c.id"""
+    )
+    return (_result(row, columns[row["model_id"]]) for row in rows)
+
+
+def errors(source: Source) -> tuple[ErrorGroup, ...]:
+    """The failed calls by kind, the most frequent first."""
+    # SQLite promises that a bare column beside one min() comes from the row of the minimum.
+    rows = source.connection.execute(
+        f"""SELECT coalesce(c.error_kind, 'server') AS kind, count(*) AS n, min(c.id), c.error_message
+        FROM {CURRENT.format(tail="")} AND c.status = {FAILED} GROUP BY 1 ORDER BY n DESC, kind"""
+    )
+    return tuple(ErrorGroup(kind=kind, count=n, example=message or "") for kind, n, _, message in rows)
+
+
+def refused(source: Source) -> tuple[Refused, ...]:
+    """The models with attempts of kind `unavailable` in the latest run, each with the last message.
+
+    With several prompts a model is there once: its account refuses them all.
+    """
+    rows = source.connection.execute(
+        f"""SELECT m.name, m.provider, a.error_message, max(a.id)
+        FROM attempts a JOIN models m ON m.id = {MODEL_OF} AND m.active
+        WHERE a.error_kind = 'unavailable' AND a.run_id = (SELECT max(id) FROM runs)
+        GROUP BY m.name ORDER BY (SELECT min(id) FROM models n WHERE n.name = m.name)"""
+    )
+    return tuple(
+        Refused(model=name, provider=provider, message=text or "") for name, provider, text, _ in rows
+    )
+
+
+def runs(source: Source) -> tuple[Run, ...]:
+    """The processes that worked on it, in order."""
+    rows = source.connection.execute(
+        "SELECT pid, started_at, seen_at, ended_at, status, reason FROM runs ORDER BY id"
+    )
+    return tuple(Run(**dict(row)) for row in rows)
+
+
+_SHAPED = f"""a.data AS data, a.marks AS marks, CASE WHEN c.error_kind = '{SCHEMA}' THEN
+    (SELECT partial FROM attempts t WHERE t.call_id = c.id ORDER BY t.id DESC LIMIT 1) END AS kept"""
+
+
+# --- sums over calls ----------------------------------------------------------------------------
+
+
+class _Sums(Frozen):
+    """Sums over calls, as SQL gives them."""
+
+    succeeded: int = 0
+    failed: int = 0
+    time_s: float = 0.0
+    response_s: float = 0.0
+    cost_nusd: int = 0
+    priced: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+# A provider may state nonsense, and SQLite stops at sums past 64 bits: no call counts for more than this.
+_MOST = 10**12
+
+
+def _sums(connection: sqlite3.Connection) -> dict[int, _Sums]:
+    rows = connection.execute(
+        f"""SELECT c.model_id, sum(c.status = 1) AS succeeded, sum(c.status = 2) AS failed,
+            sum(c.time_s) AS time_s, total(CASE WHEN c.status = 1 THEN c.response_s END) AS response_s,
+            coalesce(sum(min(c.cost_nusd, {1000 * _MOST})), 0) AS cost_nusd, count(c.cost_nusd) AS priced,
+            sum(min(c.input_tokens, {_MOST})) AS input_tokens,
+            sum(min(c.output_tokens, {_MOST})) AS output_tokens,
+            sum(min(c.cached_tokens, {_MOST})) AS cached_tokens
+        FROM {CURRENT.format(tail="")} GROUP BY c.model_id"""
+    )
+    return {row[0]: _Sums(**{name: row[name] for name in _Sums.__struct_fields__}) for row in rows}
+
+
+def _total(parts: list[_Sums]) -> _Sums:
+    def add(name: str) -> int | float | None:
+        values = [value for part in parts if (value := getattr(part, name)) is not None]
+        return sum(values) if values else None
+
+    added = {name: add(name) for name in _Sums.__struct_fields__} if parts else {}
+    return msgspec.structs.replace(_Sums(), **added)
+
+
+def _cells(connection: sqlite3.Connection) -> int:
+    """Calls per model."""
+    row = connection.execute(
+        "SELECT (SELECT count(*) FROM inputs WHERE active) * (SELECT repeats FROM evaluation)"
+    ).fetchone()
+    return int(row[0])
+
+
+def _cost(sums: _Sums) -> Cost:
+    unpriced = sums.succeeded + sums.failed - sums.priced
+    known = [n for n in (sums.input_tokens, sums.output_tokens) if n is not None]
+    return Cost(
+        total_usd=stats.usd(stats.total_cost(sums.cost_nusd, sums.priced, unpriced)),
+        priced_calls=sums.priced,
+        unpriced_calls=unpriced,
+        usage=UsageSums(
+            input_tokens=sums.input_tokens,
+            output_tokens=sums.output_tokens,
+            cached_tokens=sums.cached_tokens,
+            total_tokens=sum(known) if known else None,
+        ),
+    )
+
+
+def _figures(
+    connection: sqlite3.Connection, sums: _Sums, calls: int, wall_s: float, peak: int, *, model: int | None
+) -> Figures:
+    ended = sums.succeeded + sums.failed
+    return Figures(
+        calls=calls,
+        succeeded=sums.succeeded,
+        failed=sums.failed,
+        pending=max(calls - ended, 0),
+        success_rate=stats.ratio(sums.succeeded, ended),
+        wall_s=round(wall_s, stats.DIGITS),
+        sequential_s=round(sums.time_s, stats.DIGITS),
+        speedup=stats.ratio(sums.time_s, wall_s),
+        average_response_s=stats.ratio(sums.response_s, sums.succeeded),
+        p50_s=_percentile(connection, 50, sums.succeeded, model),
+        p95_s=_percentile(connection, 95, sums.succeeded, model),
+        throughput_per_s=stats.ratio(ended, wall_s),
+        peak_in_flight=peak,
+    )
+
+
+def _percentile(connection: sqlite3.Connection, percent: int, n: int, model: int | None) -> float | None:
+    row = connection.execute(
+        f"""SELECT c.response_s FROM {CURRENT.format(tail="")} AND c.status = {SUCCEEDED}
+            AND (:model IS NULL OR c.model_id = :model)
+        ORDER BY c.response_s LIMIT 1 OFFSET :rank""",
+        {"model": model, "rank": stats.rank(percent, n)},
+    ).fetchone()
+    return None if row is None else stats.rounded(row[0])
+
+
+# --- time and concurrency ------------------------------------------------------------------------
+
+
+def _wall(connection: sqlite3.Connection) -> float:
+    row = connection.execute(
+        "SELECT total(max(coalesce(ended_at, seen_at) - started_at, 0)) FROM runs"
+    ).fetchone()
+    return float(row[0])
+
+
+def _model_walls(connection: sqlite3.Connection) -> dict[int, float]:
+    rows = connection.execute(
+        f"""SELECT model, total(wall) FROM (
+            SELECT {MODEL_OF} AS model, max(a.started_at + a.latency_s) - min(a.started_at) AS wall
+            FROM attempts a GROUP BY model, a.run_id) GROUP BY model"""
+    )
+    return dict(tuple(row) for row in rows)
+
+
+def _peak(connection: sqlite3.Connection) -> int:
+    """The most in flight as the runs noted it; counted from the attempts where a run could not."""
+    noted = connection.execute("SELECT max(peak_in_flight), min(peak_in_flight) FROM runs").fetchone()
+    if noted[1]:
+        return int(noted[0])
+    swept = connection.execute(f"SELECT max(level) FROM ({_sweep('0')})").fetchone()
+    return max(noted[0] or 0, swept[0] or 0)
+
+
+def _model_peaks(connection: sqlite3.Connection) -> dict[int, int]:
+    rows = connection.execute(f"SELECT part, max(level) FROM ({_sweep(MODEL_OF)}) GROUP BY part")
+    return dict(tuple(row) for row in rows)
+
+
+def _sweep(part: str) -> str:
+    """SQL: how many attempts were under way after each start and end; an end comes before a start."""
+    return f"""SELECT part, sum(step) OVER so_far AS level
+        FROM (SELECT {part} AS part, a.started_at AS at, 1 AS step FROM attempts a
+        UNION ALL SELECT {part}, a.started_at + a.latency_s, -1 FROM attempts a)
+        WINDOW so_far AS (PARTITION BY part ORDER BY at, step ROWS UNBOUNDED PRECEDING)"""
+
+
+# --- rows as values ------------------------------------------------------------------------------
+
+
+def _evaluation(source: Source, columns: dict[int, Variant], *, pending: int, failed: int) -> Evaluation:
+    row = source.connection.execute("SELECT id, kind, prompt, system, created_at FROM evaluation").fetchone()
+    seen = runs(source)
+    status = derive(seen, pending=pending, failed=failed, lock=_lock(source.connection))
+    return Evaluation(
+        id=row["id"],
+        type=row["kind"],
+        prompt=row["prompt"],
+        prompts=prompts(source.connection) or msgspec.UNSET,
+        system=row["system"],
+        models=tuple(dict.fromkeys(variant.model for variant in columns.values())),
+        started_at=iso(seen[0].started_at if seen else row["created_at"]),
+        finished_at=iso(seen[-1].last_sign) if seen and status != "running" else None,
+        status=status,
+    )
+
+
+def _lock(connection: sqlite3.Connection) -> Path:
+    """The lock of the process at work, beside the database."""
+    return Path(connection.execute("PRAGMA database_list").fetchone()[2]).with_name(LOCK)
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _result(row: sqlite3.Row, variant: Variant) -> Result:
+    succeeded = row["status"] == SUCCEEDED
+    data, marks = (row["data"], row["marks"]) if succeeded else (None, None)
+    return Result(
+        model=variant.model,
+        provider=variant.provider,
+        prompt=variant.prompt,
+        file=row["file"] if row["input_id"] else None,
+        repeat=row["repeat"],
+        status="succeeded" if succeeded else "failed",
+        response=row["response"] if succeeded else None,
+        data=None if data is None else msgspec.Raw(data.encode()),
+        marks=tuple(marks.split(",")) if marks else (),
+        finish_reason=row["finish_reason"],
+        metrics=Metrics(
+            response_s=stats.rounded(row["response_s"]),
+            ttft_s=stats.rounded(row["ttft_s"]),
+            attempts=row["attempts"],
+            input_tokens=row["input_tokens"],
+            output_tokens=row["output_tokens"],
+            cost_usd=stats.usd(row["cost_nusd"]),
+        ),
+        error=None if succeeded else error_of(row, kept=row["kept"]),
+    )
+
+
+def error_of(row: sqlite3.Row, *, kept: str | None) -> Error:
+    """Why a call or an attempt failed. `kept` is the answer that did not fit the schema."""
+    kind = row["error_kind"] or "server"
+    answer = kept if kind == SCHEMA else msgspec.UNSET
+    return Error(kind=kind, message=row["error_message"] or "", answer=answer)

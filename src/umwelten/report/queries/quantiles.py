@@ -1,0 +1,41 @@
+"""How a model's response times are spread: the time within which each percent of its answers came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from umwelten.report import stats
+from umwelten.report.models import ModelRow
+from umwelten.report.queries.current_calls import CURRENT, SUCCEEDED, Source
+
+PERCENTS = range(1, 101)
+
+
+def quantiles(source: Source, models: tuple[ModelRow, ...]) -> dict[int, tuple[float, ...]]:
+    """Number of a model to response times in seconds at 1, 2, … 100 percent, by nearest rank as p50 is.
+
+    Models without an answer are left out. Reads each model's times once, in order.
+    """
+    found = {}
+    for row in models:
+        if row.figures.succeeded:
+            times = source.connection.execute(
+                f"""SELECT c.response_s FROM {CURRENT.format(tail="")} AND c.status = {SUCCEEDED}
+                    AND c.model_id = ? ORDER BY c.response_s""",
+                (row.number,),
+            )
+            found[row.number] = _at_ranks((time for (time,) in times), row.figures.succeeded)
+    return found
+
+
+def _at_ranks(times: Iterator[float], n: int) -> tuple[float, ...]:
+    ranks = [stats.rank(percent, n) for percent in PERCENTS]
+    values: list[float] = []
+    before, value = -1, 0.0
+    for rank in ranks:
+        if rank > before:
+            value = next(islice(times, rank - before - 1, None))
+            before = rank
+        values.append(round(value, stats.DIGITS))
+    return tuple(values)

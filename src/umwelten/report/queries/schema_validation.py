@@ -1,0 +1,301 @@
+"""How well answers kept to their schema: what each record took, and how every field fared.
+
+A valid record counts once, under the heaviest thing it took: asking again, coercion, mending, or taking off
+a fence. *Wrong* answers are attempts of kind "schema", of all runs; each names the fields it has wrong.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from umwelten.report import stats
+from umwelten.report.models import labelled
+from umwelten.report.queries.column_types import is_number, records
+from umwelten.report.queries.current_calls import CURRENT, FAILED, SCHEMA, SUCCEEDED, Source
+from umwelten.report.queries.variants import variants
+from umwelten.report.schema_fields import Field, Record, fields_of, schema_of
+from umwelten.types import Frozen
+
+TOP = 5
+"""Values of a field that are counted out."""
+
+_MESSAGES = 500
+_VALUES = 200
+_LONGEST = 200
+
+
+class Records(Frozen):
+    """Records by what they took. `valid` = `at_once` + `fenced` + `mended` + `coerced` + `asked_again`.
+
+    `failed` answers fitted not even after they were asked for again.
+    """
+
+    valid: int = 0
+    at_once: int = 0
+    fenced: int = 0
+    mended: int = 0
+    coerced: int = 0
+    asked_again: int = 0
+    failed: int = 0
+
+
+class ModelRecords(Frozen):
+    """The records of one model, or of one with one of several prompts."""
+
+    model: str
+    prompt: str | None
+    records: Records
+
+    @property
+    def label(self) -> str:
+        """Model and prompt as one text."""
+        return labelled(self.model, self.prompt)
+
+
+class FieldFigures(Frozen):
+    """One field. `valid` and `missing` count valid records, `wrong` attempts; null is missing.
+
+    `message` is the most frequent of the reasons why it was wrong. `values` are the most frequent values
+    of an enum or a truth value with their counts; `min`, `mean` and `max` are those of numbers.
+    """
+
+    field: str
+    type: str
+    valid: int
+    missing: int
+    wrong: int
+    message: str | None
+    values: tuple[tuple[str, int], ...] = ()
+    min: float | None = None
+    mean: float | None = None
+    max: float | None = None
+
+
+class Validation(Frozen):
+    """All of it. `extra_attempts` were made because an answer before them did not fit, `extra_cost_usd` is
+    their known cost; `unreadable` answers held no record at all, or one that is wrong as a whole.
+    """
+
+    name: str
+    source: str
+    json: dict[str, Any]
+    records: Records
+    extra_attempts: int
+    extra_cost_usd: float | None
+    unreadable: int
+    models: tuple[ModelRecords, ...]
+    fields: tuple[FieldFigures, ...]
+
+
+def validation(source: Source) -> Validation | None:
+    """`None` without a schema. Reads every record and every wrong answer's reasons once."""
+    connection = source.connection
+    schema = schema_of(connection)
+    if schema is None:
+        return None
+    by_model = _by_model(connection)
+    extra, cost = _extra(connection)
+    fields = fields_of([schema])
+    wrong = _Wrong(fields)
+    wrong.read(connection)
+    return Validation(
+        name=schema.name,
+        source=schema.source,
+        json=schema.json,
+        records=total(by_model.values()),
+        extra_attempts=extra,
+        extra_cost_usd=stats.usd(cost),
+        unreadable=wrong.whole,
+        models=tuple(
+            ModelRecords(model=one.model, prompt=one.prompt, records=by_model.get(number, Records()))
+            for number, one in variants(connection).items()
+        ),
+        fields=_figures(fields, records(source), wrong),
+    )
+
+
+def total(parts: Iterable[Records]) -> Records:
+    """The sum, kind by kind."""
+    sums = Counter[str]()
+    for part in parts:
+        sums.update({name: getattr(part, name) for name in Records.__struct_fields__})
+    return Records(**sums)
+
+
+HEAVIEST = (
+    ("asked again", "asked_again"),
+    ("coerced", "coerced"),
+    ("mended", "mended"),
+    ("fenced", "fenced"),
+)
+"""The marks of an answer, the heaviest first, and where in `Records` it counts."""
+
+
+def counted(marks: Iterable[str]) -> str:
+    """The name in `Records` under which a valid record with these marks counts."""
+    given = set(marks)
+    return next((name for mark, name in HEAVIEST if mark in given), "at_once")
+
+
+def in_words(records: Records) -> str:
+    """`48 valid (3 mended, 2 asked again), 2 failed`; "" if there are none."""
+    took = [
+        f"{n:,} {name.replace('_', ' ')}"
+        for name in ("fenced", "mended", "coerced", "asked_again")
+        if (n := getattr(records, name))
+    ]
+    parts = []
+    if records.valid or records.failed:
+        parts.append(f"{records.valid:,} valid" + (f" ({', '.join(took)})" if took else ""))
+    if records.failed:
+        parts.append(f"{records.failed:,} failed")
+    return ", ".join(parts)
+
+
+# --- records -------------------------------------------------------------------------------------
+
+
+def _by_model(connection: sqlite3.Connection) -> dict[int, Records]:
+    rows = connection.execute(
+        f"""SELECT c.model_id, c.status, coalesce(a.marks, '') AS marks, count(*)
+        FROM {CURRENT.format(tail="LEFT JOIN answers a ON a.call_id = c.id")}
+        AND (c.status = {SUCCEEDED} AND a.data IS NOT NULL
+            OR c.status = {FAILED} AND c.error_kind = '{SCHEMA}')
+        GROUP BY c.model_id, c.status, marks"""
+    )
+    sums: dict[int, Counter[str]] = {}
+    for model, status, marks, n in rows:
+        own = sums.setdefault(model, Counter())
+        if status == FAILED:
+            own["failed"] += n
+        else:
+            own["valid"] += n
+            own[counted(marks.split(","))] += n
+    return {model: Records(**own) for model, own in sums.items()}
+
+
+def _extra(connection: sqlite3.Connection) -> tuple[int, int | None]:
+    """Attempts after one that did not fit, and the sum of their known costs."""
+    row = connection.execute(
+        f"""SELECT count(*), sum(min(t.cost_nusd, 1000000000000000))
+        FROM {CURRENT.format(tail="JOIN attempts t ON t.call_id = c.id")}
+        AND (t.error_kind IS NULL OR t.error_kind = '{SCHEMA}') AND EXISTS (SELECT 1 FROM attempts b
+            WHERE b.call_id = t.call_id AND b.id < t.id AND b.error_kind = '{SCHEMA}')"""
+    ).fetchone()
+    return int(row[0]), 0 if not row[0] else row[1]
+
+
+# --- fields --------------------------------------------------------------------------------------
+
+
+class _Wrong:
+    """What was wrong: attempts and reasons by field."""
+
+    def __init__(self, fields: Iterable[Field]) -> None:
+        self._messages: dict[str, Counter[str]] = {field.name: Counter() for field in fields}
+        self.attempts = Counter[str]()
+        self.whole = 0
+
+    def read(self, connection: sqlite3.Connection) -> None:
+        rows = connection.execute(
+            f"""SELECT t.error_code, t.error_message
+            FROM {CURRENT.format(tail="JOIN attempts t ON t.call_id = c.id")}
+            AND t.error_kind = '{SCHEMA}'"""
+        )
+        for code, message in rows:
+            named = {name for name in (code or "").split(",") if name in self._messages}
+            self.attempts.update(named)
+            self.whole += not named
+            for field, reason in self._reasons(message or ""):
+                self._count(field, reason)
+
+    def message(self, field: str) -> str | None:
+        """The most frequent reason."""
+        found = self._messages[field].most_common(1)
+        return found[0][0] if found else None
+
+    def _count(self, field: str, reason: str) -> None:
+        own = self._messages[field]
+        # Reasons may name the value: there are as many as answers.
+        if reason in own or len(own) < _MESSAGES:
+            own[reason] += 1
+
+    def _reasons(self, message: str) -> Iterator[tuple[str, str]]:
+        """`(field, reason)` of `field: reason; …`; a reason may have `; ` in it."""
+        field, reason = "", ""
+        for piece in message.split("; "):
+            name, colon, rest = piece.partition(": ")
+            if colon and name in self._messages:
+                if field:
+                    yield field, reason[:_LONGEST]
+                field, reason = name, rest
+            elif field:
+                reason += f"; {piece}"
+        if field:
+            yield field, reason[:_LONGEST]
+
+
+class _Values:
+    """The values of one field, folded."""
+
+    def __init__(self, field: Field) -> None:
+        self.valid = self.numbers = 0
+        self.sum, self.min, self.max = 0.0, float("inf"), float("-inf")
+        self.counts = Counter[str]()
+        self._counted = bool(field.options) or field.type == "boolean"
+        self._numeric = field.type in ("integer", "number")
+
+    def add(self, value: Any) -> None:
+        """Another valid value that is not null."""
+        self.valid += 1
+        if self._counted:
+            self._count(value)
+        elif self._numeric and is_number(value):
+            number = float(value)
+            self.numbers += 1
+            self.sum += number
+            self.min, self.max = min(self.min, number), max(self.max, number)
+
+    def _count(self, value: Any) -> None:
+        word = str(value).lower() if isinstance(value, bool) else str(value)
+        if word in self.counts or len(self.counts) < _VALUES:
+            self.counts[word] += 1
+
+
+def _figures(fields: tuple[Field, ...], found: Iterable[Record], wrong: _Wrong) -> tuple[FieldFigures, ...]:
+    values = {field.name: _Values(field) for field in fields}
+    n = 0
+    for record in found:
+        n += 1
+        for name, own in values.items():
+            if (value := record.get(name)) is not None:
+                own.add(value)
+    return tuple(_figure(field, values[field.name], n, wrong) for field in fields)
+
+
+def _figure(field: Field, own: _Values, n: int, wrong: _Wrong) -> FieldFigures:
+    some = own.numbers > 0
+    return FieldFigures(
+        field=field.name,
+        type=type_in_words(field),
+        valid=own.valid,
+        missing=n - own.valid,
+        wrong=wrong.attempts[field.name],
+        message=wrong.message(field.name),
+        values=tuple(own.counts.most_common(TOP)),
+        min=stats.rounded(own.min) if some else None,
+        mean=stats.rounded(own.sum / own.numbers) if some else None,
+        max=stats.rounded(own.max) if some else None,
+    )
+
+
+def type_in_words(field: Field) -> str:
+    """`string`, `integer`, `enum`, `array of string`, `object`."""
+    if field.options:
+        return "enum"
+    if field.type == "array":
+        return f"array of {field.items}" if field.items else "array"
+    return field.type

@@ -1,0 +1,67 @@
+"""What the lanes' limits did, and what the lanes waited for."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from umwelten.report import stats
+from umwelten.report.models import Attribution, Throttling
+
+
+def throttling(connection: sqlite3.Connection) -> tuple[Throttling, ...]:
+    """One row a lane whose limit moved, by name."""
+    rows = connection.execute(
+        """WITH steps AS (
+            SELECT lane, "limit" AS now, rowid AS n,
+              lag("limit") OVER (PARTITION BY run_id, lane ORDER BY at, rowid) AS before,
+              row_number() OVER (PARTITION BY lane ORDER BY at DESC, rowid DESC) AS from_last
+            FROM limit_changes)
+        SELECT lane, count(*) AS changes, total(now < before) AS cuts, min(now) AS lowest,
+            max(now) AS highest, max(CASE WHEN from_last = 1 THEN now END) AS last
+        FROM steps GROUP BY lane ORDER BY lane"""
+    )
+    return tuple(
+        Throttling(
+            lane=row["lane"],
+            changes=row["changes"],
+            cuts=int(row["cuts"]),
+            lowest=round(row["lowest"], stats.DIGITS),
+            highest=round(row["highest"], stats.DIGITS),
+            last=round(row["last"], stats.DIGITS),
+        )
+        for row in rows
+    )
+
+
+WAITED_FOR = {
+    "latency": "the last answers: all work was under way",
+    "concurrency": "a free slot: all were taken",
+    "requests": "the provider's limit of requests",
+    "tokens": "the provider's limit of tokens",
+    "backoff": "the next try after failures",
+    "cost": "the cost cap",
+    "cpu": "this machine",
+    "no_work": "nothing: there was no work for it",
+}
+"""The reasons of the table `attributions`, in words."""
+
+
+def attributions(connection: sqlite3.Connection) -> tuple[Attribution, ...]:
+    """Seconds by lane and reason, the longest first; none where the store keeps none."""
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(attributions)")}
+    if not {"lane", "reason", "seconds"} <= columns:
+        return ()
+    rows = connection.execute(
+        """WITH sums AS (SELECT lane, reason, total(seconds) AS s FROM attributions GROUP BY lane, reason)
+        SELECT lane, reason, s, s / sum(s) OVER (PARTITION BY lane) FROM sums WHERE s > 0
+        ORDER BY lane, s DESC, reason"""
+    )
+    return tuple(
+        Attribution(
+            lane=lane,
+            reason=reason,
+            seconds=round(seconds, stats.DIGITS),
+            share=round(share, stats.DIGITS),
+        )
+        for lane, reason, seconds, share in rows
+    )

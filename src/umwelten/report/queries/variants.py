@@ -1,0 +1,44 @@
+"""The columns of an evaluation's grid: its models, and with several prompts each model with each prompt."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from umwelten.report.models import labelled
+from umwelten.types import Frozen, Prompt
+
+
+class Variant(Frozen):
+    """A row of the table `models`. `prompt` is the prompt's name, `None` where there is one prompt alone."""
+
+    number: int
+    model: str
+    provider: str
+    prompt: str | None
+    text: str | None
+
+    @property
+    def label(self) -> str:
+        """Model and prompt as one text."""
+        return labelled(self.model, self.prompt)
+
+
+def variants(connection: sqlite3.Connection) -> dict[int, Variant]:
+    """Those of the latest plan by number, in order."""
+    rows = connection.execute(
+        """SELECT m.id, m.name, m.provider, p.name, p.text
+        FROM models m LEFT JOIN prompts p ON p.id = m.prompt_id WHERE m.active ORDER BY m.id"""
+    )
+    return {
+        row[0]: Variant(number=row[0], model=row[1], provider=row[2], prompt=row[3], text=row[4])
+        for row in rows
+    }
+
+
+def prompts(connection: sqlite3.Connection) -> tuple[Prompt, ...]:
+    """The several prompts of the latest plan; none where there is one alone."""
+    rows = connection.execute(
+        """SELECT name, text FROM prompts
+        WHERE id IN (SELECT prompt_id FROM models WHERE active) ORDER BY id"""
+    )
+    return tuple(Prompt(name=name, text=text) for name, text in rows)

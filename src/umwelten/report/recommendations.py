@@ -1,0 +1,95 @@
+"""Which model to take, by cost and time, and what more calls would cost.
+
+Umwelten does not judge what the answers are worth, so these say nothing about their quality. Only
+models that answer nearly as reliably as the best are candidates (`NEARLY`); a model that fails fast and
+for nothing is no bargain. *Cheapest* has the lowest cost per 1,000 calls, *fastest* the lowest median
+response time. *Best value* is the cheapest among those that take at most `SLOWER` times as long as the
+fastest. Ties go to the faster, then to the first given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from umwelten.report.models import ModelRow, Pick
+from umwelten.text import formatting
+from umwelten.types import Frozen
+
+NEARLY = 0.05
+SLOWER = 2.0
+SIZES = (1_000, 10_000, 100_000)
+
+
+def picks(models: Sequence[ModelRow]) -> tuple[Pick, ...]:
+    """Cheapest, fastest and best value; none with fewer than two models that answered."""
+    rows = _reliable(models)
+    if len([row for row in models if row.figures.succeeded]) < 2:
+        return ()
+    fastest = min(rows, key=_time)
+    priced = [row for row in rows if row.service.cost_per_1k_usd is not None]
+    quick = [row for row in priced if _time(row) <= SLOWER * _time(fastest)]
+    found = [_pick("fastest", fastest)]
+    if priced:
+        cheapest = min(priced, key=_price)
+        found.insert(0, _pick("cheapest", cheapest))
+    if quick:
+        best = min(quick, key=_price)
+        found.append(_pick("best value", best))
+    return tuple(found)
+
+
+def _pick(what: str, row: ModelRow) -> Pick:
+    return Pick(what=what, model=row.model, prompt=row.prompt, why=_why(row))
+
+
+class Projection(Frozen):
+    """What `calls` calls of a model would cost and take if they went like those of the report.
+
+    `model` is its label: with several prompts, the prompt's name is in it.
+    """
+
+    model: str
+    calls: int
+    cost_usd: float | None
+    wall_s: float | None
+
+
+def projection(models: Sequence[ModelRow], sizes: Sequence[int] = SIZES) -> tuple[Projection, ...]:
+    """By model, then size. Time is at the model's own throughput, with as many in flight as there were."""
+    return tuple(
+        Projection(model=row.label, calls=size, cost_usd=_cost_of(row, size), wall_s=_time_of(row, size))
+        for row in models
+        if row.figures.succeeded + row.figures.failed
+        for size in sizes
+    )
+
+
+def _cost_of(row: ModelRow, size: int) -> float | None:
+    price = row.service.cost_per_1k_usd
+    return None if price is None else round(price * size / 1000, 9)
+
+
+def _time_of(row: ModelRow, size: int) -> float | None:
+    rate = row.figures.throughput_per_s
+    return size / rate if rate else None
+
+
+def _reliable(models: Sequence[ModelRow]) -> list[ModelRow]:
+    answered = [row for row in models if row.figures.succeeded]
+    best = max((row.figures.success_rate or 0.0 for row in answered), default=0.0)
+    return [row for row in answered if (row.figures.success_rate or 0.0) >= best - NEARLY]
+
+
+def _time(row: ModelRow) -> float:
+    return row.figures.p50_s or 0.0
+
+
+def _price(row: ModelRow) -> tuple[float, float]:
+    return row.service.cost_per_1k_usd or 0.0, _time(row)
+
+
+def _why(row: ModelRow) -> str:
+    price = row.service.cost_per_1k_usd
+    cost = "cost unknown" if price is None else f"{formatting.money(price)} per 1,000 calls"
+    answered = formatting.percent(row.figures.success_rate)
+    return f"{cost}, {formatting.seconds(row.figures.p50_s)} at the median, {answered} answered"

@@ -1,0 +1,100 @@
+"""How well answers kept to their schema, for people: as HTML, Markdown and lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+from umwelten.report.queries.schema_validation import FieldFigures, Records, Validation, in_words
+from umwelten.report.render.markup import table, text
+from umwelten.text import formatting
+from umwelten.text.sanitize import one_line
+
+HEAD = ("field", "type", "valid", "missing", "wrong", "values", "most often wrong")
+MODEL_HEAD = ("model", "valid", "at once", "fenced", "mended", "coerced", "asked again", "failed")
+_SHOWN = 3
+
+
+def summary_of(found: Validation) -> str:
+    """`48 valid (3 mended), 2 failed; 6 answers asked for again for $0.002`."""
+    line = in_words(found.records) or "none yet"
+    if found.extra_attempts:
+        line += f"; {formatting.count(found.extra_attempts, 'answer')} asked for again, {_cost(found)}"
+    if found.unreadable:
+        line += f"; {formatting.count(found.unreadable, 'answer')} wrong as a whole"
+    return line
+
+
+def _cost(found: Validation) -> str:
+    return "cost unknown" if found.extra_cost_usd is None else formatting.money(found.extra_cost_usd)
+
+
+def as_html(found: Validation, of: str = "") -> str:
+    """A sentence and tables. `of`: the evaluation's id, where there are several."""
+    fields = [
+        [*(text(cell) for cell in row[:2]), *row[2:5], text(row[5]), text(row[6])]
+        for row in map(_field, found.fields)
+    ]
+    by_model = [[text(one.label), *_counts(one.records)] for one in found.models]
+    models = table(MODEL_HEAD, by_model, name="Records by model") if len(by_model) > 1 else ""
+    return (
+        f"<p>{text(f'{of}: ' if of else '')}{text(summary_of(found))}.</p>\n"
+        + _fields_table(fields)
+        + (f"<h3>By model</h3>\n{models}" if models else "")
+    )
+
+
+def _fields_table(rows: Sequence[Sequence[str]]) -> str:
+    # Words come first, as in every table of the page; then figures.
+    order = (0, 1, 5, 6, 2, 3, 4)
+    head = [HEAD[n] for n in order]
+    return table(head, [[row[n] for n in order] for row in rows], name="Fields", words=4)
+
+
+def markdown_rows(found: Validation) -> Iterator[tuple[str, ...]]:
+    """The fields, for `HEAD`; foreign text as it is."""
+    return map(_field, found.fields)
+
+
+def model_rows(found: Validation) -> Iterator[tuple[str, ...]]:
+    """The models, for `MODEL_HEAD`; foreign text as it is."""
+    return ((one.label, *_counts(one.records)) for one in found.models)
+
+
+def render_validation(found: Validation, out: TextIO) -> None:
+    """Lines for a terminal."""
+    out.write(f"\nrecords: {summary_of(found)}\n")
+    rows = [tuple(title.upper() for title in HEAD), *map(_field, found.fields)]
+    rows = [tuple(one_line(cell, 60) for cell in row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (
+            cell.rjust(width) if 2 <= n <= 4 else cell.ljust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        out.write(f"  {'  '.join(cells)}".rstrip() + "\n")
+
+
+def _field(row: FieldFigures) -> tuple[str, ...]:
+    counts = (f"{row.valid:,}", f"{row.missing:,}", f"{row.wrong:,}")
+    return (row.field, row.type, *counts, values_in_words(row), row.message or "")
+
+
+def values_in_words(row: FieldFigures) -> str:
+    """`draft 12, final 3` or `1 to 10, mean 4.2`."""
+    if row.values:
+        more = ", …" if len(row.values) > _SHOWN else ""
+        return ", ".join(f"{value} {n:,}" for value, n in row.values[:_SHOWN]) + more
+    if row.min is None or row.max is None or row.mean is None:
+        return ""
+    return f"{_number(row.min)} to {_number(row.max)}, mean {_number(row.mean)}"
+
+
+def _number(value: float) -> str:
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
+def _counts(records: Records) -> tuple[str, ...]:
+    return tuple(f"{getattr(records, name):,}" for name in Records.__struct_fields__)

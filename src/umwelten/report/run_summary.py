@@ -1,0 +1,265 @@
+"""The figures of the closing summary, folded from a run's events."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from umwelten.control.attribution import MADE_AGAIN
+from umwelten.events import AttemptFailed, CallFailed, CallSucceeded, Event, LaneTime, RunFinished, Tally
+from umwelten.pricing import FREE
+from umwelten.providers.protocol import Vendor
+from umwelten.providers.vendors import VENDORS
+from umwelten.report import stats
+from umwelten.report.advice import advice, queues, says_itself
+from umwelten.report.queries.schema_validation import Records, counted
+from umwelten.types import Failure, FailureKind, Frozen
+
+_WORTH_ADVICE_S = 5.0
+_HELD_BACK = 0.25
+
+
+class FailureGroup(Frozen):
+    """The calls of this run that failed with one kind; `example` is the first one's message.
+
+    `varied`: there are other messages too.
+    """
+
+    kind: str
+    count: int
+    example: str
+    advice: str
+    varied: bool = False
+
+
+class StoppedLane(Frozen):
+    """A lane that took no more calls, why, and what to do."""
+
+    lane: str
+    kind: str
+    reason: str
+    advice: str
+
+
+class Summary(Frozen):
+    """How a run ended. `total` = `done_before` + `succeeded` + `failed` + `pending`.
+
+    `status` is "complete", "failed", "stopped" or "interrupted". Times are seconds; `speedup` is
+    `sequential_s / wall_s`. `cost_usd` is the sum of the known costs, `None` when none is known;
+    `unpriced_calls` have an unknown one. `free`: only local models were asked. `folder` is where the
+    outputs are, `resume` the command that goes on, `None` when there is nothing left to do.
+    `queues`: only servers on this machine or network were asked, which work off their calls in turn, so
+    that calls at the same time take longer each and `speedup` says nothing. `cut_off` answers reached
+    their longest length. `pace` says for each lane that mattered what its time went on. `records` are
+    those of this run's answers, `None` where no answer was to have a shape. `listing` is the command that
+    shows all failed calls, where one example does not say it all; `resume_note` what `resume` needs first.
+    """
+
+    id: str
+    status: str
+    reason: str | None
+    total: int
+    done_before: int
+    succeeded: int
+    failed: int
+    pending: int
+    retries: int
+    failures: tuple[FailureGroup, ...]
+    stopped: tuple[StoppedLane, ...]
+    wall_s: float
+    sequential_s: float
+    speedup: float | None
+    peak_in_flight: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+    unpriced_calls: int
+    free: bool
+    folder: str
+    resume: str | None
+    queues: bool = False
+    cut_off: int = 0
+    pace: tuple[str, ...] = ()
+    records: Records | None = None
+    listing: str | None = None
+    resume_note: str | None = None
+
+
+class RecordCount:
+    """Counts the records of a run's answers, and what the tally leaves out of its failures.
+
+    An observer of the run's events, in constant memory. `varied` are the kinds of failed calls with more
+    than one message, `providers` those of the failed calls by kind, `again` the failed attempts that were
+    made again, by lane and kind.
+    """
+
+    def __init__(self) -> None:
+        self._counts = Counter[str]()
+        self._first: dict[str, str] = {}
+        self.varied: set[str] = set()
+        self.providers: dict[str, dict[str, None]] = {}
+        self.again: dict[str, Counter[str]] = {}
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, CallSucceeded) and event.reply.data is not None:
+            self._counts.update(("valid", counted(event.reply.marks)))
+        elif isinstance(event, CallFailed):
+            self._failed(event)
+        elif isinstance(event, AttemptFailed):
+            self.again.setdefault(event.lane, Counter())[str(event.failure.kind)] += 1
+
+    def _failed(self, event: CallFailed) -> None:
+        kind, message = str(event.failure.kind), event.failure.message
+        self._counts["failed"] += event.failure.kind is FailureKind.SCHEMA
+        if self._first.setdefault(kind, message) != message:
+            self.varied.add(kind)
+        self.providers.setdefault(kind, {})[event.model.provider] = None
+
+    @property
+    def records(self) -> Records | None:
+        """The counts; `None` if there was no record and none failed."""
+        return Records(**self._counts) if any(self._counts.values()) else None
+
+
+def capped(tally: Tally) -> bool:
+    """Whether the run ended because of its cost cap: with the same one, a resume would end at once."""
+    return tally.finished is not None and "--max-cost" in (tally.finished.reason or "")
+
+
+def summarize(
+    tally: Tally,
+    *,
+    folder: str,
+    resume: str,
+    vendors: Mapping[str, Vendor] = VENDORS,
+    seen: RecordCount | None = None,
+    addresses: Mapping[str, str] | None = None,
+    listing: str = "",
+) -> Summary:
+    """The closing figures of the run that `tally` observed from start to end.
+
+    `resume` is the command line that goes on; it is kept only if calls failed or are pending.
+    `vendors`, `addresses`: as for `report.advice.advice`. `seen`: it observed the run too. `listing`: the
+    command that shows all failed calls; kept where it tells more than the examples do.
+    """
+    ended = tally.finished
+    pending = ended.pending if ended else max(tally.total - tally.done_before - tally.done, 0)
+    wall_s = ended.wall_s if ended else 0.0
+    providers = tuple(dict.fromkeys(m.provider for m in tally.started.models)) if tally.started else ()
+    failures = _failures(tally, seen, providers, vendors, addresses)
+    left = bool(pending or tally.failed)
+    cost = stats.total_cost(tally.cost_nusd, tally.done - tally.unpriced, tally.unpriced)
+    return Summary(
+        id=tally.started.id if tally.started else "",
+        status=ended.status if ended else "interrupted",
+        reason=ended.reason if ended else None,
+        total=tally.total,
+        done_before=tally.done_before,
+        succeeded=tally.succeeded,
+        failed=tally.failed,
+        pending=pending,
+        retries=tally.retries,
+        failures=failures,
+        stopped=tuple(_stopped(lane, failure, vendors, addresses) for lane, failure in tally.stopped.items()),
+        wall_s=round(wall_s, stats.DIGITS),
+        sequential_s=round(tally.time_s, stats.DIGITS),
+        speedup=stats.ratio(tally.time_s, wall_s) if tally.done else None,
+        peak_in_flight=ended.peak_in_flight if ended else 0,
+        input_tokens=tally.input_tokens,
+        output_tokens=tally.output_tokens,
+        cost_usd=stats.usd(cost),
+        unpriced_calls=tally.unpriced,
+        free=bool(providers) and FREE.issuperset(providers),
+        folder=folder,
+        resume=resume if left else None,
+        queues=queues(providers, vendors),
+        cut_off=tally.cut_off,
+        pace=_pace(ended, wall_s, seen),
+        records=None if seen is None else seen.records,
+        listing=listing if _worth_listing(tally, failures) else None,
+        resume_note=_resume_note(tally, pending) if left else None,
+    )
+
+
+def _worth_listing(tally: Tally, failures: tuple[FailureGroup, ...]) -> bool:
+    """Whether there are several messages of a kind, or several files or rows of which one is named."""
+    return any(
+        group.varied or (group.count > 1 and says_itself(tally.examples[group.kind])) for group in failures
+    )
+
+
+def _resume_note(tally: Tally, pending: int) -> str | None:
+    if capped(tally):
+        return "with a higher cap in place of MORE"
+    if not pending and tally.failures.keys() == {str(FailureKind.BAD_REQUEST)}:
+        return (
+            "after mending what the message names"
+            if tally.failed == 1
+            else "after mending what the messages name"
+        )
+    return None
+
+
+def _pace(ended: RunFinished | None, wall_s: float, seen: RecordCount | None) -> tuple[str, ...]:
+    """The lanes' advice, where the run was long enough for it to matter."""
+    if ended is None or wall_s < _WORTH_ADVICE_S:
+        return ()
+    again = {} if seen is None else seen.again
+    return tuple(_advice(lane, again.get(lane.lane)) for lane in ended.lane_times if _mattered(lane))
+
+
+def _advice(lane: LaneTime, again: Counter[str] | None) -> str:
+    """The lane's advice, with the numbers of the failed attempts where they are known."""
+    if not again:
+        return lane.advice
+    kinds = ", ".join(f"{count:,} × {kind}" for kind, count in again.most_common())
+    return lane.advice.replace(MADE_AGAIN, f"(attempts made again: {kinds})")
+
+
+def _mattered(lane: LaneTime) -> bool:
+    """Whether something held the lane back that somebody could change."""
+    whole = sum(lane.seconds.values())
+    reason, longest = max(lane.seconds.items(), key=lambda item: item[1], default=("no_work", 0.0))
+    return reason not in ("no_work", "latency") and longest >= _HELD_BACK * whole
+
+
+def reason_of(failure: Failure) -> str:
+    """`401: API key not valid`."""
+    return f"{failure.status}: {failure.message}" if failure.status else failure.message
+
+
+def _failures(
+    tally: Tally,
+    seen: RecordCount | None,
+    providers: tuple[str, ...],
+    vendors: Mapping[str, Vendor],
+    addresses: Mapping[str, str] | None,
+) -> tuple[FailureGroup, ...]:
+    def group(kind: str, count: int) -> FailureGroup:
+        failure = tally.examples[kind]
+        example = reason_of(failure)
+        text = advice(
+            kind,
+            message=example,
+            providers=providers if seen is None else seen.providers.get(kind, providers),
+            vendors=vendors,
+            code=failure.code,
+            addresses=addresses,
+        )
+        varied = seen is not None and kind in seen.varied
+        return FailureGroup(kind=kind, count=count, example=example, advice=text, varied=varied)
+
+    by_count = sorted(tally.failures.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(group(kind, count) for kind, count in by_count)
+
+
+def _stopped(
+    lane: str, failure: Failure, vendors: Mapping[str, Vendor], addresses: Mapping[str, str] | None
+) -> StoppedLane:
+    reason = reason_of(failure)
+    provider = re.split("[:@]", lane, maxsplit=1)[0]
+    text = advice(
+        str(failure.kind), message=reason, providers=(provider,), vendors=vendors, addresses=addresses
+    )
+    return StoppedLane(lane=lane, kind=str(failure.kind), reason=reason, advice=text)

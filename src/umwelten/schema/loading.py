@@ -1,0 +1,95 @@
+"""A schema in whichever way the user gives it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NoReturn
+
+from umwelten.errors import UsageError
+from umwelten.schema.definitions import schema_of
+from umwelten.schema.dsl import parse_dsl
+from umwelten.schema.output_schema import Shape
+from umwelten.schema.pydantic_models import class_names, load_class
+from umwelten.text.caret import fault
+from umwelten.types import Schema
+
+_CLASS = re.compile(r"(?P<path>.+\.py):(?P<name>[^:/\\]*)", re.DOTALL)
+_FILE = re.compile(r"[^\n]+\.json", re.IGNORECASE)
+_FORMS = 'Forms: "title, year int", @FILE with such fields, FILE.json with a JSON Schema, FILE.py:Class.'
+
+
+def load_shape(given: str) -> Shape:
+    """The shape that the user means: `file.py:Class`, `file.json`, `@FILE` with fields, or the fields.
+
+    Raises `UsageError` that shows where the fault is.
+    """
+    given = given.strip()
+    if given.startswith("@"):
+        return _from_file(given)
+    if found := _CLASS.fullmatch(given):
+        return load_class(Path(found["path"]).expanduser(), found["name"] or _no_class(given[:-1]), given)
+    if given.endswith(".py") and "\n" not in given:
+        _no_class(given)
+    if _FILE.fullmatch(given):
+        return Shape(json_schema(Path(given).expanduser()))
+    if given.startswith("{"):
+        raise UsageError(
+            "a JSON Schema is given as a file", f"Put it into a file that ends in .json. {_FORMS}"
+        )
+    return Shape(_fields(given))
+
+
+def json_schema(path: Path) -> Schema:
+    """The schema in a `.json` file. Raises `UsageError` with the place of what is wrong."""
+    text = _text(path)
+    try:
+        given = json.loads(text, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise fault(
+            text, error.pos, f"not JSON: {error.msg}", "A JSON Schema is JSON.", origin=str(path)
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: not JSON: {error}") from error
+    titled = given.get("title") if isinstance(given, dict) else None
+    name = titled if isinstance(titled, str) else path.stem.removesuffix(".schema")
+    return schema_of(given, name=name, source=str(path), where=str(path))
+
+
+def _from_file(given: str) -> Shape:
+    path = Path(given[1:].strip()).expanduser()
+    if path.suffix.lower() == ".json":
+        return Shape(json_schema(path))
+    schema = parse_dsl(_text(path), origin=str(path))
+    return Shape(Schema(json=schema.json, name=schema.name, source=given))
+
+
+def _fields(given: str) -> Schema:
+    """The fields themselves; the error for a file's name tells how a file is given."""
+    try:
+        return parse_dsl(given)
+    except UsageError as error:
+        if "\n" in given or len(given) > 255 or not Path(given).is_file():
+            raise
+        raise UsageError(f"{given} is a file", f"Fields in a file: @{given}. {_FORMS}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no file {path}", _FORMS) from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"{path} can't be read: {reason}", _FORMS) from error
+
+
+def _no_class(path: str) -> NoReturn:
+    names = class_names(Path(path).expanduser())
+    listed = f" Classes there: {', '.join(names)}." if names else ""
+    raise UsageError(f"which class of {path}?", f"Write {path}:{names[0] if names else 'Class'}.{listed}")
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON value")

@@ -1,0 +1,196 @@
+"""A schema as a tree that records are arranged by: order of fields, absent values, and the right types.
+
+Only what can be told for sure is followed: `$ref` within the schema, an `anyOf` of one form and null, an
+`allOf` of one. At anything else the tree ends, and values there stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from umwelten.schema import coercion
+
+_SCALARS: Mapping[str, Callable[[Any], Any]] = {
+    "integer": coercion.integer,
+    "number": coercion.number,
+    "boolean": coercion.boolean,
+    "string": coercion.string,
+}
+_MAX_REFS = 32
+"""References in a row; more is a circle."""
+
+
+class Node(msgspec.Struct):
+    """A place in the schema. `kind` is its only type ("" for several or any).
+
+    `nullable`: null is allowed. `closed`: no other properties than these. Mutable, because a schema may
+    contain itself.
+    """
+
+    kind: str = ""
+    nullable: bool = True
+    date: bool = False
+    choices: tuple[Any, ...] = ()
+    properties: dict[str, Node] = {}
+    required: frozenset[str] = frozenset()
+    items: Node | None = None
+    closed: bool = False
+
+
+class Arranged(msgspec.Struct):
+    """What arranging a value did besides ordering it."""
+
+    coerced: bool = False
+
+
+def tree(schema: Mapping[str, Any]) -> Node:
+    """The schema's root as a node."""
+    return _Builder(schema).node(schema)
+
+
+def follow(root: Mapping[str, Any], schema: Any) -> Mapping[str, Any]:
+    """The schema behind references within `root`; empty where there is none to be found."""
+    for _ in range(_MAX_REFS):
+        if not isinstance(schema, Mapping):
+            return {}
+        if not isinstance(reference := schema.get("$ref"), str):
+            return schema
+        target = pointed(root, reference)
+        if not isinstance(target, Mapping):
+            return {}
+        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+    return {}
+
+
+def pointed(root: Any, reference: str) -> Any:
+    """What `#/a/b` points to in `root`; None where there is nothing."""
+    if not reference.startswith("#") or (reference != "#" and not reference.startswith("#/")):
+        return None
+    place = root
+    for step in reference.split("/")[1:]:
+        step = unquote(step).replace("~1", "/").replace("~0", "~")
+        if isinstance(place, Mapping):
+            place = place.get(step)
+        elif isinstance(place, list) and step.isdecimal() and int(step) < len(place):
+            place = place[int(step)]
+        else:
+            return None
+    return place
+
+
+class _Builder:
+    """Builds the tree; a schema that is referred to is built once, so that circles end."""
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self._root = root
+        self._known: dict[str, Node] = {}
+
+    def node(self, schema: Any) -> Node:
+        reference = schema.get("$ref") if isinstance(schema, Mapping) else None
+        if isinstance(reference, str) and reference in self._known:
+            return self._known[reference]
+        node = Node()
+        if isinstance(reference, str):
+            self._known[reference] = node
+        self._fill(node, follow(self._root, schema))
+        return node
+
+    def _fill(self, node: Node, schema: Mapping[str, Any]) -> None:
+        form, null = _one_form(schema)
+        plain = follow(self._root, form)
+        if "anyOf" in plain or "oneOf" in plain:
+            return
+        types, choices = plain.get("type"), plain.get("enum")
+        node.choices = tuple(choices) if isinstance(choices, list) else ()
+        kinds = _kinds(types, node.choices)
+        node.nullable = null or not kinds or "null" in kinds
+        others = [kind for kind in kinds if kind != "null"]
+        node.kind = others[0] if len(others) == 1 else ""
+        node.date = plain.get("format") == "date"
+        if isinstance(properties := plain.get("properties"), Mapping):
+            node.properties = {name: self.node(each) for name, each in properties.items()}
+        node.required = frozenset(plain.get("required", ()))
+        node.closed = plain.get("additionalProperties") is False and "patternProperties" not in plain
+        node.items = self.node(plain["items"]) if isinstance(plain.get("items"), Mapping) else None
+
+
+def _kinds(types: Any, choices: tuple[Any, ...]) -> list[str]:
+    """The types that are allowed; none if it may be any. Choices in words are strings."""
+    if isinstance(types, str):
+        return [types]
+    if isinstance(types, list):
+        return types
+    named = {"string" if isinstance(choice, str) else "null" if choice is None else "" for choice in choices}
+    return [] if "" in named else sorted(named)
+
+
+def _one_form(schema: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
+    """The one form that an `anyOf`, `oneOf` or `allOf` leaves, and whether null is allowed beside it."""
+    for key in ("anyOf", "oneOf", "allOf"):
+        forms = schema.get(key)
+        if isinstance(forms, list):
+            others = [form for form in forms if form != {"type": "null"}]
+            if len(others) == 1 and isinstance(others[0], Mapping):
+                rest = {name: value for name, value in schema.items() if name != key}
+                return {**rest, **others[0]}, len(others) < len(forms)
+            return schema, True
+    return schema, False
+
+
+def arrange(value: Any, node: Node, coerce: bool, done: Arranged) -> Any:
+    """The value with its fields in the schema's order and without null for absent ones.
+
+    With `coerce`, values that say the right thing in the wrong type are turned into it, and fields that
+    the schema does not know are dropped; `done.coerced` tells whether any was.
+    """
+    if coerce and value is not None:
+        turned = _turn(value, node)
+        if turned is not value:
+            done.coerced, value = True, turned
+    if isinstance(value, dict) and node.properties:
+        return _object(value, node, coerce, done)
+    if isinstance(value, list) and node.items is not None:
+        return [arrange(each, node.items, coerce, done) for each in value]
+    return value
+
+
+def _object(value: dict[str, Any], node: Node, coerce: bool, done: Arranged) -> dict[str, Any]:
+    ordered: dict[str, Any] = {}
+    for name, inner in node.properties.items():
+        if name in value and not _absent(value[name], name, inner, node):
+            ordered[name] = arrange(value[name], inner, coerce, done)
+    others = {name: each for name, each in value.items() if name not in node.properties}
+    if coerce and node.closed and others:
+        done.coerced = True
+        return ordered
+    return ordered | others
+
+
+def _absent(value: Any, name: str, inner: Node, node: Node) -> bool:
+    """Whether null stands for a field that may be left out, as where every field has to be sent."""
+    return value is None and name not in node.required and not inner.nullable
+
+
+def _turn(value: Any, node: Node) -> Any:
+    """The value in the node's type if it says that and nothing else; the same object if not."""
+    if node.kind == "array":
+        single = not isinstance(value, (list, dict)) or (
+            isinstance(value, dict) and node.items is not None and node.items.kind == "object"
+        )
+        return [value] if single else value
+    turn = _SCALARS.get(node.kind)
+    if turn is None or (isinstance(value, float) and value != value):
+        return value
+    turned = turn(value) if not (node.date and node.kind == "string") else coercion.date(value)
+    turned = coercion.choice(turned, node.choices) if node.choices else turned
+    return value if type(turned) is type(value) and turned == value else turned
+
+
+def wrapped(value: list[Any], node: Node) -> dict[str, Any] | list[Any]:
+    """A bare list as the record whose only array it is; the list itself where that can't be told."""
+    arrays = [name for name, inner in node.properties.items() if inner.kind == "array"]
+    return {arrays[0]: value} if len(arrays) == 1 else value

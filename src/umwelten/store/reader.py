@@ -1,0 +1,59 @@
+"""The reading side: for reports and lists, without a lock, while a run goes on or after."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from umwelten.errors import StoreError
+from umwelten.records import Spec
+from umwelten.store.database import database, open_read_only, usable
+from umwelten.store.settings import read_settings
+
+
+class Reader:
+    """An evaluation as committed so far. `connection` is read only and gives `sqlite3.Row`s."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection, spec: Spec) -> None:
+        """Takes over the connection. Use `open`."""
+        self.folder, self.connection, self._spec = folder, connection, spec
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Raises StoreError, with advice, if there is none, or one that is damaged or of a newer umwelten."""
+        with usable(folder):
+            connection = open_read_only(folder)
+            try:
+                spec = read_settings(connection)
+                if spec is None:
+                    raise StoreError(f"the evaluation in {folder} was never started", "run it with --resume")
+            except BaseException:
+                connection.close()
+                raise
+        connection.row_factory = sqlite3.Row
+        return cls(folder, connection, spec)
+
+    def spec(self) -> Spec:
+        """The settings, with the models and repeats of the latest plan."""
+        return self._spec
+
+    def close(self) -> None:
+        """Close the file. Twice is fine."""
+        self.connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def evaluations(output_dir: Path) -> Iterator[Path]:
+    """The folders under `output_dir` that hold an evaluation, by name."""
+    if output_dir.is_dir():
+        yield from sorted(folder for folder in output_dir.iterdir() if database(folder).is_file())

@@ -1,0 +1,399 @@
+"""The writing side of an evaluation's store: one process at a time, under the folder's lock."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from umwelten.errors import EvaluationExists, UmweltenError
+from umwelten.records import CallRecord, Record, Scanned, Spec
+from umwelten.store import grid, inputs
+from umwelten.store.database import (
+    database,
+    lock,
+    move_aside,
+    open_database,
+    open_second,
+    reported,
+    transaction,
+    usable,
+)
+from umwelten.store.grid import Counts
+from umwelten.store.rows import SUCCEEDED, Place, json_text, place
+from umwelten.store.settings import active_models, prompt_names
+from umwelten.store.text_files import is_missing, write_text
+from umwelten.store.variants import checked, slugs_of, write_plan
+from umwelten.store.writer import Writer
+from umwelten.types import Call, ModelRef
+
+_TEXT_ERRORS = 100
+_TELL_GROWTH_S = 0.25
+_log = logging.getLogger(__name__)
+_GOOD_TEXTS = f"""
+    SELECT c.id, c.output, a.text <> '', a.data IS NOT NULL FROM calls c
+    JOIN inputs i ON i.id = c.input_id JOIN answers a ON a.call_id = c.id
+    WHERE c.id > ? AND c.status = {SUCCEEDED} AND c.input_version = i.version ORDER BY c.id LIMIT 500
+"""
+
+
+class Store:
+    """An evaluation that is being worked on.
+
+    All methods but `submit` belong to one thread (the event loop's); callbacks of `on_commit` run in
+    the writer's. `models` and `prompts` (their names) are those of the plan by variant, all prompts of a
+    model one after the other. `text_errors` are the latest reasons why a
+    text file could not be written: notes, for the answers are in the database.
+    """
+
+    def __init__(
+        self, folder: Path, spec: Spec, resources: ExitStack, connection: sqlite3.Connection
+    ) -> None:
+        """Takes over `resources`. Use `create`, `resume` or `overwrite`."""
+        self.folder, self.spec = folder, spec
+        self.models: dict[int, ModelRef] = active_models(connection)
+        self.prompts: dict[int, str] = prompt_names(connection)
+        self.text_errors: deque[str] = deque(maxlen=_TEXT_ERRORS)
+        self._resources, self._connection = resources, connection
+        self._reading = open_second(folder)
+        resources.callback(self._reading.close)
+        grid.write_repeats(self._reading, spec.repeats)
+        self._slugs = slugs_of(connection)
+        # A name without the model stays possible as long as there was never a second one.
+        self._named = spec.kind == "run" or len(self._slugs) > 1
+        self._cursors: dict[int, grid.Cursor] = {}
+        self._intake: inputs.Intake | None = None
+        self._looks = 0  # moves on with every change of the inputs
+        self._grown: Callable[[int, bool], None] | None = None
+        self._grown_at = 0.0
+        self._places: dict[int, Place] = {}
+        self._committed: Callable[[Sequence[CallRecord]], None] | None = None
+        self._writer: Writer | None = None
+        self._run_id: int | None = None
+        self._error: BaseException | None = None
+
+    # --- opening and closing ---
+
+    @classmethod
+    def create(cls, folder: Path, spec: Spec) -> Self:
+        """A new evaluation. Raises EvaluationExists, and touches nothing, if the folder has one."""
+        _refuse_existing(folder)
+        return cls._open(folder, spec, check=_refuse_existing)
+
+    @classmethod
+    def resume(cls, folder: Path, spec: Spec) -> Self:
+        """The evaluation as it was left, or a new one if there is none.
+
+        Models and repeats become those of `spec`; what is stored of others stays. Raises
+        EvaluationBusy, EvaluationChanged (settings that would mix answers), StoreError.
+        """
+        return cls._open(folder, spec)
+
+    @classmethod
+    def overwrite(cls, folder: Path, spec: Spec) -> Self:
+        """A new evaluation; a folder of that name is renamed first. Raises EvaluationBusy."""
+        with usable(folder):
+            if folder.is_dir() and any(folder.iterdir()):
+                _replace(folder)
+        return cls._open(folder, spec, check=_refuse_existing)
+
+    @classmethod
+    def _open(cls, folder: Path, spec: Spec, check: Callable[[Path], None] | None = None) -> Self:
+        spec = checked(spec)
+        with usable(folder), ExitStack() as resources:
+            resources.callback(lock(folder).release)
+            if check is not None:
+                check(folder)
+            connection = open_database(folder)
+            resources.callback(connection.close)
+            with transaction(connection):
+                write_plan(connection, spec)
+            opened = cls(folder, spec, resources, connection)
+            opened._resources = resources.pop_all()
+            return opened
+
+    def close(self) -> None:
+        """Write what was handed over, close the files and give the lock back. Twice is fine."""
+        self._stop_writer()
+        if self._intake is not None:
+            self._intake.stop()
+        self._resources.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- the grid ---
+
+    def set_inputs(
+        self, files: Iterable[Scanned], *, read_hash: Callable[[str], bytes], ahead: int | None = None
+    ) -> None:
+        """Make `files` the inputs, in their order; others become inactive.
+
+        A known file whose stamp differs is hashed with `read_hash(path)`, and only if it has answers:
+        those about the same bytes keep counting, the others are out of date.
+
+        `ahead`: of new files that follow the known ones, at most so many now. The writer's thread walks
+        over the rest while a run goes on, so they must not be bound to this thread. See `complete`.
+        """
+        assert self._writer is None, "the inputs change between runs"
+        slugs = self._slugs.values()
+        with reported(self.folder), transaction(self._connection):
+            self._intake = inputs.write_inputs(self._connection, files, slugs, read_hash, ahead)
+        self._look_again()
+
+    def set_no_inputs(self) -> None:
+        """Make "no file" the only input, as a run has it."""
+        assert self._writer is None, "the inputs change between runs"
+        with reported(self.folder), transaction(self._connection):
+            inputs.write_no_inputs(self._connection)
+        self._intake = None
+        self._look_again()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all inputs are there; until then all figures are of those that are."""
+        return self._intake is None or self._intake.complete
+
+    @property
+    def problem(self) -> UmweltenError | None:
+        """Why there will be no more inputs although not all are there."""
+        return None if self._intake is None else self._intake.problem
+
+    def on_growth(self, callback: Callable[[int, bool], None]) -> None:
+        """Have `callback` called in the writer's thread when there are more inputs; from the next run on.
+
+        It is told how many more there are than when the run started, and whether those are all: now and
+        then, and at the end.
+        """
+        self._grown = callback
+
+    def standing(self) -> tuple[Counts, dict[int, int]]:
+        """`counts` and `to_do` at once, for what one costs."""
+        with reported(self.folder):
+            return grid.standing(self._reading, self.spec.repeats)
+
+    def counts(self) -> Counts:
+        """Cells of the grid by state, as committed."""
+        return self.standing()[0]
+
+    def spent_nusd(self) -> int:
+        """The sum of all known costs of all attempts so far."""
+        with reported(self.folder):
+            found = self._reading.execute("SELECT coalesce(sum(cost_nusd), 0) FROM attempts").fetchone()
+            return int(found[0])
+
+    def to_do(self) -> dict[int, int]:
+        """Calls without a good answer, by variant."""
+        return self.standing()[1]
+
+    def lease(self, model: int, n: int) -> list[Call]:
+        """Up to `n` further pending calls of a variant, by (input, repeat); [] when there are no more.
+
+        Pending is what has no result, a failure of an earlier run, or an answer that is out of date.
+        Each is handed out once by this Store.
+        """
+        cursor = self._cursors.get(model)
+        if cursor is None:
+            slug = self._slugs[model] if self._named else None
+            cursor = self._cursors[model] = grid.Cursor(self._reading, model, slug)
+        with reported(self.folder):
+            cells = cursor.take(n, self._looks)
+        self._places.update((call.id, where) for call, where in cells)
+        return [call for call, _ in cells]
+
+    def by_size(self, model: int) -> Iterator[tuple[int, int, str, int]]:
+        """The pending cells of a model as (input, repeat, name, size), the largest file first."""
+        return grid.by_size(self._reading, model)
+
+    def pick(self, model: int, cells: Iterable[tuple[int, int]]) -> list[Call]:
+        """The calls of these cells, (input, repeat), as far as they are pending.
+
+        They count as pending for `lease` until they are answered.
+        """
+        cursor = grid.Cursor(self._reading, model, self._slugs[model] if self._named else None)
+        with reported(self.folder):
+            found = [cell for number, repeat in cells for cell in cursor.at(number, repeat)]
+        self._places.update((call.id, where) for call, where in found)
+        return [call for call, _ in found]
+
+    def repair_texts(self) -> int:
+        """Write the text files of good answers that are missing, and return how many those were.
+
+        A run does the same while it has nothing else to write: calls need not wait for it.
+        """
+        assert self._writer is None, "repair_texts belongs between runs"
+        with reported(self.folder):
+            return sum(self._repair_steps())
+
+    # --- runs ---
+
+    def start_run(self, settings: dict[str, object]) -> int:
+        """Begin to record, as a new row of `runs` with these settings; returns its number."""
+        now = time.time()
+        if self._intake is not None:
+            self._intake.taken = 0
+        with reported(self.folder), transaction(self._connection):
+            self._run_id = self._connection.execute(
+                "INSERT INTO runs (pid, started_at, seen_at, settings) VALUES (?, ?, ?, ?)",
+                (os.getpid(), now, now, json_text(settings)),
+            ).lastrowid
+        assert self._run_id is not None
+        self._writer = Writer(
+            self._connection,
+            str(self.folder),
+            self._run_id,
+            self._tell_committed,
+            self.text_errors,
+            take_in=self._take_in,
+            chores=(None for _ in self._repair_steps()),
+            shaped=self.spec.schema is not None,
+        )
+        return self._run_id
+
+    def on_commit(self, callback: Callable[[Sequence[CallRecord]], None]) -> None:
+        """Have `callback` called in the writer's thread with the calls of each group that is on disk.
+
+        It is called with none when `error` is set, and when there are more inputs.
+        """
+        self._committed = callback
+
+    def submit(self, record: Record) -> None:
+        """Hand a record to the writer; never waits for the disk. Dropped once `error` is set."""
+        assert self._writer is not None, "submit needs start_run"
+        if self._error is not None:
+            return
+        if isinstance(record, CallRecord):
+            where = self._places.pop(record.call.id, None) or self._look_up(record.call)
+            self._writer.put((record, where))
+        else:
+            self._writer.put(record)
+
+    def hurry(self) -> None:
+        """Write what was handed over now: nothing more is to be expected for a while."""
+        if self._writer is not None:
+            self._writer.hurry()
+
+    def end_run(
+        self,
+        status: str,
+        reason: str | None,
+        peak_in_flight: int,
+        times: Iterable[tuple[str, str, float]] = (),
+        ended_at: float | None = None,
+    ) -> None:
+        """Write what was handed over and close the run's row. A fault of the disk goes to `error`.
+
+        `times` are (lane, reason, seconds): where the wall time went. `ended_at`: when the last answer was
+        safe, in Unix seconds; `None`: now.
+        """
+        self._stop_writer()
+        try:
+            if self._error is not None:
+                self._connection.execute("PRAGMA busy_timeout = 0")  # it was waited for already
+            with transaction(self._connection):
+                self._connection.execute(
+                    "UPDATE runs SET ended_at = ?, status = ?, reason = ?, peak_in_flight = ? WHERE id = ?",
+                    (ended_at or time.time(), status, reason, peak_in_flight, self._run_id),
+                )
+                self._connection.executemany(
+                    "INSERT INTO attributions VALUES (?, ?, ?, ?)", [(self._run_id, *row) for row in times]
+                )
+        except sqlite3.Error as error:
+            self._error = self._error or error
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why nothing is written any more (disk full …), or None."""
+        return self._error or (self._writer.error if self._writer is not None else None)
+
+    # --- inside ---
+
+    def _tell_committed(self, records: Sequence[CallRecord]) -> None:
+        if self._committed is not None:
+            self._committed(records)
+
+    def _stop_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.stop()
+            self._error, self._writer = self.error, None
+
+    def _take_in(self, wait_s: float) -> bool | None:
+        """In the writer's thread: a step towards all inputs, as `Intake.step`."""
+        intake = self._intake
+        made = None if intake is None else intake.step(wait_s, self._look_again)
+        if intake is not None and made:
+            self._tell_growth(intake.taken, intake.complete)
+        return made
+
+    def _look_again(self) -> None:
+        self._looks += 1
+
+    def _tell_growth(self, taken: int, complete: bool) -> None:
+        now = time.monotonic()
+        if self._grown is not None and (complete or now > self._grown_at + _TELL_GROWTH_S):
+            self._grown_at = now
+            try:
+                self._grown(taken, complete)
+            except Exception:  # noqa: BLE001 - someone else's fault must not cost answers
+                _log.exception("the callback after further inputs failed")
+
+    def _look_up(self, call: Call) -> Place:
+        """The place of a call that this Store has not handed out, or whose result came twice."""
+        number = 0 if call.input is None else call.input.id
+        version, stem = self._reading.execute(
+            "SELECT version, stem FROM inputs WHERE id = ?", (number,)
+        ).fetchone()
+        kept = self._reading.execute(
+            "SELECT output FROM calls WHERE id = ? AND input_version <> ?", (call.id, version)
+        ).fetchone()
+        slug = self._slugs[call.model] if self._named else None
+        return place(stem, slug, call.repeat, version, kept and kept[0])
+
+    def _repair_steps(self) -> Iterator[int]:
+        """Goes through the good answers in the thread that writes; how many were repaired, step by step."""
+        folder, last = str(self.folder), -1
+        while found := self._connection.execute(_GOOD_TEXTS, (last,)).fetchall():
+            last = found[-1][0]
+            yield sum(self._repair(folder, *row[:2]) for row in found if is_missing(folder, *row[1:]))
+
+    def _repair(self, folder: str, call: int, output: str) -> int:
+        query = "SELECT text, data FROM answers WHERE call_id = ?"
+        try:
+            name = write_text(folder, output, *self._connection.execute(query, (call,)).fetchone())
+        except OSError as error:
+            self.text_errors.append(f"{output}: {error.strerror}")
+            return 0
+        if name != output:
+            with transaction(self._connection):
+                self._connection.execute("UPDATE calls SET output = ? WHERE id = ?", (name, call))
+        return 1
+
+
+def _refuse_existing(folder: Path) -> None:
+    if database(folder).exists():
+        raise EvaluationExists(
+            f"evaluation {folder.name!r} exists already in {folder.parent}",
+            "--resume goes on with it, --overwrite starts afresh (the old is kept aside), or use a new --id",
+        )
+
+
+def _replace(folder: Path) -> None:
+    held = lock(folder)
+    try:
+        if os.name == "nt":  # there, an open file keeps its folder from being renamed
+            held.release()
+        move_aside(folder)
+    finally:
+        held.release()

@@ -1,0 +1,54 @@
+"""A type checker sees what a program gets from the library."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("mypy", exc_type=ImportError)
+
+PROGRAM = """
+import umwelten
+from pydantic import BaseModel
+
+class Paper(BaseModel):
+    title: str
+
+async def main() -> None:
+    reveal_type(await umwelten.run("hello", "openai:a"))
+    reveal_type(await umwelten.run("hello", "openai:a", schema="title"))
+    reveal_type(await umwelten.run("hello", "openai:a", schema=Paper))
+    async for answer in umwelten.batch("hello", ["openai:a"], directory="in", schema=Paper):
+        reveal_type(answer.record)
+        reveal_type(answer.text)
+    for record in umwelten.open("id", schema=Paper):
+        reveal_type(record.record.title)
+    umwelten.run("hello", "openai:a", temprature=0)
+    umwelten.run("hello", "openai:a", pdf="pages")
+"""
+REVEALED = [
+    "umwelten.api.results.Results[Any]",
+    "umwelten.api.results.Results[Any]",
+    "umwelten.api.results.Results[program.Paper]",
+    "program.Paper",
+    "str | None",
+    "str",
+]
+
+
+def test_a_type_checker_sees_answers_records_and_mistakes(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "program.py"]
+    environment = {**os.environ, "MYPYPATH": ""}
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    lines = ran.stdout.splitlines()
+    revealed = [line.split('"')[1] for line in lines if "Revealed type" in line]
+    assert revealed == REVEALED, ran.stdout
+    errors = [line for line in lines if ": error:" in line]
+    assert len(errors) == 2, ran.stdout
+    assert "temprature" in errors[0]
+    assert "pages" in errors[1]

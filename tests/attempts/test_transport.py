@@ -1,0 +1,115 @@
+"""How long the transport waits: for headers, for bytes, for a body that is on its way, and never for less."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from umwelten.attempts.transport import Transport
+from umwelten.providers.wires import WIRES
+from umwelten.types import Failure, FailureKind, Media, Outcome, Reply
+from wirekit import place, question
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+ANSWER = b'data: {"choices": [{"delta": {"content": "hello"}, "finish_reason": "stop"}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+SECOND = 0.4  # one second of the time-out that is tried out here
+
+Body = Callable[[], Awaitable[bytes]]
+"""Reads the body of the request."""
+
+Serve = Callable[[Body, asyncio.StreamWriter], Awaitable[None]]
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def asked(serve: Serve, *, timeout_s: float, media: bytes = b"") -> Outcome:
+    """What becomes of one streamed question to a server that does this with each connection."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: *(\d+)", head)
+        assert length is not None
+        try:
+            await serve(lambda: reader.readexactly(int(length[1])), writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return
+        finally:
+            writer.close()
+
+    async def go() -> Outcome:
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        wire, where = WIRES["openai"], place("openai", f"http://127.0.0.1:{port}/v1")
+        parts = (Media(mime="image/png", data=media, name="a.png"),) if media else ()
+        async with server, Transport(timeout_s=timeout_s) as transport:
+            http = wire.encode(question(*parts, stream=True), where)
+            outcome, _ = await transport.ask(http, wire, where, stream=True)
+            return outcome
+
+    return asyncio.run(asyncio.wait_for(go(), 30))
+
+
+async def send(writer: asyncio.StreamWriter, *pieces: bytes) -> None:
+    writer.write(b"".join(pieces))
+    await writer.drain()
+
+
+def test_late_headers_count_as_bytes_and_the_body_has_its_time_after_them() -> None:
+    async def serve(body: Body, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.7 * SECOND)
+        await send(writer, HEAD)
+        await asyncio.sleep(0.7 * SECOND)
+        await send(writer, chunk(ANSWER), chunk(DONE), chunk(b""))
+
+    outcome = asked(serve, timeout_s=SECOND)
+    assert isinstance(outcome, Reply), outcome
+
+
+def test_a_stream_goes_on_for_longer_than_the_time_out_while_bytes_come() -> None:
+    async def serve(body: Body, writer: asyncio.StreamWriter) -> None:
+        await send(writer, HEAD)
+        for _ in range(6):
+            await asyncio.sleep(0.5 * SECOND)
+            await send(writer, chunk(b": still there\n\n"))
+        await send(writer, chunk(ANSWER), chunk(DONE), chunk(b""))
+
+    assert isinstance(asked(serve, timeout_s=SECOND), Reply)
+
+
+@pytest.mark.parametrize("begun", [b"", HEAD, HEAD + chunk(b": x\n\n")], ids=["nothing", "headers", "bytes"])
+def test_silence_is_a_time_out_wherever_it_begins(begun: bytes) -> None:
+    async def serve(body: Body, writer: asyncio.StreamWriter) -> None:
+        await send(writer, begun)
+        await asyncio.sleep(20 * SECOND)
+
+    outcome = asked(serve, timeout_s=SECOND)
+    assert isinstance(outcome, Failure)
+    assert outcome.kind is FailureKind.TIMEOUT
+
+
+def test_an_answer_that_ends_with_the_last_of_its_time_is_kept() -> None:
+    async def serve(body: Body, writer: asyncio.StreamWriter) -> None:
+        # A stream has ten times the time-out in all; the body is left open after the end mark.
+        await send(writer, HEAD)
+        for _ in range(19):
+            await asyncio.sleep(0.1)
+            await send(writer, chunk(b": still there\n\n"))
+        await send(writer, chunk(ANSWER), chunk(DONE))
+        await asyncio.sleep(2)
+
+    assert isinstance(asked(serve, timeout_s=0.2), Reply)
+
+
+def test_a_pause_while_a_large_body_goes_out_is_no_silence_of_the_other_side() -> None:
+    async def serve(body: Body, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(2.5 * SECOND)
+        await body()
+        await send(writer, HEAD, chunk(ANSWER), chunk(DONE), chunk(b""))
+
+    assert isinstance(asked(serve, timeout_s=SECOND, media=bytes(16 << 20)), Reply)

@@ -1,0 +1,211 @@
+"""Files sent before the question: each step's request and reply, and the whole way against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from google.ai import generativelanguage_v1beta as google
+from google.protobuf import json_format
+from hypothesis import given
+from hypothesis import strategies as st
+
+from umwelten.attempts.transport import Transport
+from umwelten.providers.gemini.generate_content import Gemini
+from umwelten.providers.protocol import Endpoint, Head, HttpRequest, Uploaded
+from umwelten.simulate.faultserver import FaultServer, Profile, content_mark
+from umwelten.types import Failure, FailureKind, Media, Reply, Text
+from wirekit import KEY, failed, head, place, question
+
+WIRE = Gemini()
+UPLOADS = WIRE.uploads
+HOME = place("gemini", "https://generativelanguage.googleapis.com")
+CLIP = Media(mime="video/mp4", data=b"xxxxftypmp42" * 1000, name="holidays/clip.mp4")
+K = FailureKind
+
+
+def _file(**fields: Any) -> bytes:
+    """A file as Google's own library writes it."""
+    values = {"name": "files/abc", "uri": "https://x/v1beta/files/abc", "mime_type": "video/mp4", **fields}
+    return json_format.MessageToJson(google.File.pb(google.File(**values))).encode()
+
+
+# --- announcing ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("base", "url"),
+    [
+        ("https://h", "https://h/upload/v1beta/files"),
+        ("https://h/v1beta/", "https://h/upload/v1beta/files"),
+        ("https://h/proxy/v1", "https://h/proxy/upload/v1/files"),
+    ],
+)
+def test_a_file_is_announced_with_its_name_type_and_size(base: str, url: str) -> None:
+    http = UPLOADS.start(CLIP, place("gemini", base))
+    assert (http.method, http.url) == ("POST", url)
+    assert http.headers["x-goog-upload-protocol"] == "resumable"
+    assert http.headers["x-goog-upload-command"] == "start"
+    assert http.headers["x-goog-upload-header-content-length"] == str(len(CLIP.data))
+    assert http.headers["x-goog-upload-header-content-type"] == "video/mp4"
+    assert http.headers["x-goog-api-key"] == KEY
+    body = json.loads(http.body or b"")
+    read = json_format.ParseDict(body, google.CreateFileRequest.pb()(), ignore_unknown_fields=False)
+    assert read.file.display_name == "holidays/clip.mp4"
+
+
+def test_the_bytes_go_to_the_same_host_alone_and_without_the_key() -> None:
+    url = "https://generativelanguage.googleapis.com/upload/v1beta/files?key=secret&upload_id=u1&a="
+    to = UPLOADS.started(head(x_goog_upload_url=url), b"", HOME)
+    assert to == "https://generativelanguage.googleapis.com/upload/v1beta/files?upload_id=u1&a="
+    assert isinstance(to, str)
+    http = UPLOADS.send(to, CLIP)
+    assert (http.method, http.url, http.body) == ("POST", to, CLIP.data)
+    assert http.headers["x-goog-upload-command"] == "upload, finalize"
+    assert http.headers["x-goog-upload-offset"] == "0"
+    assert KEY not in json.dumps(http.headers)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://elsewhere.example/upload?upload_id=1",
+        "http://generativelanguage.googleapis.com/upload?upload_id=1",
+        "https://generativelanguage.googleapis.com:444/upload",
+        "https://generativelanguage.googleapis.com.evil.example/upload",
+        "https://generativelanguage.googleapis.com@evil.example/upload",
+        "//evil.example",
+        "https://h:notaport/",
+        "https://[",
+    ],
+)
+def test_an_address_elsewhere_is_refused(url: str) -> None:
+    failure = failed(UPLOADS.started(head(x_goog_upload_url=url), b"", HOME))
+    assert (failure.kind, failure.retry, failure.code) == (K.BAD_REQUEST, False, "elsewhere")
+    assert "evil" not in failure.message
+
+
+def test_a_reply_without_an_address_is_a_server_failure() -> None:
+    failure = failed(UPLOADS.started(head(), b"{}", HOME))
+    assert (failure.kind, failure.retry) == (K.SERVER, True)
+
+
+# --- the file ----------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_being_read_is_looked_at_again_until_it_is_ready() -> None:
+    raw = json.loads(_file(state=google.File.State.PROCESSING, expiration_time={"seconds": 1_795_600_000}))
+    first = UPLOADS.sent(head(), json.dumps({"file": raw}).encode(), HOME)
+    assert first == Uploaded(
+        name="files/abc",
+        uri="https://x/v1beta/files/abc",
+        mime="video/mp4",
+        ready=False,
+        expires_unix=1_795_600_000.0,
+    )
+    assert isinstance(first, Uploaded)
+    look = UPLOADS.look(first, HOME)
+    assert look.method == "GET"
+    assert look.url == "https://generativelanguage.googleapis.com/v1beta/files/abc"
+    assert look.headers["x-goog-api-key"] == KEY
+    last = UPLOADS.sent(head(), _file(state=google.File.State.ACTIVE), HOME)
+    assert isinstance(last, Uploaded) and last.ready
+    gone = UPLOADS.forget(first, HOME)
+    assert (gone.method, gone.url) == ("DELETE", look.url)
+
+
+def test_a_file_that_the_provider_cannot_read_fails_for_good() -> None:
+    raw = _file(state=google.File.State.FAILED, error={"code": 3, "message": "codec unknown"})
+    failure = failed(UPLOADS.sent(head(), raw, HOME))
+    assert (failure.kind, failure.retry, failure.code) == (K.BAD_REQUEST, False, "upload_failed")
+    assert "codec unknown" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(429, K.RATE_LIMIT), (503, K.SERVER), (401, K.UNAVAILABLE), (400, K.BAD_REQUEST)]
+)
+def test_refusals_of_any_step_are_placed_as_those_of_questions(status: int, kind: FailureKind) -> None:
+    body = json.dumps({"error": {"code": status, "message": "no", "status": "X"}}).encode()
+    assert failed(UPLOADS.started(head(status), body, HOME)).kind is kind
+    assert failed(UPLOADS.sent(head(status), body, HOME)).kind is kind
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "You do not have permission to access the File abc or it may not exist.",
+        "The File abc is not in an ACTIVE state and usage is not allowed.",
+    ],
+)
+def test_a_file_that_is_gone_costs_the_call_and_not_the_lane(message: str) -> None:
+    body = {"error": {"code": 403, "message": message, "status": "PERMISSION_DENIED"}}
+    failure = failed(WIRE.decode(head(403), json.dumps(body).encode(), HOME))
+    assert (failure.kind, failure.retry, failure.lane_down) == (K.SERVER, True, False)
+    assert failure.code == "file_gone"
+
+
+@given(st.one_of(st.binary(max_size=200), st.builds(lambda n: _file()[:n], st.integers(0, 200))))
+def test_no_bytes_make_the_decoders_raise(body: bytes) -> None:
+    assert isinstance(UPLOADS.sent(head(), body, HOME), Uploaded | Failure)
+    assert isinstance(UPLOADS.started(head(), body, HOME), str | Failure)
+
+
+@given(st.text(max_size=80))
+def test_no_address_makes_the_decoder_raise(url: str) -> None:
+    assert isinstance(UPLOADS.started(head(x_goog_upload_url=url), b"", HOME), str | Failure)
+
+
+# --- the whole way -----------------------------------------------------------------------------
+
+
+async def _exchange(transport: Transport, http: HttpRequest) -> tuple[Head, bytes]:
+    got = await transport.fetch(http)
+    assert not isinstance(got, Failure), got
+    return got
+
+
+async def _upload(transport: Transport, home: Endpoint, looks: int) -> Uploaded | Failure:
+    """As the exchange does it, without the pauses."""
+    to = UPLOADS.started(*await _exchange(transport, UPLOADS.start(CLIP, home)), home)
+    assert isinstance(to, str), to
+    found = UPLOADS.sent(*await _exchange(transport, UPLOADS.send(to, CLIP)), home)
+    while looks and isinstance(found, Uploaded) and not found.ready:
+        looks -= 1
+        found = UPLOADS.sent(*await _exchange(transport, UPLOADS.look(found, home)), home)
+    return found
+
+
+def test_a_question_about_an_uploaded_file_is_answered_and_about_a_deleted_one_is_not() -> None:
+    async def run() -> None:
+        profile = Profile(upload_looks=2)
+        async with FaultServer(profile) as server, Transport(timeout_s=10) as transport:
+            home = place("gemini", server.url)
+            early = await _upload(transport, home, looks=1)
+            assert isinstance(early, Uploaded) and not early.ready
+            kept = await _upload(transport, home, looks=5)
+            assert isinstance(kept, Uploaded) and kept.ready
+            assert kept.expires_unix is not None and kept.mime == "video/mp4"
+            media = Media(mime=kept.mime, data=b"", name=CLIP.name, uri=kept.uri)
+            asked = WIRE.encode(question(media, Text(text="What is this?")), home)
+            outcome, _ = await transport.ask(asked, WIRE, home)
+            assert isinstance(outcome, Reply), outcome
+            assert [file.mark for file in server.ledger.records[0].files] == [content_mark(CLIP.data)]
+            await _exchange(transport, UPLOADS.forget(kept, home))
+            again, _ = await transport.ask(asked, WIRE, home)
+            assert isinstance(again, Failure) and again.code == "file_gone"
+
+    asyncio.run(run())
+
+
+def test_an_upload_that_the_server_cannot_read_fails() -> None:
+    async def run() -> None:
+        async with (
+            FaultServer(Profile(upload_state="FAILED")) as server,
+            Transport(timeout_s=10) as transport,
+        ):
+            failure = failed(await _upload(transport, place("gemini", server.url), looks=3))
+            assert failure.code == "upload_failed"
+
+    asyncio.run(run())

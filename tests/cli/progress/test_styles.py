@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+import threading
+import time
+
+import msgspec
+import pytest
+
+from cli.progress.happenings import (
+    FLASH,
+    NASTY,
+    again,
+    bad,
+    begun,
+    call,
+    everything,
+    finished,
+    good,
+    piece,
+    play,
+    views,
+)  # fmt: skip
+from umwelten.cli.progress import STYLES, make
+from umwelten.cli.progress.pace import Pace
+from umwelten.cli.progress.plain import PlainProgress
+from umwelten.cli.progress.rich import RichProgress
+from umwelten.events import CallStarted, Event, Note, Tally
+
+HARMFUL = set("\x1b\x9b\u202e")
+
+
+def shown(style: str, events: list[Event], **flags: bool) -> str:
+    stderr, tally = io.StringIO(), Tally()
+    progress = make(style, stderr=stderr, tally=tally, **flags)
+    progress.start(views)
+    play(progress, events, tally)
+    progress.close()
+    progress.close()
+    return stderr.getvalue()
+
+
+# --- lines ---
+
+
+def test_a_finished_call_is_one_line_with_its_time_tokens_and_cost():
+    text = shown("plain", [begun(50, done=11), good()], verbose=True)
+    assert "12/50 ok  google:gemini-2.5-flash scan.jpg  1.2s  312→48 tokens  $0.00012\n" in text
+
+
+def test_a_cost_that_is_not_known_is_not_shown_as_0():
+    text = shown("plain", [begun(), good(cost=None)], verbose=True)
+    assert "cost unknown" in text
+    assert "$0" not in text
+
+
+def test_failures_and_retries_say_why():
+    text = shown("plain", [begun(), bad(), again()], verbose=True)
+    assert "1/4 FAILED  google:gemini-2.5-flash scan.jpg  0.50s  2 attempts  bad_request 404: no such" in text
+    assert (
+        "retry  google:gemini-2.5-flash scan.jpg  attempt 1 failed, again in 3.4s  rate_limit 429: slow down"
+        in text
+    )
+
+
+def test_repeats_are_told_apart():
+    assert "scan.jpg #2 " in shown("plain", [begun(), good(repeat=2)], verbose=True)
+
+
+def test_without_verbose_there_are_notes_and_stopped_lanes_only():
+    lines = shown("plain", everything()).splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("note: hello ")
+    assert lines[1] == "warning: beware"
+    assert lines[2] == "google stopped: unavailable 401: API key not valid"
+    assert lines[3].startswith("2/4 calls, 1 failed, ")
+
+
+def test_debug_adds_limits_and_debug_notes():
+    verbose, debug = shown("plain", everything(), verbose=True), shown("plain", everything(), debug=True)
+    added = [line for line in debug.splitlines()[:-1] if line not in verbose.splitlines()]
+    assert added == [
+        "debug: demo: 4 calls, 0 done before, in flight: 5",
+        "debug: a header",
+        "debug: google: limit 4, 8 in flight: 429",
+    ]
+
+
+def test_none_shows_warnings_alone():
+    assert shown("none", everything(), verbose=True, debug=True) == "warning: beware\n"
+
+
+@pytest.mark.parametrize("style", [style for style in STYLES if style != "rich"])
+def test_foreign_text_steers_no_terminal(style):
+    events = [
+        begun(),
+        good(text=NASTY, name=NASTY),
+        bad(name=f"a\n{NASTY}"),
+        Note(text=NASTY, level="warning"),
+        finished(),
+    ]
+    text = shown(style, events, debug=True)
+    assert not HARMFUL & set(text)
+    assert "[red]x[/red]" in text
+
+
+# --- plain ---
+
+
+def test_plain_prints_a_line_at_every_interval_and_one_at_the_end():
+    stderr, tally = io.StringIO(), Tally()
+    polled = threading.Semaphore(0)
+
+    def view():
+        polled.release()
+        return views()
+
+    progress = PlainProgress(stderr, tally, interval_s=0.01)
+    progress.start(view)
+    play(progress, [begun(100, done=10), good(), bad()], tally)
+    while polled.acquire(blocking=False):
+        pass
+    for _ in range(4):
+        assert polled.acquire(timeout=5)
+    progress.close()
+    lines = stderr.getvalue().splitlines()
+    assert len(lines) >= 4
+    assert re.match(
+        r"12/100 calls, 1 failed, 5 in flight, [\d.]+ calls/s, [\d.]+ tokens/s, cost \$0\.00012\+\?, "
+        r"time left not known yet; google waits 12 s: rate limit; ollama .* stopped: key refused$",
+        lines[-2],
+    )
+    assert re.match(r"12/100 calls, 1 failed, .* took [\d.]+ s$", lines[-1])
+    assert not HARMFUL & set(stderr.getvalue())
+
+
+def test_plain_holds_its_lines_back_while_an_answer_is_being_written():
+    stderr, tally = io.StringIO(), Tally()
+    progress = PlainProgress(stderr, tally, interval_s=0.01)
+    progress.start(views)
+    with progress.hold():
+        before = stderr.getvalue()
+        time.sleep(0.1)
+        assert stderr.getvalue() == before
+    progress.close()
+    assert stderr.getvalue() != before
+
+
+@pytest.mark.parametrize("style", ["plain", "rich"])
+def test_a_progress_can_be_closed_while_it_is_held(style):
+    progress = PlainProgress(io.StringIO(), Tally(), interval_s=0.01)
+    if style == "rich":
+        progress = RichProgress(io.StringIO(), Tally())
+    progress.start(views)
+    with progress.hold():
+        time.sleep(0.05)
+        closing = threading.Thread(target=progress.close, daemon=True)
+        closing.start()
+        closing.join(5)
+        assert not closing.is_alive()
+
+
+# --- json ---
+
+
+def test_json_has_one_tagged_event_a_line():
+    happened = [*everything(), piece("Hel"), CallStarted(call=call(), model=FLASH, lane="google", attempt=1)]
+    lines = [json.loads(line) for line in shown("json", happened).splitlines()]
+    assert [line["type"] for line in lines] == [
+        "run_started", "note", "note", "note", "call_succeeded", "call_failed", "attempt_failed",
+        "limit_changed", "lane_stopped", "run_finished", "text_arrived", "call_started",
+    ]  # fmt: skip
+    for line, event in zip(lines, happened, strict=True):
+        assert list(line) == ["type", *event.__struct_fields__]
+    assert lines[4]["reply"]["usage"]["input_tokens"] == 312
+    assert lines[4]["model"] == {"provider": "google", "model": "gemini-2.5-flash"}
+    assert lines[5]["cost_nusd"] is None
+
+
+def test_json_values_are_the_events_own():
+    (line,) = shown("json", [good(text=NASTY)]).splitlines()
+    assert msgspec.convert(json.loads(line)["reply"], type(good().reply)).text == NASTY
+
+
+def test_json_survives_a_file_name_that_is_no_text():
+    (line,) = shown("json", [good(name="caf\udce9.jpg")]).splitlines()
+    assert json.loads(line)["call"]["input"]["name"] == "caf\\udce9.jpg"
+
+
+# --- the time left ---
+
+
+def left(pace: Pace, ends: list[float], *, until: float, remaining: int, in_flight: int = 5) -> float | None:
+    at = 0.0
+    while at < until:
+        at += 0.25
+        pace.look(at, sum(end <= at for end in ends), 0)
+    return pace.left_s(remaining, in_flight)
+
+
+def test_the_time_left_is_unknown_until_a_round_of_calls_ended():
+    assert left(Pace(0), [1, 2, 3, 4], until=5, remaining=10) is None
+    assert left(Pace(0), [1, 2, 3, 4, 5], until=5, remaining=10) is not None
+
+
+def test_a_steady_rate_gives_the_time_left():
+    assert left(Pace(0), [n / 2 for n in range(1, 200)], until=60, remaining=100) == pytest.approx(
+        50, rel=0.05
+    )
+
+
+def test_the_time_left_follows_a_slower_rate_without_a_jump():
+    pace = Pace(0)
+    fast = left(pace, [n / 10 for n in range(1, 301)], until=30, remaining=100)
+    assert fast == pytest.approx(10, rel=0.05)
+    done, previous = 300, fast
+    for step in range(1, 481):
+        done += step % 4 == 0
+        pace.look(30 + step / 4, done, 0)
+        now = pace.left_s(100, 5)
+        assert abs(now - previous) < 0.08 * previous
+        previous = now
+    assert previous == pytest.approx(100, rel=0.1)
+
+
+def test_nothing_left_takes_no_time():
+    assert Pace(0).left_s(0, 0) == 0

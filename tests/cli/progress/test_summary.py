@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import io
+import json
+
+from cli.progress.happenings import (
+    BAD,
+    GEMMA,
+    NASTY,
+    REFUSED,
+    again,
+    bad,
+    begun,
+    finished,
+    good,
+)  # fmt: skip
+from umwelten.cli.summary import print_summary
+from umwelten.control.attribution import Attribution, advice
+from umwelten.events import LaneStopped, LaneTime, RunFinished, Tally
+from umwelten.report.run_summary import RecordCount, Summary, summarize
+from umwelten.types import Failure, FailureKind
+
+LISTING = "umwelten eval show demo --failed"
+ADDRESSES = {"google": "GOOGLE_BASE_URL (127.0.0.1:1)"}
+
+
+def unsent(message: str) -> Failure:
+    return Failure(kind=FailureKind.BAD_REQUEST, message=message, code="unsupported_input", retry=False)
+
+
+def summary(*events, resume="umwelten eval batch --id demo --resume") -> Summary:
+    tally, seen = Tally(), RecordCount()
+    for event in events:
+        tally(event)
+        seen(event)
+    return summarize(
+        tally, folder="output/demo", resume=resume, seen=seen, addresses=ADDRESSES, listing=LISTING
+    )
+
+
+def printed(found: Summary, style: str = "auto") -> list[str]:
+    stderr = io.StringIO()
+    print_summary(found, stderr=stderr, style=style)
+    return stderr.getvalue().splitlines()
+
+
+def test_all_went_well():
+    found = summary(begun(3), *(good(n) for n in range(3)), finished(0, "complete"))
+    assert printed(found) == [
+        "demo: all 3 calls succeeded",
+        "  time     2.00 s; 3 calls took 3.60 s together: 1.8× faster than one at a time",
+        "  tokens   936 in, 144 out",
+        "  cost     $0.00036",
+        "  outputs  output/demo",
+    ]
+
+
+def test_one_call_is_not_plural():
+    lines = printed(summary(begun(1), good(cost=None), finished(0, "complete")))
+    assert lines[0] == "demo: 1 call succeeded"
+    assert "  cost     unknown (1 call)" in lines
+    assert "1 call took 1.20 s" in lines[1]
+
+
+def test_failures_have_a_count_an_example_and_advice():
+    found = summary(begun(4), good(), bad(2), bad(3), finished(1, "failed"))
+    lines = printed(found)
+    assert lines[0] == "demo: 1 of 4 calls succeeded, 2 failed, 1 pending"
+    assert lines[1].startswith("  failed   2 × bad_request: such as 404: no such model ")
+    assert any("→ check the model's name" in line for line in lines)
+    assert "  cost     $0.00012 + 2 calls of unknown price" in lines
+    assert lines[-1] == "  resume   umwelten eval batch --id demo --resume"
+
+
+def test_a_stopped_lane_names_the_variable_of_its_key():
+    stop = RunFinished(
+        status="stopped", reason="google is unavailable", wall_s=1, pending=4, peak_in_flight=1
+    )
+    lines = printed(summary(begun(4), LaneStopped(lane="google", failure=REFUSED), stop))
+    assert lines[0] == "demo: 0 of 4 calls succeeded, 4 pending"
+    assert lines[1] == "  stopped  google: 401: API key not valid"
+    assert "GOOGLE_GENERATIVE_AI_API_KEY" in " ".join(lines)
+    assert not any(line.startswith("  ended") for line in lines)
+
+
+def test_a_rule_that_ended_the_run_is_named():
+    stop = RunFinished(
+        status="stopped", reason="the cost cap is reached", wall_s=1, pending=3, peak_in_flight=1
+    )
+    assert "  ended    the cost cap is reached" in printed(summary(begun(4), good(), stop))
+
+
+def test_a_resumed_run_counts_what_was_there():
+    lines = printed(summary(begun(4, done=3), good(), finished(0, "complete")))
+    assert lines[0] == "demo: all 4 calls succeeded (3 in earlier runs)"
+
+
+def test_nothing_to_do_is_said():
+    lines = printed(summary(begun(4, done=4), finished(0, "complete")))
+    assert lines == ["demo: nothing to do, all 4 calls were answered before", "  outputs  output/demo"]
+
+
+def test_local_models_are_free():
+    found = summary(begun(1, models=(GEMMA,)), good(cost=0, lane="ollama"), finished(0, "complete"))
+    assert "  cost     free (local models)" in printed(found)
+
+
+def test_lines_fit_80_columns_and_commands_stay_whole():
+    command = "umwelten eval batch " + "--models google:gemini-2.5-flash " * 5
+    lines = printed(summary(begun(4), bad(), finished(3), resume=command.strip()))
+    assert lines[-1] == f"  resume   {command.strip()}"
+    assert all(len(line) <= 80 for line in lines[:-1])
+
+
+def test_it_is_inert():
+    assert NASTY in BAD.message
+    text = "\n".join(printed(summary(begun(4), bad(), finished(3))))
+    assert not set("\x1b\x9b\u202e") & set(text)
+
+
+def test_in_json_it_is_the_last_event():
+    (line,) = printed(summary(begun(4), good(cost=None), finished(3)), "json")
+    found = json.loads(line)
+    assert (found["type"], found["succeeded"], found["pending"], found["cost_usd"]) == ("summary", 1, 3, None)
+
+
+def test_a_file_that_was_never_sent_is_no_matter_of_the_provider():
+    one, two = unsent("a.zip is an archive. Unpack it."), unsent("b.mp4: unsupported. Leave it out.")
+    lines = printed(summary(begun(3), bad(1, one), bad(2, two), good(3), finished(0)))
+    assert "→ the message says what to do" in lines[2]
+    assert lines[3].endswith(f"all of them: {LISTING}")
+    assert not any("provider" in line for line in lines)
+    assert lines[-1].endswith("→ after mending what the messages name")
+
+
+def test_all_failures_are_listed_only_where_one_example_does_not_tell_them():
+    same = printed(summary(begun(2), bad(1), bad(2), finished(0)))
+    assert not any("--failed" in line for line in same)
+    alone = printed(summary(begun(1), bad(1, unsent("a.zip is an archive.")), finished(0)))
+    assert not any("--failed" in line for line in alone)
+    other = Failure(kind=FailureKind.BAD_REQUEST, message="too large", status=413)
+    assert any(LISTING in line for line in printed(summary(begun(2), bad(1), bad(2, other), finished(0))))
+
+
+def test_a_silent_address_of_ones_own_is_named_and_no_key():
+    message = "127.0.0.1:1 refused the connection"
+    down = Failure(kind=FailureKind.UNAVAILABLE, message=message, code="refused", lane_down=True)
+    lines = printed(summary(begun(1), LaneStopped(lane="google", failure=down), finished(1, "stopped")))
+    text = " ".join(line.strip() for line in lines)
+    assert "→ check the address in GOOGLE_BASE_URL (127.0.0.1:1) and that a server is running there" in text
+    assert "API_KEY" not in text
+    lost = Failure(kind=FailureKind.CONNECTION, message="host name not found: foo", code="dns")
+    lines = printed(summary(begun(1), bad(1, lost), finished(0)))
+    assert any(line.endswith("→ check the address in GOOGLE_BASE_URL (127.0.0.1:1)") for line in lines)
+
+
+def test_a_refused_key_at_an_address_of_ones_own_names_both():
+    lines = printed(summary(begun(1), LaneStopped(lane="google", failure=REFUSED), finished(1, "stopped")))
+    text = " ".join(line.strip() for line in lines)
+    assert text.index("GEMINI_API_KEY") < text.index("the address in GOOGLE_BASE_URL (127.0.0.1:1)")
+
+
+def test_a_run_that_its_cap_ended_wants_a_higher_one():
+    stop = RunFinished(
+        status="stopped", reason="$0.05 is spent, which --max-cost $0.05 allows at most", wall_s=1,
+        pending=3, peak_in_flight=1,
+    )  # fmt: skip
+    assert printed(summary(begun(4), good(), stop))[-1].endswith("→ with a higher cap in place of MORE")
+
+
+def test_the_pace_after_failures_names_the_attempts():
+    waited = LaneTime(
+        lane="google",
+        seconds={"backoff": 9.0, "latency": 1.0},
+        advice=advice(Attribution(lane="google", wall_s=10, backoff_s=9, latency_s=1)),
+    )
+    end = RunFinished(
+        status="complete", reason=None, wall_s=10, pending=0, peak_in_flight=1, lane_times=(waited,)
+    )
+    text = " ".join(line.strip() for line in printed(summary(begun(1), again(), again(), good(), end)))
+    assert "waiting after failures 90 % of the time (attempts made again: 2 × rate_limit)" in text

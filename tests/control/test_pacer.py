@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from umwelten.control.budget_meter import Meter
+from umwelten.control.pacer import NOTHING, Pacer, amounts
+from umwelten.control.rate_estimator import Flow, Point
+from umwelten.types import Budget, Hints, Resource, Usage
+
+NUMBER = st.one_of(st.none(), st.floats(0, 1e7, allow_nan=False))
+BUDGETS = st.builds(
+    Budget,
+    resource=st.sampled_from(list(Resource)),
+    limit=NUMBER,
+    remaining=NUMBER,
+    reset_s=NUMBER,
+    window_s=st.one_of(st.none(), st.sampled_from([1.0, 60.0, 86400.0])),
+)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 100), st.lists(BUDGETS, max_size=3), st.integers(0, 30000), st.booleans()),
+        max_size=40,
+    )
+)
+def test_no_stream_of_hints_makes_the_pacer_name_a_past_time(stream: list) -> None:
+    pacer, now = Pacer(), 0.0
+    for number, (wait, budgets, tokens, refused) in enumerate(stream, 1):
+        now += wait
+        need = pacer.need(tokens, None)
+        used, refusals = pacer.used, pacer.refusals
+        pacer.take(now, need)
+        if refused:
+            pacer.refused(now, need, number)
+            pacer.flow.note(Point(now, pacer.let_in(used, number, refusals), number))
+            pacer.flow.refused(now, now)
+        else:
+            pacer.settle(now, need, Usage(input_tokens=tokens, output_tokens=5))
+        pacer.observe(Hints(budgets=tuple(budgets)), now, pacer.used, number)
+        at, _ = pacer.opening(now, need)
+        assert at >= now
+
+
+@given(st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 500), st.sampled_from("asf")), max_size=60))
+def test_what_is_reserved_comes_back_but_for_what_was_used(calls: list) -> None:
+    pacer = Pacer()
+    really = 0.0
+    for number, (tokens, output, end) in enumerate(calls, 1):
+        need = pacer.need(tokens, 400)
+        pacer.take(0.0, need)
+        if end == "a":
+            pacer.settle(0.0, need, Usage(input_tokens=tokens, output_tokens=output))
+            really += tokens + output
+        elif end == "s":
+            pacer.refused(0.0, need, number)
+        else:
+            pacer.refund(0.0, need)
+    assert pacer.used[1] == pytest.approx(really, abs=1e-6)
+
+
+def test_a_flow_measures_the_refill_between_two_refusals_exactly() -> None:
+    flow = Flow()
+    for i in range(6):
+        flow.note(Point(2.0 * i, (40.0 * i, 0.0, 0.0, 0.0), i))
+        flow.refused(2.0 * i, 2.0 * i)
+    assert flow.rate == pytest.approx(20.0)
+
+
+def test_a_flow_goes_faster_the_longer_nothing_is_refused_and_no_slower_than_learnt() -> None:
+    flow = Flow(rate=20.0)
+    speeds = []
+    for i in range(400):
+        now = i / 20
+        speeds.append(flow.speed(now))
+        flow.take(now, 1.0)
+    assert speeds[0] == 20.0
+    assert speeds == sorted(speeds)
+    assert speeds[50] < 20.0 * 1.03
+    assert speeds[-1] > 40.0
+
+
+def bucket(remaining: float, reset_s: float) -> Budget:
+    return Budget(resource=Resource.REQUESTS, limit=100, remaining=remaining, reset_s=reset_s)
+
+
+def test_a_reset_that_stands_still_is_a_window_and_one_that_moves_is_a_bucket() -> None:
+    window = Meter(resource=Resource.REQUESTS, limit=100, level=100, at=0.0)
+    moving = Meter(resource=Resource.REQUESTS, limit=100, level=100, at=0.0)
+    for i in range(1, 6):
+        window.observe(bucket(100 - 10 * i, 60.0 - i), float(i), 0.0, i)
+        moving.observe(bucket(100 - 10 * i, 10.0 * i / 20), float(i), 0.0, i)
+    assert window.window
+    assert not moving.window
+    assert moving.rate == pytest.approx(20.0)
+
+
+def test_a_window_that_is_used_up_opens_at_its_reset_with_all_of_its_size() -> None:
+    meter = Meter(resource=Resource.REQUESTS, limit=100, level=100, at=0.0, votes=4)
+    meter.observe(
+        Budget(resource=Resource.REQUESTS, limit=100, remaining=0, reset_s=50.0, window_s=60.0), 10.0, 0.0, 1
+    )
+    assert meter.opening(11.0, 1.0) == pytest.approx(60.0, abs=0.1)
+    assert meter.opening(60.1, 1.0) == 60.1
+    assert meter.level == 100
+
+
+def test_a_call_larger_than_the_bucket_is_let_go_when_the_bucket_is_full() -> None:
+    meter = Meter(resource=Resource.TOKENS, limit=1000, level=0, at=0.0, rate=100.0)
+    assert meter.opening(0.0, 5000.0) < 12.0
+
+
+def test_output_is_reserved_by_the_maximum_first_and_by_the_mean_later() -> None:
+    pacer = Pacer()
+    assert pacer.need(10, 4096) == amounts(10, 4096)
+    for _ in range(50):
+        pacer.settle(0.0, NOTHING, Usage(input_tokens=10, output_tokens=100))
+    assert pacer.need(10, 4096)[3] == pytest.approx(100)
+
+
+@pytest.mark.parametrize(("limit", "waits"), [(1e-300, False), (0.5, True)])
+def test_a_budget_of_next_to_nothing_is_none_and_holds_nothing_back(limit: float, waits: bool) -> None:
+    pacer = Pacer()
+    hints = Hints(budgets=(Budget(resource=Resource.REQUESTS, limit=limit, remaining=0.0, window_s=60.0),))
+    pacer.observe(hints, 0.0, pacer.used, 1)
+    at, _ = pacer.opening(0.0, pacer.need(1, 1))
+    assert (0.0 < at <= 121.0) if waits else at == 0.0
+    assert (pacer.stated_empty(hints, pacer.need(1, 1)) is not None) is waits

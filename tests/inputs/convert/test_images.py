@@ -1,0 +1,201 @@
+"""Pictures as models take them."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from corpus import pictures
+from umwelten.inputs import Converted, UnsupportedInput
+from umwelten.inputs.convert.image_size import measure
+from umwelten.inputs.file_types import kind_of
+from umwelten.inputs.media import picture
+from umwelten.providers.capabilities import Accepts
+from umwelten.types import Media
+
+
+def sent(data: bytes, accepts: Accepts | None = None, name: str = "p.x") -> Converted:
+    """What becomes of a picture; one that goes as it is has no note."""
+    made = picture(data, kind_of(data), name, accepts or Accepts())
+    return Converted(parts=made) if isinstance(made, tuple) else made()
+
+
+def only(converted: Converted) -> tuple[Media, Image.Image]:
+    (part,) = converted.parts
+    assert isinstance(part, Media)
+    image = Image.open(io.BytesIO(part.data))
+    image.load()
+    assert Image.MIME[image.format or ""] == part.mime
+    return part, image
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP"])
+def test_what_a_model_takes_goes_as_it_is(form: str) -> None:
+    data = pictures.saved(pictures.drawn(mode="P" if form == "GIF" else "RGB"), form)
+    (part,) = sent(data).parts
+    assert isinstance(part, Media)
+    assert part.data is data
+
+
+@pytest.mark.parametrize(
+    ("form", "mode", "mime"),
+    [
+        *(("TIFF", "RGB", "image/png"), ("BMP", "RGB", "image/png"), ("ICO", "RGBA", "image/png")),
+        *(("AVIF", "RGB", "image/jpeg"), ("JPEG2000", "RGB", "image/jpeg"), ("TIFF", "1", "image/png")),
+        *(("TIFF", "CMYK", "image/png"), ("TIFF", "LA", "image/png"), ("TIFF", "F", "image/png")),
+    ],
+)
+def test_other_formats_are_converted_and_it_is_said(form: str, mode: str, mime: str) -> None:
+    converted = sent(pictures.saved(pictures.drawn(mode=mode), form))
+    part, image = only(converted)
+    assert part.mime == mime
+    assert f"converted to {mime[6:]}" in converted.notes[0]
+    assert image.size == ((64, 48) if form != "ICO" else (48, 48)) or form == "ICO"
+
+
+def test_a_picture_that_is_too_wide_is_scaled_and_it_is_said() -> None:
+    big = pictures.saved(pictures.drawn((900, 600)), "TIFF")
+    converted = sent(big, Accepts(picture_side=800), "scan.tif")
+    assert converted.notes == ("scan.tif: converted to png, scaled from 900×600 to 800×533",)
+    assert only(converted)[1].size == (800, 533)
+    photo = sent(pictures.jpeg((900, 600)), Accepts(picture_side=100), "a.jpg")
+    assert photo.notes == ("a.jpg: scaled from 900×600 to 100×67",)
+    assert only(photo)[0].mime == "image/jpeg"
+
+
+@pytest.mark.parametrize("most", [400_000, 60_000, 9_000])
+def test_a_picture_of_too_many_bytes_is_made_to_fit(most: int) -> None:
+    data = pictures.saved(pictures.noisy((600, 400)), "PNG")
+    assert len(data) > most
+    converted = sent(data, Accepts(picture_bytes=most))
+    part, image = only(converted)
+    assert len(part.data) <= most
+    assert image.width / image.height == pytest.approx(1.5, rel=0.05)
+    assert converted.notes
+
+
+def test_a_photo_is_turned_upright_when_it_is_scaled() -> None:
+    converted = sent(pictures.turned((60, 40)), Accepts(picture_side=30))
+    _, image = only(converted)
+    assert image.size == (20, 30)
+    assert converted.notes == ("p.x: scaled from 40×60 to 20×30",)
+    red, green, _ = image.convert("RGB").getpixel((17, 3))  # type: ignore[misc]
+    assert red > 150 > green  # the red quarter was left above, and is right above now
+
+
+def test_print_colours_become_those_of_screens() -> None:
+    data = pictures.saved(pictures.drawn(mode="CMYK"), "JPEG")
+    converted = sent(data)
+    _, image = only(converted)
+    assert image.mode == "RGB"
+    assert converted.notes == ("p.x: print colours converted",)
+
+
+def test_what_is_transparent_stays_so() -> None:
+    image = pictures.drawn((300, 200), "RGBA")
+    image.putalpha(100)
+    part, small = only(sent(pictures.saved(image, "PNG"), Accepts(picture_side=100)))
+    assert part.mime == "image/png"
+    assert small.getpixel((50, 50))[3] == 100  # type: ignore[index]
+
+
+def test_deep_greys_keep_their_brightness() -> None:
+    _, image = only(sent(pictures.saved(Image.new("I;16", (9, 9), 40_000), "TIFF")))
+    assert image.convert("L").getpixel((4, 4)) == 156
+
+
+@pytest.mark.parametrize("name", ["moving.gif", "moving.webp"])
+def test_of_a_moving_picture_the_first_frame_is_sent(name: str) -> None:
+    data = next(data for each, _, _, data in pictures.all() if each == name)
+    converted = sent(data)
+    assert converted.notes[0].startswith("p.x: first frame of several, converted to")
+    red, green, _ = only(converted)[1].convert("RGB").getpixel((5, 5))  # type: ignore[misc]
+    assert red > 150 > green
+
+
+def test_each_page_of_a_tiff_is_a_picture() -> None:
+    data = next(data for name, _, _, data in pictures.all() if name == "pages.tif")
+    converted = sent(data, name="fax.tif")
+    assert converted.notes == ("fax.tif: 2 pages, converted to png",)
+    assert [part.name for part in converted.parts if isinstance(part, Media)] == [
+        "fax.tif page 1",
+        "fax.tif page 2",
+    ]
+    sizes = [Image.open(io.BytesIO(part.data)).size for part in converted.parts if isinstance(part, Media)]
+    assert sizes == [(50, 70), (70, 50)]
+
+
+def test_a_model_that_sees_nothing_is_said_before_anything_is_done() -> None:
+    with pytest.raises(UnsupportedInput, match=r"p\.x is a JPEG picture, and this model takes no pictures"):
+        sent(pictures.jpeg(), Accepts(pictures=frozenset()))
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "BMP"])
+def test_a_picture_that_would_unpack_to_gigabytes_is_refused(form: str) -> None:
+    small = pictures.saved(Image.new("1", (16, 16)), form)
+    bomb = pictures.saved(Image.new("1", (20_000, 6_000)), form)
+    assert len(bomb) < 20_000_000
+    with pytest.raises(UnsupportedInput, match="too many pixels"):
+        sent(bomb, Accepts(picture_side=1000))
+    assert sent(small).parts
+
+
+@pytest.mark.parametrize("form", ["TIFF", "BMP", "AVIF", "ICO", "JPEG2000"])
+def test_damage_is_said_in_plain_words(form: str) -> None:
+    data = pictures.saved(pictures.drawn(mode="RGBA" if form == "ICO" else "RGB"), form)
+    for end in range(40, len(data) * 3 // 4, 37):
+        with pytest.raises(UnsupportedInput, match=r"can't be read|too many pixels|neither"):
+            if kind_of(data[:end]).family != "picture":
+                raise UnsupportedInput("neither")
+            sent(data[:end])
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_damage_makes_anything_else_fail(data: st.DataObject) -> None:
+    form = data.draw(st.sampled_from(["TIFF", "BMP", "GIF", "WEBP", "JPEG", "PNG"]))
+    whole = bytearray(pictures.saved(pictures.drawn((24, 16), "P" if form == "GIF" else "RGB"), form))
+    for _ in range(data.draw(st.integers(1, 6))):
+        whole[data.draw(st.integers(8, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    if kind_of(bytes(whole)).family != "picture":
+        return
+    try:
+        sent(bytes(whole), Accepts(picture_side=10))
+    except UnsupportedInput as error:
+        assert error.message.startswith("p.x ")
+
+
+@given(width=st.integers(1, 300), height=st.integers(1, 300))
+@settings(max_examples=30, deadline=None)
+def test_sizes_are_read_from_the_header_as_pillow_reads_them(width: int, height: int) -> None:
+    for form, mode, options in (
+        *(("JPEG", "RGB", {}), ("JPEG", "L", {"progressive": True}), ("PNG", "RGB", {}), ("GIF", "P", {})),
+        *(("WEBP", "RGB", {}), ("WEBP", "RGB", {"lossless": True}), ("WEBP", "RGBA", {"exif": b"Exif\0\0"})),
+    ):
+        data = pictures.saved(pictures.drawn((max(width, 2), max(height, 2)), mode), form, **options)
+        found = measure(data, f"image/{form.lower()}")
+        assert found is not None
+        assert (found.width, found.height, found.plain) == (max(width, 2), max(height, 2), True)
+
+
+@given(
+    head=st.sampled_from([b"\xff\xd8\xff", b"GIF89a", b"RIFF0000WEBPVP8X", b"\x89PNG\r\n\x1a\n"]),
+    rest=st.binary(),
+)
+@settings(max_examples=200, deadline=None)
+def test_no_header_makes_measuring_fail_or_hang(head: bytes, rest: bytes) -> None:
+    for mime in ("image/jpeg", "image/gif", "image/webp", "image/png"):
+        found = measure(head + rest, mime)
+        assert found is None or found.width > 0
+
+
+def test_pictures_are_converted_in_several_threads_at_once() -> None:
+    data = pictures.saved(pictures.drawn((5200, 4000)), "TIFF")
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: sent(data, Accepts(picture_side=200)), range(4)))
+    assert len({result.parts for result in results}) == 1

@@ -1,0 +1,38 @@
+"""What can likely be sent, by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from umwelten.inputs.file_extensions import looks_sendable
+from umwelten.providers.capabilities import Accepts
+
+EARS = Accepts(audio=frozenset(("audio/mp3",)), video=frozenset(("video/mp4",)))
+BLIND = Accepts(pictures=frozenset())
+
+
+@pytest.mark.parametrize(
+    "name", ["a.txt", "Makefile", "x.PDF", "a.docx", "b.html", "c.epub", "d.v1.2", ".env"]
+)
+def test_what_becomes_words_can_be_sent_to_all(name: str) -> None:
+    assert looks_sendable(name, BLIND)
+
+
+@pytest.mark.parametrize("name", ["a.JPG", "scan.tif", "x.heic"])
+def test_pictures_go_to_models_that_see(name: str) -> None:
+    assert looks_sendable(name, EARS)
+    assert not looks_sendable(name, BLIND)
+
+
+def test_audio_and_video_go_to_models_that_take_that_sort() -> None:
+    assert [looks_sendable(name, EARS) for name in ("a.mp3", "a.wav", "b.mp4", "b.mkv")] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.zip", "b.tar.gz", "old.doc", "x.exe", "t.parquet"])
+def test_archives_programs_and_old_office_files_go_nowhere(name: str) -> None:
+    assert not looks_sendable(name, EARS)

@@ -1,0 +1,222 @@
+"""The filter of --where: what fits, and where a broken one is wrong."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from umwelten.errors import UsageError
+from umwelten.inputs.filters import ANY_PATH, parse_where, path_value
+
+ROW: dict[str, object] = {
+    "status": "succeeded",
+    "model": "google:gemini-2.0-flash",
+    "file": "sub/scan 1.jpg",
+    "repeat": 2,
+    "cost_usd": 0.00125,
+    "reasoning": None,
+    "json.relevant": True,
+    "json.year": "1984",
+    "json.pages": 120,
+    "json.zip": "007",
+    "json.tags": ["Politics", "war"],
+    "json.when": "2024-05-01",
+    "json.note": 'it\'s "quoted"',
+    "json.author": {"name": "Orwell"},
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "status=succeeded",
+        "status == 'succeeded'",
+        'status="succeeded" and json.relevant=true',
+        "status = failed or json.relevant = true",
+        "status = failed and status = failed or repeat = 2",
+        "repeat = 2 or status = failed and status = failed",
+        "not (status = failed or repeat = 1)",
+        "not status = failed and repeat = 2",
+        "NOT status = failed AND repeat = 2",
+        "repeat=2.0",
+        "repeat = '2'",
+        "repeat < 10",
+        "repeat>=2",
+        "cost_usd <= 1.3e-3",
+        "json.year >= 1984",
+        "json.year = 1984.0",
+        "json.year < 19840",
+        "json.zip = 7",
+        "json.zip = '007'",
+        "json.zip != '7'",
+        "json.when > 2024-04-30",
+        "json.when < '2024-05-02'",
+        "model ~ GEMINI",
+        "model !~ gpt",
+        "model = google:gemini-2.0-flash",
+        "file = 'sub/scan 1.jpg'",
+        "file ~ .jpg",
+        "json.tags ~ polit",
+        "json.tags !~ peace",
+        "json.author ~ orwell",
+        r"json.note = 'it\'s \"quoted\"'",
+        "status in (failed, succeeded)",
+        "repeat in (1, 2)",
+        "status not in (failed, pending)",
+        "reasoning = null",
+        "json.none = null",
+        "json.none != 3",
+        "repeat != null",
+        "json.relevant != false",
+        "json.relevant = TRUE",
+        "'json.relevant' = true",
+        "((repeat = 2))",
+    ],
+)
+def test_it_fits(text: str) -> None:
+    assert parse_where(text)(ROW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "status=failed",
+        "status != succeeded",
+        "status = Succeeded",
+        "repeat > 2",
+        "repeat < null",
+        "json.year < 984",
+        "json.zip = '7'",
+        "json.none = 3",
+        "json.none < 3",
+        "json.none > 3",
+        "json.none ~ a",
+        "json.none !~ a",
+        "reasoning = ''",
+        "json.relevant = 1",
+        "json.relevant > 0",
+        "json.relevant = null",
+        "model < 5",
+        "json.tags ~ peace",
+        "status not in (failed, succeeded)",
+        "not repeat = 2",
+        "status = succeeded and repeat = 1",
+    ],
+)
+def test_it_does_not_fit(text: str) -> None:
+    assert not parse_where(text)(ROW)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "at"),
+    [
+        ("", "a field is expected here", 0),
+        ("status", "after 'status' a comparison (= == != < <= > >= ~ !~, in) is expected", 6),
+        ("status =  ", "a value is expected here; put words with blanks or signs in quotes", 8),
+        ("status = and", "a value is expected here; put words with blanks or signs in quotes", 9),
+        ("status = a b", "'and', 'or' or the end is expected, not 'b'", 11),
+        ("(status = a", "')' is expected here", 11),
+        ("status = a)", "'and', 'or' or the end is expected, not ')'", 10),
+        ("status = 'a", "the quote is not closed", 9),
+        ("status ! a", "'!' means nothing here", 7),
+        ("status = a and", "a field is expected here", 14),
+        ("status = a and and", "a field is expected here", 15),
+        ("status in a", "'(' is expected here", 10),
+        ("status in (a b)", "')' is expected here", 13),
+        ("status in ()", "a value is expected here; put words with blanks or signs in quotes", 11),
+        ("status not = a", "after 'status' 'in' is expected", 11),
+        ("status = a and statu = b", "there is no field 'statu'; did you mean 'status'?", 15),
+        ("zzz = a", "there is no field 'zzz'", 0),
+        ("json. = a", "there is no field 'json.'", 0),
+    ],
+)
+def test_an_error_shows_its_place(text: str, problem: str, at: int) -> None:
+    with pytest.raises(UsageError) as error:
+        parse_where(text, ("status", "model", ANY_PATH))
+    lines = error.value.message.split("\n")
+    assert lines[0].startswith(f"--where: {problem}")
+    assert lines[1:] == [f"  {text}", f"  {' ' * at}^"]
+
+
+def test_an_unknown_field_lists_the_known() -> None:
+    with pytest.raises(UsageError) as error:
+        parse_where("statu = a", ("status", "model", ANY_PATH))
+    assert error.value.hint == "The fields are status, model, json.<path>."
+
+
+def test_fields_inside_a_record_need_not_be_listed() -> None:
+    assert parse_where("json.a.b = 1", ("status", ANY_PATH))({"json.a.b": 1})
+
+
+def test_brackets_without_end_are_refused_and_do_not_overflow() -> None:
+    with pytest.raises(UsageError, match="nested too deep"):
+        parse_where("(" * 10_000)
+    with pytest.raises(UsageError, match="nested too deep"):
+        parse_where("not " * 10_000 + "a = 1")
+
+
+@given(st.text(alphabet="ab=!<>~()'\" ,.1\\nort", max_size=30))
+def test_any_text_is_a_filter_or_a_usage_error(text: str) -> None:
+    try:
+        fits = parse_where(text)
+    except UsageError as error:
+        assert error.message.endswith("^")
+    else:
+        assert fits({}) in (True, False)
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_a_quoted_text_equals_itself_alone(stored: str, other: str) -> None:
+    quoted = "'" + stored.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    fits = parse_where(f"a = {quoted}")
+    assert fits({"a": stored})
+    assert fits({"a": other}) == (stored == other)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("title", "Emma"),
+        ("author.name", "Austen"),
+        ("tags.1", "b"),
+        ("books.0.title", "Persuasion"),
+        ("a.b", 1),
+        ("a.b.c", None),
+        ("x.y.z", 2),
+        ("tags.7", None),
+        ("tags.x", None),
+        ("title.x", None),
+        ("none", None),
+    ],
+)
+def test_a_path_leads_through_objects_and_lists(path: str, value: object) -> None:
+    data = {
+        "title": "Emma",
+        "author": {"name": "Austen"},
+        "tags": ["a", "b"],
+        "books": [{"title": "Persuasion"}],
+        "a.b": 1,
+        "x.y": {"z": 2},
+    }
+    assert path_value(data, path) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("tokens > abc", "tokens is a number; 'abc' is none\n  tokens > abc\n           ^"),
+        ("tokens = 'x y'", "tokens is a number; 'x y' is none"),
+        ("tokens in (1, two)", "tokens is a number; 'two' is none"),
+        ("tokens = true", "tokens is a number; 'true' is none"),
+    ],
+)
+def test_a_word_for_a_field_of_numbers_is_refused(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse_where(text, numbers=("tokens",))
+    assert said in error.value.message
+
+
+@pytest.mark.parametrize("text", ["tokens = '2'", "tokens != null", "tokens ~ 2", "tokens in (1, 2)"])
+def test_numbers_in_quotes_null_and_parts_pass_for_a_field_of_numbers(text: str) -> None:
+    assert parse_where(text, numbers=("tokens",))({"tokens": 2})

@@ -1,0 +1,189 @@
+"""The table of providers and the reading of addresses."""
+
+from __future__ import annotations
+
+import httpx
+import ollama
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from umwelten.errors import ConfigError
+from umwelten.providers.base_url import normalise_base_url
+from umwelten.providers.common import rate_limit_headers
+from umwelten.providers.vendors import VENDORS
+
+ROWS = [
+    ("google", "gemini", "https://generativelanguage.googleapis.com", "key+model", (20, 30)),
+    ("openrouter", "openai", "https://openrouter.ai/api/v1", "key", (5, 10)),
+    ("ollama", "ollama", "http://127.0.0.1:11434", "host", (2, 5)),
+    ("lmstudio", "openai", "http://127.0.0.1:1234/v1", "host", (2, 3)),
+    ("openai", "openai", "https://api.openai.com/v1", "key+model", (10, 50)),
+    ("anthropic", "anthropic", "https://api.anthropic.com", "key+model", (5, 20)),
+]
+
+
+@pytest.mark.parametrize(("name", "wire", "url", "scope", "recommended"), ROWS)
+def test_the_documented_providers_are_as_documented(
+    name: str, wire: str, url: str, scope: str, recommended: tuple[int, int]
+) -> None:
+    row = VENDORS[name]
+    assert (row.wire, row.base_url, row.scope, row.recommended) == (wire, url, scope, recommended)
+
+
+ADDRESSES = {
+    "groq": ("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
+    "deepseek": ("https://api.deepseek.com", "DEEPSEEK_API_KEY"),
+    "mistral": ("https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
+    "together": ("https://api.together.ai/v1", "TOGETHER_API_KEY"),
+    "fireworks": ("https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
+    "deepinfra": ("https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY"),
+    "xai": ("https://api.x.ai/v1", "XAI_API_KEY"),
+    "cerebras": ("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
+    "nvidia": ("https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY"),
+    "minimax": ("https://api.minimax.io/v1", "MINIMAX_API_KEY"),
+    "github-models": ("https://models.github.ai/inference", "GITHUB_TOKEN"),
+}
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_hosted_vendors_need_their_key(name: str) -> None:
+    row = VENDORS[name]
+    assert (row.base_url, row.key_env[0]) == ADDRESSES[name]
+    assert row.key_required and row.wire == "openai" and row.scope.startswith("key")
+
+
+def test_servers_of_ones_own_need_no_key() -> None:
+    own = {name for name, row in VENDORS.items() if row.scope == "host"}
+    assert own == {"ollama", "lmstudio", "local", "vllm", "llamabarn", "llama-swap"}
+    assert not any(VENDORS[name].key_required for name in own)
+    assert VENDORS["lmstudio"].key_env == ("LM_API_TOKEN",)
+    assert VENDORS["vllm"].key_env == ("VLLM_API_KEY",)
+    assert VENDORS["local"].base_url == "" and VENDORS["local"].base_url_env == ()
+
+
+def test_names_of_variables_follow_one_rule_where_no_sdk_sets_another() -> None:
+    assert VENDORS["google"].key_env == (
+        "GOOGLE_GENERATIVE_AI_API_KEY",
+        "GEMINI_API_KEY",
+        "GOOGLE_API_KEY",
+    )
+    assert VENDORS["ollama"].base_url_env == ("OLLAMA_HOST",)
+    assert VENDORS["lmstudio"].base_url_env == ("LMSTUDIO_BASE_URL",)
+    assert VENDORS["github-models"].base_url_env == ("GITHUB_MODELS_BASE_URL",)
+    assert VENDORS["llama-swap"].base_url_env == ("LLAMA_SWAP_BASE_URL",)
+
+
+def test_every_row_can_be_used() -> None:
+    for name, row in VENDORS.items():
+        low, high = row.recommended
+        assert row.name == name
+        assert row.wire in ("openai", "gemini", "anthropic", "ollama")
+        assert row.quirks.hints in rate_limit_headers.DIALECTS
+        assert 1 <= low <= high
+        assert normalise_base_url(row, row.base_url) == row.base_url
+        assert not row.base_url.startswith("http://") or row.scope == "host"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "1.2.3.4",
+        ":56789",
+        "1.2.3.4:56789",
+        "http://1.2.3.4",
+        "https://1.2.3.4",
+        "https://1.2.3.4:56789",
+        "example.com",
+        "example.com/",
+        "example.com:56789/",
+        "http://example.com:11434",
+        "example.com/path",
+        "https://example.com:56789/path/",
+        "[0001:002:003:0004::1]",
+        "[0001:002:003:0004::1]:56789/path",
+        "http://[0001:002:003:0004::1]",
+    ],
+)
+def test_ollama_host_is_read_as_its_own_client_reads_it(host: str) -> None:
+    theirs = ollama.Client(host=host)._client.base_url
+    ours = httpx.URL(normalise_base_url(VENDORS["ollama"], host))
+    port = {"http": 80, "https": 443}
+    assert (ours.scheme, ours.host, ours.path.rstrip("/")) == (
+        theirs.scheme,
+        theirs.host,
+        theirs.path.rstrip("/"),
+    )
+    assert (ours.port or port[ours.scheme]) == (theirs.port or port[theirs.scheme])
+
+
+@pytest.mark.parametrize(
+    ("vendor", "raw", "expected"),
+    [
+        ("ollama", "http://127.0.0.1:11434/v1", "http://127.0.0.1:11434"),
+        ("ollama", "localhost:11434/v1/", "http://localhost:11434"),
+        ("ollama", "http://box:11434/api", "http://box:11434"),
+        ("ollama", "0.0.0.0", "http://127.0.0.1:11434"),
+        ("ollama", "0.0.0.0:8080", "http://127.0.0.1:8080"),
+        ("ollama", "http://[::]:8080", "http://[::1]:8080"),
+        ("ollama", "https://ollama.com", "https://ollama.com"),
+        ("lmstudio", "http://127.0.0.1:1234", "http://127.0.0.1:1234/v1"),
+        ("lmstudio", "http://127.0.0.1:1234/v1/", "http://127.0.0.1:1234/v1"),
+        ("lmstudio", "127.0.0.1:1234", "http://127.0.0.1:1234/v1"),
+        ("google", "https://g.example/", "https://g.example"),
+        ("google", "https://g.example/v1beta/", "https://g.example"),
+        ("google", "https://g.example/v1alpha", "https://g.example/v1alpha"),
+        ("anthropic", "https://a.example/v1", "https://a.example"),
+        ("anthropic", "https://a.example/proxy/", "https://a.example/proxy"),
+        ("openai", "https://o.example/v1/", "https://o.example/v1"),
+        ("openai", " https://o.example/v1 ", "https://o.example/v1"),
+        ("openai", "o.example/v1", "https://o.example/v1"),
+        ("openai", "localhost:9/v1", "http://localhost:9/v1"),
+        ("openrouter", "https://r.example/api/v1//", "https://r.example/api/v1"),
+        ("vllm", "gpu-box:8000/v1", "http://gpu-box:8000/v1"),
+        ("openai", "", "https://api.openai.com/v1"),
+    ],
+)
+def test_addresses_are_brought_into_one_form(vendor: str, raw: str, expected: str) -> None:
+    assert normalise_base_url(VENDORS[vendor], raw) == expected
+
+
+@pytest.mark.parametrize("raw", ["ftp://x", "http://", "http://x:port/v1", "http://[::1/v1", "x:99999"])
+def test_what_is_no_address_is_refused_by_the_variables_name(raw: str) -> None:
+    with pytest.raises(ConfigError, match="OPENAI_BASE_URL"):
+        normalise_base_url(VENDORS["openai"], raw)
+
+
+def test_a_refused_address_does_not_show_its_password() -> None:
+    with pytest.raises(ConfigError) as caught:
+        normalise_base_url(VENDORS["openai"], "ftp://me:hunter2@x/v1")
+    assert "hunter2" not in str(caught.value)
+
+
+HOSTS = st.sampled_from(["x", "localhost", "127.0.0.1", "0.0.0.0", "[::1]", "a.example"])
+URLS = st.builds(
+    lambda scheme, host, port, path: f"{scheme}{host}{port}{path}",
+    st.sampled_from(["", "http://", "https://", "HTTP://"]),
+    HOSTS,
+    st.sampled_from(["", ":80", ":11434"]),
+    st.sampled_from(["", "/", "/v1", "/v1/", "/v1beta/", "//v1alpha", "/p/api", "/p/v1//", "/p?q=1"]),
+)
+
+
+@given(st.sampled_from(sorted(set(VENDORS) - {"local"})), URLS)
+def test_reading_an_address_twice_changes_nothing_more(vendor: str, raw: str) -> None:
+    row = VENDORS[vendor]
+    address = normalise_base_url(row, raw)
+    assert normalise_base_url(row, address) == address
+    assert address == normalise_base_url(row, raw + "/") or "?" in raw
+    assert not address.endswith("/")
+
+
+@given(st.sampled_from(sorted(VENDORS)), st.text(max_size=40))
+def test_no_text_makes_reading_an_address_fail_in_another_way_than_refusing(vendor: str, raw: str) -> None:
+    try:
+        address = normalise_base_url(VENDORS[vendor], raw)
+    except ConfigError:
+        return
+    assert address == VENDORS[vendor].base_url or address.startswith(("http://", "https://"))
