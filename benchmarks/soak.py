@@ -141,12 +141,12 @@ def _judge(
 async def _child(seconds: float) -> None:
     from umwelten.config import load, vendors
     from umwelten.evaluation.evaluation import Evaluation
-    from umwelten.evaluation.spec import Wanted
+    from umwelten.evaluation.spec import EvaluationSpec
     from umwelten.inputs.files import scan
     from umwelten.types import ModelRef
 
     settings = load(Path.cwd(), os.environ)
-    wanted = Wanted(
+    wanted = EvaluationSpec(
         kind="batch",
         prompt="go",
         models=(ModelRef("openai", "m"),),

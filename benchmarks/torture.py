@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 from benchmarks.soak import soak  # noqa: E402
 from provider import clean_environment, provider_process  # noqa: E402
 from reliability import matrix, memory, promises, torture  # noqa: E402
-from umwelten.records import AttemptRecord, CallRecord, Spec  # noqa: E402
+from umwelten.records import AttemptRecord, CallRecord, StoredSpec  # noqa: E402
 from umwelten.simulate.faultserver.profile import Profile  # noqa: E402
 from umwelten.store import Store  # noqa: E402
 from umwelten.types import ModelRef, Reply, Timing  # noqa: E402
@@ -125,7 +125,7 @@ def _make_done(root: Path) -> None:
         files = list(scan(Path("in")))
     finally:
         os.chdir(cwd)
-    spec = Spec(id="s", kind="batch", prompt="go", models=(model,))
+    spec = StoredSpec(id="s", kind="batch", prompt="go", models=(model,))
     with Store.create(root / "output" / "s", spec) as store:
         store.set_inputs(files, read_hash=_never)
         store.start_run({})

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from umwelten.providers.capabilities import Accepts, accepted, accepts_of, pdf_bytes, picture_bytes
+from umwelten.providers.capabilities import Capabilities, accepted, capabilities_of, pdf_bytes, picture_bytes
 from umwelten.providers.protocol import Endpoint
 from umwelten.providers.vendors import VENDORS
 from umwelten.types import ModelRef
@@ -45,38 +45,51 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _of(provider: str) -> Accepts:
+def _of(provider: str) -> Capabilities:
     vendor = VENDORS[provider]
-    return accepts_of(Endpoint(vendor=vendor, base_url=vendor.base_url), ModelRef(provider, "a-new-model"))
+    return capabilities_of(
+        Endpoint(vendor=vendor, base_url=vendor.base_url), ModelRef(provider, "a-new-model")
+    )
 
 
-def _rows() -> Iterator[tuple[str, Callable[[Accepts], str]]]:
-    yield "text, code", lambda accepts: "words"
-    yield "html, docx, xlsx, pptx, epub", lambda accepts: "words"
-    yield "jpeg, png", lambda accepts: _picture(accepts, "image/jpeg")
+def _rows() -> Iterator[tuple[str, Callable[[Capabilities], str]]]:
+    yield "text, code", lambda capabilities: "words"
+    yield "html, docx, xlsx, pptx, epub", lambda capabilities: "words"
+    yield "jpeg, png", lambda capabilities: _picture(capabilities, "image/jpeg")
     for name in ("webp", "gif", "heic"):
-        yield name, lambda accepts, name=name: _picture(accepts, f"image/{name}")  # type: ignore[misc]
-    yield "tiff, bmp, avif, ico, jp2", lambda accepts: _picture(accepts, "")
-    yield "a picture up to", lambda accepts: _size(picture_bytes(accepts)) if accepts.pictures else "–"
+        yield name, lambda capabilities, name=name: _picture(capabilities, f"image/{name}")  # type: ignore[misc]
+    yield "tiff, bmp, avif, ico, jp2", lambda capabilities: _picture(capabilities, "")
+    yield (
+        "a picture up to",
+        lambda capabilities: _size(picture_bytes(capabilities)) if capabilities.pictures else "–",
+    )
     yield "each side up to", _side
-    yield "PDF", lambda accepts: f"whole, up to {_size(pdf_bytes(accepts))}" if accepts.pdf else "words"
-    yield "PDF of scans", lambda accepts: "whole" if accepts.pdf else "pictures" if accepts.pictures else "–"
-    yield "audio", lambda accepts: _sorts("audio", AUDIO, SHORT, accepts.audio)
-    yield "video", lambda accepts: _sorts("video", VIDEO, SHORT_VIDEO, accepts.video)
-    yield "one request", lambda accepts: _size(accepts.inline_bytes)
-    yield "larger files", lambda accepts: "uploaded, up to 2 GB" if accepts.upload else "–"
+    yield (
+        "PDF",
+        lambda capabilities: (
+            f"whole, up to {_size(pdf_bytes(capabilities))}" if capabilities.pdf else "words"
+        ),
+    )
+    yield (
+        "PDF of scans",
+        lambda capabilities: "whole" if capabilities.pdf else "pictures" if capabilities.pictures else "–",
+    )
+    yield "audio", lambda capabilities: _sorts("audio", AUDIO, SHORT, capabilities.audio)
+    yield "video", lambda capabilities: _sorts("video", VIDEO, SHORT_VIDEO, capabilities.video)
+    yield "one request", lambda capabilities: _size(capabilities.inline_bytes)
+    yield "larger files", lambda capabilities: "uploaded, up to 2 GB" if capabilities.upload else "–"
 
 
-def _picture(accepts: Accepts, mime: str) -> str:
-    if not accepts.pictures:
+def _picture(capabilities: Capabilities, mime: str) -> str:
+    if not capabilities.pictures:
         return "–"
-    return "as it is" if mime and accepted(mime, accepts.pictures) else "converted"
+    return "as it is" if mime and accepted(mime, capabilities.pictures) else "converted"
 
 
-def _side(accepts: Accepts) -> str:
-    if not accepts.pictures:
+def _side(capabilities: Capabilities) -> str:
+    if not capabilities.pictures:
         return "–"
-    return "any" if accepts.picture_side >= _ENDLESS else f"{accepts.picture_side:,} px"
+    return "any" if capabilities.picture_side >= _ENDLESS else f"{capabilities.picture_side:,} px"
 
 
 def _sorts(family: str, known: tuple[str, ...], short: dict[str, str], taken: frozenset[str]) -> str:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from umwelten.types import Call, Failure, FailureKind, FinishReason, Frozen, ModelRef, Reply, Timing
+from umwelten.types import Call, Failure, FailureKind, FinishReason, FrozenStruct, ModelRef, Reply, Timing
 
 
-class RunStarted(Frozen):
+class RunStarted(FrozenStruct):
     """Work begins. `total` is the grid's size, `done` what earlier runs had already answered.
 
     `pending` counts the calls to make by lane. `complete` False: there will be more, see `Grown`.
@@ -29,7 +29,7 @@ class RunStarted(Frozen):
     complete: bool = True
 
 
-class Grown(Frozen):
+class Grown(FrozenStruct):
     """Further inputs were found. `total` and `pending` as in `RunStarted`, with them; that is all if
     `complete`.
     """
@@ -39,7 +39,7 @@ class Grown(Frozen):
     complete: bool
 
 
-class CallStarted(Frozen):
+class CallStarted(FrozenStruct):
     """An attempt goes out. `attempt` counts from 1."""
 
     call: Call
@@ -48,7 +48,7 @@ class CallStarted(Frozen):
     attempt: int
 
 
-class TextArrived(Frozen):
+class TextArrived(FrozenStruct):
     """A piece of a streamed answer."""
 
     call: Call
@@ -56,7 +56,7 @@ class TextArrived(Frozen):
     text: str
 
 
-class AttemptFailed(Frozen):
+class AttemptFailed(FrozenStruct):
     """An attempt failed and the call goes again after `retry_in_s`.
 
     `counted` False: it uses up no retry, as a rate limit or an answer in the wrong shape does not.
@@ -71,7 +71,7 @@ class AttemptFailed(Frozen):
     counted: bool
 
 
-class CallSucceeded(Frozen):
+class CallSucceeded(FrozenStruct):
     """An answer, committed to the store. `cost_nusd` None: the price is not known. `time_s`: all attempts."""
 
     call: Call
@@ -84,7 +84,7 @@ class CallSucceeded(Frozen):
     cost_nusd: int | None
 
 
-class CallFailed(Frozen):
+class CallFailed(FrozenStruct):
     """A call that is given up, committed to the store as failed."""
 
     call: Call
@@ -97,14 +97,14 @@ class CallFailed(Frozen):
     cost_nusd: int | None
 
 
-class LaneStopped(Frozen):
+class LaneStopped(FrozenStruct):
     """A lane takes no more calls; what it still had stays pending."""
 
     lane: str
     failure: Failure
 
 
-class LimitChanged(Frozen):
+class LimitChanged(FrozenStruct):
     """A lane's concurrency limit moved; `reason` in a few words."""
 
     lane: str
@@ -114,14 +114,14 @@ class LimitChanged(Frozen):
     at_unix: float
 
 
-class Note(Frozen):
+class Note(FrozenStruct):
     """Something worth a line to the user. `level`: "info", "warning", "detail" (if verbose) or "debug"."""
 
     text: str
     level: str = "info"
 
 
-class LaneTime(Frozen):
+class LaneTime(FrozenStruct):
     """Where a lane's wall time went: `seconds` by reason, and what follows from it in one line."""
 
     lane: str
@@ -129,7 +129,7 @@ class LaneTime(Frozen):
     advice: str
 
 
-class RunFinished(Frozen):
+class RunFinished(FrozenStruct):
     """Work ended. `status` is "complete", "failed" (some calls failed), "stopped" or "interrupted"."""
 
     status: str
@@ -172,7 +172,7 @@ class Observers:
                     self(Note(text=f"an observer failed and is dropped: {error!r}", level="warning"))
 
 
-class LaneView(Frozen):
+class LaneView(FrozenStruct):
     """A lane as progress shows it, taken when asked. `waiting_s`: until the lane may start again."""
 
     name: str

@@ -31,7 +31,7 @@ def settings_hash(
 ) -> bytes:
     """20 bytes that stand for what all calls of an evaluation share. Attachments by content, in order.
 
-    `schema` is the JSON Schema of the answers, or `None`; `pdf` and `source` as in `wanted.Wanted`.
+    `schema` is the JSON Schema of the answers, or `None`; `pdf` and `source` as in `EvaluationSpec`.
     """
     shared = {
         "prompt": prompt,

@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from umwelten.types import Frozen, ModelRef, Usage
+from umwelten.types import FrozenStruct, ModelRef, Usage
 
 FREE = frozenset({"local", "ollama", "lmstudio", "vllm", "llamabarn", "llama-swap"})
 """Providers whose models run on the user's own machines."""
@@ -35,7 +35,7 @@ _LISTED = {
 _NANO_PER_TOKEN = 1000  # 1 USD per million tokens is 1000 nano-USD per token
 
 
-class Price(Frozen):
+class Price(FrozenStruct):
     """USD per million tokens; `request` is USD per request. `None`: billed as the kind it is part of."""
 
     input: Decimal
@@ -158,7 +158,7 @@ def _bill(usage: Usage, price: Price) -> int | None:
     return round(per_million * _NANO_PER_TOKEN + price.request * 1_000_000_000)
 
 
-class Listed(Frozen):
+class Listed(FrozenStruct):
     """A model of the price list. Prices in USD per million tokens, for the smallest requests."""
 
     model: ModelRef

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from umwelten.types import Call, Frozen, ModelRef, Outcome, Parameters, Prompt, Schema, Timing
-from umwelten.types import Scanned as Scanned
+from umwelten.types import Call, FrozenStruct, ModelRef, Outcome, Parameters, Prompt, Schema, Timing
 
 
-class Spec(Frozen):
+class StoredSpec(FrozenStruct):
     """The settings of an evaluation. `kind` is "run" or "batch"; attachments are (name, content hash).
 
-    `prompts` are there in place of `prompt` where there are several; the others as in `wanted.Wanted`.
+    `prompts` are there in place of `prompt` where there are several; the others as in `EvaluationSpec`.
     """
 
     id: str
@@ -27,7 +26,7 @@ class Spec(Frozen):
     source: str = "files"
 
 
-class AttemptRecord(Frozen):
+class AttemptRecord(FrozenStruct):
     """One attempt that ended. `number` counts from 1 within the call."""
 
     call: Call
@@ -37,7 +36,7 @@ class AttemptRecord(Frozen):
     cost_nusd: int | None = None
 
 
-class CallRecord(Frozen):
+class CallRecord(FrozenStruct):
     """A call that ended: its last attempt's outcome, and sums over all of them.
 
     `key` is the call's identity, `content` the hash of the file's bytes that were sent (b"" without a
@@ -55,7 +54,7 @@ class CallRecord(Frozen):
     cost_nusd: int | None = None
 
 
-class LimitRecord(Frozen):
+class LimitRecord(FrozenStruct):
     """A lane's concurrency limit moved, `at` Unix seconds."""
 
     at: float

@@ -15,7 +15,7 @@ NANO = 1_000_000_000
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
-class Frozen(msgspec.Struct, frozen=True, kw_only=True):
+class FrozenStruct(msgspec.Struct, frozen=True, kw_only=True):
     """Base of the value types: immutable, built by keyword."""
 
 
@@ -59,13 +59,13 @@ class Secret:
 # --- what is asked ---------------------------------------------------------------------------
 
 
-class Text(Frozen):
+class Text(FrozenStruct):
     """A piece of the user's message in words."""
 
     text: str
 
 
-class Media(Frozen):
+class Media(FrozenStruct):
     """A piece of the user's message in bytes: `mime` such as `image/png`, `data` the raw bytes.
 
     `uri`: where the provider keeps a copy that was uploaded before; `data` is then empty.
@@ -80,7 +80,7 @@ class Media(Frozen):
 Part = Text | Media
 
 
-class Parameters(Frozen):
+class Parameters(FrozenStruct):
     """Sampling settings; `None` leaves the provider's default. `extra` is sent as it is, on top level."""
 
     temperature: float | None = None
@@ -90,7 +90,7 @@ class Parameters(Frozen):
     extra: dict[str, Any] = {}
 
 
-class Schema(Frozen):
+class Schema(FrozenStruct):
     """The shape that answers must have. `json` is a JSON Schema (2020-12) whose root is an object.
 
     `name` has letters, digits, `_` and `-`; `source` is what the user wrote: the fields, or a file's name.
@@ -101,14 +101,14 @@ class Schema(Frozen):
     source: str = ""
 
 
-class Prompt(Frozen):
+class Prompt(FrozenStruct):
     """One of several prompts. `name` tells them apart in file names and reports."""
 
     name: str
     text: str
 
 
-class Request(Frozen):
+class Request(FrozenStruct):
     """One question to one model, whatever the wire format. `schema` None: an answer in words."""
 
     model: ModelRef
@@ -119,7 +119,7 @@ class Request(Frozen):
     schema: Schema | None = None
 
 
-class Scanned(Frozen):
+class FoundInput(FrozenStruct):
     """An input that was found. `stamp` changes whenever its bytes may have changed.
 
     `part` says where in the file at `path` it is: "" is the whole file, "row …" a row of a table,
@@ -133,11 +133,11 @@ class Scanned(Frozen):
     part: str = ""
 
 
-class Input(Frozen):
+class Input(FrozenStruct):
     """A file, a row or an earlier answer that a call is about.
 
     `id` numbers the inputs of one evaluation from 1; 0 is "no file". `name` is the path relative to
-    the scanned directory, with `/`; `path` opens it; `size`, `stamp` and `part` are those of `Scanned`.
+    the scanned directory, with `/`; `path` opens it; `size`, `stamp` and `part` are those of `FoundInput`.
     """
 
     id: int
@@ -148,7 +148,7 @@ class Input(Frozen):
     part: str = ""
 
 
-class Call(Frozen):
+class Call(FrozenStruct):
     """One cell of the grid inputs × models × repeats.
 
     `id` is the same in every process that works on the evaluation. `model` is the number there of a
@@ -164,7 +164,7 @@ class Call(Frozen):
 # --- what came back --------------------------------------------------------------------------
 
 
-class Usage(Frozen):
+class Usage(FrozenStruct):
     """Tokens of one attempt. `input_tokens` includes the cached, `output_tokens` the reasoning ones.
 
     `cost_nusd` is the provider's own figure where it gives one.
@@ -211,7 +211,7 @@ class Resource(StrEnum):
     IN_FLIGHT = "in_flight"
 
 
-class Budget(Frozen):
+class Budget(FrozenStruct):
     """One rate limit as a provider states it.
 
     `limit` and `remaining` count `resource` per `window_s` seconds (`None`: window not stated).
@@ -225,7 +225,7 @@ class Budget(Frozen):
     window_s: float | None = None
 
 
-class Hints(Frozen):
+class RateLimitHints(FrozenStruct):
     """What a reply says about the provider's limits. `retry_after_s` is how long it asks to wait."""
 
     retry_after_s: float | None = None
@@ -233,10 +233,10 @@ class Hints(Frozen):
     should_retry: bool | None = None
 
 
-NO_HINTS = Hints()
+NO_HINTS = RateLimitHints()
 
 
-class Reply(Frozen):
+class Reply(FrozenStruct):
     """A complete answer. `data` is the record in it as compact JSON, where a schema asked for one.
 
     `marks` say what had to be done to get it: "fenced", "mended", "coerced", "asked again".
@@ -250,10 +250,10 @@ class Reply(Frozen):
     reasoning: str | None = None
     served_model: str | None = None
     request_id: str | None = None
-    hints: Hints = NO_HINTS
+    hints: RateLimitHints = NO_HINTS
 
 
-class Failure(Frozen):
+class Failure(FrozenStruct):
     """An attempt that gave no answer.
 
     `message` is the provider's own, or ours for what happened before one came. `status` is the HTTP
@@ -274,13 +274,13 @@ class Failure(Frozen):
     partial: str | None = None
     usage: Usage = Usage()
     request_id: str | None = None
-    hints: Hints = NO_HINTS
+    hints: RateLimitHints = NO_HINTS
 
 
 Outcome = Reply | Failure
 
 
-class Timing(Frozen):
+class Timing(FrozenStruct):
     """When an attempt ran: `started_at` in Unix seconds, the rest durations in seconds."""
 
     started_at: float

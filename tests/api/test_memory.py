@@ -9,7 +9,7 @@ import pytest
 
 import umwelten
 from provider import Profile, provider_process, run_python
-from umwelten.records import CallRecord, Spec
+from umwelten.records import CallRecord, StoredSpec
 from umwelten.simulate.faultserver.profile import Behaviour
 from umwelten.store import Store
 from umwelten.types import ModelRef, Reply, Timing
@@ -21,7 +21,9 @@ LETTERS = 5_000
 
 def stored(folder: Path, count: int) -> None:
     """An evaluation with `count` answers of `LETTERS` letters each."""
-    spec = Spec(id=folder.name, kind="run", prompt="go", models=(ModelRef("openai", "a"),), repeats=count)
+    spec = StoredSpec(
+        id=folder.name, kind="run", prompt="go", models=(ModelRef("openai", "a"),), repeats=count
+    )
     timing = Timing(started_at=1_800_000_000.0, latency_s=1.0)
     with Store.create(folder, spec) as store:
         store.set_no_inputs()

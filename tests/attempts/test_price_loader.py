@@ -6,12 +6,12 @@ import asyncio
 import time
 from typing import Any
 
-from umwelten.attempts.price_loader import PriceLoading
-from umwelten.attempts.runner import Exchange
-from umwelten.attempts.target import Place
+from umwelten.attempts.price_loader import PriceLoader
+from umwelten.attempts.runner import HttpAttemptRunner
+from umwelten.attempts.target import Target
 from umwelten.attempts.transport import Transport
 from umwelten.pricing import Price
-from umwelten.prompts.request_builder import Plan
+from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.wires import WIRES
 from umwelten.simulate.faultserver.profile import Profile
 from umwelten.simulate.faultserver.server import FaultServer
@@ -48,7 +48,7 @@ def gone(usage: Usage, model: ModelRef) -> int:
 
 def test_loading_is_done_once_and_for_all_who_wait() -> None:
     async def go() -> None:
-        loading = PriceLoading([MODEL], Slow())
+        loading = PriceLoader([MODEL], Slow())
         first, second = asyncio.create_task(loading.ready()), asyncio.create_task(loading.ready())
         await asyncio.sleep(0.05)
         first.cancel()
@@ -61,7 +61,7 @@ def test_loading_is_done_once_and_for_all_who_wait() -> None:
 
 def test_a_loop_goes_on_while_prices_load() -> None:
     async def go() -> float:
-        loading, latest = PriceLoading([MODEL], Slow()), 0.0
+        loading, latest = PriceLoader([MODEL], Slow()), 0.0
         loading.soon()
         while not loading.done:
             before = time.monotonic()
@@ -75,7 +75,7 @@ def test_a_loop_goes_on_while_prices_load() -> None:
 def test_an_answer_that_came_is_kept_though_its_attempt_is_to_end_at_once() -> None:
     async def go() -> None:
         async with FaultServer(Profile()) as server, Transport(timeout_s=10) as transport:
-            ask = exchange(server.url, transport, PriceLoading([MODEL], Slow()), price)
+            ask = exchange(server.url, transport, PriceLoader([MODEL], Slow()), price)
             attempt = asyncio.create_task(ask(CALL, None))
             await asyncio.sleep(SLOW_S / 2)
             attempt.cancel()
@@ -91,7 +91,7 @@ def test_where_prices_cannot_be_looked_up_the_answer_has_none() -> None:
 
     async def go() -> None:
         async with FaultServer(Profile()) as server, Transport(timeout_s=10) as transport:
-            ask = exchange(server.url, transport, PriceLoading([MODEL], Broken()), gone, said)
+            ask = exchange(server.url, transport, PriceLoader([MODEL], Broken()), gone, said)
             for exchanged in (await ask(CALL, None), await ask(CALL, None)):
                 assert isinstance(exchanged.outcome, Reply)
                 assert exchanged.cost_nusd is None
@@ -102,11 +102,11 @@ def test_where_prices_cannot_be_looked_up_the_answer_has_none() -> None:
 
 
 def exchange(
-    url: str, transport: Transport, loading: PriceLoading, price: Any, said: list[Any] | None = None
-) -> Exchange:
-    return Exchange(
-        plan=Plan(prompts=(Prompt(name="", text="Say hello."),)),
-        places={1: Place(MODEL, place("openai", f"{url}/v1"), WIRES["openai"])},
+    url: str, transport: Transport, loading: PriceLoader, price: Any, said: list[Any] | None = None
+) -> HttpAttemptRunner:
+    return HttpAttemptRunner(
+        plan=RequestBuilder(prompts=(Prompt(name="", text="Say hello."),)),
+        targets={1: Target(MODEL, place("openai", f"{url}/v1"), WIRES["openai"])},
         transport=transport,
         price=price,
         loading=loading,

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from umwelten.control.lane import NEVER, Lane, Mark
+from umwelten.control.lane import NEVER, Lane, StartSnapshot
 from umwelten.control.limit import Limit
-from umwelten.control.limit_kind import Kind
-from umwelten.types import Budget, Failure, FailureKind, FinishReason, Hints, Reply, Resource
+from umwelten.control.limit_kind import LimitKind
+from umwelten.types import Budget, Failure, FailureKind, FinishReason, RateLimitHints, Reply, Resource
 
 ANSWER = Reply(text="", finish_reason=FinishReason.STOP)
 
@@ -20,7 +20,7 @@ def refusal(hint: float | None = None, budgets: tuple[Budget, ...] = ()) -> Fail
         kind=FailureKind.RATE_LIMIT,
         message="slow down",
         status=429,
-        hints=Hints(retry_after_s=hint, budgets=budgets),
+        hints=RateLimitHints(retry_after_s=hint, budgets=budgets),
     )
 
 
@@ -99,7 +99,7 @@ BUDGETS = st.builds(
     window_s=st.one_of(st.none(), st.just(60.0)),
 )
 HINTS = st.builds(
-    Hints,
+    RateLimitHints,
     retry_after_s=st.one_of(st.none(), st.floats(0, 1000)),
     budgets=st.lists(BUDGETS, max_size=2).map(tuple),
 )
@@ -120,7 +120,7 @@ def test_whatever_a_provider_says_the_lane_keeps_its_promises(
     one = lane(ceiling, slow_start=slow, host=host)
     one.limit.value = min(one.limit.value, float(ceiling))
     now = 0.0
-    running: list[tuple[float, Mark]] = []
+    running: list[tuple[float, StartSnapshot]] = []
     for _ in range(data.draw(st.integers(1, 60))):
         at = one.opening(now)
         assert at >= now, "a past time was named"
@@ -159,7 +159,7 @@ def test_a_cap_on_calls_in_flight_is_told_from_a_rate() -> None:
 
     one = lane()
     drive(one, capped, 30.0)
-    assert one.kind is Kind.CONCURRENCY
+    assert one.kind is LimitKind.CONCURRENCY
     assert 6 <= one.limit.value <= 9
 
     taken = [0]
@@ -172,7 +172,7 @@ def test_a_cap_on_calls_in_flight_is_told_from_a_rate() -> None:
 
     two = lane()
     drive(two, rate, 30.0)
-    assert two.kind is Kind.BUCKET
+    assert two.kind is LimitKind.BUCKET
     assert two.limit.value == 200
     assert two.pacer.flow.rate == pytest.approx(20, rel=0.15)
 
@@ -181,7 +181,7 @@ def test_a_stated_cap_on_calls_in_flight_is_believed() -> None:
     one = lane(10)
     marks = [one.started(0.0) for _ in range(5)]
     one.ended(refusal(budgets=(Budget(resource=Resource.IN_FLIGHT, remaining=0),)), 0.0, 0.1, marks[-1])
-    assert one.kind is Kind.CONCURRENCY
+    assert one.kind is LimitKind.CONCURRENCY
     assert one.limit.value == 4
 
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from umwelten.control.budget_meter import Meter
+from umwelten.control.budget_meter import BudgetMeter
 from umwelten.control.pacer import NOTHING, Pacer, amounts
-from umwelten.control.rate_estimator import Flow, Point
-from umwelten.types import Budget, Hints, Resource, Usage
+from umwelten.control.rate_estimator import Point, RateEstimator
+from umwelten.types import Budget, RateLimitHints, Resource, Usage
 
 NUMBER = st.one_of(st.none(), st.floats(0, 1e7, allow_nan=False))
 BUDGETS = st.builds(
@@ -39,7 +39,7 @@ def test_no_stream_of_hints_makes_the_pacer_name_a_past_time(stream: list) -> No
             pacer.flow.refused(now, now)
         else:
             pacer.settle(now, need, Usage(input_tokens=tokens, output_tokens=5))
-        pacer.observe(Hints(budgets=tuple(budgets)), now, pacer.used, number)
+        pacer.observe(RateLimitHints(budgets=tuple(budgets)), now, pacer.used, number)
         at, _ = pacer.opening(now, need)
         assert at >= now
 
@@ -62,7 +62,7 @@ def test_what_is_reserved_comes_back_but_for_what_was_used(calls: list) -> None:
 
 
 def test_a_flow_measures_the_refill_between_two_refusals_exactly() -> None:
-    flow = Flow()
+    flow = RateEstimator()
     for i in range(6):
         flow.note(Point(2.0 * i, (40.0 * i, 0.0, 0.0, 0.0), i))
         flow.refused(2.0 * i, 2.0 * i)
@@ -70,7 +70,7 @@ def test_a_flow_measures_the_refill_between_two_refusals_exactly() -> None:
 
 
 def test_a_flow_goes_faster_the_longer_nothing_is_refused_and_no_slower_than_learnt() -> None:
-    flow = Flow(rate=20.0)
+    flow = RateEstimator(rate=20.0)
     speeds = []
     for i in range(400):
         now = i / 20
@@ -87,8 +87,8 @@ def bucket(remaining: float, reset_s: float) -> Budget:
 
 
 def test_a_reset_that_stands_still_is_a_window_and_one_that_moves_is_a_bucket() -> None:
-    window = Meter(resource=Resource.REQUESTS, limit=100, level=100, at=0.0)
-    moving = Meter(resource=Resource.REQUESTS, limit=100, level=100, at=0.0)
+    window = BudgetMeter(resource=Resource.REQUESTS, limit=100, level=100, at=0.0)
+    moving = BudgetMeter(resource=Resource.REQUESTS, limit=100, level=100, at=0.0)
     for i in range(1, 6):
         window.observe(bucket(100 - 10 * i, 60.0 - i), float(i), 0.0, i)
         moving.observe(bucket(100 - 10 * i, 10.0 * i / 20), float(i), 0.0, i)
@@ -98,7 +98,7 @@ def test_a_reset_that_stands_still_is_a_window_and_one_that_moves_is_a_bucket() 
 
 
 def test_a_window_that_is_used_up_opens_at_its_reset_with_all_of_its_size() -> None:
-    meter = Meter(resource=Resource.REQUESTS, limit=100, level=100, at=0.0, votes=4)
+    meter = BudgetMeter(resource=Resource.REQUESTS, limit=100, level=100, at=0.0, votes=4)
     meter.observe(
         Budget(resource=Resource.REQUESTS, limit=100, remaining=0, reset_s=50.0, window_s=60.0), 10.0, 0.0, 1
     )
@@ -108,7 +108,7 @@ def test_a_window_that_is_used_up_opens_at_its_reset_with_all_of_its_size() -> N
 
 
 def test_a_call_larger_than_the_bucket_is_let_go_when_the_bucket_is_full() -> None:
-    meter = Meter(resource=Resource.TOKENS, limit=1000, level=0, at=0.0, rate=100.0)
+    meter = BudgetMeter(resource=Resource.TOKENS, limit=1000, level=0, at=0.0, rate=100.0)
     assert meter.opening(0.0, 5000.0) < 12.0
 
 
@@ -123,7 +123,9 @@ def test_output_is_reserved_by_the_maximum_first_and_by_the_mean_later() -> None
 @pytest.mark.parametrize(("limit", "waits"), [(1e-300, False), (0.5, True)])
 def test_a_budget_of_next_to_nothing_is_none_and_holds_nothing_back(limit: float, waits: bool) -> None:
     pacer = Pacer()
-    hints = Hints(budgets=(Budget(resource=Resource.REQUESTS, limit=limit, remaining=0.0, window_s=60.0),))
+    hints = RateLimitHints(
+        budgets=(Budget(resource=Resource.REQUESTS, limit=limit, remaining=0.0, window_s=60.0),)
+    )
     pacer.observe(hints, 0.0, pacer.used, 1)
     at, _ = pacer.opening(0.0, pacer.need(1, 1))
     assert (0.0 < at <= 121.0) if waits else at == 0.0

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
-from umwelten.control.pool import Idle, Job, Lease, Pool, Start, Verdict, WaitUntil
+from umwelten.control.pool import AttemptVerdict, Idle, Lease, Pool, ScheduledCall, Start, WaitUntil
 from umwelten.control.retry import Again, GiveUp, RetryPolicy
 from umwelten.control.stop import CostCap
-from umwelten.types import Budget, Call, Failure, FailureKind, Hints, Reply, Resource, Usage
+from umwelten.types import Budget, Call, Failure, FailureKind, RateLimitHints, Reply, Resource, Usage
 
 ANSWER = Reply(text="")
 CLOCK = st.floats(0, 200)
@@ -27,8 +27,8 @@ def pool(models: int, calls: int, cap: int, *, retries: int = 2) -> Pool:
         max_in_flight=cap,
     )
     for model in range(models):
-        jobs = [Job(Call(id=model * calls + i, model=model, input=None)) for i in range(calls)]
-        made.offer(model, jobs, drained=True)
+        scheduled = [ScheduledCall(Call(id=model * calls + i, model=model, input=None)) for i in range(calls)]
+        made.offer(model, scheduled, drained=True)
     return made
 
 
@@ -36,7 +36,10 @@ def outcome(kind: FailureKind | None, hint: float | None) -> Reply | Failure:
     if kind is None:
         return ANSWER
     return Failure(
-        kind=kind, message="no", retry=kind is not FailureKind.BAD_REQUEST, hints=Hints(retry_after_s=hint)
+        kind=kind,
+        message="no",
+        retry=kind is not FailureKind.BAD_REQUEST,
+        hints=RateLimitHints(retry_after_s=hint),
     )
 
 
@@ -51,7 +54,7 @@ def test_no_call_is_lost_or_started_twice_or_starved_whatever_the_provider_says(
     for _ in range(5000):
         step = made.next(now)
         if isinstance(step, Start):
-            call = step.lease.job.call.id
+            call = step.lease.scheduled.call.id
             assert call not in under_way, "started twice"
             assert call not in ended, "started after its end"
             under_way.add(call)
@@ -66,9 +69,9 @@ def test_no_call_is_lost_or_started_twice_or_starved_whatever_the_provider_says(
             what = outcome(data.draw(KINDS), data.draw(HINT)) if rude else ANSWER
             rude = max(0, rude - 1)
             verdict = made.ended(lease, what, now, 0.5)
-            under_way.discard(lease.job.call.id)
+            under_way.discard(lease.scheduled.call.id)
             if isinstance(what, Reply) or type(verdict.decision).__name__ == "GiveUp":
-                ended.add(lease.job.call.id)
+                ended.add(lease.scheduled.call.id)
             continue
         if isinstance(step, Idle):
             break
@@ -86,7 +89,7 @@ def test_a_call_that_waits_holds_no_slot() -> None:
     assert made.in_flight == 0
     second = made.next(0.1)
     assert isinstance(second, Start)
-    assert second.lease.job is not first.lease.job
+    assert second.lease.scheduled is not first.lease.scheduled
 
 
 def test_waiting_for_a_rate_limit_uses_up_no_retries() -> None:
@@ -124,11 +127,13 @@ def test_in_a_host_one_models_calls_go_before_the_next_models() -> None:
     made = Pool({0: one, 1: one}, policy=RetryPolicy())
     for model in (0, 1):
         made.offer(
-            model, [Job(Call(id=10 * model + i, model=model, input=None)) for i in range(6)], drained=True
+            model,
+            [ScheduledCall(Call(id=10 * model + i, model=model, input=None)) for i in range(6)],
+            drained=True,
         )
     order = []
     while isinstance(step := made.next(0.0), Start):
-        order.append(step.lease.job.call.model)
+        order.append(step.lease.scheduled.call.model)
         made.ended(step.lease, ANSWER, 0.0, 0.5)
     assert order == [0] * 6 + [1] * 6
 
@@ -150,7 +155,7 @@ def test_the_time_of_a_lane_is_split_and_adds_up() -> None:
 WRONG = Failure(kind=FailureKind.SCHEMA, message="title: is missing", code="title", partial="{}")
 
 
-def ask(made: Pool, outcome: Reply | Failure, now: float, cost: int = 0) -> tuple[Lease, Verdict]:
+def ask(made: Pool, outcome: Reply | Failure, now: float, cost: int = 0) -> tuple[Lease, AttemptVerdict]:
     step = made.next(now)
     assert isinstance(step, Start)
     return step.lease, made.ended(step.lease, outcome, now + 0.1, 0.5, cost)
@@ -165,7 +170,7 @@ def test_an_answer_in_the_wrong_shape_is_asked_for_again_at_once_and_at_most_twi
         verdicts.append(verdict)
     assert [verdict.decision for verdict in verdicts] == [Again(0.0, counted=False)] * 2 + [GiveUp()]
     assert all(verdict.failure == WRONG and not verdict.lane_stopped for verdict in verdicts)
-    assert (lease.job.attempts, lease.job.counted, lease.job.throttles) == (3, 0, 0)
+    assert (lease.scheduled.attempts, lease.scheduled.counted, lease.scheduled.throttles) == (3, 0, 0)
     assert made.finished
 
 
@@ -181,7 +186,7 @@ def test_each_call_is_asked_twice_more_and_errors_between_count_for_themselves()
         assert isinstance(step, Start)
         verdict = made.ended(step.lease, outcome, now + 0.1, 0.0)
         now += 0.1
-        seen.append((step.lease.job.call.id, type(verdict.decision).__name__))
+        seen.append((step.lease.scheduled.call.id, type(verdict.decision).__name__))
     assert seen == [
         (0, "Again"),
         (0, "Again"),
@@ -201,7 +206,7 @@ def test_one_that_cannot_be_asked_another_way_is_given_up() -> None:
 
 def test_to_everything_that_is_counted_an_answer_in_the_wrong_shape_is_an_answer() -> None:
     usage = Usage(input_tokens=50, output_tokens=20)
-    hints = Hints(budgets=(Budget(resource=Resource.REQUESTS, limit=60, remaining=3, reset_s=30),))
+    hints = RateLimitHints(budgets=(Budget(resource=Resource.REQUESTS, limit=60, remaining=3, reset_s=30),))
     right = Reply(text="", usage=usage, hints=hints)
     wrong = Failure(kind=FailureKind.SCHEMA, message="no", usage=usage, hints=hints)
     lanes = []
@@ -211,7 +216,9 @@ def test_to_everything_that_is_counted_an_answer_in_the_wrong_shape_is_an_answer
             policy=RetryPolicy(),
             cap=CostCap(cap=10_000),
         )
-        made.offer(0, [Job(Call(id=i, model=0, input=None), reserve=10) for i in range(9)], drained=True)
+        made.offer(
+            0, [ScheduledCall(Call(id=i, model=0, input=None), reserve=10) for i in range(9)], drained=True
+        )
         for i in range(3):
             ask(made, outcome, i * 1.0, cost=7)
         lanes.append(made.lanes[0])
@@ -253,7 +260,7 @@ def test_a_host_learns_its_level_from_answers_of_any_shape() -> None:
     for outcome in (Reply(text="", usage=Usage(output_tokens=10)), WRONG):
         lane = Lane(name="h", group="h", limit=Limit(value=1.0, ceiling=64), host=True)
         made = Pool({0: lane}, policy=RetryPolicy())
-        made.offer(0, [Job(Call(id=i, model=0, input=None)) for i in range(2000)], drained=True)
+        made.offer(0, [ScheduledCall(Call(id=i, model=0, input=None)) for i in range(2000)], drained=True)
         now, running = 0.0, []
         for _ in range(300):
             while isinstance(step := made.next(now), Start):

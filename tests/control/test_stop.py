@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
-from umwelten.control.pool import Idle, Job, Pool, Start, WaitUntil
+from umwelten.control.pool import Idle, Pool, ScheduledCall, Start, WaitUntil
 from umwelten.control.retry import RetryPolicy
 from umwelten.control.stop import OPEN_ENDED, CostCap
 from umwelten.types import Call, Failure, FailureKind, Reply
@@ -26,12 +26,12 @@ def _pool(bounds: list[int], cap: CostCap, *, in_flight: int, longest: int | Non
     ]
     made = Pool(dict(enumerate(lanes)), policy=RetryPolicy(retries=3), max_in_flight=in_flight, cap=cap)
     for model in range(LANES):
-        jobs = [
-            Job(Call(id=n, model=model, input=None), reserve=bound, output_tokens=longest)
+        scheduled = [
+            ScheduledCall(Call(id=n, model=model, input=None), reserve=bound, output_tokens=longest)
             for n, bound in enumerate(bounds)
             if n % LANES == model
         ]
-        made.offer(model, jobs, drained=True)
+        made.offer(model, scheduled, drained=True)
     return made
 
 
@@ -45,7 +45,7 @@ def _spend(pool: Pool, data: st.DataObject, cost) -> tuple[int, list[int]]:
         if isinstance(step, Start):
             number += 1
             heapq.heappush(
-                under_way, (now + rng.uniform(0.1, 5), number, step.lease, cost(step.lease.job, rng))
+                under_way, (now + rng.uniform(0.1, 5), number, step.lease, cost(step.lease.scheduled, rng))
             )
             continue
         if isinstance(step, WaitUntil) and (not under_way or step.at < under_way[0][0]):
@@ -75,7 +75,9 @@ def test_with_a_known_maximum_the_cap_is_never_passed_at_200_in_flight(
     data: st.DataObject, cap: int, bounds: list[int]
 ) -> None:
     pool = _pool(bounds, CostCap(cap=cap), in_flight=200, longest=100)
-    spent, _ = _spend(pool, data, lambda job, rng: rng.choice([job.reserve, rng.randint(0, job.reserve)]))
+    spent, _ = _spend(
+        pool, data, lambda scheduled, rng: rng.choice([scheduled.reserve, rng.randint(0, scheduled.reserve)])
+    )
     assert spent <= cap
     assert spent == pool.cap.spent
     assert pool.cap.reserved == 0
@@ -88,7 +90,7 @@ def test_with_a_known_maximum_the_cap_is_never_passed_at_200_in_flight(
 def test_without_one_it_is_passed_by_at_most_a_call_a_lane(data: st.DataObject, cap: int, calls: int) -> None:
     bound = 32_000
     pool = _pool([bound] * calls, CostCap(cap=cap), in_flight=200, longest=None)
-    heavy = lambda job, rng: int(min(200 * rng.paretovariate(0.8), bound))  # noqa: E731
+    heavy = lambda scheduled, rng: int(min(200 * rng.paretovariate(0.8), bound))  # noqa: E731
     spent, bills = _spend(pool, data, heavy)
     assert spent <= cap + sum(sorted(bills)[-LANES:])
 

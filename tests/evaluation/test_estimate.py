@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from umwelten.evaluation.sampling import Drawn, Seen, draw, part, student, together
+from umwelten.evaluation.sampling import DrawnSample, Seen, draw, part, student, together
 
 Size = Callable[[random.Random], float]
 
@@ -60,7 +60,7 @@ def test_a_sample_of_all_is_exact() -> None:
 
 
 def test_nothing_seen_gives_no_estimate() -> None:
-    assert part([], Drawn(calls=5, weight=5.0, squares=5.0, sure={}, picked={})) is None
+    assert part([], DrawnSample(calls=5, weight=5.0, squares=5.0, sure={}, picked={})) is None
 
 
 def test_free_calls_are_estimated_to_be_free() -> None:

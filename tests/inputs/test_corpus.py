@@ -10,10 +10,10 @@ from corpus.making import Sample, make
 from umwelten.errors import InputError
 from umwelten.identity import content_hash
 from umwelten.inputs import read
-from umwelten.providers.capabilities import PICTURES, Accepts
+from umwelten.providers.capabilities import PICTURES, Capabilities
 from umwelten.types import Media, Part, Text
 
-ALL = Accepts(
+ALL = Capabilities(
     pictures=PICTURES | {"image/heic"},
     pdf=True,
     audio=frozenset(f"audio/{name}" for name in ("wav", "mpeg", "aac", "ogg", "flac", "aiff", "mp4")),
@@ -22,9 +22,9 @@ ALL = Accepts(
     ),
     upload=True,
 )
-SEES = Accepts()
-STILL = Accepts(pictures=frozenset(("image/jpeg", "image/png", "image/webp")), pdf=True)
-BLIND = Accepts(pictures=frozenset())
+SEES = Capabilities()
+STILL = Capabilities(pictures=frozenset(("image/jpeg", "image/png", "image/webp")), pdf=True)
+BLIND = Capabilities(pictures=frozenset())
 MODELS = {"all": ALL, "sees": SEES, "still": STILL, "blind": BLIND}
 
 _NATIVE = {"jpeg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp"}
@@ -42,10 +42,10 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
     return make(tmp_path_factory.mktemp("corpus"))
 
 
-def sent(sample: Sample, accepts: Accepts) -> tuple[tuple[Part, ...], str]:
+def sent(sample: Sample, capabilities: Capabilities) -> tuple[tuple[Part, ...], str]:
     """The parts, or none and the error."""
     try:
-        content = read(sample.path, name=sample.name, accepts=accepts)
+        content = read(sample.path, name=sample.name, capabilities=capabilities)
         assert content.digest == content_hash(sample.path.read_bytes())
         parts = content.convert().parts if content.convert is not None else content.parts
         assert (content.convert is None) == bool(content.parts)
@@ -54,23 +54,23 @@ def sent(sample: Sample, accepts: Accepts) -> tuple[tuple[Part, ...], str]:
         return (), error.message
 
 
-def expected(sample: Sample, accepts: Accepts) -> str:
+def expected(sample: Sample, capabilities: Capabilities) -> str:
     """The type that a sound sample is sent as, "" where it is refused."""
     kind = sample.kind
     if kind in ("text", "html", "docx", "xlsx", "pptx", "epub"):
         return "text"
     if kind in ("pdf", "late", "protected", "scan"):
-        if accepts.pdf:
+        if capabilities.pdf:
             return "application/pdf"
-        return "text" if kind != "scan" else "image/jpeg" if accepts.pictures else ""
+        return "text" if kind != "scan" else "image/jpeg" if capabilities.pictures else ""
     if kind in _AUDIO or kind in _VIDEO:
-        return sample.mime if sample.mime in accepts.audio | accepts.video else ""
+        return sample.mime if sample.mime in capabilities.audio | capabilities.video else ""
     if kind == "heic":
-        return sample.mime if sample.mime in accepts.pictures else ""
-    if not accepts.pictures:
+        return sample.mime if sample.mime in capabilities.pictures else ""
+    if not capabilities.pictures:
         return ""
     native = _NATIVE.get(kind, "")
-    return native if native in accepts.pictures else _CONVERTED.get(kind, "image/png")
+    return native if native in capabilities.pictures else _CONVERTED.get(kind, "image/png")
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -16,10 +16,10 @@ from umwelten.inputs.content import Content
 from umwelten.inputs.earlier_answers import answers, read_answer
 from umwelten.store import Store
 from umwelten.store.schema import MIGRATIONS, call_id
-from umwelten.types import ModelRef, Prompt, Scanned, Text
+from umwelten.types import FoundInput, ModelRef, Prompt, Text
 
 
-def read(row: Scanned) -> Content:
+def read(row: FoundInput) -> Content:
     return read_answer(row.path, name=row.name, part=row.part, stamp=row.stamp)
 
 

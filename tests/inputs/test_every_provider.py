@@ -20,8 +20,8 @@ from corpus.making import Sample, make
 from provider import provider
 from umwelten.errors import InputError
 from umwelten.inputs import read
-from umwelten.prompts.request_builder import Plan
-from umwelten.providers.capabilities import Accepts, accepts_of
+from umwelten.prompts.request_builder import RequestBuilder
+from umwelten.providers.capabilities import Capabilities, capabilities_of
 from umwelten.providers.protocol import Endpoint
 from umwelten.providers.vendors import VENDORS
 from umwelten.providers.wires import WIRES
@@ -29,7 +29,7 @@ from umwelten.simulate.faultserver.profile import Behaviour, Profile
 from umwelten.types import ModelRef, Part, Prompt
 from wirekit import body_of
 
-PLAN = Plan(prompts=(Prompt(name="", text="What is this?"),))
+PLAN = RequestBuilder(prompts=(Prompt(name="", text="What is this?"),))
 MODELS = {
     "google": "gemini-3.5-flash",
     "openai": "gpt-4o",
@@ -75,8 +75,8 @@ JUDGES: dict[str, Callable[[dict[str, Any]], None]] = {
 }
 
 
-def _parts(sample: Sample, accepts: Accepts) -> tuple[Part, ...]:
-    content = read(sample.path, name=sample.name, accepts=accepts)
+def _parts(sample: Sample, capabilities: Capabilities) -> tuple[Part, ...]:
+    content = read(sample.path, name=sample.name, capabilities=capabilities)
     return content.parts if content.convert is None else content.convert().parts
 
 
@@ -84,11 +84,11 @@ def _parts(sample: Sample, accepts: Accepts) -> tuple[Part, ...]:
 def test_what_is_sent_of_every_file_is_valid_for_the_provider(vendor: str, tmp_path: Path) -> None:
     row, ref = VENDORS[vendor], ModelRef(vendor, MODELS[vendor])
     endpoint = Endpoint(vendor=row, base_url=row.base_url or "http://127.0.0.1:1/v1")
-    accepts = accepts_of(endpoint, ref)
+    capabilities = capabilities_of(endpoint, ref)
     sent, refused = [], []
     for sample in make(tmp_path / "corpus", huge=False):
         try:
-            parts = _parts(sample, accepts)
+            parts = _parts(sample, capabilities)
         except InputError as error:
             assert sample.name in error.message
             refused.append(sample)

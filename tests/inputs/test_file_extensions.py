@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from umwelten.inputs.file_extensions import looks_sendable
-from umwelten.providers.capabilities import Accepts
+from umwelten.providers.capabilities import Capabilities
 
-EARS = Accepts(audio=frozenset(("audio/mp3",)), video=frozenset(("video/mp4",)))
-BLIND = Accepts(pictures=frozenset())
+EARS = Capabilities(audio=frozenset(("audio/mp3",)), video=frozenset(("video/mp4",)))
+BLIND = Capabilities(pictures=frozenset())
 
 
 @pytest.mark.parametrize(

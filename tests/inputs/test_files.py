@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 
 from umwelten.errors import InputError
 from umwelten.identity import content_hash
-from umwelten.inputs import UnsupportedInput, expand, file_hash, read, scan_files
-from umwelten.inputs.files import scan
+from umwelten.inputs import UnsupportedInput, expand, file_hash, read, scan, scan_files
 from umwelten.types import Media, Text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from umwelten.providers.capabilities import PICTURES, Accepts, accepts_of
+from umwelten.providers.capabilities import PICTURES, Capabilities, capabilities_of
 from umwelten.providers.protocol import Endpoint, Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.providers.wires import WIRES
@@ -12,10 +12,10 @@ from umwelten.types import Media, ModelRef
 from wirekit import question
 
 
-def _of(name: str, base_url: str | None = None) -> Accepts:
+def _of(name: str, base_url: str | None = None) -> Capabilities:
     provider, _, model = name.partition(":")
     row = VENDORS[provider]
-    return accepts_of(Endpoint(vendor=row, base_url=base_url or row.base_url), ModelRef(provider, model))
+    return capabilities_of(Endpoint(vendor=row, base_url=base_url or row.base_url), ModelRef(provider, model))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_of_someone_elses_server_nothing_is_taken_for_granted() -> None:
     there = _of("openai:gpt-3.5-turbo", "http://127.0.0.1:9/v1")
     assert there.pictures == PICTURES and not there.pdf
     own = Vendor(name="mycluster", wire="openai", base_url="http://10.0.0.1/v1")
-    mine = accepts_of(Endpoint(vendor=own, base_url=own.base_url), ModelRef("mycluster", "m"))
+    mine = capabilities_of(Endpoint(vendor=own, base_url=own.base_url), ModelRef("mycluster", "m"))
     assert mine.pictures == PICTURES and mine.audio and not mine.pdf
 
 
@@ -124,7 +124,7 @@ def test_of_someone_elses_server_nothing_is_taken_for_granted() -> None:
 def test_whatever_is_accepted_can_be_encoded(vendor: str) -> None:
     row = VENDORS[vendor]
     home = Endpoint(vendor=row, base_url=row.base_url or "http://127.0.0.1:1/v1")
-    known = accepts_of(home, ModelRef(vendor, "some-model"))
+    known = capabilities_of(home, ModelRef(vendor, "some-model"))
     kinds = known.pictures | known.audio | known.video | ({"application/pdf"} if known.pdf else set())
     for mime in sorted(kinds):
         assert WIRES[row.wire].encode(question(Media(mime=mime, data=b"x", name="x")), home).body

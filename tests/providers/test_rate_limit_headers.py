@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from umwelten.providers.common import durations, rate_limit_headers
 from umwelten.providers.protocol import Head
-from umwelten.types import Budget, Hints, Resource
+from umwelten.types import Budget, RateLimitHints, Resource
 
 NOW = 1_795_514_400.0  # Tue, 24 Nov 2026 10:00:00 GMT
 DATE = "Tue, 24 Nov 2026 10:00:00 GMT"
@@ -309,8 +309,8 @@ def test_a_limit_in_words_is_a_budget() -> None:
 
 
 def test_merging_believes_the_first_and_adds_what_it_lacks() -> None:
-    first = Hints(retry_after_s=1.0, budgets=(budget(R.REQUESTS, 10, 1, None, 60),))
-    second = Hints(
+    first = RateLimitHints(retry_after_s=1.0, budgets=(budget(R.REQUESTS, 10, 1, None, 60),))
+    second = RateLimitHints(
         retry_after_s=9.0,
         should_retry=True,
         budgets=(budget(R.REQUESTS, 99, 9, None, 60), budget(R.REQUESTS, 5, 0, None, 86400)),

@@ -17,7 +17,7 @@ from umwelten.providers.wires import WIRES
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
 from umwelten.types import (
     Failure,
-    Frozen,
+    FrozenStruct,
     ModelRef,
     Outcome,
     Parameters,
@@ -38,7 +38,7 @@ ROOTS = {"openai": "/v1", "gemini": "", "anthropic": "", "ollama": ""}
 MODES = ("unary", "stream")
 
 
-class Fault(Frozen):
+class Fault(FrozenStruct):
     """A row of the matrix.
 
     `kind` is what the failure must be called ("answer": none), `code` a word that it carries, `within_s` the
@@ -135,7 +135,7 @@ FAULTS = (
 )
 
 
-class Cell(Frozen):
+class Cell(FrozenStruct):
     """What came out: of the question that met the fault, and of the sound one `after` it."""
 
     fault: str

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import msgspec
 
-from umwelten.records import AttemptRecord, CallRecord, Scanned, Spec
+from umwelten.records import AttemptRecord, CallRecord, StoredSpec
 from umwelten.store import Reader, Store
 from umwelten.types import (
     Call,
     Failure,
     FailureKind,
     FinishReason,
+    FoundInput,
     ModelRef,
     Outcome,
     Prompt,
@@ -32,8 +33,8 @@ NOON = 1_800_000_000.0
 
 def spec(
     kind: str = "batch", *, id: str = "demo", models: Sequence[ModelRef] = (GEMMA,), **more: object
-) -> Spec:
-    return Spec(id=id, kind=kind, prompt="Say what it is.", models=tuple(models), **more)
+) -> StoredSpec:
+    return StoredSpec(id=id, kind=kind, prompt="Say what it is.", models=tuple(models), **more)
 
 
 def answer(text: str = "A cat.", tokens: tuple[int | None, int | None] = (10, 4)) -> Reply:
@@ -71,7 +72,7 @@ class Done:
 
 def work(
     folder: Path,
-    plan: Spec,
+    plan: StoredSpec,
     files: Sequence[str] | None,
     end: Callable[[Call], Done | None],
     *,
@@ -85,7 +86,7 @@ def work(
         if files is None:
             store.set_no_inputs()
         else:
-            scanned = (Scanned(name=name, path=f"/data/{name}", size=1, stamp=name) for name in files)
+            scanned = (FoundInput(name=name, path=f"/data/{name}", size=1, stamp=name) for name in files)
             store.set_inputs(scanned, read_hash=lambda path: path.encode())
         run = store.start_run({})
         for model in store.models:

@@ -10,7 +10,7 @@ import pytest
 from report.making import GEMMA, answer, book, failure, unfit
 from umwelten.cli.summary import print_summary
 from umwelten.events import CallFailed, CallSucceeded, RunFinished, RunStarted, Tally
-from umwelten.report.run_summary import RecordCount, Summary, summarize
+from umwelten.report.run_summary import RecordCount, RunSummary, summarize
 from umwelten.types import Call, Failure, Outcome, Timing
 
 
@@ -24,7 +24,7 @@ def ended(n: int, outcome: Outcome) -> CallSucceeded | CallFailed:
     return CallSucceeded(reply=outcome, **more)
 
 
-def summary_of(*outcomes: Outcome) -> Summary:
+def summary_of(*outcomes: Outcome) -> RunSummary:
     tally, count = Tally(), RecordCount()
     start = RunStarted(
         id="demo", total=len(outcomes), done=0, models=(GEMMA,), max_concurrency=1, at_unix=0.0
@@ -37,7 +37,7 @@ def summary_of(*outcomes: Outcome) -> Summary:
     return summarize(tally, folder="out/demo", resume="again", seen=count)
 
 
-def printed(summary: Summary, style: str = "plain") -> str:
+def printed(summary: RunSummary, style: str = "plain") -> str:
     out = io.StringIO()
     print_summary(summary, stderr=out, style=style)
     return out.getvalue()

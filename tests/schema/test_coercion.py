@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from umwelten.schema import Read, load_shape, schema_shape
+from umwelten.schema import ParsedAnswer, compile_schema, load_schema
 from umwelten.types import Schema
 
 TURNED: list[tuple[str, Any, Any]] = [
@@ -61,13 +61,13 @@ TURNED: list[tuple[str, Any, Any]] = [
 
 @pytest.mark.parametrize(("kind", "value", "record"), TURNED)
 def test_what_can_be_read_in_one_way_is_turned_and_marked(kind: str, value: Any, record: Any) -> None:
-    read = load_shape(f"x {kind}").read(json.dumps({"x": value}), coerce=True)
-    assert read == Read(data=json.dumps({"x": record}, separators=(",", ":")), marks=("coerced",))
+    read = load_schema(f"x {kind}").read(json.dumps({"x": value}), coerce=True)
+    assert read == ParsedAnswer(data=json.dumps({"x": record}, separators=(",", ":")), marks=("coerced",))
 
 
 @pytest.mark.parametrize(("kind", "value", "record"), TURNED)
 def test_without_coerce_none_of_it_passes(kind: str, value: Any, record: Any) -> None:
-    read = load_shape(f"x {kind}").read(json.dumps({"x": value}))
+    read = load_schema(f"x {kind}").read(json.dumps({"x": value}))
     assert read.marks == ()
     if value == 7.0 and kind == "int":  # JSON has one kind of number: 7.0 is an integer
         assert read.data == '{"x":7.0}'
@@ -123,7 +123,7 @@ def test_without_coerce_none_of_it_passes(kind: str, value: Any, record: Any) ->
     ],
 )  # fmt: skip
 def test_what_would_be_lossy_or_a_guess_stays_a_problem(kind: str, value: Any) -> None:
-    read = load_shape(f"x {kind}").read(json.dumps({"x": value}), coerce=True)
+    read = load_schema(f"x {kind}").read(json.dumps({"x": value}), coerce=True)
     assert read.data is None
     assert {problem.field for problem in read.problems} == {"x"}
 
@@ -134,38 +134,38 @@ def test_what_would_be_lossy_or_a_guess_stays_a_problem(kind: str, value: Any) -
 )
 def test_what_is_right_already_is_left_alone(kind: str, value: Any) -> None:
     text = json.dumps({"x": value}, separators=(",", ":"))
-    assert load_shape(f"x {kind}").read(text, coerce=True) == Read(data=text)
+    assert load_schema(f"x {kind}").read(text, coerce=True) == ParsedAnswer(data=text)
 
 
 def test_fields_that_the_schema_does_not_know_are_dropped_at_each_level() -> None:
-    shape = load_shape("a, b?: {c}")
+    shape = load_schema("a, b?: {c}")
     read = shape.read('{"z": 1, "a": "t", "b": {"c": "u", "y": 2}}', coerce=True)
-    assert read == Read(data='{"a":"t","b":{"c":"u"}}', marks=("coerced",))
+    assert read == ParsedAnswer(data='{"a":"t","b":{"c":"u"}}', marks=("coerced",))
 
 
 def test_a_misspelt_field_is_not_taken_for_the_right_one() -> None:
-    read = load_shape("title").read('{"titel": "T"}', coerce=True)
+    read = load_schema("title").read('{"titel": "T"}', coerce=True)
     assert [(problem.field, problem.message) for problem in read.problems] == [("title", "missing")]
 
 
 def test_fields_are_kept_where_the_schema_allows_more() -> None:
-    shape = schema_shape(Schema(json={"type": "object", "properties": {"a": {"type": "integer"}}}))
+    shape = compile_schema(Schema(json={"type": "object", "properties": {"a": {"type": "integer"}}}))
     assert shape.read('{"z": 1, "a": "7"}', coerce=True).data == '{"a":7,"z":1}'
 
 
 def test_a_bare_list_is_wrapped_where_one_field_alone_is_an_array() -> None:
-    assert load_shape("tags array, note?").read('["a", 7]', coerce=True) == Read(
+    assert load_schema("tags array, note?").read('["a", 7]', coerce=True) == ParsedAnswer(
         data='{"tags":["a","7"]}', marks=("coerced",)
     )
-    fenced = load_shape("tags array").read('```json\n["a"]\n```', coerce=True)
-    assert fenced == Read(data='{"tags":["a"]}', marks=("fenced", "coerced"))
-    two = load_shape("tags array, names array").read('["a"]', coerce=True)
+    fenced = load_schema("tags array").read('```json\n["a"]\n```', coerce=True)
+    assert fenced == ParsedAnswer(data='{"tags":["a"]}', marks=("fenced", "coerced"))
+    two = load_schema("tags array, names array").read('["a"]', coerce=True)
     assert [problem.message for problem in two.problems] == ['the answer is a list, not an object: ["a"]']
 
 
 def test_marks_stand_in_the_order_of_the_work() -> None:
-    read = load_shape("n int").read("So: {'n': '7'}.", coerce=True)
-    assert read == Read(data='{"n":7}', marks=("fenced", "mended", "coerced"))
+    read = load_schema("n int").read("So: {'n': '7'}.", coerce=True)
+    assert read == ParsedAnswer(data='{"n":7}', marks=("fenced", "mended", "coerced"))
 
 
 def test_coercing_reaches_through_references_and_optional_forms() -> None:
@@ -183,11 +183,11 @@ def test_coercing_reaches_through_references_and_optional_forms() -> None:
         },
     }
     text = '{"a": "1", "b": "2", "c": "3", "d": "4", "e": "red", "f": "5"}'
-    read = schema_shape(Schema(json=schema)).read(text, coerce=True)
+    read = compile_schema(Schema(json=schema)).read(text, coerce=True)
     assert read.data == '{"a":1,"b":2,"c":3,"d":4,"e":"Red","f":"5"}'
 
 
 def test_a_turned_value_still_has_to_be_in_its_range() -> None:
-    read = load_shape("n int: 1-10").read('{"n": "11"}', coerce=True)
+    read = load_schema("n int: 1-10").read('{"n": "11"}', coerce=True)
     assert [problem.message for problem in read.problems] == ["11 is more than 10"]
     assert read.marks == ("coerced",)

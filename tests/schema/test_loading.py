@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from umwelten.errors import UsageError
-from umwelten.schema import Shape, load_shape
+from umwelten.schema import OutputSchema, load_schema
 from umwelten.schema.pydantic_models import class_shape
 
 MODELS = '''
@@ -82,7 +82,7 @@ def models(tmp_path: Path) -> Path:
 
 def error(given: str) -> UsageError:
     with pytest.raises(UsageError) as caught:
-        load_shape(given)
+        load_schema(given)
     return caught.value
 
 
@@ -96,7 +96,7 @@ def json_file(folder: Path, schema: Any, name: str = "book.json") -> Path:
 
 
 def test_fields_on_the_command_line() -> None:
-    shape = load_shape(" title, year int ")
+    shape = load_schema(" title, year int ")
     assert (shape.schema.name, shape.schema.source) == ("answer", "title, year int")
     assert shape.read('{"title": "T", "year": 1}').data == '{"title":"T","year":1}'
 
@@ -104,7 +104,7 @@ def test_fields_on_the_command_line() -> None:
 def test_fields_in_a_file(tmp_path: Path) -> None:
     path = tmp_path / "fields.txt"
     path.write_text("\ufefftitle,\n  year int\n", encoding="utf-8")
-    shape = load_shape(f"@{path}")
+    shape = load_schema(f"@{path}")
     assert list(shape.schema.json["properties"]) == ["title", "year"]
     assert shape.schema.source == f"@{path}"
 
@@ -156,7 +156,7 @@ BOOK = {
 
 def test_a_json_schema_file_is_taken_as_it_is(tmp_path: Path) -> None:
     path = json_file(tmp_path, BOOK)
-    shape = load_shape(str(path))
+    shape = load_schema(str(path))
     assert shape.schema.json == BOOK
     assert (shape.schema.name, shape.schema.source) == ("A_book", str(path))
     assert shape.read('{"by": {"name": "A"}, "title": "T", "more": 1}').problems == ()
@@ -166,17 +166,17 @@ def test_a_json_schema_file_is_taken_as_it_is(tmp_path: Path) -> None:
 
 def test_a_schema_without_title_has_the_name_of_its_file(tmp_path: Path) -> None:
     path = json_file(tmp_path, {"type": "object"}, name="my book.schema.json")
-    assert load_shape(str(path)).schema.name == "my_book"
+    assert load_schema(str(path)).schema.name == "my_book"
 
 
 def test_a_json_file_may_be_given_with_the_sign_of_a_file_too(tmp_path: Path) -> None:
-    assert load_shape(f"@{json_file(tmp_path, BOOK)}").schema.json == BOOK
+    assert load_schema(f"@{json_file(tmp_path, BOOK)}").schema.json == BOOK
 
 
 def test_a_root_that_refers_to_an_object_is_put_at_the_root(tmp_path: Path) -> None:
     person = {"type": "object", "properties": {"boss": {"$ref": "#/$defs/person"}, "n": {"type": "integer"}}}
     path = json_file(tmp_path, {"$ref": "#/$defs/person", "$defs": {"person": person}})
-    shape = load_shape(str(path))
+    shape = load_schema(str(path))
     assert shape.schema.json == person | {"$defs": {"person": person}}
     assert shape.read('{"boss": {"n": "x"}}').problems[0].message == 'n: "x" is not an integer'
 
@@ -240,7 +240,7 @@ def test_a_reference_to_an_anchor_or_an_escaped_name_is_followed(tmp_path: Path)
         "$defs": {"n": {"$anchor": "here", "type": "integer"}, "x/y": {"type": "boolean"}},
         "examples": [{"$ref": "https://example.org/"}],
     }
-    shape = load_shape(str(json_file(tmp_path, schema)))
+    shape = load_schema(str(json_file(tmp_path, schema)))
     assert shape.read('{"a": 1, "b": true, "$ref": "t"}').problems == ()
     assert [problem.field for problem in shape.read('{"a": "x", "b": 1}').problems] == ["a", "b"]
 
@@ -263,14 +263,14 @@ def test_a_schema_too_deep_is_refused(tmp_path: Path) -> None:
 
 def test_a_class_is_found_in_its_file_and_its_neighbours_with_it(models: Path) -> None:
     before = list(sys.path)
-    shape = load_shape(f"{models}:Paper")
+    shape = load_schema(f"{models}:Paper")
     assert (shape.schema.name, shape.schema.source) == ("Paper", f"{models}:Paper")
     assert list(shape.schema.json["properties"]) == ["title", "pages", "colour", "authors"]
     assert sys.path == before
 
 
 def test_records_are_held_against_the_class_as_well(models: Path) -> None:
-    shape = load_shape(f"{models}:Paper")
+    shape = load_schema(f"{models}:Paper")
     good = '{"title":"T","pages":5,"authors":[{"name":"A","born":"1900-01-31"}]}'
     assert shape.read(good).data == good
     assert told(shape, '{"title": "t", "pages": 5}') == ["title: starts with a small letter"]
@@ -278,7 +278,7 @@ def test_records_are_held_against_the_class_as_well(models: Path) -> None:
 
 
 def test_the_schema_has_its_say_first(models: Path) -> None:
-    shape = load_shape(f"{models}:Paper")
+    shape = load_schema(f"{models}:Paper")
     assert told(shape, '{"title": "t", "pages": "5"}') == ['pages: "5" is not an integer']
     assert shape.read('{"title": "T", "pages": "5"}', coerce=True).data == '{"title":"T","pages":5}'
     text = '{"title": "T", "pages": 1, "colour": "blue", "authors": [{"name": "A", "born": "soon"}]}'
@@ -289,18 +289,18 @@ def test_the_schema_has_its_say_first(models: Path) -> None:
 
 
 def test_a_class_that_contains_itself_and_one_with_aliases(models: Path) -> None:
-    tree = load_shape(f"{models}:Tree")
+    tree = load_schema(f"{models}:Tree")
     assert tree.schema.json["type"] == "object"
     assert (
         tree.read('{"branches": [{"value": 2}], "value": 1}').data == '{"value":1,"branches":[{"value":2}]}'
     )
-    strict = load_shape(f"{models}:Strict")
+    strict = load_schema(f"{models}:Strict")
     assert strict.read('{"fullName": "A"}').problems == ()
     assert told(strict, '{"fullName": "A", "x": 1}') == [': unexpected field "x"']
 
 
 def test_a_validator_that_fails_in_its_own_way_is_a_problem(models: Path) -> None:
-    assert told(load_shape(f"{models}:Odd"), '{"x": 1}') == [": Odd: KeyError: 'oops'"]
+    assert told(load_schema(f"{models}:Odd"), '{"x": 1}') == [": Odd: KeyError: 'oops'"]
 
 
 def test_a_class_that_is_not_there_names_the_nearest(models: Path) -> None:
@@ -373,7 +373,7 @@ def test_a_class_itself_is_a_shape() -> None:
     assert shape.read('{"x": 1}').data == '{"x":1}'
 
 
-def told(shape: Shape, text: str) -> list[str]:
+def told(shape: OutputSchema, text: str) -> list[str]:
     read = shape.read(text)
     assert read.data is None
     return [f"{problem.field}: {problem.message}" for problem in read.problems]

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from umwelten.schema import Problem, Read, load_shape, schema_shape
+from umwelten.schema import ParsedAnswer, Problem, compile_schema, load_schema
 from umwelten.types import Schema
 
-BOOK = load_shape("title, year? int: 1400-2100, tags? array, authors? array: {name, born? date}")
-LOOSE = schema_shape(Schema(json={"type": "object", "properties": {"a": {}, "b": {"type": "string"}}}))
+BOOK = load_schema("title, year? int: 1400-2100, tags? array, authors? array: {name, born? date}")
+LOOSE = compile_schema(Schema(json={"type": "object", "properties": {"a": {}, "b": {"type": "string"}}}))
 
 
 def got(text: str, *marks: str) -> Any:
@@ -37,7 +37,7 @@ def wrong(text: str, shape: Any = BOOK) -> list[str]:
 
 def test_a_plain_record_is_kept_as_compact_json_in_the_schemas_order() -> None:
     read = BOOK.read('\n{"tags": ["a", "é"], "year": 1999,\n "title": "T"}  ')
-    assert read == Read(data='{"title":"T","year":1999,"tags":["a","é"]}')
+    assert read == ParsedAnswer(data='{"title":"T","year":1999,"tags":["a","é"]}')
 
 
 def test_nested_records_have_the_schemas_order_too() -> None:
@@ -60,7 +60,7 @@ def test_null_is_kept_where_the_schema_allows_it() -> None:
         "b": {"anyOf": [{"type": "string"}, {"type": "null"}]},
         "c": {},
     }
-    shape = schema_shape(Schema(json={"type": "object", "properties": nullable}))
+    shape = compile_schema(Schema(json={"type": "object", "properties": nullable}))
     assert shape.read('{"a": null, "b": null, "c": null}').data == '{"a":null,"b":null,"c":null}'
 
 
@@ -245,7 +245,7 @@ def test_each_problem_names_its_field_and_place_in_few_words() -> None:
     ],
 )  # fmt: skip
 def test_what_the_schema_forbids_is_a_problem(fields: str, value: object, message: str) -> None:
-    assert load_shape(fields).read(json.dumps({"x": value})).problems == (
+    assert load_schema(fields).read(json.dumps({"x": value})).problems == (
         Problem(field="x", message=message),
     )
 
@@ -273,7 +273,7 @@ def test_what_the_schema_forbids_is_a_problem(fields: str, value: object, messag
     ],
 )  # fmt: skip
 def test_keywords_of_json_schema_files_are_told_in_words(schema: Any, value: Any, message: str) -> None:
-    shape = schema_shape(Schema(json={"type": "object", "properties": {"x": schema}}))
+    shape = compile_schema(Schema(json={"type": "object", "properties": {"x": schema}}))
     shown = json.dumps(value, separators=(",", ":"))
     assert shape.read(json.dumps({"x": value})).problems == (
         Problem(field="x", message=f"{shown} {message}"),
@@ -282,19 +282,19 @@ def test_keywords_of_json_schema_files_are_told_in_words(schema: Any, value: Any
 
 def test_an_hour_and_a_moment_in_iso_form_are_valid() -> None:
     formats = {"t": {"type": "string", "format": "time"}, "m": {"type": "string", "format": "date-time"}}
-    shape = schema_shape(Schema(json={"type": "object", "properties": formats}))
+    shape = compile_schema(Schema(json={"type": "object", "properties": formats}))
     assert shape.read('{"t": "23:59:59", "m": "2024-03-03T10:00:00Z"}').problems == ()
 
 
 def test_at_most_three_problems_of_a_field_and_twenty_in_all() -> None:
-    lists = load_shape(", ".join(f"f{n} array: int" for n in range(10)))
+    lists = load_schema(", ".join(f"f{n} array: int" for n in range(10)))
     problems = lists.read(json.dumps({f"f{n}": ["x"] * 50 for n in range(10)})).problems
     assert len(problems) == 20
     assert [problem.field for problem in problems[:6]] == ["f0"] * 3 + ["f1"] * 3
 
 
 def test_a_bare_list_is_not_taken_for_the_only_array() -> None:
-    assert load_shape("tags array").read('["a"]').problems == (
+    assert load_schema("tags array").read('["a"]').problems == (
         Problem(field="", message='the answer is a list, not an object: ["a"]'),
     )
 
@@ -305,7 +305,7 @@ def test_a_schema_that_contains_itself_reads_records_of_any_depth() -> None:
         "required": ["v"],
         "properties": {"v": {"type": "integer"}, "next": {"$ref": "#"}},
     }
-    shape = schema_shape(Schema(json=node))
+    shape = compile_schema(Schema(json=node))
     assert shape.read('{"next": {"next": null, "v": 2}, "v": 1}').data == '{"v":1,"next":{"v":2}}'
     deep = '{"v": 1, "next": ' * 5000 + "{}" + "}" * 5000
     assert shape.read(deep).data is None
@@ -381,7 +381,7 @@ _json = st.recursive(
 def test_no_json_makes_reading_raise_and_none_that_is_wrong_passes(value: Any, coerce: bool) -> None:
     read = BOOK.read(json.dumps(value), coerce=coerce)
     if read.data is not None:
-        assert BOOK.read(read.data) == Read(data=read.data)
+        assert BOOK.read(read.data) == ParsedAnswer(data=read.data)
 
 
 _FIELDS: dict[str, st.SearchStrategy[Any]] = {
@@ -420,7 +420,7 @@ def test_a_record_that_the_fields_allow_reads_back_the_same(
     case: tuple[str, dict[str, Any]], around: str, coerce: bool
 ) -> None:
     text, record = case
-    read = load_shape(text).read(around.replace("{}", json.dumps(record)), coerce=coerce)
+    read = load_schema(text).read(around.replace("{}", json.dumps(record)), coerce=coerce)
     assert read.problems == ()
     assert read.data is not None
     back = json.loads(read.data)

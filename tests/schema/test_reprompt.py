@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from umwelten.schema import Problem, Read, ask_again, failure, load_shape
+from umwelten.schema import ParsedAnswer, Problem, ask_again, failure, load_schema
 from umwelten.types import FailureKind, Usage
 
 PROBLEMS = (
@@ -33,7 +33,7 @@ def test_of_a_very_long_answer_start_and_end_are_shown() -> None:
 def test_the_failure_names_the_fields_and_keeps_answer_and_usage() -> None:
     usage = Usage(input_tokens=10, output_tokens=20)
     text = '{"title": 7, "year": "x", "z": 1}'
-    read = load_shape("title, year int").read(text)
+    read = load_schema("title, year int").read(text)
     got = failure(read, text, usage)
     assert got.kind is FailureKind.SCHEMA
     assert got.message == 'title: 7 is not a string; year: "x" is not an integer; unexpected field "z"'
@@ -42,10 +42,12 @@ def test_the_failure_names_the_fields_and_keeps_answer_and_usage() -> None:
 
 
 def test_an_answer_without_an_object_has_no_fields_to_name() -> None:
-    got = failure(load_shape("title").read("no idea"), "no idea", Usage())
+    got = failure(load_schema("title").read("no idea"), "no idea", Usage())
     assert (got.message, got.code) == ("no JSON object in the answer", None)
 
 
 def test_a_field_is_named_once_however_much_is_wrong_with_it() -> None:
-    read = Read(data=None, problems=(Problem(field="a", message="1"), Problem(field="a", message="2")))
+    read = ParsedAnswer(
+        data=None, problems=(Problem(field="a", message="1"), Problem(field="a", message="2"))
+    )
     assert failure(read, "", Usage()).code == "a"

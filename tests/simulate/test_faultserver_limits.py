@@ -16,21 +16,21 @@ from hypothesis import strategies as st
 
 from provider import chat, contents, fetch, provider
 from umwelten.simulate.faultserver import Behaviour, Bucket, Concurrency, Profile, Slots, Tokens, Window
-from umwelten.simulate.faultserver.asks import Ask
+from umwelten.simulate.faultserver.asks import IncomingRequest
 from umwelten.simulate.faultserver.hints import go_duration
-from umwelten.simulate.faultserver.limiters import Cost, Gates, Refusal
+from umwelten.simulate.faultserver.limiters import Gates, Refusal, RequestCost
 from umwelten.simulate.faultserver.profile import AnyLimiter
 
-ASK = Ask(wire="openai", model="m", prompt="hi", key="k")
-ONE = Cost(input_tokens=10, output_tokens=20, max_tokens=50)
+ASK = IncomingRequest(wire="openai", model="m", prompt="hi", key="k")
+ONE = RequestCost(input_tokens=10, output_tokens=20, max_tokens=50)
 waits = st.lists(st.floats(0, 3), min_size=1, max_size=60)
 
 
-def admitted(gates: Gates, now: float, ask: Ask = ASK, cost: Cost = ONE) -> bool:
+def admitted(gates: Gates, now: float, ask: IncomingRequest = ASK, cost: RequestCost = ONE) -> bool:
     return not isinstance(gates.admit(ask, cost, now), Refusal)
 
 
-def refused(gates: Gates, now: float, ask: Ask = ASK, cost: Cost = ONE) -> Refusal:
+def refused(gates: Gates, now: float, ask: IncomingRequest = ASK, cost: RequestCost = ONE) -> Refusal:
     verdict = gates.admit(ask, cost, now)
     assert isinstance(verdict, Refusal)
     return verdict
@@ -135,17 +135,20 @@ def test_a_limit_holds_for_all_or_per_model_or_per_key(per: Any, free: list[str]
     gates = Gates([Window(n=1, per=per)])
     assert admitted(gates, 0.0)
     others = {
-        "n": Ask(wire="openai", model="n", prompt="hi", key="k"),
-        "other key": Ask(wire="openai", model="m", prompt="hi", key="l"),
+        "n": IncomingRequest(wire="openai", model="n", prompt="hi", key="k"),
+        "other key": IncomingRequest(wire="openai", model="m", prompt="hi", key="l"),
     }
     assert [name for name, ask in others.items() if admitted(gates, 0.0, ask)] == free
 
 
 def test_a_limit_holds_only_for_the_wires_and_models_that_it_names() -> None:
     gates = Gates([Window(n=1, wire="open*", model="g*")])
-    asks = [Ask(wire=wire, model=model, prompt="") for wire, model in (("openai", "m"), ("gemini", "g"))]
+    asks = [
+        IncomingRequest(wire=wire, model=model, prompt="")
+        for wire, model in (("openai", "m"), ("gemini", "g"))
+    ]
     assert all(admitted(gates, 0.0, ask) for ask in asks for _ in range(3))
-    limited = Ask(wire="openrouter", model="g1", prompt="")
+    limited = IncomingRequest(wire="openrouter", model="g1", prompt="")
     assert [admitted(gates, 0.0, limited) for _ in range(2)] == [True, False]
 
 

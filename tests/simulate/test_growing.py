@@ -12,7 +12,7 @@ from umwelten.control.limit import Limit
 from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
 from umwelten.engine.engine import Engine
-from umwelten.engine.interfaces import Exchanged, Naming, Result
+from umwelten.engine.interfaces import AttemptResult, CallInfo, RunResult
 from umwelten.errors import InputError, UmweltenError
 from umwelten.events import AttemptFailed, CallFailed, CallStarted, CallSucceeded, Event, Tally
 from umwelten.records import AttemptRecord, CallRecord, Record
@@ -72,18 +72,18 @@ def run(
     tell: Callable[[Event], None] = lambda event: None,
     latency_s: float = 1.0,
     under_way: Callable[[], object] | None = None,
-) -> tuple[Result, float]:
+) -> tuple[RunResult, float]:
     """The run's result and how long it took; `later` may set timers on the loop."""
     attempts: dict[int, int] = {}
 
-    async def ask(call: Call, on_text: object) -> Exchanged:
+    async def ask(call: Call, on_text: object) -> AttemptResult:
         attempts[call.id] = attempts.get(call.id, 0) + 1
         await asyncio.sleep(latency_s)
         outcome = answer(call, attempts[call.id])
         timing = Timing(started_at=0.0, latency_s=latency_s)
-        return Exchanged(outcome=outcome, timing=timing, key="k", content=b"", cost_nusd=7)
+        return AttemptResult(outcome=outcome, timing=timing, key="k", content=b"", cost_nusd=7)
 
-    async def go() -> tuple[Result, float]:
+    async def go() -> tuple[RunResult, float]:
         lane = Lane(name="l", group="g", limit=Limit(value=float(in_flight), ceiling=in_flight))
         pool = Pool({1: lane}, policy=RetryPolicy(retries=0), max_in_flight=in_flight)
         sheet.engine = Engine(
@@ -91,7 +91,7 @@ def run(
             source=sheet,
             sink=sheet,
             ask=ask,
-            naming=Naming({1: MODEL}),
+            naming=CallInfo({1: MODEL}),
             tell=tell,
             under_way=under_way,
         )

@@ -8,20 +8,31 @@ from contextlib import closing
 from pathlib import Path
 
 from umwelten.identity import content_hash
-from umwelten.records import AttemptRecord, CallRecord, Scanned, Spec
+from umwelten.records import AttemptRecord, CallRecord, StoredSpec
 from umwelten.store import Store
-from umwelten.types import Call, Failure, FailureKind, FinishReason, ModelRef, Outcome, Reply, Timing, Usage
+from umwelten.types import (
+    Call,
+    Failure,
+    FailureKind,
+    FinishReason,
+    FoundInput,
+    ModelRef,
+    Outcome,
+    Reply,
+    Timing,
+    Usage,
+)
 
 A, B, C = ModelRef("google", "gemini"), ModelRef("ollama", "gemma3:12b"), ModelRef("openai", "gpt/4o")
 BROKEN = Failure(kind=FailureKind.SERVER, message="it broke", status=500)
 
 
-def spec(*models: ModelRef, kind: str = "batch", prompt: str = "Describe it.", **more: object) -> Spec:
-    return Spec(id="x", kind=kind, prompt=prompt, models=models or (A,), **more)  # type: ignore[arg-type]
+def spec(*models: ModelRef, kind: str = "batch", prompt: str = "Describe it.", **more: object) -> StoredSpec:
+    return StoredSpec(id="x", kind=kind, prompt=prompt, models=models or (A,), **more)  # type: ignore[arg-type]
 
 
-def files(*names: str, stamp: str = "1", folder: str = "/in") -> list[Scanned]:
-    return [Scanned(name=name, path=f"{folder}/{name}", size=3, stamp=stamp) for name in names]
+def files(*names: str, stamp: str = "1", folder: str = "/in") -> list[FoundInput]:
+    return [FoundInput(name=name, path=f"{folder}/{name}", size=3, stamp=stamp) for name in names]
 
 
 def never(path: str) -> bytes:

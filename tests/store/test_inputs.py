@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from store.making import BROKEN, A, B, answer_all, files, never, query, record, reply, spec, texts
 from umwelten.errors import InputError
 from umwelten.identity import content_hash
-from umwelten.records import Scanned
 from umwelten.store import Counts, Store
 from umwelten.store.schema import call_id
-from umwelten.types import Call
+from umwelten.types import Call, FoundInput
 
 
 def holding(data: bytes) -> Callable[[str], bytes]:
@@ -187,7 +186,7 @@ def test_the_same_names_elsewhere_are_opened_there(tmp_path: Path) -> None:
 
 
 def test_inputs_that_break_off_leave_what_was_there(tmp_path: Path) -> None:
-    def breaking() -> Iterator[Scanned]:
+    def breaking() -> Iterator[FoundInput]:
         yield from files("b", "c")
         raise InputError("the directory went away")
 
@@ -202,7 +201,7 @@ def test_a_path_that_is_not_unicode_still_opens_its_file(tmp_path: Path) -> None
     path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")
     Path(path).write_text("x")
     with Store.create(tmp_path / "x", spec()) as store:
-        scanned = Scanned(name="caf\udce9.txt", path=path, size=1, stamp="1")
+        scanned = FoundInput(name="caf\udce9.txt", path=path, size=1, stamp="1")
         store.set_inputs([scanned], read_hash=never)
         source = answer_all(store)[0].input
         assert source is not None
@@ -210,7 +209,7 @@ def test_a_path_that_is_not_unicode_still_opens_its_file(tmp_path: Path) -> None
         source.name.encode()
         read: list[str] = []
         store.set_inputs(
-            [Scanned(name=scanned.name, path=path, size=1, stamp="2")],
+            [FoundInput(name=scanned.name, path=path, size=1, stamp="2")],
             read_hash=lambda path: read.append(path) or content_hash(b""),  # type: ignore[func-returns-value]
         )
         assert read == [path]

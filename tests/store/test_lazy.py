@@ -18,20 +18,20 @@ from umwelten.control.limit import Limit
 from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
 from umwelten.engine.engine import Engine
-from umwelten.engine.interfaces import Exchanged, Naming, Result
+from umwelten.engine.interfaces import AttemptResult, CallInfo, RunResult
 from umwelten.errors import InputError, StoreError
-from umwelten.records import CallRecord, Scanned
+from umwelten.records import CallRecord
 from umwelten.store import Counts, Reader, Store
 from umwelten.store.database import open_database, transaction
 from umwelten.store.inputs import write_inputs
-from umwelten.types import Call, Prompt, Timing
+from umwelten.types import Call, FoundInput, Prompt, Timing
 
 PATIENCE_S = 20.0
 
 
-def rows(n: int, *, stamp: str = "1") -> Iterator[Scanned]:
+def rows(n: int, *, stamp: str = "1") -> Iterator[FoundInput]:
     for i in range(n):
-        yield Scanned(name=f"row-{i}", path="/in/rows.csv", size=9, stamp=stamp, part=f"row {i} {9 * i} 9")
+        yield FoundInput(name=f"row-{i}", path="/in/rows.csv", size=9, stamp=stamp, part=f"row {i} {9 * i} 9")
 
 
 class Gate:
@@ -40,7 +40,7 @@ class Gate:
     def __init__(self, n: int, at: int) -> None:
         self.n, self.at, self.reached, self.open = n, at, threading.Event(), threading.Event()
 
-    def rows(self) -> Iterator[Scanned]:
+    def rows(self) -> Iterator[FoundInput]:
         for i, row in enumerate(rows(self.n)):
             if i == self.at:
                 self.reached.set()
@@ -226,7 +226,7 @@ def test_inputs_that_cannot_be_found_any_further_are_a_problem_and_cost_no_answe
 ) -> None:
     woken = threading.Event()
 
-    def breaking() -> Iterator[Scanned]:
+    def breaking() -> Iterator[FoundInput]:
         yield from rows(3000)
         raise error
 
@@ -251,7 +251,7 @@ def test_inputs_that_cannot_be_found_any_further_are_a_problem_and_cost_no_answe
 
 
 def test_a_failure_before_the_first_calls_is_raised_and_leaves_nothing(tmp_path: Path) -> None:
-    def breaking() -> Iterator[Scanned]:
+    def breaking() -> Iterator[FoundInput]:
         yield from rows(30)
         raise InputError("rows.csv is gone")
 
@@ -339,16 +339,16 @@ def test_names_stay_unique_over_steps(tmp_path: Path) -> None:
 
 
 def test_an_engine_makes_all_calls_of_a_plan_that_grows(tmp_path: Path) -> None:
-    async def ask(call: Call, on_text: object) -> Exchanged:
+    async def ask(call: Call, on_text: object) -> AttemptResult:
         await asyncio.sleep(0)
         timing = Timing(started_at=0.0, latency_s=0.0)
-        return Exchanged(outcome=reply(), timing=timing, key="k", content=b"", cost_nusd=1)
+        return AttemptResult(outcome=reply(), timing=timing, key="k", content=b"", cost_nusd=1)
 
-    async def go(store: Store) -> Result:
+    async def go(store: Store) -> RunResult:
         loop = asyncio.get_running_loop()
         lane = Lane(name="l", group="g", limit=Limit(value=50.0, ceiling=50, slow_start=False))
         pool = Pool(dict.fromkeys(store.models, lane), policy=RetryPolicy(), max_in_flight=50)
-        engine = Engine(pool=pool, source=store, sink=store, ask=ask, naming=Naming(store.models))
+        engine = Engine(pool=pool, source=store, sink=store, ask=ask, naming=CallInfo(store.models))
         store.start_run({})
         store.on_commit(lambda group: loop.call_soon_threadsafe(engine.committed, group))
         result = await asyncio.wait_for(engine.run(), PATIENCE_S)

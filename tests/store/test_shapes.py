@@ -11,7 +11,7 @@ import pytest
 from store.making import A, B, files, never, query, record, records, reply, spec, texts
 from umwelten.errors import EvaluationChanged
 from umwelten.identity import content_hash, settings_hash
-from umwelten.records import Spec
+from umwelten.records import StoredSpec
 from umwelten.store import Counts, Reader, Store
 from umwelten.types import Failure, FailureKind, Parameters, Reply, Schema, Usage
 
@@ -26,7 +26,7 @@ WRONG = Failure(
 )
 
 
-def shaped(**more: object) -> Spec:
+def shaped(**more: object) -> StoredSpec:
     return spec(A, schema=SHAPE, **more)
 
 

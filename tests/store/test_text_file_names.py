@@ -12,12 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from store.making import A, answer_all, files, never, query, spec
-from umwelten.records import Scanned
 from umwelten.store import Store
 from umwelten.store.inputs import write_inputs
 from umwelten.store.schema import MIGRATIONS
 from umwelten.store.text_file_names import Stems, flat_name, fold, slug, text_name
-from umwelten.types import ModelRef
+from umwelten.types import FoundInput, ModelRef
 
 # Letters that collide by case and accents, dots and digits that look like our endings, and all the rest.
 _tricky = st.text(alphabet="aAäÄr2._- x\u0308/", max_size=12)
@@ -47,7 +46,7 @@ def slugs_of(models: list[ModelRef]) -> list[str]:
 
 
 def stems_of(names: list[str], slugs: list[str]) -> list[str]:
-    scanned = [Scanned(name=name, path=name, size=0, stamp="") for name in names]
+    scanned = [FoundInput(name=name, path=name, size=0, stamp="") for name in names]
     with closing(sqlite3.connect(":memory:")) as connection:
         for migration in MIGRATIONS:
             connection.executescript(migration)

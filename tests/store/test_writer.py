@@ -17,7 +17,7 @@ from umwelten.identity import content_hash
 from umwelten.records import AttemptRecord, CallRecord, LimitRecord
 from umwelten.store import Counts, Store
 from umwelten.store.rows import clean
-from umwelten.types import Failure, FailureKind, Hints, Reply, Timing
+from umwelten.types import Failure, FailureKind, RateLimitHints, Reply, Timing
 
 
 def changed(store: Store, *names: str, stamp: str) -> None:
@@ -33,7 +33,7 @@ def test_every_attempt_call_and_limit_is_a_row(tmp_path: Path) -> None:
         code="rate",
         partial="An ans",
         request_id="r1",
-        hints=Hints(retry_after_s=2.5),
+        hints=RateLimitHints(retry_after_s=2.5),
     )
     with Store.create(tmp_path, spec()) as store:
         store.set_inputs(files("a"), read_hash=never)

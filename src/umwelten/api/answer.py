@@ -11,7 +11,7 @@ import msgspec
 
 from umwelten.report import stats
 from umwelten.report.queries.current_calls import CURRENT, FAILED, SUCCEEDED
-from umwelten.types import Frozen, Usage
+from umwelten.types import FrozenStruct, Usage
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -28,7 +28,7 @@ PAGE = 32
 _SHOWN = 60
 
 
-class Failure(Frozen):
+class Failure(FrozenStruct):
     """Why a call failed: its kind, as in the table of failures, and the provider's message."""
 
     kind: str

@@ -16,17 +16,17 @@ from umwelten.config.options import FLAGS
 from umwelten.config.profiles import gives_way
 from umwelten.errors import UsageError
 from umwelten.evaluation.preflight import note_high_caps
-from umwelten.evaluation.spec import Wanted
+from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.inputs import expand
 from umwelten.inputs.prompt_files import read_prompts
 from umwelten.inputs.sources import Choice, Inputs, chosen
 from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
 from umwelten.report.output_files import check_report_path
-from umwelten.schema import Shape, load_shape
+from umwelten.schema import OutputSchema, load_schema
 from umwelten.schema.definitions import schema_of
 from umwelten.schema.pydantic_models import class_shape
-from umwelten.types import Frozen, Parameters, Prompt
+from umwelten.types import FrozenStruct, Parameters, Prompt
 
 _SETTINGS = (
     *("models", "temperature", "max_tokens", "top_p", "seed", "params", "repeat", "stream", "coerce", "pdf"),
@@ -36,17 +36,17 @@ _SETTINGS = (
 _NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,40}")
 
 
-class Settled(Frozen):
+class ResolvedArguments(FrozenStruct):
     """Everything that a run needs to know. `notes` are for the user to read."""
 
-    wanted: Wanted
+    wanted: EvaluationSpec
     settings: Settings
     known: Mapping[str, Vendor]
     notes: list[str]
     reports: tuple[Path, ...]
 
 
-def settle(kind: Literal["run", "batch"], given: Mapping[str, Any]) -> Settled:
+def resolve_arguments(kind: Literal["run", "batch"], given: Mapping[str, Any]) -> ResolvedArguments:
     """Read the settings in force and put the arguments on top. Raises a `UmweltenError`."""
     settings = load(Path.cwd(), os.environ, profile=given.get("profile"))
     given = _with_profile(settings, given)
@@ -58,7 +58,7 @@ def settle(kind: Literal["run", "batch"], given: Mapping[str, Any]) -> Settled:
     paths = settings.get("report") if reports is None else tuple(map(_path, _several(reports)))
     for path in paths:
         check_report_path(path)
-    return Settled(wanted=wanted, settings=settings, known=known, notes=notes, reports=paths)
+    return ResolvedArguments(wanted=wanted, settings=settings, known=known, notes=notes, reports=paths)
 
 
 def _with_profile(settings: Settings, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _wanted(
     settings: Settings,
     known: Mapping[str, Vendor],
     notes: list[str],
-) -> Wanted:
+) -> EvaluationSpec:
     _check_mode(given)
     if not settings.get("models"):
         raise UsageError("no model is named", 'Give models="provider:model", or put it in umwelten.toml.')
@@ -103,7 +103,7 @@ def _wanted(
     prompts = _prompts(given)
     inputs = _inputs(given, settings, notes.append) if kind == "batch" else None
     shape, stream = _shape(given, settings), settings.get("stream")
-    return Wanted(
+    return EvaluationSpec(
         kind=kind,
         prompt="" if prompts else _prompt(given),
         prompts=prompts,
@@ -208,7 +208,7 @@ def _text_of(path: Path) -> str:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _shape(given: Mapping[str, Any], settings: Settings) -> Shape | None:
+def _shape(given: Mapping[str, Any], settings: Settings) -> OutputSchema | None:
     wanted: object = given.get("schema")
     if wanted is None:
         wanted = settings.get("schema")
@@ -219,10 +219,10 @@ def _shape(given: Mapping[str, Any], settings: Settings) -> Shape | None:
             return class_shape(wanted)
         case Mapping():
             name = str(wanted.get("title", "answer"))
-            return Shape(schema_of(dict(wanted), name=name, source="", where="schema"))
+            return OutputSchema(schema_of(dict(wanted), name=name, source="", where="schema"))
         case Path():
-            return load_shape(str(wanted) if wanted.suffix == ".json" else f"@{wanted}")
-    return load_shape(str(wanted))
+            return load_schema(str(wanted) if wanted.suffix == ".json" else f"@{wanted}")
+    return load_schema(str(wanted))
 
 
 # --- about what ------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from umwelten.report.queries.column_types import converted, fitting
 from umwelten.report.schema_fields import Field
 from umwelten.store.database import reported
 from umwelten.store.reader import Reader
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 if TYPE_CHECKING:
     import pandas
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _KINDS: Mapping[type, str] = {str: "string", int: "integer", float: "number"}
 
 
-class Column(Frozen):
+class Column(FrozenStruct):
     """A column: `kind` is "string", "integer", "number", "boolean", "date" or "array" of `items`."""
 
     name: str

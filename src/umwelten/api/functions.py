@@ -165,13 +165,13 @@ def _prepare(
 ) -> tuple[Evaluation, Observer, tuple[Path, ...]]:
     """The evaluation, who is told what happens, and the reports to write at the end."""
     from umwelten.api.argument_names import in_python
-    from umwelten.api.arguments import settle
+    from umwelten.api.arguments import resolve_arguments
     from umwelten.errors import UmweltenError
     from umwelten.evaluation.evaluation import Evaluation
     from umwelten.events import Note, Observers
 
     try:
-        settled = settle(kind, given)
+        settled = resolve_arguments(kind, given)
         evaluation = Evaluation.prepare(settled.wanted, settled.settings, settled.known)
     except UmweltenError as error:
         raise in_python(error) from None

@@ -15,7 +15,7 @@ from umwelten.report.models import UsageSums
 from umwelten.report.queries import overviews
 from umwelten.store.database import reported
 from umwelten.store.reader import Reader
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 if TYPE_CHECKING:
     import pandas
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Status = Literal["complete", "failed", "stopped", "interrupted", "running"]
 
 
-class Summary(Frozen):
+class Summary(FrozenStruct):
     """The figures of an evaluation, as in its report. `cost_usd` None: no cost is known.
 
     `calls` = `succeeded` + `failed` + `pending`; `sequential_s` is the time of all calls one after the

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from umwelten.pricing import FREE, Price, price_of
-from umwelten.threads import in_thread
+from umwelten.threads import run_in_thread
 from umwelten.types import ModelRef, Usage
 
 _AFTER_S = 0.03
 _NOTHING_COUNTED = Usage()
 
 
-class PriceLoading:
+class PriceLoader:
     """What these models' prices need, loaded once in a run. `done`: prices can be asked for at once."""
 
     def __init__(self, models: Iterable[ModelRef], overrides: Mapping[ModelRef, Price]) -> None:
@@ -44,7 +44,7 @@ class PriceLoading:
     async def _load(self) -> None:
         # Where that fails, each call finds so itself when it asks for its price.
         with suppress(Exception):
-            await in_thread(self._look_up)
+            await run_in_thread(self._look_up)
         self.done = True
 
     def _look_up(self) -> None:

@@ -10,20 +10,20 @@ from functools import partial
 
 import msgspec
 
-from umwelten.attempts.price_loader import PriceLoading
-from umwelten.attempts.structured_output import Shaping
-from umwelten.attempts.target import LocalAddress, Place
+from umwelten.attempts.price_loader import PriceLoader
+from umwelten.attempts.structured_output import StructuredOutput
+from umwelten.attempts.target import LocalAddress, Target
 from umwelten.attempts.transport import Transport
-from umwelten.attempts.upload_cache import FILE_GONE, Kept, Refused, Uploading
-from umwelten.engine.interfaces import Exchanged
+from umwelten.attempts.upload_cache import FILE_GONE, CachedUpload, UploadCache, UploadFailed
+from umwelten.engine.interfaces import AttemptResult
 from umwelten.errors import InputError, LocalModelError
 from umwelten.events import Note, Observer
 from umwelten.inputs import read
 from umwelten.inputs.content import unframed
 from umwelten.pricing import FREE
-from umwelten.prompts.request_builder import Plan
+from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.protocol import HttpRequest
-from umwelten.threads import in_thread
+from umwelten.threads import run_in_thread
 from umwelten.types import (
     Call,
     Failure,
@@ -60,12 +60,12 @@ class _Sent(msgspec.Struct):
     dropped: frozenset[str]
     content: bytes = b""
     prepared_s: float = 0.0
-    uploaded: list[Kept] = []
+    uploaded: list[CachedUpload] = []
     asked: bool = True
 
 
-class Exchange:
-    """Makes attempts; the engine's `Ask`. `places` by the model's number in the evaluation.
+class HttpAttemptRunner:
+    """Makes attempts; the engine's `Ask`. `targets` by the model's number in the evaluation.
 
     `shaping` None: answers are words. `trace`: tell of every attempt how long its stages took and what was
     said about rate limits.
@@ -74,22 +74,22 @@ class Exchange:
     def __init__(
         self,
         *,
-        plan: Plan,
-        places: Mapping[int, Place],
+        plan: RequestBuilder,
+        targets: Mapping[int, Target],
         transport: Transport,
         price: Price,
-        loading: PriceLoading,
+        loading: PriceLoader,
         stream: bool,
         notify: Observer,
         pdf: PdfMode = "auto",
-        shaping: Shaping | None = None,
+        shaping: StructuredOutput | None = None,
         trace: bool = False,
     ) -> None:
-        self._plan, self._places, self._transport = plan, places, transport
+        self._plan, self._targets, self._transport = plan, targets, transport
         self._price, self._loading = price, loading
         self._stream, self._notify, self._trace = stream, notify, trace
         self._pdf, self._shaping = pdf, shaping
-        self._uploading = Uploading(transport)
+        self._uploading = UploadCache(transport)
         self._dropped: dict[int, frozenset[str]] = {}
         self._priceless = False
 
@@ -97,15 +97,15 @@ class Exchange:
         """Take away what was left at providers. Before the transport is closed."""
         await self._uploading.close()
 
-    async def __call__(self, call: Call, on_text: Callable[[str], None] | None) -> Exchanged:
-        place = self._places[call.model]
+    async def __call__(self, call: Call, on_text: Callable[[str], None] | None) -> AttemptResult:
+        target = self._targets[call.model]
         sent = _Sent(self._dropped.get(call.model, frozenset()))
         started = time.time()
         try:
-            if place.local is None:
-                outcome, timing = await self._ask(call, place, sent, on_text)
+            if target.local is None:
+                outcome, timing = await self._ask(call, target, sent, on_text)
             else:
-                outcome, timing = await self._ask_local(call, place, place.local, sent, on_text)
+                outcome, timing = await self._ask_local(call, target, target.local, sent, on_text)
         except InputError as error:
             outcome = _ours(error.message, "unsupported_input")
             timing = Timing(started_at=started, latency_s=time.time() - started)
@@ -114,61 +114,61 @@ class Exchange:
             timing = Timing(started_at=started, latency_s=time.time() - started)
         if self._shaping is not None:
             outcome = await self._shaped(self._shaping, call.id, outcome)
-        if not self._loading.done and self._loading.is_needed(outcome.usage, place.model):
+        if not self._loading.done and self._loading.is_needed(outcome.usage, target.model):
             # An answer that is there is kept, also from those who want an end at once.
             with suppress(asyncio.CancelledError):
                 await self._loading.ready()
         if self._trace:
-            self._notify(Note(text=_traced(call, place.model, sent, outcome, timing), level="debug"))
-        return Exchanged(
+            self._notify(Note(text=_traced(call, target.model, sent, outcome, timing), level="debug"))
+        return AttemptResult(
             outcome=outcome,
             timing=timing,
-            key=self._plan.key(place.model, sent.content, call.repeat, place.prompt),
+            key=self._plan.key(target.model, sent.content, call.repeat, target.prompt),
             content=sent.content,
-            cost_nusd=self._cost(outcome, place.model) if sent.asked else 0,
+            cost_nusd=self._cost(outcome, target.model) if sent.asked else 0,
         )
 
     @staticmethod
-    async def _shaped(shaping: Shaping, call: int, outcome: Outcome) -> Outcome:
+    async def _shaped(shaping: StructuredOutput, call: int, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Reply):
             # Mending a long answer that is badly broken takes seconds.
             long = len(outcome.text) > _LONG_ANSWER
             read = shaping.read
-            return await in_thread(read, call, outcome) if long else read(call, outcome)
+            return await run_in_thread(read, call, outcome) if long else read(call, outcome)
         return shaping.refused(call, outcome) if outcome.kind is FailureKind.SCHEMA else outcome
 
     async def _ask_local(
         self,
         call: Call,
-        place: Place,
+        target: Target,
         local: LocalAddress,
         sent: _Sent,
         on_text: Callable[[str], None] | None,
     ) -> tuple[Outcome, Timing]:
         started = time.time()
         try:
-            async with local.using(place.model.model) as (base_url, key):
-                endpoint = msgspec.structs.replace(place.endpoint, base_url=base_url, api_key=key)
-                place = msgspec.structs.replace(place, endpoint=endpoint)
-                return await self._ask(call, place, sent, on_text)
+            async with local.using(target.model.model) as (base_url, key):
+                endpoint = msgspec.structs.replace(target.endpoint, base_url=base_url, api_key=key)
+                target = msgspec.structs.replace(target, endpoint=endpoint)
+                return await self._ask(call, target, sent, on_text)
         except LocalModelError as error:
             down = Failure(kind=FailureKind.UNAVAILABLE, message=str(error), code="local_model", retry=False)
             return down, Timing(started_at=started, latency_s=time.time() - started)
 
     async def _ask(
-        self, call: Call, place: Place, sent: _Sent, on_text: Callable[[str], None] | None
+        self, call: Call, target: Target, sent: _Sent, on_text: Callable[[str], None] | None
     ) -> tuple[Outcome, Timing]:
         began = time.time()
         try:
             outcome, timing = await self._transport.ask(
                 # Held by nobody here: a large body is let go as soon as it is sent.
-                await self._encode(call, place, sent),
-                place.wire,
-                place.endpoint,
+                await self._encode(call, target, sent),
+                target.wire,
+                target.endpoint,
                 stream=self._stream,
                 on_text=on_text,
             )
-        except Refused as refused:
+        except UploadFailed as refused:
             sent.asked = False
             return refused.failure, Timing(started_at=began, latency_s=time.time() - began)
         finally:
@@ -177,40 +177,40 @@ class Exchange:
         if isinstance(outcome, Failure) and outcome.code == FILE_GONE:
             self._uploading.lose(sent.uploaded)
         if isinstance(outcome, Failure) and outcome.parameter is not None:
-            outcome = self._drop(call.model, outcome.parameter, sent.dropped, outcome, place.model)
+            outcome = self._drop(call.model, outcome.parameter, sent.dropped, outcome, target.model)
         return outcome, timing
 
-    async def _encode(self, call: Call, place: Place, sent: _Sent) -> HttpRequest:
+    async def _encode(self, call: Call, target: Target, sent: _Sent) -> HttpRequest:
         """The request, with the input read now; of it nothing is kept but its hash."""
         began = time.perf_counter()
-        if isinstance(place.attached, InputError):
-            raise place.attached
+        if isinstance(target.attached, InputError):
+            raise target.attached
         parts: tuple[Part, ...] = ()
         values: Mapping[str, str] | None = None
         if call.input is not None:
-            parts, values = await self._read(call.input, place, sent)
-        attached = place.attached
-        if place.accepts.upload:
+            parts, values = await self._read(call.input, target, sent)
+        attached = target.attached
+        if target.capabilities.upload:
             number = len(parts)
             placed = await self._uploading.placed(
-                (*parts, *attached), place.wire, place.endpoint, place.accepts, sent.uploaded
+                (*parts, *attached), target.wire, target.endpoint, target.capabilities, sent.uploaded
             )
             parts, attached = placed[:number], placed[number:]
         request = self._plan.request(
-            place.model,
+            target.model,
             parts,
             stream=self._stream,
-            prompt=place.prompt,
+            prompt=target.prompt,
             values=values,
             attached=attached,
             more=None if self._shaping is None else self._shaping.more(call.id),
         )
-        http = place.wire.encode(request, place.endpoint, sent.dropped)
+        http = target.wire.encode(request, target.endpoint, sent.dropped)
         sent.prepared_s = time.perf_counter() - began
         return http
 
     async def _read(
-        self, source: Input, place: Place, sent: _Sent
+        self, source: Input, target: Target, sent: _Sent
     ) -> tuple[tuple[Part, ...], Mapping[str, str]]:
         reading = partial(
             read,
@@ -218,21 +218,21 @@ class Exchange:
             name=source.name,
             stamp=source.stamp,
             part=source.part,
-            accepts=place.accepts,
+            capabilities=target.capabilities,
             pdf=self._pdf,
         )
-        content = reading() if source.size < _LARGE_INPUT else await in_thread(reading)
+        content = reading() if source.size < _LARGE_INPUT else await run_in_thread(reading)
         sent.content = content.digest
         if content.changed:
             self._notify(Note(text=f"{source.name} changed since the start; its present bytes are sent"))
         values = {"file.name": source.name, "file.path": source.path, **content.values}
         parts = content.parts
         if content.convert is not None:
-            converted = await in_thread(content.convert)
+            converted = await run_in_thread(content.convert)
             parts = converted.parts
             for text in converted.notes:
                 self._notify(Note(text=text, level="detail"))
-        if self._plan.bare(place.prompt):
+        if self._plan.bare(target.prompt):
             # The prompt says itself where the content begins and ends.
             parts = tuple(Text(text=unframed(p.text)) if isinstance(p, Text) else p for p in parts)
         return parts, values

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from umwelten.schema import Problem, Shape, ask_again, failure
+from umwelten.schema import OutputSchema, Problem, ask_again, failure
 from umwelten.types import Failure, FinishReason, Reply
 
 ASKS = 3
@@ -15,10 +15,10 @@ ASKS = 3
 CUT = "the answer was cut off at the limit of tokens (--max-tokens)"
 
 
-class Shaping:
+class StructuredOutput:
     """Reads the answers of one run. It keeps an invalid one until its call was asked again."""
 
-    def __init__(self, shape: Shape, *, coerce: bool = False) -> None:
+    def __init__(self, shape: OutputSchema, *, coerce: bool = False) -> None:
         self._shape, self._coerce = shape, coerce
         self._invalid: dict[int, list[tuple[str, Sequence[Problem]]]] = {}
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from umwelten.errors import InputError
-from umwelten.providers.capabilities import Accepts
+from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.protocol import Endpoint, Wire
 from umwelten.types import (
     ModelRef,
@@ -26,7 +26,7 @@ class LocalAddress(Protocol):
     def using(self, model: str) -> AbstractAsyncContextManager[tuple[str, Secret]]: ...
 
 
-class Place(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True):
     """Where a model is asked: its endpoint and wire, with which prompt, and what it takes beside words.
 
     `local` None: the endpoint's address is settled. `attached` is an error where the model can't take it.
@@ -37,5 +37,5 @@ class Place(msgspec.Struct, frozen=True):
     wire: Wire
     local: LocalAddress | None = None
     prompt: str = ""
-    accepts: Accepts = Accepts()
+    capabilities: Capabilities = Capabilities()
     attached: Attached = ()

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from umwelten.attempts.transport import Transport
 from umwelten.identity import content_hash
-from umwelten.providers.capabilities import Accepts
+from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.protocol import Endpoint, Uploaded, Uploads, Wire
-from umwelten.threads import in_thread
+from umwelten.threads import run_in_thread
 from umwelten.types import Failure, FailureKind, Media, Part
 
 KEPT = 16
@@ -30,7 +30,7 @@ _POLL_S = (0.5, 5.0)
 _Key = tuple[str, str, bytes]
 
 
-class Refused(Exception):
+class UploadFailed(Exception):
     """A file did not get to the provider; `failure` is the call's outcome."""
 
     def __init__(self, failure: Failure) -> None:
@@ -39,7 +39,7 @@ class Refused(Exception):
 
 
 @dataclass(slots=True, eq=False)
-class Kept:
+class CachedUpload:
     """A file at the provider, or on its way there. `users`: calls under way that need it.
 
     `there`: the file as the provider last named it, ready or not; so it can be taken away again.
@@ -52,22 +52,27 @@ class Kept:
     task: asyncio.Task[Uploaded | Failure] | None = None
 
 
-class Uploading:
+class UploadCache:
     """The uploaded files of one run; `close` takes them away again."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._kept: dict[_Key, Kept] = {}
+        self._kept: dict[_Key, CachedUpload] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def placed(
-        self, parts: tuple[Part, ...], wire: Wire, endpoint: Endpoint, accepts: Accepts, used: list[Kept]
+        self,
+        parts: tuple[Part, ...],
+        wire: Wire,
+        endpoint: Endpoint,
+        capabilities: Capabilities,
+        used: list[CachedUpload],
     ) -> tuple[Part, ...]:
-        """The parts with whatever is too large for a request replaced by its address. Raises `Refused`.
+        """The parts with whatever is too large for a request replaced by its address. Raises `UploadFailed`.
 
         `used` gets the files that have to be released afterwards.
         """
-        large = _too_large(parts, accepts)
+        large = _too_large(parts, capabilities)
         if wire.uploads is None or not large:
             return parts
         return tuple(
@@ -79,13 +84,13 @@ class Uploading:
             ]
         )
 
-    def release(self, used: list[Kept]) -> None:
+    def release(self, used: list[CachedUpload]) -> None:
         """A call has ended: its files may go when others need the room. Nobody waits for that."""
         for kept in used:
             kept.users -= 1
         self._forget(KEPT)
 
-    def lose(self, used: list[Kept]) -> None:
+    def lose(self, used: list[CachedUpload]) -> None:
         """The provider has none of these any more: the next call sends them anew."""
         self._kept = {key: kept for key, kept in self._kept.items() if kept not in used}
 
@@ -97,13 +102,15 @@ class Uploading:
         for task in self._leaving:
             task.cancel()
 
-    async def _placed(self, media: Media, uploads: Uploads, endpoint: Endpoint, used: list[Kept]) -> Media:
-        digest = await in_thread(content_hash, media.data)
+    async def _placed(
+        self, media: Media, uploads: Uploads, endpoint: Endpoint, used: list[CachedUpload]
+    ) -> Media:
+        digest = await run_in_thread(content_hash, media.data)
         # Another account at the same address does not see the file.
         key = endpoint.vendor.name, endpoint.base_url, digest
         kept = self._kept.pop(key, None)
         if kept is None or _is_over(kept):
-            kept = Kept(uploads, endpoint)
+            kept = CachedUpload(uploads, endpoint)
             kept.task = asyncio.create_task(self._upload(media, kept))
         self._kept[key] = kept  # the latest last
         kept.users += 1
@@ -112,10 +119,10 @@ class Uploading:
         # One call that is cancelled must not take the file from the others.
         uploaded = await asyncio.shield(kept.task)
         if isinstance(uploaded, Failure):
-            raise Refused(uploaded)
+            raise UploadFailed(uploaded)
         return Media(mime=uploaded.mime or media.mime, data=b"", name=media.name, uri=uploaded.uri)
 
-    async def _upload(self, media: Media, kept: Kept) -> Uploaded | Failure:
+    async def _upload(self, media: Media, kept: CachedUpload) -> Uploaded | Failure:
         uploads, endpoint = kept.uploads, kept.endpoint
         answer = await self._transport.fetch(uploads.start(media, endpoint))
         url = answer if isinstance(answer, Failure) else uploads.started(*answer, endpoint)
@@ -153,11 +160,11 @@ class Uploading:
                 self._leaving.add(leaving)
                 leaving.add_done_callback(self._leaving.discard)
 
-    async def _take_away(self, kept: Kept, there: Uploaded) -> None:
+    async def _take_away(self, kept: CachedUpload, there: Uploaded) -> None:
         await self._transport.fetch(kept.uploads.forget(there, kept.endpoint))
 
 
-def _is_over(kept: Kept) -> bool:
+def _is_over(kept: CachedUpload) -> bool:
     """Whether the file has to be sent anew: it never arrived, or is about to expire."""
     if kept.task is None or not kept.task.done():
         return False
@@ -167,12 +174,12 @@ def _is_over(kept: Kept) -> bool:
     return uploaded.expires_unix is not None and uploaded.expires_unix < time.time() + _MARGIN_S
 
 
-def _too_large(parts: tuple[Part, ...], accepts: Accepts) -> frozenset[int]:
+def _too_large(parts: tuple[Part, ...], capabilities: Capabilities) -> frozenset[int]:
     """The places of the largest media, as many as have to go so that the rest fits into a request."""
     sizes = {at: len(part.data) for at, part in enumerate(parts) if isinstance(part, Media)}
     total, large = sum(sizes.values()), set()
     for at in sorted(sizes, key=sizes.__getitem__, reverse=True):
-        if not accepts.upload or total <= accepts.inline_bytes:
+        if not capabilities.upload or total <= capabilities.inline_bytes:
             break
         large.add(at)
         total -= sizes[at]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from umwelten.config.overview import Overview, PriceRow, Provider, Setting
+from umwelten.config.overview import ConfigOverview, PriceRow, ProviderOverview, Setting
 from umwelten.text.sanitize import one_line, safe
 
 _WIDEST = 60
@@ -17,7 +17,7 @@ def safely(text: str) -> str:
     return safe(text)
 
 
-def lines(found: Overview) -> Iterator[str]:
+def lines(found: ConfigOverview) -> Iterator[str]:
     """The whole, a section after the other; one that holds nothing is left out."""
     yield from _section("files read, later ones win", ([path] for path in found.files))
     yield from _section("settings", map(_setting, found.settings))
@@ -52,13 +52,13 @@ def _written(value: Any) -> str:
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
-def _provider(row: Provider) -> list[str]:
+def _provider(row: ProviderOverview) -> list[str]:
     address = row.base_url or ("(started when it is used)" if row.problem is None else "(not usable)")
     where = "" if row.base_url_source == "default" else f"({row.base_url_source})"
     return [row.name, _key(row), f"{address} {where}".rstrip()]
 
 
-def _key(row: Provider) -> str:
+def _key(row: ProviderOverview) -> str:
     if row.key_set:
         return f"key from {row.key} ({row.key_source})"
     if row.key is None or not row.key_needed:

@@ -10,7 +10,7 @@ import msgspec
 
 from umwelten.config import Settings
 from umwelten.evaluation.preview import ANSWER_S, Preview, preview
-from umwelten.evaluation.spec import Wanted
+from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.providers.protocol import Vendor
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
@@ -23,7 +23,12 @@ _WORTH_A_SAMPLE = 60
 
 
 def dry_run(
-    wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor], notes: list[str], *, as_json: bool
+    wanted: EvaluationSpec,
+    settings: Settings,
+    vendors: Mapping[str, Vendor],
+    notes: list[str],
+    *,
+    as_json: bool,
 ) -> None:
     """Print the plan on stdout, as JSON if wanted, and notes on stderr."""
     plan = preview(wanted, settings, vendors, at=time.time())

@@ -9,19 +9,19 @@ import click
 import msgspec
 
 from umwelten.cli.dry_run import ITEMS, columns
-from umwelten.cli.runner import EXIT, Look, closing, resume_command, run_some
+from umwelten.cli.runner import EXIT, OutputOptions, closing, resume_command, run_some
 from umwelten.errors import UsageError
 from umwelten.evaluation.estimate import Estimate, ModelEstimate, choose, estimate, least
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.sampling import Range
-from umwelten.evaluation.spec import Wanted
+from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 
 STOPPED = EXIT["stopped"]
 
 
-def check_sample(wanted: Wanted, n: int) -> None:
+def check_sample(wanted: EvaluationSpec, n: int) -> None:
     """Raises `UsageError` where so few calls tell nothing."""
     fewest = least(len(wanted.models), wanted.repeats if wanted.files is None else None)
     if n < fewest:
@@ -32,7 +32,9 @@ def check_sample(wanted: Wanted, n: int) -> None:
         )
 
 
-def estimate_first(evaluation: Evaluation, look: Look, notes: list[str], n: int, *, yes: bool) -> int | None:
+def estimate_first(
+    evaluation: Evaluation, look: OutputOptions, notes: list[str], n: int, *, yes: bool
+) -> int | None:
     """Run the sample and show what it tells. The exit status if it ends there, `None` to go on.
 
     The notes are shown, and taken out. Closes the evaluation unless it goes on.
@@ -46,7 +48,9 @@ def estimate_first(evaluation: Evaluation, look: Look, notes: list[str], n: int,
     return status
 
 
-def _estimate_first(evaluation: Evaluation, look: Look, notes: list[str], n: int, *, yes: bool) -> int | None:
+def _estimate_first(
+    evaluation: Evaluation, look: OutputOptions, notes: list[str], n: int, *, yes: bool
+) -> int | None:
     pending = sum(evaluation.store.to_do().values())
     if pending <= n:
         notes.append(f"--estimate {n}: there is no more to do than that; all of it runs")

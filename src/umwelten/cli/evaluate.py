@@ -13,19 +13,19 @@ import click
 import msgspec
 
 from umwelten.cli.options import text_or_file
-from umwelten.cli.runner import Look, execute, leave
+from umwelten.cli.runner import OutputOptions, execute, leave
 from umwelten.config import Settings, load, model_groups, vendors
 from umwelten.config.concurrency import check_ceilings, max_concurrency
 from umwelten.errors import UsageError
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.preflight import note_high_caps
-from umwelten.evaluation.spec import Wanted
+from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.inputs import expand
 from umwelten.inputs.prompt_files import read_prompts
 from umwelten.inputs.sources import Choice, Inputs, chosen
 from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
-from umwelten.schema import Shape, load_shape
+from umwelten.schema import OutputSchema, load_schema
 from umwelten.store import evaluations
 from umwelten.store.database import database
 from umwelten.types import Parameters, Prompt
@@ -58,7 +58,7 @@ def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     if wanted.id is None:
         click.echo(f"evaluation {evaluation.store.spec.id}", err=True)
     notes.extend(_kept(evaluation))
-    look = Look(
+    look = OutputOptions(
         progress=settings.get("progress"),
         verbose=settings.get("verbose"),
         debug=settings.get("debug"),
@@ -80,7 +80,7 @@ def _wanted(
     settings: Settings,
     known: Mapping[str, Vendor],
     notes: list[str],
-) -> Wanted:
+) -> EvaluationSpec:
     if settings.get("models") is None:
         raise click.UsageError("Missing option '-m' / '--models'.", click.get_current_context())
     if flags["resume"] and flags["overwrite"]:
@@ -95,7 +95,7 @@ def _wanted(
     inputs = _inputs(flags, settings, notes) if kind == "batch" else None
     prompt, prompts = _prompts(flags)
     shape = _shape(settings)
-    wanted = Wanted(
+    wanted = EvaluationSpec(
         kind=kind,
         prompt=prompt,
         prompts=prompts,
@@ -148,7 +148,7 @@ def _kept(evaluation: Evaluation) -> Iterator[str]:
         yield text
 
 
-def _begins(wanted: Wanted) -> Iterator[str]:
+def _begins(wanted: EvaluationSpec) -> Iterator[str]:
     """What to know when there is nothing to go on with: the id may be a slip of the pen."""
     if wanted.mode != "resume" or wanted.id is None or database(wanted.output_dir / wanted.id).exists():
         return
@@ -194,13 +194,13 @@ def _prompts(flags: Mapping[str, Any]) -> tuple[str, tuple[Prompt, ...]]:
     return "", read_prompts(flags["prompts"])
 
 
-def _shape(settings: Settings) -> Shape | None:
+def _shape(settings: Settings) -> OutputSchema | None:
     given = settings.get("schema")
     if given is None:
         if settings.get("coerce") and settings.source("coerce") == "--coerce":
             raise UsageError("--coerce goes with --schema", "Add --schema, or leave it out.")
         return None
-    return load_shape(given)
+    return load_schema(given)
 
 
 def _reports(settings: Settings) -> tuple[Path, ...]:

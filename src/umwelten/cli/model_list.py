@@ -21,12 +21,12 @@ from umwelten.providers.protocol import Endpoint, ModelInfo
 from umwelten.providers.wires import WIRES
 from umwelten.text.formatting import count
 from umwelten.text.sanitize import one_line
-from umwelten.types import Failure, Frozen, ModelRef
+from umwelten.types import Failure, FrozenStruct, ModelRef
 
 MAX_PAGES = 50
 
 
-class Row(Frozen):
+class ModelListing(FrozenStruct):
     """A model as it is listed. Prices in USD per million tokens, `None` where the provider states none."""
 
     model: str
@@ -61,7 +61,7 @@ def configured(settings: Settings, only: Sequence[str]) -> list[Endpoint]:
 
 async def fetch_all(
     places: Sequence[Endpoint], timeout_s: float, settings: Settings, *, named: bool
-) -> tuple[list[Row], list[str]]:
+) -> tuple[list[ModelListing], list[str]]:
     """All models, and a note for each provider that did not answer.
 
     Prices that a provider does not state are taken from the settings or the price list.
@@ -71,7 +71,7 @@ async def fetch_all(
     async with Transport(timeout_s=timeout_s) as transport:
         lists = await asyncio.gather(*(_fetch(place, transport) for place in places))
     overrides = price_overrides(settings)
-    rows: list[Row] = []
+    rows: list[ModelListing] = []
     notes: list[str] = []
     for place, found in zip(places, lists, strict=True):
         if not isinstance(found, Failure):
@@ -99,7 +99,7 @@ async def _fetch(place: Endpoint, transport: Transport) -> list[ModelInfo] | Fai
     return models
 
 
-def _row(provider: str, info: ModelInfo, overrides: Mapping[ModelRef, Price]) -> Row:
+def _row(provider: str, info: ModelInfo, overrides: Mapping[ModelRef, Price]) -> ModelListing:
     model = ModelRef(provider, info.id)
     own = overrides.get(model)
     stated = info.input_price is not None and info.output_price is not None
@@ -111,7 +111,7 @@ def _row(provider: str, info: ModelInfo, overrides: Mapping[ModelRef, Price]) ->
         prices = (round(info.input_price * 1e6, 6), round(info.output_price * 1e6, 6))
     else:
         prices = (None, None)
-    return Row(
+    return ModelListing(
         model=str(model),
         provider=provider,
         name=info.name,
@@ -121,7 +121,7 @@ def _row(provider: str, info: ModelInfo, overrides: Mapping[ModelRef, Price]) ->
     )
 
 
-_ORDERS: dict[str, Callable[[Row], tuple[float, str]]] = {
+_ORDERS: dict[str, Callable[[ModelListing], tuple[float, str]]] = {
     "name": lambda row: (0, row.model),
     "context": lambda row: (-(row.context_tokens or 0), row.model),
     "input": lambda row: (math.inf if row.input_usd_per_mtok is None else row.input_usd_per_mtok, row.model),
@@ -132,15 +132,15 @@ _ORDERS: dict[str, Callable[[Row], tuple[float, str]]] = {
 }
 
 
-class Selected(Frozen):
+class Selected(FrozenStruct):
     """The rows that are wanted, in order. `of`: how many there were; `wanted`: what was asked of them."""
 
-    rows: list[Row]
+    rows: list[ModelListing]
     of: int
     wanted: str
 
 
-def select(rows: Sequence[Row], *, search: str | None, free: bool, sort: str) -> Selected:
+def select(rows: Sequence[ModelListing], *, search: str | None, free: bool, sort: str) -> Selected:
     """Pick by a part of the name and by price, and sort."""
     words = (search or "").lower()
     kept = [row for row in rows if words in f"{row.model} {row.name or ''}".lower()]
@@ -168,7 +168,7 @@ def show(selected: Selected, notes: Sequence[str], *, as_json: bool) -> None:
         click.echo("no models; set a provider's key, start Ollama, or use local:smollm2", err=True)
 
 
-def _facts(row: Row) -> str:
+def _facts(row: ModelListing) -> str:
     facts = []
     if row.context_tokens:
         facts.append(f"{row.context_tokens:,} tokens")

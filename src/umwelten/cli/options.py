@@ -17,7 +17,7 @@ MAX_CONCURRENCY = 10_000
 _REPORTS = (".csv", ".html", ".json", ".md", ".parquet")
 
 
-class Concurrency(click.ParamType[Any]):
+class ConcurrencyType(click.ParamType[Any]):
     """A number from 1 to 10 000, or `auto`."""
 
     name = "N|auto"
@@ -185,7 +185,7 @@ _SHARED = (
     click.option("--concurrent", is_flag=True, help="5 calls in flight."),
     click.option(
         "--max-concurrency",
-        type=Concurrency(),
+        type=ConcurrencyType(),
         help="Calls in flight over all providers; auto: each provider finds its own level.  [default: 1]",
     ),
     click.option(

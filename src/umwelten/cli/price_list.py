@@ -13,12 +13,12 @@ import msgspec
 from umwelten.config import Settings, price_overrides, vendors
 from umwelten.errors import UsageError
 from umwelten.pricing import price_list
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 _IN, _OUT, _CALLS = 1_000, 300, 1_000
 
 
-class Row(Frozen):
+class PriceRow(FrozenStruct):
     """USD per million tokens. `example_usd` is 1,000 calls of 1,000 tokens in and 300 out."""
 
     model: str
@@ -30,7 +30,7 @@ class Row(Frozen):
     source: str
 
 
-_ORDERS: dict[str, Callable[[Row], tuple[float, str]]] = {
+_ORDERS: dict[str, Callable[[PriceRow], tuple[float, str]]] = {
     "input": lambda row: (row.input, row.model),
     "output": lambda row: (row.output, row.model),
     "total": lambda row: (row.example_usd, row.model),
@@ -72,7 +72,7 @@ def _check_known(only: Sequence[str], known: Collection[str]) -> None:
             )
 
 
-def _rows(settings: Settings) -> tuple[list[Row], str]:
+def _rows(settings: Settings) -> tuple[list[PriceRow], str]:
     listed, date = price_list(time.time())
     found = {
         str(row.model): _row(
@@ -90,8 +90,8 @@ def _rows(settings: Settings) -> tuple[list[Row], str]:
     return list(found.values()), date
 
 
-def _row(model: str, given: float, made: float, cached: float | None, source: str) -> Row:
-    return Row(
+def _row(model: str, given: float, made: float, cached: float | None, source: str) -> PriceRow:
+    return PriceRow(
         model=model,
         provider=model.partition(":")[0],
         input=given,

@@ -25,11 +25,11 @@ from umwelten.events import (
     RunStarted,
     TextArrived,
 )
-from umwelten.report.models import Result, labelled
+from umwelten.report.models import CallResult, labelled
 from umwelten.text.sanitize import one_line, safe
 
 
-class Answers:
+class AnswerPrinter:
     """An observer that prints answers; it comes before the progress.
 
     `hold` is the progress's: it keeps the bar away while text goes to the same terminal. `prompts` are the
@@ -73,7 +73,7 @@ class Answers:
             case CallSucceeded():
                 self._whole(self._label(event), event.call.repeat, event.reply.text)
 
-    def stored(self, results: Iterable[Result]) -> None:
+    def stored(self, results: Iterable[CallResult]) -> None:
         """Print answers of earlier runs: those in `results` that succeeded."""
         for result in results:
             if result.response is not None:

@@ -14,26 +14,26 @@ from pathlib import Path
 
 import click
 
-from umwelten.cli.print_answers import Answers
+from umwelten.cli.print_answers import AnswerPrinter
 from umwelten.cli.progress import Progress, make
 from umwelten.cli.summary import print_summary
 from umwelten.config.endpoints import own_addresses
-from umwelten.engine.interfaces import Result
-from umwelten.evaluation.evaluation import Evaluation, Only
+from umwelten.engine.interfaces import RunResult
+from umwelten.evaluation.evaluation import CallSubset, Evaluation
 from umwelten.events import Event, Note, Observer, RunStarted, Tally
 from umwelten.report.output_files import write_report
 from umwelten.report.queries.overviews import results
 from umwelten.report.render.json import render_json
 from umwelten.report.run_summary import RecordCount, capped, summarize
 from umwelten.store import Reader
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 GRACE_S = 10.0
 _M_MMAP_THRESHOLD = -3
 EXIT = {"complete": 0, "failed": 1, "stopped": 3, "interrupted": 130}
 
 
-class Look(Frozen):
+class OutputOptions(FrozenStruct):
     """How a run shows itself."""
 
     progress: str = "auto"
@@ -43,7 +43,7 @@ class Look(Frozen):
     reports: tuple[Path, ...] = ()
 
 
-def execute(evaluation: Evaluation, look: Look, notes: list[str]) -> int:
+def execute(evaluation: Evaluation, look: OutputOptions, notes: list[str]) -> int:
     """Run to the end; returns the exit status. The store is closed whatever happens."""
     tally, records = Tally(), RecordCount()
     progress = make(look.progress, stderr=sys.stderr, verbose=look.verbose, debug=look.debug, tally=tally)
@@ -51,7 +51,7 @@ def execute(evaluation: Evaluation, look: Look, notes: list[str]) -> int:
     answers = None
     if evaluation.wanted.kind == "run" and not look.as_json:
         # Before the progress: an answer stands above the line that says that it came.
-        answers = Answers(sys.stdout, hold=progress.hold, prompts=evaluation.store.prompts)
+        answers = AnswerPrinter(sys.stdout, hold=progress.hold, prompts=evaluation.store.prompts)
         observers[2:2] = [answers, _Earlier(evaluation, answers)]
     for text in notes:
         progress(Note(text=text))
@@ -72,7 +72,9 @@ def execute(evaluation: Evaluation, look: Look, notes: list[str]) -> int:
     return EXIT[result.status]
 
 
-def run_some(evaluation: Evaluation, look: Look, notes: list[str], only: Only) -> tuple[Result, Tally]:
+def run_some(
+    evaluation: Evaluation, look: OutputOptions, notes: list[str], only: CallSubset
+) -> tuple[RunResult, Tally]:
     """Run just these calls, with progress but without answers and summary; the store stays open."""
     tally = Tally()
     progress = make(look.progress, stderr=sys.stderr, verbose=look.verbose, debug=look.debug, tally=tally)
@@ -87,14 +89,18 @@ def run_some(evaluation: Evaluation, look: Look, notes: list[str], only: Only) -
             progress.close()
 
 
-def closing(evaluation: Evaluation, tally: Tally, look: Look) -> None:
+def closing(evaluation: Evaluation, tally: Tally, look: OutputOptions) -> None:
     """The summary of a run that ended, on stderr."""
     with contextlib.suppress(OSError):
         _finish(evaluation, tally, None, look, None)
 
 
 def _finish(
-    evaluation: Evaluation, tally: Tally, records: RecordCount | None, look: Look, answers: Answers | None
+    evaluation: Evaluation,
+    tally: Tally,
+    records: RecordCount | None,
+    look: OutputOptions,
+    answers: AnswerPrinter | None,
 ) -> None:
     if answers is not None:
         answers.close()
@@ -146,7 +152,7 @@ def _raise_file_limit() -> None:
 class _Earlier:
     """Prints the answers of earlier runs when a run that resumes begins."""
 
-    def __init__(self, evaluation: Evaluation, answers: Answers) -> None:
+    def __init__(self, evaluation: Evaluation, answers: AnswerPrinter) -> None:
         self._folder, self._answers = evaluation.folder, answers
 
     def __call__(self, event: Event) -> None:
@@ -156,11 +162,11 @@ class _Earlier:
 
 
 def _run(
-    evaluation: Evaluation, progress: Progress, observers: list[Observer], only: Only | None = None
-) -> Result:
+    evaluation: Evaluation, progress: Progress, observers: list[Observer], only: CallSubset | None = None
+) -> RunResult:
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
 
-        async def main() -> Result:
+        async def main() -> RunResult:
             with _signals(evaluation, progress):
                 progress.start(evaluation.lanes)
                 return await evaluation.run(observers, only=only, texts=evaluation.wanted.kind == "run")

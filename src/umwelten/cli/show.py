@@ -45,7 +45,7 @@ def show(
         if failed:
             _show_failed(reader, id_, found, as_json)
         elif isinstance(found, tuple) and len(found) == 1:
-            _show_one(calls.whole(reader, found[0]), as_json)
+            _show_one(calls.call_detail(reader, found[0]), as_json)
         elif as_json:
             sys.stdout.writelines(f"{calls.as_json(line)}\n" for line in found)
         else:
@@ -63,7 +63,7 @@ def _id_and_call(id_: str | None, words: Sequence[str]) -> tuple[str, Sequence[s
     return words[0], words[1:]
 
 
-def _find(reader: Reader, id_: str, call: Sequence[str]) -> tuple[calls.Line, ...]:
+def _find(reader: Reader, id_: str, call: Sequence[str]) -> tuple[calls.CallSummary, ...]:
     """The calls that the words name, at least one. Raises UsageError."""
     try:
         found = calls.find(reader, call)
@@ -89,13 +89,13 @@ def _names(reader: Reader) -> list[str]:
 # --- lists of calls ------------------------------------------------------------------------------
 
 
-class _Failed(calls.Line):
+class _Failed(calls.CallSummary):
     """A failed call in a list, with what was said of it."""
 
     error_message: str = ""
 
 
-def _show_failed(reader: Reader, id_: str, lines: Iterable[calls.Line], as_json: bool) -> None:
+def _show_failed(reader: Reader, id_: str, lines: Iterable[calls.CallSummary], as_json: bool) -> None:
     rows = (_failed(reader, line) for line in lines if line.status == _FAILED)
     first = next(rows, None)
     several = bool(prompts(reader.connection))
@@ -109,7 +109,7 @@ def _show_failed(reader: Reader, id_: str, lines: Iterable[calls.Line], as_json:
         _note(f"no failed calls in {id_!r}")
 
 
-def _failed(reader: Reader, line: calls.Line) -> _Failed:
+def _failed(reader: Reader, line: calls.CallSummary) -> _Failed:
     row = reader.connection.execute("SELECT error_message FROM calls WHERE id = ?", (line.call,)).fetchone()
     return _Failed(**msgspec.structs.asdict(line), error_message=row[0] or "")
 
@@ -119,7 +119,7 @@ def _failed_cells(line: _Failed, several: bool) -> tuple[str, ...]:
     return (*cells, line.error_kind or formatting.UNKNOWN, one_line(line.error_message, _MESSAGE))
 
 
-def _write_lines(reader: Reader, lines: Iterable[calls.Line]) -> None:
+def _write_lines(reader: Reader, lines: Iterable[calls.CallSummary]) -> None:
     """Aligned for people; other programs get tabs, and every name whole."""
     several = bool(prompts(reader.connection))
     if not sys.stdout.isatty():
@@ -133,7 +133,7 @@ def _write_lines(reader: Reader, lines: Iterable[calls.Line]) -> None:
     )
 
 
-def _cells(line: calls.Line, several: bool) -> list[str]:
+def _cells(line: calls.CallSummary, several: bool) -> list[str]:
     """A call's cells as they are in the list for other programs."""
     text = io.StringIO()
     render_lines((line,), text, prompts=several)
@@ -176,7 +176,7 @@ def _note_records(reader: Reader) -> None:
         render_validation(found, sys.stderr)
 
 
-def _show_one(call: calls.Whole, as_json: bool) -> None:
+def _show_one(call: calls.CallDetail, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(f"{calls.as_json(call)}\n")
     else:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, TextIO
 
 from umwelten.report.queries.schema_validation import in_words
-from umwelten.report.run_summary import Summary
+from umwelten.report.run_summary import RunSummary
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 
@@ -15,7 +15,7 @@ _WIDEST, _USUAL = 100, 80
 _MESSAGE = 200
 
 
-class Part(NamedTuple):
+class Paragraph(NamedTuple):
     """A paragraph of the summary. `label` "" goes on with the one above; `whole` is never wrapped."""
 
     label: str
@@ -24,7 +24,7 @@ class Part(NamedTuple):
     whole: bool = False
 
 
-def print_summary(summary: Summary, *, stderr: TextIO, style: str = "auto") -> None:
+def print_summary(summary: RunSummary, *, stderr: TextIO, style: str = "auto") -> None:
     """Print it: as the last event in style "json", in colours on a terminal, else as plain text."""
     if style == "json":
         from umwelten.cli.progress.json import as_line
@@ -39,7 +39,7 @@ def print_summary(summary: Summary, *, stderr: TextIO, style: str = "auto") -> N
         stderr.flush()
 
 
-def layout(summary: Summary, width: int) -> Iterator[tuple[str, str, str]]:
+def layout(summary: RunSummary, width: int) -> Iterator[tuple[str, str, str]]:
     """The lines as (label with its padding, text, style of the text)."""
     head = _headline(summary)
     yield "", head.text, head.style
@@ -54,7 +54,7 @@ def layout(summary: Summary, width: int) -> Iterator[tuple[str, str, str]]:
             label = ""
 
 
-def _print_rich(summary: Summary, stderr: TextIO) -> None:
+def _print_rich(summary: RunSummary, stderr: TextIO) -> None:
     from rich.console import Console
     from rich.text import Text
 
@@ -63,56 +63,56 @@ def _print_rich(summary: Summary, stderr: TextIO) -> None:
         console.print(Text.assemble((label, "dim"), (line, style)), soft_wrap=True)
 
 
-def _headline(summary: Summary) -> Part:
+def _headline(summary: RunSummary) -> Paragraph:
     name = f"{one_line(summary.id, 80)}: " if summary.id else ""
     if not summary.total:
-        return Part("", f"{name}nothing to do", "bold")
+        return Paragraph("", f"{name}nothing to do", "bold")
     if summary.total == summary.done_before:
         answered = f"all {summary.total:,} calls were" if summary.total > 1 else "its call was"
-        return Part("", f"{name}nothing to do, {answered} answered before", "bold green")
+        return Paragraph("", f"{name}nothing to do, {answered} answered before", "bold green")
     succeeded = summary.done_before + summary.succeeded
     if succeeded == summary.total:
-        return Part("", f"{name}{_all(summary.total)} succeeded{_before(summary)}", "bold green")
+        return Paragraph("", f"{name}{_all(summary.total)} succeeded{_before(summary)}", "bold green")
     text = f"{name}{succeeded:,} of {formatting.count(summary.total, 'call')} succeeded{_before(summary)}"
     text += f", {summary.failed:,} failed" if summary.failed else ""
     text += f", {summary.pending:,} pending" if summary.pending else ""
-    return Part("", text, "bold red" if not succeeded else "bold yellow")
+    return Paragraph("", text, "bold red" if not succeeded else "bold yellow")
 
 
 def _all(total: int) -> str:
     return f"all {formatting.count(total, 'call')}" if total > 1 else formatting.count(total, "call")
 
 
-def _before(summary: Summary) -> str:
+def _before(summary: RunSummary) -> str:
     return f" ({summary.done_before:,} in earlier runs)" if summary.done_before else ""
 
 
-def _parts(summary: Summary) -> Iterator[Part]:
+def _parts(summary: RunSummary) -> Iterator[Paragraph]:
     if _reason(summary):
-        yield Part("ended", one_line(_reason(summary), _MESSAGE), "yellow")
+        yield Paragraph("ended", one_line(_reason(summary), _MESSAGE), "yellow")
     if summary.records is not None:
-        yield Part("records", in_words(summary.records), "yellow" if summary.records.failed else "")
+        yield Paragraph("records", in_words(summary.records), "yellow" if summary.records.failed else "")
     yield from _failures(summary)
     yield from _stopped(summary)
     if summary.succeeded or summary.failed:
-        yield Part("time", _time(summary))
+        yield Paragraph("time", _time(summary))
         for number, line in enumerate(summary.pace):
-            yield Part("" if number else "pace", one_line(line, _MESSAGE))
-        yield Part("tokens", f"{summary.input_tokens:,} in, {summary.output_tokens:,} out")
-        yield Part("cost", _cost(summary))
+            yield Paragraph("" if number else "pace", one_line(line, _MESSAGE))
+        yield Paragraph("tokens", f"{summary.input_tokens:,} in, {summary.output_tokens:,} out")
+        yield Paragraph("cost", _cost(summary))
     if summary.cut_off:
         were = "answer was" if summary.cut_off == 1 else "answers were"
-        yield Part(
+        yield Paragraph(
             "note", f"{summary.cut_off:,} {were} cut off at the longest length: see --max-tokens", "yellow"
         )
-    yield Part("outputs", one_line(summary.folder, 4000), whole=True)
+    yield Paragraph("outputs", one_line(summary.folder, 4000), whole=True)
     if summary.resume:
-        yield Part("resume", one_line(summary.resume, 100_000), "bold", whole=True)
+        yield Paragraph("resume", one_line(summary.resume, 100_000), "bold", whole=True)
     if summary.resume_note:
-        yield Part("", f"→ {summary.resume_note}")
+        yield Paragraph("", f"→ {summary.resume_note}")
 
 
-def _reason(summary: Summary) -> str:
+def _reason(summary: RunSummary) -> str:
     """Why it ended early, unless the stopped lanes say so themselves."""
     if summary.reason is None:
         return "interrupted" if summary.status == "interrupted" else ""
@@ -120,26 +120,28 @@ def _reason(summary: Summary) -> str:
     return "" if told.issuperset(summary.reason.split("; ")) else summary.reason
 
 
-def _failures(summary: Summary) -> Iterator[Part]:
+def _failures(summary: RunSummary) -> Iterator[Paragraph]:
     label = "failed"
     for group in summary.failures:
         such = "" if group.count == 1 else "such as "
-        yield Part(label, f"{group.count:,} × {group.kind}: {such}{one_line(group.example, _MESSAGE)}", "red")
-        yield Part("", f"→ {group.advice}")
+        yield Paragraph(
+            label, f"{group.count:,} × {group.kind}: {such}{one_line(group.example, _MESSAGE)}", "red"
+        )
+        yield Paragraph("", f"→ {group.advice}")
         label = ""
     if summary.listing:
-        yield Part("", f"all of them: {one_line(summary.listing, 4000)}", whole=True)
+        yield Paragraph("", f"all of them: {one_line(summary.listing, 4000)}", whole=True)
 
 
-def _stopped(summary: Summary) -> Iterator[Part]:
+def _stopped(summary: RunSummary) -> Iterator[Paragraph]:
     label = "stopped"
     for lane in summary.stopped:
-        yield Part(label, f"{one_line(lane.lane, 60)}: {one_line(lane.reason, _MESSAGE)}", "red")
-        yield Part("", f"→ {lane.advice}")
+        yield Paragraph(label, f"{one_line(lane.lane, 60)}: {one_line(lane.reason, _MESSAGE)}", "red")
+        yield Paragraph("", f"→ {lane.advice}")
         label = ""
 
 
-def _time(summary: Summary) -> str:
+def _time(summary: RunSummary) -> str:
     wall, together = formatting.seconds(summary.wall_s), formatting.seconds(summary.sequential_s)
     ended = summary.succeeded + summary.failed
     told = ended > 1 and summary.succeeded
@@ -148,7 +150,7 @@ def _time(summary: Summary) -> str:
     return f"{wall}; {calls}" + (f": {ratio}" if ratio else "")
 
 
-def _cost(summary: Summary) -> str:
+def _cost(summary: RunSummary) -> str:
     text = formatting.cost(summary.cost_usd, summary.unpriced_calls)
     return (
         "free (local models)"

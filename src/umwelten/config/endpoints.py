@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 import msgspec
 
 from umwelten.config.layers import DEFAULT
-from umwelten.config.settings import Row, Settings
+from umwelten.config.settings import Settings, TomlSection
 from umwelten.config.toml_sections import unknown
 from umwelten.errors import ConfigError
 from umwelten.pricing import Price
 from umwelten.providers.base_url import normalise_base_url
 from umwelten.providers.protocol import Endpoint, Vendor
 from umwelten.providers.vendors import VENDORS
-from umwelten.types import Frozen, ModelRef, Secret
+from umwelten.types import FrozenStruct, ModelRef, Secret
 
 _LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 _BARE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
@@ -28,7 +28,7 @@ _LONGEST_WORD = 30
 _ROUTER = "openrouter"
 
 
-class Origins(Frozen):
+class Origins(FrozenStruct):
     """Where a provider's address and key come from: a variable, a file, "default", `None` without a key."""
 
     base_url: str
@@ -43,7 +43,7 @@ def vendors(settings: Settings) -> Mapping[str, Vendor]:
     return known
 
 
-def _vendor(name: str, row: Row, listed: Vendor | None) -> Vendor:
+def _vendor(name: str, row: TomlSection, listed: Vendor | None) -> Vendor:
     fields = dict(row.fields)
     given: dict[str, Any] = {key: fields[key] for key in ("wire", "scope", "allow_insecure") if key in fields}
     if "recommended" in fields:

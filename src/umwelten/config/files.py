@@ -15,18 +15,18 @@ from typing import Any
 from dotenv.parser import Binding, parse_stream
 from dotenv.variables import parse_variables
 
-from umwelten.config.toml_positions import Place
+from umwelten.config.toml_positions import TomlPosition
 from umwelten.config.toml_sections import check_sections
 from umwelten.errors import ConfigError
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 TOML_NAME = "umwelten.toml"
 
 
-class TomlFile(Frozen):
+class TomlFile(FrozenStruct):
     """An `umwelten.toml` as it was read. Its relative paths start from `base`."""
 
-    place: Place
+    place: TomlPosition
     base: Path
     data: dict[str, dict[str, Any]]
 
@@ -56,7 +56,7 @@ def read_toml(path: Path, base: Path) -> TomlFile:
         told = re.search(r"line (\d+)", str(error))
         line = told[1] if told else len(text.splitlines())  # it says "at end of document" instead
         raise ConfigError(f"{path}, line {line}: {str(error).partition(' (at')[0]}") from None
-    place = Place(path=path, text=text)
+    place = TomlPosition(path=path, text=text)
     check_sections(data, place)
     return TomlFile(place=place, base=base, data=data)
 

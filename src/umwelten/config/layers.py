@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from umwelten.config.options import CONCURRENT, FLAGS, OPTIONS, Option
-from umwelten.config.toml_positions import Place
+from umwelten.config.toml_positions import TomlPosition
 from umwelten.config.toml_sections import unknown
 from umwelten.errors import ConfigError, UmweltenError
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 DEFAULT = "default"
 BY_KEY: Mapping[str, Option] = {option.key: option for option in OPTIONS}
@@ -22,14 +22,14 @@ _COMMA = re.compile(r",(?![^{]*\})")  # not in {a,b}
 _SHAPE_FILE = re.compile(r".+\.(json|py:\w+)", re.DOTALL)
 
 
-class Value(Frozen):
+class Value(FrozenStruct):
     """A setting's value. `source` is "default", a file's path, a variable's name or a flag's."""
 
     value: Any
     source: str
 
 
-class Layer(Frozen):
+class Layer(FrozenStruct):
     """Where values come from: `source` is kept with each, `named` is how a message calls one, by its key."""
 
     source: Callable[[str], str]
@@ -37,14 +37,14 @@ class Layer(Frozen):
     error: type[UmweltenError] = ConfigError
 
 
-class Read(Frozen):
+class LayerValues(FrozenStruct):
     """The values of a layer by the settings' names, and what the user should know about them."""
 
     values: dict[str, Value]
     notes: tuple[str, ...] = ()
 
 
-def read_layer(given: Mapping[str, Any], layer: Layer) -> Read:
+def read_layer(given: Mapping[str, Any], layer: Layer) -> LayerValues:
     """The settings among `OPTIONS`, given by their keys."""
     values: dict[str, Value] = {}
     notes: list[str] = []
@@ -58,7 +58,7 @@ def read_layer(given: Mapping[str, Any], layer: Layer) -> Read:
     if "concurrent" in values and values["concurrent"].value and "max_concurrency" not in values:
         # In one layer the number wins; over a lower layer, the switch does.
         values["max_concurrency"] = Value(value=CONCURRENT, source=values["concurrent"].source)
-    return Read(values=values, notes=tuple(notes))
+    return LayerValues(values=values, notes=tuple(notes))
 
 
 def read_flags(given: Mapping[str, Any], layer: Layer) -> dict[str, Value]:
@@ -82,7 +82,7 @@ def _one(option: Option, raw: Any, layer: Layer) -> Any:
 # --- sections of a file ----------------------------------------------------------------------
 
 
-def section_layer(place: Place, source: str, spelt: Mapping[str, str]) -> Layer:
+def section_layer(place: TomlPosition, source: str, spelt: Mapping[str, str]) -> Layer:
     """The layer of a section. `spelt` is how each key is written there."""
     return Layer(
         source=lambda _: source,
@@ -90,7 +90,7 @@ def section_layer(place: Place, source: str, spelt: Mapping[str, str]) -> Layer:
     )
 
 
-def keys(section: Mapping[str, Any], place: Place, known: Collection[str]) -> dict[str, str]:
+def keys(section: Mapping[str, Any], place: TomlPosition, known: Collection[str]) -> dict[str, str]:
     """Each key in its usual form, `max_tokens`, and as it is written.
 
     Raises `ConfigError` for one that is not known, and for one that is there in both spellings.

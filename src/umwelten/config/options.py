@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from umwelten.errors import UsageError
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 MAX_CONCURRENCY = 10_000
 CONCURRENT = 5
@@ -36,7 +36,7 @@ _SWITCH = {
 Reader = Callable[[Any], Any]
 
 
-class Option(Frozen):
+class Option(FrozenStruct):
     """A setting. `name` is what the program calls it, `key` what files and flags do."""
 
     name: str

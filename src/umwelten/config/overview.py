@@ -14,14 +14,14 @@ from umwelten.config.settings import Settings, model_groups
 from umwelten.errors import ConfigError, UsageError
 from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 _SECRET = re.compile(r"key|token|secret|password|authorization|cookie", re.IGNORECASE)
 _COUNTS = re.compile(r"tokens$", re.IGNORECASE)
 HIDDEN = "(hidden)"
 
 
-class Setting(Frozen):
+class Setting(FrozenStruct):
     """A setting by the name of its flag; `value` is `None` where it has none."""
 
     name: str
@@ -29,7 +29,7 @@ class Setting(Frozen):
     source: str
 
 
-class Provider(Frozen):
+class ProviderOverview(FrozenStruct):
     """A provider's address and key. `key` is the variable that holds it, `key_set` whether one does."""
 
     name: str
@@ -43,7 +43,7 @@ class Provider(Frozen):
     problem: str | None = None
 
 
-class GroupRow(Frozen):
+class GroupRow(FrozenStruct):
     """A group as it is written, and all its models in the end."""
 
     name: str
@@ -52,14 +52,14 @@ class GroupRow(Frozen):
     source: str
 
 
-class ProfileRow(Frozen):
+class ProfileRow(FrozenStruct):
     """A profile's flags."""
 
     name: str
     flags: tuple[Setting, ...]
 
 
-class PriceRow(Frozen):
+class PriceRow(FrozenStruct):
     """A price of one's own, USD per million tokens."""
 
     model: str
@@ -69,12 +69,12 @@ class PriceRow(Frozen):
     source: str
 
 
-class Overview(Frozen):
+class ConfigOverview(FrozenStruct):
     """What `config show` tells. `files` were read, in rising precedence; `problems` are to be mended."""
 
     files: tuple[str, ...]
     settings: tuple[Setting, ...]
-    providers: tuple[Provider, ...]
+    providers: tuple[ProviderOverview, ...]
     groups: tuple[GroupRow, ...]
     profiles: tuple[ProfileRow, ...]
     prices: tuple[PriceRow, ...]
@@ -82,14 +82,14 @@ class Overview(Frozen):
     notes: tuple[str, ...]
 
 
-def overview(settings: Settings) -> Overview:
+def overview(settings: Settings) -> ConfigOverview:
     """Everything in force. What is wrong with a provider, price or group is told, not raised."""
     problems: list[str] = []
     known = _vendors(settings, problems)
     providers = tuple(_provider(vendor, settings) for vendor in known.values())
     problems += [row.problem for row in providers if row.problem]
     groups = tuple(_group(name, settings, known, problems) for name in settings.groups)
-    return Overview(
+    return ConfigOverview(
         files=settings.files,
         settings=(*_settings(settings.values), *_flags(settings.flags)),
         providers=providers,
@@ -150,7 +150,7 @@ def _vendors(settings: Settings, problems: list[str]) -> Mapping[str, Vendor]:
         return {}
 
 
-def _provider(vendor: Vendor, settings: Settings) -> Provider:
+def _provider(vendor: Vendor, settings: Settings) -> ProviderOverview:
     from_ = origins(vendor, settings)
     problem = None
     base_url = ""
@@ -160,7 +160,7 @@ def _provider(vendor: Vendor, settings: Settings) -> Provider:
     except ConfigError as error:
         problem = str(error)
     name = from_.api_key.partition(" (")[0] if from_.api_key else next(iter(vendor.key_env), None)
-    return Provider(
+    return ProviderOverview(
         name=vendor.name,
         wire=vendor.wire,
         base_url=base_url,

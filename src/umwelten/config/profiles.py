@@ -17,7 +17,7 @@ from umwelten.config.layers import (
     section_layer,
 )
 from umwelten.errors import UsageError
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 # Where one of these is given, the profile's others of the same row give way.
 _INSTEAD = (
@@ -29,7 +29,7 @@ _INSTEAD = (
 _GOES_WITH = {"row_name": "rows", "where": "from", "yes": "estimate"}
 
 
-class Profile(Frozen):
+class OptionProfile(FrozenStruct):
     """A profile, read and checked: settings by their names, flags that are none by their keys."""
 
     values: Mapping[str, Value] = {}
@@ -37,12 +37,12 @@ class Profile(Frozen):
     notes: tuple[str, ...] = ()
 
 
-def with_profiles(known: Mapping[str, Profile], file: TomlFile) -> dict[str, Profile]:
+def with_profiles(known: Mapping[str, OptionProfile], file: TomlFile) -> dict[str, OptionProfile]:
     """The profiles with those of one more file: what it says wins, key by key."""
     merged = dict(known)
     for name in file.data.get("profiles", {}):
-        below, above = merged.get(name, Profile()), _read(name, file)
-        merged[name] = Profile(
+        below, above = merged.get(name, OptionProfile()), _read(name, file)
+        merged[name] = OptionProfile(
             values={**below.values, **above.values},
             flags={**below.flags, **above.flags},
             notes=(*below.notes, *above.notes),
@@ -50,17 +50,19 @@ def with_profiles(known: Mapping[str, Profile], file: TomlFile) -> dict[str, Pro
     return merged
 
 
-def _read(name: str, file: TomlFile) -> Profile:
+def _read(name: str, file: TomlFile) -> OptionProfile:
     section = file.data["profiles"][name]
     place = file.place.below("profiles", name)
     spelt = keys(section, place, {**BY_KEY, **FLAGS_BY_KEY})
     layer = section_layer(place, f"{file.place.path}, [profiles.{name}]", spelt)
     read = read_layer({key: section[spelt[key]] for key in spelt if key in BY_KEY}, layer)
     flags = read_flags({key: section[spelt[key]] for key in spelt if key in FLAGS_BY_KEY}, layer)
-    return Profile(values=rebased(read.values, file.base), flags=rebased(flags, file.base), notes=read.notes)
+    return OptionProfile(
+        values=rebased(read.values, file.base), flags=rebased(flags, file.base), notes=read.notes
+    )
 
 
-def chosen(name: str, profiles: Mapping[str, Profile]) -> Profile:
+def chosen(name: str, profiles: Mapping[str, OptionProfile]) -> OptionProfile:
     """The profile of that name. Raises `UsageError` with the nearest and all there are."""
     if name in profiles:
         return profiles[name]

@@ -15,37 +15,37 @@ import platformdirs
 from umwelten.config.files import TOML_NAME, TomlFile, nearest, read_dotenv, read_toml
 from umwelten.config.layers import BY_KEY, DEFAULT, Layer, Value, keys, read_layer, rebased, section_layer
 from umwelten.config.options import OPTIONS
-from umwelten.config.profiles import Profile, chosen, with_profiles
+from umwelten.config.profiles import OptionProfile, chosen, with_profiles
 from umwelten.errors import ConfigError, UsageError
 from umwelten.providers.model_names import expand_groups
-from umwelten.types import Frozen, Secret
+from umwelten.types import FrozenStruct, Secret
 
 _PREFIX = "UMWELTEN_"
 _OTHERS = ("UMWELTEN_CACHE_DIR", "UMWELTEN_TEST_BROWSER", "UMWELTEN_TEST_SHELLS")
 
 
-class Variable(Frozen):
+class Variable(FrozenStruct):
     """An environment variable; any may be a key, so all are secrets. `source`: a file, or "environment"."""
 
     secret: Secret
     source: str
 
 
-class Row(Frozen):
+class TomlSection(FrozenStruct):
     """A section of an `umwelten.toml`, checked. Later files add to and replace what earlier ones say."""
 
     fields: dict[str, Any]
     source: str
 
 
-class Group(Frozen):
+class Group(FrozenStruct):
     """A named group of models, as they are written; some may be groups themselves."""
 
     models: tuple[str, ...]
     source: str
 
 
-class Settings(Frozen):
+class Settings(FrozenStruct):
     """All settings. `get` a value, ask for its `source`; `notes` are for the user to read.
 
     `flags` are those of the profile in force that are no settings (`prompt`, `directory`), by the flag's
@@ -53,10 +53,10 @@ class Settings(Frozen):
     """
 
     values: Mapping[str, Value]
-    providers: Mapping[str, Row] = {}
-    prices: Mapping[str, Row] = {}
+    providers: Mapping[str, TomlSection] = {}
+    prices: Mapping[str, TomlSection] = {}
     groups: Mapping[str, Group] = {}
-    profiles: Mapping[str, Profile] = {}
+    profiles: Mapping[str, OptionProfile] = {}
     flags: Mapping[str, Value] = {}
     variables: Mapping[str, Variable] = {}
     notes: tuple[str, ...] = ()
@@ -170,11 +170,11 @@ def _with_toml(settings: Settings, file: TomlFile) -> Settings:
     )
 
 
-def _merged(rows: Mapping[str, Row], more: dict[str, Any], source: str) -> dict[str, Row]:
+def _merged(rows: Mapping[str, TomlSection], more: dict[str, Any], source: str) -> dict[str, TomlSection]:
     merged = dict(rows)
     for name, fields in more.items():
         below = merged[name].fields if name in merged else {}
-        merged[name] = Row(fields={**below, **fields}, source=source)
+        merged[name] = TomlSection(fields={**below, **fields}, source=source)
     return merged
 
 
@@ -197,7 +197,7 @@ def _check_groups(settings: Settings) -> None:
             raise ConfigError(f"{group.source}, [groups]: {error.message}", error.hint) from None
 
 
-def _with_profile(settings: Settings, profile: Profile) -> Settings:
+def _with_profile(settings: Settings, profile: OptionProfile) -> Settings:
     return msgspec.structs.replace(
         settings,
         values={**settings.values, **profile.values},

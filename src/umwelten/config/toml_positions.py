@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 _HEADER = re.compile(r"\s*(\[\[?[^\[\]]+\]\]?)\s*(?:#.*)?")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
-class Place(Frozen):
+class TomlPosition(FrozenStruct):
     """A table of a file. As text: file, line and table; `at` a key of it: the key's line."""
 
     path: Path
@@ -33,9 +33,9 @@ class Place(Frozen):
         """Where a key of the table stands, without its name."""
         return f"{self.path}{_line(self.text, (*self.table, *key))}{self._named()}"
 
-    def below(self, *names: str) -> Place:
+    def below(self, *names: str) -> TomlPosition:
         """A table in this table."""
-        return Place(path=self.path, text=self.text, table=(*self.table, *names))
+        return TomlPosition(path=self.path, text=self.text, table=(*self.table, *names))
 
     def _named(self) -> str:
         return f", [{'.'.join(map(_quoted, self.table))}]" if self.table else ""

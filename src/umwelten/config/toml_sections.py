@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from umwelten.config.options import MAX_CONCURRENCY
-from umwelten.config.toml_positions import Place
+from umwelten.config.toml_positions import TomlPosition
 from umwelten.errors import ConfigError
 
 SECTIONS = ("defaults", "providers", "prices", "groups", "profiles")
@@ -39,7 +39,7 @@ def unknown(word: str, known: Collection[str], where: str) -> ConfigError:
     return ConfigError(f"{where}: {word!r} is not known", hint)
 
 
-def check_sections(data: Mapping[str, Any], place: Place) -> None:
+def check_sections(data: Mapping[str, Any], place: TomlPosition) -> None:
     """Raise `ConfigError` for what cannot be meant, by its file, line and section."""
     for name, section in data.items():
         if name not in SECTIONS:
@@ -52,7 +52,7 @@ def check_sections(data: Mapping[str, Any], place: Place) -> None:
                 check(key, row, place.below(name))
 
 
-def _check_provider(name: str, row: Any, section: Place) -> None:
+def _check_provider(name: str, row: Any, section: TomlPosition) -> None:
     place = section.below(name)
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{place}: a provider's name is made of a-z, 0-9, '.', '_' and '-'")
@@ -98,7 +98,7 @@ def _is_range(value: Any) -> bool:
     return bool(1 <= value[0] <= value[1] <= MAX_CONCURRENCY)
 
 
-def _check_price(name: str, row: Any, section: Place) -> None:
+def _check_price(name: str, row: Any, section: TomlPosition) -> None:
     place = section.below(name)
     if ":" not in name and "/" not in name:
         raise ConfigError(f"{place}: name the model as provider:model, or vendor/model at OpenRouter")
@@ -113,7 +113,7 @@ def _check_price(name: str, row: Any, section: Place) -> None:
             raise ConfigError(f"{place}: {key} is missing", "Give input and output, USD per million tokens.")
 
 
-def _check_group(name: str, row: Any, section: Place) -> None:
+def _check_group(name: str, row: Any, section: TomlPosition) -> None:
     where = section.at(name)
     _check_label(name, f"{where}: a group's name")
     names = row if isinstance(row, list) else [row]
@@ -124,7 +124,7 @@ def _check_group(name: str, row: Any, section: Place) -> None:
         )
 
 
-def _check_profile(name: str, row: Any, section: Place) -> None:
+def _check_profile(name: str, row: Any, section: TomlPosition) -> None:
     place = section.below(name)
     _check_label(name, f"{place}: a profile's name")
     _check_table(row, place)
@@ -135,12 +135,12 @@ def _check_label(name: str, what: str) -> None:
         raise ConfigError(f"{what} is made of letters, digits, '.', '_' and '-'")
 
 
-def _check_table(row: Any, place: Place) -> None:
+def _check_table(row: Any, place: TomlPosition) -> None:
     if not isinstance(row, dict):
         raise ConfigError(f"{place} must be a section")
 
 
-_CHECKS: Mapping[str, Callable[[str, Any, Place], None]] = {
+_CHECKS: Mapping[str, Callable[[str, Any, TomlPosition], None]] = {
     "providers": _check_provider,
     "prices": _check_price,
     "groups": _check_group,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from umwelten.config.overview import Overview, Provider
+from umwelten.config.overview import ConfigOverview, ProviderOverview
 
 _MODELS = {
     "google": "google:gemini-3.5-flash",
@@ -18,14 +18,14 @@ _MODELS = {
 EMBEDDED = "local:smollm2"
 
 
-def starter(found: Overview) -> str:
+def starter(found: ConfigOverview) -> str:
     """The text of a new file, in which everything is switched off but what is certain."""
     keyed = [row for row in found.providers if row.key_set]
     models = [_MODELS[row.name] for row in keyed if row.name in _MODELS] or [EMBEDDED]
     return _TEMPLATE.format(keys=_keys(keyed), model=models[0], group=", ".join(map(_quoted, models)))
 
 
-def _keys(keyed: Sequence[Provider]) -> str:
+def _keys(keyed: Sequence[ProviderOverview]) -> str:
     if not keyed:
         return "# No provider's key was found; local:smollm2 and ollama:… need none."
     rows = [f"#   {row.name}: {row.key}" for row in keyed]

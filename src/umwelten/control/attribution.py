@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 
 class Reason(StrEnum):
@@ -21,7 +21,7 @@ class Reason(StrEnum):
     CPU = "cpu"
 
 
-class Attribution(Frozen):
+class Attribution(FrozenStruct):
     """Seconds of a lane's wall time by what it waited for; the parts add up to `wall_s`.
 
     `requests_s`, `tokens_s`: the provider's limits. `concurrency_s`: all slots were taken. `latency_s`:

@@ -15,7 +15,7 @@ RISE = 0.25
 
 
 @dataclass(slots=True)
-class Meter:
+class BudgetMeter:
     """One stated budget. `level` is what is left at `at`; `rate` units a second come back to a bucket."""
 
     resource: Resource

@@ -34,7 +34,7 @@ from umwelten.control.circuit import Circuit
 from umwelten.control.gate import Gate
 from umwelten.control.knee import Knee
 from umwelten.control.limit import FIRST_STEP_S, Limit
-from umwelten.control.limit_kind import RATES, Evidence, Kind, Trust, stated_kind
+from umwelten.control.limit_kind import RATES, LimitEvidence, LimitKind, RetryAfterTrust, stated_kind
 from umwelten.control.pacer import NOTHING, Pacer, plus
 from umwelten.control.ramp import Ramp
 from umwelten.control.rate_estimator import Amounts, Point
@@ -49,14 +49,14 @@ DOWN_TOO_LONG_S = 300.0
 """So is one that has had nothing but errors."""
 
 
-class Change(msgspec.Struct, frozen=True):
+class LimitChange(msgspec.Struct, frozen=True):
     """The limit moved, for the record."""
 
     limit: float
     reason: str
 
 
-class Mark(msgspec.Struct, frozen=True):
+class StartSnapshot(msgspec.Struct, frozen=True):
     """A lane's state when a call was started, kept by its lease.
 
     It was the `number`-th call and the `level`-th in flight; `high` was the greatest level before.
@@ -88,14 +88,14 @@ class Lane:
     current: int | None = None
     throttled_since: float | None = None
     waiting_why: str | None = None
-    kind: Kind = Kind.NONE
+    kind: LimitKind = LimitKind.NONE
     why: Reason = Reason.NO_WORK
     pacer: Pacer = field(default_factory=Pacer)
     gate: Gate = field(default_factory=Gate)
     circuit: Circuit = field(default_factory=Circuit)
     ramp: Ramp = field(default_factory=Ramp)
-    evidence: Evidence = field(default_factory=Evidence)
-    trust: Trust = field(default_factory=Trust)
+    evidence: LimitEvidence = field(default_factory=LimitEvidence)
+    trust: RetryAfterTrust = field(default_factory=RetryAfterTrust)
     timesheet: Timesheet = field(default_factory=Timesheet)
     knee: Knee | None = None
     _number: int = 0
@@ -126,9 +126,11 @@ class Lane:
     def _room(self, now: float) -> float:
         if self.in_flight < max(1, self.limit.slots):
             return now
-        return max(now, self.limit.next_step(now)) if self.kind is Kind.CONCURRENCY else NEVER
+        return max(now, self.limit.next_step(now)) if self.kind is LimitKind.CONCURRENCY else NEVER
 
-    def started(self, now: float = 0.0, input_tokens: int = 0, output_tokens: int | None = None) -> Mark:
+    def started(
+        self, now: float = 0.0, input_tokens: int = 0, output_tokens: int | None = None
+    ) -> StartSnapshot:
         """A call went out."""
         if self.in_flight >= max(1, self.limit.slots):
             self.limit.step(now)
@@ -136,7 +138,7 @@ class Lane:
         self._number += 1
         self.peak = max(self.peak, self.in_flight)
         high = self.evidence.high
-        edge = self.limit.edge if self.kind is Kind.CONCURRENCY else None
+        edge = self.limit.edge if self.kind is LimitKind.CONCURRENCY else None
         self.evidence.started(self.in_flight, now, edge)
         self.circuit.started(now)
         was_closed = self.gate.closed
@@ -148,11 +150,11 @@ class Lane:
         need = self.pacer.need(input_tokens, output_tokens)
         used = self.pacer.used
         self.pacer.take(now, need)
-        return Mark(self._number, self.in_flight, high, need, used, self.pacer.refusals, edge)
+        return StartSnapshot(self._number, self.in_flight, high, need, used, self.pacer.refusals, edge)
 
-    def _is_a_rate(self, now: float) -> Change | None:
+    def _is_a_rate(self, now: float) -> LimitChange | None:
         """Time is what counts. Whether points of before tell the rate or not, it starts with few calls."""
-        self.kind = Kind.RATE
+        self.kind = LimitKind.RATE
         self.pacer.flow.learn(now)
         self.ramp.begin(now, 2.0, max(0.05, 2 * self.gate.reply_s))
         return self._restored()
@@ -160,10 +162,14 @@ class Lane:
     # --- learning --------------------------------------------------------------------------
 
     def ended(
-        self, outcome: Reply | Failure | None, started_at: float, now: float, mark: Mark | None = None
-    ) -> Change | None:
+        self,
+        outcome: Reply | Failure | None,
+        started_at: float,
+        now: float,
+        mark: StartSnapshot | None = None,
+    ) -> LimitChange | None:
         """A call came back; `None` as outcome: it was cancelled by us and says nothing."""
-        mark = mark or Mark(number=self._number)
+        mark = mark or StartSnapshot(number=self._number)
         peak, self.peak = self.peak, self.in_flight
         self.in_flight -= 1
         if outcome is None:
@@ -176,8 +182,8 @@ class Lane:
         return self._failed(outcome, started_at, now, mark)
 
     def _answered(
-        self, reply: Outcome, started_at: float, now: float, mark: Mark, peak: int
-    ) -> Change | None:
+        self, reply: Outcome, started_at: float, now: float, mark: StartSnapshot, peak: int
+    ) -> LimitChange | None:
         self.answered, self.throttled_since, self.waiting_why = True, None, None
         if self.circuit.answered(started_at):
             self.ramp.begin(now, 16.0, max(0.05, self.gate.reply_s))
@@ -188,30 +194,32 @@ class Lane:
         self.trust.let_in(started_at)
         self.evidence.answered(mark.level)
         if (
-            self.kind is Kind.CONCURRENCY
+            self.kind is LimitKind.CONCURRENCY
             and started_at > self.limit.cut_at
             and mark.level == self.limit.slots
         ):
             self.evidence.fit()
-        if self.kind is Kind.CONCURRENCY and self.evidence.ended(now, self.gate.reply_s):
+        if self.kind is LimitKind.CONCURRENCY and self.evidence.ended(now, self.gate.reply_s):
             return self._is_a_rate(now)
         if self.knee is not None:
             return self._found(reply, started_at, now, peak)
         if self.limit.succeeded(peak, now):
-            return Change(self.limit.value, "slow start" if self.limit.slow_start else "growing")
+            return LimitChange(self.limit.value, "slow start" if self.limit.slow_start else "growing")
         return None
 
-    def _found(self, reply: Outcome, started_at: float, now: float, peak: int) -> Change | None:
+    def _found(self, reply: Outcome, started_at: float, now: float, peak: int) -> LimitChange | None:
         assert self.knee is not None
         full = peak >= self.knee.level
         if not self.knee.answered(started_at, now, reply.usage.output_tokens, full):
             return None
         self.limit.value = float(self.knee.level)
         if self.knee.settled:
-            self.kind = Kind.QUEUE
-        return Change(self.limit.value, "queue" if self.knee.settled else "slow start")
+            self.kind = LimitKind.QUEUE
+        return LimitChange(self.limit.value, "queue" if self.knee.settled else "slow start")
 
-    def _failed(self, failure: Failure, started_at: float, now: float, mark: Mark) -> Change | None:
+    def _failed(
+        self, failure: Failure, started_at: float, now: float, mark: StartSnapshot
+    ) -> LimitChange | None:
         self.answered = self.answered or failure.status is not None
         if failure.kind is FailureKind.RATE_LIMIT:
             self.pacer.refused(now, mark.need, mark.number)
@@ -231,16 +239,18 @@ class Lane:
         self.waiting_why = str(failure.kind)
         return self._refused(failure, started_at, now, mark)
 
-    def _cut(self, started_at: float, now: float, reason: str) -> Change | None:
+    def _cut(self, started_at: float, now: float, reason: str) -> LimitChange | None:
         if not self.limit.throttled(started_at, now):
             return None
         if self.knee is not None:
             self.knee.level = self.knee.ceiling = max(1, self.limit.slots)
-        return Change(self.limit.value, reason)
+        return LimitChange(self.limit.value, reason)
 
     # --- refusals --------------------------------------------------------------------------
 
-    def _refused(self, failure: Failure, started_at: float, now: float, mark: Mark) -> Change | None:
+    def _refused(
+        self, failure: Failure, started_at: float, now: float, mark: StartSnapshot
+    ) -> LimitChange | None:
         self.ramp.end(now)
         self.gate.took_back(started_at)
         self.trust.told(now, failure.hints.retry_after_s)
@@ -251,10 +261,10 @@ class Lane:
             return self._cut(started_at, now, "rate_limit")
         stated = self.pacer.stated_empty(failure.hints, mark.need)
         if stated is not None:
-            self.kind = Kind.RATE if stated is Resource.REQUESTS else Kind.TOKENS
+            self.kind = LimitKind.RATE if stated is Resource.REQUESTS else LimitKind.TOKENS
             return self._restored()
-        if stated_kind(failure.hints) is Kind.CONCURRENCY:
-            self.kind = Kind.CONCURRENCY
+        if stated_kind(failure.hints) is LimitKind.CONCURRENCY:
+            self.kind = LimitKind.CONCURRENCY
             return self._bounded(mark, started_at, now)
         if self.kind in RATES:
             return self._rate(failure, started_at, now, mark)
@@ -263,7 +273,7 @@ class Lane:
             change = self._is_a_rate(now)
             return self._rate(failure, started_at, now, mark) or change
         if self._fits_a_cap(mark, started_at):
-            self.kind = Kind.CONCURRENCY
+            self.kind = LimitKind.CONCURRENCY
             return self._bounded(mark, started_at, now)
         if self.evidence.sure and started_at <= self.limit.cut_at:
             return None
@@ -272,21 +282,21 @@ class Lane:
             return self._rate(failure, started_at, now, mark) or change
         if self.evidence.sure:
             return self._shrunk(started_at, now)
-        return self._bounded(mark, started_at, now) if self.kind is Kind.CONCURRENCY else None
+        return self._bounded(mark, started_at, now) if self.kind is LimitKind.CONCURRENCY else None
 
-    def _shrunk(self, started_at: float, now: float) -> Change | None:
+    def _shrunk(self, started_at: float, now: float) -> LimitChange | None:
         """A cap that was sure lets in fewer than before."""
         if not self.limit.shrunk(started_at, now):
             return None
         self.evidence.high = self.limit.slots
-        return Change(self.limit.value, "concurrency")
+        return LimitChange(self.limit.value, "concurrency")
 
     @property
     def _grace(self) -> float:
         """Refusals of calls that left before a cut was known are in by then."""
         return 1.5 * self.gate.reply_s
 
-    def _fits_a_cap(self, mark: Mark, started_at: float) -> bool:
+    def _fits_a_cap(self, mark: StartSnapshot, started_at: float) -> bool:
         """Whether a cap on calls in flight would refuse there, or at least well might."""
         if self.limit.edge is not None and started_at <= self.limit.cut_at + self._grace:
             return True
@@ -294,10 +304,10 @@ class Lane:
         if edge is None:
             # Answers on their way make us count a few more in flight than there are.
             new = mark.level > mark.high or not self.evidence.proven
-            return new and self.kind is Kind.NONE and mark.level > 0.9 * mark.high
+            return new and self.kind is LimitKind.NONE and mark.level > 0.9 * mark.high
         return mark.level >= (0.9 * edge - 1 if self.evidence.sure else edge) or mark.level > mark.high
 
-    def _bounded(self, mark: Mark, started_at: float, now: float) -> Change | None:
+    def _bounded(self, mark: StartSnapshot, started_at: float, now: float) -> LimitChange | None:
         before = self.limit.value
         cut = self.limit.bounded(mark.level, self.in_flight, started_at, now, self._grace)
         if cut and not self.evidence.sure:
@@ -305,19 +315,21 @@ class Lane:
             self.ramp.begin(now + self._grace, max(2.0, 0.1 * self.limit.value), max(0.05, self.gate.reply_s))
         if self.limit.edge is not None:
             self.evidence.high = min(self.evidence.high, self.limit.edge - 1)
-        return Change(self.limit.value, "concurrency") if cut or self.limit.value != before else None
+        return LimitChange(self.limit.value, "concurrency") if cut or self.limit.value != before else None
 
-    def _restored(self) -> Change | None:
-        return Change(self.limit.value, "not concurrency") if self.limit.restore() else None
+    def _restored(self) -> LimitChange | None:
+        return LimitChange(self.limit.value, "not concurrency") if self.limit.restore() else None
 
-    def _note_point(self, started_at: float, mark: Mark) -> Point:
+    def _note_point(self, started_at: float, mark: StartSnapshot) -> Point:
         """The provider was empty when that call started."""
         taken = self.pacer.let_in(mark.used, mark.number, mark.refusals)
         point = Point(started_at, taken, mark.number)
         self.pacer.flow.note(point)
         return point
 
-    def _rate(self, failure: Failure, started_at: float, now: float, mark: Mark) -> Change | None:
+    def _rate(
+        self, failure: Failure, started_at: float, now: float, mark: StartSnapshot
+    ) -> LimitChange | None:
         hint = failure.hints.retry_after_s
         self._note_point(started_at, mark)
         # While nothing is let in, the limit goes down as well; the gate's opening brings it back.
@@ -327,12 +339,12 @@ class Lane:
             self.gate.refused(started_at, now, hint)
             self.pacer.flow.rate = self.pacer.flow.test = None
         else:
-            self.kind = Kind.BUCKET if self.pacer.flow.by == 0 else Kind.TOKENS
+            self.kind = LimitKind.BUCKET if self.pacer.flow.by == 0 else LimitKind.TOKENS
         if self.gate.window:
-            self.kind = Kind.WINDOW
+            self.kind = LimitKind.WINDOW
             self.pacer.flow.forget()
-        elif self.kind is Kind.WINDOW:
-            self.kind = Kind.RATE
+        elif self.kind is LimitKind.WINDOW:
+            self.kind = LimitKind.RATE
         return change
 
     def failing(self, started_at: float, now: float) -> None:
@@ -360,7 +372,7 @@ class Lane:
 
     def attribution(self, wall_s: float) -> Attribution:
         """Where the time went so far."""
-        capped = self.kind in (Kind.NONE, *RATES)
+        capped = self.kind in (LimitKind.NONE, *RATES)
         return self.timesheet.sheet(self.name, wall_s, self.limit.value, capped)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from umwelten.types import Hints, Resource
+from umwelten.types import RateLimitHints, Resource
 
 
-class Kind(StrEnum):
+class LimitKind(StrEnum):
     """Kinds of limits. `RATE` is a bucket or a window: which of the two only a reopening can tell."""
 
     NONE = "none"
@@ -20,7 +20,7 @@ class Kind(StrEnum):
     QUEUE = "queue"
 
 
-RATES = frozenset({Kind.RATE, Kind.BUCKET, Kind.WINDOW, Kind.TOKENS})
+RATES = frozenset({LimitKind.RATE, LimitKind.BUCKET, LimitKind.WINDOW, LimitKind.TOKENS})
 _FITS = 20
 _HIGH_EDGE = 15
 _SURPRISES = 2
@@ -32,7 +32,7 @@ _REFUTED = 3
 
 
 @dataclass(slots=True)
-class Evidence:
+class LimitEvidence:
     """Whether refusals look like a cap on calls in flight, or like anything that time refills.
 
     A call is started as the `level`-th in flight. If calls in flight are what is counted, then a call
@@ -106,7 +106,7 @@ class Evidence:
 
 
 @dataclass(slots=True)
-class Trust:
+class RetryAfterTrust:
     """Whether `Retry-After` tells the truth. A call that is let in well before the time refutes it."""
 
     padded: bool = False
@@ -126,9 +126,9 @@ class Trust:
         self.padded = self._refuted >= _REFUTED
 
 
-def stated_kind(hints: Hints) -> Kind | None:
+def stated_kind(hints: RateLimitHints) -> LimitKind | None:
     """The kind that a refusal's own budgets tell, if they do."""
     for budget in hints.budgets:
         if budget.remaining is not None and budget.remaining <= 0:
-            return Kind.CONCURRENCY if budget.resource is Resource.IN_FLIGHT else Kind.RATE
+            return LimitKind.CONCURRENCY if budget.resource is Resource.IN_FLIGHT else LimitKind.RATE
     return None

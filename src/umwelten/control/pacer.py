@@ -2,14 +2,14 @@
 
 Theory of operation. There are two sources of knowledge, and a call must satisfy both.
 
-*Stated.* A `Meter` follows one budget that replies state: limit, remaining and reset. `remaining` is
+*Stated.* A `BudgetMeter` follows one budget that replies state: limit, remaining and reset. `remaining` is
 what was left when that request was let in; everything started since is subtracted, what came back
 since is added. Two consecutive statements tell buckets from windows: the reset of a window stands
 still while calls use it up, that of a bucket moves away by the time that refilling takes.
 
 *Learnt.* A refusal says one thing exactly: at that moment the bucket was empty. What was let in between
-two such moments is what was refilled between them, whatever the bucket holds. A `Flow` takes its rate
-from that and paces by it, starting from empty. So that it notices when there is more, it runs a little
+two such moments is what was refilled between them, whatever the bucket holds. A `RateEstimator` takes its
+rate from that and paces by it, starting from empty. So that it notices when there is more, it runs a little
 faster than it believes, and faster still the longer nothing is refused: about one call in seventy is
 refused for the knowledge. The clock of that growth counts calls, so that it fits slow and fast
 providers alike, with seconds as a second clock for lanes that hardly run.
@@ -23,9 +23,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from umwelten.control.budget_meter import Meter
-from umwelten.control.rate_estimator import Amounts, Flow
-from umwelten.types import Hints, Resource, Usage
+from umwelten.control.budget_meter import BudgetMeter
+from umwelten.control.rate_estimator import Amounts, RateEstimator
+from umwelten.types import RateLimitHints, Resource, Usage
 
 ORDER = (Resource.REQUESTS, Resource.TOKENS, Resource.INPUT_TOKENS, Resource.OUTPUT_TOKENS)
 """What the four figures of `Amounts` count."""
@@ -57,8 +57,8 @@ def plus(a: Amounts, b: Amounts) -> Amounts:
 class Pacer:
     """All meters of a lane, its flow, and how much was started altogether."""
 
-    meters: dict[tuple[Resource, float | None], Meter] = field(default_factory=dict)
-    flow: Flow = field(default_factory=Flow)
+    meters: dict[tuple[Resource, float | None], BudgetMeter] = field(default_factory=dict)
+    flow: RateEstimator = field(default_factory=RateEstimator)
     used: Amounts = NOTHING
     refusals: int = 0
     _log: deque[tuple[int, Amounts]] = field(default_factory=lambda: deque(maxlen=4096))
@@ -133,7 +133,7 @@ class Pacer:
         for meter in self.meters.values():
             meter.take(now, change[_INDEX[meter.resource]])
 
-    def observe(self, hints: Hints, started_at: float, used: Amounts, number: int) -> None:
+    def observe(self, hints: RateLimitHints, started_at: float, used: Amounts, number: int) -> None:
         """A reply states budgets; `used` is what was started up to and including its call."""
         for budget in hints.budgets:
             if budget.resource not in _INDEX or budget.limit is None or budget.limit < _LEAST:
@@ -141,12 +141,14 @@ class Pacer:
             key = (budget.resource, budget.window_s)
             meter = self.meters.get(key)
             if meter is None:
-                meter = Meter(resource=budget.resource, limit=budget.limit, level=budget.limit, at=started_at)
+                meter = BudgetMeter(
+                    resource=budget.resource, limit=budget.limit, level=budget.limit, at=started_at
+                )
                 self.meters[key] = meter
             index = _INDEX[budget.resource]
             meter.observe(budget, started_at, self.used[index] - used[index], number)
 
-    def stated_empty(self, hints: Hints, need: Amounts) -> Resource | None:
+    def stated_empty(self, hints: RateLimitHints, need: Amounts) -> Resource | None:
         """Which stated budget explains that this call was refused."""
         for budget in hints.budgets:
             index = _INDEX.get(budget.resource)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from umwelten.control.attribution import Reason
-from umwelten.control.lane import NEVER, Change, Lane, Mark
+from umwelten.control.lane import NEVER, Lane, LimitChange, StartSnapshot
 from umwelten.control.retry import Again, Decision, GiveUp, RetryPolicy, StopLane
 from umwelten.control.stop import CostCap
 from umwelten.types import Call, Failure, FailureKind, Reply
@@ -32,7 +32,7 @@ MOST_WAITING = 4 * WINDOW
 """While that many calls of a model wait, no further ones are fetched: they would wait as well."""
 
 
-class Job(msgspec.Struct):
+class ScheduledCall(msgspec.Struct):
     """A call under way with what was spent on it. `size` bytes of its file, `reserve` the most that an
     attempt costs and `held` what is held for the one under way, in nano-USD. Of its attempts, `counted`
     used up retries, `throttles` were refused, `misshaped` were answered in another shape than asked for.
@@ -63,10 +63,10 @@ class Job(msgspec.Struct):
 class Lease(msgspec.Struct, frozen=True):
     """Leave to make one attempt, given at `started_at`."""
 
-    job: Job
+    scheduled: ScheduledCall
     lane: Lane
     started_at: float
-    mark: Mark | None = None
+    mark: StartSnapshot | None = None
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -89,12 +89,12 @@ Step = Start | WaitUntil | Idle
 IDLE = Idle()
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class AttemptVerdict(msgspec.Struct, frozen=True):
     """What `ended` decided about a call, and what it did to its lane."""
 
     failure: Failure | None
     decision: Decision | None
-    change: Change | None = None
+    change: LimitChange | None = None
     lane_stopped: bool = False
 
 
@@ -102,7 +102,7 @@ class Verdict(msgspec.Struct, frozen=True):
 class _Queue:
     model: int
     lane: Lane
-    ready: deque[Job] = field(default_factory=deque)
+    ready: deque[ScheduledCall] = field(default_factory=deque)
     drained: bool = False
     in_flight: int = 0
     waiting: int = 0
@@ -132,9 +132,9 @@ class Pool:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._queues = {model: _Queue(model, lane) for model, lane in lanes.items()}
-        self._waiting: list[tuple[float, int, Job]] = []
+        self._waiting: list[tuple[float, int, ScheduledCall]] = []
         self._turn = 0
-        self._capped: Job | None = None
+        self._capped: ScheduledCall | None = None
         self._reasons: dict[str, tuple[Reason, float]] = {}
         self._lanes = list({id(lane): lane for lane in lanes.values()}.values())
 
@@ -153,10 +153,10 @@ class Pool:
             and q.waiting < MOST_WAITING
         ]
 
-    def offer(self, model: int, jobs: Sequence[Job], *, drained: bool) -> None:
+    def offer(self, model: int, scheduled: Sequence[ScheduledCall], *, drained: bool) -> None:
         """More calls of a model, in order. `drained`: the store has no further ones."""
         queue = self._queues[model]
-        queue.ready.extend(jobs)
+        queue.ready.extend(scheduled)
         queue.drained = drained
 
     # --- deciding --------------------------------------------------------------------------
@@ -203,16 +203,16 @@ class Pool:
 
     def _wake(self, now: float) -> None:
         while self._waiting and self._waiting[0][0] <= now:
-            job = heapq.heappop(self._waiting)[2]
-            queue = self._queues[job.call.model]
+            scheduled = heapq.heappop(self._waiting)[2]
+            queue = self._queues[scheduled.call.model]
             queue.waiting -= 1
             if queue.lane.stopped is not None:
                 continue
             if queue.lane.circuit.open_since is None:
-                queue.ready.appendleft(job)
+                queue.ready.appendleft(scheduled)
             else:
                 # In an outage the probes go round, so that no call spends all its retries on them.
-                queue.ready.append(job)
+                queue.ready.append(scheduled)
 
     def _choose(self, now: float) -> tuple[_Queue | None, float]:
         best: _Queue | None = None
@@ -221,8 +221,8 @@ class Pool:
         for queue in self._queues.values():
             if not queue.ready or not self._may_start(queue):
                 continue
-            job = queue.ready[0]
-            at = queue.lane.opening(now, job.input_tokens, job.output_tokens)
+            scheduled = queue.ready[0]
+            at = queue.lane.opening(now, scheduled.input_tokens, scheduled.output_tokens)
             if at > now:
                 opens = min(opens, at)
                 self._reasons[queue.lane.name] = (queue.lane.why, at)
@@ -237,14 +237,14 @@ class Pool:
             return False
         if lane.host and not self._holds(lane, queue):
             return False
-        job = queue.ready[0]
-        if self._max_bytes is not None and self._bytes and self._bytes + job.size > self._max_bytes:
+        scheduled = queue.ready[0]
+        if self._max_bytes is not None and self._bytes and self._bytes + scheduled.size > self._max_bytes:
             return False
-        if self.cap.admits(job.reserve, alone=job.open_ended and not lane.in_flight):
+        if self.cap.admits(scheduled.reserve, alone=scheduled.open_ended and not lane.in_flight):
             return True
         self._reasons[lane.name] = (Reason.COST, NEVER)
-        if self._capped is None or (job.reserve or 0) < (self._capped.reserve or 0):
-            self._capped = job
+        if self._capped is None or (scheduled.reserve or 0) < (self._capped.reserve or 0):
+            self._capped = scheduled
         return False
 
     def _holds(self, lane: Lane, queue: _Queue) -> bool:
@@ -254,7 +254,7 @@ class Pool:
         return lane.current == queue.model
 
     def _start(self, queue: _Queue, now: float) -> Start:
-        job = queue.ready.popleft()
+        scheduled = queue.ready.popleft()
         lane = queue.lane
         self._turn += 1
         queue.served = self._turn
@@ -262,19 +262,19 @@ class Pool:
         self.in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
         self._groups[lane.group] = self._groups.get(lane.group, 0) + 1
-        self._bytes += job.size
-        job.held = self.cap.reserve(job.reserve)
-        job.attempts += 1
-        mark = lane.started(now, job.input_tokens, job.output_tokens)
-        return Start(Lease(job, lane, now, mark))
+        self._bytes += scheduled.size
+        scheduled.held = self.cap.reserve(scheduled.reserve)
+        scheduled.attempts += 1
+        mark = lane.started(now, scheduled.input_tokens, scheduled.output_tokens)
+        return Start(Lease(scheduled, lane, now, mark))
 
     # --- learning --------------------------------------------------------------------------
 
     def ended(
         self, lease: Lease, outcome: Reply | Failure | None, now: float, dice: float, cost: int | None = 0
-    ) -> Verdict:
+    ) -> AttemptVerdict:
         """An attempt ended; `None`: we cancelled it, the call stays pending."""
-        job, lane = lease.job, lease.lane
+        scheduled, lane = lease.scheduled, lease.lane
         self._release(lease, cost, now)
         padded, down = lane.trust.padded, lane.circuit.open_since is not None
         change = lane.ended(outcome, lease.started_at, now, lease.mark)
@@ -283,59 +283,61 @@ class Pool:
         if down and lane.circuit.open_since is None:
             self._wake_early(lane, now, refused=False)
         if outcome is None or isinstance(outcome, Reply):
-            return Verdict(None, None, change)
+            return AttemptVerdict(None, None, change)
         failure = lane.judge(outcome, now)
         decision = self.policy.decide(
             failure,
-            counted=job.counted,
-            throttles=job.throttles,
+            counted=scheduled.counted,
+            throttles=scheduled.throttles,
             dice=dice,
             believed=lane.believes(failure),
-            misshaped=job.misshaped,
+            misshaped=scheduled.misshaped,
         )
         if isinstance(decision, Again) and decision.counted:
             lane.failing(lease.started_at, now)
         stopped = False
         match decision:
             case Again():
-                self._again(job, decision, failure, now)
+                self._again(scheduled, decision, failure, now)
             case StopLane():
                 stopped = self.stop_lane(lane, failure)
             case GiveUp():
                 pass
-        return Verdict(failure, decision, change, stopped)
+        return AttemptVerdict(failure, decision, change, stopped)
 
     def _release(self, lease: Lease, cost: int | None, now: float) -> None:
-        job, lane = lease.job, lease.lane
-        self._queues[job.call.model].in_flight -= 1
+        scheduled, lane = lease.scheduled, lease.lane
+        self._queues[scheduled.call.model].in_flight -= 1
         self.in_flight -= 1
         self._groups[lane.group] -= 1
-        self._bytes -= job.size
-        self.cap.settle(job.reserve, job.held, cost, open_ended=job.open_ended)
-        job.time_s += now - lease.started_at
-        job.cost_nusd = None if cost is None or job.cost_nusd is None else job.cost_nusd + cost
+        self._bytes -= scheduled.size
+        self.cap.settle(scheduled.reserve, scheduled.held, cost, open_ended=scheduled.open_ended)
+        scheduled.time_s += now - lease.started_at
+        scheduled.cost_nusd = (
+            None if cost is None or scheduled.cost_nusd is None else scheduled.cost_nusd + cost
+        )
 
-    def _again(self, job: Job, decision: Again, failure: Failure, now: float) -> None:
+    def _again(self, scheduled: ScheduledCall, decision: Again, failure: Failure, now: float) -> None:
         if decision.counted:
-            job.counted += 1
+            scheduled.counted += 1
         elif failure.kind is FailureKind.RATE_LIMIT:
-            job.throttles += 1
+            scheduled.throttles += 1
         elif failure.kind is FailureKind.SCHEMA:
-            job.misshaped += 1
-        job.refused = failure.kind is FailureKind.RATE_LIMIT
-        queue = self._queues[job.call.model]
+            scheduled.misshaped += 1
+        scheduled.refused = failure.kind is FailureKind.RATE_LIMIT
+        queue = self._queues[scheduled.call.model]
         if queue.lane.stopped is None and not self.closed:
             queue.waiting += 1
             self._turn += 1
-            heapq.heappush(self._waiting, (now + decision.delay_s, self._turn, job))
+            heapq.heappush(self._waiting, (now + decision.delay_s, self._turn, scheduled))
 
     def _wake_early(self, lane: Lane, now: float, *, refused: bool) -> None:
         """What a lane's calls wait for is over: hints were proven wrong, or the provider is back."""
         self._waiting = [
-            (min(at, now), turn, job)
-            if job.refused is refused and self._queues[job.call.model].lane is lane
-            else (at, turn, job)
-            for at, turn, job in self._waiting
+            (min(at, now), turn, scheduled)
+            if scheduled.refused is refused and self._queues[scheduled.call.model].lane is lane
+            else (at, turn, scheduled)
+            for at, turn, scheduled in self._waiting
         ]
         heapq.heapify(self._waiting)
 
@@ -377,4 +379,7 @@ class Pool:
 
     def wakes_at(self, lane: Lane) -> float | None:
         """When the first of a lane's waiting calls may go again."""
-        return min((at for at, _, job in self._waiting if self.lane(job.call.model) is lane), default=None)
+        return min(
+            (at for at, _, scheduled in self._waiting if self.lane(scheduled.call.model) is lane),
+            default=None,
+        )

@@ -66,7 +66,7 @@ class Test:
 
 
 @dataclass(slots=True)
-class Flow:
+class RateEstimator:
     """A rate learnt from refusals. `rate` None: not known. `by`: what is counted, an index of `ORDER`."""
 
     rate: float | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from umwelten.control.lane import Lane
-from umwelten.control.pool import Lease, Pool, Verdict
+from umwelten.control.pool import AttemptVerdict, Lease, Pool
 from umwelten.control.retry import Again
 from umwelten.events import (
     AttemptFailed,
@@ -22,7 +22,7 @@ from umwelten.records import CallRecord, LimitRecord, Record
 from umwelten.types import ModelRef, Reply
 
 
-class Teller:
+class EventEmitter:
     """Makes records and events. `models` by number; `submit` takes records; `tell` takes events."""
 
     def __init__(
@@ -32,30 +32,33 @@ class Teller:
 
     def started(self, lease: Lease) -> None:
         """An attempt goes out."""
-        call = lease.job.call
+        call = lease.scheduled.call
         self._tell(
             CallStarted(
-                call=call, model=self._models[call.model], lane=lease.lane.name, attempt=lease.job.attempts
+                call=call,
+                model=self._models[call.model],
+                lane=lease.lane.name,
+                attempt=lease.scheduled.attempts,
             )
         )
 
     def text(self, lease: Lease) -> Callable[[str], None]:
         """What takes the pieces of a streamed answer."""
-        call, model = lease.job.call, self._models[lease.job.call.model]
+        call, model = lease.scheduled.call, self._models[lease.scheduled.call.model]
         return lambda text: self._tell(TextArrived(call=call, model=model, text=text))
 
-    def verdict(self, lease: Lease, verdict: Verdict, at_unix: float) -> None:
+    def verdict(self, lease: Lease, verdict: AttemptVerdict, at_unix: float) -> None:
         """What an attempt's end did to its lane, and whether its call goes again."""
-        job, lane = lease.job, lease.lane
+        scheduled, lane = lease.scheduled, lease.lane
         if verdict.change is not None:
             self._limit(lane, verdict.change.limit, verdict.change.reason, at_unix)
         if isinstance(verdict.decision, Again) and verdict.failure is not None:
             self._tell(
                 AttemptFailed(
-                    call=job.call,
-                    model=self._models[job.call.model],
+                    call=scheduled.call,
+                    model=self._models[scheduled.call.model],
                     lane=lane.name,
-                    attempt=job.attempts,
+                    attempt=scheduled.attempts,
                     failure=verdict.failure,
                     retry_in_s=verdict.decision.delay_s,
                     counted=verdict.decision.counted,

@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from umwelten.control.attribution import Attribution
-from umwelten.control.pool import WINDOW, Job, Lease, Pool, Start, Verdict, WaitUntil
+from umwelten.control.pool import WINDOW, AttemptVerdict, Lease, Pool, ScheduledCall, Start, WaitUntil
 from umwelten.control.retry import GiveUp
 from umwelten.control.stop import ErrorCap
-from umwelten.engine.emitter import Teller, lane_views
-from umwelten.engine.interfaces import Ask, Exchanged, Naming, Result, Sink, Source
+from umwelten.engine.emitter import EventEmitter, lane_views
+from umwelten.engine.interfaces import AttemptResult, AttemptRunner, CallInfo, RunResult, Sink, Source
 from umwelten.errors import UmweltenError
 from umwelten.events import LaneView, Observer
 from umwelten.records import AttemptRecord, CallRecord
@@ -43,8 +43,8 @@ class Engine:
         pool: Pool,
         source: Source,
         sink: Sink,
-        ask: Ask,
-        naming: Naming,
+        ask: AttemptRunner,
+        naming: CallInfo,
         tell: Observer = lambda event: None,
         stream: bool = False,
         dice: Callable[[], float] = random.random,
@@ -53,11 +53,11 @@ class Engine:
     ) -> None:
         self._pool, self._source, self._sink, self._ask = pool, source, sink, ask
         self._naming, self._stream = naming, stream
-        self._teller = Teller(models=naming.models, pool=pool, submit=sink.submit, tell=tell)
+        self._teller = EventEmitter(models=naming.models, pool=pool, submit=sink.submit, tell=tell)
         self._dice, self._errors = dice, ErrorCap(max_errors)
         self._loop = asyncio.get_running_loop()
         self._finished: asyncio.Future[None] = self._loop.create_future()
-        self._tasks: set[asyncio.Task[Exchanged]] = set()
+        self._tasks: set[asyncio.Task[AttemptResult]] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._began: float | None = None
         self._uncommitted = 0
@@ -68,7 +68,7 @@ class Engine:
 
     # --- outside ---------------------------------------------------------------------------
 
-    async def run(self) -> Result:
+    async def run(self) -> RunResult:
         """Work until nothing is left that may start; what the lanes hold back stays pending."""
         start = self._began = self._loop.time()
         try:
@@ -80,7 +80,7 @@ class Engine:
             self._cancel_all()
             if self._tasks:
                 await asyncio.wait(self._tasks)
-        return Result(
+        return RunResult(
             status=self._status(),
             reason=self._reason,
             wall_s=self._loop.time() - start,
@@ -151,12 +151,12 @@ class Engine:
         if (problem := self._source.problem) is not None:
             raise problem
         for model in self._pool.hungry():
-            jobs = [self._job(call) for call in self._source.lease(model, WINDOW)]
-            self._pool.offer(model, jobs, drained=complete and len(jobs) < WINDOW)
+            scheduled = [self._job(call) for call in self._source.lease(model, WINDOW)]
+            self._pool.offer(model, scheduled, drained=complete and len(scheduled) < WINDOW)
 
-    def _job(self, call: Call) -> Job:
+    def _job(self, call: Call) -> ScheduledCall:
         input_tokens, output_tokens = self._naming.tokens(call)
-        return Job(
+        return ScheduledCall(
             call,
             call.input.size if call.input else 0,
             self._naming.estimate(call),
@@ -167,7 +167,7 @@ class Engine:
     def _start(self, lease: Lease) -> None:
         on_text = self._teller.text(lease) if self._stream else None
         # All have one name: numbering them costs more than it tells.
-        task = self._loop.create_task(self._ask(lease.job.call, on_text), name="attempt")
+        task = self._loop.create_task(self._ask(lease.scheduled.call, on_text), name="attempt")
         self._tasks.add(task)
         task.add_done_callback(partial(self._came_back, lease))
         self._teller.started(lease)
@@ -177,7 +177,7 @@ class Engine:
             tell, self._under_way = self._under_way, None
             tell()
 
-    def _came_back(self, lease: Lease, task: asyncio.Task[Exchanged]) -> None:
+    def _came_back(self, lease: Lease, task: asyncio.Task[AttemptResult]) -> None:
         self._tell_under_way()
         self._tasks.discard(task)
         failed = None if task.cancelled() else task.exception()
@@ -186,7 +186,7 @@ class Engine:
         self._ended(lease, None if failed is not None or task.cancelled() else task.result())
         self._pump()
 
-    def _ended(self, lease: Lease, exchanged: Exchanged | None) -> None:
+    def _ended(self, lease: Lease, exchanged: AttemptResult | None) -> None:
         now = self._loop.time()
         if exchanged is None:
             self._pool.ended(lease, None, now, 0.0)
@@ -195,13 +195,13 @@ class Engine:
         self._record(lease, exchanged, verdict)
         self._teller.verdict(lease, verdict, now + self._unix_offset)
 
-    def _record(self, lease: Lease, exchanged: Exchanged, verdict: Verdict) -> None:
-        job = lease.job
+    def _record(self, lease: Lease, exchanged: AttemptResult, verdict: AttemptVerdict) -> None:
+        scheduled = lease.scheduled
         outcome = verdict.failure or exchanged.outcome
         self._sink.submit(
             AttemptRecord(
-                call=job.call,
-                number=job.attempts,
+                call=scheduled.call,
+                number=scheduled.attempts,
                 outcome=outcome,
                 timing=exchanged.timing,
                 cost_nusd=exchanged.cost_nusd,
@@ -213,14 +213,14 @@ class Engine:
         self._uncommitted += 1
         self._sink.submit(
             CallRecord(
-                call=job.call,
+                call=scheduled.call,
                 key=exchanged.key,
                 content=exchanged.content,
                 outcome=outcome,
                 timing=exchanged.timing,
-                attempts=job.attempts,
-                time_s=job.time_s,
-                cost_nusd=job.cost_nusd,
+                attempts=scheduled.attempts,
+                time_s=scheduled.time_s,
+                cost_nusd=scheduled.cost_nusd,
             )
         )
         if failed:

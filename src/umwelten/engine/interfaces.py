@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from umwelten.errors import UmweltenError
 from umwelten.records import Record
-from umwelten.types import Call, Frozen, ModelRef, Outcome, Timing
+from umwelten.types import Call, FrozenStruct, ModelRef, Outcome, Timing
 
 
 class Source(Protocol):
@@ -40,7 +40,7 @@ class Sink(Protocol):
         """Why records can no longer be kept, if so: the engine then starts no further call."""
 
 
-class Exchanged(Frozen):
+class AttemptResult(FrozenStruct):
     """One attempt as made: its outcome, the call's identity and the content hash of what was sent."""
 
     outcome: Outcome
@@ -50,15 +50,15 @@ class Exchanged(Frozen):
     cost_nusd: int | None = None
 
 
-class Ask(Protocol):
+class AttemptRunner(Protocol):
     """Makes one attempt. Returns whatever happens as a value; raises only when cancelled."""
 
     def __call__(
         self, call: Call, on_text: Callable[[str], None] | None
-    ) -> Coroutine[Any, Any, Exchanged]: ...
+    ) -> Coroutine[Any, Any, AttemptResult]: ...
 
 
-class Result(Frozen):
+class RunResult(FrozenStruct):
     """How a run ended; `status` as in `events.RunFinished`. `failed` counts the calls given up."""
 
     status: str
@@ -69,7 +69,7 @@ class Result(Frozen):
 
 
 @dataclass(frozen=True, slots=True)
-class Naming:
+class CallInfo:
     """What the engine is told about calls: `models` by number, `estimate` a call's cost at most.
 
     `tokens` is a call's input as estimated, and its output at most (`None` if not known).

@@ -7,12 +7,12 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from umwelten.evaluation.evaluation import Evaluation, Only
+from umwelten.evaluation.evaluation import CallSubset, Evaluation
 from umwelten.evaluation.preview import Span, wall_s
-from umwelten.evaluation.sampling import Drawn, Part, Range, Seen, draw, part, together
+from umwelten.evaluation.sampling import CostPart, DrawnSample, Range, Seen, draw, part, together
 from umwelten.pricing import price_of
 from umwelten.store import Reader
-from umwelten.types import Call, Frozen, ModelRef
+from umwelten.types import Call, FrozenStruct, ModelRef
 
 _USUAL_OUTPUT = 300
 """Tokens of an answer where nothing is known: only a weight, which the sample corrects."""
@@ -23,22 +23,22 @@ _USUAL_RATIO = 4.0
 _SUCCEEDED = 1
 
 
-class Chosen(Frozen):
+class Chosen(FrozenStruct):
     """The sample of one model: how it was drawn, and each call's id with its weight and sureness."""
 
     model: ModelRef
-    drawn: Drawn
+    drawn: DrawnSample
     calls: tuple[tuple[int, float, bool], ...]
 
 
-class Sample(Frozen):
+class EstimateSample(FrozenStruct):
     """The calls to make first. `only` is what `Evaluation.run` takes."""
 
-    only: Only
+    only: CallSubset
     chosen: tuple[Chosen, ...]
 
 
-class ModelEstimate(Frozen):
+class ModelEstimate(FrozenStruct):
     """Of one model. `calls` were pending, `sampled` of them were tried, `failed` of those gave nothing.
 
     `cost` in nano-USD for all `calls`, `None` where a price is not known or nothing came back;
@@ -63,7 +63,7 @@ class ModelEstimate(Frozen):
         return self.cost.times(1 / self.calls) if self.cost is not None and self.calls else None
 
 
-class Estimate(Frozen):
+class Estimate(FrozenStruct):
     """Of a whole evaluation. `total` in nano-USD, `None` if any model's is unknown; `spent` is part of it.
 
     `seconds` is how long the rest may take, `None` if not known.
@@ -99,7 +99,7 @@ def least(models: int, repeats: int | None = None) -> int:
     return models * min(2, repeats or 2)
 
 
-def choose(evaluation: Evaluation, n: int, *, seed: int = 0) -> Sample:
+def choose(evaluation: Evaluation, n: int, *, seed: int = 0) -> EstimateSample:
     """Draw `n` of the pending calls, evenly over the models and over the sizes of the files."""
     dice = random.Random(f"{evaluation.store.spec.id} {seed}")
     to_do = evaluation.store.to_do()
@@ -109,14 +109,14 @@ def choose(evaluation: Evaluation, n: int, *, seed: int = 0) -> Sample:
         calls[number], found = _choose(evaluation, number, share, dice.random)
         chosen.append(found)
     counts = {number: len(some) for number, some in calls.items()}
-    return Sample(only=Only(source=_Cells(calls), calls=counts), chosen=tuple(chosen))
+    return EstimateSample(only=CallSubset(source=_Cells(calls), calls=counts), chosen=tuple(chosen))
 
 
 def _shares(to_do: Mapping[int, int], n: int) -> dict[int, int]:
     """Even shares; what a model has no calls for goes to the others."""
     shares: dict[int, int] = {}
-    for place, number in enumerate(sorted(to_do, key=lambda one: (to_do[one], one))):
-        shares[number] = min(to_do[number], n // (len(to_do) - place))
+    for target, number in enumerate(sorted(to_do, key=lambda one: (to_do[one], one))):
+        shares[number] = min(to_do[number], n // (len(to_do) - target))
         n -= shares[number]
     return dict(sorted(shares.items()))
 
@@ -153,7 +153,7 @@ def _weigher(evaluation: Evaluation, model: ModelRef) -> Callable[[int, str], fl
     return lambda size, name: evaluation.plan.input_tokens(size, name if named else "") + answer
 
 
-def estimate(evaluation: Evaluation, sample: Sample) -> Estimate:
+def estimate(evaluation: Evaluation, sample: EstimateSample) -> Estimate:
     """What all calls that were pending will come to, after the sample has run."""
     with Reader.open(evaluation.folder) as reader:
         found = [_model(chosen, reader.connection) for chosen in sample.chosen]
@@ -168,7 +168,7 @@ def estimate(evaluation: Evaluation, sample: Sample) -> Estimate:
     )
 
 
-def _model(chosen: Chosen, connection: sqlite3.Connection) -> tuple[ModelEstimate, Part | None]:
+def _model(chosen: Chosen, connection: sqlite3.Connection) -> tuple[ModelEstimate, CostPart | None]:
     rows = [
         (row, weight, sure)
         for number, weight, sure in chosen.calls
@@ -179,7 +179,7 @@ def _model(chosen: Chosen, connection: sqlite3.Connection) -> tuple[ModelEstimat
     priced = all(row["cost_nusd"] is not None for row, _, _ in answered) and bool(answered)
     cost = _part(rows, "cost_nusd", chosen.drawn) if priced else None
     if not chosen.drawn.calls:
-        cost = Part(known=0.0)
+        cost = CostPart(known=0.0)
     busy = _part(rows, "time_s", chosen.drawn) if answered else None
     made = ModelEstimate(
         model=chosen.model,
@@ -196,7 +196,9 @@ def _model(chosen: Chosen, connection: sqlite3.Connection) -> tuple[ModelEstimat
     return made, cost
 
 
-def _part(rows: Iterable[tuple[sqlite3.Row, float, bool]], column: str, drawn: Drawn) -> Part | None:
+def _part(
+    rows: Iterable[tuple[sqlite3.Row, float, bool]], column: str, drawn: DrawnSample
+) -> CostPart | None:
     seen = [
         Seen(weight=weight, value=row[column], sure=sure)
         for row, weight, sure in rows
@@ -205,11 +207,11 @@ def _part(rows: Iterable[tuple[sqlite3.Row, float, bool]], column: str, drawn: D
     return part(seen, drawn)
 
 
-def _range(found: Part | None) -> Range | None:
+def _range(found: CostPart | None) -> Range | None:
     return None if found is None else together([found])
 
 
-def _left(busy: Part) -> Range:
+def _left(busy: CostPart) -> Range:
     """Without the time that the sample took."""
     whole = together([busy])
     return Range(low=whole.low - busy.known, mean=whole.mean - busy.known, high=whole.high - busy.known)

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from umwelten.attempts.price_loader import PriceLoading
-from umwelten.attempts.runner import Exchange
-from umwelten.attempts.structured_output import Shaping
-from umwelten.attempts.target import Place
+from umwelten.attempts.price_loader import PriceLoader
+from umwelten.attempts.runner import HttpAttemptRunner
+from umwelten.attempts.structured_output import StructuredOutput
+from umwelten.attempts.target import Target
 from umwelten.attempts.transport import Transport
 from umwelten.config import Settings, price_overrides
 from umwelten.control.attribution import Attribution, advice
@@ -28,22 +28,22 @@ from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
 from umwelten.control.stop import OPEN_ENDED, CostCap
 from umwelten.engine.engine import Engine
-from umwelten.engine.interfaces import Naming, Result, Source
+from umwelten.engine.interfaces import CallInfo, RunResult, Source
 from umwelten.evaluation.lanes import AUTO_CEILING, lane_name
-from umwelten.evaluation.preflight import check
-from umwelten.evaluation.spec import Wanted, make_id, spec_of
+from umwelten.evaluation.preflight import preflight
+from umwelten.evaluation.spec import EvaluationSpec, make_id, stored_spec
 from umwelten.events import Grown, LaneTime, LaneView, Note, Observer, Observers, RunFinished, RunStarted
 from umwelten.inputs import file_hash
 from umwelten.local import LocalServers
 from umwelten.pricing import cost_nusd, most_nusd
-from umwelten.prompts.request_builder import Plan
+from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.wires import WIRES
 from umwelten.records import CallRecord
-from umwelten.schema import schema_shape
+from umwelten.schema import compile_schema
 from umwelten.store import Store
-from umwelten.threads import in_thread
-from umwelten.types import Call, Frozen, ModelRef, Scanned, Usage
+from umwelten.threads import run_in_thread
+from umwelten.types import Call, FoundInput, FrozenStruct, ModelRef, Usage
 
 ASSUMED_OUTPUT = 1024
 """Tokens that an answer is expected to have at most when no `max_tokens` says so."""
@@ -55,7 +55,7 @@ LONGEST_OUTPUT = OPEN_ENDED * ASSUMED_OUTPUT
 """Tokens that are reserved for such an answer while many calls are under way."""
 
 
-class Only(Frozen):
+class CallSubset(FrozenStruct):
     """Some of the pending calls: where they come from, and how many they are by model."""
 
     source: Source
@@ -71,50 +71,50 @@ class Evaluation:
 
     def __init__(
         self,
-        wanted: Wanted,
+        wanted: EvaluationSpec,
         settings: Settings,
         store: Store,
-        plan: Plan,
-        places: dict[int, Place],
+        plan: RequestBuilder,
+        targets: dict[int, Target],
         local: LocalServers,
         vendors: Mapping[str, Vendor],
     ) -> None:
         self.wanted, self.store, self.plan, self.vendors = wanted, store, plan, vendors
         self.folder = wanted.output_dir / store.spec.id
-        self._places, self._local = places, local
+        self._targets, self._local = targets, local
         self.settings, self.prices = settings, price_overrides(settings)
         self._engine: Engine | None = None
         self._stop: tuple[str, bool, float] | None = None
 
     @classmethod
-    def prepare(cls, wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor]) -> Evaluation:
+    def prepare(cls, wanted: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor]) -> Evaluation:
         """Check everything that can be checked without a call, and open the store.
 
         Raises a `UmweltenError` for whatever the user must mend; then nothing is left behind.
         """
-        checked = check(wanted, settings, vendors)
+        checked = preflight(wanted, settings, vendors)
         store = cls._open(wanted, checked.plan)
         local = LocalServers()
-        places = {
-            number: Place(
+        targets = {
+            number: Target(
                 model=ref,
                 endpoint=checked.endpoints[ref.provider],
                 wire=WIRES[checked.endpoints[ref.provider].vendor.wire],
                 local=local if ref.provider == "local" else None,
                 prompt=store.prompts[number],
-                accepts=checked.accepts[ref],
+                capabilities=checked.capabilities[ref],
                 attached=checked.attached[ref],
             )
             for number, ref in store.models.items()
         }
-        return cls(wanted, settings, store, checked.plan, places, local, vendors)
+        return cls(wanted, settings, store, checked.plan, targets, local, vendors)
 
     @staticmethod
-    def _open(wanted: Wanted, plan: Plan) -> Store:
+    def _open(wanted: EvaluationSpec, plan: RequestBuilder) -> Store:
         name = wanted.id or make_id(
             wanted.prompt or wanted.prompts[0].text, wanted.output_dir, today=time.strftime("%Y-%m-%d")
         )
-        spec = spec_of(wanted, plan, name)
+        spec = stored_spec(wanted, plan, name)
         if wanted.files is not None and wanted.mode == "overwrite":
             # A scan that fails must fail before the old evaluation is moved aside.
             deque(wanted.files(), maxlen=0)
@@ -137,8 +137,8 @@ class Evaluation:
         return store
 
     async def run(
-        self, observers: Sequence[Observer] = (), *, only: Only | None = None, texts: bool = True
-    ) -> Result:
+        self, observers: Sequence[Observer] = (), *, only: CallSubset | None = None, texts: bool = True
+    ) -> RunResult:
         """Make all calls that are pending. Returns how it ended; the answers are in the store.
 
         `only`: just these; the rest may follow in another run. `texts`: tell of every piece of a streamed
@@ -150,7 +150,7 @@ class Evaluation:
         tell = Observers(observers)
         self._begin(tell, only)
         async with Transport(timeout_s=self.wanted.timeout_s) as transport:
-            loading = PriceLoading(self.wanted.models, self.prices)
+            loading = PriceLoader(self.wanted.models, self.prices)
             ask = self._exchange(transport, tell, loading)
             engine = self._engine = self._make_engine(ask, tell, only, texts, under_way=loading.soon)
             if self._stop is not None:
@@ -164,7 +164,7 @@ class Evaluation:
         await self._end(engine.attributions(), result, ended_at, tell)
         return result
 
-    def _begin(self, tell: Observer, only: Only | None) -> None:
+    def _begin(self, tell: Observer, only: CallSubset | None) -> None:
         """Open the run in the store and say what lies ahead; what is found later is told as it comes."""
         wanted, store, loop = self.wanted, self.store, asyncio.get_running_loop()
         counts, to_do = store.standing()
@@ -200,14 +200,14 @@ class Evaluation:
             )
         )
 
-    def _exchange(self, transport: Transport, tell: Observer, loading: PriceLoading) -> Exchange:
+    def _exchange(self, transport: Transport, tell: Observer, loading: PriceLoader) -> HttpAttemptRunner:
         wanted = self.wanted
         shaping = None
         if wanted.schema is not None:
-            shaping = Shaping(wanted.shape or schema_shape(wanted.schema), coerce=wanted.coerce)
-        return Exchange(
+            shaping = StructuredOutput(wanted.shape or compile_schema(wanted.schema), coerce=wanted.coerce)
+        return HttpAttemptRunner(
             plan=self.plan,
-            places=self._places,
+            targets=self._targets,
             transport=transport,
             price=self._price,
             loading=loading,
@@ -220,9 +220,9 @@ class Evaluation:
 
     def _make_engine(
         self,
-        ask: Exchange,
+        ask: HttpAttemptRunner,
         tell: Observer,
-        only: Only | None,
+        only: CallSubset | None,
         texts: bool,
         under_way: Callable[[], None],
     ) -> Engine:
@@ -232,7 +232,7 @@ class Evaluation:
             source=store if only is None else only.source,
             sink=store,
             ask=ask,
-            naming=Naming(store.models, self._estimate, self._tokens),
+            naming=CallInfo(store.models, self._estimate, self._tokens),
             tell=tell,
             stream=self.wanted.stream and texts,
             max_errors=self.wanted.max_errors,
@@ -246,7 +246,7 @@ class Evaluation:
         return engine
 
     async def _end(
-        self, attributions: Sequence[Attribution], result: Result, ended_at: float, tell: Observer
+        self, attributions: Sequence[Attribution], result: RunResult, ended_at: float, tell: Observer
     ) -> None:
         store, own = self.store, self.wanted.max_concurrency != "auto"
         sheets = [
@@ -255,7 +255,7 @@ class Evaluation:
             )
             for sheet in attributions
         ]
-        await in_thread(
+        await run_in_thread(
             store.end_run,
             result.status,
             result.reason,
@@ -306,10 +306,10 @@ class Evaluation:
     def _pool(self, limit: int | None) -> Pool:
         lanes: dict[str, Lane] = {}
         by_model: dict[int, Lane] = {}
-        for number, place in self._places.items():
-            name = lane_name(place)
+        for number, target in self._targets.items():
+            name = lane_name(target)
             if name not in lanes:
-                lanes[name] = self._lane(name, place, limit)
+                lanes[name] = self._lane(name, target, limit)
             by_model[number] = lanes[name]
         cap = self.wanted.max_cost_usd
         return Pool(
@@ -323,8 +323,8 @@ class Evaluation:
             ),
         )
 
-    def _lane(self, name: str, place: Place, limit: int | None) -> Lane:
-        vendor = place.endpoint.vendor
+    def _lane(self, name: str, target: Target, limit: int | None) -> Lane:
+        vendor = target.endpoint.vendor
         low = vendor.recommended[0]
         ceiling = self.wanted.provider_concurrency.get(vendor.name, limit or AUTO_CEILING)
         if vendor.name == "local":
@@ -340,14 +340,14 @@ class Evaluation:
     def _renew_local(self) -> None:
         """A run ends the local servers with it; another one starts them anew."""
         self._local = LocalServers()
-        for number, place in self._places.items():
-            if place.local is not None:
-                self._places[number] = msgspec.structs.replace(place, local=self._local)
+        for number, target in self._targets.items():
+            if target.local is not None:
+                self._targets[number] = msgspec.structs.replace(target, local=self._local)
 
     def _by_lane(self, by_model: Mapping[int, int]) -> dict[str, int]:
         sums: dict[str, int] = {}
-        for number, place in self._places.items():
-            name = lane_name(place)
+        for number, target in self._targets.items():
+            name = lane_name(target)
             sums[name] = sums.get(name, 0) + by_model.get(number, 0)
         return sums
 
@@ -357,7 +357,7 @@ class Evaluation:
     def _tokens(self, call: Call) -> tuple[int, int | None]:
         """Tokens that a call sends, roughly, and that it may write at most."""
         size, name = _measure(call)
-        prompt = self._places[call.model].prompt
+        prompt = self._targets[call.model].prompt
         return self.plan.input_tokens(size, name, prompt), self.wanted.parameters.max_tokens
 
     def _estimate(self, call: Call) -> int | None:
@@ -367,7 +367,7 @@ class Evaluation:
         size, name = _measure(call)
         longest = self.wanted.parameters.max_tokens or LONGEST_OUTPUT
         return most_nusd(
-            self._places[call.model].model,
+            self._targets[call.model].model,
             self.plan.most_tokens(size, name, longest),
             longest,
             overrides=self.prices,
@@ -381,7 +381,7 @@ def _measure(call: Call) -> tuple[int, str]:
     return (0, "") if source is None else (source.size, "" if source.part else source.name)
 
 
-def _peek(files: Iterator[Scanned] | None) -> Iterator[Scanned] | None:
+def _peek(files: Iterator[FoundInput] | None) -> Iterator[FoundInput] | None:
     """The same files, once the first is found: a scan that fails should fail before the store is made."""
     if files is None:
         return None

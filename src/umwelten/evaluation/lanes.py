@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from umwelten.attempts.target import Place
+from umwelten.attempts.target import Target
 
 AUTO_CEILING = 1000
 
 
-def lane_name(place: Place) -> str:
+def lane_name(target: Target) -> str:
     """What shares one rate limit: an account, an account's model, or a host."""
-    vendor = place.endpoint.vendor
+    vendor = target.endpoint.vendor
     if vendor.scope == "key+model":
-        return str(place.model)
+        return str(target.model)
     if vendor.scope == "host":
-        return vendor.name if vendor.name == "local" else f"{vendor.name}@{_host(place.endpoint.base_url)}"
+        return vendor.name if vendor.name == "local" else f"{vendor.name}@{_host(target.endpoint.base_url)}"
     return vendor.name
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from umwelten.attempts.target import Attached
 from umwelten.config import Settings, endpoint, price_overrides
 from umwelten.errors import ConfigError, InputError, UsageError
-from umwelten.evaluation.spec import Wanted, check_id
+from umwelten.evaluation.spec import EvaluationSpec, check_id
 from umwelten.inputs import file_hash, read
 from umwelten.local import find_weights
 from umwelten.pricing import price_of
-from umwelten.prompts.request_builder import Plan
-from umwelten.providers.capabilities import Accepts, accepts_of
+from umwelten.prompts.request_builder import RequestBuilder
+from umwelten.providers.capabilities import Capabilities, capabilities_of
 from umwelten.providers.protocol import Endpoint, Vendor
-from umwelten.types import Frozen, ModelRef, Part, PdfMode, Prompt
+from umwelten.types import FrozenStruct, ModelRef, Part, PdfMode, Prompt
 
 PLACEHOLDERS = {
     "files": ("content", "file.name", "file.path"),
@@ -26,19 +26,19 @@ PLACEHOLDERS = {
 """The names that a prompt may have in double braces, by source of the inputs; rows add their columns."""
 
 
-class Checked(Frozen):
+class Preflight(FrozenStruct):
     """What is settled: endpoints by provider; by model, what it takes and the attachments as it takes them.
 
     An attachment that a model can't take is the error that its calls end with.
     """
 
     endpoints: Mapping[str, Endpoint]
-    plan: Plan
-    accepts: Mapping[ModelRef, Accepts]
+    plan: RequestBuilder
+    capabilities: Mapping[ModelRef, Capabilities]
     attached: Mapping[ModelRef, Attached]
 
 
-def check(wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor]) -> Checked:
+def preflight(wanted: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor]) -> Preflight:
     """Raises a `UmweltenError` for what the user must mend."""
     prompts = wanted.prompts or (Prompt(name="", text=wanted.prompt),)
     for prompt in prompts:
@@ -59,10 +59,10 @@ def check(wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor]) -> 
             find_weights(ref.model)
     if wanted.max_cost_usd is not None:
         _check_priced(wanted, settings)
-    accepts = {ref: accepts_of(endpoints[ref.provider], ref) for ref in wanted.models}
-    digests, attached = _attachments(wanted, accepts)
+    capabilities = {ref: capabilities_of(endpoints[ref.provider], ref) for ref in wanted.models}
+    digests, attached = _attachments(wanted, capabilities)
     usable = next((parts for parts in attached.values() if not isinstance(parts, InputError)), ())
-    plan = Plan(
+    plan = RequestBuilder(
         prompts=prompts,
         system=wanted.system,
         parameters=wanted.parameters,
@@ -73,10 +73,12 @@ def check(wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor]) -> 
         source=wanted.source,
     )
     plan.check(PLACEHOLDERS[wanted.source] if wanted.files is not None else (), wanted.columns)
-    return Checked(endpoints=endpoints, plan=plan, accepts=accepts, attached=attached)
+    return Preflight(endpoints=endpoints, plan=plan, capabilities=capabilities, attached=attached)
 
 
-def _endpoints(wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor]) -> dict[str, Endpoint]:
+def _endpoints(
+    wanted: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor]
+) -> dict[str, Endpoint]:
     """All at once: who lacks two keys should not learn of the second only after the first."""
     found: dict[str, Endpoint] = {}
     problems: list[ConfigError] = []
@@ -91,7 +93,7 @@ def _endpoints(wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor]
     return found
 
 
-def _check_priced(wanted: Wanted, settings: Settings) -> None:
+def _check_priced(wanted: EvaluationSpec, settings: Settings) -> None:
     """A cap that cannot be kept would be a promise broken in silence."""
     prices = price_overrides(settings)
     unknown = [m for m in wanted.models if price_of(m, overrides=prices, at=time.time()) is None]
@@ -103,13 +105,13 @@ def _check_priced(wanted: Wanted, settings: Settings) -> None:
 
 
 def _attachments(
-    wanted: Wanted, accepts: Mapping[ModelRef, Accepts]
+    wanted: EvaluationSpec, capabilities: Mapping[ModelRef, Capabilities]
 ) -> tuple[tuple[tuple[str, bytes], ...], dict[ModelRef, Attached]]:
     """Names and content hashes, and the parts by model. Raises an attachment's fault if no model takes it."""
     try:
         digests = tuple((path.name, file_hash(path)) for path in wanted.attach)
-        parts: dict[Accepts, Attached] = {}
-        for one in accepts.values():
+        parts: dict[Capabilities, Attached] = {}
+        for one in capabilities.values():
             if one not in parts:
                 parts[one] = _attached(wanted, one)
         failed = [found for found in parts.values() if isinstance(found, InputError)]
@@ -117,22 +119,22 @@ def _attachments(
             raise failed[0]
     except InputError as error:
         raise InputError(f"--attach: {error.message}", error.hint) from None
-    return digests, {ref: parts[one] for ref, one in accepts.items()}
+    return digests, {ref: parts[one] for ref, one in capabilities.items()}
 
 
-def _attached(wanted: Wanted, accepts: Accepts) -> Attached:
+def _attached(wanted: EvaluationSpec, capabilities: Capabilities) -> Attached:
     try:
-        return tuple(part for path in wanted.attach for part in _parts(path, accepts, wanted.pdf))
+        return tuple(part for path in wanted.attach for part in _parts(path, capabilities, wanted.pdf))
     except InputError as error:
         return error
 
 
-def _parts(path: Path, accepts: Accepts, pdf: PdfMode) -> Iterator[Part]:
-    content = read(path, name=path.name, accepts=accepts, pdf=pdf)
+def _parts(path: Path, capabilities: Capabilities, pdf: PdfMode) -> Iterator[Part]:
+    content = read(path, name=path.name, capabilities=capabilities, pdf=pdf)
     yield from content.parts if content.convert is None else content.convert().parts
 
 
-def note_high_caps(wanted: Wanted, known: Mapping[str, Vendor], notes: list[str]) -> None:
+def note_high_caps(wanted: EvaluationSpec, known: Mapping[str, Vendor], notes: list[str]) -> None:
     """One note where a cap lies above what suits most accounts; it is obeyed."""
     if wanted.max_concurrency == "auto":
         return

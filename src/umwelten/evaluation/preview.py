@@ -9,20 +9,20 @@ from contextlib import contextmanager
 from umwelten.config import Settings, price_overrides
 from umwelten.errors import EvaluationExists
 from umwelten.evaluation.evaluation import ASSUMED_OUTPUT
-from umwelten.evaluation.preflight import check
-from umwelten.evaluation.spec import Wanted, spec_of
+from umwelten.evaluation.preflight import preflight
+from umwelten.evaluation.spec import EvaluationSpec, stored_spec
 from umwelten.inputs.file_extensions import looks_sendable
 from umwelten.pricing import cost_nusd
-from umwelten.prompts.request_builder import Plan
-from umwelten.providers.capabilities import Accepts
+from umwelten.prompts.request_builder import RequestBuilder
+from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.protocol import Vendor
-from umwelten.records import Spec
+from umwelten.records import StoredSpec
 from umwelten.store import Reader
 from umwelten.store.rows import SUCCEEDED, clean
 from umwelten.store.schema import MODEL_BITS, REPEAT_BITS
 from umwelten.store.variants import checked as checked_spec
 from umwelten.store.variants import refuse_changes
-from umwelten.types import Frozen, ModelRef, Scanned, Usage
+from umwelten.types import FoundInput, FrozenStruct, ModelRef, Usage
 
 Span = tuple[float, float]
 """From, to."""
@@ -40,7 +40,7 @@ _ANSWERED = f"""
 """
 
 
-class Preview(Frozen):
+class Preview(FrozenStruct):
     """What an evaluation would do. `calls` are those to make, `done` are answered already.
 
     `input_tokens` are `text_tokens` (words) and `picture_tokens`; `output_tokens` is the most there may be,
@@ -71,7 +71,7 @@ class Preview(Frozen):
 class _Answers:
     """The good answers of an evaluation that is gone on with, as far as models and prompts are wanted."""
 
-    def __init__(self, connection: sqlite3.Connection, wanted: Wanted) -> None:
+    def __init__(self, connection: sqlite3.Connection, wanted: EvaluationSpec) -> None:
         self._connection, self._repeats = connection, wanted.repeats
         self._variants: dict[str, list[int]] = {}
         prompts = {one.name for one in wanted.prompts} or {""}
@@ -83,11 +83,11 @@ class _Answers:
             if prompt in prompts:
                 self._variants.setdefault(model, []).append(variant)
 
-    def count(self, scanned: Scanned, model: ModelRef) -> int:
+    def count(self, scanned: FoundInput, model: ModelRef) -> int:
         """How many of the calls about this input to this model need not be made."""
         return sum(self._one(scanned, variant) for variant in self._variants.get(str(model), ()))
 
-    def _one(self, scanned: Scanned, variant: int) -> int:
+    def _one(self, scanned: FoundInput, variant: int) -> int:
         cell = {
             "name": clean(scanned.name),
             "stamp": scanned.stamp,
@@ -97,7 +97,7 @@ class _Answers:
         return int(self._connection.execute(_ANSWERED, cell).fetchone()[0])
 
 
-class _Sums:
+class _PreviewSums:
     """Counts per model while the inputs pass by."""
 
     def __init__(self, models: tuple[ModelRef, ...]) -> None:
@@ -110,13 +110,13 @@ class _Sums:
         self.unsendable = 0
         self.unsendable_first: list[str] = []
 
-    def file(self, scanned: Scanned) -> None:
+    def file(self, scanned: FoundInput) -> None:
         self.files += 1
         self.file_bytes += scanned.size
         if len(self.first) < _SHOWN:
             self.first.append(scanned.name)
 
-    def refuse(self, scanned: Scanned) -> None:
+    def refuse(self, scanned: FoundInput) -> None:
         self.unsendable += 1
         if len(self.unsendable_first) < _SHOWN:
             self.unsendable_first.append(scanned.name)
@@ -131,15 +131,17 @@ class _Sums:
         self.pictures[model] += calls * pictures
 
 
-def preview(wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor], *, at: float) -> Preview:
+def preview(
+    wanted: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor], *, at: float
+) -> Preview:
     """Count and price what `wanted` would do, without a call and without a trace on disk.
 
     Raises what preparing it would raise.
     """
-    checked = check(wanted, settings, vendors)
-    spec = checked_spec(spec_of(wanted, checked.plan, wanted.id or ""))
+    checked = preflight(wanted, settings, vendors)
+    spec = checked_spec(stored_spec(wanted, checked.plan, wanted.id or ""))
     with _stored(wanted, spec) as answers:
-        sums = _count(wanted, checked.plan, answers, checked.accepts)
+        sums = _count(wanted, checked.plan, answers, checked.capabilities)
     longest = wanted.parameters.max_tokens or ASSUMED_OUTPUT
     overrides = price_overrides(settings)
 
@@ -174,12 +176,12 @@ def preview(wanted: Wanted, settings: Settings, vendors: Mapping[str, Vendor], *
 
 
 def _count(
-    wanted: Wanted,
-    plan: Plan,
+    wanted: EvaluationSpec,
+    plan: RequestBuilder,
     answers: _Answers | None,
-    accepts: Mapping[ModelRef, Accepts],
-) -> _Sums:
-    sums = _Sums(wanted.models)
+    capabilities: Mapping[ModelRef, Capabilities],
+) -> _PreviewSums:
+    sums = _PreviewSums(wanted.models)
     cells = wanted.repeats * max(1, len(wanted.prompts))
     for scanned in _inputs(wanted):
         if wanted.files is not None:
@@ -189,22 +191,22 @@ def _count(
         for model in wanted.models:
             done = answers.count(scanned, model) if answers is not None else 0
             sums.add(model, cells - done, done)
-            if _sendable(scanned, accepts[model]):
+            if _sendable(scanned, capabilities[model]):
                 sums.ask(model, cells - done, words, pictures)
-        if not any(_sendable(scanned, one) for one in accepts.values()):
+        if not any(_sendable(scanned, one) for one in capabilities.values()):
             sums.refuse(scanned)
     return sums
 
 
-def _inputs(wanted: Wanted) -> Iterator[Scanned]:
+def _inputs(wanted: EvaluationSpec) -> Iterator[FoundInput]:
     if wanted.files is not None:
         yield from wanted.files()
     else:
-        yield Scanned(name="", path="", size=0, stamp="")
+        yield FoundInput(name="", path="", size=0, stamp="")
 
 
 @contextmanager
-def _stored(wanted: Wanted, spec: Spec) -> Iterator[_Answers | None]:
+def _stored(wanted: EvaluationSpec, spec: StoredSpec) -> Iterator[_Answers | None]:
     """The evaluation's answers where there is one that would be gone on with. Raises EvaluationChanged."""
     folder = wanted.output_dir / (wanted.id or "")
     if wanted.id is None or wanted.mode == "overwrite" or not (folder / "evaluation.db").exists():
@@ -219,8 +221,8 @@ def _stored(wanted: Wanted, spec: Spec) -> Iterator[_Answers | None]:
         yield _Answers(reader.connection, wanted)
 
 
-def _sendable(scanned: Scanned, accepts: Accepts) -> bool:
-    return bool(scanned.part) or not scanned.name or looks_sendable(scanned.name, accepts)
+def _sendable(scanned: FoundInput, capabilities: Capabilities) -> bool:
+    return bool(scanned.part) or not scanned.name or looks_sendable(scanned.name, capabilities)
 
 
 def _busy(calls: Mapping[ModelRef, int]) -> dict[str, Span]:
@@ -233,7 +235,11 @@ def _busy(calls: Mapping[ModelRef, int]) -> dict[str, Span]:
 
 
 def wall_s(
-    busy: Mapping[str, Span], wanted: Wanted, vendors: Mapping[str, Vendor], *, one_s: Span = (0.0, 0.0)
+    busy: Mapping[str, Span],
+    wanted: EvaluationSpec,
+    vendors: Mapping[str, Vendor],
+    *,
+    one_s: Span = (0.0, 0.0),
 ) -> Span:
     """How long it takes until providers have worked through so many seconds of calls, at the least and most.
 
@@ -249,7 +255,9 @@ def wall_s(
     return ends[0], ends[1]
 
 
-def _slots(provider: str, end: int, limit: int | None, wanted: Wanted, vendors: Mapping[str, Vendor]) -> int:
+def _slots(
+    provider: str, end: int, limit: int | None, wanted: EvaluationSpec, vendors: Mapping[str, Vendor]
+) -> int:
     cap = wanted.provider_concurrency.get(provider)
     slots = limit if limit is not None else vendors[provider].recommended[end]
     return max(1, slots if cap is None else min(slots, cap) if limit is not None else cap)

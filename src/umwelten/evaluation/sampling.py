@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from statistics import NormalDist, fmean, variance
 
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 CONFIDENCE = 0.95
 """Of the intervals, were costs spread like a bell. Rare dear calls make them miss more often."""
@@ -25,7 +25,7 @@ _UNSEEN = 5.0
 `n + 5` in the upper end. Chosen in simulations with heavy tails; see docs/costs.md."""
 
 
-class Drawn(Frozen):
+class DrawnSample(FrozenStruct):
     """How a sample was drawn from `calls` of weight `weight` in all, of squared weights `squares` in all.
 
     `sure` are the positions (in the order given) with a chance of one, `picked` those drawn by lot; both
@@ -39,7 +39,7 @@ class Drawn(Frozen):
     picked: dict[int, float]
 
 
-class Seen(Frozen):
+class Seen(FrozenStruct):
     """One sampled call: its weight, what was measured of it, and whether it was sure to be drawn."""
 
     weight: float
@@ -47,7 +47,7 @@ class Seen(Frozen):
     sure: bool = False
 
 
-class Range(Frozen):
+class Range(FrozenStruct):
     """An estimate and the ends of its interval."""
 
     low: float
@@ -59,7 +59,7 @@ class Range(Frozen):
         return Range(low=self.low * factor, mean=self.mean * factor, high=self.high * factor)
 
 
-class Part(Frozen):
+class CostPart(FrozenStruct):
     """What a group of calls comes to: `known` of the seen ones and `rest` estimated for the others.
 
     `variance` and its degrees of freedom are the rest's; `unseen` is added to the upper end.
@@ -72,7 +72,7 @@ class Part(Frozen):
     unseen: float = 0.0
 
 
-def draw(weights: Callable[[], Iterable[float]], n: int, dice: Callable[[], float]) -> Drawn:
+def draw(weights: Callable[[], Iterable[float]], n: int, dice: Callable[[], float]) -> DrawnSample:
     """Draw `n` of the calls, or all if they are fewer; `weights()` gives theirs anew, largest first.
 
     Goes through them twice and holds `n` of them. `dice` gives numbers from 0 to 1.
@@ -91,7 +91,7 @@ def draw(weights: Callable[[], Iterable[float]], n: int, dice: Callable[[], floa
         if passed > at and len(picked) < left:
             picked[position] = weight
             at += step
-    return Drawn(calls=calls, weight=total, squares=squares, sure=sure, picked=picked)
+    return DrawnSample(calls=calls, weight=total, squares=squares, sure=sure, picked=picked)
 
 
 def _survey(weights: Iterable[float], n: int) -> tuple[int, float, float, list[float]]:
@@ -120,7 +120,7 @@ def _certain(largest: Sequence[float], n: int, total: float) -> tuple[float, int
     return bound, max(left, 0), max(rest, 0.0)
 
 
-def part(seen: Sequence[Seen], drawn: Drawn) -> Part | None:
+def part(seen: Sequence[Seen], drawn: DrawnSample) -> CostPart | None:
     """What all calls come to by those that were `seen`; `None`: nothing to go by.
 
     Calls of the sample that gave nothing are taken to be as the others are.
@@ -130,14 +130,14 @@ def part(seen: Sequence[Seen], drawn: Drawn) -> Part | None:
     known = math.fsum(one.value for one in seen)
     weight = drawn.weight - math.fsum(one.weight for one in seen)
     if len(seen) >= drawn.calls or weight <= 0:
-        return Part(known=known)
+        return CostPart(known=known)
     rates = [one.value / one.weight for one in seen if not one.sure]
     if len(rates) < 2:
         rates = [one.value / one.weight for one in seen]
     n, mean = len(rates), fmean(rates)
     spread = variance(rates) if n > 1 else mean * mean
     squares = max(drawn.squares - math.fsum(one.weight**2 for one in seen), 0.0)
-    return Part(
+    return CostPart(
         known=known,
         rest=weight * mean,
         # Of the mean, and of what the calls that are still to come differ from it.
@@ -147,7 +147,7 @@ def part(seen: Sequence[Seen], drawn: Drawn) -> Part | None:
     )
 
 
-def together(parts: Sequence[Part]) -> Range:
+def together(parts: Sequence[CostPart]) -> Range:
     """The sum of independent parts with its interval, which is wider upwards than downwards."""
     known, rest = math.fsum(one.known for one in parts), math.fsum(one.rest for one in parts)
     spread = math.fsum(one.variance for one in parts)

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Literal
 
 from umwelten.errors import UsageError
-from umwelten.prompts.request_builder import Plan
-from umwelten.records import Spec
-from umwelten.schema import Shape
-from umwelten.types import Frozen, ModelRef, Parameters, PdfMode, Prompt, Scanned, Schema
+from umwelten.prompts.request_builder import RequestBuilder
+from umwelten.records import StoredSpec
+from umwelten.schema import OutputSchema
+from umwelten.types import FoundInput, FrozenStruct, ModelRef, Parameters, PdfMode, Prompt, Schema
 
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 
 
-class Wanted(Frozen):
+class EvaluationSpec(FrozenStruct):
     """One evaluation as a user wants it; the same for the command line and the library.
 
     `files` gives a batch's inputs anew at each call (None: a run). `max_concurrency` "auto": every lane
@@ -38,13 +38,13 @@ class Wanted(Frozen):
     system: str | None = None
     parameters: Parameters = Parameters()
     prompts: tuple[Prompt, ...] = ()
-    files: Callable[[], Iterator[Scanned]] | None = None
+    files: Callable[[], Iterator[FoundInput]] | None = None
     source: Literal["files", "rows", "answers"] = "files"
     lazy: bool = False
     columns: tuple[str, ...] | None = None
     attach: tuple[Path, ...] = ()
     schema: Schema | None = None
-    shape: Shape | None = None
+    shape: OutputSchema | None = None
     coerce: bool = False
     pdf: PdfMode = "auto"
     repeats: int = 1
@@ -79,9 +79,9 @@ def make_id(prompt: str, output_dir: Path, *, today: str) -> str:
     return next(name for name in candidates if not (output_dir / name).exists())
 
 
-def spec_of(wanted: Wanted, plan: Plan, id_: str) -> Spec:
+def stored_spec(wanted: EvaluationSpec, plan: RequestBuilder, id_: str) -> StoredSpec:
     """The settings as the store keeps and compares them."""
-    return Spec(
+    return StoredSpec(
         id=id_,
         kind=wanted.kind,
         prompt=wanted.prompt,

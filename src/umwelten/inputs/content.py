@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from umwelten.errors import InputError
-from umwelten.types import Frozen, Part
+from umwelten.types import FrozenStruct, Part
 
 MAX_TEXT = 16_000_000
 """Characters of text that a converted file may give: more than any model reads."""
@@ -17,7 +17,7 @@ class UnsupportedInput(InputError):
     """A file that can be read but not sent: an archive, a program, one that is too large or damaged."""
 
 
-class Converted(Frozen):
+class Converted(FrozenStruct):
     """What is sent of a file once it was converted; `notes` say what had to be done to it."""
 
     parts: tuple[Part, ...]
@@ -28,7 +28,7 @@ Convert = Callable[[], Converted]
 """Takes from milliseconds to seconds, so it is called in a thread. Raises `InputError`."""
 
 
-class Content(Frozen):
+class Content(FrozenStruct):
     """What is sent of a file, a row or an earlier answer.
 
     `digest` is the `identity.content_hash` of its bytes; `changed`: not what the scan saw. `values` are what

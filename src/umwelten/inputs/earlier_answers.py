@@ -23,7 +23,7 @@ from umwelten.identity import content_hash
 from umwelten.inputs.content import Content, framed
 from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.filters import ANY_PATH, JSON, Compared, Predicate, comparisons, parse_where, path_value
-from umwelten.types import Scanned, Text
+from umwelten.types import FoundInput, Text
 
 _NAMES = ("model", "provider", "prompt", "file")
 _SHOWN = 10
@@ -113,7 +113,7 @@ class _Fields(Mapping[str, object]):
         return self._data
 
 
-def answers(folder: Path, *, where: str | None = None, most: int | None = None) -> Iterator[Scanned]:
+def answers(folder: Path, *, where: str | None = None, most: int | None = None) -> Iterator[FoundInput]:
     """The answers of the evaluation in that folder which fit the filter, by file, model and repeat.
 
     Names are those of its inputs, with `.<slug>` for all models and prompts but the first it ever had, and
@@ -154,7 +154,7 @@ def read_answer(path: str | Path, *, name: str, part: str, stamp: str = "") -> C
     )
 
 
-def _fitting(path: Path, fits: Predicate | None, where: str) -> Iterator[Scanned]:
+def _fitting(path: Path, fits: Predicate | None, where: str) -> Iterator[FoundInput]:
     seen, found = 0, False
     with _reading(path) as connection:
         name = _namer(connection)
@@ -167,9 +167,9 @@ def _fitting(path: Path, fits: Predicate | None, where: str) -> Iterator[Scanned
         raise _nothing(path, seen, where)
 
 
-def _scanned(row: sqlite3.Row, name: str, path: Path) -> Scanned:
+def _scanned(row: sqlite3.Row, name: str, path: Path) -> FoundInput:
     text: str = row["answer"]
-    return Scanned(name=name, path=str(path), size=len(text.encode()), stamp=_stamp(text), part=_part(row))
+    return FoundInput(name=name, path=str(path), size=len(text.encode()), stamp=_stamp(text), part=_part(row))
 
 
 def _part(row: sqlite3.Row) -> str:

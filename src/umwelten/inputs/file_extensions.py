@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from umwelten.providers.capabilities import Accepts, accepted
+from umwelten.providers.capabilities import Capabilities, accepted
 
 _AUDIO = {
     **{".mp3": "mpeg", ".wav": "wav", ".flac": "flac", ".ogg": "ogg", ".oga": "ogg", ".m4a": "mp4"},
@@ -51,13 +51,13 @@ _NEVER = frozenset(
 )
 
 
-def looks_sendable(name: str, accepts: Accepts) -> bool:
+def looks_sendable(name: str, capabilities: Capabilities) -> bool:
     """Whether a file of that name can likely be sent to a model; its bytes settle it later."""
     ending = name[name.rfind(".") :].lower() if "." in name else ""
     if ending in _PICTURES:
-        return bool(accepts.pictures)
+        return bool(capabilities.pictures)
     if ending in _AUDIO:
-        return accepted(f"audio/{_AUDIO[ending]}", accepts.audio) is not None
+        return accepted(f"audio/{_AUDIO[ending]}", capabilities.audio) is not None
     if ending in _VIDEO:
-        return accepted(f"video/{_VIDEO[ending]}", accepts.video) is not None
+        return accepted(f"video/{_VIDEO[ending]}", capabilities.video) is not None
     return ending not in _NEVER

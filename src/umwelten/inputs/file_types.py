@@ -6,12 +6,12 @@ import re
 from typing import Literal
 
 from umwelten.inputs.encodings import decode
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 Family = Literal["text", "picture", "pdf", "document", "audio", "video", "other"]
 
 
-class Kind(Frozen):
+class FileType(FrozenStruct):
     """A type of file. `word` names it in messages ("a TIFF picture"), `advice` says what else to send."""
 
     family: Family
@@ -20,24 +20,24 @@ class Kind(Frozen):
     advice: str = ""
 
 
-def _picture(mime: str, word: str) -> Kind:
-    return Kind(family="picture", mime=f"image/{mime}", word=f"a {word} picture")
+def _picture(mime: str, word: str) -> FileType:
+    return FileType(family="picture", mime=f"image/{mime}", word=f"a {word} picture")
 
 
-def _sound(mime: str, word: str) -> Kind:
-    return Kind(family="audio", mime=f"audio/{mime}", word=f"{word} audio")
+def _sound(mime: str, word: str) -> FileType:
+    return FileType(family="audio", mime=f"audio/{mime}", word=f"{word} audio")
 
 
-def _film(mime: str, word: str) -> Kind:
-    return Kind(family="video", mime=f"video/{mime}", word=f"{word} video")
+def _film(mime: str, word: str) -> FileType:
+    return FileType(family="video", mime=f"video/{mime}", word=f"{word} video")
 
 
-def _office(mime: str, word: str) -> Kind:
-    return Kind(family="document", mime=mime, word=word)
+def _office(mime: str, word: str) -> FileType:
+    return FileType(family="document", mime=mime, word=word)
 
 
-def _other(mime: str, word: str, advice: str) -> Kind:
-    return Kind(family="other", mime=f"application/{mime}", word=word, advice=advice)
+def _other(mime: str, word: str, advice: str) -> FileType:
+    return FileType(family="other", mime=f"application/{mime}", word=word, advice=advice)
 
 
 _OOXML = "application/vnd.openxmlformats-officedocument."
@@ -45,17 +45,17 @@ _UNPACK = "Unpack it first."
 _AS_TEXT = "Export its contents as text, csv or jsonl."
 _PROGRAM = "Leave programs out with --file-pattern."
 
-TEXT = Kind(family="text", mime="text/plain", word="text")
+TEXT = FileType(family="text", mime="text/plain", word="text")
 HTML = _office("text/html", "an HTML page")
-PDF = Kind(family="pdf", mime="application/pdf", word="a PDF")
+PDF = FileType(family="pdf", mime="application/pdf", word="a PDF")
 DOCX = _office(f"{_OOXML}wordprocessingml.document", "a Word document")
 XLSX = _office(f"{_OOXML}spreadsheetml.sheet", "an Excel workbook")
 PPTX = _office(f"{_OOXML}presentationml.presentation", "a PowerPoint presentation")
 EPUB = _office("application/epub+zip", "an EPUB book")
 JPEG, PNG, GIF = _picture("jpeg", "JPEG"), _picture("png", "PNG"), _picture("gif", "GIF")
 WEBP, TIFF, BMP = _picture("webp", "WebP"), _picture("tiff", "TIFF"), _picture("bmp", "BMP")
-HEIC, AVIF = _picture("heic", "HEIC"), Kind(family="picture", mime="image/avif", word="an AVIF picture")
-ICO = Kind(family="picture", mime="image/x-icon", word="an icon")
+HEIC, AVIF = _picture("heic", "HEIC"), FileType(family="picture", mime="image/avif", word="an AVIF picture")
+ICO = FileType(family="picture", mime="image/x-icon", word="an icon")
 ZIP = _other("zip", "a zip archive", _UNPACK)
 UNKNOWN = _other("octet-stream", "neither text nor of a known type", "Convert it or leave it out.")
 
@@ -77,7 +77,7 @@ _PARQUET = _other("vnd.apache.parquet", "a Parquet table", "Use --rows to run ov
 _AAC, _MP3 = _sound("aac", "AAC"), _sound("mpeg", "MP3")
 
 # By the first byte, so that text costs one look-up: (all the first bytes, what it is).
-_MAGIC: tuple[tuple[bytes, Kind], ...] = (
+_MAGIC: tuple[tuple[bytes, FileType], ...] = (
     (b"\xff\xd8\xff", JPEG),
     (b"\x89PNG\r\n\x1a\n", PNG),
     (b"GIF87a", GIF),
@@ -151,12 +151,12 @@ _DECLARED = re.compile(
 _HEAD = 2048
 
 
-def kind_of(data: bytes) -> Kind:
+def kind_of(data: bytes) -> FileType:
     """The type of a file by its bytes; text is told from the rest by reading it."""
     return look(data)[0]
 
 
-def look(data: bytes) -> tuple[Kind, str | None]:
+def look(data: bytes) -> tuple[FileType, str | None]:
     """The type of a file, with its text where it is text or an HTML page."""
     kind = marked(data)
     if kind is not None:
@@ -170,7 +170,7 @@ def look(data: bytes) -> tuple[Kind, str | None]:
     return (HTML if is_html(text) else TEXT), text
 
 
-def marked(data: bytes) -> Kind | None:
+def marked(data: bytes) -> FileType | None:
     """The type that the first bytes show, `None` where they show none: text, or something unknown."""
     candidates = _BY_FIRST_BYTE.get(data[:1])
     if candidates is None:
@@ -194,7 +194,7 @@ def is_html(text: str) -> bool:
     return text[:1] in _BEFORE_HTML and _HTML.match(text, 0, 2 * _HEAD) is not None
 
 
-def _boxed(data: bytes) -> Kind | None:
+def _boxed(data: bytes) -> FileType | None:
     """Formats whose type stands further in."""
     if data[4:8] == b"ftyp":
         return _brand(data)
@@ -217,7 +217,7 @@ def _boxed(data: bytes) -> Kind | None:
     return BMP if data[:2] == b"BM" and data[6:10] == bytes(4) else None
 
 
-def _framed(data: bytes) -> Kind | None:
+def _framed(data: bytes) -> FileType | None:
     """MP3 or AAC: two frames, one after the other. Russian words may begin with the first's two bytes."""
     if len(data) < 8 or data[1] & 0xE0 != 0xE0:
         return None
@@ -241,7 +241,7 @@ def _mp3_frame(data: bytes) -> int:
     return (144 if whole else 72) * kbits * 1000 // hertz + padding
 
 
-def _brand(data: bytes) -> Kind:
+def _brand(data: bytes) -> FileType:
     """The brand says what an ISO media file is: the major one, or those it is compatible with."""
     size = min(int.from_bytes(data[:4], "big"), 256)
     brands = [data[8:12], *(data[at : at + 4] for at in range(16, size, 4))]
@@ -250,7 +250,7 @@ def _brand(data: bytes) -> Kind:
     return _BRANDS.get(brands[0], _MP4)
 
 
-def _zipped(data: bytes) -> Kind:
+def _zipped(data: bytes) -> FileType:
     """What a zip holds, by the names in it; EPUB and OpenDocument say it in their first entry."""
     if data[30:38] == b"mimetype":
         for mime, kind in _NAMED.items():
@@ -275,16 +275,16 @@ def _names(data: bytes) -> frozenset[str]:
         return frozenset(name for name, _ in _ZIPPED if name.encode() in data)
 
 
-def _ole(data: bytes) -> Kind:
+def _ole(data: bytes) -> FileType:
     """What an OLE container holds, by the names of its streams."""
     if "EncryptedPackage".encode("utf-16-le") in data:
         return _LOCKED
     return next((kind for name, kind in _OLE.items() if f"{name}\0".encode("utf-16-le") in data), _OLD_ANY)
 
 
-def _by_first_byte() -> dict[bytes, tuple[tuple[bytes, Kind], ...]]:
+def _by_first_byte() -> dict[bytes, tuple[tuple[bytes, FileType], ...]]:
     boxed = (b"\x00", b"R", b"F", b"P", b"\xd0", b"\x1a", b"B", b"\xff")
-    table: dict[bytes, list[tuple[bytes, Kind]]] = {first: [] for first in boxed}
+    table: dict[bytes, list[tuple[bytes, FileType]]] = {first: [] for first in boxed}
     for magic, kind in _MAGIC:
         table.setdefault(magic[:1], []).append((magic, kind))
     return {first: tuple(rows) for first, rows in table.items()}

@@ -20,7 +20,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from umwelten.errors import UsageError
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 Value = str | float | bool | None
 Predicate = Callable[[Mapping[str, object]], bool]
@@ -53,7 +53,7 @@ _KEYWORDS = ("and", "or", "not", "in")
 _DEEPEST = 50
 
 
-class _Token(Frozen):
+class _Token(FrozenStruct):
     """A piece of the filter. `kind` is "quoted", "sign", "word" or "end"; `at` counts from 0."""
 
     kind: str
@@ -67,7 +67,7 @@ class _Token(Frozen):
         return self.kind == "sign" and self.text == sign
 
 
-class Compared(Frozen):
+class Compared(FrozenStruct):
     """A comparison in a filter: the field, the sign ("=" to "!~", or "in"), and what with."""
 
     field: str
@@ -94,7 +94,7 @@ def comparisons(text: str) -> list[Compared]:
 def _parsed(
     text: str, fields: Collection[str] | None, numbers: Collection[str]
 ) -> tuple[Predicate, list[Compared]]:
-    parser = _Parser(text, fields, numbers)
+    parser = _FilterParser(text, fields, numbers)
     found = parser.alternatives(0)
     token = parser.token
     if token.kind != "end":
@@ -102,7 +102,7 @@ def _parsed(
     return found, parser.compared
 
 
-class _Parser:
+class _FilterParser:
     def __init__(self, text: str, fields: Collection[str] | None, numbers: Collection[str]) -> None:
         self._text, self._fields, self._numbers = text, fields, numbers
         self.compared: list[Compared] = []

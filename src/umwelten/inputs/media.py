@@ -7,68 +7,68 @@ from functools import partial
 
 from umwelten.inputs.content import Convert, Converted, UnsupportedInput, megabytes
 from umwelten.inputs.convert.image_size import measure
-from umwelten.inputs.file_types import PDF, Kind
-from umwelten.providers.capabilities import Accepts, accepted, pdf_bytes, picture_bytes
+from umwelten.inputs.file_types import PDF, FileType
+from umwelten.providers.capabilities import Capabilities, accepted, pdf_bytes, picture_bytes
 from umwelten.types import Media, Part, PdfMode
 
 
-def picture(data: bytes, kind: Kind, name: str, accepts: Accepts) -> tuple[Part, ...] | Convert:
+def picture(data: bytes, kind: FileType, name: str, capabilities: Capabilities) -> tuple[Part, ...] | Convert:
     """A picture, as it is or to be converted or scaled down. Errors: the model takes none."""
-    if not accepts.pictures:
+    if not capabilities.pictures:
         raise UnsupportedInput(
             f"{name} is {kind.word}, and this model takes no pictures. Use one that sees, or leave it out."
         )
-    mime = accepted(kind.mime, accepts.pictures)
-    if mime is not None and len(data) <= picture_bytes(accepts):
+    mime = accepted(kind.mime, capabilities.pictures)
+    if mime is not None and len(data) <= picture_bytes(capabilities):
         found = measure(data, kind.mime)
         # One that can't be measured is left to the provider to judge.
-        if found is None or (found.plain and max(found.width, found.height) <= accepts.picture_side):
+        if found is None or (found.plain and max(found.width, found.height) <= capabilities.picture_side):
             return (Media(mime=mime, data=data, name=name),)
-    return partial(_converted_picture, data, kind, name, accepts)
+    return partial(_converted_picture, data, kind, name, capabilities)
 
 
-def recording(data: bytes, kind: Kind, name: str, accepts: Accepts) -> tuple[Part, ...]:
+def recording(data: bytes, kind: FileType, name: str, capabilities: Capabilities) -> tuple[Part, ...]:
     """Audio or video as it is. Errors: the model does not take it, or not of that size."""
-    taken = accepts.audio if kind.family == "audio" else accepts.video
+    taken = capabilities.audio if kind.family == "audio" else capabilities.video
     mime = accepted(kind.mime, taken)
     if mime is None:
         raise UnsupportedInput(f"{name} is {kind.word}, and this model {_takes(kind, taken)}.")
-    if not accepts.upload:
-        check_fits(len(data), name, accepts)
+    if not capabilities.upload:
+        check_fits(len(data), name, capabilities)
     return (Media(mime=mime, data=data, name=name),)
 
 
-def pdf(data: bytes, name: str, accepts: Accepts, mode: PdfMode) -> tuple[Part, ...] | Convert:
+def pdf(data: bytes, name: str, capabilities: Capabilities, mode: PdfMode) -> tuple[Part, ...] | Convert:
     """A PDF as it is, or to be turned into text or pictures. Errors: it must be one that is impossible."""
-    whole = accepts.pdf and len(data) <= pdf_bytes(accepts)
+    whole = capabilities.pdf and len(data) <= pdf_bytes(capabilities)
     if mode == "native" and not whole:
         why = (
-            f"larger than {megabytes(pdf_bytes(accepts))}"
-            if accepts.pdf
+            f"larger than {megabytes(pdf_bytes(capabilities))}"
+            if capabilities.pdf
             else "which this model does not take"
         )
         raise UnsupportedInput(
             f"{name} is a PDF of {megabytes(len(data))}, {why}. Use --pdf text or --pdf images."
         )
-    if mode == "images" and not accepts.pictures:
+    if mode == "images" and not capabilities.pictures:
         raise UnsupportedInput(f"{name} is a PDF, and this model takes no pictures. Use --pdf text.")
     if whole and mode in ("auto", "native"):
         if _sound_pdf(data):
             return (Media(mime=PDF.mime, data=data, name=name),)
         return partial(_checked_pdf, data, name)
-    return partial(_converted_pdf, data, name, accepts, mode)
+    return partial(_converted_pdf, data, name, capabilities, mode)
 
 
-def check_fits(size: int, name: str, accepts: Accepts) -> None:
+def check_fits(size: int, name: str, capabilities: Capabilities) -> None:
     """Errors: more than one request to this model may carry."""
-    if size > accepts.inline_bytes:
+    if size > capabilities.inline_bytes:
         raise UnsupportedInput(
             f"{name} is too large ({megabytes(size)}): a request to this model holds up to "
-            f"{megabytes(accepts.inline_bytes)}. Split it or make it smaller."
+            f"{megabytes(capabilities.inline_bytes)}. Split it or make it smaller."
         )
 
 
-def _takes(kind: Kind, taken: Collection[str]) -> str:
+def _takes(kind: FileType, taken: Collection[str]) -> str:
     if not taken:
         return f"takes no {kind.family}"
     return f"takes {kind.family} as {', '.join(sorted(mime.partition('/')[2] for mime in taken))} only"
@@ -79,11 +79,11 @@ def _sound_pdf(data: bytes) -> bool:
     return b"startxref" in data[-2048:] and b"/Encrypt" not in data
 
 
-def _converted_picture(data: bytes, kind: Kind, name: str, accepts: Accepts) -> Converted:
+def _converted_picture(data: bytes, kind: FileType, name: str, capabilities: Capabilities) -> Converted:
     # Pillow is imported when the first picture needs it, pdfium when the first PDF does.
     from umwelten.inputs.convert import images
 
-    return images.convert(data, kind, name, accepts)
+    return images.convert(data, kind, name, capabilities)
 
 
 def _checked_pdf(data: bytes, name: str) -> Converted:
@@ -92,7 +92,7 @@ def _checked_pdf(data: bytes, name: str) -> Converted:
     return pdf_files.checked(data, name)
 
 
-def _converted_pdf(data: bytes, name: str, accepts: Accepts, mode: PdfMode) -> Converted:
+def _converted_pdf(data: bytes, name: str, capabilities: Capabilities, mode: PdfMode) -> Converted:
     from umwelten.inputs.convert import pdf as pdf_files
 
-    return pdf_files.convert(data, name, accepts, mode)
+    return pdf_files.convert(data, name, capabilities, mode)

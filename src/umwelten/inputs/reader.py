@@ -26,9 +26,9 @@ from umwelten.errors import InputError
 from umwelten.identity import content_hash
 from umwelten.inputs import media
 from umwelten.inputs.content import Content, Convert, Converted, UnsupportedInput, framed, megabytes
-from umwelten.inputs.file_types import HTML, UNKNOWN, Kind, look, marked
+from umwelten.inputs.file_types import HTML, UNKNOWN, FileType, look, marked
 from umwelten.inputs.files.scan import stamp as stamp_of
-from umwelten.providers.capabilities import Accepts
+from umwelten.providers.capabilities import Capabilities
 from umwelten.types import Part, PdfMode, Text
 
 __all__ = ["Content", "Converted", "UnsupportedInput", "file_hash", "framed", "read"]
@@ -40,7 +40,7 @@ MAX_UPLOAD = 2_000_000_000
 """The same for files that may be uploaded first. Each is in memory as a whole while its call prepares."""
 
 _HEAD = 64 * 1024
-_ANYTHING = Accepts()
+_ANYTHING = Capabilities()
 
 # Non-blocking, so that a FIFO put in the file's place can't hang the run.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -52,20 +52,20 @@ def read(
     name: str,
     stamp: str = "",
     part: str = "",
-    accepts: Accepts = _ANYTHING,
+    capabilities: Capabilities = _ANYTHING,
     pdf: PdfMode = "auto",
 ) -> Content:
     """Read an input to be sent. `name` is shown to the model; `stamp` is the scan's, empty to not compare.
 
-    `part` is that of `Scanned`; `accepts` says what the model takes; `pdf` is how PDF files are sent.
+    `part` is that of `FoundInput`; `capabilities` says what the model takes; `pdf` is how PDF files are sent.
     Errors: `InputError` when it can't be read, `UnsupportedInput` when it can't be sent; the message then
     says what to do instead.
     """
     if part:
         return _part(Path(path), name, stamp, part)
-    data, found = _bytes(path, name, accepts)
+    data, found = _bytes(path, name, capabilities)
     changed = stamp not in ("", stamp_of(found))
-    made = _made(data, name, accepts, pdf)
+    made = _made(data, name, capabilities, pdf)
     if isinstance(made, tuple):
         return Content(digest=content_hash(data), parts=made, changed=changed)
     return Content(digest=content_hash(data), parts=(), changed=changed, convert=made)
@@ -95,7 +95,9 @@ def _part(path: Path, name: str, stamp: str, part: str) -> Content:
 # --- reading ----------------------------------------------------------------------------------
 
 
-def _bytes(path: str | os.PathLike[str], name: str, accepts: Accepts) -> tuple[bytes, os.stat_result]:
+def _bytes(
+    path: str | os.PathLike[str], name: str, capabilities: Capabilities
+) -> tuple[bytes, os.stat_result]:
     try:
         handle = os.open(path, _READ)
         try:
@@ -103,7 +105,7 @@ def _bytes(path: str | os.PathLike[str], name: str, accepts: Accepts) -> tuple[b
             if not stat.S_ISREG(found.st_mode):
                 raise InputError(f"{name} is not a regular file")
             size = found.st_size
-            most = MAX_BYTES if size <= MAX_BYTES else _most(handle, size, name, accepts)
+            most = MAX_BYTES if size <= MAX_BYTES else _most(handle, size, name, capabilities)
             # A read of n bytes sets n aside first: asking for the size found, not for the most allowed,
             # keeps small files cheap.
             pieces = [os.read(handle, size + 1)]
@@ -119,12 +121,12 @@ def _bytes(path: str | os.PathLike[str], name: str, accepts: Accepts) -> tuple[b
         raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _most(handle: int, size: int, name: str, accepts: Accepts) -> int:
+def _most(handle: int, size: int, name: str, capabilities: Capabilities) -> int:
     """How much may be read of a large file: more than usual only of media that go as they are."""
     kind = marked(os.read(handle, _HEAD))
     os.lseek(handle, 0, os.SEEK_SET)
     whole = kind is not None and kind.family in ("picture", "pdf", "audio", "video")
-    most = MAX_UPLOAD if accepts.upload else accepts.inline_bytes
+    most = MAX_UPLOAD if capabilities.upload else capabilities.inline_bytes
     most = max(most, MAX_BYTES) if whole else MAX_BYTES
     if size > most:
         raise UnsupportedInput(
@@ -137,30 +139,30 @@ def _most(handle: int, size: int, name: str, accepts: Accepts) -> int:
 # --- sending ----------------------------------------------------------------------------------
 
 
-def _made(data: bytes, name: str, accepts: Accepts, pdf: PdfMode) -> tuple[Part, ...] | Convert:
+def _made(data: bytes, name: str, capabilities: Capabilities, pdf: PdfMode) -> tuple[Part, ...] | Convert:
     kind, text = look(data)
     match kind.family:
         case "text":
-            return _text(text or "", len(data), name, accepts)
+            return _text(text or "", len(data), name, capabilities)
         case "picture":
-            return media.picture(data, kind, name, accepts)
+            return media.picture(data, kind, name, capabilities)
         case "audio" | "video":
-            return media.recording(data, kind, name, accepts)
+            return media.recording(data, kind, name, capabilities)
         case "pdf":
-            return media.pdf(data, name, accepts, pdf)
+            return media.pdf(data, name, capabilities, pdf)
         case "document":
             return partial(_document, data, text, kind, name)
     raise UnsupportedInput(_refusal(kind, name))
 
 
-def _text(text: str, size: int, name: str, accepts: Accepts) -> tuple[Part, ...]:
+def _text(text: str, size: int, name: str, capabilities: Capabilities) -> tuple[Part, ...]:
     if not text or text.isspace():
         raise UnsupportedInput(f"{name} is empty: there is nothing to send. Leave it out.")
-    media.check_fits(size, name, accepts)
+    media.check_fits(size, name, capabilities)
     return (Text(text=framed(text, name)),)
 
 
-def _document(data: bytes, text: str | None, kind: Kind, name: str) -> Converted:
+def _document(data: bytes, text: str | None, kind: FileType, name: str) -> Converted:
     # Converters are imported when the first document is met.
     from umwelten.inputs.convert import documents
 
@@ -169,6 +171,6 @@ def _document(data: bytes, text: str | None, kind: Kind, name: str) -> Converted
     return documents.document(data, kind, name)
 
 
-def _refusal(kind: Kind, name: str) -> str:
+def _refusal(kind: FileType, name: str) -> str:
     what = f"{kind.word} and" if kind is UNKNOWN else f"{kind.word}, which"
     return f"{name} is {what} can't be sent. {kind.advice}"

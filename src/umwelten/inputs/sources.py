@@ -11,12 +11,12 @@ from umwelten.inputs.earlier_answers import answers
 from umwelten.inputs.files.file_list import expand, scan_files
 from umwelten.inputs.files.scan import scan
 from umwelten.inputs.tables.rows import columns, rows
-from umwelten.types import Frozen, Scanned
+from umwelten.types import FoundInput, FrozenStruct
 
 _SOURCES = ("directory", "files", "rows", "from")
 
 
-class Choice(Frozen):
+class Choice(FrozenStruct):
     """What was asked for; the names are those of the flags. One of the first four is given."""
 
     directory: Path | None = None
@@ -32,10 +32,10 @@ class Choice(Frozen):
     output_dir: Path = Path("output")
 
 
-class Inputs(Frozen):
-    """`files` gives the inputs anew at each call; the rest as in `wanted.Wanted`."""
+class Inputs(FrozenStruct):
+    """`files` gives the inputs anew at each call; the rest as in `EvaluationSpec`."""
 
-    files: Callable[[], Iterator[Scanned]]
+    files: Callable[[], Iterator[FoundInput]]
     source: Literal["files", "rows", "answers"] = "files"
     lazy: bool = False
     columns: tuple[str, ...] | None = None

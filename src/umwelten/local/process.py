@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from umwelten.errors import LocalModelError
-from umwelten.types import Frozen, Secret
+from umwelten.types import FrozenStruct, Secret
 
 START_TIMEOUT_S = 120.0
 GRACE_S = 0.2
@@ -26,7 +26,7 @@ _HEALTH_EVERY_S = 0.02
 _LAST_WORDS = 2000
 
 
-class Loading(Frozen):
+class Loading(FrozenStruct):
     """What a child is to load. `context` is tokens per slot; `model` the name that users gave."""
 
     model: str
@@ -36,7 +36,7 @@ class Loading(Frozen):
     context: int
 
 
-class _Report(Frozen):
+class _Report(FrozenStruct):
     """The child's only line: where it serves, or why it can't."""
 
     address: str | None = None

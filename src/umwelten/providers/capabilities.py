@@ -13,12 +13,12 @@ import msgspec
 
 from umwelten.providers.base_url import is_at_home
 from umwelten.providers.protocol import Endpoint
-from umwelten.types import Frozen, ModelRef
+from umwelten.types import FrozenStruct, ModelRef
 
 PICTURES = frozenset(("image/jpeg", "image/png", "image/webp", "image/gif"))
 
 
-class Accepts(Frozen):
+class Capabilities(FrozenStruct):
     """Media that can be sent to a model. Types are MIME types; sizes are bytes before base64.
 
     `pictures` is empty for a model that is known to see nothing. A picture above `picture_bytes`, or with a
@@ -59,9 +59,9 @@ _MORE_VIDEO = _VIDEO | {
     "video/3gpp",
 }
 
-_NOTHING = Accepts(pictures=frozenset())
+_NOTHING = Capabilities(pictures=frozenset())
 
-_ANTHROPIC = Accepts(
+_ANTHROPIC = Capabilities(
     # 5 MB in base64 and 8000 pixels on every platform (10 MB on its own; more than 1568 is scaled there
     # anyway): Claude docs, "Vision".
     picture_bytes=3_750_000,
@@ -71,7 +71,7 @@ _ANTHROPIC = Accepts(
     pdf_bytes=23_000_000,
     inline_bytes=23_000_000,
 )
-_GEMINI = Accepts(
+_GEMINI = Capabilities(
     # Types: Gemini docs, "Image", "Audio" and "Video understanding". A gif is not among them.
     pictures=frozenset(("image/jpeg", "image/png", "image/webp", "image/heic", "image/heif")),
     picture_bytes=15_000_000,
@@ -85,7 +85,7 @@ _GEMINI = Accepts(
     inline_bytes=15_000_000,
     upload=True,
 )
-_OPENAI = Accepts(
+_OPENAI = Capabilities(
     # OpenAI docs, "Images and vision": 512 MB a request; larger sides are scaled there.
     picture_bytes=50_000_000,
     picture_side=_NO_LIMIT,
@@ -93,17 +93,17 @@ _OPENAI = Accepts(
     pdf=True,
     pdf_bytes=50_000_000,
 )
-_OPENROUTER = Accepts(
+_OPENROUTER = Capabilities(
     # OpenRouter docs, "PDF inputs": read for any model. "Audio", "Video": as the model's host takes it.
     pdf=True,
     pdf_bytes=50_000_000,
     audio=_MORE_AUDIO | _M4A,
     video=_VIDEO,
 )
-_OLLAMA = Accepts(pictures=_JPEG_PNG | {"image/webp"}, picture_side=_NO_LIMIT)
+_OLLAMA = Capabilities(pictures=_JPEG_PNG | {"image/webp"}, picture_side=_NO_LIMIT)
 # llama.cpp reads pictures with stb_image, which knows no webp.
-_LLAMA_CPP = Accepts(pictures=_JPEG_PNG | {"image/gif"}, picture_side=_NO_LIMIT, audio=_WAV_MP3)
-_COMPATIBLE = Accepts(picture_side=_NO_LIMIT, audio=_WAV_MP3, video=frozenset(("video/mp4",)))
+_LLAMA_CPP = Capabilities(pictures=_JPEG_PNG | {"image/gif"}, picture_side=_NO_LIMIT, audio=_WAV_MP3)
+_COMPATIBLE = Capabilities(picture_side=_NO_LIMIT, audio=_WAV_MP3, video=frozenset(("video/mp4",)))
 
 _BY_VENDOR = {
     "openai": _OPENAI,
@@ -112,17 +112,17 @@ _BY_VENDOR = {
     "local": _NOTHING,
     "llamabarn": _LLAMA_CPP,
     "llama-swap": _LLAMA_CPP,
-    "lmstudio": Accepts(pictures=_JPEG_PNG | {"image/webp"}, picture_side=_NO_LIMIT),
+    "lmstudio": Capabilities(pictures=_JPEG_PNG | {"image/webp"}, picture_side=_NO_LIMIT),
     # 4 MB for a request with base64, 33 megapixels a picture: Groq docs, "Images and vision".
-    "groq": Accepts(picture_bytes=2_900_000, picture_side=5_700, inline_bytes=2_900_000),
+    "groq": Capabilities(picture_bytes=2_900_000, picture_side=5_700, inline_bytes=2_900_000),
     # Its models read text alone: DeepSeek docs, "Create chat completion".
     "deepseek": _NOTHING,
     # 10 MB a picture: Mistral docs, "Vision".
-    "mistral": Accepts(picture_bytes=10_000_000, audio=_WAV_MP3),
+    "mistral": Capabilities(picture_bytes=10_000_000, audio=_WAV_MP3),
     # 20 MiB a picture, jpeg or png: xAI docs, "Image understanding".
-    "xai": Accepts(pictures=_JPEG_PNG, picture_bytes=20_000_000, picture_side=_NO_LIMIT),
+    "xai": Capabilities(pictures=_JPEG_PNG, picture_bytes=20_000_000, picture_side=_NO_LIMIT),
     # 10 MB for all pictures of a request in base64: Fireworks docs, "Vision models".
-    "fireworks": Accepts(picture_bytes=7_000_000, inline_bytes=7_000_000),
+    "fireworks": Capabilities(picture_bytes=7_000_000, inline_bytes=7_000_000),
 }
 _BY_WIRE = {"gemini": _GEMINI, "anthropic": _ANTHROPIC, "ollama": _OLLAMA}
 
@@ -166,7 +166,7 @@ _BLIND_SIZES = ("gemma3:270m", "gemma3:1b", "gpt-oss")
 _HEARS = re.compile(r"audio")
 
 
-def accepts_of(endpoint: Endpoint, model: ModelRef) -> Accepts:
+def capabilities_of(endpoint: Endpoint, model: ModelRef) -> Capabilities:
     """What this model takes at this place, as far as it is known."""
     vendor, name = endpoint.vendor, model.model.lower()
     if vendor.wire in _BY_WIRE:
@@ -179,11 +179,11 @@ def accepts_of(endpoint: Endpoint, model: ModelRef) -> Accepts:
     return _seeing(known or _COMPATIBLE, name)
 
 
-def _of_wire(wire: str, name: str) -> Accepts:
+def _of_wire(wire: str, name: str) -> Capabilities:
     if wire == "gemini":
         # Gemma reads pictures, and none of the rest: its page in the Gemini docs.
         return (
-            Accepts(pictures=_GEMINI.pictures, inline_bytes=15_000_000)
+            Capabilities(pictures=_GEMINI.pictures, inline_bytes=15_000_000)
             if name.startswith("gemma")
             else _GEMINI
         )
@@ -192,16 +192,16 @@ def _of_wire(wire: str, name: str) -> Accepts:
     return _seeing(_OLLAMA, name)
 
 
-def _of_openai(name: str) -> Accepts:
+def _of_openai(name: str) -> Capabilities:
     if _HEARS.search(name):
-        return Accepts(pictures=frozenset(), audio=_WAV_MP3)
+        return Capabilities(pictures=frozenset(), audio=_WAV_MP3)
     if _BLIND_OPENAI.match(name):
         return _NOTHING
     # PDF files from gpt-4o on.
     return msgspec.structs.replace(_OPENAI, pdf=False) if name.startswith("gpt-4-turbo") else _OPENAI
 
 
-def _routed(name: str) -> Accepts:
+def _routed(name: str) -> Capabilities:
     """At OpenRouter the vendor stands before the model; PDF files are read for every one of them."""
     maker, _, model = name.partition("/")
     if not (maker == "openai" and _BLIND_OPENAI.match(model)) and not _BLIND_DEEPSEEK.match(model):
@@ -210,11 +210,11 @@ def _routed(name: str) -> Accepts:
     return msgspec.structs.replace(_OPENROUTER, pictures=nothing, audio=nothing, video=nothing)
 
 
-def _seeing(accepts: Accepts, name: str) -> Accepts:
+def _seeing(capabilities: Capabilities, name: str) -> Capabilities:
     model = name.rpartition("/")[2]
     is_known = model.partition(":")[0] in _BLIND_OPEN or model.startswith(_BLIND_SIZES)
     is_blind = is_known or _BLIND_DEEPSEEK.match(model)
-    return _NOTHING if is_blind else accepts
+    return _NOTHING if is_blind else capabilities
 
 
 # Other names under which providers list the same types.
@@ -232,14 +232,18 @@ _ALIASES = {
 }
 
 
-def picture_bytes(accepts: Accepts) -> int:
+def picture_bytes(capabilities: Capabilities) -> int:
     """The most that a picture may have."""
-    return min(accepts.picture_bytes, accepts.inline_bytes)
+    return min(capabilities.picture_bytes, capabilities.inline_bytes)
 
 
-def pdf_bytes(accepts: Accepts) -> int:
+def pdf_bytes(capabilities: Capabilities) -> int:
     """The most that a PDF may have to be sent whole."""
-    return accepts.pdf_bytes if accepts.upload else min(accepts.pdf_bytes, accepts.inline_bytes)
+    return (
+        capabilities.pdf_bytes
+        if capabilities.upload
+        else min(capabilities.pdf_bytes, capabilities.inline_bytes)
+    )
 
 
 def accepted(mime: str, taken: Collection[str]) -> str | None:

@@ -11,10 +11,10 @@ from typing import Protocol
 
 import msgspec
 
-from umwelten.types import Failure, Frozen, Media, Outcome, Request, Secret
+from umwelten.types import Failure, FrozenStruct, Media, Outcome, Request, Secret
 
 
-class Quirks(Frozen):
+class Quirks(FrozenStruct):
     """Where a vendor departs from the wire format it speaks. The defaults are the format's own."""
 
     max_tokens_field: str = "max_tokens"
@@ -41,7 +41,7 @@ class Quirks(Frozen):
     """Fields that are sent along with a schema."""
 
 
-class Vendor(Frozen):
+class Vendor(FrozenStruct):
     """A row of the table of providers.
 
     `scope` says what shares one rate limit: "key", "key+model" or "host". `recommended` is the range
@@ -60,7 +60,7 @@ class Vendor(Frozen):
     allow_insecure: bool = False
 
 
-class Endpoint(Frozen):
+class Endpoint(FrozenStruct):
     """A vendor with its address and key settled: all that `encode` needs to know about the place."""
 
     vendor: Vendor
@@ -68,7 +68,7 @@ class Endpoint(Frozen):
     api_key: Secret | None = None
 
 
-class HttpRequest(Frozen):
+class HttpRequest(FrozenStruct):
     """One HTTP exchange to be made. `headers` hold the key, so this value is never logged or shown."""
 
     method: str
@@ -80,7 +80,7 @@ class HttpRequest(Frozen):
         return f"HttpRequest({self.method} {self.url}, {len(self.body or b'')} bytes)"
 
 
-class Head(Frozen):
+class Head(FrozenStruct):
     """Status line and headers of a reply. Header names are lower case. `now_unix`: when it arrived."""
 
     status: int
@@ -88,7 +88,7 @@ class Head(Frozen):
     now_unix: float
 
 
-class ModelInfo(Frozen):
+class ModelInfo(FrozenStruct):
     """A model as its provider lists it. Prices in USD per token, `None` where not stated."""
 
     id: str
@@ -98,7 +98,7 @@ class ModelInfo(Frozen):
     output_price: float | None = None
 
 
-class ModelPage(Frozen):
+class ModelPage(FrozenStruct):
     """A page of a provider's list; `next` is the token that asks for the following one."""
 
     models: tuple[ModelInfo, ...]
@@ -119,7 +119,7 @@ class StreamDecoder(Protocol):
         """The outcome so far. Without the format's end mark it is a `Failure` with the partial text."""
 
 
-class Uploaded(Frozen):
+class Uploaded(FrozenStruct):
     """A file that a provider keeps: `uri` for `Media.uri`, once it is `ready`.
 
     `name` is what the provider calls it; `expires_unix` when it will be gone (`None`: not said).

@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import msgspec
 
-from umwelten.types import Frozen, Prompt
+from umwelten.types import FrozenStruct, Prompt
 
 
-class Evaluation(Frozen, kw_only=True):
+class EvaluationInfo(FrozenStruct, kw_only=True):
     """What was asked. Times are ISO 8601 in UTC; `finished_at` is null while a run is at work.
 
     `prompts` is there when there are several; `prompt` is then what the store keeps in its place.
@@ -39,7 +39,7 @@ class Evaluation(Frozen, kw_only=True):
     status: str
 
 
-class Figures(Frozen):
+class Figures(FrozenStruct):
     """The figures of all calls, or of one model's."""
 
     calls: int
@@ -57,7 +57,7 @@ class Figures(Frozen):
     peak_in_flight: int
 
 
-class UsageSums(Frozen):
+class UsageSums(FrozenStruct):
     """Sums of the tokens that are known; `None` when those of no call are."""
 
     input_tokens: int | None
@@ -66,7 +66,7 @@ class UsageSums(Frozen):
     total_tokens: int | None
 
 
-class Cost(Frozen):
+class Cost(FrozenStruct):
     """The sum of the costs that are known; `None` when calls were made and no cost is known."""
 
     total_usd: float | None
@@ -75,7 +75,7 @@ class Cost(Frozen):
     usage: UsageSums
 
 
-class Service(Frozen):
+class Service(FrozenStruct):
     """How fast and how dear a model's answers are."""
 
     ttft_p50_s: float | None
@@ -88,7 +88,7 @@ def labelled(model: str, prompt: str | None) -> str:
     return model if prompt is None else f"{model} · {prompt}"
 
 
-class ModelRow(Frozen):
+class ModelRow(FrozenStruct):
     """The figures of one model, or of one with one of several prompts. `number` is the store's."""
 
     model: str
@@ -104,7 +104,7 @@ class ModelRow(Frozen):
         return labelled(self.model, self.prompt)
 
 
-class Pick(Frozen, kw_only=True):
+class Pick(FrozenStruct, kw_only=True):
     """A model that stands out. `what` is "cheapest", "fastest" or "best value"; `why` has the figures."""
 
     what: str
@@ -118,7 +118,7 @@ class Pick(Frozen, kw_only=True):
         return labelled(self.model, self.prompt)
 
 
-class Spent(Frozen, kw_only=True):
+class AttemptSums(FrozenStruct, kw_only=True):
     """A model's attempts with one outcome: "answered", or the kind of failure. All runs together.
 
     `time_s` is their time in flight; `cost_usd` the sum of the known costs, `None` when none is known.
@@ -137,7 +137,7 @@ class Spent(Frozen, kw_only=True):
         return labelled(self.model, self.prompt)
 
 
-class Throttling(Frozen):
+class Throttling(FrozenStruct):
     """What became of a lane's limit of calls in flight: how often it moved, was cut, and where it was."""
 
     lane: str
@@ -148,7 +148,7 @@ class Throttling(Frozen):
     last: float
 
 
-class Attribution(Frozen):
+class LaneAttribution(FrozenStruct):
     """Seconds of a lane's wall time by what it waited for, all runs together; `share` of the lane's sum."""
 
     lane: str
@@ -157,7 +157,7 @@ class Attribution(Frozen):
     share: float
 
 
-class Metrics(Frozen):
+class Metrics(FrozenStruct):
     """One call's figures. Durations of the last attempt; tokens and cost of all."""
 
     response_s: float | None
@@ -168,7 +168,7 @@ class Metrics(Frozen):
     cost_usd: float | None
 
 
-class Error(Frozen):
+class Error(FrozenStruct):
     """Why a call failed. `answer` is there for the kind "schema": the last answer, which did not fit."""
 
     kind: str
@@ -176,7 +176,7 @@ class Error(Frozen):
     answer: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
-class Result(Frozen, kw_only=True):
+class CallResult(FrozenStruct, kw_only=True):
     """One call that ended. `file` is `None` without one; `status` is "succeeded" or "failed".
 
     `data` is the record in the answer, where a schema asked for one, and `marks` say what it took to get
@@ -202,7 +202,7 @@ class Result(Frozen, kw_only=True):
         return labelled(self.model, self.prompt)
 
 
-class ErrorGroup(Frozen):
+class ErrorGroup(FrozenStruct):
     """The failed calls of one kind, with the message of the first."""
 
     kind: str
@@ -210,7 +210,7 @@ class ErrorGroup(Frozen):
     example: str
 
 
-class Refused(Frozen):
+class RefusedModel(FrozenStruct):
     """A model whose account or host refused calls in the latest run; they stay pending."""
 
     model: str
@@ -218,32 +218,32 @@ class Refused(Frozen):
     message: str
 
 
-class Overview(Frozen):
+class Overview(FrozenStruct):
     """All of a report but the results."""
 
-    evaluation: Evaluation
+    evaluation: EvaluationInfo
     summary: Figures
     cost: Cost
     models: tuple[ModelRow, ...]
     errors: tuple[ErrorGroup, ...]
-    settings: Settings
+    settings: ReportedSettings
     picks: tuple[Pick, ...]
-    attempts: tuple[Spent, ...]
+    attempts: tuple[AttemptSums, ...]
     throttling: tuple[Throttling, ...]
-    attributions: tuple[Attribution, ...]
+    attributions: tuple[LaneAttribution, ...]
 
 
-class Brief(Frozen):
+class EvaluationSummary(FrozenStruct):
     """What a list of evaluations shows of one."""
 
-    evaluation: Evaluation
+    evaluation: EvaluationInfo
     calls: int
     succeeded: int
     failed: int
     cost: Cost
 
 
-class Settings(Frozen):
+class ReportedSettings(FrozenStruct):
     """What was sent beside the prompt: (name, value as text) of each parameter, names of attachments."""
 
     repeats: int

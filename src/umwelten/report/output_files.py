@@ -11,7 +11,7 @@ from typing import TextIO
 from umwelten.errors import UsageError
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
-from umwelten.report.queries.current_calls import Source
+from umwelten.report.queries.current_calls import ReportSource
 from umwelten.store.reader import Reader
 
 FORMATS = {".csv": "csv", ".html": "html", ".json": "json", ".md": "markdown", ".parquet": "parquet"}
@@ -46,7 +46,7 @@ def check_report_path(path: Path) -> None:
 
 def render(
     format_: str,
-    readers: Sequence[Source],
+    readers: Sequence[ReportSource],
     out: TextIO,
     *,
     vendors: Mapping[str, Vendor] = VENDORS,

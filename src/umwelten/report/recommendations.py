@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from umwelten.report.models import ModelRow, Pick
 from umwelten.text import formatting
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 NEARLY = 0.05
 SLOWER = 2.0
@@ -42,7 +42,7 @@ def _pick(what: str, row: ModelRow) -> Pick:
     return Pick(what=what, model=row.model, prompt=row.prompt, why=_why(row))
 
 
-class Projection(Frozen):
+class Projection(FrozenStruct):
     """What `calls` calls of a model would cost and take if they went like those of the report.
 
     `model` is its label: with several prompts, the prompt's name is in it.

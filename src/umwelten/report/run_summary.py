@@ -14,13 +14,13 @@ from umwelten.providers.vendors import VENDORS
 from umwelten.report import stats
 from umwelten.report.advice import advice, queues, says_itself
 from umwelten.report.queries.schema_validation import Records, counted
-from umwelten.types import Failure, FailureKind, Frozen
+from umwelten.types import Failure, FailureKind, FrozenStruct
 
 _WORTH_ADVICE_S = 5.0
 _HELD_BACK = 0.25
 
 
-class FailureGroup(Frozen):
+class FailureGroup(FrozenStruct):
     """The calls of this run that failed with one kind; `example` is the first one's message.
 
     `varied`: there are other messages too.
@@ -33,7 +33,7 @@ class FailureGroup(Frozen):
     varied: bool = False
 
 
-class StoppedLane(Frozen):
+class StoppedLane(FrozenStruct):
     """A lane that took no more calls, why, and what to do."""
 
     lane: str
@@ -42,7 +42,7 @@ class StoppedLane(Frozen):
     advice: str
 
 
-class Summary(Frozen):
+class RunSummary(FrozenStruct):
     """How a run ended. `total` = `done_before` + `succeeded` + `failed` + `pending`.
 
     `status` is "complete", "failed", "stopped" or "interrupted". Times are seconds; `speedup` is
@@ -136,7 +136,7 @@ def summarize(
     seen: RecordCount | None = None,
     addresses: Mapping[str, str] | None = None,
     listing: str = "",
-) -> Summary:
+) -> RunSummary:
     """The closing figures of the run that `tally` observed from start to end.
 
     `resume` is the command line that goes on; it is kept only if calls failed or are pending.
@@ -150,7 +150,7 @@ def summarize(
     failures = _failures(tally, seen, providers, vendors, addresses)
     left = bool(pending or tally.failed)
     cost = stats.total_cost(tally.cost_nusd, tally.done - tally.unpriced, tally.unpriced)
-    return Summary(
+    return RunSummary(
         id=tally.started.id if tally.started else "",
         status=ended.status if ended else "interrupted",
         reason=ended.reason if ended else None,

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from umwelten.types import Frozen, Schema
+from umwelten.types import FrozenStruct, Schema
 
 FieldType = Literal["string", "integer", "number", "boolean", "date", "array", "json"]
 
@@ -29,7 +29,7 @@ _DEEPEST = 16
 Record = dict[str, Any]
 
 
-class Field(Frozen):
+class Field(FrozenStruct):
     """A top-level property. `items` is the type in an array of plain values; `options` are an enum's."""
 
     name: str

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from umwelten.report.models import ModelRow, Result
+from umwelten.report.models import CallResult, ModelRow
 from umwelten.report.queries import overviews
-from umwelten.report.queries.current_calls import Source
+from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.queries.variants import prompts
 from umwelten.report.schema_fields import Field, fields_of, record_of, schema_of
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 Column = type[str] | type[int] | type[float]
 
@@ -67,7 +67,7 @@ MODEL_COLUMNS = tuple(MODEL_TYPES)
 PROMPT = "prompt"
 
 
-class Layout(Frozen):
+class Layout(FrozenStruct):
     """Which columns the rows of some evaluations have: `types` by name, then those of the fields."""
 
     types: Mapping[str, Column]
@@ -80,7 +80,7 @@ class Layout(Frozen):
         return (*self.types, *(field.column for field in self.fields))
 
 
-def layout(readers: Sequence[Source], *, short: bool) -> Layout:
+def layout(readers: Sequence[ReportSource], *, short: bool) -> Layout:
     """The columns for all of these evaluations under one header. Short: a row a model."""
     several = any(prompts(reader.connection) for reader in readers)
     types = MODEL_TYPES if short else CALL_TYPES
@@ -92,7 +92,9 @@ def layout(readers: Sequence[Source], *, short: bool) -> Layout:
     )
 
 
-def rows(reader: Source, shape: Layout, *, short: bool) -> Iterator[tuple[tuple[object, ...], list[object]]]:
+def rows(
+    reader: ReportSource, shape: Layout, *, short: bool
+) -> Iterator[tuple[tuple[object, ...], list[object]]]:
     """For each call or model the values of `types` and, as they are in the record, those of the fields."""
     if short:
         overview = overviews.overview(reader)
@@ -101,7 +103,7 @@ def rows(reader: Source, shape: Layout, *, short: bool) -> Iterator[tuple[tuple[
     return ((call_row(id_, result, shape), _values(result, names)) for result in overviews.results(reader))
 
 
-def _values(result: Result, names: Sequence[str]) -> list[object]:
+def _values(result: CallResult, names: Sequence[str]) -> list[object]:
     if not names:
         return []
     record = record_of(result.data)
@@ -116,7 +118,7 @@ def _with_prompt(types: Mapping[str, Column]) -> dict[str, Column]:
     return placed
 
 
-def call_row(evaluation: str, result: Result, shape: Layout) -> tuple[object, ...]:
+def call_row(evaluation: str, result: CallResult, shape: Layout) -> tuple[object, ...]:
     """The values of `CALL_COLUMNS`, with the prompt's where the layout has it."""
     metrics, error = result.metrics, result.error
     return (

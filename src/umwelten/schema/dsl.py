@@ -72,10 +72,10 @@ def parse_dsl(text: str, *, origin: str = "schema") -> Schema:
     Raises `UsageError` that shows the line, a caret under the fault, and what is allowed there; `origin`
     names the text in it.
     """
-    return Schema(json=_Parser(text, origin).whole(), source=text.strip())
+    return Schema(json=_DslParser(text, origin).whole(), source=text.strip())
 
 
-class _Parser:
+class _DslParser:
     """Reads one text from left to right; `at` is the character that comes next."""
 
     def __init__(self, text: str, origin: str) -> None:

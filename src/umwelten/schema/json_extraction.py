@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from umwelten.schema.repair import MEND_LIMIT, NOTHING, TOO_DEEP, TOO_LONG, Unreadable, mended
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 _TRIED = 8
 """How many regions of an answer are looked at, the largest first."""
@@ -28,14 +28,14 @@ _PROSE = re.compile(r"""\s*[^\s,:"'\]\[{}][^"{}\[\]]*\Z""")
 """Words behind the last brace: they belong to no object."""
 
 
-class Region(Frozen):
+class Region(FrozenStruct):
     """A part of a text that looks like JSON. `closed`: its brackets are balanced."""
 
     text: str
     closed: bool
 
 
-class Found(Frozen):
+class Found(FrozenStruct):
     """A value in an answer and how it was come by: the marks "fenced" and "mended"."""
 
     value: Any

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from umwelten.errors import UsageError
 from umwelten.schema.definitions import schema_of
 from umwelten.schema.dsl import parse_dsl
-from umwelten.schema.output_schema import Shape
+from umwelten.schema.output_schema import OutputSchema
 from umwelten.schema.pydantic_models import class_names, load_class
 from umwelten.text.caret import fault
 from umwelten.types import Schema
@@ -20,7 +20,7 @@ _FILE = re.compile(r"[^\n]+\.json", re.IGNORECASE)
 _FORMS = 'Forms: "title, year int", @FILE with such fields, FILE.json with a JSON Schema, FILE.py:Class.'
 
 
-def load_shape(given: str) -> Shape:
+def load_schema(given: str) -> OutputSchema:
     """The shape that the user means: `file.py:Class`, `file.json`, `@FILE` with fields, or the fields.
 
     Raises `UsageError` that shows where the fault is.
@@ -33,12 +33,12 @@ def load_shape(given: str) -> Shape:
     if given.endswith(".py") and "\n" not in given:
         _no_class(given)
     if _FILE.fullmatch(given):
-        return Shape(json_schema(Path(given).expanduser()))
+        return OutputSchema(json_schema(Path(given).expanduser()))
     if given.startswith("{"):
         raise UsageError(
             "a JSON Schema is given as a file", f"Put it into a file that ends in .json. {_FORMS}"
         )
-    return Shape(_fields(given))
+    return OutputSchema(_fields(given))
 
 
 def json_schema(path: Path) -> Schema:
@@ -57,12 +57,12 @@ def json_schema(path: Path) -> Schema:
     return schema_of(given, name=name, source=str(path), where=str(path))
 
 
-def _from_file(given: str) -> Shape:
+def _from_file(given: str) -> OutputSchema:
     path = Path(given[1:].strip()).expanduser()
     if path.suffix.lower() == ".json":
-        return Shape(json_schema(path))
+        return OutputSchema(json_schema(path))
     schema = parse_dsl(_text(path), origin=str(path))
-    return Shape(Schema(json=schema.json, name=schema.name, source=given))
+    return OutputSchema(Schema(json=schema.json, name=schema.name, source=given))
 
 
 def _fields(given: str) -> Schema:

@@ -11,13 +11,13 @@ import msgspec
 from umwelten.schema import json_extraction, tree, validation
 from umwelten.schema.repair import NOTHING, Unreadable
 from umwelten.schema.validation import Problem, shown
-from umwelten.types import Frozen, Schema
+from umwelten.types import FrozenStruct, Schema
 
 Check = Callable[[str], tuple[Problem, ...]]
 """Problems of a record, given as JSON, that a schema can't say."""
 
 
-class Read(Frozen):
+class ParsedAnswer(FrozenStruct):
     """What came of reading an answer. `data` is the record as compact JSON, None if there are problems.
 
     `marks` say what it took: "fenced" (words or a fence around it), "mended", "coerced".
@@ -28,7 +28,7 @@ class Read(Frozen):
     marks: tuple[str, ...] = ()
 
 
-class Shape:
+class OutputSchema:
     """A schema, ready to read answers. `check` is a second opinion on records that fit the schema."""
 
     def __init__(self, schema: Schema, check: Check | None = None) -> None:
@@ -40,14 +40,14 @@ class Shape:
     def _problems(self) -> Callable[[Any], tuple[Problem, ...]]:
         return validation.validator(self.schema.json)
 
-    def read(self, text: str, *, coerce: bool = False) -> Read:
+    def read(self, text: str, *, coerce: bool = False) -> ParsedAnswer:
         """The record in an answer, or what is wrong with it. Never raises.
 
         Looks for JSON in the whole text, then in the parts that look like it, then mends them. Null for
         a field that may be left out is the same as its absence. With `coerce`, values that say the right
         thing in the wrong type pass, and fields that the schema does not know are dropped.
         """
-        first: Read | None = None
+        first: ParsedAnswer | None = None
         for found in json_extraction.values(text):
             read = self._judge(found, coerce)
             if read.data is not None:
@@ -55,7 +55,7 @@ class Shape:
             first = first or read
         return first or _no(NOTHING.message)
 
-    def _judge(self, found: json_extraction.Found | Unreadable, coerce: bool) -> Read:
+    def _judge(self, found: json_extraction.Found | Unreadable, coerce: bool) -> ParsedAnswer:
         if isinstance(found, Unreadable):
             return _no(found.message)
         try:
@@ -63,30 +63,30 @@ class Shape:
         except RecursionError:
             return _no("the JSON is nested too deeply", found.marks)
 
-    def _record(self, value: Any, marks: tuple[str, ...], coerce: bool) -> Read:
+    def _record(self, value: Any, marks: tuple[str, ...], coerce: bool) -> ParsedAnswer:
         if coerce and isinstance(value, list):
             given, value = value, tree.wrapped(value, self._tree)
             marks = marks if value is given else (*marks, "coerced")
         if not isinstance(value, dict):
             return _no(_not_an_object(value), marks)
         if wrong := validation.unsendable(value, self._tree.properties):
-            return Read(data=None, problems=wrong, marks=marks)
+            return ParsedAnswer(data=None, problems=wrong, marks=marks)
         done = tree.Arranged()
         record = tree.arrange(value, self._tree, coerce, done)
         if done.coerced and "coerced" not in marks:
             marks = (*marks, "coerced")
         data = msgspec.json.encode(record).decode()
         problems = self._problems(record) or (self._check(data) if self._check else ())
-        return Read(data=None if problems else data, problems=problems, marks=marks)
+        return ParsedAnswer(data=None if problems else data, problems=problems, marks=marks)
 
 
-def schema_shape(schema: Schema) -> Shape:
+def compile_schema(schema: Schema) -> OutputSchema:
     """The shape of a schema that was stored. Of a class only its schema is left, not its own checks."""
-    return Shape(schema)
+    return OutputSchema(schema)
 
 
-def _no(message: str, marks: tuple[str, ...] = ()) -> Read:
-    return Read(data=None, problems=(Problem(field="", message=message),), marks=marks)
+def _no(message: str, marks: tuple[str, ...] = ()) -> ParsedAnswer:
+    return ParsedAnswer(data=None, problems=(Problem(field="", message=message),), marks=marks)
 
 
 def _not_an_object(value: Any) -> str:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from umwelten.errors import UsageError
 from umwelten.schema.definitions import schema_of
-from umwelten.schema.output_schema import Check, Shape
+from umwelten.schema.output_schema import Check, OutputSchema
 from umwelten.schema.validation import Problem, few
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-def load_class(path: Path, name: str, source: str) -> Shape:
+def load_class(path: Path, name: str, source: str) -> OutputSchema:
     """The shape of a Pydantic class in a Python file, which is run; `source` is what the user wrote.
 
     Raises `UsageError`: no pydantic, no such file or class, a file that fails, a class of another kind.
@@ -35,7 +35,7 @@ def load_class(path: Path, name: str, source: str) -> Shape:
     return class_shape(found, source=source)
 
 
-def class_shape(model: type[BaseModel], *, source: str = "") -> Shape:
+def class_shape(model: type[BaseModel], *, source: str = "") -> OutputSchema:
     """The shape of a Pydantic class. Its own validators have the last word on each record."""
     source = source or getattr(model, "__name__", repr(model))
     _need_pydantic(source)
@@ -47,7 +47,9 @@ def class_shape(model: type[BaseModel], *, source: str = "") -> Shape:
         schema = model.model_json_schema()
     except PydanticUserError as error:
         raise UsageError(f"{source} has no JSON Schema: {_first_line(error)}") from error
-    return Shape(schema_of(schema, name=model.__name__, source=source, where=source), check=_check(model))
+    return OutputSchema(
+        schema_of(schema, name=model.__name__, source=source, where=source), check=_check(model)
+    )
 
 
 def _check(model: type[BaseModel]) -> Check:

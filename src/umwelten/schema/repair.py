@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any, SupportsIndex
 
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 MEND_LIMIT = 128 * 1024
 """Characters beyond which broken JSON is left broken."""
@@ -21,7 +21,7 @@ _COMPLETE = re.compile(r"""(?:["'”}\]]|\b(?:[Tt]rue|[Ff]alse|null|None))\s*\Z|
 """How a text may end of which only closing brackets are missing. A last digit could be one of several."""
 
 
-class Unreadable(Frozen):
+class Unreadable(FrozenStruct):
     """Why there is no value in a text."""
 
     message: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from umwelten.schema.output_schema import Read
+from umwelten.schema.output_schema import ParsedAnswer
 from umwelten.schema.validation import Problem
 from umwelten.types import Failure, FailureKind, Usage
 
@@ -24,7 +24,7 @@ def ask_again(answer: str, problems: Iterable[Problem]) -> str:
     )
 
 
-def failure(read: Read, text: str, usage: Usage) -> Failure:
+def failure(read: ParsedAnswer, text: str, usage: Usage) -> Failure:
     """The failure of an answer that has no record of the shape. It was paid for: `usage`; `text` is kept."""
     fields = dict.fromkeys(problem.field for problem in read.problems if problem.field)
     return Failure(

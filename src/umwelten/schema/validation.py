@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 if TYPE_CHECKING:
     from jsonschema import FormatChecker
@@ -26,7 +26,7 @@ _DATE_TIME = re.compile(rf"\d{{4}}-\d\d-\d\d[Tt ]{_TIME}", re.ASCII)
 _CLOCK = re.compile(_TIME, re.ASCII)
 
 
-class Problem(Frozen):
+class Problem(FrozenStruct):
     """What is wrong with a record. `field` is a field of the schema's top level, "" for the whole."""
 
     field: str

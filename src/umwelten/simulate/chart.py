@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from umwelten.simulate.run import LaneReport, Sample
+from umwelten.simulate.run import LaneReport, LaneSample
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
@@ -23,7 +23,7 @@ def chart(lane: LaneReport, width: int = 72, height: int = 8) -> str:
     return "\n".join([*lines, axis, "       ▆ in flight   · limit"])
 
 
-def _columns(samples: tuple[Sample, ...], width: int) -> list[tuple[float, float]]:
+def _columns(samples: tuple[LaneSample, ...], width: int) -> list[tuple[float, float]]:
     """Mean limit and mean in flight of each column."""
     n = min(width, len(samples))
     groups = [samples[i * len(samples) // n : (i + 1) * len(samples) // n] for i in range(n)]

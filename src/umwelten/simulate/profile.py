@@ -11,10 +11,10 @@ from typing import Literal
 
 import msgspec
 
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 
-class Strict(Frozen, forbid_unknown_fields=True):
+class Strict(FrozenStruct, forbid_unknown_fields=True):
     """Base of what users write: a misspelt name is an error."""
 
 

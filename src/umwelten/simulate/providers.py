@@ -8,7 +8,7 @@ import math
 import random
 from collections.abc import Callable
 
-from umwelten.engine.interfaces import Exchanged
+from umwelten.engine.interfaces import AttemptResult
 from umwelten.simulate import profile as p
 from umwelten.simulate.limiters import Limiter, limiter
 from umwelten.types import (
@@ -18,8 +18,8 @@ from umwelten.types import (
     Failure,
     FailureKind,
     FinishReason,
-    Hints,
     Outcome,
+    RateLimitHints,
     Reply,
     Timing,
     Usage,
@@ -100,7 +100,7 @@ class VirtualProvider:
             one.take(now, size)
         return None
 
-    def _hints(self, now: float, wait: float = 0.0) -> Hints:
+    def _hints(self, now: float, wait: float = 0.0) -> RateLimitHints:
         spec = self.spec
         retry: float | None = None
         if wait > 0:
@@ -111,7 +111,9 @@ class VirtualProvider:
         budgets: tuple[Budget, ...] = ()
         if spec.headers:
             budgets = tuple(b for one in self.limiters if (b := one.budget(now)) is not None)
-        return Hints(retry_after_s=retry, budgets=budgets) if budgets or retry is not None else NO_HINTS
+        return (
+            RateLimitHints(retry_after_s=retry, budgets=budgets) if budgets or retry is not None else NO_HINTS
+        )
 
     async def _answer(self, number: int, model: int, network: float) -> Reply:
         hints = self._hints(asyncio.get_running_loop().time())
@@ -197,9 +199,9 @@ class VirtualAsk:
     def __init__(self, where: Callable[[Call], tuple[VirtualProvider, int]]) -> None:
         self._where = where
 
-    async def __call__(self, call: Call, on_text: Callable[[str], None] | None) -> Exchanged:
+    async def __call__(self, call: Call, on_text: Callable[[str], None] | None) -> AttemptResult:
         provider, number = self._where(call)
         started = asyncio.get_running_loop().time()
         outcome, took = await provider.ask(number, call.model)
         timing = Timing(started_at=started, latency_s=took)
-        return Exchanged(outcome=outcome, timing=timing, key="", content=b"", cost_nusd=0)
+        return AttemptResult(outcome=outcome, timing=timing, key="", content=b"", cost_nusd=0)

@@ -14,18 +14,18 @@ from umwelten.control.limit import Limit
 from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
 from umwelten.engine.engine import Engine
-from umwelten.engine.interfaces import Naming
+from umwelten.engine.interfaces import CallInfo
 from umwelten.records import CallRecord, Record
 from umwelten.simulate.clock import run_virtual
 from umwelten.simulate.profile import Profile, Provider
 from umwelten.simulate.providers import VirtualAsk, VirtualProvider, Work, ideal
-from umwelten.types import Call, Frozen, ModelRef, Reply
+from umwelten.types import Call, FrozenStruct, ModelRef, Reply
 
 AUTO_CEILING = 1000
 _POINTS = 2000
 
 
-class Sample(Frozen):
+class LaneSample(FrozenStruct):
     """A lane at one moment."""
 
     at_s: float
@@ -33,7 +33,7 @@ class Sample(Frozen):
     in_flight: int
 
 
-class LaneReport(Frozen):
+class LaneReport(FrozenStruct):
     """How one provider's part of the run went.
 
     `refused_per_call` counts rate-limit refusals. `started_at` are the times of all attempts. `p95_s`
@@ -54,7 +54,7 @@ class LaneReport(Frozen):
     loads: int
     busy: float
     kind: str
-    samples: tuple[Sample, ...]
+    samples: tuple[LaneSample, ...]
     started_at: tuple[float, ...]
     attribution: Attribution
 
@@ -69,7 +69,7 @@ class LaneReport(Frozen):
         return self.refused / self.calls if self.calls else 0.0
 
 
-class Report(Frozen):
+class Report(FrozenStruct):
     """A simulated run. `cpu_s`: real seconds of computing. `lost` calls neither ended nor stayed pending."""
 
     title: str
@@ -183,14 +183,14 @@ class _Camera:
     def __init__(self, lanes: list[Lane]) -> None:
         self._lanes = lanes
         self.step = 0.25
-        self.taken: dict[str, list[Sample]] = {lane.name: [] for lane in lanes}
+        self.taken: dict[str, list[LaneSample]] = {lane.name: [] for lane in lanes}
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             now = loop.time()
             for lane in self._lanes:
-                sample = Sample(at_s=now, limit=lane.limit.value, in_flight=lane.in_flight)
+                sample = LaneSample(at_s=now, limit=lane.limit.value, in_flight=lane.in_flight)
                 self.taken[lane.name].append(sample)
             if any(len(samples) > _POINTS for samples in self.taken.values()):
                 self.step *= 2
@@ -211,7 +211,7 @@ def simulate(profile: Profile, calls: int, seed: int = 0) -> Report:
             source=stage.sheet,
             sink=stage.sheet,
             ask=VirtualAsk(stage.where),
-            naming=Naming(
+            naming=CallInfo(
                 models={n: ModelRef(p.spec.name, f"model{n}") for n, (p, _) in stage.models.items()},
                 tokens=stage.tokens,
             ),

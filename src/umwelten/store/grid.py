@@ -6,12 +6,12 @@ import sqlite3
 from collections.abc import Iterator
 
 from umwelten.store.inputs import usable_path
-from umwelten.store.rows import FAILED, SUCCEEDED, Place, place
+from umwelten.store.rows import FAILED, SUCCEEDED, ResultSlot, result_slot
 from umwelten.store.schema import MODEL_BITS, REPEAT_BITS, call_id
-from umwelten.types import Call, Frozen, Input
+from umwelten.types import Call, FrozenStruct, Input
 
 
-class Counts(Frozen):
+class Counts(FrozenStruct):
     """Cells of the active grid. An answer to bytes that have changed since counts as pending."""
 
     total: int
@@ -71,7 +71,7 @@ class Cursor:
         self._input, self._repeat = 0, 0
         self._ended: int | None = None
 
-    def take(self, n: int, inputs: int) -> list[tuple[Call, Place]]:
+    def take(self, n: int, inputs: int) -> list[tuple[Call, ResultSlot]]:
         """Up to `n` further cells in the order (input, repeat).
 
         `inputs` is another number whenever further ones may be there: else the end is not looked for twice.
@@ -85,7 +85,7 @@ class Cursor:
             self._input, self._repeat = found[-1][0], found[-1][1]
         return [self._cell(*row) for row in found]
 
-    def at(self, number: int, repeat: int) -> list[tuple[Call, Place]]:
+    def at(self, number: int, repeat: int) -> list[tuple[Call, ResultSlot]]:
         """That cell if it is pending, wherever the cursor is."""
         position = {"model": self._model, "input": number, "repeat": repeat - 1, "n": 1}
         found = self._connection.execute(_PENDING, position).fetchall()
@@ -103,14 +103,14 @@ class Cursor:
         version: int,
         stem: str,
         kept: str | None,
-    ) -> tuple[Call, Place]:
+    ) -> tuple[Call, ResultSlot]:
         source = (
             Input(id=number, name=name, path=usable_path(path), size=size, stamp=stamp, part=part)
             if number
             else None
         )
         call = Call(id=call_id(number, self._model, repeat), model=self._model, input=source, repeat=repeat)
-        return call, place(stem, self._slug, repeat, version, kept)
+        return call, result_slot(stem, self._slug, repeat, version, kept)
 
 
 def write_repeats(connection: sqlite3.Connection, repeats: int) -> None:

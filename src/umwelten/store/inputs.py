@@ -10,12 +10,12 @@ from itertools import chain, islice
 from typing import Any, cast
 
 from umwelten.errors import UmweltenError
-from umwelten.records import Scanned
 from umwelten.store import text_file_names
 from umwelten.store.background_iterator import STEP, Feed
 from umwelten.store.database import transaction
 from umwelten.store.rows import SUCCEEDED, clean
 from umwelten.store.schema import call_id
+from umwelten.types import FoundInput
 
 # Two indexes grow with every input; pages that are written to again and again should stay in memory.
 _MANY = ("PRAGMA cache_size = -16000", "PRAGMA wal_autocheckpoint = 8000")
@@ -111,7 +111,7 @@ class Intake:
 
 def write_inputs(
     connection: sqlite3.Connection,
-    files: Iterable[Scanned],
+    files: Iterable[FoundInput],
     slugs: Iterable[str],
     read_hash: Callable[[str], bytes],
     ahead: int | None = None,

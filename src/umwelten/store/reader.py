@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from umwelten.errors import StoreError
-from umwelten.records import Spec
+from umwelten.records import StoredSpec
 from umwelten.store.database import database, open_read_only, usable
 from umwelten.store.settings import read_settings
 
@@ -17,7 +17,7 @@ from umwelten.store.settings import read_settings
 class Reader:
     """An evaluation as committed so far. `connection` is read only and gives `sqlite3.Row`s."""
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection, spec: Spec) -> None:
+    def __init__(self, folder: Path, connection: sqlite3.Connection, spec: StoredSpec) -> None:
         """Takes over the connection. Use `open`."""
         self.folder, self.connection, self._spec = folder, connection, spec
 
@@ -36,7 +36,7 @@ class Reader:
         connection.row_factory = sqlite3.Row
         return cls(folder, connection, spec)
 
-    def spec(self) -> Spec:
+    def spec(self) -> StoredSpec:
         """The settings, with the models and repeats of the latest plan."""
         return self._spec
 

@@ -8,14 +8,14 @@ import msgspec
 
 from umwelten.records import AttemptRecord, CallRecord, LimitRecord
 from umwelten.store.text_file_names import text_name
-from umwelten.types import Failure, Frozen, Reply
+from umwelten.types import Failure, FrozenStruct, Reply
 
 Row = tuple[object, ...]
 
 SUCCEEDED, FAILED = 1, 2
 
 
-class Place(Frozen):
+class ResultSlot(FrozenStruct):
     """Where a call's result goes: the input's version when it was leased and the text file's name.
 
     `stale` True: an answer of an earlier version is stored, and `output` is its file.
@@ -26,7 +26,7 @@ class Place(Frozen):
     stale: bool = False
 
 
-class Insert(Frozen):
+class Insert(FrozenStruct):
     """A statement that writes rows: `into`, the rows, `after`. At `most` so many: a copy of each is made."""
 
     into: str
@@ -88,9 +88,9 @@ def cleaned(text: str | None) -> str | None:
     return None if text is None else clean(text)
 
 
-def place(stem: str, slug: str | None, repeat: int, version: int, kept: str | None) -> Place:
+def result_slot(stem: str, slug: str | None, repeat: int, version: int, kept: str | None) -> ResultSlot:
     """`kept` is the name of an answer's file that is out of date; a name once given stays."""
-    return Place(version=version, output=kept or text_name(stem, slug, repeat), stale=kept is not None)
+    return ResultSlot(version=version, output=kept or text_name(stem, slug, repeat), stale=kept is not None)
 
 
 def count(tokens: int | None) -> int | None:
@@ -130,13 +130,13 @@ def attempt_row(record: AttemptRecord, run_id: int) -> Row:
     )
 
 
-def call_row(record: CallRecord, place: Place, run_id: int) -> Row:
+def call_row(record: CallRecord, result_slot: ResultSlot, run_id: int) -> Row:
     """For UPSERT_CALL."""
     call, outcome, timing = record.call, record.outcome, record.timing
     usage = outcome.usage
     if isinstance(outcome, Reply):
         status, finish, served = SUCCEEDED, str(outcome.finish_reason), cleaned(outcome.served_model)
-        ending: Row = (None, None, place.output)
+        ending: Row = (None, None, result_slot.output)
     else:
         status, finish, served = FAILED, None, None
         ending = (str(outcome.kind), clean(outcome.message), None)
@@ -145,7 +145,7 @@ def call_row(record: CallRecord, place: Place, run_id: int) -> Row:
         0 if call.input is None else call.input.id,
         call.model,
         call.repeat,
-        place.version,
+        result_slot.version,
         record.key,
         record.content,
         status,

@@ -10,15 +10,15 @@ import msgspec
 
 from umwelten.errors import StoreError
 from umwelten.identity import settings_hash
-from umwelten.records import Spec
+from umwelten.records import StoredSpec
 from umwelten.store.rows import clean, cleaned, json_text
-from umwelten.types import Frozen, ModelRef, Parameters, Prompt, Schema
+from umwelten.types import FrozenStruct, ModelRef, Parameters, Prompt, Schema
 
 _SHOWN = 60
 _NONE = "none"
 
 
-class _Options(Frozen):
+class _OptionsJson(FrozenStruct):
     """What the column `options` holds."""
 
     coerce: bool = False
@@ -26,7 +26,7 @@ class _Options(Frozen):
     source: str = "files"
 
 
-def insert_settings(connection: sqlite3.Connection, spec: Spec) -> None:
+def insert_settings(connection: sqlite3.Connection, spec: StoredSpec) -> None:
     """Write the one row of `evaluation`."""
     prompt, system = clean(spec.prompt), cleaned(spec.system)
     digest = settings_hash(
@@ -59,13 +59,13 @@ def insert_settings(connection: sqlite3.Connection, spec: Spec) -> None:
     )
 
 
-def update_settings(connection: sqlite3.Connection, spec: Spec) -> None:
+def update_settings(connection: sqlite3.Connection, spec: StoredSpec) -> None:
     """What may differ from one plan to the next."""
-    options = _Options(coerce=spec.coerce, pdf=spec.pdf, source=spec.source)
+    options = _OptionsJson(coerce=spec.coerce, pdf=spec.pdf, source=spec.source)
     connection.execute("UPDATE evaluation SET repeats = ?, options = ?", (spec.repeats, json_text(options)))
 
 
-def read_settings(connection: sqlite3.Connection) -> Spec | None:
+def read_settings(connection: sqlite3.Connection) -> StoredSpec | None:
     """The settings with the models and prompts of the latest plan; None: it was never started."""
     row = connection.execute(
         "SELECT id, kind, prompt, system, parameters, attachments, repeats, schema, options FROM evaluation"
@@ -75,8 +75,8 @@ def read_settings(connection: sqlite3.Connection) -> Spec | None:
     try:
         parameters = msgspec.json.decode(row[4], type=Parameters)
         attachments = msgspec.json.decode(row[5], type=list[tuple[str, str]])
-        options = msgspec.json.decode(row[8], type=_Options)
-        return Spec(
+        options = msgspec.json.decode(row[8], type=_OptionsJson)
+        return StoredSpec(
             id=row[0],
             kind=row[1],
             prompt=row[2],
@@ -125,7 +125,7 @@ def _active_prompts(connection: sqlite3.Connection) -> tuple[Prompt, ...]:
     return tuple(Prompt(name=name, text=text) for name, text in found)
 
 
-def differences(old: Spec, new: Spec, texts: Mapping[str, str]) -> list[str]:
+def differences(old: StoredSpec, new: StoredSpec, texts: Mapping[str, str]) -> list[str]:
     """What would mix answers, a line each: `prompt: "old" → "new"`. Empty: nothing.
 
     `texts` are the prompts that there ever were, by name: further ones may be added.
@@ -149,7 +149,7 @@ def differences(old: Spec, new: Spec, texts: Mapping[str, str]) -> list[str]:
     return found
 
 
-def _prompt_lines(several: bool, new: Spec, texts: Mapping[str, str]) -> Iterator[str]:
+def _prompt_lines(several: bool, new: StoredSpec, texts: Mapping[str, str]) -> Iterator[str]:
     if several != bool(new.prompts):
         yield _line("prompts", ", ".join(texts) or _NONE, ", ".join(one.name for one in new.prompts) or _NONE)
     for one in new.prompts:
@@ -183,7 +183,7 @@ def _flat(parameters: Parameters) -> dict[str, str]:
     return found | {f"param {name}": json_text(value) for name, value in same.extra.items()}
 
 
-def _attachments(spec: Spec) -> str:
+def _attachments(spec: StoredSpec) -> str:
     return ", ".join(f"{clean(name)} ({content.hex()[:8]})" for name, content in spec.attachments) or _NONE
 
 

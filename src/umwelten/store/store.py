@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from umwelten.errors import EvaluationExists, UmweltenError
-from umwelten.records import CallRecord, Record, Scanned, Spec
+from umwelten.records import CallRecord, Record, StoredSpec
 from umwelten.store import grid, inputs
 from umwelten.store.database import (
     database,
@@ -27,12 +27,12 @@ from umwelten.store.database import (
     usable,
 )
 from umwelten.store.grid import Counts
-from umwelten.store.rows import SUCCEEDED, Place, json_text, place
+from umwelten.store.rows import SUCCEEDED, ResultSlot, json_text, result_slot
 from umwelten.store.settings import active_models, prompt_names
 from umwelten.store.text_files import is_missing, write_text
 from umwelten.store.variants import checked, slugs_of, write_plan
 from umwelten.store.writer import Writer
-from umwelten.types import Call, ModelRef
+from umwelten.types import Call, FoundInput, ModelRef
 
 _TEXT_ERRORS = 100
 _TELL_GROWTH_S = 0.25
@@ -54,7 +54,7 @@ class Store:
     """
 
     def __init__(
-        self, folder: Path, spec: Spec, resources: ExitStack, connection: sqlite3.Connection
+        self, folder: Path, spec: StoredSpec, resources: ExitStack, connection: sqlite3.Connection
     ) -> None:
         """Takes over `resources`. Use `create`, `resume` or `overwrite`."""
         self.folder, self.spec = folder, spec
@@ -73,7 +73,7 @@ class Store:
         self._looks = 0  # moves on with every change of the inputs
         self._grown: Callable[[int, bool], None] | None = None
         self._grown_at = 0.0
-        self._places: dict[int, Place] = {}
+        self._places: dict[int, ResultSlot] = {}
         self._committed: Callable[[Sequence[CallRecord]], None] | None = None
         self._writer: Writer | None = None
         self._run_id: int | None = None
@@ -82,13 +82,13 @@ class Store:
     # --- opening and closing ---
 
     @classmethod
-    def create(cls, folder: Path, spec: Spec) -> Self:
+    def create(cls, folder: Path, spec: StoredSpec) -> Self:
         """A new evaluation. Raises EvaluationExists, and touches nothing, if the folder has one."""
         _refuse_existing(folder)
         return cls._open(folder, spec, check=_refuse_existing)
 
     @classmethod
-    def resume(cls, folder: Path, spec: Spec) -> Self:
+    def resume(cls, folder: Path, spec: StoredSpec) -> Self:
         """The evaluation as it was left, or a new one if there is none.
 
         Models and repeats become those of `spec`; what is stored of others stays. Raises
@@ -97,7 +97,7 @@ class Store:
         return cls._open(folder, spec)
 
     @classmethod
-    def overwrite(cls, folder: Path, spec: Spec) -> Self:
+    def overwrite(cls, folder: Path, spec: StoredSpec) -> Self:
         """A new evaluation; a folder of that name is renamed first. Raises EvaluationBusy."""
         with usable(folder):
             if folder.is_dir() and any(folder.iterdir()):
@@ -105,7 +105,7 @@ class Store:
         return cls._open(folder, spec, check=_refuse_existing)
 
     @classmethod
-    def _open(cls, folder: Path, spec: Spec, check: Callable[[Path], None] | None = None) -> Self:
+    def _open(cls, folder: Path, spec: StoredSpec, check: Callable[[Path], None] | None = None) -> Self:
         spec = checked(spec)
         with usable(folder), ExitStack() as resources:
             resources.callback(lock(folder).release)
@@ -137,7 +137,7 @@ class Store:
     # --- the grid ---
 
     def set_inputs(
-        self, files: Iterable[Scanned], *, read_hash: Callable[[str], bytes], ahead: int | None = None
+        self, files: Iterable[FoundInput], *, read_hash: Callable[[str], bytes], ahead: int | None = None
     ) -> None:
         """Make `files` the inputs, in their order; others become inactive.
 
@@ -349,7 +349,7 @@ class Store:
             except Exception:  # noqa: BLE001 - someone else's fault must not cost answers
                 _log.exception("the callback after further inputs failed")
 
-    def _look_up(self, call: Call) -> Place:
+    def _look_up(self, call: Call) -> ResultSlot:
         """The place of a call that this Store has not handed out, or whose result came twice."""
         number = 0 if call.input is None else call.input.id
         version, stem = self._reading.execute(
@@ -359,7 +359,7 @@ class Store:
             "SELECT output FROM calls WHERE id = ? AND input_version <> ?", (call.id, version)
         ).fetchone()
         slug = self._slugs[call.model] if self._named else None
-        return place(stem, slug, call.repeat, version, kept and kept[0])
+        return result_slot(stem, slug, call.repeat, version, kept and kept[0])
 
     def _repair_steps(self) -> Iterator[int]:
         """Goes through the good answers in the thread that writes; how many were repaired, step by step."""

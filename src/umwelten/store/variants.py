@@ -6,7 +6,7 @@ import itertools
 import sqlite3
 
 from umwelten.errors import EvaluationChanged, UsageError
-from umwelten.records import Spec
+from umwelten.records import StoredSpec
 from umwelten.store import text_file_names
 from umwelten.store.rows import clean
 from umwelten.store.schema import MAX_MODELS, MAX_REPEATS
@@ -19,7 +19,7 @@ from umwelten.store.settings import (
 )
 
 
-def checked(spec: Spec) -> Spec:
+def checked(spec: StoredSpec) -> StoredSpec:
     """The spec itself, or `UsageError`: more than a call's number can tell apart."""
     variants = len(spec.models) * max(1, len(spec.prompts))
     if not 1 <= variants <= MAX_MODELS:
@@ -30,7 +30,7 @@ def checked(spec: Spec) -> Spec:
     return spec
 
 
-def write_plan(connection: sqlite3.Connection, spec: Spec) -> None:
+def write_plan(connection: sqlite3.Connection, spec: StoredSpec) -> None:
     """Settle settings, models and repeats in the database. Raises EvaluationChanged."""
     stored = read_settings(connection)
     if stored is None:
@@ -41,7 +41,7 @@ def write_plan(connection: sqlite3.Connection, spec: Spec) -> None:
     _write_variants(connection, spec)
 
 
-def refuse_changes(connection: sqlite3.Connection, stored: Spec, spec: Spec) -> None:
+def refuse_changes(connection: sqlite3.Connection, stored: StoredSpec, spec: StoredSpec) -> None:
     """Raise EvaluationChanged for settings that would mix answers with those that are stored."""
     changed = differences(stored, spec, prompt_texts(connection))
     if changed:
@@ -52,7 +52,7 @@ def refuse_changes(connection: sqlite3.Connection, stored: Spec, spec: Spec) -> 
         )
 
 
-def _write_variants(connection: sqlite3.Connection, spec: Spec) -> None:
+def _write_variants(connection: sqlite3.Connection, spec: StoredSpec) -> None:
     connection.executemany(
         "INSERT OR IGNORE INTO prompts (name, text) VALUES (?, ?)",
         ((one.name, clean(one.text)) for one in spec.prompts),

@@ -18,7 +18,7 @@ from umwelten.errors import StoreError
 from umwelten.records import AttemptRecord, CallRecord, LimitRecord
 from umwelten.store import rows
 from umwelten.store.database import DATABASE, reported, transaction
-from umwelten.store.rows import Place
+from umwelten.store.rows import ResultSlot
 from umwelten.store.text_files import remove_text, write_text
 from umwelten.types import Reply
 
@@ -28,7 +28,7 @@ _LAST_WAIT_MS = 1000
 
 Committed = Callable[[Sequence[CallRecord]], None]
 # A call that ended comes with the place of its result.
-Item = tuple[CallRecord, Place] | AttemptRecord | LimitRecord
+Item = tuple[CallRecord, ResultSlot] | AttemptRecord | LimitRecord
 _NO_MORE = object()
 _log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class _Group:
             else:
                 self.limits.append(rows.limit_row(item, run_id))
 
-    def _add_call(self, record: CallRecord, place: Place, run_id: int) -> None:
+    def _add_call(self, record: CallRecord, place: ResultSlot, run_id: int) -> None:
         outcome, call = record.outcome, record.call.id
         self.records.append(record)
         self.calls.append(rows.call_row(record, place, run_id))

@@ -4,8 +4,8 @@ import io
 from contextlib import contextmanager
 
 from cli.progress.happenings import FLASH, again, bad, begun, finished, good, piece
-from umwelten.cli.print_answers import Answers
-from umwelten.report.models import Metrics, Result
+from umwelten.cli.print_answers import AnswerPrinter
+from umwelten.report.models import CallResult, Metrics
 
 
 class Terminal(io.StringIO):
@@ -15,7 +15,7 @@ class Terminal(io.StringIO):
 
 def shown(*events, out: io.StringIO | None = None) -> str:
     out = out or io.StringIO()
-    answers = Answers(out)
+    answers = AnswerPrinter(out)
     for event in events:
         answers(event)
     answers.close()
@@ -38,7 +38,7 @@ def test_a_pipe_gets_whole_answers_only():
 
 def test_a_terminal_sees_the_answer_as_it_is_written():
     out = Terminal()
-    answers = Answers(out)
+    answers = AnswerPrinter(out)
     answers(begun(2, limit=1))
     answers(piece("Hel"))
     assert out.getvalue() == "==> google:gemini-2.5-flash <==\nHel"
@@ -90,7 +90,7 @@ def test_the_bar_is_away_while_an_answer_is_written():
         yield
         held.append("released")
 
-    answers = Answers(out, hold=hold)
+    answers = AnswerPrinter(out, hold=hold)
     answers(begun(1, limit=1))
     answers(piece("a"))
     assert held == ["held"]
@@ -99,11 +99,11 @@ def test_the_bar_is_away_while_an_answer_is_written():
 
 
 def test_answers_of_earlier_runs_can_be_printed():
-    def result(response: str | None) -> Result:
+    def result(response: str | None) -> CallResult:
         metrics = Metrics(
             response_s=1, ttft_s=None, attempts=1, input_tokens=1, output_tokens=1, cost_usd=None
         )
-        return Result(
+        return CallResult(
             model=str(FLASH),
             provider="google",
             file=None,
@@ -116,7 +116,7 @@ def test_answers_of_earlier_runs_can_be_printed():
         )
 
     out = io.StringIO()
-    answers = Answers(out)
+    answers = AnswerPrinter(out)
     answers(begun(2, done=1))
     answers.stored([result("stored"), result(None)])
     assert out.getvalue() == "==> google:gemini-2.5-flash <==\nstored\n"

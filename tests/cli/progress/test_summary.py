@@ -17,7 +17,7 @@ from cli.progress.happenings import (
 from umwelten.cli.summary import print_summary
 from umwelten.control.attribution import Attribution, advice
 from umwelten.events import LaneStopped, LaneTime, RunFinished, Tally
-from umwelten.report.run_summary import RecordCount, Summary, summarize
+from umwelten.report.run_summary import RecordCount, RunSummary, summarize
 from umwelten.types import Failure, FailureKind
 
 LISTING = "umwelten eval show demo --failed"
@@ -28,7 +28,7 @@ def unsent(message: str) -> Failure:
     return Failure(kind=FailureKind.BAD_REQUEST, message=message, code="unsupported_input", retry=False)
 
 
-def summary(*events, resume="umwelten eval batch --id demo --resume") -> Summary:
+def summary(*events, resume="umwelten eval batch --id demo --resume") -> RunSummary:
     tally, seen = Tally(), RecordCount()
     for event in events:
         tally(event)
@@ -38,7 +38,7 @@ def summary(*events, resume="umwelten eval batch --id demo --resume") -> Summary
     )
 
 
-def printed(found: Summary, style: str = "auto") -> list[str]:
+def printed(found: RunSummary, style: str = "auto") -> list[str]:
     stderr = io.StringIO()
     print_summary(found, stderr=stderr, style=style)
     return stderr.getvalue().splitlines()

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from corpus import office, texts
 from umwelten.inputs import UnsupportedInput, read
 from umwelten.inputs.convert.documents import document, page
-from umwelten.inputs.file_types import DOCX, EPUB, PPTX, XLSX, Kind
+from umwelten.inputs.file_types import DOCX, EPUB, PPTX, XLSX, FileType
 from umwelten.types import Text
 
 
-def text(data: bytes, kind: Kind, name: str = "f") -> str:
+def text(data: bytes, kind: FileType, name: str = "f") -> str:
     (part,) = document(data, kind, name).parts
     assert isinstance(part, Text)
     return part.text
@@ -118,7 +118,7 @@ def test_a_sheet_whose_last_row_is_far_down_takes_no_longer() -> None:
 
 
 @pytest.mark.parametrize("kind", [DOCX, XLSX, PPTX, EPUB])
-def test_a_damaged_document_is_an_error_in_plain_words(kind: Kind) -> None:
+def test_a_damaged_document_is_an_error_in_plain_words(kind: FileType) -> None:
     whole = {DOCX: office.docx, XLSX: office.xlsx, PPTX: office.pptx, EPUB: office.epub}[kind]()
     for end in (len(whole) // 2, len(whole) - 30, 40):
         with pytest.raises(UnsupportedInput, match=r"f is .* that can't be read: it is damaged or cut off"):
@@ -203,7 +203,7 @@ from umwelten.inputs import read
 from umwelten.errors import InputError
 from umwelten.providers.accepts import Accepts
 try:
-    content = read(sys.argv[1], name="f", accepts=Accepts(picture_side=10))
+    content = read(sys.argv[1], name="f", capabilities=Capabilities(picture_side=10))
     done = content.convert() if content.convert else content
     print("sent", len(done.parts), *getattr(done, "notes", ()))
 except InputError as error:

@@ -15,13 +15,13 @@ from umwelten.inputs import Converted, UnsupportedInput
 from umwelten.inputs.convert.image_size import measure
 from umwelten.inputs.file_types import kind_of
 from umwelten.inputs.media import picture
-from umwelten.providers.capabilities import Accepts
+from umwelten.providers.capabilities import Capabilities
 from umwelten.types import Media
 
 
-def sent(data: bytes, accepts: Accepts | None = None, name: str = "p.x") -> Converted:
+def sent(data: bytes, capabilities: Capabilities | None = None, name: str = "p.x") -> Converted:
     """What becomes of a picture; one that goes as it is has no note."""
-    made = picture(data, kind_of(data), name, accepts or Accepts())
+    made = picture(data, kind_of(data), name, capabilities or Capabilities())
     return Converted(parts=made) if isinstance(made, tuple) else made()
 
 
@@ -60,10 +60,10 @@ def test_other_formats_are_converted_and_it_is_said(form: str, mode: str, mime: 
 
 def test_a_picture_that_is_too_wide_is_scaled_and_it_is_said() -> None:
     big = pictures.saved(pictures.drawn((900, 600)), "TIFF")
-    converted = sent(big, Accepts(picture_side=800), "scan.tif")
+    converted = sent(big, Capabilities(picture_side=800), "scan.tif")
     assert converted.notes == ("scan.tif: converted to png, scaled from 900×600 to 800×533",)
     assert only(converted)[1].size == (800, 533)
-    photo = sent(pictures.jpeg((900, 600)), Accepts(picture_side=100), "a.jpg")
+    photo = sent(pictures.jpeg((900, 600)), Capabilities(picture_side=100), "a.jpg")
     assert photo.notes == ("a.jpg: scaled from 900×600 to 100×67",)
     assert only(photo)[0].mime == "image/jpeg"
 
@@ -72,7 +72,7 @@ def test_a_picture_that_is_too_wide_is_scaled_and_it_is_said() -> None:
 def test_a_picture_of_too_many_bytes_is_made_to_fit(most: int) -> None:
     data = pictures.saved(pictures.noisy((600, 400)), "PNG")
     assert len(data) > most
-    converted = sent(data, Accepts(picture_bytes=most))
+    converted = sent(data, Capabilities(picture_bytes=most))
     part, image = only(converted)
     assert len(part.data) <= most
     assert image.width / image.height == pytest.approx(1.5, rel=0.05)
@@ -80,7 +80,7 @@ def test_a_picture_of_too_many_bytes_is_made_to_fit(most: int) -> None:
 
 
 def test_a_photo_is_turned_upright_when_it_is_scaled() -> None:
-    converted = sent(pictures.turned((60, 40)), Accepts(picture_side=30))
+    converted = sent(pictures.turned((60, 40)), Capabilities(picture_side=30))
     _, image = only(converted)
     assert image.size == (20, 30)
     assert converted.notes == ("p.x: scaled from 40×60 to 20×30",)
@@ -99,7 +99,7 @@ def test_print_colours_become_those_of_screens() -> None:
 def test_what_is_transparent_stays_so() -> None:
     image = pictures.drawn((300, 200), "RGBA")
     image.putalpha(100)
-    part, small = only(sent(pictures.saved(image, "PNG"), Accepts(picture_side=100)))
+    part, small = only(sent(pictures.saved(image, "PNG"), Capabilities(picture_side=100)))
     assert part.mime == "image/png"
     assert small.getpixel((50, 50))[3] == 100  # type: ignore[index]
 
@@ -132,7 +132,7 @@ def test_each_page_of_a_tiff_is_a_picture() -> None:
 
 def test_a_model_that_sees_nothing_is_said_before_anything_is_done() -> None:
     with pytest.raises(UnsupportedInput, match=r"p\.x is a JPEG picture, and this model takes no pictures"):
-        sent(pictures.jpeg(), Accepts(pictures=frozenset()))
+        sent(pictures.jpeg(), Capabilities(pictures=frozenset()))
 
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF", "BMP"])
@@ -141,7 +141,7 @@ def test_a_picture_that_would_unpack_to_gigabytes_is_refused(form: str) -> None:
     bomb = pictures.saved(Image.new("1", (20_000, 6_000)), form)
     assert len(bomb) < 20_000_000
     with pytest.raises(UnsupportedInput, match="too many pixels"):
-        sent(bomb, Accepts(picture_side=1000))
+        sent(bomb, Capabilities(picture_side=1000))
     assert sent(small).parts
 
 
@@ -165,7 +165,7 @@ def test_no_damage_makes_anything_else_fail(data: st.DataObject) -> None:
     if kind_of(bytes(whole)).family != "picture":
         return
     try:
-        sent(bytes(whole), Accepts(picture_side=10))
+        sent(bytes(whole), Capabilities(picture_side=10))
     except UnsupportedInput as error:
         assert error.message.startswith("p.x ")
 
@@ -197,5 +197,5 @@ def test_no_header_makes_measuring_fail_or_hang(head: bytes, rest: bytes) -> Non
 def test_pictures_are_converted_in_several_threads_at_once() -> None:
     data = pictures.saved(pictures.drawn((5200, 4000)), "TIFF")
     with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(lambda _: sent(data, Accepts(picture_side=200)), range(4)))
+        results = list(pool.map(lambda _: sent(data, Capabilities(picture_side=200)), range(4)))
     assert len({result.parts for result in results}) == 1

@@ -15,24 +15,24 @@ from corpus import pdfs, pictures
 from umwelten.inputs import Converted, UnsupportedInput
 from umwelten.inputs.convert.pdf import MAX_PICTURED, PAGE_SIDE
 from umwelten.inputs.media import pdf
-from umwelten.providers.capabilities import Accepts
+from umwelten.providers.capabilities import Capabilities
 from umwelten.types import Media, PdfMode, Text
 
-TAKES = Accepts(pdf=True)
-SEES = Accepts()
-BLIND = Accepts(pictures=frozenset())
+TAKES = Capabilities(pdf=True)
+SEES = Capabilities()
+BLIND = Capabilities(pictures=frozenset())
 LETTER = pdfs.text(["The harvest was the best in ten years.", "Second page, with more to read."])
 SCAN = pdfs.scan(pictures.jpeg(), pages=2)
 
 
-def sent(data: bytes, accepts: Accepts, mode: PdfMode = "auto") -> Converted:
-    made = pdf(data, "f.pdf", accepts, mode)
+def sent(data: bytes, capabilities: Capabilities, mode: PdfMode = "auto") -> Converted:
+    made = pdf(data, "f.pdf", capabilities, mode)
     return Converted(parts=made) if isinstance(made, tuple) else made()
 
 
-def refused(data: bytes, accepts: Accepts, mode: PdfMode = "auto") -> str:
+def refused(data: bytes, capabilities: Capabilities, mode: PdfMode = "auto") -> str:
     with pytest.raises(UnsupportedInput) as caught:
-        sent(data, accepts, mode)
+        sent(data, capabilities, mode)
     return caught.value.message
 
 
@@ -46,10 +46,10 @@ def test_a_model_that_takes_pdf_gets_the_file_as_it_is(mode: PdfMode) -> None:
 
 
 @pytest.mark.parametrize(
-    ("accepts", "mode"), [(SEES, "auto"), (BLIND, "auto"), (TAKES, "text"), (BLIND, "text")]
+    ("capabilities", "mode"), [(SEES, "auto"), (BLIND, "auto"), (TAKES, "text"), (BLIND, "text")]
 )
-def test_others_get_its_text_page_by_page(accepts: Accepts, mode: PdfMode) -> None:
-    converted = sent(LETTER, accepts, mode)
+def test_others_get_its_text_page_by_page(capabilities: Capabilities, mode: PdfMode) -> None:
+    converted = sent(LETTER, capabilities, mode)
     (part,) = converted.parts
     assert part == Text(
         text="File: f.pdf\n<content>\n--- page 1 ---\nThe harvest was the best in ten years.\n\n"
@@ -81,22 +81,22 @@ def test_a_scan_and_a_model_that_sees_nothing_is_an_error_that_says_so() -> None
 
 def test_what_is_forced_and_impossible_is_an_error_that_says_why() -> None:
     assert "which this model does not take. Use --pdf text" in refused(LETTER, SEES, "native")
-    assert "larger than" in refused(LETTER, Accepts(pdf=True, pdf_bytes=100), "native")
+    assert "larger than" in refused(LETTER, Capabilities(pdf=True, pdf_bytes=100), "native")
     assert "takes no pictures. Use --pdf text" in refused(LETTER, BLIND, "images")
 
 
 def test_a_pdf_too_large_to_go_whole_goes_as_text() -> None:
-    (part,) = sent(LETTER, Accepts(pdf=True, pdf_bytes=100)).parts
+    (part,) = sent(LETTER, Capabilities(pdf=True, pdf_bytes=100)).parts
     assert isinstance(part, Text)
-    (part,) = sent(LETTER, Accepts(pdf=True, inline_bytes=100)).parts
+    (part,) = sent(LETTER, Capabilities(pdf=True, inline_bytes=100)).parts
     assert isinstance(part, Text)
-    (part,) = sent(LETTER, Accepts(pdf=True, inline_bytes=100, upload=True)).parts
+    (part,) = sent(LETTER, Capabilities(pdf=True, inline_bytes=100, upload=True)).parts
     assert isinstance(part, Media)
 
 
-@pytest.mark.parametrize("accepts", [TAKES, SEES])
-def test_one_that_needs_a_password_is_an_error(accepts: Accepts) -> None:
-    assert refused(pdfs.text(["x"], user="secret", owner="o"), accepts) == (
+@pytest.mark.parametrize("capabilities", [TAKES, SEES])
+def test_one_that_needs_a_password_is_an_error(capabilities: Capabilities) -> None:
+    assert refused(pdfs.text(["x"], user="secret", owner="o"), capabilities) == (
         "f.pdf is a PDF that needs a password. Save a copy without one."
     )
 
@@ -116,11 +116,11 @@ def test_a_protected_one_that_opens_is_read_and_sent_without_its_protection() ->
     text.close()
 
 
-@pytest.mark.parametrize("accepts", [TAKES, SEES, BLIND])
-def test_a_damaged_one_is_an_error_after_a_locked_one_too(accepts: Accepts) -> None:
-    refused(pdfs.text(["x"], user="secret", owner="o"), accepts)
-    assert "damaged or cut off" in refused(LETTER[:150], accepts)
-    assert "damaged or cut off" in refused(b"%PDF-1.7\n" + bytes(100), accepts)
+@pytest.mark.parametrize("capabilities", [TAKES, SEES, BLIND])
+def test_a_damaged_one_is_an_error_after_a_locked_one_too(capabilities: Capabilities) -> None:
+    refused(pdfs.text(["x"], user="secret", owner="o"), capabilities)
+    assert "damaged or cut off" in refused(LETTER[:150], capabilities)
+    assert "damaged or cut off" in refused(b"%PDF-1.7\n" + bytes(100), capabilities)
 
 
 def test_one_without_pages_is_an_error() -> None:
@@ -130,7 +130,7 @@ def test_one_without_pages_is_an_error() -> None:
 def test_only_so_many_pages_go_as_pictures() -> None:
     data = pdfs.text(["x"] * (MAX_PICTURED + 1))
     assert f"up to {MAX_PICTURED} are sent as pictures" in refused(data, SEES, "images")
-    assert "too large as pictures" in refused(LETTER, Accepts(inline_bytes=30_000), "images")
+    assert "too large as pictures" in refused(LETTER, Capabilities(inline_bytes=30_000), "images")
 
 
 def test_pdfs_are_read_in_several_threads_at_once() -> None:

@@ -18,7 +18,7 @@ from umwelten.errors import InputError
 from umwelten.identity import content_hash
 from umwelten.inputs.reader import Content
 from umwelten.inputs.tables.rows import columns, read_row, rows
-from umwelten.types import Scanned, Text
+from umwelten.types import FoundInput, Text
 
 BOOKS = [
     {"title": "Emma", "note": 'a "fine" book, it\'s said'},
@@ -47,7 +47,7 @@ def written(folder: Path, name: str, data: str | bytes) -> Path:
     return path
 
 
-def read(row: Scanned) -> Content:
+def read(row: FoundInput) -> Content:
     return read_row(row.path, name=row.name, part=row.part, stamp=row.stamp)
 
 

@@ -10,14 +10,14 @@ from umwelten.cli.progress.pace import Pace
 from umwelten.events import LaneTally, LaneView, Tally
 from umwelten.report import stats
 from umwelten.text import formatting
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 _LEAST_ENDED = 3
 
 View = Callable[[], Sequence[LaneView]]
 
 
-class LaneRow(Frozen):
+class LaneRow(FrozenStruct):
     """One lane. `state` says why it does less than it could, "" if it doesn't; `cost` as text."""
 
     name: str
@@ -33,7 +33,7 @@ class LaneRow(Frozen):
     stopped: bool
 
 
-class Board(Frozen):
+class Board(FrozenStruct):
     """The whole run. `done` includes earlier runs' answers; `left_s` is `None` while not known.
 
     `complete` False: `total` is what is known so far. `projected` is what this run will have cost at its

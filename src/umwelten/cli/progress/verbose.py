@@ -23,14 +23,14 @@ from umwelten.types import Call, Failure, FailureKind, ModelRef, Usage
 _MODEL, _FILE, _MESSAGE = 36, 48, 400
 
 
-class Line(NamedTuple):
+class VerboseLine(NamedTuple):
     """A line above the bar, without a newline, safe to print. `style` is one of rich's, or ""."""
 
     text: str
     style: str = ""
 
 
-def describe(event: Event, tally: Tally, *, verbose: bool = False, debug: bool = False) -> Line | None:
+def describe(event: Event, tally: Tally, *, verbose: bool = False, debug: bool = False) -> VerboseLine | None:
     """The line for an event, or `None`. `tally` has already taken the event in."""
     match event:
         case Note(level="detail") if not verbose:
@@ -38,7 +38,7 @@ def describe(event: Event, tally: Tally, *, verbose: bool = False, debug: bool =
         case Note():
             return _note(event, debug)
         case LaneStopped():
-            return Line(f"{one_line(event.lane, _MODEL)} stopped: {_why(event.failure)}", "red")
+            return VerboseLine(f"{one_line(event.lane, _MODEL)} stopped: {_why(event.failure)}", "red")
         case CallSucceeded() if verbose:
             return _succeeded(event, tally)
         case CallFailed() if verbose:
@@ -53,45 +53,47 @@ def describe(event: Event, tally: Tally, *, verbose: bool = False, debug: bool =
             return None
 
 
-def _note(note: Note, debug: bool) -> Line | None:
+def _note(note: Note, debug: bool) -> VerboseLine | None:
     text = one_line(note.text, 2000)
     if note.level == "warning":
-        return Line(f"warning: {text}", "yellow")
+        return VerboseLine(f"warning: {text}", "yellow")
     if note.level == "debug":
-        return Line(f"debug: {text}", "dim") if debug else None
-    return Line(f"note: {text}")
+        return VerboseLine(f"debug: {text}", "dim") if debug else None
+    return VerboseLine(f"note: {text}")
 
 
-def _succeeded(event: CallSucceeded, tally: Tally) -> Line:
+def _succeeded(event: CallSucceeded, tally: Tally) -> VerboseLine:
     parts = [_subject(event.call, event.model), _s(event.time_s), _used(event.reply.usage)]
     parts.append(_cost(event.cost_nusd))
     if event.attempts > 1:
         parts.append(formatting.count(event.attempts, "attempt"))
-    return Line(f"{_position(tally)} ok  {'  '.join(parts)}", "green")
+    return VerboseLine(f"{_position(tally)} ok  {'  '.join(parts)}", "green")
 
 
-def _failed(event: CallFailed, tally: Tally) -> Line:
+def _failed(event: CallFailed, tally: Tally) -> VerboseLine:
     parts = [_subject(event.call, event.model), _s(event.time_s), formatting.count(event.attempts, "attempt")]
-    return Line(f"{_position(tally)} FAILED  {'  '.join(parts)}  {_why(event.failure)}", "red")
+    return VerboseLine(f"{_position(tally)} FAILED  {'  '.join(parts)}  {_why(event.failure)}", "red")
 
 
-def _again(event: AttemptFailed) -> Line:
+def _again(event: AttemptFailed) -> VerboseLine:
     subject = _subject(event.call, event.model)
     when = f"attempt {event.attempt} failed, again in {_s(event.retry_in_s)}"
     if event.failure.kind is FailureKind.SCHEMA:
         when = f"attempt {event.attempt} has the wrong shape, asked again"
-    return Line(f"retry  {subject}  {when}  {_why(event.failure)}", "yellow")
+    return VerboseLine(f"retry  {subject}  {when}  {_why(event.failure)}", "yellow")
 
 
-def _limit(event: LimitChanged) -> Line:
+def _limit(event: LimitChanged) -> VerboseLine:
     lane, reason = one_line(event.lane, _MODEL), one_line(event.reason, _MESSAGE)
-    return Line(f"debug: {lane}: limit {event.limit:.3g}, {event.in_flight} in flight: {reason}", "dim")
+    return VerboseLine(
+        f"debug: {lane}: limit {event.limit:.3g}, {event.in_flight} in flight: {reason}", "dim"
+    )
 
 
-def _started(event: RunStarted) -> Line:
+def _started(event: RunStarted) -> VerboseLine:
     limit = "auto" if event.max_concurrency is None else str(event.max_concurrency)
     calls = formatting.count(event.total, "call") + ("" if event.complete else " so far")
-    return Line(
+    return VerboseLine(
         f"debug: {one_line(event.id, 80)}: {calls}, {event.done:,} done before, in flight: {limit}", "dim"
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from umwelten.inputs.content import MAX_TEXT, Converted, UnsupportedInput, framed, megabytes
 from umwelten.inputs.convert import epub, html, pptx, xlsx, zip_container
-from umwelten.inputs.file_types import DOCX, EPUB, HTML, PPTX, XLSX, Kind
+from umwelten.inputs.file_types import DOCX, EPUB, HTML, PPTX, XLSX, FileType
 from umwelten.types import Text
 
 MAX_WORDS = 16_000_000
@@ -22,7 +22,7 @@ MAX_SLIDES = 32_000_000
 MAX_PAGE = html.MAX_PAGE
 
 
-def document(data: bytes, kind: Kind, name: str) -> Converted:
+def document(data: bytes, kind: FileType, name: str) -> Converted:
     """The text of a docx, xlsx, pptx or epub. Errors: `UnsupportedInput`."""
     try:
         text = _READERS[kind.mime](data, name)
@@ -52,7 +52,7 @@ def page(text: str, name: str) -> Converted:
         return Converted(parts=(Text(text=framed(text, name)),), notes=(note,))
 
 
-def _converted(text: str, kind: Kind, name: str) -> Converted:
+def _converted(text: str, kind: FileType, name: str) -> Converted:
     if not text.strip():
         raise UnsupportedInput(f"{name} is {kind.word} without any text: there is nothing to send.")
     if len(text) > MAX_TEXT:

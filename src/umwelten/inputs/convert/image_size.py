@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 
-class Measure(Frozen):
+class Measure(FrozenStruct):
     """Sides in pixels. `plain` is False for what models may not read: several frames, print colours."""
 
     width: int

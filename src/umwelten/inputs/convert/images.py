@@ -12,9 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from umwelten.inputs.content import Converted, UnsupportedInput, megabytes
-from umwelten.inputs.file_types import HEIC, Kind
-from umwelten.providers.capabilities import Accepts, accepted, picture_bytes
-from umwelten.types import Frozen, Media, Part
+from umwelten.inputs.file_types import HEIC, FileType
+from umwelten.providers.capabilities import Capabilities, accepted, picture_bytes
+from umwelten.types import FrozenStruct, Media, Part
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,7 +46,7 @@ _ONE_LARGE = threading.Lock()
 _LARGE = 20_000_000
 
 
-class _Encoded(Frozen):
+class _Encoded(FrozenStruct):
     """A picture as it is sent; `quality` is that of a JPEG."""
 
     data: bytes
@@ -55,7 +55,7 @@ class _Encoded(Frozen):
     quality: int = 0
 
 
-def convert(data: bytes, kind: Kind, name: str, accepts: Accepts) -> Converted:
+def convert(data: bytes, kind: FileType, name: str, capabilities: Capabilities) -> Converted:
     """The picture, or each page of a TIFF, as the model takes it, with a note of what was done.
 
     Errors: `UnsupportedInput` for a damaged picture, one of too many pixels, and where Pillow is missing.
@@ -69,21 +69,21 @@ def convert(data: bytes, kind: Kind, name: str, accepts: Accepts) -> Converted:
                 "read. Scale it down first."
             )
         if width * height <= _LARGE:
-            return _converted(image, data, kind, name, accepts)
+            return _converted(image, data, kind, name, capabilities)
         with _ONE_LARGE:
-            return _converted(image, data, kind, name, accepts)
+            return _converted(image, data, kind, name, capabilities)
 
 
-def encode(image: Image, accepts: Accepts, *, photo: bool) -> _Encoded | None:
+def encode(image: Image, capabilities: Capabilities, *, photo: bool) -> _Encoded | None:
     """The picture within what the model takes; `None` if it can't be made small enough.
 
     A photo becomes JPEG, others PNG, unless that is too large; what is transparent stays PNG.
     """
-    image = _fitted(_plain(image), accepts.picture_side)
+    image = _fitted(_plain(image), capabilities.picture_side)
     transparent = image.mode == "RGBA"
-    most = picture_bytes(accepts)
+    most = picture_bytes(capabilities)
     for _ in range(10):
-        for mime, quality in _ways(accepts, photo=photo, transparent=transparent):
+        for mime, quality in _ways(capabilities, photo=photo, transparent=transparent):
             data = _written(image, mime, quality)
             if len(data) <= most:
                 return _Encoded(data=data, mime=mime, size=image.size, quality=quality)
@@ -91,7 +91,7 @@ def encode(image: Image, accepts: Accepts, *, photo: bool) -> _Encoded | None:
     return None
 
 
-def _opened(data: bytes, kind: Kind, name: str) -> Image:
+def _opened(data: bytes, kind: FileType, name: str) -> Image:
     module, decoder = _DECODERS[kind.mime]
     try:
         factory = getattr(import_module(module), decoder)
@@ -106,26 +106,26 @@ def _opened(data: bytes, kind: Kind, name: str) -> Image:
     return opened
 
 
-def _missing(kind: Kind) -> str:
+def _missing(kind: FileType) -> str:
     if kind is HEIC:
         return "Install what reads it: pip install pillow-heif 'umwelten[images]'. Or export it as jpeg."
     return "Install what does that: pip install 'umwelten[images]'"
 
 
-def _damaged(kind: Kind, name: str) -> UnsupportedInput:
+def _damaged(kind: FileType, name: str) -> UnsupportedInput:
     return UnsupportedInput(f"{name} is {kind.word} that can't be read: it is damaged or cut off.")
 
 
-def _converted(image: Image, data: bytes, kind: Kind, name: str, accepts: Accepts) -> Converted:
+def _converted(image: Image, data: bytes, kind: FileType, name: str, capabilities: Capabilities) -> Converted:
     pages = _frames(image, kind, name)
     sent = min(pages, MAX_PAGES) if kind.mime == "image/tiff" else 1
     parts: list[Part] = []
     done: dict[str, None] = {}
     for page in range(sent):
-        before, encoded = _page(image, page, kind, name, accepts)
+        before, encoded = _page(image, page, kind, name, capabilities)
         label = name if sent == 1 else f"{name} page {page + 1}"
         parts.append(Media(mime=encoded.mime, data=encoded.data, name=label))
-        done |= dict.fromkeys(_done(before, len(data) // sent, kind, encoded, accepts))
+        done |= dict.fromkeys(_done(before, len(data) // sent, kind, encoded, capabilities))
     if image.mode == "CMYK":
         done = {"print colours converted": None, **done}
     if pages > 1:
@@ -134,21 +134,21 @@ def _converted(image: Image, data: bytes, kind: Kind, name: str, accepts: Accept
     return Converted(parts=tuple(parts), notes=(note,) if note else ())
 
 
-def _frames(image: Image, kind: Kind, name: str) -> int:
+def _frames(image: Image, kind: FileType, name: str) -> int:
     try:
         return int(getattr(image, "n_frames", 1))
     except Exception as error:
         raise _damaged(kind, name) from error
 
 
-def _taken(pages: int, sent: int, kind: Kind) -> str:
+def _taken(pages: int, sent: int, kind: FileType) -> str:
     if kind.mime != "image/tiff":
         return "first frame of several"
     return f"{pages} pages" if sent == pages else f"the first {sent} of {pages} pages"
 
 
 def _page(
-    image: Image, page: int, kind: Kind, name: str, accepts: Accepts
+    image: Image, page: int, kind: FileType, name: str, capabilities: Capabilities
 ) -> tuple[tuple[int, int], _Encoded]:
     """One page's sides before, upright, and what is sent of it."""
     from PIL import ImageOps
@@ -159,28 +159,30 @@ def _page(
         # A JPEG can be decoded at a half, a quarter or an eighth of its size, which is all that is needed.
         before = image.size
         if kind.mime == "image/jpeg":
-            image.draft(None, (accepts.picture_side, accepts.picture_side))
+            image.draft(None, (capabilities.picture_side, capabilities.picture_side))
         shrunk = image.size != before
         image.load()
         upright = ImageOps.exif_transpose(image)
         turned = upright.size != image.size
-        encoded = encode(upright, accepts, photo=kind.mime in _PHOTOS)
+        encoded = encode(upright, capabilities, photo=kind.mime in _PHOTOS)
     except Exception as error:
         raise _damaged(kind, name) from error
     if encoded is None:
-        raise UnsupportedInput(f"{name} can't be made smaller than {megabytes(picture_bytes(accepts))}.")
+        raise UnsupportedInput(f"{name} can't be made smaller than {megabytes(picture_bytes(capabilities))}.")
     sides = before if shrunk else image.size
     return (sides[::-1] if turned else sides), encoded
 
 
-def _done(before: tuple[int, int], size: int, kind: Kind, encoded: _Encoded, accepts: Accepts) -> list[str]:
+def _done(
+    before: tuple[int, int], size: int, kind: FileType, encoded: _Encoded, capabilities: Capabilities
+) -> list[str]:
     """What had to be done to a picture, in words."""
     done: list[str] = []
     if accepted(encoded.mime, (kind.mime,)) is None:
         done.append(f"converted to {encoded.mime.partition('/')[2]}")
     if encoded.size != before:
         done.append("scaled from {}×{} to {}×{}".format(*before, *encoded.size))
-    elif not done and len(encoded.data) < size and size > picture_bytes(accepts):
+    elif not done and len(encoded.data) < size and size > picture_bytes(capabilities):
         done.append(f"compressed from {megabytes(size)} to {megabytes(len(encoded.data))}")
     return done
 
@@ -217,11 +219,15 @@ def _fitted(image: Image, side: int) -> Image:
     return image.resize((width, height), Resampling.LANCZOS, reducing_gap=3.0)
 
 
-def _ways(accepts: Accepts, *, photo: bool, transparent: bool) -> list[tuple[str, int]]:
+def _ways(capabilities: Capabilities, *, photo: bool, transparent: bool) -> list[tuple[str, int]]:
     """Formats to try, and the quality of each, in the order of what suits the picture."""
-    png = [("image/png", 0)] if "image/png" in accepts.pictures else []
-    jpeg = [("image/jpeg", quality) for quality in _QUALITIES] if "image/jpeg" in accepts.pictures else []
-    webp = [("image/webp", quality) for quality in _QUALITIES] if "image/webp" in accepts.pictures else []
+    png = [("image/png", 0)] if "image/png" in capabilities.pictures else []
+    jpeg = (
+        [("image/jpeg", quality) for quality in _QUALITIES] if "image/jpeg" in capabilities.pictures else []
+    )
+    webp = (
+        [("image/webp", quality) for quality in _QUALITIES] if "image/webp" in capabilities.pictures else []
+    )
     if transparent:
         return png or webp or jpeg
     return ([*jpeg, *png] if photo else [*png, *jpeg]) or webp

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from umwelten.inputs.content import MAX_TEXT, Converted, UnsupportedInput, framed
 from umwelten.inputs.file_types import PDF
-from umwelten.providers.capabilities import Accepts
+from umwelten.providers.capabilities import Capabilities
 from umwelten.types import Media, Part, PdfMode, Text
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def checked(data: bytes, name: str) -> Converted:
         return _whole(data, name)
 
 
-def convert(data: bytes, name: str, accepts: Accepts, mode: PdfMode) -> Converted:
+def convert(data: bytes, name: str, capabilities: Capabilities, mode: PdfMode) -> Converted:
     """The text of a PDF, or its pages as pictures: by `mode`, in "auto" as pictures where it has no text.
 
     Errors: `UnsupportedInput` for one that is damaged, needs a password, has no pages or too many, has
@@ -61,13 +61,15 @@ def convert(data: bytes, name: str, accepts: Accepts, mode: PdfMode) -> Converte
     """
     with _opened(data, name) as (document, pages):
         if mode == "images":
-            return _pictures(document, pages, name, accepts)
+            return _pictures(document, pages, name, capabilities)
         texts = _texts(document, pages, name)
         pictured = sum(len("".join(text.split())) < _LITTLE for text in texts)
-        if mode == "auto" and pictured * 2 > pages and accepts.pictures and pages <= MAX_PICTURED:
-            return _pictures(document, pages, name, accepts, why="it holds next to no text")
+        if mode == "auto" and pictured * 2 > pages and capabilities.pictures and pages <= MAX_PICTURED:
+            return _pictures(document, pages, name, capabilities, why="it holds next to no text")
     if not any(text.strip() for text in texts):
-        raise UnsupportedInput(f"{name} is a PDF that holds no text, such as a scan. {_instead(accepts)}")
+        raise UnsupportedInput(
+            f"{name} is a PDF that holds no text, such as a scan. {_instead(capabilities)}"
+        )
     blank = sum(not text.strip() for text in texts)
     note = f"{name}: text of {_pages(pages)}" + (f", {blank} of them without any" if blank else "")
     return Converted(parts=(Text(text=framed(_joined(texts), name)),), notes=(note,))
@@ -166,7 +168,9 @@ def _joined(texts: list[str]) -> str:
 # --- pictures ---------------------------------------------------------------------------------
 
 
-def _pictures(document: PdfDocument, pages: int, name: str, accepts: Accepts, why: str = "") -> Converted:
+def _pictures(
+    document: PdfDocument, pages: int, name: str, capabilities: Capabilities, why: str = ""
+) -> Converted:
     if pages > MAX_PICTURED:
         raise UnsupportedInput(
             f"{name} has {pages} pages: up to {MAX_PICTURED} are sent as pictures. "
@@ -175,25 +179,25 @@ def _pictures(document: PdfDocument, pages: int, name: str, accepts: Accepts, wh
     parts: list[Part] = []
     size = 0
     for number in _timely(pages, name):
-        parts.append(_page_picture(document, number, name, accepts))
+        parts.append(_page_picture(document, number, name, capabilities))
         size += len(parts[-1].data) if isinstance(parts[-1], Media) else 0
-        if size > accepts.inline_bytes:
+        if size > capabilities.inline_bytes:
             raise UnsupportedInput(f"{name} is too large as pictures of its {pages} pages. Split it.")
     note = f"{name}: {_pages(pages)} as pictures" + (f", because {why}" if why else "")
     return Converted(parts=tuple(parts), notes=(note,))
 
 
-def _page_picture(document: PdfDocument, number: int, name: str, accepts: Accepts) -> Media:
+def _page_picture(document: PdfDocument, number: int, name: str, capabilities: Capabilities) -> Media:
     try:
         from umwelten.inputs.convert.images import encode
 
-        image = _rendered(document, number, min(PAGE_SIDE, accepts.picture_side))
+        image = _rendered(document, number, min(PAGE_SIDE, capabilities.picture_side))
     except ImportError:
         raise UnsupportedInput(
             f"{name} is a PDF whose pages have to be sent as pictures. Install what makes them: "
             "pip install 'umwelten[images]'"
         ) from None
-    encoded = encode(image, accepts, photo=True)
+    encoded = encode(image, capabilities, photo=True)
     if encoded is None:
         raise UnsupportedInput(f"{name} page {number + 1} can't be made small enough for this model.")
     return Media(mime=encoded.mime, data=encoded.data, name=f"{name} page {number + 1}")
@@ -223,7 +227,7 @@ def _pages(number: int) -> str:
     return "1 page" if number == 1 else f"{number} pages"
 
 
-def _instead(accepts: Accepts) -> str:
-    if accepts.pictures:
+def _instead(capabilities: Capabilities) -> str:
+    if capabilities.pictures:
         return f"Use --pdf images with up to {MAX_PICTURED} pages."
     return "Use a model that takes PDF or pictures, or put it through OCR first."

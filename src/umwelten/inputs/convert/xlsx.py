@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element
 from umwelten.inputs.content import MAX_TEXT, UnsupportedInput
 from umwelten.inputs.convert import zip_container
 from umwelten.inputs.file_types import XLSX
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 MAX_COLUMNS = 16_384
 """As Excel has it; a cell further out is taken for damage."""
@@ -30,7 +30,7 @@ _CELL = re.compile(r"([A-Z]{1,3})\d+")
 _MEMBER = "xl/workbook.xml"
 
 
-class _Book(Frozen):
+class _Book(FrozenStruct):
     """What all sheets refer to. `dates`: the numbers of the cell styles that show dates; `first` is day 0."""
 
     strings: list[str]

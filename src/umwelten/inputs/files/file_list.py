@@ -11,7 +11,7 @@ from umwelten.errors import InputError
 from umwelten.inputs.files.glob import has_magic, split_list
 from umwelten.inputs.files.scan import scan, scanned_file
 from umwelten.inputs.files.suggestions import nearest_name
-from umwelten.types import Scanned
+from umwelten.types import FoundInput
 
 _SHOWN = 5
 
@@ -76,7 +76,7 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path} is not a regular file")
 
 
-def scan_files(paths: Iterable[Path], base: Path | None = None) -> Iterator[Scanned]:
+def scan_files(paths: Iterable[Path], base: Path | None = None) -> Iterator[FoundInput]:
     """The named files, in the order given. Names are relative to `base` (default: the working directory).
 
     A file elsewhere keeps its path as its name, without the root, and with `up` for each `..`; a name that

@@ -12,7 +12,7 @@ from pathlib import Path
 from umwelten.errors import InputError
 from umwelten.inputs.files.glob import Glob, State
 from umwelten.inputs.files.suggestions import nearest_name, no_match
-from umwelten.types import Scanned
+from umwelten.types import FoundInput
 
 _ALL_MAY_READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _OWN_BEGINNINGS = ("evaluation.db", ".evaluation.tmp")
@@ -27,7 +27,7 @@ def scan(
     max_files: int | None = None,
     exclude: Collection[Path] = (),
     on_note: Callable[[str], None] | None = None,
-) -> Iterator[Scanned]:
+) -> Iterator[FoundInput]:
     """The files of a directory that a pattern means, ordered by the parts of their relative paths.
 
     `exclude` are folders that are not entered. Links to files inside the directory are followed, other
@@ -37,10 +37,12 @@ def scan(
     """
     _check_directory(directory)
     glob = Glob(pattern, recursive=recursive)
-    return _scan(_Walk(directory, glob, exclude), max_files, on_note or (lambda text: None))
+    return _scan(_DirectoryWalk(directory, glob, exclude), max_files, on_note or (lambda text: None))
 
 
-def _scan(walk: _Walk, max_files: int | None, on_note: Callable[[str], None]) -> Iterator[Scanned]:
+def _scan(
+    walk: _DirectoryWalk, max_files: int | None, on_note: Callable[[str], None]
+) -> Iterator[FoundInput]:
     found = False
     for scanned in islice(walk.files(str(walk.root), "", walk.glob.start), max_files):
         found = True
@@ -62,7 +64,7 @@ def _check_directory(directory: Path) -> None:
         raise InputError(f"not a directory: {directory}", "Name single files with --files.")
 
 
-class _Walk:
+class _DirectoryWalk:
     """One walk. `links` counts what was not followed, `link` is the first of those."""
 
     def __init__(self, root: Path, glob: Glob, exclude: Collection[Path]) -> None:
@@ -71,7 +73,7 @@ class _Walk:
         self._real_root = os.path.realpath(root)
         self._excluded = {(found.st_dev, found.st_ino) for found in map(_stat, exclude) if found is not None}
 
-    def files(self, folder: str, prefix: str, state: State) -> Iterator[Scanned]:
+    def files(self, folder: str, prefix: str, state: State) -> Iterator[FoundInput]:
         """The matching files below a folder; `prefix` is its relative path with a `/`, or empty."""
         meant = self.glob.last(state).match
         for entry in _entries(folder):
@@ -93,7 +95,7 @@ class _Walk:
                 if scanned is not None:
                     yield scanned
 
-    def _file(self, entry: os.DirEntry[str], name: str) -> Scanned | None:
+    def _file(self, entry: os.DirEntry[str], name: str) -> FoundInput | None:
         if entry.is_symlink() and not self._stays_inside(entry.path):
             self._not_followed(name)
             return None
@@ -145,14 +147,14 @@ def stamp(found: os.stat_result) -> str:
     return f"{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}"
 
 
-def scanned_file(path: str, name: str, found: os.stat_result) -> Scanned:
+def scanned_file(path: str, name: str, found: os.stat_result) -> FoundInput:
     """The value for one file. Errors: it can't be opened, or its name is not text."""
     # Bits that let everybody read say the same as asking, which would cost as much as the whole look.
     if found.st_mode & _ALL_MAY_READ != _ALL_MAY_READ and not os.access(path, os.R_OK):
         raise InputError(f"cannot read {path}: permission denied")
     if not name.isascii() and not is_text(name):
         raise InputError(f"the file name {name!r} is not valid UTF-8", "Rename the file.")
-    return Scanned(name=name, path=path, size=found.st_size, stamp=stamp(found))
+    return FoundInput(name=name, path=path, size=found.st_size, stamp=stamp(found))
 
 
 def is_text(name: str) -> bool:

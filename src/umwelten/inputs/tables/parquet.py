@@ -20,7 +20,7 @@ _BUFFER = 1 << 20
 
 def column_names(path: str) -> tuple[str, ...]:
     """The columns of a file, in order. Errors: `InputError` when it is damaged or `pyarrow` is missing."""
-    with _File(path) as file:
+    with _ParquetFile(path) as file:
         names = tuple(file.parquet.schema_arrow.names)
     twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
     if twice is not None:
@@ -30,7 +30,7 @@ def column_names(path: str) -> tuple[str, ...]:
 
 def parquet_rows(path: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
     """Every row with its row group and its number in that, from 0. Memory: one batch and its pages."""
-    with _File(path) as file:
+    with _ParquetFile(path) as file:
         for group in range(file.parquet.num_row_groups):
             index = 0
             for batch in file.batches(group):
@@ -53,7 +53,7 @@ def _pages(path: str, size: int, mtime_ns: int, inode: int) -> _Pages:
     return _Pages(path)
 
 
-class _File:
+class _ParquetFile:
     """An open file. Errors of its libraries come out as `InputError`."""
 
     def __init__(self, path: str) -> None:
@@ -71,7 +71,7 @@ class _File:
         except self._errors as error:
             raise self._damaged(error) from error
 
-    def __enter__(self) -> _File:
+    def __enter__(self) -> _ParquetFile:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -101,7 +101,7 @@ class _Pages:
     """Reads rows by number. They mostly come in order: it goes on where it was, with a few batches kept."""
 
     def __init__(self, path: str) -> None:
-        self._file = _File(path)
+        self._file = _ParquetFile(path)
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[int, int], Any] = OrderedDict()
         self._group, self._next = -1, 0

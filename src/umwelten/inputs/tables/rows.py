@@ -21,7 +21,7 @@ from umwelten.inputs.content import Content, framed
 from umwelten.inputs.tables import csv, json_values, table_format
 from umwelten.inputs.tables.row_names import Labels
 from umwelten.inputs.tables.table_format import CSV, JSON, PARQUET, Table
-from umwelten.types import Scanned, Text
+from umwelten.types import FoundInput, Text
 
 PART = "row "
 MAX_JSON = 64 * 1024 * 1024
@@ -34,7 +34,7 @@ _Row = Mapping[str, object]
 _Label = Callable[[bytes], str]
 
 
-def rows(path: Path, *, name_column: str | None = None, max_rows: int | None = None) -> Iterator[Scanned]:
+def rows(path: Path, *, name_column: str | None = None, max_rows: int | None = None) -> Iterator[FoundInput]:
     """Each row of a table, in order, named `row-17` or by a column; names are unique and inert.
 
     Blank lines are none. Errors: `InputError` at once for a file that is no table and a column that it
@@ -86,7 +86,7 @@ def read_row(path: str | Path, *, name: str, part: str, stamp: str = "") -> Cont
 # --- walking ---------------------------------------------------------------------------------
 
 
-def _some(found: Iterator[Scanned], max_rows: int | None, path: Path) -> Iterator[Scanned]:
+def _some(found: Iterator[FoundInput], max_rows: int | None, path: Path) -> Iterator[FoundInput]:
     first = next(found, None)
     if first is None:
         raise InputError(f"{path} has no rows")
@@ -95,7 +95,7 @@ def _some(found: Iterator[Scanned], max_rows: int | None, path: Path) -> Iterato
     yield from found if max_rows is None else islice(found, max(max_rows - 1, 0))
 
 
-def _line_rows(found: Table, name_column: str | None) -> Iterator[Scanned]:
+def _line_rows(found: Table, name_column: str | None) -> Iterator[FoundInput]:
     """The rows of csv and jsonl. Called a million times, so that nothing is done here but what must be."""
     path, salt, wide, extra = found.path, found.salt, found.wide, _words_around(found)
     ends = b"\r\n" if found.kind == CSV else b" \t\r\n"
@@ -107,7 +107,7 @@ def _line_rows(found: Table, name_column: str | None) -> Iterator[Scanned]:
             number += 1
             size = len(record)
             length = table_format.width(found, record) if wide else size
-            yield Scanned(
+            yield FoundInput(
                 name=label(record, number) if label else f"row-{number}",
                 path=path,
                 size=size + extra,
@@ -118,10 +118,10 @@ def _line_rows(found: Table, name_column: str | None) -> Iterator[Scanned]:
         line += raw.count(b"\n") or 1
 
 
-def _list_rows(found: Table, name_column: str | None) -> Iterator[Scanned]:
+def _list_rows(found: Table, name_column: str | None) -> Iterator[FoundInput]:
     label = _labels(found, name_column)
     for number, (record, offset, length, line) in enumerate(_items(found), 1):
-        yield Scanned(
+        yield FoundInput(
             name=label(record, number) if label else f"row-{number}",
             path=found.path,
             size=len(record),
@@ -130,13 +130,13 @@ def _list_rows(found: Table, name_column: str | None) -> Iterator[Scanned]:
         )
 
 
-def _parquet_rows(found: Table, name_column: str | None) -> Iterator[Scanned]:
+def _parquet_rows(found: Table, name_column: str | None) -> Iterator[FoundInput]:
     from umwelten.inputs.tables.parquet import parquet_rows
 
     labels = Labels() if name_column else None
     for number, (group, index, row) in enumerate(parquet_rows(found.path), 1):
         record = json_values.encode(row).encode()
-        yield Scanned(
+        yield FoundInput(
             name=labels.unique(json_values.in_words(row[name_column or ""]), number)
             if labels
             else f"row-{number}",

@@ -23,7 +23,7 @@ from umwelten.inputs.encodings import decode
 from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.tables import csv
 from umwelten.inputs.tables.json_values import keys
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 CSV, JSONL, JSON, PARQUET = "csv", "jsonl", "json", "parquet"
 
@@ -51,7 +51,7 @@ _OLDER = ("cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp932", "gb18030", 
 _KINDS = "Rows are read from csv, tsv, jsonl, json and parquet files; save a spreadsheet as csv."
 
 
-class Table(Frozen):
+class Table(FrozenStruct):
     """What is known of a table's file without its rows.
 
     `encodings` are tried in turn on each row; a wide one stands alone. `start` is the offset of the first

@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from umwelten.providers.common.bodies import ErrorBody
-from umwelten.providers.common.errors import BAD, REFUSED, Verdict, judge
+from umwelten.providers.common.errors import BAD, REFUSED, ErrorClass, judge
 from umwelten.providers.common.parameters import SCHEMA, about_schema, ours_of, refused
 from umwelten.providers.protocol import Head
 
@@ -26,7 +26,7 @@ _SHAPE = re.compile(
 )
 
 
-def classify(head: Head, error: ErrorBody) -> Verdict | None:
+def classify(head: Head, error: ErrorBody) -> ErrorClass | None:
     """What only Anthropic writes; `None` leaves the judgement to what all providers have in common."""
     details = error.fields.get("details")
     code = str(details.get("error_code")) if isinstance(details, dict) else ""

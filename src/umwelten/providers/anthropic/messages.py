@@ -60,7 +60,7 @@ class _Usage(msgspec.Struct):
     output_tokens_details: _Thinking | None = None
 
 
-class _Message(msgspec.Struct):
+class _AnthropicMessage(msgspec.Struct):
     content: list[_Block] | None = None
     id: str | None = None
     model: str | None = None
@@ -82,7 +82,7 @@ class _Delta(msgspec.Struct):
 
 class _Event(msgspec.Struct):
     type: str = ""
-    message: _Message | None = None
+    message: _AnthropicMessage | None = None
     content_block: _Block | None = None
     delta: _Delta | None = None
     usage: msgspec.Raw = _ABSENT
@@ -122,7 +122,7 @@ class AnthropicMessages:
         if head.status != 200:
             return from_http(head, body, endpoint, classify=classify)
         answer = _Answer(head, endpoint)
-        message = load(body, _Message)
+        message = load(body, _AnthropicMessage)
         if message is None:
             answer.fail("the reply cannot be read")
         elif bytes(message.error) not in _NOTHING:
@@ -132,9 +132,9 @@ class AnthropicMessages:
             answer.ended = True
         return answer.outcome()
 
-    def stream(self, head: Head, endpoint: Endpoint) -> Stream:
+    def stream(self, head: Head, endpoint: Endpoint) -> AnthropicStream:
         """A decoder for a streamed reply."""
-        return Stream(head, endpoint)
+        return AnthropicStream(head, endpoint)
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """The request that lists the provider's models."""
@@ -156,7 +156,7 @@ class AnthropicMessages:
         return ModelPage(models=models, next=(listed.last_id or None) if listed.has_more else None)
 
 
-class Stream:
+class AnthropicStream:
     """Reads a streamed reply; `message_stop` is its end mark."""
 
     def __init__(self, head: Head, endpoint: Endpoint) -> None:
@@ -214,7 +214,7 @@ class _Answer:
         self.ended = kind == "message_stop"
         return self._take(kind, event)
 
-    def begin(self, message: _Message) -> str:
+    def begin(self, message: _AnthropicMessage) -> str:
         """Take a message, whole or as it begins; return the answer's text in it."""
         self._model, self._id = message.model, message.id
         self._stopped(message.stop_reason, message.stop_details)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from umwelten.providers.common.sse import SseSplitter
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ _TAG = re.compile(r"<[^<>]{0,500}>")
 _REPR_LOC = re.compile(r"'loc': ?[(\[]'body', '(\w{1,60})'")
 
 
-class ErrorBody(Frozen):
+class ErrorBody(FrozenStruct):
     """What an error body says. Words that are absent are "".
 
     `number` is an integer `code` or `status` in the body, `names` the request fields that it blames

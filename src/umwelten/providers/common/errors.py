@@ -14,10 +14,10 @@ import msgspec
 from umwelten.providers.common import bodies, rate_limit_headers
 from umwelten.providers.common.bodies import ErrorBody
 from umwelten.providers.protocol import Endpoint, Head
-from umwelten.types import NO_HINTS, Failure, FailureKind, Frozen, Hints, Usage
+from umwelten.types import NO_HINTS, Failure, FailureKind, FrozenStruct, RateLimitHints, Usage
 
 
-class Verdict(Frozen):
+class ErrorClass(FrozenStruct):
     """What a refusal means: the fields of `Failure` that follow from it.
 
     `certain` True: an `x-should-retry: true` does not turn it into something worth sending again.
@@ -30,18 +30,18 @@ class Verdict(Frozen):
     parameter: str | None = None
     code: str | None = None
     certain: bool = False
-    hints: Hints = NO_HINTS
+    hints: RateLimitHints = NO_HINTS
 
 
-Classify = Callable[[Head, ErrorBody], Verdict | None]
+Classify = Callable[[Head, ErrorBody], ErrorClass | None]
 
-SERVER = Verdict(kind=FailureKind.SERVER)
-RATE = Verdict(kind=FailureKind.RATE_LIMIT)
-MEMORY = Verdict(kind=FailureKind.MEMORY)
-REFUSED = Verdict(kind=FailureKind.UNAVAILABLE, lane_down=True, certain=True)
-BAD = Verdict(kind=FailureKind.BAD_REQUEST, retry=False)
-NEVER = Verdict(kind=FailureKind.BAD_REQUEST, retry=False, certain=True)
-BLOCKED = Verdict(kind=FailureKind.BAD_REQUEST, retry=False, code="blocked", certain=True)
+SERVER = ErrorClass(kind=FailureKind.SERVER)
+RATE = ErrorClass(kind=FailureKind.RATE_LIMIT)
+MEMORY = ErrorClass(kind=FailureKind.MEMORY)
+REFUSED = ErrorClass(kind=FailureKind.UNAVAILABLE, lane_down=True, certain=True)
+BAD = ErrorClass(kind=FailureKind.BAD_REQUEST, retry=False)
+NEVER = ErrorClass(kind=FailureKind.BAD_REQUEST, retry=False, certain=True)
+BLOCKED = ErrorClass(kind=FailureKind.BAD_REQUEST, retry=False, code="blocked", certain=True)
 
 _MEMORY = re.compile(
     r"out of memory|\boom\b|requires more system memory|insufficient memory|not enough memory"
@@ -107,7 +107,7 @@ def from_http(
     endpoint: Endpoint,
     *,
     classify: Classify | None = None,
-    limits: Hints | None = None,
+    limits: RateLimitHints | None = None,
 ) -> Failure:
     """The failure that a reply with an error status stands for. `limits`: its headers, if already read."""
     return from_error(head, bodies.read(body), endpoint, classify=classify, limits=limits)
@@ -119,7 +119,7 @@ def from_error(
     endpoint: Endpoint,
     *,
     classify: Classify | None = None,
-    limits: Hints | None = None,
+    limits: RateLimitHints | None = None,
     partial: str | None = None,
     usage: Usage | None = None,
 ) -> Failure:
@@ -145,7 +145,7 @@ def from_error(
     )
 
 
-def judge(status: int, error: ErrorBody) -> Verdict:
+def judge(status: int, error: ErrorBody) -> ErrorClass:
     """What a refusal means by the words and statuses that all providers have in common."""
     if status in (401, 402, 407):
         return REFUSED
@@ -187,7 +187,7 @@ def never_fits(words: str) -> bool:
     return amounts is None or int(amounts[2].replace(",", "")) > int(amounts[1].replace(",", ""))
 
 
-def _by_words(status: int, error: ErrorBody) -> Verdict | None:
+def _by_words(status: int, error: ErrorBody) -> ErrorClass | None:
     words = error.words
     if status == 413 or never_fits(words):
         return NEVER
@@ -208,7 +208,7 @@ def _by_words(status: int, error: ErrorBody) -> Verdict | None:
     return None
 
 
-def _by_status(status: int) -> Verdict:
+def _by_status(status: int) -> ErrorClass:
     if status in (429, 529):
         return RATE
     if status == 403:
@@ -228,7 +228,7 @@ def _effective(head: Head, error: ErrorBody) -> Head:
     return msgspec.structs.replace(head, status=status)
 
 
-def _retry(verdict: Verdict, stated: Hints) -> bool:
+def _retry(verdict: ErrorClass, stated: RateLimitHints) -> bool:
     """The provider's own word counts, save where the verdict is beyond doubt."""
     if stated.should_retry is None or verdict.lane_down:
         return verdict.retry

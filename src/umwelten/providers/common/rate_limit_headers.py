@@ -11,13 +11,13 @@ from collections.abc import Mapping
 
 from umwelten.providers.common.durations import go_duration, http_date, number, span
 from umwelten.providers.protocol import Head
-from umwelten.types import NO_HINTS, Budget, Frozen, Hints, Resource
+from umwelten.types import NO_HINTS, Budget, FrozenStruct, RateLimitHints, Resource
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 _R = Resource
 
 
-class _Row(Frozen):
+class _Row(FrozenStruct):
     """Where a dialect states one budget. `minute` True: it starts anew with the clock's minute."""
 
     resource: Resource
@@ -140,7 +140,7 @@ _COUNTED = re.compile(
 _WINDOWS = {"second": 1.0, "min": _MINUTE, "minute": _MINUTE, "hour": _HOUR, "day": _DAY}
 
 
-def parse(dialect: str, head: Head) -> Hints:
+def parse(dialect: str, head: Head) -> RateLimitHints:
     """The hints in a reply's headers. Retry-After and x-should-retry are read in every dialect."""
     headers = head.headers
     now = server_time(head)
@@ -152,7 +152,7 @@ def parse(dialect: str, head: Head) -> Hints:
     should_retry = None if dialect in _UNBOUND else _boolean(headers.get("x-should-retry", ""))
     if wait is None and should_retry is None and not budgets:
         return NO_HINTS
-    return Hints(retry_after_s=wait, budgets=tightest(budgets), should_retry=should_retry)
+    return RateLimitHints(retry_after_s=wait, budgets=tightest(budgets), should_retry=should_retry)
 
 
 def server_time(head: Head) -> float:
@@ -161,7 +161,7 @@ def server_time(head: Head) -> float:
     return head.now_unix if stated is None else stated
 
 
-def from_text(message: str) -> Hints:
+def from_text(message: str) -> RateLimitHints:
     """The hints in the words of a refusal: "Limit 30, Used 30 … try again in 2s"."""
     message = message[:4000]
     found = _WAIT.search(message)
@@ -171,16 +171,16 @@ def from_text(message: str) -> Hints:
         factor = _WINDOWS.get((found[2] or "second").lower(), 1.0)
         wait = go_duration(found[1].lower()) if wait is None else wait * factor
     budgets = tuple(_counted(match) for match in _COUNTED.finditer(message))
-    return Hints(retry_after_s=wait, budgets=budgets) if wait is not None or budgets else NO_HINTS
+    return RateLimitHints(retry_after_s=wait, budgets=budgets) if wait is not None or budgets else NO_HINTS
 
 
-def merge(first: Hints, second: Hints) -> Hints:
+def merge(first: RateLimitHints, second: RateLimitHints) -> RateLimitHints:
     """Both hints as one; where they speak of the same thing the first is believed."""
     if second is NO_HINTS:
         return first
     known = {(budget.resource, budget.window_s) for budget in first.budgets}
     more = tuple(b for b in second.budgets if (b.resource, b.window_s) not in known)
-    return Hints(
+    return RateLimitHints(
         retry_after_s=second.retry_after_s if first.retry_after_s is None else first.retry_after_s,
         budgets=first.budgets + more,
         should_retry=second.should_retry if first.should_retry is None else first.should_retry,

@@ -13,10 +13,10 @@ import msgspec
 
 from umwelten.providers.common.bodies import ErrorBody
 from umwelten.providers.common.durations import go_duration, number
-from umwelten.providers.common.errors import BAD, RATE, REFUSED, Verdict, judge
+from umwelten.providers.common.errors import BAD, RATE, REFUSED, ErrorClass, judge
 from umwelten.providers.common.parameters import SCHEMA, about_schema, ours_of
 from umwelten.providers.protocol import Head
-from umwelten.types import Budget, FailureKind, Hints, Resource
+from umwelten.types import Budget, FailureKind, RateLimitHints, Resource
 
 _DEPLETED = "prepayment credits are depleted"
 _BUSY = ("high demand", "overloaded")
@@ -27,12 +27,12 @@ _NO_FILE = re.compile(
     r"permission to access the file|not in an active state"
     r"|file \S{1,80} (does not exist|not found|may not exist)"
 )
-NO_FILE = Verdict(kind=FailureKind.SERVER, code="file_gone")
+NO_FILE = ErrorClass(kind=FailureKind.SERVER, code="file_gone")
 _DAY = 86400.0
 _WINDOWS = (("PerDay", _DAY), ("PerMinute", 60.0))
 
 
-def classify(head: Head, error: ErrorBody) -> Verdict | None:
+def classify(head: Head, error: ErrorBody) -> ErrorClass | None:
     """What only Google writes; `None` leaves the judgement to what all providers have in common."""
     details = _details(error)
     if head.status == 429:
@@ -46,7 +46,7 @@ def classify(head: Head, error: ErrorBody) -> Verdict | None:
     return None
 
 
-def _quota(error: ErrorBody, details: list[dict[str, Any]]) -> Verdict:
+def _quota(error: ErrorBody, details: list[dict[str, Any]]) -> ErrorClass:
     """A minute's quota is waited for; a day's, an absent one and used-up credit stop the lane."""
     budgets = _violations(details)
     words = error.words
@@ -57,9 +57,9 @@ def _quota(error: ErrorBody, details: list[dict[str, Any]]) -> Verdict:
         or "perday" in words
         or _NOT_IN_PLAN.search(words)
     ):
-        return msgspec.structs.replace(REFUSED, hints=Hints(budgets=budgets))
+        return msgspec.structs.replace(REFUSED, hints=RateLimitHints(budgets=budgets))
     # "check your plan and billing details" comes with a minute's quota too: it means nothing.
-    return msgspec.structs.replace(RATE, hints=Hints(retry_after_s=_delay(details), budgets=budgets))
+    return msgspec.structs.replace(RATE, hints=RateLimitHints(retry_after_s=_delay(details), budgets=budgets))
 
 
 def _violations(details: list[dict[str, Any]]) -> tuple[Budget, ...]:
@@ -85,13 +85,13 @@ def _delay(details: list[dict[str, Any]]) -> float | None:
     return max((delay for delay in stated if delay is not None), default=None)
 
 
-def _refused_key(error: ErrorBody, details: list[dict[str, Any]]) -> Verdict | None:
+def _refused_key(error: ErrorBody, details: list[dict[str, Any]]) -> ErrorClass | None:
     """A key that is not valid, or an account that may not call from this country or without billing."""
     invalid = any(d.get("reason") in ("API_KEY_INVALID", "API_KEY_EXPIRED") for d in details)
     return REFUSED if invalid or error.fields.get("status") == "FAILED_PRECONDITION" else None
 
 
-def _refused_field(error: ErrorBody) -> Verdict | None:
+def _refused_field(error: ErrorBody) -> ErrorClass | None:
     """A setting, or a way to ask for a shape, that this model or version does not know."""
     if judge(400, error) is BAD and about_schema(error):
         return msgspec.structs.replace(BAD, parameter=SCHEMA)

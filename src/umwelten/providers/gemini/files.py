@@ -27,7 +27,7 @@ class _Error(msgspec.Struct):
     message: str | None = None
 
 
-class _File(msgspec.Struct, rename="camel"):
+class _GeminiFile(msgspec.Struct, rename="camel"):
     name: str | None = None
     uri: str | None = None
     mime_type: str | None = None
@@ -36,8 +36,8 @@ class _File(msgspec.Struct, rename="camel"):
     error: _Error | None = None
 
 
-class _Sent(msgspec.Struct):
-    file: _File | None = None
+class _UploadReply(msgspec.Struct):
+    file: _GeminiFile | None = None
 
 
 class GeminiUploads:
@@ -83,8 +83,8 @@ class GeminiUploads:
         """The file as it is now: in `{"file": …}` after it was sent, as the whole body later."""
         if head.status != 200:
             return from_http(head, body, endpoint, classify=classify)
-        wrapped = load(body, _Sent)
-        file = (wrapped and wrapped.file) or load(body, _File) or _File()
+        wrapped = load(body, _UploadReply)
+        file = (wrapped and wrapped.file) or load(body, _GeminiFile) or _GeminiFile()
         if file.state == _FAILED:
             why = (file.error and file.error.message) or "it gives no reason"
             return _unusable(head, f"the provider could not read the file: {why}", "upload_failed")

@@ -64,14 +64,14 @@ _BROKEN = frozenset(
 )
 
 
-class _Part(msgspec.Struct, rename="camel"):
+class _GeminiPart(msgspec.Struct, rename="camel"):
     text: str | None = None
     thought: bool | None = None
     function_call: msgspec.Raw = _ABSENT
 
 
 class _Content(msgspec.Struct):
-    parts: list[_Part] | None = None
+    parts: list[_GeminiPart] | None = None
 
 
 class _Candidate(msgspec.Struct, rename="camel"):
@@ -85,7 +85,7 @@ class _Feedback(msgspec.Struct, rename="camel"):
     block_reason_message: str | None = None
 
 
-class _Usage(msgspec.Struct, rename="camel"):
+class _GeminiUsage(msgspec.Struct, rename="camel"):
     prompt_token_count: Count | None = None
     tool_use_prompt_token_count: Count | None = None
     cached_content_token_count: Count | None = None
@@ -94,7 +94,7 @@ class _Usage(msgspec.Struct, rename="camel"):
     total_token_count: Count | None = None
 
 
-class _Chunk(msgspec.Struct, rename="camel"):
+class _GeminiChunk(msgspec.Struct, rename="camel"):
     candidates: list[_Candidate] | None = None
     prompt_feedback: _Feedback | None = None
     # Read on its own: an odd count must not cost the answer.
@@ -104,15 +104,15 @@ class _Chunk(msgspec.Struct, rename="camel"):
     error: msgspec.Raw = _ABSENT
 
 
-class _Model(msgspec.Struct, rename="camel"):
+class _GeminiModel(msgspec.Struct, rename="camel"):
     name: str
     display_name: str | None = None
     input_token_limit: int | None = None
     supported_generation_methods: list[str] | None = None
 
 
-class _Models(msgspec.Struct, rename="camel"):
-    models: list[_Model] = []
+class _GeminiModels(msgspec.Struct, rename="camel"):
+    models: list[_GeminiModel] = []
     next_page_token: str | None = None
 
 
@@ -137,13 +137,13 @@ class Gemini:
         """The outcome of a unary reply."""
         if head.status != 200:
             return from_http(head, body, endpoint, classify=classify)
-        answer = _Answer(head, endpoint)
+        answer = _GeminiAnswer(head, endpoint)
         answer.add(body)
         return answer.outcome(whole=True)
 
-    def stream(self, head: Head, endpoint: Endpoint) -> Stream:
+    def stream(self, head: Head, endpoint: Endpoint) -> GeminiStream:
         """A decoder for a streamed reply."""
-        return Stream(head, endpoint)
+        return GeminiStream(head, endpoint)
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """The request that lists the provider's models."""
@@ -155,19 +155,19 @@ class Gemini:
         """The models that generate content, without the `models/` before their names."""
         if head.status != 200:
             return from_http(head, body, endpoint, classify=classify)
-        listed = load(body, _Models)
+        listed = load(body, _GeminiModels)
         if listed is None:
             return broken(head, "the list of models cannot be read")
         models = tuple(_info(model) for model in listed.models if _generates(model))
         return ModelPage(models=models, next=listed.next_page_token or None)
 
 
-class Stream:
+class GeminiStream:
     """Reads a streamed reply. The format has no end mark: it is complete once a finish reason came."""
 
     def __init__(self, head: Head, endpoint: Endpoint) -> None:
         self._events = SseSplitter()
-        self._answer = _Answer(head, endpoint)
+        self._answer = _GeminiAnswer(head, endpoint)
 
     def feed(self, chunk: bytes) -> str:
         """Take the next bytes; return the answer's text in them."""
@@ -187,7 +187,7 @@ class Stream:
         return self._answer.outcome(whole=False)
 
 
-class _Answer:
+class _GeminiAnswer:
     """What the chunks of one reply add up to. A unary reply is a single chunk."""
 
     def __init__(self, head: Head, endpoint: Endpoint) -> None:
@@ -210,7 +210,7 @@ class _Answer:
             return ""
         # Errors come in a list of one at times, and so does a stream that was not asked for as events.
         value = data.strip()
-        chunks = load(value if value.startswith(b"[") else b"[" + value + b"]", list[_Chunk])
+        chunks = load(value if value.startswith(b"[") else b"[" + value + b"]", list[_GeminiChunk])
         if not chunks:
             self.fail("the reply cannot be read")
         return "".join(self._take(chunk) for chunk in chunks or ())
@@ -219,7 +219,7 @@ class _Answer:
         """Note why there is no answer; the first reason counts."""
         self.failure = self.failure or broken(self._head, message)
 
-    def _take(self, chunk: _Chunk) -> str:
+    def _take(self, chunk: _GeminiChunk) -> str:
         if bytes(chunk.error) not in _NOTHING:
             error = read_value({"error": load(bytes(chunk.error), object)})
             self.failure = from_error(self._head, error, self._endpoint, classify=classify)
@@ -246,7 +246,7 @@ class _Answer:
         """The reply or what went wrong. `whole`: the body cannot have been cut off."""
         text = "".join(self._text)
         failure = self.failure or self._refusal() or self._shortfall(text, whole)
-        usage = _usage(load(bytes(self._usage), _Usage) or _Usage())
+        usage = _usage(load(bytes(self._usage), _GeminiUsage) or _GeminiUsage())
         if failure is not None:
             return msgspec.structs.replace(
                 failure, partial=text or None, usage=usage, request_id=name_of(self._head, self._id)
@@ -290,7 +290,7 @@ class _Answer:
         return None
 
 
-def _usage(counted: _Usage) -> Usage:
+def _usage(counted: _GeminiUsage) -> Usage:
     """Input includes the tool's prompt, output the thoughts, which are counted outside the candidates."""
     if counted.prompt_token_count is None:
         given = None
@@ -304,7 +304,7 @@ def _usage(counted: _Usage) -> Usage:
     )
 
 
-def _output(counted: _Usage, given: int | None) -> int | None:
+def _output(counted: _GeminiUsage, given: int | None) -> int | None:
     """Candidates and thoughts; where the total says more, what is left of it."""
     parts = (counted.candidates_token_count, counted.thoughts_token_count)
     output = sum(part or 0 for part in parts) if parts != (None, None) else None
@@ -313,12 +313,12 @@ def _output(counted: _Usage, given: int | None) -> int | None:
     return max(output or 0, counted.total_token_count - given)
 
 
-def _generates(model: _Model) -> bool:
+def _generates(model: _GeminiModel) -> bool:
     methods = model.supported_generation_methods
     return methods is None or "generateContent" in methods
 
 
-def _info(model: _Model) -> ModelInfo:
+def _info(model: _GeminiModel) -> ModelInfo:
     return ModelInfo(
         id=model.name.removeprefix("models/"), name=model.display_name, context_tokens=model.input_token_limit
     )

@@ -96,12 +96,12 @@ def response_fields(schema: Schema) -> Node:
     """The fields of `generationConfig` that ask for this shape."""
     asked: Node = {"responseMimeType": "application/json"}
     try:
-        return asked | {"responseSchema": _Walk(schema.json).node(schema.json, ())}
+        return asked | {"responseSchema": _GeminiSchemaWalk(schema.json).node(schema.json, ())}
     except Inexpressible:
         return asked | {"responseJsonSchema": _listed(schema.json)}
 
 
-class _Walk:
+class _GeminiSchemaWalk:
     """One way through a schema; references are followed, so one that leads back to itself has no end."""
 
     def __init__(self, root: Node) -> None:

@@ -14,7 +14,16 @@ import msgspec
 from umwelten.errors import InputError
 from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import ErrorBody, load, read_value
-from umwelten.providers.common.errors import BAD, MEMORY, NEVER, Verdict, broken, from_error, from_http, judge
+from umwelten.providers.common.errors import (
+    BAD,
+    MEMORY,
+    NEVER,
+    ErrorClass,
+    broken,
+    from_error,
+    from_http,
+    judge,
+)
 from umwelten.providers.common.errors import request_id as name_of
 from umwelten.providers.common.parameters import SCHEMA, ours_of, refused
 from umwelten.providers.common.schemas import told
@@ -37,33 +46,33 @@ _NOTHING = (b"", b"null")
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
-class _Message(msgspec.Struct):
+class _OllamaMessage(msgspec.Struct):
     content: str | None = None
     thinking: str | None = None
     tool_calls: list[msgspec.Raw] | None = None
 
 
-class _Usage(msgspec.Struct):
+class _OllamaUsage(msgspec.Struct):
     prompt_eval_count: Count | None = None
     prompt_eval_cached_count: Count | None = None
     eval_count: Count | None = None
 
 
-class _Chunk(msgspec.Struct):
-    message: _Message | None = None
+class _OllamaChunk(msgspec.Struct):
+    message: _OllamaMessage | None = None
     model: str | None = None
     done: bool | None = None
     done_reason: str | None = None
     error: msgspec.Raw = _ABSENT
 
 
-class _Model(msgspec.Struct):
+class _OllamaModel(msgspec.Struct):
     name: str | None = None
     model: str | None = None
 
 
-class _Models(msgspec.Struct):
-    models: list[_Model] | None = None
+class _OllamaModels(msgspec.Struct):
+    models: list[_OllamaModel] | None = None
 
 
 class Ollama:
@@ -89,13 +98,13 @@ class Ollama:
         """The outcome of a unary reply."""
         if head.status != 200:
             return _refused(from_http(head, body, endpoint, classify=classify))
-        answer = _Answer(head, endpoint)
+        answer = _OllamaAnswer(head, endpoint)
         answer.add(body)
         return answer.outcome()
 
-    def stream(self, head: Head, endpoint: Endpoint) -> Stream:
+    def stream(self, head: Head, endpoint: Endpoint) -> OllamaStream:
         """A decoder for a streamed reply."""
-        return Stream(head, endpoint)
+        return OllamaStream(head, endpoint)
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """The request that lists the models on this host."""
@@ -105,19 +114,19 @@ class Ollama:
         """The models on this host. The list says neither how long their context is nor a price."""
         if head.status != 200:
             return from_http(head, body, endpoint, classify=classify)
-        listed = load(body, _Models)
+        listed = load(body, _OllamaModels)
         if listed is None:
             return broken(head, "the list of models cannot be read")
         names = [model.model or model.name for model in listed.models or ()]
         return ModelPage(models=tuple(ModelInfo(id=name) for name in names if name))
 
 
-class Stream:
+class OllamaStream:
     """Reads a streamed reply; a line with `done` is its end mark."""
 
     def __init__(self, head: Head, endpoint: Endpoint) -> None:
         self._lines = LineSplitter()
-        self._answer = _Answer(head, endpoint)
+        self._answer = _OllamaAnswer(head, endpoint)
 
     def feed(self, chunk: bytes) -> str:
         """Take the next bytes; return the answer's text in them."""
@@ -137,7 +146,7 @@ class Stream:
         return self._answer.outcome()
 
 
-class _Answer:
+class _OllamaAnswer:
     """What the lines of one reply add up to. A unary reply is a single line."""
 
     def __init__(self, head: Head, endpoint: Endpoint) -> None:
@@ -156,7 +165,7 @@ class _Answer:
         """Take one JSON object; return the answer's text in it."""
         if self.ended or self.failure is not None or not data.strip():
             return ""
-        chunk = load(data, _Chunk)
+        chunk = load(data, _OllamaChunk)
         if chunk is None:
             self.fail("the reply cannot be read")
             return ""
@@ -165,11 +174,11 @@ class _Answer:
             return ""
         if chunk.done:
             self.ended = True
-            self._usage = _usage(load(data, _Usage) or _Usage())
+            self._usage = _usage(load(data, _OllamaUsage) or _OllamaUsage())
         self._model = chunk.model or self._model
         self._reason = chunk.done_reason or self._reason
         self._has_message = self._has_message or chunk.message is not None
-        return self._take(chunk.message or _Message())
+        return self._take(chunk.message or _OllamaMessage())
 
     def fail(self, message: str) -> None:
         """Note why there is no answer; the first reason counts."""
@@ -192,7 +201,7 @@ class _Answer:
             hints=rate_limit_headers.parse(self._endpoint.vendor.quirks.hints, self._head),
         )
 
-    def _take(self, message: _Message) -> str:
+    def _take(self, message: _OllamaMessage) -> str:
         self._tool = self._tool or bool(message.tool_calls)
         if message.thinking:
             self._reasoning.append(message.thinking)
@@ -215,7 +224,7 @@ class _Answer:
         return None
 
 
-def classify(head: Head, error: ErrorBody) -> Verdict | None:
+def classify(head: Head, error: ErrorBody) -> ErrorClass | None:
     """What only Ollama writes; `None` leaves the judgement to what all providers have in common."""
     if _MEMORY.search(error.words):
         return MEMORY
@@ -297,7 +306,7 @@ def _image(part: Media) -> bytes:
     return part.data
 
 
-def _usage(counted: _Usage) -> Usage:
+def _usage(counted: _OllamaUsage) -> Usage:
     """Output includes the thinking; the server does not count it apart."""
     return Usage(
         input_tokens=counted.prompt_eval_count,

@@ -11,9 +11,9 @@ import msgspec
 from umwelten.providers.common import errors, parameters, rate_limit_headers
 from umwelten.providers.common.bodies import ErrorBody, read, read_value
 from umwelten.providers.common.durations import span
-from umwelten.providers.common.errors import BLOCKED, RATE, REFUSED, SERVER, Verdict
+from umwelten.providers.common.errors import BLOCKED, RATE, REFUSED, SERVER, ErrorClass
 from umwelten.providers.protocol import Endpoint, Head
-from umwelten.types import Budget, Failure, FailureKind, Hints, Resource, Usage
+from umwelten.types import Budget, Failure, FailureKind, RateLimitHints, Resource, Usage
 
 _DAY = 86400.0
 _IN_FLIGHT_BUDGET = "openrouter_in_flight_budget"
@@ -23,7 +23,7 @@ _SUSPENDED = 412
 _FLEX_FULL = 498
 # Groq's word for an answer that did not fit the schema; it comes as a refusal, with the answer in it.
 _UNFIT = "json_validate_failed"
-_UNFIT_ANSWER = Verdict(kind=FailureKind.SCHEMA)
+_UNFIT_ANSWER = ErrorClass(kind=FailureKind.SCHEMA)
 # OpenRouter's, where no host of a model takes all that was sent: of what we send, that is the schema.
 _NO_HOST = re.compile(r"no endpoints found.{0,40}(requested parameters|structured|response_format)")
 # MiniMax answers refusals with HTTP 200; its codes as the statuses they stand for.
@@ -77,7 +77,7 @@ def from_base_resp(value: object) -> ErrorBody | None:
     )
 
 
-def _classify(endpoint: Endpoint, head: Head, error: ErrorBody) -> Verdict | None:
+def _classify(endpoint: Endpoint, head: Head, error: ErrorBody) -> ErrorClass | None:
     verdict = _routed(head.status, error)
     if verdict is not None:
         return verdict
@@ -101,7 +101,7 @@ def _unfit(error: ErrorBody) -> str | None:
     return answer if error.code == _UNFIT and isinstance(answer, str) else None
 
 
-def _routed(status: int, error: ErrorBody) -> Verdict | None:
+def _routed(status: int, error: ErrorBody) -> ErrorClass | None:
     """OpenRouter's verdicts that its status alone does not tell."""
     metadata = _dict(error.fields.get("metadata"))
     source = metadata.get("limit_source")
@@ -121,7 +121,7 @@ def _is_outside_plan(head: Head, endpoint: Endpoint) -> bool:
     return any(budget.limit == 0 for budget in rate_limit_headers.parse("mistral", head).budgets)
 
 
-def _limits(head: Head, error: ErrorBody, endpoint: Endpoint) -> Hints:
+def _limits(head: Head, error: ErrorBody, endpoint: Endpoint) -> RateLimitHints:
     dialect = endpoint.vendor.quirks.hints
     stated = rate_limit_headers.parse(dialect, head)
     if error.code == _QUEUE_FULL:
@@ -130,7 +130,7 @@ def _limits(head: Head, error: ErrorBody, endpoint: Endpoint) -> Hints:
     return rate_limit_headers.merge(stated, _in_metadata(head, error)) if error.fields else stated
 
 
-def _in_metadata(head: Head, error: ErrorBody) -> Hints:
+def _in_metadata(head: Head, error: ErrorBody) -> RateLimitHints:
     """OpenRouter repeats headers in the body, and there says when a model is back or a day ends."""
     metadata = _dict(error.fields.get("metadata"))
     named = {str(k).lower(): str(v) for k, v in _dict(metadata.get("headers")).items()}
@@ -142,12 +142,12 @@ def _in_metadata(head: Head, error: ErrorBody) -> Hints:
     if metadata.get("limit_source") == _FREE_DAILY:
         left = _DAY - now % _DAY
         daily = Budget(resource=Resource.REQUESTS, remaining=0.0, reset_s=left, window_s=_DAY)
-        return Hints(retry_after_s=left, budgets=(daily,))
+        return RateLimitHints(retry_after_s=left, budgets=(daily,))
     spent = (b.reset_s for b in found.budgets if b.remaining == 0 and b.reset_s is not None)
     if found.retry_after_s is not None:
         return found
     after = span(str(wait), now) if wait is not None else next(spent, None)
-    return rate_limit_headers.merge(Hints(retry_after_s=after), found)
+    return rate_limit_headers.merge(RateLimitHints(retry_after_s=after), found)
 
 
 def _date(head: Head) -> dict[str, str]:

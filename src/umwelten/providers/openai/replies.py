@@ -13,7 +13,7 @@ from umwelten.providers.common.errors import broken, request_id
 from umwelten.providers.common.sse import LIMIT, SseSplitter
 from umwelten.providers.openai import errors
 from umwelten.providers.protocol import Endpoint, Head
-from umwelten.types import NANO, Failure, FailureKind, FinishReason, Hints, Outcome, Reply, Usage
+from umwelten.types import NANO, Failure, FailureKind, FinishReason, Outcome, RateLimitHints, Reply, Usage
 
 _STOP = ("stop", "eos", "stop_sequence", "end_turn", "eos_token")
 _LENGTH = ("length", "max_tokens", "model_length")
@@ -33,7 +33,7 @@ _DONE = b"[DONE]"
 _BOM = b"\xef\xbb\xbf"
 
 
-class _Message(msgspec.Struct):
+class _OpenAIMessage(msgspec.Struct):
     """A whole message or a piece of one: vendors differ in the types, so these are looked at one by one."""
 
     content: Any = None
@@ -42,9 +42,9 @@ class _Message(msgspec.Struct):
     refusal: Any = None
 
 
-class _Choice(msgspec.Struct):
-    message: _Message | None = None
-    delta: _Message | None = None
+class _OpenAIChoice(msgspec.Struct):
+    message: _OpenAIMessage | None = None
+    delta: _OpenAIMessage | None = None
     finish_reason: Any = None
     error: Any = None
 
@@ -52,7 +52,7 @@ class _Choice(msgspec.Struct):
 class _Body(msgspec.Struct):
     id: Any = None
     model: Any = None
-    choices: list[_Choice] | None = None
+    choices: list[_OpenAIChoice] | None = None
     usage: Any = None
     x_groq: Any = None
     error: Any = None
@@ -64,7 +64,7 @@ class Gathered:
 
     def __init__(self, head: Head, endpoint: Endpoint) -> None:
         self._head, self._endpoint = head, endpoint
-        self._hints: Hints = rate_limit_headers.parse(endpoint.vendor.quirks.hints, head)
+        self._hints: RateLimitHints = rate_limit_headers.parse(endpoint.vendor.quirks.hints, head)
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._refusal: list[str] = []
@@ -154,9 +154,9 @@ class Gathered:
         self._stray = read(data)
         return ""
 
-    def _add(self, choice: _Choice) -> str | Failure:
+    def _add(self, choice: _OpenAIChoice) -> str | Failure:
         self._reason = _string(choice.finish_reason) or self._reason
-        message = choice.delta or choice.message or _Message()
+        message = choice.delta or choice.message or _OpenAIMessage()
         text, thought = split_content(message.content)
         self._unread = self._unread or not isinstance(message.content, _READABLE)
         self._text.append(text)

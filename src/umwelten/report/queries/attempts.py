@@ -5,14 +5,14 @@ from __future__ import annotations
 import sqlite3
 
 from umwelten.report import stats
-from umwelten.report.models import Spent
+from umwelten.report.models import AttemptSums
 from umwelten.report.queries.current_calls import MODEL_OF
 from umwelten.report.queries.variants import variants
 
 ANSWERED = "answered"
 
 
-def spent(connection: sqlite3.Connection) -> tuple[Spent, ...]:
+def spent(connection: sqlite3.Connection) -> tuple[AttemptSums, ...]:
     """By model in their order; answers first, then the failures that took longest."""
     columns = variants(connection)
     rows = connection.execute(
@@ -22,7 +22,7 @@ def spent(connection: sqlite3.Connection) -> tuple[Spent, ...]:
         GROUP BY m.id, a.error_kind ORDER BY m.id, a.error_kind IS NOT NULL, time_s DESC, a.error_kind"""
     )
     return tuple(
-        Spent(
+        AttemptSums(
             model=columns[number].model,
             prompt=columns[number].prompt,
             outcome=kind,

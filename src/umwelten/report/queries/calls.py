@@ -11,17 +11,17 @@ from umwelten.errors import UsageError
 from umwelten.report import stats
 from umwelten.report.models import Error
 from umwelten.report.queries import overviews
-from umwelten.report.queries.current_calls import FAILED, SUCCEEDED, Source
+from umwelten.report.queries.current_calls import FAILED, SUCCEEDED, ReportSource
 from umwelten.report.queries.status import iso
 from umwelten.report.queries.variants import Variant, variants
 from umwelten.store.schema import MAX_MODELS, MAX_REPEATS, REPEAT_BITS, call_id
 from umwelten.text.sanitize import json_safe
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 STATUS = {1: "succeeded", 2: "failed", None: "pending"}
 
 
-class Line(Frozen):
+class CallSummary(FrozenStruct):
     """A call in a list. `call` is its id; what a pending call lacks is `None`.
 
     `prompt` is the name of one of several prompts, `marks` as in `rows.Result`.
@@ -41,7 +41,7 @@ class Line(Frozen):
     marks: tuple[str, ...] = ()
 
 
-class Attempt(Frozen):
+class Attempt(FrozenStruct):
     """One attempt. `outcome` is "answered" or the kind of failure; `partial` came before the failure.
 
     With the kind "schema", `partial` is the whole answer and `error_code` names the fields that are wrong.
@@ -66,7 +66,7 @@ class Attempt(Frozen):
     cost_usd: float | None
 
 
-class Whole(Frozen):
+class CallDetail(FrozenStruct):
     """A call with all that is stored about it. Tokens and cost are those of all attempts.
 
     `prompt` is the text that was sent, `prompt_name` its name among several. `data` and `marks` as in
@@ -105,14 +105,14 @@ class Whole(Frozen):
     attempts: tuple[Attempt, ...]
 
 
-def lines(source: Source) -> Iterator[Line]:
+def lines(source: ReportSource) -> Iterator[CallSummary]:
     """The calls that ended, by file, model and repeat; one at a time."""
     columns = variants(source.connection)
     for row in source.connection.execute(f"{_LINE} WHERE c.id IS NOT NULL {_ORDER}"):
         yield _line(row, columns)
 
 
-def find(source: Source, words: Sequence[str]) -> tuple[Line, ...]:
+def find(source: ReportSource, words: Sequence[str]) -> tuple[CallSummary, ...]:
     """The calls that the words name: an id, or file, model, prompt, repeat, each of which may be left out.
 
     Pending calls are found by name too. Raises UsageError if a word names nothing here.
@@ -129,7 +129,7 @@ def find(source: Source, words: Sequence[str]) -> tuple[Line, ...]:
     return tuple(_line(row, columns) for row in rows)
 
 
-def whole(source: Source, line: Line) -> Whole:
+def call_detail(source: ReportSource, line: CallSummary) -> CallDetail:
     """All about the call."""
     connection = source.connection
     evaluation = connection.execute("SELECT id, prompt, system FROM evaluation").fetchone()
@@ -143,7 +143,7 @@ def whole(source: Source, line: Line) -> Whole:
     variant = variants(connection)[(line.call >> REPEAT_BITS) & MAX_MODELS]
     ended, succeeded = line.status != STATUS[None], line.status == STATUS[SUCCEEDED]
     tries = _attempts(connection, line.call)
-    return Whole(
+    return CallDetail(
         call=line.call,
         evaluation=evaluation["id"],
         file=line.file,
@@ -256,7 +256,7 @@ class _Files:
         return number
 
 
-def _by_id(source: Source, number: int) -> tuple[Line, ...]:
+def _by_id(source: ReportSource, number: int) -> tuple[CallSummary, ...]:
     file, model, repeat = (
         number >> _INPUT_SHIFT,
         (number >> REPEAT_BITS) & MAX_MODELS,
@@ -269,9 +269,9 @@ def _by_id(source: Source, number: int) -> tuple[Line, ...]:
     return tuple(_line(row, columns) for row in rows)
 
 
-def _line(row: sqlite3.Row, columns: Mapping[int, Variant]) -> Line:
+def _line(row: sqlite3.Row, columns: Mapping[int, Variant]) -> CallSummary:
     variant = columns[row["model_id"]]
-    return Line(
+    return CallSummary(
         call=call_id(row["input"], row["model_id"], row["repeat"]),
         file=row["file"] if row["input"] else None,
         model=variant.model,
@@ -317,6 +317,6 @@ def _why(row: sqlite3.Row) -> Error:
     return Error(kind=row["error_kind"], message=row["error_message"] or "")
 
 
-def as_json(value: Line | Whole) -> str:
+def as_json(value: CallSummary | CallDetail) -> str:
     """One line of JSON."""
     return json_safe(msgspec.json.encode(value).decode())

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from umwelten.report.queries.current_calls import CURRENT, SUCCEEDED, Source
+from umwelten.report.queries.current_calls import CURRENT, SUCCEEDED, ReportSource
 from umwelten.report.schema_fields import Field, FieldType, Record, compact, record_of
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -17,7 +17,7 @@ _INT64 = 1 << 63
 _LARGEST = 1e308
 
 
-def records(source: Source) -> Iterator[Record]:
+def records(source: ReportSource) -> Iterator[Record]:
     """The records of all current answers, one at a time."""
     rows = source.connection.execute(
         f"""SELECT a.data FROM {CURRENT.format(tail="JOIN answers a ON a.call_id = c.id")}
@@ -26,7 +26,7 @@ def records(source: Source) -> Iterator[Record]:
     return (record_of(data) for (data,) in rows)
 
 
-def fitting(fields: Sequence[Field], readers: Iterable[Source]) -> tuple[Field, ...]:
+def fitting(fields: Sequence[Field], readers: Iterable[ReportSource]) -> tuple[Field, ...]:
     """The fields with types that all values have: else text for dates, and JSON. Reads every record once."""
     if not fields:
         return ()

@@ -26,7 +26,7 @@ MODEL_OF = f"((a.call_id >> {REPEAT_BITS}) & {MAX_MODELS})"
 """The model's number of an attempt `a`."""
 
 
-class Source(Protocol):
+class ReportSource(Protocol):
     """Something that holds an evaluation's database open for reading, with `sqlite3.Row`s."""
 
     @property

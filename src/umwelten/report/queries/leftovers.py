@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from umwelten.report.queries.current_calls import SUCCEEDED, Source
+from umwelten.report.queries.current_calls import SUCCEEDED, ReportSource
 from umwelten.text.formatting import count
 
 _SHOWN = 5
 
 
-def kept_aside(source: Source) -> str | None:
+def kept_aside(source: ReportSource) -> str | None:
     """`3 answers of earlier runs are kept but not part of this plan (models: …; 2 inputs)`, or `None`.
 
     Counts the models and inputs that were left out since; reads the calls only if there are some.

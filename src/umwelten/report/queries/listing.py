@@ -15,12 +15,12 @@ from umwelten.report.queries.status import iso
 from umwelten.store.reader import Reader, evaluations
 from umwelten.text import formatting
 from umwelten.text.sanitize import json_safe, one_line
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 DAMAGED = "damaged"
 
 
-class Row(Frozen):
+class ListedEvaluation(FrozenStruct):
     """One evaluation. `done` counts the succeeded calls, `date` is ISO 8601 in UTC.
 
     What cannot be read has the status "damaged", its folder's date, zero counts and `problem`.
@@ -40,7 +40,7 @@ class Row(Frozen):
     details: Details | msgspec.UnsetType = msgspec.UNSET
 
 
-class Details(Frozen):
+class Details(FrozenStruct):
     """What only a closer look shows; the figures are those of a report's summary."""
 
     prompt: str
@@ -56,19 +56,19 @@ class Details(Frozen):
     output_tokens: int | None
 
 
-def list_evaluations(output_dir: Path, *, details: bool = False) -> list[Row]:
+def list_evaluations(output_dir: Path, *, details: bool = False) -> list[ListedEvaluation]:
     """The evaluations under a directory, oldest first; damaged ones are listed, not raised."""
     rows = [_row(folder, details) for folder in evaluations(output_dir)]
     return sorted(rows, key=lambda row: (row.date, row.id))
 
 
-def render_json(rows: Sequence[Row], out: TextIO) -> None:
+def render_json(rows: Sequence[ListedEvaluation], out: TextIO) -> None:
     """A JSON list with one row a line."""
     lines = ",\n ".join(json_safe(msgspec.json.encode(row).decode()) for row in rows)
     out.write(f"[{lines}]\n")
 
 
-def render_text(rows: Sequence[Row], out: TextIO) -> None:
+def render_text(rows: Sequence[ListedEvaluation], out: TextIO) -> None:
     """An aligned table; the first column is the id and nothing else."""
     detailed = any(row.details for row in rows)
     head = (*_HEAD[:-1], *(_MORE if detailed else ()), _HEAD[-1])
@@ -85,7 +85,7 @@ _HEAD = ("ID", "STARTED (UTC)", "TYPE", "STATUS", "CALLS", "FAILED", "COST", "MO
 _MORE = ("PENDING", "ANSWERED", "WALL", "P50", "P95", "TOKENS IN", "TOKENS OUT", "PROMPT")
 
 
-def _more(row: Row) -> tuple[str, ...]:
+def _more(row: ListedEvaluation) -> tuple[str, ...]:
     if isinstance(row.details, msgspec.UnsetType):
         return ("",) * len(_MORE)
     more = row.details
@@ -100,7 +100,7 @@ def _more(row: Row) -> tuple[str, ...]:
     )
 
 
-def _row(folder: Path, details: bool) -> Row:
+def _row(folder: Path, details: bool) -> ListedEvaluation:
     try:
         reader = Reader.open(folder)
     except StoreError as error:
@@ -113,11 +113,11 @@ def _row(folder: Path, details: bool) -> Row:
         reader.close()
 
 
-def _read(folder: Path, reader: Reader, details: bool) -> Row:
+def _read(folder: Path, reader: Reader, details: bool) -> ListedEvaluation:
     with overviews.snapshot(reader):
         overview = overviews.brief(reader)
         more = _details(overviews.overview(reader)) if details else msgspec.UNSET
-    return Row(
+    return ListedEvaluation(
         id=folder.name,
         date=overview.evaluation.started_at,
         type=overview.evaluation.type,
@@ -149,8 +149,8 @@ def _details(overview: Overview) -> Details:
     )
 
 
-def _damaged(folder: Path, problem: str) -> Row:
-    return Row(
+def _damaged(folder: Path, problem: str) -> ListedEvaluation:
+    return ListedEvaluation(
         id=folder.name,
         date=iso(folder.stat().st_mtime),
         type=None,
@@ -165,7 +165,7 @@ def _damaged(folder: Path, problem: str) -> Row:
     )
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: ListedEvaluation) -> tuple[str, ...]:
     date = row.date[:16].replace("T", " ")
     if row.status == DAMAGED:
         return (one_line(row.id, 200), date, "", DAMAGED, "", "", "", one_line(row.problem or "", 60))

@@ -2,7 +2,7 @@
 
 Only *current* calls count: of active inputs and models, within the repeats asked for, about the file's
 bytes of now. Everything else of the grid inputs × models × repeats is pending.
-`Source` is what is needed of `store.read.Reader`: a connection whose rows are `sqlite3.Row`. Results
+`ReportSource` is what is needed of `store.read.Reader`: a connection whose rows are `sqlite3.Row`. Results
 come one by one, so a report of any size needs the memory of one row.
 
 The figures are defined in `report.rows`.
@@ -19,33 +19,33 @@ import msgspec
 
 from umwelten.report import recommendations, stats
 from umwelten.report.models import (
-    Brief,
+    CallResult,
     Cost,
     Error,
     ErrorGroup,
-    Evaluation,
+    EvaluationInfo,
+    EvaluationSummary,
     Figures,
     Metrics,
     ModelRow,
     Overview,
-    Refused,
-    Result,
-    Settings,
+    RefusedModel,
+    ReportedSettings,
     UsageSums,
 )
 from umwelten.report.queries import attempts, performance, throttling
-from umwelten.report.queries.current_calls import CURRENT, FAILED, MODEL_OF, SCHEMA, SUCCEEDED, Source
+from umwelten.report.queries.current_calls import CURRENT, FAILED, MODEL_OF, SCHEMA, SUCCEEDED, ReportSource
 from umwelten.report.queries.status import Run, derive, iso
 from umwelten.report.queries.variants import Variant, prompts, variants
 from umwelten.report.schema_fields import schema_of
 from umwelten.store.database import LOCK
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 DatabaseError = sqlite3.DatabaseError
 
 
 @contextmanager
-def snapshot(source: Source) -> Iterator[None]:
+def snapshot(source: ReportSource) -> Iterator[None]:
     """Everything read inside is of one moment, also while a run is writing."""
     connection = source.connection
     if connection.in_transaction:
@@ -58,7 +58,7 @@ def snapshot(source: Source) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
-def overview(source: Source) -> Overview:
+def overview(source: ReportSource) -> Overview:
     """The report without its results. Reads every call once; memory does not grow with their number."""
     connection = source.connection
     sums = _sums(connection)
@@ -98,14 +98,14 @@ def overview(source: Source) -> Overview:
     )
 
 
-def brief(source: Source) -> Brief:
+def brief(source: ReportSource) -> EvaluationSummary:
     """What a list of evaluations shows: cheaper than `overview`, the same figures."""
     connection = source.connection
     everything = _total(list(_sums(connection).values()))
     columns = variants(connection)
     calls = _cells(connection) * len(columns)
     pending = max(calls - everything.succeeded - everything.failed, 0)
-    return Brief(
+    return EvaluationSummary(
         evaluation=_evaluation(source, columns, pending=pending, failed=everything.failed),
         calls=calls,
         succeeded=everything.succeeded,
@@ -114,24 +114,24 @@ def brief(source: Source) -> Brief:
     )
 
 
-def name(source: Source) -> str:
+def name(source: ReportSource) -> str:
     """The evaluation's id."""
     return str(source.connection.execute("SELECT id FROM evaluation").fetchone()[0])
 
 
-def settings(source: Source) -> Settings:
+def settings(source: ReportSource) -> ReportedSettings:
     """The parameters as they were sent."""
     row = source.connection.execute("SELECT repeats, parameters, attachments FROM evaluation").fetchone()
     given = dict(msgspec.json.decode(row["parameters"]))
     given |= given.pop("extra", None) or {}
-    return Settings(
+    return ReportedSettings(
         repeats=row["repeats"],
         parameters=tuple((name, _as_text(value)) for name, value in given.items() if value is not None),
         attachments=tuple(name for name, _ in msgspec.json.decode(row["attachments"])),
     )
 
 
-def results(source: Source) -> Iterator[Result]:
+def results(source: ReportSource) -> Iterator[CallResult]:
     """Every current call that ended, by input, model, repeat; one at a time."""
     connection = source.connection
     columns = variants(connection)
@@ -143,7 +143,7 @@ def results(source: Source) -> Iterator[Result]:
     return (_result(row, columns[row["model_id"]]) for row in rows)
 
 
-def errors(source: Source) -> tuple[ErrorGroup, ...]:
+def errors(source: ReportSource) -> tuple[ErrorGroup, ...]:
     """The failed calls by kind, the most frequent first."""
     # SQLite promises that a bare column beside one min() comes from the row of the minimum.
     rows = source.connection.execute(
@@ -153,7 +153,7 @@ def errors(source: Source) -> tuple[ErrorGroup, ...]:
     return tuple(ErrorGroup(kind=kind, count=n, example=message or "") for kind, n, _, message in rows)
 
 
-def refused(source: Source) -> tuple[Refused, ...]:
+def refused(source: ReportSource) -> tuple[RefusedModel, ...]:
     """The models with attempts of kind `unavailable` in the latest run, each with the last message.
 
     With several prompts a model is there once: its account refuses them all.
@@ -165,11 +165,11 @@ def refused(source: Source) -> tuple[Refused, ...]:
         GROUP BY m.name ORDER BY (SELECT min(id) FROM models n WHERE n.name = m.name)"""
     )
     return tuple(
-        Refused(model=name, provider=provider, message=text or "") for name, provider, text, _ in rows
+        RefusedModel(model=name, provider=provider, message=text or "") for name, provider, text, _ in rows
     )
 
 
-def runs(source: Source) -> tuple[Run, ...]:
+def runs(source: ReportSource) -> tuple[Run, ...]:
     """The processes that worked on it, in order."""
     rows = source.connection.execute(
         "SELECT pid, started_at, seen_at, ended_at, status, reason FROM runs ORDER BY id"
@@ -184,7 +184,7 @@ _SHAPED = f"""a.data AS data, a.marks AS marks, CASE WHEN c.error_kind = '{SCHEM
 # --- sums over calls ----------------------------------------------------------------------------
 
 
-class _Sums(Frozen):
+class _Sums(FrozenStruct):
     """Sums over calls, as SQL gives them."""
 
     succeeded: int = 0
@@ -323,11 +323,13 @@ def _sweep(part: str) -> str:
 # --- rows as values ------------------------------------------------------------------------------
 
 
-def _evaluation(source: Source, columns: dict[int, Variant], *, pending: int, failed: int) -> Evaluation:
+def _evaluation(
+    source: ReportSource, columns: dict[int, Variant], *, pending: int, failed: int
+) -> EvaluationInfo:
     row = source.connection.execute("SELECT id, kind, prompt, system, created_at FROM evaluation").fetchone()
     seen = runs(source)
     status = derive(seen, pending=pending, failed=failed, lock=_lock(source.connection))
-    return Evaluation(
+    return EvaluationInfo(
         id=row["id"],
         type=row["kind"],
         prompt=row["prompt"],
@@ -349,10 +351,10 @@ def _as_text(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def _result(row: sqlite3.Row, variant: Variant) -> Result:
+def _result(row: sqlite3.Row, variant: Variant) -> CallResult:
     succeeded = row["status"] == SUCCEEDED
     data, marks = (row["data"], row["marks"]) if succeeded else (None, None)
-    return Result(
+    return CallResult(
         model=variant.model,
         provider=variant.provider,
         prompt=variant.prompt,

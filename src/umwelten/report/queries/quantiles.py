@@ -7,12 +7,12 @@ from itertools import islice
 
 from umwelten.report import stats
 from umwelten.report.models import ModelRow
-from umwelten.report.queries.current_calls import CURRENT, SUCCEEDED, Source
+from umwelten.report.queries.current_calls import CURRENT, SUCCEEDED, ReportSource
 
 PERCENTS = range(1, 101)
 
 
-def quantiles(source: Source, models: tuple[ModelRow, ...]) -> dict[int, tuple[float, ...]]:
+def quantiles(source: ReportSource, models: tuple[ModelRow, ...]) -> dict[int, tuple[float, ...]]:
     """Number of a model to response times in seconds at 1, 2, … 100 percent, by nearest rank as p50 is.
 
     Models without an answer are left out. Reads each model's times once, in order.

@@ -14,10 +14,10 @@ from typing import Any
 from umwelten.report import stats
 from umwelten.report.models import labelled
 from umwelten.report.queries.column_types import is_number, records
-from umwelten.report.queries.current_calls import CURRENT, FAILED, SCHEMA, SUCCEEDED, Source
+from umwelten.report.queries.current_calls import CURRENT, FAILED, SCHEMA, SUCCEEDED, ReportSource
 from umwelten.report.queries.variants import variants
 from umwelten.report.schema_fields import Field, Record, fields_of, schema_of
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 TOP = 5
 """Values of a field that are counted out."""
@@ -27,7 +27,7 @@ _VALUES = 200
 _LONGEST = 200
 
 
-class Records(Frozen):
+class Records(FrozenStruct):
     """Records by what they took. `valid` = `at_once` + `fenced` + `mended` + `coerced` + `asked_again`.
 
     `failed` answers fitted not even after they were asked for again.
@@ -42,7 +42,7 @@ class Records(Frozen):
     failed: int = 0
 
 
-class ModelRecords(Frozen):
+class ModelRecords(FrozenStruct):
     """The records of one model, or of one with one of several prompts."""
 
     model: str
@@ -55,7 +55,7 @@ class ModelRecords(Frozen):
         return labelled(self.model, self.prompt)
 
 
-class FieldFigures(Frozen):
+class FieldFigures(FrozenStruct):
     """One field. `valid` and `missing` count valid records, `wrong` attempts; null is missing.
 
     `message` is the most frequent of the reasons why it was wrong. `values` are the most frequent values
@@ -74,7 +74,7 @@ class FieldFigures(Frozen):
     max: float | None = None
 
 
-class Validation(Frozen):
+class Validation(FrozenStruct):
     """All of it. `extra_attempts` were made because an answer before them did not fit, `extra_cost_usd` is
     their known cost; `unreadable` answers held no record at all, or one that is wrong as a whole.
     """
@@ -90,7 +90,7 @@ class Validation(Frozen):
     fields: tuple[FieldFigures, ...]
 
 
-def validation(source: Source) -> Validation | None:
+def validation(source: ReportSource) -> Validation | None:
     """`None` without a schema. Reads every record and every wrong answer's reasons once."""
     connection = source.connection
     schema = schema_of(connection)

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 if sys.platform != "win32":
     import fcntl
@@ -26,7 +26,7 @@ if sys.platform != "win32":
 _STALE_S = 300.0
 
 
-class Run(Frozen):
+class Run(FrozenStruct):
     """A process that worked on the evaluation; see the table `runs`."""
 
     pid: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from umwelten.report import stats
-from umwelten.report.models import Attribution, Throttling
+from umwelten.report.models import LaneAttribution, Throttling
 
 
 def throttling(connection: sqlite3.Connection) -> tuple[Throttling, ...]:
@@ -46,7 +46,7 @@ WAITED_FOR = {
 """The reasons of the table `attributions`, in words."""
 
 
-def attributions(connection: sqlite3.Connection) -> tuple[Attribution, ...]:
+def attributions(connection: sqlite3.Connection) -> tuple[LaneAttribution, ...]:
     """Seconds by lane and reason, the longest first; none where the store keeps none."""
     columns = {row[1] for row in connection.execute("PRAGMA table_info(attributions)")}
     if not {"lane", "reason", "seconds"} <= columns:
@@ -57,7 +57,7 @@ def attributions(connection: sqlite3.Connection) -> tuple[Attribution, ...]:
         ORDER BY lane, s DESC, reason"""
     )
     return tuple(
-        Attribution(
+        LaneAttribution(
             lane=lane,
             reason=reason,
             seconds=round(seconds, stats.DIGITS),

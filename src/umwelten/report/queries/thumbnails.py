@@ -12,7 +12,7 @@ import io
 import warnings
 from pathlib import Path
 
-from umwelten.report.queries.current_calls import Source
+from umwelten.report.queries.current_calls import ReportSource
 
 FILES = 200
 WIDTH, HEIGHT = 320, 240
@@ -22,7 +22,7 @@ AS_IT_IS = 24_000
 _TYPES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
-def thumbnails(source: Source) -> dict[str, str]:
+def thumbnails(source: ReportSource) -> dict[str, str]:
     """Name of an input to its picture, for the first `FILES` inputs that have one."""
     found: dict[str, str] = {}
     rows = source.connection.execute(

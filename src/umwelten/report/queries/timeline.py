@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report import stats
-from umwelten.report.queries.current_calls import MODEL_OF, Source
-from umwelten.types import Frozen
+from umwelten.report.queries.current_calls import MODEL_OF, ReportSource
+from umwelten.types import FrozenStruct
 
 STEPS = 200
 REFUSED = "rate_limit"
 
 
-class Lane(Frozen):
+class LaneTimeline(FrozenStruct):
     """A lane's values per step: mean calls in flight, limit at the step's end, refused attempts.
 
     `None` in `limit`: not known, as no change had been recorded yet.
@@ -31,16 +31,18 @@ class Lane(Frozen):
     refused: tuple[int, ...]
 
 
-class Timeline(Frozen):
+class Timeline(FrozenStruct):
     """`step_s` seconds a step; step n begins n steps after the start. `breaks`: where a later run begins."""
 
     step_s: float
     steps: int
     breaks: tuple[float, ...]
-    lanes: tuple[Lane, ...]
+    lanes: tuple[LaneTimeline, ...]
 
 
-def timeline(source: Source, *, vendors: Mapping[str, Vendor] = VENDORS, steps: int = STEPS) -> Timeline:
+def timeline(
+    source: ReportSource, *, vendors: Mapping[str, Vendor] = VENDORS, steps: int = STEPS
+) -> Timeline:
     """Reads the attempts once. Without any, it has no lanes."""
     connection = source.connection
     axis = _Axis(connection)
@@ -49,7 +51,7 @@ def timeline(source: Source, *, vendors: Mapping[str, Vendor] = VENDORS, steps: 
     limits = _limits(connection, axis, steps)
     step_s = axis.length / steps
     lanes = tuple(
-        Lane(
+        LaneTimeline(
             name=name,
             in_flight=tuple(round(level, 3) for level in counts[name].levels(step_s)),
             limit=limits.get(name, (None,) * steps),

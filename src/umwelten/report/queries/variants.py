@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 
 from umwelten.report.models import labelled
-from umwelten.types import Frozen, Prompt
+from umwelten.types import FrozenStruct, Prompt
 
 
-class Variant(Frozen):
+class Variant(FrozenStruct):
     """A row of the table `models`. `prompt` is the prompt's name, `None` where there is one prompt alone."""
 
     number: int

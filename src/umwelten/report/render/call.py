@@ -7,13 +7,13 @@ from typing import TextIO
 
 import msgspec
 
-from umwelten.report.queries.calls import Attempt, Line, Whole
+from umwelten.report.queries.calls import Attempt, CallDetail, CallSummary
 from umwelten.report.queries.current_calls import SCHEMA
 from umwelten.text import formatting
 from umwelten.text.sanitize import json_safe, one_line, safe
 
 
-def render_lines(lines: Iterable[Line], out: TextIO, *, prompts: bool = False) -> None:
+def render_lines(lines: Iterable[CallSummary], out: TextIO, *, prompts: bool = False) -> None:
     """A call a line, separated by tabs for other programs: the first column is the call's id.
 
     `prompts`: there are several, so each line has the prompt's name behind the model.
@@ -39,13 +39,13 @@ def render_lines(lines: Iterable[Line], out: TextIO, *, prompts: bool = False) -
 _TITLES = ("REPEAT", "STATUS", "TIME", "ATTEMPTS", "TOKENS OUT", "COST")
 
 
-def _status(line: Line) -> str:
+def _status(line: CallSummary) -> str:
     if line.error_kind:
         return f"{line.status}: {line.error_kind}"
     return f"{line.status}: {', '.join(line.marks)}" if line.marks else line.status
 
 
-def render_call(call: Whole, out: TextIO) -> None:
+def render_call(call: CallDetail, out: TextIO) -> None:
     """All about a call: settings, attempts, then the answer or why there is none."""
     _pairs(out, _facts(call))
     _block(out, "PROMPT", call.prompt)
@@ -64,7 +64,7 @@ def render_call(call: Whole, out: TextIO) -> None:
     _block(out, "FAILED", call.error.message if call.error else None)
 
 
-def _facts(call: Whole) -> Iterator[tuple[str, str]]:
+def _facts(call: CallDetail) -> Iterator[tuple[str, str]]:
     yield "call", str(call.call)
     yield "evaluation", call.evaluation
     yield from _known(("file", call.file), ("path", _path(call)))
@@ -88,7 +88,7 @@ def _facts(call: Whole) -> Iterator[tuple[str, str]]:
     yield from _known(("ended by", call.finish_reason), ("text file", call.output))
 
 
-def _path(call: Whole) -> str | None:
+def _path(call: CallDetail) -> str | None:
     """Where the input is; of a row, its number too."""
     return f"{call.path}, {' '.join(call.part.split()[:2])}" if call.path and call.part else call.path
 
@@ -119,7 +119,7 @@ def _time(seconds: float | None, ttft: float | None) -> str:
     return formatting.seconds(seconds) + first
 
 
-def _tokens(used: Whole | Attempt) -> str:
+def _tokens(used: CallDetail | Attempt) -> str:
     parts = [f"{formatting.tokens(used.input_tokens)} in, {formatting.tokens(used.output_tokens)} out"]
     parts += [f"{used.cached_tokens:,} cached"] if used.cached_tokens else []
     parts += [f"{used.reasoning_tokens:,} reasoning"] if used.reasoning_tokens else []

@@ -13,13 +13,13 @@ from typing import TextIO
 import msgspec
 
 from umwelten.providers.protocol import Vendor
-from umwelten.report.models import ModelRow, Result
+from umwelten.report.models import CallResult, ModelRow
 from umwelten.report.queries import overviews
 from umwelten.report.queries.current_calls import CURRENT
 from umwelten.report.queries.quantiles import quantiles
 from umwelten.report.queries.thumbnails import thumbnails
 from umwelten.report.queries.timeline import timeline
-from umwelten.report.render.sections import Part
+from umwelten.report.render.sections import ReportSection
 from umwelten.report.schema_fields import Field, compact, fields_of, record_of, schema_of
 from umwelten.text.sanitize import json_safe, safe
 
@@ -31,7 +31,12 @@ _encoder = msgspec.json.Encoder()
 
 
 def write_data(
-    parts: Sequence[Part], out: TextIO, vendors: Mapping[str, Vendor], *, short: bool, text_budget: int
+    parts: Sequence[ReportSection],
+    out: TextIO,
+    vendors: Mapping[str, Vendor],
+    *,
+    short: bool,
+    text_budget: int,
 ) -> None:
     """Write the elements `meta` and `rows`."""
     cut = None if short else _cut(parts, text_budget)
@@ -51,7 +56,7 @@ def _dump(value: object) -> str:
 
 
 def _meta(
-    parts: Sequence[Part], vendors: Mapping[str, Vendor], cut: int | None, *, short: bool
+    parts: Sequence[ReportSection], vendors: Mapping[str, Vendor], cut: int | None, *, short: bool
 ) -> dict[str, object]:
     return {
         "evaluations": [part.id for part in parts],
@@ -79,17 +84,17 @@ def _model(evaluation: int, row: ModelRow) -> dict[str, object]:
     }
 
 
-def _spread(part: Part) -> Iterator[Sequence[float] | None]:
+def _spread(part: ReportSection) -> Iterator[Sequence[float] | None]:
     """By model, in the order of "models"."""
     found = quantiles(part.reader, part.overview.models)
     return (found.get(row.number) for row in part.overview.models)
 
 
-def _fields(parts: Sequence[Part]) -> tuple[Field, ...]:
+def _fields(parts: Sequence[ReportSection]) -> tuple[Field, ...]:
     return fields_of([schema_of(part.reader.connection) for part in parts])
 
 
-def _cut(parts: Sequence[Part], text_budget: int) -> int | None:
+def _cut(parts: Sequence[ReportSection], text_budget: int) -> int | None:
     """How many characters an answer, and its record, may have here; `None`: all of them."""
     length = calls = 0
     for part in parts:
@@ -104,7 +109,7 @@ def _cut(parts: Sequence[Part], text_budget: int) -> int | None:
     return max(text_budget // calls // shares, SHORTEST)
 
 
-def _rows(parts: Sequence[Part], cut: int | None) -> Iterator[str]:
+def _rows(parts: Sequence[ReportSection], cut: int | None) -> Iterator[str]:
     before = "["
     for row in islice(_all_rows(parts, cut), ROWS):
         yield before + row
@@ -112,7 +117,7 @@ def _rows(parts: Sequence[Part], cut: int | None) -> Iterator[str]:
     yield "[]" if before == "[" else "]"
 
 
-def _all_rows(parts: Sequence[Part], cut: int | None) -> Iterator[str]:
+def _all_rows(parts: Sequence[ReportSection], cut: int | None) -> Iterator[str]:
     first = 0
     for part in parts:
         number = {row.label: first + n for n, row in enumerate(part.overview.models)}
@@ -123,7 +128,7 @@ def _all_rows(parts: Sequence[Part], cut: int | None) -> Iterator[str]:
             yield _dump((*row, *_record(result, cut)) if shaped else row)
 
 
-def _record(result: Result, cut: int | None) -> tuple[object, ...]:
+def _record(result: CallResult, cut: int | None) -> tuple[object, ...]:
     """What a row has at its end where answers have a schema: the record, its marks, an answer that failed."""
     kept = result.error.answer if result.error is not None else None
     return _shortened(result.data, cut), result.marks or 0, safe(kept[:cut]) if kept else 0
@@ -143,7 +148,7 @@ def _cut_value(value: object, share: int) -> object:
     return value if len(words) <= share else f"{words[: share - 1]}…"
 
 
-def _row(model: int, result: Result, cut: int | None) -> tuple[object, ...]:
+def _row(model: int, result: CallResult, cut: int | None) -> tuple[object, ...]:
     metrics, error = result.metrics, result.error
     words = error.message if error else result.response or ""
     return (

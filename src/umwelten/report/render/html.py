@@ -14,7 +14,7 @@ from typing import TextIO
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report.queries import overviews
-from umwelten.report.queries.current_calls import Source
+from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.render import page, sections
 from umwelten.report.render.embedded import TEXT_BUDGET, write_data
 from umwelten.report.render.markup import text
@@ -37,7 +37,7 @@ _HEAD = """<!doctype html>
 
 
 def render_html(
-    readers: Sequence[Source],
+    readers: Sequence[ReportSource],
     out: TextIO,
     *,
     short: bool = False,
@@ -51,7 +51,7 @@ def render_html(
     with ExitStack() as stack:
         for reader in readers:
             stack.enter_context(overviews.snapshot(reader))
-        reports = [sections.Part(reader, overviews.overview(reader)) for reader in readers]
+        reports = [sections.ReportSection(reader, overviews.overview(reader)) for reader in readers]
         style, script = page.style(), page.script()
         title = " · ".join(part.id for part in reports[:3]) + (" …" if len(reports) > 3 else "")
         policy = page.policy(script=script, style=style)

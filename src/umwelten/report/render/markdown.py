@@ -11,10 +11,10 @@ from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report import recommendations
 from umwelten.report.advice import advice, queues
-from umwelten.report.models import Cost, Figures, ModelRow, Overview, Result, Throttling
+from umwelten.report.models import CallResult, Cost, Figures, ModelRow, Overview, Throttling
 from umwelten.report.queries import overviews
 from umwelten.report.queries.attempts import ANSWERED
-from umwelten.report.queries.current_calls import Source
+from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.queries.schema_validation import validation
 from umwelten.report.queries.throttling import WAITED_FOR
 from umwelten.report.render import schema_section
@@ -32,7 +32,7 @@ _TICKS = re.compile(r"`+")
 
 
 def render_markdown(
-    reader: Source, out: TextIO, *, short: bool = False, vendors: Mapping[str, Vendor] = VENDORS
+    reader: ReportSource, out: TextIO, *, short: bool = False, vendors: Mapping[str, Vendor] = VENDORS
 ) -> None:
     """Write the report: settings, summary, models side by side, failures with advice, every result.
 
@@ -52,7 +52,11 @@ def render_markdown(
 
 
 def render_markdown_of_all(
-    readers: Sequence[Source], out: TextIO, *, short: bool = False, vendors: Mapping[str, Vendor] = VENDORS
+    readers: Sequence[ReportSource],
+    out: TextIO,
+    *,
+    short: bool = False,
+    vendors: Mapping[str, Vendor] = VENDORS,
 ) -> None:
     """Write the reports of one or several evaluations; several are compared in a table in front."""
     if len(readers) > 1:
@@ -63,7 +67,7 @@ def render_markdown_of_all(
         render_markdown(reader, out, short=short, vendors=vendors)
 
 
-def _compared(reader: Source) -> tuple[str, ...]:
+def _compared(reader: ReportSource) -> tuple[str, ...]:
     with overviews.snapshot(reader):
         overview = overviews.overview(reader)
     figures = overview.summary
@@ -95,7 +99,7 @@ def fenced(text: str) -> str:
 # --- sections ------------------------------------------------------------------------------------
 
 
-def _settings(reader: Source, overview: Overview, out: TextIO, *, short: bool) -> None:
+def _settings(reader: ReportSource, overview: Overview, out: TextIO, *, short: bool) -> None:
     evaluation = overview.evaluation
     out.write(f"# {cell(evaluation.id)}\n\n")
     settings = overview.settings
@@ -122,7 +126,7 @@ def _settings(reader: Source, overview: Overview, out: TextIO, *, short: bool) -
         out.write(f"System:\n\n{fenced(evaluation.system)}\n")
 
 
-def _status(reader: Source, overview: Overview) -> str:
+def _status(reader: ReportSource, overview: Overview) -> str:
     word = overview.evaluation.status
     runs = overviews.runs(reader)
     reason = runs[-1].reason if runs and word in ("incomplete", "interrupted") else None
@@ -224,7 +228,7 @@ def _levels(row: Throttling) -> tuple[str, ...]:
     return tuple(formatting.level(value) for value in (row.lowest, row.highest, row.last))
 
 
-def _failures(reader: Source, overview: Overview, out: TextIO, vendors: Mapping[str, Vendor]) -> None:
+def _failures(reader: ReportSource, overview: Overview, out: TextIO, vendors: Mapping[str, Vendor]) -> None:
     providers = [name.partition(":")[0] for name in overview.evaluation.models]
     rows = [
         (cell(group.kind), f"{group.count:,}", cell(group.example, _MESSAGE),
@@ -245,7 +249,7 @@ def _failures(reader: Source, overview: Overview, out: TextIO, vendors: Mapping[
         _table(out, ("model", "reason", "what to do"), stopped)
 
 
-def _schema(reader: Source, out: TextIO) -> None:
+def _schema(reader: ReportSource, out: TextIO) -> None:
     """How well the answers kept to their schema."""
     found = validation(reader)
     if found is None:
@@ -257,7 +261,7 @@ def _schema(reader: Source, out: TextIO) -> None:
         _table(out, schema_section.MODEL_HEAD, rows, numbers_from=1)
 
 
-def _results(reader: Source, overview: Overview, out: TextIO) -> None:
+def _results(reader: ReportSource, overview: Overview, out: TextIO) -> None:
     if not overview.summary.succeeded + overview.summary.failed:
         return
     results = overviews.results(reader)
@@ -275,7 +279,7 @@ def _results(reader: Source, overview: Overview, out: TextIO) -> None:
     _table(out, head, (_result(result, repeats, shown) for result in results))
 
 
-def _answer(result: Result, repeats: bool, fields: Sequence[Field]) -> str:
+def _answer(result: CallResult, repeats: bool, fields: Sequence[Field]) -> str:
     title = cell(result.label) + (f" ({result.repeat})" if repeats else "")
     time, used, cost = _facts(result)
     facts = ", ".join((time, f"{used} tokens", cost, *map(cell, result.marks)))
@@ -286,7 +290,7 @@ def _answer(result: Result, repeats: bool, fields: Sequence[Field]) -> str:
     return f"### {title}\n\n{facts}\n\n{_record(result, fields)}{fenced(result.response or '')}\n"
 
 
-def _record(result: Result, fields: Sequence[Field]) -> str:
+def _record(result: CallResult, fields: Sequence[Field]) -> str:
     """The record of an answer as a table."""
     if result.data is None:
         return ""
@@ -303,13 +307,13 @@ def _value(record: Record, field: Field) -> str:
     return cell(value if isinstance(value, str) else compact(value))
 
 
-def _result(result: Result, repeats: bool, fields: Sequence[Field]) -> tuple[str, ...]:
+def _result(result: CallResult, repeats: bool, fields: Sequence[Field]) -> tuple[str, ...]:
     number = (str(result.repeat),) if repeats else ()
     answer = _cells(result, fields)
     return (cell(result.file or ""), cell(result.label), *number, *_facts(result), *answer)
 
 
-def _cells(result: Result, fields: Sequence[Field]) -> tuple[str, ...]:
+def _cells(result: CallResult, fields: Sequence[Field]) -> tuple[str, ...]:
     """The record, or the answer in one cell, or why there is none."""
     if result.data is not None and fields:
         record = record_of(result.data)
@@ -321,7 +325,7 @@ def _cells(result: Result, fields: Sequence[Field]) -> tuple[str, ...]:
     return (answer, *("" for _ in fields[1:]))
 
 
-def _facts(result: Result) -> tuple[str, str, str]:
+def _facts(result: CallResult) -> tuple[str, str, str]:
     metrics = result.metrics
     used = f"{formatting.tokens(metrics.input_tokens)} → {formatting.tokens(metrics.output_tokens)}"
     return formatting.seconds(metrics.response_s), used, formatting.money(metrics.cost_usd)

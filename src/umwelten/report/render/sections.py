@@ -10,9 +10,9 @@ import msgspec
 from umwelten.providers.protocol import Vendor
 from umwelten.report import recommendations
 from umwelten.report.advice import advice, queues
-from umwelten.report.models import Attribution, Cost, Figures, ModelRow, Overview
+from umwelten.report.models import Cost, Figures, LaneAttribution, ModelRow, Overview
 from umwelten.report.queries import overviews
-from umwelten.report.queries.current_calls import Source
+from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.queries.schema_validation import validation
 from umwelten.report.queries.throttling import WAITED_FOR
 from umwelten.report.render import glossary, page, schema_section
@@ -21,17 +21,17 @@ from umwelten.text import formatting
 from umwelten.types import Prompt
 
 
-class Part:
+class ReportSection:
     """One evaluation of a page."""
 
-    def __init__(self, reader: Source, overview: Overview) -> None:
+    def __init__(self, reader: ReportSource, overview: Overview) -> None:
         """`reader` is open while the page is written."""
         self.reader, self.overview = reader, overview
         self.id = overview.evaluation.id
         self.validation = validation(reader)
 
 
-def all_of(parts: Sequence[Part], vendors: Mapping[str, Vendor], *, short: bool) -> Iterator[str]:
+def all_of(parts: Sequence[ReportSection], vendors: Mapping[str, Vendor], *, short: bool) -> Iterator[str]:
     """The body, up to the data."""
     yield _header(parts, short)
     yield "<main>\n"
@@ -63,7 +63,7 @@ def all_of(parts: Sequence[Part], vendors: Mapping[str, Vendor], *, short: bool)
 # --- head ----------------------------------------------------------------------------------------
 
 
-def _header(parts: Sequence[Part], short: bool) -> str:
+def _header(parts: Sequence[ReportSection], short: bool) -> str:
     links = [("models", "Models"), ("time", "Time"), ("settings", "Settings")]
     if any(part.overview.errors for part in parts):
         links.insert(2, ("failures", "Failures"))
@@ -80,11 +80,11 @@ def _header(parts: Sequence[Part], short: bool) -> str:
     )
 
 
-def _glance(parts: Sequence[Part], vendors: Mapping[str, Vendor]) -> str:
+def _glance(parts: Sequence[ReportSection], vendors: Mapping[str, Vendor]) -> str:
     return _one_glance(parts[0], vendors) if len(parts) == 1 else _several(parts)
 
 
-def _one_glance(part: Part, vendors: Mapping[str, Vendor]) -> str:
+def _one_glance(part: ReportSection, vendors: Mapping[str, Vendor]) -> str:
     overview = part.overview
     figures, evaluation = overview.summary, overview.evaluation
     dates = _date(evaluation.started_at)
@@ -115,7 +115,7 @@ def _one_glance(part: Part, vendors: Mapping[str, Vendor]) -> str:
     )
 
 
-def _several(parts: Sequence[Part]) -> str:
+def _several(parts: Sequence[ReportSection]) -> str:
     head = ("evaluation", "status", "prompt", "calls", "answered", "wall time", "tokens", "cost")
     rows = [
         (
@@ -134,7 +134,7 @@ def _several(parts: Sequence[Part]) -> str:
     return f'<section id="glance"><h1>{len(parts)} evaluations</h1>\n{body}</section>\n'
 
 
-def _why(part: Part) -> str:
+def _why(part: ReportSection) -> str:
     runs = overviews.runs(part.reader)
     if part.overview.evaluation.status in ("incomplete", "interrupted") and runs and runs[-1].reason:
         return f'<p class="reason">{text(runs[-1].reason)}</p>\n'
@@ -144,23 +144,23 @@ def _why(part: Part) -> str:
 # --- models --------------------------------------------------------------------------------------
 
 
-def _choice(parts: Sequence[Part]) -> str:
+def _choice(parts: Sequence[ReportSection]) -> str:
     cards = "".join(_card(part, parts, model) for part in parts for model in _picked(part))
     return f'<section id="choice"><ul class="picks">{cards}</ul></section>\n' if cards else ""
 
 
-def _picked(part: Part) -> Iterable[str]:
+def _picked(part: ReportSection) -> Iterable[str]:
     return dict.fromkeys(pick.label for pick in part.overview.picks)
 
 
-def _card(part: Part, parts: Sequence[Part], model: str) -> str:
+def _card(part: ReportSection, parts: Sequence[ReportSection], model: str) -> str:
     """What a model is, all in one: the cheapest is often the best value too."""
     own = [pick for pick in part.overview.picks if pick.label == model]
     words = ", ".join(pick.what for pick in own) + _of(part, parts)
     return f"<li><span>{words}</span><b>{text(model)}</b><small>{text(own[0].why)}</small></li>"
 
 
-def _of(part: Part, parts: Sequence[Part]) -> str:
+def _of(part: ReportSection, parts: Sequence[ReportSection]) -> str:
     return f" in {text(part.id)}" if len(parts) > 1 else ""
 
 
@@ -181,7 +181,7 @@ _COLUMNS: tuple[_Column, ...] = (
 )
 
 
-def _models(parts: Sequence[Part]) -> str:
+def _models(parts: Sequence[ReportSection]) -> str:
     several = len(parts) > 1
     head = [*(("evaluation",) if several else ()), "model", *(title for title, _ in _COLUMNS)]
     rows = [
@@ -192,7 +192,7 @@ def _models(parts: Sequence[Part]) -> str:
     return table(head, rows, name="Models side by side", words=1 + several)
 
 
-def _projection(parts: Sequence[Part]) -> str:
+def _projection(parts: Sequence[ReportSection]) -> str:
     rows = []
     for part in parts:
         found = recommendations.projection(part.overview.models)
@@ -216,7 +216,7 @@ def _projected(one: recommendations.Projection) -> str:
 # --- time ----------------------------------------------------------------------------------------
 
 
-def _throttling(parts: Sequence[Part]) -> str:
+def _throttling(parts: Sequence[ReportSection]) -> str:
     rows = [
         [*_first(part, parts), text(row.lane), f"{row.changes:,}", f"{row.cuts:,}",
          formatting.level(row.lowest), formatting.level(row.highest), formatting.level(row.last)]
@@ -227,7 +227,7 @@ def _throttling(parts: Sequence[Part]) -> str:
     return _titled("How the limits moved", table(head, rows, name="Limits", words=len(head) - 5))
 
 
-def _attempts(parts: Sequence[Part]) -> str:
+def _attempts(parts: Sequence[ReportSection]) -> str:
     rows = [
         [*_first(part, parts), text(row.label), text(row.outcome.replace("_", " ")), f"{row.attempts:,}",
          formatting.seconds(row.time_s), formatting.money(row.cost_usd)]
@@ -238,7 +238,7 @@ def _attempts(parts: Sequence[Part]) -> str:
     return _titled("What the time in flight went to", table(head, rows, name="Attempts", words=len(head) - 3))
 
 
-def _attributed(parts: Sequence[Part]) -> str:
+def _attributed(parts: Sequence[ReportSection]) -> str:
     rows = [
         [*_first(part, parts), text(lane), _bar(own), "<br>".join(map(_waited, own))]
         for part in parts
@@ -248,14 +248,14 @@ def _attributed(parts: Sequence[Part]) -> str:
     return _titled("What each lane waited for", table(head, rows, name="Waits", words=9))
 
 
-def _by_lane(part: Part) -> dict[str, list[Attribution]]:
-    lanes: dict[str, list[Attribution]] = {}
+def _by_lane(part: ReportSection) -> dict[str, list[LaneAttribution]]:
+    lanes: dict[str, list[LaneAttribution]] = {}
     for row in part.overview.attributions:
         lanes.setdefault(row.lane, []).append(row)
     return lanes
 
 
-def _bar(rows: Sequence[Attribution]) -> str:
+def _bar(rows: Sequence[LaneAttribution]) -> str:
     """Shares as a bar; the words beside it say the same."""
     pieces, left = "", 0.0
     for row in rows:
@@ -268,7 +268,7 @@ def _bar(rows: Sequence[Attribution]) -> str:
     )
 
 
-def _waited(row: Attribution) -> str:
+def _waited(row: LaneAttribution) -> str:
     words = text(WAITED_FOR.get(row.reason, row.reason))
     figures = f"{formatting.seconds(row.seconds)}, {formatting.percent(row.share)}"
     return (
@@ -286,24 +286,24 @@ def _titled(title: str, body: str) -> str:
     return f"<h3>{title}</h3>\n{body}" if body else ""
 
 
-def _first(part: Part, parts: Sequence[Part]) -> list[str]:
+def _first(part: ReportSection, parts: Sequence[ReportSection]) -> list[str]:
     return [text(part.id)] if len(parts) > 1 else []
 
 
-def _first_head(parts: Sequence[Part]) -> list[str]:
+def _first_head(parts: Sequence[ReportSection]) -> list[str]:
     return ["evaluation"] if len(parts) > 1 else []
 
 
 # --- records, failures and settings -----------------------------------------------------------------------
 
 
-def _records(parts: Sequence[Part]) -> Iterator[str]:
+def _records(parts: Sequence[ReportSection]) -> Iterator[str]:
     for part in parts:
         if part.validation is not None:
             yield schema_section.as_html(part.validation, part.id if len(parts) > 1 else "")
 
 
-def _failures(parts: Sequence[Part], vendors: Mapping[str, Vendor]) -> Iterator[str]:
+def _failures(parts: Sequence[ReportSection], vendors: Mapping[str, Vendor]) -> Iterator[str]:
     failed, stopped = [], []
     for part in parts:
         providers = [name.partition(":")[0] for name in part.overview.evaluation.models]
@@ -320,7 +320,7 @@ def _failures(parts: Sequence[Part], vendors: Mapping[str, Vendor]) -> Iterator[
     yield _titled("Stopped: all calls refused", table(head, stopped, name="Stopped", words=9))
 
 
-def _settings(part: Part) -> str:
+def _settings(part: ReportSection) -> str:
     evaluation, settings = part.overview.evaluation, part.overview.settings
     rows = [("repeats", str(settings.repeats))] if settings.repeats > 1 else []
     rows += [(text(name), text(value)) for name, value in settings.parameters]
@@ -354,7 +354,7 @@ def _badge(status: str) -> str:
     return f'<span class="badge {text(status)}">{text(status)}</span>'
 
 
-def _prompt(part: Part, width: int = 280) -> str:
+def _prompt(part: ReportSection, width: int = 280) -> str:
     """The beginning of the prompt, or the names of several."""
     prompts = part.overview.evaluation.prompts
     if not prompts:

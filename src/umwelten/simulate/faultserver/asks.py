@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 _MARK = re.compile(r"mark:[\w./-]+")
 _TAIL = 48
@@ -37,7 +37,7 @@ def _digest(prompt: str, marks: Sequence[str]) -> str:
     return blake2b("\0".join((prompt, *marks)).encode(errors="replace"), digest_size=4).hexdigest()
 
 
-class FileMark(Frozen):
+class FileMark(FrozenStruct):
     """A file that came with a request: `mark` is its `content_mark`, "" for a file named by URL alone."""
 
     mime: str
@@ -46,7 +46,7 @@ class FileMark(Frozen):
     name: str | None = None
 
 
-class Ask(Frozen):
+class IncomingRequest(FrozenStruct):
     """A request for an answer. `prompt` joins the texts of the user's messages with line ends.
 
     `schema` is the shape that a field of the wire asks for; `tool` the tool that must be called for it.
@@ -225,7 +225,7 @@ def decode_body(data: bytes) -> Body:
 
 def read_ask(
     body: Body, *, wire: str, model: str | None = None, stream: bool | None = None, key: str | None, sse: bool
-) -> Ask:
+) -> IncomingRequest:
     """The question in a body. `model` and `stream` are given where the wire has them in its address."""
     messages = body.contents if wire == "gemini" else body.messages
     named = model or body.model
@@ -234,7 +234,7 @@ def read_ask(
     if not named:
         raise BadAsk("you must provide a model parameter")
     prompt, system, files = _read_messages(messages)
-    return Ask(
+    return IncomingRequest(
         wire=wire,
         model=named,
         prompt=prompt,

@@ -7,14 +7,14 @@ import random
 import re
 from collections.abc import Callable
 
-from umwelten.simulate.faultserver.asks import Ask
-from umwelten.simulate.faultserver.limiters import Cost, matches
+from umwelten.simulate.faultserver.asks import IncomingRequest
+from umwelten.simulate.faultserver.limiters import RequestCost, matches
 from umwelten.simulate.faultserver.profile import Behaviour, Latency, Lognormal, Profile, Rule
 from umwelten.simulate.faultserver.records import shaped
-from umwelten.simulate.faultserver.wires import Answer
+from umwelten.simulate.faultserver.wires import ScriptedAnswer
 
 _FIELD = re.compile(r"\{(model|n|prompt|tail|digest|files|marks)\}")
-_WORDS: dict[str, Callable[[Ask, int], str]] = {
+_WORDS: dict[str, Callable[[IncomingRequest, int], str]] = {
     "model": lambda ask, n: ask.model,
     "n": lambda ask, n: str(n),
     "prompt": lambda ask, n: ask.prompt,
@@ -25,14 +25,14 @@ _WORDS: dict[str, Callable[[Ask, int], str]] = {
 }
 
 
-_KEYS: dict[str, Callable[[Ask], str]] = {
+_KEYS: dict[str, Callable[[IncomingRequest], str]] = {
     "rule": lambda ask: "",
     "prompt": lambda ask: ask.digest,
     "mark": lambda ask: " ".join((*ask.marks, *(file.mark for file in ask.files))),
 }
 
 
-class Drawn:
+class BehaviourState:
     """A behaviour together with where its latencies have got to."""
 
     def __init__(self, behaviour: Behaviour) -> None:
@@ -57,11 +57,11 @@ class _Counting:
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
-        self.drawn = Drawn(rule.behaviour)
+        self.drawn = BehaviourState(rule.behaviour)
         self._counts: dict[str, int] = {}
         self._counts_requests = (rule.n, rule.every, rule.first) != (None, None, None)
 
-    def holds(self, ask: Ask) -> bool:
+    def holds(self, ask: IncomingRequest) -> bool:
         rule = self.rule
         if not (
             matches(rule.wire, ask.wire) and matches(rule.model, ask.model) and rule.prompt in ask.prompt
@@ -71,7 +71,7 @@ class _Counting:
             return False
         return not self._counts_requests or self._due(ask)
 
-    def _due(self, ask: Ask) -> bool:
+    def _due(self, ask: IncomingRequest) -> bool:
         rule = self.rule
         key = _KEYS[rule.counting](ask)
         count = self._counts[key] = self._counts.get(key, 0) + 1
@@ -86,10 +86,10 @@ class Chooser:
     """The rules of a profile at work."""
 
     def __init__(self, profile: Profile) -> None:
-        self._default = Drawn(profile.default)
+        self._default = BehaviourState(profile.default)
         self._rules = [_Counting(rule) for rule in profile.rules]
 
-    def choose(self, ask: Ask) -> Drawn:
+    def choose(self, ask: IncomingRequest) -> BehaviourState:
         """The first rule that holds, or the default. Counts the request in every rule before that one."""
         for each in self._rules:
             if each.holds(ask):
@@ -97,12 +97,14 @@ class Chooser:
         return self._default
 
 
-def render(template: str, ask: Ask, n: int) -> str:
+def render(template: str, ask: IncomingRequest, n: int) -> str:
     """The text of an answer. Braces that name no field stay as they are."""
     return _FIELD.sub(lambda found: _WORDS[found[1]](ask, n), template)
 
 
-def answer_to(ask: Ask, behaviour: Behaviour, n: int, now_unix: float, latency_s: float) -> Answer:
+def answer_to(
+    ask: IncomingRequest, behaviour: Behaviour, n: int, now_unix: float, latency_s: float
+) -> ScriptedAnswer:
     """The whole answer; one word is one token, and `max_tokens` of the request cuts it."""
     text = shaped(ask, behaviour.shaped, render(behaviour.text, ask, n))
     tokens, finish = behaviour.output_tokens, behaviour.finish
@@ -111,7 +113,7 @@ def answer_to(ask: Ask, behaviour: Behaviour, n: int, now_unix: float, latency_s
     if ask.max_tokens is not None and tokens > ask.max_tokens:
         text = " ".join(text.split(" ")[: ask.max_tokens])
         tokens, finish = ask.max_tokens, "length"
-    return Answer(
+    return ScriptedAnswer(
         ask=ask,
         n=n,
         text=text,
@@ -126,8 +128,8 @@ def answer_to(ask: Ask, behaviour: Behaviour, n: int, now_unix: float, latency_s
     )
 
 
-def cost_of(answer: Answer) -> Cost:
+def cost_of(answer: ScriptedAnswer) -> RequestCost:
     """What limiters count."""
-    return Cost(
+    return RequestCost(
         input_tokens=answer.input_tokens, output_tokens=answer.output_tokens, max_tokens=answer.ask.max_tokens
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from umwelten.simulate.faultserver.behaviours import Drawn
+from umwelten.simulate.faultserver.behaviours import BehaviourState
 from umwelten.simulate.faultserver.connection import Connection, Step
 from umwelten.simulate.faultserver.ledger import Fate, Ledger, Record
 from umwelten.simulate.faultserver.limiters import State
-from umwelten.simulate.faultserver.wires import Answer, Wire
+from umwelten.simulate.faultserver.wires import ScriptedAnswer, ServerWire
 
 
 class SlotQueue:
@@ -17,9 +17,9 @@ class SlotQueue:
 
     def __init__(self, k: int) -> None:
         self._free = k
-        self._waiting: deque[Exchange] = deque()
+        self._waiting: deque[RequestHandler] = deque()
 
-    def enter(self, exchange: Exchange) -> bool:
+    def enter(self, exchange: RequestHandler) -> bool:
         """Take a slot, or stand in line and be told by `exchange.granted`."""
         if self._free > 0:
             self._free -= 1
@@ -37,16 +37,16 @@ class SlotQueue:
         self._free += 1
 
 
-class Exchange:
+class RequestHandler:
     """The state of one request. Counts itself in the ledger when made, and out when finished."""
 
     def __init__(
         self,
         connection: Connection,
         ledger: Ledger,
-        wire: Wire,
-        answer: Answer,
-        drawn: Drawn,
+        wire: ServerWire,
+        answer: ScriptedAnswer,
+        drawn: BehaviourState,
         latency_s: float,
     ) -> None:
         self.wire, self.answer, self.drawn, self.latency_s = wire, answer, drawn, latency_s
@@ -60,7 +60,7 @@ class Exchange:
         self._fate: Fate = "answered"
         connection.player = self
 
-    def line_up(self, queues: Sequence[SlotQueue], perform: Callable[[Exchange], None]) -> None:
+    def line_up(self, queues: Sequence[SlotQueue], perform: Callable[[RequestHandler], None]) -> None:
         """Take a slot of each queue, one after the other, then `perform`."""
         self._queues, self._perform = queues, perform
         self._proceed()

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-from umwelten.simulate.faultserver.asks import Ask
+from umwelten.simulate.faultserver.asks import IncomingRequest
 from umwelten.simulate.faultserver.profile import AnyLimiter, Bucket, Concurrency, Slots, Tokens, Window
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 # Refilling by floats must not refuse the request for which a token has just become whole.
 _EPSILON = 1e-9
 
 
-class Cost(Frozen):
+class RequestCost(FrozenStruct):
     """What a request takes: tokens of its input and output, and `max_tokens` as it asked for."""
 
     input_tokens: int = 0
@@ -23,7 +23,7 @@ class Cost(Frozen):
     max_tokens: int | None = None
 
 
-class Standing(Frozen):
+class Standing(FrozenStruct):
     """How full a limit is; `reset_s` until it is full again (bucket) or starts anew (window)."""
 
     resource: str
@@ -33,13 +33,13 @@ class Standing(Frozen):
     per_s: float
 
 
-class Blocked(Frozen):
+class Blocked(FrozenStruct):
     """A request does not fit now. `wait_s`: until it will; `None` if nobody knows, infinite if never."""
 
     wait_s: float | None
 
 
-class Refusal(Frozen):
+class Refusal(FrozenStruct):
     """What a refused request is told. `hint_s` is the time to wait, as far as the limiter tells it."""
 
     limiter: AnyLimiter
@@ -60,7 +60,7 @@ class State(Protocol):
     limit: float
     per_s: float | None
 
-    def amount(self, cost: Cost) -> float:
+    def amount(self, cost: RequestCost) -> float:
         """How much of the limit a request takes."""
 
     def blocked(self, amount: float, now: float) -> Blocked | None:
@@ -85,7 +85,7 @@ class _Level:
         self.per_s: float | None = burst / rate
         self.resource = _resource(limiter)
 
-    def amount(self, cost: Cost) -> float:
+    def amount(self, cost: RequestCost) -> float:
         return _tokens(self.limiter, cost) if isinstance(self.limiter, Tokens) else 1.0
 
     def blocked(self, amount: float, now: float) -> Blocked | None:
@@ -122,7 +122,7 @@ class _Counted:
         self.resource = "requests"
         self._index, self._used = 0, 0.0
 
-    def amount(self, cost: Cost) -> float:
+    def amount(self, cost: RequestCost) -> float:
         return 1.0
 
     def blocked(self, amount: float, now: float) -> Blocked | None:
@@ -159,7 +159,7 @@ class _Cap:
         self.per_s: float | None = None
         self.resource = "concurrent requests"
 
-    def amount(self, cost: Cost) -> float:
+    def amount(self, cost: RequestCost) -> float:
         return 1.0
 
     def blocked(self, amount: float, now: float) -> Blocked | None:
@@ -183,7 +183,7 @@ class Gates:
         self._states: dict[tuple[int, str], State] = {}
         self._origin = origin
 
-    def admit(self, ask: Ask, cost: Cost, now: float) -> list[State] | Refusal:
+    def admit(self, ask: IncomingRequest, cost: RequestCost, now: float) -> list[State] | Refusal:
         """The limits that the request has taken from, or why it does not fit. All fit, or none is touched."""
         states = [
             self._state(place, limiter, ask)
@@ -205,7 +205,7 @@ class Gates:
             max(refusals, key=lambda refusal: (refusal.never, refusal.hint_s or 0.0)) if refusals else states
         )
 
-    def _state(self, place: int, limiter: AnyLimiter, ask: Ask) -> State:
+    def _state(self, place: int, limiter: AnyLimiter, ask: IncomingRequest) -> State:
         key = (place, scope(limiter, ask))
         state = self._states.get(key)
         if state is None:
@@ -213,14 +213,14 @@ class Gates:
         return state
 
 
-def scope(limiter: AnyLimiter, ask: Ask) -> str:
+def scope(limiter: AnyLimiter, ask: IncomingRequest) -> str:
     """What shares one state of a limiter with this request."""
     if limiter.per == "model":
         return ask.model
     return (ask.key or "") if limiter.per == "key" else ""
 
 
-def fits(limiter: AnyLimiter, ask: Ask) -> bool:
+def fits(limiter: AnyLimiter, ask: IncomingRequest) -> bool:
     """Whether a limiter holds for a request."""
     return matches(limiter.wire, ask.wire) and matches(limiter.model, ask.model)
 
@@ -250,7 +250,7 @@ def _resource(limiter: Bucket | Tokens) -> str:
     return f"{limiter.count}-tokens" if limiter.count in ("input", "output") else "tokens"
 
 
-def _tokens(limiter: Tokens, cost: Cost) -> float:
+def _tokens(limiter: Tokens, cost: RequestCost) -> float:
     if limiter.count == "input":
         return cost.input_tokens
     if limiter.count == "output":

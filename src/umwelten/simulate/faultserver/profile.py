@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from umwelten.simulate.faultserver.records import Shaped
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 DEFAULT_TEXT = "{model} says {digest}: {tail}"
 
@@ -65,7 +65,7 @@ Fault = (
 """
 
 
-class Strict(Frozen, kw_only=True, forbid_unknown_fields=True):
+class Strict(FrozenStruct, kw_only=True, forbid_unknown_fields=True):
     """Base of what users write: a misspelt name is an error."""
 
 

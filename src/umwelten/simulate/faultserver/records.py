@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Literal
 
-from umwelten.simulate.faultserver.asks import Ask
+from umwelten.simulate.faultserver.asks import IncomingRequest
 
 Shaped = Literal["valid", "ignore", "fenced", "slipped", "invalid"]
 """How a request for a shape is answered: see `profile.Behaviour`."""
@@ -33,7 +33,7 @@ _FORMATS = {
 _SAID = re.compile(r"\b(format|minimum|maximum|minItems|exclusiveMinimum): (\"?)([\w.-]+)\2")
 
 
-def shaped(ask: Ask, how: Shaped, text: str) -> str:
+def shaped(ask: IncomingRequest, how: Shaped, text: str) -> str:
     """The answer's text: `text` where no shape is asked for or it is ignored."""
     schema = ask.shape
     if schema is None or how == "ignore":

@@ -7,11 +7,11 @@ from urllib.parse import unquote
 
 import msgspec
 
-from umwelten.simulate.faultserver.asks import Ask, BadAsk, decode_body, fingerprint, read_ask
+from umwelten.simulate.faultserver.asks import BadAsk, IncomingRequest, decode_body, fingerprint, read_ask
 from umwelten.simulate.faultserver.connection import Received
 from umwelten.simulate.faultserver.uploads import FILES, UPLOADS
-from umwelten.simulate.faultserver.wires import ANTHROPIC, GEMINI, OLLAMA, OPENAI, OPENROUTER, Wire
-from umwelten.types import Frozen
+from umwelten.simulate.faultserver.wires import ANTHROPIC, GEMINI, OLLAMA, OPENAI, OPENROUTER, ServerWire
+from umwelten.types import FrozenStruct
 
 Errand = Literal[
     "ask",
@@ -28,7 +28,7 @@ Errand = Literal[
     "unknown",
 ]
 
-_EXACT: dict[str, tuple[Errand, Wire]] = {
+_EXACT: dict[str, tuple[Errand, ServerWire]] = {
     "/api/chat": ("ask", OLLAMA),
     "/api/tags": ("list", OLLAMA),
     "/api/ps": ("list", OLLAMA),
@@ -47,11 +47,11 @@ _VERBS: dict[str, tuple[Errand, bool]] = {
 }
 
 
-class Route(Frozen):
+class Route(FrozenStruct):
     """Where a request goes. `model` and `stream` are set where the address names them."""
 
     errand: Errand
-    wire: Wire
+    wire: ServerWire
     model: str | None = None
     stream: bool | None = None
 
@@ -77,7 +77,7 @@ def route(request: Received) -> Route:
     return Route(errand="unknown", wire=_nearest(path))
 
 
-def _openai(path: str) -> Wire:
+def _openai(path: str) -> ServerWire:
     return OPENROUTER if path.startswith("/api/v1/") else OPENAI
 
 
@@ -89,20 +89,20 @@ def _gemini(path: str) -> Route:
     return Route(errand=errand, wire=GEMINI, model=unquote(name), stream=stream)
 
 
-def _listing_wire(path: str, request: Received) -> Wire:
+def _listing_wire(path: str, request: Received) -> ServerWire:
     if path.startswith("/v1beta"):
         return GEMINI
     # `/v1/models` is the address of two wires; only one has this header.
     return ANTHROPIC if request.header(b"anthropic-version") is not None else _openai(path)
 
 
-def _nearest(path: str) -> Wire:
+def _nearest(path: str) -> ServerWire:
     if path.startswith("/v1beta"):
         return GEMINI
     return OLLAMA if path.startswith("/api/") and not path.startswith("/api/v1") else _openai(path)
 
 
-def key_of(request: Received, wire: Wire) -> str | None:
+def key_of(request: Received, wire: ServerWire) -> str | None:
     """The fingerprint of the key, wherever the wire carries it."""
     bearer = request.header(b"authorization")
     if bearer is not None and bearer[:7].lower() == "bearer ":
@@ -114,7 +114,7 @@ def key_of(request: Received, wire: Wire) -> str | None:
     return None if key is None else fingerprint(key)
 
 
-def ask_of(request: Received, where: Route) -> Ask:
+def ask_of(request: Received, where: Route) -> IncomingRequest:
     """The question in a request; `BadAsk` if it is none."""
     wire = where.wire
     if request.method != "POST":

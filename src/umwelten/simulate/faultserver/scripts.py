@@ -8,11 +8,11 @@ from http import HTTPStatus
 from itertools import chain
 
 from umwelten.simulate.faultserver import hints
-from umwelten.simulate.faultserver.asks import Ask
+from umwelten.simulate.faultserver.asks import IncomingRequest
 from umwelten.simulate.faultserver.connection import Step, Stop
 from umwelten.simulate.faultserver.profile import Behaviour
-from umwelten.simulate.faultserver.wires import Answer, Trouble, Wire
-from umwelten.types import Frozen
+from umwelten.simulate.faultserver.wires import ScriptedAnswer, ServerWire, Trouble
+from umwelten.types import FrozenStruct
 
 JSON = "application/json"
 _HTML = "text/html; charset=utf-8"
@@ -28,13 +28,13 @@ _FLUSH_S = 0.02
 _PHRASES = {status.value: status.phrase for status in HTTPStatus} | {529: "Overloaded"}
 
 
-class Scene(Frozen):
+class Scene(FrozenStruct):
     """All that a script needs. `lines` are finished header lines, `latency_s` passes before any byte."""
 
-    wire: Wire
-    ask: Ask
+    wire: ServerWire
+    ask: IncomingRequest
     behaviour: Behaviour
-    answer: Answer
+    answer: ScriptedAnswer
     latency_s: float = 0.0
     lines: str = ""
     body: bytes | None = None
@@ -83,7 +83,7 @@ def header_lines(headers: Mapping[str, str]) -> str:
     return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
 
 
-def trouble_reply(wire: Wire, trouble: Trouble, lines: str = "", body: bytes | None = None) -> bytes:
+def trouble_reply(wire: ServerWire, trouble: Trouble, lines: str = "", body: bytes | None = None) -> bytes:
     """An error as the wire tells it; `body` replaces the wire's own."""
     headers = dict(trouble.headers)
     if trouble.retry_after_s is not None:
@@ -117,7 +117,7 @@ def pieces(text: str, count: int) -> list[str]:
     return [text[size * part // count : size * (part + 1) // count] for part in range(count)]
 
 
-def _frames(scene: Scene, answer: Answer | None = None) -> tuple[list[bytes], list[bytes]]:
+def _frames(scene: Scene, answer: ScriptedAnswer | None = None) -> tuple[list[bytes], list[bytes]]:
     answer = answer or scene.answer
     behaviour = scene.behaviour
     # Broken off half way, a stream needs pieces on both sides of the break.
@@ -271,8 +271,8 @@ def _redirect(scene: Scene) -> Iterator[Step]:
 
 def _text_of(scene: Scene, text: str) -> bytes:
     """The body of a reply whose text is another one."""
-    answer = Answer(
-        **{name: getattr(scene.answer, name) for name in Answer.__struct_fields__} | {"text": text}
+    answer = ScriptedAnswer(
+        **{name: getattr(scene.answer, name) for name in ScriptedAnswer.__struct_fields__} | {"text": text}
     )
     if not scene.ask.stream:
         return scene.wire.unary(answer)

@@ -10,10 +10,10 @@ from types import TracebackType
 import msgspec
 
 from umwelten.simulate.faultserver import hints
-from umwelten.simulate.faultserver.asks import Ask, BadAsk
-from umwelten.simulate.faultserver.behaviours import Chooser, Drawn, answer_to, cost_of
+from umwelten.simulate.faultserver.asks import BadAsk, IncomingRequest
+from umwelten.simulate.faultserver.behaviours import BehaviourState, Chooser, answer_to, cost_of
 from umwelten.simulate.faultserver.connection import Connection, Received
-from umwelten.simulate.faultserver.handler import Exchange, SlotQueue
+from umwelten.simulate.faultserver.handler import RequestHandler, SlotQueue
 from umwelten.simulate.faultserver.ledger import Fate, Ledger, Record
 from umwelten.simulate.faultserver.limiters import Gates, Refusal, fits, matches, scope
 from umwelten.simulate.faultserver.profile import Behaviour, Outage, Profile, Slots, parse_profile
@@ -27,8 +27,8 @@ from umwelten.simulate.faultserver.scripts import (
     trouble_reply,
     whole,
 )
-from umwelten.simulate.faultserver.uploads import Store
-from umwelten.simulate.faultserver.wires import Trouble, Wire
+from umwelten.simulate.faultserver.uploads import UploadedFiles
+from umwelten.simulate.faultserver.wires import ServerWire, Trouble
 from umwelten.simulate.faultserver.wires.base import Quota
 from umwelten.simulate.faultserver.wires.ollama import pull, show
 
@@ -78,11 +78,11 @@ class FaultServer:
         """Behave like this from the next request on. What rules and limits had counted is forgotten."""
         self.profile = profile
         self._chooser = Chooser(profile)
-        self._listing = Drawn(profile.listing)
+        self._listing = BehaviourState(profile.listing)
         self._gates = Gates(profile.limiters)
         self._slots = [limiter for limiter in profile.limiters if isinstance(limiter, Slots)]
         self._queues: dict[tuple[int, str], SlotQueue] = {}
-        self.uploads = Store(profile.upload_looks, profile.upload_state)
+        self.uploads = UploadedFiles(profile.upload_looks, profile.upload_state)
 
     def reset(self) -> None:
         """Forget all requests; rules, limits and outages count from the next one on."""
@@ -105,7 +105,7 @@ class FaultServer:
             trouble = Trouble(status=status, message=str(error) or None)
             connection.play(iter((trouble_reply(where.wire, trouble, self._lines(where.wire, 0)),)))
 
-    def _checked(self, ask: Ask) -> Ask:
+    def _checked(self, ask: IncomingRequest) -> IncomingRequest:
         profile = self.profile
         if profile.require_key and ask.key is None:
             raise BadAsk("", 401)
@@ -114,13 +114,15 @@ class FaultServer:
         self.uploads.check(ask)
         return ask
 
-    def _begin(self, connection: Connection, request: Received, ask: Ask, wire: Wire) -> None:
+    def _begin(
+        self, connection: Connection, request: Received, ask: IncomingRequest, wire: ServerWire
+    ) -> None:
         age_s = self.ledger.open()
         number = self.ledger.totals.requests + 1
         drawn = self._chooser.choose(ask)
         latency_s = drawn.latency_s()
         answer = answer_to(ask, drawn.behaviour, number, time.time(), latency_s)
-        exchange = Exchange(connection, self.ledger, wire, answer, drawn, latency_s)
+        exchange = RequestHandler(connection, self.ledger, wire, answer, drawn, latency_s)
         if self.profile.records:
             exchange.record = self._record(ask, number, age_s, request)
         outage = self._outage(ask, age_s) if self.profile.outages else None
@@ -129,7 +131,7 @@ class FaultServer:
         elif not self.profile.limiters or self._admitted(exchange, age_s):
             exchange.line_up(self._queues_for(ask) if self._slots else (), self._perform)
 
-    def _record(self, ask: Ask, number: int, age_s: float, request: Received) -> Record:
+    def _record(self, ask: IncomingRequest, number: int, age_s: float, request: Received) -> Record:
         record = Record(
             n=number,
             at_s=age_s,
@@ -147,14 +149,14 @@ class FaultServer:
         self.ledger.keep(record)
         return record
 
-    def _outage(self, ask: Ask, age_s: float) -> Outage | None:
+    def _outage(self, ask: IncomingRequest, age_s: float) -> Outage | None:
         for outage in self.profile.outages:
             lasts = outage.from_s <= age_s < outage.to_s
             if lasts and matches(outage.wire, ask.wire) and matches(outage.model, ask.model):
                 return outage
         return None
 
-    def _admitted(self, exchange: Exchange, age_s: float) -> bool:
+    def _admitted(self, exchange: RequestHandler, age_s: float) -> bool:
         verdict = self._gates.admit(exchange.answer.ask, cost_of(exchange.answer), age_s)
         if not isinstance(verdict, Refusal):
             exchange.admitted = verdict
@@ -165,7 +167,7 @@ class FaultServer:
         exchange.play(iter((reply,)), "refused", trouble.status, "none")
         return False
 
-    def _queues_for(self, ask: Ask) -> list[SlotQueue]:
+    def _queues_for(self, ask: IncomingRequest) -> list[SlotQueue]:
         queues = []
         for place, limiter in enumerate(self._slots):
             if fits(limiter, ask):
@@ -176,7 +178,7 @@ class FaultServer:
                 queues.append(queue)
         return queues
 
-    def _perform(self, exchange: Exchange, outage: Behaviour | None = None) -> None:
+    def _perform(self, exchange: RequestHandler, outage: Behaviour | None = None) -> None:
         behaviour = outage or exchange.drawn.behaviour
         lines = self._lines(exchange.wire, exchange.answer.n)
         if exchange.admitted:
@@ -195,7 +197,7 @@ class FaultServer:
         fate: Fate = "refused" if outage else "answered" if sound else "faulted"
         exchange.play(script(scene), fate, status_of(behaviour), behaviour.fault)
 
-    def _limit_headers(self, exchange: Exchange) -> dict[str, str]:
+    def _limit_headers(self, exchange: RequestHandler) -> dict[str, str]:
         headers: dict[str, str] = {}
         age_s, now_unix = self.ledger.age_s(), time.time()
         for state in exchange.admitted:
@@ -205,7 +207,7 @@ class FaultServer:
                 headers |= hints.limit_headers(spelling, standing, now_unix, refused=False)
         return headers
 
-    def _lines(self, wire: Wire, number: int) -> str:
+    def _lines(self, wire: ServerWire, number: int) -> str:
         now = int(time.time())
         if now != self._date[0]:
             self._date = (now, f"date: {formatdate(now, usegmt=True)}\r\nserver: faultserver\r\n")
@@ -254,14 +256,14 @@ class FaultServer:
                 return pull()
         return None
 
-    def _list(self, connection: Connection, request: Received, wire: Wire) -> None:
+    def _list(self, connection: Connection, request: Received, wire: ServerWire) -> None:
         self.ledger.listings += 1
         profile = self.profile
         if profile.require_key and wire.name != "ollama" and key_of(request, wire) is None:
             raise BadAsk("", 401)
         behaviour, latency_s = profile.listing, self._listing.latency_s()
         body = wire.listing(profile.models, request.arguments, profile.page_size)
-        ask = Ask(wire=wire.name, model="", prompt="")
+        ask = IncomingRequest(wire=wire.name, model="", prompt="")
         answer = answer_to(ask, behaviour, 0, time.time(), latency_s)
         lines = self._lines(wire, 0) + header_lines(behaviour.headers)
         scene = Scene(
@@ -276,7 +278,7 @@ class FaultServer:
         connection.play(script(scene))
 
 
-def refusal_trouble(refusal: Refusal, ask: Ask, now_unix: float) -> Trouble:
+def refusal_trouble(refusal: Refusal, ask: IncomingRequest, now_unix: float) -> Trouble:
     """What a refused request is told, in the words and headers of its wire."""
     limiter, tokens = refusal.limiter, "tokens" in refusal.resource
     spelling = hints.dialect(limiter.headers, ask.wire)

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from umwelten.simulate.faultserver.asks import Ask, BadAsk, content_mark
+from umwelten.simulate.faultserver.asks import BadAsk, IncomingRequest, content_mark
 from umwelten.simulate.faultserver.connection import Received
 from umwelten.simulate.faultserver.wires.base import encode
-from umwelten.types import Frozen
+from umwelten.types import FrozenStruct
 
 UPLOADS = "/upload/v1beta/files"
 FILES = "/v1beta/files/"
@@ -24,14 +24,14 @@ class _Kept(msgspec.Struct):
     looks: int
 
 
-class UploadReply(Frozen):
+class UploadReply(FrozenStruct):
     """A reply to one of the requests: its body and the headers that belong to it."""
 
     body: bytes
     headers: Mapping[str, str] = {}
 
 
-class Store:
+class UploadedFiles:
     """The files that were uploaded, by the mark of their bytes (`asks.content_mark`).
 
     A file is being worked on until it was looked at `looks` times; then it is in `state`.
@@ -67,7 +67,7 @@ class Store:
         self.files[mark].looks -= 1
         return UploadReply(body=encode(self._shown(mark)))
 
-    def check(self, ask: Ask) -> None:
+    def check(self, ask: IncomingRequest) -> None:
         """Refuse a question about a file that is not here, or not ready."""
         for file in ask.files:
             if file.name is None or not file.name.startswith(_STORED + FILES):

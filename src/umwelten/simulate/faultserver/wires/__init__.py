@@ -4,15 +4,15 @@ and apart from `umwelten.providers`, so that one can be tested against the other
 from __future__ import annotations
 
 from umwelten.simulate.faultserver.wires.anthropic import AnthropicWire
-from umwelten.simulate.faultserver.wires.base import Answer, Trouble, Wire
+from umwelten.simulate.faultserver.wires.base import ScriptedAnswer, ServerWire, Trouble
 from umwelten.simulate.faultserver.wires.gemini import GeminiWire
 from umwelten.simulate.faultserver.wires.ollama import OllamaWire
 from umwelten.simulate.faultserver.wires.openai import OpenAIWire, OpenRouterWire
 
-OPENAI: Wire = OpenAIWire()
-OPENROUTER: Wire = OpenRouterWire()
-GEMINI: Wire = GeminiWire()
-ANTHROPIC: Wire = AnthropicWire()
-OLLAMA: Wire = OllamaWire()
+OPENAI: ServerWire = OpenAIWire()
+OPENROUTER: ServerWire = OpenRouterWire()
+GEMINI: ServerWire = GeminiWire()
+ANTHROPIC: ServerWire = AnthropicWire()
+OLLAMA: ServerWire = OllamaWire()
 
-__all__ = ["ANTHROPIC", "GEMINI", "OLLAMA", "OPENAI", "OPENROUTER", "Answer", "Trouble", "Wire"]
+__all__ = ["ANTHROPIC", "GEMINI", "OLLAMA", "OPENAI", "OPENROUTER", "ScriptedAnswer", "ServerWire", "Trouble"]

@@ -6,8 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from umwelten.simulate.faultserver.asks import Ask
-from umwelten.simulate.faultserver.wires.base import Answer, Frames, Json, Trouble, encode, number, sse
+from umwelten.simulate.faultserver.asks import IncomingRequest
+from umwelten.simulate.faultserver.wires.base import (
+    Frames,
+    Json,
+    ScriptedAnswer,
+    Trouble,
+    encode,
+    number,
+    sse,
+)
 
 _FINISH = {"stop": "end_turn", "length": "max_tokens", "blocked": "refusal"}
 
@@ -34,7 +42,7 @@ class AnthropicWire:
 
     name = "anthropic"
 
-    def unary(self, answer: Answer) -> bytes:
+    def unary(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
         made = _input(answer)
         content: Json = {"type": "text", "text": answer.text}
@@ -47,20 +55,20 @@ class AnthropicWire:
             }
         return encode(self._message(answer, [content], self._stop(answer), answer.output_tokens))
 
-    def hollow(self, answer: Answer) -> bytes:
+    def hollow(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
         return encode(self._message(answer, [], _FINISH[answer.finish], answer.output_tokens))
 
-    def wrong_type(self, answer: Answer) -> bytes:
+    def wrong_type(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
         message = {"id": 1, "type": "message", "content": {"text": answer.text}, "stop_reason": 3}
         return encode(message | {"usage": {"input_tokens": "many"}})
 
-    def stream_type(self, ask: Ask) -> str:
+    def stream_type(self, ask: IncomingRequest) -> str:
         """See `Wire`."""
         return "text/event-stream; charset=utf-8"
 
-    def frames(self, answer: Answer, pieces: Sequence[str]) -> Frames:
+    def frames(self, answer: ScriptedAnswer, pieces: Sequence[str]) -> Frames:
         """See `Wire`."""
         block: Json = {"type": "text", "text": ""}
         kind, field = "text_delta", "text"
@@ -75,11 +83,11 @@ class AnthropicWire:
         deltas[0] = self._start(answer) + opened + _event("ping") + deltas[0]
         return deltas, [_event("content_block_stop", index=0), *self._ends(answer)]
 
-    def hollow_frames(self, answer: Answer) -> Frames:
+    def hollow_frames(self, answer: ScriptedAnswer) -> Frames:
         """See `Wire`."""
         return [self._start(answer)], self._ends(answer)
 
-    def wrong_frame(self, answer: Answer) -> bytes:
+    def wrong_frame(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
         return _event("content_block_delta", index="zero", delta=[{"text": 1}])
 
@@ -91,7 +99,7 @@ class AnthropicWire:
             error["details"] = {"error_code": trouble.code}
         return encode({"type": "error", "error": error, "request_id": "req_error"})
 
-    def error_frame(self, trouble: Trouble, ask: Ask) -> bytes:
+    def error_frame(self, trouble: Trouble, ask: IncomingRequest) -> bytes:
         """See `Wire`."""
         return sse(self.error(trouble), b"error")
 
@@ -110,11 +118,11 @@ class AnthropicWire:
         ends = {"first_id": names[0] if names else None, "last_id": names[-1] if names else None}
         return encode({"data": rows, "has_more": end < len(models)} | ends)
 
-    def _stop(self, answer: Answer) -> str:
+    def _stop(self, answer: ScriptedAnswer) -> str:
         called = answer.finish == "stop" and _input(answer) is not None
         return "tool_use" if called else _FINISH[answer.finish]
 
-    def _usage(self, answer: Answer, output_tokens: int) -> Json:
+    def _usage(self, answer: ScriptedAnswer, output_tokens: int) -> Json:
         # Input is counted without what came from the cache.
         usage: Json = {
             "input_tokens": answer.input_tokens - answer.cached_tokens,
@@ -126,7 +134,9 @@ class AnthropicWire:
             usage["output_tokens_details"] = {"thinking_tokens": answer.reasoning_tokens}
         return usage
 
-    def _message(self, answer: Answer, content: list[Json], stop: str | None, output_tokens: int) -> Json:
+    def _message(
+        self, answer: ScriptedAnswer, content: list[Json], stop: str | None, output_tokens: int
+    ) -> Json:
         return {
             "id": f"msg_{answer.n:08d}",
             "type": "message",
@@ -138,16 +148,16 @@ class AnthropicWire:
             "usage": self._usage(answer, output_tokens),
         }
 
-    def _start(self, answer: Answer) -> bytes:
+    def _start(self, answer: ScriptedAnswer) -> bytes:
         return _event("message_start", message=self._message(answer, [], None, 1))
 
-    def _ends(self, answer: Answer) -> list[bytes]:
+    def _ends(self, answer: ScriptedAnswer) -> list[bytes]:
         delta = {"stop_reason": self._stop(answer), "stop_sequence": None}
         usage = {"output_tokens": answer.output_tokens}
         return [_event("message_delta", delta=delta, usage=usage), _event("message_stop")]
 
 
-def _input(answer: Answer) -> Json | None:
+def _input(answer: ScriptedAnswer) -> Json | None:
     """The record as the input of the tool that has to be called; a model that ignores it just talks."""
     if answer.ask.tool is None:
         return None

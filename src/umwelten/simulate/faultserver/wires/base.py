@@ -7,17 +7,17 @@ from typing import Any, Protocol
 
 import msgspec
 
-from umwelten.simulate.faultserver.asks import Ask
-from umwelten.types import Frozen
+from umwelten.simulate.faultserver.asks import IncomingRequest
+from umwelten.types import FrozenStruct
 
 encode = msgspec.json.Encoder().encode
 Json = dict[str, Any]
 
 
-class Answer(Frozen):
+class ScriptedAnswer(FrozenStruct):
     """A complete answer. Token counts in our sense: input with the cached, output with the reasoning ones."""
 
-    ask: Ask
+    ask: IncomingRequest
     n: int
     text: str
     input_tokens: int
@@ -30,7 +30,7 @@ class Answer(Frozen):
     cost_usd: float | None = None
 
 
-class Quota(Frozen):
+class Quota(FrozenStruct):
     """Which limit was met: `resource` as in rate-limit headers, `per_s` the window it counts in."""
 
     resource: str
@@ -38,7 +38,7 @@ class Quota(Frozen):
     per_s: float | None
 
 
-class Trouble(Frozen):
+class Trouble(FrozenStruct):
     """An error to be told. `message` and `code` left out: the wire's own words for `status`."""
 
     status: int
@@ -53,36 +53,36 @@ Frames = tuple[list[bytes], list[bytes]]
 """A stream: the pieces of the answer, then what ends it."""
 
 
-class Wire(Protocol):
+class ServerWire(Protocol):
     """The bodies of one wire format. All methods are pure; bodies are complete, HTTP comes around them."""
 
     name: str
 
-    def unary(self, answer: Answer) -> bytes:
+    def unary(self, answer: ScriptedAnswer) -> bytes:
         """A whole answer."""
 
-    def hollow(self, answer: Answer) -> bytes:
+    def hollow(self, answer: ScriptedAnswer) -> bytes:
         """A reply with everything but an answer in it."""
 
-    def wrong_type(self, answer: Answer) -> bytes:
+    def wrong_type(self, answer: ScriptedAnswer) -> bytes:
         """A reply whose fields have the right names and the wrong types."""
 
-    def stream_type(self, ask: Ask) -> str:
+    def stream_type(self, ask: IncomingRequest) -> str:
         """The content type of a stream."""
 
-    def frames(self, answer: Answer, pieces: Sequence[str]) -> Frames:
+    def frames(self, answer: ScriptedAnswer, pieces: Sequence[str]) -> Frames:
         """A stream of `pieces`."""
 
-    def hollow_frames(self, answer: Answer) -> Frames:
+    def hollow_frames(self, answer: ScriptedAnswer) -> Frames:
         """A stream that ends well and has no answer in it."""
 
-    def wrong_frame(self, answer: Answer) -> bytes:
+    def wrong_frame(self, answer: ScriptedAnswer) -> bytes:
         """A piece of a stream whose fields have the wrong types."""
 
     def error(self, trouble: Trouble) -> bytes:
         """The body of an error."""
 
-    def error_frame(self, trouble: Trouble, ask: Ask) -> bytes:
+    def error_frame(self, trouble: Trouble, ask: IncomingRequest) -> bytes:
         """An error inside of a stream that began with status 200."""
 
     def headers(self, n: int) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from umwelten.simulate.faultserver.asks import Ask
+from umwelten.simulate.faultserver.asks import IncomingRequest
 from umwelten.simulate.faultserver.wires.base import (
-    Answer,
     Frames,
     Json,
     Quota,
+    ScriptedAnswer,
     Trouble,
     encode,
     number,
@@ -43,25 +43,25 @@ class GeminiWire:
 
     name = "gemini"
 
-    def unary(self, answer: Answer) -> bytes:
+    def unary(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
         candidate = self._candidate(answer.text, _FINISH[answer.finish])
         return encode(self._reply(answer, [candidate], answer.output_tokens))
 
-    def hollow(self, answer: Answer) -> bytes:
+    def hollow(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
         return encode(self._reply(answer, [], answer.output_tokens))
 
-    def wrong_type(self, answer: Answer) -> bytes:
+    def wrong_type(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
         candidate = {"content": {"parts": {"text": 1}}, "finishReason": 2}
         return encode({"candidates": [candidate], "usageMetadata": {"promptTokenCount": "many"}})
 
-    def stream_type(self, ask: Ask) -> str:
+    def stream_type(self, ask: IncomingRequest) -> str:
         """See `Wire`."""
         return "text/event-stream" if ask.sse else "application/json; charset=UTF-8"
 
-    def frames(self, answer: Answer, pieces: Sequence[str]) -> Frames:
+    def frames(self, answer: ScriptedAnswer, pieces: Sequence[str]) -> Frames:
         """See `Wire`. The last piece carries the finish reason, which is the only end mark."""
         count = len(pieces)
         chunks = []
@@ -74,11 +74,11 @@ class GeminiWire:
         framed = self._framed(answer.ask, chunks)
         return (framed[:-1], framed[-1:]) if answer.ask.sse else (framed[:-2], framed[-2:])
 
-    def hollow_frames(self, answer: Answer) -> Frames:
+    def hollow_frames(self, answer: ScriptedAnswer) -> Frames:
         """See `Wire`."""
         return [], self._framed(answer.ask, [self.hollow(answer)])
 
-    def wrong_frame(self, answer: Answer) -> bytes:
+    def wrong_frame(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
         return sse(self.wrong_type(answer)) if answer.ask.sse else b"[" + self.wrong_type(answer) + b"]"
 
@@ -92,7 +92,7 @@ class GeminiWire:
         error: Json = {"code": trouble.status, "message": message, "status": status}
         return encode({"error": error | {"details": details} if details else error})
 
-    def error_frame(self, trouble: Trouble, ask: Ask) -> bytes:
+    def error_frame(self, trouble: Trouble, ask: IncomingRequest) -> bytes:
         """See `Wire`."""
         return sse(self.error(trouble)) if ask.sse else b",\r\n" + self.error(trouble) + b"]"
 
@@ -120,7 +120,7 @@ class GeminiWire:
         candidate: Json = {"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}
         return candidate if finish is None else candidate | {"finishReason": finish}
 
-    def _reply(self, answer: Answer, candidates: list[Json], output_tokens: int) -> Json:
+    def _reply(self, answer: ScriptedAnswer, candidates: list[Json], output_tokens: int) -> Json:
         # Thinking is counted outside of the candidates, cached input inside of the prompt.
         usage = {
             "promptTokenCount": answer.input_tokens,
@@ -135,7 +135,7 @@ class GeminiWire:
         names = {"modelVersion": answer.ask.model, "responseId": f"resp-{answer.n}"}
         return reply | {"usageMetadata": usage} | names
 
-    def _framed(self, ask: Ask, chunks: list[bytes]) -> list[bytes]:
+    def _framed(self, ask: IncomingRequest, chunks: list[bytes]) -> list[bytes]:
         if ask.sse:
             return [sse(chunk) for chunk in chunks]
         return [b"[" + chunks[0], *(b",\r\n" + chunk for chunk in chunks[1:]), b"]"]

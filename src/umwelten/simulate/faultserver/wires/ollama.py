@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from umwelten.simulate.faultserver.asks import Ask
-from umwelten.simulate.faultserver.wires.base import Answer, Frames, Json, Trouble, encode
+from umwelten.simulate.faultserver.asks import IncomingRequest
+from umwelten.simulate.faultserver.wires.base import Frames, Json, ScriptedAnswer, Trouble, encode
 
 _FINISH = {"stop": "stop", "length": "length", "blocked": "stop"}
 _MODIFIED = "2026-01-01T00:00:00Z"
@@ -34,33 +34,33 @@ class OllamaWire:
 
     name = "ollama"
 
-    def unary(self, answer: Answer) -> bytes:
+    def unary(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
         return encode(_line(answer, answer.text) | _end(answer))
 
-    def hollow(self, answer: Answer) -> bytes:
+    def hollow(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
         return encode({"model": answer.ask.model} | _end(answer))
 
-    def wrong_type(self, answer: Answer) -> bytes:
+    def wrong_type(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
         message = {"role": 1, "content": ["text"]}
         return encode({"model": 3, "message": message, "done": "yes", "eval_count": "many"})
 
-    def stream_type(self, ask: Ask) -> str:
+    def stream_type(self, ask: IncomingRequest) -> str:
         """See `Wire`."""
         return "application/x-ndjson"
 
-    def frames(self, answer: Answer, pieces: Sequence[str]) -> Frames:
+    def frames(self, answer: ScriptedAnswer, pieces: Sequence[str]) -> Frames:
         """See `Wire`."""
         lines = [encode(_line(answer, piece) | {"done": False}) + b"\n" for piece in pieces]
         return lines, [encode(_line(answer, "") | _end(answer)) + b"\n"]
 
-    def hollow_frames(self, answer: Answer) -> Frames:
+    def hollow_frames(self, answer: ScriptedAnswer) -> Frames:
         """See `Wire`."""
         return [], [self.hollow(answer) + b"\n"]
 
-    def wrong_frame(self, answer: Answer) -> bytes:
+    def wrong_frame(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
         return self.wrong_type(answer) + b"\n"
 
@@ -68,7 +68,7 @@ class OllamaWire:
         """See `Wire`."""
         return encode({"error": trouble.message or _ERRORS.get(trouble.status, "internal server error")})
 
-    def error_frame(self, trouble: Trouble, ask: Ask) -> bytes:
+    def error_frame(self, trouble: Trouble, ask: IncomingRequest) -> bytes:
         """See `Wire`."""
         return self.error(trouble) + b"\n"
 
@@ -107,12 +107,12 @@ def pull() -> bytes:
     return b"".join(encode(step) + b"\n" for step in steps)
 
 
-def _line(answer: Answer, text: str) -> Json:
+def _line(answer: ScriptedAnswer, text: str) -> Json:
     made = datetime.fromtimestamp(answer.now_unix, UTC).isoformat().replace("+00:00", "Z")
     return {"model": answer.ask.model, "created_at": made, "message": {"role": "assistant", "content": text}}
 
 
-def _end(answer: Answer) -> Json:
+def _end(answer: ScriptedAnswer) -> Json:
     spent = int(answer.latency_s * 1e9)
     return {
         "done": True,

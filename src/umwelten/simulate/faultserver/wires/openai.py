@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from umwelten.simulate.faultserver.asks import Ask
-from umwelten.simulate.faultserver.wires.base import Answer, Frames, Json, Trouble, encode, sse
+from umwelten.simulate.faultserver.asks import IncomingRequest
+from umwelten.simulate.faultserver.wires.base import Frames, Json, ScriptedAnswer, Trouble, encode, sse
 
 _FINISH = {"stop": "stop", "length": "length", "blocked": "content_filter"}
 
@@ -40,38 +40,38 @@ class OpenAIWire:
 
     name = "openai"
 
-    def unary(self, answer: Answer) -> bytes:
+    def unary(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
         message = {"role": "assistant", "content": answer.text, "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _FINISH[answer.finish]}
         return encode(self._reply(answer, "chat.completion", [choice], usage=True))
 
-    def hollow(self, answer: Answer) -> bytes:
+    def hollow(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
         return encode(self._reply(answer, "chat.completion", [], usage=True))
 
-    def wrong_type(self, answer: Answer) -> bytes:
+    def wrong_type(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
         message = {"role": 7, "content": {"text": answer.text}}
         choice = {"index": "0", "message": message, "finish_reason": 1}
         return encode({"id": answer.n, "model": [], "choices": [choice], "usage": {"prompt_tokens": "many"}})
 
-    def stream_type(self, ask: Ask) -> str:
+    def stream_type(self, ask: IncomingRequest) -> str:
         """See `Wire`."""
         return "text/event-stream; charset=utf-8"
 
-    def frames(self, answer: Answer, pieces: Sequence[str]) -> Frames:
+    def frames(self, answer: ScriptedAnswer, pieces: Sequence[str]) -> Frames:
         """See `Wire`."""
         deltas = [self._chunk(answer, {"content": piece}) for piece in pieces]
         deltas[0] = self._chunk(answer, {"role": "assistant", "content": ""}) + deltas[0]
         ends = [self._chunk(answer, {}, _FINISH[answer.finish])]
         return deltas, ends + self._ends(answer)
 
-    def hollow_frames(self, answer: Answer) -> Frames:
+    def hollow_frames(self, answer: ScriptedAnswer) -> Frames:
         """See `Wire`."""
         return [], self._ends(answer)
 
-    def wrong_frame(self, answer: Answer) -> bytes:
+    def wrong_frame(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
         choice = {"index": "0", "delta": {"content": {"text": 1}}, "finish_reason": 1}
         return sse(encode({"id": 1, "choices": [choice], "usage": []}))
@@ -85,7 +85,7 @@ class OpenAIWire:
         inner = {"message": trouble.message or message, "type": kind, "param": None, "code": code}
         return encode({"error": inner})
 
-    def error_frame(self, trouble: Trouble, ask: Ask) -> bytes:
+    def error_frame(self, trouble: Trouble, ask: IncomingRequest) -> bytes:
         """See `Wire`."""
         return sse(self.error(trouble))
 
@@ -100,7 +100,7 @@ class OpenAIWire:
         ]
         return encode({"object": "list", "data": rows})
 
-    def _reply(self, answer: Answer, kind: str, choices: list[Json], *, usage: bool) -> Json:
+    def _reply(self, answer: ScriptedAnswer, kind: str, choices: list[Json], *, usage: bool) -> Json:
         reply: Json = {
             "id": f"chatcmpl-{answer.n}",
             "object": kind,
@@ -112,7 +112,7 @@ class OpenAIWire:
             reply["usage"] = self._usage(answer)
         return reply
 
-    def _usage(self, answer: Answer) -> Json:
+    def _usage(self, answer: ScriptedAnswer) -> Json:
         return {
             "prompt_tokens": answer.input_tokens,
             "completion_tokens": answer.output_tokens,
@@ -121,14 +121,14 @@ class OpenAIWire:
             "completion_tokens_details": {"reasoning_tokens": answer.reasoning_tokens},
         }
 
-    def _chunk(self, answer: Answer, delta: Json, finish: str | None = None) -> bytes:
+    def _chunk(self, answer: ScriptedAnswer, delta: Json, finish: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         return sse(encode(self._reply(answer, "chat.completion.chunk", [choice], usage=False)))
 
-    def _wants_usage(self, ask: Ask) -> bool:
+    def _wants_usage(self, ask: IncomingRequest) -> bool:
         return ask.include_usage
 
-    def _ends(self, answer: Answer) -> list[bytes]:
+    def _ends(self, answer: ScriptedAnswer) -> list[bytes]:
         done = sse(b"[DONE]")
         if not self._wants_usage(answer.ask):
             return [done]
@@ -140,7 +140,7 @@ class OpenRouterWire(OpenAIWire):
 
     name = "openrouter"
 
-    def frames(self, answer: Answer, pieces: Sequence[str]) -> Frames:
+    def frames(self, answer: ScriptedAnswer, pieces: Sequence[str]) -> Frames:
         """See `Wire`."""
         deltas, ends = super().frames(answer, pieces)
         deltas[0] = b": OPENROUTER PROCESSING\n\n" + deltas[0]
@@ -164,7 +164,7 @@ class OpenRouterWire(OpenAIWire):
             inner["metadata"] = metadata
         return encode({"error": inner})
 
-    def error_frame(self, trouble: Trouble, ask: Ask) -> bytes:
+    def error_frame(self, trouble: Trouble, ask: IncomingRequest) -> bytes:
         """See `Wire`."""
         words = _ERRORS.get(trouble.status)
         message = trouble.message or (words[2] if words else "Provider disconnected")
@@ -181,13 +181,13 @@ class OpenRouterWire(OpenAIWire):
         ]
         return encode({"data": rows})
 
-    def _reply(self, answer: Answer, kind: str, choices: list[Json], *, usage: bool) -> Json:
+    def _reply(self, answer: ScriptedAnswer, kind: str, choices: list[Json], *, usage: bool) -> Json:
         reply = super()._reply(answer, kind, choices, usage=usage)
         return reply | {"id": f"gen-{answer.n}", "provider": "Test"}
 
-    def _usage(self, answer: Answer) -> Json:
+    def _usage(self, answer: ScriptedAnswer) -> Json:
         usage = super()._usage(answer)
         return usage if answer.cost_usd is None else usage | {"cost": answer.cost_usd}
 
-    def _wants_usage(self, ask: Ask) -> bool:
+    def _wants_usage(self, ask: IncomingRequest) -> bool:
         return True
