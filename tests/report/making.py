@@ -30,6 +30,19 @@ GEMMA = ModelRef("ollama", "gemma3:12b")
 FLASH = ModelRef("google", "gemini-2.5-flash")
 NOON = 1_800_000_000.0
 
+# The columns that users' spreadsheets know.
+CALL_NAMES = (
+    "evaluation", "file", "model", "provider", "repeat", "status", "finish_reason", "response_s", "ttft_s",
+    "attempts", "input_tokens", "output_tokens", "cost_usd", "error_kind", "error_message", "response",
+)  # fmt: skip
+MODEL_NAMES = (
+    "evaluation", "model", "calls", "succeeded", "failed", "pending", "success_rate", "wall_s",
+    "sequential_s",
+    "speedup", "average_response_s", "p50_s", "p95_s", "throughput_per_s", "peak_in_flight", "ttft_p50_s",
+    "tokens_per_s", "input_tokens", "output_tokens", "cached_tokens", "cost_usd", "unpriced_calls",
+    "cost_per_1k_usd",
+)  # fmt: skip
+
 
 def spec(
     kind: str = "batch", *, id: str = "demo", models: Sequence[ModelRef] = (GEMMA,), **more: object

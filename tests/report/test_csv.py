@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from report.making import Done, answer, failure, spec, two_models, work
+from report.making import CALL_NAMES, MODEL_NAMES, Done, answer, failure, spec, two_models, work
 from umwelten.report.render.csv import harmless, render_csv
-from umwelten.report.tabular import CALL_COLUMNS, MODEL_COLUMNS
 from umwelten.store import Reader
 
 
@@ -29,7 +28,7 @@ def rows(text: str) -> list[dict[str, str]]:
 def test_every_call_is_a_row_with_its_figures_and_unknown_is_empty(tmp_path):
     two_models(tmp_path / "demo")
     text = report(tmp_path / "demo")
-    assert tuple(text.splitlines()[0].split(",")) == CALL_COLUMNS
+    assert tuple(text.splitlines()[0].split(",")) == CALL_NAMES
     found = rows(text)
     assert [row["file"] for row in found] == ["a.txt", "a.txt", "b.txt", "b.txt", "sub/c.txt"]
     flash = found[1]
@@ -43,7 +42,7 @@ def test_every_call_is_a_row_with_its_figures_and_unknown_is_empty(tmp_path):
 def test_short_has_a_row_a_model(tmp_path):
     two_models(tmp_path / "demo")
     text = report(tmp_path / "demo", short=True)
-    assert tuple(text.splitlines()[0].split(",")) == MODEL_COLUMNS
+    assert tuple(text.splitlines()[0].split(",")) == MODEL_NAMES
     gemma, flash = rows(text)
     assert (gemma["success_rate"], gemma["cost_per_1k_usd"]) == ("1", "0")
     assert (flash["pending"], flash["unpriced_calls"], flash["cost_usd"]) == ("1", "1", "0.00123")

@@ -65,7 +65,7 @@ def test_without_pyarrow_parquet_is_refused_before_the_run(tmp_path):
     code = """
 from pathlib import Path
 from umwelten.errors import UsageError
-from umwelten.report.files import check_report_path
+from umwelten.report.output_files import check_report_path
 try:
     check_report_path(Path("r.parquet"))
 except UsageError as error:

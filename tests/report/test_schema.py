@@ -12,14 +12,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from report.making import BOOK, FLASH, GEMMA, HIVES, Done, answer, book, books, change, spec, unfit, work
+from report.making import (
+    BOOK,
+    CALL_NAMES,
+    FLASH,
+    GEMMA,
+    HIVES,
+    Done,
+    answer,
+    book,
+    books,
+    change,
+    spec,
+    unfit,
+    work,
+)
 from umwelten.report.queries.schema_validation import Records, in_words, validation
 from umwelten.report.render.csv import render_csv
 from umwelten.report.render.json import render_json
 from umwelten.report.render.markdown import render_markdown
 from umwelten.report.render.parquet import render_parquet
 from umwelten.report.schema_fields import fields_of
-from umwelten.report.tabular import CALL_COLUMNS
 from umwelten.store import Reader
 from umwelten.types import Schema
 
@@ -64,7 +77,7 @@ def parquet(*folders):
 
 def test_fields_follow_the_answer_in_the_order_of_the_schema(folder):
     found = rows(folder)
-    assert tuple(found[0]) == (*CALL_COLUMNS, *FIELDS)
+    assert tuple(found[0]) == (*CALL_NAMES, *FIELDS)
     first = found[0]
     assert [first[name] for name in FIELDS] == [
         "Hives, and how to keep them", "212", "4.5", "false", "final", "2026-11-24", '["bees","honey"]',
@@ -88,7 +101,7 @@ def test_no_spreadsheet_computes_a_field(folder):
 def test_no_field_takes_the_place_of_another_column():
     names = ["model", "Status", "json.model", "prompt", "x"]
     found = fields_of(
-        [Schema(json={"properties": {name: {} for name in names}})], taken=(*CALL_COLUMNS, "prompt")
+        [Schema(json={"properties": {name: {} for name in names}})], taken=(*CALL_NAMES, "prompt")
     )
     columns = [field.column for field in found]
     assert columns == ["json.model", "json.Status", "json.json.model", "json.prompt", "x"]
@@ -131,7 +144,7 @@ def test_evaluations_of_other_shapes_share_one_header(folder, tmp_path):
         lambda call: Done(book(pages="ten", place="Rome")),
     )
     found = rows(plain, folder, other)
-    assert tuple(found[0]) == (*CALL_COLUMNS, *FIELDS, "place")
+    assert tuple(found[0]) == (*CALL_NAMES, *FIELDS, "place")
     assert {found[0][name] for name in (*FIELDS, "place")} == {""}
     assert (found[-1]["pages"], found[-1]["place"], found[1]["pages"]) == ("ten", "Rome", "212")
     table = parquet(plain, folder, other)

@@ -35,7 +35,7 @@ def render_csv(
     shape = tabular.layout(readers, short=short)
     out.write(BOM if bom else "")
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(map(harmless, shape.columns))
+    writer.writerow(map(harmless, shape.names))
     for reader in readers:
         with overviews.snapshot(reader):
             for row, values in tabular.rows(reader, shape, short=short):

@@ -1,6 +1,6 @@
 """The report as one HTML file that asks nobody for anything; see `docs/reports.md`.
 
-Figures are written here, in words of `report.wording`; the script adds the table of calls, the
+Figures are written here, in words of `text.formatting`; the script adds the table of calls, the
 comparison and the plots from the data embedded behind them. Foreign text is escaped here and put into
 the page as text by the script, except for Markdown, which is cleaned of all that could act.
 """

@@ -29,13 +29,14 @@ The shape, whose keys are stable (durations in seconds, money in USD, times ISO 
                                 "values": [[text, count], …], "min", "mean", "max"}, …]}}
 
 "prompt" is the name of one of several prompts, null where there is one alone; "data" is the record in an
-answer that had a schema to keep to. Both and "schema" are told about in `report.validation`.
+answer that had a schema to keep to. Both and "schema": see `report.queries.schema_validation`.
 
 Of several evaluations: {"evaluations": [the object above, …]}. A short report has no "results".
 
 `null` is "not known", never 0: an unknown cost, a token count the provider did not state. "results"
 holds the calls that ended, by input, model and repeat; pending ones are only counted. What the
-figures mean is said in `report.rows`, the words of "status" in `report.status`. One result is one line.
+figures mean is said in `report.models`, the values of "status" in `report.queries.status`. One result is
+one line.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report import recommendations
 from umwelten.report.advice import advice, queues
-from umwelten.report.models import CallResult, Cost, Figures, ModelRow, Overview, Throttling
+from umwelten.report.columns import markdown_columns
+from umwelten.report.models import CallResult, Cost, Figures, Overview, Throttling
 from umwelten.report.queries import overviews
 from umwelten.report.queries.attempts import ANSWERED
 from umwelten.report.queries.current_calls import ReportSource
@@ -154,10 +155,10 @@ def _summary(overview: Overview, out: TextIO, vendors: Mapping[str, Vendor]) -> 
 
 
 def _models(overview: Overview, out: TextIO) -> None:
-    head = ("model", "succeeded", "failed", "pending", "success", "p50", "p95", "first token", "tokens/s",
-            "in", "out", "per 1,000 calls", "cost")  # fmt: skip
+    columns = markdown_columns()
+    models = ((cell(row.label), *(column.show(row) for column in columns)) for row in overview.models)
     out.write("## Models\n\n")
-    _table(out, head, map(_model, overview.models), numbers_from=1)
+    _table(out, ("model", *(column.markdown for column in columns)), models, numbers_from=1)
     if overview.picks:
         rows = [(pick.what, cell(pick.label), cell(pick.why)) for pick in overview.picks]
         _table(out, ("which one", "model", "because"), rows)
@@ -169,31 +170,10 @@ def _models(overview: Overview, out: TextIO) -> None:
 
 
 def _projections(projected: Sequence[recommendations.Projection]) -> Iterator[tuple[str, ...]]:
-    for model in dict.fromkeys(one.model for one in projected):
-        own = (one for one in projected if one.model == model)
-        yield (
-            cell(model),
-            *(f"{formatting.money(one.cost_usd)}, {formatting.seconds(one.wall_s)}" for one in own),
-        )
-
-
-def _model(row: ModelRow) -> tuple[str, ...]:
-    figures, usage, service = row.figures, row.cost.usage, row.service
-    return (
-        cell(row.label),
-        f"{figures.succeeded:,}",
-        f"{figures.failed:,}",
-        f"{figures.pending:,}",
-        formatting.percent(figures.success_rate),
-        formatting.seconds(figures.p50_s),
-        formatting.seconds(figures.p95_s),
-        formatting.seconds(service.ttft_p50_s),
-        formatting.rate(service.tokens_per_s),
-        formatting.tokens(usage.input_tokens),
-        formatting.tokens(usage.output_tokens),
-        formatting.money(service.cost_per_1k_usd),
-        _cost(row.cost),
-    )
+    for model in dict.fromkeys(projection.model for projection in projected):
+        own = (projection for projection in projected if projection.model == model)
+        sums = (f"{formatting.money(row.cost_usd)}, {formatting.seconds(row.wall_s)}" for row in own)
+        yield (cell(model), *sums)
 
 
 def _time(overview: Overview, out: TextIO) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,7 +10,8 @@ import msgspec
 from umwelten.providers.protocol import Vendor
 from umwelten.report import recommendations
 from umwelten.report.advice import advice, queues
-from umwelten.report.models import Cost, Figures, LaneAttribution, ModelRow, Overview
+from umwelten.report.columns import html_columns
+from umwelten.report.models import Cost, Figures, LaneAttribution, Overview
 from umwelten.report.queries import overviews
 from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.queries.schema_validation import validation
@@ -164,53 +165,33 @@ def _of(part: ReportSection, parts: Sequence[ReportSection]) -> str:
     return f" in {text(part.id)}" if len(parts) > 1 else ""
 
 
-_Column = tuple[str, Callable[[ModelRow], str]]
-_COLUMNS: tuple[_Column, ...] = (
-    ("answered", lambda row: formatting.percent(row.figures.success_rate)),
-    ("calls", lambda row: f"{row.figures.calls:,}"),
-    ("failed", lambda row: f"{row.figures.failed:,}"),
-    ("pending", lambda row: f"{row.figures.pending:,}"),
-    ("p50", lambda row: formatting.seconds(row.figures.p50_s)),
-    ("p95", lambda row: formatting.seconds(row.figures.p95_s)),
-    ("first token", lambda row: formatting.seconds(row.service.ttft_p50_s)),
-    ("tokens/s", lambda row: formatting.rate(row.service.tokens_per_s)),
-    ("tokens in", lambda row: formatting.tokens(row.cost.usage.input_tokens)),
-    ("tokens out", lambda row: formatting.tokens(row.cost.usage.output_tokens)),
-    ("cost", lambda row: text(formatting.cost(row.cost.total_usd, row.cost.unpriced_calls))),
-    ("per 1,000 calls", lambda row: formatting.money(row.service.cost_per_1k_usd)),
-)
-
-
 def _models(parts: Sequence[ReportSection]) -> str:
-    several = len(parts) > 1
-    head = [*(("evaluation",) if several else ()), "model", *(title for title, _ in _COLUMNS)]
+    columns = html_columns()
+    head = [*_first_head(parts), "model", *(column.html for column in columns)]
     rows = [
-        [*((text(part.id),) if several else ()), text(row.label), *(show(row) for _, show in _COLUMNS)]
+        [*_first(part, parts), text(row.label), *(text(column.show(row)) for column in columns)]
         for part in parts
         for row in part.overview.models
     ]
-    return table(head, rows, name="Models side by side", words=1 + several)
+    return table(head, rows, name="Models side by side", words=len(head) - len(columns))
 
 
 def _projection(parts: Sequence[ReportSection]) -> str:
     rows = []
     for part in parts:
-        found = recommendations.projection(part.overview.models)
-        for model in dict.fromkeys(one.model for one in found):
-            own = [one for one in found if one.model == model]
-            cells = [_projected(one) for one in own]
-            rows.append([text(part.id), text(model), *cells] if len(parts) > 1 else [text(model), *cells])
-    head = ["model", *(f"{size:,} calls" for size in recommendations.SIZES)]
+        projections = recommendations.projection(part.overview.models)
+        for model in dict.fromkeys(row.model for row in projections):
+            sums = [_projected(row) for row in projections if row.model == model]
+            rows.append([*_first(part, parts), text(model), *sums])
+    head = [*_first_head(parts), "model"]
+    sizes = [f"{size:,} calls" for size in recommendations.SIZES]
     note = "<p>If further calls went like these, with as many in flight.</p>\n"
-    body = table(
-        ["evaluation", *head] if len(parts) > 1 else head, rows, name="Projection", words=1 + (len(parts) > 1)
-    )
+    body = table([*head, *sizes], rows, name="Projection", words=len(head))
     return note + body if body else ""
 
 
-def _projected(one: recommendations.Projection) -> str:
-    time = formatting.UNKNOWN if one.wall_s is None else formatting.seconds(one.wall_s)
-    return f"{formatting.money(one.cost_usd)} <small>{time}</small>"
+def _projected(row: recommendations.Projection) -> str:
+    return f"{formatting.money(row.cost_usd)} <small>{formatting.seconds(row.wall_s)}</small>"
 
 
 # --- time ----------------------------------------------------------------------------------------
