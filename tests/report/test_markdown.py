@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from report.making import FLASH, GEMMA, Done, answer, change, failure, spec, two_models, work
-from umwelten.report.render.markdown import cell, fenced, render_markdown
+from umwelten.report.render.markdown import cell, code_block, render_markdown
 from umwelten.store import Reader
 from umwelten.types import FailureKind, Parameters
 
@@ -112,7 +112,7 @@ def test_no_text_leaves_its_cell(text):
 
 @given(st.text(alphabet="`ab\n ~\x1b"))
 def test_no_text_closes_its_fence(text):
-    lines = fenced(text).rstrip("\n").split("\n")
+    lines = code_block(text).rstrip("\n").split("\n")
     fence = lines[0].removesuffix("text")
     assert lines[-1] == fence
     assert not any(line.strip().startswith(fence) for line in lines[1:-1])

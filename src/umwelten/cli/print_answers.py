@@ -25,7 +25,7 @@ from umwelten.events import (
     RunStarted,
     TextArrived,
 )
-from umwelten.report.models import CallResult, labelled
+from umwelten.report.models import CallResult, model_label
 from umwelten.text.sanitize import one_line, safe
 
 
@@ -109,7 +109,7 @@ class AnswerPrinter:
         self._out.flush()
 
     def _label(self, event: CallSucceeded | TextArrived) -> str:
-        return labelled(str(event.model), self._prompts.get(event.call.model) or None)
+        return model_label(str(event.model), self._prompts.get(event.call.model) or None)
 
     def _heading(self, model: str, repeat: int) -> str:
         before = "\n" if self._printed else ""

@@ -83,8 +83,8 @@ class Service(FrozenStruct):
     cost_per_1k_usd: float | None
 
 
-def labelled(model: str, prompt: str | None) -> str:
-    """How a model is called where prompts are told apart: `google:gemini-3.5-flash · short`."""
+def model_label(model: str, prompt: str | None) -> str:
+    """The model's name, with the prompt's where there are several: `google:gemini-3.5-flash · short`."""
     return model if prompt is None else f"{model} · {prompt}"
 
 
@@ -101,7 +101,7 @@ class ModelRow(FrozenStruct):
     @property
     def label(self) -> str:
         """Model and prompt as one text."""
-        return labelled(self.model, self.prompt)
+        return model_label(self.model, self.prompt)
 
 
 class Pick(FrozenStruct, kw_only=True):
@@ -115,7 +115,7 @@ class Pick(FrozenStruct, kw_only=True):
     @property
     def label(self) -> str:
         """Model and prompt as one text."""
-        return labelled(self.model, self.prompt)
+        return model_label(self.model, self.prompt)
 
 
 class AttemptSums(FrozenStruct, kw_only=True):
@@ -134,7 +134,7 @@ class AttemptSums(FrozenStruct, kw_only=True):
     @property
     def label(self) -> str:
         """Model and prompt as one text."""
-        return labelled(self.model, self.prompt)
+        return model_label(self.model, self.prompt)
 
 
 class Throttling(FrozenStruct):
@@ -199,7 +199,7 @@ class CallResult(FrozenStruct, kw_only=True):
     @property
     def label(self) -> str:
         """Model and prompt as one text."""
-        return labelled(self.model, self.prompt)
+        return model_label(self.model, self.prompt)
 
 
 class ErrorGroup(FrozenStruct):

@@ -102,7 +102,7 @@ def whole_file(path: Path, *, what: str) -> Iterator[TextIO]:
 
 
 def _format(path: Path) -> str:
-    found = FORMATS.get(path.suffix.lower())
-    if found is None:
+    format_ = FORMATS.get(path.suffix.lower())
+    if format_ is None:
         raise UsageError(f"the ending of {path.name!r} is that of no report format", _ENDINGS)
-    return found
+    return format_

@@ -28,14 +28,14 @@ def picks(models: Sequence[ModelRow]) -> tuple[Pick, ...]:
     fastest = min(rows, key=_time)
     priced = [row for row in rows if row.service.cost_per_1k_usd is not None]
     quick = [row for row in priced if _time(row) <= SLOWER * _time(fastest)]
-    found = [_pick("fastest", fastest)]
+    best_of = [_pick("fastest", fastest)]
     if priced:
         cheapest = min(priced, key=_price)
-        found.insert(0, _pick("cheapest", cheapest))
+        best_of.insert(0, _pick("cheapest", cheapest))
     if quick:
         best = min(quick, key=_price)
-        found.append(_pick("best value", best))
-    return tuple(found)
+        best_of.append(_pick("best value", best))
+    return tuple(best_of)
 
 
 def _pick(what: str, row: ModelRow) -> Pick:

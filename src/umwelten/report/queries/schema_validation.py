@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from umwelten.report import stats
-from umwelten.report.models import labelled
+from umwelten.report.models import model_label
 from umwelten.report.queries.column_types import is_number, records
 from umwelten.report.queries.current_calls import CURRENT, FAILED, SCHEMA, SUCCEEDED, ReportSource
 from umwelten.report.queries.variants import variants
@@ -52,7 +52,7 @@ class ModelRecords(FrozenStruct):
     @property
     def label(self) -> str:
         """Model and prompt as one text."""
-        return labelled(self.model, self.prompt)
+        return model_label(self.model, self.prompt)
 
 
 class FieldFigures(FrozenStruct):

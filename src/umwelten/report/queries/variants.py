@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from umwelten.report.models import labelled
+from umwelten.report.models import model_label
 from umwelten.types import FrozenStruct, Prompt
 
 
@@ -20,7 +20,7 @@ class Variant(FrozenStruct):
     @property
     def label(self) -> str:
         """Model and prompt as one text."""
-        return labelled(self.model, self.prompt)
+        return model_label(self.model, self.prompt)
 
 
 def variants(connection: sqlite3.Connection) -> dict[int, Variant]:

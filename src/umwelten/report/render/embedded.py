@@ -86,8 +86,8 @@ def _model(evaluation: int, row: ModelRow) -> dict[str, object]:
 
 def _spread(part: ReportSection) -> Iterator[Sequence[float] | None]:
     """By model, in the order of "models"."""
-    found = quantiles(part.reader, part.overview.models)
-    return (found.get(row.number) for row in part.overview.models)
+    spreads = quantiles(part.reader, part.overview.models)
+    return (spreads.get(row.number) for row in part.overview.models)
 
 
 def _fields(parts: Sequence[ReportSection]) -> tuple[Field, ...]:
@@ -131,10 +131,10 @@ def _all_rows(parts: Sequence[ReportSection], cut: int | None) -> Iterator[str]:
 def _record(result: CallResult, cut: int | None) -> tuple[object, ...]:
     """What a row has at its end where answers have a schema: the record, its marks, an answer that failed."""
     kept = result.error.answer if result.error is not None else None
-    return _shortened(result.data, cut), result.marks or 0, safe(kept[:cut]) if kept else 0
+    return _short_record(result.data, cut), result.marks or 0, safe(kept[:cut]) if kept else 0
 
 
-def _shortened(data: msgspec.Raw | None, cut: int | None) -> object:
+def _short_record(data: msgspec.Raw | None, cut: int | None) -> object:
     """The record, its values cut to equal shares of what an answer may have."""
     if data is None or cut is None or len(bytes(data)) <= cut:
         return data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from umwelten.report.recommendations import NEARLY, SLOWER
-from umwelten.report.render.markup import folded, text
+from umwelten.report.render.markup import details, text
 
 WORDS = (
     ("answered", "calls with an answer ÷ calls that ended; pending calls are not counted"),
@@ -36,7 +36,7 @@ OF_RECORDS = (
 
 
 def as_html(*, records: bool = False) -> str:
-    """A folded list of definitions. `records`: also those of answers that had a schema."""
+    """A collapsed list of definitions. `records`: also those of answers that had a schema."""
     words = WORDS + OF_RECORDS if records else WORDS
     items = "".join(f"<div><dt>{text(word)}</dt><dd>{text(meaning)}</dd></div>" for word, meaning in words)
-    return folded("Definitions", f'<dl class="words">{items}</dl>')
+    return details("Definitions", f'<dl class="words">{items}</dl>')

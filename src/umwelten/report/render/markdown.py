@@ -63,12 +63,12 @@ def render_markdown_of_all(
     if len(readers) > 1:
         out.write(f"# {len(readers)} evaluations\n\n")
         head = ("evaluation", "status", "calls", "succeeded", "success", "wall time", "p50", "cost")
-        _table(out, head, map(_compared, readers), numbers_from=2)
+        _table(out, head, map(_evaluation_row, readers), numbers_from=2)
     for reader in readers:
         render_markdown(reader, out, short=short, vendors=vendors)
 
 
-def _compared(reader: ReportSource) -> tuple[str, ...]:
+def _evaluation_row(reader: ReportSource) -> tuple[str, ...]:
     with overviews.snapshot(reader):
         overview = overviews.overview(reader)
     figures = overview.summary
@@ -90,7 +90,7 @@ def cell(text: str, width: int = _CELL) -> str:
     return _PUNCTUATION.sub(r"\\\g<0>", line)
 
 
-def fenced(text: str) -> str:
+def code_block(text: str) -> str:
     """Foreign text word for word, in a fence that nothing in it can close."""
     longest = max((len(run) for run in _TICKS.findall(text)), default=0)
     fence = "`" * max(3, longest + 1)
@@ -120,11 +120,11 @@ def _settings(reader: ReportSource, overview: Overview, out: TextIO, *, short: b
     if short:
         return
     for prompt in prompts:
-        out.write(f"Prompt {cell(prompt.name)}:\n\n{fenced(prompt.text)}\n")
+        out.write(f"Prompt {cell(prompt.name)}:\n\n{code_block(prompt.text)}\n")
     if not prompts:
-        out.write(f"Prompt:\n\n{fenced(evaluation.prompt)}\n")
+        out.write(f"Prompt:\n\n{code_block(evaluation.prompt)}\n")
     if evaluation.system is not None:
-        out.write(f"System:\n\n{fenced(evaluation.system)}\n")
+        out.write(f"System:\n\n{code_block(evaluation.system)}\n")
 
 
 def _status(reader: ReportSource, overview: Overview) -> str:
@@ -231,13 +231,13 @@ def _failures(reader: ReportSource, overview: Overview, out: TextIO, vendors: Ma
 
 def _schema(reader: ReportSource, out: TextIO) -> None:
     """How well the answers kept to their schema."""
-    found = validation(reader)
-    if found is None:
+    figures = validation(reader)
+    if figures is None:
         return
-    out.write(f"## Records\n\n{cell(summary_of(found), 1000)}.\n\n")
-    _table(out, schema_section.HEAD, (tuple(map(cell, row)) for row in schema_section.markdown_rows(found)))
-    if len(found.models) > 1:
-        rows = (tuple(map(cell, row)) for row in schema_section.model_rows(found))
+    out.write(f"## Records\n\n{cell(summary_of(figures), 1000)}.\n\n")
+    _table(out, schema_section.HEAD, (tuple(map(cell, row)) for row in schema_section.markdown_rows(figures)))
+    if len(figures.models) > 1:
+        rows = (tuple(map(cell, row)) for row in schema_section.model_rows(figures))
         _table(out, schema_section.MODEL_HEAD, rows, numbers_from=1)
 
 
@@ -265,9 +265,9 @@ def _answer(result: CallResult, repeats: bool, fields: Sequence[Field]) -> str:
     facts = ", ".join((time, f"{used} tokens", cost, *map(cell, result.marks)))
     if result.error is not None:
         message = f"**failed** ({cell(result.error.kind)}): {cell(result.error.message, _MESSAGE)}"
-        kept = f"{fenced(result.error.answer)}\n" if result.error.answer else ""
+        kept = f"{code_block(result.error.answer)}\n" if result.error.answer else ""
         return f"### {title}\n\n{facts}\n\n{message}\n\n{kept}"
-    return f"### {title}\n\n{facts}\n\n{_record(result, fields)}{fenced(result.response or '')}\n"
+    return f"### {title}\n\n{facts}\n\n{_record(result, fields)}{code_block(result.response or '')}\n"
 
 
 def _record(result: CallResult, fields: Sequence[Field]) -> str:

@@ -33,8 +33,8 @@ def section(id_: str, title: str, *content: str) -> str:
     return f'<section id="{id_}">\n<h2>{text(title)}</h2>\n{body}</section>\n' if body else ""
 
 
-def folded(title: str, content: str, *, opened: bool = False) -> str:
-    """Content behind a title that opens it."""
+def details(title: str, content: str, *, opened: bool = False) -> str:
+    """Content that a click on its title shows."""
     state = " open" if opened else ""
     return f"<details{state}><summary>{text(title)}</summary>\n{content}</details>\n"
 

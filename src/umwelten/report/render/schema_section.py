@@ -15,30 +15,30 @@ MODEL_HEAD = ("model", "valid", "at once", "fenced", "mended", "coerced", "asked
 _SHOWN = 3
 
 
-def summary_of(found: Validation) -> str:
+def summary_of(figures: Validation) -> str:
     """`48 valid (3 mended), 2 failed; 6 answers asked for again for $0.002`."""
-    line = in_words(found.records) or "none yet"
-    if found.extra_attempts:
-        line += f"; {formatting.count(found.extra_attempts, 'answer')} asked for again, {_cost(found)}"
-    if found.unreadable:
-        line += f"; {formatting.count(found.unreadable, 'answer')} wrong as a whole"
+    line = in_words(figures.records) or "none yet"
+    if figures.extra_attempts:
+        line += f"; {formatting.count(figures.extra_attempts, 'answer')} asked for again, {_cost(figures)}"
+    if figures.unreadable:
+        line += f"; {formatting.count(figures.unreadable, 'answer')} wrong as a whole"
     return line
 
 
-def _cost(found: Validation) -> str:
-    return "cost unknown" if found.extra_cost_usd is None else formatting.money(found.extra_cost_usd)
+def _cost(figures: Validation) -> str:
+    return "cost unknown" if figures.extra_cost_usd is None else formatting.money(figures.extra_cost_usd)
 
 
-def as_html(found: Validation, of: str = "") -> str:
+def as_html(figures: Validation, of: str = "") -> str:
     """A sentence and tables. `of`: the evaluation's id, where there are several."""
     fields = [
         [*(text(cell) for cell in row[:2]), *row[2:5], text(row[5]), text(row[6])]
-        for row in map(_field, found.fields)
+        for row in map(_field, figures.fields)
     ]
-    by_model = [[text(one.label), *_counts(one.records)] for one in found.models]
+    by_model = [[text(model.label), *_counts(model.records)] for model in figures.models]
     models = table(MODEL_HEAD, by_model, name="Records by model") if len(by_model) > 1 else ""
     return (
-        f"<p>{text(f'{of}: ' if of else '')}{text(summary_of(found))}.</p>\n"
+        f"<p>{text(f'{of}: ' if of else '')}{text(summary_of(figures))}.</p>\n"
         + _fields_table(fields)
         + (f"<h3>By model</h3>\n{models}" if models else "")
     )
@@ -51,20 +51,20 @@ def _fields_table(rows: Sequence[Sequence[str]]) -> str:
     return table(head, [[row[n] for n in order] for row in rows], name="Fields", words=4)
 
 
-def markdown_rows(found: Validation) -> Iterator[tuple[str, ...]]:
+def markdown_rows(figures: Validation) -> Iterator[tuple[str, ...]]:
     """The fields, for `HEAD`; foreign text as it is."""
-    return map(_field, found.fields)
+    return map(_field, figures.fields)
 
 
-def model_rows(found: Validation) -> Iterator[tuple[str, ...]]:
+def model_rows(figures: Validation) -> Iterator[tuple[str, ...]]:
     """The models, for `MODEL_HEAD`; foreign text as it is."""
-    return ((one.label, *_counts(one.records)) for one in found.models)
+    return ((model.label, *_counts(model.records)) for model in figures.models)
 
 
-def render_validation(found: Validation, out: TextIO) -> None:
+def render_validation(figures: Validation, out: TextIO) -> None:
     """Lines for a terminal."""
-    out.write(f"\nrecords: {summary_of(found)}\n")
-    rows = [tuple(title.upper() for title in HEAD), *map(_field, found.fields)]
+    out.write(f"\nrecords: {summary_of(figures)}\n")
+    rows = [tuple(title.upper() for title in HEAD), *map(_field, figures.fields)]
     rows = [tuple(one_line(cell, 60) for cell in row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

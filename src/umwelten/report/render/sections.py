@@ -17,7 +17,7 @@ from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.queries.schema_validation import validation
 from umwelten.report.queries.throttling import WAITED_FOR
 from umwelten.report.render import glossary, page, schema_section
-from umwelten.report.render.markup import folded, section, table, text
+from umwelten.report.render.markup import details, section, table, text
 from umwelten.text import formatting
 from umwelten.types import Prompt
 
@@ -37,7 +37,7 @@ def all_of(parts: Sequence[ReportSection], vendors: Mapping[str, Vendor], *, sho
     yield _header(parts, short)
     yield "<main>\n"
     yield _glance(parts, vendors)
-    yield _choice(parts)
+    yield _recommendations(parts)
     yield section("models", "Models side by side", _models(parts))
     yield section("plots", "Speed and cost", page.fragment("plots"))
     yield section("more", "What more would cost", _projection(parts))
@@ -47,7 +47,7 @@ def all_of(parts: Sequence[ReportSection], vendors: Mapping[str, Vendor], *, sho
         '<div id="timelines" class="plots"></div>\n',
         _throttling(parts),
         _attempts(parts),
-        _attributed(parts),
+        _lane_waits(parts),
     )
     yield section("records", "Records", *_records(parts))
     yield section("failures", "Failures", *_failures(parts, vendors))
@@ -103,7 +103,7 @@ def _one_glance(part: ReportSection, vendors: Mapping[str, Vendor]) -> str:
         ),
         ("in flight", f"{figures.peak_in_flight:,}", _rate(figures)),
         ("tokens", _tokens(overview.cost, total=True), _tokens(overview.cost, total=False)),
-        ("cost", formatting.money(overview.cost.total_usd), _unpriced(overview.cost)),
+        ("cost", formatting.money(overview.cost.total_usd), _unpriced_calls(overview.cost)),
     ]
     return (
         f'<section id="glance"><p class="kind">{text(evaluation.type)} · {dates} UTC</p>'
@@ -145,12 +145,12 @@ def _why(part: ReportSection) -> str:
 # --- models --------------------------------------------------------------------------------------
 
 
-def _choice(parts: Sequence[ReportSection]) -> str:
-    cards = "".join(_card(part, parts, model) for part in parts for model in _picked(part))
+def _recommendations(parts: Sequence[ReportSection]) -> str:
+    cards = "".join(_card(part, parts, model) for part in parts for model in _recommended_models(part))
     return f'<section id="choice"><ul class="picks">{cards}</ul></section>\n' if cards else ""
 
 
-def _picked(part: ReportSection) -> Iterable[str]:
+def _recommended_models(part: ReportSection) -> Iterable[str]:
     return dict.fromkeys(pick.label for pick in part.overview.picks)
 
 
@@ -167,9 +167,9 @@ def _of(part: ReportSection, parts: Sequence[ReportSection]) -> str:
 
 def _models(parts: Sequence[ReportSection]) -> str:
     columns = html_columns()
-    head = [*_first_head(parts), "model", *(column.html for column in columns)]
+    head = [*_evaluation_head(parts), "model", *(column.html for column in columns)]
     rows = [
-        [*_first(part, parts), text(row.label), *(text(column.show(row)) for column in columns)]
+        [*_evaluation_cell(part, parts), text(row.label), *(text(column.show(row)) for column in columns)]
         for part in parts
         for row in part.overview.models
     ]
@@ -181,16 +181,16 @@ def _projection(parts: Sequence[ReportSection]) -> str:
     for part in parts:
         projections = recommendations.projection(part.overview.models)
         for model in dict.fromkeys(row.model for row in projections):
-            sums = [_projected(row) for row in projections if row.model == model]
-            rows.append([*_first(part, parts), text(model), *sums])
-    head = [*_first_head(parts), "model"]
+            sums = [_projection_cell(row) for row in projections if row.model == model]
+            rows.append([*_evaluation_cell(part, parts), text(model), *sums])
+    head = [*_evaluation_head(parts), "model"]
     sizes = [f"{size:,} calls" for size in recommendations.SIZES]
     note = "<p>If further calls went like these, with as many in flight.</p>\n"
     body = table([*head, *sizes], rows, name="Projection", words=len(head))
     return note + body if body else ""
 
 
-def _projected(row: recommendations.Projection) -> str:
+def _projection_cell(row: recommendations.Projection) -> str:
     return f"{formatting.money(row.cost_usd)} <small>{formatting.seconds(row.wall_s)}</small>"
 
 
@@ -199,34 +199,36 @@ def _projected(row: recommendations.Projection) -> str:
 
 def _throttling(parts: Sequence[ReportSection]) -> str:
     rows = [
-        [*_first(part, parts), text(row.lane), f"{row.changes:,}", f"{row.cuts:,}",
+        [*_evaluation_cell(part, parts), text(row.lane), f"{row.changes:,}", f"{row.cuts:,}",
          formatting.level(row.lowest), formatting.level(row.highest), formatting.level(row.last)]
         for part in parts
         for row in part.overview.throttling
     ]  # fmt: skip
-    head = [*_first_head(parts), "lane", "limit moved", "cut", "lowest", "highest", "at the end"]
-    return _titled("How the limits moved", table(head, rows, name="Limits", words=len(head) - 5))
+    head = [*_evaluation_head(parts), "lane", "limit moved", "cut", "lowest", "highest", "at the end"]
+    return _subsection("How the limits moved", table(head, rows, name="Limits", words=len(head) - 5))
 
 
 def _attempts(parts: Sequence[ReportSection]) -> str:
     rows = [
-        [*_first(part, parts), text(row.label), text(row.outcome.replace("_", " ")), f"{row.attempts:,}",
-         formatting.seconds(row.time_s), formatting.money(row.cost_usd)]
+        [*_evaluation_cell(part, parts), text(row.label), text(row.outcome.replace("_", " ")),
+         f"{row.attempts:,}", formatting.seconds(row.time_s), formatting.money(row.cost_usd)]
         for part in parts
         for row in part.overview.attempts
     ]  # fmt: skip
-    head = [*_first_head(parts), "model", "outcome", "attempts", "time in flight", "cost"]
-    return _titled("What the time in flight went to", table(head, rows, name="Attempts", words=len(head) - 3))
+    head = [*_evaluation_head(parts), "model", "outcome", "attempts", "time in flight", "cost"]
+    return _subsection(
+        "What the time in flight went to", table(head, rows, name="Attempts", words=len(head) - 3)
+    )
 
 
-def _attributed(parts: Sequence[ReportSection]) -> str:
+def _lane_waits(parts: Sequence[ReportSection]) -> str:
     rows = [
-        [*_first(part, parts), text(lane), _bar(own), "<br>".join(map(_waited, own))]
+        [*_evaluation_cell(part, parts), text(lane), _bar(own), "<br>".join(map(_wait, own))]
         for part in parts
         for lane, own in _by_lane(part).items()
     ]
-    head = [*_first_head(parts), "lane", "share of the wall time", "waited for"]
-    return _titled("What each lane waited for", table(head, rows, name="Waits", words=9))
+    head = [*_evaluation_head(parts), "lane", "share of the wall time", "waited for"]
+    return _subsection("What each lane waited for", table(head, rows, name="Waits", words=9))
 
 
 def _by_lane(part: ReportSection) -> dict[str, list[LaneAttribution]]:
@@ -249,7 +251,7 @@ def _bar(rows: Sequence[LaneAttribution]) -> str:
     )
 
 
-def _waited(row: LaneAttribution) -> str:
+def _wait(row: LaneAttribution) -> str:
     words = text(WAITED_FOR.get(row.reason, row.reason))
     figures = f"{formatting.seconds(row.seconds)}, {formatting.percent(row.share)}"
     return (
@@ -259,19 +261,19 @@ def _waited(row: LaneAttribution) -> str:
 
 def _shade(reason: str) -> str:
     """A class of the colours that the plots use; a reason has the same everywhere."""
-    known = list(WAITED_FOR)
-    return f"s{known.index(reason) % 8}" if reason in known else "s7"
+    reasons = list(WAITED_FOR)
+    return f"s{reasons.index(reason) % 8}" if reason in reasons else "s7"
 
 
-def _titled(title: str, body: str) -> str:
+def _subsection(title: str, body: str) -> str:
     return f"<h3>{title}</h3>\n{body}" if body else ""
 
 
-def _first(part: ReportSection, parts: Sequence[ReportSection]) -> list[str]:
+def _evaluation_cell(part: ReportSection, parts: Sequence[ReportSection]) -> list[str]:
     return [text(part.id)] if len(parts) > 1 else []
 
 
-def _first_head(parts: Sequence[ReportSection]) -> list[str]:
+def _evaluation_head(parts: Sequence[ReportSection]) -> list[str]:
     return ["evaluation"] if len(parts) > 1 else []
 
 
@@ -291,14 +293,16 @@ def _failures(parts: Sequence[ReportSection], vendors: Mapping[str, Vendor]) -> 
         for group in part.overview.errors:
             what = advice(group.kind, message=group.example, providers=providers, vendors=vendors)
             cells = [text(group.kind), f"{group.count:,}", text(group.example[:500]), text(what)]
-            failed.append([*_first(part, parts), *cells])
+            failed.append([*_evaluation_cell(part, parts), *cells])
         for row in overviews.refused(part.reader) if part.overview.summary.pending else ():
             what = advice("unavailable", message=row.message, providers=(row.provider,), vendors=vendors)
-            stopped.append([*_first(part, parts), text(row.model), text(row.message[:500]), text(what)])
-    head = _first_head(parts)
+            stopped.append(
+                [*_evaluation_cell(part, parts), text(row.model), text(row.message[:500]), text(what)]
+            )
+    head = _evaluation_head(parts)
     yield table([*head, "kind", "calls", "example", "what to do"], failed, name="Failures", words=9)
     head = [*head, "model", "reason", "what to do"]
-    yield _titled("Stopped: all calls refused", table(head, stopped, name="Stopped", words=9))
+    yield _subsection("Stopped: all calls refused", table(head, stopped, name="Stopped", words=9))
 
 
 def _settings(part: ReportSection) -> str:
@@ -309,13 +313,14 @@ def _settings(part: ReportSection) -> str:
     rows.append(("models", "<br>".join(map(text, evaluation.models))))
     prompts = evaluation.prompts or (Prompt(name="", text=evaluation.prompt),)
     body = "".join(
-        f"<h3>{text(f'Prompt {one.name}'.rstrip())}</h3><pre>{text(one.text)}</pre>\n" for one in prompts
+        f"<h3>{text(f'Prompt {prompt.name}'.rstrip())}</h3><pre>{text(prompt.text)}</pre>\n"
+        for prompt in prompts
     )
     if evaluation.system is not None:
         body += f"<h3>System prompt</h3><pre>{text(evaluation.system)}</pre>\n"
     if part.validation is not None:
         body += f"<h3>Schema</h3><pre>{text(_pretty(part.validation.json))}</pre>\n"
-    return folded(
+    return details(
         f"What was sent: {part.id}", body + table(("setting", "value"), rows, name="Settings", words=2)
     )
 
@@ -367,5 +372,5 @@ def _tokens(cost: Cost, *, total: bool) -> str:
     return f"{formatting.tokens(usage.input_tokens)} in, {formatting.tokens(usage.output_tokens)} out"
 
 
-def _unpriced(cost: Cost) -> str:
+def _unpriced_calls(cost: Cost) -> str:
     return f"{formatting.count(cost.unpriced_calls, 'call')} of unknown price" if cost.unpriced_calls else ""
