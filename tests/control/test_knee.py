@@ -20,7 +20,7 @@ def serve(k: int, calls: int, seed: int, spread: float) -> list[int]:
             heapq.heappush(free, end)
             heapq.heappush(running, (end, now, tokens))
         now, started_at, tokens = heapq.heappop(running)
-        knee.answered(started_at, now, tokens, full=True)
+        knee.on_answer(started_at, now, tokens, full=True)
         levels.append(knee.level)
         calls -= 1
     return levels

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from umwelten.control.lane import NEVER, Lane, StartSnapshot
+from umwelten.control.lane import NEVER, Lane
 from umwelten.control.limit import Limit
 from umwelten.control.limit_kind import LimitKind
+from umwelten.control.refusals import StartSnapshot
 from umwelten.types import Budget, Failure, FailureKind, FinishReason, RateLimitHints, Reply, Resource
 
 ANSWER = Reply(text="", finish_reason=FinishReason.STOP)
@@ -38,8 +39,8 @@ def drive(one: Lane, outcome: Outcomes, until: float, begin: float = 0.0) -> lis
     """Start whatever may start; (time, in flight, limit) at every start."""
     now, pending, number, log = begin, [], 0, []
     while now < until:
-        while (at := one.opening(now)) <= now:
-            mark = one.started(now)
+        while (at := one.earliest_start(now)) <= now:
+            mark = one.on_start(now)
             log.append((now, one.in_flight, one.limit.value))
             took, what = outcome(now, one.in_flight)
             number += 1
@@ -50,9 +51,9 @@ def drive(one: Lane, outcome: Outcomes, until: float, begin: float = 0.0) -> lis
         now = nxt
         while pending and pending[0][0] <= now:
             _, _, started_at, mark, what = heapq.heappop(pending)
-            one.ended(what, started_at, now, mark)
+            one.on_end(what, started_at, now, mark)
     for end, _, started_at, mark, what in pending:
-        one.ended(what, started_at, end, mark)
+        one.on_end(what, started_at, end, mark)
     return log
 
 
@@ -118,14 +119,14 @@ def test_whatever_a_provider_says_the_lane_keeps_its_promises(
     data: st.DataObject, ceiling: int, slow: bool, host: bool
 ) -> None:
     one = lane(ceiling, slow_start=slow, host=host)
-    one.limit.value = min(one.limit.value, float(ceiling))
+    one.limit.hold_at(min(one.limit.slots, ceiling))
     now = 0.0
     running: list[tuple[float, StartSnapshot]] = []
     for _ in range(data.draw(st.integers(1, 60))):
-        at = one.opening(now)
+        at = one.earliest_start(now)
         assert at >= now, "a past time was named"
         if at <= now:
-            mark = one.started(now)
+            mark = one.on_start(now)
             running.append((now, mark))
             assert one.in_flight <= max(1, one.limit.slots)
         elif running:
@@ -133,7 +134,7 @@ def test_whatever_a_provider_says_the_lane_keeps_its_promises(
             started_at, mark = running.pop(data.draw(st.integers(0, len(running) - 1)))
             cuts, cut_at = one.limit.cuts, one.limit.cut_at
             outcome = data.draw(OUTCOMES)
-            one.ended(outcome, started_at, now, mark)
+            one.on_end(outcome, started_at, now, mark)
             assert one.limit.cuts <= cuts + (started_at > cut_at)
             assert one.in_flight == len(running)
         else:
@@ -146,10 +147,10 @@ def test_errors_of_the_server_and_time_outs_never_shrink_the_limit() -> None:
     one = lane(20)
     for kind in (FailureKind.SERVER, FailureKind.TIMEOUT, FailureKind.CONNECTION):
         for i in range(30):
-            mark = one.started(float(i))
+            mark = one.on_start(float(i))
             failure = Failure(kind=kind, message="no", status=None)
-            one.ended(failure, float(i), i + 0.5, mark)
-            one.failing(float(i), i + 0.5)
+            one.on_end(failure, float(i), i + 0.5, mark)
+            one.on_error(float(i), i + 0.5)
     assert one.limit.value == 20
 
 
@@ -174,31 +175,31 @@ def test_a_cap_on_calls_in_flight_is_told_from_a_rate() -> None:
     drive(two, rate, 30.0)
     assert two.kind is LimitKind.BUCKET
     assert two.limit.value == 200
-    assert two.pacer.flow.rate == pytest.approx(20, rel=0.15)
+    assert two.pacer.estimator.rate == pytest.approx(20, rel=0.15)
 
 
 def test_a_stated_cap_on_calls_in_flight_is_believed() -> None:
     one = lane(10)
-    marks = [one.started(0.0) for _ in range(5)]
-    one.ended(refusal(budgets=(Budget(resource=Resource.IN_FLIGHT, remaining=0),)), 0.0, 0.1, marks[-1])
+    marks = [one.on_start(0.0) for _ in range(5)]
+    one.on_end(refusal(budgets=(Budget(resource=Resource.IN_FLIGHT, remaining=0),)), 0.0, 0.1, marks[-1])
     assert one.kind is LimitKind.CONCURRENCY
     assert one.limit.value == 4
 
 
 def test_padded_hints_are_found_out_by_the_calls_that_are_let_in_meanwhile() -> None:
     one = lane(10)
-    mark = one.started(0.0)
-    one.ended(refusal(30.0), 0.0, 0.1, mark)
+    mark = one.on_start(0.0)
+    one.on_end(refusal(30.0), 0.0, 0.1, mark)
     assert one.believes(refusal(30.0))
     for i in range(3):
-        mark = one.started(1.0 + i)
-        one.ended(ANSWER, 1.0 + i, 1.5 + i, mark)
+        mark = one.on_start(1.0 + i)
+        one.on_end(ANSWER, 1.0 + i, 1.5 + i, mark)
     assert not one.believes(refusal(30.0))
 
 
 def test_a_lane_of_nothing_but_refusals_is_stopped_some_time() -> None:
     one = lane(10)
-    mark = one.started(0.0)
-    one.ended(refusal(), 0.0, 0.1, mark)
+    mark = one.on_start(0.0)
+    one.on_end(refusal(), 0.0, 0.1, mark)
     assert not one.judge(refusal(), 800.0).lane_down
     assert one.judge(refusal(), 901.0).lane_down

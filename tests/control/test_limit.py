@@ -19,13 +19,13 @@ EVENTS = st.lists(
 def apply(limit: Limit, kind: str, started_at: float, now: float, level: int) -> None:
     match kind:
         case "answer":
-            limit.succeeded(level, now)
+            limit.on_answer(level, now)
         case "throttle":
-            limit.throttled(started_at, now)
+            limit.halve(started_at, now)
         case "shrunk":
-            limit.shrunk(started_at, now)
+            limit.halve_edge(started_at, now)
         case "edge":
-            limit.bounded(level, max(0, level - 1), started_at, now)
+            limit.cut_to_edge(level, max(0, level - 1), started_at, now)
         case "step":
             if limit.next_step(now) <= now:
                 limit.step(now)
@@ -68,9 +68,9 @@ def test_the_next_step_is_never_in_the_past(events: list, later: float, ceiling:
 
 def test_a_lane_that_is_not_full_does_not_raise_its_limit() -> None:
     limit = Limit(value=10.0, ceiling=100)
-    assert not limit.succeeded(peak=7, now=1.0)
+    assert not limit.on_answer(peak=7, now=1.0)
     assert limit.value == 10.0
-    assert limit.succeeded(peak=8, now=1.0)
+    assert limit.on_answer(peak=8, now=1.0)
 
 
 def test_throttles_every_two_seconds_reach_the_floor_and_silence_brings_it_back() -> None:
@@ -78,17 +78,17 @@ def test_throttles_every_two_seconds_reach_the_floor_and_silence_brings_it_back(
     now = floor_at = 0.0
     while now < 60:
         now += 2.0
-        limit.throttled(now - 0.05, now)
+        limit.halve(now - 0.05, now)
         if limit.value == limit.floor and not floor_at:
             floor_at = now
         for _ in range(limit.slots):
-            limit.succeeded(limit.slots, now)
+            limit.on_answer(limit.slots, now)
     assert 0 < floor_at <= 60
     last = now
     while limit.value < 180 and now < last + 120:
         now += 0.5
         for _ in range(limit.slots):
-            limit.succeeded(limit.slots, now)
+            limit.on_answer(limit.slots, now)
     assert now - last <= 60
 
 
@@ -97,6 +97,6 @@ def test_an_edge_costs_no_more_than_what_was_refused() -> None:
     in_flight = 62
     for level in range(41, 63):
         in_flight -= 1
-        limit.bounded(level, in_flight, started_at=0.1, now=0.15 + level / 1000)
+        limit.cut_to_edge(level, in_flight, started_at=0.1, now=0.15 + level / 1000)
     assert limit.slots == 40
     assert limit.cuts == 1

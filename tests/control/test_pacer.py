@@ -34,13 +34,13 @@ def test_no_stream_of_hints_makes_the_pacer_name_a_past_time(stream: list) -> No
         used, refusals = pacer.used, pacer.refusals
         pacer.take(now, need)
         if refused:
-            pacer.refused(now, need, number)
-            pacer.flow.note(Point(now, pacer.let_in(used, number, refusals), number))
-            pacer.flow.refused(now, now)
+            pacer.on_refusal(now, need, number)
+            pacer.estimator.note(Point(now, pacer.let_in_before(used, number, refusals), number))
+            pacer.estimator.on_refusal(now, now)
         else:
             pacer.settle(now, need, Usage(input_tokens=tokens, output_tokens=5))
         pacer.observe(RateLimitHints(budgets=tuple(budgets)), now, pacer.used, number)
-        at, _ = pacer.opening(now, need)
+        at, _ = pacer.earliest_start(now, need)
         assert at >= now
 
 
@@ -55,7 +55,7 @@ def test_what_is_reserved_comes_back_but_for_what_was_used(calls: list) -> None:
             pacer.settle(0.0, need, Usage(input_tokens=tokens, output_tokens=output))
             really += tokens + output
         elif end == "s":
-            pacer.refused(0.0, need, number)
+            pacer.on_refusal(0.0, need, number)
         else:
             pacer.refund(0.0, need)
     assert pacer.used[1] == pytest.approx(really, abs=1e-6)
@@ -65,7 +65,7 @@ def test_a_flow_measures_the_refill_between_two_refusals_exactly() -> None:
     flow = RateEstimator()
     for i in range(6):
         flow.note(Point(2.0 * i, (40.0 * i, 0.0, 0.0, 0.0), i))
-        flow.refused(2.0 * i, 2.0 * i)
+        flow.on_refusal(2.0 * i, 2.0 * i)
     assert flow.rate == pytest.approx(20.0)
 
 
@@ -102,14 +102,14 @@ def test_a_window_that_is_used_up_opens_at_its_reset_with_all_of_its_size() -> N
     meter.observe(
         Budget(resource=Resource.REQUESTS, limit=100, remaining=0, reset_s=50.0, window_s=60.0), 10.0, 0.0, 1
     )
-    assert meter.opening(11.0, 1.0) == pytest.approx(60.0, abs=0.1)
-    assert meter.opening(60.1, 1.0) == 60.1
+    assert meter.earliest_start(11.0, 1.0) == pytest.approx(60.0, abs=0.1)
+    assert meter.earliest_start(60.1, 1.0) == 60.1
     assert meter.level == 100
 
 
 def test_a_call_larger_than_the_bucket_is_let_go_when_the_bucket_is_full() -> None:
     meter = BudgetMeter(resource=Resource.TOKENS, limit=1000, level=0, at=0.0, rate=100.0)
-    assert meter.opening(0.0, 5000.0) < 12.0
+    assert meter.earliest_start(0.0, 5000.0) < 12.0
 
 
 def test_output_is_reserved_by_the_maximum_first_and_by_the_mean_later() -> None:
@@ -127,6 +127,6 @@ def test_a_budget_of_next_to_nothing_is_none_and_holds_nothing_back(limit: float
         budgets=(Budget(resource=Resource.REQUESTS, limit=limit, remaining=0.0, window_s=60.0),)
     )
     pacer.observe(hints, 0.0, pacer.used, 1)
-    at, _ = pacer.opening(0.0, pacer.need(1, 1))
+    at, _ = pacer.earliest_start(0.0, pacer.need(1, 1))
     assert (0.0 < at <= 121.0) if waits else at == 0.0
     assert (pacer.stated_empty(hints, pacer.need(1, 1)) is not None) is waits

@@ -68,7 +68,7 @@ def test_no_call_is_lost_or_started_twice_or_starved_whatever_the_provider_says(
             now += data.draw(CLOCK) if rude else 0.5
             what = outcome(data.draw(KINDS), data.draw(HINT)) if rude else ANSWER
             rude = max(0, rude - 1)
-            verdict = made.ended(lease, what, now, 0.5)
+            verdict = made.on_end(lease, what, now, 0.5)
             under_way.discard(lease.scheduled.call.id)
             if isinstance(what, Reply) or type(verdict.decision).__name__ == "GiveUp":
                 ended.add(lease.scheduled.call.id)
@@ -85,7 +85,7 @@ def test_a_call_that_waits_holds_no_slot() -> None:
     made = pool(1, 3, 1)
     first = made.next(0.0)
     assert isinstance(first, Start)
-    made.ended(first.lease, outcome(FailureKind.SERVER, 60.0), 0.1, 0.5)
+    made.on_end(first.lease, outcome(FailureKind.SERVER, 60.0), 0.1, 0.5)
     assert made.in_flight == 0
     second = made.next(0.1)
     assert isinstance(second, Start)
@@ -101,7 +101,7 @@ def test_waiting_for_a_rate_limit_uses_up_no_retries() -> None:
             now = step.at
             step = made.next(now)
         assert isinstance(step, Start)
-        made.ended(step.lease, outcome(FailureKind.RATE_LIMIT, 0.1), now + 0.05, 0.5)
+        made.on_end(step.lease, outcome(FailureKind.RATE_LIMIT, 0.1), now + 0.05, 0.5)
         now += 0.05
     assert not made.finished
 
@@ -112,12 +112,12 @@ def test_refused_accounts_pause_the_lane_and_spend_no_attempts(code: str) -> Non
     step = made.next(0.0)
     assert isinstance(step, Start)
     down = Failure(kind=FailureKind.UNAVAILABLE, message=code, retry=False, lane_down=True)
-    verdict = made.ended(step.lease, down, 0.1, 0.5)
+    verdict = made.on_end(step.lease, down, 0.1, 0.5)
     assert verdict.lane_stopped
     started = []
     while isinstance(step := made.next(0.2), Start):
         started.append(step.lease)
-        made.ended(step.lease, ANSWER, 0.2, 0.5)
+        made.on_end(step.lease, ANSWER, 0.2, 0.5)
     assert {lease.lane.name for lease in started} == {"l1"}
     assert len(started) == 5
 
@@ -134,7 +134,7 @@ def test_in_a_host_one_models_calls_go_before_the_next_models() -> None:
     order = []
     while isinstance(step := made.next(0.0), Start):
         order.append(step.lease.scheduled.call.model)
-        made.ended(step.lease, ANSWER, 0.0, 0.5)
+        made.on_end(step.lease, ANSWER, 0.0, 0.5)
     assert order == [0] * 6 + [1] * 6
 
 
@@ -145,7 +145,7 @@ def test_the_time_of_a_lane_is_split_and_adds_up() -> None:
         while isinstance(step := made.next(now), Start):
             leases.append(step.lease)
         now += 1.0
-        made.ended(leases.pop(0), ANSWER, now, 0.5)
+        made.on_end(leases.pop(0), ANSWER, now, 0.5)
     made.next(now)
     sheet = made.lanes[0].attribution(now)
     assert sheet.concurrency_s + sheet.latency_s == pytest.approx(now)
@@ -158,7 +158,7 @@ WRONG = Failure(kind=FailureKind.SCHEMA, message="title: is missing", code="titl
 def ask(made: Pool, outcome: Reply | Failure, now: float, cost: int = 0) -> tuple[Lease, AttemptVerdict]:
     step = made.next(now)
     assert isinstance(step, Start)
-    return step.lease, made.ended(step.lease, outcome, now + 0.1, 0.5, cost)
+    return step.lease, made.on_end(step.lease, outcome, now + 0.1, 0.5, cost)
 
 
 @pytest.mark.parametrize("retries", [0, 6])
@@ -184,7 +184,7 @@ def test_each_call_is_asked_twice_more_and_errors_between_count_for_themselves()
             now = step.at
             step = made.next(now)
         assert isinstance(step, Start)
-        verdict = made.ended(step.lease, outcome, now + 0.1, 0.0)
+        verdict = made.on_end(step.lease, outcome, now + 0.1, 0.0)
         now += 0.1
         seen.append((step.lease.scheduled.call.id, type(verdict.decision).__name__))
     assert seen == [
@@ -225,7 +225,7 @@ def test_to_everything_that_is_counted_an_answer_in_the_wrong_shape_is_an_answer
         assert (made.cap.spent, made.cap.reserved) == (21, 0)
     first, second = lanes
     assert second.answered
-    for name in ("limit", "pacer", "gate", "circuit", "evidence", "trust", "kind", "throttled_since"):
+    for name in ("limit", "pacer", "gate", "circuit", "refusals", "trust", "throttled_since"):
         assert getattr(first, name) == getattr(second, name), name
 
 
@@ -244,13 +244,13 @@ def test_wrong_shapes_neither_open_a_circuit_nor_stop_a_lane_and_close_one_that_
             now = step.at
             continue
         assert isinstance(step, Start)
-        made.ended(step.lease, broken, now + 0.1, 0.0)
+        made.on_end(step.lease, broken, now + 0.1, 0.0)
         now += 0.2
     while not isinstance(step := made.next(now), Start):
         assert isinstance(step, WaitUntil)
         now = step.at
     # Longer than a lane may have nothing but errors: this is no error.
-    verdict = made.ended(step.lease, WRONG, now + 400.0, 0.0)
+    verdict = made.on_end(step.lease, WRONG, now + 400.0, 0.0)
     assert not verdict.lane_stopped
     assert lane.circuit.open_since is None
 
@@ -267,7 +267,7 @@ def test_a_host_learns_its_level_from_answers_of_any_shape() -> None:
                 running.append(step.lease)
             now += 0.5
             for lease in running:
-                made.ended(lease, outcome, now, 0.5)
+                made.on_end(lease, outcome, now, 0.5)
             running.clear()
         levels.append(lane.limit.value)
     assert min(levels) > 1.0

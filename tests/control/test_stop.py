@@ -55,7 +55,7 @@ def _spend(pool: Pool, data: st.DataObject, cost) -> tuple[int, list[int]]:
             now, _, lease, paid = heapq.heappop(under_way)
             bills.append(paid)
             outcome = BROKEN if rng.random() < 0.1 else ANSWER
-            pool.ended(lease, outcome, now, rng.random(), paid)
+            pool.on_end(lease, outcome, now, rng.random(), paid)
             continue
         assert isinstance(step, Idle)
         return sum(bills), bills

@@ -1,6 +1,6 @@
 """One budget that a provider states in its replies: what is left of it, and when more comes.
 
-`pacing.py` tells how it is used.
+`pacer.py` tells how it is used.
 """
 
 from __future__ import annotations
@@ -84,11 +84,11 @@ class BudgetMeter:
         elif self.rate <= 0 and budget.window_s:
             self.rate = self.limit / budget.window_s
 
-    def opening(self, now: float, need: float) -> float:
-        """When `need` fits."""
+    def earliest_start(self, now: float, need: float) -> float:
+        """Return when `need` fits."""
         need = min(need, self.limit)
         if self.window:
-            return self._window_opening(now, need)
+            return self._window_start(now, need)
         if self.rate <= 0:
             return now
         # A bucket too small to keep anything back is given a little time beyond its being full.
@@ -102,7 +102,7 @@ class BudgetMeter:
         """Kept back against the jitter of the way there; it costs its refill once, not every time."""
         return max(min(0.1 * self.limit, need), min(need, self.rate * JITTER_S))
 
-    def _window_opening(self, now: float, need: float) -> float:
+    def _window_start(self, now: float, need: float) -> float:
         if self.resets_at is None or now >= self.resets_at + MARGIN_S:
             self._start_anew(now)
         if self.level >= need or self.resets_at is None:

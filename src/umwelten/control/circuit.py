@@ -27,19 +27,19 @@ class Circuit:
     _next: float = 0.0
     _gap_s: float = FIRST_S
 
-    def opening(self, now: float) -> float:
-        """When a call may start."""
+    def earliest_start(self, now: float) -> float:
+        """Return when a call may start."""
         if self.open_since is None:
             return now
         return NEVER if self._probe_at is not None else max(now, self._next)
 
-    def started(self, now: float) -> None:
-        """A call starts."""
+    def on_start(self, now: float) -> None:
+        """Note a call that starts: in an outage it is the probe."""
         if self.open_since is not None:
             self._probe_at = now
 
-    def failed(self, started_at: float, now: float, limit: int) -> None:
-        """A call that started then met an error of the server, a time-out or no connection."""
+    def on_failure(self, started_at: float, now: float, limit: int) -> None:
+        """Count a call that met an error of the server, a time-out or no connection."""
         if self._first_at is None:
             self._first_at = started_at
         self.failures += 1
@@ -50,8 +50,8 @@ class Circuit:
         elif started_at == self._probe_at:
             self._retry(now)
 
-    def released(self, started_at: float, now: float) -> None:
-        """A probe ended and told nothing."""
+    def on_release(self, started_at: float, now: float) -> None:
+        """Note a call that ended and says nothing: if it was the probe, another will go."""
         if started_at == self._probe_at:
             self._retry(now)
 
@@ -60,10 +60,10 @@ class Circuit:
         self._gap_s = min(LONGEST_S, self._gap_s * 1.5)
         self._next = now + self._gap_s
 
-    def answered(self, started_at: float) -> bool:
-        """A call that started then was answered; True if that closed the circuit."""
+    def on_answer(self, started_at: float) -> bool:
+        """Note that a call was answered; True if that closed the circuit."""
         if self._first_at is None or started_at <= self._first_at:
             return False
-        was = self.open_since is not None
+        was_open = self.open_since is not None
         self.failures, self._first_at, self._probe_at, self.open_since = 0, None, None, None
-        return was
+        return was_open

@@ -37,10 +37,13 @@ _LATE_S = 0.05
 
 @dataclass(slots=True)
 class Gate:
-    """See the module's text. `used` calls were let in since `start`, of `size` in `period_s` if known."""
+    """See the module's text. `used` calls were let in since `start`, of `size` in `period_s` if known.
+
+    `refusal_s` is how long refusals take to come back.
+    """
 
     closed_at: float | None = None
-    reply_s: float = 0.1
+    refusal_s: float = 0.1
     exact: bool = False
     start: float | None = None
     used: int = 0
@@ -70,24 +73,28 @@ class Gate:
         """Calls since `start` that were not refused."""
         return self.used - self._refusals
 
-    def took_back(self, started_at: float) -> None:
-        """A call that had been counted was refused."""
+    def take_back(self, started_at: float) -> None:
+        """Uncount a call that was refused after it had been counted."""
         probe = self._probe_at is not None and started_at >= self._probe_at
         if self.start is not None and started_at >= self.start - 1e-9 and not probe:
             self._refusals += 1
 
-    def opening(self, now: float) -> float:
-        """When the next call may start."""
+    def earliest_start(self, now: float) -> float:
+        """Return when the next call may start."""
         if self.closed_at is None:
             return now
         if self._probe_at is not None:
-            return max(now, self._probe_at + 2 * self.reply_s)
+            return max(now, self._probe_at + 2 * self.refusal_s)
         return max(now, self._next)
 
     # --- learning --------------------------------------------------------------------------
 
-    def started(self, now: float) -> None:
-        """A call starts: a probe, or the first after a closure, or any other."""
+    def note_refusal_time(self, took_s: float) -> None:
+        """A refusal came after that long: the slowest of late counts."""
+        self.refusal_s = max(0.8 * self.refusal_s, min(1.0, took_s), 0.02)
+
+    def on_start(self, now: float) -> None:
+        """Note a call that starts: a probe, or the first after a closure, or any other."""
         if self.start is None:
             self.start = now
         if self.closed_at is not None:
@@ -101,13 +108,13 @@ class Gate:
             self.closed_at, self._next, self.foreseen = now, now, True
             self._first_hint = None
 
-    def answered(self, started_at: float) -> None:
-        """A call was let in after all."""
+    def on_answer(self, started_at: float) -> None:
+        """Note that a call was let in after all: that opens the gate."""
         if self.closed_at is not None and started_at > max(self._refused_at, self.closed_at):
             self._open(started_at)
 
-    def refused(self, started_at: float, now: float, hint: float | None) -> None:
-        """A call was refused: the lane closes, or stays closed."""
+    def on_refusal(self, started_at: float, now: float, hint: float | None) -> None:
+        """Note a refusal: the lane closes, or stays closed."""
         if self.closed_at is None:
             self.closed_at, self._first_hint = started_at, None
         if self._probe_at is not None and started_at >= self._probe_at:

@@ -53,8 +53,8 @@ class Knee:
     _trial: int = 0
     _again: bool = False
 
-    def answered(self, started_at: float, now: float, tokens: int | None, full: bool) -> bool:
-        """An answer came, `full`: the level was reached; True if the level moved."""
+    def on_answer(self, started_at: float, now: float, tokens: int | None, full: bool) -> bool:
+        """Count an answer, `full`: the level was reached; True if the level moved."""
         epoch = self._epoch
         if epoch is None:
             epoch = self._epoch = Epoch(self.level, started_at)
@@ -70,6 +70,10 @@ class Knee:
             return False
         self._epoch = Epoch(self.level, now)
         return self.level != before
+
+    def hold_at_most(self, level: int) -> None:
+        """Go to that level and never above it: the server refuses there."""
+        self.level = self.ceiling = max(1, level)
 
     def _enough(self, epoch: Epoch) -> int:
         if not self.settled:
@@ -119,9 +123,9 @@ class Knee:
             keep = self._worth(best, epoch)
         else:
             keep = epoch.level / epoch.pace >= best.level / best.pace if epoch.pace else False
-        went, self._trial = self._trial, 0
+        direction, self._trial = self._trial, 0
         # One above what was seen to be enough, so that no slot waits for us.
-        self._go(best.level if not keep else epoch.level + (went < 0))
+        self._go(best.level if not keep else epoch.level + (direction < 0))
 
     def _go(self, level: int) -> None:
         self.level = max(1, min(self.ceiling, level))

@@ -24,11 +24,33 @@ never come here: they say nothing about how many calls are welcome.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
 
 FULL = 0.8
 QUIET_S = 5.0
 FIRST_STEP_S = 0.25
 ANSWERS_A_STEP = 64
+
+
+class LimitReason(StrEnum):
+    """Why a limit moved."""
+
+    SLOW_START = "slow start"
+    GROWING = "growing"
+    QUEUE = "queue"
+    RATE_LIMIT = "rate_limit"
+    MEMORY = "memory"
+    CONCURRENCY = "concurrency"
+    NOT_CONCURRENCY = "not concurrency"
+
+
+class LimitChange(msgspec.Struct, frozen=True):
+    """The limit moved, for the record."""
+
+    limit: float
+    reason: LimitReason
 
 
 @dataclass(slots=True)
@@ -54,13 +76,21 @@ class Limit:
     _base: int = 0
     _answers: int = 0
 
+    def hold_at(self, level: int) -> None:
+        """Let that many calls be in flight."""
+        self.value = float(level)
+
+    def allow_for(self, refusal_s: float) -> None:
+        """Leave refusals that take so long time to be back before the next step above an edge."""
+        self.first_step_s = max(FIRST_STEP_S, 3 * refusal_s)
+
     @property
     def slots(self) -> int:
         """Whole calls that may be in flight."""
         return int(self.value)
 
-    def succeeded(self, peak: int, now: float | None = None) -> bool:
-        """An answer came while at most `peak` were in flight; True if the limit grew."""
+    def on_answer(self, peak: int, now: float | None = None) -> bool:
+        """Count an answer that came while at most `peak` were in flight; True if the limit grew."""
         self._answers += 1
         if self.edge is not None or self.value >= self.ceiling or peak < FULL * self.slots:
             return False
@@ -71,8 +101,8 @@ class Limit:
         self.value = min(self.ceiling, self.value + (1.0 if self.slow_start or quiet else 1.0 / self.value))
         return True
 
-    def throttled(self, started_at: float, now: float) -> bool:
-        """A call that was started at `started_at` was refused; True if the limit was cut to one half."""
+    def halve(self, started_at: float, now: float) -> bool:
+        """Halve the limit for a call that was refused; False if it was started before the last cut."""
         self.slow_start = False
         if started_at <= self.cut_at:
             return False
@@ -83,16 +113,16 @@ class Limit:
         self.cuts += 1
         return True
 
-    def shrunk(self, started_at: float, now: float) -> bool:
-        """An edge moved down, how far is not known: halved, and felt for from there."""
-        if not self.throttled(started_at, now):
+    def halve_edge(self, started_at: float, now: float) -> bool:
+        """Halve the limit because an edge moved down, nobody knows how far, and feel for it from there."""
+        if not self.halve(started_at, now):
             return False
         self.edge = self.slots + 1
         self._step_at, self._step, self._gap_s, self._tried = now, 1.0, self.first_step_s, False
         return True
 
-    def bounded(self, level: int, room: int, started_at: float, now: float, grace_s: float = 0.0) -> bool:
-        """A call was refused as the `level`-th, `room` others are in flight; True if that cut the limit.
+    def cut_to_edge(self, level: int, room: int, started_at: float, now: float, grace_s: float = 0.0) -> bool:
+        """Set an edge below a call refused as the `level`-th, `room` others in flight; True if that is a cut.
 
         Calls that leave together arrive in any order, so the edge is not the refused call's own height:
         what was under way less all refusals of the episode has been let in. They are in `grace_s` after
@@ -120,7 +150,7 @@ class Limit:
         self.edge = self.slots + 1
 
     def next_step(self, now: float) -> float:
-        """When one more than the limit may be tried above an edge."""
+        """Return when one more than the limit may be tried above an edge."""
         if self.edge is None or self.value >= self.ceiling:
             return float("inf")
         if self._gap_s > 2.0 and self._answers < ANSWERS_A_STEP:
@@ -128,7 +158,7 @@ class Limit:
         return max(now, self._step_at + self._gap_s)
 
     def step(self, now: float) -> None:
-        """The limit is raised to try whether there is room above the edge."""
+        """Raise the limit, to try whether there is room above the edge."""
         if self._tried:
             # The step before this one was let in.
             self._step = max(1.0, min(self._step * 2, self.value // 2))
@@ -147,7 +177,7 @@ class Limit:
         self._gap_s = min(max(4.0, self.first_step_s), self._gap_s * 2)
 
     def restore(self) -> bool:
-        """The refusals were about something else than calls in flight; True if the limit rose."""
+        """Undo the cuts: refusals were about something else than calls in flight. True if the limit rose."""
         before, self._before, self.edge = self._before, None, None
         if before is None or before <= self.value:
             return False

@@ -53,31 +53,35 @@ class LimitEvidence:
     _risen: int = 0
     _trial: tuple[float, int] | None = None
 
-    def started(self, level: int, now: float, edge: int | None) -> None:
-        """A call starts as the `level`-th in flight; `edge` is the lowest height that was refused."""
+    def on_start(self, level: int, now: float, edge: int | None) -> None:
+        """Note a start as the `level`-th in flight; `edge` is the lowest height that was refused."""
         if level > self.high:
             self.high, self.steady = level, 0
         if edge is not None and level >= edge and self._trial is None:
             self._trial = (now, level)
 
-    def answered(self, level: int) -> None:
-        """A call that was let in at that height was answered."""
+    def on_answer(self, level: int) -> None:
+        """Count a call that was let in at that height."""
         self.steady += level > 0.9 * self.high
+
+    def set_high(self, level: int) -> None:
+        """Take that for the greatest height at which calls are let in."""
+        self.high = level
 
     @property
     def proven(self) -> bool:
         """The greatest height is one at which a whole round of calls was let in."""
         return self.steady >= self.high
 
-    def fit(self) -> None:
-        """A call was let in right at the limit."""
+    def note_fit(self) -> None:
+        """Count a call that was let in right at the limit."""
         self.fits += 1
         if self.fits >= _FITS:
             self.sure, self.surprises, self.rises = True, 0.0, 0
             self.fits, self.flips = 0, max(0, self.flips - 1)
 
-    def surprise(self, level: int, edge: int | None) -> bool:
-        """A call was refused where others had been let in; True once that is too often for a cap.
+    def note_surprise(self, level: int, edge: int | None) -> bool:
+        """Count a call that was refused where others had been let in; True once that is too often for a cap.
 
         Near a high edge it weighs less: how many are in flight there is known to a few only.
         """
@@ -86,17 +90,17 @@ class LimitEvidence:
         self.fits = 0
         return self.surprises >= (_SURPRISES_IF_SURE if self.sure else _SURPRISES)
 
-    def ended(self, now: float, reply_s: float) -> bool:
-        """A call was answered; True once refused heights are let in too often for a cap."""
+    def note_rise(self, now: float, refusal_s: float) -> bool:
+        """Note an answer; True once refused heights are let in too often for a cap."""
         trial, self._trial = self._trial, None
-        if trial is None or now - trial[0] <= 1.5 * reply_s:
+        if trial is None or now - trial[0] <= 1.5 * refusal_s:
             return False
         self.rises += 1
         self._risen = max(self._risen, trial[1])
         return self.rises >= _RISES and not self.sure
 
-    def refused(self, started_at: float, level: int) -> bool:
-        """A call was refused; True once heights were let in and refused by turns too often for a cap."""
+    def on_refusal(self, started_at: float, level: int) -> bool:
+        """Note a refusal; True once heights were let in and refused by turns too often for a cap."""
         if self._trial is not None and started_at <= self._trial[0]:
             self._trial = None
         if level > self._risen:
@@ -114,12 +118,12 @@ class RetryAfterTrust:
     _asked_s: float = 0.0
     _refuted: int = 0
 
-    def told(self, now: float, hint: float | None) -> None:
-        """A refusal that came now asks to wait that long."""
+    def on_refusal(self, now: float, hint: float | None) -> None:
+        """Note a refusal that asks to wait that long."""
         self._told_at, self._asked_s = now, hint or 0.0
 
-    def let_in(self, started_at: float) -> None:
-        """A call that started then was let in."""
+    def on_answer(self, started_at: float) -> None:
+        """Note a call that was let in: it refutes a longer time."""
         if self._asked_s <= 1.0 or not self._told_at < started_at < self._told_at + 0.5 * self._asked_s:
             return
         self._refuted += 1

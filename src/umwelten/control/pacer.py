@@ -24,7 +24,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from umwelten.control.budget_meter import BudgetMeter
-from umwelten.control.rate_estimator import Amounts, RateEstimator
+from umwelten.control.rate_estimator import Amounts, RateEstimator, minus, plus
 from umwelten.types import RateLimitHints, Resource, Usage
 
 ORDER = (Resource.REQUESTS, Resource.TOKENS, Resource.INPUT_TOKENS, Resource.OUTPUT_TOKENS)
@@ -39,26 +39,16 @@ _LEAST = 1e-6
 
 
 def amounts(input_tokens: float, output_tokens: float) -> Amounts:
-    """What one call uses of everything that is counted."""
+    """Return what one call uses of everything that is counted."""
     return (1.0, input_tokens + output_tokens, input_tokens, output_tokens)
-
-
-def minus(a: Amounts, b: Amounts) -> Amounts:
-    """a - b."""
-    return (a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3])
-
-
-def plus(a: Amounts, b: Amounts) -> Amounts:
-    """a + b."""
-    return (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3])
 
 
 @dataclass(slots=True)
 class Pacer:
-    """All meters of a lane, its flow, and how much was started altogether."""
+    """All meters of a lane, the estimator of its rate, and how much was started altogether."""
 
     meters: dict[tuple[Resource, float | None], BudgetMeter] = field(default_factory=dict)
-    flow: RateEstimator = field(default_factory=RateEstimator)
+    estimator: RateEstimator = field(default_factory=RateEstimator)
     used: Amounts = NOTHING
     refusals: int = 0
     _log: deque[tuple[int, Amounts]] = field(default_factory=lambda: deque(maxlen=4096))
@@ -66,7 +56,7 @@ class Pacer:
     _outputs: float = 0.0
 
     def need(self, input_tokens: int, output_tokens: int | None) -> Amounts:
-        """What to reserve: output by the mean of the answers so far, at most the request's own maximum."""
+        """Return what to reserve: output by the mean of the answers so far, at most the call's maximum."""
         mean = self._output / self._outputs if self._outputs else None
         if mean is None:
             expected = _UNKNOWN_OUTPUT if output_tokens is None else float(output_tokens)
@@ -74,25 +64,25 @@ class Pacer:
             expected = mean if output_tokens is None else min(mean, float(output_tokens))
         return amounts(float(input_tokens), expected)
 
-    def opening(self, now: float, need: Amounts) -> tuple[float, Resource | None]:
-        """When a call may start, and what it waits for."""
+    def earliest_start(self, now: float, need: Amounts) -> tuple[float, Resource | None]:
+        """Return when a call may start, and what it waits for."""
         at, why = now, None
         for meter in self.meters.values():
-            opens = meter.opening(now, need[_INDEX[meter.resource]])
+            opens = meter.earliest_start(now, need[_INDEX[meter.resource]])
             if opens > at:
                 at, why = opens, meter.resource
-        opens = self.flow.opening(now, need[self.flow.by])
-        return (opens, ORDER[self.flow.by]) if opens > at else (at, why)
+        opens = self.estimator.earliest_start(now, need[self.estimator.by])
+        return (opens, ORDER[self.estimator.by]) if opens > at else (at, why)
 
     def take(self, now: float, need: Amounts) -> None:
-        """A call starts."""
+        """Reserve what a call that starts will use."""
         self.used = plus(self.used, need)
         for meter in self.meters.values():
             meter.take(now, need[_INDEX[meter.resource]])
-        self.flow.take(now, need[self.flow.by])
+        self.estimator.take(now, need[self.estimator.by])
 
     def settle(self, now: float, need: Amounts, usage: Usage) -> Amounts:
-        """A call was answered: the estimate becomes what was really used, which is returned."""
+        """Turn the reservation of a call that was answered into what it really used, and return that."""
         real = amounts(
             need[2] if usage.input_tokens is None else float(usage.input_tokens),
             need[3] if usage.output_tokens is None else float(usage.output_tokens),
@@ -103,21 +93,18 @@ class Pacer:
         return real
 
     def refund(self, now: float, need: Amounts) -> None:
-        """A call failed: what was reserved for it comes back."""
+        """Give back what was reserved for a call that failed."""
         self._correct(now, minus(NOTHING, need))
 
-    def refused(self, now: float, need: Amounts, number: int) -> None:
-        """The `number`-th call was refused: it took nothing."""
+    def on_refusal(self, now: float, need: Amounts, number: int) -> None:
+        """Note that the `number`-th call was refused: it took nothing."""
         self.refund(now, need)
         self._log.append((number, need))
-        for point in self.flow.points:
-            # Replies overtake each other: this one had been taken for let in.
-            if point.number > number:
-                point.taken = minus(point.taken, need)
+        self.estimator.take_back(number, need)
         self.refusals += 1
 
-    def let_in(self, used: Amounts, number: int, refusals: int) -> Amounts:
-        """What the provider had let in before the `number`-th call: those known to be refused taken off.
+    def let_in_before(self, used: Amounts, number: int, refusals: int) -> Amounts:
+        """Return what the provider had let in before the `number`-th call, without what it refused.
 
         `used` and `refusals` are the sums when that call was started.
         """
@@ -134,7 +121,7 @@ class Pacer:
             meter.take(now, change[_INDEX[meter.resource]])
 
     def observe(self, hints: RateLimitHints, started_at: float, used: Amounts, number: int) -> None:
-        """A reply states budgets; `used` is what was started up to and including its call."""
+        """Take in the budgets that a reply states; `used` was started up to and including its call."""
         for budget in hints.budgets:
             if budget.resource not in _INDEX or budget.limit is None or budget.limit < _LEAST:
                 continue
@@ -149,7 +136,7 @@ class Pacer:
             meter.observe(budget, started_at, self.used[index] - used[index], number)
 
     def stated_empty(self, hints: RateLimitHints, need: Amounts) -> Resource | None:
-        """Which stated budget explains that this call was refused."""
+        """Return the stated budget that explains why this call was refused."""
         for budget in hints.budgets:
             index = _INDEX.get(budget.resource)
             if index is None or budget.remaining is None or (budget.limit or 0.0) < _LEAST:

@@ -20,7 +20,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from umwelten.control.attribution import Reason
-from umwelten.control.lane import NEVER, Lane, LimitChange, StartSnapshot
+from umwelten.control.lane import NEVER, Lane
+from umwelten.control.limit import LimitChange
+from umwelten.control.refusals import StartSnapshot
 from umwelten.control.retry import Again, Decision, GiveUp, RetryPolicy, StopLane
 from umwelten.control.stop import CostCap
 from umwelten.types import Call, Failure, FailureKind, Reply
@@ -66,7 +68,7 @@ class Lease(msgspec.Struct, frozen=True):
     scheduled: ScheduledCall
     lane: Lane
     started_at: float
-    mark: StartSnapshot | None = None
+    start: StartSnapshot | None = None
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -90,7 +92,7 @@ IDLE = Idle()
 
 
 class AttemptVerdict(msgspec.Struct, frozen=True):
-    """What `ended` decided about a call, and what it did to its lane."""
+    """What `on_end` decided about a call, and what it did to its lane."""
 
     failure: Failure | None
     decision: Decision | None
@@ -208,11 +210,11 @@ class Pool:
             queue.waiting -= 1
             if queue.lane.stopped is not None:
                 continue
-            if queue.lane.circuit.open_since is None:
-                queue.ready.appendleft(scheduled)
-            else:
+            if queue.lane.in_outage:
                 # In an outage the probes go round, so that no call spends all its retries on them.
                 queue.ready.append(scheduled)
+            else:
+                queue.ready.appendleft(scheduled)
 
     def _choose(self, now: float) -> tuple[_Queue | None, float]:
         best: _Queue | None = None
@@ -222,10 +224,10 @@ class Pool:
             if not queue.ready or not self._may_start(queue):
                 continue
             scheduled = queue.ready[0]
-            at = queue.lane.opening(now, scheduled.input_tokens, scheduled.output_tokens)
+            at = queue.lane.earliest_start(now, scheduled.input_tokens, scheduled.output_tokens)
             if at > now:
                 opens = min(opens, at)
-                self._reasons[queue.lane.name] = (queue.lane.why, at)
+                self._reasons[queue.lane.name] = (queue.lane.wait_reason, at)
             elif best is None or (queue.in_flight, queue.served) < (best.in_flight, best.served):
                 best = queue
         return best, opens
@@ -250,7 +252,7 @@ class Pool:
     def _holds(self, lane: Lane, queue: _Queue) -> bool:
         """Whether it is this model's turn at its host; the turn passes on when it has no ready call."""
         if lane.current is None or not self._queues[lane.current].ready:
-            lane.current = queue.model
+            lane.take_turn(queue.model)
         return lane.current == queue.model
 
     def _start(self, queue: _Queue, now: float) -> Start:
@@ -265,22 +267,22 @@ class Pool:
         self._bytes += scheduled.size
         scheduled.held = self.cap.reserve(scheduled.reserve)
         scheduled.attempts += 1
-        mark = lane.started(now, scheduled.input_tokens, scheduled.output_tokens)
-        return Start(Lease(scheduled, lane, now, mark))
+        start = lane.on_start(now, scheduled.input_tokens, scheduled.output_tokens)
+        return Start(Lease(scheduled, lane, now, start))
 
     # --- learning --------------------------------------------------------------------------
 
-    def ended(
+    def on_end(
         self, lease: Lease, outcome: Reply | Failure | None, now: float, dice: float, cost: int | None = 0
     ) -> AttemptVerdict:
-        """An attempt ended; `None`: we cancelled it, the call stays pending."""
+        """Decide what follows an attempt that ended; `None`: we cancelled it, the call stays pending."""
         scheduled, lane = lease.scheduled, lease.lane
         self._release(lease, cost, now)
-        padded, down = lane.trust.padded, lane.circuit.open_since is not None
-        change = lane.ended(outcome, lease.started_at, now, lease.mark)
+        padded, down = lane.trust.padded, lane.in_outage
+        change = lane.on_end(outcome, lease.started_at, now, lease.start)
         if lane.trust.padded and not padded:
             self._wake_early(lane, now, refused=True)
-        if down and lane.circuit.open_since is None:
+        if down and not lane.in_outage:
             self._wake_early(lane, now, refused=False)
         if outcome is None or isinstance(outcome, Reply):
             return AttemptVerdict(None, None, change)
@@ -294,7 +296,7 @@ class Pool:
             misshaped=scheduled.misshaped,
         )
         if isinstance(decision, Again) and decision.counted:
-            lane.failing(lease.started_at, now)
+            lane.on_error(lease.started_at, now)
         stopped = False
         match decision:
             case Again():
@@ -345,7 +347,7 @@ class Pool:
         """The lane takes no more calls. True if it was open until now."""
         if lane.stopped is not None:
             return False
-        lane.stopped = failure
+        lane.stop(failure)
         for queue in self._queues.values():
             if queue.lane is lane:
                 queue.ready.clear()

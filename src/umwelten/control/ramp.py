@@ -36,8 +36,8 @@ class Ramp:
         """A refusal: no further rise, unless it only begins later."""
         self.on = self.on and self.began_at is not None and self.began_at > now
 
-    def opening(self, now: float) -> float:
-        """When the next call may start."""
+    def earliest_start(self, now: float) -> float:
+        """Return when the next call may start."""
         if not self.on or self.began_at is None:
             return now
         if self.starts < self.base:
@@ -50,8 +50,8 @@ class Ramp:
         curved = self.doubling_s * math.log2(min(n, bend) / self.base)
         return curved + max(0.0, n - bend) / self.pace
 
-    def started(self, now: float, room: int) -> None:
-        """A call starts; with `room` calls in flight at most, the ramp is over once it let out as many."""
+    def on_start(self, now: float, room: int) -> None:
+        """Count a start; the ramp is over once it let out `room`, the most that may be in flight."""
         if not self.on:
             return
         if self.began_at is None:

@@ -1,9 +1,9 @@
 """A rate learnt from refusals: what a provider that states nothing lets in by time.
 
-`pacing.py` tells why the time between two refusals measures it. That holds only if the provider really was
+`pacer.py` tells why the time between two refusals measures it. That holds only if the provider really was
 empty. Providers also refuse for reasons that have nothing to do with us (overload, other users of the
 account), and then every refusal would make the lane slower for nothing, without end. So a refusal that
-comes early, before the flow had begun to go faster than it believes, is put to the test: a handful of
+comes early, before the lane had begun to go faster than it believes, is put to the test: a handful of
 calls goes at once, more than an empty bucket could let in. If they are let in, the refusal meant nothing
 and the rate goes up; if not, the bucket is believed, and the next test comes later each time. A long row
 of early refusals needs no test: no bucket does that.
@@ -16,6 +16,17 @@ from dataclasses import dataclass, field
 
 Amounts = tuple[float, float, float, float]
 """Requests, tokens, input tokens, output tokens."""
+
+
+def minus(a: Amounts, b: Amounts) -> Amounts:
+    """a - b."""
+    return (a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3])
+
+
+def plus(a: Amounts, b: Amounts) -> Amounts:
+    """a + b."""
+    return (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3])
+
 
 HINT_MARGIN_S = 0.05
 
@@ -55,7 +66,7 @@ _KEEP = 150.0
 
 
 @dataclass(slots=True)
-class Test:
+class BurstTest:
     """A handful of calls that go at once: `left` to start of `size`, `refused` so far; over at `until`."""
 
     began_at: float
@@ -67,7 +78,10 @@ class Test:
 
 @dataclass(slots=True)
 class RateEstimator:
-    """A rate learnt from refusals. `rate` None: not known. `by`: what is counted, an index of `ORDER`."""
+    """A rate learnt from refusals. `rate` None: not known. `by`: what is counted, an index of `ORDER`.
+
+    `refusal_s` is how long refusals take to come back.
+    """
 
     rate: float | None = None
     by: int = 0
@@ -76,9 +90,9 @@ class RateEstimator:
     empty_at: float = 0.0
     calls: float = 0.0
     size: float = 1.0
-    reply_s: float = 0.05
+    refusal_s: float = 0.05
     points: deque[Point] = field(default_factory=lambda: deque(maxlen=64))
-    test: Test | None = None
+    test: BurstTest | None = None
     total: float = 0.0
     _next_test: float = 0.0
     _backoff: float = FIRST_BACKOFF
@@ -88,14 +102,14 @@ class RateEstimator:
     _before: float = 0.0
 
     def note(self, point: Point) -> None:
-        """A call was refused. Of those that left together only the first is kept."""
+        """Keep the point of a refused call. Of those that left together only the first is kept."""
         if not self.points or point.at > self.points[-1].at:
             self.points.append(point)
         elif point.at == self.points[-1].at and point.number < self.points[-1].number:
             self.points[-1] = point
 
-    def refused(self, started_at: float, now: float, hint: float | None = None) -> bool:
-        """The last point is new; False: nothing comes back, the rate is unknown.
+    def on_refusal(self, started_at: float, now: float, hint: float | None = None) -> bool:
+        """Act on the refusal whose point was noted last; False: nothing comes back, the rate is unknown.
 
         A `hint` shorter than the time between two calls says how much of one is there already.
         """
@@ -127,9 +141,9 @@ class RateEstimator:
         if self.total < self._next_test and self.rate > FALL * self._tested:
             return False
         self._tested = self.rate
-        refilled = self.rate / self.size * self.reply_s
+        refilled = self.rate / self.size * self.refusal_s
         size = min(MOST_TEST_CALLS, TEST_CALLS + round(refilled))
-        self.test = Test(now, size, size)
+        self.test = BurstTest(now, size, size)
         return True
 
     def _helped(self) -> bool:
@@ -243,7 +257,7 @@ class RateEstimator:
         """Calls without a refusal after which there may be more than was learnt."""
         pace = self._pace()
         # Where refusals are slow, one overshoot costs several: look for more more rarely.
-        slow = max(1.0, 0.5 + 0.5 * pace * self.reply_s)
+        slow = max(1.0, 0.5 + 0.5 * pace * self.refusal_s)
         return max(QUIET_CALLS * min(slow, 4.0), QUIET_S * pace)
 
     def _pace(self) -> float:
@@ -251,7 +265,7 @@ class RateEstimator:
         return max(self.rate / self.size, 1e-9)
 
     def speed(self, now: float) -> float:
-        """The rate at which to go now: what was learnt, and more the longer nothing was refused."""
+        """Return the rate at which to go now: what was learnt, and more the longer nothing was refused."""
         assert self.rate is not None
         pace, quiet, since = self._pace(), self._quiet(), now - self.empty_at
         # Doubling takes both calls and time: calls, for slow providers; time, or it would feed on itself.
@@ -260,8 +274,8 @@ class RateEstimator:
         idle = since / max(IDLE_S, IDLE_CALLS / pace) - 1
         return self.rate * boost * 2 ** min(20.0, max(0.0, over, idle))
 
-    def opening(self, now: float, need: float) -> float:
-        """When `need` fits."""
+    def earliest_start(self, now: float, need: float) -> float:
+        """Return when `need` fits."""
         self._judge(now)
         if self.rate is None or (self.test is not None and self.test.left > 0):
             return now
@@ -280,14 +294,31 @@ class RateEstimator:
         if self.test is not None and self.test.left > 0:
             self.test.left -= 1
             if not self.test.left:
-                self.test.until = now + 2 * self.reply_s
+                self.test.until = now + 2 * self.refusal_s
                 self.level, self.at = 0.0, now
             return
         if self.rate is not None:
             self.level = self._level(now, self.speed(now), need) - need
             self.at = now
 
+    def allow_for(self, refusal_s: float) -> None:
+        """Reckon with refusals that take so long to come back."""
+        self.refusal_s = refusal_s
+
+    def take_back(self, number: int, need: Amounts) -> None:
+        """Take the `number`-th call off what had been let in at later points: it was refused.
+
+        Replies overtake each other, so it had been taken for let in.
+        """
+        for point in self.points:
+            if point.number > number:
+                point.taken = minus(point.taken, need)
+
+    def suspend(self) -> None:
+        """Pace by nothing until the points tell a rate again."""
+        self.rate = self.test = None
+
     def forget(self) -> None:
-        """Nothing is known any more."""
+        """Drop all that was learnt."""
         self.rate, self.level, self.calls, self.test = None, 0.0, 0.0, None
         self.points.clear()

@@ -51,7 +51,7 @@ class EventEmitter:
         """What an attempt's end did to its lane, and whether its call goes again."""
         scheduled, lane = lease.scheduled, lease.lane
         if verdict.change is not None:
-            self._limit(lane, verdict.change.limit, verdict.change.reason, at_unix)
+            self._limit(lane, verdict.change.limit, str(verdict.change.reason), at_unix)
         if isinstance(verdict.decision, Again) and verdict.failure is not None:
             self._tell(
                 AttemptFailed(
@@ -119,6 +119,6 @@ def _view(pool: Pool, lane: Lane, now: float) -> LaneView:
         ready=ready,
         waiting=waiting,
         waiting_s=None if wakes is None else max(0.0, wakes - now),
-        waiting_why=lane.waiting_why,
+        waiting_why=None if lane.waiting_why is None else str(lane.waiting_why),
         stopped=lane.stopped.message if lane.stopped else None,
     )

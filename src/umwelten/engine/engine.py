@@ -189,9 +189,9 @@ class Engine:
     def _ended(self, lease: Lease, exchanged: AttemptResult | None) -> None:
         now = self._loop.time()
         if exchanged is None:
-            self._pool.ended(lease, None, now, 0.0)
+            self._pool.on_end(lease, None, now, 0.0)
             return
-        verdict = self._pool.ended(lease, exchanged.outcome, now, self._dice(), exchanged.cost_nusd)
+        verdict = self._pool.on_end(lease, exchanged.outcome, now, self._dice(), exchanged.cost_nusd)
         self._record(lease, exchanged, verdict)
         self._teller.verdict(lease, verdict, now + self._unix_offset)
 

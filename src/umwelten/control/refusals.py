@@ -1,0 +1,210 @@
+"""What a refusal is about, and which part of its lane answers it.
+
+Theory of operation. A refusal that states an empty budget needs no guessing. Any other is judged by the
+height at which its call was started, that is, by how many were in flight with it. Where nobody had been
+let in before, it is taken for a cap on calls in flight, and the limit is set below it. Where calls had
+been let in before, time is what counts: the limit goes back to where it was, and the estimator or the
+gate take over. `limit_kind.py` weighs what contradicts the kind that is believed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from umwelten.control.gate import Gate
+from umwelten.control.knee import Knee
+from umwelten.control.limit import Limit, LimitChange, LimitReason
+from umwelten.control.limit_kind import RATES, LimitEvidence, LimitKind, stated_kind
+from umwelten.control.pacer import NOTHING, Pacer
+from umwelten.control.ramp import Ramp
+from umwelten.control.rate_estimator import Amounts, Point
+from umwelten.types import RateLimitHints, Resource
+
+
+class StartSnapshot(msgspec.Struct, frozen=True):
+    """A lane's state when a call was started, kept by its lease.
+
+    It was the `number`-th call and the `level`-th in flight; `high` was the greatest level before.
+    `need` was reserved for it; `used` was reserved before it, and `refusals` calls had been refused.
+    `edge` is the limit's then.
+    """
+
+    number: int = 0
+    level: int = 1
+    high: int = 0
+    need: Amounts = (1.0, 0.0, 0.0, 0.0)
+    used: Amounts = NOTHING
+    refusals: int = 0
+    edge: int | None = None
+
+
+class RefusedCall(msgspec.Struct, frozen=True):
+    """A call that was refused, with what was said; `in_flight` others were under way when that came."""
+
+    started_at: float
+    now: float
+    hints: RateLimitHints
+    start: StartSnapshot
+    in_flight: int
+
+
+@dataclass(slots=True)
+class RefusalDiagnosis:
+    """See the module's text. `kind` is the limit that is believed in; the parts are those of its lane."""
+
+    limit: Limit
+    ramp: Ramp
+    gate: Gate
+    pacer: Pacer
+    knee: Knee | None = None
+    kind: LimitKind = LimitKind.NONE
+    evidence: LimitEvidence = field(default_factory=LimitEvidence)
+
+    # --- what is let in --------------------------------------------------------------------
+
+    def on_start(self, now: float, level: int) -> tuple[int, int | None]:
+        """Note a call that starts as the `level`-th; return the greatest level before, and the edge."""
+        high = self.evidence.high
+        edge = self.limit.edge if self.kind is LimitKind.CONCURRENCY else None
+        self.evidence.on_start(level, now, edge)
+        return high, edge
+
+    def on_answer(self, started_at: float, now: float, start: StartSnapshot) -> bool:
+        """Note a call that was let in; True once that contradicts a cap: see `take_for_rate`."""
+        self.evidence.on_answer(start.level)
+        if self.kind is not LimitKind.CONCURRENCY:
+            return False
+        if started_at > self.limit.cut_at and start.level == self.limit.slots:
+            self.evidence.note_fit()
+        return self.evidence.note_rise(now, self.gate.refusal_s)
+
+    def take_for_rate(self, now: float) -> LimitChange | None:
+        """Believe that time is what counts. Whether earlier points tell the rate or not, start with few."""
+        self.kind = LimitKind.RATE
+        self.pacer.estimator.learn(now)
+        self.start_small(now)
+        return self._restore()
+
+    def take_for_queue(self) -> None:
+        """Believe that the server queues what is too much."""
+        self.kind = LimitKind.QUEUE
+
+    def start_small(self, now: float) -> None:
+        """Start with two calls, twice as many whenever refusals of those before would be in."""
+        self.ramp.begin(now, 2.0, max(0.05, 2 * self.gate.refusal_s))
+
+    # --- what is refused -------------------------------------------------------------------
+
+    def on_refusal(self, call: RefusedCall) -> LimitChange | None:
+        """Tell what the refusal is about and let that part react."""
+        self.ramp.end(call.now)
+        self.gate.take_back(call.started_at)
+        self.gate.note_refusal_time(call.now - call.started_at)
+        self.limit.allow_for(self.gate.refusal_s)
+        self.pacer.estimator.allow_for(self.gate.refusal_s)
+        if self.knee is not None:
+            return self.cut(call.started_at, call.now, LimitReason.RATE_LIMIT)
+        stated = self.pacer.stated_empty(call.hints, call.start.need)
+        if stated is not None:
+            self.kind = LimitKind.RATE if stated is Resource.REQUESTS else LimitKind.TOKENS
+            return self._restore()
+        if stated_kind(call.hints) is LimitKind.CONCURRENCY:
+            self.kind = LimitKind.CONCURRENCY
+            return self._on_full_cap(call)
+        if self.kind in RATES:
+            return self._on_empty_rate(call)
+        return self._on_unstated(call)
+
+    def _on_unstated(self, call: RefusedCall) -> LimitChange | None:
+        """Nothing says what it is about, and no rate is known: a cap, unless too much contradicts it."""
+        self._note_point(call)
+        if self.evidence.on_refusal(call.started_at, call.start.level):
+            return self._turn_into_rate(call)
+        if self._fits_a_cap(call):
+            self.kind = LimitKind.CONCURRENCY
+            return self._on_full_cap(call)
+        if self.evidence.sure and call.started_at <= self.limit.cut_at:
+            return None
+        if self.evidence.note_surprise(call.start.level, call.start.edge):
+            return self._turn_into_rate(call)
+        if self.evidence.sure:
+            return self._on_smaller_cap(call)
+        return self._on_full_cap(call) if self.kind is LimitKind.CONCURRENCY else None
+
+    def _turn_into_rate(self, call: RefusedCall) -> LimitChange | None:
+        change = self.take_for_rate(call.now)
+        return self._on_empty_rate(call) or change
+
+    def _fits_a_cap(self, call: RefusedCall) -> bool:
+        """Whether a cap on calls in flight would refuse there, or at least well might."""
+        if self.limit.edge is not None and call.started_at <= self.limit.cut_at + self._grace_s:
+            return True
+        level, high, edge = call.start.level, call.start.high, call.start.edge
+        if edge is None:
+            # Answers on their way make us count a few more in flight than there are.
+            new = level > high or not self.evidence.proven
+            return new and self.kind is LimitKind.NONE and level > 0.9 * high
+        return level >= (0.9 * edge - 1 if self.evidence.sure else edge) or level > high
+
+    def _on_full_cap(self, call: RefusedCall) -> LimitChange | None:
+        before, evidence = self.limit.value, self.evidence
+        cut = self.limit.cut_to_edge(
+            call.start.level, call.in_flight, call.started_at, call.now, self._grace_s
+        )
+        if cut and not evidence.sure:
+            # Until all refusals of this episode are in, nobody knows how many calls were let in.
+            few = max(2.0, 0.1 * self.limit.value)
+            self.ramp.begin(call.now + self._grace_s, few, max(0.05, self.gate.refusal_s))
+        if self.limit.edge is not None:
+            evidence.set_high(min(evidence.high, self.limit.edge - 1))
+        moved = cut or self.limit.value != before
+        return LimitChange(self.limit.value, LimitReason.CONCURRENCY) if moved else None
+
+    def _on_smaller_cap(self, call: RefusedCall) -> LimitChange | None:
+        """A cap that was sure lets in fewer than before."""
+        if not self.limit.halve_edge(call.started_at, call.now):
+            return None
+        self.evidence.set_high(self.limit.slots)
+        return LimitChange(self.limit.value, LimitReason.CONCURRENCY)
+
+    def _on_empty_rate(self, call: RefusedCall) -> LimitChange | None:
+        gate, estimator, hint = self.gate, self.pacer.estimator, call.hints.retry_after_s
+        self._note_point(call)
+        # While nothing is let in, the limit goes down as well; the gate's opening brings it back.
+        tried = gate.closed and not gate.exact
+        change = self.cut(call.started_at, call.now, LimitReason.RATE_LIMIT) if tried else None
+        if gate.closed or gate.window or not estimator.on_refusal(call.started_at, call.now, hint):
+            gate.on_refusal(call.started_at, call.now, hint)
+            estimator.suspend()
+        else:
+            self.kind = LimitKind.BUCKET if estimator.by == 0 else LimitKind.TOKENS
+        if gate.window:
+            self.kind = LimitKind.WINDOW
+            estimator.forget()
+        elif self.kind is LimitKind.WINDOW:
+            self.kind = LimitKind.RATE
+        return change
+
+    def cut(self, started_at: float, now: float, reason: LimitReason) -> LimitChange | None:
+        """Halve the limit, for a level that the server can't take."""
+        if not self.limit.halve(started_at, now):
+            return None
+        if self.knee is not None:
+            self.knee.hold_at_most(self.limit.slots)
+        return LimitChange(self.limit.value, reason)
+
+    @property
+    def _grace_s(self) -> float:
+        """Refusals of calls that left before a cut was known are in by then."""
+        return 1.5 * self.gate.refusal_s
+
+    def _restore(self) -> LimitChange | None:
+        return LimitChange(self.limit.value, LimitReason.NOT_CONCURRENCY) if self.limit.restore() else None
+
+    def _note_point(self, call: RefusedCall) -> None:
+        """The provider was empty when that call started."""
+        start = call.start
+        taken = self.pacer.let_in_before(start.used, start.number, start.refusals)
+        self.pacer.estimator.note(Point(call.started_at, taken, start.number))
