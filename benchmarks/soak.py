@@ -142,7 +142,7 @@ async def _child(seconds: float) -> None:
     from umwelten.config import load, vendors
     from umwelten.evaluation.evaluation import Evaluation
     from umwelten.evaluation.spec import EvaluationSpec
-    from umwelten.inputs.files import scan
+    from umwelten.inputs import scan
     from umwelten.types import ModelRef
 
     settings = load(Path.cwd(), os.environ)

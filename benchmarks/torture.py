@@ -115,7 +115,7 @@ def _make_done(root: Path) -> None:
     for n in range(DONE + 1):
         path = root / "in" / f"{n:06}.txt"
         path.write_text(f"This is file number {n}.")
-    from umwelten.inputs.files import scan
+    from umwelten.inputs import scan
 
     model = ModelRef("openai", "a")
     timing = Timing(started_at=time.time(), latency_s=0.5)

@@ -352,8 +352,8 @@ def test_without_pydantic_the_way_to_install_it_is_told(models: Path) -> None:
         "    def find_spec(self, name, path, target=None):\n"
         "        if name.split('.')[0] == 'pydantic': raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, No())\n"
-        "from umwelten.schema import load_shape\n"
-        "try: load_shape(sys.argv[1])\n"
+        "from umwelten.schema import load_schema\n"
+        "try: load_schema(sys.argv[1])\n"
         "except Exception as e: print(type(e).__name__, e)\n"
     )
     said = subprocess.check_output([sys.executable, "-c", code, f"{models}:Paper"], text=True)

@@ -351,7 +351,7 @@ def test_a_small_answer_is_read_in_well_under_a_millisecond() -> None:
 
 def test_reading_a_schema_loads_none_of_the_large_packages() -> None:
     code = (
-        "import sys, umwelten.schema as s; s.load_shape('a, b int: 1-5').schema;"
+        "import sys, umwelten.schema as s; s.load_schema('a, b int: 1-5').schema;"
         "print([m for m in ('jsonschema', 'json_repair', 'pydantic', 'referencing') if m in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

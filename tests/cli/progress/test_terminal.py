@@ -16,10 +16,10 @@ HEAD = """
 import sys, time
 sys.path.insert(0, {tests!r})
 from cli.progress.happenings import *
-from umwelten.cli.answers import Answers
+from umwelten.cli.print_answers import AnswerPrinter
 from umwelten.cli.progress import make
 from umwelten.cli.summary import print_summary
-from umwelten.report.summary import summarize
+from umwelten.report.run_summary import summarize
 tally = Tally()
 progress = make("auto", stderr=sys.stderr, tally=tally, verbose={verbose})
 progress.start(views)
@@ -93,7 +93,7 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_plain_lines():
 
 
 STREAM = """
-answers = Answers(sys.stdout, hold=progress.hold)
+answers = AnswerPrinter(sys.stdout, hold=progress.hold)
 pieces = [piece("Hel"), piece("lo\\x1b[2J")]
 for event in [begun(1, limit=1), *pieces, good(1, "Hello\\x1b[2J", name=None), finished(0, "complete")]:
     tally(event)

@@ -201,7 +201,7 @@ for name in sys.argv[2].split(","):
     sys.modules[name] = None
 from umwelten.inputs import read
 from umwelten.errors import InputError
-from umwelten.providers.accepts import Accepts
+from umwelten.providers.capabilities import Capabilities
 try:
     content = read(sys.argv[1], name="f", capabilities=Capabilities(picture_side=10))
     done = content.convert() if content.convert else content

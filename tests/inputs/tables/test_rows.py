@@ -508,7 +508,7 @@ def test_a_parquet_file_that_was_written_anew_is_told(tmp_path: Path) -> None:
 _WALK = """
 import resource, sys, time
 from pathlib import Path
-from umwelten.inputs.rows import read_row, rows
+from umwelten.inputs.tables.rows import read_row, rows
 def peak():  # in kB; ru_maxrss starts at the size of the process that this one was forked from
     if sys.platform == "linux":
         return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])

@@ -28,6 +28,8 @@ from umwelten.events import Event
 from umwelten.text.sanitize import json_safe, safe
 
 _encoder = msgspec.json.Encoder()
+# What is not an event; the names are promises, whatever the classes are called.
+_TYPES = {"RunSummary": "summary"}
 _BOUNDARY = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -54,7 +56,7 @@ class JsonProgress:
 
 
 def as_line(value: msgspec.Struct) -> str:
-    """The value as a JSON object tagged with its type's name, on one line with its newline."""
+    """Return the value as a JSON object on one line with its newline; `type` names the event."""
     try:
         encoded = _encoder.encode(value)
     except UnicodeEncodeError:  # a file name that is not valid text on this system
@@ -64,7 +66,8 @@ def as_line(value: msgspec.Struct) -> str:
 
 @cache
 def _opening(kind: type) -> str:
-    return f'{{"type":"{_BOUNDARY.sub("_", kind.__name__).lower()}",'
+    name = _TYPES.get(kind.__name__) or _BOUNDARY.sub("_", kind.__name__).lower()
+    return f'{{"type":"{name}",'
 
 
 def _encodable(value: Any) -> Any:
