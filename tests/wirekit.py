@@ -9,7 +9,20 @@ from typing import Any
 from hypothesis import strategies as st
 
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, Quirks, Vendor, Wire
-from umwelten.types import Failure, Media, ModelRef, Outcome, Parameters, Part, Reply, Request, Secret, Text
+from umwelten.types import (
+    Failure,
+    Media,
+    Message,
+    ModelRef,
+    Outcome,
+    Parameters,
+    Part,
+    Reply,
+    Request,
+    Role,
+    Secret,
+    Text,
+)
 
 KEY = "test-key-0123456789"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(32))
@@ -31,11 +44,21 @@ def question(
     """A request; the parts default to a short text, `settings` are those of `Parameters`."""
     return Request(
         model=ModelRef("p", model),
-        parts=parts or (Text(text="Say hello."),),
+        messages=(user(*parts or ("Say hello.",)),),
         system=system,
         parameters=Parameters(**settings),
         stream=stream,
     )
+
+
+def user(*parts: Part | str) -> Message:
+    """A turn of the user; strings are words."""
+    return Message(role=Role.USER, parts=tuple(Text(text=p) if isinstance(p, str) else p for p in parts))
+
+
+def assistant(*texts: str) -> Message:
+    """A turn of the model."""
+    return Message(role=Role.ASSISTANT, parts=tuple(Text(text=text) for text in texts))
 
 
 def image(name: str = "scan.png") -> Media:

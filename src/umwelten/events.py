@@ -70,6 +70,11 @@ class AttemptFailed(FrozenStruct):
     retry_in_s: float
     counted: bool
 
+    @property
+    def answered(self) -> bool:
+        """Whether the provider answered: what failed is the answer, which did not fit the schema."""
+        return self.failure.kind is FailureKind.SCHEMA
+
 
 class CallSucceeded(FrozenStruct):
     """An answer, committed to the store. `cost_nusd` None: the price is not known. `time_s`: all attempts."""
@@ -231,7 +236,7 @@ class Tally:
                 self.failures[kind] = self.failures.get(kind, 0) + 1
                 self.examples.setdefault(kind, event.failure)
             case AttemptFailed():
-                if event.failure.kind is FailureKind.SCHEMA:
+                if event.answered:
                     self.asked_again += 1
                     return
                 self.retries += 1

@@ -60,13 +60,13 @@ class Secret:
 
 
 class Text(FrozenStruct):
-    """A piece of the user's message in words."""
+    """A piece of a message in words."""
 
     text: str
 
 
 class Media(FrozenStruct):
-    """A piece of the user's message in bytes: `mime` such as `image/png`, `data` the raw bytes.
+    """A piece of a message in bytes: `mime` such as `image/png`, `data` the raw bytes.
 
     `uri`: where the provider keeps a copy that was uploaded before; `data` is then empty.
     """
@@ -108,11 +108,29 @@ class Prompt(FrozenStruct):
     text: str
 
 
+class Role(StrEnum):
+    """Who speaks in a message."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class Message(FrozenStruct):
+    """One turn of a conversation."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+
 class Request(FrozenStruct):
-    """One question to one model, whatever the wire format. `schema` None: an answer in words."""
+    """A conversation that one model is to continue, whatever the wire format; the user speaks last.
+
+    `system` stands beside the messages: there is at most one, and half of the wires have no message for it.
+    `schema` None: an answer in words.
+    """
 
     model: ModelRef
-    parts: tuple[Part, ...]
+    messages: tuple[Message, ...]
     system: str | None = None
     parameters: Parameters = Parameters()
     stream: bool = False
@@ -277,7 +295,33 @@ class Failure(FrozenStruct):
     hints: RateLimitHints = NO_HINTS
 
 
+class Continue(FrozenStruct):
+    """An answered attempt whose call needs a further request.
+
+    `turns` follow the question in it: all that was said since, the answer included. The question itself is
+    not among them: it may hold large files, and is made anew. `failure` is what the attempt is recorded as,
+    with what it used; it is the call's too if no further request is made.
+    """
+
+    turns: tuple[Message, ...]
+    failure: Failure
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of this attempt."""
+        return self.failure.usage
+
+    @property
+    def hints(self) -> RateLimitHints:
+        """What the reply said about limits."""
+        return self.failure.hints
+
+
 Outcome = Reply | Failure
+"""What a provider's reply comes to, and what is recorded of an attempt or a call."""
+
+AttemptOutcome = Reply | Failure | Continue
+"""How an attempt ends."""
 
 
 class Timing(FrozenStruct):

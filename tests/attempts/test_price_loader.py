@@ -76,7 +76,7 @@ def test_an_answer_that_came_is_kept_though_its_attempt_is_to_end_at_once() -> N
     async def go() -> None:
         async with FaultServer(Profile()) as server, Transport(timeout_s=10) as transport:
             ask = exchange(server.url, transport, PriceLoader([MODEL], Slow()), price)
-            attempt = asyncio.create_task(ask(CALL, None))
+            attempt = asyncio.create_task(ask(CALL, (), None))
             await asyncio.sleep(SLOW_S / 2)
             attempt.cancel()
             exchanged = await attempt
@@ -92,7 +92,7 @@ def test_where_prices_cannot_be_looked_up_the_answer_has_none() -> None:
     async def go() -> None:
         async with FaultServer(Profile()) as server, Transport(timeout_s=10) as transport:
             ask = exchange(server.url, transport, PriceLoader([MODEL], Broken()), gone, said)
-            for exchanged in (await ask(CALL, None), await ask(CALL, None)):
+            for exchanged in (await ask(CALL, (), None), await ask(CALL, (), None)):
                 assert isinstance(exchanged.outcome, Reply)
                 assert exchanged.cost_nusd is None
 

@@ -190,11 +190,11 @@ def test_padded_hints_are_found_out_by_the_calls_that_are_let_in_meanwhile() -> 
     one = lane(10)
     mark = one.on_start(0.0)
     one.on_end(refusal(30.0), 0.0, 0.1, mark)
-    assert one.believes(refusal(30.0))
+    assert one.trusts_retry_after
     for i in range(3):
         mark = one.on_start(1.0 + i)
         one.on_end(ANSWER, 1.0 + i, 1.5 + i, mark)
-    assert not one.believes(refusal(30.0))
+    assert not one.trusts_retry_after
 
 
 def test_a_lane_of_nothing_but_refusals_is_stopped_some_time() -> None:

@@ -9,12 +9,30 @@ from umwelten.control.limit import Limit
 from umwelten.control.pool import AttemptVerdict, Idle, Lease, Pool, ScheduledCall, Start, WaitUntil
 from umwelten.control.retry import Again, GiveUp, RetryPolicy
 from umwelten.control.stop import CostCap
-from umwelten.types import Budget, Call, Failure, FailureKind, RateLimitHints, Reply, Resource, Usage
+from umwelten.types import (
+    AttemptOutcome,
+    Budget,
+    Call,
+    Continue,
+    Failure,
+    FailureKind,
+    Message,
+    RateLimitHints,
+    Reply,
+    Resource,
+    Role,
+    Text,
+    Usage,
+)
 
 ANSWER = Reply(text="")
 CLOCK = st.floats(0, 200)
 KINDS = st.sampled_from(
     [None, FailureKind.RATE_LIMIT, FailureKind.SERVER, FailureKind.BAD_REQUEST, FailureKind.SCHEMA]
+)
+TURNS = (
+    Message(role=Role.ASSISTANT, parts=(Text(text="{}"),)),
+    Message(role=Role.USER, parts=(Text(text="No."),)),
 )
 HINT = st.one_of(st.none(), st.floats(0, 300))
 
@@ -28,19 +46,20 @@ def pool(models: int, calls: int, cap: int, *, retries: int = 2) -> Pool:
     )
     for model in range(models):
         scheduled = [ScheduledCall(Call(id=model * calls + i, model=model, input=None)) for i in range(calls)]
-        made.offer(model, scheduled, drained=True)
+        made.add_calls(model, scheduled, drained=True)
     return made
 
 
-def outcome(kind: FailureKind | None, hint: float | None) -> Reply | Failure:
+def outcome(kind: FailureKind | None, hint: float | None) -> AttemptOutcome:
     if kind is None:
         return ANSWER
-    return Failure(
+    failure = Failure(
         kind=kind,
         message="no",
         retry=kind is not FailureKind.BAD_REQUEST,
         hints=RateLimitHints(retry_after_s=hint),
     )
+    return Continue(turns=TURNS, failure=failure) if kind is FailureKind.SCHEMA else failure
 
 
 @settings(deadline=None)
@@ -126,7 +145,7 @@ def test_in_a_host_one_models_calls_go_before_the_next_models() -> None:
     one = Lane(name="h", group="h", limit=Limit(value=4.0, ceiling=4, slow_start=False), host=True)
     made = Pool({0: one, 1: one}, policy=RetryPolicy())
     for model in (0, 1):
-        made.offer(
+        made.add_calls(
             model,
             [ScheduledCall(Call(id=10 * model + i, model=model, input=None)) for i in range(6)],
             drained=True,
@@ -152,10 +171,11 @@ def test_the_time_of_a_lane_is_split_and_adds_up() -> None:
     assert sum(sheet.parts().values()) == pytest.approx(1.0)
 
 
-WRONG = Failure(kind=FailureKind.SCHEMA, message="title: is missing", code="title", partial="{}")
+UNFIT = Failure(kind=FailureKind.SCHEMA, message="title: is missing", code="title", partial="{}")
+WRONG = Continue(turns=TURNS, failure=UNFIT)
 
 
-def ask(made: Pool, outcome: Reply | Failure, now: float, cost: int = 0) -> tuple[Lease, AttemptVerdict]:
+def ask(made: Pool, outcome: AttemptOutcome, now: float, cost: int = 0) -> tuple[Lease, AttemptVerdict]:
     step = made.next(now)
     assert isinstance(step, Start)
     return step.lease, made.on_end(step.lease, outcome, now + 0.1, 0.5, cost)
@@ -169,9 +189,26 @@ def test_an_answer_in_the_wrong_shape_is_asked_for_again_at_once_and_at_most_twi
         lease, verdict = ask(made, WRONG, 0.1 * attempt)
         verdicts.append(verdict)
     assert [verdict.decision for verdict in verdicts] == [Again(0.0, counted=False)] * 2 + [GiveUp()]
-    assert all(verdict.failure == WRONG and not verdict.lane_stopped for verdict in verdicts)
+    assert all(verdict.failure == UNFIT and not verdict.lane_stopped for verdict in verdicts)
     assert (lease.scheduled.attempts, lease.scheduled.counted, lease.scheduled.throttles) == (3, 0, 0)
+    assert lease.scheduled.schema_retries == 2
     assert made.finished
+
+
+def test_a_call_keeps_its_conversation_until_it_ends_and_another_has_none_of_it() -> None:
+    made = pool(1, 2, 1)
+    broken = Failure(kind=FailureKind.SERVER, message="no")
+    longer = Continue(turns=TURNS + TURNS, failure=UNFIT)
+    now, seen = 0.0, []
+    for outcome in (WRONG, broken, longer, ANSWER, ANSWER):
+        step = made.next(now)
+        while isinstance(step, WaitUntil):
+            now = step.at
+            step = made.next(now)
+        assert isinstance(step, Start)
+        seen.append((step.lease.scheduled.call.id, step.lease.scheduled.turns))
+        made.on_end(step.lease, outcome, now, 0.0)
+    assert seen == [(0, ()), (0, TURNS), (0, TURNS), (0, TURNS + TURNS), (1, ())]
 
 
 def test_each_call_is_asked_twice_more_and_errors_between_count_for_themselves() -> None:
@@ -201,14 +238,16 @@ def test_each_call_is_asked_twice_more_and_errors_between_count_for_themselves()
 
 def test_one_that_cannot_be_asked_another_way_is_given_up() -> None:
     final = Failure(kind=FailureKind.SCHEMA, message="no record at all", retry=False)
-    assert ask(pool(1, 1, 1), final, 0.0)[1].decision == GiveUp()
+    wrong = Continue(turns=TURNS, failure=final)
+    assert ask(pool(1, 1, 1), wrong, 0.0)[1].decision == GiveUp()
 
 
 def test_to_everything_that_is_counted_an_answer_in_the_wrong_shape_is_an_answer() -> None:
     usage = Usage(input_tokens=50, output_tokens=20)
     hints = RateLimitHints(budgets=(Budget(resource=Resource.REQUESTS, limit=60, remaining=3, reset_s=30),))
     right = Reply(text="", usage=usage, hints=hints)
-    wrong = Failure(kind=FailureKind.SCHEMA, message="no", usage=usage, hints=hints)
+    unfit = Failure(kind=FailureKind.SCHEMA, message="no", usage=usage, hints=hints)
+    wrong = Continue(turns=TURNS, failure=unfit)
     lanes = []
     for outcome in (right, wrong):
         made = Pool(
@@ -216,7 +255,7 @@ def test_to_everything_that_is_counted_an_answer_in_the_wrong_shape_is_an_answer
             policy=RetryPolicy(),
             cap=CostCap(cap=10_000),
         )
-        made.offer(
+        made.add_calls(
             0, [ScheduledCall(Call(id=i, model=0, input=None), reserve=10) for i in range(9)], drained=True
         )
         for i in range(3):
@@ -260,7 +299,7 @@ def test_a_host_learns_its_level_from_answers_of_any_shape() -> None:
     for outcome in (Reply(text="", usage=Usage(output_tokens=10)), WRONG):
         lane = Lane(name="h", group="h", limit=Limit(value=1.0, ceiling=64), host=True)
         made = Pool({0: lane}, policy=RetryPolicy())
-        made.offer(0, [ScheduledCall(Call(id=i, model=0, input=None)) for i in range(2000)], drained=True)
+        made.add_calls(0, [ScheduledCall(Call(id=i, model=0, input=None)) for i in range(2000)], drained=True)
         now, running = 0.0, []
         for _ in range(300):
             while isinstance(step := made.next(now), Start):

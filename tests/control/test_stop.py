@@ -31,7 +31,7 @@ def _pool(bounds: list[int], cap: CostCap, *, in_flight: int, longest: int | Non
             for n, bound in enumerate(bounds)
             if n % LANES == model
         ]
-        made.offer(model, scheduled, drained=True)
+        made.add_calls(model, scheduled, drained=True)
     return made
 
 

@@ -41,6 +41,7 @@ from umwelten.types import (
     Text,
     Usage,
 )
+from wirekit import user
 
 WIRE = OpenAIChat()
 NOW = 1_795_514_400.0
@@ -64,7 +65,7 @@ def request(*parts: Part, model: str = "openai:gpt-4o", stream: bool = False, **
     system = settings.pop("system", None)
     return Request(
         model=ModelRef(provider, name),
-        parts=parts or (Text(text="Hello"),),
+        messages=(user(*parts or ("Hello",)),),
         system=system,
         parameters=Parameters(**settings),
         stream=stream,

@@ -26,10 +26,11 @@ from umwelten.providers.gemini.schemas import response_fields
 from umwelten.providers.protocol import Endpoint
 from umwelten.providers.vendors import VENDORS
 from umwelten.providers.wires import WIRES
-from umwelten.types import ModelRef, Parameters, Request, Schema, Secret, Text
+from umwelten.types import ModelRef, Parameters, Request, Schema, Secret
 from wirekit import (
     KEY,
     body_of,
+    user,
 )
 
 BOOK = Schema(
@@ -92,7 +93,7 @@ def _asked(
 ) -> Request:
     return Request(
         model=ModelRef("p", model),
-        parts=(Text(text="Read this."),),
+        messages=(user("Read this."),),
         system="Be brief.",
         parameters=Parameters(**settings),
         stream=stream,
@@ -292,7 +293,7 @@ def test_without_a_schema_nothing_is_said_of_one(vendor: str) -> None:
 
 @pytest.mark.parametrize("vendor", ["google", "anthropic", "ollama", "deepseek"])
 def test_the_words_are_the_whole_system_text_where_there_was_none(vendor: str) -> None:
-    request = Request(model=ModelRef("p", "m"), parts=(Text(text="x"),), schema=BOOK)
+    request = Request(model=ModelRef("p", "m"), messages=(user("x"),), schema=BOOK)
     assert _system(_body(vendor, request, ("schema",))) == instruction(BOOK)
 
 
@@ -431,7 +432,7 @@ def test_a_long_name_is_cut_to_what_openai_takes() -> None:
 
 
 def test_the_embedded_models_texts_and_lists_have_an_end() -> None:
-    request = Request(model=ModelRef("local", "smollm2"), parts=(Text(text="x"),), schema=BOOK)
+    request = Request(model=ModelRef("local", "smollm2"), messages=(user("x"),), schema=BOOK)
     fields = _body("local", request)["response_format"]["json_schema"]["schema"]["properties"]
     assert fields["title"]["maxLength"] > 0 and fields["title"]["minLength"] == 1
     assert fields["tags"]["maxItems"] == 5 and fields["tags"]["items"]["maxLength"] > 0

@@ -24,8 +24,8 @@ from umwelten.types import (
     Reply,
     Request,
     Secret,
-    Text,
 )
+from wirekit import user
 
 KEY = "test-key-matrix-5d1f0c9a77"
 TIMEOUT_S = 0.3
@@ -264,7 +264,7 @@ async def ask(transport: Transport, wire: str, base: str, prompt: str, stream: b
     vendor = Vendor(name=wire, wire=wire, base_url=base, quirks=Quirks())
     endpoint = Endpoint(vendor=vendor, base_url=base, api_key=Secret(KEY))
     request = Request(
-        model=ModelRef(wire, "m"), parts=(Text(text=prompt),), parameters=Parameters(), stream=stream
+        model=ModelRef(wire, "m"), messages=(user(prompt),), parameters=Parameters(), stream=stream
     )
     outcome, _ = await transport.ask(adapter.encode(request, endpoint), adapter, endpoint, stream=stream)
     return outcome

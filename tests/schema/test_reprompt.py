@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from umwelten.schema import ParsedAnswer, Problem, ask_again, failure, load_schema
-from umwelten.types import FailureKind, Usage
+import pytest
+
+from umwelten.schema import ParsedAnswer, Problem, correction_turns, failure, load_schema
+from umwelten.types import FailureKind, Message, Role, Text, Usage
 
 PROBLEMS = (
     Problem(field="year", message='"x" is not an integer'),
@@ -11,23 +13,32 @@ PROBLEMS = (
 )
 
 
+def words(turns: tuple[Message, ...]) -> tuple[str, ...]:
+    return tuple(part.text for turn in turns for part in turn.parts if isinstance(part, Text))
+
+
 def test_the_model_is_shown_its_answer_and_each_problem_and_asked_for_json_alone() -> None:
-    words = ask_again('{"year": "x", "z": 1}', PROBLEMS)
-    assert words == (
-        "You have answered this before. Your answer was:\n\n"
-        '{"year": "x", "z": 1}\n\n'
-        "It does not have the form that is asked for:\n"
+    turns = correction_turns('{"year": "x", "z": 1}', PROBLEMS)
+    assert [turn.role for turn in turns] == [Role.ASSISTANT, Role.USER]
+    assert words(turns) == (
+        '{"year": "x", "z": 1}',
+        "Your answer does not have the form that is asked for:\n"
         '- year: "x" is not an integer\n'
         '- unexpected field "z"\n\n'
         "Answer again, with these faults put right and all else kept. "
-        "Give the complete JSON object and nothing else: no code fence, no words around it."
+        "Give the complete JSON object and nothing else: no code fence, no words around it.",
     )
 
 
 def test_of_a_very_long_answer_start_and_end_are_shown() -> None:
-    words = ask_again("start" + "x" * 1_000_000 + "end", PROBLEMS)
-    assert len(words) < 17_000
-    assert "start" in words and "\n[…]\n" in words and "xend\n" in words
+    answer, _ = words(correction_turns("start" + "x" * 1_000_000 + "end", PROBLEMS))
+    assert len(answer) < 17_000
+    assert answer.startswith("start") and "\n[…]\n" in answer and answer.endswith("xend")
+
+
+@pytest.mark.parametrize("answer", ["", " \n"])
+def test_an_empty_answer_is_not_sent_back_as_an_empty_turn(answer: str) -> None:
+    assert words(correction_turns(answer, PROBLEMS))[0] == "(no answer)"
 
 
 def test_the_failure_names_the_fields_and_keeps_answer_and_usage() -> None:

@@ -16,7 +16,8 @@ from umwelten.providers.vendors import VENDORS
 from umwelten.providers.wires import WIRES
 from umwelten.simulate.faultserver import Behaviour, FaultServer, Profile, Rule
 from umwelten.simulate.faultserver.records import record
-from umwelten.types import Failure, ModelRef, Outcome, Reply, Request, Schema, Text
+from umwelten.types import Failure, ModelRef, Outcome, Reply, Request, Schema
+from wirekit import user
 
 BOOK = Schema(
     name="book",
@@ -71,9 +72,7 @@ async def _ask(
 ) -> Outcome:
     row = VENDORS[vendor]
     home = Endpoint(vendor=row, base_url=server.url + ADDRESSES[vendor])
-    request = Request(
-        model=ModelRef(vendor, "small"), parts=(Text(text=prompt),), stream=stream, schema=schema
-    )
+    request = Request(model=ModelRef(vendor, "small"), messages=(user(prompt),), stream=stream, schema=schema)
     wire = WIRES[row.wire]
     heard: list[str] = []
     async with Transport(timeout_s=10) as transport:

@@ -17,10 +17,21 @@ from umwelten.errors import InputError, UmweltenError
 from umwelten.events import AttemptFailed, CallFailed, CallStarted, CallSucceeded, Event, Tally
 from umwelten.records import AttemptRecord, CallRecord, Record
 from umwelten.simulate.clock import run_virtual
-from umwelten.types import Call, Failure, FailureKind, ModelRef, Outcome, Reply, Timing
+from umwelten.types import (
+    AttemptOutcome,
+    Call,
+    Continue,
+    Failure,
+    FailureKind,
+    Message,
+    ModelRef,
+    Reply,
+    Timing,
+)
 
 MODEL = ModelRef("p", "m")
-WRONG = Failure(kind=FailureKind.SCHEMA, message="title: is missing", code="title", partial="{}")
+UNFIT = Failure(kind=FailureKind.SCHEMA, message="title: is missing", code="title", partial="{}")
+WRONG = Continue(turns=(), failure=UNFIT)
 
 
 class Sheet:
@@ -45,7 +56,7 @@ class Sheet:
         if isinstance(record, CallRecord):
             asyncio.get_running_loop().call_later(0.02, self._commit, record)
 
-    def hurry(self) -> None:
+    def flush_soon(self) -> None:
         """All is committed soon."""
 
     def grow(self, n: int = 0, *, complete: bool = False, problem: UmweltenError | None = None) -> None:
@@ -65,7 +76,7 @@ class Sheet:
 
 def run(
     sheet: Sheet,
-    answer: Callable[[Call, int], Outcome] = lambda call, attempt: Reply(text="x"),
+    answer: Callable[[Call, int], AttemptOutcome] = lambda call, attempt: Reply(text="x"),
     *,
     in_flight: int = 4,
     later: Callable[[Sheet], None] = lambda sheet: None,
@@ -76,7 +87,7 @@ def run(
     """The run's result and how long it took; `later` may set timers on the loop."""
     attempts: dict[int, int] = {}
 
-    async def ask(call: Call, on_text: object) -> AttemptResult:
+    async def ask(call: Call, turns: tuple[Message, ...], on_text: object) -> AttemptResult:
         attempts[call.id] = attempts.get(call.id, 0) + 1
         await asyncio.sleep(latency_s)
         outcome = answer(call, attempts[call.id])
@@ -202,7 +213,7 @@ def test_a_call_in_the_wrong_shape_is_asked_again_and_all_of_it_is_paid_and_kept
     )
     kept = [record for record in sheet.records if isinstance(record, AttemptRecord)]
     assert [record.cost_nusd for record in kept] == [7] * attempts
-    wrong = [record.outcome for record in kept if record.outcome == WRONG]
+    wrong = [record.outcome for record in kept if record.outcome == UNFIT]
     assert len(wrong) == min(right_at - 1, 3)
     # No waiting between them.
     assert took == pytest.approx(attempts + 0.02, abs=0.01)

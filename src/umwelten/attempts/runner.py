@@ -25,10 +25,13 @@ from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.protocol import HttpRequest
 from umwelten.threads import run_in_thread
 from umwelten.types import (
+    AttemptOutcome,
     Call,
+    Continue,
     Failure,
     FailureKind,
     Input,
+    Message,
     ModelRef,
     Outcome,
     Part,
@@ -67,7 +70,7 @@ class _Sent(msgspec.Struct):
 class HttpAttemptRunner:
     """Makes attempts; the engine's `Ask`. `targets` by the model's number in the evaluation.
 
-    `shaping` None: answers are words. `trace`: tell of every attempt how long its stages took and what was
+    `structured` None: answers are words. `trace`: tell of every attempt how long its stages took and what was
     said about rate limits.
     """
 
@@ -82,13 +85,13 @@ class HttpAttemptRunner:
         stream: bool,
         notify: Observer,
         pdf: PdfMode = "auto",
-        shaping: StructuredOutput | None = None,
+        structured: StructuredOutput | None = None,
         trace: bool = False,
     ) -> None:
         self._plan, self._targets, self._transport = plan, targets, transport
         self._price, self._loading = price, loading
         self._stream, self._notify, self._trace = stream, notify, trace
-        self._pdf, self._shaping = pdf, shaping
+        self._pdf, self._structured = pdf, structured
         self._uploading = UploadCache(transport)
         self._dropped: dict[int, frozenset[str]] = {}
         self._priceless = False
@@ -97,49 +100,64 @@ class HttpAttemptRunner:
         """Take away what was left at providers. Before the transport is closed."""
         await self._uploading.close()
 
-    async def __call__(self, call: Call, on_text: Callable[[str], None] | None) -> AttemptResult:
+    async def __call__(
+        self, call: Call, turns: tuple[Message, ...], on_text: Callable[[str], None] | None
+    ) -> AttemptResult:
         target = self._targets[call.model]
         sent = _Sent(self._dropped.get(call.model, frozenset()))
         started = time.time()
         try:
             if target.local is None:
-                outcome, timing = await self._ask(call, target, sent, on_text)
+                answer, timing = await self._ask(call, turns, target, sent, on_text)
             else:
-                outcome, timing = await self._ask_local(call, target, target.local, sent, on_text)
+                answer, timing = await self._ask_local(call, turns, target, target.local, sent, on_text)
         except InputError as error:
-            outcome = _ours(error.message, "unsupported_input")
+            answer = _ours(error.message, "unsupported_input")
             timing = Timing(started_at=started, latency_s=time.time() - started)
         except Exception as error:  # noqa: BLE001 - a fault of ours in one call must not end the others
-            outcome = _ours(f"umwelten failed on this call: {error!r}", "internal")
+            answer = _ours(f"umwelten failed on this call: {error!r}", "internal")
             timing = Timing(started_at=started, latency_s=time.time() - started)
-        if self._shaping is not None:
-            outcome = await self._shaped(self._shaping, call.id, outcome)
-        if not self._loading.done and self._loading.is_needed(outcome.usage, target.model):
+        outcome = await self._check(answer, turns)
+        if not self._loading.done and self._loading.is_needed(answer.usage, target.model):
             # An answer that is there is kept, also from those who want an end at once.
             with suppress(asyncio.CancelledError):
                 await self._loading.ready()
         if self._trace:
-            self._notify(Note(text=_traced(call, target.model, sent, outcome, timing), level="debug"))
+            self._notify(Note(text=_traced(call, target.model, sent, answer, timing), level="debug"))
         return AttemptResult(
             outcome=outcome,
             timing=timing,
             key=self._plan.key(target.model, sent.content, call.repeat, target.prompt),
             content=sent.content,
-            cost_nusd=self._cost(outcome, target.model) if sent.asked else 0,
+            cost_nusd=self._cost(answer, target.model) if sent.asked else 0,
         )
 
-    @staticmethod
-    async def _shaped(shaping: StructuredOutput, call: int, outcome: Outcome) -> Outcome:
-        if isinstance(outcome, Reply):
-            # Mending a long answer that is badly broken takes seconds.
-            long = len(outcome.text) > _LONG_ANSWER
-            read = shaping.read
-            return await run_in_thread(read, call, outcome) if long else read(call, outcome)
-        return shaping.refused(call, outcome) if outcome.kind is FailureKind.SCHEMA else outcome
+    async def _check(self, answer: Outcome, turns: tuple[Message, ...]) -> AttemptOutcome:
+        """What the attempt comes to: an answer that does not fit the schema needs a further request."""
+        structured = self._structured
+        if isinstance(answer, Reply):
+            if structured is None:
+                return answer
+            # Repairing a long answer that is badly broken takes seconds.
+            long = len(answer.text) > _LONG_ANSWER
+            return (
+                await run_in_thread(structured.read, answer, turns)
+                if long
+                else structured.read(answer, turns)
+            )
+        if answer.kind is not FailureKind.SCHEMA:
+            return answer
+        # The provider checks answers itself, maybe against a schema that only `--param` knows of.
+        return (
+            Continue(turns=turns, failure=answer)
+            if structured is None
+            else structured.read_rejected(answer, turns)
+        )
 
     async def _ask_local(
         self,
         call: Call,
+        turns: tuple[Message, ...],
         target: Target,
         local: LocalAddress,
         sent: _Sent,
@@ -150,19 +168,24 @@ class HttpAttemptRunner:
             async with local.using(target.model.model) as (base_url, key):
                 endpoint = msgspec.structs.replace(target.endpoint, base_url=base_url, api_key=key)
                 target = msgspec.structs.replace(target, endpoint=endpoint)
-                return await self._ask(call, target, sent, on_text)
+                return await self._ask(call, turns, target, sent, on_text)
         except LocalModelError as error:
             down = Failure(kind=FailureKind.UNAVAILABLE, message=str(error), code="local_model", retry=False)
             return down, Timing(started_at=started, latency_s=time.time() - started)
 
     async def _ask(
-        self, call: Call, target: Target, sent: _Sent, on_text: Callable[[str], None] | None
+        self,
+        call: Call,
+        turns: tuple[Message, ...],
+        target: Target,
+        sent: _Sent,
+        on_text: Callable[[str], None] | None,
     ) -> tuple[Outcome, Timing]:
         began = time.time()
         try:
             outcome, timing = await self._transport.ask(
                 # Held by nobody here: a large body is let go as soon as it is sent.
-                await self._encode(call, target, sent),
+                await self._encode(call, turns, target, sent),
                 target.wire,
                 target.endpoint,
                 stream=self._stream,
@@ -180,7 +203,9 @@ class HttpAttemptRunner:
             outcome = self._drop(call.model, outcome.parameter, sent.dropped, outcome, target.model)
         return outcome, timing
 
-    async def _encode(self, call: Call, target: Target, sent: _Sent) -> HttpRequest:
+    async def _encode(
+        self, call: Call, turns: tuple[Message, ...], target: Target, sent: _Sent
+    ) -> HttpRequest:
         """The request, with the input read now; of it nothing is kept but its hash."""
         began = time.perf_counter()
         if isinstance(target.attached, InputError):
@@ -203,7 +228,7 @@ class HttpAttemptRunner:
             prompt=target.prompt,
             values=values,
             attached=attached,
-            more=None if self._shaping is None else self._shaping.more(call.id),
+            turns=turns,
         )
         http = target.wire.encode(request, target.endpoint, sent.dropped)
         sent.prepared_s = time.perf_counter() - began

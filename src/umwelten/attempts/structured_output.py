@@ -1,4 +1,4 @@
-"""Answers that must have a shape: read, and asked for again where they have not."""
+"""Answers that must fit a schema: checked, and sent back to the model with their faults where they do not."""
 
 from __future__ import annotations
 
@@ -6,48 +6,40 @@ from collections.abc import Sequence
 
 import msgspec
 
-from umwelten.schema import OutputSchema, Problem, ask_again, failure
-from umwelten.types import Failure, FinishReason, Reply
-
-ASKS = 3
-"""The first, and twice again with the errors in the message."""
+from umwelten.schema import OutputSchema, Problem, correction_turns, failure
+from umwelten.types import Continue, Failure, FinishReason, Message, Reply
 
 CUT = "the answer was cut off at the limit of tokens (--max-tokens)"
 
 
 class StructuredOutput:
-    """Reads the answers of one run. It keeps an invalid one until its call was asked again."""
+    """Checks answers against one schema; `coerce` as in `EvaluationSpec`."""
 
     def __init__(self, shape: OutputSchema, *, coerce: bool = False) -> None:
         self._shape, self._coerce = shape, coerce
-        self._invalid: dict[int, list[tuple[str, Sequence[Problem]]]] = {}
 
-    def more(self, call: int) -> str | None:
-        """What is added to the message when that call is asked again."""
-        asked = self._invalid.get(call)
-        return ask_again(*asked[-1]) if asked else None
+    def read(self, reply: Reply, turns: tuple[Message, ...] = ()) -> Reply | Continue:
+        """Return the reply with its record, or what is to be said about its faults.
 
-    def read(self, call: int, reply: Reply) -> Reply | Failure:
-        """The reply with its record, or a failure of kind "schema" that keeps the text."""
-        found = self._shape.read(reply.text, coerce=self._coerce)
-        # A mended end is a guess where the limit of tokens cut the answer off.
-        if found.data is not None and (reply.finish_reason is not FinishReason.LENGTH or not found.marks):
-            again = ("asked again",) if self._invalid.pop(call, None) else ()
-            return msgspec.structs.replace(reply, data=found.data, marks=(*found.marks, *again))
+        `turns` is the conversation after the question that the reply answers.
+        """
+        answer = self._shape.read(reply.text, coerce=self._coerce)
+        # A repaired end is a guess where the limit of tokens cut the answer off.
+        if answer.data is not None and (reply.finish_reason is not FinishReason.LENGTH or not answer.marks):
+            retried = ("asked again",) if turns else ()
+            return msgspec.structs.replace(reply, data=answer.data, marks=(*answer.marks, *retried))
         if reply.finish_reason is FinishReason.LENGTH:
             cut = Problem(field="", message=CUT)
-            found = msgspec.structs.replace(found, problems=(cut, *found.problems))
-        self._keep(call, reply.text, found.problems)
-        failed = failure(found, reply.text, reply.usage)
-        return msgspec.structs.replace(failed, request_id=reply.request_id, hints=reply.hints)
+            answer = msgspec.structs.replace(answer, problems=(cut, *answer.problems))
+        failed = failure(answer, reply.text, reply.usage)
+        failed = msgspec.structs.replace(failed, request_id=reply.request_id, hints=reply.hints)
+        return _continue(failed, turns, answer.problems)
 
-    def refused(self, call: int, failed: Failure) -> Failure:
-        """The same for a provider that found the answer invalid itself and handed it over with its error."""
-        self._keep(call, failed.partial or "", (Problem(field="", message=failed.message),))
-        return msgspec.structs.replace(failed, code=None)
+    def read_rejected(self, failed: Failure, turns: tuple[Message, ...] = ()) -> Continue:
+        """Return the same for an answer that the provider rejected itself and handed over with its error."""
+        problem = Problem(field="", message=failed.message)
+        return _continue(msgspec.structs.replace(failed, code=None), turns, (problem,))
 
-    def _keep(self, call: int, text: str, problems: Sequence[Problem]) -> None:
-        asked = self._invalid.setdefault(call, [])
-        asked.append((text, problems))
-        if len(asked) >= ASKS:
-            del self._invalid[call]
+
+def _continue(failed: Failure, turns: tuple[Message, ...], problems: Sequence[Problem]) -> Continue:
+    return Continue(turns=(*turns, *correction_turns(failed.partial or "", problems)), failure=failed)

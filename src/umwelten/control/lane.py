@@ -34,7 +34,7 @@ from umwelten.control.pacer import Pacer
 from umwelten.control.ramp import Ramp
 from umwelten.control.rate_estimator import plus
 from umwelten.control.refusals import RefusalDiagnosis, RefusedCall, StartSnapshot
-from umwelten.types import Failure, FailureKind, Outcome, Reply, Resource
+from umwelten.types import AttemptOutcome, Continue, Failure, FailureKind, Reply, Resource
 
 NEVER = float("inf")
 
@@ -154,7 +154,7 @@ class Lane:
 
     def on_end(
         self,
-        outcome: Reply | Failure | None,
+        outcome: AttemptOutcome | None,
         started_at: float,
         now: float,
         start: StartSnapshot | None = None,
@@ -167,13 +167,12 @@ class Lane:
             self.pacer.refund(now, start.need)
             self.circuit.on_release(started_at, now)
             return None
-        if isinstance(outcome, Reply) or outcome.kind is FailureKind.SCHEMA:
-            # An answer in another shape than asked for is one to everything that is counted here.
-            return self._on_answer(outcome, started_at, now, start, peak)
-        return self._on_failure(outcome, started_at, now, start)
+        if isinstance(outcome, Failure):
+            return self._on_failure(outcome, started_at, now, start)
+        return self._on_answer(outcome, started_at, now, start, peak)
 
     def _on_answer(
-        self, reply: Outcome, started_at: float, now: float, start: StartSnapshot, peak: int
+        self, reply: Reply | Continue, started_at: float, now: float, start: StartSnapshot, peak: int
     ) -> LimitChange | None:
         self.answered, self.throttled_since, self.waiting_why = True, None, None
         if self.circuit.on_answer(started_at):
@@ -193,7 +192,7 @@ class Lane:
         return None
 
     def _follow_knee(
-        self, knee: Knee, reply: Outcome, started_at: float, now: float, peak: int
+        self, knee: Knee, reply: Reply | Continue, started_at: float, now: float, peak: int
     ) -> LimitChange | None:
         full = peak >= knee.level
         if not knee.on_answer(started_at, now, reply.usage.output_tokens, full):
@@ -232,8 +231,6 @@ class Lane:
 
     def judge(self, failure: Failure, now: float) -> Failure:
         """Return the failure as this lane sees it: what only its history can tell is filled in."""
-        if failure.kind is FailureKind.SCHEMA:
-            return failure
         if failure.code == "refused" and not self.answered:
             return _down(failure, failure.message)
         since = self.throttled_since
@@ -245,9 +242,10 @@ class Lane:
             return _down(failure, f"nothing but errors for {took:.0f} s: {failure.message}")
         return failure
 
-    def believes(self, failure: Failure) -> bool:
-        """Whether a refused call waits as long as it was told; padded hints were proven wrong."""
-        return not self.trust.padded
+    @property
+    def trusts_retry_after(self) -> bool:
+        """Whether a refused call waits as long as it was told: not once hints were proven too long."""
+        return not self.trust.overstated
 
     def attribution(self, wall_s: float) -> Attribution:
         """Return where the time went so far."""

@@ -113,7 +113,7 @@ class LimitEvidence:
 class RetryAfterTrust:
     """Whether `Retry-After` tells the truth. A call that is let in well before the time refutes it."""
 
-    padded: bool = False
+    overstated: bool = False
     _told_at: float = 0.0
     _asked_s: float = 0.0
     _refuted: int = 0
@@ -127,7 +127,7 @@ class RetryAfterTrust:
         if self._asked_s <= 1.0 or not self._told_at < started_at < self._told_at + 0.5 * self._asked_s:
             return
         self._refuted += 1
-        self.padded = self._refuted >= _REFUTED
+        self.overstated = self._refuted >= _REFUTED
 
 
 def stated_kind(hints: RateLimitHints) -> LimitKind | None:

@@ -25,7 +25,7 @@ from umwelten.control.limit import LimitChange
 from umwelten.control.refusals import StartSnapshot
 from umwelten.control.retry import Again, Decision, GiveUp, RetryPolicy, StopLane
 from umwelten.control.stop import CostCap
-from umwelten.types import Call, Failure, FailureKind, Reply
+from umwelten.types import AttemptOutcome, Call, Continue, Failure, FailureKind, Message, Reply
 
 WINDOW = 256
 """Ready calls of a model that are held in memory: enough for a thousand in flight, small for a million."""
@@ -37,9 +37,10 @@ MOST_WAITING = 4 * WINDOW
 class ScheduledCall(msgspec.Struct):
     """A call under way with what was spent on it. `size` bytes of its file, `reserve` the most that an
     attempt costs and `held` what is held for the one under way, in nano-USD. Of its attempts, `counted`
-    used up retries, `throttles` were refused, `misshaped` were answered in another shape than asked for.
+    used up retries, `throttles` were refused, `schema_retries` followed answers that did not fit the schema.
 
-    `input_tokens` as estimated; `output_tokens` the most that may be asked for, `None` if not known.
+    `turns` are its conversation after the question. `input_tokens` as estimated; `output_tokens` the most
+    that may be asked for, `None` if not known.
     """
 
     call: Call
@@ -48,13 +49,14 @@ class ScheduledCall(msgspec.Struct):
     attempts: int = 0
     counted: int = 0
     throttles: int = 0
-    misshaped: int = 0
+    schema_retries: int = 0
     time_s: float = 0.0
     cost_nusd: int | None = 0
     input_tokens: int = 0
     output_tokens: int | None = None
     refused: bool = False
     held: int = 0
+    turns: tuple[Message, ...] = ()
 
     @property
     def open_ended(self) -> bool:
@@ -142,7 +144,7 @@ class Pool:
 
     # --- filling ---------------------------------------------------------------------------
 
-    def hungry(self) -> Iterable[int]:
+    def models_to_refill(self) -> Iterable[int]:
         """Models whose queue runs low and may have more in the store."""
         if self.closed:
             return ()
@@ -155,7 +157,7 @@ class Pool:
             and q.waiting < MOST_WAITING
         ]
 
-    def offer(self, model: int, scheduled: Sequence[ScheduledCall], *, drained: bool) -> None:
+    def add_calls(self, model: int, scheduled: Sequence[ScheduledCall], *, drained: bool) -> None:
         """More calls of a model, in order. `drained`: the store has no further ones."""
         queue = self._queues[model]
         queue.ready.extend(scheduled)
@@ -273,27 +275,28 @@ class Pool:
     # --- learning --------------------------------------------------------------------------
 
     def on_end(
-        self, lease: Lease, outcome: Reply | Failure | None, now: float, dice: float, cost: int | None = 0
+        self, lease: Lease, outcome: AttemptOutcome | None, now: float, dice: float, cost: int | None = 0
     ) -> AttemptVerdict:
         """Decide what follows an attempt that ended; `None`: we cancelled it, the call stays pending."""
         scheduled, lane = lease.scheduled, lease.lane
         self._release(lease, cost, now)
-        padded, down = lane.trust.padded, lane.in_outage
+        trusted, down = lane.trusts_retry_after, lane.in_outage
         change = lane.on_end(outcome, lease.started_at, now, lease.start)
-        if lane.trust.padded and not padded:
+        if trusted and not lane.trusts_retry_after:
             self._wake_early(lane, now, refused=True)
         if down and not lane.in_outage:
             self._wake_early(lane, now, refused=False)
         if outcome is None or isinstance(outcome, Reply):
             return AttemptVerdict(None, None, change)
+        if isinstance(outcome, Continue):
+            return AttemptVerdict(outcome.failure, self._go_on(scheduled, outcome, now), change)
         failure = lane.judge(outcome, now)
         decision = self.policy.decide(
             failure,
             counted=scheduled.counted,
             throttles=scheduled.throttles,
             dice=dice,
-            believed=lane.believes(failure),
-            misshaped=scheduled.misshaped,
+            trust_retry_after=lane.trusts_retry_after,
         )
         if isinstance(decision, Again) and decision.counted:
             lane.on_error(lease.started_at, now)
@@ -324,14 +327,25 @@ class Pool:
             scheduled.counted += 1
         elif failure.kind is FailureKind.RATE_LIMIT:
             scheduled.throttles += 1
-        elif failure.kind is FailureKind.SCHEMA:
-            scheduled.misshaped += 1
         scheduled.refused = failure.kind is FailureKind.RATE_LIMIT
+        self._wait(scheduled, now + decision.delay_s)
+
+    def _go_on(self, scheduled: ScheduledCall, answered: Continue, now: float) -> Decision:
+        """The call's next request follows at once, if it may have one."""
+        decision = self.policy.follow_up(answered.failure, scheduled.schema_retries)
+        if isinstance(decision, Again):
+            scheduled.schema_retries += 1
+            scheduled.turns = answered.turns
+            scheduled.refused = False
+            self._wait(scheduled, now + decision.delay_s)
+        return decision
+
+    def _wait(self, scheduled: ScheduledCall, until: float) -> None:
         queue = self._queues[scheduled.call.model]
         if queue.lane.stopped is None and not self.closed:
             queue.waiting += 1
             self._turn += 1
-            heapq.heappush(self._waiting, (now + decision.delay_s, self._turn, scheduled))
+            heapq.heappush(self._waiting, (until, self._turn, scheduled))
 
     def _wake_early(self, lane: Lane, now: float, *, refused: bool) -> None:
         """What a lane's calls wait for is over: hints were proven wrong, or the provider is back."""

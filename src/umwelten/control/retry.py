@@ -12,9 +12,8 @@ LONGEST_WAIT_S = 900.0
 LONGEST_HINT_S = 120.0
 """So much of a `Retry-After` is believed that comes with another failure than a rate limit."""
 
-
-ASKED_AGAIN = 2
-"""So often a call is asked again for an answer of the right shape."""
+SCHEMA_RETRIES = 2
+"""Further requests of a call for an answer that fits its schema: each pays for the whole input again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +56,37 @@ class RetryPolicy:
         counted: int,
         throttles: int,
         dice: float,
-        believed: bool = True,
-        misshaped: int = 0,
+        trust_retry_after: bool = True,
     ) -> Decision:
         """`counted` retries and `throttles` refusals were spent on this call before this failure.
 
-        `believed` False: what the provider says about waiting was proven wrong. `misshaped` answers to it
-        had not the shape that was asked for.
+        `trust_retry_after` False: what the provider says about waiting was proven wrong.
         """
-        if failure.kind is FailureKind.SCHEMA:
-            # Asked another way, and by a provider that is well: there is nothing to wait for.
-            return Again(0.0, counted=False) if failure.retry and misshaped < ASKED_AGAIN else GiveUp()
         if failure.lane_down:
             return StopLane()
         if failure.parameter is not None and failure.retry:
             return Again(0.0, counted=False)
         if failure.kind is FailureKind.RATE_LIMIT:
-            if believed and (failure.hints.retry_after_s or 0.0) > LONGEST_WAIT_S:
+            if trust_retry_after and (failure.hints.retry_after_s or 0.0) > LONGEST_WAIT_S:
                 return StopLane()
-            return Again(self._throttle_delay(failure, dice, believed), counted=False)
+            return Again(self._throttle_delay(failure, dice, trust_retry_after), counted=False)
         if not failure.retry or counted >= self.retries:
             return GiveUp()
         hint = min(failure.hints.retry_after_s or 0.0, LONGEST_HINT_S)
         return Again(max(self.backoff(counted, dice), hint), counted=True)
 
-    def _throttle_delay(self, failure: Failure, dice: float, believed: bool) -> float:
+    def follow_up(self, failure: Failure, schema_retries: int) -> Again | GiveUp:
+        """Whether an answered call that has to go on may; `failure` if not.
+
+        It goes at once and uses up no retry: the provider is well, and the request is another one.
+        `schema_retries` of its requests were such already.
+        """
+        may_go = failure.retry and schema_retries < SCHEMA_RETRIES
+        return Again(0.0, counted=False) if may_go else GiveUp()
+
+    def _throttle_delay(self, failure: Failure, dice: float, trust_retry_after: bool) -> float:
         hint = failure.hints.retry_after_s
-        if hint is None or not believed:
+        if hint is None or not trust_retry_after:
             # When the lane may start again is the lane's own knowledge; this only lets others go first.
             return self.base_s * 0.5 * (1 + dice)
         return hint + dice * min(1.0, 0.1 * hint + 0.05)

@@ -22,7 +22,7 @@ from umwelten.engine.interfaces import AttemptResult, AttemptRunner, CallInfo, R
 from umwelten.errors import UmweltenError
 from umwelten.events import LaneView, Observer
 from umwelten.records import AttemptRecord, CallRecord
-from umwelten.types import Call, Failure
+from umwelten.types import Call, Continue, Failure, Reply
 
 BACKLOG = 250
 """Ended calls that may wait for their commit; above it nothing starts, so that a kill loses little."""
@@ -127,7 +127,7 @@ class Engine:
             # The store or the inputs can't be read: what is in flight still ends, nothing more begins.
             self._close(error.message)
         if self._uncommitted and not self._pool.in_flight:
-            self._sink.hurry()
+            self._sink.flush_soon()
         self._check_finished()
 
     def _start_all(self) -> None:
@@ -150,24 +150,27 @@ class Engine:
         complete = self._source.complete  # asked first: what comes meanwhile is found by another look
         if (problem := self._source.problem) is not None:
             raise problem
-        for model in self._pool.hungry():
-            scheduled = [self._job(call) for call in self._source.lease(model, WINDOW)]
-            self._pool.offer(model, scheduled, drained=complete and len(scheduled) < WINDOW)
+        for model in self._pool.models_to_refill():
+            scheduled = [self._schedule(call) for call in self._source.lease(model, WINDOW)]
+            self._pool.add_calls(model, scheduled, drained=complete and len(scheduled) < WINDOW)
 
-    def _job(self, call: Call) -> ScheduledCall:
-        input_tokens, output_tokens = self._naming.tokens(call)
-        return ScheduledCall(
-            call,
-            call.input.size if call.input else 0,
-            self._naming.estimate(call),
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
-        )
+    def _schedule(self, call: Call) -> ScheduledCall:
+        scheduled = ScheduledCall(call, call.input.size if call.input else 0)
+        self._estimate(scheduled)
+        return scheduled
+
+    def _estimate(self, scheduled: ScheduledCall) -> None:
+        """Note what the call's next request takes."""
+        call, turns = scheduled.call, scheduled.turns
+        scheduled.input_tokens, scheduled.output_tokens = self._naming.tokens(call, turns)
+        scheduled.reserve = self._naming.estimate(call, turns)
 
     def _start(self, lease: Lease) -> None:
         on_text = self._teller.text(lease) if self._stream else None
         # All have one name: numbering them costs more than it tells.
-        task = self._loop.create_task(self._ask(lease.scheduled.call, on_text), name="attempt")
+        scheduled = lease.scheduled
+        attempt = self._ask(scheduled.call, scheduled.turns, on_text)
+        task = self._loop.create_task(attempt, name="attempt")
         self._tasks.add(task)
         task.add_done_callback(partial(self._came_back, lease))
         self._teller.started(lease)
@@ -192,12 +195,15 @@ class Engine:
             self._pool.on_end(lease, None, now, 0.0)
             return
         verdict = self._pool.on_end(lease, exchanged.outcome, now, self._dice(), exchanged.cost_nusd)
+        if isinstance(exchanged.outcome, Continue):
+            self._estimate(lease.scheduled)
         self._record(lease, exchanged, verdict)
         self._teller.verdict(lease, verdict, now + self._unix_offset)
 
     def _record(self, lease: Lease, exchanged: AttemptResult, verdict: AttemptVerdict) -> None:
         scheduled = lease.scheduled
-        outcome = verdict.failure or exchanged.outcome
+        outcome = exchanged.outcome if isinstance(exchanged.outcome, Reply) else verdict.failure
+        assert outcome is not None, "a failed attempt has a failure"
         self._sink.submit(
             AttemptRecord(
                 call=scheduled.call,

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from umwelten.errors import UmweltenError
 from umwelten.records import Record
-from umwelten.types import Call, FrozenStruct, ModelRef, Outcome, Timing
+from umwelten.types import AttemptOutcome, Call, FrozenStruct, Message, ModelRef, Timing
 
 
 class Source(Protocol):
@@ -32,7 +32,7 @@ class Sink(Protocol):
     def submit(self, record: Record) -> None:
         """Take a record; it is acknowledged through `Engine.committed` once it is safe."""
 
-    def hurry(self) -> None:
+    def flush_soon(self) -> None:
         """Nothing else is under way: what was submitted need not wait for company."""
 
     @property
@@ -43,7 +43,7 @@ class Sink(Protocol):
 class AttemptResult(FrozenStruct):
     """One attempt as made: its outcome, the call's identity and the content hash of what was sent."""
 
-    outcome: Outcome
+    outcome: AttemptOutcome
     timing: Timing
     key: str
     content: bytes
@@ -51,10 +51,13 @@ class AttemptResult(FrozenStruct):
 
 
 class AttemptRunner(Protocol):
-    """Makes one attempt. Returns whatever happens as a value; raises only when cancelled."""
+    """Makes one attempt. Returns whatever happens as a value; raises only when cancelled.
+
+    `turns` are the call's conversation after its question; `on_text` takes the pieces of a streamed answer.
+    """
 
     def __call__(
-        self, call: Call, on_text: Callable[[str], None] | None
+        self, call: Call, turns: tuple[Message, ...], on_text: Callable[[str], None] | None
     ) -> Coroutine[Any, Any, AttemptResult]: ...
 
 
@@ -70,11 +73,12 @@ class RunResult(FrozenStruct):
 
 @dataclass(frozen=True, slots=True)
 class CallInfo:
-    """What the engine is told about calls: `models` by number, `estimate` a call's cost at most.
+    """What the engine has to know about calls: `models` by number, and what their next request takes.
 
-    `tokens` is a call's input as estimated, and its output at most (`None` if not known).
+    `estimate` is its cost at most, in nano-USD; `tokens` its input as estimated, and its output at most
+    (`None` if not known). Both are given the call and the turns of its conversation after the question.
     """
 
     models: dict[int, ModelRef]
-    estimate: Callable[[Call], int | None] = lambda call: None
-    tokens: Callable[[Call], tuple[int, int | None]] = lambda call: (0, None)
+    estimate: Callable[[Call, tuple[Message, ...]], int | None] = lambda call, turns: None
+    tokens: Callable[[Call, tuple[Message, ...]], tuple[int, int | None]] = lambda call, turns: (0, None)

@@ -43,7 +43,7 @@ from umwelten.records import CallRecord
 from umwelten.schema import compile_schema
 from umwelten.store import Store
 from umwelten.threads import run_in_thread
-from umwelten.types import Call, FoundInput, FrozenStruct, ModelRef, Usage
+from umwelten.types import Call, FoundInput, FrozenStruct, Message, ModelRef, Usage
 
 ASSUMED_OUTPUT = 1024
 """Tokens that an answer is expected to have at most when no `max_tokens` says so."""
@@ -202,9 +202,9 @@ class Evaluation:
 
     def _exchange(self, transport: Transport, tell: Observer, loading: PriceLoader) -> HttpAttemptRunner:
         wanted = self.wanted
-        shaping = None
+        structured = None
         if wanted.schema is not None:
-            shaping = StructuredOutput(wanted.shape or compile_schema(wanted.schema), coerce=wanted.coerce)
+            structured = StructuredOutput(wanted.shape or compile_schema(wanted.schema), coerce=wanted.coerce)
         return HttpAttemptRunner(
             plan=self.plan,
             targets=self._targets,
@@ -214,7 +214,7 @@ class Evaluation:
             stream=wanted.stream,
             notify=tell,
             pdf=wanted.pdf,
-            shaping=shaping,
+            structured=structured,
             trace=wanted.trace,
         )
 
@@ -354,13 +354,13 @@ class Evaluation:
     def _price(self, usage: Usage, model: ModelRef) -> int | None:
         return cost_nusd(usage, model, overrides=self.prices, at=time.time())
 
-    def _tokens(self, call: Call) -> tuple[int, int | None]:
-        """Tokens that a call sends, roughly, and that it may write at most."""
+    def _tokens(self, call: Call, turns: tuple[Message, ...]) -> tuple[int, int | None]:
+        """Tokens that a call's request sends, roughly, and that it may write at most."""
         size, name = _measure(call)
         prompt = self._targets[call.model].prompt
-        return self.plan.input_tokens(size, name, prompt), self.wanted.parameters.max_tokens
+        return self.plan.input_tokens(size, name, prompt, turns), self.wanted.parameters.max_tokens
 
-    def _estimate(self, call: Call) -> int | None:
+    def _estimate(self, call: Call, turns: tuple[Message, ...]) -> int | None:
         """The most that an attempt can cost, in nano-USD; only a cap needs it."""
         if self.wanted.max_cost_usd is None:
             return None
@@ -368,7 +368,7 @@ class Evaluation:
         longest = self.wanted.parameters.max_tokens or LONGEST_OUTPUT
         return most_nusd(
             self._targets[call.model].model,
-            self.plan.most_tokens(size, name, longest),
+            self.plan.most_tokens(size, name, turns),
             longest,
             overrides=self.prices,
             at=time.time(),

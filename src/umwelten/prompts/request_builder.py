@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
@@ -10,14 +10,10 @@ from umwelten.errors import UsageError
 from umwelten.identity import call_key, settings_hash
 from umwelten.prompts.template import Template
 from umwelten.prompts.token_estimates import _MOST_MEDIA_TOKENS, _bytes_per_token, is_picture, most_tokens
-from umwelten.types import Media, ModelRef, Parameters, Part, Prompt, Request, Schema, Text
+from umwelten.types import Media, Message, ModelRef, Parameters, Part, Prompt, Request, Role, Schema, Text
 
 _MEDIA_TOKENS = 1_000
 """A rough size of one image; providers count between 85 and 3,000."""
-
-
-_FAULT_TOKENS = 1_000
-"""What is said about the faults of an answer."""
 
 
 _WITHOUT_INPUTS = ("content", "answer", "file.", "row.")
@@ -100,12 +96,12 @@ class RequestBuilder:
         prompt: str = "",
         values: Mapping[str, str] | None = None,
         attached: tuple[Part, ...] | None = None,
-        more: str | None = None,
+        turns: tuple[Message, ...] = (),
     ) -> Request:
         """The question to one model about one input's content. Media come before words.
 
         `values` fill the placeholders; `attached` are the attachments as this model takes them, where that
-        differs; `more` is said last.
+        differs; `turns` are what was said after the question.
         """
         attached = self._attached if attached is None else attached
         template = self._templates[prompt]
@@ -118,11 +114,10 @@ class RequestBuilder:
             if template.uses("content") or template.uses("row.") or template.uses("answer"):
                 words = []
         words += [part for part in attached if isinstance(part, Text)]
-        if more is not None:
-            words.append(Text(text=more))
+        question = Message(role=Role.USER, parts=(*media, asked, *words))
         return Request(
             model=model,
-            parts=(*media, asked, *words),
+            messages=(question, *turns),
             system=self.system,
             parameters=self.parameters,
             stream=stream,
@@ -133,19 +128,25 @@ class RequestBuilder:
         """The call's identity; `content` is the hash of the input's bytes."""
         return call_key(settings=self._settings[prompt], model=model, content=content, repeat=repeat)
 
-    def most_tokens(self, file_bytes: int, name: str, longest_answer: int) -> int:
-        """A bound of the tokens that a call about such an input sends, asked again or not."""
-        # An answer in the wrong shape is sent back with its faults.
-        again = 0 if self.schema is None else longest_answer + _FAULT_TOKENS
-        return self.most_fixed_tokens() + self._times * most_tokens(file_bytes, name) + again
+    def most_tokens(self, file_bytes: int, name: str, turns: tuple[Message, ...] = ()) -> int:
+        """A bound of the tokens that a request about such an input sends, with the turns that follow it."""
+        said = sum(most_tokens(len(text.encode())) for text in _texts(turns))
+        return self.most_fixed_tokens() + self._times * most_tokens(file_bytes, name) + said
 
     def most_fixed_tokens(self) -> int:
         """Tokens that every call sends besides its input: a bound, where `input_tokens` is a mean."""
         return most_tokens(self._most_bytes) + self._pictures * _MOST_MEDIA_TOKENS
 
-    def input_tokens(self, file_bytes: int = 0, name: str = "", prompt: str | None = None) -> int:
-        """A rough count of the tokens that a call about an input of that size and name sends."""
-        return sum(self.content_tokens(file_bytes, name, prompt))
+    def input_tokens(
+        self,
+        file_bytes: int = 0,
+        name: str = "",
+        prompt: str | None = None,
+        turns: tuple[Message, ...] = (),
+    ) -> int:
+        """A rough count of the tokens that a request about an input of that size and name sends."""
+        said = sum(map(len, _texts(turns))) // 4
+        return sum(self.content_tokens(file_bytes, name, prompt)) + said
 
     def content_tokens(
         self, file_bytes: int = 0, name: str = "", prompt: str | None = None
@@ -159,3 +160,7 @@ class RequestBuilder:
             return fixed // 4 + 8, (self._pictures + 1) * _MEDIA_TOKENS
         roughly, _ = _bytes_per_token(name)
         return fixed // 4 + 8 + int(file_bytes / roughly), self._pictures * _MEDIA_TOKENS
+
+
+def _texts(turns: tuple[Message, ...]) -> Iterator[str]:
+    return (part.text for turn in turns for part in turn.parts if isinstance(part, Text))

@@ -1,4 +1,4 @@
-"""What is said to a model whose answer did not have the shape, and what is kept when it never does."""
+"""What is said to a model whose answer does not fit the schema, and what is kept when none ever does."""
 
 from __future__ import annotations
 
@@ -6,21 +6,28 @@ from collections.abc import Iterable
 
 from umwelten.schema.output_schema import ParsedAnswer
 from umwelten.schema.validation import Problem
-from umwelten.types import Failure, FailureKind, Usage
+from umwelten.types import Failure, FailureKind, Message, Role, Text, Usage
 
 _QUOTED = 16_000
 """Characters of the answer that are sent back; the middle of a longer one is left out."""
 
+_NO_ANSWER = "(no answer)"
+"""Stands for an empty answer: Anthropic and Gemini refuse a turn without text."""
 
-def ask_again(answer: str, problems: Iterable[Problem]) -> str:
-    """The words to add to the message when it is sent again: the answer, what is wrong, what to do."""
+
+def correction_turns(answer: str, problems: Iterable[Problem]) -> tuple[Message, Message]:
+    """Return the turns that follow an answer that does not fit: the answer itself, then its faults."""
     faults = "\n".join(f"- {_line(problem)}" for problem in problems)
-    return (
-        "You have answered this before. Your answer was:\n\n"
-        f"{_quoted(answer)}\n\n"
-        f"It does not have the form that is asked for:\n{faults}\n\n"
+    correction = (
+        f"Your answer does not have the form that is asked for:\n{faults}\n\n"
         "Answer again, with these faults put right and all else kept. "
         "Give the complete JSON object and nothing else: no code fence, no words around it."
+    )
+    return (
+        Message(
+            role=Role.ASSISTANT, parts=(Text(text=_shortened(answer) if answer.strip() else _NO_ANSWER),)
+        ),
+        Message(role=Role.USER, parts=(Text(text=correction),)),
     )
 
 
@@ -40,7 +47,7 @@ def _line(problem: Problem) -> str:
     return f"{problem.field}: {problem.message}" if problem.field else problem.message
 
 
-def _quoted(answer: str) -> str:
+def _shortened(answer: str) -> str:
     if len(answer) <= _QUOTED:
         return answer
     half = _QUOTED // 2

@@ -18,6 +18,7 @@ from umwelten.types import (
     Failure,
     FailureKind,
     FinishReason,
+    Message,
     Outcome,
     RateLimitHints,
     Reply,
@@ -199,7 +200,9 @@ class VirtualAsk:
     def __init__(self, where: Callable[[Call], tuple[VirtualProvider, int]]) -> None:
         self._where = where
 
-    async def __call__(self, call: Call, on_text: Callable[[str], None] | None) -> AttemptResult:
+    async def __call__(
+        self, call: Call, turns: tuple[Message, ...], on_text: Callable[[str], None] | None
+    ) -> AttemptResult:
         provider, number = self._where(call)
         started = asyncio.get_running_loop().time()
         outcome, took = await provider.ask(number, call.model)

@@ -19,7 +19,7 @@ from umwelten.records import CallRecord, Record
 from umwelten.simulate.clock import run_virtual
 from umwelten.simulate.profile import Profile, Provider
 from umwelten.simulate.providers import VirtualAsk, VirtualProvider, Work, ideal
-from umwelten.types import Call, FrozenStruct, ModelRef, Reply
+from umwelten.types import Call, FrozenStruct, Message, ModelRef, Reply
 
 AUTO_CEILING = 1000
 _POINTS = 2000
@@ -126,7 +126,7 @@ class _Sheet:
             assert self.engine is not None
             asyncio.get_running_loop().call_soon(self.engine.committed, [record])
 
-    def hurry(self) -> None:
+    def flush_soon(self) -> None:
         """Records are safe at once."""
 
 
@@ -163,7 +163,7 @@ class _Stage:
         provider, first = self.models[call.model]
         return provider, first + call.id - self.sheet.first[call.model]
 
-    def tokens(self, call: Call) -> tuple[int, int | None]:
+    def tokens(self, call: Call, turns: tuple[Message, ...]) -> tuple[int, int | None]:
         provider, number = self.where(call)
         return provider.work.inputs[number], None
 

@@ -280,10 +280,10 @@ class Store:
         else:
             self._writer.put(record)
 
-    def hurry(self) -> None:
+    def flush_soon(self) -> None:
         """Write what was handed over now: nothing more is to be expected for a while."""
         if self._writer is not None:
-            self._writer.hurry()
+            self._writer.flush_soon()
 
     def end_run(
         self,

@@ -145,7 +145,7 @@ class Writer:
         """Hand over a record. Never waits."""
         self._queue.put(item)
 
-    def hurry(self) -> None:
+    def flush_soon(self) -> None:
         """Write what was handed over without waiting for more."""
         self._hurry.set()
 

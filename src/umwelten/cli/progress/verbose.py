@@ -18,7 +18,7 @@ from umwelten.events import (
 from umwelten.report import stats
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
-from umwelten.types import Call, Failure, FailureKind, ModelRef, Usage
+from umwelten.types import Call, Failure, ModelRef, Usage
 
 _MODEL, _FILE, _MESSAGE = 36, 48, 400
 
@@ -78,7 +78,7 @@ def _failed(event: CallFailed, tally: Tally) -> VerboseLine:
 def _again(event: AttemptFailed) -> VerboseLine:
     subject = _subject(event.call, event.model)
     when = f"attempt {event.attempt} failed, again in {_s(event.retry_in_s)}"
-    if event.failure.kind is FailureKind.SCHEMA:
+    if event.answered:
         when = f"attempt {event.attempt} has the wrong shape, asked again"
     return VerboseLine(f"retry  {subject}  {when}  {_why(event.failure)}", "yellow")
 

@@ -49,7 +49,10 @@ def body_of(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> di
         **endpoint.vendor.quirks.body,
         "model": request.model.model,
         "max_tokens": DEFAULT_MAX_TOKENS if given.max_tokens is None else given.max_tokens,
-        "messages": [{"role": "user", "content": [_part(part) for part in request.parts]}],
+        "messages": [
+            {"role": message.role, "content": [_part(part) for part in message.parts]}
+            for message in request.messages
+        ],
         **({} if request.system is None else {"system": request.system}),
         **{name: value for name, value in optional.items() if value is not None and name not in dropped},
         "stream": request.stream,

@@ -10,11 +10,13 @@ from umwelten.providers.common.parameters import SCHEMA, ours_of
 from umwelten.providers.common.schemas import told
 from umwelten.providers.gemini.schemas import response_fields
 from umwelten.providers.protocol import Endpoint
-from umwelten.types import Media, Part, Request
+from umwelten.types import Media, Message, Part, Request, Role
 
 _BESIDE_CONFIG = frozenset(
     ("cachedContent", "labels", "safetySettings", "serviceTier", "store", "toolConfig", "tools")
 )
+
+_ROLES = {Role.USER: "user", Role.ASSISTANT: "model"}
 
 
 def root_of(endpoint: Endpoint) -> str:
@@ -40,7 +42,7 @@ def body_of(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> di
     if SCHEMA in dropped or not is_at_home(endpoint):
         request = told(request)
     config, beside = _config(request)
-    body: dict[str, Any] = {"contents": [{"role": "user", "parts": [_part(p) for p in request.parts]}]}
+    body: dict[str, Any] = {"contents": [_content(message) for message in request.messages]}
     if request.system is not None:
         body["systemInstruction"] = {"parts": [{"text": request.system}]}
     config = {name: value for name, value in config.items() if ours_of(name) not in dropped}
@@ -63,6 +65,10 @@ def _config(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
         config |= response_fields(request.schema)
     beside = {name: value for name, value in given.extra.items() if name in _BESIDE_CONFIG}
     return {**config, **{k: v for k, v in given.extra.items() if k not in beside}}, beside
+
+
+def _content(message: Message) -> dict[str, Any]:
+    return {"role": _ROLES[message.role], "parts": [_part(part) for part in message.parts]}
 
 
 def _part(part: Part) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from umwelten.providers.common.parameters import SCHEMA, ours_of, refused
 from umwelten.providers.common.schemas import told
 from umwelten.providers.common.sse import LineSplitter
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
-from umwelten.types import Failure, FinishReason, Media, Outcome, Part, Reply, Request, Text, Usage
+from umwelten.types import Failure, FinishReason, Media, Message, Outcome, Part, Reply, Request, Text, Usage
 
 _BESIDE_OPTIONS = frozenset(
     ("format", "keep_alive", "logprobs", "think", "tools", "top_logprobs", "truncate")
@@ -275,19 +275,19 @@ def _body(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> dict
     return {
         **endpoint.vendor.quirks.body,
         "model": request.model.model,
-        "messages": [*system, _message(request.parts)],
+        "messages": [*system, *map(_message, request.messages)],
         **({"options": options} if options else {}),
         **{name: value for name, value in kept.items() if name in _BESIDE_OPTIONS},
         "stream": request.stream,
     }
 
 
-def _message(parts: tuple[Part, ...]) -> dict[str, Any]:
-    """The user's message: the words of all parts as one text, images beside it as bare base64."""
-    words = [words for part in parts if (words := _words(part)) is not None]
-    images = [_image(part) for part in parts if isinstance(part, Media) and _words(part) is None]
-    message: dict[str, Any] = {"role": "user", "content": "\n\n".join(words)}
-    return {**message, "images": images} if images else message
+def _message(message: Message) -> dict[str, Any]:
+    """A message: the words of all parts as one text, images beside it as bare base64."""
+    words = [words for part in message.parts if (words := _words(part)) is not None]
+    images = [_image(part) for part in message.parts if isinstance(part, Media) and _words(part) is None]
+    fields: dict[str, Any] = {"role": message.role, "content": "\n\n".join(words)}
+    return {**fields, "images": images} if images else fields
 
 
 def _words(part: Part) -> str | None:

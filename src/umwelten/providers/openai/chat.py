@@ -142,7 +142,10 @@ def _max_field(endpoint: Endpoint) -> str:
 
 def _messages(request: Request) -> list[dict[str, Any]]:
     system = [{"role": "system", "content": request.system}] if request.system else []
-    return [*system, {"role": "user", "content": _content(request.parts)}]
+    return [
+        *system,
+        *({"role": message.role, "content": _content(message.parts)} for message in request.messages),
+    ]
 
 
 def _content(parts: tuple[Part, ...]) -> str | list[dict[str, Any]]:

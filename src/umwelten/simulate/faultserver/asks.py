@@ -47,7 +47,8 @@ class FileMark(FrozenStruct):
 
 
 class IncomingRequest(FrozenStruct):
-    """A request for an answer. `prompt` joins the texts of the user's messages with line ends.
+    """A request for an answer. `prompt` joins the texts of the user's messages with line ends, `answers`
+    those of the model's that are sent back.
 
     `schema` is the shape that a field of the wire asks for; `tool` the tool that must be called for it.
     """
@@ -56,6 +57,7 @@ class IncomingRequest(FrozenStruct):
     model: str
     prompt: str
     system: str = ""
+    answers: str = ""
     stream: bool = False
     files: tuple[FileMark, ...] = ()
     max_tokens: int | None = None
@@ -89,7 +91,8 @@ class IncomingRequest(FrozenStruct):
     @property
     def input_tokens(self) -> int:
         """An estimate: four characters a token, and a fixed number for each file."""
-        return (len(self.prompt) + len(self.system) + 3) // 4 + _TOKENS_OF_A_FILE * len(self.files)
+        words = len(self.prompt) + len(self.system) + len(self.answers)
+        return (words + 3) // 4 + _TOKENS_OF_A_FILE * len(self.files)
 
 
 def _object(text: str) -> dict[str, Any] | None:
@@ -233,12 +236,13 @@ def read_ask(
         raise BadAsk("contents is not specified" if wire == "gemini" else "messages: Field required")
     if not named:
         raise BadAsk("you must provide a model parameter")
-    prompt, system, files = _read_messages(messages)
+    prompt, system, answers, files = _read_messages(messages)
     return IncomingRequest(
         wire=wire,
         model=named,
         prompt=prompt,
         system=system or _system_text(body),
+        answers=answers,
         stream=_wants_stream(body, wire) if stream is None else stream,
         files=files,
         max_tokens=_max_tokens(body),
@@ -296,9 +300,10 @@ def _texts(parts: list[_Part]) -> str:
     return "\n".join(part.text for part in parts if part.text)
 
 
-def _read_messages(messages: list[_Message]) -> tuple[str, str, tuple[FileMark, ...]]:
+def _read_messages(messages: list[_Message]) -> tuple[str, str, str, tuple[FileMark, ...]]:
     prompts: list[str] = []
     systems: list[str] = []
+    answers: list[str] = []
     files: list[FileMark] = []
     for message in messages:
         content = message.content
@@ -307,11 +312,13 @@ def _read_messages(messages: list[_Message]) -> tuple[str, str, tuple[FileMark, 
             prompts.append(text)
         elif message.role in ("system", "developer"):
             systems.append(text)
+        else:
+            answers.append(text)
         if not isinstance(content, str) and (content or message.parts):
             files += [mark for part in content or message.parts if (mark := _file_of(part))]
         if message.images:
             files += [_from_base64("", image) for image in message.images]
-    return "\n".join(prompts), "\n".join(systems), tuple(files)
+    return "\n".join(prompts), "\n".join(systems), "\n".join(answers), tuple(files)
 
 
 def _file_of(part: _Part) -> FileMark | None:
