@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import io
 import os
@@ -12,15 +11,16 @@ from pathlib import Path
 import click
 
 from umwelten.errors import UmweltenError
+from umwelten.text.suggestions import closest, did_you_mean
 from umwelten.version import __version__
 
 INTERRUPTED = 130
 _COMPLETE = "_UMWELTEN_COMPLETE"  # set by the shells' scripts
 _MEANT = {
-    **{word: [f"eval {word}"] for word in ("run", "batch", "report", "list", "show")},
-    "pull": ["models pull"],
-    "costs": ["models costs"],
-    **{word: [f"config {word}"] for word in ("init", "path")},
+    **{word: f"eval {word}" for word in ("run", "batch", "report", "list", "show")},
+    "pull": "models pull",
+    "costs": "models costs",
+    **{word: f"config {word}" for word in ("init", "path")},
 }
 
 
@@ -63,10 +63,11 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            near = difflib.get_close_matches(args[0], self.list_commands(ctx), 1) or _MEANT.get(args[0], [])
-            if near:
-                raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from None
-            raise
+            name = closest(args[0], self.list_commands(ctx)) or _MEANT.get(args[0])
+            if name is None:
+                raise
+            suggestion = did_you_mean(name, "'{}'")
+            raise click.UsageError(f"{error.message} {suggestion}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in `--help`, from the table alone."""

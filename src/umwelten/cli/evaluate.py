@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,6 +27,7 @@ from umwelten.providers.protocol import Vendor
 from umwelten.schema import OutputSchema, load_schema
 from umwelten.store import evaluations
 from umwelten.store.database import database
+from umwelten.text.suggestions import closest, did_you_mean_clause
 from umwelten.types import Parameters, Prompt
 
 
@@ -156,9 +156,8 @@ def _begins(wanted: EvaluationSpec) -> Iterator[str]:
     # A directory that can't be read is an error of its own, later.
     with contextlib.suppress(OSError):
         known = [folder.name for folder in evaluations(wanted.output_dir)]
-    near = difflib.get_close_matches(wanted.id, known, 1)
-    meant = f"; did you mean {near[0]!r}?" if near else ""
-    yield f"there is no evaluation {wanted.id!r} yet; this begins it{meant}"
+    suggestion = did_you_mean_clause(closest(wanted.id, known), "{!r}")
+    yield f"there is no evaluation {wanted.id!r} yet; this begins it{suggestion}"
 
 
 def _inputs(flags: Mapping[str, Any], settings: Settings, notes: list[str]) -> Inputs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import math
 import sys
 import time
@@ -21,6 +20,7 @@ from umwelten.providers.protocol import Endpoint, ModelInfo
 from umwelten.providers.wires import WIRES
 from umwelten.text.formatting import count
 from umwelten.text.sanitize import one_line
+from umwelten.text.suggestions import closest, did_you_mean
 from umwelten.types import Failure, FrozenStruct, ModelRef
 
 MAX_PAGES = 50
@@ -42,10 +42,9 @@ def configured(settings: Settings, only: Sequence[str]) -> list[Endpoint]:
     known = vendors(settings)
     for name in only:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
             raise UsageError(
                 f"--provider: {name!r} is not a known provider",
-                f"Did you mean {near[0]}?" if near else f"Known are {', '.join(known)}.",
+                did_you_mean(closest(name, known)) or f"Known are {', '.join(known)}.",
             )
     places = []
     for name, vendor in known.items():

@@ -12,6 +12,7 @@ import click
 
 from umwelten.cli.completion import completers
 from umwelten.errors import UsageError
+from umwelten.text.suggestions import did_you_mean
 
 MAX_CONCURRENCY = 10_000
 _REPORTS = (".csv", ".html", ".json", ".md", ".parquet")
@@ -107,7 +108,7 @@ class ExistingFile(click.Path):
             near = None if Path(value).exists() else nearest_name(Path(value))
             if near is None:
                 raise
-            self.fail(f"{error.message} Did you mean {near}?", param, ctx)
+            self.fail(f"{error.message} {did_you_mean(near)}", param, ctx)
 
 
 class ReportPath(click.Path):

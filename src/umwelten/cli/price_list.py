@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -13,6 +12,7 @@ import msgspec
 from umwelten.config import Settings, price_overrides, vendors
 from umwelten.errors import UsageError
 from umwelten.pricing import price_list
+from umwelten.text.suggestions import closest, did_you_mean
 from umwelten.types import FrozenStruct
 
 _IN, _OUT, _CALLS = 1_000, 300, 1_000
@@ -65,10 +65,9 @@ def print_costs(
 def _check_known(only: Sequence[str], known: Collection[str]) -> None:
     for name in only:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
             raise UsageError(
                 f"--provider: {name!r} is not a known provider",
-                f"Did you mean {near[0]}?" if near else f"Known are {', '.join(sorted(known))}.",
+                did_you_mean(closest(name, known)) or f"Known are {', '.join(sorted(known))}.",
             )
 
 

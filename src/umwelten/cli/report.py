@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TextIO
@@ -20,6 +19,7 @@ from umwelten.report.output_files import FORMATS, render, whole_file
 from umwelten.report.queries import listing
 from umwelten.report.queries.overviews import DatabaseError
 from umwelten.store import Reader, evaluations
+from umwelten.text.suggestions import closest, did_you_mean
 
 _GLOB = "*?["
 
@@ -67,8 +67,8 @@ def _did_you_mean(word: str, names: Iterable[str]) -> str:
     names = list(names)
     # A file in a folder, named without it, is nearer than another of its length.
     below = [name for name in names if word and name.endswith(f"/{word}")]
-    near = below or get_close_matches(word, names, n=1)
-    return f"Did you mean {near[0]!r}? " if near else ""
+    name = below[0] if below else closest(word, names)
+    return f"{did_you_mean(name, '{!r}')} ".lstrip()
 
 
 def _settings(output_dir: Path | None) -> Settings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Literal
 
@@ -11,6 +10,7 @@ from umwelten.config.options import MAX_CONCURRENCY
 from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
 from umwelten.providers.protocol import Vendor
+from umwelten.text.suggestions import closest, did_you_mean
 
 
 def max_concurrency(settings: Settings, notes: list[str]) -> int | Literal["auto"]:
@@ -27,8 +27,7 @@ def check_ceilings(settings: Settings, known: Mapping[str, Vendor]) -> None:
     """Raises `UsageError` for a ceiling of a provider that there is not."""
     for name in settings.get("provider_concurrency"):
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
             raise UsageError(
                 f"--provider-concurrency: {name!r} is not a known provider",
-                f"Did you mean {near[0]}?" if near else f"Known are {', '.join(known)}.",
+                did_you_mean(closest(name, known)) or f"Known are {', '.join(known)}.",
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 
 from umwelten.config.files import TomlFile
@@ -17,6 +16,7 @@ from umwelten.config.layers import (
     section_layer,
 )
 from umwelten.errors import UsageError
+from umwelten.text.suggestions import closest, did_you_mean, sentences
 from umwelten.types import FrozenStruct
 
 # Where one of these is given, the profile's others of the same row give way.
@@ -67,11 +67,10 @@ def chosen(name: str, profiles: Mapping[str, OptionProfile]) -> OptionProfile:
     if name in profiles:
         return profiles[name]
     if not profiles:
-        hint = "There are none: write a section [profiles.NAME] in umwelten.toml."
+        hint: str | None = "There are none: write a section [profiles.NAME] in umwelten.toml."
     else:
-        close = difflib.get_close_matches(name, profiles, n=1)
-        guess = f"Did you mean {close[0]}? " if close else ""
-        hint = f"{guess}Profiles: {', '.join(sorted(profiles))}."
+        names = f"Profiles: {', '.join(sorted(profiles))}."
+        hint = sentences(did_you_mean(closest(name, profiles)), names)
     raise UsageError(f"--profile: {name!r} is not known", hint)
 
 

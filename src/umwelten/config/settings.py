@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from umwelten.config.options import OPTIONS
 from umwelten.config.profiles import OptionProfile, chosen, with_profiles
 from umwelten.errors import ConfigError, UsageError
 from umwelten.providers.model_names import expand_groups
+from umwelten.text.suggestions import closest, did_you_mean_clause
 from umwelten.types import FrozenStruct, Secret
 
 _PREFIX = "UMWELTEN_"
@@ -242,8 +242,7 @@ def _misspelt(variables: Mapping[str, Variable]) -> Iterator[str]:
     known = {*(_PREFIX + key.upper() for key in BY_KEY), *_OTHERS}
     for name in sorted(variables):
         if name.startswith(_PREFIX) and name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            yield f"{name} sets nothing" + (f"; did you mean {near[0]}?" if near else "")
+            yield f"{name} sets nothing{did_you_mean_clause(closest(name, known))}"
 
 
 def _variable_layer(source: str) -> Layer:

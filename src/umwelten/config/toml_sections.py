@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 from umwelten.config.options import MAX_CONCURRENCY
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.errors import ConfigError
+from umwelten.text.suggestions import closest, did_you_mean
 
 SECTIONS = ("defaults", "providers", "prices", "groups", "profiles")
 _PROVIDER_KEYS = (
@@ -34,8 +34,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 def unknown(word: str, known: Collection[str], where: str) -> ConfigError:
     """The error for a name that is not known there, with the nearest that is."""
-    close = difflib.get_close_matches(word, known, n=1)
-    hint = f"Did you mean {close[0]!r}?" if close else f"Known are: {', '.join(sorted(known))}."
+    hint = did_you_mean(closest(word, known), "{!r}") or f"Known are: {', '.join(sorted(known))}."
     return ConfigError(f"{where}: {word!r} is not known", hint)
 
 

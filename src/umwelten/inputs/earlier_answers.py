@@ -13,7 +13,6 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from difflib import get_close_matches
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -23,6 +22,7 @@ from umwelten.identity import content_hash
 from umwelten.inputs.content import Content, framed
 from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.filters import ANY_PATH, JSON, Compared, Predicate, comparisons, parse_where, path_value
+from umwelten.text.suggestions import closest, did_you_mean, did_you_mean_clause
 from umwelten.types import FoundInput, Text
 
 _NAMES = ("model", "provider", "prompt", "file")
@@ -127,7 +127,7 @@ def answers(folder: Path, *, where: str | None = None, most: int | None = None) 
         near = _nearest(folder)
         raise InputError(
             f"there is no evaluation {folder.name!r} in {folder.parent}",
-            f"Did you mean {near!r}?" if near else "umwelten eval list shows those there are.",
+            did_you_mean(near, "{!r}") or "umwelten eval list shows those there are.",
         )
     with _reading(path):
         return islice(_fitting(path, fits, where or ""), most)
@@ -219,8 +219,8 @@ def _other_paths(path: str, rows: list[_Fields]) -> str | None:
     if not keys:
         return "The answers there are no records: json.… is nowhere."
     first = path.removeprefix(JSON).partition(".")[0]
-    near = None if first in keys else get_close_matches(first, keys, n=1)
-    return f"The records have {_first(list(keys))}" + (f"; did you mean json.{near[0]}?" if near else ".")
+    name = None if first in keys else closest(first, keys)
+    return f"The records have {_first(list(keys))}{did_you_mean_clause(name, 'json.{}') or '.'}"
 
 
 def _first(names: list[str]) -> str:

@@ -16,10 +16,10 @@ import json
 import operator
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from umwelten.errors import UsageError
+from umwelten.text.suggestions import closest, did_you_mean_clause
 from umwelten.types import FrozenStruct
 
 Value = str | float | bool | None
@@ -290,9 +290,8 @@ def _is_known(name: str, fields: Collection[str]) -> bool:
 
 
 def _unknown(name: str, fields: Collection[str]) -> tuple[str, str]:
-    near = get_close_matches(name.casefold(), fields, n=1)
-    problem = f"there is no field {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-    return problem, f"The fields are {', '.join(fields)}."
+    suggestion = did_you_mean_clause(closest(name, fields, ignore_case=True), "{!r}")
+    return f"there is no field {name!r}{suggestion}", f"The fields are {', '.join(fields)}."
 
 
 def _error(text: str, at: int, problem: str, hint: str | None = None) -> UsageError:

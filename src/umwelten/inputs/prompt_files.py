@@ -25,6 +25,7 @@ from umwelten.inputs.encodings import decode
 from umwelten.inputs.files.scan import is_text
 from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.tables import table_format
+from umwelten.text.suggestions import did_you_mean
 from umwelten.types import Prompt
 
 MOST = 1_000
@@ -178,9 +179,7 @@ def _text(path: Path) -> str:
         data = path.read_bytes() if path.stat().st_size <= MAX_BYTES else None
     except OSError as error:
         near = nearest_name(path) if isinstance(error, FileNotFoundError) else None
-        raise InputError(
-            f"cannot read {path}: {error.strerror}", f"Did you mean {near}?" if near else None
-        ) from error
+        raise InputError(f"cannot read {path}: {error.strerror}", did_you_mean(near) or None) from error
     if data is None:
         raise InputError(f"{path} is too large for a file of prompts")
     text = decode(data)

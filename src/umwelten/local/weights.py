@@ -6,7 +6,6 @@ installed (it is never imported), and otherwise in the user's cache, where `pull
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib.util
 import os
@@ -17,6 +16,7 @@ import msgspec
 from platformdirs import user_cache_path
 
 from umwelten.errors import LocalModelError
+from umwelten.text.suggestions import closest, did_you_mean, sentences
 from umwelten.types import FrozenStruct
 
 GGUF_MAGIC = b"GGUF"
@@ -78,10 +78,10 @@ def known(name: str, models: Mapping[str, LocalModel]) -> LocalModel:
     model = models.get(name)
     if model is None:
         names = ", ".join(f"local:{known}" for known in models)
-        near = difflib.get_close_matches(name, models, 1)
-        meant = f"Did you mean local:{near[0]}? " if near else ""
+        suggestion = did_you_mean(closest(name, models), "local:{}")
         raise LocalModelError(
-            f"there is no local model {name!r}.", f"{meant}Known: {names}, or local:/path/to/model.gguf."
+            f"there is no local model {name!r}.",
+            sentences(suggestion, f"Known: {names}, or local:/path/to/model.gguf."),
         )
     return model
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
 
 from umwelten.errors import UsageError
+from umwelten.text.suggestions import closest
 
 ROW = "row."
 ANSWER = "answer"
@@ -90,17 +90,18 @@ def _unknown(name: str, known: list[str], *, rows: bool) -> UsageError:
             f"{_braced(name)} in the prompt: there are no rows to take it from. Known: {_listed(known)}",
             "Give a table with --rows; write \\{{…}} for the words themselves.",
         )
-    near = _nearest(name.casefold(), {other.casefold(): other for other in known})
-    meant = f"did you mean {_braced(near)}?" if near else "nothing has that name."
+    near = _closest(name, known)
+    suggestion = f"did you mean {_braced(near)}?" if near else "nothing has that name."
     return UsageError(
-        f"{_braced(name)} in the prompt: {meant} Known: {_listed(known)}",
+        f"{_braced(name)} in the prompt: {suggestion} Known: {_listed(known)}",
         "Write \\{{…}} for the words themselves.",
     )
 
 
-def _nearest(name: str, known: dict[str, str]) -> str | None:
-    close = [ROW + name] if ROW + name in known else get_close_matches(name, known, n=1)
-    return known[close[0]] if close else None
+def _closest(name: str, known: list[str]) -> str | None:
+    """The column of that name, written without `row.`, is nearer than any other."""
+    column = next((other for other in known if other.casefold() == (ROW + name).casefold()), None)
+    return column or closest(name, known, ignore_case=True)
 
 
 def _listed(known: list[str]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from umwelten.errors import UsageError
 from umwelten.providers.protocol import Vendor
+from umwelten.text.suggestions import closest, did_you_mean, sentences
 from umwelten.types import ModelRef
 
 _ROUTER = "openrouter"
@@ -89,13 +89,13 @@ def _guess(name: str, vendors: Mapping[str, Vendor]) -> str | None:
     home = next((home for start, home in _NICKNAMES.items() if low.startswith(start)), None)
     if home in vendors:
         return f"{home}:{name}"
-    close = difflib.get_close_matches(low, vendors, n=1)
-    return f"{close[0]}:{model.strip() or name}" if close else None
+    vendor = closest(low, vendors)
+    return f"{vendor}:{model.strip() or name}" if vendor else None
 
 
 def _refusal(message: str, vendors: Mapping[str, Vendor], nearest: str | None) -> UsageError:
-    guess = f"Did you mean {nearest}? " if nearest else ""
-    return UsageError(message, f"{guess}{_FORMS} Providers: {', '.join(sorted(vendors))}.")
+    forms = f"{_FORMS} Providers: {', '.join(sorted(vendors))}."
+    return UsageError(message, sentences(did_you_mean(nearest), forms))
 
 
 MARK = "@"
@@ -128,9 +128,8 @@ def _expanded(text: str, groups: Mapping[str, Sequence[str]], above: tuple[str, 
 def _unknown(name: str, groups: Mapping[str, Sequence[str]], above: tuple[str, ...]) -> UsageError:
     inside = f", which @{above[-1]} names," if above else ""
     if not groups:
-        hint = 'There are none: write [groups] and fast = ["provider:model", …] in umwelten.toml.'
+        hint: str | None = 'There are none: write [groups] and fast = ["provider:model", …] in umwelten.toml.'
     else:
-        close = difflib.get_close_matches(name, groups, n=1)
-        guess = f"Did you mean @{close[0]}? " if close else ""
-        hint = f"{guess}Groups: {', '.join(MARK + known for known in sorted(groups))}."
+        names = f"Groups: {', '.join(MARK + known for known in sorted(groups))}."
+        hint = sentences(did_you_mean(closest(name, groups), "@{}"), names)
     return UsageError(f"@{name}{inside} is not a group of models", hint)

@@ -14,12 +14,11 @@ that of one element. Blanks and line breaks between all of these are free. Pure:
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from umwelten.text.caret import fault
+from umwelten.text.suggestions import closest, did_you_mean
 from umwelten.types import Schema
 
 MAX_DEPTH = 8
@@ -374,8 +373,8 @@ class _DslParser:
 def _nearest(word: str) -> str:
     """ "Did you mean …? " with the type that was likely meant; "" where none is near."""
     low = word.lower()
-    near: Sequence[str] = [low] if low in TYPES else difflib.get_close_matches(low, [*TYPES, *_MEANT], n=1)
-    return f"Did you mean {_MEANT.get(near[0], near[0])}? " if near else ""
+    name = low if low in TYPES else closest(low, [*TYPES, *_MEANT])
+    return f"{did_you_mean(name and _MEANT.get(name, name))} ".lstrip()
 
 
 def _only(kind: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -16,6 +15,7 @@ from umwelten.errors import UsageError
 from umwelten.schema.definitions import schema_of
 from umwelten.schema.output_schema import Check, OutputSchema
 from umwelten.schema.validation import Problem, few
+from umwelten.text.suggestions import closest, did_you_mean, sentences
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -96,12 +96,11 @@ def _run(path: Path) -> ModuleType:
     return module
 
 
-def _others(path: Path, name: str) -> str:
+def _others(path: Path, name: str) -> str | None:
     """A hint with the class that is nearest, and those that there are."""
     names = class_names(path)
-    close = difflib.get_close_matches(name, names, n=1)
     listed = f"Classes there: {', '.join(names)}." if names else "It has no classes."
-    return f"Did you mean {close[0]}? {listed}" if close else listed
+    return sentences(did_you_mean(closest(name, names)), listed)
 
 
 def class_names(path: Path) -> list[str]:

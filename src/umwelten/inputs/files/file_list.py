@@ -11,6 +11,7 @@ from umwelten.errors import InputError
 from umwelten.inputs.files.glob import has_magic, split_list
 from umwelten.inputs.files.scan import scan, scanned_file
 from umwelten.inputs.files.suggestions import nearest_name
+from umwelten.text.suggestions import did_you_mean, did_you_mean_clause
 from umwelten.types import FoundInput
 
 _SHOWN = 5
@@ -44,13 +45,12 @@ def _expand_item(item: str, base: Path) -> list[Path]:
 def _meant(path: Path) -> str | None:
     """The nearest name, else what the folder holds; of a folder that is missing, its own nearest name."""
     if near := nearest_name(path):
-        return f"Did you mean {near}?"
+        return did_you_mean(near)
     folder = path.parent
     try:
         names = sorted(p.name for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
     except OSError:
-        near = nearest_name(folder)
-        return f"There is no folder {folder}" + (f"; did you mean {near}?" if near else ".")
+        return f"There is no folder {folder}{did_you_mean_clause(nearest_name(folder)) or '.'}"
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return f"{folder} holds {', '.join(names[:_SHOWN])}{more}." if names else None
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from umwelten.errors import InputError
 from umwelten.inputs.files.glob import Glob, State
 from umwelten.inputs.files.suggestions import nearest_name, no_match
+from umwelten.text.suggestions import did_you_mean
 from umwelten.types import FoundInput
 
 _ALL_MAY_READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
@@ -58,8 +59,8 @@ def _scan(
 
 def _check_directory(directory: Path) -> None:
     if not directory.exists():
-        near = nearest_name(directory)
-        raise InputError(f"no such directory: {directory}", f"Did you mean {near}?" if near else None)
+        suggestion = did_you_mean(nearest_name(directory)) or None
+        raise InputError(f"no such directory: {directory}", suggestion)
     if not directory.is_dir():
         raise InputError(f"not a directory: {directory}", "Name single files with --files.")
 

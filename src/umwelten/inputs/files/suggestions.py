@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from umwelten.errors import InputError
 from umwelten.inputs.files.glob import Glob
+from umwelten.text.suggestions import closest, did_you_mean
 
 _LOOKED_AT = 10_000
 _SHOWN = 5
@@ -23,9 +23,8 @@ def nearest_name(path: Path) -> Path | None:
         names = [sibling.name for sibling in path.parent.iterdir()]
     except OSError:
         return None
-    folded = {name.casefold(): name for name in names}
-    close = get_close_matches(path.name.casefold(), folded, n=1)
-    return path.with_name(folded[close[0]]) if close else None
+    name = closest(path.name, names, ignore_case=True)
+    return None if name is None else path.with_name(name)
 
 
 def no_match(root: Path, glob: Glob) -> InputError:
@@ -63,8 +62,9 @@ def _hint(there: list[str], pattern: str) -> str | None:
         deep = Glob(pattern, recursive=True)
         if any("/" in name and deep.matches_path(name) for name in there):
             return "Files deeper down match: add --recursive."
-    near = _nearest_suffix(PurePosixPath(pattern).suffix, {PurePosixPath(name).suffix for name in there})
-    return f"Did you mean {pattern.removesuffix(PurePosixPath(pattern).suffix) + near!r}?" if near else None
+    suffix = PurePosixPath(pattern).suffix
+    near = _nearest_suffix(suffix, {PurePosixPath(name).suffix for name in there})
+    return did_you_mean(near and pattern.removesuffix(suffix) + near, "{!r}") or None
 
 
 def _nearest_suffix(wanted: str, there: set[str]) -> str | None:
@@ -73,4 +73,4 @@ def _nearest_suffix(wanted: str, there: set[str]) -> str | None:
     for suffix in sorted(there - {""}):
         if suffix.lower() == wanted.lower() or any({suffix.lower(), wanted.lower()} <= s for s in _SAME):
             return suffix
-    return next(iter(get_close_matches(wanted, there - {""}, n=1)), None)
+    return closest(wanted, there - {""})

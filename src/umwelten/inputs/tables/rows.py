@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -21,6 +20,7 @@ from umwelten.inputs.content import Content, framed
 from umwelten.inputs.tables import csv, json_values, table_format
 from umwelten.inputs.tables.row_names import Labels
 from umwelten.inputs.tables.table_format import CSV, JSON, PARQUET, Table
+from umwelten.text.suggestions import closest, did_you_mean
 from umwelten.types import FoundInput, Text
 
 PART = "row "
@@ -218,11 +218,9 @@ def _stamp(record: bytes, salt: bytes) -> str:
 
 def _check_column(name: str, known: tuple[str, ...], path: Path) -> None:
     if name not in known:
-        folded = {column.casefold(): column for column in known}
-        near = get_close_matches(name.casefold(), folded, n=1)
         raise InputError(
             f"{path} has no column {name!r}; it has {', '.join(known[:40])}",
-            f"Did you mean {folded[near[0]]!r}?" if near else None,
+            did_you_mean(closest(name, known, ignore_case=True), "{!r}") or None,
         )
 
 

@@ -23,6 +23,7 @@ from umwelten.inputs.encodings import decode
 from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.tables import csv
 from umwelten.inputs.tables.json_values import keys
+from umwelten.text.suggestions import did_you_mean
 from umwelten.types import FrozenStruct
 
 CSV, JSONL, JSON, PARQUET = "csv", "jsonl", "json", "parquet"
@@ -85,9 +86,7 @@ def table(path: str | os.PathLike[str]) -> Table:
         found = Path(path).stat()
     except OSError as error:
         near = nearest_name(Path(path)) if isinstance(error, FileNotFoundError) else None
-        raise InputError(
-            f"cannot read {path}: {error.strerror}", f"Did you mean {near}?" if near else None
-        ) from error
+        raise InputError(f"cannot read {path}: {error.strerror}", did_you_mean(near) or None) from error
     if not stat.S_ISREG(found.st_mode):
         raise InputError(f"{path} is not a regular file", _KINDS)
     return _table(os.fspath(path), found.st_size, found.st_mtime_ns, found.st_ino)
