@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import umwelten
 from provider import Profile, Provider
+from umwelten.events import Note
 from umwelten.simulate.faultserver.profile import Behaviour
 
 pytestmark = pytest.mark.usefixtures("server")
@@ -72,6 +74,80 @@ def test_what_must_be_mended_is_raised_where_the_job_is_used(
     with pytest.raises(error):
         list(ask())
     assert server.ledger.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("ask", "message", "hint", "argument"),
+    [
+        (
+            lambda: umwelten.batch("hello", "openai:a", directory="data/run--final"),
+            "no such directory: data/run--final",
+            None,
+            "directory",
+        ),
+        (
+            lambda: umwelten.batch("hello", "openai:a", directory="texts", file_pattern="*--draft.txt"),
+            "no file in texts matches '*--draft.txt': it holds 1 .txt, such as 'deep--er.txt'",
+            None,
+            None,
+        ),
+        (
+            lambda: umwelten.batch("hello", "openai:a", directory="texts/deep--er.txt"),
+            "not a directory: texts/deep--er.txt",
+            "Name single files with files.",
+            "directory",
+        ),
+        (
+            lambda: umwelten.batch("hello", "openai:a", from_="--draft", where="length > 3"),
+            "there is no evaluation '--draft' in output",
+            "umwelten eval list shows those there are.",
+            "from",
+        ),
+        (
+            lambda: umwelten.run("hello {{row.--x}}", "openai:a", timeout_s=9, temperature="--hot"),
+            "temperature: '--hot' is not allowed",
+            "Give a number from 0 to 2.",
+            "temperature",
+        ),
+        (
+            lambda: umwelten.batch("a {{row.--x}}", "openai:a", files="texts/deep--er.txt"),
+            "{{row.--x}} in the prompt: there are no rows to take it from. "
+            "Known: {{content}}, {{file.name}}, {{file.path}}",
+            "Give a table with rows; write \\{{…}} for the words themselves.",
+            None,
+        ),
+    ],
+)
+def test_what_the_user_wrote_is_quoted_as_it_is(
+    ask: Callable[[], umwelten.Job[Any]], message: str, hint: str | None, argument: str | None
+) -> None:
+    Path("texts").mkdir()
+    Path("texts/deep--er.txt").write_text("hello")
+    with pytest.raises(umwelten.UmweltenError) as raised:
+        ask().wait()
+    assert (raised.value.message, raised.value.hint) == (message, hint)
+    assert raised.value.argument == argument
+
+
+def test_what_cannot_be_sent_says_so_in_python_in_the_answer_too(server: Provider) -> None:
+    Path("a--b.txt").write_bytes(b"PAR1" + bytes(50) + b"PAR1")
+    [answer] = umwelten.batch("hello", "openai:a", files="a--b.txt").wait()
+    assert answer.error is not None
+    assert answer.error.message == (
+        "a--b.txt is a Parquet table, which can't be sent. Use rows to run over its rows."
+    )
+
+
+def test_notes_name_arguments() -> None:
+    notes = []
+    umwelten.run(
+        "hello",
+        "openai:a,openai:a",
+        provider_concurrency={"openai": 2},
+        on_event=lambda event: notes.append(event.text) if isinstance(event, Note) else None,
+    ).wait()
+    assert "openai:a is listed twice; it is asked once (use repeat to ask again)" in notes
+    assert "up to 2 calls in flight, from provider_concurrency; max_concurrency sets it" in notes
 
 
 def test_an_id_that_is_taken_is_an_error_that_names_the_arguments() -> None:

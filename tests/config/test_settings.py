@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from umwelten.cli.flag_names import as_flag
 from umwelten.config import (
     Settings,
     endpoint,
@@ -77,7 +78,7 @@ def test_every_layer_wins_over_those_below_it_and_names_itself(place: Place) -> 
     assert seen(place.load()) == (3, f"UMWELTEN_RETRIES ({dotenv})")
     settings = place.load(UMWELTEN_RETRIES="4")
     assert seen(settings) == (4, "UMWELTEN_RETRIES (environment)")
-    assert seen(settings.with_flags({"retries": 5})) == (5, "--retries")
+    assert seen(settings.with_flags({"retries": 5}, as_flag)) == (5, "--retries")
     assert seen(settings.with_flags({"retries": None, "prompt": "x", "resume": True})) == seen(settings)
     assert seen(settings) == (4, "UMWELTEN_RETRIES (environment)")  # with_flags changes nothing
 
@@ -238,7 +239,7 @@ def test_a_file_in_another_encoding_is_named(place: Place, data: bytes) -> None:
 def test_a_wrong_value_in_the_environment_or_a_flag_is_named(place: Place) -> None:
     with pytest.raises(ConfigError, match=r"UMWELTEN_RETRIES \(environment\): 'many' is not allowed"):
         place.load(UMWELTEN_RETRIES="many")
-    with pytest.raises(UsageError, match=r"^--max-concurrency: 0 is not allowed"):
+    with pytest.raises(UsageError, match=r"^max_concurrency: 0 is not allowed"):
         place.load().with_flags({"max_concurrency": 0})
 
 

@@ -283,7 +283,7 @@ def test_what_is_no_evaluation_is_an_error_at_once(tmp_path: Path, data: bytes) 
 def test_a_filter_that_nothing_fits_says_how_many_there_were(tmp_path: Path) -> None:
     folder = evaluation(tmp_path / "x", *map(str, range(1200)))
     with pytest.raises(
-        InputError, match="none of the 1,200 answers of evaluation 'x' fits --where 'repeat = 2'"
+        InputError, match="none of the 1,200 answers of evaluation 'x' fits where='repeat = 2'"
     ):
         names(folder, "repeat = 2")
     with pytest.raises(InputError) as error:

@@ -277,8 +277,8 @@ def test_no_match_shows_what_is_there(tmp_path: Path) -> None:
 
 def test_no_match_says_so_when_matches_lie_deeper(tmp_path: Path) -> None:
     make(tmp_path, "sub/a.jpg")
-    assert "--recursive" in message(scan, tmp_path, "*.jpg")
-    assert "--recursive" not in message(scan, tmp_path, "other/*.jpg")
+    assert "add recursive" in message(scan, tmp_path, "*.jpg")
+    assert "add recursive" not in message(scan, tmp_path, "other/*.jpg")
 
 
 def test_an_empty_directory_is_said_to_be_empty(tmp_path: Path) -> None:
@@ -453,7 +453,7 @@ def test_a_name_cannot_forge_a_second_heading(tmp_path: Path) -> None:
         (b"PK\x03\x04" + bytes(30), "a zip archive.*Unpack it"),
         (b"II*\x00" + bytes(30), "a TIFF picture that can't be read: it is damaged"),
         (b"\x00\x00\x00\x18ftypheic", "a HEIC picture.*pillow-heif"),
-        (b"\x7fELF\x02\x01\x01\x00" + bytes(50), "a program.*--file-pattern"),
+        (b"\x7fELF\x02\x01\x01\x00" + bytes(50), "a program.*file_pattern"),
         (b"text with a NUL \x00 in it", "neither text"),
         (b"\xff\xfea\x00\x00\x00", "neither text"),
         (b"\xff\xfea", "neither text"),

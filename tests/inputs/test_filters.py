@@ -135,7 +135,7 @@ def test_an_error_shows_its_place(text: str, problem: str, at: int) -> None:
     with pytest.raises(UsageError) as error:
         parse_where(text, ("status", "model", ANY_PATH))
     lines = error.value.message.split("\n")
-    assert lines[0].startswith(f"--where: {problem}")
+    assert lines[0].startswith(f"where: {problem}")
     assert lines[1:] == [f"  {text}", f"  {' ' * at}^"]
 
 

@@ -111,8 +111,8 @@ def test_a_column_without_rows_is_an_error_that_says_so() -> None:
 @pytest.mark.parametrize(
     ("text", "known", "said"),
     [
-        ("{{answer}}", ("content",), "with --from"),
-        ("{{row.x}}", ("content",), "with --rows"),
+        ("{{answer}}", ("content",), "with from;"),
+        ("{{row.x}}", ("content",), "with rows;"),
         ("{{json.title}}", ("content", "answer"), "{{answer}} is what there is"),
     ],
 )

@@ -50,8 +50,8 @@ def test_an_id_that_is_taken_is_refused_and_nothing_is_touched(tmp_path: Path) -
     before = snapshot(folder)
     with pytest.raises(EvaluationExists, match="'x' exists") as caught:
         Store.create(folder, spec(prompt="another"))
-    assert "--resume" in str(caught.value)
-    assert "--overwrite" in str(caught.value)
+    assert "resume goes on" in str(caught.value)
+    assert "overwrite starts afresh" in str(caught.value)
     assert snapshot(folder) == before
 
 
@@ -91,7 +91,7 @@ def test_resume_with_other_settings_names_the_change(
     with pytest.raises(EvaluationChanged) as caught:
         Store.resume(tmp_path / "x", spec(**(same | other)))
     assert said in str(caught.value)
-    assert "--overwrite" in str(caught.value)
+    assert "or overwrite" in str(caught.value)
     # The one that was refused has left no trace, not even a lock.
     Store.resume(tmp_path / "x", spec(**same)).close()
 

@@ -1,31 +1,23 @@
-"""Messages that name flags of the command line, with the arguments that they are in Python."""
+"""How the library spells an option: `max_cost`, `resume=True`, `pdf="text"`."""
 
 from __future__ import annotations
 
-import re
-
-from umwelten.errors import UmweltenError
-
-_FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
-_SWITCHES = ("resume", "overwrite", "recursive", "coerce", "concurrent")
+import json
 
 NAMED = {"from": "from_", "param": "params", "timeout": "timeout_s"}
 """Arguments that are not called as their flag is."""
 
-
-def in_python(error: UmweltenError) -> UmweltenError:
-    """The error itself, with arguments in place of flags."""
-    error.message = words(error.message)
-    error.hint = error.hint and words(error.hint)
-    error.args = (error.message,)
-    return error
+_SWITCHES = ("resume", "overwrite", "recursive", "coerce", "concurrent")
 
 
-def words(text: str) -> str:
-    """The text with arguments in place of flags."""
-    return _FLAG.sub(_argument, text)
+def as_argument(name: str, value: str | None = None) -> str:
+    """The argument of an option, by its name in `config.options` or by its key."""
+    argument = NAMED.get(name, name)
+    if name in _SWITCHES:
+        return f"{argument}=True"
+    return argument if value is None else f"{argument}={_literal(value)}"
 
 
-def _argument(flag: re.Match[str]) -> str:
-    name = flag[1].replace("-", "_")
-    return f"{name}=True" if name in _SWITCHES else NAMED.get(name, name)
+def _literal(value: str) -> str:
+    is_number = value.replace(".", "", 1).isdecimal()
+    return value if is_number else json.dumps(value, ensure_ascii=False)

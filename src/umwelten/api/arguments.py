@@ -20,6 +20,7 @@ from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.inputs import expand
 from umwelten.inputs.prompt_files import read_prompts
 from umwelten.inputs.sources import Choice, Inputs, chosen
+from umwelten.phrases import Wording
 from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
 from umwelten.report.output_files import check_report_path
@@ -42,7 +43,7 @@ class ResolvedArguments(FrozenStruct):
     wanted: EvaluationSpec
     settings: Settings
     known: Mapping[str, Vendor]
-    notes: list[str]
+    notes: list[Wording]
     reports: tuple[Path, ...]
 
 
@@ -51,7 +52,7 @@ def resolve_arguments(kind: Literal["run", "batch"], given: Mapping[str, Any]) -
     settings = load(Path.cwd(), os.environ, profile=given.get("profile"))
     given = _with_profile(settings, given)
     settings = settings.with_flags({name: _as_flag(name, given.get(name)) for name in _SETTINGS})
-    known, notes = vendors(settings), list(settings.notes)
+    known, notes = vendors(settings), list[Wording](settings.notes)
     wanted = _wanted(kind, given, settings, known, notes)
     note_high_caps(wanted, known, notes)
     reports = given.get("report")
@@ -92,7 +93,7 @@ def _wanted(
     given: Mapping[str, Any],
     settings: Settings,
     known: Mapping[str, Vendor],
-    notes: list[str],
+    notes: list[Wording],
 ) -> EvaluationSpec:
     _check_mode(given)
     if not settings.get("models"):

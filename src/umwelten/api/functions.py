@@ -164,20 +164,21 @@ def _prepare(
     kind: Literal["run", "batch"], given: Mapping[str, Any], on_event: OnEvent | None
 ) -> tuple[Evaluation, Observer, tuple[Path, ...]]:
     """The evaluation, who is told what happens, and the reports to write at the end."""
-    from umwelten.api.argument_names import in_python
+    from umwelten.api.argument_names import as_argument
     from umwelten.api.arguments import resolve_arguments
     from umwelten.errors import UmweltenError
     from umwelten.evaluation.evaluation import Evaluation
     from umwelten.events import Note, Observers
+    from umwelten.phrases import spelled
 
     try:
         settled = resolve_arguments(kind, given)
-        evaluation = Evaluation.prepare(settled.wanted, settled.settings, settled.known)
+        evaluation = Evaluation.prepare(settled.wanted, settled.settings, settled.known, as_argument)
     except UmweltenError as error:
-        raise in_python(error) from None
+        raise error.spell(as_argument) from None
     tell = Observers([_logged, *([] if on_event is None else [on_event])])
     for text in settled.notes:
-        tell(Note(text=text))
+        tell(Note(text=spelled(text, as_argument)))
     return evaluation, tell, settled.reports
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, Literal, cast, overload
 
 from umwelten.api import answer as reading
 from umwelten.api.answer import Answer, T
-from umwelten.api.argument_names import in_python, words
+from umwelten.api.argument_names import as_argument
 from umwelten.errors import UsageError
 from umwelten.report.models import UsageSums
 from umwelten.report.queries import overviews
@@ -152,7 +152,7 @@ class Results(Answers[T]):
             runs, refused = overviews.runs(reader), overviews.refused(reader)
         reason = runs[-1].reason if runs else None
         said = [f"{row.model}: {row.message}" for row in refused]
-        return "; ".join([words(reason), *said]) if reason else None
+        return "; ".join([reason, *said]) if reason else None
 
     def to_pandas(self) -> pandas.DataFrame:
         """A row a call, with the columns of the csv report. Needs pandas."""
@@ -179,7 +179,7 @@ class Results(Answers[T]):
         try:
             write_report(self.folder, Path(path).expanduser())
         except UsageError as error:
-            raise in_python(error) from None
+            raise error.spell(as_argument) from None
 
     def __repr__(self) -> str:
         with _reading(self.folder) as reader:

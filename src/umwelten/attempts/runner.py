@@ -20,6 +20,7 @@ from umwelten.errors import InputError, LocalModelError
 from umwelten.events import Note, Observer
 from umwelten.inputs import read
 from umwelten.inputs.content import unframed
+from umwelten.phrases import Spelling, by_name
 from umwelten.pricing import FREE
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.protocol import HttpRequest
@@ -71,7 +72,7 @@ class HttpAttemptRunner:
     """Makes attempts; the engine's `Ask`. `targets` by the model's number in the evaluation.
 
     `structured` None: answers are words. `trace`: tell of every attempt how long its stages took and what was
-    said about rate limits.
+    said about rate limits. `spelling` is how failures call the options.
     """
 
     def __init__(
@@ -87,11 +88,12 @@ class HttpAttemptRunner:
         pdf: PdfMode = "auto",
         structured: StructuredOutput | None = None,
         trace: bool = False,
+        spelling: Spelling = by_name,
     ) -> None:
         self._plan, self._targets, self._transport = plan, targets, transport
         self._price, self._loading = price, loading
         self._stream, self._notify, self._trace = stream, notify, trace
-        self._pdf, self._structured = pdf, structured
+        self._pdf, self._structured, self._spelling = pdf, structured, spelling
         self._uploading = UploadCache(transport)
         self._dropped: dict[int, frozenset[str]] = {}
         self._priceless = False
@@ -112,7 +114,7 @@ class HttpAttemptRunner:
             else:
                 answer, timing = await self._ask_local(call, turns, target, target.local, sent, on_text)
         except InputError as error:
-            answer = _ours(error.message, "unsupported_input")
+            answer = _ours(error.spell(self._spelling).message, "unsupported_input")
             timing = Timing(started_at=started, latency_s=time.time() - started)
         except Exception as error:  # noqa: BLE001 - a fault of ours in one call must not end the others
             answer = _ours(f"umwelten failed on this call: {error!r}", "internal")

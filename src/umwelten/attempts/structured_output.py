@@ -9,7 +9,7 @@ import msgspec
 from umwelten.schema import OutputSchema, Problem, correction_turns, failure
 from umwelten.types import Continue, Failure, FinishReason, Message, Reply
 
-CUT = "the answer was cut off at the limit of tokens (--max-tokens)"
+CUT = "the answer was cut off at the limit of tokens (max_tokens)"
 
 
 class StructuredOutput:

@@ -136,8 +136,10 @@ def main() -> None:
             click.echo(safe(hint), err=True)
         status = error.exit_code
     except UmweltenError as error:
+        from umwelten.cli.flag_names import as_flag
         from umwelten.text.sanitize import safe
 
+        error.spell(as_flag)
         click.echo(f"Error: {safe(error.message)}", err=True)
         if error.hint:
             click.echo(safe(error.hint), err=True)

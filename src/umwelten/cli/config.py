@@ -66,9 +66,9 @@ def init(for_user: bool, force: bool) -> None:
     umwelten config init
     umwelten config init --global
     """
+    from umwelten.cli.toml_template import starter
     from umwelten.config import load, toml_paths
     from umwelten.config.overview import overview
-    from umwelten.config.toml_template import starter
 
     path = toml_paths(Path.cwd())[0] if for_user else Path.cwd() / "umwelten.toml"
     if os.path.lexists(path) and not force:

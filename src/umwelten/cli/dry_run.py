@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import click
 import msgspec
 
+from umwelten.cli.flag_names import as_flag
 from umwelten.config import Settings
 from umwelten.evaluation.preview import ANSWER_S, Preview, preview
 from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.phrases import Wording, spelled
 from umwelten.providers.protocol import Vendor
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
@@ -26,14 +28,14 @@ def dry_run(
     wanted: EvaluationSpec,
     settings: Settings,
     vendors: Mapping[str, Vendor],
-    notes: list[str],
+    notes: Sequence[Wording],
     *,
     as_json: bool,
 ) -> None:
     """Print the plan on stdout, as JSON if wanted, and notes on stderr."""
     plan = preview(wanted, settings, vendors, at=time.time())
     for note in notes:
-        click.echo(note, err=True)
+        click.echo(spelled(note, as_flag), err=True)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(_named(plan))))
         return

@@ -15,6 +15,7 @@ from umwelten.evaluation.estimate import Estimate, ModelEstimate, choose, estima
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.sampling import Range
 from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.phrases import Wording
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 
@@ -33,7 +34,7 @@ def check_sample(wanted: EvaluationSpec, n: int) -> None:
 
 
 def estimate_first(
-    evaluation: Evaluation, look: OutputOptions, notes: list[str], n: int, *, yes: bool
+    evaluation: Evaluation, look: OutputOptions, notes: list[Wording], n: int, *, yes: bool
 ) -> int | None:
     """Run the sample and show what it tells. The exit status if it ends there, `None` to go on.
 
@@ -49,7 +50,7 @@ def estimate_first(
 
 
 def _estimate_first(
-    evaluation: Evaluation, look: OutputOptions, notes: list[str], n: int, *, yes: bool
+    evaluation: Evaluation, look: OutputOptions, notes: list[Wording], n: int, *, yes: bool
 ) -> int | None:
     pending = sum(evaluation.store.to_do().values())
     if pending <= n:

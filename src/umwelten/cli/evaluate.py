@@ -11,6 +11,7 @@ from typing import Any, Literal
 import click
 import msgspec
 
+from umwelten.cli.flag_names import as_flag
 from umwelten.cli.options import text_or_file
 from umwelten.cli.runner import OutputOptions, execute, leave
 from umwelten.config import Settings, load, model_groups, vendors
@@ -22,6 +23,7 @@ from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.inputs import expand
 from umwelten.inputs.prompt_files import read_prompts
 from umwelten.inputs.sources import Choice, Inputs, chosen
+from umwelten.phrases import Wording
 from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
 from umwelten.schema import OutputSchema, load_schema
@@ -35,11 +37,11 @@ def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     """Check, prepare, run, and end the process with the exit status."""
     if flags["ui"]:
         raise UsageError("--ui is not built yet", "Follow a run with --progress rich --verbose.")
-    settings = load(Path.cwd(), os.environ, profile=flags["profile"]).with_flags(flags)
+    settings = load(Path.cwd(), os.environ, profile=flags["profile"]).with_flags(flags, as_flag)
     if flags["dry_run"] and flags["estimate"] is not None:
         raise UsageError("--dry-run and --estimate exclude each other", "--estimate makes calls.")
     known = vendors(settings)
-    notes = list(settings.notes)
+    notes = list[Wording](settings.notes)
     wanted = _wanted(kind, flags, settings, known, notes)
     notes.extend(_begins(wanted))
     reports = _reports(settings)
@@ -54,7 +56,7 @@ def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
         check_sample(wanted, flags["estimate"])
         # A sample is drawn from all that there is.
         wanted = msgspec.structs.replace(wanted, lazy=False)
-    evaluation = Evaluation.prepare(wanted, settings, known)
+    evaluation = Evaluation.prepare(wanted, settings, known, as_flag)
     if wanted.id is None:
         click.echo(f"evaluation {evaluation.store.spec.id}", err=True)
     notes.extend(_kept(evaluation))
@@ -79,7 +81,7 @@ def _wanted(
     flags: Mapping[str, Any],
     settings: Settings,
     known: Mapping[str, Vendor],
-    notes: list[str],
+    notes: list[Wording],
 ) -> EvaluationSpec:
     if settings.get("models") is None:
         raise click.UsageError("Missing option '-m' / '--models'.", click.get_current_context())
@@ -160,7 +162,7 @@ def _begins(wanted: EvaluationSpec) -> Iterator[str]:
     yield f"there is no evaluation {wanted.id!r} yet; this begins it{suggestion}"
 
 
-def _inputs(flags: Mapping[str, Any], settings: Settings, notes: list[str]) -> Inputs:
+def _inputs(flags: Mapping[str, Any], settings: Settings, notes: list[Wording]) -> Inputs:
     directory = flags["directory"]
     # What a settings file says of directories is no mistake where there is none.
     of_directory = settings.get if directory is not None else flags.get
@@ -196,7 +198,7 @@ def _prompts(flags: Mapping[str, Any]) -> tuple[str, tuple[Prompt, ...]]:
 def _shape(settings: Settings) -> OutputSchema | None:
     given = settings.get("schema")
     if given is None:
-        if settings.get("coerce") and settings.source("coerce") == "--coerce":
+        if settings.get("coerce") and settings.source("coerce") == as_flag("coerce"):
             raise UsageError("--coerce goes with --schema", "Add --schema, or leave it out.")
         return None
     return load_schema(given)

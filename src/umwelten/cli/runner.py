@@ -9,11 +9,12 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
+from umwelten.cli.flag_names import as_flag
 from umwelten.cli.print_answers import AnswerPrinter
 from umwelten.cli.progress import Progress, make
 from umwelten.cli.summary import print_summary
@@ -21,6 +22,7 @@ from umwelten.config.endpoints import own_addresses
 from umwelten.engine.interfaces import RunResult
 from umwelten.evaluation.evaluation import CallSubset, Evaluation
 from umwelten.events import Event, Note, Observer, RunStarted, Tally
+from umwelten.phrases import Wording, spelled
 from umwelten.report.output_files import write_report
 from umwelten.report.queries.overviews import results
 from umwelten.report.render.json import render_json
@@ -43,7 +45,7 @@ class OutputOptions(FrozenStruct):
     reports: tuple[Path, ...] = ()
 
 
-def execute(evaluation: Evaluation, look: OutputOptions, notes: list[str]) -> int:
+def execute(evaluation: Evaluation, look: OutputOptions, notes: Sequence[Wording]) -> int:
     """Run to the end; returns the exit status. The store is closed whatever happens."""
     tally, records = Tally(), RecordCount()
     progress = make(look.progress, stderr=sys.stderr, verbose=look.verbose, debug=look.debug, tally=tally)
@@ -54,7 +56,7 @@ def execute(evaluation: Evaluation, look: OutputOptions, notes: list[str]) -> in
         answers = AnswerPrinter(sys.stdout, hold=progress.hold, prompts=evaluation.store.prompts)
         observers[2:2] = [answers, _Earlier(evaluation, answers)]
     for text in notes:
-        progress(Note(text=text))
+        progress(Note(text=spelled(text, as_flag)))
     _raise_file_limit()
     _settle_memory()
     try:
@@ -73,13 +75,13 @@ def execute(evaluation: Evaluation, look: OutputOptions, notes: list[str]) -> in
 
 
 def run_some(
-    evaluation: Evaluation, look: OutputOptions, notes: list[str], only: CallSubset
+    evaluation: Evaluation, look: OutputOptions, notes: Sequence[Wording], only: CallSubset
 ) -> tuple[RunResult, Tally]:
     """Run just these calls, with progress but without answers and summary; the store stays open."""
     tally = Tally()
     progress = make(look.progress, stderr=sys.stderr, verbose=look.verbose, debug=look.debug, tally=tally)
     for text in notes:
-        progress(Note(text=text))
+        progress(Note(text=spelled(text, as_flag)))
     _raise_file_limit()
     _settle_memory()
     try:

@@ -9,17 +9,24 @@ from umwelten.config.layers import DEFAULT
 from umwelten.config.options import MAX_CONCURRENCY
 from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
+from umwelten.phrases import Phrase, Wording
 from umwelten.providers.protocol import Vendor
 from umwelten.text.suggestions import closest, did_you_mean
 
 
-def max_concurrency(settings: Settings, notes: list[str]) -> int | Literal["auto"]:
+def max_concurrency(settings: Settings, notes: list[Wording]) -> int | Literal["auto"]:
     """The cap over all providers. Ceilings of providers alone mean: that many, in all."""
     cap: int | Literal["auto"] = settings.get("max_concurrency")
     ceilings = settings.get("provider_concurrency")
     if ceilings and settings.source("max_concurrency") == DEFAULT:
         cap = min(sum(ceilings.values()), MAX_CONCURRENCY)
-        notes.append(f"up to {cap} calls in flight, from --provider-concurrency; --max-concurrency sets it")
+        notes.append(
+            Phrase(
+                "up to {cap} calls in flight, from {option:provider_concurrency}; "
+                "{option:max_concurrency} sets it",
+                cap=cap,
+            )
+        )
     return cap
 
 
@@ -28,6 +35,7 @@ def check_ceilings(settings: Settings, known: Mapping[str, Vendor]) -> None:
     for name in settings.get("provider_concurrency"):
         if name not in known:
             raise UsageError(
-                f"--provider-concurrency: {name!r} is not a known provider",
+                Phrase("{option:provider_concurrency}: {name!r} is not a known provider", name=name),
                 did_you_mean(closest(name, known)) or f"Known are {', '.join(known)}.",
+                argument="provider_concurrency",
             )

@@ -11,6 +11,7 @@ from umwelten.config.options import CONCURRENT, FLAGS, OPTIONS, Option
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.config.toml_sections import unknown
 from umwelten.errors import ConfigError, UmweltenError
+from umwelten.phrases import Phrase, Wording
 from umwelten.types import FrozenStruct
 
 DEFAULT = "default"
@@ -33,7 +34,7 @@ class Layer(FrozenStruct):
     """Where values come from: `source` is kept with each, `named` is how a message calls one, by its key."""
 
     source: Callable[[str], str]
-    named: Callable[[str], str]
+    named: Callable[[str], Wording]
     error: type[UmweltenError] = ConfigError
 
 
@@ -73,10 +74,10 @@ def _one(option: Option, raw: Any, layer: Layer) -> Any:
     try:
         return option.read(raw)
     except ValueError as problem:
+        message = Phrase("{option_at}: {raw!r} is not allowed", option_at=layer.named(option.key), raw=raw)
         said = str(problem)
-        raise layer.error(
-            f"{layer.named(option.key)}: {raw!r} is not allowed", f"{said[:1].upper()}{said[1:]}."
-        ) from None
+        hint = f"{said[:1].upper()}{said[1:]}."
+        raise layer.error(message, hint, argument=option.name) from None
 
 
 # --- sections of a file ----------------------------------------------------------------------

@@ -16,6 +16,7 @@ from umwelten.config.layers import (
     section_layer,
 )
 from umwelten.errors import UsageError
+from umwelten.phrases import Phrase
 from umwelten.text.suggestions import closest, did_you_mean, sentences
 from umwelten.types import FrozenStruct
 
@@ -71,7 +72,7 @@ def chosen(name: str, profiles: Mapping[str, OptionProfile]) -> OptionProfile:
     else:
         names = f"Profiles: {', '.join(sorted(profiles))}."
         hint = sentences(did_you_mean(closest(name, profiles)), names)
-    raise UsageError(f"--profile: {name!r} is not known", hint)
+    raise UsageError(Phrase("{option:profile}: {name!r} is not known", name=name), hint, argument="profile")
 
 
 def gives_way(key: str, given: Collection[str], profile: Collection[str]) -> bool:

@@ -16,6 +16,7 @@ from umwelten.config.layers import BY_KEY, DEFAULT, Layer, Value, keys, read_lay
 from umwelten.config.options import OPTIONS
 from umwelten.config.profiles import OptionProfile, chosen, with_profiles
 from umwelten.errors import ConfigError, UsageError
+from umwelten.phrases import Phrase, Spelling, by_name
 from umwelten.providers.model_names import expand_groups
 from umwelten.text.suggestions import closest, did_you_mean_clause
 from umwelten.types import FrozenStruct, Secret
@@ -70,11 +71,12 @@ class Settings(FrozenStruct):
         """Where the value came from."""
         return self.values[name].source
 
-    def with_flags(self, flags: Mapping[str, Any]) -> Settings:
+    def with_flags(self, flags: Mapping[str, Any], spelling: Spelling = by_name) -> Settings:
         """These settings with flags on top, by the name of the flag or the setting. Raises `UsageError`.
 
         `None`, an empty tuple and a switch that is off mean "not given" (`stream` can be switched off).
-        Flags that are no settings (`--resume`, `--prompt`) are passed over.
+        Flags that are no settings (`--resume`, `--prompt`) are passed over. `spelling` is how the values'
+        sources call the flags.
         """
         given = {_key(name): value for name, value in flags.items() if value is not None and value != ()}
         known = {
@@ -82,14 +84,15 @@ class Settings(FrozenStruct):
             for key, value in given.items()
             if key in BY_KEY and (value is not False or key == "stream")
         }
-        read = read_layer(known, Layer(source=_flag, named=_flag, error=UsageError))
+        layer = Layer(
+            source=lambda key: spelling(key, None),
+            named=lambda key: Phrase("{option:{key}}", key=key),
+            error=UsageError,
+        )
+        read = read_layer(known, layer)
         return msgspec.structs.replace(
             self, values={**self.values, **read.values}, notes=(*self.notes, *read.notes)
         )
-
-
-def _flag(key: str) -> str:
-    return f"--{key.replace('_', '-')}"
 
 
 def _key(name: str) -> str:

@@ -35,6 +35,7 @@ from umwelten.evaluation.spec import EvaluationSpec, make_id, stored_spec
 from umwelten.events import Grown, LaneTime, LaneView, Note, Observer, Observers, RunFinished, RunStarted
 from umwelten.inputs import file_hash
 from umwelten.local import LocalServers
+from umwelten.phrases import Spelling, by_name
 from umwelten.pricing import cost_nusd, most_nusd
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.protocol import Vendor
@@ -78,7 +79,9 @@ class Evaluation:
         targets: dict[int, Target],
         local: LocalServers,
         vendors: Mapping[str, Vendor],
+        spelling: Spelling = by_name,
     ) -> None:
+        self._spelling = spelling
         self.wanted, self.store, self.plan, self.vendors = wanted, store, plan, vendors
         self.folder = wanted.output_dir / store.spec.id
         self._targets, self._local = targets, local
@@ -87,8 +90,16 @@ class Evaluation:
         self._stop: tuple[str, bool, float] | None = None
 
     @classmethod
-    def prepare(cls, wanted: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor]) -> Evaluation:
+    def prepare(
+        cls,
+        wanted: EvaluationSpec,
+        settings: Settings,
+        vendors: Mapping[str, Vendor],
+        spelling: Spelling = by_name,
+    ) -> Evaluation:
         """Check everything that can be checked without a call, and open the store.
+
+        `spelling` is how events and what is stored call the options.
 
         Raises a `UmweltenError` for whatever the user must mend; then nothing is left behind.
         """
@@ -107,7 +118,7 @@ class Evaluation:
             )
             for number, ref in store.models.items()
         }
-        return cls(wanted, settings, store, checked.plan, targets, local, vendors)
+        return cls(wanted, settings, store, checked.plan, targets, local, vendors, spelling)
 
     @staticmethod
     def _open(wanted: EvaluationSpec, plan: RequestBuilder) -> Store:
@@ -216,6 +227,7 @@ class Evaluation:
             pdf=wanted.pdf,
             structured=structured,
             trace=wanted.trace,
+            spelling=self._spelling,
         )
 
     def _make_engine(

@@ -12,6 +12,7 @@ from umwelten.errors import ConfigError, InputError, UsageError
 from umwelten.evaluation.spec import EvaluationSpec, check_id
 from umwelten.inputs import file_hash, read
 from umwelten.local import find_weights
+from umwelten.phrases import Phrase, Wording
 from umwelten.pricing import price_of
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.capabilities import Capabilities, capabilities_of
@@ -44,7 +45,9 @@ def preflight(wanted: EvaluationSpec, settings: Settings, vendors: Mapping[str, 
     for prompt in prompts:
         if not prompt.text.strip():
             raise UsageError(
-                "the prompt is empty", "Give it with --prompt TEXT, --prompt @FILE or --prompt -."
+                "the prompt is empty",
+                Phrase("Give it with {option:prompt=TEXT}, {option:prompt=@FILE} or {option:prompt=-}."),
+                argument="prompt",
             )
     if wanted.id is not None:
         check_id(wanted.id)
@@ -99,8 +102,12 @@ def _check_priced(wanted: EvaluationSpec, settings: Settings) -> None:
     unknown = [m for m in wanted.models if price_of(m, overrides=prices, at=time.time()) is None]
     if unknown:
         raise UsageError(
-            f"--max-cost can't be kept: no price is known for {', '.join(map(str, unknown))}",
+            Phrase(
+                "{option:max_cost} can't be kept: no price is known for {models}",
+                models=", ".join(map(str, unknown)),
+            ),
             f'Put it in umwelten.toml: [prices."{unknown[0]}"] input = … output = … (per million tokens).',
+            argument="max_cost",
         )
 
 
@@ -118,7 +125,8 @@ def _attachments(
         if len(failed) == len(parts):
             raise failed[0]
     except InputError as error:
-        raise InputError(f"--attach: {error.message}", error.hint) from None
+        message = Phrase("{option:attach}: {problem}", problem=error.wording)
+        raise InputError(message, error.hint_wording, argument="attach") from None
     return digests, {ref: parts[one] for ref, one in capabilities.items()}
 
 
@@ -134,7 +142,7 @@ def _parts(path: Path, capabilities: Capabilities, pdf: PdfMode) -> Iterator[Par
     yield from content.parts if content.convert is None else content.convert().parts
 
 
-def note_high_caps(wanted: EvaluationSpec, known: Mapping[str, Vendor], notes: list[str]) -> None:
+def note_high_caps(wanted: EvaluationSpec, known: Mapping[str, Vendor], notes: list[Wording]) -> None:
     """One note where a cap lies above what suits most accounts; it is obeyed."""
     if wanted.max_concurrency == "auto":
         return

@@ -12,6 +12,7 @@ from umwelten.evaluation.evaluation import ASSUMED_OUTPUT
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.spec import EvaluationSpec, stored_spec
 from umwelten.inputs.file_extensions import looks_sendable
+from umwelten.phrases import Phrase
 from umwelten.pricing import cost_nusd
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.capabilities import Capabilities
@@ -214,7 +215,9 @@ def _stored(wanted: EvaluationSpec, spec: StoredSpec) -> Iterator[_Answers | Non
         return
     if wanted.mode == "new":
         raise EvaluationExists(
-            f"the evaluation {wanted.id!r} exists already", "Give --resume, --overwrite or another --id."
+            f"the evaluation {wanted.id!r} exists already",
+            Phrase("Give {option:resume}, {option:overwrite} or another {option:id}."),
+            argument="id",
         )
     with Reader.open(folder) as reader:
         refuse_changes(reader.connection, reader.spec(), spec)

@@ -22,6 +22,7 @@ from umwelten.identity import content_hash
 from umwelten.inputs.content import Content, framed
 from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.filters import ANY_PATH, JSON, Compared, Predicate, comparisons, parse_where, path_value
+from umwelten.phrases import Phrase
 from umwelten.text.suggestions import closest, did_you_mean, did_you_mean_clause
 from umwelten.types import FoundInput, Text
 
@@ -128,6 +129,7 @@ def answers(folder: Path, *, where: str | None = None, most: int | None = None) 
         raise InputError(
             f"there is no evaluation {folder.name!r} in {folder.parent}",
             did_you_mean(near, "{!r}") or "umwelten eval list shows those there are.",
+            argument="from",
         )
     with _reading(path):
         return islice(_fitting(path, fits, where or ""), most)
@@ -144,7 +146,7 @@ def read_answer(path: str | Path, *, name: str, part: str, stamp: str = "") -> C
             f"SELECT {_columns(connection)} {_CURRENT} AND c.id = ?", (number,)
         ).fetchone()
     if row is None:
-        raise InputError(f"the answer {name!r} is no longer in {path}", "Go on with --resume.")
+        raise InputError(f"the answer {name!r} is no longer in {path}", Phrase("Go on with {option:resume}."))
     text: str = row["answer"]
     return Content(
         digest=content_hash(text.encode()),
@@ -185,8 +187,14 @@ def _nothing(path: Path, seen: int, where: str) -> InputError:
     if seen == 0:
         return InputError(f"evaluation {name!r} has no answers", "Failed and pending calls have none.")
     return InputError(
-        f"none of the {seen:,} answers of evaluation {name!r} fits --where {where!r}",
+        Phrase(
+            "none of the {seen:,} answers of evaluation {name!r} fits {option:where={where}}",
+            seen=seen,
+            name=name,
+            where=where,
+        ),
         _meant(path, where),
+        argument="where",
     )
 
 

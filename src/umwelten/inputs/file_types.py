@@ -6,6 +6,7 @@ import re
 from typing import Literal
 
 from umwelten.inputs.encodings import decode
+from umwelten.phrases import Phrase, Wording
 from umwelten.types import FrozenStruct
 
 Family = Literal["text", "picture", "pdf", "document", "audio", "video", "other"]
@@ -17,7 +18,7 @@ class FileType(FrozenStruct):
     family: Family
     mime: str
     word: str
-    advice: str = ""
+    advice: Wording = ""
 
 
 def _picture(mime: str, word: str) -> FileType:
@@ -36,14 +37,14 @@ def _office(mime: str, word: str) -> FileType:
     return FileType(family="document", mime=mime, word=word)
 
 
-def _other(mime: str, word: str, advice: str) -> FileType:
+def _other(mime: str, word: str, advice: Wording) -> FileType:
     return FileType(family="other", mime=f"application/{mime}", word=word, advice=advice)
 
 
 _OOXML = "application/vnd.openxmlformats-officedocument."
 _UNPACK = "Unpack it first."
 _AS_TEXT = "Export its contents as text, csv or jsonl."
-_PROGRAM = "Leave programs out with --file-pattern."
+_PROGRAM = Phrase("Leave programs out with {option:file_pattern}.")
 
 TEXT = FileType(family="text", mime="text/plain", word="text")
 HTML = _office("text/html", "an HTML page")
@@ -73,7 +74,7 @@ _XLSB = _other("vnd.ms-excel.sheet.binary", "a binary Excel workbook (.xlsb)", "
 _CUT_OFFICE = _other("zip", "an Office document that is damaged or cut off", "Save it anew.")
 _SQLITE = _other("vnd.sqlite3", "a SQLite database", _AS_TEXT)
 _BZIP2 = _other("x-bzip2", "a bzip2 archive", _UNPACK)
-_PARQUET = _other("vnd.apache.parquet", "a Parquet table", "Use --rows to run over its rows.")
+_PARQUET = _other("vnd.apache.parquet", "a Parquet table", Phrase("Use {option:rows} to run over its rows."))
 _AAC, _MP3 = _sound("aac", "AAC"), _sound("mpeg", "MP3")
 
 # By the first byte, so that text costs one look-up: (all the first bytes, what it is).

@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from umwelten.errors import UsageError
+from umwelten.phrases import Phrase
 from umwelten.text.suggestions import closest, did_you_mean_clause
 from umwelten.types import FrozenStruct
 
@@ -298,7 +299,10 @@ def _error(text: str, at: int, problem: str, hint: str | None = None) -> UsageEr
     """The line of the filter with a caret under the place."""
     # Breaks as blanks keep the caret where it belongs.
     line = "".join(char if char.isprintable() else " " for char in text)
-    return UsageError(f"--where: {problem}\n  {line}\n  {' ' * at}^", hint)
+    shown = Phrase(
+        "{option:where}: {problem}\n  {line}\n  {indent}^", problem=problem, line=line, indent=" " * at
+    )
+    return UsageError(shown, hint, argument="where")
 
 
 def path_value(data: object, path: str) -> object:

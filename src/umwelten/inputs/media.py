@@ -8,6 +8,7 @@ from functools import partial
 from umwelten.inputs.content import Convert, Converted, UnsupportedInput, megabytes
 from umwelten.inputs.convert.image_size import measure
 from umwelten.inputs.file_types import PDF, FileType
+from umwelten.phrases import Phrase
 from umwelten.providers.capabilities import Capabilities, accepted, pdf_bytes, picture_bytes
 from umwelten.types import Media, Part, PdfMode
 
@@ -48,10 +49,17 @@ def pdf(data: bytes, name: str, capabilities: Capabilities, mode: PdfMode) -> tu
             else "which this model does not take"
         )
         raise UnsupportedInput(
-            f"{name} is a PDF of {megabytes(len(data))}, {why}. Use --pdf text or --pdf images."
+            Phrase(
+                "{name} is a PDF of {size}, {why}. Use {option:pdf=text} or {option:pdf=images}.",
+                name=name,
+                size=megabytes(len(data)),
+                why=why,
+            )
         )
     if mode == "images" and not capabilities.pictures:
-        raise UnsupportedInput(f"{name} is a PDF, and this model takes no pictures. Use --pdf text.")
+        raise UnsupportedInput(
+            Phrase("{name} is a PDF, and this model takes no pictures. Use {option:pdf=text}.", name=name)
+        )
     if whole and mode in ("auto", "native"):
         if _sound_pdf(data):
             return (Media(mime=PDF.mime, data=data, name=name),)

@@ -25,6 +25,7 @@ from umwelten.inputs.encodings import decode
 from umwelten.inputs.files.scan import is_text
 from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.tables import table_format
+from umwelten.phrases import Phrase
 from umwelten.text.suggestions import did_you_mean
 from umwelten.types import Prompt
 
@@ -159,7 +160,10 @@ def _csv(path: Path) -> Iterator[_Pair]:
             try:
                 row = table_format.csv_row(found, record)
             except InputError as error:
-                raise InputError(f"{path}, row {number}: {error.message}", error.hint) from None
+                message = Phrase(
+                    "{path}, row {number}: {problem}", path=path, number=number, problem=error.wording
+                )
+                raise InputError(message, error.hint_wording) from None
             yield (row[names[0]].strip() or None) if names else None, row[texts[0]].strip()
 
 

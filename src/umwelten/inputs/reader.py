@@ -28,6 +28,7 @@ from umwelten.inputs import media
 from umwelten.inputs.content import Content, Convert, Converted, UnsupportedInput, framed, megabytes
 from umwelten.inputs.file_types import HTML, UNKNOWN, FileType, look, marked
 from umwelten.inputs.files.scan import stamp as stamp_of
+from umwelten.phrases import Phrase
 from umwelten.providers.capabilities import Capabilities
 from umwelten.types import Part, PdfMode, Text
 
@@ -171,6 +172,6 @@ def _document(data: bytes, text: str | None, kind: FileType, name: str) -> Conve
     return documents.document(data, kind, name)
 
 
-def _refusal(kind: FileType, name: str) -> str:
+def _refusal(kind: FileType, name: str) -> Phrase:
     what = f"{kind.word} and" if kind is UNKNOWN else f"{kind.word}, which"
-    return f"{name} is {what} can't be sent. {kind.advice}"
+    return Phrase("{name} is {what} can't be sent. {advice}", name=name, what=what, advice=kind.advice)

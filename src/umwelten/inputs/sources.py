@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from umwelten.errors import UsageError
+from umwelten.errors import InputError, UsageError
 from umwelten.inputs.earlier_answers import answers
 from umwelten.inputs.files.file_list import expand, scan_files
 from umwelten.inputs.files.scan import scan
 from umwelten.inputs.tables.rows import columns, rows
+from umwelten.phrases import Phrase
 from umwelten.types import FoundInput, FrozenStruct
 
 _SOURCES = ("directory", "files", "rows", "from")
@@ -45,11 +46,18 @@ def chosen(choice: Choice, on_note: Callable[[str], None]) -> Inputs:
     """Raises `UsageError` for flags that don't go together, `InputError` for what is not there."""
     given = [name for name in _SOURCES if getattr(choice, "from_" if name == "from" else name)]
     if len(given) > 1:
-        raise UsageError(f"--{given[0]} and --{given[1]} exclude each other", "Give the one that you mean.")
+        raise UsageError(
+            Phrase("{option:{one}} and {option:{other}} exclude each other", one=given[0], other=given[1]),
+            "Give the one that you mean.",
+            argument=given[1],
+        )
     if not given:
         raise UsageError(
-            "eval batch needs --directory, --files, --rows or --from",
-            "For example --directory texts --file-pattern '*.txt', or --rows table.csv.",
+            Phrase("eval batch needs {option:directory}, {option:files}, {option:rows} or {option:from}"),
+            Phrase(
+                "For example {option:directory=texts} {option:file_pattern=*.txt}, "
+                "or {option:rows=table.csv}."
+            ),
         )
     _check_companions(choice, given[0])
     limit = choice.max_files
@@ -68,23 +76,38 @@ def chosen(choice: Choice, on_note: Callable[[str], None]) -> Inputs:
 def _check_companions(choice: Choice, source: str) -> None:
     """Flags that would do nothing here are mistakes."""
     only = {
-        "file-pattern": (choice.file_pattern, "directory"),
+        "file_pattern": (choice.file_pattern, "directory"),
         "recursive": (choice.recursive, "directory"),
         "where": (choice.where, "from"),
-        "row-name": (choice.row_name, "rows"),
+        "row_name": (choice.row_name, "rows"),
     }
-    for flag, (value, wants) in only.items():
-        if value and wants != source:
-            more = "Use globs in --files." if source == "files" else f"Add --{wants}, or leave it out."
-            raise UsageError(f"--{flag} goes with --{wants}, not with --{source}", more)
+    for name, (value, owner) in only.items():
+        if value and owner != source:
+            raise UsageError(
+                Phrase(
+                    "{option:{name}} goes with {option:{owner}}, not with {option:{source}}",
+                    name=name,
+                    owner=owner,
+                    source=source,
+                ),
+                Phrase("Use globs in {option:files}.")
+                if source == "files"
+                else Phrase("Add {option:{owner}}, or leave it out.", owner=owner),
+                argument=name,
+            )
 
 
 def _check_step(choice: Choice, source: Path) -> None:
     """An evaluation that read itself would mix its answers, or move its own source aside."""
     if choice.id and _same(source, choice.output_dir / choice.id):
         raise UsageError(
-            f"--from {choice.from_} and --id {choice.id} are the same evaluation",
-            "Give the new step an --id of its own.",
+            Phrase(
+                "{option:from={source}} and {option:id={id}} are the same evaluation",
+                source=choice.from_,
+                id=choice.id,
+            ),
+            Phrase("Give the new step an {option:id} of its own."),
+            argument="id",
         )
 
 
@@ -117,13 +140,19 @@ def _directory(choice: Choice, directory: Path, on_note: Callable[[str], None]) 
     inside = directory.absolute().is_relative_to(output_dir.absolute())
     own = output_dir / choice.id if inside and choice.id else output_dir
     exclude = [own] if own.absolute() != directory.absolute() else []
-    return Inputs(
-        files=lambda: scan(
-            directory,
-            choice.file_pattern or "*",
-            recursive=choice.recursive,
-            max_files=choice.max_files,
-            exclude=exclude,
-            on_note=on_note,
-        )
-    )
+
+    def files() -> Iterator[FoundInput]:
+        try:
+            return scan(
+                directory,
+                choice.file_pattern or "*",
+                recursive=choice.recursive,
+                max_files=choice.max_files,
+                exclude=exclude,
+                on_note=on_note,
+            )
+        except InputError as error:
+            error.argument = "directory"
+            raise
+
+    return Inputs(files=files)

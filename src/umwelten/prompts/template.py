@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from umwelten.errors import UsageError
+from umwelten.phrases import Phrase
 from umwelten.text.suggestions import closest
 
 ROW = "row."
@@ -19,6 +20,7 @@ _JSON = "json."
 
 _PLACE = re.compile(r"(\\?)\{\{\s*(row\.[^{}]*[^{}\s]|[^\W\d][\w.-]*)\s*\}\}")
 _SHOWN = 40
+_ESCAPE = "write \\{{…}} for the words themselves."
 
 
 class Template:
@@ -77,18 +79,18 @@ def _unknown(name: str, known: list[str], *, rows: bool) -> UsageError:
     if name == ANSWER and ANSWER not in known:
         return UsageError(
             f"{_braced(name)} in the prompt: there are no answers to take it from. Known: {_listed(known)}",
-            "Give an evaluation with --from; write \\{{…}} for the words themselves.",
+            Phrase("Give an evaluation with {option:from}; {escape}", escape=_ESCAPE),
         )
     if name.startswith(_JSON) and ANSWER in known:
         return UsageError(
             f"{_braced(name)} in the prompt: of an answer {_braced(ANSWER)} is what there is, whole. "
             f"Known: {_listed(known)}",
-            "--where can look inside its record; write \\{{…}} for the words themselves.",
+            Phrase("{option:where} can look inside its record; {escape}", escape=_ESCAPE),
         )
     if name.startswith(ROW) and not rows:
         return UsageError(
             f"{_braced(name)} in the prompt: there are no rows to take it from. Known: {_listed(known)}",
-            "Give a table with --rows; write \\{{…}} for the words themselves.",
+            Phrase("Give a table with {option:rows}; {escape}", escape=_ESCAPE),
         )
     near = _closest(name, known)
     suggestion = f"did you mean {_braced(near)}?" if near else "nothing has that name."

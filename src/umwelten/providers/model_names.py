@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from umwelten.errors import UsageError
+from umwelten.phrases import Phrase, Wording
 from umwelten.providers.protocol import Vendor
 from umwelten.text.suggestions import closest, did_you_mean, sentences
 from umwelten.types import ModelRef
@@ -54,18 +55,23 @@ def parse_model(text: str, vendors: Mapping[str, Vendor]) -> ModelRef:
 
 def parse_models(
     text: str, vendors: Mapping[str, Vendor], groups: Mapping[str, Sequence[str]] = MappingProxyType({})
-) -> tuple[tuple[ModelRef, ...], tuple[str, ...]]:
+) -> tuple[tuple[ModelRef, ...], tuple[Wording, ...]]:
     """The models of a comma list in the order given, each once, and notes on what was dropped.
 
     `@fast` stands for the models of that group. Raises `UsageError` for a name that cannot be used and for
     a list without any.
     """
     models: dict[ModelRef, None] = {}
-    notes: list[str] = []
+    notes: list[Wording] = []
     for piece in expand_groups(text, groups):
         model = parse_model(piece, vendors)
         if model in models:
-            notes.append(f"{piece} is listed twice; it is asked once (use --repeat to ask again)")
+            notes.append(
+                Phrase(
+                    "{model} is listed twice; it is asked once (use {option:repeat} to ask again)",
+                    model=piece,
+                )
+            )
         models[model] = None
     if not models:
         raise _refusal("no model is named", vendors, None)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from umwelten.errors import EvaluationBusy, StoreError
+from umwelten.phrases import Phrase
 from umwelten.store.schema import MIGRATIONS, VIEWS
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ for _kind, _adapter in _AS_THEY_ARE.items():
     if (_kind, sqlite3.PrepareProtocol) not in sqlite3.adapters:
         sqlite3.register_adapter(_kind, _adapter)
 
-_RESTORE = "restore it from a backup, or start the id afresh with --overwrite (the old folder is kept aside)"
+_RESTORE = Phrase(
+    "restore it from a backup, or start the id afresh with {option:overwrite} (the old folder is kept aside)"
+)
 
 
 def database(folder: Path) -> Path:
@@ -86,7 +89,9 @@ def lock(folder: Path) -> BaseFileLock:
         pid = _last_pid(folder)
         who = "another process" if pid is None else f"process {pid}"
         raise EvaluationBusy(
-            f"{who} works on evaluation {folder.name!r}", "wait until it has ended, or use another --id"
+            f"{who} works on evaluation {folder.name!r}",
+            Phrase("wait until it has ended, or use another {option:id}"),
+            argument="id",
         ) from None
     return held
 
@@ -131,7 +136,9 @@ def open_read_only(folder: Path) -> sqlite3.Connection:
         connection, version = _connect_read_only(address + "&immutable=1", folder)
     if version == 0:
         connection.close()
-        raise StoreError(f"the evaluation in {folder} was never started", "run it again with --resume")
+        raise StoreError(
+            f"the evaluation in {folder} was never started", Phrase("run it again with {option:resume}")
+        )
     for script in VIEWS[version:]:
         connection.executescript(script)
     return connection

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from umwelten.errors import StoreError
+from umwelten.phrases import Phrase
 from umwelten.records import StoredSpec
 from umwelten.store.database import database, open_read_only, usable
 from umwelten.store.settings import read_settings
@@ -29,7 +30,9 @@ class Reader:
             try:
                 spec = read_settings(connection)
                 if spec is None:
-                    raise StoreError(f"the evaluation in {folder} was never started", "run it with --resume")
+                    raise StoreError(
+                        f"the evaluation in {folder} was never started", Phrase("run it with {option:resume}")
+                    )
             except BaseException:
                 connection.close()
                 raise

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from umwelten.errors import EvaluationExists, UmweltenError
+from umwelten.phrases import Phrase
 from umwelten.records import CallRecord, Record, StoredSpec
 from umwelten.store import grid, inputs
 from umwelten.store.database import (
@@ -385,7 +386,11 @@ def _refuse_existing(folder: Path) -> None:
     if database(folder).exists():
         raise EvaluationExists(
             f"evaluation {folder.name!r} exists already in {folder.parent}",
-            "--resume goes on with it, --overwrite starts afresh (the old is kept aside), or use a new --id",
+            Phrase(
+                "{option:resume} goes on with it, {option:overwrite} starts afresh (the old is kept aside), "
+                "or use a new {option:id}"
+            ),
+            argument="id",
         )
 
 

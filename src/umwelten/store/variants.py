@@ -6,6 +6,7 @@ import itertools
 import sqlite3
 
 from umwelten.errors import EvaluationChanged, UsageError
+from umwelten.phrases import Phrase
 from umwelten.records import StoredSpec
 from umwelten.store import text_file_names
 from umwelten.store.rows import clean
@@ -48,7 +49,7 @@ def refuse_changes(connection: sqlite3.Connection, stored: StoredSpec, spec: Sto
         raise EvaluationChanged(
             f"evaluation {spec.id!r} was started with other settings; going on would mix answers:\n  "
             + "\n  ".join(changed),
-            "use a new --id, or --overwrite",
+            Phrase("use a new {option:id}, or {option:overwrite}"),
         )
 
 

@@ -76,13 +76,13 @@ def test_a_scan_and_whatever_is_asked_for_goes_as_pictures(data: bytes, mode: Pd
 
 def test_a_scan_and_a_model_that_sees_nothing_is_an_error_that_says_so() -> None:
     assert "holds no text, such as a scan" in refused(SCAN, BLIND)
-    assert "Use --pdf images" in refused(SCAN, SEES, "text")
+    assert "Use pdf='images'" in refused(SCAN, SEES, "text")
 
 
 def test_what_is_forced_and_impossible_is_an_error_that_says_why() -> None:
-    assert "which this model does not take. Use --pdf text" in refused(LETTER, SEES, "native")
+    assert "which this model does not take. Use pdf='text'" in refused(LETTER, SEES, "native")
     assert "larger than" in refused(LETTER, Capabilities(pdf=True, pdf_bytes=100), "native")
-    assert "takes no pictures. Use --pdf text" in refused(LETTER, BLIND, "images")
+    assert "takes no pictures. Use pdf='text'" in refused(LETTER, BLIND, "images")
 
 
 def test_a_pdf_too_large_to_go_whole_goes_as_text() -> None:

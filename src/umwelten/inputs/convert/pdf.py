@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from umwelten.inputs.content import MAX_TEXT, Converted, UnsupportedInput, framed
 from umwelten.inputs.file_types import PDF
+from umwelten.phrases import Phrase, Wording
 from umwelten.providers.capabilities import Capabilities
 from umwelten.types import Media, Part, PdfMode, Text
 
@@ -68,7 +69,11 @@ def convert(data: bytes, name: str, capabilities: Capabilities, mode: PdfMode) -
             return _pictures(document, pages, name, capabilities, why="it holds next to no text")
     if not any(text.strip() for text in texts):
         raise UnsupportedInput(
-            f"{name} is a PDF that holds no text, such as a scan. {_instead(capabilities)}"
+            Phrase(
+                "{name} is a PDF that holds no text, such as a scan. {instead}",
+                name=name,
+                instead=_instead(capabilities),
+            )
         )
     blank = sum(not text.strip() for text in texts)
     note = f"{name}: text of {_pages(pages)}" + (f", {blank} of them without any" if blank else "")
@@ -173,8 +178,13 @@ def _pictures(
 ) -> Converted:
     if pages > MAX_PICTURED:
         raise UnsupportedInput(
-            f"{name} has {pages} pages: up to {MAX_PICTURED} are sent as pictures. "
-            "Split it, or use --pdf text."
+            Phrase(
+                "{name} has {pages} pages: up to {most} are sent as pictures. "
+                "Split it, or use {option:pdf=text}.",
+                name=name,
+                pages=pages,
+                most=MAX_PICTURED,
+            )
         )
     parts: list[Part] = []
     size = 0
@@ -227,7 +237,7 @@ def _pages(number: int) -> str:
     return "1 page" if number == 1 else f"{number} pages"
 
 
-def _instead(capabilities: Capabilities) -> str:
+def _instead(capabilities: Capabilities) -> Wording:
     if capabilities.pictures:
-        return f"Use --pdf images with up to {MAX_PICTURED} pages."
+        return Phrase("Use {option:pdf=images} with up to {most} pages.", most=MAX_PICTURED)
     return "Use a model that takes PDF or pictures, or put it through OCR first."

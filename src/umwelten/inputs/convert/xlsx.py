@@ -17,6 +17,7 @@ from xml.etree.ElementTree import Element
 from umwelten.inputs.content import MAX_TEXT, UnsupportedInput
 from umwelten.inputs.convert import zip_container
 from umwelten.inputs.file_types import XLSX
+from umwelten.phrases import Phrase
 from umwelten.types import FrozenStruct
 
 MAX_COLUMNS = 16_384
@@ -76,7 +77,11 @@ def _bounded(rows: Iterator[list[str]], room: int, name: str) -> Iterator[list[s
             room -= size + 3 * len(row)
             if room < 0:
                 raise UnsupportedInput(
-                    f"{name} holds more text than any model reads. Save its sheets as csv and use --rows."
+                    Phrase(
+                        "{name} holds more text than any model reads. "
+                        "Save its sheets as csv and use {option:rows}.",
+                        name=name,
+                    )
                 )
             yield row
 

@@ -11,6 +11,7 @@ from umwelten.errors import InputError
 from umwelten.inputs.files.glob import has_magic, split_list
 from umwelten.inputs.files.scan import scan, scanned_file
 from umwelten.inputs.files.suggestions import nearest_name
+from umwelten.phrases import Phrase
 from umwelten.text.suggestions import did_you_mean, did_you_mean_clause
 from umwelten.types import FoundInput
 
@@ -71,7 +72,7 @@ def _exists(path: Path) -> bool:
 
 def _check_file(path: Path) -> None:
     if path.is_dir():
-        raise InputError(f"{path} is a folder, not a file", "Name a folder with --directory.")
+        raise InputError(f"{path} is a folder, not a file", Phrase("Name a folder with {option:directory}."))
     if not path.is_file():
         raise InputError(f"{path} is not a regular file")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from umwelten.errors import InputError
 from umwelten.inputs.files.glob import Glob, State
 from umwelten.inputs.files.suggestions import nearest_name, no_match
+from umwelten.phrases import Phrase
 from umwelten.text.suggestions import did_you_mean
 from umwelten.types import FoundInput
 
@@ -62,7 +63,7 @@ def _check_directory(directory: Path) -> None:
         suggestion = did_you_mean(nearest_name(directory)) or None
         raise InputError(f"no such directory: {directory}", suggestion)
     if not directory.is_dir():
-        raise InputError(f"not a directory: {directory}", "Name single files with --files.")
+        raise InputError(f"not a directory: {directory}", Phrase("Name single files with {option:files}."))
 
 
 class _DirectoryWalk:

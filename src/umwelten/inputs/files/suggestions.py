@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from umwelten.errors import InputError
 from umwelten.inputs.files.glob import Glob
+from umwelten.phrases import Phrase, Wording
 from umwelten.text.suggestions import closest, did_you_mean
 
 _LOOKED_AT = 10_000
@@ -57,11 +58,11 @@ def _summary(there: list[str]) -> str:
     return f"it holds {counts}, such as {names}"
 
 
-def _hint(there: list[str], pattern: str) -> str | None:
+def _hint(there: list[str], pattern: str) -> Wording | None:
     if "/" not in pattern:
         deep = Glob(pattern, recursive=True)
         if any("/" in name and deep.matches_path(name) for name in there):
-            return "Files deeper down match: add --recursive."
+            return Phrase("Files deeper down match: add {option:recursive}.")
     suffix = PurePosixPath(pattern).suffix
     near = _nearest_suffix(suffix, {PurePosixPath(name).suffix for name in there})
     return did_you_mean(near and pattern.removesuffix(suffix) + near, "{!r}") or None

@@ -20,6 +20,7 @@ from umwelten.inputs.content import Content, framed
 from umwelten.inputs.tables import csv, json_values, table_format
 from umwelten.inputs.tables.row_names import Labels
 from umwelten.inputs.tables.table_format import CSV, JSON, PARQUET, Table
+from umwelten.phrases import Phrase
 from umwelten.text.suggestions import closest, did_you_mean
 from umwelten.types import FoundInput, Text
 
@@ -74,7 +75,8 @@ def read_row(path: str | Path, *, name: str, part: str, stamp: str = "") -> Cont
         text = json_values.encode(row)
         values = {f"row.{column}": json_values.in_words(value) for column, value in row.items()}
     except InputError as error:
-        raise InputError(f"{_place(found, numbers)}: {error.message}", error.hint) from error
+        message = Phrase("{place}: {problem}", place=_place(found, numbers), problem=error.wording)
+        raise InputError(message, error.hint_wording) from error
     return Content(
         digest=content_hash(text.encode()),
         parts=(Text(text=framed(text, name)),),
@@ -312,7 +314,9 @@ def _text_at(found: Table, offset: int) -> str:
     )
     raw = next(table_format.raw_records(found, offset), b"") if before in (b"\n", b"\r") else b""
     if not raw.strip():
-        raise InputError("the file changed, and no row begins there any more", "Go on with --resume.")
+        raise InputError(
+            "the file changed, and no row begins there any more", Phrase("Go on with {option:resume}.")
+        )
     return table_format.text_of(raw, found.inner).rstrip("\r\n")
 
 
