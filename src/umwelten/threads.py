@@ -1,4 +1,4 @@
-"""Work that takes long, beside the event loop."""
+"""The event loop, and threads for work that takes long beside it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop of uvloop where that is installed, else of asyncio: a `loop_factory` for a Runner."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
 
 
 async def run_in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

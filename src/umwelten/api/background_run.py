@@ -84,9 +84,11 @@ class Background:
     def _run(self) -> None:
         import asyncio
 
+        from umwelten.threads import new_event_loop
+
         evaluation, observe, reports = self._prepare()
         try:
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
                 runner.run(self._drive(evaluation, observe))
         finally:
             with self._lock:
@@ -156,12 +158,3 @@ def wait(waiter: Future[None]) -> None:
     while not waiter.done():
         with suppress(TimeoutError):
             waiter.result(_LOOK_S)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory

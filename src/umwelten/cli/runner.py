@@ -9,7 +9,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -28,6 +28,7 @@ from umwelten.report.queries.overviews import results
 from umwelten.report.render.json import render_json
 from umwelten.report.run_summary import RecordCount, capped, summarize
 from umwelten.store import Reader
+from umwelten.threads import new_event_loop
 from umwelten.types import FrozenStruct
 
 GRACE_S = 10.0
@@ -166,7 +167,7 @@ class _Earlier:
 def _run(
     evaluation: Evaluation, progress: Progress, observers: list[Observer], only: CallSubset | None = None
 ) -> RunResult:
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
 
         async def main() -> RunResult:
             with _signals(evaluation, progress):
@@ -174,15 +175,6 @@ def _run(
                 return await evaluation.run(observers, only=only, texts=evaluation.wanted.kind == "run")
 
         return runner.run(main())
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
 
 
 class _signals(contextlib.AbstractContextManager[None]):  # noqa: N801 - used as a statement

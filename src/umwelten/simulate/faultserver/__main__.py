@@ -18,6 +18,7 @@ import msgspec
 
 from umwelten.simulate.faultserver.profile import Profile, load_profile, parse_profile
 from umwelten.simulate.faultserver.server import FaultServer
+from umwelten.threads import new_event_loop
 
 
 class _UntilEnd(asyncio.Protocol):
@@ -65,21 +66,12 @@ def main(arguments: list[str]) -> int:
     options = _arguments(arguments)
     try:
         profile = load_profile(options.profile) if options.profile else parse_profile(options.json or "{}")
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(serve(profile, options.port))
     except (OSError, msgspec.DecodeError) as error:
         sys.stderr.write(f"faultserver: {error}\n")
         return 2
     return 0
-
-
-def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    loop: type[asyncio.AbstractEventLoop] = uvloop.Loop
-    return loop
 
 
 if __name__ == "__main__":
