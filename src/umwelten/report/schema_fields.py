@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from umwelten.json_schema import resolve_reference, single_form
 from umwelten.types import FrozenStruct, Schema
 
 FieldType = Literal["string", "integer", "number", "boolean", "date", "array", "json"]
@@ -110,30 +111,14 @@ def _both(one: Field, other: Field) -> Field:
 def _plain(declared: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
     """The schema that says the type: behind references, and the one alternative beside null."""
     for _ in range(_DEEPEST):
-        if not isinstance(declared, dict):
+        schema = resolve_reference(declared, root) if isinstance(declared, dict) else None
+        if schema is None:
             return {}
-        further = _further(declared, root)
-        if further is None:
-            return declared
-        declared = further
+        form, _ = single_form(schema)
+        if form is schema:
+            return schema
+        declared = form
     return {}
-
-
-def _further(declared: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
-    if isinstance(declared.get("$ref"), str):
-        return _target(declared["$ref"], root)
-    for name in ("anyOf", "oneOf", "allOf"):
-        choices = [one for one in declared.get(name) or () if one != {"type": "null"}]
-        if len(choices) == 1:
-            return choices[0]
-    return None
-
-
-def _target(reference: str, root: Mapping[str, Any]) -> Any:
-    found: Any = root
-    for step in reference.removeprefix("#").split("/")[1:]:
-        found = found.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(found, dict) else None
-    return found
 
 
 def _type(declared: Mapping[str, Any]) -> FieldType:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from umwelten.errors import UsageError
-from umwelten.schema.tree import follow
+from umwelten.json_schema import resolve_reference
 from umwelten.types import Schema
 
 _NOT_SCHEMAS = frozenset({"enum", "const", "default", "example", "examples"})
@@ -54,7 +54,7 @@ def _check(given: dict[str, Any], where: str) -> None:
 
 def _rooted(given: dict[str, Any], where: str) -> dict[str, Any]:
     """The schema with an object at its root."""
-    root = follow(given, given) if "$ref" in given else given
+    root = resolve_reference(given, given) or {}
     if root.get("type") == "object":
         kept = {key: given[key] for key in ("$defs", "definitions") if key in given}
         return dict(root) | kept

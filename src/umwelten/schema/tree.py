@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 
+from umwelten.json_schema import resolve_reference, single_form
 from umwelten.schema import coercion
 
 _SCALARS: Mapping[str, Callable[[Any], Any]] = {
@@ -20,8 +20,6 @@ _SCALARS: Mapping[str, Callable[[Any], Any]] = {
     "boolean": coercion.boolean,
     "string": coercion.string,
 }
-_MAX_REFS = 32
-"""References in a row; more is a circle."""
 
 
 class Node(msgspec.Struct):
@@ -52,36 +50,6 @@ def tree(schema: Mapping[str, Any]) -> Node:
     return _Builder(schema).node(schema)
 
 
-def follow(root: Mapping[str, Any], schema: Any) -> Mapping[str, Any]:
-    """The schema behind references within `root`; empty where there is none to be found."""
-    for _ in range(_MAX_REFS):
-        if not isinstance(schema, Mapping):
-            return {}
-        if not isinstance(reference := schema.get("$ref"), str):
-            return schema
-        target = pointed(root, reference)
-        if not isinstance(target, Mapping):
-            return {}
-        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
-    return {}
-
-
-def pointed(root: Any, reference: str) -> Any:
-    """What `#/a/b` points to in `root`; None where there is nothing."""
-    if not reference.startswith("#") or (reference != "#" and not reference.startswith("#/")):
-        return None
-    place = root
-    for step in reference.split("/")[1:]:
-        step = unquote(step).replace("~1", "/").replace("~0", "~")
-        if isinstance(place, Mapping):
-            place = place.get(step)
-        elif isinstance(place, list) and step.isdecimal() and int(step) < len(place):
-            place = place[int(step)]
-        else:
-            return None
-    return place
-
-
 class _Builder:
     """Builds the tree; a schema that is referred to is built once, so that circles end."""
 
@@ -96,12 +64,16 @@ class _Builder:
         node = Node()
         if isinstance(reference, str):
             self._known[reference] = node
-        self._fill(node, follow(self._root, schema))
+        self._fill(node, self._resolve(schema))
         return node
 
+    def _resolve(self, schema: Any) -> Mapping[str, Any]:
+        resolved = resolve_reference(schema, self._root) if isinstance(schema, Mapping) else None
+        return {} if resolved is None else resolved
+
     def _fill(self, node: Node, schema: Mapping[str, Any]) -> None:
-        form, null = _one_form(schema)
-        plain = follow(self._root, form)
+        form, null = single_form(schema)
+        plain = self._resolve(form)
         if "anyOf" in plain or "oneOf" in plain:
             return
         types, choices = plain.get("type"), plain.get("enum")
@@ -126,19 +98,6 @@ def _kinds(types: Any, choices: tuple[Any, ...]) -> list[str]:
         return types
     named = {"string" if isinstance(choice, str) else "null" if choice is None else "" for choice in choices}
     return [] if "" in named else sorted(named)
-
-
-def _one_form(schema: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
-    """The one form that an `anyOf`, `oneOf` or `allOf` leaves, and whether null is allowed beside it."""
-    for key in ("anyOf", "oneOf", "allOf"):
-        forms = schema.get(key)
-        if isinstance(forms, list):
-            others = [form for form in forms if form != {"type": "null"}]
-            if len(others) == 1 and isinstance(others[0], Mapping):
-                rest = {name: value for name, value in schema.items() if name != key}
-                return {**rest, **others[0]}, len(others) < len(forms)
-            return schema, True
-    return schema, False
 
 
 def arrange(value: Any, node: Node, coerce: bool, done: Arranged) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 
 import msgspec
 
+from umwelten.json_schema import resolve_reference
 from umwelten.types import Request, Schema
 
 Node = dict[str, Any]
@@ -19,8 +20,6 @@ NOTES = frozenset(
     ("$schema", "$id", "$comment", "$anchor", "default", "discriminator", "readOnly", "writeOnly")
 )
 """Keywords that say nothing about which values are valid."""
-
-_DEEPEST = 60
 
 
 class Inexpressible(Exception):
@@ -47,26 +46,10 @@ def told(request: Request) -> Request:
 
 def resolved(node: Node, root: Node) -> Node:
     """A node whose `$ref` was followed; what stands beside it wins. Raises `Inexpressible`."""
-    for _ in range(_DEEPEST):
-        ref = node.get("$ref")
-        if ref is None:
-            return node
-        beside = {name: value for name, value in node.items() if name != "$ref"}
-        node = {**target(ref, root), **beside}
-    raise Inexpressible("references without end")
-
-
-def target(ref: object, root: Node) -> Node:
-    """What a reference into the same schema points to. Raises `Inexpressible`."""
-    if not isinstance(ref, str) or not ref.startswith("#"):
-        raise Inexpressible(f"reference {ref!r}")
-    found: object = root
-    for step in filter(None, ref[1:].split("/")):
-        name = step.replace("~1", "/").replace("~0", "~")
-        found = found.get(name) if isinstance(found, dict) else None
-    if not is_node(found):
-        raise Inexpressible(f"reference {ref!r}")
-    return found
+    whole = resolve_reference(node, root)
+    if whole is None:
+        raise Inexpressible(f"reference {node['$ref']!r}")
+    return dict(whole)
 
 
 def is_node(value: object) -> TypeGuard[Node]:
