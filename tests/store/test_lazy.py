@@ -348,9 +348,9 @@ def test_an_engine_makes_all_calls_of_a_plan_that_grows(tmp_path: Path) -> None:
         loop = asyncio.get_running_loop()
         lane = Lane(name="l", group="g", limit=Limit(value=50.0, ceiling=50, slow_start=False))
         pool = Pool(dict.fromkeys(store.models, lane), policy=RetryPolicy(), max_in_flight=50)
-        engine = Engine(pool=pool, source=store, sink=store, ask=ask, naming=CallInfo(store.models))
+        engine = Engine(pool=pool, source=store, sink=store, runner=ask, calls=CallInfo(store.models))
         store.start_run({})
-        store.on_commit(lambda group: loop.call_soon_threadsafe(engine.committed, group))
+        store.on_commit(lambda group: loop.call_soon_threadsafe(engine.acknowledge, group))
         result = await asyncio.wait_for(engine.run(), PATIENCE_S)
         await asyncio.to_thread(store.end_run, result.status, result.reason, result.peak_in_flight)
         return result

@@ -1,10 +1,11 @@
-"""What the engine tells: outcomes and verdicts as records for the store and events for observers."""
+"""Events for observers, and records of limit changes for the store, from what happens in the engine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from umwelten.control.lane import Lane
+from umwelten.control.limit import LimitChange
 from umwelten.control.pool import AttemptVerdict, Lease, Pool
 from umwelten.control.retry import Again
 from umwelten.events import (
@@ -23,17 +24,17 @@ from umwelten.types import ModelRef, Reply
 
 
 class EventEmitter:
-    """Makes records and events. `models` by number; `submit` takes records; `tell` takes events."""
+    """Makes events and hands them to `observer`, and limit changes to `submit` too. `models` by number."""
 
     def __init__(
-        self, *, models: dict[int, ModelRef], pool: Pool, submit: Callable[[Record], None], tell: Observer
+        self, *, models: dict[int, ModelRef], pool: Pool, submit: Callable[[Record], None], observer: Observer
     ) -> None:
-        self._models, self._pool, self._submit, self._tell = models, pool, submit, tell
+        self._models, self._pool, self._submit, self._observer = models, pool, submit, observer
 
-    def started(self, lease: Lease) -> None:
-        """An attempt goes out."""
+    def emit_start(self, lease: Lease) -> None:
+        """Report an attempt that goes out."""
         call = lease.scheduled.call
-        self._tell(
+        self._observer(
             CallStarted(
                 call=call,
                 model=self._models[call.model],
@@ -42,18 +43,18 @@ class EventEmitter:
             )
         )
 
-    def text(self, lease: Lease) -> Callable[[str], None]:
-        """What takes the pieces of a streamed answer."""
+    def text_callback(self, lease: Lease) -> Callable[[str], None]:
+        """Return a function that reports the pieces of the attempt's streamed answer."""
         call, model = lease.scheduled.call, self._models[lease.scheduled.call.model]
-        return lambda text: self._tell(TextArrived(call=call, model=model, text=text))
+        return lambda text: self._observer(TextArrived(call=call, model=model, text=text))
 
-    def verdict(self, lease: Lease, verdict: AttemptVerdict, at_unix: float) -> None:
-        """What an attempt's end did to its lane, and whether its call goes again."""
+    def emit_verdict(self, lease: Lease, verdict: AttemptVerdict, at_unix: float) -> None:
+        """Report what an attempt's end changed in its lane, and whether its call gets another attempt."""
         scheduled, lane = lease.scheduled, lease.lane
         if verdict.change is not None:
-            self._limit(lane, verdict.change.limit, str(verdict.change.reason), at_unix)
+            self._emit_limit_change(lane, verdict.change, at_unix)
         if isinstance(verdict.decision, Again) and verdict.failure is not None:
-            self._tell(
+            self._observer(
                 AttemptFailed(
                     call=scheduled.call,
                     model=self._models[scheduled.call.model],
@@ -65,14 +66,14 @@ class EventEmitter:
                 )
             )
         if verdict.lane_stopped and lane.stopped is not None:
-            self._tell(LaneStopped(lane=lane.name, failure=lane.stopped))
+            self._observer(LaneStopped(lane=lane.name, failure=lane.stopped))
 
-    def ended(self, record: CallRecord) -> None:
-        """A call's end is safe in the store."""
+    def emit_end(self, record: CallRecord) -> None:
+        """Report a call that ended and is committed."""
         model, lane = self._models[record.call.model], self._pool.lane(record.call.model).name
         outcome = record.outcome
         if isinstance(outcome, Reply):
-            self._tell(
+            self._observer(
                 CallSucceeded(
                     call=record.call,
                     model=model,
@@ -85,7 +86,7 @@ class EventEmitter:
                 )
             )
             return
-        self._tell(
+        self._observer(
             CallFailed(
                 call=record.call,
                 model=model,
@@ -98,14 +99,16 @@ class EventEmitter:
             )
         )
 
-    def _limit(self, lane: Lane, limit: float, reason: str, at: float) -> None:
-        name, in_flight = lane.name, lane.in_flight
-        self._submit(LimitRecord(at=at, lane=name, limit=limit, in_flight=in_flight, reason=reason))
-        self._tell(LimitChanged(lane=name, limit=limit, in_flight=in_flight, reason=reason, at_unix=at))
+    def _emit_limit_change(self, lane: Lane, change: LimitChange, at_unix: float) -> None:
+        name, in_flight, limit, reason = lane.name, lane.in_flight, change.limit, str(change.reason)
+        self._submit(LimitRecord(at=at_unix, lane=name, limit=limit, in_flight=in_flight, reason=reason))
+        self._observer(
+            LimitChanged(lane=name, limit=limit, in_flight=in_flight, reason=reason, at_unix=at_unix)
+        )
 
 
 def lane_views(pool: Pool, now: float) -> list[LaneView]:
-    """The lanes of a pool as progress shows them."""
+    """Return the lanes of a pool as progress shows them."""
     return [_view(pool, lane, now) for lane in pool.lanes]
 
 

@@ -1,8 +1,8 @@
-"""The only orchestrator: asks the pool what may start, starts it, and tells the pool how it ended.
+"""The only orchestrator: asks the pool what may start, starts it, and reports its outcome to the pool.
 
-It takes its calls from a `Source` in windows and hands what came out to a `Sink`; it knows no SQLite, HTTP
-or terminal. One task an attempt; a call that waits for a retry is no task and holds no slot. All state
-changes happen in the event loop's thread.
+It leases calls from a `Source` in windows and submits their records to a `Sink`; it knows no SQLite, HTTP
+or terminal. Each attempt is one task; a call that waits for its next attempt is no task and holds no slot.
+All state changes in the thread of the event loop.
 """
 
 from __future__ import annotations
@@ -25,16 +25,20 @@ from umwelten.records import AttemptRecord, CallRecord
 from umwelten.types import Call, Continue, Failure, Reply
 
 BACKLOG = 250
-"""Ended calls that may wait for their commit; above it nothing starts, so that a kill loses little."""
+"""Ended calls that may wait for their commit; above that no call starts. A kill loses what waits, and it was
+paid for. The store commits every 20 ms: a disk that keeps up never gets here at 2,000 calls a second."""
 
 MOST_AT_ONCE = 50
-"""Attempts that start in one pass; then answers that have come are taken in first."""
+"""Attempts that start in one pass; then answers that have arrived are handled first. A start takes about
+half of a call's 0.4 ms of CPU, and the event loop may be 20 ms late (`benchmarks.wire lateness`)."""
 
 
 class Engine:
-    """Runs all calls of a pool. Made and run inside one event loop; `run` once.
+    """Runs all calls of a pool. Create and run it inside one event loop; `run` once.
 
-    `under_way` is called once: when all that may start at first has started, or the first attempt ended.
+    `observer` gets the events; `stream` adds those of arriving text. `dice` gives numbers in [0, 1).
+    `max_errors`: stop once so many calls have failed. `on_under_way` is called once: when everything that may
+    start at first has started, or the first attempt has ended.
     """
 
     def __init__(
@@ -43,37 +47,40 @@ class Engine:
         pool: Pool,
         source: Source,
         sink: Sink,
-        ask: AttemptRunner,
-        naming: CallInfo,
-        tell: Observer = lambda event: None,
+        runner: AttemptRunner,
+        calls: CallInfo,
+        observer: Observer = lambda event: None,
         stream: bool = False,
         dice: Callable[[], float] = random.random,
         max_errors: int | None = None,
-        under_way: Callable[[], object] | None = None,
+        on_under_way: Callable[[], object] | None = None,
     ) -> None:
-        self._pool, self._source, self._sink, self._ask = pool, source, sink, ask
-        self._naming, self._stream = naming, stream
-        self._teller = EventEmitter(models=naming.models, pool=pool, submit=sink.submit, tell=tell)
+        self._pool, self._source, self._sink, self._runner = pool, source, sink, runner
+        self._calls, self._stream = calls, stream
+        self._emitter = EventEmitter(models=calls.models, pool=pool, submit=sink.submit, observer=observer)
         self._dice, self._errors = dice, ErrorCap(max_errors)
         self._loop = asyncio.get_running_loop()
         self._finished: asyncio.Future[None] = self._loop.create_future()
         self._tasks: set[asyncio.Task[AttemptResult]] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._began: float | None = None
+        self._started_at: float | None = None
         self._uncommitted = 0
         self._reason: str | None = None
         self._interrupted = False
-        self._under_way = under_way
+        self._on_under_way = on_under_way
         self._unix_offset = time.time() - self._loop.time()
 
     # --- outside ---------------------------------------------------------------------------
 
     async def run(self) -> RunResult:
-        """Work until nothing is left that may start; what the lanes hold back stays pending."""
-        start = self._began = self._loop.time()
+        """Run until nothing is left that may start; calls of stopped lanes stay pending."""
+        started_at = self._started_at = self._loop.time()
         try:
             self._pump()
             await self._finished
+        except BaseException:
+            self._pool.closed = True  # the attempts that are cancelled below make room for no others
+            raise
         finally:
             for timer in self._timers.values():
                 timer.cancel()
@@ -83,13 +90,13 @@ class Engine:
         return RunResult(
             status=self._status(),
             reason=self._reason,
-            wall_s=self._loop.time() - start,
+            wall_s=self._loop.time() - started_at,
             peak_in_flight=self._pool.peak_in_flight,
             failed=self._errors.failed,
         )
 
     def stop(self, reason: str, *, interrupted: bool = False, grace_s: float = 10.0) -> None:
-        """Start nothing more; what is in flight may finish within the grace, then it is cancelled."""
+        """Start no further attempt; those in flight may finish within the grace, then they are cancelled."""
         self._interrupted = self._interrupted or interrupted
         self._close(reason)
         if grace_s <= 0:
@@ -98,33 +105,36 @@ class Engine:
             self._set_timer("grace", self._loop.time() + grace_s, self._cancel_all)
         self._pump()
 
-    def committed(self, records: Sequence[CallRecord]) -> None:
-        """The sink has these safe; none: it has an error, or the source has more. In the loop's thread."""
+    def acknowledge(self, records: Sequence[CallRecord]) -> None:
+        """Take note that the sink has committed these. To be called in the thread of the event loop.
+
+        No records: the sink has an error, or the source has more calls.
+        """
         for record in records:
             self._uncommitted -= 1
-            self._teller.ended(record)
+            self._emitter.emit_end(record)
         self._pump()
 
     def lanes(self) -> list[LaneView]:
-        """The lanes as they are now."""
+        """Return the lanes as they are now."""
         return lane_views(self._pool, self._loop.time())
 
     def attributions(self) -> list[Attribution]:
-        """Where each lane's time went since the run began."""
-        wall_s = 0.0 if self._began is None else self._loop.time() - self._began
+        """Return where each lane's time went since the run began."""
+        wall_s = 0.0 if self._started_at is None else self._loop.time() - self._started_at
         return [lane.attribution(wall_s) for lane in self._pool.lanes]
 
     # --- the pump --------------------------------------------------------------------------
 
     def _pump(self) -> None:
-        """Start all that may start, then set one timer for the next time something could."""
+        """Start everything that may start, then set one timer for the next time something could."""
         self._clear_timer("pump")
         if self._sink.error is not None:
             self._close(f"answers can no longer be stored: {self._sink.error}")
         try:
             self._start_all()
         except UmweltenError as error:
-            # The store or the inputs can't be read: what is in flight still ends, nothing more begins.
+            # The store or the inputs can't be read: attempts in flight still end, no further one starts.
             self._close(error.message)
         if self._uncommitted and not self._pool.in_flight:
             self._sink.flush_soon()
@@ -142,12 +152,14 @@ class Engine:
             if isinstance(step, WaitUntil):
                 self._set_timer("pump", step.at, self._pump)
             else:
-                self._tell_under_way()
+                self._announce_under_way()
             return
         self._set_timer("pump", self._loop.time(), self._pump)
 
     def _refill(self) -> None:
-        complete = self._source.complete  # asked first: what comes meanwhile is found by another look
+        complete = (
+            self._source.complete
+        )  # before `lease`: calls that come in between are leased the next time
         if (problem := self._source.problem) is not None:
             raise problem
         for model in self._pool.models_to_refill():
@@ -160,57 +172,57 @@ class Engine:
         return scheduled
 
     def _estimate(self, scheduled: ScheduledCall) -> None:
-        """Note what the call's next request takes."""
+        """Set what the call's next request takes."""
         call, turns = scheduled.call, scheduled.turns
-        scheduled.input_tokens, scheduled.output_tokens = self._naming.tokens(call, turns)
-        scheduled.reserve = self._naming.estimate(call, turns)
+        scheduled.input_tokens, scheduled.output_tokens = self._calls.tokens(call, turns)
+        scheduled.reserve = self._calls.estimate(call, turns)
 
     def _start(self, lease: Lease) -> None:
-        on_text = self._teller.text(lease) if self._stream else None
-        # All have one name: numbering them costs more than it tells.
+        on_text = self._emitter.text_callback(lease) if self._stream else None
         scheduled = lease.scheduled
-        attempt = self._ask(scheduled.call, scheduled.turns, on_text)
+        attempt = self._runner(scheduled.call, scheduled.turns, on_text)
+        # All tasks have the same name: asyncio's numbering costs more than it tells.
         task = self._loop.create_task(attempt, name="attempt")
         self._tasks.add(task)
-        task.add_done_callback(partial(self._came_back, lease))
-        self._teller.started(lease)
+        task.add_done_callback(partial(self._on_task_done, lease))
+        self._emitter.emit_start(lease)
 
-    def _tell_under_way(self) -> None:
-        if self._under_way is not None and self._pool.in_flight:
-            tell, self._under_way = self._under_way, None
-            tell()
+    def _announce_under_way(self) -> None:
+        if self._on_under_way is not None and self._pool.in_flight:
+            announce, self._on_under_way = self._on_under_way, None
+            announce()
 
-    def _came_back(self, lease: Lease, task: asyncio.Task[AttemptResult]) -> None:
-        self._tell_under_way()
+    def _on_task_done(self, lease: Lease, task: asyncio.Task[AttemptResult]) -> None:
+        self._announce_under_way()
         self._tasks.discard(task)
-        failed = None if task.cancelled() else task.exception()
-        if isinstance(failed, Exception):
-            self._loop.call_exception_handler({"message": "an attempt raised", "exception": failed})
-        self._ended(lease, None if failed is not None or task.cancelled() else task.result())
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self._loop.call_exception_handler({"message": "an attempt raised", "exception": error})
+        if error is not None or task.cancelled():
+            self._pool.on_end(lease, None, self._loop.time(), 0.0)
+        else:
+            self._settle(lease, task.result())
         self._pump()
 
-    def _ended(self, lease: Lease, exchanged: AttemptResult | None) -> None:
+    def _settle(self, lease: Lease, result: AttemptResult) -> None:
+        """Let the pool decide what follows the attempt; record and report it."""
         now = self._loop.time()
-        if exchanged is None:
-            self._pool.on_end(lease, None, now, 0.0)
-            return
-        verdict = self._pool.on_end(lease, exchanged.outcome, now, self._dice(), exchanged.cost_nusd)
-        if isinstance(exchanged.outcome, Continue):
+        verdict = self._pool.on_end(lease, result.outcome, now, self._dice(), result.cost_nusd)
+        if isinstance(result.outcome, Continue):
             self._estimate(lease.scheduled)
-        self._record(lease, exchanged, verdict)
-        self._teller.verdict(lease, verdict, now + self._unix_offset)
+        self._record(lease.scheduled, result, verdict)
+        self._emitter.emit_verdict(lease, verdict, now + self._unix_offset)
 
-    def _record(self, lease: Lease, exchanged: AttemptResult, verdict: AttemptVerdict) -> None:
-        scheduled = lease.scheduled
-        outcome = exchanged.outcome if isinstance(exchanged.outcome, Reply) else verdict.failure
-        assert outcome is not None, "a failed attempt has a failure"
+    def _record(self, scheduled: ScheduledCall, result: AttemptResult, verdict: AttemptVerdict) -> None:
+        outcome = result.outcome if isinstance(result.outcome, Reply) else verdict.failure
+        assert outcome is not None, "an attempt without a reply has a failure"
         self._sink.submit(
             AttemptRecord(
                 call=scheduled.call,
                 number=scheduled.attempts,
                 outcome=outcome,
-                timing=exchanged.timing,
-                cost_nusd=exchanged.cost_nusd,
+                timing=result.timing,
+                cost_nusd=result.cost_nusd,
             )
         )
         failed = isinstance(outcome, Failure)
@@ -220,10 +232,10 @@ class Engine:
         self._sink.submit(
             CallRecord(
                 call=scheduled.call,
-                key=exchanged.key,
-                content=exchanged.content,
+                key=result.key,
+                content=result.content,
                 outcome=outcome,
-                timing=exchanged.timing,
+                timing=result.timing,
                 attempts=scheduled.attempts,
                 time_s=scheduled.time_s,
                 cost_nusd=scheduled.cost_nusd,

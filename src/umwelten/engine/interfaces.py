@@ -12,36 +12,36 @@ from umwelten.types import AttemptOutcome, Call, FrozenStruct, Message, ModelRef
 
 
 class Source(Protocol):
-    """Where calls come from: the store, or a lease of a larger machine's work."""
+    """Where calls come from: the store, or some of its calls."""
 
     def lease(self, model: int, n: int) -> list[Call]:
-        """Up to `n` further calls of a model, in order; fewer than `n` when there are no more so far."""
+        """Return up to `n` further calls of a model, in order; fewer than `n` if there are no more so far."""
 
     @property
     def complete(self) -> bool:
-        """Whether `lease` finds all there will be; until then `Engine.committed` says when to look again."""
+        """Whether all calls are known; until then `Engine.acknowledge` says that there may be more."""
 
     @property
     def problem(self) -> UmweltenError | None:
-        """Why it will not be complete, if so: then no further call starts."""
+        """Why it can't be completed, if so: then no further call starts."""
 
 
 class Sink(Protocol):
-    """Where outcomes go."""
+    """Where records go."""
 
     def submit(self, record: Record) -> None:
-        """Take a record; it is acknowledged through `Engine.committed` once it is safe."""
+        """Take a record; once it is committed, call `Engine.acknowledge`."""
 
     def flush_soon(self) -> None:
-        """Nothing else is under way: what was submitted need not wait for company."""
+        """Commit what was submitted without waiting for more: no attempt is in flight."""
 
     @property
     def error(self) -> BaseException | None:
-        """Why records can no longer be kept, if so: the engine then starts no further call."""
+        """Why records can no longer be stored, if so: the engine then starts no further call."""
 
 
 class AttemptResult(FrozenStruct):
-    """One attempt as made: its outcome, the call's identity and the content hash of what was sent."""
+    """An attempt that ended. `key` is the call's identity, `content` the hash of the input's bytes."""
 
     outcome: AttemptOutcome
     timing: Timing
@@ -51,7 +51,7 @@ class AttemptResult(FrozenStruct):
 
 
 class AttemptRunner(Protocol):
-    """Makes one attempt. Returns whatever happens as a value; raises only when cancelled.
+    """Makes one attempt. It returns whatever happens as a value and raises only when cancelled.
 
     `turns` are the call's conversation after its question; `on_text` takes the pieces of a streamed answer.
     """

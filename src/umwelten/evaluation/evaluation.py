@@ -243,16 +243,16 @@ class Evaluation:
             pool=self._pool(self._limit),
             source=store if only is None else only.source,
             sink=store,
-            ask=ask,
-            naming=CallInfo(store.models, self._estimate, self._tokens),
-            tell=tell,
+            runner=ask,
+            calls=CallInfo(store.models, self._estimate, self._tokens),
+            observer=tell,
             stream=self.wanted.stream and texts,
             max_errors=self.wanted.max_errors,
-            under_way=under_way,
+            on_under_way=under_way,
         )
 
         def committed(records: Sequence[CallRecord]) -> None:
-            loop.call_soon_threadsafe(engine.committed, records)
+            loop.call_soon_threadsafe(engine.acknowledge, records)
 
         store.on_commit(committed)
         return engine

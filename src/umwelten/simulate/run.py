@@ -124,7 +124,7 @@ class _Sheet:
             self.ended[record.call.id] += 1
             self.succeeded[record.call.model] += isinstance(record.outcome, Reply)
             assert self.engine is not None
-            asyncio.get_running_loop().call_soon(self.engine.committed, [record])
+            asyncio.get_running_loop().call_soon(self.engine.acknowledge, [record])
 
     def flush_soon(self) -> None:
         """Records are safe at once."""
@@ -210,8 +210,8 @@ def simulate(profile: Profile, calls: int, seed: int = 0) -> Report:
             pool=pool,
             source=stage.sheet,
             sink=stage.sheet,
-            ask=VirtualAsk(stage.where),
-            naming=CallInfo(
+            runner=VirtualAsk(stage.where),
+            calls=CallInfo(
                 models={n: ModelRef(p.spec.name, f"model{n}") for n, (p, _) in stage.models.items()},
                 tokens=stage.tokens,
             ),
