@@ -16,7 +16,7 @@ import pytest
 
 from provider import clean_environment, provider, provider_process
 from reliability.matrix import FAULTS, MODES, ROOTS, Cell, bench, problems
-from umwelten.simulate.faultserver.profile import Behaviour, Outage, Profile, Rule
+from umwelten.simulate.faultserver import Behaviour, Outage, Profile, Rule
 
 Cells = dict[tuple[str, str, str], Cell]
 

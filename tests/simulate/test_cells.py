@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from umwelten.simulate.profile import Bucket, Latency, Profile, Provider, load_profile
+from umwelten.simulate.profile import Bucket, Latency, Provider, SimulationProfile, load_profile
 from umwelten.simulate.run import LaneReport, Report, simulate
 
 PROFILES = Path(__file__).parents[2] / "examples" / "profiles"
@@ -129,7 +129,7 @@ def test_every_profile_in_the_examples_runs(path: Path) -> None:
 def test_a_provider_that_hangs_costs_another_nothing_in_auto() -> None:
     quick = Provider(name="quick", share=20, limits=(Bucket(rate=40.0),))
     hung = Provider(name="hung", share=1, latency=Latency(median_s=3000.0))
-    alone = simulate(Profile(providers=(quick,), cap="auto"), 2000, 0)
-    both = simulate(Profile(providers=(quick, hung), cap="auto"), 2100, 0)
+    alone = simulate(SimulationProfile(providers=(quick,), cap="auto"), 2000, 0)
+    both = simulate(SimulationProfile(providers=(quick, hung), cap="auto"), 2100, 0)
     lane = next(lane for lane in both.lanes if lane.name == "quick")
     assert alone.lanes[0].wall_s / lane.wall_s >= 0.95

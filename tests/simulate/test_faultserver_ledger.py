@@ -229,7 +229,7 @@ def test_a_profile_with_a_mistake_is_refused(text: str) -> None:
 def test_the_profile_in_the_documentation_can_be_read(tmp_path: Path) -> None:
     import umwelten.simulate.faultserver as package
 
-    shown = (package.__doc__ or "").split("`profile`):")[1].split("While it runs")[0]
+    shown = (package.__doc__ or "").split("`simulate.profile`):")[1].split("While it runs")[0]
     path = tmp_path / "rehearsal.toml"
     path.write_text("\n".join(line.removeprefix("    ") for line in shown.splitlines()))
     profile = load_profile(path)

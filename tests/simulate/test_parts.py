@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 
 import click.testing
@@ -10,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from umwelten.cli.simulate import simulate as command
+from umwelten.simulate import faultserver
 from umwelten.simulate import profile as p
 from umwelten.simulate.clock import run_virtual
-from umwelten.simulate.limiters import limiter
+from umwelten.simulate.limiters import RequestCost, new_limiter
+from umwelten.simulate.providers import VirtualProvider, Work
+from umwelten.types import Failure, FailureKind, Outcome
 
 SPECS = st.one_of(
     st.builds(p.Bucket, rate=st.floats(0.1, 500), burst=st.floats(1, 500)),
@@ -46,22 +50,22 @@ def test_a_simulation_in_which_nothing_can_happen_any_more_says_so() -> None:
 def test_a_hidden_limit_lets_a_call_in_after_the_wait_that_it_told(
     spec: p.AnyLimit, gaps: list[float]
 ) -> None:
-    one = limiter(spec)
+    one = new_limiter(spec)
     assert one is not None
-    now = 0.0
+    now, amount = 0.0, one.amount(RequestCost(input_tokens=100))
     for gap in gaps:
         now += gap
-        wait = one.wait(now, 100.0)
+        wait = one.wait(now, amount)
         assert wait >= 0
         if wait:
             now += wait + 1e-6
-            assert one.wait(now, 100.0) == 0
-        one.take(now, 100.0)
+            assert one.wait(now, amount) == 0
+        one.take(now, amount)
 
 
 @given(st.lists(st.floats(0, 1), min_size=30, max_size=200))
 def test_a_window_never_lets_in_more_than_its_size(gaps: list[float]) -> None:
-    one = limiter(p.Window(n=5, window_s=3.0))
+    one = new_limiter(p.Window(n=5, window_s=3.0))
     assert one is not None
     now, let_in = 0.0, []
     for gap in gaps:
@@ -75,6 +79,40 @@ def test_a_window_never_lets_in_more_than_its_size(gaps: list[float]) -> None:
 def test_a_misspelt_name_in_a_profile_is_an_error() -> None:
     with pytest.raises(msgspec.ValidationError, match="raet"):
         p.parse_profile('[[providers]]\n[[providers.limits]]\nkind = "bucket"\nraet = 3\n')
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ('limits = [{ kind = "bucket", rate = 3, wire = "openai" }]', "all wires and models"),
+        ('limits = [{ kind = "window", n = 3, per = "model" }]', "leave out `per`"),
+        ('outages = [{ from_s = 1, to_s = 2, fault = "hang" }]', "HTTP status"),
+    ],
+)
+def test_what_a_virtual_provider_cannot_play_is_an_error(rule: str, why: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=why):
+        p.parse_profile(f"[[providers]]\n{rule}\n")
+
+
+def test_one_table_of_a_limit_means_the_same_to_both_simulators() -> None:
+    table = 'kind = "window"\nn = 2\nwindow_s = 10.0\nhints = "ceil"\nheaders = "none"\n'
+    virtual = p.parse_profile(f"[[providers]]\n[[providers.limits]]\n{table}").providers[0].limits
+    assert faultserver.parse_profile(f"[[limiters]]\n{table}", "toml").limiters == virtual
+
+
+def test_a_virtual_refusal_says_what_its_limit_says() -> None:
+    limit = p.Window(n=1, window_s=10.0, hints="ceil", headers="none", status=503)
+    provider = p.Provider(limits=(limit,), network_s=0.25)
+    virtual = VirtualProvider(provider, Work(provider, 2, random.Random(1)), random.Random(1))
+
+    async def ask() -> list[Outcome]:
+        return [(await virtual.ask(number, 0))[0] for number in range(2)]
+
+    answer, refusal = run_virtual(ask())
+    assert isinstance(refusal, Failure)
+    assert (refusal.kind, refusal.status) == (FailureKind.SERVER, 503)
+    assert (refusal.hints.retry_after_s, refusal.hints.budgets) == (10.0, ())
+    assert answer.hints.budgets == ()
 
 
 def test_the_command_prints_efficiency_refusals_and_a_chart(tmp_path) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from umwelten.control.attribution import advice
 from umwelten.simulate.chart import chart
-from umwelten.simulate.profile import Profile, load_profile
+from umwelten.simulate.profile import SimulationProfile, load_profile
 from umwelten.simulate.run import LaneReport, Report
 from umwelten.simulate.run import simulate as run_simulation
 
@@ -31,7 +31,7 @@ def simulate(profile: Path, calls: int, seed: int, as_json: bool) -> None:
         click.echo(line)
 
 
-def _load(path: Path) -> Profile:
+def _load(path: Path) -> SimulationProfile:
     try:
         return load_profile(path)
     except msgspec.DecodeError as error:

@@ -1,213 +1,311 @@
-"""The hidden limits of virtual providers. `wait` tells the truth, which a real provider may not.
+"""The arithmetic of hidden limits, for virtual providers and the fault server alike.
 
-Each has `wait(now, size)`: 0 when a request of that many tokens fits now, else the seconds until it
-would (infinite: only an ending helps); `take` and `ended` when one is let in and when it is answered;
-`budget` is what honest headers would say.
+A limit is a load, what counts towards it, and a threshold. Loads (`Level`, `FixedWindow`, `SlidingLog`,
+`InFlight`) know nothing of requests: `wait(now, amount)` is 0 when so much fits now, else the seconds until
+it would, infinite if only an ending helps; `take` counts it; `standing` is what honest headers would say.
+`Limiter` joins one with a limit of `profile`. `refusal` asks several at once, `charge` counts a request in
+all of them. A new kind of limit is a struct in `profile`, a case in `new_limiter` and perhaps a load.
+
+The time is an argument, in seconds of any clock that starts at 0 with the first request.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from umwelten.simulate import profile as p
-from umwelten.types import Budget, Resource
+from umwelten.types import Budget, FrozenStruct, Resource
 
-_EPSILON = 1e-9
+_EPSILON = 1e-6
+"""Refilling by floats must not refuse the request for which a token has just become whole."""
 
-
-class Limiter(Protocol):
-    """See the module's text."""
-
-    def wait(self, now: float, size: float) -> float: ...
-
-    def take(self, now: float, size: float) -> None: ...
-
-    def ended(self, now: float, output: float) -> None: ...
-
-    def budget(self, now: float) -> Budget | None: ...
+_BOUNDARY = 1e-9
+"""Nor may the end of a window be missed by rounding: in seconds and in windows."""
 
 
-def limiter(spec: p.AnyLimit) -> Limiter | None:
-    """The machine for a limit; None for slots, which never refuse."""
+# --- loads ---------------------------------------------------------------------------------------
+
+
+class Load(Protocol):
+    """How much of a limit is used; see the module's text. `standing`: what is left, and when it is full."""
+
+    limit: float
+
+    def wait(self, now: float, amount: float) -> float: ...
+
+    def take(self, now: float, amount: float) -> None: ...
+
+    def standing(self, now: float) -> tuple[float, float] | None: ...
+
+
+class Level:
+    """A bucket that refills without pause. `whole`: it states whole units."""
+
+    def __init__(
+        self, rate: float, limit: float, change: p.Change | None = None, *, whole: bool = False
+    ) -> None:
+        self.rate, self.limit, self.change, self.whole = rate, limit, change, whole
+        self.level, self.at = limit, 0.0
+
+    def speed(self, now: float) -> float:
+        return self.rate if self.change is None else self.rate * self.change.factor_at(now)
+
+    def refill(self, now: float) -> float:
+        """Return the level of now."""
+        edges = () if self.change is None else (self.change.from_s, self.change.to_s)
+        for until in (*(edge for edge in edges if self.at < edge < now), now):
+            self.level = min(self.limit, self.level + self.speed(self.at) * (until - self.at))
+            self.at = until
+        return self.level
+
+    def wait(self, now: float, amount: float) -> float:
+        # More than fits at all waits for a full bucket.
+        missing = min(amount, self.limit) - self.refill(now)
+        return missing / self.speed(now) if missing > _EPSILON else 0.0
+
+    def take(self, now: float, amount: float) -> None:
+        self.level = self.refill(now) - amount
+
+    def standing(self, now: float) -> tuple[float, float]:
+        level = self.refill(now)
+        left = float(math.floor(level))
+        return max(0.0, left), (self.limit - (left if self.whole else level)) / self.speed(now)
+
+
+class FixedWindow:
+    """A counter that starts anew at fixed times."""
+
+    def __init__(self, limit: float, window_s: float, offset_s: float = 0.0) -> None:
+        self.limit, self.window_s, self.offset_s = limit, window_s, offset_s
+        self.index, self.used = -1, 0.0
+
+    def roll(self, now: float) -> float:
+        """Start a new window if one is due; return the seconds until the next."""
+        index = int((now + self.offset_s) / self.window_s + _BOUNDARY)
+        if index != self.index:
+            self.index, self.used = index, 0.0
+        return max(0.0, (index + 1) * self.window_s - self.offset_s - now)
+
+    def wait(self, now: float, amount: float) -> float:
+        left_s = self.roll(now)
+        return 0.0 if self.used + amount <= self.limit else left_s
+
+    def take(self, now: float, amount: float) -> None:
+        self.roll(now)
+        self.used += amount
+
+    def standing(self, now: float) -> tuple[float, float]:
+        left_s = self.roll(now)
+        return max(0.0, self.limit - self.used), left_s
+
+
+class SlidingLog:
+    """What was taken in the last `window_s` seconds."""
+
+    def __init__(self, limit: float, window_s: float) -> None:
+        self.limit, self.window_s, self.used = limit, window_s, 0.0
+        self.log: deque[tuple[float, float]] = deque()
+
+    def forget(self, now: float) -> None:
+        """Drop what is too old to count."""
+        while self.log and self.log[0][0] + self.window_s <= now + _BOUNDARY:
+            self.used -= self.log.popleft()[1]
+
+    def wait(self, now: float, amount: float) -> float:
+        self.forget(now)
+        over = self.used + amount - self.limit
+        for at, taken in self.log:
+            if over <= 0:
+                break
+            over -= taken
+            if over <= 0:
+                return at + self.window_s - now
+        return 0.0
+
+    def take(self, now: float, amount: float) -> None:
+        self.used += amount
+        self.log.append((now, amount))
+
+    def standing(self, now: float) -> tuple[float, float]:
+        wait_s = self.wait(now, 1.0)
+        until_empty = self.log[-1][0] + self.window_s - now if self.log else 0.0
+        return max(0.0, self.limit - self.used), wait_s or until_empty
+
+
+class InFlight:
+    """What has begun and not ended."""
+
+    def __init__(self, limit: float, change: p.Change | None = None) -> None:
+        self.limit, self.change, self.active = limit, change, 0.0
+
+    def wait(self, now: float, amount: float) -> float:
+        room = self.limit if self.change is None else int(self.limit * self.change.factor_at(now))
+        return 0.0 if self.active + amount <= room else math.inf
+
+    def take(self, now: float, amount: float) -> None:
+        self.active += amount
+
+    def standing(self, now: float) -> None:
+        return None
+
+
+# --- limiters ------------------------------------------------------------------------------------
+
+
+class RequestCost(FrozenStruct):
+    """What a request takes: tokens of its input and output, and `max_tokens` as it asked for."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    max_tokens: int | None = None
+
+
+class Limiter:
+    """A limit at work: `load.limit` units of `resource`, in `per_s` seconds where time refills it."""
+
+    def __init__(
+        self,
+        spec: p.AnyLimit,
+        load: Load,
+        per_s: float | None,
+        resource: Resource = Resource.REQUESTS,
+        *,
+        window_s: float | None = None,
+    ) -> None:
+        self.spec, self.load, self.per_s, self.resource = spec, load, per_s, resource
+        self._window_s = window_s
+        self._count = spec.count if isinstance(spec, p.TokenBucket) else None
+
+    def amount(self, cost: RequestCost) -> float:
+        """Return how much a request takes when it is let in."""
+        match self._count:
+            case None:
+                return 1.0
+            case "output":
+                return 0.0
+            case "reserved" if cost.max_tokens is not None:
+                return cost.input_tokens + cost.max_tokens
+            case "reserved":
+                return cost.input_tokens + cost.output_tokens
+        return cost.input_tokens
+
+    def wait(self, now: float, amount: float) -> float:
+        """Return the seconds until so much fits: 0 for now, infinite if only an ending helps."""
+        return self.load.wait(now, amount)
+
+    def take(self, now: float, amount: float) -> None:
+        """Count so much."""
+        self.load.take(now, amount)
+
+    def end(self, now: float, cost: RequestCost) -> None:
+        """Note that a request which had been let in has ended."""
+        if self.resource is Resource.IN_FLIGHT:
+            self.load.take(now, -1.0)
+        elif self._count in ("total", "output"):
+            self.load.take(now, cost.output_tokens)
+
+    def budget(self, now: float) -> Budget | None:
+        """Return what honest headers would say; `None` where there is nothing to say."""
+        standing = self.load.standing(now)
+        if standing is None:
+            return None
+        return Budget(
+            resource=self.resource,
+            limit=self.load.limit,
+            remaining=standing[0],
+            reset_s=standing[1],
+            window_s=self._window_s,
+        )
+
+
+def new_limiter(spec: p.AnyLimit) -> Limiter | None:
+    """Return a limit at work; `None` for slots, which never refuse."""
     match spec:
         case p.Bucket():
-            burst = spec.burst if spec.burst is not None else max(1.0, spec.rate)
-            return BucketLimiter(spec.rate, burst, spec.change)
+            burst = max(1.0, spec.rate) if spec.burst is None else spec.burst
+            return Limiter(spec, Level(spec.rate, burst, spec.change, whole=True), burst / spec.rate)
         case p.Gcra():
-            return BucketLimiter(spec.rate, spec.tolerance, None)
+            level = Level(spec.rate, spec.tolerance, whole=True)
+            return Limiter(spec, level, spec.tolerance / spec.rate)
         case p.Window():
-            return WindowLimiter(spec)
+            window = FixedWindow(spec.n, spec.window_s, spec.offset_s)
+            return Limiter(spec, window, spec.window_s, window_s=spec.window_s)
         case p.Sliding():
-            return SlidingLimiter(spec)
+            log = SlidingLog(spec.n, spec.window_s)
+            return Limiter(spec, log, spec.window_s, window_s=spec.window_s)
         case p.Concurrency():
-            return ConcurrencyLimiter(spec)
+            return Limiter(spec, InFlight(spec.n, spec.change), None, Resource.IN_FLIGHT)
         case p.TokenBucket():
-            return TokenLimiter(spec)
+            burst, rate = spec.per_minute if spec.burst is None else spec.burst, spec.per_minute / 60
+            resource = _TOKENS.get(spec.count, Resource.TOKENS)
+            return Limiter(spec, Level(rate, burst), burst / rate, resource, window_s=60.0)
         case p.Slots():
             return None
 
 
-class BucketLimiter:
-    """A token bucket over requests; with a burst of 1 it is GCRA."""
-
-    def __init__(self, rate: float, burst: float, change: p.Change | None) -> None:
-        self.rate, self.burst, self.change = rate, burst, change
-        self.level, self.at = burst, 0.0
-
-    def _speed(self, now: float) -> float:
-        change = self.change
-        inside = change is not None and change.from_s <= now < change.to_s
-        return self.rate * (change.factor if inside and change is not None else 1.0)
-
-    def _advance(self, now: float) -> None:
-        edges = (self.change.from_s, self.change.to_s) if self.change else ()
-        for until in (*(edge for edge in edges if self.at < edge < now), now):
-            self.level = min(self.burst, self.level + self._speed(self.at) * (until - self.at))
-            self.at = until
-
-    def wait(self, now: float, size: float) -> float:
-        self._advance(now)
-        return 0.0 if self.level >= 1 - _EPSILON else (1 - self.level) / self._speed(now)
-
-    def take(self, now: float, size: float) -> None:
-        self.level -= 1
-
-    def ended(self, now: float, output: float) -> None:
-        pass
-
-    def budget(self, now: float) -> Budget:
-        self._advance(now)
-        return Budget(
-            resource=Resource.REQUESTS,
-            limit=self.burst,
-            remaining=float(int(self.level)),
-            reset_s=(self.burst - int(self.level)) / self._speed(now),
-        )
+_TOKENS = {"input": Resource.INPUT_TOKENS, "output": Resource.OUTPUT_TOKENS}
 
 
-class WindowLimiter:
-    """A counter that starts anew at fixed times."""
-
-    def __init__(self, spec: p.Window) -> None:
-        self.spec = spec
-        self.index, self.used = -1, 0
-
-    def _ends(self, now: float) -> float:
-        index = int((now + self.spec.offset_s) / self.spec.window_s + _EPSILON)
-        if index != self.index:
-            self.index, self.used = index, 0
-        return (index + 1) * self.spec.window_s - self.spec.offset_s - now
-
-    def wait(self, now: float, size: float) -> float:
-        left = self._ends(now)
-        return 0.0 if self.used < self.spec.n else left
-
-    def take(self, now: float, size: float) -> None:
-        self.used += 1
-
-    def ended(self, now: float, output: float) -> None:
-        pass
-
-    def budget(self, now: float) -> Budget:
-        left = self._ends(now)
-        return Budget(
-            resource=Resource.REQUESTS,
-            limit=self.spec.n,
-            remaining=self.spec.n - self.used,
-            reset_s=left,
-            window_s=self.spec.window_s,
-        )
+def new_limiters(specs: Iterable[p.AnyLimit]) -> list[Limiter]:
+    """Return the limits that refuse what is too much, at work."""
+    return [limiter for spec in specs if (limiter := new_limiter(spec)) is not None]
 
 
-class SlidingLimiter:
-    """A log of the requests of the last window."""
-
-    def __init__(self, spec: p.Sliding) -> None:
-        self.spec = spec
-        self.log: deque[float] = deque()
-
-    def wait(self, now: float, size: float) -> float:
-        while self.log and self.log[0] + self.spec.window_s <= now + _EPSILON:
-            self.log.popleft()
-        return 0.0 if len(self.log) < self.spec.n else self.log[0] + self.spec.window_s - now
-
-    def take(self, now: float, size: float) -> None:
-        self.log.append(now)
-
-    def ended(self, now: float, output: float) -> None:
-        pass
-
-    def budget(self, now: float) -> Budget:
-        wait = self.wait(now, 0)
-        return Budget(
-            resource=Resource.REQUESTS,
-            limit=self.spec.n,
-            remaining=self.spec.n - len(self.log),
-            reset_s=wait or (self.log[-1] + self.spec.window_s - now if self.log else 0.0),
-            window_s=self.spec.window_s,
-        )
+# --- several limits at once ----------------------------------------------------------------------
 
 
-class ConcurrencyLimiter:
-    """A count of what is in flight."""
+class Refusal(FrozenStruct):
+    """Why a request does not fit: the limit that keeps it out the longest, which needs `amount` for it.
 
-    def __init__(self, spec: p.Concurrency) -> None:
-        self.spec = spec
-        self.active = 0
+    `wait_s`: seconds until it fits, infinite if nobody knows; `never`: it is larger than the limit.
+    """
 
-    def _room(self, now: float) -> int:
-        change = self.spec.change
-        inside = change is not None and change.from_s <= now < change.to_s
-        return int(self.spec.n * (change.factor if inside and change is not None else 1.0))
+    limiter: Limiter
+    amount: float
+    wait_s: float
+    never: bool
 
-    def wait(self, now: float, size: float) -> float:
-        return 0.0 if self.active < self._room(now) else float("inf")
-
-    def take(self, now: float, size: float) -> None:
-        self.active += 1
-
-    def ended(self, now: float, output: float) -> None:
-        self.active -= 1
-
-    def budget(self, now: float) -> None:
-        return None
+    @property
+    def hint_s(self) -> float | None:
+        """The time to wait, as far as the limit's `hints` tell it."""
+        return None if self.never else hint(self.limiter.spec.hints, self.wait_s)
 
 
-class TokenLimiter:
-    """A bucket of tokens; what an answer uses may push it below 0."""
+def refusal(
+    limiters: Sequence[Limiter], cost: RequestCost, now: float, *, refuse_oversize: bool = False
+) -> Refusal | None:
+    """Return why a request does not fit now, `None` if it does. Nothing is charged.
 
-    def __init__(self, spec: p.TokenBucket) -> None:
-        self.rate = spec.per_minute / 60
-        self.burst = spec.per_minute if spec.burst is None else spec.burst
-        self.total = spec.count == "total"
-        self.level, self.at = self.burst, 0.0
+    `refuse_oversize`: a request larger than a limit never fits, instead of when nothing else is there.
+    """
+    worst: Refusal | None = None
+    for limiter in limiters:
+        amount = limiter.amount(cost)
+        wait_s = limiter.wait(now, amount)
+        never = refuse_oversize and amount > limiter.load.limit > 0
+        if (wait_s or never) and (worst is None or (never, wait_s) > (worst.never, worst.wait_s)):
+            worst = Refusal(limiter=limiter, amount=amount, wait_s=wait_s, never=never)
+    return worst
 
-    def _advance(self, now: float) -> None:
-        self.level = min(self.burst, self.level + self.rate * (now - self.at))
-        self.at = now
 
-    def wait(self, now: float, size: float) -> float:
-        self._advance(now)
-        need = min(size, self.burst)
-        return 0.0 if self.level >= need - 1e-6 else (need - self.level) / self.rate
+def charge(limiters: Iterable[Limiter], cost: RequestCost, now: float, *, refused: bool = False) -> None:
+    """Count a request in all limits; a refused one only where such requests count as well."""
+    for limiter in limiters:
+        if not refused or (limiter.spec.count_refused and limiter.resource is not Resource.IN_FLIGHT):
+            limiter.take(now, limiter.amount(cost))
 
-    def take(self, now: float, size: float) -> None:
-        self._advance(now)
-        self.level -= size
 
-    def ended(self, now: float, output: float) -> None:
-        self._advance(now)
-        if self.total:
-            self.level -= output
+def hint(hints: str | float, wait_s: float) -> float | None:
+    """Return the time that a refusal names: exact, rounded up to seconds, padded, or `None`.
 
-    def budget(self, now: float) -> Budget:
-        self._advance(now)
-        left = max(0.0, float(int(self.level)))
-        return Budget(
-            resource=Resource.TOKENS if self.total else Resource.INPUT_TOKENS,
-            limit=self.burst,
-            remaining=left,
-            reset_s=(self.burst - self.level) / self.rate,
-            window_s=60.0,
-        )
+    >>> [hint(how, 2.4) for how in ("exact", "ceil", "none", 30.0)]
+    [2.4, 3.0, None, 32.4]
+    """
+    if isinstance(hints, str):
+        if hints == "none" or wait_s == math.inf:
+            return None
+        return float(math.ceil(wait_s)) if hints == "ceil" else wait_s
+    return hints + (0.0 if wait_s == math.inf else wait_s)

@@ -1,7 +1,14 @@
-"""What is simulated, as data that TOML can hold: providers with hidden limits, and the cap of the run.
+"""What is simulated, as data that TOML can hold.
+
+Limits and outages are written alike for both simulators: for the virtual providers of `umwelten simulate`
+(`[[providers.limits]]`) and for the fault server (`[[limiters]]`, see `faultserver.profile`).
+
+    kind = "bucket"         # refills by `rate` requests a second, holds at most `burst`
+    rate = 20
+    burst = 40
 
 Times are seconds, rates are per second where the name does not say otherwise. A request meets the
-outages first, then every limit of its provider; a limit that refuses takes nothing.
+outages first, then every limit that holds for it; if one refuses, none is charged.
 """
 
 from __future__ import annotations
@@ -18,6 +25,167 @@ class Strict(FrozenStruct, forbid_unknown_fields=True):
     """Base of what users write: a misspelt name is an error."""
 
 
+# --- limits --------------------------------------------------------------------------------------
+
+
+class Change(Strict):
+    """From `from_s` to `to_s` a limit's rate or size is multiplied by `factor`."""
+
+    from_s: float
+    to_s: float
+    factor: float
+
+    def factor_at(self, now: float) -> float:
+        """Return what to multiply by now: 1 outside of that time."""
+        return self.factor if self.from_s <= now < self.to_s else 1.0
+
+
+class LimitSpec(Strict, tag_field="kind"):
+    """What all limits share.
+
+    A limit holds for the requests whose `wire` and `model` fit, for all together or `per` model or key.
+    `hints`: the time that a refusal names is "exact", rounded up to whole seconds ("ceil"), not named
+    ("none"), or exact plus so many seconds. `headers`: whether and how replies state the limit, in the
+    spelling of "openai" or "anthropic", of the request's own "wire", or not at all ("none"). `status` of a
+    refusal. `count_refused`: refused requests use up the limit as well.
+    """
+
+    wire: str = "*"
+    model: str = "*"
+    per: Literal["all", "model", "key"] = "all"
+    hints: Literal["exact", "ceil", "none"] | float = "exact"
+    headers: Literal["wire", "openai", "anthropic", "none"] = "wire"
+    status: int = 429
+    count_refused: bool = False
+
+
+class Bucket(LimitSpec, kw_only=True, tag="bucket"):
+    """Refills by `rate` requests a second, holds at most `burst` (left out: one second's worth)."""
+
+    rate: float
+    burst: float | None = None
+    change: Change | None = None
+
+
+class Gcra(LimitSpec, kw_only=True, tag="gcra"):
+    """One request every 1/`rate` seconds, `tolerance` of them early."""
+
+    rate: float
+    tolerance: float = 1.0
+
+
+class Window(LimitSpec, kw_only=True, tag="window"):
+    """`n` requests in each window of `window_s`; the first begins `offset_s` before the first request."""
+
+    n: int
+    window_s: float = 60.0
+    offset_s: float = 0.0
+
+
+class Sliding(LimitSpec, kw_only=True, tag="sliding"):
+    """`n` requests in any `window_s` seconds."""
+
+    n: int
+    window_s: float = 60.0
+
+
+class Concurrency(LimitSpec, kw_only=True, tag="concurrency"):
+    """At most `n` requests in flight, others are refused; nobody can say when the next one fits."""
+
+    n: int
+    change: Change | None = None
+
+
+class TokenBucket(LimitSpec, kw_only=True, tag="tokens"):
+    """A bucket of tokens, `per_minute`, that holds `burst` (left out: one minute's worth).
+
+    `count`: "input" is taken at arrival; "output" at the end; "total" takes the input at arrival and the
+    output at the end; "reserved" takes the input and `max_tokens` of the request at arrival (the real
+    output, if the request names no maximum). What is taken at the end may push the level below 0.
+    The fault server refuses a request larger than the bucket for good; a virtual provider lets it in when
+    the bucket is full.
+    """
+
+    per_minute: float
+    burst: float | None = None
+    count: Literal["total", "input", "output", "reserved"] = "total"
+
+
+class Slots(LimitSpec, kw_only=True, tag="slots"):
+    """`k` requests are worked on, others wait in a queue without end; nothing is refused."""
+
+    k: int
+
+
+AnyLimit = Bucket | Gcra | Window | Sliding | Concurrency | TokenBucket | Slots
+
+
+# --- outages -------------------------------------------------------------------------------------
+
+Fault = (
+    int
+    | Literal[
+        "none",
+        "reset_before",
+        "reset_headers",
+        "reset_body",
+        "hang",
+        "hang_stream",
+        "drip",
+        "cut_json",
+        "cut_stream",
+        "garbage",
+        "not_http",
+        "invalid_utf8",
+        "wrong_type",
+        "empty",
+        "no_choices",
+        "huge",
+        "gzip_bomb",
+        "redirect",
+        "error_in_200",
+    ]
+)
+"""What goes wrong; a number is an HTTP status from 400 to 599 with the body that the wire gives it.
+
+    reset_before    connection reset in place of an answer
+    reset_headers   reset after the head
+    reset_body      reset in the middle of the body
+    hang            no answer, ever
+    hang_stream     half of the body, then silence
+    drip            one byte every `drip_s`
+    cut_json        sound HTTP around half of the JSON
+    cut_stream      ends cleanly half way: a stream without its end mark, a body shorter than announced
+    garbage         bytes that are no JSON
+    not_http        bytes that are no HTTP
+    invalid_utf8    JSON whose text holds bytes that are no UTF-8
+    wrong_type      JSON with the right names and the wrong types
+    empty           status 200 and no body
+    no_choices      a reply without any answer in it
+    huge            a sound answer of `size_mb` megabytes
+    gzip_bomb       the same, compressed to a thousandth
+    redirect        307 to `redirect_to`
+    error_in_200    status 200, and the error `error_status` inside
+"""
+
+
+class Outage(Strict):
+    """From `from_s` to `to_s` after the first request, every request that fits meets `fault`."""
+
+    from_s: float
+    to_s: float
+    fault: Fault = 503
+    wire: str = "*"
+    model: str = "*"
+
+    def lasts(self, now: float) -> bool:
+        """Whether it is on."""
+        return self.from_s <= now < self.to_s
+
+
+# --- virtual providers ---------------------------------------------------------------------------
+
+
 class Latency(Strict):
     """How long an answer takes: lognormal about its median, a share of stragglers `factor` times that.
 
@@ -31,7 +199,7 @@ class Latency(Strict):
     per_token_s: float = 0.0
 
 
-class Tokens(Strict):
+class TokenSizes(Strict):
     """Sizes of prompts, spread evenly between two figures, and of answers, lognormal about a median."""
 
     input_min: int = 500
@@ -40,93 +208,23 @@ class Tokens(Strict):
     output_sigma: float = 0.0
 
 
-class Change(Strict):
-    """From `from_s` to `to_s` a limit's rate or size is multiplied by `factor`."""
-
-    from_s: float
-    to_s: float
-    factor: float
-
-
-class Bucket(Strict, tag_field="kind", tag="bucket"):
-    """Refills by `rate` requests a second, holds at most `burst` (left out: one second's worth)."""
-
-    rate: float
-    burst: float | None = None
-    change: Change | None = None
-
-
-class Gcra(Strict, tag_field="kind", tag="gcra"):
-    """One request every 1/`rate` seconds, `tolerance` of them early."""
-
-    rate: float
-    tolerance: float = 1.0
-
-
-class Window(Strict, tag_field="kind", tag="window"):
-    """`n` requests in each window of `window_s`; the first begins `offset_s` before the run."""
-
-    n: int
-    window_s: float = 60.0
-    offset_s: float = 0.0
-
-
-class Sliding(Strict, tag_field="kind", tag="sliding"):
-    """`n` requests in any `window_s` seconds."""
-
-    n: int
-    window_s: float = 60.0
-
-
-class Concurrency(Strict, tag_field="kind", tag="concurrency"):
-    """At most `n` requests in flight, others are refused."""
-
-    n: int
-    change: Change | None = None
-
-
-class TokenBucket(Strict, tag_field="kind", tag="tokens"):
-    """A bucket of tokens that holds `burst` (left out: one minute's worth).
-
-    `count`: "input" is taken at arrival; "total" takes the input at arrival and the output at the end.
-    """
-
-    per_minute: float
-    burst: float | None = None
-    count: Literal["input", "total"] = "total"
-
-
-class Slots(Strict, tag_field="kind", tag="slots"):
-    """`k` requests are worked on, others wait in a queue without end; nothing is refused."""
-
-    k: int
-
-
-AnyLimit = Bucket | Gcra | Window | Sliding | Concurrency | TokenBucket | Slots
-
-
-class Outage(Strict):
-    """Every request that arrives in that time fails with status 503."""
-
-    from_s: float
-    to_s: float
-
-
 class Provider(Strict):
-    """One provider account or host, and how many of the calls are for it.
+    """One virtual provider account or host, and how many of the calls are for it.
 
     `share` is its part of all calls, split evenly over its `models`. `retry_after` of a refusal:
-    "exact", "none", or that many seconds whatever the truth. `headers`: whether replies state limit,
-    remaining and reset. A refusal takes two `network_s`, give or take a fifth. `noise` is the part of all
-    requests that is refused whatever the limits say. `host`: one machine that
-    holds one model at a time (`swap_s` to load another). `cap` of the lane: None takes the run's.
+    "exact" (as its limit's `hints` say), "none", or that many seconds whatever the truth. `headers`:
+    whether replies state limit, remaining and reset. A refusal takes two `network_s`, give or take a
+    fifth. `noise` is the part of all requests that is refused whatever the limits say. `host`: one machine
+    that holds one model at a time (`swap_s` to load another). `cap` of the lane: None takes the run's.
+
+    It speaks no wire and its limits hold for all its calls; it plays outages whose fault is a status.
     """
 
     name: str = "provider"
     share: float = 1.0
     models: int = 1
     latency: Latency = Latency()
-    tokens: Tokens = Tokens()
+    tokens: TokenSizes = TokenSizes()
     limits: tuple[AnyLimit, ...] = ()
     outages: tuple[Outage, ...] = ()
     retry_after: Literal["exact", "none"] | float = "exact"
@@ -137,8 +235,17 @@ class Provider(Strict):
     swap_s: float = 0.0
     recommended: int = 5
 
+    def __post_init__(self) -> None:
+        for rule in (*self.limits, *self.outages):
+            if (rule.wire, rule.model) != ("*", "*"):
+                raise ValueError(f"the limits and outages of {self.name!r} hold for all wires and models")
+        if any(limit.per != "all" for limit in self.limits):
+            raise ValueError(f"the limits of {self.name!r} hold for all calls: leave out `per`")
+        if any(not isinstance(outage.fault, int) for outage in self.outages):
+            raise ValueError(f"an outage of {self.name!r} is an HTTP status such as 503")
 
-class Profile(Strict):
+
+class SimulationProfile(Strict):
     """A run: `cap` in flight over all providers, or "auto": every lane finds its own level."""
 
     providers: tuple[Provider, ...]
@@ -147,11 +254,15 @@ class Profile(Strict):
     retries: int = 6
 
 
-def parse_profile(text: bytes | str) -> Profile:
-    """A profile from TOML; `msgspec.DecodeError` names what is wrong and where."""
-    return msgspec.toml.decode(text, type=Profile)
+def parse_profile(text: bytes | str) -> SimulationProfile:
+    """Return a profile from TOML; `msgspec.DecodeError` names what is wrong and where.
+
+    >>> parse_profile('[[providers]]\\nlimits = [{ kind = "concurrency", n = 8 }]').providers[0].limits[0].n
+    8
+    """
+    return msgspec.toml.decode(text, type=SimulationProfile)
 
 
-def load_profile(path: Path) -> Profile:
-    """A profile from a TOML file."""
+def load_profile(path: Path) -> SimulationProfile:
+    """Return a profile from a TOML file."""
     return parse_profile(path.read_bytes())

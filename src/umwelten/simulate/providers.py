@@ -6,11 +6,11 @@ import asyncio
 import heapq
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from umwelten.engine.interfaces import AttemptResult
 from umwelten.simulate import profile as p
-from umwelten.simulate.limiters import Limiter, limiter
+from umwelten.simulate.limiters import Limiter, Refusal, RequestCost, charge, new_limiters, refusal
 from umwelten.types import (
     NO_HINTS,
     Budget,
@@ -44,6 +44,10 @@ class Work:
             + latency.per_token_s * output
             for output in self.outputs
         ]
+        self.costs = [
+            RequestCost(input_tokens=size, output_tokens=output)
+            for size, output in zip(self.inputs, self.outputs, strict=True)
+        ]
 
 
 class VirtualProvider:
@@ -51,8 +55,8 @@ class VirtualProvider:
 
     def __init__(self, spec: p.Provider, work: Work, dice: random.Random) -> None:
         self.spec, self.work, self.dice = spec, work, dice
-        self.limiters: list[Limiter] = [made for one in spec.limits if (made := limiter(one)) is not None]
-        slots = [one.k for one in spec.limits if isinstance(one, p.Slots)]
+        self.limiters = new_limiters(spec.limits)
+        slots = _slots(spec)
         self._free = asyncio.Semaphore(slots[0]) if slots else None
         self.attempts = self.refused = self.failed = self.loads = 0
         self.active = self.peak_active = 0
@@ -73,45 +77,40 @@ class VirtualProvider:
         self.starts.append(start)
         network = self.spec.network_s * (0.8 + 0.4 * self.dice.random())
         await asyncio.sleep(network)
-        refusal = self._refusal(loop.time(), number)
+        failure = self._failure(loop.time(), number)
         outcome: Outcome
-        if refusal is None:
+        if failure is None:
             outcome = await self._answer(number, model, network)
         else:
             await asyncio.sleep(network)
-            outcome = refusal
+            outcome = failure
         self.last_at = end = loop.time()
         if isinstance(outcome, Reply):
             self.latencies.append(end - start)
         return outcome, end - start
 
-    def _refusal(self, now: float, number: int) -> Failure | None:
-        if any(outage.from_s <= now < outage.to_s for outage in self.spec.outages):
-            self.failed += 1
-            return Failure(kind=FailureKind.SERVER, message="out of order", status=503)
-        size = self.work.inputs[number]
-        waits = [one.wait(now, size) for one in self.limiters]
-        wait = max(waits, default=0.0)
-        if wait > 0 or (self.spec.noise and self.dice.random() < self.spec.noise):
-            self.refused += 1
-            return Failure(
-                kind=FailureKind.RATE_LIMIT, message="slow down", status=429, hints=self._hints(now, wait)
-            )
-        for one in self.limiters:
-            one.take(now, size)
-        return None
+    def _failure(self, now: float, number: int) -> Failure | None:
+        for outage in self.spec.outages:
+            if outage.lasts(now) and isinstance(outage.fault, int):
+                self.failed += 1
+                return Failure(kind=_kind(outage.fault), message="out of order", status=outage.fault)
+        cost = self.work.costs[number]
+        refused = refusal(self.limiters, cost, now)
+        noise = refused is None and self.spec.noise and self.dice.random() < self.spec.noise
+        if refused is None and not noise:
+            charge(self.limiters, cost, now)
+            return None
+        charge(self.limiters, cost, now, refused=True)
+        self.refused += 1
+        status = 429 if refused is None else refused.limiter.spec.status
+        hints = self._hints(now, refused)
+        return Failure(kind=_kind(status), message="slow down", status=status, hints=hints)
 
-    def _hints(self, now: float, wait: float = 0.0) -> RateLimitHints:
-        spec = self.spec
+    def _hints(self, now: float, refused: Refusal | None = None) -> RateLimitHints:
         retry: float | None = None
-        if wait > 0:
-            if not isinstance(spec.retry_after, str):
-                retry = spec.retry_after
-            elif spec.retry_after == "exact" and math.isfinite(wait):
-                retry = wait
-        budgets: tuple[Budget, ...] = ()
-        if spec.headers:
-            budgets = tuple(b for one in self.limiters if (b := one.budget(now)) is not None)
+        if refused is not None and self.spec.retry_after != "none":
+            retry = refused.hint_s if self.spec.retry_after == "exact" else float(self.spec.retry_after)
+        budgets = tuple(_budgets(self.limiters, now)) if self.spec.headers else ()
         return (
             RateLimitHints(retry_after_s=retry, budgets=budgets) if budgets or retry is not None else NO_HINTS
         )
@@ -126,14 +125,13 @@ class VirtualProvider:
                 await self._serve(number, network)
         else:
             await self._serve(number, network)
-        now = asyncio.get_running_loop().time()
-        output = self.work.outputs[number]
-        for one in self.limiters:
-            one.ended(now, output)
+        now, cost = asyncio.get_running_loop().time(), self.work.costs[number]
+        for limiter in self.limiters:
+            limiter.end(now, cost)
         return Reply(
             text="",
             finish_reason=FinishReason.STOP,
-            usage=Usage(input_tokens=self.work.inputs[number], output_tokens=output),
+            usage=Usage(input_tokens=cost.input_tokens, output_tokens=cost.output_tokens),
             hints=hints,
         )
 
@@ -155,40 +153,44 @@ class VirtualProvider:
         await asyncio.sleep(self.spec.swap_s)
 
 
+def _kind(status: int) -> FailureKind:
+    return FailureKind.RATE_LIMIT if status == 429 else FailureKind.SERVER
+
+
+def _slots(spec: p.Provider) -> list[int]:
+    return [limit.k for limit in spec.limits if isinstance(limit, p.Slots)]
+
+
+def _budgets(limiters: Iterable[Limiter], now: float) -> Iterator[Budget]:
+    for limiter in limiters:
+        if limiter.spec.headers != "none" and (budget := limiter.budget(now)) is not None:
+            yield budget
+
+
 def ideal(spec: p.Provider, work: Work, cap: int | None) -> float:
-    """The makespan of one who knows every limit: each call starts as soon as it would be let in."""
-    limiters = [made for one in spec.limits if (made := limiter(one)) is not None]
-    rooms = [one.k for one in spec.limits if isinstance(one, p.Slots)]
-    room = min([*rooms, cap or math.inf])
+    """Return the makespan of one who knows every limit: each call starts as soon as it would be let in."""
+    limiters = new_limiters(spec.limits)
+    room = min([*_slots(spec), cap or math.inf])
     running: list[tuple[float, int]] = []
     now = end = 0.0
-
-    def finish() -> float:
-        at, which = heapq.heappop(running)
-        for one in limiters:
-            one.ended(at, work.outputs[which])
-        return at
-
-    for number, (size, seconds) in enumerate(zip(work.inputs, work.seconds, strict=True)):
+    for number, (cost, seconds) in enumerate(zip(work.costs, work.seconds, strict=True)):
         while True:
             while running and running[0][0] <= now:
-                finish()
+                ended_at, ended = heapq.heappop(running)
+                for limiter in limiters:
+                    limiter.end(ended_at, work.costs[ended])
             if len(running) >= room:
                 now = max(now, running[0][0])
                 continue
-            opens = (
-                max((o.from_s <= now < o.to_s and o.to_s) or now for o in spec.outages)
-                if spec.outages
-                else now
-            )
-            wait = max((one.wait(now, size) for one in limiters), default=0.0)
+            opens = max([now, *(outage.to_s for outage in spec.outages if outage.lasts(now))])
+            refused = refusal(limiters, cost, now)
+            wait = 0.0 if refused is None else refused.wait_s
             if opens <= now and wait <= 0:
                 break
             # An answer's tokens may be booked while we wait, so go no further than the next ending.
             at = max(opens, now + wait)
             now = min(at, running[0][0]) if running and running[0][0] > now else at
-        for one in limiters:
-            one.take(now, size)
+        charge(limiters, cost, now)
         heapq.heappush(running, (now + seconds, number))
         end = max(end, now + seconds)
     return end

@@ -17,7 +17,7 @@ from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import CallInfo
 from umwelten.records import CallRecord, Record
 from umwelten.simulate.clock import run_virtual
-from umwelten.simulate.profile import Profile, Provider
+from umwelten.simulate.profile import Provider, SimulationProfile
 from umwelten.simulate.providers import VirtualAsk, VirtualProvider, Work, ideal
 from umwelten.types import Call, FrozenStruct, Message, ModelRef, Reply
 
@@ -133,7 +133,7 @@ class _Sheet:
 class _Stage:
     """Everything of one simulated run, put together."""
 
-    def __init__(self, profile: Profile, calls: int, seed: int) -> None:
+    def __init__(self, profile: SimulationProfile, calls: int, seed: int) -> None:
         self.profile = profile
         self.dice = random.Random(seed)
         shares = sum(p.share for p in profile.providers)
@@ -198,7 +198,7 @@ class _Camera:
             await asyncio.sleep(self.step)
 
 
-def simulate(profile: Profile, calls: int, seed: int = 0) -> Report:
+def simulate(profile: SimulationProfile, calls: int, seed: int = 0) -> Report:
     """Run `calls` calls of a profile; the same seed gives the same run."""
     began = time.perf_counter()
     stage = _Stage(profile, calls, seed)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from provider import clean_environment, provider
-from umwelten.simulate.faultserver.profile import Behaviour, Bucket, Profile, Rule
+from umwelten.simulate.faultserver import Behaviour, Bucket, Profile, Rule
 
 UMWELTEN = [sys.executable, "-m", "umwelten"]
 

@@ -11,7 +11,7 @@ limits, outages. Keys are accepted whatever they are. Start it and point the too
     ANTHROPIC_BASE_URL=http://127.0.0.1:8484         OPENROUTER_BASE_URL=http://127.0.0.1:8484/api/v1
     OLLAMA_HOST=http://127.0.0.1:8484                LMSTUDIO_BASE_URL=http://127.0.0.1:8484/v1
 
-A profile (every field is described in `profile`):
+A profile (every field is described in `profile`, those of limits and outages in `simulate.profile`):
 
     models = ["gpt-4o", "gemini-flash"]
 
@@ -49,34 +49,40 @@ from umwelten.simulate.faultserver.asks import content_mark, digest, fingerprint
 from umwelten.simulate.faultserver.ledger import Ledger, Record, Sums
 from umwelten.simulate.faultserver.profile import (
     Behaviour,
-    Bucket,
-    Concurrency,
     Lognormal,
-    Outage,
     Profile,
     Rule,
-    Slots,
-    Tokens,
-    Window,
     load_profile,
     parse_profile,
 )
 from umwelten.simulate.faultserver.server import FaultServer
+from umwelten.simulate.profile import (
+    Bucket,
+    Concurrency,
+    Gcra,
+    Outage,
+    Sliding,
+    Slots,
+    TokenBucket,
+    Window,
+)
 
 __all__ = [
     "Behaviour",
     "Bucket",
     "Concurrency",
     "FaultServer",
+    "Gcra",
     "Ledger",
     "Lognormal",
     "Outage",
     "Profile",
     "Record",
     "Rule",
+    "Sliding",
     "Slots",
     "Sums",
-    "Tokens",
+    "TokenBucket",
     "Window",
     "content_mark",
     "digest",

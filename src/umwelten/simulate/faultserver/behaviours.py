@@ -8,10 +8,11 @@ import re
 from collections.abc import Callable
 
 from umwelten.simulate.faultserver.asks import IncomingRequest
-from umwelten.simulate.faultserver.limiters import RequestCost, matches
-from umwelten.simulate.faultserver.profile import Behaviour, Latency, Lognormal, Profile, Rule
+from umwelten.simulate.faultserver.profile import Behaviour, LatencyForm, Lognormal, Profile, Rule
 from umwelten.simulate.faultserver.records import shaped
+from umwelten.simulate.faultserver.scoped_limits import matches
 from umwelten.simulate.faultserver.wires import ScriptedAnswer
+from umwelten.simulate.limiters import RequestCost
 
 _FIELD = re.compile(r"\{(model|n|prompt|tail|digest|files|marks)\}")
 _WORDS: dict[str, Callable[[IncomingRequest, int], str]] = {
@@ -37,7 +38,7 @@ class BehaviourState:
 
     def __init__(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
-        self._latency: Latency = behaviour.latency_s
+        self._latency: LatencyForm = behaviour.latency_s
         self._turn = 0
         self._dice = random.Random(self._latency.seed) if isinstance(self._latency, Lognormal) else None
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from umwelten.simulate.faultserver.behaviours import BehaviourState
 from umwelten.simulate.faultserver.connection import Connection, Step
 from umwelten.simulate.faultserver.ledger import Fate, Ledger, Record
-from umwelten.simulate.faultserver.limiters import State
 from umwelten.simulate.faultserver.wires import ScriptedAnswer, ServerWire
+from umwelten.simulate.limiters import Limiter, RequestCost
 
 
 class SlotQueue:
@@ -51,7 +51,8 @@ class RequestHandler:
     ) -> None:
         self.wire, self.answer, self.drawn, self.latency_s = wire, answer, drawn, latency_s
         self.record: Record | None = None
-        self.admitted: Sequence[State] = ()
+        self.admitted: Sequence[Limiter] = ()
+        self.cost = RequestCost()
         self.gone = False
         self._connection, self._ledger = connection, ledger
         self._sums = ledger.begin(answer.ask.model)
@@ -85,8 +86,9 @@ class RequestHandler:
         if self.record is not None:
             self.record.fate = fate
             self.record.done_s = self._ledger.age_s()
-        for state in self.admitted:
-            state.release()
+        now = self._ledger.age_s()
+        for limiter in self.admitted:
+            limiter.end(now, self.cost)
         for queue in self._held:
             queue.leave()
 

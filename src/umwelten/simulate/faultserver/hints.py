@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-from umwelten.simulate.faultserver.limiters import Standing
 from umwelten.simulate.faultserver.wires.base import seconds
+from umwelten.types import Budget, Resource
 
 _OF_WIRE = {"openai": "openai", "anthropic": "anthropic", "openrouter": "openrouter"}
 
@@ -16,21 +16,22 @@ def dialect(headers: str, wire: str) -> str:
     return _OF_WIRE.get(wire, "none") if headers == "wire" else headers
 
 
-def limit_headers(spelling: str, standing: Standing, now_unix: float, *, refused: bool) -> dict[str, str]:
-    """The headers that tell how full a limit is."""
+def limit_headers(spelling: str, budget: Budget, now_unix: float, *, refused: bool) -> dict[str, str]:
+    """Return the headers that tell how full a limit is."""
+    reset_s = budget.reset_s or 0.0
     if spelling == "openai":
-        return _three("x-ratelimit-{0}-" + _total(standing.resource), standing, go_duration(standing.reset_s))
+        return _three("x-ratelimit-{0}-" + _total(budget.resource), budget, go_duration(reset_s))
     if spelling == "anthropic":
-        full = rfc3339(now_unix + standing.reset_s)
-        return _three(f"anthropic-ratelimit-{standing.resource}-{{0}}", standing, full)
+        full = rfc3339(now_unix + reset_s)
+        return _three(f"anthropic-ratelimit-{resource_words(budget.resource)}-{{0}}", budget, full)
     if spelling == "openrouter" and refused:
-        reset_ms = str(math.ceil((now_unix + standing.reset_s) * 1000))
-        return _three("x-ratelimit-{0}", standing, reset_ms)
+        reset_ms = str(math.ceil((now_unix + reset_s) * 1000))
+        return _three("x-ratelimit-{0}", budget, reset_ms)
     return {}
 
 
 def retry_headers(hint_s: float, wire: str) -> dict[str, str]:
-    """`Retry-After`, and what else a wire's vendor sends with it. Gemini says it in the body alone."""
+    """Return `Retry-After`, and what else a wire's vendor sends with it. Gemini says it in the body alone."""
     if wire == "gemini":
         return {}
     headers = {"retry-after": seconds(hint_s)}
@@ -53,11 +54,21 @@ def rfc3339(at_unix: float) -> str:
     return datetime.fromtimestamp(at_unix, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _three(name: str, standing: Standing, reset: str) -> dict[str, str]:
-    values = {"limit": str(int(standing.limit)), "remaining": str(int(standing.remaining)), "reset": reset}
+def _three(name: str, budget: Budget, reset: str) -> dict[str, str]:
+    limit, remaining = str(int(budget.limit or 0)), str(int(budget.remaining or 0))
+    values = {"limit": limit, "remaining": remaining, "reset": reset}
     return {name.format(word): value for word, value in values.items()}
 
 
-def _total(resource: str) -> str:
+def _total(resource: Resource) -> str:
     # OpenAI counts input and output together.
-    return "requests" if resource == "requests" else "tokens"
+    return "requests" if resource is Resource.REQUESTS else "tokens"
+
+
+def resource_words(resource: Resource) -> str:
+    """Return what is counted as headers and messages spell it: "requests", "input-tokens".
+
+    >>> resource_words(Resource.OUTPUT_TOKENS)
+    'output-tokens'
+    """
+    return "concurrent requests" if resource is Resource.IN_FLIGHT else str(resource).replace("_", "-")

@@ -1,7 +1,8 @@
 """What the fault server is told to do, as data that TOML and JSON can hold.
 
 The first rule that fits a request says how it will be answered, else the default does; rules count requests
-as they come in. Before that answer is given, outages and limiters may refuse it.
+as they come in. Before that answer is given, outages and limiters may refuse it; both are written as for
+`umwelten simulate` (`simulate.profile`).
 Times are seconds. Names of wires are `openai`, `openrouter` (the OpenAI format below `/api/v1`),
 `gemini`, `anthropic` and `ollama`; wherever one is asked for, a glob such as `open*` will do.
 """
@@ -14,59 +15,9 @@ from typing import Literal
 import msgspec
 
 from umwelten.simulate.faultserver.records import Shaped
-from umwelten.types import FrozenStruct
+from umwelten.simulate.profile import AnyLimit, Fault, Outage, Strict
 
 DEFAULT_TEXT = "{model} says {digest}: {tail}"
-
-Fault = (
-    int
-    | Literal[
-        "none",
-        "reset_before",
-        "reset_headers",
-        "reset_body",
-        "hang",
-        "hang_stream",
-        "drip",
-        "cut_json",
-        "cut_stream",
-        "garbage",
-        "not_http",
-        "invalid_utf8",
-        "wrong_type",
-        "empty",
-        "no_choices",
-        "huge",
-        "gzip_bomb",
-        "redirect",
-        "error_in_200",
-    ]
-)
-"""What goes wrong; a number is an HTTP status from 400 to 599 with the body that the wire gives it.
-
-    reset_before    connection reset in place of an answer
-    reset_headers   reset after the head
-    reset_body      reset in the middle of the body
-    hang            no answer, ever
-    hang_stream     half of the body, then silence
-    drip            one byte every `drip_s`
-    cut_json        sound HTTP around half of the JSON
-    cut_stream      ends cleanly half way: a stream without its end mark, a body shorter than announced
-    garbage         bytes that are no JSON
-    not_http        bytes that are no HTTP
-    invalid_utf8    JSON whose text holds bytes that are no UTF-8
-    wrong_type      JSON with the right names and the wrong types
-    empty           status 200 and no body
-    no_choices      a reply without any answer in it
-    huge            a sound answer of `size_mb` megabytes
-    gzip_bomb       the same, compressed to a thousandth
-    redirect        307 to `redirect_to`
-    error_in_200    status 200, and the error `error_status` inside
-"""
-
-
-class Strict(FrozenStruct, kw_only=True, forbid_unknown_fields=True):
-    """Base of what users write: a misspelt name is an error."""
 
 
 class Lognormal(Strict, kw_only=True):
@@ -77,7 +28,7 @@ class Lognormal(Strict, kw_only=True):
     seed: int = 0
 
 
-Latency = float | tuple[float, ...] | Lognormal
+LatencyForm = float | tuple[float, ...] | Lognormal
 
 
 class Behaviour(Strict, kw_only=True):
@@ -92,7 +43,7 @@ class Behaviour(Strict, kw_only=True):
     words around it, "slipped" in its punctuation or "invalid" in a value; "ignore": `text`, as if unasked.
     """
 
-    latency_s: Latency = 0.0
+    latency_s: LatencyForm = 0.0
     text: str = DEFAULT_TEXT
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -148,75 +99,6 @@ class Rule(Strict, kw_only=True):
             raise ValueError("n, every and first are at least 1")
 
 
-class Limiter(Strict, kw_only=True, tag_field="kind"):
-    """What all limiters share.
-
-    It holds for the requests whose `wire` and `model` fit, for all together or `per` model or key.
-    `hints`: the time that a refusal names is "exact", rounded up to whole seconds ("ceil"), not named
-    ("none"), or exact plus so many seconds. `headers`: rate-limit headers of "openai" or "anthropic",
-    "none", or those of the wire. `count_refused`: refused requests use up the limit as well.
-    """
-
-    wire: str = "*"
-    model: str = "*"
-    per: Literal["all", "model", "key"] = "all"
-    hints: Literal["exact", "ceil", "none"] | float = "exact"
-    headers: Literal["wire", "openai", "anthropic", "none"] = "wire"
-    status: int = 429
-    count_refused: bool = False
-
-
-class Bucket(Limiter, kw_only=True, tag="bucket"):
-    """Refills by `rate` requests a second, holds at most `burst`."""
-
-    rate: float
-    burst: float = 1.0
-
-
-class Window(Limiter, kw_only=True, tag="window"):
-    """`n` requests in each window of `window_s`, the first one beginning with the first request."""
-
-    n: int
-    window_s: float = 60.0
-
-
-class Concurrency(Limiter, kw_only=True, tag="concurrency"):
-    """At most `n` requests in flight; nobody can say when the next one fits."""
-
-    n: int
-
-
-class Tokens(Limiter, kw_only=True, tag="tokens"):
-    """A bucket of tokens, `per_minute`, that holds `burst` (left out: one minute's worth).
-
-    `count`: "total" takes input and output, "input" or "output" one of them, "reserved" the input and
-    `max_tokens` of the request. A request larger than the bucket never fits and is told so.
-    """
-
-    per_minute: float
-    burst: float | None = None
-    count: Literal["total", "input", "output", "reserved"] = "total"
-
-
-class Slots(Limiter, kw_only=True, tag="slots"):
-    """`k` requests are worked on, all others wait in a queue without end; nothing is refused."""
-
-    k: int
-
-
-AnyLimiter = Bucket | Window | Concurrency | Tokens | Slots
-
-
-class Outage(Strict, kw_only=True):
-    """From `from_s` to `to_s` after the first request, every request that fits meets `fault`."""
-
-    from_s: float
-    to_s: float
-    fault: Fault = 503
-    wire: str = "*"
-    model: str = "*"
-
-
 class Profile(Strict, kw_only=True):
     """Everything that the server does.
 
@@ -229,7 +111,7 @@ class Profile(Strict, kw_only=True):
 
     default: Behaviour = Behaviour()
     rules: tuple[Rule, ...] = ()
-    limiters: tuple[AnyLimiter, ...] = ()
+    limiters: tuple[AnyLimit, ...] = ()
     outages: tuple[Outage, ...] = ()
     models: tuple[str, ...] = ("small", "large")
     page_size: int = 50

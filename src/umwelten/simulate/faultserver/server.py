@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from email.utils import formatdate
 from types import TracebackType
@@ -15,9 +16,9 @@ from umwelten.simulate.faultserver.behaviours import BehaviourState, Chooser, an
 from umwelten.simulate.faultserver.connection import Connection, Received
 from umwelten.simulate.faultserver.handler import RequestHandler, SlotQueue
 from umwelten.simulate.faultserver.ledger import Fate, Ledger, Record
-from umwelten.simulate.faultserver.limiters import Gates, Refusal, fits, matches, scope
-from umwelten.simulate.faultserver.profile import Behaviour, Outage, Profile, Slots, parse_profile
+from umwelten.simulate.faultserver.profile import Behaviour, Profile, parse_profile
 from umwelten.simulate.faultserver.routes import Route, ask_of, count_tokens, key_of, route
+from umwelten.simulate.faultserver.scoped_limits import ScopedLimits, fits, matches, scope
 from umwelten.simulate.faultserver.scripts import (
     JSON,
     Scene,
@@ -31,6 +32,8 @@ from umwelten.simulate.faultserver.uploads import UploadedFiles
 from umwelten.simulate.faultserver.wires import ServerWire, Trouble
 from umwelten.simulate.faultserver.wires.base import Quota
 from umwelten.simulate.faultserver.wires.ollama import pull, show
+from umwelten.simulate.limiters import Refusal
+from umwelten.simulate.profile import Outage, Slots
 
 HOST = "127.0.0.1"
 _BACKLOG = 4096
@@ -79,7 +82,7 @@ class FaultServer:
         self.profile = profile
         self._chooser = Chooser(profile)
         self._listing = BehaviourState(profile.listing)
-        self._gates = Gates(profile.limiters)
+        self._limits = ScopedLimits(profile.limiters)
         self._slots = [limiter for limiter in profile.limiters if isinstance(limiter, Slots)]
         self._queues: dict[tuple[int, str], SlotQueue] = {}
         self.uploads = UploadedFiles(profile.upload_looks, profile.upload_state)
@@ -151,18 +154,18 @@ class FaultServer:
 
     def _outage(self, ask: IncomingRequest, age_s: float) -> Outage | None:
         for outage in self.profile.outages:
-            lasts = outage.from_s <= age_s < outage.to_s
-            if lasts and matches(outage.wire, ask.wire) and matches(outage.model, ask.model):
+            if outage.lasts(age_s) and matches(outage.wire, ask.wire) and matches(outage.model, ask.model):
                 return outage
         return None
 
     def _admitted(self, exchange: RequestHandler, age_s: float) -> bool:
-        verdict = self._gates.admit(exchange.answer.ask, cost_of(exchange.answer), age_s)
+        exchange.cost = cost_of(exchange.answer)
+        verdict = self._limits.admit(exchange.answer.ask, exchange.cost, age_s)
         if not isinstance(verdict, Refusal):
             exchange.admitted = verdict
             return True
         wire = exchange.wire
-        trouble = refusal_trouble(verdict, exchange.answer.ask, time.time())
+        trouble = refusal_trouble(verdict, exchange.answer.ask, age_s, time.time())
         reply = trouble_reply(wire, trouble, self._lines(wire, exchange.answer.n))
         exchange.play(iter((reply,)), "refused", trouble.status, "none")
         return False
@@ -200,11 +203,11 @@ class FaultServer:
     def _limit_headers(self, exchange: RequestHandler) -> dict[str, str]:
         headers: dict[str, str] = {}
         age_s, now_unix = self.ledger.age_s(), time.time()
-        for state in exchange.admitted:
-            standing = state.standing(age_s)
-            if standing is not None:
-                spelling = hints.dialect(state.limiter.headers, exchange.wire.name)
-                headers |= hints.limit_headers(spelling, standing, now_unix, refused=False)
+        for limiter in exchange.admitted:
+            budget = limiter.budget(age_s)
+            if budget is not None:
+                spelling = hints.dialect(limiter.spec.headers, exchange.wire.name)
+                headers |= hints.limit_headers(spelling, budget, now_unix, refused=False)
         return headers
 
     def _lines(self, wire: ServerWire, number: int) -> str:
@@ -278,25 +281,25 @@ class FaultServer:
         connection.play(script(scene))
 
 
-def refusal_trouble(refusal: Refusal, ask: IncomingRequest, now_unix: float) -> Trouble:
-    """What a refused request is told, in the words and headers of its wire."""
-    limiter, tokens = refusal.limiter, "tokens" in refusal.resource
-    spelling = hints.dialect(limiter.headers, ask.wire)
+def refusal_trouble(refusal: Refusal, ask: IncomingRequest, now: float, now_unix: float) -> Trouble:
+    """Return what a refused request is told, in the words and headers of its wire."""
+    limiter, limit = refusal.limiter, refusal.limiter.load.limit
+    resource, budget = hints.resource_words(limiter.resource), limiter.budget(now)
     headers = {}
-    if refusal.standing is not None:
-        headers = hints.limit_headers(spelling, refusal.standing, now_unix, refused=True)
+    if budget is not None:
+        spelling = hints.dialect(limiter.spec.headers, ask.wire)
+        headers = hints.limit_headers(spelling, budget, now_unix, refused=True)
     message = (
-        f"Request too large for {ask.model} on {refusal.resource}: "
-        f"Limit {refusal.limit:.0f}, Requested {refusal.needed:.0f}."
+        f"Request too large for {ask.model} on {resource}: Limit {limit:.0f}, Requested {refusal.amount:.0f}."
         if refusal.never
-        else f"Rate limit reached for {ask.model} on {refusal.resource}: Limit {refusal.limit:.0f}."
+        else f"Rate limit reached for {ask.model} on {resource}: Limit {limit:.0f}."
     )
-    quota = Quota(resource=refusal.resource, limit=refusal.limit, per_s=refusal.per_s)
     return Trouble(
-        status=limiter.status,
+        status=limiter.spec.status,
         message=message,
-        code="tokens" if tokens and ask.wire == "openai" else None,
-        retry_after_s=refusal.hint_s,
-        quota=quota,
+        code="tokens" if "tokens" in resource and ask.wire == "openai" else None,
+        # Up by a millisecond at most: who waits as long as he was told is let in.
+        retry_after_s=None if refusal.hint_s is None else math.ceil(refusal.hint_s * 1000) / 1000,
+        quota=Quota(resource=resource, limit=limit, per_s=limiter.per_s),
         headers=headers,
     )
