@@ -7,10 +7,46 @@ Times in events are seconds of the engine's monotonic clock, except where the na
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from enum import StrEnum
 
 import msgspec
 
 from umwelten.types import Call, Failure, FailureKind, FinishReason, FrozenStruct, ModelRef, Reply, Timing
+
+
+class RunStatus(StrEnum):
+    """How a run ended."""
+
+    COMPLETE = "complete"
+    FAILED = "failed"
+    """Every call ended, some failed."""
+    STOPPED = "stopped"
+    """Calls are pending: a rule, a provider that is unavailable, or the caller ended the run."""
+    INTERRUPTED = "interrupted"
+
+
+class StopCode(StrEnum):
+    """Why a run ended before its work was done. The first two are the options of these names."""
+
+    MAX_COST = "max_cost"
+    MAX_ERRORS = "max_errors"
+    UNAVAILABLE = "unavailable"
+    """Lanes take no more calls; `LaneStopped` says why."""
+    STORE = "store"
+    """Answers can no longer be stored."""
+    INPUTS = "inputs"
+    """Further calls can't be read, from the store or from what they are about."""
+    CALLER = "caller"
+    """A signal, or whoever used the library."""
+
+
+class NoteLevel(StrEnum):
+    """Who wants to read a note: everybody, or only those who asked for details or for tracing."""
+
+    WARNING = "warning"
+    INFO = "info"
+    DETAIL = "detail"
+    DEBUG = "debug"
 
 
 class RunStarted(FrozenStruct):
@@ -120,10 +156,10 @@ class LimitChanged(FrozenStruct):
 
 
 class Note(FrozenStruct):
-    """Something worth a line to the user. `level`: "info", "warning", "detail" (if verbose) or "debug"."""
+    """Something worth a line to the user."""
 
     text: str
-    level: str = "info"
+    level: NoteLevel = NoteLevel.INFO
 
 
 class LaneTime(FrozenStruct):
@@ -135,14 +171,15 @@ class LaneTime(FrozenStruct):
 
 
 class RunFinished(FrozenStruct):
-    """Work ended. `status` is "complete", "failed" (some calls failed), "stopped" or "interrupted"."""
+    """Work ended. `reason`, in words, and `reason_code` say why it did before all was done."""
 
-    status: str
+    status: RunStatus
     reason: str | None
     wall_s: float
     pending: int
     peak_in_flight: int
     lane_times: tuple[LaneTime, ...] = ()
+    reason_code: StopCode | None = None
 
 
 Event = (
@@ -174,7 +211,7 @@ class Observers:
             except Exception as error:  # noqa: BLE001 - observers are anybody's code and can't hurt
                 if observer in self._observers:
                     self._observers = tuple(each for each in self._observers if each is not observer)
-                    self(Note(text=f"an observer failed and is dropped: {error!r}", level="warning"))
+                    self(Note(text=f"an observer failed and is dropped: {error!r}", level=NoteLevel.WARNING))
 
 
 class LaneView(FrozenStruct):

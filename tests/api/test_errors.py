@@ -11,7 +11,7 @@ import pytest
 
 import umwelten
 from provider import Profile, Provider
-from umwelten.events import Note
+from umwelten.events import Note, RunFinished
 from umwelten.simulate.faultserver.profile import Behaviour
 
 pytestmark = pytest.mark.usefixtures("server")
@@ -136,6 +136,26 @@ def test_what_cannot_be_sent_says_so_in_python_in_the_answer_too(server: Provide
     assert answer.error.message == (
         "a--b.txt is a Parquet table, which can't be sent. Use rows to run over its rows."
     )
+
+
+def test_a_reason_to_stop_names_arguments() -> None:
+    Path("umwelten.toml").write_text('[prices."openai:a"]\ninput = 1.0\noutput = 1000.0\n')
+    ends = []
+    results = umwelten.run(
+        "hello",
+        "openai:a",
+        repeat=3,
+        max_tokens=100,
+        max_cost=0.001,
+        on_event=lambda event: ends.append(event) if isinstance(event, RunFinished) else None,
+    ).wait()
+    assert results.status == "stopped"
+    assert results.reason == (
+        "$0.00 is spent and the next call could cost up to $0.10, which would pass max_cost $0.001; "
+        "lower max_tokens or raise the cap"
+    )
+    [end] = ends
+    assert (end.status, end.reason, end.reason_code) == ("stopped", results.reason, "max_cost")
 
 
 def test_notes_name_arguments() -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from umwelten.cli.flag_names import as_flag
 from umwelten.control.attribution import Attribution, Reason, Timesheet, advice
 
 TURNS = st.lists(st.tuples(st.floats(0, 50), st.sampled_from(list(Reason)), st.floats(0, 60)), max_size=50)
@@ -27,18 +28,23 @@ def test_a_timer_that_fires_late_is_our_own_doing() -> None:
 
 
 def test_the_advice_names_what_took_most_time_and_what_would_help() -> None:
-    line = advice(Attribution(lane="google", wall_s=100.0, requests_s=71.0, latency_s=29.0))
+    line = str(advice(Attribution(lane="google", wall_s=100.0, requests_s=71.0, latency_s=29.0)))
     assert line == (
         "google was limited by requests per minute 71 % of the time: "
         "a higher tier would help, more concurrency would not"
     )
-    assert "--max-concurrency" in advice(
-        Attribution(lane="a", wall_s=1.0, concurrency_s=1.0, limit=5, capped_by_user=True)
+    full = Attribution(lane="a", wall_s=1.0, concurrency_s=1.0, limit=5, capped_by_user=True)
+    assert advice(full).spelled(as_flag) == (
+        "a had all its slots taken 100 % of the time: a higher --max-concurrency (now 5) or auto would help"
+    )
+    dear = Attribution(lane="{a}", wall_s=2.0, cost_s=1.5, no_work_s=0.5)
+    assert advice(dear).spelled(as_flag) == (
+        "{a} was held back by the cost cap 75 % of the time: raise --max-cost and resume"
     )
 
 
 def test_the_advice_after_failures_points_to_nothing_that_may_not_follow() -> None:
-    line = advice(Attribution(lane="openai", wall_s=100.0, backoff_s=98.0, latency_s=2.0))
+    line = str(advice(Attribution(lane="openai", wall_s=100.0, backoff_s=98.0, latency_s=2.0)))
     assert line == (
         "openai was waiting after failures 98 % of the time (attempts that failed and were made again)"
     )

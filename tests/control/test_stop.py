@@ -7,11 +7,14 @@ import heapq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from umwelten.cli.flag_names import as_flag
 from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.pool import Idle, Pool, ScheduledCall, Start, WaitUntil
 from umwelten.control.retry import RetryPolicy
-from umwelten.control.stop import OPEN_ENDED, CostCap
+from umwelten.control.stop import OPEN_ENDED, CostCap, ErrorCap
+from umwelten.events import StopCode
+from umwelten.phrases import spelled
 from umwelten.types import Call, Failure, FailureKind, Reply
 
 ANSWER = Reply(text="")
@@ -81,8 +84,8 @@ def test_with_a_known_maximum_the_cap_is_never_passed_at_200_in_flight(
     assert spent <= cap
     assert spent == pool.cap.spent
     assert pool.cap.reserved == 0
-    if pool.cap.hit:
-        assert spent + min(bounds) <= cap or "--max-cost" in pool.cap.reason
+    if pool.cap.reason is not None:
+        assert pool.cap.reason.code is StopCode.MAX_COST
 
 
 @settings(deadline=None, max_examples=25)
@@ -136,9 +139,30 @@ def test_what_is_free_runs_on_when_the_cap_is_reached() -> None:
 def test_the_reason_says_what_the_next_call_could_cost() -> None:
     cap = CostCap(cap=2_000_000, spent=1_200_000)
     cap.end(2_100_000)
-    assert "the next call could cost up to $0.0021, which would pass --max-cost $0.002;" in cap.reason
-    assert "$0.0012 is spent" in cap.reason
-    assert "lower --max-tokens or raise the cap" in cap.reason
+    assert _words(cap) == (
+        "$0.0012 is spent and the next call could cost up to $0.0021, which would pass --max-cost $0.002; "
+        "lower --max-tokens or raise the cap"
+    )
     cap.end(32_000_000, open_ended=True)
-    assert "is expected to cost about $0.002," in cap.reason
-    assert "set --max-tokens" in cap.reason
+    assert _words(cap) == (
+        "$0.0012 is spent and the next call is expected to cost about $0.002, which would pass "
+        "--max-cost $0.002; set --max-tokens or raise the cap"
+    )
+    cap.spent = 2_000_000
+    cap.end(1)
+    assert _words(cap) == "$0.002 is spent, which --max-cost $0.002 allows at most"
+
+
+def test_a_cap_on_errors_is_reached_by_the_last_that_it_allows() -> None:
+    cap = ErrorCap(2, failed=1)
+    assert cap.reason is None
+    cap.failed = 2
+    assert cap.reason is not None
+    assert cap.reason.code is StopCode.MAX_ERRORS
+    assert spelled(cap.reason.wording, as_flag) == "2 calls failed (--max-errors)"
+    assert ErrorCap(None, failed=9).reason is None
+
+
+def _words(cap: CostCap) -> str:
+    assert cap.reason is not None
+    return spelled(cap.reason.wording, as_flag)

@@ -13,6 +13,7 @@ from umwelten.api.argument_names import as_argument
 from umwelten.errors import UsageError
 from umwelten.report.models import UsageSums
 from umwelten.report.queries import overviews
+from umwelten.report.queries.status import EvaluationStatus
 from umwelten.store.database import reported
 from umwelten.store.reader import Reader
 from umwelten.types import FrozenStruct
@@ -143,7 +144,7 @@ class Results(Answers[T]):
         """
         with _reading(self.folder) as reader:
             status = overviews.brief(reader).evaluation.status
-        return "stopped" if status == "incomplete" else cast(Status, status)
+        return "stopped" if status == EvaluationStatus.INCOMPLETE else cast(Status, str(status))
 
     @property
     def reason(self) -> str | None:

@@ -17,7 +17,7 @@ from umwelten.attempts.transport import Transport
 from umwelten.attempts.upload_cache import FILE_GONE, CachedUpload, UploadCache, UploadFailed
 from umwelten.engine.interfaces import AttemptResult
 from umwelten.errors import InputError, LocalModelError
-from umwelten.events import Note, Observer
+from umwelten.events import Note, NoteLevel, Observer
 from umwelten.inputs import read
 from umwelten.inputs.content import unframed
 from umwelten.phrases import Spelling, by_name
@@ -125,7 +125,7 @@ class HttpAttemptRunner:
             with suppress(asyncio.CancelledError):
                 await self._loading.ready()
         if self._trace:
-            self._notify(Note(text=_traced(call, target.model, sent, answer, timing), level="debug"))
+            self._notify(Note(text=_traced(call, target.model, sent, answer, timing), level=NoteLevel.DEBUG))
         return AttemptResult(
             outcome=outcome,
             timing=timing,
@@ -258,7 +258,7 @@ class HttpAttemptRunner:
             converted = await run_in_thread(content.convert)
             parts = converted.parts
             for text in converted.notes:
-                self._notify(Note(text=text, level="detail"))
+                self._notify(Note(text=text, level=NoteLevel.DETAIL))
         if self._plan.bare(target.prompt):
             # The prompt says itself where the content begins and ends.
             parts = tuple(Text(text=unframed(p.text)) if isinstance(p, Text) else p for p in parts)
@@ -273,7 +273,9 @@ class HttpAttemptRunner:
         known = self._dropped.get(number, frozenset())
         if name not in known:
             self._dropped[number] = known | {name}
-            self._notify(Note(text=f"{model} does not take {name}; it is sent without", level="warning"))
+            self._notify(
+                Note(text=f"{model} does not take {name}; it is sent without", level=NoteLevel.WARNING)
+            )
         return msgspec.structs.replace(failure, retry=True)
 
     def _cost(self, outcome: Outcome, model: ModelRef) -> int | None:
@@ -288,7 +290,7 @@ class HttpAttemptRunner:
         except Exception as error:  # noqa: BLE001 - the answer is there, and paid for
             if not self._priceless:
                 self._priceless = True
-                self._notify(Note(text=f"prices cannot be looked up: {error!r}", level="warning"))
+                self._notify(Note(text=f"prices cannot be looked up: {error!r}", level=NoteLevel.WARNING))
             return None
 
 

@@ -15,11 +15,12 @@ from umwelten.evaluation.estimate import Estimate, ModelEstimate, choose, estima
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.sampling import Range
 from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.events import RunStatus
 from umwelten.phrases import Wording
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 
-STOPPED = EXIT["stopped"]
+STOPPED = EXIT[RunStatus.STOPPED]
 
 
 def check_sample(wanted: EvaluationSpec, n: int) -> None:
@@ -60,7 +61,7 @@ def _estimate_first(
     result, tally = run_some(evaluation, look, notes, sample.only)
     notes.clear()
     found = estimate(evaluation, sample)
-    if result.status in ("stopped", "interrupted") or not found.succeeded:
+    if result.status in (RunStatus.STOPPED, RunStatus.INTERRUPTED) or not found.succeeded:
         closing(evaluation, tally, look)
         return EXIT[result.status]
     for line in layout(found, evaluation.wanted.max_cost_usd):

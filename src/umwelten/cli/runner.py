@@ -21,7 +21,7 @@ from umwelten.cli.summary import print_summary
 from umwelten.config.endpoints import own_addresses
 from umwelten.engine.interfaces import RunResult
 from umwelten.evaluation.evaluation import CallSubset, Evaluation
-from umwelten.events import Event, Note, Observer, RunStarted, Tally
+from umwelten.events import Event, Note, NoteLevel, Observer, RunStarted, RunStatus, Tally
 from umwelten.phrases import Wording, spelled
 from umwelten.report.output_files import write_report
 from umwelten.report.queries.overviews import results
@@ -33,7 +33,7 @@ from umwelten.types import FrozenStruct
 
 GRACE_S = 10.0
 _M_MMAP_THRESHOLD = -3
-EXIT = {"complete": 0, "failed": 1, "stopped": 3, "interrupted": 130}
+EXIT = {RunStatus.COMPLETE: 0, RunStatus.FAILED: 1, RunStatus.STOPPED: 3, RunStatus.INTERRUPTED: 130}
 
 
 class OutputOptions(FrozenStruct):
@@ -212,7 +212,7 @@ class _signals(contextlib.AbstractContextManager[None]):  # noqa: N801 - used as
             )
             self._evaluation.stop(f"interrupted by {name}", interrupted=True, grace_s=GRACE_S)
             with contextlib.suppress(OSError):  # the terminal may be what went away
-                self._progress(Note(text=f"stopping ({name}): {wait}", level="warning"))
+                self._progress(Note(text=f"stopping ({name}): {wait}", level=NoteLevel.WARNING))
         else:
             self._evaluation.stop(f"interrupted by {name}", interrupted=True, grace_s=0)
 

@@ -18,6 +18,7 @@ from umwelten.evaluation.spec import check_id
 from umwelten.report.queries import calls, overviews
 from umwelten.report.queries.overviews import snapshot
 from umwelten.report.queries.schema_validation import validation
+from umwelten.report.queries.status import EvaluationStatus
 from umwelten.report.queries.variants import prompts, variants
 from umwelten.report.render.call import render_call, render_lines
 from umwelten.report.render.schema_section import render_validation
@@ -156,7 +157,7 @@ def _note_pending(reader: Reader, id_: str) -> None:
     _note(f"{formatting.count(brief.calls, 'call')} pending, none has ended")
     for kind, message, count, _ in reader.connection.execute(_LATEST):
         _note(f"latest attempts: {count:,} × {kind}: {one_line(message or '', 400)}")
-    if brief.evaluation.status == "running":
+    if brief.evaluation.status == EvaluationStatus.RUNNING:
         _note("a process is at work on them")
     else:
         _note(f"resume: umwelten eval {brief.evaluation.type} -i {id_} …, as it was begun, with --resume")

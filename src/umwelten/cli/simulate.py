@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from umwelten.cli.flag_names import as_flag
 from umwelten.control.attribution import advice
 from umwelten.simulate.chart import chart
 from umwelten.simulate.profile import SimulationProfile, load_profile
@@ -58,7 +59,7 @@ def _lane(lane: LaneReport) -> list[str]:
         f"  latency      p50 {lane.p50_s:.2f} s, p95 {lane.p95_s:.2f} s",
         f"               p95 of a server without a queue {lane.unloaded_p95_s:.2f} s",
         f"  time         {shares}",
-        f"  {advice(lane.attribution)}",
+        f"  {advice(lane.attribution).spelled(as_flag)}",
         "",
         chart(lane),
     ]

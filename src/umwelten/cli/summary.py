@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple, TextIO
 
+from umwelten.events import RunStatus, StopCode
 from umwelten.report.queries.schema_validation import in_words
 from umwelten.report.run_summary import RunSummary
 from umwelten.text import formatting
@@ -115,9 +116,8 @@ def _parts(summary: RunSummary) -> Iterator[Paragraph]:
 def _reason(summary: RunSummary) -> str:
     """Why it ended early, unless the stopped lanes say so themselves."""
     if summary.reason is None:
-        return "interrupted" if summary.status == "interrupted" else ""
-    told = {f"{lane.lane} is unavailable" for lane in summary.stopped}
-    return "" if told.issuperset(summary.reason.split("; ")) else summary.reason
+        return "interrupted" if summary.status == RunStatus.INTERRUPTED else ""
+    return "" if summary.reason_code is StopCode.UNAVAILABLE else summary.reason
 
 
 def _failures(summary: RunSummary) -> Iterator[Paragraph]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 
+from umwelten.phrases import Phrase, Wording
 from umwelten.types import FrozenStruct
 
 
@@ -44,15 +47,16 @@ class Attribution(FrozenStruct):
 
     def seconds(self) -> dict[str, float]:
         """Seconds by reason, without those that took none."""
-        found = {str(reason): float(getattr(self, f"{reason}_s")) for reason in Reason}
-        return {reason: seconds for reason, seconds in found.items() if seconds > 0}
+        return {str(reason): seconds for reason in Reason if (seconds := self._seconds(reason)) > 0}
 
-    def parts(self) -> dict[str, float]:
+    def parts(self) -> dict[Reason, float]:
         """Shares of the wall time, largest first."""
-        names = [str(reason) for reason in Reason]
-        seconds = {name: float(getattr(self, f"{name}_s")) for name in names}
         whole = self.wall_s or 1.0
-        return dict(sorted(((n, s / whole) for n, s in seconds.items()), key=lambda pair: -pair[1]))
+        shares = ((reason, self._seconds(reason) / whole) for reason in Reason)
+        return dict(sorted(shares, key=lambda pair: -pair[1]))
+
+    def _seconds(self, reason: Reason) -> float:
+        return float(getattr(self, f"{reason}_s"))
 
 
 @dataclass(slots=True)
@@ -90,31 +94,64 @@ class Timesheet:
         )
 
 
-MADE_AGAIN = "(attempts that failed and were made again)"
-"""What a lane waited after; whoever knows the attempts may put their numbers in its place."""
-
-_SAYS = {
-    "requests": "limited by requests per minute {0}: a higher tier would help, more concurrency would not",
-    "tokens": "limited by tokens per minute {0}: a higher tier or shorter prompts would help, "
-    "more concurrency would not",
-    "latency": "waiting for the last answers {0}: more calls at once would not help",
-    "backoff": "waiting after failures {0} " + MADE_AGAIN,
-    "cost": "held back by the cost cap {0}: raise --max-cost and resume",
-    "no_work": "without work {0}: it was not what the run waited for",
-    "cpu": "waiting for this machine {0}: it was too busy; more concurrency would not help",
+_WAITED: dict[Reason, tuple[str, Wording]] = {
+    Reason.REQUESTS: (
+        "limited by requests per minute",
+        "a higher tier would help, more concurrency would not",
+    ),
+    Reason.TOKENS: (
+        "limited by tokens per minute",
+        "a higher tier or shorter prompts would help, more concurrency would not",
+    ),
+    Reason.LATENCY: ("waiting for the last answers", "more calls at once would not help"),
+    Reason.COST: ("held back by the cost cap", Phrase("raise {option:max_cost} and resume")),
+    Reason.NO_WORK: ("without work", "it was not what the run waited for"),
+    Reason.CPU: ("waiting for this machine", "it was too busy; more concurrency would not help"),
 }
+"""What a lane was waiting for, and what follows from it."""
 
 
-def advice(sheet: Attribution) -> str:
+def advice(sheet: Attribution) -> Phrase:
     """One line: what the lane waited for most, and what would change that."""
-    parts = sheet.parts()
-    name, share = next(iter(parts.items()))
-    how_long = f"{100 * share:.0f} % of the time"
-    if name != "concurrency":
-        return f"{sheet.lane} was {_SAYS[name].format(how_long)}"
-    if sheet.capped_by_user:
-        return (
-            f"{sheet.lane} had all its slots taken {how_long}: a higher --max-concurrency "
-            f"(now {sheet.limit:.0f}) or auto would help"
+    reason, share = next(iter(sheet.parts().items()))
+    if reason is Reason.BACKOFF:
+        return advice_on_failures(sheet.lane, share)
+    if reason is not Reason.CONCURRENCY:
+        waited, change = _WAITED[reason]
+        return Phrase(
+            "{lane} was {waited} {share}: {change}",
+            lane=sheet.lane,
+            waited=waited,
+            share=_of_the_time(share),
+            change=change,
         )
-    return f"{sheet.lane} lets about {sheet.limit:.0f} calls in at a time and was full {how_long}"
+    if sheet.capped_by_user:
+        return Phrase(
+            "{lane} had all its slots taken {share}: a higher {option:max_concurrency} (now {limit:.0f}) "
+            "or auto would help",
+            lane=sheet.lane,
+            share=_of_the_time(share),
+            limit=sheet.limit,
+        )
+    return Phrase(
+        "{lane} lets about {limit:.0f} calls in at a time and was full {share}",
+        lane=sheet.lane,
+        limit=sheet.limit,
+        share=_of_the_time(share),
+    )
+
+
+def advice_on_failures(lane: str, share: float, retried: Mapping[str, int] = MappingProxyType({})) -> Phrase:
+    """The line for a lane that waited most after failures; `retried` counts those by kind, where known."""
+    kinds = ", ".join(f"{count:,} × {kind}" for kind, count in retried.items())
+    which = f"attempts made again: {kinds}" if kinds else "attempts that failed and were made again"
+    return Phrase(
+        "{lane} was waiting after failures {share} ({which})",
+        lane=lane,
+        share=_of_the_time(share),
+        which=which,
+    )
+
+
+def _of_the_time(share: float) -> str:
+    return f"{100 * share:.0f} % of the time"

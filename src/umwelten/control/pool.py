@@ -180,7 +180,7 @@ class Pool:
     def _idle_reason(self, lane: Lane) -> Reason:
         """Why a lane starts nothing although nothing forbids it."""
         if self.closed:
-            return Reason.COST if self.cap.hit else Reason.LATENCY if lane.in_flight else Reason.NO_WORK
+            return Reason.COST if self.cap.reason else Reason.LATENCY if lane.in_flight else Reason.NO_WORK
         ready, waiting = self.queued(lane)
         if ready:
             return Reason.CONCURRENCY

@@ -5,6 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from umwelten.events import StopCode
+from umwelten.phrases import Phrase, Wording
+from umwelten.types import FrozenStruct
+
+
+class StopReason(FrozenStruct):
+    """Why a run ended before its work was done: for programs, and in words."""
+
+    code: StopCode
+    wording: Wording
+
+
 OPEN_ENDED = 16
 """A call whose longest answer is not known is expected to cost this part of what is reserved for it."""
 
@@ -19,14 +31,13 @@ class CostCap:
     in each lane, as long as what they can be expected to cost fits. So only one call a lane can pass the
     cap. A bound that a bill proves too low raises all later ones by the same factor.
 
-    All figures in nano-USD. `cap` None: no cap. `hit`: the run ended because of it, as `reason` tells.
+    All figures in nano-USD. `cap` None: no cap. `reason`: the run ended because of it.
     """
 
     cap: int | None = None
     spent: int = 0
     reserved: int = 0
-    hit: bool = False
-    reason: str = ""
+    reason: StopReason | None = None
     excess: int = 1000  # thousandths: the most that a call cost of its bound, at least all of it
 
     def admits(self, bound: int | None, *, alone: bool = False) -> bool:
@@ -55,16 +66,23 @@ class CostCap:
 
     def end(self, bound: int | None, *, open_ended: bool = False) -> None:
         """Nothing fits any more; `bound` is the cheapest call's that is left."""
-        self.hit = True
-        most = self._raised((bound or 0) // (OPEN_ENDED if open_ended else 1))
-        lower = "set --max-tokens" if open_ended else "lower --max-tokens"
-        could = "is expected to cost about" if open_ended else "could cost up to"
-        self.reason = (
-            f"{_usd(self.spent)} is spent and the next call {could} {_usd(most)}, "
-            f"which would pass --max-cost {_usd(self.cap or 0)}; {lower} or raise the cap"
-        )
+        spent, cap = _usd(self.spent), _usd(self.cap or 0)
         if self.cap is not None and self.spent >= self.cap:
-            self.reason = f"{_usd(self.spent)} is spent, which --max-cost {_usd(self.cap)} allows at most"
+            wording = Phrase(
+                "{spent} is spent, which {option:max_cost} {cap} allows at most", spent=spent, cap=cap
+            )
+        else:
+            most = self._raised((bound or 0) // (OPEN_ENDED if open_ended else 1))
+            wording = Phrase(
+                "{spent} is spent and the next call {could} {most}, which would pass "
+                "{option:max_cost} {cap}; {change} {option:max_tokens} or raise the cap",
+                spent=spent,
+                could="is expected to cost about" if open_ended else "could cost up to",
+                most=_usd(most),
+                cap=cap,
+                change="set" if open_ended else "lower",
+            )
+        self.reason = StopReason(code=StopCode.MAX_COST, wording=wording)
 
     def _fits(self, amount: int) -> bool:
         if self.cap is None or not amount:
@@ -91,6 +109,9 @@ class ErrorCap:
     failed: int = 0
 
     @property
-    def hit(self) -> bool:
-        """Whether the run must end."""
-        return self.cap is not None and self.failed >= self.cap
+    def reason(self) -> StopReason | None:
+        """Why the run must end, if so."""
+        if self.cap is None or self.failed < self.cap:
+            return None
+        wording = Phrase("{failed} calls failed ({option:max_errors})", failed=self.failed)
+        return StopReason(code=StopCode.MAX_ERRORS, wording=wording)

@@ -16,11 +16,11 @@ from functools import partial
 from umwelten.control.attribution import Attribution
 from umwelten.control.pool import WINDOW, AttemptVerdict, Lease, Pool, ScheduledCall, Start, WaitUntil
 from umwelten.control.retry import GiveUp
-from umwelten.control.stop import ErrorCap
+from umwelten.control.stop import ErrorCap, StopReason
 from umwelten.engine.emitter import EventEmitter, lane_views
 from umwelten.engine.interfaces import AttemptResult, AttemptRunner, CallInfo, RunResult, Sink, Source
 from umwelten.errors import UmweltenError
-from umwelten.events import LaneView, Observer
+from umwelten.events import LaneView, Observer, RunStatus, StopCode
 from umwelten.records import AttemptRecord, CallRecord
 from umwelten.types import Call, Continue, Failure, Reply
 
@@ -65,7 +65,7 @@ class Engine:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._started_at: float | None = None
         self._uncommitted = 0
-        self._reason: str | None = None
+        self._reason: StopReason | None = None
         self._interrupted = False
         self._on_under_way = on_under_way
         self._unix_offset = time.time() - self._loop.time()
@@ -98,7 +98,7 @@ class Engine:
     def stop(self, reason: str, *, interrupted: bool = False, grace_s: float = 10.0) -> None:
         """Start no further attempt; those in flight may finish within the grace, then they are cancelled."""
         self._interrupted = self._interrupted or interrupted
-        self._close(reason)
+        self._close(StopReason(code=StopCode.CALLER, wording=reason))
         if grace_s <= 0:
             self._cancel_all()
         else:
@@ -130,12 +130,13 @@ class Engine:
         """Start everything that may start, then set one timer for the next time something could."""
         self._clear_timer("pump")
         if self._sink.error is not None:
-            self._close(f"answers can no longer be stored: {self._sink.error}")
+            problem = f"answers can no longer be stored: {self._sink.error}"
+            self._close(StopReason(code=StopCode.STORE, wording=problem))
         try:
             self._start_all()
         except UmweltenError as error:
             # The store or the inputs can't be read: attempts in flight still end, no further one starts.
-            self._close(error.message)
+            self._close(StopReason(code=StopCode.INPUTS, wording=error.wording))
         if self._uncommitted and not self._pool.in_flight:
             self._sink.flush_soon()
         self._check_finished()
@@ -246,12 +247,12 @@ class Engine:
 
     def _count_failure(self) -> None:
         self._errors.failed += 1
-        if self._errors.hit:
-            self._close(f"{self._errors.failed} calls failed (--max-errors)")
+        if (reason := self._errors.reason) is not None:
+            self._close(reason)
 
     # --- the end ---------------------------------------------------------------------------
 
-    def _close(self, reason: str) -> None:
+    def _close(self, reason: StopReason) -> None:
         self._reason = self._reason or reason
         self._pool.closed = True
 
@@ -273,14 +274,14 @@ class Engine:
         if timer is not None:
             timer.cancel()
 
-    def _status(self) -> str:
+    def _status(self) -> RunStatus:
         if self._interrupted:
-            return "interrupted"
+            return RunStatus.INTERRUPTED
         stopped = [lane for lane in self._pool.lanes if lane.stopped is not None]
-        if self._reason is None and self._pool.cap.hit:
-            self._reason = self._pool.cap.reason
+        self._reason = self._reason or self._pool.cap.reason
         if self._reason is None and stopped:
-            self._reason = "; ".join(f"{lane.name} is unavailable" for lane in stopped)
+            which = "; ".join(f"{lane.name} is unavailable" for lane in stopped)
+            self._reason = StopReason(code=StopCode.UNAVAILABLE, wording=which)
         if self._pool.closed or stopped:
-            return "stopped"
-        return "failed" if self._errors.failed else "complete"
+            return RunStatus.STOPPED
+        return RunStatus.FAILED if self._errors.failed else RunStatus.COMPLETE

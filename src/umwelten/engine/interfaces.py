@@ -6,7 +6,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from umwelten.control.stop import StopReason
 from umwelten.errors import UmweltenError
+from umwelten.events import RunStatus
 from umwelten.records import Record
 from umwelten.types import AttemptOutcome, Call, FrozenStruct, Message, ModelRef, Timing
 
@@ -62,10 +64,10 @@ class AttemptRunner(Protocol):
 
 
 class RunResult(FrozenStruct):
-    """How a run ended; `status` as in `events.RunFinished`. `failed` counts the calls given up."""
+    """How a run ended; `reason`: why it did before all was done. `failed` counts the calls given up."""
 
-    status: str
-    reason: str | None
+    status: RunStatus
+    reason: StopReason | None
     wall_s: float
     peak_in_flight: int
     failed: int

@@ -32,10 +32,20 @@ from umwelten.engine.interfaces import CallInfo, RunResult, Source
 from umwelten.evaluation.lanes import AUTO_CEILING, lane_name
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.spec import EvaluationSpec, make_id, stored_spec
-from umwelten.events import Grown, LaneTime, LaneView, Note, Observer, Observers, RunFinished, RunStarted
+from umwelten.events import (
+    Grown,
+    LaneTime,
+    LaneView,
+    Note,
+    NoteLevel,
+    Observer,
+    Observers,
+    RunFinished,
+    RunStarted,
+)
 from umwelten.inputs import file_hash
 from umwelten.local import LocalServers
-from umwelten.phrases import Spelling, by_name
+from umwelten.phrases import Spelling, by_name, spelled
 from umwelten.pricing import cost_nusd, most_nusd
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.protocol import Vendor
@@ -267,27 +277,31 @@ class Evaluation:
             )
             for sheet in attributions
         ]
+        reason = None if result.reason is None else spelled(result.reason.wording, self._spelling)
         await run_in_thread(
             store.end_run,
             result.status,
-            result.reason,
+            reason,
             result.peak_in_flight,
             [(sheet.lane, reason, s) for sheet in sheets for reason, s in sheet.seconds().items()],
             ended_at,
         )
         for problem in store.text_errors:
-            tell(Note(text=f"the answer is kept, its text file is not: {problem}", level="warning"))
+            tell(Note(text=f"the answer is kept, its text file is not: {problem}", level=NoteLevel.WARNING))
         counts = store.counts()
         tell(
             RunFinished(
                 status=result.status,
-                reason=result.reason,
+                reason=reason,
+                reason_code=None if result.reason is None else result.reason.code,
                 wall_s=result.wall_s,
                 # What failed before and was not tried again is pending as well.
                 pending=counts.total - counts.succeeded - result.failed,
                 peak_in_flight=result.peak_in_flight,
                 lane_times=tuple(
-                    LaneTime(lane=sheet.lane, seconds=sheet.seconds(), advice=advice(sheet))
+                    LaneTime(
+                        lane=sheet.lane, seconds=sheet.seconds(), advice=advice(sheet).spelled(self._spelling)
+                    )
                     for sheet in sheets
                 ),
             )

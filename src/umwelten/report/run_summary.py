@@ -6,8 +6,18 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from umwelten.control.attribution import MADE_AGAIN
-from umwelten.events import AttemptFailed, CallFailed, CallSucceeded, Event, LaneTime, RunFinished, Tally
+from umwelten.control.attribution import Reason, advice_on_failures
+from umwelten.events import (
+    AttemptFailed,
+    CallFailed,
+    CallSucceeded,
+    Event,
+    LaneTime,
+    RunFinished,
+    RunStatus,
+    StopCode,
+    Tally,
+)
 from umwelten.pricing import FREE
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
@@ -45,7 +55,7 @@ class StoppedLane(FrozenStruct):
 class RunSummary(FrozenStruct):
     """How a run ended. `total` = `done_before` + `succeeded` + `failed` + `pending`.
 
-    `status` is "complete", "failed", "stopped" or "interrupted". Times are seconds; `speedup` is
+    `reason_code` says for programs what `reason` says in words. Times are seconds; `speedup` is
     `sequential_s / wall_s`. `cost_usd` is the sum of the known costs, `None` when none is known;
     `unpriced_calls` have an unknown one. `free`: only local models were asked. `folder` is where the
     outputs are, `resume` the command that goes on, `None` when there is nothing left to do.
@@ -57,7 +67,7 @@ class RunSummary(FrozenStruct):
     """
 
     id: str
-    status: str
+    status: RunStatus
     reason: str | None
     total: int
     done_before: int
@@ -84,6 +94,7 @@ class RunSummary(FrozenStruct):
     records: Records | None = None
     listing: str | None = None
     resume_note: str | None = None
+    reason_code: StopCode | None = None
 
 
 class RecordCount:
@@ -124,7 +135,7 @@ class RecordCount:
 
 def capped(tally: Tally) -> bool:
     """Whether the run ended because of its cost cap: with the same one, a resume would end at once."""
-    return tally.finished is not None and "--max-cost" in (tally.finished.reason or "")
+    return tally.finished is not None and tally.finished.reason_code is StopCode.MAX_COST
 
 
 def summarize(
@@ -152,8 +163,9 @@ def summarize(
     cost = stats.total_cost(tally.cost_nusd, tally.done - tally.unpriced, tally.unpriced)
     return RunSummary(
         id=tally.started.id if tally.started else "",
-        status=ended.status if ended else "interrupted",
+        status=ended.status if ended else RunStatus.INTERRUPTED,
         reason=ended.reason if ended else None,
+        reason_code=ended.reason_code if ended else None,
         total=tally.total,
         done_before=tally.done_before,
         succeeded=tally.succeeded,
@@ -206,22 +218,19 @@ def _pace(ended: RunFinished | None, wall_s: float, seen: RecordCount | None) ->
     if ended is None or wall_s < _WORTH_ADVICE_S:
         return ()
     again = {} if seen is None else seen.again
-    return tuple(_advice(lane, again.get(lane.lane)) for lane in ended.lane_times if _mattered(lane))
+    lines = (_advice(lane, again.get(lane.lane, Counter())) for lane in ended.lane_times)
+    return tuple(line for line in lines if line)
 
 
-def _advice(lane: LaneTime, again: Counter[str] | None) -> str:
-    """The lane's advice, with the numbers of the failed attempts where they are known."""
-    if not again:
-        return lane.advice
-    kinds = ", ".join(f"{count:,} × {kind}" for kind, count in again.most_common())
-    return lane.advice.replace(MADE_AGAIN, f"(attempts made again: {kinds})")
-
-
-def _mattered(lane: LaneTime) -> bool:
-    """Whether something held the lane back that somebody could change."""
+def _advice(lane: LaneTime, retried: Counter[str]) -> str:
+    """The lane's advice, if something held it back that somebody could change."""
     whole = sum(lane.seconds.values())
-    reason, longest = max(lane.seconds.items(), key=lambda item: item[1], default=("no_work", 0.0))
-    return reason not in ("no_work", "latency") and longest >= _HELD_BACK * whole
+    reason, longest = max(lane.seconds.items(), key=lambda item: item[1], default=(Reason.NO_WORK, 0.0))
+    if reason in (Reason.NO_WORK, Reason.LATENCY) or longest < _HELD_BACK * whole:
+        return ""
+    if reason == Reason.BACKOFF:
+        return str(advice_on_failures(lane.lane, longest / whole, dict(retried.most_common())))
+    return lane.advice
 
 
 def reason_of(failure: Failure) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 from provider import provider
@@ -36,6 +37,21 @@ def test_going_on_after_the_cost_cap_wants_a_higher_one(cli, tmp_path):
     assert line.endswith("--max-cost MORE --resume")
     assert "0.001" not in line
     assert "with a higher cap" in err
+
+
+def test_a_provider_that_is_named_like_the_flag_wants_no_higher_cost_cap(cli, tmp_path):
+    with provider(Profile(default=Behaviour(fault=401))) as server:
+        section = (
+            f'[providers.x--max-cost]\nwire = "openai"\nbase_url = "{server.url}/v1"\napi_key_env = "KEY"\n'
+        )
+        (tmp_path / "umwelten.toml").write_text(section)
+        wanted = ("eval", "run", "-p", "go", "-m", "x--max-cost:a", "-i", "f")
+        code, _, err = cli(*wanted, "--progress", "json", env={**server.env(), "KEY": "k"})
+    assert code == 3
+    *_, finished, summary = map(json.loads, err.splitlines())
+    assert (finished["reason"], finished["reason_code"]) == ("x--max-cost is unavailable", "unavailable")
+    assert (summary["reason"], summary["reason_code"]) == ("x--max-cost is unavailable", "unavailable")
+    assert summary["resume"].endswith(shlex.join([*wanted, "--progress", "json", "--resume"]))
 
 
 def test_a_model_that_is_not_there_needs_mending_first(cli):

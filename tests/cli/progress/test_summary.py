@@ -16,7 +16,7 @@ from cli.progress.happenings import (
 )  # fmt: skip
 from umwelten.cli.summary import print_summary
 from umwelten.control.attribution import Attribution, advice
-from umwelten.events import LaneStopped, LaneTime, RunFinished, Tally
+from umwelten.events import LaneStopped, LaneTime, RunFinished, StopCode, Tally
 from umwelten.report.run_summary import RecordCount, RunSummary, summarize
 from umwelten.types import Failure, FailureKind
 
@@ -74,8 +74,9 @@ def test_failures_have_a_count_an_example_and_advice():
 
 def test_a_stopped_lane_names_the_variable_of_its_key():
     stop = RunFinished(
-        status="stopped", reason="google is unavailable", wall_s=1, pending=4, peak_in_flight=1
-    )
+        status="stopped", reason="google is unavailable", wall_s=1, pending=4, peak_in_flight=1,
+        reason_code=StopCode.UNAVAILABLE,
+    )  # fmt: skip
     lines = printed(summary(begun(4), LaneStopped(lane="google", failure=REFUSED), stop))
     assert lines[0] == "demo: 0 of 4 calls succeeded, 4 pending"
     assert lines[1] == "  stopped  google: 401: API key not valid"
@@ -163,9 +164,19 @@ def test_a_refused_key_at_an_address_of_ones_own_names_both():
 def test_a_run_that_its_cap_ended_wants_a_higher_one():
     stop = RunFinished(
         status="stopped", reason="$0.05 is spent, which --max-cost $0.05 allows at most", wall_s=1,
-        pending=3, peak_in_flight=1,
+        pending=3, peak_in_flight=1, reason_code=StopCode.MAX_COST,
     )  # fmt: skip
     assert printed(summary(begun(4), good(), stop))[-1].endswith("→ with a higher cap in place of MORE")
+
+
+def test_what_a_reason_says_is_not_what_ended_the_run():
+    said = "cannot read run--max-cost/google is unavailable.csv"
+    stop = RunFinished(
+        status="stopped", reason=said, wall_s=1, pending=3, peak_in_flight=1, reason_code=StopCode.INPUTS
+    )
+    lines = printed(summary(begun(4), good(), stop))
+    assert f"  ended    {said}" in lines
+    assert not any("MORE" in line for line in lines)
 
 
 def test_the_pace_after_failures_names_the_attempts():

@@ -7,7 +7,7 @@ from typing import TextIO
 
 from umwelten.cli.progress.board import View
 from umwelten.cli.progress.verbose import describe
-from umwelten.events import Event, Note, Tally
+from umwelten.events import Event, Note, NoteLevel, Tally
 
 
 class NoProgress:
@@ -17,7 +17,7 @@ class NoProgress:
         self._stderr, self._tally = stderr, tally
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Note) and event.level == "warning":
+        if isinstance(event, Note) and event.level == NoteLevel.WARNING:
             line = describe(event, self._tally)
             if line is not None:
                 print(line.text, file=self._stderr, flush=True)

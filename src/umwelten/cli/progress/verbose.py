@@ -12,6 +12,7 @@ from umwelten.events import (
     LaneStopped,
     LimitChanged,
     Note,
+    NoteLevel,
     RunStarted,
     Tally,
 )
@@ -33,7 +34,7 @@ class VerboseLine(NamedTuple):
 def describe(event: Event, tally: Tally, *, verbose: bool = False, debug: bool = False) -> VerboseLine | None:
     """The line for an event, or `None`. `tally` has already taken the event in."""
     match event:
-        case Note(level="detail") if not verbose:
+        case Note(level=NoteLevel.DETAIL) if not verbose:
             return None
         case Note():
             return _note(event, debug)
@@ -55,9 +56,9 @@ def describe(event: Event, tally: Tally, *, verbose: bool = False, debug: bool =
 
 def _note(note: Note, debug: bool) -> VerboseLine | None:
     text = one_line(note.text, 2000)
-    if note.level == "warning":
+    if note.level == NoteLevel.WARNING:
         return VerboseLine(f"warning: {text}", "yellow")
-    if note.level == "debug":
+    if note.level == NoteLevel.DEBUG:
         return VerboseLine(f"debug: {text}", "dim") if debug else None
     return VerboseLine(f"note: {text}")
 

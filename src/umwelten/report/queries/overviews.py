@@ -35,7 +35,7 @@ from umwelten.report.models import (
 )
 from umwelten.report.queries import attempts, performance, throttling
 from umwelten.report.queries.current_calls import CURRENT, FAILED, MODEL_OF, SCHEMA, SUCCEEDED, ReportSource
-from umwelten.report.queries.status import Run, derive, iso
+from umwelten.report.queries.status import EvaluationStatus, Run, derive, iso
 from umwelten.report.queries.variants import Variant, prompts, variants
 from umwelten.report.schema_fields import schema_of
 from umwelten.store.database import LOCK
@@ -337,7 +337,7 @@ def _evaluation(
         system=row["system"],
         models=tuple(dict.fromkeys(variant.model for variant in columns.values())),
         started_at=iso(seen[0].started_at if seen else row["created_at"]),
-        finished_at=iso(seen[-1].last_sign) if seen and status != "running" else None,
+        finished_at=iso(seen[-1].last_sign) if seen and status is not EvaluationStatus.RUNNING else None,
         status=status,
     )
 

@@ -1,13 +1,4 @@
-"""What state an evaluation is in, derived from its runs and what is left to do.
-
-| status        | means                                                                               |
-|---------------|-------------------------------------------------------------------------------------|
-| `running`     | a process is at work on it                                                          |
-| `complete`    | every call was answered                                                             |
-| `failed`      | every call ended, some failed                                                       |
-| `interrupted` | calls are pending, and the latest run was interrupted or killed                     |
-| `incomplete`  | calls are pending: a rule or a stopped provider ended the run, or calls were added  |
-"""
+"""What state an evaluation is in, derived from its runs and what is left to do."""
 
 from __future__ import annotations
 
@@ -16,14 +7,35 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 
+from umwelten.events import RunStatus
 from umwelten.types import FrozenStruct
 
 if sys.platform != "win32":
     import fcntl
 
 _STALE_S = 300.0
+
+
+class EvaluationStatus(StrEnum):
+    """How an evaluation stands."""
+
+    RUNNING = "running"
+    """A process is at work on it."""
+    COMPLETE = "complete"
+    """Every call was answered."""
+    FAILED = "failed"
+    """Every call ended, some failed."""
+    INTERRUPTED = "interrupted"
+    """Calls are pending, and the latest run was interrupted or killed."""
+    INCOMPLETE = "incomplete"
+    """Calls are pending: a rule or a stopped provider ended the run, or calls were added."""
+
+
+UNFINISHED = (EvaluationStatus.INTERRUPTED, EvaluationStatus.INCOMPLETE)
+"""With calls pending and nobody at work: then the latest run says why."""
 
 
 class Run(FrozenStruct):
@@ -42,16 +54,16 @@ class Run(FrozenStruct):
         return self.seen_at if self.ended_at is None else self.ended_at
 
 
-def derive(runs: Sequence[Run], *, pending: int, failed: int, lock: Path) -> str:
-    """The evaluation's status in one word. `lock` is the file that a process at work has locked."""
+def derive(runs: Sequence[Run], *, pending: int, failed: int, lock: Path) -> EvaluationStatus:
+    """The evaluation's status. `lock` is the file that a process at work has locked."""
     last = runs[-1] if runs else None
     if last is not None and last.ended_at is None and _at_work(last, lock):
-        return "running"
+        return EvaluationStatus.RUNNING
     if not pending:
-        return "failed" if failed else "complete"
-    if last is not None and (last.ended_at is None or last.status == "interrupted"):
-        return "interrupted"
-    return "incomplete"
+        return EvaluationStatus.FAILED if failed else EvaluationStatus.COMPLETE
+    if last is not None and (last.ended_at is None or last.status == RunStatus.INTERRUPTED):
+        return EvaluationStatus.INTERRUPTED
+    return EvaluationStatus.INCOMPLETE
 
 
 def iso(unix: float) -> str:

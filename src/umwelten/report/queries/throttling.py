@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 
+from umwelten.control.attribution import Reason
 from umwelten.report import stats
 from umwelten.report.models import LaneAttribution, Throttling
 
@@ -33,15 +35,15 @@ def throttling(connection: sqlite3.Connection) -> tuple[Throttling, ...]:
     )
 
 
-WAITED_FOR = {
-    "latency": "the last answers: all work was under way",
-    "concurrency": "a free slot: all were taken",
-    "requests": "the provider's limit of requests",
-    "tokens": "the provider's limit of tokens",
-    "backoff": "the next try after failures",
-    "cost": "the cost cap",
-    "cpu": "this machine",
-    "no_work": "nothing: there was no work for it",
+WAITED_FOR: Mapping[str, str] = {
+    Reason.LATENCY: "the last answers: all work was under way",
+    Reason.CONCURRENCY: "a free slot: all were taken",
+    Reason.REQUESTS: "the provider's limit of requests",
+    Reason.TOKENS: "the provider's limit of tokens",
+    Reason.BACKOFF: "the next try after failures",
+    Reason.COST: "the cost cap",
+    Reason.CPU: "this machine",
+    Reason.NO_WORK: "nothing: there was no work for it",
 }
 """The reasons of the table `attributions`, in words."""
 

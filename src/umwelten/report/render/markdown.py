@@ -17,6 +17,7 @@ from umwelten.report.queries import overviews
 from umwelten.report.queries.attempts import ANSWERED
 from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.queries.schema_validation import validation
+from umwelten.report.queries.status import UNFINISHED
 from umwelten.report.queries.throttling import WAITED_FOR
 from umwelten.report.render import schema_section
 from umwelten.report.render.schema_section import summary_of
@@ -130,7 +131,7 @@ def _settings(reader: ReportSource, overview: Overview, out: TextIO, *, short: b
 def _status(reader: ReportSource, overview: Overview) -> str:
     word = overview.evaluation.status
     runs = overviews.runs(reader)
-    reason = runs[-1].reason if runs and word in ("incomplete", "interrupted") else None
+    reason = runs[-1].reason if runs and word in UNFINISHED else None
     return f"{word}: {cell(reason)}" if reason else word
 
 

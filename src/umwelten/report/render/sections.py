@@ -15,6 +15,7 @@ from umwelten.report.models import Cost, Figures, LaneAttribution, Overview
 from umwelten.report.queries import overviews
 from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.queries.schema_validation import validation
+from umwelten.report.queries.status import UNFINISHED
 from umwelten.report.queries.throttling import WAITED_FOR
 from umwelten.report.render import glossary, page, schema_section
 from umwelten.report.render.markup import details, section, table, text
@@ -137,7 +138,7 @@ def _several(parts: Sequence[ReportSection]) -> str:
 
 def _why(part: ReportSection) -> str:
     runs = overviews.runs(part.reader)
-    if part.overview.evaluation.status in ("incomplete", "interrupted") and runs and runs[-1].reason:
+    if part.overview.evaluation.status in UNFINISHED and runs and runs[-1].reason:
         return f'<p class="reason">{text(runs[-1].reason)}</p>\n'
     return ""
 
