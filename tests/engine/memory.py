@@ -139,6 +139,12 @@ class Run:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
+    @property
+    def reason(self) -> tuple[str, str] | None:
+        """Why it ended early: the code, and the words of no front end."""
+        reason = self.result.reason
+        return None if reason is None else (str(reason.code), str(reason.wording))
+
     def of(self, kind: type[Any]) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
 

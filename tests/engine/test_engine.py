@@ -139,7 +139,7 @@ def test_a_failure_that_no_retry_can_help_ends_its_call_at_once() -> None:
 def test_max_errors_stops_the_run_and_leaves_the_rest_pending() -> None:
     store = MemoryStore(100)
     ran = run(store, lambda call, number: BAD, max_errors=3)
-    assert (ran.result.status, ran.result.reason) == ("stopped", "3 calls failed (--max-errors)")
+    assert (ran.result.status, ran.reason) == ("stopped", ("max_errors", "3 calls failed (max_errors)"))
     # The three that were in flight when the third failed end as well.
     assert len(store.calls()) == 6
 
@@ -159,7 +159,7 @@ def test_a_rate_limit_delays_its_call_and_lowers_no_retries() -> None:
 def test_a_refused_key_stops_its_lane_and_the_other_models_finish() -> None:
     store = MemoryStore(20, models=2)
     ran = run(store, lambda call, number: DOWN if call.model == 1 else Reply(text="x"), models=2)
-    assert (ran.result.status, ran.result.reason) == ("stopped", "lane 1 is unavailable")
+    assert (ran.result.status, ran.reason) == ("stopped", ("unavailable", "lane 1 is unavailable"))
     (stopped,) = ran.of(LaneStopped)
     assert (stopped.lane, stopped.failure) == ("lane 1", DOWN)
     assert {record.call.model for record in store.calls()} == {2}
@@ -174,7 +174,8 @@ def test_a_cost_cap_ends_the_run_before_it_is_passed() -> None:
     )
     ran = run(store, info=info, cap=100)
     assert ran.result.status == "stopped"
-    assert "--max-cost" in (ran.result.reason or "")
+    assert ran.reason is not None
+    assert ran.reason[0] == "max_cost"
     spent = sum(record.cost_nusd or 0 for record in store.attempts())
     assert 90 <= spent <= 100
 
@@ -230,7 +231,7 @@ def test_when_records_cannot_be_stored_nothing_more_starts_and_the_run_ends() ->
     full = OSError(28, "No space left on device")
     ran = run(store, later=lambda engine: at(1.5, lambda: store.break_down(full)))
     assert ran.result.status == "stopped"
-    assert "No space left on device" in (ran.result.reason or "")
+    assert ran.reason == ("store", f"answers can no longer be stored: {full}")
     assert len(ran.of(CallStarted)) == 8
     assert ran.of(CallSucceeded) == [], "nothing was committed"
 
@@ -241,7 +242,7 @@ def test_when_records_cannot_be_stored_nothing_more_starts_and_the_run_ends() ->
 def test_a_stop_lets_those_in_flight_finish_within_its_grace() -> None:
     store = MemoryStore(100)
     ran = run(store, latency_s=4.0, later=lambda engine: at(1.0, lambda: engine.stop("enough", grace_s=10)))
-    assert (ran.result.status, ran.result.reason) == ("stopped", "enough")
+    assert (ran.result.status, ran.reason) == ("stopped", ("caller", "enough"))
     assert (len(store.calls()), ran.attempts.cancelled) == (4, 0)
     assert ran.took == pytest.approx(4.0 + COMMIT_S)
 
@@ -262,7 +263,7 @@ def test_a_second_stop_may_shorten_the_grace_and_the_first_reason_stays() -> Non
         at(2.0, lambda: engine.stop("second", interrupted=True, grace_s=0))
 
     ran = run(store, latency_s=50.0, later=later)
-    assert (ran.result.status, ran.result.reason) == ("interrupted", "first")
+    assert (ran.result.status, ran.reason) == ("interrupted", ("caller", "first"))
     assert ran.took == pytest.approx(2.0)
 
 
@@ -278,7 +279,7 @@ def test_a_stop_reaches_calls_that_were_only_just_started() -> None:
                 store.engine.stop("enough", grace_s=0)
 
     ran = run(store, observer=stop_at_the_second, latency_s=1000.0)
-    assert (ran.result.status, ran.result.reason, len(seen)) == ("stopped", "enough", 2)
+    assert (ran.result.status, ran.reason, len(seen)) == ("stopped", ("caller", "enough"), 2)
     assert ran.took < 1.0
     assert store.calls() == []
 

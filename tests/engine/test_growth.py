@@ -50,7 +50,7 @@ def test_a_source_that_breaks_off_stops_the_run_and_keeps_the_answers() -> None:
     store = MemoryStore(1000, complete=False)
     later = lambda engine: at(2.5, lambda: store.grow(problem=InputError("rows.csv is gone")))  # noqa: E731
     ran = run(store, later=later)
-    assert (ran.result.status, ran.result.reason) == ("stopped", "rows.csv is gone")
+    assert (ran.result.status, ran.reason) == ("stopped", ("inputs", "rows.csv is gone"))
     # Four at a time, a second each: three rounds had begun, none begins after.
     assert len(store.calls()) == 12
     assert ran.took < 3.5
