@@ -136,7 +136,14 @@ def test_an_error_shows_its_place(text: str, problem: str, at: int) -> None:
         parse_where(text, ("status", "model", ANY_PATH))
     lines = error.value.message.split("\n")
     assert lines[0].startswith(f"where: {problem}")
-    assert lines[1:] == [f"  {text}", f"  {' ' * at}^"]
+    assert lines[1:] == [f"  {text.rstrip()}", f"  {' ' * at}^"]
+
+
+def test_a_long_filter_and_one_of_several_lines_show_the_line_that_is_wrong() -> None:
+    with pytest.raises(UsageError) as error:
+        parse_where(" or\n".join([*(f"model = m{n}" for n in range(40)), "statu = a"]), ("status", "model"))
+    assert error.value.message.split("\n")[0].startswith("where, line 41: there is no field 'statu'")
+    assert error.value.message.split("\n")[1:] == ["  statu = a", "  ^"]
 
 
 def test_an_unknown_field_lists_the_known() -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 from umwelten.errors import UsageError
 from umwelten.phrases import Phrase
+from umwelten.text.caret import fault
 from umwelten.text.suggestions import closest, did_you_mean_clause
 from umwelten.types import FrozenStruct
 
@@ -295,14 +296,8 @@ def _unknown(name: str, fields: Collection[str]) -> tuple[str, str]:
     return f"there is no field {name!r}{suggestion}", f"The fields are {', '.join(fields)}."
 
 
-def _error(text: str, at: int, problem: str, hint: str | None = None) -> UsageError:
-    """The line of the filter with a caret under the place."""
-    # Breaks as blanks keep the caret where it belongs.
-    line = "".join(char if char.isprintable() else " " for char in text)
-    shown = Phrase(
-        "{option:where}: {problem}\n  {line}\n  {indent}^", problem=problem, line=line, indent=" " * at
-    )
-    return UsageError(shown, hint, argument="where")
+def _error(text: str, offset: int, problem: str, hint: str | None = None) -> UsageError:
+    return fault(text, offset, problem, hint, origin=Phrase("{option:where}"), argument="where")
 
 
 def path_value(data: object, path: str) -> object:

@@ -5,24 +5,36 @@ from __future__ import annotations
 import unicodedata
 
 from umwelten.errors import UsageError
+from umwelten.phrases import Phrase, Wording
 
 _WIDTH = 96
 """Columns of the shown line; more is cut around the fault."""
 _BEFORE = 60
 
 
-def fault(text: str, at: int, what: str, allowed: str, *, origin: str = "schema") -> UsageError:
-    """The error for a fault at character `at` of `text`: its line, a caret under it, and what is allowed.
+def fault(
+    text: str,
+    offset: int,
+    what: str,
+    allowed: str | None,
+    *,
+    origin: Wording = "schema",
+    argument: str | None = None,
+) -> UsageError:
+    """Return the error for a fault at `offset` in `text`: its line with a caret under it.
 
-    `origin` says where the text is from: "schema", or a file's name. The line's number is given where
-    the text has several.
+    `what` is wrong, `allowed` is the hint. `origin` says where the text is from: "schema", an option or a
+    file's name. The line's number is given where the text has several.
     """
-    start = text.rfind("\n", 0, at) + 1
-    end = text.find("\n", at)
+    start = text.rfind("\n", 0, offset) + 1
+    end = text.find("\n", offset)
     line = text[start : len(text) if end < 0 else end]
-    where = f"{origin}, line {text.count(chr(10), 0, start) + 1}" if "\n" in text.strip() else origin
-    shown, caret = _window(line.rstrip(), at - start)
-    return UsageError(f"{where}: {what}\n  {shown}\n  {caret}", allowed)
+    number = text.count("\n", 0, start) + 1
+    several_lines = "\n" in text.strip()
+    place = Phrase("{origin}, line {number}", origin=origin, number=number) if several_lines else origin
+    shown, caret = _window(line.rstrip(), offset - start)
+    message = Phrase("{place}: {what}\n  {line}\n  {caret}", place=place, what=what, line=shown, caret=caret)
+    return UsageError(message, allowed, argument=argument)
 
 
 def _window(line: str, column: int) -> tuple[str, str]:
