@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from umwelten import file_types
 from umwelten.providers.capabilities import Capabilities, accepted, capabilities_of, pdf_bytes, picture_bytes
 from umwelten.providers.protocol import Endpoint
 from umwelten.providers.vendors import VENDORS
@@ -30,10 +31,6 @@ PROVIDERS = (
     "mistral",
     "xai",
 )
-AUDIO = ("wav", "mpeg", "aac", "flac", "ogg", "aiff", "mp4")
-VIDEO = ("mp4", "quicktime", "webm", "mpeg", "x-msvideo", "3gpp", "x-ms-wmv", "x-flv", "x-matroska")
-SHORT = {"mpeg": "mp3", "mp4": "m4a"}
-SHORT_VIDEO = {"quicktime": "mov", "x-msvideo": "avi", "x-ms-wmv": "wmv", "x-flv": "flv", "x-matroska": "mkv"}
 _ENDLESS = 1 << 30
 
 
@@ -74,8 +71,8 @@ def _rows() -> Iterator[tuple[str, Callable[[Capabilities], str]]]:
         "PDF of scans",
         lambda capabilities: "whole" if capabilities.pdf else "pictures" if capabilities.pictures else "–",
     )
-    yield "audio", lambda capabilities: _sorts("audio", AUDIO, SHORT, capabilities.audio)
-    yield "video", lambda capabilities: _sorts("video", VIDEO, SHORT_VIDEO, capabilities.video)
+    yield "audio", lambda capabilities: _sorts("audio", capabilities.audio)
+    yield "video", lambda capabilities: _sorts("video", capabilities.video)
     yield "one request", lambda capabilities: _size(capabilities.inline_bytes)
     yield "larger files", lambda capabilities: "uploaded, up to 2 GB" if capabilities.upload else "–"
 
@@ -92,8 +89,9 @@ def _side(capabilities: Capabilities) -> str:
     return "any" if capabilities.picture_side >= _ENDLESS else f"{capabilities.picture_side:,} px"
 
 
-def _sorts(family: str, known: tuple[str, ...], short: dict[str, str], taken: frozenset[str]) -> str:
-    names = [short.get(name, name) for name in known if accepted(f"{family}/{name}", taken)]
+def _sorts(family: str, taken: frozenset[str]) -> str:
+    kinds = [kind for kind in file_types.ALL if kind.family == family and accepted(kind.mime, taken)]
+    names = [kind.endings[0].removeprefix(".") for kind in kinds]
     return ", ".join(names) or "–"
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from corpus import texts
 from umwelten.inputs.encodings import decode
-from umwelten.inputs.file_types import text_of
+from umwelten.inputs.file_detection import decode_text
 
 SENTENCES = {
     "latin-1": (
@@ -70,11 +70,11 @@ def test_one_odd_letter_in_a_large_text_is_found(tmp_path: object) -> None:
 
 def test_what_a_page_declares_is_believed() -> None:
     text = "<?xml version='1.0' encoding='iso-8859-15'?><a>œuvre, 5 €</a>"
-    assert text_of(text.encode("iso-8859-15")) == text
+    assert decode_text(text.encode("iso-8859-15")) == text
     page = "<html><meta charset='koi8-r'>да"
-    assert text_of(page.encode("koi8-r")) == page
+    assert decode_text(page.encode("koi8-r")) == page
     wrong = "<html><meta charset='no-such-thing'>" + texts.RUSSIAN
-    assert text_of(wrong.encode("cp1251")) == wrong
+    assert decode_text(wrong.encode("cp1251")) == wrong
 
 
 @pytest.mark.parametrize("size", [300, 5_000])

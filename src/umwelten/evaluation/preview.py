@@ -11,7 +11,7 @@ from umwelten.errors import EvaluationExists
 from umwelten.evaluation.evaluation import ASSUMED_OUTPUT
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.spec import EvaluationSpec, stored_spec
-from umwelten.inputs.file_extensions import looks_sendable
+from umwelten.inputs.media import looks_sendable
 from umwelten.phrases import Phrase
 from umwelten.pricing import cost_nusd
 from umwelten.prompts.request_builder import RequestBuilder

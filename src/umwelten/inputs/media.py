@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 
+from umwelten.file_types import PDF, FileType, type_by_name
 from umwelten.inputs.content import Convert, Converted, UnsupportedInput, megabytes
 from umwelten.inputs.convert.image_size import measure
-from umwelten.inputs.file_types import PDF, FileType
 from umwelten.phrases import Phrase
 from umwelten.providers.capabilities import Capabilities, accepted, pdf_bytes, picture_bytes
 from umwelten.types import Media, Part, PdfMode
@@ -74,6 +74,17 @@ def check_fits(size: int, name: str, capabilities: Capabilities) -> None:
             f"{name} is too large ({megabytes(size)}): a request to this model holds up to "
             f"{megabytes(capabilities.inline_bytes)}. Split it or make it smaller."
         )
+
+
+def looks_sendable(name: str, capabilities: Capabilities) -> bool:
+    """Return whether a file of that name can likely be sent to a model; its bytes settle it later."""
+    kind = type_by_name(name)
+    if kind.family == "picture":
+        return bool(capabilities.pictures)
+    if kind.family in ("audio", "video"):
+        taken = capabilities.audio if kind.family == "audio" else capabilities.video
+        return accepted(kind.mime, taken) is not None
+    return kind.family != "other"
 
 
 def _takes(kind: FileType, taken: Collection[str]) -> str:

@@ -23,10 +23,11 @@ from hashlib import blake2b, file_digest
 from pathlib import Path
 
 from umwelten.errors import InputError
+from umwelten.file_types import HTML, UNKNOWN, FileType
 from umwelten.identity import content_hash
 from umwelten.inputs import media
 from umwelten.inputs.content import Content, Convert, Converted, UnsupportedInput, framed, megabytes
-from umwelten.inputs.file_types import HTML, UNKNOWN, FileType, look, marked
+from umwelten.inputs.file_detection import detect, type_by_signature
 from umwelten.inputs.files.scan import stamp as stamp_of
 from umwelten.phrases import Phrase
 from umwelten.providers.capabilities import Capabilities
@@ -124,7 +125,7 @@ def _bytes(
 
 def _most(handle: int, size: int, name: str, capabilities: Capabilities) -> int:
     """How much may be read of a large file: more than usual only of media that go as they are."""
-    kind = marked(os.read(handle, _HEAD))
+    kind = type_by_signature(os.read(handle, _HEAD))
     os.lseek(handle, 0, os.SEEK_SET)
     whole = kind is not None and kind.family in ("picture", "pdf", "audio", "video")
     most = MAX_UPLOAD if capabilities.upload else capabilities.inline_bytes
@@ -141,7 +142,7 @@ def _most(handle: int, size: int, name: str, capabilities: Capabilities) -> int:
 
 
 def _made(data: bytes, name: str, capabilities: Capabilities, pdf: PdfMode) -> tuple[Part, ...] | Convert:
-    kind, text = look(data)
+    kind, text = detect(data)
     match kind.family:
         case "text":
             return _text(text or "", len(data), name, capabilities)

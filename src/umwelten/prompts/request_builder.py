@@ -9,7 +9,7 @@ import msgspec
 from umwelten.errors import UsageError
 from umwelten.identity import call_key, settings_hash
 from umwelten.prompts.template import Template
-from umwelten.prompts.token_estimates import _MOST_MEDIA_TOKENS, _bytes_per_token, is_picture, most_tokens
+from umwelten.prompts.token_estimates import MOST_MEDIA_TOKENS, is_picture, most_tokens, text_tokens
 from umwelten.types import Media, Message, ModelRef, Parameters, Part, Prompt, Request, Role, Schema, Text
 
 _MEDIA_TOKENS = 1_000
@@ -135,7 +135,7 @@ class RequestBuilder:
 
     def most_fixed_tokens(self) -> int:
         """Tokens that every call sends besides its input: a bound, where `input_tokens` is a mean."""
-        return most_tokens(self._most_bytes) + self._pictures * _MOST_MEDIA_TOKENS
+        return most_tokens(self._most_bytes) + self._pictures * MOST_MEDIA_TOKENS
 
     def input_tokens(
         self,
@@ -158,8 +158,7 @@ class RequestBuilder:
         fixed = sum(self._fixed.values()) // len(self._fixed) if prompt is None else self._fixed[prompt]
         if is_picture(name):
             return fixed // 4 + 8, (self._pictures + 1) * _MEDIA_TOKENS
-        roughly, _ = _bytes_per_token(name)
-        return fixed // 4 + 8 + int(file_bytes / roughly), self._pictures * _MEDIA_TOKENS
+        return fixed // 4 + 8 + text_tokens(file_bytes, name), self._pictures * _MEDIA_TOKENS
 
 
 def _texts(turns: tuple[Message, ...]) -> Iterator[str]:

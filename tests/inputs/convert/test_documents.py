@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus import office, texts
+from umwelten.file_types import DOCX, EPUB, PPTX, XLSX, FileType
 from umwelten.inputs import UnsupportedInput, read
 from umwelten.inputs.convert.documents import document, page
-from umwelten.inputs.file_types import DOCX, EPUB, PPTX, XLSX, FileType
 from umwelten.types import Text
 
 

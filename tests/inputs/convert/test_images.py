@@ -13,7 +13,7 @@ from PIL import Image
 from corpus import pictures
 from umwelten.inputs import Converted, UnsupportedInput
 from umwelten.inputs.convert.image_size import measure
-from umwelten.inputs.file_types import kind_of
+from umwelten.inputs.file_detection import detect
 from umwelten.inputs.media import picture
 from umwelten.providers.capabilities import Capabilities
 from umwelten.types import Media
@@ -21,7 +21,7 @@ from umwelten.types import Media
 
 def sent(data: bytes, capabilities: Capabilities | None = None, name: str = "p.x") -> Converted:
     """What becomes of a picture; one that goes as it is has no note."""
-    made = picture(data, kind_of(data), name, capabilities or Capabilities())
+    made = picture(data, detect(data)[0], name, capabilities or Capabilities())
     return Converted(parts=made) if isinstance(made, tuple) else made()
 
 
@@ -150,7 +150,7 @@ def test_damage_is_said_in_plain_words(form: str) -> None:
     data = pictures.saved(pictures.drawn(mode="RGBA" if form == "ICO" else "RGB"), form)
     for end in range(40, len(data) * 3 // 4, 37):
         with pytest.raises(UnsupportedInput, match=r"can't be read|too many pixels|neither"):
-            if kind_of(data[:end]).family != "picture":
+            if detect(data[:end])[0].family != "picture":
                 raise UnsupportedInput("neither")
             sent(data[:end])
 
@@ -162,7 +162,7 @@ def test_no_damage_makes_anything_else_fail(data: st.DataObject) -> None:
     whole = bytearray(pictures.saved(pictures.drawn((24, 16), "P" if form == "GIF" else "RGB"), form))
     for _ in range(data.draw(st.integers(1, 6))):
         whole[data.draw(st.integers(8, len(whole) - 1))] = data.draw(st.integers(0, 255))
-    if kind_of(bytes(whole)).family != "picture":
+    if detect(bytes(whole))[0].family != "picture":
         return
     try:
         sent(bytes(whole), Capabilities(picture_side=10))

@@ -9,9 +9,9 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 
+from umwelten.file_types import DOCX, EPUB, HTML, PPTX, XLSX, FileType
 from umwelten.inputs.content import MAX_TEXT, Converted, UnsupportedInput, framed, megabytes
 from umwelten.inputs.convert import epub, html, pptx, xlsx, zip_container
-from umwelten.inputs.file_types import DOCX, EPUB, HTML, PPTX, XLSX, FileType
 from umwelten.types import Text
 
 MAX_WORDS = 16_000_000

@@ -7,9 +7,9 @@ import zipfile
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from umwelten.file_types import EPUB
 from umwelten.inputs.convert import html, zip_container
 from umwelten.inputs.encodings import decode
-from umwelten.inputs.file_types import EPUB
 
 _PAGES = ("application/xhtml+xml", "text/html")
 

@@ -11,8 +11,8 @@ import threading
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from umwelten.file_types import HEIC, FileType
 from umwelten.inputs.content import Converted, UnsupportedInput, megabytes
-from umwelten.inputs.file_types import HEIC, FileType
 from umwelten.providers.capabilities import Capabilities, accepted, picture_bytes
 from umwelten.types import FrozenStruct, Media, Part
 

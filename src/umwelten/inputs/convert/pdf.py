@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from umwelten.file_types import PDF
 from umwelten.inputs.content import MAX_TEXT, Converted, UnsupportedInput, framed
-from umwelten.inputs.file_types import PDF
 from umwelten.phrases import Phrase, Wording
 from umwelten.providers.capabilities import Capabilities
 from umwelten.types import Media, Part, PdfMode, Text

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from umwelten.file_types import PPTX
 from umwelten.inputs.convert import zip_container
 from umwelten.inputs.convert.xlsx import table
-from umwelten.inputs.file_types import PPTX
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"

@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from umwelten.file_types import XLSX
 from umwelten.inputs.content import MAX_TEXT, UnsupportedInput
 from umwelten.inputs.convert import zip_container
-from umwelten.inputs.file_types import XLSX
 from umwelten.phrases import Phrase
 from umwelten.types import FrozenStruct
 

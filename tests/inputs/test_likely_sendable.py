@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from umwelten.inputs.file_extensions import looks_sendable
+from umwelten.inputs.media import looks_sendable
 from umwelten.providers.capabilities import Capabilities
 
 EARS = Capabilities(audio=frozenset(("audio/mp3",)), video=frozenset(("video/mp4",)))

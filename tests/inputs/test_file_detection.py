@@ -10,12 +10,17 @@ from hypothesis import strategies as st
 
 from corpus import media, pdfs
 from corpus.making import make
-from umwelten.inputs.file_types import HTML, PDF, TEXT, kind_of, marked
+from umwelten.file_types import HTML, PDF, TEXT, FileType
+from umwelten.inputs.file_detection import detect, type_by_signature
+
+
+def type_of(data: bytes) -> FileType:
+    return detect(data)[0]
 
 
 def test_every_type_is_known_by_its_bytes_whatever_its_name(tmp_path: Path) -> None:
     samples = [sample for sample in make(tmp_path, huge=False) if not sample.damaged]
-    found = {sample.name: kind_of(sample.path.read_bytes()).mime for sample in samples}
+    found = {sample.name: type_of(sample.path.read_bytes()).mime for sample in samples}
     assert found == {sample.name: sample.mime for sample in samples}
     assert len(found) > 75
 
@@ -32,14 +37,14 @@ def test_every_type_is_known_by_its_bytes_whatever_its_name(tmp_path: Path) -> N
     ],
 )
 def test_a_text_is_text_whatever_it_begins_with(text: str) -> None:
-    assert kind_of(text.encode()) is TEXT
+    assert type_of(text.encode()) is TEXT
 
 
 @pytest.mark.parametrize("word", ["ясно", "ять", "яростно и ясно, как день"])
 def test_russian_words_in_an_old_encoding_are_no_audio(word: str) -> None:
     data = (word + ", и потом ещё несколько слов по-русски.").encode("cp1251")
-    assert marked(data) is None
-    assert kind_of(data) is TEXT
+    assert type_by_signature(data) is None
+    assert type_of(data) is TEXT
 
 
 @pytest.mark.parametrize(
@@ -56,23 +61,23 @@ def test_russian_words_in_an_old_encoding_are_no_audio(word: str) -> None:
     ],
 )
 def test_a_page_is_known_by_its_beginning(page: str) -> None:
-    assert kind_of(page.encode()) is HTML
-    assert kind_of(page.encode("utf-16")) is HTML
+    assert type_of(page.encode()) is HTML
+    assert type_of(page.encode("utf-16")) is HTML
 
 
 def test_audio_is_known_by_two_frames_and_not_by_one_beginning() -> None:
     frames = {name: data for name, _, _, data in media.all()}
     for name, mime in (("tone.mp3", "audio/mpeg"), ("tone.aac", "audio/aac")):
         data = frames[name]
-        assert kind_of(data).mime == mime
-        assert marked(b"".join((data[:20], b"\x00", data[20:]))) is None
-        assert marked(data[:2] + bytes(600)) is None
+        assert type_of(data).mime == mime
+        assert type_by_signature(b"".join((data[:20], b"\x00", data[20:]))) is None
+        assert type_by_signature(data[:2] + bytes(600)) is None
 
 
 def test_a_pdf_may_begin_with_a_line_of_something_else() -> None:
     data = pdfs.text(["x"])
-    assert kind_of(b"printed by a machine\r\n" + data) is PDF
-    assert kind_of(data[: len(data) // 2]) is PDF
+    assert type_of(b"printed by a machine\r\n" + data) is PDF
+    assert type_of(data[: len(data) // 2]) is PDF
 
 
 @pytest.mark.parametrize(
@@ -90,7 +95,7 @@ def test_a_pdf_may_begin_with_a_line_of_something_else() -> None:
     ],
 )
 def test_types_that_stand_further_in_are_found(data: bytes, word: str) -> None:
-    assert kind_of(data).word.startswith(word)
+    assert type_of(data).word.startswith(word)
 
 
 _BEGINNINGS = (
@@ -111,4 +116,4 @@ _BEGINNINGS = (
 @settings(max_examples=400, deadline=None)
 @given(head=st.sampled_from(_BEGINNINGS), rest=st.binary(max_size=80))
 def test_no_bytes_make_it_fail(head: bytes, rest: bytes) -> None:
-    assert kind_of(head + rest).word
+    assert type_of(head + rest).word

@@ -1,0 +1,180 @@
+"""The types of files: what each is called, how its names end, and how its size becomes tokens.
+
+`inputs.file_detection` tells a file's type from its bytes. Where nothing is read yet, its name has to do.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+from umwelten.phrases import Phrase, Wording
+from umwelten.types import FrozenStruct
+
+Family = Literal["text", "picture", "pdf", "document", "audio", "video", "other"]
+
+
+class FileType(FrozenStruct):
+    """A type of file. `word` names it in messages ("a TIFF picture"), `advice` says what else to send.
+
+    `endings` are those of its names, lower-case, with the dot. `bytes_per_token` is (roughly, at the least);
+    that of pictures means nothing, as their tokens follow from their width and height.
+    """
+
+    family: Family
+    mime: str
+    word: str
+    endings: tuple[str, ...] = ()
+    advice: Wording = ""
+    bytes_per_token: tuple[float, float] = (4.0, 2.0)
+
+
+def _picture(mime: str, word: str, *endings: str) -> FileType:
+    return FileType(family="picture", mime=f"image/{mime}", word=word, endings=endings)
+
+
+# A second of sound has 16 kB and 32 tokens, of film 250 kB and 300.
+
+
+def _sound(mime: str, word: str, *endings: str) -> FileType:
+    return FileType(
+        family="audio",
+        mime=f"audio/{mime}",
+        word=f"{word} audio",
+        endings=endings,
+        bytes_per_token=(500.0, 50.0),
+    )
+
+
+def _film(mime: str, word: str, *endings: str) -> FileType:
+    return FileType(
+        family="video",
+        mime=f"video/{mime}",
+        word=f"{word} video",
+        endings=endings,
+        bytes_per_token=(800.0, 80.0),
+    )
+
+
+def _office(mime: str, word: str, *endings: str) -> FileType:
+    """A document that becomes words: packed, so that it has more of them than its size says."""
+    return FileType(
+        family="document",
+        mime=f"application/{mime}",
+        word=word,
+        endings=endings,
+        bytes_per_token=(20.0, 0.2),
+    )
+
+
+def _other(mime: str, word: str, advice: Wording, *endings: str) -> FileType:
+    return FileType(family="other", mime=f"application/{mime}", word=word, advice=advice, endings=endings)
+
+
+_OOXML = "vnd.openxmlformats-officedocument."
+_OPEN_DOCUMENT = "vnd.oasis.opendocument."
+_UNPACK = "Unpack it first."
+_AS_TEXT = "Export its contents as text, csv or jsonl."
+_PROGRAM = Phrase("Leave programs out with {option:file_pattern}.")
+
+# --- words -----------------------------------------------------------------------------------
+
+# English has 4 bytes a token, code 3, Chinese 2 to 3.
+TEXT = FileType(family="text", mime="text/plain", word="text")
+HTML = FileType(family="document", mime="text/html", word="an HTML page", endings=(".html", ".htm", ".xhtml"))
+# A page of a PDF has some 60 kB and 1,200 tokens.
+PDF = FileType(
+    family="pdf", mime="application/pdf", word="a PDF", endings=(".pdf",), bytes_per_token=(50.0, 0.5)
+)
+DOCX = _office(f"{_OOXML}wordprocessingml.document", "a Word document", ".docx")
+XLSX = _office(f"{_OOXML}spreadsheetml.sheet", "an Excel workbook", ".xlsx")
+PPTX = _office(f"{_OOXML}presentationml.presentation", "a PowerPoint presentation", ".pptx")
+EPUB = _office("epub+zip", "an EPUB book", ".epub")
+
+# --- pictures, sound and film ----------------------------------------------------------------
+
+JPEG = _picture("jpeg", "a JPEG picture", ".jpg", ".jpeg")
+PNG = _picture("png", "a PNG picture", ".png")
+GIF = _picture("gif", "a GIF picture", ".gif")
+WEBP = _picture("webp", "a WebP picture", ".webp")
+TIFF = _picture("tiff", "a TIFF picture", ".tif", ".tiff")
+BMP = _picture("bmp", "a BMP picture", ".bmp")
+HEIC = _picture("heic", "a HEIC picture", ".heic", ".heif")
+AVIF = _picture("avif", "an AVIF picture", ".avif")
+ICO = _picture("x-icon", "an icon", ".ico")
+JP2 = _picture("jp2", "a JPEG 2000 picture", ".jp2")
+
+WAV = _sound("wav", "WAV", ".wav")
+MP3 = _sound("mpeg", "MP3", ".mp3")
+AAC = _sound("aac", "AAC", ".aac")
+FLAC = _sound("flac", "FLAC", ".flac")
+OGG = _sound("ogg", "Ogg", ".ogg", ".oga")
+AIFF = _sound("aiff", "AIFF", ".aiff", ".aif")
+M4A = _sound("mp4", "MPEG-4", ".m4a")
+
+MP4 = _film("mp4", "MP4", ".mp4", ".m4v")
+QUICKTIME = _film("quicktime", "QuickTime", ".mov")
+WEBM = _film("webm", "WebM", ".webm")
+MPEG = _film("mpeg", "MPEG", ".mpeg", ".mpg")
+AVI = _film("x-msvideo", "AVI", ".avi")
+THREE_GPP = _film("3gpp", "3GPP", ".3gp")
+WMV = _film("x-ms-wmv", "Windows Media", ".wmv")
+FLASH = _film("x-flv", "Flash", ".flv")
+MATROSKA = _film("x-matroska", "Matroska", ".mkv")
+
+# --- what can't be sent ----------------------------------------------------------------------
+
+ODT = _other(f"{_OPEN_DOCUMENT}text", "an OpenDocument text", "Save it as docx or PDF.", ".odt")
+ODS = _other(f"{_OPEN_DOCUMENT}spreadsheet", "an OpenDocument spreadsheet", "Save it as xlsx or csv.", ".ods")
+ODP = _other(
+    f"{_OPEN_DOCUMENT}presentation", "an OpenDocument presentation", "Save it as pptx or PDF.", ".odp"
+)
+DOC = _other("msword", "an old Word document (.doc)", "Save it as docx or PDF.", ".doc")
+XLS = _other("vnd.ms-excel", "an old Excel workbook (.xls)", "Save it as xlsx or csv.", ".xls")
+XLSB = _other(
+    "vnd.ms-excel.sheet.binary", "a binary Excel workbook (.xlsb)", "Save it as xlsx or csv.", ".xlsb"
+)
+PPT = _other("vnd.ms-powerpoint", "an old PowerPoint presentation (.ppt)", "Save it as pptx or PDF.", ".ppt")
+OLE = _other("x-ole-storage", "a file of an old Office program", "Save it as docx, xlsx, pptx or PDF.")
+LOCKED = _other("x-ole-storage", "an Office document that needs a password", "Save it without the password.")
+CUT_OFFICE = _other("zip", "an Office document that is damaged or cut off", "Save it anew.")
+
+ZIP = _other("zip", "a zip archive", _UNPACK, ".zip", ".jar", ".whl", ".pages", ".key", ".numbers")
+GZIP = _other("gzip", "a gzip archive", _UNPACK, ".gz", ".tgz")
+BZIP2 = _other("x-bzip2", "a bzip2 archive", _UNPACK, ".bz2")
+XZ = _other("x-xz", "an xz archive", _UNPACK, ".xz")
+ZSTD = _other("zstd", "a Zstandard archive", _UNPACK, ".zst")
+SEVEN_ZIP = _other("x-7z-compressed", "a 7-Zip archive", _UNPACK, ".7z")
+RAR = _other("vnd.rar", "a RAR archive", _UNPACK, ".rar")
+PHOTOSHOP = _other("vnd.adobe.photoshop", "a Photoshop file", "Export it as png or jpeg.", ".psd")
+SQLITE = _other("vnd.sqlite3", "a SQLite database", _AS_TEXT, ".db", ".sqlite")
+PARQUET = _other(
+    "vnd.apache.parquet", "a Parquet table", Phrase("Use {option:rows} to run over its rows."), ".parquet"
+)
+NUMPY = _other("x-npy", "a NumPy array", _AS_TEXT, ".npy")
+ELF = _other("x-elf", "a program", _PROGRAM, ".so", ".o")
+EXE = _other("vnd.microsoft.portable-executable", "a program", _PROGRAM, ".exe", ".dll")
+MACH_O = _other("x-mach-binary", "a program", _PROGRAM)
+WASM = _other("wasm", "a WebAssembly program", _PROGRAM, ".wasm")
+JAVA_CLASS = _other("java-vm", "a Java class", _PROGRAM, ".class")
+UNKNOWN = _other(
+    "octet-stream",
+    "neither text nor of a known type",
+    "Convert it or leave it out.",
+    *(".bin", ".pyc", ".tar"),
+)
+
+ALL = tuple(value for value in list(globals().values()) if isinstance(value, FileType))
+"""Every type above."""
+
+_BY_ENDING = {ending: kind for kind in ALL for ending in kind.endings}
+
+
+def type_by_name(name: str) -> FileType:
+    """Return what a file is likely to be by its name, for estimates; text where the ending says nothing."""
+    return _type_by_ending(name[name.rfind(".") :] if "." in name else "")
+
+
+@lru_cache
+def _type_by_ending(ending: str) -> FileType:
+    return _BY_ENDING.get(ending.lower(), TEXT)
