@@ -141,24 +141,23 @@ def _judge(
 async def _child(seconds: float) -> None:
     from umwelten.config import load, vendors
     from umwelten.evaluation.evaluation import Evaluation
-    from umwelten.evaluation.spec import EvaluationSpec
-    from umwelten.inputs import scan
-    from umwelten.types import ModelRef
+    from umwelten.evaluation.spec import EvaluationSpec, Limits, Output
+    from umwelten.inputs.files.scan import scan
+    from umwelten.inputs.sources import Inputs
+    from umwelten.types import ModelRef, Prompt, RequestSettings
 
     settings = load(Path.cwd(), os.environ)
-    wanted = EvaluationSpec(
+    spec = EvaluationSpec(
         kind="batch",
-        prompt="go",
         models=(ModelRef("openai", "m"),),
-        id="soak",
-        files=lambda: scan(Path("in")),
+        request=RequestSettings(prompts=(Prompt(name="", text="go"),)),
+        inputs=Inputs(files=lambda: scan(Path("in"))),
         repeats=REPEATS,
-        max_concurrency=IN_FLIGHT,
-        timeout_s=4.0,
-        retries=20,
         stream=True,
+        limits=Limits(max_concurrency=IN_FLIGHT, timeout_s=4.0, retries=20),
+        output=Output(id="soak"),
     )
-    evaluation = Evaluation.prepare(wanted, settings, vendors(settings))
+    evaluation = Evaluation.prepare(spec, settings, vendors(settings))
     sampling = asyncio.create_task(_sample())
     stopping = asyncio.get_running_loop().call_later(seconds, evaluation.stop, "time is up")
     result = await evaluation.run()

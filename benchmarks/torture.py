@@ -28,7 +28,7 @@ from reliability import matrix, memory, promises, torture  # noqa: E402
 from umwelten.records import AttemptRecord, CallRecord, StoredSpec  # noqa: E402
 from umwelten.simulate.faultserver.profile import Profile  # noqa: E402
 from umwelten.store import Store  # noqa: E402
-from umwelten.types import ModelRef, Reply, Timing  # noqa: E402
+from umwelten.types import ModelRef, Prompt, Reply, RequestSettings, Timing  # noqa: E402
 
 DONE = 100_000
 Lines = list[str]
@@ -125,7 +125,8 @@ def _make_done(root: Path) -> None:
         files = list(scan(Path("in")))
     finally:
         os.chdir(cwd)
-    spec = StoredSpec(id="s", kind="batch", prompt="go", models=(model,))
+    request = RequestSettings(prompts=(Prompt(name="", text="go"),))
+    spec = StoredSpec(id="s", kind="batch", models=(model,), request=request)
     with Store.create(root / "output" / "s", spec) as store:
         store.set_inputs(files, read_hash=_never)
         store.start_run({})

@@ -7,11 +7,15 @@ from hashlib import blake2b
 
 import msgspec
 
-from umwelten.types import ModelRef, Parameters
+from umwelten.types import FrozenStruct, ModelRef, Parameters, RequestSettings
 
 TAG = "u1"
 _SIZE = 20
 _encoder = msgspec.json.Encoder(order="deterministic")
+
+_FIRST_SETTINGS = ("prompts", "system", "parameters", "schema", "attachments")
+_FIRST_PARAMETERS = ("temperature", "max_tokens", "top_p", "seed", "extra")
+"""The fields of the first release, which are part of every identity."""
 
 
 def content_hash(data: bytes) -> bytes:
@@ -19,31 +23,39 @@ def content_hash(data: bytes) -> bytes:
     return blake2b(data, digest_size=_SIZE).digest()
 
 
-def settings_hash(
-    *,
-    prompt: str,
-    system: str | None,
-    parameters: Parameters,
-    schema: object,
-    attachments: list[bytes],
-    pdf: str = "auto",
-    source: str = "files",
-) -> bytes:
-    """20 bytes that stand for what all calls of an evaluation share. Attachments by content, in order.
+def settings_hash(settings: RequestSettings, prompt: str) -> bytes:
+    """20 bytes that stand for what all calls of an evaluation with this prompt share.
 
-    `schema` is the JSON Schema of the answers, or `None`; `pdf` and `source` as in `EvaluationSpec`.
+    Attachments enter by their content, in order. Fields that are newer than the first release enter where
+    they are not at their defaults, so that earlier evaluations keep their identity.
     """
-    shared = {
+    shared: dict[str, object] = {
         "prompt": prompt,
-        "system": system,
-        "parameters": parameters,
-        "schema": schema,
-        "attachments": [digest.hex() for digest in attachments],
+        "system": settings.system,
+        "parameters": _parameters(settings.parameters),
+        "schema": None if settings.schema is None else settings.schema.json,
+        "attachments": [digest.hex() for _, digest in settings.attachments],
     }
-    # Left out where they are as ever, so that earlier evaluations keep their identity.
-    shared |= {} if pdf == "auto" else {"pdf": pdf}
-    shared |= {} if source == "files" else {"source": source}
+    shared |= _later(settings, _FIRST_SETTINGS)
     return blake2b(_encoder.encode(shared), digest_size=_SIZE, person=b"umwelten.set").digest()
+
+
+def _parameters(parameters: Parameters) -> msgspec.Raw:
+    """The parameters as JSON, in the order of their fields."""
+    first = {name: getattr(parameters, name) for name in _FIRST_PARAMETERS}
+    fields = first | _later(parameters, _FIRST_PARAMETERS)
+    pairs = (_encoder.encode(name) + b":" + _encoder.encode(value) for name, value in fields.items())
+    return msgspec.Raw(b"{" + b",".join(pairs) + b"}")
+
+
+def _later(settings: FrozenStruct, first: tuple[str, ...]) -> dict[str, object]:
+    """The fields that are not among the first, as far as they are set."""
+    later = [field for field in msgspec.structs.fields(settings) if field.name not in first]
+    return {
+        field.name: getattr(settings, field.name)
+        for field in later
+        if getattr(settings, field.name) != field.default
+    }
 
 
 def call_key(*, settings: bytes, model: ModelRef, content: bytes, repeat: int) -> str:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from umwelten.types import Call, FrozenStruct, ModelRef, Outcome, Parameters, Prompt, Schema, Timing
+from umwelten.types import Call, FrozenStruct, ModelRef, Outcome, RequestSettings, Timing
 
 
 class StoredSpec(FrozenStruct):
-    """The settings of an evaluation. `kind` is "run" or "batch"; attachments are (name, content hash).
-
-    `prompts` are there in place of `prompt` where there are several; the others as in `EvaluationSpec`.
-    """
+    """The settings of an evaluation as its store keeps them. `kind` is "run" or "batch"."""
 
     id: str
     kind: str
-    prompt: str
     models: tuple[ModelRef, ...]
-    system: str | None = None
-    parameters: Parameters = Parameters()
-    attachments: tuple[tuple[str, bytes], ...] = ()
+    request: RequestSettings
     repeats: int = 1
-    prompts: tuple[Prompt, ...] = ()
-    schema: Schema | None = None
     coerce: bool = False
-    pdf: str = "auto"
-    source: str = "files"
 
 
 class AttemptRecord(FrozenStruct):

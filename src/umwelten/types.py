@@ -122,6 +122,40 @@ class Message(FrozenStruct):
     parts: tuple[Part, ...]
 
 
+PdfMode = Literal["auto", "native", "text", "images"]
+InputSource = Literal["files", "rows", "answers"]
+
+
+class RequestSettings(FrozenStruct):
+    """What all calls of an evaluation send alike. All of it enters the identity of a call.
+
+    `prompts` are one whose name is "", or several by their names, each sent to every model. `attachments`
+    are (name, content hash). `pdf` is how PDF files are sent: "auto" as they are where the model takes them,
+    else as text. `source` is what an input is: a file, a row of a table or an answer of an evaluation.
+
+    A field that is added to these, or to `Parameters`, is part of the identity where it is not at its
+    default, and is stored by itself.
+    """
+
+    prompts: tuple[Prompt, ...]
+    system: str | None = None
+    parameters: Parameters = Parameters()
+    schema: Schema | None = None
+    attachments: tuple[tuple[str, bytes], ...] = ()
+    pdf: PdfMode = "auto"
+    source: InputSource = "files"
+
+    @property
+    def prompt(self) -> str:
+        """The text of the one prompt, "" where there are several."""
+        return "".join(prompt.text for prompt in self.prompts if not prompt.name)
+
+    @property
+    def named_prompts(self) -> tuple[Prompt, ...]:
+        """The prompts where there are several, else none."""
+        return tuple(prompt for prompt in self.prompts if prompt.name)
+
+
 class Request(FrozenStruct):
     """A conversation that one model is to continue, whatever the wire format; the user speaks last.
 
@@ -330,6 +364,3 @@ class Timing(FrozenStruct):
     started_at: float
     latency_s: float
     ttft_s: float | None = None
-
-
-PdfMode = Literal["auto", "native", "text", "images"]

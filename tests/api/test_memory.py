@@ -12,7 +12,7 @@ from provider import Profile, provider_process, run_python
 from umwelten.records import CallRecord, StoredSpec
 from umwelten.simulate.faultserver.profile import Behaviour
 from umwelten.store import Store
-from umwelten.types import ModelRef, Reply, Timing
+from umwelten.types import ModelRef, Prompt, Reply, RequestSettings, Timing
 
 MANY = 20_000
 ALLOWED = 40 << 20
@@ -21,8 +21,9 @@ LETTERS = 5_000
 
 def stored(folder: Path, count: int) -> None:
     """An evaluation with `count` answers of `LETTERS` letters each."""
+    request = RequestSettings(prompts=(Prompt(name="", text="go"),))
     spec = StoredSpec(
-        id=folder.name, kind="run", prompt="go", models=(ModelRef("openai", "a"),), repeats=count
+        id=folder.name, kind="run", models=(ModelRef("openai", "a"),), request=request, repeats=count
     )
     timing = Timing(started_at=1_800_000_000.0, latency_s=1.0)
     with Store.create(folder, spec) as store:

@@ -15,7 +15,7 @@ from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.wires import WIRES
 from umwelten.simulate.faultserver.profile import Profile
 from umwelten.simulate.faultserver.server import FaultServer
-from umwelten.types import Call, ModelRef, Prompt, Reply, Usage
+from umwelten.types import Call, ModelRef, Prompt, Reply, RequestSettings, Usage
 from wirekit import place
 
 MODEL = ModelRef("openai", "m")
@@ -105,7 +105,7 @@ def exchange(
     url: str, transport: Transport, loading: PriceLoader, price: Any, said: list[Any] | None = None
 ) -> HttpAttemptRunner:
     return HttpAttemptRunner(
-        plan=RequestBuilder(prompts=(Prompt(name="", text="Say hello."),)),
+        builder=RequestBuilder(RequestSettings(prompts=(Prompt(name="", text="Say hello."),))),
         targets={1: Target(MODEL, place("openai", f"{url}/v1"), WIRES["openai"])},
         transport=transport,
         price=price,

@@ -26,10 +26,10 @@ from umwelten.providers.protocol import Endpoint
 from umwelten.providers.vendors import VENDORS
 from umwelten.providers.wires import WIRES
 from umwelten.simulate.faultserver.profile import Behaviour, Profile
-from umwelten.types import ModelRef, Part, Prompt
+from umwelten.types import ModelRef, Part, Prompt, RequestSettings
 from wirekit import body_of
 
-PLAN = RequestBuilder(prompts=(Prompt(name="", text="What is this?"),))
+BUILDER = RequestBuilder(RequestSettings(prompts=(Prompt(name="", text="What is this?"),)))
 MODELS = {
     "google": "gemini-3.5-flash",
     "openai": "gpt-4o",
@@ -93,7 +93,7 @@ def test_what_is_sent_of_every_file_is_valid_for_the_provider(vendor: str, tmp_p
             assert sample.name in error.message
             refused.append(sample)
             continue
-        body = body_of(WIRES[row.wire].encode(PLAN.request(ref, parts, stream=False), endpoint))
+        body = body_of(WIRES[row.wire].encode(BUILDER.request(ref, parts, stream=False), endpoint))
         assert "What is this?" in json.dumps(body)
         JUDGES[vendor](body)
         sent.append(sample)

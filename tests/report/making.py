@@ -21,6 +21,7 @@ from umwelten.types import (
     Outcome,
     Prompt,
     Reply,
+    RequestSettings,
     Schema,
     Timing,
     Usage,
@@ -45,9 +46,16 @@ MODEL_NAMES = (
 
 
 def spec(
-    kind: str = "batch", *, id: str = "demo", models: Sequence[ModelRef] = (GEMMA,), **more: object
+    kind: str = "batch",
+    *,
+    id: str = "demo",
+    models: Sequence[ModelRef] = (GEMMA,),
+    prompts: tuple[Prompt, ...] = (Prompt(name="", text="Say what it is."),),
+    repeats: int = 1,
+    **request: object,
 ) -> StoredSpec:
-    return StoredSpec(id=id, kind=kind, prompt="Say what it is.", models=tuple(models), **more)
+    settings = RequestSettings(prompts=prompts, **request)
+    return StoredSpec(id=id, kind=kind, models=tuple(models), request=settings, repeats=repeats)
 
 
 def answer(text: str = "A cat.", tokens: tuple[int | None, int | None] = (10, 4)) -> Reply:

@@ -18,7 +18,9 @@ from umwelten.types import (
     FoundInput,
     ModelRef,
     Outcome,
+    Prompt,
     Reply,
+    RequestSettings,
     Timing,
     Usage,
 )
@@ -27,8 +29,19 @@ A, B, C = ModelRef("google", "gemini"), ModelRef("ollama", "gemma3:12b"), ModelR
 BROKEN = Failure(kind=FailureKind.SERVER, message="it broke", status=500)
 
 
-def spec(*models: ModelRef, kind: str = "batch", prompt: str = "Describe it.", **more: object) -> StoredSpec:
-    return StoredSpec(id="x", kind=kind, prompt=prompt, models=models or (A,), **more)  # type: ignore[arg-type]
+def spec(
+    *models: ModelRef,
+    kind: str = "batch",
+    prompt: str = "Describe it.",
+    prompts: tuple[Prompt, ...] = (),
+    repeats: int = 1,
+    coerce: bool = False,
+    **request: object,
+) -> StoredSpec:
+    settings = RequestSettings(prompts=prompts or (Prompt(name="", text=prompt),), **request)  # type: ignore[arg-type]
+    return StoredSpec(
+        id="x", kind=kind, models=models or (A,), request=settings, repeats=repeats, coerce=coerce
+    )
 
 
 def files(*names: str, stamp: str = "1", folder: str = "/in") -> list[FoundInput]:

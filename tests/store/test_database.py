@@ -195,7 +195,7 @@ def test_a_second_store_is_refused_at_once_and_told_who_works(tmp_path: Path) ->
             with pytest.raises(EvaluationBusy, match=f"process {child.pid} works"):
                 refused(folder, spec())
         with Reader.open(folder) as reader:
-            assert reader.spec().prompt == spec().prompt
+            assert reader.spec().request == spec().request
         child.kill()
     with Store.resume(folder, spec()) as store:
         assert store.models == {1: A}

@@ -13,7 +13,7 @@ from umwelten.errors import EvaluationChanged
 from umwelten.identity import content_hash, settings_hash
 from umwelten.records import StoredSpec
 from umwelten.store import Counts, Reader, Store
-from umwelten.types import Failure, FailureKind, Parameters, Reply, Schema, Usage
+from umwelten.types import Failure, FailureKind, Reply, RequestSettings, Schema, Usage
 
 FIELDS = {"type": "object", "properties": {"zeta": {"type": "string"}, "alpha": {"type": "integer"}}}
 SHAPE = Schema(json=FIELDS, name="answer", source="zeta, alpha int")
@@ -39,18 +39,17 @@ def test_what_shapes_answers_is_kept_with_the_settings(tmp_path: Path) -> None:
     Store.create(tmp_path, full).close()
     with Reader.open(tmp_path) as reader:
         assert reader.spec() == full
-        stored = reader.spec().schema
+        stored = reader.spec().request.schema
         assert stored is not None
         assert list(stored.json["properties"]) == ["zeta", "alpha"]
 
 
 def test_the_identity_of_evaluations_without_any_of_it_is_as_ever() -> None:
     def digest(**more: object) -> str:
-        same = {"prompt": "p", "system": None, "parameters": Parameters(), "schema": None, "attachments": []}
-        return settings_hash(**(same | more)).hex()  # type: ignore[arg-type]
+        return settings_hash(RequestSettings(prompts=(), **more), "p").hex()  # type: ignore[arg-type]
 
     assert digest() == digest(pdf="auto", source="files") == "3bc97a5078efa8a2e4cf534bad83ab2513403da8"
-    others = [digest(schema=FIELDS), digest(pdf="text"), digest(source="rows"), digest(source="answers")]
+    others = [digest(schema=SHAPE), digest(pdf="text"), digest(source="rows"), digest(source="answers")]
     assert len({digest(), *others}) == 5
 
 

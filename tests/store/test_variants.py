@@ -75,7 +75,7 @@ def test_a_prompt_that_is_left_out_keeps_its_answers_and_comes_back_to_them(tmp_
         store.set_inputs(files("a", "b"), read_hash=never)
         assert store.standing() == (Counts(total=2, succeeded=2, failed=0, pending=0), {2: 0})
         with Reader.open(folder) as reader:
-            assert reader.spec().prompts == (SHORT,)
+            assert reader.spec().request.prompts == (SHORT,)
     with Store.resume(folder, spec(A, prompts=(LONG, SHORT))) as store:
         store.set_inputs(files("a", "b"), read_hash=never)
         assert store.counts() == Counts(total=4, succeeded=4, failed=0, pending=0)

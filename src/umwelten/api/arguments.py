@@ -1,4 +1,4 @@
-"""From arguments to what is wanted: the same settings and defaults as on the command line."""
+"""From arguments to the spec of an evaluation: the same settings and defaults as on the command line."""
 
 from __future__ import annotations
 
@@ -10,24 +10,22 @@ from typing import Any, Literal, NoReturn
 
 from umwelten.api.argument_names import NAMED
 from umwelten.api.results import Results
-from umwelten.config import Settings, load, model_groups, vendors
-from umwelten.config.concurrency import check_ceilings, max_concurrency
+from umwelten.config import Settings, load, vendors
 from umwelten.config.options import FLAGS
 from umwelten.config.profiles import gives_way
 from umwelten.errors import UsageError
-from umwelten.evaluation.preflight import note_high_caps
+from umwelten.evaluation.build_spec import build_spec
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.inputs import expand
 from umwelten.inputs.prompt_files import read_prompts
 from umwelten.inputs.sources import Choice, Inputs, chosen
 from umwelten.phrases import Wording
-from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
 from umwelten.report.output_files import check_report_path
 from umwelten.schema import OutputSchema, load_schema
 from umwelten.schema.definitions import schema_of
 from umwelten.schema.pydantic_models import class_shape
-from umwelten.types import FrozenStruct, Parameters, Prompt
+from umwelten.types import FrozenStruct, Prompt
 
 _SETTINGS = (
     *("models", "temperature", "max_tokens", "top_p", "seed", "params", "repeat", "stream", "coerce", "pdf"),
@@ -40,7 +38,7 @@ _NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,40}")
 class ResolvedArguments(FrozenStruct):
     """Everything that a run needs to know. `notes` are for the user to read."""
 
-    wanted: EvaluationSpec
+    spec: EvaluationSpec
     settings: Settings
     known: Mapping[str, Vendor]
     notes: list[Wording]
@@ -53,13 +51,12 @@ def resolve_arguments(kind: Literal["run", "batch"], given: Mapping[str, Any]) -
     given = _with_profile(settings, given)
     settings = settings.with_flags({name: _as_flag(name, given.get(name)) for name in _SETTINGS})
     known, notes = vendors(settings), list[Wording](settings.notes)
-    wanted = _wanted(kind, given, settings, known, notes)
-    note_high_caps(wanted, known, notes)
+    spec = _spec(kind, given, settings, known, notes)
     reports = given.get("report")
     paths = settings.get("report") if reports is None else tuple(map(_path, _several(reports)))
     for path in paths:
         check_report_path(path)
-    return ResolvedArguments(wanted=wanted, settings=settings, known=known, notes=notes, reports=paths)
+    return ResolvedArguments(spec=spec, settings=settings, known=known, notes=notes, reports=paths)
 
 
 def _with_profile(settings: Settings, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,7 +85,7 @@ def _as_flag(name: str, value: Any) -> Any:
     return _path(value) if name == "output_dir" else value
 
 
-def _wanted(
+def _spec(
     kind: Literal["run", "batch"],
     given: Mapping[str, Any],
     settings: Settings,
@@ -98,47 +95,18 @@ def _wanted(
     _check_mode(given)
     if not settings.get("models"):
         raise UsageError("no model is named", 'Give models="provider:model", or put it in umwelten.toml.')
-    models, said = parse_models(settings.get("models"), known, model_groups(settings))
-    notes.extend(said)
-    check_ceilings(settings, known)
-    prompts = _prompts(given)
-    inputs = _inputs(given, settings, notes.append) if kind == "batch" else None
-    shape, stream = _shape(given, settings), settings.get("stream")
-    return EvaluationSpec(
-        kind=kind,
-        prompt="" if prompts else _prompt(given),
-        prompts=prompts,
-        models=models,
-        id=given.get("id"),
+    return build_spec(
+        kind,
+        settings,
+        known,
+        notes,
+        prompts=_prompts(given),
         system=_system(given, settings),
-        parameters=Parameters(
-            temperature=settings.get("temperature"),
-            max_tokens=settings.get("max_tokens"),
-            top_p=settings.get("top_p"),
-            seed=settings.get("seed"),
-            extra=settings.get("params"),
-        ),
-        files=None if inputs is None else inputs.files,
-        source="files" if inputs is None else inputs.source,
-        lazy=inputs is not None and inputs.lazy,
-        columns=None if inputs is None else inputs.columns,
-        attach=tuple(_files(given.get("attach"))),
-        schema=None if shape is None else shape.schema,
-        shape=shape,
-        coerce=settings.get("coerce"),
-        pdf=settings.get("pdf"),
-        repeats=settings.get("repeat"),
-        max_concurrency=max_concurrency(settings, notes),
-        provider_concurrency=settings.get("provider_concurrency"),
-        timeout_s=settings.get("timeout_s"),
-        retries=settings.get("retries"),
-        max_cost_usd=settings.get("max_cost"),
-        max_errors=settings.get("max_errors"),
-        max_bytes_in_flight=settings.get("max_bytes_in_flight"),
-        trace=settings.get("debug"),
-        stream=kind == "run" if stream is None else stream,
+        output_schema=_output_schema(given, settings),
+        inputs=_inputs(given, settings, notes.append) if kind == "batch" else None,
+        attach=_files(given.get("attach")),
+        id=given.get("id"),
         mode="resume" if given.get("resume") else "overwrite" if given.get("overwrite") else "new",
-        output_dir=settings.get("output_dir"),
     )
 
 
@@ -164,7 +132,7 @@ def _prompt(given: Mapping[str, Any]) -> str:
 def _prompts(given: Mapping[str, Any]) -> tuple[Prompt, ...]:
     several = given.get("prompts")
     if several is None:
-        return ()
+        return (Prompt(name="", text=_prompt(given)),)
     if given.get("prompt") is not None:
         raise UsageError("prompt and prompts exclude each other", "Give the one that you mean.")
     if isinstance(several, Mapping):
@@ -209,21 +177,21 @@ def _text_of(path: Path) -> str:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _shape(given: Mapping[str, Any], settings: Settings) -> OutputSchema | None:
-    wanted: object = given.get("schema")
-    if wanted is None:
-        wanted = settings.get("schema")
-    match wanted:
+def _output_schema(given: Mapping[str, Any], settings: Settings) -> OutputSchema | None:
+    schema: object = given.get("schema")
+    if schema is None:
+        schema = settings.get("schema")
+    match schema:
         case None:
             return None
         case type():
-            return class_shape(wanted)
+            return class_shape(schema)
         case Mapping():
-            name = str(wanted.get("title", "answer"))
-            return OutputSchema(schema_of(dict(wanted), name=name, source="", where="schema"))
+            name = str(schema.get("title", "answer"))
+            return OutputSchema(schema_of(dict(schema), name=name, source="", where="schema"))
         case Path():
-            return load_schema(str(wanted) if wanted.suffix == ".json" else f"@{wanted}")
-    return load_schema(str(wanted))
+            return load_schema(str(schema) if schema.suffix == ".json" else f"@{schema}")
+    return load_schema(str(schema))
 
 
 # --- about what ------------------------------------------------------------------------------

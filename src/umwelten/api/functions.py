@@ -173,7 +173,7 @@ def _prepare(
 
     try:
         settled = resolve_arguments(kind, given)
-        evaluation = Evaluation.prepare(settled.wanted, settled.settings, settled.known, as_argument)
+        evaluation = Evaluation.prepare(settled.spec, settled.settings, settled.known, as_argument)
     except UmweltenError as error:
         raise error.spell(as_argument) from None
     tell = Observers([_logged, *([] if on_event is None else [on_event])])

@@ -36,7 +36,6 @@ from umwelten.types import (
     ModelRef,
     Outcome,
     Part,
-    PdfMode,
     Reply,
     Text,
     Timing,
@@ -78,22 +77,21 @@ class HttpAttemptRunner:
     def __init__(
         self,
         *,
-        plan: RequestBuilder,
+        builder: RequestBuilder,
         targets: Mapping[int, Target],
         transport: Transport,
         price: Price,
         loading: PriceLoader,
         stream: bool,
         notify: Observer,
-        pdf: PdfMode = "auto",
         structured: StructuredOutput | None = None,
         trace: bool = False,
         spelling: Spelling = by_name,
     ) -> None:
-        self._plan, self._targets, self._transport = plan, targets, transport
+        self._builder, self._targets, self._transport = builder, targets, transport
         self._price, self._loading = price, loading
         self._stream, self._notify, self._trace = stream, notify, trace
-        self._pdf, self._structured, self._spelling = pdf, structured, spelling
+        self._structured, self._spelling = structured, spelling
         self._uploading = UploadCache(transport)
         self._dropped: dict[int, frozenset[str]] = {}
         self._priceless = False
@@ -129,7 +127,7 @@ class HttpAttemptRunner:
         return AttemptResult(
             outcome=outcome,
             timing=timing,
-            key=self._plan.key(target.model, sent.content, call.repeat, target.prompt),
+            key=self._builder.key(target.model, sent.content, call.repeat, target.prompt),
             content=sent.content,
             cost_nusd=self._cost(answer, target.model) if sent.asked else 0,
         )
@@ -223,7 +221,7 @@ class HttpAttemptRunner:
                 (*parts, *attached), target.wire, target.endpoint, target.capabilities, sent.uploaded
             )
             parts, attached = placed[:number], placed[number:]
-        request = self._plan.request(
+        request = self._builder.request(
             target.model,
             parts,
             stream=self._stream,
@@ -246,7 +244,7 @@ class HttpAttemptRunner:
             stamp=source.stamp,
             part=source.part,
             capabilities=target.capabilities,
-            pdf=self._pdf,
+            pdf=self._builder.settings.pdf,
         )
         content = reading() if source.size < _LARGE_INPUT else await run_in_thread(reading)
         sent.content = content.digest
@@ -259,7 +257,7 @@ class HttpAttemptRunner:
             parts = converted.parts
             for text in converted.notes:
                 self._notify(Note(text=text, level=NoteLevel.DETAIL))
-        if self._plan.bare(target.prompt):
+        if self._builder.bare(target.prompt):
             # The prompt says itself where the content begins and ends.
             parts = tuple(Text(text=unframed(p.text)) if isinstance(p, Text) else p for p in parts)
         return parts, values

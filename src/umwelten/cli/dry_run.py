@@ -25,21 +25,21 @@ _WORTH_A_SAMPLE = 60
 
 
 def dry_run(
-    wanted: EvaluationSpec,
+    spec: EvaluationSpec,
     settings: Settings,
     vendors: Mapping[str, Vendor],
     notes: Sequence[Wording],
     *,
     as_json: bool,
 ) -> None:
-    """Print the plan on stdout, as JSON if wanted, and notes on stderr."""
-    plan = preview(wanted, settings, vendors, at=time.time())
+    """Print the plan on stdout, as JSON if asked for, and notes on stderr."""
+    plan = preview(spec, settings, vendors, at=time.time())
     for note in notes:
         click.echo(spelled(note, as_flag), err=True)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(_named(plan))))
         return
-    for line in layout(plan, batch=wanted.files is not None):
+    for line in layout(plan, batch=spec.inputs is not None):
         click.echo(line)
 
 

@@ -23,11 +23,11 @@ from umwelten.text.sanitize import one_line
 STOPPED = EXIT[RunStatus.STOPPED]
 
 
-def check_sample(wanted: EvaluationSpec, n: int) -> None:
+def check_sample(spec: EvaluationSpec, n: int) -> None:
     """Raises `UsageError` where so few calls tell nothing."""
-    fewest = least(len(wanted.models), wanted.repeats if wanted.files is None else None)
+    fewest = least(len(spec.models), spec.repeats if spec.inputs is None else None)
     if n < fewest:
-        models = formatting.count(len(wanted.models), "model")
+        models = formatting.count(len(spec.models), "model")
         raise UsageError(
             f"--estimate {n} is too few for {models}: give at least {fewest}",
             "30 calls a model make a good estimate.",
@@ -64,7 +64,7 @@ def _estimate_first(
     if result.status in (RunStatus.STOPPED, RunStatus.INTERRUPTED) or not found.succeeded:
         closing(evaluation, tally, look)
         return EXIT[result.status]
-    for line in layout(found, evaluation.wanted.max_cost_usd):
+    for line in layout(found, evaluation.spec.limits.max_cost_usd):
         click.echo(line, err=True)
     if yes or _agreed():
         return None

@@ -14,23 +14,21 @@ import msgspec
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.options import text_or_file
 from umwelten.cli.runner import OutputOptions, execute, leave
-from umwelten.config import Settings, load, model_groups, vendors
-from umwelten.config.concurrency import check_ceilings, max_concurrency
+from umwelten.config import Settings, load, vendors
 from umwelten.errors import UsageError
+from umwelten.evaluation.build_spec import build_spec
 from umwelten.evaluation.evaluation import Evaluation
-from umwelten.evaluation.preflight import note_high_caps
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.inputs import expand
 from umwelten.inputs.prompt_files import read_prompts
 from umwelten.inputs.sources import Choice, Inputs, chosen
 from umwelten.phrases import Wording
-from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
 from umwelten.schema import OutputSchema, load_schema
 from umwelten.store import evaluations
 from umwelten.store.database import database
 from umwelten.text.suggestions import closest, did_you_mean_clause
-from umwelten.types import Parameters, Prompt
+from umwelten.types import Prompt
 
 
 def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
@@ -42,22 +40,23 @@ def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
         raise UsageError("--dry-run and --estimate exclude each other", "--estimate makes calls.")
     known = vendors(settings)
     notes = list[Wording](settings.notes)
-    wanted = _wanted(kind, flags, settings, known, notes)
-    notes.extend(_begins(wanted))
+    spec = _spec(kind, flags, settings, known, notes)
+    notes.extend(_begins(spec))
     reports = _reports(settings)
     if flags["dry_run"]:
         from umwelten.cli.dry_run import dry_run
 
-        dry_run(wanted, settings, known, notes, as_json=flags["as_json"])
+        dry_run(spec, settings, known, notes, as_json=flags["as_json"])
         return
     if flags["estimate"] is not None:
         from umwelten.cli.estimate import check_sample
 
-        check_sample(wanted, flags["estimate"])
-        # A sample is drawn from all that there is.
-        wanted = msgspec.structs.replace(wanted, lazy=False)
-    evaluation = Evaluation.prepare(wanted, settings, known, as_flag)
-    if wanted.id is None:
+        check_sample(spec, flags["estimate"])
+        if spec.inputs is not None:
+            # A sample is drawn from all that there is.
+            spec = msgspec.structs.replace(spec, inputs=msgspec.structs.replace(spec.inputs, lazy=False))
+    evaluation = Evaluation.prepare(spec, settings, known, as_flag)
+    if spec.output.id is None:
         click.echo(f"evaluation {evaluation.store.spec.id}", err=True)
     notes.extend(_kept(evaluation))
     look = OutputOptions(
@@ -76,7 +75,7 @@ def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     leave(execute(evaluation, look, notes))
 
 
-def _wanted(
+def _spec(
     kind: Literal["run", "batch"],
     flags: Mapping[str, Any],
     settings: Settings,
@@ -89,57 +88,25 @@ def _wanted(
         raise UsageError("--resume and --overwrite exclude each other", "Give the one that you mean.")
     if (flags["resume"] or flags["overwrite"]) and flags["id_"] is None:
         raise UsageError("--resume and --overwrite need --id", "`umwelten eval list` shows the ids.")
-    models, said = parse_models(settings.get("models"), known, model_groups(settings))
-    notes.extend(said)
-    check_ceilings(settings, known)
     system = settings.get("system")
-    stream = settings.get("stream")
-    inputs = _inputs(flags, settings, notes) if kind == "batch" else None
-    prompt, prompts = _prompts(flags)
-    shape = _shape(settings)
-    wanted = EvaluationSpec(
-        kind=kind,
-        prompt=prompt,
-        prompts=prompts,
-        models=models,
-        id=flags["id_"],
+    return build_spec(
+        kind,
+        settings,
+        known,
+        notes,
+        prompts=_prompts(flags),
         system=None if system is None else text_or_file(system, "--system"),
-        parameters=Parameters(
-            temperature=settings.get("temperature"),
-            max_tokens=settings.get("max_tokens"),
-            top_p=settings.get("top_p"),
-            seed=settings.get("seed"),
-            extra=settings.get("params"),
-        ),
-        files=None if inputs is None else inputs.files,
-        source="files" if inputs is None else inputs.source,
-        lazy=inputs is not None and inputs.lazy,
-        columns=None if inputs is None else inputs.columns,
-        schema=None if shape is None else shape.schema,
-        shape=shape,
-        coerce=settings.get("coerce"),
-        pdf=settings.get("pdf"),
-        attach=tuple(path for text in flags["attach"] for path in expand(text, Path())),
-        repeats=settings.get("repeat"),
-        max_concurrency=max_concurrency(settings, notes),
-        provider_concurrency=settings.get("provider_concurrency"),
-        timeout_s=settings.get("timeout_s"),
-        retries=settings.get("retries"),
-        max_cost_usd=settings.get("max_cost"),
-        max_errors=settings.get("max_errors"),
-        max_bytes_in_flight=settings.get("max_bytes_in_flight"),
-        trace=settings.get("debug"),
-        stream=kind == "run" if stream is None else stream,
+        output_schema=_output_schema(settings),
+        inputs=_inputs(flags, settings, notes) if kind == "batch" else None,
+        attach=(path for text in flags["attach"] for path in expand(text, Path())),
+        id=flags["id_"],
         mode="resume" if flags["resume"] else "overwrite" if flags["overwrite"] else "new",
-        output_dir=settings.get("output_dir"),
     )
-    note_high_caps(wanted, known, notes)
-    return wanted
 
 
 def _kept(evaluation: Evaluation) -> Iterator[str]:
     """What an earlier plan answered that this one leaves out. Inputs that come later are not known yet."""
-    if evaluation.wanted.mode != "resume" or not evaluation.store.complete:
+    if evaluation.spec.output.mode != "resume" or not evaluation.store.complete:
         return
     from umwelten.report.queries.leftovers import kept_aside
     from umwelten.store import Reader
@@ -150,16 +117,17 @@ def _kept(evaluation: Evaluation) -> Iterator[str]:
         yield text
 
 
-def _begins(wanted: EvaluationSpec) -> Iterator[str]:
+def _begins(spec: EvaluationSpec) -> Iterator[str]:
     """What to know when there is nothing to go on with: the id may be a slip of the pen."""
-    if wanted.mode != "resume" or wanted.id is None or database(wanted.output_dir / wanted.id).exists():
+    id, folder = spec.output.id, spec.output.output_dir
+    if spec.output.mode != "resume" or id is None or database(folder / id).exists():
         return
     known: list[str] = []
     # A directory that can't be read is an error of its own, later.
     with contextlib.suppress(OSError):
-        known = [folder.name for folder in evaluations(wanted.output_dir)]
-    suggestion = did_you_mean_clause(closest(wanted.id, known), "{!r}")
-    yield f"there is no evaluation {wanted.id!r} yet; this begins it{suggestion}"
+        known = [path.name for path in evaluations(folder)]
+    suggestion = did_you_mean_clause(closest(id, known), "{!r}")
+    yield f"there is no evaluation {id!r} yet; this begins it{suggestion}"
 
 
 def _inputs(flags: Mapping[str, Any], settings: Settings, notes: list[Wording]) -> Inputs:
@@ -184,18 +152,17 @@ def _inputs(flags: Mapping[str, Any], settings: Settings, notes: list[Wording]) 
     )
 
 
-def _prompts(flags: Mapping[str, Any]) -> tuple[str, tuple[Prompt, ...]]:
-    """The prompt alone, or "" and several."""
+def _prompts(flags: Mapping[str, Any]) -> tuple[Prompt, ...]:
     if flags["prompts"] is None:
         if flags["prompt"] is None:
             raise click.UsageError("Missing option '-p' / '--prompt'.", click.get_current_context())
-        return text_or_file(flags["prompt"], "--prompt"), ()
+        return (Prompt(name="", text=text_or_file(flags["prompt"], "--prompt")),)
     if flags["prompt"] is not None:
         raise UsageError("--prompt and --prompts exclude each other", "Give the one that you mean.")
-    return "", read_prompts(flags["prompts"])
+    return read_prompts(flags["prompts"])
 
 
-def _shape(settings: Settings) -> OutputSchema | None:
+def _output_schema(settings: Settings) -> OutputSchema | None:
     given = settings.get("schema")
     if given is None:
         if settings.get("coerce") and settings.source("coerce") == as_flag("coerce"):

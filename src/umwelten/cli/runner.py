@@ -52,7 +52,7 @@ def execute(evaluation: Evaluation, look: OutputOptions, notes: Sequence[Wording
     progress = make(look.progress, stderr=sys.stderr, verbose=look.verbose, debug=look.debug, tally=tally)
     observers: list[Observer] = [tally, records, progress]
     answers = None
-    if evaluation.wanted.kind == "run" and not look.as_json:
+    if evaluation.spec.kind == "run" and not look.as_json:
         # Before the progress: an answer stands above the line that says that it came.
         answers = AnswerPrinter(sys.stdout, hold=progress.hold, prompts=evaluation.store.prompts)
         observers[2:2] = [answers, _Earlier(evaluation, answers)]
@@ -107,7 +107,7 @@ def _finish(
 ) -> None:
     if answers is not None:
         answers.close()
-    names = dict.fromkeys(model.provider for model in evaluation.wanted.models)
+    names = dict.fromkeys(model.provider for model in evaluation.spec.models)
     asked = [evaluation.vendors[name] for name in names if name in evaluation.vendors]
     summary = summarize(
         tally,
@@ -172,7 +172,7 @@ def _run(
         async def main() -> RunResult:
             with _signals(evaluation, progress):
                 progress.start(evaluation.lanes)
-                return await evaluation.run(observers, only=only, texts=evaluation.wanted.kind == "run")
+                return await evaluation.run(observers, only=only, texts=evaluation.spec.kind == "run")
 
         return runner.run(main())
 
@@ -220,8 +220,8 @@ class _signals(contextlib.AbstractContextManager[None]):  # noqa: N801 - used as
 def _listing(evaluation: Evaluation) -> str:
     """The command that shows all failed calls."""
     words = ["umwelten", "eval", "show", evaluation.store.spec.id, "--failed"]
-    if evaluation.wanted.output_dir != Path("output"):
-        words += ["--output-dir", str(evaluation.wanted.output_dir)]
+    if evaluation.spec.output.output_dir != Path("output"):
+        words += ["--output-dir", str(evaluation.spec.output.output_dir)]
     return shlex.join(words)
 
 
@@ -235,7 +235,7 @@ def resume_command(evaluation: Evaluation, *, higher_cap: bool = False) -> str:
         at = words.index("--max-cost") if "--max-cost" in words else len(words)
         words = [word for word in words[:at] + words[at + 2 :] if not word.startswith("--max-cost=")]
         words += ["--max-cost", "MORE"]
-    if evaluation.wanted.id is None:
+    if evaluation.spec.output.id is None:
         words += ["--id", evaluation.store.spec.id]
     return shlex.join(["umwelten", *words, "--resume"])
 

@@ -147,10 +147,10 @@ def _weigher(evaluation: Evaluation, model: ModelRef) -> Callable[[int, str], fl
     """A guess of a call's cost, in input tokens, by its file's size and name."""
     price = price_of(model, overrides=evaluation.prices, at=time.time())
     ratio = float(price.output / price.input) if price is not None and price.input else _USUAL_RATIO
-    answer = ratio * min(evaluation.wanted.parameters.max_tokens or _USUAL_OUTPUT, _USUAL_OUTPUT)
+    answer = ratio * min(evaluation.spec.request.parameters.max_tokens or _USUAL_OUTPUT, _USUAL_OUTPUT)
     # The name of a row or an answer says nothing of what is in it.
-    named = evaluation.wanted.source == "files"
-    return lambda size, name: evaluation.plan.input_tokens(size, name if named else "") + answer
+    named = evaluation.spec.request.source == "files"
+    return lambda size, name: evaluation.builder.input_tokens(size, name if named else "") + answer
 
 
 def estimate(evaluation: Evaluation, sample: EstimateSample) -> Estimate:
@@ -225,4 +225,4 @@ def _seconds(evaluation: Evaluation, models: Sequence[ModelEstimate]) -> Span | 
         low, high = busy.get(one.model.provider, (0.0, 0.0))
         if one.busy_s is not None:
             busy[one.model.provider] = (low + one.busy_s.low, high + one.busy_s.high)
-    return wall_s(busy, evaluation.wanted, evaluation.vendors)
+    return wall_s(busy, evaluation.spec, evaluation.vendors)

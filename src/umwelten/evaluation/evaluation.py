@@ -51,7 +51,6 @@ from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.wires import WIRES
 from umwelten.records import CallRecord
-from umwelten.schema import compile_schema
 from umwelten.store import Store
 from umwelten.threads import run_in_thread
 from umwelten.types import Call, FoundInput, FrozenStruct, Message, ModelRef, Usage
@@ -60,7 +59,7 @@ ASSUMED_OUTPUT = 1024
 """Tokens that an answer is expected to have at most when no `max_tokens` says so."""
 
 AHEAD = 2_000
-"""Inputs of a lazy plan that are found before the first call starts."""
+"""Inputs that are found before the first call starts, where they may be very many."""
 
 LONGEST_OUTPUT = OPEN_ENDED * ASSUMED_OUTPUT
 """Tokens that are reserved for such an answer while many calls are under way."""
@@ -82,18 +81,18 @@ class Evaluation:
 
     def __init__(
         self,
-        wanted: EvaluationSpec,
+        spec: EvaluationSpec,
         settings: Settings,
         store: Store,
-        plan: RequestBuilder,
+        builder: RequestBuilder,
         targets: dict[int, Target],
         local: LocalServers,
         vendors: Mapping[str, Vendor],
         spelling: Spelling = by_name,
     ) -> None:
         self._spelling = spelling
-        self.wanted, self.store, self.plan, self.vendors = wanted, store, plan, vendors
-        self.folder = wanted.output_dir / store.spec.id
+        self.spec, self.store, self.builder, self.vendors = spec, store, builder, vendors
+        self.folder = spec.output.output_dir / store.spec.id
         self._targets, self._local = targets, local
         self.settings, self.prices = settings, price_overrides(settings)
         self._engine: Engine | None = None
@@ -102,7 +101,7 @@ class Evaluation:
     @classmethod
     def prepare(
         cls,
-        wanted: EvaluationSpec,
+        spec: EvaluationSpec,
         settings: Settings,
         vendors: Mapping[str, Vendor],
         spelling: Spelling = by_name,
@@ -113,8 +112,8 @@ class Evaluation:
 
         Raises a `UmweltenError` for whatever the user must mend; then nothing is left behind.
         """
-        checked = preflight(wanted, settings, vendors)
-        store = cls._open(wanted, checked.plan)
+        checked = preflight(spec, settings, vendors)
+        store = cls._open(spec)
         local = LocalServers()
         targets = {
             number: Target(
@@ -128,27 +127,28 @@ class Evaluation:
             )
             for number, ref in store.models.items()
         }
-        return cls(wanted, settings, store, checked.plan, targets, local, vendors, spelling)
+        return cls(spec, settings, store, checked.builder, targets, local, vendors, spelling)
 
     @staticmethod
-    def _open(wanted: EvaluationSpec, plan: RequestBuilder) -> Store:
-        name = wanted.id or make_id(
-            wanted.prompt or wanted.prompts[0].text, wanted.output_dir, today=time.strftime("%Y-%m-%d")
-        )
-        spec = stored_spec(wanted, plan, name)
-        if wanted.files is not None and wanted.mode == "overwrite":
+    def _open(spec: EvaluationSpec) -> Store:
+        output = spec.output
+        first = spec.request.prompts[0].text
+        name = output.id or make_id(first, output.output_dir, today=time.strftime("%Y-%m-%d"))
+        stored = stored_spec(spec, name)
+        if spec.inputs is not None and output.mode == "overwrite":
             # A scan that fails must fail before the old evaluation is moved aside.
-            deque(wanted.files(), maxlen=0)
-        files = _peek(wanted.files() if wanted.files is not None else None)
-        folder = wanted.output_dir / name
+            deque(spec.inputs.files(), maxlen=0)
+        files = _peek(spec.inputs.files() if spec.inputs is not None else None)
+        folder = output.output_dir / name
         fresh = not (folder / "evaluation.db").exists()
-        opener = {"new": Store.create, "resume": Store.resume, "overwrite": Store.overwrite}[wanted.mode]
-        store = opener(folder, spec)
+        opener = {"new": Store.create, "resume": Store.resume, "overwrite": Store.overwrite}[output.mode]
+        store = opener(folder, stored)
         try:
             if files is None:
                 store.set_no_inputs()
             else:
-                store.set_inputs(files, read_hash=file_hash, ahead=AHEAD if wanted.lazy else None)
+                lazy = spec.inputs is not None and spec.inputs.lazy
+                store.set_inputs(files, read_hash=file_hash, ahead=AHEAD if lazy else None)
         except BaseException:
             store.close()
             if fresh:
@@ -170,8 +170,8 @@ class Evaluation:
         self._renew_local()
         tell = Observers(observers)
         self._begin(tell, only)
-        async with Transport(timeout_s=self.wanted.timeout_s) as transport:
-            loading = PriceLoader(self.wanted.models, self.prices)
+        async with Transport(timeout_s=self.spec.limits.timeout_s) as transport:
+            loading = PriceLoader(self.spec.models, self.prices)
             ask = self._exchange(transport, tell, loading)
             engine = self._engine = self._make_engine(ask, tell, only, texts, under_way=loading.soon)
             if self._stop is not None:
@@ -187,13 +187,14 @@ class Evaluation:
 
     def _begin(self, tell: Observer, only: CallSubset | None) -> None:
         """Open the run in the store and say what lies ahead; what is found later is told as it comes."""
-        wanted, store, loop = self.wanted, self.store, asyncio.get_running_loop()
+        spec, limits, store = self.spec, self.spec.limits, self.store
+        loop = asyncio.get_running_loop()
         counts, to_do = store.standing()
         pending = self._by_lane(to_do if only is None else only.calls)
-        each = self._by_lane(dict.fromkeys(store.models, wanted.repeats))
+        each = self._by_lane(dict.fromkeys(store.models, spec.repeats))
 
         def grown(more: int, complete: bool) -> None:
-            total = counts.total + more * wanted.repeats * len(store.models)
+            total = counts.total + more * spec.repeats * len(store.models)
             now = {lane: n + more * each[lane] for lane, n in pending.items()}
             loop.call_soon_threadsafe(tell, Grown(total=total, pending=now, complete=complete))
 
@@ -201,11 +202,11 @@ class Evaluation:
             store.on_growth(grown)
         store.start_run(
             {
-                "max_concurrency": wanted.max_concurrency,
-                "provider_concurrency": dict(wanted.provider_concurrency),
-                "timeout_s": wanted.timeout_s,
-                "retries": wanted.retries,
-                "stream": wanted.stream,
+                "max_concurrency": limits.max_concurrency,
+                "provider_concurrency": dict(limits.provider_concurrency),
+                "timeout_s": limits.timeout_s,
+                "retries": limits.retries,
+                "stream": spec.stream,
             }
         )
         tell(
@@ -222,21 +223,20 @@ class Evaluation:
         )
 
     def _exchange(self, transport: Transport, tell: Observer, loading: PriceLoader) -> HttpAttemptRunner:
-        wanted = self.wanted
+        spec = self.spec
         structured = None
-        if wanted.schema is not None:
-            structured = StructuredOutput(wanted.shape or compile_schema(wanted.schema), coerce=wanted.coerce)
+        if spec.output_schema is not None:
+            structured = StructuredOutput(spec.output_schema, coerce=spec.coerce)
         return HttpAttemptRunner(
-            plan=self.plan,
+            builder=self.builder,
             targets=self._targets,
             transport=transport,
             price=self._price,
             loading=loading,
-            stream=wanted.stream,
+            stream=spec.stream,
             notify=tell,
-            pdf=wanted.pdf,
             structured=structured,
-            trace=wanted.trace,
+            trace=spec.trace,
             spelling=self._spelling,
         )
 
@@ -256,8 +256,8 @@ class Evaluation:
             runner=ask,
             calls=CallInfo(store.models, self._estimate, self._tokens),
             observer=tell,
-            stream=self.wanted.stream and texts,
-            max_errors=self.wanted.max_errors,
+            stream=self.spec.stream and texts,
+            max_errors=self.spec.limits.max_errors,
             on_under_way=under_way,
         )
 
@@ -270,7 +270,7 @@ class Evaluation:
     async def _end(
         self, attributions: Sequence[Attribution], result: RunResult, ended_at: float, tell: Observer
     ) -> None:
-        store, own = self.store, self.wanted.max_concurrency != "auto"
+        store, own = self.store, self.spec.limits.max_concurrency != "auto"
         sheets = [
             msgspec.structs.replace(
                 sheet, capped_by_user=own and sheet.capped_by_user and sheet.lane != "local"
@@ -327,7 +327,8 @@ class Evaluation:
     @property
     def _limit(self) -> int | None:
         """The cap over all providers, `None` where each finds its own level."""
-        return None if self.wanted.max_concurrency == "auto" else self.wanted.max_concurrency
+        limit = self.spec.limits.max_concurrency
+        return None if limit == "auto" else limit
 
     def _pool(self, limit: int | None) -> Pool:
         lanes: dict[str, Lane] = {}
@@ -337,13 +338,13 @@ class Evaluation:
             if name not in lanes:
                 lanes[name] = self._lane(name, target, limit)
             by_model[number] = lanes[name]
-        cap = self.wanted.max_cost_usd
+        limits, cap = self.spec.limits, self.spec.limits.max_cost_usd
         return Pool(
             by_model,
-            policy=RetryPolicy(retries=self.wanted.retries),
+            policy=RetryPolicy(retries=limits.retries),
             max_in_flight=limit,
-            group_caps=dict(self.wanted.provider_concurrency),
-            max_bytes=self.wanted.max_bytes_in_flight,
+            group_caps=dict(limits.provider_concurrency),
+            max_bytes=limits.max_bytes_in_flight,
             cap=CostCap(
                 cap=None if cap is None else round(cap * 1e9), spent=self.store.spent_nusd() if cap else 0
             ),
@@ -352,7 +353,7 @@ class Evaluation:
     def _lane(self, name: str, target: Target, limit: int | None) -> Lane:
         vendor = target.endpoint.vendor
         low = vendor.recommended[0]
-        ceiling = self.wanted.provider_concurrency.get(vendor.name, limit or AUTO_CEILING)
+        ceiling = self.spec.limits.provider_concurrency.get(vendor.name, limit or AUTO_CEILING)
         if vendor.name == "local":
             ceiling = min(ceiling, self._local.slots)
         start = ceiling if limit is not None else min(low, ceiling)
@@ -384,17 +385,17 @@ class Evaluation:
         """Tokens that a call's request sends, roughly, and that it may write at most."""
         size, name = _measure(call)
         prompt = self._targets[call.model].prompt
-        return self.plan.input_tokens(size, name, prompt, turns), self.wanted.parameters.max_tokens
+        return self.builder.input_tokens(size, name, prompt, turns), self.spec.request.parameters.max_tokens
 
     def _estimate(self, call: Call, turns: tuple[Message, ...]) -> int | None:
         """The most that an attempt can cost, in nano-USD; only a cap needs it."""
-        if self.wanted.max_cost_usd is None:
+        if self.spec.limits.max_cost_usd is None:
             return None
         size, name = _measure(call)
-        longest = self.wanted.parameters.max_tokens or LONGEST_OUTPUT
+        longest = self.spec.request.parameters.max_tokens or LONGEST_OUTPUT
         return most_nusd(
             self._targets[call.model].model,
-            self.plan.most_tokens(size, name, turns),
+            self.builder.most_tokens(size, name, turns),
             longest,
             overrides=self.prices,
             at=time.time(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from umwelten.attempts.target import Attached
@@ -17,7 +17,7 @@ from umwelten.pricing import price_of
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.capabilities import Capabilities, capabilities_of
 from umwelten.providers.protocol import Endpoint, Vendor
-from umwelten.types import FrozenStruct, ModelRef, Part, PdfMode, Prompt
+from umwelten.types import FrozenStruct, ModelRef, Part, PdfMode
 
 PLACEHOLDERS = {
     "files": ("content", "file.name", "file.path"),
@@ -34,72 +34,69 @@ class Preflight(FrozenStruct):
     """
 
     endpoints: Mapping[str, Endpoint]
-    plan: RequestBuilder
+    builder: RequestBuilder
     capabilities: Mapping[ModelRef, Capabilities]
     attached: Mapping[ModelRef, Attached]
 
 
-def preflight(wanted: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor]) -> Preflight:
+def preflight(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor]) -> Preflight:
     """Raises a `UmweltenError` for what the user must mend."""
-    prompts = wanted.prompts or (Prompt(name="", text=wanted.prompt),)
-    for prompt in prompts:
-        if not prompt.text.strip():
-            raise UsageError(
-                "the prompt is empty",
-                Phrase("Give it with {option:prompt=TEXT}, {option:prompt=@FILE} or {option:prompt=-}."),
-                argument="prompt",
-            )
-    if wanted.id is not None:
-        check_id(wanted.id)
-    for text in (*(prompt.text for prompt in prompts), wanted.system or "", *map(str, wanted.models)):
+    _check_texts(spec)
+    if spec.output.id is not None:
+        check_id(spec.output.id)
+    endpoints = _endpoints(spec, settings, vendors)
+    for ref in spec.models:
+        if ref.provider == "local":
+            find_weights(ref.model)
+    if spec.limits.max_cost_usd is not None:
+        _check_priced(spec, settings)
+    capabilities = {ref: capabilities_of(endpoints[ref.provider], ref) for ref in spec.models}
+    attached = _attachments(spec, capabilities)
+    usable = next((parts for parts in attached.values() if not isinstance(parts, InputError)), ())
+    builder = RequestBuilder(spec.request, attached=usable)
+    if spec.inputs is None:
+        builder.check((), None)
+    else:
+        builder.check(PLACEHOLDERS[spec.inputs.source], spec.inputs.columns)
+    return Preflight(endpoints=endpoints, builder=builder, capabilities=capabilities, attached=attached)
+
+
+def _check_texts(spec: EvaluationSpec) -> None:
+    prompts = [prompt.text for prompt in spec.request.prompts]
+    if not all(text.strip() for text in prompts):
+        raise UsageError(
+            "the prompt is empty",
+            Phrase("Give it with {option:prompt=TEXT}, {option:prompt=@FILE} or {option:prompt=-}."),
+            argument="prompt",
+        )
+    for text in (*prompts, spec.request.system or "", *map(str, spec.models)):
         if not text.isascii() and text != text.encode("utf-8", "replace").decode():
             raise UsageError(
                 f"{text[:40]!r} holds bytes that are no UTF-8", "Save it as UTF-8 and use @FILE."
             )
-    endpoints = _endpoints(wanted, settings, vendors)
-    for ref in wanted.models:
-        if ref.provider == "local":
-            find_weights(ref.model)
-    if wanted.max_cost_usd is not None:
-        _check_priced(wanted, settings)
-    capabilities = {ref: capabilities_of(endpoints[ref.provider], ref) for ref in wanted.models}
-    digests, attached = _attachments(wanted, capabilities)
-    usable = next((parts for parts in attached.values() if not isinstance(parts, InputError)), ())
-    plan = RequestBuilder(
-        prompts=prompts,
-        system=wanted.system,
-        parameters=wanted.parameters,
-        attachments=digests,
-        attached=usable,
-        schema=wanted.schema,
-        pdf=wanted.pdf,
-        source=wanted.source,
-    )
-    plan.check(PLACEHOLDERS[wanted.source] if wanted.files is not None else (), wanted.columns)
-    return Preflight(endpoints=endpoints, plan=plan, capabilities=capabilities, attached=attached)
 
 
 def _endpoints(
-    wanted: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor]
+    spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor]
 ) -> dict[str, Endpoint]:
     """All at once: who lacks two keys should not learn of the second only after the first."""
-    found: dict[str, Endpoint] = {}
+    endpoints: dict[str, Endpoint] = {}
     problems: list[ConfigError] = []
-    for provider in dict.fromkeys(ref.provider for ref in wanted.models):
+    for provider in dict.fromkeys(ref.provider for ref in spec.models):
         try:
-            found[provider] = endpoint(vendors[provider], settings)
+            endpoints[provider] = endpoint(vendors[provider], settings)
         except ConfigError as error:
             problems.append(error)
     if problems:
         hints = dict.fromkeys(error.hint for error in problems if error.hint)
         raise ConfigError("; ".join(error.message for error in problems), "\n".join(hints))
-    return found
+    return endpoints
 
 
-def _check_priced(wanted: EvaluationSpec, settings: Settings) -> None:
+def _check_priced(spec: EvaluationSpec, settings: Settings) -> None:
     """A cap that cannot be kept would be a promise broken in silence."""
     prices = price_overrides(settings)
-    unknown = [m for m in wanted.models if price_of(m, overrides=prices, at=time.time()) is None]
+    unknown = [m for m in spec.models if price_of(m, overrides=prices, at=time.time()) is None]
     if unknown:
         raise UsageError(
             Phrase(
@@ -111,28 +108,33 @@ def _check_priced(wanted: EvaluationSpec, settings: Settings) -> None:
         )
 
 
-def _attachments(
-    wanted: EvaluationSpec, capabilities: Mapping[ModelRef, Capabilities]
-) -> tuple[tuple[tuple[str, bytes], ...], dict[ModelRef, Attached]]:
-    """Names and content hashes, and the parts by model. Raises an attachment's fault if no model takes it."""
+def hash_attachments(paths: Iterable[Path]) -> tuple[tuple[str, bytes], ...]:
+    """Name and content hash of each file. Raises `InputError` for one that can't be read."""
     try:
-        digests = tuple((path.name, file_hash(path)) for path in wanted.attach)
-        parts: dict[Capabilities, Attached] = {}
-        for one in capabilities.values():
-            if one not in parts:
-                parts[one] = _attached(wanted, one)
-        failed = [found for found in parts.values() if isinstance(found, InputError)]
-        if len(failed) == len(parts):
-            raise failed[0]
+        return tuple((path.name, file_hash(path)) for path in paths)
     except InputError as error:
-        message = Phrase("{option:attach}: {problem}", problem=error.wording)
-        raise InputError(message, error.hint_wording, argument="attach") from None
-    return digests, {ref: parts[one] for ref, one in capabilities.items()}
+        raise _of_attachment(error) from None
 
 
-def _attached(wanted: EvaluationSpec, capabilities: Capabilities) -> Attached:
+def _attachments(
+    spec: EvaluationSpec, capabilities: Mapping[ModelRef, Capabilities]
+) -> dict[ModelRef, Attached]:
+    """The parts by model. Raises an attachment's fault if no model takes it."""
+    parts = {takes: _attached(spec, takes) for takes in dict.fromkeys(capabilities.values())}
+    failed = [fault for fault in parts.values() if isinstance(fault, InputError)]
+    if len(failed) == len(parts):
+        raise _of_attachment(failed[0])
+    return {ref: parts[takes] for ref, takes in capabilities.items()}
+
+
+def _of_attachment(error: InputError) -> InputError:
+    message = Phrase("{option:attach}: {problem}", problem=error.wording)
+    return InputError(message, error.hint_wording, argument="attach")
+
+
+def _attached(spec: EvaluationSpec, capabilities: Capabilities) -> Attached:
     try:
-        return tuple(part for path in wanted.attach for part in _parts(path, capabilities, wanted.pdf))
+        return tuple(part for path in spec.attach for part in _parts(path, capabilities, spec.request.pdf))
     except InputError as error:
         return error
 
@@ -142,15 +144,15 @@ def _parts(path: Path, capabilities: Capabilities, pdf: PdfMode) -> Iterator[Par
     yield from content.parts if content.convert is None else content.convert().parts
 
 
-def note_high_caps(wanted: EvaluationSpec, known: Mapping[str, Vendor], notes: list[Wording]) -> None:
+def note_high_caps(spec: EvaluationSpec, known: Mapping[str, Vendor], notes: list[Wording]) -> None:
     """One note where a cap lies above what suits most accounts; it is obeyed."""
-    if wanted.max_concurrency == "auto":
+    if spec.limits.max_concurrency == "auto":
         return
-    share = -(-wanted.max_concurrency // len(wanted.models))
-    for name in dict.fromkeys(model.provider for model in wanted.models):
+    share = -(-spec.limits.max_concurrency // len(spec.models))
+    for name in dict.fromkeys(model.provider for model in spec.models):
         low, high = known[name].recommended
-        models = sum(1 for model in wanted.models if model.provider == name)
-        calls = wanted.provider_concurrency.get(name, share * models)
+        models = sum(1 for model in spec.models if model.provider == name)
+        calls = spec.limits.provider_concurrency.get(name, share * models)
         if name != "local" and calls > high:
             notes.append(
                 f"{calls} calls in flight are more than the {low}-{high} that suit most {name} "

@@ -70,17 +70,17 @@ class Preview(FrozenStruct):
 
 
 class _Answers:
-    """The good answers of an evaluation that is gone on with, as far as models and prompts are wanted."""
+    """The good answers of an evaluation that is gone on with, as far as models and prompts still count."""
 
-    def __init__(self, connection: sqlite3.Connection, wanted: EvaluationSpec) -> None:
-        self._connection, self._repeats = connection, wanted.repeats
+    def __init__(self, connection: sqlite3.Connection, spec: EvaluationSpec) -> None:
+        self._connection, self._repeats = connection, spec.repeats
         self._variants: dict[str, list[int]] = {}
-        prompts = {one.name for one in wanted.prompts} or {""}
-        found = connection.execute(
+        prompts = {prompt.name for prompt in spec.request.prompts}
+        rows = connection.execute(
             "SELECT m.id, m.name, coalesce(p.name, '') FROM models m"
             " LEFT JOIN prompts p ON p.id = m.prompt_id"
         )
-        for variant, model, prompt in found:
+        for variant, model, prompt in rows:
             if prompt in prompts:
                 self._variants.setdefault(model, []).append(variant)
 
@@ -132,18 +132,16 @@ class _PreviewSums:
         self.pictures[model] += calls * pictures
 
 
-def preview(
-    wanted: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor], *, at: float
-) -> Preview:
-    """Count and price what `wanted` would do, without a call and without a trace on disk.
+def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor], *, at: float) -> Preview:
+    """Count and price what the evaluation would do, without a call and without a trace on disk.
 
     Raises what preparing it would raise.
     """
-    checked = preflight(wanted, settings, vendors)
-    spec = checked_spec(stored_spec(wanted, checked.plan, wanted.id or ""))
-    with _stored(wanted, spec) as answers:
-        sums = _count(wanted, checked.plan, answers, checked.capabilities)
-    longest = wanted.parameters.max_tokens or ASSUMED_OUTPUT
+    checked = preflight(spec, settings, vendors)
+    stored = checked_spec(stored_spec(spec, spec.output.id or ""))
+    with _stored_answers(spec, stored) as answers:
+        sums = _count(spec, checked.builder, answers, checked.capabilities)
+    longest = spec.request.parameters.max_tokens or ASSUMED_OUTPUT
     overrides = price_overrides(settings)
 
     def cost(model: ModelRef, output: int) -> int | None:
@@ -154,7 +152,7 @@ def preview(
         one = cost_nusd(usage, model, overrides=overrides, at=at)
         return None if one is None else one * sums.answers[model]
 
-    costs = {model: _range(cost(model, 0), cost(model, longest)) for model in wanted.models}
+    costs = {model: _range(cost(model, 0), cost(model, longest)) for model in spec.models}
     words, pictures = sum(sums.words.values()), sum(sums.pictures.values())
     return Preview(
         files=sums.files,
@@ -166,30 +164,30 @@ def preview(
         text_tokens=words,
         picture_tokens=pictures,
         output_tokens=longest * sum(sums.answers.values()),
-        output_bounded=wanted.parameters.max_tokens is not None,
+        output_bounded=spec.request.parameters.max_tokens is not None,
         by_model=sums.calls,
         costs=costs,
         total=_sum(list(costs.values())),
-        seconds=wall_s(_busy(sums.answers), wanted, vendors, one_s=ANSWER_S),
+        seconds=wall_s(_busy(sums.answers), spec, vendors, one_s=ANSWER_S),
         unsendable=sums.unsendable,
         unsendable_first=tuple(sums.unsendable_first),
     )
 
 
 def _count(
-    wanted: EvaluationSpec,
-    plan: RequestBuilder,
+    spec: EvaluationSpec,
+    builder: RequestBuilder,
     answers: _Answers | None,
     capabilities: Mapping[ModelRef, Capabilities],
 ) -> _PreviewSums:
-    sums = _PreviewSums(wanted.models)
-    cells = wanted.repeats * max(1, len(wanted.prompts))
-    for scanned in _inputs(wanted):
-        if wanted.files is not None:
+    sums = _PreviewSums(spec.models)
+    cells = spec.repeats * len(spec.request.prompts)
+    for scanned in _inputs(spec):
+        if spec.inputs is not None:
             sums.file(scanned)
         # What a row or an answer is called says nothing about what is in it.
-        words, pictures = plan.content_tokens(scanned.size, "" if scanned.part else scanned.name)
-        for model in wanted.models:
+        words, pictures = builder.content_tokens(scanned.size, "" if scanned.part else scanned.name)
+        for model in spec.models:
             done = answers.count(scanned, model) if answers is not None else 0
             sums.add(model, cells - done, done)
             if _sendable(scanned, capabilities[model]):
@@ -199,29 +197,30 @@ def _count(
     return sums
 
 
-def _inputs(wanted: EvaluationSpec) -> Iterator[FoundInput]:
-    if wanted.files is not None:
-        yield from wanted.files()
+def _inputs(spec: EvaluationSpec) -> Iterator[FoundInput]:
+    if spec.inputs is not None:
+        yield from spec.inputs.files()
     else:
         yield FoundInput(name="", path="", size=0, stamp="")
 
 
 @contextmanager
-def _stored(wanted: EvaluationSpec, spec: StoredSpec) -> Iterator[_Answers | None]:
-    """The evaluation's answers where there is one that would be gone on with. Raises EvaluationChanged."""
-    folder = wanted.output_dir / (wanted.id or "")
-    if wanted.id is None or wanted.mode == "overwrite" or not (folder / "evaluation.db").exists():
+def _stored_answers(spec: EvaluationSpec, stored: StoredSpec) -> Iterator[_Answers | None]:
+    """The evaluation's answers where there is one that would be resumed. Raises EvaluationChanged."""
+    output = spec.output
+    folder = output.output_dir / (output.id or "")
+    if output.id is None or output.mode == "overwrite" or not (folder / "evaluation.db").exists():
         yield None
         return
-    if wanted.mode == "new":
+    if output.mode == "new":
         raise EvaluationExists(
-            f"the evaluation {wanted.id!r} exists already",
+            f"the evaluation {output.id!r} exists already",
             Phrase("Give {option:resume}, {option:overwrite} or another {option:id}."),
             argument="id",
         )
     with Reader.open(folder) as reader:
-        refuse_changes(reader.connection, reader.spec(), spec)
-        yield _Answers(reader.connection, wanted)
+        refuse_changes(reader.connection, reader.spec(), stored)
+        yield _Answers(reader.connection, spec)
 
 
 def _sendable(scanned: FoundInput, capabilities: Capabilities) -> bool:
@@ -239,7 +238,7 @@ def _busy(calls: Mapping[ModelRef, int]) -> dict[str, Span]:
 
 def wall_s(
     busy: Mapping[str, Span],
-    wanted: EvaluationSpec,
+    spec: EvaluationSpec,
     vendors: Mapping[str, Vendor],
     *,
     one_s: Span = (0.0, 0.0),
@@ -248,10 +247,10 @@ def wall_s(
 
     With `auto`, a provider is taken to bear what suits most accounts. `one_s`: a single call takes that.
     """
-    limit = None if wanted.max_concurrency == "auto" else wanted.max_concurrency
+    limit = None if spec.limits.max_concurrency == "auto" else spec.limits.max_concurrency
     ends: list[float] = []
     for end in (0, 1):
-        times = [spans[end] / _slots(name, 1 - end, limit, wanted, vendors) for name, spans in busy.items()]
+        times = [spans[end] / _slots(name, 1 - end, limit, spec, vendors) for name, spans in busy.items()]
         together = sum(spans[end] for spans in busy.values()) / limit if limit is not None else 0.0
         longest = max([together, *times], default=0.0)
         ends.append(max(longest, one_s[end]) if longest else 0.0)
@@ -259,9 +258,9 @@ def wall_s(
 
 
 def _slots(
-    provider: str, end: int, limit: int | None, wanted: EvaluationSpec, vendors: Mapping[str, Vendor]
+    provider: str, end: int, limit: int | None, spec: EvaluationSpec, vendors: Mapping[str, Vendor]
 ) -> int:
-    cap = wanted.provider_concurrency.get(provider)
+    cap = spec.limits.provider_concurrency.get(provider)
     slots = limit if limit is not None else vendors[provider].recommended[end]
     return max(1, slots if cap is None else min(slots, cap) if limit is not None else cap)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 from umwelten.errors import InputError, UsageError
 from umwelten.inputs.earlier_answers import answers
@@ -12,7 +11,7 @@ from umwelten.inputs.files.file_list import expand, scan_files
 from umwelten.inputs.files.scan import scan
 from umwelten.inputs.tables.rows import columns, rows
 from umwelten.phrases import Phrase
-from umwelten.types import FoundInput, FrozenStruct
+from umwelten.types import FoundInput, FrozenStruct, InputSource
 
 _SOURCES = ("directory", "files", "rows", "from")
 
@@ -34,10 +33,14 @@ class Choice(FrozenStruct):
 
 
 class Inputs(FrozenStruct):
-    """`files` gives the inputs anew at each call; the rest as in `EvaluationSpec`."""
+    """Where inputs come from. `files` gives them anew at each call.
+
+    `lazy`: there may be very many, so the first calls start while the rest is still being found. `columns`
+    are the names that `{{row.…}}` may have, `None` where the inputs are no rows.
+    """
 
     files: Callable[[], Iterator[FoundInput]]
-    source: Literal["files", "rows", "answers"] = "files"
+    source: InputSource = "files"
     lazy: bool = False
     columns: tuple[str, ...] | None = None
 

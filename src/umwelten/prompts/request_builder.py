@@ -10,7 +10,7 @@ from umwelten.errors import UsageError
 from umwelten.identity import call_key, settings_hash
 from umwelten.prompts.template import Template
 from umwelten.prompts.token_estimates import MOST_MEDIA_TOKENS, is_picture, most_tokens, text_tokens
-from umwelten.types import Media, Message, ModelRef, Parameters, Part, Prompt, Request, Role, Schema, Text
+from umwelten.types import Media, Message, ModelRef, Part, Request, RequestSettings, Role, Text
 
 _MEDIA_TOKENS = 1_000
 """A rough size of one image; providers count between 85 and 3,000."""
@@ -22,51 +22,26 @@ _WITHOUT_INPUTS = ("content", "answer", "file.", "row.")
 class RequestBuilder:
     """The settings that all calls of an evaluation share, ready to make requests from.
 
-    `prompts` has one named "" or several with names. `attachments` are (name, content hash), `attached` their
-    parts, sent with every call. `pdf` and `source` as in `EvaluationSpec`.
+    `attached` are the parts of the attachments, sent with every call.
     """
 
-    def __init__(
-        self,
-        *,
-        prompts: tuple[Prompt, ...],
-        system: str | None = None,
-        parameters: Parameters | None = None,
-        attachments: tuple[tuple[str, bytes], ...] = (),
-        attached: tuple[Part, ...] = (),
-        schema: Schema | None = None,
-        pdf: str = "auto",
-        source: str = "files",
-    ) -> None:
-        self.system, self.schema = system, schema
-        self.parameters = parameters or Parameters()
-        self.attachments = attachments
+    def __init__(self, settings: RequestSettings, *, attached: tuple[Part, ...] = ()) -> None:
+        self.settings = settings
+        prompts = settings.prompts
         self._templates = {prompt.name: Template(prompt.text) for prompt in prompts}
         # What a prompt says where nothing is filled in: as it is where it has places for something.
         self._plain = {
-            name: Text(text=one.text if one.names else one.render({}))
-            for name, one in self._templates.items()
+            name: Text(text=template.text if template.names else template.render({}))
+            for name, template in self._templates.items()
         }
         self._attached = attached
-        places = [one.places.count(name) for one in self._templates.values() for name in one.names]
+        places = [t.places.count(name) for t in self._templates.values() for name in t.names]
         self._times = max([1, *places])
-        self._settings = {
-            prompt.name: settings_hash(
-                prompt=prompt.text,
-                system=system,
-                parameters=self.parameters,
-                schema=None if schema is None else schema.json,
-                attachments=[digest for _, digest in attachments],
-                pdf=pdf,
-                source=source,
-            )
-            for prompt in prompts
-        }
-        beside = sum(len(part.text) for part in attached if isinstance(part, Text))
-        form = 0 if schema is None else len(msgspec.json.encode(schema.json))
-        self._fixed = {p.name: len(p.text) + len(system or "") + beside + form for p in prompts}
-        self._pictures = sum(1 for part in self._attached if isinstance(part, Media))
-        texts = [system or "", *(part.text for part in self._attached if isinstance(part, Text))]
+        self._hashes = {prompt.name: settings_hash(settings, prompt.text) for prompt in prompts}
+        texts = [settings.system or "", *(part.text for part in attached if isinstance(part, Text))]
+        form = 0 if settings.schema is None else len(msgspec.json.encode(settings.schema.json))
+        self._fixed = {p.name: len(p.text) + sum(map(len, texts)) + form for p in prompts}
+        self._pictures = sum(1 for part in attached if isinstance(part, Media))
         longest = max(len(prompt.text.encode()) for prompt in prompts)
         self._most_bytes = longest + form + sum(len(text.encode()) for text in texts)
 
@@ -118,15 +93,15 @@ class RequestBuilder:
         return Request(
             model=model,
             messages=(question, *turns),
-            system=self.system,
-            parameters=self.parameters,
+            system=self.settings.system,
+            parameters=self.settings.parameters,
             stream=stream,
-            schema=self.schema,
+            schema=self.settings.schema,
         )
 
     def key(self, model: ModelRef, content: bytes, repeat: int, prompt: str = "") -> str:
         """The call's identity; `content` is the hash of the input's bytes."""
-        return call_key(settings=self._settings[prompt], model=model, content=content, repeat=repeat)
+        return call_key(settings=self._hashes[prompt], model=model, content=content, repeat=repeat)
 
     def most_tokens(self, file_bytes: int, name: str, turns: tuple[Message, ...] = ()) -> int:
         """A bound of the tokens that a request about such an input sends, with the turns that follow it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
@@ -12,33 +13,19 @@ from umwelten.errors import StoreError
 from umwelten.identity import settings_hash
 from umwelten.records import StoredSpec
 from umwelten.store.rows import clean, cleaned, json_text
-from umwelten.types import FrozenStruct, ModelRef, Parameters, Prompt, Schema
+from umwelten.types import ModelRef, Parameters, Prompt, RequestSettings, Schema
 
 _SHOWN = 60
 _NONE = "none"
-
-
-class _OptionsJson(FrozenStruct):
-    """What the column `options` holds."""
-
-    coerce: bool = False
-    pdf: str = "auto"
-    source: str = "files"
+_COLUMNS = ("prompts", "system", "parameters", "schema", "attachments")
+"""The fields of `RequestSettings` that have a column or table of their own."""
 
 
 def insert_settings(connection: sqlite3.Connection, spec: StoredSpec) -> None:
     """Write the one row of `evaluation`."""
-    prompt, system = clean(spec.prompt), cleaned(spec.system)
-    digest = settings_hash(
-        prompt=prompt,
-        system=system,
-        parameters=spec.parameters,
-        schema=None if spec.schema is None else spec.schema.json,
-        attachments=[content for _, content in spec.attachments],
-        pdf=spec.pdf,
-        source=spec.source,
-    )
-    attachments = [[clean(name), content.hex()] for name, content in spec.attachments]
+    request = msgspec.structs.replace(spec.request, system=cleaned(spec.request.system))
+    prompt = clean(request.prompt)
+    attachments = [[clean(name), content.hex()] for name, content in request.attachments]
     connection.execute(
         "INSERT INTO evaluation (id, kind, prompt, system, parameters, attachments, repeats, settings_hash,"
         " created_at, umwelten, schema) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -46,22 +33,22 @@ def insert_settings(connection: sqlite3.Connection, spec: StoredSpec) -> None:
             clean(spec.id),
             spec.kind,
             prompt,
-            system,
-            json_text(spec.parameters),
+            request.system,
+            json_text(request.parameters),
             json_text(attachments),
             spec.repeats,
-            digest,
+            settings_hash(request, prompt),
             time.time(),
             _version(),
             # Its fields stay in their order, which `json_text` would not keep.
-            "" if spec.schema is None else clean(msgspec.json.encode(spec.schema).decode()),
+            "" if request.schema is None else clean(msgspec.json.encode(request.schema).decode()),
         ),
     )
 
 
 def update_settings(connection: sqlite3.Connection, spec: StoredSpec) -> None:
     """What may differ from one plan to the next."""
-    options = _OptionsJson(coerce=spec.coerce, pdf=spec.pdf, source=spec.source)
+    options = {"coerce": spec.coerce, **_without_column(spec.request)}
     connection.execute("UPDATE evaluation SET repeats = ?, options = ?", (spec.repeats, json_text(options)))
 
 
@@ -73,26 +60,30 @@ def read_settings(connection: sqlite3.Connection) -> StoredSpec | None:
     if row is None:
         return None
     try:
-        parameters = msgspec.json.decode(row[4], type=Parameters)
         attachments = msgspec.json.decode(row[5], type=list[tuple[str, str]])
-        options = msgspec.json.decode(row[8], type=_OptionsJson)
+        options = msgspec.json.decode(row[8], type=dict[str, Any])
+        columns = {
+            "prompts": _active_prompts(connection) or (Prompt(name="", text=row[2]),),
+            "system": row[3],
+            "parameters": msgspec.json.decode(row[4], type=Parameters),
+            "schema": msgspec.json.decode(row[7], type=Schema) if row[7] else None,
+            "attachments": tuple((name, bytes.fromhex(digest)) for name, digest in attachments),
+        }
         return StoredSpec(
             id=row[0],
             kind=row[1],
-            prompt=row[2],
-            system=row[3],
-            parameters=parameters,
-            attachments=tuple((name, bytes.fromhex(digest)) for name, digest in attachments),
-            repeats=row[6],
             models=tuple(dict.fromkeys(active_models(connection).values())),
-            prompts=_active_prompts(connection),
-            schema=msgspec.json.decode(row[7], type=Schema) if row[7] else None,
-            coerce=options.coerce,
-            pdf=options.pdf,
-            source=options.source,
+            request=msgspec.convert(options | columns, RequestSettings),
+            repeats=row[6],
+            coerce=options.get("coerce", False),
         )
     except (ValueError, msgspec.MsgspecError) as error:
         raise StoreError(f"the settings of evaluation {row[0]!r} cannot be read: {error}") from error
+
+
+def _without_column(request: RequestSettings) -> dict[str, Any]:
+    """The fields that the column `options` holds."""
+    return {name: value for name, value in msgspec.structs.asdict(request).items() if name not in _COLUMNS}
 
 
 def active_models(connection: sqlite3.Connection) -> dict[int, ModelRef]:
@@ -130,32 +121,35 @@ def differences(old: StoredSpec, new: StoredSpec, texts: Mapping[str, str]) -> l
 
     `texts` are the prompts that there ever were, by name: further ones may be added.
     """
-    found = [
-        _line(name, _shown(before), _shown(after))
-        for name, before, after in (
-            ("kind", old.kind, new.kind),
-            ("prompt", old.prompt, clean(new.prompt)),
-            ("system", old.system, cleaned(new.system)),
-            ("pdf", old.pdf, new.pdf),
-            ("source", old.source, new.source),
-        )
-        if before != after
+    before, after = (
+        {
+            "kind": spec.kind,
+            "prompt": clean(spec.request.prompt),
+            "system": cleaned(spec.request.system),
+            **_without_column(spec.request),
+        }
+        for spec in (old, new)
+    )
+    lines = [
+        _line(name, _shown(before[name]), _shown(after[name]))
+        for name in before
+        if before[name] != after[name]
     ]
-    found += _prompt_lines(bool(old.prompts), new, texts)
-    found += _schema_lines(old.schema, new.schema)
-    found += _parameter_lines(old.parameters, new.parameters)
-    if [content for _, content in old.attachments] != [content for _, content in new.attachments]:
-        found.append(_line("attachments", _attachments(old), _attachments(new)))
-    return found
+    lines += _prompt_lines(old.request, new.request, texts)
+    lines += _schema_lines(old.request.schema, new.request.schema)
+    lines += _parameter_lines(old.request.parameters, new.request.parameters)
+    lines += _attachment_lines(old.request, new.request)
+    return lines
 
 
-def _prompt_lines(several: bool, new: StoredSpec, texts: Mapping[str, str]) -> Iterator[str]:
-    if several != bool(new.prompts):
-        yield _line("prompts", ", ".join(texts) or _NONE, ", ".join(one.name for one in new.prompts) or _NONE)
-    for one in new.prompts:
-        before = texts.get(one.name)
-        if before is not None and before != clean(one.text):
-            yield _line(f"prompt {one.name}", _shown(before), _shown(clean(one.text)))
+def _prompt_lines(old: RequestSettings, new: RequestSettings, texts: Mapping[str, str]) -> Iterator[str]:
+    if bool(old.named_prompts) != bool(new.named_prompts):
+        names = ", ".join(prompt.name for prompt in new.named_prompts)
+        yield _line("prompts", ", ".join(texts) or _NONE, names or _NONE)
+    for prompt in new.named_prompts:
+        before = texts.get(prompt.name)
+        if before is not None and before != clean(prompt.text):
+            yield _line(f"prompt {prompt.name}", _shown(before), _shown(clean(prompt.text)))
 
 
 def _schema_lines(old: Schema | None, new: Schema | None) -> Iterator[str]:
@@ -183,8 +177,14 @@ def _flat(parameters: Parameters) -> dict[str, str]:
     return found | {f"param {name}": json_text(value) for name, value in same.extra.items()}
 
 
-def _attachments(spec: StoredSpec) -> str:
-    return ", ".join(f"{clean(name)} ({content.hex()[:8]})" for name, content in spec.attachments) or _NONE
+def _attachment_lines(old: RequestSettings, new: RequestSettings) -> Iterator[str]:
+    before, after = ([content for _, content in request.attachments] for request in (old, new))
+    if before != after:
+        yield _line("attachments", _attachments(old), _attachments(new))
+
+
+def _attachments(request: RequestSettings) -> str:
+    return ", ".join(f"{clean(name)} ({content.hex()[:8]})" for name, content in request.attachments) or _NONE
 
 
 def _line(name: str, before: str, after: str) -> str:

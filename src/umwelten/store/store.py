@@ -259,7 +259,7 @@ class Store:
             self.text_errors,
             take_in=self._take_in,
             chores=(None for _ in self._repair_steps()),
-            shaped=self.spec.schema is not None,
+            shaped=self.spec.request.schema is not None,
         )
         return self._run_id
 

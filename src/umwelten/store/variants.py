@@ -22,9 +22,9 @@ from umwelten.store.settings import (
 
 def checked(spec: StoredSpec) -> StoredSpec:
     """The spec itself, or `UsageError`: more than a call's number can tell apart."""
-    variants = len(spec.models) * max(1, len(spec.prompts))
-    if not 1 <= variants <= MAX_MODELS:
-        times = f" × {len(spec.prompts)} prompts" if spec.prompts else ""
+    prompts = spec.request.prompts
+    if not 1 <= len(spec.models) * len(prompts) <= MAX_MODELS:
+        times = f" × {len(prompts)} prompts" if spec.request.named_prompts else ""
         raise UsageError(f"{len(spec.models)} models{times}; 1 to {MAX_MODELS} are possible")
     if not 1 <= spec.repeats <= MAX_REPEATS:
         raise UsageError(f"{spec.repeats} repeats; 1 to {MAX_REPEATS} are possible")
@@ -56,10 +56,10 @@ def refuse_changes(connection: sqlite3.Connection, stored: StoredSpec, spec: Sto
 def _write_variants(connection: sqlite3.Connection, spec: StoredSpec) -> None:
     connection.executemany(
         "INSERT OR IGNORE INTO prompts (name, text) VALUES (?, ?)",
-        ((one.name, clean(one.text)) for one in spec.prompts),
+        ((prompt.name, clean(prompt.text)) for prompt in spec.request.named_prompts),
     )
-    numbers = dict(connection.execute("SELECT name, id FROM prompts").fetchall())
-    prompts = {numbers[one.name]: one.name for one in spec.prompts} or {0: ""}
+    numbers = {"": 0, **dict(connection.execute("SELECT name, id FROM prompts").fetchall())}
+    prompts = {numbers[prompt.name]: prompt.name for prompt in spec.request.prompts}
     connection.execute("UPDATE models SET active = 0")
     for ref, (number, prompt) in itertools.product(spec.models, prompts.items()):
         if not connection.execute(
