@@ -158,6 +158,14 @@ def test_a_reason_to_stop_names_arguments() -> None:
     assert (end.status, end.reason, end.reason_code) == ("stopped", results.reason, "max_cost")
 
 
+def test_reports_name_arguments(server: Provider) -> None:
+    server.use(Profile(default=Behaviour(fault=500)))
+    results = umwelten.run("hello", "openai:a", retries=0, report="at-the-end.md").wait()
+    results.report("afterwards.html")
+    for name in ("at-the-end.md", "afterwards.html"):
+        assert "resume=True tries these calls again" in Path(name).read_text("utf-8")
+
+
 def test_notes_name_arguments() -> None:
     notes = []
     umwelten.run(

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from umwelten.api.argument_names import as_argument
+from umwelten.cli.flag_names import as_flag
 from umwelten.events import CallFailed, CallSucceeded, LaneStopped, RunFinished, RunStarted, Tally
 from umwelten.providers.protocol import Vendor
 from umwelten.report import stats
@@ -115,6 +117,47 @@ def test_a_silent_host_names_its_address_variable():
     text = advice("unavailable", message="connection refused", providers=("ollama",))
     assert "OLLAMA_HOST" in text
     assert "key" not in text
+
+
+@pytest.mark.parametrize(
+    ("code", "nobody"),
+    [("refused", True), ("connect", True), ("dns", False), ("tls", False), ("redirect", False)],
+)
+@pytest.mark.parametrize("kind", ["unavailable", "connection"])
+def test_an_address_of_ones_own_where_no_provider_answered_is_known_by_the_code(kind, code, nobody):
+    text = advice(
+        kind,
+        message="401 monkeys",
+        providers=("openai",),
+        code=code,
+        addresses={"openai": "VARIABLE (gpu:1)"},
+    )
+    server = " and that a server is running there" if nobody else ""
+    assert text == f"check the address in VARIABLE (gpu:1){server}"
+
+
+def test_a_provider_that_talks_of_connections_is_no_address_where_nobody_answered():
+    said = "the upstream refused the connection, TLS to it cannot be reached"
+    text = advice(
+        "unavailable", message=said, providers=("openai",), addresses={"openai": "VARIABLE (gpu:1)"}
+    )
+    assert text.startswith("check the provider's status")
+
+
+def test_the_name_of_a_host_is_not_taken_for_a_refused_key():
+    text = advice(
+        "unavailable", message="monkey403:1 cannot be reached", providers=("ollama",), code="connect"
+    )
+    assert text == "check that the server is running and the address in OLLAMA_HOST"
+
+
+def test_advice_names_options_as_the_front_end_does():
+    assert advice("timeout", spelling=as_flag) == (
+        "check connectivity, lower --max-concurrency, or give more time with --timeout"
+    )
+    assert advice("timeout", spelling=as_argument) == (
+        "check connectivity, lower max_concurrency, or give more time with timeout_s"
+    )
 
 
 def test_a_server_that_asks_for_a_key_names_its_key():

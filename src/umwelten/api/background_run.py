@@ -95,9 +95,10 @@ class Background:
                 self._loop = None
             evaluation.close()
         for path in reports:
+            from umwelten.api.argument_names import as_argument
             from umwelten.report.output_files import write_report
 
-            write_report(evaluation.folder, path, vendors=evaluation.vendors)
+            write_report(evaluation.folder, path, vendors=evaluation.vendors, spelling=as_argument)
 
     async def _drive(self, evaluation: Evaluation, observe: Observer) -> None:
         import asyncio

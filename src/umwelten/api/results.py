@@ -178,7 +178,7 @@ class Results(Answers[T]):
         from umwelten.report.output_files import write_report
 
         try:
-            write_report(self.folder, Path(path).expanduser())
+            write_report(self.folder, Path(path).expanduser(), spelling=as_argument)
         except UsageError as error:
             raise error.spell(as_argument) from None
 

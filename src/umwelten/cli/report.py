@@ -12,6 +12,7 @@ from typing import TextIO
 
 import click
 
+from umwelten.cli.flag_names import as_flag
 from umwelten.config import Settings, load, vendors
 from umwelten.errors import StoreError, UsageError
 from umwelten.evaluation.spec import check_id
@@ -47,7 +48,7 @@ def report(
     several = len(folders) > 1 or any(_is_pattern(id_) for id_ in ids)
     with _readers(folders) as readers, _target(output, binary=format_ == "parquet") as out:
         known = vendors(settings)
-        render(format_, readers, out, vendors=known, several=several, short=short, bom=bom)
+        render(format_, readers, out, vendors=known, spelling=as_flag, several=several, short=short, bom=bom)
 
 
 def list_evaluations(*, as_json: bool, details: bool, output_dir: Path | None) -> None:

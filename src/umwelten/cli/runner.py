@@ -69,7 +69,7 @@ def execute(evaluation: Evaluation, look: OutputOptions, notes: Sequence[Wording
         evaluation.close()
     # Whoever is told: the reports are written also when nobody is there any more.
     for path in look.reports:
-        write_report(evaluation.folder, path, vendors=evaluation.vendors)
+        write_report(evaluation.folder, path, vendors=evaluation.vendors, spelling=as_flag)
     with contextlib.suppress(OSError):
         _finish(evaluation, tally, records, look, answers)
     return EXIT[result.status]
@@ -117,6 +117,7 @@ def _finish(
         seen=records,
         addresses=own_addresses(asked, evaluation.settings),
         listing=_listing(evaluation),
+        spelling=as_flag,
     )
     if not look.as_json or look.progress == "json":
         print_summary(summary, stderr=sys.stderr, style=look.progress)

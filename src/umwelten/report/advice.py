@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from umwelten.phrases import Phrase, Spelling, Wording, by_name, spelled
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.types import Failure
@@ -14,14 +15,18 @@ _OURS = {
 }
 """Calls that never reached a provider, by the failure's code."""
 
-_ADVICE = {
-    "rate_limit": "lower --max-concurrency, or raise your tier at the provider",
-    "timeout": "check connectivity, lower --max-concurrency, or give more time with --timeout",
-    "connection": "check connectivity, lower --max-concurrency",
-    "server": "look at the provider's status page; --resume tries these calls again",
-    "schema": "loosen the schema (fewer required fields, wider ranges), use --coerce, or take a model whose "
-    "server enforces schemas",
-    "memory": "use a smaller model, or fewer calls in flight (--provider-concurrency)",
+_ADVICE: dict[str, Wording] = {
+    "rate_limit": Phrase("lower {option:max_concurrency}, or raise your tier at the provider"),
+    "timeout": Phrase(
+        "check connectivity, lower {option:max_concurrency}, or give more time with {option:timeout_s}"
+    ),
+    "connection": Phrase("check connectivity, lower {option:max_concurrency}"),
+    "server": Phrase("look at the provider's status page; {option:resume} tries these calls again"),
+    "schema": Phrase(
+        "loosen the schema (fewer required fields, wider ranges), use {option:coerce}, or take a model whose "
+        "server enforces schemas"
+    ),
+    "memory": Phrase("use a smaller model, or fewer calls in flight ({option:provider_concurrency})"),
 }
 
 # Words in a provider's message, and what they ask for; the first that fits counts.
@@ -44,10 +49,9 @@ _BAD_REQUEST: tuple[tuple[tuple[str, ...], str], ...] = (
         "check the model's name with `umwelten models list`",
     ),
 )
-_UNREACHED = (
-    "connection refused", "refused the connection", "cannot be reached", "host name not found",
-    "tls to ", "redirects to ",
-)  # fmt: skip
+_NOBODY_THERE = ("refused", "connect")
+_UNREACHED = (*_NOBODY_THERE, "dns", "tls", "redirect")
+"""Codes of `attempts.transport` for an address where no provider answered."""
 _BAD_REQUEST_ELSE = "change what the message names: prompt, file, model or parameter"
 
 
@@ -59,6 +63,7 @@ def advice(
     vendors: Mapping[str, Vendor] = VENDORS,
     code: str | None = None,
     addresses: Mapping[str, str] | None = None,
+    spelling: Spelling = by_name,
 ) -> str:
     """What to do about failures of this kind.
 
@@ -66,17 +71,24 @@ def advice(
     ones: pass them with those the user added. `code`: as in `Failure`, where it is known. `addresses`:
     where the user set a provider's address, and to which host, by provider: `OPENAI_BASE_URL (gpu:80)`.
     """
+    known = _ADVICE.get(kind, "look at the provider's message")
     names = tuple(dict.fromkeys(providers))
     own = {name: addresses[name] for name in names if name in addresses} if addresses else {}
-    if kind in ("unavailable", "connection") and own and unreached(message):
-        return _of_address(list(own.values()), message.lower())
+    unreached = code in _UNREACHED
+    if kind in ("unavailable", "connection") and own and unreached:
+        nobody = " and that a server is running there" if code in _NOBODY_THERE else ""
+        return f"check the address in {_one_of(list(own.values()))}{nobody}"
     if kind == "unavailable":
-        return _unavailable(names, vendors, message, own)
+        # Where nobody answered, the words are ours and name a host, which may be called anything.
+        return _unavailable(names, vendors, "" if unreached else message, own)
     if kind == "connection" and own:
-        return f"check the address in {_one_of(list(own.values()))} and connectivity, lower --max-concurrency"
+        known = Phrase(
+            "check the address in {addresses} and connectivity, lower {option:max_concurrency}",
+            addresses=_one_of(list(own.values())),
+        )
     if kind == "bad_request":
         return _OURS.get(code or "") or _bad_request(message.lower())
-    return _ADVICE.get(kind, "look at the provider's message")
+    return spelled(known, spelling)
 
 
 def queues(providers: Collection[str], vendors: Mapping[str, Vendor]) -> bool:
@@ -87,16 +99,6 @@ def queues(providers: Collection[str], vendors: Mapping[str, Vendor]) -> bool:
 def says_itself(failure: Failure) -> bool:
     """Whether a call failed before it was sent: then the message tells what to do about its file or row."""
     return failure.code == "unsupported_input"
-
-
-def unreached(message: str) -> bool:
-    """Whether the message is about an address where no provider answered."""
-    return any(word in message.lower() for word in _UNREACHED)
-
-
-def _of_address(own: list[str], message: str) -> str:
-    nobody = "refused" in message or "cannot be reached" in message
-    return f"check the address in {_one_of(own)}" + (" and that a server is running there" if nobody else "")
 
 
 def _bad_request(message: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from umwelten.errors import UsageError
+from umwelten.phrases import Spelling, by_name
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report.queries.current_calls import ReportSource
@@ -20,14 +21,20 @@ FORMATS = {".csv": "csv", ".html": "html", ".json": "json", ".md": "markdown", "
 _ENDINGS = "Endings: .csv (spreadsheets, Excel too), .html, .json, .md, .parquet."
 
 
-def write_report(folder: Path, path: Path, *, vendors: Mapping[str, Vendor] = VENDORS) -> None:
+def write_report(
+    folder: Path,
+    path: Path,
+    *,
+    vendors: Mapping[str, Vendor] = VENDORS,
+    spelling: Spelling = by_name,
+) -> None:
     """Write the report of the evaluation in `folder`; what stood at `path` is replaced.
 
     CSV begins with the mark by which Excel knows UTF-8. Raises UsageError, StoreError.
     """
     format_ = _format(path)
     with Reader.open(folder) as reader, whole_file(path, what="report") as out:
-        render(format_, [reader], out, vendors=vendors, bom=format_ == "csv")
+        render(format_, [reader], out, vendors=vendors, spelling=spelling, bom=format_ == "csv")
 
 
 def check_report_path(path: Path) -> None:
@@ -50,12 +57,14 @@ def render(
     out: TextIO,
     *,
     vendors: Mapping[str, Vendor] = VENDORS,
+    spelling: Spelling = by_name,
     several: bool = False,
     short: bool = False,
     bom: bool = False,
 ) -> None:
     """Write the report of all evaluations in this format. `several`: JSON has the shape for many.
 
+    `vendors`, `spelling`: as for `report.advice.advice`.
     Parquet goes to `out.buffer`.
     """
     # A format's module is loaded when it is asked for: `report` starts fast.
@@ -77,11 +86,11 @@ def render(
     elif format_ == "html":
         from umwelten.report.render.html import render_html
 
-        render_html(readers, out, short=short, vendors=vendors)
+        render_html(readers, out, short=short, vendors=vendors, spelling=spelling)
     else:
         from umwelten.report.render.markdown import render_markdown_of_all
 
-        render_markdown_of_all(readers, out, short=short, vendors=vendors)
+        render_markdown_of_all(readers, out, short=short, vendors=vendors, spelling=spelling)
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from umwelten.control.attribution import Reason, advice_on_failures
 from umwelten.events import (
@@ -18,6 +19,7 @@ from umwelten.events import (
     StopCode,
     Tally,
 )
+from umwelten.phrases import Spelling, by_name
 from umwelten.pricing import FREE
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
@@ -147,18 +149,20 @@ def summarize(
     seen: RecordCount | None = None,
     addresses: Mapping[str, str] | None = None,
     listing: str = "",
+    spelling: Spelling = by_name,
 ) -> RunSummary:
     """The closing figures of the run that `tally` observed from start to end.
 
     `resume` is the command line that goes on; it is kept only if calls failed or are pending.
-    `vendors`, `addresses`: as for `report.advice.advice`. `seen`: it observed the run too. `listing`: the
-    command that shows all failed calls; kept where it tells more than the examples do.
+    `vendors`, `addresses`, `spelling`: as for `report.advice.advice`. `seen`: it observed the run too.
+    `listing`: the command that shows all failed calls; kept where it tells more than the examples do.
     """
     ended = tally.finished
     pending = ended.pending if ended else max(tally.total - tally.done_before - tally.done, 0)
     wall_s = ended.wall_s if ended else 0.0
     providers = tuple(dict.fromkeys(m.provider for m in tally.started.models)) if tally.started else ()
-    failures = _failures(tally, seen, providers, vendors, addresses)
+    advise = partial(advice, vendors=vendors, addresses=addresses, spelling=spelling)
+    failures = _failures(tally, seen, providers, advise)
     left = bool(pending or tally.failed)
     cost = stats.total_cost(tally.cost_nusd, tally.done - tally.unpriced, tally.unpriced)
     return RunSummary(
@@ -173,7 +177,7 @@ def summarize(
         pending=pending,
         retries=tally.retries,
         failures=failures,
-        stopped=tuple(_stopped(lane, failure, vendors, addresses) for lane, failure in tally.stopped.items()),
+        stopped=tuple(_stopped(lane, failure, advise) for lane, failure in tally.stopped.items()),
         wall_s=round(wall_s, stats.DIGITS),
         sequential_s=round(tally.time_s, stats.DIGITS),
         speedup=stats.ratio(tally.time_s, wall_s) if tally.done else None,
@@ -242,19 +246,16 @@ def _failures(
     tally: Tally,
     seen: RecordCount | None,
     providers: tuple[str, ...],
-    vendors: Mapping[str, Vendor],
-    addresses: Mapping[str, str] | None,
+    advise: Callable[..., str],
 ) -> tuple[FailureGroup, ...]:
     def group(kind: str, count: int) -> FailureGroup:
         failure = tally.examples[kind]
         example = reason_of(failure)
-        text = advice(
+        text = advise(
             kind,
             message=example,
             providers=providers if seen is None else seen.providers.get(kind, providers),
-            vendors=vendors,
             code=failure.code,
-            addresses=addresses,
         )
         varied = seen is not None and kind in seen.varied
         return FailureGroup(kind=kind, count=count, example=example, advice=text, varied=varied)
@@ -263,12 +264,8 @@ def _failures(
     return tuple(group(kind, count) for kind, count in by_count)
 
 
-def _stopped(
-    lane: str, failure: Failure, vendors: Mapping[str, Vendor], addresses: Mapping[str, str] | None
-) -> StoppedLane:
+def _stopped(lane: str, failure: Failure, advise: Callable[..., str]) -> StoppedLane:
     reason = reason_of(failure)
     provider = re.split("[:@]", lane, maxsplit=1)[0]
-    text = advice(
-        str(failure.kind), message=reason, providers=(provider,), vendors=vendors, addresses=addresses
-    )
+    text = advise(str(failure.kind), message=reason, providers=(provider,), code=failure.code)
     return StoppedLane(lane=lane, kind=str(failure.kind), reason=reason, advice=text)

@@ -79,6 +79,17 @@ def test_nobody_at_an_address_of_ones_own_names_its_variable(cli):
     assert "OPENAI_API_KEY" not in err
 
 
+def test_an_address_of_ones_own_whose_host_is_not_there_names_its_variable(cli):
+    with provider() as server:
+        env = {**server.env(), "OPENAI_BASE_URL": "https://api-key-401.invalid/v1"}
+        code, _, err = cli(*RUN, "-i", "f", "--retries", "0", env=env)
+    assert code == 1
+    assert "refused" not in err
+    said = " ".join(err.split())
+    assert "→ check the address in OPENAI_BASE_URL (api-key-401.invalid)" in said
+    assert "and that a server is running there" not in said
+
+
 def test_answers_that_the_plan_leaves_out_are_told(cli, tmp_path):
     (tmp_path / "in").mkdir()
     for name in ("x", "y"):

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TextIO
 
+from umwelten.phrases import Spelling, by_name
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report.queries import overviews
@@ -42,11 +43,13 @@ def render_html(
     *,
     short: bool = False,
     vendors: Mapping[str, Vendor] = VENDORS,
+    spelling: Spelling = by_name,
     text_budget: int = TEXT_BUDGET,
 ) -> None:
     """Write the report of one evaluation, or of several on one page.
 
-    Short: without the calls. `vendors`: as for `advice`. `text_budget`: characters of all answers.
+    Short: without the calls. `vendors`, `spelling`: as for `advice`. `text_budget`: characters of all
+    answers.
     """
     with ExitStack() as stack:
         for reader in readers:
@@ -56,7 +59,7 @@ def render_html(
         title = " · ".join(part.id for part in reports[:3]) + (" …" if len(reports) > 3 else "")
         policy = page.policy(script=script, style=style)
         out.write(_HEAD.format(policy=policy, title=text(title), style=style))
-        for section in sections.all_of(reports, vendors, short=short):
+        for section in sections.all_of(reports, vendors, spelling, short=short):
             out.write(section)
         write_data(reports, out, vendors, short=short, text_budget=text_budget)
         out.write(f'<script type="text/plain" id="licences">{text(page.licences())}</script>\n')

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TextIO
 
+from umwelten.phrases import Spelling, by_name
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report import recommendations
@@ -34,12 +36,17 @@ _TICKS = re.compile(r"`+")
 
 
 def render_markdown(
-    reader: ReportSource, out: TextIO, *, short: bool = False, vendors: Mapping[str, Vendor] = VENDORS
+    reader: ReportSource,
+    out: TextIO,
+    *,
+    short: bool = False,
+    vendors: Mapping[str, Vendor] = VENDORS,
+    spelling: Spelling = by_name,
 ) -> None:
     """Write the report: settings, summary, models side by side, failures with advice, every result.
 
     Answers are whole for a run, shortened to one line for a batch. Short: without the prompt's text and
-    the results. `vendors`: as for `advice`.
+    the results. `vendors`, `spelling`: as for `advice`.
     """
     with overviews.snapshot(reader):
         overview = overviews.overview(reader)
@@ -47,7 +54,7 @@ def render_markdown(
         _summary(overview, out, vendors)
         _models(overview, out)
         _time(overview, out)
-        _failures(reader, overview, out, vendors)
+        _failures(reader, overview, out, partial(advice, vendors=vendors, spelling=spelling))
         _schema(reader, out)
         if not short:
             _results(reader, overview, out)
@@ -59,6 +66,7 @@ def render_markdown_of_all(
     *,
     short: bool = False,
     vendors: Mapping[str, Vendor] = VENDORS,
+    spelling: Spelling = by_name,
 ) -> None:
     """Write the reports of one or several evaluations; several are compared in a table in front."""
     if len(readers) > 1:
@@ -66,7 +74,7 @@ def render_markdown_of_all(
         head = ("evaluation", "status", "calls", "succeeded", "success", "wall time", "p50", "cost")
         _table(out, head, map(_evaluation_row, readers), numbers_from=2)
     for reader in readers:
-        render_markdown(reader, out, short=short, vendors=vendors)
+        render_markdown(reader, out, short=short, vendors=vendors, spelling=spelling)
 
 
 def _evaluation_row(reader: ReportSource) -> tuple[str, ...]:
@@ -209,11 +217,11 @@ def _levels(row: Throttling) -> tuple[str, ...]:
     return tuple(formatting.level(value) for value in (row.lowest, row.highest, row.last))
 
 
-def _failures(reader: ReportSource, overview: Overview, out: TextIO, vendors: Mapping[str, Vendor]) -> None:
+def _failures(reader: ReportSource, overview: Overview, out: TextIO, advise: Callable[..., str]) -> None:
     providers = [name.partition(":")[0] for name in overview.evaluation.models]
     rows = [
         (cell(group.kind), f"{group.count:,}", cell(group.example, _MESSAGE),
-         advice(group.kind, message=group.example, providers=providers, vendors=vendors))
+         advise(group.kind, message=group.example, providers=providers))
         for group in overview.errors
     ]  # fmt: skip
     if rows:
@@ -224,7 +232,7 @@ def _failures(reader: ReportSource, overview: Overview, out: TextIO, vendors: Ma
         out.write("## Stopped\n\nThese models' calls are pending, because the provider refused them all.\n\n")
         stopped = [
             (cell(row.model), cell(row.message, _MESSAGE),
-             advice("unavailable", message=row.message, providers=(row.provider,), vendors=vendors))
+             advise("unavailable", message=row.message, providers=(row.provider,)))
             for row in refused
         ]  # fmt: skip
         _table(out, ("model", "reason", "what to do"), stopped)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from umwelten.phrases import Spelling
 from umwelten.providers.protocol import Vendor
 from umwelten.report import recommendations
 from umwelten.report.advice import advice, queues
@@ -33,7 +35,9 @@ class ReportSection:
         self.validation = validation(reader)
 
 
-def all_of(parts: Sequence[ReportSection], vendors: Mapping[str, Vendor], *, short: bool) -> Iterator[str]:
+def all_of(
+    parts: Sequence[ReportSection], vendors: Mapping[str, Vendor], spelling: Spelling, *, short: bool
+) -> Iterator[str]:
     """The body, up to the data."""
     yield _header(parts, short)
     yield "<main>\n"
@@ -51,7 +55,9 @@ def all_of(parts: Sequence[ReportSection], vendors: Mapping[str, Vendor], *, sho
         _lane_waits(parts),
     )
     yield section("records", "Records", *_records(parts))
-    yield section("failures", "Failures", *_failures(parts, vendors))
+    yield section(
+        "failures", "Failures", *_failures(parts, partial(advice, vendors=vendors, spelling=spelling))
+    )
     yield section("settings", "Settings", *map(_settings, parts))
     yield "" if short else page.fragment("calls")
     shaped = any(part.validation for part in parts)
@@ -287,16 +293,16 @@ def _records(parts: Sequence[ReportSection]) -> Iterator[str]:
             yield schema_section.as_html(part.validation, part.id if len(parts) > 1 else "")
 
 
-def _failures(parts: Sequence[ReportSection], vendors: Mapping[str, Vendor]) -> Iterator[str]:
+def _failures(parts: Sequence[ReportSection], advise: Callable[..., str]) -> Iterator[str]:
     failed, stopped = [], []
     for part in parts:
         providers = [name.partition(":")[0] for name in part.overview.evaluation.models]
         for group in part.overview.errors:
-            what = advice(group.kind, message=group.example, providers=providers, vendors=vendors)
+            what = advise(group.kind, message=group.example, providers=providers)
             cells = [text(group.kind), f"{group.count:,}", text(group.example[:500]), text(what)]
             failed.append([*_evaluation_cell(part, parts), *cells])
         for row in overviews.refused(part.reader) if part.overview.summary.pending else ():
-            what = advice("unavailable", message=row.message, providers=(row.provider,), vendors=vendors)
+            what = advise("unavailable", message=row.message, providers=(row.provider,))
             stopped.append(
                 [*_evaluation_cell(part, parts), text(row.model), text(row.message[:500]), text(what)]
             )
