@@ -85,12 +85,12 @@ class Timesheet:
 
     def sheet(self, lane: str, wall_s: float, limit: float, capped_by_user: bool) -> Attribution:
         """The sums; what is missing to the wall time had no work."""
-        known = sum(self.seconds.values())
-        idle = self.seconds.get(Reason.NO_WORK, 0.0) + max(0.0, wall_s - known)
+        total = sum(self.seconds.values())
+        idle = self.seconds.get(Reason.NO_WORK, 0.0) + max(0.0, wall_s - total)
         named = {f"{reason}_s": self.seconds.get(reason, 0.0) for reason in Reason}
         named["no_work_s"] = idle
         return Attribution(
-            lane=lane, wall_s=max(wall_s, known), limit=limit, capped_by_user=capped_by_user, **named
+            lane=lane, wall_s=max(wall_s, total), limit=limit, capped_by_user=capped_by_user, **named
         )
 
 

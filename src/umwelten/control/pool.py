@@ -239,7 +239,7 @@ class Pool:
         cap = self._group_caps.get(lane.group)
         if cap is not None and self._groups.get(lane.group, 0) >= cap:
             return False
-        if lane.host and not self._holds(lane, queue):
+        if lane.host and not self._has_turn(lane, queue):
             return False
         scheduled = queue.ready[0]
         if self._max_bytes is not None and self._bytes and self._bytes + scheduled.size > self._max_bytes:
@@ -251,7 +251,7 @@ class Pool:
             self._capped = scheduled
         return False
 
-    def _holds(self, lane: Lane, queue: _Queue) -> bool:
+    def _has_turn(self, lane: Lane, queue: _Queue) -> bool:
         """Whether it is this model's turn at its host; the turn passes on when it has no ready call."""
         if lane.current is None or not self._queues[lane.current].ready:
             lane.take_turn(queue.model)

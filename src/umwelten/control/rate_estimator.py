@@ -133,7 +133,7 @@ class RateEstimator:
         self._early = self._early + 1 if self.calls < EARLY * self._quiet() else 0
         if self._early < IN_A_ROW:
             return False
-        if self._early % TOO_MANY == 0 and self._helped():
+        if self._early % TOO_MANY == 0 and self._raise_helped():
             # No bucket refuses that often at a rate learnt from its own refusals.
             self._raise()
             return True
@@ -146,7 +146,7 @@ class RateEstimator:
         self.test = BurstTest(now, size, size)
         return True
 
-    def _helped(self) -> bool:
+    def _raise_helped(self) -> bool:
         """Whether no less was let in since the last raise than before it; True if there was none yet."""
         if not self.points:
             return False
@@ -214,11 +214,11 @@ class RateEstimator:
             expected = span * self.rate / self.size if self.rate else 0.0
             if span <= SHORTEST_S or (calls < ENOUGH and expected < ENOUGH):
                 continue
-            here = (last.taken[self.by] - point.taken[self.by]) / span
-            recent = here if recent is None else recent
+            rate = (last.taken[self.by] - point.taken[self.by]) / span
+            recent = rate if recent is None else recent
             if calls > _KEEP:
                 break
-            longer = here
+            longer = rate
         if recent is None:
             return self._provisional()
         return longer if longer is not None and 0.75 < longer / max(recent, 1e-9) < 1.33 else recent

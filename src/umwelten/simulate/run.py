@@ -94,7 +94,7 @@ class Report(FrozenStruct):
         return max((lane.refused_per_call for lane in self.lanes), default=0.0)
 
 
-class _Sheet:
+class _CallLog:
     """Source and sink of a simulated run: calls by model, and how often each ended."""
 
     error: BaseException | None = None
@@ -130,8 +130,8 @@ class _Sheet:
         """Records are safe at once."""
 
 
-class _Stage:
-    """Everything of one simulated run, put together."""
+class _Setup:
+    """The providers, lanes and calls of one simulated run."""
 
     def __init__(self, profile: SimulationProfile, calls: int, seed: int) -> None:
         self.profile = profile
@@ -149,7 +149,7 @@ class _Stage:
                 number = len(self.models)
                 counts[number] = part * (i + 1) // spec.models - part * i // spec.models
                 self.models[number] = (provider, part * i // spec.models)
-        self.sheet = _Sheet(counts)
+        self.call_log = _CallLog(counts)
         self.lanes = {id(p): self._lane(p.spec) for p in self.providers}
 
     def _lane(self, spec: Provider) -> Lane:
@@ -161,7 +161,7 @@ class _Stage:
 
     def where(self, call: Call) -> tuple[VirtualProvider, int]:
         provider, first = self.models[call.model]
-        return provider, first + call.id - self.sheet.first[call.model]
+        return provider, first + call.id - self.call_log.first[call.model]
 
     def tokens(self, call: Call, turns: tuple[Message, ...]) -> tuple[int, int | None]:
         provider, number = self.where(call)
@@ -177,7 +177,7 @@ class _Stage:
         )
 
 
-class _Camera:
+class _Sampler:
     """Takes a sample of every lane now and then; when it has too many, it drops every other one."""
 
     def __init__(self, lanes: list[Lane]) -> None:
@@ -201,30 +201,30 @@ class _Camera:
 def simulate(profile: SimulationProfile, calls: int, seed: int = 0) -> Report:
     """Run `calls` calls of a profile; the same seed gives the same run."""
     began = time.perf_counter()
-    stage = _Stage(profile, calls, seed)
-    pool = stage.pool()
-    camera = _Camera(pool.lanes)
+    setup = _Setup(profile, calls, seed)
+    pool = setup.pool()
+    sampler = _Sampler(pool.lanes)
 
     async def main() -> tuple[str, float]:
         engine = Engine(
             pool=pool,
-            source=stage.sheet,
-            sink=stage.sheet,
-            runner=VirtualAsk(stage.where),
+            source=setup.call_log,
+            sink=setup.call_log,
+            runner=VirtualAsk(setup.where),
             calls=CallInfo(
-                models={n: ModelRef(p.spec.name, f"model{n}") for n, (p, _) in stage.models.items()},
-                tokens=stage.tokens,
+                models={n: ModelRef(p.spec.name, f"model{n}") for n, (p, _) in setup.models.items()},
+                tokens=setup.tokens,
             ),
-            dice=stage.dice.random,
+            dice=setup.dice.random,
         )
-        stage.sheet.engine = engine
-        filming = asyncio.create_task(camera.run())
+        setup.call_log.engine = engine
+        sampling = asyncio.create_task(sampler.run())
         result = await engine.run()
-        filming.cancel()
+        sampling.cancel()
         return result.status, result.wall_s
 
     status, wall = run_virtual(main())
-    lanes = tuple(_lanes(stage, camera, wall))
+    lanes = tuple(_lanes(setup, sampler, wall))
     return Report(
         title=profile.title,
         seed=seed,
@@ -234,24 +234,24 @@ def simulate(profile: SimulationProfile, calls: int, seed: int = 0) -> Report:
         cpu_s=time.perf_counter() - began,
         peak_in_flight=pool.peak_in_flight,
         lanes=lanes,
-        twice=sum(n > 1 for n in stage.sheet.ended),
-        lost=sum(n == 0 for n in stage.sheet.ended) if status in ("complete", "failed") else 0,
+        twice=sum(n > 1 for n in setup.call_log.ended),
+        lost=sum(n == 0 for n in setup.call_log.ended) if status in ("complete", "failed") else 0,
     )
 
 
-def _lanes(stage: _Stage, camera: _Camera, wall: float) -> Iterator[LaneReport]:
-    cap = stage.profile.cap
-    for provider in stage.providers:
-        lane = stage.lanes[id(provider)]
+def _lanes(setup: _Setup, sampler: _Sampler, wall: float) -> Iterator[LaneReport]:
+    cap = setup.profile.cap
+    for provider in setup.providers:
+        lane = setup.lanes[id(provider)]
         spec, work = provider.spec, provider.work
-        models = [number for number, (owner, _) in stage.models.items() if owner is provider]
+        models = [number for number, (owner, _) in setup.models.items() if owner is provider]
         took = provider.last_at - provider.first_at if provider.attempts else 0.0
         latencies = sorted(provider.latencies)
         busy = sum(work.seconds)
         yield LaneReport(
             name=spec.name,
             calls=len(work.inputs),
-            succeeded=sum(stage.sheet.succeeded[model] for model in models),
+            succeeded=sum(setup.call_log.succeeded[model] for model in models),
             attempts=provider.attempts,
             refused=provider.refused,
             failed=provider.failed,
@@ -263,7 +263,7 @@ def _lanes(stage: _Stage, camera: _Camera, wall: float) -> Iterator[LaneReport]:
             loads=provider.loads,
             busy=busy / took / max(1, provider.peak_active) if took else 0.0,
             kind=str(lane.kind),
-            samples=tuple(camera.taken[spec.name]),
+            samples=tuple(sampler.taken[spec.name]),
             started_at=tuple(provider.starts),
             attribution=lane.attribution(wall),
         )

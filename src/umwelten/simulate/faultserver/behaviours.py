@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from umwelten.simulate.faultserver.asks import IncomingRequest
 from umwelten.simulate.faultserver.profile import Behaviour, LatencyForm, Lognormal, Profile, Rule
-from umwelten.simulate.faultserver.records import shaped
+from umwelten.simulate.faultserver.records import shape_answer
 from umwelten.simulate.faultserver.scoped_limits import matches
 from umwelten.simulate.faultserver.wires import ScriptedAnswer
 from umwelten.simulate.limiters import RequestCost
@@ -53,7 +53,7 @@ class BehaviourState:
         return latency if isinstance(latency, (int, float)) else 0.0
 
 
-class _Counting:
+class _RuleCounter:
     """A rule and how often it was met."""
 
     def __init__(self, rule: Rule) -> None:
@@ -88,26 +88,26 @@ class Chooser:
 
     def __init__(self, profile: Profile) -> None:
         self._default = BehaviourState(profile.default)
-        self._rules = [_Counting(rule) for rule in profile.rules]
+        self._rules = [_RuleCounter(rule) for rule in profile.rules]
 
     def choose(self, ask: IncomingRequest) -> BehaviourState:
-        """The first rule that holds, or the default. Counts the request in every rule before that one."""
-        for each in self._rules:
-            if each.holds(ask):
-                return each.drawn
+        """Return the behaviour of the first rule that holds, or the default; count in all rules before it."""
+        for rule in self._rules:
+            if rule.holds(ask):
+                return rule.drawn
         return self._default
 
 
 def render(template: str, ask: IncomingRequest, n: int) -> str:
-    """The text of an answer. Braces that name no field stay as they are."""
-    return _FIELD.sub(lambda found: _WORDS[found[1]](ask, n), template)
+    """Return the text of an answer. Braces that name no field stay as they are."""
+    return _FIELD.sub(lambda field: _WORDS[field[1]](ask, n), template)
 
 
 def answer_to(
     ask: IncomingRequest, behaviour: Behaviour, n: int, now_unix: float, latency_s: float
 ) -> ScriptedAnswer:
-    """The whole answer; one word is one token, and `max_tokens` of the request cuts it."""
-    text = shaped(ask, behaviour.shaped, render(behaviour.text, ask, n))
+    """Return the whole answer; one word is one token, and `max_tokens` of the request cuts it."""
+    text = shape_answer(ask, behaviour.shaped, render(behaviour.text, ask, n))
     tokens, finish = behaviour.output_tokens, behaviour.finish
     if tokens is None:
         tokens = text.count(" ") + 1 + behaviour.reasoning_tokens
@@ -130,7 +130,7 @@ def answer_to(
 
 
 def cost_of(answer: ScriptedAnswer) -> RequestCost:
-    """What limiters count."""
+    """Return what limits count."""
     return RequestCost(
         input_tokens=answer.input_tokens, output_tokens=answer.output_tokens, max_tokens=answer.ask.max_tokens
     )

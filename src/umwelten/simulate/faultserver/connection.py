@@ -60,7 +60,7 @@ class Received:
 class Player(Protocol):
     """Whoever answers a request; told once how it went."""
 
-    def finished(self, complete: bool) -> None:
+    def on_end(self, complete: bool) -> None:
         """The reply is out to its end, or the client went away before."""
 
 
@@ -137,10 +137,10 @@ class Connection(asyncio.Protocol):
         if request is None:
             return None
         if self._length is None:
-            found = unchunk(buffer)
-            if found is None:
+            unchunked = unchunk(buffer)
+            if unchunked is None:
                 return None
-            request.body, end = found
+            request.body, end = unchunked
         else:
             end = self._length
             if len(buffer) < end:
@@ -221,7 +221,7 @@ class Connection(asyncio.Protocol):
     def _finish(self, complete: bool) -> None:
         player, self.player = self.player, None
         if player is not None:
-            player.finished(complete)
+            player.on_end(complete)
 
 
 def unchunk(data: bytes | bytearray) -> tuple[bytes, int] | None:

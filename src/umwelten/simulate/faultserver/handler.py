@@ -19,20 +19,20 @@ class SlotQueue:
         self._free = k
         self._waiting: deque[RequestHandler] = deque()
 
-    def enter(self, exchange: RequestHandler) -> bool:
-        """Take a slot, or stand in line and be told by `exchange.granted`."""
+    def enter(self, handler: RequestHandler) -> bool:
+        """Take a slot, or stand in line and be told by `handler.on_slot`."""
         if self._free > 0:
             self._free -= 1
             return True
-        self._waiting.append(exchange)
+        self._waiting.append(handler)
         return False
 
     def leave(self) -> None:
         """Give a slot back; the next in line that is still there gets it."""
         while self._waiting:
-            exchange = self._waiting.popleft()
-            if not exchange.gone:
-                exchange.granted(self)
+            handler = self._waiting.popleft()
+            if not handler.gone:
+                handler.on_slot(self)
                 return
         self._free += 1
 
@@ -66,8 +66,8 @@ class RequestHandler:
         self._queues, self._perform = queues, perform
         self._proceed()
 
-    def granted(self, queue: SlotQueue) -> None:
-        """A slot that was waited for."""
+    def on_slot(self, queue: SlotQueue) -> None:
+        """Take a slot that was waited for."""
         self._held.append(queue)
         self._proceed()
 
@@ -78,7 +78,7 @@ class RequestHandler:
             self.record.status, self.record.fault = status, fault
         self._connection.play(steps)
 
-    def finished(self, complete: bool) -> None:
+    def on_end(self, complete: bool) -> None:
         """See `connection.Player`."""
         self.gone = True
         fate: Fate = "abandoned" if self._fate == "answered" and not complete else self._fate

@@ -143,11 +143,11 @@ class Ledger:
 
     def end(self, sums: Sums, fate: Fate, input_tokens: int, output_tokens: int) -> None:
         """Count a request that ended."""
-        for each in (self.totals, sums):
-            each.end(fate)
+        for counts in (self.totals, sums):
+            counts.end(fate)
             if fate == "answered":
-                each.input_tokens += input_tokens
-                each.output_tokens += output_tokens
+                counts.input_tokens += input_tokens
+                counts.output_tokens += output_tokens
 
     def as_json(self, records: bool = True) -> bytes:
         """All of it."""

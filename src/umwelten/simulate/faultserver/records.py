@@ -1,4 +1,4 @@
-"""Answers in the shape that a request asks for: records made from a JSON Schema, and ways to spoil them.
+"""Answers in the shape that a request asks for: records value from a JSON Schema, and ways to spoil them.
 
 A stand-in for a model, not for a validator: patterns and rare keywords are passed over.
 """
@@ -30,20 +30,19 @@ _FORMATS = {
     "ipv6": "2001:db8::1",
 }
 # What our own requests put into a description where the wire has no keyword for it.
-_SAID = re.compile(r"\b(format|minimum|maximum|minItems|exclusiveMinimum): (\"?)([\w.-]+)\2")
+_DESCRIBED = re.compile(r"\b(format|minimum|maximum|minItems|exclusiveMinimum): (\"?)([\w.-]+)\2")
 
 
-def shaped(ask: IncomingRequest, how: Shaped, text: str) -> str:
-    """The answer's text: `text` where no shape is asked for or it is ignored."""
+def shape_answer(ask: IncomingRequest, how: Shaped, text: str) -> str:
+    """Return the text of the answer: `text` where no shape is asked for or it is ignored."""
     schema = ask.shape
     if schema is None or how == "ignore":
         return text
-    made = record(schema, ask.digest)
-    return _WAYS[how](made)
+    return _WAYS[how](record(schema, ask.digest))
 
 
 def record(schema: dict[str, Any], seed: str = "x") -> Any:
-    """A value that fits a schema. The same for the same seed, which stands in its texts."""
+    """Return a value that fits a schema, the same for the same seed, which stands in its texts."""
     return _Maker(schema, seed).value(schema, "value", 0)
 
 
@@ -55,7 +54,7 @@ class _Maker:
         """A value for one node, called `name`."""
         if not isinstance(node, dict):
             return f"{name} {self._seed}"
-        node = _with_said(self._followed(node))
+        node = _with_described_rules(self._resolve_refs(node))
         if "const" in node:
             return node["const"]
         if node.get("enum"):
@@ -65,7 +64,7 @@ class _Maker:
             return self._choice(choices, name, depth + 1)
         if depth > _DEEP and "null" in _types(node):
             return None
-        return self._typed(node, name, depth)
+        return self._of_type(node, name, depth)
 
     def _choice(self, choices: list[Any], name: str, depth: int) -> Any:
         """The first that is not null; deep down null, so that a shape inside itself comes to an end."""
@@ -73,7 +72,7 @@ class _Maker:
         others = [choice for choice in choices if choice not in nulls]
         return None if nulls and (depth > _DEEP or not others) else self.value(others[0], name, depth)
 
-    def _typed(self, node: dict[str, Any], name: str, depth: int) -> Any:
+    def _of_type(self, node: dict[str, Any], name: str, depth: int) -> Any:
         match _type_of(node):
             case "object":
                 return self._object(node, depth)
@@ -107,21 +106,23 @@ class _Maker:
         text = f"{name} {self._seed}".ljust(int(node.get("minLength", 0)), ".")
         return text[: int(node.get("maxLength", len(text)))]
 
-    def _followed(self, node: dict[str, Any]) -> dict[str, Any]:
+    def _resolve_refs(self, node: dict[str, Any]) -> dict[str, Any]:
         for _ in range(_DEEPEST):
             node = {**node["allOf"][0], **node} if node.get("allOf") else node
             if "$ref" not in node:
                 break
-            found: Any = self._root
+            target: Any = self._root
             for step in str(node["$ref"]).removeprefix("#/").split("/"):
-                found = found.get(step, {}) if isinstance(found, dict) else {}
-            node = {**found, **{key: value for key, value in node.items() if key not in ("$ref", "allOf")}}
+                target = target.get(step, {}) if isinstance(target, dict) else {}
+            node = {**target, **{key: value for key, value in node.items() if key not in ("$ref", "allOf")}}
         return node
 
 
-def _with_said(node: dict[str, Any]) -> dict[str, Any]:
-    said = {found[1]: found[3] for found in _SAID.finditer(str(node.get("description", "")))}
-    numbers = {k: v if k == "format" else float(v) for k, v in said.items() if k == "format" or _is_number(v)}
+def _with_described_rules(node: dict[str, Any]) -> dict[str, Any]:
+    rules = {match[1]: match[3] for match in _DESCRIBED.finditer(str(node.get("description", "")))}
+    numbers = {
+        k: v if k == "format" else float(v) for k, v in rules.items() if k == "format" or _is_number(v)
+    }
     return {**numbers, **node}
 
 
@@ -149,30 +150,30 @@ def _number(node: dict[str, Any], gap: float) -> float:
     return float(low)
 
 
-def _valid(made: Any) -> str:
-    return json.dumps(made, ensure_ascii=False)
+def _plain(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
-def _fenced(made: Any) -> str:
-    fence = f"```json\n{json.dumps(made, indent=2)}\n```"
+def _fence(value: Any) -> str:
+    fence = f"```json\n{json.dumps(value, indent=2)}\n```"
     return f"Here is what you asked for:\n\n{fence}\n\nLet me know if that helps."
 
 
-def _slipped(made: Any) -> str:
+def _add_comma(value: Any) -> str:
     """With a comma too many, which a person would pass over and a parser does not."""
-    return f"{json.dumps(made, ensure_ascii=False)[:-1]},}}"
+    return f"{json.dumps(value, ensure_ascii=False)[:-1]},}}"
 
 
-def _invalid(made: Any) -> str:
+def _spoil(value: Any) -> str:
     """The first field holds what no scalar, list or plain object of a schema is."""
-    first = next(iter(made), None) if isinstance(made, dict) else None
-    wrong = "none" if first is not None and isinstance(made[first], dict | list) else {"no": "such value"}
-    return json.dumps({**made, first: wrong} if first is not None else wrong)
+    first = next(iter(value), None) if isinstance(value, dict) else None
+    wrong = "none" if first is not None and isinstance(value[first], dict | list) else {"no": "such value"}
+    return json.dumps({**value, first: wrong} if first is not None else wrong)
 
 
 _WAYS: dict[Shaped, Callable[[Any], str]] = {
-    "valid": _valid,
-    "fenced": _fenced,
-    "slipped": _slipped,
-    "invalid": _invalid,
+    "valid": _plain,
+    "fenced": _fence,
+    "slipped": _add_comma,
+    "invalid": _spoil,
 }

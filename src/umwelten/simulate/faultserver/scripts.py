@@ -139,12 +139,12 @@ def _sound(scene: Scene) -> Iterator[Step]:
     deltas, ends = _frames(scene)
     gap = scene.behaviour.chunk_gap_s
     if gap > 0:
-        return _paced(_stream_head(scene), deltas, _chunk(b"".join(ends)) + _LAST_CHUNK, gap)
+        return _pace(_stream_head(scene), deltas, _chunk(b"".join(ends)) + _LAST_CHUNK, gap)
     chunks = [_chunk(frame) for frame in (*deltas, *ends)]
     return iter((b"".join((_stream_head(scene), *chunks, _LAST_CHUNK)),))
 
 
-def _paced(start: bytes, deltas: list[bytes], end: bytes, gap_s: float) -> Iterator[Step]:
+def _pace(start: bytes, deltas: list[bytes], end: bytes, gap_s: float) -> Iterator[Step]:
     yield start
     for place, delta in enumerate(deltas):
         if place:

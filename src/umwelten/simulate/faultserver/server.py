@@ -99,7 +99,7 @@ class FaultServer:
         where = route(request)
         try:
             if where.errand == "ask":
-                self._begin(connection, request, self._checked(ask_of(request, where)), where.wire)
+                self._begin(connection, request, self._check(ask_of(request, where)), where.wire)
             else:
                 self._run_errand(connection, request, where)
         except (BadAsk, msgspec.DecodeError) as error:
@@ -108,7 +108,7 @@ class FaultServer:
             trouble = Trouble(status=status, message=str(error) or None)
             connection.play(iter((trouble_reply(where.wire, trouble, self._lines(where.wire, 0)),)))
 
-    def _checked(self, ask: IncomingRequest) -> IncomingRequest:
+    def _check(self, ask: IncomingRequest) -> IncomingRequest:
         profile = self.profile
         if profile.require_key and ask.key is None:
             raise BadAsk("", 401)
@@ -125,14 +125,14 @@ class FaultServer:
         drawn = self._chooser.choose(ask)
         latency_s = drawn.latency_s()
         answer = answer_to(ask, drawn.behaviour, number, time.time(), latency_s)
-        exchange = RequestHandler(connection, self.ledger, wire, answer, drawn, latency_s)
+        handler = RequestHandler(connection, self.ledger, wire, answer, drawn, latency_s)
         if self.profile.records:
-            exchange.record = self._record(ask, number, age_s, request)
+            handler.record = self._record(ask, number, age_s, request)
         outage = self._outage(ask, age_s) if self.profile.outages else None
         if outage is not None:
-            self._perform(exchange, Behaviour(fault=outage.fault))
-        elif not self.profile.limiters or self._admitted(exchange, age_s):
-            exchange.line_up(self._queues_for(ask) if self._slots else (), self._perform)
+            self._perform(handler, Behaviour(fault=outage.fault))
+        elif not self.profile.limiters or self._admit(handler, age_s):
+            handler.line_up(self._queues_for(ask) if self._slots else (), self._perform)
 
     def _record(self, ask: IncomingRequest, number: int, age_s: float, request: Received) -> Record:
         record = Record(
@@ -158,16 +158,16 @@ class FaultServer:
                 return outage
         return None
 
-    def _admitted(self, exchange: RequestHandler, age_s: float) -> bool:
-        exchange.cost = cost_of(exchange.answer)
-        verdict = self._limits.admit(exchange.answer.ask, exchange.cost, age_s)
+    def _admit(self, handler: RequestHandler, age_s: float) -> bool:
+        handler.cost = cost_of(handler.answer)
+        verdict = self._limits.admit(handler.answer.ask, handler.cost, age_s)
         if not isinstance(verdict, Refusal):
-            exchange.admitted = verdict
+            handler.admitted = verdict
             return True
-        wire = exchange.wire
-        trouble = refusal_trouble(verdict, exchange.answer.ask, age_s, time.time())
-        reply = trouble_reply(wire, trouble, self._lines(wire, exchange.answer.n))
-        exchange.play(iter((reply,)), "refused", trouble.status, "none")
+        wire = handler.wire
+        trouble = refusal_trouble(verdict, handler.answer.ask, age_s, time.time())
+        reply = trouble_reply(wire, trouble, self._lines(wire, handler.answer.n))
+        handler.play(iter((reply,)), "refused", trouble.status, "none")
         return False
 
     def _queues_for(self, ask: IncomingRequest) -> list[SlotQueue]:
@@ -181,32 +181,32 @@ class FaultServer:
                 queues.append(queue)
         return queues
 
-    def _perform(self, exchange: RequestHandler, outage: Behaviour | None = None) -> None:
-        behaviour = outage or exchange.drawn.behaviour
-        lines = self._lines(exchange.wire, exchange.answer.n)
-        if exchange.admitted:
-            lines += header_lines(self._limit_headers(exchange))
+    def _perform(self, handler: RequestHandler, outage: Behaviour | None = None) -> None:
+        behaviour = outage or handler.drawn.behaviour
+        lines = self._lines(handler.wire, handler.answer.n)
+        if handler.admitted:
+            lines += header_lines(self._limit_headers(handler))
         if behaviour.headers:
             lines += header_lines(behaviour.headers)
         scene = Scene(
-            wire=exchange.wire,
-            ask=exchange.answer.ask,
+            wire=handler.wire,
+            ask=handler.answer.ask,
             behaviour=behaviour,
-            answer=exchange.answer,
-            latency_s=0.0 if outage else exchange.latency_s,
+            answer=handler.answer,
+            latency_s=0.0 if outage else handler.latency_s,
             lines=lines,
         )
         sound = behaviour.fault == "none"
         fate: Fate = "refused" if outage else "answered" if sound else "faulted"
-        exchange.play(script(scene), fate, status_of(behaviour), behaviour.fault)
+        handler.play(script(scene), fate, status_of(behaviour), behaviour.fault)
 
-    def _limit_headers(self, exchange: RequestHandler) -> dict[str, str]:
+    def _limit_headers(self, handler: RequestHandler) -> dict[str, str]:
         headers: dict[str, str] = {}
         age_s, now_unix = self.ledger.age_s(), time.time()
-        for limiter in exchange.admitted:
+        for limiter in handler.admitted:
             budget = limiter.budget(age_s)
             if budget is not None:
-                spelling = hints.dialect(limiter.spec.headers, exchange.wire.name)
+                spelling = hints.dialect(limiter.spec.headers, handler.wire.name)
                 headers |= hints.limit_headers(spelling, budget, now_unix, refused=False)
         return headers
 

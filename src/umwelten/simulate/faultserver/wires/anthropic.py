@@ -44,14 +44,14 @@ class AnthropicWire:
 
     def unary(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
-        made = _input(answer)
+        record = _input(answer)
         content: Json = {"type": "text", "text": answer.text}
-        if made is not None:
+        if record is not None:
             content = {
                 "type": "tool_use",
                 "id": f"toolu_{answer.n:08d}",
                 "name": answer.ask.tool,
-                "input": made,
+                "input": record,
             }
         return encode(self._message(answer, [content], self._stop(answer), answer.output_tokens))
 
@@ -113,8 +113,10 @@ class AnthropicWire:
         start = models.index(after) + 1 if after in models else 0
         end = start + min(number(query.get("limit"), page_size) or page_size, page_size)
         names = models[start:end]
-        made = "2026-01-01T00:00:00Z"
-        rows = [{"type": "model", "id": name, "display_name": name, "created_at": made} for name in names]
+        created_at = "2026-01-01T00:00:00Z"
+        rows = [
+            {"type": "model", "id": name, "display_name": name, "created_at": created_at} for name in names
+        ]
         ends = {"first_id": names[0] if names else None, "last_id": names[-1] if names else None}
         return encode({"data": rows, "has_more": end < len(models)} | ends)
 

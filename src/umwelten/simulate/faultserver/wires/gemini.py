@@ -71,12 +71,12 @@ class GeminiWire:
                 answer.reasoning_tokens + (answer.output_tokens - answer.reasoning_tokens) * position // count
             )
             chunks.append(encode(self._reply(answer, [self._candidate(piece, finish)], tokens)))
-        framed = self._framed(answer.ask, chunks)
-        return (framed[:-1], framed[-1:]) if answer.ask.sse else (framed[:-2], framed[-2:])
+        frames = self._frame(answer.ask, chunks)
+        return (frames[:-1], frames[-1:]) if answer.ask.sse else (frames[:-2], frames[-2:])
 
     def hollow_frames(self, answer: ScriptedAnswer) -> Frames:
         """See `Wire`."""
-        return [], self._framed(answer.ask, [self.hollow(answer)])
+        return [], self._frame(answer.ask, [self.hollow(answer)])
 
     def wrong_frame(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
@@ -135,7 +135,7 @@ class GeminiWire:
         names = {"modelVersion": answer.ask.model, "responseId": f"resp-{answer.n}"}
         return reply | {"usageMetadata": usage} | names
 
-    def _framed(self, ask: IncomingRequest, chunks: list[bytes]) -> list[bytes]:
+    def _frame(self, ask: IncomingRequest, chunks: list[bytes]) -> list[bytes]:
         if ask.sse:
             return [sse(chunk) for chunk in chunks]
         return [b"[" + chunks[0], *(b",\r\n" + chunk for chunk in chunks[1:]), b"]"]

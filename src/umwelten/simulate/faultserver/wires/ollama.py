@@ -108,8 +108,12 @@ def pull() -> bytes:
 
 
 def _line(answer: ScriptedAnswer, text: str) -> Json:
-    made = datetime.fromtimestamp(answer.now_unix, UTC).isoformat().replace("+00:00", "Z")
-    return {"model": answer.ask.model, "created_at": made, "message": {"role": "assistant", "content": text}}
+    created_at = datetime.fromtimestamp(answer.now_unix, UTC).isoformat().replace("+00:00", "Z")
+    return {
+        "model": answer.ask.model,
+        "created_at": created_at,
+        "message": {"role": "assistant", "content": text},
+    }
 
 
 def _end(answer: ScriptedAnswer) -> Json:
