@@ -35,16 +35,17 @@ def place(wire: str, base_url: str, *, quirks: Quirks | None = None, key: str | 
 
 
 def question(
-    *parts: Part,
+    *parts: Part | str,
     model: str = "some-model",
     system: str | None = None,
     stream: bool = False,
+    turns: tuple[Message, ...] = (),
     **settings: Any,
 ) -> Request:
-    """A request; the parts default to a short text, `settings` are those of `Parameters`."""
+    """A request; the parts default to a short text, `turns` follow, `settings` are those of `Parameters`."""
     return Request(
         model=ModelRef("p", model),
-        messages=(user(*parts or ("Say hello.",)),),
+        messages=(user(*parts or ("Say hello.",)), *turns),
         system=system,
         parameters=Parameters(**settings),
         stream=stream,

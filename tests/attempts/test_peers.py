@@ -20,7 +20,7 @@ from umwelten.providers.protocol import Endpoint, ModelPage, Vendor, Wire
 from umwelten.providers.vendors import VENDORS
 from umwelten.providers.wires import WIRES
 from umwelten.types import FailureKind, FinishReason, ModelRef, Request, Resource, Schema, Secret, Text
-from wirekit import KEY, answered, failed, image, question
+from wirekit import KEY, answered, assistant, failed, image, question, user
 
 pytestmark = pytest.mark.peer
 K = FailureKind
@@ -112,6 +112,21 @@ def test_a_question_is_answered_with_text_usage_and_a_reason_to_stop(peer: Peer,
     assert reply.usage.input_tokens and reply.usage.input_tokens > 0
     assert reply.usage.output_tokens and reply.usage.output_tokens > 0
     assert text == (reply.text if stream else "")
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+@every()
+def test_a_conversation_is_continued_and_all_of_it_is_read(peer: Peer, stream: bool) -> None:
+    turns = (assistant("The capital of France is Paris."), user("And of Italy? One word."))
+    inputs = []
+    for following in ((), turns):
+        asked = question(
+            "What is the capital of France?", model=peer.model, stream=stream, max_tokens=8, turns=following
+        )
+        reply = answered(ask(peer.wire, peer.endpoint, asked)[0])
+        assert reply.text.strip()
+        inputs.append(reply.usage.input_tokens or 0)
+    assert inputs[1] >= inputs[0] + 10
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])

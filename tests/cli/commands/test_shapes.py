@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from provider import provider
+from umwelten.simulate.faultserver.ledger import Record
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
 
 FIELDS = "title, year int: 1900-2100, status: draft|final, tags array, email?"
@@ -67,8 +68,7 @@ def test_slips_are_mended_and_marked_without_another_call(cli, tmp_path, shaped,
 
 def test_an_invalid_answer_is_asked_again_with_its_errors_and_every_ask_is_paid_for(cli, tmp_path):
     _texts(tmp_path, 4)
-    wrong_twice = Rule(behaviour=Behaviour(shaped="invalid"), first=2, counting="mark")
-    with provider(Profile(rules=(wrong_twice,))) as server:
+    with provider(Profile(rules=(WRONG_TWICE,))) as server:
         code, _, err = _batch(cli, server)
         assert code == 0, err
         records = server.idle().records
@@ -81,6 +81,78 @@ def test_an_invalid_answer_is_asked_again_with_its_errors_and_every_ask_is_paid_
         asked = connection.execute("SELECT count(*), count(input_tokens) FROM attempts").fetchone()
     assert asked == (12, 12)
     assert report["schema"]["asked_again"] if "asked_again" in report["schema"] else report["schema"]
+
+
+def _turns(record: Record) -> list[tuple[str, str]]:
+    """The conversation of a request, without its system text: roles and words."""
+    body = json.loads(record.body or "")
+    turns = []
+    for message in body.get("messages") or body["contents"]:
+        pieces = message.get("content", message.get("parts"))
+        text = pieces if isinstance(pieces, str) else "\n".join(piece["text"] for piece in pieces)
+        turns.append((message["role"], text))
+    return [turn for turn in turns if turn[0] != "system"]
+
+
+WRONG_TWICE = Rule(behaviour=Behaviour(shaped="invalid"), first=2, counting="mark")
+
+
+@pytest.mark.parametrize("stream", ["--stream", "--no-stream"])
+@pytest.mark.parametrize("model", ["google:g", "openai:o", "anthropic:a", "ollama:l"])
+def test_a_provider_that_is_wrong_twice_is_talked_to(cli, tmp_path, model, stream):
+    _texts(tmp_path, 1)
+    with provider(Profile(rules=(WRONG_TWICE,), keep_bodies=True)) as server:
+        code, _, err = _batch(cli, server, stream, models=model)
+        assert code == 0, err
+        conversations = [_turns(record) for record in server.idle().records]
+    with closing(sqlite3.connect(tmp_path / "output" / "b" / "evaluation.db")) as connection:
+        attempts = connection.execute(
+            "SELECT error_kind, error_message, partial, input_tokens > 0 FROM attempts ORDER BY number"
+        ).fetchall()
+    assert [kind for kind, *_ in attempts] == ["schema", "schema", None]
+    assert all(counted for *_, counted in attempts)
+    first, second, third = conversations
+    assert [role for role, _ in first] == ["user"]
+    assert (second[:1], third[:3], len(third)) == (first, second, 5)
+    assistant = "model" if model.startswith("google") else "assistant"
+    for answer, faults, (_, message, partial, _) in zip(third[1::2], third[2::2], attempts[:2], strict=True):
+        assert answer == (assistant, partial)
+        assert faults[0] == "user"
+        assert all(problem in faults[1] for problem in message.split("; "))
+        assert partial not in faults[1]
+    [result] = _report(cli)["results"]
+    assert result["marks"] == ["asked again"]
+    assert result["metrics"]["attempts"] == 3
+
+
+def test_a_conversation_that_broke_off_begins_anew_when_the_run_is_resumed(cli, tmp_path):
+    _texts(tmp_path, 1)
+    wrong = Rule(behaviour=Behaviour(shaped="invalid"), first=1)
+    refused = Rule(prompt="does not have the form", behaviour=Behaviour(fault=401))
+    with provider(Profile(rules=(refused, wrong), keep_bodies=True)) as server:
+        code, _, err = _batch(cli, server)
+        assert code == 3, err
+        assert [len(_turns(record)) for record in server.idle().records] == [1, 3]
+    with provider(Profile(keep_bodies=True)) as server:
+        code, _, err = _batch(cli, server, "--resume")
+        assert code == 0, err
+        assert [len(_turns(record)) for record in server.idle().records] == [1]
+    [result] = _report(cli)["results"]
+    assert result["marks"] == []
+
+
+def test_the_cost_cap_holds_with_answers_that_are_sent_back(cli, tmp_path):
+    _texts(tmp_path, 40)
+    # Sending an answer back costs $0.0075, the first request next to nothing: eight at once would pass it.
+    wrong = Behaviour(shaped="ignore", text="No. " * 3_000, output_tokens=20, latency_s=0.2)
+    with provider(Profile(default=wrong)) as server:
+        code, _, err = _batch(cli, server, "--max-cost", "0.04", "--max-tokens", "20", models="openai:gpt-4o")
+        assert code == 3, err
+        asked = server.idle().requests
+    with closing(sqlite3.connect(tmp_path / "output" / "b" / "evaluation.db")) as connection:
+        spent, attempts = connection.execute("SELECT sum(cost_nusd), count(*) FROM attempts").fetchone()
+    assert attempts == asked
+    assert 0.02e9 < spent <= 0.04e9
 
 
 def test_what_can_not_be_mended_fails_as_schema_and_keeps_its_text(cli, tmp_path):
