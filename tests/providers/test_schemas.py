@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import jsonschema
@@ -457,3 +460,34 @@ def test_a_bounded_schema_keeps_the_users_own_limits() -> None:
     assert fields["c"]["maxItems"] == 9
     assert fields["d"]["enum"][0] == 0 and fields["d"]["enum"][-1] == 1
     assert fields["e"] == {"type": "string", "pattern": "^x$"}
+
+
+# --- the same bytes in every process -----------------------------------------------------------
+
+
+def test_a_request_has_the_same_bytes_in_every_process() -> None:
+    """A set's order changes with the hash seed, and a body that changes is no hit in a provider's cache."""
+    code = """
+import sys
+from providers.test_schemas import BOOK, _body
+from umwelten.types import ModelRef, Request, Schema
+from wirekit import user
+limits = {"minimum": 0, "maximum": 9, "multipleOf": 1, "exclusiveMinimum": -1, "exclusiveMaximum": 10}
+rules = {"minLength": 1, "maxLength": 9, "pattern": "^x", "format": "date", "minItems": 1}
+shape = {"type": "object", "required": ["a", "b"], "properties": {
+    "a": {"type": "integer", **limits}, "b": {"type": "string", **rules}, "c": {"type": ["string", "null"]}}}
+models = ["openai:gpt-4o", "google:gemini-2.5-pro", "anthropic:claude-sonnet-4-5", "ollama:m", "mistral:m"]
+for name in models:
+    for schema in (BOOK, Schema(json=shape)):
+        provider, _, model = name.partition(":")
+        print(_body(provider, Request(model=ModelRef(provider, model), messages=(user("x"),), schema=schema)))
+"""
+    bodies = {
+        subprocess.check_output(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            text=True,
+        )
+        for seed in ("1", "2", "3")
+    }
+    assert len(bodies) == 1

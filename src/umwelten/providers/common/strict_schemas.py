@@ -146,7 +146,7 @@ class _Walk:
 
     def _rules(self, node: Node) -> Node:
         """Limits as keywords or in words, and the description."""
-        kept = {name: node[name] for name in _RANGES if self._ranges and name in node}
+        kept = {name: node[name] for name in node if self._ranges and name in _RANGES}
         if self._ranges and node.get("format") in _FORMATS:
             kept["format"] = node["format"]
         left = {k: v for k, v in node.items() if k not in _HANDLED and k not in kept}
