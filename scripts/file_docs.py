@@ -51,7 +51,7 @@ def _of(provider: str) -> Capabilities:
 
 def _rows() -> Iterator[tuple[str, Callable[[Capabilities], str]]]:
     yield "text, code", lambda capabilities: "words"
-    yield "html, docx, xlsx, pptx, epub", lambda capabilities: "words"
+    yield "html, docx, pptx, epub, xlsx, xls, xlsb, ods", lambda capabilities: "words"
     yield "jpeg, png", lambda capabilities: _picture(capabilities, "image/jpeg")
     for name in ("webp", "gif", "heic"):
         yield name, lambda capabilities, name=name: _picture(capabilities, f"image/{name}")  # type: ignore[misc]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from corpus import media, office, pdfs, pictures, texts
+from corpus import media, office, pdfs, pictures, spreadsheets, texts
 
 PHRASE = texts.ENGLISH
 SAID = office.SAID
@@ -77,7 +77,10 @@ def _all() -> Iterator[_Made]:
 
 
 _CUT = frozenset(
-    ("jpeg", "png", "gif", "webp", "tiff", "bmp", "ico", "avif", "jp2", "pdf", "docx", "xlsx", "pptx", "epub")
+    (
+        *("jpeg", "png", "gif", "webp", "tiff", "bmp", "ico", "avif", "jp2", "pdf"),
+        *("docx", "xlsx", "xls", "xlsb", "ods", "pptx", "epub"),
+    )
 )
 
 
@@ -107,6 +110,9 @@ def _documents() -> Iterator[_Made]:
     yield _Made("late.pdf", b"made by a printer\n" + pdfs.text([SAID]), "late", pdf, SAID)
     yield _Made("report.docx", office.docx(), "docx", office.DOCX, SAID)
     yield _Made("table.xlsx", office.xlsx(), "xlsx", office.XLSX, SAID)
+    yield _Made("table.xls", spreadsheets.xls(), "xls", spreadsheets.XLS, SAID)
+    yield _Made("table.xlsb", spreadsheets.xlsb(), "xlsb", spreadsheets.XLSB, SAID)
+    yield _Made("table.ods", spreadsheets.ods(), "ods", spreadsheets.ODS, SAID)
     yield _Made("talk.pptx", office.pptx(), "pptx", office.PPTX, SAID)
     yield _Made("book.epub", office.epub(), "epub", "application/epub+zip", SAID)
     yield _Made("named-wrong.jpg", office.docx(), "docx", office.DOCX, SAID)

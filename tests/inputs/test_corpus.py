@@ -57,7 +57,7 @@ def sent(sample: Sample, capabilities: Capabilities) -> tuple[tuple[Part, ...], 
 def expected(sample: Sample, capabilities: Capabilities) -> str:
     """The type that a sound sample is sent as, "" where it is refused."""
     kind = sample.kind
-    if kind in ("text", "html", "docx", "xlsx", "pptx", "epub"):
+    if kind in ("text", "html", "docx", "xlsx", "xls", "xlsb", "ods", "pptx", "epub"):
         return "text"
     if kind in ("pdf", "late", "protected", "scan"):
         if capabilities.pdf:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 
-from umwelten.file_types import DOCX, EPUB, HTML, PPTX, XLSX, FileType
+from umwelten.file_types import DOCX, EPUB, HTML, ODS, PPTX, XLS, XLSB, XLSX, FileType
 from umwelten.inputs.content import MAX_TEXT, Converted, UnsupportedInput, framed, megabytes
-from umwelten.inputs.convert import epub, html, pptx, xlsx, zip_container
+from umwelten.inputs.convert import epub, html, pptx, spreadsheets, xlsx, zip_container
 from umwelten.types import Text
 
 MAX_WORDS = 16_000_000
@@ -23,7 +23,7 @@ MAX_PAGE = html.MAX_PAGE
 
 
 def document(data: bytes, kind: FileType, name: str) -> Converted:
-    """The text of a docx, xlsx, pptx or epub. Errors: `UnsupportedInput`."""
+    """Return the text of a document other than an HTML page. Errors: `UnsupportedInput`."""
     try:
         text = _READERS[kind.mime](data, name)
     except ImportError:
@@ -78,6 +78,20 @@ def _xlsx(data: bytes, name: str) -> str:
         return xlsx.markdown(archive, name)
 
 
+def _xls(data: bytes, name: str) -> str:
+    return spreadsheets.markdown(data, name, XLS)
+
+
+def _xlsb(data: bytes, name: str) -> str:
+    with zip_container.unpacked(data, name, XLSB.word, most=MAX_CELLS, endings=(".bin", ".xml", ".rels")):
+        return spreadsheets.markdown(data, name, XLSB)
+
+
+def _ods(data: bytes, name: str) -> str:
+    with zip_container.unpacked(data, name, ODS.word, most=MAX_CELLS):
+        return spreadsheets.markdown(data, name, ODS)
+
+
 def _pptx(data: bytes, name: str) -> str:
     with zip_container.unpacked(data, name, PPTX.word, most=MAX_SLIDES) as archive:
         return pptx.markdown(archive, name)
@@ -91,6 +105,9 @@ def _epub(data: bytes, name: str) -> str:
 _READERS: dict[str, Callable[[bytes, str], str]] = {
     DOCX.mime: _docx,
     XLSX.mime: _xlsx,
+    XLS.mime: _xls,
+    XLSB.mime: _xlsb,
+    ODS.mime: _ods,
     PPTX.mime: _pptx,
     EPUB.mime: _epub,
 }

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 from umwelten.file_types import PPTX
 from umwelten.inputs.convert import zip_container
-from umwelten.inputs.convert.xlsx import table
+from umwelten.inputs.convert.markdown_table import table
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"

@@ -9,15 +9,15 @@ from __future__ import annotations
 import posixpath
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from umwelten.file_types import XLSX
-from umwelten.inputs.content import MAX_TEXT, UnsupportedInput
+from umwelten.inputs.content import MAX_TEXT
 from umwelten.inputs.convert import zip_container
-from umwelten.phrases import Phrase
+from umwelten.inputs.convert.markdown_table import sheet, too_much_text
 from umwelten.types import FrozenStruct
 
 MAX_COLUMNS = 16_384
@@ -45,25 +45,13 @@ def markdown(archive: zipfile.ZipFile, name: str) -> str:
     targets = _targets(archive, name)
     book = _book(archive, root, targets, name)
     texts: list[str] = []
-    for sheet in _all(root, "sheet"):
-        id = next((value for key, value in sheet.attrib.items() if key.endswith("}id")), "")
+    for node in _all(root, "sheet"):
+        id = next((value for key, value in node.attrib.items() if key.endswith("}id")), "")
         kind, member = targets.get(id, ("", ""))
         if kind == "worksheet" and member in archive.namelist():
             rows = list(_bounded(_rows(archive, member, book), MAX_TEXT - sum(map(len, texts)), name))
-            texts += [f"## {sheet.attrib.get('name', '')}\n\n{table(rows)}"] if rows else []
+            texts += [sheet(node.attrib.get("name", ""), rows)] if rows else []
     return "\n\n".join(texts)
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows as a table in markdown, the first one as its head, without columns that are empty throughout."""
-    used = sorted({at for row in rows for at, cell in enumerate(row) if cell})
-    lines = ["| " + " | ".join(_escaped(row, at) for at in used) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + " --- |" * len(used), *lines[1:]]) if used else ""
-
-
-def _escaped(row: Sequence[str], at: int) -> str:
-    text = row[at] if at < len(row) else ""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\r", "").replace("\n", "<br>")
 
 
 # --- rows -------------------------------------------------------------------------------------
@@ -76,13 +64,7 @@ def _bounded(rows: Iterator[list[str]], room: int, name: str) -> Iterator[list[s
         if size:
             room -= size + 3 * len(row)
             if room < 0:
-                raise UnsupportedInput(
-                    Phrase(
-                        "{name} holds more text than any model reads. "
-                        "Save its sheets as csv and use {option:rows}.",
-                        name=name,
-                    )
-                )
+                raise too_much_text(name)
             yield row
 
 

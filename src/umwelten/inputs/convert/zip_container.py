@@ -14,13 +14,17 @@ MAX_RATIO = 200
 """What texts in it may unpack to, as a multiple of the whole file; spreadsheets reach 50."""
 
 _SMALL = 4_000_000
-_READ = (".xml", ".rels", ".html", ".xhtml", ".htm", ".opf", ".ncx")
+_TEXTS = (".xml", ".rels", ".html", ".xhtml", ".htm", ".opf", ".ncx")
 _BROKEN = (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, OSError, KeyError, OverflowError)
 
 
 @contextmanager
-def unpacked(data: bytes, name: str, word: str, *, most: int) -> Iterator[zipfile.ZipFile]:
+def unpacked(
+    data: bytes, name: str, word: str, *, most: int, endings: tuple[str, ...] = _TEXTS
+) -> Iterator[zipfile.ZipFile]:
     """The container of a document. `most`: bytes to which all texts in it together may unpack.
+
+    `endings` are those of the members that are read.
 
     Nothing in a container unpacks to more than its directory says, which is looked at first. Errors:
     `UnsupportedInput` for a damaged or protected one, and for one that is out of proportion.
@@ -30,7 +34,7 @@ def unpacked(data: bytes, name: str, word: str, *, most: int) -> Iterator[zipfil
     except _BROKEN as error:
         raise damaged(name, word) from error
     with archive:
-        _check(archive, len(data), name, word, most)
+        _check(archive, len(data), name, word, most, endings)
         yield archive
 
 
@@ -49,11 +53,13 @@ def damaged(name: str, word: str) -> UnsupportedInput:
     return UnsupportedInput(f"{name} is {word} that can't be read: it is damaged or cut off.")
 
 
-def _check(archive: zipfile.ZipFile, size: int, name: str, word: str, most: int) -> None:
+def _check(
+    archive: zipfile.ZipFile, size: int, name: str, word: str, most: int, endings: tuple[str, ...]
+) -> None:
     members = archive.infolist()
     if any(member.flag_bits & 1 for member in members):
         raise UnsupportedInput(f"{name} is {word} that needs a password. Save it without one.")
-    total = sum(member.file_size for member in members if member.filename.lower().endswith(_READ))
+    total = sum(member.file_size for member in members if member.filename.lower().endswith(endings))
     if len(members) > MAX_MEMBERS or total > max(_SMALL, size * MAX_RATIO):
         raise UnsupportedInput(f"{name} is {word} that unpacks to far more than it should: it is not read.")
     if total > most:

@@ -1,0 +1,82 @@
+"""Spreadsheets of .xls, .xlsb and .ods as tables in markdown, read by python-calamine in a child process.
+
+`xlsx` has a reader of its own, in this process: that one holds a row at a time, whatever a file claims.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from umwelten.file_types import FileType
+from umwelten.inputs.content import MAX_TEXT, UnsupportedInput
+from umwelten.inputs.convert.markdown_table import sheet, too_much_text
+from umwelten.inputs.convert.spreadsheet_child import STATUSES
+from umwelten.inputs.convert.zip_container import damaged
+
+MEMORY_BYTES = 2 << 30
+"""Of the child. The largest sheet that an .xls can have, 65,536 × 256 cells, takes 1.1 GB in it."""
+
+TIME_S = 60
+"""Of a conversion, by the clock and in CPU time. An .xls of 64 MB, the largest that is read, takes 25 s."""
+
+_SCRIPT = Path(__file__).with_name("spreadsheet_child.py")
+
+
+def markdown(data: bytes, name: str, kind: FileType, *, time_s: float = TIME_S) -> str:
+    """Return all sheets that hold anything. Errors: `UnsupportedInput`; `ImportError` without the reader."""
+    try:
+        # The library says what is wrong with a file only where its name tells it the format.
+        with TemporaryDirectory(prefix="umwelten-", ignore_cleanup_errors=True) as folder:
+            path = Path(folder) / f"spreadsheet{kind.endings[0]}"
+            path.write_bytes(data)
+            child = _run(path, time_s)
+    except subprocess.TimeoutExpired:
+        raise UnsupportedInput(
+            f"{name} is {kind.word} that takes more than {time_s:g} s to read. Save it as csv."
+        ) from None
+    except OSError as error:
+        raise UnsupportedInput(
+            f"{name} is {kind.word}, for which no process can be started: {error.strerror}."
+        ) from error
+    if child.returncode == STATUSES["missing"]:
+        raise ImportError("python_calamine")
+    if child.returncode == STATUSES["locked"]:
+        raise UnsupportedInput(f"{name} is {kind.word} that needs a password. Save it without one.")
+    if child.returncode == STATUSES["too large"]:
+        raise too_much_text(name)
+    if child.returncode != 0:
+        raise damaged(name, kind.word)
+    return "\n\n".join(sheet(title, rows) for title, rows in _sheets(child.stdout) if rows)
+
+
+def _run(path: Path, time_s: float) -> subprocess.CompletedProcess[bytes]:
+    # -P: nothing is imported from the working directory. Ctrl-C at the terminal is for the parent alone.
+    return subprocess.run(
+        [sys.executable, "-P", str(_SCRIPT), str(path), *map(str, (MEMORY_BYTES, TIME_S, MAX_TEXT))],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        timeout=time_s,
+        check=False,
+        start_new_session=True,
+    )
+
+
+def _sheets(output: bytes) -> Iterator[tuple[str, list[list[str]]]]:
+    """The sheets in the lines that the child wrote."""
+    title = ""
+    rows: list[list[str]] = []
+    for line in output.splitlines():
+        value = msgspec.json.decode(line, type=str | list[str])
+        if isinstance(value, str):
+            yield title, rows
+            title, rows = value, []
+        else:
+            rows.append(value)
+    yield title, rows
