@@ -49,7 +49,7 @@ def gone(usage: Usage, model: ModelRef) -> int:
 def test_loading_is_done_once_and_for_all_who_wait() -> None:
     async def go() -> None:
         loading = PriceLoader([MODEL], Slow())
-        first, second = asyncio.create_task(loading.ready()), asyncio.create_task(loading.ready())
+        first, second = asyncio.create_task(loading.wait()), asyncio.create_task(loading.wait())
         await asyncio.sleep(0.05)
         first.cancel()
         await second
@@ -62,7 +62,7 @@ def test_loading_is_done_once_and_for_all_who_wait() -> None:
 def test_a_loop_goes_on_while_prices_load() -> None:
     async def go() -> float:
         loading, latest = PriceLoader([MODEL], Slow()), 0.0
-        loading.soon()
+        loading.load_soon()
         while not loading.done:
             before = time.monotonic()
             await asyncio.sleep(0.01)
@@ -109,7 +109,7 @@ def exchange(
         targets={1: Target(MODEL, place("openai", f"{url}/v1"), WIRES["openai"])},
         transport=transport,
         price=price,
-        loading=loading,
+        price_loader=loading,
         stream=False,
-        notify=(said if said is not None else []).append,
+        observer=(said if said is not None else []).append,
     )

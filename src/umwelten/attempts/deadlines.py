@@ -1,4 +1,4 @@
-"""Ends waits whose time is up: one timer for all. A timer each is a twentieth of what a call costs."""
+"""Time-outs of all waits by one timer: a timer for each is a twentieth of what a call costs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import math
 from types import TracebackType
 from typing import Self
 
-_LOOKS = 50
-"""Times that a usual wait is looked at, unless that is more than once a second: it ends one look late at
-most, a silence two."""
+_CHECKS = 50
+"""Checks during a usual wait. A wait ends at most one check late, a silence two: two and four per cent."""
 
 _LONGEST_S = 1.0
+"""Between two checks, however long the usual wait: no wait ends more than a second late."""
 
 
 class Wait:
@@ -39,11 +39,11 @@ class Wait:
             raise TimeoutError from error
 
     def settle(self) -> None:
-        """What was waited for is there: nothing that still comes may cost it."""
+        """Note that the result is there: this wait ends no more, whatever still arrives."""
         self.until, self.idle_s = math.inf, None
 
     def expire(self) -> None:
-        """Its time is up."""
+        """End the wait: its time is up."""
         self._expired = True
         self._of.close(self)
         self._task.cancel()
@@ -53,28 +53,28 @@ class Deadlines:
     """The open waits of one event loop. Waits last about `usual_s`; what is shorter ends a little late."""
 
     def __init__(self, usual_s: float) -> None:
-        self._every_s = min(usual_s / _LOOKS, _LONGEST_S)
+        self._every_s = min(usual_s / _CHECKS, _LONGEST_S)
         self.loop = asyncio.get_running_loop()
         self._open: set[Wait] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
 
     def within(self, total_s: float, idle_s: float | None = None) -> Wait:
-        """A wait of so many seconds at most, and so many without setting its `heard`."""
+        """Return a wait of so many seconds at most, and so many without setting its `heard`."""
         return Wait(self, self.loop.time() + total_s, idle_s)
 
     def open(self, wait: Wait) -> None:
-        """Look after it from now on."""
+        """Check this wait from now on."""
         self._open.add(wait)
         if self._timer is None:
             self._due = self.loop.time() + self._every_s
-            self._timer = self.loop.call_at(self._due, self._look)
+            self._timer = self.loop.call_at(self._due, self._check)
 
     def close(self, wait: Wait) -> None:
-        """It is over."""
+        """Check it no more."""
         self._open.discard(wait)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = self.loop.time()
         # After a stall of the loop, bytes that came meanwhile are not read yet.
         stalled, self._due = now > self._due + self._every_s, now + self._every_s
@@ -83,4 +83,4 @@ class Deadlines:
                 wait.heard, wait.since = False, now
             if now >= wait.until or (wait.idle_s is not None and now - wait.since >= wait.idle_s):
                 wait.expire()
-        self._timer = self.loop.call_at(self._due, self._look) if self._open else None
+        self._timer = self.loop.call_at(self._due, self._check) if self._open else None

@@ -12,6 +12,8 @@ from umwelten.threads import run_in_thread
 from umwelten.types import ModelRef, Usage
 
 _AFTER_S = 0.03
+"""Time enough for the first attempts to send their requests: importing the list would delay them."""
+
 _NOTHING_COUNTED = Usage()
 
 
@@ -23,8 +25,8 @@ class PriceLoader:
         self._task: asyncio.Task[None] | None = None
         self.done = False
 
-    def soon(self) -> None:
-        """Begin in a moment, when the questions that just started are on their way."""
+    def load_soon(self) -> None:
+        """Begin in a moment, when the requests that just started are on their way."""
         asyncio.get_running_loop().call_later(_AFTER_S, self._begin)
 
     def is_needed(self, usage: Usage, model: ModelRef) -> bool:
@@ -32,8 +34,8 @@ class PriceLoader:
         told = usage.cost_nusd is not None or model in self._overrides or model.provider in FREE
         return not told and usage != _NOTHING_COUNTED
 
-    async def ready(self) -> None:
-        """Wait until it is done. It goes on for the others when one who waits is cancelled."""
+    async def wait(self) -> None:
+        """Wait until it is done. Loading goes on for the others when one who waits is cancelled."""
         await asyncio.shield(self._begin())
 
     def _begin(self) -> asyncio.Task[None]:

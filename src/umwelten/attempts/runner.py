@@ -1,4 +1,4 @@
-"""One attempt from a call to its outcome: read the input, encode, send, decode, check, price."""
+"""One attempt, from a call to its outcome: read the input, encode, send, decode, check the schema, price."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 
 from umwelten.attempts.price_loader import PriceLoader
 from umwelten.attempts.structured_output import StructuredOutput
-from umwelten.attempts.target import LocalAddress, Target
+from umwelten.attempts.target import Target
 from umwelten.attempts.transport import Transport
 from umwelten.attempts.upload_cache import FILE_GONE, CachedUpload, UploadCache, UploadFailed
 from umwelten.engine.interfaces import AttemptResult
@@ -46,32 +46,36 @@ _NOTHING_COUNTED = Usage()
 _NEVER_SENT = frozenset({"refused", "dns", "connect", "tls", "unsupported_input", "local_model", "internal"})
 
 _LONG_ANSWER = 20_000
-"""Characters."""
+"""Characters. A longer answer is checked in a thread: repairing one that is badly broken takes seconds."""
 
 _LARGE_INPUT = 4_000_000
-"""Bytes; reading that much and hashing it would keep the other calls waiting."""
+"""Bytes. A larger input is read in a thread: reading and hashing it would keep the other calls waiting."""
 
 Price = Callable[[Usage, ModelRef], int | None]
 
 
-class _Sent(msgspec.Struct):
-    """What an attempt goes out without; once the input was read, its hash and the time that took.
+class _Attempt(msgspec.Struct):
+    """An attempt under way. The fields in `dropped` are left out of its request.
 
-    `uploaded`: the files that the provider was given before. `asked` False: the question never went out.
+    Set when the input was read: `content`, the hash of its bytes, and `prepared_s`. `uploads` are the files
+    at the provider that it uses. `sent` False: the request never went out.
     """
 
+    call: Call
+    turns: tuple[Message, ...]
+    target: Target
     dropped: frozenset[str]
     content: bytes = b""
     prepared_s: float = 0.0
-    uploaded: list[CachedUpload] = []
-    asked: bool = True
+    uploads: list[CachedUpload] = []
+    sent: bool = True
 
 
 class HttpAttemptRunner:
-    """Makes attempts; the engine's `Ask`. `targets` by the model's number in the evaluation.
+    """Makes attempts over HTTP. `targets` by the model's number in the evaluation.
 
-    `structured` None: answers are words. `trace`: tell of every attempt how long its stages took and what was
-    said about rate limits. `spelling` is how failures call the options.
+    `structured` None: answers are words. `trace`: report how long the stages of each attempt took and what
+    its reply said about rate limits. `spelling` is how failures call the options.
     """
 
     def __init__(
@@ -81,144 +85,121 @@ class HttpAttemptRunner:
         targets: Mapping[int, Target],
         transport: Transport,
         price: Price,
-        loading: PriceLoader,
+        price_loader: PriceLoader,
         stream: bool,
-        notify: Observer,
+        observer: Observer,
         structured: StructuredOutput | None = None,
         trace: bool = False,
         spelling: Spelling = by_name,
     ) -> None:
         self._builder, self._targets, self._transport = builder, targets, transport
-        self._price, self._loading = price, loading
-        self._stream, self._notify, self._trace = stream, notify, trace
+        self._price, self._price_loader = price, price_loader
+        self._stream, self._observer, self._trace = stream, observer, trace
         self._structured, self._spelling = structured, spelling
-        self._uploading = UploadCache(transport)
+        self._uploads = UploadCache(transport)
         self._dropped: dict[int, frozenset[str]] = {}
-        self._priceless = False
+        self._has_no_prices = False
 
     async def close(self) -> None:
-        """Take away what was left at providers. Before the transport is closed."""
-        await self._uploading.close()
+        """Delete the uploaded files at the providers. To be called before the transport is closed."""
+        await self._uploads.close()
 
     async def __call__(
         self, call: Call, turns: tuple[Message, ...], on_text: Callable[[str], None] | None
     ) -> AttemptResult:
-        target = self._targets[call.model]
-        sent = _Sent(self._dropped.get(call.model, frozenset()))
-        started = time.time()
+        dropped = self._dropped.get(call.model, frozenset())
+        attempt = _Attempt(call, turns, self._targets[call.model], dropped)
+        started_at = time.time()
         try:
-            if target.local is None:
-                answer, timing = await self._ask(call, turns, target, sent, on_text)
-            else:
-                answer, timing = await self._ask_local(call, turns, target, target.local, sent, on_text)
+            answer, timing = await self._make(attempt, on_text)
         except InputError as error:
-            answer = _ours(error.spell(self._spelling).message, "unsupported_input")
-            timing = Timing(started_at=started, latency_s=time.time() - started)
+            answer = _own_failure(error.spell(self._spelling).message, "unsupported_input")
+            timing = Timing(started_at=started_at, latency_s=time.time() - started_at)
         except Exception as error:  # noqa: BLE001 - a fault of ours in one call must not end the others
-            answer = _ours(f"umwelten failed on this call: {error!r}", "internal")
-            timing = Timing(started_at=started, latency_s=time.time() - started)
+            answer = _own_failure(f"umwelten failed on this call: {error!r}", "internal")
+            timing = Timing(started_at=started_at, latency_s=time.time() - started_at)
         outcome = await self._check(answer, turns)
-        if not self._loading.done and self._loading.is_needed(answer.usage, target.model):
-            # An answer that is there is kept, also from those who want an end at once.
+        model = attempt.target.model
+        if not self._price_loader.done and self._price_loader.is_needed(answer.usage, model):
+            # An answer that arrived is kept, even if its task is cancelled.
             with suppress(asyncio.CancelledError):
-                await self._loading.ready()
+                await self._price_loader.wait()
         if self._trace:
-            self._notify(Note(text=_traced(call, target.model, sent, answer, timing), level=NoteLevel.DEBUG))
+            self._observer(Note(text=_trace(attempt, answer, timing), level=NoteLevel.DEBUG))
         return AttemptResult(
             outcome=outcome,
             timing=timing,
-            key=self._builder.key(target.model, sent.content, call.repeat, target.prompt),
-            content=sent.content,
-            cost_nusd=self._cost(answer, target.model) if sent.asked else 0,
+            key=self._builder.key(model, attempt.content, call.repeat, attempt.target.prompt),
+            content=attempt.content,
+            cost_nusd=self._cost(answer, model) if attempt.sent else 0,
         )
 
     async def _check(self, answer: Outcome, turns: tuple[Message, ...]) -> AttemptOutcome:
-        """What the attempt comes to: an answer that does not fit the schema needs a further request."""
+        """Return what the attempt comes to: an answer that does not fit the schema needs another request."""
         structured = self._structured
         if isinstance(answer, Reply):
             if structured is None:
                 return answer
-            # Repairing a long answer that is badly broken takes seconds.
-            long = len(answer.text) > _LONG_ANSWER
-            return (
-                await run_in_thread(structured.read, answer, turns)
-                if long
-                else structured.read(answer, turns)
-            )
+            if len(answer.text) > _LONG_ANSWER:
+                return await run_in_thread(structured.check, answer, turns)
+            return structured.check(answer, turns)
         if answer.kind is not FailureKind.SCHEMA:
             return answer
-        # The provider checks answers itself, maybe against a schema that only `--param` knows of.
-        return (
-            Continue(turns=turns, failure=answer)
-            if structured is None
-            else structured.read_rejected(answer, turns)
-        )
+        # The provider checks answers itself, maybe against a schema that came in extra parameters.
+        if structured is None:
+            return Continue(turns=turns, failure=answer)
+        return structured.follow_rejection(answer, turns)
 
-    async def _ask_local(
-        self,
-        call: Call,
-        turns: tuple[Message, ...],
-        target: Target,
-        local: LocalAddress,
-        sent: _Sent,
-        on_text: Callable[[str], None] | None,
-    ) -> tuple[Outcome, Timing]:
-        started = time.time()
+    async def _make(self, attempt: _Attempt, on_text: Callable[[str], None] | None) -> tuple[Outcome, Timing]:
+        target, started_at = attempt.target, time.time()
+        if target.local is None:
+            return await self._send(attempt, on_text)
         try:
-            async with local.using(target.model.model) as (base_url, key):
+            async with target.local.using(target.model.model) as (base_url, key):
                 endpoint = msgspec.structs.replace(target.endpoint, base_url=base_url, api_key=key)
-                target = msgspec.structs.replace(target, endpoint=endpoint)
-                return await self._ask(call, turns, target, sent, on_text)
+                attempt.target = msgspec.structs.replace(target, endpoint=endpoint)
+                return await self._send(attempt, on_text)
         except LocalModelError as error:
             down = Failure(kind=FailureKind.UNAVAILABLE, message=str(error), code="local_model", retry=False)
-            return down, Timing(started_at=started, latency_s=time.time() - started)
+            return down, Timing(started_at=started_at, latency_s=time.time() - started_at)
 
-    async def _ask(
-        self,
-        call: Call,
-        turns: tuple[Message, ...],
-        target: Target,
-        sent: _Sent,
-        on_text: Callable[[str], None] | None,
-    ) -> tuple[Outcome, Timing]:
-        began = time.time()
+    async def _send(self, attempt: _Attempt, on_text: Callable[[str], None] | None) -> tuple[Outcome, Timing]:
+        target, started_at = attempt.target, time.time()
         try:
-            outcome, timing = await self._transport.ask(
-                # Held by nobody here: a large body is let go as soon as it is sent.
-                await self._encode(call, turns, target, sent),
+            answer, timing = await self._transport.ask(
+                # No name holds it here: a large body is released as soon as it is sent.
+                await self._encode(attempt),
                 target.wire,
                 target.endpoint,
                 stream=self._stream,
                 on_text=on_text,
             )
-        except UploadFailed as refused:
-            sent.asked = False
-            return refused.failure, Timing(started_at=began, latency_s=time.time() - began)
+        except UploadFailed as error:
+            attempt.sent = False
+            return error.failure, Timing(started_at=started_at, latency_s=time.time() - started_at)
         finally:
-            if sent.uploaded:
-                self._uploading.release(sent.uploaded)
-        if isinstance(outcome, Failure) and outcome.code == FILE_GONE:
-            self._uploading.lose(sent.uploaded)
-        if isinstance(outcome, Failure) and outcome.parameter is not None:
-            outcome = self._drop(call.model, outcome.parameter, sent.dropped, outcome, target.model)
-        return outcome, timing
+            if attempt.uploads:
+                self._uploads.release(attempt.uploads)
+        if isinstance(answer, Failure) and answer.code == FILE_GONE:
+            self._uploads.discard(attempt.uploads)
+        if isinstance(answer, Failure) and answer.parameter is not None:
+            answer = self._drop(answer.parameter, answer, attempt)
+        return answer, timing
 
-    async def _encode(
-        self, call: Call, turns: tuple[Message, ...], target: Target, sent: _Sent
-    ) -> HttpRequest:
-        """The request, with the input read now; of it nothing is kept but its hash."""
-        began = time.perf_counter()
+    async def _encode(self, attempt: _Attempt) -> HttpRequest:
+        """Return the request, with the input read now; of that, only its hash is kept."""
+        target, started_at = attempt.target, time.perf_counter()
         if isinstance(target.attached, InputError):
             raise target.attached
         parts: tuple[Part, ...] = ()
         values: Mapping[str, str] | None = None
-        if call.input is not None:
-            parts, values = await self._read(call.input, target, sent)
+        if attempt.call.input is not None:
+            parts, values = await self._read(attempt.call.input, attempt)
         attached = target.attached
         if target.capabilities.upload:
             number = len(parts)
-            placed = await self._uploading.placed(
-                (*parts, *attached), target.wire, target.endpoint, target.capabilities, sent.uploaded
+            placed = await self._uploads.place(
+                (*parts, *attached), target.wire, target.endpoint, target.capabilities, attempt.uploads
             )
             parts, attached = placed[:number], placed[number:]
         request = self._builder.request(
@@ -228,51 +209,49 @@ class HttpAttemptRunner:
             prompt=target.prompt,
             values=values,
             attached=attached,
-            turns=turns,
+            turns=attempt.turns,
         )
-        http = target.wire.encode(request, target.endpoint, sent.dropped)
-        sent.prepared_s = time.perf_counter() - began
+        http = target.wire.encode(request, target.endpoint, attempt.dropped)
+        attempt.prepared_s = time.perf_counter() - started_at
         return http
 
-    async def _read(
-        self, source: Input, target: Target, sent: _Sent
-    ) -> tuple[tuple[Part, ...], Mapping[str, str]]:
+    async def _read(self, source: Input, attempt: _Attempt) -> tuple[tuple[Part, ...], Mapping[str, str]]:
+        """Return the input's parts as the model takes them, and the values for the prompt's placeholders."""
         reading = partial(
             read,
             source.path,
             name=source.name,
             stamp=source.stamp,
             part=source.part,
-            capabilities=target.capabilities,
+            capabilities=attempt.target.capabilities,
             pdf=self._builder.settings.pdf,
         )
         content = reading() if source.size < _LARGE_INPUT else await run_in_thread(reading)
-        sent.content = content.digest
+        attempt.content = content.digest
         if content.changed:
-            self._notify(Note(text=f"{source.name} changed since the start; its present bytes are sent"))
+            self._observer(Note(text=f"{source.name} changed since the start; its present bytes are sent"))
         values = {"file.name": source.name, "file.path": source.path, **content.values}
         parts = content.parts
         if content.convert is not None:
             converted = await run_in_thread(content.convert)
             parts = converted.parts
             for text in converted.notes:
-                self._notify(Note(text=text, level=NoteLevel.DETAIL))
-        if self._builder.bare(target.prompt):
+                self._observer(Note(text=text, level=NoteLevel.DETAIL))
+        if self._builder.bare(attempt.target.prompt):
             # The prompt says itself where the content begins and ends.
             parts = tuple(Text(text=unframed(p.text)) if isinstance(p, Text) else p for p in parts)
         return parts, values
 
-    def _drop(
-        self, number: int, name: str, sent: frozenset[str], failure: Failure, model: ModelRef
-    ) -> Failure:
-        """A model refused an optional field: leave it out from now on, once, and say so."""
-        if name in sent:
+    def _drop(self, field: str, failure: Failure, attempt: _Attempt) -> Failure:
+        """Leave out an optional field that the model refused, from now on; say so once."""
+        number, model = attempt.call.model, attempt.target.model
+        if field in attempt.dropped:
             return msgspec.structs.replace(failure, retry=False)
-        known = self._dropped.get(number, frozenset())
-        if name not in known:
-            self._dropped[number] = known | {name}
-            self._notify(
-                Note(text=f"{model} does not take {name}; it is sent without", level=NoteLevel.WARNING)
+        dropped = self._dropped.get(number, frozenset())
+        if field not in dropped:
+            self._dropped[number] = dropped | {field}
+            self._observer(
+                Note(text=f"{model} does not take {field}; it is sent without", level=NoteLevel.WARNING)
             )
         return msgspec.structs.replace(failure, retry=True)
 
@@ -286,28 +265,29 @@ class HttpAttemptRunner:
         try:
             return self._price(usage, model)
         except Exception as error:  # noqa: BLE001 - the answer is there, and paid for
-            if not self._priceless:
-                self._priceless = True
-                self._notify(Note(text=f"prices cannot be looked up: {error!r}", level=NoteLevel.WARNING))
+            if not self._has_no_prices:
+                self._has_no_prices = True
+                self._observer(Note(text=f"prices cannot be looked up: {error!r}", level=NoteLevel.WARNING))
             return None
 
 
-def _traced(call: Call, model: ModelRef, sent: _Sent, outcome: Outcome, timing: Timing) -> str:
-    """The stages of an attempt, and what its reply said about rate limits."""
+def _trace(attempt: _Attempt, answer: Outcome, timing: Timing) -> str:
+    """Describe the stages of an attempt, and what its reply said about rate limits."""
+    call, model = attempt.call, attempt.target.model
     subject = f"{model} {call.input.name}" if call.input else str(model)
-    stages = [f"prepared in {sent.prepared_s * 1e3:.1f} ms"]
+    stages = [f"prepared in {attempt.prepared_s * 1e3:.1f} ms"]
     if timing.ttft_s is not None:
         stages.append(f"first text after {timing.ttft_s:.3f} s")
     stages.append(f"ended after {timing.latency_s:.3f} s")
-    for budget in outcome.hints.budgets:
+    for budget in answer.hints.budgets:
         left = "?" if budget.remaining is None else f"{budget.remaining:g}"
-        whole = "?" if budget.limit is None else f"{budget.limit:g}"
-        again = "" if budget.reset_s is None else f", again in {budget.reset_s:.3g} s"
-        stages.append(f"{budget.resource} {left} of {whole} left{again}")
-    if outcome.hints.retry_after_s is not None:
-        stages.append(f"asked to wait {outcome.hints.retry_after_s:.3g} s")
+        limit = "?" if budget.limit is None else f"{budget.limit:g}"
+        reset = "" if budget.reset_s is None else f", again in {budget.reset_s:.3g} s"
+        stages.append(f"{budget.resource} {left} of {limit} left{reset}")
+    if answer.hints.retry_after_s is not None:
+        stages.append(f"asked to wait {answer.hints.retry_after_s:.3g} s")
     return f"{subject}: {'; '.join(stages)}"
 
 
-def _ours(message: str, code: str) -> Failure:
+def _own_failure(message: str, code: str) -> Failure:
     return Failure(kind=FailureKind.BAD_REQUEST, message=message, code=code, retry=False)

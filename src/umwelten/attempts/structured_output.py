@@ -18,10 +18,10 @@ class StructuredOutput:
     def __init__(self, shape: OutputSchema, *, coerce: bool = False) -> None:
         self._shape, self._coerce = shape, coerce
 
-    def read(self, reply: Reply, turns: tuple[Message, ...] = ()) -> Reply | Continue:
-        """Return the reply with its record, or what is to be said about its faults.
+    def check(self, reply: Reply, turns: tuple[Message, ...] = ()) -> Reply | Continue:
+        """Return the reply with its record, or the conversation that goes on about its faults.
 
-        `turns` is the conversation after the question that the reply answers.
+        `turns` are the conversation so far, after the question.
         """
         answer = self._shape.read(reply.text, coerce=self._coerce)
         # A repaired end is a guess where the limit of tokens cut the answer off.
@@ -33,13 +33,13 @@ class StructuredOutput:
             answer = msgspec.structs.replace(answer, problems=(cut, *answer.problems))
         failed = failure(answer, reply.text, reply.usage)
         failed = msgspec.structs.replace(failed, request_id=reply.request_id, hints=reply.hints)
-        return _continue(failed, turns, answer.problems)
+        return _follow_up(failed, turns, answer.problems)
 
-    def read_rejected(self, failed: Failure, turns: tuple[Message, ...] = ()) -> Continue:
-        """Return the same for an answer that the provider rejected itself and handed over with its error."""
-        problem = Problem(field="", message=failed.message)
-        return _continue(msgspec.structs.replace(failed, code=None), turns, (problem,))
+    def follow_rejection(self, rejection: Failure, turns: tuple[Message, ...] = ()) -> Continue:
+        """Return the same for an answer that the provider rejected itself and returned with its error."""
+        problem = Problem(field="", message=rejection.message)
+        return _follow_up(msgspec.structs.replace(rejection, code=None), turns, (problem,))
 
 
-def _continue(failed: Failure, turns: tuple[Message, ...], problems: Sequence[Problem]) -> Continue:
+def _follow_up(failed: Failure, turns: tuple[Message, ...], problems: Sequence[Problem]) -> Continue:
     return Continue(turns=(*turns, *correction_turns(failed.partial or "", problems)), failure=failed)

@@ -1,7 +1,7 @@
-"""The wire itself: one attempt, one HTTP exchange. The only module that knows aiohttp's client.
+"""HTTP: one exchange an attempt. The only module that knows aiohttp's client.
 
 It never retries, never follows a redirect and never reuses a connection whose reply it did not read
-to the end. Whatever goes wrong comes back as a `Failure`; nothing is raised but cancellation.
+to the end. Whatever goes wrong is returned as a `Failure`; only cancellation is raised.
 """
 
 from __future__ import annotations
@@ -32,9 +32,14 @@ STREAM_TOTAL_FACTOR = 10
 """A stream may take this many time-outs in all, as long as bytes keep coming."""
 
 _CONNECT_S = 30.0
+"""A connection is there sooner or not at all, however long an answer may take."""
+
 _HANG_UP_S = 0.01
-# A shorter key may be a word that occurs in messages by itself.
+"""After an error in a reply of status 200, so long the connection is watched for being closed."""
+
 _PIECE = 128 << 10
+"""Bytes. Larger bodies are sent piece by piece, so that the socket's buffer holds no second copy of them."""
+
 _RESET = re.compile(r"(ConnectionReset|ConnectionAborted|BrokenPipe)Error")
 
 
@@ -78,17 +83,17 @@ class Transport:
         stream: bool = False,
         on_text: Callable[[str], None] | None = None,
     ) -> tuple[Outcome, Timing]:
-        """Put a question and wait for the outcome, at most the time-out.
+        """Send a request for an answer and return the outcome, at the latest after the time-out.
 
-        A large body is let go once it is sent, if the caller does not hold it either.
+        A large body is released once it is sent, if the caller does not hold it either.
         """
         started_at, start = time.time(), self._clock()
-        ttft: float | None = None
+        ttft_s: float | None = None
 
-        def text_came(text: str) -> None:
-            nonlocal ttft
-            if ttft is None:
-                ttft = self._clock() - start
+        def on_piece(text: str) -> None:
+            nonlocal ttft_s
+            if ttft_s is None:
+                ttft_s = self._clock() - start
             if on_text is not None:
                 on_text(text)
 
@@ -103,27 +108,30 @@ class Transport:
                     wait.heard = True
                     head = Head(status=response.status, headers=_headers(response), now_unix=time.time())
                     if 300 <= response.status < 400:
-                        outcome = _redirected(head, url)
+                        outcome = _redirect_failure(head, url)
                     elif stream and response.status == 200:
                         decoder = wire.stream(head, endpoint)
-                        outcome = await _read_stream(response, decoder, text_came, wait)
+                        outcome = await _read_stream(response, decoder, on_piece, wait)
                     else:
                         outcome = wire.decode(head, await _read_body(response, wait), endpoint)
                     if response.status == 200 and isinstance(outcome, Failure):
-                        # Who breaks off an answer often hangs up as well: that has to be heard before the
-                        # connection is taken for another call.
+                        # Servers that break off an answer often close the connection too: that has to be
+                        # noticed before another call reuses it.
                         wait.settle()
                         response.close()
                         await asyncio.sleep(_HANG_UP_S)
         except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
-            outcome = self._failure(error, decoder)
+            outcome = self._failure_of(error, decoder)
         if isinstance(outcome, Failure) and endpoint.api_key is not None:
             outcome = _without_key(outcome, endpoint.api_key.reveal())
-        timing = Timing(started_at=started_at, latency_s=self._clock() - start, ttft_s=ttft)
+        timing = Timing(started_at=started_at, latency_s=self._clock() - start, ttft_s=ttft_s)
         return outcome, timing
 
     async def fetch(self, http: HttpRequest, *, patient: bool = False) -> tuple[Head, bytes] | Failure:
-        """One plain exchange, for lists of models and files; `patient`: the body may take its time."""
+        """Return the reply to a plain request, for lists of models and files.
+
+        `patient`: its body may take long, as long as bytes arrive.
+        """
         try:
             wait = self._within(patient=patient)
             opening = self._open(http, wait)
@@ -132,13 +140,13 @@ class Transport:
                     wait.heard = True
                     head = Head(status=response.status, headers=_headers(response), now_unix=time.time())
                     if 300 <= response.status < 400:
-                        return _redirected(head, http.url)
+                        return _redirect_failure(head, http.url)
                     return head, await _read_body(response, wait)
         except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
-            return self._failure(error, None)
+            return self._failure_of(error, None)
 
     def _within(self, *, patient: bool) -> Wait:
-        """The time that an exchange may take; a patient one may go on for long as long as bytes come."""
+        """Return a wait for one exchange; a patient one may go on for long, as long as bytes arrive."""
         if self._deadlines is None:
             raise RuntimeError("Transport is used outside `async with`")
         if patient:
@@ -153,7 +161,6 @@ class Transport:
         data: bytes | AsyncIterator[memoryview] | None = http.body
         headers = http.headers
         if http.body is not None and len(http.body) > _PIECE:
-            # Piece by piece, so that no second copy of it waits in the socket's buffer.
             data, headers = _pieces(http.body, wait), {**headers, "Content-Length": str(len(http.body))}
         return self._session.request(
             http.method,
@@ -170,42 +177,44 @@ class Transport:
             self._proxies[origin] = _proxy_for(origin)
         return self._proxies[origin]
 
-    def _failure(self, error: Exception, decoder: StreamDecoder | None) -> Failure:
+    def _failure_of(self, error: Exception, decoder: StreamDecoder | None) -> Failure:
         partial = _partial(decoder)
         match error:
             case TimeoutError():
                 text = f"no answer within {self._timeout_s:g} s"
                 if decoder is not None:
                     text = f"the stream stalled: {self._timeout_s:g} s without a byte, or too long in all"
-                return _failed(FailureKind.TIMEOUT, text, "timeout", partial)
+                return _failure(FailureKind.TIMEOUT, text, "timeout", partial)
             case aiohttp.ClientConnectorDNSError():
-                return _failed(FailureKind.CONNECTION, f"host name not found: {error.host}", "dns")
+                return _failure(FailureKind.CONNECTION, f"host name not found: {error.host}", "dns")
             case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-                return _failed(
+                return _failure(
                     FailureKind.UNAVAILABLE, f"TLS to {error.host} failed: {error}", "tls", down=True
                 )
             case aiohttp.ClientConnectorError():
                 code = "refused" if isinstance(error.os_error, ConnectionRefusedError) else "connect"
                 verb = "refused the connection" if code == "refused" else "cannot be reached"
-                return _failed(FailureKind.CONNECTION, f"{error.host}:{error.port} {verb}", code)
+                return _failure(FailureKind.CONNECTION, f"{error.host}:{error.port} {verb}", code)
             case aiohttp.ClientPayloadError() if _RESET.search(str(error)):
-                return _failed(
+                return _failure(
                     FailureKind.CONNECTION, "connection lost in the middle of the reply", "reset", partial
                 )
             case aiohttp.ClientPayloadError():
-                return _failed(
+                return _failure(
                     FailureKind.SERVER, "the reply was cut off or could not be decoded", "cut", partial
                 )
             case aiohttp.ClientResponseError() | aiohttp.InvalidURL() | ValueError():
-                return _failed(
+                return _failure(
                     FailureKind.SERVER, f"not a valid HTTP reply: {type(error).__name__}", "garbage", partial
                 )
             case TooLarge():
-                return _failed(
+                return _failure(
                     FailureKind.SERVER, f"the reply is larger than {MAX_BODY >> 20} MB", "too_large", partial
                 )
             case _:
-                return _failed(FailureKind.CONNECTION, f"connection lost: {_reason(error)}", "reset", partial)
+                return _failure(
+                    FailureKind.CONNECTION, f"connection lost: {_reason(error)}", "reset", partial
+                )
 
 
 def _reason(error: Exception) -> str:
@@ -221,7 +230,7 @@ def _partial(decoder: StreamDecoder | None) -> str | None:
     return outcome.text if outcome is not None else None
 
 
-def _failed(
+def _failure(
     kind: FailureKind, message: str, code: str, partial: str | None = None, *, down: bool = False
 ) -> Failure:
     return Failure(kind=kind, message=message, code=code, retry=not down, lane_down=down, partial=partial)
@@ -244,7 +253,7 @@ async def _pieces(body: bytes, wait: Wait) -> AsyncIterator[memoryview]:
     wait.heard, wait.idle_s = True, idle_s
 
 
-def _redirected(head: Head, url: str) -> Failure:
+def _redirect_failure(head: Head, url: str) -> Failure:
     target = urlsplit(head.headers.get("location", "")).netloc or "another address"
     message = f"{urlsplit(url).netloc} redirects to {target}; the key is not sent there. Correct the base URL"
     return Failure(
@@ -280,7 +289,7 @@ async def _read_body(response: aiohttp.ClientResponse, wait: Wait) -> bytes:
 async def _read_stream(
     response: aiohttp.ClientResponse,
     decoder: StreamDecoder,
-    text_came: Callable[[str], None],
+    on_piece: Callable[[str], None],
     wait: Wait,
 ) -> Outcome:
     size = 0
@@ -291,11 +300,11 @@ async def _read_stream(
             raise TooLarge
         text = decoder.feed(chunk)
         if text:
-            text_came(text)
+            on_piece(text)
         if decoder.done:
             break
     if decoder.done and not response.content.at_eof():
-        # The end mark came; what follows is the end of the body, which frees the connection for reuse.
+        # The end mark is there; once the end of the body is read too, the connection can be reused.
         wait.settle()
         with contextlib.suppress(TimeoutError, aiohttp.ClientError):
             async with asyncio.timeout(0.2):

@@ -1,4 +1,4 @@
-"""Files that are too large for a request: sent to the provider first, shared by the calls that need them."""
+"""Files that are too large for a request: uploaded once, shared by the calls that use them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,24 @@ from umwelten.providers.protocol import Endpoint, Uploaded, Uploads, Wire
 from umwelten.threads import run_in_thread
 from umwelten.types import Failure, FailureKind, Media, Part
 
-KEPT = 16
-"""Files that stay at the provider although no call needs them just now: another model or repeat may."""
+UNUSED_FILES = 16
+"""Files that stay at the provider although no call uses them at the moment: another model or repeat may."""
 
 FILE_GONE = "file_gone"
-"""The code of a failure that says that an uploaded file is no longer there."""
+"""The code of a failure that says that an uploaded file is no longer at the provider."""
 
-LONGEST_S = 900.0
-"""A provider that takes longer to look through a file has failed."""
+PROCESSING_S = 900.0
+"""A provider that takes longer to process a file has failed."""
 
 CLOSING_S = 5.0
-"""What an end of a run may wait for files to be taken away."""
+"""So long the end of a run waits for files to be deleted."""
 
 _MARGIN_S = 600.0
+"""A file that expires sooner is uploaded again: its call may have to wait and be retried first."""
+
 _POLL_S = (0.5, 5.0)
+"""The first and the longest pause between two looks at a file that is being processed."""
+
 _Key = tuple[str, str, bytes]
 
 
@@ -40,27 +44,27 @@ class UploadFailed(Exception):
 
 @dataclass(slots=True, eq=False)
 class CachedUpload:
-    """A file at the provider, or on its way there. `users`: calls under way that need it.
+    """A file at the provider, or on its way there. `users`: attempts under way that use it.
 
-    `there`: the file as the provider last named it, ready or not; so it can be taken away again.
+    `remote`: the file as the provider last described it, ready or not; by that it can be deleted.
     """
 
     uploads: Uploads
     endpoint: Endpoint
     users: int = 0
-    there: Uploaded | None = None
+    remote: Uploaded | None = None
     task: asyncio.Task[Uploaded | Failure] | None = None
 
 
 class UploadCache:
-    """The uploaded files of one run; `close` takes them away again."""
+    """The uploaded files of one run; `close` deletes them."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._kept: dict[_Key, CachedUpload] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._uploads: dict[_Key, CachedUpload] = {}
+        self._deletions: set[asyncio.Task[None]] = set()
 
-    async def placed(
+    async def place(
         self,
         parts: tuple[Part, ...],
         wire: Wire,
@@ -68,62 +72,62 @@ class UploadCache:
         capabilities: Capabilities,
         used: list[CachedUpload],
     ) -> tuple[Part, ...]:
-        """The parts with whatever is too large for a request replaced by its address. Raises `UploadFailed`.
+        """Upload what is too large for a request; return the parts with it replaced by its address.
 
-        `used` gets the files that have to be released afterwards.
+        `used` gets the files that have to be released afterwards. Raises `UploadFailed`.
         """
-        large = _too_large(parts, capabilities)
-        if wire.uploads is None or not large:
+        oversized = _oversized(parts, capabilities)
+        if wire.uploads is None or not oversized:
             return parts
         return tuple(
             [
-                await self._placed(part, wire.uploads, endpoint, used)
-                if isinstance(part, Media) and at in large
+                await self._upload_once(part, wire.uploads, endpoint, used)
+                if isinstance(part, Media) and index in oversized
                 else part
-                for at, part in enumerate(parts)
+                for index, part in enumerate(parts)
             ]
         )
 
     def release(self, used: list[CachedUpload]) -> None:
-        """A call has ended: its files may go when others need the room. Nobody waits for that."""
-        for kept in used:
-            kept.users -= 1
-        self._forget(KEPT)
+        """Note that an attempt has ended: its files may be deleted when others need the room."""
+        for upload in used:
+            upload.users -= 1
+        self._evict(UNUSED_FILES)
 
-    def lose(self, used: list[CachedUpload]) -> None:
-        """The provider has none of these any more: the next call sends them anew."""
-        self._kept = {key: kept for key, kept in self._kept.items() if kept not in used}
+    def discard(self, used: list[CachedUpload]) -> None:
+        """Forget files that the provider no longer has: the next attempt uploads them again."""
+        self._uploads = {key: upload for key, upload in self._uploads.items() if upload not in used}
 
     async def close(self) -> None:
-        """Take away what was uploaded, as far as that is done soon; the provider does it later by itself."""
-        self._forget(0)
-        if self._leaving:
-            await asyncio.wait(self._leaving, timeout=CLOSING_S)
-        for task in self._leaving:
+        """Delete what was uploaded, as far as that is quickly done; the provider does it later by itself."""
+        self._evict(0)
+        if self._deletions:
+            await asyncio.wait(self._deletions, timeout=CLOSING_S)
+        for task in self._deletions:
             task.cancel()
 
-    async def _placed(
+    async def _upload_once(
         self, media: Media, uploads: Uploads, endpoint: Endpoint, used: list[CachedUpload]
     ) -> Media:
         digest = await run_in_thread(content_hash, media.data)
         # Another account at the same address does not see the file.
         key = endpoint.vendor.name, endpoint.base_url, digest
-        kept = self._kept.pop(key, None)
-        if kept is None or _is_over(kept):
-            kept = CachedUpload(uploads, endpoint)
-            kept.task = asyncio.create_task(self._upload(media, kept))
-        self._kept[key] = kept  # the latest last
-        kept.users += 1
-        used.append(kept)
-        assert kept.task is not None
-        # One call that is cancelled must not take the file from the others.
-        uploaded = await asyncio.shield(kept.task)
+        upload = self._uploads.pop(key, None)
+        if upload is None or _is_over(upload):
+            upload = CachedUpload(uploads, endpoint)
+            upload.task = asyncio.create_task(self._upload(media, upload))
+        self._uploads[key] = upload  # the latest last
+        upload.users += 1
+        used.append(upload)
+        assert upload.task is not None
+        # One attempt that is cancelled must not take the file from the others.
+        uploaded = await asyncio.shield(upload.task)
         if isinstance(uploaded, Failure):
             raise UploadFailed(uploaded)
         return Media(mime=uploaded.mime or media.mime, data=b"", name=media.name, uri=uploaded.uri)
 
-    async def _upload(self, media: Media, kept: CachedUpload) -> Uploaded | Failure:
-        uploads, endpoint = kept.uploads, kept.endpoint
+    async def _upload(self, media: Media, upload: CachedUpload) -> Uploaded | Failure:
+        uploads, endpoint = upload.uploads, upload.endpoint
         answer = await self._transport.fetch(uploads.start(media, endpoint))
         url = answer if isinstance(answer, Failure) else uploads.started(*answer, endpoint)
         if isinstance(url, Failure):
@@ -131,15 +135,15 @@ class UploadCache:
         answer = await self._transport.fetch(uploads.send(url, media), patient=True)
         del media
         uploaded = answer if isinstance(answer, Failure) else uploads.sent(*answer, endpoint)
-        began, pause = time.monotonic(), _POLL_S[0]
+        started_at, pause = time.monotonic(), _POLL_S[0]
         while isinstance(uploaded, Uploaded):
-            kept.there = uploaded
+            upload.remote = uploaded
             if uploaded.ready:
                 return uploaded
-            if time.monotonic() - began > LONGEST_S:
+            if time.monotonic() - started_at > PROCESSING_S:
                 return Failure(
                     kind=FailureKind.TIMEOUT,
-                    message=f"the file was not ready {LONGEST_S:g} s after it was sent",
+                    message=f"the file was not ready {PROCESSING_S:g} s after it was sent",
                     code="upload",
                 )
             await asyncio.sleep(pause)
@@ -148,39 +152,40 @@ class UploadCache:
             uploaded = answer if isinstance(answer, Failure) else uploads.sent(*answer, endpoint)
         return uploaded
 
-    def _forget(self, most: int) -> None:
-        """Begin to take away the longest unused beyond so many."""
-        idle = [key for key, kept in self._kept.items() if not kept.users]
-        for key in idle[: max(0, len(idle) - most)]:
-            kept = self._kept.pop(key)
-            if kept.task is not None:
-                kept.task.cancel()
-            if kept.there is not None:
-                leaving = asyncio.create_task(self._take_away(kept, kept.there))
-                self._leaving.add(leaving)
-                leaving.add_done_callback(self._leaving.discard)
+    def _evict(self, most: int) -> None:
+        """Begin to delete the files that were unused for longest, beyond so many."""
+        unused = [key for key, upload in self._uploads.items() if not upload.users]
+        for key in unused[: max(0, len(unused) - most)]:
+            upload = self._uploads.pop(key)
+            if upload.task is not None:
+                upload.task.cancel()
+            if upload.remote is not None:
+                deletion = asyncio.create_task(self._delete(upload, upload.remote))
+                self._deletions.add(deletion)
+                deletion.add_done_callback(self._deletions.discard)
 
-    async def _take_away(self, kept: CachedUpload, there: Uploaded) -> None:
-        await self._transport.fetch(kept.uploads.forget(there, kept.endpoint))
+    async def _delete(self, upload: CachedUpload, remote: Uploaded) -> None:
+        await self._transport.fetch(upload.uploads.forget(remote, upload.endpoint))
 
 
-def _is_over(kept: CachedUpload) -> bool:
-    """Whether the file has to be sent anew: it never arrived, or is about to expire."""
-    if kept.task is None or not kept.task.done():
+def _is_over(upload: CachedUpload) -> bool:
+    """Whether the file has to be uploaded again: it never arrived, or is about to expire."""
+    task = upload.task
+    if task is None or not task.done():
         return False
-    uploaded = None if kept.task.cancelled() or kept.task.exception() else kept.task.result()
+    uploaded = None if task.cancelled() or task.exception() else task.result()
     if not isinstance(uploaded, Uploaded):
         return True
     return uploaded.expires_unix is not None and uploaded.expires_unix < time.time() + _MARGIN_S
 
 
-def _too_large(parts: tuple[Part, ...], capabilities: Capabilities) -> frozenset[int]:
-    """The places of the largest media, as many as have to go so that the rest fits into a request."""
-    sizes = {at: len(part.data) for at, part in enumerate(parts) if isinstance(part, Media)}
-    total, large = sum(sizes.values()), set()
-    for at in sorted(sizes, key=sizes.__getitem__, reverse=True):
+def _oversized(parts: tuple[Part, ...], capabilities: Capabilities) -> frozenset[int]:
+    """Return the indexes of the largest media, as many as have to go so that the rest fits into a request."""
+    sizes = {index: len(part.data) for index, part in enumerate(parts) if isinstance(part, Media)}
+    total, oversized = sum(sizes.values()), set()
+    for index in sorted(sizes, key=sizes.__getitem__, reverse=True):
         if not capabilities.upload or total <= capabilities.inline_bytes:
             break
-        large.add(at)
-        total -= sizes[at]
-    return frozenset(large)
+        oversized.add(index)
+        total -= sizes[index]
+    return frozenset(oversized)

@@ -171,16 +171,16 @@ class Evaluation:
         tell = Observers(observers)
         self._begin(tell, only)
         async with Transport(timeout_s=self.spec.limits.timeout_s) as transport:
-            loading = PriceLoader(self.spec.models, self.prices)
-            ask = self._exchange(transport, tell, loading)
-            engine = self._engine = self._make_engine(ask, tell, only, texts, under_way=loading.soon)
+            price_loader = PriceLoader(self.spec.models, self.prices)
+            runner = self._make_runner(transport, tell, price_loader)
+            engine = self._engine = self._make_engine(runner, tell, only, texts, price_loader.load_soon)
             if self._stop is not None:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
             try:
                 result = await engine.run()
                 ended_at = time.time()
             finally:
-                await ask.close()
+                await runner.close()
                 await self._local.close()
         await self._end(engine.attributions(), result, ended_at, tell)
         return result
@@ -222,7 +222,9 @@ class Evaluation:
             )
         )
 
-    def _exchange(self, transport: Transport, tell: Observer, loading: PriceLoader) -> HttpAttemptRunner:
+    def _make_runner(
+        self, transport: Transport, observer: Observer, price_loader: PriceLoader
+    ) -> HttpAttemptRunner:
         spec = self.spec
         structured = None
         if spec.output_schema is not None:
@@ -232,9 +234,9 @@ class Evaluation:
             targets=self._targets,
             transport=transport,
             price=self._price,
-            loading=loading,
+            price_loader=price_loader,
             stream=spec.stream,
-            notify=tell,
+            observer=observer,
             structured=structured,
             trace=spec.trace,
             spelling=self._spelling,
@@ -242,23 +244,23 @@ class Evaluation:
 
     def _make_engine(
         self,
-        ask: HttpAttemptRunner,
-        tell: Observer,
+        runner: HttpAttemptRunner,
+        observer: Observer,
         only: CallSubset | None,
         texts: bool,
-        under_way: Callable[[], None],
+        on_under_way: Callable[[], None],
     ) -> Engine:
         store, loop = self.store, asyncio.get_running_loop()
         engine = Engine(
             pool=self._pool(self._limit),
             source=store if only is None else only.source,
             sink=store,
-            runner=ask,
+            runner=runner,
             calls=CallInfo(store.models, self._estimate, self._tokens),
-            observer=tell,
+            observer=observer,
             stream=self.spec.stream and texts,
             max_errors=self.spec.limits.max_errors,
-            on_under_way=under_way,
+            on_under_way=on_under_way,
         )
 
         def committed(records: Sequence[CallRecord]) -> None:
