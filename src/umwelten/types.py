@@ -305,6 +305,21 @@ class Reply(FrozenStruct):
     hints: RateLimitHints = NO_HINTS
 
 
+class Problem(FrozenStruct):
+    """What is wrong with a record: `message`, of what is at `path` from its top (empty: of all of it).
+
+    The message names the steps of the path below the first, which is a field of the schema.
+    """
+
+    message: str
+    path: tuple[str | int, ...] = ()
+
+    @property
+    def field(self) -> str:
+        """The field that is wrong, "" for the whole record."""
+        return str(self.path[0]) if self.path else ""
+
+
 class Failure(FrozenStruct):
     """An attempt that gave no answer.
 
@@ -312,8 +327,8 @@ class Failure(FrozenStruct):
     status, `code` the provider's machine-readable word. `retry` False: sending the same again can't
     help. `lane_down` True: nothing else at this account or host will work either (key refused,
     credit used up, nobody listening). `parameter` names an optional request field that was refused.
-    `partial` is text that had arrived before the failure; with kind "schema", the whole answer, and
-    `code` names the fields that are wrong, separated by commas.
+    `partial` is text that had arrived before the failure. With kind "schema" it is the whole answer,
+    `problems` is what is wrong with it, and `code` names the fields that are, separated by commas.
     """
 
     kind: FailureKind
@@ -327,6 +342,7 @@ class Failure(FrozenStruct):
     usage: Usage = Usage()
     request_id: str | None = None
     hints: RateLimitHints = NO_HINTS
+    problems: tuple[Problem, ...] = ()
 
 
 class Continue(FrozenStruct):

@@ -149,6 +149,20 @@ def _unfinished(resume: bool) -> None:
     ).wait()
 
 
+_SEPARATORS = {"a,b": {"type": "integer"}, "c": {"type": "string"}, "note": {"enum": ["x; c: y"]}}
+
+
+def _misfits(resume: bool) -> None:
+    umwelten.batch(
+        "Take it down.",
+        "openai:tide-large",
+        id="misfits",
+        directory="texts",
+        schema={"type": "object", "properties": _SEPARATORS},
+        resume=resume,
+    ).wait()
+
+
 def _rivers(request: Request) -> str:
     return "Elbe, Ems, Eider.\n" if b"tide-small" in request.body else "Elbe – Ems – Eider"
 
@@ -182,12 +196,24 @@ def _half_told(request: Request) -> str | Refusal:
     return "At one, I think." if b"File: notes.txt" in request.body else _told(request)
 
 
+def _fitting(request: Request) -> str:
+    return '{"a,b": 1, "c": "fine", "note": "x; c: y"}'
+
+
+def _misfitting(request: Request) -> str:
+    """One is right when it is asked again, the other never."""
+    if b"Flut" not in request.body and b"does not have the form" in request.body:
+        return _fitting(request)
+    return '{"a,b": "one", "c": "fine", "note": "z"}'
+
+
 EVALUATIONS = (
     Evaluation("two-models", ("rivers",), (), _two_models, _rivers),
     Evaluation("files", ("notes",), ("mixed", "attached"), _files, _noted),
     Evaluation("rows", ("greetings",), ("tables", "prompts"), _rows, _greeted),
     Evaluation("chain", ("letters", "replies"), ("texts",), _chain, _lettered),
     Evaluation("unfinished", ("tides",), ("mixed",), _unfinished, _told, _half_told),
+    Evaluation("misfits", ("misfits",), ("texts",), _misfits, _fitting, _misfitting),
 )
 
 

@@ -8,6 +8,7 @@ import json
 import sqlite3
 from datetime import date
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +35,7 @@ from umwelten.report.render.markdown import render_markdown
 from umwelten.report.render.parquet import render_parquet
 from umwelten.report.schema_fields import fields_of
 from umwelten.store import Reader
-from umwelten.types import Schema
+from umwelten.types import Problem, Schema
 
 FIELDS = ("title", "pages", "score", "fiction", "state", "published", "tags", "authors", "json.model")
 
@@ -261,12 +262,49 @@ def test_every_field_says_how_it_fared(folder):
     assert found["unreadable"] == 1
 
 
-def test_reasons_may_hold_the_marks_that_separate_them(tmp_path):
+SEPARATORS = Schema(json={"properties": {"a,b": {}, "c": {}, "a": {}}})
+
+
+def test_the_fields_and_reasons_of_problems_may_hold_whatever_separates_them(tmp_path):
+    problems = (
+        Problem(path=("a,b", 0), message="[0]: is no number; c: not at all"),
+        Problem(path=("elsewhere",), message="unexpected; a: b"),
+        Problem(message="c: this is about all of it"),
+    )
+    wrong = msgspec.structs.replace(unfit("a,b: x; c: y", "a,b"), problems=problems)
+    whole = msgspec.structs.replace(wrong, problems=problems[1:])
+    work(
+        tmp_path / "demo", spec(schema=SEPARATORS), "ab", lambda call: Done((wrong, whole)[call.input.id - 1])
+    )
+    with Reader.open(tmp_path / "demo") as reader:
+        found = validation(reader)
+    assert [(field.field, field.wrong, field.message) for field in found.fields] == [
+        ("a,b", 1, "[0]: is no number; c: not at all"), ("c", 0, None), ("a", 0, None),
+    ]  # fmt: skip
+    assert found.unreadable == 1
+
+
+def test_problems_that_json_escapes_are_stored_as_they_are(tmp_path):
+    odd = 'lone \ud800, nul \0, "é"'
+    wrong = msgspec.structs.replace(unfit(), problems=(Problem(path=("a,b", odd), message=odd),))
+    work(tmp_path / "demo", spec(schema=SEPARATORS), ["a"], lambda call: Done(wrong))
+    with Reader.open(tmp_path / "demo") as reader:
+        assert validation(reader).fields[0].message == odd.replace("\ud800", "\ufffd")
+        (stored,) = reader.connection.execute("SELECT problems ->> '$[0].path[0]' FROM attempts").fetchone()
+    assert stored == "a,b"
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_reasons_of_earlier_versions_may_hold_the_marks_that_separate_them(tmp_path, version):
     wrong = unfit("title: 'a; b: c' is too long; pages: no; number", "title,pages")
     work(tmp_path / "demo", spec(schema=BOOK), ["a"], lambda call: Done(wrong))
+    if version == 3:
+        change(tmp_path / "demo", "ALTER TABLE attempts DROP COLUMN problems")
+        change(tmp_path / "demo", "PRAGMA user_version = 3")
     with Reader.open(tmp_path / "demo") as reader:
         found = {field.field: field for field in validation(reader).fields}
     assert (found["title"].message, found["pages"].message) == ("'a; b: c' is too long", "no; number")
+    assert (found["title"].wrong, found["pages"].wrong, found["score"].wrong) == (1, 1, 0)
 
 
 def test_an_evaluation_without_a_schema_has_no_validation(tmp_path):
@@ -348,7 +386,8 @@ def test_a_database_from_before_there_were_schemas_is_read(tmp_path, cli):
     work(tmp_path / "output" / "demo", spec(), ["a"], lambda call: Done(answer()))
     with sqlite3.connect(tmp_path / "output" / "demo" / "evaluation.db") as connection:
         connection.executescript(
-            """DROP TABLE prompts; ALTER TABLE inputs DROP COLUMN part;
+            """ALTER TABLE attempts DROP COLUMN problems;
+            DROP TABLE prompts; ALTER TABLE inputs DROP COLUMN part;
             ALTER TABLE evaluation DROP COLUMN schema; ALTER TABLE evaluation DROP COLUMN options;
             ALTER TABLE answers DROP COLUMN data; ALTER TABLE answers DROP COLUMN marks;
             CREATE TABLE old AS SELECT id, name, provider, slug, active FROM models;

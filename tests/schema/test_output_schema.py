@@ -245,9 +245,8 @@ def test_each_problem_names_its_field_and_place_in_few_words() -> None:
     ],
 )  # fmt: skip
 def test_what_the_schema_forbids_is_a_problem(fields: str, value: object, message: str) -> None:
-    assert load_schema(fields).read(json.dumps({"x": value})).problems == (
-        Problem(field="x", message=message),
-    )
+    [problem] = load_schema(fields).read(json.dumps({"x": value})).problems
+    assert (problem.field, problem.message) == ("x", message)
 
 
 @pytest.mark.parametrize(
@@ -276,8 +275,18 @@ def test_keywords_of_json_schema_files_are_told_in_words(schema: Any, value: Any
     shape = compile_schema(Schema(json={"type": "object", "properties": {"x": schema}}))
     shown = json.dumps(value, separators=(",", ":"))
     assert shape.read(json.dumps({"x": value})).problems == (
-        Problem(field="x", message=f"{shown} {message}"),
+        Problem(path=("x",), message=f"{shown} {message}"),
     )
+
+
+def test_a_problem_has_the_path_to_what_is_wrong() -> None:
+    nested = {"type": "array", "items": {"type": "object", "properties": {"n.m": {"type": "integer"}}}}
+    shape = compile_schema(Schema(json={"properties": {"a,b": nested, "c": {}}, "required": ["c"]}))
+    assert set(shape.read('{"a,b": [{}, {"n.m": "x"}, 7]}').problems) == {
+        Problem(path=("a,b", 1, "n.m"), message='[1].n.m: "x" is not an integer'),
+        Problem(path=("a,b", 2), message="[2]: 7 is not an object"),
+        Problem(path=("c",), message="missing"),
+    }
 
 
 def test_an_hour_and_a_moment_in_iso_form_are_valid() -> None:
@@ -295,7 +304,7 @@ def test_at_most_three_problems_of_a_field_and_twenty_in_all() -> None:
 
 def test_a_bare_list_is_not_taken_for_the_only_array() -> None:
     assert load_schema("tags array").read('["a"]').problems == (
-        Problem(field="", message='the answer is a list, not an object: ["a"]'),
+        Problem(message='the answer is a list, not an object: ["a"]'),
     )
 
 

@@ -8,8 +8,8 @@ from umwelten.schema import ParsedAnswer, Problem, correction_turns, failure, lo
 from umwelten.types import FailureKind, Message, Role, Text, Usage
 
 PROBLEMS = (
-    Problem(field="year", message='"x" is not an integer'),
-    Problem(field="", message='unexpected field "z"'),
+    Problem(path=("year",), message='"x" is not an integer'),
+    Problem(message='unexpected field "z"'),
 )
 
 
@@ -49,6 +49,7 @@ def test_the_failure_names_the_fields_and_keeps_answer_and_usage() -> None:
     assert got.kind is FailureKind.SCHEMA
     assert got.message == 'title: 7 is not a string; year: "x" is not an integer; unexpected field "z"'
     assert got.code == "title,year"
+    assert got.problems == read.problems
     assert (got.partial, got.usage) == (text, usage)
 
 
@@ -59,6 +60,6 @@ def test_an_answer_without_an_object_has_no_fields_to_name() -> None:
 
 def test_a_field_is_named_once_however_much_is_wrong_with_it() -> None:
     read = ParsedAnswer(
-        data=None, problems=(Problem(field="a", message="1"), Problem(field="a", message="2"))
+        data=None, problems=(Problem(path=("a",), message="1"), Problem(path=("a",), message="2"))
     )
     assert failure(read, "", Usage()).code == "a"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 from umwelten.schema import OutputSchema, Problem, correction_turns, failure
@@ -29,17 +27,18 @@ class StructuredOutput:
             retried = ("asked again",) if turns else ()
             return msgspec.structs.replace(reply, data=answer.data, marks=(*answer.marks, *retried))
         if reply.finish_reason is FinishReason.LENGTH:
-            cut = Problem(field="", message=CUT)
+            cut = Problem(message=CUT)
             answer = msgspec.structs.replace(answer, problems=(cut, *answer.problems))
         failed = failure(answer, reply.text, reply.usage)
         failed = msgspec.structs.replace(failed, request_id=reply.request_id, hints=reply.hints)
-        return _follow_up(failed, turns, answer.problems)
+        return _follow_up(failed, turns)
 
     def follow_rejection(self, rejection: Failure, turns: tuple[Message, ...] = ()) -> Continue:
         """Return the same for an answer that the provider rejected itself and returned with its error."""
-        problem = Problem(field="", message=rejection.message)
-        return _follow_up(msgspec.structs.replace(rejection, code=None), turns, (problem,))
+        problem = Problem(message=rejection.message)
+        return _follow_up(msgspec.structs.replace(rejection, code=None, problems=(problem,)), turns)
 
 
-def _follow_up(failed: Failure, turns: tuple[Message, ...], problems: Sequence[Problem]) -> Continue:
-    return Continue(turns=(*turns, *correction_turns(failed.partial or "", problems)), failure=failed)
+def _follow_up(failed: Failure, turns: tuple[Message, ...]) -> Continue:
+    correction = correction_turns(failed.partial or "", failed.problems)
+    return Continue(turns=(*turns, *correction), failure=failed)

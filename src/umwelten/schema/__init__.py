@@ -4,7 +4,7 @@ from umwelten.schema.dsl import parse_dsl
 from umwelten.schema.loading import load_schema
 from umwelten.schema.output_schema import OutputSchema, ParsedAnswer, compile_schema
 from umwelten.schema.reprompt import correction_turns, failure
-from umwelten.schema.validation import Problem
+from umwelten.types import Problem
 
 __all__ = [
     "OutputSchema",

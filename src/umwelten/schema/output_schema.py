@@ -10,8 +10,8 @@ import msgspec
 
 from umwelten.schema import json_extraction, tree, validation
 from umwelten.schema.repair import NOTHING, Unreadable
-from umwelten.schema.validation import Problem, shown
-from umwelten.types import FrozenStruct, Schema
+from umwelten.schema.validation import shown
+from umwelten.types import FrozenStruct, Problem, Schema
 
 Check = Callable[[str], tuple[Problem, ...]]
 """Problems of a record, given as JSON, that a schema can't say."""
@@ -86,7 +86,7 @@ def compile_schema(schema: Schema) -> OutputSchema:
 
 
 def _no(message: str, marks: tuple[str, ...] = ()) -> ParsedAnswer:
-    return ParsedAnswer(data=None, problems=(Problem(field="", message=message),), marks=marks)
+    return ParsedAnswer(data=None, problems=(Problem(message=message),), marks=marks)
 
 
 def _not_an_object(value: Any) -> str:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from umwelten.errors import UsageError
 from umwelten.schema.definitions import schema_of
 from umwelten.schema.output_schema import Check, OutputSchema
-from umwelten.schema.validation import Problem, few
+from umwelten.schema.validation import few
 from umwelten.text.suggestions import closest, did_you_mean, sentences
+from umwelten.types import Problem
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -62,9 +63,7 @@ def _check(model: type[BaseModel]) -> Check:
         except ValidationError as error:
             return few(_problem(each["loc"], each["msg"]) for each in error.errors(include_url=False))
         except Exception as error:  # noqa: BLE001  users' validators may raise anything
-            return (
-                Problem(field="", message=f"{model.__name__}: {type(error).__name__}: {_first_line(error)}"),
-            )
+            return (Problem(message=f"{model.__name__}: {type(error).__name__}: {_first_line(error)}"),)
         return ()
 
     return check
@@ -73,7 +72,7 @@ def _check(model: type[BaseModel]) -> Check:
 def _problem(place: tuple[int | str, ...], message: str) -> Problem:
     inner = ".".join(map(str, place[1:]))
     words = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")[:200]
-    return Problem(field=str(place[0]) if place else "", message=f"{inner}: {words}" if inner else words)
+    return Problem(path=place, message=f"{inner}: {words}" if inner else words)
 
 
 def _run(path: Path) -> ModuleType:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from umwelten.schema.output_schema import ParsedAnswer
-from umwelten.schema.validation import Problem
-from umwelten.types import Failure, FailureKind, Message, Role, Text, Usage
+from umwelten.types import Failure, FailureKind, Message, Problem, Role, Text, Usage
 
 _QUOTED = 16_000
 """Characters of the answer that are sent back; the middle of a longer one is left out."""
@@ -38,6 +37,7 @@ def failure(read: ParsedAnswer, text: str, usage: Usage) -> Failure:
         kind=FailureKind.SCHEMA,
         message="; ".join(map(_line, read.problems)),
         code=",".join(fields) or None,
+        problems=read.problems,
         partial=text,
         usage=usage,
     )

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from umwelten.types import FrozenStruct
+from umwelten.types import Problem
 
 if TYPE_CHECKING:
     from jsonschema import FormatChecker
@@ -24,13 +24,6 @@ _SHOWN = 60
 _TIME = r"\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)?"
 _DATE_TIME = re.compile(rf"\d{{4}}-\d\d-\d\d[Tt ]{_TIME}", re.ASCII)
 _CLOCK = re.compile(_TIME, re.ASCII)
-
-
-class Problem(FrozenStruct):
-    """What is wrong with a record. `field` is a field of the schema's top level, "" for the whole."""
-
-    field: str
-    message: str
 
 
 def validator(schema: Mapping[str, Any]) -> Callable[[Any], tuple[Problem, ...]]:
@@ -66,7 +59,7 @@ def few(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 def unsendable(record: Mapping[str, Any], known: Container[str]) -> tuple[Problem, ...]:
     """What JSON has no place for: NaN, Infinity, half a surrogate pair. `known` are the schema's fields."""
     found = ((name, _not_json({name: value})) for name, value in record.items())
-    return few(Problem(field=name if name in known else "", message=said) for name, said in found if said)
+    return few(Problem(path=(name,) if name in known else (), message=said) for name, said in found if said)
 
 
 def _not_json(value: Any) -> str:
@@ -127,10 +120,10 @@ def _missing(error: ValidationError, path: list[str | int]) -> Iterator[Problem]
 
 
 def _problem(path: Sequence[str | int], words: str) -> Problem:
-    """The problem at a path: its first step is the field, the others come before the words."""
+    """The problem at a path, of which all steps but the first come before the words."""
     steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in path[1:]]
     inner = "".join(steps).removeprefix(".")
-    return Problem(field=str(path[0]) if path else "", message=f"{inner}: {words}" if inner else words)
+    return Problem(path=tuple(path), message=f"{inner}: {words}" if inner else words)
 
 
 def _only_form(error: ValidationError) -> list[ValidationError]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import msgspec
@@ -39,7 +40,7 @@ class Insert(FrozenStruct):
         return f"{self.into} VALUES {', '.join([self.row] * rows)} {self.after}"
 
 
-INSERT_ATTEMPT = Insert(into="INSERT INTO attempts", row=f"(NULL{', ?' * 18})")
+INSERT_ATTEMPT = Insert(into="INSERT INTO attempts", row=f"(NULL{', ?' * 19})")
 INSERT_LIMIT = Insert(into="INSERT INTO limit_changes", row="(?, ?, ?, ?, ?, ?)")
 INSERT_ANSWER = Insert(
     into="REPLACE INTO answers (call_id, text, reasoning, data, marks)", row="(?, ?, ?, ?, ?)", most=8
@@ -112,6 +113,7 @@ def attempt_row(record: AttemptRecord, run_id: int) -> Row:
         )
     else:
         failed = (None, None, None, None, None)
+    problems = outcome.problems if isinstance(outcome, Failure) else ()
     return (
         record.call.id,
         run_id,
@@ -127,6 +129,7 @@ def attempt_row(record: AttemptRecord, run_id: int) -> Row:
         count(usage.cached_tokens),
         count(usage.reasoning_tokens),
         count(record.cost_nusd),
+        clean(json.dumps(msgspec.to_builtins(problems), ensure_ascii=False)) if problems else None,
     )
 
 

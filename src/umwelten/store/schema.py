@@ -172,6 +172,10 @@ MIGRATIONS: tuple[str, ...] = (
     DROP TABLE models;
     ALTER TABLE variants RENAME TO models;
     """,
+    """
+    -- What is wrong with an answer that does not fit the schema.
+    ALTER TABLE attempts ADD COLUMN problems TEXT;  -- JSON: [{"message": …, "path": ["authors", 2]}, …]
+    """,
 )
 
 VIEWS: tuple[str, ...] = (
@@ -185,6 +189,9 @@ VIEWS: tuple[str, ...] = (
     CREATE TEMP VIEW answers AS SELECT *, NULL AS data, NULL AS marks FROM main.answers;
     CREATE TEMP VIEW models AS SELECT *, 0 AS prompt_id FROM main.models;
     CREATE TEMP TABLE prompts (id INTEGER PRIMARY KEY, name TEXT, text TEXT);
+    """,
+    """
+    CREATE TEMP VIEW attempts AS SELECT *, NULL AS problems FROM main.attempts;
     """,
 )
 """What makes a database that has not had the migration of that place read as if it had, unchanged."""

@@ -173,6 +173,27 @@ def test_what_can_not_be_mended_fails_as_schema_and_keeps_its_text(cli, tmp_path
     assert "I would rather not." in shown
 
 
+def test_a_field_may_be_called_anything_and_what_is_wrong_with_it_counts(cli, tmp_path):
+    _texts(tmp_path, 2)
+    fields = {"a,b": {"type": "integer"}, "c": {"type": "string"}, "note": {"enum": ["x; c: y"]}}
+    (tmp_path / "s.json").write_text(json.dumps({"type": "object", "properties": fields}))
+    wrong = Behaviour(shaped="ignore", text='{"a,b": "one", "c": "fine", "note": "z"}')
+    with provider(Profile(default=wrong)) as server:
+        code, _, err = _batch(cli, server, schema="s.json")
+    assert code == 1, err
+    found = {field["field"]: (field["wrong"], field["message"]) for field in _report(cli)["schema"]["fields"]}
+    assert found == {
+        "a,b": (6, '"one" is not an integer'),
+        "c": (0, None),
+        "note": (6, '"z" is none of "x; c: y"'),
+    }
+    with closing(sqlite3.connect(tmp_path / "output" / "b" / "evaluation.db")) as connection:
+        [row] = connection.execute("SELECT DISTINCT error_code, error_message, problems FROM attempts")
+    message = 'a,b: "one" is not an integer; note: "z" is none of "x; c: y"'
+    assert row[:2] == ("a,b,note", message)
+    assert [problem["path"] for problem in json.loads(row[2])] == [["a,b"], ["note"]]
+
+
 def test_a_schema_failure_does_not_slow_the_lane(cli, tmp_path):
     _texts(tmp_path, 8)
     with provider(Profile(default=Behaviour(shaped="ignore", text="No."))) as server:

@@ -11,13 +11,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import msgspec
+
 from umwelten.report import stats
 from umwelten.report.models import model_label
 from umwelten.report.queries.column_types import is_number, records
 from umwelten.report.queries.current_calls import CURRENT, FAILED, SCHEMA, SUCCEEDED, ReportSource
 from umwelten.report.queries.variants import variants
 from umwelten.report.schema_fields import Field, Record, fields_of, schema_of
-from umwelten.types import FrozenStruct
+from umwelten.types import FrozenStruct, Problem
 
 TOP = 5
 """Values of a field that are counted out."""
@@ -25,6 +27,7 @@ TOP = 5
 _MESSAGES = 500
 _VALUES = 200
 _LONGEST = 200
+_PROBLEMS = msgspec.json.Decoder(tuple[Problem, ...])
 
 
 class Records(FrozenStruct):
@@ -201,16 +204,25 @@ class _Wrong:
 
     def read(self, connection: sqlite3.Connection) -> None:
         rows = connection.execute(
-            f"""SELECT t.error_code, t.error_message
+            f"""SELECT t.error_code, t.error_message, t.problems
             FROM {CURRENT.format(tail="JOIN attempts t ON t.call_id = c.id")}
             AND t.error_kind = '{SCHEMA}'"""
         )
-        for code, message in rows:
-            named = {name for name in (code or "").split(",") if name in self._messages}
-            self.attempts.update(named)
-            self.whole += not named
-            for field, reason in self._reasons(message or ""):
-                self._count(field, reason)
+        for code, message, stored in rows:
+            if stored is None:
+                self._add((code or "").split(","), self._reasons(message or ""))
+            else:
+                problems = _PROBLEMS.decode(stored)
+                self._add((p.field for p in problems), ((p.field, p.message) for p in problems))
+
+    def _add(self, fields: Iterable[str], reasons: Iterable[tuple[str, str]]) -> None:
+        """An attempt: the fields that it has wrong, and why, as (field, reason)."""
+        known = {field for field in fields if field in self._messages}
+        self.attempts.update(known)
+        self.whole += not known
+        for field, reason in reasons:
+            if field in self._messages:
+                self._count(field, reason[:_LONGEST])
 
     def message(self, field: str) -> str | None:
         """The most frequent reason."""
@@ -224,18 +236,21 @@ class _Wrong:
             own[reason] += 1
 
     def _reasons(self, message: str) -> Iterator[tuple[str, str]]:
-        """`(field, reason)` of `field: reason; …`; a reason may have `; ` in it."""
+        """`(field, reason)` of `field: reason; …`, which is all that versions before 4 of the schema stored.
+
+        A reason may have `; ` in it.
+        """
         field, reason = "", ""
         for piece in message.split("; "):
             name, colon, rest = piece.partition(": ")
             if colon and name in self._messages:
                 if field:
-                    yield field, reason[:_LONGEST]
+                    yield field, reason
                 field, reason = name, rest
             elif field:
                 reason += f"; {piece}"
         if field:
-            yield field, reason[:_LONGEST]
+            yield field, reason
 
 
 class _Values:
