@@ -116,7 +116,7 @@ def _judge(
         "attempts": attempts,
         "requests": totals["requests"],
         "answered": totals["answered"],
-        "spoiled": totals["faulted"] + totals["refused"],
+        "faulted_or_refused": totals["faulted"] + totals["refused"],
         "peak_in_flight": result["peak_in_flight"],
         "memory_mb": [round(median(row[1] for row in part) / 1e6, 1) for part in (early, late)],
         "handles": [int(max(row[2] for row in part)) for part in (early, late)],

@@ -16,14 +16,14 @@ _NONBLOCK_CLOEXEC = os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
 _EVENT = struct.Struct("iIII")
 
 STEPS = {
-    "in the write of a group": (_MODIFY, "evaluation.db-wal"),
-    "before a text's first byte": (_CREATE, ".evaluation.tmp"),
-    "after a text's write": (_MODIFY, ".evaluation.tmp"),
-    "in a text's rename": (_MOVED_FROM, ".evaluation.tmp"),
+    "while writing a group": (_MODIFY, "evaluation.db-wal"),
+    "before a text file's first byte": (_CREATE, ".evaluation.tmp"),
+    "after writing a text file": (_MODIFY, ".evaluation.tmp"),
+    "while renaming a text file": (_MOVED_FROM, ".evaluation.tmp"),
 }
 """Moments by name: what the file system tells of the evaluation's folder right then."""
 
-AT_RANDOM, AT_START = "at random", "while starting"
+AT_RANDOM, AT_START = "at random", "during startup"
 MOMENTS = (AT_RANDOM, *STEPS, AT_START) if sys.platform == "linux" else (AT_RANDOM, AT_START)
 
 

@@ -9,19 +9,20 @@ TESTS = Path(__file__).resolve().parents[1]
 # promise, how it is tested, tests by file (below `tests/`) and name
 PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
-        "No acknowledged answer is lost, no record is there twice, text files are whole, and a kill costs at "
-        "most what was in flight and one group",
-        "kill -9 at random, while starting, in the write of a group, around a text's write and rename; a "
-        "provider in another process counts",
+        "No acknowledged answer is lost, no record is stored twice, text files are complete, and a kill "
+        "costs at most the calls in flight and one group",
+        "kill -9 at random, during startup, while a group is written, around the writing and renaming of a "
+        "text file; a provider in another process counts requests",
         (
             "reliability/test_kills.py::test_kills_lose_nothing_double_nothing_and_cost_at_most_what_was_in_flight",
             "store/test_kill.py::test_kills_lose_nothing_acknowledged_and_double_nothing",
         ),
     ),
     (
-        "A disk that is full, gone, read-only, locked or damaged stops the run; what was stored stays, "
-        "nothing is asked again because of it, and a resume goes on",
-        "a small file system, a file-size limit, modes, a second SQLite connection, torn and damaged files",
+        "A disk that is full, missing, read-only, locked or damaged stops the run; stored answers stay, no "
+        "call is sent again because of it, and the run can be resumed",
+        "a small file system, a file-size limit, permissions, a second SQLite connection, truncated and "
+        "damaged files",
         (
             "reliability/test_storage.py::test_a_full_disk_stops_the_run_and_room_lets_it_go_on",
             "reliability/test_storage.py::test_a_file_that_may_not_grow_stops_the_run_and_what_came_before_is_kept",
@@ -35,10 +36,10 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "A resume makes exactly the calls whose file, model or repeat has no answer yet; a changed setting "
-        "is refused by name",
-        "files changed (also under the same size and time), renamed, doubled, swapped, added, removed; every "
-        "setting changed; models and providers added",
+        "Resuming makes exactly the calls whose file, model or repeat has no answer yet; a changed setting "
+        "is an error that names it",
+        "files changed (also with the same size and time), renamed, duplicated, swapped, added, removed; "
+        "every setting changed; models and providers added",
         (
             "reliability/test_identity.py::test_after_a_change_exactly_the_right_calls_are_made",
             "reliability/test_identity.py::test_a_changed_setting_is_an_error_that_names_it_and_makes_no_call",
@@ -49,9 +50,9 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     (
         "Every fault of a provider becomes a failure of the right kind, in bounded time and memory; its slot "
-        "and the other calls go on",
-        "the matrix below, over real sockets; one run of the command line that meets them all; memory of a "
-        "child",
+        "is freed and the other calls continue",
+        "the matrix below, over real sockets; one run of the command line that meets them all; the memory of "
+        "a child process",
         (
             "reliability/test_faults.py::test_a_fault_comes_to_its_kind_in_time_and_the_next_call_works",
             "reliability/test_faults.py::test_a_run_that_meets_every_fault_on_every_wire_goes_on_to_its_end",
@@ -60,13 +61,15 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "A stream that stalls is cut after the time-out; the text that had come is kept, and is no answer",
-        "a provider that falls silent half way",
+        "A stream that stalls is cut off after the timeout; the text received so far is kept, and does not "
+        "count as an answer",
+        "a provider that stops sending halfway",
         ("reliability/test_faults.py::test_a_run_that_meets_every_fault_on_every_wire_goes_on_to_its_end",),
     ),
     (
-        "A key goes to the configured host alone, and is in no file, log or message",
-        "a redirect to a listener that counts; a search for the keys through all that the tests leave behind",
+        "A key is sent only to the configured host, and appears in no file, log or message",
+        "a redirect to a listener that counts connections; a search for the keys in everything that the "
+        "tests leave behind",
         (
             "reliability/test_faults.py::test_a_redirect_takes_the_key_nowhere",
             "reliability/test_secrets.py::test_no_file_that_the_tests_left_holds_a_key",
@@ -74,8 +77,8 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "Signals, a reader or terminal that goes away, and a suspended machine end or delay a run, and lose "
-        "nothing",
+        "Signals, a reader or terminal that goes away, and a suspended machine end or delay a run without "
+        "losing anything",
         "real signals and pseudo-terminals",
         (
             "cli/commands/test_exit_status.py::test_one_signal_lets_calls_in_flight_finish",
@@ -88,15 +91,15 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     (
         "The bytes of files in flight are bounded, and so is the memory of a run",
-        "large files, measured from outside; a soak under faults",
+        "large files, measured from outside the process; a soak test with faults",
         (
             "reliability/test_memory.py::test_large_files_stay_within_their_bound",
             "reliability/test_memory.py::test_a_long_run_stays_flat_and_adds_up",
         ),
     ),
     (
-        "Names and answers of strangers do no harm: nothing leaves the output directory, terminals and "
-        "tables stay as they are",
+        "Untrusted names and answers do no harm: nothing is written outside the output directory, and no "
+        "answer controls a terminal, a spreadsheet or a page",
         "hostile ids, models, file names and replies",
         (
             "reliability/test_hostile.py::test_no_file_name_leads_out_of_the_output_directory",
@@ -112,7 +115,7 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 def table() -> str:
     """The promises as markdown."""
-    lines = ["| promise | how it is tested | tests |", "|---|---|---|"]
+    lines = ["| guarantee | how it is tested | tests |", "|---|---|---|"]
     for promise, how, tests in PROMISES:
         names = "<br>".join(f"`{test.replace('::', ' ')}`" for test in tests)
         lines.append(f"| {promise} | {how} | {names} |")
