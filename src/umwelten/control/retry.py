@@ -1,4 +1,4 @@
-"""What follows a failed attempt: again after a while, given up, or the whole lane stopped."""
+"""What follows an attempt without a final answer: another one, giving up, or stopping the lane."""
 
 from __future__ import annotations
 

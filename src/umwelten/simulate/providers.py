@@ -197,7 +197,7 @@ def ideal(spec: p.Provider, work: Work, cap: int | None) -> float:
 
 
 class VirtualAsk:
-    """The engine's `Ask` over virtual providers. `where` tells provider and work of a call."""
+    """Runs attempts at virtual providers. `where` tells provider and work of a call."""
 
     def __init__(self, where: Callable[[Call], tuple[VirtualProvider, int]]) -> None:
         self._where = where
