@@ -50,43 +50,41 @@ def _of(provider: str) -> Capabilities:
 
 
 def _rows() -> Iterator[tuple[str, Callable[[Capabilities], str]]]:
-    yield "text, code", lambda capabilities: "words"
-    yield "html, docx, pptx, epub, xlsx, xls, xlsb, ods", lambda capabilities: "words"
+    yield "text, code", lambda capabilities: "text"
+    yield "html, docx, pptx, epub, xlsx, xls, xlsb, ods", lambda capabilities: "text"
     yield "jpeg, png", lambda capabilities: _picture(capabilities, "image/jpeg")
     for name in ("webp", "gif", "heic"):
         yield name, lambda capabilities, name=name: _picture(capabilities, f"image/{name}")  # type: ignore[misc]
     yield "tiff, bmp, avif, ico, jp2", lambda capabilities: _picture(capabilities, "")
     yield (
-        "a picture up to",
+        "maximum image size",
         lambda capabilities: _size(picture_bytes(capabilities)) if capabilities.pictures else "–",
     )
-    yield "each side up to", _side
+    yield "maximum image side", _side
     yield (
         "PDF",
-        lambda capabilities: (
-            f"whole, up to {_size(pdf_bytes(capabilities))}" if capabilities.pdf else "words"
-        ),
+        lambda capabilities: f"as is, up to {_size(pdf_bytes(capabilities))}" if capabilities.pdf else "text",
     )
     yield (
-        "PDF of scans",
-        lambda capabilities: "whole" if capabilities.pdf else "pictures" if capabilities.pictures else "–",
+        "PDF with scanned pages",
+        lambda capabilities: "as is" if capabilities.pdf else "images" if capabilities.pictures else "–",
     )
     yield "audio", lambda capabilities: _sorts("audio", capabilities.audio)
     yield "video", lambda capabilities: _sorts("video", capabilities.video)
-    yield "one request", lambda capabilities: _size(capabilities.inline_bytes)
+    yield "maximum request size", lambda capabilities: _size(capabilities.inline_bytes)
     yield "larger files", lambda capabilities: "uploaded, up to 2 GB" if capabilities.upload else "–"
 
 
 def _picture(capabilities: Capabilities, mime: str) -> str:
     if not capabilities.pictures:
         return "–"
-    return "as it is" if mime and accepted(mime, capabilities.pictures) else "converted"
+    return "as is" if mime and accepted(mime, capabilities.pictures) else "converted"
 
 
 def _side(capabilities: Capabilities) -> str:
     if not capabilities.pictures:
         return "–"
-    return "any" if capabilities.picture_side >= _ENDLESS else f"{capabilities.picture_side:,} px"
+    return "no limit" if capabilities.picture_side >= _ENDLESS else f"{capabilities.picture_side:,} px"
 
 
 def _sorts(family: str, taken: frozenset[str]) -> str:
