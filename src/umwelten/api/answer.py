@@ -1,16 +1,14 @@
-"""One call's answer as the library gives it, and the statements that read answers."""
+"""One call's answer as the library gives it."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic
 
 import msgspec
 
 from umwelten.report import stats
-from umwelten.report.queries.current_calls import CURRENT, FAILED, SUCCEEDED
+from umwelten.store.stored_calls import StoredCall
 from umwelten.types import FrozenStruct, Usage
 
 if TYPE_CHECKING:
@@ -21,9 +19,6 @@ else:
     from typing import TypeVar
 
     T = TypeVar("T")
-
-PAGE = 32
-"""Answers in memory at a time."""
 
 _SHOWN = 60
 
@@ -87,90 +82,31 @@ class Answer(msgspec.Struct, Generic[T], frozen=True, kw_only=True, dict=True):
         return made
 
 
-# --- reading -------------------------------------------------------------------------------------
-
-_COLUMNS = """c.*, m.name AS model, i.name AS file, a.text, a.reasoning, a.data, a.marks,
-    (SELECT p.name FROM prompts p WHERE p.id = m.prompt_id) AS prompt, CASE c.status WHEN 2 THEN
-    (SELECT f.partial FROM attempts f WHERE f.call_id = c.id ORDER BY f.id DESC LIMIT 1) END AS partial"""
-_ANSWER = "LEFT JOIN answers a ON a.call_id = c.id"
-
-EITHER = ""
-GOOD, BAD = f" AND c.status = {SUCCEEDED}", f" AND c.status = {FAILED}"
-
-
-def count(connection: sqlite3.Connection, which: str) -> int:
-    """How many current calls there are of those that ended: all, `GOOD` or `BAD` ones."""
-    found = connection.execute(f"SELECT count(*) FROM {CURRENT.format(tail='')}{which}").fetchone()
-    return int(found[0])
-
-
-def stored(
-    connection: sqlite3.Connection, which: str, shape: type[T] | None, *, start: int = 0, limit: int = -1
-) -> Iterator[Answer[T]]:
-    """The current calls by input, model, repeat, from the `start`-th on, page by page.
-
-    No read stays open in between, so that a slow reader keeps no writer from tidying up.
-    """
-    head = f"SELECT {_COLUMNS} FROM {CURRENT.format(tail=_ANSWER)}{which}"
-    last, offset = -1, start
-    while limit:
-        size = PAGE if limit < 0 else min(PAGE, limit)
-        rows = connection.execute(
-            f"{head} AND c.id > ? ORDER BY c.id LIMIT ? OFFSET ?", (last, size, offset)
-        ).fetchall()
-        for row in rows:
-            yield answer(row, shape)
-        if len(rows) < size:
-            return
-        last, offset, limit = rows[-1]["id"], 0, limit - size
-
-
-class Arrivals:
-    """The calls in the order in which they were committed: earlier runs' answers, then those of this run."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection, self._last = connection, 0
-        self._run = connection.execute("SELECT max(id) FROM runs").fetchone()[0]
-        self._query = f"""SELECT t.id AS attempt_id, {_COLUMNS}
-            FROM attempts t CROSS JOIN {CURRENT.format(tail=_ANSWER)} AND c.id = t.call_id AND t.id > ?
-            AND (c.status = {SUCCEEDED} OR c.run_id = ?)
-            AND t.id = (SELECT max(l.id) FROM attempts l WHERE l.call_id = t.call_id)
-            ORDER BY t.id LIMIT {PAGE}"""
-
-    def take(self, shape: type[T] | None) -> list[Answer[T]]:
-        """Those that came since the last time, a page at most; none if there are none."""
-        rows = self._connection.execute(self._query, (self._last, self._run)).fetchall()
-        if rows:
-            self._last = rows[-1]["attempt_id"]
-        return [answer(row, shape) for row in rows]
-
-
-def answer(row: sqlite3.Row, shape: type[T] | None) -> Answer[T]:
-    """The answer of one row."""
-    good = row["status"] == SUCCEEDED
+def answer(call: StoredCall, shape: type[T] | None) -> Answer[T]:
+    """Return a stored call as the library gives it; `shape` is the class of `Answer.record`."""
     return Answer(
-        model=row["model"],
-        file=row["file"] if row["input_id"] else None,
-        prompt=row["prompt"] or None,
-        repeat=row["repeat"],
-        text=row["text"] if good else None,
-        data=msgspec.json.decode(row["data"]) if good and row["data"] else None,
-        marks=tuple(row["marks"].split(",")) if good and row["marks"] else (),
-        reasoning=row["reasoning"] if good else None,
-        partial=row["partial"],
-        finish_reason=row["finish_reason"],
+        model=call.model,
+        file=call.file,
+        prompt=call.prompt,
+        repeat=call.repeat,
+        text=call.text,
+        data=msgspec.json.decode(call.data) if call.data else None,
+        marks=call.mark_names,
+        reasoning=call.reasoning,
+        partial=call.partial,
+        finish_reason=call.finish_reason,
         usage=Usage(
-            input_tokens=row["input_tokens"],
-            output_tokens=row["output_tokens"],
-            cached_tokens=row["cached_tokens"],
-            reasoning_tokens=row["reasoning_tokens"],
+            input_tokens=call.input_tokens,
+            output_tokens=call.output_tokens,
+            cached_tokens=call.cached_tokens,
+            reasoning_tokens=call.reasoning_tokens,
         ),
-        cost_usd=stats.usd(row["cost_nusd"]),
-        response_s=row["response_s"],
-        ttft_s=row["ttft_s"],
-        attempts=row["attempts"],
+        cost_usd=stats.usd(call.cost_nusd),
+        response_s=call.response_s,
+        ttft_s=call.ttft_s,
+        attempts=call.attempts,
         error=None
-        if good
-        else Failure(kind=row["error_kind"] or "server", message=row["error_message"] or ""),
+        if call.succeeded
+        else Failure(kind=call.error_kind or "server", message=call.error_message or ""),
         _shape=shape,
     )

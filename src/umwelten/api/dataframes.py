@@ -16,7 +16,7 @@ from umwelten.report import tabular
 from umwelten.report.queries import overviews
 from umwelten.report.queries.column_types import converted, fitting
 from umwelten.report.schema_fields import Field
-from umwelten.store.database import reported
+from umwelten.store.database import store_errors
 from umwelten.store.reader import Reader
 from umwelten.types import FrozenStruct
 
@@ -99,7 +99,7 @@ def _type(column: Column, kinds: Mapping[str, Any], list_of: Callable[[Any], Any
 
 
 def _columns(folder: Path) -> list[Column]:
-    with Reader.open(folder) as reader, reported(folder), overviews.snapshot(reader):
+    with Reader.open(folder) as reader, store_errors(folder), overviews.snapshot(reader):
         shape = tabular.layout([reader], short=False)
         fields = fitting(shape.fields, [reader])
         columns = [

@@ -11,11 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self
 
-from umwelten.api.answer import Answer, Arrivals, T
+from umwelten.api.answer import Answer, T, answer
 from umwelten.api.background_run import Background, wait
 from umwelten.api.results import Results
-from umwelten.store.database import reported
+from umwelten.store.database import store_errors
 from umwelten.store.reader import Reader
+from umwelten.store.stored_calls import Arrivals
 
 if TYPE_CHECKING:
     import pandas
@@ -111,15 +112,15 @@ class Job(Generic[T]):
                 self._results()
             yield version
         with Reader.open(background.folder) as reader:
-            arrivals = Arrivals(reader.connection)
+            arrivals = Arrivals(reader)
             while True:
                 version, ended = background.version, background.ended
-                with reported(background.folder):
-                    come = arrivals.take(self._shape)
-                yield from come
-                if not come and ended:
+                with store_errors(background.folder):
+                    calls = arrivals.take()
+                yield from (answer(call, self._shape) for call in calls)
+                if not calls and ended:
                     break
-                if not come:
+                if not calls:
                     yield version
         self._results()
 

@@ -7,15 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, cast, overload
 
-from umwelten.api import answer as reading
-from umwelten.api.answer import Answer, T
+from umwelten.api.answer import Answer, T, answer
 from umwelten.api.argument_names import as_argument
 from umwelten.errors import UsageError
 from umwelten.report.models import UsageSums
 from umwelten.report.queries import overviews
 from umwelten.report.queries.status import EvaluationStatus
-from umwelten.store.database import reported
+from umwelten.store.database import store_errors
 from umwelten.store.reader import Reader
+from umwelten.store.schema import FAILED, SUCCEEDED
+from umwelten.store.stored_calls import call_count, stored_calls
 from umwelten.types import FrozenStruct
 
 if TYPE_CHECKING:
@@ -55,17 +56,17 @@ class Answers(Sequence[Answer[T]], Generic[T]):
     `len()`, indexing and slices work; iterating needs the memory of a few answers, however many there are.
     """
 
-    def __init__(self, folder: Path, shape: type[T] | None = None, *, which: str = reading.EITHER) -> None:
+    def __init__(self, folder: Path, shape: type[T] | None = None, *, status: int | None = None) -> None:
         self.folder = folder
-        self._shape, self._which = shape, which
+        self._shape, self._status = shape, status
 
     def __iter__(self) -> Iterator[Answer[T]]:
         with _reading(self.folder) as reader:
-            yield from reading.stored(reader.connection, self._which, self._shape)
+            yield from (answer(call, self._shape) for call in stored_calls(reader, self._status))
 
     def __len__(self) -> int:
         with _reading(self.folder) as reader:
-            return reading.count(reader.connection, self._which)
+            return call_count(reader, self._status)
 
     @overload
     def __getitem__(self, index: int) -> Answer[T]: ...
@@ -84,7 +85,8 @@ class Answers(Sequence[Answer[T]], Generic[T]):
 
     def _some(self, start: int, limit: int) -> list[Answer[T]]:
         with _reading(self.folder) as reader:
-            return list(reading.stored(reader.connection, self._which, self._shape, start=start, limit=limit))
+            calls = stored_calls(reader, self._status, start=start, limit=limit)
+            return [answer(call, self._shape) for call in calls]
 
 
 class Results(Answers[T]):
@@ -104,12 +106,12 @@ class Results(Answers[T]):
     @property
     def answers(self) -> Answers[T]:
         """The calls that succeeded."""
-        return Answers(self.folder, self._shape, which=reading.GOOD)
+        return Answers(self.folder, self._shape, status=SUCCEEDED)
 
     @property
     def failures(self) -> Answers[T]:
         """The calls that failed."""
-        return Answers(self.folder, self._shape, which=reading.BAD)
+        return Answers(self.folder, self._shape, status=FAILED)
 
     @property
     def summary(self) -> Summary:
@@ -192,5 +194,5 @@ class Results(Answers[T]):
 
 @contextmanager
 def _reading(folder: Path) -> Iterator[Reader]:
-    with Reader.open(folder) as reader, reported(folder):
+    with Reader.open(folder) as reader, store_errors(folder):
         yield reader

@@ -18,8 +18,9 @@ from umwelten.errors import StoreError, UsageError
 from umwelten.evaluation.spec import check_id
 from umwelten.report.output_files import FORMATS, render, whole_file
 from umwelten.report.queries import listing
-from umwelten.report.queries.overviews import DatabaseError
 from umwelten.store import Reader, evaluations
+from umwelten.store.database import database
+from umwelten.store.reader import DatabaseError
 from umwelten.text.suggestions import closest, did_you_mean
 
 _GLOB = "*?["
@@ -116,7 +117,7 @@ def _folders(output_dir: Path, ids: Sequence[str]) -> list[Path]:
 
 
 def _check_there(folder: Path) -> None:
-    if not (folder / "evaluation.db").exists():
+    if not database(folder).exists():
         raise StoreError(
             f"no evaluation {folder.name!r} in {folder.parent}", _there(folder.parent, folder.name)
         )

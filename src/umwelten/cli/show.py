@@ -9,17 +9,16 @@ from itertools import chain
 from pathlib import Path
 
 import click
-import msgspec
 
 from umwelten.cli.report import _check_there, _did_you_mean, _readers, _settings
 from umwelten.cli.table_layout import _write_table
 from umwelten.errors import UsageError
 from umwelten.evaluation.spec import check_id
-from umwelten.report.queries import calls, overviews
+from umwelten.report.queries import attempts, calls, overviews
 from umwelten.report.queries.overviews import snapshot
 from umwelten.report.queries.schema_validation import validation
 from umwelten.report.queries.status import EvaluationStatus
-from umwelten.report.queries.variants import prompts, variants
+from umwelten.report.queries.variants import prompts
 from umwelten.report.render.call import render_call, render_lines
 from umwelten.report.render.schema_section import render_validation
 from umwelten.store import Reader
@@ -28,7 +27,8 @@ from umwelten.text.sanitize import one_line
 
 _FAILED = calls.STATUS[2]
 _MESSAGE = 2000  # characters of a failure's message in a list
-_MOST_NAMES = 20_000  # among which the nearest one is looked for
+_MOST_NAMES = 20_000  # files among which the nearest one is looked for
+_MOST_KINDS = 3  # of failures that are named where no call has ended
 
 
 def show(
@@ -70,59 +70,38 @@ def _find(reader: Reader, id_: str, call: Sequence[str]) -> tuple[calls.CallSumm
         found = calls.find(reader, call)
     except UsageError as error:
         word = next((word for word in call if error.message.startswith(repr(word))), "")
-        near = _did_you_mean(word, _names(reader))
+        near = _did_you_mean(word, calls.names(reader, _MOST_NAMES))
         raise UsageError(error.message, f"{near}{error.hint or ''}") from None
     if not found:
         raise UsageError(f"no call {' '.join(call)!r} in {id_!r}", f"umwelten eval show {id_} lists them.")
     return found
 
 
-def _names(reader: Reader) -> list[str]:
-    """Of models, prompts and files; of a great many files only the first."""
-    columns = variants(reader.connection).values()
-    rows = reader.connection.execute(
-        "SELECT name FROM inputs WHERE id > 0 AND active ORDER BY id LIMIT ?", (_MOST_NAMES,)
-    )
-    known = [name for one in columns for name in (one.model, one.prompt) if name]
-    return list(dict.fromkeys([*known, *(row[0] for row in rows)]))
-
-
 # --- lists of calls ------------------------------------------------------------------------------
 
 
-class _Failed(calls.CallSummary):
-    """A failed call in a list, with what was said of it."""
-
-    error_message: str = ""
-
-
 def _show_failed(reader: Reader, id_: str, lines: Iterable[calls.CallSummary], as_json: bool) -> None:
-    rows = (_failed(reader, line) for line in lines if line.status == _FAILED)
+    rows = (calls.failed_call(reader, line) for line in lines if line.status == _FAILED)
     first = next(rows, None)
-    several = bool(prompts(reader.connection))
-    found = chain([] if first is None else [first], rows)
+    several = bool(prompts(reader))
+    failed = chain([] if first is None else [first], rows)
     if as_json:
-        sys.stdout.writelines(f"{calls.as_json(line)}\n" for line in found)
+        sys.stdout.writelines(f"{calls.as_json(line)}\n" for line in failed)
     else:
         titles = ("CALL", "FILE", "MODEL", *(("PROMPT",) if several else ()), "KIND", "MESSAGE")
-        _write_table(titles, (_failed_cells(line, several) for line in found), shrink=titles[1:])
+        _write_table(titles, (_failed_cells(line, several) for line in failed), shrink=titles[1:])
     if first is None:
         _note(f"no failed calls in {id_!r}")
 
 
-def _failed(reader: Reader, line: calls.CallSummary) -> _Failed:
-    row = reader.connection.execute("SELECT error_message FROM calls WHERE id = ?", (line.call,)).fetchone()
-    return _Failed(**msgspec.structs.asdict(line), error_message=row[0] or "")
-
-
-def _failed_cells(line: _Failed, several: bool) -> tuple[str, ...]:
+def _failed_cells(line: calls.FailedCall, several: bool) -> tuple[str, ...]:
     cells = _cells(line, several)[: 4 if several else 3]
     return (*cells, line.error_kind or formatting.UNKNOWN, one_line(line.error_message, _MESSAGE))
 
 
 def _write_lines(reader: Reader, lines: Iterable[calls.CallSummary]) -> None:
     """Aligned for people; other programs get tabs, and every name whole."""
-    several = bool(prompts(reader.connection))
+    several = bool(prompts(reader))
     if not sys.stdout.isatty():
         render_lines(lines, sys.stdout, prompts=several)
         return
@@ -155,18 +134,12 @@ def _note_pending(reader: Reader, id_: str) -> None:
     if brief.succeeded or brief.failed or not brief.calls:
         return
     _note(f"{formatting.count(brief.calls, 'call')} pending, none has ended")
-    for kind, message, count, _ in reader.connection.execute(_LATEST):
-        _note(f"latest attempts: {count:,} × {kind}: {one_line(message or '', 400)}")
+    for latest in attempts.latest_failures(reader, _MOST_KINDS):
+        _note(f"latest attempts: {latest.calls:,} × {latest.kind}: {one_line(latest.message, 400)}")
     if brief.evaluation.status == EvaluationStatus.RUNNING:
         _note("a process is at work on them")
     else:
         _note(f"resume: umwelten eval {brief.evaluation.type} -i {id_} …, as it was begun, with --resume")
-
-
-# SQLite promises that bare columns beside one max() come from the row of the maximum.
-_LATEST = """SELECT error_kind, error_message, count(*) AS n, max(id) FROM attempts
-    WHERE id IN (SELECT max(id) FROM attempts GROUP BY call_id) AND error_kind IS NOT NULL
-    GROUP BY error_kind ORDER BY n DESC, error_kind LIMIT 3"""
 
 
 def _note_records(reader: Reader) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -12,6 +11,7 @@ from umwelten.evaluation.preview import Span, wall_s
 from umwelten.evaluation.sampling import CostPart, DrawnSample, Range, Seen, draw, part, together
 from umwelten.pricing import price_of
 from umwelten.store import Reader
+from umwelten.store.stored_calls import StoredCall, stored_call
 from umwelten.types import Call, FrozenStruct, ModelRef
 
 _USUAL_OUTPUT = 300
@@ -19,8 +19,6 @@ _USUAL_OUTPUT = 300
 
 _USUAL_RATIO = 4.0
 """An output token's price in input tokens, where no price is listed."""
-
-_SUCCEEDED = 1
 
 
 class Chosen(FrozenStruct):
@@ -156,7 +154,7 @@ def _weigher(evaluation: Evaluation, model: ModelRef) -> Callable[[int, str], fl
 def estimate(evaluation: Evaluation, sample: EstimateSample) -> Estimate:
     """What all calls that were pending will come to, after the sample has run."""
     with Reader.open(evaluation.folder) as reader:
-        found = [_model(chosen, reader.connection) for chosen in sample.chosen]
+        found = [_model(chosen, reader) for chosen in sample.chosen]
     models = tuple(one for one, _ in found)
     parts = [cost for _, cost in found]
     known = [cost for cost in parts if cost is not None]
@@ -168,26 +166,26 @@ def estimate(evaluation: Evaluation, sample: EstimateSample) -> Estimate:
     )
 
 
-def _model(chosen: Chosen, connection: sqlite3.Connection) -> tuple[ModelEstimate, CostPart | None]:
-    rows = [
-        (row, weight, sure)
+def _model(chosen: Chosen, reader: Reader) -> tuple[ModelEstimate, CostPart | None]:
+    ended = [
+        (call, weight, sure)
         for number, weight, sure in chosen.calls
-        if (row := connection.execute("SELECT * FROM calls WHERE id = ?", (number,)).fetchone()) is not None
+        if (call := stored_call(reader, number)) is not None
     ]
-    answered = [one for one in rows if one[0]["status"] == _SUCCEEDED]
+    answered = [weighted for weighted in ended if weighted[0].succeeded]
     # Failed calls are part of the cost, and may be dear or free; they say nothing about tokens.
-    priced = all(row["cost_nusd"] is not None for row, _, _ in answered) and bool(answered)
-    cost = _part(rows, "cost_nusd", chosen.drawn) if priced else None
+    priced = all(call.cost_nusd is not None for call, _, _ in answered) and bool(answered)
+    cost = _part(ended, "cost_nusd", chosen.drawn) if priced else None
     if not chosen.drawn.calls:
         cost = CostPart(known=0.0)
-    busy = _part(rows, "time_s", chosen.drawn) if answered else None
+    busy = _part(ended, "time_s", chosen.drawn) if answered else None
     made = ModelEstimate(
         model=chosen.model,
         calls=chosen.drawn.calls,
         sampled=len(chosen.calls),
         succeeded=len(answered),
-        failed=len(rows) - len(answered),
-        spent=sum(row["cost_nusd"] or 0 for row, _, _ in rows),
+        failed=len(ended) - len(answered),
+        spent=sum(call.cost_nusd or 0 for call, _, _ in ended),
         cost=_range(cost),
         input_tokens=_range(_part(answered, "input_tokens", chosen.drawn)),
         output_tokens=_range(_part(answered, "output_tokens", chosen.drawn)),
@@ -197,12 +195,12 @@ def _model(chosen: Chosen, connection: sqlite3.Connection) -> tuple[ModelEstimat
 
 
 def _part(
-    rows: Iterable[tuple[sqlite3.Row, float, bool]], column: str, drawn: DrawnSample
+    calls: Iterable[tuple[StoredCall, float, bool]], figure: str, drawn: DrawnSample
 ) -> CostPart | None:
     seen = [
-        Seen(weight=weight, value=row[column], sure=sure)
-        for row, weight, sure in rows
-        if row[column] is not None
+        Seen(weight=weight, value=value, sure=sure)
+        for call, weight, sure in calls
+        if (value := getattr(call, figure)) is not None
     ]
     return part(seen, drawn)
 

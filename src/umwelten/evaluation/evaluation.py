@@ -52,6 +52,7 @@ from umwelten.providers.protocol import Vendor
 from umwelten.providers.wires import WIRES
 from umwelten.records import CallRecord
 from umwelten.store import Store
+from umwelten.store.database import database
 from umwelten.threads import run_in_thread
 from umwelten.types import Call, FoundInput, FrozenStruct, Message, ModelRef, Usage
 
@@ -140,7 +141,7 @@ class Evaluation:
             deque(spec.inputs.files(), maxlen=0)
         files = _peek(spec.inputs.files() if spec.inputs is not None else None)
         folder = output.output_dir / name
-        fresh = not (folder / "evaluation.db").exists()
+        fresh = not database(folder).exists()
         opener = {"new": Store.create, "resume": Store.resume, "overwrite": Store.overwrite}[output.mode]
         store = opener(folder, stored)
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -19,8 +18,8 @@ from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.protocol import Vendor
 from umwelten.records import StoredSpec
 from umwelten.store import Reader
-from umwelten.store.rows import SUCCEEDED, clean
-from umwelten.store.schema import MODEL_BITS, REPEAT_BITS
+from umwelten.store.database import database
+from umwelten.store.grid import AnsweredCells
 from umwelten.store.variants import checked as checked_spec
 from umwelten.store.variants import refuse_changes
 from umwelten.types import FoundInput, FrozenStruct, ModelRef, Usage
@@ -32,13 +31,6 @@ ANSWER_S: Span = (2.0, 20.0)
 """Seconds that most answers take."""
 
 _SHOWN = 20
-# Of one input and one variant: how many repeats have an answer that is still good.
-_ANSWERED = f"""
-    SELECT count(*) FROM inputs i CROSS JOIN calls c
-    ON c.id BETWEEN (i.id << {MODEL_BITS + REPEAT_BITS}) | (:variant << {REPEAT_BITS})
-      AND (i.id << {MODEL_BITS + REPEAT_BITS}) | (:variant << {REPEAT_BITS}) | :repeats
-    WHERE i.name = :name AND i.stamp = :stamp AND c.status = {SUCCEEDED} AND c.input_version = i.version
-"""
 
 
 class Preview(FrozenStruct):
@@ -67,35 +59,6 @@ class Preview(FrozenStruct):
     seconds: Span
     unsendable: int = 0
     unsendable_first: tuple[str, ...] = ()
-
-
-class _Answers:
-    """The good answers of an evaluation that is gone on with, as far as models and prompts still count."""
-
-    def __init__(self, connection: sqlite3.Connection, spec: EvaluationSpec) -> None:
-        self._connection, self._repeats = connection, spec.repeats
-        self._variants: dict[str, list[int]] = {}
-        prompts = {prompt.name for prompt in spec.request.prompts}
-        rows = connection.execute(
-            "SELECT m.id, m.name, coalesce(p.name, '') FROM models m"
-            " LEFT JOIN prompts p ON p.id = m.prompt_id"
-        )
-        for variant, model, prompt in rows:
-            if prompt in prompts:
-                self._variants.setdefault(model, []).append(variant)
-
-    def count(self, scanned: FoundInput, model: ModelRef) -> int:
-        """How many of the calls about this input to this model need not be made."""
-        return sum(self._one(scanned, variant) for variant in self._variants.get(str(model), ()))
-
-    def _one(self, scanned: FoundInput, variant: int) -> int:
-        cell = {
-            "name": clean(scanned.name),
-            "stamp": scanned.stamp,
-            "variant": variant,
-            "repeats": self._repeats,
-        }
-        return int(self._connection.execute(_ANSWERED, cell).fetchone()[0])
 
 
 class _PreviewSums:
@@ -177,7 +140,7 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
 def _count(
     spec: EvaluationSpec,
     builder: RequestBuilder,
-    answers: _Answers | None,
+    answers: AnsweredCells | None,
     capabilities: Mapping[ModelRef, Capabilities],
 ) -> _PreviewSums:
     sums = _PreviewSums(spec.models)
@@ -205,11 +168,11 @@ def _inputs(spec: EvaluationSpec) -> Iterator[FoundInput]:
 
 
 @contextmanager
-def _stored_answers(spec: EvaluationSpec, stored: StoredSpec) -> Iterator[_Answers | None]:
+def _stored_answers(spec: EvaluationSpec, stored: StoredSpec) -> Iterator[AnsweredCells | None]:
     """The evaluation's answers where there is one that would be resumed. Raises EvaluationChanged."""
     output = spec.output
     folder = output.output_dir / (output.id or "")
-    if output.id is None or output.mode == "overwrite" or not (folder / "evaluation.db").exists():
+    if output.id is None or output.mode == "overwrite" or not database(folder).exists():
         yield None
         return
     if output.mode == "new":
@@ -220,7 +183,8 @@ def _stored_answers(spec: EvaluationSpec, stored: StoredSpec) -> Iterator[_Answe
         )
     with Reader.open(folder) as reader:
         refuse_changes(reader.connection, reader.spec(), stored)
-        yield _Answers(reader.connection, spec)
+        prompts = {prompt.name for prompt in spec.request.prompts}
+        yield AnsweredCells(reader.connection, prompts, spec.repeats)
 
 
 def _sendable(scanned: FoundInput, capabilities: Capabilities) -> bool:

@@ -7,13 +7,13 @@ past an alternative of null. Whatever has no plain type is "json".
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from umwelten.json_schema import resolve_reference, single_form
+from umwelten.store.reader import Reader
 from umwelten.types import FrozenStruct, Schema
 
 FieldType = Literal["string", "integer", "number", "boolean", "date", "array", "json"]
@@ -41,10 +41,9 @@ class Field(FrozenStruct):
     required: bool = False
 
 
-def schema_of(connection: sqlite3.Connection) -> Schema | None:
-    """The shape that the evaluation's answers must have; `None`: answers are words."""
-    (stored,) = connection.execute("SELECT schema FROM evaluation").fetchone()
-    return msgspec.json.decode(stored, type=Schema) if stored else None
+def schema_of(reader: Reader) -> Schema | None:
+    """Return the shape that the evaluation's answers must have; `None`: answers are words."""
+    return reader.spec().request.schema
 
 
 def fields_of(schemas: Sequence[Schema | None], taken: Collection[str] = ()) -> tuple[Field, ...]:

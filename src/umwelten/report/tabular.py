@@ -39,8 +39,8 @@ class Layout(FrozenStruct):
 def layout(readers: Sequence[ReportSource], *, short: bool) -> Layout:
     """The columns for all of these evaluations under one header. Short: a row a model."""
     columns: tuple[ReportColumn[Any], ...] = MODEL_COLUMNS if short else CALL_COLUMNS
-    several_prompts = any(prompts(reader.connection) for reader in readers)
-    schemas = () if short else tuple(schema_of(reader.connection) for reader in readers)
+    several_prompts = any(prompts(reader) for reader in readers)
+    schemas = () if short else tuple(schema_of(reader) for reader in readers)
     return Layout(
         plain=tuple(column for column in columns if several_prompts or column.name != PROMPT),
         fields=fields_of(schemas, taken=(EVALUATION, *(column.name for column in CALL_COLUMNS))),

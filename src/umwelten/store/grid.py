@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from umwelten.store.inputs import usable_path
-from umwelten.store.rows import FAILED, SUCCEEDED, ResultSlot, result_slot
-from umwelten.store.schema import MODEL_BITS, REPEAT_BITS, call_id
-from umwelten.types import Call, FrozenStruct, Input
+from umwelten.store.rows import ResultSlot, clean, result_slot
+from umwelten.store.schema import FAILED, SUCCEEDED, call_id, call_id_sql
+from umwelten.types import Call, FoundInput, FrozenStruct, Input, ModelRef
 
 
 class Counts(FrozenStruct):
@@ -21,44 +21,41 @@ class Counts(FrozenStruct):
 
 
 def standing(connection: sqlite3.Connection, repeats: int) -> tuple[Counts, dict[int, int]]:
-    """The figures of now, and the cells without a good answer, pending or failed, by variant."""
+    """Return the figures of now, and the cells without a good answer, pending or failed, by variant."""
     inputs = connection.execute("SELECT count(*) FROM inputs WHERE active").fetchone()[0]
     models = [row[0] for row in connection.execute("SELECT id FROM models WHERE active")]
-    found = connection.execute(
-        "SELECT c.model_id, c.status, count(*) FROM calls c JOIN inputs i ON i.id = c.input_id"
-        " WHERE i.active AND c.input_version = i.version AND c.repeat <= ? GROUP BY c.model_id, c.status",
-        (repeats,),
-    )
-    counted = {(model, status): number for model, status, number in found}
-    succeeded = sum(counted.get((model, SUCCEEDED), 0) for model in models)
-    failed = sum(counted.get((model, FAILED), 0) for model in models)
+    rows = connection.execute(
+        "SELECT model_id, status, count(*) FROM current_calls GROUP BY model_id, status"
+    ).fetchall()
+    answered = {model: number for model, status, number in rows if status == SUCCEEDED}
+    succeeded = sum(answered.values())
+    failed = sum(number for _, status, number in rows if status == FAILED)
     total = len(models) * inputs * repeats
     counts = Counts(total=total, succeeded=succeeded, failed=failed, pending=total - succeeded - failed)
-    return counts, {model: inputs * repeats - counted.get((model, SUCCEEDED), 0) for model in models}
+    return counts, {model: inputs * repeats - answered.get(model, 0) for model in models}
 
 
 # --- what comes next -------------------------------------------------------------------------
 
+_CELLS = f"""FROM inputs i CROSS JOIN repeats r
+    LEFT JOIN calls c ON c.id = {call_id_sql("i.id", ":model", "r.n")}
+    WHERE i.active AND (c.id IS NULL OR c.status = {FAILED} OR c.input_version <> i.version)"""
+
 _PENDING = f"""
-    SELECT i.id, r.n, i.name, i.path, i.size, i.stamp, i.part, i.version, i.stem, c.output
-    FROM inputs i CROSS JOIN repeats r
-    LEFT JOIN calls c ON c.id = ((i.id << {MODEL_BITS + REPEAT_BITS}) | (:model << {REPEAT_BITS}) | r.n)
-    WHERE i.id >= :input AND (i.id > :input OR r.n > :repeat) AND i.active
-      AND (c.id IS NULL OR c.status = {FAILED} OR c.input_version <> i.version)
+    SELECT i.id, r.n, i.name, i.path, i.size, i.stamp, i.part, i.version, i.stem, c.output {_CELLS}
+      AND i.id >= :input AND (i.id > :input OR r.n > :repeat)
     ORDER BY i.id, r.n LIMIT :n
 """
 
 _BY_SIZE = f"""
-    SELECT i.id, r.n, i.name, i.size FROM inputs i CROSS JOIN repeats r
-    LEFT JOIN calls c ON c.id = ((i.id << {MODEL_BITS + REPEAT_BITS}) | (:model << {REPEAT_BITS}) | r.n)
-    WHERE i.active AND (c.id IS NULL OR c.status = {FAILED} OR c.input_version <> i.version)
+    SELECT i.id, r.n, i.name, i.size {_CELLS}
     -- Equal sizes in an order that has nothing to do with their names, but is the same each time.
     ORDER BY i.size DESC, (i.id * 2654435761 + r.n * 40503) % 4294967296, i.id, r.n
 """
 
 
 def by_size(connection: sqlite3.Connection, model: int) -> Iterator[tuple[int, int, str, int]]:
-    """The pending cells of a model as (input, repeat, name, size), the largest first."""
+    """Yield the pending cells of a model as (input, repeat, name, size), the largest first."""
     return iter(connection.execute(_BY_SIZE, {"model": model}))
 
 
@@ -79,17 +76,17 @@ class Cursor:
         if self._ended == inputs:
             return []
         position = {"model": self._model, "input": self._input, "repeat": self._repeat, "n": n}
-        found = self._connection.execute(_PENDING, position).fetchall()
-        self._ended = inputs if len(found) < n else None
-        if found:
-            self._input, self._repeat = found[-1][0], found[-1][1]
-        return [self._cell(*row) for row in found]
+        rows = self._connection.execute(_PENDING, position).fetchall()
+        self._ended = inputs if len(rows) < n else None
+        if rows:
+            self._input, self._repeat = rows[-1][0], rows[-1][1]
+        return [self._cell(*row) for row in rows]
 
     def at(self, number: int, repeat: int) -> list[tuple[Call, ResultSlot]]:
         """That cell if it is pending, wherever the cursor is."""
         position = {"model": self._model, "input": number, "repeat": repeat - 1, "n": 1}
-        found = self._connection.execute(_PENDING, position).fetchall()
-        return [self._cell(*row) for row in found if row[:2] == (number, repeat)]
+        rows = self._connection.execute(_PENDING, position).fetchall()
+        return [self._cell(*row) for row in rows if row[:2] == (number, repeat)]
 
     def _cell(
         self,
@@ -111,6 +108,46 @@ class Cursor:
         )
         call = Call(id=call_id(number, self._model, repeat), model=self._model, input=source, repeat=repeat)
         return call, result_slot(stem, self._slug, repeat, version, kept)
+
+
+# --- what is answered already ----------------------------------------------------------------
+
+# Of one input and one variant: how many repeats have an answer that is still good. The input may have been
+# left out of the latest plan, and so may the variant.
+_ANSWERED = f"""
+    SELECT count(*) FROM inputs i CROSS JOIN calls c
+    ON c.id BETWEEN {call_id_sql("i.id", ":variant", "0")} AND {call_id_sql("i.id", ":variant", ":repeats")}
+    WHERE i.name = :name AND i.stamp = :stamp AND c.status = {SUCCEEDED} AND c.input_version = i.version
+"""
+
+
+class AnsweredCells:
+    """The good answers that a plan would find, of whatever inputs, models and prompts there were before."""
+
+    def __init__(self, connection: sqlite3.Connection, prompts: Collection[str], repeats: int) -> None:
+        """`prompts` are the names of the several prompts, or one empty name."""
+        self._connection, self._repeats = connection, repeats
+        self._variants: dict[str, list[int]] = {}
+        rows = connection.execute(
+            "SELECT m.id, m.name, coalesce(p.name, '') FROM models m"
+            " LEFT JOIN prompts p ON p.id = m.prompt_id"
+        )
+        for variant, model, prompt in rows:
+            if prompt in prompts:
+                self._variants.setdefault(model, []).append(variant)
+
+    def count(self, scanned: FoundInput, model: ModelRef) -> int:
+        """Return how many of the calls about this input to this model need not be made."""
+        return sum(self._one(scanned, variant) for variant in self._variants.get(str(model), ()))
+
+    def _one(self, scanned: FoundInput, variant: int) -> int:
+        cell = {
+            "name": clean(scanned.name),
+            "stamp": scanned.stamp,
+            "variant": variant,
+            "repeats": self._repeats,
+        }
+        return int(self._connection.execute(_ANSWERED, cell).fetchone()[0])
 
 
 def write_repeats(connection: sqlite3.Connection, repeats: int) -> None:

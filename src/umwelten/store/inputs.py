@@ -13,8 +13,8 @@ from umwelten.errors import UmweltenError
 from umwelten.store import text_file_names
 from umwelten.store.background_iterator import STEP, Feed
 from umwelten.store.database import transaction
-from umwelten.store.rows import SUCCEEDED, clean
-from umwelten.store.schema import call_id
+from umwelten.store.rows import clean
+from umwelten.store.schema import SUCCEEDED, call_id
 from umwelten.types import FoundInput
 
 # Two indexes grow with every input; pages that are written to again and again should stay in memory.
@@ -274,7 +274,7 @@ class _Arrivals:
         return sum(self._insert_varied(row) for row in numbered if row[0] not in present)
 
     def _insert_varied(self, row: _Numbered) -> bool:
-        if self._connection.execute("SELECT 1 FROM inputs WHERE name = ?", (row[1],)).fetchone():
+        if has_input(self._connection, row[1]):
             return False
         for stem in self._stems.others(row[1]):
             taken = self._connection.execute(
@@ -311,6 +311,11 @@ def _storable(path: str) -> str:
     if path.isascii():
         return path  # no file system has a NUL in a name
     return clean(_SURROGATE.sub(lambda found: chr(ord(found[0]) + 0x100000), path))
+
+
+def has_input(connection: sqlite3.Connection, name: str) -> bool:
+    """Return whether an input has this name, in the latest plan or not."""
+    return connection.execute("SELECT 1 FROM inputs WHERE name = ?", (name,)).fetchone() is not None
 
 
 def usable_path(path: str) -> str:

@@ -12,10 +12,30 @@ from __future__ import annotations
 MODEL_BITS, REPEAT_BITS = 12, 16
 MAX_MODELS, MAX_REPEATS = (1 << MODEL_BITS) - 1, (1 << REPEAT_BITS) - 1
 
+SUCCEEDED, FAILED = 1, 2
+"""The column `calls.status`, and the one place that says so."""
+
+_INPUT_SHIFT = MODEL_BITS + REPEAT_BITS
+
 
 def call_id(input_id: int, model_id: int, repeat: int) -> int:
-    """The number of a cell: input, model and repeat, from high bits to low."""
-    return (input_id << (MODEL_BITS + REPEAT_BITS)) | (model_id << REPEAT_BITS) | repeat
+    """Return the number of a cell: input, model and repeat, from high bits to low."""
+    return (input_id << _INPUT_SHIFT) | (model_id << REPEAT_BITS) | repeat
+
+
+def cell_of(call: int) -> tuple[int, int, int]:
+    """Return (input, model, repeat) of a call's number."""
+    return call >> _INPUT_SHIFT, (call >> REPEAT_BITS) & MAX_MODELS, call & MAX_REPEATS
+
+
+def call_id_sql(input_id: str, model_id: str, repeat: str) -> str:
+    """Return `call_id` as an SQL expression of three others."""
+    return f"(({input_id} << {_INPUT_SHIFT}) | ({model_id} << {REPEAT_BITS}) | {repeat})"
+
+
+def model_id_sql(call: str) -> str:
+    """Return the model's number in a call's number, as an SQL expression."""
+    return f"(({call} >> {REPEAT_BITS}) & {MAX_MODELS})"
 
 
 MIGRATIONS: tuple[str, ...] = (
@@ -177,21 +197,3 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE attempts ADD COLUMN problems TEXT;  -- JSON: [{"message": …, "path": ["authors", 2]}, …]
     """,
 )
-
-VIEWS: tuple[str, ...] = (
-    "",
-    """
-    CREATE TEMP TABLE attributions (run_id INTEGER, lane TEXT, reason TEXT, seconds REAL);
-    """,
-    """
-    CREATE TEMP VIEW inputs AS SELECT *, '' AS part FROM main.inputs;
-    CREATE TEMP VIEW evaluation AS SELECT *, '' AS schema, '{}' AS options FROM main.evaluation;
-    CREATE TEMP VIEW answers AS SELECT *, NULL AS data, NULL AS marks FROM main.answers;
-    CREATE TEMP VIEW models AS SELECT *, 0 AS prompt_id FROM main.models;
-    CREATE TEMP TABLE prompts (id INTEGER PRIMARY KEY, name TEXT, text TEXT);
-    """,
-    """
-    CREATE TEMP VIEW attempts AS SELECT *, NULL AS problems FROM main.attempts;
-    """,
-)
-"""What makes a database that has not had the migration of that place read as if it had, unchanged."""

@@ -19,16 +19,17 @@ from umwelten.records import CallRecord, Record, StoredSpec
 from umwelten.store import grid, inputs
 from umwelten.store.database import (
     database,
-    lock,
+    folder_errors,
     move_aside,
     open_database,
     open_second,
-    reported,
+    store_errors,
     transaction,
-    usable,
 )
+from umwelten.store.folder_lock import lock
 from umwelten.store.grid import Counts
-from umwelten.store.rows import SUCCEEDED, ResultSlot, json_text, result_slot
+from umwelten.store.rows import ResultSlot, json_text, result_slot
+from umwelten.store.schema import SUCCEEDED
 from umwelten.store.settings import active_models, prompt_names
 from umwelten.store.text_files import is_missing, write_text
 from umwelten.store.variants import checked, slugs_of, write_plan
@@ -100,7 +101,7 @@ class Store:
     @classmethod
     def overwrite(cls, folder: Path, spec: StoredSpec) -> Self:
         """A new evaluation; a folder of that name is renamed first. Raises EvaluationBusy."""
-        with usable(folder):
+        with folder_errors(folder):
             if folder.is_dir() and any(folder.iterdir()):
                 _replace(folder)
         return cls._open(folder, spec, check=_refuse_existing)
@@ -108,7 +109,7 @@ class Store:
     @classmethod
     def _open(cls, folder: Path, spec: StoredSpec, check: Callable[[Path], None] | None = None) -> Self:
         spec = checked(spec)
-        with usable(folder), ExitStack() as resources:
+        with folder_errors(folder), ExitStack() as resources:
             resources.callback(lock(folder).release)
             if check is not None:
                 check(folder)
@@ -150,14 +151,14 @@ class Store:
         """
         assert self._writer is None, "the inputs change between runs"
         slugs = self._slugs.values()
-        with reported(self.folder), transaction(self._connection):
+        with store_errors(self.folder), transaction(self._connection):
             self._intake = inputs.write_inputs(self._connection, files, slugs, read_hash, ahead)
         self._look_again()
 
     def set_no_inputs(self) -> None:
         """Make "no file" the only input, as a run has it."""
         assert self._writer is None, "the inputs change between runs"
-        with reported(self.folder), transaction(self._connection):
+        with store_errors(self.folder), transaction(self._connection):
             inputs.write_no_inputs(self._connection)
         self._intake = None
         self._look_again()
@@ -182,7 +183,7 @@ class Store:
 
     def standing(self) -> tuple[Counts, dict[int, int]]:
         """`counts` and `to_do` at once, for what one costs."""
-        with reported(self.folder):
+        with store_errors(self.folder):
             return grid.standing(self._reading, self.spec.repeats)
 
     def counts(self) -> Counts:
@@ -191,7 +192,7 @@ class Store:
 
     def spent_nusd(self) -> int:
         """The sum of all known costs of all attempts so far."""
-        with reported(self.folder):
+        with store_errors(self.folder):
             found = self._reading.execute("SELECT coalesce(sum(cost_nusd), 0) FROM attempts").fetchone()
             return int(found[0])
 
@@ -209,7 +210,7 @@ class Store:
         if cursor is None:
             slug = self._slugs[model] if self._named else None
             cursor = self._cursors[model] = grid.Cursor(self._reading, model, slug)
-        with reported(self.folder):
+        with store_errors(self.folder):
             cells = cursor.take(n, self._looks)
         self._places.update((call.id, where) for call, where in cells)
         return [call for call, _ in cells]
@@ -224,7 +225,7 @@ class Store:
         They count as pending for `lease` until they are answered.
         """
         cursor = grid.Cursor(self._reading, model, self._slugs[model] if self._named else None)
-        with reported(self.folder):
+        with store_errors(self.folder):
             found = [cell for number, repeat in cells for cell in cursor.at(number, repeat)]
         self._places.update((call.id, where) for call, where in found)
         return [call for call, _ in found]
@@ -235,7 +236,7 @@ class Store:
         A run does the same while it has nothing else to write: calls need not wait for it.
         """
         assert self._writer is None, "repair_texts belongs between runs"
-        with reported(self.folder):
+        with store_errors(self.folder):
             return sum(self._repair_steps())
 
     # --- runs ---
@@ -245,7 +246,7 @@ class Store:
         now = time.time()
         if self._intake is not None:
             self._intake.taken = 0
-        with reported(self.folder), transaction(self._connection):
+        with store_errors(self.folder), transaction(self._connection):
             self._run_id = self._connection.execute(
                 "INSERT INTO runs (pid, started_at, seen_at, settings) VALUES (?, ?, ?, ?)",
                 (os.getpid(), now, now, json_text(settings)),

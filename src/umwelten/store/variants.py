@@ -79,6 +79,11 @@ def slugs_of(connection: sqlite3.Connection) -> dict[int, str]:
     return dict(connection.execute("SELECT id, slug FROM models").fetchall())
 
 
+def first_variant(connection: sqlite3.Connection) -> int:
+    """Return the number of the first model and prompt that there ever were."""
+    return int(connection.execute("SELECT min(id) FROM models").fetchone()[0])
+
+
 def _ends_stem(connection: sqlite3.Connection, slug: str) -> bool:
     # Inputs that were there before the model: their names stay, so the model's has to give way.
     ending = "." + slug

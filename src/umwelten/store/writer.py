@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from umwelten.errors import StoreError
 from umwelten.records import AttemptRecord, CallRecord, LimitRecord
 from umwelten.store import rows
-from umwelten.store.database import DATABASE, reported, transaction
+from umwelten.store.database import DATABASE, store_errors, transaction
 from umwelten.store.rows import ResultSlot
 from umwelten.store.text_files import remove_text, write_text
 from umwelten.types import Reply
@@ -198,7 +198,7 @@ class Writer:
         if self.error is not None:
             return False
         try:
-            with reported(Path(self._folder)):
+            with store_errors(Path(self._folder)):
                 made = self._take_in(wait_s)
         except StoreError as error:
             self._fail(error)
@@ -210,7 +210,7 @@ class Writer:
     def _do_chore(self) -> bool:
         """One step; False when there are no more."""
         try:
-            with reported(Path(self._folder)):
+            with store_errors(Path(self._folder)):
                 return next(self._chores, _NO_MORE) is None
         except StoreError as error:
             self._fail(error)
@@ -227,7 +227,7 @@ class Writer:
             return True
         group: _Group | None = None
         try:
-            with reported(Path(self._folder)):
+            with store_errors(Path(self._folder)):
                 group = _Group(items, self._run_id)
                 self._commit(group)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must stop the run, not die with the thread

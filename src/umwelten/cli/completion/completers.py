@@ -35,17 +35,10 @@ def ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
 
 def calls(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Files and models of the evaluation that is named before."""
-    from umwelten.cli.completion.model_names import column
+    from umwelten.report.queries.names import file_names, model_names
 
     folder = _output_dir(ctx) / str(ctx.params.get("id_"))
-    start = incomplete.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    files = column(
-        folder,
-        "SELECT name FROM inputs WHERE id > 0 AND name LIKE ? ESCAPE '\\' ORDER BY id LIMIT ?",
-        start,
-        MOST_FILES,
-    )
-    return _items([*files, *column(folder, "SELECT DISTINCT name FROM models ORDER BY id")], incomplete)
+    return _items([*file_names(folder, incomplete, MOST_FILES), *model_names(folder)], incomplete)
 
 
 # --- models and what is configured -----------------------------------------------------------

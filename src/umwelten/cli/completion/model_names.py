@@ -7,55 +7,41 @@ under a line that tells which list they are of.
 from __future__ import annotations
 
 import importlib.util
-import os
-import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 _NEWEST = 20  # evaluations that are looked into
-DATABASE = "evaluation.db"
 
 
 def used(output_dir: Path) -> list[str]:
-    """The models of the newest evaluations, as they were written, the newest first."""
+    """Return the models of the newest evaluations, as they were written, the newest first."""
+    from umwelten.report.queries.names import model_names
+    from umwelten.store.database import database
+
     dated = []
     for folder in folders(output_dir):
         with suppress(OSError):
-            dated.append(((folder / DATABASE).stat().st_mtime, folder))
+            dated.append((database(folder).stat().st_mtime, folder))
     names: dict[str, None] = {}
     for _, folder in sorted(dated, reverse=True)[:_NEWEST]:
-        names |= dict.fromkeys(column(folder, "SELECT DISTINCT name FROM models ORDER BY id"))
+        names |= dict.fromkeys(model_names(folder))
     return list(names)
 
 
 def folders(output_dir: Path) -> list[Path]:
-    """The evaluations' folders by name; none where the directory cannot be read."""
+    """Return the evaluations' folders by name; none where the directory cannot be read."""
+    from umwelten.store.reader import evaluations
+
     try:
-        with os.scandir(output_dir) as entries:
-            found = [Path(entry.path) for entry in entries if Path(entry.path, DATABASE).is_file()]
+        return list(evaluations(output_dir))
     except OSError:
-        return []
-    return sorted(found)
-
-
-def column(folder: Path, query: str, *values: object) -> list[str]:
-    """The first column of a query to an evaluation; nothing where it cannot be read.
-
-    The file is read as it lies there, without a lock and without its log: a run is never disturbed, and
-    what it wrote last may be missing.
-    """
-    where = f"{(folder / DATABASE).absolute().as_uri()}?mode=ro&immutable=1"
-    try:
-        with closing(sqlite3.connect(where, uri=True)) as connection:
-            return [str(row[0]) for row in connection.execute(query, values)]
-    except sqlite3.Error:
         return []
 
 
 def listed(environ: Mapping[str, str]) -> list[str]:
-    """The models with a list price and the embedded ones, as `--models` takes them."""
+    """Return the models with a list price and the embedded ones, as `--models` takes them."""
     stamp = _stamp()
     path = _cache(environ)
     try:

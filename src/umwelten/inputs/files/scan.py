@@ -13,11 +13,13 @@ from umwelten.errors import InputError
 from umwelten.inputs.files.glob import Glob, State
 from umwelten.inputs.files.suggestions import nearest_name, no_match
 from umwelten.phrases import Phrase
+from umwelten.store.database import DATABASE, LOCK
+from umwelten.store.text_file_names import TEMPORARY
 from umwelten.text.suggestions import did_you_mean
 from umwelten.types import FoundInput
 
 _ALL_MAY_READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
-_OWN_BEGINNINGS = ("evaluation.db", ".evaluation.tmp")
+_OWN_BEGINNINGS = (DATABASE, TEMPORARY)
 _NAME = attrgetter("name")
 
 
@@ -141,7 +143,7 @@ def _stat(path: Path) -> os.stat_result | None:
 
 def is_own(name: str) -> bool:
     """Whether a file is one of umwelten's own, which are never inputs."""
-    return name.startswith(_OWN_BEGINNINGS) or name == "evaluation.lock" or name.endswith(".umwelten-tmp")
+    return name.startswith(_OWN_BEGINNINGS) or name == LOCK or name.endswith(".umwelten-tmp")
 
 
 def stamp(found: os.stat_result) -> str:

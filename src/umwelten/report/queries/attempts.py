@@ -8,12 +8,34 @@ from umwelten.report import stats
 from umwelten.report.models import AttemptSums
 from umwelten.report.queries.current_calls import MODEL_OF
 from umwelten.report.queries.variants import variants
+from umwelten.store.reader import Reader
+from umwelten.types import FrozenStruct
 
 ANSWERED = "answered"
 
 
+class LatestFailures(FrozenStruct):
+    """Calls whose latest attempt failed in the same way, with the message of the last of them."""
+
+    kind: str
+    message: str
+    calls: int
+
+
+def latest_failures(reader: Reader, most: int) -> tuple[LatestFailures, ...]:
+    """Return in what ways the latest attempts failed, the most frequent first, at most so many."""
+    # SQLite promises that bare columns beside one max() come from the row of the maximum.
+    rows = reader.connection.execute(
+        """SELECT error_kind, error_message, count(*) AS n, max(id) FROM attempts
+        WHERE id IN (SELECT max(id) FROM attempts GROUP BY call_id) AND error_kind IS NOT NULL
+        GROUP BY error_kind ORDER BY n DESC, error_kind LIMIT ?""",
+        (most,),
+    )
+    return tuple(LatestFailures(kind=kind, message=text or "", calls=n) for kind, text, n, _ in rows)
+
+
 def spent(connection: sqlite3.Connection) -> tuple[AttemptSums, ...]:
-    """By model in their order; answers first, then the failures that took longest."""
+    """Return the sums by model in their order; answers first, then the failures that took longest."""
     columns = variants(connection)
     rows = connection.execute(
         f"""SELECT m.id, coalesce(a.error_kind, '{ANSWERED}'), count(*), total(a.latency_s) AS time_s,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -11,20 +12,21 @@ from umwelten.errors import UsageError
 from umwelten.report import stats
 from umwelten.report.models import Error
 from umwelten.report.queries import overviews
-from umwelten.report.queries.current_calls import FAILED, SUCCEEDED, ReportSource
+from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.queries.status import iso
 from umwelten.report.queries.variants import Variant, variants
-from umwelten.store.schema import MAX_MODELS, MAX_REPEATS, REPEAT_BITS, call_id
+from umwelten.store.schema import FAILED, SUCCEEDED, call_id_sql, cell_of
+from umwelten.store.stored_calls import StoredCall, stored_call
 from umwelten.text.sanitize import json_safe
 from umwelten.types import FrozenStruct
 
-STATUS = {1: "succeeded", 2: "failed", None: "pending"}
+STATUS = {SUCCEEDED: "succeeded", FAILED: "failed", None: "pending"}
 
 
 class CallSummary(FrozenStruct):
     """A call in a list. `call` is its id; what a pending call lacks is `None`.
 
-    `prompt` is the name of one of several prompts, `marks` as in `rows.Result`.
+    `prompt` is the name of one of several prompts, `marks` as in `CallResult`.
     """
 
     call: int
@@ -39,6 +41,12 @@ class CallSummary(FrozenStruct):
     cost_usd: float | None
     error_kind: str | None
     marks: tuple[str, ...] = ()
+
+
+class FailedCall(CallSummary):
+    """A failed call in a list, with what was said of it."""
+
+    error_message: str = ""
 
 
 class Attempt(FrozenStruct):
@@ -66,11 +74,12 @@ class Attempt(FrozenStruct):
     cost_usd: float | None
 
 
-class CallDetail(FrozenStruct):
+class CallDetail(FrozenStruct, kw_only=True):
     """A call with all that is stored about it. Tokens and cost are those of all attempts.
 
     `prompt` is the text that was sent, `prompt_name` its name among several. `data` and `marks` as in
-    `rows.Result`; `part` says where in the file at `path` an input is that is not a file.
+    `CallResult`; `part` says where in the file at `path` an input is that is not a file. A pending call has
+    no more than what it asks for, and perhaps attempts.
     """
 
     call: int
@@ -79,7 +88,7 @@ class CallDetail(FrozenStruct):
     path: str | None
     part: str | None
     model: str
-    served_model: str | None
+    served_model: str | None = None
     repeat: int
     status: str
     prompt: str
@@ -87,70 +96,78 @@ class CallDetail(FrozenStruct):
     system: str | None
     parameters: dict[str, str]
     attachments: tuple[str, ...]
-    response: str | None
-    data: msgspec.Raw | None
-    marks: tuple[str, ...]
-    reasoning: str | None
-    output: str | None
-    finish_reason: str | None
-    response_s: float | None
-    ttft_s: float | None
-    time_s: float | None
-    input_tokens: int | None
-    output_tokens: int | None
-    cached_tokens: int | None
-    reasoning_tokens: int | None
-    cost_usd: float | None
-    error: Error | None
+    response: str | None = None
+    data: msgspec.Raw | None = None
+    marks: tuple[str, ...] = ()
+    reasoning: str | None = None
+    output: str | None = None
+    finish_reason: str | None = None
+    response_s: float | None = None
+    ttft_s: float | None = None
+    time_s: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_usd: float | None = None
+    error: Error | None = None
     attempts: tuple[Attempt, ...]
 
 
 def lines(source: ReportSource) -> Iterator[CallSummary]:
-    """The calls that ended, by file, model and repeat; one at a time."""
-    columns = variants(source.connection)
-    for row in source.connection.execute(f"{_LINE} WHERE c.id IS NOT NULL {_ORDER}"):
-        yield _line(row, columns)
+    """Yield the calls that ended, by file, model and repeat; one at a time."""
+    return map(_summary, source.connection.execute(_ENDED))
+
+
+def names(source: ReportSource, most_files: int) -> list[str]:
+    """Return the names of models, prompts and files that `find` knows; at most so many files, the first."""
+    rows = source.connection.execute(
+        "SELECT name FROM inputs WHERE id > 0 AND active ORDER BY id LIMIT ?", (most_files,)
+    )
+    columns = variants(source.connection).values()
+    known = [name for variant in columns for name in (variant.model, variant.prompt) if name]
+    return list(dict.fromkeys([*known, *(name for (name,) in rows)]))
+
+
+def failed_call(source: ReportSource, line: CallSummary) -> FailedCall:
+    """Return the failed call of that line with its message."""
+    call = stored_call(source, line.call)
+    message = "" if call is None else call.error_message or ""
+    return FailedCall(**msgspec.structs.asdict(line), error_message=message)
 
 
 def find(source: ReportSource, words: Sequence[str]) -> tuple[CallSummary, ...]:
-    """The calls that the words name: an id, or file, model, prompt, repeat, each of which may be left out.
+    """Return the calls that the words name: an id, or file, model, prompt, repeat, as far as they are given.
 
     Pending calls are found by name too. Raises UsageError if a word names nothing here.
     """
-    known = _Known(source.connection)
+    known = _KnownNames(source.connection)
     if len(words) == 1 and words[0].isdigit() and words[0] not in known.files:
         return _by_id(source, int(words[0]))
     file, columns, repeat = known.sort(words)
     rows = source.connection.execute(
-        f"""{_LINE} WHERE (:file IS NULL OR i.id = :file) AND m.id IN ({", ".join(map(str, columns))})
+        f"""{_CELLS} WHERE (:file IS NULL OR i.id = :file) AND m.id IN ({", ".join(map(str, columns))})
         AND (:repeat IS NULL OR r.n = :repeat) {_ORDER}""",
         {"file": file, "repeat": repeat},
     )
-    return tuple(_line(row, columns) for row in rows)
+    return tuple(map(_summary, rows))
 
 
 def call_detail(source: ReportSource, line: CallSummary) -> CallDetail:
-    """All about the call."""
+    """Return all about the call of that line."""
     connection = source.connection
     evaluation = connection.execute("SELECT id, prompt, system FROM evaluation").fetchone()
     settings = overviews.settings(source)
-    row = connection.execute(
-        """SELECT i.path, i.part, c.*, a.text, a.reasoning, a.data
-        FROM inputs i LEFT JOIN calls c ON c.id = :call
-        LEFT JOIN answers a ON a.call_id = c.id WHERE i.id = :input""",
-        {"call": line.call, "input": line.call >> _INPUT_SHIFT},
-    ).fetchone()
-    variant = variants(connection)[(line.call >> REPEAT_BITS) & MAX_MODELS]
-    ended, succeeded = line.status != STATUS[None], line.status == STATUS[SUCCEEDED]
-    tries = _attempts(connection, line.call)
+    input_id, model_id, _ = cell_of(line.call)
+    path, part = connection.execute("SELECT path, part FROM inputs WHERE id = ?", (input_id,)).fetchone()
+    variant, call = variants(connection)[model_id], stored_call(source, line.call)
     return CallDetail(
         call=line.call,
         evaluation=evaluation["id"],
         file=line.file,
-        path=row["path"] if line.file is not None else None,
-        part=row["part"] or None,
+        path=path if line.file is not None else None,
+        part=part or None,
         model=line.model,
-        served_model=row["served_model"] if ended else None,
         repeat=line.repeat,
         status=line.status,
         prompt=evaluation["prompt"] if variant.text is None else variant.text,
@@ -158,45 +175,56 @@ def call_detail(source: ReportSource, line: CallSummary) -> CallDetail:
         system=evaluation["system"],
         parameters=dict(settings.parameters),
         attachments=settings.attachments,
-        response=row["text"] if succeeded else None,
-        data=msgspec.Raw(row["data"].encode()) if succeeded and row["data"] is not None else None,
-        marks=line.marks,
-        reasoning=row["reasoning"] if ended else None,
-        output=row["output"] if ended else None,
-        finish_reason=row["finish_reason"] if ended else None,
-        response_s=line.response_s,
-        ttft_s=stats.rounded(row["ttft_s"]) if ended else None,
-        time_s=stats.rounded(row["time_s"]) if ended else None,
-        input_tokens=row["input_tokens"] if ended else None,
-        output_tokens=line.output_tokens,
-        cached_tokens=row["cached_tokens"] if ended else None,
-        reasoning_tokens=row["reasoning_tokens"] if ended else None,
-        cost_usd=line.cost_usd,
-        error=overviews.error_of(row, kept=tries[-1].partial if tries else None)
-        if line.status == STATUS[FAILED]
-        else None,
-        attempts=tries,
+        attempts=_attempts(connection, line.call),
+        **({} if call is None else _ending(call)),
     )
+
+
+def _ending(call: StoredCall) -> dict[str, Any]:
+    """What only a call that ended has."""
+    result = overviews.call_result(call)
+    return {
+        "served_model": call.served_model,
+        "response": result.response,
+        "data": result.data,
+        "marks": result.marks,
+        "reasoning": call.reasoning,
+        "output": call.output,
+        "finish_reason": result.finish_reason,
+        "response_s": result.metrics.response_s,
+        "ttft_s": result.metrics.ttft_s,
+        "time_s": stats.rounded(call.time_s),
+        "input_tokens": call.input_tokens,
+        "output_tokens": call.output_tokens,
+        "cached_tokens": call.cached_tokens,
+        "reasoning_tokens": call.reasoning_tokens,
+        "cost_usd": result.metrics.cost_usd,
+        "error": result.error,
+    }
 
 
 # --- finding -------------------------------------------------------------------------------------
 
-_INPUT_SHIFT = REPEAT_BITS + MAX_MODELS.bit_length()
-_CALL = f"((i.id << {_INPUT_SHIFT}) | (m.id << {REPEAT_BITS}) | r.n)"
+_CALL = call_id_sql("i.id", "m.id", "r.n")
+_FIGURES = "c.status, c.response_s, c.output_tokens, c.cost_nusd, c.error_kind"
+_MARKS = f"(SELECT marks FROM answers a WHERE a.call_id = c.id AND c.status = {SUCCEEDED}) AS marks"
 
-# A call whose answer is about older bytes of its file is pending, as in every report.
-_LINE = f"""WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r
+_ENDED = f"""SELECT c.id, c.file, c.model, c.prompt, c.repeat, {_FIGURES}, {_MARKS},
+        (SELECT count(*) FROM attempts a WHERE a.call_id = c.id) AS attempts
+    FROM current_calls c ORDER BY c.id"""
+
+# All cells of the grid. A call whose answer is about older bytes of its file is pending, as everywhere.
+_CELLS = f"""WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r
         WHERE n < (SELECT repeats FROM evaluation))
-    SELECT i.id AS input, i.name AS file, m.id AS model_id, r.n AS repeat, c.status,
-        c.response_s, c.output_tokens, c.cost_nusd, c.error_kind,
-        (SELECT count(*) FROM attempts a WHERE a.call_id = {_CALL}) AS attempts,
-        (SELECT marks FROM answers a WHERE a.call_id = c.id AND c.status = {SUCCEEDED}) AS marks
+    SELECT {_CALL} AS id, nullif(i.name, '') AS file, m.name AS model,
+        (SELECT p.name FROM prompts p WHERE p.id = m.prompt_id) AS prompt, r.n AS repeat,
+        {_FIGURES}, {_MARKS}, (SELECT count(*) FROM attempts a WHERE a.call_id = {_CALL}) AS attempts
     FROM inputs i CROSS JOIN models m CROSS JOIN r LEFT JOIN calls c
         ON c.id = {_CALL} AND c.input_version = i.version"""
 _ORDER = "AND i.active AND m.active ORDER BY i.id, m.id, r.n"
 
 
-class _Known:
+class _KnownNames:
     """The files, models and prompts by name."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -227,10 +255,10 @@ class _Known:
 
 def _named(columns: dict[int, Variant], words: list[str], what: str) -> dict[int, Variant]:
     """Those whose `what` the first word is, which is taken off; all of them if it names none."""
-    found = {n: one for n, one in columns.items() if words and getattr(one, what) == words[0]}
-    if found:
+    named = {n: variant for n, variant in columns.items() if words and getattr(variant, what) == words[0]}
+    if named:
         words.pop(0)
-    return found or columns
+    return named or columns
 
 
 class _Files:
@@ -257,25 +285,18 @@ class _Files:
 
 
 def _by_id(source: ReportSource, number: int) -> tuple[CallSummary, ...]:
-    file, model, repeat = (
-        number >> _INPUT_SHIFT,
-        (number >> REPEAT_BITS) & MAX_MODELS,
-        number & MAX_REPEATS,
-    )
     rows = source.connection.execute(
-        f"{_LINE} WHERE i.id = ? AND m.id = ? AND r.n = ? {_ORDER}", (file, model, repeat)
+        f"{_CELLS} WHERE i.id = ? AND m.id = ? AND r.n = ? {_ORDER}", cell_of(number)
     )
-    columns = variants(source.connection)
-    return tuple(_line(row, columns) for row in rows)
+    return tuple(map(_summary, rows))
 
 
-def _line(row: sqlite3.Row, columns: Mapping[int, Variant]) -> CallSummary:
-    variant = columns[row["model_id"]]
+def _summary(row: sqlite3.Row) -> CallSummary:
     return CallSummary(
-        call=call_id(row["input"], row["model_id"], row["repeat"]),
-        file=row["file"] if row["input"] else None,
-        model=variant.model,
-        prompt=variant.prompt,
+        call=row["id"],
+        file=row["file"],
+        model=row["model"],
+        prompt=row["prompt"],
         repeat=row["repeat"],
         status=STATUS[row["status"]],
         response_s=stats.rounded(row["response_s"]),

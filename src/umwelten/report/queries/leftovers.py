@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from umwelten.report.queries.current_calls import SUCCEEDED, ReportSource
+from umwelten.report.queries.current_calls import ReportSource
+from umwelten.store.schema import SUCCEEDED
 from umwelten.text.formatting import count
 
 _SHOWN = 5

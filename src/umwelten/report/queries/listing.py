@@ -12,7 +12,7 @@ from umwelten.errors import StoreError
 from umwelten.report.models import Overview
 from umwelten.report.queries import overviews
 from umwelten.report.queries.status import iso
-from umwelten.store.reader import Reader, evaluations
+from umwelten.store.reader import DatabaseError, Reader, evaluations
 from umwelten.text import formatting
 from umwelten.text.sanitize import json_safe, one_line
 from umwelten.types import FrozenStruct
@@ -107,7 +107,7 @@ def _row(folder: Path, details: bool) -> ListedEvaluation:
         return _damaged(folder, error.message)
     try:
         return _read(folder, reader, details)
-    except overviews.DatabaseError as error:
+    except DatabaseError as error:
         return _damaged(folder, str(error))
     finally:
         reader.close()

@@ -34,14 +34,13 @@ from umwelten.report.models import (
     UsageSums,
 )
 from umwelten.report.queries import attempts, performance, throttling
-from umwelten.report.queries.current_calls import CURRENT, FAILED, MODEL_OF, SCHEMA, SUCCEEDED, ReportSource
+from umwelten.report.queries.current_calls import MODEL_OF, SCHEMA, ReportSource
 from umwelten.report.queries.status import EvaluationStatus, Run, derive, iso
 from umwelten.report.queries.variants import Variant, prompts, variants
-from umwelten.report.schema_fields import schema_of
 from umwelten.store.database import LOCK
+from umwelten.store.schema import FAILED, SUCCEEDED
+from umwelten.store.stored_calls import StoredCall, call_rows
 from umwelten.types import FrozenStruct
-
-DatabaseError = sqlite3.DatabaseError
 
 
 @contextmanager
@@ -132,23 +131,24 @@ def settings(source: ReportSource) -> ReportedSettings:
 
 
 def results(source: ReportSource) -> Iterator[CallResult]:
-    """Every current call that ended, by input, model, repeat; one at a time."""
-    connection = source.connection
-    columns = variants(connection)
-    shaped = _SHAPED if schema_of(connection) is not None else "NULL AS data, NULL AS marks, NULL AS kept"
-    rows = connection.execute(
-        f"""SELECT c.*, i.name AS file, a.text AS response, {shaped}
-        FROM {CURRENT.format(tail="LEFT JOIN answers a ON a.call_id = c.id")} ORDER BY c.id"""
-    )
-    return (_result(row, columns[row["model_id"]]) for row in rows)
+    """Yield every current call that ended, by input, model, repeat; one at a time."""
+    return map(call_result, call_rows(source))
+
+
+def answer_lengths(source: ReportSource) -> tuple[int, int]:
+    """Return how many characters all answers and their records have, and how many answers they are."""
+    row = source.connection.execute(
+        "SELECT total(length(text) + coalesce(length(data), 0)), count(*) FROM current_answers"
+    ).fetchone()
+    return int(row[0]), row[1]
 
 
 def errors(source: ReportSource) -> tuple[ErrorGroup, ...]:
-    """The failed calls by kind, the most frequent first."""
+    """Return the failed calls by kind, the most frequent first."""
     # SQLite promises that a bare column beside one min() comes from the row of the minimum.
     rows = source.connection.execute(
-        f"""SELECT coalesce(c.error_kind, 'server') AS kind, count(*) AS n, min(c.id), c.error_message
-        FROM {CURRENT.format(tail="")} AND c.status = {FAILED} GROUP BY 1 ORDER BY n DESC, kind"""
+        f"""SELECT coalesce(error_kind, 'server') AS kind, count(*) AS n, min(id), error_message
+        FROM current_calls WHERE status = {FAILED} GROUP BY 1 ORDER BY n DESC, kind"""
     )
     return tuple(ErrorGroup(kind=kind, count=n, example=message or "") for kind, n, _, message in rows)
 
@@ -177,10 +177,6 @@ def runs(source: ReportSource) -> tuple[Run, ...]:
     return tuple(Run(**dict(row)) for row in rows)
 
 
-_SHAPED = f"""a.data AS data, a.marks AS marks, CASE WHEN c.error_kind = '{SCHEMA}' THEN
-    (SELECT partial FROM attempts t WHERE t.call_id = c.id ORDER BY t.id DESC LIMIT 1) END AS kept"""
-
-
 # --- sums over calls ----------------------------------------------------------------------------
 
 
@@ -204,13 +200,13 @@ _MOST = 10**12
 
 def _sums(connection: sqlite3.Connection) -> dict[int, _Sums]:
     rows = connection.execute(
-        f"""SELECT c.model_id, sum(c.status = 1) AS succeeded, sum(c.status = 2) AS failed,
-            sum(c.time_s) AS time_s, total(CASE WHEN c.status = 1 THEN c.response_s END) AS response_s,
-            coalesce(sum(min(c.cost_nusd, {1000 * _MOST})), 0) AS cost_nusd, count(c.cost_nusd) AS priced,
-            sum(min(c.input_tokens, {_MOST})) AS input_tokens,
-            sum(min(c.output_tokens, {_MOST})) AS output_tokens,
-            sum(min(c.cached_tokens, {_MOST})) AS cached_tokens
-        FROM {CURRENT.format(tail="")} GROUP BY c.model_id"""
+        f"""SELECT model_id, sum(status = {SUCCEEDED}) AS succeeded, sum(status = {FAILED}) AS failed,
+            sum(time_s) AS time_s, total(CASE WHEN status = {SUCCEEDED} THEN response_s END) AS response_s,
+            coalesce(sum(min(cost_nusd, {1000 * _MOST})), 0) AS cost_nusd, count(cost_nusd) AS priced,
+            sum(min(input_tokens, {_MOST})) AS input_tokens,
+            sum(min(output_tokens, {_MOST})) AS output_tokens,
+            sum(min(cached_tokens, {_MOST})) AS cached_tokens
+        FROM current_calls GROUP BY model_id"""
     )
     return {row[0]: _Sums(**{name: row[name] for name in _Sums.__struct_fields__}) for row in rows}
 
@@ -271,9 +267,9 @@ def _figures(
 
 def _percentile(connection: sqlite3.Connection, percent: int, n: int, model: int | None) -> float | None:
     row = connection.execute(
-        f"""SELECT c.response_s FROM {CURRENT.format(tail="")} AND c.status = {SUCCEEDED}
-            AND (:model IS NULL OR c.model_id = :model)
-        ORDER BY c.response_s LIMIT 1 OFFSET :rank""",
+        f"""SELECT response_s FROM current_calls WHERE status = {SUCCEEDED}
+            AND (:model IS NULL OR model_id = :model)
+        ORDER BY response_s LIMIT 1 OFFSET :rank""",
         {"model": model, "rank": stats.rank(percent, n)},
     ).fetchone()
     return None if row is None else stats.rounded(row[0])
@@ -333,7 +329,7 @@ def _evaluation(
         id=row["id"],
         type=row["kind"],
         prompt=row["prompt"],
-        prompts=prompts(source.connection) or msgspec.UNSET,
+        prompts=prompts(source) or msgspec.UNSET,
         system=row["system"],
         models=tuple(dict.fromkeys(variant.model for variant in columns.values())),
         started_at=iso(seen[0].started_at if seen else row["created_at"]),
@@ -351,34 +347,33 @@ def _as_text(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def _result(row: sqlite3.Row, variant: Variant) -> CallResult:
-    succeeded = row["status"] == SUCCEEDED
-    data, marks = (row["data"], row["marks"]) if succeeded else (None, None)
+def call_result(call: StoredCall) -> CallResult:
+    """Return a stored call as a report has it."""
     return CallResult(
-        model=variant.model,
-        provider=variant.provider,
-        prompt=variant.prompt,
-        file=row["file"] if row["input_id"] else None,
-        repeat=row["repeat"],
-        status="succeeded" if succeeded else "failed",
-        response=row["response"] if succeeded else None,
-        data=None if data is None else msgspec.Raw(data.encode()),
-        marks=tuple(marks.split(",")) if marks else (),
-        finish_reason=row["finish_reason"],
+        model=call.model,
+        provider=call.provider,
+        prompt=call.prompt,
+        file=call.file,
+        repeat=call.repeat,
+        status="succeeded" if call.succeeded else "failed",
+        response=call.text,
+        data=None if call.data is None else msgspec.Raw(call.data.encode()),
+        marks=call.mark_names,
+        finish_reason=call.finish_reason,
         metrics=Metrics(
-            response_s=stats.rounded(row["response_s"]),
-            ttft_s=stats.rounded(row["ttft_s"]),
-            attempts=row["attempts"],
-            input_tokens=row["input_tokens"],
-            output_tokens=row["output_tokens"],
-            cost_usd=stats.usd(row["cost_nusd"]),
+            response_s=stats.rounded(call.response_s),
+            ttft_s=stats.rounded(call.ttft_s),
+            attempts=call.attempts,
+            input_tokens=call.input_tokens,
+            output_tokens=call.output_tokens,
+            cost_usd=stats.usd(call.cost_nusd),
         ),
-        error=None if succeeded else error_of(row, kept=row["kept"]),
+        error=None if call.succeeded else _error(call),
     )
 
 
-def error_of(row: sqlite3.Row, *, kept: str | None) -> Error:
-    """Why a call or an attempt failed. `kept` is the answer that did not fit the schema."""
-    kind = row["error_kind"] or "server"
-    answer = kept if kind == SCHEMA else msgspec.UNSET
-    return Error(kind=kind, message=row["error_message"] or "", answer=answer)
+def _error(call: StoredCall) -> Error:
+    """Why it failed, with the answer that did not fit the schema."""
+    kind = call.error_kind or "server"
+    answer = call.partial if kind == SCHEMA else msgspec.UNSET
+    return Error(kind=kind, message=call.error_message or "", answer=answer)

@@ -7,26 +7,27 @@ from itertools import islice
 
 from umwelten.report import stats
 from umwelten.report.models import ModelRow
-from umwelten.report.queries.current_calls import CURRENT, SUCCEEDED, ReportSource
+from umwelten.report.queries.current_calls import ReportSource
+from umwelten.store.schema import SUCCEEDED
 
 PERCENTS = range(1, 101)
 
 
 def quantiles(source: ReportSource, models: tuple[ModelRow, ...]) -> dict[int, tuple[float, ...]]:
-    """Number of a model to response times in seconds at 1, 2, … 100 percent, by nearest rank as p50 is.
+    """Return by number of a model its response times in seconds at 1, 2, … 100 percent, by nearest rank.
 
     Models without an answer are left out. Reads each model's times once, in order.
     """
-    found = {}
+    by_model = {}
     for row in models:
         if row.figures.succeeded:
             times = source.connection.execute(
-                f"""SELECT c.response_s FROM {CURRENT.format(tail="")} AND c.status = {SUCCEEDED}
-                    AND c.model_id = ? ORDER BY c.response_s""",
+                f"SELECT response_s FROM current_calls WHERE status = {SUCCEEDED} AND model_id = ?"
+                " ORDER BY response_s",
                 (row.number,),
             )
-            found[row.number] = _at_ranks((time for (time,) in times), row.figures.succeeded)
-    return found
+            by_model[row.number] = _at_ranks((time for (time,) in times), row.figures.succeeded)
+    return by_model
 
 
 def _at_ranks(times: Iterator[float], n: int) -> tuple[float, ...]:

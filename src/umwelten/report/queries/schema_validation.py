@@ -16,9 +16,10 @@ import msgspec
 from umwelten.report import stats
 from umwelten.report.models import model_label
 from umwelten.report.queries.column_types import is_number, records
-from umwelten.report.queries.current_calls import CURRENT, FAILED, SCHEMA, SUCCEEDED, ReportSource
+from umwelten.report.queries.current_calls import SCHEMA, ReportSource
 from umwelten.report.queries.variants import variants
 from umwelten.report.schema_fields import Field, Record, fields_of, schema_of
+from umwelten.store.schema import FAILED, SUCCEEDED
 from umwelten.types import FrozenStruct, Problem
 
 TOP = 5
@@ -96,7 +97,7 @@ class Validation(FrozenStruct):
 def validation(source: ReportSource) -> Validation | None:
     """`None` without a schema. Reads every record and every wrong answer's reasons once."""
     connection = source.connection
-    schema = schema_of(connection)
+    schema = schema_of(source)
     if schema is None:
         return None
     by_model = _by_model(connection)
@@ -164,9 +165,9 @@ def in_words(records: Records) -> str:
 def _by_model(connection: sqlite3.Connection) -> dict[int, Records]:
     rows = connection.execute(
         f"""SELECT c.model_id, c.status, coalesce(a.marks, '') AS marks, count(*)
-        FROM {CURRENT.format(tail="LEFT JOIN answers a ON a.call_id = c.id")}
-        AND (c.status = {SUCCEEDED} AND a.data IS NOT NULL
-            OR c.status = {FAILED} AND c.error_kind = '{SCHEMA}')
+        FROM current_calls c LEFT JOIN answers a ON a.call_id = c.id
+        WHERE c.status = {SUCCEEDED} AND a.data IS NOT NULL
+            OR c.status = {FAILED} AND c.error_kind = '{SCHEMA}'
         GROUP BY c.model_id, c.status, marks"""
     )
     sums: dict[int, Counter[str]] = {}
@@ -184,8 +185,8 @@ def _extra(connection: sqlite3.Connection) -> tuple[int, int | None]:
     """Attempts after one that did not fit, and the sum of their known costs."""
     row = connection.execute(
         f"""SELECT count(*), sum(min(t.cost_nusd, 1000000000000000))
-        FROM {CURRENT.format(tail="JOIN attempts t ON t.call_id = c.id")}
-        AND (t.error_kind IS NULL OR t.error_kind = '{SCHEMA}') AND EXISTS (SELECT 1 FROM attempts b
+        FROM current_calls c JOIN attempts t ON t.call_id = c.id
+        WHERE (t.error_kind IS NULL OR t.error_kind = '{SCHEMA}') AND EXISTS (SELECT 1 FROM attempts b
             WHERE b.call_id = t.call_id AND b.id < t.id AND b.error_kind = '{SCHEMA}')"""
     ).fetchone()
     return int(row[0]), 0 if not row[0] else row[1]
@@ -205,8 +206,7 @@ class _Wrong:
     def read(self, connection: sqlite3.Connection) -> None:
         rows = connection.execute(
             f"""SELECT t.error_code, t.error_message, t.problems
-            FROM {CURRENT.format(tail="JOIN attempts t ON t.call_id = c.id")}
-            AND t.error_kind = '{SCHEMA}'"""
+            FROM current_calls c JOIN attempts t ON t.call_id = c.id WHERE t.error_kind = '{SCHEMA}'"""
         )
         for code, message, stored in rows:
             if stored is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from umwelten.report.models import model_label
+from umwelten.store.reader import Reader
 from umwelten.types import FrozenStruct, Prompt
 
 
@@ -24,7 +25,7 @@ class Variant(FrozenStruct):
 
 
 def variants(connection: sqlite3.Connection) -> dict[int, Variant]:
-    """Those of the latest plan by number, in order."""
+    """Return those of the latest plan by number, in order."""
     rows = connection.execute(
         """SELECT m.id, m.name, m.provider, p.name, p.text
         FROM models m LEFT JOIN prompts p ON p.id = m.prompt_id WHERE m.active ORDER BY m.id"""
@@ -35,10 +36,6 @@ def variants(connection: sqlite3.Connection) -> dict[int, Variant]:
     }
 
 
-def prompts(connection: sqlite3.Connection) -> tuple[Prompt, ...]:
-    """The several prompts of the latest plan; none where there is one alone."""
-    rows = connection.execute(
-        """SELECT name, text FROM prompts
-        WHERE id IN (SELECT prompt_id FROM models WHERE active) ORDER BY id"""
-    )
-    return tuple(Prompt(name=name, text=text) for name, text in rows)
+def prompts(reader: Reader) -> tuple[Prompt, ...]:
+    """Return the several prompts of the latest plan; none where there is one alone."""
+    return reader.spec().request.named_prompts

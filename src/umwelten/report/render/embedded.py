@@ -15,7 +15,6 @@ import msgspec
 from umwelten.providers.protocol import Vendor
 from umwelten.report.models import CallResult, ModelRow
 from umwelten.report.queries import overviews
-from umwelten.report.queries.current_calls import CURRENT
 from umwelten.report.queries.quantiles import quantiles
 from umwelten.report.queries.thumbnails import thumbnails
 from umwelten.report.queries.timeline import timeline
@@ -91,18 +90,15 @@ def _spread(part: ReportSection) -> Iterator[Sequence[float] | None]:
 
 
 def _fields(parts: Sequence[ReportSection]) -> tuple[Field, ...]:
-    return fields_of([schema_of(part.reader.connection) for part in parts])
+    return fields_of([schema_of(part.reader) for part in parts])
 
 
 def _cut(parts: Sequence[ReportSection], text_budget: int) -> int | None:
     """How many characters an answer, and its record, may have here; `None`: all of them."""
     length = calls = 0
     for part in parts:
-        row = part.reader.connection.execute(
-            f"SELECT total(length(a.text) + coalesce(length(a.data), 0)), count(*) FROM "
-            f"{CURRENT.format(tail='JOIN answers a ON a.call_id = c.id')}"
-        ).fetchone()
-        length, calls = length + int(row[0]), calls + row[1]
+        characters, answers = overviews.answer_lengths(part.reader)
+        length, calls = length + characters, calls + answers
     if length <= text_budget:
         return None
     shares = 2 if any(part.validation for part in parts) else 1

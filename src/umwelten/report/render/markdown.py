@@ -255,7 +255,7 @@ def _results(reader: ReportSource, overview: Overview, out: TextIO) -> None:
         return
     results = overviews.results(reader)
     repeats = overview.settings.repeats > 1
-    fields = fields_of([schema_of(reader.connection)])
+    fields = fields_of([schema_of(reader)])
     if overview.evaluation.type == "run":
         out.write("## Answers\n\n")
         for result in results:

@@ -1,0 +1,63 @@
+"""The lock of an evaluation's folder: one process works on it at a time."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from umwelten.errors import EvaluationBusy, StoreError
+from umwelten.phrases import Phrase
+from umwelten.store.database import LOCK
+from umwelten.store.reader import open_for_reading
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+
+def lock(folder: Path) -> BaseFileLock:
+    """Make the folder and take its lock, which the operating system gives back when the process ends.
+
+    Raises EvaluationBusy at once if another process (or Store) has it.
+    """
+    # Not needed to read, and it takes longer to import than the rest of the store.
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    folder_lock = FileLock(folder / LOCK, timeout=0, thread_local=False)
+    try:
+        folder_lock.acquire()
+    except Timeout:
+        pid = _last_pid(folder)
+        who = "another process" if pid is None else f"process {pid}"
+        raise EvaluationBusy(
+            f"{who} works on evaluation {folder.name!r}",
+            Phrase("wait until it has ended, or use another {option:id}"),
+            argument="id",
+        ) from None
+    return folder_lock
+
+
+def _last_pid(folder: Path) -> int | None:
+    """The process of the latest run, if neither has ended."""
+    try:
+        with closing(open_for_reading(folder)) as connection:
+            row = connection.execute("SELECT pid, ended_at FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+    except (StoreError, sqlite3.Error):
+        return None
+    # The run of a process that was killed has no end either, and the next one may not have its row yet.
+    return None if row is None or row[1] is not None or not _lives(row[0]) else int(row[0])
+
+
+def _lives(pid: int) -> bool:
+    if os.name != "posix":  # elsewhere signal 0 is not harmless
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,179 @@
+"""Calls that ended, as values: what every reader of single calls takes, from one query.
+
+Only current ones (`store.views`). `call_rows` reads in one statement, which sees one moment; the others page
+by page, so that a slow reader keeps no writer from cutting its log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from umwelten.store.database import folder_errors
+from umwelten.store.reader import Reader, open_for_reading
+from umwelten.store.schema import SUCCEEDED
+from umwelten.store.views import CURRENT_ANSWERS
+
+PAGE = 32
+"""Calls in memory at a time. Each may hold an answer of many kilobytes; a page costs a look-up by rowid."""
+
+
+class StoredCall(msgspec.Struct, frozen=True):
+    """A current call that ended. `None` is "not known", or that there is none.
+
+    Durations are seconds: `response_s` and `ttft_s` of the last attempt; `time_s`, tokens and `cost_nusd`
+    (nano-USD) of all. `file` and `path` are the input's, `part` where in the file it is; `prompt` is the name
+    of one of several prompts. `text`, `reasoning`, `data` (the record in it, as JSON) and `marks` are the
+    answer's; `partial` is what the last attempt of a failed call had got.
+    """
+
+    id: int
+    input_id: int
+    model_id: int
+    repeat: int
+    status: int
+    response_s: float
+    ttft_s: float | None
+    time_s: float
+    attempts: int
+    finish_reason: str | None
+    served_model: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_tokens: int | None
+    reasoning_tokens: int | None
+    cost_nusd: int | None
+    error_kind: str | None
+    error_message: str | None
+    output: str | None
+    model: str
+    provider: str
+    slug: str
+    prompt: str | None
+    file: str | None
+    path: str
+    part: str
+    text: str | None
+    reasoning: str | None
+    data: str | None
+    marks: str | None
+    partial: str | None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it was answered."""
+        return self.status == SUCCEEDED
+
+    @property
+    def mark_names(self) -> tuple[str, ...]:
+        """What it took to get the record."""
+        return tuple(self.marks.split(",")) if self.marks else ()
+
+
+_ANSWER = frozenset({"text", "reasoning", "data", "marks"})
+_PARTIAL = f"""CASE WHEN c.status <> {SUCCEEDED} THEN
+    (SELECT f.partial FROM attempts f WHERE f.call_id = c.id ORDER BY f.id DESC LIMIT 1) END"""
+
+
+def _columns(answer: str, *, reasoning: bool) -> str:
+    """The columns of a StoredCall; `answer` is the name of what has those of the answer."""
+    special = {"partial": _PARTIAL} if reasoning else {"partial": _PARTIAL, "reasoning": "NULL"}
+    return ", ".join(
+        special.get(name) or f"{answer if name in _ANSWER else 'c'}.{name}"
+        for name in StoredCall.__struct_fields__
+    )
+
+
+_JOIN = f"LEFT JOIN answers a ON a.call_id = c.id AND c.status = {SUCCEEDED}"
+_WHOLE = _columns("a", reasoning=True)
+_CALLS = f"SELECT {_WHOLE} FROM current_calls c {_JOIN} WHERE (:status IS NULL OR c.status = :status)"
+# Reasoning may be many times as long as the answer, and most readers have no use for it.
+_BRIEF_CALLS = f"SELECT {_columns('a', reasoning=False)} FROM current_calls c {_JOIN} ORDER BY c.id"
+_ANSWERS = f"SELECT {_columns('c', reasoning=False)} FROM current_answers c WHERE true"
+
+
+def call_rows(reader: Reader) -> Iterator[StoredCall]:
+    """Yield all by input, model and repeat, in one statement; without `reasoning`."""
+    return (StoredCall(*row) for row in reader.connection.execute(_BRIEF_CALLS))
+
+
+def stored_call(reader: Reader, call: int) -> StoredCall | None:
+    """Return the call with this number, or `None` if it is pending."""
+    row = reader.connection.execute(f"{_CALLS} AND c.id = :id", {"status": None, "id": call}).fetchone()
+    return None if row is None else StoredCall(*row)
+
+
+def stored_calls(
+    reader: Reader, status: int | None = None, *, start: int = 0, limit: int = -1
+) -> Iterator[StoredCall]:
+    """Yield those with this status, or all, by input, model and repeat, page by page, from `start` on."""
+    return _pages(reader, _CALLS, {"status": status}, start, limit)
+
+
+def stored_answers(reader: Reader) -> Iterator[StoredCall]:
+    """Yield those that have a good answer by input, model and repeat, page by page; without `reasoning`."""
+    return _pages(reader, _ANSWERS, {}, 0, -1)
+
+
+def call_count(reader: Reader, status: int | None = None) -> int:
+    """Return how many there are with this status, or of all."""
+    query = "SELECT count(*) FROM current_calls WHERE (:status IS NULL OR status = :status)"
+    return int(reader.connection.execute(query, {"status": status}).fetchone()[0])
+
+
+class AnswerText(msgspec.Struct, frozen=True):
+    """The text of an answer, and the name and path of the file that it is about."""
+
+    text: str
+    file: str | None
+    path: str
+
+
+def answer_text(folder: Path, call: int) -> AnswerText | None:
+    """Return the answer to the call with this number, or `None` if it has no good one. Raises StoreError."""
+    # For a single look-up, making the views of a Reader would take as long as all the rest.
+    query = f"WITH current_answers AS ({CURRENT_ANSWERS}) SELECT text, file, path FROM current_answers"
+    with folder_errors(folder), closing(open_for_reading(folder)) as connection:
+        row = connection.execute(f"{query} WHERE id = ?", (call,)).fetchone()
+    return None if row is None else AnswerText(*row)
+
+
+class Arrivals:
+    """The calls in the order in which they were committed: earlier runs' answers, then those of this run."""
+
+    _QUERY = f"""SELECT t.id, {_WHOLE}
+        FROM attempts t CROSS JOIN current_calls c ON c.id = t.call_id {_JOIN}
+        WHERE t.id > ? AND (c.status = {SUCCEEDED} OR c.run_id = ?)
+        AND t.id = (SELECT max(l.id) FROM attempts l WHERE l.call_id = t.call_id)
+        ORDER BY t.id LIMIT {PAGE}"""
+
+    def __init__(self, reader: Reader) -> None:
+        self._connection, self._last = reader.connection, 0
+        self._run = self._connection.execute("SELECT max(id) FROM runs").fetchone()[0]
+
+    def take(self) -> list[StoredCall]:
+        """Return those that came since the last time, a page at most; none if there are none."""
+        rows = self._connection.execute(self._QUERY, (self._last, self._run)).fetchall()
+        if rows:
+            self._last = rows[-1][0]
+        return [StoredCall(*row[1:]) for row in rows]
+
+
+def _pages(
+    reader: Reader, head: str, values: Mapping[str, object], start: int, limit: int
+) -> Iterator[StoredCall]:
+    query = f"{head} AND c.id > :last ORDER BY c.id LIMIT :size OFFSET :offset"
+    last, offset = -1, start
+    while limit:
+        size = PAGE if limit < 0 else min(PAGE, limit)
+        rows = reader.connection.execute(
+            query, {**values, "last": last, "size": size, "offset": offset}
+        ).fetchall()
+        for row in rows:
+            yield StoredCall(*row)
+        if not rows:
+            return
+        last, offset, limit = rows[-1][0], 0, limit - len(rows)

@@ -1,0 +1,54 @@
+"""What a connection sees beside the tables: TEMP views, which belong to it alone. The file gets none.
+
+`current_calls` are the calls that count: of active inputs and models, within the repeats asked for, about
+the file's bytes of now. It has the columns of `calls`, and `model`, `provider`, `slug`, `prompt` (the name of
+one of several prompts, NULL where there is one alone), `file` (NULL where there is none), `path` and `part`.
+`current_answers` are those of them that succeeded, with `text`, `reasoning`, `data` and `marks` too.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from umwelten.store.schema import SUCCEEDED
+
+OLD_SCHEMAS: tuple[str, ...] = (
+    "",
+    """
+    CREATE TEMP TABLE attributions (run_id INTEGER, lane TEXT, reason TEXT, seconds REAL);
+    """,
+    """
+    CREATE TEMP VIEW inputs AS SELECT *, '' AS part FROM main.inputs;
+    CREATE TEMP VIEW evaluation AS SELECT *, '' AS schema, '{}' AS options FROM main.evaluation;
+    CREATE TEMP VIEW answers AS SELECT *, NULL AS data, NULL AS marks FROM main.answers;
+    CREATE TEMP VIEW models AS SELECT *, 0 AS prompt_id FROM main.models;
+    CREATE TEMP TABLE prompts (id INTEGER PRIMARY KEY, name TEXT, text TEXT);
+    """,
+    """
+    CREATE TEMP VIEW attempts AS SELECT *, NULL AS problems FROM main.attempts;
+    """,
+)
+"""What makes a database that has not had the migration of that place read as if it had, unchanged."""
+
+# CROSS JOIN keeps SQLite from reordering: calls in order of their id need no sorting. The views are flattened
+# into the query that names them, so its conditions find calls by rowid.
+_COLUMNS = """c.*, m.name AS model, m.provider, m.slug,
+    (SELECT p.name FROM prompts p WHERE p.id = m.prompt_id) AS prompt,
+    nullif(i.name, '') AS file, i.path, i.part"""
+_TABLES = """calls c
+    CROSS JOIN models m ON m.id = c.model_id AND m.active
+    CROSS JOIN inputs i ON i.id = c.input_id AND i.active"""
+_CONDITION = "c.repeat <= (SELECT repeats FROM evaluation) AND c.input_version = i.version"
+
+CURRENT_CALLS = f"SELECT {_COLUMNS} FROM {_TABLES} WHERE {_CONDITION}"
+# Not from `current_calls`: a view in a view takes twice as long to prepare.
+CURRENT_ANSWERS = f"""SELECT {_COLUMNS}, a.text, a.reasoning, a.data, a.marks
+    FROM {_TABLES} CROSS JOIN answers a ON a.call_id = c.id WHERE c.status = {SUCCEEDED} AND {_CONDITION}"""
+
+
+def create_current_views(connection: sqlite3.Connection) -> None:
+    """Give the connection `current_calls` and `current_answers`."""
+    connection.execute("BEGIN")  # as one change of the TEMP schema they take two thirds of the time
+    connection.execute(f"CREATE TEMP VIEW current_calls AS {CURRENT_CALLS}")
+    connection.execute(f"CREATE TEMP VIEW current_answers AS {CURRENT_ANSWERS}")
+    connection.execute("COMMIT")
