@@ -280,6 +280,17 @@ def test_what_is_no_evaluation_is_an_error_at_once(tmp_path: Path, data: bytes) 
         answers(tmp_path)
 
 
+def test_an_evaluation_of_a_newer_version_is_an_error_at_once(tmp_path: Path) -> None:
+    folder = evaluation(tmp_path / "x", "a")
+    (row,) = answers(folder)
+    with closing(sqlite3.connect(folder / "evaluation.db")) as connection:
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    for reading in (lambda: answers(folder), lambda: read(row)):
+        with pytest.raises(InputError, match="newer umwelten") as error:
+            reading()
+        assert error.value.hint == "upgrade umwelten"
+
+
 def test_a_filter_that_nothing_fits_says_how_many_there_were(tmp_path: Path) -> None:
     folder = evaluation(tmp_path / "x", *map(str, range(1200)))
     with pytest.raises(

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from store.making import A, B, answer_all, files, never, records, reply, spec
 from umwelten.errors import StoreError
 from umwelten.store import Reader, Store, evaluations
+from umwelten.store.reader import open_for_reading
 
 READ = """
 import sys, os, pathlib
@@ -96,3 +98,41 @@ def test_evaluations_are_listed_by_name(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert [path.name for path in evaluations(tmp_path)] == ["a", "b", "c"]
     assert list(evaluations(tmp_path / "nowhere")) == []
+
+
+def test_reading_it_untouched_leaves_the_folder_as_it_is(tmp_path: Path) -> None:
+    with Store.create(tmp_path, spec()) as store:
+        store.set_inputs(files("a"), read_hash=never)
+        answer_all(store)
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path, *tmp_path.iterdir())}
+    with closing(open_for_reading(tmp_path, untouched=True)) as connection:
+        assert connection.execute("SELECT count(*) FROM calls").fetchone()[0] == 1
+        assert {path.name: path.stat().st_mtime_ns for path in (tmp_path, *tmp_path.iterdir())} == before
+
+
+def test_reading_it_untouched_beside_a_run_sees_what_is_in_the_file(tmp_path: Path) -> None:
+    with Store.create(tmp_path, spec()) as store:
+        store.set_inputs(files("a"), read_hash=never)
+        # All is still in the log: the file has nothing yet.
+        with pytest.raises((StoreError, sqlite3.Error)):
+            open_for_reading(tmp_path, untouched=True)
+    with closing(open_for_reading(tmp_path, untouched=True)) as connection:
+        assert connection.execute("SELECT count(*) FROM inputs").fetchone()[0] == 1
+
+
+@pytest.mark.parametrize("untouched", [False, True])
+def test_what_is_newer_damaged_or_someone_elses_is_not_read(tmp_path: Path, untouched: bool) -> None:
+    path = tmp_path / "evaluation.db"
+    Store.create(tmp_path, spec()).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="newer umwelten"):
+        open_for_reading(tmp_path, untouched=untouched)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA application_id = 1")
+    with pytest.raises(StoreError, match="not a database of umwelten"):
+        open_for_reading(tmp_path, untouched=untouched)
+    for data in (b"", b"not a database at all, but text" * 40):
+        path.write_bytes(data)
+        with pytest.raises(sqlite3.DatabaseError if data else StoreError):
+            open_for_reading(tmp_path, untouched=untouched)

@@ -12,7 +12,6 @@ from umwelten.errors import UsageError
 from umwelten.phrases import Spelling, by_name
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
-from umwelten.report.queries.current_calls import ReportSource
 from umwelten.store.reader import Reader
 
 FORMATS = {".csv": "csv", ".html": "html", ".json": "json", ".md": "markdown", ".parquet": "parquet"}
@@ -53,7 +52,7 @@ def check_report_path(path: Path) -> None:
 
 def render(
     format_: str,
-    readers: Sequence[ReportSource],
+    readers: Sequence[Reader],
     out: TextIO,
     *,
     vendors: Mapping[str, Vendor] = VENDORS,

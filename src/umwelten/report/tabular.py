@@ -11,9 +11,9 @@ from typing import Any
 from umwelten.report.columns import CALL_COLUMNS, MODEL_COLUMNS, PROMPT, CellType, ReportColumn
 from umwelten.report.models import CallResult
 from umwelten.report.queries import overviews
-from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.queries.variants import prompts
 from umwelten.report.schema_fields import Field, fields_of, record_of, schema_of
+from umwelten.store.reader import Reader
 from umwelten.types import FrozenStruct
 
 EVALUATION = "evaluation"
@@ -36,7 +36,7 @@ class Layout(FrozenStruct):
         return (*self.types, *(field.column for field in self.fields))
 
 
-def layout(readers: Sequence[ReportSource], *, short: bool) -> Layout:
+def layout(readers: Sequence[Reader], *, short: bool) -> Layout:
     """The columns for all of these evaluations under one header. Short: a row a model."""
     columns: tuple[ReportColumn[Any], ...] = MODEL_COLUMNS if short else CALL_COLUMNS
     several_prompts = any(prompts(reader) for reader in readers)
@@ -47,9 +47,7 @@ def layout(readers: Sequence[ReportSource], *, short: bool) -> Layout:
     )
 
 
-def rows(
-    reader: ReportSource, shape: Layout, *, short: bool
-) -> Iterator[tuple[tuple[object, ...], list[object]]]:
+def rows(reader: Reader, shape: Layout, *, short: bool) -> Iterator[tuple[tuple[object, ...], list[object]]]:
     """For each call or model the values of `types` and, as they are in the record, those of the fields."""
     id_, read = overviews.name(reader), [column.value for column in shape.plain]
     if short:

@@ -144,7 +144,7 @@ def answer_text(folder: Path, call: int) -> AnswerText | None:
 class Arrivals:
     """The calls in the order in which they were committed: earlier runs' answers, then those of this run."""
 
-    _QUERY = f"""SELECT t.id, {_WHOLE}
+    QUERY = f"""SELECT t.id, {_WHOLE}
         FROM attempts t CROSS JOIN current_calls c ON c.id = t.call_id {_JOIN}
         WHERE t.id > ? AND (c.status = {SUCCEEDED} OR c.run_id = ?)
         AND t.id = (SELECT max(l.id) FROM attempts l WHERE l.call_id = t.call_id)
@@ -156,7 +156,7 @@ class Arrivals:
 
     def take(self) -> list[StoredCall]:
         """Return those that came since the last time, a page at most; none if there are none."""
-        rows = self._connection.execute(self._QUERY, (self._last, self._run)).fetchall()
+        rows = self._connection.execute(self.QUERY, (self._last, self._run)).fetchall()
         if rows:
             self._last = rows[-1][0]
         return [StoredCall(*row[1:]) for row in rows]

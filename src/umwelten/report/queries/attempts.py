@@ -6,12 +6,15 @@ import sqlite3
 
 from umwelten.report import stats
 from umwelten.report.models import AttemptSums
-from umwelten.report.queries.current_calls import MODEL_OF
 from umwelten.report.queries.variants import variants
 from umwelten.store.reader import Reader
+from umwelten.store.schema import model_id_sql
 from umwelten.types import FrozenStruct
 
 ANSWERED = "answered"
+
+MODEL_OF = model_id_sql("a.call_id")
+"""The model's number of an attempt `a`, as SQL."""
 
 
 class LatestFailures(FrozenStruct):

@@ -12,9 +12,9 @@ from umwelten.errors import UsageError
 from umwelten.report import stats
 from umwelten.report.models import Error
 from umwelten.report.queries import overviews
-from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.queries.status import iso
 from umwelten.report.queries.variants import Variant, variants
+from umwelten.store.reader import Reader
 from umwelten.store.schema import FAILED, SUCCEEDED, call_id_sql, cell_of
 from umwelten.store.stored_calls import StoredCall, stored_call
 from umwelten.text.sanitize import json_safe
@@ -114,38 +114,38 @@ class CallDetail(FrozenStruct, kw_only=True):
     attempts: tuple[Attempt, ...]
 
 
-def lines(source: ReportSource) -> Iterator[CallSummary]:
+def lines(reader: Reader) -> Iterator[CallSummary]:
     """Yield the calls that ended, by file, model and repeat; one at a time."""
-    return map(_summary, source.connection.execute(_ENDED))
+    return map(_summary, reader.connection.execute(_ENDED))
 
 
-def names(source: ReportSource, most_files: int) -> list[str]:
+def names(reader: Reader, most_files: int) -> list[str]:
     """Return the names of models, prompts and files that `find` knows; at most so many files, the first."""
-    rows = source.connection.execute(
+    rows = reader.connection.execute(
         "SELECT name FROM inputs WHERE id > 0 AND active ORDER BY id LIMIT ?", (most_files,)
     )
-    columns = variants(source.connection).values()
+    columns = variants(reader.connection).values()
     known = [name for variant in columns for name in (variant.model, variant.prompt) if name]
     return list(dict.fromkeys([*known, *(name for (name,) in rows)]))
 
 
-def failed_call(source: ReportSource, line: CallSummary) -> FailedCall:
+def failed_call(reader: Reader, line: CallSummary) -> FailedCall:
     """Return the failed call of that line with its message."""
-    call = stored_call(source, line.call)
+    call = stored_call(reader, line.call)
     message = "" if call is None else call.error_message or ""
     return FailedCall(**msgspec.structs.asdict(line), error_message=message)
 
 
-def find(source: ReportSource, words: Sequence[str]) -> tuple[CallSummary, ...]:
+def find(reader: Reader, words: Sequence[str]) -> tuple[CallSummary, ...]:
     """Return the calls that the words name: an id, or file, model, prompt, repeat, as far as they are given.
 
     Pending calls are found by name too. Raises UsageError if a word names nothing here.
     """
-    known = _KnownNames(source.connection)
+    known = _KnownNames(reader.connection)
     if len(words) == 1 and words[0].isdigit() and words[0] not in known.files:
-        return _by_id(source, int(words[0]))
+        return _by_id(reader, int(words[0]))
     file, columns, repeat = known.sort(words)
-    rows = source.connection.execute(
+    rows = reader.connection.execute(
         f"""{_CELLS} WHERE (:file IS NULL OR i.id = :file) AND m.id IN ({", ".join(map(str, columns))})
         AND (:repeat IS NULL OR r.n = :repeat) {_ORDER}""",
         {"file": file, "repeat": repeat},
@@ -153,14 +153,14 @@ def find(source: ReportSource, words: Sequence[str]) -> tuple[CallSummary, ...]:
     return tuple(map(_summary, rows))
 
 
-def call_detail(source: ReportSource, line: CallSummary) -> CallDetail:
+def call_detail(reader: Reader, line: CallSummary) -> CallDetail:
     """Return all about the call of that line."""
-    connection = source.connection
+    connection = reader.connection
     evaluation = connection.execute("SELECT id, prompt, system FROM evaluation").fetchone()
-    settings = overviews.settings(source)
+    settings = overviews.settings(reader)
     input_id, model_id, _ = cell_of(line.call)
     path, part = connection.execute("SELECT path, part FROM inputs WHERE id = ?", (input_id,)).fetchone()
-    variant, call = variants(connection)[model_id], stored_call(source, line.call)
+    variant, call = variants(connection)[model_id], stored_call(reader, line.call)
     return CallDetail(
         call=line.call,
         evaluation=evaluation["id"],
@@ -284,8 +284,8 @@ class _Files:
         return number
 
 
-def _by_id(source: ReportSource, number: int) -> tuple[CallSummary, ...]:
-    rows = source.connection.execute(
+def _by_id(reader: Reader, number: int) -> tuple[CallSummary, ...]:
+    rows = reader.connection.execute(
         f"{_CELLS} WHERE i.id = ? AND m.id = ? AND r.n = ? {_ORDER}", cell_of(number)
     )
     return tuple(map(_summary, rows))

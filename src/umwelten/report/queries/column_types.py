@@ -9,21 +9,21 @@ from typing import Any
 
 import msgspec
 
-from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.schema_fields import Field, FieldType, Record, compact, record_of
+from umwelten.store.reader import Reader
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _INT64 = 1 << 63
 _LARGEST = 1e308
 
 
-def records(source: ReportSource) -> Iterator[Record]:
+def records(reader: Reader) -> Iterator[Record]:
     """Yield the records of all current answers, one at a time."""
-    rows = source.connection.execute("SELECT data FROM current_answers WHERE data IS NOT NULL")
+    rows = reader.connection.execute("SELECT data FROM current_answers WHERE data IS NOT NULL")
     return (record_of(data) for (data,) in rows)
 
 
-def fitting(fields: Sequence[Field], readers: Iterable[ReportSource]) -> tuple[Field, ...]:
+def fitting(fields: Sequence[Field], readers: Iterable[Reader]) -> tuple[Field, ...]:
     """The fields with types that all values have: else text for dates, and JSON. Reads every record once."""
     if not fields:
         return ()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from umwelten.report.queries.current_calls import ReportSource
+from umwelten.store.reader import Reader
 from umwelten.store.schema import SUCCEEDED
 from umwelten.text.formatting import count
 
 _SHOWN = 5
 
 
-def kept_aside(source: ReportSource) -> str | None:
+def kept_aside(reader: Reader) -> str | None:
     """`3 answers of earlier runs are kept but not part of this plan (models: …; 2 inputs)`, or `None`.
 
     Counts the models and inputs that were left out since; reads the calls only if there are some.
     """
-    connection = source.connection
+    connection = reader.connection
     names = connection.execute("SELECT name FROM models WHERE NOT active GROUP BY name ORDER BY min(id)")
     models = [str(row[0]) for row in names]
     inputs = connection.execute("SELECT count(*) FROM inputs WHERE NOT active").fetchone()[0]

@@ -1,11 +1,9 @@
 """An evaluation's database as the values of its report; every format draws from here.
 
-Only *current* calls count: of active inputs and models, within the repeats asked for, about the file's
-bytes of now. Everything else of the grid inputs × models × repeats is pending.
-`ReportSource` is what is needed of `store.read.Reader`: a connection whose rows are `sqlite3.Row`. Results
-come one by one, so a report of any size needs the memory of one row.
+Only *current* calls count (`store.views`); everything else of the grid inputs × models × repeats is pending.
+Results come one by one, so a report of any size needs the memory of one row.
 
-The figures are defined in `report.rows`.
+The figures are defined in `report.models`.
 """
 
 from __future__ import annotations
@@ -34,19 +32,20 @@ from umwelten.report.models import (
     UsageSums,
 )
 from umwelten.report.queries import attempts, performance, throttling
-from umwelten.report.queries.current_calls import MODEL_OF, SCHEMA, ReportSource
+from umwelten.report.queries.attempts import MODEL_OF
 from umwelten.report.queries.status import EvaluationStatus, Run, derive, iso
 from umwelten.report.queries.variants import Variant, prompts, variants
 from umwelten.store.database import LOCK
+from umwelten.store.reader import Reader
 from umwelten.store.schema import FAILED, SUCCEEDED
 from umwelten.store.stored_calls import StoredCall, call_rows
-from umwelten.types import FrozenStruct
+from umwelten.types import FailureKind, FrozenStruct
 
 
 @contextmanager
-def snapshot(source: ReportSource) -> Iterator[None]:
+def snapshot(reader: Reader) -> Iterator[None]:
     """Everything read inside is of one moment, also while a run is writing."""
-    connection = source.connection
+    connection = reader.connection
     if connection.in_transaction:
         yield
         return
@@ -57,9 +56,9 @@ def snapshot(source: ReportSource) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
-def overview(source: ReportSource) -> Overview:
+def overview(reader: Reader) -> Overview:
     """The report without its results. Reads every call once; memory does not grow with their number."""
-    connection = source.connection
+    connection = reader.connection
     sums = _sums(connection)
     everything = _total(list(sums.values()))
     cells = _cells(connection)
@@ -84,12 +83,12 @@ def overview(source: ReportSource) -> Overview:
 
     models = tuple(model_row(number, variant) for number, variant in columns.items())
     return Overview(
-        evaluation=_evaluation(source, columns, pending=summary.pending, failed=summary.failed),
+        evaluation=_evaluation(reader, columns, pending=summary.pending, failed=summary.failed),
         summary=summary,
         cost=_cost(everything),
         models=models,
-        errors=errors(source),
-        settings=settings(source),
+        errors=errors(reader),
+        settings=settings(reader),
         picks=recommendations.picks(models),
         attempts=attempts.spent(connection),
         throttling=throttling.throttling(connection),
@@ -97,15 +96,15 @@ def overview(source: ReportSource) -> Overview:
     )
 
 
-def brief(source: ReportSource) -> EvaluationSummary:
+def brief(reader: Reader) -> EvaluationSummary:
     """What a list of evaluations shows: cheaper than `overview`, the same figures."""
-    connection = source.connection
+    connection = reader.connection
     everything = _total(list(_sums(connection).values()))
     columns = variants(connection)
     calls = _cells(connection) * len(columns)
     pending = max(calls - everything.succeeded - everything.failed, 0)
     return EvaluationSummary(
-        evaluation=_evaluation(source, columns, pending=pending, failed=everything.failed),
+        evaluation=_evaluation(reader, columns, pending=pending, failed=everything.failed),
         calls=calls,
         succeeded=everything.succeeded,
         failed=everything.failed,
@@ -113,14 +112,14 @@ def brief(source: ReportSource) -> EvaluationSummary:
     )
 
 
-def name(source: ReportSource) -> str:
+def name(reader: Reader) -> str:
     """The evaluation's id."""
-    return str(source.connection.execute("SELECT id FROM evaluation").fetchone()[0])
+    return str(reader.connection.execute("SELECT id FROM evaluation").fetchone()[0])
 
 
-def settings(source: ReportSource) -> ReportedSettings:
+def settings(reader: Reader) -> ReportedSettings:
     """The parameters as they were sent."""
-    row = source.connection.execute("SELECT repeats, parameters, attachments FROM evaluation").fetchone()
+    row = reader.connection.execute("SELECT repeats, parameters, attachments FROM evaluation").fetchone()
     given = dict(msgspec.json.decode(row["parameters"]))
     given |= given.pop("extra", None) or {}
     return ReportedSettings(
@@ -130,35 +129,35 @@ def settings(source: ReportSource) -> ReportedSettings:
     )
 
 
-def results(source: ReportSource) -> Iterator[CallResult]:
+def results(reader: Reader) -> Iterator[CallResult]:
     """Yield every current call that ended, by input, model, repeat; one at a time."""
-    return map(call_result, call_rows(source))
+    return map(call_result, call_rows(reader))
 
 
-def answer_lengths(source: ReportSource) -> tuple[int, int]:
+def answer_lengths(reader: Reader) -> tuple[int, int]:
     """Return how many characters all answers and their records have, and how many answers they are."""
-    row = source.connection.execute(
+    row = reader.connection.execute(
         "SELECT total(length(text) + coalesce(length(data), 0)), count(*) FROM current_answers"
     ).fetchone()
     return int(row[0]), row[1]
 
 
-def errors(source: ReportSource) -> tuple[ErrorGroup, ...]:
+def errors(reader: Reader) -> tuple[ErrorGroup, ...]:
     """Return the failed calls by kind, the most frequent first."""
     # SQLite promises that a bare column beside one min() comes from the row of the minimum.
-    rows = source.connection.execute(
+    rows = reader.connection.execute(
         f"""SELECT coalesce(error_kind, 'server') AS kind, count(*) AS n, min(id), error_message
         FROM current_calls WHERE status = {FAILED} GROUP BY 1 ORDER BY n DESC, kind"""
     )
     return tuple(ErrorGroup(kind=kind, count=n, example=message or "") for kind, n, _, message in rows)
 
 
-def refused(source: ReportSource) -> tuple[RefusedModel, ...]:
+def refused(reader: Reader) -> tuple[RefusedModel, ...]:
     """The models with attempts of kind `unavailable` in the latest run, each with the last message.
 
     With several prompts a model is there once: its account refuses them all.
     """
-    rows = source.connection.execute(
+    rows = reader.connection.execute(
         f"""SELECT m.name, m.provider, a.error_message, max(a.id)
         FROM attempts a JOIN models m ON m.id = {MODEL_OF} AND m.active
         WHERE a.error_kind = 'unavailable' AND a.run_id = (SELECT max(id) FROM runs)
@@ -169,9 +168,9 @@ def refused(source: ReportSource) -> tuple[RefusedModel, ...]:
     )
 
 
-def runs(source: ReportSource) -> tuple[Run, ...]:
+def runs(reader: Reader) -> tuple[Run, ...]:
     """The processes that worked on it, in order."""
-    rows = source.connection.execute(
+    rows = reader.connection.execute(
         "SELECT pid, started_at, seen_at, ended_at, status, reason FROM runs ORDER BY id"
     )
     return tuple(Run(**dict(row)) for row in rows)
@@ -319,17 +318,15 @@ def _sweep(part: str) -> str:
 # --- rows as values ------------------------------------------------------------------------------
 
 
-def _evaluation(
-    source: ReportSource, columns: dict[int, Variant], *, pending: int, failed: int
-) -> EvaluationInfo:
-    row = source.connection.execute("SELECT id, kind, prompt, system, created_at FROM evaluation").fetchone()
-    seen = runs(source)
-    status = derive(seen, pending=pending, failed=failed, lock=_lock(source.connection))
+def _evaluation(reader: Reader, columns: dict[int, Variant], *, pending: int, failed: int) -> EvaluationInfo:
+    row = reader.connection.execute("SELECT id, kind, prompt, system, created_at FROM evaluation").fetchone()
+    seen = runs(reader)
+    status = derive(seen, pending=pending, failed=failed, lock=_lock(reader.connection))
     return EvaluationInfo(
         id=row["id"],
         type=row["kind"],
         prompt=row["prompt"],
-        prompts=prompts(source) or msgspec.UNSET,
+        prompts=prompts(reader) or msgspec.UNSET,
         system=row["system"],
         models=tuple(dict.fromkeys(variant.model for variant in columns.values())),
         started_at=iso(seen[0].started_at if seen else row["created_at"]),
@@ -375,5 +372,5 @@ def call_result(call: StoredCall) -> CallResult:
 def _error(call: StoredCall) -> Error:
     """Why it failed, with the answer that did not fit the schema."""
     kind = call.error_kind or "server"
-    answer = call.partial if kind == SCHEMA else msgspec.UNSET
+    answer = call.partial if kind == FailureKind.SCHEMA else msgspec.UNSET
     return Error(kind=kind, message=call.error_message or "", answer=answer)

@@ -7,13 +7,13 @@ from itertools import islice
 
 from umwelten.report import stats
 from umwelten.report.models import ModelRow
-from umwelten.report.queries.current_calls import ReportSource
+from umwelten.store.reader import Reader
 from umwelten.store.schema import SUCCEEDED
 
 PERCENTS = range(1, 101)
 
 
-def quantiles(source: ReportSource, models: tuple[ModelRow, ...]) -> dict[int, tuple[float, ...]]:
+def quantiles(reader: Reader, models: tuple[ModelRow, ...]) -> dict[int, tuple[float, ...]]:
     """Return by number of a model its response times in seconds at 1, 2, … 100 percent, by nearest rank.
 
     Models without an answer are left out. Reads each model's times once, in order.
@@ -21,7 +21,7 @@ def quantiles(source: ReportSource, models: tuple[ModelRow, ...]) -> dict[int, t
     by_model = {}
     for row in models:
         if row.figures.succeeded:
-            times = source.connection.execute(
+            times = reader.connection.execute(
                 f"SELECT response_s FROM current_calls WHERE status = {SUCCEEDED} AND model_id = ?"
                 " ORDER BY response_s",
                 (row.number,),

@@ -16,11 +16,11 @@ import msgspec
 from umwelten.report import stats
 from umwelten.report.models import model_label
 from umwelten.report.queries.column_types import is_number, records
-from umwelten.report.queries.current_calls import SCHEMA, ReportSource
 from umwelten.report.queries.variants import variants
 from umwelten.report.schema_fields import Field, Record, fields_of, schema_of
+from umwelten.store.reader import Reader
 from umwelten.store.schema import FAILED, SUCCEEDED
-from umwelten.types import FrozenStruct, Problem
+from umwelten.types import FailureKind, FrozenStruct, Problem
 
 TOP = 5
 """Values of a field that are counted out."""
@@ -29,6 +29,7 @@ _MESSAGES = 500
 _VALUES = 200
 _LONGEST = 200
 _PROBLEMS = msgspec.json.Decoder(tuple[Problem, ...])
+_SCHEMA = FailureKind.SCHEMA
 
 
 class Records(FrozenStruct):
@@ -94,10 +95,10 @@ class Validation(FrozenStruct):
     fields: tuple[FieldFigures, ...]
 
 
-def validation(source: ReportSource) -> Validation | None:
+def validation(reader: Reader) -> Validation | None:
     """`None` without a schema. Reads every record and every wrong answer's reasons once."""
-    connection = source.connection
-    schema = schema_of(source)
+    connection = reader.connection
+    schema = schema_of(reader)
     if schema is None:
         return None
     by_model = _by_model(connection)
@@ -117,7 +118,7 @@ def validation(source: ReportSource) -> Validation | None:
             ModelRecords(model=one.model, prompt=one.prompt, records=by_model.get(number, Records()))
             for number, one in variants(connection).items()
         ),
-        fields=_figures(fields, records(source), wrong),
+        fields=_figures(fields, records(reader), wrong),
     )
 
 
@@ -167,7 +168,7 @@ def _by_model(connection: sqlite3.Connection) -> dict[int, Records]:
         f"""SELECT c.model_id, c.status, coalesce(a.marks, '') AS marks, count(*)
         FROM current_calls c LEFT JOIN answers a ON a.call_id = c.id
         WHERE c.status = {SUCCEEDED} AND a.data IS NOT NULL
-            OR c.status = {FAILED} AND c.error_kind = '{SCHEMA}'
+            OR c.status = {FAILED} AND c.error_kind = '{_SCHEMA}'
         GROUP BY c.model_id, c.status, marks"""
     )
     sums: dict[int, Counter[str]] = {}
@@ -186,8 +187,8 @@ def _extra(connection: sqlite3.Connection) -> tuple[int, int | None]:
     row = connection.execute(
         f"""SELECT count(*), sum(min(t.cost_nusd, 1000000000000000))
         FROM current_calls c JOIN attempts t ON t.call_id = c.id
-        WHERE (t.error_kind IS NULL OR t.error_kind = '{SCHEMA}') AND EXISTS (SELECT 1 FROM attempts b
-            WHERE b.call_id = t.call_id AND b.id < t.id AND b.error_kind = '{SCHEMA}')"""
+        WHERE (t.error_kind IS NULL OR t.error_kind = '{_SCHEMA}') AND EXISTS (SELECT 1 FROM attempts b
+            WHERE b.call_id = t.call_id AND b.id < t.id AND b.error_kind = '{_SCHEMA}')"""
     ).fetchone()
     return int(row[0]), 0 if not row[0] else row[1]
 
@@ -206,7 +207,7 @@ class _Wrong:
     def read(self, connection: sqlite3.Connection) -> None:
         rows = connection.execute(
             f"""SELECT t.error_code, t.error_message, t.problems
-            FROM current_calls c JOIN attempts t ON t.call_id = c.id WHERE t.error_kind = '{SCHEMA}'"""
+            FROM current_calls c JOIN attempts t ON t.call_id = c.id WHERE t.error_kind = '{_SCHEMA}'"""
         )
         for code, message, stored in rows:
             if stored is None:

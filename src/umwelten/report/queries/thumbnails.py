@@ -12,7 +12,7 @@ import io
 import warnings
 from pathlib import Path
 
-from umwelten.report.queries.current_calls import ReportSource
+from umwelten.store.reader import Reader
 
 FILES = 200
 WIDTH, HEIGHT = 320, 240
@@ -22,10 +22,10 @@ AS_IT_IS = 24_000
 _TYPES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
-def thumbnails(source: ReportSource) -> dict[str, str]:
+def thumbnails(reader: Reader) -> dict[str, str]:
     """Name of an input to its picture, for the first `FILES` inputs that have one."""
     found: dict[str, str] = {}
-    rows = source.connection.execute(
+    rows = reader.connection.execute(
         """SELECT name, path, size FROM inputs WHERE active AND id > 0 AND part = '' AND (name LIKE '%.png'
         OR name LIKE '%.jp%g' OR name LIKE '%.gif' OR name LIKE '%.webp') ORDER BY id LIMIT ?""",
         (FILES,),

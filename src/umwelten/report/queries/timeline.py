@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report import stats
-from umwelten.report.queries.current_calls import MODEL_OF, ReportSource
+from umwelten.report.queries.attempts import MODEL_OF
+from umwelten.store.reader import Reader
 from umwelten.types import FrozenStruct
 
 STEPS = 200
@@ -40,11 +41,9 @@ class Timeline(FrozenStruct):
     lanes: tuple[LaneTimeline, ...]
 
 
-def timeline(
-    source: ReportSource, *, vendors: Mapping[str, Vendor] = VENDORS, steps: int = STEPS
-) -> Timeline:
+def timeline(reader: Reader, *, vendors: Mapping[str, Vendor] = VENDORS, steps: int = STEPS) -> Timeline:
     """Reads the attempts once. Without any, it has no lanes."""
-    connection = source.connection
+    connection = reader.connection
     axis = _Axis(connection)
     names = _lanes(connection, vendors)
     counts = _fill(connection, axis, names, steps)

@@ -8,9 +8,9 @@ from typing import TextIO
 import msgspec
 
 from umwelten.report.queries.calls import Attempt, CallDetail, CallSummary
-from umwelten.report.queries.current_calls import SCHEMA
 from umwelten.text import formatting
 from umwelten.text.sanitize import json_safe, one_line, safe
+from umwelten.types import FailureKind
 
 
 def render_lines(lines: Iterable[CallSummary], out: TextIO, *, prompts: bool = False) -> None:
@@ -55,7 +55,7 @@ def render_call(call: CallDetail, out: TextIO) -> None:
         run = f" OF RUN {attempt.run}" if several_runs else ""
         out.write(f"\nATTEMPT {attempt.number}{run}\n")
         _pairs(out, _attempt(attempt))
-        unfit = attempt.outcome == SCHEMA
+        unfit = attempt.outcome == FailureKind.SCHEMA
         _block(out, "ANSWER THAT DOES NOT FIT" if unfit else "CAME BEFORE THE FAILURE", attempt.partial)
     _block(out, "REASONING", call.reasoning)
     if call.data is not None:

@@ -14,8 +14,8 @@ from typing import TextIO
 
 from umwelten.report import tabular
 from umwelten.report.queries import overviews
-from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.schema_fields import compact
+from umwelten.store.reader import Reader
 from umwelten.text.sanitize import json_safe, safe
 
 BOM = "\ufeff"
@@ -25,9 +25,7 @@ _FORMULA = re.compile(r"\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?(e[+-]?\d+)?%?", re.IGNORECASE)
 
 
-def render_csv(
-    readers: Sequence[ReportSource], out: TextIO, *, short: bool = False, bom: bool = False
-) -> None:
+def render_csv(readers: Sequence[Reader], out: TextIO, *, short: bool = False, bom: bool = False) -> None:
     """Write the rows of all evaluations under one header; `evaluation` is the first column.
 
     `bom` begins with the mark by which Excel knows UTF-8.

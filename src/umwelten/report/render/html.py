@@ -15,10 +15,10 @@ from umwelten.phrases import Spelling, by_name
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report.queries import overviews
-from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.render import page, sections
 from umwelten.report.render.embedded import TEXT_BUDGET, write_data
 from umwelten.report.render.markup import text
+from umwelten.store.reader import Reader
 
 _HEAD = """<!doctype html>
 <html lang="en">
@@ -38,7 +38,7 @@ _HEAD = """<!doctype html>
 
 
 def render_html(
-    readers: Sequence[ReportSource],
+    readers: Sequence[Reader],
     out: TextIO,
     *,
     short: bool = False,

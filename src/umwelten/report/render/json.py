@@ -48,14 +48,14 @@ import msgspec
 
 from umwelten.report.models import ModelRow
 from umwelten.report.queries import overviews
-from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.queries.schema_validation import validation
+from umwelten.store.reader import Reader
 from umwelten.text.sanitize import json_safe
 
 _encoder = msgspec.json.Encoder()
 
 
-def render_json(reader: ReportSource, out: TextIO, *, short: bool = False) -> None:
+def render_json(reader: Reader, out: TextIO, *, short: bool = False) -> None:
     """Write the report. `reader` is not closed, `out` gets valid JSON and a final newline."""
     with overviews.snapshot(reader):
         overview = overviews.overview(reader)
@@ -71,7 +71,7 @@ def render_json(reader: ReportSource, out: TextIO, *, short: bool = False) -> No
         out.write(f',\n"schema": {_dump(validation(reader))}}}\n')
 
 
-def render_json_of_several(readers: Iterable[ReportSource], out: TextIO, *, short: bool = False) -> None:
+def render_json_of_several(readers: Iterable[Reader], out: TextIO, *, short: bool = False) -> None:
     """Write the reports of several evaluations as one object."""
     before = '{"evaluations": [\n'
     for reader in readers:

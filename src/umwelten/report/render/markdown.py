@@ -17,13 +17,13 @@ from umwelten.report.columns import markdown_columns
 from umwelten.report.models import CallResult, Cost, Figures, Overview, Throttling
 from umwelten.report.queries import overviews
 from umwelten.report.queries.attempts import ANSWERED
-from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.queries.schema_validation import validation
 from umwelten.report.queries.status import UNFINISHED
 from umwelten.report.queries.throttling import WAITED_FOR
 from umwelten.report.render import schema_section
 from umwelten.report.render.schema_section import summary_of
 from umwelten.report.schema_fields import Field, Record, compact, fields_of, record_of, schema_of
+from umwelten.store.reader import Reader
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line, safe
 
@@ -36,7 +36,7 @@ _TICKS = re.compile(r"`+")
 
 
 def render_markdown(
-    reader: ReportSource,
+    reader: Reader,
     out: TextIO,
     *,
     short: bool = False,
@@ -61,7 +61,7 @@ def render_markdown(
 
 
 def render_markdown_of_all(
-    readers: Sequence[ReportSource],
+    readers: Sequence[Reader],
     out: TextIO,
     *,
     short: bool = False,
@@ -77,7 +77,7 @@ def render_markdown_of_all(
         render_markdown(reader, out, short=short, vendors=vendors, spelling=spelling)
 
 
-def _evaluation_row(reader: ReportSource) -> tuple[str, ...]:
+def _evaluation_row(reader: Reader) -> tuple[str, ...]:
     with overviews.snapshot(reader):
         overview = overviews.overview(reader)
     figures = overview.summary
@@ -109,7 +109,7 @@ def code_block(text: str) -> str:
 # --- sections ------------------------------------------------------------------------------------
 
 
-def _settings(reader: ReportSource, overview: Overview, out: TextIO, *, short: bool) -> None:
+def _settings(reader: Reader, overview: Overview, out: TextIO, *, short: bool) -> None:
     evaluation = overview.evaluation
     out.write(f"# {cell(evaluation.id)}\n\n")
     settings = overview.settings
@@ -136,7 +136,7 @@ def _settings(reader: ReportSource, overview: Overview, out: TextIO, *, short: b
         out.write(f"System:\n\n{code_block(evaluation.system)}\n")
 
 
-def _status(reader: ReportSource, overview: Overview) -> str:
+def _status(reader: Reader, overview: Overview) -> str:
     word = overview.evaluation.status
     runs = overviews.runs(reader)
     reason = runs[-1].reason if runs and word in UNFINISHED else None
@@ -217,7 +217,7 @@ def _levels(row: Throttling) -> tuple[str, ...]:
     return tuple(formatting.level(value) for value in (row.lowest, row.highest, row.last))
 
 
-def _failures(reader: ReportSource, overview: Overview, out: TextIO, advise: Callable[..., str]) -> None:
+def _failures(reader: Reader, overview: Overview, out: TextIO, advise: Callable[..., str]) -> None:
     providers = [name.partition(":")[0] for name in overview.evaluation.models]
     rows = [
         (cell(group.kind), f"{group.count:,}", cell(group.example, _MESSAGE),
@@ -238,7 +238,7 @@ def _failures(reader: ReportSource, overview: Overview, out: TextIO, advise: Cal
         _table(out, ("model", "reason", "what to do"), stopped)
 
 
-def _schema(reader: ReportSource, out: TextIO) -> None:
+def _schema(reader: Reader, out: TextIO) -> None:
     """How well the answers kept to their schema."""
     figures = validation(reader)
     if figures is None:
@@ -250,7 +250,7 @@ def _schema(reader: ReportSource, out: TextIO) -> None:
         _table(out, schema_section.MODEL_HEAD, rows, numbers_from=1)
 
 
-def _results(reader: ReportSource, overview: Overview, out: TextIO) -> None:
+def _results(reader: Reader, overview: Overview, out: TextIO) -> None:
     if not overview.summary.succeeded + overview.summary.failed:
         return
     results = overviews.results(reader)

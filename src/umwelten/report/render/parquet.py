@@ -14,14 +14,14 @@ from umwelten.errors import UsageError
 from umwelten.report import tabular
 from umwelten.report.queries import overviews
 from umwelten.report.queries.column_types import converted, fitting
-from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.schema_fields import Field
+from umwelten.store.reader import Reader
 
 ROWS = 2_000
 """Rows in memory at a time, and in a group of the file."""
 
 
-def render_parquet(readers: Sequence[ReportSource], out: BinaryIO, *, short: bool = False) -> None:
+def render_parquet(readers: Sequence[Reader], out: BinaryIO, *, short: bool = False) -> None:
     """Write the rows of all evaluations as one table. Raises UsageError without pyarrow."""
     pyarrow, parquet = _pyarrow()
     shape = tabular.layout(readers, short=short)

@@ -15,12 +15,12 @@ from umwelten.report.advice import advice, queues
 from umwelten.report.columns import html_columns
 from umwelten.report.models import Cost, Figures, LaneAttribution, Overview
 from umwelten.report.queries import overviews
-from umwelten.report.queries.current_calls import ReportSource
 from umwelten.report.queries.schema_validation import validation
 from umwelten.report.queries.status import UNFINISHED
 from umwelten.report.queries.throttling import WAITED_FOR
 from umwelten.report.render import glossary, page, schema_section
 from umwelten.report.render.markup import details, section, table, text
+from umwelten.store.reader import Reader
 from umwelten.text import formatting
 from umwelten.types import Prompt
 
@@ -28,7 +28,7 @@ from umwelten.types import Prompt
 class ReportSection:
     """One evaluation of a page."""
 
-    def __init__(self, reader: ReportSource, overview: Overview) -> None:
+    def __init__(self, reader: Reader, overview: Overview) -> None:
         """`reader` is open while the page is written."""
         self.reader, self.overview = reader, overview
         self.id = overview.evaluation.id
