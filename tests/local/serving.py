@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import time
 import urllib.error
 import urllib.request
@@ -72,7 +74,14 @@ async def ask(base_url: str, key: Secret | None, max_tokens: int = 4) -> tuple[i
 
 
 async def pid_of(servers: LocalServers, model: str) -> int:
+    """The process that serves the model: the only child there is once it has an address."""
     await servers.address(model)
-    assert servers.resident
-    assert servers.resident[0] == model
-    return servers.resident[1]
+    (pid,) = children(os.getpid())
+    return pid
+
+
+async def killed(pid: int) -> None:
+    """Kill a child; it is over when the event loop knows."""
+    os.kill(pid, signal.SIGKILL)
+    await asyncio.to_thread(wait_until, lambda: not Path(f"/proc/{pid}").exists(), 5)
+    await asyncio.sleep(0.05)

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import umwelten.local
-from local.serving import alive, ask, children, pid_of, small, wait_until
+from local.serving import alive, ask, children, killed, pid_of, small, wait_until
 from umwelten.errors import LocalModelError
 from umwelten.local import find_weights
 from umwelten.local.server import RESTARTS
@@ -233,8 +233,7 @@ def test_a_child_that_was_killed_is_started_again() -> None:
     async def body() -> None:
         async with small() as servers:
             first = await pid_of(servers, "smollm2")
-            os.kill(first, signal.SIGKILL)
-            await asyncio.to_thread(wait_until, lambda: servers.resident is None, 5)
+            await killed(first)
             second = await pid_of(servers, "smollm2")
             assert second != first
             assert (await ask(*await servers.address("smollm2")))[0] == 200
@@ -246,8 +245,7 @@ def test_a_child_that_keeps_dying_is_given_up() -> None:
     async def body() -> None:
         async with small() as servers:
             for _ in range(RESTARTS + 1):
-                os.kill(await pid_of(servers, "smollm2"), signal.SIGKILL)
-                await asyncio.to_thread(wait_until, lambda: servers.resident is None, 5)
+                await killed(await pid_of(servers, "smollm2"))
             with pytest.raises(LocalModelError, match="not started again"):
                 await servers.address("smollm2")
 

@@ -46,7 +46,6 @@ def work(folder: Path) -> None:
 
     with Store.resume(folder, spec(A, B)) as store:
         store.set_inputs(files(*(f"dir{n % 7}/{n}" for n in range(FILES))), read_hash=never)
-        store.repair_texts()
         store.on_commit(acknowledge)
         store.start_run({})
         print("working", flush=True)

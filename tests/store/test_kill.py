@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from store.child import FILES, text
-from store.making import A, B, files, never, query, spec, texts
+from store.making import A, B, files, never, query, repair, spec, texts
 from umwelten.store import Store
 
 CHILD = Path(__file__).with_name("child.py")
@@ -43,15 +43,15 @@ def test_kills_lose_nothing_acknowledged_and_double_nothing(tmp_path: Path) -> N
         path = folder / str(output)
         assert call not in acknowledged or path.is_file()
         assert not path.is_file() or path.read_text() == text(int(str(call)))
+    assert query(folder, "SELECT count(*) FROM runs") == [(5,)]
     # What was paid for and not acknowledged is at most what was handed over at each kill.
     with Store.resume(folder, spec(A, B)) as store:
         store.set_inputs(files(*(f"dir{n % 7}/{n}" for n in range(FILES))), read_hash=never)
-        store.repair_texts()
+        repair(store)
         assert store.counts().succeeded == len(stored)
         left = [call.id for model in store.models for call in store.lease(model, 10**6)]
     assert len(left) == 2 * FILES - len(stored)
     assert not set(left) & stored
-    assert query(folder, "SELECT count(*) FROM runs") == [(5,)]
     assert len(texts(folder) - {".evaluation.tmp"}) == len(stored)
 
 
@@ -74,4 +74,4 @@ def test_a_full_disk_is_an_error_and_keeps_what_was_committed(tmp_path: Path) ->
     with Store.resume(tmp_path / "x", spec(A)) as store:
         store.set_inputs(files(*map(str, range(FILES))), read_hash=never)
         assert store.counts().succeeded == len(stored)
-        assert store.repair_texts() == 0
+        assert repair(store) == 0

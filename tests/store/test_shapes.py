@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from store.making import A, B, files, never, query, record, records, reply, spec, texts
+from store.making import A, B, files, never, query, record, records, repair, reply, spec, texts
 from umwelten.errors import EvaluationChanged
 from umwelten.identity import content_hash, settings_hash
 from umwelten.records import StoredSpec
@@ -146,8 +146,8 @@ def test_a_text_or_record_that_is_missing_is_written_again(tmp_path: Path, damag
             (tmp_path / "a.json").unlink()
         if damage == "empty":
             (tmp_path / "a.json").write_text("")
-        assert store.repair_texts() == 1
-        assert store.repair_texts() == 0
+        assert repair(store) == 1
+        assert repair(store) == 0
     assert texts(tmp_path) == {"a.txt", "a.json", "b.txt"}
     assert json.loads((tmp_path / "a.json").read_text()) == {"alpha": 1}
 
@@ -158,7 +158,7 @@ def test_text_and_record_stay_together_where_one_of_them_is_blocked(tmp_path: Pa
         store.set_inputs(files(*names), read_hash=never)
         record(store, [(call, holding(f'{{"alpha":{call.id}}}')) for call in store.lease(1, 9)])
         assert not store.text_errors
-        assert store.repair_texts() == 0
+        assert repair(store) == 0
     rows = query(tmp_path, "SELECT id, output FROM calls")
     assert len(texts(tmp_path)) == 2 * len(names) == 2 * len({output for _, output in rows})
     for call, output in rows:
@@ -176,7 +176,7 @@ def test_a_record_that_cannot_be_written_is_kept_in_the_database_and_told(tmp_pa
         store.end_run("complete", None, 1)
         assert list(store.text_errors) == ["a.txt: Is a directory"]
         (tmp_path / ".evaluation.tmp").rmdir()
-        assert store.repair_texts() == 1
+        assert repair(store) == 1
     assert texts(tmp_path) == {"a.txt", "a.json"}
 
 

@@ -12,7 +12,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store.making import BROKEN, A, B, answer_all, files, never, query, record, records, reply, spec, texts
+from store.making import (
+    BROKEN,
+    A,
+    B,
+    answer_all,
+    files,
+    never,
+    query,
+    record,
+    records,
+    repair,
+    reply,
+    spec,
+    texts,
+)
 from umwelten.identity import content_hash
 from umwelten.records import AttemptRecord, CallRecord, LimitRecord
 from umwelten.store import Counts, Store
@@ -178,8 +192,8 @@ def test_missing_text_files_are_written_again(tmp_path: Path) -> None:
         (tmp_path / "d.txt").write_text("edited")
         (tmp_path / "e.txt").unlink()
         changed(store, "a", "sub/b", "c", "d", stamp="1")
-        assert store.repair_texts() == 4
-        assert store.repair_texts() == 0
+        assert repair(store) == 4
+        assert repair(store) == 0
         assert (tmp_path / "sub/b.txt").read_text().startswith("answer ")
         assert (tmp_path / "c.txt").read_text().startswith("answer ")
         assert (tmp_path / "d.txt").read_text() == "edited"
@@ -191,7 +205,7 @@ def test_an_answer_that_is_out_of_date_is_not_written_again(tmp_path: Path) -> N
         answer_all(store)
         (tmp_path / "a.txt").unlink()
         changed(store, "a", stamp="2")
-        assert store.repair_texts() == 0
+        assert repair(store) == 0
     assert texts(tmp_path) == set()
 
 
@@ -207,7 +221,7 @@ def test_a_text_file_whose_path_is_blocked_gets_another_and_the_row_says_which(t
         for output, text in rows:
             assert (tmp_path / str(output)).read_text() == text
         assert {"a.txt", "z.txt/c.txt"} < texts(tmp_path)
-        assert store.repair_texts() == 0
+        assert repair(store) == 0
 
 
 def test_a_text_file_that_cannot_be_written_is_a_note(tmp_path: Path) -> None:
@@ -219,7 +233,7 @@ def test_a_text_file_that_cannot_be_written_is_a_note(tmp_path: Path) -> None:
         assert store.counts().succeeded == 1
         assert [note for note in store.text_errors if note.startswith("a.txt: ")]
         (tmp_path / ".evaluation.tmp").rmdir()
-        assert store.repair_texts() == 1
+        assert repair(store) == 1
 
 
 @pytest.mark.parametrize(

@@ -61,12 +61,6 @@ class LocalServers:
     ) -> None:
         await self.close()
 
-    @property
-    def resident(self) -> tuple[str, int] | None:
-        """Name and process id of the model in memory."""
-        child = next((child for child in self._children if child.alive), None)
-        return (child.model, child.pid) if child else None
-
     async def address(self, model: str) -> tuple[str, Secret]:
         """Base URL (ending in `/v1`) and key of the model's server, started if need be.
 

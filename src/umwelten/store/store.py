@@ -230,15 +230,6 @@ class Store:
         self._places.update((call.id, where) for call, where in found)
         return [call for call, _ in found]
 
-    def repair_texts(self) -> int:
-        """Write the text files of good answers that are missing, and return how many those were.
-
-        A run does the same while it has nothing else to write: calls need not wait for it.
-        """
-        assert self._writer is None, "repair_texts belongs between runs"
-        with store_errors(self.folder):
-            return sum(self._repair_steps())
-
     # --- runs ---
 
     def start_run(self, settings: dict[str, object]) -> int:
