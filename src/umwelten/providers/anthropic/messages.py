@@ -17,7 +17,8 @@ from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import load, read_value
 from umwelten.providers.common.errors import broken, from_error, from_http
 from umwelten.providers.common.errors import request_id as name_of
-from umwelten.providers.common.sse import SseSplitter
+from umwelten.providers.common.sse import Event, SseSplitter
+from umwelten.providers.common.streams import AnswerStream
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
 from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Reply, Request, Usage
 
@@ -132,9 +133,9 @@ class AnthropicMessages:
             answer.ended = True
         return answer.outcome()
 
-    def stream(self, head: Head, endpoint: Endpoint) -> AnthropicStream:
-        """A decoder for a streamed reply."""
-        return AnthropicStream(head, endpoint)
+    def stream(self, head: Head, endpoint: Endpoint) -> AnswerStream[Event]:
+        """A decoder for a streamed reply; `message_stop` is its end mark."""
+        return AnswerStream(SseSplitter(), _Answer(head, endpoint), "an event")
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """The request that lists the provider's models."""
@@ -156,31 +157,6 @@ class AnthropicMessages:
         return ModelPage(models=models, next=(listed.last_id or None) if listed.has_more else None)
 
 
-class AnthropicStream:
-    """Reads a streamed reply; `message_stop` is its end mark."""
-
-    def __init__(self, head: Head, endpoint: Endpoint) -> None:
-        self._events = SseSplitter()
-        self._answer = _Answer(head, endpoint)
-
-    def feed(self, chunk: bytes) -> str:
-        """Take the next bytes; return the answer's text in them."""
-        return "".join(self._answer.add(name, data) for name, data in self._events.feed(chunk))
-
-    @property
-    def done(self) -> bool:
-        """True after `message_stop` or an error."""
-        return self._answer.ended or self._answer.failure is not None
-
-    def finish(self) -> Outcome:
-        """The outcome so far."""
-        for name, data in self._events.flush():
-            self._answer.add(name, data)
-        if self._events.overflowed:
-            self._answer.fail("an event of the reply is too large")
-        return self._answer.outcome()
-
-
 class _Answer:
     """What a reply adds up to, whole or event by event."""
 
@@ -199,10 +175,16 @@ class _Answer:
         self.ended = False
         self.failure: Failure | None = None
 
-    def add(self, name: str, data: bytes) -> str:
+    @property
+    def done(self) -> bool:
+        """True after `message_stop` or an error."""
+        return self.ended or self.failure is not None
+
+    def add(self, piece: Event) -> str:
         """Take one event; return the answer's text in it."""
-        if self.ended or self.failure is not None:
+        if self.done:
             return ""
+        name, data = piece
         event = load(data, _Event)
         if event is None:
             self.fail("a part of the reply cannot be read")

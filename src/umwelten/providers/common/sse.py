@@ -11,6 +11,9 @@ _BOM = b"\xef\xbb\xbf"
 _DATA = b"data: "
 _SHORT = 64 * 1024
 
+Event = tuple[str, bytes]
+"""An event's name, "" where it has none, and its data."""
+
 
 class LineSplitter:
     """Lines ended by LF, CRLF or CR (newline-delimited JSON). Empty lines are left out."""
@@ -48,14 +51,14 @@ class SseSplitter:
         """True once an event was longer than the limit and therefore left out."""
         return self._too_long or self._lines.overflowed
 
-    def feed(self, chunk: bytes) -> list[tuple[str, bytes]]:
+    def feed(self, chunk: bytes) -> list[Event]:
         """The events that these bytes complete."""
         if chunk[:6] == _DATA and chunk[-2:] == b"\n\n" and len(chunk) < _SHORT and self._is_fresh():
             # Nearly all chunks are whole events of one line each.
             found = chunk[6:-2].split(b"\n\n" + _DATA)
             if b"\r" not in chunk and not any(b"\n" in data for data in found):
                 return [("", data) for data in found]
-        events: list[tuple[str, bytes]] = []
+        events: list[Event] = []
         for line in self._lines.feed(chunk):
             self._take(line, events)
         return events
@@ -64,14 +67,14 @@ class SseSplitter:
         """Whether the next byte begins an event and not the stream."""
         return not self._data and not self._event and self._lines.is_fresh
 
-    def flush(self) -> list[tuple[str, bytes]]:
+    def flush(self) -> list[Event]:
         """The last event, if the stream ended without the empty line that closes it."""
-        events: list[tuple[str, bytes]] = []
+        events: list[Event] = []
         for line in [*self._lines.flush(), b""]:
             self._take(line, events)
         return events
 
-    def _take(self, line: bytes, events: list[tuple[str, bytes]]) -> None:
+    def _take(self, line: bytes, events: list[Event]) -> None:
         if not line:
             self._dispatch(events)
             return
@@ -90,7 +93,7 @@ class SseSplitter:
         else:
             self._data.append(value)
 
-    def _dispatch(self, events: list[tuple[str, bytes]]) -> None:
+    def _dispatch(self, events: list[Event]) -> None:
         if self._data:
             events.append((self._event, b"\n".join(self._data)))
         self._event, self._data, self._size = "", [], 0

@@ -15,7 +15,8 @@ from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import load, read_value
 from umwelten.providers.common.errors import broken, from_error, from_http
 from umwelten.providers.common.errors import request_id as name_of
-from umwelten.providers.common.sse import SseSplitter
+from umwelten.providers.common.sse import Event, SseSplitter
+from umwelten.providers.common.streams import AnswerStream
 from umwelten.providers.gemini.errors import classify
 from umwelten.providers.gemini.files import GeminiUploads
 from umwelten.providers.gemini.requests import body_of, headers, resource, root_of
@@ -137,13 +138,13 @@ class Gemini:
         """The outcome of a unary reply."""
         if head.status != 200:
             return from_http(head, body, endpoint, classify=classify)
-        answer = _GeminiAnswer(head, endpoint)
-        answer.add(body)
-        return answer.outcome(whole=True)
+        answer = _GeminiAnswer(head, endpoint, whole=True)
+        answer.add(("", body))
+        return answer.outcome()
 
-    def stream(self, head: Head, endpoint: Endpoint) -> GeminiStream:
-        """A decoder for a streamed reply."""
-        return GeminiStream(head, endpoint)
+    def stream(self, head: Head, endpoint: Endpoint) -> AnswerStream[Event]:
+        """A decoder for a streamed reply. It has no end mark: it is complete once a finish reason came."""
+        return AnswerStream(SseSplitter(), _GeminiAnswer(head, endpoint, whole=False), "an event")
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """The request that lists the provider's models."""
@@ -162,37 +163,13 @@ class Gemini:
         return ModelPage(models=models, next=listed.next_page_token or None)
 
 
-class GeminiStream:
-    """Reads a streamed reply. The format has no end mark: it is complete once a finish reason came."""
-
-    def __init__(self, head: Head, endpoint: Endpoint) -> None:
-        self._events = SseSplitter()
-        self._answer = _GeminiAnswer(head, endpoint)
-
-    def feed(self, chunk: bytes) -> str:
-        """Take the next bytes; return the answer's text in them."""
-        return "".join(self._answer.add(data) for _, data in self._events.feed(chunk))
-
-    @property
-    def done(self) -> bool:
-        """True after an error. After a finish reason more figures may follow."""
-        return self._answer.failure is not None
-
-    def finish(self) -> Outcome:
-        """The outcome so far."""
-        for _, data in self._events.flush():
-            self._answer.add(data)
-        if self._events.overflowed:
-            self._answer.fail("an event of the reply is too large")
-        return self._answer.outcome(whole=False)
-
-
 class _GeminiAnswer:
-    """What the chunks of one reply add up to. A unary reply is a single chunk."""
+    """What the chunks of one reply add up to. `whole`: it is a single chunk that cannot have been cut off."""
 
-    def __init__(self, head: Head, endpoint: Endpoint) -> None:
+    def __init__(self, head: Head, endpoint: Endpoint, *, whole: bool) -> None:
         self._head = head
         self._endpoint = endpoint
+        self._whole = whole
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._tool = False
@@ -204,12 +181,17 @@ class _GeminiAnswer:
         self._id: str | None = None
         self.failure: Failure | None = None
 
-    def add(self, data: bytes) -> str:
-        """Take one JSON value; return the answer's text in it."""
-        if self.failure is not None:
+    @property
+    def done(self) -> bool:
+        """True after an error. After a finish reason more figures may follow."""
+        return self.failure is not None
+
+    def add(self, piece: Event) -> str:
+        """Take an event, which is a JSON value without a name; return the answer's text in it."""
+        if self.done:
             return ""
         # Errors come in a list of one at times, and so does a stream that was not asked for as events.
-        value = data.strip()
+        value = piece[1].strip()
         chunks = load(value if value.startswith(b"[") else b"[" + value + b"]", list[_GeminiChunk])
         if not chunks:
             self.fail("the reply cannot be read")
@@ -242,10 +224,10 @@ class _GeminiAnswer:
         self._text.append(text)
         return text
 
-    def outcome(self, whole: bool) -> Outcome:
-        """The reply or what went wrong. `whole`: the body cannot have been cut off."""
+    def outcome(self) -> Outcome:
+        """The reply or what went wrong."""
         text = "".join(self._text)
-        failure = self.failure or self._refusal() or self._shortfall(text, whole)
+        failure = self.failure or self._refusal() or self._shortfall(text)
         usage = _usage(load(bytes(self._usage), _GeminiUsage) or _GeminiUsage())
         if failure is not None:
             return msgspec.structs.replace(
@@ -277,13 +259,13 @@ class _GeminiAnswer:
             kind=FailureKind.BAD_REQUEST, message=said, status=self._head.status, code=reason, retry=False
         )
 
-    def _shortfall(self, text: str, whole: bool) -> Failure | None:
+    def _shortfall(self, text: str) -> Failure | None:
         """The failure if the model broke off, or nothing that counts as an answer came."""
         if self._finish in _BROKEN:
             said = f"the model broke off: {self._finish}"
             message = f"{said} ({self._finish_message})" if self._finish_message else said
             return msgspec.structs.replace(broken(self._head, message), code=self._finish)
-        if self._finish in _UNFINISHED and not whole:
+        if self._finish in _UNFINISHED and not self._whole:
             return broken(self._head, "the reply was cut off before its end")
         if self._finish not in _FINISH and not text:
             return broken(self._head, f"the reply holds no answer {self._finish}".strip())

@@ -28,6 +28,7 @@ from umwelten.providers.common.errors import request_id as name_of
 from umwelten.providers.common.parameters import SCHEMA, ours_of, refused
 from umwelten.providers.common.schemas import told
 from umwelten.providers.common.sse import LineSplitter
+from umwelten.providers.common.streams import AnswerStream
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
 from umwelten.types import Failure, FinishReason, Media, Message, Outcome, Part, Reply, Request, Text, Usage
 
@@ -102,9 +103,9 @@ class Ollama:
         answer.add(body)
         return answer.outcome()
 
-    def stream(self, head: Head, endpoint: Endpoint) -> OllamaStream:
-        """A decoder for a streamed reply."""
-        return OllamaStream(head, endpoint)
+    def stream(self, head: Head, endpoint: Endpoint) -> AnswerStream[bytes]:
+        """A decoder for a streamed reply; a line with `done` is its end mark."""
+        return AnswerStream(LineSplitter(), _OllamaAnswer(head, endpoint), "a line")
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """The request that lists the models on this host."""
@@ -119,31 +120,6 @@ class Ollama:
             return broken(head, "the list of models cannot be read")
         names = [model.model or model.name for model in listed.models or ()]
         return ModelPage(models=tuple(ModelInfo(id=name) for name in names if name))
-
-
-class OllamaStream:
-    """Reads a streamed reply; a line with `done` is its end mark."""
-
-    def __init__(self, head: Head, endpoint: Endpoint) -> None:
-        self._lines = LineSplitter()
-        self._answer = _OllamaAnswer(head, endpoint)
-
-    def feed(self, chunk: bytes) -> str:
-        """Take the next bytes; return the answer's text in them."""
-        return "".join(self._answer.add(line) for line in self._lines.feed(chunk))
-
-    @property
-    def done(self) -> bool:
-        """True after the last line or an error."""
-        return self._answer.ended or self._answer.failure is not None
-
-    def finish(self) -> Outcome:
-        """The outcome so far."""
-        for line in self._lines.flush():
-            self._answer.add(line)
-        if self._lines.overflowed:
-            self._answer.fail("a line of the reply is too large")
-        return self._answer.outcome()
 
 
 class _OllamaAnswer:
@@ -161,11 +137,16 @@ class _OllamaAnswer:
         self.ended = False
         self.failure: Failure | None = None
 
-    def add(self, data: bytes) -> str:
+    @property
+    def done(self) -> bool:
+        """True after the last line or an error."""
+        return self.ended or self.failure is not None
+
+    def add(self, piece: bytes) -> str:
         """Take one JSON object; return the answer's text in it."""
-        if self.ended or self.failure is not None or not data.strip():
+        if self.done or not piece.strip():
             return ""
-        chunk = load(data, _OllamaChunk)
+        chunk = load(piece, _OllamaChunk)
         if chunk is None:
             self.fail("the reply cannot be read")
             return ""
@@ -174,7 +155,7 @@ class _OllamaAnswer:
             return ""
         if chunk.done:
             self.ended = True
-            self._usage = _usage(load(data, _OllamaUsage) or _OllamaUsage())
+            self._usage = _usage(load(piece, _OllamaUsage) or _OllamaUsage())
         self._model = chunk.model or self._model
         self._reason = chunk.done_reason or self._reason
         self._has_message = self._has_message or chunk.message is not None
