@@ -39,6 +39,8 @@ class Quirks(FrozenStruct):
     """Whether the model is told the shape in words too: servers that only enforce it don't show it."""
     schema_body: dict[str, object] = msgspec.field(default_factory=dict)
     """Fields that are sent along with a schema."""
+    small_models: frozenset[str] = frozenset()
+    """Models that don't end by themselves: texts and lists in their schemas get a limit (`small_schemas`)."""
 
 
 class Vendor(FrozenStruct):

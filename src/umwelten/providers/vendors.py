@@ -95,7 +95,15 @@ _ROWS = (
         quirks=Quirks(hints="anthropic"),
     ),
     # The child's address and key exist only once it runs.
-    Vendor(name="local", wire="openai", base_url="", key_required=False, scope="host", recommended=(1, 4)),
+    Vendor(
+        name="local",
+        wire="openai",
+        base_url="",
+        key_required=False,
+        scope="host",
+        recommended=(1, 4),
+        quirks=Quirks(small_models=frozenset(("smollm2",))),
+    ),
     _compatible("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", quirks=Quirks(hints="groq")),
     _compatible(
         "deepseek",

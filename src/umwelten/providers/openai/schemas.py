@@ -9,10 +9,9 @@ from umwelten.providers.common.parameters import SCHEMA
 from umwelten.providers.common.small_schemas import bounded
 from umwelten.providers.common.strict_schemas import strict
 from umwelten.providers.protocol import Endpoint
-from umwelten.types import ModelRef, Request, Schema
+from umwelten.types import Request, Schema
 
 _LONGEST_NAME = 64
-_EMBEDDED = ModelRef("local", "smollm2")
 
 
 def response_fields(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> dict[str, Any]:
@@ -22,7 +21,7 @@ def response_fields(request: Request, endpoint: Endpoint, dropped: frozenset[str
         return {}
     if quirks.schema == "json_object":
         return {"response_format": {"type": "json_object"}}
-    shape = _shape(request.schema, request.model, quirks.strict)
+    shape = _shape(request.schema, quirks.strict, small=request.model.model in quirks.small_models)
     along = {
         name: _joined(value, request.parameters.extra.get(name)) for name, value in quirks.schema_body.items()
     }
@@ -36,13 +35,12 @@ def must_tell(fields: dict[str, Any], endpoint: Endpoint) -> bool:
     return quirks.tell_schema or not is_shown
 
 
-def _shape(schema: Schema, model: ModelRef, dialect: str) -> dict[str, Any]:
+def _shape(schema: Schema, dialect: str, *, small: bool) -> dict[str, Any]:
     named: dict[str, Any] = {"name": schema.name[:_LONGEST_NAME]}
     made = strict(schema, ranges=dialect == "full") if dialect else None
     if made is not None:
         return {**named, "schema": made, "strict": True}
-    shape = bounded(schema) if model == _EMBEDDED else schema.json
-    return {**named, "schema": shape, "strict": False}
+    return {**named, "schema": bounded(schema) if small else schema.json, "strict": False}
 
 
 def _joined(ours: object, theirs: object) -> object:
