@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from umwelten.control.lane import NEVER, Lane
+from umwelten.control.circuit import NEVER
+from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.limit_kind import LimitKind
 from umwelten.control.refusals import StartSnapshot

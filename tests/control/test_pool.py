@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
-from umwelten.control.pool import AttemptVerdict, Idle, Lease, Pool, ScheduledCall, Start, WaitUntil
+from umwelten.control.pool import AttemptVerdict, Idle, Lease, Pool, Start, WaitUntil
 from umwelten.control.retry import Again, GiveUp, RetryPolicy
+from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.stop import CostCap
 from umwelten.types import (
     AttemptOutcome,

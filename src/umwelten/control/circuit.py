@@ -12,8 +12,14 @@ from dataclasses import dataclass
 
 NEVER = float("inf")
 FEWEST = 20
+"""Errors without an answer that open it. At 60 `outage` sees 120 attempts while it lasts, not 105; 5 does as
+well."""
+
 FIRST_S = 0.5
+"""To the first probe. `outage` falls from 0.94 to 0.92 at 0.1 as well as at 2."""
+
 LONGEST_S = 1.5
+"""Between probes, at most. At 5 `outage` falls from 0.94 to 0.93, at 0.5 it sees 121 attempts, not 105."""
 
 
 @dataclass(slots=True)

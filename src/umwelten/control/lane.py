@@ -18,6 +18,10 @@ time-outs change no limit, ever.
 
 A lane is open until a failure shows that nothing at this account or host can work (key refused, credit
 used up, nobody listening). Then it is stopped for the rest of the run; its calls stay pending.
+
+Beside each constant of this package that decides something stands what it does and what another value
+breaks: figures of `python -m benchmarks.control CELL`, efficiency where nothing else is said, medians of
+three seeds with 3,000 calls.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from umwelten.control.attribution import Attribution, Reason, Timesheet
-from umwelten.control.circuit import Circuit
+from umwelten.control.circuit import NEVER, Circuit
 from umwelten.control.gate import Gate
 from umwelten.control.knee import Knee
 from umwelten.control.limit import Limit, LimitChange, LimitReason
@@ -35,8 +39,6 @@ from umwelten.control.ramp import Ramp
 from umwelten.control.rate_estimator import plus
 from umwelten.control.refusals import RefusalDiagnosis, RefusedCall, StartSnapshot
 from umwelten.types import AttemptOutcome, Continue, Failure, FailureKind, Reply, Resource
-
-NEVER = float("inf")
 
 THROTTLED_TOO_LONG_S = 900.0
 """A lane that has had nothing but refusals for this long is stopped: the run must end some time."""

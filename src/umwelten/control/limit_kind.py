@@ -22,13 +22,33 @@ class LimitKind(StrEnum):
 
 RATES = frozenset({LimitKind.RATE, LimitKind.BUCKET, LimitKind.WINDOW, LimitKind.TOKENS})
 _FITS = 20
+"""Calls let in right at the limit that make a cap sure. At 3 `noise` falls from 0.69 to 0.19; not sensitive
+from 10 to 200."""
+
 _HIGH_EDGE = 15
+"""From here on a surprise near the edge weighs less. At 45 `noise_bucket`'s worst run falls from 0.94 to
+0.86; not sensitive down to 1."""
+
 _SURPRISES = 2
+"""One may be a straggler. At 3 `drop` is refused 0.052 a call, not 0.047; at 1 `noise_bucket`'s worst run
+falls from 0.94 to 0.86."""
+
 _SURPRISES_IF_SURE = 8
+"""Not sensitive from 2 to 100 in `cap_40`, `drop_cap`, `noise`: a cap that is sure is seldom wrong there."""
+
 _RISES = 2
+"""Refused heights that were let in later. At 20 `gcra_blind` falls from 0.95 to 0.92; not sensitive from 1 to
+4."""
+
 _FLIPS = 2
+"""Not sensitive from 1 to 50 in any cell: a guard against a height that is let in and refused for ever."""
+
 _FLIPS_IF_SURE = 4
+"""Not sensitive from 4 to 50; at 2 the worst run of `noise` rises from 0.16 to 0.23."""
+
 _REFUTED = 3
+"""Calls let in long before the hint said. Not sensitive from 1 to 100 in `bucket_20_padded`, where the rate
+is learnt anyway."""
 
 
 @dataclass(slots=True)

@@ -20,48 +20,20 @@ from dataclasses import dataclass, field
 import msgspec
 
 from umwelten.control.attribution import Reason
-from umwelten.control.lane import NEVER, Lane
+from umwelten.control.circuit import NEVER
+from umwelten.control.lane import Lane
 from umwelten.control.limit import LimitChange
 from umwelten.control.refusals import StartSnapshot
 from umwelten.control.retry import Again, Decision, GiveUp, RetryPolicy, StopLane
+from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.stop import CostCap
-from umwelten.types import AttemptOutcome, Call, Continue, Failure, FailureKind, Message, Reply
+from umwelten.types import AttemptOutcome, Continue, Failure, FailureKind, Reply
 
 WINDOW = 256
 """Ready calls of a model that are held in memory: enough for a thousand in flight, small for a million."""
 
 MOST_WAITING = 4 * WINDOW
 """While that many calls of a model wait, no further ones are fetched: they would wait as well."""
-
-
-class ScheduledCall(msgspec.Struct):
-    """A call under way with what was spent on it. `size` bytes of its file, `reserve` the most that an
-    attempt costs and `held` what is held for the one under way, in nano-USD. Of its attempts, `counted`
-    used up retries, `throttles` were refused, `schema_retries` followed answers that did not fit the schema.
-
-    `turns` are its conversation after the question. `input_tokens` as estimated; `output_tokens` the most
-    that may be asked for, `None` if not known.
-    """
-
-    call: Call
-    size: int = 0
-    reserve: int | None = None
-    attempts: int = 0
-    counted: int = 0
-    throttles: int = 0
-    schema_retries: int = 0
-    time_s: float = 0.0
-    cost_nusd: int | None = 0
-    input_tokens: int = 0
-    output_tokens: int | None = None
-    refused: bool = False
-    held: int = 0
-    turns: tuple[Message, ...] = ()
-
-    @property
-    def open_ended(self) -> bool:
-        """Whether nothing bounds its answer."""
-        return self.output_tokens is None
 
 
 class Lease(msgspec.Struct, frozen=True):

@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from umwelten.control.attribution import Attribution
-from umwelten.control.pool import WINDOW, AttemptVerdict, Lease, Pool, ScheduledCall, Start, WaitUntil
+from umwelten.control.pool import WINDOW, AttemptVerdict, Lease, Pool, Start, WaitUntil
 from umwelten.control.retry import GiveUp
+from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.stop import ErrorCap, StopReason
 from umwelten.engine.emitter import EventEmitter, lane_views
 from umwelten.engine.interfaces import AttemptResult, AttemptRunner, CallInfo, RunResult, Sink, Source
