@@ -60,7 +60,7 @@ class _Token(FrozenStruct):
 
     kind: str
     text: str
-    at: int
+    offset: int
 
     def is_word(self, word: str) -> bool:
         return self.kind == "word" and self.text.casefold() == word
@@ -113,7 +113,7 @@ class _FilterParser:
 
     def refuse(self, problem: str, token: _Token | None = None) -> None:
         """Raise, with the place of this token."""
-        raise _error(self._text, (token or self.token).at, problem)
+        raise _error(self._text, (token or self.token).offset, problem)
 
     def alternatives(self, depth: int) -> Predicate:
         """`or` binds least."""
@@ -161,7 +161,7 @@ class _FilterParser:
         if token.kind not in ("word", "quoted") or token.text.casefold() in _KEYWORDS:
             self.refuse("a field is expected here", token)
         if self._fields is not None and not _is_known(token.text, self._fields):
-            raise _error(self._text, token.at, *_unknown(token.text, self._fields))
+            raise _error(self._text, token.offset, *_unknown(token.text, self._fields))
         return token.text
 
     def _values(self, field: str) -> tuple[Value, ...]:
@@ -211,20 +211,21 @@ class _FilterParser:
 
 
 def _tokens(text: str) -> Iterator[_Token]:
-    at, end = 0, len(text.rstrip())
-    while at < end:
-        found = _TOKEN.match(text, at)
-        if found is None:
-            at = end - len(text[at:end].lstrip())
-            closed = "the quote is not closed" if text[at] in "'\"" else f"{text[at]!r} means nothing here"
-            raise _error(text, at, closed)
-        kind = str(found.lastgroup)
-        word = found[kind]
+    offset, end = 0, len(text.rstrip())
+    while offset < end:
+        match = _TOKEN.match(text, offset)
+        if match is None:
+            offset = end - len(text[offset:end].lstrip())
+            character = text[offset]
+            problem = "the quote is not closed" if character in "'\"" else f"{character!r} means nothing here"
+            raise _error(text, offset, problem)
+        kind = str(match.lastgroup)
+        word = match[kind]
         if kind == "quoted":
             word = _ESCAPED.sub(r"\1", word[1:-1])
-        yield _Token(kind=kind, text=word, at=found.start(kind))
-        at = found.end()
-    yield _Token(kind="end", text="the end", at=end)
+        yield _Token(kind=kind, text=word, offset=match.start(kind))
+        offset = match.end()
+    yield _Token(kind="end", text="the end", offset=end)
 
 
 def _compare(field: str, sign: str, wanted: Value) -> Predicate:

@@ -39,7 +39,7 @@ def document(data: bytes, kind: FileType, name: str) -> Converted:
         ) from None
     except Exception as error:
         # A damaged document makes its reader stumble anywhere, with any error; it fails this call alone.
-        raise zip_container.damaged(name, kind.word) from error
+        raise zip_container.damage_error(name, kind.word) from error
     return _converted(text, kind, name)
 
 
@@ -64,7 +64,7 @@ def _converted(text: str, kind: FileType, name: str) -> Converted:
 
 
 def _docx(data: bytes, name: str) -> str:
-    with zip_container.unpacked(data, name, DOCX.word, most=MAX_WORDS):
+    with zip_container.open_archive(data, name, DOCX.word, most=MAX_WORDS):
         import mammoth
 
         # Pictures in it would come as megabytes of base64.
@@ -74,7 +74,7 @@ def _docx(data: bytes, name: str) -> str:
 
 
 def _xlsx(data: bytes, name: str) -> str:
-    with zip_container.unpacked(data, name, XLSX.word, most=MAX_CELLS) as archive:
+    with zip_container.open_archive(data, name, XLSX.word, most=MAX_CELLS) as archive:
         return xlsx.markdown(archive, name)
 
 
@@ -83,22 +83,22 @@ def _xls(data: bytes, name: str) -> str:
 
 
 def _xlsb(data: bytes, name: str) -> str:
-    with zip_container.unpacked(data, name, XLSB.word, most=MAX_CELLS, endings=(".bin", ".xml", ".rels")):
+    with zip_container.open_archive(data, name, XLSB.word, most=MAX_CELLS, endings=(".bin", ".xml", ".rels")):
         return spreadsheets.markdown(data, name, XLSB)
 
 
 def _ods(data: bytes, name: str) -> str:
-    with zip_container.unpacked(data, name, ODS.word, most=MAX_CELLS):
+    with zip_container.open_archive(data, name, ODS.word, most=MAX_CELLS):
         return spreadsheets.markdown(data, name, ODS)
 
 
 def _pptx(data: bytes, name: str) -> str:
-    with zip_container.unpacked(data, name, PPTX.word, most=MAX_SLIDES) as archive:
+    with zip_container.open_archive(data, name, PPTX.word, most=MAX_SLIDES) as archive:
         return pptx.markdown(archive, name)
 
 
 def _epub(data: bytes, name: str) -> str:
-    with zip_container.unpacked(data, name, EPUB.word, most=MAX_PAGE) as archive:
+    with zip_container.open_archive(data, name, EPUB.word, most=MAX_PAGE) as archive:
         return epub.markdown(archive, name)
 
 

@@ -17,7 +17,7 @@ from umwelten.file_types import FileType
 from umwelten.inputs.content import MAX_TEXT, UnsupportedInput
 from umwelten.inputs.convert.markdown_table import sheet, too_much_text
 from umwelten.inputs.convert.spreadsheet_child import STATUSES
-from umwelten.inputs.convert.zip_container import damaged
+from umwelten.inputs.convert.zip_container import damage_error
 
 MEMORY_BYTES = 2 << 30
 """Of the child. The largest sheet that an .xls can have, 65,536 × 256 cells, takes 1.1 GB in it."""
@@ -51,7 +51,7 @@ def markdown(data: bytes, name: str, kind: FileType, *, time_s: float = TIME_S) 
     if child.returncode == STATUSES["too large"]:
         raise too_much_text(name)
     if child.returncode != 0:
-        raise damaged(name, kind.word)
+        raise damage_error(name, kind.word)
     return "\n\n".join(sheet(title, rows) for title, rows in _sheets(child.stdout) if rows)
 
 

@@ -19,10 +19,10 @@ _BROKEN = (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, OSErro
 
 
 @contextmanager
-def unpacked(
+def open_archive(
     data: bytes, name: str, word: str, *, most: int, endings: tuple[str, ...] = _TEXTS
 ) -> Iterator[zipfile.ZipFile]:
-    """The container of a document. `most`: bytes to which all texts in it together may unpack.
+    """Open the container of a document. `most`: bytes to which all texts in it together may unpack.
 
     `endings` are those of the members that are read.
 
@@ -32,24 +32,24 @@ def unpacked(
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except _BROKEN as error:
-        raise damaged(name, word) from error
+        raise damage_error(name, word) from error
     with archive:
         _check(archive, len(data), name, word, most, endings)
         yield archive
 
 
 def read(archive: zipfile.ZipFile, member: str, name: str, word: str) -> bytes:
-    """A member's bytes. Errors: `UnsupportedInput`."""
+    """Return a member's bytes. Errors: `UnsupportedInput`."""
     import zlib
 
     try:
         return archive.read(member)
     except (*_BROKEN, RuntimeError, zlib.error) as error:
-        raise damaged(name, word) from error
+        raise damage_error(name, word) from error
 
 
-def damaged(name: str, word: str) -> UnsupportedInput:
-    """The error for a document that breaks off or is not what it seems."""
+def damage_error(name: str, word: str) -> UnsupportedInput:
+    """Return the error for a document that breaks off or is not what it seems."""
     return UnsupportedInput(f"{name} is {word} that can't be read: it is damaged or cut off.")
 
 
