@@ -139,7 +139,8 @@ def _judge(
 
 
 async def _child(seconds: float) -> None:
-    from umwelten.config import load, vendors
+    from umwelten.config.endpoints import vendors
+    from umwelten.config.settings import load
     from umwelten.evaluation.evaluation import Evaluation
     from umwelten.evaluation.spec import EvaluationSpec, Limits, Output
     from umwelten.inputs.files.scan import scan

@@ -1,5 +1,7 @@
 """Make the manual of every command from its own help: docs/man/*.md and docs/man/man1/*.1.
 
+The tables of options in docs/commands.md and docs/configuration.md are made as well, between two comments.
+
 python scripts/command_docs.py            write the pages, remove those of commands that are gone
 python scripts/command_docs.py --check    exit 1 if a page is not what would be written; writes nothing
 """
@@ -9,19 +11,27 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 
 from umwelten.cli.app import cli
-from umwelten.config.options import OPTIONS
+from umwelten.cli.flag_names import as_flag
+from umwelten.cli.options import sections
+from umwelten.config.declaration import Section
+from umwelten.config.options import OPTIONS, SETTINGS
+from umwelten.phrases import spelled
 from umwelten.providers.vendors import VENDORS
 
-MAN = Path(__file__).parent.parent / "docs" / "man"
+DOCS = Path(__file__).parent.parent / "docs"
+MAN = DOCS / "man"
 NOTE = "Made by scripts/command_docs.py from the command's help; change it there."
 Rows = list[tuple[str, str]]
+"""Terms and what they mean; a term of its own heads those that follow."""
+
 Sections = dict[str, "list[str] | Rows"]
 """A section is paragraphs (those that begin with four blanks are shown as they are) or terms."""
 
@@ -100,7 +110,7 @@ def _page(command: click.Command, context: click.Context, below: list[str]) -> P
         "SYNOPSIS": [f"    {path} {usage}"],
         "DESCRIPTION": words,
         **commands,
-        "OPTIONS": _options(command, context),
+        "OPTIONS": list(_options(command, context)),
         "EXAMPLES": examples,
         "EXIT STATUS": EXIT_STATUS[path in RUNS],
         "FILES": _files(path),
@@ -131,9 +141,14 @@ def _commands(command: click.Command, context: click.Context) -> Rows:
     return [(name, _help(child)[0][0]) for name, child in _below(command, context)]
 
 
-def _options(command: click.Command, context: click.Context) -> Rows:
-    records = (param.get_help_record(context) for param in command.get_params(context))
-    return [(names, re.sub(r"\s+", " ", text)) for names, text in filter(None, records)]
+def _options(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
+    """The options, with the title of their section as a row with no name where there are several sections."""
+    parts = sections(command, context)
+    for title, params in parts.items():
+        if len(parts) > 1:
+            yield "", title
+        for names, text in filter(None, (param.get_help_record(context) for param in params)):
+            yield names, re.sub(r"\s+", " ", text)
 
 
 def _files(path: str) -> Rows:
@@ -146,9 +161,9 @@ def _files(path: str) -> Rows:
 def _environment(command: click.Command, path: str) -> Rows:
     flags = {flag for param in command.params for flag in param.opts}
     rows = [
-        (f"UMWELTEN_{option.key.upper()}", f"stands for --{option.key.replace('_', '-')}")
-        for option in OPTIONS
-        if f"--{option.key.replace('_', '-')}" in flags and path in (*RUNS, *STORED)
+        (f"UMWELTEN_{key.upper()}", f"stands for {as_flag(key)}")
+        for key in SETTINGS
+        if as_flag(key) in flags and path in (*RUNS, *STORED)
     ]
     if path in (*RUNS, "umwelten models list", "umwelten config show"):
         rows += [
@@ -179,7 +194,9 @@ def markdown(page: Page) -> str:
 
 def _markdown(title: str, body: list[str] | Rows) -> Iterator[str]:
     for item in body:
-        if isinstance(item, tuple):
+        if isinstance(item, tuple) and not item[0]:
+            yield from (*([""] if item is not body[0] else []), f"### {item[1]}", "")
+        elif isinstance(item, tuple):
             yield f"- `{item[0]}`" + (f"  \n  {_inert(item[1])}" if item[1] else "")
         elif item.startswith("    "):
             yield from ("```sh", re.sub(r"^    ", "", item, flags=re.MULTILINE), "```")
@@ -212,7 +229,9 @@ def roff(page: Page) -> str:
 
 def _roff(title: str, body: list[str] | Rows) -> Iterator[str]:
     for item in body:
-        if isinstance(item, tuple):
+        if isinstance(item, tuple) and not item[0]:
+            yield f".SS {item[1]}"
+        elif isinstance(item, tuple):
             yield from (".TP", f"\\fB{_plain(item[0])}\\fR", _plain(item[1]))
         elif item.startswith("    "):
             yield from (".PP", ".nf", _plain(re.sub(r"^    ", "", item, flags=re.MULTILINE)), ".fi")
@@ -230,15 +249,78 @@ def _plain(text: str) -> str:
     return re.sub(r"^([.'])", r"\\&\1", text, flags=re.MULTILINE)
 
 
+# --- tables in other pages -------------------------------------------------------------------
+
+
+def option_table() -> str:
+    """The flags of `eval run` and `eval batch`, section by section."""
+    lines = ["| option | |", "|---|---|"]
+    for section in Section:
+        lines.append(f"| **{section}** | |")
+        lines += [
+            f"| `{', '.join(_flags(name)).replace('|', BAR)}` | {_cell(spelled(option.help, as_flag))} |"
+            for name, option in OPTIONS.items()
+            if option.section is section
+        ]
+    return "\n".join(lines)
+
+
+def _flags(name: str) -> Iterator[str]:
+    option = OPTIONS[name]
+    metavar = "" if option.type.switch or option.type.metavar is None else f" {option.type.metavar}"
+    if option.short:
+        yield option.short
+    yield as_flag(name) + ("" if option.aliases else metavar)
+    yield from (as_flag(alias) + metavar for alias in option.aliases)
+    if option.negatable:
+        yield as_flag(f"no_{name}")
+
+
+def _cell(text: str) -> str:
+    """A text with what is typed as `code`."""
+    return _inert(_TYPED.sub(r"`\g<0>`", text)).replace("|", BAR)
+
+
+def _names(place: str) -> str:
+    keys = [f"`{option.key}`" for option in OPTIONS.values() if option.place == place]
+    return textwrap.fill(", ".join(keys), 110, break_long_words=False, break_on_hyphens=False)
+
+
+BAR = "\\|"
+_TYPED = re.compile(r"--[a-z][a-z-]*(?: [0-9]+)?|\{\{.*?\}\}|@[A-Z]+|(?<!\w)'[^']+'(?!\w)|(?<=: )\*.*\*\.txt")
+TABLES: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "commands.md": {"options": option_table},
+    "configuration.md": {
+        "settings": lambda: _names("defaults"),
+        "profile options": lambda: _names("profile"),
+    },
+}
+
+
+def with_tables(text: str, tables: Mapping[str, Callable[[], str]]) -> str:
+    """The page with what stands between `<!-- NAME -->` and `<!-- end -->` made anew."""
+    for name, make in tables.items():
+        before, start, rest = text.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition("<!-- end -->")
+        if not end:
+            raise SystemExit(f"there is no table between <!-- {name} --> and <!-- end -->")
+        text = f"{before}{start}\n{make()}\n\n{end}{after}"
+    return text
+
+
 # --- the files -------------------------------------------------------------------------------
 
 
-def wanted() -> dict[Path, str]:
-    """Every file under docs/man, as it should be."""
+def made_files() -> dict[Path, str]:
+    """Every file under docs/man, and the pages with tables, as they should be."""
     files: dict[Path, str] = {}
     for page in pages():
         files[MAN / f"{page.name}.md"] = markdown(page)
         files[MAN / "man1" / f"{page.name}.1"] = roff(page)
+    for name, tables in TABLES.items():
+        path = DOCS / name
+        if path.is_file():
+            files[path] = with_tables(path.read_text("utf-8"), tables)
     return files
 
 
@@ -247,9 +329,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     check = parser.parse_args().check
-    files = wanted()
+    files = made_files()
     there = {path for pattern in ("*.md", "man1/*.1") for path in MAN.glob(pattern)}
-    stale = [path for path, text in files.items() if path not in there or path.read_text("utf-8") != text]
+    stale = [path for path, text in files.items() if not path.is_file() or path.read_text("utf-8") != text]
     gone = sorted(there - set(files))
     if check:
         for path in (*stale, *gone):

@@ -7,9 +7,11 @@ All are frozen. Durations are seconds, money is integer nano-USD (1e-9 USD), siz
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal, NoReturn, dataclass_transform
+from typing import Any, NoReturn, dataclass_transform
 
 import msgspec
+
+from umwelten.choices import InputSource, PdfMode
 
 NANO = 1_000_000_000
 
@@ -120,10 +122,6 @@ class Message(FrozenStruct):
 
     role: Role
     parts: tuple[Part, ...]
-
-
-PdfMode = Literal["auto", "native", "text", "images"]
-InputSource = Literal["files", "rows", "answers"]
 
 
 class RequestSettings(FrozenStruct):

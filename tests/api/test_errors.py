@@ -47,7 +47,7 @@ pytestmark = pytest.mark.usefixtures("server")
         (
             lambda: umwelten.batch("hello", "openai:a"),
             umwelten.UsageError,
-            "directory, files, rows and from_",
+            "directory, files, rows or from_",
         ),
         (lambda: umwelten.batch("hello", "openai:a", directory="no"), umwelten.InputError, "no"),
         (
@@ -101,7 +101,7 @@ def test_what_must_be_mended_is_raised_where_the_job_is_used(
             lambda: umwelten.batch("hello", "openai:a", from_="--draft", where="length > 3"),
             "there is no evaluation '--draft' in output",
             "umwelten eval list shows those there are.",
-            "from",
+            "from_",
         ),
         (
             lambda: umwelten.run("hello {{row.--x}}", "openai:a", timeout_s=9, temperature="--hot"),

@@ -15,19 +15,18 @@ from provider import Provider, run_python
 from umwelten.store import Reader
 
 ONLY_COMMANDS = {
-    *("progress", "verbose", "debug", "ui", "as_json", "dry_run", "estimate", "yes", "help"),
+    *("progress", "verbose", "debug", "ui", "json", "dry_run", "estimate", "yes", "help"),
 }
 """Flags that only a terminal has a use for, or that other functions are better at."""
 
 ONLY_HERE = {"on_event", "grace_s"}
-RENAMED = {"id_": "id", "timeout": "timeout_s"}
 
 
 @pytest.mark.parametrize("kind", ["run", "batch"])
 def test_every_flag_is_an_argument(kind: str) -> None:
     from umwelten.cli.eval import group
 
-    flags = {RENAMED.get(param.name or "", param.name) for param in group.commands[kind].params}
+    flags = {param.name for param in group.commands[kind].params}
     arguments = set(signature(getattr(umwelten, kind)).parameters)
     assert flags - ONLY_COMMANDS <= arguments
     assert arguments - ONLY_HERE <= flags

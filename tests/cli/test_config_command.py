@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from provider import provider
-from umwelten.config.options import OPTIONS
+from umwelten.config.options import SETTINGS
 from umwelten.providers.vendors import VENDORS
 
 KEY = "sk-do-not-show-me-0123456789"
@@ -48,7 +48,7 @@ def test_show_tells_each_value_with_its_source(cli, tmp_path: Path) -> None:
     assert rows["top_p"] == (0.5, f"{toml}, [profiles.p]")
     assert rows["prompt"] == ("hi", f"{toml}, [profiles.p]")
     assert rows["timeout"] == (120.0, "default")
-    assert {option.key for option in OPTIONS} <= set(rows)
+    assert set(SETTINGS) <= set(rows)
     assert found["groups"] == [
         {"name": "g", "models": ["local:smollm2"], "expanded": ["local:smollm2"], "source": str(toml)}
     ]

@@ -13,7 +13,7 @@ import click
 import pytest
 
 from umwelten.cli.app import cli as root
-from umwelten.config.options import FLAGS, OPTIONS
+from umwelten.config.options import OPTIONS
 from umwelten.providers.vendors import VENDORS
 
 PROJECT = Path(__file__).parents[2]
@@ -140,15 +140,15 @@ def test_the_man_pages_are_without_a_fault() -> None:
 def test_every_flag_of_run_and_batch_may_stand_in_a_profile_and_no_other_name() -> None:
     both = {*flags(ALL["eval run"]), *flags(ALL["eval batch"])}
     named = {flag.removeprefix("--").replace("-", "_") for flag in both if not flag.startswith("--no-")}
-    known = {option.key for option in (*OPTIONS, *FLAGS)}
+    known = {option.key for option in OPTIONS.values() if option.place != "flag"}
     assert named - NOT_IN_FILES - {"file", "file_limit"} <= known
     assert known <= named
 
 
 def test_the_page_of_settings_names_every_setting_and_key() -> None:
     text = (DOCS / "configuration.md").read_text()
-    for option in (*OPTIONS, *FLAGS):
-        assert f"`{option.key}`" in text, option.key
+    for option in OPTIONS.values():
+        assert option.place == "flag" or f"`{option.key}`" in text, option.key
     for vendor in ("google", "openrouter", "openai", "anthropic", "ollama", "lmstudio"):
         for name in (*VENDORS[vendor].key_env, *VENDORS[vendor].base_url_env):
             assert f"`{name}`" in text

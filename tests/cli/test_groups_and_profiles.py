@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from umwelten.cli.flag_names import as_flag
-from umwelten.config import Settings, load, model_groups, vendors
-from umwelten.config.options import FLAGS, OPTIONS
+from umwelten.config.endpoints import vendors
+from umwelten.config.options import OPTIONS
+from umwelten.config.settings import Settings, load, model_groups
 from umwelten.errors import ConfigError, UsageError
 from umwelten.providers.model_names import expand_groups, parse_models
 from umwelten.providers.vendors import VENDORS
@@ -324,7 +325,7 @@ def test_what_cannot_be_meant_is_refused_with_file_and_line(
 
 
 def test_every_name_in_the_tables_is_there_once() -> None:
-    names = [option.key for option in (*OPTIONS, *FLAGS)]
+    names = [option.key for option in OPTIONS.values()]
     assert len(names) == len(set(names))
 
 

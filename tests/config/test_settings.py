@@ -11,16 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from umwelten.cli.flag_names import as_flag
-from umwelten.config import (
-    Settings,
-    endpoint,
-    load,
-    origins,
-    parse_duration,
-    price_overrides,
-    vendors,
-)
-from umwelten.config.endpoints import own_addresses
+from umwelten.config.endpoints import endpoint, origins, own_addresses, price_overrides, vendors
+from umwelten.config.option_types import parse_duration
+from umwelten.config.settings import Settings, load
 from umwelten.errors import ConfigError, UsageError
 from umwelten.pricing import Price, cost_nusd
 from umwelten.providers.vendors import VENDORS
@@ -166,7 +159,7 @@ def test_a_switch_or_list_that_was_not_given_hides_nothing(place: Place) -> None
     assert settings.get("verbose") is True
     assert settings.get("params") == {"a": 1}
     assert settings.get("stream") is False
-    assert place.load().with_flags({"params": (("b", 2),)}).get("params") == {"b": 2}
+    assert place.load().with_flags({"params": ("b=2",)}).get("params") == {"b": 2}
 
 
 def test_results_go_where_the_projects_file_says_also_from_a_subfolder(place: Place) -> None:
@@ -317,7 +310,7 @@ def test_a_bare_number_of_a_thousand_or_more_is_milliseconds_with_a_note(place: 
     settings = place.load()
     assert settings.get("timeout_s") == 5
     assert len(settings.notes) == 1
-    given_twice = settings.with_flags({"timeout": parse_duration("6000")})
+    given_twice = settings.with_flags({"timeout_s": "6000"})
     assert given_twice.get("timeout_s") == 6
     assert len(given_twice.notes) == 2
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 
-NAMED = {"from": "from_", "param": "params", "timeout": "timeout_s"}
-"""Arguments that are not called as their flag is."""
-
-_SWITCHES = ("resume", "overwrite", "recursive", "coerce", "concurrent")
+from umwelten.config.options import find_option
 
 
 def as_argument(name: str, value: str | None = None) -> str:
     """The argument of an option, by its name in `config.options` or by its key."""
-    argument = NAMED.get(name, name)
-    if name in _SWITCHES:
-        return f"{argument}=True"
-    return argument if value is None else f"{argument}={_literal(value)}"
+    option = find_option(name)
+    if option is not None:
+        name, value = option.name, "True" if option.is_switch else value
+    return name if value is None else f"{name}={_literal(value)}"
 
 
 def _literal(value: str) -> str:
-    is_number = value.replace(".", "", 1).isdecimal()
-    return value if is_number else json.dumps(value, ensure_ascii=False)
+    is_literal = value == "True" or value.replace(".", "", 1).isdecimal()
+    return value if is_literal else json.dumps(value, ensure_ascii=False)

@@ -6,17 +6,18 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from umwelten.api.answer import T
 from umwelten.api.job import Job
 from umwelten.api.results import Results
+from umwelten.api.signatures import check_names, with_options
+from umwelten.config.option_fields import BatchOptions, PathLike, RunOptions
 
 if TYPE_CHECKING:
     from umwelten.evaluation.evaluation import Evaluation
     from umwelten.events import Event, Observer
 
-PathLike = str | Path
 OnEvent = Callable[["Event"], None]
 
 _log = logging.getLogger("umwelten")
@@ -24,39 +25,14 @@ _log.addHandler(logging.NullHandler())
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING}
 
 
+@with_options(RunOptions)
 def run(
     prompt: str | Path | None = None,
     models: str | Sequence[str] | None = None,
     *,
-    id: str | None = None,
-    prompts: PathLike | Mapping[str, str] | None = None,
-    system: str | Path | None = None,
-    attach: PathLike | Sequence[PathLike] | None = None,
-    schema: type[T] | str | Path | Mapping[str, Any] | None = None,
-    coerce: bool = False,
-    temperature: float | None = None,
-    max_tokens: int | None = None,
-    top_p: float | None = None,
-    seed: int | None = None,
-    params: Mapping[str, Any] | None = None,
-    repeat: int | None = None,
-    concurrent: bool = False,
-    max_concurrency: int | Literal["auto"] | None = None,
-    provider_concurrency: Mapping[str, int] | None = None,
-    timeout_s: float | None = None,
-    retries: int | None = None,
-    max_cost: float | None = None,
-    max_errors: int | None = None,
-    max_bytes_in_flight: int | str | None = None,
-    stream: bool | None = None,
-    pdf: Literal["auto", "native", "text", "images"] | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    output_dir: PathLike | None = None,
-    profile: str | None = None,
-    report: PathLike | Sequence[PathLike] | None = None,
     on_event: OnEvent | None = None,
     grace_s: float = 10.0,
+    **options: Unpack[RunOptions[T]],
 ) -> Job[T]:
     """Send one prompt to every model. Nothing is sent before the job is used.
 
@@ -67,51 +43,18 @@ def run(
     a text. `on_event` is called with every `umwelten.events.Event`, in the job's own thread. `grace_s`:
     how long calls in flight have when the job is stopped.
     """
-    return _job("run", locals())
+    check_names(run, options)
+    return _job("run", {"prompt": prompt, "models": models, **options}, on_event, grace_s)
 
 
+@with_options(BatchOptions)
 def batch(
     prompt: str | Path | None = None,
     models: str | Sequence[str] | None = None,
     *,
-    directory: PathLike | None = None,
-    file_pattern: str | None = None,
-    recursive: bool = False,
-    files: PathLike | Sequence[PathLike] | None = None,
-    rows: PathLike | None = None,
-    row_name: str | None = None,
-    from_: str | Results[Any] | None = None,
-    where: str | None = None,
-    max_files: int | None = None,
-    id: str | None = None,
-    prompts: PathLike | Mapping[str, str] | None = None,
-    system: str | Path | None = None,
-    attach: PathLike | Sequence[PathLike] | None = None,
-    schema: type[T] | str | Path | Mapping[str, Any] | None = None,
-    coerce: bool = False,
-    temperature: float | None = None,
-    max_tokens: int | None = None,
-    top_p: float | None = None,
-    seed: int | None = None,
-    params: Mapping[str, Any] | None = None,
-    repeat: int | None = None,
-    concurrent: bool = False,
-    max_concurrency: int | Literal["auto"] | None = None,
-    provider_concurrency: Mapping[str, int] | None = None,
-    timeout_s: float | None = None,
-    retries: int | None = None,
-    max_cost: float | None = None,
-    max_errors: int | None = None,
-    max_bytes_in_flight: int | str | None = None,
-    stream: bool | None = None,
-    pdf: Literal["auto", "native", "text", "images"] | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    output_dir: PathLike | None = None,
-    profile: str | None = None,
-    report: PathLike | Sequence[PathLike] | None = None,
     on_event: OnEvent | None = None,
     grace_s: float = 10.0,
+    **options: Unpack[BatchOptions[T]],
 ) -> Job[T]:
     """Send one prompt with every file, row or earlier answer to every model.
 
@@ -119,7 +62,8 @@ def batch(
     files and globs, the rows of a .csv, .jsonl or .parquet file, or the answers of another evaluation (its
     id, or its `Results`), those that `where` lets through. The other arguments are those of `run`.
     """
-    return _job("batch", locals())
+    check_names(batch, options)
+    return _job("batch", {"prompt": prompt, "models": models, **options}, on_event, grace_s)
 
 
 def open(id: str, output_dir: PathLike | None = None, *, schema: type[T] | None = None) -> Results[T]:
@@ -142,7 +86,7 @@ def evaluations(output_dir: PathLike | None = None) -> list[Results[Any]]:
 
 
 def _output_dir(given: PathLike | None) -> Path:
-    from umwelten.config import load
+    from umwelten.config.settings import load
 
     if given is not None:
         return Path(given).expanduser()
@@ -150,14 +94,16 @@ def _output_dir(given: PathLike | None) -> Path:
     return configured
 
 
-def _job(kind: Literal["run", "batch"], given: Mapping[str, Any]) -> Job[Any]:
-    shape = given["schema"] if isinstance(given["schema"], type) else None
-    on_event = given["on_event"]
+def _job(
+    kind: Literal["run", "batch"], given: Mapping[str, Any], on_event: OnEvent | None, grace_s: float
+) -> Job[Any]:
+    schema = given.get("schema")
 
     def prepare() -> tuple[Evaluation, Observer, tuple[Path, ...]]:
         return _prepare(kind, given, on_event)
 
-    return Job(prepare, name=f"umwelten.{kind}(…)", shape=shape, grace_s=given["grace_s"])
+    shape = schema if isinstance(schema, type) else None
+    return Job(prepare, name=f"umwelten.{kind}(…)", shape=shape, grace_s=grace_s)
 
 
 def _prepare(
@@ -165,21 +111,26 @@ def _prepare(
 ) -> tuple[Evaluation, Observer, tuple[Path, ...]]:
     """The evaluation, who is told what happens, and the reports to write at the end."""
     from umwelten.api.argument_names import as_argument
-    from umwelten.api.arguments import resolve_arguments
+    from umwelten.config.endpoints import vendors
+    from umwelten.config.settings import load
     from umwelten.errors import UmweltenError
+    from umwelten.evaluation.build_spec import build_spec
     from umwelten.evaluation.evaluation import Evaluation
     from umwelten.events import Note, Observers
-    from umwelten.phrases import spelled
+    from umwelten.phrases import Wording, spelled
 
     try:
-        settled = resolve_arguments(kind, given)
-        evaluation = Evaluation.prepare(settled.spec, settled.settings, settled.known, as_argument)
+        configured = load(Path.cwd(), os.environ, profile=given.get("profile"))
+        settings = configured.with_flags(given, as_argument, arguments=True)
+        known, notes = vendors(settings), list[Wording](settings.notes)
+        spec = build_spec(kind, settings, known, notes)
+        evaluation = Evaluation.prepare(spec, settings, known, as_argument)
     except UmweltenError as error:
         raise error.spell(as_argument) from None
     tell = Observers([_logged, *([] if on_event is None else [on_event])])
-    for text in settled.notes:
+    for text in notes:
         tell(Note(text=spelled(text, as_argument)))
-    return evaluation, tell, settled.reports
+    return evaluation, tell, spec.output.reports
 
 
 def _logged(event: Event) -> None:

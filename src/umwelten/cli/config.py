@@ -37,8 +37,8 @@ def show(profile: str | None, as_json: bool) -> None:
     umwelten config show --json | jq '.providers[] | select(.key_set)'
     """
     from umwelten.cli.config_view import lines, safely
-    from umwelten.config import load
     from umwelten.config.overview import overview
+    from umwelten.config.settings import load
 
     found = overview(load(Path.cwd(), os.environ, profile=profile))
     if as_json:
@@ -67,8 +67,8 @@ def init(for_user: bool, force: bool) -> None:
     umwelten config init --global
     """
     from umwelten.cli.toml_template import starter
-    from umwelten.config import load, toml_paths
     from umwelten.config.overview import overview
+    from umwelten.config.settings import load, toml_paths
 
     path = toml_paths(Path.cwd())[0] if for_user else Path.cwd() / "umwelten.toml"
     if os.path.lexists(path) and not force:
@@ -99,7 +99,7 @@ def path(for_user: bool) -> None:
     \b
     "$EDITOR" "$(umwelten config path)"
     """
-    from umwelten.config import toml_paths
+    from umwelten.config.settings import toml_paths
 
     users, project = toml_paths(Path.cwd())
     click.echo(str(users if for_user else project))

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from umwelten.cli.flag_names import as_flag
-from umwelten.config import Settings
+from umwelten.config.settings import Settings
 from umwelten.evaluation.preview import ANSWER_S, Preview, preview
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.phrases import Wording, spelled

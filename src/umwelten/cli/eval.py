@@ -9,8 +9,7 @@ from typing import Any, Literal
 import click
 
 from umwelten.cli.completion import completers
-from umwelten.cli.options import ExistingFile, shared
-from umwelten.cli.profile_command import Profiled
+from umwelten.cli.options import SectionedCommand, output_dir, table_options
 
 
 @click.group("eval")
@@ -18,8 +17,7 @@ def group() -> None:
     """Run prompts over models and files; list and report what came out."""
 
 
-@group.command("run", cls=Profiled)
-@shared
+@group.command("run", cls=SectionedCommand, params=table_options("run"))
 def run(**flags: Any) -> None:
     """Send one prompt to every model, and print each one's answer.
 
@@ -30,52 +28,7 @@ def run(**flags: Any) -> None:
     _start("run", flags)
 
 
-@group.command("batch", cls=Profiled)
-@shared
-@click.option(
-    "--directory",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Directory whose files are the inputs.",
-    shell_complete=completers.folders,
-)
-@click.option(
-    "--file-pattern", metavar="GLOB", help="Which files: *.jpg, *.{jpg,png}, **/*.txt.  [default: *]"
-)
-@click.option("--recursive", is_flag=True, help="Also the directories below.")
-@click.option(
-    "--files",
-    metavar="LIST",
-    multiple=True,
-    help="These files, in place of a directory; paths and globs.",
-    shell_complete=completers.files,
-)
-@click.option(
-    "--max-files",
-    "--file-limit",
-    "max_files",
-    type=click.IntRange(1),
-    help="Only the first N files, in path order, or rows.",
-)
-@click.option(
-    "--rows",
-    type=ExistingFile(),
-    metavar="FILE",
-    help="The rows of a table are the inputs: .csv, .tsv, .jsonl, .json, .parquet.",
-)
-@click.option("--row-name", metavar="COLUMN", help="With --rows: the column that names the rows.")
-@click.option(
-    "--from",
-    "from_",
-    metavar="ID",
-    help="The answers of another evaluation are the inputs.",
-    shell_complete=completers.ids,
-)
-@click.option(
-    "--where",
-    metavar="EXPR",
-    help="With --from: only these, such as 'json.relevant = true and output_tokens > 20'.",
-)
+@group.command("batch", cls=SectionedCommand, params=table_options("batch"))
 def batch(**flags: Any) -> None:
     """Send one prompt over every file of a directory, or every row of a table, to every model.
 
@@ -98,14 +51,6 @@ def _start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     from umwelten.cli.evaluate import start
 
     start(kind, flags)
-
-
-def _output_dir(command: Any) -> Any:
-    return click.option(
-        "--output-dir",
-        type=click.Path(file_okay=False, path_type=Path),
-        help="Where evaluations are kept.  [default: output, or UMWELTEN_OUTPUT_DIR]",
-    )(command)
 
 
 @group.command("report")
@@ -134,7 +79,7 @@ def _output_dir(command: Any) -> Any:
 )
 @click.option("--short", is_flag=True, help="Without the single calls; csv, parquet: a row a model.")
 @click.option("--bom", is_flag=True, help="csv: begin with a byte order mark, by which Excel knows UTF-8.")
-@_output_dir
+@output_dir
 def report(more: tuple[str, ...], ids: tuple[str, ...], **flags: Any) -> None:
     """Report of an evaluation, from what is stored: needs no network and no keys.
 
@@ -153,7 +98,7 @@ def report(more: tuple[str, ...], ids: tuple[str, ...], **flags: Any) -> None:
 @group.command("list")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 @click.option("--details", is_flag=True, help="Also times, tokens and the prompt.")
-@_output_dir
+@output_dir
 def list_(**flags: Any) -> None:
     """The evaluations in the output directory, oldest first; the first column is the id."""
     from umwelten.cli.report import list_evaluations
@@ -183,7 +128,7 @@ def _id_or_call(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
 )
 @click.option("--failed", is_flag=True, help="Only failed calls, each with its message.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, a call a line.")
-@_output_dir
+@output_dir
 def show(**flags: Any) -> None:
     """One call with every attempt, prompt, answer, time, tokens and cost; without CALL, a line a call.
 

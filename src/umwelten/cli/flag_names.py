@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shlex
 
-from umwelten.config.options import FLAGS, OPTIONS
-
-_KEYS = {option.name: option.key for option in (*OPTIONS, *FLAGS)}
+from umwelten.config.options import find_option
 
 
 def as_flag(name: str, value: str | None = None) -> str:
     """The flag of an option, by its name in `config.options` or by its key."""
-    flag = f"--{_KEYS.get(name, name).replace('_', '-')}"
+    option = find_option(name)
+    flag = f"--{(name if option is None else option.key).replace('_', '-')}"
     return flag if value is None else f"{flag} {shlex.quote(value)}"

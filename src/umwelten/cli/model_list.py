@@ -12,7 +12,8 @@ import click
 import msgspec
 
 from umwelten.attempts.transport import Transport
-from umwelten.config import Settings, endpoint, price_overrides, vendors
+from umwelten.config.endpoints import endpoint, price_overrides, vendors
+from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, UsageError
 from umwelten.local import LOCAL_MODELS
 from umwelten.pricing import Price, price_of

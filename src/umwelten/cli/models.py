@@ -44,7 +44,7 @@ def list_(only: tuple[str, ...], search: str | None, free: bool, sort: str, as_j
     The first column is the name to give to --models.
     """
     from umwelten.cli.model_list import configured, fetch_all, select, show
-    from umwelten.config import load
+    from umwelten.config.settings import load
 
     settings = load(Path.cwd(), os.environ)
     places = configured(settings, only)
@@ -77,7 +77,7 @@ def costs(only: tuple[str, ...], search: str | None, sort_by: str, as_json: bool
     Prices are USD per million tokens; the last column is 1,000 calls of 1,000 tokens in and 300 out.
     """
     from umwelten.cli.price_list import print_costs
-    from umwelten.config import load
+    from umwelten.config.settings import load
 
     print_costs(load(Path.cwd(), os.environ), only, search, sort_by, as_json=as_json)
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Sequence
 import click
 import msgspec
 
-from umwelten.config import Settings, price_overrides, vendors
+from umwelten.config.endpoints import price_overrides, vendors
+from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
 from umwelten.pricing import price_list
 from umwelten.text.suggestions import closest, did_you_mean

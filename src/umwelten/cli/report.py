@@ -13,7 +13,8 @@ from typing import TextIO
 import click
 
 from umwelten.cli.flag_names import as_flag
-from umwelten.config import Settings, load, vendors
+from umwelten.config.endpoints import vendors
+from umwelten.config.settings import Settings, load
 from umwelten.errors import StoreError, UsageError
 from umwelten.evaluation.spec import check_id
 from umwelten.report.output_files import FORMATS, render, whole_file

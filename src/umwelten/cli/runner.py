@@ -43,7 +43,6 @@ class OutputOptions(FrozenStruct):
     verbose: bool = False
     debug: bool = False
     as_json: bool = False
-    reports: tuple[Path, ...] = ()
 
 
 def execute(evaluation: Evaluation, look: OutputOptions, notes: Sequence[Wording]) -> int:
@@ -68,7 +67,7 @@ def execute(evaluation: Evaluation, look: OutputOptions, notes: Sequence[Wording
             progress.close()
         evaluation.close()
     # Whoever is told: the reports are written also when nobody is there any more.
-    for path in look.reports:
+    for path in evaluation.spec.output.reports:
         write_report(evaluation.folder, path, vendors=evaluation.vendors, spelling=as_flag)
     with contextlib.suppress(OSError):
         _finish(evaluation, tally, records, look, answers)
@@ -121,7 +120,7 @@ def _finish(
     )
     if not look.as_json or look.progress == "json":
         print_summary(summary, stderr=sys.stderr, style=look.progress)
-    for path in look.reports:
+    for path in evaluation.spec.output.reports:
         click.echo(f"report: {path}", err=True)
     if look.as_json:
         _print_json(evaluation)

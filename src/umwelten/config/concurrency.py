@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from umwelten.config.layers import DEFAULT
-from umwelten.config.options import MAX_CONCURRENCY
+from umwelten.config.option_types import MAX_CONCURRENCY
 from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
 from umwelten.phrases import Phrase, Wording

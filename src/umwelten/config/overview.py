@@ -9,7 +9,7 @@ from typing import Any
 
 from umwelten.config.endpoints import address, check_key, origins, price_overrides, vendors
 from umwelten.config.layers import Value
-from umwelten.config.options import OPTIONS
+from umwelten.config.options import SETTINGS
 from umwelten.config.settings import Settings, model_groups
 from umwelten.errors import ConfigError, UsageError
 from umwelten.providers.model_names import parse_models
@@ -91,11 +91,11 @@ def overview(settings: Settings) -> ConfigOverview:
     groups = tuple(_group(name, settings, known, problems) for name in settings.groups)
     return ConfigOverview(
         files=settings.files,
-        settings=(*_settings(settings.values), *_flags(settings.flags)),
+        settings=(*_settings(settings.values), *_rows(settings.flags)),
         providers=providers,
         groups=groups,
         profiles=tuple(
-            ProfileRow(name=name, flags=(*_flags(profile.flags), *_given(profile.values)))
+            ProfileRow(name=name, flags=(*_rows(profile.flags), *_settings(profile.values)))
             for name, profile in settings.profiles.items()
         ),
         prices=_prices(settings, problems),
@@ -105,26 +105,12 @@ def overview(settings: Settings) -> ConfigOverview:
 
 
 def _settings(values: Mapping[str, Value]) -> list[Setting]:
-    return [
-        Setting(
-            name=option.key,
-            value=_plain(option.key, values[option.name].value),
-            source=values[option.name].source,
-        )
-        for option in OPTIONS
-    ]
+    """The rows of those settings that are among the values."""
+    return _rows({key: values[option.name] for key, option in SETTINGS.items() if option.name in values})
 
 
-def _given(values: Mapping[str, Value]) -> list[Setting]:
-    return _settings_of({option.key: values[option.name] for option in OPTIONS if option.name in values})
-
-
-def _flags(flags: Mapping[str, Value]) -> list[Setting]:
-    return _settings_of(flags)
-
-
-def _settings_of(rows: Mapping[str, Value]) -> list[Setting]:
-    return [Setting(name=key, value=_plain(key, row.value), source=row.source) for key, row in rows.items()]
+def _rows(values: Mapping[str, Value]) -> list[Setting]:
+    return [Setting(name=key, value=_plain(key, row.value), source=row.source) for key, row in values.items()]
 
 
 def _plain(key: str, value: Any) -> Any:

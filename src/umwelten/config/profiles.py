@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from umwelten.config.files import TomlFile
-from umwelten.config.layers import (
-    BY_KEY,
-    FLAGS_BY_KEY,
-    Value,
-    keys,
-    read_flags,
-    read_layer,
-    rebased,
-    section_layer,
-)
+from umwelten.config.layers import Value, keys, read_layer, rebased, section_layer
+from umwelten.config.options import BY_KEY, OPTIONS
 from umwelten.errors import UsageError
 from umwelten.phrases import Phrase
 from umwelten.text.suggestions import closest, did_you_mean, sentences
@@ -54,16 +46,16 @@ def with_profiles(known: Mapping[str, OptionProfile], file: TomlFile) -> dict[st
 def _read(name: str, file: TomlFile) -> OptionProfile:
     section = file.data["profiles"][name]
     place = file.place.below("profiles", name)
-    spelt = keys(section, place, {**BY_KEY, **FLAGS_BY_KEY})
+    spelt = keys(section, place, [key for key, option in BY_KEY.items() if option.place != "flag"])
     layer = section_layer(place, f"{file.place.path}, [profiles.{name}]", spelt)
-    read = read_layer({key: section[spelt[key]] for key in spelt if key in BY_KEY}, layer)
-    flags = read_flags({key: section[spelt[key]] for key in spelt if key in FLAGS_BY_KEY}, layer)
-    return OptionProfile(
-        values=rebased(read.values, file.base), flags=rebased(flags, file.base), notes=read.notes
-    )
+    read = read_layer({key: section[written] for key, written in spelt.items()}, layer)
+    values = rebased(read.values, file.base)
+    flags = {OPTIONS[name].key: value for name, value in values.items() if OPTIONS[name].place == "profile"}
+    settings = {name: value for name, value in values.items() if OPTIONS[name].place == "defaults"}
+    return OptionProfile(values=settings, flags=flags, notes=read.notes)
 
 
-def chosen(name: str, profiles: Mapping[str, OptionProfile]) -> OptionProfile:
+def find_profile(name: str, profiles: Mapping[str, OptionProfile]) -> OptionProfile:
     """The profile of that name. Raises `UsageError` with the nearest and all there are."""
     if name in profiles:
         return profiles[name]

@@ -12,9 +12,9 @@ import msgspec
 import platformdirs
 
 from umwelten.config.files import TOML_NAME, TomlFile, nearest, read_dotenv, read_toml
-from umwelten.config.layers import BY_KEY, DEFAULT, Layer, Value, keys, read_layer, rebased, section_layer
-from umwelten.config.options import OPTIONS
-from umwelten.config.profiles import OptionProfile, chosen, with_profiles
+from umwelten.config.layers import DEFAULT, Layer, Value, keys, read_layer, rebased, section_layer
+from umwelten.config.options import BY_KEY, OPTIONS, SETTINGS
+from umwelten.config.profiles import OptionProfile, find_profile, gives_way, with_profiles
 from umwelten.errors import ConfigError, UsageError
 from umwelten.phrases import Phrase, Spelling, by_name
 from umwelten.providers.model_names import expand_groups
@@ -47,10 +47,11 @@ class Group(FrozenStruct):
 
 
 class Settings(FrozenStruct):
-    """All settings. `get` a value, ask for its `source`; `notes` are for the user to read.
+    """The values of all options. `get` one, ask for its `source`; `notes` are for the user to read.
 
-    `flags` are those of the profile in force that are no settings (`prompt`, `directory`), by the flag's
-    name in snake_case. `files` were read, in rising precedence.
+    `flags` are those of the profile in force that may stand in a profile alone (`prompt`, `directory`), by
+    their keys: they count once flags or arguments were put on top. `given` names the options that were.
+    `files` were read, in rising precedence.
     """
 
     values: Mapping[str, Value]
@@ -59,45 +60,53 @@ class Settings(FrozenStruct):
     groups: Mapping[str, Group] = {}
     profiles: Mapping[str, OptionProfile] = {}
     flags: Mapping[str, Value] = {}
+    given: frozenset[str] = frozenset()
     variables: Mapping[str, Variable] = {}
     notes: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
 
     def get(self, name: str) -> Any:
-        """The value of a setting of `options.OPTIONS`, `None` where it has none."""
+        """The value of an option by its name in `options.OPTIONS`, `None` where it has none."""
         return self.values[name].value
 
     def source(self, name: str) -> str:
         """Where the value came from."""
         return self.values[name].source
 
-    def with_flags(self, flags: Mapping[str, Any], spelling: Spelling = by_name) -> Settings:
-        """These settings with flags on top, by the name of the flag or the setting. Raises `UsageError`.
+    def with_flags(
+        self, flags: Mapping[str, Any], spelling: Spelling = by_name, *, arguments: bool = False
+    ) -> Settings:
+        """These settings with flags on top, by the options' names. Raises `UsageError`.
 
-        `None`, an empty tuple and a switch that is off mean "not given" (`stream` can be switched off).
-        Flags that are no settings (`--resume`, `--prompt`) are passed over. `spelling` is how the values'
-        sources call the flags.
+        `None`, an empty tuple and a switch that is off mean "not given". What the profile in force says
+        gives way to flags that stand in its place. `spelling` is how the values' sources call the options;
+        `arguments`: a Python program gives them.
         """
-        given = {_key(name): value for name, value in flags.items() if value is not None and value != ()}
-        known = {
-            key: value
-            for key, value in given.items()
-            if key in BY_KEY and (value is not False or key == "stream")
-        }
+        given = {OPTIONS[name].key: value for name, value in flags.items() if _is_given(name, value)}
         layer = Layer(
             source=lambda key: spelling(key, None),
             named=lambda key: Phrase("{option:{key}}", key=key),
             error=UsageError,
+            arguments=arguments,
         )
-        read = read_layer(known, layer)
+        read = read_layer(given, layer)
+        profile = {
+            BY_KEY[key].name: value
+            for key, value in self.flags.items()
+            if key not in given and not gives_way(key, given, self.flags)
+        }
         return msgspec.structs.replace(
-            self, values={**self.values, **read.values}, notes=(*self.notes, *read.notes)
+            self,
+            values={**self.values, **profile, **read.values},
+            given=frozenset(BY_KEY[key].name for key in given),
+            notes=(*self.notes, *read.notes),
         )
 
 
-def _key(name: str) -> str:
-    """The name in files and flags of a setting that was named either way."""
-    return next((option.key for option in OPTIONS if option.name == name), name)
+def _is_given(name: str, value: Any) -> bool:
+    if value is None or value == () or OPTIONS[name].place == "flag":
+        return False
+    return value is not False or not OPTIONS[name].is_switch
 
 
 def model_groups(settings: Settings) -> Mapping[str, tuple[str, ...]]:
@@ -122,13 +131,13 @@ def load(
     not known.
     """
     settings = Settings(
-        values={option.name: Value(value=option.default, source=DEFAULT) for option in OPTIONS}
+        values={name: Value(value=option.default, source=DEFAULT) for name, option in OPTIONS.items()}
     )
     for path, base in _toml_files(cwd, user_config_dir) if toml else ():
         settings = _with_toml(settings, read_toml(path, base))
     _check_groups(settings)
     if profile is not None:
-        settings = _with_profile(settings, chosen(profile, settings.profiles))
+        settings = _with_profile(settings, find_profile(profile, settings.profiles))
     dotenv = nearest(cwd, ".env")
     variables, notes = _variables(dotenv, environ)
     files = (*settings.files, *([str(dotenv)] if dotenv is not None else []))
@@ -156,7 +165,7 @@ def _toml_files(cwd: Path, user_config_dir: Path | None) -> Iterator[tuple[Path,
 def _with_toml(settings: Settings, file: TomlFile) -> Settings:
     section = file.data.get("defaults", {})
     place = file.place.below("defaults")
-    spelt = keys(section, place, BY_KEY)
+    spelt = keys(section, place, SETTINGS)
     source = str(file.place.path)
     read = read_layer(
         {key: section[written] for key, written in spelt.items()}, section_layer(place, source, spelt)
@@ -231,7 +240,7 @@ def _with_variables(settings: Settings, variables: dict[str, Variable]) -> Setti
     for source in layers:
         given = {
             key: variables[_PREFIX + key.upper()].secret.reveal()
-            for key in BY_KEY
+            for key in SETTINGS
             if (found := variables.get(_PREFIX + key.upper())) is not None and found.source == source
         }
         read = read_layer(given, _variable_layer(source))
@@ -242,7 +251,7 @@ def _with_variables(settings: Settings, variables: dict[str, Variable]) -> Setti
 
 def _misspelt(variables: Mapping[str, Variable]) -> Iterator[str]:
     """Notes on variables that look like settings and are none."""
-    known = {*(_PREFIX + key.upper() for key in BY_KEY), *_OTHERS}
+    known = {*(_PREFIX + key.upper() for key in SETTINGS), *_OTHERS}
     for name in sorted(variables):
         if name.startswith(_PREFIX) and name not in known:
             yield f"{name} sets nothing{did_you_mean_clause(closest(name, known))}"

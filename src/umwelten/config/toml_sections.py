@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from umwelten.config.options import MAX_CONCURRENCY
+from umwelten.config.option_types import MAX_CONCURRENCY
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.errors import ConfigError
 from umwelten.text.suggestions import closest, did_you_mean

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from umwelten.config import Settings, model_groups
 from umwelten.config.concurrency import check_ceilings, max_concurrency
+from umwelten.config.option_types import PlainText
+from umwelten.config.settings import Settings, model_groups
+from umwelten.errors import UsageError
 from umwelten.evaluation.preflight import hash_attachments, note_high_caps
 from umwelten.evaluation.spec import EvaluationSpec, Limits, Output
-from umwelten.inputs.sources import Inputs
-from umwelten.phrases import Wording
+from umwelten.inputs import expand
+from umwelten.inputs.prompt_files import name_prompts, read_prompts
+from umwelten.inputs.sources import InputChoice, Inputs, select_inputs
+from umwelten.phrases import Phrase, Wording
 from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
-from umwelten.schema import OutputSchema
+from umwelten.schema import OutputSchema, load_schema
 from umwelten.types import Parameters, Prompt, RequestSettings
+
+Stdin = Callable[[], str]
 
 
 def build_spec(
@@ -24,26 +30,34 @@ def build_spec(
     vendors: Mapping[str, Vendor],
     notes: list[Wording],
     *,
-    prompts: tuple[Prompt, ...],
-    system: str | None,
-    output_schema: OutputSchema | None,
-    inputs: Inputs | None,
-    attach: Iterable[Path],
-    id: str | None,
-    mode: Literal["new", "resume", "overwrite"],
+    stdin: Stdin | None = None,
 ) -> EvaluationSpec:
-    """The spec; what is worth knowing is added to the notes. Raises a `UmweltenError`."""
+    """What the options ask for. What is worth knowing is added to the notes.
+
+    `stdin` gives the text that `-` stands for, `None` where it is a text like any other. Raises a
+    `UmweltenError` for options that do not go together and for files that can't be read.
+    """
+    output = _output(settings)
+    if not settings.get("models"):
+        raise UsageError(
+            "no model is named",
+            Phrase("Give {option:models=provider:model}, or put it in umwelten.toml."),
+            argument="models",
+        )
     models, said = parse_models(settings.get("models"), vendors, model_groups(settings))
     notes.extend(said)
     check_ceilings(settings, vendors)
+    inputs = _inputs(settings, notes) if kind == "batch" else None
+    prompts = _prompts(settings, stdin)
+    output_schema = _output_schema(settings.get("schema"))
+    attach = tuple(path for item in settings.get("attach") or () for path in _paths(item))
     stream = settings.get("stream")
-    attach = tuple(attach)
     spec = EvaluationSpec(
         kind=kind,
         models=models,
         request=RequestSettings(
             prompts=prompts,
-            system=system,
+            system=_text(settings, "system", stdin),
             parameters=_parameters(settings),
             schema=None if output_schema is None else output_schema.schema,
             attachments=hash_attachments(attach),
@@ -57,19 +71,61 @@ def build_spec(
         repeats=settings.get("repeat"),
         stream=kind == "run" if stream is None else stream,
         trace=settings.get("debug"),
-        limits=Limits(
-            max_concurrency=max_concurrency(settings, notes),
-            provider_concurrency=settings.get("provider_concurrency"),
-            timeout_s=settings.get("timeout_s"),
-            retries=settings.get("retries"),
-            max_cost_usd=settings.get("max_cost"),
-            max_errors=settings.get("max_errors"),
-            max_bytes_in_flight=settings.get("max_bytes_in_flight"),
-        ),
-        output=Output(id=id, mode=mode, output_dir=settings.get("output_dir")),
+        limits=_limits(settings, notes),
+        output=output,
     )
     note_high_caps(spec, vendors, notes)
     return spec
+
+
+# --- what is sent ----------------------------------------------------------------------------
+
+
+def _prompts(settings: Settings, stdin: Stdin | None) -> tuple[Prompt, ...]:
+    several, text = settings.get("prompts"), _text(settings, "prompt", stdin)
+    if several is not None and text is not None:
+        raise _exclusive("prompt", "prompts")
+    if several is not None:
+        return name_prompts(several) if isinstance(several, Mapping) else read_prompts(several)
+    if text is None or not text.strip():
+        raise UsageError(
+            "the prompt is empty",
+            Phrase("Give {option:prompt} a text or a file that holds it, or several with {option:prompts}."),
+            argument="prompt",
+        )
+    return (Prompt(name="", text=text),)
+
+
+def _text(settings: Settings, name: str, stdin: Stdin | None) -> str | None:
+    """The text of an option, that of a file where it is a path or begins with `@`."""
+    value = settings.get(name)
+    match value:
+        case None:
+            return None
+        case PlainText():
+            return value.text
+        case Path():
+            return _read(value, name)
+        case "-" if stdin is not None:
+            return stdin()
+    text = str(value)
+    return _read(Path(text[1:]).expanduser(), name) if text.startswith("@") else text
+
+
+def _read(path: Path, name: str) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        message = Phrase("{option:{name}}: {path} is not UTF-8 text", name=name, path=path)
+        raise UsageError(message, argument=name) from None
+    except OSError as error:
+        raise UsageError(
+            Phrase(
+                "{option:{name}}: cannot read {path}: {error}", name=name, path=path, error=error.strerror
+            ),
+            "A text that starts with @ goes in a file of its own.",
+            argument=name,
+        ) from None
 
 
 def _parameters(settings: Settings) -> Parameters:
@@ -77,3 +133,86 @@ def _parameters(settings: Settings) -> Parameters:
     named = [name for name in Parameters.__struct_fields__ if name != "extra"]
     values: dict[str, Any] = {name: settings.get(name) for name in named}
     return Parameters(**values, extra=settings.get("params"))
+
+
+def _output_schema(given: object) -> OutputSchema | None:
+    """The schema that a class, a JSON Schema, a file or the fields in words stand for."""
+    match given:
+        case None:
+            return None
+        case type():
+            from umwelten.schema.pydantic_models import class_shape
+
+            return class_shape(given)
+        case Mapping():
+            from umwelten.schema.definitions import schema_of
+
+            name = str(given.get("title", "answer"))
+            return OutputSchema(schema_of(dict(given), name=name, source="", where="schema"))
+        case Path():
+            return load_schema(str(given) if given.suffix == ".json" else f"@{given}")
+    return load_schema(str(given))
+
+
+# --- about what, how fast, where to ----------------------------------------------------------
+
+
+def _inputs(settings: Settings, notes: list[Wording]) -> Inputs:
+    values = {name: settings.get(name) for name in InputChoice.__struct_fields__}
+    if values["directory"] is None:
+        # What a settings file says of directories is no mistake where there is none.
+        unasked = {"file_pattern": None, "recursive": False}
+        values |= {name: value for name, value in unasked.items() if name not in settings.given}
+    return select_inputs(InputChoice(**{**values, "files": values["files"] or ()}), notes.append)
+
+
+def _paths(item: str | Path) -> list[Path]:
+    return [item] if isinstance(item, Path) else expand(item, Path())
+
+
+def _limits(settings: Settings, notes: list[Wording]) -> Limits:
+    return Limits(
+        max_concurrency=max_concurrency(settings, notes),
+        provider_concurrency=settings.get("provider_concurrency"),
+        timeout_s=settings.get("timeout_s"),
+        retries=settings.get("retries"),
+        max_cost_usd=settings.get("max_cost"),
+        max_errors=settings.get("max_errors"),
+        max_bytes_in_flight=settings.get("max_bytes_in_flight"),
+    )
+
+
+def _output(settings: Settings) -> Output:
+    resume, overwrite = settings.get("resume"), settings.get("overwrite")
+    if resume and overwrite:
+        raise _exclusive("resume", "overwrite")
+    if (resume or overwrite) and settings.get("id") is None:
+        raise UsageError(
+            Phrase("{option:resume} and {option:overwrite} need an {option:id}"),
+            "`umwelten eval list` shows the ids.",
+            argument="id",
+        )
+    return Output(
+        id=settings.get("id"),
+        mode="resume" if resume else "overwrite" if overwrite else "new",
+        output_dir=settings.get("output_dir"),
+        reports=_reports(settings.get("report")),
+    )
+
+
+def _reports(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    if paths:
+        # Slow to import, and most evaluations want none.
+        from umwelten.report.output_files import check_report_path
+
+        for path in paths:
+            check_report_path(path)
+    return paths
+
+
+def _exclusive(one: str, other: str) -> UsageError:
+    return UsageError(
+        Phrase("{option:{one}} and {option:{other}} exclude each other", one=one, other=other),
+        "Give the one that you mean.",
+        argument=other,
+    )

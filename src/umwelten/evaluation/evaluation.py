@@ -20,7 +20,8 @@ from umwelten.attempts.runner import HttpAttemptRunner
 from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target
 from umwelten.attempts.transport import Transport
-from umwelten.config import Settings, price_overrides
+from umwelten.config.endpoints import price_overrides
+from umwelten.config.settings import Settings
 from umwelten.control.attribution import Attribution, advice
 from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from umwelten.attempts.target import Attached
-from umwelten.config import Settings, endpoint, price_overrides
+from umwelten.choices import PdfMode
+from umwelten.config.endpoints import endpoint, price_overrides
+from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, InputError, UsageError
 from umwelten.evaluation.spec import EvaluationSpec, check_id
 from umwelten.inputs import file_hash, read
@@ -17,7 +19,7 @@ from umwelten.pricing import price_of
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.capabilities import Capabilities, capabilities_of
 from umwelten.providers.protocol import Endpoint, Vendor
-from umwelten.types import FrozenStruct, ModelRef, Part, PdfMode
+from umwelten.types import FrozenStruct, ModelRef, Part
 
 PLACEHOLDERS = {
     "files": ("content", "file.name", "file.path"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from umwelten.config import Settings, price_overrides
+from umwelten.config.endpoints import price_overrides
+from umwelten.config.settings import Settings
 from umwelten.errors import EvaluationExists
 from umwelten.evaluation.evaluation import ASSUMED_OUTPUT
 from umwelten.evaluation.preflight import preflight

@@ -30,7 +30,7 @@ class Limits(FrozenStruct):
 
 
 class Output(FrozenStruct):
-    """Where the answers go. `id` None: one is made.
+    """Where the answers go, and the files of reports to write at the end. `id` None: one is made.
 
     `mode` "new" refuses an id that exists, "resume" goes on with it, "overwrite" moves it aside.
     """
@@ -38,6 +38,7 @@ class Output(FrozenStruct):
     id: str | None = None
     mode: Literal["new", "resume", "overwrite"] = "new"
     output_dir: Path = Path("output")
+    reports: tuple[Path, ...] = ()
 
 
 class EvaluationSpec(FrozenStruct):

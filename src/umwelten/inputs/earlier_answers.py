@@ -127,7 +127,7 @@ def answers(folder: Path, *, where: str | None = None, most: int | None = None) 
         raise InputError(
             f"there is no evaluation {folder.name!r} in {folder.parent}",
             did_you_mean(near, "{!r}") or "umwelten eval list shows those there are.",
-            argument="from",
+            argument="from_",
         )
     with _reading(folder):
         return islice(_fitting(folder, fits, where or ""), most)

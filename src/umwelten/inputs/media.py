@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 
+from umwelten.choices import PdfMode
 from umwelten.file_types import PDF, FileType, type_by_name
 from umwelten.inputs.content import Convert, Converted, UnsupportedInput, megabytes
 from umwelten.inputs.convert.image_size import measure
 from umwelten.phrases import Phrase
 from umwelten.providers.capabilities import Capabilities, accepted, pdf_bytes, picture_bytes
-from umwelten.types import Media, Part, PdfMode
+from umwelten.types import Media, Part
 
 
 def picture(data: bytes, kind: FileType, name: str, capabilities: Capabilities) -> tuple[Part, ...] | Convert:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ MOST = 1_000
 MAX_BYTES = 64 << 20
 
 _NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,40}")
+_NAME_RULE = "Use letters without accents, digits, '_', '-' and '.', at most 40, not starting with a dot."
 _NAMED = re.compile(r"#[ \t]*(\S+)[ \t]*(?:\n|\Z)")
 _RULE = re.compile(r"^---[ \t]*$\n?", re.MULTILINE)
 _Pair = tuple[str | None, Any]
@@ -65,13 +66,35 @@ def read_prompts(path: Path) -> tuple[Prompt, ...]:
     return tuple(found.values())
 
 
+def name_prompts(texts: Mapping[Any, Any]) -> tuple[Prompt, ...]:
+    """The prompts that a program gives, by their names. Errors: `UsageError`."""
+    if not texts:
+        raise UsageError(
+            Phrase("{option:prompts} is empty"), 'Give names and texts: {"short": "Sum it up in a sentence."}'
+        )
+    for name, text in texts.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise UsageError(
+                Phrase("{option:prompts}: the name {name!r} can't be part of a file's name", name=name),
+                _NAME_RULE,
+                argument="prompts",
+            )
+        if not isinstance(text, str) or not text.strip():
+            raise UsageError(
+                Phrase("{option:prompts}: {name} is empty or no text", name=name),
+                "Give a text for each name.",
+                argument="prompts",
+            )
+    return tuple(Prompt(name=name, text=text) for name, text in texts.items())
+
+
 def _prompt(number: int, name: object, text: object, path: Path) -> Prompt:
     shown = f"prompt {number}" if name is None else f"prompt {number} ({name!r})"
     name = f"p{number}" if name is None else name
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UsageError(
             f"{path}: the name of prompt {number}, {name!r}, can't be part of a file's name",
-            "Use letters without accents, digits, '_', '-' and '.', at most 40, not starting with a dot.",
+            _NAME_RULE,
         )
     if not isinstance(text, str):
         raise UsageError(f"{path}: {shown} is not text")

@@ -22,6 +22,7 @@ from functools import partial
 from hashlib import blake2b, file_digest
 from pathlib import Path
 
+from umwelten.choices import PdfMode
 from umwelten.errors import InputError
 from umwelten.file_types import HTML, UNKNOWN, FileType
 from umwelten.identity import content_hash
@@ -31,7 +32,7 @@ from umwelten.inputs.file_detection import detect, type_by_signature
 from umwelten.inputs.files.scan import stamp as stamp_of
 from umwelten.phrases import Phrase
 from umwelten.providers.capabilities import Capabilities
-from umwelten.types import Part, PdfMode, Text
+from umwelten.types import Part, Text
 
 __all__ = ["Content", "Converted", "UnsupportedInput", "file_hash", "framed", "read"]
 

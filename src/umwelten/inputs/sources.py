@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from umwelten.choices import InputSource
 from umwelten.errors import InputError, UsageError
 from umwelten.inputs.earlier_answers import answers
 from umwelten.inputs.files.file_list import expand, scan_files
 from umwelten.inputs.files.scan import scan
 from umwelten.inputs.tables.rows import columns, rows
 from umwelten.phrases import Phrase
-from umwelten.types import FoundInput, FrozenStruct, InputSource
+from umwelten.types import FoundInput, FrozenStruct
 
-_SOURCES = ("directory", "files", "rows", "from")
+_SOURCES = ("directory", "files", "rows", "from_")
 
 
-class Choice(FrozenStruct):
-    """What was asked for; the names are those of the flags. One of the first four is given."""
+class InputChoice(FrozenStruct):
+    """What the inputs should be; the names are those of the options. One of the first four is given."""
 
     directory: Path | None = None
     files: Sequence[str | Path] = ()
@@ -45,9 +46,9 @@ class Inputs(FrozenStruct):
     columns: tuple[str, ...] | None = None
 
 
-def chosen(choice: Choice, on_note: Callable[[str], None]) -> Inputs:
+def select_inputs(choice: InputChoice, on_note: Callable[[str], None]) -> Inputs:
     """Raises `UsageError` for flags that don't go together, `InputError` for what is not there."""
-    given = [name for name in _SOURCES if getattr(choice, "from_" if name == "from" else name)]
+    given = [name for name in _SOURCES if getattr(choice, name)]
     if len(given) > 1:
         raise UsageError(
             Phrase("{option:{one}} and {option:{other}} exclude each other", one=given[0], other=given[1]),
@@ -56,7 +57,7 @@ def chosen(choice: Choice, on_note: Callable[[str], None]) -> Inputs:
         )
     if not given:
         raise UsageError(
-            Phrase("eval batch needs {option:directory}, {option:files}, {option:rows} or {option:from}"),
+            Phrase("a batch needs {option:directory}, {option:files}, {option:rows} or {option:from_}"),
             Phrase(
                 "For example {option:directory=texts} {option:file_pattern=*.txt}, "
                 "or {option:rows=table.csv}."
@@ -76,12 +77,12 @@ def chosen(choice: Choice, on_note: Callable[[str], None]) -> Inputs:
     return _directory(choice, choice.directory, on_note)
 
 
-def _check_companions(choice: Choice, source: str) -> None:
+def _check_companions(choice: InputChoice, source: str) -> None:
     """Flags that would do nothing here are mistakes."""
     only = {
         "file_pattern": (choice.file_pattern, "directory"),
         "recursive": (choice.recursive, "directory"),
-        "where": (choice.where, "from"),
+        "where": (choice.where, "from_"),
         "row_name": (choice.row_name, "rows"),
     }
     for name, (value, owner) in only.items():
@@ -100,12 +101,12 @@ def _check_companions(choice: Choice, source: str) -> None:
             )
 
 
-def _check_step(choice: Choice, source: Path) -> None:
+def _check_step(choice: InputChoice, source: Path) -> None:
     """An evaluation that read itself would mix its answers, or move its own source aside."""
     if choice.id and _same(source, choice.output_dir / choice.id):
         raise UsageError(
             Phrase(
-                "{option:from={source}} and {option:id={id}} are the same evaluation",
+                "{option:from_={source}} and {option:id={id}} are the same evaluation",
                 source=choice.from_,
                 id=choice.id,
             ),
@@ -137,7 +138,7 @@ def _listed(item: str | Path) -> list[Path]:
     return [item] if isinstance(item, Path) else expand(item, Path())
 
 
-def _directory(choice: Choice, directory: Path, on_note: Callable[[str], None]) -> Inputs:
+def _directory(choice: InputChoice, directory: Path, on_note: Callable[[str], None]) -> Inputs:
     output_dir = choice.output_dir
     # A directory that holds the outputs must not feed answers back; one below them is a step's output.
     inside = directory.absolute().is_relative_to(output_dir.absolute())

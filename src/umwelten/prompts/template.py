@@ -79,7 +79,7 @@ def _unknown(name: str, known: list[str], *, rows: bool) -> UsageError:
     if name == ANSWER and ANSWER not in known:
         return UsageError(
             f"{_braced(name)} in the prompt: there are no answers to take it from. Known: {_listed(known)}",
-            Phrase("Give an evaluation with {option:from}; {escape}", escape=_ESCAPE),
+            Phrase("Give an evaluation with {option:from_}; {escape}", escape=_ESCAPE),
         )
     if name.startswith(_JSON) and ANSWER in known:
         return UsageError(

@@ -51,7 +51,7 @@ BATCH = ("batch", "-p", "hi", "-m", "openai:a")
         ((*BATCH, "--files=in/a.jpeg", "in/b.md"), ["in quotes: --files 'in/*.md'"]),
         (("run", "hello there", "-m", "openai:a"), ["The prompt goes with -p: -p 'hello there'"]),
         ((*RUN, "--directory", "in"), ["umwelten eval batch takes --directory."]),
-        ((*RUN, "--report", "a.html,b.csv"), ["--report a.html --report b.csv"]),
+        ((*RUN, "--report", "a.html,b.csv"), ["--report: 'a.html,b.csv'", "each file by itself"]),
         (("run", "--prompts", "im/b.md", "-m", "openai:a"), ["does not exist"]),
         (("run", "--prompts", "in/b.mb", "-m", "openai:a"), ["does not exist. Did you mean in/b.md?"]),
         ((*BATCH, "--from", "x", "--where", "length > abc"), ["length is a number"]),

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from corpus import pdfs, pictures
+from umwelten.choices import PdfMode
 from umwelten.inputs import Converted, UnsupportedInput
 from umwelten.inputs.convert.pdf import MAX_PICTURED, PAGE_SIDE
 from umwelten.inputs.media import pdf
 from umwelten.providers.capabilities import Capabilities
-from umwelten.types import Media, PdfMode, Text
+from umwelten.types import Media, Text
 
 TAKES = Capabilities(pdf=True)
 SEES = Capabilities()

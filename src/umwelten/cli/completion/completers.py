@@ -17,7 +17,7 @@ from click.shell_completion import CompletionItem
 from umwelten.errors import UmweltenError
 
 if TYPE_CHECKING:
-    from umwelten.config import Settings
+    from umwelten.config.settings import Settings
 
 Items = list[CompletionItem[str]]
 MOST_FILES = 500  # of a folder or an evaluation
@@ -99,7 +99,7 @@ def profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> Ite
 
 
 def _providers(settings: Settings | None) -> Iterable[str]:
-    from umwelten.config import vendors
+    from umwelten.config.endpoints import vendors
     from umwelten.providers.vendors import VENDORS
 
     try:
@@ -164,7 +164,7 @@ def _output_dir(ctx: click.Context, settings: Settings | None = None) -> Path:
 
 def _settings() -> Settings | None:
     """What is configured here, `None` where a file is broken: a run would say so, a Tab key should not."""
-    from umwelten.config import load
+    from umwelten.config.settings import load
 
     try:
         return load(Path.cwd(), os.environ)

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from umwelten.choices import PdfMode
 from umwelten.file_types import PDF
 from umwelten.inputs.content import MAX_TEXT, Converted, UnsupportedInput, framed
 from umwelten.phrases import Phrase, Wording
 from umwelten.providers.capabilities import Capabilities
-from umwelten.types import Media, Part, PdfMode, Text
+from umwelten.types import Media, Part, Text
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument

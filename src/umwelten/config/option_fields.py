@@ -1,0 +1,376 @@
+"""Every option of `eval run` and `eval batch`, once: what it is called, how it is read, what it is for.
+
+The fields of the classes below are the options. A field's type is what a Python program may give; its
+`Option` is all the rest. The flags and their help, `umwelten.toml`, the environment, the arguments of the
+library, `config show`, the manual and what the shell completes follow from here.
+
+To add an option, add a field, and use it in `evaluation.build_spec`; one that is sent to the model needs
+no more than a field of the same name in `types.Parameters`, and the wires.
+"""
+
+# Not `from __future__ import annotations`: the annotations are read when the module is imported.
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypedDict, get_args
+
+from umwelten.choices import PdfMode
+from umwelten.config import option_types as kinds
+from umwelten.config.declaration import Option, Section, StoredEvaluation
+from umwelten.phrases import Phrase
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    T = TypeVar("T", default=Any)
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+CONCURRENT = 5
+"""Calls in flight that `concurrent` stands for."""
+
+PathLike = str | Path
+
+
+class Question(TypedDict, total=False):
+    """What is asked of whom; positional in Python."""
+
+    prompt: Annotated[
+        str | Path | None,
+        Option(
+            kinds.PROMPT,
+            Section.PROMPT,
+            Phrase(
+                "The prompt; @FILE reads a file, - reads stdin. In batch, {places} are filled in from the "
+                "input. Required, or {option:prompts}.",
+                places="{{content}}, {{file.name}}, {{row.NAME}} and {{answer}}",
+            ),
+            short="-p",
+            place="profile",
+            complete="texts",
+        ),
+    ]
+    models: Annotated[
+        str | Sequence[str] | None,
+        Option(
+            kinds.MODELS,
+            Section.PROMPT,
+            "Models, separated by commas: provider:model, or vendor/model for OpenRouter; "
+            "@NAME is a group in umwelten.toml. Required.",
+            short="-m",
+            complete="models",
+        ),
+    ]
+
+
+class RunOptions(TypedDict, Generic[T], total=False):
+    """The arguments of `umwelten.run` besides prompt and models; `None` is the same as left out."""
+
+    prompts: Annotated[
+        PathLike | Mapping[str, str] | None,
+        Option(
+            kinds.PROMPTS_FILE,
+            Section.PROMPT,
+            "Several prompts, each sent to every model: .toml, .json, .jsonl, .csv, or texts between "
+            "lines of ---.",
+            place="profile",
+            complete="files",
+        ),
+    ]
+    system: Annotated[
+        str | Path | None,
+        Option(
+            kinds.TEXT, Section.PROMPT, "System prompt; @FILE reads a file.", short="-s", complete="texts"
+        ),
+    ]
+    schema: Annotated[
+        type[T] | str | Path | Mapping[str, Any] | None,
+        Option(
+            kinds.SCHEMA,
+            Section.PROMPT,
+            "Answer with a record: fields such as 'title, year? int, tags array', a JSON Schema file, or "
+            "file.py:Class (Pydantic).",
+            complete="files",
+        ),
+    ]
+    coerce: Annotated[
+        bool,
+        Option(
+            kinds.SWITCH,
+            Section.PROMPT,
+            Phrase("With {option:schema}: accept near misses, such as '7' for 7."),
+        ),
+    ]
+    temperature: Annotated[
+        float | None,
+        Option(
+            kinds.decimal(0, 2),
+            Section.PROMPT,
+            "Sampling temperature; the provider's default if omitted.",
+            short="-t",
+        ),
+    ]
+    max_tokens: Annotated[int | None, Option(kinds.integer(1), Section.PROMPT, "Maximum tokens per answer.")]
+    top_p: Annotated[
+        float | None,
+        Option(
+            kinds.decimal(0, 1),
+            Section.PROMPT,
+            "Sample only from the most likely tokens that add up to this probability.",
+        ),
+    ]
+    seed: Annotated[
+        int | None,
+        Option(
+            kinds.integer(-(2**63), 2**63 - 1),
+            Section.PROMPT,
+            "Sampling seed, for providers that support one.",
+        ),
+    ]
+    params: Annotated[
+        Mapping[str, Any] | None,
+        Option(
+            kinds.FIELDS,
+            Section.PROMPT,
+            "Any other request field, sent as is; repeatable.",
+            key="param",
+            default={},
+        ),
+    ]
+    repeat: Annotated[
+        int | None, Option(kinds.integer(1, 65_535), Section.PROMPT, "Make every call N times.", default=1)
+    ]
+    attach: Annotated[
+        PathLike | Sequence[PathLike] | None,
+        Option(
+            kinds.GLOBS,
+            Section.INPUTS,
+            "Files sent with every prompt; paths and globs.",
+            aliases=("file",),
+            place="profile",
+            complete="files",
+        ),
+    ]
+    pdf: Annotated[
+        PdfMode | None,
+        Option(
+            kinds.choice(*get_args(PdfMode)),
+            Section.INPUTS,
+            "How PDF files are sent; auto: as is if the model accepts PDF, otherwise as text.",
+            default="auto",
+        ),
+    ]
+    concurrent: Annotated[
+        bool,
+        Option(
+            kinds.SWITCH,
+            Section.SPEED,
+            Phrase("Short for {option:max_concurrency={calls}}.", calls=CONCURRENT),
+        ),
+    ]
+    max_concurrency: Annotated[
+        int | Literal["auto"] | None,
+        Option(
+            kinds.CONCURRENCY,
+            Section.SPEED,
+            "Maximum calls in flight over all providers; auto: each provider finds its own level.",
+            default=1,
+        ),
+    ]
+    provider_concurrency: Annotated[
+        Mapping[str, int] | None,
+        Option(
+            kinds.CEILINGS,
+            Section.SPEED,
+            "Maximum calls in flight for one provider; repeatable.",
+            default={},
+            complete="ceilings",
+        ),
+    ]
+    max_bytes_in_flight: Annotated[
+        int | str | None,
+        Option(
+            kinds.SIZE,
+            Section.SPEED,
+            "Maximum bytes of files in flight.",
+            default=512 << 20,
+            default_text="512MB",
+        ),
+    ]
+    timeout_s: Annotated[
+        float | None,
+        Option(
+            kinds.DURATION,
+            Section.SPEED,
+            "Per attempt; for a stream, without a byte. 45, 45s, 1500ms, 2m.",
+            key="timeout",
+            default=120.0,
+            default_text="120s",
+        ),
+    ]
+    retries: Annotated[
+        int | None,
+        Option(
+            kinds.integer(0, 100),
+            Section.SPEED,
+            "Attempts after the first; waiting for a rate limit does not use one up.",
+            default=6,
+        ),
+    ]
+    stream: Annotated[
+        bool | None,
+        Option(
+            kinds.SWITCH,
+            Section.SPEED,
+            "Stream answers.",
+            negatable=True,
+            default_text="in run, not in batch",
+        ),
+    ]
+    max_cost: Annotated[
+        float | None,
+        Option(
+            kinds.decimal(0, above=True, metavar="USD"), Section.COST, "Stop before spending more than this."
+        ),
+    ]
+    max_errors: Annotated[int | None, Option(kinds.integer(1), Section.COST, "Stop after N failed calls.")]
+    id: Annotated[
+        str | None,
+        Option(
+            kinds.words("ID"),
+            Section.OUTPUT,
+            "Name of the evaluation; generated and printed if omitted.",
+            short="-i",
+            place="profile",
+            complete="ids",
+        ),
+    ]
+    resume: Annotated[
+        bool,
+        Option(
+            kinds.SWITCH,
+            Section.OUTPUT,
+            "Continue: answered calls are skipped, failed and missing ones run.",
+            place="profile",
+        ),
+    ]
+    overwrite: Annotated[
+        bool,
+        Option(
+            kinds.SWITCH,
+            Section.OUTPUT,
+            "Start over under this id; the old evaluation is moved aside.",
+            place="profile",
+        ),
+    ]
+    output_dir: Annotated[
+        PathLike | None,
+        Option(
+            kinds.FOLDER,
+            Section.OUTPUT,
+            "Where evaluations are stored.",
+            default=Path("output"),
+            default_text="output, or UMWELTEN_OUTPUT_DIR",
+        ),
+    ]
+    report: Annotated[
+        PathLike | Sequence[PathLike] | None,
+        Option(
+            kinds.FILES,
+            Section.OUTPUT,
+            "Write a report at the end: .csv, .html, .json, .md or .parquet; repeatable.",
+            default=(),
+        ),
+    ]
+    profile: Annotated[
+        str | None,
+        Option(
+            kinds.words("NAME"),
+            Section.OTHER,
+            "Options from [profiles.NAME] in umwelten.toml; those given here win.",
+            place="flag",
+            complete="profiles",
+        ),
+    ]
+
+
+class BatchOptions(RunOptions[T], Generic[T], total=False):
+    """The arguments of `umwelten.batch` besides prompt and models."""
+
+    directory: Annotated[
+        PathLike | None,
+        Option(
+            kinds.FOLDER,
+            Section.INPUTS,
+            "Directory whose files are the inputs.",
+            place="profile",
+            complete="folders",
+        ),
+    ]
+    file_pattern: Annotated[
+        str | None,
+        Option(kinds.GLOB, Section.INPUTS, "Which files: *.jpg, *.{jpg,png}, **/*.txt.", default="*"),
+    ]
+    recursive: Annotated[bool, Option(kinds.SWITCH, Section.INPUTS, "Include subdirectories.")]
+    files: Annotated[
+        PathLike | Sequence[PathLike] | None,
+        Option(
+            kinds.GLOBS,
+            Section.INPUTS,
+            "These files instead of a directory; paths and globs.",
+            place="profile",
+            complete="files",
+        ),
+    ]
+    max_files: Annotated[
+        int | None,
+        Option(
+            kinds.integer(1, 2**53),
+            Section.INPUTS,
+            "Only the first N files (by path) or rows.",
+            aliases=("file_limit",),
+        ),
+    ]
+    rows: Annotated[
+        PathLike | None,
+        Option(
+            kinds.FILE,
+            Section.INPUTS,
+            "Rows of a table as inputs: .csv, .tsv, .jsonl, .json, .parquet.",
+            place="profile",
+            complete="files",
+        ),
+    ]
+    row_name: Annotated[
+        str | None,
+        Option(
+            kinds.words("COLUMN"),
+            Section.INPUTS,
+            Phrase("With {option:rows}: the column that names the rows."),
+            place="profile",
+        ),
+    ]
+    from_: Annotated[
+        str | StoredEvaluation | None,
+        Option(
+            kinds.EVALUATION,
+            Section.INPUTS,
+            "Answers of another evaluation as inputs.",
+            key="from",
+            place="profile",
+            complete="ids",
+        ),
+    ]
+    where: Annotated[
+        str | None,
+        Option(
+            kinds.words("EXPR"),
+            Section.INPUTS,
+            Phrase(
+                "With {option:from_}: only matching answers, such as "
+                "'json.relevant = true and output_tokens > 20'."
+            ),
+            place="profile",
+        ),
+    ]

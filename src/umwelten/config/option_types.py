@@ -1,0 +1,357 @@
+"""How the values of options are read, whether a file, the environment, a flag or a Python program gives them.
+
+A reader returns the value as the program uses it, or raises `ValueError` with the allowed forms.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from umwelten.errors import UsageError
+
+MAX_CONCURRENCY = 10_000
+NO_LIMIT = 10**9
+"""A bound that nobody reaches, so that no digits without end are read; help does not show it."""
+
+_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h)?", re.ASCII)
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_FORMS = "write seconds (45 or 45s), milliseconds (1500ms), minutes (2m) or hours (1h), above 0"
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]?)B?", re.ASCII | re.IGNORECASE)
+_SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+_COMMA = re.compile(r",(?![^{]*\})")  # not in {a,b}
+_SCHEMA_FILE = re.compile(r".+\.(json|py:\w+)", re.DOTALL)
+_SUFFIX = re.compile(r".*\.\w{2,7}")
+
+Reader = Callable[[Any], Any]
+
+
+class PlainText(NamedTuple):
+    """A text as it stands, also where it begins with an `@`."""
+
+    text: str
+
+
+class Noted(NamedTuple):
+    """A value, and what the user should know about how it was read."""
+
+    value: Any
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptionType:
+    """How the values of an option are read.
+
+    `read` takes the value of a TOML file, the text of a variable or flag, or the texts of a flag that may be
+    repeated (`repeatable`). `read_argument` takes what a Python program gives, where that differs. `rebase`
+    takes a value and the folder from which relative paths in it are meant. `metavar`, `range` and `choices`
+    are for the help; a `switch` takes no value. `exists`: a file that must be there.
+    """
+
+    read: Reader
+    read_argument: Reader | None = None
+    rebase: Callable[[Any, Path], Any] | None = None
+    metavar: str | None = None
+    range: str = ""
+    choices: tuple[str, ...] = ()
+    switch: bool = False
+    repeatable: bool = False
+    exists: bool = False
+
+
+# --- numbers ---------------------------------------------------------------------------------
+
+
+def integer(low: int, high: int = NO_LIMIT, *, metavar: str = "N") -> OptionType:
+    """Whole numbers from `low` to `high`."""
+
+    def read(given: Any) -> int:
+        text = "" if isinstance(given, bool | float) else str(given).strip()
+        if not re.fullmatch(r"[+-]?[0-9]{1,19}", text) or not low <= int(text) <= high:
+            raise ValueError(f"give a whole number from {low} to {high}")
+        return int(text)
+
+    bounds = f"{low} to {high:,}" if high < NO_LIMIT else f"from {low}"
+    return OptionType(read=read, metavar=metavar, range="" if low < -NO_LIMIT else bounds)
+
+
+def decimal(low: float, high: float = math.inf, *, above: bool = False, metavar: str = "X") -> OptionType:
+    """Numbers from `low` to `high`; `above`: without `low` itself."""
+
+    def read(given: Any) -> float:
+        try:
+            number = math.nan if isinstance(given, bool) else float(given)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not low <= number <= high or math.isinf(number) or (above and number == low):
+            to = "up" if high == math.inf else f"to {high:g}"
+            raise ValueError(f"give a number {'above' if above else 'from'} {low:g} {to}")
+        return number
+
+    bounds = f"{low:g} to {high:g}" if high < math.inf else f"{'above' if above else 'from'} {low:g}"
+    return OptionType(read=read, metavar=metavar, range=bounds)
+
+
+_calls = integer(1, MAX_CONCURRENCY).read
+
+
+def _concurrency(given: Any) -> int | str:
+    if given == "auto":
+        return "auto"
+    try:
+        return int(_calls(given))
+    except ValueError as error:
+        raise ValueError(f"{error}, or auto") from None
+
+
+def parse_duration(text: str) -> tuple[float, str | None]:
+    """Seconds, and a note where a bare number of 1000 or more was taken as milliseconds.
+
+    Forms: `45`, `45s`, `1500ms`, `2m`, `1h`. Raises `UsageError` that names the value and the forms.
+
+    >>> parse_duration("2m")
+    (120.0, None)
+    """
+    match = _DURATION.fullmatch(text.strip())
+    seconds = float(match[1]) * _UNITS[match[2] or "s"] if match else 0.0
+    if match is None or not 0 < seconds < math.inf:
+        raise UsageError(f"{text!r} is not a duration", f"Please {_FORMS}.")
+    if match[2] is None and seconds >= 1000:
+        seconds /= 1000
+        return seconds, f"a timeout of {text.strip()} is taken as milliseconds: {seconds:g} s"
+    return seconds, None
+
+
+def _duration(given: Any) -> float | Noted:
+    try:
+        seconds, note = parse_duration(str(given))
+    except UsageError:
+        raise ValueError(_FORMS) from None
+    return seconds if note is None else Noted(seconds, note)
+
+
+def _seconds(given: Any) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not given > 0:
+        raise ValueError("give seconds, above 0")
+    return float(given)
+
+
+def _size(given: Any) -> int:
+    match = _SIZE.fullmatch(str(given).strip())
+    bytes_ = int(float(match[1]) * _SIZES[match[2].upper()]) if match else 0
+    if not 1 << 20 <= bytes_ <= 1 << 40:
+        raise ValueError("write a size from 1MB to 1TB, such as 512MB or 2G")
+    return bytes_
+
+
+def _switch(given: Any) -> bool:
+    word = str(given).strip().lower()
+    if word not in (*_YES, *_NO):
+        raise ValueError("write true or false")
+    return word in _YES
+
+
+CONCURRENCY = OptionType(read=_concurrency, metavar="N|auto", range=f"1 to {MAX_CONCURRENCY:,}")
+DURATION = OptionType(read=_duration, read_argument=_seconds, metavar="DURATION")
+SIZE = OptionType(read=_size, metavar="SIZE", range="1MB to 1TB")
+SWITCH = OptionType(read=_switch, switch=True)
+
+
+# --- texts -----------------------------------------------------------------------------------
+
+
+def choice(*words: str) -> OptionType:
+    """One of these words."""
+
+    def read(given: Any) -> str:
+        if given not in words:
+            raise ValueError(f"choose one of {', '.join(words)}")
+        return str(given)
+
+    return OptionType(read=read, choices=words, metavar=f"[{'|'.join(words)}]")
+
+
+def _text(given: Any) -> str:
+    if not isinstance(given, str):
+        raise ValueError("write a text in quotes")
+    return given
+
+
+def _filled(given: Any) -> str:
+    if not isinstance(given, str) or not given.strip():
+        raise ValueError("write a text in quotes, not an empty one")
+    return given
+
+
+def _text_argument(given: Any) -> PlainText | Path:
+    if isinstance(given, Path):
+        return given
+    if not isinstance(given, str):
+        raise ValueError("give a text, or the Path of a file that holds it")
+    return PlainText(given)
+
+
+def _rebase_text(text: str, base: Path) -> str:
+    """`@FILE` in place of a text."""
+    if base == Path() or not text.startswith("@") or text.startswith("@~"):
+        return text
+    return f"@{base / text[1:]}"
+
+
+def _rebase_schema(text: str, base: Path) -> str:
+    if base != Path() and _SCHEMA_FILE.fullmatch(text) and not text.startswith("@"):
+        return str(base / text)
+    return _rebase_text(text, base)
+
+
+def _models(given: Any) -> str:
+    """A comma list, also when it is written as a list of names."""
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, Iterable) or isinstance(names, Mapping):
+        names = ()
+    names = list(names)
+    if not names or not all(isinstance(name, str) and name.strip() for name in names):
+        raise ValueError('write "provider:model" or a list of such names')
+    return ",".join(names)
+
+
+def _as_given(given: Any) -> Any:
+    return given
+
+
+def words(metavar: str) -> OptionType:
+    """A text that is not empty."""
+    return OptionType(read=_filled, metavar=metavar)
+
+
+TEXT = OptionType(read=_text, read_argument=_text_argument, rebase=_rebase_text, metavar="TEXT")
+PROMPT = OptionType(read=_filled, read_argument=_text_argument, rebase=_rebase_text, metavar="TEXT")
+GLOB = OptionType(read=_text, metavar="GLOB")
+MODELS = OptionType(read=_models, metavar="LIST")
+SCHEMA = OptionType(read=_filled, read_argument=_as_given, rebase=_rebase_schema, metavar="FIELDS|FILE")
+
+
+# --- pairs -----------------------------------------------------------------------------------
+
+
+def _pairs(given: Any, example: str) -> Iterator[tuple[str, Any]]:
+    """The pairs of a TOML table, of `a=1,b=2`, or of a repeated flag, whose values may be JSON."""
+    if isinstance(given, Mapping):
+        yield from given.items()
+        return
+    items = given.split(",") if isinstance(given, str) else given
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+        raise ValueError(f"write name=value pairs, such as {example}")
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not name.strip() or not equals:
+            raise ValueError(f"write name=value pairs, such as {example}")
+        yield name.strip(), value.strip() if isinstance(given, str) else _from_json(value)
+
+
+def _from_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _fields(given: Any) -> dict[str, Any]:
+    return dict(_pairs(given, "top_k=40"))
+
+
+def _ceilings(given: Any) -> dict[str, int]:
+    return {name: _calls(number) for name, number in _pairs(given, "google=20")}
+
+
+FIELDS = OptionType(read=_fields, metavar="KEY=VALUE", repeatable=True)
+CEILINGS = OptionType(read=_ceilings, metavar="PROVIDER=N", repeatable=True)
+
+
+# --- paths -----------------------------------------------------------------------------------
+
+
+def _path(what: str) -> Reader:
+    def read(given: Any) -> Path:
+        if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
+            raise ValueError(f"write the path of a {what}")
+        return Path(given)
+
+    return read
+
+
+_folder, _file = _path("folder"), _path("file")
+
+
+def _rebase_path(path: Path, base: Path) -> Path:
+    return base / path.expanduser()
+
+
+def _several(given: Any) -> tuple[Any, ...]:
+    """One or several: a text or path alone is one."""
+    return (given,) if isinstance(given, str | Path) else tuple(given)
+
+
+def _files(given: Any) -> tuple[Path, ...]:
+    paths = given if isinstance(given, list | tuple) else [given]
+    try:
+        files = tuple(_file(path) for path in paths)
+    except ValueError:
+        raise ValueError("write the path of a file, or a list of them") from None
+    for file in files:
+        parts = str(file).split(",")
+        if len(parts) > 1 and all(_SUFFIX.fullmatch(part.strip()) for part in parts):
+            raise ValueError(
+                "give each file by itself: a comma is part of a name, and the option may be repeated"
+            )
+    return files
+
+
+def _texts(given: Any) -> list[str]:
+    texts = list(given) if isinstance(given, list | tuple) else [given]
+    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise ValueError("write a text in quotes or a list of such")
+    return texts
+
+
+def _rebase_globs(texts: list[str], base: Path) -> list[str]:
+    pieces = ([piece.strip() for piece in _COMMA.split(text)] for text in texts)
+    return [",".join(str(base / Path(piece).expanduser()) for piece in some) for some in pieces]
+
+
+def _prompts_argument(given: Any) -> Any:
+    return given if isinstance(given, Mapping) else _file(given).expanduser()
+
+
+def _evaluation_argument(given: Any) -> str:
+    folder = getattr(given, "folder", None)
+    return _filled(given) if folder is None else str(folder.absolute())
+
+
+def _expanded(read: Reader) -> Reader:
+    return lambda given: read(given).expanduser()
+
+
+FOLDER = OptionType(read=_folder, read_argument=_expanded(_folder), rebase=_rebase_path, metavar="DIR")
+FILE = OptionType(
+    read=_file, read_argument=_expanded(_file), rebase=_rebase_path, metavar="FILE", exists=True
+)
+PROMPTS_FILE = OptionType(
+    read=_file, read_argument=_prompts_argument, rebase=_rebase_path, metavar="FILE", exists=True
+)
+FILES = OptionType(
+    read=_files,
+    read_argument=lambda given: tuple(path.expanduser() for path in _files(_several(given))),
+    rebase=lambda paths, base: tuple(_rebase_path(path, base) for path in paths),
+    metavar="FILE",
+    repeatable=True,
+)
+GLOBS = OptionType(read=_texts, read_argument=_several, rebase=_rebase_globs, metavar="LIST", repeatable=True)
+EVALUATION = OptionType(read=_filled, read_argument=_evaluation_argument, metavar="ID")

@@ -1,0 +1,64 @@
+"""The options that only a terminal has a use for; no arguments of the library. As in `option_fields`."""
+
+# Not `from __future__ import annotations`: the annotations are read when the module is imported.
+from typing import Annotated, TypedDict, get_args
+
+from umwelten.choices import ProgressStyle
+from umwelten.config import option_types as kinds
+from umwelten.config.declaration import Option, Section
+from umwelten.phrases import Phrase
+
+
+class TerminalOptions(TypedDict, total=False):
+    """Flags of `eval run` and `eval batch` that have no argument."""
+
+    dry_run: Annotated[
+        bool,
+        Option(
+            kinds.SWITCH,
+            Section.COST,
+            "Show what would run and what it may cost; make no calls.",
+            place="profile",
+        ),
+    ]
+    estimate: Annotated[
+        int | None,
+        Option(
+            kinds.integer(1),
+            Section.COST,
+            "Make N calls first, estimate the total cost from them, and ask before continuing.",
+            place="profile",
+        ),
+    ]
+    yes: Annotated[
+        bool,
+        Option(
+            kinds.SWITCH,
+            Section.COST,
+            Phrase("With {option:estimate}: continue without asking."),
+            place="profile",
+        ),
+    ]
+    json: Annotated[
+        bool,
+        Option(
+            kinds.SWITCH, Section.OUTPUT, "Print the report as JSON on stdout at the end.", place="profile"
+        ),
+    ]
+    progress: Annotated[
+        ProgressStyle,
+        Option(
+            kinds.choice(*get_args(ProgressStyle)), Section.OUTPUT, "How progress is shown.", default="auto"
+        ),
+    ]
+    verbose: Annotated[
+        bool,
+        Option(kinds.SWITCH, Section.OUTPUT, "One line per finished call and per retry.", short="-v"),
+    ]
+    debug: Annotated[
+        bool,
+        Option(kinds.SWITCH, Section.OUTPUT, "Also show limit changes, headers that mattered, and timings."),
+    ]
+    ui: Annotated[
+        bool, Option(kinds.SWITCH, Section.OUTPUT, "Full-screen live view (not yet built).", place="flag")
+    ]
