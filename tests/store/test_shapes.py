@@ -13,7 +13,7 @@ from umwelten.errors import EvaluationChanged
 from umwelten.identity import content_hash, settings_hash
 from umwelten.records import StoredSpec
 from umwelten.store import Counts, Reader, Store
-from umwelten.types import Failure, FailureKind, Reply, RequestSettings, Schema, Usage
+from umwelten.types import Failure, FailureKind, Parameters, Reply, RequestSettings, Schema, Usage
 
 FIELDS = {"type": "object", "properties": {"zeta": {"type": "string"}, "alpha": {"type": "integer"}}}
 SHAPE = Schema(json=FIELDS, name="answer", source="zeta, alpha int")
@@ -187,3 +187,23 @@ def test_the_shape_does_not_part_models(tmp_path: Path) -> None:
             record(store, [(call, holding("{}")) for call in store.lease(model, 9)])
     names = ("google_gemini", "ollama_gemma3-12b")
     assert texts(tmp_path) == {f"a.{name}.{ending}" for name in names for ending in ("txt", "json")}
+
+
+def test_a_setting_that_is_added_later_changes_only_the_identity_of_those_that_use_it() -> None:
+    class LaterParameters(Parameters):
+        stop: tuple[str, ...] | None = None
+
+    class LaterSettings(RequestSettings):
+        style: str = "plain"
+
+    def digest(settings: RequestSettings) -> str:
+        return settings_hash(settings, "p").hex()
+
+    before = digest(RequestSettings(prompts=()))
+    assert digest(LaterSettings(prompts=(), parameters=LaterParameters())) == before
+    others = {
+        digest(LaterSettings(prompts=(), style="ornate")),
+        digest(RequestSettings(prompts=(), parameters=LaterParameters(stop=("a",)))),
+        digest(RequestSettings(prompts=(), parameters=LaterParameters(stop=("a", "b")))),
+    }
+    assert len({before, *others}) == 4

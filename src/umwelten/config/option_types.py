@@ -5,7 +5,6 @@ A reader returns the value as the program uses it, or raises `ValueError` with t
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,15 +18,16 @@ MAX_CONCURRENCY = 10_000
 NO_LIMIT = 10**9
 """A bound that nobody reaches, so that no digits without end are read; help does not show it."""
 
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h)?", re.ASCII)
+# Compiled when they are used: `--help` imports this module and reads no value.
+_DURATION = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(ms|s|m|h)?"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _FORMS = "write seconds (45 or 45s), milliseconds (1500ms), minutes (2m) or hours (1h), above 0"
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]?)B?", re.ASCII | re.IGNORECASE)
+_SIZE = r"([0-9]+(?:\.[0-9]+)?)\s*([KMG]?)B?"
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
-_COMMA = re.compile(r",(?![^{]*\})")  # not in {a,b}
-_SCHEMA_FILE = re.compile(r".+\.(json|py:\w+)", re.DOTALL)
-_SUFFIX = re.compile(r".*\.\w{2,7}")
+_COMMA = r",(?![^{]*\})"  # not in {a,b}
+_SCHEMA_FILE = r"(?s:.+)\.(json|py:\w+)"
+_SUFFIX = r".*\.\w{2,7}"
 
 Reader = Callable[[Any], Any]
 
@@ -119,7 +119,7 @@ def parse_duration(text: str) -> tuple[float, str | None]:
     >>> parse_duration("2m")
     (120.0, None)
     """
-    match = _DURATION.fullmatch(text.strip())
+    match = re.fullmatch(_DURATION, text.strip())
     seconds = float(match[1]) * _UNITS[match[2] or "s"] if match else 0.0
     if match is None or not 0 < seconds < math.inf:
         raise UsageError(f"{text!r} is not a duration", f"Please {_FORMS}.")
@@ -144,8 +144,8 @@ def _seconds(given: Any) -> float:
 
 
 def _size(given: Any) -> int:
-    match = _SIZE.fullmatch(str(given).strip())
-    bytes_ = int(float(match[1]) * _SIZES[match[2].upper()]) if match else 0
+    match = re.fullmatch(_SIZE, str(given).strip().upper())
+    bytes_ = int(float(match[1]) * _SIZES[match[2]]) if match else 0
     if not 1 << 20 <= bytes_ <= 1 << 40:
         raise ValueError("write a size from 1MB to 1TB, such as 512MB or 2G")
     return bytes_
@@ -206,7 +206,7 @@ def _rebase_text(text: str, base: Path) -> str:
 
 
 def _rebase_schema(text: str, base: Path) -> str:
-    if base != Path() and _SCHEMA_FILE.fullmatch(text) and not text.startswith("@"):
+    if base != Path() and re.fullmatch(_SCHEMA_FILE, text) and not text.startswith("@"):
         return str(base / text)
     return _rebase_text(text, base)
 
@@ -257,6 +257,8 @@ def _pairs(given: Any, example: str) -> Iterator[tuple[str, Any]]:
 
 
 def _from_json(text: str) -> Any:
+    import json  # only for `--param`, and `--help` is to be quick
+
     try:
         return json.loads(text)
     except ValueError:
@@ -307,7 +309,7 @@ def _files(given: Any) -> tuple[Path, ...]:
         raise ValueError("write the path of a file, or a list of them") from None
     for file in files:
         parts = str(file).split(",")
-        if len(parts) > 1 and all(_SUFFIX.fullmatch(part.strip()) for part in parts):
+        if len(parts) > 1 and all(re.fullmatch(_SUFFIX, part.strip()) for part in parts):
             raise ValueError(
                 "give each file by itself: a comma is part of a name, and the option may be repeated"
             )
@@ -322,7 +324,7 @@ def _texts(given: Any) -> list[str]:
 
 
 def _rebase_globs(texts: list[str], base: Path) -> list[str]:
-    pieces = ([piece.strip() for piece in _COMMA.split(text)] for text in texts)
+    pieces = ([piece.strip() for piece in re.split(_COMMA, text)] for text in texts)
     return [",".join(str(base / Path(piece).expanduser()) for piece in some) for some in pieces]
 
 

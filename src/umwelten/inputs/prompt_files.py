@@ -70,7 +70,9 @@ def name_prompts(texts: Mapping[Any, Any]) -> tuple[Prompt, ...]:
     """The prompts that a program gives, by their names. Errors: `UsageError`."""
     if not texts:
         raise UsageError(
-            Phrase("{option:prompts} is empty"), 'Give names and texts: {"short": "Sum it up in a sentence."}'
+            Phrase("{option:prompts} is empty"),
+            'Give names and texts: {"short": "Sum it up in a sentence."}',
+            argument="prompts",
         )
     for name, text in texts.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
