@@ -15,6 +15,7 @@ from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
 from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import CallInfo
+from umwelten.events import RunStatus
 from umwelten.records import CallRecord, Record
 from umwelten.simulate.clock import run_virtual
 from umwelten.simulate.profile import Provider, SimulationProfile
@@ -75,7 +76,7 @@ class Report(FrozenStruct):
     title: str
     seed: int
     calls: int
-    status: str
+    status: RunStatus
     wall_s: float
     cpu_s: float
     peak_in_flight: int
@@ -205,7 +206,7 @@ def simulate(profile: SimulationProfile, calls: int, seed: int = 0) -> Report:
     pool = setup.pool()
     sampler = _Sampler(pool.lanes)
 
-    async def main() -> tuple[str, float]:
+    async def main() -> tuple[RunStatus, float]:
         engine = Engine(
             pool=pool,
             source=setup.call_log,
@@ -235,7 +236,9 @@ def simulate(profile: SimulationProfile, calls: int, seed: int = 0) -> Report:
         peak_in_flight=pool.peak_in_flight,
         lanes=lanes,
         twice=sum(n > 1 for n in setup.call_log.ended),
-        lost=sum(n == 0 for n in setup.call_log.ended) if status in ("complete", "failed") else 0,
+        lost=sum(n == 0 for n in setup.call_log.ended)
+        if status in (RunStatus.COMPLETE, RunStatus.FAILED)
+        else 0,
     )
 
 
