@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from umwelten import file_types
-from umwelten.providers.capabilities import Capabilities, accepted, capabilities_of, pdf_bytes, picture_bytes
+from umwelten.providers.capabilities import Capabilities, accepted, pdf_bytes, picture_bytes
 from umwelten.providers.protocol import Endpoint
 from umwelten.providers.vendors import VENDORS
+from umwelten.providers.wires import capabilities_of
 from umwelten.types import ModelRef
 
 PAGE = Path(__file__).parent.parent / "docs" / "files.md"

@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from umwelten.pricing import FREE, Price, cost_nusd, price_of
+from umwelten.pricing import Price, cost_nusd, price_of
+from umwelten.providers.prices import price_book
+from umwelten.providers.vendors import VENDORS
 from umwelten.types import ModelRef, Usage
 
+PRICES = price_book(VENDORS)
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
 
 
@@ -22,10 +25,8 @@ def ref(text: str) -> ModelRef:
     return ModelRef(*text.split(":", 1))
 
 
-def cost(
-    model: str, overrides: dict[ModelRef, Price] | None = None, at: float = AT, **usage: int
-) -> int | None:
-    return cost_nusd(Usage(**usage), ref(model), overrides=overrides or {}, at=at)
+def cost(model: str, own: dict[ModelRef, Price] | None = None, at: float = AT, **usage: int) -> int | None:
+    return cost_nusd(Usage(**usage), ref(model), price_book(VENDORS, own or {}), at=at)
 
 
 @pytest.mark.parametrize(
@@ -77,12 +78,10 @@ def test_the_providers_own_figure_wins_over_every_price() -> None:
     assert cost("ollama:gemma3:12b", cost_nusd=5) == 5
 
 
-@pytest.mark.parametrize("provider", sorted(FREE))
+@pytest.mark.parametrize("provider", sorted(PRICES.free))
 def test_a_model_on_ones_own_machine_costs_nothing_even_with_tokens_unknown(provider: str) -> None:
     assert cost(f"{provider}:gpt-4o") == 0
-    assert price_of(ref(f"{provider}:gpt-4o"), overrides={}, at=AT) == Price(
-        input=Decimal(0), output=Decimal(0)
-    )
+    assert price_of(ref(f"{provider}:gpt-4o"), PRICES, at=AT) == Price(input=Decimal(0), output=Decimal(0))
 
 
 def test_the_users_price_wins_over_the_list_and_over_free() -> None:
@@ -106,7 +105,7 @@ def test_the_users_price_wins_over_the_list_and_over_free() -> None:
 )
 def test_an_unlisted_price_is_unknown_and_never_zero(model: str) -> None:
     assert cost(model, input_tokens=1000, output_tokens=1000) is None
-    assert price_of(ref(model), overrides={}, at=AT) is None
+    assert price_of(ref(model), PRICES, at=AT) is None
 
 
 @pytest.mark.parametrize("known", [{}, {"input_tokens": 10}, {"output_tokens": 10}])
@@ -130,8 +129,8 @@ def test_the_price_in_force_is_that_of_the_attempts_own_time() -> None:
 
 def test_the_price_shown_is_that_of_the_tier_a_request_falls_in() -> None:
     model = ref("google:gemini-2.5-pro")
-    low = price_of(model, overrides={}, at=AT, input_tokens=200_000)
-    high = price_of(model, overrides={}, at=AT, input_tokens=200_001)
+    low = price_of(model, PRICES, at=AT, input_tokens=200_000)
+    high = price_of(model, PRICES, at=AT, input_tokens=200_001)
     assert low is not None
     assert high is not None
     assert (low.input, low.output) == (Decimal("1.25"), Decimal(10))
@@ -189,7 +188,8 @@ def test_a_bill_agrees_with_the_price_lists_own_calculator(
 def test_the_price_list_is_not_loaded_until_a_price_is_asked_for() -> None:
     code = (
         "import sys, umwelten.pricing as p; from umwelten.types import *;"
-        "p.cost_nusd(Usage(), ModelRef('ollama', 'x'), overrides={}, at=0.0);"
+        "from umwelten.providers.prices import price_book; from umwelten.providers.vendors import VENDORS;"
+        "p.cost_nusd(Usage(), ModelRef('ollama', 'x'), price_book(VENDORS), at=0.0);"
         "sys.exit('genai_prices' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

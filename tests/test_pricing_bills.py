@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from umwelten.pricing import Price, cost_nusd, most_nusd
+from umwelten.pricing import Price, PriceBook, cost_nusd, most_nusd
+from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Endpoint, Head
 from umwelten.providers.vendors import VENDORS
 from umwelten.providers.wires import WIRES
@@ -156,7 +157,7 @@ def test_a_usage_block_is_priced_as_the_provider_bills_it(bill: str) -> None:
     body = json.dumps(BODIES[vendor.wire](usage)).encode()
     reply = WIRES[vendor.wire].decode(Head(status=200, headers={}, now_unix=AT), body, endpoint)
     assert isinstance(reply, Reply)
-    cost = cost_nusd(reply.usage, model, overrides={}, at=AT)
+    cost = cost_nusd(reply.usage, model, price_book(VENDORS), at=AT)
     assert cost == pytest.approx(float(Decimal(thousandths) * 1_000_000), rel=0.001)
 
 
@@ -176,8 +177,8 @@ def test_no_way_of_counting_tokens_makes_them_cost_more_than_the_most(
         cache_write_tokens=written,
         reasoning_tokens=200,
     )
-    most = most_nusd(model, 1500, 300, overrides={}, at=AT)
-    cost = cost_nusd(usage, model, overrides={}, at=AT)
+    most = most_nusd(model, 1500, 300, price_book(VENDORS), at=AT)
+    cost = cost_nusd(usage, model, price_book(VENDORS), at=AT)
     assert most is not None
     assert cost is not None
     assert cost <= most
@@ -186,5 +187,5 @@ def test_no_way_of_counting_tokens_makes_them_cost_more_than_the_most(
 def test_the_most_includes_the_price_of_a_request_and_is_unknown_without_a_price() -> None:
     model = ModelRef("openai", "mine")
     price = Price(input=Decimal(1), output=Decimal(2), reasoning=Decimal(5), request=Decimal("0.01"))
-    assert most_nusd(model, 10, 10, overrides={model: price}, at=AT) == 10_000 + 50_000 + 10_000_000
-    assert most_nusd(model, 10, 10, overrides={}, at=AT) is None
+    assert most_nusd(model, 10, 10, PriceBook(own={model: price}), at=AT) == 10_000 + 50_000 + 10_000_000
+    assert most_nusd(model, 10, 10, price_book(VENDORS), at=AT) is None

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from umwelten.providers.protocol import Endpoint, Head, HttpRequest, Quirks, Vendor, Wire
+from umwelten.providers.protocol import Endpoint, Head, HttpRequest, Quirks, Scope, Vendor, Wire
 from umwelten.types import (
     Failure,
     Media,
@@ -28,9 +28,16 @@ KEY = "test-key-0123456789"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(32))
 
 
-def place(wire: str, base_url: str, *, quirks: Quirks | None = None, key: str | None = KEY) -> Endpoint:
+def place(
+    wire: str,
+    base_url: str,
+    *,
+    quirks: Quirks | None = None,
+    key: str | None = KEY,
+    scope: Scope = Scope.KEY,
+) -> Endpoint:
     """A provider of this wire format at an address."""
-    vendor = Vendor(name=wire, wire=wire, base_url=base_url, quirks=quirks or Quirks())
+    vendor = Vendor(name=wire, wire=wire, base_url=base_url, quirks=quirks or Quirks(), scope=scope)
     return Endpoint(vendor=vendor, base_url=base_url, api_key=Secret(key) if key else None)
 
 

@@ -1,7 +1,7 @@
 """What an attempt cost, in integer nano-USD, or `None` where that is not known.
 
-In this order: the provider's own figure, the user's prices, nothing for a model on one's own machines,
-the price list that comes with genai-prices. A price that is not listed is unknown, never 0.
+In this order: the provider's own figure, the user's prices, nothing where the provider is free, the price
+list that comes with genai-prices. A price that is not listed is unknown, never 0.
 """
 
 from __future__ import annotations
@@ -11,27 +11,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from umwelten.types import FrozenStruct, ModelRef, Usage
 
-FREE = frozenset({"local", "ollama", "lmstudio", "vllm", "llamabarn", "llama-swap"})
-"""Providers whose models run on the user's own machines."""
-
-_LISTED = {
-    "google": "google",
-    "openrouter": "openrouter",
-    "openai": "openai",
-    "anthropic": "anthropic",
-    "groq": "groq",
-    "deepseek": "deepseek",
-    "mistral": "mistral",
-    "together": "together",
-    "fireworks": "fireworks",
-    "xai": "x-ai",
-    "cerebras": "cerebras",
-    "minimax": "minimax",
-}
 _NANO_PER_TOKEN = 1000  # 1 USD per million tokens is 1000 nano-USD per token
 
 
@@ -49,66 +33,86 @@ class Price(FrozenStruct):
 _NOTHING = Price(input=Decimal(0), output=Decimal(0))
 
 
-def cost_nusd(usage: Usage, model: ModelRef, *, overrides: Mapping[ModelRef, Price], at: float) -> int | None:
+class PriceBook(FrozenStruct):
+    """What models cost: the user's `own` prices, the `free` providers, and `lists`.
+
+    `lists` has each other provider's name in the price list. The price of a provider that is in none of the
+    three is unknown.
+    """
+
+    own: Mapping[ModelRef, Price] = MappingProxyType({})
+    free: frozenset[str] = frozenset()
+    lists: Mapping[str, str] = MappingProxyType({})
+
+    def is_free(self, model: ModelRef) -> bool:
+        """Whether the model costs nothing, however many its tokens."""
+        return model.provider in self.free and model not in self.own
+
+    def needs_list(self, model: ModelRef) -> bool:
+        """Whether the price list is what tells the model's price."""
+        return model not in self.own and model.provider not in self.free
+
+
+def cost_nusd(usage: Usage, model: ModelRef, prices: PriceBook, *, at: float) -> int | None:
     """The cost of one attempt in nano-USD; `at` is when it was made, in Unix seconds.
 
     `None`: neither the provider nor a price list tells, or the tokens are not known.
     """
     if usage.cost_nusd is not None:
         return usage.cost_nusd
-    if model.provider in FREE and model not in overrides:
+    if prices.is_free(model):
         return 0
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
-    price = price_of(model, overrides=overrides, at=at, input_tokens=usage.input_tokens)
+    price = price_of(model, prices, at=at, input_tokens=usage.input_tokens)
     return None if price is None else _bill(usage, price)
 
 
-def price_of(
-    model: ModelRef, *, overrides: Mapping[ModelRef, Price], at: float, input_tokens: int = 0
-) -> Price | None:
+def price_of(model: ModelRef, prices: PriceBook, *, at: float, input_tokens: int = 0) -> Price | None:
     """The price in force at Unix time `at` for a request of `input_tokens`, `None` if it is not listed."""
-    own = overrides.get(model)
+    own = prices.own.get(model)
     if own is not None:
         return own
-    if model.provider in FREE:
+    if prices.is_free(model):
         return _NOTHING
-    listed = _listed(model)
+    listed = _listed(prices.lists.get(model.provider), model.model)
     if listed is None:
         return None
     # Prices differ by date and, at some providers, by the hour: chosen anew for every attempt.
-    prices = listed.get_prices(datetime.fromtimestamp(at, UTC))
-    return _read(prices.__dict__, input_tokens)
+    return _read(listed.get_prices(datetime.fromtimestamp(at, UTC)).__dict__, input_tokens)
 
 
 @lru_cache(maxsize=4096)
-def _listed(model: ModelRef) -> Any:
+def _listed(provider: str | None, model: str) -> Any:
     """The model's entry in the price list or `None`. Finding it takes 0.1 ms, so it is done once."""
-    provider = _LISTED.get(model.provider)
     if provider is None:
         return None
-    # The list takes 0.1 s to load: only those who need a price wait for it.
-    from genai_prices.data_snapshot import get_snapshot
-
     try:
-        return get_snapshot().find_provider_model(model.model, None, provider, None)[1]
+        return _snapshot().find_provider_model(model, None, provider, None)[1]
     except LookupError:
         return None
 
 
+def _snapshot() -> Any:
+    # The list takes 0.1 s to load: only those who need a price wait for it.
+    from genai_prices.data_snapshot import get_snapshot
+
+    return get_snapshot()
+
+
+def listed_providers() -> frozenset[str]:
+    """The names of the providers in the price list."""
+    return frozenset(provider.id for provider in _snapshot().providers)
+
+
 def most_nusd(
-    model: ModelRef,
-    input_tokens: int,
-    output_tokens: int,
-    *,
-    overrides: Mapping[ModelRef, Price],
-    at: float,
+    model: ModelRef, input_tokens: int, output_tokens: int, prices: PriceBook, *, at: float
 ) -> int | None:
     """What an attempt of at most so many tokens can cost in nano-USD, however they are counted.
 
     Written to a cache or thought, tokens may cost more than plain ones. `None`: no price is known.
     """
-    price = price_of(model, overrides=overrides, at=at, input_tokens=input_tokens)
+    price = price_of(model, prices, at=at, input_tokens=input_tokens)
     if price is None:
         return None
     sent = input_tokens * max(price.input, price.cached or 0, price.cache_write or 0)
@@ -168,18 +172,15 @@ class Listed(FrozenStruct):
     context_tokens: int | None
 
 
-def price_list(at: float) -> tuple[tuple[Listed, ...], str]:
-    """All models of the price list at providers that umwelten knows, and the list's date.
+def price_list(lists: Mapping[str, str], at: float) -> tuple[tuple[Listed, ...], str]:
+    """All models of the price list at the providers of `lists`, as in `PriceBook`, and the list's date.
 
     Models that are priced by something else than tokens are left out.
     """
-    from genai_prices.data_snapshot import get_snapshot
-
-    snapshot = get_snapshot()
     rows = [
         row
-        for provider in snapshot.providers
-        for name, listed in _LISTED.items()
+        for provider in _snapshot().providers
+        for name, listed in lists.items()
         if listed == provider.id
         for info in provider.models
         if (row := _list_row(ModelRef(name, info.id), info, at)) is not None

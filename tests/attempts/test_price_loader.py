@@ -10,7 +10,7 @@ from umwelten.attempts.price_loader import PriceLoader
 from umwelten.attempts.runner import HttpAttemptRunner
 from umwelten.attempts.target import Target
 from umwelten.attempts.transport import Transport
-from umwelten.pricing import Price
+from umwelten.pricing import Price, PriceBook
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.wires import WIRES
 from umwelten.simulate.faultserver.profile import Profile
@@ -48,7 +48,7 @@ def gone(usage: Usage, model: ModelRef) -> int:
 
 def test_loading_is_done_once_and_for_all_who_wait() -> None:
     async def go() -> None:
-        loading = PriceLoader([MODEL], Slow())
+        loading = PriceLoader([MODEL], PriceBook(own=Slow()))
         first, second = asyncio.create_task(loading.wait()), asyncio.create_task(loading.wait())
         await asyncio.sleep(0.05)
         first.cancel()
@@ -61,7 +61,7 @@ def test_loading_is_done_once_and_for_all_who_wait() -> None:
 
 def test_a_loop_goes_on_while_prices_load() -> None:
     async def go() -> float:
-        loading, latest = PriceLoader([MODEL], Slow()), 0.0
+        loading, latest = PriceLoader([MODEL], PriceBook(own=Slow())), 0.0
         loading.load_soon()
         while not loading.done:
             before = time.monotonic()
@@ -75,7 +75,7 @@ def test_a_loop_goes_on_while_prices_load() -> None:
 def test_an_answer_that_came_is_kept_though_its_attempt_is_to_end_at_once() -> None:
     async def go() -> None:
         async with FaultServer(Profile()) as server, Transport(timeout_s=10) as transport:
-            ask = exchange(server.url, transport, PriceLoader([MODEL], Slow()), price)
+            ask = exchange(server.url, transport, PriceLoader([MODEL], PriceBook(own=Slow())), price)
             attempt = asyncio.create_task(ask(CALL, (), None))
             await asyncio.sleep(SLOW_S / 2)
             attempt.cancel()
@@ -91,7 +91,7 @@ def test_where_prices_cannot_be_looked_up_the_answer_has_none() -> None:
 
     async def go() -> None:
         async with FaultServer(Profile()) as server, Transport(timeout_s=10) as transport:
-            ask = exchange(server.url, transport, PriceLoader([MODEL], Broken()), gone, said)
+            ask = exchange(server.url, transport, PriceLoader([MODEL], PriceBook(own=Broken())), gone, said)
             for exchanged in (await ask(CALL, (), None), await ask(CALL, (), None)):
                 assert isinstance(exchanged.outcome, Reply)
                 assert exchanged.cost_nusd is None

@@ -20,9 +20,11 @@ from umwelten.engine.interfaces import AttemptResult
 from umwelten.errors import InputError, LocalModelError
 from umwelten.events import Note
 from umwelten.identity import content_hash
+from umwelten.pricing import PriceBook
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.openai.chat import OpenAIChat
 from umwelten.providers.protocol import Endpoint, HttpRequest
+from umwelten.providers.vendors import VENDORS
 from umwelten.providers.wires import WIRES
 from umwelten.schema import compile_schema, load_schema
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
@@ -90,7 +92,7 @@ async def serving(
     builder = RequestBuilder(settings)
     profile = Profile(default=behaviour or Behaviour(), rules=rules, keep_bodies=True)
     async with FaultServer(profile) as server, Transport(timeout_s=10) as transport:
-        endpoint = place(model.provider, f"{server.url}/v1")
+        endpoint = place(model.provider, f"{server.url}/v1", scope=VENDORS[model.provider].scope)
         notes: list[Note] = []
         runner = HttpAttemptRunner(
             builder=builder,
@@ -99,7 +101,7 @@ async def serving(
             },
             transport=transport,
             price=price,
-            price_loader=PriceLoader([], {}),
+            price_loader=PriceLoader([], PriceBook()),
             stream=stream,
             observer=notes.append,
             structured=StructuredOutput(compile_schema(SCHEMA)) if settings.schema and structured else None,

@@ -15,7 +15,7 @@ from umwelten.config.endpoints import endpoint, origins, own_addresses, price_ov
 from umwelten.config.option_types import parse_duration
 from umwelten.config.settings import Settings, load
 from umwelten.errors import ConfigError, UsageError
-from umwelten.pricing import Price, cost_nusd
+from umwelten.pricing import Price, PriceBook, cost_nusd
 from umwelten.providers.vendors import VENDORS
 from umwelten.types import ModelRef, Secret, Usage
 
@@ -572,7 +572,7 @@ def test_the_users_prices_are_exact_and_bind_to_their_models(place: Place) -> No
         ),
     }
     # 3 × 0.1 + 3 × 0.7 = 2.4 µUSD
-    assert cost_nusd(Usage(input_tokens=3, output_tokens=3), gemma, overrides=prices, at=0.0) == 2400
+    assert cost_nusd(Usage(input_tokens=3, output_tokens=3), gemma, PriceBook(own=prices), at=0.0) == 2400
 
 
 def test_a_price_of_an_unknown_provider_is_refused_with_the_nearest(place: Place) -> None:

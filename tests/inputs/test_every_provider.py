@@ -21,10 +21,10 @@ from provider import provider
 from umwelten.errors import InputError
 from umwelten.inputs import read
 from umwelten.prompts.request_builder import RequestBuilder
-from umwelten.providers.capabilities import Capabilities, capabilities_of
+from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.protocol import Endpoint
 from umwelten.providers.vendors import VENDORS
-from umwelten.providers.wires import WIRES
+from umwelten.providers.wires import WIRES, capabilities_of
 from umwelten.simulate.faultserver.profile import Behaviour, Profile
 from umwelten.types import ModelRef, Part, Prompt, RequestSettings
 from wirekit import body_of

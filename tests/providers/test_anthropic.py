@@ -15,7 +15,8 @@ from pydantic import TypeAdapter
 
 from umwelten.errors import InputError
 from umwelten.providers.anthropic.messages import AnthropicMessages
-from umwelten.providers.protocol import ModelPage, Quirks
+from umwelten.providers.protocol import ModelPage
+from umwelten.providers.vendors import VENDORS
 from umwelten.types import FailureKind, FinishReason, Media, Resource, Text, Usage
 from wirekit import (
     CUTS,
@@ -35,7 +36,7 @@ from wirekit import (
 )
 
 WIRE = AnthropicMessages()
-HOME = place("anthropic", "https://api.anthropic.com", quirks=Quirks(hints="anthropic"))
+HOME = place("anthropic", "https://api.anthropic.com", quirks=VENDORS["anthropic"].quirks)
 K = FailureKind
 
 BLOCK: TypeAdapter[Any] = TypeAdapter(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from umwelten.providers.anthropic.messages import AnthropicMessages
-from umwelten.providers.protocol import Quirks
+from umwelten.providers.vendors import VENDORS
 from umwelten.types import FailureKind
 from wirekit import (
     decoded,
@@ -16,7 +16,7 @@ from wirekit import (
 )
 
 WIRE = AnthropicMessages()
-HOME = place("anthropic", "https://api.anthropic.com", quirks=Quirks(hints="anthropic"))
+HOME = place("anthropic", "https://api.anthropic.com", quirks=VENDORS["anthropic"].quirks)
 K = FailureKind
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from umwelten.providers.capabilities import PICTURES, Capabilities, capabilities_of
+from umwelten.providers.capabilities import PICTURES, Capabilities
 from umwelten.providers.protocol import Endpoint, Vendor
 from umwelten.providers.vendors import VENDORS
-from umwelten.providers.wires import WIRES
+from umwelten.providers.wires import WIRES, capabilities_of
 from umwelten.types import Media, ModelRef
 from wirekit import question
 

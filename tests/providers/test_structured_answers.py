@@ -10,7 +10,7 @@ from anthropic import types as claude
 from hypothesis import given
 
 from umwelten.providers.anthropic.requests import ANSWER_TOOL
-from umwelten.providers.protocol import Endpoint, Quirks
+from umwelten.providers.protocol import Endpoint
 from umwelten.providers.vendors import VENDORS
 from umwelten.providers.wires import WIRES
 from umwelten.types import FailureKind, FinishReason, Secret
@@ -47,7 +47,7 @@ def _home(vendor: str) -> Endpoint:
 # --- anthropic's answers ---------------------------------------------------------------------
 
 CLAUDE = WIRES["anthropic"]
-CLAUDE_HOME = place("anthropic", "https://api.anthropic.com", quirks=Quirks(hints="anthropic"))
+CLAUDE_HOME = place("anthropic", "https://api.anthropic.com", quirks=VENDORS["anthropic"].quirks)
 TOOL = ANSWER_TOOL
 USAGE = {"input_tokens": 5, "output_tokens": 7}
 

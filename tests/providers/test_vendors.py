@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import httpx
+import msgspec
 import ollama
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from umwelten.errors import ConfigError
-from umwelten.providers.base_url import normalise_base_url
-from umwelten.providers.common import rate_limit_headers
+from umwelten.errors import ConfigError, UsageError
+from umwelten.pricing import listed_providers, price_of
+from umwelten.providers.base_url import is_service, normalise_base_url
+from umwelten.providers.capabilities import NOTHING, Capabilities, ModelCapabilities
+from umwelten.providers.header_dialects import HeaderDialect, budget_headers
+from umwelten.providers.model_names import parse_model
+from umwelten.providers.prices import price_book
+from umwelten.providers.protocol import Endpoint, Head, Quirks, Scope, Vendor
 from umwelten.providers.vendors import VENDORS
+from umwelten.providers.wires import WIRES, capabilities_of
+from umwelten.types import Failure, ModelRef, Resource
 
 ROWS = [
     ("google", "gemini", "https://generativelanguage.googleapis.com", "key+model", (20, 30)),
@@ -54,7 +62,7 @@ def test_hosted_vendors_need_their_key(name: str) -> None:
 
 
 def test_servers_of_ones_own_need_no_key() -> None:
-    own = {name for name, row in VENDORS.items() if row.scope == "host"}
+    own = {name for name, row in VENDORS.items() if row.scope is Scope.HOST}
     assert own == {"ollama", "lmstudio", "local", "vllm", "llamabarn", "llama-swap"}
     assert not any(VENDORS[name].key_required for name in own)
     assert VENDORS["lmstudio"].key_env == ("LM_API_TOKEN",)
@@ -78,11 +86,10 @@ def test_every_row_can_be_used() -> None:
     for name, row in VENDORS.items():
         low, high = row.recommended
         assert row.name == name
-        assert row.wire in ("openai", "gemini", "anthropic", "ollama")
-        assert row.quirks.hints in rate_limit_headers.DIALECTS
+        assert row.wire in WIRES
         assert 1 <= low <= high
         assert normalise_base_url(row, row.base_url) == row.base_url
-        assert not row.base_url.startswith("http://") or row.scope == "host"
+        assert not row.base_url.startswith("http://") or row.scope is Scope.HOST
 
 
 @pytest.mark.parametrize(
@@ -187,3 +194,74 @@ def test_no_text_makes_reading_an_address_fail_in_another_way_than_refusing(vend
     except ConfigError:
         return
     assert address == VENDORS[vendor].base_url or address.startswith(("http://", "https://"))
+
+
+NEWCOMER = Vendor(
+    name="moonshot",
+    wire="openai",
+    base_url="https://api.moonshot.example/v1",
+    price_list="moonshotai",
+    capabilities=ModelCapabilities(
+        usual=Capabilities(picture_bytes=1000), families=(("^kimi-text", NOTHING),)
+    ),
+    nicknames=("kimi",),
+    quirks=Quirks(
+        hints=HeaderDialect(name="moonshot", budgets=(budget_headers(Resource.REQUESTS, "calls", 60.0),)),
+        models_path="../catalog",
+    ),
+)
+
+
+def test_a_row_is_all_that_a_vendor_needs() -> None:
+    known = {**VENDORS, NEWCOMER.name: NEWCOMER}
+    home = Endpoint(vendor=NEWCOMER, base_url=NEWCOMER.base_url)
+    assert price_of(ModelRef("moonshot", "kimi-k2-0905-preview"), price_book(known), at=0.0) is not None
+    assert capabilities_of(home, ModelRef("moonshot", "kimi-k2")).picture_bytes == 1000
+    assert capabilities_of(home, ModelRef("moonshot", "Kimi-Text-1")) == NOTHING
+    assert WIRES["openai"].list_models(home).url == "https://api.moonshot.example/catalog"
+    with pytest.raises(UsageError, match="Did you mean moonshot:kimi-k2"):
+        parse_model("kimi-k2", known)
+    headers = {"x-ratelimit-limit-calls": "9", "x-ratelimit-remaining-calls": "0"}
+    refused = WIRES["openai"].decode(Head(status=429, headers=headers, now_unix=0.0), b"{}", home)
+    assert isinstance(refused, Failure)
+    assert [(b.resource, b.limit, b.window_s) for b in refused.hints.budgets] == [(Resource.REQUESTS, 9, 60)]
+
+
+def test_servers_of_ones_own_are_free_and_others_only_where_their_row_says_so() -> None:
+    assert {name for name, row in VENDORS.items() if row.is_free} == {
+        name for name, row in VENDORS.items() if row.scope is Scope.HOST
+    }
+    assert msgspec.structs.replace(NEWCOMER, free=True).is_free
+    assert not msgspec.structs.replace(NEWCOMER, scope=Scope.HOST, free=False).is_free
+
+
+def test_servers_that_swap_models_have_their_calls_ordered_by_model() -> None:
+    ordered = {name for name, row in VENDORS.items() if row.orders_by_model}
+    assert ordered == {"ollama", "lmstudio", "llama-swap", "llamabarn", "local"}
+
+
+def test_every_row_names_a_list_of_prices_that_there_is() -> None:
+    named = {row.price_list for row in VENDORS.values()} - {None}
+    assert named <= listed_providers()
+
+
+def test_no_nickname_is_used_twice_or_hides_a_provider() -> None:
+    nicknames = [nickname for row in VENDORS.values() for nickname in row.nicknames]
+    assert len(nicknames) == len(set(nicknames))
+    assert not set(nicknames) & set(VENDORS)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://api.openai.com/v1", True),
+        ("https://eu.api.openai.com/v1", True),
+        ("https://openrouter.ai/api/v1", True),
+        ("https://api.openai.com.example/v1", False),
+        ("https://notapi.openai.com/v1", False),
+        ("http://127.0.0.1:11434", False),
+        ("", False),
+    ],
+)
+def test_an_address_is_a_services_or_someone_elses(address: str, expected: bool) -> None:
+    assert is_service(address, VENDORS.values()) is expected

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 
-from umwelten.pricing import FREE, Price, price_of
+from umwelten.pricing import PriceBook, price_of
 from umwelten.threads import run_in_thread
 from umwelten.types import ModelRef, Usage
 
@@ -20,8 +20,8 @@ _NOTHING_COUNTED = Usage()
 class PriceLoader:
     """What these models' prices need, loaded once in a run. `done`: prices can be asked for at once."""
 
-    def __init__(self, models: Iterable[ModelRef], overrides: Mapping[ModelRef, Price]) -> None:
-        self._models, self._overrides = models, overrides
+    def __init__(self, models: Iterable[ModelRef], prices: PriceBook) -> None:
+        self._models, self._prices = models, prices
         self._task: asyncio.Task[None] | None = None
         self.done = False
 
@@ -31,8 +31,8 @@ class PriceLoader:
 
     def is_needed(self, usage: Usage, model: ModelRef) -> bool:
         """Whether the list is what tells the cost: neither the provider, the user nor the place does."""
-        told = usage.cost_nusd is not None or model in self._overrides or model.provider in FREE
-        return not told and usage != _NOTHING_COUNTED
+        is_billed = usage.cost_nusd is not None
+        return not is_billed and self._prices.needs_list(model) and usage != _NOTHING_COUNTED
 
     async def wait(self) -> None:
         """Wait until it is done. Loading goes on for the others when one who waits is cancelled."""
@@ -51,4 +51,4 @@ class PriceLoader:
 
     def _look_up(self) -> None:
         for model in self._models:
-            price_of(model, overrides=self._overrides, at=time.time())
+            price_of(model, self._prices, at=time.time())

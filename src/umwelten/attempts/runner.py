@@ -21,7 +21,6 @@ from umwelten.events import Note, NoteLevel, Observer
 from umwelten.inputs import read
 from umwelten.inputs.content import unframed
 from umwelten.phrases import Spelling, by_name
-from umwelten.pricing import FREE
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.protocol import HttpRequest
 from umwelten.threads import run_in_thread
@@ -131,7 +130,7 @@ class HttpAttemptRunner:
             timing=timing,
             key=self._builder.key(model, attempt.content, call.repeat, attempt.target.prompt),
             content=attempt.content,
-            cost_nusd=self._cost(answer, model) if attempt.sent else 0,
+            cost_nusd=self._cost(answer, attempt.target) if attempt.sent else 0,
         )
 
     async def _check(self, answer: Outcome, turns: tuple[Message, ...]) -> AttemptOutcome:
@@ -255,15 +254,15 @@ class HttpAttemptRunner:
             )
         return msgspec.structs.replace(failure, retry=True)
 
-    def _cost(self, outcome: Outcome, model: ModelRef) -> int | None:
+    def _cost(self, outcome: Outcome, target: Target) -> int | None:
         usage = outcome.usage
         if isinstance(outcome, Failure) and usage == _NOTHING_COUNTED:
             # Refused with an error status, or never sent: providers charge nothing. A reply that broke off
             # or came too late may well have been charged.
             refused = (outcome.status or 0) >= 400 or outcome.code in _NEVER_SENT
-            return 0 if refused or model.provider in FREE else None
+            return 0 if refused or target.endpoint.vendor.is_free else None
         try:
-            return self._price(usage, model)
+            return self._price(usage, target.model)
         except Exception as error:  # noqa: BLE001 - the answer is there, and paid for
             if not self._has_no_prices:
                 self._has_no_prices = True

@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from umwelten.config import DEFAULT
 from umwelten.config.overview import ConfigOverview, PriceRow, ProviderOverview, Setting
+from umwelten.providers.header_dialects import NO_DIALECT
 from umwelten.text.sanitize import one_line, safe
 
 _WIDEST = 60
@@ -54,8 +56,26 @@ def _written(value: Any) -> str:
 
 def _provider(row: ProviderOverview) -> list[str]:
     address = row.base_url or ("(started when it is used)" if row.problem is None else "(not usable)")
-    where = "" if row.base_url_source == "default" else f"({row.base_url_source})"
-    return [row.name, _key(row), f"{address} {where}".rstrip()]
+    where = "" if row.base_url_source == DEFAULT else f"({row.base_url_source})"
+    return [row.name, _key(row), f"{address} {where}".rstrip(), _facts(row)]
+
+
+def _facts(row: ProviderOverview) -> str:
+    """What is known of a provider that a file speaks of."""
+    if row.source == DEFAULT:
+        return ""
+    low, high = row.recommended
+    listed = f"prices of {row.price_list}" if row.price_list else "no listed prices"
+    facts = [
+        f"like {row.like}" if row.like else "",
+        f"limits by {row.scope}",
+        f"{low}-{high} in flight",
+        "free" if row.free else listed,
+        "" if row.hints == NO_DIALECT.name else f"hints of {row.hints}",
+        "ordered by model" if row.orders_by_model else "",
+        *(f"{name} {_written(value)}" for name, value in row.capabilities.items()),
+    ]
+    return ", ".join(filter(None, facts))
 
 
 def _key(row: ProviderOverview) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import click
 import msgspec
@@ -16,8 +16,9 @@ from umwelten.config.endpoints import endpoint, price_overrides, vendors
 from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, UsageError
 from umwelten.local import LOCAL_MODELS
-from umwelten.pricing import Price, price_of
-from umwelten.providers.protocol import Endpoint, ModelInfo
+from umwelten.pricing import PriceBook, price_of
+from umwelten.providers.prices import price_book
+from umwelten.providers.protocol import Endpoint, ModelInfo, Scope
 from umwelten.providers.wires import WIRES
 from umwelten.text.formatting import count
 from umwelten.text.sanitize import one_line
@@ -70,13 +71,13 @@ async def fetch_all(
     """
     async with Transport(timeout_s=timeout_s) as transport:
         lists = await asyncio.gather(*(_fetch(place, transport) for place in places))
-    overrides = price_overrides(settings)
+    prices = price_book(vendors(settings), price_overrides(settings))
     rows: list[ModelListing] = []
     notes: list[str] = []
     for place, found in zip(places, lists, strict=True):
         if not isinstance(found, Failure):
-            rows.extend(_row(place.vendor.name, info, overrides) for info in found)
-        elif named or found.code != "refused" or place.vendor.scope != "host":
+            rows.extend(_row(place.vendor.name, info, prices) for info in found)
+        elif named or found.code != "refused" or place.vendor.scope is not Scope.HOST:
             notes.append(f"{place.vendor.name}: {found.message}")
     return rows, notes
 
@@ -99,11 +100,11 @@ async def _fetch(place: Endpoint, transport: Transport) -> list[ModelInfo] | Fai
     return models
 
 
-def _row(provider: str, info: ModelInfo, overrides: Mapping[ModelRef, Price]) -> ModelListing:
+def _row(provider: str, info: ModelInfo, book: PriceBook) -> ModelListing:
     model = ModelRef(provider, info.id)
-    own = overrides.get(model)
+    own = book.own.get(model)
     stated = info.input_price is not None and info.output_price is not None
-    listed = None if stated and own is None else price_of(model, overrides=overrides, at=time.time())
+    listed = None if stated and own is None else price_of(model, book, at=time.time())
     prices: tuple[float, float] | tuple[None, None]
     if listed is not None:
         prices = (float(listed.input), float(listed.output))

@@ -12,7 +12,8 @@ import msgspec
 from umwelten.config.endpoints import price_overrides, vendors
 from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
-from umwelten.pricing import price_list
+from umwelten.pricing import PriceBook, price_list
+from umwelten.providers.prices import price_book
 from umwelten.text.suggestions import closest, did_you_mean
 from umwelten.types import FrozenStruct
 
@@ -43,8 +44,9 @@ def print_costs(
     settings: Settings, only: Sequence[str], search: str | None, sort_by: str, *, as_json: bool
 ) -> None:
     """Print the table on stdout, where the prices come from on stderr."""
-    rows, date = _rows(settings)
-    _check_known(only, {*vendors(settings), *(row.provider for row in rows)})
+    known = vendors(settings)
+    rows, date = _rows(price_book(known, price_overrides(settings)))
+    _check_known(only, {*known, *(row.provider for row in rows)})
     words = (search or "").lower()
     rows = [row for row in rows if words in row.model.lower() and (not only or row.provider in only)]
     rows.sort(key=_ORDERS[sort_by])
@@ -72,8 +74,8 @@ def _check_known(only: Sequence[str], known: Collection[str]) -> None:
             )
 
 
-def _rows(settings: Settings) -> tuple[list[PriceRow], str]:
-    listed, date = price_list(time.time())
+def _rows(prices: PriceBook) -> tuple[list[PriceRow], str]:
+    listed, date = price_list(prices.lists, time.time())
     found = {
         str(row.model): _row(
             str(row.model),
@@ -84,7 +86,7 @@ def _rows(settings: Settings) -> tuple[list[PriceRow], str]:
         )
         for row in listed
     }
-    for model, price in price_overrides(settings).items():
+    for model, price in prices.own.items():
         cached = None if price.cached is None else float(price.cached)
         found[str(model)] = _row(str(model), float(price.input), float(price.output), cached, "umwelten.toml")
     return list(found.values()), date

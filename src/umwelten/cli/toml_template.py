@@ -66,12 +66,21 @@ _TEMPLATE = """\
 #id = "nightly"
 #resume = true
 
-# A server of your own. wire: openai, gemini, anthropic or ollama.
+# Another provider. wire: openai, gemini, anthropic or ollama. In its place, like = "openai" takes over what
+# is known of that provider.
 #[providers.mycluster]
 #wire = "openai"
 #base_url = "https://llm.example.com/v1"
 #api_key_env = "MYCLUSTER_KEY"
 #recommended = [8, 32]
+#price_list = "openai"
+#hints = "openai"
+#capabilities = {{ images = true, pdf = false }}
+
+# A server of your own is free.
+#[providers.gpu]
+#like = "vllm"
+#base_url = "http://gpu:8000/v1"
 
 # What a model costs, in USD per million tokens, where the price list does not say or you pay less.
 #[prices."mycluster:big-model"]

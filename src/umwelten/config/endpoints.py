@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,9 +16,10 @@ from umwelten.config.settings import Settings, TomlSection
 from umwelten.config.toml_sections import unknown
 from umwelten.errors import ConfigError
 from umwelten.pricing import Price
-from umwelten.providers.base_url import normalise_base_url
-from umwelten.providers.protocol import Endpoint, Vendor
-from umwelten.providers.vendors import VENDORS
+from umwelten.providers.base_url import is_service, normalise_base_url
+from umwelten.providers.capabilities import CapabilityOverrides
+from umwelten.providers.protocol import Endpoint, Scope, Vendor
+from umwelten.providers.vendors import DIALECTS, VENDORS
 from umwelten.types import FrozenStruct, ModelRef, Secret
 
 _LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
@@ -26,6 +27,8 @@ _BARE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 _LONGEST_WORD = 30
 _ROUTER = "openrouter"
+_SWAPPING_WIRE = "ollama"
+"""The wire format of a server that swaps models."""
 
 
 class Origins(FrozenStruct):
@@ -39,29 +42,80 @@ def vendors(settings: Settings) -> Mapping[str, Vendor]:
     """All providers by name: the table's, with the user's sections on top. Raises `ConfigError`."""
     known = dict(VENDORS)
     for name, row in settings.providers.items():
-        known[name] = _vendor(name, row, VENDORS.get(name))
+        known[name] = _vendor(name, row)
     return known
 
 
-def _vendor(name: str, row: TomlSection, listed: Vendor | None) -> Vendor:
-    fields = dict(row.fields)
-    given: dict[str, Any] = {key: fields[key] for key in ("wire", "scope", "allow_insecure") if key in fields}
-    if "recommended" in fields:
-        given["recommended"] = tuple(fields["recommended"])
+def _vendor(name: str, row: TomlSection) -> Vendor:
+    fields = row.fields
+    vendor = _base(name, row)
+    given = {field: read(fields[key]) for key, (field, read) in _FACTS.items() if key in fields}
+    quirks = {key: read(fields[key]) for key, read in _QUIRKS.items() if key in fields}
     if "api_key_env" in fields:
-        names = fields["api_key_env"]
-        given |= {"key_env": tuple(names if isinstance(names, list) else [names]), "key_required": True}
-    if listed is None:
-        for key in ("wire", "base_url"):
-            if key not in fields:
-                raise ConfigError(f"{row.source}, [providers.{name}]: {key} is missing")
-        keyed = "key_env" in given
-        blank = Vendor(name=name, wire="", base_url="", key_required=keyed, scope="key" if keyed else "host")
-    vendor = msgspec.structs.replace(listed or blank, **given)
+        given["key_required"] = True
+    if given.get("price_list") is not None:
+        given.setdefault("free", False)
+    given["quirks"] = msgspec.structs.replace(vendor.quirks, **quirks)
+    vendor = msgspec.structs.replace(vendor, **given)
     if "base_url" in fields:
         where = f"{row.source}, [providers.{name}] base_url"
         vendor = msgspec.structs.replace(vendor, base_url=_address(vendor, fields["base_url"], where))
+    if _is_unclear(name, fields, vendor):
+        vendor = msgspec.structs.replace(vendor, free=False)
     return vendor
+
+
+def _is_unclear(name: str, fields: Mapping[str, Any], vendor: Vendor) -> bool:
+    """Whether it is taken for a server of one's own only because it has no key, and is on the open network.
+
+    It may be a gateway that bills elsewhere: nobody said that it costs nothing.
+    """
+    said = name in VENDORS or any(key in fields for key in ("like", "scope", "free"))
+    return not said and not _is_private(urlsplit(vendor.base_url).hostname or "")
+
+
+_FACTS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "wire": ("wire", str),
+    "scope": ("scope", Scope),
+    "recommended": ("recommended", tuple),
+    "api_key_env": ("key_env", lambda names: tuple(names) if isinstance(names, list) else (names,)),
+    "allow_insecure": ("allow_insecure", bool),
+    "free": ("free", bool),
+    "price_list": ("price_list", lambda name: None if name == "none" else name),
+    "orders_by_model": ("orders_by_model", bool),
+    "nicknames": ("nicknames", tuple),
+    "capabilities": ("overrides", lambda table: msgspec.convert(table, CapabilityOverrides)),
+}
+"""Keys of a section, the fields of `Vendor` that they set, and how their values are read."""
+
+_QUIRKS: Mapping[str, Callable[[Any], Any]] = {"hints": DIALECTS.__getitem__, "models_path": str}
+
+
+def _base(name: str, row: TomlSection) -> Vendor:
+    """What is known before the section speaks: the vendor's row, that of one like it, or nothing."""
+    fields = row.fields
+    listed, like = VENDORS.get(name), VENDORS.get(fields.get("like", ""))
+    if listed is not None:
+        return listed
+    needed = ("wire", "base_url") if like is None else () if like.base_url else ("base_url",)
+    for key in needed:
+        if key not in fields:
+            raise ConfigError(f"{row.source}, [providers.{name}]: {key} is missing")
+    if like is None:
+        keyed = "api_key_env" in fields
+        return Vendor(
+            name=name,
+            wire=fields["wire"],
+            base_url="",
+            key_required=keyed,
+            scope=Scope.KEY if keyed else Scope.HOST,
+            orders_by_model=fields["wire"] == _SWAPPING_WIRE,
+        )
+    twin = msgspec.structs.replace(like, name=name, nicknames=())
+    if "base_url" not in fields or not like.base_url or is_service(fields["base_url"], [like]):
+        return twin
+    # Elsewhere neither its key nor its address belong, and its prices need not hold.
+    return msgspec.structs.replace(twin, base_url_env=(), key_env=(), key_required=False, price_list=None)
 
 
 def endpoint(vendor: Vendor, settings: Settings) -> Endpoint:
@@ -105,8 +159,9 @@ def own_addresses(vendors: Iterable[Vendor], settings: Settings) -> Mapping[str,
     """
     found: dict[str, str] = {}
     for vendor in vendors:
-        listed, base_url = VENDORS.get(vendor.name), address(vendor, settings)
-        if base_url and (listed is None or base_url != listed.base_url):
+        row, base_url = settings.providers.get(vendor.name), address(vendor, settings)
+        own = VENDORS.get(vendor.name) or VENDORS.get(row.fields.get("like", "") if row else "")
+        if base_url and (own is None or base_url != own.base_url):
             where = _first(vendor.base_url_env, settings) or f"[providers.{vendor.name}] base_url"
             found[vendor.name] = f"{where} ({urlsplit(base_url).netloc})"
     return found
@@ -174,7 +229,7 @@ def _without_scheme(vendor: Vendor, raw: str, where: str) -> ConfigError:
         host = urlsplit(f"//{text}").hostname or ""
     except ValueError:
         host = ""
-    scheme = "http" if vendor.scope == "host" or host in _LOOPBACK else "https"
+    scheme = "http" if vendor.scope is Scope.HOST or host in _LOOPBACK else "https"
     if "." not in text and len(text) > _LONGEST_WORD:
         # Perhaps a key that was put here by mistake: it is not repeated.
         return ConfigError(f"{where}: the address has no scheme: write {scheme}://…")

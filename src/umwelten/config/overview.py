@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from umwelten.config.endpoints import address, check_key, origins, price_overrides, vendors
-from umwelten.config.layers import Value
+from umwelten.config.layers import DEFAULT, Value
 from umwelten.config.options import SETTINGS
 from umwelten.config.settings import Settings, model_groups
 from umwelten.errors import ConfigError, UsageError
@@ -30,16 +30,31 @@ class Setting(FrozenStruct):
 
 
 class ProviderOverview(FrozenStruct):
-    """A provider's address and key. `key` is the variable that holds it, `key_set` whether one does."""
+    """A provider's address, key and facts. `key` is the variable that holds it, `key_set` whether one does.
+
+    `source`: the file whose section had the last word, or "default". `free`: its models cost nothing where no
+    price is set; `price_list`: where their prices are listed. `capabilities` are those that a file states.
+    """
 
     name: str
+    source: str
     wire: str
+    like: str | None
     base_url: str
     base_url_source: str
     key: str | None
     key_set: bool
     key_needed: bool
     key_source: str | None
+    scope: str
+    recommended: tuple[int, int]
+    free: bool
+    price_list: str | None
+    hints: str
+    orders_by_model: bool
+    models_path: str
+    nicknames: tuple[str, ...]
+    capabilities: Mapping[str, Any]
     problem: str | None = None
 
 
@@ -146,15 +161,28 @@ def _provider(vendor: Vendor, settings: Settings) -> ProviderOverview:
     except ConfigError as error:
         problem = str(error)
     name = from_.api_key.partition(" (")[0] if from_.api_key else next(iter(vendor.key_env), None)
+    row = settings.providers.get(vendor.name)
+    said = {} if row is None else row.fields
     return ProviderOverview(
         name=vendor.name,
+        source=DEFAULT if row is None else row.source,
         wire=vendor.wire,
+        like=said.get("like"),
         base_url=base_url,
         base_url_source=from_.base_url,
         key=name,
         key_set=from_.api_key is not None,
         key_needed=vendor.key_required,
         key_source=settings.variables[name].source if from_.api_key and name else None,
+        scope=vendor.scope,
+        recommended=vendor.recommended,
+        free=vendor.is_free,
+        price_list=vendor.price_list,
+        hints=vendor.quirks.hints.name,
+        orders_by_model=vendor.orders_by_model,
+        models_path=vendor.quirks.models_path,
+        nicknames=vendor.nicknames,
+        capabilities=said.get("capabilities", {}),
         problem=problem,
     )
 

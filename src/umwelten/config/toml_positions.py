@@ -46,9 +46,13 @@ def _quoted(name: str) -> str:
 
 
 def _line(text: str, names: tuple[str, ...]) -> str:
-    """`, line 7`, or nothing where the line cannot be told."""
-    found = next((number for number, path in _keys(text) if path[: len(names)] == names), None)
-    return f", line {found}" if found and names else ""
+    """`, line 7`, or nothing where the line cannot be told. A key of an inline table has the table's line."""
+    lines = list(_keys(text))
+    for length in (len(names), len(names) - 1):
+        for number, path in lines if length > 0 else ():
+            if path[:length] == names[:length]:
+                return f", line {number}"
+    return ""
 
 
 def _keys(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:

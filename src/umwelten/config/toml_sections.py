@@ -13,23 +13,20 @@ from typing import Any
 from umwelten.config.option_types import MAX_CONCURRENCY
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.errors import ConfigError
+from umwelten.pricing import listed_providers
+from umwelten.providers.capabilities import CapabilityOverrides
+from umwelten.providers.protocol import Scope
+from umwelten.providers.vendors import DIALECTS, VENDORS
 from umwelten.text.suggestions import closest, did_you_mean
 
 SECTIONS = ("defaults", "providers", "prices", "groups", "profiles")
-_PROVIDER_KEYS = (
-    "wire",
-    "base_url",
-    "api_key_env",
-    "scope",
-    "recommended",
-    "allow_insecure",
-)
 _PRICE_KEYS = ("input", "output", "cached", "cache_write")
-_WIRES = ("openai", "gemini", "anthropic", "ollama")
-_SCOPES = ("key", "key+model", "host")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MEDIA = {"images": "image", "audio": "audio", "video": "video"}
+_EXAMPLES = {"image": "png", "audio": "wav", "video": "mp4"}
+_SHORT = 12  # no key is as short
 
 
 def unknown(word: str, known: Collection[str], where: str) -> ConfigError:
@@ -62,39 +59,115 @@ def _check_provider(name: str, row: Any, section: TomlPosition) -> None:
                 f"{place.at(key)}: keys are not kept in this file",
                 'Put the key in .env or the environment, and name the variable: api_key_env = "MY_API_KEY".',
             )
-        if key not in _PROVIDER_KEYS:
-            raise unknown(key, _PROVIDER_KEYS, place.at(key))
-        problem = _provider_problem(key, value)
-        if problem:
+        if key not in PROVIDER_KEYS:
+            raise unknown(key, PROVIDER_KEYS, place.at(key))
+        if key == "capabilities":
+            _check_capabilities(value, place)
+        elif key in _PROVIDER_NAMES:
+            _check_name(key, value, _PROVIDER_NAMES[key](), place)
+        elif (problem := _PROVIDER_CHECKS[key](value)) is not None:
+            raise ConfigError(f"{place.at(key)}: {key} {problem}")
+    if "like" in row and name in VENDORS:
+        raise ConfigError(
+            f"{place.at('like')}: {name} is known already", "like is for a provider with a new name."
+        )
+
+
+def _check_name(key: str, value: Any, known: Collection[str], place: TomlPosition) -> None:
+    """Only what is short or nearly a name is repeated: a key may stand here by mistake."""
+    if isinstance(value, str) and value in known:
+        return
+    near = closest(value, known) if isinstance(value, str) else None
+    shown = f"is {value!r} and " if near or (isinstance(value, str) and len(value) <= _SHORT) else ""
+    raise ConfigError(
+        f"{place.at(key)}: {key} {shown}must be one of {', '.join(known)}",
+        did_you_mean(near, "{!r}") or None,
+    )
+
+
+def _check_capabilities(table: Any, section: TomlPosition) -> None:
+    place = section.below("capabilities")
+    _check_table(table, place)
+    for key, value in table.items():
+        if key not in CapabilityOverrides.__struct_fields__:
+            raise unknown(key, CapabilityOverrides.__struct_fields__, place.at(key))
+        if key == "pdf":
+            problem = _switch(value)
+        elif key in _MEDIA:
+            problem = _media(_MEDIA[key], value)
+        else:
+            problem = None if type(value) is int and value > 0 else "must be a whole number, 1 or more"
+        if problem is not None:
             raise ConfigError(f"{place.at(key)}: {key} {problem}")
 
 
-def _provider_problem(key: str, value: Any) -> str | None:
-    """What is wrong with a value. Only short words are repeated: a key may stand here by mistake."""
-    match key:
-        case "wire":
-            return None if value in _WIRES else f"{_shown(value)}must be one of {', '.join(_WIRES)}"
-        case "scope":
-            return None if value in _SCOPES else f"{_shown(value)}must be one of {', '.join(_SCOPES)}"
-        case "allow_insecure":
-            return None if isinstance(value, bool) else "must be true or false"
-        case "recommended":
-            return None if _is_range(value) else "must be two whole numbers from low to high, such as [2, 8]"
-        case "api_key_env":
-            names = value if isinstance(value, list) else [value]
-            named = bool(names) and all(isinstance(n, str) and _VARIABLE.fullmatch(n) for n in names)
-            return None if named else "must name one or more environment variables, not the key itself"
+def _media(family: str, value: Any) -> str | None:
+    types = value if isinstance(value, list) else [] if isinstance(value, bool) else [None]
+    if all(isinstance(mime, str) and re.fullmatch(rf"{family}/[a-z0-9.+-]+", mime) for mime in types):
+        return None
+    return f'must be true, false or a list of types such as ["{family}/{_EXAMPLES[family]}"]'
+
+
+def _text(value: Any) -> str | None:
     return None if isinstance(value, str) and value.strip() else "must be a text in quotes"
 
 
-def _shown(value: Any) -> str:
-    return f"is {value!r} and " if isinstance(value, str) and len(value) <= 12 else ""
+def _switch(value: Any) -> str | None:
+    return None if isinstance(value, bool) else "must be true or false"
 
 
-def _is_range(value: Any) -> bool:
-    if not isinstance(value, list) or len(value) != 2 or any(type(n) is not int for n in value):
-        return False
-    return bool(1 <= value[0] <= value[1] <= MAX_CONCURRENCY)
+def _range(value: Any) -> str | None:
+    numbers: list[Any] = value if isinstance(value, list) and len(value) == 2 else [None]
+    if all(type(n) is int for n in numbers) and 1 <= numbers[0] <= numbers[1] <= MAX_CONCURRENCY:
+        return None
+    return "must be two whole numbers from low to high, such as [2, 8]"
+
+
+def _variables(value: Any) -> str | None:
+    names = value if isinstance(value, list) else [value]
+    named = bool(names) and all(isinstance(n, str) and _VARIABLE.fullmatch(n) for n in names)
+    return None if named else "must name one or more environment variables, not the key itself"
+
+
+def _nicknames(value: Any) -> str | None:
+    names = value if isinstance(value, list) else [None]
+    named = all(isinstance(name, str) and _NAME.fullmatch(name) for name in names)
+    return None if named else 'must be a list of names in small letters, such as ["kimi"]'
+
+
+def _wires() -> Collection[str]:
+    # Only a file that names a wire format waits for them to be loaded.
+    from umwelten.providers.wires import WIRES
+
+    return WIRES
+
+
+def _price_lists() -> Collection[str]:
+    return ("none", *sorted(listed_providers()))
+
+
+_PROVIDER_NAMES: Mapping[str, Callable[[], Collection[str]]] = {
+    "like": lambda: VENDORS,
+    "wire": _wires,
+    "scope": lambda: tuple(map(str, Scope)),
+    "price_list": _price_lists,
+    "hints": lambda: DIALECTS,
+}
+"""Keys whose value is one of several names."""
+
+_PROVIDER_CHECKS: Mapping[str, Callable[[Any], str | None]] = {
+    "base_url": _text,
+    "api_key_env": _variables,
+    "recommended": _range,
+    "allow_insecure": _switch,
+    "free": _switch,
+    "orders_by_model": _switch,
+    "models_path": _text,
+    "nicknames": _nicknames,
+}
+"""What is wrong with the value of any other key. The value is not repeated: it may be a key by mistake."""
+
+PROVIDER_KEYS = (*_PROVIDER_NAMES, *_PROVIDER_CHECKS, "capabilities")
 
 
 def _check_price(name: str, row: Any, section: TomlPosition) -> None:

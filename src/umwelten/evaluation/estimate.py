@@ -143,7 +143,7 @@ def _choose(
 
 def _weigher(evaluation: Evaluation, model: ModelRef) -> Callable[[int, str], float]:
     """A guess of a call's cost, in input tokens, by its file's size and name."""
-    price = price_of(model, overrides=evaluation.prices, at=time.time())
+    price = price_of(model, evaluation.prices, at=time.time())
     ratio = float(price.output / price.input) if price is not None and price.input else _USUAL_RATIO
     answer = ratio * min(evaluation.spec.request.parameters.max_tokens or _USUAL_OUTPUT, _USUAL_OUTPUT)
     # The name of a row or an answer says nothing of what is in it.

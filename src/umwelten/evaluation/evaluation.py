@@ -49,6 +49,7 @@ from umwelten.local import LocalServers
 from umwelten.phrases import Spelling, by_name, spelled
 from umwelten.pricing import cost_nusd, most_nusd
 from umwelten.prompts.request_builder import RequestBuilder
+from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.wires import WIRES
 from umwelten.records import CallRecord
@@ -96,7 +97,7 @@ class Evaluation:
         self.spec, self.store, self.builder, self.vendors = spec, store, builder, vendors
         self.folder = spec.output.output_dir / store.spec.id
         self._targets, self._local = targets, local
-        self.settings, self.prices = settings, price_overrides(settings)
+        self.settings, self.prices = settings, price_book(vendors, price_overrides(settings))
         self._engine: Engine | None = None
         self._stop: tuple[str, bool, float] | None = None
 
@@ -383,7 +384,7 @@ class Evaluation:
         return sums
 
     def _price(self, usage: Usage, model: ModelRef) -> int | None:
-        return cost_nusd(usage, model, overrides=self.prices, at=time.time())
+        return cost_nusd(usage, model, self.prices, at=time.time())
 
     def _tokens(self, call: Call, turns: tuple[Message, ...]) -> tuple[int, int | None]:
         """Tokens that a call's request sends, roughly, and that it may write at most."""
@@ -401,7 +402,7 @@ class Evaluation:
             self._targets[call.model].model,
             self.builder.most_tokens(size, name, turns),
             longest,
-            overrides=self.prices,
+            self.prices,
             at=time.time(),
         )
 

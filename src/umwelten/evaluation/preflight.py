@@ -15,10 +15,12 @@ from umwelten.evaluation.spec import EvaluationSpec, check_id
 from umwelten.inputs import file_hash, read
 from umwelten.local import find_weights
 from umwelten.phrases import Phrase, Wording
-from umwelten.pricing import price_of
+from umwelten.pricing import PriceBook, price_of
 from umwelten.prompts.request_builder import RequestBuilder
-from umwelten.providers.capabilities import Capabilities, capabilities_of
+from umwelten.providers.capabilities import Capabilities
+from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Endpoint, Vendor
+from umwelten.providers.wires import capabilities_of
 from umwelten.types import FrozenStruct, ModelRef, Part
 
 PLACEHOLDERS = {
@@ -27,6 +29,8 @@ PLACEHOLDERS = {
     "answers": ("content", "answer", "file.name", "file.path"),
 }
 """The names that a prompt may have in double braces, by source of the inputs; rows add their columns."""
+
+_PRICE_KEYS = 'price_list = "…" or free = true'
 
 
 class Preflight(FrozenStruct):
@@ -51,7 +55,7 @@ def preflight(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Ve
         if ref.provider == "local":
             find_weights(ref.model)
     if spec.limits.max_cost_usd is not None:
-        _check_priced(spec, settings)
+        _check_priced(spec, price_book(vendors, price_overrides(settings)))
     capabilities = {ref: capabilities_of(endpoints[ref.provider], ref) for ref in spec.models}
     attached = _attachments(spec, capabilities)
     usable = next((parts for parts in attached.values() if not isinstance(parts, InputError)), ())
@@ -95,17 +99,19 @@ def _endpoints(
     return endpoints
 
 
-def _check_priced(spec: EvaluationSpec, settings: Settings) -> None:
+def _check_priced(spec: EvaluationSpec, prices: PriceBook) -> None:
     """A cap that cannot be kept would be a promise broken in silence."""
-    prices = price_overrides(settings)
-    unknown = [m for m in spec.models if price_of(m, overrides=prices, at=time.time()) is None]
+    unknown = [m for m in spec.models if price_of(m, prices, at=time.time()) is None]
     if unknown:
+        first = unknown[0]
+        is_listed = first.provider in prices.lists
+        or_all = "" if is_listed else f", or [providers.{first.provider}] {_PRICE_KEYS}"
         raise UsageError(
             Phrase(
                 "{option:max_cost} can't be kept: no price is known for {models}",
                 models=", ".join(map(str, unknown)),
             ),
-            f'Put it in umwelten.toml: [prices."{unknown[0]}"] input = … output = … (per million tokens).',
+            f'Put it in umwelten.toml: [prices."{first}"] input = … output = … (per million tokens){or_all}.',
             argument="max_cost",
         )
 

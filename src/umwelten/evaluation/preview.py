@@ -16,6 +16,7 @@ from umwelten.phrases import Phrase
 from umwelten.pricing import cost_nusd
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.capabilities import Capabilities
+from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
 from umwelten.records import StoredSpec
 from umwelten.store import Reader
@@ -106,14 +107,14 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
     with _stored_answers(spec, stored) as answers:
         sums = _count(spec, checked.builder, answers, checked.capabilities)
     longest = spec.request.parameters.max_tokens or ASSUMED_OUTPUT
-    overrides = price_overrides(settings)
+    prices = price_book(vendors, price_overrides(settings))
 
     def cost(model: ModelRef, output: int) -> int | None:
         # Prices may step up with the length of a request: one call's, times their number.
         asked = max(sums.answers[model], 1)
         sent = sums.words[model] + sums.pictures[model]
         usage = Usage(input_tokens=sent // asked, output_tokens=output)
-        one = cost_nusd(usage, model, overrides=overrides, at=at)
+        one = cost_nusd(usage, model, prices, at=at)
         return None if one is None else one * sums.answers[model]
 
     costs = {model: _range(cost(model, 0), cost(model, longest)) for model in spec.models}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
 from umwelten.errors import ConfigError
-from umwelten.providers.protocol import Endpoint, Vendor
+from umwelten.providers.protocol import Endpoint, Scope, Vendor
 
 _OLLAMA_PORT = 11434
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
@@ -46,7 +47,7 @@ def _split(vendor: Vendor, text: str) -> SplitResult:
         raise _refusal(vendor, text) from None
     if not host and not (vendor.wire == "ollama" and port):
         raise _refusal(vendor, text)
-    if not scheme and vendor.scope != "host" and host not in _LOOPBACK:
+    if not scheme and vendor.scope is not Scope.HOST and host not in _LOOPBACK:
         parts = parts._replace(scheme="https")
     return parts
 
@@ -65,8 +66,8 @@ def _netloc(vendor: Vendor, parts: SplitResult, has_scheme: bool) -> str:
 def _path(vendor: Vendor, path: str) -> str:
     if vendor.wire == "ollama":
         return re.sub(r"/(v1|api)$", "", path)
-    if vendor.name == "lmstudio":
-        return path if path.endswith("/v1") else f"{path}/v1"
+    if vendor.quirks.path and not path.endswith(vendor.quirks.path):
+        return path + vendor.quirks.path
     return path.removesuffix(f"/{_VERSION[vendor.wire]}") if vendor.wire in _VERSION else path
 
 
@@ -100,7 +101,15 @@ def unversioned(base_url: str) -> tuple[str, str]:
 def is_at_home(endpoint: Endpoint) -> bool:
     """Whether the address is the vendor's own, not that of someone else's compatible server."""
     own = urlsplit(endpoint.vendor.base_url).hostname
-    if own is None:
-        return True
-    host = urlsplit(endpoint.base_url).hostname or ""
+    return own is None or _is_of(own, endpoint.base_url)
+
+
+def is_service(base_url: str, vendors: Iterable[Vendor]) -> bool:
+    """Whether the address is that of one of these vendors' services, not that of a server of one's own."""
+    services = (urlsplit(row.base_url).hostname for row in vendors if row.scope is not Scope.HOST)
+    return any(host and _is_of(host, base_url) for host in services)
+
+
+def _is_of(own: str, base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or ""
     return host == own or host.endswith(f".{own}")

@@ -1,4 +1,4 @@
-"""What a model takes beside words, and up to which size.
+"""What models take beside words, and up to which size: the parts that the rows of `vendors` are made of.
 
 Figures are the vendors' own, as of November 2026; the source stands beside each. Where nothing is known
 anything may be sent: the provider will say. What a model surely can't take is said before it is sent.
@@ -9,13 +9,31 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-import msgspec
-
-from umwelten.providers.base_url import is_at_home
-from umwelten.providers.protocol import Endpoint
-from umwelten.types import FrozenStruct, ModelRef
+from umwelten.types import FrozenStruct
 
 PICTURES = frozenset(("image/jpeg", "image/png", "image/webp", "image/gif"))
+JPEG_PNG = frozenset(("image/jpeg", "image/png"))
+WAV_MP3 = frozenset(("audio/wav", "audio/x-wav", "audio/wave", "audio/mpeg", "audio/mp3"))
+AUDIO = WAV_MP3 | {
+    "audio/aac",
+    "audio/aiff",
+    "audio/x-aiff",
+    "audio/flac",
+    "audio/x-flac",
+    "audio/ogg",
+}
+M4A = frozenset(("audio/mp4", "audio/x-m4a"))
+MP4 = frozenset(("video/mp4",))
+VIDEO = MP4 | {"video/mpeg", "video/quicktime", "video/mov", "video/webm"}
+MORE_VIDEO = VIDEO | {
+    "video/x-msvideo",
+    "video/avi",
+    "video/x-flv",
+    "video/wmv",
+    "video/x-ms-wmv",
+    "video/3gpp",
+}
+ANY_SIDE = 1 << 30
 
 
 class Capabilities(FrozenStruct):
@@ -37,184 +55,149 @@ class Capabilities(FrozenStruct):
     upload: bool = False
 
 
-_NO_LIMIT = 1 << 30
-_WAV_MP3 = frozenset(("audio/wav", "audio/x-wav", "audio/wave", "audio/mpeg", "audio/mp3"))
-_MORE_AUDIO = _WAV_MP3 | {
-    "audio/aac",
-    "audio/aiff",
-    "audio/x-aiff",
-    "audio/flac",
-    "audio/x-flac",
-    "audio/ogg",
-}
-_M4A = frozenset(("audio/mp4", "audio/x-m4a"))
-_JPEG_PNG = frozenset(("image/jpeg", "image/png"))
-_VIDEO = frozenset(("video/mp4", "video/mpeg", "video/quicktime", "video/mov", "video/webm"))
-_MORE_VIDEO = _VIDEO | {
-    "video/x-msvideo",
-    "video/avi",
-    "video/x-flv",
-    "video/wmv",
-    "video/x-ms-wmv",
-    "video/3gpp",
-}
+class ModelCapabilities(FrozenStruct):
+    """What the models of a vendor take: those of the first of `families` that the name fits, else `usual`.
 
-_NOTHING = Capabilities(pictures=frozenset())
+    A family is a regular expression that is searched in the model's name in lower case.
+    """
 
-_ANTHROPIC = Capabilities(
-    # 5 MB in base64 and 8000 pixels on every platform (10 MB on its own; more than 1568 is scaled there
-    # anyway): Claude docs, "Vision".
-    picture_bytes=3_750_000,
-    picture_side=8_000,
-    # 32 MB a request, base64 and all; 100 pages, 600 with a long context: Claude docs, "PDF support".
-    pdf=True,
-    pdf_bytes=23_000_000,
-    inline_bytes=23_000_000,
-)
-_GEMINI = Capabilities(
-    # Types: Gemini docs, "Image", "Audio" and "Video understanding". A gif is not among them.
-    pictures=frozenset(("image/jpeg", "image/png", "image/webp", "image/heic", "image/heif")),
-    picture_bytes=15_000_000,
-    picture_side=_NO_LIMIT,
-    # 50 MB and 1000 pages: Gemini docs, "Document understanding".
-    pdf=True,
-    pdf_bytes=50_000_000,
-    audio=_MORE_AUDIO,
-    video=_MORE_VIDEO,
-    # "File input methods" says 100 MB a request, other pages 20 MB; uploading costs little and always works.
-    inline_bytes=15_000_000,
-    upload=True,
-)
-_OPENAI = Capabilities(
-    # OpenAI docs, "Images and vision": 512 MB a request; larger sides are scaled there.
-    picture_bytes=50_000_000,
-    picture_side=_NO_LIMIT,
-    # 50 MB a file and for all files of a request: "File inputs". PDF alone in chat completions.
-    pdf=True,
-    pdf_bytes=50_000_000,
-)
-_OPENROUTER = Capabilities(
-    # OpenRouter docs, "PDF inputs": read for any model. "Audio", "Video": as the model's host takes it.
-    pdf=True,
-    pdf_bytes=50_000_000,
-    audio=_MORE_AUDIO | _M4A,
-    video=_VIDEO,
-)
-_OLLAMA = Capabilities(pictures=_JPEG_PNG | {"image/webp"}, picture_side=_NO_LIMIT)
-# llama.cpp reads pictures with stb_image, which knows no webp.
-_LLAMA_CPP = Capabilities(pictures=_JPEG_PNG | {"image/gif"}, picture_side=_NO_LIMIT, audio=_WAV_MP3)
-_COMPATIBLE = Capabilities(picture_side=_NO_LIMIT, audio=_WAV_MP3, video=frozenset(("video/mp4",)))
+    usual: Capabilities
+    families: tuple[tuple[str, Capabilities], ...] = ()
 
-_BY_VENDOR = {
-    "openai": _OPENAI,
-    "openrouter": _OPENROUTER,
-    # The child is started without the part of a model that sees or hears.
-    "local": _NOTHING,
-    "llamabarn": _LLAMA_CPP,
-    "llama-swap": _LLAMA_CPP,
-    "lmstudio": Capabilities(pictures=_JPEG_PNG | {"image/webp"}, picture_side=_NO_LIMIT),
-    # 4 MB for a request with base64, 33 megapixels a picture: Groq docs, "Images and vision".
-    "groq": Capabilities(picture_bytes=2_900_000, picture_side=5_700, inline_bytes=2_900_000),
-    # Its models read text alone: DeepSeek docs, "Create chat completion".
-    "deepseek": _NOTHING,
-    # 10 MB a picture: Mistral docs, "Vision".
-    "mistral": Capabilities(picture_bytes=10_000_000, audio=_WAV_MP3),
-    # 20 MiB a picture, jpeg or png: xAI docs, "Image understanding".
-    "xai": Capabilities(pictures=_JPEG_PNG, picture_bytes=20_000_000, picture_side=_NO_LIMIT),
-    # 10 MB for all pictures of a request in base64: Fireworks docs, "Vision models".
-    "fireworks": Capabilities(picture_bytes=7_000_000, inline_bytes=7_000_000),
-}
-_BY_WIRE = {"gemini": _GEMINI, "anthropic": _ANTHROPIC, "ollama": _OLLAMA}
+    def of(self, model: str) -> Capabilities:
+        """What a model takes, by its name at the vendor."""
+        name = model.lower()
+        return next((takes for family, takes in self.families if re.search(family, name)), self.usual)
 
-# Families that surely see nothing, by the models' own pages.
-_BLIND_OPENAI = re.compile(
-    r"^(gpt-3\.5|gpt-4(-\d{4}|-32k.*|-1106-preview|-0125-preview|-turbo-preview)?$|o1-mini|o1-preview|o3-mini"
+
+class CapabilityOverrides(FrozenStruct):
+    """What `[providers.x.capabilities]` says of all models of a provider; `None`: nothing is said.
+
+    `images`, `audio`, `video`: none (False), the usual types (True) or exactly these MIME types. Sizes are
+    bytes before base64, `image_side` is pixels.
+    """
+
+    images: bool | frozenset[str] | None = None
+    pdf: bool | None = None
+    audio: bool | frozenset[str] | None = None
+    video: bool | frozenset[str] | None = None
+    image_bytes: int | None = None
+    image_side: int | None = None
+    pdf_bytes: int | None = None
+    request_bytes: int | None = None
+
+    def on(self, known: Capabilities) -> Capabilities:
+        """What is known of a model with what the user said on top."""
+        return Capabilities(
+            pictures=_types(self.images, known.pictures, PICTURES),
+            picture_bytes=_first(self.image_bytes, known.picture_bytes),
+            picture_side=_first(self.image_side, known.picture_side),
+            pdf=known.pdf if self.pdf is None else self.pdf,
+            pdf_bytes=_first(self.pdf_bytes, known.pdf_bytes),
+            audio=_types(self.audio, known.audio, WAV_MP3),
+            video=_types(self.video, known.video, MP4),
+            inline_bytes=_first(self.request_bytes, known.inline_bytes),
+            upload=known.upload,
+        )
+
+
+def _types(
+    said: bool | frozenset[str] | None, known: frozenset[str], usual: frozenset[str]
+) -> frozenset[str]:
+    if isinstance(said, frozenset):
+        return said
+    if said is None:
+        return known
+    return (known or usual) if said else frozenset()
+
+
+def _first(said: int | None, known: int) -> int:
+    return known if said is None else said
+
+
+# --- models that surely see nothing, by their own pages ----------------------------------------
+
+NOTHING = Capabilities(pictures=frozenset())
+BLIND_OPENAI = (
+    r"(?:gpt-3\.5|gpt-4(?:-\d{4}|-32k.*|-1106-preview|-0125-preview|-turbo-preview)?$|o1-mini|o1-preview|o3-mini"
     r"|gpt-oss|davinci|babbage|codex-mini)"
 )
-_BLIND_CLAUDE = re.compile(r"^claude-(1|2|instant)")
-_BLIND_DEEPSEEK = re.compile(r"^deepseek-(r1|v[23]|chat|coder|reasoner|prover)")
+BLIND_DEEPSEEK = r"deepseek-(?:r1|v[23]|chat|coder|reasoner|prover)"
 # Whole names as Ollama and LM Studio have them: what is called almost the same may well see.
-_BLIND_OPEN = frozenset(
-    (
-        "codellama",
-        "command-r",
-        "gemma",
-        "gemma2",
-        "llama2",
-        "llama3",
-        "llama3.1",
-        "llama3.2",
-        "llama3.3",
-        "mistral",
-        "mistral-nemo",
-        "mixtral",
-        "phi3",
-        "phi4",
-        "phi4-mini",
-        "qwen",
-        "qwen2",
-        "qwen2.5",
-        "qwen2.5-coder",
-        "qwen3",
-        "qwen3-coder",
-        "smollm",
-        "smollm2",
-        "tinyllama",
-    )
+_BLIND_OPEN = (
+    "codellama",
+    "command-r",
+    "gemma",
+    "gemma2",
+    "llama2",
+    "llama3",
+    "llama3.1",
+    "llama3.2",
+    "llama3.3",
+    "mistral",
+    "mistral-nemo",
+    "mixtral",
+    "phi3",
+    "phi4",
+    "phi4-mini",
+    "qwen",
+    "qwen2",
+    "qwen2.5",
+    "qwen2.5-coder",
+    "qwen3",
+    "qwen3-coder",
+    "smollm",
+    "smollm2",
+    "tinyllama",
 )
-_BLIND_SIZES = ("gemma3:270m", "gemma3:1b", "gpt-oss")
-_HEARS = re.compile(r"audio")
+_BLIND_SIZES = r"gemma3:270m|gemma3:1b|gpt-oss"
+_LAST_PART = rf"(?:(?:{'|'.join(map(re.escape, _BLIND_OPEN))})(?::.*)?$|{_BLIND_SIZES}|{BLIND_DEEPSEEK})"
+OPEN_BLIND = rf"^(?:.*/)?(?!.*/){_LAST_PART}"
+"""Open models without eyes; a maker may stand before the name, as in `openai/gpt-oss-20b`."""
 
 
-def capabilities_of(endpoint: Endpoint, model: ModelRef) -> Capabilities:
-    """What this model takes at this place, as far as it is known."""
-    vendor, name = endpoint.vendor, model.model.lower()
-    if vendor.wire in _BY_WIRE:
-        return _of_wire(vendor.wire, name)
-    if vendor.name == "openrouter":
-        return _routed(name)
-    if vendor.name == "openai" and is_at_home(endpoint):
-        return _of_openai(name)
-    known = _BY_VENDOR.get(vendor.name) if vendor.name != "openai" else None
-    return _seeing(known or _COMPATIBLE, name)
+def open_models(usual: Capabilities) -> ModelCapabilities:
+    """The models of a server that runs open ones: all but those that are known to see nothing."""
+    return ModelCapabilities(usual=usual, families=((OPEN_BLIND, NOTHING),))
 
 
-def _of_wire(wire: str, name: str) -> Capabilities:
-    if wire == "gemini":
-        # Gemma reads pictures, and none of the rest: its page in the Gemini docs.
-        return (
-            Capabilities(pictures=_GEMINI.pictures, inline_bytes=15_000_000)
-            if name.startswith("gemma")
-            else _GEMINI
-        )
-    if wire == "anthropic":
-        return _NOTHING if _BLIND_CLAUDE.match(name) else _ANTHROPIC
-    return _seeing(_OLLAMA, name)
+# --- what each wire format carries, where the vendor's row says nothing else --------------------
 
-
-def _of_openai(name: str) -> Capabilities:
-    if _HEARS.search(name):
-        return Capabilities(pictures=frozenset(), audio=_WAV_MP3)
-    if _BLIND_OPENAI.match(name):
-        return _NOTHING
-    # PDF files from gpt-4o on.
-    return msgspec.structs.replace(_OPENAI, pdf=False) if name.startswith("gpt-4-turbo") else _OPENAI
-
-
-def _routed(name: str) -> Capabilities:
-    """At OpenRouter the vendor stands before the model; PDF files are read for every one of them."""
-    maker, _, model = name.partition("/")
-    if not (maker == "openai" and _BLIND_OPENAI.match(model)) and not _BLIND_DEEPSEEK.match(model):
-        return _OPENROUTER
-    nothing: frozenset[str] = frozenset()
-    return msgspec.structs.replace(_OPENROUTER, pictures=nothing, audio=nothing, video=nothing)
-
-
-def _seeing(capabilities: Capabilities, name: str) -> Capabilities:
-    model = name.rpartition("/")[2]
-    is_known = model.partition(":")[0] in _BLIND_OPEN or model.startswith(_BLIND_SIZES)
-    is_blind = is_known or _BLIND_DEEPSEEK.match(model)
-    return _NOTHING if is_blind else capabilities
+ANTHROPIC = ModelCapabilities(
+    usual=Capabilities(
+        # 5 MB in base64 and 8000 pixels on every platform (10 MB on its own; more than 1568 is scaled there
+        # anyway): Claude docs, "Vision".
+        picture_bytes=3_750_000,
+        picture_side=8_000,
+        # 32 MB a request, base64 and all; 100 pages, 600 with a long context: Claude docs, "PDF support".
+        pdf=True,
+        pdf_bytes=23_000_000,
+        inline_bytes=23_000_000,
+    ),
+    families=((r"^claude-(?:1|2|instant)", NOTHING),),
+)
+# Types: Gemini docs, "Image", "Audio" and "Video understanding". A gif is not among them.
+_GEMINI_PICTURES = frozenset(("image/jpeg", "image/png", "image/webp", "image/heic", "image/heif"))
+GEMINI = ModelCapabilities(
+    usual=Capabilities(
+        pictures=_GEMINI_PICTURES,
+        picture_bytes=15_000_000,
+        picture_side=ANY_SIDE,
+        # 50 MB and 1000 pages: Gemini docs, "Document understanding".
+        pdf=True,
+        pdf_bytes=50_000_000,
+        audio=AUDIO,
+        video=MORE_VIDEO,
+        # "File input methods" says 100 MB a request, other pages 20 MB; uploading costs little and always
+        # works.
+        inline_bytes=15_000_000,
+        upload=True,
+    ),
+    # Gemma reads pictures, and none of the rest: its page in the Gemini docs.
+    families=((r"^gemma", Capabilities(pictures=_GEMINI_PICTURES, inline_bytes=15_000_000)),),
+)
+OLLAMA = open_models(Capabilities(pictures=JPEG_PNG | {"image/webp"}, picture_side=ANY_SIDE))
+OPENAI_COMPATIBLE = open_models(Capabilities(picture_side=ANY_SIDE, audio=WAV_MP3, video=MP4))
 
 
 # Other names under which providers list the same types.

@@ -20,21 +20,6 @@ _FORMS = (
 )
 
 
-# What people call a provider, and beginnings of names of models that are at home at one.
-_NICKNAMES = {
-    "chatgpt": "openai",
-    "claude": "anthropic",
-    "gemini": "google",
-    "gemma": "ollama",
-    "gpt": "openai",
-    "grok": "xai",
-    "llama": "ollama",
-    "lm-studio": "lmstudio",
-    "qwen": "ollama",
-    "smollm2": "local",
-}
-
-
 def parse_model(text: str, vendors: Mapping[str, Vendor]) -> ModelRef:
     """The model a user means by `provider:model`, or by `vendor/model` at OpenRouter.
 
@@ -90,10 +75,11 @@ def _guess(name: str, vendors: Mapping[str, Vendor]) -> str | None:
         return f"local:{name}" if "local" in vendors else None
     word, _, model = name.partition(":")
     low = word.lower()
-    if low in vendors or low in _NICKNAMES:
-        return f"{_NICKNAMES.get(low, low)}:{model.strip() or 'MODEL'}"
-    home = next((home for start, home in _NICKNAMES.items() if low.startswith(start)), None)
-    if home in vendors:
+    nicknames = {nickname: row.name for row in vendors.values() for nickname in row.nicknames}
+    if low in vendors or low in nicknames:
+        return f"{low if low in vendors else nicknames[low]}:{model.strip() or 'MODEL'}"
+    home = next((home for start, home in nicknames.items() if low.startswith(start)), None)
+    if home is not None:
         return f"{home}:{name}"
     vendor = closest(low, vendors)
     return f"{vendor}:{model.strip() or name}" if vendor else None

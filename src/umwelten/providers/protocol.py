@@ -7,11 +7,22 @@ made and hands the reply's head and bytes back to `decode`, or chunk by chunk to
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
+from umwelten.providers.capabilities import CapabilityOverrides, ModelCapabilities
+from umwelten.providers.header_dialects import NO_DIALECT, HeaderDialect
 from umwelten.types import Failure, FrozenStruct, Media, Outcome, Request, Secret
+
+
+class Scope(StrEnum):
+    """What shares one rate limit: an account, each model of an account, or a server of one's own."""
+
+    KEY = "key"
+    KEY_AND_MODEL = "key+model"
+    HOST = "host"
 
 
 class Quirks(FrozenStruct):
@@ -21,8 +32,8 @@ class Quirks(FrozenStruct):
     seed_field: str | None = "seed"
     stream_usage: bool = True
     """Whether `stream_options.include_usage` may be sent."""
-    hints: str = "none"
-    """Which dialect of rate-limit headers to read (`providers/hints.py`)."""
+    hints: HeaderDialect = NO_DIALECT
+    """How it spells its rate limits in headers."""
     reasoning_outside: bool = False
     """Whether reasoning tokens are counted outside `completion_tokens`."""
     body: dict[str, object] = msgspec.field(default_factory=dict)
@@ -31,6 +42,10 @@ class Quirks(FrozenStruct):
     """Headers that are always sent."""
     models_path: str = "models"
     """Where models are listed, relative to the base address."""
+    path: str = ""
+    """The end of its base address that users may leave out: "/v1"."""
+    id_in_body: bool = False
+    """Whether support asks for the id in the body of a reply, not for the one in its headers."""
     schema: str = "json_schema"
     """How a shape is asked for: "json_schema", "json_object" (any JSON, and the shape in words) or "none"."""
     strict: str = ""
@@ -44,11 +59,7 @@ class Quirks(FrozenStruct):
 
 
 class Vendor(FrozenStruct):
-    """A row of the table of providers.
-
-    `scope` says what shares one rate limit: "key", "key+model" or "host". `recommended` is the range
-    of calls in flight that suits most accounts.
-    """
+    """All that is known of a provider: a row of the table, or a section of `umwelten.toml`."""
 
     name: str
     wire: str
@@ -56,10 +67,32 @@ class Vendor(FrozenStruct):
     base_url_env: tuple[str, ...] = ()
     key_env: tuple[str, ...] = ()
     key_required: bool = True
-    scope: str = "key"
+    scope: Scope = Scope.KEY
+    """What shares one rate limit."""
     recommended: tuple[int, int] = (5, 10)
+    """The range of calls in flight that suits most accounts."""
     quirks: Quirks = Quirks()
     allow_insecure: bool = False
+    """Whether keys and prompts may leave the private network unencrypted."""
+    price_list: str | None = None
+    """What genai-prices calls it; `None`: the prices of its models are not known."""
+    free: bool | None = None
+    """Whether its models cost nothing; `None`: those of a server of one's own do."""
+    capabilities: ModelCapabilities | None = None
+    """Which files its models take; `None`: those that the wire format carries."""
+    overrides: CapabilityOverrides = CapabilityOverrides()
+    """What the user knows better about them."""
+    imitated: bool = False
+    """Whether others serve other models in its format: then `capabilities` hold at its own address alone."""
+    orders_by_model: bool = False
+    """Whether the server swaps models: calls for one are all made before those for the next."""
+    nicknames: tuple[str, ...] = ()
+    """What people call it, and how names of models begin that are at home there."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether its models cost nothing where the user gave no price."""
+        return self.scope is Scope.HOST if self.free is None else self.free
 
 
 class Endpoint(FrozenStruct):
@@ -162,6 +195,10 @@ class Uploads(Protocol):
 
 class Wire(Protocol):
     """A wire format. Every method is pure; the decoders are total: no bytes make them raise."""
+
+    @property
+    def capabilities(self) -> ModelCapabilities:
+        """Which files models take that are reached through it, where their vendor's row doesn't say."""
 
     @property
     def uploads(self) -> Uploads | None:

@@ -1,44 +1,78 @@
-"""The providers umwelten knows by name, as rows of a table, and the reading of their addresses.
+"""The providers that umwelten knows by name, as rows of a table.
 
-A vendor that speaks a known wire format is a row here or a section of `umwelten.toml`, never code.
+A row says all that is known of a vendor: address, key, limits, prices, files, peculiarities. A new vendor
+that speaks a known wire format is a new row, or a section of `umwelten.toml`, never code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from umwelten.providers.protocol import Quirks, Vendor
+import msgspec
+
+from umwelten.providers.capabilities import (
+    ANY_SIDE,
+    AUDIO,
+    BLIND_DEEPSEEK,
+    BLIND_OPENAI,
+    JPEG_PNG,
+    M4A,
+    NOTHING,
+    VIDEO,
+    WAV_MP3,
+    Capabilities,
+    ModelCapabilities,
+    open_models,
+)
+from umwelten.providers.header_dialects import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NO_DIALECT,
+    OPENROUTER,
+    SECOND,
+    BudgetHeaders,
+    HeaderDialect,
+    budget_headers,
+)
+from umwelten.providers.protocol import Quirks, Scope, Vendor
+from umwelten.types import Resource
+
+_PER_MODEL = Scope.KEY_AND_MODEL
+_REQUESTS, _TOKENS = Resource.REQUESTS, Resource.TOKENS
+_INPUT, _OUTPUT = Resource.INPUT_TOKENS, Resource.OUTPUT_TOKENS
 
 
 def _compatible(
-    name: str,
-    base_url: str,
-    key: str | None,
-    *,
-    scope: str = "key+model",
-    recommended: tuple[int, int] = (5, 20),
-    quirks: Quirks | None = None,
-    required: bool = True,
-    env: str | None = None,
+    name: str, base_url: str, key: str | None, *, recommended: tuple[int, int] = (5, 20), **more: Any
 ) -> Vendor:
     """A row for a vendor with OpenAI's chat completions; its address comes from `<NAME>_BASE_URL`."""
     return Vendor(
         name=name,
         wire="openai",
         base_url=base_url,
-        base_url_env=(env or f"{name.upper().replace('-', '_')}_BASE_URL",),
+        base_url_env=(f"{name.upper().replace('-', '_')}_BASE_URL",),
         key_env=(key,) if key else (),
-        key_required=bool(key) and required,
-        scope=scope,
         recommended=recommended,
-        quirks=quirks or Quirks(),
+        **{"scope": _PER_MODEL, "key_required": bool(key), **more},
     )
 
 
-def _host(name: str, base_url: str, key: str | None, recommended: tuple[int, int]) -> Vendor:
+def _host(name: str, base_url: str, key: str | None, **more: Any) -> Vendor:
     """A row for a server of one's own: a key only if it was given one."""
-    return _compatible(name, base_url, key, scope="host", recommended=recommended, required=False)
+    return _compatible(name, base_url, key, scope=Scope.HOST, key_required=False, **more)
 
+
+# OpenAI docs, "Images and vision": 512 MB a request; larger sides are scaled there. 50 MB a file and for all
+# files of a request: "File inputs". PDF alone in chat completions, from gpt-4o on.
+_OPENAI = Capabilities(picture_bytes=50_000_000, picture_side=ANY_SIDE, pdf=True, pdf_bytes=50_000_000)
+# OpenRouter docs, "PDF inputs": read for any model. "Audio", "Video": as the model's host takes it.
+_OPENROUTER = Capabilities(pdf=True, pdf_bytes=50_000_000, audio=AUDIO | M4A, video=VIDEO)
+# llama.cpp reads pictures with stb_image, which knows no webp.
+_LLAMA_CPP = open_models(
+    Capabilities(pictures=JPEG_PNG | {"image/gif"}, picture_side=ANY_SIDE, audio=WAV_MP3)
+)
 
 _ROWS = (
     Vendor(
@@ -47,18 +81,33 @@ _ROWS = (
         base_url="https://generativelanguage.googleapis.com",
         base_url_env=("GOOGLE_BASE_URL",),
         key_env=("GOOGLE_GENERATIVE_AI_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"),
-        scope="key+model",
+        scope=_PER_MODEL,
         recommended=(20, 30),
+        price_list="google",
+        nicknames=("gemini",),
     ),
     _compatible(
         "openrouter",
         "https://openrouter.ai/api/v1",
         "OPENROUTER_API_KEY",
-        scope="key",
+        scope=Scope.KEY,
         recommended=(5, 10),
+        price_list="openrouter",
+        # The maker stands before the model there.
+        capabilities=ModelCapabilities(
+            usual=_OPENROUTER,
+            families=(
+                (
+                    rf"^openai/{BLIND_OPENAI}|^[^/]*/{BLIND_DEEPSEEK}",
+                    Capabilities(pictures=frozenset(), pdf=True, pdf_bytes=50_000_000),
+                ),
+            ),
+        ),
         quirks=Quirks(
-            hints="openrouter",
+            hints=OPENROUTER,
             headers={"X-Title": "umwelten"},
+            # Its lookups take the id in the body.
+            id_in_body=True,
             strict="plain",
             # Else it may route to a host that passes over the schema.
             schema_body={"provider": {"require_parameters": True}},
@@ -71,17 +120,49 @@ _ROWS = (
         base_url_env=("OLLAMA_HOST",),
         key_env=("OLLAMA_API_KEY",),
         key_required=False,
-        scope="host",
+        scope=Scope.HOST,
         recommended=(2, 5),
+        orders_by_model=True,
+        nicknames=("gemma", "llama", "qwen"),
     ),
-    _host("lmstudio", "http://127.0.0.1:1234/v1", "LM_API_TOKEN", (2, 3)),
+    _host(
+        "lmstudio",
+        "http://127.0.0.1:1234/v1",
+        "LM_API_TOKEN",
+        recommended=(2, 3),
+        capabilities=open_models(Capabilities(pictures=JPEG_PNG | {"image/webp"}, picture_side=ANY_SIDE)),
+        orders_by_model=True,
+        nicknames=("lm-studio",),
+        quirks=Quirks(path="/v1"),
+    ),
     _compatible(
         "openai",
         "https://api.openai.com/v1",
         "OPENAI_API_KEY",
         recommended=(10, 50),
+        price_list="openai",
+        capabilities=ModelCapabilities(
+            usual=_OPENAI,
+            families=(
+                (r"audio", Capabilities(pictures=frozenset(), audio=WAV_MP3)),
+                (rf"^{BLIND_OPENAI}", NOTHING),
+                (r"^gpt-4-turbo", msgspec.structs.replace(_OPENAI, pdf=False)),
+            ),
+        ),
+        imitated=True,
+        nicknames=("chatgpt", "gpt"),
         quirks=Quirks(
-            hints="openai", max_tokens_field="max_completion_tokens", strict="full", tell_schema=False
+            hints=HeaderDialect(
+                name="openai",
+                budgets=(
+                    budget_headers(_REQUESTS, "requests"),
+                    budget_headers(_TOKENS, "tokens", MINUTE),
+                    budget_headers(_TOKENS, "project-tokens", MINUTE),
+                ),
+            ),
+            max_tokens_field="max_completion_tokens",
+            strict="full",
+            tell_schema=False,
         ),
     ),
     Vendor(
@@ -90,26 +171,74 @@ _ROWS = (
         base_url="https://api.anthropic.com",
         base_url_env=("ANTHROPIC_BASE_URL",),
         key_env=("ANTHROPIC_API_KEY",),
-        scope="key+model",
+        scope=_PER_MODEL,
         recommended=(5, 20),
-        quirks=Quirks(hints="anthropic"),
+        price_list="anthropic",
+        nicknames=("claude",),
+        quirks=Quirks(
+            # `tokens` repeats the tightest of the finer limits, so it is read only where those are absent;
+            # the priority and fast budgets belong to other service tiers.
+            hints=HeaderDialect(
+                name="anthropic",
+                budgets=tuple(
+                    BudgetHeaders(
+                        resource=resource,
+                        limit=f"anthropic-ratelimit-{unit}-limit",
+                        remaining=f"anthropic-ratelimit-{unit}-remaining",
+                        reset=f"anthropic-ratelimit-{unit}-reset",
+                        window_s=MINUTE,
+                    )
+                    for resource, unit in (
+                        (_REQUESTS, "requests"),
+                        (_INPUT, "input-tokens"),
+                        (_OUTPUT, "output-tokens"),
+                        (_TOKENS, "tokens"),
+                    )
+                ),
+            )
+        ),
     ),
-    # The child's address and key exist only once it runs.
+    # The child's address and key exist only once it runs, and it is started without the part of a model
+    # that sees or hears.
     Vendor(
         name="local",
         wire="openai",
         base_url="",
         key_required=False,
-        scope="host",
+        scope=Scope.HOST,
         recommended=(1, 4),
+        capabilities=ModelCapabilities(usual=NOTHING),
+        orders_by_model=True,
+        nicknames=("smollm2",),
         quirks=Quirks(small_models=frozenset(("smollm2",))),
     ),
-    _compatible("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", quirks=Quirks(hints="groq")),
+    _compatible(
+        "groq",
+        "https://api.groq.com/openai/v1",
+        "GROQ_API_KEY",
+        price_list="groq",
+        # 4 MB for a request with base64, 33 megapixels a picture: Groq docs, "Images and vision".
+        capabilities=open_models(
+            Capabilities(picture_bytes=2_900_000, picture_side=5_700, inline_bytes=2_900_000)
+        ),
+        quirks=Quirks(
+            hints=HeaderDialect(
+                name="groq",
+                budgets=(
+                    budget_headers(_REQUESTS, "requests", DAY),
+                    budget_headers(_TOKENS, "tokens", MINUTE),
+                ),
+            )
+        ),
+    ),
     _compatible(
         "deepseek",
         "https://api.deepseek.com",
         "DEEPSEEK_API_KEY",
         recommended=(10, 50),
+        price_list="deepseek",
+        # Its models read text alone: DeepSeek docs, "Create chat completion".
+        capabilities=ModelCapabilities(usual=NOTHING),
         quirks=Quirks(schema="json_object"),
     ),
     _compatible(
@@ -117,22 +246,61 @@ _ROWS = (
         "https://api.mistral.ai/v1",
         "MISTRAL_API_KEY",
         recommended=(2, 10),
-        quirks=Quirks(hints="mistral", seed_field="random_seed", stream_usage=False, strict="plain"),
+        price_list="mistral",
+        # 10 MB a picture: Mistral docs, "Vision".
+        capabilities=open_models(Capabilities(picture_bytes=10_000_000, audio=WAV_MP3)),
+        quirks=Quirks(
+            hints=HeaderDialect(
+                name="mistral",
+                budgets=tuple(
+                    budget_headers(resource, unit, MINUTE, minute=True)
+                    for resource, unit in ((_REQUESTS, "req-minute"), (_TOKENS, "tokens-minute"))
+                ),
+                zero_excludes=True,
+            ),
+            seed_field="random_seed",
+            stream_usage=False,
+            strict="plain",
+        ),
     ),
     _compatible(
         "together",
         "https://api.together.ai/v1",
         "TOGETHER_API_KEY",
-        quirks=Quirks(hints="together", stream_usage=False),
+        price_list="together",
+        quirks=Quirks(
+            hints=HeaderDialect(
+                name="together",
+                budgets=tuple(
+                    budget_headers(resource, unit, SECOND, prefix=prefix)
+                    for resource, prefix in ((_REQUESTS, "x-ratelimit"), (_TOKENS, "x-tokenlimit"))
+                    for unit in ("", "dynamic")
+                ),
+            ),
+            stream_usage=False,
+        ),
     ),
     _compatible(
         "fireworks",
         "https://api.fireworks.ai/inference/v1",
         "FIREWORKS_API_KEY",
-        scope="key",
-        # Left to itself it cuts prompts that are too long, and says nothing.
+        scope=Scope.KEY,
+        price_list="fireworks",
+        # 10 MB for all pictures of a request in base64: Fireworks docs, "Vision models".
+        capabilities=open_models(Capabilities(picture_bytes=7_000_000, inline_bytes=7_000_000)),
         quirks=Quirks(
-            hints="fireworks", stream_usage=False, body={"context_length_exceeded_behavior": "error"}
+            # Its window is stated two ways, so it is left open.
+            hints=HeaderDialect(
+                name="fireworks",
+                budgets=(
+                    budget_headers(_INPUT, "tokens-prompt"),
+                    budget_headers(_INPUT, "tokens-cache-adjusted-prompt"),
+                    budget_headers(_OUTPUT, "tokens-generated"),
+                ),
+            ),
+            stream_usage=False,
+            # Left to itself it cuts prompts that are too long, and says nothing.
+            body={"context_length_exceeded_behavior": "error"},
         ),
     ),
     _compatible(
@@ -142,24 +310,44 @@ _ROWS = (
         "xai",
         "https://api.x.ai/v1",
         "XAI_API_KEY",
-        quirks=Quirks(hints="none", reasoning_outside=True, strict="plain"),
+        price_list="x-ai",
+        # 20 MiB a picture, jpeg or png: xAI docs, "Image understanding".
+        capabilities=open_models(
+            Capabilities(pictures=JPEG_PNG, picture_bytes=20_000_000, picture_side=ANY_SIDE)
+        ),
+        nicknames=("grok",),
+        quirks=Quirks(reasoning_outside=True, strict="plain"),
     ),
     _compatible(
         "cerebras",
         "https://api.cerebras.ai/v1",
         "CEREBRAS_API_KEY",
         recommended=(2, 10),
-        quirks=Quirks(hints="cerebras", max_tokens_field="max_completion_tokens", strict="plain"),
+        price_list="cerebras",
+        quirks=Quirks(
+            hints=HeaderDialect(
+                name="cerebras",
+                budgets=tuple(
+                    budget_headers(resource, f"{unit}-{window}", window_s)
+                    for resource, unit in ((_REQUESTS, "requests"), (_TOKENS, "tokens"))
+                    for window, window_s in (("minute", MINUTE), ("hour", HOUR), ("day", DAY))
+                ),
+                should_retry=False,
+            ),
+            max_tokens_field="max_completion_tokens",
+            strict="plain",
+        ),
     ),
     _compatible(
-        "nvidia", "https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY", scope="key", recommended=(2, 5)
+        "nvidia", "https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY", scope=Scope.KEY, recommended=(2, 5)
     ),
     _compatible(
         "minimax",
         "https://api.minimax.io/v1",
         "MINIMAX_API_KEY",
-        scope="key",
+        scope=Scope.KEY,
         recommended=(2, 10),
+        price_list="minimax",
         # Its current models know no schemas.
         quirks=Quirks(schema="none"),
     ),
@@ -168,11 +356,45 @@ _ROWS = (
         "https://models.github.ai/inference",
         "GITHUB_TOKEN",
         recommended=(1, 2),
-        quirks=Quirks(hints="github", models_path="../catalog/models"),
+        quirks=Quirks(
+            hints=HeaderDialect(
+                name="github",
+                budgets=tuple(
+                    budget_headers(resource, unit, window=f"x-ratelimit-renewalperiod-{unit}")
+                    for resource, unit in ((_REQUESTS, "requests"), (_TOKENS, "tokens"))
+                ),
+                types={
+                    "userconcurrentrequests": (Resource.IN_FLIGHT, None),
+                    "userbyminute": (_REQUESTS, MINUTE),
+                    "userbymodelbyminute": (_REQUESTS, MINUTE),
+                    "userbymodelbyday": (_REQUESTS, DAY),
+                },
+            ),
+            models_path="../catalog/models",
+        ),
     ),
-    _host("vllm", "http://127.0.0.1:8000/v1", "VLLM_API_KEY", (8, 64)),
-    _host("llamabarn", "http://127.0.0.1:2276/v1", None, (1, 4)),
-    _host("llama-swap", "http://127.0.0.1:8080/v1", None, (2, 10)),
+    _host("vllm", "http://127.0.0.1:8000/v1", "VLLM_API_KEY", recommended=(8, 64)),
+    _host(
+        "llamabarn",
+        "http://127.0.0.1:2276/v1",
+        None,
+        recommended=(1, 4),
+        capabilities=_LLAMA_CPP,
+        orders_by_model=True,
+    ),
+    _host(
+        "llama-swap",
+        "http://127.0.0.1:8080/v1",
+        None,
+        recommended=(2, 10),
+        capabilities=_LLAMA_CPP,
+        orders_by_model=True,
+    ),
 )
 
 VENDORS: Mapping[str, Vendor] = {row.name: row for row in _ROWS}
+
+DIALECTS: Mapping[str, HeaderDialect] = {
+    dialect.name: dialect for dialect in (NO_DIALECT, *(row.quirks.hints for row in _ROWS))
+}
+"""The dialects of rate-limit headers by the names that `hints` in `umwelten.toml` takes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from umwelten.phrases import Phrase, Spelling, Wording, by_name, spelled
-from umwelten.providers.protocol import Vendor
+from umwelten.providers.protocol import Scope, Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.types import Failure
 
@@ -93,7 +93,9 @@ def advice(
 
 def queues(providers: Collection[str], vendors: Mapping[str, Vendor]) -> bool:
     """Whether only servers of one's own were asked: several calls at a time slow each other down there."""
-    return bool(providers) and all(name in vendors and vendors[name].scope == "host" for name in providers)
+    return bool(providers) and all(
+        name in vendors and vendors[name].scope is Scope.HOST for name in providers
+    )
 
 
 def says_itself(failure: Failure) -> bool:
@@ -114,7 +116,7 @@ def _unavailable(
     rows = [vendors[name] for name in providers if name in vendors]
     refused = any(word in message.lower() for word in ("401", "403", "key", "unauthorized", "forbidden"))
     keys = [variable for row in rows if row.key_required or refused for variable in row.key_env]
-    hosts = [row for row in rows if row.scope == "host" and not refused]
+    hosts = [row for row in rows if row.scope is Scope.HOST and not refused]
     addresses = [variable for row in hosts if row.name not in own for variable in row.base_url_env]
     addresses += own.values()
     parts = ["check that the server is running" if hosts and not keys else "check the provider's status"]

@@ -20,7 +20,6 @@ from umwelten.events import (
     Tally,
 )
 from umwelten.phrases import Spelling, by_name
-from umwelten.pricing import FREE
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report import stats
@@ -186,7 +185,7 @@ def summarize(
         output_tokens=tally.output_tokens,
         cost_usd=stats.usd(cost),
         unpriced_calls=tally.unpriced,
-        free=bool(providers) and FREE.issuperset(providers),
+        free=bool(providers) and all(name in vendors and vendors[name].is_free for name in providers),
         folder=folder,
         resume=resume if left else None,
         queues=queues(providers, vendors),

@@ -284,3 +284,37 @@ def test_the_progress_tells_what_it_will_have_cost(cli, texts):
         )
     assert code == 0, err
     assert "of about $0.16" in err
+
+
+HOST = '[providers.gpu]\nlike = "vllm"\nbase_url = "{url}/v1"\n'
+GATEWAY = '[providers.gate]\nwire = "openai"\nbase_url = "{url}/v1"\napi_key_env = "OPENAI_API_KEY"\n'
+
+
+def test_a_server_of_ones_own_in_umwelten_toml_is_free_and_keeps_every_cap(cli, texts):
+    with provider() as server:
+        (texts / "umwelten.toml").write_text(HOST.format(url=server.url))
+        code, out, _ = _batch(cli, server.env(), "gpu:m", "--dry-run", "--json")
+        assert code == 0
+        assert json.loads(out)["costs"] == {"gpu:m": [0, 0]}
+        code, out, err = _batch(cli, server.env(), "gpu:m", "--max-cost", "0.001")
+        assert code == 0, err
+        assert server.idle().requests == 40
+    assert "free" in out + err
+    assert _sums(texts) == (0, 0, 0)
+
+
+def test_a_gateway_is_of_unknown_price_until_it_is_priced(cli, texts):
+    with provider() as server:
+        toml = texts / "umwelten.toml"
+        toml.write_text(GATEWAY.format(url=server.url))
+        model = "gate:gpt-4o-mini"
+        code, _, err = _batch(cli, server.env(), model, "--max-cost", "1")
+        assert code == 2
+        assert f"no price is known for {model}" in err
+        assert "[providers.gate] price_list" in err
+        assert server.ledger.requests == 0
+        toml.write_text(GATEWAY.format(url=server.url) + 'price_list = "openai"\n')
+        code, _, err = _batch(cli, server.env(), model, "--max-cost", "1")
+        assert code == 0, err
+    attempts, calls, _ = _sums(texts)
+    assert attempts == calls > 0

@@ -71,9 +71,11 @@ def _names() -> Iterator[str]:
 
     from umwelten.local import LOCAL_MODELS
     from umwelten.pricing import price_list
+    from umwelten.providers.prices import price_book
+    from umwelten.providers.vendors import VENDORS
 
     yield from (f"local:{name}" for name in LOCAL_MODELS)
-    for row in price_list(time.time())[0]:
+    for row in price_list(price_book(VENDORS).lists, time.time())[0]:
         routed = row.model.provider == "openrouter" and "/" in row.model.model
         yield row.model.model if routed else str(row.model)
 

@@ -13,6 +13,7 @@ import msgspec
 
 from umwelten.providers.anthropic.errors import classify
 from umwelten.providers.anthropic.requests import ANSWER_TOOL, body_of, headers, root_of
+from umwelten.providers.capabilities import ANTHROPIC
 from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import load, read_value
 from umwelten.providers.common.errors import broken, from_error, from_http
@@ -105,6 +106,7 @@ class _Models(msgspec.Struct):
 class AnthropicMessages:
     """The wire format of Anthropic's messages API."""
 
+    capabilities = ANTHROPIC
     uploads = None
 
     def encode(

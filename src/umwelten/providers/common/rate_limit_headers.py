@@ -10,122 +10,9 @@ import re
 from collections.abc import Mapping
 
 from umwelten.providers.common.durations import go_duration, http_date, number, span
+from umwelten.providers.header_dialects import DAY, HOUR, MINUTE, BudgetHeaders, HeaderDialect
 from umwelten.providers.protocol import Head
-from umwelten.types import NO_HINTS, Budget, FrozenStruct, RateLimitHints, Resource
-
-_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
-_R = Resource
-
-
-class _Row(FrozenStruct):
-    """Where a dialect states one budget. `minute` True: it starts anew with the clock's minute."""
-
-    resource: Resource
-    limit: str
-    remaining: str
-    reset: str = ""
-    window_s: float | None = None
-    window: str = ""
-    minute: bool = False
-
-
-def _triple(
-    resource: Resource, unit: str, window_s: float | None = None, window: str = "", minute: bool = False
-) -> _Row:
-    """The common spelling: `x-ratelimit-limit-requests`, `-remaining-requests`, `-reset-requests`."""
-    return _Row(
-        resource=resource,
-        limit=f"x-ratelimit-limit-{unit}",
-        remaining=f"x-ratelimit-remaining-{unit}",
-        reset=f"x-ratelimit-reset-{unit}",
-        window_s=window_s,
-        window=window,
-        minute=minute,
-    )
-
-
-def _anthropic(resource: Resource, unit: str) -> _Row:
-    prefix = f"anthropic-ratelimit-{unit}"
-    return _Row(
-        resource=resource,
-        limit=f"{prefix}-limit",
-        remaining=f"{prefix}-remaining",
-        reset=f"{prefix}-reset",
-        window_s=_MINUTE,
-    )
-
-
-def _together(resource: Resource, kind: str, suffix: str) -> _Row:
-    return _Row(
-        resource=resource,
-        limit=f"x-{kind}-limit{suffix}",
-        remaining=f"x-{kind}-remaining{suffix}",
-        reset=f"x-{kind}-reset{suffix}",
-        window_s=1.0,
-    )
-
-
-def _cerebras(resource: Resource, unit: str) -> tuple[_Row, ...]:
-    windows = (("minute", _MINUTE), ("hour", _HOUR), ("day", _DAY))
-    return tuple(_triple(resource, f"{unit}-{name}", window_s) for name, window_s in windows)
-
-
-# Anthropic's `tokens` repeats the tightest of the finer limits, so it is read only where those are absent;
-# its priority and fast budgets belong to other service tiers. Fireworks' window is stated two ways, so it
-# is left open.
-DIALECTS: Mapping[str, tuple[_Row, ...]] = {
-    "none": (),
-    "openai": (
-        _triple(_R.REQUESTS, "requests"),
-        _triple(_R.TOKENS, "tokens", _MINUTE),
-        _triple(_R.TOKENS, "project-tokens", _MINUTE),
-    ),
-    "anthropic": (
-        _anthropic(_R.REQUESTS, "requests"),
-        _anthropic(_R.INPUT_TOKENS, "input-tokens"),
-        _anthropic(_R.OUTPUT_TOKENS, "output-tokens"),
-        _anthropic(_R.TOKENS, "tokens"),
-    ),
-    "openrouter": (
-        _Row(
-            resource=_R.REQUESTS,
-            limit="x-ratelimit-limit",
-            remaining="x-ratelimit-remaining",
-            reset="x-ratelimit-reset",
-        ),
-    ),
-    "groq": (_triple(_R.REQUESTS, "requests", _DAY), _triple(_R.TOKENS, "tokens", _MINUTE)),
-    "mistral": (
-        _triple(_R.REQUESTS, "req-minute", _MINUTE, minute=True),
-        _triple(_R.TOKENS, "tokens-minute", _MINUTE, minute=True),
-    ),
-    "together": (
-        _together(_R.REQUESTS, "ratelimit", ""),
-        _together(_R.REQUESTS, "ratelimit", "-dynamic"),
-        _together(_R.TOKENS, "tokenlimit", ""),
-        _together(_R.TOKENS, "tokenlimit", "-dynamic"),
-    ),
-    "fireworks": (
-        _triple(_R.INPUT_TOKENS, "tokens-prompt"),
-        _triple(_R.INPUT_TOKENS, "tokens-cache-adjusted-prompt"),
-        _triple(_R.OUTPUT_TOKENS, "tokens-generated"),
-    ),
-    "cerebras": (*_cerebras(_R.REQUESTS, "requests"), *_cerebras(_R.TOKENS, "tokens")),
-    "github": (
-        _triple(_R.REQUESTS, "requests", None, "x-ratelimit-renewalperiod-requests"),
-        _triple(_R.TOKENS, "tokens", None, "x-ratelimit-renewalperiod-tokens"),
-    ),
-}
-
-# `x-ratelimit-type` of a GitHub refusal: what was counted, and over which time.
-_GITHUB_TYPES: Mapping[str, tuple[Resource, float | None]] = {
-    "userconcurrentrequests": (_R.IN_FLIGHT, None),
-    "userbyminute": (_R.REQUESTS, _MINUTE),
-    "userbymodelbyminute": (_R.REQUESTS, _MINUTE),
-    "userbymodelbyday": (_R.REQUESTS, _DAY),
-}
-_UNBOUND = frozenset({"cerebras"})
-"""Dialects whose `x-should-retry` is not to be believed."""
+from umwelten.types import NO_HINTS, Budget, RateLimitHints, Resource
 
 _WAIT = re.compile(
     r"(?:try again|retry) (?:in|after) (?:about )?"
@@ -137,19 +24,18 @@ _COUNTED = re.compile(
     r"(request|token)s per (second|min|minute|hour|day)\b[^:]{0,40}: *limit (\d[\d,]*),? *used (\d[\d,]*)",
     re.IGNORECASE | re.ASCII,
 )
-_WINDOWS = {"second": 1.0, "min": _MINUTE, "minute": _MINUTE, "hour": _HOUR, "day": _DAY}
+_WINDOWS = {"second": 1.0, "min": MINUTE, "minute": MINUTE, "hour": HOUR, "day": DAY}
 
 
-def parse(dialect: str, head: Head) -> RateLimitHints:
+def parse(dialect: HeaderDialect, head: Head) -> RateLimitHints:
     """The hints in a reply's headers. Retry-After and x-should-retry are read in every dialect."""
     headers = head.headers
     now = server_time(head)
-    rows = DIALECTS.get(dialect, ())
-    budgets = [budget for row in rows if (budget := _budget(row, headers, now)) is not None]
+    budgets = [budget for row in dialect.budgets if (budget := _budget(row, headers, now)) is not None]
     wait = _retry_after(headers, now)
-    if dialect == "github":
-        wait = _github(headers, now, wait, budgets)
-    should_retry = None if dialect in _UNBOUND else _boolean(headers.get("x-should-retry", ""))
+    if dialect.types:
+        wait = _typed(dialect, headers, now, wait, budgets)
+    should_retry = _boolean(headers.get("x-should-retry", "")) if dialect.should_retry else None
     if wait is None and should_retry is None and not budgets:
         return NO_HINTS
     return RateLimitHints(retry_after_s=wait, budgets=tightest(budgets), should_retry=should_retry)
@@ -197,8 +83,8 @@ def tightest(budgets: list[Budget]) -> tuple[Budget, ...]:
         key = (budget.resource, budget.window_s)
         if key not in best or _share(budget) < _share(best[key]):
             best[key] = budget
-    fine = {w for resource, w in best if resource in (_R.INPUT_TOKENS, _R.OUTPUT_TOKENS)}
-    return tuple(b for (resource, w), b in best.items() if resource is not _R.TOKENS or w not in fine)
+    fine = {w for resource, w in best if resource in (Resource.INPUT_TOKENS, Resource.OUTPUT_TOKENS)}
+    return tuple(b for (resource, w), b in best.items() if resource is not Resource.TOKENS or w not in fine)
 
 
 def _share(budget: Budget) -> float:
@@ -207,14 +93,14 @@ def _share(budget: Budget) -> float:
     return budget.remaining / budget.limit if budget.limit else 0.0
 
 
-def _budget(row: _Row, headers: Mapping[str, str], now: float) -> Budget | None:
+def _budget(row: BudgetHeaders, headers: Mapping[str, str], now: float) -> Budget | None:
     limit = _amount(headers, row.limit)
     remaining = _amount(headers, row.remaining)
     if limit is None and remaining is None:
         return None
     reset = span(headers.get(row.reset, ""), now)
     if row.minute and reset is None:
-        reset = _MINUTE - now % _MINUTE
+        reset = MINUTE - now % MINUTE
     window = row.window_s if not row.window else span(headers.get(row.window, ""), now) or None
     return Budget(resource=row.resource, limit=limit, remaining=remaining, reset_s=reset, window_s=window)
 
@@ -237,19 +123,23 @@ def _boolean(text: str) -> bool | None:
 
 def _counted(match: re.Match[str]) -> Budget:
     limit, used = number(match[3]) or 0.0, number(match[4]) or 0.0
-    resource = _R.REQUESTS if match[1].lower() == "request" else _R.TOKENS
+    resource = Resource.REQUESTS if match[1].lower() == "request" else Resource.TOKENS
     window = _WINDOWS[match[2].lower()]
     return Budget(resource=resource, limit=limit, remaining=max(0.0, limit - used), window_s=window)
 
 
-def _github(
-    headers: Mapping[str, str], now: float, wait: float | None, budgets: list[Budget]
+def _typed(
+    dialect: HeaderDialect,
+    headers: Mapping[str, str],
+    now: float,
+    wait: float | None,
+    budgets: list[Budget],
 ) -> float | None:
-    """A refusal's own type counts more than the stated limits, which are not the ones that bind."""
+    """The wait of a refusal whose own type counts more than the stated limits: those do not bind."""
     left = span(headers.get("x-ratelimit-timeremaining", ""), now)
-    kind = _GITHUB_TYPES.get(headers.get("x-ratelimit-type", "").strip().lower())
-    if kind is not None:
-        resource, window = kind
+    counted = dialect.types.get(headers.get("x-ratelimit-type", "").strip().lower())
+    if counted is not None:
+        resource, window = counted
         budgets[:] = [b for b in budgets if b.resource is not resource]
         budgets.append(Budget(resource=resource, remaining=0.0, reset_s=left, window_s=window))
     return left if wait is None else wait

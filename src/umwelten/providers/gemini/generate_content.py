@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from umwelten.providers.capabilities import GEMINI
 from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import load, read_value
 from umwelten.providers.common.errors import broken, from_error, from_http
@@ -120,6 +121,7 @@ class _GeminiModels(msgspec.Struct, rename="camel"):
 class Gemini:
     """The wire format of Google's Gemini API."""
 
+    capabilities = GEMINI
     uploads = GeminiUploads()
 
     def encode(

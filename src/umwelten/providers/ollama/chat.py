@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from umwelten.errors import InputError
+from umwelten.providers.capabilities import OLLAMA
 from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import ErrorBody, load, read_value
 from umwelten.providers.common.errors import (
@@ -82,6 +83,7 @@ class Ollama:
     A schema goes into `format`, and into words as well: the server enforces it without showing it.
     """
 
+    capabilities = OLLAMA
     uploads = None
 
     def encode(

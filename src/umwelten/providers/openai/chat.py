@@ -14,6 +14,7 @@ import msgspec
 
 from umwelten.errors import InputError
 from umwelten.providers.base_url import is_at_home
+from umwelten.providers.capabilities import OPENAI_COMPATIBLE
 from umwelten.providers.common.bodies import load, read
 from umwelten.providers.common.errors import broken
 from umwelten.providers.common.parameters import ours_of
@@ -48,6 +49,7 @@ _CONTEXT = ("context_length", "max_model_len", "context_window", "max_context_le
 class OpenAIChat:
     """The wire `openai`. All methods are pure; see `protocol.Wire`."""
 
+    capabilities = OPENAI_COMPATIBLE
     uploads = None
 
     def encode(

@@ -12,6 +12,7 @@ from umwelten.providers.common import errors, parameters, rate_limit_headers
 from umwelten.providers.common.bodies import ErrorBody, read, read_value
 from umwelten.providers.common.durations import span
 from umwelten.providers.common.errors import BLOCKED, RATE, REFUSED, SERVER, ErrorClass
+from umwelten.providers.header_dialects import OPENROUTER
 from umwelten.providers.protocol import Endpoint, Head
 from umwelten.types import Budget, Failure, FailureKind, RateLimitHints, Resource, Usage
 
@@ -116,9 +117,10 @@ def _routed(status: int, error: ErrorBody) -> ErrorClass | None:
 
 def _is_outside_plan(head: Head, endpoint: Endpoint) -> bool:
     """Mistral says with a limit of 0 that the plan does not include this model."""
-    if head.status != 429 or endpoint.vendor.quirks.hints != "mistral":
+    dialect = endpoint.vendor.quirks.hints
+    if head.status != 429 or not dialect.zero_excludes:
         return False
-    return any(budget.limit == 0 for budget in rate_limit_headers.parse("mistral", head).budgets)
+    return any(budget.limit == 0 for budget in rate_limit_headers.parse(dialect, head).budgets)
 
 
 def _limits(head: Head, error: ErrorBody, endpoint: Endpoint) -> RateLimitHints:
@@ -135,7 +137,7 @@ def _in_metadata(head: Head, error: ErrorBody) -> RateLimitHints:
     metadata = _dict(error.fields.get("metadata"))
     named = {str(k).lower(): str(v) for k, v in _dict(metadata.get("headers")).items()}
     found = rate_limit_headers.parse(
-        "openrouter", msgspec.structs.replace(head, headers={**_date(head), **named})
+        OPENROUTER, msgspec.structs.replace(head, headers={**_date(head), **named})
     )
     wait = _dict(error.fields.get("availability")).get("retry_after")
     now = rate_limit_headers.server_time(head)

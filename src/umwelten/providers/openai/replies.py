@@ -178,8 +178,7 @@ class Gathered:
         return "".join(self._text) or None
 
     def _request_id(self) -> str | None:
-        # OpenRouter's lookups take the id in the body.
-        if self._endpoint.vendor.quirks.hints == "openrouter" and self._id:
+        if self._endpoint.vendor.quirks.id_in_body and self._id:
             return self._id
         return request_id(self._head, self._id)
 

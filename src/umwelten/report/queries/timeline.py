@@ -9,7 +9,7 @@ import sqlite3
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
-from umwelten.providers.protocol import Vendor
+from umwelten.providers.protocol import Scope, Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report import stats
 from umwelten.report.queries.attempts import MODEL_OF
@@ -150,7 +150,7 @@ def _lane(model: str, provider: str, known: Sequence[str], vendors: Mapping[str,
         if lane in (model, provider) or lane.startswith(f"{provider}@"):
             return lane
     vendor = vendors.get(provider)
-    return model if vendor is not None and vendor.scope == "key+model" else provider
+    return model if vendor is not None and vendor.scope is Scope.KEY_AND_MODEL else provider
 
 
 def _limits(connection: sqlite3.Connection, axis: _Axis, steps: int) -> dict[str, tuple[float | None, ...]]:
