@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from umwelten.control.circuit import NEVER
+from umwelten.control.knee import Watch
 from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.limit_kind import LimitKind
@@ -26,10 +27,10 @@ def refusal(hint: float | None = None, budgets: tuple[Budget, ...] = ()) -> Fail
     )
 
 
-def lane(ceiling: int = 200, *, slow_start: bool = False, host: bool = False) -> Lane:
+def lane(ceiling: int = 200, *, slow_start: bool = False, watch: Watch = Watch.NO) -> Lane:
     value = 5.0 if slow_start else float(ceiling)
     return Lane(
-        name="a", group="a", limit=Limit(value=value, ceiling=ceiling, slow_start=slow_start), host=host
+        name="a", group="a", limit=Limit(value=value, ceiling=ceiling, slow_start=slow_start), watch=watch
     )
 
 
@@ -115,11 +116,11 @@ OUTCOMES = st.one_of(st.none(), st.builds(Reply, text=st.just(""), hints=HINTS),
 
 
 @settings(deadline=None)
-@given(st.data(), st.integers(1, 40), st.booleans(), st.booleans())
+@given(st.data(), st.integers(1, 40), st.booleans(), st.sampled_from(Watch))
 def test_whatever_a_provider_says_the_lane_keeps_its_promises(
-    data: st.DataObject, ceiling: int, slow: bool, host: bool
+    data: st.DataObject, ceiling: int, slow: bool, watch: Watch
 ) -> None:
-    one = lane(ceiling, slow_start=slow, host=host)
+    one = lane(ceiling, slow_start=slow, watch=watch)
     one.limit.hold_at(min(one.limit.slots, ceiling))
     now = 0.0
     running: list[tuple[float, StartSnapshot]] = []
@@ -204,3 +205,44 @@ def test_a_lane_of_nothing_but_refusals_is_stopped_some_time() -> None:
     one.on_end(refusal(), 0.0, 0.1, mark)
     assert not one.judge(refusal(), 800.0).lane_down
     assert one.judge(refusal(), 901.0).lane_down
+
+
+def queueing(k: int) -> Outcomes:
+    """A server that works on `k` calls at a time and lets all others wait."""
+    return lambda now, in_flight: (0.1 * max(1.0, in_flight / k), ANSWER)
+
+
+@pytest.mark.parametrize("watch", [Watch.UNTIL_REFUSED, Watch.ALWAYS])
+def test_a_watched_server_that_queues_is_not_flooded(watch: Watch) -> None:
+    one = lane(1000, slow_start=True, watch=watch)
+    log = drive(one, queueing(16), 60.0)
+    assert max(in_flight for now, in_flight, _ in log if now > 30) <= 28
+    assert one.kind is LimitKind.QUEUE
+    flooded = lane(1000, slow_start=True)
+    assert max(in_flight for _, in_flight, _ in drive(flooded, queueing(16), 60.0)) > 200
+
+
+def test_an_account_that_refuses_is_watched_no_longer() -> None:
+    """One call in 20 is refused, whatever the limit: nothing for a lane to shrink for."""
+    starts = {}
+    for watch in Watch:
+        number = iter(range(1_000_000))
+
+        def noisy(
+            now: float, in_flight: int, number: Iterator[int] = number
+        ) -> tuple[float, Reply | Failure]:
+            return (0.1, ANSWER) if next(number) % 20 else (0.02, refusal())
+
+        starts[watch] = len(drive(lane(40, slow_start=True, watch=watch), noisy, 60.0))
+    assert starts[Watch.UNTIL_REFUSED] > 0.8 * starts[Watch.NO]
+    # A host's refusals mean that it is full: they hold it down.
+    assert starts[Watch.ALWAYS] < 0.5 * starts[Watch.NO]
+
+
+def test_a_level_that_was_found_stays_the_most_when_the_watch_ends() -> None:
+    one = lane(1000, slow_start=True, watch=Watch.UNTIL_REFUSED)
+    drive(one, queueing(16), 60.0)
+    found = one.limit.slots
+    drive(one, lambda now, _: (0.1, refusal() if now < 61 else ANSWER), 120.0, begin=60.0)
+    assert one.knee is None
+    assert one.limit.ceiling == found

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from umwelten.control.knee import Watch
 from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.pool import AttemptVerdict, Idle, Lease, Pool, Start, WaitUntil
@@ -142,8 +143,8 @@ def test_refused_accounts_pause_the_lane_and_spend_no_attempts(code: str) -> Non
     assert len(started) == 5
 
 
-def test_in_a_host_one_models_calls_go_before_the_next_models() -> None:
-    one = Lane(name="h", group="h", limit=Limit(value=4.0, ceiling=4, slow_start=False), host=True)
+def test_in_an_ordered_lane_one_models_calls_go_before_the_next_models() -> None:
+    one = Lane(name="h", group="h", limit=Limit(value=4.0, ceiling=4, slow_start=False), ordered=True)
     made = Pool({0: one, 1: one}, policy=RetryPolicy())
     for model in (0, 1):
         made.add_calls(
@@ -298,7 +299,7 @@ def test_wrong_shapes_neither_open_a_circuit_nor_stop_a_lane_and_close_one_that_
 def test_a_host_learns_its_level_from_answers_of_any_shape() -> None:
     levels = []
     for outcome in (Reply(text="", usage=Usage(output_tokens=10)), WRONG):
-        lane = Lane(name="h", group="h", limit=Limit(value=1.0, ceiling=64), host=True)
+        lane = Lane(name="h", group="h", limit=Limit(value=1.0, ceiling=64), watch=Watch.ALWAYS)
         made = Pool({0: lane}, policy=RetryPolicy())
         made.add_calls(0, [ScheduledCall(Call(id=i, model=0, input=None)) for i in range(2000)], drained=True)
         now, running = 0.0, []

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from umwelten.config import DEFAULT
+from umwelten.config.layers import DEFAULT
 from umwelten.config.overview import ConfigOverview, PriceRow, ProviderOverview, Setting
 from umwelten.providers.header_dialects import NO_DIALECT
 from umwelten.text.sanitize import one_line, safe

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 WORTH = 1 / 3
 """Part of the possible gain that makes a level worth it. At 1/6 the p95 of `queue_16` is 1.7 times the
@@ -33,6 +34,18 @@ _TRIAL = 8
 
 _CALM = 64
 """Calls that judge a trial, at least. Not sensitive from 16 to 256 in `queue_16`."""
+
+
+class Watch(StrEnum):
+    """Whether a server is watched for its level: not one that is known to refuse what is too much.
+
+    A host's refusals mean that it is full, and it is watched on. Those of an unknown account may be about
+    anything that accounts limit, so the first one ends the watch.
+    """
+
+    NO = "no"
+    UNTIL_REFUSED = "until refused"
+    ALWAYS = "always"
 
 
 @dataclass(slots=True)

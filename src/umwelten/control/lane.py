@@ -6,7 +6,8 @@ knows it learnt from those two. Calls that must wait are the pool's matter and h
 
 A call starts when all of these let it:
 
-    limit     how many may be in flight (`limit.py`); for a host in `auto` mode set by the knee (`knee.py`)
+    limit     how many may be in flight (`limit.py`); in `auto` mode set by the knee where the server is
+              watched (`knee.py`)
     ramp      how fast an untried lane fills up (`ramp.py`)
     pacer     stated budgets, and the rate learnt from refusals (`pacer.py`)
     gate      closed while nothing is let in at all; probes (`gate.py`)
@@ -31,7 +32,7 @@ from dataclasses import dataclass, field
 from umwelten.control.attribution import Attribution, Reason, Timesheet
 from umwelten.control.circuit import NEVER, Circuit
 from umwelten.control.gate import Gate
-from umwelten.control.knee import Knee
+from umwelten.control.knee import Knee, Watch
 from umwelten.control.limit import Limit, LimitChange, LimitReason
 from umwelten.control.limit_kind import RATES, LimitKind, RetryAfterTrust
 from umwelten.control.pacer import Pacer
@@ -49,7 +50,7 @@ DOWN_TOO_LONG_S = 300.0
 
 @dataclass(slots=True)
 class Lane:
-    """See the module's text. `host`: its calls are ordered by model. `group`: the provider's name.
+    """See the module's text. `group`: the provider's name. `ordered`: its calls go model by model.
 
     `current` is the model whose turn it is. `waiting_why` is the failure that its calls wait after, and
     `throttled_since` when the first refusal came, both `None` after an answer. `wait_reason` is why
@@ -59,7 +60,8 @@ class Lane:
     name: str
     group: str
     limit: Limit
-    host: bool = False
+    watch: Watch = Watch.NO
+    ordered: bool = False
     in_flight: int = 0
     peak: int = 0
     answered: bool = False
@@ -79,7 +81,7 @@ class Lane:
     _number: int = 0
 
     def __post_init__(self) -> None:
-        if self.host and self.limit.slow_start and self.knee is None:
+        if self.watch is not Watch.NO and self.limit.slow_start and self.knee is None:
             self.knee = Knee(level=self.limit.slots, ceiling=self.limit.ceiling)
         self.refusals = RefusalDiagnosis(self.limit, self.ramp, self.gate, self.pacer, self.knee)
 
@@ -215,6 +217,8 @@ class Lane:
             self.pacer.refund(now, start.need)
         before = self.pacer.let_in_before(start.used, start.number, start.refusals)
         self.pacer.observe(failure.hints, started_at, before, start.number)
+        if refused or failure.kind is FailureKind.MEMORY:
+            self._end_watch()
         if failure.kind is FailureKind.MEMORY:
             self.waiting_why = failure.kind
             return self.refusals.cut(started_at, now, LimitReason.MEMORY)
@@ -226,6 +230,12 @@ class Lane:
         self.waiting_why = failure.kind
         self.trust.on_refusal(now, failure.hints.retry_after_s)
         return self.refusals.on_refusal(RefusedCall(started_at, now, failure.hints, start, self.in_flight))
+
+    def _end_watch(self) -> None:
+        """Go by an account's refusals once it refuses: it does not queue what is too much."""
+        if self.watch is Watch.UNTIL_REFUSED and self.knee is not None:
+            self.refusals.end_watch(self.knee)
+            self.knee = None
 
     def on_error(self, started_at: float, now: float) -> None:
         """Count an error of the server, a time-out or no connection of a call that will be retried."""

@@ -4,7 +4,7 @@ Theory of operation. The grid inputs × models × repeats is one pool. Each mode
 ready calls, refilled from the store in windows; calls that wait for a retry lie in a heap and hold no
 slot. A free slot goes to the model with the fewest calls in flight among those whose lane may start
 one: that splits the slots evenly over the models that have work, and lends what one cannot use to the
-others. In a lane of one host, only one model's calls start until it has no more, so that the server
+others. In an ordered lane, only one model's calls start until it has no more, so that the server
 does not swap models.
 
 Nothing here acts or looks at a clock: `next(now)` answers `Start`, `WaitUntil` or `Idle`.
@@ -211,7 +211,7 @@ class Pool:
         cap = self._group_caps.get(lane.group)
         if cap is not None and self._groups.get(lane.group, 0) >= cap:
             return False
-        if lane.host and not self._has_turn(lane, queue):
+        if lane.ordered and not self._has_turn(lane, queue):
             return False
         scheduled = queue.ready[0]
         if self._max_bytes is not None and self._bytes and self._bytes + scheduled.size > self._max_bytes:
@@ -224,7 +224,7 @@ class Pool:
         return False
 
     def _has_turn(self, lane: Lane, queue: _Queue) -> bool:
-        """Whether it is this model's turn at its host; the turn passes on when it has no ready call."""
+        """Whether it is this model's turn in its lane; the turn passes on when it has no ready call."""
         if lane.current is None or not self._queues[lane.current].ready:
             lane.take_turn(queue.model)
         return lane.current == queue.model

@@ -91,6 +91,12 @@ class RefusalDiagnosis:
         """Believe that the server queues what is too much."""
         self.kind = LimitKind.QUEUE
 
+    def end_watch(self, knee: Knee) -> None:
+        """Judge refusals as those of any provider; a level that was found stays the most in flight."""
+        self.knee = None
+        if knee.settled:
+            self.limit.ceiling, self.kind = knee.level, LimitKind.NONE
+
     def start_small(self, now: float) -> None:
         """Start with two calls, twice as many whenever refusals of those before would be in."""
         self.ramp.begin(now, 2.0, max(0.05, 2 * self.gate.refusal_s))

@@ -30,7 +30,7 @@ from umwelten.control.retry import RetryPolicy
 from umwelten.control.stop import OPEN_ENDED, CostCap
 from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import CallInfo, RunResult, Source
-from umwelten.evaluation.lanes import AUTO_CEILING, lane_name
+from umwelten.evaluation.lanes import AUTO_CEILING, lane_name, watch
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.spec import EvaluationSpec, make_id, stored_spec
 from umwelten.events import (
@@ -366,7 +366,8 @@ class Evaluation:
             name,
             vendor.name,
             Limit(float(start), ceiling, slow_start=limit is None),
-            host=vendor.scope == "host",
+            watch=watch(target.endpoint),
+            ordered=vendor.orders_by_model,
         )
 
     def _renew_local(self) -> None:

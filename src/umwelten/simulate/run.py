@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 from umwelten.control.attribution import Attribution
+from umwelten.control.knee import Watch
 from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.pool import Pool
@@ -158,7 +159,8 @@ class _Setup:
         auto = cap == "auto"
         ceiling = AUTO_CEILING if isinstance(cap, str) else cap
         limit = Limit(value=float(spec.recommended if auto else ceiling), ceiling=ceiling, slow_start=auto)
-        return Lane(name=spec.name, group=spec.name, limit=limit, host=spec.host)
+        watch = Watch.ALWAYS if spec.host else Watch.NO
+        return Lane(name=spec.name, group=spec.name, limit=limit, watch=watch, ordered=spec.host)
 
     def where(self, call: Call) -> tuple[VirtualProvider, int]:
         provider, first = self.models[call.model]
