@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from umwelten.config import Settings, endpoint, load, price_overrides, vendors
-from umwelten.config.endpoints import own_addresses
+from umwelten.config.endpoints import endpoint, own_addresses, price_overrides, vendors
 from umwelten.config.overview import overview
+from umwelten.config.settings import Settings, load
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.config.toml_sections import check_sections
 from umwelten.errors import ConfigError, UsageError

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from umwelten.attempts.target import Target
-from umwelten.config import endpoint, load, vendors
+from umwelten.config.endpoints import endpoint, vendors
+from umwelten.config.settings import load
 from umwelten.control.knee import Watch
 from umwelten.evaluation.lanes import lane_name, watch
 from umwelten.providers.protocol import Endpoint
