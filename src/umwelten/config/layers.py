@@ -67,7 +67,9 @@ def _read(option: Option, raw: Any, layer: Layer) -> Any:
     try:
         return (read_argument or option.type.read)(raw)
     except ValueError as problem:
-        message = Phrase("{option_at}: {raw!r} is not allowed", option_at=layer.named(option.key), raw=raw)
+        # Of a flag that may be repeated and was not, the one value is shown.
+        shown = raw[0] if isinstance(raw, tuple) and len(raw) == 1 else raw
+        message = Phrase("{option_at}: {raw!r} is not allowed", option_at=layer.named(option.key), raw=shown)
         said = str(problem)
         hint = f"{said[:1].upper()}{said[1:]}."
         raise layer.error(message, hint, argument=option.name) from None
