@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from umwelten.errors import UsageError
 from umwelten.report import tabular
 from umwelten.report.queries import overviews
-from umwelten.report.queries.column_types import converted, fitting
+from umwelten.report.queries.column_types import convert, fit_types
 from umwelten.report.schema_fields import Field
 from umwelten.store.database import store_errors
 from umwelten.store.reader import Reader
@@ -101,7 +101,7 @@ def _type(column: Column, kinds: Mapping[str, Any], list_of: Callable[[Any], Any
 def _columns(folder: Path) -> list[Column]:
     with Reader.open(folder) as reader, store_errors(folder), overviews.snapshot(reader):
         shape = tabular.layout([reader], short=False)
-        fields = fitting(shape.fields, [reader])
+        fields = fit_types(shape.fields, [reader])
         columns = [
             Column(name=name, kind=_KINDS[kind], items="", values=[]) for name, kind in shape.types.items()
         ]
@@ -116,9 +116,7 @@ def _columns(folder: Path) -> list[Column]:
 
 
 def _converted(values: Any, fields: tuple[Field, ...]) -> tuple[Any, ...]:
-    return (
-        tuple(converted(value, field) for value, field in zip(values, fields, strict=True)) if fields else ()
-    )
+    return tuple(convert(value, field) for value, field in zip(values, fields, strict=True)) if fields else ()
 
 
 def _installed(name: str, what: str) -> Any:

@@ -145,14 +145,14 @@ class Results(Answers[T]):
         is at work on it.
         """
         with _reading(self.folder) as reader:
-            status = overviews.brief(reader).evaluation.status
+            status = overviews.summary(reader).evaluation.status
         return "stopped" if status == EvaluationStatus.INCOMPLETE else cast(Status, str(status))
 
     @property
     def reason(self) -> str | None:
         """Why the latest run ended with calls pending, with what unavailable providers said."""
         with _reading(self.folder) as reader:
-            runs, refused = overviews.runs(reader), overviews.refused(reader)
+            runs, refused = overviews.runs(reader), overviews.refused_models(reader)
         reason = runs[-1].reason if runs else None
         said = [f"{row.model}: {row.message}" for row in refused]
         return "; ".join([reason, *said]) if reason else None
@@ -186,7 +186,7 @@ class Results(Answers[T]):
 
     def __repr__(self) -> str:
         with _reading(self.folder) as reader:
-            found = overviews.brief(reader)
+            found = overviews.summary(reader)
         parts = [f"{found.succeeded} of {found.calls} answered"]
         parts += [f"{found.failed} failed"] if found.failed else []
         return f"<Results of {self.id!r}: {', '.join(parts)}>"

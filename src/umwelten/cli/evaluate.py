@@ -97,11 +97,11 @@ def _leftovers(evaluation: Evaluation) -> Iterator[str]:
     """What an earlier plan answered that this one leaves out. Inputs that come later are not known yet."""
     if evaluation.spec.output.mode != "resume" or not evaluation.store.complete:
         return
-    from umwelten.report.queries.leftovers import kept_aside
+    from umwelten.report.queries.leftovers import leftovers
     from umwelten.store import Reader
 
     with Reader.open(evaluation.folder) as reader:
-        text = kept_aside(reader)
+        text = leftovers(reader)
     if text is not None:
         yield text
 

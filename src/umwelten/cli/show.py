@@ -42,7 +42,7 @@ def show(
     folder = _settings(output_dir).get("output_dir") / check_id(id_)
     _check_there(folder)
     with _readers([folder]) as (reader,), snapshot(reader):
-        found = _find(reader, id_, call) if call else calls.lines(reader)
+        found = _find(reader, id_, call) if call else calls.ended_calls(reader)
         if failed:
             _show_failed(reader, id_, found, as_json)
         elif isinstance(found, tuple) and len(found) == 1:
@@ -130,7 +130,7 @@ def _note(text: str) -> None:
 
 def _note_pending(reader: Reader, id_: str) -> None:
     """If no call has ended: how many are pending, why, and what to do."""
-    brief = overviews.brief(reader)
+    brief = overviews.summary(reader)
     if brief.succeeded or brief.failed or not brief.calls:
         return
     _note(f"{formatting.count(brief.calls, 'call')} pending, none has ended")

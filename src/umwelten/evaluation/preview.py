@@ -22,8 +22,7 @@ from umwelten.records import StoredSpec
 from umwelten.store import Reader
 from umwelten.store.database import database
 from umwelten.store.grid import AnsweredCells
-from umwelten.store.variants import checked as checked_spec
-from umwelten.store.variants import refuse_changes
+from umwelten.store.variants import check_size, refuse_changes
 from umwelten.types import FoundInput, FrozenStruct, ModelRef, Usage
 
 Span = tuple[float, float]
@@ -103,7 +102,7 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
     Raises what preparing it would raise.
     """
     checked = preflight(spec, settings, vendors)
-    stored = checked_spec(stored_spec(spec, spec.output.id or ""))
+    stored = check_size(stored_spec(spec, spec.output.id or ""))
     with _stored_answers(spec, stored) as answers:
         sums = _count(spec, checked.builder, answers, checked.capabilities)
     longest = spec.request.parameters.max_tokens or ASSUMED_OUTPUT

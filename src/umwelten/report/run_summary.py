@@ -24,7 +24,7 @@ from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report import stats
 from umwelten.report.advice import advice, queues, says_itself
-from umwelten.report.queries.schema_validation import Records, counted
+from umwelten.report.queries.schema_validation import Records, record_group
 from umwelten.types import Failure, FailureKind, FrozenStruct
 
 _WORTH_ADVICE_S = 5.0
@@ -115,7 +115,7 @@ class RecordCount:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, CallSucceeded) and event.reply.data is not None:
-            self._counts.update(("valid", counted(event.reply.marks)))
+            self._counts.update(("valid", record_group(event.reply.marks)))
         elif isinstance(event, CallFailed):
             self._failed(event)
         elif isinstance(event, AttemptFailed):

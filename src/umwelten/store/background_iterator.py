@@ -19,19 +19,19 @@ _END_S = 0.2
 T = TypeVar("T")
 
 
-class Feed(Generic[T]):
+class BackgroundIterator(Generic[T]):
     """Begins at once and holds at most one step. An iterator that is slow, or stuck, holds up nobody else."""
 
     def __init__(self, items: Iterator[T]) -> None:
         self._items = items
-        self._found: SimpleQueue[tuple[list[T], bool] | UmweltenError] = SimpleQueue()
+        self._steps: SimpleQueue[tuple[list[T], bool] | UmweltenError] = SimpleQueue()
         self._room = threading.Semaphore(1)
         self._taken = self._ended = False
         self._thread = threading.Thread(target=self._work, name="umwelten-inputs", daemon=True)
         self._thread.start()
 
     def take(self, wait_s: float) -> tuple[list[T], bool] | None:
-        """The next step and whether it is the last; `None` if there is none after that time.
+        """Return the next step and whether it is the last; `None` if there is none after that time.
 
         Raises UmweltenError if there will be no further ones because the iterator raised; once.
         """
@@ -40,13 +40,13 @@ class Feed(Generic[T]):
             self._taken = False
             self._room.release()
         try:
-            found = self._found.get(timeout=wait_s) if wait_s > 0 else self._found.get_nowait()
+            step = self._steps.get(timeout=wait_s) if wait_s > 0 else self._steps.get_nowait()
         except Empty:
             return None
-        if isinstance(found, UmweltenError):
-            raise found
+        if isinstance(step, UmweltenError):
+            raise step
         self._taken = True
-        return found
+        return step
 
     def stop(self) -> None:
         """End the thread, or leave it to its end where the iterator is stuck."""
@@ -58,9 +58,9 @@ class Feed(Generic[T]):
         going_on = True
         while going_on:
             self._room.acquire()
-            found = self._find()
-            self._found.put(found)
-            going_on = not (self._ended or isinstance(found, UmweltenError) or found[1])
+            step = self._find()
+            self._steps.put(step)
+            going_on = not (self._ended or isinstance(step, UmweltenError) or step[1])
 
     def _find(self) -> tuple[list[T], bool] | UmweltenError:
         try:
@@ -72,10 +72,10 @@ class Feed(Generic[T]):
 
     def _pull(self) -> tuple[list[T], bool]:
         until = time.monotonic() + LONGEST_STEP_S
-        found: list[T] = []
-        while len(found) < STEP and time.monotonic() < until and not self._ended:
+        items: list[T] = []
+        while len(items) < STEP and time.monotonic() < until and not self._ended:
             piece = list(islice(self._items, _PIECE))
-            found += piece
+            items += piece
             if len(piece) < _PIECE:
-                return found, True
-        return found, False
+                return items, True
+        return items, False

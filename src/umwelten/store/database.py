@@ -59,7 +59,7 @@ def folder_errors(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, and on disk afterwards."""
+    """Run the block as one transaction: all or nothing, and on disk afterwards."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterator
 
-from umwelten.store.inputs import usable_path
+from umwelten.store.inputs import original_path
 from umwelten.store.rows import ResultSlot, clean, result_slot
 from umwelten.store.schema import FAILED, SUCCEEDED, call_id, call_id_sql
 from umwelten.types import Call, FoundInput, FrozenStruct, Input, ModelRef
@@ -69,7 +69,7 @@ class Cursor:
         self._ended: int | None = None
 
     def take(self, n: int, inputs: int) -> list[tuple[Call, ResultSlot]]:
-        """Up to `n` further cells in the order (input, repeat).
+        """Return up to `n` further cells in the order (input, repeat).
 
         `inputs` is another number whenever further ones may be there: else the end is not looked for twice.
         """
@@ -83,7 +83,7 @@ class Cursor:
         return [self._cell(*row) for row in rows]
 
     def at(self, number: int, repeat: int) -> list[tuple[Call, ResultSlot]]:
-        """That cell if it is pending, wherever the cursor is."""
+        """Return that cell if it is pending, wherever the cursor is."""
         position = {"model": self._model, "input": number, "repeat": repeat - 1, "n": 1}
         rows = self._connection.execute(_PENDING, position).fetchall()
         return [self._cell(*row) for row in rows if row[:2] == (number, repeat)]
@@ -99,15 +99,15 @@ class Cursor:
         part: str,
         version: int,
         stem: str,
-        kept: str | None,
+        outdated: str | None,
     ) -> tuple[Call, ResultSlot]:
         source = (
-            Input(id=number, name=name, path=usable_path(path), size=size, stamp=stamp, part=part)
+            Input(id=number, name=name, path=original_path(path), size=size, stamp=stamp, part=part)
             if number
             else None
         )
         call = Call(id=call_id(number, self._model, repeat), model=self._model, input=source, repeat=repeat)
-        return call, result_slot(stem, self._slug, repeat, version, kept)
+        return call, result_slot(stem, self._slug, repeat, version, outdated)
 
 
 # --- what is answered already ----------------------------------------------------------------
@@ -138,9 +138,9 @@ class AnsweredCells:
 
     def count(self, scanned: FoundInput, model: ModelRef) -> int:
         """Return how many of the calls about this input to this model need not be made."""
-        return sum(self._one(scanned, variant) for variant in self._variants.get(str(model), ()))
+        return sum(self._count_variant(scanned, variant) for variant in self._variants.get(str(model), ()))
 
-    def _one(self, scanned: FoundInput, variant: int) -> int:
+    def _count_variant(self, scanned: FoundInput, variant: int) -> int:
         cell = {
             "name": clean(scanned.name),
             "stamp": scanned.stamp,

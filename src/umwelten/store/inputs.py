@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from umwelten.errors import UmweltenError
 from umwelten.store import text_file_names
-from umwelten.store.background_iterator import STEP, Feed
+from umwelten.store.background_iterator import STEP, BackgroundIterator
 from umwelten.store.database import transaction
 from umwelten.store.rows import clean
 from umwelten.store.schema import SUCCEEDED, call_id
@@ -37,7 +37,7 @@ _HIDDEN_SURROGATE = re.compile("[\U0010d800-\U0010dfff]")
 
 
 def write_no_inputs(connection: sqlite3.Connection) -> None:
-    """The plan is the single input 0, "no file". Needs a transaction."""
+    """Make the single input 0, "no file", the plan. Needs a transaction."""
     connection.execute("UPDATE inputs SET active = 0 WHERE id <> 0")
     connection.execute(
         "INSERT INTO inputs (id, name, path, size, stamp, stem) VALUES (0, '', '', 0, '', '')"
@@ -58,7 +58,7 @@ class Intake:
         self.taken = 0
         self._connection, self._rows = connection, rows
         self._arrivals = _Arrivals(connection, slugs)
-        self._feed: Feed[_Row] | None = None
+        self._background: BackgroundIterator[_Row] | None = None
 
     def start(self, ahead: int | None) -> None:
         """Take in so many, or all. Needs a transaction."""
@@ -79,15 +79,15 @@ class Intake:
         """
         if self.complete or self.problem is not None:
             return None
-        self._feed = self._feed or Feed(self._rows)
+        self._background = self._background or BackgroundIterator(self._rows)
         try:
-            found = self._feed.take(wait_s)
+            taken = self._background.take(wait_s)
         except UmweltenError as error:
             self.problem = error
             return True
-        if found is None:
+        if taken is None:
             return False
-        batch, last = found
+        batch, last = taken
         self._insert(batch)
         if last:
             self._connection.execute(_USUAL)
@@ -97,8 +97,8 @@ class Intake:
 
     def stop(self) -> None:
         """Look for no more."""
-        if self._feed is not None:
-            self._feed.stop()
+        if self._background is not None:
+            self._background.stop()
 
     def _insert(self, batch: list[_Row]) -> None:
         self._connection.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is found again
@@ -116,16 +116,16 @@ def write_inputs(
     read_hash: Callable[[str], bytes],
     ahead: int | None = None,
 ) -> Intake:
-    """The plan is these files, in this order. Needs a transaction.
+    """Make these files the plan, in this order. Needs a transaction.
 
     `ahead`: at most so many new ones are taken in now; the rest is left to the steps of what is returned.
     """
-    rows = ((_storable(f.name), _storable(f.path), f.size, f.stamp, f.part) for f in files)
+    rows = ((_to_storable(f.name), _to_storable(f.path), f.size, f.stamp, f.part) for f in files)
     if connection.execute("SELECT 1 FROM inputs LIMIT 1").fetchone() is None:
         intake = Intake(connection, rows, slugs)
         intake.start(ahead)
         return intake
-    same, read, at_end = _known(connection, rows)
+    same, read, at_end = _compare(connection, rows)
     if at_end and (not read or not _has_inactive(connection)):
         # All that was known is as it was, and what follows is new.
         intake = Intake(connection, chain(read, rows), slugs)
@@ -139,7 +139,7 @@ def write_inputs(
         " FROM scan s WHERE inputs.name = s.name AND (NOT active OR inputs.path <> s.path"
         " OR inputs.size <> s.size OR inputs.stamp <> s.stamp OR inputs.part <> s.part)"
     )
-    intake = Intake(connection, _unknown(connection), slugs)
+    intake = Intake(connection, _new_rows(connection), slugs)
     intake.start(None)
     connection.execute("DELETE FROM scan")
     return intake
@@ -149,7 +149,7 @@ def _has_inactive(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM inputs WHERE NOT active LIMIT 1").fetchone() is not None
 
 
-def _known(connection: sqlite3.Connection, rows: Iterator[_Row]) -> tuple[int, list[_Row], bool]:
+def _compare(connection: sqlite3.Connection, rows: Iterator[_Row]) -> tuple[int, list[_Row], bool]:
     """How many rows are as stored, those that were read beyond them, and whether that is all that is stored.
 
     A resume mostly finds every file as it was: then a hundred thousand need no table of their own.
@@ -157,13 +157,13 @@ def _known(connection: sqlite3.Connection, rows: Iterator[_Row]) -> tuple[int, l
     stored = connection.execute("SELECT name, path, size, stamp, part FROM inputs WHERE active ORDER BY id")
     same = 0
     while True:
-        found, known = list(islice(rows, STEP)), stored.fetchmany(STEP)
-        if found and found == known:
-            same += len(found)
+        batch, old_batch = list(islice(rows, STEP)), stored.fetchmany(STEP)
+        if batch and batch == old_batch:
+            same += len(batch)
             continue
-        pairs = enumerate(zip(found, known, strict=False))
-        alike = next((i for i, (row, old) in pairs if row != old), min(len(found), len(known)))
-        return same + alike, found[alike:], alike == len(known)
+        pairs = enumerate(zip(batch, old_batch, strict=False))
+        alike = next((i for i, (row, old) in pairs if row != old), min(len(batch), len(old_batch)))
+        return same + alike, batch[alike:], alike == len(old_batch)
 
 
 def _load_scan(connection: sqlite3.Connection, same: int, rows: Iterable[_Row]) -> None:
@@ -183,22 +183,22 @@ def _load_scan(connection: sqlite3.Connection, same: int, rows: Iterable[_Row]) 
     )
 
 
-def _unknown(connection: sqlite3.Connection) -> Iterator[_Row]:
-    found = _windows(
+def _new_rows(connection: sqlite3.Connection) -> Iterator[_Row]:
+    windows = _windows(
         connection,
         "SELECT s.n, s.name, s.path, s.size, s.stamp, s.part"
         " FROM scan s LEFT JOIN inputs i ON i.name = s.name"
         " WHERE s.n > ? AND i.id IS NULL ORDER BY s.n LIMIT ?",
     )
-    return cast("Iterator[_Row]", found)
+    return cast("Iterator[_Row]", windows)
 
 
 def _windows(connection: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
     """Rows without their first column, the position; the table may be written to in between."""
     last = -1
-    while found := connection.execute(query, (last, STEP)).fetchall():
-        last = found[-1][0]
-        for row in found:
+    while rows := connection.execute(query, (last, STEP)).fetchall():
+        last = rows[-1][0]
+        for row in rows:
             yield row[1:]
 
 
@@ -210,7 +210,7 @@ def _update_versions(connection: sqlite3.Connection, read_hash: Callable[[str], 
     )
     for number, version, path, part in changed:
         # The stamp of a part of a file is made from its bytes: another stamp, other bytes.
-        digest = None if part else partial(read_hash, usable_path(path))
+        digest = None if part else partial(read_hash, original_path(path))
         _update_version(connection, number, version, digest)
 
 
@@ -220,9 +220,9 @@ def _update_version(
     """Compare the file's bytes with those its answers are about; these keep counting, the others don't."""
     cells = (call_id(number, 0, 0), call_id(number + 1, 0, 0) - 1)
     answered = f"FROM calls WHERE id BETWEEN ? AND ? AND status = {SUCCEEDED}"
-    known = connection.execute(f"SELECT DISTINCT content, input_version {answered}", cells).fetchall()
-    content = _content(digest) if known and digest is not None else None
-    if known and {old for old, seen in known if seen == version} == {content}:
+    sent = connection.execute(f"SELECT DISTINCT content, input_version {answered}", cells).fetchall()
+    content = _content(digest) if sent and digest is not None else None
+    if sent and {old for old, seen in sent if seen == version} == {content}:
         return
     connection.execute("UPDATE inputs SET version = ? WHERE id = ?", (version + 1, number))
     if content is not None:
@@ -254,10 +254,10 @@ class _Arrivals:
         numbered = [(number, *row, self._first_stem(row[0])) for number, row in enumerate(batch, self._next)]
         self._next += len(batch)
         if len(batch) == STEP:
-            found = self._connection.execute(_INSERT_STEP, tuple(chain.from_iterable(numbered)))
+            cursor = self._connection.execute(_INSERT_STEP, tuple(chain.from_iterable(numbered)))
         else:
-            found = self._connection.executemany(_INSERT_NEW, numbered)
-        inserted = found.rowcount
+            cursor = self._connection.executemany(_INSERT_NEW, numbered)
+        inserted = cursor.rowcount
         return inserted if inserted == len(batch) else inserted + self._insert_refused(numbered)
 
     def _first_stem(self, name: str) -> str:
@@ -269,8 +269,8 @@ class _Arrivals:
     def _insert_refused(self, numbered: list[_Numbered]) -> int:
         """The few of a batch whose name came before (they stay out) or whose stem did (it is varied)."""
         first, last = numbered[0][0], numbered[-1][0]
-        found = self._connection.execute("SELECT id FROM inputs WHERE id BETWEEN ? AND ?", (first, last))
-        present = {number for (number,) in found}
+        rows = self._connection.execute("SELECT id FROM inputs WHERE id BETWEEN ? AND ?", (first, last))
+        present = {number for (number,) in rows}
         return sum(self._insert_varied(row) for row in numbered if row[0] not in present)
 
     def _insert_varied(self, row: _Numbered) -> bool:
@@ -307,10 +307,10 @@ class _Arrivals:
             self._connection.execute("INSERT OR IGNORE INTO folded VALUES (?)", (text_file_names.fold(stem),))
 
 
-def _storable(path: str) -> str:
+def _to_storable(path: str) -> str:
     if path.isascii():
         return path  # no file system has a NUL in a name
-    return clean(_SURROGATE.sub(lambda found: chr(ord(found[0]) + 0x100000), path))
+    return clean(_SURROGATE.sub(lambda match: chr(ord(match[0]) + 0x100000), path))
 
 
 def has_input(connection: sqlite3.Connection, name: str) -> bool:
@@ -318,8 +318,8 @@ def has_input(connection: sqlite3.Connection, name: str) -> bool:
     return connection.execute("SELECT 1 FROM inputs WHERE name = ?", (name,)).fetchone() is not None
 
 
-def usable_path(path: str) -> str:
-    """The path as it was before it was stored."""
+def original_path(path: str) -> str:
+    """Return the path as it was before it was stored."""
     if path.isascii():
         return path
-    return _HIDDEN_SURROGATE.sub(lambda found: chr(ord(found[0]) - 0x100000), path)
+    return _HIDDEN_SURROGATE.sub(lambda match: chr(ord(match[0]) - 0x100000), path)

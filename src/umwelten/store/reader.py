@@ -32,7 +32,10 @@ class Reader:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Raises StoreError, with advice, if there is none, or one that is damaged or of a newer umwelten."""
+        """Open the folder's evaluation.
+
+        Raises StoreError, with advice, if there is none, or one that is damaged or of a newer umwelten.
+        """
         with folder_errors(folder):
             connection = open_for_reading(folder)
             try:
@@ -49,7 +52,7 @@ class Reader:
         return cls(folder, connection, spec)
 
     def spec(self) -> StoredSpec:
-        """The settings, with the models and repeats of the latest plan."""
+        """Return the settings, with the models and repeats of the latest plan."""
         return self._spec
 
     def close(self) -> None:

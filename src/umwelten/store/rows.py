@@ -35,7 +35,7 @@ class Insert(FrozenStruct):
     most: int = 64
 
     def of(self, rows: int) -> str:
-        """The statement for so many rows at once."""
+        """Return the statement for so many rows at once."""
         return f"{self.into} VALUES {', '.join([self.row] * rows)} {self.after}"
 
 
@@ -71,7 +71,7 @@ UPSERT_CALL = Insert(
 
 
 def clean(text: str) -> str:
-    """The text as SQLite and a UTF-8 file can hold it: no NUL, no lone surrogate."""
+    """Return the text as SQLite and a UTF-8 file can hold it: no NUL, no lone surrogate."""
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
     if text.isascii():
@@ -83,23 +83,25 @@ def clean(text: str) -> str:
     return text
 
 
-def cleaned(text: str | None) -> str | None:
-    """`clean` where there may be none."""
+def clean_optional(text: str | None) -> str | None:
+    """Do as `clean` does where there may be no text."""
     return None if text is None else clean(text)
 
 
-def result_slot(stem: str, slug: str | None, repeat: int, version: int, kept: str | None) -> ResultSlot:
-    """`kept` is the name of an answer's file that is out of date; a name once given stays."""
-    return ResultSlot(version=version, output=kept or text_name(stem, slug, repeat), stale=kept is not None)
+def result_slot(stem: str, slug: str | None, repeat: int, version: int, outdated: str | None) -> ResultSlot:
+    """Return the slot; `outdated` is the name of an out-of-date answer's file: a name once given stays."""
+    return ResultSlot(
+        version=version, output=outdated or text_name(stem, slug, repeat), stale=outdated is not None
+    )
 
 
 def count(tokens: int | None) -> int | None:
-    """A number that a provider gave, if it is one that the database can hold."""
+    """Return a number that a provider gave, if it is one that the database can hold."""
     return tokens if tokens is not None and abs(tokens) < 1 << 63 else None
 
 
 def attempt_row(record: AttemptRecord, run_id: int) -> Row:
-    """For INSERT_ATTEMPT."""
+    """Return the values for INSERT_ATTEMPT."""
     outcome, timing = record.outcome, record.timing
     usage = outcome.usage
     if isinstance(outcome, Failure):
@@ -107,8 +109,8 @@ def attempt_row(record: AttemptRecord, run_id: int) -> Row:
             outcome.status,
             str(outcome.kind),
             clean(outcome.message),
-            cleaned(outcome.code),
-            cleaned(outcome.partial),
+            clean_optional(outcome.code),
+            clean_optional(outcome.partial),
         )
     else:
         failed = (None, None, None, None, None)
@@ -122,7 +124,7 @@ def attempt_row(record: AttemptRecord, run_id: int) -> Row:
         timing.ttft_s,
         *failed,
         outcome.hints.retry_after_s,
-        cleaned(outcome.request_id),
+        clean_optional(outcome.request_id),
         count(usage.input_tokens),
         count(usage.output_tokens),
         count(usage.cached_tokens),
@@ -133,11 +135,11 @@ def attempt_row(record: AttemptRecord, run_id: int) -> Row:
 
 
 def call_row(record: CallRecord, result_slot: ResultSlot, run_id: int) -> Row:
-    """For UPSERT_CALL."""
+    """Return the values for UPSERT_CALL."""
     call, outcome, timing = record.call, record.outcome, record.timing
     usage = outcome.usage
     if isinstance(outcome, Reply):
-        status, finish, served = SUCCEEDED, str(outcome.finish_reason), cleaned(outcome.served_model)
+        status, finish, served = SUCCEEDED, str(outcome.finish_reason), clean_optional(outcome.served_model)
         ending: Row = (None, None, result_slot.output)
     else:
         status, finish, served = FAILED, None, None
@@ -169,16 +171,16 @@ def call_row(record: CallRecord, result_slot: ResultSlot, run_id: int) -> Row:
 
 
 def answer_row(call: int, reply: Reply, text: str) -> Row:
-    """For INSERT_ANSWER; `text` is the reply's, cleaned."""
+    """Return the values for INSERT_ANSWER; `text` is the reply's, cleaned."""
     marks = ",".join(reply.marks) or None
-    return (call, text, cleaned(reply.reasoning), cleaned(reply.data), marks)
+    return (call, text, clean_optional(reply.reasoning), clean_optional(reply.data), marks)
 
 
 def limit_row(record: LimitRecord, run_id: int) -> Row:
-    """For INSERT_LIMIT."""
+    """Return the values for INSERT_LIMIT."""
     return (run_id, record.at, clean(record.lane), record.limit, record.in_flight, clean(record.reason))
 
 
 def json_text(value: object) -> str:
-    """Stable JSON for a TEXT column."""
+    """Return stable JSON for a TEXT column."""
     return clean(msgspec.json.encode(value, order="deterministic").decode())

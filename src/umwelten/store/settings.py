@@ -12,7 +12,7 @@ import msgspec
 from umwelten.errors import StoreError
 from umwelten.identity import settings_hash
 from umwelten.records import StoredSpec
-from umwelten.store.rows import clean, cleaned, json_text
+from umwelten.store.rows import clean, clean_optional, json_text
 from umwelten.types import ModelRef, Parameters, Prompt, RequestSettings, Schema
 
 _SHOWN = 60
@@ -23,7 +23,7 @@ _COLUMNS = ("prompts", "system", "parameters", "schema", "attachments")
 
 def insert_settings(connection: sqlite3.Connection, spec: StoredSpec) -> None:
     """Write the one row of `evaluation`."""
-    request = msgspec.structs.replace(spec.request, system=cleaned(spec.request.system))
+    request = msgspec.structs.replace(spec.request, system=clean_optional(spec.request.system))
     prompt = clean(request.prompt)
     attachments = [[clean(name), content.hex()] for name, content in request.attachments]
     connection.execute(
@@ -47,13 +47,13 @@ def insert_settings(connection: sqlite3.Connection, spec: StoredSpec) -> None:
 
 
 def update_settings(connection: sqlite3.Connection, spec: StoredSpec) -> None:
-    """What may differ from one plan to the next."""
+    """Write what may differ from one plan to the next."""
     options = {"coerce": spec.coerce, **_without_column(spec.request)}
     connection.execute("UPDATE evaluation SET repeats = ?, options = ?", (spec.repeats, json_text(options)))
 
 
 def read_settings(connection: sqlite3.Connection) -> StoredSpec | None:
-    """The settings with the models and prompts of the latest plan; None: it was never started."""
+    """Return the settings with the models and prompts of the latest plan; None: it was never started."""
     row = connection.execute(
         "SELECT id, kind, prompt, system, parameters, attachments, repeats, schema, options FROM evaluation"
     ).fetchone()
@@ -87,37 +87,37 @@ def _without_column(request: RequestSettings) -> dict[str, Any]:
 
 
 def active_models(connection: sqlite3.Connection) -> dict[int, ModelRef]:
-    """The models of the latest plan by variant: all prompts of one, then all of the next."""
-    found = connection.execute(
+    """Return the models of the latest plan by variant: all prompts of one, then all of the next."""
+    rows = connection.execute(
         "SELECT id, provider, name FROM models WHERE active"
         " ORDER BY min(id) OVER (PARTITION BY name), prompt_id"
     )
-    return {number: ModelRef(provider, name.removeprefix(provider + ":")) for number, provider, name in found}
+    return {number: ModelRef(provider, name.removeprefix(provider + ":")) for number, provider, name in rows}
 
 
 def prompt_names(connection: sqlite3.Connection) -> dict[int, str]:
-    """The names of the prompts of the latest plan by variant; "" where there is one prompt alone."""
-    found = connection.execute(
+    """Return the prompts' names of the latest plan by variant; "" where there is one prompt alone."""
+    rows = connection.execute(
         "SELECT m.id, coalesce(p.name, '') FROM models m LEFT JOIN prompts p ON p.id = m.prompt_id"
         " WHERE m.active ORDER BY m.id"
     )
-    return dict(found.fetchall())
+    return dict(rows.fetchall())
 
 
 def prompt_texts(connection: sqlite3.Connection) -> dict[str, str]:
-    """All prompts that there ever were, by name."""
+    """Return all prompts that there ever were, by name."""
     return dict(connection.execute("SELECT name, text FROM prompts ORDER BY id").fetchall())
 
 
 def _active_prompts(connection: sqlite3.Connection) -> tuple[Prompt, ...]:
-    found = connection.execute(
+    rows = connection.execute(
         "SELECT name, text FROM prompts WHERE id IN (SELECT prompt_id FROM models WHERE active) ORDER BY id"
     )
-    return tuple(Prompt(name=name, text=text) for name, text in found)
+    return tuple(Prompt(name=name, text=text) for name, text in rows)
 
 
 def differences(old: StoredSpec, new: StoredSpec, texts: Mapping[str, str]) -> list[str]:
-    """What would mix answers, a line each: `prompt: "old" → "new"`. Empty: nothing.
+    """Return what would mix answers, a line each: `prompt: "old" → "new"`. Empty: nothing.
 
     `texts` are the prompts that there ever were, by name: further ones may be added.
     """
@@ -125,7 +125,7 @@ def differences(old: StoredSpec, new: StoredSpec, texts: Mapping[str, str]) -> l
         {
             "kind": spec.kind,
             "prompt": clean(spec.request.prompt),
-            "system": cleaned(spec.request.system),
+            "system": clean_optional(spec.request.system),
             **_without_column(spec.request),
         }
         for spec in (old, new)
@@ -173,8 +173,8 @@ def _flat(parameters: Parameters) -> dict[str, str]:
     # Through JSON, so that what was stored and what is given are of the same types.
     same = msgspec.json.decode(msgspec.json.encode(parameters), type=Parameters)
     named = {name: getattr(same, name) for name in same.__struct_fields__ if name != "extra"}
-    found = {name: _shown(value) for name, value in named.items() if value is not None}
-    return found | {f"param {name}": json_text(value) for name, value in same.extra.items()}
+    shown = {name: _shown(value) for name, value in named.items() if value is not None}
+    return shown | {f"param {name}": json_text(value) for name, value in same.extra.items()}
 
 
 def _attachment_lines(old: RequestSettings, new: RequestSettings) -> Iterator[str]:

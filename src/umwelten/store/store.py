@@ -32,12 +32,12 @@ from umwelten.store.rows import ResultSlot, json_text, result_slot
 from umwelten.store.schema import SUCCEEDED
 from umwelten.store.settings import active_models, prompt_names
 from umwelten.store.text_files import is_missing, write_text
-from umwelten.store.variants import checked, slugs_of, write_plan
+from umwelten.store.variants import check_size, slugs_of, write_plan
 from umwelten.store.writer import Writer
 from umwelten.types import Call, FoundInput, ModelRef
 
 _TEXT_ERRORS = 100
-_TELL_GROWTH_S = 0.25
+_REPORT_GROWTH_S = 0.25
 _log = logging.getLogger(__name__)
 _GOOD_TEXTS = f"""
     SELECT c.id, c.output, a.text <> '', a.data IS NOT NULL FROM calls c
@@ -72,11 +72,11 @@ class Store:
         self._named = spec.kind == "run" or len(self._slugs) > 1
         self._cursors: dict[int, grid.Cursor] = {}
         self._intake: inputs.Intake | None = None
-        self._looks = 0  # moves on with every change of the inputs
-        self._grown: Callable[[int, bool], None] | None = None
-        self._grown_at = 0.0
-        self._places: dict[int, ResultSlot] = {}
-        self._committed: Callable[[Sequence[CallRecord]], None] | None = None
+        self._input_changes = 0  # moves on with every change of the inputs
+        self._growth_callback: Callable[[int, bool], None] | None = None
+        self._growth_reported_at = 0.0
+        self._slots: dict[int, ResultSlot] = {}
+        self._commit_callback: Callable[[Sequence[CallRecord]], None] | None = None
         self._writer: Writer | None = None
         self._run_id: int | None = None
         self._error: BaseException | None = None
@@ -85,13 +85,13 @@ class Store:
 
     @classmethod
     def create(cls, folder: Path, spec: StoredSpec) -> Self:
-        """A new evaluation. Raises EvaluationExists, and touches nothing, if the folder has one."""
+        """Start a new evaluation. Raises EvaluationExists, and touches nothing, if the folder has one."""
         _refuse_existing(folder)
         return cls._open(folder, spec, check=_refuse_existing)
 
     @classmethod
     def resume(cls, folder: Path, spec: StoredSpec) -> Self:
-        """The evaluation as it was left, or a new one if there is none.
+        """Open the evaluation as it was left, or start a new one if there is none.
 
         Models and repeats become those of `spec`; what is stored of others stays. Raises
         EvaluationBusy, EvaluationChanged (settings that would mix answers), StoreError.
@@ -100,7 +100,7 @@ class Store:
 
     @classmethod
     def overwrite(cls, folder: Path, spec: StoredSpec) -> Self:
-        """A new evaluation; a folder of that name is renamed first. Raises EvaluationBusy."""
+        """Start a new evaluation; a folder of that name is renamed first. Raises EvaluationBusy."""
         with folder_errors(folder):
             if folder.is_dir() and any(folder.iterdir()):
                 _replace(folder)
@@ -108,7 +108,7 @@ class Store:
 
     @classmethod
     def _open(cls, folder: Path, spec: StoredSpec, check: Callable[[Path], None] | None = None) -> Self:
-        spec = checked(spec)
+        spec = check_size(spec)
         with folder_errors(folder), ExitStack() as resources:
             resources.callback(lock(folder).release)
             if check is not None:
@@ -153,7 +153,7 @@ class Store:
         slugs = self._slugs.values()
         with store_errors(self.folder), transaction(self._connection):
             self._intake = inputs.write_inputs(self._connection, files, slugs, read_hash, ahead)
-        self._look_again()
+        self._note_inputs()
 
     def set_no_inputs(self) -> None:
         """Make "no file" the only input, as a run has it."""
@@ -161,7 +161,7 @@ class Store:
         with store_errors(self.folder), transaction(self._connection):
             inputs.write_no_inputs(self._connection)
         self._intake = None
-        self._look_again()
+        self._note_inputs()
 
     @property
     def complete(self) -> bool:
@@ -179,29 +179,29 @@ class Store:
         It is told how many more there are than when the run started, and whether those are all: now and
         then, and at the end.
         """
-        self._grown = callback
+        self._growth_callback = callback
 
     def standing(self) -> tuple[Counts, dict[int, int]]:
-        """`counts` and `to_do` at once, for what one costs."""
+        """Return `counts` and `to_do` at once, for what one costs."""
         with store_errors(self.folder):
             return grid.standing(self._reading, self.spec.repeats)
 
     def counts(self) -> Counts:
-        """Cells of the grid by state, as committed."""
+        """Return the cells of the grid by state, as committed."""
         return self.standing()[0]
 
     def spent_nusd(self) -> int:
-        """The sum of all known costs of all attempts so far."""
+        """Return the sum of all known costs of all attempts so far."""
         with store_errors(self.folder):
-            found = self._reading.execute("SELECT coalesce(sum(cost_nusd), 0) FROM attempts").fetchone()
-            return int(found[0])
+            row = self._reading.execute("SELECT coalesce(sum(cost_nusd), 0) FROM attempts").fetchone()
+            return int(row[0])
 
     def to_do(self) -> dict[int, int]:
-        """Calls without a good answer, by variant."""
+        """Return the number of calls without a good answer, by variant."""
         return self.standing()[1]
 
     def lease(self, model: int, n: int) -> list[Call]:
-        """Up to `n` further pending calls of a variant, by (input, repeat); [] when there are no more.
+        """Return up to `n` further pending calls of a variant, by (input, repeat); [] when there are no more.
 
         Pending is what has no result, a failure of an earlier run, or an answer that is out of date.
         Each is handed out once by this Store.
@@ -211,24 +211,24 @@ class Store:
             slug = self._slugs[model] if self._named else None
             cursor = self._cursors[model] = grid.Cursor(self._reading, model, slug)
         with store_errors(self.folder):
-            cells = cursor.take(n, self._looks)
-        self._places.update((call.id, where) for call, where in cells)
+            cells = cursor.take(n, self._input_changes)
+        self._slots.update((call.id, slot) for call, slot in cells)
         return [call for call, _ in cells]
 
     def by_size(self, model: int) -> Iterator[tuple[int, int, str, int]]:
-        """The pending cells of a model as (input, repeat, name, size), the largest file first."""
+        """Yield the pending cells of a model as (input, repeat, name, size), the largest file first."""
         return grid.by_size(self._reading, model)
 
     def pick(self, model: int, cells: Iterable[tuple[int, int]]) -> list[Call]:
-        """The calls of these cells, (input, repeat), as far as they are pending.
+        """Return the calls of these cells, (input, repeat), as far as they are pending.
 
         They count as pending for `lease` until they are answered.
         """
         cursor = grid.Cursor(self._reading, model, self._slugs[model] if self._named else None)
         with store_errors(self.folder):
-            found = [cell for number, repeat in cells for cell in cursor.at(number, repeat)]
-        self._places.update((call.id, where) for call, where in found)
-        return [call for call, _ in found]
+            pending = [cell for number, repeat in cells for cell in cursor.at(number, repeat)]
+        self._slots.update((call.id, slot) for call, slot in pending)
+        return [call for call, _ in pending]
 
     # --- runs ---
 
@@ -247,7 +247,7 @@ class Store:
             self._connection,
             str(self.folder),
             self._run_id,
-            self._tell_committed,
+            self._report_commit,
             self.text_errors,
             take_in=self._take_in,
             chores=(None for _ in self._repair_steps()),
@@ -260,7 +260,7 @@ class Store:
 
         It is called with none when `error` is set, and when there are more inputs.
         """
-        self._committed = callback
+        self._commit_callback = callback
 
     def submit(self, record: Record) -> None:
         """Hand a record to the writer; never waits for the disk. Dropped once `error` is set."""
@@ -268,8 +268,8 @@ class Store:
         if self._error is not None:
             return
         if isinstance(record, CallRecord):
-            where = self._places.pop(record.call.id, None) or self._look_up(record.call)
-            self._writer.put((record, where))
+            slot = self._slots.pop(record.call.id, None) or self._find_slot(record.call)
+            self._writer.put((record, slot))
         else:
             self._writer.put(record)
 
@@ -313,9 +313,9 @@ class Store:
 
     # --- inside ---
 
-    def _tell_committed(self, records: Sequence[CallRecord]) -> None:
-        if self._committed is not None:
-            self._committed(records)
+    def _report_commit(self, records: Sequence[CallRecord]) -> None:
+        if self._commit_callback is not None:
+            self._commit_callback(records)
 
     def _stop_writer(self) -> None:
         if self._writer is not None:
@@ -325,41 +325,43 @@ class Store:
     def _take_in(self, wait_s: float) -> bool | None:
         """In the writer's thread: a step towards all inputs, as `Intake.step`."""
         intake = self._intake
-        made = None if intake is None else intake.step(wait_s, self._look_again)
-        if intake is not None and made:
-            self._tell_growth(intake.taken, intake.complete)
-        return made
+        progress = None if intake is None else intake.step(wait_s, self._note_inputs)
+        if intake is not None and progress:
+            self._report_growth(intake.taken, intake.complete)
+        return progress
 
-    def _look_again(self) -> None:
-        self._looks += 1
+    def _note_inputs(self) -> None:
+        self._input_changes += 1
 
-    def _tell_growth(self, taken: int, complete: bool) -> None:
+    def _report_growth(self, taken: int, complete: bool) -> None:
         now = time.monotonic()
-        if self._grown is not None and (complete or now > self._grown_at + _TELL_GROWTH_S):
-            self._grown_at = now
+        if self._growth_callback is not None and (
+            complete or now > self._growth_reported_at + _REPORT_GROWTH_S
+        ):
+            self._growth_reported_at = now
             try:
-                self._grown(taken, complete)
+                self._growth_callback(taken, complete)
             except Exception:  # noqa: BLE001 - someone else's fault must not cost answers
                 _log.exception("the callback after further inputs failed")
 
-    def _look_up(self, call: Call) -> ResultSlot:
-        """The place of a call that this Store has not handed out, or whose result came twice."""
+    def _find_slot(self, call: Call) -> ResultSlot:
+        """The slot of a call that this Store has not handed out, or whose result came twice."""
         number = 0 if call.input is None else call.input.id
         version, stem = self._reading.execute(
             "SELECT version, stem FROM inputs WHERE id = ?", (number,)
         ).fetchone()
-        kept = self._reading.execute(
+        outdated = self._reading.execute(
             "SELECT output FROM calls WHERE id = ? AND input_version <> ?", (call.id, version)
         ).fetchone()
         slug = self._slugs[call.model] if self._named else None
-        return result_slot(stem, slug, call.repeat, version, kept and kept[0])
+        return result_slot(stem, slug, call.repeat, version, outdated and outdated[0])
 
     def _repair_steps(self) -> Iterator[int]:
         """Goes through the good answers in the thread that writes; how many were repaired, step by step."""
         folder, last = str(self.folder), -1
-        while found := self._connection.execute(_GOOD_TEXTS, (last,)).fetchall():
-            last = found[-1][0]
-            yield sum(self._repair(folder, *row[:2]) for row in found if is_missing(folder, *row[1:]))
+        while rows := self._connection.execute(_GOOD_TEXTS, (last,)).fetchall():
+            last = rows[-1][0]
+            yield sum(self._repair(folder, *row[:2]) for row in rows if is_missing(folder, *row[1:]))
 
     def _repair(self, folder: str, call: int, output: str) -> int:
         query = "SELECT text, data FROM answers WHERE call_id = ?"
@@ -387,10 +389,10 @@ def _refuse_existing(folder: Path) -> None:
 
 
 def _replace(folder: Path) -> None:
-    held = lock(folder)
+    folder_lock = lock(folder)
     try:
         if os.name == "nt":  # there, an open file keeps its folder from being renamed
-            held.release()
+            folder_lock.release()
         move_aside(folder)
     finally:
-        held.release()
+        folder_lock.release()

@@ -46,7 +46,7 @@ _NEEDS_CARE = re.compile(
 
 
 def fold(name: str) -> str:
-    """What file systems that ignore case or the form of accents make of a name."""
+    """Return what file systems that ignore case or the form of accents make of a name."""
     lower = name.lower()
     return lower if lower.isascii() else unicodedata.normalize("NFC", lower)
 
@@ -58,13 +58,13 @@ class Stems:
         self._ends = tuple("." + fold(slug) for slug in slugs)
 
     def first(self, name: str) -> str:
-        """The stem of an input's relative path, as long as no other input has it."""
+        """Return the stem of an input's relative path, as long as no other input has it."""
         if not name.isascii() or len(name) > STEM_BYTES or _NEEDS_CARE.search(name):
             name = _stem(name)
         return self._guarded(name)
 
     def others(self, name: str) -> Iterator[str]:
-        """What to try when `first(name)` is taken: endless, all different."""
+        """Yield what to try when `first(name)` is taken: endless, all different."""
         return (self._guarded(other) for other in _alternatives(_stem(name), name))
 
     def _guarded(self, stem: str) -> str:
@@ -74,7 +74,7 @@ class Stems:
 
 
 def slug(ref: ModelRef, prompt: str, others: Iterable[str], taken: Callable[[str], bool]) -> str:
-    """The variant's part of a name. `others`: slugs in use; `taken` refuses one for further reasons."""
+    """Return the variant's part of a name. `others`: slugs in use; `taken` refuses one for other reasons."""
     name = f"{prompt}." * bool(prompt) + f"{ref.provider}_{ref.model}"
     base = _not_own(_segment(name, SLUG_BYTES - _SUFFIX_BYTES - 4))
     known = [fold(other) for other in others]
@@ -86,13 +86,13 @@ def slug(ref: ModelRef, prompt: str, others: Iterable[str], taken: Callable[[str
 
 
 def text_name(stem: str, slug: str | None, repeat: int) -> str:
-    """The text file's path relative to the evaluation's folder. `slug` None: one model, not named."""
+    """Return the text file's path in the evaluation's folder. `slug` None: one model, not named."""
     base = ".".join(part for part in (stem, slug) if part)
     return f"{base}.txt" if repeat == 1 else f"{base}.r{repeat}.txt"
 
 
 def flat_name(output: str) -> str:
-    """A name in the top folder, for a file whose own path is blocked by a file or directory.
+    """Return a name in the top folder, for a file whose own path is blocked by a file or directory.
 
     Text and record of an answer stay together.
     """
@@ -102,7 +102,7 @@ def flat_name(output: str) -> str:
 
 
 def json_name(output: str) -> str:
-    """Where the record is that belongs to a text file."""
+    """Return where the record is that belongs to a text file."""
     return output.removesuffix(".txt") + ".json"
 
 
@@ -131,8 +131,8 @@ def _segment(text: str, limit: int) -> str:
     """One part of a path that every file system takes as it is."""
     clean = _REFUSED.sub("-", text.translate(_TWINS)) or "-"
     # A dot or blank at the end is dropped by Windows; "." and ".." lead elsewhere.
-    kept = clean.rstrip(". ")
-    clean = kept + "-" * (len(clean) - len(kept))
+    stripped = clean.rstrip(". ")
+    clean = stripped + "-" * (len(clean) - len(stripped))
     if _DEVICE_NAME.match(clean):
         clean = "_" + clean
     return _shortened(clean, limit, text)

@@ -35,7 +35,7 @@ def remove_text(folder: str, output: str, *, data: bool = False) -> None:
 
 
 def is_missing(folder: str, output: str, expected: bool, data: bool = False) -> bool:
-    """Whether the file has to be written again; an empty one too, when `expected` says it has a text.
+    """Return whether the file has to be written again; also an empty one, when `expected` says it has a text.
 
     After a power cut a file may have its name and no content yet. `data`: a record belongs beside it.
     """

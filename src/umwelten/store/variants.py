@@ -20,8 +20,8 @@ from umwelten.store.settings import (
 )
 
 
-def checked(spec: StoredSpec) -> StoredSpec:
-    """The spec itself, or `UsageError`: more than a call's number can tell apart."""
+def check_size(spec: StoredSpec) -> StoredSpec:
+    """Return the spec itself. Raises UsageError if it has more than a call's number can tell apart."""
     prompts = spec.request.prompts
     if not 1 <= len(spec.models) * len(prompts) <= MAX_MODELS:
         times = f" × {len(prompts)} prompts" if spec.request.named_prompts else ""
@@ -75,7 +75,7 @@ def _write_variants(connection: sqlite3.Connection, spec: StoredSpec) -> None:
 
 
 def slugs_of(connection: sqlite3.Connection) -> dict[int, str]:
-    """The variants' parts of text files' names."""
+    """Return the variants' parts of text files' names, by variant."""
     return dict(connection.execute("SELECT id, slug FROM models").fetchall())
 
 
@@ -87,7 +87,7 @@ def first_variant(connection: sqlite3.Connection) -> int:
 def _ends_stem(connection: sqlite3.Connection, slug: str) -> bool:
     # Inputs that were there before the model: their names stay, so the model's has to give way.
     ending = "." + slug
-    found = connection.execute(
+    rows = connection.execute(
         "SELECT 1 FROM inputs WHERE substr(stem, ?) = ? COLLATE NOCASE LIMIT 1", (-len(ending), ending)
     )
-    return found.fetchone() is not None
+    return rows.fetchone() is not None

@@ -66,17 +66,17 @@ class _Group:
             else:
                 self.limits.append(rows.limit_row(item, run_id))
 
-    def _add_call(self, record: CallRecord, place: ResultSlot, run_id: int) -> None:
+    def _add_call(self, record: CallRecord, slot: ResultSlot, run_id: int) -> None:
         outcome, call = record.outcome, record.call.id
         self.records.append(record)
-        self.calls.append(rows.call_row(record, place, run_id))
-        if place.stale:
-            self.outdated.append(place.output)
+        self.calls.append(rows.call_row(record, slot, run_id))
+        if slot.stale:
+            self.outdated.append(slot.output)
         if isinstance(outcome, Reply):
             text = rows.clean(outcome.text)
             self.answers.append(rows.answer_row(call, outcome, text))
-            self.texts.append((call, place.output, text, rows.cleaned(outcome.data)))
-        elif place.stale:
+            self.texts.append((call, slot.output, text, rows.clean_optional(outcome.data)))
+        elif slot.stale:
             self.gone.append((call,))
 
     def execute(self, connection: sqlite3.Connection) -> None:
@@ -102,10 +102,10 @@ def _insert(connection: sqlite3.Connection, statement: rows.Insert, values: list
 
 def _file_id(folder: str) -> tuple[int, int] | None:
     try:
-        found = os.stat(f"{folder}/{DATABASE}")  # noqa: PTH116
+        status = os.stat(f"{folder}/{DATABASE}")  # noqa: PTH116
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 class Writer:
@@ -199,13 +199,13 @@ class Writer:
             return False
         try:
             with store_errors(Path(self._folder)):
-                made = self._take_in(wait_s)
+                progress = self._take_in(wait_s)
         except StoreError as error:
             self._fail(error)
             return False
-        if made:
+        if progress:
             self._tell([])
-        return made is not None
+        return progress is not None
 
     def _do_chore(self) -> bool:
         """One step; False when there are no more."""

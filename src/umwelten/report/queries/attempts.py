@@ -37,7 +37,7 @@ def latest_failures(reader: Reader, most: int) -> tuple[LatestFailures, ...]:
     return tuple(LatestFailures(kind=kind, message=text or "", calls=n) for kind, text, n, _ in rows)
 
 
-def spent(connection: sqlite3.Connection) -> tuple[AttemptSums, ...]:
+def attempt_sums(connection: sqlite3.Connection) -> tuple[AttemptSums, ...]:
     """Return the sums by model in their order; answers first, then the failures that took longest."""
     columns = variants(connection)
     rows = connection.execute(

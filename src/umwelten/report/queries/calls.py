@@ -114,7 +114,7 @@ class CallDetail(FrozenStruct, kw_only=True):
     attempts: tuple[Attempt, ...]
 
 
-def lines(reader: Reader) -> Iterator[CallSummary]:
+def ended_calls(reader: Reader) -> Iterator[CallSummary]:
     """Yield the calls that ended, by file, model and repeat; one at a time."""
     return map(_summary, reader.connection.execute(_ENDED))
 
@@ -232,7 +232,7 @@ class _KnownNames:
         self.files = _Files(connection)
 
     def sort(self, words: Sequence[str]) -> tuple[int | None, dict[int, Variant], int | None]:
-        """(input, models × prompts, repeat) of the words, in that order; all of what no word names."""
+        """Return the (input, models × prompts, repeat) of the words; all of what no word names."""
         left = list(words)
         file = self.files.pop(left)
         columns = _named(_named(self._variants, left, "model"), left, "prompt")
@@ -277,7 +277,7 @@ class _Files:
         return None if row is None else int(row[0])
 
     def pop(self, words: list[str]) -> int | None:
-        """The number of the file that the first word names, which is taken off; `None` if it names none."""
+        """Take off the first word if it names a file, and return its number; `None` if it names none."""
         number = self.number(words[0]) if words else None
         if number is not None:
             words.pop(0)
@@ -339,5 +339,5 @@ def _why(row: sqlite3.Row) -> Error:
 
 
 def as_json(value: CallSummary | CallDetail) -> str:
-    """One line of JSON."""
+    """Return one line of JSON."""
     return json_safe(msgspec.json.encode(value).decode())

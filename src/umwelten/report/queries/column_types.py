@@ -23,20 +23,23 @@ def records(reader: Reader) -> Iterator[Record]:
     return (record_of(data) for (data,) in rows)
 
 
-def fitting(fields: Sequence[Field], readers: Iterable[Reader]) -> tuple[Field, ...]:
-    """The fields with types that all values have: else text for dates, and JSON. Reads every record once."""
+def fit_types(fields: Sequence[Field], readers: Iterable[Reader]) -> tuple[Field, ...]:
+    """Return the fields with types that all values have: else text for dates, and JSON.
+
+    Reads every record once.
+    """
     if not fields:
         return ()
-    left = {field.name: field for field in fields if _settled(field) != "json"}
+    left = {field.name: field for field in fields if _settle(field) != "json"}
     unfit: dict[str, Field] = {}
     for record in (record for reader in readers for record in records(reader)):
         for name in [name for name, field in left.items() if not fits(record.get(name), field)]:
             unfit[name] = left.pop(name)
-    return tuple(_retyped(field, unfit) for field in fields)
+    return tuple(_retype(field, unfit) for field in fields)
 
 
 def fits(value: Any, field: Field) -> bool:
-    """Whether a column of the field's type can hold the value; null always fits."""
+    """Return whether a column of the field's type can hold the value; null always fits."""
     if value is None:
         return True
     if field.type == "array":
@@ -44,8 +47,8 @@ def fits(value: Any, field: Field) -> bool:
     return _is(value, field.type)
 
 
-def converted(value: Any, field: Field) -> Any:
-    """The value for a column of the field's type, which it fits."""
+def convert(value: Any, field: Field) -> Any:
+    """Return the value for a column of the field's type, which it fits."""
     if value is None:
         return None
     if field.type == "array":
@@ -53,14 +56,14 @@ def converted(value: Any, field: Field) -> Any:
     return _plain(value, field.type)
 
 
-def _settled(field: Field) -> FieldType:
+def _settle(field: Field) -> FieldType:
     """An array of what has no plain type is JSON."""
     return "json" if field.type == "array" and field.items is None else field.type
 
 
-def _retyped(field: Field, unfit: dict[str, Field]) -> Field:
+def _retype(field: Field, unfit: dict[str, Field]) -> Field:
     if field.name not in unfit:
-        return msgspec.structs.replace(field, type=_settled(field))
+        return msgspec.structs.replace(field, type=_settle(field))
     return msgspec.structs.replace(field, type="string" if field.type == "date" else "json")
 
 
@@ -74,12 +77,12 @@ def _is(value: Any, kind: FieldType | None) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number that a double can hold."""
+    """Return whether it is a number that a double can hold."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
 
 def day(text: str) -> date | None:
-    """The date that a text such as `2026-11-24` means, if it is one."""
+    """Return the date that a text such as `2026-11-24` means, if it is one."""
     try:
         return date.fromisoformat(text) if _DATE.fullmatch(text) else None
     except ValueError:

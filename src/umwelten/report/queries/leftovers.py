@@ -9,8 +9,8 @@ from umwelten.text.formatting import count
 _SHOWN = 5
 
 
-def kept_aside(reader: Reader) -> str | None:
-    """`3 answers of earlier runs are kept but not part of this plan (models: …; 2 inputs)`, or `None`.
+def leftovers(reader: Reader) -> str | None:
+    """Return `3 answers of earlier runs are kept but not part of this plan (models: …; 2 inputs)`, or `None`.
 
     Counts the models and inputs that were left out since; reads the calls only if there are some.
     """
@@ -20,15 +20,15 @@ def kept_aside(reader: Reader) -> str | None:
     inputs = connection.execute("SELECT count(*) FROM inputs WHERE NOT active").fetchone()[0]
     if not models and not inputs:
         return None
-    found = connection.execute(
+    answers = connection.execute(
         "SELECT count(*) FROM calls c JOIN models m ON m.id = c.model_id JOIN inputs i ON i.id = c.input_id"
         " WHERE c.status = ? AND NOT (m.active AND i.active)",
         (SUCCEEDED,),
     ).fetchone()[0]
-    if not found:
+    if not answers:
         return None
     more = ["…"] if len(models) > _SHOWN else []
     left = [f"models: {', '.join(models[:_SHOWN] + more)}"] if models else []
     left += [count(inputs, "input")] if inputs else []
-    of = f"{count(found, 'answer')} of earlier runs {'is' if found == 1 else 'are'} kept"
+    of = f"{count(answers, 'answer')} of earlier runs {'is' if answers == 1 else 'are'} kept"
     return f"{of} but not part of this plan ({'; '.join(left)})"

@@ -57,19 +57,19 @@ class Details(FrozenStruct):
 
 
 def list_evaluations(output_dir: Path, *, details: bool = False) -> list[ListedEvaluation]:
-    """The evaluations under a directory, oldest first; damaged ones are listed, not raised."""
+    """Return the evaluations under a directory, oldest first; damaged ones are listed, not raised."""
     rows = [_row(folder, details) for folder in evaluations(output_dir)]
     return sorted(rows, key=lambda row: (row.date, row.id))
 
 
 def render_json(rows: Sequence[ListedEvaluation], out: TextIO) -> None:
-    """A JSON list with one row a line."""
+    """Write a JSON list with one row a line."""
     lines = ",\n ".join(json_safe(msgspec.json.encode(row).decode()) for row in rows)
     out.write(f"[{lines}]\n")
 
 
 def render_text(rows: Sequence[ListedEvaluation], out: TextIO) -> None:
-    """An aligned table; the first column is the id and nothing else."""
+    """Write an aligned table; the first column is the id and nothing else."""
     detailed = any(row.details for row in rows)
     head = (*_HEAD[:-1], *(_MORE if detailed else ()), _HEAD[-1])
     table = [
@@ -78,7 +78,7 @@ def render_text(rows: Sequence[ListedEvaluation], out: TextIO) -> None:
     ]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
-        out.write(_aligned(line, widths) + "\n")
+        out.write(_align(line, widths) + "\n")
 
 
 _HEAD = ("ID", "STARTED (UTC)", "TYPE", "STATUS", "CALLS", "FAILED", "COST", "MODELS")
@@ -104,18 +104,18 @@ def _row(folder: Path, details: bool) -> ListedEvaluation:
     try:
         reader = Reader.open(folder)
     except StoreError as error:
-        return _damaged(folder, error.message)
+        return _damaged_row(folder, error.message)
     try:
         return _read(folder, reader, details)
     except DatabaseError as error:
-        return _damaged(folder, str(error))
+        return _damaged_row(folder, str(error))
     finally:
         reader.close()
 
 
 def _read(folder: Path, reader: Reader, details: bool) -> ListedEvaluation:
     with overviews.snapshot(reader):
-        overview = overviews.brief(reader)
+        overview = overviews.summary(reader)
         more = _details(overviews.overview(reader)) if details else msgspec.UNSET
     return ListedEvaluation(
         id=folder.name,
@@ -149,7 +149,7 @@ def _details(overview: Overview) -> Details:
     )
 
 
-def _damaged(folder: Path, problem: str) -> ListedEvaluation:
+def _damaged_row(folder: Path, problem: str) -> ListedEvaluation:
     return ListedEvaluation(
         id=folder.name,
         date=iso(folder.stat().st_mtime),
@@ -175,7 +175,7 @@ def _cells(row: ListedEvaluation) -> tuple[str, ...]:
     return (one_line(row.id, 200), date, row.type or "", row.status, calls, str(row.failed), cost, models)
 
 
-def _aligned(line: Iterable[str], widths: Sequence[int]) -> str:
+def _align(line: Iterable[str], widths: Sequence[int]) -> str:
     right = {4, 5, 6, 7, 8, 9, 10, 11, 12, 13} if len(widths) > len(_HEAD) else {4, 5, 6}
     cells = (
         text.rjust(w) if n in right else text.ljust(w)

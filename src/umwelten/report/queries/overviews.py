@@ -44,7 +44,7 @@ from umwelten.types import FailureKind, FrozenStruct
 
 @contextmanager
 def snapshot(reader: Reader) -> Iterator[None]:
-    """Everything read inside is of one moment, also while a run is writing."""
+    """Read everything inside as of one moment, also while a run is writing."""
     connection = reader.connection
     if connection.in_transaction:
         yield
@@ -57,7 +57,10 @@ def snapshot(reader: Reader) -> Iterator[None]:
 
 
 def overview(reader: Reader) -> Overview:
-    """The report without its results. Reads every call once; memory does not grow with their number."""
+    """Return the report without its results.
+
+    Reads every call once; memory does not grow with their number.
+    """
     connection = reader.connection
     sums = _sums(connection)
     everything = _total(list(sums.values()))
@@ -76,7 +79,7 @@ def overview(reader: Reader) -> Overview:
             model=variant.model,
             figures=_figures(connection, own, cells, wall, peak, model=number),
             cost=cost,
-            service=performance.of_model(connection, number, cost),
+            service=performance.service_figures(connection, number, cost),
             prompt=variant.prompt,
             number=number,
         )
@@ -90,14 +93,14 @@ def overview(reader: Reader) -> Overview:
         errors=errors(reader),
         settings=settings(reader),
         picks=recommendations.picks(models),
-        attempts=attempts.spent(connection),
+        attempts=attempts.attempt_sums(connection),
         throttling=throttling.throttling(connection),
         attributions=throttling.attributions(connection),
     )
 
 
-def brief(reader: Reader) -> EvaluationSummary:
-    """What a list of evaluations shows: cheaper than `overview`, the same figures."""
+def summary(reader: Reader) -> EvaluationSummary:
+    """Return what a list of evaluations shows: cheaper than `overview`, the same figures."""
     connection = reader.connection
     everything = _total(list(_sums(connection).values()))
     columns = variants(connection)
@@ -113,12 +116,12 @@ def brief(reader: Reader) -> EvaluationSummary:
 
 
 def name(reader: Reader) -> str:
-    """The evaluation's id."""
+    """Return the evaluation's id."""
     return str(reader.connection.execute("SELECT id FROM evaluation").fetchone()[0])
 
 
 def settings(reader: Reader) -> ReportedSettings:
-    """The parameters as they were sent."""
+    """Return the parameters as they were sent."""
     row = reader.connection.execute("SELECT repeats, parameters, attachments FROM evaluation").fetchone()
     given = dict(msgspec.json.decode(row["parameters"]))
     given |= given.pop("extra", None) or {}
@@ -152,8 +155,8 @@ def errors(reader: Reader) -> tuple[ErrorGroup, ...]:
     return tuple(ErrorGroup(kind=kind, count=n, example=message or "") for kind, n, _, message in rows)
 
 
-def refused(reader: Reader) -> tuple[RefusedModel, ...]:
-    """The models with attempts of kind `unavailable` in the latest run, each with the last message.
+def refused_models(reader: Reader) -> tuple[RefusedModel, ...]:
+    """Return the models with attempts of kind `unavailable` in the latest run, each with the last message.
 
     With several prompts a model is there once: its account refuses them all.
     """
@@ -169,7 +172,7 @@ def refused(reader: Reader) -> tuple[RefusedModel, ...]:
 
 
 def runs(reader: Reader) -> tuple[Run, ...]:
-    """The processes that worked on it, in order."""
+    """Return the processes that worked on it, in order."""
     rows = reader.connection.execute(
         "SELECT pid, started_at, seen_at, ended_at, status, reason FROM runs ORDER BY id"
     )

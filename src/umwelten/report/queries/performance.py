@@ -9,16 +9,16 @@ from umwelten.report.models import Cost, Service
 from umwelten.store.schema import SUCCEEDED
 
 
-def of_model(connection: sqlite3.Connection, model: int, cost: Cost) -> Service:
+def service_figures(connection: sqlite3.Connection, model: int, cost: Cost) -> Service:
     """Return the figures of the model with this number; `cost` is the cost of its calls."""
     return Service(
         ttft_p50_s=_median_ttft(connection, model),
         tokens_per_s=_speed(connection, model),
-        cost_per_1k_usd=per_thousand(cost),
+        cost_per_1k_usd=cost_per_1k(cost),
     )
 
 
-def per_thousand(cost: Cost) -> float | None:
+def cost_per_1k(cost: Cost) -> float | None:
     """Return the USD for 1,000 calls at the mean of the calls whose cost is known."""
     if cost.total_usd is None or not cost.priced_calls:
         return None

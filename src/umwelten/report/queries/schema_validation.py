@@ -96,7 +96,10 @@ class Validation(FrozenStruct):
 
 
 def validation(reader: Reader) -> Validation | None:
-    """`None` without a schema. Reads every record and every wrong answer's reasons once."""
+    """Return how well answers kept to their schema; `None` without one.
+
+    Reads every record and every wrong answer's reasons once.
+    """
     connection = reader.connection
     schema = schema_of(reader)
     if schema is None:
@@ -123,7 +126,7 @@ def validation(reader: Reader) -> Validation | None:
 
 
 def total(parts: Iterable[Records]) -> Records:
-    """The sum, kind by kind."""
+    """Return the sum, kind by kind."""
     sums = Counter[str]()
     for part in parts:
         sums.update({name: getattr(part, name) for name in Records.__struct_fields__})
@@ -139,14 +142,14 @@ HEAVIEST = (
 """The marks of an answer, the heaviest first, and where in `Records` it counts."""
 
 
-def counted(marks: Iterable[str]) -> str:
-    """The name in `Records` under which a valid record with these marks counts."""
+def record_group(marks: Iterable[str]) -> str:
+    """Return the name in `Records` under which a valid record with these marks counts."""
     given = set(marks)
     return next((name for mark, name in HEAVIEST if mark in given), "at_once")
 
 
 def in_words(records: Records) -> str:
-    """`48 valid (3 mended, 2 asked again), 2 failed`; "" if there are none."""
+    """Return `48 valid (3 mended, 2 asked again), 2 failed`; "" if there are none."""
     took = [
         f"{n:,} {name.replace('_', ' ')}"
         for name in ("fenced", "mended", "coerced", "asked_again")
@@ -178,7 +181,7 @@ def _by_model(connection: sqlite3.Connection) -> dict[int, Records]:
             own["failed"] += n
         else:
             own["valid"] += n
-            own[counted(marks.split(","))] += n
+            own[record_group(marks.split(","))] += n
     return {model: Records(**own) for model, own in sums.items()}
 
 
@@ -226,7 +229,7 @@ class _Wrong:
                 self._count(field, reason[:_LONGEST])
 
     def message(self, field: str) -> str | None:
-        """The most frequent reason."""
+        """Return the most frequent reason."""
         found = self._messages[field].most_common(1)
         return found[0][0] if found else None
 
@@ -309,7 +312,7 @@ def _figure(field: Field, own: _Values, n: int, wrong: _Wrong) -> FieldFigures:
 
 
 def type_in_words(field: Field) -> str:
-    """`string`, `integer`, `enum`, `array of string`, `object`."""
+    """Return `string`, `integer`, `enum`, `array of string`, `object`."""
     if field.options:
         return "enum"
     if field.type == "array":

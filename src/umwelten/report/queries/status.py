@@ -55,9 +55,9 @@ class Run(FrozenStruct):
 
 
 def derive(runs: Sequence[Run], *, pending: int, failed: int, lock: Path) -> EvaluationStatus:
-    """The evaluation's status. `lock` is the file that a process at work has locked."""
+    """Return the evaluation's status. `lock` is the file that a process at work has locked."""
     last = runs[-1] if runs else None
-    if last is not None and last.ended_at is None and _at_work(last, lock):
+    if last is not None and last.ended_at is None and _is_at_work(last, lock):
         return EvaluationStatus.RUNNING
     if not pending:
         return EvaluationStatus.FAILED if failed else EvaluationStatus.COMPLETE
@@ -67,19 +67,19 @@ def derive(runs: Sequence[Run], *, pending: int, failed: int, lock: Path) -> Eva
 
 
 def iso(unix: float) -> str:
-    """ISO 8601 in UTC with milliseconds: `2026-11-24T13:05:00.250Z`."""
+    """Return ISO 8601 in UTC with milliseconds: `2026-11-24T13:05:00.250Z`."""
     return datetime.fromtimestamp(unix, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _at_work(run: Run, lock: Path) -> bool:
+def _is_at_work(run: Run, lock: Path) -> bool:
     if sys.platform == "win32":  # there, signal 0 is Ctrl-C: go by the last commit instead
         return time.time() - run.seen_at < _STALE_S
     # A pid alone may have passed on to another process, so the lock has the last word. It is looked at
     # only then: a process that starts at this very moment would find it taken.
-    return _exists(run.pid) and _locked(lock)
+    return _is_alive(run.pid) and _is_locked(lock)
 
 
-def _exists(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -89,7 +89,7 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _locked(path: Path) -> bool:
+def _is_locked(path: Path) -> bool:
     if sys.platform == "win32":
         return True
     try:

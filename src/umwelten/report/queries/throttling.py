@@ -11,7 +11,7 @@ from umwelten.report.models import LaneAttribution, Throttling
 
 
 def throttling(connection: sqlite3.Connection) -> tuple[Throttling, ...]:
-    """One row a lane whose limit moved, by name."""
+    """Return one row a lane whose limit moved, by name."""
     rows = connection.execute(
         """WITH steps AS (
             SELECT lane, "limit" AS now, rowid AS n,
@@ -49,7 +49,7 @@ WAITED_FOR: Mapping[str, str] = {
 
 
 def attributions(connection: sqlite3.Connection) -> tuple[LaneAttribution, ...]:
-    """Seconds by lane and reason, the longest first; none where the store keeps none."""
+    """Return seconds by lane and reason, the longest first; none where the store keeps none."""
     columns = {row[1] for row in connection.execute("PRAGMA table_info(attributions)")}
     if not {"lane", "reason", "seconds"} <= columns:
         return ()

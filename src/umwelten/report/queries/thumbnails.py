@@ -23,8 +23,8 @@ _TYPES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GI
 
 
 def thumbnails(reader: Reader) -> dict[str, str]:
-    """Name of an input to its picture, for the first `FILES` inputs that have one."""
-    found: dict[str, str] = {}
+    """Return pictures by the name of their input, for the first `FILES` inputs that have one."""
+    pictures: dict[str, str] = {}
     rows = reader.connection.execute(
         """SELECT name, path, size FROM inputs WHERE active AND id > 0 AND part = '' AND (name LIKE '%.png'
         OR name LIKE '%.jp%g' OR name LIKE '%.gif' OR name LIKE '%.webp') ORDER BY id LIMIT ?""",
@@ -33,8 +33,8 @@ def thumbnails(reader: Reader) -> dict[str, str]:
     for name, path, size in rows:
         picture = _picture(Path(path), size)
         if picture is not None:
-            found[name] = picture
-    return found
+            pictures[name] = picture
+    return pictures
 
 
 def _picture(path: Path, size: int) -> str | None:
@@ -47,14 +47,14 @@ def _picture(path: Path, size: int) -> str | None:
     mime = mime_of(data)
     if mime is None:
         return None
-    small = _scaled(data)
+    small = _scale(data)
     if small is not None:
         return _address("image/jpeg", small)
     return _address(mime, data) if len(data) <= AS_IT_IS else None
 
 
 def mime_of(data: bytes) -> str | None:
-    """The type of a raster picture by its first bytes; `None` for anything else."""
+    """Return the type of a raster picture by its first bytes; `None` for anything else."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     return next((mime for start, mime in _TYPES.items() if data.startswith(start)), None)
@@ -64,7 +64,7 @@ def _address(mime: str, data: bytes) -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode()}"
 
 
-def _scaled(data: bytes) -> bytes | None:
+def _scale(data: bytes) -> bytes | None:
     """At most WIDTH × HEIGHT as JPEG; `None` without Pillow, or if it can't read the picture."""
     try:
         from PIL import Image, ImageOps

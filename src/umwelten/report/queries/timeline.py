@@ -42,7 +42,7 @@ class Timeline(FrozenStruct):
 
 
 def timeline(reader: Reader, *, vendors: Mapping[str, Vendor] = VENDORS, steps: int = STEPS) -> Timeline:
-    """Reads the attempts once. Without any, it has no lanes."""
+    """Return the timeline; it reads the attempts once. Without any, it has no lanes."""
     connection = reader.connection
     axis = _Axis(connection)
     names = _lanes(connection, vendors)
@@ -81,8 +81,8 @@ class _Axis:
     def breaks(self) -> tuple[float, ...]:
         return tuple(round(offset, stats.DIGITS) for offset in self._offsets[1:])
 
-    def at(self, unix: float) -> float:
-        """Seconds at work until then; times outside of every run go to the nearest end of one."""
+    def offset(self, unix: float) -> float:
+        """Return the seconds at work until then; times outside of every run go to the nearest end of one."""
         n = bisect_right(self._starts, unix) - 1
         if n < 0:
             return 0.0
@@ -131,8 +131,8 @@ def _fill(
         if name is None:
             continue
         count = counts.get(name) or counts.setdefault(name, _Counts(steps))
-        end = axis.at(started_at + latency_s)
-        count.add(axis.at(started_at), end, step_s)
+        end = axis.offset(started_at + latency_s)
+        count.add(axis.offset(started_at), end, step_s)
         if refused:
             count.refused[min(int(end / step_s), steps - 1)] += 1
     return counts
@@ -140,13 +140,13 @@ def _fill(
 
 def _lanes(connection: sqlite3.Connection, vendors: Mapping[str, Vendor]) -> dict[int, str]:
     """The lane of each model: as recorded with the limits, else by what shares a limit at that provider."""
-    known = [name for (name,) in connection.execute("SELECT DISTINCT lane FROM limit_changes")]
+    recorded = [name for (name,) in connection.execute("SELECT DISTINCT lane FROM limit_changes")]
     models = connection.execute("SELECT id, name, provider FROM models WHERE active ORDER BY id")
-    return {number: _lane(name, provider, known, vendors) for number, name, provider in models}
+    return {number: _lane(name, provider, recorded, vendors) for number, name, provider in models}
 
 
-def _lane(model: str, provider: str, known: Sequence[str], vendors: Mapping[str, Vendor]) -> str:
-    for lane in known:
+def _lane(model: str, provider: str, recorded: Sequence[str], vendors: Mapping[str, Vendor]) -> str:
+    for lane in recorded:
         if lane in (model, provider) or lane.startswith(f"{provider}@"):
             return lane
     vendor = vendors.get(provider)
@@ -159,11 +159,11 @@ def _limits(connection: sqlite3.Connection, axis: _Axis, steps: int) -> dict[str
     rows = connection.execute('SELECT lane, at, "limit" FROM limit_changes ORDER BY at, rowid')
     for lane, at, limit in rows:
         line = marks.setdefault(lane, [None] * steps)
-        line[min(int(axis.at(at) / step_s), steps - 1)] = round(limit, 3)
-    return {lane: _carried(line) for lane, line in marks.items()}
+        line[min(int(axis.offset(at) / step_s), steps - 1)] = round(limit, 3)
+    return {lane: _carry_forward(line) for lane, line in marks.items()}
 
 
-def _carried(line: Sequence[float | None]) -> tuple[float | None, ...]:
+def _carry_forward(line: Sequence[float | None]) -> tuple[float | None, ...]:
     """A limit holds until the next one."""
     last: float | None = None
     filled = []

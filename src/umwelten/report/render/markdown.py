@@ -227,7 +227,7 @@ def _failures(reader: Reader, overview: Overview, out: TextIO, advise: Callable[
     if rows:
         out.write("## Failures\n\n")
         _table(out, ("kind", "calls", "example", "what to do"), rows)
-    refused = overviews.refused(reader) if overview.summary.pending else ()
+    refused = overviews.refused_models(reader) if overview.summary.pending else ()
     if refused:
         out.write("## Stopped\n\nThese models' calls are pending, because the provider refused them all.\n\n")
         stopped = [

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from umwelten.errors import UsageError
 from umwelten.report import tabular
 from umwelten.report.queries import overviews
-from umwelten.report.queries.column_types import converted, fitting
+from umwelten.report.queries.column_types import convert, fit_types
 from umwelten.report.schema_fields import Field
 from umwelten.store.reader import Reader
 
@@ -25,7 +25,7 @@ def render_parquet(readers: Sequence[Reader], out: BinaryIO, *, short: bool = Fa
     """Write the rows of all evaluations as one table. Raises UsageError without pyarrow."""
     pyarrow, parquet = _pyarrow()
     shape = tabular.layout(readers, short=short)
-    fields = fitting(shape.fields, readers)
+    fields = fit_types(shape.fields, readers)
     schema = _schema(pyarrow, shape, fields)
     with parquet.ParquetWriter(out, schema, compression="zstd") as writer:
         for reader in readers:
@@ -48,7 +48,7 @@ def check_pyarrow() -> None:
 def _row(row: tuple[object, ...], values: Sequence[object], fields: Sequence[Field]) -> tuple[object, ...]:
     if not fields:
         return row
-    return (*row, *(converted(value, field) for value, field in zip(values, fields, strict=True)))
+    return (*row, *(convert(value, field) for value, field in zip(values, fields, strict=True)))
 
 
 def _schema(pyarrow: Any, shape: tabular.Layout, fields: Sequence[Field]) -> Any:

@@ -301,7 +301,7 @@ def _failures(parts: Sequence[ReportSection], advise: Callable[..., str]) -> Ite
             what = advise(group.kind, message=group.example, providers=providers)
             cells = [text(group.kind), f"{group.count:,}", text(group.example[:500]), text(what)]
             failed.append([*_evaluation_cell(part, parts), *cells])
-        for row in overviews.refused(part.reader) if part.overview.summary.pending else ():
+        for row in overviews.refused_models(part.reader) if part.overview.summary.pending else ():
             what = advise("unavailable", message=row.message, providers=(row.provider,))
             stopped.append(
                 [*_evaluation_cell(part, parts), text(row.model), text(row.message[:500]), text(what)]
