@@ -27,7 +27,7 @@ from provider import clean_environment, provider_process  # noqa: E402
 from reliability import matrix, memory, promises, torture  # noqa: E402
 from umwelten.records import AttemptRecord, CallRecord, StoredSpec  # noqa: E402
 from umwelten.simulate.faultserver.profile import Profile  # noqa: E402
-from umwelten.store import Store  # noqa: E402
+from umwelten.store.store import Store  # noqa: E402
 from umwelten.types import ModelRef, Prompt, Reply, RequestSettings, Timing  # noqa: E402
 
 DONE = 100_000

@@ -11,7 +11,7 @@ import umwelten
 from provider import Profile, provider_process, run_python
 from umwelten.records import CallRecord, StoredSpec
 from umwelten.simulate.faultserver.profile import Behaviour
-from umwelten.store import Store
+from umwelten.store.store import Store
 from umwelten.types import ModelRef, Prompt, Reply, RequestSettings, Timing
 
 MANY = 20_000

@@ -12,7 +12,7 @@ import pytest
 
 import umwelten
 from provider import Provider, run_python
-from umwelten.store import Reader
+from umwelten.store.reader import Reader
 
 ONLY_COMMANDS = {
     *("progress", "verbose", "debug", "ui", "json", "dry_run", "estimate", "yes", "help"),

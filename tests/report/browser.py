@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from umwelten.report.render.html import render_html
-from umwelten.store import Reader
+from umwelten.store.reader import Reader
 
 # Read before the fixtures take umwelten's own variables out of the environment.
 REQUIRED = os.environ.get("UMWELTEN_TEST_BROWSER") == "required"

@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from umwelten.records import AttemptRecord, CallRecord, StoredSpec
-from umwelten.store import Reader, Store
+from umwelten.store.reader import Reader
+from umwelten.store.store import Store
 from umwelten.types import (
     Call,
     Failure,

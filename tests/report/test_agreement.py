@@ -20,7 +20,7 @@ from umwelten.report.render.csv import render_csv
 from umwelten.report.render.html import render_html
 from umwelten.report.render.json import render_json
 from umwelten.report.render.markdown import render_markdown
-from umwelten.store import Reader
+from umwelten.store.reader import Reader
 from umwelten.text import formatting
 from umwelten.types import FailureKind
 

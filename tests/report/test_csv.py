@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from report.making import CALL_NAMES, MODEL_NAMES, Done, answer, failure, spec, two_models, work
 from umwelten.report.render.csv import harmless, render_csv
-from umwelten.store import Reader
+from umwelten.store.reader import Reader
 
 
 def report(*folders, **options) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from report.making import FLASH, GEMMA, Done, answer, change, failure, spec, two_models, work
 from umwelten.report.render.json import render_json
-from umwelten.store import Reader
+from umwelten.store.reader import Reader
 
 FIGURES = {
     "calls",
@@ -208,7 +208,7 @@ def test_calls_of_files_that_left_the_plan_no_longer_count(tmp_path):
 
 @pytest.mark.parametrize("n", range(3))
 def test_the_figures_agree_with_the_stores_own_counts(tmp_path, n):
-    from umwelten.store import Store
+    from umwelten.store.store import Store
 
     two_models(tmp_path / "demo")
     if n:
@@ -234,7 +234,7 @@ MEASURE = """
 import io, resource, sys
 from pathlib import Path
 from umwelten.report.render.json import render_json
-from umwelten.store import Reader
+from umwelten.store.reader import Reader
 
 class Counting(io.TextIOBase):
     rows = 0

@@ -8,7 +8,7 @@ import sys
 
 from report.making import NOON, Done, answer, change, failure, spec, two_models, work
 from umwelten.report.queries.listing import list_evaluations, render_json, render_text
-from umwelten.store import Store
+from umwelten.store.store import Store
 
 
 def test_rows_are_sorted_by_date_and_count_calls(tmp_path):
@@ -117,7 +117,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from report.making import spec
-from umwelten.store import Store
+from umwelten.store.store import Store
 store = Store.create(Path(sys.argv[1]), spec())
 store.set_no_inputs()
 store.start_run({})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from report.making import FLASH, GEMMA, Done, answer, change, failure, spec, two_models, work
 from umwelten.report.render.markdown import cell, code_block, render_markdown
-from umwelten.store import Reader
+from umwelten.store.reader import Reader
 from umwelten.types import FailureKind, Parameters
 
 NASTY = "\x1b[31mred\x1b[0m | `code` <script>x</script> [link](http://x) [red]no[/red] \u202e *b*\n# h\n```"

@@ -34,7 +34,7 @@ from umwelten.report.render.json import render_json
 from umwelten.report.render.markdown import render_markdown
 from umwelten.report.render.parquet import render_parquet
 from umwelten.report.schema_fields import fields_of
-from umwelten.store import Reader
+from umwelten.store.reader import Reader
 from umwelten.types import Problem, Schema
 
 FIELDS = ("title", "pages", "score", "fiction", "state", "published", "tags", "authors", "json.model")

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from store.making import A, B, files, never, records, reply, spec
 from umwelten.records import CallRecord
-from umwelten.store import Store
+from umwelten.store.store import Store
 from umwelten.types import Call
 
 FILES = 4000

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from umwelten.identity import content_hash
 from umwelten.records import AttemptRecord, CallRecord, StoredSpec
-from umwelten.store import Store
+from umwelten.store.store import Store
 from umwelten.types import (
     Call,
     Failure,

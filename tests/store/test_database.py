@@ -14,8 +14,11 @@ import pytest
 from store.making import A, B, C, answer_all, files, never, query, record, reply, spec, texts
 from umwelten.errors import EvaluationBusy, EvaluationChanged, EvaluationExists, StoreError, UsageError
 from umwelten.identity import content_hash
-from umwelten.store import Counts, Reader, Store, evaluations
+from umwelten.store.database import evaluations
+from umwelten.store.grid import Counts
+from umwelten.store.reader import Reader
 from umwelten.store.schema import MIGRATIONS, call_id
+from umwelten.store.store import Store
 from umwelten.types import ModelRef, Parameters
 
 CHILD = Path(__file__).with_name("child.py")

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from store.making import BROKEN, A, B, answer_all, files, never, query, record, reply, spec, texts
 from umwelten.errors import InputError
 from umwelten.identity import content_hash
-from umwelten.store import Counts, Store
+from umwelten.store.grid import Counts
 from umwelten.store.schema import call_id
+from umwelten.store.store import Store
 from umwelten.types import Call, FoundInput
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from store.child import FILES, text
 from store.making import A, B, files, never, query, repair, spec, texts
-from umwelten.store import Store
+from umwelten.store.store import Store
 
 CHILD = Path(__file__).with_name("child.py")
 

@@ -21,9 +21,11 @@ from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import AttemptResult, CallInfo, RunResult
 from umwelten.errors import InputError, StoreError
 from umwelten.records import CallRecord
-from umwelten.store import Counts, Reader, Store
 from umwelten.store.database import open_database, transaction
+from umwelten.store.grid import Counts
 from umwelten.store.inputs import write_inputs
+from umwelten.store.reader import Reader
+from umwelten.store.store import Store
 from umwelten.types import Call, FoundInput, Prompt, Timing
 
 PATIENCE_S = 20.0

@@ -14,12 +14,13 @@ import pytest
 
 from store.making import A, B, answer_all, files, never, records, reply, spec
 from umwelten.errors import StoreError
-from umwelten.store import Reader, Store, evaluations
-from umwelten.store.reader import open_for_reading
+from umwelten.store.database import evaluations, open_for_reading
+from umwelten.store.reader import Reader
+from umwelten.store.store import Store
 
 READ = """
 import sys, os, pathlib
-from umwelten.store import Reader
+from umwelten.store.reader import Reader
 os.setuid(65534)
 folder = pathlib.Path(sys.argv[1])
 assert not os.access(folder, os.W_OK)

@@ -11,9 +11,11 @@ import pytest
 from store.making import A, B, answer_all, files, never, query, spec, texts
 from umwelten.errors import EvaluationChanged
 from umwelten.identity import content_hash
-from umwelten.store import Counts, Reader, Store
 from umwelten.store.database import APPLICATION_ID
+from umwelten.store.grid import Counts
+from umwelten.store.reader import Reader
 from umwelten.store.schema import MIGRATIONS, call_id
+from umwelten.store.store import Store
 from umwelten.types import Prompt, Schema
 
 OLD = f"""

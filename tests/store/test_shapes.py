@@ -12,7 +12,9 @@ from store.making import A, B, files, never, query, record, records, repair, rep
 from umwelten.errors import EvaluationChanged
 from umwelten.identity import content_hash, settings_hash
 from umwelten.records import StoredSpec
-from umwelten.store import Counts, Reader, Store
+from umwelten.store.grid import Counts
+from umwelten.store.reader import Reader
+from umwelten.store.store import Store
 from umwelten.types import Failure, FailureKind, Parameters, Reply, RequestSettings, Schema, Usage
 
 FIELDS = {"type": "object", "properties": {"zeta": {"type": "string"}, "alpha": {"type": "integer"}}}

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from store.making import A, B, answer_all, files, never, query, record, reply, spec, texts
 from store.test_text_file_names import assert_inert
 from umwelten.errors import EvaluationChanged, UsageError
-from umwelten.store import Counts, Reader, Store
+from umwelten.store.grid import Counts
+from umwelten.store.reader import Reader
+from umwelten.store.store import Store
 from umwelten.store.text_file_names import flat_name, fold, json_name
 from umwelten.types import ModelRef, Prompt
 

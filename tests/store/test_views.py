@@ -10,9 +10,10 @@ import pytest
 
 from store.making import BROKEN, A, B, answer_all, files, never, query, record, reply, spec
 from store.test_schema import made_by_version
-from umwelten.store import Reader, Store
 from umwelten.store.database import open_second
+from umwelten.store.reader import Reader
 from umwelten.store.schema import FAILED, SUCCEEDED, call_id, cell_of
+from umwelten.store.store import Store
 from umwelten.store.stored_calls import (
     PAGE,
     Arrivals,
@@ -89,6 +90,11 @@ def test_evaluations_of_earlier_versions_have_them(tmp_path: Path, version: int)
         assert (call.id, call.model, call.prompt, call.file) == (call_id(1, 2, 1), str(B), None, "a")
         assert (call.text, call.data, call.mark_names) == ("an old answer", None, ())
         assert list(stored_answers(reader)) == [call] == list(call_rows(reader))
+        # Views of views of tables, and still one look-up by rowid.
+        query = "EXPLAIN QUERY PLAN SELECT * FROM current_answers WHERE id = 5"
+        plan = [row["detail"] for row in reader.connection.execute(query)]
+        assert plan[0] == "SEARCH c USING INTEGER PRIMARY KEY (rowid=?)"
+        assert not [step for step in plan if step.startswith("SCAN") and "evaluation" not in step]
     text = answer_text(tmp_path / "x", call_id(1, 2, 1))
     assert text is not None
     assert (text.text, text.file, text.path) == ("an old answer", "a", "/in/a")

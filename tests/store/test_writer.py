@@ -29,8 +29,9 @@ from store.making import (
 )
 from umwelten.identity import content_hash
 from umwelten.records import AttemptRecord, CallRecord, LimitRecord
-from umwelten.store import Counts, Store
+from umwelten.store.grid import Counts
 from umwelten.store.rows import clean
+from umwelten.store.store import Store
 from umwelten.types import Failure, FailureKind, RateLimitHints, Reply, Timing
 
 

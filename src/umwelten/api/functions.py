@@ -80,7 +80,7 @@ def open(id: str, output_dir: PathLike | None = None, *, schema: type[T] | None 
 
 def evaluations(output_dir: PathLike | None = None) -> list[Results[Any]]:
     """The evaluations in the output directory, by id."""
-    from umwelten.store.reader import evaluations as folders
+    from umwelten.store.database import evaluations as folders
 
     return [Results(folder) for folder in folders(_output_dir(output_dir))]
 

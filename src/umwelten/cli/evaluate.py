@@ -22,8 +22,7 @@ from umwelten.evaluation.build_spec import build_spec
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.phrases import Wording
-from umwelten.store import evaluations
-from umwelten.store.database import database
+from umwelten.store.database import database, evaluations
 from umwelten.text.suggestions import closest, did_you_mean_clause
 
 
@@ -98,7 +97,7 @@ def _leftovers(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.spec.output.mode != "resume" or not evaluation.store.complete:
         return
     from umwelten.report.queries.leftovers import leftovers
-    from umwelten.store import Reader
+    from umwelten.store.reader import Reader
 
     with Reader.open(evaluation.folder) as reader:
         text = leftovers(reader)

@@ -19,9 +19,8 @@ from umwelten.errors import StoreError, UsageError
 from umwelten.evaluation.spec import check_id
 from umwelten.report.output_files import FORMATS, render, whole_file
 from umwelten.report.queries import listing
-from umwelten.store import Reader, evaluations
-from umwelten.store.database import database
-from umwelten.store.reader import DatabaseError
+from umwelten.store.database import DatabaseError, database, evaluations
+from umwelten.store.reader import Reader
 from umwelten.text.suggestions import closest, did_you_mean
 
 _GLOB = "*?["

@@ -27,7 +27,7 @@ from umwelten.report.output_files import write_report
 from umwelten.report.queries.overviews import results
 from umwelten.report.render.json import render_json
 from umwelten.report.run_summary import RecordCount, capped, summarize
-from umwelten.store import Reader
+from umwelten.store.reader import Reader
 from umwelten.threads import new_event_loop
 from umwelten.types import FrozenStruct
 

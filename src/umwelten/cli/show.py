@@ -21,7 +21,7 @@ from umwelten.report.queries.status import EvaluationStatus
 from umwelten.report.queries.variants import prompts
 from umwelten.report.render.call import render_call, render_lines
 from umwelten.report.render.schema_section import render_validation
-from umwelten.store import Reader
+from umwelten.store.reader import Reader
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 

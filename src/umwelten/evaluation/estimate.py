@@ -10,7 +10,7 @@ from umwelten.evaluation.evaluation import CallSubset, Evaluation
 from umwelten.evaluation.preview import Span, wall_s
 from umwelten.evaluation.sampling import CostPart, DrawnSample, Range, Seen, draw, part, together
 from umwelten.pricing import price_of
-from umwelten.store import Reader
+from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import StoredCall, stored_call
 from umwelten.types import Call, FrozenStruct, ModelRef
 

@@ -53,8 +53,8 @@ from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.wires import WIRES
 from umwelten.records import CallRecord
-from umwelten.store import Store
 from umwelten.store.database import database
+from umwelten.store.store import Store
 from umwelten.threads import run_in_thread
 from umwelten.types import Call, FoundInput, FrozenStruct, Message, ModelRef, Usage
 

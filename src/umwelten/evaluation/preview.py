@@ -19,9 +19,9 @@ from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
 from umwelten.records import StoredSpec
-from umwelten.store import Reader
 from umwelten.store.database import database
 from umwelten.store.grid import AnsweredCells
+from umwelten.store.reader import Reader
 from umwelten.store.variants import check_size, refuse_changes
 from umwelten.types import FoundInput, FrozenStruct, ModelRef, Usage
 

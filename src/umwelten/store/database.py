@@ -1,4 +1,8 @@
-"""An evaluation's database: where it is, and how it is opened to be written and brought up to date."""
+"""An evaluation's database: where it is, and how it is opened, to be written or to be read.
+
+`open_for_reading` is the one way to a database that is not to be changed. Nothing here needs more of the
+package than the schema: the shell's completion starts here.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,10 @@ from typing import Any
 from umwelten.errors import StoreError
 from umwelten.phrases import Phrase
 from umwelten.store.schema import MIGRATIONS
-from umwelten.store.views import create_current_views
+from umwelten.store.views import OLD_SCHEMAS, create_current_views
+
+DatabaseError = sqlite3.DatabaseError
+"""What reading a damaged database may raise at any time; `store_errors` makes a StoreError of it."""
 
 DATABASE, LOCK = "evaluation.db", "evaluation.lock"
 APPLICATION_ID = 0x756D7774  # "umwt"
@@ -34,6 +41,12 @@ _RESTORE = Phrase(
 def database(folder: Path) -> Path:
     """Return where a folder's database is."""
     return folder / DATABASE
+
+
+def evaluations(output_dir: Path) -> Iterator[Path]:
+    """Yield the folders under `output_dir` that hold an evaluation, by name."""
+    if output_dir.is_dir():
+        yield from sorted(folder for folder in output_dir.iterdir() if database(folder).is_file())
 
 
 @contextmanager
@@ -74,9 +87,9 @@ def open_database(folder: Path) -> sqlite3.Connection:
     """Open the connection that writes: made and migrated as needed. Statements commit by themselves."""
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 or later is needed")
-    connection = connect(str(database(folder)))
+    connection = _connect(str(database(folder)))
     try:
-        version = schema_version(connection, folder)  # before anything is changed in a file that isn't ours
+        version = _schema_version(connection, folder)  # before anything is changed in a file that isn't ours
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         _migrate(connection, version)
@@ -88,7 +101,7 @@ def open_database(folder: Path) -> sqlite3.Connection:
 
 def open_second(folder: Path) -> sqlite3.Connection:
     """Open a further connection of the process that writes; it has the views of `store.views`."""
-    connection = connect(str(database(folder)))
+    connection = _connect(str(database(folder)))
     try:
         create_current_views(connection)
     except BaseException:
@@ -97,13 +110,38 @@ def open_second(folder: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect(address: str, *, uri: bool = False) -> sqlite3.Connection:
+def open_for_reading(folder: Path, *, untouched: bool = False) -> sqlite3.Connection:
+    """Open the folder's database, which cannot be changed through it.
+
+    It needs no lock and sees what is committed. What an earlier umwelten made looks like the present schema,
+    and stays as it is. `untouched`: read the file as it lies there, without its log; not even the index of
+    the log is written to the folder, and what a run wrote last may be missing.
+
+    Raises StoreError if there is none, or one of a newer umwelten; sqlite3.Error if it is damaged.
+    """
+    path = database(folder)
+    if not path.is_file():
+        raise StoreError(f"no evaluation in {folder}", "umwelten eval list shows those there are")
+    address = path.resolve().as_uri() + "?mode=ro"
+    if untouched:
+        return _open_checked(f"{address}&immutable=1", folder)
+    try:
+        return _open_checked(address, folder)
+    except sqlite3.OperationalError:
+        # A folder that can't be written to has no place for the index of the journal; without a journal
+        # the file itself has everything.
+        if _has_journal(path):
+            raise
+        return _open_checked(f"{address}&immutable=1", folder)
+
+
+def _connect(address: str, *, uri: bool = False) -> sqlite3.Connection:
     """Connect as every connection of ours: statements commit by themselves, any thread may use it."""
     # Used by one thread after the other: made here, written to in the writer's thread, closed here.
     return sqlite3.connect(address, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, uri=uri)
 
 
-def schema_version(connection: sqlite3.Connection, folder: Path) -> int:
+def _schema_version(connection: sqlite3.Connection, folder: Path) -> int:
     """Return how many migrations the database has had; 0 is an empty file.
 
     Raises StoreError if it isn't ours or is of a newer umwelten.
@@ -131,6 +169,27 @@ def move_aside(folder: Path) -> Path:
         number += 1
         target = folder.with_name(f"{stem}-{number}")
     return folder.rename(target)
+
+
+def _open_checked(address: str, folder: Path) -> sqlite3.Connection:
+    connection = _connect(address, uri=True)
+    try:
+        version = _schema_version(connection, folder)
+        if version == 0:
+            raise StoreError(
+                f"the evaluation in {folder} was never started", Phrase("run it again with {option:resume}")
+            )
+        for script in OLD_SCHEMAS[version:]:
+            connection.executescript(script)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _has_journal(path: Path) -> bool:
+    journal = path.with_name(path.name + "-wal")
+    return journal.exists() and journal.stat().st_size > 0
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:

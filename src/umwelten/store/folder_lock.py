@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from umwelten.errors import EvaluationBusy, StoreError
 from umwelten.phrases import Phrase
-from umwelten.store.database import LOCK
-from umwelten.store.reader import open_for_reading
+from umwelten.store.database import LOCK, open_for_reading
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

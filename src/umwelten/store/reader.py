@@ -1,13 +1,8 @@
-"""The reading side: for reports, lists and further steps, without a lock, while a run goes on or after.
-
-`open_for_reading` is the one way to a database that is not to be changed; `Reader` adds the settings and the
-views of what counts.
-"""
+"""The reading side: for reports, lists and further steps, without a lock, while a run goes on or after."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,12 +10,9 @@ from typing import Self
 from umwelten.errors import StoreError
 from umwelten.phrases import Phrase
 from umwelten.records import StoredSpec
-from umwelten.store.database import connect, database, folder_errors, schema_version
+from umwelten.store.database import folder_errors, open_for_reading
 from umwelten.store.settings import read_settings
-from umwelten.store.views import OLD_SCHEMAS, create_current_views
-
-DatabaseError = sqlite3.DatabaseError
-"""What reading a damaged database may raise at any time; see `store.database.store_errors`."""
+from umwelten.store.views import create_current_views
 
 
 class Reader:
@@ -66,55 +58,3 @@ class Reader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def evaluations(output_dir: Path) -> Iterator[Path]:
-    """Yield the folders under `output_dir` that hold an evaluation, by name."""
-    if output_dir.is_dir():
-        yield from sorted(folder for folder in output_dir.iterdir() if database(folder).is_file())
-
-
-def open_for_reading(folder: Path, *, untouched: bool = False) -> sqlite3.Connection:
-    """Open the folder's database, which cannot be changed through it.
-
-    It needs no lock and sees what is committed. What an earlier umwelten made looks like the present schema,
-    and stays as it is. `untouched`: read the file as it lies there, without its log; not even the index of
-    the log is written to the folder, and what a run wrote last may be missing.
-
-    Raises StoreError if there is none, or one of a newer umwelten; sqlite3.Error if it is damaged.
-    """
-    path = database(folder)
-    if not path.is_file():
-        raise StoreError(f"no evaluation in {folder}", "umwelten eval list shows those there are")
-    address = path.resolve().as_uri() + "?mode=ro"
-    if untouched:
-        return _open(f"{address}&immutable=1", folder)
-    try:
-        return _open(address, folder)
-    except sqlite3.OperationalError:
-        # A folder that can't be written to has no place for the index of the journal; without a journal
-        # the file itself has everything.
-        if _has_journal(path):
-            raise
-        return _open(f"{address}&immutable=1", folder)
-
-
-def _open(address: str, folder: Path) -> sqlite3.Connection:
-    connection = connect(address, uri=True)
-    try:
-        version = schema_version(connection, folder)
-        if version == 0:
-            raise StoreError(
-                f"the evaluation in {folder} was never started", Phrase("run it again with {option:resume}")
-            )
-        for script in OLD_SCHEMAS[version:]:
-            connection.executescript(script)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _has_journal(path: Path) -> bool:
-    journal = path.with_name(path.name + "-wal")
-    return journal.exists() and journal.stat().st_size > 0

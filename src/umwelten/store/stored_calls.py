@@ -13,10 +13,10 @@ from pathlib import Path
 
 import msgspec
 
-from umwelten.store.database import folder_errors
-from umwelten.store.reader import Reader, open_for_reading
+from umwelten.store.database import folder_errors, open_for_reading
+from umwelten.store.reader import Reader
 from umwelten.store.schema import SUCCEEDED
-from umwelten.store.views import CURRENT_ANSWERS
+from umwelten.store.views import FROM_CURRENT_ANSWERS
 
 PAGE = 32
 """Calls in memory at a time. Each may hold an answer of many kilobytes; a page costs a look-up by rowid."""
@@ -135,10 +135,9 @@ class AnswerText(msgspec.Struct, frozen=True):
 
 def answer_text(folder: Path, call: int) -> AnswerText | None:
     """Return the answer to the call with this number, or `None` if it has no good one. Raises StoreError."""
-    # For a single look-up, making the views of a Reader would take as long as all the rest.
-    query = f"WITH current_answers AS ({CURRENT_ANSWERS}) SELECT text, file, path FROM current_answers"
+    query = f"SELECT a.text, nullif(i.name, ''), i.path {FROM_CURRENT_ANSWERS} AND c.id = ?"
     with folder_errors(folder), closing(open_for_reading(folder)) as connection:
-        row = connection.execute(f"{query} WHERE id = ?", (call,)).fetchone()
+        row = connection.execute(query, (call,)).fetchone()
     return None if row is None else AnswerText(*row)
 
 

@@ -40,15 +40,20 @@ _TABLES = """calls c
     CROSS JOIN inputs i ON i.id = c.input_id AND i.active"""
 _CONDITION = "c.repeat <= (SELECT repeats FROM evaluation) AND c.input_version = i.version"
 
-CURRENT_CALLS = f"SELECT {_COLUMNS} FROM {_TABLES} WHERE {_CONDITION}"
+_CURRENT_CALLS = f"SELECT {_COLUMNS} FROM {_TABLES} WHERE {_CONDITION}"
+FROM_CURRENT_ANSWERS = f"""FROM {_TABLES} CROSS JOIN answers a ON a.call_id = c.id
+    WHERE c.status = {SUCCEEDED} AND {_CONDITION}"""
+"""What follows the columns in a query for a single answer: for one, making the views would take too long.
+
+The names are c, m, i and a for call, model, input and answer.
+"""
 # Not from `current_calls`: a view in a view takes twice as long to prepare.
-CURRENT_ANSWERS = f"""SELECT {_COLUMNS}, a.text, a.reasoning, a.data, a.marks
-    FROM {_TABLES} CROSS JOIN answers a ON a.call_id = c.id WHERE c.status = {SUCCEEDED} AND {_CONDITION}"""
+_CURRENT_ANSWERS = f"SELECT {_COLUMNS}, a.text, a.reasoning, a.data, a.marks {FROM_CURRENT_ANSWERS}"
 
 
 def create_current_views(connection: sqlite3.Connection) -> None:
     """Give the connection `current_calls` and `current_answers`."""
     connection.execute("BEGIN")  # as one change of the TEMP schema they take two thirds of the time
-    connection.execute(f"CREATE TEMP VIEW current_calls AS {CURRENT_CALLS}")
-    connection.execute(f"CREATE TEMP VIEW current_answers AS {CURRENT_ANSWERS}")
+    connection.execute(f"CREATE TEMP VIEW current_calls AS {_CURRENT_CALLS}")
+    connection.execute(f"CREATE TEMP VIEW current_answers AS {_CURRENT_ANSWERS}")
     connection.execute("COMMIT")

@@ -32,7 +32,7 @@ def used(output_dir: Path) -> list[str]:
 
 def folders(output_dir: Path) -> list[Path]:
     """Return the evaluations' folders by name; none where the directory cannot be read."""
-    from umwelten.store.reader import evaluations
+    from umwelten.store.database import evaluations
 
     try:
         return list(evaluations(output_dir))

@@ -12,7 +12,8 @@ from umwelten.errors import StoreError
 from umwelten.report.models import Overview
 from umwelten.report.queries import overviews
 from umwelten.report.queries.status import iso
-from umwelten.store.reader import DatabaseError, Reader, evaluations
+from umwelten.store.database import DatabaseError, evaluations
+from umwelten.store.reader import Reader
 from umwelten.text import formatting
 from umwelten.text.sanitize import json_safe, one_line
 from umwelten.types import FrozenStruct

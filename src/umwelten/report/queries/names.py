@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from umwelten.errors import StoreError
-from umwelten.store.reader import open_for_reading
+from umwelten.store.database import open_for_reading
 
 
 def model_names(folder: Path) -> list[str]:
