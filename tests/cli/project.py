@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import sys
 from pathlib import Path
+
+from store.making import files, never, spec
+from umwelten.store.store import Store
+from umwelten.types import ModelRef
 
 TOML = """
 [groups]
@@ -32,15 +35,13 @@ def make_project(root: Path) -> Path:
 
 
 def add_evaluation(folder: Path, models: list[str], inputs: list[str]) -> None:
-    """As much of an evaluation's database as completion looks at."""
-    folder.mkdir(parents=True)
-    connection = sqlite3.connect(folder / "evaluation.db")
-    with connection:
-        connection.execute("CREATE TABLE models (id INTEGER PRIMARY KEY, name TEXT)")
-        connection.execute("CREATE TABLE inputs (id INTEGER PRIMARY KEY, name TEXT)")
-        connection.executemany("INSERT INTO models (name) VALUES (?)", [(name,) for name in models])
-        connection.executemany("INSERT INTO inputs (name) VALUES (?)", [(name,) for name in inputs])
-    connection.close()
+    """An evaluation that was planned and not run yet; without models it has one of no interest here."""
+    refs = [ModelRef(*name.split(":", 1)) for name in models or ["other:model"]]
+    with Store.create(folder, spec(*refs)) as store:
+        if inputs:
+            store.set_inputs(files(*inputs), read_hash=never)
+        else:
+            store.set_no_inputs()
 
 
 def telling_command(folder: Path) -> Path:
