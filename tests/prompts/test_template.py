@@ -111,7 +111,7 @@ def test_a_column_without_rows_is_an_error_that_says_so() -> None:
 @pytest.mark.parametrize(
     ("text", "known", "said"),
     [
-        ("{{answer}}", ("content",), "with from;"),
+        ("{{answer}}", ("content",), "with from_;"),
         ("{{row.x}}", ("content",), "with rows;"),
         ("{{json.title}}", ("content", "answer"), "{{answer}} is what there is"),
     ],

@@ -272,6 +272,7 @@ class RunOptions(TypedDict, Generic[T], total=False):
             "Where evaluations are stored.",
             default=Path("output"),
             default_text="output, or UMWELTEN_OUTPUT_DIR",
+            complete="folders",
         ),
     ]
     report: Annotated[
