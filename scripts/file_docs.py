@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from umwelten import file_types
-from umwelten.providers.capabilities import Capabilities, accepted, pdf_bytes, picture_bytes
+from umwelten.providers.capabilities import Capabilities, accepted_mime, pdf_bytes, picture_bytes
 from umwelten.providers.protocol import Endpoint
 from umwelten.providers.vendors import VENDORS
 from umwelten.providers.wires import capabilities_of
@@ -79,7 +79,7 @@ def _rows() -> Iterator[tuple[str, Callable[[Capabilities], str]]]:
 def _picture(capabilities: Capabilities, mime: str) -> str:
     if not capabilities.pictures:
         return "–"
-    return "as is" if mime and accepted(mime, capabilities.pictures) else "converted"
+    return "as is" if mime and accepted_mime(mime, capabilities.pictures) else "converted"
 
 
 def _side(capabilities: Capabilities) -> str:
@@ -89,7 +89,7 @@ def _side(capabilities: Capabilities) -> str:
 
 
 def _sorts(family: str, taken: frozenset[str]) -> str:
-    kinds = [kind for kind in file_types.ALL if kind.family == family and accepted(kind.mime, taken)]
+    kinds = [kind for kind in file_types.ALL if kind.family == family and accepted_mime(kind.mime, taken)]
     names = [kind.endings[0].removeprefix(".") for kind in kinds]
     return ", ".join(names) or "–"
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("server")
     [
         (lambda: umwelten.run("", "openai:a"), umwelten.UsageError, "the prompt is empty"),
         (lambda: umwelten.run("hello"), umwelten.UsageError, 'Give models="provider:model"'),
-        (lambda: umwelten.run("hello", "gpt"), umwelten.UsageError, "A model is written provider:model"),
+        (lambda: umwelten.run("hello", "gpt"), umwelten.UsageError, "Write a model as provider:model"),
         (lambda: umwelten.run("hello", "groq:m"), umwelten.ConfigError, "GROQ_API_KEY"),
         (lambda: umwelten.run("hello", "openai:a", id=".x"), umwelten.UsageError, "cannot be an id"),
         (lambda: umwelten.run("hello", "openai:a", temperature=5), umwelten.UsageError, "temperature: 5"),
@@ -174,7 +174,7 @@ def test_notes_name_arguments() -> None:
         provider_concurrency={"openai": 2},
         on_event=lambda event: notes.append(event.text) if isinstance(event, Note) else None,
     ).wait()
-    assert "openai:a is listed twice; it is asked once (use repeat to ask again)" in notes
+    assert "openai:a is listed twice but called once; use repeat to call it more often" in notes
     assert "up to 2 calls in flight, from provider_concurrency; max_concurrency sets it" in notes
 
 

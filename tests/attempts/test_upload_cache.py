@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from umwelten.attempts.transport import Transport
 from umwelten.providers.gemini.generate_content import Gemini
-from umwelten.providers.protocol import Endpoint, Head, HttpRequest, Uploaded
+from umwelten.providers.protocol import Endpoint, Head, HttpRequest, UploadedFile
 from umwelten.simulate.faultserver import FaultServer, Profile, content_mark
 from umwelten.types import Failure, FailureKind, Media, Reply, Text
 from wirekit import KEY, failed, head, place, question
@@ -58,7 +58,7 @@ def test_a_file_is_announced_with_its_name_type_and_size(base: str, url: str) ->
 
 def test_the_bytes_go_to_the_same_host_alone_and_without_the_key() -> None:
     url = "https://generativelanguage.googleapis.com/upload/v1beta/files?key=secret&upload_id=u1&a="
-    to = UPLOADS.started(head(x_goog_upload_url=url), b"", HOME)
+    to = UPLOADS.decode_start(head(x_goog_upload_url=url), b"", HOME)
     assert to == "https://generativelanguage.googleapis.com/upload/v1beta/files?upload_id=u1&a="
     assert isinstance(to, str)
     http = UPLOADS.send(to, CLIP)
@@ -82,13 +82,13 @@ def test_the_bytes_go_to_the_same_host_alone_and_without_the_key() -> None:
     ],
 )
 def test_an_address_elsewhere_is_refused(url: str) -> None:
-    failure = failed(UPLOADS.started(head(x_goog_upload_url=url), b"", HOME))
+    failure = failed(UPLOADS.decode_start(head(x_goog_upload_url=url), b"", HOME))
     assert (failure.kind, failure.retry, failure.code) == (K.BAD_REQUEST, False, "elsewhere")
     assert "evil" not in failure.message
 
 
 def test_a_reply_without_an_address_is_a_server_failure() -> None:
-    failure = failed(UPLOADS.started(head(), b"{}", HOME))
+    failure = failed(UPLOADS.decode_start(head(), b"{}", HOME))
     assert (failure.kind, failure.retry) == (K.SERVER, True)
 
 
@@ -97,28 +97,28 @@ def test_a_reply_without_an_address_is_a_server_failure() -> None:
 
 def test_a_file_that_is_being_read_is_looked_at_again_until_it_is_ready() -> None:
     raw = json.loads(_file(state=google.File.State.PROCESSING, expiration_time={"seconds": 1_795_600_000}))
-    first = UPLOADS.sent(head(), json.dumps({"file": raw}).encode(), HOME)
-    assert first == Uploaded(
+    first = UPLOADS.decode_file(head(), json.dumps({"file": raw}).encode(), HOME)
+    assert first == UploadedFile(
         name="files/abc",
         uri="https://x/v1beta/files/abc",
         mime="video/mp4",
         ready=False,
         expires_unix=1_795_600_000.0,
     )
-    assert isinstance(first, Uploaded)
-    look = UPLOADS.look(first, HOME)
+    assert isinstance(first, UploadedFile)
+    look = UPLOADS.poll(first, HOME)
     assert look.method == "GET"
     assert look.url == "https://generativelanguage.googleapis.com/v1beta/files/abc"
     assert look.headers["x-goog-api-key"] == KEY
-    last = UPLOADS.sent(head(), _file(state=google.File.State.ACTIVE), HOME)
-    assert isinstance(last, Uploaded) and last.ready
-    gone = UPLOADS.forget(first, HOME)
+    last = UPLOADS.decode_file(head(), _file(state=google.File.State.ACTIVE), HOME)
+    assert isinstance(last, UploadedFile) and last.ready
+    gone = UPLOADS.delete(first, HOME)
     assert (gone.method, gone.url) == ("DELETE", look.url)
 
 
 def test_a_file_that_the_provider_cannot_read_fails_for_good() -> None:
     raw = _file(state=google.File.State.FAILED, error={"code": 3, "message": "codec unknown"})
-    failure = failed(UPLOADS.sent(head(), raw, HOME))
+    failure = failed(UPLOADS.decode_file(head(), raw, HOME))
     assert (failure.kind, failure.retry, failure.code) == (K.BAD_REQUEST, False, "upload_failed")
     assert "codec unknown" in failure.message
 
@@ -128,8 +128,8 @@ def test_a_file_that_the_provider_cannot_read_fails_for_good() -> None:
 )
 def test_refusals_of_any_step_are_placed_as_those_of_questions(status: int, kind: FailureKind) -> None:
     body = json.dumps({"error": {"code": status, "message": "no", "status": "X"}}).encode()
-    assert failed(UPLOADS.started(head(status), body, HOME)).kind is kind
-    assert failed(UPLOADS.sent(head(status), body, HOME)).kind is kind
+    assert failed(UPLOADS.decode_start(head(status), body, HOME)).kind is kind
+    assert failed(UPLOADS.decode_file(head(status), body, HOME)).kind is kind
 
 
 @pytest.mark.parametrize(
@@ -148,13 +148,13 @@ def test_a_file_that_is_gone_costs_the_call_and_not_the_lane(message: str) -> No
 
 @given(st.one_of(st.binary(max_size=200), st.builds(lambda n: _file()[:n], st.integers(0, 200))))
 def test_no_bytes_make_the_decoders_raise(body: bytes) -> None:
-    assert isinstance(UPLOADS.sent(head(), body, HOME), Uploaded | Failure)
-    assert isinstance(UPLOADS.started(head(), body, HOME), str | Failure)
+    assert isinstance(UPLOADS.decode_file(head(), body, HOME), UploadedFile | Failure)
+    assert isinstance(UPLOADS.decode_start(head(), body, HOME), str | Failure)
 
 
 @given(st.text(max_size=80))
 def test_no_address_makes_the_decoder_raise(url: str) -> None:
-    assert isinstance(UPLOADS.started(head(x_goog_upload_url=url), b"", HOME), str | Failure)
+    assert isinstance(UPLOADS.decode_start(head(x_goog_upload_url=url), b"", HOME), str | Failure)
 
 
 # --- the whole way -----------------------------------------------------------------------------
@@ -166,14 +166,14 @@ async def _exchange(transport: Transport, http: HttpRequest) -> tuple[Head, byte
     return got
 
 
-async def _upload(transport: Transport, home: Endpoint, looks: int) -> Uploaded | Failure:
+async def _upload(transport: Transport, home: Endpoint, looks: int) -> UploadedFile | Failure:
     """As the exchange does it, without the pauses."""
-    to = UPLOADS.started(*await _exchange(transport, UPLOADS.start(CLIP, home)), home)
+    to = UPLOADS.decode_start(*await _exchange(transport, UPLOADS.start(CLIP, home)), home)
     assert isinstance(to, str), to
-    found = UPLOADS.sent(*await _exchange(transport, UPLOADS.send(to, CLIP)), home)
-    while looks and isinstance(found, Uploaded) and not found.ready:
+    found = UPLOADS.decode_file(*await _exchange(transport, UPLOADS.send(to, CLIP)), home)
+    while looks and isinstance(found, UploadedFile) and not found.ready:
         looks -= 1
-        found = UPLOADS.sent(*await _exchange(transport, UPLOADS.look(found, home)), home)
+        found = UPLOADS.decode_file(*await _exchange(transport, UPLOADS.poll(found, home)), home)
     return found
 
 
@@ -183,16 +183,16 @@ def test_a_question_about_an_uploaded_file_is_answered_and_about_a_deleted_one_i
         async with FaultServer(profile) as server, Transport(timeout_s=10) as transport:
             home = place("gemini", server.url)
             early = await _upload(transport, home, looks=1)
-            assert isinstance(early, Uploaded) and not early.ready
+            assert isinstance(early, UploadedFile) and not early.ready
             kept = await _upload(transport, home, looks=5)
-            assert isinstance(kept, Uploaded) and kept.ready
+            assert isinstance(kept, UploadedFile) and kept.ready
             assert kept.expires_unix is not None and kept.mime == "video/mp4"
             media = Media(mime=kept.mime, data=b"", name=CLIP.name, uri=kept.uri)
             asked = WIRE.encode(question(media, Text(text="What is this?")), home)
             outcome, _ = await transport.ask(asked, WIRE, home)
             assert isinstance(outcome, Reply), outcome
             assert [file.mark for file in server.ledger.records[0].files] == [content_mark(CLIP.data)]
-            await _exchange(transport, UPLOADS.forget(kept, home))
+            await _exchange(transport, UPLOADS.delete(kept, home))
             again, _ = await transport.ask(asked, WIRE, home)
             assert isinstance(again, Failure) and again.code == "file_gone"
 

@@ -97,7 +97,7 @@ def test_an_unknown_group_is_an_error_with_the_nearest_and_all_there_are(project
         project.models("@fsat")
     assert caught.value.message == "@fsat is not a group of models"
     assert caught.value.hint == "Did you mean @fast? Groups: @fast, @large."
-    with pytest.raises(UsageError, match=r"There are none: write \[groups\]"):
+    with pytest.raises(UsageError, match=r"No groups are defined: add \[groups\]"):
         parse_models("@fast", VENDORS)
 
 
@@ -110,9 +110,9 @@ def test_a_group_is_never_taken_for_a_file(project: Project) -> None:
 @pytest.mark.parametrize(
     ("text", "way"),
     [
-        ('a = ["@a"]', "@a holds itself: @a → @a"),
-        ('a = ["@b"]\nb = ["ollama:x", "@c"]\nc = ["@a"]', "@a holds itself: @a → @b → @c → @a"),
-        ('a = ["@b"]\nb = ["@b"]', "@b holds itself: @b → @b"),
+        ('a = ["@a"]', "@a contains itself: @a → @a"),
+        ('a = ["@b"]\nb = ["ollama:x", "@c"]\nc = ["@a"]', "@a contains itself: @a → @b → @c → @a"),
+        ('a = ["@b"]\nb = ["@b"]', "@b contains itself: @b → @b"),
     ],
 )
 def test_a_circle_of_groups_is_an_error_that_names_the_way_round(
@@ -158,7 +158,7 @@ def test_expanding_ends_with_plain_names_or_a_usage_error(groups: dict[str, list
     try:
         names = expand_groups("x,@a", groups)
     except UsageError as error:
-        assert "holds itself" in error.message or "is not a group" in error.message
+        assert "contains itself" in error.message or "is not a group" in error.message
     else:
         assert names[0] == "x"
         assert not any(name.startswith("@") for name in names)

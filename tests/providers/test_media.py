@@ -104,13 +104,13 @@ def test_a_pdf_is_a_document_with_a_title_to_anthropic() -> None:
     [
         ("anthropic", WAV, r"talk\.wav.*text, images and PDF.*audio/wav"),
         ("anthropic", MP4, r"clip\.mp4.*text, images and PDF.*video/mp4"),
-        ("anthropic", KEPT, r"clip\.mp4.*no copies"),
+        ("anthropic", KEPT, r"clip\.mp4.*does not store"),
         ("ollama", PDF, r"report\.pdf.*text and images.*application/pdf"),
         ("ollama", WAV, r"talk\.wav.*text and images"),
         ("ollama", KEPT, r"clip\.mp4"),
-        ("openai", ZIP, r"all\.zip.*application/zip.*\n.*text, pictures, PDF, audio and video"),
-        ("openai", KEPT, r"clip\.mp4.*no copies"),
-        ("openrouter", KEPT, r"clip\.mp4.*no copies"),
+        ("openai", ZIP, r"all\.zip.*application/zip.*\n.*text, images, PDF, audio and video"),
+        ("openai", KEPT, r"clip\.mp4.*does not store"),
+        ("openrouter", KEPT, r"clip\.mp4.*does not store"),
     ],
 )
 def test_what_a_wire_cannot_carry_is_an_error_that_names_file_and_types(
@@ -122,5 +122,5 @@ def test_what_a_wire_cannot_carry_is_an_error_that_names_file_and_types(
 
 def test_an_uploaded_picture_is_no_picture_to_ollama() -> None:
     kept = Media(mime="image/png", data=b"", name="a.png", uri="https://x/files/a")
-    with pytest.raises(InputError, match=r"a\.png.*no copies"):
+    with pytest.raises(InputError, match=r"a\.png.*does not store"):
         _body("ollama", kept)

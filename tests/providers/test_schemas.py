@@ -23,8 +23,8 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsNon
 from pydantic import TypeAdapter
 
 from umwelten.providers.common.schemas import instruction
-from umwelten.providers.common.small_schemas import bounded
-from umwelten.providers.common.strict_schemas import strict
+from umwelten.providers.common.small_schemas import limit_lengths
+from umwelten.providers.common.strict_schemas import strict_schema
 from umwelten.providers.gemini.schemas import response_fields
 from umwelten.providers.protocol import Endpoint
 from umwelten.providers.vendors import VENDORS
@@ -321,7 +321,7 @@ def _is_strict(node: Any) -> None:
 
 
 def test_in_the_strict_form_what_may_be_left_out_may_be_null() -> None:
-    made = strict(BOOK, ranges=True)
+    made = strict_schema(BOOK, ranges=True)
     assert made is not None
     fields = made["properties"]
     assert fields["email"] == {"type": ["string", "null"]}
@@ -344,7 +344,7 @@ def test_in_the_strict_form_what_may_be_left_out_may_be_null() -> None:
             "$defs": {"P": {"type": "object", "properties": {"n": {"type": "string"}}, "required": ["n"]}},
         }
     )
-    made = strict(optional, ranges=True)
+    made = strict_schema(optional, ranges=True)
     assert made is not None
     _is_strict(made)
     jsonschema.Draft202012Validator.check_schema(made)
@@ -353,12 +353,12 @@ def test_in_the_strict_form_what_may_be_left_out_may_be_null() -> None:
 
 
 def test_a_shape_inside_itself_has_a_strict_form() -> None:
-    made = strict(TREE, ranges=True)
+    made = strict_schema(TREE, ranges=True)
     assert made is not None
     _is_strict(made)
     assert made["properties"]["children"]["items"] == {"$ref": "#"}
     rooted = Schema(json={"$defs": {"N": TREE.json}, "$ref": "#/$defs/N"})
-    made = strict(rooted, ranges=True)
+    made = strict_schema(rooted, ranges=True)
     assert made is not None and made["type"] == "object"
 
 
@@ -381,7 +381,7 @@ def test_a_shape_inside_itself_has_a_strict_form() -> None:
 )
 def test_what_has_no_strict_form_is_sent_as_it_is_and_not_enforced(node: Any) -> None:
     schema = Schema(json={"type": "object", "properties": {"x": node}})
-    assert strict(schema, ranges=True) is None
+    assert strict_schema(schema, ranges=True) is None
     shape = _body("openai", _asked(schema))["response_format"]["json_schema"]
     assert shape == {"name": "answer", "schema": schema.json, "strict": False}
     assert response_fields(schema)["responseMimeType"] == "application/json"
@@ -416,14 +416,14 @@ SHAPES = _object(st.recursive(_LEAF, _object, max_leaves=8))
 @given(SHAPES)
 def test_every_ordinary_shape_has_a_strict_a_google_and_a_bounded_form(shape: dict[str, Any]) -> None:
     schema = Schema(json=shape)
-    made = strict(schema, ranges=True)
+    made = strict_schema(schema, ranges=True)
     assert made is not None
     _is_strict(made)
     jsonschema.Draft202012Validator.check_schema(made)
     config = response_fields(schema)
     json_format.ParseDict({"generationConfig": config}, google.GenerateContentRequest.pb()())
     assert "responseSchema" in config
-    jsonschema.Draft202012Validator.check_schema(bounded(schema))
+    jsonschema.Draft202012Validator.check_schema(limit_lengths(schema))
 
 
 def test_a_long_name_is_cut_to_what_openai_takes() -> None:
@@ -454,7 +454,7 @@ def test_a_bounded_schema_keeps_the_users_own_limits() -> None:
             "e": {"type": "string", "pattern": "^x$"},
         },
     }
-    fields = bounded(Schema(json=shape))["properties"]
+    fields = limit_lengths(Schema(json=shape))["properties"]
     assert fields["a"]["maxLength"] == 3
     assert fields["b"]["maxLength"] == 900
     assert fields["c"]["maxItems"] == 9

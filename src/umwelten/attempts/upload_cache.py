@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from umwelten.attempts.transport import Transport
 from umwelten.identity import content_hash
 from umwelten.providers.capabilities import Capabilities
-from umwelten.providers.protocol import Endpoint, Uploaded, Uploads, Wire
+from umwelten.providers.protocol import Endpoint, UploadedFile, Uploads, Wire
 from umwelten.threads import run_in_thread
 from umwelten.types import Failure, FailureKind, Media, Part
 
@@ -52,8 +52,8 @@ class CachedUpload:
     uploads: Uploads
     endpoint: Endpoint
     users: int = 0
-    remote: Uploaded | None = None
-    task: asyncio.Task[Uploaded | Failure] | None = None
+    remote: UploadedFile | None = None
+    task: asyncio.Task[UploadedFile | Failure] | None = None
 
 
 class UploadCache:
@@ -126,17 +126,17 @@ class UploadCache:
             raise UploadFailed(uploaded)
         return Media(mime=uploaded.mime or media.mime, data=b"", name=media.name, uri=uploaded.uri)
 
-    async def _upload(self, media: Media, upload: CachedUpload) -> Uploaded | Failure:
+    async def _upload(self, media: Media, upload: CachedUpload) -> UploadedFile | Failure:
         uploads, endpoint = upload.uploads, upload.endpoint
         answer = await self._transport.fetch(uploads.start(media, endpoint))
-        url = answer if isinstance(answer, Failure) else uploads.started(*answer, endpoint)
+        url = answer if isinstance(answer, Failure) else uploads.decode_start(*answer, endpoint)
         if isinstance(url, Failure):
             return url
         answer = await self._transport.fetch(uploads.send(url, media), patient=True)
         del media
-        uploaded = answer if isinstance(answer, Failure) else uploads.sent(*answer, endpoint)
+        uploaded = answer if isinstance(answer, Failure) else uploads.decode_file(*answer, endpoint)
         started_at, pause = time.monotonic(), _POLL_S[0]
-        while isinstance(uploaded, Uploaded):
+        while isinstance(uploaded, UploadedFile):
             upload.remote = uploaded
             if uploaded.ready:
                 return uploaded
@@ -148,8 +148,8 @@ class UploadCache:
                 )
             await asyncio.sleep(pause)
             pause = min(2 * pause, _POLL_S[1])
-            answer = await self._transport.fetch(uploads.look(uploaded, endpoint))
-            uploaded = answer if isinstance(answer, Failure) else uploads.sent(*answer, endpoint)
+            answer = await self._transport.fetch(uploads.poll(uploaded, endpoint))
+            uploaded = answer if isinstance(answer, Failure) else uploads.decode_file(*answer, endpoint)
         return uploaded
 
     def _evict(self, most: int) -> None:
@@ -164,8 +164,8 @@ class UploadCache:
                 self._deletions.add(deletion)
                 deletion.add_done_callback(self._deletions.discard)
 
-    async def _delete(self, upload: CachedUpload, remote: Uploaded) -> None:
-        await self._transport.fetch(upload.uploads.forget(remote, upload.endpoint))
+    async def _delete(self, upload: CachedUpload, remote: UploadedFile) -> None:
+        await self._transport.fetch(upload.uploads.delete(remote, upload.endpoint))
 
 
 def _is_over(upload: CachedUpload) -> bool:
@@ -174,7 +174,7 @@ def _is_over(upload: CachedUpload) -> bool:
     if task is None or not task.done():
         return False
     uploaded = None if task.cancelled() or task.exception() else task.result()
-    if not isinstance(uploaded, Uploaded):
+    if not isinstance(uploaded, UploadedFile):
         return True
     return uploaded.expires_unix is not None and uploaded.expires_unix < time.time() + _MARGIN_S
 

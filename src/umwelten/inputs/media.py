@@ -10,7 +10,7 @@ from umwelten.file_types import PDF, FileType, type_by_name
 from umwelten.inputs.content import Convert, Converted, UnsupportedInput, megabytes
 from umwelten.inputs.convert.image_size import measure
 from umwelten.phrases import Phrase
-from umwelten.providers.capabilities import Capabilities, accepted, pdf_bytes, picture_bytes
+from umwelten.providers.capabilities import Capabilities, accepted_mime, pdf_bytes, picture_bytes
 from umwelten.types import Media, Part
 
 
@@ -20,7 +20,7 @@ def picture(data: bytes, kind: FileType, name: str, capabilities: Capabilities) 
         raise UnsupportedInput(
             f"{name} is {kind.word}, and this model takes no pictures. Use one that sees, or leave it out."
         )
-    mime = accepted(kind.mime, capabilities.pictures)
+    mime = accepted_mime(kind.mime, capabilities.pictures)
     if mime is not None and len(data) <= picture_bytes(capabilities):
         found = measure(data, kind.mime)
         # One that can't be measured is left to the provider to judge.
@@ -32,7 +32,7 @@ def picture(data: bytes, kind: FileType, name: str, capabilities: Capabilities) 
 def recording(data: bytes, kind: FileType, name: str, capabilities: Capabilities) -> tuple[Part, ...]:
     """Audio or video as it is. Errors: the model does not take it, or not of that size."""
     taken = capabilities.audio if kind.family == "audio" else capabilities.video
-    mime = accepted(kind.mime, taken)
+    mime = accepted_mime(kind.mime, taken)
     if mime is None:
         raise UnsupportedInput(f"{name} is {kind.word}, and this model {_takes(kind, taken)}.")
     if not capabilities.upload:
@@ -84,7 +84,7 @@ def looks_sendable(name: str, capabilities: Capabilities) -> bool:
         return bool(capabilities.pictures)
     if kind.family in ("audio", "video"):
         taken = capabilities.audio if kind.family == "audio" else capabilities.video
-        return accepted(kind.mime, taken) is not None
+        return accepted_mime(kind.mime, taken) is not None
     return kind.family != "other"
 
 

@@ -1,4 +1,4 @@
-"""Addresses of providers: as users write them, and as wires need them."""
+"""Addresses of providers, as users write them and as wires need them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://(.*)$", re.DOTALL)
 
 
 def normalise_base_url(vendor: Vendor, raw: str) -> str:
-    """The address a user gave, as the wire needs it: with a scheme, without a trailing slash.
+    """Return a user's address as the wire needs it: with a scheme, without a trailing slash.
 
     Ollama's may lack scheme and port and may end in `/v1`; LM Studio's may lack `/v1`; Google's and
-    Anthropic's lose the version that their wire appends itself. Raises `ConfigError`.
+    Anthropic's lose the version, which their wire appends itself. Errors: `ConfigError`.
     """
     text = raw.strip()
     if not text:
@@ -35,25 +35,25 @@ def normalise_base_url(vendor: Vendor, raw: str) -> str:
 
 
 def _split(vendor: Vendor, text: str) -> SplitResult:
-    found = _SCHEME.match(text)
-    scheme, rest = (found[1].lower(), found[2]) if found else ("", text.removeprefix("//"))
+    match = _SCHEME.match(text)
+    scheme, rest = (match[1].lower(), match[2]) if match else ("", text.removeprefix("//"))
     if scheme and scheme not in ("http", "https"):
-        raise _refusal(vendor, text)
+        raise _address_error(vendor, text)
     try:
         parts = urlsplit(f"{scheme or 'http'}://{rest}")
         port = parts.port
         host = parts.hostname or ""
     except ValueError:
-        raise _refusal(vendor, text) from None
+        raise _address_error(vendor, text) from None
     if not host and not (vendor.wire == "ollama" and port):
-        raise _refusal(vendor, text)
+        raise _address_error(vendor, text)
     if not scheme and vendor.scope is not Scope.HOST and host not in _LOOPBACK:
         parts = parts._replace(scheme="https")
     return parts
 
 
 def _netloc(vendor: Vendor, parts: SplitResult, has_scheme: bool) -> str:
-    """The host to connect to. A server's own "all addresses" is not one; loopback is."""
+    """Return host and port to connect to: loopback where a server would listen on all addresses."""
     host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(parts.hostname or "", parts.hostname)
     host = f"[{host}]" if host and ":" in host else host
     user = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
@@ -71,9 +71,9 @@ def _path(vendor: Vendor, path: str) -> str:
     return path.removesuffix(f"/{_VERSION[vendor.wire]}") if vendor.wire in _VERSION else path
 
 
-def _refusal(vendor: Vendor, text: str) -> ConfigError:
+def _address_error(vendor: Vendor, text: str) -> ConfigError:
     where = vendor.base_url_env[0] if vendor.base_url_env else f"providers.{vendor.name}.base_url"
-    # Only the part after a user and password is repeated.
+    # The user name and password are not shown.
     shown = text.rpartition("@")[2]
     return ConfigError(f"{shown!r} in {where} is not an http address", f"Write it as {_example(vendor)}.")
 
@@ -85,31 +85,31 @@ def _example(vendor: Vendor) -> str:
 _VERSION_AT_END = re.compile(r"/v\d+(?:(?:alpha|beta)\d*)?$")
 
 
-def versioned(base_url: str, version: str) -> str:
-    """The address with an API version at its end: its own where it has one, else `version`."""
+def with_version(base_url: str, version: str) -> str:
+    """Return the address with an API version at its end: its own where it has one, else `version`."""
     root = base_url.rstrip("/")
     return root if _VERSION_AT_END.search(root) else f"{root}/{version}"
 
 
-def unversioned(base_url: str) -> tuple[str, str]:
-    """The address without the API version at its end, and that version ("" for none)."""
+def split_version(base_url: str) -> tuple[str, str]:
+    """Return the address without the API version at its end, and that version ("" for none)."""
     root = base_url.rstrip("/")
-    found = _VERSION_AT_END.search(root)
-    return (root[: found.start()], found[0][1:]) if found else (root, "")
+    match = _VERSION_AT_END.search(root)
+    return (root[: match.start()], match[0][1:]) if match else (root, "")
 
 
-def is_at_home(endpoint: Endpoint) -> bool:
-    """Whether the address is the vendor's own, not that of someone else's compatible server."""
+def has_vendor_address(endpoint: Endpoint) -> bool:
+    """Return whether the address is the vendor's own, not that of someone else's compatible server."""
     own = urlsplit(endpoint.vendor.base_url).hostname
-    return own is None or _is_of(own, endpoint.base_url)
+    return own is None or _is_on_host(own, endpoint.base_url)
 
 
 def is_service(base_url: str, vendors: Iterable[Vendor]) -> bool:
-    """Whether the address is that of one of these vendors' services, not that of a server of one's own."""
+    """Return whether the address belongs to one of these vendors' services, not to the user's own server."""
     services = (urlsplit(row.base_url).hostname for row in vendors if row.scope is not Scope.HOST)
-    return any(host and _is_of(host, base_url) for host in services)
+    return any(host and _is_on_host(host, base_url) for host in services)
 
 
-def _is_of(own: str, base_url: str) -> bool:
+def _is_on_host(own: str, base_url: str) -> bool:
     host = urlsplit(base_url).hostname or ""
     return host == own or host.endswith(f".{own}")

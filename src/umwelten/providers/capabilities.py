@@ -1,7 +1,7 @@
-"""What models take beside words, and up to which size: the parts that the rows of `vendors` are made of.
+"""The files that models accept, and up to which size: the parts that the rows of `vendors` are made of.
 
-Figures are the vendors' own, as of November 2026; the source stands beside each. Where nothing is known
-anything may be sent: the provider will say. What a model surely can't take is said before it is sent.
+Figures are the vendors' own, as of November 2026, with the source beside each. Where nothing is known,
+anything may be sent: the provider will refuse it. What a model certainly rejects is reported before.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ ANY_SIDE = 1 << 30
 class Capabilities(FrozenStruct):
     """Media that can be sent to a model. Types are MIME types; sizes are bytes before base64.
 
-    `pictures` is empty for a model that is known to see nothing. A picture above `picture_bytes`, or with a
-    side above `picture_side` pixels, is scaled down first. `pdf`: whole PDF files, up to `pdf_bytes`.
-    `inline_bytes`: what one request may carry; above it, `upload` says whether files may be uploaded first.
+    `pictures` is empty for a model that is known to accept no images. An image above `picture_bytes`, or
+    with a side above `picture_side` pixels, is scaled down first. `pdf`: whole PDF files, up to `pdf_bytes`.
+    `inline_bytes`: the limit for one request; `upload`: whether larger files can be uploaded first.
     """
 
     pictures: frozenset[str] = PICTURES
@@ -56,7 +56,7 @@ class Capabilities(FrozenStruct):
 
 
 class ModelCapabilities(FrozenStruct):
-    """What the models of a vendor take: those of the first of `families` that the name fits, else `usual`.
+    """The capabilities of a vendor's models: of the first of `families` that matches the name, else `usual`.
 
     A family is a regular expression that is searched in the model's name in lower case.
     """
@@ -65,13 +65,15 @@ class ModelCapabilities(FrozenStruct):
     families: tuple[tuple[str, Capabilities], ...] = ()
 
     def of(self, model: str) -> Capabilities:
-        """What a model takes, by its name at the vendor."""
+        """Return the capabilities of a model, by its name at the vendor."""
         name = model.lower()
-        return next((takes for family, takes in self.families if re.search(family, name)), self.usual)
+        return next(
+            (capabilities for family, capabilities in self.families if re.search(family, name)), self.usual
+        )
 
 
 class CapabilityOverrides(FrozenStruct):
-    """What `[providers.x.capabilities]` says of all models of a provider; `None`: nothing is said.
+    """The settings of `[providers.x.capabilities]` for all models of a provider; `None`: not set.
 
     `images`, `audio`, `video`: none (False), the usual types (True) or exactly these MIME types. Sizes are
     bytes before base64, `image_side` is pixels.
@@ -87,35 +89,35 @@ class CapabilityOverrides(FrozenStruct):
     request_bytes: int | None = None
 
     def on(self, known: Capabilities) -> Capabilities:
-        """What is known of a model with what the user said on top."""
+        """Return a model's known capabilities with the user's settings on top."""
         return Capabilities(
-            pictures=_types(self.images, known.pictures, PICTURES),
-            picture_bytes=_first(self.image_bytes, known.picture_bytes),
-            picture_side=_first(self.image_side, known.picture_side),
+            pictures=_mime_types(self.images, known.pictures, PICTURES),
+            picture_bytes=_override(self.image_bytes, known.picture_bytes),
+            picture_side=_override(self.image_side, known.picture_side),
             pdf=known.pdf if self.pdf is None else self.pdf,
-            pdf_bytes=_first(self.pdf_bytes, known.pdf_bytes),
-            audio=_types(self.audio, known.audio, WAV_MP3),
-            video=_types(self.video, known.video, MP4),
-            inline_bytes=_first(self.request_bytes, known.inline_bytes),
+            pdf_bytes=_override(self.pdf_bytes, known.pdf_bytes),
+            audio=_mime_types(self.audio, known.audio, WAV_MP3),
+            video=_mime_types(self.video, known.video, MP4),
+            inline_bytes=_override(self.request_bytes, known.inline_bytes),
             upload=known.upload,
         )
 
 
-def _types(
-    said: bool | frozenset[str] | None, known: frozenset[str], usual: frozenset[str]
+def _mime_types(
+    setting: bool | frozenset[str] | None, known: frozenset[str], usual: frozenset[str]
 ) -> frozenset[str]:
-    if isinstance(said, frozenset):
-        return said
-    if said is None:
+    if isinstance(setting, frozenset):
+        return setting
+    if setting is None:
         return known
-    return (known or usual) if said else frozenset()
+    return (known or usual) if setting else frozenset()
 
 
-def _first(said: int | None, known: int) -> int:
-    return known if said is None else said
+def _override(setting: int | None, known: int) -> int:
+    return known if setting is None else setting
 
 
-# --- models that surely see nothing, by their own pages ----------------------------------------
+# --- models that accept no images, by their own pages ------------------------------------------
 
 NOTHING = Capabilities(pictures=frozenset())
 BLIND_OPENAI = (
@@ -123,7 +125,7 @@ BLIND_OPENAI = (
     r"|gpt-oss|davinci|babbage|codex-mini)"
 )
 BLIND_DEEPSEEK = r"deepseek-(?:r1|v[23]|chat|coder|reasoner|prover)"
-# Whole names as Ollama and LM Studio have them: what is called almost the same may well see.
+# Whole names as Ollama and LM Studio have them: a model with a similar name may well accept images.
 _BLIND_OPEN = (
     "codellama",
     "command-r",
@@ -153,15 +155,15 @@ _BLIND_OPEN = (
 _BLIND_SIZES = r"gemma3:270m|gemma3:1b|gpt-oss"
 _LAST_PART = rf"(?:(?:{'|'.join(map(re.escape, _BLIND_OPEN))})(?::.*)?$|{_BLIND_SIZES}|{BLIND_DEEPSEEK})"
 OPEN_BLIND = rf"^(?:.*/)?(?!.*/){_LAST_PART}"
-"""Open models without eyes; a maker may stand before the name, as in `openai/gpt-oss-20b`."""
+"""Open models that accept no images; a vendor may precede the name, as in `openai/gpt-oss-20b`."""
 
 
 def open_models(usual: Capabilities) -> ModelCapabilities:
-    """The models of a server that runs open ones: all but those that are known to see nothing."""
+    """Return the capabilities of a server of open models: `usual`, except for those that accept no images."""
     return ModelCapabilities(usual=usual, families=((OPEN_BLIND, NOTHING),))
 
 
-# --- what each wire format carries, where the vendor's row says nothing else --------------------
+# --- defaults of each wire format, where the vendor's row has none ------------------------------
 
 ANTHROPIC = ModelCapabilities(
     usual=Capabilities(
@@ -188,12 +190,12 @@ GEMINI = ModelCapabilities(
         pdf_bytes=50_000_000,
         audio=AUDIO,
         video=MORE_VIDEO,
-        # "File input methods" says 100 MB a request, other pages 20 MB; uploading costs little and always
+        # "File input methods" says 100 MB per request, other pages 20 MB; uploading is cheap and always
         # works.
         inline_bytes=15_000_000,
         upload=True,
     ),
-    # Gemma reads pictures, and none of the rest: its page in the Gemini docs.
+    # Gemma accepts images only: its page in the Gemini docs.
     families=((r"^gemma", Capabilities(pictures=_GEMINI_PICTURES, inline_bytes=15_000_000)),),
 )
 OLLAMA = open_models(Capabilities(pictures=JPEG_PNG | {"image/webp"}, picture_side=ANY_SIDE))
@@ -216,12 +218,12 @@ _ALIASES = {
 
 
 def picture_bytes(capabilities: Capabilities) -> int:
-    """The most that a picture may have."""
+    """Return the most bytes that an image may have."""
     return min(capabilities.picture_bytes, capabilities.inline_bytes)
 
 
 def pdf_bytes(capabilities: Capabilities) -> int:
-    """The most that a PDF may have to be sent whole."""
+    """Return the most bytes that a PDF may have to be sent whole."""
     return (
         capabilities.pdf_bytes
         if capabilities.upload
@@ -229,6 +231,6 @@ def pdf_bytes(capabilities: Capabilities) -> int:
     )
 
 
-def accepted(mime: str, taken: Collection[str]) -> str | None:
-    """The name under which a provider takes a type, `None` if it does not."""
-    return next((name for name in (mime, *_ALIASES.get(mime, ())) if name in taken), None)
+def accepted_mime(mime: str, accepted_types: Collection[str]) -> str | None:
+    """Return the name by which a provider accepts a MIME type, or `None` if it does not."""
+    return next((name for name in (mime, *_ALIASES.get(mime, ())) if name in accepted_types), None)

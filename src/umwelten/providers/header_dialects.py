@@ -1,4 +1,4 @@
-"""How vendors spell their rate limits in headers: the parts that the rows of `vendors` are made of."""
+"""The rate-limit headers of vendors: the parts that the rows of `vendors` are made of."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
 class BudgetHeaders(FrozenStruct):
     """The names of the headers that state one budget; "" for what the vendor does not state.
 
-    `window_s`: the time that the limit is for, `None` where it is not told. `window` is a header that tells
-    it. `minute`: without a reset, the budget starts anew with the clock's minute.
+    `window_s`: the time that the limit is for, `None` where it is unknown. `window` is a header that states
+    it. `minute`: without a reset header, the budget resets at the next full minute of the clock.
     """
 
     resource: Resource
@@ -29,9 +29,9 @@ class BudgetHeaders(FrozenStruct):
 class HeaderDialect(FrozenStruct):
     """The rate-limit headers of a vendor. Retry-After is read in every dialect.
 
-    `name` is what `hints` in `umwelten.toml` calls it. `should_retry`: whether `x-should-retry` can be
-    believed. `zero_excludes`: a refusal that states a limit of 0 means that the plan does not include the
-    model. `types`: by the `x-ratelimit-type` of a refusal, what was counted and over which time.
+    `name` is its value for `hints` in `umwelten.toml`. `should_retry`: whether `x-should-retry` can be
+    trusted. `zero_excludes`: a refusal that states a limit of 0 means that the plan does not include the
+    model. `types` maps the `x-ratelimit-type` of a refusal to the resource that was counted and the window.
     """
 
     name: str
@@ -53,7 +53,7 @@ def budget_headers(
     window: str = "",
     minute: bool = False,
 ) -> BudgetHeaders:
-    """The common spelling: `x-ratelimit-limit-requests`, `-remaining-requests`, `-reset-requests`.
+    """Return the common names: `x-ratelimit-limit-requests`, `-remaining-requests`, `-reset-requests`.
 
     Without a `unit` the names end before it: `x-ratelimit-limit`.
     """
@@ -69,5 +69,5 @@ def budget_headers(
     )
 
 
-# OpenRouter repeats them in the body of errors that it passes on, which any address may do.
+# OpenRouter repeats them in the body of upstream errors, and so may a compatible server at any address.
 OPENROUTER = HeaderDialect(name="openrouter", budgets=(budget_headers(Resource.REQUESTS, ""),))

@@ -1,4 +1,4 @@
-"""Which model a user means."""
+"""Names of models as users write them: `provider:model`, `vendor/model`, `@group`."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ _ROUTER = "openrouter"
 
 
 _FORMS = (
-    "A model is written provider:model (ollama:gemma3:12b), "
-    "or vendor/model for a model at OpenRouter (openai/gpt-4o)."
+    "Write a model as provider:model (ollama:gemma3:12b), "
+    "or as vendor/model for a model at OpenRouter (openai/gpt-4o)."
 )
 
 
 def parse_model(text: str, vendors: Mapping[str, Vendor]) -> ModelRef:
-    """The model a user means by `provider:model`, or by `vendor/model` at OpenRouter.
+    """Return the model that `provider:model` names, or `vendor/model` for one at OpenRouter.
 
-    Raises `UsageError` that lists the valid forms and the nearest provider's name.
+    Errors: `UsageError` that lists the valid forms and suggests the nearest provider.
     """
     name = text.strip()
     prefix, colon, model = (piece.strip() for piece in name.partition(":"))
     if colon and prefix in vendors:
         if not model:
-            raise _refusal(f"{name!r} names a provider but no model", vendors, None)
+            raise _name_error(f"{name!r} names a provider but no model", vendors, None)
         return ModelRef(prefix, model)
-    if _is_routed(prefix) and _ROUTER in vendors:
+    if _is_openrouter_name(prefix) and _ROUTER in vendors:
         return ModelRef(_ROUTER, name)
     if colon:
-        raise _refusal(f"{prefix!r} in {name!r} is not a known provider", vendors, _guess(name, vendors))
-    raise _refusal(f"{name!r} is not a model name", vendors, _guess(name, vendors))
+        raise _name_error(f"{prefix!r} in {name!r} is not a known provider", vendors, _guess(name, vendors))
+    raise _name_error(f"{name!r} is not a model name", vendors, _guess(name, vendors))
 
 
 def parse_models(
     text: str, vendors: Mapping[str, Vendor], groups: Mapping[str, Sequence[str]] = MappingProxyType({})
 ) -> tuple[tuple[ModelRef, ...], tuple[Wording, ...]]:
-    """The models of a comma list in the order given, each once, and notes on what was dropped.
+    """Return the models of a comma-separated list in order, each once, and notes on duplicates.
 
-    `@fast` stands for the models of that group. Raises `UsageError` for a name that cannot be used and for
-    a list without any.
+    `@fast` stands for the models of that group. Errors: `UsageError` for an invalid name and for a list
+    without any.
     """
     models: dict[ModelRef, None] = {}
     notes: list[Wording] = []
@@ -53,24 +53,24 @@ def parse_models(
         if model in models:
             notes.append(
                 Phrase(
-                    "{model} is listed twice; it is asked once (use {option:repeat} to ask again)",
+                    "{model} is listed twice but called once; use {option:repeat} to call it more often",
                     model=piece,
                 )
             )
         models[model] = None
     if not models:
-        raise _refusal("no model is named", vendors, None)
+        raise _name_error("no model is named", vendors, None)
     return tuple(models), tuple(notes)
 
 
-def _is_routed(prefix: str) -> bool:
-    """Whether the words before a colon are `vendor/model`, and no path of a file."""
+def _is_openrouter_name(prefix: str) -> bool:
+    """Return whether the text before a colon is `vendor/model` and not a file's path."""
     vendor, slash, model = prefix.partition("/")
     return bool(slash and vendor.strip(".~ ") and model.strip() and not prefix.endswith(".gguf"))
 
 
 def _guess(name: str, vendors: Mapping[str, Vendor]) -> str | None:
-    """The `provider:model` that was perhaps meant."""
+    """Return the `provider:model` that was probably meant, or `None`."""
     if name.endswith(".gguf"):
         return f"local:{name}" if "local" in vendors else None
     word, _, model = name.partition(":")
@@ -85,7 +85,7 @@ def _guess(name: str, vendors: Mapping[str, Vendor]) -> str | None:
     return f"{vendor}:{model.strip() or name}" if vendor else None
 
 
-def _refusal(message: str, vendors: Mapping[str, Vendor], nearest: str | None) -> UsageError:
+def _name_error(message: str, vendors: Mapping[str, Vendor], nearest: str | None) -> UsageError:
     forms = f"{_FORMS} Providers: {', '.join(sorted(vendors))}."
     return UsageError(message, sentences(did_you_mean(nearest), forms))
 
@@ -94,34 +94,36 @@ MARK = "@"
 
 
 def expand_groups(text: str, groups: Mapping[str, Sequence[str]]) -> list[str]:
-    """The names of a comma list, blanks trimmed, each group replaced by its models in their order.
+    """Return the names of a comma-separated list, each group replaced by its models in order.
 
-    Groups may hold groups. Raises `UsageError` for a group that is not known (with the nearest name and
-    all there are) and for one that holds itself (with the way round).
+    Groups may contain groups. Errors: `UsageError` for an unknown group (with the nearest name and all
+    groups) and for a group that contains itself (with the cycle).
     """
-    return list(_expanded(text, groups, ()))
+    return list(_expand(text, groups, ()))
 
 
-def _expanded(text: str, groups: Mapping[str, Sequence[str]], above: tuple[str, ...]) -> Iterator[str]:
+def _expand(text: str, groups: Mapping[str, Sequence[str]], above: tuple[str, ...]) -> Iterator[str]:
     for piece in filter(None, (piece.strip() for piece in text.split(","))):
         if not piece.startswith(MARK):
             yield piece
             continue
         name = piece[1:].strip()
         if name not in groups:
-            raise _unknown(name, groups, above)
+            raise _unknown_group(name, groups, above)
         if name in above:
-            way = " → ".join(MARK + step for step in (*above[above.index(name) :], name))
-            raise UsageError(f"the group @{name} holds itself: {way}", "Take one of the steps out.")
+            cycle = " → ".join(MARK + step for step in (*above[above.index(name) :], name))
+            raise UsageError(f"the group @{name} contains itself: {cycle}", "Remove one of these references.")
         for item in groups[name]:
-            yield from _expanded(item, groups, (*above, name))
+            yield from _expand(item, groups, (*above, name))
 
 
-def _unknown(name: str, groups: Mapping[str, Sequence[str]], above: tuple[str, ...]) -> UsageError:
+def _unknown_group(name: str, groups: Mapping[str, Sequence[str]], above: tuple[str, ...]) -> UsageError:
     inside = f", which @{above[-1]} names," if above else ""
     if not groups:
-        hint: str | None = 'There are none: write [groups] and fast = ["provider:model", …] in umwelten.toml.'
+        hint: str | None = (
+            'No groups are defined: add [groups] with fast = ["provider:model", …] to umwelten.toml.'
+        )
     else:
-        names = f"Groups: {', '.join(MARK + known for known in sorted(groups))}."
+        names = f"Groups: {', '.join(MARK + group for group in sorted(groups))}."
         hint = sentences(did_you_mean(closest(name, groups), "@{}"), names)
     return UsageError(f"@{name}{inside} is not a group of models", hint)

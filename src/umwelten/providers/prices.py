@@ -1,4 +1,4 @@
-"""What the vendors' rows say of prices."""
+"""The prices of the vendors' models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from umwelten.types import ModelRef
 def price_book(
     vendors: Mapping[str, Vendor], own: Mapping[ModelRef, Price] = MappingProxyType({})
 ) -> PriceBook:
-    """What models cost at these vendors, with the user's `own` prices on top."""
+    """Return the prices of these vendors' models, with the user's `own` prices on top."""
     return PriceBook(
         own=own,
         free=frozenset(name for name, row in vendors.items() if row.is_free),

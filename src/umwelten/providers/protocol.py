@@ -1,7 +1,7 @@
-"""What a wire format is: pure functions between our values and a provider's bytes.
+"""The interface of a wire format: pure functions between our values and a provider's bytes.
 
-A wire never opens a socket, reads a clock or sees the environment. `transport` sends what `encode`
-made and hands the reply's head and bytes back to `decode`, or chunk by chunk to a `StreamDecoder`.
+A wire never opens a socket, reads a clock or sees the environment. `transport` sends the result of
+`encode` and passes the reply's head and bytes to `decode`, or chunk by chunk to a `StreamDecoder`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from umwelten.types import Failure, FrozenStruct, Media, Outcome, Request, Secre
 
 
 class Scope(StrEnum):
-    """What shares one rate limit: an account, each model of an account, or a server of one's own."""
+    """The unit that has one rate limit: an account, each model of an account, or the user's own server."""
 
     KEY = "key"
     KEY_AND_MODEL = "key+model"
@@ -26,14 +26,14 @@ class Scope(StrEnum):
 
 
 class Quirks(FrozenStruct):
-    """Where a vendor departs from the wire format it speaks. The defaults are the format's own."""
+    """A vendor's deviations from the wire format it speaks. The defaults are the format's own."""
 
     max_tokens_field: str = "max_tokens"
     seed_field: str | None = "seed"
     stream_usage: bool = True
     """Whether `stream_options.include_usage` may be sent."""
     hints: HeaderDialect = NO_DIALECT
-    """How it spells its rate limits in headers."""
+    """Its rate-limit headers."""
     reasoning_outside: bool = False
     """Whether reasoning tokens are counted outside `completion_tokens`."""
     body: dict[str, object] = msgspec.field(default_factory=dict)
@@ -43,23 +43,23 @@ class Quirks(FrozenStruct):
     models_path: str = "models"
     """Where models are listed, relative to the base address."""
     path: str = ""
-    """The end of its base address that users may leave out: "/v1"."""
+    """The end of its base address that users may omit: "/v1"."""
     id_in_body: bool = False
-    """Whether support asks for the id in the body of a reply, not for the one in its headers."""
+    """Whether the vendor's support needs the id in a reply's body, not the one in its headers."""
     schema: str = "json_schema"
-    """How a shape is asked for: "json_schema", "json_object" (any JSON, and the shape in words) or "none"."""
+    """How a schema is sent: "json_schema", "json_object" (JSON mode, the schema in the prompt) or "none"."""
     strict: str = ""
     """"full": schemas go out in the strict subset; "plain": without ranges and formats; "": unchanged."""
     tell_schema: bool = True
-    """Whether the model is told the shape in words too: servers that only enforce it don't show it."""
+    """Whether the schema goes into the prompt as well: servers that only enforce it don't show it."""
     schema_body: dict[str, object] = msgspec.field(default_factory=dict)
     """Fields that are sent along with a schema."""
     small_models: frozenset[str] = frozenset()
-    """Models that don't end by themselves: texts and lists in their schemas get a limit (`small_schemas`)."""
+    """Models that don't stop by themselves: their schemas limit strings and lists (`small_schemas`)."""
 
 
 class Vendor(FrozenStruct):
-    """All that is known of a provider: a row of the table, or a section of `umwelten.toml`."""
+    """All that is known about a provider: a row of the table, or a section of `umwelten.toml`."""
 
     name: str
     wire: str
@@ -68,26 +68,26 @@ class Vendor(FrozenStruct):
     key_env: tuple[str, ...] = ()
     key_required: bool = True
     scope: Scope = Scope.KEY
-    """What shares one rate limit."""
+    """The unit that has one rate limit."""
     recommended: tuple[int, int] = (5, 10)
     """The range of calls in flight that suits most accounts."""
     quirks: Quirks = Quirks()
     allow_insecure: bool = False
     """Whether keys and prompts may leave the private network unencrypted."""
     price_list: str | None = None
-    """What genai-prices calls it; `None`: the prices of its models are not known."""
+    """Its name in genai-prices; `None`: the prices of its models are unknown."""
     free: bool | None = None
-    """Whether its models cost nothing; `None`: those of a server of one's own do."""
+    """Whether its models cost nothing; `None`: only if it is the user's own server."""
     capabilities: ModelCapabilities | None = None
-    """Which files its models take; `None`: those that the wire format carries."""
+    """The files that its models accept; `None`: those that the wire format carries."""
     overrides: CapabilityOverrides = CapabilityOverrides()
-    """What the user knows better about them."""
+    """The user's corrections to `capabilities`."""
     imitated: bool = False
-    """Whether others serve other models in its format: then `capabilities` hold at its own address alone."""
+    """Whether others serve other models in its format: then `capabilities` apply at its own address only."""
     orders_by_model: bool = False
-    """Whether the server swaps models: calls for one are all made before those for the next."""
+    """Whether the server swaps models: all calls for one are made before those for the next."""
     nicknames: tuple[str, ...] = ()
-    """What people call it, and how names of models begin that are at home there."""
+    """Its other names, and the beginnings of the names of its models."""
 
     @property
     def is_free(self) -> bool:
@@ -96,7 +96,7 @@ class Vendor(FrozenStruct):
 
 
 class Endpoint(FrozenStruct):
-    """A vendor with its address and key settled: all that `encode` needs to know about the place."""
+    """A vendor with the address and key to use: all that `encode` needs to know about the server."""
 
     vendor: Vendor
     base_url: str
@@ -104,7 +104,7 @@ class Endpoint(FrozenStruct):
 
 
 class HttpRequest(FrozenStruct):
-    """One HTTP exchange to be made. `headers` hold the key, so this value is never logged or shown."""
+    """An HTTP request to send. `headers` hold the key, so this value is never logged or shown."""
 
     method: str
     url: str
@@ -134,7 +134,7 @@ class ModelInfo(FrozenStruct):
 
 
 class ModelPage(FrozenStruct):
-    """A page of a provider's list; `next` is the token that asks for the following one."""
+    """A page of a provider's list of models; `next` is the token for the following page."""
 
     models: tuple[ModelInfo, ...]
     next: str | None = None
@@ -144,20 +144,20 @@ class StreamDecoder(Protocol):
     """Turns the chunks of one streamed reply (HTTP 200) into text and, at the end, an outcome."""
 
     def feed(self, chunk: bytes) -> str:
-        """Take the next bytes, wherever they were cut; return the answer's text in them ("" if none)."""
+        """Read the next bytes, wherever they were split; return the answer's text in them ("" if none)."""
 
     @property
     def done(self) -> bool:
         """True once the end mark or an error was seen: the rest of the body need not be read."""
 
     def finish(self) -> Outcome:
-        """The outcome so far. Without the format's end mark it is a `Failure` with the partial text."""
+        """Return the outcome so far. Without the end mark it is a `Failure` with the partial text."""
 
 
-class Uploaded(FrozenStruct):
-    """A file that a provider keeps: `uri` for `Media.uri`, once it is `ready`.
+class UploadedFile(FrozenStruct):
+    """A file stored at a provider: `uri` is for `Media.uri`, once it is `ready`.
 
-    `name` is what the provider calls it; `expires_unix` when it will be gone (`None`: not said).
+    `name` is the provider's name for it, `expires_unix` when the provider deletes it (`None`: unknown).
     """
 
     name: str
@@ -168,29 +168,29 @@ class Uploaded(FrozenStruct):
 
 
 class Uploads(Protocol):
-    """How files get to a provider before the question. Every method is pure, the decoders are total.
+    """Uploads of files before the request that uses them. Every method is pure, the decoders are total.
 
-    `start` → `started` gives the address for the bytes, `send` → `sent` the file; while it is not ready,
-    `look` → `sent` again. `forget` takes it away once it is no longer needed.
+    `start` and `decode_start` give the address for the bytes, `send` and `decode_file` the file; until it
+    is ready, `poll` and `decode_file` are repeated. `delete` deletes it once it is no longer needed.
     """
 
     def start(self, media: Media, endpoint: Endpoint) -> HttpRequest:
-        """The request that announces a file."""
+        """Return the request that announces a file."""
 
-    def started(self, head: Head, body: bytes, endpoint: Endpoint) -> str | Failure:
-        """Where the bytes go, never to another host than the endpoint's."""
+    def decode_start(self, head: Head, body: bytes, endpoint: Endpoint) -> str | Failure:
+        """Return the address for the bytes, never on another host than the endpoint's."""
 
     def send(self, url: str, media: Media) -> HttpRequest:
-        """The request with the bytes. It carries no key."""
+        """Return the request with the bytes. It carries no key."""
 
-    def sent(self, head: Head, body: bytes, endpoint: Endpoint) -> Uploaded | Failure:
-        """The file as the provider now has it, or why it can't use it."""
+    def decode_file(self, head: Head, body: bytes, endpoint: Endpoint) -> UploadedFile | Failure:
+        """Return the file in its current state, or why the provider cannot use it."""
 
-    def look(self, uploaded: Uploaded, endpoint: Endpoint) -> HttpRequest:
-        """The request that asks how the file is getting on."""
+    def poll(self, uploaded: UploadedFile, endpoint: Endpoint) -> HttpRequest:
+        """Return the request for the file's state."""
 
-    def forget(self, uploaded: Uploaded, endpoint: Endpoint) -> HttpRequest:
-        """The request that deletes the file; whatever it answers does not matter."""
+    def delete(self, uploaded: UploadedFile, endpoint: Endpoint) -> HttpRequest:
+        """Return the request that deletes the file; its reply is ignored."""
 
 
 class Wire(Protocol):
@@ -198,25 +198,25 @@ class Wire(Protocol):
 
     @property
     def capabilities(self) -> ModelCapabilities:
-        """Which files models take that are reached through it, where their vendor's row doesn't say."""
+        """The files that its models accept, where the vendor's row doesn't say."""
 
     @property
     def uploads(self) -> Uploads | None:
-        """How files that are too large for a request are sent before it; `None`: not at all."""
+        """Uploads for files that are too large for a request; `None`: not supported."""
 
     def encode(
         self, request: Request, endpoint: Endpoint, dropped: frozenset[str] = frozenset()
     ) -> HttpRequest:
-        """The HTTP request for a question. `dropped`: names in `Failure.parameter` this model refused."""
+        """Return the HTTP request. `dropped`: fields to omit, as in `Failure.parameter`."""
 
     def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
-        """The outcome of a unary reply, whatever its status, with the hints about rate limits in it."""
+        """Return the outcome of a unary reply, whatever its status, with its rate-limit hints."""
 
     def stream(self, head: Head, endpoint: Endpoint) -> StreamDecoder:
-        """A decoder for a streamed reply with status 200."""
+        """Return a decoder for a streamed reply with status 200."""
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
-        """The request that lists the provider's models."""
+        """Return the request that lists the provider's models."""
 
     def decode_models(self, head: Head, body: bytes, endpoint: Endpoint) -> ModelPage | Failure:
-        """The provider's models, or why they could not be listed."""
+        """Return the provider's models, or why they could not be listed."""

@@ -1,7 +1,7 @@
 """The providers that umwelten knows by name, as rows of a table.
 
-A row says all that is known of a vendor: address, key, limits, prices, files, peculiarities. A new vendor
-that speaks a known wire format is a new row, or a section of `umwelten.toml`, never code.
+A row has all that is known about a vendor: address, key, limits, prices, files, quirks. A new vendor that
+speaks a known wire format is a new row, or a section of `umwelten.toml`, never code.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _INPUT, _OUTPUT = Resource.INPUT_TOKENS, Resource.OUTPUT_TOKENS
 def _compatible(
     name: str, base_url: str, key: str | None, *, recommended: tuple[int, int] = (5, 20), **more: Any
 ) -> Vendor:
-    """A row for a vendor with OpenAI's chat completions; its address comes from `<NAME>_BASE_URL`."""
+    """Return a row for a vendor with OpenAI's chat completions; `<NAME>_BASE_URL` sets its address."""
     return Vendor(
         name=name,
         wire="openai",
@@ -60,16 +60,16 @@ def _compatible(
 
 
 def _host(name: str, base_url: str, key: str | None, **more: Any) -> Vendor:
-    """A row for a server of one's own: a key only if it was given one."""
+    """Return a row for the user's own server, which may need no key."""
     return _compatible(name, base_url, key, scope=Scope.HOST, key_required=False, **more)
 
 
-# OpenAI docs, "Images and vision": 512 MB a request; larger sides are scaled there. 50 MB a file and for all
-# files of a request: "File inputs". PDF alone in chat completions, from gpt-4o on.
+# OpenAI docs, "Images and vision": 512 MB per request; larger sides are scaled there. 50 MB per file and for
+# all files of a request: "File inputs". PDF only in chat completions, from gpt-4o on.
 _OPENAI = Capabilities(picture_bytes=50_000_000, picture_side=ANY_SIDE, pdf=True, pdf_bytes=50_000_000)
-# OpenRouter docs, "PDF inputs": read for any model. "Audio", "Video": as the model's host takes it.
+# OpenRouter docs, "PDF inputs": parsed for any model. "Audio", "Video": as the model's host accepts it.
 _OPENROUTER = Capabilities(pdf=True, pdf_bytes=50_000_000, audio=AUDIO | M4A, video=VIDEO)
-# llama.cpp reads pictures with stb_image, which knows no webp.
+# llama.cpp reads images with stb_image, which does not support webp.
 _LLAMA_CPP = open_models(
     Capabilities(pictures=JPEG_PNG | {"image/gif"}, picture_side=ANY_SIDE, audio=WAV_MP3)
 )
@@ -93,7 +93,7 @@ _ROWS = (
         scope=Scope.KEY,
         recommended=(5, 10),
         price_list="openrouter",
-        # The maker stands before the model there.
+        # Names there begin with the model's vendor.
         capabilities=ModelCapabilities(
             usual=_OPENROUTER,
             families=(
@@ -106,10 +106,10 @@ _ROWS = (
         quirks=Quirks(
             hints=OPENROUTER,
             headers={"X-Title": "umwelten"},
-            # Its lookups take the id in the body.
+            # Its support looks requests up by the id in the body.
             id_in_body=True,
             strict="plain",
-            # Else it may route to a host that passes over the schema.
+            # Otherwise it may route to a host that ignores the schema.
             schema_body={"provider": {"require_parameters": True}},
         ),
     ),
@@ -198,8 +198,8 @@ _ROWS = (
             )
         ),
     ),
-    # The child's address and key exist only once it runs, and it is started without the part of a model
-    # that sees or hears.
+    # The child's address and key exist only once it runs, and it is started without the projector that
+    # models need for images and audio.
     Vendor(
         name="local",
         wire="openai",
@@ -217,7 +217,7 @@ _ROWS = (
         "https://api.groq.com/openai/v1",
         "GROQ_API_KEY",
         price_list="groq",
-        # 4 MB for a request with base64, 33 megapixels a picture: Groq docs, "Images and vision".
+        # 4 MB per request with base64, 33 megapixels per image: Groq docs, "Images and vision".
         capabilities=open_models(
             Capabilities(picture_bytes=2_900_000, picture_side=5_700, inline_bytes=2_900_000)
         ),
@@ -237,7 +237,7 @@ _ROWS = (
         "DEEPSEEK_API_KEY",
         recommended=(10, 50),
         price_list="deepseek",
-        # Its models read text alone: DeepSeek docs, "Create chat completion".
+        # Its models accept text only: DeepSeek docs, "Create chat completion".
         capabilities=ModelCapabilities(usual=NOTHING),
         quirks=Quirks(schema="json_object"),
     ),
@@ -247,7 +247,7 @@ _ROWS = (
         "MISTRAL_API_KEY",
         recommended=(2, 10),
         price_list="mistral",
-        # 10 MB a picture: Mistral docs, "Vision".
+        # 10 MB per image: Mistral docs, "Vision".
         capabilities=open_models(Capabilities(picture_bytes=10_000_000, audio=WAV_MP3)),
         quirks=Quirks(
             hints=HeaderDialect(
@@ -286,10 +286,10 @@ _ROWS = (
         "FIREWORKS_API_KEY",
         scope=Scope.KEY,
         price_list="fireworks",
-        # 10 MB for all pictures of a request in base64: Fireworks docs, "Vision models".
+        # 10 MB for all images of a request in base64: Fireworks docs, "Vision models".
         capabilities=open_models(Capabilities(picture_bytes=7_000_000, inline_bytes=7_000_000)),
         quirks=Quirks(
-            # Its window is stated two ways, so it is left open.
+            # Its docs state two different windows, so it is left open.
             hints=HeaderDialect(
                 name="fireworks",
                 budgets=(
@@ -299,7 +299,7 @@ _ROWS = (
                 ),
             ),
             stream_usage=False,
-            # Left to itself it cuts prompts that are too long, and says nothing.
+            # By default it silently truncates prompts that are too long.
             body={"context_length_exceeded_behavior": "error"},
         ),
     ),
@@ -311,7 +311,7 @@ _ROWS = (
         "https://api.x.ai/v1",
         "XAI_API_KEY",
         price_list="x-ai",
-        # 20 MiB a picture, jpeg or png: xAI docs, "Image understanding".
+        # 20 MiB per image, jpeg or png: xAI docs, "Image understanding".
         capabilities=open_models(
             Capabilities(pictures=JPEG_PNG, picture_bytes=20_000_000, picture_side=ANY_SIDE)
         ),
@@ -348,7 +348,7 @@ _ROWS = (
         scope=Scope.KEY,
         recommended=(2, 10),
         price_list="minimax",
-        # Its current models know no schemas.
+        # Its current models do not support schemas.
         quirks=Quirks(schema="none"),
     ),
     _compatible(
@@ -397,4 +397,4 @@ VENDORS: Mapping[str, Vendor] = {row.name: row for row in _ROWS}
 DIALECTS: Mapping[str, HeaderDialect] = {
     dialect.name: dialect for dialect in (NO_DIALECT, *(row.quirks.hints for row in _ROWS))
 }
-"""The dialects of rate-limit headers by the names that `hints` in `umwelten.toml` takes."""
+"""The dialects of rate-limit headers, by their values for `hints` in `umwelten.toml`."""

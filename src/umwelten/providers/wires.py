@@ -1,11 +1,11 @@
-"""Which wire formats there are, and which files a model takes through one."""
+"""The wire formats, and the files that a model accepts through one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from umwelten.providers.anthropic.messages import AnthropicMessages
-from umwelten.providers.base_url import is_at_home
+from umwelten.providers.base_url import has_vendor_address
 from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.gemini.generate_content import Gemini
 from umwelten.providers.ollama.chat import Ollama
@@ -22,9 +22,12 @@ WIRES: Mapping[str, Wire] = {
 
 
 def capabilities_of(endpoint: Endpoint, model: ModelRef) -> Capabilities:
-    """What this model takes at this place: by the user's word, the vendor's row and the wire format."""
+    """Return the files that this model accepts at this address.
+
+    The user's settings come first, then the vendor's row, then the wire format.
+    """
     vendor = endpoint.vendor
     of_vendor = vendor.capabilities
-    if of_vendor is None or (vendor.imitated and not is_at_home(endpoint)):
+    if of_vendor is None or (vendor.imitated and not has_vendor_address(endpoint)):
         of_vendor = WIRES[vendor.wire].capabilities
     return vendor.overrides.on(of_vendor.of(model.model))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from umwelten.file_types import HEIC, FileType
 from umwelten.inputs.content import Converted, UnsupportedInput, megabytes
-from umwelten.providers.capabilities import Capabilities, accepted, picture_bytes
+from umwelten.providers.capabilities import Capabilities, accepted_mime, picture_bytes
 from umwelten.types import FrozenStruct, Media, Part
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _done(
 ) -> list[str]:
     """What had to be done to a picture, in words."""
     done: list[str] = []
-    if accepted(encoded.mime, (kind.mime,)) is None:
+    if accepted_mime(encoded.mime, (kind.mime,)) is None:
         done.append(f"converted to {encoded.mime.partition('/')[2]}")
     if encoded.size != before:
         done.append("scaled from {}×{} to {}×{}".format(*before, *encoded.size))

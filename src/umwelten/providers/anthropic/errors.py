@@ -1,4 +1,4 @@
-"""What Anthropic's refusals mean, where they differ from the common rules."""
+"""Classify Anthropic's errors where they differ from the common rules."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 import msgspec
 
 from umwelten.providers.common.bodies import ErrorBody
-from umwelten.providers.common.errors import BAD, REFUSED, ErrorClass, judge
-from umwelten.providers.common.parameters import SCHEMA, about_schema, ours_of, refused
+from umwelten.providers.common.errors import BAD, REFUSED, ErrorClass, classify_common
+from umwelten.providers.common.parameters import SCHEMA, canonical_name, is_about_schema, refused_parameter
 from umwelten.providers.protocol import Head
 
 _SPENT = frozenset(("enforced_spend_limit_reached", "contract_spend_limit_reached"))
@@ -27,28 +27,32 @@ _SHAPE = re.compile(
 
 
 def classify(head: Head, error: ErrorBody) -> ErrorClass | None:
-    """What only Anthropic writes; `None` leaves the judgement to what all providers have in common."""
+    """Return the class of an error that only Anthropic sends; `None` leaves it to the common rules."""
     details = error.fields.get("details")
     code = str(details.get("error_code")) if isinstance(details, dict) else ""
-    # With a time to wait the same code is an ordinary rate limit.
+    # With a Retry-After, the same code is an ordinary rate limit.
     if head.status == 429 and code in _SPENT and "retry-after" not in head.headers:
         return msgspec.structs.replace(REFUSED, code=code)
-    if head.status == 400 and judge(400, error) is BAD:
+    if head.status == 400 and classify_common(400, error) is BAD:
         return msgspec.structs.replace(BAD, parameter=_refused_field(error))
     return None
 
 
 def _refused_field(error: ErrorBody) -> str | None:
-    """A setting that this model does not take; of two that exclude each other, the second.
+    """Return a setting that this model does not support; of two that exclude each other, the second.
 
-    "tool_choice": the shape can't be asked for by a tool. "schema": it can't be asked for at all.
+    "tool_choice": the schema cannot be sent as a tool. "schema": it cannot be sent at all.
     """
     if _FORCED.search(error.words):
         return "tool_choice"
-    if _SHAPE.search(error.words) or about_schema(error):
+    if _SHAPE.search(error.words) or is_about_schema(error):
         return SCHEMA
-    found = _FIELDS.match(error.message)
-    if found is None or not _NOT_TAKEN.search(error.words):
-        return refused(error)
-    name = found[2] or found[1]
-    return ours_of(name) if name in _OPTIONAL or "extra inputs" in error.words else refused(error)
+    fields = _FIELDS.match(error.message)
+    if fields is None or not _NOT_TAKEN.search(error.words):
+        return refused_parameter(error)
+    name = fields[2] or fields[1]
+    return (
+        canonical_name(name)
+        if name in _OPTIONAL or "extra inputs" in error.words
+        else refused_parameter(error)
+    )

@@ -1,7 +1,7 @@
 """Anthropic's messages API, version 2023-06-01.
 
-`max_tokens` is required there, so 4096 is sent where none is given. There is no seed: it is not sent.
-Settings given as `--param` go on top level. Thinking is kept as reasoning, apart from the answer's text.
+`max_tokens` is required there, so 4096 is sent where none is given. A seed is not supported and not sent.
+Settings from `--param` go to the top level. Thinking becomes `reasoning`, separate from the answer's text.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from umwelten.providers.anthropic.requests import ANSWER_TOOL, body_of, headers,
 from umwelten.providers.capabilities import ANTHROPIC
 from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import load, read_value
-from umwelten.providers.common.errors import broken, from_error, from_http
-from umwelten.providers.common.errors import request_id as name_of
+from umwelten.providers.common.errors import from_error, from_http, request_id, unusable_reply
 from umwelten.providers.common.sse import Event, SseSplitter
 from umwelten.providers.common.streams import AnswerStream
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
@@ -68,7 +67,7 @@ class _AnthropicMessage(msgspec.Struct):
     model: str | None = None
     stop_reason: str | None = None
     stop_details: _StopDetails | None = None
-    # Read on its own: an odd count must not cost the answer.
+    # Parsed separately: an invalid count must not lose the answer.
     usage: msgspec.Raw = _ABSENT
     error: msgspec.Raw = _ABSENT
 
@@ -112,7 +111,7 @@ class AnthropicMessages:
     def encode(
         self, request: Request, endpoint: Endpoint, dropped: frozenset[str] = frozenset()
     ) -> HttpRequest:
-        """The HTTP request for a question. Raises `InputError` for media that the format has no place for."""
+        """Return the HTTP request. Errors: `InputError` for media that the format cannot carry."""
         return HttpRequest(
             method="POST",
             url=f"{root_of(endpoint)}/messages",
@@ -121,13 +120,13 @@ class AnthropicMessages:
         )
 
     def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
-        """The outcome of a unary reply."""
+        """Return the outcome of a unary reply."""
         if head.status != 200:
             return from_http(head, body, endpoint, classify=classify)
-        answer = _Answer(head, endpoint)
+        answer = _AnthropicAnswer(head, endpoint)
         message = load(body, _AnthropicMessage)
         if message is None:
-            answer.fail("the reply cannot be read")
+            answer.fail("the reply could not be parsed")
         elif bytes(message.error) not in _NOTHING:
             answer.refuse(message.error)
         else:
@@ -136,31 +135,31 @@ class AnthropicMessages:
         return answer.outcome()
 
     def stream(self, head: Head, endpoint: Endpoint) -> AnswerStream[Event]:
-        """A decoder for a streamed reply; `message_stop` is its end mark."""
-        return AnswerStream(SseSplitter(), _Answer(head, endpoint), "an event")
+        """Return a decoder for a streamed reply; `message_stop` is its end mark."""
+        return AnswerStream(SseSplitter(), _AnthropicAnswer(head, endpoint), "an event")
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
-        """The request that lists the provider's models."""
+        """Return the request that lists the provider's models."""
         query = {"limit": str(_PAGE_SIZE)} | ({"after_id": page} if page else {})
         url = f"{root_of(endpoint)}/models?{urlencode(query)}"
         return HttpRequest(method="GET", url=url, headers=headers(endpoint))
 
     def decode_models(self, head: Head, body: bytes, endpoint: Endpoint) -> ModelPage | Failure:
-        """The provider's models, newest first as it lists them."""
+        """Return the provider's models, newest first as it lists them."""
         if head.status != 200:
             return from_http(head, body, endpoint, classify=classify)
-        listed = load(body, _Models)
-        if listed is None:
-            return broken(head, "the list of models cannot be read")
+        page_body = load(body, _Models)
+        if page_body is None:
+            return unusable_reply(head, "the list of models could not be parsed")
         models = tuple(
             ModelInfo(id=model.id, name=model.display_name, context_tokens=model.max_input_tokens)
-            for model in listed.data
+            for model in page_body.data
         )
-        return ModelPage(models=models, next=(listed.last_id or None) if listed.has_more else None)
+        return ModelPage(models=models, next=(page_body.last_id or None) if page_body.has_more else None)
 
 
-class _Answer:
-    """What a reply adds up to, whole or event by event."""
+class _AnthropicAnswer:
+    """The answer that a reply adds up to, whole or event by event."""
 
     def __init__(self, head: Head, endpoint: Endpoint) -> None:
         self._head = head
@@ -183,13 +182,13 @@ class _Answer:
         return self.ended or self.failure is not None
 
     def add(self, piece: Event) -> str:
-        """Take one event; return the answer's text in it."""
+        """Read one event; return the answer's text in it."""
         if self.done:
             return ""
         name, data = piece
         event = load(data, _Event)
         if event is None:
-            self.fail("a part of the reply cannot be read")
+            self.fail("a part of the reply could not be parsed")
             return ""
         kind = event.type or name
         if kind == "error" or bytes(event.error) not in _NOTHING:
@@ -199,17 +198,17 @@ class _Answer:
         return self._take(kind, event)
 
     def begin(self, message: _AnthropicMessage) -> str:
-        """Take a message, whole or as it begins; return the answer's text in it."""
+        """Read a message, whole or its beginning; return the answer's text in it."""
         self._model, self._id = message.model, message.id
-        self._stopped(message.stop_reason, message.stop_details)
+        self._note_stop(message.stop_reason, message.stop_details)
         self._count(message.usage)
-        text = "".join(self._block(block) for block in message.content or ())
+        text = "".join(self._add_block(block) for block in message.content or ())
         self._recording = False
         return text
 
     def fail(self, message: str) -> None:
         """Note why there is no answer; the first reason counts."""
-        self.failure = self.failure or broken(self._head, message)
+        self.failure = self.failure or unusable_reply(self._head, message)
 
     def refuse(self, error: msgspec.Raw) -> None:
         """Note the provider's error object."""
@@ -217,13 +216,13 @@ class _Answer:
         self.failure = from_error(self._head, body, self._endpoint, classify=classify)
 
     def outcome(self) -> Outcome:
-        """The reply or what went wrong."""
+        """Return the reply or the failure."""
         text = self._answer_text()
         failure = self.failure or self._shortfall(text)
-        usage = _total(self._usage)
+        usage = _read_usage(self._usage)
         if failure is not None:
             return msgspec.structs.replace(
-                failure, partial=text or None, usage=usage, request_id=name_of(self._head, self._id)
+                failure, partial=text or None, usage=usage, request_id=request_id(self._head, self._id)
             )
         return Reply(
             text=text,
@@ -231,18 +230,18 @@ class _Answer:
             usage=usage,
             reasoning="".join(self._reasoning) or None,
             served_model=self._model,
-            request_id=name_of(self._head, self._id),
+            request_id=request_id(self._head, self._id),
             hints=rate_limit_headers.parse(self._endpoint.vendor.quirks.hints, self._head),
         )
 
     def _answer_text(self) -> str:
-        """The record, where the model gave one, else the text."""
+        """Return the record, where the model gave one, else the text."""
         if self._record is None:
             return "".join(self._text)
         return "".join(self._record) or ("{}" if self._stop == "tool_use" else "")
 
     def _reason(self) -> FinishReason:
-        """A call of the tool that takes the answer is the answer's end."""
+        """Return the finish reason. A call of the answer tool is a normal stop."""
         reason = _FINISH.get(self._stop or "", FinishReason.UNKNOWN)
         return FinishReason.STOP if reason is FinishReason.TOOL and self._record is not None else reason
 
@@ -250,50 +249,50 @@ class _Answer:
         if kind == "message_start" and event.message is not None:
             return self.begin(event.message)
         if kind == "content_block_start" and event.content_block is not None:
-            return self._block(event.content_block)
+            return self._add_block(event.content_block)
         if kind == "content_block_stop":
             self._recording = False
         if event.delta is None:
             return ""
         if kind == "content_block_delta":
-            return self._written(event.delta.partial_json) or self._piece(
+            return self._add_json(event.delta.partial_json) or self._add_text(
                 event.delta.text, event.delta.thinking
             )
         if kind == "message_delta":
-            self._stopped(event.delta.stop_reason, event.delta.stop_details)
+            self._note_stop(event.delta.stop_reason, event.delta.stop_details)
             self._count(event.usage)
         return ""
 
-    def _block(self, block: _Block) -> str:
+    def _add_block(self, block: _Block) -> str:
         if block.type == "tool_use":
-            # Asked for one record, a model that gives two is read up to the first.
+            # Of several records, only the first counts.
             self._recording = block.name == ANSWER_TOOL and self._record is None
             self._record = [] if self._recording else self._record
-            return self._written(_compact(block.input))
-        return self._piece(
+            return self._add_json(_compact(block.input))
+        return self._add_text(
             block.text if block.type == "text" else None, block.thinking if block.type == "thinking" else None
         )
 
-    def _written(self, json: str | None) -> str:
-        """The next piece of the record."""
+    def _add_json(self, json: str | None) -> str:
+        """Add the next piece of the record; return it, or "" if it is not part of one."""
         if not json or not self._recording or self._record is None:
             return ""
         self._record.append(json)
         return json
 
-    def _piece(self, text: str | None, thinking: str | None) -> str:
+    def _add_text(self, text: str | None, thinking: str | None) -> str:
         if thinking:
             self._reasoning.append(thinking)
         if text:
             self._text.append(text)
         return text or ""
 
-    def _stopped(self, reason: str | None, details: _StopDetails | None) -> None:
+    def _note_stop(self, reason: str | None, details: _StopDetails | None) -> None:
         self._stop = reason or self._stop
         self._details = details or self._details
 
     def _count(self, raw: msgspec.Raw) -> None:
-        """Take figures that are cumulative: of what is stated twice, the larger counts."""
+        """Add token counts. They are cumulative: of a count stated twice, the larger is kept."""
         new = load(bytes(raw), _Usage)
         if new is None:
             return
@@ -303,21 +302,21 @@ class _Answer:
             "cache_read_input_tokens",
             "output_tokens",
         ):
-            stated = [n for n in (getattr(self._usage, name), getattr(new, name)) if n is not None]
-            setattr(self._usage, name, max(stated, default=None))
+            counts = [n for n in (getattr(self._usage, name), getattr(new, name)) if n is not None]
+            setattr(self._usage, name, max(counts, default=None))
         self._usage.output_tokens_details = new.output_tokens_details or self._usage.output_tokens_details
 
     def _shortfall(self, text: str) -> Failure | None:
-        """The failure if the model refused, or nothing that counts as an answer came."""
+        """Return the failure if the model refused, or the reply contains no complete answer."""
         if self._stop == "refusal":
-            return self._refused()
+            return self._refusal()
         if not self.ended:
-            return broken(self._head, "the reply was cut off before its end")
+            return unusable_reply(self._head, "the reply was cut off before its end")
         if self._stop is None and not text:
-            return broken(self._head, "the reply holds no answer")
+            return unusable_reply(self._head, "the reply contains no answer")
         return None
 
-    def _refused(self) -> Failure:
+    def _refusal(self) -> Failure:
         details = self._details or _StopDetails()
         why = ": ".join(word for word in (details.category, details.explanation) if word)
         return Failure(
@@ -332,19 +331,19 @@ class _Answer:
 
 
 def _compact(raw: msgspec.Raw) -> str:
-    """A tool's input as JSON text; a stream begins with an empty one, which says nothing yet."""
-    written = bytes(raw)
-    return "" if written in (*_NOTHING, b"{}") else msgspec.json.format(written, indent=-1).decode()
+    """Return a tool's input as JSON text; "" for the empty one that a stream begins with."""
+    json = bytes(raw)
+    return "" if json in (*_NOTHING, b"{}") else msgspec.json.format(json, indent=-1).decode()
 
 
-def _total(counted: _Usage) -> Usage:
-    """Cached tokens, read and written, are counted outside `input_tokens`."""
-    read, written = counted.cache_read_input_tokens, counted.cache_creation_input_tokens
-    given = counted.input_tokens
-    thinking = counted.output_tokens_details
+def _read_usage(counts: _Usage) -> Usage:
+    """Return the usage. Anthropic's `input_tokens` excludes tokens read from and written to the cache."""
+    read, written = counts.cache_read_input_tokens, counts.cache_creation_input_tokens
+    uncached = counts.input_tokens
+    thinking = counts.output_tokens_details
     return Usage(
-        input_tokens=None if given is None else given + (read or 0) + (written or 0),
-        output_tokens=counted.output_tokens,
+        input_tokens=None if uncached is None else uncached + (read or 0) + (written or 0),
+        output_tokens=counts.output_tokens,
         cached_tokens=read,
         cache_write_tokens=written,
         reasoning_tokens=None if thinking is None else thinking.thinking_tokens,

@@ -1,6 +1,6 @@
-"""Reading the bodies of replies, whatever they hold: JSON of any shape, HTML, plain text, nothing.
+"""Parse the bodies of replies, whatever they contain: JSON of any shape, HTML, plain text, nothing.
 
-No bytes make these functions raise.
+These functions never raise, whatever the bytes.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _REPR_LOC = re.compile(r"'loc': ?[(\[]'body', '(\w{1,60})'")
 
 
 class ErrorBody(FrozenStruct):
-    """What an error body says. Words that are absent are "".
+    """The contents of an error body. Absent texts are "".
 
     `number` is an integer `code` or `status` in the body, `names` the request fields that it blames
-    (root names, in order), `fields` the error object itself for what only one vendor writes.
+    (top-level names, in order), `fields` the error object itself, for what only one vendor sends.
     """
 
     message: str = ""
@@ -43,17 +43,17 @@ class ErrorBody(FrozenStruct):
 
     @property
     def words(self) -> str:
-        """Message, code and type in lower case, to be searched for what they mean."""
+        """Message, code and type in lower case, for searching."""
         return f"{self.message} {self.code} {self.type}".lower()
 
 
-def load(body: bytes, shape: type[T]) -> T | None:
-    """The JSON body as a value of this type, or `None` where it is not one.
+def load(body: bytes, expected: type[T]) -> T | None:
+    """Return the JSON body as a value of this type, or `None` where it is not one.
 
-    Bytes that are not UTF-8 and lone surrogates become U+FFFD rather than costing the whole reply.
+    Bytes that are not UTF-8 and lone surrogates become U+FFFD, so that the reply is not lost.
     """
     body = body.removeprefix(_BOM)
-    decode: Callable[[bytes], T] = _decoder(shape).decode  # type: ignore[arg-type]  # types can be hashed
+    decode: Callable[[bytes], T] = _decoder(expected).decode  # type: ignore[arg-type]  # types can be hashed
     try:
         return decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -67,12 +67,12 @@ def load(body: bytes, shape: type[T]) -> T | None:
 
 
 @cache
-def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(shape)
+def _decoder(expected: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(expected)
 
 
 def _repair(body: bytes) -> bytes | None:
-    """The same JSON in clean UTF-8, or `None` where that is not what was wrong."""
+    """Return the same JSON in valid UTF-8, or `None` where the encoding was not the problem."""
     text = body.decode("utf-8", "replace")
     if text.isascii() and "\\u" not in text:
         return None
@@ -84,7 +84,7 @@ def _repair(body: bytes) -> bytes | None:
 
 
 def read(body: bytes) -> ErrorBody:
-    """The error in the body of a refusal."""
+    """Return the error in the body of a refusal."""
     text = body.removeprefix(_BOM).strip()
     if text.startswith((b"data:", b"event:")):
         splitter = SseSplitter()
@@ -94,11 +94,11 @@ def read(body: bytes) -> ErrorBody:
         value = load(text, object)
         if value is not None:
             return read_value(value)
-    return ErrorBody(message=_plain(text[:_SCANNED].decode("utf-8", "replace")))
+    return ErrorBody(message=_plain_text(text[:_SCANNED].decode("utf-8", "replace")))
 
 
 def read_value(value: object) -> ErrorBody:
-    """The error in a decoded JSON value: an object in any vendor's shape, a list of one, a string."""
+    """Return the error in a decoded JSON value: an object of any vendor, a list of one, a string."""
     if isinstance(value, list):
         return read_value(value[0]) if value and not _is_loc(value[0]) else _from_detail({}, value)
     if not isinstance(value, dict):
@@ -123,21 +123,25 @@ def _from_object(fields: dict[str, Any]) -> ErrorBody:
     detail = next((d for d in (message, fields.get("detail")) if isinstance(d, list)), None)
     if detail is not None:
         return _from_detail(fields, detail)
-    said = _text(message) or _text(fields.get("detail")) or _text(fields.get("title"))
-    return _filled(fields, said or _unknown(fields), (root(_text(fields.get("param"))), *_repr_names(said)))
+    message_text = _text(message) or _text(fields.get("detail")) or _text(fields.get("title"))
+    return _error_body(
+        fields,
+        message_text or _fallback_message(fields),
+        (root_field(_text(fields.get("param"))), *_repr_names(message_text)),
+    )
 
 
 def _from_detail(fields: dict[str, Any], detail: list[Any]) -> ErrorBody:
-    """`[{"loc": ["body", "seed"], "msg": …, "type": …}]`, as FastAPI and its likes write it."""
+    """Return the error in FastAPI's format: `[{"loc": ["body", "seed"], "msg": …, "type": …}]`."""
     items = [item for item in detail[:50] if isinstance(item, dict)]
     names = [_loc_root(item.get("loc")) for item in items]
-    said = "; ".join(_detail_line(item) for item in detail[:5])
+    message_text = "; ".join(_detail_line(item) for item in detail[:5])
     kinds = " ".join(_text(item.get("type")) for item in items[:5])
-    body = _filled(fields, said, tuple(names))
+    body = _error_body(fields, message_text, tuple(names))
     return body if body.code else msgspec.structs.replace(body, code=kinds[:100])
 
 
-def _filled(fields: dict[str, Any], message: str, names: tuple[str, ...]) -> ErrorBody:
+def _error_body(fields: dict[str, Any], message: str, names: tuple[str, ...]) -> ErrorBody:
     code = fields.get("code")
     number = next((n for n in (code, fields.get("status")) if _is_int(n)), None)
     if number is None and isinstance(code, str) and code.isascii() and code.isdigit():
@@ -152,8 +156,8 @@ def _filled(fields: dict[str, Any], message: str, names: tuple[str, ...]) -> Err
     )
 
 
-def root(path: str) -> str:
-    """The top-level field of a path: "messages[0].content" is "messages"."""
+def root_field(path: str) -> str:
+    """Return the top-level field of a path: "messages" for "messages[0].content"."""
     return re.split(r"[.\[]", path, maxsplit=1)[0].strip("`'\" ")
 
 
@@ -175,16 +179,16 @@ def _detail_line(item: object) -> str:
         return _text(item)
     loc = item.get("loc")
     where = ".".join(str(part) for part in loc if part != "body") if isinstance(loc, list) else ""
-    said = _text(item.get("msg")) or _text(item.get("message")) or _text(item)
-    return f"{where}: {said}" if where else said
+    message_text = _text(item.get("msg")) or _text(item.get("message")) or _text(item)
+    return f"{where}: {message_text}" if where else message_text
 
 
 def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _unknown(fields: dict[str, Any]) -> str:
-    # The type or code says more than nothing; else the whole object, so that nothing is hidden.
+def _fallback_message(fields: dict[str, Any]) -> str:
+    # Type or code if there is one, else the whole object, so that nothing is hidden.
     return _text(fields.get("type")) or _text(fields.get("code")) or (_text(fields) if fields else "")
 
 
@@ -203,8 +207,8 @@ def _join(*pieces: str) -> str:
     return ": ".join(piece.strip()[:_LONGEST] for piece in pieces if piece.strip())
 
 
-def _plain(text: str) -> str:
-    """Words of an HTML page (its title if it has one) or of plain text, in one short line."""
+def _plain_text(text: str) -> str:
+    """Return the text of an HTML page (its title if it has one) or plain text in one short line."""
     if "<" not in text:
         return " ".join(text[:_LONGEST].split())
     title = _TITLE.search(text)

@@ -1,6 +1,6 @@
-"""Spans and moments of time as providers write them, read without ever raising.
+"""Parse durations and times as providers write them.
 
-Every function returns seconds, or `None` for what it can't read. Spans are never negative.
+Every function returns seconds, or `None` for what it cannot parse; none raises. Durations are never negative.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LONGEST = 4096
 
 
 def number(text: str) -> float | None:
-    """A plain number, with or without thousands commas and blanks around: "1,000" is 1000."""
+    """Return a plain number; thousands commas and surrounding blanks are ignored: "1,000" is 1000."""
     if not text:
         return None
     text = text[:_LONGEST].strip().replace(",", "")
@@ -38,7 +38,7 @@ def number(text: str) -> float | None:
 
 
 def go_duration(text: str) -> float | None:
-    """A span such as "120ms", "59.70s", "6m0s", "1h2m3s"."""
+    """Return the seconds of a duration such as "120ms", "59.70s", "6m0s", "1h2m3s"."""
     text = text[:_LONGEST].strip()
     total, end = 0.0, 0
     for term in _TERM.finditer(text):
@@ -50,7 +50,7 @@ def go_duration(text: str) -> float | None:
 
 
 def rfc3339(text: str) -> float | None:
-    """Unix time of a moment such as "2026-11-24T10:00:00Z"; without an offset it is UTC."""
+    """Return the Unix time of "2026-11-24T10:00:00Z" and the like; without an offset it is UTC."""
     try:
         moment = datetime.fromisoformat(text[:_LONGEST].strip())
         return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
@@ -58,9 +58,9 @@ def rfc3339(text: str) -> float | None:
         return None
 
 
-@lru_cache(maxsize=8)  # many replies of one second say the same
+@lru_cache(maxsize=8)  # many replies within a second carry the same date
 def http_date(text: str) -> float | None:
-    """Unix time of an HTTP date such as "Tue, 24 Nov 2026 10:00:00 GMT"."""
+    """Return the Unix time of an HTTP date such as "Tue, 24 Nov 2026 10:00:00 GMT"."""
     try:
         moment = parsedate_to_datetime(text[:_LONGEST])
         return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
@@ -69,10 +69,10 @@ def http_date(text: str) -> float | None:
 
 
 def span(text: str, now_unix: float) -> float | None:
-    """Seconds from now until what a header states, in any notation.
+    """Return the seconds from now until the time in a header, in any notation.
 
-    Numbers above 1e11 are Unix milliseconds, above 1e9 Unix seconds, others seconds; then Go spans,
-    RFC 3339 and HTTP dates. A moment that is over is 0, a negative number is not read.
+    Numbers above 1e11 are Unix milliseconds, above 1e9 Unix seconds, others seconds; then Go durations,
+    RFC 3339 and HTTP dates. A time in the past is 0, a negative number `None`.
     """
     if not text:
         return None
@@ -85,18 +85,18 @@ def span(text: str, now_unix: float) -> float | None:
     moment = rfc3339(text)
     if moment is None:
         moment = http_date(text)
-    return _until(moment, now_unix)
+    return _seconds_until(moment, now_unix)
 
 
 def _from_number(value: float, now_unix: float) -> float | None:
     if value < 0:
         return None
     if value > _MILLISECONDS:
-        return _until(value / 1000, now_unix)
-    return _until(value, now_unix) if value > _EPOCH else value
+        return _seconds_until(value / 1000, now_unix)
+    return _seconds_until(value, now_unix) if value > _EPOCH else value
 
 
-def _until(moment: float | None, now_unix: float) -> float | None:
+def _seconds_until(moment: float | None, now_unix: float) -> float | None:
     if moment is None or not math.isfinite(moment - now_unix):
         return None
     return max(0.0, moment - now_unix)

@@ -1,7 +1,7 @@
-"""From an HTTP status and an error body to a `Failure`: what all wire formats share.
+"""Turn an HTTP status and an error body into a `Failure`, for all wire formats.
 
-A wire passes its own `classify` for what only its providers write; what that leaves open is judged
-here, first by the words of the message, then by the status. Numbers and phrases stand in tables.
+A wire passes its own `classify` for errors that only its providers send; the others are classified here,
+first by the text of the message, then by the status. Numbers and phrases are in tables.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from umwelten.types import NO_HINTS, Failure, FailureKind, FrozenStruct, RateLim
 
 
 class ErrorClass(FrozenStruct):
-    """What a refusal means: the fields of `Failure` that follow from it.
+    """The class of a refusal: the fields of `Failure` that follow from it.
 
-    `certain` True: an `x-should-retry: true` does not turn it into something worth sending again.
-    `hints` are those of the body.
+    `certain` True: not even `x-should-retry: true` makes it worth retrying. `hints` are those of the body.
     """
 
     kind: FailureKind
@@ -109,7 +108,7 @@ def from_http(
     classify: Classify | None = None,
     limits: RateLimitHints | None = None,
 ) -> Failure:
-    """The failure that a reply with an error status stands for. `limits`: its headers, if already read."""
+    """Return the failure for a reply with an error status. `limits`: its headers, if already parsed."""
     return from_error(head, bodies.read(body), endpoint, classify=classify, limits=limits)
 
 
@@ -123,37 +122,39 @@ def from_error(
     partial: str | None = None,
     usage: Usage | None = None,
 ) -> Failure:
-    """The failure that an error object stands for, whether it came with its own status or inside a 200."""
-    head = _effective(head, error)
-    stated = rate_limit_headers.parse(endpoint.vendor.quirks.hints, head) if limits is None else limits
-    verdict = (classify(head, error) if classify else None) or judge(head.status, error)
-    stated = rate_limit_headers.merge(stated, verdict.hints)
+    """Return the failure for an error object, whether it came with an error status or inside a 200."""
+    head = _apply_stated_status(head, error)
+    hints = rate_limit_headers.parse(endpoint.vendor.quirks.hints, head) if limits is None else limits
+    verdict = (classify(head, error) if classify else None) or classify_common(head.status, error)
+    hints = rate_limit_headers.merge(hints, verdict.hints)
     if verdict.kind is FailureKind.RATE_LIMIT:
-        stated = rate_limit_headers.merge(stated, rate_limit_headers.from_text(error.message))
+        hints = rate_limit_headers.merge(hints, rate_limit_headers.from_text(error.message))
     return Failure(
         kind=verdict.kind,
         message=hide_key(error.message or f"HTTP {head.status} without a message", endpoint),
         status=head.status,
         code=verdict.code or error.code or error.type or None,
-        retry=_retry(verdict, stated),
+        retry=_should_retry(verdict, hints),
         lane_down=verdict.lane_down,
         parameter=verdict.parameter,
         partial=partial or None,
         usage=usage or Usage(),
         request_id=request_id(head, None),
-        hints=stated,
+        hints=hints,
     )
 
 
-def judge(status: int, error: ErrorBody) -> ErrorClass:
-    """What a refusal means by the words and statuses that all providers have in common."""
+def classify_common(status: int, error: ErrorBody) -> ErrorClass:
+    """Return the class of a refusal by the messages and statuses that all providers have in common."""
     if status in (401, 402, 407):
         return REFUSED
     return _by_words(status, error) or _by_status(status)
 
 
-def broken(head: Head, message: str, *, partial: str | None = None, usage: Usage | None = None) -> Failure:
-    """A reply with a good status that can't be used: not JSON, without an answer, cut off."""
+def unusable_reply(
+    head: Head, message: str, *, partial: str | None = None, usage: Usage | None = None
+) -> Failure:
+    """Return the failure for a reply with status 200 that is unusable: not JSON, no answer, cut off."""
     return Failure(
         kind=FailureKind.SERVER,
         message=message,
@@ -165,22 +166,22 @@ def broken(head: Head, message: str, *, partial: str | None = None, usage: Usage
 
 
 def request_id(head: Head, in_body: str | None) -> str | None:
-    """The provider's name for the exchange."""
+    """Return the provider's id of the request, or `None`."""
     return head.headers.get("x-request-id") or head.headers.get("request-id") or in_body
 
 
 SHORTEST_KEY = 6
-"""A shorter one is a stand-in for servers that want any key, and stands in ordinary words."""
+"""Characters. A shorter key is a dummy for servers that want any key, and may be part of ordinary words."""
 
 
 def hide_key(text: str, endpoint: Endpoint) -> str:
-    """The text without the key, should a server repeat it."""
+    """Return the text without the key, in case a server repeats it."""
     key = endpoint.api_key.reveal() if endpoint.api_key else ""
     return text.replace(key, "***") if len(key) >= SHORTEST_KEY else text
 
 
 def never_fits(words: str) -> bool:
-    """Whether a rate-limit message says that this one request is larger than the whole limit."""
+    """Return whether a rate-limit message says that this request alone exceeds the whole limit."""
     if not _TOO_BIG.search(words):
         return False
     amounts = _AMOUNTS.search(words)
@@ -218,8 +219,8 @@ def _by_status(status: int) -> ErrorClass:
     return SERVER if status >= 500 and status != 501 else BAD
 
 
-def _effective(head: Head, error: ErrorBody) -> Head:
-    """The head with the status that an error inside a 200 states by number or by word."""
+def _apply_stated_status(head: Head, error: ErrorBody) -> Head:
+    """Return the head with the status that an error inside a 200 states by number or by word."""
     if head.status >= 300:
         return head
     stated = error.number if error.number is not None and 400 <= error.number <= 599 else None
@@ -228,8 +229,8 @@ def _effective(head: Head, error: ErrorBody) -> Head:
     return msgspec.structs.replace(head, status=status)
 
 
-def _retry(verdict: ErrorClass, stated: RateLimitHints) -> bool:
-    """The provider's own word counts, save where the verdict is beyond doubt."""
-    if stated.should_retry is None or verdict.lane_down:
+def _should_retry(verdict: ErrorClass, hints: RateLimitHints) -> bool:
+    """Return whether to retry, as the provider states it unless the verdict is certain."""
+    if hints.should_retry is None or verdict.lane_down:
         return verdict.retry
-    return verdict.retry if verdict.certain and stated.should_retry else stated.should_retry
+    return verdict.retry if verdict.certain and hints.should_retry else hints.should_retry

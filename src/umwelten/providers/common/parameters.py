@@ -1,13 +1,13 @@
-"""Which optional request field a refusal blames, under the name that `Parameters` gives it."""
+"""Find the optional request field that a refusal blames, under its name in `Parameters`."""
 
 from __future__ import annotations
 
 import re
 
-from umwelten.providers.common.bodies import ErrorBody, root
+from umwelten.providers.common.bodies import ErrorBody, root_field
 
 SCHEMA = "schema"
-"""Our name of the field that asks for a shape."""
+"""Our name of the field that carries the schema."""
 
 _OURS = {
     "max_completion_tokens": "max_tokens",
@@ -26,13 +26,13 @@ _OURS = {
     "responsemimetype": "schema",
     "response_mime_type": "schema",
 }
-# How providers speak of a schema that they do not take, whatever field it came in.
+# How providers name a schema that they do not accept, whatever field it came in.
 _SCHEMA = re.compile(
     r"response[_ ]?format|json[_ ]?schema|response[_ ]?(json[_ ]?)?schema|response[_ ]?mime[_ ]?type"
     r"|structured[_ ]outputs?|json mode|controlled generation|the specified schema"
     r"|parse grammar|invalid grammar"
 )
-# Without these there is no question left to send.
+# Without these there is nothing left to send.
 _REQUIRED = frozenset(
     ("model", "messages", "message", "input", "contents", "content", "prompt", "stream", "role", "request")
 )
@@ -61,45 +61,45 @@ _REFUSED = (
         re.IGNORECASE,
     ),
 )
-# A value out of range is the user's to mend: silently asking with the default would answer another question.
+# A value out of range is for the user to correct: the default would silently change what was asked for.
 _OUT_OF_RANGE = re.compile(
     r"(above|below)_m(ax|in)|greater[_ ]than|less[_ ]than|too (large|small|high|low)|at most|at least"
     r"|must be (between|in|>|<|positive)|out of range|invalid_type|_type\b|_parsing\b"
 )
 
 
-def refused(error: ErrorBody) -> str | None:
-    """The one optional field that the provider does not take, or `None`.
+def refused_parameter(error: ErrorBody) -> str | None:
+    """Return the one optional field that the provider does not support, or `None`.
 
-    Two fields at once, a required one, or a value merely out of range are not this case.
+    It is `None` for several fields at once, for a required one, and for a value that is only out of range.
     """
-    if about_schema(error):
+    if is_about_schema(error):
         return SCHEMA
-    if _OUT_OF_RANGE.search(error.words) and not _is_plain(error.code):
+    if _OUT_OF_RANGE.search(error.words) and not _is_unambiguous(error.code):
         return None
-    names = error.names or _in_words(error.message)
-    ours = {name for raw in names if (name := ours_of(raw))}
-    found = ours.pop() if len(ours) == 1 else None
-    return None if found in _REQUIRED else found
+    names = error.names or _names_in_message(error.message)
+    ours = {own for name in names if (own := canonical_name(name))}
+    name = ours.pop() if len(ours) == 1 else None
+    return None if name in _REQUIRED else name
 
 
-def about_schema(error: ErrorBody) -> bool:
-    """Whether a refusal is about the shape that was asked for: its field, or a part of the schema."""
-    named = {ours_of(name) for name in error.names}
-    return SCHEMA in named or (not named and bool(_SCHEMA.search(error.words)))
+def is_about_schema(error: ErrorBody) -> bool:
+    """Return whether a refusal is about the schema: its field, or a part of it."""
+    fields = {canonical_name(name) for name in error.names}
+    return SCHEMA in fields or (not fields and bool(_SCHEMA.search(error.words)))
 
 
-def ours_of(name: str) -> str:
-    """Our name of a field on any wire; one that has none of ours keeps its own."""
-    top = root(name)
+def canonical_name(name: str) -> str:
+    """Return our name for a field of any wire format; its own name where we have none."""
+    top = root_field(name)
     return _OURS.get(top.lower(), top)
 
 
-def _is_plain(code: str) -> bool:
+def _is_unambiguous(code: str) -> bool:
     return code in ("unsupported_parameter", "unsupported_value", "unknown_parameter")
 
 
-def _in_words(message: str) -> tuple[str, ...]:
+def _names_in_message(message: str) -> tuple[str, ...]:
     message = message[:2000]
-    found = next((match for pattern in _REFUSED if (match := pattern.search(message))), None)
-    return (found[1],) if found else ()
+    first = next((match for pattern in _REFUSED if (match := pattern.search(message))), None)
+    return (first[1],) if first else ()

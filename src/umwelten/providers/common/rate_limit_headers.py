@@ -1,7 +1,7 @@
-"""What replies say about rate limits: headers of every vendor's dialect, and the words of refusals.
+"""Parse the rate limits in replies: headers in every vendor's dialect, and the messages of refusals.
 
-Reading is total: a header that makes no sense is as good as absent. Absolute times count from the
-reply's own `Date` header, so that a wrong clock here does no harm.
+An invalid header counts as absent; nothing raises. Absolute times are relative to the reply's own `Date`
+header, so that a wrong local clock does no harm.
 """
 
 from __future__ import annotations
@@ -28,44 +28,44 @@ _WINDOWS = {"second": 1.0, "min": MINUTE, "minute": MINUTE, "hour": HOUR, "day":
 
 
 def parse(dialect: HeaderDialect, head: Head) -> RateLimitHints:
-    """The hints in a reply's headers. Retry-After and x-should-retry are read in every dialect."""
+    """Return the hints in a reply's headers. Retry-After and x-should-retry are read in every dialect."""
     headers = head.headers
     now = server_time(head)
     budgets = [budget for row in dialect.budgets if (budget := _budget(row, headers, now)) is not None]
     wait = _retry_after(headers, now)
     if dialect.types:
-        wait = _typed(dialect, headers, now, wait, budgets)
-    should_retry = _boolean(headers.get("x-should-retry", "")) if dialect.should_retry else None
+        wait = _apply_limit_type(dialect, headers, now, wait, budgets)
+    should_retry = _parse_boolean(headers.get("x-should-retry", "")) if dialect.should_retry else None
     if wait is None and should_retry is None and not budgets:
         return NO_HINTS
     return RateLimitHints(retry_after_s=wait, budgets=tightest(budgets), should_retry=should_retry)
 
 
 def server_time(head: Head) -> float:
-    """Unix time at the provider when it replied; ours if it does not say."""
-    stated = http_date(head.headers.get("date", ""))
-    return head.now_unix if stated is None else stated
+    """Return the provider's Unix time when it replied, or ours if it states none."""
+    date = http_date(head.headers.get("date", ""))
+    return head.now_unix if date is None else date
 
 
 def from_text(message: str) -> RateLimitHints:
-    """The hints in the words of a refusal: "Limit 30, Used 30 … try again in 2s"."""
+    """Return the hints in the message of a refusal: "Limit 30, Used 30 … try again in 2s"."""
     message = message[:4000]
-    found = _WAIT.search(message)
+    match = _WAIT.search(message)
     wait = None
-    if found is not None:
-        wait = number(found[1])
-        factor = _WINDOWS.get((found[2] or "second").lower(), 1.0)
-        wait = go_duration(found[1].lower()) if wait is None else wait * factor
-    budgets = tuple(_counted(match) for match in _COUNTED.finditer(message))
+    if match is not None:
+        wait = number(match[1])
+        factor = _WINDOWS.get((match[2] or "second").lower(), 1.0)
+        wait = go_duration(match[1].lower()) if wait is None else wait * factor
+    budgets = tuple(_budget_in_words(stated) for stated in _COUNTED.finditer(message))
     return RateLimitHints(retry_after_s=wait, budgets=budgets) if wait is not None or budgets else NO_HINTS
 
 
 def merge(first: RateLimitHints, second: RateLimitHints) -> RateLimitHints:
-    """Both hints as one; where they speak of the same thing the first is believed."""
+    """Return both hints as one; where both state the same thing, `first` takes precedence."""
     if second is NO_HINTS:
         return first
-    known = {(budget.resource, budget.window_s) for budget in first.budgets}
-    more = tuple(b for b in second.budgets if (b.resource, b.window_s) not in known)
+    stated = {(budget.resource, budget.window_s) for budget in first.budgets}
+    more = tuple(b for b in second.budgets if (b.resource, b.window_s) not in stated)
     return RateLimitHints(
         retry_after_s=second.retry_after_s if first.retry_after_s is None else first.retry_after_s,
         budgets=first.budgets + more,
@@ -74,9 +74,9 @@ def merge(first: RateLimitHints, second: RateLimitHints) -> RateLimitHints:
 
 
 def tightest(budgets: list[Budget]) -> tuple[Budget, ...]:
-    """One budget for each resource and window: the one with the smallest share left.
+    """Return one budget for each resource and window: the one with the smallest share left.
 
-    Plain tokens are left out where input or output tokens of the same window are stated.
+    Total tokens are left out where input or output tokens of the same window are stated.
     """
     best: dict[tuple[Resource, float | None], Budget] = {}
     for budget in budgets:
@@ -117,29 +117,29 @@ def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
     return span(headers.get("retry-after", ""), now)
 
 
-def _boolean(text: str) -> bool | None:
+def _parse_boolean(text: str) -> bool | None:
     return {"true": True, "false": False}.get(text.strip().lower())
 
 
-def _counted(match: re.Match[str]) -> Budget:
+def _budget_in_words(match: re.Match[str]) -> Budget:
     limit, used = number(match[3]) or 0.0, number(match[4]) or 0.0
     resource = Resource.REQUESTS if match[1].lower() == "request" else Resource.TOKENS
     window = _WINDOWS[match[2].lower()]
     return Budget(resource=resource, limit=limit, remaining=max(0.0, limit - used), window_s=window)
 
 
-def _typed(
+def _apply_limit_type(
     dialect: HeaderDialect,
     headers: Mapping[str, str],
     now: float,
     wait: float | None,
     budgets: list[Budget],
 ) -> float | None:
-    """The wait of a refusal whose own type counts more than the stated limits: those do not bind."""
+    """Return the wait, and put the budget that `x-ratelimit-type` names in place of those in the headers."""
     left = span(headers.get("x-ratelimit-timeremaining", ""), now)
-    counted = dialect.types.get(headers.get("x-ratelimit-type", "").strip().lower())
-    if counted is not None:
-        resource, window = counted
+    limit_type = dialect.types.get(headers.get("x-ratelimit-type", "").strip().lower())
+    if limit_type is not None:
+        resource, window = limit_type
         budgets[:] = [b for b in budgets if b.resource is not resource]
         budgets.append(Budget(resource=resource, remaining=0.0, reset_s=left, window_s=window))
     return left if wait is None else wait

@@ -1,7 +1,7 @@
-"""The shape that answers must have, as providers take it: what all of their dialects have in common.
+"""Schemas as providers accept them: the parts that all of their dialects have in common.
 
-Where a provider takes no schema, or sees it only as a limit on what may be written, the model is told
-in words. What a dialect has no keyword for goes into the description, so that the model still knows.
+Where a provider accepts no schema, or enforces it without showing it to the model, the schema goes into the
+prompt. What a dialect has no keyword for goes into the description, so that the model still sees it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ NOTES = frozenset(
 
 
 class Inexpressible(Exception):
-    """A dialect has no words for a part of this schema."""
+    """A dialect cannot express a part of this schema."""
 
 
 def instruction(schema: Schema) -> str:
-    """What a model is told that does not see the schema, or need not keep to it."""
+    """Return the instruction for a model that does not see the schema, or is not bound to it."""
     shape = msgspec.json.encode(schema.json).decode()
     return (
         "Answer with one JSON object that fits the JSON Schema below, and with nothing else: "
@@ -35,8 +35,8 @@ def instruction(schema: Schema) -> str:
     )
 
 
-def told(request: Request) -> Request:
-    """The question with the instruction at the end of its system text, if it asks for a shape."""
+def add_instruction(request: Request) -> Request:
+    """Return the request with the instruction at the end of its system prompt, if it has a schema."""
     if request.schema is None:
         return request
     words = instruction(request.schema)
@@ -44,8 +44,8 @@ def told(request: Request) -> Request:
     return msgspec.structs.replace(request, system=system)
 
 
-def resolved(node: Node, root: Node) -> Node:
-    """A node whose `$ref` was followed; what stands beside it wins. Raises `Inexpressible`."""
+def resolve(node: Node, root: Node) -> Node:
+    """Return the node with its `$ref` followed; keywords beside it win. Errors: `Inexpressible`."""
     whole = resolve_reference(node, root)
     if whole is None:
         raise Inexpressible(f"reference {node['$ref']!r}")
@@ -53,12 +53,12 @@ def resolved(node: Node, root: Node) -> Node:
 
 
 def is_node(value: object) -> TypeGuard[Node]:
-    """Whether this is a schema with keywords: not `true`, `false`, or no schema at all."""
+    """Return whether this is a schema with keywords: not `true`, `false`, or no schema at all."""
     return isinstance(value, dict)
 
 
-def flattened(node: Node) -> Node:
-    """A node whose `allOf` holds a single schema, as one; with several it is `Inexpressible`."""
+def merge_all_of(node: Node) -> Node:
+    """Return the node merged with the single schema of its `allOf`. Errors: `Inexpressible` for several."""
     parts = node.get("allOf")
     if parts is None:
         return node
@@ -68,37 +68,37 @@ def flattened(node: Node) -> Node:
 
 
 def variants(node: Node) -> list[Node] | None:
-    """The alternatives of a node, by either of their names."""
-    listed = node.get("anyOf", node.get("oneOf"))
-    if listed is None:
+    """Return the alternatives under `anyOf` or `oneOf`, or `None`. Errors: `Inexpressible`."""
+    alternatives = node.get("anyOf", node.get("oneOf"))
+    if alternatives is None:
         return None
-    if not isinstance(listed, list) or not listed or not all(map(is_node, listed)):
+    if not isinstance(alternatives, list) or not alternatives or not all(map(is_node, alternatives)):
         raise Inexpressible("anyOf")
-    return listed
+    return alternatives
 
 
 def properties(node: Node) -> dict[str, Node]:
-    """The properties of an object; without any, or with `false` among them, it is `Inexpressible`."""
-    listed = node.get("properties")
-    if not isinstance(listed, dict) or not listed or not all(map(is_node, listed.values())):
+    """Return an object's properties. Errors: `Inexpressible` for none, or for a boolean among them."""
+    fields = node.get("properties")
+    if not isinstance(fields, dict) or not fields or not all(map(is_node, fields.values())):
         raise Inexpressible("an object without named properties")
-    return listed
+    return fields
 
 
 def types_of(node: Node) -> list[str]:
-    """The types that a node names."""
-    named = node.get("type")
-    listed = named if isinstance(named, list) else [] if named is None else [named]
-    return [name for name in listed if isinstance(name, str)]
+    """Return the types that a node names."""
+    value = node.get("type")
+    types = value if isinstance(value, list) else [] if value is None else [value]
+    return [name for name in types if isinstance(name, str)]
 
 
-def described(text: object, left: Mapping[str, Any]) -> Node:
-    """A description, with what the dialect has no keyword for in brackets behind it; {} if there is none."""
-    rules = ", ".join(f"{name}: {_short(value)}" for name, value in left.items() if name not in NOTES)
-    said = text if isinstance(text, str) else ""
-    whole = f"{said} ({rules})".strip() if rules else said
+def description_fields(text: object, left: Mapping[str, Any]) -> Node:
+    """Return the `description` field, with the keywords that are `left` in brackets; {} if there is none."""
+    rules = ", ".join(f"{name}: {_compact_json(value)}" for name, value in left.items() if name not in NOTES)
+    description = text if isinstance(text, str) else ""
+    whole = f"{description} ({rules})".strip() if rules else description
     return {"description": whole} if whole else {}
 
 
-def _short(value: object) -> str:
+def _compact_json(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()

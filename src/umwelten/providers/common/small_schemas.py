@@ -1,8 +1,8 @@
-"""Schemas for a model that is too small to end by itself.
+"""Schemas for a model that is too small to stop by itself.
 
-The embedded default model has 135 million weights and repeats itself without end wherever the schema
-lets it: measured, half of its answers ran into the limit of tokens in the middle of a list. llama.cpp
-enforces lengths and patterns, but no ranges of decimal numbers and no days that exist.
+The embedded default model has 135 million parameters and repeats itself endlessly wherever the schema
+allows it: measured, half of its answers reached the token limit in the middle of a list. llama.cpp
+enforces lengths and patterns, but neither ranges of decimal numbers nor valid dates.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from umwelten.providers.common.schemas import Node, is_node, types_of
 from umwelten.types import Schema
 
 _ITEMS = 5
-# Characters of a text on its own, and of one among others in a list.
+# Characters of a string on its own, and of one in a list.
 _LONG, _SHORT = 240, 80
 _STEPS = 10
 _DATE = (
@@ -23,35 +23,35 @@ _DATE = (
 _NESTED = ("items", "additionalProperties")
 
 
-def bounded(schema: Schema) -> Node:
-    """The same shape with an end to every text and list. Whatever fits it fits the schema too."""
-    return _bounded(schema.json, _LONG)
+def limit_lengths(schema: Schema) -> Node:
+    """Return the schema with a limit on every string and list; what matches it matches the original too."""
+    return _limit_node(schema.json, _LONG)
 
 
-def _bounded(node: Node, longest: int) -> Node:
-    made = {name: _inside(name, value, longest) for name, value in node.items()}
+def _limit_node(node: Node, longest: int) -> Node:
+    limited = {name: _limit_child(name, value, longest) for name, value in node.items()}
     types = types_of(node)
     if "enum" in node or "const" in node:
-        return made
+        return limited
     if "string" in types and "pattern" not in node:
-        made |= _text(node, longest)
+        limited |= _text_limits(node, longest)
     if "array" in types:
         most = max(_ITEMS, node.get("minItems", 0))
-        made["maxItems"] = min(node.get("maxItems", most), most)
+        limited["maxItems"] = min(node.get("maxItems", most), most)
     if types == ["number"] and "minimum" in node and "maximum" in node:
         return {"enum": _steps(node["minimum"], node["maximum"])}
-    return made
+    return limited
 
 
-def _inside(name: str, value: Any, longest: int) -> Any:
+def _limit_child(name: str, value: Any, longest: int) -> Any:
     if name in ("properties", "$defs", "definitions") and is_node(value):
-        return {key: _bounded(inner, longest) if is_node(inner) else inner for key, inner in value.items()}
+        return {key: _limit_node(inner, longest) if is_node(inner) else inner for key, inner in value.items()}
     if name in ("anyOf", "oneOf", "allOf", "prefixItems") and isinstance(value, list):
-        return [_bounded(inner, longest) if is_node(inner) else inner for inner in value]
-    return _bounded(value, _SHORT) if name in _NESTED and is_node(value) else value
+        return [_limit_node(inner, longest) if is_node(inner) else inner for inner in value]
+    return _limit_node(value, _SHORT) if name in _NESTED and is_node(value) else value
 
 
-def _text(node: Node, longest: int) -> Node:
+def _text_limits(node: Node, longest: int) -> Node:
     if node.get("format") == "date":
         return {"pattern": _DATE}
     if "format" in node:
@@ -61,5 +61,5 @@ def _text(node: Node, longest: int) -> Node:
 
 
 def _steps(low: float, high: float) -> list[float]:
-    """Numbers from one to the other, both included."""
+    """Return equally spaced numbers from `low` to `high`, both included."""
     return [round(low + (high - low) * step / _STEPS, 6) for step in range(_STEPS + 1)]

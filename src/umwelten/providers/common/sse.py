@@ -1,7 +1,7 @@
-"""Cutting a byte stream into lines and server-sent events, wherever the chunks were cut.
+"""Split a byte stream into lines and server-sent events, wherever the chunks were cut.
 
-Bytes in, bytes out: text is decoded only when a whole event is there, so a character split over two
-chunks stays whole. Memory is bounded by `limit`; what is longer is left out and `overflowed` is set.
+Bytes in, bytes out: text is decoded only when an event is complete, so a character split over two chunks
+stays whole. Memory is bounded by `limit`; longer items are dropped and `overflowed` is set.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ Event = tuple[str, bytes]
 
 
 class LineSplitter:
-    """Lines ended by LF, CRLF or CR (newline-delimited JSON). Empty lines are left out."""
+    """Splits at LF, CRLF or CR (newline-delimited JSON). Empty lines are dropped."""
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._lines = _Lines(limit)
 
     @property
     def overflowed(self) -> bool:
-        """True once a line was longer than the limit and therefore left out."""
+        """True once a line was dropped because it exceeded the limit."""
         return self._lines.overflowed
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The lines that these bytes complete."""
+        """Return the lines that these bytes complete."""
         return [line for line in self._lines.feed(chunk) if line]
 
     def flush(self) -> list[bytes]:
-        """The last line, if the stream ended without a line end."""
+        """Return the last line, if the stream ended without a line end."""
         return [line for line in self._lines.flush() if line]
 
 
 class SseSplitter:
-    """Server-sent events as (event name, data); comments, ids and events without data are left out."""
+    """Splits into server-sent events; comments, ids and events without data are dropped."""
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._lines = _Lines(limit)
@@ -48,27 +48,27 @@ class SseSplitter:
 
     @property
     def overflowed(self) -> bool:
-        """True once an event was longer than the limit and therefore left out."""
+        """True once an event was dropped because it exceeded the limit."""
         return self._too_long or self._lines.overflowed
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """The events that these bytes complete."""
+        """Return the events that these bytes complete."""
         if chunk[:6] == _DATA and chunk[-2:] == b"\n\n" and len(chunk) < _SHORT and self._is_fresh():
             # Nearly all chunks are whole events of one line each.
-            found = chunk[6:-2].split(b"\n\n" + _DATA)
-            if b"\r" not in chunk and not any(b"\n" in data for data in found):
-                return [("", data) for data in found]
+            payloads = chunk[6:-2].split(b"\n\n" + _DATA)
+            if b"\r" not in chunk and not any(b"\n" in data for data in payloads):
+                return [("", data) for data in payloads]
         events: list[Event] = []
         for line in self._lines.feed(chunk):
             self._take(line, events)
         return events
 
     def _is_fresh(self) -> bool:
-        """Whether the next byte begins an event and not the stream."""
+        """Return whether the next byte begins an event and not the stream."""
         return not self._data and not self._event and self._lines.is_fresh
 
     def flush(self) -> list[Event]:
-        """The last event, if the stream ended without the empty line that closes it."""
+        """Return the last event, if the stream ended without the empty line that closes it."""
         events: list[Event] = []
         for line in [*self._lines.flush(), b""]:
             self._take(line, events)
@@ -100,7 +100,7 @@ class SseSplitter:
 
 
 class _Lines:
-    """Splits at LF, CRLF and CR. Long lines in many chunks cost linear time: fragments are joined once."""
+    """Splits at LF, CRLF and CR. Fragments are joined once, so long lines cost linear time."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -128,7 +128,7 @@ class _Lines:
         return lines
 
     def flush(self) -> list[bytes]:
-        """The line so far. An empty one counts: it ends an event. One that was too long does not."""
+        """Return the line so far, even an empty one, which ends an event; none if it was too long."""
         line = b"".join(self._fragments)
         too_long = self._size > self._limit
         self._fragments, self._size = [], 0

@@ -1,4 +1,4 @@
-"""Streamed replies as the pieces of them that add up to an answer."""
+"""Streamed replies, as pieces that add up to an answer."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ Out = TypeVar("Out", covariant=True)
 
 
 class Splitter(Protocol[Out]):
-    """Cuts bytes into pieces, as `sse` does."""
+    """Splits bytes into pieces, such as those in `sse`."""
 
     @property
     def overflowed(self) -> bool:
-        """True once a piece was too large and therefore left out."""
+        """True once a piece was dropped because it was too large."""
 
     def feed(self, chunk: bytes) -> Iterable[Out]:
-        """The pieces that these bytes complete."""
+        """Return the pieces that these bytes complete."""
 
     def flush(self) -> Iterable[Out]:
-        """The last piece, if the stream ended within it."""
+        """Return the last piece, if the stream ended within it."""
 
 
 class StreamedAnswer(Protocol[In]):
-    """What the pieces of one reply add up to."""
+    """The answer that the pieces of one reply add up to."""
 
     @property
     def done(self) -> bool:
         """True once no more pieces are needed: after the end mark or an error."""
 
     def add(self, piece: In) -> str:
-        """Take a piece; return the answer's text in it."""
+        """Read a piece; return the answer's text in it."""
 
     def fail(self, message: str) -> None:
         """Note why there is no answer; the first reason counts."""
 
     def outcome(self) -> Outcome:
-        """The reply or what went wrong, as far as pieces came."""
+        """Return the reply or the failure, from the pieces so far."""
 
 
 class AnswerStream(Generic[Piece]):
-    """A `protocol.StreamDecoder`. `word` is what a piece is called: "an event", "a line"."""
+    """A `protocol.StreamDecoder`. `word` names a piece in messages: "an event", "a line"."""
 
     def __init__(self, splitter: Splitter[Piece], answer: StreamedAnswer[Piece], word: str) -> None:
         self._splitter, self._answer, self._word = splitter, answer, word
 
     def feed(self, chunk: bytes) -> str:
-        """Take the next bytes; return the answer's text in them."""
+        """Read the next bytes; return the answer's text in them."""
         return "".join(map(self._answer.add, self._splitter.feed(chunk)))
 
     @property
@@ -59,7 +59,7 @@ class AnswerStream(Generic[Piece]):
         return self._answer.done
 
     def finish(self) -> Outcome:
-        """The outcome so far."""
+        """Return the outcome so far."""
         for piece in self._splitter.flush():
             self._answer.add(piece)
         if self._splitter.overflowed:

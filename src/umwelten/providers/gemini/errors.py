@@ -1,7 +1,7 @@
-"""What Google's refusals mean: the `details` of its error object say more than status and words.
+"""Classify Google's errors: the `details` of its error object say more than status and message.
 
-A refusal for the minute's quota says how long to wait. One for the day's quota does too, but then the
-figure is false: the quota comes back at midnight Pacific time.
+A refusal for the quota per minute states the wait. One for the quota per day does too, but wrongly: that
+quota resets at midnight Pacific time.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import msgspec
 
 from umwelten.providers.common.bodies import ErrorBody
 from umwelten.providers.common.durations import go_duration, number
-from umwelten.providers.common.errors import BAD, RATE, REFUSED, ErrorClass, judge
-from umwelten.providers.common.parameters import SCHEMA, about_schema, ours_of
+from umwelten.providers.common.errors import BAD, RATE, REFUSED, ErrorClass, classify_common
+from umwelten.providers.common.parameters import SCHEMA, canonical_name, is_about_schema
 from umwelten.providers.protocol import Head
 from umwelten.types import Budget, FailureKind, RateLimitHints, Resource
 
@@ -22,7 +22,7 @@ _DEPLETED = "prepayment credits are depleted"
 _BUSY = ("high demand", "overloaded")
 _NOT_IN_PLAN = re.compile(r"\blimit: 0(?!\.?\d)")
 _UNKNOWN_NAME = re.compile(r"unknown name \"(\w{1,60})\" at 'generation_?config'", re.IGNORECASE)
-# Uploaded files are gone after 48 hours. The key is as good as before.
+# Uploaded files are deleted after 48 hours; the key is still valid.
 _NO_FILE = re.compile(
     r"permission to access the file|not in an active state"
     r"|file \S{1,80} (does not exist|not found|may not exist)"
@@ -33,7 +33,7 @@ _WINDOWS = (("PerDay", _DAY), ("PerMinute", 60.0))
 
 
 def classify(head: Head, error: ErrorBody) -> ErrorClass | None:
-    """What only Google writes; `None` leaves the judgement to what all providers have in common."""
+    """Return the class of an error that only Google sends; `None` leaves it to the common rules."""
     details = _details(error)
     if head.status == 429:
         return _quota(error, details)
@@ -47,7 +47,10 @@ def classify(head: Head, error: ErrorBody) -> ErrorClass | None:
 
 
 def _quota(error: ErrorBody, details: list[dict[str, Any]]) -> ErrorClass:
-    """A minute's quota is waited for; a day's, an absent one and used-up credit stop the lane."""
+    """Return the class of a 429: retry for a quota per minute; for the others, stop the lane.
+
+    The others are a quota per day, a quota of 0 and used-up credit.
+    """
     budgets = _violations(details)
     words = error.words
     if _DEPLETED in words:
@@ -58,15 +61,15 @@ def _quota(error: ErrorBody, details: list[dict[str, Any]]) -> ErrorClass:
         or _NOT_IN_PLAN.search(words)
     ):
         return msgspec.structs.replace(REFUSED, hints=RateLimitHints(budgets=budgets))
-    # "check your plan and billing details" comes with a minute's quota too: it means nothing.
+    # "check your plan and billing details" comes with a quota per minute too, so it is ignored.
     return msgspec.structs.replace(RATE, hints=RateLimitHints(retry_after_s=_delay(details), budgets=budgets))
 
 
 def _violations(details: list[dict[str, Any]]) -> tuple[Budget, ...]:
-    """The quotas that the request went over, each once. A limit of 0: the model is not in this plan."""
-    found = [d.get("violations") for d in details if _kind(d) == "QuotaFailure"]
-    listed = [v for violations in found if isinstance(violations, list) for v in violations]
-    return tuple(dict.fromkeys(_violation(fields) for fields in listed if isinstance(fields, dict)))
+    """Return the exceeded quotas, each once. A limit of 0: the plan does not include the model."""
+    lists = [d.get("violations") for d in details if _kind(d) == "QuotaFailure"]
+    violations = [fields for items in lists if isinstance(items, list) for fields in items]
+    return tuple(dict.fromkeys(_violation(fields) for fields in violations if isinstance(fields, dict)))
 
 
 def _violation(fields: dict[str, Any]) -> Budget:
@@ -81,29 +84,29 @@ def _violation(fields: dict[str, Any]) -> Budget:
 
 
 def _delay(details: list[dict[str, Any]]) -> float | None:
-    stated = (go_duration(str(d.get("retryDelay", ""))) for d in details if _kind(d) == "RetryInfo")
-    return max((delay for delay in stated if delay is not None), default=None)
+    delays = (go_duration(str(d.get("retryDelay", ""))) for d in details if _kind(d) == "RetryInfo")
+    return max((delay for delay in delays if delay is not None), default=None)
 
 
 def _refused_key(error: ErrorBody, details: list[dict[str, Any]]) -> ErrorClass | None:
-    """A key that is not valid, or an account that may not call from this country or without billing."""
+    """Return the class for an invalid key, or an account that may not call from here or without billing."""
     invalid = any(d.get("reason") in ("API_KEY_INVALID", "API_KEY_EXPIRED") for d in details)
     return REFUSED if invalid or error.fields.get("status") == "FAILED_PRECONDITION" else None
 
 
 def _refused_field(error: ErrorBody) -> ErrorClass | None:
-    """A setting, or a way to ask for a shape, that this model or version does not know."""
-    if judge(400, error) is BAD and about_schema(error):
+    """Return the class for a setting or a schema that this model or version does not support."""
+    if classify_common(400, error) is BAD and is_about_schema(error):
         return msgspec.structs.replace(BAD, parameter=SCHEMA)
-    found = _UNKNOWN_NAME.search(error.message)
-    return None if found is None else msgspec.structs.replace(BAD, parameter=ours_of(found[1]))
+    unknown = _UNKNOWN_NAME.search(error.message)
+    return None if unknown is None else msgspec.structs.replace(BAD, parameter=canonical_name(unknown[1]))
 
 
 def _details(error: ErrorBody) -> list[dict[str, Any]]:
-    listed = error.fields.get("details")
-    return [d for d in listed if isinstance(d, dict)] if isinstance(listed, list) else []
+    details = error.fields.get("details")
+    return [d for d in details if isinstance(d, dict)] if isinstance(details, list) else []
 
 
 def _kind(detail: dict[str, Any]) -> str:
-    """The last word of a type such as `type.googleapis.com/google.rpc.RetryInfo`."""
+    """Return the last part of a type such as `type.googleapis.com/google.rpc.RetryInfo`."""
     return str(detail.get("@type", "")).rpartition(".")[2]

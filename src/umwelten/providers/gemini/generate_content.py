@@ -1,7 +1,7 @@
 """Google's Gemini API: `generateContent` and `streamGenerateContent`, version v1beta.
 
-Settings given as `--param` go into `generationConfig`, except those that live beside it (`tools`,
-`safetySettings`, …). Thought parts are kept as reasoning, apart from the answer's text.
+Settings from `--param` go into `generationConfig`, except the top-level ones (`tools`, `safetySettings`, …).
+Thought parts become `reasoning`, separate from the answer's text.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import msgspec
 from umwelten.providers.capabilities import GEMINI
 from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import load, read_value
-from umwelten.providers.common.errors import broken, from_error, from_http
-from umwelten.providers.common.errors import request_id as name_of
+from umwelten.providers.common.errors import from_error, from_http, request_id, unusable_reply
 from umwelten.providers.common.sse import Event, SseSplitter
 from umwelten.providers.common.streams import AnswerStream
 from umwelten.providers.gemini.errors import classify
@@ -25,7 +24,7 @@ from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, 
 from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Reply, Request, Usage
 
 _PAGE_SIZE = 1000
-# Tokens; what no store could hold is read as "not known".
+# Tokens; a number that no store could hold counts as unknown.
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _ABSENT = msgspec.Raw()
 _NOTHING = (b"", b"null")
@@ -49,7 +48,7 @@ _BLOCKED = frozenset(
         "IMAGE_SAFETY",
         "IMAGE_PROHIBITED_CONTENT",
         "IMAGE_RECITATION",
-        # Not a block, but the same request meets it again.
+        # Not a block, but the same request would get it again.
         "MISSING_THOUGHT_SIGNATURE",
     )
 )
@@ -99,7 +98,7 @@ class _GeminiUsage(msgspec.Struct, rename="camel"):
 class _GeminiChunk(msgspec.Struct, rename="camel"):
     candidates: list[_Candidate] | None = None
     prompt_feedback: _Feedback | None = None
-    # Read on its own: an odd count must not cost the answer.
+    # Parsed separately: an invalid count must not lose the answer.
     usage_metadata: msgspec.Raw = _ABSENT
     model_version: str | None = None
     response_id: str | None = None
@@ -127,7 +126,7 @@ class Gemini:
     def encode(
         self, request: Request, endpoint: Endpoint, dropped: frozenset[str] = frozenset()
     ) -> HttpRequest:
-        """The HTTP request for a question. `dropped` names settings as `Parameters` does."""
+        """Return the HTTP request. `dropped` names settings as `Parameters` does."""
         verb = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
         return HttpRequest(
             method="POST",
@@ -137,7 +136,7 @@ class Gemini:
         )
 
     def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
-        """The outcome of a unary reply."""
+        """Return the outcome of a unary reply."""
         if head.status != 200:
             return from_http(head, body, endpoint, classify=classify)
         answer = _GeminiAnswer(head, endpoint, whole=True)
@@ -145,28 +144,28 @@ class Gemini:
         return answer.outcome()
 
     def stream(self, head: Head, endpoint: Endpoint) -> AnswerStream[Event]:
-        """A decoder for a streamed reply. It has no end mark: it is complete once a finish reason came."""
+        """Return a decoder for a streamed reply. It has no end mark: a finish reason completes it."""
         return AnswerStream(SseSplitter(), _GeminiAnswer(head, endpoint, whole=False), "an event")
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
-        """The request that lists the provider's models."""
+        """Return the request that lists the provider's models."""
         query = {"pageSize": str(_PAGE_SIZE)} | ({"pageToken": page} if page else {})
         url = f"{root_of(endpoint)}/models?{urlencode(query)}"
         return HttpRequest(method="GET", url=url, headers=headers(endpoint))
 
     def decode_models(self, head: Head, body: bytes, endpoint: Endpoint) -> ModelPage | Failure:
-        """The models that generate content, without the `models/` before their names."""
+        """Return the models that generate content, without the prefix `models/`."""
         if head.status != 200:
             return from_http(head, body, endpoint, classify=classify)
-        listed = load(body, _GeminiModels)
-        if listed is None:
-            return broken(head, "the list of models cannot be read")
-        models = tuple(_info(model) for model in listed.models if _generates(model))
-        return ModelPage(models=models, next=listed.next_page_token or None)
+        page_body = load(body, _GeminiModels)
+        if page_body is None:
+            return unusable_reply(head, "the list of models could not be parsed")
+        models = tuple(_info(model) for model in page_body.models if _generates(model))
+        return ModelPage(models=models, next=page_body.next_page_token or None)
 
 
 class _GeminiAnswer:
-    """What the chunks of one reply add up to. `whole`: it is a single chunk that cannot have been cut off."""
+    """The answer that the chunks of one reply add up to. `whole`: a single chunk, which is complete."""
 
     def __init__(self, head: Head, endpoint: Endpoint, *, whole: bool) -> None:
         self._head = head
@@ -185,23 +184,23 @@ class _GeminiAnswer:
 
     @property
     def done(self) -> bool:
-        """True after an error. After a finish reason more figures may follow."""
+        """True after an error. After a finish reason, more token counts may follow."""
         return self.failure is not None
 
     def add(self, piece: Event) -> str:
-        """Take an event, which is a JSON value without a name; return the answer's text in it."""
+        """Read an event, which is a JSON value without a name; return the answer's text in it."""
         if self.done:
             return ""
-        # Errors come in a list of one at times, and so does a stream that was not asked for as events.
+        # Errors sometimes come in a list of one, and so does a stream that was not requested as events.
         value = piece[1].strip()
         chunks = load(value if value.startswith(b"[") else b"[" + value + b"]", list[_GeminiChunk])
         if not chunks:
-            self.fail("the reply cannot be read")
+            self.fail("the reply could not be parsed")
         return "".join(self._take(chunk) for chunk in chunks or ())
 
     def fail(self, message: str) -> None:
         """Note why there is no answer; the first reason counts."""
-        self.failure = self.failure or broken(self._head, message)
+        self.failure = self.failure or unusable_reply(self._head, message)
 
     def _take(self, chunk: _GeminiChunk) -> str:
         if bytes(chunk.error) not in _NOTHING:
@@ -227,13 +226,13 @@ class _GeminiAnswer:
         return text
 
     def outcome(self) -> Outcome:
-        """The reply or what went wrong."""
+        """Return the reply or the failure."""
         text = "".join(self._text)
         failure = self.failure or self._refusal() or self._shortfall(text)
         usage = _usage(load(bytes(self._usage), _GeminiUsage) or _GeminiUsage())
         if failure is not None:
             return msgspec.structs.replace(
-                failure, partial=text or None, usage=usage, request_id=name_of(self._head, self._id)
+                failure, partial=text or None, usage=usage, request_id=request_id(self._head, self._id)
             )
         reason = FinishReason.TOOL if self._tool else FinishReason.STOP
         return Reply(
@@ -244,57 +243,58 @@ class _GeminiAnswer:
             usage=usage,
             reasoning="".join(self._reasoning) or None,
             served_model=self._model,
-            request_id=name_of(self._head, self._id),
+            request_id=request_id(self._head, self._id),
             hints=rate_limit_headers.parse(self._endpoint.vendor.quirks.hints, self._head),
         )
 
     def _refusal(self) -> Failure | None:
-        """The failure if prompt or answer were blocked."""
+        """Return the failure if the prompt or the answer was blocked."""
         reason = self._finish if self._finish in _BLOCKED else ""
         message = self._finish_message
         if not reason and not self._finish:
             reason, message = self._feedback.block_reason or "", self._feedback.block_reason_message
         if not reason:
             return None
-        said = f"the provider blocked this content: {reason}" + (f" ({message})" if message else "")
+        details = f" ({message})" if message else ""
+        text = f"the provider blocked this content: {reason}{details}"
         return Failure(
-            kind=FailureKind.BAD_REQUEST, message=said, status=self._head.status, code=reason, retry=False
+            kind=FailureKind.BAD_REQUEST, message=text, status=self._head.status, code=reason, retry=False
         )
 
     def _shortfall(self, text: str) -> Failure | None:
-        """The failure if the model broke off, or nothing that counts as an answer came."""
+        """Return the failure if the model stopped early, or the reply contains no complete answer."""
         if self._finish in _BROKEN:
-            said = f"the model broke off: {self._finish}"
-            message = f"{said} ({self._finish_message})" if self._finish_message else said
-            return msgspec.structs.replace(broken(self._head, message), code=self._finish)
+            details = f" ({self._finish_message})" if self._finish_message else ""
+            message = f"the model stopped early: {self._finish}{details}"
+            return msgspec.structs.replace(unusable_reply(self._head, message), code=self._finish)
         if self._finish in _UNFINISHED and not self._whole:
-            return broken(self._head, "the reply was cut off before its end")
+            return unusable_reply(self._head, "the reply was cut off before its end")
         if self._finish not in _FINISH and not text:
-            return broken(self._head, f"the reply holds no answer {self._finish}".strip())
+            return unusable_reply(self._head, f"the reply contains no answer {self._finish}".strip())
         return None
 
 
-def _usage(counted: _GeminiUsage) -> Usage:
-    """Input includes the tool's prompt, output the thoughts, which are counted outside the candidates."""
-    if counted.prompt_token_count is None:
-        given = None
+def _usage(counts: _GeminiUsage) -> Usage:
+    """Return the usage. Input includes the tool's prompt, output the thoughts, which Google adds up apart."""
+    if counts.prompt_token_count is None:
+        prompt = None
     else:
-        given = counted.prompt_token_count + (counted.tool_use_prompt_token_count or 0)
+        prompt = counts.prompt_token_count + (counts.tool_use_prompt_token_count or 0)
     return Usage(
-        input_tokens=given,
-        output_tokens=_output(counted, given),
-        cached_tokens=counted.cached_content_token_count,
-        reasoning_tokens=counted.thoughts_token_count,
+        input_tokens=prompt,
+        output_tokens=_output(counts, prompt),
+        cached_tokens=counts.cached_content_token_count,
+        reasoning_tokens=counts.thoughts_token_count,
     )
 
 
-def _output(counted: _GeminiUsage, given: int | None) -> int | None:
-    """Candidates and thoughts; where the total says more, what is left of it."""
-    parts = (counted.candidates_token_count, counted.thoughts_token_count)
+def _output(counts: _GeminiUsage, prompt: int | None) -> int | None:
+    """Return candidates and thoughts, or the total without the prompt where that is more."""
+    parts = (counts.candidates_token_count, counts.thoughts_token_count)
     output = sum(part or 0 for part in parts) if parts != (None, None) else None
-    if counted.total_token_count is None or given is None:
+    if counts.total_token_count is None or prompt is None:
         return output
-    return max(output or 0, counted.total_token_count - given)
+    return max(output or 0, counts.total_token_count - prompt)
 
 
 def _generates(model: _GeminiModel) -> bool:

@@ -1,9 +1,9 @@
-"""Schemas as Google takes them: `responseSchema`, a subset of OpenAPI, and else `responseJsonSchema`.
+"""Schemas as Google accepts them: `responseSchema`, a subset of OpenAPI, or else `responseJsonSchema`.
 
-Every model knows the first; the second also carries references, free names and enums of numbers.
+Every model supports the first; the second also has references, arbitrary names and enums of numbers.
 Sources: the fields of `Schema` and the list at `GenerationConfig.response_json_schema` in Google's own
 definitions (google-ai-generativelanguage). Strings may have the formats "enum" and "date-time" only:
-other ones were refused with status 400 for long.
+others were refused with status 400 for a long time.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 from umwelten.providers.common.schemas import (
     Inexpressible,
     Node,
-    described,
-    flattened,
+    description_fields,
     is_node,
+    merge_all_of,
     properties,
-    resolved,
+    resolve,
     types_of,
     variants,
 )
@@ -69,7 +69,7 @@ _FOREIGN = frozenset(
         "dependentSchemas",
     )
 )
-_JSON_KEPT = frozenset(
+_JSON_COPIED = frozenset(
     (
         "$defs",
         "$ref",
@@ -93,120 +93,124 @@ _JSON_KEPT = frozenset(
 
 
 def response_fields(schema: Schema) -> Node:
-    """The fields of `generationConfig` that ask for this shape."""
-    asked: Node = {"responseMimeType": "application/json"}
+    """Return the fields of `generationConfig` for this schema."""
+    fields: Node = {"responseMimeType": "application/json"}
     try:
-        return asked | {"responseSchema": _GeminiSchemaWalk(schema.json).node(schema.json, ())}
+        return fields | {"responseSchema": _GeminiSchemaWalk(schema.json).node(schema.json, ())}
     except Inexpressible:
-        return asked | {"responseJsonSchema": _listed(schema.json)}
+        return fields | {"responseJsonSchema": _json_schema(schema.json)}
 
 
 class _GeminiSchemaWalk:
-    """One way through a schema; references are followed, so one that leads back to itself has no end."""
+    """One pass through a schema. References are followed, so recursive ones cannot be expressed."""
 
     def __init__(self, root: Node) -> None:
         self._root = root
 
     def node(self, node: Node, seen: tuple[str, ...]) -> Node:
-        """The OpenAPI form of a node below the references `seen`."""
-        node = flattened(node)
+        """Return the OpenAPI form of a node below the references `seen`."""
+        node = merge_all_of(node)
         if "$ref" in node:
             if node["$ref"] in seen:
-                raise Inexpressible("a shape inside itself")
+                raise Inexpressible("a recursive schema")
             seen = (*seen, str(node["$ref"]))
-            node = flattened(resolved(node, self._root))
+            node = merge_all_of(resolve(node, self._root))
         if _FOREIGN & set(node):
             raise Inexpressible(", ".join(_FOREIGN & set(node)))
         choices, nullable = _choices(node)
-        made = self._one(node, seen) if choices is None else self._of(node, choices, seen)
-        return made | {"nullable": True} if nullable else made
+        converted = self._single(node, seen) if choices is None else self._alternatives(node, choices, seen)
+        return converted | {"nullable": True} if nullable else converted
 
-    def _of(self, node: Node, choices: list[Node], seen: tuple[str, ...]) -> Node:
+    def _alternatives(self, node: Node, choices: list[Node], seen: tuple[str, ...]) -> Node:
         beside = {k: v for k, v in node.items() if k not in ("anyOf", "oneOf", "type", "nullable")}
         if len(choices) == 1:
             return self.node({**choices[0], **beside}, seen)
-        return {"anyOf": [self.node(choice, seen) for choice in choices], **_words(node)}
+        return {"anyOf": [self.node(choice, seen) for choice in choices], **_annotations(node)}
 
-    def _one(self, node: Node, seen: tuple[str, ...]) -> Node:
+    def _single(self, node: Node, seen: tuple[str, ...]) -> Node:
         values = [node["const"]] if "const" in node else node.get("enum")
         if values is not None:
-            return _enum(values) | _words({k: v for k, v in node.items() if k != "format"})
+            return _enum(values) | _annotations({k: v for k, v in node.items() if k != "format"})
         types = types_of(node)
         if len(types) != 1:
             raise Inexpressible("a value of any type")
-        made: Node = {"type": types[0].upper()}
+        converted: Node = {"type": types[0].upper()}
         if types[0] == "object":
-            made |= self._object(node, seen)
+            converted |= self._object(node, seen)
         elif types[0] == "array":
             if not is_node(node.get("items")):
                 raise Inexpressible("an array of anything")
-            made["items"] = self.node(node["items"], seen)
-        return made | _words(node)
+            converted["items"] = self.node(node["items"], seen)
+        return converted | _annotations(node)
 
     def _object(self, node: Node, seen: tuple[str, ...]) -> Node:
         if is_node(node.get("additionalProperties")):
             raise Inexpressible("an object with free names")
-        made = {name: self.node(inner, seen) for name, inner in properties(node).items()}
-        required = [name for name in node.get("required", ()) if name in made]
-        ordered: Node = {"properties": made, "propertyOrdering": list(made)}
-        return ordered | {"required": required} if required else ordered
+        converted = {name: self.node(inner, seen) for name, inner in properties(node).items()}
+        required = [name for name in node.get("required", ()) if name in converted]
+        fields: Node = {"properties": converted, "propertyOrdering": list(converted)}
+        return fields | {"required": required} if required else fields
 
 
 def _choices(node: Node) -> tuple[list[Node] | None, bool]:
-    """The alternatives of a node without null (`None`: there is but one), and whether null is one."""
-    listed = variants(node)
+    """Return a node's alternatives without null (`None`: only one), and whether null is among them."""
+    alternatives = variants(node)
     types = types_of(node)
-    if listed is None and len(types) > 1:
+    if alternatives is None and len(types) > 1:
         rest = {k: v for k, v in node.items() if k != "type"}
-        listed = [{**rest, "type": name} if name != "null" else {"type": name} for name in types]
-    if listed is None:
+        alternatives = [{**rest, "type": name} if name != "null" else {"type": name} for name in types]
+    if alternatives is None:
         return None, node.get("nullable") is True
-    kept = [choice for choice in listed if choice.get("type") != "null"]
-    if not kept:
+    choices = [choice for choice in alternatives if choice.get("type") != "null"]
+    if not choices:
         raise Inexpressible("null alone")
-    return kept, len(kept) < len(listed)
+    return choices, len(choices) < len(alternatives)
 
 
 def _enum(values: Any) -> Node:
-    named = [value for value in values if value is not None] if isinstance(values, list) else []
-    if not named or not all(isinstance(value, str) for value in named):
-        raise Inexpressible("an enum of something else than words")
-    made: Node = {"type": "STRING", "format": "enum", "enum": named}
-    return made | {"nullable": True} if None in values else made
+    strings = [value for value in values if value is not None] if isinstance(values, list) else []
+    if not strings or not all(isinstance(value, str) for value in strings):
+        raise Inexpressible("an enum of something other than strings")
+    enum: Node = {"type": "STRING", "format": "enum", "enum": strings}
+    return enum | {"nullable": True} if None in values else enum
 
 
-def _words(node: Node) -> Node:
-    """Limits, title and description; what has no field is described."""
-    kept = {name: node[name] for name in node if name in _RULES}
+def _annotations(node: Node) -> Node:
+    """Return limits, title and description; keywords without a field go into the description."""
+    rules = {name: node[name] for name in node if name in _RULES}
     if node.get("format") in _FORMATS:
-        kept["format"] = node["format"]
+        rules["format"] = node["format"]
     if types_of(node) == ["integer"]:
-        # OpenAPI 3.0 knows no number behind "exclusive".
+        # In OpenAPI 3.0, the "exclusive" keywords are booleans.
         for ours, theirs, step in (("minimum", "exclusiveMinimum", 1), ("maximum", "exclusiveMaximum", -1)):
-            if ours not in kept and isinstance(node.get(theirs), int):
-                kept[ours] = node[theirs] + step
-    left = {k: v for k, v in node.items() if k not in _HANDLED and k not in kept}
+            if ours not in rules and isinstance(node.get(theirs), int):
+                rules[ours] = node[theirs] + step
+    left = {k: v for k, v in node.items() if k not in _HANDLED and k not in rules}
     title = {"title": node["title"]} if isinstance(node.get("title"), str) else {}
-    return {**kept, **title, **described(node.get("description"), left)}
+    return {**rules, **title, **description_fields(node.get("description"), left)}
 
 
-def _listed(node: object) -> Any:
-    """A schema with the keywords that `responseJsonSchema` knows; a reference stands alone."""
+def _json_schema(node: object) -> Any:
+    """Return a schema with the keywords that `responseJsonSchema` supports; a reference stands alone."""
     if not is_node(node):
         return node
     if "$ref" in node:
         return {"$ref": str(node["$ref"]).replace("#/definitions/", "#/$defs/")}
-    named = {"$defs": node["definitions"], **node} if "definitions" in node else dict(node)
-    if "const" in named:
-        named["enum"] = [named.pop("const")]
-    made = {name: _inner(name, value) for name, value in named.items() if name in _JSON_KEPT}
-    left = {k: v for k, v in named.items() if k not in _JSON_KEPT and k not in ("description", "definitions")}
-    return {**made, **described(named.get("description"), left)}
+    schema = {"$defs": node["definitions"], **node} if "definitions" in node else dict(node)
+    if "const" in schema:
+        schema["enum"] = [schema.pop("const")]
+    supported = {
+        name: _json_schema_child(name, value) for name, value in schema.items() if name in _JSON_COPIED
+    }
+    left = {
+        k: v for k, v in schema.items() if k not in _JSON_COPIED and k not in ("description", "definitions")
+    }
+    return {**supported, **description_fields(schema.get("description"), left)}
 
 
-def _inner(name: str, value: Any) -> Any:
+def _json_schema_child(name: str, value: Any) -> Any:
     if name in ("$defs", "properties") and is_node(value):
-        return {key: _listed(inner) for key, inner in value.items()}
+        return {key: _json_schema(inner) for key, inner in value.items()}
     if name in ("anyOf", "oneOf", "prefixItems") and isinstance(value, list):
-        return [_listed(inner) for inner in value]
-    return _listed(value) if name in ("items", "additionalProperties") else value
+        return [_json_schema(inner) for inner in value]
+    return _json_schema(value) if name in ("items", "additionalProperties") else value

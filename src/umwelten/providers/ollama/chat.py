@@ -1,7 +1,7 @@
 """Ollama's own chat API, `/api/chat`: replies as JSON, streams as one JSON object per line.
 
-Settings given as `--param` go into `options`, except those that live beside it (`keep_alive`, `think`,
-`format`, …). `stream` is always sent, because the API streams unless told not to.
+Settings from `--param` go into `options`, except the top-level ones (`keep_alive`, `think`, `format`, …).
+`stream` is always sent, because the API streams by default.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from umwelten.providers.common.errors import (
     MEMORY,
     NEVER,
     ErrorClass,
-    broken,
+    classify_common,
     from_error,
     from_http,
-    judge,
+    request_id,
+    unusable_reply,
 )
-from umwelten.providers.common.errors import request_id as name_of
-from umwelten.providers.common.parameters import SCHEMA, ours_of, refused
-from umwelten.providers.common.schemas import told
+from umwelten.providers.common.parameters import SCHEMA, canonical_name, refused_parameter
+from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.common.sse import LineSplitter
 from umwelten.providers.common.streams import AnswerStream
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
@@ -37,7 +37,7 @@ _BESIDE_OPTIONS = frozenset(
     ("format", "keep_alive", "logprobs", "think", "tools", "top_logprobs", "truncate")
 )
 _FINISH = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
-# The model was loaded or unloaded instead of asked.
+# The request only loaded or unloaded the model.
 _IDLE = frozenset(("load", "unload"))
 _NOT_FOUND = re.compile(r"model ['\"]?([^'\"\s]{1,200})['\"]? (?:is )?not found")
 _MEMORY = re.compile(r"resource limitations|cudamalloc failed|requires more (system )?memory")
@@ -80,7 +80,7 @@ class _OllamaModels(msgspec.Struct):
 class Ollama:
     """The wire format of Ollama's chat API.
 
-    A schema goes into `format`, and into words as well: the server enforces it without showing it.
+    A schema goes into `format`, and into the prompt as well: the server enforces it without showing it.
     """
 
     capabilities = OLLAMA
@@ -89,43 +89,43 @@ class Ollama:
     def encode(
         self, request: Request, endpoint: Endpoint, dropped: frozenset[str] = frozenset()
     ) -> HttpRequest:
-        """The HTTP request for a question. Raises `InputError` for media other than images and text."""
+        """Return the HTTP request. Errors: `InputError` for media other than images and text."""
         return HttpRequest(
             method="POST",
             url=f"{_root(endpoint)}/api/chat",
             headers=_headers(endpoint),
-            body=msgspec.json.encode(_body(told(request), endpoint, dropped)),
+            body=msgspec.json.encode(_body(add_instruction(request), endpoint, dropped)),
         )
 
     def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
-        """The outcome of a unary reply."""
+        """Return the outcome of a unary reply."""
         if head.status != 200:
-            return _refused(from_http(head, body, endpoint, classify=classify))
+            return _add_pull_hint(from_http(head, body, endpoint, classify=classify))
         answer = _OllamaAnswer(head, endpoint)
         answer.add(body)
         return answer.outcome()
 
     def stream(self, head: Head, endpoint: Endpoint) -> AnswerStream[bytes]:
-        """A decoder for a streamed reply; a line with `done` is its end mark."""
+        """Return a decoder for a streamed reply; a line with `done` is its end mark."""
         return AnswerStream(LineSplitter(), _OllamaAnswer(head, endpoint), "a line")
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
-        """The request that lists the models on this host."""
+        """Return the request that lists the models on this host."""
         return HttpRequest(method="GET", url=f"{_root(endpoint)}/api/tags", headers=_headers(endpoint))
 
     def decode_models(self, head: Head, body: bytes, endpoint: Endpoint) -> ModelPage | Failure:
-        """The models on this host. The list says neither how long their context is nor a price."""
+        """Return the models on this host. The list has neither context lengths nor prices."""
         if head.status != 200:
             return from_http(head, body, endpoint, classify=classify)
-        listed = load(body, _OllamaModels)
-        if listed is None:
-            return broken(head, "the list of models cannot be read")
-        names = [model.model or model.name for model in listed.models or ()]
+        page_body = load(body, _OllamaModels)
+        if page_body is None:
+            return unusable_reply(head, "the list of models could not be parsed")
+        names = [model.model or model.name for model in page_body.models or ()]
         return ModelPage(models=tuple(ModelInfo(id=name) for name in names if name))
 
 
 class _OllamaAnswer:
-    """What the lines of one reply add up to. A unary reply is a single line."""
+    """The answer that the lines of one reply add up to. A unary reply is a single line."""
 
     def __init__(self, head: Head, endpoint: Endpoint) -> None:
         self._head = head
@@ -145,12 +145,12 @@ class _OllamaAnswer:
         return self.ended or self.failure is not None
 
     def add(self, piece: bytes) -> str:
-        """Take one JSON object; return the answer's text in it."""
+        """Read one JSON object; return the answer's text in it."""
         if self.done or not piece.strip():
             return ""
         chunk = load(piece, _OllamaChunk)
         if chunk is None:
-            self.fail("the reply cannot be read")
+            self.fail("the reply could not be parsed")
             return ""
         if bytes(chunk.error) not in _NOTHING:
             self._refuse(chunk.error)
@@ -165,10 +165,10 @@ class _OllamaAnswer:
 
     def fail(self, message: str) -> None:
         """Note why there is no answer; the first reason counts."""
-        self.failure = self.failure or broken(self._head, message)
+        self.failure = self.failure or unusable_reply(self._head, message)
 
     def outcome(self) -> Outcome:
-        """The reply or what went wrong."""
+        """Return the reply or the failure."""
         text = "".join(self._text)
         failure = self.failure or self._shortfall()
         if failure is not None:
@@ -180,7 +180,7 @@ class _OllamaAnswer:
             usage=self._usage,
             reasoning="".join(self._reasoning) or None,
             served_model=self._model,
-            request_id=name_of(self._head, None),
+            request_id=request_id(self._head, None),
             hints=rate_limit_headers.parse(self._endpoint.vendor.quirks.hints, self._head),
         )
 
@@ -194,44 +194,44 @@ class _OllamaAnswer:
 
     def _refuse(self, error: msgspec.Raw) -> None:
         body = read_value({"error": load(bytes(error), object)})
-        self.failure = _refused(from_error(self._head, body, self._endpoint, classify=classify))
+        self.failure = _add_pull_hint(from_error(self._head, body, self._endpoint, classify=classify))
 
     def _shortfall(self) -> Failure | None:
-        """The failure if nothing that counts as an answer came."""
+        """Return the failure if the reply contains no complete answer."""
         if not self.ended:
-            return broken(self._head, "the reply was cut off before its end")
+            return unusable_reply(self._head, "the reply was cut off before its end")
         if self._reason in _IDLE:
-            return broken(self._head, f"the server answered with {self._reason} instead of the model")
+            return unusable_reply(self._head, f"the server answered with {self._reason} instead of the model")
         if not self._has_message:
-            return broken(self._head, "the reply holds no answer")
+            return unusable_reply(self._head, "the reply contains no answer")
         return None
 
 
 def classify(head: Head, error: ErrorBody) -> ErrorClass | None:
-    """What only Ollama writes; `None` leaves the judgement to what all providers have in common."""
+    """Return the class of an error that only Ollama sends; `None` leaves it to the common rules."""
     if _MEMORY.search(error.words):
         return MEMORY
     if _NOT_FOUND.search(error.words):
         return NEVER
     if _NO_FORMAT.search(error.words):
         return msgspec.structs.replace(BAD, parameter=SCHEMA)
-    if head.status == 400 and judge(400, error) is BAD:
-        name = "think" if _CANNOT_THINK.search(error.words) else refused(error)
+    if head.status == 400 and classify_common(400, error) is BAD:
+        name = "think" if _CANNOT_THINK.search(error.words) else refused_parameter(error)
         return msgspec.structs.replace(BAD, parameter=name)
     return None
 
 
-def _refused(failure: Failure) -> Failure:
-    """The failure with the command that fetches a missing model."""
+def _add_pull_hint(failure: Failure) -> Failure:
+    """Return the failure with the command that fetches a missing model."""
     missing = _NOT_FOUND.search(failure.message)
     if missing is None:
         return failure
-    said = f"{failure.message} (fetch it with `ollama pull {missing[1]}`)"
-    return msgspec.structs.replace(failure, message=said)
+    message = f"{failure.message} (fetch it with `ollama pull {missing[1]}`)"
+    return msgspec.structs.replace(failure, message=message)
 
 
 def _root(endpoint: Endpoint) -> str:
-    """The host's address; the OpenAI path that some put there is not part of it."""
+    """Return the host's address, without the path of its OpenAI API or its own."""
     return endpoint.base_url.rstrip("/").removesuffix("/v1").removesuffix("/api").rstrip("/")
 
 
@@ -243,37 +243,37 @@ def _headers(endpoint: Endpoint) -> dict[str, str]:
 
 
 def _body(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> dict[str, Any]:
-    given = request.parameters
+    parameters = request.parameters
     settings = {
-        "temperature": given.temperature,
-        "top_p": given.top_p,
-        "num_predict": given.max_tokens,
-        "seed": given.seed,
+        "temperature": parameters.temperature,
+        "top_p": parameters.top_p,
+        "num_predict": parameters.max_tokens,
+        "seed": parameters.seed,
         "format": None if request.schema is None else request.schema.json,
-        **given.extra,
+        **parameters.extra,
     }
-    kept = {k: v for k, v in settings.items() if v is not None and ours_of(k) not in dropped}
-    options = {name: value for name, value in kept.items() if name not in _BESIDE_OPTIONS}
+    sent = {k: v for k, v in settings.items() if v is not None and canonical_name(k) not in dropped}
+    options = {name: value for name, value in sent.items() if name not in _BESIDE_OPTIONS}
     system = [] if request.system is None else [{"role": "system", "content": request.system}]
     return {
         **endpoint.vendor.quirks.body,
         "model": request.model.model,
         "messages": [*system, *map(_message, request.messages)],
         **({"options": options} if options else {}),
-        **{name: value for name, value in kept.items() if name in _BESIDE_OPTIONS},
+        **{name: value for name, value in sent.items() if name in _BESIDE_OPTIONS},
         "stream": request.stream,
     }
 
 
 def _message(message: Message) -> dict[str, Any]:
-    """A message: the words of all parts as one text, images beside it as bare base64."""
-    words = [words for part in message.parts if (words := _words(part)) is not None]
-    images = [_image(part) for part in message.parts if isinstance(part, Media) and _words(part) is None]
-    fields: dict[str, Any] = {"role": message.role, "content": "\n\n".join(words)}
+    """Return a message: the text of all parts as one string, images beside it as bare base64."""
+    texts = [text for part in message.parts if (text := _text_of(part)) is not None]
+    images = [_image(part) for part in message.parts if isinstance(part, Media) and _text_of(part) is None]
+    fields: dict[str, Any] = {"role": message.role, "content": "\n\n".join(texts)}
     return {**fields, "images": images} if images else fields
 
 
-def _words(part: Part) -> str | None:
+def _text_of(part: Part) -> str | None:
     if isinstance(part, Text):
         return part.text
     is_text = part.uri is None and part.mime.startswith("text/")
@@ -282,17 +282,17 @@ def _words(part: Part) -> str | None:
 
 def _image(part: Media) -> bytes:
     if not part.mime.startswith("image/"):
-        raise InputError(f"{part.name}: Ollama takes text and images, not {part.mime}")
+        raise InputError(f"{part.name}: Ollama accepts text and images, not {part.mime}")
     if part.uri is not None:
-        raise InputError(f"{part.name}: Ollama keeps no copies of files", "Send the file itself.")
-    # Bytes become base64 as they are encoded, without a copy in between.
+        raise InputError(f"{part.name}: Ollama does not store uploaded files", "Send the file itself.")
+    # The encoder turns bytes into base64, without a copy in between.
     return part.data
 
 
-def _usage(counted: _OllamaUsage) -> Usage:
-    """Output includes the thinking; the server does not count it apart."""
+def _usage(counts: _OllamaUsage) -> Usage:
+    """Return the usage. Output includes the thinking; the server does not count it separately."""
     return Usage(
-        input_tokens=counted.prompt_eval_count,
-        output_tokens=counted.eval_count,
-        cached_tokens=counted.prompt_eval_cached_count,
+        input_tokens=counts.prompt_eval_count,
+        output_tokens=counts.eval_count,
+        cached_tokens=counts.prompt_eval_cached_count,
     )

@@ -1,7 +1,7 @@
-"""OpenAI's chat completions, as OpenAI and its many relatives speak them.
+"""OpenAI's chat completions API, of OpenAI and of the many compatible servers.
 
-Where vendors differ stands in their row's `Quirks`. Replies are read leniently: a field of an odd
-type costs that field and not the answer.
+Where vendors differ is in their row's `Quirks`. Replies are parsed leniently: a field of an unexpected
+type is ignored, and the answer is kept.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from urllib.parse import urljoin
 import msgspec
 
 from umwelten.errors import InputError
-from umwelten.providers.base_url import is_at_home
+from umwelten.providers.base_url import has_vendor_address
 from umwelten.providers.capabilities import OPENAI_COMPATIBLE
 from umwelten.providers.common.bodies import load, read
-from umwelten.providers.common.errors import broken
-from umwelten.providers.common.parameters import ours_of
-from umwelten.providers.common.schemas import told
+from umwelten.providers.common.errors import unusable_reply
+from umwelten.providers.common.parameters import canonical_name
+from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.openai import errors
-from umwelten.providers.openai.replies import Gathered, OpenAIStream
-from umwelten.providers.openai.schemas import must_tell, response_fields
+from umwelten.providers.openai.replies import OpenAIAnswer, OpenAIStream
+from umwelten.providers.openai.schemas import needs_instruction, response_fields
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
 from umwelten.types import Failure, Media, Outcome, Parameters, Part, Request, Text
 
-# OpenAI itself takes the first two formats, others more; which, the provider says.
+# OpenAI itself accepts the first two formats, others more; the provider refuses what it does not accept.
 _AUDIO = {
     "audio/wav": "wav",
     "audio/x-wav": "wav",
@@ -55,10 +55,10 @@ class OpenAIChat:
     def encode(
         self, request: Request, endpoint: Endpoint, dropped: frozenset[str] = frozenset()
     ) -> HttpRequest:
-        """The HTTP request for a question. Raises `InputError` for a file that this wire can't carry."""
+        """Return the HTTP request. Errors: `InputError` for a file that this wire cannot carry."""
         fields = response_fields(request, endpoint, dropped)
-        if must_tell(fields, endpoint):
-            request = told(request)
+        if needs_instruction(fields, endpoint):
+            request = add_instruction(request)
         body = _options(request, fields, endpoint, dropped)
         body["model"] = request.model.model
         body["messages"] = _messages(request)
@@ -72,45 +72,45 @@ class OpenAIChat:
         )
 
     def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
-        """The outcome of a unary reply."""
+        """Return the outcome of a unary reply."""
         if head.status >= 300:
             return errors.failure(head, read(body), endpoint)
         if body.lstrip().startswith(_STREAMED):
-            # Some servers stream whether asked to or not.
+            # Some servers stream even if not asked to.
             stream = OpenAIStream(head, endpoint)
             stream.feed(body)
             return stream.finish()
-        gathered = Gathered(head, endpoint)
-        taken = gathered.take(body)
-        return taken if isinstance(taken, Failure) else gathered.outcome()
+        answer = OpenAIAnswer(head, endpoint)
+        result = answer.take(body)
+        return result if isinstance(result, Failure) else answer.outcome()
 
     def stream(self, head: Head, endpoint: Endpoint) -> OpenAIStream:
-        """A decoder for a streamed reply."""
+        """Return a decoder for a streamed reply."""
         return OpenAIStream(head, endpoint)
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
-        """The request that lists the provider's models: one page holds all."""
+        """Return the request that lists the provider's models: one page has all."""
         path = endpoint.vendor.quirks.models_path
         url = urljoin(f"{endpoint.base_url.rstrip('/')}/", path)
         return HttpRequest(method="GET", url=url, headers=_headers(endpoint, False))
 
     def decode_models(self, head: Head, body: bytes, endpoint: Endpoint) -> ModelPage | Failure:
-        """The provider's models: a bare list, or a list under `data`."""
+        """Return the provider's models: a bare list, or a list under `data`."""
         if head.status >= 300:
             return errors.failure(head, read(body), endpoint)
         value = load(body, object)
         rows = value.get("data") if isinstance(value, dict) else value
         if not isinstance(rows, list):
-            return broken(head, "the reply is not a list of models")
-        return ModelPage(models=tuple(found for row in rows if (found := _model(row)) is not None))
+            return unusable_reply(head, "the reply is not a list of models")
+        return ModelPage(models=tuple(model for row in rows if (model := _model(row)) is not None))
 
 
 def _options(
     request: Request, fields: dict[str, Any], endpoint: Endpoint, dropped: frozenset[str]
 ) -> dict[str, Any]:
-    """Everything in the body but the question itself; `extra` wins over what we would send.
+    """Return everything in the body but the messages; `extra` takes precedence over our fields.
 
-    `fields` are those that ask for a shape.
+    `fields` are those that carry the schema.
     """
     quirks, settings = endpoint.vendor.quirks, request.parameters
     options: dict[str, Any] = dict(quirks.body)
@@ -119,15 +119,15 @@ def _options(
     options |= _sampling(settings, quirks.seed_field)
     options |= fields | settings.extra
     options |= {name: fields[name] for name in quirks.schema_body if name in fields}
-    kept = {name: value for name, value in options.items() if ours_of(name) not in dropped}
-    kept.pop("stream", None)
+    sent = {name: value for name, value in options.items() if canonical_name(name) not in dropped}
+    sent.pop("stream", None)
     if settings.max_tokens is not None:
-        # Refused under one name, it goes under the other: an unbounded answer was not asked for.
+        # Refused under one name, it is sent under the other: the answer must stay limited.
         field = _max_field(endpoint)
-        kept.setdefault(
+        sent.setdefault(
             _MAX_FIELDS.get(field, field) if "max_tokens" in dropped else field, settings.max_tokens
         )
-    return kept
+    return sent
 
 
 def _sampling(settings: Parameters, seed_field: str | None) -> dict[str, Any]:
@@ -138,8 +138,8 @@ def _sampling(settings: Parameters, seed_field: str | None) -> dict[str, Any]:
 
 
 def _max_field(endpoint: Endpoint) -> str:
-    """The vendor's own name for it, unless the address leads to someone else's compatible server."""
-    return endpoint.vendor.quirks.max_tokens_field if is_at_home(endpoint) else "max_tokens"
+    """Return the vendor's name for `max_tokens`, or the usual one at someone else's compatible server."""
+    return endpoint.vendor.quirks.max_tokens_field if has_vendor_address(endpoint) else "max_tokens"
 
 
 def _messages(request: Request) -> list[dict[str, Any]]:
@@ -151,7 +151,7 @@ def _messages(request: Request) -> list[dict[str, Any]]:
 
 
 def _content(parts: tuple[Part, ...]) -> str | list[dict[str, Any]]:
-    """Words alone travel as one string, which every server takes; files need the list."""
+    """Return text alone as one string, which every server accepts, and text with files as a list."""
     texts = [part.text for part in parts if isinstance(part, Text)]
     return "\n\n".join(texts) if len(texts) == len(parts) else [_piece(part) for part in parts]
 
@@ -160,7 +160,7 @@ def _piece(part: Part) -> dict[str, Any]:
     if isinstance(part, Text):
         return {"type": "text", "text": part.text}
     if part.uri is not None:
-        raise InputError(f"{part.name}: this provider keeps no copies of files", "Send the file itself.")
+        raise InputError(f"{part.name}: this provider does not store uploaded files", "Send the file itself.")
     mime = part.mime.partition(";")[0].strip().lower()
     if mime.startswith("text/"):
         return {"type": "text", "text": part.data.decode("utf-8", "replace")}
@@ -174,12 +174,12 @@ def _piece(part: Part) -> dict[str, Any]:
         return {"type": "video_url", "video_url": {"url": _data_url(part, mime)}}
     raise InputError(
         f"{part.name}: {part.mime} can't be sent to this provider",
-        "It takes text, pictures, PDF, audio and video. Convert the file, or leave it out.",
+        "It accepts text, images, PDF, audio and video. Convert the file, or leave it out.",
     )
 
 
 def _data_url(part: Media, mime: str) -> msgspec.Raw:
-    # As JSON already: files are large, and every step on the way would copy them once more.
+    # Built as JSON right away: files are large, and every further step would copy them again.
     start = msgspec.json.encode(f"data:{mime};base64,")[:-1]
     return msgspec.Raw(b"".join((start, b64encode(part.data), b'"')))
 
@@ -207,14 +207,16 @@ def _model(row: object) -> ModelInfo | None:
 
 
 def _context(row: dict[str, Any]) -> int | None:
-    """The context's size under any vendor's name for it, also one level down (GitHub, llama.cpp)."""
-    places = (row, row.get("limits"), row.get("meta"))
-    found = (place.get(name) for place in places if isinstance(place, dict) for name in (*_CONTEXT, "n_ctx"))
-    return next((n for n in found if isinstance(n, int) and not isinstance(n, bool) and n > 0), None)
+    """Return the context length under any vendor's name, also one level down (GitHub, llama.cpp)."""
+    objects = (row, row.get("limits"), row.get("meta"))
+    values = (
+        fields.get(name) for fields in objects if isinstance(fields, dict) for name in (*_CONTEXT, "n_ctx")
+    )
+    return next((n for n in values if isinstance(n, int) and not isinstance(n, bool) and n > 0), None)
 
 
 def _price(text: object) -> float | None:
-    """USD per token, written as a string. Negative ones ("-1": it depends) are not known."""
+    """Return USD per token from a string; `None` for negative values ("-1": it depends)."""
     if not isinstance(text, str) or not text.isascii() or len(text) > 40:
         return None
     try:

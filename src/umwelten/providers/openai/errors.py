@@ -1,4 +1,4 @@
-"""What the refusals of OpenAI and its many relatives mean, where they differ from the common rules."""
+"""Classify the errors of OpenAI and compatible servers where they differ from the common rules."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _FREE_DAILY = "openrouter_free_tier_daily"
 _QUEUE_FULL = "queue_exceeded"
 _SUSPENDED = 412
 _FLEX_FULL = 498
-# Groq's word for an answer that did not fit the schema; it comes as a refusal, with the answer in it.
+# Groq's code for an answer that did not match the schema; it comes as a refusal, with the answer in it.
 _UNFIT = "json_validate_failed"
 _UNFIT_ANSWER = ErrorClass(kind=FailureKind.SCHEMA)
-# OpenRouter's, where no host of a model takes all that was sent: of what we send, that is the schema.
+# OpenRouter's, where no host of a model supports all that was sent; of our fields, that is the schema.
 _NO_HOST = re.compile(r"no endpoints found.{0,40}(requested parameters|structured|response_format)")
 # MiniMax answers refusals with HTTP 200; its codes as the statuses they stand for.
 _BASE_RESP = {
@@ -50,60 +50,60 @@ def failure(
     partial_text: str | None = None,
     usage: Usage | None = None,
 ) -> Failure:
-    """The failure that an error of this family stands for."""
-    error = _enriched(error)
+    """Return the failure for an error of this family."""
+    error = _add_upstream_error(error)
     return errors.from_error(
         head,
         error,
         endpoint,
         classify=partial(_classify, endpoint),
         limits=_limits(head, error, endpoint),
-        partial=partial_text or _unfit(error),
+        partial=partial_text or _unfit_answer(error),
         usage=usage,
     )
 
 
 def from_base_resp(value: object) -> ErrorBody | None:
-    """MiniMax's error in a reply with status 200, or `None` when it says that all is well."""
+    """Return MiniMax's error in a reply with status 200, or `None` if it reports success."""
     if not isinstance(value, dict) or not isinstance(value.get("status_code"), int):
         return None
     code = int(value["status_code"])
     if code == 0:
         return None
-    said = value.get("status_msg")
+    message = value.get("status_msg")
     return ErrorBody(
-        message=said if isinstance(said, str) else "",
+        message=message if isinstance(message, str) else "",
         code="content_policy" if code in _BASE_RESP_BLOCKED else str(code),
         number=_BASE_RESP.get(code, 500),
     )
 
 
 def _classify(endpoint: Endpoint, head: Head, error: ErrorBody) -> ErrorClass | None:
-    verdict = _routed(head.status, error)
+    verdict = _classify_openrouter(head.status, error)
     if verdict is not None:
         return verdict
     if head.status == _SUSPENDED or _is_outside_plan(head, endpoint):
         return REFUSED
     if head.status == _FLEX_FULL:
         return RATE
-    if _unfit(error) is not None:
+    if _unfit_answer(error) is not None:
         return _UNFIT_ANSWER
     if head.status == 404 and _NO_HOST.search(error.words):
         return msgspec.structs.replace(errors.BAD, parameter=parameters.SCHEMA)
-    verdict = errors.judge(head.status, error)
+    verdict = errors.classify_common(head.status, error)
     if head.status in (400, 422) and verdict is errors.BAD:
-        return msgspec.structs.replace(verdict, parameter=parameters.refused(error))
+        return msgspec.structs.replace(verdict, parameter=parameters.refused_parameter(error))
     return verdict
 
 
-def _unfit(error: ErrorBody) -> str | None:
-    """The answer in a refusal that says that it does not fit the schema."""
+def _unfit_answer(error: ErrorBody) -> str | None:
+    """Return the answer in a refusal that reports that it does not match the schema, or `None`."""
     answer = error.fields.get("failed_generation")
     return answer if error.code == _UNFIT and isinstance(answer, str) else None
 
 
-def _routed(status: int, error: ErrorBody) -> ErrorClass | None:
-    """OpenRouter's verdicts that its status alone does not tell."""
+def _classify_openrouter(status: int, error: ErrorBody) -> ErrorClass | None:
+    """Return the class of an OpenRouter error that its status alone does not give, or `None`."""
     metadata = _dict(error.fields.get("metadata"))
     source = metadata.get("limit_source")
     if status == 402:
@@ -116,7 +116,7 @@ def _routed(status: int, error: ErrorBody) -> ErrorClass | None:
 
 
 def _is_outside_plan(head: Head, endpoint: Endpoint) -> bool:
-    """Mistral says with a limit of 0 that the plan does not include this model."""
+    """Return whether a limit of 0 says that the plan does not include this model (Mistral)."""
     dialect = endpoint.vendor.quirks.hints
     if head.status != 429 or not dialect.zero_excludes:
         return False
@@ -127,17 +127,17 @@ def _limits(head: Head, error: ErrorBody, endpoint: Endpoint) -> RateLimitHints:
     dialect = endpoint.vendor.quirks.hints
     stated = rate_limit_headers.parse(dialect, head)
     if error.code == _QUEUE_FULL:
-        # Its Retry-After is padded; a second is enough when only the queue is full.
+        # Its Retry-After is too long; a second is enough when only the queue is full.
         return msgspec.structs.replace(stated, retry_after_s=1.0)
-    return rate_limit_headers.merge(stated, _in_metadata(head, error)) if error.fields else stated
+    return rate_limit_headers.merge(stated, _metadata_hints(head, error)) if error.fields else stated
 
 
-def _in_metadata(head: Head, error: ErrorBody) -> RateLimitHints:
-    """OpenRouter repeats headers in the body, and there says when a model is back or a day ends."""
+def _metadata_hints(head: Head, error: ErrorBody) -> RateLimitHints:
+    """Return the hints in OpenRouter's body: repeated headers, the end of the day or of an outage."""
     metadata = _dict(error.fields.get("metadata"))
-    named = {str(k).lower(): str(v) for k, v in _dict(metadata.get("headers")).items()}
-    found = rate_limit_headers.parse(
-        OPENROUTER, msgspec.structs.replace(head, headers={**_date(head), **named})
+    headers = {str(k).lower(): str(v) for k, v in _dict(metadata.get("headers")).items()}
+    stated = rate_limit_headers.parse(
+        OPENROUTER, msgspec.structs.replace(head, headers={**_date(head), **headers})
     )
     wait = _dict(error.fields.get("availability")).get("retry_after")
     now = rate_limit_headers.server_time(head)
@@ -145,28 +145,28 @@ def _in_metadata(head: Head, error: ErrorBody) -> RateLimitHints:
         left = _DAY - now % _DAY
         daily = Budget(resource=Resource.REQUESTS, remaining=0.0, reset_s=left, window_s=_DAY)
         return RateLimitHints(retry_after_s=left, budgets=(daily,))
-    spent = (b.reset_s for b in found.budgets if b.remaining == 0 and b.reset_s is not None)
-    if found.retry_after_s is not None:
-        return found
+    spent = (b.reset_s for b in stated.budgets if b.remaining == 0 and b.reset_s is not None)
+    if stated.retry_after_s is not None:
+        return stated
     after = span(str(wait), now) if wait is not None else next(spent, None)
-    return rate_limit_headers.merge(RateLimitHints(retry_after_s=after), found)
+    return rate_limit_headers.merge(RateLimitHints(retry_after_s=after), stated)
 
 
 def _date(head: Head) -> dict[str, str]:
     return {"date": head.headers["date"]} if "date" in head.headers else {}
 
 
-def _enriched(error: ErrorBody) -> ErrorBody:
-    """OpenRouter's "Provider returned error" with what the provider said, and its word as the code."""
+def _add_upstream_error(error: ErrorBody) -> ErrorBody:
+    """Return OpenRouter's "Provider returned error" with the upstream provider's message and code."""
     metadata = _dict(error.fields.get("metadata"))
-    code = error.code or _word(metadata, "error_type") or _word(metadata, "provider_code")
+    code = error.code or _string_field(metadata, "error_type") or _string_field(metadata, "provider_code")
     raw = metadata.get("raw")
     inner = read(raw.encode("utf-8", "replace")) if isinstance(raw, str) else read_value(raw or "")
     message = ": ".join(dict.fromkeys(text for text in (error.message, inner.message) if text))
     return msgspec.structs.replace(error, code=code, message=message, names=error.names or inner.names)
 
 
-def _word(metadata: dict[str, Any], name: str) -> str:
+def _string_field(metadata: dict[str, Any], name: str) -> str:
     value = metadata.get(name)
     return value[:100] if isinstance(value, str) else ""
 

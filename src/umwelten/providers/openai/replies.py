@@ -1,4 +1,4 @@
-"""Reading chat completions: whole replies and streams, as one gathering of text, usage and reason."""
+"""Decode chat completions, whole or streamed, into text, usage and finish reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import ErrorBody, load, read, read_value
-from umwelten.providers.common.errors import broken, request_id
+from umwelten.providers.common.errors import request_id, unusable_reply
 from umwelten.providers.common.sse import LIMIT, SseSplitter
 from umwelten.providers.openai import errors
 from umwelten.providers.protocol import Endpoint, Head
@@ -26,7 +26,7 @@ _REASONS = {
 _BLOCKED = frozenset(("content_filter", "safety", "refusal", "sensitive"))
 _BROKEN = frozenset(("error", "insufficient_system_resource", "abort", "repetition"))
 _MOST_TOKENS = 2**53
-# Not as unions in the tests themselves, which would make them anew at every reply.
+# Not as unions where they are tested, which would be built again for every reply.
 _NUMBER, _READABLE = (int, float), (str, list, type(None))
 _WHOLE_BODY = (b"{", b"[", b"<")
 _DONE = b"[DONE]"
@@ -34,7 +34,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class _OpenAIMessage(msgspec.Struct):
-    """A whole message or a piece of one: vendors differ in the types, so these are looked at one by one."""
+    """A whole message or a piece of one. Types differ between vendors, so each field is checked."""
 
     content: Any = None
     reasoning: Any = None
@@ -59,8 +59,8 @@ class _Body(msgspec.Struct):
     base_resp: Any = None
 
 
-class Gathered:
-    """What one reply has said so far. A stream adds to it chunk by chunk, a whole reply once."""
+class OpenAIAnswer:
+    """The contents of one reply so far. A stream adds to it chunk by chunk, a whole reply once."""
 
     def __init__(self, head: Head, endpoint: Endpoint) -> None:
         self._head, self._endpoint = head, endpoint
@@ -76,44 +76,44 @@ class Gathered:
         self._stray: ErrorBody | None = None
 
     def take(self, data: bytes) -> str | Failure:
-        """Read a body or a chunk: the text in it, or the failure that it reports."""
+        """Read a body or a chunk; return the text in it, or the failure that it reports."""
         body = load(data, _Body)
         if body is None:
-            return self.failure(_described(data), read(data))
-        self._note(body)
+            return self.failure(_unreadable_message(data), read(data))
+        self._note_metadata(body)
         error = _error_in(body)
         if error is not None:
-            return self.refused(error)
+            return self.report_error(error)
         choice = body.choices[0] if body.choices else None
         if choice is None:
             return "" if body.choices is not None else self._without_choices(data)
         self._has_choice = True
         return self._add(choice)
 
-    def refused(self, error: ErrorBody) -> Failure:
-        """The failure that an error inside this reply stands for."""
+    def report_error(self, error: ErrorBody) -> Failure:
+        """Return the failure for an error inside this reply."""
         failure = errors.failure(
             self._head, error, self._endpoint, partial_text=self._partial(), usage=self.usage()
         )
         return msgspec.structs.replace(failure, request_id=self._request_id())
 
     def failure(self, message: str, error: ErrorBody | None = None) -> Failure:
-        """A reply that can't be used, with what had arrived."""
-        said = f"{message}: {error.message[:300]}" if error is not None and error.message else message
-        found = broken(self._head, said, partial=self._partial(), usage=self.usage())
-        return msgspec.structs.replace(found, request_id=self._request_id(), hints=self._hints)
+        """Return the failure for an unusable reply, with the text that has arrived."""
+        detailed = f"{message}: {error.message[:300]}" if error is not None and error.message else message
+        failure = unusable_reply(self._head, detailed, partial=self._partial(), usage=self.usage())
+        return msgspec.structs.replace(failure, request_id=self._request_id(), hints=self._hints)
 
     def outcome(self) -> Outcome:
-        """The reply as a whole, judged by the reason for which it ended."""
+        """Return the outcome of the whole reply, by its finish reason."""
         reason = (self._reason or "").lower()
         if self._refusal or reason in _BLOCKED:
-            return self._blocked(reason)
+            return self._content_failure(reason)
         if reason in _BROKEN:
-            failure = self.failure(f"the provider broke off the answer ({self._reason})")
+            failure = self.failure(f"the provider aborted the answer ({self._reason})")
             return msgspec.structs.replace(failure, code=self._reason)
         text = "".join(self._text)
         if not self._has_choice or not (text or reason) or (self._unread and not text):
-            return self.failure("the reply holds no answer that can be read", self._stray)
+            return self.failure("the reply contains no readable answer", self._stray)
         return Reply(
             text=text,
             finish_reason=_REASONS.get(reason, FinishReason.UNKNOWN),
@@ -125,12 +125,12 @@ class Gathered:
         )
 
     def usage(self) -> Usage:
-        """Tokens and cost as far as they were stated."""
+        """Return tokens and cost as far as they were stated."""
         return read_usage(self._usage, self._endpoint.vendor.quirks.reasoning_outside)
 
-    def _blocked(self, reason: str) -> Failure:
-        said = "".join(self._refusal) or "the provider's content filter stopped the answer"
-        failure = self.failure(f"blocked: {said}")
+    def _content_failure(self, reason: str) -> Failure:
+        refusal = "".join(self._refusal) or "the provider's content filter stopped the answer"
+        failure = self.failure(f"blocked: {refusal}")
         return msgspec.structs.replace(
             failure,
             kind=FailureKind.BAD_REQUEST,
@@ -138,7 +138,7 @@ class Gathered:
             code=reason if reason in _BLOCKED else "refusal",
         )
 
-    def _note(self, body: _Body) -> None:
+    def _note_metadata(self, body: _Body) -> None:
         self._id = _string(body.id) or self._id
         self._model = _string(body.model) or self._model
         groq = body.x_groq.get("usage") if isinstance(body.x_groq, dict) else None
@@ -147,10 +147,10 @@ class Gathered:
             self._usage = usage
 
     def _without_choices(self, data: bytes) -> str | Failure:
-        """Frames of unknown kinds are passed over, save those that bring an error in a flat shape."""
+        """Ignore frames of unknown kinds, except those that are an error object themselves."""
         value = load(data, dict[str, Any]) or {}
         if value.get("object") == "error" or any(value.get(name) for name in ("message", "detail", "title")):
-            return self.refused(read_value(value))
+            return self.report_error(read_value(value))
         self._stray = read(data)
         return ""
 
@@ -166,12 +166,12 @@ class Gathered:
         if isinstance(message.refusal, str) and message.refusal:
             self._refusal.append(message.refusal)
         if choice.error:
-            return self.refused(read_value(choice.error))
+            return self.report_error(read_value(choice.error))
         return text
 
     @property
-    def finished(self) -> bool:
-        """Whether a finish reason came."""
+    def has_finish_reason(self) -> bool:
+        """Whether a finish reason arrived."""
         return self._reason is not None
 
     def _partial(self) -> str | None:
@@ -184,10 +184,10 @@ class Gathered:
 
 
 class OpenAIStream:
-    """A streamed reply; also one that came whole because the server does not stream."""
+    """Decodes a streamed reply, or a whole one from a server that does not stream."""
 
     def __init__(self, head: Head, endpoint: Endpoint) -> None:
-        self._gathered = Gathered(head, endpoint)
+        self._answer = OpenAIAnswer(head, endpoint)
         self._splitter = SseSplitter()
         self._start: bytes | None = b""
         self._whole: list[bytes] | None = None
@@ -201,12 +201,12 @@ class OpenAIStream:
         return self._ended or self._failure is not None
 
     def feed(self, chunk: bytes) -> str:
-        """Take the next bytes; return the answer's text in them."""
+        """Read the next bytes; return the answer's text in them."""
         self._size += len(chunk)
         if self.done:
             return ""
         if self._size > LIMIT:
-            self._failure = self._gathered.failure("the reply is too long")
+            self._failure = self._answer.failure("the reply is too long")
             return ""
         if self._start is not None:
             chunk = self._begin(chunk)
@@ -216,20 +216,20 @@ class OpenAIStream:
         return "".join(map(self._take, self._splitter.feed(chunk)))
 
     def finish(self) -> Outcome:
-        """The outcome so far; without an end a failure with the text that had come."""
+        """Return the outcome so far: without an end, a failure with the partial text."""
         if self._whole is not None and not self.done:
             return self._finish_whole(b"".join(self._whole))
         for event in self._splitter.flush():
             self._take(event)
         if self._failure is not None:
             return self._failure
-        # Some servers end without [DONE]; a finish reason says as well that the answer is whole.
-        if not self._ended and not self._gathered.finished:
-            return self._gathered.failure("the reply was cut off before its end")
-        return self._gathered.outcome()
+        # Some servers end without [DONE]; a finish reason marks the end of the answer as well.
+        if not self._ended and not self._answer.has_finish_reason:
+            return self._answer.failure("the reply was cut off before its end")
+        return self._answer.outcome()
 
     def _begin(self, chunk: bytes) -> bytes:
-        """Hold back blanks at the start until it is clear whether this is a stream at all."""
+        """Return the bytes to split: none until it is clear whether this is a stream or a whole body."""
         start = (self._start or b"") + chunk
         first = start.removeprefix(_BOM).lstrip()
         if not first or _BOM.startswith(first):
@@ -247,19 +247,19 @@ class OpenAIStream:
         if data.strip() == _DONE:
             self._ended = True
             return ""
-        taken = self._gathered.refused(read(data)) if name == "error" else self._gathered.take(data)
-        if isinstance(taken, Failure):
-            self._failure = taken
+        result = self._answer.report_error(read(data)) if name == "error" else self._answer.take(data)
+        if isinstance(result, Failure):
+            self._failure = result
             return ""
-        return taken
+        return result
 
     def _finish_whole(self, body: bytes) -> Outcome:
-        taken = self._gathered.take(body)
-        return taken if isinstance(taken, Failure) else self._gathered.outcome()
+        result = self._answer.take(body)
+        return result if isinstance(result, Failure) else self._answer.outcome()
 
 
 def split_content(content: object) -> tuple[str, str]:
-    """The text and the thinking in a message's content: a string, or a list of typed pieces."""
+    """Return text and thinking in a message's content: a string, or a list of typed pieces."""
     if isinstance(content, str):
         return content, ""
     if not isinstance(content, list):
@@ -277,9 +277,9 @@ def split_content(content: object) -> tuple[str, str]:
 
 
 def read_usage(value: object, outside: bool) -> Usage:
-    """Tokens of a `usage` object. `outside`: this vendor counts reasoning apart from the completion.
+    """Return the tokens of a `usage` object. `outside`: the completion does not include reasoning.
 
-    A total larger than prompt and completion says the same, whatever the vendor's row says.
+    A total larger than prompt and completion implies the same, whatever the vendor's row says.
     """
     if not isinstance(value, dict):
         return Usage()
@@ -303,7 +303,7 @@ def read_usage(value: object, outside: bool) -> Usage:
 
 
 def _cost(usage: dict[str, Any]) -> int | None:
-    """OpenRouter's own figure in USD; with a key of one's own, what the provider bills comes on top."""
+    """Return OpenRouter's cost in nano-USD; with the user's own key, the upstream cost is added."""
     cost = _money(usage.get("cost"))
     if cost is not None and usage.get("is_byok") is True:
         cost += _money(_dict(usage.get("cost_details")).get("upstream_inference_cost")) or 0.0
@@ -330,7 +330,7 @@ def _error_in(body: _Body) -> ErrorBody | None:
     return errors.from_base_resp(body.base_resp)
 
 
-def _described(data: bytes) -> str:
+def _unreadable_message(data: bytes) -> str:
     return "the reply is not a chat completion" if data.strip() else "the reply is empty"
 
 

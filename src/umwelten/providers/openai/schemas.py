@@ -1,13 +1,13 @@
-"""How chat completions are asked for a shape: `response_format`, as the vendor's row says."""
+"""Schemas in chat completions: `response_format`, as the vendor's row says."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from umwelten.providers.base_url import is_at_home
+from umwelten.providers.base_url import has_vendor_address
 from umwelten.providers.common.parameters import SCHEMA
-from umwelten.providers.common.small_schemas import bounded
-from umwelten.providers.common.strict_schemas import strict
+from umwelten.providers.common.small_schemas import limit_lengths
+from umwelten.providers.common.strict_schemas import strict_schema
 from umwelten.providers.protocol import Endpoint
 from umwelten.types import Request, Schema
 
@@ -15,36 +15,39 @@ _LONGEST_NAME = 64
 
 
 def response_fields(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> dict[str, Any]:
-    """The fields of the body that ask for a shape; {} where nothing but words can."""
+    """Return the body's fields for the schema; {} where it can only go into the prompt."""
     quirks = endpoint.vendor.quirks
     if request.schema is None or SCHEMA in dropped or quirks.schema == "none":
         return {}
     if quirks.schema == "json_object":
         return {"response_format": {"type": "json_object"}}
-    shape = _shape(request.schema, quirks.strict, small=request.model.model in quirks.small_models)
-    along = {
-        name: _joined(value, request.parameters.extra.get(name)) for name, value in quirks.schema_body.items()
+    schema_field = _schema_field(
+        request.schema, quirks.strict, small=request.model.model in quirks.small_models
+    )
+    extra_fields = {
+        name: _merge_objects(value, request.parameters.extra.get(name))
+        for name, value in quirks.schema_body.items()
     }
-    return {"response_format": {"type": "json_schema", "json_schema": shape}, **along}
+    return {"response_format": {"type": "json_schema", "json_schema": schema_field}, **extra_fields}
 
 
-def must_tell(fields: dict[str, Any], endpoint: Endpoint) -> bool:
-    """Whether the shape has to be put into words as well."""
+def needs_instruction(fields: dict[str, Any], endpoint: Endpoint) -> bool:
+    """Return whether the schema has to go into the prompt as well."""
     quirks = endpoint.vendor.quirks
-    is_shown = "response_format" in fields and quirks.schema == "json_schema" and is_at_home(endpoint)
+    is_shown = "response_format" in fields and quirks.schema == "json_schema" and has_vendor_address(endpoint)
     return quirks.tell_schema or not is_shown
 
 
-def _shape(schema: Schema, dialect: str, *, small: bool) -> dict[str, Any]:
-    named: dict[str, Any] = {"name": schema.name[:_LONGEST_NAME]}
-    made = strict(schema, ranges=dialect == "full") if dialect else None
-    if made is not None:
-        return {**named, "schema": made, "strict": True}
-    return {**named, "schema": bounded(schema) if small else schema.json, "strict": False}
+def _schema_field(schema: Schema, dialect: str, *, small: bool) -> dict[str, Any]:
+    fields: dict[str, Any] = {"name": schema.name[:_LONGEST_NAME]}
+    strict_form = strict_schema(schema, ranges=dialect == "full") if dialect else None
+    if strict_form is not None:
+        return {**fields, "schema": strict_form, "strict": True}
+    return {**fields, "schema": limit_lengths(schema) if small else schema.json, "strict": False}
 
 
-def _joined(ours: object, theirs: object) -> object:
-    """What the user set, with what we add to an object that the user did not forbid."""
+def _merge_objects(ours: object, theirs: object) -> object:
+    """Return the user's value; if both are objects, ours with the user's fields on top."""
     if theirs is None:
         return ours
     return {**ours, **theirs} if isinstance(ours, dict) and isinstance(theirs, dict) else theirs
