@@ -23,7 +23,7 @@ from umwelten.cli.flag_names import as_flag
 from umwelten.cli.options import sections
 from umwelten.config.declaration import Section
 from umwelten.config.options import OPTIONS, SETTINGS
-from umwelten.phrases import spelled
+from umwelten.phrases import spell
 from umwelten.providers.vendors import VENDORS
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -258,7 +258,7 @@ def option_table() -> str:
     for section in Section:
         lines.append(f"| **{section}** | |")
         lines += [
-            f"| `{', '.join(_flags(name)).replace('|', BAR)}` | {_cell(spelled(option.help, as_flag))} |"
+            f"| `{', '.join(_flags(name)).replace('|', BAR)}` | {_cell(spell(option.help, as_flag))} |"
             for name, option in OPTIONS.items()
             if option.section is section
         ]

@@ -42,17 +42,17 @@ def test_each_front_end_spells_an_option_in_its_own_way(
     option: str, flag: str, argument: str, name: str
 ) -> None:
     phrase = Phrase("say {option:{option_name}}.", option_name=option)
-    assert phrase.spelled(as_flag) == f"say {flag}."
-    assert phrase.spelled(as_argument) == f"say {argument}."
-    assert phrase.spelled(by_name) == str(phrase) == f"say {name}."
+    assert phrase.spell(as_flag) == f"say {flag}."
+    assert phrase.spell(as_argument) == f"say {argument}."
+    assert phrase.spell(by_name) == str(phrase) == f"say {name}."
 
 
 @pytest.mark.parametrize("text", ["run--final", "{option:resume}", "{0}", "{", "--max-cost", "{{x}}"])
 def test_a_value_is_shown_as_it_is(text: str) -> None:
     inner = Phrase("no {path} ({option:rows})", path=text)
     outer = Phrase("{option:from={text}}; {inner}", text=text, inner=inner)
-    assert inner.spelled(as_argument) == f"no {text} (rows)"
-    assert outer.spelled(lambda name, value: f"<{name}|{value}>") == f"<from|{text}>; no {text} (<rows|None>)"
+    assert inner.spell(as_argument) == f"no {text} (rows)"
+    assert outer.spell(lambda name, value: f"<{name}|{value}>") == f"<from|{text}>; no {text} (<rows|None>)"
 
 
 def test_an_error_is_spelled_anew_for_whoever_shows_it() -> None:

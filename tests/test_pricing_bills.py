@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from umwelten.pricing import Price, PriceBook, cost_nusd, most_nusd
+from umwelten.pricing import Price, PriceBook, cost_nusd, max_cost_nusd
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Endpoint, Head
 from umwelten.providers.vendors import VENDORS
@@ -177,7 +177,7 @@ def test_no_way_of_counting_tokens_makes_them_cost_more_than_the_most(
         cache_write_tokens=written,
         reasoning_tokens=200,
     )
-    most = most_nusd(model, 1500, 300, price_book(VENDORS), at=AT)
+    most = max_cost_nusd(model, 1500, 300, price_book(VENDORS), at=AT)
     cost = cost_nusd(usage, model, price_book(VENDORS), at=AT)
     assert most is not None
     assert cost is not None
@@ -187,5 +187,5 @@ def test_no_way_of_counting_tokens_makes_them_cost_more_than_the_most(
 def test_the_most_includes_the_price_of_a_request_and_is_unknown_without_a_price() -> None:
     model = ModelRef("openai", "mine")
     price = Price(input=Decimal(1), output=Decimal(2), reasoning=Decimal(5), request=Decimal("0.01"))
-    assert most_nusd(model, 10, 10, PriceBook(own={model: price}), at=AT) == 10_000 + 50_000 + 10_000_000
-    assert most_nusd(model, 10, 10, price_book(VENDORS), at=AT) is None
+    assert max_cost_nusd(model, 10, 10, PriceBook(own={model: price}), at=AT) == 10_000 + 50_000 + 10_000_000
+    assert max_cost_nusd(model, 10, 10, price_book(VENDORS), at=AT) is None

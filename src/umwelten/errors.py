@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from umwelten.phrases import Spelling, Wording, by_name, spelled
+from umwelten.phrases import Spelling, Wording, by_name, spell
 
 
 class UmweltenError(Exception):
@@ -40,8 +40,8 @@ class UmweltenError(Exception):
 
     def spell(self, spelling: Spelling) -> Self:
         """Write the options in `message` and `hint` as a front end does; returns the error itself."""
-        self.message: str = spelled(self.wording, spelling)
-        self.hint: str | None = None if self.hint_wording is None else spelled(self.hint_wording, spelling)
+        self.message: str = spell(self.wording, spelling)
+        self.hint: str | None = None if self.hint_wording is None else spell(self.hint_wording, spelling)
         self.args = (self.message,)
         return self
 

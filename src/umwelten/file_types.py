@@ -1,6 +1,6 @@
-"""The types of files: what each is called, how its names end, and how its size becomes tokens.
+"""File types: their names in messages, their extensions, and the tokens to expect from their size.
 
-`inputs.file_detection` tells a file's type from its bytes. Where nothing is read yet, its name has to do.
+`inputs.file_detection` detects a file's type from its bytes. Before it is read, its extension has to do.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ Family = Literal["text", "picture", "pdf", "document", "audio", "video", "other"
 
 
 class FileType(FrozenStruct):
-    """A type of file. `word` names it in messages ("a TIFF picture"), `advice` says what else to send.
+    """A file type. `word` names it in messages ("a TIFF image"), `advice` says what to send instead.
 
-    `endings` are those of its names, lower-case, with the dot. `bytes_per_token` is (roughly, at the least);
-    that of pictures means nothing, as their tokens follow from their width and height.
+    `endings` are its extensions in lower case, with the dot. `bytes_per_token` is (typical, lowest); it means
+    nothing for images, whose tokens follow from their width and height.
     """
 
     family: Family
@@ -29,14 +29,14 @@ class FileType(FrozenStruct):
     bytes_per_token: tuple[float, float] = (4.0, 2.0)
 
 
-def _picture(mime: str, word: str, *endings: str) -> FileType:
+def _image(mime: str, word: str, *endings: str) -> FileType:
     return FileType(family="picture", mime=f"image/{mime}", word=word, endings=endings)
 
 
-# A second of sound has 16 kB and 32 tokens, of film 250 kB and 300.
+# A second of audio takes 16 kB and 32 tokens, a second of video 250 kB and 300.
 
 
-def _sound(mime: str, word: str, *endings: str) -> FileType:
+def _audio(mime: str, word: str, *endings: str) -> FileType:
     return FileType(
         family="audio",
         mime=f"audio/{mime}",
@@ -46,7 +46,7 @@ def _sound(mime: str, word: str, *endings: str) -> FileType:
     )
 
 
-def _film(mime: str, word: str, *endings: str) -> FileType:
+def _video(mime: str, word: str, *endings: str) -> FileType:
     return FileType(
         family="video",
         mime=f"video/{mime}",
@@ -57,7 +57,7 @@ def _film(mime: str, word: str, *endings: str) -> FileType:
 
 
 def _office(mime: str, word: str, *endings: str) -> FileType:
-    """A document that becomes words: packed, so that it has more of them than its size says."""
+    """A document that is sent as text. It is compressed, so it may hold more text than its size suggests."""
     return FileType(
         family="document",
         mime=f"application/{mime}",
@@ -73,16 +73,16 @@ def _other(mime: str, word: str, advice: Wording, *endings: str) -> FileType:
 
 _OOXML = "vnd.openxmlformats-officedocument."
 _OPEN_DOCUMENT = "vnd.oasis.opendocument."
-_UNPACK = "Unpack it first."
+_UNPACK = "Extract it first."
 _AS_TEXT = "Export its contents as text, csv or jsonl."
-_PROGRAM = Phrase("Leave programs out with {option:file_pattern}.")
+_PROGRAM = Phrase("Exclude programs with {option:file_pattern}.")
 
-# --- words -----------------------------------------------------------------------------------
+# --- text and documents ----------------------------------------------------------------------
 
-# English has 4 bytes a token, code 3, Chinese 2 to 3.
+# English has 4 bytes per token, code 3, Chinese 2 to 3.
 TEXT = FileType(family="text", mime="text/plain", word="text")
 HTML = FileType(family="document", mime="text/html", word="an HTML page", endings=(".html", ".htm", ".xhtml"))
-# A page of a PDF has some 60 kB and 1,200 tokens.
+# A page of a PDF has about 60 kB and 1,200 tokens.
 PDF = FileType(
     family="pdf", mime="application/pdf", word="a PDF", endings=(".pdf",), bytes_per_token=(50.0, 0.5)
 )
@@ -93,55 +93,55 @@ XLS = FileType(
     mime="application/vnd.ms-excel",
     word="an old Excel workbook (.xls)",
     endings=(".xls",),
-    bytes_per_token=(8.0, 0.2),  # not packed, but what several cells say stands in it once
+    bytes_per_token=(8.0, 0.2),  # not compressed, but a text that several cells share is stored once
 )
 XLSB = _office("vnd.ms-excel.sheet.binary", "a binary Excel workbook (.xlsb)", ".xlsb")
 ODS = _office(f"{_OPEN_DOCUMENT}spreadsheet", "an OpenDocument spreadsheet", ".ods")
 PPTX = _office(f"{_OOXML}presentationml.presentation", "a PowerPoint presentation", ".pptx")
 EPUB = _office("epub+zip", "an EPUB book", ".epub")
 
-# --- pictures, sound and film ----------------------------------------------------------------
+# --- images, audio and video -----------------------------------------------------------------
 
-JPEG = _picture("jpeg", "a JPEG picture", ".jpg", ".jpeg")
-PNG = _picture("png", "a PNG picture", ".png")
-GIF = _picture("gif", "a GIF picture", ".gif")
-WEBP = _picture("webp", "a WebP picture", ".webp")
-TIFF = _picture("tiff", "a TIFF picture", ".tif", ".tiff")
-BMP = _picture("bmp", "a BMP picture", ".bmp")
-HEIC = _picture("heic", "a HEIC picture", ".heic", ".heif")
-AVIF = _picture("avif", "an AVIF picture", ".avif")
-ICO = _picture("x-icon", "an icon", ".ico")
-JP2 = _picture("jp2", "a JPEG 2000 picture", ".jp2")
+JPEG = _image("jpeg", "a JPEG image", ".jpg", ".jpeg")
+PNG = _image("png", "a PNG image", ".png")
+GIF = _image("gif", "a GIF image", ".gif")
+WEBP = _image("webp", "a WebP image", ".webp")
+TIFF = _image("tiff", "a TIFF image", ".tif", ".tiff")
+BMP = _image("bmp", "a BMP image", ".bmp")
+HEIC = _image("heic", "a HEIC image", ".heic", ".heif")
+AVIF = _image("avif", "an AVIF image", ".avif")
+ICO = _image("x-icon", "an icon", ".ico")
+JP2 = _image("jp2", "a JPEG 2000 image", ".jp2")
 
-WAV = _sound("wav", "WAV", ".wav")
-MP3 = _sound("mpeg", "MP3", ".mp3")
-AAC = _sound("aac", "AAC", ".aac")
-FLAC = _sound("flac", "FLAC", ".flac")
-OGG = _sound("ogg", "Ogg", ".ogg", ".oga")
-AIFF = _sound("aiff", "AIFF", ".aiff", ".aif")
-M4A = _sound("mp4", "MPEG-4", ".m4a")
+WAV = _audio("wav", "WAV", ".wav")
+MP3 = _audio("mpeg", "MP3", ".mp3")
+AAC = _audio("aac", "AAC", ".aac")
+FLAC = _audio("flac", "FLAC", ".flac")
+OGG = _audio("ogg", "Ogg", ".ogg", ".oga")
+AIFF = _audio("aiff", "AIFF", ".aiff", ".aif")
+M4A = _audio("mp4", "MPEG-4", ".m4a")
 
-MP4 = _film("mp4", "MP4", ".mp4", ".m4v")
-QUICKTIME = _film("quicktime", "QuickTime", ".mov")
-WEBM = _film("webm", "WebM", ".webm")
-MPEG = _film("mpeg", "MPEG", ".mpeg", ".mpg")
-AVI = _film("x-msvideo", "AVI", ".avi")
-THREE_GPP = _film("3gpp", "3GPP", ".3gp")
-WMV = _film("x-ms-wmv", "Windows Media", ".wmv")
-FLASH = _film("x-flv", "Flash", ".flv")
-MATROSKA = _film("x-matroska", "Matroska", ".mkv")
+MP4 = _video("mp4", "MP4", ".mp4", ".m4v")
+QUICKTIME = _video("quicktime", "QuickTime", ".mov")
+WEBM = _video("webm", "WebM", ".webm")
+MPEG = _video("mpeg", "MPEG", ".mpeg", ".mpg")
+AVI = _video("x-msvideo", "AVI", ".avi")
+THREE_GPP = _video("3gpp", "3GPP", ".3gp")
+WMV = _video("x-ms-wmv", "Windows Media", ".wmv")
+FLASH = _video("x-flv", "Flash", ".flv")
+MATROSKA = _video("x-matroska", "Matroska", ".mkv")
 
-# --- what can't be sent ----------------------------------------------------------------------
+# --- files that cannot be sent ---------------------------------------------------------------
 
-ODT = _other(f"{_OPEN_DOCUMENT}text", "an OpenDocument text", "Save it as docx or PDF.", ".odt")
+ODT = _other(f"{_OPEN_DOCUMENT}text", "an OpenDocument text document", "Save it as docx or PDF.", ".odt")
 ODP = _other(
     f"{_OPEN_DOCUMENT}presentation", "an OpenDocument presentation", "Save it as pptx or PDF.", ".odp"
 )
 DOC = _other("msword", "an old Word document (.doc)", "Save it as docx or PDF.", ".doc")
 PPT = _other("vnd.ms-powerpoint", "an old PowerPoint presentation (.ppt)", "Save it as pptx or PDF.", ".ppt")
-OLE = _other("x-ole-storage", "a file of an old Office program", "Save it as docx, xlsx, pptx or PDF.")
-LOCKED = _other("x-ole-storage", "an Office document that needs a password", "Save it without the password.")
-CUT_OFFICE = _other("zip", "an Office document that is damaged or cut off", "Save it anew.")
+OLE = _other("x-ole-storage", "a file in a legacy Office format", "Save it as docx, xlsx, pptx or PDF.")
+LOCKED = _other("x-ole-storage", "a password-protected Office document", "Save it without the password.")
+CUT_OFFICE = _other("zip", "a damaged or truncated Office document", "Save it again.")
 
 ZIP = _other("zip", "a zip archive", _UNPACK, ".zip", ".jar", ".whl", ".pages", ".key", ".numbers")
 GZIP = _other("gzip", "a gzip archive", _UNPACK, ".gz", ".tgz")
@@ -169,13 +169,13 @@ UNKNOWN = _other(
 )
 
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, FileType))
-"""Every type above."""
+"""All of the types above."""
 
 _BY_ENDING = {ending: kind for kind in ALL for ending in kind.endings}
 
 
 def type_by_name(name: str) -> FileType:
-    """Return what a file is likely to be by its name, for estimates; text where the ending says nothing."""
+    """Return the likely type of a file by its extension, for estimates; text where that is unknown."""
     return _type_by_ending(name[name.rfind(".") :] if "." in name else "")
 
 

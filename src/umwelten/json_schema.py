@@ -1,6 +1,6 @@
-"""How the keywords of a JSON Schema are followed: references inside it, and alternatives of one form.
+"""Resolve references inside a JSON Schema, and alternatives of which only one is left beside null.
 
-Nothing outside of a schema is ever fetched.
+Nothing outside the schema is ever fetched.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import Any
 from urllib.parse import unquote
 
 MAX_REFERENCES = 32
-"""A chain of more is taken for a circle; schemas that tools write have one or two."""
+"""A longer chain is taken for a cycle; generated schemas have one or two."""
 
 
 def resolve_reference(schema: Mapping[str, Any], root: Any) -> Mapping[str, Any] | None:
-    """Return the schema behind its `$ref`, and behind that one's; what stands beside a reference wins.
+    """Return the schema with its `$ref` followed to the end; keywords beside a reference take precedence.
 
-    `None` where a reference leads out of `root`, to nothing that has keywords, or in a circle.
+    `None` where a reference leaves `root`, points to something without keywords, or is circular.
     """
     for _ in range(MAX_REFERENCES):
         reference = schema.get("$ref")
@@ -30,7 +30,7 @@ def resolve_reference(schema: Mapping[str, Any], root: Any) -> Mapping[str, Any]
 
 
 def pointer_target(root: Any, reference: str) -> Any:
-    """Return what a JSON Pointer such as `#/$defs/Author` points to in `root`; `None` where nothing is."""
+    """Return the value at a JSON Pointer such as `#/$defs/Author` in `root`, or `None` if there is none."""
     if reference != "#" and not reference.startswith("#/"):
         return None
     target = root
@@ -46,10 +46,10 @@ def pointer_target(root: Any, reference: str) -> Any:
 
 
 def single_form(schema: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
-    """Return the schema with the one form that its `anyOf`, `oneOf` or `allOf` leaves beside null.
+    """Return the schema merged with the only non-null form of its `anyOf`, `oneOf` or `allOf`.
 
     It is the same object where there is no such keyword, or several forms are left. The second value is
-    whether null is allowed as well; with several forms it may be.
+    True where null is allowed as well, or may be (with several forms).
     """
     for key in ("anyOf", "oneOf", "allOf"):
         forms = schema.get(key)

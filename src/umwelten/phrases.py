@@ -1,4 +1,4 @@
-"""Text for people that names options, which each front end spells in its own way."""
+"""Text that names options, which each front end spells in its own way: a flag, an argument, a key."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ Spelling = Callable[[str, str | None], str]
 
 
 def by_name(name: str, value: str | None = None) -> str:
-    """The spelling of no front end: `max_cost`, `pdf='text'`."""
+    """Return the option's plain name, as no front end spells it: `max_cost`, `pdf='text'`."""
     return name if value is None else f"{name}={value!r}"
 
 
 class Phrase:
-    """A text with options in it: `{option:NAME}` or `{option:NAME=VALUE}` in the template.
+    """A text that names options, as `{option:NAME}` or `{option:NAME=VALUE}` in its template.
 
-    The other fields of the template are those of `str.format`, filled in from `values`; a value may be a
-    phrase itself. What a value holds is never read as a template, so no path or pattern is rewritten. The
-    template is a literal, never an f-string.
+    The template's other fields are those of `str.format`, filled from `values`; a value may be a phrase
+    itself. Values are never parsed as templates, so braces in paths and patterns are safe. The template is
+    a literal, never an f-string.
 
     >>> print(Phrase("no file in {folder}: add {option:recursive}", folder="run--{id}"))
     no file in run--{id}: add recursive
@@ -29,32 +29,32 @@ class Phrase:
     def __init__(self, template: str, **values: object) -> None:
         self.template, self.values = template, values
 
-    def spelled(self, spelling: Spelling) -> str:
-        """The text, with its options as `spelling` writes them."""
+    def spell(self, spelling: Spelling) -> str:
+        """Return the text with its options as `spelling` writes them."""
         values = {
-            name: value.spelled(spelling) if isinstance(value, Phrase) else value
+            name: value.spell(spelling) if isinstance(value, Phrase) else value
             for name, value in self.values.items()
         }
         return self.template.format(option=_Options(spelling), **values)
 
     def __str__(self) -> str:
-        return self.spelled(by_name)
+        return self.spell(by_name)
 
     def __repr__(self) -> str:
         return f"Phrase({str(self)!r})"
 
 
 Wording = str | Phrase
-"""A text as it is, or one that is spelled where it is shown."""
+"""A finished text, or one whose options are spelled where it is shown."""
 
 
-def spelled(text: Wording, spelling: Spelling) -> str:
-    """The text as a front end shows it."""
-    return text.spelled(spelling) if isinstance(text, Phrase) else text
+def spell(text: Wording, spelling: Spelling) -> str:
+    """Return the text as a front end shows it."""
+    return text.spell(spelling) if isinstance(text, Phrase) else text
 
 
 class _Options:
-    """The field `option` of a template: what follows the colon is an option, perhaps with its value."""
+    """The field `option` of a template; its format spec is an option's name, perhaps with a value."""
 
     def __init__(self, spelling: Spelling) -> None:
         self._spelling = spelling

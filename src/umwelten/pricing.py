@@ -1,7 +1,7 @@
-"""What an attempt cost, in integer nano-USD, or `None` where that is not known.
+"""The cost of an attempt in integer nano-USD, or `None` where it is unknown.
 
-In this order: the provider's own figure, the user's prices, nothing where the provider is free, the price
-list that comes with genai-prices. A price that is not listed is unknown, never 0.
+Sources, in this order: the provider's own figure, the user's prices, 0 where the provider is free, the
+price list in genai-prices. A price that is not listed is unknown, never 0.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NANO_PER_TOKEN = 1000  # 1 USD per million tokens is 1000 nano-USD per token
 
 
 class Price(FrozenStruct):
-    """USD per million tokens; `request` is USD per request. `None`: billed as the kind it is part of."""
+    """A price in USD per million tokens; `request` is USD per request. `None`: no separate rate."""
 
     input: Decimal
     output: Decimal
@@ -34,10 +34,10 @@ _NOTHING = Price(input=Decimal(0), output=Decimal(0))
 
 
 class PriceBook(FrozenStruct):
-    """What models cost: the user's `own` prices, the `free` providers, and `lists`.
+    """The sources of prices: the user's `own` prices, the `free` providers, and `lists`.
 
-    `lists` has each other provider's name in the price list. The price of a provider that is in none of the
-    three is unknown.
+    `lists` maps the other providers to their names in the price list. The prices of a provider that is in
+    none of the three are unknown.
     """
 
     own: Mapping[ModelRef, Price] = MappingProxyType({})
@@ -45,18 +45,18 @@ class PriceBook(FrozenStruct):
     lists: Mapping[str, str] = MappingProxyType({})
 
     def is_free(self, model: ModelRef) -> bool:
-        """Whether the model costs nothing, however many its tokens."""
+        """Return whether the model is free of charge."""
         return model.provider in self.free and model not in self.own
 
     def needs_list(self, model: ModelRef) -> bool:
-        """Whether the price list is what tells the model's price."""
+        """Return whether the model's price comes from the price list."""
         return model not in self.own and model.provider not in self.free
 
 
 def cost_nusd(usage: Usage, model: ModelRef, prices: PriceBook, *, at: float) -> int | None:
-    """The cost of one attempt in nano-USD; `at` is when it was made, in Unix seconds.
+    """Return the cost of one attempt in nano-USD; `at` is when it was made, in Unix seconds.
 
-    `None`: neither the provider nor a price list tells, or the tokens are not known.
+    `None`: neither the provider nor a price list states it, or the token counts are unknown.
     """
     if usage.cost_nusd is not None:
         return usage.cost_nusd
@@ -69,22 +69,22 @@ def cost_nusd(usage: Usage, model: ModelRef, prices: PriceBook, *, at: float) ->
 
 
 def price_of(model: ModelRef, prices: PriceBook, *, at: float, input_tokens: int = 0) -> Price | None:
-    """The price in force at Unix time `at` for a request of `input_tokens`, `None` if it is not listed."""
+    """Return the price at Unix time `at` for a request of `input_tokens`, or `None` if it is not listed."""
     own = prices.own.get(model)
     if own is not None:
         return own
     if prices.is_free(model):
         return _NOTHING
-    listed = _listed(prices.lists.get(model.provider), model.model)
-    if listed is None:
+    entry = _find_entry(prices.lists.get(model.provider), model.model)
+    if entry is None:
         return None
-    # Prices differ by date and, at some providers, by the hour: chosen anew for every attempt.
-    return _read(listed.get_prices(datetime.fromtimestamp(at, UTC)).__dict__, input_tokens)
+    # Prices differ by date and, at some providers, by the hour, so each attempt looks its own up.
+    return _read_price(entry.get_prices(datetime.fromtimestamp(at, UTC)).__dict__, input_tokens)
 
 
 @lru_cache(maxsize=4096)
-def _listed(provider: str | None, model: str) -> Any:
-    """The model's entry in the price list or `None`. Finding it takes 0.1 ms, so it is done once."""
+def _find_entry(provider: str | None, model: str) -> Any:
+    """Return the model's entry in the price list, or `None`. Cached, since a lookup takes 0.1 ms."""
     if provider is None:
         return None
     try:
@@ -94,23 +94,23 @@ def _listed(provider: str | None, model: str) -> Any:
 
 
 def _snapshot() -> Any:
-    # The list takes 0.1 s to load: only those who need a price wait for it.
+    # Imported here because the list takes 0.1 s to load.
     from genai_prices.data_snapshot import get_snapshot
 
     return get_snapshot()
 
 
 def listed_providers() -> frozenset[str]:
-    """The names of the providers in the price list."""
+    """Return the names of the providers in the price list."""
     return frozenset(provider.id for provider in _snapshot().providers)
 
 
-def most_nusd(
+def max_cost_nusd(
     model: ModelRef, input_tokens: int, output_tokens: int, prices: PriceBook, *, at: float
 ) -> int | None:
-    """What an attempt of at most so many tokens can cost in nano-USD, however they are counted.
+    """Return the highest cost in nano-USD of an attempt with at most these tokens, of whatever kind.
 
-    Written to a cache or thought, tokens may cost more than plain ones. `None`: no price is known.
+    Tokens written to a cache or spent on reasoning may cost more than plain ones. `None`: price unknown.
     """
     price = price_of(model, prices, at=at, input_tokens=input_tokens)
     if price is None:
@@ -120,9 +120,9 @@ def most_nusd(
     return math.ceil((sent + written) * _NANO_PER_TOKEN + price.request * 1_000_000_000)
 
 
-def _read(prices: Mapping[str, Any], input_tokens: int) -> Price | None:
-    """A `Price` from the list's fields, at the tier that a request of `input_tokens` falls in."""
-    rate = {key: _tier(value, input_tokens) for key, value in prices.items() if value is not None}
+def _read_price(prices: Mapping[str, Any], input_tokens: int) -> Price | None:
+    """Return the `Price` of a list entry, at the tier that a request of `input_tokens` falls in."""
+    rate = {key: _tier_rate(value, input_tokens) for key, value in prices.items() if value is not None}
     if "input_mtok" not in rate or "output_mtok" not in rate:
         return None  # priced by the hour, the page or the image
     return Price(
@@ -135,8 +135,8 @@ def _read(prices: Mapping[str, Any], input_tokens: int) -> Price | None:
     )
 
 
-def _tier(value: Any, input_tokens: int) -> Decimal:
-    """The rate for a whole request: above a tier's start, all tokens pay that tier's rate."""
+def _tier_rate(value: Any, input_tokens: int) -> Decimal:
+    """Return the rate for a whole request: above a tier's start, all tokens are billed at that tier."""
     rate: Decimal = value.base if hasattr(value, "tiers") else value
     for tier in getattr(value, "tiers", ()):
         if input_tokens > tier.start:
@@ -145,25 +145,25 @@ def _tier(value: Any, input_tokens: int) -> Decimal:
 
 
 def _bill(usage: Usage, price: Price) -> int | None:
-    """Tokens times rates. `None` when parts exceed their whole, so that the counts can't be right."""
+    """Return tokens times rates in nano-USD; `None` where parts exceed their total: the counts are wrong."""
     cached, written = usage.cached_tokens or 0, usage.cache_write_tokens or 0
     fresh = (usage.input_tokens or 0) - cached - written
-    reasoned = usage.reasoning_tokens or 0 if price.reasoning is not None else 0
-    plain = (usage.output_tokens or 0) - reasoned
-    if min(fresh, cached, written, reasoned, plain) < 0:
+    reasoning = usage.reasoning_tokens or 0 if price.reasoning is not None else 0
+    plain = (usage.output_tokens or 0) - reasoning
+    if min(fresh, cached, written, reasoning, plain) < 0:
         return None
     per_million = (
         fresh * price.input
         + cached * (price.input if price.cached is None else price.cached)
         + written * (price.input if price.cache_write is None else price.cache_write)
         + plain * price.output
-        + reasoned * (price.reasoning or 0)
+        + reasoning * (price.reasoning or 0)
     )
     return round(per_million * _NANO_PER_TOKEN + price.request * 1_000_000_000)
 
 
-class Listed(FrozenStruct):
-    """A model of the price list. Prices in USD per million tokens, for the smallest requests."""
+class PriceListRow(FrozenStruct):
+    """A model in the price list. Prices in USD per million tokens, for the smallest requests."""
 
     model: ModelRef
     input: Decimal
@@ -172,27 +172,27 @@ class Listed(FrozenStruct):
     context_tokens: int | None
 
 
-def price_list(lists: Mapping[str, str], at: float) -> tuple[tuple[Listed, ...], str]:
-    """All models of the price list at the providers of `lists`, as in `PriceBook`, and the list's date.
+def price_list(lists: Mapping[str, str], at: float) -> tuple[tuple[PriceListRow, ...], str]:
+    """Return the listed models of the providers in `lists` (see `PriceBook`), and the list's version.
 
-    Models that are priced by something else than tokens are left out.
+    Models that are not priced by tokens are left out.
     """
     rows = [
         row
         for provider in _snapshot().providers
-        for name, listed in lists.items()
-        if listed == provider.id
+        for name, listed_name in lists.items()
+        if listed_name == provider.id
         for info in provider.models
         if (row := _list_row(ModelRef(name, info.id), info, at)) is not None
     ]
-    return tuple(rows), _list_date()
+    return tuple(rows), _list_version()
 
 
-def _list_row(model: ModelRef, info: Any, at: float) -> Listed | None:
-    price = _read(info.get_prices(datetime.fromtimestamp(at, UTC)).__dict__, 0)
+def _list_row(model: ModelRef, info: Any, at: float) -> PriceListRow | None:
+    price = _read_price(info.get_prices(datetime.fromtimestamp(at, UTC)).__dict__, 0)
     if price is None or getattr(info, "deprecated", None):
         return None
-    return Listed(
+    return PriceListRow(
         model=model,
         input=price.input,
         output=price.output,
@@ -201,8 +201,8 @@ def _list_row(model: ModelRef, info: Any, at: float) -> Listed | None:
     )
 
 
-def _list_date() -> str:
-    """The list carries no date of its own: the version of the package that brings it is its date."""
+def _list_version() -> str:
+    """Return the version of the package that ships the list, which has no date of its own."""
     from importlib.metadata import version
 
     return f"genai-prices {version('genai-prices')}"

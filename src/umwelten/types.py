@@ -1,7 +1,7 @@
-"""The values that travel down the line: what is asked, what came back, what it used.
+"""The values that all layers share: requests, replies, failures and token usage.
 
 All are frozen. Durations are seconds, money is integer nano-USD (1e-9 USD), sizes are bytes.
-`None` always means "not known", never zero.
+`None` always means "unknown", never zero.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ModelRef(msgspec.Struct, frozen=True, order=True):
 
 
 class Secret:
-    """A key. It shows itself only through `reveal()`; repr, str, format and pickle do not."""
+    """An API key, readable only through `reveal()`: repr, str and format mask it, pickling fails."""
 
     __slots__ = ("_value",)
 
@@ -40,7 +40,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The key itself, for a request header and nothing else."""
+        """Return the key itself, for a request header and nothing else."""
         return self._value
 
     def __repr__(self) -> str:
@@ -49,7 +49,7 @@ class Secret:
     __str__ = __repr__
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret is not pickled")
+        raise TypeError("a Secret cannot be pickled")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and other._value == self._value
@@ -58,19 +58,19 @@ class Secret:
         return hash(self._value)
 
 
-# --- what is asked ---------------------------------------------------------------------------
+# --- requests --------------------------------------------------------------------------------
 
 
 class Text(FrozenStruct):
-    """A piece of a message in words."""
+    """A text part of a message."""
 
     text: str
 
 
 class Media(FrozenStruct):
-    """A piece of a message in bytes: `mime` such as `image/png`, `data` the raw bytes.
+    """A binary part of a message: `mime` such as `image/png`, `data` the raw bytes.
 
-    `uri`: where the provider keeps a copy that was uploaded before; `data` is then empty.
+    `uri`: the address of a copy that was uploaded to the provider; `data` is then empty.
     """
 
     mime: str
@@ -83,7 +83,7 @@ Part = Text | Media
 
 
 class Parameters(FrozenStruct):
-    """Sampling settings; `None` leaves the provider's default. `extra` is sent as it is, on top level."""
+    """Sampling settings; `None` leaves the provider's default. `extra` are further fields, sent unchanged."""
 
     temperature: float | None = None
     max_tokens: int | None = None
@@ -93,7 +93,7 @@ class Parameters(FrozenStruct):
 
 
 class Schema(FrozenStruct):
-    """The shape that answers must have. `json` is a JSON Schema (2020-12) whose root is an object.
+    """The schema that answers must match. `json` is a JSON Schema (2020-12) whose root is an object.
 
     `name` has letters, digits, `_` and `-`; `source` is what the user wrote: the fields, or a file's name.
     """
@@ -104,14 +104,14 @@ class Schema(FrozenStruct):
 
 
 class Prompt(FrozenStruct):
-    """One of several prompts. `name` tells them apart in file names and reports."""
+    """One of several prompts. `name` identifies it in file names and reports."""
 
     name: str
     text: str
 
 
 class Role(StrEnum):
-    """Who speaks in a message."""
+    """The author of a message."""
 
     USER = "user"
     ASSISTANT = "assistant"
@@ -125,14 +125,15 @@ class Message(FrozenStruct):
 
 
 class RequestSettings(FrozenStruct):
-    """What all calls of an evaluation send alike. All of it enters the identity of a call.
+    """The settings that all calls of an evaluation share. All of them are part of a call's identity.
 
-    `prompts` are one whose name is "", or several by their names, each sent to every model. `attachments`
-    are (name, content hash). `pdf` is how PDF files are sent: "auto" as they are where the model takes them,
-    else as text. `source` is what an input is: a file, a row of a table or an answer of an evaluation.
+    `prompts` holds one prompt whose name is "", or several named ones, each sent to every model.
+    `attachments` are (name, content hash). `pdf` is how PDF files are sent: "auto" as they are where the
+    model accepts them, else as text. `source` is what an input is: a file, a row of a table or an answer of
+    an evaluation.
 
-    A field that is added to these, or to `Parameters`, is part of the identity where it is not at its
-    default, and is stored by itself.
+    A field that is added here or to `Parameters` enters the identity only where it is not at its default,
+    and is stored on its own.
     """
 
     prompts: tuple[Prompt, ...]
@@ -145,20 +146,20 @@ class RequestSettings(FrozenStruct):
 
     @property
     def prompt(self) -> str:
-        """The text of the one prompt, "" where there are several."""
+        """The text of the only prompt, "" where there are several."""
         return "".join(prompt.text for prompt in self.prompts if not prompt.name)
 
     @property
     def named_prompts(self) -> tuple[Prompt, ...]:
-        """The prompts where there are several, else none."""
+        """The prompts where there are several, else an empty tuple."""
         return tuple(prompt for prompt in self.prompts if prompt.name)
 
 
 class Request(FrozenStruct):
-    """A conversation that one model is to continue, whatever the wire format; the user speaks last.
+    """A conversation for one model to continue, in no particular wire format; the last message is the user's.
 
-    `system` stands beside the messages: there is at most one, and half of the wires have no message for it.
-    `schema` None: an answer in words.
+    `system` is not one of the messages: there is at most one, and half of the wire formats have a field for
+    it. `schema` None: the answer is free text.
     """
 
     model: ModelRef
@@ -170,10 +171,10 @@ class Request(FrozenStruct):
 
 
 class FoundInput(FrozenStruct):
-    """An input that was found. `stamp` changes whenever its bytes may have changed.
+    """An input as a scan finds it. `stamp` changes whenever its bytes may have changed.
 
-    `part` says where in the file at `path` it is: "" is the whole file, "row …" a row of a table,
-    "answer …" an answer of another evaluation; its reader knows the rest.
+    `part` is the part of the file at `path` that it is: "" the whole file, "row …" a row of a table,
+    "answer …" an answer of another evaluation; its reader parses the rest.
     """
 
     name: str
@@ -201,8 +202,8 @@ class Input(FrozenStruct):
 class Call(FrozenStruct):
     """One cell of the grid inputs × models × repeats.
 
-    `id` is the same in every process that works on the evaluation. `model` is the number there of a
-    model, or with several prompts of a model with one of them; `repeat` counts from 1.
+    `id` is the same in every process that works on the evaluation. `model` numbers the evaluation's models
+    or, with several prompts, its pairs of a model and a prompt; `repeat` counts from 1.
     """
 
     id: int
@@ -211,13 +212,13 @@ class Call(FrozenStruct):
     repeat: int = 1
 
 
-# --- what came back --------------------------------------------------------------------------
+# --- replies ---------------------------------------------------------------------------------
 
 
 class Usage(FrozenStruct):
     """Tokens of one attempt. `input_tokens` includes the cached, `output_tokens` the reasoning ones.
 
-    `cost_nusd` is the provider's own figure where it gives one.
+    `cost_nusd` is the cost that the provider reports, if it reports one.
     """
 
     input_tokens: int | None = None
@@ -229,7 +230,7 @@ class Usage(FrozenStruct):
 
 
 class FinishReason(StrEnum):
-    """Why the model stopped, in one vocabulary for all wires."""
+    """The reason why the model stopped, in one vocabulary for all wire formats."""
 
     STOP = "stop"
     LENGTH = "length"
@@ -238,7 +239,7 @@ class FinishReason(StrEnum):
 
 
 class FailureKind(StrEnum):
-    """The kinds of failure that users see; the engine derives its reaction from kind and `Scope`."""
+    """The kinds of failure that users see; the engine derives its reaction from the kind and `Scope`."""
 
     RATE_LIMIT = "rate_limit"
     TIMEOUT = "timeout"
@@ -248,11 +249,11 @@ class FailureKind(StrEnum):
     BAD_REQUEST = "bad_request"
     MEMORY = "memory"
     SCHEMA = "schema"
-    """Answered and paid for, but not in the shape that was asked for."""
+    """Answered and paid for, but the answer does not match the schema."""
 
 
 class Resource(StrEnum):
-    """What a provider counts."""
+    """A resource that a rate limit counts."""
 
     REQUESTS = "requests"
     TOKENS = "tokens"
@@ -265,7 +266,7 @@ class Budget(FrozenStruct):
     """One rate limit as a provider states it.
 
     `limit` and `remaining` count `resource` per `window_s` seconds (`None`: window not stated).
-    `reset_s` is the time from now until it is full again (bucket) or starts anew (window).
+    `reset_s` is the time from now until it is full again (bucket) or the next window begins (window).
     """
 
     resource: Resource
@@ -276,7 +277,7 @@ class Budget(FrozenStruct):
 
 
 class RateLimitHints(FrozenStruct):
-    """What a reply says about the provider's limits. `retry_after_s` is how long it asks to wait."""
+    """The rate-limit information in a reply. `retry_after_s` is the wait that the provider asks for."""
 
     retry_after_s: float | None = None
     budgets: tuple[Budget, ...] = ()
@@ -287,9 +288,9 @@ NO_HINTS = RateLimitHints()
 
 
 class Reply(FrozenStruct):
-    """A complete answer. `data` is the record in it as compact JSON, where a schema asked for one.
+    """A complete answer. `data` is its record as compact JSON, where there is a schema.
 
-    `marks` say what had to be done to get it: "fenced", "mended", "coerced", "asked again".
+    `marks` list the steps that were needed to get it: "fenced", "mended", "coerced", "asked again".
     """
 
     text: str
@@ -304,9 +305,9 @@ class Reply(FrozenStruct):
 
 
 class Problem(FrozenStruct):
-    """What is wrong with a record: `message`, of what is at `path` from its top (empty: of all of it).
+    """A problem in a record: `message` is about the value at `path` (empty: about the whole record).
 
-    The message names the steps of the path below the first, which is a field of the schema.
+    The first step of the path is a field of the schema; the message names the further ones.
     """
 
     message: str
@@ -314,19 +315,19 @@ class Problem(FrozenStruct):
 
     @property
     def field(self) -> str:
-        """The field that is wrong, "" for the whole record."""
+        """The invalid field, "" for the whole record."""
         return str(self.path[0]) if self.path else ""
 
 
 class Failure(FrozenStruct):
     """An attempt that gave no answer.
 
-    `message` is the provider's own, or ours for what happened before one came. `status` is the HTTP
-    status, `code` the provider's machine-readable word. `retry` False: sending the same again can't
-    help. `lane_down` True: nothing else at this account or host will work either (key refused,
-    credit used up, nobody listening). `parameter` names an optional request field that was refused.
-    `partial` is text that had arrived before the failure. With kind "schema" it is the whole answer,
-    `problems` is what is wrong with it, and `code` names the fields that are, separated by commas.
+    `message` is the provider's, or ours where no reply arrived. `status` is the HTTP status, `code` the
+    provider's machine-readable code. `retry` False: sending the same request again cannot help.
+    `lane_down` True: no other call at this account or host will work either (key refused, credit used
+    up, nothing listening). `parameter` names an optional request field that was refused. `partial` is the
+    text that arrived before the failure. With kind "schema" it is the whole answer, `problems` lists its
+    faults, and `code` the invalid fields, separated by commas.
     """
 
     kind: FailureKind
@@ -344,11 +345,11 @@ class Failure(FrozenStruct):
 
 
 class Continue(FrozenStruct):
-    """An answered attempt whose call needs a further request.
+    """An answered attempt whose call needs another request.
 
-    `turns` follow the question in it: all that was said since, the answer included. The question itself is
-    not among them: it may hold large files, and is made anew. `failure` is what the attempt is recorded as,
-    with what it used; it is the call's too if no further request is made.
+    `turns` are the messages after the question, the answer included. The question itself is not among them:
+    it may hold large files, and is built again. `failure` is recorded for the attempt, with its usage; it is
+    the call's outcome too if no further request is made.
     """
 
     turns: tuple[Message, ...]
@@ -361,19 +362,19 @@ class Continue(FrozenStruct):
 
     @property
     def hints(self) -> RateLimitHints:
-        """What the reply said about limits."""
+        """The reply's rate-limit information."""
         return self.failure.hints
 
 
 Outcome = Reply | Failure
-"""What a provider's reply comes to, and what is recorded of an attempt or a call."""
+"""The result of a provider's reply, as it is recorded for an attempt or a call."""
 
 AttemptOutcome = Reply | Failure | Continue
-"""How an attempt ends."""
+"""The result of an attempt."""
 
 
 class Timing(FrozenStruct):
-    """When an attempt ran: `started_at` in Unix seconds, the rest durations in seconds."""
+    """The timing of an attempt: `started_at` in Unix seconds, the rest durations in seconds."""
 
     started_at: float
     latency_s: float

@@ -34,11 +34,11 @@ def test_the_advice_names_what_took_most_time_and_what_would_help() -> None:
         "a higher tier would help, more concurrency would not"
     )
     full = Attribution(lane="a", wall_s=1.0, concurrency_s=1.0, limit=5, capped_by_user=True)
-    assert advice(full).spelled(as_flag) == (
+    assert advice(full).spell(as_flag) == (
         "a had all its slots taken 100 % of the time: a higher --max-concurrency (now 5) or auto would help"
     )
     dear = Attribution(lane="{a}", wall_s=2.0, cost_s=1.5, no_work_s=0.5)
-    assert advice(dear).spelled(as_flag) == (
+    assert advice(dear).spell(as_flag) == (
         "{a} was held back by the cost cap 75 % of the time: raise --max-cost and resume"
     )
 

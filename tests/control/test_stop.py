@@ -15,7 +15,7 @@ from umwelten.control.retry import RetryPolicy
 from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.stop import OPEN_ENDED, CostCap, ErrorCap
 from umwelten.events import StopCode
-from umwelten.phrases import spelled
+from umwelten.phrases import spell
 from umwelten.types import Call, Failure, FailureKind, Reply
 
 ANSWER = Reply(text="")
@@ -160,10 +160,10 @@ def test_a_cap_on_errors_is_reached_by_the_last_that_it_allows() -> None:
     cap.failed = 2
     assert cap.reason is not None
     assert cap.reason.code is StopCode.MAX_ERRORS
-    assert spelled(cap.reason.wording, as_flag) == "2 calls failed (--max-errors)"
+    assert spell(cap.reason.wording, as_flag) == "2 calls failed (--max-errors)"
     assert ErrorCap(None, failed=9).reason is None
 
 
 def _words(cap: CostCap) -> str:
     assert cap.reason is not None
-    return spelled(cap.reason.wording, as_flag)
+    return spell(cap.reason.wording, as_flag)

@@ -84,13 +84,13 @@ def test_a_pdf_may_begin_with_a_line_of_something_else() -> None:
     ("data", "word"),
     [
         (b"PAR1" + bytes(20) + b"PAR1", "a Parquet table"),
-        (b"\x00\x00\x00\x14ftypmif1\x00\x00\x00\x00avif", "an AVIF picture"),
+        (b"\x00\x00\x00\x14ftypmif1\x00\x00\x00\x00avif", "an AVIF image"),
         (b"\x00\x00\x00\x14ftyp3gp4\x00\x00\x00\x003gp4", "3GPP video"),
         (b"PK\x05\x06" + bytes(18), "a zip archive"),
         (b"\x93NUMPY\x01\x00" + bytes(20), "a NumPy array"),
         (
             b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml and no more",
-            "an Office document that is damaged",
+            "a damaged or truncated Office document",
         ),
     ],
 )

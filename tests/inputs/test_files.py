@@ -450,9 +450,9 @@ def test_a_name_cannot_forge_a_second_heading(tmp_path: Path) -> None:
     ("data", "said"),
     [
         (b"%PDF-1.7\n%abc", "a PDF that can't be read: it is damaged"),
-        (b"PK\x03\x04" + bytes(30), "a zip archive.*Unpack it"),
-        (b"II*\x00" + bytes(30), "a TIFF picture that can't be read: it is damaged"),
-        (b"\x00\x00\x00\x18ftypheic", "a HEIC picture.*pillow-heif"),
+        (b"PK\x03\x04" + bytes(30), "a zip archive.*Extract it"),
+        (b"II*\x00" + bytes(30), "a TIFF image that can't be read: it is damaged"),
+        (b"\x00\x00\x00\x18ftypheic", "a HEIC image.*pillow-heif"),
         (b"\x7fELF\x02\x01\x01\x00" + bytes(50), "a program.*file_pattern"),
         (b"text with a NUL \x00 in it", "neither text"),
         (b"\xff\xfea\x00\x00\x00", "neither text"),

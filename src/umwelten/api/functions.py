@@ -117,7 +117,7 @@ def _prepare(
     from umwelten.evaluation.build_spec import build_spec
     from umwelten.evaluation.evaluation import Evaluation
     from umwelten.events import Note, Observers
-    from umwelten.phrases import Wording, spelled
+    from umwelten.phrases import Wording, spell
 
     try:
         configured = load(Path.cwd(), os.environ, profile=given.get("profile"))
@@ -129,7 +129,7 @@ def _prepare(
         raise error.spell(as_argument) from None
     tell = Observers([_logged, *([] if on_event is None else [on_event])])
     for text in notes:
-        tell(Note(text=spelled(text, as_argument)))
+        tell(Note(text=spell(text, as_argument)))
     return evaluation, tell, spec.output.reports
 
 

@@ -12,7 +12,7 @@ from umwelten.cli.flag_names import as_flag
 from umwelten.config.settings import Settings
 from umwelten.evaluation.preview import ANSWER_S, Preview, preview
 from umwelten.evaluation.spec import EvaluationSpec
-from umwelten.phrases import Wording, spelled
+from umwelten.phrases import Wording, spell
 from umwelten.providers.protocol import Vendor
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
@@ -35,7 +35,7 @@ def dry_run(
     """Print the plan on stdout, as JSON if asked for, and notes on stderr."""
     plan = preview(spec, settings, vendors, at=time.time())
     for note in notes:
-        click.echo(spelled(note, as_flag), err=True)
+        click.echo(spell(note, as_flag), err=True)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(_named(plan))))
         return

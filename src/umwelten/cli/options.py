@@ -13,7 +13,7 @@ from umwelten.cli.completion import completers
 from umwelten.cli.flag_names import as_flag
 from umwelten.config.declaration import Option, Section
 from umwelten.config.options import OPTIONS
-from umwelten.phrases import spelled
+from umwelten.phrases import spell
 
 Command = Callable[..., Any]
 
@@ -119,4 +119,4 @@ def _help(option: Option) -> str:
         default = str(option.default)
     notes = [f"[default: {default}]"] if default else []
     notes += [f"[{option.type.range}]"] if option.type.range else []
-    return "  ".join([spelled(option.help, as_flag), *notes]).strip()
+    return "  ".join([spell(option.help, as_flag), *notes]).strip()

@@ -22,7 +22,7 @@ from umwelten.config.endpoints import own_addresses
 from umwelten.engine.interfaces import RunResult
 from umwelten.evaluation.evaluation import CallSubset, Evaluation
 from umwelten.events import Event, Note, NoteLevel, Observer, RunStarted, RunStatus, Tally
-from umwelten.phrases import Wording, spelled
+from umwelten.phrases import Wording, spell
 from umwelten.report.output_files import write_report
 from umwelten.report.queries.overviews import results
 from umwelten.report.render.json import render_json
@@ -56,7 +56,7 @@ def execute(evaluation: Evaluation, look: OutputOptions, notes: Sequence[Wording
         answers = AnswerPrinter(sys.stdout, hold=progress.hold, prompts=evaluation.store.prompts)
         observers[2:2] = [answers, _Earlier(evaluation, answers)]
     for text in notes:
-        progress(Note(text=spelled(text, as_flag)))
+        progress(Note(text=spell(text, as_flag)))
     _raise_file_limit()
     _settle_memory()
     try:
@@ -81,7 +81,7 @@ def run_some(
     tally = Tally()
     progress = make(look.progress, stderr=sys.stderr, verbose=look.verbose, debug=look.debug, tally=tally)
     for text in notes:
-        progress(Note(text=spelled(text, as_flag)))
+        progress(Note(text=spell(text, as_flag)))
     _raise_file_limit()
     _settle_memory()
     try:

@@ -59,7 +59,7 @@ def _lane(lane: LaneReport) -> list[str]:
         f"  latency      p50 {lane.p50_s:.2f} s, p95 {lane.p95_s:.2f} s",
         f"               p95 of a server without a queue {lane.unloaded_p95_s:.2f} s",
         f"  time         {shares}",
-        f"  {advice(lane.attribution).spelled(as_flag)}",
+        f"  {advice(lane.attribution).spell(as_flag)}",
         "",
         chart(lane),
     ]

@@ -46,8 +46,8 @@ from umwelten.events import (
 )
 from umwelten.inputs import file_hash
 from umwelten.local import LocalServers
-from umwelten.phrases import Spelling, by_name, spelled
-from umwelten.pricing import cost_nusd, most_nusd
+from umwelten.phrases import Spelling, by_name, spell
+from umwelten.pricing import cost_nusd, max_cost_nusd
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
@@ -282,7 +282,7 @@ class Evaluation:
             )
             for sheet in attributions
         ]
-        reason = None if result.reason is None else spelled(result.reason.wording, self._spelling)
+        reason = None if result.reason is None else spell(result.reason.wording, self._spelling)
         await run_in_thread(
             store.end_run,
             result.status,
@@ -305,7 +305,7 @@ class Evaluation:
                 peak_in_flight=result.peak_in_flight,
                 lane_times=tuple(
                     LaneTime(
-                        lane=sheet.lane, seconds=sheet.seconds(), advice=advice(sheet).spelled(self._spelling)
+                        lane=sheet.lane, seconds=sheet.seconds(), advice=advice(sheet).spell(self._spelling)
                     )
                     for sheet in sheets
                 ),
@@ -399,7 +399,7 @@ class Evaluation:
             return None
         size, name = _measure(call)
         longest = self.spec.request.parameters.max_tokens or LONGEST_OUTPUT
-        return most_nusd(
+        return max_cost_nusd(
             self._targets[call.model].model,
             self.builder.most_tokens(size, name, turns),
             longest,

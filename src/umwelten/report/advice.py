@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from umwelten.phrases import Phrase, Spelling, Wording, by_name, spelled
+from umwelten.phrases import Phrase, Spelling, Wording, by_name, spell
 from umwelten.providers.protocol import Scope, Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.types import Failure
@@ -88,7 +88,7 @@ def advice(
         )
     if kind == "bad_request":
         return _OURS.get(code or "") or _bad_request(message.lower())
-    return spelled(known, spelling)
+    return spell(known, spelling)
 
 
 def queues(providers: Collection[str], vendors: Mapping[str, Vendor]) -> bool:

@@ -131,7 +131,7 @@ def test_each_page_of_a_tiff_is_a_picture() -> None:
 
 
 def test_a_model_that_sees_nothing_is_said_before_anything_is_done() -> None:
-    with pytest.raises(UnsupportedInput, match=r"p\.x is a JPEG picture, and this model takes no pictures"):
+    with pytest.raises(UnsupportedInput, match=r"p\.x is a JPEG image, and this model takes no pictures"):
         sent(pictures.jpeg(), Capabilities(pictures=frozenset()))
 
 
