@@ -35,7 +35,7 @@ class Answer(msgspec.Struct, Generic[T], frozen=True, kw_only=True, dict=True):
 
     `model` is `provider:model`; `file` the input's name, `prompt` that of one of several prompts. `text`
     is the answer, `data` the record in it where a schema asked for one; `partial` what a failed call had
-    got. `marks` say what it took to get the record: "fenced", "mended", "coerced", "asked again".
+    got. `marks` say how the record was obtained: "fenced", "mended", "coerced", "asked again".
     `cost_usd` and `usage` are those of all attempts, `response_s` and `ttft_s` of the last.
     """
 
@@ -59,12 +59,12 @@ class Answer(msgspec.Struct, Generic[T], frozen=True, kw_only=True, dict=True):
 
     def __repr__(self) -> str:
         about = " ".join(part for part in (self.model, self.file, self.prompt) if part)
-        said = f"{self.error.kind}: {self.error.message}" if self.error else self.text or ""
-        return f"<Answer {about} {self.repeat}: {said[:_SHOWN]!r}{'…' if len(said) > _SHOWN else ''}>"
+        text = f"{self.error.kind}: {self.error.message}" if self.error else self.text or ""
+        return f"<Answer {about} {self.repeat}: {text[:_SHOWN]!r}{'…' if len(text) > _SHOWN else ''}>"
 
     @property
     def ok(self) -> bool:
-        """Whether the call succeeded."""
+        """Return whether the call succeeded."""
         return self.error is None
 
     @cached_property

@@ -30,7 +30,7 @@ _EXIT_S = 5.0
 
 
 class Background:
-    """`prepare`, called in the thread, gives the evaluation, who is told of it, and the reports to write."""
+    """`prepare`, called in the thread, returns the evaluation, its observer, and the reports to write."""
 
     def __init__(self, prepare: Prepare, grace_s: float) -> None:
         self.folder: Path | None = None
@@ -106,7 +106,7 @@ class Background:
         with self._lock:
             self._evaluation, self._loop = evaluation, asyncio.get_running_loop()
         self._apply()
-        await evaluation.run([self._begun, observe, self._committed])
+        await evaluation.run([self._begun, observe, self._on_commit])
 
     def _apply(self) -> None:
         with self._lock:
@@ -122,7 +122,7 @@ class Background:
             self.folder = self._evaluation.folder
             self._tell()
 
-    def _committed(self, event: Event) -> None:
+    def _on_commit(self, event: Event) -> None:
         from umwelten.events import CallFailed, CallSucceeded
 
         if isinstance(event, CallSucceeded | CallFailed):
@@ -149,7 +149,7 @@ class Background:
                 waiter.set_result(None)
 
     def _leave(self) -> None:
-        """The program ends while the run goes on."""
+        """Stop the run because the program ends."""
         self.stop("the program ended", interrupted=True)
         self._thread.join(self._grace_s + _EXIT_S)
 

@@ -39,7 +39,7 @@ class Column(FrozenStruct):
 
 def to_arrow(folder: Path) -> pyarrow.Table:
     """As a `pyarrow.Table`."""
-    arrow = _installed("pyarrow", "to_arrow")
+    arrow = _import_library("pyarrow", "to_arrow")
     kinds = {
         "string": arrow.string(),
         "integer": arrow.int64(),
@@ -56,7 +56,7 @@ def to_arrow(folder: Path) -> pyarrow.Table:
 
 def to_polars(folder: Path) -> polars.DataFrame:
     """As a `polars.DataFrame`."""
-    frames = _installed("polars", "to_polars")
+    frames = _import_library("polars", "to_polars")
     kinds = {
         "string": frames.String,
         "integer": frames.Int64,
@@ -75,7 +75,7 @@ def to_polars(folder: Path) -> polars.DataFrame:
 
 def to_pandas(folder: Path) -> pandas.DataFrame:
     """As a `pandas.DataFrame`."""
-    frames = _installed("pandas", "to_pandas")
+    frames = _import_library("pandas", "to_pandas")
     kinds = {
         "string": "string",
         "integer": "Int64",
@@ -109,17 +109,17 @@ def _columns(folder: Path) -> list[Column]:
             Column(name=field.column, kind=field.type, items=field.items or "", values=[]) for field in fields
         ]
         for row, values in tabular.rows(reader, shape, short=False):
-            cells = (*row, *_converted(values, fields))
+            cells = (*row, *_convert_values(values, fields))
             for column, cell in zip(columns, cells, strict=True):
                 column.values.append(cell)
     return columns
 
 
-def _converted(values: Any, fields: tuple[Field, ...]) -> tuple[Any, ...]:
+def _convert_values(values: Any, fields: tuple[Field, ...]) -> tuple[Any, ...]:
     return tuple(convert(value, field) for value, field in zip(values, fields, strict=True)) if fields else ()
 
 
-def _installed(name: str, what: str) -> Any:
+def _import_library(name: str, what: str) -> Any:
     try:
         return import_module(name)
     except ImportError:

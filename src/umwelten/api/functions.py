@@ -109,7 +109,7 @@ def _job(
 def _prepare(
     kind: Literal["run", "batch"], given: Mapping[str, Any], on_event: OnEvent | None
 ) -> tuple[Evaluation, Observer, tuple[Path, ...]]:
-    """The evaluation, who is told what happens, and the reports to write at the end."""
+    """Return the evaluation, the observer of its events, and the reports to write at the end."""
     from umwelten.api.argument_names import as_argument
     from umwelten.config.endpoints import vendors
     from umwelten.config.settings import load
@@ -127,13 +127,13 @@ def _prepare(
         evaluation = Evaluation.prepare(spec, settings, known, as_argument)
     except UmweltenError as error:
         raise error.spell(as_argument) from None
-    tell = Observers([_logged, *([] if on_event is None else [on_event])])
+    tell = Observers([_log_note, *([] if on_event is None else [on_event])])
     for text in notes:
         tell(Note(text=spell(text, as_argument)))
     return evaluation, tell, spec.output.reports
 
 
-def _logged(event: Event) -> None:
+def _log_note(event: Event) -> None:
     """Notes go to the log `umwelten`, which says nothing unless the program sets up logging."""
     from umwelten.events import Note
 

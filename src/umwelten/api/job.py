@@ -39,7 +39,7 @@ class Job(Generic[T]):
     - `async with job` or `with job` stops it on the way out, unless it has ended.
 
     Stopped, it starts no further call; those in flight have `grace_s` to finish and are kept. So it is on
-    Ctrl-C and when a task that awaits it is cancelled. What the user must mend is raised, as a
+    Ctrl-C and when a task that awaits it is cancelled. What the user must fix is raised, as a
     `UmweltenError`, where the job is used; calls that fail are answers with an `error`.
     """
 
@@ -60,7 +60,7 @@ class Job(Generic[T]):
     # --- to the end ------------------------------------------------------------------------
 
     def __await__(self) -> Generator[Any, None, Results[T]]:
-        return self._ended().__await__()
+        return self._wait().__await__()
 
     def wait(self) -> Results[T]:
         """Run to the end and return what came out. Also where an event loop runs, as in a notebook."""
@@ -191,7 +191,7 @@ class Job(Generic[T]):
         assert background.folder is not None, "an evaluation that ran has a folder"
         return Results(background.folder, self._shape)
 
-    async def _ended(self) -> Results[T]:
+    async def _wait(self) -> Results[T]:
         background = self._begin()
         try:
             await asyncio.wrap_future(background.finished())

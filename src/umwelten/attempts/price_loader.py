@@ -1,4 +1,4 @@
-"""Loads the list of prices in a thread: it takes 0.1 s or more, in which the event loop must go on."""
+"""Load the price list in a thread: it takes 0.1 s or more, which would block the event loop."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PriceLoader:
         return not is_billed and self._prices.needs_list(model) and usage != _NOTHING_COUNTED
 
     async def wait(self) -> None:
-        """Wait until it is done. Loading goes on for the others when one who waits is cancelled."""
+        """Wait until it is done. Loading continues for the others if one that waits is cancelled."""
         await asyncio.shield(self._begin())
 
     def _begin(self) -> asyncio.Task[None]:

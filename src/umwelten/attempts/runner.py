@@ -271,7 +271,7 @@ class HttpAttemptRunner:
 
 
 def _trace(attempt: _Attempt, answer: Outcome, timing: Timing) -> str:
-    """Describe the stages of an attempt, and what its reply said about rate limits."""
+    """Describe the stages of an attempt, and what its reply stated about rate limits."""
     call, model = attempt.call, attempt.target.model
     subject = f"{model} {call.input.name}" if call.input else str(model)
     stages = [f"prepared in {attempt.prepared_s * 1e3:.1f} ms"]

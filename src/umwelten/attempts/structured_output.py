@@ -17,7 +17,7 @@ class StructuredOutput:
         self._shape, self._coerce = shape, coerce
 
     def check(self, reply: Reply, turns: tuple[Message, ...] = ()) -> Reply | Continue:
-        """Return the reply with its record, or the conversation that goes on about its faults.
+        """Return the reply with its record, or the conversation that continues with its problems.
 
         `turns` are the conversation so far, after the question.
         """

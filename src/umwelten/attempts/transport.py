@@ -29,7 +29,7 @@ MAX_BODY = 64 << 20
 """A reply of more bytes (after decompression) is a failure: no chat answer is that long."""
 
 STREAM_TOTAL_FACTOR = 10
-"""A stream may take this many time-outs in all, as long as bytes keep coming."""
+"""A stream may take this many timeouts in total, as long as bytes keep arriving."""
 
 _CONNECT_S = 30.0
 """A connection is there sooner or not at all, however long an answer may take."""
@@ -146,7 +146,7 @@ class Transport:
             return self._failure_of(error, None)
 
     def _within(self, *, patient: bool) -> Wait:
-        """Return a wait for one exchange; a patient one may go on for long, as long as bytes arrive."""
+        """Return a wait for one exchange; a patient one may last long, as long as bytes arrive."""
         if self._deadlines is None:
             raise RuntimeError("Transport is used outside `async with`")
         if patient:
@@ -245,7 +245,7 @@ def _without_key(failure: Failure, key: str) -> Failure:
 
 
 async def _pieces(body: bytes, wait: Wait) -> AsyncIterator[memoryview]:
-    # While we speak, nobody's silence counts.
+    # Silence does not count while we send.
     idle_s, wait.idle_s = wait.idle_s, None
     whole = memoryview(body)
     for start in range(0, len(body), _PIECE):

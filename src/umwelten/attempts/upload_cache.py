@@ -169,7 +169,7 @@ class UploadCache:
 
 
 def _is_over(upload: CachedUpload) -> bool:
-    """Whether the file has to be uploaded again: it never arrived, or is about to expire."""
+    """Return whether the file has to be uploaded again: it never arrived, or is about to expire."""
     task = upload.task
     if task is None or not task.done():
         return False

@@ -15,7 +15,7 @@ from umwelten.text.suggestions import closest, did_you_mean
 
 
 def max_concurrency(settings: Settings, notes: list[Wording]) -> int | Literal["auto"]:
-    """The cap over all providers. Ceilings of providers alone mean: that many, in all."""
+    """Return the cap over all providers. If only ceilings of providers are given, it is their sum."""
     cap: int | Literal["auto"] = settings.get("max_concurrency")
     ceilings = settings.get("provider_concurrency")
     if ceilings and settings.source("max_concurrency") == DEFAULT:

@@ -53,7 +53,7 @@ class Option:
 
     @property
     def is_switch(self) -> bool:
-        """Whether it is either given or not, so that "off" is the same as left out."""
+        """Return whether it is either given or not, so that "off" is the same as left out."""
         return self.type.switch and not self.negatable
 
 

@@ -68,10 +68,10 @@ def _vendor(name: str, row: TomlSection) -> Vendor:
 def _is_unclear(name: str, fields: Mapping[str, Any], vendor: Vendor) -> bool:
     """Whether it is taken for a server of one's own only because it has no key, and is on the open network.
 
-    It may be a gateway that bills elsewhere: nobody said that it costs nothing.
+    It may be a gateway that bills elsewhere: nothing says that it is free.
     """
-    said = name in VENDORS or any(key in fields for key in ("like", "scope", "free"))
-    return not said and not _is_private(urlsplit(vendor.base_url).hostname or "")
+    is_stated = name in VENDORS or any(key in fields for key in ("like", "scope", "free"))
+    return not is_stated and not _is_private(urlsplit(vendor.base_url).hostname or "")
 
 
 _FACTS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
@@ -223,7 +223,7 @@ def _address(vendor: Vendor, raw: str, where: str) -> str:
 
 
 def _without_scheme(vendor: Vendor, raw: str, where: str) -> ConfigError:
-    """A word that was meant for another variable must not become a host that is asked."""
+    """Return the error for an address without a scheme: a slip must not become a host that gets requests."""
     text = raw.lstrip("/")
     try:
         host = urlsplit(f"//{text}").hostname or ""
@@ -248,7 +248,7 @@ def _check_open(vendor: Vendor, base_url: str, where: str) -> None:
 
 
 def _is_private(host: str) -> bool:
-    """Whether a host is this machine or on a private network, as far as its name or number tells."""
+    """Return whether a host is this machine or on a private network, as far as its name or number tells."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

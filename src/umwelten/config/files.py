@@ -53,8 +53,8 @@ def read_toml(path: Path, base: Path) -> TomlFile:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        told = re.search(r"line (\d+)", str(error))
-        line = told[1] if told else len(text.splitlines())  # it says "at end of document" instead
+        location = re.search(r"line (\d+)", str(error))
+        line = location[1] if location else len(text.splitlines())  # it says "at end of document" instead
         raise ConfigError(f"{path}, line {line}: {str(error).partition(' (at')[0]}") from None
     place = TomlPosition(path=path, text=text)
     check_sections(data, place)
@@ -92,7 +92,7 @@ _DOTENV_HINT = "Check for a missing = or an open quote; the line is not shown, a
 
 
 def _holds_something(binding: Binding) -> bool:
-    """Whether a line without a value is more than blank, a comment, or an `export NAME`."""
+    """Return whether a line without a value is more than blank, a comment, or an `export NAME`."""
     text = binding.original.string.strip()
     return binding.key is not None and text.split()[:1] != ["export"]
 

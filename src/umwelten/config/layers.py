@@ -70,8 +70,8 @@ def _read(option: Option, raw: Any, layer: Layer) -> Any:
         # Of a flag that may be repeated and was not, the one value is shown.
         shown = raw[0] if isinstance(raw, tuple) and len(raw) == 1 else raw
         message = Phrase("{option_at}: {raw!r} is not allowed", option_at=layer.named(option.key), raw=shown)
-        said = str(problem)
-        hint = f"{said[:1].upper()}{said[1:]}."
+        text = str(problem)
+        hint = f"{text[:1].upper()}{text[1:]}."
         raise layer.error(message, hint, argument=option.name) from None
 
 
@@ -102,11 +102,11 @@ def keys(section: Mapping[str, Any], place: TomlPosition, known: Collection[str]
     return spelt
 
 
-def rebased(values: Mapping[str, Value], base: Path) -> dict[str, Value]:
+def rebase_values(values: Mapping[str, Value], base: Path) -> dict[str, Value]:
     """The values, by the options' names, with relative paths in them taken from the folder `base`."""
-    return {name: _rebased(OPTIONS[name], value, base) for name, value in values.items()}
+    return {name: _rebase_value(OPTIONS[name], value, base) for name, value in values.items()}
 
 
-def _rebased(option: Option, value: Value, base: Path) -> Value:
+def _rebase_value(option: Option, value: Value, base: Path) -> Value:
     rebase = option.type.rebase
     return value if rebase is None else Value(value=rebase(value.value, base), source=value.source)

@@ -16,7 +16,7 @@ from umwelten.errors import UsageError
 
 MAX_CONCURRENCY = 10_000
 NO_LIMIT = 10**9
-"""A bound that nobody reaches, so that no digits without end are read; help does not show it."""
+"""A bound beyond all use, so that endless digits are not parsed; help does not show it."""
 
 # Compiled when they are used: `--help` imports this module and reads no value.
 _DURATION = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(ms|s|m|h)?"
@@ -184,7 +184,7 @@ def _text(given: Any) -> str:
     return given
 
 
-def _filled(given: Any) -> str:
+def _nonempty_text(given: Any) -> str:
     if not isinstance(given, str) or not given.strip():
         raise ValueError("write a text in quotes, not an empty one")
     return given
@@ -222,20 +222,22 @@ def _models(given: Any) -> str:
     return ",".join(names)
 
 
-def _as_given(given: Any) -> Any:
+def _unchanged(given: Any) -> Any:
     return given
 
 
 def words(metavar: str) -> OptionType:
     """A text that is not empty."""
-    return OptionType(read=_filled, metavar=metavar)
+    return OptionType(read=_nonempty_text, metavar=metavar)
 
 
 TEXT = OptionType(read=_text, read_argument=_text_argument, rebase=_rebase_text, metavar="TEXT")
-PROMPT = OptionType(read=_filled, read_argument=_text_argument, rebase=_rebase_text, metavar="TEXT")
+PROMPT = OptionType(read=_nonempty_text, read_argument=_text_argument, rebase=_rebase_text, metavar="TEXT")
 GLOB = OptionType(read=_text, metavar="GLOB")
 MODELS = OptionType(read=_models, metavar="LIST")
-SCHEMA = OptionType(read=_filled, read_argument=_as_given, rebase=_rebase_schema, metavar="FIELDS|FILE")
+SCHEMA = OptionType(
+    read=_nonempty_text, read_argument=_unchanged, rebase=_rebase_schema, metavar="FIELDS|FILE"
+)
 
 
 # --- pairs -----------------------------------------------------------------------------------
@@ -334,16 +336,16 @@ def _prompts_argument(given: Any) -> Any:
 
 def _evaluation_argument(given: Any) -> str:
     folder = getattr(given, "folder", None)
-    return _filled(given) if folder is None else str(folder.absolute())
+    return _nonempty_text(given) if folder is None else str(folder.absolute())
 
 
-def _expanded(read: Reader) -> Reader:
+def _expand_home(read: Reader) -> Reader:
     return lambda given: read(given).expanduser()
 
 
-FOLDER = OptionType(read=_folder, read_argument=_expanded(_folder), rebase=_rebase_path, metavar="DIR")
+FOLDER = OptionType(read=_folder, read_argument=_expand_home(_folder), rebase=_rebase_path, metavar="DIR")
 FILE = OptionType(
-    read=_file, read_argument=_expanded(_file), rebase=_rebase_path, metavar="FILE", exists=True
+    read=_file, read_argument=_expand_home(_file), rebase=_rebase_path, metavar="FILE", exists=True
 )
 PROMPTS_FILE = OptionType(
     read=_file, read_argument=_prompts_argument, rebase=_rebase_path, metavar="FILE", exists=True
@@ -356,4 +358,4 @@ FILES = OptionType(
     repeatable=True,
 )
 GLOBS = OptionType(read=_texts, read_argument=_several, rebase=_rebase_globs, metavar="LIST", repeatable=True)
-EVALUATION = OptionType(read=_filled, read_argument=_evaluation_argument, metavar="ID")
+EVALUATION = OptionType(read=_nonempty_text, read_argument=_evaluation_argument, metavar="ID")

@@ -10,7 +10,7 @@ from umwelten.config.option_fields import BatchOptions, Question, RunOptions
 from umwelten.config.terminal_fields import TerminalOptions
 
 
-def _declared() -> Iterator[Option]:
+def _read_declarations() -> Iterator[Option]:
     """The options of all classes, each with its name and where it is to be had."""
     fields = {**Question.__annotations__, **BatchOptions.__annotations__, **TerminalOptions.__annotations__}
     for name, annotation in fields.items():
@@ -26,7 +26,7 @@ def _declared() -> Iterator[Option]:
         )
 
 
-_DECLARED = tuple(_declared())
+_DECLARED = tuple(_read_declarations())
 
 OPTIONS: Mapping[str, Option] = {
     option.name: option

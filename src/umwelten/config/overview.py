@@ -85,7 +85,7 @@ class PriceRow(FrozenStruct):
 
 
 class ConfigOverview(FrozenStruct):
-    """What `config show` tells. `files` were read, in rising precedence; `problems` are to be mended."""
+    """What `config show` shows. `files` were read, in rising precedence; `problems` need fixing."""
 
     files: tuple[str, ...]
     settings: tuple[Setting, ...]
@@ -98,7 +98,7 @@ class ConfigOverview(FrozenStruct):
 
 
 def overview(settings: Settings) -> ConfigOverview:
-    """Everything in force. What is wrong with a provider, price or group is told, not raised."""
+    """Everything in force. What is wrong with a provider, price or group is listed, not raised."""
     problems: list[str] = []
     known = _vendors(settings, problems)
     providers = tuple(_provider(vendor, settings) for vendor in known.values())
@@ -162,12 +162,12 @@ def _provider(vendor: Vendor, settings: Settings) -> ProviderOverview:
         problem = str(error)
     name = from_.api_key.partition(" (")[0] if from_.api_key else next(iter(vendor.key_env), None)
     row = settings.providers.get(vendor.name)
-    said = {} if row is None else row.fields
+    fields = {} if row is None else row.fields
     return ProviderOverview(
         name=vendor.name,
         source=DEFAULT if row is None else row.source,
         wire=vendor.wire,
-        like=said.get("like"),
+        like=fields.get("like"),
         base_url=base_url,
         base_url_source=from_.base_url,
         key=name,
@@ -182,7 +182,7 @@ def _provider(vendor: Vendor, settings: Settings) -> ProviderOverview:
         orders_by_model=vendor.orders_by_model,
         models_path=vendor.quirks.models_path,
         nicknames=vendor.nicknames,
-        capabilities=said.get("capabilities", {}),
+        capabilities=fields.get("capabilities", {}),
         problem=problem,
     )
 
@@ -193,7 +193,7 @@ def _group(name: str, settings: Settings, known: Mapping[str, Vendor], problems:
     try:
         models = tuple(str(model) for model in parse_models(f"@{name}", known, model_groups(settings))[0])
     except UsageError as error:
-        if known:  # else the providers' own problem is told
+        if known:  # else the providers' own problem is listed
             problems.append(f"{group.source}, [groups] {name}: {error}")
     return GroupRow(name=name, models=group.models, expanded=models, source=group.source)
 

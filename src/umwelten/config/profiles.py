@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from umwelten.config.files import TomlFile
-from umwelten.config.layers import Value, keys, read_layer, rebased, section_layer
+from umwelten.config.layers import Value, keys, read_layer, rebase_values, section_layer
 from umwelten.config.options import BY_KEY, OPTIONS
 from umwelten.errors import UsageError
 from umwelten.phrases import Phrase
@@ -49,7 +49,7 @@ def _read(name: str, file: TomlFile) -> OptionProfile:
     spelt = keys(section, place, [key for key, option in BY_KEY.items() if option.place != "flag"])
     layer = section_layer(place, f"{file.place.path}, [profiles.{name}]", spelt)
     read = read_layer({key: section[written] for key, written in spelt.items()}, layer)
-    values = rebased(read.values, file.base)
+    values = rebase_values(read.values, file.base)
     flags = {OPTIONS[name].key: value for name, value in values.items() if OPTIONS[name].place == "profile"}
     settings = {name: value for name, value in values.items() if OPTIONS[name].place == "defaults"}
     return OptionProfile(values=settings, flags=flags, notes=read.notes)
@@ -68,7 +68,7 @@ def find_profile(name: str, profiles: Mapping[str, OptionProfile]) -> OptionProf
 
 
 def gives_way(key: str, given: Collection[str], profile: Collection[str]) -> bool:
-    """Whether something that was given stands in place of the profile's flag; all by their keys."""
+    """Return whether something that was given stands in place of the profile's flag; all by their keys."""
     owner = _GOES_WITH.get(key)
     if owner in profile and gives_way(str(owner), given, profile):
         return True

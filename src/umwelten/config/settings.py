@@ -12,7 +12,7 @@ import msgspec
 import platformdirs
 
 from umwelten.config.files import TOML_NAME, TomlFile, nearest, read_dotenv, read_toml
-from umwelten.config.layers import DEFAULT, Layer, Value, keys, read_layer, rebased, section_layer
+from umwelten.config.layers import DEFAULT, Layer, Value, keys, read_layer, rebase_values, section_layer
 from umwelten.config.options import BY_KEY, OPTIONS, SETTINGS
 from umwelten.config.profiles import OptionProfile, find_profile, gives_way, with_profiles
 from umwelten.errors import ConfigError, UsageError
@@ -172,9 +172,9 @@ def _with_toml(settings: Settings, file: TomlFile) -> Settings:
     )
     return msgspec.structs.replace(
         settings,
-        values={**settings.values, **rebased(read.values, file.base)},
-        providers=_merged(settings.providers, file.data.get("providers", {}), source),
-        prices=_merged(settings.prices, file.data.get("prices", {}), source),
+        values={**settings.values, **rebase_values(read.values, file.base)},
+        providers=_merge_sections(settings.providers, file.data.get("providers", {}), source),
+        prices=_merge_sections(settings.prices, file.data.get("prices", {}), source),
         groups={**settings.groups, **_groups(file)},
         profiles=with_profiles(settings.profiles, file),
         notes=(*settings.notes, *read.notes),
@@ -182,7 +182,9 @@ def _with_toml(settings: Settings, file: TomlFile) -> Settings:
     )
 
 
-def _merged(rows: Mapping[str, TomlSection], more: dict[str, Any], source: str) -> dict[str, TomlSection]:
+def _merge_sections(
+    rows: Mapping[str, TomlSection], more: dict[str, Any], source: str
+) -> dict[str, TomlSection]:
     merged = dict(rows)
     for name, fields in more.items():
         below = merged[name].fields if name in merged else {}

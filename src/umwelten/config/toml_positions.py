@@ -1,7 +1,7 @@
 """On which line of an `umwelten.toml` a table or a key stands, for messages about it.
 
 The parser of the standard library keeps no positions, so the lines are looked at once more, and only when
-something is wrong. A line of a text over several lines may be taken for a key; no line is told then, or
+something is wrong. A line of a text over several lines may be taken for a key; no line is named then, or
 one close by.
 """
 
@@ -27,26 +27,26 @@ class TomlPosition(FrozenStruct):
     table: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.path}{_line(self.text, self.table)}{self._named()}"
+        return f"{self.path}{_line(self.text, self.table)}{self._table_name()}"
 
     def at(self, *key: str) -> str:
         """Where a key of the table stands, without its name."""
-        return f"{self.path}{_line(self.text, (*self.table, *key))}{self._named()}"
+        return f"{self.path}{_line(self.text, (*self.table, *key))}{self._table_name()}"
 
     def below(self, *names: str) -> TomlPosition:
         """A table in this table."""
         return TomlPosition(path=self.path, text=self.text, table=(*self.table, *names))
 
-    def _named(self) -> str:
-        return f", [{'.'.join(map(_quoted, self.table))}]" if self.table else ""
+    def _table_name(self) -> str:
+        return f", [{'.'.join(map(_quote_key, self.table))}]" if self.table else ""
 
 
-def _quoted(name: str) -> str:
+def _quote_key(name: str) -> str:
     return name if _BARE.fullmatch(name) else f'"{name}"'
 
 
 def _line(text: str, names: tuple[str, ...]) -> str:
-    """`, line 7`, or nothing where the line cannot be told. A key of an inline table has the table's line."""
+    """`, line 7`, or nothing if the line is unknown. A key of an inline table has the table's line."""
     lines = list(_keys(text))
     for length in (len(names), len(names) - 1):
         for number, path in lines if length > 0 else ():

@@ -37,7 +37,7 @@ _CALM = 64
 
 
 class Watch(StrEnum):
-    """Whether a server is watched for its level: not one that is known to refuse what is too much.
+    """Return whether a server is watched for its level: not one that is known to refuse what is too much.
 
     A host's refusals mean that it is full, and it is watched on. Those of an unknown account may be about
     anything that accounts limit, so the first one ends the watch.

@@ -119,7 +119,7 @@ class Lane:
 
     @property
     def in_outage(self) -> bool:
-        """Whether the provider answers nothing but errors."""
+        """Return whether the provider answers nothing but errors."""
         return self.circuit.open_since is not None
 
     # --- being told ------------------------------------------------------------------------
@@ -256,7 +256,7 @@ class Lane:
 
     @property
     def trusts_retry_after(self) -> bool:
-        """Whether a refused call waits as long as it was told: not once hints were proven too long."""
+        """Return whether a refused call waits as long as it was told: not once hints were proven too long."""
         return not self.trust.overstated
 
     def attribution(self, wall_s: float) -> Attribution:

@@ -53,7 +53,7 @@ is learnt anyway."""
 
 @dataclass(slots=True)
 class LimitEvidence:
-    """Whether refusals look like a cap on calls in flight, or like anything that time refills.
+    """Return whether refusals look like a cap on calls in flight, or like anything that time refills.
 
     A call is started as the `level`-th in flight. If calls in flight are what is counted, then a call
     below the lowest refused height is always let in: a refusal there is a surprise, and two of them
@@ -131,7 +131,7 @@ class LimitEvidence:
 
 @dataclass(slots=True)
 class RetryAfterTrust:
-    """Whether `Retry-After` tells the truth. A call that is let in well before the time refutes it."""
+    """Return whether `Retry-After` tells the truth. A call that is let in well before the time refutes it."""
 
     overstated: bool = False
     _told_at: float = 0.0

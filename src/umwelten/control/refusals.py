@@ -144,7 +144,7 @@ class RefusalDiagnosis:
         return self._on_empty_rate(call) or change
 
     def _fits_a_cap(self, call: RefusedCall) -> bool:
-        """Whether a cap on calls in flight would refuse there, or at least well might."""
+        """Return whether a cap on calls in flight would refuse there, or at least well might."""
         if self.limit.edge is not None and call.started_at <= self.limit.cut_at + self._grace_s:
             return True
         level, high, edge = call.start.level, call.start.high, call.start.edge

@@ -76,7 +76,7 @@ class RetryPolicy:
         return Again(max(self.backoff(counted, dice), hint), counted=True)
 
     def follow_up(self, failure: Failure, schema_retries: int) -> Again | GiveUp:
-        """Whether an answered call that has to go on may; `failure` if not.
+        """Return whether an answered call that has to go on may; `failure` if not.
 
         It goes at once and uses up no retry: the provider is well, and the request is another one.
         `schema_retries` of its requests were such already.

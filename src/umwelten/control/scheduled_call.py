@@ -33,5 +33,5 @@ class ScheduledCall(msgspec.Struct):
 
     @property
     def open_ended(self) -> bool:
-        """Whether nothing bounds its answer."""
+        """Return whether nothing bounds its answer."""
         return self.output_tokens is None

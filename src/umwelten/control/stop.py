@@ -41,7 +41,7 @@ class CostCap:
     excess: int = 1000  # thousandths: the most that a call cost of its bound, at least all of it
 
     def admits(self, bound: int | None, *, alone: bool = False) -> bool:
-        """Whether a call may start now. What is reserved may come back.
+        """Return whether a call may start now. What is reserved may come back.
 
         `alone`: its longest answer is not known, and nothing else of its lane is under way.
         """

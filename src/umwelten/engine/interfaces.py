@@ -21,7 +21,7 @@ class Source(Protocol):
 
     @property
     def complete(self) -> bool:
-        """Whether all calls are known; until then `Engine.acknowledge` says that there may be more."""
+        """Return whether all calls are known; until then `Engine.acknowledge` says that there may be more."""
 
     @property
     def problem(self) -> UmweltenError | None:

@@ -44,8 +44,8 @@ def build_spec(
             Phrase("Give {option:models=provider:model}, or put it in umwelten.toml."),
             argument="models",
         )
-    models, said = parse_models(settings.get("models"), vendors, model_groups(settings))
-    notes.extend(said)
+    models, model_notes = parse_models(settings.get("models"), vendors, model_groups(settings))
+    notes.extend(model_notes)
     check_ceilings(settings, vendors)
     inputs = _inputs(settings, notes) if kind == "batch" else None
     prompts = _prompts(settings, stdin)

@@ -173,7 +173,7 @@ def _model(chosen: Chosen, reader: Reader) -> tuple[ModelEstimate, CostPart | No
         if (call := stored_call(reader, number)) is not None
     ]
     answered = [weighted for weighted in ended if weighted[0].succeeded]
-    # Failed calls are part of the cost, and may be dear or free; they say nothing about tokens.
+    # Failed calls are part of the cost, and may be expensive or free; they say nothing about tokens.
     priced = all(call.cost_nusd is not None for call, _, _ in answered) and bool(answered)
     cost = _part(ended, "cost_nusd", chosen.drawn) if priced else None
     if not chosen.drawn.calls:

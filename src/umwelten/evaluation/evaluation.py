@@ -1,6 +1,6 @@
 """The composition root: from what a user wants to an evaluation that runs.
 
-Nothing here prints, exits or reads argv. Problems that the user must mend are `UmweltenError`s, raised
+Nothing here prints, exits or reads argv. Problems that the user must fix are `UmweltenError`s, raised
 before the first call; failures of calls are records.
 """
 
@@ -113,7 +113,7 @@ class Evaluation:
 
         `spelling` is how events and what is stored call the options.
 
-        Raises a `UmweltenError` for whatever the user must mend; then nothing is left behind.
+        Raises a `UmweltenError` for whatever the user must fix; then nothing is left behind.
         """
         checked = preflight(spec, settings, vendors)
         store = cls._open(spec)
@@ -166,7 +166,7 @@ class Evaluation:
         """Make all calls that are pending. Returns how it ended; the answers are in the store.
 
         `only`: just these; the rest may follow in another run. `texts`: tell of every piece of a streamed
-        answer, which costs something where nobody looks.
+        answer, which costs something even if nothing reads them.
         """
         # A signal that comes before the new engine is there is for that one, not for an earlier run's.
         self._engine = None
@@ -189,7 +189,7 @@ class Evaluation:
         return result
 
     def _begin(self, tell: Observer, only: CallSubset | None) -> None:
-        """Open the run in the store and say what lies ahead; what is found later is told as it comes."""
+        """Open the run in the store and report what lies ahead; inputs found later are reported then."""
         spec, limits, store = self.spec, self.spec.limits, self.store
         loop = asyncio.get_running_loop()
         counts, to_do = store.standing()

@@ -22,7 +22,7 @@ def lane_name(target: Target) -> str:
 
 
 def watch(endpoint: Endpoint) -> Watch:
-    """Whether the server is watched for the level beyond which more in flight only adds waiting.
+    """Return whether the server is watched for the level beyond which more in flight only adds waiting.
 
     Not at the addresses of the services we know: they refuse what is too much. Anywhere else, whatever the
     account is called, a server may answer that queues it.

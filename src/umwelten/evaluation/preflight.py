@@ -46,7 +46,7 @@ class Preflight(FrozenStruct):
 
 
 def preflight(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor]) -> Preflight:
-    """Raises a `UmweltenError` for what the user must mend."""
+    """Raise a `UmweltenError` for what the user must fix."""
     _check_texts(spec)
     if spec.output.id is not None:
         check_id(spec.output.id)
@@ -128,7 +128,7 @@ def _attachments(
     spec: EvaluationSpec, capabilities: Mapping[ModelRef, Capabilities]
 ) -> dict[ModelRef, Attached]:
     """The parts by model. Raises an attachment's fault if no model takes it."""
-    parts = {takes: _attached(spec, takes) for takes in dict.fromkeys(capabilities.values())}
+    parts = {takes: _attachment_parts(spec, takes) for takes in dict.fromkeys(capabilities.values())}
     failed = [fault for fault in parts.values() if isinstance(fault, InputError)]
     if len(failed) == len(parts):
         raise _of_attachment(failed[0])
@@ -140,7 +140,7 @@ def _of_attachment(error: InputError) -> InputError:
     return InputError(message, error.hint_wording, argument="attach")
 
 
-def _attached(spec: EvaluationSpec, capabilities: Capabilities) -> Attached:
+def _attachment_parts(spec: EvaluationSpec, capabilities: Capabilities) -> Attached:
     try:
         return tuple(part for path in spec.attach for part in _parts(path, capabilities, spec.request.pdf))
     except InputError as error:

@@ -18,17 +18,17 @@ from statistics import NormalDist, fmean, variance
 from umwelten.types import FrozenStruct
 
 CONFIDENCE = 0.95
-"""Of the intervals, were costs spread like a bell. Rare dear calls make them miss more often."""
+"""Of the intervals, were costs spread like a bell. Rare expensive calls make them miss more often."""
 
 _UNSEEN = 5.0
-"""A sample misses the rarest and dearest calls: of `n` drawn calls the dearest is taken to stand for
-`n + 5` in the upper end. Chosen in simulations with heavy tails; see docs/costs.md."""
+"""A sample misses the rarest and most expensive calls: of `n` drawn calls the most expensive is taken to
+stand for `n + 5` in the upper end. Chosen in simulations with heavy tails; see docs/costs.md."""
 
 
 class DrawnSample(FrozenStruct):
     """How a sample was drawn from `calls` of weight `weight` in all, of squared weights `squares` in all.
 
-    `sure` are the positions (in the order given) with a chance of one, `picked` those drawn by lot; both
+    `sure` are the positions (in the order given) with a chance of one, `picked` those drawn at random; both
     map a position to its weight.
     """
 

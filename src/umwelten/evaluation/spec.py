@@ -32,7 +32,7 @@ class Limits(FrozenStruct):
 class Output(FrozenStruct):
     """Where the answers go, and the files of reports to write at the end. `id` None: one is made.
 
-    `mode` "new" refuses an id that exists, "resume" goes on with it, "overwrite" moves it aside.
+    `mode` "new" refuses an id that exists, "resume" continues it, "overwrite" moves it aside.
     """
 
     id: str | None = None

@@ -179,7 +179,7 @@ class Outage(Strict):
     model: str = "*"
 
     def lasts(self, now: float) -> bool:
-        """Whether it is on."""
+        """Return whether it is on."""
         return self.from_s <= now < self.to_s
 
 

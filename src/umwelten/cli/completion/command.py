@@ -52,7 +52,7 @@ def script(shell: str, cli: click.Command) -> str:
 
 
 def _write(path: Path, text: str) -> bool:
-    """Whether the file had to be written. Raises `ConfigError` where it cannot be."""
+    """Return whether the file had to be written. Raises `ConfigError` where it cannot be."""
     try:
         if path.is_file() and path.read_text("utf-8") == text:
             return False

@@ -53,7 +53,7 @@ class Received:
 
     @property
     def last(self) -> bool:
-        """Whether the client wants the connection closed after this request."""
+        """Return whether the client wants the connection closed after this request."""
         return self._lowered.find(b"\r\nconnection: close") >= 0
 
 

@@ -42,10 +42,10 @@ def scope(spec: AnyLimit, ask: IncomingRequest) -> str:
 
 
 def fits(spec: AnyLimit, ask: IncomingRequest) -> bool:
-    """Whether a limit holds for a request."""
+    """Return whether a limit holds for a request."""
     return matches(spec.wire, ask.wire) and matches(spec.model, ask.model)
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether a glob fits, with the frequent case made cheap."""
+    """Return whether a glob fits, with the frequent case made cheap."""
     return pattern == "*" or fnmatchcase(name, pattern)
