@@ -120,9 +120,9 @@ def test_a_job_writes_the_reports_that_it_was_asked_for(server: Provider, tmp_pa
     umwelten.run("hello", "openai:a", id="r", report=["r.csv", tmp_path / "r.md"]).wait()
     assert "openai:a" in (tmp_path / "r.csv").read_text("utf-8-sig")
     assert "openai:a" in (tmp_path / "r.md").read_text()
-    with pytest.raises(umwelten.UsageError, match=r"ending of .r\.doc."):
+    with pytest.raises(umwelten.UsageError, match=r"extension of .r\.doc."):
         umwelten.run("hello", "openai:a", id="s", report="r.doc").wait()
-    with pytest.raises(umwelten.UsageError, match=r"ending of .r\.doc."):
+    with pytest.raises(umwelten.UsageError, match=r"extension of .r\.doc."):
         umwelten.open("r").report("r.doc")
     assert server.idle().requests == 1
 

@@ -261,7 +261,7 @@ def test_a_group_names_models_on_the_command_line(cli, project: Path) -> None:
 def test_a_profile_that_does_not_suit_is_refused(cli, project: Path) -> None:
     code, out, err = cli("eval", "run", "--profile", "nightly")
     assert (code, out) == (2, "")
-    assert "[profiles.nightly]: directory is nothing that eval run knows" in err
+    assert "[profiles.nightly]: directory is not an option of eval run knows" in err
     code, _, err = cli("eval", "batch", "--profile", "nigtly")
     assert code == 2
     assert "--profile: 'nigtly' is not known\nDid you mean nightly?" in err

@@ -82,15 +82,21 @@ class LazyGroup(click.Group):
     lazy={
         "eval": (
             "umwelten.cli.eval:group",
-            "Run prompts over models and files; list and report what came out.",
+            "Run prompts over models and files; list and report the results.",
         ),
         "simulate": (
             "umwelten.cli.simulate:simulate",
-            "Rehearse in virtual time how fast a provider with given limits would be used.",
+            "Simulate, in virtual time, how fast a provider with given limits would be used.",
         ),
-        "models": ("umwelten.cli.models:group", "See what the providers offer; fetch the embedded model."),
-        "config": ("umwelten.cli.config:group", "See what is configured and where it comes from."),
-        "completion": ("umwelten.cli.completion.command:command", "Completion for bash, zsh and fish."),
+        "models": (
+            "umwelten.cli.models:group",
+            "List the models that providers offer; download the embedded model.",
+        ),
+        "config": ("umwelten.cli.config:group", "Show the configuration and where each value comes from."),
+        "completion": (
+            "umwelten.cli.completion.command:command",
+            "Set up completion for bash, zsh and fish.",
+        ),
     },
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -14,21 +14,21 @@ from umwelten.errors import ConfigError
 
 @click.group("config")
 def group() -> None:
-    """See what is configured and where it comes from."""
+    """Show the configuration and where each value comes from."""
 
 
 @group.command("show")
 @click.option(
     "--profile",
     metavar="NAME",
-    help="As it is with this profile of umwelten.toml.",
+    help="Apply this profile of umwelten.toml.",
     shell_complete=completers.profiles,
 )
-@click.option("--json", "as_json", is_flag=True, help="All of it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(profile: str | None, as_json: bool) -> None:
     """Every setting with its source, the providers, groups, profiles and prices, and the files read.
 
-    Keys are never shown, only the variables that hold them. What is wrong is told at the end, and then the
+    Keys are never shown, only the variables that hold them. Problems are listed at the end, and then the
     exit status is 2.
 
     \b
@@ -57,8 +57,8 @@ def show(profile: str | None, as_json: bool) -> None:
 
 
 @group.command("init")
-@click.option("--global", "for_user", is_flag=True, help="The user's own file, not the project's.")
-@click.option("--force", is_flag=True, help="Replace a file that is there; it is kept as umwelten.toml.old.")
+@click.option("--global", "for_user", is_flag=True, help="Use the user's file, not the project's.")
+@click.option("--force", is_flag=True, help="Replace an existing file; it is kept as umwelten.toml.old.")
 def init(for_user: bool, force: bool) -> None:
     """Write an umwelten.toml with every section and its remarks, and print where.
 
@@ -72,7 +72,7 @@ def init(for_user: bool, force: bool) -> None:
 
     path = toml_paths(Path.cwd())[0] if for_user else Path.cwd() / "umwelten.toml"
     if os.path.lexists(path) and not force:
-        raise ConfigError(f"{path} is there already", "Give --force to replace it; the old one is kept.")
+        raise ConfigError(f"{path} already exists", "Use --force to replace it; the old file is kept.")
     # Only keys and addresses matter here, and with --force a broken file may be in the way.
     text = starter(overview(load(Path.cwd(), os.environ, toml=False)))
     _write(path, text)
@@ -90,7 +90,7 @@ def _write(path: Path, text: str) -> None:
 
 
 @group.command("path")
-@click.option("--global", "for_user", is_flag=True, help="The user's own file, not the project's.")
+@click.option("--global", "for_user", is_flag=True, help="Use the user's file, not the project's.")
 def path(for_user: bool) -> None:
     """The umwelten.toml that is in force here: the nearest from this directory upward.
 

@@ -47,10 +47,10 @@ def _section(title: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def _setting(row: Setting) -> list[str]:
-    return [row.name, "-" if row.value is None else _written(row.value), row.source]
+    return [row.name, "-" if row.value is None else _toml_text(row.value), row.source]
 
 
-def _written(value: Any) -> str:
+def _toml_text(value: Any) -> str:
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
@@ -73,7 +73,7 @@ def _facts(row: ProviderOverview) -> str:
         "free" if row.free else listed,
         "" if row.hints == NO_DIALECT.name else f"hints of {row.hints}",
         "ordered by model" if row.orders_by_model else "",
-        *(f"{name} {_written(value)}" for name, value in row.capabilities.items()),
+        *(f"{name} {_toml_text(value)}" for name, value in row.capabilities.items()),
     ]
     return ", ".join(filter(None, facts))
 

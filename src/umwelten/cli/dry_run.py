@@ -37,13 +37,13 @@ def dry_run(
     for note in notes:
         click.echo(spell(note, as_flag), err=True)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(_named(plan))))
+        click.echo(msgspec.json.format(msgspec.json.encode(_with_names(plan))))
         return
     for line in layout(plan, batch=spec.inputs is not None):
         click.echo(line)
 
 
-def _named(plan: Preview) -> dict[str, object]:
+def _with_names(plan: Preview) -> dict[str, object]:
     named = {key: {str(m): v for m, v in getattr(plan, key).items()} for key in ("costs", "by_model")}
     return {**msgspec.structs.asdict(plan), **named}
 
@@ -55,14 +55,14 @@ def layout(plan: Preview, *, batch: bool) -> Iterator[str]:
     done = f"; {_verb(plan.done)} answered already" if plan.done else ""
     yield f"calls    {formatting.count(plan.calls, 'call')} to make{done}"
     yield f"tokens   about {plan.input_tokens:,} in{_kinds(plan)}"
-    guess = "" if plan.output_bounded else ", were no answer longer than 1,024 tokens; --max-tokens sets it"
+    guess = "" if plan.output_bounded else ", assuming answers of at most 1,024 tokens; --max-tokens sets it"
     yield f"         up to {plan.output_tokens:,} out{guess}"
     yield from _costs(plan)
     low, high = (formatting.minutes(seconds) for seconds in plan.seconds)
     usual = f"with answers taking {ANSWER_S[0]:g} to {ANSWER_S[1]:g} s each"
     yield f"time     {low} to {high}, {usual}" if plan.calls else "time     none"
     if plan.calls >= _WORTH_A_SAMPLE and any(cost is None or cost[1] for cost in plan.costs.values()):
-        yield "better   --estimate 30 makes 30 of the calls and judges the rest by them"
+        yield "better   --estimate 30 runs 30 of the calls and extrapolates from them"
 
 
 def _verb(n: int) -> str:
@@ -72,7 +72,7 @@ def _verb(n: int) -> str:
 def _kinds(plan: Preview) -> str:
     if not plan.picture_tokens:
         return ""
-    return f": {plan.text_tokens:,} of words, {plan.picture_tokens:,} of pictures"
+    return f": {plan.text_tokens:,} of text, {plan.picture_tokens:,} of images"
 
 
 def _files(plan: Preview) -> Iterator[str]:
@@ -100,14 +100,14 @@ def _costs(plan: Preview) -> Iterator[str]:
     rows = [["cost", "", "calls", *(f"{n:,} items" for n in ITEMS)]]
     for model, cost in plan.costs.items():
         calls = plan.by_model[model]
-        rows.append([one_line(str(model), _NAME), _range(cost), f"{calls:,}", *_scaled(cost, calls)])
+        rows.append([one_line(str(model), _NAME), _range(cost), f"{calls:,}", *_scale_cost(cost, calls)])
     if len(plan.costs) > 1:
-        rows.append(["in all", _range(plan.total), f"{plan.calls:,}", *_scaled_all(plan)])
+        rows.append(["total", _range(plan.total), f"{plan.calls:,}", *_scaled_all(plan)])
     yield from columns(rows)
     yield "         an item is one call of each model"
 
 
-def _scaled(cost: tuple[int, int] | None, calls: int) -> list[str]:
+def _scale_cost(cost: tuple[int, int] | None, calls: int) -> list[str]:
     if cost is None or not calls:
         return [formatting.UNKNOWN] * len(ITEMS)
     return [_range((cost[0] * items // calls, cost[1] * items // calls)) for items in ITEMS]

@@ -37,9 +37,9 @@ def check_sample(spec: EvaluationSpec, n: int) -> None:
 def estimate_first(
     evaluation: Evaluation, look: OutputOptions, notes: list[Wording], n: int, *, yes: bool
 ) -> int | None:
-    """Run the sample and show what it tells. The exit status if it ends there, `None` to go on.
+    """Run the sample and show its estimate. Return the exit status if it ends there, `None` to continue.
 
-    The notes are shown, and taken out. Closes the evaluation unless it goes on.
+    The notes are shown and removed. Closes the evaluation unless it continues.
     """
     status: int | None = STOPPED
     try:
@@ -66,19 +66,19 @@ def _estimate_first(
         return EXIT[result.status]
     for line in layout(found, evaluation.spec.limits.max_cost_usd):
         click.echo(line, err=True)
-    if yes or _agreed():
+    if yes or _confirm():
         return None
-    click.echo(f"stopped after the estimate; go on with: {resume_command(evaluation)}", err=True)
-    click.echo("--yes goes on without asking; the answers so far are kept.", err=True)
+    click.echo(f"stopped after the estimate; continue with: {resume_command(evaluation)}", err=True)
+    click.echo("--yes continues without asking; the answers so far are kept.", err=True)
     if look.as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(as_data(found))))
     return STOPPED
 
 
-def _agreed() -> bool:
+def _confirm() -> bool:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    return click.confirm("Go on?", default=False, err=True)
+    return click.confirm("Continue?", default=False, err=True)
 
 
 def as_data(found: Estimate) -> dict[str, object]:
@@ -94,10 +94,10 @@ def layout(found: Estimate, max_cost_usd: float | None = None) -> Iterator[str]:
     failed = sum(one.failed for one in found.models)
     lost = f", {failed:,} of them failed" if failed else ""
     yield f"estimate from {tried:,} of {formatting.count(calls, 'call')}{lost}"
-    rows = [["model", "cost (19 times in 20)", "calls", *(f"{n:,} items" for n in ITEMS)]]
+    rows = [["model", "cost (95 % interval)", "calls", *(f"{n:,} items" for n in ITEMS)]]
     rows += [_row(one) for one in found.models]
     if len(found.models) > 1:
-        rows.append(["in all", _range(found.total), f"{calls:,}", *_sums(found)])
+        rows.append(["total", _range(found.total), f"{calls:,}", *_sums(found)])
     yield from (f"  {line}" for line in columns(rows))
     yield "  an item is one call of each model"
     yield from _rest(found)
@@ -116,15 +116,15 @@ def _rest(found: Estimate) -> Iterator[str]:
 
 def _row(one: ModelEstimate) -> list[str]:
     mean = None if one.per_call is None else one.per_call.mean
-    return [one_line(str(one.model), 60), _range(one.cost), f"{one.calls:,}", *_scaled(mean)]
+    return [one_line(str(one.model), 60), _range(one.cost), f"{one.calls:,}", *_scale_cost(mean)]
 
 
 def _sums(found: Estimate) -> list[str]:
     means = [one.per_call.mean for one in found.models if one.per_call is not None]
-    return _scaled(sum(means) if len(means) == len(found.models) else None)
+    return _scale_cost(sum(means) if len(means) == len(found.models) else None)
 
 
-def _scaled(mean: float | None) -> list[str]:
+def _scale_cost(mean: float | None) -> list[str]:
     if mean is None:
         return [formatting.UNKNOWN] * len(ITEMS)
     return [formatting.money(mean * items / 1e9) if mean else "free" for items in ITEMS]

@@ -14,7 +14,7 @@ from umwelten.cli.options import SectionedCommand, output_dir, table_options
 
 @click.group("eval")
 def group() -> None:
-    """Run prompts over models and files; list and report what came out."""
+    """Run prompts over models and files; list and report the results."""
 
 
 @group.command("run", cls=SectionedCommand, params=table_options("run"))
@@ -61,7 +61,7 @@ def _start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     "ids",
     multiple=True,
     metavar="ID",
-    help="Which evaluation; repeatable, and a pattern such as 'scans-*' takes all that match.",
+    help="Evaluation id; repeatable. A pattern such as 'scans-*' selects all that match.",
     shell_complete=completers.ids,
 )
 @click.option(
@@ -69,7 +69,7 @@ def _start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     "--format",
     "format_",
     type=click.Choice(["markdown", "html", "json", "csv", "parquet"]),
-    help="[default: by the ending of --output; markdown without it]",
+    help="[default: by the extension of --output, else markdown]",
 )
 @click.option(
     "-o",
@@ -77,8 +77,12 @@ def _start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write to this file; .csv, .html, .json, .md or .parquet tells the format.",
 )
-@click.option("--short", is_flag=True, help="Without the single calls; csv, parquet: a row a model.")
-@click.option("--bom", is_flag=True, help="csv: begin with a byte order mark, by which Excel knows UTF-8.")
+@click.option(
+    "--short", is_flag=True, help="Without individual calls; in csv and parquet, one row per model."
+)
+@click.option(
+    "--bom", is_flag=True, help="csv: start with a byte order mark, so that Excel reads it as UTF-8."
+)
 @output_dir
 def report(more: tuple[str, ...], ids: tuple[str, ...], **flags: Any) -> None:
     """Report of an evaluation, from what is stored: needs no network and no keys.
@@ -96,8 +100,8 @@ def report(more: tuple[str, ...], ids: tuple[str, ...], **flags: Any) -> None:
 
 
 @group.command("list")
-@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
-@click.option("--details", is_flag=True, help="Also times, tokens and the prompt.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@click.option("--details", is_flag=True, help="Also show times, tokens and the prompt.")
 @output_dir
 def list_(**flags: Any) -> None:
     """The evaluations in the output directory, oldest first; the first column is the id."""
@@ -123,11 +127,11 @@ def _id_or_call(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     "--id",
     "id_",
     metavar="ID",
-    help="Which evaluation, in place of the first word.",
+    help="Evaluation id, instead of the first argument.",
     shell_complete=completers.ids,
 )
 @click.option("--failed", is_flag=True, help="Only failed calls, each with its message.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, a call a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one call per line.")
 @output_dir
 def show(**flags: Any) -> None:
     """One call with every attempt, prompt, answer, time, tokens and cost; without CALL, a line a call.

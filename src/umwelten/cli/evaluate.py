@@ -72,12 +72,12 @@ def _stdin() -> str:
 
 
 def _settings(kind: str, flags: dict[str, Any]) -> Settings:
-    """All options as they are settled; what is missing or goes together is told in a terminal's words."""
+    """Return all options with their values; errors about missing or exclusive ones name flags."""
     configured = load(Path.cwd(), os.environ, profile=flags["profile"])
     for key, value in configured.flags.items():
         if BY_KEY[key].only not in (None, kind):
             raise UsageError(
-                f"{value.source}: {key} is nothing that eval {kind} knows",
+                f"{value.source}: {key} is not an option of eval {kind} knows",
                 "Use `umwelten eval batch`, or another profile.",
             )
     settings = configured.with_flags(flags, as_flag)
@@ -106,7 +106,7 @@ def _leftovers(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _nothing_to_resume(spec: EvaluationSpec) -> Iterator[str]:
-    """What to know when there is nothing to go on with: the id may be a slip of the pen."""
+    """Return a note if there is nothing to resume: the id may be misspelt."""
     id, folder = spec.output.id, spec.output.output_dir
     if spec.output.mode != "resume" or id is None or database(folder / id).exists():
         return
@@ -115,4 +115,4 @@ def _nothing_to_resume(spec: EvaluationSpec) -> Iterator[str]:
     with contextlib.suppress(OSError):
         known = [path.name for path in evaluations(folder)]
     suggestion = did_you_mean_clause(closest(id, known), "{!r}")
-    yield f"there is no evaluation {id!r} yet; this begins it{suggestion}"
+    yield f"there is no evaluation {id!r} yet; starting it{suggestion}"

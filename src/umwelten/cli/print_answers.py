@@ -92,7 +92,7 @@ class AnswerPrinter:
 
     def _stream(self, event: TextArrived) -> None:
         if self._open not in (None, event.call.id):
-            # One answer is whole before the next begins; that it is stored is told a little later.
+            # One answer is complete before the next begins; the event that it is stored comes a little later.
             self._shown.add(self._open)
             self._finish()
         if self._open is None:

@@ -81,17 +81,17 @@ def _format(given: str | None, output: Path | None) -> str:
     """The format asked for, or that of the file's ending. Raises UsageError where the two differ."""
     if output is None:
         return given or "markdown"
-    told = FORMATS.get(output.suffix.lower())
-    if given and told and given != told:
+    file_format = FORMATS.get(output.suffix.lower())
+    if given and file_format and given != file_format:
         raise UsageError(
-            f"--format {given}: the ending of {output.name!r} is that of {told}",
-            "Leave --format away, or give the file another ending.",
+            f"--format {given}: the extension of {output.name!r} is that of {file_format}",
+            "Omit --format, or give the file another extension.",
         )
-    found = given or told
+    found = given or file_format
     if found is None:
         raise UsageError(
-            f"the ending of {output.name!r} is that of no report format",
-            f"Endings: {', '.join(FORMATS)}. Or say the format with --format.",
+            f"the extension of {output.name!r} is not that of a report format",
+            f"Endings: {', '.join(FORMATS)}. Or set the format with --format.",
         )
     return found
 
@@ -150,7 +150,9 @@ def _target(output: Path | None, *, binary: bool) -> Iterator[TextIO]:
     """Where the report goes. A file appears whole or not at all."""
     if output is None:
         if binary and sys.stdout.isatty():
-            raise UsageError("this format is not for terminals", "Write it to a file with --output FILE.")
+            raise UsageError(
+                "this format cannot be printed to a terminal", "Write it to a file with --output FILE."
+            )
         yield sys.stdout
         sys.stdout.flush()
         return

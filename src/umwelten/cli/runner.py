@@ -62,11 +62,11 @@ def execute(evaluation: Evaluation, look: OutputOptions, notes: Sequence[Wording
     try:
         result = _run(evaluation, progress, observers)
     finally:
-        # Nobody may be looking any more; that must not change how the run ended.
+        # The terminal may be gone; that must not change how the run ended.
         with contextlib.suppress(OSError):
             progress.close()
         evaluation.close()
-    # Whoever is told: the reports are written also when nobody is there any more.
+    # Reports are written even if the terminal is gone.
     for path in evaluation.spec.output.reports:
         write_report(evaluation.folder, path, vendors=evaluation.vendors, spelling=as_flag)
     with contextlib.suppress(OSError):

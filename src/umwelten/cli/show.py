@@ -137,7 +137,7 @@ def _note_pending(reader: Reader, id_: str) -> None:
     for latest in attempts.latest_failures(reader, _MOST_KINDS):
         _note(f"latest attempts: {latest.calls:,} × {latest.kind}: {one_line(latest.message, 400)}")
     if brief.evaluation.status == EvaluationStatus.RUNNING:
-        _note("a process is at work on them")
+        _note("a process is running them")
     else:
         _note(f"resume: umwelten eval {brief.evaluation.type} -i {id_} …, as it was begun, with --resume")
 

@@ -18,7 +18,7 @@ from umwelten.simulate.run import simulate as run_simulation
 @click.command()
 @click.argument("profile", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--calls", type=click.IntRange(1, 1_000_000), default=3000, show_default=True, help="Calls to make."
+    "--calls", type=click.IntRange(1, 1_000_000), default=3000, show_default=True, help="Number of calls."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same run.")
 @click.option("--json", "as_json", is_flag=True, help="The whole report as JSON.")

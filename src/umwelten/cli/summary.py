@@ -1,4 +1,4 @@
-"""The closing summary on stderr: what was done, what failed and why, what it took, how to go on."""
+"""The closing summary on stderr: what was done, what failed and why, what it took, how to continue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MESSAGE = 200
 
 
 class Paragraph(NamedTuple):
-    """A paragraph of the summary. `label` "" goes on with the one above; `whole` is never wrapped."""
+    """A paragraph of the summary. `label` "" continues the one above; `whole` is never wrapped."""
 
     label: str
     text: str
@@ -94,7 +94,7 @@ def _parts(summary: RunSummary) -> Iterator[Paragraph]:
     if summary.records is not None:
         yield Paragraph("records", in_words(summary.records), "yellow" if summary.records.failed else "")
     yield from _failures(summary)
-    yield from _stopped(summary)
+    yield from _stop_paragraphs(summary)
     if summary.succeeded or summary.failed:
         yield Paragraph("time", _time(summary))
         for number, line in enumerate(summary.pace):
@@ -133,7 +133,7 @@ def _failures(summary: RunSummary) -> Iterator[Paragraph]:
         yield Paragraph("", f"all of them: {one_line(summary.listing, 4000)}", whole=True)
 
 
-def _stopped(summary: RunSummary) -> Iterator[Paragraph]:
+def _stop_paragraphs(summary: RunSummary) -> Iterator[Paragraph]:
     label = "stopped"
     for lane in summary.stopped:
         yield Paragraph(label, f"{one_line(lane.lane, 60)}: {one_line(lane.reason, _MESSAGE)}", "red")
@@ -144,8 +144,8 @@ def _stopped(summary: RunSummary) -> Iterator[Paragraph]:
 def _time(summary: RunSummary) -> str:
     wall, together = formatting.seconds(summary.wall_s), formatting.seconds(summary.sequential_s)
     ended = summary.succeeded + summary.failed
-    told = ended > 1 and summary.succeeded
-    ratio = formatting.speedup(summary.speedup, queues=summary.queues) if told else ""
+    has_ratio = ended > 1 and summary.succeeded
+    ratio = formatting.speedup(summary.speedup, queues=summary.queues) if has_ratio else ""
     calls = f"{formatting.count(ended, 'call')} took {together}" + (" together" if ended > 1 else "")
     return f"{wall}; {calls}" + (f": {ratio}" if ratio else "")
 

@@ -21,12 +21,12 @@ def _write_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, shrink
     head = [titles, *islice(rows, _MEASURED)]
     natural = [max(map(cell_len, column)) for column in zip(*head, strict=True)]
     may = [title in shrink for title in titles]
-    widths = _fitted(natural, may, shutil.get_terminal_size().columns)
+    widths = _fit_widths(natural, may, shutil.get_terminal_size().columns)
     for row in chain(head, rows):
-        sys.stdout.write(_aligned(titles, row, widths, may) + "\n")
+        sys.stdout.write(_align_row(titles, row, widths, may) + "\n")
 
 
-def _fitted(natural: Sequence[int], may: Sequence[bool], width: int) -> list[int]:
+def _fit_widths(natural: Sequence[int], may: Sequence[bool], width: int) -> list[int]:
     """Widths of columns, two blanks apart, that fill no more than `width`: the widest give first.
 
     Only those that may, and none below 8 characters: on a very narrow terminal lines are longer than it.
@@ -40,7 +40,7 @@ def _fitted(natural: Sequence[int], may: Sequence[bool], width: int) -> list[int
     return widths
 
 
-def _aligned(titles: Sequence[str], row: Sequence[str], widths: Sequence[int], may: Sequence[bool]) -> str:
+def _align_row(titles: Sequence[str], row: Sequence[str], widths: Sequence[int], may: Sequence[bool]) -> str:
     from rich.cells import cell_len
 
     cells = []

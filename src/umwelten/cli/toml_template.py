@@ -22,7 +22,7 @@ def starter(found: ConfigOverview) -> str:
     """The text of a new file, in which everything is switched off but what is certain."""
     keyed = [row for row in found.providers if row.key_set]
     models = [_MODELS[row.name] for row in keyed if row.name in _MODELS] or [EMBEDDED]
-    return _TEMPLATE.format(keys=_keys(keyed), model=models[0], group=", ".join(map(_quoted, models)))
+    return _TEMPLATE.format(keys=_keys(keyed), model=models[0], group=", ".join(map(_quote_key, models)))
 
 
 def _keys(keyed: Sequence[ProviderOverview]) -> str:
@@ -32,13 +32,13 @@ def _keys(keyed: Sequence[ProviderOverview]) -> str:
     return "\n".join(["# Providers with a key:", *rows])
 
 
-def _quoted(name: str) -> str:
+def _quote_key(name: str) -> str:
     return f'"{name}"'
 
 
 _TEMPLATE = """\
 # Settings of umwelten: defaults < this file < .env < environment < flags.
-# `umwelten config show` tells each value and where it comes from. Lines that begin with # are switched off.
+# `umwelten config show` shows each value and its source. Lines that start with # are comments.
 # Keys are never kept here: put GEMINI_API_KEY=… and the like in a file .env or the environment.
 #
 {keys}

@@ -172,7 +172,7 @@ class RateEstimator:
     def on_refusal(self, started_at: float, now: float, hint: float | None = None) -> bool:
         """Act on the refusal whose point was noted last; False: nothing comes back, the rate is unknown.
 
-        A `hint` shorter than the time between two calls says how much of one is there already.
+        A `hint` shorter than the time between two calls says how much of one already exists.
         """
         self._judge(now)
         if self.test is not None:

@@ -112,5 +112,5 @@ def whole_file(path: Path, *, what: str) -> Iterator[TextIO]:
 def _format(path: Path) -> str:
     format_ = FORMATS.get(path.suffix.lower())
     if format_ is None:
-        raise UsageError(f"the ending of {path.name!r} is that of no report format", _ENDINGS)
+        raise UsageError(f"the extension of {path.name!r} is not that of a report format", _ENDINGS)
     return format_

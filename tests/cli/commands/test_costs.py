@@ -117,7 +117,7 @@ def test_dry_run_tells_words_from_pictures_and_warns_of_what_cannot_be_sent(cli,
         data = json.loads(_batch(cli, server.env(), "openai:a", "--dry-run", "--json")[1])
     assert "1 file can't be sent: b.zip" in out
     assert "--estimate 30" in out
-    assert "of words, 3,000 of pictures" in out
+    assert "of text, 3,000 of images" in out
     assert " KB)" in out
     assert "100,000 items" in out
     assert "unknown (no price is listed)" in out

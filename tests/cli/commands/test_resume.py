@@ -16,10 +16,10 @@ def test_going_on_with_what_is_not_there_begins_it_and_asks_what_was_meant(cli, 
         assert cli(*RUN, "-i", "tides-1", env=server.env())[0] == 0
         code, _, err = cli(*RUN, "-i", "tides-2", "--resume", env=server.env())
         assert code == 0
-        assert "there is no evaluation 'tides-2' yet; this begins it; did you mean 'tides-1'?" in err
+        assert "there is no evaluation 'tides-2' yet; starting it; did you mean 'tides-1'?" in err
         code, _, err = cli(*RUN, "-i", "other", "--resume", env=server.env())
         assert code == 0
-        assert "there is no evaluation 'other' yet; this begins it" in err
+        assert "there is no evaluation 'other' yet; starting it" in err
         assert "did you mean" not in err
         code, _, err = cli(*RUN, "-i", "other", "--resume", env=server.env())
         assert "this begins it" not in err

@@ -90,7 +90,7 @@ def test_growth_is_an_event_for_programs() -> None:
 def test_an_answer_in_the_wrong_shape_is_told_as_one_and_is_no_retry() -> None:
     event = msgspec.structs.replace(again(), failure=WRONG, retry_in_s=0.0)
     text = shown("plain", [begun(), event], verbose=True)
-    said = "attempt 1 has the wrong shape, asked again  schema: title: is missing"
+    said = "attempt 1 does not fit the schema, retrying  schema: title: is missing"
     assert f"retry  google:gemini-2.5-flash scan.jpg  {said}" in text
     tally = Tally()
     tally(event)

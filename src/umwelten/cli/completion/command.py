@@ -22,7 +22,11 @@ _LOADERS = (
 
 @click.command("completion")
 @click.argument("shell", type=click.Choice(SHELLS))
-@click.option("--install", is_flag=True, help="Write it where the shell looks, and say how to switch it on.")
+@click.option(
+    "--install",
+    is_flag=True,
+    help="Install the script where the shell loads it, and explain how to enable it.",
+)
 def command(shell: str, install: bool) -> None:
     """Print the script by which a shell completes flags, ids, models, groups and profiles.
 
@@ -86,10 +90,10 @@ def activation(shell: str, path: Path, environ: Mapping[str, str]) -> str:
 def _zsh(path: Path, environ: Mapping[str, str]) -> str:
     settings = Path(environ.get("ZDOTDIR") or environ.get("HOME") or Path.home()) / ".zshrc"
     try:
-        told = path.parent.name in settings.read_text("utf-8", errors="replace")
+        is_loaded = path.parent.name in settings.read_text("utf-8", errors="replace")
     except OSError:
-        told = False
-    if told:
+        is_loaded = False
+    if is_loaded:
         return "new zsh shells complete umwelten; if one does not: rm -f ~/.zcompdump*"
     return (
         f"add these lines to {settings}:\n  fpath=({path.parent} $fpath)\n  autoload -Uz compinit && compinit"

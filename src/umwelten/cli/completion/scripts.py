@@ -169,7 +169,7 @@ def register() -> None:
 
 
 def place(shell: str, environ: Mapping[str, str]) -> Path:
-    """The file where a shell looks for the completion of `umwelten`, or can be told to."""
+    """The file where a shell looks for the completion of `umwelten`, or can be configured to."""
     home = Path(environ.get("HOME") or Path.home())
     if shell == "fish":
         config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")

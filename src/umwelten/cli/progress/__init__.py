@@ -17,7 +17,7 @@ STYLES = ("auto", "rich", "plain", "json", "none")
 
 
 class Progress(Protocol):
-    """Shows a run while it goes on."""
+    """Shows the progress of a run."""
 
     def __call__(self, event: Event) -> None:
         """Take an event; called in any thread."""

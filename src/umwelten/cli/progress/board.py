@@ -100,11 +100,11 @@ class Watch:
             elapsed_s=now - self._began,
             left_s=self._left_s(remaining, in_flight, lanes),
             lanes=lanes,
-            projected=self._projected(views),
+            projected=self._projected_cost(views),
             complete=tally.complete,
         )
 
-    def _projected(self, views: Sequence[LaneView]) -> str:
+    def _projected_cost(self, views: Sequence[LaneView]) -> str:
         """Each lane's mean cost times its calls; not before each has had a few that are all priced."""
         pending = self._tally.pending if self._tally.complete else {}
         whole = 0.0

@@ -90,9 +90,7 @@ def line_of(board: Board, *, ended: bool = False) -> str:
     if ended:
         parts.append(f"took {formatting.seconds(board.elapsed_s)}")
         return ", ".join(parts)
-    parts.append(
-        "time left not known yet" if board.left_s is None else f"{formatting.minutes(board.left_s)} left"
-    )
+    parts.append("time left unknown" if board.left_s is None else f"{formatting.minutes(board.left_s)} left")
     return "; ".join([", ".join(parts), *(_lane(lane) for lane in board.lanes if lane.state)])
 
 

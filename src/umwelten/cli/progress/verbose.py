@@ -41,15 +41,15 @@ def describe(event: Event, tally: Tally, *, verbose: bool = False, debug: bool =
         case LaneStopped():
             return VerboseLine(f"{one_line(event.lane, _MODEL)} stopped: {_why(event.failure)}", "red")
         case CallSucceeded() if verbose:
-            return _succeeded(event, tally)
+            return _success_line(event, tally)
         case CallFailed() if verbose:
-            return _failed(event, tally)
+            return _failure_line(event, tally)
         case AttemptFailed() if verbose:
             return _again(event)
         case LimitChanged() if debug:
             return _limit(event)
         case RunStarted() if debug:
-            return _started(event)
+            return _start_line(event)
         case _:
             return None
 
@@ -63,24 +63,24 @@ def _note(note: Note, debug: bool) -> VerboseLine | None:
     return VerboseLine(f"note: {text}")
 
 
-def _succeeded(event: CallSucceeded, tally: Tally) -> VerboseLine:
-    parts = [_subject(event.call, event.model), _s(event.time_s), _used(event.reply.usage)]
+def _success_line(event: CallSucceeded, tally: Tally) -> VerboseLine:
+    parts = [_subject(event.call, event.model), _s(event.time_s), _usage_text(event.reply.usage)]
     parts.append(_cost(event.cost_nusd))
     if event.attempts > 1:
         parts.append(formatting.count(event.attempts, "attempt"))
     return VerboseLine(f"{_position(tally)} ok  {'  '.join(parts)}", "green")
 
 
-def _failed(event: CallFailed, tally: Tally) -> VerboseLine:
+def _failure_line(event: CallFailed, tally: Tally) -> VerboseLine:
     parts = [_subject(event.call, event.model), _s(event.time_s), formatting.count(event.attempts, "attempt")]
     return VerboseLine(f"{_position(tally)} FAILED  {'  '.join(parts)}  {_why(event.failure)}", "red")
 
 
 def _again(event: AttemptFailed) -> VerboseLine:
     subject = _subject(event.call, event.model)
-    when = f"attempt {event.attempt} failed, again in {_s(event.retry_in_s)}"
+    when = f"attempt {event.attempt} failed, retrying in {_s(event.retry_in_s)}"
     if event.answered:
-        when = f"attempt {event.attempt} has the wrong shape, asked again"
+        when = f"attempt {event.attempt} does not fit the schema, retrying"
     return VerboseLine(f"retry  {subject}  {when}  {_why(event.failure)}", "yellow")
 
 
@@ -91,7 +91,7 @@ def _limit(event: LimitChanged) -> VerboseLine:
     )
 
 
-def _started(event: RunStarted) -> VerboseLine:
+def _start_line(event: RunStarted) -> VerboseLine:
     limit = "auto" if event.max_concurrency is None else str(event.max_concurrency)
     calls = formatting.count(event.total, "call") + ("" if event.complete else " so far")
     return VerboseLine(
@@ -114,7 +114,7 @@ def _why(failure: Failure) -> str:
     return f"{failure.kind}{status}: {one_line(failure.message, _MESSAGE)}"
 
 
-def _used(usage: Usage) -> str:
+def _usage_text(usage: Usage) -> str:
     return f"{_n(usage.input_tokens)}→{_n(usage.output_tokens)} tokens"
 
 
