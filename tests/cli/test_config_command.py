@@ -163,7 +163,7 @@ def test_init_overwrites_nothing_unless_forced_and_then_keeps_the_old(cli, tmp_p
     path = write(tmp_path, "broken [")
     code, out, err = cli("config", "init")
     assert (code, out) == (2, "")
-    assert "is there already" in err
+    assert "already exists" in err
     assert path.read_text() == "broken ["
     assert cli("config", "init", "--force").code == 0
     assert cli("config", "show").code == 0
