@@ -127,7 +127,7 @@ def test_fields_are_columns_with_types(server: Provider) -> None:
 def test_a_schema_that_is_none_is_an_error_at_its_place(server: Provider) -> None:
     with pytest.raises(umwelten.UsageError, match="unknown type"):
         umwelten.run("Describe it", "openai:a", schema="title, year integr").wait()
-    with pytest.raises(umwelten.UsageError, match="no Pydantic model"):
+    with pytest.raises(umwelten.UsageError, match="not a Pydantic model"):
         umwelten.run("Describe it", "openai:a", schema=dict).wait()
     assert server.ledger.requests == 0
 

@@ -118,13 +118,13 @@ def test_a_text_means_exactly_this_schema(text: str, schema: dict[str, Any]) -> 
 
 
 TYPES = "Types: string, int, float, bool, date, array, object."
-COMMA = "A comma goes between two fields."
+COMMA = "Separate fields with commas."
 PLACE = f'{COMMA} A field is: name[?] [type] [: constraint] ["description"].'
-NAMES = "Names have letters, digits, '_' and '-', and start with a letter or '_': first_name."
-CONSTRAINTS = "After ':' comes a|b, a range like 1-10, a type, or {fields}."
-CHOICES = "Separate at least two choices by '|': draft|final. Quotes go around one with blanks."
+NAMES = "A name consists of letters, digits, '_' and '-' and starts with a letter or '_': first_name."
+CONSTRAINTS = "After ':' write a|b, a range like 1-10, a type, or {fields}."
+CHOICES = "Separate two or more choices with '|': draft|final. Quote a choice that contains blanks."
 RANGES = "Ranges: 1-10, 1..10, -1.5-2, >=0, <100. Choices: 1|2|3."
-FLATTEN = "Flatten it, or ask for the parts one by one."
+FLATTEN = "Flatten the schema, or split it."
 
 # The sign ▲ stands before the character that the caret is under.
 FAULTS: list[tuple[str, str, str]] = [
@@ -141,12 +141,12 @@ FAULTS: list[tuple[str, str, str]] = [
     ("tags string▲[]", "expected a comma, found '['",
      "A list is written with 'array': tags array, scores array: int."),
     ("email string▲?", "expected a comma, found '?'",
-     "The '?' of an optional field stands right behind its name: email? string."),
+     "The '?' of an optional field follows its name: email? string."),
     ("x▲{a}", "expected a comma, found '{'",
-     "The fields of an object come after a ':': address: {street, zip}."),
+     "The fields of an object follow a ':': address: {street, zip}."),
     ("x ▲| y", "expected a comma, found '|'", CHOICES),
     ("x 'd'▲: a|b", "expected a comma, found ':'",
-     "A constraint comes once, before the description: status: draft|final (the state)."),
+     "A field has one constraint, before its description: status: draft|final (the state)."),
     ("x: {a} ▲y", "expected a comma, found 'y'", PLACE),
     ("x int: 1-10 ▲20", "expected a comma, found '20'", PLACE),
     ("a,▲,b", "a field's name is missing before ','", NAMES),
@@ -156,47 +156,47 @@ FAULTS: list[tuple[str, str, str]] = [
     ("▲: int", "a field's name is missing before ':'", NAMES),
     ("a: {b, ▲}", "a field's name is missing before '}'", NAMES),
     ("▲{a}", "a field's name is missing before '{'", NAMES),
-    ("a, b, ▲a int", "the field 'a' is there twice", "Give each field a name of its own."),
-    ("a: {b, ▲b}", "the field 'b' is there twice", "Give each field a name of its own."),
-    ("a: ▲{b, c", "this '{' is never closed", "Close it with '}' behind its last field."),
-    ("a: ▲{b,", "this '{' is never closed", "Close it with '}' behind its last field."),
-    ("a: ▲{b: {c}", "this '{' is never closed", "Close it with '}' behind its last field."),
-    ("a▲}", "this '}' closes nothing", "Take it away, or open it with '{' after a name."),
+    ("a, b, ▲a int", "the field 'a' appears twice", "Give each field its own name."),
+    ("a: {b, ▲b}", "the field 'b' appears twice", "Give each field its own name."),
+    ("a: ▲{b, c", "this '{' is never closed", "Close it with '}' after its last field."),
+    ("a: ▲{b,", "this '{' is never closed", "Close it with '}' after its last field."),
+    ("a: ▲{b: {c}", "this '{' is never closed", "Close it with '}' after its last field."),
+    ("a▲}", "this '}' has no matching '{'", "Remove it, or write '{' after a name."),
     ("a: {▲}", "no fields between the braces", "Name them: address: {street, zip}."),
     ("▲", "no fields", "Name the fields: title, author, year int."),
-    ("x:▲", "nothing follows the ':'", CONSTRAINTS),
-    ("x:▲, y", "nothing follows the ':' before ','", CONSTRAINTS),
-    ("x array:▲", "nothing follows the ':'", CONSTRAINTS),
+    ("x:▲", "a constraint is missing after the ':'", CONSTRAINTS),
+    ("x:▲, y", "a constraint is missing after the ':' before ','", CONSTRAINTS),
+    ("x array:▲", "a constraint is missing after the ':'", CONSTRAINTS),
     ("status: draft|▲|final", "a choice is empty before '|'", CHOICES),
     ("status: ▲|final", "a choice is empty before '|'", CHOICES),
     ("status: draft|▲", "a choice is empty", CHOICES),
     ("status: draft|▲, b", "a choice is empty before ','", CHOICES),
     ("status: a|▲''", "a choice is empty, between quotes", CHOICES),
-    ("status: a|b|▲a", "the choice 'a' is there twice", "Leave one of them out."),
+    ("status: a|b|▲a", "the choice 'a' appears twice", "Remove one of them."),
     ("status: draft|in ▲review", "expected '|' or a comma, found 'review'", CHOICES),
     ("status: a|▲(b)", "expected a choice, found '('", CHOICES),
-    ("x: ▲five", "'five' is no type, no range and one choice alone", f"{CONSTRAINTS} {TYPES}"),
-    ("x: ▲'only'", "one choice alone: 'only'", f"A description has no ':' before it. {CHOICES}"),
+    ("x: ▲five", "'five' is neither a type nor a range, and only one choice", f"{CONSTRAINTS} {TYPES}"),
+    ("x: ▲'only'", "only one choice: 'only'", f"A description has no ':' before it. {CHOICES}"),
     ("x ▲'open", "this ' is never closed", "Close it with '."),
     ("x ▲(open", "this ( is never closed", "Close it with )."),
     ("x: a|▲\"b", 'this " is never closed', 'Close it with ".'),
     ("x int: ▲10-1", "the range 10-1 is reversed", "Write 1-10."),
     ("x float: ▲0.5 .. -2", "the range 0.5 .. -2 is reversed", "Write -2-0.5."),
-    ("x int: ▲2.5-3", "2.5 is not a whole number", "An int has whole bounds; float takes any."),
-    ("x int: 2-▲3.5", "3.5 is not a whole number", "An int has whole bounds; float takes any."),
-    ("x int: >=▲0.5", "0.5 is not a whole number", "An int has whole bounds; float takes any."),
+    ("x int: ▲2.5-3", "2.5 is not a whole number", "Bounds of an int are whole numbers; else use float."),
+    ("x int: 2-▲3.5", "3.5 is not a whole number", "Bounds of an int are whole numbers; else use float."),
+    ("x int: >=▲0.5", "0.5 is not a whole number", "Bounds of an int are whole numbers; else use float."),
     ("x float: 0-▲1e999", "this number is too large", RANGES),
-    ("x int: ▲7", "'7' is no range", RANGES),
-    ("x int: ▲1-10abc", "'1-10abc' is no range", RANGES),
+    ("x int: ▲7", "'7' is not a range", RANGES),
+    ("x int: ▲1-10abc", "'1-10abc' is not a range", RANGES),
     ("x int: ▲five", "expected a number, found 'five'", RANGES),
     ("x int: 1|▲two", "expected a number, found 'two'", RANGES),
-    ("x int: 1|2|▲1", "the choice 1 is there twice", "Leave one of them out."),
-    ("x bool: ▲yes|no", "the type 'bool' has no such constraint", "Leave the ':' out; a bool has none."),
-    ("x date: ▲2020-01-01", "the type 'date' has no such constraint", "Leave the ':' out; a date has none."),
-    ("x object: ▲a|b", "the type 'object' has no such constraint", "An object has {fields}."),
-    ("x int: ▲{a}", "the type 'int' has no fields", "Only object and array have: a object: {b, c}."),
-    ("x: " + "{x: " * 8 + "▲{y}" + "}" * 8, "deeper than 8 levels", FLATTEN),
-    ("x array: " + "array: " * 8 + "▲array", "deeper than 8 levels", FLATTEN),
+    ("x int: 1|2|▲1", "the choice 1 appears twice", "Remove one of them."),
+    ("x bool: ▲yes|no", "the type 'bool' takes no such constraint", "Remove the ':'; a bool takes none."),
+    ("x date: ▲2020-01-01", "the type 'date' takes no such constraint", "Remove the ':'; a date takes none."),
+    ("x object: ▲a|b", "the type 'object' takes no such constraint", "An object has {fields}."),
+    ("x int: ▲{a}", "the type 'int' has no fields", "Only object and array have fields: a object: {b, c}."),
+    ("x: " + "{x: " * 8 + "▲{y}" + "}" * 8, "nested deeper than 8 levels", FLATTEN),
+    ("x array: " + "array: " * 8 + "▲array", "nested deeper than 8 levels", FLATTEN),
 ]  # fmt: skip
 
 

@@ -117,14 +117,14 @@ def test_a_fault_in_a_file_names_the_file_and_the_line(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     for given in (f"@{tmp_path}/no.txt", f"{tmp_path}/no.json"):
-        assert error(given).message == f"there is no file {given.removeprefix('@')}"
-    assert error(f"{tmp_path}/no.py:Paper").message == f"there is no file {tmp_path}/no.py"
+        assert error(given).message == f"no such file: {given.removeprefix('@')}"
+    assert error(f"{tmp_path}/no.py:Paper").message == f"no such file: {tmp_path}/no.py"
 
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_bytes(b"\xff\xfe\x00\xd8")
-    assert error(f"{tmp_path}/x.json").message == f"{tmp_path}/x.json can't be read: it is not UTF-8"
-    assert "can't be read" in error(f"@{tmp_path}").message
+    assert error(f"{tmp_path}/x.json").message == f"cannot read {tmp_path}/x.json: it is not UTF-8"
+    assert "cannot read" in error(f"@{tmp_path}").message
 
 
 def test_a_file_of_fields_without_its_sign_is_told_how(tmp_path: Path) -> None:
@@ -132,11 +132,11 @@ def test_a_file_of_fields_without_its_sign_is_told_how(tmp_path: Path) -> None:
     path.write_text("title")
     caught = error(str(path))
     assert caught.message == f"{path} is a file"
-    assert caught.hint is not None and caught.hint.startswith(f"Fields in a file: @{path}.")
+    assert caught.hint is not None and caught.hint.startswith(f"For the fields in a file write @{path}.")
 
 
 def test_json_on_the_command_line_is_told_how() -> None:
-    assert error('{"type": "object"}').message == "a JSON Schema is given as a file"
+    assert error('{"type": "object"}').message == "a JSON Schema must be in a file"
 
 
 # --- JSON Schema ------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_a_root_that_refers_to_an_object_is_put_at_the_root(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
-        ([], ": a JSON Schema is an object"),
+        ([], ": a JSON Schema must be an object"),
         ({"type": "array", "items": {}}, ": the root is 'array', not 'object'"),
         ({"type": ["object", "null"]}, ": the root is ['object', 'null'], not 'object'"),
         ({"properties": {}}, ": the root has no type, not 'object'"),
@@ -199,15 +199,15 @@ def test_a_root_that_refers_to_an_object_is_put_at_the_root(tmp_path: Path) -> N
         ),
         (
             {"type": "object", "properties": {"a": {"$ref": "https://example.org/a.json"}}},
-            ": $.properties.a.$ref: 'https://example.org/a.json' is outside of this schema",
+            ": $.properties.a.$ref: 'https://example.org/a.json' points outside this schema",
         ),
         (
             {"type": "object", "properties": {"a": {"items": {"$ref": "other.json#/x"}}}},
-            ": $.properties.a.items.$ref: 'other.json#/x' is outside of this schema",
+            ": $.properties.a.items.$ref: 'other.json#/x' points outside this schema",
         ),
         (
             {"type": "object", "properties": {"a": {"$ref": "#/$defs/no"}}},
-            ": $.properties.a.$ref: '#/$defs/no' leads nowhere",
+            ": $.properties.a.$ref: '#/$defs/no' cannot be resolved",
         ),
         (
             {"type": "object", "properties": {"a": {"$id": "b"}}},
@@ -230,7 +230,7 @@ def test_another_root_is_told_how_to_be_wrapped(tmp_path: Path) -> None:
 
 def test_a_reference_that_leads_nowhere_lists_what_there_is(tmp_path: Path) -> None:
     schema = {"type": "object", "properties": {"a": {"$ref": "#/$defs/no"}}, "$defs": {"yes": {}}}
-    assert error(str(json_file(tmp_path, schema))).hint == "There is #/$defs/yes."
+    assert error(str(json_file(tmp_path, schema))).hint == "Defined: #/$defs/yes."
 
 
 def test_a_reference_to_an_anchor_or_an_escaped_name_is_followed(tmp_path: Path) -> None:
@@ -313,13 +313,13 @@ def test_a_class_that_is_not_there_names_the_nearest(models: Path) -> None:
 
 @pytest.mark.parametrize("name", ["Plain", "function", "Colour"])
 def test_what_is_no_pydantic_model_is_refused(models: Path, name: str) -> None:
-    assert error(f"{models}:{name}").message == f"{models}:{name} is no Pydantic model"
+    assert error(f"{models}:{name}").message == f"{models}:{name} is not a Pydantic model"
 
 
 @pytest.mark.parametrize("end", ["", ":"])
 def test_a_python_file_without_a_class_asks_for_one(models: Path, end: str) -> None:
     caught = error(f"{models}{end}")
-    assert caught.message == f"which class of {models}?"
+    assert caught.message == f"{models}: no class given"
     assert caught.hint is not None and caught.hint.startswith(f"Write {models}:Colour.")
 
 
@@ -336,13 +336,13 @@ def test_a_python_file_that_fails_says_how(tmp_path: Path, code: str, said: str)
     path = tmp_path / "broken.py"
     path.write_text(code)
     before = list(sys.path)
-    assert error(f"{path}:Paper").message == f"{path} can't be run: {said}"
+    assert error(f"{path}:Paper").message == f"cannot run {path}: {said}"
     assert sys.path == before
 
 
 def test_a_drive_letter_is_no_class() -> None:
-    assert error("C:\\models\\paper.py").message == "which class of C:\\models\\paper.py?"
-    assert error("C:\\models\\paper.py:Paper").message == "there is no file C:\\models\\paper.py"
+    assert error("C:\\models\\paper.py").message == "C:\\models\\paper.py: no class given"
+    assert error("C:\\models\\paper.py:Paper").message == "no such file: C:\\models\\paper.py"
 
 
 def test_without_pydantic_the_way_to_install_it_is_told(models: Path) -> None:

@@ -1,4 +1,4 @@
-"""The shape that answers must have: said in a short form, as JSON Schema or as a class; read and checked."""
+"""Output schemas, given in a short form, as JSON Schema or as a class, and the answers validated by them."""
 
 from umwelten.schema.dsl import parse_dsl
 from umwelten.schema.loading import load_schema

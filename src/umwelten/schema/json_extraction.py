@@ -1,8 +1,8 @@
-"""Where in an answer's text the record is, and what its broken JSON was likely meant to say.
+"""The record in an answer's text, with broken JSON repaired.
 
-An answer may be the JSON alone, stand in a code fence, or have words around it. One pass over the text
-finds the *regions* that look like JSON; it knows strings and counts brackets, so the time is linear. A
-region that does not parse is mended if it can be. Prose with a brace in it is no region.
+An answer may be the JSON alone, in a code fence, or with text around it. One pass over the text finds the
+*regions* that look like JSON; it skips strings and counts brackets, so the time is linear. A region that
+does not parse is repaired if possible. Prose with a brace in it is not a region.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any
 
 import msgspec
 
-from umwelten.schema.repair import MEND_LIMIT, NOTHING, TOO_DEEP, TOO_LONG, Unreadable, mended
+from umwelten.schema.repair import NOTHING, REPAIR_LIMIT, TOO_DEEP, TOO_LONG, Unreadable, repair_json
 from umwelten.types import FrozenStruct
 
-_TRIED = 8
-"""How many regions of an answer are looked at, the largest first."""
+_MOST_REGIONS = 8
+"""Regions of an answer that are tried, the largest first: bounds the time that an answer can take."""
 
 _OPENER = re.compile(r"""\{\s*(?:["'“}]|\w+\s*:)|\[\s*["\[{\]]""")
 """The start of what looks like an object or a list, and not like a brace or a bracket in prose."""
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z|\\\Z)|[{}\[\]]', re.DOTALL)
 _FENCE = re.compile(r"\n[ \t]*```")
 _PROSE = re.compile(r"""\s*[^\s,:"'\]\[{}][^"{}\[\]]*\Z""")
-"""Words behind the last brace: they belong to no object."""
+"""Prose after the last brace, which belongs to no object."""
 
 
 class Region(FrozenStruct):
@@ -36,48 +36,48 @@ class Region(FrozenStruct):
 
 
 class Found(FrozenStruct):
-    """A value in an answer and how it was come by: the marks "fenced" and "mended"."""
+    """A value in an answer; `marks` say how it was obtained: "fenced", "mended"."""
 
     value: Any
     marks: tuple[str, ...] = ()
 
 
-def values(text: str) -> Iterator[Found | Unreadable]:
-    """What the answer may be, the likeliest first: its JSON as it is, then mended. At least one.
+def candidates(text: str) -> Iterator[Found | Unreadable]:
+    """Yield the values that the answer may hold, the likeliest first: JSON as it is, then repaired.
 
-    The first that has the right shape counts; where none has, the first tells what is wrong.
+    At least one. The first that fits the schema counts; if none does, the first one's problems are reported.
     """
     bare = text.strip("\ufeff \t\r\n")
-    whole = decoded(bare)
+    whole = decode(bare)
     if not isinstance(whole, Unreadable):
         yield Found(value=whole)
         return
     spoken = text.rpartition("</think>")[2]
     last_first = list(regions(spoken))[::-1]
-    yield from _tried(bare, sorted(last_first, key=lambda region: -len(region.text))[:_TRIED])
+    yield from _values_of(bare, sorted(last_first, key=lambda region: -len(region.text))[:_MOST_REGIONS])
 
 
-def _tried(bare: str, found: list[Region]) -> Iterator[Found | Unreadable]:
-    """The values of the regions: those that parse, then the others mended, within one answer's limit."""
+def _values_of(bare: str, largest_first: list[Region]) -> Iterator[Found | Unreadable]:
+    """Yield the values of the regions that parse, then of the others, repaired within `REPAIR_LIMIT`."""
     broken: list[Region] = []
-    for region in found:
-        value = decoded(region.text)
+    for region in largest_first:
+        value = decode(region.text)
         if isinstance(value, Unreadable):
             broken.append(region)
         else:
             yield Found(value=value, marks=("fenced",))
-    room = MEND_LIMIT
+    room = REPAIR_LIMIT
     for region in broken:
         room -= len(region.text)
-        value = mended(region.text, region.closed) if room >= 0 else TOO_LONG
+        value = repair_json(region.text, region.closed) if room >= 0 else TOO_LONG
         marks = ("mended",) if region.text.strip() == bare else ("fenced", "mended")
         yield value if isinstance(value, Unreadable) else Found(value=value, marks=marks)
-    if not found:
+    if not largest_first:
         yield NOTHING
 
 
-def decoded(text: str) -> Any | Unreadable:
-    """The JSON value that the text is. NaN and Infinity pass, for an error that names the field."""
+def decode(text: str) -> Any | Unreadable:
+    """Parse the text as JSON. NaN and Infinity pass, so that a later error names the field."""
     try:
         return msgspec.json.decode(text)
     except RecursionError:
@@ -93,25 +93,25 @@ def decoded(text: str) -> Any | Unreadable:
 
 
 def regions(text: str) -> Iterator[Region]:
-    """The parts of the text that look like an object or a list; none lies inside another."""
+    """Yield the parts of the text that look like an object or a list, without overlap."""
     start, lists = _OPENER.search(text), True
     while start is not None:
-        at = start.start()
-        end = _closing(text, at) if text[at] == "{" or lists else None
+        offset = start.start()
+        end = _closing(text, offset) if text[offset] == "{" or lists else None
         if end is not None:
-            yield Region(text=text[at:end], closed=True)
-        elif text[at] == "{":
-            yield _open_ended(text, at)
+            yield Region(text=text[offset:end], closed=True)
+        elif text[offset] == "{":
+            yield _open_ended(text, offset)
             return
-        else:  # a bracket that is never closed is prose; the search goes on without brackets
-            lists, end = False, at + 1
+        else:  # a bracket that is never closed is prose; continue without brackets
+            lists, end = False, offset + 1
         start = _OPENER.search(text, end)
 
 
-def _closing(text: str, at: int) -> int | None:
-    """The end of the bracketed part that starts at `at`, or None where it isn't closed."""
+def _closing(text: str, start: int) -> int | None:
+    """Return the end of the bracketed part that begins at `start`, or `None` if it isn't closed."""
     depth = 0
-    for token in _TOKEN.finditer(text, at):
+    for token in _TOKEN.finditer(text, start):
         bracket = token[0]
         depth += (bracket in "{[") - (bracket in "}]")
         if depth == 0 and bracket in "}]":
@@ -119,9 +119,9 @@ def _closing(text: str, at: int) -> int | None:
     return None
 
 
-def _open_ended(text: str, at: int) -> Region:
-    """The rest of the text, or of its code fence, as an object whose end can't be told."""
-    fence = _FENCE.search(text, at)
-    rest = text[at : fence.start() if fence else len(text)]
+def _open_ended(text: str, start: int) -> Region:
+    """Return the rest of the text, or of its code fence, as an object without a known end."""
+    fence = _FENCE.search(text, start)
+    rest = text[start : fence.start() if fence else len(text)]
     last = rest.rfind("}") + 1
     return Region(text=rest[:last] if last and _PROSE.match(rest, last) else rest, closed=False)

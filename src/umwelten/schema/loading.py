@@ -1,4 +1,4 @@
-"""A schema in whichever way the user gives it."""
+"""Loading of a schema in any of the forms in which users give it."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ _FORMS = 'Forms: "title, year int", @FILE with such fields, FILE.json with a JSO
 
 
 def load_schema(given: str) -> OutputSchema:
-    """The shape that the user means: `file.py:Class`, `file.json`, `@FILE` with fields, or the fields.
+    """Return the schema given as `file.py:Class`, `file.json`, `@FILE` with fields, or the fields.
 
-    Raises `UsageError` that shows where the fault is.
+    Raises `UsageError` that shows the fault.
     """
     given = given.strip()
     if given.startswith("@"):
-        return _from_file(given)
-    if found := _CLASS.fullmatch(given):
-        return load_class(Path(found["path"]).expanduser(), found["name"] or _no_class(given[:-1]), given)
+        return _load_file(given)
+    if match := _CLASS.fullmatch(given):
+        return load_class(
+            Path(match["path"]).expanduser(), match["name"] or _raise_missing_class(given[:-1]), given
+        )
     if given.endswith(".py") and "\n" not in given:
-        _no_class(given)
+        _raise_missing_class(given)
     if _FILE.fullmatch(given):
         return OutputSchema(json_schema(Path(given).expanduser()))
     if given.startswith("{"):
-        raise UsageError(
-            "a JSON Schema is given as a file", f"Put it into a file that ends in .json. {_FORMS}"
-        )
-    return OutputSchema(_fields(given))
+        raise UsageError("a JSON Schema must be in a file", f"Save it to a file that ends in .json. {_FORMS}")
+    return OutputSchema(_parse_fields(given))
 
 
 def json_schema(path: Path) -> Schema:
-    """The schema in a `.json` file. Raises `UsageError` with the place of what is wrong."""
-    text = _text(path)
+    """Return the schema in a `.json` file. Raises `UsageError` that shows the fault."""
+    text = _read_file(path)
     try:
-        given = json.loads(text, parse_constant=_no_constant)
+        given = json.loads(text, parse_constant=_reject_constant)
     except json.JSONDecodeError as error:
         raise fault(
-            text, error.pos, f"not JSON: {error.msg}", "A JSON Schema is JSON.", origin=str(path)
+            text, error.pos, f"not JSON: {error.msg}", "The file must contain JSON.", origin=str(path)
         ) from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not JSON: {error}") from error
@@ -57,39 +57,41 @@ def json_schema(path: Path) -> Schema:
     return schema_of(given, name=name, source=str(path), where=str(path))
 
 
-def _from_file(given: str) -> OutputSchema:
+def _load_file(given: str) -> OutputSchema:
     path = Path(given[1:].strip()).expanduser()
     if path.suffix.lower() == ".json":
         return OutputSchema(json_schema(path))
-    schema = parse_dsl(_text(path), origin=str(path))
+    schema = parse_dsl(_read_file(path), origin=str(path))
     return OutputSchema(Schema(json=schema.json, name=schema.name, source=given))
 
 
-def _fields(given: str) -> Schema:
-    """The fields themselves; the error for a file's name tells how a file is given."""
+def _parse_fields(given: str) -> Schema:
+    """Parse fields; the error for the name of a file says how to give a file."""
     try:
         return parse_dsl(given)
     except UsageError as error:
         if "\n" in given or len(given) > 255 or not Path(given).is_file():
             raise
-        raise UsageError(f"{given} is a file", f"Fields in a file: @{given}. {_FORMS}") from error
+        raise UsageError(
+            f"{given} is a file", f"For the fields in a file write @{given}. {_FORMS}"
+        ) from error
 
 
-def _text(path: Path) -> str:
+def _read_file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise UsageError(f"there is no file {path}", _FORMS) from error
+        raise UsageError(f"no such file: {path}", _FORMS) from error
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(f"{path} can't be read: {reason}", _FORMS) from error
+        raise UsageError(f"cannot read {path}: {reason}", _FORMS) from error
 
 
-def _no_class(path: str) -> NoReturn:
+def _raise_missing_class(path: str) -> NoReturn:
     names = class_names(Path(path).expanduser())
     listed = f" Classes there: {', '.join(names)}." if names else ""
-    raise UsageError(f"which class of {path}?", f"Write {path}:{names[0] if names else 'Class'}.{listed}")
+    raise UsageError(f"{path}: no class given", f"Write {path}:{names[0] if names else 'Class'}.{listed}")
 
 
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON value")
+def _reject_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not a JSON value")

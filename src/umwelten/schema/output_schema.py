@@ -1,4 +1,4 @@
-"""Reading an answer as a record of the shape that was asked for."""
+"""Answers read as records of the requested schema."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import msgspec
 
 from umwelten.schema import json_extraction, tree, validation
 from umwelten.schema.repair import NOTHING, Unreadable
-from umwelten.schema.validation import shown
+from umwelten.schema.validation import excerpt
 from umwelten.types import FrozenStruct, Problem, Schema
 
 Check = Callable[[str], tuple[Problem, ...]]
-"""Problems of a record, given as JSON, that a schema can't say."""
+"""Returns the problems of a record, given as JSON, that a schema can't express."""
 
 
 class ParsedAnswer(FrozenStruct):
-    """What came of reading an answer. `data` is the record as compact JSON, None if there are problems.
+    """An answer after parsing. `data` is the record as compact JSON, `None` if there are `problems`.
 
-    `marks` say what it took: "fenced" (words or a fence around it), "mended", "coerced".
+    `marks` say what was done to it: "fenced" (text or a code fence around it removed), "mended" (its JSON
+    repaired), "coerced".
     """
 
     data: str | None
@@ -29,51 +30,51 @@ class ParsedAnswer(FrozenStruct):
 
 
 class OutputSchema:
-    """A schema, ready to read answers. `check` is a second opinion on records that fit the schema."""
+    """A compiled schema that reads answers. `check` validates further the records that fit it."""
 
     def __init__(self, schema: Schema, check: Check | None = None) -> None:
         self.schema = schema
         self._check = check
-        self._tree = tree.tree(schema.json)
+        self._tree = tree.build_tree(schema.json)
 
     @cached_property
     def _problems(self) -> Callable[[Any], tuple[Problem, ...]]:
-        return validation.validator(self.schema.json)
+        return validation.make_validator(self.schema.json)
 
     def read(self, text: str, *, coerce: bool = False) -> ParsedAnswer:
-        """The record in an answer, or what is wrong with it. Never raises.
+        """Return the record in an answer, or its problems. Never raises.
 
-        Looks for JSON in the whole text, then in the parts that look like it, then mends them. Null for
-        a field that may be left out is the same as its absence. With `coerce`, values that say the right
-        thing in the wrong type pass, and fields that the schema does not know are dropped.
+        Tries the whole text as JSON, then the parts that look like JSON, then repairs them. Null for an
+        optional field counts as its absence. With `coerce`, unambiguous values of the wrong type are
+        converted, and fields that the schema does not define are dropped.
         """
-        first: ParsedAnswer | None = None
-        for found in json_extraction.values(text):
-            read = self._judge(found, coerce)
-            if read.data is not None:
-                return read
-            first = first or read
-        return first or _no(NOTHING.message)
+        first_answer: ParsedAnswer | None = None
+        for candidate in json_extraction.candidates(text):
+            answer = self._judge(candidate, coerce)
+            if answer.data is not None:
+                return answer
+            first_answer = first_answer or answer
+        return first_answer or _rejection(NOTHING.message)
 
-    def _judge(self, found: json_extraction.Found | Unreadable, coerce: bool) -> ParsedAnswer:
-        if isinstance(found, Unreadable):
-            return _no(found.message)
+    def _judge(self, candidate: json_extraction.Found | Unreadable, coerce: bool) -> ParsedAnswer:
+        if isinstance(candidate, Unreadable):
+            return _rejection(candidate.message)
         try:
-            return self._record(found.value, found.marks, coerce)
+            return self._record(candidate.value, candidate.marks, coerce)
         except RecursionError:
-            return _no("the JSON is nested too deeply", found.marks)
+            return _rejection("the JSON is nested too deeply", candidate.marks)
 
     def _record(self, value: Any, marks: tuple[str, ...], coerce: bool) -> ParsedAnswer:
         if coerce and isinstance(value, list):
-            given, value = value, tree.wrapped(value, self._tree)
-            marks = marks if value is given else (*marks, "coerced")
+            bare_list, value = value, tree.wrap_list(value, self._tree)
+            marks = marks if value is bare_list else (*marks, "coerced")
         if not isinstance(value, dict):
-            return _no(_not_an_object(value), marks)
-        if wrong := validation.unsendable(value, self._tree.properties):
-            return ParsedAnswer(data=None, problems=wrong, marks=marks)
-        done = tree.Arranged()
-        record = tree.arrange(value, self._tree, coerce, done)
-        if done.coerced and "coerced" not in marks:
+            return _rejection(_not_an_object(value), marks)
+        if problems := validation.find_unsendable(value, self._tree.properties):
+            return ParsedAnswer(data=None, problems=problems, marks=marks)
+        arranged = tree.Arranged()
+        record = tree.arrange(value, self._tree, coerce, arranged)
+        if arranged.coerced and "coerced" not in marks:
             marks = (*marks, "coerced")
         data = msgspec.json.encode(record).decode()
         problems = self._problems(record) or (self._check(data) if self._check else ())
@@ -81,11 +82,11 @@ class OutputSchema:
 
 
 def compile_schema(schema: Schema) -> OutputSchema:
-    """The shape of a schema that was stored. Of a class only its schema is left, not its own checks."""
+    """Return a stored schema, ready to read answers. The validators of a class are not stored."""
     return OutputSchema(schema)
 
 
-def _no(message: str, marks: tuple[str, ...] = ()) -> ParsedAnswer:
+def _rejection(message: str, marks: tuple[str, ...] = ()) -> ParsedAnswer:
     return ParsedAnswer(data=None, problems=(Problem(message=message),), marks=marks)
 
 
@@ -93,4 +94,4 @@ def _not_an_object(value: Any) -> str:
     what = {list: "a list", str: "a text", type(None): "null", bool: "true or false"}.get(
         type(value), "a number"
     )
-    return f"the answer is {what}, not an object: {shown(value)}"
+    return f"the answer is {what}, not an object: {excerpt(value)}"

@@ -1,4 +1,4 @@
-"""Pydantic classes as shapes: `file.py:Class`. Pydantic is imported only when one is asked for."""
+"""Pydantic classes as schemas: `file.py:Class`. Pydantic is imported only when one is used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from umwelten.errors import UsageError
 from umwelten.schema.definitions import schema_of
 from umwelten.schema.output_schema import Check, OutputSchema
-from umwelten.schema.validation import few
+from umwelten.schema.validation import limit_problems
 from umwelten.text.suggestions import closest, did_you_mean, sentences
 from umwelten.types import Problem
 
@@ -23,45 +23,50 @@ if TYPE_CHECKING:
 
 
 def load_class(path: Path, name: str, source: str) -> OutputSchema:
-    """The shape of a Pydantic class in a Python file, which is run; `source` is what the user wrote.
+    """Return the schema of a Pydantic class in a Python file, which is run; `source` is what the user wrote.
 
-    Raises `UsageError`: no pydantic, no such file or class, a file that fails, a class of another kind.
+    Raises `UsageError` for a missing file or class, a file that fails, a class of another kind, or if
+    pydantic is not installed.
     """
     if not path.is_file():
-        raise UsageError(f"there is no file {path}", "The schema is file.py:Class, its path from here.")
-    _need_pydantic(source)
-    found = getattr(_run(path), name, None)
-    if found is None:
-        raise UsageError(f"{path} has no class {name}", _others(path, name))
-    return class_shape(found, source=source)
+        raise UsageError(
+            f"no such file: {path}", "Write file.py:Class, with a path relative to the working directory."
+        )
+    _require_pydantic(source)
+    model = getattr(_import_file(path), name, None)
+    if model is None:
+        raise UsageError(f"{path} has no class {name}", _class_hint(path, name))
+    return class_shape(model, source=source)
 
 
 def class_shape(model: type[BaseModel], *, source: str = "") -> OutputSchema:
-    """The shape of a Pydantic class. Its own validators have the last word on each record."""
+    """Return the schema of a Pydantic class, whose own validators check each record last."""
     source = source or getattr(model, "__name__", repr(model))
-    _need_pydantic(source)
+    _require_pydantic(source)
     from pydantic import BaseModel, PydanticUserError
 
     if not isinstance(model, type) or not issubclass(model, BaseModel):
-        raise UsageError(f"{source} is no Pydantic model", "It has to be a subclass of pydantic.BaseModel.")
+        raise UsageError(f"{source} is not a Pydantic model", "It must be a subclass of pydantic.BaseModel.")
     try:
         schema = model.model_json_schema()
     except PydanticUserError as error:
         raise UsageError(f"{source} has no JSON Schema: {_first_line(error)}") from error
     return OutputSchema(
-        schema_of(schema, name=model.__name__, source=source, where=source), check=_check(model)
+        schema_of(schema, name=model.__name__, source=source, where=source), check=_class_check(model)
     )
 
 
-def _check(model: type[BaseModel]) -> Check:
-    """Asks the class itself about a record."""
+def _class_check(model: type[BaseModel]) -> Check:
+    """Return a check of records by the class itself."""
     from pydantic import ValidationError
 
     def check(data: str) -> tuple[Problem, ...]:
         try:
             model.model_validate_json(data)
         except ValidationError as error:
-            return few(_problem(each["loc"], each["msg"]) for each in error.errors(include_url=False))
+            return limit_problems(
+                _problem(each["loc"], each["msg"]) for each in error.errors(include_url=False)
+            )
         except Exception as error:  # noqa: BLE001  users' validators may raise anything
             return (Problem(message=f"{model.__name__}: {type(error).__name__}: {_first_line(error)}"),)
         return ()
@@ -75,35 +80,35 @@ def _problem(place: tuple[int | str, ...], message: str) -> Problem:
     return Problem(path=place, message=f"{inner}: {words}" if inner else words)
 
 
-def _run(path: Path) -> ModuleType:
-    """The file as a module of a name of its own, with its neighbours importable while it runs."""
+def _import_file(path: Path) -> ModuleType:
+    """Import the file under a unique module name; files beside it can be imported while it runs."""
     full = path.resolve()
     name = f"umwelten_schema_{hashlib.sha256(str(full).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, full)
     if spec is None or spec.loader is None:
-        raise UsageError(f"{path} is no Python file")
+        raise UsageError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # types that are named in quotes are looked up there
+    sys.modules[name] = module  # forward references are resolved there
     sys.path.insert(0, str(full.parent))
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         sys.modules.pop(name, None)
-        raise UsageError(f"{path} can't be run: {type(error).__name__}: {_first_line(error)}") from error
+        raise UsageError(f"cannot run {path}: {type(error).__name__}: {_first_line(error)}") from error
     finally:
         sys.path.remove(str(full.parent))
     return module
 
 
-def _others(path: Path, name: str) -> str | None:
-    """A hint with the class that is nearest, and those that there are."""
+def _class_hint(path: Path, name: str) -> str | None:
+    """Return a hint with the closest class and those in the file."""
     names = class_names(path)
     listed = f"Classes there: {', '.join(names)}." if names else "It has no classes."
     return sentences(did_you_mean(closest(name, names)), listed)
 
 
 def class_names(path: Path) -> list[str]:
-    """The classes at the top level of a Python file, which is not run. None if it can't be read."""
+    """Return the classes at the top level of a Python file, which is not run; none if it can't be read."""
     try:
         body = ast.parse(path.read_bytes()).body
     except (OSError, SyntaxError, ValueError):
@@ -111,12 +116,12 @@ def class_names(path: Path) -> list[str]:
     return [each.name for each in body if isinstance(each, ast.ClassDef)]
 
 
-def _need_pydantic(source: str) -> None:
+def _require_pydantic(source: str) -> None:
     try:
         importlib.import_module("pydantic")
     except ImportError as error:
-        said = f"{source} needs pydantic, which is not installed"
-        raise UsageError(said, "Install it: pip install pydantic") from error
+        message = f"{source} needs pydantic, which is not installed"
+        raise UsageError(message, "Install it: pip install pydantic") from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,8 +1,8 @@
-"""Broken JSON, put right by `json_repair` as far as that is no invention.
+"""Repair of broken JSON by `json_repair`, as far as it invents nothing.
 
-The library guesses what was meant, and always comes back with something. Here a guess is refused where it
-would make up or lose a value: the text ends in the middle, or a value is not there. The library's time may
-grow with the square of the text or worse, so the text it is given counts how often it is looked at.
+The library guesses what was meant, and always returns something. A guess that would make up or lose a value
+is rejected here: the text ends in the middle, or a value is missing. The library's time may grow with the
+square of the text or worse, so the text that it is given counts the accesses to it.
 """
 
 from __future__ import annotations
@@ -13,30 +13,31 @@ from typing import Any, SupportsIndex
 
 from umwelten.types import FrozenStruct
 
-MEND_LIMIT = 128 * 1024
-"""Characters beyond which broken JSON is left broken."""
+REPAIR_LIMIT = 128 * 1024
+"""Characters beyond which broken JSON is not repaired."""
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _NO_VALUE = re.compile(r":\s*[,}\]]")
 _COMPLETE = re.compile(r"""(?:["'”}\]]|\b(?:[Tt]rue|[Ff]alse|null|None))\s*\Z|\d\s+\Z""")
-"""How a text may end of which only closing brackets are missing. A last digit could be one of several."""
+"""The end of a text that lacks only closing brackets. After a digit at the very end others may be missing."""
 
 
 class Unreadable(FrozenStruct):
-    """Why there is no value in a text."""
+    """The reason why a text holds no value."""
 
     message: str
 
 
+# These messages are sent to the model when it is asked to correct its answer.
 NOTHING = Unreadable(message="no JSON object in the answer")
-TOO_LONG = Unreadable(message=f"the JSON is broken, and too long to be mended (over {MEND_LIMIT >> 10} KB)")
+TOO_LONG = Unreadable(message=f"the JSON is broken, and too long to be mended (over {REPAIR_LIMIT >> 10} KB)")
 TOO_DEEP = Unreadable(message="the JSON is nested too deeply")
 _CUT_OFF = Unreadable(message="the answer ends in the middle of the object")
 _NO_VALUE_THERE = Unreadable(message="the JSON is broken: a value is missing")
 _TOO_BROKEN = Unreadable(message="the JSON is too broken to be mended")
 
 
-def mended(text: str, closed: bool) -> dict[str, Any] | Unreadable:
-    """The object that the broken JSON in `text` was likely meant to be. `closed`: its brackets are."""
+def repair_json(text: str, closed: bool) -> dict[str, Any] | Unreadable:
+    """Return the object that broken JSON was likely meant to be. `closed`: its brackets are balanced."""
     if not text.startswith("{"):
         return NOTHING
     if not closed and not _COMPLETE.search(text[-200:]):
@@ -49,9 +50,9 @@ def mended(text: str, closed: bool) -> dict[str, Any] | Unreadable:
 
 
 def _guess(text: str) -> Any:
-    """What the library makes of the text, or why it makes nothing of it."""
+    """Return what the library reads in the text, or why it reads nothing."""
     try:
-        return json.loads(text, strict=False)  # line breaks in strings are the only slip
+        return json.loads(text, strict=False)  # only line breaks in strings are wrong
     except (ValueError, RecursionError):
         pass
     import json_repair
@@ -70,24 +71,24 @@ def _guess(text: str) -> Any:
 
 
 class _TooOften(Exception):
-    """A text was looked at too often."""
+    """The text was accessed too often."""
 
 
 class _Watched(str):
-    """A text that can be looked at so often and not more: `left`, shared with all that is cut from it.
+    """A text with a limited number of accesses, `left`, which its slices share.
 
-    A common slip takes about six looks a character.
+    The repair of a common fault takes about six accesses a character.
     """
 
     left: list[int]
 
-    def __getitem__(self, at: SupportsIndex | slice) -> str:
-        got = str.__getitem__(self, at)
+    def __getitem__(self, index: SupportsIndex | slice) -> str:
+        piece = str.__getitem__(self, index)
         left = self.left
-        left[0] -= 1 if len(got) < 64 else len(got) // 64
+        left[0] -= 1 if len(piece) < 64 else len(piece) // 64
         if left[0] < 0:
             raise _TooOften
-        return self._sharing(got) if type(at) is slice else got
+        return self._sharing(piece) if type(index) is slice else piece
 
     def __add__(self, other: str) -> str:
         return self._sharing(str.__add__(self, other))

@@ -1,7 +1,7 @@
-"""A schema as a tree that records are arranged by: order of fields, absent values, and the right types.
+"""A schema as a tree by which records are normalized: order of fields, absent values, coerced types.
 
-Only what can be told for sure is followed: `$ref` within the schema, an `anyOf` of one form and null, an
-`allOf` of one. At anything else the tree ends, and values there stay as they are.
+Only unambiguous parts are followed: `$ref` within the schema, an `anyOf` of one form and null, an `allOf` of
+one. The tree ends at anything else, and values there are left as they are.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _SCALARS: Mapping[str, Callable[[Any], Any]] = {
 
 
 class Node(msgspec.Struct):
-    """A place in the schema. `kind` is its only type ("" for several or any).
+    """A subschema. `kind` is its only type ("" for several or any).
 
-    `nullable`: null is allowed. `closed`: no other properties than these. Mutable, because a schema may
-    contain itself.
+    `nullable`: null is allowed. `closed`: no properties but these. Mutable, because a schema may contain
+    itself.
     """
 
     kind: str = ""
@@ -40,18 +40,18 @@ class Node(msgspec.Struct):
 
 
 class Arranged(msgspec.Struct):
-    """What arranging a value did besides ordering it."""
+    """Collects what `arrange` did besides ordering the fields."""
 
     coerced: bool = False
 
 
-def tree(schema: Mapping[str, Any]) -> Node:
-    """The schema's root as a node."""
+def build_tree(schema: Mapping[str, Any]) -> Node:
+    """Return the schema's root as a node."""
     return _Builder(schema).node(schema)
 
 
 class _Builder:
-    """Builds the tree; a schema that is referred to is built once, so that circles end."""
+    """Builds the tree; the target of a reference is built once, so that cycles end."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
@@ -91,7 +91,7 @@ class _Builder:
 
 
 def _kinds(types: Any, choices: tuple[Any, ...]) -> list[str]:
-    """The types that are allowed; none if it may be any. Choices in words are strings."""
+    """Return the allowed types, none if any is; without a type, those of the choices."""
     if isinstance(types, str):
         return [types]
     if isinstance(types, list):
@@ -101,15 +101,15 @@ def _kinds(types: Any, choices: tuple[Any, ...]) -> list[str]:
 
 
 def arrange(value: Any, node: Node, coerce: bool, done: Arranged) -> Any:
-    """The value with its fields in the schema's order and without null for absent ones.
+    """Return the value with its fields in the schema's order and without null for absent ones.
 
-    With `coerce`, values that say the right thing in the wrong type are turned into it, and fields that
-    the schema does not know are dropped; `done.coerced` tells whether any was.
+    With `coerce`, unambiguous values of the wrong type are converted, and fields that the schema does not
+    define are dropped; `done.coerced` is set if any was.
     """
     if coerce and value is not None:
-        turned = _turn(value, node)
-        if turned is not value:
-            done.coerced, value = True, turned
+        coerced = _coerce(value, node)
+        if coerced is not value:
+            done.coerced, value = True, coerced
     if isinstance(value, dict) and node.properties:
         return _object(value, node, coerce, done)
     if isinstance(value, list) and node.items is not None:
@@ -120,7 +120,7 @@ def arrange(value: Any, node: Node, coerce: bool, done: Arranged) -> Any:
 def _object(value: dict[str, Any], node: Node, coerce: bool, done: Arranged) -> dict[str, Any]:
     ordered: dict[str, Any] = {}
     for name, inner in node.properties.items():
-        if name in value and not _absent(value[name], name, inner, node):
+        if name in value and not _is_absent(value[name], name, inner, node):
             ordered[name] = arrange(value[name], inner, coerce, done)
     others = {name: each for name, each in value.items() if name not in node.properties}
     if coerce and node.closed and others:
@@ -129,27 +129,27 @@ def _object(value: dict[str, Any], node: Node, coerce: bool, done: Arranged) -> 
     return ordered | others
 
 
-def _absent(value: Any, name: str, inner: Node, node: Node) -> bool:
-    """Whether null stands for a field that may be left out, as where every field has to be sent."""
+def _is_absent(value: Any, name: str, inner: Node, node: Node) -> bool:
+    """Return whether the value is null for an optional field, as of models that must fill every field."""
     return value is None and name not in node.required and not inner.nullable
 
 
-def _turn(value: Any, node: Node) -> Any:
-    """The value in the node's type if it says that and nothing else; the same object if not."""
+def _coerce(value: Any, node: Node) -> Any:
+    """Return the value in the node's type if it has one reading, else the same object."""
     if node.kind == "array":
         single = not isinstance(value, (list, dict)) or (
             isinstance(value, dict) and node.items is not None and node.items.kind == "object"
         )
         return [value] if single else value
-    turn = _SCALARS.get(node.kind)
-    if turn is None or (isinstance(value, float) and value != value):
+    coerce = _SCALARS.get(node.kind)
+    if coerce is None or (isinstance(value, float) and value != value):
         return value
-    turned = turn(value) if not (node.date and node.kind == "string") else coercion.date(value)
-    turned = coercion.choice(turned, node.choices) if node.choices else turned
-    return value if type(turned) is type(value) and turned == value else turned
+    coerced = coerce(value) if not (node.date and node.kind == "string") else coercion.date(value)
+    coerced = coercion.choice(coerced, node.choices) if node.choices else coerced
+    return value if type(coerced) is type(value) and coerced == value else coerced
 
 
-def wrapped(value: list[Any], node: Node) -> dict[str, Any] | list[Any]:
-    """A bare list as the record whose only array it is; the list itself where that can't be told."""
+def wrap_list(value: list[Any], node: Node) -> dict[str, Any] | list[Any]:
+    """Return a bare list as a record if the schema has just one array; else the list itself."""
     arrays = [name for name, inner in node.properties.items() if inner.kind == "array"]
     return {arrays[0]: value} if len(arrays) == 1 else value

@@ -1,4 +1,7 @@
-"""Records held against a JSON Schema, with problems that a person or a model can act on."""
+"""Validation of records against a JSON Schema.
+
+The messages of problems are for people, and are sent to the model when it is asked to correct its answer.
+"""
 
 from __future__ import annotations
 
@@ -18,53 +21,57 @@ if TYPE_CHECKING:
 
 MAX_PROBLEMS = 20
 _PER_FIELD = 3
-_LOOKED_AT = 1000
-"""Errors after which the search for further problems ends: a long list may be wrong in every element."""
+_MOST_ERRORS = 1000
+"""Errors that are looked at, at most: a long list may be wrong in every element."""
 _SHOWN = 60
 _TIME = r"\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)?"
 _DATE_TIME = re.compile(rf"\d{{4}}-\d\d-\d\d[Tt ]{_TIME}", re.ASCII)
 _CLOCK = re.compile(_TIME, re.ASCII)
 
 
-def validator(schema: Mapping[str, Any]) -> Callable[[Any], tuple[Problem, ...]]:
-    """A function that tells a record's problems: at most 20, at most 3 a field, none if it is valid.
+def make_validator(schema: Mapping[str, Any]) -> Callable[[Any], tuple[Problem, ...]]:
+    """Return a function that returns a record's problems: at most 20, at most 3 a field.
 
-    Made once per schema; nothing is fetched, whatever it refers to.
+    Call it once per schema. Nothing is fetched, whatever the schema refers to.
     """
     from jsonschema import Draft202012Validator
     from referencing import Registry
 
     bare = {key: value for key, value in schema.items() if key != "$schema"}
-    known = frozenset(schema.get("properties", ()))
+    fields = frozenset(schema.get("properties", ()))
     compiled = Draft202012Validator(bare, format_checker=_formats(), registry=Registry())
 
     def problems(value: Any) -> tuple[Problem, ...]:
-        errors = itertools.islice(compiled.iter_errors(value), _LOOKED_AT)
-        return few(problem for error in errors for problem in _told(error, known))
+        errors = itertools.islice(compiled.iter_errors(value), _MOST_ERRORS)
+        return limit_problems(problem for error in errors for problem in _describe_error(error, fields))
 
     return problems
 
 
-def few(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """At most 20 of the problems, at most 3 of a field, each once."""
+def limit_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return the problems without duplicates: at most 20, at most 3 a field."""
     counts: dict[str, int] = {}
-    kept: dict[Problem, None] = {}
+    unique: dict[Problem, None] = {}
     for problem in problems:
-        if problem not in kept and counts.get(problem.field, 0) < _PER_FIELD:
+        if problem not in unique and counts.get(problem.field, 0) < _PER_FIELD:
             counts[problem.field] = counts.get(problem.field, 0) + 1
-            kept[problem] = None
-    return tuple(kept)[:MAX_PROBLEMS]
+            unique[problem] = None
+    return tuple(unique)[:MAX_PROBLEMS]
 
 
-def unsendable(record: Mapping[str, Any], known: Container[str]) -> tuple[Problem, ...]:
-    """What JSON has no place for: NaN, Infinity, half a surrogate pair. `known` are the schema's fields."""
-    found = ((name, _not_json({name: value})) for name, value in record.items())
-    return few(Problem(path=(name,) if name in known else (), message=said) for name, said in found if said)
+def find_unsendable(record: Mapping[str, Any], fields: Container[str]) -> tuple[Problem, ...]:
+    """Return problems for values that JSON lacks: NaN, Infinity, lone surrogates. `fields`: the schema's."""
+    faults = ((name, _not_json({name: value})) for name, value in record.items())
+    return limit_problems(
+        Problem(path=(name,) if name in fields else (), message=message)
+        for name, message in faults
+        if message
+    )
 
 
 def _not_json(value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
-        return f"{shown(value)} is not a number that JSON has"
+        return f"{excerpt(value)} is not a number that JSON has"
     if isinstance(value, str):
         return "" if value.isascii() or _is_unicode(value) else "half a character (a lone surrogate)"
     if isinstance(value, dict):
@@ -81,8 +88,8 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def shown(value: Any, limit: int = _SHOWN) -> str:
-    """The value as JSON in one short line."""
+def excerpt(value: Any, limit: int = _SHOWN) -> str:
+    """Return the value as JSON on one line, cut to about `limit` characters."""
     if isinstance(value, str) and len(value) > limit:
         value = value[:limit] + "…"
     text = _json(value, limit)
@@ -96,19 +103,19 @@ def _json(value: Any, limit: int) -> str:
     return text.encode(errors="replace").decode()
 
 
-# --- one error in words ------------------------------------------------------------------------
+# --- messages ----------------------------------------------------------------------------------
 
 
-def _told(error: ValidationError, known: frozenset[str]) -> Iterator[Problem]:
-    """The problems that one of the validator's errors stands for."""
+def _describe_error(error: ValidationError, fields: frozenset[str]) -> Iterator[Problem]:
+    """Yield the problems behind one of the validator's errors."""
     path = list(error.absolute_path)
     if error.validator == "required":
         yield from _missing(error, path)
     elif error.validator in ("anyOf", "oneOf") and (inner := _only_form(error)):
-        for each in inner:
-            yield from _told(each, known)
+        for inner_error in inner:
+            yield from _describe_error(inner_error, fields)
     else:
-        yield _problem(path, _words(error))
+        yield _problem(path, _error_message(error))
 
 
 def _missing(error: ValidationError, path: list[str | int]) -> Iterator[Problem]:
@@ -120,14 +127,14 @@ def _missing(error: ValidationError, path: list[str | int]) -> Iterator[Problem]
 
 
 def _problem(path: Sequence[str | int], words: str) -> Problem:
-    """The problem at a path, of which all steps but the first come before the words."""
+    """Return the problem at a path; its steps but the first precede the message."""
     steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in path[1:]]
     inner = "".join(steps).removeprefix(".")
     return Problem(path=tuple(path), message=f"{inner}: {words}" if inner else words)
 
 
 def _only_form(error: ValidationError) -> list[ValidationError]:
-    """The errors against the one form that isn't null; none where there are several."""
+    """Return the errors against the only form that isn't null; none if there are several."""
     asked: Any = error.validator_value
     forms = [n for n, form in enumerate(asked) if form != {"type": "null"}]
     context = error.context or ()
@@ -136,9 +143,9 @@ def _only_form(error: ValidationError) -> list[ValidationError]:
     return [each for each in context if each.schema_path and each.schema_path[0] == forms[0]]
 
 
-def _words(error: ValidationError) -> str:
-    tell = _TELLING.get(str(error.validator))
-    return tell(shown(error.instance), error.validator_value, error) if tell else error.message[:200]
+def _error_message(error: ValidationError) -> str:
+    tell = _MESSAGES.get(str(error.validator))
+    return tell(excerpt(error.instance), error.validator_value, error) if tell else error.message[:200]
 
 
 def _type(value: str, asked: Any, error: ValidationError) -> str:
@@ -147,14 +154,14 @@ def _type(value: str, asked: Any, error: ValidationError) -> str:
 
 
 def _choice(value: str, asked: Any, error: ValidationError) -> str:
-    some = ", ".join(shown(each) for each in asked[:10])
+    some = ", ".join(excerpt(each) for each in asked[:10])
     return f"{value} is none of {some}{', …' if len(asked) > 10 else ''}"
 
 
 def _extra(value: str, asked: Any, error: ValidationError) -> str:
     known = error.schema.get("properties", {}) if isinstance(error.schema, Mapping) else {}
     given: Any = error.instance
-    extra = [shown(name) for name in given if name not in known]
+    extra = [excerpt(name) for name in given if name not in known]
     return f"unexpected {'field' if len(extra) == 1 else 'fields'} {', '.join(extra[:5])}"
 
 
@@ -168,11 +175,11 @@ _ARTICLES = {
     "null": "null",
 }
 _FORMATS = {"date": "a date (YYYY-MM-DD)", "date-time": "a date with time (YYYY-MM-DDTHH:MM:SSZ)"}
-_TELLING: dict[str, Callable[[str, Any, ValidationError], str]] = {
+_MESSAGES: dict[str, Callable[[str, Any, ValidationError], str]] = {
     "type": _type,
     "enum": _choice,
     "additionalProperties": _extra,
-    "const": lambda value, asked, _: f"{value} is not {shown(asked)}",
+    "const": lambda value, asked, _: f"{value} is not {excerpt(asked)}",
     "minimum": lambda value, asked, _: f"{value} is less than {asked}",
     "maximum": lambda value, asked, _: f"{value} is more than {asked}",
     "exclusiveMinimum": lambda value, asked, _: f"{value} is not more than {asked}",
@@ -193,7 +200,7 @@ _TELLING: dict[str, Callable[[str, Any, ValidationError], str]] = {
 
 
 def _formats() -> FormatChecker:
-    """The library's checks, and two that it leaves out unless other packages are there."""
+    """Return the library's format checks, and two that it has only with other packages."""
     from jsonschema import Draft202012Validator, FormatChecker
 
     checker = FormatChecker()
