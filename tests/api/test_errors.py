@@ -111,9 +111,9 @@ def test_what_must_be_mended_is_raised_where_the_job_is_used(
         ),
         (
             lambda: umwelten.batch("a {{row.--x}}", "openai:a", files="texts/deep--er.txt"),
-            "{{row.--x}} in the prompt: there are no rows to take it from. "
+            "{{row.--x}} in the prompt: no rows to fill it in from. "
             "Known: {{content}}, {{file.name}}, {{file.path}}",
-            "Give a table with rows; write \\{{…}} for the words themselves.",
+            "Give a table with rows; write \\{{…}} for the literal text.",
             None,
         ),
     ],

@@ -94,7 +94,7 @@ def test_known_names_and_columns_pass_the_check() -> None:
         ("{{row.Title}}", "did you mean {{row.title}}?"),
         ("{{id}}", "did you mean {{row.id}}?"),
         ("{{contents}}", "did you mean {{content}}?"),
-        ("{{zzz}}", "nothing has that name. Known: {{content}}"),
+        ("{{zzz}}", "there is no such placeholder. Known: {{content}}"),
     ],
 )
 def test_an_unknown_name_is_an_error_that_lists_the_known_and_names_the_nearest(text: str, said: str) -> None:
@@ -113,7 +113,7 @@ def test_a_column_without_rows_is_an_error_that_says_so() -> None:
     [
         ("{{answer}}", ("content",), "with from_;"),
         ("{{row.x}}", ("content",), "with rows;"),
-        ("{{json.title}}", ("content", "answer"), "{{answer}} is what there is"),
+        ("{{json.title}}", ("content", "answer"), "only the whole answer is available, as {{answer}}"),
     ],
 )
 def test_a_place_of_another_kind_of_input_names_what_is_to_be_given(text, known, said) -> None:

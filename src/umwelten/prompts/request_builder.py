@@ -1,4 +1,4 @@
-"""What is asked: the prompt with an input's content and the attachments, for one model."""
+"""Requests to models: the prompt with an input's content and the attachments."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from umwelten.prompts.token_estimates import MOST_MEDIA_TOKENS, is_picture, most
 from umwelten.types import Media, Message, ModelRef, Part, Request, RequestSettings, Role, Text
 
 _MEDIA_TOKENS = 1_000
-"""A rough size of one image; providers count between 85 and 3,000."""
+"""Estimated tokens of one image; providers count between 85 and 3,000."""
 
-
-_WITHOUT_INPUTS = ("content", "answer", "file.", "row.")
+_INPUT_PLACEHOLDERS = ("content", "answer", "file.", "row.")
 
 
 class RequestBuilder:
-    """The settings that all calls of an evaluation share, ready to make requests from.
+    """Builds the requests of an evaluation from the settings that its calls share.
 
-    `attached` are the parts of the attachments, sent with every call.
+    `attached` are the parts of the attachments, which are sent with every call.
     """
 
     def __init__(self, settings: RequestSettings, *, attached: tuple[Part, ...] = ()) -> None:
         self.settings = settings
         prompts = settings.prompts
         self._templates = {prompt.name: Template(prompt.text) for prompt in prompts}
-        # What a prompt says where nothing is filled in: as it is where it has places for something.
+        # The prompts of calls without values: those with placeholders as they are, the rest unescaped.
         self._plain = {
             name: Text(text=template.text if template.names else template.render({}))
             for name, template in self._templates.items()
@@ -39,27 +38,27 @@ class RequestBuilder:
         self._times = max([1, *places])
         self._hashes = {prompt.name: settings_hash(settings, prompt.text) for prompt in prompts}
         texts = [settings.system or "", *(part.text for part in attached if isinstance(part, Text))]
-        form = 0 if settings.schema is None else len(msgspec.json.encode(settings.schema.json))
-        self._fixed = {p.name: len(p.text) + sum(map(len, texts)) + form for p in prompts}
+        schema_size = 0 if settings.schema is None else len(msgspec.json.encode(settings.schema.json))
+        self._fixed = {p.name: len(p.text) + sum(map(len, texts)) + schema_size for p in prompts}
         self._pictures = sum(1 for part in attached if isinstance(part, Media))
         longest = max(len(prompt.text.encode()) for prompt in prompts)
-        self._most_bytes = longest + form + sum(len(text.encode()) for text in texts)
+        self._most_bytes = longest + schema_size + sum(len(text.encode()) for text in texts)
 
     def check(self, known: Collection[str], columns: tuple[str, ...] | None) -> None:
-        """Raises `UsageError` for placeholders that no input gives. `known` empty: there are no inputs."""
+        """Raise `UsageError` for placeholders without a value. An empty `known` means there are no inputs."""
         for template in self._templates.values():
             if known or columns:
                 template.check(known, columns)
                 continue
-            ours = [name for name in template.names if name.startswith(_WITHOUT_INPUTS)]
-            if ours:
+            unfilled = [name for name in template.names if name.startswith(_INPUT_PLACEHOLDERS)]
+            if unfilled:
                 raise UsageError(
-                    f"the prompt has {{{{{ours[0]}}}}}, and there is no input to take it from",
-                    f"eval batch fills it in; for the words themselves write \\{{{{{ours[0]}}}}}.",
+                    f"the prompt has {{{{{unfilled[0]}}}}}, but there is no input to fill it in from",
+                    f"eval batch fills it in; for the literal text write \\{{{{{unfilled[0]}}}}}.",
                 )
 
     def bare(self, prompt: str = "") -> bool:
-        """Whether the prompt says where the content goes: it is then inserted as it is, without a frame."""
+        """Return whether the prompt has `{{content}}`; the content is then inserted without its frame."""
         return "content" in self._templates[prompt].names
 
     def request(
@@ -73,23 +72,23 @@ class RequestBuilder:
         attached: tuple[Part, ...] | None = None,
         turns: tuple[Message, ...] = (),
     ) -> Request:
-        """The question to one model about one input's content. Media come before words.
+        """Return the request to a model about an input's content. Media come before text.
 
-        `values` fill the placeholders; `attached` are the attachments as this model takes them, where that
-        differs; `turns` are what was said after the question.
+        `values` fill the placeholders; `attached` are the attachments in the form that this model accepts,
+        if that differs; `turns` are messages after the question.
         """
         attached = self._attached if attached is None else attached
         template = self._templates[prompt]
-        words = [part for part in content if isinstance(part, Text)]
+        texts = [part for part in content if isinstance(part, Text)]
         media = [part for part in (*content, *attached) if isinstance(part, Media)]
-        asked = self._plain[prompt]
+        prompt_text = self._plain[prompt]
         if template.names and values is not None:
-            whole = "\n\n".join(part.text for part in words) or " ".join(f"[{part.name}]" for part in media)
-            asked = Text(text=template.render({"content": whole, **values}))
+            joined = "\n\n".join(part.text for part in texts) or " ".join(f"[{part.name}]" for part in media)
+            prompt_text = Text(text=template.render({"content": joined, **values}))
             if template.uses("content") or template.uses("row.") or template.uses("answer"):
-                words = []
-        words += [part for part in attached if isinstance(part, Text)]
-        question = Message(role=Role.USER, parts=(*media, asked, *words))
+                texts = []
+        texts += [part for part in attached if isinstance(part, Text)]
+        question = Message(role=Role.USER, parts=(*media, prompt_text, *texts))
         return Request(
             model=model,
             messages=(question, *turns),
@@ -100,16 +99,16 @@ class RequestBuilder:
         )
 
     def key(self, model: ModelRef, content: bytes, repeat: int, prompt: str = "") -> str:
-        """The call's identity; `content` is the hash of the input's bytes."""
+        """Return the call's identity; `content` is the hash of the input's bytes."""
         return call_key(settings=self._hashes[prompt], model=model, content=content, repeat=repeat)
 
     def most_tokens(self, file_bytes: int, name: str, turns: tuple[Message, ...] = ()) -> int:
-        """A bound of the tokens that a request about such an input sends, with the turns that follow it."""
-        said = sum(most_tokens(len(text.encode())) for text in _texts(turns))
-        return self.most_fixed_tokens() + self._times * most_tokens(file_bytes, name) + said
+        """Return an upper bound of the tokens of a request about such an input, its turns included."""
+        turn_tokens = sum(most_tokens(len(text.encode())) for text in _turn_texts(turns))
+        return self.most_fixed_tokens() + self._times * most_tokens(file_bytes, name) + turn_tokens
 
     def most_fixed_tokens(self) -> int:
-        """Tokens that every call sends besides its input: a bound, where `input_tokens` is a mean."""
+        """Return an upper bound of the tokens that every call sends besides its input."""
         return most_tokens(self._most_bytes) + self._pictures * MOST_MEDIA_TOKENS
 
     def input_tokens(
@@ -119,16 +118,17 @@ class RequestBuilder:
         prompt: str | None = None,
         turns: tuple[Message, ...] = (),
     ) -> int:
-        """A rough count of the tokens that a request about an input of that size and name sends."""
-        said = sum(map(len, _texts(turns))) // 4
-        return sum(self.content_tokens(file_bytes, name, prompt)) + said
+        """Return an estimate of the tokens of a request about an input of that size (bytes) and name."""
+        turn_tokens = sum(map(len, _turn_texts(turns))) // 4
+        return sum(self.content_tokens(file_bytes, name, prompt)) + turn_tokens
 
     def content_tokens(
         self, file_bytes: int = 0, name: str = "", prompt: str | None = None
     ) -> tuple[int, int]:
-        """The same by type of content: (words, pictures). `prompt` None: the mean of all prompts.
+        """Return `input_tokens` by type of content: (text, images).
 
-        The name's ending alone tells words from pictures here: nothing is read for an estimate.
+        With `prompt` `None` they are the mean of all prompts. The type is taken from the name's extension:
+        nothing is read for an estimate.
         """
         fixed = sum(self._fixed.values()) // len(self._fixed) if prompt is None else self._fixed[prompt]
         if is_picture(name):
@@ -136,5 +136,5 @@ class RequestBuilder:
         return fixed // 4 + 8 + text_tokens(file_bytes, name), self._pictures * _MEDIA_TOKENS
 
 
-def _texts(turns: tuple[Message, ...]) -> Iterator[str]:
+def _turn_texts(turns: tuple[Message, ...]) -> Iterator[str]:
     return (part.text for turn in turns for part in turn.parts if isinstance(part, Text))

@@ -1,7 +1,7 @@
-r"""Prompts with places to fill in: `{{content}}`, `{{file.name}}`, `{{row.title}}`.
+r"""Prompts with placeholders: `{{content}}`, `{{file.name}}`, `{{row.title}}`.
 
-Between the braces stands a name: letters, digits, `_`, `.` and `-`, starting with a letter or `_`; after
-`row.` anything but braces. Blanks around it don't matter. Whatever else has braces, such as `{x}`,
+A placeholder's name consists of letters, digits, `_`, `.` and `-` and starts with a letter or `_`; after
+`row.` it may hold anything but braces. Blanks around it are ignored. Anything else in braces, such as `{x}`,
 `{{ 1 + 2 }}` or `{"a": {"b": 1}}`, is ordinary text. `\{{content}}` stands for `{{content}}` itself.
 """
 
@@ -18,39 +18,39 @@ ROW = "row."
 ANSWER = "answer"
 _JSON = "json."
 
-_PLACE = re.compile(r"(\\?)\{\{\s*(row\.[^{}]*[^{}\s]|[^\W\d][\w.-]*)\s*\}\}")
-_SHOWN = 40
-_ESCAPE = "write \\{{…}} for the words themselves."
+_PLACEHOLDER = re.compile(r"(\\?)\{\{\s*(row\.[^{}]*[^{}\s]|[^\W\d][\w.-]*)\s*\}\}")
+_MOST_LISTED = 40
+_ESCAPE = "write \\{{…}} for the literal text."
 
 
 class Template:
-    """A prompt cut at its placeholders. `names` are those, each once; `places` as often as they stand."""
+    """A prompt, split at its placeholders. `names` are theirs, each once; `places` with repetitions."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        # Words and names in turn, beginning and ending with words.
+        # Text and names in turn, beginning and ending with text.
         self._pieces = tuple(_pieces(text))
         self.places = self._pieces[1::2]
         self.names = tuple(dict.fromkeys(self.places))
 
     def uses(self, prefix: str) -> bool:
-        """Whether a placeholder's name starts like this, say `row.`, or is this."""
+        """Return whether a placeholder's name starts with `prefix`, such as `row.`."""
         return any(name.startswith(prefix) for name in self.names)
 
     def check(self, known: Collection[str], columns: tuple[str, ...] | None) -> None:
-        """Raise `UsageError` for a placeholder that can't be filled in.
+        """Raise `UsageError` for a placeholder without a value.
 
-        `known` are the names besides `row.…`; `columns` those of the rows, `None` where there are none.
+        `known` are the names besides `row.…`; `columns` those of the rows, `None` if there are no rows.
         """
         every = [*known, *(ROW + column for column in columns or ())]
         for name in self.names:
             if name not in every:
-                raise _unknown(name, every, rows=columns is not None)
+                raise _unknown_placeholder(name, every, rows=columns is not None)
 
     def render(self, values: Mapping[str, str]) -> str:
-        """The prompt with the values in it, as they are: placeholders inside a value are just text.
+        """Return the prompt with the values inserted; placeholders inside a value are not replaced.
 
-        A row need not have every column: what it lacks is empty. Any other missing name is a `KeyError`.
+        A column that a row lacks is empty. Any other missing name is a `KeyError`.
         """
         if not self.names:
             return self._pieces[0]
@@ -62,54 +62,54 @@ class Template:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    words, start = "", 0
-    for found in _PLACE.finditer(text):
-        words += text[start : found.start()]
-        start = found.end()
-        if found[1]:
-            words += found[0][1:]
+    literal, start = "", 0
+    for match in _PLACEHOLDER.finditer(text):
+        literal += text[start : match.start()]
+        start = match.end()
+        if match[1]:
+            literal += match[0][1:]
         else:
-            yield words
-            yield found[2]
-            words = ""
-    yield words + text[start:]
+            yield literal
+            yield match[2]
+            literal = ""
+    yield literal + text[start:]
 
 
-def _unknown(name: str, known: list[str], *, rows: bool) -> UsageError:
-    if name == ANSWER and ANSWER not in known:
+def _unknown_placeholder(name: str, names: list[str], *, rows: bool) -> UsageError:
+    if name == ANSWER and ANSWER not in names:
         return UsageError(
-            f"{_braced(name)} in the prompt: there are no answers to take it from. Known: {_listed(known)}",
+            f"{_in_braces(name)} in the prompt: no answers to fill it in from. Known: {_list_names(names)}",
             Phrase("Give an evaluation with {option:from_}; {escape}", escape=_ESCAPE),
         )
-    if name.startswith(_JSON) and ANSWER in known:
+    if name.startswith(_JSON) and ANSWER in names:
         return UsageError(
-            f"{_braced(name)} in the prompt: of an answer {_braced(ANSWER)} is what there is, whole. "
-            f"Known: {_listed(known)}",
-            Phrase("{option:where} can look inside its record; {escape}", escape=_ESCAPE),
+            f"{_in_braces(name)} in the prompt: only the whole answer is available, as {_in_braces(ANSWER)}. "
+            f"Known: {_list_names(names)}",
+            Phrase("{option:where} can filter by fields of its record; {escape}", escape=_ESCAPE),
         )
     if name.startswith(ROW) and not rows:
         return UsageError(
-            f"{_braced(name)} in the prompt: there are no rows to take it from. Known: {_listed(known)}",
+            f"{_in_braces(name)} in the prompt: no rows to fill it in from. Known: {_list_names(names)}",
             Phrase("Give a table with {option:rows}; {escape}", escape=_ESCAPE),
         )
-    near = _closest(name, known)
-    suggestion = f"did you mean {_braced(near)}?" if near else "nothing has that name."
+    nearest = _closest(name, names)
+    suggestion = f"did you mean {_in_braces(nearest)}?" if nearest else "there is no such placeholder."
     return UsageError(
-        f"{_braced(name)} in the prompt: {suggestion} Known: {_listed(known)}",
-        "Write \\{{…}} for the words themselves.",
+        f"{_in_braces(name)} in the prompt: {suggestion} Known: {_list_names(names)}",
+        "Write \\{{…}} for the literal text.",
     )
 
 
-def _closest(name: str, known: list[str]) -> str | None:
-    """The column of that name, written without `row.`, is nearer than any other."""
-    column = next((other for other in known if other.casefold() == (ROW + name).casefold()), None)
-    return column or closest(name, known, ignore_case=True)
+def _closest(name: str, names: list[str]) -> str | None:
+    """Return the closest name; a column written without its `row.` comes first."""
+    column = next((other for other in names if other.casefold() == (ROW + name).casefold()), None)
+    return column or closest(name, names, ignore_case=True)
 
 
-def _listed(known: list[str]) -> str:
-    shown = ", ".join(map(_braced, known[:_SHOWN])) or "none"
-    return shown if len(known) <= _SHOWN else f"{shown} and {len(known) - _SHOWN} more"
+def _list_names(names: list[str]) -> str:
+    listed = ", ".join(map(_in_braces, names[:_MOST_LISTED])) or "none"
+    return listed if len(names) <= _MOST_LISTED else f"{listed} and {len(names) - _MOST_LISTED} more"
 
 
-def _braced(name: str) -> str:
+def _in_braces(name: str) -> str:
     return "{{" + name + "}}"

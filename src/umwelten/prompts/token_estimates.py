@@ -1,32 +1,32 @@
-"""How many tokens a file has: roughly, and at the most. Nothing is read for it."""
+"""Estimates and upper bounds of a file's tokens, from its name and size alone."""
 
 from __future__ import annotations
 
 from umwelten.file_types import type_by_name
 
 MOST_MEDIA_TOKENS = 3_000
-"""Of one picture: the most that a provider counts."""
+"""Tokens of one image: the most that a provider counts."""
 
 _FRAME_TOKENS = 64
-"""Role marks and the like, and the words around a file's text."""
+"""Tokens of role markers and the like, and of the frame around a file's text."""
 
 _MOST_CONTEXT = 2_000_000
-"""Tokens; no model takes more, whatever a file holds."""
+"""Tokens: no model has a larger context, whatever a file holds."""
 
 
 def is_picture(name: str) -> bool:
-    """Return whether a file of that name is taken for a picture where it is not read."""
+    """Return whether a file is an image, by its name."""
     return type_by_name(name).family == "picture"
 
 
 def text_tokens(file_bytes: int, name: str) -> int:
-    """Return a rough count of the tokens of a file that is no picture."""
+    """Return an estimate of the tokens of a file that is not an image."""
     roughly, _ = type_by_name(name).bytes_per_token
     return int(file_bytes / roughly)
 
 
 def most_tokens(file_bytes: int, name: str = "") -> int:
-    """Return a bound of the tokens of a file."""
+    """Return an upper bound of a file's tokens."""
     if is_picture(name):
         return MOST_MEDIA_TOKENS + _FRAME_TOKENS
     _, least = type_by_name(name).bytes_per_token
