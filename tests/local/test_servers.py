@@ -336,7 +336,7 @@ def test_a_child_that_dies_while_it_loads_is_reported_with_its_last_words(tmp_pa
     (tmp_path / "xllamacpp.py").write_text(
         "import os, sys\nprint('out of luck', file=sys.stderr, flush=True)\nos.abort()"
     )
-    with pytest.raises(LocalModelError, match="ended while it started") as refused:
+    with pytest.raises(LocalModelError, match="ended during its start") as refused:
         asyncio.run(small(env={**os.environ, "PYTHONPATH": str(tmp_path)}).address("smollm2"))
     assert "out of luck" in str(refused.value)
 

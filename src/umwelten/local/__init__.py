@@ -1,4 +1,4 @@
-"""The embedded model: finding and fetching its weights, and the llama.cpp child that serves them."""
+"""The embedded model: its weights, and the llama.cpp child process that serves them."""
 
 from umwelten.local.pull import pull_weights
 from umwelten.local.server import LocalServers

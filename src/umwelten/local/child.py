@@ -1,12 +1,12 @@
-"""The process that runs llama.cpp: started by `server.py` as a script, never imported by umwelten.
+"""The process that runs llama.cpp: started by `process.py` as a script, never imported by umwelten.
 
-It imports nothing of umwelten, so that it is up in a blink. The first line on stdin is a JSON object
-(`model`, `alias`, `key`, `slots`, `threads`, `context`, `parent`); the line it prints once it serves is
+It imports nothing of umwelten, so it starts fast. The first line on stdin is a JSON object (`model`, `alias`,
+`key`, `slots`, `threads`, `context`, `parent`); the line it prints when it serves is
 {"address": "http://127.0.0.1:…"}, or {"error": …, "kind": "missing" | "failed"}.
 
-It lives no longer than the process that started it. Only that process holds the other end of stdin, so
-the end of stdin means that it is gone, whatever killed it. While the model loads, the interpreter is held
-by llama.cpp and reads nothing; on Linux the kernel then ends this process with its parent.
+It ends with the process that started it. Only that process holds the other end of stdin, so the end of stdin
+means that it is gone, whatever killed it. While the model loads, llama.cpp holds the interpreter, which then
+reads nothing; on Linux the kernel kills this process when its parent ends.
 """
 
 from __future__ import annotations
@@ -26,50 +26,50 @@ _LOOK_FOR_PARENT_EVERY_S = 1.0
 
 def main() -> None:
     """Serve until stdin ends, the parent is gone or SIGTERM comes; leaves by `os._exit`."""
-    report = _take_stdout()
+    report = _redirect_stdout()
     settings: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
-    _obey_signals()
-    _die_with(settings["parent"])
+    _set_signal_handlers()
+    _exit_with_parent(settings["parent"])
     try:
         server = _start(settings)
     except ImportError as error:
-        _leave(report, {"error": str(error), "kind": "missing"})
-    except Exception as error:  # noqa: BLE001 - whatever llama.cpp raises is told to the parent, and is the end
-        _leave(report, {"error": str(error), "kind": "failed"})
-    _tell(report, {"address": server.listening_address})
-    _wait_for_the_end(settings["parent"])
-    # Not the interpreter's own way out: llama.cpp's threads are still at work and may crash in it.
+        _exit_with_error(report, {"error": str(error), "kind": "missing"})
+    except Exception as error:  # noqa: BLE001 - whatever llama.cpp raises is reported to the parent
+        _exit_with_error(report, {"error": str(error), "kind": "failed"})
+    _send(report, {"address": server.listening_address})
+    _wait_for_end(settings["parent"])
+    # Not `sys.exit`: llama.cpp's threads are still running and may crash during shutdown.
     os._exit(0)
 
 
-def _take_stdout() -> BinaryIO:
-    """The pipe to the parent, put where llama.cpp's own prints can't reach it."""
+def _redirect_stdout() -> BinaryIO:
+    """Return the pipe to the parent, and point stdout at stderr, because llama.cpp prints there."""
     report = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     return report
 
 
-def _obey_signals() -> None:
-    # Ctrl-C goes to everyone at the terminal; when this process ends is for the parent to say.
+def _set_signal_handlers() -> None:
+    # Ctrl-C reaches every process at the terminal; the parent decides when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The default action works at any moment, also while llama.cpp holds the interpreter.
+    # The default action also works while llama.cpp holds the interpreter.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _die_with(parent: int) -> None:
-    """On Linux, have the kernel kill this process when the parent's thread that made it ends."""
+def _exit_with_parent(parent: int) -> None:
+    """On Linux, have the kernel kill this process when the parent's thread that started it ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-    if _orphaned(parent):  # it went before the kernel was asked
+    if _is_orphan(parent):  # the parent ended before the request to the kernel
         os._exit(0)
 
 
-def _orphaned(parent: int) -> bool:
+def _is_orphan(parent: int) -> bool:
     return sys.platform != "win32" and os.getppid() != parent
 
 
 def _start(settings: dict[str, Any]) -> Any:
-    """Load the model and serve it on 127.0.0.1, at a port that the system picks."""
+    """Load the model and serve it on 127.0.0.1, at a port that the system chooses."""
     import xllamacpp  # here, because its absence is reported to the parent
 
     params = xllamacpp.CommonParams()
@@ -86,17 +86,17 @@ def _start(settings: dict[str, Any]) -> Any:
     params.offline = True
     params.ui = False
     params.endpoint_slots = False
-    # Prompts of ended calls would be kept, up to 8 GiB of them.
+    # Otherwise the prompts of finished calls are kept, up to 8 GiB.
     params.cache_ram_mib = 0
     params.cache_idle_slots = False
     return xllamacpp.Server(params)
 
 
-def _wait_for_the_end(parent: int) -> None:
+def _wait_for_end(parent: int) -> None:
     ended = threading.Event()
     threading.Thread(target=_watch_stdin, args=(ended,), daemon=True).start()
     while not ended.wait(_LOOK_FOR_PARENT_EVERY_S):
-        if _orphaned(parent):  # another process inherited the other end of stdin
+        if _is_orphan(parent):  # another process inherited the other end of stdin
             return
 
 
@@ -106,12 +106,12 @@ def _watch_stdin(ended: threading.Event) -> None:
     ended.set()
 
 
-def _tell(report: BinaryIO, message: dict[str, str]) -> None:
+def _send(report: BinaryIO, message: dict[str, str]) -> None:
     report.write(json.dumps(message).encode() + b"\n")
 
 
-def _leave(report: BinaryIO, message: dict[str, str]) -> None:
-    _tell(report, message)
+def _exit_with_error(report: BinaryIO, message: dict[str, str]) -> None:
+    _send(report, message)
     sys.stderr.flush()
     os._exit(1)
 

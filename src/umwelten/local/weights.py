@@ -1,7 +1,7 @@
-"""Where a local model's weights are, and how they get there.
+"""The local models and the location of their weights.
 
-The weights of a known model travel inside a Python package. They are found in that package where it is
-installed (it is never imported), and otherwise in the user's cache, where `pull_weights` puts them.
+The weights of a known model are distributed inside a Python package. They are looked for in that package if
+it is installed (it is never imported), then in the user's cache, where `pull_weights` puts them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class LocalModel(FrozenStruct):
 
 
 class Verified(FrozenStruct):
-    """What is remembered beside checked weights, so that a start needs no hashing."""
+    """The note stored beside verified weights, so that they are not hashed at every start."""
 
     sha256: str
     size: int
@@ -56,28 +56,28 @@ LOCAL_MODELS: Mapping[str, LocalModel] = {
 def find_weights(
     name: str, *, env: Mapping[str, str] = os.environ, models: Mapping[str, LocalModel] = LOCAL_MODELS
 ) -> Path:
-    """The GGUF file of a model: a known name, or a path to a `.gguf`. `LocalModelError` if there is none."""
+    """Return the GGUF file of a model, a known name or a path to a `.gguf`. Raises `LocalModelError`."""
     if is_path(name):
         return check_gguf(Path(name).expanduser())
-    model = known(name, models)
-    found = installed(model) or cached(model, env)
-    if found is None:
+    model = find_model(name, models)
+    weights = installed_weights(model) or cached_weights(model, env)
+    if weights is None:
         raise LocalModelError(
             f"the weights of local:{name} are not on this machine", f"fetch them: umwelten models pull {name}"
         )
-    return found
+    return weights
 
 
 def is_path(name: str) -> bool:
-    """Whether a model's name means a file rather than a row of the table."""
+    """Return whether a model's name is a path rather than a name in `LOCAL_MODELS`."""
     return name.lower().endswith(".gguf") or "/" in name or os.sep in name
 
 
-def known(name: str, models: Mapping[str, LocalModel]) -> LocalModel:
-    """The row of that name, or an error that lists the names there are."""
+def find_model(name: str, models: Mapping[str, LocalModel]) -> LocalModel:
+    """Return the model of that name. Raises `LocalModelError`, which lists the names."""
     model = models.get(name)
     if model is None:
-        names = ", ".join(f"local:{known}" for known in models)
+        names = ", ".join(f"local:{known_name}" for known_name in models)
         suggestion = did_you_mean(closest(name, models), "local:{}")
         raise LocalModelError(
             f"there is no local model {name!r}.",
@@ -87,26 +87,26 @@ def known(name: str, models: Mapping[str, LocalModel]) -> LocalModel:
 
 
 def check_gguf(path: Path) -> Path:
-    """The same path, absolute, if a GGUF file is there."""
+    """Return the path, made absolute, if it is a GGUF file. Raises `LocalModelError`."""
     try:
         with path.open("rb") as file:
             magic = file.read(len(GGUF_MAGIC))
     except OSError as error:
         raise LocalModelError(f"cannot read the model {path}: {error.strerror}") from error
     if magic != GGUF_MAGIC:
-        raise LocalModelError(f"{path} is not a GGUF file", "local: models are llama.cpp's .gguf files")
+        raise LocalModelError(f"{path} is not a GGUF file", "local: models are .gguf files of llama.cpp")
     return path.absolute()
 
 
 def models_folder(env: Mapping[str, str]) -> Path:
-    """Where fetched weights are kept. `UMWELTEN_CACHE_DIR` overrides the user's cache."""
+    """Return the folder for downloaded weights, in `UMWELTEN_CACHE_DIR` or else the user's cache."""
     override = env.get("UMWELTEN_CACHE_DIR")
     root = Path(override).expanduser() if override else user_cache_path("umwelten")
     return root / "models"
 
 
-def installed(model: LocalModel) -> Path | None:
-    """The weights in the package that carries them, if that is installed and whole."""
+def installed_weights(model: LocalModel) -> Path | None:
+    """Return the weights in their package, if that is installed. Raises `LocalModelError` if damaged."""
     # A top-level name: find_spec looks at folders and imports nothing.
     spec = importlib.util.find_spec(model.package)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
@@ -116,31 +116,31 @@ def installed(model: LocalModel) -> Path | None:
     return None
 
 
-def cached(model: LocalModel, env: Mapping[str, str]) -> Path | None:
-    """The fetched weights. They are hashed again only when size or time differ from those remembered."""
+def cached_weights(model: LocalModel, env: Mapping[str, str]) -> Path | None:
+    """Return the downloaded weights, if any; hashed again only if size or time differ from the note."""
     path = models_folder(env) / model.file
     if not path.is_file():
         return None
-    if _remembered(path) == _stamp(path, model.sha256):
+    if _read_note(path) == _stamp(path, model.sha256):
         return path
     digest = file_sha256(path)
     if digest != model.sha256:
         raise LocalModelError(
             f"the weights {path} are damaged (sha256 {digest}, expected {model.sha256})",
-            f"delete the file and fetch it anew: umwelten models pull {model.name}",
+            f"delete the file and fetch it again: umwelten models pull {model.name}",
         )
     remember(path, digest)
     return path
 
 
 def file_sha256(path: Path) -> str:
-    """The file's SHA-256 in hex; constant memory."""
+    """Return the file's SHA-256 in hex. Constant memory."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def remember(path: Path, sha256: str) -> None:
-    """Note that this file was checked. A cache that cannot be written only costs a hash next time."""
+    """Store the note that this file was verified. If that fails, it is hashed again next time."""
     note = _note(path)
     fresh = note.with_name(f"{note.name}.{os.getpid()}")
     try:
@@ -159,7 +159,7 @@ def _stamp(path: Path, sha256: str) -> Verified:
     return Verified(sha256=sha256, size=stat.st_size, mtime_ns=stat.st_mtime_ns)
 
 
-def _remembered(path: Path) -> Verified | None:
+def _read_note(path: Path) -> Verified | None:
     try:
         return msgspec.json.decode(_note(path).read_bytes(), type=Verified)
     except (OSError, msgspec.MsgspecError):
