@@ -101,7 +101,7 @@ def _lock(path: Path, progress: Progress) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        progress("waiting for another process that is fetching weights")
+        progress("waiting for another process to fetch the weights")
         lock.acquire()
     try:
         yield

@@ -1,4 +1,4 @@
-"""Error messages that show where in a text the fault is."""
+"""Error messages that show the place of a fault in a text."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from umwelten.errors import UsageError
 from umwelten.phrases import Phrase, Wording
 
 _WIDTH = 96
-"""Columns of the shown line; more is cut around the fault."""
-_BEFORE = 60
+"""Columns of the line shown, which fit a terminal with the indent; longer ones are cut around the fault."""
+_MOST_BEFORE = 60
 
 
 def fault(
@@ -23,8 +23,8 @@ def fault(
 ) -> UsageError:
     """Return the error for a fault at `offset` in `text`: its line with a caret under it.
 
-    `what` is wrong, `allowed` is the hint. `origin` says where the text is from: "schema", an option or a
-    file's name. The line's number is given where the text has several.
+    `what` is the fault, `allowed` the hint. `origin` names the text: "schema", an option or a file's name.
+    The line's number is shown if the text has several.
     """
     start = text.rfind("\n", 0, offset) + 1
     end = text.find("\n", offset)
@@ -38,23 +38,23 @@ def fault(
 
 
 def _window(line: str, column: int) -> tuple[str, str]:
-    """The line, cut to a readable width, and the caret's line."""
+    """Return the line, cut to `_WIDTH`, and the line with the caret."""
     before = "".join(map(_visible, line[:column].ljust(column)))
     after = "".join(map(_visible, line[column:]))
     if len(before) + len(after) > _WIDTH:
-        before = before if len(before) <= _BEFORE else "…" + before[1 - _BEFORE :]
+        before = before if len(before) <= _MOST_BEFORE else "…" + before[1 - _MOST_BEFORE :]
         room = _WIDTH - len(before)
         after = after if len(after) <= room else after[: room - 1] + "…"
     return (before + after).rstrip(), " " * sum(map(_columns, before)) + "^"
 
 
 def _visible(character: str) -> str:
-    """The character, or a stand-in of one column for what would move a cursor."""
+    """Return the character, or a replacement one column wide for one that would move the cursor."""
     return " " if character == "\t" else character if character.isprintable() else "�"
 
 
 def _columns(character: str) -> int:
-    """How many columns of a terminal a character takes."""
+    """Return how many columns of a terminal a character takes."""
     if unicodedata.combining(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -1,4 +1,4 @@
-"""Figures as people read them, the same in the closing summary, progress and reports."""
+"""Numbers formatted for people, the same in summaries, progress and reports. Unknown values are `–`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ UNKNOWN = "–"
 
 
 def count(n: int, noun: str) -> str:
-    """`1 call`, `1,200 calls`."""
+    """Return `1 call`, `1,200 calls`."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def seconds(value: float | None) -> str:
-    """`0.35 s`, `12.4 s`, `3 min 20 s`, `2 h 05 min`."""
+    """Return `0.35 s`, `12.4 s`, `3 min 20 s`, `2 h 05 min`."""
     if value is None:
         return UNKNOWN
     if value < 59.95:
@@ -20,7 +20,7 @@ def seconds(value: float | None) -> str:
 
 
 def minutes(value: float) -> str:
-    """Whole seconds: `12 s`, `3 min 20 s`, `2 h 05 min`, `1 d 3 h`."""
+    """Return whole seconds: `12 s`, `3 min 20 s`, `2 h 05 min`, `1 d 3 h`."""
     whole = round(value)
     if whole < 60:
         return f"{whole} s"
@@ -32,7 +32,7 @@ def minutes(value: float) -> str:
 
 
 def money(value: float | None) -> str:
-    """US dollars with at least two decimals and three digits that count: `$12.30`, `$0.0123`, `$0`."""
+    """Return US dollars with two decimals or three significant digits: `$12.30`, `$0.0123`, `$0`."""
     if value is None:
         return UNKNOWN
     if value == 0:
@@ -48,19 +48,19 @@ def money(value: float | None) -> str:
 
 
 def cost(total_usd: float | None, unpriced: int) -> str:
-    """`$0.0123 + 4 calls of unknown price`; unknown is never shown as 0."""
+    """Return `$0.0123 + 4 calls of unknown price`; an unknown price is never shown as 0."""
     if total_usd is None:
         return f"unknown ({count(unpriced, 'call')})"
     return money(total_usd) + (f" + {count(unpriced, 'call')} of unknown price" if unpriced else "")
 
 
 def tokens(value: int | None) -> str:
-    """`12,345`."""
+    """Return `12,345`."""
     return UNKNOWN if value is None else f"{value:,}"
 
 
 def short(value: float) -> str:
-    """A rate or a sum in few characters: `0.42`, `3.1`, `410`, `12.3k`, `1.2M`."""
+    """Return a number in few characters: `0.42`, `3.1`, `410`, `12.3k`, `1.2M`."""
     if value < 9.995:
         return f"{value:.2f}".rstrip("0").rstrip(".") if value < 0.995 else f"{value:.1f}"
     if value < 9999.5:
@@ -69,17 +69,17 @@ def short(value: float) -> str:
 
 
 def level(value: float) -> str:
-    """A limit, which may lie between whole calls: `12`, `2.1`."""
+    """Return a limit, which may be fractional: `12`, `2.1`."""
     return f"{value:.1f}".removesuffix(".0")
 
 
 def rate(value: float | None) -> str:
-    """`short` of a rate that may not be known."""
+    """Return `short` of a rate that may be unknown."""
     return UNKNOWN if value is None else short(value)
 
 
 def percent(value: float | None) -> str:
-    """`97.5%`; 100 only when nothing is missing, 0 only when nothing is there."""
+    """Return `97.5%` for 0.975; `100%` for exactly 1 only, `0%` for exactly 0."""
     if value is None:
         return UNKNOWN
     if value in (0.0, 1.0):
@@ -88,9 +88,9 @@ def percent(value: float | None) -> str:
 
 
 def speedup(value: float | None, *, queues: bool = False) -> str | None:
-    """`3.1× faster than one at a time`; below 1 as a share of that speed.
+    """Return `3.1× faster than one at a time`; below 1 as a fraction of that speed.
 
-    `queues` (see `advice.queues`): the ratio would promise too much, so it is `3.1 at a time on average`.
+    With `queues` (see `advice.queues`) the ratio would promise too much: `3.1 at a time on average`.
     """
     if value is None:
         return None

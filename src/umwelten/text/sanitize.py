@@ -1,4 +1,4 @@
-"""Foreign text made harmless: what a model, provider or file name says must not steer a terminal."""
+"""Sanitizing of text from models, providers and file names, which must not control the terminal."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ def _visible(match: re.Match[str]) -> str:
 
 
 def safe(text: str) -> str:
-    r"""The text with control characters as visible escapes such as `\x1b`; `\r\n` becomes `\n`."""
+    r"""Return the text with control characters as visible escapes such as `\x1b`; `\r\n` becomes `\n`."""
     return _HARMFUL.sub(_visible, text.replace("\r\n", "\n"))
 
 
 def one_line(text: str, width: int) -> str:
-    """The text on one safe line of at most `width` characters, cut with `…`."""
-    # Cut before and after: a text of megabytes is not worth splitting for eighty characters.
+    """Return the text on one safe line of at most `width` characters, cut with `…`."""
+    # Cut first: splitting a text of megabytes for eighty characters would waste time.
     line = safe(" ".join(text[: width * 8 + 64].split()))
     return line if len(line) <= width else line[: max(width - 1, 0)].rstrip() + "…"
 
 
 def json_safe(encoded: str) -> str:
-    r"""JSON that means the same, with DEL, C1 and bidirectional controls as `\uXXXX`.
+    r"""Return equivalent JSON with DEL, C1 and bidirectional controls as `\uXXXX`.
 
-    JSON escapes only C0 by itself; the rest would reach the terminal raw.
+    JSON encoders escape only C0; the rest would reach the terminal raw.
     """
     if encoded.isascii() and "\x7f" not in encoded:
-        return encoded  # nearly always, and to search it takes longer than to make it
+        return encoded  # nearly always; the search would take longer than the encoding did
     return _JSON_RAW.sub(lambda match: f"\\u{ord(match.group()):04x}", encoded)
 
 

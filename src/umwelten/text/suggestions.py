@@ -1,4 +1,4 @@
-"""What was probably meant by a name that does not exist, as words for an error."""
+"""Suggestions for names that do not exist, for error messages."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from difflib import get_close_matches
 
 
 def closest(word: str, names: Iterable[str], *, ignore_case: bool = False) -> str | None:
-    """Return the one of `names` that is spelled most like `word`, or `None` where none is similar."""
+    """Return the one of `names` whose spelling is closest to `word`, or `None` if none is similar."""
     spellings = {name.casefold() if ignore_case else name: name for name in names}
     matches = get_close_matches(word.casefold() if ignore_case else word, spellings, n=1)
     return spellings[matches[0]] if matches else None
 
 
 def did_you_mean(name: object | None, form: str = "{}") -> str:
-    """Return `Did you mean NAME?`, or "" without a name. `form` is how it is shown, such as `{!r}`."""
+    """Return `Did you mean NAME?`, or "" without a name. `form` formats it, such as `{!r}`."""
     return "" if name is None else f"Did you mean {form.format(name)}?"
 
 
@@ -24,5 +24,5 @@ def did_you_mean_clause(name: object | None, form: str = "{}") -> str:
 
 
 def sentences(*parts: str) -> str | None:
-    """Return the parts that are not empty as one text, such as a hint; `None` where all are."""
+    """Return the parts that are not empty as one text, such as a hint; `None` if all are empty."""
     return " ".join(filter(None, parts)) or None
