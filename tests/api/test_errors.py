@@ -87,20 +87,20 @@ def test_what_must_be_mended_is_raised_where_the_job_is_used(
         ),
         (
             lambda: umwelten.batch("hello", "openai:a", directory="texts", file_pattern="*--draft.txt"),
-            "no file in texts matches '*--draft.txt': it holds 1 .txt, such as 'deep--er.txt'",
+            "no file in texts matches '*--draft.txt': it contains 1 .txt, such as 'deep--er.txt'",
             None,
             None,
         ),
         (
             lambda: umwelten.batch("hello", "openai:a", directory="texts/deep--er.txt"),
             "not a directory: texts/deep--er.txt",
-            "Name single files with files.",
+            "Use files for single files.",
             "directory",
         ),
         (
             lambda: umwelten.batch("hello", "openai:a", from_="--draft", where="length > 3"),
             "there is no evaluation '--draft' in output",
-            "umwelten eval list shows those there are.",
+            "umwelten eval list shows the evaluations.",
             "from_",
         ),
         (

@@ -270,7 +270,7 @@ def test_an_evaluation_that_is_not_there_is_an_error_at_once_with_the_nearest(tm
     assert error.value.hint == "Did you mean 'reviews'?"
     with pytest.raises(InputError) as error:
         answers(tmp_path / "entirely else")
-    assert error.value.hint == "umwelten eval list shows those there are."
+    assert error.value.hint == "umwelten eval list shows the evaluations."
 
 
 @pytest.mark.parametrize("data", [b"", b"not a database at all, but text" * 40])
@@ -294,12 +294,12 @@ def test_an_evaluation_of_a_newer_version_is_an_error_at_once(tmp_path: Path) ->
 def test_a_filter_that_nothing_fits_says_how_many_there_were(tmp_path: Path) -> None:
     folder = evaluation(tmp_path / "x", *map(str, range(1200)))
     with pytest.raises(
-        InputError, match="none of the 1,200 answers of evaluation 'x' fits where='repeat = 2'"
+        InputError, match="none of the 1,200 answers of evaluation 'x' matches where='repeat = 2'"
     ):
         names(folder, "repeat = 2")
     with pytest.raises(InputError) as error:
         names(folder, "status = failed")
-    assert error.value.hint == "Failed and pending calls have no answer, so only status=succeeded can fit."
+    assert error.value.hint == "Failed and pending calls have no answer, so only status=succeeded can match."
 
 
 def test_an_evaluation_without_answers_is_an_error(tmp_path: Path) -> None:
@@ -320,9 +320,9 @@ def test_a_broken_filter_is_an_error_at_once(tmp_path: Path) -> None:
     [
         ("json.yaer = 1984", "The records have title, year; did you mean json.year?"),
         ("not json.zzz != 1", "The records have title, year."),
-        ("model = gemini", "models there: google:gemini"),
-        ("model in (gemini, gpt)", "models there: google:gemini"),
-        ("json.year = 1 or model = x", "models there: google:gemini"),
+        ("model = gemini", "models of the answers: google:gemini"),
+        ("model in (gemini, gpt)", "models of the answers: google:gemini"),
+        ("json.year = 1 or model = x", "models of the answers: google:gemini"),
         ("json.year = 1", None),
         ("model = google:gemini and repeat = 7", None),
         ("model ~ zzz", None),
@@ -340,10 +340,10 @@ def test_a_filter_that_nothing_fits_says_what_its_fields_hold(
 def test_a_filter_by_records_where_there_are_none_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         list(answers(with_answers(tmp_path / "x", {"a": "words"}), where="json.year > 1"))
-    assert error.value.hint == "The answers there are no records: json.… is nowhere."
+    assert error.value.hint == "The answers are not JSON records, so they have no fields json.…."
 
 
 def test_a_filter_that_compares_a_number_with_a_word_is_refused(tmp_path: Path) -> None:
     folder = with_answers(tmp_path / "x", {"a": "words"})
-    with pytest.raises(UsageError, match="output_tokens is a number; 'abc' is none"):
+    with pytest.raises(UsageError, match="output_tokens is a number, but 'abc' is not"):
         answers(folder, where="output_tokens > abc")

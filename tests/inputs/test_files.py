@@ -171,7 +171,7 @@ def test_links_are_followed_to_files_inside_and_to_nothing_else(tmp_path: Path) 
     assert [f.name for f in found] == ["a.txt", "good.txt", "sub/b.txt"]
     assert found[1].size == len("in sub/b.txt")
     assert len(notes) == 1
-    assert "5, first 'circle.txt'" in notes[0]
+    assert "5, the first 'circle.txt'" in notes[0]
 
 
 def test_a_directory_reached_through_a_link_is_scanned(tmp_path: Path) -> None:
@@ -282,7 +282,7 @@ def test_no_match_says_so_when_matches_lie_deeper(tmp_path: Path) -> None:
 
 
 def test_an_empty_directory_is_said_to_be_empty(tmp_path: Path) -> None:
-    assert "it holds no files" in message(scan, tmp_path, "*")
+    assert "it contains no files" in message(scan, tmp_path, "*")
 
 
 @pytest.mark.parametrize(

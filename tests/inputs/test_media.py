@@ -40,11 +40,13 @@ def test_it_goes_under_the_name_that_the_provider_lists(tmp_path: Path, name: st
 
 
 def test_what_a_model_does_not_take_is_said_with_what_it_takes(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedInput, match=r"tone\.flac is FLAC audio, and this model takes no audio"):
+    with pytest.raises(UnsupportedInput, match=r"tone\.flac is FLAC audio, but this model accepts no audio"):
         sent(tmp_path, "tone.flac", Capabilities())
-    with pytest.raises(UnsupportedInput, match="takes audio as mp3, wav only"):
+    with pytest.raises(UnsupportedInput, match="accepts audio only as mp3, wav"):
         sent(tmp_path, "tone.flac", Capabilities(audio=frozenset(("audio/wav", "audio/mp3"))))
-    with pytest.raises(UnsupportedInput, match=r"film\.mkv is Matroska video, and this model takes no video"):
+    with pytest.raises(
+        UnsupportedInput, match=r"film\.mkv is Matroska video, but this model accepts no video"
+    ):
         sent(tmp_path, "film.mkv", Capabilities(audio=frozenset(("audio/wav",))))
 
 
@@ -64,7 +66,7 @@ def test_above_what_a_request_holds_a_file_is_uploaded_or_refused(tmp_path: Path
     assert read(
         film, name="f", capabilities=Capabilities(video=VIDEO, inline_bytes=20_000, upload=True)
     ).parts
-    with pytest.raises(UnsupportedInput, match="a request to this model holds up to 20 kB"):
+    with pytest.raises(UnsupportedInput, match="a request to this model may hold up to 20 kB"):
         read(film, name="f", capabilities=Capabilities(video=VIDEO, inline_bytes=20_000))
 
 
@@ -84,7 +86,7 @@ def test_only_what_is_uploaded_may_be_larger_than_usual(tmp_path: Path) -> None:
 
 def test_text_and_pictures_stay_within_what_a_request_holds(tmp_path: Path) -> None:
     (tmp_path / "t").write_text("word " * 1_000)
-    with pytest.raises(UnsupportedInput, match="holds up to 1 kB"):
+    with pytest.raises(UnsupportedInput, match="may hold up to 1 kB"):
         read(tmp_path / "t", name="t", capabilities=Capabilities(inline_bytes=1_000))
     (tmp_path / "p").write_bytes(pictures.saved(pictures.noisy((60, 60)), "PNG"))
     content = read(tmp_path / "p", name="p", capabilities=Capabilities(inline_bytes=3_000))

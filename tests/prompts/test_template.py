@@ -104,7 +104,7 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_and_names_the_nearest(
 
 
 def test_a_column_without_rows_is_an_error_that_says_so() -> None:
-    with pytest.raises(UsageError, match="there are no rows"):
+    with pytest.raises(UsageError, match="no rows to fill it in from"):
         Template("{{row.title}}").check(("content",), None)
 
 

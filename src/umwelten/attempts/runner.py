@@ -19,7 +19,7 @@ from umwelten.engine.interfaces import AttemptResult
 from umwelten.errors import InputError, LocalModelError
 from umwelten.events import Note, NoteLevel, Observer
 from umwelten.inputs import read
-from umwelten.inputs.content import unframed
+from umwelten.inputs.content import unframe_text
 from umwelten.phrases import Spelling, by_name
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.protocol import HttpRequest
@@ -238,7 +238,7 @@ class HttpAttemptRunner:
                 self._observer(Note(text=text, level=NoteLevel.DETAIL))
         if self._builder.bare(attempt.target.prompt):
             # The prompt says itself where the content begins and ends.
-            parts = tuple(Text(text=unframed(p.text)) if isinstance(p, Text) else p for p in parts)
+            parts = tuple(Text(text=unframe_text(p.text)) if isinstance(p, Text) else p for p in parts)
         return parts, values
 
     def _drop(self, field: str, failure: Failure, attempt: _Attempt) -> Failure:

@@ -1,4 +1,4 @@
-"""Files as inputs: which ones are meant, and what is sent of each."""
+"""Files as inputs: their selection, and what is sent of each."""
 
 from umwelten.inputs.files.file_list import expand, scan_files
 from umwelten.inputs.files.scan import scan

@@ -1,4 +1,4 @@
-"""What becomes of a file on its way to a model."""
+"""The content of an input in the form in which it is sent to a model."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from umwelten.errors import InputError
 from umwelten.types import FrozenStruct, Part
 
 MAX_TEXT = 16_000_000
-"""Characters of text that a converted file may give: more than any model reads."""
+"""Characters of text from a converted file, at most: more than any model can read."""
 
 
 class UnsupportedInput(InputError):
-    """A file that can be read but not sent: an archive, a program, one that is too large or damaged."""
+    """A file that can be read but not sent, such as an archive, a program, or one too large or damaged."""
 
 
 class Converted(FrozenStruct):
-    """What is sent of a file once it was converted; `notes` say what had to be done to it."""
+    """What is sent of a converted file; `notes` say how it was changed."""
 
     parts: tuple[Part, ...]
     notes: tuple[str, ...] = ()
 
 
 Convert = Callable[[], Converted]
-"""Takes from milliseconds to seconds, so it is called in a thread. Raises `InputError`."""
+"""Takes milliseconds to seconds, so call it in a thread. Raises `InputError`."""
 
 
 class Content(FrozenStruct):
     """What is sent of a file, a row or an earlier answer.
 
-    `digest` is the `identity.content_hash` of its bytes; `changed`: not what the scan saw. `values` are what
-    placeholders stand for, by name (`row.title`, `answer`). `convert`, where there is one, makes the parts;
-    `parts` is then empty.
+    `digest` is the `identity.content_hash` of its bytes; `changed`: it differs from the scan's. `values` are
+    those of placeholders, by name (`row.title`, `answer`). If `convert` is set, it returns the parts, and
+    `parts` is empty.
     """
 
     digest: bytes
@@ -43,8 +43,8 @@ class Content(FrozenStruct):
     convert: Convert | None = None
 
 
-def framed(text: str, name: str) -> str:
-    """A file's text with its name and marks around it, in which no text can end them itself."""
+def frame_text(text: str, name: str) -> str:
+    """Return a file's text between tags that do not occur in it, after its name."""
     tag, number = "content", 0
     while f"</{tag}>" in text:
         number += 1
@@ -54,14 +54,14 @@ def framed(text: str, name: str) -> str:
     return f"File: {heading}\n<{tag}>\n{text}{end}</{tag}>"
 
 
-def unframed(text: str) -> str:
-    """What `framed` put a frame around, without the newline that may have been added at its end."""
+def unframe_text(text: str) -> str:
+    """Return the text that `frame_text` framed, without a newline at its end."""
     inside = text.split("\n", 2)[2]
     return inside[: inside.rfind("</")].removesuffix("\n")
 
 
 def megabytes(size: int) -> str:
-    """A size in words: `1.5 MB`."""
+    """Return a size in bytes as text: `1.5 MB`."""
     if size < 100_000:
         return f"{size / 1e3:.0f} kB"
     return f"{size / 1e6:.1f} MB" if size < 10_000_000 else f"{size / 1e6:.0f} MB"

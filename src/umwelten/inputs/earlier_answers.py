@@ -1,9 +1,8 @@
 """Answers of an earlier evaluation as inputs of a new one.
 
-Those count that its report counts: of its latest files, models and repeats, about the files' bytes of then.
-Failed and pending calls have no answer and are left out. Its database is only read, in small windows, so a
-run that is still at work on it is not held up. An answer's part is `answer CALL`, its stamp a hash of its
-text.
+They are those in its report: of its latest files, models and repeats, about the files as they were then.
+Failed and pending calls have no answer and are left out. The database is only read, in short transactions,
+so that a run in progress is not delayed. An answer's part is `answer CALL`, its stamp a hash of its text.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from umwelten.errors import InputError, StoreError
 from umwelten.identity import content_hash
-from umwelten.inputs.content import Content, framed
+from umwelten.inputs.content import Content, frame_text
 from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.filters import ANY_PATH, JSON, Compared, Predicate, comparisons, parse_where, path_value
 from umwelten.phrases import Phrase
@@ -32,7 +31,7 @@ from umwelten.types import NANO, FoundInput, Text
 
 _NAMES = ("model", "provider", "prompt", "file")
 _SHOWN = 10
-_LOOKED_AT = 1_000
+_MOST_SAMPLED = 1_000
 PART = "answer "
 
 FIELDS = (
@@ -52,8 +51,8 @@ FIELDS = (
     "length",
     ANY_PATH,
 )
-"""What `--where` may name. `length` counts characters; `json.…` is inside the answer's record, or inside the
-answer itself where that is JSON."""
+"""The fields of `--where`. `length` is in characters; `json.…` is a path in the answer's record, or in the
+answer itself if that is JSON."""
 
 _NUMBERS = (
     "repeat",
@@ -68,7 +67,7 @@ _REPEAT_END = re.compile(r"\.r[0-9]+\Z", re.IGNORECASE)
 
 
 class _Fields(Mapping[str, object]):
-    """The fields of one answer. Its JSON is decoded when a filter asks for it."""
+    """The fields of one answer. Its JSON is decoded when a filter reads it."""
 
     def __init__(self, call: StoredCall) -> None:
         self._call, self._text = call, call.text or ""
@@ -99,7 +98,7 @@ class _Fields(Mapping[str, object]):
         return len(FIELDS) - 1
 
     def keys_of_record(self) -> Iterable[str]:
-        """The names at the top of its JSON."""
+        """Return the top-level keys of its JSON."""
         data = self._json()
         return data.keys() if isinstance(data, dict) else ()
 
@@ -114,105 +113,119 @@ class _Fields(Mapping[str, object]):
 
 
 def answers(folder: Path, *, where: str | None = None, most: int | None = None) -> Iterator[FoundInput]:
-    """Yield the answers of the evaluation in that folder which fit the filter, by file, model and repeat.
+    """Yield the answers of the evaluation in that folder that match the filter, by file, model and repeat.
 
-    Names are those of its inputs, with `.<slug>` for all models and prompts but the first it ever had, and
-    `.rN` for a repeat from 2 on: what is added to it later renames none. `most`: the first so many. Errors:
-    `InputError` at once when there is no such evaluation, later when no answer fits; `UsageError` at once
-    for a broken filter.
+    They are named after its inputs, with `.<slug>` for all models and prompts but the first it ever had, and
+    `.rN` for repeats from 2 on, so that later additions to it rename none. `most` limits their number.
+    Raises `InputError` at once if there is no such evaluation, later if no answer matches, and `UsageError`
+    at once for an invalid filter.
     """
-    fits = parse_where(where, FIELDS, numbers=_NUMBERS) if where is not None else None
+    predicate = parse_where(where, FIELDS, numbers=_NUMBERS) if where is not None else None
     if not database(folder).is_file():
-        near = _nearest(folder)
+        nearest = _nearest_evaluation(folder)
         raise InputError(
             f"there is no evaluation {folder.name!r} in {folder.parent}",
-            did_you_mean(near, "{!r}") or "umwelten eval list shows those there are.",
+            did_you_mean(nearest, "{!r}") or "umwelten eval list shows the evaluations.",
             argument="from_",
         )
     with _reading(folder):
-        return islice(_fitting(folder, fits, where or ""), most)
+        return islice(_matching_answers(folder, predicate, where or ""), most)
 
 
 def read_answer(path: str | Path, *, name: str, part: str, stamp: str = "") -> Content:
-    """Read an answer to be sent, framed like a text file; also as `answer`, with its file's name and path.
+    """Return an answer framed like a text file, with the values of `answer`, `file.name` and `file.path`.
 
-    `stamp` is that of `answers`, empty to not compare. Errors: `InputError` when it is no longer there.
+    `stamp` is that of `answers`; if empty it is not compared. Raises `InputError` if the answer is gone.
     """
     folder, number = Path(path).parent, int(part.removeprefix(PART))
     with _input_errors():
         answer = answer_text(folder, number)
     if answer is None:
-        raise InputError(f"the answer {name!r} is no longer in {path}", Phrase("Go on with {option:resume}."))
+        raise InputError(
+            f"the answer {name!r} is no longer in {path}", Phrase("Continue with {option:resume}.")
+        )
     return Content(
         digest=content_hash(answer.text.encode()),
-        parts=(Text(text=framed(answer.text, name)),),
-        changed=stamp not in ("", _stamp(answer.text)),
+        parts=(Text(text=frame_text(answer.text, name)),),
+        changed=stamp not in ("", _text_stamp(answer.text)),
         values={"answer": answer.text, "file.name": answer.file or "", "file.path": answer.path},
     )
 
 
-def _fitting(folder: Path, fits: Predicate | None, where: str) -> Iterator[FoundInput]:
-    seen, some = 0, False
+def _matching_answers(folder: Path, predicate: Predicate | None, where: str) -> Iterator[FoundInput]:
+    count, any_match = 0, False
     path = str(database(folder))
     with _reading(folder) as reader:
         name = _namer(reader)
         for call in stored_answers(reader):
-            seen += 1
-            if fits is None or fits(_Fields(call)):
-                some = True
-                yield _scanned(call, name(call), path)
-    if not some:
-        raise _nothing(folder, seen, where)
+            count += 1
+            if predicate is None or predicate(_Fields(call)):
+                any_match = True
+                yield _found_input(call, name(call), path)
+    if not any_match:
+        raise _no_match_error(folder, count, where)
 
 
-def _scanned(call: StoredCall, name: str, path: str) -> FoundInput:
+def _found_input(call: StoredCall, name: str, path: str) -> FoundInput:
     text = call.text or ""
-    return FoundInput(name=name, path=path, size=len(text.encode()), stamp=_stamp(text), part=_part(call))
+    return FoundInput(
+        name=name, path=path, size=len(text.encode()), stamp=_text_stamp(text), part=_part(call)
+    )
 
 
 def _part(call: StoredCall) -> str:
     return f"{PART}{call.id}"
 
 
-def _stamp(text: str) -> str:
+def _text_stamp(text: str) -> str:
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _nothing(folder: Path, seen: int, where: str) -> InputError:
-    if seen == 0:
+def _no_match_error(folder: Path, count: int, where: str) -> InputError:
+    if count == 0:
         return InputError(f"evaluation {folder.name!r} has no answers", "Failed and pending calls have none.")
     return InputError(
         Phrase(
-            "none of the {seen:,} answers of evaluation {name!r} fits {option:where={where}}",
-            seen=seen,
+            "none of the {seen:,} answers of evaluation {name!r} matches {option:where={where}}",
+            seen=count,
             name=folder.name,
             where=where,
         ),
-        _meant(folder, where),
+        _filter_hints(folder, where),
         argument="where",
     )
 
 
-def _meant(folder: Path, where: str) -> str | None:
-    """Hints for a filter that nothing fits: what the fields that it compares hold."""
+def _filter_hints(folder: Path, where: str) -> str | None:
+    """Return hints for a filter that matches nothing: the values that its fields have."""
     compared = comparisons(where)
     hints = []
-    if any(one.field == "status" for one in compared):
-        hints.append("Failed and pending calls have no answer, so only status=succeeded can fit.")
+    if any(comparison.field == "status" for comparison in compared):
+        hints.append("Failed and pending calls have no answer, so only status=succeeded can match.")
     with _reading(folder) as reader:
-        # A thousand show what there is; reading all again would take long.
-        rows = [_Fields(call) for call in islice(stored_answers(reader), _LOOKED_AT)]
-    hints += [hint for one in compared if one.field in _NAMES and (hint := _other_names(one, rows))]
-    paths = [one.field for one in compared if one.field.startswith(JSON)]
+        # A thousand answers are sample enough; reading all again would take long.
+        rows = [_Fields(call) for call in islice(stored_answers(reader), _MOST_SAMPLED)]
+    hints += [
+        hint
+        for comparison in compared
+        if comparison.field in _NAMES and (hint := _other_names(comparison, rows))
+    ]
+    paths = [comparison.field for comparison in compared if comparison.field.startswith(JSON)]
     hints += [hint for path in paths if (hint := _other_paths(path, rows))]
     return "\n".join(dict.fromkeys(hints)) or None
 
 
-def _other_names(one: Compared, rows: list[_Fields]) -> str | None:
-    there = list(dict.fromkeys(str(row[one.field]) for row in rows if row[one.field] is not None))
-    if one.sign not in ("=", "==", "in") or not there or any(value in there for value in one.values):
+def _other_names(comparison: Compared, rows: list[_Fields]) -> str | None:
+    names = list(
+        dict.fromkeys(str(row[comparison.field]) for row in rows if row[comparison.field] is not None)
+    )
+    if (
+        comparison.sign not in ("=", "==", "in")
+        or not names
+        or any(value in names for value in comparison.values)
+    ):
         return None
-    return f"{one.field}s there: {_first(there)}"
+    return f"{comparison.field}s of the answers: {_first_names(names)}"
 
 
 def _other_paths(path: str, rows: list[_Fields]) -> str | None:
@@ -220,35 +233,35 @@ def _other_paths(path: str, rows: list[_Fields]) -> str | None:
         return None
     keys = dict.fromkeys(key for row in rows for key in row.keys_of_record())
     if not keys:
-        return "The answers there are no records: json.… is nowhere."
+        return "The answers are not JSON records, so they have no fields json.…."
     first = path.removeprefix(JSON).partition(".")[0]
     name = None if first in keys else closest(first, keys)
-    return f"The records have {_first(list(keys))}{did_you_mean_clause(name, 'json.{}') or '.'}"
+    return f"The records have {_first_names(list(keys))}{did_you_mean_clause(name, 'json.{}') or '.'}"
 
 
-def _first(names: list[str]) -> str:
+def _first_names(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 
 
 def _namer(reader: Reader) -> Callable[[StoredCall], str]:
-    # The first keeps the bare names, in the plan or not: a name that changed would be asked about anew.
+    # The first variant keeps the bare names, planned or not: a renamed input would be sent again.
     first = first_variant(reader.connection)
 
     def name(call: StoredCall) -> str:
         parts = (call.file, None if call.file and call.model_id == first else call.slug)
         base = ".".join(part for part in parts if part)
-        # A file may be called like a repeat of another one, or like another one with its model.
+        # A file may have the name of another file's repeat, or of another file with a model.
         base += "_" if _REPEAT_END.search(base) else ""
         while base != call.file and has_input(reader.connection, base):
-            base += f"-{_stamp(_part(call))}"
+            base += f"-{_text_stamp(_part(call))}"
         return base if call.repeat == 1 else f"{base}.r{call.repeat}"
 
     return name
 
 
-def _nearest(folder: Path) -> str | None:
-    """The closest name of a folder that does hold an evaluation."""
+def _nearest_evaluation(folder: Path) -> str | None:
+    """Return the closest name of a folder with an evaluation."""
     sibling = nearest_name(folder)
     return sibling.name if sibling is not None and database(sibling).is_file() else None
 
@@ -258,7 +271,7 @@ def _nearest(folder: Path) -> str | None:
 
 @contextmanager
 def _reading(folder: Path) -> Iterator[Reader]:
-    """The evaluation, to be read. Whatever is wrong with it comes out as `InputError`."""
+    """Yield a reader of the evaluation. Its errors are raised as `InputError`."""
     with _input_errors(), Reader.open(folder) as reader, store_errors(folder):
         yield reader
 

@@ -1,8 +1,8 @@
-"""The text in a file's bytes, whatever its encoding.
+"""Decoding of text in an unknown encoding.
 
-Byte order marks are believed, then UTF-8 is tried, then UTF-16 and UTF-32 without a mark by where their
-zeros lie. What is left are the older encodings: those that people still meet are tried, and the one in which
-the text reads best wins. Bytes that read like no text in any of them are no text.
+A byte order mark decides; then UTF-8 is tried, then UTF-16 and UTF-32 without a mark, by the positions of
+their zeros. Then the older encodings still in use are tried, and the one in which the text is most plausible
+wins. Bytes that are plausible in none of them are not text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BOMS = (
 )
 _BOM_BYTES = frozenset((0xEF, 0xFF, 0x00, 0xFE))
 
-# Control characters that text does not hold; tab, newline, form feed, return, backspace, escape may occur.
+# Control characters that do not occur in text, unlike tab, newline, form feed, return, backspace, escape.
 _CONTROLS = bytes(set(range(32)) - {8, 9, 10, 12, 13, 27})
 
 # Letters beside a to z, by language: Western Europe, Central Europe, Turkish, Baltic.
@@ -40,13 +40,13 @@ _LATIN = (
     ("mac_roman", _WEST),
 )
 _OLD_LATIN = ("cp850", "mac_roman")
-_SIGNS = frozenset("\xa0€£¥¢¤§©®™°±µ²³¹ªº·×÷¼½¾«»¿¡“”„‘’‚‹›–—…•†‡‰¶¦´¨")
+_SYMBOLS = frozenset("\xa0€£¥¢¤§©®™°±µ²³¹ªº·×÷¼½¾«»¿¡“”„‘’‚‹›–—…•†‡‰¶¦´¨")
 _SCRIPTS = (
     *("cp1251", "koi8_r", "cp932", "gb18030", "cp949", "big5", "euc_jp", "cp1253", "cp1255", "cp1256"),
     *("iso8859_5", "iso8859_7", "cp866", "cp874"),
 )
-# What pages that declare these encodings are written in.
-_MEANT = {
+# Encodings that pages are really in when they declare these.
+_ALIASES = {
     **dict.fromkeys(("iso-8859-1", "latin1", "latin-1", "us-ascii", "ascii"), "cp1252"),
     **dict.fromkeys(("gb2312", "gbk"), "gb18030"),
     **{"shift-jis": "cp932", "euc-kr": "cp949", "iso-8859-9": "cp1254"},
@@ -57,36 +57,36 @@ _KANA = re.compile("[\u3041-\u30ff]")
 
 _SAMPLE = 1 << 16
 _ENOUGH = 0.85
-"""The share of letters beside a to z that must belong to one language."""
+"""The share of the non-ASCII letters that must belong to one language."""
 
 
 def decode(data: bytes, declared: str | None = None) -> str | None:
-    """The text in the bytes, or `None` when they look like something else.
+    """Return the text in the bytes, or `None` if they do not look like text.
 
-    `declared` is the encoding that the file itself names, believed where it fits and UTF-8 does not.
+    `declared` is the encoding that the file itself names, used if it fits and UTF-8 does not.
     """
     if data[:1] and data[0] in _BOM_BYTES:
         for bom, encoding in _BOMS:
             if data.startswith(bom):
-                text = _strictly(data, encoding)
+                text = _decode_strictly(data, encoding)
                 return None if text is None or "\x00" in text else text
     if 0 in data:
-        return _wide(data)
+        return _decode_wide(data)
     controls = len(data) - len(data.translate(None, _CONTROLS))
     if controls > len(data) // 10:
         return None
-    text = _strictly(data, "utf-8")
+    text = _decode_strictly(data, "utf-8")
     if text is not None or controls > len(data) // 100:
         return text
     if declared is not None:
         declared = declared.lower().replace("_", "-")
-        text = _strictly(data, _MEANT.get(declared, declared))
-        if text is not None and _readable(text):
+        text = _decode_strictly(data, _ALIASES.get(declared, declared))
+        if text is not None and _is_readable(text):
             return text
-    return _older(data)
+    return _decode_older(data)
 
 
-def _strictly(data: bytes, encoding: str) -> str | None:
+def _decode_strictly(data: bytes, encoding: str) -> str | None:
     try:
         return data.decode(encoding)
     except (UnicodeError, LookupError):
@@ -96,33 +96,33 @@ def _strictly(data: bytes, encoding: str) -> str | None:
 # --- without a byte order mark ----------------------------------------------------------------
 
 
-def _wide(data: bytes) -> str | None:
-    """UTF-16 or UTF-32 without a mark: in text nearly all zeros lie at the same place of each unit."""
+def _decode_wide(data: bytes) -> str | None:
+    """Decode UTF-16 or UTF-32 without a mark: nearly all zeros are at the same place of each unit."""
     sample = data[: _SAMPLE // 4 * 4]
     zeros = sample.count(0)
     if len(data) % 4 == 0 and zeros * 2 > len(sample):
         for encoding in ("utf-32-le", "utf-32-be"):
-            text = _strictly(data, encoding)
-            if text is not None and _readable(text):
+            text = _decode_strictly(data, encoding)
+            if text is not None and _is_readable(text):
                 return text
-    if len(data) % 2 or _stray(sample, zeros):
+    if len(data) % 2 or _is_mostly_ascii(sample, zeros):
         return None
     encodings = ("utf-16-le", "utf-16-be")
     for encoding in encodings if sample[1::2].count(0) * 2 > zeros else reversed(encodings):
-        text = _strictly(data, encoding)
-        if text is not None and _readable(text) and _one_script(text):
+        text = _decode_strictly(data, encoding)
+        if text is not None and _is_readable(text) and _has_one_script(text):
             return text
     return None
 
 
-def _stray(sample: bytes, zeros: int) -> bool:
-    """Whether these are plain letters with a few zeros between them, not letters of two bytes each."""
+def _is_mostly_ascii(sample: bytes, zeros: int) -> bool:
+    """Return whether the bytes are ASCII letters with a few zeros, rather than letters of two bytes each."""
     letters = sum(32 <= byte < 127 for byte in sample)
     return zeros * 4 < len(sample) and letters * 20 > (len(sample) - zeros) * 19
 
 
-def _one_script(text: str) -> bool:
-    """Whether nine in ten letters are of one script: bytes that mean something else give many scripts."""
+def _has_one_script(text: str) -> bool:
+    """Return whether 90 % of the letters are of one script: bytes that are not text give many scripts."""
     scripts = Counter(_script(ord(char)) for char in text[: _SAMPLE // 4])
     common = scripts.pop("", 0)
     return not scripts or max(scripts.values()) * 10 >= 9 * scripts.total() or common > 9 * scripts.total()
@@ -136,8 +136,8 @@ def _script(code: int) -> str:
     return "hangul" if 0xAC00 <= code < 0xD7B0 else f"{code >> 9:x}"
 
 
-def _readable(text: str) -> bool:
-    """Whether (the beginning of) a text holds next to nothing but characters that texts are made of."""
+def _is_readable(text: str) -> bool:
+    """Return whether at most 1 % of (the beginning of) a text are control or unassigned characters."""
     sample = text[: _SAMPLE // 4]
     odd = sum(
         unicodedata.category(char) in ("Cc", "Cn", "Co", "Cs") and char not in "\t\n\r\f\b\x1b"
@@ -149,17 +149,17 @@ def _readable(text: str) -> bool:
 # --- older encodings --------------------------------------------------------------------------
 
 
-def _older(data: bytes) -> str | None:
-    sample = _telling(data)
-    for encoding in _ranked(sample):
-        text = _strictly(data, encoding)
-        if text is not None and _readable(text):
+def _decode_older(data: bytes) -> str | None:
+    sample = _lines_beyond_ascii(data)
+    for encoding in _rank_encodings(sample):
+        text = _decode_strictly(data, encoding)
+        if text is not None and _is_readable(text):
             return text
     return None
 
 
-def _telling(data: bytes) -> bytes:
-    """The lines that tell encodings apart: those with a byte above 127."""
+def _lines_beyond_ascii(data: bytes) -> bytes:
+    """Return the lines with a byte above 127, which distinguish encodings."""
     if len(data) <= 200:
         return data
     lines: list[bytes] = []
@@ -173,67 +173,67 @@ def _telling(data: bytes) -> bytes:
     return b"\n".join(lines) if size < 4 * _SAMPLE else data[:_SAMPLE]
 
 
-def _ranked(sample: bytes) -> Iterable[str]:
-    """Encodings that the sample may be in, the likeliest first."""
+def _rank_encodings(sample: bytes) -> Iterable[str]:
+    """Return encodings that the sample may be in, the likeliest first."""
     for japanese in ("cp932", "euc_jp"):
-        if _share_of(_KANA, _strictly(sample, japanese)) > 0.25:
+        if _share_of(_KANA, _decode_strictly(sample, japanese)) > 0.25:
             return (japanese,)
-    # Where letters of the alphabet a to z stand between them, bytes above 127 come one by one.
+    # In the Latin alphabet, bytes above 127 are isolated: most letters are ASCII.
     runs = _HIGH.findall(sample)
     mean = sum(map(len, runs)) / max(len(runs), 1)
-    latin = _latin(sample) if mean < 3 else []
+    latin = _latin_encodings(sample) if mean < 3 else []
     if not latin and mean < 2:
-        latin = _several_languages(sample)
-    return latin or _scripts(sample)
+        latin = _western_encodings(sample)
+    return latin or _script_encodings(sample)
 
 
 def _share_of(chars: re.Pattern[str], text: str | None) -> float:
-    """Of the characters beyond ASCII."""
+    """Return the share of `chars` among the characters beyond ASCII."""
     beyond = sum(char > "\x7f" for char in text) if text else 0
     return len(chars.findall(text)) / beyond if text and beyond else 0.0
 
 
-def _latin(sample: bytes) -> list[str]:
-    """By the share of their letters that belong to one language; of two, the one with fewer letters."""
+def _latin_encodings(sample: bytes) -> list[str]:
+    """Rank by the share of letters that belong to one language; of equals, the one with fewer letters."""
     fits: list[tuple[float, bool, int, int, str]] = []
     for rank, (name, languages) in enumerate(_LATIN):
-        beyond = _beyond(sample, name)
+        beyond = _count_beyond_ascii(sample, name)
         old = name in _OLD_LATIN
         fits += [(-_share(beyond, letters), old, len(letters), rank, name) for letters in languages]
     return [name for share, _, _, _, name in sorted(fits) if -share >= _ENOUGH]
 
 
-def _several_languages(sample: bytes) -> list[str]:
-    """A file with words of several Western languages."""
+def _western_encodings(sample: bytes) -> list[str]:
+    """Return cp1252 if nearly all letters are of some Western language."""
     letters = "".join(set().union(*_WEST))
-    return ["cp1252"] if _share(_beyond(sample, "cp1252"), letters) > 0.95 else []
+    return ["cp1252"] if _share(_count_beyond_ascii(sample, "cp1252"), letters) > 0.95 else []
 
 
-def _beyond(sample: bytes, encoding: str) -> Counter[str]:
-    """The characters beyond ASCII, in small letters; none if the sample can't be in that encoding."""
-    text = _strictly(sample, encoding) or ""
+def _count_beyond_ascii(sample: bytes, encoding: str) -> Counter[str]:
+    """Count the characters beyond ASCII, in lower case; none if the sample can't be in that encoding."""
+    text = _decode_strictly(sample, encoding) or ""
     return Counter(char for char in text.lower() if char > "\x7f")
 
 
 def _share(beyond: Counter[str], letters: str) -> float:
-    """Signs that any text may hold count half, so that letters decide."""
-    signs = sum(beyond[char] for char in _SIGNS)
-    known = sum(beyond[char] for char in letters)
-    return (signs / 2 + known) / max(beyond.total() - signs / 2, 1)
+    """Return the share of `letters`; symbols of any language count half, so that letters decide."""
+    symbols = sum(beyond[char] for char in _SYMBOLS)
+    matching = sum(beyond[char] for char in letters)
+    return (symbols / 2 + matching) / max(beyond.total() - symbols / 2, 1)
 
 
-def _scripts(sample: bytes) -> list[str]:
-    """By how well the text reads in the languages that are written so."""
-    # Not needed by most: UTF-8 is nearly everywhere.
+def _script_encodings(sample: bytes) -> list[str]:
+    """Rank encodings of other scripts by how plausible the text is in them."""
+    # Imported here because few files need it: nearly all are UTF-8.
     from charset_normalizer import from_bytes
 
-    found = {match.encoding: match for match in from_bytes(sample, cp_isolation=list(_SCRIPTS))}
-    names = [name for name in found if not _absurd(name, str(found[name]))]
-    return sorted(names, key=lambda name: found[name].chaos - found[name].coherence)
+    matches = {match.encoding: match for match in from_bytes(sample, cp_isolation=list(_SCRIPTS))}
+    names = [name for name in matches if not _is_implausible(name, str(matches[name]))]
+    return sorted(names, key=lambda name: matches[name].chaos - matches[name].coherence)
 
 
-def _absurd(encoding: str, text: str) -> bool:
-    """Any Cyrillic is valid Shift JIS, as narrow katakana; Japanese in EUC is valid GB, with its kana."""
+def _is_implausible(encoding: str, text: str) -> bool:
+    """Return whether it is Cyrillic read as Shift JIS (narrow katakana) or EUC-JP read as GB (kana)."""
     if encoding == "cp932":
         return _share_of(_HALF_WIDTH, text) > 0.25
     return encoding == "gb18030" and _share_of(_KANA, text) > 0.25

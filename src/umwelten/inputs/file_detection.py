@@ -1,4 +1,4 @@
-"""What a file is, by its bytes and never by its name."""
+"""Detection of a file's type from its bytes, never from its name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from umwelten import file_types
 from umwelten.file_types import FileType
 from umwelten.inputs.encodings import decode
 
-# By the first byte, so that text costs one look-up: (all the first bytes, what it is).
+# Signatures and types. `_BY_FIRST_BYTE` indexes them, so that text costs one look-up.
 _MAGIC: tuple[tuple[bytes, FileType], ...] = (
     (b"\xff\xd8\xff", file_types.JPEG),
     (b"\x89PNG\r\n\x1a\n", file_types.PNG),
@@ -70,7 +70,7 @@ _ZIPPED = (
     ("xl/workbook.bin", file_types.XLSB),
     ("ppt/presentation.xml", file_types.PPTX),
 )
-_NAMED = {
+_BY_MIMETYPE = {
     "application/epub+zip": file_types.EPUB,
     **{kind.mime: kind for kind in (file_types.ODT, file_types.ODS, file_types.ODP)},
 }
@@ -87,7 +87,7 @@ _HEAD = 2048
 
 
 def detect(data: bytes) -> tuple[FileType, str | None]:
-    """Return the type of a file, with its text where it is text or an HTML page."""
+    """Return the type of a file, with its text if it is text or an HTML page."""
     kind = type_by_signature(data)
     if kind is not None:
         return kind, None
@@ -101,7 +101,7 @@ def detect(data: bytes) -> tuple[FileType, str | None]:
 
 
 def type_by_signature(data: bytes) -> FileType | None:
-    """Return the type that the first bytes show; `None` where they show none: text, or something unknown."""
+    """Return the type that the first bytes identify; `None` for text and unknown types."""
     candidates = _BY_FIRST_BYTE.get(data[:1])
     if candidates is None:
         return None
@@ -112,7 +112,7 @@ def type_by_signature(data: bytes) -> FileType | None:
 
 
 def decode_text(data: bytes) -> str | None:
-    """Return the text in the bytes, in the encoding that an HTML or XML file declares where that fits."""
+    """Return the text in the bytes, in the encoding that an HTML or XML file declares if that fits."""
     if data[:1] != b"<":
         return decode(data)
     declared = _DECLARED.search(data, 0, _HEAD)
@@ -120,12 +120,12 @@ def decode_text(data: bytes) -> str | None:
 
 
 def is_html(text: str) -> bool:
-    """Whether a text begins as an HTML page does."""
+    """Return whether a text begins like an HTML page."""
     return text[:1] in _BEFORE_HTML and _HTML.match(text, 0, 2 * _HEAD) is not None
 
 
 def _container_type(data: bytes) -> FileType | None:
-    """Formats whose type stands further in."""
+    """Return the type of formats that are identified by later bytes."""
     if data[4:8] == b"ftyp":
         return _iso_media_type(data)
     match data[:4]:
@@ -143,12 +143,12 @@ def _container_type(data: bytes) -> FileType | None:
         return file_types.PARQUET
     if data[:1] == b"\xff":
         return _audio_type(data)
-    # A bitmap's first two letters alone may begin a text; the four after its size are always zero.
+    # Text may begin with a bitmap's first two letters; the four bytes after its size are always zero.
     return file_types.BMP if data[:2] == b"BM" and data[6:10] == bytes(4) else None
 
 
 def _audio_type(data: bytes) -> FileType | None:
-    """MP3 or AAC: two frames, one after the other. Russian words may begin with the first's two bytes."""
+    """Detect MP3 or AAC by two successive frames: Russian text may begin with the first one's two bytes."""
     if len(data) < 8 or data[1] & 0xE0 != 0xE0:
         return None
     aac = data[1] & 0xF6 == 0xF0
@@ -160,7 +160,7 @@ def _audio_type(data: bytes) -> FileType | None:
 
 
 def _mp3_frame(data: bytes) -> int:
-    """The length of the layer III frame that the data begins with; 0 where it begins with none."""
+    """Return the length of the layer III frame at the beginning of the data; 0 if there is none."""
     version, layer = data[1] >> 3 & 3, data[1] >> 1 & 3
     rate, frequency, padding = data[2] >> 4, data[2] >> 2 & 3, data[2] >> 1 & 1
     if layer != 1 or version == 1 or rate in (0, 15) or frequency == 3:
@@ -172,18 +172,18 @@ def _mp3_frame(data: bytes) -> int:
 
 
 def _iso_media_type(data: bytes) -> FileType:
-    """The brand says what an ISO media file is: the major one, or those it is compatible with."""
+    """Return the type of an ISO media file, by its major brand or its compatible ones."""
     size = min(int.from_bytes(data[:4], "big"), 256)
-    brands = [data[8:12], *(data[at : at + 4] for at in range(16, size, 4))]
+    brands = [data[8:12], *(data[offset : offset + 4] for offset in range(16, size, 4))]
     if brands[0] in (b"mif1", b"msf1") and {b"avif", b"avis"} & set(brands):
         return file_types.AVIF
     return _BRANDS.get(brands[0], file_types.MP4)
 
 
 def _zip_type(data: bytes) -> FileType:
-    """What a zip holds, by the names in it; EPUB and OpenDocument say it in their first entry."""
+    """Return the type of a zip file by its names; EPUB and OpenDocument name theirs in the first entry."""
     if data[30:38] == b"mimetype":
-        for mime, kind in _NAMED.items():
+        for mime, kind in _BY_MIMETYPE.items():
             if data.startswith(mime.encode(), 38):
                 return kind
     names = _zip_names(data)
@@ -194,7 +194,7 @@ def _zip_type(data: bytes) -> FileType:
 
 
 def _zip_names(data: bytes) -> frozenset[str]:
-    """The names in a zip's directory; of a damaged one, those that stand in what is left of it."""
+    """Return the names in a zip's directory; of a damaged one, the known names among its bytes."""
     import io
     import zipfile
 
@@ -206,7 +206,7 @@ def _zip_names(data: bytes) -> frozenset[str]:
 
 
 def _ole_type(data: bytes) -> FileType:
-    """What an OLE container holds, by the names of its streams."""
+    """Return the type of an OLE container by the names of its streams."""
     if "EncryptedPackage".encode("utf-16-le") in data:
         return file_types.LOCKED
     return next(

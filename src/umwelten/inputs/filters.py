@@ -5,9 +5,9 @@
     comparison = field ("=" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "~" | "!~") value
                | field ["not"] "in" "(" value { "," value } ")"
 
-A value is a number, `true`, `false`, `null`, a word, or anything in single or double quotes. `~` is
-"contains", whatever the case. Numbers compare as numbers, also with text that is one; everything else
-compares as text. A field that is missing or null is only `= null`, and `!=` everything else.
+A value is a number, `true`, `false`, `null`, a word, or anything in single or double quotes. `~` means
+"contains", ignoring case. Numbers compare as numbers, also with text that is one; everything else compares
+as text. A field that is missing or null equals only `null`.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ Value = str | float | bool | None
 Predicate = Callable[[Mapping[str, object]], bool]
 
 JSON = "json."
-"""What begins the names of fields inside a record; any path may follow, with numbers for lists."""
+"""The prefix of fields inside a record; a path follows, with numbers as indices of lists."""
 
 ANY_PATH = "json.<path>"
-"""Among the known fields, stands for all of those."""
+"""Stands for all of these among the known fields."""
 
 _TOKEN = re.compile(
     r"""\s*(?: (?P<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
@@ -50,13 +50,13 @@ _ORDERS: dict[str, _Order] = {
     ">=": operator.ge,
 }
 _SIGNS = ("=", "==", "!=", "<", "<=", ">", ">=", "~", "!~")
-_WORDS = ("~", "!~")
+_TEXT_SIGNS = ("~", "!~")
 _KEYWORDS = ("and", "or", "not", "in")
-_DEEPEST = 50
+_MAX_DEPTH = 50
 
 
 class _Token(FrozenStruct):
-    """A piece of the filter. `kind` is "quoted", "sign", "word" or "end"; `at` counts from 0."""
+    """A token of the filter. `kind` is "quoted", "sign", "word" or "end"; `offset` is in characters."""
 
     kind: str
     text: str
@@ -70,7 +70,7 @@ class _Token(FrozenStruct):
 
 
 class Compared(FrozenStruct):
-    """A comparison in a filter: the field, the sign ("=" to "!~", or "in"), and what with."""
+    """A comparison in a filter; `sign` is "=" to "!~", or "in"."""
 
     field: str
     sign: str
@@ -80,28 +80,28 @@ class Compared(FrozenStruct):
 def parse_where(
     text: str, fields: Collection[str] | None = None, *, numbers: Collection[str] = ()
 ) -> Predicate:
-    """What tells whether a mapping of fields fits the filter.
+    """Return a predicate that tells whether a mapping of fields matches the filter.
 
     `fields` are the names it may use, with `ANY_PATH` for those inside a record; `None`: any. `numbers` are
-    those of them that hold numbers. Raises `UsageError` that shows the place.
+    the numeric ones. Raises `UsageError` that shows the fault.
     """
-    return _parsed(text, fields, numbers)[0]
+    return _parse(text, fields, numbers)[0]
 
 
 def comparisons(text: str) -> list[Compared]:
-    """The comparisons of a filter, in order. Raises `UsageError`."""
-    return _parsed(text, None, ())[1]
+    """Return the comparisons of a filter, in order. Raises `UsageError`."""
+    return _parse(text, None, ())[1]
 
 
-def _parsed(
+def _parse(
     text: str, fields: Collection[str] | None, numbers: Collection[str]
 ) -> tuple[Predicate, list[Compared]]:
     parser = _FilterParser(text, fields, numbers)
-    found = parser.alternatives(0)
+    predicate = parser.alternatives(0)
     token = parser.token
     if token.kind != "end":
-        parser.refuse(f"'and', 'or' or the end is expected, not {token.text!r}")
-    return found, parser.compared
+        parser.fail(f"expected 'and', 'or' or the end, found {token.text!r}")
+    return predicate, parser.compared
 
 
 class _FilterParser:
@@ -111,28 +111,28 @@ class _FilterParser:
         self._tokens = _tokens(text)
         self.token = next(self._tokens)
 
-    def refuse(self, problem: str, token: _Token | None = None) -> None:
-        """Raise, with the place of this token."""
-        raise _error(self._text, (token or self.token).offset, problem)
+    def fail(self, problem: str, token: _Token | None = None) -> None:
+        """Raise `UsageError` at this token."""
+        raise _syntax_error(self._text, (token or self.token).offset, problem)
 
     def alternatives(self, depth: int) -> Predicate:
-        """`or` binds least."""
-        found = [self._both(depth)]
+        """Parse parts joined by `or`, which binds least."""
+        parts = [self._conjunction(depth)]
         while self._take("or"):
-            found.append(self._both(depth))
-        return found[0] if len(found) == 1 else lambda row: any(part(row) for part in found)
+            parts.append(self._conjunction(depth))
+        return parts[0] if len(parts) == 1 else lambda row: any(matches(row) for matches in parts)
 
-    def _both(self, depth: int) -> Predicate:
-        found = [self._one(depth)]
+    def _conjunction(self, depth: int) -> Predicate:
+        parts = [self._condition(depth)]
         while self._take("and"):
-            found.append(self._one(depth))
-        return found[0] if len(found) == 1 else lambda row: all(part(row) for part in found)
+            parts.append(self._condition(depth))
+        return parts[0] if len(parts) == 1 else lambda row: all(matches(row) for matches in parts)
 
-    def _one(self, depth: int) -> Predicate:
-        if depth > _DEEPEST:
-            self.refuse("this is nested too deep")
+    def _condition(self, depth: int) -> Predicate:
+        if depth > _MAX_DEPTH:
+            self.fail("nested too deeply")
         if self._take("not"):
-            inner = self._one(depth + 1)
+            inner = self._condition(depth + 1)
             return lambda row: not inner(row)
         if self.token.is_sign("("):
             self._next()
@@ -151,35 +151,35 @@ class _FilterParser:
         sign = self._next()
         if negated or sign.kind != "sign" or sign.text not in _SIGNS:
             what = "'in'" if negated else f"a comparison ({' '.join(_SIGNS)}, in)"
-            self.refuse(f"after {field!r} {what} is expected", sign)
-        value = self._value() if sign.text in _WORDS else self._value(field)
+            self.fail(f"expected {what} after {field!r}", sign)
+        value = self._value() if sign.text in _TEXT_SIGNS else self._value(field)
         self.compared.append(Compared(field=field, sign=sign.text, values=(value,)))
-        return _compare(field, sign.text, value)
+        return _comparison_predicate(field, sign.text, value)
 
     def _field(self) -> str:
         token = self._next()
         if token.kind not in ("word", "quoted") or token.text.casefold() in _KEYWORDS:
-            self.refuse("a field is expected here", token)
+            self.fail("expected a field", token)
         if self._fields is not None and not _is_known(token.text, self._fields):
-            raise _error(self._text, token.offset, *_unknown(token.text, self._fields))
+            raise _syntax_error(self._text, token.offset, *_unknown_field(token.text, self._fields))
         return token.text
 
     def _values(self, field: str) -> tuple[Value, ...]:
         self._expect("(")
-        found = [self._value(field)]
+        values = [self._value(field)]
         while self.token.is_sign(","):
             self._next()
-            found.append(self._value(field))
+            values.append(self._value(field))
         self._expect(")")
-        return tuple(found)
+        return tuple(values)
 
     def _value(self, field: str = "") -> Value:
-        """What stands next; for a field of numbers it must be one, or null."""
+        """Parse a value; for a numeric field it must be a number or null."""
         token = self.token
         value = self._any_value()
-        numeric = value is None or (not isinstance(value, bool) and _number(value) is not None)
+        numeric = value is None or (not isinstance(value, bool) and _as_number(value) is not None)
         if field in self._numbers and not numeric:
-            self.refuse(f"{field} is a number; {token.text!r} is none", token)
+            self.fail(f"{field} is a number, but {token.text!r} is not", token)
         return value
 
     def _any_value(self) -> Value:
@@ -187,7 +187,7 @@ class _FilterParser:
         if token.kind == "quoted":
             return token.text
         if token.kind != "word" or token.text.casefold() in _KEYWORDS:
-            self.refuse("a value is expected here; put words with blanks or signs in quotes", token)
+            self.fail("expected a value; quote text that contains blanks or operators", token)
         if _NUMBER.fullmatch(token.text):
             return float(token.text)
         return _CONSTANTS.get(token.text.casefold(), token.text)
@@ -199,14 +199,14 @@ class _FilterParser:
         return token
 
     def _take(self, word: str) -> bool:
-        found = self.token.is_word(word)
-        if found:
+        is_next = self.token.is_word(word)
+        if is_next:
             self._next()
-        return found
+        return is_next
 
     def _expect(self, sign: str) -> None:
         if not self.token.is_sign(sign):
-            self.refuse(f"{sign!r} is expected here")
+            self.fail(f"expected {sign!r}")
         self._next()
 
 
@@ -217,8 +217,8 @@ def _tokens(text: str) -> Iterator[_Token]:
         if match is None:
             offset = end - len(text[offset:end].lstrip())
             character = text[offset]
-            problem = "the quote is not closed" if character in "'\"" else f"{character!r} means nothing here"
-            raise _error(text, offset, problem)
+            problem = "the quote is not closed" if character in "'\"" else f"unexpected {character!r}"
+            raise _syntax_error(text, offset, problem)
         kind = str(match.lastgroup)
         word = match[kind]
         if kind == "quoted":
@@ -228,14 +228,14 @@ def _tokens(text: str) -> Iterator[_Token]:
     yield _Token(kind="end", text="the end", offset=end)
 
 
-def _compare(field: str, sign: str, wanted: Value) -> Predicate:
+def _comparison_predicate(field: str, sign: str, wanted: Value) -> Predicate:
     if sign in ("=", "=="):
         return lambda row: _equal(row.get(field), wanted)
     if sign == "!=":
         return lambda row: not _equal(row.get(field), wanted)
     if sign in _ORDERS:
-        return lambda row: _ordered(row.get(field), _ORDERS[sign], wanted)
-    words = _text(wanted).casefold()
+        return lambda row: _in_order(row.get(field), _ORDERS[sign], wanted)
+    words = _as_text(wanted).casefold()
     if sign == "~":
         return lambda row: _contains(row.get(field), words)
     return lambda row: row.get(field) is not None and not _contains(row.get(field), words)
@@ -245,15 +245,15 @@ def _equal(stored: object, wanted: Value) -> bool:
     if stored is None or wanted is None:
         return stored is wanted
     if isinstance(wanted, bool) or isinstance(stored, bool):
-        return _text(stored).casefold() == _text(wanted).casefold()
-    pair = _numbers(stored, wanted)
-    return pair[0] == pair[1] if pair else _text(stored) == _text(wanted)
+        return _as_text(stored).casefold() == _as_text(wanted).casefold()
+    pair = _number_pair(stored, wanted)
+    return pair[0] == pair[1] if pair else _as_text(stored) == _as_text(wanted)
 
 
-def _ordered(stored: object, order: _Order, wanted: Value) -> bool:
+def _in_order(stored: object, order: _Order, wanted: Value) -> bool:
     if stored is None or wanted is None or isinstance(wanted, bool) or isinstance(stored, bool):
         return False
-    pair = _numbers(stored, wanted)
+    pair = _number_pair(stored, wanted)
     if pair is not None:
         return order(*pair)
     return isinstance(stored, str) and isinstance(wanted, str) and order(stored, wanted)
@@ -262,25 +262,25 @@ def _ordered(stored: object, order: _Order, wanted: Value) -> bool:
 def _contains(stored: object, words: str) -> bool:
     if isinstance(stored, list):
         return any(_contains(item, words) for item in stored)
-    return stored is not None and words in _text(stored).casefold()
+    return stored is not None and words in _as_text(stored).casefold()
 
 
-def _numbers(stored: object, wanted: Value) -> tuple[float, float] | None:
-    """Both as numbers, if one is a number and the other can be read as one."""
+def _number_pair(stored: object, wanted: Value) -> tuple[float, float] | None:
+    """Return both as numbers, if one is a number and the other can be parsed as one."""
     if isinstance(stored, str) and isinstance(wanted, str):
         return None
-    left, right = _number(stored), _number(wanted)
+    left, right = _as_number(stored), _as_number(wanted)
     return None if left is None or right is None else (left, right)
 
 
-def _number(value: object) -> float | None:
+def _as_number(value: object) -> float | None:
     if isinstance(value, (int, float)):
         return value
     return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value.strip()) else None
 
 
-def _text(value: object) -> str:
-    """The value in words, as a reader of the table would write it."""
+def _as_text(value: object) -> str:
+    """Return the value as text, as people write it: `true`, `7`, JSON for the rest."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer():
@@ -292,19 +292,19 @@ def _is_known(name: str, fields: Collection[str]) -> bool:
     return name in fields or (ANY_PATH in fields and name.startswith(JSON) and name != JSON)
 
 
-def _unknown(name: str, fields: Collection[str]) -> tuple[str, str]:
+def _unknown_field(name: str, fields: Collection[str]) -> tuple[str, str]:
     suggestion = did_you_mean_clause(closest(name, fields, ignore_case=True), "{!r}")
     return f"there is no field {name!r}{suggestion}", f"The fields are {', '.join(fields)}."
 
 
-def _error(text: str, offset: int, problem: str, hint: str | None = None) -> UsageError:
+def _syntax_error(text: str, offset: int, problem: str, hint: str | None = None) -> UsageError:
     return fault(text, offset, problem, hint, origin=Phrase("{option:where}"), argument="where")
 
 
 def path_value(data: object, path: str) -> object:
-    """What is at a path such as `authors.0.name` inside decoded JSON; `None` where there is nothing.
+    """Return the value at a path such as `authors.0.name` in decoded JSON; `None` if there is none.
 
-    A key with dots in it is found as well.
+    Keys with dots in them are found as well.
     """
     if isinstance(data, list):
         head, _, rest = path.partition(".")
@@ -314,6 +314,10 @@ def path_value(data: object, path: str) -> object:
         return None
     if path in data:
         return data[path]
-    cuts = [at for at, char in enumerate(path) if char == "."]
-    inner = (path_value(data[path[:at]], path[at + 1 :]) for at in cuts if path[:at] in data)
+    cuts = [position for position, char in enumerate(path) if char == "."]
+    inner = (
+        path_value(data[path[:position]], path[position + 1 :])
+        for position in cuts
+        if path[:position] in data
+    )
     return next((value for value in inner if value is not None), None)

@@ -1,17 +1,17 @@
-"""What is sent of a file: its type is read from its bytes, never from its name.
+"""Reading of a file for sending: its type is detected from its bytes, never from its name.
 
-Text goes as words, in this form, and so does the text of documents:
+Text, and that of documents, is sent in this form:
 
     File: NAME
     <content>
     TEXT
     </content>
 
-TEXT is the file's text as it is. Where it holds the words `</content>` itself, the tag is `content-1` (or
--2 and so on), so that the end is always the first closing tag.
+TEXT is the file's text as it is. If it contains `</content>`, the tag is `content-1` (or -2 and so on), so
+that the first closing tag is always the end.
 
-Pictures, PDF, audio and video go as bytes where the model takes them as they are. What it does not take is
-converted, which is left to `Content.convert`, or refused with words that say what to do.
+Images, PDF, audio and video are sent as bytes if the model accepts them. Others are converted, by
+`Content.convert`, or rejected with an error that says what to do.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from umwelten.errors import InputError
 from umwelten.file_types import HTML, UNKNOWN, FileType
 from umwelten.identity import content_hash
 from umwelten.inputs import media
-from umwelten.inputs.content import Content, Convert, Converted, UnsupportedInput, framed, megabytes
+from umwelten.inputs.content import Content, Convert, Converted, UnsupportedInput, frame_text, megabytes
 from umwelten.inputs.file_detection import detect, type_by_signature
 from umwelten.inputs.files.scan import stamp as stamp_of
 from umwelten.phrases import Phrase
 from umwelten.providers.capabilities import Capabilities
 from umwelten.types import Part, Text
 
-__all__ = ["Content", "Converted", "UnsupportedInput", "file_hash", "framed", "read"]
+__all__ = ["Content", "Converted", "UnsupportedInput", "file_hash", "frame_text", "read"]
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Files above this are not read, unless they go to the provider as they are."""
+"""Larger files (bytes) are not read, unless they are sent to the provider as they are."""
 
 MAX_UPLOAD = 2_000_000_000
-"""The same for files that may be uploaded first. Each is in memory as a whole while its call prepares."""
+"""The same for files that may be uploaded. Each is wholly in memory while its call is prepared."""
 
 _HEAD = 64 * 1024
 _ANYTHING = Capabilities()
 
-# Non-blocking, so that a FIFO put in the file's place can't hang the run.
+# Non-blocking, so that a FIFO in place of the file can't block the run.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -58,24 +58,24 @@ def read(
     capabilities: Capabilities = _ANYTHING,
     pdf: PdfMode = "auto",
 ) -> Content:
-    """Read an input to be sent. `name` is shown to the model; `stamp` is the scan's, empty to not compare.
+    """Return an input's content for a model. The model sees `name`; an empty `stamp` is not compared.
 
-    `part` is that of `FoundInput`; `capabilities` says what the model takes; `pdf` is how PDF files are sent.
-    Errors: `InputError` when it can't be read, `UnsupportedInput` when it can't be sent; the message then
-    says what to do instead.
+    `stamp` and `part` are those of `FoundInput`; `capabilities` are the model's; `pdf` is how PDF files are
+    sent. Raises `InputError` if it can't be read, `UnsupportedInput` if it can't be sent, with a message
+    that says what to do.
     """
     if part:
-        return _part(Path(path), name, stamp, part)
-    data, found = _bytes(path, name, capabilities)
-    changed = stamp not in ("", stamp_of(found))
-    made = _made(data, name, capabilities, pdf)
-    if isinstance(made, tuple):
-        return Content(digest=content_hash(data), parts=made, changed=changed)
-    return Content(digest=content_hash(data), parts=(), changed=changed, convert=made)
+        return _read_part(Path(path), name, stamp, part)
+    data, status = _read_bytes(path, name, capabilities)
+    changed = stamp not in ("", stamp_of(status))
+    prepared = _prepare(data, name, capabilities, pdf)
+    if isinstance(prepared, tuple):
+        return Content(digest=content_hash(data), parts=prepared, changed=changed)
+    return Content(digest=content_hash(data), parts=(), changed=changed, convert=prepared)
 
 
 def file_hash(path: str | os.PathLike[str]) -> bytes:
-    """`identity.content_hash` of a file's bytes, in constant memory. Errors: `InputError`."""
+    """Return the `identity.content_hash` of a file's bytes, in constant memory. Raises `InputError`."""
     size = len(content_hash(b""))
     try:
         with Path(path).open("rb") as file:
@@ -84,8 +84,8 @@ def file_hash(path: str | os.PathLike[str]) -> bytes:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _part(path: Path, name: str, stamp: str, part: str) -> Content:
-    # Tables and evaluations need parquet and SQLite, which files do not.
+def _read_part(path: Path, name: str, stamp: str, part: str) -> Content:
+    # Imported here because tables and evaluations need modules that files do not.
     if part.startswith("row "):
         from umwelten.inputs.tables.rows import read_row
 
@@ -98,25 +98,25 @@ def _part(path: Path, name: str, stamp: str, part: str) -> Content:
 # --- reading ----------------------------------------------------------------------------------
 
 
-def _bytes(
+def _read_bytes(
     path: str | os.PathLike[str], name: str, capabilities: Capabilities
 ) -> tuple[bytes, os.stat_result]:
     try:
         handle = os.open(path, _READ)
         try:
-            found = os.fstat(handle)
-            if not stat.S_ISREG(found.st_mode):
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
                 raise InputError(f"{name} is not a regular file")
-            size = found.st_size
-            most = MAX_BYTES if size <= MAX_BYTES else _most(handle, size, name, capabilities)
-            # A read of n bytes sets n aside first: asking for the size found, not for the most allowed,
-            # keeps small files cheap.
+            size = status.st_size
+            limit = MAX_BYTES if size <= MAX_BYTES else _size_limit(handle, size, name, capabilities)
+            # A read of n bytes allocates n first: asking for the file's size, not the limit, keeps small
+            # files cheap.
             pieces = [os.read(handle, size + 1)]
-            got = len(pieces[0])
-            # That was all, unless the file has changed or its file system gives it in pieces.
-            while pieces[-1] and got != size and got <= most:
-                pieces.append(os.read(handle, (size if got < size else most) + 1 - got))
-                got += len(pieces[-1])
+            received = len(pieces[0])
+            # That is all, unless the file has changed or its file system returns it in pieces.
+            while pieces[-1] and received != size and received <= limit:
+                pieces.append(os.read(handle, (size if received < size else limit) + 1 - received))
+                received += len(pieces[-1])
             return b"".join(pieces), os.fstat(handle)
         finally:
             os.close(handle)
@@ -124,29 +124,29 @@ def _bytes(
         raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _most(handle: int, size: int, name: str, capabilities: Capabilities) -> int:
-    """How much may be read of a large file: more than usual only of media that go as they are."""
+def _size_limit(handle: int, size: int, name: str, capabilities: Capabilities) -> int:
+    """Return how many bytes of a large file may be read: more than usual only of media sent as they are."""
     kind = type_by_signature(os.read(handle, _HEAD))
     os.lseek(handle, 0, os.SEEK_SET)
-    whole = kind is not None and kind.family in ("picture", "pdf", "audio", "video")
-    most = MAX_UPLOAD if capabilities.upload else capabilities.inline_bytes
-    most = max(most, MAX_BYTES) if whole else MAX_BYTES
-    if size > most:
+    is_media = kind is not None and kind.family in ("picture", "pdf", "audio", "video")
+    limit = MAX_UPLOAD if capabilities.upload else capabilities.inline_bytes
+    limit = max(limit, MAX_BYTES) if is_media else MAX_BYTES
+    if size > limit:
         raise UnsupportedInput(
-            f"{name} is too large ({megabytes(size)}): files up to {megabytes(most)} can be sent. "
+            f"{name} is too large ({megabytes(size)}): files up to {megabytes(limit)} can be sent. "
             "Split it or make it smaller."
         )
-    return most
+    return limit
 
 
 # --- sending ----------------------------------------------------------------------------------
 
 
-def _made(data: bytes, name: str, capabilities: Capabilities, pdf: PdfMode) -> tuple[Part, ...] | Convert:
+def _prepare(data: bytes, name: str, capabilities: Capabilities, pdf: PdfMode) -> tuple[Part, ...] | Convert:
     kind, text = detect(data)
     match kind.family:
         case "text":
-            return _text(text or "", len(data), name, capabilities)
+            return _text_parts(text or "", len(data), name, capabilities)
         case "picture":
             return media.picture(data, kind, name, capabilities)
         case "audio" | "video":
@@ -154,19 +154,19 @@ def _made(data: bytes, name: str, capabilities: Capabilities, pdf: PdfMode) -> t
         case "pdf":
             return media.pdf(data, name, capabilities, pdf)
         case "document":
-            return partial(_document, data, text, kind, name)
-    raise UnsupportedInput(_refusal(kind, name))
+            return partial(_convert_document, data, text, kind, name)
+    raise UnsupportedInput(_unsupported_message(kind, name))
 
 
-def _text(text: str, size: int, name: str, capabilities: Capabilities) -> tuple[Part, ...]:
+def _text_parts(text: str, size: int, name: str, capabilities: Capabilities) -> tuple[Part, ...]:
     if not text or text.isspace():
-        raise UnsupportedInput(f"{name} is empty: there is nothing to send. Leave it out.")
+        raise UnsupportedInput(f"{name} is empty, so there is nothing to send. Leave it out.")
     media.check_fits(size, name, capabilities)
-    return (Text(text=framed(text, name)),)
+    return (Text(text=frame_text(text, name)),)
 
 
-def _document(data: bytes, text: str | None, kind: FileType, name: str) -> Converted:
-    # Converters are imported when the first document is met.
+def _convert_document(data: bytes, text: str | None, kind: FileType, name: str) -> Converted:
+    # Imported for the first document: converters take long to load.
     from umwelten.inputs.convert import documents
 
     if kind is HTML and text is not None:
@@ -174,6 +174,6 @@ def _document(data: bytes, text: str | None, kind: FileType, name: str) -> Conve
     return documents.document(data, kind, name)
 
 
-def _refusal(kind: FileType, name: str) -> Phrase:
+def _unsupported_message(kind: FileType, name: str) -> Phrase:
     what = f"{kind.word} and" if kind is UNKNOWN else f"{kind.word}, which"
     return Phrase("{name} is {what} can't be sent. {advice}", name=name, what=what, advice=kind.advice)

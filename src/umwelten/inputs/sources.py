@@ -1,4 +1,4 @@
-"""The inputs of a batch, wherever they come from: a directory, files, rows, an earlier evaluation."""
+"""The inputs of a batch: from a directory, files, rows or an earlier evaluation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SOURCES = ("directory", "files", "rows", "from_")
 
 
 class InputChoice(FrozenStruct):
-    """What the inputs should be; the names are those of the options. One of the first four is given."""
+    """The values of the options that select inputs, by the options' names. One of the first four is set."""
 
     directory: Path | None = None
     files: Sequence[str | Path] = ()
@@ -34,10 +34,10 @@ class InputChoice(FrozenStruct):
 
 
 class Inputs(FrozenStruct):
-    """Where inputs come from. `files` gives them anew at each call.
+    """A source of inputs. `files` returns a new iterator at each call.
 
-    `lazy`: there may be very many, so the first calls start while the rest is still being found. `columns`
-    are the names that `{{row.…}}` may have, `None` where the inputs are no rows.
+    `lazy`: there may be very many, so the first calls start before all are found. `columns` are the names
+    that `{{row.…}}` may have, `None` if the inputs are not rows.
     """
 
     files: Callable[[], Iterator[FoundInput]]
@@ -47,12 +47,15 @@ class Inputs(FrozenStruct):
 
 
 def select_inputs(choice: InputChoice, on_note: Callable[[str], None]) -> Inputs:
-    """Raises `UsageError` for flags that don't go together, `InputError` for what is not there."""
+    """Return the inputs that the options select.
+
+    Raises `UsageError` for options that can't be combined, `InputError` for a file or folder that is missing.
+    """
     given = [name for name in _SOURCES if getattr(choice, name)]
     if len(given) > 1:
         raise UsageError(
             Phrase("{option:{one}} and {option:{other}} exclude each other", one=given[0], other=given[1]),
-            "Give the one that you mean.",
+            "Use only one of them.",
             argument=given[1],
         )
     if not given:
@@ -69,16 +72,16 @@ def select_inputs(choice: InputChoice, on_note: Callable[[str], None]) -> Inputs
         return _rows(choice.rows, choice.row_name, limit)
     if choice.from_ is not None:
         folder, where = choice.output_dir / choice.from_, choice.where
-        _check_step(choice, folder)
+        _check_not_itself(choice, folder)
         return Inputs(files=lambda: answers(folder, where=where, most=limit), source="answers")
     if choice.directory is None:
-        paths = [path for item in choice.files for path in _listed(item)][:limit]
+        paths = [path for item in choice.files for path in _list_paths(item)][:limit]
         return Inputs(files=lambda: scan_files(paths))
     return _directory(choice, choice.directory, on_note)
 
 
 def _check_companions(choice: InputChoice, source: str) -> None:
-    """Flags that would do nothing here are mistakes."""
+    """Raise `UsageError` for an option that has no effect with this source."""
     only = {
         "file_pattern": (choice.file_pattern, "directory"),
         "recursive": (choice.recursive, "directory"),
@@ -101,27 +104,27 @@ def _check_companions(choice: InputChoice, source: str) -> None:
             )
 
 
-def _check_step(choice: InputChoice, source: Path) -> None:
-    """An evaluation that read itself would mix its answers, or move its own source aside."""
-    if choice.id and _same(source, choice.output_dir / choice.id):
+def _check_not_itself(choice: InputChoice, source: Path) -> None:
+    """Raise `UsageError` for an evaluation that reads itself: it would mix its answers with its inputs."""
+    if choice.id and _is_same_folder(source, choice.output_dir / choice.id):
         raise UsageError(
             Phrase(
                 "{option:from_={source}} and {option:id={id}} are the same evaluation",
                 source=choice.from_,
                 id=choice.id,
             ),
-            Phrase("Give the new step an {option:id} of its own."),
+            Phrase("Give the new step its own {option:id}."),
             argument="id",
         )
 
 
-def _same(one: Path, other: Path) -> bool:
-    if one.absolute() == other.absolute():
+def _is_same_folder(first: Path, second: Path) -> bool:
+    if first.absolute() == second.absolute():
         return True
     try:
-        return one.samefile(other)  # links, and file systems that ignore case
+        return first.samefile(second)  # links, and file systems that ignore case
     except (OSError, ValueError):
-        return False  # one of them is not there
+        return False  # one of them does not exist
 
 
 def _rows(path: Path, name_column: str | None, limit: int | None) -> Inputs:
@@ -134,13 +137,13 @@ def _rows(path: Path, name_column: str | None, limit: int | None) -> Inputs:
     )
 
 
-def _listed(item: str | Path) -> list[Path]:
+def _list_paths(item: str | Path) -> list[Path]:
     return [item] if isinstance(item, Path) else expand(item, Path())
 
 
 def _directory(choice: InputChoice, directory: Path, on_note: Callable[[str], None]) -> Inputs:
     output_dir = choice.output_dir
-    # A directory that holds the outputs must not feed answers back; one below them is a step's output.
+    # A directory that contains the outputs must not feed answers back; one inside them is a step's output.
     inside = directory.absolute().is_relative_to(output_dir.absolute())
     own = output_dir / choice.id if inside and choice.id else output_dir
     exclude = [own] if own.absolute() != directory.absolute() else []

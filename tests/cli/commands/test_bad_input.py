@@ -42,10 +42,10 @@ BATCH = ("batch", "-p", "hi", "-m", "openai:a")
         ((*BATCH, "--directory", "in/run--final"), ["no such directory: in/run--final"]),
         (
             (*BATCH, "--directory", "in", "--file-pattern", "*--draft.txt"),
-            ["matches '*--draft.txt': it holds"],
+            ["matches '*--draft.txt': it contains"],
         ),
         ((*BATCH, "--directory", "in", "--where", "a"), ["--where goes with --from, not with --directory"]),
-        ((*BATCH, "--directory", "in/b.md"), ["not a directory: in/b.md", "Name single files with --files."]),
+        ((*BATCH, "--directory", "in/b.md"), ["not a directory: in/b.md", "Use --files for single files."]),
         ((*BATCH, "--files", "in/none.txt"), ["in/none.txt", "in holds a.jpeg, b.md"]),
         ((*BATCH, "--files", "in/a.jpeg", "in/b.md"), ["extra argument", "in quotes: --files 'in/*.md'"]),
         ((*BATCH, "--files=in/a.jpeg", "in/b.md"), ["in quotes: --files 'in/*.md'"]),

@@ -34,7 +34,7 @@ def test_a_word_document_is_markdown_with_its_headings_and_tables() -> None:
         f"File: report.docx\n<content>\n# Harvests\n\n{office.SAID} **By far**\n\n"
         "| Year | Tons |\n| --- | --- |\n| 1912 | 840 |\n</content>"
     )
-    assert document(office.docx(), DOCX, "report.docx").notes == ("report.docx: Word document as text",)
+    assert document(office.docx(), DOCX, "report.docx").notes == ("report.docx: Word document sent as text",)
 
 
 def test_a_workbook_is_a_table_for_each_sheet() -> None:
@@ -214,14 +214,18 @@ except InputError as error:
 @pytest.mark.parametrize(
     ("data", "missing", "said"),
     [
-        (office.docx(), "mammoth", "Install what does that: pip install 'umwelten[documents]'"),
+        (office.docx(), "mammoth", "Install the converter: pip install 'umwelten[documents]'"),
         (office.epub(), "bs4", "pip install 'umwelten[documents]'"),
-        (office.xlsx(), "openpyxl", "sent 1 f: Excel workbook as text"),
-        (texts.PAGE.encode(), "bs4", "sent 1 f: sent as HTML; with pip install 'umwelten[documents]'"),
+        (office.xlsx(), "openpyxl", "sent 1 f: Excel workbook sent as text"),
+        (
+            texts.PAGE.encode(),
+            "bs4",
+            "sent 1 f: sent as HTML; to send it as text: pip install 'umwelten[documents]'",
+        ),
         (
             texts.PAGE.encode(),
             "markdownify",
-            "sent 1 f: sent as HTML; with pip install 'umwelten[documents]'",
+            "sent 1 f: sent as HTML; to send it as text: pip install 'umwelten[documents]'",
         ),
         (b"%PDF-1.4\n", "pypdfium2", "pip install 'umwelten[documents]'"),
         (b"BM" + bytes(50), "PIL", "pip install 'umwelten[images]'"),

@@ -93,7 +93,7 @@ def test_print_colours_become_those_of_screens() -> None:
     converted = sent(data)
     _, image = only(converted)
     assert image.mode == "RGB"
-    assert converted.notes == ("p.x: print colours converted",)
+    assert converted.notes == ("p.x: CMYK converted to RGB",)
 
 
 def test_what_is_transparent_stays_so() -> None:
@@ -113,7 +113,7 @@ def test_deep_greys_keep_their_brightness() -> None:
 def test_of_a_moving_picture_the_first_frame_is_sent(name: str) -> None:
     data = next(data for each, _, _, data in pictures.all() if each == name)
     converted = sent(data)
-    assert converted.notes[0].startswith("p.x: first frame of several, converted to")
+    assert converted.notes[0].startswith("p.x: first frame only, converted to")
     red, green, _ = only(converted)[1].convert("RGB").getpixel((5, 5))  # type: ignore[misc]
     assert red > 150 > green
 
@@ -131,7 +131,7 @@ def test_each_page_of_a_tiff_is_a_picture() -> None:
 
 
 def test_a_model_that_sees_nothing_is_said_before_anything_is_done() -> None:
-    with pytest.raises(UnsupportedInput, match=r"p\.x is a JPEG image, and this model takes no pictures"):
+    with pytest.raises(UnsupportedInput, match=r"p\.x is a JPEG image, but this model accepts no images"):
         sent(pictures.jpeg(), Capabilities(pictures=frozenset()))
 
 

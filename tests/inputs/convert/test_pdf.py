@@ -14,7 +14,7 @@ from PIL import Image
 from corpus import pdfs, pictures
 from umwelten.choices import PdfMode
 from umwelten.inputs import Converted, UnsupportedInput
-from umwelten.inputs.convert.pdf import MAX_PICTURED, PAGE_SIDE
+from umwelten.inputs.convert.pdf import MAX_PAGE_IMAGES, PAGE_SIDE
 from umwelten.inputs.media import pdf
 from umwelten.providers.capabilities import Capabilities
 from umwelten.types import Media, Text
@@ -66,8 +66,8 @@ def test_a_scan_and_whatever_is_asked_for_goes_as_pictures(data: bytes, mode: Pd
         "f.pdf page 1",
         "f.pdf page 2",
     ]
-    assert converted.notes[0].startswith("f.pdf: 2 pages as pictures")
-    assert ("next to no text" in converted.notes[0]) == (mode == "auto")
+    assert converted.notes[0].startswith("f.pdf: 2 pages sent as images")
+    assert ("almost no text" in converted.notes[0]) == (mode == "auto")
     for part in converted.parts:
         assert isinstance(part, Media)
         assert max(Image.open(io.BytesIO(part.data)).size) == PAGE_SIDE
@@ -76,14 +76,14 @@ def test_a_scan_and_whatever_is_asked_for_goes_as_pictures(data: bytes, mode: Pd
 
 
 def test_a_scan_and_a_model_that_sees_nothing_is_an_error_that_says_so() -> None:
-    assert "holds no text, such as a scan" in refused(SCAN, BLIND)
+    assert "a PDF without text, such as a scan" in refused(SCAN, BLIND)
     assert "Use pdf='images'" in refused(SCAN, SEES, "text")
 
 
 def test_what_is_forced_and_impossible_is_an_error_that_says_why() -> None:
-    assert "which this model does not take. Use pdf='text'" in refused(LETTER, SEES, "native")
+    assert "which this model does not accept. Use pdf='text'" in refused(LETTER, SEES, "native")
     assert "larger than" in refused(LETTER, Capabilities(pdf=True, pdf_bytes=100), "native")
-    assert "takes no pictures. Use pdf='text'" in refused(LETTER, BLIND, "images")
+    assert "accepts no images. Use pdf='text'" in refused(LETTER, BLIND, "images")
 
 
 def test_a_pdf_too_large_to_go_whole_goes_as_text() -> None:
@@ -129,9 +129,9 @@ def test_one_without_pages_is_an_error() -> None:
 
 
 def test_only_so_many_pages_go_as_pictures() -> None:
-    data = pdfs.text(["x"] * (MAX_PICTURED + 1))
-    assert f"up to {MAX_PICTURED} are sent as pictures" in refused(data, SEES, "images")
-    assert "too large as pictures" in refused(LETTER, Capabilities(inline_bytes=30_000), "images")
+    data = pdfs.text(["x"] * (MAX_PAGE_IMAGES + 1))
+    assert f"up to {MAX_PAGE_IMAGES} are sent as images" in refused(data, SEES, "images")
+    assert "too large as images" in refused(LETTER, Capabilities(inline_bytes=30_000), "images")
 
 
 def test_pdfs_are_read_in_several_threads_at_once() -> None:

@@ -38,7 +38,7 @@ def test_each_sheet_is_a_table_of_what_its_cells_hold(make: Make, kind: FileType
         f"## Yield\n\n| Year | Said |\n| --- | --- |\n| 1912 | {office.SAID} |\n\n"
         f"## B\n\n| a\\|b | {date} |\n| --- | --- |\n| 0.1 | TRUE |\n</content>"
     )
-    assert document(make(), kind, "t").notes == (f"t: {kind.word.partition(' ')[2]} as text",)
+    assert document(make(), kind, "t").notes == (f"t: {kind.word.partition(' ')[2]} sent as text",)
 
 
 @EACH
@@ -168,7 +168,5 @@ def test_without_the_library_it_is_said_how_to_install_it(
 ) -> None:
     (tmp_path / "python_calamine.py").write_text("raise ImportError")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(
-        UnsupportedInput, match=r"Install what does that: pip install 'umwelten\[documents\]'"
-    ):
+    with pytest.raises(UnsupportedInput, match=r"Install the converter: pip install 'umwelten\[documents\]'"):
         text(xls(), XLS)

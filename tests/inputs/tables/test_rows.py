@@ -355,14 +355,14 @@ def test_a_table_without_rows_is_an_error(tmp_path: Path, name: str, text: str) 
         ("a.csv", "", "is empty"),
         ("a.csv", "\n\r\n", "is empty"),
         ("a.csv", "a,,b\n1,2,3\n", "column 2 has no name"),
-        ("a.csv", "a,b,a \n1,2,3\n", "two columns are called 'a'"),
+        ("a.csv", "a,b,a \n1,2,3\n", "two columns are named 'a'"),
         ("a.csv", b"PK\x03\x04\x00\x00", "is not text"),
         ("a.xlsx", b"PK\x03\x04\x00\x00", "is no table"),
-        ("a.jsonl", "title,note\n", "holds no JSON objects"),
-        ("a.json", "3", "holds no JSON objects"),
+        ("a.jsonl", "title,note\n", "contains no JSON objects"),
+        ("a.json", "3", "contains no JSON objects"),
         ("a.json", '{\n "a": 1\n}', "neither a list of objects nor one object on each line"),
         ("a.jsonl", "{\n{\n", "neither a list of objects nor one object on each line"),
-        ("a.parquet", "a,b\n1,2\n", "is no parquet file"),
+        ("a.parquet", "a,b\n1,2\n", "is not a parquet file"),
         ("a.parquet", b"PAR1 and then nothing", "cannot be read as parquet"),
         ("a.parquet", b"PAR1", "cannot be read as parquet"),
     ],
@@ -379,10 +379,10 @@ def test_what_is_no_table_is_an_error_at_once(
     ("text", "said"),
     [
         ('[{"a": 1}, {"a": ]', "damaged: Expecting value, line 1, column 18"),
-        ('[{"a": 1}\n{"a": 2}]', "damaged: ',' is expected in line 2"),
-        ('[{"a": 1}', "damaged: ',' is expected in line 1"),
+        ('[{"a": 1}\n{"a": 2}]', "damaged: expected ',' in line 2"),
+        ('[{"a": 1}', "damaged: expected ',' in line 1"),
         ('[{"a": 1},', "damaged: Expecting value"),
-        ("[" * 100_000, "nested too deep"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_a_broken_json_list_is_an_error_with_its_place(tmp_path: Path, text: str, said: str) -> None:
@@ -394,13 +394,13 @@ def test_a_broken_json_list_is_an_error_with_its_place(tmp_path: Path, text: str
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b'{"a": ', "this is no JSON: Expecting value, at character 6"),
+        (b'{"a": ', "this is not valid JSON: Expecting value, at character 6"),
         (b"[1]", "this is a list, not an object"),
         (b'"a"', "this is a text, not an object"),
         (b"3", "this is a number, not an object"),
-        (b'{"a": Infinity}', "Infinity is no value"),
-        (b'{"a": "\\ud800"}', "half of a character"),
-        (b'{"a": ' + b"[" * 100_000, "nested too deep"),
+        (b'{"a": Infinity}', "Infinity is not a value"),
+        (b'{"a": "\\ud800"}', "a lone surrogate"),
+        (b'{"a": ' + b"[" * 100_000, "nested too deeply"),
     ],
 )
 def test_a_broken_line_fails_alone_with_its_number(tmp_path: Path, line: bytes, said: str) -> None:
@@ -417,7 +417,7 @@ def test_bytes_that_are_no_text_fail_alone(tmp_path: Path) -> None:
     lines = [b"a,b", *[b"plain,text"] * 10_000, b"\x81,\xff", b"1,2"]
     *_, broken, last = rows(written(tmp_path, "a.csv", b"\n".join(lines)))
     assert record(read(last)) == {"a": "1", "b": "2"}
-    with pytest.raises(InputError, match=r"a\.csv, line 10002: its bytes are no text in utf-8 or cp1252"):
+    with pytest.raises(InputError, match=r"a\.csv, line 10002: its bytes are not text in utf-8 or cp1252"):
         read(broken)
 
 

@@ -1,7 +1,7 @@
 """Office documents, HTML pages and EPUB books as text in markdown.
 
-Everything here takes a while and is called in a thread, which can't be stopped: what a file unpacks to is
-bounded, by its kind, so that a conversion ends within about a minute.
+Conversions are slow and run in a thread, which can't be stopped: what a file unpacks to is bounded, by its
+type, so that a conversion ends within about a minute.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import io
 from collections.abc import Callable
 
 from umwelten.file_types import DOCX, EPUB, HTML, ODS, PPTX, XLS, XLSB, XLSX, FileType
-from umwelten.inputs.content import MAX_TEXT, Converted, UnsupportedInput, framed, megabytes
+from umwelten.inputs.content import MAX_TEXT, Converted, UnsupportedInput, frame_text, megabytes
 from umwelten.inputs.convert import epub, html, pptx, spreadsheets, xlsx, zip_container
 from umwelten.types import Text
 
@@ -23,12 +23,12 @@ MAX_PAGE = html.MAX_PAGE
 
 
 def document(data: bytes, kind: FileType, name: str) -> Converted:
-    """Return the text of a document other than an HTML page. Errors: `UnsupportedInput`."""
+    """Return the text of a document other than an HTML page. Raises `UnsupportedInput`."""
     try:
         text = _READERS[kind.mime](data, name)
     except ImportError:
         raise UnsupportedInput(
-            f"{name} is {kind.word}, whose text has to be read out. Install what does that: "
+            f"{name} is {kind.word}, which has to be converted to text. Install the converter: "
             "pip install 'umwelten[documents]'"
         ) from None
     except UnsupportedInput:
@@ -38,38 +38,38 @@ def document(data: bytes, kind: FileType, name: str) -> Converted:
             f"{name} is {kind.word} nested too deeply to be read. Save it as plain text."
         ) from None
     except Exception as error:
-        # A damaged document makes its reader stumble anywhere, with any error; it fails this call alone.
+        # A damaged document can make its reader raise any error, which must fail this call alone.
         raise zip_container.damage_error(name, kind.word) from error
-    return _converted(text, kind, name)
+    return _text_result(text, kind, name)
 
 
 def page(text: str, name: str) -> Converted:
-    """An HTML page as markdown, or as it is where the converter is missing."""
+    """Return an HTML page as markdown, or as it is if the converter is not installed."""
     try:
-        return _converted(html.markdown(text, name), HTML, name)
+        return _text_result(html.markdown(text, name), HTML, name)
     except ImportError:
-        note = f"{name}: sent as HTML; with pip install 'umwelten[documents]' it is sent as text"
-        return Converted(parts=(Text(text=framed(text, name)),), notes=(note,))
+        note = f"{name}: sent as HTML; to send it as text: pip install 'umwelten[documents]'"
+        return Converted(parts=(Text(text=frame_text(text, name)),), notes=(note,))
 
 
-def _converted(text: str, kind: FileType, name: str) -> Converted:
+def _text_result(text: str, kind: FileType, name: str) -> Converted:
     if not text.strip():
-        raise UnsupportedInput(f"{name} is {kind.word} without any text: there is nothing to send.")
+        raise UnsupportedInput(f"{name} is {kind.word} without any text, so there is nothing to send.")
     if len(text) > MAX_TEXT:
         raise UnsupportedInput(
-            f"{name} holds more text ({megabytes(len(text))}) than any model reads. Split it."
+            f"{name} holds more text ({megabytes(len(text))}) than any model can read. Split it."
         )
-    note = f"{name}: {kind.word.partition(' ')[2]} as text"
-    return Converted(parts=(Text(text=framed(text, name)),), notes=(note,))
+    note = f"{name}: {kind.word.partition(' ')[2]} sent as text"
+    return Converted(parts=(Text(text=frame_text(text, name)),), notes=(note,))
 
 
 def _docx(data: bytes, name: str) -> str:
     with zip_container.open_archive(data, name, DOCX.word, most=MAX_WORDS):
         import mammoth
 
-        # Pictures in it would come as megabytes of base64.
-        no_pictures = mammoth.images.img_element(lambda image: {"src": ""})
-        page: str = mammoth.convert_to_html(io.BytesIO(data), convert_image=no_pictures).value
+        # Images in it would become megabytes of base64.
+        without_images = mammoth.images.img_element(lambda image: {"src": ""})
+        page: str = mammoth.convert_to_html(io.BytesIO(data), convert_image=without_images).value
     return html.markdown(page, name)
 
 

@@ -15,7 +15,7 @@ _PAGES = ("application/xhtml+xml", "text/html")
 
 
 def markdown(archive: zipfile.ZipFile, name: str) -> str:
-    """The whole book. Errors: `UnsupportedInput`, `ImportError`, and any for a damaged one."""
+    """Return the book as markdown. Raises `UnsupportedInput`, `ImportError`, and any error if damaged."""
     container = ElementTree.fromstring(zip_container.read(archive, "META-INF/container.xml", name, EPUB.word))
     package = next(node.attrib["full-path"] for node in container.iter() if node.tag.endswith("}rootfile"))
     chapters = (_chapter(archive, member, name) for member in _spine(archive, package, name))
@@ -23,7 +23,7 @@ def markdown(archive: zipfile.ZipFile, name: str) -> str:
 
 
 def _spine(archive: zipfile.ZipFile, package: str, name: str) -> list[str]:
-    """The members that hold the chapters, in order."""
+    """Return the members that hold the chapters, in order."""
     root = ElementTree.fromstring(zip_container.read(archive, package, name, EPUB.word))
     items = {
         node.attrib["id"]: node.attrib["href"]

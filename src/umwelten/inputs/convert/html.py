@@ -1,4 +1,4 @@
-"""HTML as markdown: headings, lists, tables, links; without scripts, styles and embedded pictures."""
+"""Conversion of HTML to markdown: headings, lists, tables, links; no scripts, styles or embedded images."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ _BLANK_LINES = re.compile(r"\n\s*\n\s*\n+")
 
 
 def markdown(html: str, name: str) -> str:
-    """The page's title and body. Errors: `UnsupportedInput`; `ImportError` without markdownify."""
+    """Return the page's title and body as markdown. Raises `UnsupportedInput`, `ImportError`."""
     from bs4 import BeautifulSoup, ProcessingInstruction
 
     if len(html) > MAX_PAGE:
-        raise UnsupportedInput(f"{name} is too large a page ({megabytes(len(html))}) to be read. Split it.")
+        raise UnsupportedInput(
+            f"{name} is an HTML page too large to be converted ({megabytes(len(html))}). Split it."
+        )
     if "<" not in html:
         return html
     soup = BeautifulSoup(html, "lxml")
@@ -27,13 +29,13 @@ def markdown(html: str, name: str) -> str:
         tag.decompose()
     for instruction in soup(string=lambda text: isinstance(text, ProcessingInstruction)):
         instruction.extract()
-    for picture in soup("img"):
-        if str(picture.get("src", "")).startswith("data:"):
-            picture["src"] = ""
+    for image in soup("img"):
+        if str(image.get("src", "")).startswith("data:"):
+            image["src"] = ""
     try:
         body = _body(soup)
     except RecursionError:
-        body = soup.get_text("\n", strip=True)  # elements in elements, hundreds deep: the words alone
+        body = soup.get_text("\n", strip=True)  # elements nested hundreds deep: the text alone
     return f"# {title}\n\n{body}" if title and title not in body[:500] else body
 
 

@@ -1,4 +1,4 @@
-"""The size of a picture by its header alone."""
+"""The size of an image, from its header alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from umwelten.types import FrozenStruct
 
 
 class Measure(FrozenStruct):
-    """Sides in pixels. `plain` is False for what models may not read: several frames, print colours."""
+    """Sides in pixels. `plain` is False for what models may not read: several frames, CMYK."""
 
     width: int
     height: int
@@ -14,10 +14,10 @@ class Measure(FrozenStruct):
 
 
 def measure(data: bytes, mime: str) -> Measure | None:
-    """The measure of a jpeg, png, gif or webp picture; `None` where it can't be told."""
+    """Return the size of a JPEG, PNG, GIF or WebP image; `None` if it is unknown."""
     read = {"image/jpeg": _jpeg, "image/png": _png, "image/gif": _gif, "image/webp": _webp}.get(mime)
-    found = read(data) if read is not None else None
-    return found if found is not None and found.width and found.height else None
+    measured = read(data) if read is not None else None
+    return measured if measured is not None and measured.width and measured.height else None
 
 
 def _png(data: bytes) -> Measure | None:
@@ -27,15 +27,15 @@ def _png(data: bytes) -> Measure | None:
 
 
 def _jpeg(data: bytes) -> Measure | None:
-    at = 2
-    while at + 10 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
+    offset = 2
+    while offset + 10 <= len(data) and data[offset] == 0xFF:
+        marker = data[offset + 1]
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            width, height, colours = _big(data, at + 7, 2), _big(data, at + 5, 2), data[at + 9]
+            width, height, colours = _big(data, offset + 7, 2), _big(data, offset + 5, 2), data[offset + 9]
             return Measure(width=width, height=height, plain=colours != 4)
-        # Fill bytes and marks without a length stand between the segments.
+        # Between segments are fill bytes and markers without a length.
         alone = marker == 0x01 or 0xD0 <= marker <= 0xD8
-        at += 1 if marker == 0xFF else 2 if alone else 2 + _big(data, at + 2, 2)
+        offset += 1 if marker == 0xFF else 2 if alone else 2 + _big(data, offset + 2, 2)
     return None
 
 
@@ -43,18 +43,18 @@ def _gif(data: bytes) -> Measure | None:
     if len(data) < 13:
         return None
     width, height = _little(data, 6, 2), _little(data, 8, 2)
-    return Measure(width=width, height=height, plain=_frames_at_most_two(data) < 2)
+    return Measure(width=width, height=height, plain=_count_frames(data) < 2)
 
 
-def _frames_at_most_two(data: bytes) -> int:
-    """How many pictures a GIF holds, counted no further than the second."""
-    at, frames = 13 + _palette(data[10]), 0
-    while at + 10 <= len(data) and frames < 2:
-        if data[at] == 0x21:  # an extension
-            at = _after_blocks(data, at + 2)
-        elif data[at] == 0x2C:  # a picture
+def _count_frames(data: bytes) -> int:
+    """Return the number of frames in a GIF, counting no further than two."""
+    offset, frames = 13 + _palette(data[10]), 0
+    while offset + 10 <= len(data) and frames < 2:
+        if data[offset] == 0x21:  # an extension
+            offset = _after_blocks(data, offset + 2)
+        elif data[offset] == 0x2C:  # an image
             frames += 1
-            at = _after_blocks(data, at + 11 + _palette(data[at + 9]))
+            offset = _after_blocks(data, offset + 11 + _palette(data[offset + 9]))
         else:
             break
     return frames
@@ -64,10 +64,10 @@ def _palette(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
-def _after_blocks(data: bytes, at: int) -> int:
-    while at < len(data) and data[at]:
-        at += data[at] + 1
-    return at + 1
+def _after_blocks(data: bytes, offset: int) -> int:
+    while offset < len(data) and data[offset]:
+        offset += data[offset] + 1
+    return offset + 1
 
 
 def _webp(data: bytes) -> Measure | None:
@@ -87,9 +87,9 @@ def _webp(data: bytes) -> Measure | None:
     return None
 
 
-def _big(data: bytes, at: int, size: int) -> int:
-    return int.from_bytes(data[at : at + size], "big")
+def _big(data: bytes, offset: int, size: int) -> int:
+    return int.from_bytes(data[offset : offset + size], "big")
 
 
-def _little(data: bytes, at: int, size: int) -> int:
-    return int.from_bytes(data[at : at + size], "little")
+def _little(data: bytes, offset: int, size: int) -> int:
+    return int.from_bytes(data[offset : offset + size], "little")

@@ -9,7 +9,7 @@ from umwelten.phrases import Phrase
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Return the rows as a table, the first one as its head, without columns that are empty throughout."""
+    """Return the rows as a table, the first one as its header, without empty columns."""
     used = sorted({column for row in rows for column, cell in enumerate(row) if cell})
     lines = ["| " + " | ".join(_escape(row, column) for column in used) + " |" for row in rows]
     return "\n".join([lines[0], "|" + " --- |" * len(used), *lines[1:]]) if used else ""
@@ -21,10 +21,10 @@ def sheet(name: str, rows: Sequence[Sequence[str]]) -> str:
 
 
 def too_much_text(name: str) -> UnsupportedInput:
-    """Return the error for a workbook that holds more text than any model reads."""
+    """Return the error for a workbook that holds more text than any model can read."""
     return UnsupportedInput(
         Phrase(
-            "{name} holds more text than any model reads. Save its sheets as csv and use {option:rows}.",
+            "{name} holds more text than any model can read. Save its sheets as csv and use {option:rows}.",
             name=name,
         )
     )

@@ -1,7 +1,7 @@
-"""PDF files as text or as pictures of their pages, by pdfium.
+"""Conversion of PDF files to text or to images of their pages, by pdfium.
 
-Everything here takes a while and is called in a thread. pdfium must not be called from two threads at a
-time, so there is one lock, held for a page at a time.
+Conversions are slow and run in a thread. pdfium must not be called from two threads at a time, so there is
+one lock, held for a page at a time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from umwelten.choices import PdfMode
 from umwelten.file_types import PDF
-from umwelten.inputs.content import MAX_TEXT, Converted, UnsupportedInput, framed
+from umwelten.inputs.content import MAX_TEXT, Converted, UnsupportedInput, frame_text
 from umwelten.phrases import Phrase, Wording
 from umwelten.providers.capabilities import Capabilities
 from umwelten.types import Media, Part, Text
@@ -23,62 +23,62 @@ from umwelten.types import Media, Part, Text
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
 
-MAX_PICTURED = 100
-"""Pages of one file that are sent as pictures."""
+MAX_PAGE_IMAGES = 100
+"""Pages of one file that are sent as images, at most."""
 
-MAX_READ = 5_000
-"""Pages of one file whose text is read."""
+MAX_TEXT_PAGES = 5_000
+"""Pages of one file whose text is read, at most."""
 
 PAGE_SIDE = 1_500
-"""Pixels of the longer side of a page as a picture: letters of 8 points stay readable."""
+"""Pixels of the longer side of a page's image: enough to read letters of 8 points."""
 
 MOST_S = 120.0
-"""Seconds for one file, looked at after each page."""
+"""Seconds for one file, checked after each page."""
 
-_LITTLE = 20
-"""A page with fewer characters is taken for a picture."""
+_LEAST_CHARACTERS = 20
+"""A page with fewer characters is taken for a scan."""
 
-# Not state: the one thing that all threads have to agree on.
+# Not state: the lock must be shared by all threads.
 _PDFIUM = threading.Lock()
 _PASSWORD = 4
 
 
-def checked(data: bytes, name: str) -> Converted:
-    """A PDF to be sent whole that looks cut off or protected: whether it opens, freed of its protection.
+def check(data: bytes, name: str) -> Converted:
+    """Open a PDF that looks cut off or protected, and return it whole, without its protection.
 
-    Without pdfium it goes as it is, and the provider judges.
+    Without pdfium it is sent as it is, and the provider decides. Raises `UnsupportedInput` if it is damaged.
     """
     try:
-        with _opened(data, name) as (document, _):
-            return _freed(document, data, name)
+        with _open(data, name) as (document, _):
+            return _remove_protection(document, data, name)
     except _NoPdfium:
-        return _whole(data, name)
+        return _send_as_is(data, name)
 
 
 def convert(data: bytes, name: str, capabilities: Capabilities, mode: PdfMode) -> Converted:
-    """The text of a PDF, or its pages as pictures: by `mode`, in "auto" as pictures where it has no text.
+    """Return the text of a PDF, or its pages as images: by `mode`, in "auto" as images if it has no text.
 
-    Errors: `UnsupportedInput` for one that is damaged, needs a password, has no pages or too many, has
-    neither text nor a model that sees, or where pdfium is missing.
+    Raises `UnsupportedInput` for a file that is damaged, needs a password, has no pages or too many, has no
+    text though the model accepts no images, or if pdfium is not installed.
     """
-    with _opened(data, name) as (document, pages):
+    with _open(data, name) as (document, pages):
         if mode == "images":
-            return _pictures(document, pages, name, capabilities)
-        texts = _texts(document, pages, name)
-        pictured = sum(len("".join(text.split())) < _LITTLE for text in texts)
-        if mode == "auto" and pictured * 2 > pages and capabilities.pictures and pages <= MAX_PICTURED:
-            return _pictures(document, pages, name, capabilities, why="it holds next to no text")
+            return _page_images(document, pages, name, capabilities)
+        texts = _page_texts(document, pages, name)
+        textless = sum(len("".join(text.split())) < _LEAST_CHARACTERS for text in texts)
+        if mode == "auto" and textless * 2 > pages and capabilities.pictures and pages <= MAX_PAGE_IMAGES:
+            return _page_images(document, pages, name, capabilities, why="it contains almost no text")
     if not any(text.strip() for text in texts):
         raise UnsupportedInput(
             Phrase(
-                "{name} is a PDF that holds no text, such as a scan. {instead}",
+                "{name} is a PDF without text, such as a scan. {instead}",
                 name=name,
-                instead=_instead(capabilities),
+                instead=_alternative(capabilities),
             )
         )
     blank = sum(not text.strip() for text in texts)
-    note = f"{name}: text of {_pages(pages)}" + (f", {blank} of them without any" if blank else "")
-    return Converted(parts=(Text(text=framed(_joined(texts), name)),), notes=(note,))
+    note = f"{name}: text of {_count_pages(pages)}" + (f", {blank} of them without any" if blank else "")
+    return Converted(parts=(Text(text=frame_text(_join_pages(texts), name)),), notes=(note,))
 
 
 class _NoPdfium(UnsupportedInput):
@@ -86,14 +86,14 @@ class _NoPdfium(UnsupportedInput):
 
 
 @contextmanager
-def _opened(data: bytes, name: str) -> Iterator[tuple[PdfDocument, int]]:
-    """The document and its number of pages, closed at the end."""
+def _open(data: bytes, name: str) -> Iterator[tuple[PdfDocument, int]]:
+    """Yield the document and its number of pages; close it at the end."""
     try:
         with _PDFIUM:
             import pypdfium2
     except ImportError:
         raise _NoPdfium(
-            f"{name} is a PDF, whose text has to be read out for this model. Install what does that: "
+            f"{name} is a PDF, which has to be converted to text for this model. Install the converter: "
             "pip install 'umwelten[documents]'"
         ) from None
     document = None
@@ -102,10 +102,10 @@ def _opened(data: bytes, name: str) -> Iterator[tuple[PdfDocument, int]]:
             document = pypdfium2.PdfDocument(data)
             pages = len(document)
         if not pages:
-            raise UnsupportedInput(f"{name} is a PDF without a page that can be read: it may be damaged.")
+            raise UnsupportedInput(f"{name} is a PDF without any readable page: it may be damaged.")
         yield document, pages
     except pypdfium2.PdfiumError as error:
-        # pdfium's code may be of an earlier file, where it has none for this one.
+        # If pdfium sets no code for this file, that of an earlier one remains.
         locked = getattr(error, "err_code", None) == _PASSWORD and b"/Encrypt" in data
         raise _unreadable(name, locked=locked) from error
     finally:
@@ -120,13 +120,13 @@ def _unreadable(name: str, *, locked: bool) -> UnsupportedInput:
     return UnsupportedInput(f"{name} is {PDF.word} that can't be read: it is damaged or cut off.")
 
 
-def _freed(document: PdfDocument, data: bytes, name: str) -> Converted:
-    """The file as it is, or a copy without protection if it has one: some providers refuse those."""
+def _remove_protection(document: PdfDocument, data: bytes, name: str) -> Converted:
+    """Return the file, or a copy without its protection, because some providers reject protected files."""
     from pypdfium2 import raw
 
     with _PDFIUM:
         if raw.FPDF_GetSecurityHandlerRevision(document) < 0:
-            return _whole(data, name)
+            return _send_as_is(data, name)
         buffer = io.BytesIO()
         document.save(buffer, flags=raw.FPDF_REMOVE_SECURITY)
     return Converted(
@@ -135,23 +135,23 @@ def _freed(document: PdfDocument, data: bytes, name: str) -> Converted:
     )
 
 
-def _whole(data: bytes, name: str) -> Converted:
+def _send_as_is(data: bytes, name: str) -> Converted:
     return Converted(parts=(Media(mime=PDF.mime, data=data, name=name),))
 
 
 # --- text -------------------------------------------------------------------------------------
 
 
-def _texts(document: PdfDocument, pages: int, name: str) -> list[str]:
-    if pages > MAX_READ:
-        raise UnsupportedInput(f"{name} has {pages} pages: up to {MAX_READ} are read. Split it.")
+def _page_texts(document: PdfDocument, pages: int, name: str) -> list[str]:
+    if pages > MAX_TEXT_PAGES:
+        raise UnsupportedInput(f"{name} has {pages} pages: up to {MAX_TEXT_PAGES} are read. Split it.")
     texts: list[str] = []
     size = 0
-    for number in _timely(pages, name):
+    for number in _pages_in_time(pages, name):
         texts.append(_page_text(document, number))
         size += len(texts[-1])
         if size > MAX_TEXT:
-            raise UnsupportedInput(f"{name} holds more text than any model reads. Split it.")
+            raise UnsupportedInput(f"{name} holds more text than any model can read. Split it.")
     return texts
 
 
@@ -159,53 +159,53 @@ def _page_text(document: PdfDocument, number: int) -> str:
     import pypdfium2
 
     try:
-        with _PDFIUM, closing(document[number]) as page, closing(page.get_textpage()) as words:
-            text: str = words.get_text_bounded()
+        with _PDFIUM, closing(document[number]) as page, closing(page.get_textpage()) as textpage:
+            text: str = textpage.get_text_bounded()
     except pypdfium2.PdfiumError:
         return ""  # a damaged page among good ones
     return text.replace("\r\n", "\n").replace("\ufffe", "").replace("\x00", "")
 
 
-def _joined(texts: list[str]) -> str:
+def _join_pages(texts: list[str]) -> str:
     marked = (f"--- page {number} ---\n{text.strip()}\n" for number, text in enumerate(texts, 1))
     return "\n".join(marked)
 
 
-# --- pictures ---------------------------------------------------------------------------------
+# --- images -----------------------------------------------------------------------------------
 
 
-def _pictures(
+def _page_images(
     document: PdfDocument, pages: int, name: str, capabilities: Capabilities, why: str = ""
 ) -> Converted:
-    if pages > MAX_PICTURED:
+    if pages > MAX_PAGE_IMAGES:
         raise UnsupportedInput(
             Phrase(
-                "{name} has {pages} pages: up to {most} are sent as pictures. "
+                "{name} has {pages} pages: up to {most} are sent as images. "
                 "Split it, or use {option:pdf=text}.",
                 name=name,
                 pages=pages,
-                most=MAX_PICTURED,
+                most=MAX_PAGE_IMAGES,
             )
         )
     parts: list[Part] = []
     size = 0
-    for number in _timely(pages, name):
-        parts.append(_page_picture(document, number, name, capabilities))
+    for number in _pages_in_time(pages, name):
+        parts.append(_page_image(document, number, name, capabilities))
         size += len(parts[-1].data) if isinstance(parts[-1], Media) else 0
         if size > capabilities.inline_bytes:
-            raise UnsupportedInput(f"{name} is too large as pictures of its {pages} pages. Split it.")
-    note = f"{name}: {_pages(pages)} as pictures" + (f", because {why}" if why else "")
+            raise UnsupportedInput(f"{name} is too large as images of its {pages} pages. Split it.")
+    note = f"{name}: {_count_pages(pages)} sent as images" + (f", because {why}" if why else "")
     return Converted(parts=tuple(parts), notes=(note,))
 
 
-def _page_picture(document: PdfDocument, number: int, name: str, capabilities: Capabilities) -> Media:
+def _page_image(document: PdfDocument, number: int, name: str, capabilities: Capabilities) -> Media:
     try:
         from umwelten.inputs.convert.images import encode
 
-        image = _rendered(document, number, min(PAGE_SIDE, capabilities.picture_side))
+        image = _render(document, number, min(PAGE_SIDE, capabilities.picture_side))
     except ImportError:
         raise UnsupportedInput(
-            f"{name} is a PDF whose pages have to be sent as pictures. Install what makes them: "
+            f"{name} is a PDF whose pages have to be sent as images. Install the converter: "
             "pip install 'umwelten[images]'"
         ) from None
     encoded = encode(image, capabilities, photo=True)
@@ -214,19 +214,19 @@ def _page_picture(document: PdfDocument, number: int, name: str, capabilities: C
     return Media(mime=encoded.mime, data=encoded.data, name=f"{name} page {number + 1}")
 
 
-def _rendered(document: PdfDocument, number: int, side: int) -> Any:
-    """A Pillow image of a page."""
+def _render(document: PdfDocument, number: int, side: int) -> Any:
+    """Return a page as a Pillow image."""
     with _PDFIUM, closing(document[number]) as page:
         longest = max(page.get_size())
         with closing(page.render(scale=side / longest if longest > 0 else 1.0)) as bitmap:
-            return bitmap.to_pil().copy()  # the memory it shows belongs to the bitmap
+            return bitmap.to_pil().copy()  # its memory belongs to the bitmap
 
 
 # --- bounds -----------------------------------------------------------------------------------
 
 
-def _timely(pages: int, name: str) -> Iterator[int]:
-    """The numbers of the pages, as long as there is time."""
+def _pages_in_time(pages: int, name: str) -> Iterator[int]:
+    """Yield the indices of the pages. Raises `UnsupportedInput` after `MOST_S` seconds."""
     end = time.monotonic() + MOST_S
     for number in range(pages):
         yield number
@@ -234,11 +234,11 @@ def _timely(pages: int, name: str) -> Iterator[int]:
             raise UnsupportedInput(f"{name} took longer than {MOST_S:g} s to read. Split it.")
 
 
-def _pages(number: int) -> str:
+def _count_pages(number: int) -> str:
     return "1 page" if number == 1 else f"{number} pages"
 
 
-def _instead(capabilities: Capabilities) -> Wording:
+def _alternative(capabilities: Capabilities) -> Wording:
     if capabilities.pictures:
-        return Phrase("Use {option:pdf=images} with up to {most} pages.", most=MAX_PICTURED)
-    return "Use a model that takes PDF or pictures, or put it through OCR first."
+        return Phrase("Use {option:pdf=images} with up to {most} pages.", most=MAX_PAGE_IMAGES)
+    return "Use a model that accepts PDF or images, or run OCR on it first."

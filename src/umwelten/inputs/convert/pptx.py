@@ -25,25 +25,25 @@ _NOT_TEXT = ("sldNum", "dt", "ftr", "hdr", "sldImg")
 
 
 def markdown(archive: zipfile.ZipFile, name: str) -> str:
-    """All slides. Errors: `UnsupportedInput`, and any for a damaged one."""
+    """Return all slides as markdown. Raises `UnsupportedInput`, and any error if damaged."""
     root = _xml(archive, "ppt/presentation.xml", name)
-    targets = _related(archive, "ppt/presentation.xml", name)
+    targets = _relations(archive, "ppt/presentation.xml", name)
     members = [targets[node.attrib[f"{_R}id"]][1] for node in root.iter(f"{_P}sldId")]
     return "\n\n".join(_slide(archive, member, number, name) for number, member in enumerate(members, 1))
 
 
 def _slide(archive: zipfile.ZipFile, member: str, number: int, name: str) -> str:
     lines = [f"## Slide {number}"]
-    lines += _shapes(_xml(archive, member, name))
-    for kind, target in _related(archive, member, name).values():
+    lines += _shape_texts(_xml(archive, member, name))
+    for kind, target in _relations(archive, member, name).values():
         if kind.endswith("/notesSlide") and target in archive.namelist():
-            notes = list(_shapes(_xml(archive, target, name)))
+            notes = list(_shape_texts(_xml(archive, target, name)))
             lines += ["Notes:", *notes] if notes else []
     return "\n\n".join(lines)
 
 
-def _shapes(root: Element) -> Iterator[str]:
-    """The texts and tables of a slide, in the order of its shapes, groups opened."""
+def _shape_texts(root: Element) -> Iterator[str]:
+    """Yield the texts and tables of a slide, in the order of its shapes, those in groups included."""
     for node in root.iter():
         if node.tag == f"{_P}sp":
             placeholder = node.find(f".//{_P}nvPr/{_P}ph")
@@ -79,8 +79,8 @@ def _xml(archive: zipfile.ZipFile, member: str, name: str) -> Element:
     return ElementTree.fromstring(data)
 
 
-def _related(archive: zipfile.ZipFile, member: str, name: str) -> dict[str, tuple[str, str]]:
-    """What a member refers to: its kind and its place, by id."""
+def _relations(archive: zipfile.ZipFile, member: str, name: str) -> dict[str, tuple[str, str]]:
+    """Return what a member refers to, by id: its type and its path."""
     folder, file = posixpath.split(member)
     relations = f"{folder}/_rels/{file}.rels"
     if relations not in archive.namelist():

@@ -1,12 +1,12 @@
 """The process that reads a .xls, .xlsb or .ods: started by `spreadsheets.py` as a script.
 
 The library holds each sheet as the full rectangle between its outermost cells, so a small file with two
-cells far apart wants hundreds of gigabytes, and the library then ends its process
-(https://github.com/tafia/calamine/issues/693). Here that process is this one, which may have
-`memory_bytes` and no more. It imports nothing of umwelten, so that it is up in a blink.
+cells far apart needs hundreds of gigabytes, and the library then aborts its process
+(https://github.com/tafia/calamine/issues/693). So that process is this one, limited to `memory_bytes`. It
+imports nothing of umwelten, so it starts fast.
 
-Stdout gets a line of JSON for each sheet, its name, followed by one for each of its rows that hold
-anything, an array of texts. Exit status: 0, or one of `STATUSES`.
+It writes a line of JSON to stdout for each sheet, its name, followed by one for each of its rows that is
+not empty, an array of texts. Exit status: 0, or one of `STATUSES`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 
 STATUSES = {"missing": 3, "locked": 4, "too large": 5}
-"""What went wrong by exit status; any other but 0 is a damaged file."""
+"""Exit statuses by cause; any other but 0 means a damaged file."""
 
 
 def main(path: str, memory_bytes: int, cpu_s: int, most_text: int) -> int:
-    """Read the file, write to stdout; returns the exit status. `most_text`: characters of all cells."""
-    # On Windows Ctrl-C goes to everyone at the terminal; the parent says when this process ends.
+    """Read the file, write to stdout, and return the exit status. `most_text`: characters of all cells."""
+    # On Windows Ctrl-C reaches every process at the terminal; the parent decides when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _bound(memory_bytes, cpu_s)
+    _limit_resources(memory_bytes, cpu_s)
     try:
         import python_calamine
     except ImportError:
@@ -44,8 +44,8 @@ def main(path: str, memory_bytes: int, cpu_s: int, most_text: int) -> int:
     return 0
 
 
-def _bound(memory_bytes: int, cpu_s: int) -> None:
-    """Limit what this process may take, where the system can: not on Windows, memory not on macOS."""
+def _limit_resources(memory_bytes: int, cpu_s: int) -> None:
+    """Limit this process's resources where the system can: not on Windows, memory not on macOS."""
     try:
         import resource
     except ImportError:
@@ -61,7 +61,7 @@ def _bound(memory_bytes: int, cpu_s: int) -> None:
 
 
 def _write(name: str, rows: Iterable[Sequence[object]], most_text: int) -> int:
-    """Write a sheet; returns how many characters its cells hold. Raises `OverflowError` above the most."""
+    """Write a sheet, and return the characters in its cells. Raises `OverflowError` above `most_text`."""
     size = 0
     _print(name)
     for row in rows:
@@ -82,7 +82,7 @@ def _print(value: object) -> None:
 
 
 def _text(value: object) -> str:
-    """A cell's value as it stands in the text of an .xlsx, too."""
+    """Return a cell's value as text, the same as for an .xlsx."""
     match value:
         case bool():
             return "TRUE" if value else "FALSE"

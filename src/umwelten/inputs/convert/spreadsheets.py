@@ -1,6 +1,6 @@
-"""Spreadsheets of .xls, .xlsb and .ods as tables in markdown, read by python-calamine in a child process.
+"""Conversion of .xls, .xlsb and .ods files to markdown, by python-calamine in a child process.
 
-`xlsx` has a reader of its own, in this process: that one holds a row at a time, whatever a file claims.
+.xlsx files have their own reader, in this process, which holds one row at a time.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from umwelten.inputs.convert.spreadsheet_child import STATUSES
 from umwelten.inputs.convert.zip_container import damage_error
 
 MEMORY_BYTES = 2 << 30
-"""Of the child. The largest sheet that an .xls can have, 65,536 × 256 cells, takes 1.1 GB in it."""
+"""The child's limit. The largest sheet that an .xls can have, 65,536 × 256 cells, takes 1.1 GB in it."""
 
 TIME_S = 60
-"""Of a conversion, by the clock and in CPU time. An .xls of 64 MB, the largest that is read, takes 25 s."""
+"""Limit of a conversion, in wall and CPU time. An .xls of 64 MB, the largest that is read, takes 25 s."""
 
 _SCRIPT = Path(__file__).with_name("spreadsheet_child.py")
 
 
 def markdown(data: bytes, name: str, kind: FileType, *, time_s: float = TIME_S) -> str:
-    """Return all sheets that hold anything. Errors: `UnsupportedInput`; `ImportError` without the reader."""
+    """Return all sheets that are not empty. Raises `UnsupportedInput`, `ImportError`."""
     try:
-        # The library says what is wrong with a file only where its name tells it the format.
+        # The library reports what is wrong with a file only if its name shows the format.
         with TemporaryDirectory(prefix="umwelten-", ignore_cleanup_errors=True) as folder:
             path = Path(folder) / f"spreadsheet{kind.endings[0]}"
             path.write_bytes(data)
@@ -42,7 +42,7 @@ def markdown(data: bytes, name: str, kind: FileType, *, time_s: float = TIME_S) 
         ) from None
     except OSError as error:
         raise UnsupportedInput(
-            f"{name} is {kind.word}, for which no process can be started: {error.strerror}."
+            f"{name} is {kind.word}; the process that reads it could not start: {error.strerror}."
         ) from error
     if child.returncode == STATUSES["missing"]:
         raise ImportError("python_calamine")
@@ -56,7 +56,7 @@ def markdown(data: bytes, name: str, kind: FileType, *, time_s: float = TIME_S) 
 
 
 def _run(path: Path, time_s: float) -> subprocess.CompletedProcess[bytes]:
-    # -P: nothing is imported from the working directory. Ctrl-C at the terminal is for the parent alone.
+    # -P: nothing is imported from the working directory. Ctrl-C at the terminal must reach the parent alone.
     return subprocess.run(
         [sys.executable, "-P", str(_SCRIPT), str(path), *map(str, (MEMORY_BYTES, TIME_S, MAX_TEXT))],
         stdin=subprocess.DEVNULL,
@@ -69,7 +69,7 @@ def _run(path: Path, time_s: float) -> subprocess.CompletedProcess[bytes]:
 
 
 def _sheets(output: bytes) -> Iterator[tuple[str, list[list[str]]]]:
-    """The sheets in the lines that the child wrote."""
+    """Yield the sheets in the child's output: name and rows."""
     title = ""
     rows: list[list[str]] = []
     for line in output.splitlines():

@@ -1,7 +1,7 @@
-"""Excel workbooks: each sheet as a table in markdown, read row by row as it stands in the file.
+"""Conversion of Excel workbooks to markdown: a table for each sheet, read row by row.
 
-Of a cell it is the value that counts: formulas give their stored results, numbers come unrounded, and those
-with a date's format as dates.
+A cell gives its value: formulas their stored results, numbers without rounding, and those in a date format
+dates.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from umwelten.inputs.convert.markdown_table import sheet, too_much_text
 from umwelten.types import FrozenStruct
 
 MAX_COLUMNS = 16_384
-"""As Excel has it; a cell further out is taken for damage."""
+"""Excel's own limit; a cell beyond it means a damaged file."""
 
 _BUILT_IN_DATES = frozenset((*range(14, 23), *range(27, 37), *(45, 47), *range(50, 59)))
-# What a number format says beside colours, conditions and words of its own.
+# The parts of a number format that are not codes: literals, colours, conditions, padding.
 _NO_CODE = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.|_.|\*.')
 _ELAPSED = re.compile(r"\[[hms]+\]", re.IGNORECASE)
 _CELL = re.compile(r"([A-Z]{1,3})\d+")
@@ -32,7 +32,7 @@ _MEMBER = "xl/workbook.xml"
 
 
 class _Book(FrozenStruct):
-    """What all sheets refer to. `dates`: the numbers of the cell styles that show dates; `first` is day 0."""
+    """What all sheets refer to. `dates`: indices of the cell styles that show dates; `first` is day 0."""
 
     strings: list[str]
     dates: frozenset[int]
@@ -40,16 +40,16 @@ class _Book(FrozenStruct):
 
 
 def markdown(archive: zipfile.ZipFile, name: str) -> str:
-    """All sheets that hold anything. Errors: `UnsupportedInput`, any for a damaged one."""
+    """Return all sheets that are not empty. Raises `UnsupportedInput`, and any error if damaged."""
     root = _xml(archive, _MEMBER, name)
     targets = _targets(archive, name)
     book = _book(archive, root, targets, name)
     texts: list[str] = []
-    for node in _all(root, "sheet"):
+    for node in _elements(root, "sheet"):
         id = next((value for key, value in node.attrib.items() if key.endswith("}id")), "")
         kind, member = targets.get(id, ("", ""))
         if kind == "worksheet" and member in archive.namelist():
-            rows = list(_bounded(_rows(archive, member, book), MAX_TEXT - sum(map(len, texts)), name))
+            rows = list(_limit_text(_rows(archive, member, book), MAX_TEXT - sum(map(len, texts)), name))
             texts += [sheet(node.attrib.get("name", ""), rows)] if rows else []
     return "\n\n".join(texts)
 
@@ -57,8 +57,8 @@ def markdown(archive: zipfile.ZipFile, name: str) -> str:
 # --- rows -------------------------------------------------------------------------------------
 
 
-def _bounded(rows: Iterator[list[str]], room: int, name: str) -> Iterator[list[str]]:
-    """Rows that hold anything, as long as there is room."""
+def _limit_text(rows: Iterator[list[str]], room: int, name: str) -> Iterator[list[str]]:
+    """Yield the rows that are not empty. Raises `UnsupportedInput` for more than `room` characters."""
     for row in rows:
         size = sum(map(len, row))
         if size:
@@ -73,7 +73,7 @@ def _rows(archive: zipfile.ZipFile, member: str, book: _Book) -> Iterator[list[s
         for _, node in ElementTree.iterparse(file):
             if node.tag.endswith("}row"):
                 yield _row(node, book)
-                node.clear()  # of a row that was read nothing is kept
+                node.clear()  # frees the memory of the row
 
 
 def _row(node: Element, book: _Book) -> list[str]:
@@ -81,23 +81,23 @@ def _row(node: Element, book: _Book) -> list[str]:
     for cell in node:
         if not cell.tag.endswith("}c"):
             continue
-        at = _column(cell.attrib.get("r", ""), len(row))
-        row += [""] * (at - len(row))
-        row[at:] = [_value(cell, book).strip()]
+        column = _column(cell.attrib.get("r", ""), len(row))
+        row += [""] * (column - len(row))
+        row[column:] = [_value(cell, book).strip()]
     return row
 
 
-def _column(place: str, following: int) -> int:
-    """`C7` is column 2; a cell without a place follows the one before it."""
-    found = _CELL.match(place)
-    if found is None:
+def _column(reference: str, following: int) -> int:
+    """Return a cell's column: 2 for `C7`; `following` if it has no reference."""
+    match = _CELL.match(reference)
+    if match is None:
         return following
-    at = 0
-    for letter in found.group(1):
-        at = at * 26 + ord(letter) - 64
-    if at > MAX_COLUMNS or at <= following - 1:
-        raise ValueError(place)
-    return at - 1
+    column = 0
+    for letter in match.group(1):
+        column = column * 26 + ord(letter) - 64
+    if column > MAX_COLUMNS or column <= following - 1:
+        raise ValueError(reference)
+    return column - 1
 
 
 def _value(cell: Element, book: _Book) -> str:
@@ -125,7 +125,7 @@ def _number(text: str, date: bool, first: datetime) -> str:
 
 
 def _date(number: float, first: datetime) -> str:
-    """`2024-03-01`, `2024-03-01 14:30:00` or, without a day, `14:30:00`."""
+    """Return `2024-03-01`, `2024-03-01 14:30:00` or, without a day, `14:30:00`."""
     moment = first + timedelta(seconds=round(number * 86_400))
     if number < 1:
         return moment.time().isoformat()
@@ -134,12 +134,12 @@ def _date(number: float, first: datetime) -> str:
     return moment.isoformat(" ").removesuffix(" 00:00:00")
 
 
-# --- what sheets refer to ---------------------------------------------------------------------
+# --- shared parts -----------------------------------------------------------------------------
 
 
 def _book(archive: zipfile.ZipFile, root: Element, targets: dict[str, tuple[str, str]], name: str) -> _Book:
     members = {kind: member for kind, member in targets.values() if member in archive.namelist()}
-    since_1904 = any(node.attrib.get("date1904") in ("1", "true") for node in _all(root, "workbookPr"))
+    since_1904 = any(node.attrib.get("date1904") in ("1", "true") for node in _elements(root, "workbookPr"))
     return _Book(
         strings=_strings(archive, members["sharedStrings"]) if "sharedStrings" in members else [],
         dates=_date_styles(_xml(archive, members["styles"], name)) if "styles" in members else frozenset(),
@@ -158,7 +158,7 @@ def _strings(archive: zipfile.ZipFile, member: str) -> list[str]:
 
 
 def _string(node: Element) -> str:
-    """The runs of a text, without the reading aids of East Asian ones."""
+    """Return a text's runs, joined, without the phonetic guides of East Asian text."""
     runs: list[str] = []
     for part in node:
         tag = part.tag.rpartition("}")[2]
@@ -170,29 +170,31 @@ def _string(node: Element) -> str:
 
 
 def _date_styles(root: Element) -> frozenset[int]:
-    codes = {node.attrib.get("numFmtId"): node.attrib.get("formatCode", "") for node in _all(root, "numFmt")}
-    styles = next(iter(_all(root, "cellXfs")), ())
+    codes = {
+        node.attrib.get("numFmtId"): node.attrib.get("formatCode", "") for node in _elements(root, "numFmt")
+    }
+    styles = next(iter(_elements(root, "cellXfs")), ())
     formats = [style.attrib.get("numFmtId", "0") for style in styles]
-    return frozenset(at for at, format in enumerate(formats) if _is_date(format, codes.get(format)))
+    return frozenset(number for number, format in enumerate(formats) if _is_date(format, codes.get(format)))
 
 
 def _is_date(format: str, code: str | None) -> bool:
     if code is None:
         return int(format) in _BUILT_IN_DATES
     if _ELAPSED.search(code):
-        return False  # hours beyond a day: the days, as a number, say more than a date
+        return False  # a duration: its number of days says more than a date
     return any(letter in "ymdhs" for letter in _NO_CODE.sub("", code).lower().replace("general", ""))
 
 
 def _targets(archive: zipfile.ZipFile, name: str) -> dict[str, tuple[str, str]]:
-    """By id: the kind and the place of what the workbook refers to."""
+    """Return what the workbook refers to, by id: its type and its path."""
     relations = _xml(archive, "xl/_rels/workbook.xml.rels", name)
     return {
         node.attrib["Id"]: (
             node.attrib["Type"].rpartition("/")[2],
             posixpath.normpath(posixpath.join("/xl", node.attrib["Target"])).lstrip("/"),
         )
-        for node in _all(relations, "Relationship")
+        for node in _elements(relations, "Relationship")
     }
 
 
@@ -201,5 +203,5 @@ def _xml(archive: zipfile.ZipFile, member: str, name: str) -> Element:
     return ElementTree.fromstring(zip_container.read(archive, member, name, XLSX.word))
 
 
-def _all(root: Element, tag: str) -> list[Element]:
+def _elements(root: Element, tag: str) -> list[Element]:
     return [node for node in root.iter() if node.tag.endswith(f"}}{tag}")]

@@ -1,4 +1,4 @@
-"""Zip containers of documents, opened only when what they unpack to is within bounds."""
+"""Zip containers of documents, opened only if their unpacked size is within bounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from umwelten.inputs.content import UnsupportedInput, megabytes
 
 MAX_MEMBERS = 20_000
 MAX_RATIO = 200
-"""What texts in it may unpack to, as a multiple of the whole file; spreadsheets reach 50."""
+"""The unpacked size of texts as a multiple of the file's size, at most; spreadsheets reach 50."""
 
 _SMALL = 4_000_000
 _TEXTS = (".xml", ".rels", ".html", ".xhtml", ".htm", ".opf", ".ncx")
@@ -22,12 +22,10 @@ _BROKEN = (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, OSErro
 def open_archive(
     data: bytes, name: str, word: str, *, most: int, endings: tuple[str, ...] = _TEXTS
 ) -> Iterator[zipfile.ZipFile]:
-    """Open the container of a document. `most`: bytes to which all texts in it together may unpack.
+    """Open the container of a document. `most`: unpacked bytes of all members with one of the `endings`.
 
-    `endings` are those of the members that are read.
-
-    Nothing in a container unpacks to more than its directory says, which is looked at first. Errors:
-    `UnsupportedInput` for a damaged or protected one, and for one that is out of proportion.
+    Nothing in a container unpacks to more than its directory says, which is checked first. Raises
+    `UnsupportedInput` for a container that is damaged, protected, or unpacks to too much.
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
@@ -39,7 +37,7 @@ def open_archive(
 
 
 def read(archive: zipfile.ZipFile, member: str, name: str, word: str) -> bytes:
-    """Return a member's bytes. Errors: `UnsupportedInput`."""
+    """Return a member's bytes. Raises `UnsupportedInput`."""
     import zlib
 
     try:
@@ -49,7 +47,7 @@ def read(archive: zipfile.ZipFile, member: str, name: str, word: str) -> bytes:
 
 
 def damage_error(name: str, word: str) -> UnsupportedInput:
-    """Return the error for a document that breaks off or is not what it seems."""
+    """Return the error for a document that is damaged or cut off."""
     return UnsupportedInput(f"{name} is {word} that can't be read: it is damaged or cut off.")
 
 
@@ -61,7 +59,9 @@ def _check(
         raise UnsupportedInput(f"{name} is {word} that needs a password. Save it without one.")
     total = sum(member.file_size for member in members if member.filename.lower().endswith(endings))
     if len(members) > MAX_MEMBERS or total > max(_SMALL, size * MAX_RATIO):
-        raise UnsupportedInput(f"{name} is {word} that unpacks to far more than it should: it is not read.")
+        raise UnsupportedInput(
+            f"{name} is {word} that unpacks to far more than it should, so it is not read."
+        )
     if total > most:
         raise UnsupportedInput(
             f"{name} is {word} of {megabytes(total)} when unpacked: up to {megabytes(most)} are read. "

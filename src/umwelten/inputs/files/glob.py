@@ -1,9 +1,9 @@
-"""Patterns over relative paths, and how far a walk has got in them.
+"""Glob patterns over relative paths, matched step by step during a walk.
 
 A pattern is `/`-separated components with `*`, `?`, `[abc]`, `[!abc]`; `**` alone between slashes stands
 for any number of folders; `{jpg,png}` is a list of alternatives (they don't nest). With a `/` or `**` it
-is anchored to the whole relative path, else it speaks of the file's name. Upper and lower case differ.
-A name that starts with a dot is matched only by a component that starts with one.
+is matched against the whole relative path, else against the file's name. It is case-sensitive. A name that
+starts with a dot is matched only by a component that starts with one.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _MAX_ALTERNATIVES = 1000
 _NEVER = re.compile(r"(?!)")
 
 State = frozenset[tuple[int, int]]
-"""Where in which alternative a walk stands: (alternative, next component)."""
+"""The positions of a walk in the pattern: (alternative, next component)."""
 
 
 def has_magic(text: str) -> bool:
-    """Whether the text is a pattern rather than a plain path."""
+    """Return whether the text is a pattern rather than a plain path."""
     return _MAGIC.search(text) is not None
 
 
 class Glob:
-    """A compiled pattern. A walk starts at `start`, goes through `enter`, and asks `matches`."""
+    """A compiled pattern. A walk begins with `start`, calls `enter` for folders and `matches` for files."""
 
     def __init__(self, pattern: str, *, recursive: bool = False) -> None:
         self.pattern = pattern
@@ -38,30 +38,30 @@ class Glob:
         self.start = self._closure({(number, 0) for number in range(len(self._parts))})
 
     def enter(self, state: State, folder: str) -> State:
-        """Where the walk stands inside a folder; empty when nothing in it can match."""
+        """Return the state inside a folder; empty if nothing in it can match."""
         hidden = folder.startswith(".")
-        after: set[tuple[int, int]] = set()
-        for number, at in state:
-            part, last = self._parts[number][at], at == len(self._parts[number]) - 1
+        states: set[tuple[int, int]] = set()
+        for number, index in state:
+            part, last = self._parts[number][index], index == len(self._parts[number]) - 1
             if part == "**":
-                after |= set() if hidden else {(number, at)}
-            elif not last and self._component(part).match(folder) and (not hidden or part[:1] == "."):
-                after.add((number, at + 1))
-        return self._closure(after)
+                states |= set() if hidden else {(number, index)}
+            elif not last and self._compile_component(part).match(folder) and (not hidden or part[:1] == "."):
+                states.add((number, index + 1))
+        return self._closure(states)
 
     def matches(self, state: State, name: str) -> bool:
-        """Whether a file of that name, in the folder where the walk stands, is meant."""
+        """Return whether the pattern matches a file of that name in the current folder."""
         return self.last(state).match(name) is not None
 
     def last(self, state: State) -> re.Pattern[str]:
-        """What matches the names of the files that are meant in the folder where the walk stands."""
-        found = self._files.get(state)
-        if found is None:
-            found = self._files[state] = self._last(state)
-        return found
+        """Return the regular expression for the names of matching files in the current folder."""
+        compiled = self._files.get(state)
+        if compiled is None:
+            compiled = self._files[state] = self._compile_last(state)
+        return compiled
 
     def matches_path(self, path: str) -> bool:
-        """Whether a whole relative path is meant."""
+        """Return whether the pattern matches a whole relative path."""
         *folders, name = path.split("/")
         state = self.start
         for folder in folders:
@@ -69,22 +69,22 @@ class Glob:
         return self.matches(state, name)
 
     def _closure(self, state: set[tuple[int, int]]) -> State:
-        """`**` stands for no folder as well."""
-        more = {(n, at + 1) for n, at in state if self._parts[n][at] == "**"}
+        """Return the state with `**` also matching no folder."""
+        more = {(n, index + 1) for n, index in state if self._parts[n][index] == "**"}
         return frozenset(state) if more <= state else self._closure(state | more)
 
-    def _last(self, state: State) -> re.Pattern[str]:
-        ends = sorted({self._parts[n][at] for n, at in state if at == len(self._parts[n]) - 1})
-        return re.compile("|".join(_guarded(part) for part in ends)) if ends else _NEVER
+    def _compile_last(self, state: State) -> re.Pattern[str]:
+        ends = sorted({self._parts[n][index] for n, index in state if index == len(self._parts[n]) - 1})
+        return re.compile("|".join(_translate_hiding_dots(part) for part in ends)) if ends else _NEVER
 
-    def _component(self, part: str) -> re.Pattern[str]:
-        found = self._compiled.get(part)
-        if found is None:
-            found = self._compiled[part] = re.compile(translate(part))
-        return found
+    def _compile_component(self, part: str) -> re.Pattern[str]:
+        compiled = self._compiled.get(part)
+        if compiled is None:
+            compiled = self._compiled[part] = re.compile(translate(part))
+        return compiled
 
 
-def _guarded(part: str) -> str:
+def _translate_hiding_dots(part: str) -> str:
     return translate(part) if part.startswith(".") else r"(?!\.)" + translate(part)
 
 
@@ -95,17 +95,19 @@ def _components(pattern: str, written: str, recursive: bool) -> tuple[str, ...]:
         parts.insert(0, "**")
     if parts[-1] == "**":
         parts.append("*")
-    # Two in a row mean no more than one, and would only cost time.
-    return tuple(part for at, part in enumerate(parts) if part != "**" or parts[at - 1 : at] != ["**"])
+    # Two in a row mean the same as one, and would only take time.
+    return tuple(
+        part for index, part in enumerate(parts) if part != "**" or parts[index - 1 : index] != ["**"]
+    )
 
 
 def _check(pattern: str, written: str, parts: list[str]) -> None:
     if not parts or pattern.endswith("/"):
-        raise InputError(f"the pattern {written!r} names no file", "Write for example *.txt or **/*.txt.")
+        raise InputError(f"the pattern {written!r} matches no file", "Write for example *.txt or **/*.txt.")
     if pattern.startswith("/"):
         raise InputError(f"the pattern {written!r} must be relative to the directory")
     if ".." in parts:
-        raise InputError(f"the pattern {written!r} leads out of the directory")
+        raise InputError(f"the pattern {written!r} leaves the directory")
     if any("**" in part and part != "**" for part in parts):
         raise InputError(
             f"in the pattern {written!r}, ** must stand alone between slashes", "Write for example **/*.txt."
@@ -113,7 +115,7 @@ def _check(pattern: str, written: str, parts: list[str]) -> None:
 
 
 def expand_braces(pattern: str) -> list[str]:
-    """All alternatives of a pattern: `a.{jpg,png}` gives `a.jpg` and `a.png`. Errors: nested lists."""
+    """Return a pattern's alternatives: `a.{jpg,png}` gives `a.jpg`, `a.png`. Raises for nested lists."""
     choices: list[list[str]] = []
     for piece in _pieces(pattern):
         in_list = piece.startswith("{") and piece.endswith("}") and "," in piece
@@ -123,22 +125,22 @@ def expand_braces(pattern: str) -> list[str]:
         count *= len(choice)
     if count > _MAX_ALTERNATIVES:
         raise InputError(f"the pattern {pattern!r} has more than {_MAX_ALTERNATIVES} alternatives")
-    return list(dict.fromkeys("".join(chosen) for chosen in product(*choices)))
+    return list(dict.fromkeys("".join(combination) for combination in product(*choices)))
 
 
 _PIECE = re.compile(r"\[!?\]?[^\]/]*\]|\{[^{}]*\}|.", re.DOTALL)
 
 
 def _pieces(pattern: str) -> list[str]:
-    """The pattern cut into character classes, brace lists and single characters."""
+    """Return the pattern's character classes, brace lists and single characters."""
     pieces = _PIECE.findall(pattern)
     if "{" in pieces and any("," in piece for piece in pieces if piece.startswith("{") and piece != "{"):
-        raise InputError(f"in the pattern {pattern!r}, brace lists must be closed and can't nest")
+        raise InputError(f"in the pattern {pattern!r}, brace lists must be closed and cannot be nested")
     return pieces
 
 
 def split_list(text: str) -> list[str]:
-    """The items of a comma list, trimmed; a comma inside braces or a character class does not split."""
+    """Return the items of a comma-separated list, trimmed; commas in braces or brackets do not count."""
     items = [""]
     for piece in _PIECE.findall(text):
         if piece == ",":

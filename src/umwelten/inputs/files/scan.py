@@ -1,4 +1,4 @@
-"""The walk over a directory: lazy, in path order, with what it leaves out said once."""
+"""The walk over a directory: lazy, in the order of paths, with one note of the links it skips."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from umwelten.text.suggestions import did_you_mean
 from umwelten.types import FoundInput
 
 _ALL_MAY_READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
-_OWN_BEGINNINGS = (DATABASE, TEMPORARY)
+_OWN_PREFIXES = (DATABASE, TEMPORARY)
 _NAME = attrgetter("name")
 
 
@@ -32,12 +32,12 @@ def scan(
     exclude: Collection[Path] = (),
     on_note: Callable[[str], None] | None = None,
 ) -> Iterator[FoundInput]:
-    """The files of a directory that a pattern means, ordered by the parts of their relative paths.
+    """Yield the files of a directory that match a pattern, ordered by the parts of their relative paths.
 
     `exclude` are folders that are not entered. Links to files inside the directory are followed, other
-    links are not; `on_note` is told once how many those were. Umwelten's own files, hidden files that the
-    pattern does not name, and whatever is not a regular file are left out. Errors: `InputError` for a
-    directory or file that can't be read (at once, or when the walk gets there) and when nothing matches.
+    links are skipped; `on_note` is called once with their number. Umwelten's own files, hidden files that
+    the pattern does not name, and anything but regular files are left out. Raises `InputError` for a
+    directory or file that can't be read (at once, or when the walk gets there) and if nothing matches.
     """
     _check_directory(directory)
     glob = Glob(pattern, recursive=recursive)
@@ -47,16 +47,16 @@ def scan(
 def _scan(
     walk: _DirectoryWalk, max_files: int | None, on_note: Callable[[str], None]
 ) -> Iterator[FoundInput]:
-    found = False
-    for scanned in islice(walk.files(str(walk.root), "", walk.glob.start), max_files):
-        found = True
-        yield scanned
+    found_any = False
+    for file in islice(walk.files(str(walk.root), "", walk.glob.start), max_files):
+        found_any = True
+        yield file
     if walk.links:
         on_note(
-            "links that lead out of the directory, to a folder or nowhere are not followed: "
-            f"{walk.links}, first {walk.link!r}"
+            "skipped links that leave the directory, point to a folder or are broken: "
+            f"{walk.links}, the first {walk.link!r}"
         )
-    if not found and max_files != 0:
+    if not found_any and max_files != 0:
         raise no_match(walk.root, walk.glob)
 
 
@@ -65,65 +65,67 @@ def _check_directory(directory: Path) -> None:
         suggestion = did_you_mean(nearest_name(directory)) or None
         raise InputError(f"no such directory: {directory}", suggestion)
     if not directory.is_dir():
-        raise InputError(f"not a directory: {directory}", Phrase("Name single files with {option:files}."))
+        raise InputError(f"not a directory: {directory}", Phrase("Use {option:files} for single files."))
 
 
 class _DirectoryWalk:
-    """One walk. `links` counts what was not followed, `link` is the first of those."""
+    """One walk. `links` is the number of skipped links, `link` the first of them."""
 
     def __init__(self, root: Path, glob: Glob, exclude: Collection[Path]) -> None:
         self.root, self.glob = root, glob
         self.links, self.link = 0, ""
         self._real_root = os.path.realpath(root)
-        self._excluded = {(found.st_dev, found.st_ino) for found in map(_stat, exclude) if found is not None}
+        self._excluded = {
+            (status.st_dev, status.st_ino) for status in map(_stat, exclude) if status is not None
+        }
 
     def files(self, folder: str, prefix: str, state: State) -> Iterator[FoundInput]:
-        """The matching files below a folder; `prefix` is its relative path with a `/`, or empty."""
-        meant = self.glob.last(state).match
+        """Yield the matching files below a folder; `prefix` is its relative path with a `/`, or empty."""
+        matches = self.glob.last(state).match
         for entry in _entries(folder):
             name = entry.name
             try:
-                folder_there = entry.is_dir()
+                is_folder = entry.is_dir()
             except OSError:
-                folder_there = False  # a link that leads in a circle
-            if folder_there:
+                is_folder = False  # a cycle of links
+            if is_folder:
                 inside = self.glob.enter(state, name)
                 if not inside or self._is_excluded(entry):
                     continue
                 if entry.is_symlink():
-                    self._not_followed(prefix + name)
+                    self._skip_link(prefix + name)
                 else:
                     yield from self.files(entry.path, f"{prefix}{name}/", inside)
-            elif meant(name) and not is_own(name):
+            elif matches(name) and not is_own(name):
                 scanned = self._file(entry, prefix + name)
                 if scanned is not None:
                     yield scanned
 
     def _file(self, entry: os.DirEntry[str], name: str) -> FoundInput | None:
         if entry.is_symlink() and not self._stays_inside(entry.path):
-            self._not_followed(name)
+            self._skip_link(name)
             return None
         try:
-            found = entry.stat()
+            status = entry.stat()
         except FileNotFoundError:
-            return None  # gone since the folder was listed
+            return None  # deleted since the folder was listed
         except OSError as error:
             raise InputError(f"cannot read {entry.path}: {error.strerror}") from error
-        return scanned_file(entry.path, name, found) if stat.S_ISREG(found.st_mode) else None
+        return scanned_file(entry.path, name, status) if stat.S_ISREG(status.st_mode) else None
 
     def _stays_inside(self, link: str) -> bool:
         target = Path(os.path.realpath(link))
         return target.is_relative_to(self._real_root) and not is_own(target.name) and target.exists()
 
-    def _not_followed(self, name: str) -> None:
+    def _skip_link(self, name: str) -> None:
         self.links += 1
         self.link = self.link or name
 
     def _is_excluded(self, entry: os.DirEntry[str]) -> bool:
         if not self._excluded:
             return False
-        found = entry.stat(follow_symlinks=False)
-        return (found.st_dev, found.st_ino) in self._excluded
+        status = entry.stat(follow_symlinks=False)
+        return (status.st_dev, status.st_ino) in self._excluded
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
@@ -142,25 +144,25 @@ def _stat(path: Path) -> os.stat_result | None:
 
 
 def is_own(name: str) -> bool:
-    """Whether a file is one of umwelten's own, which are never inputs."""
-    return name.startswith(_OWN_BEGINNINGS) or name == LOCK or name.endswith(".umwelten-tmp")
+    """Return whether a file is one of umwelten's own, which are never inputs."""
+    return name.startswith(_OWN_PREFIXES) or name == LOCK or name.endswith(".umwelten-tmp")
 
 
-def stamp(found: os.stat_result) -> str:
-    """Changes whenever the bytes may have changed."""
-    return f"{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}"
+def stamp(status: os.stat_result) -> str:
+    """Return a string that changes whenever the file's bytes may have changed."""
+    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
 
 
-def scanned_file(path: str, name: str, found: os.stat_result) -> FoundInput:
-    """The value for one file. Errors: it can't be opened, or its name is not text."""
-    # Bits that let everybody read say the same as asking, which would cost as much as the whole look.
-    if found.st_mode & _ALL_MAY_READ != _ALL_MAY_READ and not os.access(path, os.R_OK):
+def scanned_file(path: str, name: str, status: os.stat_result) -> FoundInput:
+    """Return the input for one file. Raises `InputError` if it can't be opened or its name is not text."""
+    # If the mode lets everybody read, `os.access`, which takes as long as `stat`, is not needed.
+    if status.st_mode & _ALL_MAY_READ != _ALL_MAY_READ and not os.access(path, os.R_OK):
         raise InputError(f"cannot read {path}: permission denied")
     if not name.isascii() and not is_text(name):
         raise InputError(f"the file name {name!r} is not valid UTF-8", "Rename the file.")
-    return FoundInput(name=name, path=path, size=found.st_size, stamp=stamp(found))
+    return FoundInput(name=name, path=path, size=status.st_size, stamp=stamp(status))
 
 
 def is_text(name: str) -> bool:
-    """Whether a name can be written in UTF-8: the system hands on undecodable bytes as lone surrogates."""
+    """Return whether a name can be encoded as UTF-8: undecodable bytes of names become lone surrogates."""
     return not any("\ud800" <= char <= "\udfff" for char in name)

@@ -1,4 +1,4 @@
-"""What to say when a name or pattern means nothing: what is there, and what was probably meant."""
+"""Suggestions for names and patterns without a match."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from umwelten.inputs.files.glob import Glob
 from umwelten.phrases import Phrase, Wording
 from umwelten.text.suggestions import closest, did_you_mean
 
-_LOOKED_AT = 10_000
+_MOST_SAMPLED = 10_000
 _SHOWN = 5
 _SAME = ({".jpg", ".jpeg"}, {".tif", ".tiff"}, {".htm", ".html"}, {".yml", ".yaml"}, {".md", ".markdown"})
 
 
 def nearest_name(path: Path) -> Path | None:
-    """The existing sibling whose name is closest to a missing path's."""
+    """Return the existing sibling whose name is closest to a missing path's, if one is similar."""
     try:
         names = [sibling.name for sibling in path.parent.iterdir()]
     except OSError:
@@ -29,18 +29,18 @@ def nearest_name(path: Path) -> Path | None:
 
 
 def no_match(root: Path, glob: Glob) -> InputError:
-    """The error for a pattern that no file matches: what is there, and a hint."""
-    there = list(islice(_names(str(root), ""), _LOOKED_AT))
+    """Return the error for a pattern without a match: the files there are, and a hint."""
+    names = list(islice(_names(str(root), ""), _MOST_SAMPLED))
     return InputError(
-        f"no file in {root} matches {glob.pattern!r}: {_summary(there)}", _hint(there, glob.pattern)
+        f"no file in {root} matches {glob.pattern!r}: {_summary(names)}", _hint(names, glob.pattern)
     )
 
 
 def _names(folder: str, prefix: str) -> Iterator[str]:
-    """Relative paths of what is not hidden, those of a folder before those of its subfolders."""
+    """Yield the relative paths of files that are not hidden, a folder's before its subfolders'."""
     try:
-        with os.scandir(folder) as found:
-            entries = sorted((e for e in found if not e.name.startswith(".")), key=lambda e: e.name)
+        with os.scandir(folder) as scanned:
+            entries = sorted((e for e in scanned if not e.name.startswith(".")), key=lambda e: e.name)
     except OSError:
         return
     yield from (prefix + entry.name for entry in entries if entry.is_file())
@@ -51,27 +51,27 @@ def _names(folder: str, prefix: str) -> Iterator[str]:
 
 def _summary(there: list[str]) -> str:
     if not there:
-        return "it holds no files"
+        return "it contains no files"
     kinds = Counter(PurePosixPath(name).suffix or "no ending" for name in there).most_common(_SHOWN)
     counts = ", ".join(f"{count} {kind}" for kind, count in kinds)
     names = ", ".join(repr(name) for name in there[:_SHOWN])
-    return f"it holds {counts}, such as {names}"
+    return f"it contains {counts}, such as {names}"
 
 
-def _hint(there: list[str], pattern: str) -> Wording | None:
+def _hint(names: list[str], pattern: str) -> Wording | None:
     if "/" not in pattern:
         deep = Glob(pattern, recursive=True)
-        if any("/" in name and deep.matches_path(name) for name in there):
-            return Phrase("Files deeper down match: add {option:recursive}.")
+        if any("/" in name and deep.matches_path(name) for name in names):
+            return Phrase("Files in subfolders match: add {option:recursive}.")
     suffix = PurePosixPath(pattern).suffix
-    near = _nearest_suffix(suffix, {PurePosixPath(name).suffix for name in there})
-    return did_you_mean(near and pattern.removesuffix(suffix) + near, "{!r}") or None
+    nearest = _nearest_suffix(suffix, {PurePosixPath(name).suffix for name in names})
+    return did_you_mean(nearest and pattern.removesuffix(suffix) + nearest, "{!r}") or None
 
 
-def _nearest_suffix(wanted: str, there: set[str]) -> str | None:
-    if not wanted or wanted in there:
+def _nearest_suffix(wanted: str, suffixes: set[str]) -> str | None:
+    if not wanted or wanted in suffixes:
         return None
-    for suffix in sorted(there - {""}):
+    for suffix in sorted(suffixes - {""}):
         if suffix.lower() == wanted.lower() or any({suffix.lower(), wanted.lower()} <= s for s in _SAME):
             return suffix
-    return closest(wanted, there - {""})
+    return closest(wanted, suffixes - {""})

@@ -1,4 +1,4 @@
-"""JSON objects as rows: decoded so that numbers stay as they were written, and told in words."""
+"""JSON objects as rows, decoded so that numbers stay as they were written."""
 
 from __future__ import annotations
 
@@ -10,42 +10,44 @@ import msgspec
 from umwelten.errors import InputError
 
 _encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
-_DEEPEST = "it is nested too deep"
+_TOO_DEEP = "it is nested too deeply"
 
 
 def decode_object(text: str) -> dict[str, object]:
-    """The object in a text; its numbers are `msgspec.Raw`. Errors: `InputError` says what is wrong."""
+    """Return the object in a text; its numbers are `msgspec.Raw`. Raises `InputError`."""
     try:
-        found = json.loads(text, parse_float=_number, parse_int=_number, parse_constant=_constant)
+        value = json.loads(
+            text, parse_float=_parse_number, parse_int=_parse_number, parse_constant=_parse_constant
+        )
     except json.JSONDecodeError as error:
-        raise InputError(f"this is no JSON: {error.msg}, at character {error.pos + 1}") from error
+        raise InputError(f"this is not valid JSON: {error.msg}, at character {error.pos + 1}") from error
     except RecursionError:
-        raise InputError(_DEEPEST) from None
-    if not isinstance(found, dict):
-        raise InputError(f"this is {_NAMES.get(type(found), 'a number')}, not an object")
-    return found
+        raise InputError(_TOO_DEEP) from None
+    if not isinstance(value, dict):
+        raise InputError(f"this is {_NAMES.get(type(value), 'a number')}, not an object")
+    return value
 
 
 _NAMES: Mapping[type, str] = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 
 
-def keys(text: str) -> Iterable[str]:
-    """The keys of the object in a text, in order. Errors: `InputError`."""
+def object_keys(text: str) -> Iterable[str]:
+    """Return the keys of the object in a text, in order. Raises `InputError`."""
     return decode_object(text).keys()
 
 
 def encode(row: Mapping[str, object]) -> str:
-    """The row as compact JSON, keys in their order. Errors: `InputError` for what JSON can't hold."""
+    """Return the row as compact JSON, keys in their order. Raises `InputError` for what JSON can't hold."""
     try:
         return _encoder.encode(row).decode()
     except UnicodeEncodeError:
-        raise InputError("it holds half of a character (a lone surrogate)") from None
+        raise InputError("it contains a lone surrogate") from None
     except RecursionError:
-        raise InputError(_DEEPEST) from None
+        raise InputError(_TOO_DEEP) from None
 
 
-def in_words(value: object) -> str:
-    """One value as it stands in a prompt: nothing for null, text as it is, the rest as in JSON."""
+def as_text(value: object) -> str:
+    """Return a value as it is inserted in a prompt: "" for null, text as it is, the rest as JSON."""
     if isinstance(value, str):
         return value
     if value is None:
@@ -56,11 +58,11 @@ def in_words(value: object) -> str:
     return "" if encoded == "null" else encoded
 
 
-def _number(written: str) -> msgspec.Raw:
-    return msgspec.Raw(written.encode())
+def _parse_number(digits: str) -> msgspec.Raw:
+    return msgspec.Raw(digits.encode())
 
 
-def _constant(word: str) -> None:
-    """`NaN` is how some libraries write a missing value; the infinities are no values at all."""
+def _parse_constant(word: str) -> None:
+    """Return `None` for `NaN`, which some libraries write for a missing value. Raises for infinities."""
     if word != "NaN":
-        raise json.JSONDecodeError(f"{word} is no value", word, 0)
+        raise json.JSONDecodeError(f"{word} is not a value", word, 0)

@@ -1,4 +1,4 @@
-"""Names for rows out of their values: inert, and no two alike."""
+"""Names for rows from their values: safe as parts of paths, and unique."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import re
 from array import array
 
 _LONGEST = 120
-# What separates folders, leads upward, hides a file, or steers a terminal.
-_REFUSED = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|\.\.+|^\.")
+# What separates folders, leads upward, hides a file, or controls a terminal.
+_UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|\.\.+|^\.")
 _EMPTY = 0
 _LAST_NUMBERS = 10_000
 
 
 class Labels:
-    """Gives each row a name that no earlier one has. It remembers 8 bytes of each, not the names."""
+    """Gives rows unique names. It stores a hash of each, 8 bytes, not the names."""
 
     def __init__(self) -> None:
         self._seen = _Hashes()
         self._numbers: dict[str, int] = {}
 
     def unique(self, value: str, number: int) -> str:
-        """The value made inert, with `-2` and so on if it is taken; `row-17` for an empty one."""
-        name = inert(value) or f"row-{number}"
+        """Return the value as a safe name, with `-2` and so on for duplicates; `row-17` for an empty one."""
+        name = safe_name(value) or f"row-{number}"
         if self._seen.add(hash(name)):
             return name
-        # Bounded: a name that fell out is counted from 2 again, and finds its place by trying.
+        # Bounded: a name that was dropped is counted from 2 again, until an unused number is found.
         if len(self._numbers) > _LAST_NUMBERS:
             self._numbers.clear()
         count = self._numbers.get(name, 1)
@@ -35,10 +35,10 @@ class Labels:
                 return f"{name}-{count}"
 
 
-def inert(value: str) -> str:
-    """A name that is one part of a path and steers nothing, of at most 120 characters."""
+def safe_name(value: str) -> str:
+    """Return a name of at most 120 characters, without separators of folders or control characters."""
     name = " ".join(value[: 8 * _LONGEST].split()) if not value.isalnum() else value
-    return _REFUSED.sub("-", name[:_LONGEST]).rstrip()
+    return _UNSAFE.sub("-", name[:_LONGEST]).rstrip()
 
 
 class _Hashes:
@@ -54,15 +54,15 @@ class _Hashes:
         self._count = 0
 
     def add(self, value: int) -> bool:
-        """Whether it is new."""
-        value = value or 1  # the table's empty places are 0
+        """Add a hash; return whether it is new."""
+        value = value or 1  # 0 marks an empty slot
         table, mask = self._table, self._mask
-        at = value & mask
-        while (there := table[at]) != _EMPTY:
-            if there == value:
+        slot = value & mask
+        while (entry := table[slot]) != _EMPTY:
+            if entry == value:
                 return False
-            at = (at + 1) & mask
-        table[at] = value
+            slot = (slot + 1) & mask
+        table[slot] = value
         self._count += 1
         if self._count * 2 > mask:
             self._grow()

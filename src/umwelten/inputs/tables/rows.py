@@ -1,8 +1,8 @@
 """Rows of a table as inputs: csv, tsv, jsonl, json and parquet.
 
 The file is walked once, in constant memory, and no row is kept. A row's part is `row NUMBER OFFSET LENGTH
-LINE`, of parquet `row NUMBER GROUP INDEX`, by which it is read again when its call starts. Its stamp is a
-hash of its own bytes and the columns' names: a file that is saved again unchanged re-runs nothing.
+LINE`, of parquet `row NUMBER GROUP INDEX`, from which it is read again when its call starts. Its stamp is a
+hash of its bytes and the columns' names, so a file that is saved again unchanged causes no new calls.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from umwelten.errors import InputError
 from umwelten.identity import content_hash
-from umwelten.inputs.content import Content, framed
+from umwelten.inputs.content import Content, frame_text
 from umwelten.inputs.tables import csv, json_values, table_format
 from umwelten.inputs.tables.row_names import Labels
 from umwelten.inputs.tables.table_format import CSV, JSON, PARQUET, Table
@@ -26,7 +26,7 @@ from umwelten.types import FoundInput, Text
 
 PART = "row "
 MAX_JSON = 64 * 1024 * 1024
-"""A JSON list is read as a whole; larger tables come line by line."""
+"""Bytes of a JSON list, at most, because it is read as a whole; larger tables must be JSON lines."""
 
 _SAMPLED = 100
 _BLANKS = re.compile(r"[ \t\r\n]*")
@@ -36,50 +36,50 @@ _Label = Callable[[bytes], str]
 
 
 def rows(path: Path, *, name_column: str | None = None, max_rows: int | None = None) -> Iterator[FoundInput]:
-    """Each row of a table, in order, named `row-17` or by a column; names are unique and inert.
+    """Yield the rows of a table, in order, named `row-17` or by a column; names are unique and safe.
 
-    Blank lines are none. Errors: `InputError` at once for a file that is no table and a column that it
-    lacks, later for one that has no rows or is damaged as a whole. A row that can't be read is no error
-    here: its call fails when `read_row` does.
+    Blank lines are skipped. Raises `InputError` at once for a file that is not a table or lacks the column,
+    later for one without rows or with a damaged structure. A single broken row is not an error here: its
+    call fails when `read_row` does.
     """
-    found = table_format.table(path)
+    table = table_format.inspect_table(path)
     if name_column is not None:
         _check_column(name_column, columns(path), path)
-    walk = {PARQUET: _parquet_rows, JSON: _list_rows}.get(found.kind, _line_rows)
-    return _some(walk(found, name_column), max_rows, path)
+    walk = {PARQUET: _parquet_rows, JSON: _list_rows}.get(table.kind, _line_rows)
+    return _check_any(walk(table, name_column), max_rows, path)
 
 
 def columns(path: Path) -> tuple[str, ...]:
-    """The columns in order; of jsonl and json the keys of the first hundred rows. Errors: `InputError`."""
-    found = table_format.table(path)
-    if found.kind != JSON:
-        return found.columns
+    """Return the columns in order; of jsonl and json the keys of the first 100 rows. Raises `InputError`."""
+    table = table_format.inspect_table(path)
+    if table.kind != JSON:
+        return table.columns
     names: dict[str, None] = {}
-    for record, *_ in islice(_items(found), _SAMPLED):
-        names.update(dict.fromkeys(_columns_of(record, found)))
+    for record, *_ in islice(_items(table), _SAMPLED):
+        names.update(dict.fromkeys(_columns_of(record, table)))
     if not names:
         raise InputError(f"{path} is not a list of JSON objects")
     return tuple(names)
 
 
 def read_row(path: str | Path, *, name: str, part: str, stamp: str = "") -> Content:
-    """A row to be sent: as a JSON object, framed like a text file, and its values by `row.<column>`.
+    """Return a row as a JSON object, framed like a text file, with its values by `row.<column>`.
 
-    `stamp` is that of `rows`, empty to not compare. `changed`: another row stands there now. Errors:
-    `InputError` when it can't be read, with the line.
+    `stamp` is that of `rows`; if empty it is not compared. `changed`: another row is there now. Raises
+    `InputError`, which names the line, if it can't be read.
     """
-    found = table_format.table(path)
+    table = table_format.inspect_table(path)
     numbers = [int(number) for number in part.removeprefix(PART).split()]
     try:
-        row, changed = _read(found, numbers, stamp)
+        row, changed = _read_values(table, numbers, stamp)
         text = json_values.encode(row)
-        values = {f"row.{column}": json_values.in_words(value) for column, value in row.items()}
+        values = {f"row.{column}": json_values.as_text(value) for column, value in row.items()}
     except InputError as error:
-        message = Phrase("{place}: {problem}", place=_place(found, numbers), problem=error.wording)
+        message = Phrase("{place}: {problem}", place=_location(table, numbers), problem=error.wording)
         raise InputError(message, error.hint_wording) from error
     return Content(
         digest=content_hash(text.encode()),
-        parts=(Text(text=framed(text, name)),),
+        parts=(Text(text=frame_text(text, name)),),
         changed=changed,
         values=values,
     )
@@ -88,27 +88,27 @@ def read_row(path: str | Path, *, name: str, part: str, stamp: str = "") -> Cont
 # --- walking ---------------------------------------------------------------------------------
 
 
-def _some(found: Iterator[FoundInput], max_rows: int | None, path: Path) -> Iterator[FoundInput]:
-    first = next(found, None)
+def _check_any(inputs: Iterator[FoundInput], max_rows: int | None, path: Path) -> Iterator[FoundInput]:
+    first = next(inputs, None)
     if first is None:
         raise InputError(f"{path} has no rows")
     if max_rows is None or max_rows > 0:
         yield first
-    yield from found if max_rows is None else islice(found, max(max_rows - 1, 0))
+    yield from inputs if max_rows is None else islice(inputs, max(max_rows - 1, 0))
 
 
-def _line_rows(found: Table, name_column: str | None) -> Iterator[FoundInput]:
-    """The rows of csv and jsonl. Called a million times, so that nothing is done here but what must be."""
-    path, salt, wide, extra = found.path, found.salt, found.wide, _words_around(found)
-    ends = b"\r\n" if found.kind == CSV else b" \t\r\n"
-    label = _labels(found, name_column)
-    number, offset, line = 0, found.start, found.line
-    for raw in table_format.raw_records(found, offset):
+def _line_rows(table: Table, name_column: str | None) -> Iterator[FoundInput]:
+    """Yield the rows of csv and jsonl. The loop runs a million times, so it does only what it must."""
+    path, salt, wide, extra = table.path, table.salt, table.wide, _json_overhead(table)
+    ends = b"\r\n" if table.kind == CSV else b" \t\r\n"
+    label = _make_labels(table, name_column)
+    number, offset, line = 0, table.start, table.line
+    for raw in table_format.raw_records(table, offset):
         record = raw.rstrip(ends)
         if record:
             number += 1
             size = len(record)
-            length = table_format.width(found, record) if wide else size
+            length = table_format.width(table, record) if wide else size
             yield FoundInput(
                 name=label(record, number) if label else f"row-{number}",
                 path=path,
@@ -116,160 +116,160 @@ def _line_rows(found: Table, name_column: str | None) -> Iterator[FoundInput]:
                 stamp=blake2b(record, digest_size=8, salt=salt).hexdigest(),
                 part=f"row {number} {offset} {length} {line}",
             )
-        offset += table_format.width(found, raw) if wide else len(raw)
+        offset += table_format.width(table, raw) if wide else len(raw)
         line += raw.count(b"\n") or 1
 
 
-def _list_rows(found: Table, name_column: str | None) -> Iterator[FoundInput]:
-    label = _labels(found, name_column)
-    for number, (record, offset, length, line) in enumerate(_items(found), 1):
+def _list_rows(table: Table, name_column: str | None) -> Iterator[FoundInput]:
+    label = _make_labels(table, name_column)
+    for number, (record, offset, length, line) in enumerate(_items(table), 1):
         yield FoundInput(
             name=label(record, number) if label else f"row-{number}",
-            path=found.path,
+            path=table.path,
             size=len(record),
-            stamp=_stamp(record, found.salt),
+            stamp=_record_stamp(record, table.salt),
             part=f"row {number} {offset} {length} {line}",
         )
 
 
-def _parquet_rows(found: Table, name_column: str | None) -> Iterator[FoundInput]:
+def _parquet_rows(table: Table, name_column: str | None) -> Iterator[FoundInput]:
     from umwelten.inputs.tables.parquet import parquet_rows
 
     labels = Labels() if name_column else None
-    for number, (group, index, row) in enumerate(parquet_rows(found.path), 1):
+    for number, (group, index, row) in enumerate(parquet_rows(table.path), 1):
         record = json_values.encode(row).encode()
         yield FoundInput(
-            name=labels.unique(json_values.in_words(row[name_column or ""]), number)
+            name=labels.unique(json_values.as_text(row[name_column or ""]), number)
             if labels
             else f"row-{number}",
-            path=found.path,
+            path=table.path,
             size=len(record),
-            stamp=_stamp(record, found.salt),
+            stamp=_record_stamp(record, table.salt),
             part=f"row {number} {group} {index}",
         )
 
 
-def _items(found: Table) -> Iterator[tuple[bytes, int, int, int]]:
-    """The items of a JSON list, as `raw_records` would give them: with offset, length in bytes, and line."""
-    text, encoding = _whole_text(found)
-    at, offset, line = 0, found.start, 1
-    start = _after(text, 0, "[", found)
+def _items(table: Table) -> Iterator[tuple[bytes, int, int, int]]:
+    """Yield the items of a JSON list, as `raw_records` does: with offset and length in bytes, and line."""
+    text, encoding = _whole_text(table)
+    at, offset, line = 0, table.start, 1
+    start = _skip_sign(text, 0, "[", table)
     while not text.startswith("]", start):
-        end = _item_end(text, start, found)
+        end = _item_end(text, start, table)
         item = text[start:end]
         offset += len(text[at:start].encode(encoding))
         line += text.count("\n", at, start)
         length = len(item.encode(encoding))
-        yield item.encode("utf-8" if found.wide else encoding), offset, length, line
+        yield item.encode("utf-8" if table.wide else encoding), offset, length, line
         at, offset, line = end, offset + length, line + item.count("\n")
-        end = _blank(text, end)
-        start = end if text.startswith("]", end) else _after(text, end, ",", found)
+        end = _skip_blanks(text, end)
+        start = end if text.startswith("]", end) else _skip_sign(text, end, ",", table)
 
 
-def _item_end(text: str, start: int, found: Table) -> int:
+def _item_end(text: str, start: int, table: Table) -> int:
     try:
         return json.JSONDecoder().raw_decode(text, start)[1]
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{found.path} is damaged: {error.msg}, line {error.lineno}, column {error.colno}"
+            f"{table.path} is damaged: {error.msg}, line {error.lineno}, column {error.colno}"
         ) from error
     except RecursionError:
-        raise InputError(f"{found.path} is nested too deep") from None
+        raise InputError(f"{table.path} is nested too deeply") from None
 
 
-def _whole_text(found: Table) -> tuple[str, str]:
-    if Path(found.path).stat().st_size > MAX_JSON:
+def _whole_text(table: Table) -> tuple[str, str]:
+    if Path(table.path).stat().st_size > MAX_JSON:
         raise InputError(
-            f"{found.path} is too large for a JSON list: it is read as a whole, up to {MAX_JSON >> 20} MB",
+            f"{table.path} is too large for a JSON list: it is read as a whole, up to {MAX_JSON >> 20} MB",
             "Save it with one object on each line, as jsonl.",
         )
-    data = table_format.read_bytes(found.path, found.start, MAX_JSON)
-    for encoding in found.encodings:
+    data = table_format.read_bytes(table.path, table.start, MAX_JSON)
+    for encoding in table.encodings:
         try:
             return data.decode(encoding), encoding
         except UnicodeDecodeError:
             continue
-    raise InputError(f"{found.path} is no text in {' or '.join(found.encodings)}")
+    raise InputError(f"{table.path} is not text in {' or '.join(table.encodings)}")
 
 
-def _blank(text: str, at: int) -> int:
-    found = _BLANKS.match(text, at)
-    return found.end() if found else at
+def _skip_blanks(text: str, offset: int) -> int:
+    match = _BLANKS.match(text, offset)
+    return match.end() if match else offset
 
 
-def _after(text: str, at: int, sign: str, found: Table) -> int:
-    """Where something begins after this sign."""
-    at = _blank(text, at)
-    if not text.startswith(sign, at):
-        line = text.count("\n", 0, at) + 1
-        raise InputError(f"{found.path} is damaged: {sign!r} is expected in line {line}")
-    return _blank(text, at + 1)
+def _skip_sign(text: str, offset: int, sign: str, table: Table) -> int:
+    """Return the offset of what follows `sign`."""
+    offset = _skip_blanks(text, offset)
+    if not text.startswith(sign, offset):
+        line = text.count("\n", 0, offset) + 1
+        raise InputError(f"{table.path} is damaged: expected {sign!r} in line {line}")
+    return _skip_blanks(text, offset + 1)
 
 
-def _words_around(found: Table) -> int:
-    """What the columns' names add to a csv row when it becomes an object, in bytes."""
-    return sum(len(column.encode()) + 6 for column in found.columns) if found.kind == CSV else 0
+def _json_overhead(table: Table) -> int:
+    """Return the bytes that the columns' names add to a csv row when it becomes an object."""
+    return sum(len(column.encode()) + 6 for column in table.columns) if table.kind == CSV else 0
 
 
-def _stamp(record: bytes, salt: bytes) -> str:
+def _record_stamp(record: bytes, salt: bytes) -> str:
     return blake2b(record, digest_size=8, salt=salt).hexdigest()
 
 
 # --- names -----------------------------------------------------------------------------------
 
 
-def _check_column(name: str, known: tuple[str, ...], path: Path) -> None:
-    if name not in known:
+def _check_column(name: str, names: tuple[str, ...], path: Path) -> None:
+    if name not in names:
         raise InputError(
-            f"{path} has no column {name!r}; it has {', '.join(known[:40])}",
-            did_you_mean(closest(name, known, ignore_case=True), "{!r}") or None,
+            f"{path} has no column {name!r}; it has {', '.join(names[:40])}",
+            did_you_mean(closest(name, names, ignore_case=True), "{!r}") or None,
         )
 
 
-def _labels(found: Table, column: str | None) -> Callable[[bytes, int], str] | None:
-    """What names a row after one of its values; `None`: rows are named by number."""
+def _make_labels(table: Table, column: str | None) -> Callable[[bytes, int], str] | None:
+    """Return a function that names a row after one of its values; `None`: rows are named by number."""
     if column is None:
         return None
-    labels, value = Labels(), _field_of(found, column) if found.kind == CSV else _key_of(found, column)
+    labels, value = Labels(), _csv_label(table, column) if table.kind == CSV else _json_label(table, column)
     return lambda record, number: labels.unique(value(record), number)
 
 
-def _field_of(found: Table, column: str) -> _Label:
-    at, delimiter, encodings = found.columns.index(column), found.delimiter, found.inner
+def _csv_label(table: Table, column: str) -> _Label:
+    at, delimiter, encodings = table.columns.index(column), table.delimiter, table.inner
     separator = delimiter.encode()
 
     def value(record: bytes) -> str:
         if b'"' not in record:
             fields = record.split(separator, at + 1)
-            return _words(fields[at], encodings) if at < len(fields) else ""
+            return _decode(fields[at], encodings) if at < len(fields) else ""
         try:
-            return (csv.fields(_words(record, encodings), delimiter) + [""] * (at + 1))[at]
+            return (csv.fields(_decode(record, encodings), delimiter) + [""] * (at + 1))[at]
         except InputError:
             return ""
 
     return value
 
 
-def _key_of(found: Table, column: str) -> _Label:
+def _json_label(table: Table, column: str) -> _Label:
     def value(record: bytes) -> str:
         try:
-            return json_values.in_words(json_values.decode_object(_words(record, found.inner)).get(column))
+            return json_values.as_text(json_values.decode_object(_decode(record, table.inner)).get(column))
         except InputError:
             return ""
 
     return value
 
 
-def _words(record: bytes, encodings: tuple[str, ...]) -> str:
+def _decode(record: bytes, encodings: tuple[str, ...]) -> str:
     try:
         return table_format.text_of(record, encodings)
     except InputError:
         return ""
 
 
-def _columns_of(record: bytes, found: Table) -> tuple[str, ...]:
+def _columns_of(record: bytes, table: Table) -> tuple[str, ...]:
     try:
-        return tuple(json_values.keys(table_format.text_of(record, found.inner)))
+        return tuple(json_values.object_keys(table_format.text_of(record, table.inner)))
     except InputError:
         return ()  # a broken row fails by itself when its call starts
 
@@ -277,49 +277,51 @@ def _columns_of(record: bytes, found: Table) -> tuple[str, ...]:
 # --- reading one -----------------------------------------------------------------------------
 
 
-def _read(found: Table, numbers: list[int], stamp: str) -> tuple[_Row, bool]:
-    """The row and whether it is another one than the stamp's."""
-    if found.kind == PARQUET:
+def _read_values(table: Table, numbers: list[int], stamp: str) -> tuple[_Row, bool]:
+    """Return the row, and whether it is another one than the stamp's."""
+    if table.kind == PARQUET:
         from umwelten.inputs.tables.parquet import parquet_row
 
-        row = parquet_row(found.path, *numbers[1:3])
-        return row, stamp not in ("", _stamp(json_values.encode(row).encode(), found.salt))
-    text, changed = _text(found, numbers[1], numbers[2], stamp)
+        row = parquet_row(table.path, *numbers[1:3])
+        return row, stamp not in ("", _record_stamp(json_values.encode(row).encode(), table.salt))
+    text, changed = _record_text(table, numbers[1], numbers[2], stamp)
     return (
-        table_format.csv_row(found, text) if found.kind == CSV else json_values.decode_object(text)
+        table_format.csv_row(table, text) if table.kind == CSV else json_values.decode_object(text)
     ), changed
 
 
-def _text(found: Table, offset: int, length: int, stamp: str) -> tuple[str, bool]:
-    unit = table_format.unit(found)
-    data = table_format.read_bytes(found.path, offset, length + unit)
+def _record_text(table: Table, offset: int, length: int, stamp: str) -> tuple[str, bool]:
+    unit = table_format.unit(table)
+    data = table_format.read_bytes(table.path, offset, length + unit)
     data, after = data[:length], data[length:].strip(b"\x00")
-    if found.wide:
-        data = table_format.text_of(data, found.encodings).encode()
-    # The end is looked at as well: what was added to a row's end leaves its beginning as it was.
-    if stamp == "" or (_stamp(data, found.salt) == stamp and (found.kind == JSON or not after.strip())):
-        return table_format.text_of(data, found.inner), False
-    if found.kind == JSON:
-        return table_format.text_of(data, found.inner), True
-    return _text_at(found, offset), True
+    if table.wide:
+        data = table_format.text_of(data, table.encodings).encode()
+    # The end is checked as well: what was appended to a row leaves its beginning unchanged.
+    if stamp == "" or (
+        _record_stamp(data, table.salt) == stamp and (table.kind == JSON or not after.strip())
+    ):
+        return table_format.text_of(data, table.inner), False
+    if table.kind == JSON:
+        return table_format.text_of(data, table.inner), True
+    return _current_text(table, offset), True
 
 
-def _text_at(found: Table, offset: int) -> str:
-    """What stands there now, if a row begins there."""
-    unit = table_format.unit(found)
+def _current_text(table: Table, offset: int) -> str:
+    """Return the record that now begins at the offset. Raises `InputError` if none does."""
+    unit = table_format.unit(table)
     before = (
-        table_format.read_bytes(found.path, offset - unit, unit).strip(b"\x00")
-        if offset > found.start
+        table_format.read_bytes(table.path, offset - unit, unit).strip(b"\x00")
+        if offset > table.start
         else b"\n"
     )
-    raw = next(table_format.raw_records(found, offset), b"") if before in (b"\n", b"\r") else b""
+    raw = next(table_format.raw_records(table, offset), b"") if before in (b"\n", b"\r") else b""
     if not raw.strip():
         raise InputError(
-            "the file changed, and no row begins there any more", Phrase("Go on with {option:resume}.")
+            "the file changed, and no row begins there any more", Phrase("Continue with {option:resume}.")
         )
-    return table_format.text_of(raw, found.inner).rstrip("\r\n")
+    return table_format.text_of(raw, table.inner).rstrip("\r\n")
 
 
-def _place(found: Table, numbers: list[int]) -> str:
-    name = Path(found.path).name
-    return f"{name}, row {numbers[0]}" if found.kind == PARQUET else f"{name}, line {numbers[3]}"
+def _location(table: Table, numbers: list[int]) -> str:
+    name = Path(table.path).name
+    return f"{name}, row {numbers[0]}" if table.kind == PARQUET else f"{name}, line {numbers[3]}"
