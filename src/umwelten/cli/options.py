@@ -27,7 +27,7 @@ class TableOption(click.Option):
         if option.negatable:
             long[0] += f"/--no-{long[0][2:]}"
         names = [*([option.short] if option.short else []), *long, option.name]
-        complete = option.complete and getattr(completers, option.complete)
+        complete = option.type.complete and getattr(completers, option.type.complete)
         super().__init__(
             names,
             help=_help(option),

@@ -31,8 +31,8 @@ class Option:
     help writes the default, where that is not the value itself. `negatable`: a switch that has a third state.
 
     `place` "defaults": it may stand in `[defaults]`, the environment and profiles; "profile": in profiles
-    alone; "flag": in no file. `complete` names the function of `cli.completion.completers` that knows its
-    values. `only` is the one command that has it; `in_python` False: it is no argument of the library.
+    alone; "flag": in no file. `only` is the one command that has it; `in_python` False: it is no argument of
+    the library.
     """
 
     type: OptionType
@@ -47,7 +47,6 @@ class Option:
     aliases: tuple[str, ...] = ()
     negatable: bool = False
     place: Literal["defaults", "profile", "flag"] = "defaults"
-    complete: str | None = None
     only: Literal["run", "batch"] | None = None
     in_python: bool = True
 

@@ -48,7 +48,6 @@ class Question(TypedDict, total=False):
             ),
             short="-p",
             place="profile",
-            complete="texts",
         ),
     ]
     models: Annotated[
@@ -59,7 +58,6 @@ class Question(TypedDict, total=False):
             "Models, separated by commas: provider:model, or vendor/model for OpenRouter; "
             "@NAME is a group in umwelten.toml. Required.",
             short="-m",
-            complete="models",
         ),
     ]
 
@@ -75,14 +73,11 @@ class RunOptions(TypedDict, Generic[T], total=False):
             "Several prompts, each sent to every model: .toml, .json, .jsonl, .csv, or texts between "
             "lines of ---.",
             place="profile",
-            complete="files",
         ),
     ]
     system: Annotated[
         str | Path | None,
-        Option(
-            kinds.TEXT, Section.PROMPT, "System prompt; @FILE reads a file.", short="-s", complete="texts"
-        ),
+        Option(kinds.TEXT, Section.PROMPT, "System prompt; @FILE reads a file.", short="-s"),
     ]
     schema: Annotated[
         type[T] | str | Path | Mapping[str, Any] | None,
@@ -91,7 +86,6 @@ class RunOptions(TypedDict, Generic[T], total=False):
             Section.PROMPT,
             "Answer with a record: fields such as 'title, year? int, tags array', a JSON Schema file, or "
             "file.py:Class (Pydantic).",
-            complete="files",
         ),
     ]
     coerce: Annotated[
@@ -149,7 +143,6 @@ class RunOptions(TypedDict, Generic[T], total=False):
             "Files sent with every prompt; paths and globs.",
             aliases=("file",),
             place="profile",
-            complete="files",
         ),
     ]
     pdf: Annotated[
@@ -185,7 +178,6 @@ class RunOptions(TypedDict, Generic[T], total=False):
             Section.SPEED,
             "Maximum calls in flight for one provider; repeatable.",
             default={},
-            complete="ceilings",
         ),
     ]
     max_bytes_in_flight: Annotated[
@@ -238,12 +230,11 @@ class RunOptions(TypedDict, Generic[T], total=False):
     id: Annotated[
         str | None,
         Option(
-            kinds.words("ID"),
+            kinds.words("ID", complete="ids"),
             Section.OUTPUT,
             "Name of the evaluation; generated and printed if omitted.",
             short="-i",
             place="profile",
-            complete="ids",
         ),
     ]
     resume: Annotated[
@@ -272,7 +263,6 @@ class RunOptions(TypedDict, Generic[T], total=False):
             "Where evaluations are stored.",
             default=Path("output"),
             default_text="output, or UMWELTEN_OUTPUT_DIR",
-            complete="folders",
         ),
     ]
     report: Annotated[
@@ -287,11 +277,10 @@ class RunOptions(TypedDict, Generic[T], total=False):
     profile: Annotated[
         str | None,
         Option(
-            kinds.words("NAME"),
+            kinds.words("NAME", complete="profiles"),
             Section.OTHER,
             "Options from [profiles.NAME] in umwelten.toml; those given here win.",
             place="flag",
-            complete="profiles",
         ),
     ]
 
@@ -306,7 +295,6 @@ class BatchOptions(RunOptions[T], Generic[T], total=False):
             Section.INPUTS,
             "Directory whose files are the inputs.",
             place="profile",
-            complete="folders",
         ),
     ]
     file_pattern: Annotated[
@@ -321,7 +309,6 @@ class BatchOptions(RunOptions[T], Generic[T], total=False):
             Section.INPUTS,
             "These files instead of a directory; paths and globs.",
             place="profile",
-            complete="files",
         ),
     ]
     max_files: Annotated[
@@ -340,7 +327,6 @@ class BatchOptions(RunOptions[T], Generic[T], total=False):
             Section.INPUTS,
             "Rows of a table as inputs: .csv, .tsv, .jsonl, .json, .parquet.",
             place="profile",
-            complete="files",
         ),
     ]
     row_name: Annotated[
@@ -360,7 +346,6 @@ class BatchOptions(RunOptions[T], Generic[T], total=False):
             "Answers of another evaluation as inputs.",
             key="from",
             place="profile",
-            complete="ids",
         ),
     ]
     where: Annotated[

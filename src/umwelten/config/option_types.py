@@ -52,7 +52,8 @@ class OptionType:
     `read` takes the value of a TOML file, the text of a variable or flag, or the texts of a flag that may be
     repeated (`repeatable`). `read_argument` takes what a Python program gives, where that differs. `rebase`
     takes a value and the folder from which relative paths in it are meant. `metavar`, `range` and `choices`
-    are for the help; a `switch` takes no value. `exists`: a file that must be there.
+    are for the help; a `switch` takes no value. `exists`: a file that must be there. `complete` names the
+    function of `cli.completion.completers` that knows the values.
     """
 
     read: Reader
@@ -64,6 +65,7 @@ class OptionType:
     switch: bool = False
     repeatable: bool = False
     exists: bool = False
+    complete: str | None = None
 
 
 # --- numbers ---------------------------------------------------------------------------------
@@ -226,17 +228,25 @@ def _unchanged(given: Any) -> Any:
     return given
 
 
-def words(metavar: str) -> OptionType:
+def words(metavar: str, *, complete: str | None = None) -> OptionType:
     """A text that is not empty."""
-    return OptionType(read=_nonempty_text, metavar=metavar)
+    return OptionType(read=_nonempty_text, metavar=metavar, complete=complete)
 
 
-TEXT = OptionType(read=_text, read_argument=_text_argument, rebase=_rebase_text, metavar="TEXT")
-PROMPT = OptionType(read=_nonempty_text, read_argument=_text_argument, rebase=_rebase_text, metavar="TEXT")
+TEXT = OptionType(
+    read=_text, read_argument=_text_argument, rebase=_rebase_text, metavar="TEXT", complete="texts"
+)
+PROMPT = OptionType(
+    read=_nonempty_text, read_argument=_text_argument, rebase=_rebase_text, metavar="TEXT", complete="texts"
+)
 GLOB = OptionType(read=_text, metavar="GLOB")
-MODELS = OptionType(read=_models, metavar="LIST")
+MODELS = OptionType(read=_models, metavar="LIST", complete="models")
 SCHEMA = OptionType(
-    read=_nonempty_text, read_argument=_unchanged, rebase=_rebase_schema, metavar="FIELDS|FILE"
+    read=_nonempty_text,
+    read_argument=_unchanged,
+    rebase=_rebase_schema,
+    metavar="FIELDS|FILE",
+    complete="files",
 )
 
 
@@ -276,7 +286,7 @@ def _ceilings(given: Any) -> dict[str, int]:
 
 
 FIELDS = OptionType(read=_fields, metavar="KEY=VALUE", repeatable=True)
-CEILINGS = OptionType(read=_ceilings, metavar="PROVIDER=N", repeatable=True)
+CEILINGS = OptionType(read=_ceilings, metavar="PROVIDER=N", repeatable=True, complete="ceilings")
 
 
 # --- paths -----------------------------------------------------------------------------------
@@ -343,12 +353,24 @@ def _expand_home(read: Reader) -> Reader:
     return lambda given: read(given).expanduser()
 
 
-FOLDER = OptionType(read=_folder, read_argument=_expand_home(_folder), rebase=_rebase_path, metavar="DIR")
+FOLDER = OptionType(
+    read=_folder, read_argument=_expand_home(_folder), rebase=_rebase_path, metavar="DIR", complete="folders"
+)
 FILE = OptionType(
-    read=_file, read_argument=_expand_home(_file), rebase=_rebase_path, metavar="FILE", exists=True
+    read=_file,
+    read_argument=_expand_home(_file),
+    rebase=_rebase_path,
+    metavar="FILE",
+    exists=True,
+    complete="files",
 )
 PROMPTS_FILE = OptionType(
-    read=_file, read_argument=_prompts_argument, rebase=_rebase_path, metavar="FILE", exists=True
+    read=_file,
+    read_argument=_prompts_argument,
+    rebase=_rebase_path,
+    metavar="FILE",
+    exists=True,
+    complete="files",
 )
 FILES = OptionType(
     read=_files,
@@ -356,6 +378,14 @@ FILES = OptionType(
     rebase=lambda paths, base: tuple(_rebase_path(path, base) for path in paths),
     metavar="FILE",
     repeatable=True,
+    complete="files",
 )
-GLOBS = OptionType(read=_texts, read_argument=_several, rebase=_rebase_globs, metavar="LIST", repeatable=True)
-EVALUATION = OptionType(read=_nonempty_text, read_argument=_evaluation_argument, metavar="ID")
+GLOBS = OptionType(
+    read=_texts,
+    read_argument=_several,
+    rebase=_rebase_globs,
+    metavar="LIST",
+    repeatable=True,
+    complete="files",
+)
+EVALUATION = OptionType(read=_nonempty_text, read_argument=_evaluation_argument, metavar="ID", complete="ids")
