@@ -83,12 +83,16 @@ Part = Text | Media
 
 
 class Parameters(FrozenStruct):
-    """Sampling settings; `None` leaves the provider's default. `extra` are further fields, sent unchanged."""
+    """Sampling settings; `None` leaves the provider's default. `stop` are sequences that end an answer.
+
+    `extra` are further fields, sent unchanged.
+    """
 
     temperature: float | None = None
     max_tokens: int | None = None
     top_p: float | None = None
     seed: int | None = None
+    stop: tuple[str, ...] | None = None
     extra: dict[str, Any] = {}
 
 

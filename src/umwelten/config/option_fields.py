@@ -122,6 +122,14 @@ class RunOptions(TypedDict, Generic[T], total=False):
             "Sampling seed, for providers that support one.",
         ),
     ]
+    stop: Annotated[
+        str | Sequence[str] | None,
+        Option(
+            kinds.SEQUENCES,
+            Section.PROMPT,
+            "Text that ends an answer where the model would write it; repeatable.",
+        ),
+    ]
     params: Annotated[
         Mapping[str, Any] | None,
         Option(

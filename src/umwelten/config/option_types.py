@@ -224,6 +224,14 @@ def _models(given: Any) -> str:
     return ",".join(names)
 
 
+def _sequences(given: Any) -> tuple[str, ...]:
+    """Texts in which blanks and newlines count."""
+    texts = (given,) if isinstance(given, str) else given
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) and text for text in texts):
+        raise ValueError("write a text in quotes or a list of such, none of them empty")
+    return tuple(texts)
+
+
 def _unchanged(given: Any) -> Any:
     return given
 
@@ -380,6 +388,7 @@ FILES = OptionType(
     repeatable=True,
     complete="files",
 )
+SEQUENCES = OptionType(read=_sequences, metavar="TEXT", repeatable=True)
 GLOBS = OptionType(
     read=_texts,
     read_argument=_several,

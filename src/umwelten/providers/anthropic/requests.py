@@ -10,7 +10,7 @@ from typing import Any
 
 from umwelten.errors import InputError
 from umwelten.providers.base_url import has_vendor_address, with_version
-from umwelten.providers.common.parameters import SCHEMA
+from umwelten.providers.common.parameters import SCHEMA, canonical_name
 from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.common.strict_schemas import strict_schema
 from umwelten.providers.protocol import Endpoint
@@ -47,6 +47,7 @@ def body_of(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> di
     optional = {
         "temperature": parameters.temperature,
         "top_p": parameters.top_p,
+        "stop_sequences": parameters.stop,
         **parameters.extra,
         **schema_fields,
     }
@@ -59,7 +60,11 @@ def body_of(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> di
             for message in request.messages
         ],
         **({} if request.system is None else {"system": request.system}),
-        **{name: value for name, value in optional.items() if value is not None and name not in dropped},
+        **{
+            name: value
+            for name, value in optional.items()
+            if value is not None and canonical_name(name) not in dropped
+        },
         "stream": request.stream,
     }
 

@@ -15,6 +15,8 @@ _OURS = {
     "maxoutputtokens": "max_tokens",
     "num_predict": "max_tokens",
     "random_seed": "seed",
+    "stop_sequences": "stop",
+    "stopsequences": "stop",
     "topp": "top_p",
     "include_usage": "stream_options",
     "response_format": "schema",

@@ -59,6 +59,7 @@ def _config(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
         "topP": parameters.top_p,
         "maxOutputTokens": parameters.max_tokens,
         "seed": parameters.seed,
+        "stopSequences": parameters.stop,
     }
     config = {name: value for name, value in config.items() if value is not None}
     if request.schema is not None:

@@ -249,6 +249,7 @@ def _body(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> dict
         "top_p": parameters.top_p,
         "num_predict": parameters.max_tokens,
         "seed": parameters.seed,
+        "stop": parameters.stop,
         "format": None if request.schema is None else request.schema.json,
         **parameters.extra,
     }

@@ -131,7 +131,11 @@ def _options(
 
 
 def _sampling(settings: Parameters, seed_field: str | None) -> dict[str, Any]:
-    fields = {"temperature": settings.temperature, "top_p": settings.top_p}
+    fields: dict[str, Any] = {
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "stop": settings.stop,
+    }
     if seed_field is not None:
         fields[seed_field] = settings.seed
     return {name: value for name, value in fields.items() if value is not None}
