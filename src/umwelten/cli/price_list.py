@@ -20,7 +20,7 @@ from umwelten.types import FrozenStruct
 _IN, _OUT, _CALLS = 1_000, 300, 1_000
 
 
-class PriceRow(FrozenStruct):
+class ListedPrice(FrozenStruct):
     """USD per million tokens. `example_usd` is 1,000 calls of 1,000 tokens in and 300 out."""
 
     model: str
@@ -32,7 +32,7 @@ class PriceRow(FrozenStruct):
     source: str
 
 
-_ORDERS: dict[str, Callable[[PriceRow], tuple[float, str]]] = {
+_ORDERS: dict[str, Callable[[ListedPrice], tuple[float, str]]] = {
     "input": lambda row: (row.input, row.model),
     "output": lambda row: (row.output, row.model),
     "total": lambda row: (row.example_usd, row.model),
@@ -74,7 +74,7 @@ def _check_known(only: Sequence[str], known: Collection[str]) -> None:
             )
 
 
-def _rows(prices: PriceBook) -> tuple[list[PriceRow], str]:
+def _rows(prices: PriceBook) -> tuple[list[ListedPrice], str]:
     listed, date = price_list(prices.lists, time.time())
     found = {
         str(row.model): _row(
@@ -92,8 +92,8 @@ def _rows(prices: PriceBook) -> tuple[list[PriceRow], str]:
     return list(found.values()), date
 
 
-def _row(model: str, given: float, made: float, cached: float | None, source: str) -> PriceRow:
-    return PriceRow(
+def _row(model: str, given: float, made: float, cached: float | None, source: str) -> ListedPrice:
+    return ListedPrice(
         model=model,
         provider=model.partition(":")[0],
         input=given,

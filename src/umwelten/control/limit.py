@@ -64,6 +64,10 @@ class LimitChange(msgspec.Struct, frozen=True):
     reason: LimitReason
 
 
+AUTO_CEILING = 1000
+"""Calls in flight that a lane may find for itself with `auto`: beyond it, one process is the limit."""
+
+
 @dataclass(slots=True)
 class Limit:
     """Stays between `floor` and `ceiling`. `slow_start`: it grows by one for every answer.

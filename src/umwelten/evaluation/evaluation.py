@@ -23,14 +23,12 @@ from umwelten.attempts.transport import Transport
 from umwelten.config.endpoints import price_overrides
 from umwelten.config.settings import Settings
 from umwelten.control.attribution import Attribution, advice
-from umwelten.control.lane import Lane
-from umwelten.control.limit import Limit
 from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
 from umwelten.control.stop import OPEN_ENDED, CostCap
 from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import CallInfo, RunResult, Source
-from umwelten.evaluation.lanes import AUTO_CEILING, lane_name, watch
+from umwelten.evaluation.lanes import make_lanes, sums_by_lane
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.spec import EvaluationSpec, make_id, stored_spec
 from umwelten.events import (
@@ -193,8 +191,8 @@ class Evaluation:
         spec, limits, store = self.spec, self.spec.limits, self.store
         loop = asyncio.get_running_loop()
         counts, to_do = store.standing()
-        pending = self._by_lane(to_do if only is None else only.calls)
-        each = self._by_lane(dict.fromkeys(store.models, spec.repeats))
+        pending = sums_by_lane(self._targets, to_do if only is None else only.calls)
+        each = sums_by_lane(self._targets, dict.fromkeys(store.models, spec.repeats))
 
         def grown(more: int, complete: bool) -> None:
             total = counts.total + more * spec.repeats * len(store.models)
@@ -336,16 +334,9 @@ class Evaluation:
         return None if limit == "auto" else limit
 
     def _pool(self, limit: int | None) -> Pool:
-        lanes: dict[str, Lane] = {}
-        by_model: dict[int, Lane] = {}
-        for number, target in self._targets.items():
-            name = lane_name(target)
-            if name not in lanes:
-                lanes[name] = self._lane(name, target, limit)
-            by_model[number] = lanes[name]
         limits, cap = self.spec.limits, self.spec.limits.max_cost_usd
         return Pool(
-            by_model,
+            make_lanes(self._targets, limit, limits.provider_concurrency, local_slots=self._local.slots),
             policy=RetryPolicy(retries=limits.retries),
             max_in_flight=limit,
             group_caps=dict(limits.provider_concurrency),
@@ -355,34 +346,12 @@ class Evaluation:
             ),
         )
 
-    def _lane(self, name: str, target: Target, limit: int | None) -> Lane:
-        vendor = target.endpoint.vendor
-        low = vendor.recommended[0]
-        ceiling = self.spec.limits.provider_concurrency.get(vendor.name, limit or AUTO_CEILING)
-        if vendor.name == "local":
-            ceiling = min(ceiling, self._local.slots)
-        start = ceiling if limit is not None else min(low, ceiling)
-        return Lane(
-            name,
-            vendor.name,
-            Limit(float(start), ceiling, slow_start=limit is None),
-            watch=watch(target.endpoint),
-            ordered=vendor.orders_by_model,
-        )
-
     def _renew_local(self) -> None:
         """A run ends the local servers with it; another one starts them anew."""
         self._local = LocalServers()
         for number, target in self._targets.items():
             if target.local is not None:
                 self._targets[number] = msgspec.structs.replace(target, local=self._local)
-
-    def _by_lane(self, by_model: Mapping[int, int]) -> dict[str, int]:
-        sums: dict[str, int] = {}
-        for number, target in self._targets.items():
-            name = lane_name(target)
-            sums[name] = sums.get(name, 0) + by_model.get(number, 0)
-        return sums
 
     def _price(self, usage: Usage, model: ModelRef) -> int | None:
         return cost_nusd(usage, model, self.prices, at=time.time())

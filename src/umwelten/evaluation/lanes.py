@@ -1,14 +1,52 @@
-"""Which models of an evaluation share a rate limit, and what is known of the server behind it."""
+"""Which models of an evaluation share a rate limit, and with which limits their lanes start."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from umwelten.attempts.target import Target
 from umwelten.control.knee import Watch
+from umwelten.control.lane import Lane
+from umwelten.control.limit import AUTO_CEILING, Limit
 from umwelten.providers.base_url import is_service
 from umwelten.providers.protocol import Endpoint, Scope
 from umwelten.providers.vendors import VENDORS
 
-AUTO_CEILING = 1000
+
+def make_lanes(
+    targets: Mapping[int, Target], limit: int | None, ceilings: Mapping[str, int], *, local_slots: int
+) -> dict[int, Lane]:
+    """Return the lane of each model, by the model's number; models that share a rate limit share the lane.
+
+    `limit` is the cap over all providers, `None` where each lane finds its own level; `ceilings` are those
+    of single providers.
+    """
+    lanes: dict[str, Lane] = {}
+    for target in targets.values():
+        name, vendor = lane_name(target), target.endpoint.vendor
+        if name in lanes:
+            continue
+        ceiling = ceilings.get(vendor.name, limit or AUTO_CEILING)
+        if vendor.name == "local":
+            ceiling = min(ceiling, local_slots)
+        start = ceiling if limit is not None else min(vendor.recommended[0], ceiling)
+        lanes[name] = Lane(
+            name,
+            vendor.name,
+            Limit(float(start), ceiling, slow_start=limit is None),
+            watch=watch(target.endpoint),
+            ordered=vendor.orders_by_model,
+        )
+    return {number: lanes[lane_name(target)] for number, target in targets.items()}
+
+
+def sums_by_lane(targets: Mapping[int, Target], by_model: Mapping[int, int]) -> dict[str, int]:
+    """Return figures of models, by their numbers, as sums by lane."""
+    sums: dict[str, int] = {}
+    for number, target in targets.items():
+        name = lane_name(target)
+        sums[name] = sums.get(name, 0) + by_model.get(number, 0)
+    return sums
 
 
 def lane_name(target: Target) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from umwelten.control.attribution import Attribution
 from umwelten.control.knee import Watch
 from umwelten.control.lane import Lane
-from umwelten.control.limit import Limit
+from umwelten.control.limit import AUTO_CEILING, Limit
 from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
 from umwelten.engine.engine import Engine
@@ -23,7 +23,6 @@ from umwelten.simulate.profile import Provider, SimulationProfile
 from umwelten.simulate.providers import VirtualAsk, VirtualProvider, Work, ideal
 from umwelten.types import Call, FrozenStruct, Message, ModelRef, Reply
 
-AUTO_CEILING = 1000
 _POINTS = 2000
 
 
