@@ -326,7 +326,7 @@ def test_a_file_whose_name_looks_like_a_glob_is_meant_as_it_is(tmp_path: Path) -
     [
         ("repot.txt", r"no such file: .*repot\.txt\nDid you mean .*report\.txt"),
         ("report.txt,none/at/all", r"no such file: .*none/at/all\nThere is no folder .*none/at\.$"),
-        ("sub/scan.jpeg", r"no such file: .*sub/scan\.jpeg\n.*sub holds a\.txt\.$"),
+        ("sub/scan.jpeg", r"no such file: .*sub/scan\.jpeg\n.*sub contains a\.txt\.$"),
         ("su/a.txt", r"no such file: .*su/a\.txt\nThere is no folder .*su; did you mean .*sub\?$"),
         ("*.jpg", r"no file in .* matches '\*\.jpg'"),
         (" , ", "empty"),

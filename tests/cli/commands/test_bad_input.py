@@ -46,7 +46,7 @@ BATCH = ("batch", "-p", "hi", "-m", "openai:a")
         ),
         ((*BATCH, "--directory", "in", "--where", "a"), ["--where goes with --from, not with --directory"]),
         ((*BATCH, "--directory", "in/b.md"), ["not a directory: in/b.md", "Use --files for single files."]),
-        ((*BATCH, "--files", "in/none.txt"), ["in/none.txt", "in holds a.jpeg, b.md"]),
+        ((*BATCH, "--files", "in/none.txt"), ["in/none.txt", "in contains a.jpeg, b.md"]),
         ((*BATCH, "--files", "in/a.jpeg", "in/b.md"), ["extra argument", "in quotes: --files 'in/*.md'"]),
         ((*BATCH, "--files=in/a.jpeg", "in/b.md"), ["in quotes: --files 'in/*.md'"]),
         (("run", "hello there", "-m", "openai:a"), ["The prompt goes with -p: -p 'hello there'"]),

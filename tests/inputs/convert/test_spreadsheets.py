@@ -133,7 +133,7 @@ def test_an_ods_whose_rows_repeat_is_refused_when_they_hold_too_much() -> None:
         '<table:table-row table:number-rows-repeated="{rows}"><table:table-cell office:value-type="string" '
         'table:number-columns-repeated="{columns}"><text:p>again</text:p></table:table-cell></table:table-row>'
     )
-    with pytest.raises(UnsupportedInput, match="more text than any model reads"):
+    with pytest.raises(UnsupportedInput, match="more text than any model can read"):
         text(ods(rows=row.format(rows=3_000, columns=1_000)), ODS)
     with pytest.raises(UnsupportedInput, match="damaged"):
         text(ods(rows=row.format(rows=1_000_000, columns=1_000)), ODS)
