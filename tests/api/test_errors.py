@@ -180,7 +180,9 @@ def test_notes_name_arguments() -> None:
 
 def test_an_id_that_is_taken_is_an_error_that_names_the_arguments() -> None:
     umwelten.run("hello", "openai:a", id="taken").wait()
-    with pytest.raises(umwelten.EvaluationExists, match="resume=True goes on with it, overwrite=True starts"):
+    with pytest.raises(
+        umwelten.EvaluationExists, match="resume=True continues it, overwrite=True starts over"
+    ):
         umwelten.run("hello", "openai:a", id="taken").wait()
 
 

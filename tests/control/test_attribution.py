@@ -39,7 +39,7 @@ def test_the_advice_names_what_took_most_time_and_what_would_help() -> None:
     )
     dear = Attribution(lane="{a}", wall_s=2.0, cost_s=1.5, no_work_s=0.5)
     assert advice(dear).spell(as_flag) == (
-        "{a} was held back by the cost cap 75 % of the time: raise --max-cost and resume"
+        "{a} was stopped by the cost cap 75 % of the time: raise --max-cost and resume"
     )
 
 

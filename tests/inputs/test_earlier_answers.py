@@ -14,8 +14,8 @@ from umwelten.errors import InputError, UsageError
 from umwelten.identity import content_hash
 from umwelten.inputs.content import Content
 from umwelten.inputs.earlier_answers import answers, read_answer
-from umwelten.store.schema import MIGRATIONS, call_id
 from umwelten.store.store import Store
+from umwelten.store.tables import MIGRATIONS, call_id
 from umwelten.types import FoundInput, ModelRef, Prompt, Text
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from report.making import FLASH, GEMMA, NOON, spec, work
-from umwelten.store.schema import call_id
+from umwelten.store.tables import call_id
 
 FILES = 50_000
 COUNTING_S = 0.12

@@ -17,8 +17,8 @@ from umwelten.identity import content_hash
 from umwelten.store.database import evaluations
 from umwelten.store.grid import Counts
 from umwelten.store.reader import Reader
-from umwelten.store.schema import MIGRATIONS, call_id
 from umwelten.store.store import Store
+from umwelten.store.tables import MIGRATIONS, call_id
 from umwelten.types import ModelRef, Parameters
 
 CHILD = Path(__file__).with_name("child.py")
@@ -54,7 +54,7 @@ def test_an_id_that_is_taken_is_refused_and_nothing_is_touched(tmp_path: Path) -
     with pytest.raises(EvaluationExists, match="'x' exists") as caught:
         Store.create(folder, spec(prompt="another"))
     assert "resume goes on" in str(caught.value)
-    assert "overwrite starts afresh" in str(caught.value)
+    assert "overwrite starts over" in str(caught.value)
     assert snapshot(folder) == before
 
 

@@ -14,8 +14,8 @@ from store.making import BROKEN, A, B, answer_all, files, never, query, record, 
 from umwelten.errors import InputError
 from umwelten.identity import content_hash
 from umwelten.store.grid import Counts
-from umwelten.store.schema import call_id
 from umwelten.store.store import Store
+from umwelten.store.tables import call_id
 from umwelten.types import Call, FoundInput
 
 

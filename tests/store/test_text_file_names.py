@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from store.making import A, answer_all, files, never, query, spec
 from umwelten.store.inputs import write_inputs
-from umwelten.store.schema import MIGRATIONS
 from umwelten.store.store import Store
+from umwelten.store.tables import MIGRATIONS
 from umwelten.store.text_file_names import Stems, flat_name, fold, slug, text_name
 from umwelten.types import FoundInput, ModelRef
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from store.test_schema import made_by_version
 
 from store.making import BROKEN, A, B, answer_all, files, never, query, record, reply, spec
-from store.test_schema import made_by_version
 from umwelten.store.database import open_second
 from umwelten.store.reader import Reader
-from umwelten.store.schema import FAILED, SUCCEEDED, call_id, cell_of
 from umwelten.store.store import Store
 from umwelten.store.stored_calls import (
     PAGE,
@@ -24,6 +23,7 @@ from umwelten.store.stored_calls import (
     stored_call,
     stored_calls,
 )
+from umwelten.store.tables import FAILED, SUCCEEDED, call_id, cell_of
 from umwelten.store.views import create_current_views
 from umwelten.types import Prompt
 

@@ -12,7 +12,7 @@ from umwelten.api.answer import T
 from umwelten.api.job import Job
 from umwelten.api.results import Results
 from umwelten.api.signatures import check_names, with_options
-from umwelten.config.option_fields import BatchOptions, PathLike, RunOptions
+from umwelten.config.option_fields import BatchOptions, PathLike, SharedOptions
 
 if TYPE_CHECKING:
     from umwelten.evaluation.evaluation import Evaluation
@@ -25,14 +25,14 @@ _log.addHandler(logging.NullHandler())
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING}
 
 
-@with_options(RunOptions)
+@with_options(SharedOptions)
 def run(
     prompt: str | Path | None = None,
     models: str | Sequence[str] | None = None,
     *,
     on_event: OnEvent | None = None,
     grace_s: float = 10.0,
-    **options: Unpack[RunOptions[T]],
+    **options: Unpack[SharedOptions[T]],
 ) -> Job[T]:
     """Send one prompt to every model. Nothing is sent before the job is used.
 

@@ -15,8 +15,8 @@ from umwelten.report.queries import overviews
 from umwelten.report.queries.status import EvaluationStatus
 from umwelten.store.database import store_errors
 from umwelten.store.reader import Reader
-from umwelten.store.schema import FAILED, SUCCEEDED
 from umwelten.store.stored_calls import call_count, stored_calls
+from umwelten.store.tables import FAILED, SUCCEEDED
 from umwelten.types import FrozenStruct
 
 if TYPE_CHECKING:

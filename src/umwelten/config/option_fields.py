@@ -62,7 +62,7 @@ class Question(TypedDict, total=False):
     ]
 
 
-class RunOptions(TypedDict, Generic[T], total=False):
+class SharedOptions(TypedDict, Generic[T], total=False):
     """The arguments of `umwelten.run` besides prompt and models; `None` is the same as left out."""
 
     prompts: Annotated[
@@ -293,7 +293,7 @@ class RunOptions(TypedDict, Generic[T], total=False):
     ]
 
 
-class BatchOptions(RunOptions[T], Generic[T], total=False):
+class BatchOptions(SharedOptions[T], Generic[T], total=False):
     """The arguments of `umwelten.batch` besides prompt and models."""
 
     directory: Annotated[

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 
 from umwelten.config.declaration import Option, Section
-from umwelten.config.option_fields import BatchOptions, Question, RunOptions
+from umwelten.config.option_fields import BatchOptions, Question, SharedOptions
 from umwelten.config.terminal_fields import TerminalOptions
 
 
@@ -15,13 +15,13 @@ def _read_declarations() -> Iterator[Option]:
     fields = {**Question.__annotations__, **BatchOptions.__annotations__, **TerminalOptions.__annotations__}
     for name, annotation in fields.items():
         (option,) = annotation.__metadata__
-        batch_only = name in BatchOptions.__annotations__ and name not in RunOptions.__annotations__
+        batch_only = name in BatchOptions.__annotations__ and name not in SharedOptions.__annotations__
         yield dataclasses.replace(
             option,
             name=name,
             key=option.key or name,
             default=False if option.is_switch else option.default,
-            only="batch" if batch_only else None,
+            only="batch" if batch_only else option.only,
             in_python=name not in TerminalOptions.__annotations__,
         )
 

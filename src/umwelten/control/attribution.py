@@ -104,7 +104,7 @@ _WAITED: dict[Reason, tuple[str, Wording]] = {
         "a higher tier or shorter prompts would help, more concurrency would not",
     ),
     Reason.LATENCY: ("waiting for the last answers", "more calls at once would not help"),
-    Reason.COST: ("held back by the cost cap", Phrase("raise {option:max_cost} and resume")),
+    Reason.COST: ("stopped by the cost cap", Phrase("raise {option:max_cost} and resume")),
     Reason.NO_WORK: ("without work", "it was not what the run waited for"),
     Reason.CPU: ("waiting for this machine", "it was too busy; more concurrency would not help"),
 }

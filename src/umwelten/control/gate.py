@@ -1,4 +1,4 @@
-"""A lane that was refused although nothing says when it may go on: closed, and tried from time to time.
+"""A lane that was refused although nothing says when it may continue: closed, and tried from time to time.
 
 Theory of operation. While closed, one probe at a time is let out. When the next one goes depends on what
 the refusals said:
@@ -11,11 +11,11 @@ the refusals said:
   30 s, so that the lateness of the reopening stays in proportion to the wait. Probes also go when
   windows of the usual lengths would end.
 
-A probe that is not refused within twice the time that refusals usually take counts as let in. Then
+A probe that is not refused within twice the time that refusals usually take counts as admitted. Then
 more follow, twice as many in each such time, until something is refused again.
 
 A lane that was closed for much longer than its calls had been apart has met a window: a bucket that
-needs a second for one call gives no hundred calls in the next. What the window let in and how long
+needs a second for one call gives no hundred calls in the next. What the window admitted and how long
 after its start it began anew are kept. The next windows are used up without refusals: the lane closes by
 itself, asks once whether there is more, and comes back when the period is over, with one look half
 way in case the limit is not a window after all. Periods that nearly match a usual one (a second, a
@@ -55,7 +55,7 @@ _LATE_S = 0.05
 
 @dataclass(slots=True)
 class Gate:
-    """See the module's text. `used` calls were let in since `start`, of `size` in `period_s` if known.
+    """See the module's text. `used` calls were admitted since `start`, of `size` in `period_s` if known.
 
     `refusal_s` is how long refusals take to come back.
     """
@@ -127,7 +127,7 @@ class Gate:
             self._first_hint = None
 
     def on_answer(self, started_at: float) -> None:
-        """Note that a call was let in after all: that opens the gate."""
+        """Note that a call was admitted after all: that opens the gate."""
         if self.closed_at is not None and started_at > max(self._refused_at, self.closed_at):
             self._open(started_at)
 

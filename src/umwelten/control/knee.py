@@ -105,7 +105,7 @@ class Knee:
         return max(_CALM, (_RECHECK if self._trial == 0 else _TRIAL) * epoch.level)
 
     def _judge(self, epoch: Epoch) -> bool:
-        """Decide where to go; False: the epoch goes on, to be sure."""
+        """Decide where to go; False: the epoch continues, to be sure."""
         if self.settled:
             self._look_after(epoch)
             return True

@@ -10,7 +10,7 @@ A call starts when all of these let it:
               watched (`knee.py`)
     ramp      how fast an untried lane fills up (`ramp.py`)
     pacer     stated budgets, and the rate learnt from refusals (`pacer.py`)
-    gate      closed while nothing is let in at all; probes (`gate.py`)
+    gate      closed while nothing is admitted at all; probes (`gate.py`)
     circuit   open while the provider answers nothing but errors; probes (`circuit.py`)
 
 A refusal first says what it is about (`refusals.py`), and only that part reacts. `Retry-After` delays

@@ -7,15 +7,15 @@ round trip (slow start: one more for every answer) for as long as nothing speaks
 What a refusal means depends on the height at which the refused call was started, that is, how many were
 in flight with it:
 
-- *An edge.* No call at that height or above had been let in before. Then the number in flight may be
+- *An edge.* No call at that height or above had been admitted before. Then the number in flight may be
   what is counted, and the limit is set to what is under way without the refused ones: a cut to one half
   would give away what is known to work. Above an edge the limit feels its way: one more after a quarter
   of a second, then after half a second, and so on, never oftener than once in 64 answers when that has
-  failed a few times. A step that is let in is followed by one of twice the size.
+  failed a few times. A step that is admitted is followed by one of twice the size.
 - *Anything else.* The limit is halved, and grows again by one for every full round; after some seconds
   of quiet it doubles again.
 
-One episode, one cut: the calls that were under way when the limit was cut were let in under the old
+One episode, one cut: the calls that were under way when the limit was cut were admitted under the old
 one, so their refusals say nothing about the new one. The limit grows only while the lane is really
 full, or an idle lane would raise its limit without having tried it. Time-outs and errors of the server
 never come here: they say nothing about how many calls are welcome.
@@ -140,7 +140,7 @@ class Limit:
         """Set an edge below a call refused as the `level`-th, `room` others in flight; True if that is a cut.
 
         Calls that leave together arrive in any order, so the edge is not the refused call's own height:
-        what was under way less all refusals of the episode has been let in. They are in `grace_s` after
+        what was under way less all refusals of the episode has been admitted. They are in `grace_s` after
         the cut.
         """
         if self._tried and level > self._base:
@@ -175,7 +175,7 @@ class Limit:
     def step(self, now: float) -> None:
         """Raise the limit, to try whether there is room above the edge."""
         if self._tried:
-            # The step before this one was let in.
+            # The step before this one was admitted.
             self._step = max(1.0, min(self._step * 2, self.value // 2))
             self._gap_s = self.first_step_s
         self._base = self.slots
@@ -185,7 +185,7 @@ class Limit:
             self.edge = None
 
     def _step_failed(self, level: int, now: float) -> None:
-        """No room for the `level`-th: back to where the step began, or to as much of it as was let in."""
+        """No room for the `level`-th: back to where the step began, or to as much of it as was admitted."""
         self._tried = False
         self._set_edge(max(self._base, level - 1))
         self._step, self._step_at = 1.0, now

@@ -22,7 +22,7 @@ class LimitKind(StrEnum):
 
 RATES = frozenset({LimitKind.RATE, LimitKind.BUCKET, LimitKind.WINDOW, LimitKind.TOKENS})
 _FITS = 20
-"""Calls let in right at the limit that make a cap sure. At 3 `noise` falls from 0.69 to 0.19; not sensitive
+"""Calls admitted right at the limit that make a cap sure. At 3 `noise` falls from 0.69 to 0.19; not sensitive
 from 10 to 200."""
 
 _HIGH_EDGE = 15
@@ -37,17 +37,17 @@ _SURPRISES_IF_SURE = 8
 """Not sensitive from 2 to 100 in `cap_40`, `drop_cap`, `noise`: a cap that is sure is seldom wrong there."""
 
 _RISES = 2
-"""Refused heights that were let in later. At 20 `gcra_blind` falls from 0.95 to 0.92; not sensitive from 1 to
+"""Refused heights that were admitted later. At 20 `gcra_blind` falls from 0.95 to 0.92; insensitive from 1 to
 4."""
 
 _FLIPS = 2
-"""Not sensitive from 1 to 50 in any cell: a guard against a height that is let in and refused for ever."""
+"""Not sensitive from 1 to 50 in any cell: a guard against a height that is admitted and refused for ever."""
 
 _FLIPS_IF_SURE = 4
 """Not sensitive from 4 to 50; at 2 the worst run of `noise` rises from 0.16 to 0.23."""
 
 _REFUTED = 3
-"""Calls let in long before the hint said. Not sensitive from 1 to 100 in `bucket_20_padded`, where the rate
+"""Calls admitted long before the hint said. Not sensitive from 1 to 100 in `bucket_20_padded`, where the rate
 is learnt anyway."""
 
 
@@ -56,11 +56,11 @@ class LimitEvidence:
     """Return whether refusals look like a cap on calls in flight, or like anything that time refills.
 
     A call is started as the `level`-th in flight. If calls in flight are what is counted, then a call
-    below the lowest refused height is always let in: a refusal there is a surprise, and two of them
-    make it a rate. And a call at a refused height is never let in, unless something ended meanwhile: if
-    one is, that is a rise, and two of them make it a rate too. Once enough calls were let in right at
+    below the lowest refused height is always admitted: a refusal there is a surprise, and two of them
+    make it a rate. And a call at a refused height is never admitted, unless something ended meanwhile: if
+    one is, that is a rise, and two of them make it a rate too. Once enough calls were admitted right at
     the limit without a surprise, the cap is `sure`: then surprises mean that it shrank and rises that
-    it grew, unless heights are let in and refused by turns.
+    it grew, unless heights are admitted and refused by turns.
     """
 
     high: int = 0
@@ -81,27 +81,27 @@ class LimitEvidence:
             self._trial = (now, level)
 
     def on_answer(self, level: int) -> None:
-        """Count a call that was let in at that height."""
+        """Count a call that was admitted at that height."""
         self.steady += level > 0.9 * self.high
 
     def set_high(self, level: int) -> None:
-        """Take that for the greatest height at which calls are let in."""
+        """Take that for the greatest height at which calls are admitted."""
         self.high = level
 
     @property
     def proven(self) -> bool:
-        """The greatest height is one at which a whole round of calls was let in."""
+        """The greatest height is one at which a whole round of calls was admitted."""
         return self.steady >= self.high
 
     def note_fit(self) -> None:
-        """Count a call that was let in right at the limit."""
+        """Count a call that was admitted right at the limit."""
         self.fits += 1
         if self.fits >= _FITS:
             self.sure, self.surprises, self.rises = True, 0.0, 0
             self.fits, self.flips = 0, max(0, self.flips - 1)
 
     def note_surprise(self, level: int, edge: int | None) -> bool:
-        """Count a call that was refused where others had been let in; True once that is too often for a cap.
+        """Count a call refused where others had been admitted; True once that is too often for a cap.
 
         Near a high edge it weighs less: how many are in flight there is known to a few only.
         """
@@ -111,7 +111,7 @@ class LimitEvidence:
         return self.surprises >= (_SURPRISES_IF_SURE if self.sure else _SURPRISES)
 
     def note_rise(self, now: float, refusal_s: float) -> bool:
-        """Note an answer; True once refused heights are let in too often for a cap."""
+        """Note an answer; True once refused heights are admitted too often for a cap."""
         trial, self._trial = self._trial, None
         if trial is None or now - trial[0] <= 1.5 * refusal_s:
             return False
@@ -120,7 +120,7 @@ class LimitEvidence:
         return self.rises >= _RISES and not self.sure
 
     def on_refusal(self, started_at: float, level: int) -> bool:
-        """Note a refusal; True once heights were let in and refused by turns too often for a cap."""
+        """Note a refusal; True once heights were admitted and refused by turns too often for a cap."""
         if self._trial is not None and started_at <= self._trial[0]:
             self._trial = None
         if level > self._risen:
@@ -131,7 +131,7 @@ class LimitEvidence:
 
 @dataclass(slots=True)
 class RetryAfterTrust:
-    """Return whether `Retry-After` tells the truth. A call that is let in well before the time refutes it."""
+    """Return whether `Retry-After` tells the truth. A call admitted well before the time refutes it."""
 
     overstated: bool = False
     _told_at: float = 0.0
@@ -143,7 +143,7 @@ class RetryAfterTrust:
         self._told_at, self._asked_s = now, hint or 0.0
 
     def on_answer(self, started_at: float) -> None:
-        """Note a call that was let in: it refutes a longer time."""
+        """Note a call that was admitted: it refutes a longer time."""
         if self._asked_s <= 1.0 or not self._told_at < started_at < self._told_at + 0.5 * self._asked_s:
             return
         self._refuted += 1

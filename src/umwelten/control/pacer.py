@@ -3,11 +3,11 @@
 Theory of operation. There are two sources of knowledge, and a call must satisfy both.
 
 *Stated.* A `BudgetMeter` follows one budget that replies state: limit, remaining and reset. `remaining` is
-what was left when that request was let in; everything started since is subtracted, what came back
+what was left when that request was admitted; everything started since is subtracted, what came back
 since is added. Two consecutive statements tell buckets from windows: the reset of a window stands
 still while calls use it up, that of a bucket moves away by the time that refilling takes.
 
-*Learnt.* A refusal says one thing exactly: at that moment the bucket was empty. What was let in between
+*Learnt.* A refusal says one thing exactly: at that moment the bucket was empty. What was admitted between
 two such moments is what was refilled between them, whatever the bucket holds. A `RateEstimator` takes its
 rate from that and paces by it, starting from empty. So that it notices when there is more, it runs a little
 faster than it believes, and faster still the longer nothing is refused: about one call in seventy is
@@ -107,7 +107,7 @@ class Pacer:
         self.refusals += 1
 
     def let_in_before(self, used: Amounts, number: int, refusals: int) -> Amounts:
-        """Return what the provider had let in before the `number`-th call, without what it refused.
+        """Return what the provider had admitted before the `number`-th call, without what it refused.
 
         `used` and `refusals` are the sums when that call was started.
         """

@@ -1,10 +1,10 @@
-"""A rate learnt from refusals: what a provider that states nothing lets in by time.
+"""A rate learnt from refusals: what a provider that states nothing admits by time.
 
 `pacer.py` tells why the time between two refusals measures it. That holds only if the provider really was
 empty. Providers also refuse for reasons that have nothing to do with us (overload, other users of the
 account), and then every refusal would make the lane slower for nothing, without end. So a refusal that
 comes early, before the lane had begun to go faster than it believes, is put to the test: a handful of
-calls goes at once, more than an empty bucket could let in. If they are let in, the refusal meant nothing
+calls goes at once, more than an empty bucket could admit. If they are admitted, the refusal meant nothing
 and the rate goes up; if not, the bucket is believed, and the next test comes later each time. A long row
 of early refusals needs no test: no bucket does that.
 """
@@ -35,7 +35,7 @@ to 0.97."""
 
 @dataclass(slots=True)
 class Point:
-    """The provider was empty at `at`, when the `number`-th call came and `taken` had been let in."""
+    """The provider was empty at `at`, when the `number`-th call came and `taken` had been admitted."""
 
     at: float
     taken: Amounts
@@ -43,7 +43,7 @@ class Point:
 
 
 GROWTH = 0.02
-"""Faster than believed, so that refusals go on measuring. At 0.05 `drop` falls from 0.99 to 0.97, at 0
+"""Faster than believed, so that refusals keep measuring. At 0.05 `drop` falls from 0.99 to 0.97, at 0
 `gcra_blind` from 0.95 to 0.93."""
 
 QUIET_CALLS = 48.0
@@ -71,7 +71,7 @@ RESTART = 2.5
 to 0.98, at 5 `drop` from 0.99 to 0.97."""
 
 SAFE = 0.7
-"""Part of the refused speed to go on with. `drop` falls from 0.99 to 0.97 at 0.4 as well as at 1."""
+"""Part of the refused speed to continue with. `drop` falls from 0.99 to 0.97 at 0.4 as well as at 1."""
 
 ENOUGH = 12.0
 """Calls that measure a rate, at least. At 24 `noise_bucket` is refused 0.25 a call, not 0.20; at 6 `drop`
@@ -81,14 +81,14 @@ SHORTEST_S = 0.15
 """Seconds that measure a rate, at least. At 0.5 `drop_blind` falls from 0.99 to 0.96, at 0.05 to 0.98."""
 
 TEST_CALLS = 4
-"""Calls of a test: more than an empty bucket lets in. At 2 `noise_bucket` falls from 0.95 to 0.88, at 8 it is
+"""Calls of a test: more than an empty bucket admits. At 2 `noise_bucket` falls from 0.95 to 0.88, at 8 it is
 refused 0.25 a call, not 0.20."""
 
 MOST_TEST_CALLS = 40
 """Calls of a test, at most. At 4 `drop_blind` falls from 0.99 to 0.96; not sensitive up to 200."""
 
 TEST_GAIN = 2.0
-"""The rate is multiplied by it after a test that was let in. At 1.3 `noise` falls from 0.69 to 0.58, at 4
+"""The rate is multiplied by it after a test that was admitted. At 1.3 `noise` falls from 0.69 to 0.58, at 4
 `noise_bucket` is refused 0.34 a call, not 0.20."""
 
 FASTEST = 1e5
@@ -111,7 +111,7 @@ TOO_MANY = 8
 run falls from 0.94 to 0.89."""
 
 HELPED = 0.85
-"""A raise helped if so much of the rate of before is let in. At 1 `noise_bucket`'s worst run falls from 0.94
+"""A raise helped if so much of the former rate is admitted. At 1 `noise_bucket`'s worst run falls from 0.94
 to 0.89; 0.5 does as well."""
 
 FIRST_BACKOFF = 12.0
@@ -208,7 +208,7 @@ class RateEstimator:
         return True
 
     def _raise_helped(self) -> bool:
-        """Whether no less was let in since the last raise than before it; True if there was none yet."""
+        """Whether no less was admitted since the last raise than before it; True if there was none yet."""
         if not self.points:
             return False
         last, since, before = self.points[-1], self._raised, self._before
@@ -267,7 +267,7 @@ class RateEstimator:
             self.points = deque([self.points[-1]], maxlen=self.points.maxlen)
 
     def _estimate(self) -> float | None:
-        """Let in by time, over the last hundred calls; over the last dozen if those tell otherwise."""
+        """Admitted by time, over the last hundred calls; over the last dozen if those tell otherwise."""
         last = self.points[-1]
         recent = longer = None
         for point in reversed(self.points):
@@ -367,9 +367,9 @@ class RateEstimator:
         self.refusal_s = refusal_s
 
     def take_back(self, number: int, need: Amounts) -> None:
-        """Take the `number`-th call off what had been let in at later points: it was refused.
+        """Take the `number`-th call off what had been admitted at later points: it was refused.
 
-        Replies overtake each other, so it had been taken for let in.
+        Replies overtake each other, so it had been taken for admitted.
         """
         for point in self.points:
             if point.number > number:

@@ -2,8 +2,8 @@
 
 Theory of operation. A refusal that states an empty budget needs no guessing. Any other is judged by the
 height at which its call was started, that is, by how many were in flight with it. Where nobody had been
-let in before, it is taken for a cap on calls in flight, and the limit is set below it. Where calls had
-been let in before, time is what counts: the limit goes back to where it was, and the estimator or the
+admitted before, it is taken for a cap on calls in flight, and the limit is set below it. Where calls had
+been admitted before, time is what counts: the limit goes back to where it was, and the estimator or the
 gate take over. `limit_kind.py` weighs what contradicts the kind that is believed.
 """
 
@@ -62,7 +62,7 @@ class RefusalDiagnosis:
     kind: LimitKind = LimitKind.NONE
     evidence: LimitEvidence = field(default_factory=LimitEvidence)
 
-    # --- what is let in --------------------------------------------------------------------
+    # --- what is admitted --------------------------------------------------------------------
 
     def on_start(self, now: float, level: int) -> tuple[int, int | None]:
         """Note a call that starts as the `level`-th; return the greatest level before, and the edge."""
@@ -72,7 +72,7 @@ class RefusalDiagnosis:
         return high, edge
 
     def on_answer(self, started_at: float, now: float, start: StartSnapshot) -> bool:
-        """Note a call that was let in; True once that contradicts a cap: see `take_for_rate`."""
+        """Note a call that was admitted; True once that contradicts a cap: see `take_for_rate`."""
         self.evidence.on_answer(start.level)
         if self.kind is not LimitKind.CONCURRENCY:
             return False
@@ -160,7 +160,7 @@ class RefusalDiagnosis:
             call.start.level, call.in_flight, call.started_at, call.now, self._grace_s
         )
         if cut and not evidence.sure:
-            # Until all refusals of this episode are in, nobody knows how many calls were let in.
+            # Until all refusals of this episode are in, nobody knows how many calls were admitted.
             few = max(2.0, 0.1 * self.limit.value)
             self.ramp.begin(call.now + self._grace_s, few, max(0.05, self.gate.refusal_s))
         if self.limit.edge is not None:
@@ -169,7 +169,7 @@ class RefusalDiagnosis:
         return LimitChange(self.limit.value, LimitReason.CONCURRENCY) if moved else None
 
     def _on_smaller_cap(self, call: RefusedCall) -> LimitChange | None:
-        """A cap that was sure lets in fewer than before."""
+        """A cap that was sure admits fewer than before."""
         if not self.limit.halve_edge(call.started_at, call.now):
             return None
         self.evidence.set_high(self.limit.slots)
@@ -178,7 +178,7 @@ class RefusalDiagnosis:
     def _on_empty_rate(self, call: RefusedCall) -> LimitChange | None:
         gate, estimator, hint = self.gate, self.pacer.estimator, call.hints.retry_after_s
         self._note_point(call)
-        # While nothing is let in, the limit goes down as well; the gate's opening brings it back.
+        # While nothing is admitted, the limit goes down as well; the gate's opening brings it back.
         tried = gate.closed and not gate.exact
         change = self.cut(call.started_at, call.now, LimitReason.RATE_LIMIT) if tried else None
         if gate.closed or gate.window or not estimator.on_refusal(call.started_at, call.now, hint):

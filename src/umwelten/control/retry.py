@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from umwelten.types import Failure, FailureKind
 
 LONGEST_WAIT_S = 900.0
-"""A rate limit that asks for more stops its lane: the calls stay pending, and a later run goes on."""
+"""A rate limit that asks for more stops its lane: the calls stay pending, and a later run continues."""
 
 LONGEST_HINT_S = 120.0
 """So much of a `Retry-After` is believed that comes with another failure than a rate limit."""

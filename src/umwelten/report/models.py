@@ -76,7 +76,7 @@ class Cost(FrozenStruct):
 
 
 class Service(FrozenStruct):
-    """How fast and how dear a model's answers are."""
+    """How fast and how expensive a model's answers are."""
 
     ttft_p50_s: float | None
     tokens_per_s: float | None

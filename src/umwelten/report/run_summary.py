@@ -59,7 +59,7 @@ class RunSummary(FrozenStruct):
     `reason_code` says for programs what `reason` says in words. Times are seconds; `speedup` is
     `sequential_s / wall_s`. `cost_usd` is the sum of the known costs, `None` when none is known;
     `unpriced_calls` have an unknown one. `free`: only local models were asked. `folder` is where the
-    outputs are, `resume` the command that goes on, `None` when there is nothing left to do.
+    outputs are, `resume` the command that continues, `None` when there is nothing left to do.
     `queues`: only servers on this machine or network were asked, which work off their calls in turn, so
     that calls at the same time take longer each and `speedup` says nothing. `cut_off` answers reached
     their longest length. `pace` says for each lane that mattered what its time went on. `records` are
@@ -152,7 +152,7 @@ def summarize(
 ) -> RunSummary:
     """The closing figures of the run that `tally` observed from start to end.
 
-    `resume` is the command line that goes on; it is kept only if calls failed or are pending.
+    `resume` is the command line that continues; it is kept only if calls failed or are pending.
     `vendors`, `addresses`, `spelling`: as for `report.advice.advice`. `seen`: it observed the run too.
     `listing`: the command that shows all failed calls; kept where it tells more than the examples do.
     """

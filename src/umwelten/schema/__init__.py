@@ -1,9 +1,9 @@
 """Output schemas, given in a short form, as JSON Schema or as a class, and the answers validated by them."""
 
+from umwelten.schema.correction import correction_turns, failure
 from umwelten.schema.dsl import parse_dsl
 from umwelten.schema.loading import load_schema
 from umwelten.schema.output_schema import OutputSchema, ParsedAnswer, compile_schema
-from umwelten.schema.reprompt import correction_turns, failure
 from umwelten.types import Problem
 
 __all__ = [

@@ -29,11 +29,13 @@ class Unreadable(FrozenStruct):
 
 # These messages are sent to the model when it is asked to correct its answer.
 NOTHING = Unreadable(message="no JSON object in the answer")
-TOO_LONG = Unreadable(message=f"the JSON is broken, and too long to be mended (over {REPAIR_LIMIT >> 10} KB)")
+TOO_LONG = Unreadable(
+    message=f"the JSON is broken, and too long to be repaired (over {REPAIR_LIMIT >> 10} KB)"
+)
 TOO_DEEP = Unreadable(message="the JSON is nested too deeply")
 _CUT_OFF = Unreadable(message="the answer ends in the middle of the object")
 _NO_VALUE_THERE = Unreadable(message="the JSON is broken: a value is missing")
-_TOO_BROKEN = Unreadable(message="the JSON is too broken to be mended")
+_TOO_BROKEN = Unreadable(message="the JSON is too broken to be repaired")
 
 
 def repair_json(text: str, closed: bool) -> dict[str, Any] | Unreadable:

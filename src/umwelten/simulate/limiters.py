@@ -180,7 +180,7 @@ class Limiter:
         self._count = spec.count if isinstance(spec, p.TokenBucket) else None
 
     def amount(self, cost: RequestCost) -> float:
-        """Return how much a request takes when it is let in."""
+        """Return how much a request takes when it is admitted."""
         match self._count:
             case None:
                 return 1.0
@@ -201,7 +201,7 @@ class Limiter:
         self.load.take(now, amount)
 
     def end(self, now: float, cost: RequestCost) -> None:
-        """Note that a request which had been let in has ended."""
+        """Note that a request which had been admitted has ended."""
         if self.resource is Resource.IN_FLIGHT:
             self.load.take(now, -1.0)
         elif self._count in ("total", "output"):

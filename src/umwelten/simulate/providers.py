@@ -168,7 +168,7 @@ def _budgets(limiters: Iterable[Limiter], now: float) -> Iterator[Budget]:
 
 
 def ideal(spec: p.Provider, work: Work, cap: int | None) -> float:
-    """Return the makespan of one who knows every limit: each call starts as soon as it would be let in."""
+    """Return the makespan of one who knows every limit: each call starts as soon as it would be admitted."""
     limiters = new_limiters(spec.limits)
     room = min([*_slots(spec), cap or math.inf])
     running: list[tuple[float, int]] = []

@@ -15,7 +15,7 @@ from typing import Any
 
 from umwelten.errors import StoreError
 from umwelten.phrases import Phrase
-from umwelten.store.schema import MIGRATIONS
+from umwelten.store.tables import MIGRATIONS
 from umwelten.store.views import OLD_SCHEMAS, create_current_views
 
 DatabaseError = sqlite3.DatabaseError
@@ -34,7 +34,7 @@ for _kind, _adapter in _AS_THEY_ARE.items():
         sqlite3.register_adapter(_kind, _adapter)
 
 _RESTORE = Phrase(
-    "restore it from a backup, or start the id afresh with {option:overwrite} (the old folder is kept aside)"
+    "restore it from a backup, or start over with {option:overwrite} (the old folder is moved aside)"
 )
 
 

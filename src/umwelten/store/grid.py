@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 from umwelten.store.inputs import original_path
 from umwelten.store.rows import ResultSlot, clean, result_slot
-from umwelten.store.schema import FAILED, SUCCEEDED, call_id, call_id_sql
+from umwelten.store.tables import FAILED, SUCCEEDED, call_id, call_id_sql
 from umwelten.types import Call, FoundInput, FrozenStruct, Input, ModelRef
 
 

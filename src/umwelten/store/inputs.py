@@ -14,7 +14,7 @@ from umwelten.store import text_file_names
 from umwelten.store.background_iterator import STEP, BackgroundIterator
 from umwelten.store.database import transaction
 from umwelten.store.rows import clean
-from umwelten.store.schema import SUCCEEDED, call_id
+from umwelten.store.tables import SUCCEEDED, call_id
 from umwelten.types import FoundInput
 
 # Two indexes grow with every input; pages that are written to again and again should stay in memory.

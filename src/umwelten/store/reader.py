@@ -1,4 +1,4 @@
-"""The reading side: for reports, lists and further steps, without a lock, while a run goes on or after."""
+"""The reading side: for reports, lists and further steps, without a lock, while a run continues or after."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import re
 import msgspec
 
 from umwelten.records import AttemptRecord, CallRecord, LimitRecord
-from umwelten.store.schema import FAILED, SUCCEEDED
+from umwelten.store.tables import FAILED, SUCCEEDED
 from umwelten.store.text_file_names import text_name
 from umwelten.types import Failure, FrozenStruct, Reply
 

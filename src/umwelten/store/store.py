@@ -29,8 +29,8 @@ from umwelten.store.database import (
 from umwelten.store.folder_lock import lock
 from umwelten.store.grid import Counts
 from umwelten.store.rows import ResultSlot, json_text, result_slot
-from umwelten.store.schema import SUCCEEDED
 from umwelten.store.settings import active_models, prompt_names
+from umwelten.store.tables import SUCCEEDED
 from umwelten.store.text_files import is_missing, write_text
 from umwelten.store.variants import check_size, slugs_of, write_plan
 from umwelten.store.writer import Writer
@@ -147,7 +147,7 @@ class Store:
         those about the same bytes keep counting, the others are out of date.
 
         `ahead`: of new files that follow the known ones, at most so many now. The writer's thread walks
-        over the rest while a run goes on, so they must not be bound to this thread. See `complete`.
+        over the rest while a run continues, so they must not be bound to this thread. See `complete`.
         """
         assert self._writer is None, "the inputs change between runs"
         slugs = self._slugs.values()
@@ -381,7 +381,7 @@ def _refuse_existing(folder: Path) -> None:
         raise EvaluationExists(
             f"evaluation {folder.name!r} exists already in {folder.parent}",
             Phrase(
-                "{option:resume} goes on with it, {option:overwrite} starts afresh (the old is kept aside), "
+                "{option:resume} continues it, {option:overwrite} starts over (the old one is moved aside), "
                 "or use a new {option:id}"
             ),
             argument="id",

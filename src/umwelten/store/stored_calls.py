@@ -15,7 +15,7 @@ import msgspec
 
 from umwelten.store.database import folder_errors, open_for_reading
 from umwelten.store.reader import Reader
-from umwelten.store.schema import SUCCEEDED
+from umwelten.store.tables import SUCCEEDED
 from umwelten.store.views import FROM_CURRENT_ANSWERS
 
 PAGE = 32

@@ -10,7 +10,6 @@ from umwelten.phrases import Phrase
 from umwelten.records import StoredSpec
 from umwelten.store import text_file_names
 from umwelten.store.rows import clean
-from umwelten.store.schema import MAX_MODELS, MAX_REPEATS
 from umwelten.store.settings import (
     differences,
     insert_settings,
@@ -18,6 +17,7 @@ from umwelten.store.settings import (
     read_settings,
     update_settings,
 )
+from umwelten.store.tables import MAX_MODELS, MAX_REPEATS
 
 
 def check_size(spec: StoredSpec) -> StoredSpec:

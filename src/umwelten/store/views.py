@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from umwelten.store.schema import SUCCEEDED
+from umwelten.store.tables import SUCCEEDED
 
 OLD_SCHEMAS: tuple[str, ...] = (
     "",

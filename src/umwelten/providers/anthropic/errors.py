@@ -8,7 +8,12 @@ import msgspec
 
 from umwelten.providers.common.bodies import ErrorBody
 from umwelten.providers.common.errors import BAD, REFUSED, ErrorClass, classify_common
-from umwelten.providers.common.parameters import SCHEMA, canonical_name, is_about_schema, refused_parameter
+from umwelten.providers.common.refused_fields import (
+    SCHEMA,
+    canonical_name,
+    is_about_schema,
+    refused_parameter,
+)
 from umwelten.providers.protocol import Head
 
 _SPENT = frozenset(("enforced_spend_limit_reached", "contract_spend_limit_reached"))

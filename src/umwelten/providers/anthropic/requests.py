@@ -10,7 +10,7 @@ from typing import Any
 
 from umwelten.errors import InputError
 from umwelten.providers.base_url import has_vendor_address, with_version
-from umwelten.providers.common.parameters import SCHEMA, canonical_name
+from umwelten.providers.common.refused_fields import SCHEMA, canonical_name
 from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.common.strict_schemas import strict_schema
 from umwelten.providers.protocol import Endpoint

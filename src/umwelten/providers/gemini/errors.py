@@ -14,7 +14,7 @@ import msgspec
 from umwelten.providers.common.bodies import ErrorBody
 from umwelten.providers.common.durations import go_duration, number
 from umwelten.providers.common.errors import BAD, RATE, REFUSED, ErrorClass, classify_common
-from umwelten.providers.common.parameters import SCHEMA, canonical_name, is_about_schema
+from umwelten.providers.common.refused_fields import SCHEMA, canonical_name, is_about_schema
 from umwelten.providers.protocol import Head
 from umwelten.types import Budget, FailureKind, RateLimitHints, Resource
 

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from umwelten.providers.base_url import has_vendor_address, with_version
-from umwelten.providers.common.parameters import SCHEMA, canonical_name
+from umwelten.providers.common.refused_fields import SCHEMA, canonical_name
 from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.gemini.schemas import response_fields
 from umwelten.providers.protocol import Endpoint

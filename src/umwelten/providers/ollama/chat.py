@@ -26,7 +26,7 @@ from umwelten.providers.common.errors import (
     request_id,
     unusable_reply,
 )
-from umwelten.providers.common.parameters import SCHEMA, canonical_name, refused_parameter
+from umwelten.providers.common.refused_fields import SCHEMA, canonical_name, refused_parameter
 from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.common.sse import LineSplitter
 from umwelten.providers.common.streams import AnswerStream

@@ -17,7 +17,7 @@ from umwelten.providers.base_url import has_vendor_address
 from umwelten.providers.capabilities import OPENAI_COMPATIBLE
 from umwelten.providers.common.bodies import load, read
 from umwelten.providers.common.errors import unusable_reply
-from umwelten.providers.common.parameters import canonical_name
+from umwelten.providers.common.refused_fields import canonical_name
 from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.openai import errors
 from umwelten.providers.openai.replies import OpenAIAnswer, OpenAIStream

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from umwelten.providers.base_url import has_vendor_address
-from umwelten.providers.common.parameters import SCHEMA
+from umwelten.providers.common.refused_fields import SCHEMA
 from umwelten.providers.common.small_schemas import limit_lengths
 from umwelten.providers.common.strict_schemas import strict_schema
 from umwelten.providers.protocol import Endpoint

@@ -8,7 +8,7 @@ from umwelten.report import stats
 from umwelten.report.models import AttemptSums
 from umwelten.report.queries.variants import variants
 from umwelten.store.reader import Reader
-from umwelten.store.schema import model_id_sql
+from umwelten.store.tables import model_id_sql
 from umwelten.types import FrozenStruct
 
 ANSWERED = "answered"

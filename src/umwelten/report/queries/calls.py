@@ -15,8 +15,8 @@ from umwelten.report.queries import overviews
 from umwelten.report.queries.status import iso
 from umwelten.report.queries.variants import Variant, variants
 from umwelten.store.reader import Reader
-from umwelten.store.schema import FAILED, SUCCEEDED, call_id_sql, cell_of
 from umwelten.store.stored_calls import StoredCall, stored_call
+from umwelten.store.tables import FAILED, SUCCEEDED, call_id_sql, cell_of
 from umwelten.text.sanitize import json_safe
 from umwelten.types import FrozenStruct
 
@@ -44,7 +44,7 @@ class CallSummary(FrozenStruct):
 
 
 class FailedCall(CallSummary):
-    """A failed call in a list, with what was said of it."""
+    """A failed call in a list, with its message."""
 
     error_message: str = ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from umwelten.store.reader import Reader
-from umwelten.store.schema import SUCCEEDED
+from umwelten.store.tables import SUCCEEDED
 from umwelten.text.formatting import count
 
 _SHOWN = 5

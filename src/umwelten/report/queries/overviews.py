@@ -37,8 +37,8 @@ from umwelten.report.queries.status import EvaluationStatus, Run, derive, iso
 from umwelten.report.queries.variants import Variant, prompts, variants
 from umwelten.store.database import LOCK
 from umwelten.store.reader import Reader
-from umwelten.store.schema import FAILED, SUCCEEDED
 from umwelten.store.stored_calls import StoredCall, call_rows
+from umwelten.store.tables import FAILED, SUCCEEDED
 from umwelten.types import FailureKind, FrozenStruct
 
 

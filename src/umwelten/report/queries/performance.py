@@ -6,7 +6,7 @@ import sqlite3
 
 from umwelten.report import stats
 from umwelten.report.models import Cost, Service
-from umwelten.store.schema import SUCCEEDED
+from umwelten.store.tables import SUCCEEDED
 
 
 def service_figures(connection: sqlite3.Connection, model: int, cost: Cost) -> Service:

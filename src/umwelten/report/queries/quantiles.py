@@ -8,7 +8,7 @@ from itertools import islice
 from umwelten.report import stats
 from umwelten.report.models import ModelRow
 from umwelten.store.reader import Reader
-from umwelten.store.schema import SUCCEEDED
+from umwelten.store.tables import SUCCEEDED
 
 PERCENTS = range(1, 101)
 

@@ -19,7 +19,7 @@ from umwelten.report.queries.column_types import is_number, records
 from umwelten.report.queries.variants import variants
 from umwelten.report.schema_fields import Field, Record, fields_of, schema_of
 from umwelten.store.reader import Reader
-from umwelten.store.schema import FAILED, SUCCEEDED
+from umwelten.store.tables import FAILED, SUCCEEDED
 from umwelten.types import FailureKind, FrozenStruct, Problem
 
 TOP = 5

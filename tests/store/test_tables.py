@@ -14,8 +14,8 @@ from umwelten.identity import content_hash
 from umwelten.store.database import APPLICATION_ID
 from umwelten.store.grid import Counts
 from umwelten.store.reader import Reader
-from umwelten.store.schema import MIGRATIONS, call_id
 from umwelten.store.store import Store
+from umwelten.store.tables import MIGRATIONS, call_id
 from umwelten.types import Prompt, Schema
 
 OLD = f"""
