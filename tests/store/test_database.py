@@ -53,7 +53,7 @@ def test_an_id_that_is_taken_is_refused_and_nothing_is_touched(tmp_path: Path) -
     before = snapshot(folder)
     with pytest.raises(EvaluationExists, match="'x' exists") as caught:
         Store.create(folder, spec(prompt="another"))
-    assert "resume goes on" in str(caught.value)
+    assert "resume continues" in str(caught.value)
     assert "overwrite starts over" in str(caught.value)
     assert snapshot(folder) == before
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from store.test_schema import made_by_version
 
 from store.making import BROKEN, A, B, answer_all, files, never, query, record, reply, spec
+from store.test_tables import made_by_version
 from umwelten.store.database import open_second
 from umwelten.store.reader import Reader
 from umwelten.store.store import Store

@@ -47,7 +47,7 @@ def body_of(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> di
     optional = {
         "temperature": parameters.temperature,
         "top_p": parameters.top_p,
-        "stop_sequences": parameters.stop,
+        **({} if parameters.stop is None else {"stop_sequences": parameters.stop}),
         **parameters.extra,
         **schema_fields,
     }

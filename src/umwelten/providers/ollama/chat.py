@@ -249,8 +249,8 @@ def _body(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> dict
         "top_p": parameters.top_p,
         "num_predict": parameters.max_tokens,
         "seed": parameters.seed,
-        "stop": parameters.stop,
         "format": None if request.schema is None else request.schema.json,
+        **({} if parameters.stop is None else {"stop": parameters.stop}),
         **parameters.extra,
     }
     sent = {k: v for k, v in settings.items() if v is not None and canonical_name(k) not in dropped}

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from umwelten.providers.common import errors, parameters, rate_limit_headers
+from umwelten.providers.common import errors, rate_limit_headers, refused_fields
 from umwelten.providers.common.bodies import ErrorBody, read, read_value
 from umwelten.providers.common.durations import span
 from umwelten.providers.common.errors import BLOCKED, RATE, REFUSED, SERVER, ErrorClass
@@ -89,10 +89,10 @@ def _classify(endpoint: Endpoint, head: Head, error: ErrorBody) -> ErrorClass | 
     if _unfit_answer(error) is not None:
         return _UNFIT_ANSWER
     if head.status == 404 and _NO_HOST.search(error.words):
-        return msgspec.structs.replace(errors.BAD, parameter=parameters.SCHEMA)
+        return msgspec.structs.replace(errors.BAD, parameter=refused_fields.SCHEMA)
     verdict = errors.classify_common(head.status, error)
     if head.status in (400, 422) and verdict is errors.BAD:
-        return msgspec.structs.replace(verdict, parameter=parameters.refused_parameter(error))
+        return msgspec.structs.replace(verdict, parameter=refused_fields.refused_parameter(error))
     return verdict
 
 
