@@ -42,6 +42,12 @@ def run(
     of their file. `schema` is a Pydantic class, a JSON Schema as a dict, the path of one, or the fields as
     a text. `on_event` is called with every `umwelten.events.Event`, in the job's own thread. `grace_s`:
     how long calls in flight have when the job is stopped.
+
+    >>> results = umwelten.run("Name a river.", "openai:gpt-5.4-mini,ollama:gemma3:12b").wait()
+    >>> [answer.model for answer in results]
+    ['openai:gpt-5.4-mini', 'ollama:gemma3:12b']
+    >>> results[0].text
+    'gpt-5.4-mini says ...'
     """
     check_names(run, options)
     return _job("run", {"prompt": prompt, "models": models, **options}, on_event, grace_s)
@@ -61,15 +67,25 @@ def batch(
     One of `directory`, `files`, `rows` and `from_` says what is asked about: the files of a directory,
     files and globs, the rows of a .csv, .jsonl or .parquet file, or the answers of another evaluation (its
     id, or its `Results`), those that `where` lets through. The other arguments are those of `run`.
+
+    >>> job = umwelten.batch("Summarise", "openai:gpt-5.4-mini", directory="texts", max_concurrency=20)
+    >>> for answer in job:
+    ...     print(answer.file, answer.attempts)
+    tides.txt 1
     """
     check_names(batch, options)
     return _job("batch", {"prompt": prompt, "models": models, **options}, on_event, grace_s)
 
 
 def open(id: str, output_dir: PathLike | None = None, *, schema: type[T] | None = None) -> Results[T]:
-    """An evaluation that was stored, by the library or the command line. Raises `StoreError`.
+    """Open an evaluation stored by the library or the command line. Raises `StoreError`.
 
     `schema`: the Pydantic class that `Answer.record` gives.
+
+    >>> umwelten.run("Name a river.", "openai:gpt-5.4-mini", id="rivers").wait()
+    <Results of 'rivers': 1 of 1 answered>
+    >>> umwelten.open("rivers").status
+    'complete'
     """
     from umwelten.store.reader import Reader
 
@@ -79,7 +95,11 @@ def open(id: str, output_dir: PathLike | None = None, *, schema: type[T] | None 
 
 
 def evaluations(output_dir: PathLike | None = None) -> list[Results[Any]]:
-    """The evaluations in the output directory, by id."""
+    """Return the evaluations in the output directory, by id.
+
+    >>> [results.id for results in umwelten.evaluations()]
+    []
+    """
     from umwelten.store.database import evaluations as folders
 
     return [Results(folder) for folder in folders(_output_dir(output_dir))]

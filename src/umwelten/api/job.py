@@ -41,6 +41,12 @@ class Job(Generic[T]):
     Stopped, it starts no further call; those in flight have `grace_s` to finish and are kept. So it is on
     Ctrl-C and when a task that awaits it is cancelled. What the user must fix is raised, as a
     `UmweltenError`, where the job is used; calls that fail are answers with an `error`.
+
+    >>> with umwelten.run("Name a river.", "openai:gpt-5.4-mini", repeat=2) as job:
+    ...     for answer in job:
+    ...         print(answer.repeat, answer.cost_usd is not None)
+    1 True
+    2 True
     """
 
     def __init__(

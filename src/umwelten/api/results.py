@@ -54,6 +54,10 @@ class Answers(Sequence[Answer[T]], Generic[T]):
     """Calls that ended, by file, model and repeat. Nothing is held: each use reads the database.
 
     `len()`, indexing and slices work; iterating needs the memory of a few answers, however many there are.
+
+    >>> results = umwelten.run("Name a river.", "openai:gpt-5.4-mini", repeat=3).wait()
+    >>> len(results.answers), [answer.repeat for answer in results[1:]]
+    (3, [2, 3])
     """
 
     def __init__(self, folder: Path, shape: type[T] | None = None, *, status: int | None = None) -> None:

@@ -268,3 +268,13 @@ def test_debug_tells_stages_and_what_headers_said(cli, texts):
     assert "openai:a 0.txt" in line
     assert "ended after" in line
     assert "requests 999 of 1000 left" in line
+
+
+@pytest.mark.parametrize("word", ["9" * 40, "²", "-1", "0x1"])
+def test_a_number_of_no_call_is_an_error_and_no_traceback(cli, word):
+    with provider() as server:
+        assert cli("eval", "run", "-p", "hi", "-m", "openai:a", "-i", "x", env=server.env()).code == 0
+    code, _, err = cli("eval", "show", "x", "--", word)
+    assert code == 2
+    assert word in err
+    assert "Traceback" not in err

@@ -142,7 +142,7 @@ def find(reader: Reader, words: Sequence[str]) -> tuple[CallSummary, ...]:
     Pending calls are found by name too. Raises UsageError if a word names nothing here.
     """
     known = _KnownNames(reader.connection)
-    if len(words) == 1 and words[0].isdigit() and words[0] not in known.files:
+    if len(words) == 1 and _is_number(words[0]) and words[0] not in known.files:
         return _by_id(reader, int(words[0]))
     file, columns, repeat = known.sort(words)
     rows = reader.connection.execute(
@@ -236,7 +236,7 @@ class _KnownNames:
         left = list(words)
         file = self.files.pop(left)
         columns = _named(_named(self._variants, left, "model"), left, "prompt")
-        repeat = int(left.pop(0)) if left and left[0].isdigit() and len(words) > 1 else None
+        repeat = int(left.pop(0)) if left and _is_number(left[0]) and len(words) > 1 else None
         if left:
             raise UsageError(f"{left[0]!r} is no {self._what()} here", self._hint())
         return file, columns, repeat
@@ -282,6 +282,11 @@ class _Files:
         if number is not None:
             words.pop(0)
         return number
+
+
+def _is_number(word: str) -> bool:
+    """Return whether a word is a whole number that SQLite can hold: below 10^18."""
+    return word.isascii() and word.isdigit() and len(word) <= 18
 
 
 def _by_id(reader: Reader, number: int) -> tuple[CallSummary, ...]:
