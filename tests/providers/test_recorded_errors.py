@@ -5,6 +5,9 @@ JSON or its exact bytes matter; `stream`: it came as a stream. `verified` True: 
 itself (ids shortened, a Python repr written as JSON); else `note` says what was reconstructed. `wait_s` is
 the wait that the reply states, `retry` of a refused account that a later run may ask again.
 
+`open` marks rows that are still taken for something else: they are run, and one that is put right without
+taking the mark away fails.
+
 `credit`, `blocked` and `model` are the classes that vendors do not keep apart by status: an account without
 money or with its plan used up; content refused; a refusal that every call of the same model will meet (not
 there, not permitted, not in this region, a wrong path) and other models will not.
@@ -58,6 +61,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     verified: bool
     note: str = ""
+    open: bool = False
 
     @property
     def id(self) -> str:
@@ -89,7 +93,12 @@ def decode(row: Row) -> Outcome:
     return decoder.finish()
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.wire not in LATER_WIRES], ids=lambda row: row.id)
+def _marked(row: Row) -> Any:
+    marks = [pytest.mark.xfail(reason="open", strict=True)] if row.open else []
+    return pytest.param(row, id=row.id, marks=marks)
+
+
+@pytest.mark.parametrize("row", [_marked(row) for row in ROWS if row.wire not in LATER_WIRES])
 def test_a_recorded_error_is_taken_for_what_it_is(row: Row) -> None:
     outcome = decode(row)
     assert isinstance(outcome, Failure), f"taken for an answer, from {row.source}"
