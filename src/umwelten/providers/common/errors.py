@@ -50,13 +50,24 @@ _TOO_LONG = re.compile(
     r"context[_ ]length|context[_ ]size|maximum context|context window|prompt is too long"
     r"|input token count|input is too long|too many (input )?tokens in"
 )
-_CREDIT = re.compile(
+# No call of this account will do: out of credit, its plan or budget used up, closed, or the wrong key.
+_ACCOUNT = re.compile(
     r"insufficient_quota|credit_balance_exhausted|billing_hard_limit|billing_error|spend_limit"
     r"|organization_usage_limit|credit balance is too low|credits are depleted|specified api usage limits"
     r"|insufficient (balance|credits?|funds)|used all available credits|spending limit"
+    r"|(usage|weekly/monthly) limit (exceeded|exhausted|reached)|session usage limit|daily free allocation"
+    r"|free allocated quota exceeded|budget has been exceeded|exceeded ?budget|over budget|budget_exceeded"
+    r"|arrearage|prepaid ?bill|organization has been (disabled|restricted)|organization_restricted"
+    r"|blocked_api_access|incorrect api key|user location is not supported"
+    r"|余额不足|使用上限"
 )
 _BLOCKED = re.compile(
     r"content_policy|content policy|content_filter|content filtering|invalid_prompt|moderation"
+    r"|usage guidelines"
+)
+# One model or one prompt is refused; others of the account are not.
+_MODEL_FORBIDDEN = re.compile(
+    r"model is not available in your|blocked at the project level|denied on resource .*may not exist"
 )
 _MODEL = re.compile(r"model_not_found|not a valid model id|does not have access to model|no such model")
 _MEDIA = re.compile(
@@ -66,7 +77,11 @@ _OVERLOAD = re.compile(
     r"overload|server_is_overloaded|slow_down|at capacity|maximum pending requests|server busy"
     r"|too many (concurrent )?requests|queue_exceeded|no (free|available) slots?"
 )
-_LOADING = re.compile(r"loading model|model is (still )?loading|model (has )?(crashed|unloaded)|model failed")
+_LOADING = re.compile(
+    r"loading model|model is (still )?loading|model (has )?(crashed|unloaded)|model failed|degraded function"
+)
+# The chat template of a server refuses the roles, however often the same is sent.
+_TEMPLATE = re.compile(r"jinja exception")
 _TOO_BIG = re.compile(r"request too large|payload size exceeds")
 _AMOUNTS = re.compile(r"limit:? (\d[\d,]{0,15}).{0,40}?requested:? (\d[\d,]{0,15})")
 
@@ -192,7 +207,7 @@ def _by_words(status: int, error: ErrorBody) -> ErrorClass | None:
     words = error.words
     if status == 413 or never_fits(words):
         return NEVER
-    if _CREDIT.search(words):
+    if _ACCOUNT.search(words):
         return REFUSED
     if status in (429, 529):
         return RATE
@@ -200,10 +215,12 @@ def _by_words(status: int, error: ErrorBody) -> ErrorClass | None:
         return MEMORY
     if _LOADING.search(words):
         return SERVER
-    if _TOO_LONG.search(words) or _MODEL.search(words) or _MEDIA.search(words):
+    if any(pattern.search(words) for pattern in (_TOO_LONG, _MODEL, _MEDIA, _TEMPLATE)):
         return NEVER
-    if status in (400, 403, 422) and _BLOCKED.search(words):
+    if status in (400, 403, 422, 498) and _BLOCKED.search(words):
         return BLOCKED
+    if status == 403 and _MODEL_FORBIDDEN.search(words):
+        return NEVER
     if (status >= 500 or status < 300) and _OVERLOAD.search(words):
         return RATE
     return None

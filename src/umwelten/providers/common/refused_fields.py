@@ -42,7 +42,8 @@ _NAME = r"[`'\"]?([A-Za-z_]\w{1,60}(?:\.\w{1,60}){0,3})[`'\"]?"
 _REFUSED = (
     re.compile(
         r"(?:unsupported|unknown|unrecogni[sz]ed|unexpected|unpermitted|invalid|extra)"
-        rf" (?:request )?(?:parameter|param|field|argument|value|key)s?(?: supplied| name)?:? ?{_NAME}",
+        r" (?:request )?(?:parameter|param|field|argument|value|key)(?:s|\(s\))?(?: supplied| name)?:? ?"
+        rf"{_NAME}",
         re.IGNORECASE,
     ),
     re.compile(
@@ -57,12 +58,18 @@ _REFUSED = (
         re.IGNORECASE,
     ),
     re.compile(r"\b(\w{1,60}): Extra inputs are not permitted"),
+    re.compile(r"\binvalid (\w{1,60}): only [\w.]{1,20} is allowed", re.IGNORECASE),
     re.compile(
         r"\b(temperature|top_p|seed|max_tokens|max_completion_tokens|stop|logprobs|reasoning_effort|stream_options)"
         r" (?:is|are) (?:not supported|unsupported|not permitted|deprecated|not allowed)",
         re.IGNORECASE,
     ),
 )
+# A part of a message, which cannot be left out.
+_IN_MESSAGE = re.compile(r"\bmessages[.\[]\d")
+_NO_NAMES = frozenset(("None", "null"))
+"""What gateways write where they name no field."""
+
 # A value out of range is for the user to correct: the default would silently change what was asked for.
 _OUT_OF_RANGE = re.compile(
     r"(above|below)_m(ax|in)|greater[_ ]than|less[_ ]than|too (large|small|high|low)|at most|at least"
@@ -79,7 +86,10 @@ def refused_parameter(error: ErrorBody) -> str | None:
         return SCHEMA
     if _OUT_OF_RANGE.search(error.words) and not _is_unambiguous(error.code):
         return None
-    names = error.names or _names_in_message(error.message)
+    if _IN_MESSAGE.search(error.message):
+        return None
+    names = [name for name in error.names if name not in _NO_NAMES and not name.isdigit()]
+    names = names or list(_names_in_message(error.message))
     ours = {own for name in names if (own := canonical_name(name))}
     name = ours.pop() if len(ours) == 1 else None
     return None if name in _REQUIRED else name

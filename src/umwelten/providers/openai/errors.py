@@ -11,7 +11,7 @@ import msgspec
 from umwelten.providers.common import errors, rate_limit_headers, refused_fields
 from umwelten.providers.common.bodies import ErrorBody, read, read_value
 from umwelten.providers.common.durations import span
-from umwelten.providers.common.errors import BLOCKED, RATE, REFUSED, SERVER, ErrorClass
+from umwelten.providers.common.errors import BLOCKED, NEVER, RATE, REFUSED, SERVER, ErrorClass
 from umwelten.providers.header_dialects import OPENROUTER
 from umwelten.providers.protocol import Endpoint, Head
 from umwelten.types import Budget, Failure, FailureKind, RateLimitHints, Resource, Usage
@@ -27,6 +27,8 @@ _UNFIT = "json_validate_failed"
 _UNFIT_ANSWER = ErrorClass(kind=FailureKind.SCHEMA)
 # OpenRouter's, where no host of a model supports all that was sent; of our fields, that is the schema.
 _NO_HOST = re.compile(r"no endpoints found.{0,40}(requested parameters|structured|response_format)")
+# One request costs more than is left; a smaller one may well do.
+_TOO_EXPENSIVE = re.compile(r"can only afford [1-9]|prompt tokens limit exceeded")
 # MiniMax answers refusals with HTTP 200; its codes as the statuses they stand for.
 _BASE_RESP = {
     1001: 504,
@@ -38,6 +40,7 @@ _BASE_RESP = {
     1039: 429,
     2013: 400,
     2049: 401,
+    2056: 402,
 }
 _BASE_RESP_BLOCKED = frozenset((1026, 1027))
 
@@ -84,7 +87,7 @@ def _classify(endpoint: Endpoint, head: Head, error: ErrorBody) -> ErrorClass | 
         return verdict
     if head.status == _SUSPENDED or _is_outside_plan(head, endpoint):
         return REFUSED
-    if head.status == _FLEX_FULL:
+    if head.status == _FLEX_FULL and errors.classify_common(head.status, error) is not BLOCKED:
         return RATE
     if _unfit_answer(error) is not None:
         return _UNFIT_ANSWER
@@ -106,6 +109,8 @@ def _classify_openrouter(status: int, error: ErrorBody) -> ErrorClass | None:
     """Return the class of an OpenRouter error that its status alone does not give, or `None`."""
     metadata = _dict(error.fields.get("metadata"))
     source = metadata.get("limit_source")
+    if status == 402 and _TOO_EXPENSIVE.search(error.words):
+        return NEVER
     if status == 402:
         return RATE if source == _IN_FLIGHT_BUDGET else REFUSED
     if status == 403 and metadata.get("reasons"):
