@@ -131,3 +131,20 @@ def test_what_a_row_expects_does_not_contradict_itself(row: Row) -> None:
     assert not expected.blocked or (expected.kind, expected.retry) == ("bad_request", False)
     assert expected.parameter is None or expected.kind == "bad_request"
     assert not expected.model or not expected.lane_down
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Token usage limit exceeded, try again in 20s",
+        "已达到每分钟的使用上限",
+        "Rate limit reached: over budget of tokens per minute",
+        "Usage limit reached for this minute",
+    ],
+)
+def test_a_limit_by_the_minute_is_no_empty_account_whatever_it_is_called(message: str) -> None:
+    body = msgspec.json.encode({"error": {"message": message}})
+    row = ROWS[0]
+    outcome = WIRES["openai"].decode(Head(status=429, headers={}, now_unix=NOW), body, endpoint(row))
+    assert isinstance(outcome, Failure)
+    assert (outcome.kind, outcome.lane_down) == (FailureKind.RATE_LIMIT, False)

@@ -55,11 +55,14 @@ _ACCOUNT = re.compile(
     r"insufficient_quota|credit_balance_exhausted|billing_hard_limit|billing_error|spend_limit"
     r"|organization_usage_limit|credit balance is too low|credits are depleted|specified api usage limits"
     r"|insufficient (balance|credits?|funds)|used all available credits|spending limit"
-    r"|(usage|weekly/monthly) limit (exceeded|exhausted|reached)|session usage limit|daily free allocation"
-    r"|free allocated quota exceeded|budget has been exceeded|exceeded ?budget|over budget|budget_exceeded"
+    # A limit of tokens a minute may be called a usage limit as well: only one of a plan is the account's.
+    r"|usage limit (exceeded|reached).{0,80}\bplan\b|weekly/monthly limit exhausted|session usage limit"
+    r"|daily free allocation"
+    r"|free allocated quota exceeded|budget has been exceeded|budget_exceeded"
+    r"|exceeded ?budget(:| for (deployment|model))|over budget\W{1,3}spend"
     r"|arrearage|prepaid ?bill|organization has been (disabled|restricted)|organization_restricted"
     r"|blocked_api_access|incorrect api key|user location is not supported"
-    r"|余额不足|使用上限"
+    r"|余额不足|(小时|[日周月])的?使用上限"
 )
 _BLOCKED = re.compile(
     r"content_policy|content policy|content_filter|content filtering|invalid_prompt|moderation"
