@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from umwelten.errors import InputError
 from umwelten.identity import content_hash
 from umwelten.inputs import UnsupportedInput, expand, file_hash, read, scan, scan_files
+from umwelten.phrases import Wording
 from umwelten.types import Media, Text
 
 
@@ -166,12 +167,74 @@ def test_links_are_followed_to_files_inside_and_to_nothing_else(tmp_path: Path) 
     (root / "circle.txt").symlink_to("circle.txt")
     (root / "folder").symlink_to(tmp_path / "out")
     (root / "loop").symlink_to(root)
-    notes: list[str] = []
+    notes: list[Wording] = []
     found = list(scan(root, "*", recursive=True, on_note=notes.append))
     assert [f.name for f in found] == ["a.txt", "good.txt", "sub/b.txt"]
     assert found[1].size == len("in sub/b.txt")
-    assert len(notes) == 1
-    assert "5, the first 'circle.txt'" in notes[0]
+    (note,) = map(str, notes)
+    assert "1 symbolic link that leads out of the directory ('out.txt')" in note
+    assert "2 symbolic links to folders ('folder', …)" in note
+    assert (
+        "1 broken symbolic link ('nowhere.txt'), 1 symbolic link that leads to itself ('circle.txt')" in note
+    )
+    assert str(tmp_path / "out") in note  # where to find them
+
+
+def test_a_folder_of_links_that_lead_out_is_an_error_that_says_so(tmp_path: Path) -> None:
+    root = make(tmp_path / "in", ".hidden")
+    make(tmp_path / "blobs", "1", "2")
+    (root / "a.txt").symlink_to("../blobs/1")
+    (root / "b.txt").symlink_to("../blobs/2")
+    said = message(scan, root, "*")
+    assert "2 symbolic links that lead out of the directory ('a.txt', …), 1 hidden file" in said
+    assert f"({tmp_path / 'blobs'})" in said
+    assert "2 symbolic links, such as 'a.txt'" in message(scan, root, "*.jpg")
+    assert "symbolic links that lead out" in message(expand, f"{root}/*.txt", tmp_path)
+    assert [f.size for f in scan_files(expand(f"{root}/a.txt", tmp_path))] == [len("in 1")]  # named: followed
+
+
+def test_links_that_a_glob_in_a_list_leaves_out_are_told(tmp_path: Path) -> None:
+    make(tmp_path, "in/a.txt", "b.txt")
+    (tmp_path / "in" / "b.txt").symlink_to("../b.txt")
+    notes: list[Wording] = []
+    assert expand("in/*.txt", tmp_path, notes.append) == [tmp_path / "in" / "a.txt"]
+    assert "1 symbolic link that leads out" in str(notes[0])
+
+
+def test_files_whose_names_differ_from_the_pattern_in_capitals_are_told(tmp_path: Path) -> None:
+    make(tmp_path, "a.jpg", "b.JPG", "c.Jpg", "d.txt", "sub/e.JPG")
+    notes: list[Wording] = []
+    assert names(tmp_path, "*.jpg", recursive=True, on_note=notes.append) == ["a.jpg"]
+    assert "3 files match '*.jpg' but for capital letters, and are left out, such as 'b.JPG'" in str(notes[0])
+    notes.clear()
+    assert len(names(tmp_path, "*.[jJ][pP][gG]", on_note=notes.append)) == 3
+    assert len(names(tmp_path, "*", on_note=notes.append)) == 4
+    assert notes == []
+
+
+NFC, NFD = "Gr\u00f6\u00dfe.txt", "Gro\u0308\u00dfe.txt"
+
+
+@pytest.mark.parametrize(("on_disk", "typed"), [(NFC, NFD), (NFD, NFC)])
+def test_accents_may_be_typed_in_another_form_than_on_disk(tmp_path: Path, on_disk: str, typed: str) -> None:
+    make(tmp_path, f"{on_disk}.d/{on_disk}", on_disk)
+    assert names(tmp_path, typed) == [on_disk]
+    assert names(tmp_path, typed.replace("e.", "?.")) == [on_disk]
+    assert names(tmp_path, "Gr??e.txt") == [on_disk]
+    assert names(tmp_path, f"**/{typed}") == [on_disk, f"{on_disk}.d/{on_disk}"]
+    assert names(tmp_path / f"{typed}.d") == [on_disk]
+    listed = f"{typed}, {typed}.d/{typed}, {typed}.d/*.txt"
+    found = [path.relative_to(tmp_path) for path in expand(listed, tmp_path)]
+    assert found == [Path(on_disk), Path(f"{on_disk}.d/{on_disk}")]
+
+
+def test_both_forms_of_one_name_are_two_files(tmp_path: Path) -> None:
+    make(tmp_path, NFC, NFD)
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("one file here")
+    assert expand(NFC, tmp_path) == [tmp_path / NFC]
+    assert expand(NFD, tmp_path) == [tmp_path / NFD]
+    assert len(names(tmp_path, NFC)) == 2
 
 
 def test_a_directory_reached_through_a_link_is_scanned(tmp_path: Path) -> None:
@@ -213,10 +276,20 @@ def test_a_file_that_holds_more_than_it_says_is_read_to_its_end() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS refuses such names")
-def test_a_name_that_is_not_text_is_an_error_that_shows_it(tmp_path: Path) -> None:
-    Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.txt")).write_text("x")
-    with pytest.raises(InputError, match=r"bad\\udcff\.txt"):
-        names(tmp_path)
+def test_bytes_of_a_name_that_are_not_text_are_escaped(tmp_path: Path) -> None:
+    make(tmp_path, "bad\\xff.txt", "good.txt")
+    for name in (b"bad\xff.txt", b"f\xe9/\xe9"):
+        path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+    notes: list[Wording] = []
+    found = list(scan(tmp_path, recursive=True, on_note=notes.append))
+    assert [file.name for file in found] == ["bad\\xff.txt", "bad\\xff-2.txt", "f\\xe9/\\xe9", "good.txt"]
+    assert [Path(file.path).read_text() for file in found][1:3] == ["x", "x"]
+    assert "2 file names are not UTF-8; the bytes are written as in 'bad\\xff.txt'" in str(notes[0])
+    (listed,) = scan_files([Path(found[2].path)], tmp_path)
+    assert listed.name == found[2].name
+    assert r"'bad\\xff.txt', 'bad\xff.txt'" in message(scan, tmp_path, "*.md")
 
 
 @pytest.fixture

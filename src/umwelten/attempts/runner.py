@@ -20,6 +20,7 @@ from umwelten.errors import InputError, LocalModelError
 from umwelten.events import Note, NoteLevel, Observer
 from umwelten.inputs import read
 from umwelten.inputs.content import unframe_text
+from umwelten.inputs.files.names import escaped
 from umwelten.phrases import Spelling, by_name
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.protocol import HttpRequest
@@ -229,7 +230,7 @@ class HttpAttemptRunner:
         attempt.content = content.digest
         if content.changed:
             self._observer(Note(text=f"{source.name} changed since the start; its present bytes are sent"))
-        values = {"file.name": source.name, "file.path": source.path, **content.values}
+        values = {"file.name": source.name, "file.path": escaped(source.path), **content.values}
         parts = content.parts
         if content.convert is not None:
             converted = await run_in_thread(content.convert)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from umwelten.errors import InputError
+from umwelten.inputs.files.names import escaped
 from umwelten.types import FrozenStruct, Part
 
 MAX_TEXT = 16_000_000
@@ -49,6 +50,7 @@ def frame_text(text: str, name: str) -> str:
     while f"</{tag}>" in text:
         number += 1
         tag = f"content-{number}"
+    name = escaped(name)
     heading = name if name.isprintable() else "".join(char if char.isprintable() else " " for char in name)
     end = "" if text.endswith("\n") or not text else "\n"
     return f"File: {heading}\n<{tag}>\n{text}{end}</{tag}>"

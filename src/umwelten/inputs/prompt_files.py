@@ -22,7 +22,7 @@ from typing import Any
 
 from umwelten.errors import InputError, UsageError
 from umwelten.inputs.encodings import decode
-from umwelten.inputs.files.scan import is_text
+from umwelten.inputs.files.names import is_text
 from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.tables import table_format
 from umwelten.phrases import Phrase

@@ -11,7 +11,7 @@ from umwelten.inputs.earlier_answers import answers
 from umwelten.inputs.files.file_list import expand, scan_files
 from umwelten.inputs.files.scan import scan
 from umwelten.inputs.tables.rows import columns, rows
-from umwelten.phrases import Phrase
+from umwelten.phrases import Phrase, Wording
 from umwelten.types import FoundInput, FrozenStruct
 
 _SOURCES = ("directory", "files", "rows", "from_")
@@ -46,7 +46,7 @@ class Inputs(FrozenStruct):
     columns: tuple[str, ...] | None = None
 
 
-def select_inputs(choice: InputChoice, on_note: Callable[[str], None]) -> Inputs:
+def select_inputs(choice: InputChoice, on_note: Callable[[Wording], None]) -> Inputs:
     """Return the inputs that the options select.
 
     Raises `UsageError` for options that can't be combined, `InputError` for a file or folder that is missing.
@@ -75,7 +75,7 @@ def select_inputs(choice: InputChoice, on_note: Callable[[str], None]) -> Inputs
         _check_not_itself(choice, folder)
         return Inputs(files=lambda: answers(folder, where=where, most=limit), source="answers")
     if choice.directory is None:
-        paths = [path for item in choice.files for path in _list_paths(item)][:limit]
+        paths = [path for item in choice.files for path in _list_paths(item, on_note)][:limit]
         return Inputs(files=lambda: scan_files(paths))
     return _directory(choice, choice.directory, on_note)
 
@@ -137,11 +137,11 @@ def _rows(path: Path, name_column: str | None, limit: int | None) -> Inputs:
     )
 
 
-def _list_paths(item: str | Path) -> list[Path]:
-    return [item] if isinstance(item, Path) else expand(item, Path())
+def _list_paths(item: str | Path, on_note: Callable[[Wording], None]) -> list[Path]:
+    return [item] if isinstance(item, Path) else expand(item, Path(), on_note)
 
 
-def _directory(choice: InputChoice, directory: Path, on_note: Callable[[str], None]) -> Inputs:
+def _directory(choice: InputChoice, directory: Path, on_note: Callable[[Wording], None]) -> Inputs:
     output_dir = choice.output_dir
     # A directory that contains the outputs must not feed answers back; one inside them is a step's output.
     inside = directory.absolute().is_relative_to(output_dir.absolute())

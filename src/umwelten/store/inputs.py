@@ -323,3 +323,10 @@ def original_path(path: str) -> str:
     if path.isascii():
         return path
     return _HIDDEN_SURROGATE.sub(lambda match: chr(ord(match[0]) - 0x100000), path)
+
+
+def path_text(path: str) -> str:
+    r"""Return a stored path as text for reports: bytes that are not UTF-8 as `\xe9`."""
+    if path.isascii():
+        return path
+    return _HIDDEN_SURROGATE.sub(lambda match: f"\\x{ord(match[0]) & 0xFF:02x}", path)

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from umwelten.store.database import folder_errors, open_for_reading
+from umwelten.store.inputs import path_text
 from umwelten.store.reader import Reader
 from umwelten.store.tables import SUCCEEDED
 from umwelten.store.views import FROM_CURRENT_ANSWERS
@@ -138,7 +139,7 @@ def answer_text(folder: Path, call: int) -> AnswerText | None:
     query = f"SELECT a.text, nullif(i.name, ''), i.path {FROM_CURRENT_ANSWERS} AND c.id = ?"
     with folder_errors(folder), closing(open_for_reading(folder)) as connection:
         row = connection.execute(query, (call,)).fetchone()
-    return None if row is None else AnswerText(*row)
+    return None if row is None else AnswerText(text=row[0], file=row[1], path=path_text(row[2]))
 
 
 class Arrivals:

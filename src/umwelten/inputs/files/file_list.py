@@ -4,43 +4,45 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from umwelten.errors import InputError
 from umwelten.inputs.files.glob import has_magic, split_list
+from umwelten.inputs.files.names import escaped, existing, numbered
 from umwelten.inputs.files.scan import scan, scanned_file
 from umwelten.inputs.files.suggestions import nearest_name
-from umwelten.phrases import Phrase
+from umwelten.phrases import Phrase, Wording
 from umwelten.text.suggestions import did_you_mean, did_you_mean_clause
 from umwelten.types import FoundInput
 
 _SHOWN = 5
 
 
-def expand(list_text: str, base: Path) -> list[Path]:
+def expand(list_text: str, base: Path, on_note: Callable[[Wording], None] | None = None) -> list[Path]:
     """Return the files of a comma-separated list of paths and globs, relative to `base`, in order, each once.
 
-    A path that exists is taken literally, whatever characters it contains. Raises `InputError` for a path
+    A path that exists is taken literally, whatever characters it contains; links are followed. `on_note`
+    is called with what globs leave out. Raises `InputError` for a path
     that is missing (with the closest name) or not a regular file, a glob without a match, an empty list.
     """
-    whole = base / list_text.strip()
+    whole = existing(base / list_text.strip())
     items = [list_text.strip()] if list_text.strip() and _exists(whole) else split_list(list_text)
     if not items:
         raise InputError("the list of files is empty")
-    paths = [path for item in items for path in _expand_item(item, base)]
+    paths = [path for item in items for path in _expand_item(item, base, on_note)]
     return list(dict.fromkeys(paths))
 
 
-def _expand_item(item: str, base: Path) -> list[Path]:
-    path = base / item
+def _expand_item(item: str, base: Path, on_note: Callable[[Wording], None] | None) -> list[Path]:
+    path = existing(base / item)
     if _exists(path):
         _check_file(path)
         return [path]
     if not has_magic(item):
-        raise InputError(f"no such file: {path}", _missing_file_hint(path))
+        raise InputError(f"no such file: {escaped(str(path))}", _missing_file_hint(path))
     folder, pattern = _split_glob(item)
-    return [Path(file.path) for file in scan(base / folder, pattern)]
+    return [Path(file.path) for file in scan(base / folder, pattern, on_note=on_note)]
 
 
 def _missing_file_hint(path: Path) -> str | None:
@@ -86,7 +88,7 @@ def scan_files(paths: Iterable[Path], base: Path | None = None) -> Iterator[Foun
     base = base or Path.cwd()
     taken: set[str] = set()
     for path in paths:
-        name = _unique_name(_relative_name(path, base), taken)
+        name = _unique_name(escaped(_relative_name(path, base)), taken)
         taken.add(name)
         yield scanned_file(str(path), name, _file_status(path))
 
@@ -95,7 +97,7 @@ def _file_status(path: Path) -> os.stat_result:
     try:
         status = path.stat()
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        raise InputError(f"cannot read {escaped(str(path))}: {error.strerror}") from error
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"{path} is not a regular file")
     return status
@@ -110,8 +112,7 @@ def _relative_name(path: Path, base: Path) -> str:
 
 
 def _unique_name(name: str, taken: set[str]) -> str:
-    path, number = PurePosixPath(name), 2
-    while name in taken:
-        name = str(path.with_name(f"{path.stem}-{number}{path.suffix}"))
-        number += 1
-    return name
+    unique, number = name, 2
+    while unique in taken:
+        unique, number = numbered(name, number), number + 1
+    return unique

@@ -3,7 +3,8 @@
 A pattern is `/`-separated components with `*`, `?`, `[abc]`, `[!abc]`; `**` alone between slashes stands
 for any number of folders; `{jpg,png}` is a list of alternatives (they don't nest). With a `/` or `**` it
 is matched against the whole relative path, else against the file's name. It is case-sensitive. A name that
-starts with a dot is matched only by a component that starts with one.
+starts with a dot is matched only by a component that starts with one. Names are given to it in the form of
+`names.composed`, which is also the pattern's.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from fnmatch import translate
 from itertools import product
 
 from umwelten.errors import InputError
+from umwelten.inputs.files.names import composed
 
 _MAGIC = re.compile(r"[*?\[{]")
 _MAX_ALTERNATIVES = 1000
@@ -32,9 +34,10 @@ class Glob:
 
     def __init__(self, pattern: str, *, recursive: bool = False) -> None:
         self.pattern = pattern
-        self._parts = tuple(_components(p, pattern, recursive) for p in expand_braces(pattern))
+        self._parts = tuple(_components(p, pattern, recursive) for p in expand_braces(composed(pattern)))
         self._compiled: dict[str, re.Pattern[str]] = {}
         self._files: dict[State, re.Pattern[str]] = {}
+        self._has_letters = pattern.lower() != pattern.upper()
         self.start = self._closure({(number, 0) for number in range(len(self._parts))})
 
     def enter(self, state: State, folder: str) -> State:
@@ -60,9 +63,13 @@ class Glob:
             compiled = self._files[state] = self._compile_last(state)
         return compiled
 
+    def last_in_any_case(self, state: State) -> re.Pattern[str] | None:
+        """Return the same without regard to case; `None` for a pattern without letters."""
+        return re.compile(self.last(state).pattern, re.IGNORECASE) if self._has_letters else None
+
     def matches_path(self, path: str) -> bool:
         """Return whether the pattern matches a whole relative path."""
-        *folders, name = path.split("/")
+        *folders, name = composed(path).split("/")
         state = self.start
         for folder in folders:
             state = self.enter(state, folder)

@@ -14,6 +14,7 @@ from umwelten.report.models import Error
 from umwelten.report.queries import overviews
 from umwelten.report.queries.status import iso
 from umwelten.report.queries.variants import Variant, variants
+from umwelten.store.inputs import path_text
 from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import StoredCall, stored_call
 from umwelten.store.tables import FAILED, SUCCEEDED, call_id_sql, cell_of
@@ -165,7 +166,7 @@ def call_detail(reader: Reader, line: CallSummary) -> CallDetail:
         call=line.call,
         evaluation=evaluation["id"],
         file=line.file,
-        path=path if line.file is not None else None,
+        path=path_text(path) if line.file is not None else None,
         part=part or None,
         model=line.model,
         repeat=line.repeat,
