@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from umwelten.errors import ConfigError, UsageError
 from umwelten.pricing import listed_providers, price_of
-from umwelten.providers.base_url import is_service, normalise_base_url
+from umwelten.providers.base_url import is_service, normalise_base_url, reads_differently
 from umwelten.providers.capabilities import NOTHING, Capabilities, ModelCapabilities
 from umwelten.providers.header_dialects import HeaderDialect, budget_headers
 from umwelten.providers.model_names import parse_model
@@ -125,6 +125,9 @@ def test_ollama_host_is_read_as_its_own_client_reads_it(host: str) -> None:
     assert (ours.port or port[ours.scheme]) == (theirs.port or port[theirs.scheme])
 
 
+AZURE_MODELS = "https://r.services.ai.azure.com/models"
+
+
 @pytest.mark.parametrize(
     ("vendor", "raw", "expected"),
     [
@@ -150,13 +153,45 @@ def test_ollama_host_is_read_as_its_own_client_reads_it(host: str) -> None:
         ("openrouter", "https://r.example/api/v1//", "https://r.example/api/v1"),
         ("vllm", "gpu-box:8000/v1", "http://gpu-box:8000/v1"),
         ("openai", "", "https://api.openai.com/v1"),
+        ("openai", "'https://o.example/v1'\n", "https://o.example/v1"),
+        ("openai", "https://api.openai.com", "https://api.openai.com/v1"),
+        ("openai", "https://eu.api.openai.com/", "https://eu.api.openai.com/v1"),
+        ("openai", "http://gpu:8000", "http://gpu:8000"),
+        ("openai", "http://w:3000/api/chat/completions", "http://w:3000/api"),
+        ("openai", "https://r.services.ai.azure.com/models/chat/completions", AZURE_MODELS),
+        ("openai", "https://r.openai.azure.com/", "https://r.openai.azure.com/openai/v1"),
+        ("vllm", "http://gpu:8000", "http://gpu:8000/v1"),
+        ("llama-swap", "http://gpu:8080/", "http://gpu:8080/v1"),
+        ("openrouter", "https://openrouter.ai", "https://openrouter.ai/api/v1"),
+        ("groq", "https://api.groq.com/v1", "https://api.groq.com/openai/v1"),
+        ("deepinfra", "https://api.deepinfra.com/v1", "https://api.deepinfra.com/v1/openai"),
+        ("deepseek", "https://api.deepseek.com/chat/completions", "https://api.deepseek.com"),
+        ("google", "https://g.example/v1beta/openai/chat/completions", "https://g.example"),
+        ("anthropic", "http://litellm:4000/v1/chat/completions", "http://litellm:4000"),
+        ("ollama", "box/api/generate", "http://box:11434"),
     ],
 )
 def test_addresses_are_brought_into_one_form(vendor: str, raw: str, expected: str) -> None:
     assert normalise_base_url(VENDORS[vendor], raw) == expected
 
 
-@pytest.mark.parametrize("raw", ["ftp://x", "http://", "http://x:port/v1", "http://[::1/v1", "x:99999"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "ftp://x",
+        "http://",
+        "http://x:port/v1",
+        "http://[::1/v1",
+        "x:99999",
+        "https://https://x/v1",
+        "https://{resource}.example/v1",
+        "http://my server/v1",
+        "http:\\\\x\\v1",
+        "http://x/api/chat",
+        "http://x/v1beta/models/gemini:streamGenerateContent",
+        "https://r.openai.azure.com/openai/deployments/d/chat/completions",
+    ],
+)
 def test_what_is_no_address_is_refused_by_the_variables_name(raw: str) -> None:
     with pytest.raises(ConfigError, match="OPENAI_BASE_URL"):
         normalise_base_url(VENDORS["openai"], raw)
@@ -166,6 +201,46 @@ def test_a_refused_address_does_not_show_its_password() -> None:
     with pytest.raises(ConfigError) as caught:
         normalise_base_url(VENDORS["openai"], "ftp://me:hunter2@x/v1")
     assert "hunter2" not in str(caught.value)
+
+
+PASTED = {
+    "openai": [
+        "/chat/completions",
+        "/completions",
+        "/responses",
+        "/embeddings",
+        "/models",
+        "/models/m",
+        "/messages",
+    ],
+    "anthropic": ["/messages", "/messages/count_tokens", "/models", "/chat/completions"],
+    "gemini": ["/models", "/models/x:generateContent", "/models/x-1.5:streamGenerateContent", "/openai/"],
+    "ollama": ["/chat/completions", "/models"],
+}
+BASES = {"gemini": "/v1beta", "ollama": "/v1"}
+
+
+@given(
+    st.sampled_from(sorted(set(VENDORS) - {"local"})),
+    st.sampled_from(
+        ["https://llm.example", "http://gpu:8000", "http://127.0.0.1:9", "https://x.example/team/a"]
+    ),
+    st.sampled_from(["", "/", "//"]),
+    st.sampled_from(["", '"', "'", " ", "\n", "`"]),
+    st.data(),
+)
+def test_what_is_pasted_along_with_an_address_changes_nothing(
+    vendor: str, root: str, slash: str, around: str, data: st.DataObject
+) -> None:
+    row = VENDORS[vendor]
+    base = root + BASES.get(row.wire, "/v1")
+    tail = data.draw(st.sampled_from(["", *PASTED[row.wire]]))
+    twice = data.draw(st.sampled_from(["", BASES.get(row.wire, "/v1")]))
+    pasted = around + base + twice + tail + slash + around
+    assert normalise_base_url(row, pasted) == normalise_base_url(row, base)
+    if row.wire == "ollama":
+        assert normalise_base_url(row, f"{root}/api/chat") == root
+    assert reads_differently(pasted, normalise_base_url(row, base)) == bool(tail.strip("/") or twice)
 
 
 HOSTS = st.sampled_from(["x", "localhost", "127.0.0.1", "0.0.0.0", "[::1]", "a.example"])

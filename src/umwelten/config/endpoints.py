@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +17,7 @@ from umwelten.config.settings import Settings, TomlSection
 from umwelten.config.toml_sections import unknown
 from umwelten.errors import ConfigError
 from umwelten.pricing import Price
-from umwelten.providers.base_url import is_service, normalise_base_url
+from umwelten.providers.base_url import is_service, normalise_base_url, reads_differently
 from umwelten.providers.capabilities import CapabilityOverrides
 from umwelten.providers.protocol import Endpoint, Scope, Vendor
 from umwelten.providers.vendors import DIALECTS, VENDORS
@@ -135,7 +136,10 @@ def address(vendor: Vendor, settings: Settings) -> str:
     variable = _first(vendor.base_url_env, settings)
     base_url = vendor.base_url
     if variable is not None:
-        base_url = _address(vendor, settings.variables[variable].secret.reveal(), variable)
+        # What is known of its paths is the table's, not that of the section that the variable replaces.
+        listed = VENDORS.get(vendor.name, vendor).base_url
+        row = msgspec.structs.replace(vendor, base_url=listed)
+        base_url = _address(row, settings.variables[variable].secret.reveal(), variable)
     if base_url:
         _check_open(vendor, base_url, variable or f"[providers.{vendor.name}] base_url")
     return base_url
@@ -165,6 +169,24 @@ def own_addresses(vendors: Iterable[Vendor], settings: Settings) -> Mapping[str,
             where = _first(vendor.base_url_env, settings) or f"[providers.{vendor.name}] base_url"
             found[vendor.name] = f"{where} ({urlsplit(base_url).netloc})"
     return found
+
+
+def address_notes(vendors: Iterable[Vendor], settings: Settings) -> list[str]:
+    """Notes on addresses that are read as something else than was written: what was meant is a guess."""
+    notes: list[str] = []
+    for vendor in vendors:
+        variable, row = _first(vendor.base_url_env, settings), settings.providers.get(vendor.name)
+        if variable is not None:
+            written, where = settings.variables[variable].secret.reveal(), variable
+        elif row is not None and "base_url" in row.fields:
+            written, where = row.fields["base_url"], f"[providers.{vendor.name}] base_url"
+        else:
+            continue
+        with contextlib.suppress(ConfigError):  # it is an error later, together with all others
+            base_url = address(vendor, settings)
+            if reads_differently(written, base_url):
+                notes.append(f"the address in {where} is read as {base_url}")
+    return notes
 
 
 def _origin(name: str | None, settings: Settings) -> str | None:
@@ -216,15 +238,18 @@ def _address(vendor: Vendor, raw: str, where: str) -> str:
             f"the address in {where} holds a user or password", "Give a key by its own variable."
         )
     if "?" in raw or "#" in raw:
-        raise ConfigError(f"the address in {where} must end before the ? or #")
+        hint = None
+        if "://" in raw:
+            hint = f"Write it as {normalise_base_url(vendor, re.split('[?#]', raw)[0], where)}."
+        raise ConfigError(f"the address in {where} must end before the ? or #", hint)
     if raw.strip() and "://" not in raw and vendor.wire != "ollama":
         raise _without_scheme(vendor, raw.strip(), where)
-    return normalise_base_url(vendor, raw)
+    return normalise_base_url(vendor, raw, where)
 
 
 def _without_scheme(vendor: Vendor, raw: str, where: str) -> ConfigError:
     """Return the error for an address without a scheme: a slip must not become a host that gets requests."""
-    text = raw.lstrip("/")
+    text = re.sub(r"^https?[:;]?/+|^https?[:;]", "", raw.lstrip("/"))
     try:
         host = urlsplit(f"//{text}").hostname or ""
     except ValueError:

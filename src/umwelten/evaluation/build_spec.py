@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from umwelten.config.concurrency import check_ceilings, max_concurrency
+from umwelten.config.endpoints import address_notes
 from umwelten.config.option_types import PlainText
 from umwelten.config.settings import Settings, model_groups
 from umwelten.errors import UsageError
@@ -75,6 +76,8 @@ def build_spec(
         output=output,
     )
     note_high_caps(spec, vendors, notes)
+    asked = dict.fromkeys(ref.provider for ref in spec.models)
+    notes.extend(address_notes((vendors[name] for name in asked), settings))
     return spec
 
 

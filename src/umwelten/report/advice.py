@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from umwelten.phrases import Phrase, Spelling, Wording, by_name, spell
+from umwelten.providers.common.errors import ADDRESS
 from umwelten.providers.protocol import Scope, Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.types import Failure
@@ -75,6 +76,8 @@ def advice(
     names = tuple(dict.fromkeys(providers))
     own = {name: addresses[name] for name in names if name in addresses} if addresses else {}
     unreached = code in _UNREACHED
+    if code == ADDRESS:
+        return _check_address(names, vendors, own)
     if kind in ("unavailable", "connection") and own and unreached:
         nobody = " and that a server is running there" if code in _NOBODY_THERE else ""
         return f"check the address in {_one_of(list(own.values()))}{nobody}"
@@ -89,6 +92,13 @@ def advice(
     if kind == "bad_request":
         return _OURS.get(code or "") or _bad_request(message.lower())
     return spell(known, spelling)
+
+
+def _check_address(names: tuple[str, ...], vendors: Mapping[str, Vendor], own: Mapping[str, str]) -> str:
+    rows = [vendors[name] for name in names if name in vendors]
+    where = [*own.values()] or [variable for row in rows for variable in row.base_url_env]
+    end = "; most end in /v1" if any(row.wire == "openai" for row in rows) else ""
+    return f"check the address in {_one_of(where)}: the API is not at this path{end}"
 
 
 def queues(providers: Collection[str], vendors: Mapping[str, Vendor]) -> bool:

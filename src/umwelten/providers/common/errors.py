@@ -13,7 +13,8 @@ import msgspec
 
 from umwelten.providers.common import bodies, rate_limit_headers
 from umwelten.providers.common.bodies import ErrorBody
-from umwelten.providers.protocol import Endpoint, Head
+from umwelten.providers.protocol import Endpoint, Head, Scope
+from umwelten.providers.vendors import VENDORS
 from umwelten.types import NO_HINTS, Failure, FailureKind, FrozenStruct, RateLimitHints, Usage
 
 
@@ -34,11 +35,15 @@ class ErrorClass(FrozenStruct):
 
 Classify = Callable[[Head, ErrorBody], ErrorClass | None]
 
+ADDRESS = "address"
+"""The code of a failure where a server answers, but not with the API: its address is wrong."""
+
 SERVER = ErrorClass(kind=FailureKind.SERVER)
 RATE = ErrorClass(kind=FailureKind.RATE_LIMIT)
 MEMORY = ErrorClass(kind=FailureKind.MEMORY)
 REFUSED = ErrorClass(kind=FailureKind.UNAVAILABLE, lane_down=True, certain=True)
 BAD = ErrorClass(kind=FailureKind.BAD_REQUEST, retry=False)
+WRONG_ADDRESS = ErrorClass(kind=FailureKind.UNAVAILABLE, lane_down=True, code=ADDRESS, certain=True)
 NEVER = ErrorClass(kind=FailureKind.BAD_REQUEST, retry=False, certain=True)
 BLOCKED = ErrorClass(kind=FailureKind.BAD_REQUEST, retry=False, code="blocked", certain=True)
 
@@ -87,6 +92,13 @@ _LOADING = re.compile(
 _TEMPLATE = re.compile(r"jinja exception")
 _TOO_BIG = re.compile(r"request too large|payload size exceeds")
 _AMOUNTS = re.compile(r"limit:? (\d[\d,]{0,15}).{0,40}?requested:? (\d[\d,]{0,15})")
+
+# The words of servers, gateways and frameworks where no API is at the path of the request.
+_NO_SUCH_PATH = re.compile(
+    r"invalid url \(|unknown request url|unexpected endpoint|page not found|no route matched|route not found"
+    r"|cannot (post|get) /|requested (url|endpoint)\b.{0,300}\bnot found"
+    r"|^\W*(error )?(404|405)?\W*((resource|path|file|endpoint) )?(not found|method not allowed)?\W*\d*$"
+)
 
 _TRANSIENT = frozenset((408, 409, 425, 498, 499))
 _BY_WORD = {
@@ -143,7 +155,10 @@ def from_error(
     """Return the failure for an error object, whether it came with an error status or inside a 200."""
     head = _apply_stated_status(head, error)
     hints = rate_limit_headers.parse(endpoint.vendor.quirks.hints, head) if limits is None else limits
-    verdict = (classify(head, error) if classify else None) or classify_common(head.status, error)
+    if _is_wrong_address(head.status, error, endpoint):
+        verdict = WRONG_ADDRESS
+    else:
+        verdict = (classify(head, error) if classify else None) or classify_common(head.status, error)
     hints = rate_limit_headers.merge(hints, verdict.hints)
     if verdict.kind is FailureKind.RATE_LIMIT:
         hints = rate_limit_headers.merge(hints, rate_limit_headers.from_text(error.message))
@@ -160,6 +175,14 @@ def from_error(
         request_id=request_id(head, None),
         hints=hints,
     )
+
+
+def _is_wrong_address(status: int, error: ErrorBody, endpoint: Endpoint) -> bool:
+    """Return whether the server has no API at the path. At the vendor's own address, it means the model."""
+    listed = VENDORS.get(endpoint.vendor.name)
+    if listed is not None and listed.scope is not Scope.HOST and listed.base_url == endpoint.base_url:
+        return False
+    return (status in (404, 405) or status < 300) and bool(_NO_SUCH_PATH.search(error.message.lower()))
 
 
 def classify_common(status: int, error: ErrorBody) -> ErrorClass:
