@@ -219,10 +219,31 @@ class Call(FrozenStruct):
 # --- replies ---------------------------------------------------------------------------------
 
 
+class UsageDetail(StrEnum):
+    """A part of an attempt's usage that may have a price of its own.
+
+    All but web searches are tokens, and part of the input, the cached, the written or the output tokens.
+    """
+
+    CACHE_WRITE_1H = "cache_write_1h"
+    INPUT_AUDIO = "input_audio"
+    INPUT_IMAGE = "input_image"
+    INPUT_VIDEO = "input_video"
+    CACHED_AUDIO = "cached_audio"
+    CACHED_IMAGE = "cached_image"
+    CACHED_VIDEO = "cached_video"
+    OUTPUT_AUDIO = "output_audio"
+    OUTPUT_IMAGE = "output_image"
+    OUTPUT_VIDEO = "output_video"
+    WEB_SEARCHES = "web_searches"
+
+
 class Usage(FrozenStruct):
     """Tokens of one attempt. `input_tokens` includes the cached, `output_tokens` the reasoning ones.
 
-    `cost_nusd` is the cost that the provider reports, if it reports one.
+    `details` counts the parts by `UsageDetail`; one that is missing is 0 or was not stated. `service_tier`
+    is the tier that served the request, as the reply states it, in small letters. `cost_nusd` is the cost
+    that the provider reports, if it reports one.
     """
 
     input_tokens: int | None = None
@@ -231,6 +252,8 @@ class Usage(FrozenStruct):
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
     cost_nusd: int | None = None
+    service_tier: str | None = None
+    details: dict[str, int] = {}
 
 
 class FinishReason(StrEnum):

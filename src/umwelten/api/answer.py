@@ -95,12 +95,7 @@ def answer(call: StoredCall, shape: type[T] | None) -> Answer[T]:
         reasoning=call.reasoning,
         partial=call.partial,
         finish_reason=call.finish_reason,
-        usage=Usage(
-            input_tokens=call.input_tokens,
-            output_tokens=call.output_tokens,
-            cached_tokens=call.cached_tokens,
-            reasoning_tokens=call.reasoning_tokens,
-        ),
+        usage=call.usage,
         cost_usd=stats.usd(call.cost_nusd),
         response_s=call.response_s,
         ttft_s=call.ttft_s,

@@ -10,7 +10,7 @@ import msgspec
 from umwelten.records import AttemptRecord, CallRecord, LimitRecord
 from umwelten.store.tables import FAILED, SUCCEEDED
 from umwelten.store.text_file_names import text_name
-from umwelten.types import Failure, FrozenStruct, Reply
+from umwelten.types import Failure, FrozenStruct, Reply, Usage
 
 Row = tuple[object, ...]
 
@@ -39,7 +39,7 @@ class Insert(FrozenStruct):
         return f"{self.into} VALUES {', '.join([self.row] * rows)} {self.after}"
 
 
-INSERT_ATTEMPT = Insert(into="INSERT INTO attempts", row=f"(NULL{', ?' * 19})")
+INSERT_ATTEMPT = Insert(into="INSERT INTO attempts", row=f"(NULL{', ?' * 20})")
 INSERT_LIMIT = Insert(into="INSERT INTO limit_changes", row="(?, ?, ?, ?, ?, ?)")
 INSERT_ANSWER = Insert(
     into="REPLACE INTO answers (call_id, text, reasoning, data, marks)", row="(?, ?, ?, ?, ?)", most=8
@@ -53,7 +53,7 @@ _CALL_COLUMNS = tuple(
         id input_id model_id repeat input_version key content status run_id
         started_at response_s ttft_s time_s attempts finish_reason served_model
         input_tokens output_tokens cached_tokens reasoning_tokens cost_nusd
-        error_kind error_message output
+        error_kind error_message output usage_details
         """,
     )
 )
@@ -100,6 +100,18 @@ def count(tokens: int | None) -> int | None:
     return tokens if tokens is not None and abs(tokens) < 1 << 63 else None
 
 
+def usage_details(usage: Usage) -> str | None:
+    """Return the JSON of what has no column of its own, `None` where nothing of it is known."""
+    stated: dict[str, object] = {}
+    if usage.cache_write_tokens is not None:
+        stated["cache_write_tokens"] = usage.cache_write_tokens
+    if usage.service_tier is not None:
+        stated["service_tier"] = usage.service_tier
+    if usage.details:
+        stated["details"] = usage.details
+    return json_text(stated) if stated else None
+
+
 def attempt_row(record: AttemptRecord, run_id: int) -> Row:
     """Return the values for INSERT_ATTEMPT."""
     outcome, timing = record.outcome, record.timing
@@ -131,6 +143,7 @@ def attempt_row(record: AttemptRecord, run_id: int) -> Row:
         count(usage.reasoning_tokens),
         count(record.cost_nusd),
         clean(json.dumps(msgspec.to_builtins(problems), ensure_ascii=False)) if problems else None,
+        usage_details(usage),
     )
 
 
@@ -167,6 +180,7 @@ def call_row(record: CallRecord, result_slot: ResultSlot, run_id: int) -> Row:
         count(usage.reasoning_tokens),
         count(record.cost_nusd),
         *ending,
+        usage_details(usage),
     )
 
 

@@ -18,6 +18,7 @@ from umwelten.store.inputs import path_text
 from umwelten.store.reader import Reader
 from umwelten.store.tables import SUCCEEDED
 from umwelten.store.views import FROM_CURRENT_ANSWERS
+from umwelten.types import Usage
 
 PAGE = 32
 """Calls in memory at a time. Each may hold an answer of many kilobytes; a page costs a look-up by rowid."""
@@ -48,6 +49,7 @@ class StoredCall(msgspec.Struct, frozen=True):
     cached_tokens: int | None
     reasoning_tokens: int | None
     cost_nusd: int | None
+    usage_details: str | None
     error_kind: str | None
     error_message: str | None
     output: str | None
@@ -68,6 +70,17 @@ class StoredCall(msgspec.Struct, frozen=True):
     def succeeded(self) -> bool:
         """Whether it was answered."""
         return self.status == SUCCEEDED
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of the last attempt; its cost is part of `cost_nusd`."""
+        return Usage(
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            cached_tokens=self.cached_tokens,
+            reasoning_tokens=self.reasoning_tokens,
+            **(msgspec.json.decode(self.usage_details) if self.usage_details else {}),
+        )
 
     @property
     def mark_names(self) -> tuple[str, ...]:

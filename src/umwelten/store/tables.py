@@ -196,4 +196,9 @@ MIGRATIONS: tuple[str, ...] = (
     -- What is wrong with an answer that does not fit the schema.
     ALTER TABLE attempts ADD COLUMN problems TEXT;  -- JSON: [{"message": …, "path": ["authors", 2]}, …]
     """,
+    """
+    -- What else changes a bill, as JSON: {"cache_write_tokens": …, "service_tier": …, "details": {…}}
+    ALTER TABLE attempts ADD COLUMN usage_details TEXT;
+    ALTER TABLE calls ADD COLUMN usage_details TEXT;
+    """,
 )

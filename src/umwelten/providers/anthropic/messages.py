@@ -6,13 +6,13 @@ Settings from `--param` go to the top level. Thinking becomes `reasoning`, separ
 
 from __future__ import annotations
 
-from typing import Annotated
 from urllib.parse import urlencode
 
 import msgspec
 
 from umwelten.providers.anthropic.errors import classify
 from umwelten.providers.anthropic.requests import ANSWER_TOOL, body_of, headers, root_of
+from umwelten.providers.anthropic.usage import MessageUsage
 from umwelten.providers.capabilities import ANTHROPIC
 from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import load, read_value
@@ -20,7 +20,7 @@ from umwelten.providers.common.errors import from_error, from_http, request_id, 
 from umwelten.providers.common.sse import Event, SseSplitter
 from umwelten.providers.common.streams import AnswerStream
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
-from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Reply, Request, Usage
+from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Reply, Request
 
 _PAGE_SIZE = 1000
 _FINISH = {
@@ -33,7 +33,6 @@ _FINISH = {
 }
 _ABSENT = msgspec.Raw()
 _NOTHING = (b"", b"null")
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class _Block(msgspec.Struct):
@@ -47,18 +46,6 @@ class _Block(msgspec.Struct):
 class _StopDetails(msgspec.Struct):
     category: str | None = None
     explanation: str | None = None
-
-
-class _Thinking(msgspec.Struct):
-    thinking_tokens: Count | None = None
-
-
-class _Usage(msgspec.Struct):
-    input_tokens: Count | None = None
-    cache_creation_input_tokens: Count | None = None
-    cache_read_input_tokens: Count | None = None
-    output_tokens: Count | None = None
-    output_tokens_details: _Thinking | None = None
 
 
 class _AnthropicMessage(msgspec.Struct):
@@ -170,7 +157,7 @@ class _AnthropicAnswer:
         self._reasoning: list[str] = []
         self._stop: str | None = None
         self._details: _StopDetails | None = None
-        self._usage = _Usage()
+        self._usage = MessageUsage(head)
         self._model: str | None = None
         self._id: str | None = None
         self.ended = False
@@ -201,7 +188,7 @@ class _AnthropicAnswer:
         """Read a message, whole or its beginning; return the answer's text in it."""
         self._model, self._id = message.model, message.id
         self._note_stop(message.stop_reason, message.stop_details)
-        self._count(message.usage)
+        self._usage.add(message.usage)
         text = "".join(self._add_block(block) for block in message.content or ())
         self._recording = False
         return text
@@ -219,7 +206,7 @@ class _AnthropicAnswer:
         """Return the reply or the failure."""
         text = self._answer_text()
         failure = self.failure or self._shortfall(text)
-        usage = _read_usage(self._usage)
+        usage = self._usage.read()
         if failure is not None:
             return msgspec.structs.replace(
                 failure, partial=text or None, usage=usage, request_id=request_id(self._head, self._id)
@@ -260,7 +247,7 @@ class _AnthropicAnswer:
             )
         if kind == "message_delta":
             self._note_stop(event.delta.stop_reason, event.delta.stop_details)
-            self._count(event.usage)
+            self._usage.add(event.usage)
         return ""
 
     def _add_block(self, block: _Block) -> str:
@@ -291,21 +278,6 @@ class _AnthropicAnswer:
         self._stop = reason or self._stop
         self._details = details or self._details
 
-    def _count(self, raw: msgspec.Raw) -> None:
-        """Add token counts. They are cumulative: of a count stated twice, the larger is kept."""
-        new = load(bytes(raw), _Usage)
-        if new is None:
-            return
-        for name in (
-            "input_tokens",
-            "cache_creation_input_tokens",
-            "cache_read_input_tokens",
-            "output_tokens",
-        ):
-            counts = [n for n in (getattr(self._usage, name), getattr(new, name)) if n is not None]
-            setattr(self._usage, name, max(counts, default=None))
-        self._usage.output_tokens_details = new.output_tokens_details or self._usage.output_tokens_details
-
     def _shortfall(self, text: str) -> Failure | None:
         """Return the failure if the model refused, or the reply contains no complete answer."""
         if self._stop == "refusal":
@@ -334,17 +306,3 @@ def _compact(raw: msgspec.Raw) -> str:
     """Return a tool's input as JSON text; "" for the empty one that a stream begins with."""
     json = bytes(raw)
     return "" if json in (*_NOTHING, b"{}") else msgspec.json.format(json, indent=-1).decode()
-
-
-def _read_usage(counts: _Usage) -> Usage:
-    """Return the usage. Anthropic's `input_tokens` excludes tokens read from and written to the cache."""
-    read, written = counts.cache_read_input_tokens, counts.cache_creation_input_tokens
-    uncached = counts.input_tokens
-    thinking = counts.output_tokens_details
-    return Usage(
-        input_tokens=None if uncached is None else uncached + (read or 0) + (written or 0),
-        output_tokens=counts.output_tokens,
-        cached_tokens=read,
-        cache_write_tokens=written,
-        reasoning_tokens=None if thinking is None else thinking.thinking_tokens,
-    )

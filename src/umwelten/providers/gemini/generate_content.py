@@ -6,7 +6,6 @@ Thought parts become `reasoning`, separate from the answer's text.
 
 from __future__ import annotations
 
-from typing import Annotated
 from urllib.parse import urlencode
 
 import msgspec
@@ -20,12 +19,11 @@ from umwelten.providers.common.streams import AnswerStream
 from umwelten.providers.gemini.errors import classify
 from umwelten.providers.gemini.files import GeminiUploads
 from umwelten.providers.gemini.requests import body_of, headers, resource, root_of
+from umwelten.providers.gemini.usage import read_usage
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
-from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Reply, Request, Usage
+from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Reply, Request
 
 _PAGE_SIZE = 1000
-# Tokens; a number that no store could hold counts as unknown.
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _ABSENT = msgspec.Raw()
 _NOTHING = (b"", b"null")
 _FINISH = {
@@ -84,15 +82,6 @@ class _Candidate(msgspec.Struct, rename="camel"):
 class _Feedback(msgspec.Struct, rename="camel"):
     block_reason: str | None = None
     block_reason_message: str | None = None
-
-
-class _GeminiUsage(msgspec.Struct, rename="camel"):
-    prompt_token_count: Count | None = None
-    tool_use_prompt_token_count: Count | None = None
-    cached_content_token_count: Count | None = None
-    candidates_token_count: Count | None = None
-    thoughts_token_count: Count | None = None
-    total_token_count: Count | None = None
 
 
 class _GeminiChunk(msgspec.Struct, rename="camel"):
@@ -229,7 +218,7 @@ class _GeminiAnswer:
         """Return the reply or the failure."""
         text = "".join(self._text)
         failure = self.failure or self._refusal() or self._shortfall(text)
-        usage = _usage(load(bytes(self._usage), _GeminiUsage) or _GeminiUsage())
+        usage = read_usage(self._usage, self._head)
         if failure is not None:
             return msgspec.structs.replace(
                 failure, partial=text or None, usage=usage, request_id=request_id(self._head, self._id)
@@ -272,29 +261,6 @@ class _GeminiAnswer:
         if self._finish not in _FINISH and not text:
             return unusable_reply(self._head, f"the reply contains no answer {self._finish}".strip())
         return None
-
-
-def _usage(counts: _GeminiUsage) -> Usage:
-    """Return the usage. Input includes the tool's prompt, output the thoughts, which Google adds up apart."""
-    if counts.prompt_token_count is None:
-        prompt = None
-    else:
-        prompt = counts.prompt_token_count + (counts.tool_use_prompt_token_count or 0)
-    return Usage(
-        input_tokens=prompt,
-        output_tokens=_output(counts, prompt),
-        cached_tokens=counts.cached_content_token_count,
-        reasoning_tokens=counts.thoughts_token_count,
-    )
-
-
-def _output(counts: _GeminiUsage, prompt: int | None) -> int | None:
-    """Return candidates and thoughts, or the total without the prompt where that is more."""
-    parts = (counts.candidates_token_count, counts.thoughts_token_count)
-    output = sum(part or 0 for part in parts) if parts != (None, None) else None
-    if counts.total_token_count is None or prompt is None:
-        return output
-    return max(output or 0, counts.total_token_count - prompt)
 
 
 def _generates(model: _GeminiModel) -> bool:

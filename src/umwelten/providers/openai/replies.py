@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import msgspec
@@ -11,9 +10,11 @@ from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import ErrorBody, load, read, read_value
 from umwelten.providers.common.errors import request_id, unusable_reply
 from umwelten.providers.common.sse import LIMIT, SseSplitter
+from umwelten.providers.common.usage import read_tier
 from umwelten.providers.openai import errors
+from umwelten.providers.openai.usage import read_usage
 from umwelten.providers.protocol import Endpoint, Head
-from umwelten.types import NANO, Failure, FailureKind, FinishReason, Outcome, RateLimitHints, Reply, Usage
+from umwelten.types import Failure, FailureKind, FinishReason, Outcome, RateLimitHints, Reply, Usage
 
 _STOP = ("stop", "eos", "stop_sequence", "end_turn", "eos_token")
 _LENGTH = ("length", "max_tokens", "model_length")
@@ -25,9 +26,8 @@ _REASONS = {
 }
 _BLOCKED = frozenset(("content_filter", "safety", "refusal", "sensitive"))
 _BROKEN = frozenset(("error", "insufficient_system_resource", "abort", "repetition"))
-_MOST_TOKENS = 2**53
-# Not as unions where they are tested, which would be built again for every reply.
-_NUMBER, _READABLE = (int, float), (str, list, type(None))
+# Not as a union where it is tested, which would be built again for every reply.
+_READABLE = (str, list, type(None))
 _WHOLE_BODY = (b"{", b"[", b"<")
 _DONE = b"[DONE]"
 _BOM = b"\xef\xbb\xbf"
@@ -54,6 +54,8 @@ class _Body(msgspec.Struct):
     model: Any = None
     choices: list[_OpenAIChoice] | None = None
     usage: Any = None
+    service_tier: Any = None
+    service_tier_used: Any = None
     x_groq: Any = None
     error: Any = None
     base_resp: Any = None
@@ -69,6 +71,7 @@ class OpenAIAnswer:
         self._reasoning: list[str] = []
         self._refusal: list[str] = []
         self._usage: object = None
+        self._tier: object = None
         self._id: str | None = None
         self._model: str | None = None
         self._reason: str | None = None
@@ -126,7 +129,8 @@ class OpenAIAnswer:
 
     def usage(self) -> Usage:
         """Return tokens and cost as far as they were stated."""
-        return read_usage(self._usage, self._endpoint.vendor.quirks.reasoning_outside)
+        outside = self._endpoint.vendor.quirks.reasoning_outside
+        return read_usage(self._usage, outside, tier=read_tier(self._tier), head=self._head)
 
     def _content_failure(self, reason: str) -> Failure:
         refusal = "".join(self._refusal) or "the provider's content filter stopped the answer"
@@ -145,6 +149,8 @@ class OpenAIAnswer:
         usage = body.usage if isinstance(body.usage, dict) else groq
         if isinstance(usage, dict):
             self._usage = usage
+        # Cerebras states the tier that was asked for, and beside it the one that "auto" came to.
+        self._tier = body.service_tier_used or body.service_tier or self._tier
 
     def _without_choices(self, data: bytes) -> str | Failure:
         """Ignore frames of unknown kinds, except those that are an error object themselves."""
@@ -274,54 +280,6 @@ def split_content(content: object) -> tuple[str, str]:
             inner = piece.get("thinking")
             thought.append("".join(split_content(inner)))
     return "".join(text), "".join(thought)
-
-
-def read_usage(value: object, outside: bool) -> Usage:
-    """Return the tokens of a `usage` object. `outside`: the completion does not include reasoning.
-
-    A total larger than prompt and completion implies the same, whatever the vendor's row says.
-    """
-    if not isinstance(value, dict):
-        return Usage()
-    prompt, completion = _count(value.get("prompt_tokens")), _count(value.get("completion_tokens"))
-    total = _count(value.get("total_tokens"))
-    into, out = _dict(value.get("prompt_tokens_details")), _dict(value.get("completion_tokens_details"))
-    reasoning = _count(out.get("reasoning_tokens"))
-    cached = _count(into.get("cached_tokens"))
-    if prompt is not None and completion is not None and total is not None:
-        apart = total - prompt - completion
-        outside = apart > 0
-        reasoning = apart if outside and reasoning is None else reasoning
-    return Usage(
-        input_tokens=prompt,
-        output_tokens=completion + (reasoning or 0) if outside and completion is not None else completion,
-        cached_tokens=_count(value.get("prompt_cache_hit_tokens")) if cached is None else cached,
-        cache_write_tokens=_count(into.get("cache_write_tokens")),
-        reasoning_tokens=reasoning,
-        cost_nusd=_cost(value),
-    )
-
-
-def _cost(usage: dict[str, Any]) -> int | None:
-    """Return OpenRouter's cost in nano-USD; with the user's own key, the upstream cost is added."""
-    cost = _money(usage.get("cost"))
-    if cost is not None and usage.get("is_byok") is True:
-        cost += _money(_dict(usage.get("cost_details")).get("upstream_inference_cost")) or 0.0
-    return None if cost is None else round(cost * NANO)
-
-
-def _money(value: object) -> float | None:
-    if not isinstance(value, _NUMBER) or isinstance(value, bool):
-        return None
-    return float(value) if 0 <= value < 1e6 and math.isfinite(value) else None
-
-
-def _count(value: object) -> int | None:
-    if value is None or not isinstance(value, _NUMBER) or isinstance(value, bool):
-        return None
-    if not 0 <= value <= _MOST_TOKENS:
-        return None
-    return int(value)
 
 
 def _error_in(body: _Body) -> ErrorBody | None:
