@@ -98,6 +98,7 @@ class HttpAttemptRunner:
         self._structured, self._spelling = structured, spelling
         self._uploads = UploadCache(transport)
         self._dropped: dict[int, frozenset[str]] = {}
+        self._warned: set[str] = set()
         self._has_no_prices = False
 
     async def close(self) -> None:
@@ -237,6 +238,11 @@ class HttpAttemptRunner:
             parts = converted.parts
             for text in converted.notes:
                 self._observer(Note(text=text, level=NoteLevel.DETAIL))
+            for text in converted.warnings:
+                # Thousands of files may have the same: the first one is told.
+                level = NoteLevel.DETAIL if text in self._warned else NoteLevel.INFO
+                self._warned.add(text)
+                self._observer(Note(text=f"{source.name}: {text}", level=level))
         if self._builder.bare(attempt.target.prompt):
             # The prompt says itself where the content begins and ends.
             parts = tuple(Text(text=unframe_text(p.text)) if isinstance(p, Text) else p for p in parts)

@@ -19,10 +19,15 @@ class UnsupportedInput(InputError):
 
 
 class Converted(FrozenStruct):
-    """What is sent of a converted file; `notes` say how it was changed."""
+    """What is sent of a converted file.
+
+    `notes` say how it was changed, after its name. `warnings` say what is not as the file shows it, alike
+    for all files that it is true of.
+    """
 
     parts: tuple[Part, ...]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 Convert = Callable[[], Converted]

@@ -8,6 +8,7 @@ from functools import partial
 from umwelten.choices import PdfMode
 from umwelten.file_types import PDF, FileType, type_by_name
 from umwelten.inputs.content import Convert, Converted, UnsupportedInput, megabytes
+from umwelten.inputs.convert.exif import UPRIGHT, orientation
 from umwelten.inputs.convert.image_size import measure
 from umwelten.phrases import Phrase
 from umwelten.providers.capabilities import Capabilities, accepted_mime, pdf_bytes, picture_bytes
@@ -27,7 +28,9 @@ def picture(data: bytes, kind: FileType, name: str, capabilities: Capabilities) 
         if measured is None or (
             measured.plain and max(measured.width, measured.height) <= capabilities.picture_side
         ):
-            return (Media(mime=mime, data=data, name=name),)
+            if orientation(data, kind.mime) == UPRIGHT:
+                return (Media(mime=mime, data=data, name=name),)
+            return partial(_turn_picture, data, kind, mime, name, capabilities)
     return partial(_convert_picture, data, kind, name, capabilities)
 
 
@@ -106,6 +109,12 @@ def _convert_picture(data: bytes, kind: FileType, name: str, capabilities: Capab
     from umwelten.inputs.convert import images
 
     return images.convert(data, kind, name, capabilities)
+
+
+def _turn_picture(data: bytes, kind: FileType, mime: str, name: str, capabilities: Capabilities) -> Converted:
+    from umwelten.inputs.convert import images
+
+    return images.turn(data, kind, mime, name, capabilities)
 
 
 def _check_pdf(data: bytes, name: str) -> Converted:

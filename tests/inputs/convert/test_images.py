@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
+import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from corpus import pictures
 from umwelten.inputs import Converted, UnsupportedInput
+from umwelten.inputs.convert.exif import orientation
 from umwelten.inputs.convert.image_size import measure
 from umwelten.inputs.file_detection import detect
 from umwelten.inputs.media import picture
@@ -83,9 +88,184 @@ def test_a_photo_is_turned_upright_when_it_is_scaled() -> None:
     converted = sent(pictures.turned((60, 40)), Capabilities(picture_side=30))
     _, image = only(converted)
     assert image.size == (20, 30)
-    assert converted.notes == ("p.x: scaled from 40×60 to 20×30",)
+    assert converted.notes == ("p.x: turned upright, scaled from 40×60 to 20×30",)
     red, green, _ = image.convert("RGB").getpixel((17, 3))  # type: ignore[misc]
     assert red > 150 > green  # the red quarter was left above, and is right above now
+
+
+FORMS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+
+
+def upright(image: Image.Image) -> bool:
+    """Whether the red quarter is above left, and only there."""
+    colours = image.convert("RGB")
+    width, height = image.size
+    spots = {(x, y): (width * (1 + 2 * x) // 4, height * (1 + 2 * y) // 4) for x in (0, 1) for y in (0, 1)}
+    red = {spot: colours.getpixel(at) for spot, at in spots.items()}
+    return [spot for spot, (r, g, _) in red.items() if r > 150 > g] == [(0, 0)]  # type: ignore[misc]
+
+
+def lying(turn: int, size: tuple[int, int] = (60, 40)) -> Image.Image:
+    """The picture as a camera stores it that writes this orientation."""
+    back = {6: 8, 8: 6}.get(turn, turn)
+    exif = Image.Exif()
+    exif[0x0112] = back
+    image = pictures.drawn(size)
+    image.getexif()[0x0112] = back
+    return ImageOps.exif_transpose(image)
+
+
+@pytest.mark.parametrize("form", [*FORMS, "TIFF", "AVIF"])
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_a_photo_is_turned_upright_as_its_tag_says(form: str, turn: int, big_endian: bool) -> None:
+    exif = Image.Exif()
+    exif.endian = ">" if big_endian else "<"
+    exif[0x010F] = "Maker"
+    exif[0x0112] = turn
+    data = pictures.saved(lying(turn), form, exif=exif.tobytes() if form != "TIFF" else exif)
+    converted = sent(data)
+    part, image = only(converted)
+    assert image.size == (60, 40)
+    assert upright(image)
+    assert image.getexif().get(0x0112, 1) == 1
+    if turn == 1 and form in FORMS:
+        assert part.data == data
+    elif form in FORMS:
+        assert "turned upright" in converted.notes[0]
+        assert orientation(part.data, part.mime) == 1
+
+
+def test_each_page_of_a_tiff_is_turned_by_its_own_tag() -> None:
+    first, second = Image.Exif(), Image.Exif()
+    first[0x0112], second[0x0112] = 6, 3
+    buffer = io.BytesIO()
+    with TiffImagePlugin.AppendingTiffWriter(buffer, True) as writer:  # type: ignore[no-untyped-call]
+        for image, exif in ((lying(6), first), (lying(3), second)):
+            image.save(writer, "TIFF", exif=exif)
+            writer.newFrame()
+    parts = sent(buffer.getvalue()).parts
+    assert len(parts) == 2
+    for part in parts:
+        assert isinstance(part, Media)
+        image = Image.open(io.BytesIO(part.data))
+        assert image.size == (60, 40)
+        assert upright(image)
+
+
+XMP = b'<x:xmpmeta><rdf:RDF><rdf:Description tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+
+
+def _raw_profile(exif: bytes, *, packed: bool) -> PngImagePlugin.PngInfo:
+    """EXIF as ImageMagick put it into a PNG."""
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Raw profile type exif", f"\nexif\n{len(exif):8}\n{exif.hex()}\n", packed)
+    return info
+
+
+@pytest.mark.parametrize("where", ["xmp jpeg", "xmp webp", "xmp png", "text png", "packed png", "after png"])
+def test_the_tag_is_found_wherever_programs_write_it(where: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    form = where.split()[1].upper()
+    if where == "xmp png":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", XMP.decode())
+        data = pictures.saved(lying(6), form, pnginfo=info)
+    elif where.startswith("xmp"):
+        data = pictures.saved(lying(6), form, xmp=XMP)
+    elif where == "after png":
+        data = pictures.saved(lying(6), form)
+        chunk = b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
+        whole = (len(chunk) - 4).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+        data = data[:-12] + whole + data[-12:]
+    else:
+        data = pictures.saved(
+            lying(6), form, pnginfo=_raw_profile(exif.tobytes(), packed=where == "packed png")
+        )
+    part, image = only(sent(data))
+    assert image.size == (60, 40)
+    assert upright(image)
+    assert orientation(part.data, part.mime) == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "form"),
+    [
+        *(("CMYK", "JPEG"), ("L", "JPEG"), ("P", "PNG"), ("1", "PNG"), ("LA", "PNG"), ("I;16", "PNG")),
+        *(("RGBA", "PNG"), ("RGBA", "WEBP")),
+    ],
+)
+def test_pictures_of_every_depth_are_turned(mode: str, form: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    plain = pictures.drawn((60, 40))
+    image = Image.new("I;16", (60, 40), 40_000) if mode == "I;16" else plain.convert(mode)
+    if "A" in mode:
+        image.putalpha(100)
+    _, turned = only(sent(pictures.saved(image, form, exif=exif)))
+    assert turned.size == (40, 60)
+    assert "A" not in mode or turned.getpixel((9, 9))[-1] == 100  # type: ignore[index]
+    if mode == "I;16":
+        assert turned.convert("L").getpixel((4, 4)) == 156
+
+
+def test_of_a_phones_pair_of_pictures_the_first_is_turned() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = pictures.saved(lying(6), "MPO", save_all=True, append_images=[lying(6)], exif=exif)
+    _, image = only(sent(data))
+    assert image.size == (60, 40)
+    assert upright(image)
+
+
+def test_colours_keep_their_profile_when_a_photo_is_turned() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    for form in FORMS:
+        _, image = only(sent(pictures.saved(lying(3), form, exif=exif, icc_profile=profile)))
+        assert image.info["icc_profile"] == profile
+    print_ = pictures.saved(lying(3).convert("CMYK"), "JPEG", exif=exif, icc_profile=profile)
+    assert "icc_profile" not in only(sent(print_))[1].info
+
+
+def test_a_photo_that_cannot_be_turned_is_sent_as_it_is_and_it_is_said() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = pictures.saved(pictures.noisy((60, 40)), "JPEG", exif=exif)
+    cut = data[: len(data) // 2]
+    converted = sent(cut)
+    assert converted.parts == (Media(mime="image/jpeg", data=cut, name="p.x"),)
+    assert "sent as it is, though its EXIF says to turn it" in converted.warnings[0]
+
+
+def test_without_pillow_a_photo_is_sent_as_it_is_and_what_to_install_is_said(tmp_path: Path) -> None:
+    (tmp_path / "lies.jpg").write_bytes(pictures.turned())
+    (tmp_path / "stands.jpg").write_bytes(pictures.jpeg())
+    code = (
+        "import sys; sys.modules['PIL'] = None\n"
+        "from umwelten.inputs import read\n"
+        "made = read('lies.jpg', name='lies.jpg').convert()\n"
+        "assert made.parts[0].data == open('lies.jpg', 'rb').read()\n"
+        "assert read('stands.jpg', name='stands.jpg').convert is None\n"
+        "print(made.warnings[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.rstrip().endswith("pip install 'umwelten[images]'"), done.stderr
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_no_metadata_makes_looking_for_the_tag_fail(data: st.DataObject) -> None:
+    form = data.draw(st.sampled_from(list(FORMS)))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    whole = bytearray(pictures.saved(pictures.drawn((8, 8)), form, exif=exif, xmp=XMP))
+    for _ in range(data.draw(st.integers(1, 8))):
+        whole[data.draw(st.integers(8, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    cut = bytes(whole[: data.draw(st.integers(0, len(whole)))])
+    assert 1 <= orientation(cut, FORMS[form]) <= 8
 
 
 def test_print_colours_become_those_of_screens() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from umwelten.file_types import HEIC, FileType
 from umwelten.inputs.content import Converted, UnsupportedInput, megabytes
+from umwelten.inputs.convert.exif import UPRIGHT, orientation
 from umwelten.providers.capabilities import Capabilities, accepted_mime, picture_bytes
 from umwelten.types import FrozenStruct, Media, Part
 
@@ -41,9 +42,19 @@ _DECODERS = {
 }
 _PHOTOS = frozenset(("image/jpeg", "image/webp", "image/heic", "image/avif", "image/jp2"))
 
+_TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
+"""For each EXIF orientation the `PIL.Image.Transpose` that turns the image upright."""
+
+_COLOURS_OF_THEIR_OWN = ("CMYK", "LAB")
+_INSTALL = "pip install 'umwelten[images]'"
+
 # Not state: large images are converted one at a time, to bound memory.
 _ONE_LARGE = threading.Lock()
 _LARGE = 20_000_000
+
+
+class _NoDecoder(UnsupportedInput):
+    """The library that reads the image is not installed."""
 
 
 class _Encoded(FrozenStruct):
@@ -74,11 +85,25 @@ def convert(data: bytes, kind: FileType, name: str, capabilities: Capabilities) 
             return _convert_pages(image, data, kind, name, capabilities)
 
 
+def turn(data: bytes, kind: FileType, mime: str, name: str, capabilities: Capabilities) -> Converted:
+    """Return an image that the model accepts, turned upright as its EXIF says; as it is if that fails."""
+    try:
+        return convert(data, kind, name, capabilities)
+    except _NoDecoder:
+        warning = f"sent as it is, though its EXIF says to turn it. To turn such images: {_INSTALL}"
+    except UnsupportedInput:
+        warning = "sent as it is, though its EXIF says to turn it: it is damaged or too large to be decoded"
+    return Converted(parts=(Media(mime=mime, data=data, name=name),), warnings=(warning,))
+
+
 def encode(image: Image, capabilities: Capabilities, *, photo: bool) -> _Encoded | None:
     """Return the image within the model's limits; `None` if it can't be made small enough.
 
     A photo becomes JPEG, others PNG, unless that is too large; an image with transparency stays PNG.
     """
+    # The profile describes the colours as they were; the other metadata is not the model's business.
+    kept = ("transparency",) if image.mode in _COLOURS_OF_THEIR_OWN else ("transparency", "icc_profile")
+    image.info = {key: value for key, value in image.info.items() if key in kept}
     image = _fit(_simplify_mode(image), capabilities.picture_side)
     transparent = image.mode == "RGBA"
     most = picture_bytes(capabilities)
@@ -96,9 +121,7 @@ def _open(data: bytes, kind: FileType, name: str) -> Image:
     try:
         factory = getattr(import_module(module), decoder)
     except (ImportError, AttributeError):
-        raise UnsupportedInput(
-            f"{name} is {kind.word}, which has to be converted. {_install_hint(kind)}"
-        ) from None
+        raise _NoDecoder(f"{name} is {kind.word}, which has to be converted. {_install_hint(kind)}") from None
     try:
         image: Image = factory(io.BytesIO(data))
     except Exception as error:
@@ -109,7 +132,7 @@ def _open(data: bytes, kind: FileType, name: str) -> Image:
 def _install_hint(kind: FileType) -> str:
     if kind is HEIC:
         return "Install the decoder: pip install pillow-heif 'umwelten[images]'. Or export it as JPEG."
-    return "Install the converter: pip install 'umwelten[images]'"
+    return f"Install the converter: {_INSTALL}"
 
 
 def _damage_error(kind: FileType, name: str) -> UnsupportedInput:
@@ -124,9 +147,11 @@ def _convert_pages(
     parts: list[Part] = []
     changes: dict[str, None] = {}
     for page in range(page_count):
-        original, encoded = _page(image, page, kind, name, capabilities)
+        original, is_turned, encoded = _page(image, page, data, kind, name, capabilities)
         label = name if page_count == 1 else f"{name} page {page + 1}"
         parts.append(Media(mime=encoded.mime, data=encoded.data, name=label))
+        if is_turned:
+            changes["turned upright"] = None
         changes |= dict.fromkeys(
             _change_notes(original, len(data) // page_count, kind, encoded, capabilities)
         )
@@ -152,11 +177,9 @@ def _page_note(pages: int, page_count: int, kind: FileType) -> str:
 
 
 def _page(
-    image: Image, page: int, kind: FileType, name: str, capabilities: Capabilities
-) -> tuple[tuple[int, int], _Encoded]:
-    """Return a page's original size, upright, and the page as it is sent."""
-    from PIL import ImageOps
-
+    image: Image, page: int, data: bytes, kind: FileType, name: str, capabilities: Capabilities
+) -> tuple[tuple[int, int], bool, _Encoded]:
+    """Return a page's original size, upright, whether it was turned, and the page as it is sent."""
     try:
         if page:
             image.seek(page)
@@ -166,15 +189,30 @@ def _page(
             image.draft(None, (capabilities.picture_side, capabilities.picture_side))
         is_shrunk = image.size != original
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        is_turned = upright.size != image.size
+        upright = _upright(image, data, kind)
         encoded = encode(upright, capabilities, photo=kind.mime in _PHOTOS)
     except Exception as error:
         raise _damage_error(kind, name) from error
     if encoded is None:
         raise UnsupportedInput(f"{name} can't be made smaller than {megabytes(picture_bytes(capabilities))}.")
     sides = original if is_shrunk else image.size
-    return (sides[::-1] if is_turned else sides), encoded
+    return (sides[::-1] if upright.size != image.size else sides), upright is not image, encoded
+
+
+def _upright(image: Image, data: bytes, kind: FileType) -> Image:
+    """Return a decoded image turned as its metadata says; the same one if that is not at all."""
+    found = orientation(data, kind.mime)
+    if kind.mime not in ("image/jpeg", "image/png", "image/webp"):
+        # TIFF has a tag for each page, and of HEIC and AVIF Pillow knows what is left to turn.
+        try:
+            found = int(image.getexif().get(0x0112, UPRIGHT))
+        except Exception:  # noqa: BLE001 - metadata may be damaged in any way
+            found = UPRIGHT
+    if found not in _TURNS:
+        return image
+    from PIL.Image import Transpose
+
+    return image.transpose(Transpose(_TURNS[found]))
 
 
 def _change_notes(
@@ -238,11 +276,12 @@ def _format_choices(capabilities: Capabilities, *, photo: bool, transparent: boo
 
 
 def _save(image: Image, mime: str, quality: int) -> bytes:
-    buffer = io.BytesIO()
+    buffer, profile = io.BytesIO(), image.info.get("icc_profile")
     if mime == "image/png":
         image.save(buffer, "PNG")
     elif mime == "image/jpeg":
-        (image.convert("RGB") if image.mode == "RGBA" else image).save(buffer, "JPEG", quality=quality)
+        opaque = image.convert("RGB") if image.mode == "RGBA" else image
+        opaque.save(buffer, "JPEG", quality=quality, icc_profile=profile)
     else:
         image.save(buffer, "WEBP", quality=quality)
     return buffer.getvalue()
