@@ -11,6 +11,7 @@ from functools import partial
 import msgspec
 
 from umwelten.attempts.price_loader import PriceLoader
+from umwelten.attempts.proxies import PROXY
 from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target
 from umwelten.attempts.transport import Transport
@@ -43,7 +44,9 @@ from umwelten.types import (
 )
 
 _NOTHING_COUNTED = Usage()
-_NEVER_SENT = frozenset({"refused", "dns", "connect", "tls", "unsupported_input", "local_model", "internal"})
+_NEVER_SENT = frozenset(
+    {"refused", PROXY, "dns", "connect", "tls", "unsupported_input", "local_model", "internal"}
+)
 
 _LONG_ANSWER = 20_000
 """Characters. A longer answer is checked in a thread: repairing one that is badly broken takes seconds."""

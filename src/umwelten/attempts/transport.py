@@ -14,12 +14,12 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import msgspec
 
 from umwelten.attempts.deadlines import Deadlines, Wait
+from umwelten.attempts.proxies import Proxy, proxy_for
 from umwelten.providers.common.errors import SHORTEST_KEY
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, StreamDecoder, Wire
 from umwelten.types import Failure, FailureKind, Outcome, Timing
@@ -54,7 +54,7 @@ class Transport:
         self._clock, self._timeout_s = clock, timeout_s
         self._deadlines: Deadlines | None = None
         self._session: aiohttp.ClientSession | None = None
-        self._proxies: dict[str, str | None] = {}
+        self._proxies: dict[str, Proxy | None] = {}
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=30.0)
@@ -103,12 +103,15 @@ class Transport:
             wait = self._within(patient=stream)
             opening, url = self._open(http, wait), http.url
             del http
+            proxy = self._proxy(url)
             with wait:
                 async with opening as response:
                     wait.heard = True
                     head = Head(status=response.status, headers=_headers(response), now_unix=time.time())
                     if 300 <= response.status < 400:
                         outcome = _redirect_failure(head, url)
+                    elif proxy is not None and proxy.refuses(head.status, head.headers):
+                        outcome = proxy.refusal(head.status, response.reason or "")
                     elif stream and response.status == 200:
                         decoder = wire.stream(head, endpoint)
                         outcome = await _read_stream(response, decoder, on_piece, wait)
@@ -121,7 +124,7 @@ class Transport:
                         response.close()
                         await asyncio.sleep(_HANG_UP_S)
         except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
-            outcome = self._failure_of(error, decoder)
+            outcome = self._failure_of(error, decoder, self._proxy(url))
         if isinstance(outcome, Failure) and endpoint.api_key is not None:
             outcome = _without_key(outcome, endpoint.api_key.reveal())
         timing = Timing(started_at=started_at, latency_s=self._clock() - start, ttft_s=ttft_s)
@@ -141,9 +144,12 @@ class Transport:
                     head = Head(status=response.status, headers=_headers(response), now_unix=time.time())
                     if 300 <= response.status < 400:
                         return _redirect_failure(head, http.url)
+                    proxy = self._proxy(http.url)
+                    if proxy is not None and proxy.refuses(head.status, head.headers):
+                        return proxy.refusal(head.status, response.reason or "")
                     return head, await _read_body(response, wait)
         except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
-            return self._failure_of(error, None)
+            return self._failure_of(error, None, self._proxy(http.url))
 
     def _within(self, *, patient: bool) -> Wait:
         """Return a wait for one exchange; a patient one may last long, as long as bytes arrive."""
@@ -162,22 +168,33 @@ class Transport:
         headers = http.headers
         if http.body is not None and len(http.body) > _PIECE:
             data, headers = _pieces(http.body, wait), {**headers, "Content-Length": str(len(http.body))}
+        if (proxy := self._proxy(http.url)) is None:
+            return self._session.request(
+                http.method, http.url, data=data, headers=headers, allow_redirects=False
+            )
+        is_tunnel = http.url.startswith("https:")
         return self._session.request(
             http.method,
             http.url,
             data=data,
-            headers=headers,
+            headers=headers if is_tunnel else {**headers, **proxy.headers()},
             allow_redirects=False,
-            proxy=self._proxy(http.url),
+            proxy=proxy.url,
+            proxy_headers=proxy.headers() if is_tunnel else None,
         )
 
-    def _proxy(self, url: str) -> str | None:
+    def _proxy(self, url: str) -> Proxy | None:
         origin = url[: url.find("/", 8)]
         if origin not in self._proxies:
-            self._proxies[origin] = _proxy_for(origin)
+            self._proxies[origin] = proxy_for(origin)
         return self._proxies[origin]
 
-    def _failure_of(self, error: Exception, decoder: StreamDecoder | None) -> Failure:
+    def _failure_of(self, error: Exception, decoder: StreamDecoder | None, proxy: Proxy | None) -> Failure:
+        if proxy is None:
+            return self._direct_failure(error, decoder)
+        return _proxy_failure(error, proxy) or proxy.involved(self._direct_failure(error, decoder))
+
+    def _direct_failure(self, error: Exception, decoder: StreamDecoder | None) -> Failure:
         partial = _partial(decoder)
         match error:
             case TimeoutError():
@@ -215,6 +232,21 @@ class Transport:
                 return _failure(
                     FailureKind.CONNECTION, f"connection lost: {_reason(error)}", "reset", partial
                 )
+
+
+def _proxy_failure(error: Exception, proxy: Proxy) -> Failure | None:
+    """Return the failure if it is certainly the proxy's own, else `None`."""
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            return proxy.refusal(error.status, error.message)
+        case aiohttp.ClientConnectorDNSError() if proxy.is_at(error.host, error.port):
+            return proxy.unreachable("is not known by that name")
+        case aiohttp.ClientConnectorCertificateError() if proxy.is_at(error.host, error.port):
+            return proxy.unreachable(f"has a bad certificate: {error}")
+        case aiohttp.ClientConnectorError() if proxy.is_at(error.host, error.port):
+            refused = isinstance(error.os_error, ConnectionRefusedError)
+            return proxy.unreachable("refused the connection" if refused else "cannot be reached")
+    return None
 
 
 def _reason(error: Exception) -> str:
@@ -310,14 +342,3 @@ async def _read_stream(
             async with asyncio.timeout(0.2):
                 await response.content.read(1)
     return decoder.finish()
-
-
-def _proxy_for(origin: str) -> str | None:
-    parts = urlsplit(origin)
-    host = parts.hostname or ""
-    if host in ("localhost", "::1") or host.startswith("127."):
-        return None
-    proxies = getproxies()
-    if proxy_bypass(host):
-        return None
-    return proxies.get(parts.scheme) or proxies.get("all")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import click
 import msgspec
 
+from umwelten.attempts.proxies import PROXY, check_proxies
 from umwelten.attempts.transport import Transport
 from umwelten.config.endpoints import endpoint, price_overrides, vendors
 from umwelten.config.settings import Settings
@@ -23,7 +24,7 @@ from umwelten.providers.wires import WIRES
 from umwelten.text.formatting import count
 from umwelten.text.sanitize import one_line
 from umwelten.text.suggestions import closest, did_you_mean
-from umwelten.types import Failure, FrozenStruct, ModelRef
+from umwelten.types import Failure, FailureKind, FrozenStruct, ModelRef
 
 MAX_PAGES = 50
 
@@ -54,6 +55,8 @@ def configured(settings: Settings, only: Sequence[str]) -> list[Endpoint]:
             continue
         try:
             places.append(endpoint(vendor, settings))
+            if only:
+                check_proxies([places[-1].base_url])
         except ConfigError:
             if only:
                 raise
@@ -85,6 +88,10 @@ async def fetch_all(
 async def _fetch(place: Endpoint, transport: Transport) -> list[ModelInfo] | Failure:
     if place.vendor.name == "local":
         return [ModelInfo(id=name) for name in LOCAL_MODELS]
+    try:
+        check_proxies([place.base_url])
+    except ConfigError as error:
+        return Failure(kind=FailureKind.UNAVAILABLE, message=error.message, code=PROXY)
     wire = WIRES[place.vendor.wire]
     models: list[ModelInfo] = []
     page: str | None = None

@@ -47,6 +47,9 @@ THROTTLED_TOO_LONG_S = 900.0
 DOWN_TOO_LONG_S = 300.0
 """So is one that has had nothing but errors."""
 
+_NOBODY_THERE = ("refused", "proxy")
+"""Codes of failures where nothing listens at the address, or at that of the proxy."""
+
 
 @dataclass(slots=True)
 class Lane:
@@ -243,7 +246,7 @@ class Lane:
 
     def judge(self, failure: Failure, now: float) -> Failure:
         """Return the failure as this lane sees it: what only its history can tell is filled in."""
-        if failure.code == "refused" and not self.answered:
+        if failure.code in _NOBODY_THERE and failure.kind is FailureKind.CONNECTION and not self.answered:
             return _down(failure, failure.message)
         since = self.throttled_since
         if failure.kind is FailureKind.RATE_LIMIT and since is not None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from umwelten.attempts.proxies import check_proxies
 from umwelten.attempts.target import Attached
 from umwelten.choices import PdfMode
 from umwelten.config.endpoints import endpoint, price_overrides
@@ -91,6 +92,7 @@ def _endpoints(
     for provider in dict.fromkeys(ref.provider for ref in spec.models):
         try:
             endpoints[provider] = endpoint(vendors[provider], settings)
+            check_proxies([endpoints[provider].base_url])
         except ConfigError as error:
             problems.append(error)
     if problems:

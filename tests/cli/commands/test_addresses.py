@@ -40,3 +40,28 @@ def test_a_server_without_the_api_at_its_path_stops_the_lane_and_names_the_varia
     assert (code, server.connections) == (3, 1)
     assert f"check the address in OPENAI_BASE_URL (127.0.0.1:{server.port})" in words(err)
     assert "most end in /v1" in words(err) and "models list" not in err
+
+
+def test_a_socks_proxy_ends_it_before_anything_starts(cli, tmp_path):
+    env = {"OPENAI_BASE_URL": "https://llm.example/v1", "OPENAI_API_KEY": "k-123456789"}
+    code, _, err = cli(*RUN, env={**env, "ALL_PROXY": "socks5h://me:hunter2@127.0.0.1:1080"})
+    assert code == 2
+    assert "SOCKS proxies are not supported" in err and "ALL_PROXY" in err and "hunter2" not in err
+    assert not (tmp_path / "output").exists()
+
+
+def test_a_proxy_that_is_down_stops_the_lane_and_is_named(cli):
+    env = {"OPENAI_BASE_URL": "https://llm.example/v1", "OPENAI_API_KEY": "k-123456789"}
+    code, _, err = cli(*RUN, "--repeat", "9", env={**env, "https_proxy": "http://me:hunter2@127.0.0.1:1"})
+    assert code == 3
+    assert "the proxy 127.0.0.1:1 (https_proxy) refused the connection" in words(err)
+    assert "check the proxy that the message names" in words(err)
+    assert "OPENAI_BASE_URL" not in err and "hunter2" not in err
+
+
+def test_lists_of_models_go_the_same_way(cli):
+    env = {"OPENAI_API_KEY": "k-123456789", "HTTPS_PROXY": "socks5://127.0.0.1:1080"}
+    code, _, err = cli("models", "list", "--provider", "openai", env=env)
+    assert code == 2 and "HTTPS_PROXY is a SOCKS proxy" in err
+    code, _, err = cli("models", "list", env=env)
+    assert code == 0 and "openai: HTTPS_PROXY is a SOCKS proxy" in words(err)
