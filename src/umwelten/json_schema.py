@@ -54,9 +54,18 @@ def single_form(schema: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
     for key in ("anyOf", "oneOf", "allOf"):
         forms = schema.get(key)
         if isinstance(forms, list):
-            others = [form for form in forms if form != {"type": "null"}]
+            others = [form for form in forms if not is_null_alone(form)]
             if len(others) == 1 and isinstance(others[0], Mapping):
                 rest = {name: value for name, value in schema.items() if name != key}
                 return {**rest, **others[0]}, len(others) < len(forms)
             return schema, True
     return schema, False
+
+
+def is_null_alone(schema: Any) -> bool:
+    """Return whether the schema allows null and nothing else, in any of the ways to say so."""
+    if not isinstance(schema, Mapping):
+        return False
+    if schema.get("type") in ("null", ["null"]) or schema.get("enum") == [None]:
+        return True
+    return "const" in schema and schema["const"] is None

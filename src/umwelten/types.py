@@ -317,7 +317,8 @@ NO_HINTS = RateLimitHints()
 class Reply(FrozenStruct):
     """A complete answer. `data` is its record as compact JSON, where there is a schema.
 
-    `marks` list the steps that were needed to get it: "fenced", "mended", "coerced", "asked again".
+    `marks` list the steps that were needed to get it: "fenced", "mended", "coerced",
+    "last of several", "asked again".
     """
 
     text: str

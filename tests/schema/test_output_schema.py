@@ -84,11 +84,6 @@ def test_a_record_is_found_among_words(text: str) -> None:
     assert got(text, "fenced") == {"title": "T"}
 
 
-def test_of_several_records_the_largest_counts_and_of_equals_the_last() -> None:
-    assert got('{"title": "a long one"} and {"title": "b"}', "fenced") == {"title": "a long one"}
-    assert got('First {"title": "a"}, no, {"title": "b"}.', "fenced") == {"title": "b"}
-
-
 def test_a_valid_record_is_taken_before_a_larger_object_of_another_shape() -> None:
     echo = '{"type": "object", "properties": {"title": {"type": "string"}}}'
     assert got(f'The schema is {echo}, so: {{"title": "T"}}', "fenced") == {"title": "T"}

@@ -3,7 +3,8 @@
 from umwelten.schema.correction import correction_turns, failure
 from umwelten.schema.dsl import parse_dsl
 from umwelten.schema.loading import load_schema
-from umwelten.schema.output_schema import OutputSchema, ParsedAnswer, compile_schema
+from umwelten.schema.output_schema import OutputSchema, compile_schema
+from umwelten.schema.parsed_answer import ParsedAnswer
 from umwelten.types import Problem
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from umwelten.schema.output_schema import ParsedAnswer
+from umwelten.schema.parsed_answer import ParsedAnswer
 from umwelten.types import Failure, FailureKind, Message, Problem, Role, Text, Usage
 
 _QUOTED = 16_000

@@ -1,8 +1,8 @@
 """The record in an answer's text, with broken JSON repaired.
 
-An answer may be the JSON alone, in a code fence, or with text around it. One pass over the text finds the
-*regions* that look like JSON; it skips strings and counts brackets, so the time is linear. A region that
-does not parse is repaired if possible. Prose with a brace in it is not a region.
+An answer may be the JSON alone, in a code fence, or with text, drafts and examples around it. One pass over
+the text finds the *regions* that look like JSON; it skips strings and counts brackets, so the time is linear.
+A region that does not parse is repaired if possible. Prose with a brace in it is not a region.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from umwelten.schema.repair import NOTHING, REPAIR_LIMIT, TOO_DEEP, TOO_LONG, Un
 from umwelten.types import FrozenStruct
 
 _MOST_REGIONS = 8
-"""Regions of an answer that are tried, the largest first: bounds the time that an answer can take."""
+"""Of so many regions at an answer's end, and as many of the largest, one is chosen: bounds the time."""
+
+_THOUGHT_END = "</think>"
 
 _OPENER = re.compile(r"""\{\s*(?:["'“}]|\w+\s*:)|\[\s*["\[{\]]""")
 """The start of what looks like an object or a list, and not like a brace or a bracket in prose."""
@@ -29,9 +31,10 @@ _PROSE = re.compile(r"""\s*[^\s,:"'\]\[{}][^"{}\[\]]*\Z""")
 
 
 class Region(FrozenStruct):
-    """A part of a text that looks like JSON. `closed`: its brackets are balanced."""
+    """A part of a text that begins at `start` and looks like JSON. `closed`: its brackets are balanced."""
 
     text: str
+    start: int
     closed: bool
 
 
@@ -42,38 +45,63 @@ class Found(FrozenStruct):
     marks: tuple[str, ...] = ()
 
 
-def candidates(text: str) -> Iterator[Found | Unreadable]:
-    """Yield the values that the answer may hold, the likeliest first: JSON as it is, then repaired.
+class Broken(FrozenStruct):
+    """A part of an answer that looks like JSON and is none. `whole`: there is nothing around it."""
 
-    At least one. The first that fits the schema counts; if none does, the first one's problems are reported.
+    region: Region
+    whole: bool = False
+    too_long: bool = False
+
+    def mend(self) -> Found | Unreadable:
+        """Return the value that was likely meant, or why there is none."""
+        if self.too_long:
+            return TOO_LONG
+        value = repair_json(self.region.text, self.region.closed)
+        marks = ("mended",) if self.whole else ("fenced", "mended")
+        return value if isinstance(value, Unreadable) else Found(value=value, marks=marks)
+
+
+def candidates(text: str) -> list[Found | Broken]:
+    """Return what the answer may hold, the last first: a model drafts, quotes and reasons before it answers.
+
+    None for a text without anything that looks like JSON.
     """
     bare = text.strip("\ufeff \t\r\n")
     whole = decode(bare)
     if not isinstance(whole, Unreadable):
-        yield Found(value=whole)
-        return
-    spoken = text.rpartition("</think>")[2]
-    last_first = list(regions(spoken))[::-1]
-    yield from _values_of(bare, sorted(last_first, key=lambda region: -len(region.text))[:_MOST_REGIONS])
-
-
-def _values_of(bare: str, largest_first: list[Region]) -> Iterator[Found | Unreadable]:
-    """Yield the values of the regions that parse, then of the others, repaired within `REPAIR_LIMIT`."""
-    broken: list[Region] = []
-    for region in largest_first:
-        value = decode(region.text)
-        if isinstance(value, Unreadable):
-            broken.append(region)
-        else:
-            yield Found(value=value, marks=("fenced",))
+        return [Found(value=whole)]
+    found: list[Found | Broken] = []
     room = REPAIR_LIMIT
-    for region in broken:
+    for region in _likeliest(_spoken_regions(text)):
+        value = decode(region.text)
+        if not isinstance(value, Unreadable):
+            found.append(Found(value=value, marks=("fenced",)))
+            continue
         room -= len(region.text)
-        value = repair_json(region.text, region.closed) if room >= 0 else TOO_LONG
-        marks = ("mended",) if region.text.strip() == bare else ("fenced", "mended")
-        yield value if isinstance(value, Unreadable) else Found(value=value, marks=marks)
-    if not largest_first:
-        yield NOTHING
+        found.append(Broken(region=region, whole=region.text.strip() == bare, too_long=room < 0))
+    return found
+
+
+def _spoken_regions(text: str) -> list[Region]:
+    """Return the regions after the model's thinking; the tag that ends it may also be a part of a value."""
+    if _THOUGHT_END not in text:
+        return list(regions(text))
+    end = text.rfind(_THOUGHT_END)
+    for region in reversed(list(regions(text))):
+        within = region.start < end < region.start + len(region.text)
+        if within and not isinstance(decode(region.text), Unreadable):
+            end = text.rfind(_THOUGHT_END, 0, region.start)
+    offset = 0 if end < 0 else end + len(_THOUGHT_END)
+    return list(regions(text[offset:]))
+
+
+def _likeliest(found: list[Region]) -> list[Region]:
+    """Return the last regions and the largest ones, the last first."""
+    if len(found) <= _MOST_REGIONS:
+        return found[::-1]
+    by_size = sorted(range(len(found)), key=lambda n: len(found[n].text))
+    kept = {*range(len(found) - _MOST_REGIONS, len(found)), *by_size[-_MOST_REGIONS:]}
+    return [found[n] for n in sorted(kept, reverse=True)]
 
 
 def decode(text: str) -> Any | Unreadable:
@@ -99,7 +127,7 @@ def regions(text: str) -> Iterator[Region]:
         offset = start.start()
         end = _closing(text, offset) if text[offset] == "{" or lists else None
         if end is not None:
-            yield Region(text=text[offset:end], closed=True)
+            yield Region(text=text[offset:end], start=offset, closed=True)
         elif text[offset] == "{":
             yield _open_ended(text, offset)
             return
@@ -124,4 +152,5 @@ def _open_ended(text: str, start: int) -> Region:
     fence = _FENCE.search(text, start)
     rest = text[start : fence.start() if fence else len(text)]
     last = rest.rfind("}") + 1
-    return Region(text=rest[:last] if last and _PROSE.match(rest, last) else rest, closed=False)
+    kept = rest[:last] if last and _PROSE.match(rest, last) else rest
+    return Region(text=kept, start=start, closed=False)

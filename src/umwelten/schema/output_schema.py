@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from umwelten.schema import json_extraction, tree, validation
+from umwelten.schema.parsed_answer import ParsedAnswer
+from umwelten.schema.record_choice import Choice, is_schema
 from umwelten.schema.repair import NOTHING, Unreadable
 from umwelten.schema.validation import excerpt
-from umwelten.types import FrozenStruct, Problem, Schema
+from umwelten.types import Problem, Schema
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 Check = Callable[[str], tuple[Problem, ...]]
 """Returns the problems of a record, given as JSON, that a schema can't express."""
 
 
-class ParsedAnswer(FrozenStruct):
-    """An answer after parsing. `data` is the record as compact JSON, `None` if there are `problems`.
-
-    `marks` say what was done to it: "fenced" (text or a code fence around it removed), "mended" (its JSON
-    repaired), "coerced".
-    """
-
-    data: str | None
-    problems: tuple[Problem, ...] = ()
-    marks: tuple[str, ...] = ()
+_MOST_RECORDS = 50
+"""A longer list is not looked into: it is no record in any case."""
 
 
 class OutputSchema:
@@ -35,26 +32,43 @@ class OutputSchema:
     def __init__(self, schema: Schema, check: Check | None = None) -> None:
         self.schema = schema
         self._check = check
-        self._tree = tree.build_tree(schema.json)
 
     @cached_property
-    def _problems(self) -> Callable[[Any], tuple[Problem, ...]]:
+    def _validator(self) -> Draft202012Validator:
         return validation.make_validator(self.schema.json)
+
+    @cached_property
+    def _tree(self) -> tree.Tree:
+        return tree.Tree(self.schema.json, self._validator)
+
+    @cached_property
+    def _fields(self) -> frozenset[str]:
+        return frozenset(self._tree.root.properties)
 
     def read(self, text: str, *, coerce: bool = False) -> ParsedAnswer:
         """Return the record in an answer, or its problems. Never raises.
 
-        Tries the whole text as JSON, then the parts that look like JSON, then repairs them. Null for an
-        optional field counts as its absence. With `coerce`, unambiguous values of the wrong type are
-        converted, and fields that the schema does not define are dropped.
+        Of several records, drafts before it for instance, the last one that fits counts. Null for an optional
+        field counts as its absence. With `coerce`, unambiguous values of the wrong type are converted, and
+        fields that the schema does not define are dropped.
         """
-        first_answer: ParsedAnswer | None = None
-        for candidate in json_extraction.candidates(text):
-            answer = self._judge(candidate, coerce)
-            if answer.data is not None:
-                return answer
-            first_answer = first_answer or answer
-        return first_answer or _rejection(NOTHING.message)
+        choice = Choice(self.schema.json, self._fields)
+        for found in json_extraction.candidates(text):
+            if isinstance(found, json_extraction.Broken) and choice.decided:
+                continue
+            candidate = found.mend() if isinstance(found, json_extraction.Broken) else found
+            choice.add(candidate, self._judge(candidate, coerce))
+            if self._holds_records(candidate, coerce) and not choice.decided:
+                break
+        return choice.result() or _rejection(NOTHING.message)
+
+    def _holds_records(self, candidate: json_extraction.Found | Unreadable, coerce: bool) -> bool:
+        """Return whether this is a list of records: the answer then, however a draft before it looks."""
+        value = candidate.value if isinstance(candidate, json_extraction.Found) else None
+        if not isinstance(value, list) or not 1 < len(value) <= _MOST_RECORDS:
+            return False
+        found = (json_extraction.Found(value=each) for each in value if isinstance(each, dict))
+        return sum(self._judge(each, coerce).data is not None for each in found) > 1
 
     def _judge(self, candidate: json_extraction.Found | Unreadable, coerce: bool) -> ParsedAnswer:
         if isinstance(candidate, Unreadable):
@@ -66,18 +80,21 @@ class OutputSchema:
 
     def _record(self, value: Any, marks: tuple[str, ...], coerce: bool) -> ParsedAnswer:
         if coerce and isinstance(value, list):
-            bare_list, value = value, tree.wrap_list(value, self._tree)
+            bare_list, value = value, tree.wrap_list(value, self._tree.root)
             marks = marks if value is bare_list else (*marks, "coerced")
         if not isinstance(value, dict):
             return _rejection(_not_an_object(value), marks)
-        if problems := validation.find_unsendable(value, self._tree.properties):
+        if is_schema(value, self.schema.json):
+            return _rejection("the answer is the JSON Schema itself, not an object that fits it", marks)
+        if problems := validation.find_unsendable(value, self._fields):
             return ParsedAnswer(data=None, problems=problems, marks=marks)
         arranged = tree.Arranged()
-        record = tree.arrange(value, self._tree, coerce, arranged)
+        record = self._tree.arrange(value, coerce, arranged)
         if arranged.coerced and "coerced" not in marks:
             marks = (*marks, "coerced")
         data = msgspec.json.encode(record).decode()
-        problems = self._problems(record) or (self._check(data) if self._check else ())
+        problems = validation.find_problems(self._validator, record, self._fields)
+        problems = problems or (self._check(data) if self._check else ())
         return ParsedAnswer(data=None if problems else data, problems=problems, marks=marks)
 
 

@@ -13,10 +13,11 @@ import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from umwelten.json_schema import is_null_alone
 from umwelten.types import Problem
 
 if TYPE_CHECKING:
-    from jsonschema import FormatChecker
+    from jsonschema import Draft202012Validator, FormatChecker
     from jsonschema.exceptions import ValidationError
 
 MAX_PROBLEMS = 20
@@ -29,23 +30,19 @@ _DATE_TIME = re.compile(rf"\d{{4}}-\d\d-\d\d[Tt ]{_TIME}", re.ASCII)
 _CLOCK = re.compile(_TIME, re.ASCII)
 
 
-def make_validator(schema: Mapping[str, Any]) -> Callable[[Any], tuple[Problem, ...]]:
-    """Return a function that returns a record's problems: at most 20, at most 3 a field.
-
-    Call it once per schema. Nothing is fetched, whatever the schema refers to.
-    """
+def make_validator(schema: Mapping[str, Any]) -> Draft202012Validator:
+    """Return the library's validator of a schema. Nothing is fetched, whatever the schema refers to."""
     from jsonschema import Draft202012Validator
     from referencing import Registry
 
     bare = {key: value for key, value in schema.items() if key != "$schema"}
-    fields = frozenset(schema.get("properties", ()))
-    compiled = Draft202012Validator(bare, format_checker=_formats(), registry=Registry())
+    return Draft202012Validator(bare, format_checker=_formats(), registry=Registry())
 
-    def problems(value: Any) -> tuple[Problem, ...]:
-        errors = itertools.islice(compiled.iter_errors(value), _MOST_ERRORS)
-        return limit_problems(problem for error in errors for problem in _describe_error(error, fields))
 
-    return problems
+def find_problems(validator: Draft202012Validator, value: Any, fields: frozenset[str]) -> tuple[Problem, ...]:
+    """Return a record's problems: at most 20, at most 3 a field. `fields`: the schema's."""
+    errors = itertools.islice(validator.iter_errors(value), _MOST_ERRORS)
+    return limit_problems(problem for error in errors for problem in _describe_error(error, fields))
 
 
 def limit_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -136,7 +133,7 @@ def _problem(path: Sequence[str | int], words: str) -> Problem:
 def _only_form(error: ValidationError) -> list[ValidationError]:
     """Return the errors against the only form that isn't null; none if there are several."""
     asked: Any = error.validator_value
-    forms = [n for n, form in enumerate(asked) if form != {"type": "null"}]
+    forms = [n for n, form in enumerate(asked) if not is_null_alone(form)]
     context = error.context or ()
     if len(forms) != 1:
         return []

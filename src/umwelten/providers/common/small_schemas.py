@@ -16,6 +16,8 @@ _ITEMS = 5
 # Characters of a string on its own, and of one in a list.
 _LONG, _SHORT = 240, 80
 _STEPS = 10
+_FINER = frozenset(("exclusiveMinimum", "exclusiveMaximum", "multipleOf"))
+"""Limits that equal steps between the bounds may break."""
 _DATE = (
     "^[12][0-9]{3}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])"
     "|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))$"
@@ -38,7 +40,7 @@ def _limit_node(node: Node, longest: int) -> Node:
     if "array" in types:
         most = max(_ITEMS, node.get("minItems", 0))
         limited["maxItems"] = min(node.get("maxItems", most), most)
-    if types == ["number"] and "minimum" in node and "maximum" in node:
+    if types == ["number"] and "minimum" in node and "maximum" in node and not _FINER & set(node):
         return {"enum": _steps(node["minimum"], node["maximum"])}
     return limited
 

@@ -7,6 +7,8 @@ and refuse or ignore ranges and formats (xAI, Cerebras, Anthropic: their pages o
 
 from __future__ import annotations
 
+import re
+
 from umwelten.providers.common.schemas import (
     Inexpressible,
     Node,
@@ -68,6 +70,8 @@ _FOREIGN = frozenset(
     )
 )
 _NULL: Node = {"type": "null"}
+_DEFINITION = re.compile(r"#|#/(?:\$defs|definitions)/[^/]+")
+"""References that lead to the same place in the strict form."""
 
 
 def strict_schema(schema: Schema, *, ranges: bool) -> Node | None:
@@ -104,7 +108,11 @@ class _StrictWalk:
         if ref is None:
             return self._convert(node)
         whole = merge_all_of(resolve(node, self._root))
-        if ref in self._open or not set(node) - {"$ref", "title"}:
+        if not _DEFINITION.fullmatch(str(ref)):
+            # What stands there in the strict form is another schema: it may allow null, for one.
+            if ref in self._open:
+                raise Inexpressible(f"reference {ref!r}")
+        elif ref in self._open or not set(node) - {"$ref", "title"}:
             return {"$ref": ref}
         self._open.append(ref)
         merged = self._convert(whole)
@@ -117,6 +125,9 @@ class _StrictWalk:
         converted = {name: node[name] for name in _COPIED if name in node}
         alternatives = variants(node)
         if alternatives is not None:
+            if set(types_of(node)) & {"object", "array"}:
+                # Closed by itself and by each of its forms, it would allow nothing.
+                raise Inexpressible("forms of an object beside its own fields")
             converted["anyOf"] = [self.node(variant) for variant in alternatives]
         converted |= self._children(node)
         if not set(converted) & {"type", "enum", "const", "anyOf"}:
@@ -138,6 +149,8 @@ class _StrictWalk:
         if is_node(node.get("additionalProperties")):
             raise Inexpressible("an object with free names")
         required = node.get("required", ())
+        if set(required) - set(properties(node)):
+            raise Inexpressible("a required field without a schema")
         converted = {
             name: self.node(inner) if name in required else _allow_null(self.node(inner))
             for name, inner in properties(node).items()
@@ -156,11 +169,11 @@ class _StrictWalk:
 
 def _allow_null(node: Node) -> Node:
     """Return the node with null as another value."""
-    if "anyOf" in node:
-        return node if _NULL in node["anyOf"] else {**node, "anyOf": [*node["anyOf"], _NULL]}
-    if "$ref" in node or "const" in node:
-        return {"anyOf": [node, _NULL]}
     types = types_of(node)
+    if "anyOf" in node and not types:
+        return node if _NULL in node["anyOf"] else {**node, "anyOf": [*node["anyOf"], _NULL]}
+    if {"$ref", "const", "anyOf"} & set(node):
+        return {"anyOf": [node, _NULL]}
     nullable = dict(node)
     if types:
         nullable["type"] = types if "null" in types else [*types, "null"]

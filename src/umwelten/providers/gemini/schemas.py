@@ -69,6 +69,7 @@ _FOREIGN = frozenset(
         "dependentSchemas",
     )
 )
+_STRUCTURE = frozenset(("properties", "required", "items", "enum", "const", "additionalProperties"))
 _JSON_COPIED = frozenset(
     (
         "$defs",
@@ -123,8 +124,11 @@ class _GeminiSchemaWalk:
 
     def _alternatives(self, node: Node, choices: list[Node], seen: tuple[str, ...]) -> Node:
         beside = {k: v for k, v in node.items() if k not in ("anyOf", "oneOf", "type", "nullable")}
-        if len(choices) == 1:
+        own = _STRUCTURE & set(beside) if variants(node) is not None else frozenset()
+        if len(choices) == 1 and not own & set(choices[0]):
             return self.node({**choices[0], **beside}, seen)
+        if own:
+            raise Inexpressible("forms of an object beside its own fields")
         return {"anyOf": [self.node(choice, seen) for choice in choices], **_annotations(node)}
 
     def _single(self, node: Node, seen: tuple[str, ...]) -> Node:
