@@ -13,6 +13,7 @@ from umwelten.api.job import Job
 from umwelten.api.results import Results
 from umwelten.api.signatures import check_names, with_options
 from umwelten.config.option_fields import BatchOptions, PathLike, SharedOptions
+from umwelten.user_folders import expand_home
 
 if TYPE_CHECKING:
     from umwelten.evaluation.evaluation import Evaluation
@@ -109,7 +110,7 @@ def _output_dir(given: PathLike | None) -> Path:
     from umwelten.config.settings import load
 
     if given is not None:
-        return Path(given).expanduser()
+        return expand_home(Path(given))
     configured: Path = load(Path.cwd(), os.environ).get("output_dir")
     return configured
 

@@ -18,6 +18,7 @@ from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import call_count, stored_calls
 from umwelten.store.tables import FAILED, SUCCEEDED
 from umwelten.types import FrozenStruct
+from umwelten.user_folders import expand_home
 
 if TYPE_CHECKING:
     import pandas
@@ -184,7 +185,7 @@ class Results(Answers[T]):
         from umwelten.report.output_files import write_report
 
         try:
-            write_report(self.folder, Path(path).expanduser(), spelling=as_argument)
+            write_report(self.folder, expand_home(Path(path)), spelling=as_argument)
         except UsageError as error:
             raise error.spell(as_argument) from None
 

@@ -122,6 +122,14 @@ def _print_any_text() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _has_working_directory() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def main() -> None:
     """Entry point: run the command line and exit with its status."""
     _print_any_text()
@@ -152,4 +160,9 @@ def main() -> None:
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         status = INTERRUPTED
+    except FileNotFoundError:
+        if _has_working_directory():
+            raise
+        click.echo("Error: the working directory is not there any more\nChange to another one.", err=True)
+        status = click.UsageError.exit_code
     sys.exit(status if isinstance(status, int) else 0)

@@ -10,6 +10,7 @@ import click
 
 from umwelten.cli.completion import completers
 from umwelten.errors import ConfigError
+from umwelten.user_folders import no_home
 
 
 @click.group("config")
@@ -71,6 +72,8 @@ def init(for_user: bool, force: bool) -> None:
     from umwelten.config.settings import load, toml_paths
 
     path = toml_paths(Path.cwd())[0] if for_user else Path.cwd() / "umwelten.toml"
+    if path is None:
+        raise no_home()
     if os.path.lexists(path) and not force:
         raise ConfigError(f"{path} already exists", "Use --force to replace it; the old file is kept.")
     # Only keys and addresses matter here, and with --force a broken file may be in the way.
@@ -102,4 +105,6 @@ def path(for_user: bool) -> None:
     from umwelten.config.settings import toml_paths
 
     users, project = toml_paths(Path.cwd())
+    if for_user and users is None:
+        raise no_home()
     click.echo(str(users if for_user else project))

@@ -34,14 +34,15 @@ class TomlFile(FrozenStruct):
 def nearest(folder: Path, name: str) -> Path | None:
     """The file of that name in a folder or the closest one above it."""
     folder = folder.absolute()
-    return next((path for at in (folder, *folder.parents) if _is_file(path := at / name)), None)
+    return next((path for at in (folder, *folder.parents) if is_file(path := at / name)), None)
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
+    """Return whether there is such a file, as far as this user may look."""
     try:
         return path.is_file()
     except OSError:
-        return False  # above a folder that may not be looked into
+        return False
 
 
 def read_toml(path: Path, base: Path) -> TomlFile:

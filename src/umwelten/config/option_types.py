@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from umwelten.errors import UsageError
+from umwelten.user_folders import expand_home
 
 MAX_CONCURRENCY = 10_000
 NO_LIMIT = 10**9
@@ -313,7 +314,7 @@ _folder, _file = _path("folder"), _path("file")
 
 
 def _rebase_path(path: Path, base: Path) -> Path:
-    return base / path.expanduser()
+    return base / expand_home(path)
 
 
 def _several(given: Any) -> tuple[Any, ...]:
@@ -345,11 +346,11 @@ def _texts(given: Any) -> list[str]:
 
 def _rebase_globs(texts: list[str], base: Path) -> list[str]:
     pieces = ([piece.strip() for piece in re.split(_COMMA, text)] for text in texts)
-    return [",".join(str(base / Path(piece).expanduser()) for piece in some) for some in pieces]
+    return [",".join(str(base / expand_home(Path(piece))) for piece in some) for some in pieces]
 
 
 def _prompts_argument(given: Any) -> Any:
-    return given if isinstance(given, Mapping) else _file(given).expanduser()
+    return given if isinstance(given, Mapping) else expand_home(_file(given))
 
 
 def _evaluation_argument(given: Any) -> str:
@@ -358,7 +359,7 @@ def _evaluation_argument(given: Any) -> str:
 
 
 def _expand_home(read: Reader) -> Reader:
-    return lambda given: read(given).expanduser()
+    return lambda given: expand_home(read(given))
 
 
 FOLDER = OptionType(
@@ -382,7 +383,7 @@ PROMPTS_FILE = OptionType(
 )
 FILES = OptionType(
     read=_files,
-    read_argument=lambda given: tuple(path.expanduser() for path in _files(_several(given))),
+    read_argument=lambda given: tuple(expand_home(path) for path in _files(_several(given))),
     rebase=lambda paths, base: tuple(_rebase_path(path, base) for path in paths),
     metavar="FILE",
     repeatable=True,

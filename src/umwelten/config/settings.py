@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import platformdirs
 
-from umwelten.config.files import TOML_NAME, TomlFile, nearest, read_dotenv, read_toml
+from umwelten.config.files import TOML_NAME, TomlFile, is_file, nearest, read_dotenv, read_toml
 from umwelten.config.layers import DEFAULT, Layer, Value, keys, read_layer, rebase_values, section_layer
 from umwelten.config.options import BY_KEY, OPTIONS, SETTINGS
 from umwelten.config.profiles import OptionProfile, find_profile, gives_way, with_profiles
@@ -20,6 +19,7 @@ from umwelten.phrases import Phrase, Spelling, by_name
 from umwelten.providers.model_names import expand_groups
 from umwelten.text.suggestions import closest, did_you_mean_clause
 from umwelten.types import FrozenStruct, Secret
+from umwelten.user_folders import config_folder
 
 _PREFIX = "UMWELTEN_"
 _OTHERS = ("UMWELTEN_CACHE_DIR", "UMWELTEN_TEST_BROWSER", "UMWELTEN_TEST_SHELLS")
@@ -145,17 +145,21 @@ def load(
     return _with_variables(settings, variables)
 
 
-def toml_paths(cwd: Path, user_config_dir: Path | None = None) -> tuple[Path, Path]:
-    """The user's `umwelten.toml` and the project's: the nearest there is, else the one to write."""
-    users = (user_config_dir or platformdirs.user_config_path("umwelten")) / TOML_NAME
+def toml_paths(cwd: Path, user_config_dir: Path | None = None) -> tuple[Path | None, Path]:
+    """The user's `umwelten.toml` and the project's: the nearest there is, else the one to write.
+
+    The user's is `None` without a home directory.
+    """
+    folder = user_config_dir or config_folder()
+    users = None if folder is None else folder / TOML_NAME
     return users, nearest(cwd, TOML_NAME) or cwd.absolute() / TOML_NAME
 
 
 def _toml_files(cwd: Path, user_config_dir: Path | None) -> Iterator[tuple[Path, Path]]:
     """The files in rising precedence, each with the folder that its relative paths start from."""
     users, project = toml_paths(cwd, user_config_dir)
-    there = project.is_file()
-    if users.is_file() and not (there and project.samefile(users)):
+    there = is_file(project)
+    if users is not None and is_file(users) and not (there and project.samefile(users)):
         yield users, Path()
     if there:
         # From a subfolder of a project, results go where the project's file says.

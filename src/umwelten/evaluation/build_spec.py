@@ -21,6 +21,7 @@ from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
 from umwelten.schema import OutputSchema, load_schema
 from umwelten.types import Parameters, Prompt, RequestSettings
+from umwelten.user_folders import expand_home
 
 Stdin = Callable[[], str]
 
@@ -112,7 +113,7 @@ def _text(settings: Settings, name: str, stdin: Stdin | None) -> str | None:
         case "-" if stdin is not None:
             return stdin()
     text = str(value)
-    return _read(Path(text[1:]).expanduser(), name) if text.startswith("@") else text
+    return _read(expand_home(Path(text[1:])), name) if text.startswith("@") else text
 
 
 def _read(path: Path, name: str) -> str:

@@ -34,6 +34,7 @@ from umwelten.local.weights import (
     models_folder,
     remember,
 )
+from umwelten.user_folders import expand_home
 
 Progress = Callable[[str], None]
 _CHUNK = 1 << 20
@@ -56,7 +57,7 @@ def pull_weights(
     gets lines for people. Raises `LocalModelError` with a hint.
     """
     if is_path(name):
-        return check_gguf(Path(name).expanduser())
+        return check_gguf(expand_home(Path(name)))
     model = find_model(name, models)
     weights = _present_weights(model, env) if source is None else None
     if weights is None:

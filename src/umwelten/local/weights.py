@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
-from platformdirs import user_cache_path
 
 from umwelten.errors import LocalModelError
 from umwelten.text.suggestions import closest, did_you_mean, sentences
 from umwelten.types import FrozenStruct
+from umwelten.user_folders import cache_folder, expand_home
 
 GGUF_MAGIC = b"GGUF"
 
@@ -58,7 +58,7 @@ def find_weights(
 ) -> Path:
     """Return the GGUF file of a model, a known name or a path to a `.gguf`. Raises `LocalModelError`."""
     if is_path(name):
-        return check_gguf(Path(name).expanduser())
+        return check_gguf(expand_home(Path(name)))
     model = find_model(name, models)
     weights = installed_weights(model) or cached_weights(model, env)
     if weights is None:
@@ -99,9 +99,17 @@ def check_gguf(path: Path) -> Path:
 
 
 def models_folder(env: Mapping[str, str]) -> Path:
-    """Return the folder for downloaded weights, in `UMWELTEN_CACHE_DIR` or else the user's cache."""
+    """Return the folder for downloaded weights, in `UMWELTEN_CACHE_DIR` or else the user's cache.
+
+    Raises `LocalModelError` where there is neither.
+    """
     override = env.get("UMWELTEN_CACHE_DIR")
-    root = Path(override).expanduser() if override else user_cache_path("umwelten")
+    root = expand_home(Path(override)) if override else cache_folder()
+    if root is None:
+        raise LocalModelError(
+            "there is no folder for downloaded models: the home directory is not known",
+            "set HOME or UMWELTEN_CACHE_DIR to an absolute path",
+        )
     return root / "models"
 
 

@@ -14,6 +14,7 @@ from umwelten.schema.output_schema import OutputSchema
 from umwelten.schema.pydantic_models import class_names, load_class
 from umwelten.text.caret import fault
 from umwelten.types import Schema
+from umwelten.user_folders import expand_home
 
 _CLASS = re.compile(r"(?P<path>.+\.py):(?P<name>[^:/\\]*)", re.DOTALL)
 _FILE = re.compile(r"[^\n]+\.json", re.IGNORECASE)
@@ -30,12 +31,12 @@ def load_schema(given: str) -> OutputSchema:
         return _load_file(given)
     if match := _CLASS.fullmatch(given):
         return load_class(
-            Path(match["path"]).expanduser(), match["name"] or _raise_missing_class(given[:-1]), given
+            expand_home(Path(match["path"])), match["name"] or _raise_missing_class(given[:-1]), given
         )
     if given.endswith(".py") and "\n" not in given:
         _raise_missing_class(given)
     if _FILE.fullmatch(given):
-        return OutputSchema(json_schema(Path(given).expanduser()))
+        return OutputSchema(json_schema(expand_home(Path(given))))
     if given.startswith("{"):
         raise UsageError("a JSON Schema must be in a file", f"Save it to a file that ends in .json. {_FORMS}")
     return OutputSchema(_parse_fields(given))
@@ -58,7 +59,7 @@ def json_schema(path: Path) -> Schema:
 
 
 def _load_file(given: str) -> OutputSchema:
-    path = Path(given[1:].strip()).expanduser()
+    path = expand_home(Path(given[1:].strip()))
     if path.suffix.lower() == ".json":
         return OutputSchema(json_schema(path))
     schema = parse_dsl(_read_file(path), origin=str(path))
@@ -88,7 +89,7 @@ def _read_file(path: Path) -> str:
 
 
 def _raise_missing_class(path: str) -> NoReturn:
-    names = class_names(Path(path).expanduser())
+    names = class_names(expand_home(Path(path)))
     listed = f" Classes there: {', '.join(names)}." if names else ""
     raise UsageError(f"{path}: no class given", f"Write {path}:{names[0] if names else 'Class'}.{listed}")
 

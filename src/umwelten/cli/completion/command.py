@@ -11,6 +11,7 @@ from click.shell_completion import get_completion_class
 
 from umwelten.cli.completion.scripts import SHELLS, VARIABLE, place, register
 from umwelten.errors import ConfigError
+from umwelten.user_folders import home_folder
 
 _LOADERS = (
     "/usr/share/bash-completion/bash_completion",
@@ -88,7 +89,7 @@ def activation(shell: str, path: Path, environ: Mapping[str, str]) -> str:
 
 
 def _zsh(path: Path, environ: Mapping[str, str]) -> str:
-    settings = Path(environ.get("ZDOTDIR") or environ.get("HOME") or Path.home()) / ".zshrc"
+    settings = Path(environ.get("ZDOTDIR") or home_folder(environ)) / ".zshrc"
     try:
         is_loaded = path.parent.name in settings.read_text("utf-8", errors="replace")
     except OSError:

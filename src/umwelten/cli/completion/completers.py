@@ -15,6 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from umwelten.errors import UmweltenError
+from umwelten.user_folders import expand_home
 
 if TYPE_CHECKING:
     from umwelten.config.settings import Settings
@@ -134,14 +135,14 @@ def texts(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
 def _paths(start: str) -> list[str]:
     """The paths that begin so, folders with a slash behind them, hidden ones only if asked for."""
     head, slash, name = start.rpartition("/")
-    folder = Path(head + slash or ".").expanduser()
     found = []
     try:
+        folder = expand_home(Path(head + slash or "."))
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith(name) and (name.startswith(".") or not entry.name.startswith(".")):
                     found.append(head + slash + entry.name + ("/" if entry.is_dir() else ""))
-    except OSError:
+    except (OSError, UmweltenError):
         return []
     return sorted(found)[:MOST_FILES]
 
@@ -168,5 +169,5 @@ def _settings() -> Settings | None:
 
     try:
         return load(Path.cwd(), os.environ)
-    except UmweltenError:
+    except (OSError, UmweltenError):
         return None

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from umwelten.user_folders import cache_folder, expand_home
+
 _NEWEST = 20  # evaluations that are looked into
 
 
@@ -44,6 +46,8 @@ def listed(environ: Mapping[str, str]) -> list[str]:
     """Return the models with a list price and the embedded ones, as `--models` takes them."""
     stamp = _stamp()
     path = _cache(environ)
+    if path is None:
+        return list(_names())
     try:
         first, *names = path.read_text("utf-8").splitlines()
         if first == stamp:
@@ -80,13 +84,12 @@ def _names() -> Iterator[str]:
         yield row.model.model if routed else str(row.model)
 
 
-def _cache(environ: Mapping[str, str]) -> Path:
+def _cache(environ: Mapping[str, str]) -> Path | None:
     override = environ.get("UMWELTEN_CACHE_DIR")
     if override:
-        return Path(override).expanduser() / "models.txt"
-    from platformdirs import user_cache_path
-
-    return user_cache_path("umwelten") / "models.txt"
+        return expand_home(Path(override)) / "models.txt"
+    folder = cache_folder()
+    return None if folder is None else folder / "models.txt"
 
 
 def _keep(path: Path, text: str) -> None:

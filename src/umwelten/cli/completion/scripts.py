@@ -20,6 +20,8 @@ from click.shell_completion import (
     split_arg_string,
 )
 
+from umwelten.user_folders import home_folder
+
 VARIABLE = "_UMWELTEN_COMPLETE"
 _OPEN = (":", "/", "=", ",")  # more is to follow, so no blank
 
@@ -170,7 +172,7 @@ def register() -> None:
 
 def place(shell: str, environ: Mapping[str, str]) -> Path:
     """The file where a shell looks for the completion of `umwelten`, or can be configured to."""
-    home = Path(environ.get("HOME") or Path.home())
+    home = home_folder(environ)
     if shell == "fish":
         config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
         return config / "fish" / "completions" / "umwelten.fish"
