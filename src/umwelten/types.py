@@ -12,6 +12,7 @@ from typing import Any, NoReturn, dataclass_transform
 import msgspec
 
 from umwelten.choices import InputSource, PdfMode
+from umwelten.phrases import Phrase
 
 NANO = 1_000_000_000
 
@@ -277,6 +278,8 @@ class FailureKind(StrEnum):
     MEMORY = "memory"
     SCHEMA = "schema"
     """Answered and paid for, but the answer does not match the schema."""
+    EMPTY = "empty"
+    """Answered and paid for, but there is nothing in the answer."""
 
 
 class Resource(StrEnum):
@@ -317,8 +320,9 @@ NO_HINTS = RateLimitHints()
 class Reply(FrozenStruct):
     """A complete answer. `data` is its record as compact JSON, where there is a schema.
 
-    `marks` list the steps that were needed to get it: "fenced", "mended", "coerced",
-    "last of several", "asked again".
+    `marks` list the steps that were needed to get it: "fenced", "mended", "coerced", "last of several",
+    "asked again"; and what is wrong with it: "cut input" (the server read only a part of the input), "media
+    dropped" (an image or audio came with it, and only the text is kept).
     """
 
     text: str
@@ -355,7 +359,8 @@ class Failure(FrozenStruct):
     `lane_down` True: no other call at this account or host will work either (key refused, credit used
     up, nothing listening). `parameter` names an optional request field that was refused. `partial` is the
     text that arrived before the failure. With kind "schema" it is the whole answer, `problems` lists its
-    faults, and `code` the invalid fields, separated by commas.
+    faults, and `code` the invalid fields, separated by commas. `wording`: the message where it names
+    options, until it is known how they are spelled.
     """
 
     kind: FailureKind
@@ -370,6 +375,7 @@ class Failure(FrozenStruct):
     request_id: str | None = None
     hints: RateLimitHints = NO_HINTS
     problems: tuple[Problem, ...] = ()
+    wording: Phrase | None = None
 
 
 class Continue(FrozenStruct):

@@ -170,18 +170,20 @@ def test_a_reply_of_googles_own_making_is_read_whole() -> None:
     assert (reply.served_model, reply.request_id) == ("gemini-2.5-flash-001", "r1")
 
 
-def test_a_function_call_is_a_tool_stop() -> None:
+def test_a_function_call_of_googles_library_is_no_answer() -> None:
     parts = [{"function_call": {"name": "f", "args": {"x": 1}}}]
-    assert answered(decoded(WIRE, HOME, _official(parts=parts))).finish_reason is FinishReason.TOOL
+    failure = failed(decoded(WIRE, HOME, _official(parts=parts)))
+    assert (failure.kind, failure.retry, failure.code) == (K.BAD_REQUEST, False, "tool_calls")
+    assert "function f" in failure.message
 
 
 @pytest.mark.parametrize("finish", ["MAX_TOKENS", "CONTINUATION"])
-def test_a_cut_answer_is_a_reply_that_says_so_even_when_thinking_took_all(finish: str) -> None:
+def test_an_answer_whose_tokens_were_all_spent_on_thinking_is_empty(finish: str) -> None:
     usage = {"promptTokenCount": 5, "thoughtsTokenCount": 60, "totalTokenCount": 65}
     body = {"candidates": [{"content": {}, "finishReason": finish}], "usageMetadata": usage}
-    reply = answered(decoded(WIRE, HOME, body))
-    assert (reply.text, reply.finish_reason) == ("", FinishReason.LENGTH)
-    assert (reply.usage.input_tokens, reply.usage.output_tokens) == (5, 60)
+    failure = failed(decoded(WIRE, HOME, body))
+    assert (failure.kind, failure.retry) == (K.EMPTY, False)
+    assert (failure.usage.input_tokens, failure.usage.output_tokens) == (5, 60)
 
 
 BLOCKS = [
@@ -278,7 +280,7 @@ def test_odd_usage_does_not_cost_the_answer(usage: object) -> None:
     [
         ({"promptTokenCount": 7, "candidatesTokenCount": 2, "totalTokenCount": 9}, (7, 2)),
         ({"promptTokenCount": 7, "candidatesTokenCount": 2, "totalTokenCount": 20}, (7, 13)),
-        ({"promptTokenCount": 7, "totalTokenCount": 7}, (7, 0)),
+        ({"promptTokenCount": 7, "totalTokenCount": 7}, (7, None)),
         ({"promptTokenCount": 7}, (7, None)),
         ({}, (None, None)),
     ],

@@ -354,10 +354,10 @@ def test_blocked_content_and_refusals_are_failures_that_are_not_retried() -> Non
     assert "I can't." in failure(completion(None, refusal="I can't.")).message
 
 
-def test_an_empty_answer_that_was_cut_is_an_answer() -> None:
+def test_an_answer_that_was_cut_before_it_began_is_empty_and_was_paid_for() -> None:
     for content in (None, ""):
-        found = reply(completion(content, finish="length"))
-        assert (found.text, found.finish_reason) == ("", FinishReason.LENGTH)
+        found = failure(completion(content, finish="length"))
+        assert (found.kind, found.retry) == (FailureKind.EMPTY, False)
         assert found.usage.output_tokens == 3
 
 

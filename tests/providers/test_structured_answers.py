@@ -81,14 +81,14 @@ def test_the_tools_input_is_the_answer_and_its_call_the_end() -> None:
 def test_of_two_records_the_first_counts_and_another_tool_is_none() -> None:
     two = _message(_use({"a": 1}), _use({"a": 2}, number=2))
     assert answered(decoded(CLAUDE, CLAUDE_HOME, two)).text == '{"a":1}'
-    other = answered(decoded(CLAUDE, CLAUDE_HOME, _message(_use({"a": 1}, name="mine"))))
-    assert (other.text, other.finish_reason) == ("", FinishReason.TOOL)
+    other = failed(decoded(CLAUDE, CLAUDE_HOME, _message(_use({"a": 1}, name="mine"))))
+    assert (other.kind, other.code) == (FailureKind.BAD_REQUEST, "tool_calls")
 
 
 def test_an_empty_record_is_one_and_a_cut_off_one_is_not() -> None:
     assert answered(decoded(CLAUDE, CLAUDE_HOME, _message(_use({})))).text == "{}"
-    cut = answered(decoded(CLAUDE, CLAUDE_HOME, _message(_use({}), stop="max_tokens")))
-    assert (cut.text, cut.finish_reason) == ("", FinishReason.LENGTH)
+    cut = failed(decoded(CLAUDE, CLAUDE_HOME, _message(_use({}), stop="max_tokens")))
+    assert (cut.kind, cut.retry, cut.code) == (FailureKind.EMPTY, False, "max_tokens")
 
 
 def _events(*pieces: str, stop: str = "tool_use", end: bool = True) -> bytes:

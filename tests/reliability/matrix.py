@@ -116,7 +116,7 @@ FAULTS = (
         "no choices",
         "no_choices",
         kind="server",
-        others={"anthropic": "answer"},
+        others={"anthropic": "empty"},
         why="an empty list is how Anthropic returns an answer without text",
     ),
     _server("error in a 200 response", "error_in_200", kind="server", error_status=500),

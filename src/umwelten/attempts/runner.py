@@ -122,6 +122,9 @@ class HttpAttemptRunner:
         except Exception as error:  # noqa: BLE001 - a fault of ours in one call must not end the others
             answer = _own_failure(f"umwelten failed on this call: {error!r}", "internal")
             timing = Timing(started_at=started_at, latency_s=time.time() - started_at)
+        if isinstance(answer, Failure) and answer.wording is not None:
+            message = answer.wording.spell(self._spelling)
+            answer = msgspec.structs.replace(answer, message=message, wording=None)
         outcome = await self._check(answer, turns)
         model = attempt.target.model
         if not self._price_loader.done and self._price_loader.is_needed(answer.usage, model):

@@ -25,7 +25,9 @@ class StructuredOutput:
         # A repaired end is a guess where the limit of tokens cut the answer off.
         if answer.data is not None and (reply.finish_reason is not FinishReason.LENGTH or not answer.marks):
             retried = ("asked again",) if turns else ()
-            return msgspec.structs.replace(reply, data=answer.data, marks=(*answer.marks, *retried))
+            return msgspec.structs.replace(
+                reply, data=answer.data, marks=(*reply.marks, *answer.marks, *retried)
+            )
         if reply.finish_reason is FinishReason.LENGTH:
             cut = Problem(message=CUT)
             answer = msgspec.structs.replace(answer, problems=(cut, *answer.problems))

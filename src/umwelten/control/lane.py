@@ -39,7 +39,7 @@ from umwelten.control.pacer import Pacer
 from umwelten.control.ramp import Ramp
 from umwelten.control.rate_estimator import plus
 from umwelten.control.refusals import RefusalDiagnosis, RefusedCall, StartSnapshot
-from umwelten.types import AttemptOutcome, Continue, Failure, FailureKind, Reply, Resource
+from umwelten.types import AttemptOutcome, Failure, FailureKind, Resource
 
 THROTTLED_TOO_LONG_S = 900.0
 """A lane that has had nothing but refusals for this long is stopped: the run must end some time."""
@@ -174,12 +174,13 @@ class Lane:
             self.pacer.refund(now, start.need)
             self.circuit.on_release(started_at, now)
             return None
-        if isinstance(outcome, Failure):
+        # An empty answer is one to the provider, which counts its tokens.
+        if isinstance(outcome, Failure) and outcome.kind is not FailureKind.EMPTY:
             return self._on_failure(outcome, started_at, now, start)
         return self._on_answer(outcome, started_at, now, start, peak)
 
     def _on_answer(
-        self, reply: Reply | Continue, started_at: float, now: float, start: StartSnapshot, peak: int
+        self, reply: AttemptOutcome, started_at: float, now: float, start: StartSnapshot, peak: int
     ) -> LimitChange | None:
         self.answered, self.throttled_since, self.waiting_why = True, None, None
         if self.circuit.on_answer(started_at):
@@ -199,7 +200,7 @@ class Lane:
         return None
 
     def _follow_knee(
-        self, knee: Knee, reply: Reply | Continue, started_at: float, now: float, peak: int
+        self, knee: Knee, reply: AttemptOutcome, started_at: float, now: float, peak: int
     ) -> LimitChange | None:
         full = peak >= knee.level
         if not knee.on_answer(started_at, now, reply.usage.output_tokens, full):

@@ -268,9 +268,10 @@ class Pool:
             counted=scheduled.counted,
             throttles=scheduled.throttles,
             dice=dice,
+            empties=scheduled.empties,
             trust_retry_after=lane.trusts_retry_after,
         )
-        if isinstance(decision, Again) and decision.counted:
+        if isinstance(decision, Again) and decision.counted and failure.kind is not FailureKind.EMPTY:
             lane.on_error(lease.started_at, now)
         stopped = False
         match decision:
@@ -297,6 +298,7 @@ class Pool:
     def _again(self, scheduled: ScheduledCall, decision: Again, failure: Failure, now: float) -> None:
         if decision.counted:
             scheduled.counted += 1
+            scheduled.empties += failure.kind is FailureKind.EMPTY
         elif failure.kind is FailureKind.RATE_LIMIT:
             scheduled.throttles += 1
         scheduled.refused = failure.kind is FailureKind.RATE_LIMIT

@@ -12,6 +12,10 @@ LONGEST_WAIT_S = 900.0
 LONGEST_HINT_S = 120.0
 """So much of a `Retry-After` is believed that comes with another failure than a rate limit."""
 
+EMPTY_RETRIES = 2
+"""Further attempts for a call whose answer was empty. That is mostly a whim, which one more attempt ends; a
+model that has nothing to say is paid for each time."""
+
 SCHEMA_RETRIES = 2
 """Further requests of a call for an answer that fits its schema: each pays for the whole input again."""
 
@@ -56,9 +60,10 @@ class RetryPolicy:
         counted: int,
         throttles: int,
         dice: float,
+        empties: int = 0,
         trust_retry_after: bool = True,
     ) -> Decision:
-        """`counted` retries and `throttles` refusals were spent on this call before this failure.
+        """`counted` retries, `throttles` refusals and `empties` empty answers came before this failure.
 
         `trust_retry_after` False: what the provider says about waiting was proven wrong.
         """
@@ -71,6 +76,8 @@ class RetryPolicy:
                 return StopLane()
             return Again(self._throttle_delay(failure, dice, trust_retry_after), counted=False)
         if not failure.retry or counted >= self.retries:
+            return GiveUp()
+        if failure.kind is FailureKind.EMPTY and empties >= EMPTY_RETRIES:
             return GiveUp()
         hint = min(failure.hints.retry_after_s or 0.0, LONGEST_HINT_S)
         return Again(max(self.backoff(counted, dice), hint), counted=True)

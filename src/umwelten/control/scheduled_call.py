@@ -10,7 +10,8 @@ from umwelten.types import Call, Message
 class ScheduledCall(msgspec.Struct):
     """A call under way with what was spent on it. `size` bytes of its file, `reserve` the most that an
     attempt costs and `held` what is held for the one under way, in nano-USD. Of its attempts, `counted`
-    used up retries, `throttles` were refused, `schema_retries` followed answers that did not fit the schema.
+    used up retries, `throttles` were refused, `empties` brought an empty answer, `schema_retries` followed
+    answers that did not fit the schema.
 
     `turns` are its conversation after the question. `input_tokens` as estimated; `output_tokens` the most
     that may be asked for, `None` if not known.
@@ -22,6 +23,7 @@ class ScheduledCall(msgspec.Struct):
     attempts: int = 0
     counted: int = 0
     throttles: int = 0
+    empties: int = 0
     schema_retries: int = 0
     time_s: float = 0.0
     cost_nusd: int | None = 0

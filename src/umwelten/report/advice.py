@@ -27,6 +27,10 @@ _ADVICE: dict[str, Wording] = {
         "loosen the schema (fewer required fields, wider ranges), use {option:coerce}, or take a model whose "
         "server enforces schemas"
     ),
+    "empty": Phrase(
+        "raise {option:max_tokens} where thinking used it up; else change the prompt or take another model; "
+        "{option:resume} tries these calls again"
+    ),
     "memory": Phrase("use a smaller model, or fewer calls in flight ({option:provider_concurrency})"),
 }
 
@@ -35,6 +39,10 @@ _BAD_REQUEST: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         ("context", "too long", "maximum tokens", "prompt is too"),
         "shorten the prompt or the file, or take a model with a larger context",
+    ),
+    (
+        ("functions are not run", "only text is kept", "answers in one turn"),
+        "ask for text: change the prompt or the parameters, or take another model",
     ),
     (("too large", "413", "payload", "size limit"), "send smaller files"),
     (

@@ -16,10 +16,19 @@ from umwelten.providers.anthropic.usage import MessageUsage
 from umwelten.providers.capabilities import ANTHROPIC
 from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import load, read_value
+from umwelten.providers.common.endings import (
+    BLOCKED,
+    DROPPED_MEDIA,
+    Ending,
+    half_answer,
+    plausible,
+    shortfall,
+)
 from umwelten.providers.common.errors import from_error, from_http, request_id, unusable_reply
 from umwelten.providers.common.sse import Event, SseSplitter
 from umwelten.providers.common.streams import AnswerStream
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
+from umwelten.text.thinking import Answer, AnswerText
 from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Reply, Request
 
 _PAGE_SIZE = 1000
@@ -31,6 +40,8 @@ _FINISH = {
     "tool_use": FinishReason.TOOL,
     "pause_turn": FinishReason.TOOL,
 }
+# Blocks that hold something for people, and no text.
+_MEDIA = {"image": "an image", "audio": "audio", "document": "a file", "container_upload": "a file"}
 _ABSENT = msgspec.Raw()
 _NOTHING = (b"", b"null")
 
@@ -151,7 +162,9 @@ class _AnthropicAnswer:
     def __init__(self, head: Head, endpoint: Endpoint) -> None:
         self._head = head
         self._endpoint = endpoint
-        self._text: list[str] = []
+        self._text = AnswerText()
+        self._calls: str | None = None
+        self._media: str | None = None
         self._record: list[str] | None = None
         self._recording = False
         self._reasoning: list[str] = []
@@ -204,28 +217,32 @@ class _AnthropicAnswer:
 
     def outcome(self) -> Outcome:
         """Return the reply or the failure."""
-        text = self._answer_text()
-        failure = self.failure or self._shortfall(text)
-        usage = self._usage.read()
+        answer = self._answer()
+        text = answer.text
+        thinking = "".join(self._reasoning) or answer.thinking
+        failure = self.failure or self._shortfall(answer, thinking)
+        usage = plausible(self._usage.read(), bool(text or thinking))
         if failure is not None:
             return msgspec.structs.replace(
                 failure, partial=text or None, usage=usage, request_id=request_id(self._head, self._id)
             )
         return Reply(
             text=text,
+            marks=(DROPPED_MEDIA,) if self._media else (),
             finish_reason=self._reason(),
             usage=usage,
-            reasoning="".join(self._reasoning) or None,
+            reasoning=thinking or None,
             served_model=self._model,
             request_id=request_id(self._head, self._id),
             hints=rate_limit_headers.parse(self._endpoint.vendor.quirks.hints, self._head),
         )
 
-    def _answer_text(self) -> str:
+    def _answer(self) -> Answer:
         """Return the record, where the model gave one, else the text."""
         if self._record is None:
-            return "".join(self._text)
-        return "".join(self._record) or ("{}" if self._stop == "tool_use" else "")
+            cut = not self.ended or self._reason() is FinishReason.LENGTH
+            return self._text.split(cut=cut)
+        return Answer("".join(self._record) or ("{}" if self._stop == "tool_use" else ""))
 
     def _reason(self) -> FinishReason:
         """Return the finish reason. A call of the answer tool is a normal stop."""
@@ -255,7 +272,10 @@ class _AnthropicAnswer:
             # Of several records, only the first counts.
             self._recording = block.name == ANSWER_TOOL and self._record is None
             self._record = [] if self._recording else self._record
+            if block.name != ANSWER_TOOL:
+                self._calls = self._calls or block.name or ""
             return self._add_json(_compact(block.input))
+        self._media = self._media or _MEDIA.get(block.type)
         return self._add_text(
             block.text if block.type == "text" else None, block.thinking if block.type == "thinking" else None
         )
@@ -270,23 +290,33 @@ class _AnthropicAnswer:
     def _add_text(self, text: str | None, thinking: str | None) -> str:
         if thinking:
             self._reasoning.append(thinking)
-        if text:
-            self._text.append(text)
-        return text or ""
+        return self._text.add(text) if text else ""
 
     def _note_stop(self, reason: str | None, details: _StopDetails | None) -> None:
         self._stop = reason or self._stop
         self._details = details or self._details
 
-    def _shortfall(self, text: str) -> Failure | None:
+    def _shortfall(self, answer: Answer, thinking: str) -> Failure | None:
         """Return the failure if the model refused, or the reply contains no complete answer."""
-        if self._stop == "refusal":
+        if self._stop in BLOCKED:
             return self._refusal()
         if not self.ended:
             return unusable_reply(self._head, "the reply was cut off before its end")
-        if self._stop is None and not text:
+        if self._stop is None and not answer.text and not thinking and self._calls is None:
             return unusable_reply(self._head, "the reply contains no answer")
-        return None
+        if self._stop == "pause_turn":
+            message = "the model paused in the middle of its answer; only answers in one turn are kept"
+            return half_answer(self._head, message, "pause_turn")
+        ending = Ending(
+            text=answer.text,
+            reason=self._reason(),
+            stop=self._stop or "",
+            thinking=bool(thinking),
+            unclosed=answer.unclosed,
+            calls=self._calls if self._record is None else None,
+            media=self._media,
+        )
+        return shortfall(self._head, ending)
 
     def _refusal(self) -> Failure:
         details = self._details or _StopDetails()
@@ -297,7 +327,7 @@ class _AnthropicAnswer:
             if why
             else "the provider refused this content",
             status=self._head.status,
-            code="refusal",
+            code=self._stop,
             retry=False,
         )
 

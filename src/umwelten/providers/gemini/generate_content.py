@@ -13,6 +13,7 @@ import msgspec
 from umwelten.providers.capabilities import GEMINI
 from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import load, read_value
+from umwelten.providers.common.endings import DROPPED_MEDIA, Ending, media_word, plausible, shortfall
 from umwelten.providers.common.errors import from_error, from_http, request_id, unusable_reply
 from umwelten.providers.common.sse import Event, SseSplitter
 from umwelten.providers.common.streams import AnswerStream
@@ -21,6 +22,7 @@ from umwelten.providers.gemini.files import GeminiUploads
 from umwelten.providers.gemini.requests import body_of, headers, resource, root_of
 from umwelten.providers.gemini.usage import read_usage
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
+from umwelten.text.thinking import Answer, AnswerText
 from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Reply, Request
 
 _PAGE_SIZE = 1000
@@ -67,6 +69,16 @@ class _GeminiPart(msgspec.Struct, rename="camel"):
     text: str | None = None
     thought: bool | None = None
     function_call: msgspec.Raw = _ABSENT
+    inline_data: msgspec.Raw = _ABSENT
+    file_data: msgspec.Raw = _ABSENT
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+
+
+class _MediaPart(msgspec.Struct, rename="camel"):
+    mime_type: str = ""
 
 
 class _Content(msgspec.Struct):
@@ -160,9 +172,10 @@ class _GeminiAnswer:
         self._head = head
         self._endpoint = endpoint
         self._whole = whole
-        self._text: list[str] = []
+        self._text = AnswerText()
         self._reasoning: list[str] = []
-        self._tool = False
+        self._calls: str | None = None
+        self._media: str | None = None
         self._finish = ""
         self._finish_message: str | None = None
         self._feedback = _Feedback()
@@ -208,29 +221,40 @@ class _GeminiAnswer:
         self._finish = candidate.finish_reason or self._finish
         self._finish_message = candidate.finish_message or self._finish_message
         parts = (candidate.content and candidate.content.parts) or []
-        self._tool = self._tool or any(bytes(part.function_call) not in _NOTHING for part in parts)
+        for part in parts:
+            if not part.text:
+                self._note_other(part)
         self._reasoning += [part.text for part in parts if part.thought and part.text]
-        text = "".join(part.text for part in parts if part.text and not part.thought)
-        self._text.append(text)
-        return text
+        return self._text.add("".join(part.text for part in parts if part.text and not part.thought))
+
+    def _note_other(self, part: _GeminiPart) -> None:
+        """Note a part that is not text."""
+        if bytes(part.function_call) not in _NOTHING:
+            function = load(bytes(part.function_call), _Function) or _Function()
+            self._calls = self._calls or function.name or ""
+        media = bytes(part.inline_data) or bytes(part.file_data)
+        if media not in _NOTHING and not part.thought:
+            self._media = self._media or media_word((load(media, _MediaPart) or _MediaPart()).mime_type)
 
     def outcome(self) -> Outcome:
         """Return the reply or the failure."""
-        text = "".join(self._text)
-        failure = self.failure or self._refusal() or self._shortfall(text)
+        reason = _FINISH.get(self._finish, FinishReason.UNKNOWN)
+        answer = self._text.split(cut=reason is FinishReason.LENGTH or not self._finish)
+        text = answer.text
+        thinking = "".join(self._reasoning) or answer.thinking
+        failure = self.failure or self._refusal() or self._shortfall(answer, reason, thinking)
         usage = read_usage(self._usage, self._head)
+        usage = plausible(usage, bool(text or thinking))
         if failure is not None:
             return msgspec.structs.replace(
                 failure, partial=text or None, usage=usage, request_id=request_id(self._head, self._id)
             )
-        reason = FinishReason.TOOL if self._tool else FinishReason.STOP
         return Reply(
             text=text,
-            finish_reason=reason
-            if self._finish == "STOP"
-            else _FINISH.get(self._finish, FinishReason.UNKNOWN),
+            marks=(DROPPED_MEDIA,) if self._media else (),
+            finish_reason=reason,
             usage=usage,
-            reasoning="".join(self._reasoning) or None,
+            reasoning=thinking or None,
             served_model=self._model,
             request_id=request_id(self._head, self._id),
             hints=rate_limit_headers.parse(self._endpoint.vendor.quirks.hints, self._head),
@@ -250,7 +274,7 @@ class _GeminiAnswer:
             kind=FailureKind.BAD_REQUEST, message=text, status=self._head.status, code=reason, retry=False
         )
 
-    def _shortfall(self, text: str) -> Failure | None:
+    def _shortfall(self, answer: Answer, reason: FinishReason, thinking: str) -> Failure | None:
         """Return the failure if the model stopped early, or the reply contains no complete answer."""
         if self._finish in _BROKEN:
             details = f" ({self._finish_message})" if self._finish_message else ""
@@ -258,9 +282,18 @@ class _GeminiAnswer:
             return msgspec.structs.replace(unusable_reply(self._head, message), code=self._finish)
         if self._finish in _UNFINISHED and not self._whole:
             return unusable_reply(self._head, "the reply was cut off before its end")
-        if self._finish not in _FINISH and not text:
-            return unusable_reply(self._head, f"the reply contains no answer {self._finish}".strip())
-        return None
+        if not (answer.text or self._finish or thinking or self._media or self._calls is not None):
+            return unusable_reply(self._head, "the reply contains no answer")
+        ending = Ending(
+            text=answer.text,
+            reason=reason,
+            stop=self._finish,
+            thinking=bool(thinking),
+            unclosed=answer.unclosed,
+            calls=self._calls,
+            media=self._media,
+        )
+        return shortfall(self._head, ending)
 
 
 def _generates(model: _GeminiModel) -> bool:

@@ -12,9 +12,11 @@ from typing import Annotated, Any
 import msgspec
 
 from umwelten.errors import InputError
+from umwelten.phrases import Phrase
 from umwelten.providers.capabilities import OLLAMA
 from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import ErrorBody, load, read_value
+from umwelten.providers.common.endings import Ending, plausible, shortfall
 from umwelten.providers.common.errors import (
     BAD,
     MEMORY,
@@ -31,6 +33,7 @@ from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.common.sse import LineSplitter
 from umwelten.providers.common.streams import AnswerStream
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
+from umwelten.text.thinking import Answer, AnswerText
 from umwelten.types import Failure, FinishReason, Media, Message, Outcome, Part, Reply, Request, Text, Usage
 
 _BESIDE_OPTIONS = frozenset(
@@ -43,6 +46,8 @@ _NOT_FOUND = re.compile(r"model ['\"]?([^'\"\s]{1,200})['\"]? (?:is )?not found"
 _MEMORY = re.compile(r"resource limitations|cudamalloc failed|requires more (system )?memory")
 _CANNOT_THINK = re.compile(r"does not support thinking|think value .* is not supported")
 _NO_FORMAT = re.compile(r"(json schema in|required for|unsupported|invalid) format|grammar")
+# The context bounds prompt and answer together.
+_LIMIT = Phrase("raise {option:max_tokens}, or the context with {option:param=num_ctx=16384}")
 _ABSENT = msgspec.Raw()
 _NOTHING = (b"", b"null")
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -52,6 +57,14 @@ class _OllamaMessage(msgspec.Struct):
     content: str | None = None
     thinking: str | None = None
     tool_calls: list[msgspec.Raw] | None = None
+
+
+class _OllamaFunction(msgspec.Struct):
+    name: str | None = None
+
+
+class _OllamaCall(msgspec.Struct):
+    function: _OllamaFunction | None = None
 
 
 class _OllamaUsage(msgspec.Struct):
@@ -130,9 +143,10 @@ class _OllamaAnswer:
     def __init__(self, head: Head, endpoint: Endpoint) -> None:
         self._head = head
         self._endpoint = endpoint
-        self._text: list[str] = []
+        self._text = AnswerText()
         self._reasoning: list[str] = []
-        self._tool = self._has_message = False
+        self._calls: str | None = None
+        self._has_message = False
         self._reason: str | None = None
         self._usage = Usage()
         self._model: str | None = None
@@ -169,34 +183,36 @@ class _OllamaAnswer:
 
     def outcome(self) -> Outcome:
         """Return the reply or the failure."""
-        text = "".join(self._text)
-        failure = self.failure or self._shortfall()
-        if failure is not None:
-            return msgspec.structs.replace(failure, partial=text or None, usage=self._usage)
         reason = _FINISH.get(self._reason or "", FinishReason.UNKNOWN)
+        answer = self._text.split(cut=reason is FinishReason.LENGTH or not self.ended)
+        thinking = "".join(self._reasoning) or answer.thinking
+        failure = self.failure or self._shortfall(answer, reason, thinking)
+        usage = plausible(self._usage, bool(answer.text or thinking))
+        if failure is not None:
+            return msgspec.structs.replace(failure, partial=answer.text or None, usage=usage)
         return Reply(
-            text=text,
-            finish_reason=FinishReason.TOOL if self._tool and reason is FinishReason.STOP else reason,
-            usage=self._usage,
-            reasoning="".join(self._reasoning) or None,
+            text=answer.text,
+            finish_reason=reason,
+            usage=usage,
+            reasoning=thinking or None,
             served_model=self._model,
             request_id=request_id(self._head, None),
             hints=rate_limit_headers.parse(self._endpoint.vendor.quirks.hints, self._head),
         )
 
     def _take(self, message: _OllamaMessage) -> str:
-        self._tool = self._tool or bool(message.tool_calls)
+        if message.tool_calls:
+            call = load(bytes(message.tool_calls[0]), _OllamaCall) or _OllamaCall()
+            self._calls = self._calls or (call.function and call.function.name) or ""
         if message.thinking:
             self._reasoning.append(message.thinking)
-        if message.content:
-            self._text.append(message.content)
-        return message.content or ""
+        return self._text.add(message.content) if message.content else ""
 
     def _refuse(self, error: msgspec.Raw) -> None:
         body = read_value({"error": load(bytes(error), object)})
         self.failure = _add_pull_hint(from_error(self._head, body, self._endpoint, classify=classify))
 
-    def _shortfall(self) -> Failure | None:
+    def _shortfall(self, answer: Answer, reason: FinishReason, thinking: str) -> Failure | None:
         """Return the failure if the reply contains no complete answer."""
         if not self.ended:
             return unusable_reply(self._head, "the reply was cut off before its end")
@@ -204,7 +220,16 @@ class _OllamaAnswer:
             return unusable_reply(self._head, f"the server answered with {self._reason} instead of the model")
         if not self._has_message:
             return unusable_reply(self._head, "the reply contains no answer")
-        return None
+        ending = Ending(
+            text=answer.text,
+            reason=reason,
+            stop=self._reason or "",
+            thinking=bool(thinking),
+            unclosed=answer.unclosed,
+            calls=self._calls,
+            limit=_LIMIT,
+        )
+        return shortfall(self._head, ending)
 
 
 def classify(head: Head, error: ErrorBody) -> ErrorClass | None:

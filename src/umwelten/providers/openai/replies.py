@@ -8,12 +8,14 @@ import msgspec
 
 from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import ErrorBody, load, read, read_value
+from umwelten.providers.common.endings import BLOCKED, DROPPED_MEDIA, Ending, plausible, shortfall
 from umwelten.providers.common.errors import request_id, unusable_reply
 from umwelten.providers.common.sse import LIMIT, SseSplitter
 from umwelten.providers.common.usage import read_tier
 from umwelten.providers.openai import errors
 from umwelten.providers.openai.usage import read_usage
 from umwelten.providers.protocol import Endpoint, Head
+from umwelten.text.thinking import AnswerText
 from umwelten.types import Failure, FailureKind, FinishReason, Outcome, RateLimitHints, Reply, Usage
 
 _STOP = ("stop", "eos", "stop_sequence", "end_turn", "eos_token")
@@ -24,7 +26,6 @@ _REASONS = {
     **dict.fromkeys(_LENGTH, FinishReason.LENGTH),
     **dict.fromkeys(_TOOL, FinishReason.TOOL),
 }
-_BLOCKED = frozenset(("content_filter", "safety", "refusal", "sensitive"))
 _BROKEN = frozenset(("error", "insufficient_system_resource", "abort", "repetition"))
 # Not as a union where it is tested, which would be built again for every reply.
 _READABLE = (str, list, type(None))
@@ -40,6 +41,10 @@ class _OpenAIMessage(msgspec.Struct):
     reasoning: Any = None
     reasoning_content: Any = None
     refusal: Any = None
+    tool_calls: Any = None
+    function_call: Any = None
+    images: Any = None
+    audio: Any = None
 
 
 class _OpenAIChoice(msgspec.Struct):
@@ -67,15 +72,17 @@ class OpenAIAnswer:
     def __init__(self, head: Head, endpoint: Endpoint) -> None:
         self._head, self._endpoint = head, endpoint
         self._hints: RateLimitHints = rate_limit_headers.parse(endpoint.vendor.quirks.hints, head)
-        self._text: list[str] = []
+        self._text = AnswerText()
         self._reasoning: list[str] = []
+        self._calls: str | None = None
+        self._media: str | None = None
         self._refusal: list[str] = []
         self._usage: object = None
         self._tier: object = None
         self._id: str | None = None
         self._model: str | None = None
         self._reason: str | None = None
-        self._has_choice = self._unread = False
+        self._has_choice = self._unread = self._spoken = False
         self._stray: ErrorBody | None = None
 
     def take(self, data: bytes) -> str | Failure:
@@ -109,19 +116,37 @@ class OpenAIAnswer:
     def outcome(self) -> Outcome:
         """Return the outcome of the whole reply, by its finish reason."""
         reason = (self._reason or "").lower()
-        if self._refusal or reason in _BLOCKED:
+        if self._refusal or reason in BLOCKED:
             return self._content_failure(reason)
         if reason in _BROKEN:
             failure = self.failure(f"the provider aborted the answer ({self._reason})")
             return msgspec.structs.replace(failure, code=self._reason)
-        text = "".join(self._text)
-        if not self._has_choice or not (text or reason) or (self._unread and not text):
+        finish = _REASONS.get(reason, FinishReason.UNKNOWN)
+        answer = self._text.split(cut=finish is FinishReason.LENGTH)
+        thinking = "".join(self._reasoning) or answer.thinking
+        found = answer.text or thinking or reason or self._media or self._calls is not None
+        if not self._has_choice or not found or (self._unread and not answer.text):
             return self.failure("the reply contains no readable answer", self._stray)
+        short = shortfall(
+            self._head,
+            Ending(
+                text=answer.text,
+                reason=finish,
+                stop=self._reason or "",
+                thinking=bool(thinking),
+                unclosed=answer.unclosed,
+                calls=self._calls,
+                media=self._media,
+            ),
+        )
+        if short is not None:
+            return self._complete(short, answer.text)
         return Reply(
-            text=text,
-            finish_reason=_REASONS.get(reason, FinishReason.UNKNOWN),
+            text=answer.text,
+            marks=(DROPPED_MEDIA,) if self._media else (),
+            finish_reason=finish,
             usage=self.usage(),
-            reasoning="".join(self._reasoning) or None,
+            reasoning=thinking or None,
             served_model=self._model,
             request_id=self._request_id(),
             hints=self._hints,
@@ -130,7 +155,17 @@ class OpenAIAnswer:
     def usage(self) -> Usage:
         """Return tokens and cost as far as they were stated."""
         outside = self._endpoint.vendor.quirks.reasoning_outside
-        return read_usage(self._usage, outside, tier=read_tier(self._tier), head=self._head)
+        usage = read_usage(self._usage, outside, tier=read_tier(self._tier), head=self._head)
+        return plausible(usage, self._text.begun or any(self._reasoning))
+
+    def _complete(self, failure: Failure, text: str) -> Failure:
+        return msgspec.structs.replace(
+            failure,
+            partial=text or None,
+            usage=self.usage(),
+            request_id=self._request_id(),
+            hints=self._hints,
+        )
 
     def _content_failure(self, reason: str) -> Failure:
         refusal = "".join(self._refusal) or "the provider's content filter stopped the answer"
@@ -139,7 +174,7 @@ class OpenAIAnswer:
             failure,
             kind=FailureKind.BAD_REQUEST,
             retry=False,
-            code=reason if reason in _BLOCKED else "refusal",
+            code=reason if reason in BLOCKED else "refusal",
         )
 
     def _note_metadata(self, body: _Body) -> None:
@@ -165,15 +200,33 @@ class OpenAIAnswer:
         message = choice.delta or choice.message or _OpenAIMessage()
         text, thought = split_content(message.content)
         self._unread = self._unread or not isinstance(message.content, _READABLE)
-        self._text.append(text)
+        text = self._text.add(text)
+        if type(message.content) is list:
+            self._media = self._media or _media_in(message.content)
         self._reasoning.append(
             thought or _string(message.reasoning_content) or _string(message.reasoning) or ""
         )
         if isinstance(message.refusal, str) and message.refusal:
             self._refusal.append(message.refusal)
+        if message.tool_calls or message.function_call or message.images or message.audio:
+            text += self._note_others(message)
         if choice.error:
             return self.report_error(read_value(choice.error))
         return text
+
+    def _note_others(self, message: _OpenAIMessage) -> str:
+        """Note what is not text; return the transcript of audio where there is no other text."""
+        first = message.tool_calls[0] if isinstance(message.tool_calls, list) and message.tool_calls else {}
+        function = _dict(_dict(first).get("function") or message.function_call)
+        if first or function:
+            self._calls = self._calls or _string(function.get("name")) or ""
+        if message.images:
+            self._media = "an image"
+        transcript = _string(_dict(message.audio).get("transcript"))
+        if message.audio:
+            self._media = self._media or "audio"
+            self._spoken = self._spoken or (transcript is not None and not self._text.begun)
+        return self._text.add(transcript) if transcript and self._spoken else ""
 
     @property
     def has_finish_reason(self) -> bool:
@@ -181,7 +234,7 @@ class OpenAIAnswer:
         return self._reason is not None
 
     def _partial(self) -> str | None:
-        return "".join(self._text) or None
+        return self._text.split(cut=True).text or None
 
     def _request_id(self) -> str | None:
         if self._endpoint.vendor.quirks.id_in_body and self._id:
@@ -280,6 +333,13 @@ def split_content(content: object) -> tuple[str, str]:
             inner = piece.get("thinking")
             thought.append("".join(split_content(inner)))
     return "".join(text), "".join(thought)
+
+
+def _media_in(pieces: list[Any]) -> str | None:
+    """Return what a list of typed pieces holds besides text."""
+    kinds = [piece.get("type") for piece in pieces if isinstance(piece, dict)]
+    words = {"image": "an image", "audio": "audio", "video": "a video"}
+    return next((word for part, word in words.items() for kind in kinds if part in str(kind)), None)
 
 
 def _error_in(body: _Body) -> ErrorBody | None:
