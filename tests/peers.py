@@ -1,6 +1,7 @@
 """Servers that others wrote, as child processes on 127.0.0.1, ended by their pid.
 
 with llmock() as root:            # Google's, OpenAI's and Anthropic's wires, with faults on demand
+with aimock(fixtures) as root:    # the same and Ollama's and OpenRouter's, in Node.js
 with llama(weights) as root:      # llama.cpp with a small model: OpenAI's and Anthropic's wires
 with ollama_proxy(root) as root:  # Ollama's wire in front of an OpenAI-compatible server
 """
@@ -11,6 +12,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,8 @@ from umwelten.providers.protocol import Endpoint, Head, HttpRequest, Wire
 from umwelten.types import Outcome, Request
 
 LLAMA_KEY = "test-key-llama"
+AIMOCK = Path(sys.prefix, "aimock/node_modules/@copilotkit/aimock/dist/cli.js")
+NODE = shutil.which("node", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 _START_S = 60.0
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:[1-9]\d*")
 _LISTENING = "0A"
@@ -62,6 +66,18 @@ def llmock(*flags: str) -> Iterator[str]:
     """llmock's address; `flags` are those of its `serve`."""
     with _served(_script("llmock"), "serve", "--host", "127.0.0.1", "--port", "0", *flags) as root:
         yield root
+
+
+@contextmanager
+def aimock(fixtures: list[dict[str, Any]], *flags: str) -> Iterator[str]:
+    """aimock's address. It answers by `fixtures`, in its own format: the first whose `match` fits."""
+    assert NODE is not None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "fixtures.json"
+        path.write_text(json.dumps({"fixtures": fixtures}))
+        command = (NODE, str(AIMOCK), "--port", "0", "--fixtures", str(path), "--validate-on-load")
+        with _served(*command, *flags) as root:
+            yield root
 
 
 @contextmanager
