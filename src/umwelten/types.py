@@ -357,7 +357,8 @@ class Failure(FrozenStruct):
     `message` is the provider's, or ours where no reply arrived. `status` is the HTTP status, `code` the
     provider's machine-readable code. `retry` False: sending the same request again cannot help.
     `lane_down` True: no other call at this account or host will work either (key refused, credit used
-    up, nothing listening). `parameter` names an optional request field that was refused. `partial` is the
+    up, nothing listening), `model_down` True: no other call of this model will (not there, not permitted,
+    retired). `parameter` names an optional request field that was refused. `partial` is the
     text that arrived before the failure. With kind "schema" it is the whole answer, `problems` lists its
     faults, and `code` the invalid fields, separated by commas. `wording`: the message where it names
     options, until it is known how they are spelled.
@@ -369,6 +370,7 @@ class Failure(FrozenStruct):
     code: str | None = None
     retry: bool = True
     lane_down: bool = False
+    model_down: bool = False
     parameter: str | None = None
     partial: str | None = None
     usage: Usage = Usage()

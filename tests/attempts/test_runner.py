@@ -96,9 +96,11 @@ async def serving(
         notes: list[Note] = []
         runner = HttpAttemptRunner(
             builder=builder,
-            targets={
-                1: Target(**{"model": model, "endpoint": endpoint, "wire": WIRES["openai"], **(target or {})})
-            },
+            # Two, as of two prompts.
+            targets=dict.fromkeys(
+                (1, 2),
+                Target(**{"model": model, "endpoint": endpoint, "wire": WIRES["openai"], **(target or {})}),
+            ),
             transport=transport,
             price=price,
             price_loader=PriceLoader([], PriceBook()),
@@ -366,6 +368,68 @@ def test_a_field_that_is_refused_although_it_was_left_out_ends_the_call() -> Non
         async with serving(Behaviour(fault=400, body=json.dumps(error)), settings=settings) as bench:
             assert failure_of(await bench.attempt()).retry
             assert not failure_of(await bench.attempt()).retry
+            assert len(bench.notes) == 1
+
+    asyncio.run(main())
+
+
+def refusing_once(words: str, **fields: Any) -> Rule:
+    body = json.dumps({"error": {"message": words, **fields}})
+    return Rule(first=1, behaviour=Behaviour(fault=400, body=body))
+
+
+def test_a_model_without_system_messages_gets_that_text_at_the_beginning_of_the_prompt() -> None:
+    settings = RequestSettings(prompts=(Prompt(name="", text="Hi."),), system="Be brief.")
+
+    async def main() -> None:
+        async with serving(None, refusing_once("System role not supported"), settings=settings) as bench:
+            assert failure_of(await bench.attempt()).retry
+            for _ in range(2):
+                assert isinstance((await bench.attempt()).outcome, Reply)
+            assert [body["messages"] for body in bench.bodies[1:]] == [
+                [{"role": "user", "content": "Be brief.\n\nHi."}]
+            ] * 2
+            assert [note.text for note in bench.notes] == [
+                "openai:m does not take a system message; its text goes to the beginning of the prompt"
+            ]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["refused", "demanded"])
+def test_where_answers_come_only_the_other_way_they_are_asked_for_that_way(stream: bool) -> None:
+    words = (
+        "Your organization must be verified to stream this model." if stream else "only supports streaming"
+    )
+
+    async def main() -> None:
+        async with serving(None, refusing_once(words), stream=stream) as bench:
+            assert failure_of(await bench.attempt()).retry
+            for _ in range(2):
+                assert isinstance((await bench.attempt()).outcome, Reply)
+            assert [body.get("stream", False) for body in bench.bodies] == [stream, not stream, not stream]
+            assert len(bench.notes) == 1
+
+    asyncio.run(main())
+
+
+def test_a_field_that_was_not_sent_is_no_reason_to_ask_again() -> None:
+    async def main() -> None:
+        for words in ("Unsupported parameter: 'seed'", "System role not supported", "'x' is not supported"):
+            async with serving(None, refusing_once(words)) as bench:
+                assert not failure_of(await bench.attempt()).retry
+                assert bench.notes == []
+
+    asyncio.run(main())
+
+
+def test_what_one_prompt_learnt_about_a_model_the_others_know() -> None:
+    settings = RequestSettings(prompts=(Prompt(name="", text="Hi."),), parameters=Parameters(seed=1))
+
+    async def main() -> None:
+        async with serving(None, refusing_once("seed is not supported"), settings=settings) as bench:
+            assert failure_of(await bench.attempt()).retry
+            assert isinstance((await bench.attempt(Call(id=2, model=2, input=None))).outcome, Reply)
             assert len(bench.notes) == 1
 
     asyncio.run(main())

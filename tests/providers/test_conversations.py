@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -177,3 +178,17 @@ def test_any_conversation_arrives_whole_and_in_order(
         (roles[message.role], [text], [])
         for message, text in zip(request.messages, [*said, last], strict=True)
     ]
+
+
+@EVERY_WIRE
+@pytest.mark.parametrize("turns", [(), TURNS])
+def test_without_a_system_message_its_text_comes_first_in_the_question(wire: str, turns: Any) -> None:
+    vendor = VENDORS[VENDOR_OF[wire]]
+    home = Endpoint(vendor=vendor, base_url=vendor.base_url, api_key=Secret(KEY))
+    asked = question("What is this?", image(), system="Be brief.", turns=turns)
+    sent = body_of(WIRES[wire].encode(asked, home, frozenset({"system"})))
+    first, *others = READERS[wire](sent)
+    assert (first[0], "\n\n".join(first[1])) == ("user", "Be brief.\n\nWhat is this?")
+    assert len(others) == len(turns)
+    assert "system" not in json.dumps(sent).lower()
+    assert sent != body(wire, asked)

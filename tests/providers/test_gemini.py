@@ -79,7 +79,7 @@ def test_nothing_is_sent_that_was_not_asked_for() -> None:
 
 def test_a_refused_setting_is_left_out() -> None:
     request = question(temperature=0.5, max_tokens=9, top_p=0.5, extra={"topK": 1})
-    config = body_of(WIRE.encode(request, HOME, frozenset({"max_tokens", "top_p", "topK"})))
+    config = body_of(WIRE.encode(request, HOME, frozenset({"max_tokens", "top_p", "top_k"})))
     assert config["generationConfig"] == {"temperature": 0.5}
 
 

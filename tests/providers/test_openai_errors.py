@@ -259,7 +259,7 @@ def test_every_refusal_is_read_as_what_it_is(
         ("openai", 400, error("max_tokens is too large: 99999", param="max_tokens"), None),
         ("groq", 400, error("property 'logprobs' is not supported"), "logprobs"),
         ("groq", 400, error("`logprobs` is not supported with this model"), "logprobs"),
-        ("xai", 400, {"code": "x", "error": "Argument not supported on this model: stop"}, None),
+        ("xai", 400, {"code": "x", "error": "Argument not supported on this model: stop"}, "stop"),
         (
             "mistral",
             422,
@@ -298,7 +298,7 @@ def test_every_refusal_is_read_as_what_it_is(
                     {"loc": ["body", "b"], "msg": "Extra inputs are not permitted"},
                 ]
             },
-            None,
+            "a",
         ),
         ("mistral", 422, {"detail": [{"loc": ["body", "messages", 0], "msg": "Field required"}]}, None),
         (

@@ -24,6 +24,7 @@ from umwelten.inputs.content import unframe_text
 from umwelten.inputs.files.names import escaped
 from umwelten.phrases import Spelling, by_name
 from umwelten.prompts.request_builder import RequestBuilder
+from umwelten.providers.common.refused_fields import STREAM, SYSTEM
 from umwelten.providers.protocol import HttpRequest
 from umwelten.threads import run_in_thread
 from umwelten.types import (
@@ -38,12 +39,15 @@ from umwelten.types import (
     Outcome,
     Part,
     Reply,
+    Request,
+    Role,
     Text,
     Timing,
     Usage,
 )
 
 _NOTHING_COUNTED = Usage()
+_NO_QUESTION = (Message(role=Role.USER, parts=(Text(text=""),)),)
 _NEVER_SENT = frozenset(
     {"refused", PROXY, "dns", "connect", "tls", "unsupported_input", "local_model", "internal"}
 )
@@ -58,16 +62,19 @@ Price = Callable[[Usage, ModelRef], int | None]
 
 
 class _Attempt(msgspec.Struct):
-    """An attempt under way. The fields in `dropped` are left out of its request.
+    """An attempt under way. The fields in `dropped` are left out of its request; `stream`: it is streamed.
 
-    Set when the input was read: `content`, the hash of its bytes, and `prepared_s`. `uploads` are the files
-    at the provider that it uses. `sent` False: the request never went out.
+    Set when the input was read: `content`, the hash of its bytes, `prepared_s`, and `outline`, the request
+    with all its fields but without the messages. `uploads` are the files at the provider that it uses.
+    `sent` False: the request never went out.
     """
 
     call: Call
     turns: tuple[Message, ...]
     target: Target
     dropped: frozenset[str]
+    stream: bool
+    outline: Request | None = None
     content: bytes = b""
     prepared_s: float = 0.0
     uploads: list[CachedUpload] = []
@@ -100,7 +107,7 @@ class HttpAttemptRunner:
         self._stream, self._observer, self._trace = stream, observer, trace
         self._structured, self._spelling = structured, spelling
         self._uploads = UploadCache(transport)
-        self._dropped: dict[int, frozenset[str]] = {}
+        self._dropped: dict[ModelRef, frozenset[str]] = {}
         self._warned: set[str] = set()
         self._has_no_prices = False
 
@@ -111,8 +118,10 @@ class HttpAttemptRunner:
     async def __call__(
         self, call: Call, turns: tuple[Message, ...], on_text: Callable[[str], None] | None
     ) -> AttemptResult:
-        dropped = self._dropped.get(call.model, frozenset())
-        attempt = _Attempt(call, turns, self._targets[call.model], dropped)
+        target = self._targets[call.model]
+        dropped = self._dropped.get(target.model, frozenset())
+        # Refused the way it was asked for, an answer is asked for the other way.
+        attempt = _Attempt(call, turns, target, dropped, self._stream is not (STREAM in dropped))
         started_at = time.time()
         try:
             answer, timing = await self._make(attempt, on_text)
@@ -178,7 +187,7 @@ class HttpAttemptRunner:
                 await self._encode(attempt),
                 target.wire,
                 target.endpoint,
-                stream=self._stream,
+                stream=attempt.stream,
                 on_text=on_text,
             )
         except UploadFailed as error:
@@ -212,12 +221,13 @@ class HttpAttemptRunner:
         request = self._builder.request(
             target.model,
             parts,
-            stream=self._stream,
+            stream=attempt.stream,
             prompt=target.prompt,
             values=values,
             attached=attached,
             turns=attempt.turns,
         )
+        attempt.outline = msgspec.structs.replace(request, messages=_NO_QUESTION)
         http = target.wire.encode(request, target.endpoint, attempt.dropped)
         attempt.prepared_s = time.perf_counter() - started_at
         return http
@@ -256,15 +266,13 @@ class HttpAttemptRunner:
 
     def _drop(self, field: str, failure: Failure, attempt: _Attempt) -> Failure:
         """Leave out an optional field that the model refused, from now on; say so once."""
-        number, model = attempt.call.model, attempt.target.model
-        if field in attempt.dropped:
+        model = attempt.target.model
+        if field in attempt.dropped or not _is_sent(field, attempt):
             return msgspec.structs.replace(failure, retry=False)
-        dropped = self._dropped.get(number, frozenset())
+        dropped = self._dropped.get(model, frozenset())
         if field not in dropped:
-            self._dropped[number] = dropped | {field}
-            self._observer(
-                Note(text=f"{model} does not take {field}; it is sent without", level=NoteLevel.WARNING)
-            )
+            self._dropped[model] = dropped | {field}
+            self._observer(Note(text=f"{model} {_without(field, attempt)}", level=NoteLevel.WARNING))
         return msgspec.structs.replace(failure, retry=True)
 
     def _cost(self, outcome: Outcome, target: Target) -> int | None:
@@ -299,6 +307,27 @@ def _trace(attempt: _Attempt, answer: Outcome, timing: Timing) -> str:
     if answer.hints.retry_after_s is not None:
         stages.append(f"asked to wait {answer.hints.retry_after_s:.3g} s")
     return f"{subject}: {'; '.join(stages)}"
+
+
+def _is_sent(field: str, attempt: _Attempt) -> bool:
+    """Return whether the request would be another one without the field: messages may name any."""
+    if field == STREAM or attempt.outline is None:
+        return field == STREAM
+    target = attempt.target
+    with_it, without = (
+        target.wire.encode(attempt.outline, target.endpoint, dropped).body
+        for dropped in (attempt.dropped, attempt.dropped | {field})
+    )
+    return with_it != without
+
+
+def _without(field: str, attempt: _Attempt) -> str:
+    """Return what is done without a refused field, after the model's name."""
+    if field == STREAM:
+        return "is asked without streaming" if attempt.stream else "only streams; it is asked so"
+    if field == SYSTEM:
+        return "does not take a system message; its text goes to the beginning of the prompt"
+    return f"does not take {field}; it is sent without"
 
 
 def _own_failure(message: str, code: str) -> Failure:

@@ -13,6 +13,7 @@ from umwelten.providers.base_url import has_vendor_address, with_version
 from umwelten.providers.common.refused_fields import SCHEMA, canonical_name
 from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.common.strict_schemas import strict_schema
+from umwelten.providers.common.system_message import place_system
 from umwelten.providers.protocol import Endpoint
 from umwelten.types import Media, Part, Request, Schema
 
@@ -43,6 +44,7 @@ def body_of(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> di
     if not schema_fields or not has_vendor_address(endpoint):
         # Compatible servers may ignore tools.
         request = add_instruction(request)
+    request = place_system(request, dropped)
     parameters = request.parameters
     optional = {
         "temperature": parameters.temperature,

@@ -24,7 +24,35 @@ _LONGEST = 2000
 _SCANNED = 200_000
 _TITLE = re.compile(r"<(title|h1)[^>]{0,200}>([^<]{1,500})", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]{0,500}>")
-_REPR_LOC = re.compile(r"'loc': ?[(\[]'body', '(\w{1,60})'")
+# The fields that are blamed in Python's or JSON's notation inside a text.
+_WRITTEN_NAMES = re.compile(
+    r"['\"]loc['\"]: ?[(\[]['\"]body['\"], ?['\"](\w{1,60})['\"]"
+    r"|['\"]param['\"]: ?['\"]([A-Za-z_][\w.\[\]]{0,60})['\"]"
+)
+_PAGE = re.compile(r"\s{0,100}<(?:!doctype|html|head|body|\?xml)", re.IGNORECASE)
+_OBJECTS = ("error", "errors", "message", "detail", "msg")
+"""Fields that make an object inside a text an error."""
+_DEEPEST = 4
+"""Gateways in a row, each of which puts the error it got into a text."""
+_WORD = re.compile(r"[\w.:/-]{1,100}", re.ASCII)
+_ANY_JSON = json.JSONDecoder(strict=False)
+_UNNAMED = frozenset(("", "none", "null", "<nil>", "nil", "undefined"))
+"""What gateways write where they have no type or code."""
+_CONTAINERS = frozenset(
+    (
+        "body",
+        "extra_body",
+        "generation_config",
+        "generationconfig",
+        "inferenceconfig",
+        "options",
+        "parameter",
+        "parameters",
+        "request",
+        "sampling_params",
+    )
+)
+"""Objects of request fields, which vendors name before the field."""
 
 
 class ErrorBody(FrozenStruct):
@@ -32,6 +60,7 @@ class ErrorBody(FrozenStruct):
 
     `number` is an integer `code` or `status` in the body, `names` the request fields that it blames
     (top-level names, in order), `fields` the error object itself, for what only one vendor sends.
+    `page` True: it is a web page, so it is the word of something in between and not of the API.
     """
 
     message: str = ""
@@ -40,6 +69,7 @@ class ErrorBody(FrozenStruct):
     number: int | None = None
     names: tuple[str, ...] = ()
     fields: dict[str, Any] = msgspec.field(default_factory=dict)
+    page: bool = False
 
     @property
     def words(self) -> str:
@@ -94,41 +124,42 @@ def read(body: bytes) -> ErrorBody:
         value = load(text, object)
         if value is not None:
             return read_value(value)
-    return ErrorBody(message=_plain_text(text[:_SCANNED].decode("utf-8", "replace")))
+    words = text[:_SCANNED].decode("utf-8", "replace")
+    if _PAGE.match(words):
+        return ErrorBody(message=_plain_text(words), page=True)
+    return _error_body({}, _plain_text(words), (), 0)
 
 
-def read_value(value: object) -> ErrorBody:
-    """Return the error in a decoded JSON value: an object of any vendor, a list of one, a string."""
+def read_value(value: object, depth: int = 0) -> ErrorBody:
+    """Return the error in a decoded JSON value: an object of any vendor, a list of one, a string.
+
+    `depth`: how many texts it was found in, one in the other.
+    """
     if isinstance(value, list):
-        return read_value(value[0]) if value and not _is_loc(value[0]) else _from_detail({}, value)
+        return read_value(value[0], depth) if value and not _is_loc(value[0]) else _from_detail({}, value)
     if not isinstance(value, dict):
-        return ErrorBody(message=_text(value))
+        return _error_body({}, _text(value), (), depth)
     inner = value.get("error") or value.get("errors")
     if isinstance(inner, list) and inner and not _is_loc(inner[0]):
         inner = inner[0]
     if isinstance(inner, dict):
-        return _from_object(inner)
+        return _from_object(inner, depth)
     if isinstance(inner, list):
         return _from_detail(value, inner)
-    flat = _from_object(value)
-    if not inner:
-        return flat
-    return msgspec.structs.replace(flat, message=_join(_text(inner), _text(value.get("message"))))
+    return _from_object(value, depth, _text(inner) if inner else "")
 
 
-def _from_object(fields: dict[str, Any]) -> ErrorBody:
+def _from_object(fields: dict[str, Any], depth: int, headline: str = "") -> ErrorBody:
+    """Return the error in its object; `headline` is a text that came under another name than `message`."""
     message = fields.get("message")
     if isinstance(message, dict):
         message = message.get("detail") or message.get("message") or message
     detail = next((d for d in (message, fields.get("detail")) if isinstance(d, list)), None)
     if detail is not None:
         return _from_detail(fields, detail)
-    message_text = _text(message) or _text(fields.get("detail")) or _text(fields.get("title"))
-    return _error_body(
-        fields,
-        message_text or _fallback_message(fields),
-        (root_field(_text(fields.get("param"))), *_repr_names(message_text)),
-    )
+    text = _text(message) or _text(fields.get("detail")) or _text(fields.get("title"))
+    text = _join(headline, _text(message)) if headline else text or _fallback_message(fields)
+    return _error_body(fields, text, (root_field(_text(fields.get("param"))),), depth)
 
 
 def _from_detail(fields: dict[str, Any], detail: list[Any]) -> ErrorBody:
@@ -137,32 +168,79 @@ def _from_detail(fields: dict[str, Any], detail: list[Any]) -> ErrorBody:
     names = [_loc_root(item.get("loc")) for item in items]
     message_text = "; ".join(_detail_line(item) for item in detail[:5])
     kinds = " ".join(_text(item.get("type")) for item in items[:5])
-    body = _error_body(fields, message_text, tuple(names))
+    body = _error_body(fields, message_text, tuple(names), _DEEPEST)
     return body if body.code else msgspec.structs.replace(body, code=kinds[:100])
 
 
-def _error_body(fields: dict[str, Any], message: str, names: tuple[str, ...]) -> ErrorBody:
-    code = fields.get("code")
-    number = next((n for n in (code, fields.get("status")) if _is_int(n)), None)
-    if number is None and isinstance(code, str) and code.isascii() and code.isdigit():
-        number, code = int(code[:18]), ""
+def _error_body(fields: dict[str, Any], message: str, names: tuple[str, ...], depth: int) -> ErrorBody:
+    """Return the error; what a gateway put into the message as JSON is read as well."""
+    code, number = _code(fields)
+    kind = next((t for name in ("type", "__type", "error_type") if (t := _named(fields.get(name)))), "")
+    names = (*names, *_written_names(message))
+    found = _error_in_text(message, depth)
+    if found is not None:
+        inner, message = found
+        code, kind, number = code or inner.code, kind or inner.type, number or inner.number
+        names = (*names, *inner.names)
     return ErrorBody(
         message=_join(message),
-        type=_text(fields.get("type"))[:100],
-        code=code[:200] if isinstance(code, str) else "",
+        type=kind[:100],
+        code=code[:200],
         number=number,
         names=tuple(dict.fromkeys(name for name in names if name)),
         fields=fields,
     )
 
 
+def _code(fields: dict[str, Any]) -> tuple[str, int | None]:
+    """Return the code, and the number in it or in `status`. A number that is an HTTP status is no code."""
+    written = [fields.get(name) for name in ("code", "error_code")]
+    numbers = [n for value in (*written, fields.get("status")) if (n := _number(value)) is not None]
+    words = [word for value in written if _number(value) is None and (word := _named(value))]
+    own = [str(n) for value in written if (n := _number(value)) is not None and not 100 <= n <= 599]
+    reason = _named(fields.get("reason"))
+    words += own or ([reason] if _WORD.fullmatch(reason) else [])
+    return next(iter(words), ""), next(iter(numbers), None)
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value[:18])
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 10**18:
+        return None
+    return value
+
+
+def _named(value: object) -> str:
+    """Return a type or code, "" where it is none or only says that there is none."""
+    return "" if not isinstance(value, str) or value.lower() in _UNNAMED else value
+
+
+def _error_in_text(text: str, depth: int) -> tuple[ErrorBody, str] | None:
+    """Return the error that a text holds as JSON, and the text with its message in place of the JSON."""
+    if depth >= _DEEPEST:
+        return None
+    start = text.find("{", 0, _SCANNED)
+    if start < 0:
+        return None
+    try:
+        value, end = _ANY_JSON.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None
+    if not any(value.get(name) for name in _OBJECTS):
+        return None
+    inner = read_value(value, depth + 1)
+    return inner, f"{text[:start]}{inner.message}{text[end:]}"
+
+
 def root_field(path: str) -> str:
     """Return the top-level field of a path: "messages" for "messages[0].content"."""
-    return re.split(r"[.\[]", path, maxsplit=1)[0].strip("`'\" ")
+    steps = [step.strip("`'\" ") for step in re.split(r"[.\[]", path, maxsplit=2)]
+    return steps[1] if steps[0].lower() in _CONTAINERS and len(steps) > 1 else steps[0]
 
 
-def _repr_names(message: str) -> tuple[str, ...]:
-    return tuple(_REPR_LOC.findall(message))
+def _written_names(message: str) -> tuple[str, ...]:
+    return tuple(root_field(loc or param) for loc, param in _WRITTEN_NAMES.findall(message[:_SCANNED]))
 
 
 def _loc_root(loc: object) -> str:
@@ -181,10 +259,6 @@ def _detail_line(item: object) -> str:
     where = ".".join(str(part) for part in loc if part != "body") if isinstance(loc, list) else ""
     message_text = _text(item.get("msg")) or _text(item.get("message")) or _text(item)
     return f"{where}: {message_text}" if where else message_text
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _fallback_message(fields: dict[str, Any]) -> str:
@@ -210,7 +284,7 @@ def _join(*pieces: str) -> str:
 def _plain_text(text: str) -> str:
     """Return the text of an HTML page (its title if it has one) or plain text in one short line."""
     if "<" not in text:
-        return " ".join(text[:_LONGEST].split())
+        return " ".join(text.split())
     title = _TITLE.search(text)
     words = title[2] if title else _TAG.sub(" ", text)
     return " ".join(html.unescape(words).split())[:300]

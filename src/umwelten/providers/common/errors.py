@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from umwelten.providers.common import bodies, rate_limit_headers
+from umwelten.providers.common import bodies, rate_limit_headers, refused_fields
 from umwelten.providers.common.bodies import ErrorBody
 from umwelten.providers.protocol import Endpoint, Head, Scope
 from umwelten.providers.vendors import VENDORS
@@ -27,6 +27,7 @@ class ErrorClass(FrozenStruct):
     kind: FailureKind
     retry: bool = True
     lane_down: bool = False
+    model_down: bool = False
     parameter: str | None = None
     code: str | None = None
     certain: bool = False
@@ -45,6 +46,7 @@ REFUSED = ErrorClass(kind=FailureKind.UNAVAILABLE, lane_down=True, certain=True)
 BAD = ErrorClass(kind=FailureKind.BAD_REQUEST, retry=False)
 WRONG_ADDRESS = ErrorClass(kind=FailureKind.UNAVAILABLE, lane_down=True, code=ADDRESS, certain=True)
 NEVER = ErrorClass(kind=FailureKind.BAD_REQUEST, retry=False, certain=True)
+NO_MODEL = ErrorClass(kind=FailureKind.BAD_REQUEST, retry=False, certain=True, model_down=True)
 BLOCKED = ErrorClass(kind=FailureKind.BAD_REQUEST, retry=False, code="blocked", certain=True)
 
 _MEMORY = re.compile(
@@ -71,15 +73,32 @@ _ACCOUNT = re.compile(
 )
 _BLOCKED = re.compile(
     r"content_policy|content policy|content_filter|content filtering|invalid_prompt|moderation"
-    r"|usage guidelines"
+    r"|usage guidelines|data_?inspection_?failed|inappropriate content|content exists risk|敏感内容"
 )
-# One model or one prompt is refused; others of the account are not.
-_MODEL_FORBIDDEN = re.compile(
-    r"model is not available in your|blocked at the project level|denied on resource .*may not exist"
+# DashScope's words for a rate by the minute, with the code of an empty account.
+_NOT_ACCOUNT = re.compile(r"(?<!free )allocated quota exceeded")
+# Numbers for the same, whatever the words: Zhipu's empty account, Cloudflare's allowance of a day.
+_ACCOUNT_CODES = frozenset(("1113", "3036", "4006"))
+_MODEL_NAME = r"models?[ /:`'\"]{1,3}[^\s'\"`]{1,200}[`'\"]?"
+# Every call of this model meets it, those of others do not.
+_MODEL = re.compile(
+    r"model_not_(found|available)|not a valid model id|no (access to|such) (this |the )?model"
+    r"|(invalid|unknown|unsupported|unrecogni[sz]ed)[ _]model(_id)?\b"
+    r"(?!s? (output|response|answer|input|param|feature))|could not find real model"
+    r"|\bmodel (does not exist|not exist|not found|was not found|is not found|could not be found)"
+    rf"|{_MODEL_NAME} (is |was |could )?(does not exist|not exist|not (be )?found)"
+    r"|model(_|[^.;]{1,200} (has been|is|was) )(decommissioned|deprecated|retired|withdrawn|discontinued)"
+    r"|no longer (available|supported)[^.;]{0,40}model|model[^.;]{1,80} is no longer (available|supported)"
+    r"|model is not (available|supported) in your|blocked at the project level"
+    r"|denied on resource .*may not exist|(not|n't) (have )?(access|authorized|allowed|permitted) to "
+    r"(access |use |invoke |call )?((the|this|that) )?model|model_access_denied|model access is denied"
+    r"|deployment for this resource does not exist|no (endpoints found (for|matching)|allowed providers)"
 )
-_MODEL = re.compile(r"model_not_found|not a valid model id|does not have access to model|no such model")
+_NOWHERE = frozenset((404, 405, 410))
+"""Statuses of an address that is not there, or no longer: a model's own, or that of all calls."""
 _MEDIA = re.compile(
-    r"mmproj|(image|audio|video|vision|file) inputs? (is|are) not supported|not_supported_error"
+    r"mmproj|support (image|audio|video|file|pdf|document|media)s?\b"
+    r"|(image|audio|video|vision|file) inputs? (is|are) not supported|not_supported_error"
 )
 _OVERLOAD = re.compile(
     r"overload|server_is_overloaded|slow_down|at capacity|maximum pending requests|server busy"
@@ -99,6 +118,14 @@ _NO_SUCH_PATH = re.compile(
     r"|cannot (post|get) /|requested (url|endpoint)\b.{0,300}\bnot found"
     r"|^\W*(error )?(404|405)?\W*((resource|path|file|endpoint) )?(not found|method not allowed)?\W*\d*$"
 )
+# One request costs more than is left; a smaller one may well do.
+_TOO_EXPENSIVE = re.compile(r"can only afford [1-9]|prompt tokens limit exceeded")
+_GUARDRAIL = 446
+"""Portkey's status for a request that its own checks refuse."""
+_MAY_REFUSE_FIELDS = frozenset((400, 403, 404, 422, 500))
+"""Statuses with which servers refuse a field by its name; 500 comes from those that render templates."""
+_CHALLENGE = ("cf-mitigated", "challenge")
+"""The header of a page that lets browsers pass after a while."""
 
 _TRANSIENT = frozenset((408, 409, 425, 498, 499))
 _BY_WORD = {
@@ -158,7 +185,10 @@ def from_error(
     if _is_wrong_address(head.status, error, endpoint):
         verdict = WRONG_ADDRESS
     else:
-        verdict = (classify(head, error) if classify else None) or classify_common(head.status, error)
+        verdict = _classify_page(head, error) or (classify(head, error) if classify else None)
+        verdict = verdict or classify_common(head.status, error)
+    if verdict is BAD and head.status in (400, 422):
+        verdict = msgspec.structs.replace(BAD, parameter=refused_fields.refused_parameter(error))
     hints = rate_limit_headers.merge(hints, verdict.hints)
     if verdict.kind is FailureKind.RATE_LIMIT:
         hints = rate_limit_headers.merge(hints, rate_limit_headers.from_text(error.message))
@@ -169,6 +199,7 @@ def from_error(
         code=verdict.code or error.code or error.type or None,
         retry=_should_retry(verdict, hints),
         lane_down=verdict.lane_down,
+        model_down=verdict.model_down,
         parameter=verdict.parameter,
         partial=partial or None,
         usage=usage or Usage(),
@@ -187,8 +218,12 @@ def _is_wrong_address(status: int, error: ErrorBody, endpoint: Endpoint) -> bool
 
 def classify_common(status: int, error: ErrorBody) -> ErrorClass:
     """Return the class of a refusal by the messages and statuses that all providers have in common."""
-    if status in (401, 402, 407):
+    if status == 407:
         return REFUSED
+    if status == 402:
+        return NEVER if _TOO_EXPENSIVE.search(error.words) else REFUSED
+    if status == 401:
+        return _by_words_of_401(error) or REFUSED
     return _by_words(status, error) or _by_status(status)
 
 
@@ -229,11 +264,31 @@ def never_fits(words: str) -> bool:
     return amounts is None or int(amounts[2].replace(",", "")) > int(amounts[1].replace(",", ""))
 
 
+def _classify_page(head: Head, error: ErrorBody) -> ErrorClass | None:
+    """Return the class of a refusal by a firewall on the way: it is about one request, not about the key."""
+    if head.status != 403:
+        return None
+    name, value = _CHALLENGE
+    if head.headers.get(name) == value:
+        return SERVER
+    return BAD if error.page else None
+
+
+def _by_words_of_401(error: ErrorBody) -> ErrorClass | None:
+    """Return the class of a 401 that is not about the key: some gateways send it for all their refusals."""
+    if _MODEL.search(error.words):
+        return NO_MODEL
+    name = refused_fields.refused_parameter(error) if error.names else None
+    return None if name is None else msgspec.structs.replace(BAD, parameter=name)
+
+
 def _by_words(status: int, error: ErrorBody) -> ErrorClass | None:
     words = error.words
     if status == 413 or never_fits(words):
         return NEVER
-    if _ACCOUNT.search(words):
+    if status == 429 and _NOT_ACCOUNT.search(words):
+        return RATE
+    if _ACCOUNT.search(words) or (status in (403, 429) and _is_empty_account(error)):
         return REFUSED
     if status in (429, 529):
         return RATE
@@ -241,15 +296,22 @@ def _by_words(status: int, error: ErrorBody) -> ErrorClass | None:
         return MEMORY
     if _LOADING.search(words):
         return SERVER
-    if any(pattern.search(words) for pattern in (_TOO_LONG, _MODEL, _MEDIA, _TEMPLATE)):
+    way = refused_fields.refused_way(error) if status in _MAY_REFUSE_FIELDS else None
+    if way is not None:
+        return msgspec.structs.replace(BAD, parameter=way)
+    if any(pattern.search(words) for pattern in (_TOO_LONG, _MEDIA, _TEMPLATE)):
         return NEVER
-    if status in (400, 403, 422, 498) and _BLOCKED.search(words):
+    if status == _GUARDRAIL or ((status in (400, 403, 422, 498) or status < 300) and _BLOCKED.search(words)):
         return BLOCKED
-    if status == 403 and _MODEL_FORBIDDEN.search(words):
-        return NEVER
+    if status in _NOWHERE or _MODEL.search(words) or (status == 403 and error.fields.keys() == {"model"}):
+        return NO_MODEL
     if (status >= 500 or status < 300) and _OVERLOAD.search(words):
         return RATE
     return None
+
+
+def _is_empty_account(error: ErrorBody) -> bool:
+    return not _ACCOUNT_CODES.isdisjoint((error.code, error.type))
 
 
 def _by_status(status: int) -> ErrorClass:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from umwelten.providers.base_url import has_vendor_address, with_version
 from umwelten.providers.common.refused_fields import SCHEMA, canonical_name
 from umwelten.providers.common.schemas import add_instruction
+from umwelten.providers.common.system_message import place_system
 from umwelten.providers.gemini.schemas import response_fields
 from umwelten.providers.protocol import Endpoint
 from umwelten.types import Media, Message, Part, Request, Role
@@ -41,6 +42,7 @@ def body_of(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> di
     """Return the body. Where a field may not carry the schema, it goes into the prompt as well."""
     if SCHEMA in dropped or not has_vendor_address(endpoint):
         request = add_instruction(request)
+    request = place_system(request, dropped)
     config, beside = _config(request)
     body: dict[str, Any] = {"contents": [_content(message) for message in request.messages]}
     if request.system is not None:

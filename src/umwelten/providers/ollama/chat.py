@@ -20,18 +20,18 @@ from umwelten.providers.common.endings import Ending, plausible, shortfall
 from umwelten.providers.common.errors import (
     BAD,
     MEMORY,
-    NEVER,
+    NO_MODEL,
     ErrorClass,
-    classify_common,
     from_error,
     from_http,
     request_id,
     unusable_reply,
 )
-from umwelten.providers.common.refused_fields import SCHEMA, canonical_name, refused_parameter
+from umwelten.providers.common.refused_fields import SCHEMA, canonical_name
 from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.common.sse import LineSplitter
 from umwelten.providers.common.streams import AnswerStream
+from umwelten.providers.common.system_message import place_system
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
 from umwelten.text.thinking import Answer, AnswerText
 from umwelten.types import Failure, FinishReason, Media, Message, Outcome, Part, Reply, Request, Text, Usage
@@ -107,7 +107,9 @@ class Ollama:
             method="POST",
             url=f"{_root(endpoint)}/api/chat",
             headers=_headers(endpoint),
-            body=msgspec.json.encode(_body(add_instruction(request), endpoint, dropped)),
+            body=msgspec.json.encode(
+                _body(place_system(add_instruction(request), dropped), endpoint, dropped)
+            ),
         )
 
     def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
@@ -237,12 +239,11 @@ def classify(head: Head, error: ErrorBody) -> ErrorClass | None:
     if _MEMORY.search(error.words):
         return MEMORY
     if _NOT_FOUND.search(error.words):
-        return NEVER
+        return NO_MODEL
     if _NO_FORMAT.search(error.words):
         return msgspec.structs.replace(BAD, parameter=SCHEMA)
-    if head.status == 400 and classify_common(400, error) is BAD:
-        name = "think" if _CANNOT_THINK.search(error.words) else refused_parameter(error)
-        return msgspec.structs.replace(BAD, parameter=name)
+    if head.status == 400 and _CANNOT_THINK.search(error.words):
+        return msgspec.structs.replace(BAD, parameter="think")
     return None
 
 

@@ -19,6 +19,7 @@ from umwelten.providers.common.bodies import load, read
 from umwelten.providers.common.errors import unusable_reply
 from umwelten.providers.common.refused_fields import canonical_name
 from umwelten.providers.common.schemas import add_instruction
+from umwelten.providers.common.system_message import place_system
 from umwelten.providers.openai import errors
 from umwelten.providers.openai.replies import OpenAIAnswer, OpenAIStream
 from umwelten.providers.openai.schemas import needs_instruction, response_fields
@@ -59,6 +60,7 @@ class OpenAIChat:
         fields = response_fields(request, endpoint, dropped)
         if needs_instruction(fields, endpoint):
             request = add_instruction(request)
+        request = place_system(request, dropped)
         body = _options(request, fields, endpoint, dropped)
         body["model"] = request.model.model
         body["messages"] = _messages(request)

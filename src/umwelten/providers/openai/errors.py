@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from umwelten.providers.common import errors, rate_limit_headers, refused_fields
 from umwelten.providers.common.bodies import ErrorBody, read, read_value
 from umwelten.providers.common.durations import span
-from umwelten.providers.common.errors import BLOCKED, NEVER, RATE, REFUSED, SERVER, ErrorClass
+from umwelten.providers.common.errors import BLOCKED, NO_MODEL, RATE, REFUSED, SERVER, ErrorClass
 from umwelten.providers.header_dialects import OPENROUTER
 from umwelten.providers.protocol import Endpoint, Head
 from umwelten.types import Budget, Failure, FailureKind, RateLimitHints, Resource, Usage
@@ -25,10 +26,15 @@ _FLEX_FULL = 498
 # Groq's code for an answer that did not match the schema; it comes as a refusal, with the answer in it.
 _UNFIT = "json_validate_failed"
 _UNFIT_ANSWER = ErrorClass(kind=FailureKind.SCHEMA)
-# OpenRouter's, where no host of a model supports all that was sent; of our fields, that is the schema.
-_NO_HOST = re.compile(r"no endpoints found.{0,40}(requested parameters|structured|response_format)")
-# One request costs more than is left; a smaller one may well do.
-_TOO_EXPENSIVE = re.compile(r"can only afford [1-9]|prompt tokens limit exceeded")
+# OpenRouter's, where no host of a model supports all that was sent; unnamed, that is the schema.
+_NO_HOST = re.compile(
+    r"no endpoints found.{0,40}?(?:support\w*|handle) (?:the )?(?:provided |requested )?"
+    r"['\"]?([a-z_]+(?: [a-z]+)?)"
+)
+_HOST_LACKS = {"tool use": "tools", "tool calling": "tools", "cache control": "cache_control"}
+# DashScope's code for a rate by the minute. It is OpenAI's code for an empty account, in the same words.
+_ALIBABA = ".aliyuncs.com"
+_RATE_OF_ALIBABA = "insufficient_quota"
 # MiniMax answers refusals with HTTP 200; its codes as the statuses they stand for.
 _BASE_RESP = {
     1001: 504,
@@ -91,12 +97,23 @@ def _classify(endpoint: Endpoint, head: Head, error: ErrorBody) -> ErrorClass | 
         return RATE
     if _unfit_answer(error) is not None:
         return _UNFIT_ANSWER
-    if head.status == 404 and _NO_HOST.search(error.words):
-        return msgspec.structs.replace(errors.BAD, parameter=refused_fields.SCHEMA)
-    verdict = errors.classify_common(head.status, error)
-    if head.status in (400, 422) and verdict is errors.BAD:
-        return msgspec.structs.replace(verdict, parameter=refused_fields.refused_parameter(error))
-    return verdict
+    if head.status == 404 and (lacks := _NO_HOST.search(error.words)) is not None:
+        return _lacking(lacks[1])
+    if head.status == 429 and error.code == _RATE_OF_ALIBABA and _is_alibaba(endpoint):
+        return RATE
+    return None
+
+
+def _lacking(what: str) -> ErrorClass | None:
+    """Return the class for something that no host of the model supports; `None` if it is no field."""
+    name = _HOST_LACKS.get(what) or refused_fields.known_name(what)
+    if name is None and what.startswith(("parameters", "structured")):
+        name = refused_fields.SCHEMA
+    return None if name is None else msgspec.structs.replace(errors.BAD, parameter=name)
+
+
+def _is_alibaba(endpoint: Endpoint) -> bool:
+    return (urlsplit(endpoint.base_url).hostname or "").endswith(_ALIBABA)
 
 
 def _unfit_answer(error: ErrorBody) -> str | None:
@@ -109,12 +126,13 @@ def _classify_openrouter(status: int, error: ErrorBody) -> ErrorClass | None:
     """Return the class of an OpenRouter error that its status alone does not give, or `None`."""
     metadata = _dict(error.fields.get("metadata"))
     source = metadata.get("limit_source")
-    if status == 402 and _TOO_EXPENSIVE.search(error.words):
-        return NEVER
-    if status == 402:
-        return RATE if source == _IN_FLIGHT_BUDGET else REFUSED
+    if status == 402 and source == _IN_FLIGHT_BUDGET:
+        return RATE
     if status == 403 and metadata.get("reasons"):
         return BLOCKED
+    if status in (401, 403) and metadata.get("raw") and "provider_name" in metadata:
+        # The host of this model refused OpenRouter, or the region; the user's key is well.
+        return NO_MODEL
     if status == 404 and _dict(error.fields.get("availability")).get("retryable") is True:
         return SERVER
     return None
@@ -166,6 +184,8 @@ def _add_upstream_error(error: ErrorBody) -> ErrorBody:
     metadata = _dict(error.fields.get("metadata"))
     code = error.code or _string_field(metadata, "error_type") or _string_field(metadata, "provider_code")
     raw = metadata.get("raw")
+    if isinstance(raw, dict) and isinstance(raw.get("data"), str):
+        raw = raw["data"]
     inner = read(raw.encode("utf-8", "replace")) if isinstance(raw, str) else read_value(raw or "")
     message = ": ".join(dict.fromkeys(text for text in (error.message, inner.message) if text))
     return msgspec.structs.replace(error, code=code, message=message, names=error.names or inner.names)
