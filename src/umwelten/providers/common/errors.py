@@ -182,13 +182,7 @@ def from_error(
     """Return the failure for an error object, whether it came with an error status or inside a 200."""
     head = _apply_stated_status(head, error)
     hints = rate_limit_headers.parse(endpoint.vendor.quirks.hints, head) if limits is None else limits
-    if _is_wrong_address(head.status, error, endpoint):
-        verdict = WRONG_ADDRESS
-    else:
-        verdict = _classify_page(head, error) or (classify(head, error) if classify else None)
-        verdict = verdict or classify_common(head.status, error)
-    if verdict is BAD and head.status in (400, 422):
-        verdict = msgspec.structs.replace(BAD, parameter=refused_fields.refused_parameter(error))
+    verdict = _verdict(head, error, endpoint, classify)
     hints = rate_limit_headers.merge(hints, verdict.hints)
     if verdict.kind is FailureKind.RATE_LIMIT:
         hints = rate_limit_headers.merge(hints, rate_limit_headers.from_text(error.message))
@@ -206,6 +200,16 @@ def from_error(
         request_id=request_id(head, None),
         hints=hints,
     )
+
+
+def _verdict(head: Head, error: ErrorBody, endpoint: Endpoint, classify: Classify | None) -> ErrorClass:
+    if _is_wrong_address(head.status, error, endpoint):
+        return WRONG_ADDRESS
+    verdict = _classify_page(head, error) or (classify(head, error) if classify else None)
+    verdict = verdict or classify_common(head.status, error)
+    if verdict is BAD and head.status in (400, 422):
+        return msgspec.structs.replace(BAD, parameter=refused_fields.refused_parameter(error))
+    return verdict
 
 
 def _is_wrong_address(status: int, error: ErrorBody, endpoint: Endpoint) -> bool:
