@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from umwelten.cli.completion import completers
+from umwelten.cli.single_option import option
 from umwelten.errors import ConfigError
 from umwelten.user_folders import no_home
 
@@ -19,13 +20,13 @@ def group() -> None:
 
 
 @group.command("show")
-@click.option(
+@option(
     "--profile",
     metavar="NAME",
     help="Apply this profile of umwelten.toml.",
     shell_complete=completers.profiles,
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(profile: str | None, as_json: bool) -> None:
     """Every setting with its source, the providers, groups, profiles and prices, and the files read.
 
@@ -58,8 +59,8 @@ def show(profile: str | None, as_json: bool) -> None:
 
 
 @group.command("init")
-@click.option("--global", "for_user", is_flag=True, help="Use the user's file, not the project's.")
-@click.option("--force", is_flag=True, help="Replace an existing file; it is kept as umwelten.toml.old.")
+@option("--global", "for_user", is_flag=True, help="Use the user's file, not the project's.")
+@option("--force", is_flag=True, help="Replace an existing file; it is kept as umwelten.toml.old.")
 def init(for_user: bool, force: bool) -> None:
     """Write an umwelten.toml with every section and its remarks, and print where.
 
@@ -93,7 +94,7 @@ def _write(path: Path, text: str) -> None:
 
 
 @group.command("path")
-@click.option("--global", "for_user", is_flag=True, help="Use the user's file, not the project's.")
+@option("--global", "for_user", is_flag=True, help="Use the user's file, not the project's.")
 def path(for_user: bool) -> None:
     """The umwelten.toml that is in force here: the nearest from this directory upward.
 

@@ -10,6 +10,7 @@ import click
 
 from umwelten.cli.completion import completers
 from umwelten.cli.options import SectionedCommand, output_dir, table_options
+from umwelten.cli.single_option import option
 
 
 @click.group("eval")
@@ -55,7 +56,7 @@ def _start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
 
 @group.command("report")
 @click.argument("more", nargs=-1, metavar="[ID]...", shell_complete=completers.ids)
-@click.option(
+@option(
     "-i",
     "--id",
     "ids",
@@ -64,25 +65,21 @@ def _start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     help="Evaluation id; repeatable. A pattern such as 'scans-*' selects all that match.",
     shell_complete=completers.ids,
 )
-@click.option(
+@option(
     "-f",
     "--format",
     "format_",
     type=click.Choice(["markdown", "html", "json", "csv", "parquet"]),
     help="[default: by the extension of --output, else markdown]",
 )
-@click.option(
+@option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write to this file; .csv, .html, .json, .md or .parquet tells the format.",
 )
-@click.option(
-    "--short", is_flag=True, help="Without individual calls; in csv and parquet, one row per model."
-)
-@click.option(
-    "--bom", is_flag=True, help="csv: start with a byte order mark, so that Excel reads it as UTF-8."
-)
+@option("--short", is_flag=True, help="Without individual calls; in csv and parquet, one row per model.")
+@option("--bom", is_flag=True, help="csv: start with a byte order mark, so that Excel reads it as UTF-8.")
 @output_dir
 def report(more: tuple[str, ...], ids: tuple[str, ...], **flags: Any) -> None:
     """Report of an evaluation, from what is stored: needs no network and no keys.
@@ -100,8 +97,8 @@ def report(more: tuple[str, ...], ids: tuple[str, ...], **flags: Any) -> None:
 
 
 @group.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
-@click.option("--details", is_flag=True, help="Also show times, tokens and the prompt.")
+@option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@option("--details", is_flag=True, help="Also show times, tokens and the prompt.")
 @output_dir
 def list_(**flags: Any) -> None:
     """The evaluations in the output directory, oldest first; the first column is the id."""
@@ -122,7 +119,7 @@ def _id_or_call(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
 
 @group.command("show")
 @click.argument("words", nargs=-1, metavar="ID [CALL]", shell_complete=_id_or_call)
-@click.option(
+@option(
     "-i",
     "--id",
     "id_",
@@ -130,8 +127,8 @@ def _id_or_call(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     help="Evaluation id, instead of the first argument.",
     shell_complete=completers.ids,
 )
-@click.option("--failed", is_flag=True, help="Only failed calls, each with its message.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one call per line.")
+@option("--failed", is_flag=True, help="Only failed calls, each with its message.")
+@option("--json", "as_json", is_flag=True, help="Print JSON, one call per line.")
 @output_dir
 def show(**flags: Any) -> None:
     """One call with every attempt, prompt, answer, time, tokens and cost; without CALL, a line a call.

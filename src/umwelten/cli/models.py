@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from umwelten.cli.completion import completers
+from umwelten.cli.single_option import option
 
 TIMEOUT_S = 15.0
 
@@ -19,7 +20,7 @@ def group() -> None:
 
 
 @group.command("list")
-@click.option(
+@option(
     "-p",
     "--provider",
     "only",
@@ -28,16 +29,16 @@ def group() -> None:
     help="Only this provider; repeatable.",
     shell_complete=completers.providers,
 )
-@click.option("-s", "--search", metavar="TEXT", help="Only models whose name contains this.")
-@click.option("--free", is_flag=True, help="Only free models.")
-@click.option(
+@option("-s", "--search", metavar="TEXT", help="Only models whose name contains this.")
+@option("--free", is_flag=True, help="Only free models.")
+@option(
     "--sort",
     type=click.Choice(["name", "context", "input", "output"]),
     default="name",
     show_default=True,
     help="context: the largest first; input, output: the cheapest first, unknown prices last.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def list_(only: tuple[str, ...], search: str | None, free: bool, sort: str, as_json: bool) -> None:
     """The models of every provider that has a key or answers on this machine.
 
@@ -53,7 +54,7 @@ def list_(only: tuple[str, ...], search: str | None, free: bool, sort: str, as_j
 
 
 @group.command("costs")
-@click.option(
+@option(
     "-p",
     "--provider",
     "only",
@@ -62,15 +63,15 @@ def list_(only: tuple[str, ...], search: str | None, free: bool, sort: str, as_j
     help="Only this provider; repeatable.",
     shell_complete=completers.providers,
 )
-@click.option("-s", "--search", metavar="TEXT", help="Only models whose name contains this.")
-@click.option(
+@option("-s", "--search", metavar="TEXT", help="Only models whose name contains this.")
+@option(
     "--sort-by",
     type=click.Choice(["input", "output", "total", "name"]),
     default="total",
     show_default=True,
     help="total: of the example call.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def costs(only: tuple[str, ...], search: str | None, sort_by: str, as_json: bool) -> None:
     """What models cost, from the price list and the prices in umwelten.toml; needs no network.
 
@@ -84,7 +85,7 @@ def costs(only: tuple[str, ...], search: str | None, sort_by: str, as_json: bool
 
 @group.command("pull")
 @click.argument("name", default="smollm2")
-@click.option(
+@option(
     "--from",
     "source",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

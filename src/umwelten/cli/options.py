@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from umwelten.cli.completion import completers
 from umwelten.cli.flag_names import as_flag
+from umwelten.cli.single_option import SingleOption, option
 from umwelten.config.declaration import Option, Section
 from umwelten.config.options import OPTIONS
 from umwelten.phrases import spell
@@ -18,7 +19,7 @@ from umwelten.phrases import spell
 Command = Callable[..., Any]
 
 
-class TableOption(click.Option):
+class TableOption(SingleOption):
     """A flag that is declared in `config.options`. Its value is read there, so here it is what was typed."""
 
     def __init__(self, option: Option) -> None:
@@ -106,10 +107,8 @@ def table_options(command: Literal["run", "batch"]) -> list[click.Parameter]:
 
 def output_dir(command: Command) -> Command:
     """Put `--output-dir` on a command, as `eval run` has it."""
-    option = OPTIONS["output_dir"]
-    return click.option("--output-dir", type=click.Path(file_okay=False, path_type=Path), help=_help(option))(
-        command
-    )
+    path = click.Path(file_okay=False, path_type=Path)
+    return option("--output-dir", type=path, help=_help(OPTIONS["output_dir"]))(command)
 
 
 def _help(option: Option) -> str:

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from umwelten.cli.flag_names import as_flag
+from umwelten.cli.single_option import option
 from umwelten.control.attribution import advice
 from umwelten.simulate.chart import chart
 from umwelten.simulate.profile import SimulationProfile, load_profile
@@ -17,11 +18,11 @@ from umwelten.simulate.run import simulate as run_simulation
 
 @click.command()
 @click.argument("profile", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
+@option(
     "--calls", type=click.IntRange(1, 1_000_000), default=3000, show_default=True, help="Number of calls."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same run.")
-@click.option("--json", "as_json", is_flag=True, help="The whole report as JSON.")
+@option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same run.")
+@option("--json", "as_json", is_flag=True, help="The whole report as JSON.")
 def simulate(profile: Path, calls: int, seed: int, as_json: bool) -> None:
     """Run CALLS calls against the providers that PROFILE describes, in virtual time."""
     report = run_simulation(_load(profile), calls, seed)

@@ -56,7 +56,7 @@ class Question(TypedDict, total=False):
             kinds.MODELS,
             Section.PROMPT,
             "Models, separated by commas: provider:model, or vendor/model for OpenRouter; "
-            "@NAME is a group in umwelten.toml. Required.",
+            "@NAME is a group in umwelten.toml. Repeatable; required.",
             short="-m",
         ),
     ]
@@ -297,11 +297,11 @@ class BatchOptions(SharedOptions[T], Generic[T], total=False):
     """The arguments of `umwelten.batch` besides prompt and models."""
 
     directory: Annotated[
-        PathLike | None,
+        PathLike | Sequence[PathLike] | None,
         Option(
-            kinds.FOLDER,
+            kinds.FOLDERS,
             Section.INPUTS,
-            "Directory whose files are the inputs.",
+            "Directory whose files are the inputs; repeatable.",
             place="profile",
         ),
     ]

@@ -249,7 +249,7 @@ PROMPT = OptionType(
     read=_nonempty_text, read_argument=_text_argument, rebase=_rebase_text, metavar="TEXT", complete="texts"
 )
 GLOB = OptionType(read=_text, metavar="GLOB")
-MODELS = OptionType(read=_models, metavar="LIST", complete="models")
+MODELS = OptionType(read=_models, metavar="LIST", repeatable=True, complete="models")
 SCHEMA = OptionType(
     read=_nonempty_text,
     read_argument=_unchanged,
@@ -313,6 +313,14 @@ def _path(what: str) -> Reader:
 _folder, _file = _path("folder"), _path("file")
 
 
+def _folders(given: Any) -> tuple[Path, ...]:
+    folders = tuple(given) if isinstance(given, list | tuple) else (given,)
+    try:
+        return tuple(_folder(path) for path in folders)
+    except ValueError:
+        raise ValueError("write the path of a folder, or a list of them") from None
+
+
 def _rebase_path(path: Path, base: Path) -> Path:
     return base / expand_home(path)
 
@@ -364,6 +372,14 @@ def _expand_home(read: Reader) -> Reader:
 
 FOLDER = OptionType(
     read=_folder, read_argument=_expand_home(_folder), rebase=_rebase_path, metavar="DIR", complete="folders"
+)
+FOLDERS = OptionType(
+    read=_folders,
+    read_argument=lambda given: tuple(expand_home(path) for path in _folders(_several(given))),
+    rebase=lambda paths, base: tuple(_rebase_path(path, base) for path in paths),
+    metavar="DIR",
+    repeatable=True,
+    complete="folders",
 )
 FILE = OptionType(
     read=_file,

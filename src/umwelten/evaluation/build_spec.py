@@ -163,11 +163,12 @@ def _output_schema(given: object) -> OutputSchema | None:
 
 def _inputs(settings: Settings, notes: list[Wording]) -> Inputs:
     values = {name: settings.get(name) for name in InputChoice.__struct_fields__}
-    if values["directory"] is None:
+    if not values["directory"]:
         # What a settings file says of directories is no mistake where there is none.
         unasked = {"file_pattern": None, "recursive": False}
         values |= {name: value for name, value in unasked.items() if name not in settings.given}
-    return select_inputs(InputChoice(**{**values, "files": values["files"] or ()}), notes.append)
+    lists = {name: values[name] or () for name in ("directory", "files")}
+    return select_inputs(InputChoice(**{**values, **lists}), notes.append)
 
 
 def _paths(item: str | Path) -> list[Path]:

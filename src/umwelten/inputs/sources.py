@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice, permutations
 from pathlib import Path
+
+import msgspec
 
 from umwelten.choices import InputSource
 from umwelten.errors import InputError, UsageError
 from umwelten.inputs.earlier_answers import answers
-from umwelten.inputs.files.file_list import expand, scan_files
+from umwelten.inputs.files.file_list import expand, folder_names, scan_files
 from umwelten.inputs.files.scan import scan
 from umwelten.inputs.tables.rows import columns, rows
 from umwelten.phrases import Phrase, Wording
@@ -20,7 +24,7 @@ _SOURCES = ("directory", "files", "rows", "from_")
 class InputChoice(FrozenStruct):
     """The values of the options that select inputs, by the options' names. One of the first four is set."""
 
-    directory: Path | None = None
+    directory: Sequence[Path] = ()
     files: Sequence[str | Path] = ()
     rows: Path | None = None
     from_: str | None = None
@@ -74,10 +78,10 @@ def select_inputs(choice: InputChoice, on_note: Callable[[Wording], None]) -> In
         folder, where = choice.output_dir / choice.from_, choice.where
         _check_not_itself(choice, folder)
         return Inputs(files=lambda: answers(folder, where=where, most=limit), source="answers")
-    if choice.directory is None:
+    if not choice.directory:
         paths = [path for item in choice.files for path in _list_paths(item, on_note)][:limit]
         return Inputs(files=lambda: scan_files(paths))
-    return _directory(choice, choice.directory, on_note)
+    return _directories(choice, on_note)
 
 
 def _check_companions(choice: InputChoice, source: str) -> None:
@@ -141,25 +145,53 @@ def _list_paths(item: str | Path, on_note: Callable[[Wording], None]) -> list[Pa
     return [item] if isinstance(item, Path) else expand(item, Path(), on_note)
 
 
-def _directory(choice: InputChoice, directory: Path, on_note: Callable[[Wording], None]) -> Inputs:
+def _directories(choice: InputChoice, on_note: Callable[[Wording], None]) -> Inputs:
+    """Return the files of all directories; with several, names begin with that of the directory."""
+    directories = list({os.path.realpath(directory): directory for directory in choice.directory}.values())
+    if len(directories) == 1:
+        return Inputs(files=lambda: _scan(choice, directories[0], on_note))
+
+    _check_apart(choice, directories)
+
+    def files() -> Iterator[FoundInput]:
+        # The scans begin at once, so that a directory that is not there is an error before anything starts.
+        scans = [_scan(choice, directory, on_note) for directory in directories]
+        inputs = chain.from_iterable(
+            (msgspec.structs.replace(file, name=f"{label}/{file.name}") for file in scan)
+            for label, scan in zip(folder_names(directories), scans, strict=True)
+        )
+        return islice(inputs, choice.max_files)
+
+    return Inputs(files=files)
+
+
+def _check_apart(choice: InputChoice, directories: Sequence[Path]) -> None:
+    """Raise `UsageError` for a directory that another one includes: its files would be sent twice."""
+    if not choice.recursive and "/" not in (choice.file_pattern or "*"):
+        return
+    for inner, outer in permutations(directories, 2):
+        if Path(os.path.realpath(inner)).is_relative_to(os.path.realpath(outer)):
+            raise UsageError(
+                Phrase("{option:directory={inner}} is inside {outer}", inner=inner, outer=outer),
+                "Leave it out: its files are among those of the other.",
+                argument="directory",
+            )
+
+
+def _scan(choice: InputChoice, directory: Path, on_note: Callable[[Wording], None]) -> Iterator[FoundInput]:
     output_dir = choice.output_dir
     # A directory that contains the outputs must not feed answers back; one inside them is a step's output.
     inside = directory.absolute().is_relative_to(output_dir.absolute())
     own = output_dir / choice.id if inside and choice.id else output_dir
-    exclude = [own] if own.absolute() != directory.absolute() else []
-
-    def files() -> Iterator[FoundInput]:
-        try:
-            return scan(
-                directory,
-                choice.file_pattern or "*",
-                recursive=choice.recursive,
-                max_files=choice.max_files,
-                exclude=exclude,
-                on_note=on_note,
-            )
-        except InputError as error:
-            error.argument = "directory"
-            raise
-
-    return Inputs(files=files)
+    try:
+        return scan(
+            directory,
+            choice.file_pattern or "*",
+            recursive=choice.recursive,
+            max_files=choice.max_files,
+            exclude=[own] if own.absolute() != directory.absolute() else [],
+            on_note=on_note,
+        )
+    except InputError as error:
+        error.argument = "directory"
+        raise

@@ -10,6 +10,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from umwelten.cli.completion.scripts import SHELLS, VARIABLE, place, register
+from umwelten.cli.single_option import option
 from umwelten.errors import ConfigError
 from umwelten.user_folders import home_folder
 
@@ -23,7 +24,7 @@ _LOADERS = (
 
 @click.command("completion")
 @click.argument("shell", type=click.Choice(SHELLS))
-@click.option(
+@option(
     "--install",
     is_flag=True,
     help="Install the script where the shell loads it, and explain how to enable it.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from umwelten.errors import InputError
@@ -91,6 +91,15 @@ def scan_files(paths: Iterable[Path], base: Path | None = None) -> Iterator[Foun
         name = _unique_name(escaped(_relative_name(path, base)), taken)
         taken.add(name)
         yield scanned_file(str(path), name, _file_status(path))
+
+
+def folder_names(folders: Sequence[Path], base: Path | None = None) -> list[str]:
+    """Return a name for each folder: its own, or for all the path where two are called the same."""
+    base = base or Path.cwd()
+    names = [escaped(Path(os.path.normpath(base / folder)).name) for folder in folders]
+    if len(set(names)) == len(names) and all(names):
+        return names
+    return [escaped(_relative_name(folder, base)) for folder in folders]
 
 
 def _file_status(path: Path) -> os.stat_result:
