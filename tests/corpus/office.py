@@ -14,7 +14,16 @@ PPTX = f"{_FORMATS}.presentationml.presentation"
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-_W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+_W = (
+    'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" '
+    f'xmlns:r="{_OFFICE}" '
+    'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006" '
+    'xmlns:wps="http://schemas.microsoft.com/office/word/2010/wordprocessingShape" '
+    'xmlns:wp="http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing" '
+    'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" '
+    'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math" '
+    'xmlns:v="urn:schemas-microsoft-com:vml"'
+)
 _S = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 _P = (
     'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main" '
@@ -37,8 +46,12 @@ def zipped(members: Mapping[str, str | bytes], *, stored: tuple[str, ...] = ()) 
     return buffer.getvalue()
 
 
-def docx(body: str | None = None) -> bytes:
-    """A heading, a paragraph with bold words, a list and a table."""
+def docx(body: str | None = None, parts: Mapping[str, str | bytes] | None = None) -> bytes:
+    """A heading, a paragraph with bold words, a list and a table.
+
+    `parts`: more of them by `kind/name`, such as `header/h1.xml`, whose name is the relation's id; those
+    that are no bytes are the root's name and what is in it: `hdr:<w:p/>`.
+    """
     body = body or (
         '<w:p><w:pPr><w:pStyle w:val="Heading1"/></w:pPr><w:r><w:t>Harvests</w:t></w:r></w:p>'
         f"<w:p><w:r><w:t>{SAID}</w:t></w:r><w:r><w:rPr><w:b/></w:rPr><w:t> By far</w:t></w:r></w:p>"
@@ -52,8 +65,19 @@ def docx(body: str | None = None) -> bytes:
             "[Content_Types].xml": _types("/word/document.xml", f"{DOCX}.main+xml"),
             "_rels/.rels": _relations({"r1": ("officeDocument", "word/document.xml")}),
             "word/document.xml": f"{_HEAD}<w:document {_W}><w:body>{body}</w:body></w:document>",
+            "word/_rels/document.xml.rels": _relations(
+                {name: (kind, name) for kind, name in (part.split("/") for part in parts or {})}
+            ),
+            **{f"word/{part.split('/')[1]}": _word_part(content) for part, content in (parts or {}).items()},
         }
     )
+
+
+def _word_part(content: str | bytes) -> str | bytes:
+    if isinstance(content, bytes):
+        return content
+    root, _, inside = content.partition(":")
+    return f"{_HEAD}<w:{root} {_W}>{inside}</w:{root}>"
 
 
 def xlsx(rows: str | None = None) -> bytes:

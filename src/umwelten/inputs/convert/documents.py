@@ -6,12 +6,11 @@ type, so that a conversion ends within about a minute.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 
 from umwelten.file_types import DOCX, EPUB, HTML, ODS, PPTX, XLS, XLSB, XLSX, FileType
 from umwelten.inputs.content import MAX_TEXT, Converted, UnsupportedInput, frame_text, megabytes
-from umwelten.inputs.convert import epub, html, pptx, spreadsheets, xlsx, zip_container
+from umwelten.inputs.convert import docx, epub, html, pptx, spreadsheets, xlsx, zip_container
 from umwelten.types import Text
 
 MAX_WORDS = 16_000_000
@@ -19,13 +18,16 @@ MAX_CELLS = 100_000_000
 MAX_SLIDES = 32_000_000
 """Bytes of XML to which a Word document, a workbook and a presentation may unpack."""
 
+_Read = str | tuple[str, tuple[str, ...]]
+"""A document's text, or its text and warnings."""
+
 MAX_PAGE = html.MAX_PAGE
 
 
 def document(data: bytes, kind: FileType, name: str) -> Converted:
     """Return the text of a document other than an HTML page. Raises `UnsupportedInput`."""
     try:
-        text = _READERS[kind.mime](data, name)
+        read = _READERS[kind.mime](data, name)
     except ImportError:
         raise UnsupportedInput(
             f"{name} is {kind.word}, which has to be converted to text. Install the converter: "
@@ -40,7 +42,8 @@ def document(data: bytes, kind: FileType, name: str) -> Converted:
     except Exception as error:
         # A damaged document can make its reader raise any error, which must fail this call alone.
         raise zip_container.damage_error(name, kind.word) from error
-    return _text_result(text, kind, name)
+    text, warnings = (read, ()) if isinstance(read, str) else read
+    return _text_result(text, kind, name, warnings)
 
 
 def page(text: str, name: str) -> Converted:
@@ -52,7 +55,7 @@ def page(text: str, name: str) -> Converted:
         return Converted(parts=(Text(text=frame_text(text, name)),), notes=(note,))
 
 
-def _text_result(text: str, kind: FileType, name: str) -> Converted:
+def _text_result(text: str, kind: FileType, name: str, warnings: tuple[str, ...] = ()) -> Converted:
     if not text.strip():
         raise UnsupportedInput(f"{name} is {kind.word} without any text, so there is nothing to send.")
     if len(text) > MAX_TEXT:
@@ -60,17 +63,12 @@ def _text_result(text: str, kind: FileType, name: str) -> Converted:
             f"{name} holds more text ({megabytes(len(text))}) than any model can read. Split it."
         )
     note = f"{name}: {kind.word.partition(' ')[2]} sent as text"
-    return Converted(parts=(Text(text=frame_text(text, name)),), notes=(note,))
+    return Converted(parts=(Text(text=frame_text(text, name)),), notes=(note,), warnings=warnings)
 
 
-def _docx(data: bytes, name: str) -> str:
-    with zip_container.open_archive(data, name, DOCX.word, most=MAX_WORDS):
-        import mammoth
-
-        # Images in it would become megabytes of base64.
-        without_images = mammoth.images.img_element(lambda image: {"src": ""})
-        page: str = mammoth.convert_to_html(io.BytesIO(data), convert_image=without_images).value
-    return html.markdown(page, name)
+def _docx(data: bytes, name: str) -> _Read:
+    with zip_container.open_archive(data, name, DOCX.word, most=MAX_WORDS) as archive:
+        return docx.markdown(archive, name)
 
 
 def _xlsx(data: bytes, name: str) -> str:
@@ -102,7 +100,7 @@ def _epub(data: bytes, name: str) -> str:
         return epub.markdown(archive, name)
 
 
-_READERS: dict[str, Callable[[bytes, str], str]] = {
+_READERS: dict[str, Callable[[bytes, str], _Read]] = {
     DOCX.mime: _docx,
     XLSX.mime: _xlsx,
     XLS.mime: _xls,

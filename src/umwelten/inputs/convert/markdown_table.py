@@ -1,17 +1,34 @@
-"""Rows of a spreadsheet or a slide as a table in markdown."""
+"""Tables in markdown: of spreadsheets, slides, documents and pages."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from umwelten.inputs.content import UnsupportedInput
 from umwelten.phrases import Phrase
 
+_BAR = re.compile(r"(\\*)\|")
+_LINE_END = re.compile(r"\r\n|[\r\n\v\f\u0085\u2028\u2029]")
+
+
+def cell(text: str) -> str:
+    """Return a text as it is written in a cell: bars escaped, lines separated by `<br>`.
+
+    Backslashes before a bar are doubled, or they would undo its escape; others stay as they are.
+    """
+    if "|" in text:
+        text = _BAR.sub(lambda match: f"{match[1] * 2}\\|", text)
+    return _LINE_END.sub("<br>", text) if not text.isprintable() else text
+
 
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Return the rows as a table, the first one as its header, without empty columns."""
     used = sorted({column for row in rows for column, cell in enumerate(row) if cell})
-    lines = ["| " + " | ".join(_escape(row, column) for column in used) + " |" for row in rows]
+    lines = [
+        "| " + " | ".join(cell(row[column]) if column < len(row) else "" for column in used) + " |"
+        for row in rows
+    ]
     return "\n".join([lines[0], "|" + " --- |" * len(used), *lines[1:]]) if used else ""
 
 
@@ -28,8 +45,3 @@ def too_much_text(name: str) -> UnsupportedInput:
             name=name,
         )
     )
-
-
-def _escape(row: Sequence[str], column: int) -> str:
-    text = row[column] if column < len(row) else ""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\r", "").replace("\n", "<br>")
