@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from umwelten.attempts.structured_output import CUT, StructuredOutput
+from umwelten.attempts.structured_output import StructuredOutput
+from umwelten.report.advice import advice
 from umwelten.schema import OutputSchema, compile_schema, load_schema
 from umwelten.types import (
     Budget,
@@ -75,8 +76,38 @@ def test_the_conversation_so_far_comes_first() -> None:
 def test_an_answer_cut_off_at_its_limit_is_told_so_and_not_repaired() -> None:
     outcome = STRUCTURED.check(reply('{"title": "A", "year": 7', FinishReason.LENGTH))
     assert isinstance(outcome, Continue)
-    assert CUT in outcome.failure.message
-    assert CUT in said(outcome)[1][1]
+    assert outcome.failure.message == (
+        "the answer was cut off at the limit of tokens; thinking counts too: raise max_tokens"
+    )
+    assert (outcome.failure.partial, outcome.failure.usage) == ('{"title": "A", "year": 7', USAGE)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Let me think", '{"title": "A", "ye', 'Draft: {"title": "A", "year": 7}. Final: {"ti']
+)
+def test_one_cut_off_is_not_asked_for_again_under_the_same_limit(text: str) -> None:
+    shape = compile_schema(load_schema("title, year int").schema)
+    structured = StructuredOutput(shape, spelling=lambda name, _: f"--{name.replace('_', '-')}")
+    for turns in ((), EARLIER):
+        outcome = structured.check(reply(text, FinishReason.LENGTH), turns)
+        assert isinstance(outcome, Continue)
+        assert not outcome.failure.retry
+        assert "; thinking counts too: raise --max-tokens" in outcome.failure.message
+    assert "--max-tokens" in advice(
+        "schema", message=outcome.failure.message, spelling=lambda name, _: f"--{name.replace('_', '-')}"
+    )
+
+
+def test_nor_is_one_that_the_provider_says_was_cut_off() -> None:
+    rejection = Failure(
+        kind=FailureKind.SCHEMA,
+        message="Failed to validate JSON. See 'failed_generation'.",
+        code="json_validate_failed",
+        partial="max completion tokens reached before generating a valid document",
+    )
+    outcome = STRUCTURED.follow_rejection(rejection)
+    assert not outcome.failure.retry
+    assert outcome.failure.message.startswith("the answer was cut off at the limit of tokens")
 
 
 def test_one_that_ends_at_its_limit_and_is_whole_fits() -> None:

@@ -1,20 +1,29 @@
-"""Answers that must fit a schema: checked, and sent back to the model with their faults where they do not."""
+"""Answers that must fit a schema: checked, and sent back to the model with their faults where they do not.
+
+One that was cut off is not asked for again: under the same limit it would be cut again, and paid for again.
+"""
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
-from umwelten.schema import OutputSchema, Problem, correction_turns, failure
+from umwelten.phrases import Phrase, Spelling, by_name, spell
+from umwelten.schema import CUT, OutputSchema, Problem, correction_turns, failure
 from umwelten.types import Continue, Failure, FinishReason, Message, Reply
 
-CUT = "the answer was cut off at the limit of tokens (max_tokens)"
+_CUT = Phrase(CUT + "; thinking counts too: raise {option:max_tokens}")
+_CUT_BY_PROVIDER = re.compile(r"max(?:imum)?[ _](?:\w+[ _])?tokens (?:reached|exceeded)", re.IGNORECASE)
+"""What a provider that checks answers itself says of one that was cut off, in place of the answer."""
 
 
 class StructuredOutput:
-    """Checks answers against one schema; `coerce` as in `EvaluationSpec`."""
+    """Checks answers against one schema; `coerce` as in `EvaluationSpec`, `spelling` of the options."""
 
-    def __init__(self, shape: OutputSchema, *, coerce: bool = False) -> None:
+    def __init__(self, shape: OutputSchema, *, coerce: bool = False, spelling: Spelling = by_name) -> None:
         self._shape, self._coerce = shape, coerce
+        self._cut = Problem(message=spell(_CUT, spelling))
 
     def check(self, reply: Reply, turns: tuple[Message, ...] = ()) -> Reply | Continue:
         """Return the reply with its record, or the conversation that continues with its problems.
@@ -28,17 +37,24 @@ class StructuredOutput:
             return msgspec.structs.replace(
                 reply, data=answer.data, marks=(*reply.marks, *answer.marks, *retried)
             )
-        if reply.finish_reason is FinishReason.LENGTH:
-            cut = Problem(message=CUT)
-            answer = msgspec.structs.replace(answer, problems=(cut, *answer.problems))
+        is_cut = reply.finish_reason is FinishReason.LENGTH
+        if is_cut:
+            answer = msgspec.structs.replace(answer, problems=(self._cut,))
         failed = failure(answer, reply.text, reply.usage)
-        failed = msgspec.structs.replace(failed, request_id=reply.request_id, hints=reply.hints)
+        failed = msgspec.structs.replace(
+            failed, request_id=reply.request_id, hints=reply.hints, retry=not is_cut
+        )
         return _follow_up(failed, turns)
 
     def follow_rejection(self, rejection: Failure, turns: tuple[Message, ...] = ()) -> Continue:
         """Return the same for an answer that the provider rejected itself and returned with its error."""
-        problem = Problem(message=rejection.message)
-        return _follow_up(msgspec.structs.replace(rejection, code=None, problems=(problem,)), turns)
+        said = f"{rejection.message}\n{(rejection.partial or '')[:200]}"
+        is_cut = _CUT_BY_PROVIDER.search(said) is not None
+        problem = self._cut if is_cut else Problem(message=rejection.message)
+        failed = msgspec.structs.replace(
+            rejection, code=None, message=problem.message, problems=(problem,), retry=not is_cut
+        )
+        return _follow_up(failed, turns)
 
 
 def _follow_up(failed: Failure, turns: tuple[Message, ...]) -> Continue:

@@ -8,6 +8,7 @@ from umwelten.phrases import Phrase, Spelling, Wording, by_name, spell
 from umwelten.providers.common.errors import ADDRESS
 from umwelten.providers.protocol import Scope, Vendor
 from umwelten.providers.vendors import VENDORS
+from umwelten.schema import CUT
 from umwelten.types import Failure
 
 _OURS = {
@@ -33,6 +34,7 @@ _ADVICE: dict[str, Wording] = {
     ),
     "memory": Phrase("use a smaller model, or fewer calls in flight ({option:provider_concurrency})"),
 }
+_CUT_OFF = Phrase("raise {option:max_tokens}, or ask for less: fewer fields, less thinking")
 
 # Words in a provider's message, and what they ask for; the first that fits counts.
 _BAD_REQUEST: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -99,6 +101,8 @@ def advice(
             "check the address in {addresses} and connectivity, lower {option:max_concurrency}",
             addresses=_one_of(list(own.values())),
         )
+    if kind == "schema" and CUT in message:
+        known = _CUT_OFF
     if kind == "bad_request":
         return _OURS.get(code or "") or _bad_request(message.lower())
     return spell(known, spelling)

@@ -10,6 +10,9 @@ from umwelten.types import Failure, FailureKind, Message, Problem, Role, Text, U
 _QUOTED = 16_000
 """Characters of the answer that are sent back; a longer one loses its middle."""
 
+CUT = "the answer was cut off at the limit of tokens"
+"""How the failure of an answer begins that its limit of tokens ended."""
+
 _NO_ANSWER = "(no answer)"
 """Stands for an empty answer: Anthropic and Gemini refuse a turn without text."""
 
