@@ -288,6 +288,20 @@ def test_once_it_was_refused_only_words_ask_for_the_shape(vendor: str) -> None:
 
 
 @pytest.mark.parametrize("vendor", EVERYONE)
+@pytest.mark.parametrize("schema_too", [False, True])
+def test_the_words_survive_where_no_system_message_is_taken(vendor: str, schema_too: bool) -> None:
+    dropped = ("system", "schema") if schema_too else ("system",)
+    said = json.dumps(_body(vendor), ensure_ascii=False)
+    body = _body(vendor, dropped=dropped)
+    first = json.dumps((body.get("messages") or body.get("contents"))[0], ensure_ascii=False)
+    assert body.keys().isdisjoint({"system", "systemInstruction"})
+    assert '"role": "system"' not in json.dumps(body)
+    assert "Be brief." in first and "Read this." in first
+    words = json.dumps(instruction(BOOK), ensure_ascii=False)[1:-1]
+    assert (words in first) is (schema_too or words in said)
+
+
+@pytest.mark.parametrize("vendor", EVERYONE)
 def test_without_a_schema_nothing_is_said_of_one(vendor: str) -> None:
     body = _body(vendor, _asked(None))
     assert _system(body) == "Be brief."

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import msgspec
 
 from umwelten.errors import InputError
+from umwelten.providers.anthropic.models import refused_parameters
 from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.protocol import Endpoint, Wire
 from umwelten.types import (
     ModelRef,
+    Parameters,
     Part,
     Secret,
 )
@@ -39,3 +42,11 @@ class Target(msgspec.Struct, frozen=True):
     prompt: str = ""
     capabilities: Capabilities = Capabilities()
     attached: Attached = ()
+
+
+def left_out(targets: Iterable[Target], parameters: Parameters) -> Iterator[str]:
+    """Yield what to say of parameters that models are known to refuse, so that they are not sent at all."""
+    asked = {target.model: target.endpoint.vendor.wire for target in targets}
+    for model, wire in asked.items():
+        for name in refused_parameters(model.model, parameters) if wire == "anthropic" else ():
+            yield f"{model} does not take {name}; it is sent without"

@@ -105,7 +105,9 @@ class SharedOptions(TypedDict, Generic[T], total=False):
             short="-t",
         ),
     ]
-    max_tokens: Annotated[int | None, Option(kinds.integer(1), Section.PROMPT, "Maximum tokens per answer.")]
+    max_tokens: Annotated[
+        int | None, Option(kinds.integer(1), Section.PROMPT, "Maximum tokens per answer, thinking included.")
+    ]
     top_p: Annotated[
         float | None,
         Option(

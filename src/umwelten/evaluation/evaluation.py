@@ -18,7 +18,7 @@ import msgspec
 from umwelten.attempts.price_loader import PriceLoader
 from umwelten.attempts.runner import HttpAttemptRunner
 from umwelten.attempts.structured_output import StructuredOutput
-from umwelten.attempts.target import Target
+from umwelten.attempts.target import Target, left_out
 from umwelten.attempts.transport import Transport
 from umwelten.config.endpoints import price_overrides
 from umwelten.config.settings import Settings
@@ -201,6 +201,8 @@ class Evaluation:
 
         if only is None and not store.complete:
             store.on_growth(grown)
+        for text in left_out(self._targets.values(), spec.request.parameters):
+            tell(Note(text=text, level=NoteLevel.WARNING))
         store.start_run(
             {
                 "max_concurrency": limits.max_concurrency,

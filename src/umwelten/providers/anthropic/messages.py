@@ -1,6 +1,7 @@
 """Anthropic's messages API, version 2023-06-01.
 
-`max_tokens` is required there, so 4096 is sent where none is given. A seed is not supported and not sent.
+`max_tokens` is required there, so a default is sent where none is given. A seed is not supported and not
+sent.
 Settings from `--param` go to the top level. Thinking becomes `reasoning`, separate from the answer's text.
 """
 

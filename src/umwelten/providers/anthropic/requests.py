@@ -1,7 +1,8 @@
 """Requests to Anthropic's messages API: addresses, headers and bodies.
 
-A schema is sent as a tool that the model has to call, which every model can; its input is the answer. With
-thinking, a model cannot be forced to call a tool, so the schema goes into `output_config.format`.
+A schema is sent as a tool that the model has to call, which most models can; its input is the answer. Where
+a model cannot be forced to call a tool (with thinking, and the newest ones never), the schema goes into
+`output_config.format`; one that has no form there is a tool that the model may call, told in words as well.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from umwelten.errors import InputError
+from umwelten.providers.anthropic.models import enables_thinking, refused_parameters, traits_of
 from umwelten.providers.base_url import has_vendor_address, with_version
 from umwelten.providers.common.refused_fields import SCHEMA, canonical_name
 from umwelten.providers.common.schemas import add_instruction
@@ -19,6 +21,8 @@ from umwelten.types import Media, Part, Request, Schema
 
 VERSION = "2023-06-01"
 DEFAULT_MAX_TOKENS = 4096
+THINKING_MAX_TOKENS = 16_384
+"""Sent where none is given to a model that thinks: the limit includes its thinking."""
 _TITLE_LENGTH = 500
 ANSWER_TOOL = "give_answer"
 """The tool whose input is the answer, where there is a schema."""
@@ -41,11 +45,13 @@ def headers(endpoint: Endpoint) -> dict[str, str]:
 def body_of(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> dict[str, Any]:
     """Return the body. Where a field may not carry the schema, it goes into the prompt as well."""
     schema_fields = _schema_fields(request, dropped)
-    if not schema_fields or not has_vendor_address(endpoint):
+    is_bound = "output_config" in schema_fields or _forces_tool(schema_fields)
+    if not is_bound or not has_vendor_address(endpoint):
         # Compatible servers may ignore tools.
         request = add_instruction(request)
     request = place_system(request, dropped)
     parameters = request.parameters
+    dropped |= set(refused_parameters(request.model.model, parameters))
     optional = {
         "temperature": parameters.temperature,
         "top_p": parameters.top_p,
@@ -56,7 +62,7 @@ def body_of(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> di
     return {
         **endpoint.vendor.quirks.body,
         "model": request.model.model,
-        "max_tokens": DEFAULT_MAX_TOKENS if parameters.max_tokens is None else parameters.max_tokens,
+        "max_tokens": _max_tokens(request),
         "messages": [
             {"role": message.role, "content": [_part(part) for part in message.parts]}
             for message in request.messages
@@ -73,36 +79,48 @@ def body_of(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> di
 
 def _schema_fields(request: Request, dropped: frozenset[str]) -> dict[str, Any]:
     """Return the fields for the schema; {} where it can only go into the prompt."""
-    if request.schema is None or dropped & {SCHEMA, "output_config"}:
+    if request.schema is None or SCHEMA in dropped:
         return {}
     extra = {name: value for name, value in request.parameters.extra.items() if name not in dropped}
-    if (
-        "tool_choice" not in dropped
-        and not _enables_thinking(extra)
-        and not extra.keys() & {"tools", "tool_choice"}
-    ):
-        return _forced_tool(request.schema)
-    strict_form = strict_schema(request.schema, ranges=False)
+    own_tools = bool(extra.keys() & {"tools", "tool_choice"})
+    may_force = traits_of(request.model.model).forced_tools and "tool_choice" not in dropped
+    if may_force and not enables_thinking(extra) and not own_tools:
+        return _answer_tool(request.schema, {"type": "tool", "name": ANSWER_TOOL})
+    strict_form = None if "output_config" in dropped else strict_schema(request.schema, ranges=False)
     if strict_form is None:
-        return {}
+        return {} if own_tools else _answer_tool(request.schema, {"type": "auto"})
     value = extra.get("output_config")
     output_config = value if isinstance(value, dict) else {}
     return {"output_config": {**output_config, "format": {"type": "json_schema", "schema": strict_form}}}
 
 
-def _forced_tool(schema: Schema) -> dict[str, Any]:
+def _answer_tool(schema: Schema, choice: dict[str, str]) -> dict[str, Any]:
     tool = {
         "name": ANSWER_TOOL,
         "description": "Takes the answer, in the shape that was asked for.",
         "input_schema": schema.json,
     }
-    choice = {"type": "tool", "name": ANSWER_TOOL, "disable_parallel_tool_use": True}
-    return {"tools": [tool], "tool_choice": choice}
+    return {"tools": [tool], "tool_choice": {**choice, "disable_parallel_tool_use": True}}
 
 
-def _enables_thinking(extra: dict[str, Any]) -> bool:
-    thinking = extra.get("thinking")
-    return isinstance(thinking, dict) and thinking.get("type") != "disabled"
+def _forces_tool(fields: dict[str, Any]) -> bool:
+    choice = fields.get("tool_choice")
+    return isinstance(choice, dict) and choice["type"] == "tool"
+
+
+def _max_tokens(request: Request) -> int:
+    """Return the limit of tokens, which Anthropic requires; a model that thinks gets more by default."""
+    given, thinking = request.parameters.max_tokens, request.parameters.extra.get("thinking")
+    if given is not None:
+        return given
+    if isinstance(thinking, dict):
+        budget = thinking.get("budget_tokens")
+        if isinstance(budget, int) and budget >= DEFAULT_MAX_TOKENS:
+            return budget + DEFAULT_MAX_TOKENS  # a limit within the budget is refused
+        thinks = thinking.get("type") == "adaptive"
+    else:
+        thinks = traits_of(request.model.model).thinks
+    return THINKING_MAX_TOKENS if thinks else DEFAULT_MAX_TOKENS
 
 
 def _part(part: Part) -> dict[str, Any]:

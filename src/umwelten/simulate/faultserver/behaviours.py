@@ -70,6 +70,8 @@ class _RuleCounter:
             return False
         if rule.schema is not None and rule.schema is (ask.schema is None):
             return False
+        if rule.forced_tool is not None and rule.forced_tool is (ask.tool is None):
+            return False
         return not self._counts_requests or self._due(ask)
 
     def _due(self, ask: IncomingRequest) -> bool:

@@ -81,7 +81,8 @@ class Rule(Strict, kw_only=True):
     requests that fit so far, counted from 1: only the `n`-th, each `every`-th, or the `first` so many.
     `counting = "prompt"` counts each prompt by itself, so that `first = 1` strikes every first attempt;
     "mark" each combination of files and of words `mark:…`, whatever else the prompt says. `schema`: only
-    requests with (true) or without (false) a field that asks for a shape.
+    requests with (true) or without (false) a field that asks for a shape; `forced_tool`: that make the
+    model call a tool.
     """
 
     behaviour: Behaviour
@@ -93,6 +94,7 @@ class Rule(Strict, kw_only=True):
     first: int | None = None
     counting: Literal["rule", "prompt", "mark"] = "rule"
     schema: bool | None = None
+    forced_tool: bool | None = None
 
     def __post_init__(self) -> None:
         if any(number is not None and number < 1 for number in (self.n, self.every, self.first)):
