@@ -154,7 +154,7 @@ def surroundings(port: int, folder: Path, toml: str = "") -> Iterator[None]:
 
 def _environment(port: int) -> dict[str, str]:
     root = f"http://127.0.0.1:{port}"
-    providers = {*_WITH_KEYS, "google", "lmstudio", "github-models"}
+    providers = {*_WITH_KEYS, "google", "lmstudio"}
     addresses = {
         f"{name.upper().replace('-', '_')}_BASE_URL": root + _PATHS.get(name, f"/{name}/v1")
         for name in sorted(providers)

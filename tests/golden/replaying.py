@@ -32,6 +32,12 @@ _OWN_PROVIDERS = "".join(
     f'[providers.own-{wire}]\nwire = "{wire}"\nbase_url = "http://127.0.0.1:{{port}}/own/{wire}"\n'
     for wire in ("openai", "gemini", "anthropic", "ollama")
 )
+# One that ended; calls of a server of that name are still what they were.
+_OWN_PROVIDERS += """[providers.github-models]
+wire = "openai"
+base_url = "http://127.0.0.1:{port}/github-models/v1"
+api_key_env = "GITHUB_TOKEN"
+"""
 
 
 def stored_lines() -> dict[str, str]:

@@ -832,7 +832,7 @@ JSON = st.recursive(
 @given(
     JSON,
     st.integers(200, 599),
-    st.sampled_from(["openai", "openrouter", "mistral", "minimax", "github-models"]),
+    st.sampled_from(["openai", "openrouter", "mistral", "minimax"]),
 )
 def test_no_reply_makes_reading_raise(value: object, status: int, vendor: str) -> None:
     data = json.dumps(value).encode()
@@ -871,7 +871,6 @@ def test_models_are_listed_where_each_vendor_lists_them() -> None:
     made = WIRE.list_models(endpoint("openai"))
     assert (made.method, made.url) == ("GET", "https://api.openai.com/v1/models")
     assert made.headers["Authorization"] == "Bearer sk-test-key"
-    assert WIRE.list_models(endpoint("github-models")).url == "https://models.github.ai/catalog/models"
 
 
 def test_openrouters_list_has_sizes_and_prices() -> None:
@@ -896,7 +895,7 @@ def test_lists_of_other_shapes_are_read() -> None:
     assert models([{"id": "a", "context_length": 4096}], "together").models[0].context_tokens == 4096
     assert models({"data": [{"id": "a", "max_model_len": 8192}]}, "vllm").models[0].context_tokens == 8192
     limits = [{"id": "openai/gpt-4o", "limits": {"max_input_tokens": 131072}}]
-    assert models(limits, "github-models").models[0].context_tokens == 131072
+    assert models(limits).models[0].context_tokens == 131072
     assert models({"data": [{"id": "a"}, {"no": "id"}, 7]}).models[0].context_tokens is None
     assert len(models({"data": [{"id": "a"}, {"no": "id"}, 7]}).models) == 1
 

@@ -201,30 +201,6 @@ TABLE = [
         },
         [budget(R.REQUESTS, 14400, 14399, 33011.382867, 86400), budget(R.TOKENS, 60000, 58000, 11.38, 60)],
     ),
-    (
-        "github",
-        {
-            "x-ratelimit-limit-requests": "15",
-            "x-ratelimit-remaining-requests": "14",
-            "x-ratelimit-renewalperiod-requests": "60",
-        },
-        [budget(R.REQUESTS, 15, 14, None, 60)],
-    ),
-    (
-        "github",
-        {
-            "x-ratelimit-limit-requests": "20000",
-            "x-ratelimit-remaining-requests": "19999",
-            "x-ratelimit-type": "UserByModelByDay",
-            "x-ratelimit-timeremaining": "3600",
-        },
-        [budget(R.REQUESTS, None, 0, 3600, 86400)],
-    ),
-    (
-        "github",
-        {"x-ratelimit-type": "UserConcurrentRequests", "x-ratelimit-timeremaining": "0"},
-        [budget(R.IN_FLIGHT, None, 0, 0, None)],
-    ),
     ("none", {"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "1"}, []),
 ]
 
@@ -254,18 +230,13 @@ def test_budgets_of_each_dialect(dialect: str, headers: dict[str, str], expected
     ],
 )
 def test_retry_after_is_read_in_every_dialect(headers: dict[str, str], seconds: float | None) -> None:
-    for dialect in ("none", "openai", "groq", "anthropic", "github"):
+    for dialect in ("none", "openai", "groq", "anthropic"):
         assert rate_limit_headers.parse(DIALECTS[dialect], head(headers)).retry_after_s == seconds
 
 
 def test_absolute_times_count_from_the_replys_own_date_whatever_our_clock_says() -> None:
     headers = {"date": DATE, "retry-after": "Tue, 24 Nov 2026 10:00:20 GMT"}
     assert rate_limit_headers.parse(DIALECTS["none"], head(headers, now=NOW + 5000)).retry_after_s == 20.0
-
-
-def test_a_github_refusal_states_its_wait_without_retry_after() -> None:
-    headers = {"x-ratelimit-type": "UserByMinute", "x-ratelimit-timeremaining": "17"}
-    assert rate_limit_headers.parse(DIALECTS["github"], head(headers, 429)).retry_after_s == 17.0
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,6 @@ ADDRESSES = {
     "cerebras": ("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
     "nvidia": ("https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY"),
     "minimax": ("https://api.minimax.io/v1", "MINIMAX_API_KEY"),
-    "github-models": ("https://models.github.ai/inference", "GITHUB_TOKEN"),
 }
 
 
@@ -78,7 +77,6 @@ def test_names_of_variables_follow_one_rule_where_no_sdk_sets_another() -> None:
     )
     assert VENDORS["ollama"].base_url_env == ("OLLAMA_HOST",)
     assert VENDORS["lmstudio"].base_url_env == ("LMSTUDIO_BASE_URL",)
-    assert VENDORS["github-models"].base_url_env == ("GITHUB_MODELS_BASE_URL",)
     assert VENDORS["llama-swap"].base_url_env == ("LLAMA_SWAP_BASE_URL",)
 
 

@@ -20,6 +20,7 @@ from umwelten.local import LOCAL_MODELS
 from umwelten.pricing import PriceBook, price_of
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Endpoint, ModelInfo, Scope
+from umwelten.providers.retired import retirement
 from umwelten.providers.wires import WIRES
 from umwelten.text.formatting import count
 from umwelten.text.sanitize import one_line
@@ -44,6 +45,8 @@ def configured(settings: Settings, only: Sequence[str]) -> list[Endpoint]:
     """The providers to ask: those named, else all that have what they need."""
     known = vendors(settings)
     for name in only:
+        if name not in known and (ended := retirement(name)):
+            raise UsageError(*ended)
         if name not in known:
             raise UsageError(
                 f"--provider: {name!r} is not a known provider",

@@ -11,6 +11,7 @@ from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
 from umwelten.phrases import Phrase, Wording
 from umwelten.providers.protocol import Vendor
+from umwelten.providers.retired import retirement
 from umwelten.text.suggestions import closest, did_you_mean
 
 
@@ -33,6 +34,8 @@ def max_concurrency(settings: Settings, notes: list[Wording]) -> int | Literal["
 def check_ceilings(settings: Settings, known: Mapping[str, Vendor]) -> None:
     """Raises `UsageError` for a ceiling of a provider that there is not."""
     for name in settings.get("provider_concurrency"):
+        if name not in known and (ended := retirement(name)):
+            raise UsageError(*ended, argument="provider_concurrency")
         if name not in known:
             raise UsageError(
                 Phrase("{option:provider_concurrency}: {name!r} is not a known provider", name=name),

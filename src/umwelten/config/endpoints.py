@@ -20,6 +20,7 @@ from umwelten.pricing import Price
 from umwelten.providers.base_url import is_service, normalise_base_url, reads_differently
 from umwelten.providers.capabilities import CapabilityOverrides
 from umwelten.providers.protocol import Endpoint, Scope, Vendor
+from umwelten.providers.retired import retirement
 from umwelten.providers.vendors import DIALECTS, VENDORS
 from umwelten.types import FrozenStruct, ModelRef, Secret
 
@@ -100,6 +101,8 @@ def _base(name: str, row: TomlSection) -> Vendor:
         return listed
     needed = ("wire", "base_url") if like is None else () if like.base_url else ("base_url",)
     for key in needed:
+        if key not in fields and (ended := retirement(name)):
+            raise ConfigError(f"{row.source}, [providers.{name}]: {ended[0]}", ended[1])
         if key not in fields:
             raise ConfigError(f"{row.source}, [providers.{name}]: {key} is missing")
     if like is None:

@@ -313,12 +313,18 @@ def _path(what: str) -> Reader:
 _folder, _file = _path("folder"), _path("file")
 
 
-def _folders(given: Any) -> tuple[Path, ...]:
+def _folders(given: Any) -> Path | tuple[Path, ...]:
+    """One folder is no list of one: so it is shown as it was given."""
     folders = tuple(given) if isinstance(given, list | tuple) else (given,)
     try:
-        return tuple(_folder(path) for path in folders)
+        first, *others = (Path(_folder(path)) for path in folders)
     except ValueError:
         raise ValueError("write the path of a folder, or a list of them") from None
+    return (first, *others) if others else first
+
+
+def _for_each(change: Callable[[Path], Path], paths: Path | tuple[Path, ...]) -> Path | tuple[Path, ...]:
+    return change(paths) if isinstance(paths, Path) else tuple(map(change, paths))
 
 
 def _rebase_path(path: Path, base: Path) -> Path:
@@ -375,8 +381,8 @@ FOLDER = OptionType(
 )
 FOLDERS = OptionType(
     read=_folders,
-    read_argument=lambda given: tuple(expand_home(path) for path in _folders(_several(given))),
-    rebase=lambda paths, base: tuple(_rebase_path(path, base) for path in paths),
+    read_argument=lambda given: _for_each(expand_home, _folders(_several(given))),
+    rebase=lambda paths, base: _for_each(lambda path: _rebase_path(path, base), paths),
     metavar="DIR",
     repeatable=True,
     complete="folders",

@@ -16,6 +16,7 @@ from umwelten.errors import ConfigError
 from umwelten.pricing import listed_providers
 from umwelten.providers.capabilities import CapabilityOverrides
 from umwelten.providers.protocol import Scope
+from umwelten.providers.retired import retirement
 from umwelten.providers.vendors import DIALECTS, VENDORS
 from umwelten.text.suggestions import closest, did_you_mean
 
@@ -31,6 +32,8 @@ _SHORT = 12  # no key is as short
 
 def unknown(word: str, known: Collection[str], where: str) -> ConfigError:
     """The error for a name that is not known there, with the nearest that is."""
+    if ended := retirement(word):
+        return ConfigError(f"{where}: {ended[0]}", ended[1])
     hint = did_you_mean(closest(word, known), "{!r}") or f"Known are: {', '.join(sorted(known))}."
     return ConfigError(f"{where}: {word!r} is not known", hint)
 
@@ -77,6 +80,8 @@ def _check_name(key: str, value: Any, known: Collection[str], place: TomlPositio
     """Only what is short or nearly a name is repeated: a key may stand here by mistake."""
     if isinstance(value, str) and value in known:
         return
+    if isinstance(value, str) and retirement(value):
+        raise unknown(value, known, f"{place.at(key)}: {key}")
     near = closest(value, known) if isinstance(value, str) else None
     shown = f"is {value!r} and " if near or (isinstance(value, str) and len(value) <= _SHORT) else ""
     raise ConfigError(

@@ -167,7 +167,9 @@ def _inputs(settings: Settings, notes: list[Wording]) -> Inputs:
         # What a settings file says of directories is no mistake where there is none.
         unasked = {"file_pattern": None, "recursive": False}
         values |= {name: value for name, value in unasked.items() if name not in settings.given}
-    lists = {name: values[name] or () for name in ("directory", "files")}
+    directory = values["directory"]
+    directories = (directory,) if isinstance(directory, Path) else directory or ()
+    lists = {"directory": directories, "files": values["files"] or ()}
     return select_inputs(InputChoice(**{**values, **lists}), notes.append)
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from umwelten.types import FrozenStruct, Resource
 
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
@@ -13,8 +10,8 @@ SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
 class BudgetHeaders(FrozenStruct):
     """The names of the headers that state one budget; "" for what the vendor does not state.
 
-    `window_s`: the time that the limit is for, `None` where it is unknown. `window` is a header that states
-    it. `minute`: without a reset header, the budget resets at the next full minute of the clock.
+    `window_s`: the time that the limit is for, `None` where it is unknown. `minute`: without a reset header,
+    the budget resets at the next full minute of the clock.
     """
 
     resource: Resource
@@ -22,7 +19,6 @@ class BudgetHeaders(FrozenStruct):
     remaining: str
     reset: str = ""
     window_s: float | None = None
-    window: str = ""
     minute: bool = False
 
 
@@ -31,14 +27,13 @@ class HeaderDialect(FrozenStruct):
 
     `name` is its value for `hints` in `umwelten.toml`. `should_retry`: whether `x-should-retry` can be
     trusted. `zero_excludes`: a refusal that states a limit of 0 means that the plan does not include the
-    model. `types` maps the `x-ratelimit-type` of a refusal to the resource that was counted and the window.
+    model.
     """
 
     name: str
     budgets: tuple[BudgetHeaders, ...] = ()
     should_retry: bool = True
     zero_excludes: bool = False
-    types: Mapping[str, tuple[Resource, float | None]] = MappingProxyType({})
 
 
 NO_DIALECT = HeaderDialect(name="none")
@@ -50,7 +45,6 @@ def budget_headers(
     window_s: float | None = None,
     *,
     prefix: str = "x-ratelimit",
-    window: str = "",
     minute: bool = False,
 ) -> BudgetHeaders:
     """Return the common names: `x-ratelimit-limit-requests`, `-remaining-requests`, `-reset-requests`.
@@ -64,7 +58,6 @@ def budget_headers(
         remaining=f"{prefix}-remaining{end}",
         reset=f"{prefix}-reset{end}",
         window_s=window_s,
-        window=window,
         minute=minute,
     )
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from umwelten.errors import UsageError
 from umwelten.phrases import Phrase, Wording
 from umwelten.providers.protocol import Vendor
+from umwelten.providers.retired import retirement
 from umwelten.text.suggestions import closest, did_you_mean, sentences
 from umwelten.types import ModelRef
 
@@ -33,6 +34,8 @@ def parse_model(text: str, vendors: Mapping[str, Vendor]) -> ModelRef:
         return ModelRef(prefix, model)
     if _is_openrouter_name(prefix) and _ROUTER in vendors:
         return ModelRef(_ROUTER, name)
+    if colon and (ended := retirement(prefix)):
+        raise UsageError(*ended)
     if colon:
         raise _name_error(f"{prefix!r} in {name!r} is not a known provider", vendors, _guess(name, vendors))
     raise _name_error(f"{name!r} is not a model name", vendors, _guess(name, vendors))

@@ -351,28 +351,6 @@ _ROWS = (
         # Its current models do not support schemas.
         quirks=Quirks(schema="none"),
     ),
-    _compatible(
-        "github-models",
-        "https://models.github.ai/inference",
-        "GITHUB_TOKEN",
-        recommended=(1, 2),
-        quirks=Quirks(
-            hints=HeaderDialect(
-                name="github",
-                budgets=tuple(
-                    budget_headers(resource, unit, window=f"x-ratelimit-renewalperiod-{unit}")
-                    for resource, unit in ((_REQUESTS, "requests"), (_TOKENS, "tokens"))
-                ),
-                types={
-                    "userconcurrentrequests": (Resource.IN_FLIGHT, None),
-                    "userbyminute": (_REQUESTS, MINUTE),
-                    "userbymodelbyminute": (_REQUESTS, MINUTE),
-                    "userbymodelbyday": (_REQUESTS, DAY),
-                },
-            ),
-            models_path="../catalog/models",
-        ),
-    ),
     _host("vllm", "http://127.0.0.1:8000/v1", "VLLM_API_KEY", recommended=(8, 64)),
     _host(
         "llamabarn",

@@ -33,8 +33,6 @@ def parse(dialect: HeaderDialect, head: Head) -> RateLimitHints:
     now = server_time(head)
     budgets = [budget for row in dialect.budgets if (budget := _budget(row, headers, now)) is not None]
     wait = _retry_after(headers, now)
-    if dialect.types:
-        wait = _apply_limit_type(dialect, headers, now, wait, budgets)
     should_retry = _parse_boolean(headers.get("x-should-retry", "")) if dialect.should_retry else None
     if wait is None and should_retry is None and not budgets:
         return NO_HINTS
@@ -101,8 +99,9 @@ def _budget(row: BudgetHeaders, headers: Mapping[str, str], now: float) -> Budge
     reset = span(headers.get(row.reset, ""), now)
     if row.minute and reset is None:
         reset = MINUTE - now % MINUTE
-    window = row.window_s if not row.window else span(headers.get(row.window, ""), now) or None
-    return Budget(resource=row.resource, limit=limit, remaining=remaining, reset_s=reset, window_s=window)
+    return Budget(
+        resource=row.resource, limit=limit, remaining=remaining, reset_s=reset, window_s=row.window_s
+    )
 
 
 def _amount(headers: Mapping[str, str], name: str) -> float | None:
@@ -126,20 +125,3 @@ def _budget_in_words(match: re.Match[str]) -> Budget:
     resource = Resource.REQUESTS if match[1].lower() == "request" else Resource.TOKENS
     window = _WINDOWS[match[2].lower()]
     return Budget(resource=resource, limit=limit, remaining=max(0.0, limit - used), window_s=window)
-
-
-def _apply_limit_type(
-    dialect: HeaderDialect,
-    headers: Mapping[str, str],
-    now: float,
-    wait: float | None,
-    budgets: list[Budget],
-) -> float | None:
-    """Return the wait, and put the budget that `x-ratelimit-type` names in place of those in the headers."""
-    left = span(headers.get("x-ratelimit-timeremaining", ""), now)
-    limit_type = dialect.types.get(headers.get("x-ratelimit-type", "").strip().lower())
-    if limit_type is not None:
-        resource, window = limit_type
-        budgets[:] = [b for b in budgets if b.resource is not resource]
-        budgets.append(Budget(resource=resource, remaining=0.0, reset_s=left, window_s=window))
-    return left if wait is None else wait

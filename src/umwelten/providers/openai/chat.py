@@ -213,7 +213,7 @@ def _model(row: object) -> ModelInfo | None:
 
 
 def _context(row: dict[str, Any]) -> int | None:
-    """Return the context length under any vendor's name, also one level down (GitHub, llama.cpp)."""
+    """Return the context length under any vendor's name, also one level down (llama.cpp)."""
     objects = (row, row.get("limits"), row.get("meta"))
     values = (
         fields.get(name) for fields in objects if isinstance(fields, dict) for name in (*_CONTEXT, "n_ctx")
