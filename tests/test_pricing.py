@@ -1,4 +1,4 @@
-"""Bills computed by hand, and the price list's own calculator as an oracle."""
+"""Bills computed by hand; `test_price_list` compares them with the price list's own calculator."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
-import genai_prices
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from umwelten.pricing import Price, cost_nusd, price_of
+from umwelten.pricing import Price, RequestTerms, cost_nusd, max_cost_nusd, price_of
 from umwelten.providers.prices import price_book
 from umwelten.providers.vendors import VENDORS
 from umwelten.types import ModelRef, Usage
@@ -137,59 +135,163 @@ def test_the_price_shown_is_that_of_the_tier_a_request_falls_in() -> None:
     assert (high.input, high.output) == (Decimal("2.5"), Decimal(15))
 
 
-OURS_AND_THEIRS = [
-    ("anthropic:claude-sonnet-4-5", "anthropic"),
-    ("cerebras:llama3.1-8b", "cerebras"),
-    ("deepseek:deepseek-chat", "deepseek"),
-    ("google:gemini-2.5-pro", "google"),
-    ("google:gemini-2.5-flash", "google"),
-    ("minimax:MiniMax-M2", "minimax"),
-    ("mistral:mistral-large-latest", "mistral"),
-    ("openai:gpt-4.1", "openai"),
-    ("openrouter:google/gemini-2.5-pro", "openrouter"),
-    ("together:meta-llama/Llama-3.3-70B-Instruct-Turbo", "together"),
-    ("xai:grok-4", "x-ai"),
-]
+# --- tiers and kinds of tokens -----------------------------------------------------------------
+
+LATER = datetime(2026, 11, 29, 12, tzinfo=UTC).timestamp()
+MANY = {"input_tokens": 1_000_000, "output_tokens": 1_000_000}
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    pair=st.sampled_from(OURS_AND_THEIRS),
-    fresh=st.integers(0, 400_000),
-    cached=st.integers(0, 50_000),
-    written=st.integers(0, 50_000),
-    output=st.integers(0, 100_000),
-    at=st.floats(1.72e9, 1.80e9),
+def later(
+    model: str,
+    tier: str | None = None,
+    own: dict[ModelRef, Price] | None = None,
+    asked: str | None = None,
+    details: dict[str, int] | None = None,
+    **usage: int,
+) -> float | None:
+    """USD of a million tokens each way, if nothing else is given."""
+    used = Usage(**(MANY | usage), service_tier=tier, details=details or {})
+    prices = price_book(VENDORS, own or {})
+    nusd = cost_nusd(used, ref(model), prices, at=LATER, terms=RequestTerms(tier=asked))
+    return None if nusd is None else nusd / 1e9
+
+
+@pytest.mark.parametrize(
+    ("model", "tier", "usd"),
+    [
+        ("openai:gpt-5.4-mini", None, 5.25),
+        ("openai:gpt-5.4-mini", "default", 5.25),
+        ("openai:gpt-5.4-mini", "auto", 5.25),
+        ("openai:gpt-5.4-mini", "flex", 2.625),
+        ("openai:gpt-5.4-mini", "priority", 10.50),
+        ("openai:gpt-5.4-mini", "Priority", 10.50),
+        ("openai:gpt-5.4-mini", "fast", 10.50),
+        ("openai:gpt-5.4-mini", "batch", 2.625),
+        ("openai:gpt-5.4-mini", "scale", None),
+        ("openai:gpt-5.4-mini", "ultrafast", None),
+        ("openai:gpt-4.1", "flex", None),
+        ("anthropic:claude-opus-5-5", "standard", 24.0),
+        ("anthropic:claude-opus-5-5", "fast", 48.0),
+        ("anthropic:claude-opus-5-5", "batch", 12.0),
+        ("anthropic:claude-opus-5-5", "priority", None),
+        ("anthropic:claude-opus-5-5", "priority+fast", None),
+        ("anthropic:claude-opus-5-5", "geo=us", None),
+        ("google:gemini-3.8-flash-tts", "standard", 9.5),
+        ("google:gemini-3.8-flash-tts", "flex", 4.75),
+        ("google:gemini-3.8-flash-tts", "priority", 17.1),
+        ("google:gemini-3.8-flash-tts", "provisioned_throughput", None),
+        ("google:gemini-2.5-flash", "flex", None),
+        ("groq:llama-3.3-70b-versatile", "on_demand", 1.38),
+        ("groq:llama-3.3-70b-versatile", "flex", 1.38),
+        ("groq:llama-3.3-70b-versatile", "performance", None),
+        ("ollama:gemma3:12b", "priority", 0.0),
+    ],
 )
-def test_a_bill_agrees_with_the_price_lists_own_calculator(
-    pair: tuple[str, str], fresh: int, cached: int, written: int, output: int, at: float
-) -> None:
-    model, provider = pair
-    total = fresh + cached + written
-    theirs = genai_prices.calc_price(
-        genai_prices.Usage(
-            input_tokens=total, cache_read_tokens=cached, cache_write_tokens=written, output_tokens=output
+def test_a_bill_is_that_of_the_tier_that_served_or_unknown(model: str, tier: str | None, usd: float) -> None:
+    assert later(model, tier) == usd
+
+
+def test_a_tier_that_was_asked_for_and_is_not_stated_leaves_the_cost_unknown() -> None:
+    for asked in ("priority", "flex", "scale"):
+        assert later("openai:gpt-5.4-mini", None, asked=asked) is None
+        assert later("openai:gpt-5.4-mini", "default", asked=asked) == 5.25
+    for asked in ("auto", "default", "standard_only"):
+        assert later("openai:gpt-5.4-mini", None, asked=asked) == 5.25
+
+
+@pytest.mark.parametrize(
+    ("model", "usage", "details", "usd"),
+    [
+        # 0.7 M × 0.30 + 0.3 M × 1.00 + 2.50
+        ("google:gemini-2.5-flash", {}, {"input_audio": 300_000}, 3.01),
+        # All audio, a fifth of it cached: 0.8 × 1.00 + 0.2 × 0.10 + 2.50
+        (
+            "google:gemini-2.5-flash",
+            {"cached_tokens": 200_000},
+            {"input_audio": 1_000_000, "cached_audio": 200_000},
+            3.32,
         ),
-        ref(model).model,
-        provider_id=provider,
-        genai_request_timestamp=datetime.fromtimestamp(at, UTC),
-    )
-    ours = cost(
-        model,
-        at=at,
-        input_tokens=total,
-        cached_tokens=cached,
-        cache_write_tokens=written,
-        output_tokens=output,
-    )
-    assert ours == round(theirs.total_price * 1_000_000_000)
+        # The cached part is text: 0.5 × 0.30 + 0.2 × 0.03 + 0.3 × 1.00 + 2.50
+        (
+            "google:gemini-2.5-flash",
+            {"cached_tokens": 200_000},
+            {"input_audio": 300_000, "cached_audio": 0},
+            2.956,
+        ),
+        # It is not stated which of the cached tokens are audio.
+        ("google:gemini-2.5-flash", {"cached_tokens": 200_000}, {"input_audio": 300_000}, None),
+        # No price of their own: the list's rule is the price of the text.
+        ("google:gemini-2.5-flash", {}, {"input_image": 300_000}, 2.80),
+        ("openai:gpt-5.4-mini", {}, {"input_audio": 300_000, "output_audio": 100_000}, 5.25),
+        # 0.2 × 2.50 + 0.8 × 4.00 + 10.00 for writes of five minutes and one hour
+        (
+            "anthropic:claude-sonnet-5-5",
+            {"cache_write_tokens": 1_000_000},
+            {"cache_write_1h": 800_000},
+            13.70,
+        ),
+        ("anthropic:claude-sonnet-5-5", {}, {"web_searches": 3}, 12.03),
+        ("cerebras:llama3.1-8b", {}, {"web_searches": 3}, None),
+        ("google:gemini-2.5-flash", {}, {"input_smell": 3}, None),
+        ("google:gemini-2.5-flash", {}, {"input_audio": 2_000_000}, None),
+        ("anthropic:claude-sonnet-5-5", {"cache_write_tokens": 10}, {"cache_write_1h": 20}, None),
+    ],
+)
+def test_kinds_of_tokens_are_billed_at_their_own_price(
+    model: str, usage: dict[str, int], details: dict[str, int], usd: float | None
+) -> None:
+    assert later(model, details=details, **usage) == usd
 
 
-def test_the_price_list_is_not_loaded_until_a_price_is_asked_for() -> None:
+def test_the_users_price_has_tiers_of_its_own() -> None:
+    flex = Price(input=Decimal(1), output=Decimal(2))
+    own = {ref("openai:gpt-5.4-mini"): Price(input=Decimal(2), output=Decimal(4), tiers={"flex": flex})}
+    assert later("openai:gpt-5.4-mini", "default", own) == 6.0
+    assert later("openai:gpt-5.4-mini", "flex", own) == 3.0
+    assert later("openai:gpt-5.4-mini", "priority", own) is None
+
+
+# --- the most ----------------------------------------------------------------------------------
+
+
+def most(model: str, **terms: Any) -> float | None:
+    nusd = max_cost_nusd(ref(model), 1_000_000, 1_000_000, PRICES, at=LATER, terms=RequestTerms(**terms))
+    return None if nusd is None else nusd / 1e9
+
+
+@pytest.mark.parametrize(
+    ("model", "terms", "usd"),
+    [
+        ("openai:gpt-5.4-mini", {}, 5.25),
+        ("openai:gpt-5.4-mini", {"tier": "priority"}, 10.5),
+        # It may be served, and billed, as standard.
+        ("openai:gpt-5.4-mini", {"tier": "flex"}, 5.25),
+        ("openai:gpt-5.4-mini", {"tier": "scale"}, None),
+        ("google:gemini-2.5-flash", {}, 2.8),
+        ("google:gemini-2.5-flash", {"media": ("image",)}, 2.8),
+        ("google:gemini-2.5-flash", {"media": ("audio",)}, 3.5),
+        ("anthropic:claude-sonnet-5-5", {}, 12.5),
+        ("anthropic:claude-sonnet-5-5", {"hour_cache": True}, 14.0),
+        ("anthropic:claude-opus-5-5", {"tier": "fast", "hour_cache": True}, 56.0),
+        # Above 200 000 tokens.
+        ("google:gemini-2.5-pro", {}, 17.5),
+    ],
+)
+def test_the_most_is_that_of_the_dearest_price_that_applies(
+    model: str, terms: dict[str, Any], usd: float | None
+) -> None:
+    assert most(model, **terms) == usd
+
+
+def test_loading_the_price_list_takes_no_other_package() -> None:
     code = (
         "import sys, umwelten.pricing as p; from umwelten.types import *;"
         "from umwelten.providers.prices import price_book; from umwelten.providers.vendors import VENDORS;"
-        "p.cost_nusd(Usage(), ModelRef('ollama', 'x'), price_book(VENDORS), at=0.0);"
-        "sys.exit('genai_prices' in sys.modules)"
+        "book = price_book(VENDORS);"
+        "before = p.listed._list.cache_info().currsize;"
+        "p.cost_nusd(Usage(), ModelRef('ollama', 'x'), book, at=0.0);"
+        "loaded = p.listed._list.cache_info().currsize;"
+        "p.price_of(ModelRef('openai', 'gpt-5-mini'), book, at=0.0);"
+        "sys.exit(before or loaded or bool({'genai_prices', 'pydantic', 'httpx2'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

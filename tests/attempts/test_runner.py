@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from umwelten.attempts.price_loader import PriceLoader
 from umwelten.attempts.runner import HttpAttemptRunner
 from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target
@@ -20,7 +19,6 @@ from umwelten.engine.interfaces import AttemptResult
 from umwelten.errors import InputError, LocalModelError
 from umwelten.events import Note
 from umwelten.identity import content_hash
-from umwelten.pricing import PriceBook
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.openai.chat import OpenAIChat
 from umwelten.providers.protocol import Endpoint, HttpRequest
@@ -103,7 +101,6 @@ async def serving(
             ),
             transport=transport,
             price=price,
-            price_loader=PriceLoader([], PriceBook()),
             stream=stream,
             observer=notes.append,
             structured=StructuredOutput(compile_schema(SCHEMA)) if settings.schema and structured else None,
@@ -455,6 +452,28 @@ def test_what_a_failed_attempt_costs(
         async with serving(behaviour, model=model, stream=stream) as bench:
             result = await bench.attempt()
             assert isinstance(result.outcome, Failure)
+            assert result.cost_nusd == cost
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("counts", "cost"),
+    [
+        ({"input_tokens": 0, "output_tokens": 0}, None),
+        ({"input_tokens": 9, "output_tokens": 0}, None),
+        ({"input_tokens": 0, "output_tokens": 9}, None),
+        ({"input_tokens": 9, "output_tokens": 9}, 18),
+    ],
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_counts_of_0_beside_an_answer_are_no_counts(
+    counts: dict[str, int], cost: int | None, stream: bool
+) -> None:
+    async def main() -> None:
+        async with serving(Behaviour(**counts), stream=stream) as bench:
+            result = await bench.attempt()
+            assert isinstance(result.outcome, Reply)
             assert result.cost_nusd == cost
 
     asyncio.run(main())

@@ -210,6 +210,15 @@ def test_results_go_where_the_projects_file_says_also_from_a_subfolder(place: Pl
         ('[prices."openai:x"]\ninput = inf\noutput = 1', "input must be USD"),
         ('[prices."openai:x"]\ninpt = 1\noutput = 1', "'inpt' is not known\n.*'input'"),
         ('[prices."gpt"]\ninput = 1\noutput = 1', "provider:model"),
+        ('[prices."openai:x".flex]\ninput = 1\noutput = 1', "input is missing"),
+        (
+            '[prices."openai:x"]\ninput = 1\noutput = 1\n[prices."openai:x".flex]\ninput = 1',
+            "output is missing",
+        ),
+        ('[prices."openai:x"]\ninput = 1\noutput = 1\nflex = 2', "'flex' is not known"),
+        ('[prices."openai:x"]\ninput = 1\noutput = 1\nflex.x.input = 2', "'x' is not known"),
+        ('[prices."openai:x"]\ninput = 1\noutput = 1\ndefault = {input = 1, output = 1}', "standard tier's"),
+        ('[prices."openai:x"]\ninput = 1\noutput = 1\nFlex = {input = 1, output = 1}', "small letters"),
     ],
 )
 def test_a_broken_toml_file_is_an_error_that_names_it(place: Place, text: str, said: str) -> None:
@@ -573,6 +582,26 @@ def test_the_users_prices_are_exact_and_bind_to_their_models(place: Place) -> No
     }
     # 3 × 0.1 + 3 × 0.7 = 2.4 µUSD
     assert cost_nusd(Usage(input_tokens=3, output_tokens=3), gemma, PriceBook(own=prices), at=0.0) == 2400
+
+
+def test_prices_of_tiers_and_of_kinds_of_tokens(place: Place) -> None:
+    place.toml(
+        """
+        [prices."openai:a"]
+        input = 1
+        output = 4
+        cached = 0.1
+        cache_write_1h = 2
+        input_audio = 8
+        [prices."openai:a".priority]
+        input = 2
+        output = 8.5
+        """
+    )
+    (price,) = price_overrides(place.load()).values()
+    assert (price.cache_write_1h, price.input_audio) == (Decimal(2), Decimal(8))
+    assert price.cached_audio == Decimal("0.1")  # not given: as what is cached
+    assert price.tiers == {"priority": Price(input=Decimal(2), output=Decimal("8.5"))}
 
 
 def test_a_price_of_an_unknown_provider_is_refused_with_the_nearest(place: Place) -> None:

@@ -28,24 +28,6 @@ def test_new_calls_start_at_once_and_the_source_is_not_polled_for_them() -> None
     assert store.leases < 30
 
 
-def test_on_under_way_is_called_once_when_all_that_may_start_have_started() -> None:
-    started_by_then: list[int] = []
-
-    def note() -> None:
-        assert store.engine is not None
-        started_by_then.append(sum(lane.in_flight for lane in store.engine.lanes()))
-
-    store = MemoryStore(9)
-    run(store, on_under_way=note)
-    assert started_by_then == [4]
-
-
-def test_on_under_way_is_not_called_when_nothing_starts() -> None:
-    calls: list[int] = []
-    run(MemoryStore(0), on_under_way=lambda: calls.append(1))
-    assert calls == []
-
-
 def test_a_source_that_breaks_off_stops_the_run_and_keeps_the_answers() -> None:
     store = MemoryStore(1000, complete=False)
     later = lambda engine: at(2.5, lambda: store.grow(problem=InputError("rows.csv is gone")))  # noqa: E731

@@ -231,7 +231,7 @@ def modalities(**counts: int) -> list[dict[str, Any]]:
     ("usage", "details"),
     [
         ({"promptTokensDetails": modalities(text=10, audio=90)}, {"input_audio": 90}),
-        ({"promptTokensDetails": modalities(text=10, image=60, document=30)}, {"input_image": 60}),
+        ({"promptTokensDetails": modalities(text=10, image=60, document=30)}, {"input_image": 90}),
         (
             {
                 "promptTokensDetails": modalities(video=50, audio=40),
@@ -258,6 +258,7 @@ def modalities(**counts: int) -> list[dict[str, Any]]:
         ({"candidatesTokensDetails": modalities(audio=20)}, {"output_audio": 20}),
         ({"promptTokensDetails": modalities(text=100)}, {}),
         ({"promptTokensDetails": {"modality": "AUDIO", "tokenCount": 5}}, {}),
+        ({"promptTokensDetails": [{"modality": ["AUDIO"], "tokenCount": 4}]}, {}),
         ({"promptTokensDetails": [None, {"modality": "AUDIO"}, {"tokenCount": 4}]}, {}),
     ],
 )

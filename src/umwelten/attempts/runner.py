@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 
 import msgspec
 
-from umwelten.attempts.price_loader import PriceLoader
 from umwelten.attempts.proxies import PROXY
 from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target
@@ -95,7 +92,6 @@ class HttpAttemptRunner:
         targets: Mapping[int, Target],
         transport: Transport,
         price: Price,
-        price_loader: PriceLoader,
         stream: bool,
         observer: Observer,
         structured: StructuredOutput | None = None,
@@ -103,7 +99,7 @@ class HttpAttemptRunner:
         spelling: Spelling = by_name,
     ) -> None:
         self._builder, self._targets, self._transport = builder, targets, transport
-        self._price, self._price_loader = price, price_loader
+        self._price = price
         self._stream, self._observer, self._trace = stream, observer, trace
         self._structured, self._spelling = structured, spelling
         self._uploads = UploadCache(transport)
@@ -136,10 +132,6 @@ class HttpAttemptRunner:
             answer = msgspec.structs.replace(answer, message=message, wording=None)
         outcome = await self._check(answer, turns)
         model = attempt.target.model
-        if not self._price_loader.done and self._price_loader.is_needed(answer.usage, model):
-            # An answer that arrived is kept, even if its task is cancelled.
-            with suppress(asyncio.CancelledError):
-                await self._price_loader.wait()
         if self._trace:
             self._observer(Note(text=_trace(attempt, answer, timing), level=NoteLevel.DEBUG))
         return AttemptResult(
@@ -282,6 +274,8 @@ class HttpAttemptRunner:
             # or came too late may well have been charged.
             refused = (outcome.status or 0) >= 400 or outcome.code in _NEVER_SENT
             return 0 if refused or target.endpoint.vendor.is_free else None
+        if _is_uncounted(outcome):
+            usage = msgspec.structs.replace(usage, input_tokens=None, output_tokens=None)
         try:
             return self._price(usage, target.model)
         except Exception as error:  # noqa: BLE001 - the answer is there, and paid for
@@ -289,6 +283,12 @@ class HttpAttemptRunner:
                 self._has_no_prices = True
                 self._observer(Note(text=f"prices cannot be looked up: {error!r}", level=NoteLevel.WARNING))
             return None
+
+
+def _is_uncounted(outcome: Outcome) -> bool:
+    """Return whether counts of 0 stand beside a text: some servers put zeros for what they don't count."""
+    text = outcome.text if isinstance(outcome, Reply) else outcome.partial
+    return bool(text) and 0 in (outcome.usage.input_tokens, outcome.usage.output_tokens)
 
 
 def _trace(attempt: _Attempt, answer: Outcome, timing: Timing) -> str:

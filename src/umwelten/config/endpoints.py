@@ -16,7 +16,7 @@ from umwelten.config.layers import DEFAULT
 from umwelten.config.settings import Settings, TomlSection
 from umwelten.config.toml_sections import unknown
 from umwelten.errors import ConfigError
-from umwelten.pricing import Price
+from umwelten.pricing import MEDIA, Price
 from umwelten.providers.base_url import is_service, normalise_base_url, reads_differently
 from umwelten.providers.capabilities import CapabilityOverrides
 from umwelten.providers.protocol import Endpoint, Scope, Vendor
@@ -294,8 +294,21 @@ def price_overrides(settings: Settings) -> Mapping[ModelRef, Price]:
         model = _model(name)
         if model.provider not in known:
             raise unknown(model.provider, known, f'{row.source}, [prices."{name}"]')
-        prices[model] = Price(**{key: _exact(value) for key, value in row.fields.items()})
+        prices[model] = _price(row.fields)
     return prices
+
+
+def _price(fields: Mapping[str, Any]) -> Price:
+    """Return the price in a section; its tables are the prices of service tiers."""
+    rates = {key: _exact(value) for key, value in fields.items() if not isinstance(value, dict)}
+    tiers = {key: _price(value) for key, value in fields.items() if isinstance(value, dict)}
+    if "cached" in rates:
+        # Cached audio is billed as what is cached, not as audio.
+        for medium in MEDIA:
+            if f"input_{medium}" in rates:
+                rates.setdefault(f"cached_{medium}", rates["cached"])
+    price = Price(input=rates.pop("input"), output=rates.pop("output"), tiers=tiers)
+    return msgspec.structs.replace(price, **rates)
 
 
 def _exact(number: float) -> Decimal:

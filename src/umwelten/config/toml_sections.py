@@ -13,7 +13,7 @@ from typing import Any
 from umwelten.config.option_types import MAX_CONCURRENCY
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.errors import ConfigError
-from umwelten.pricing import listed_providers
+from umwelten.pricing import Price, is_standard_tier, listed_providers
 from umwelten.providers.capabilities import CapabilityOverrides
 from umwelten.providers.protocol import Scope
 from umwelten.providers.retired import retirement
@@ -21,7 +21,8 @@ from umwelten.providers.vendors import DIALECTS, VENDORS
 from umwelten.text.suggestions import closest, did_you_mean
 
 SECTIONS = ("defaults", "providers", "prices", "groups", "profiles")
-_PRICE_KEYS = ("input", "output", "cached", "cache_write")
+_NO_RATES = ("request", "web_searches", "tiers")
+_PRICE_KEYS = tuple(key for key in Price.__struct_fields__ if key not in _NO_RATES)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -179,8 +180,16 @@ def _check_price(name: str, row: Any, section: TomlPosition) -> None:
     place = section.below(name)
     if ":" not in name and "/" not in name:
         raise ConfigError(f"{place}: name the model as provider:model, or vendor/model at OpenRouter")
+    _check_rates(row, place)
+
+
+def _check_rates(row: Any, place: TomlPosition, *, is_tier: bool = False) -> None:
+    """Check the rates of a model or of one of its service tiers, which stand in tables below the model's."""
     _check_table(row, place)
     for key, value in row.items():
+        if isinstance(value, dict) and not is_tier and key not in _PRICE_KEYS:
+            _check_tier(key, value, place)
+            continue
         if key not in _PRICE_KEYS:
             raise unknown(key, _PRICE_KEYS, place.at(key))
         if type(value) not in (int, float) or not 0 <= value < math.inf:
@@ -188,6 +197,14 @@ def _check_price(name: str, row: Any, section: TomlPosition) -> None:
     for key in ("input", "output"):
         if key not in row:
             raise ConfigError(f"{place}: {key} is missing", "Give input and output, USD per million tokens.")
+
+
+def _check_tier(name: str, row: Any, section: TomlPosition) -> None:
+    if name != name.strip().lower():
+        raise ConfigError(f"{section.at(name)}: a service tier's name is written in small letters")
+    if is_standard_tier(name):
+        raise ConfigError(f"{section.at(name)}: the standard tier's price stands in the model's own section")
+    _check_rates(row, section.below(name), is_tier=True)
 
 
 def _check_group(name: str, row: Any, section: TomlPosition) -> None:

@@ -38,8 +38,7 @@ class Engine:
     """Runs all calls of a pool. Create and run it inside one event loop; `run` once.
 
     `observer` gets the events; `stream` adds those of arriving text. `dice` gives numbers in [0, 1).
-    `max_errors`: stop once so many calls have failed. `on_under_way` is called once: when everything that may
-    start at first has started, or the first attempt has ended.
+    `max_errors`: stop once so many calls have failed.
     """
 
     def __init__(
@@ -54,7 +53,6 @@ class Engine:
         stream: bool = False,
         dice: Callable[[], float] = random.random,
         max_errors: int | None = None,
-        on_under_way: Callable[[], object] | None = None,
     ) -> None:
         self._pool, self._source, self._sink, self._runner = pool, source, sink, runner
         self._calls, self._stream = calls, stream
@@ -68,7 +66,6 @@ class Engine:
         self._uncommitted = 0
         self._reason: StopReason | None = None
         self._interrupted = False
-        self._on_under_way = on_under_way
         self._unix_offset = time.time() - self._loop.time()
 
     # --- outside ---------------------------------------------------------------------------
@@ -153,8 +150,6 @@ class Engine:
                 continue
             if isinstance(step, WaitUntil):
                 self._set_timer("pump", step.at, self._pump)
-            else:
-                self._announce_under_way()
             return
         self._set_timer("pump", self._loop.time(), self._pump)
 
@@ -189,13 +184,7 @@ class Engine:
         task.add_done_callback(partial(self._on_task_done, lease))
         self._emitter.emit_start(lease)
 
-    def _announce_under_way(self) -> None:
-        if self._on_under_way is not None and self._pool.in_flight:
-            announce, self._on_under_way = self._on_under_way, None
-            announce()
-
     def _on_task_done(self, lease: Lease, task: asyncio.Task[AttemptResult]) -> None:
-        self._announce_under_way()
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception):

@@ -11,11 +11,10 @@ import itertools
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from umwelten.attempts.price_loader import PriceLoader
 from umwelten.attempts.runner import HttpAttemptRunner
 from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target, left_out
@@ -30,6 +29,7 @@ from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import CallInfo, RunResult, Source
 from umwelten.evaluation.lanes import make_lanes, sums_by_lane
 from umwelten.evaluation.preflight import preflight
+from umwelten.evaluation.request_terms import request_terms, with_input
 from umwelten.evaluation.spec import EvaluationSpec, make_id, stored_spec
 from umwelten.events import (
     Grown,
@@ -45,7 +45,7 @@ from umwelten.events import (
 from umwelten.inputs import file_hash
 from umwelten.local import LocalServers
 from umwelten.phrases import Spelling, by_name, spell
-from umwelten.pricing import cost_nusd, max_cost_nusd
+from umwelten.pricing import cost_nusd, list_day, max_cost_nusd
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
@@ -96,6 +96,7 @@ class Evaluation:
         self.folder = spec.output.output_dir / store.spec.id
         self._targets, self._local = targets, local
         self.settings, self.prices = settings, price_book(vendors, price_overrides(settings))
+        self._terms = request_terms(spec.request)
         self._engine: Engine | None = None
         self._stop: tuple[str, bool, float] | None = None
 
@@ -172,9 +173,8 @@ class Evaluation:
         tell = Observers(observers)
         self._begin(tell, only)
         async with Transport(timeout_s=self.spec.limits.timeout_s) as transport:
-            price_loader = PriceLoader(self.spec.models, self.prices)
-            runner = self._make_runner(transport, tell, price_loader)
-            engine = self._engine = self._make_engine(runner, tell, only, texts, price_loader.load_soon)
+            runner = self._make_runner(transport, tell)
+            engine = self._engine = self._make_engine(runner, tell, only, texts)
             if self._stop is not None:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
             try:
@@ -210,6 +210,7 @@ class Evaluation:
                 "timeout_s": limits.timeout_s,
                 "retries": limits.retries,
                 "stream": spec.stream,
+                "prices": list_day(),
             }
         )
         tell(
@@ -225,9 +226,7 @@ class Evaluation:
             )
         )
 
-    def _make_runner(
-        self, transport: Transport, observer: Observer, price_loader: PriceLoader
-    ) -> HttpAttemptRunner:
+    def _make_runner(self, transport: Transport, observer: Observer) -> HttpAttemptRunner:
         spec = self.spec
         structured = None
         if spec.output_schema is not None:
@@ -237,7 +236,6 @@ class Evaluation:
             targets=self._targets,
             transport=transport,
             price=self._price,
-            price_loader=price_loader,
             stream=spec.stream,
             observer=observer,
             structured=structured,
@@ -251,7 +249,6 @@ class Evaluation:
         observer: Observer,
         only: CallSubset | None,
         texts: bool,
-        on_under_way: Callable[[], None],
     ) -> Engine:
         store, loop = self.store, asyncio.get_running_loop()
         engine = Engine(
@@ -263,7 +260,6 @@ class Evaluation:
             observer=observer,
             stream=self.spec.stream and texts,
             max_errors=self.spec.limits.max_errors,
-            on_under_way=on_under_way,
         )
 
         def committed(records: Sequence[CallRecord]) -> None:
@@ -356,7 +352,7 @@ class Evaluation:
                 self._targets[number] = msgspec.structs.replace(target, local=self._local)
 
     def _price(self, usage: Usage, model: ModelRef) -> int | None:
-        return cost_nusd(usage, model, self.prices, at=time.time())
+        return cost_nusd(usage, model, self.prices, at=time.time(), terms=self._terms)
 
     def _tokens(self, call: Call, turns: tuple[Message, ...]) -> tuple[int, int | None]:
         """Tokens that a call's request sends, roughly, and that it may write at most."""
@@ -376,6 +372,7 @@ class Evaluation:
             longest,
             self.prices,
             at=time.time(),
+            terms=with_input(self._terms, name),
         )
 
 

@@ -12,6 +12,7 @@ from umwelten.choices import PdfMode
 from umwelten.config.endpoints import endpoint, price_overrides
 from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, InputError, UsageError
+from umwelten.evaluation.request_terms import request_terms
 from umwelten.evaluation.spec import EvaluationSpec, check_id
 from umwelten.inputs import file_hash, read
 from umwelten.local import find_weights
@@ -103,7 +104,21 @@ def _endpoints(
 
 def _check_priced(spec: EvaluationSpec, prices: PriceBook) -> None:
     """A cap that cannot be kept would be a promise broken in silence."""
-    unknown = [m for m in spec.models if price_of(m, prices, at=time.time()) is None]
+    tier, now = request_terms(spec.request).tier, time.time()
+    unknown = [m for m in spec.models if price_of(m, prices, at=now) is None]
+    if not unknown and tier is not None:
+        unknown = [m for m in spec.models if price_of(m, prices, at=now, tier=tier) is None]
+        if unknown:
+            raise UsageError(
+                Phrase(
+                    "{option:max_cost} can't be kept: no price is known for service tier {tier} of {models}",
+                    tier=repr(tier),
+                    models=", ".join(map(str, unknown)),
+                ),
+                f'Put it in umwelten.toml: [prices."{unknown[0]}"] with input and output, and '
+                f'[prices."{unknown[0]}".{tier}] with those of the tier (per million tokens).',
+                argument="max_cost",
+            )
     if unknown:
         first = unknown[0]
         is_listed = first.provider in prices.lists

@@ -10,11 +10,14 @@ from umwelten.config.settings import Settings
 from umwelten.errors import EvaluationExists
 from umwelten.evaluation.evaluation import ASSUMED_OUTPUT
 from umwelten.evaluation.preflight import preflight
+from umwelten.evaluation.request_terms import request_terms
 from umwelten.evaluation.spec import EvaluationSpec, stored_spec
+from umwelten.file_types import type_by_name
 from umwelten.inputs.media import looks_sendable
 from umwelten.phrases import Phrase
 from umwelten.pricing import cost_nusd
 from umwelten.prompts.request_builder import RequestBuilder
+from umwelten.prompts.token_estimates import text_tokens
 from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
@@ -72,6 +75,7 @@ class _PreviewSums:
         self.answers = dict.fromkeys(models, 0)
         self.words = dict.fromkeys(models, 0)
         self.pictures = dict.fromkeys(models, 0)
+        self.audio = dict.fromkeys(models, 0)
         self.unsendable = 0
         self.unsendable_first: list[str] = []
 
@@ -90,10 +94,12 @@ class _PreviewSums:
         self.calls[model] += calls
         self.done += done
 
-    def ask(self, model: ModelRef, calls: int, words: int, pictures: int) -> None:
+    def ask(self, model: ModelRef, calls: int, words: int, pictures: int, audio: int) -> None:
+        """Add calls, with the tokens of each; those of audio are part of the words."""
         self.answers[model] += calls
         self.words[model] += calls * words
         self.pictures[model] += calls * pictures
+        self.audio[model] += calls * audio
 
 
 def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor], *, at: float) -> Preview:
@@ -107,12 +113,19 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
         sums = _count(spec, checked.builder, answers, checked.capabilities)
     longest = spec.request.parameters.max_tokens or ASSUMED_OUTPUT
     prices = price_book(vendors, price_overrides(settings))
+    tier = request_terms(spec.request).tier
 
     def cost(model: ModelRef, output: int) -> int | None:
         # Prices may step up with the length of a request: one call's, times their number.
         asked = max(sums.answers[model], 1)
         sent = sums.words[model] + sums.pictures[model]
-        usage = Usage(input_tokens=sent // asked, output_tokens=output)
+        media = {"input_image": sums.pictures[model], "input_audio": sums.audio[model]}
+        usage = Usage(
+            input_tokens=sent // asked,
+            output_tokens=output,
+            service_tier=tier,
+            details={kind: tokens // asked for kind, tokens in media.items() if tokens},
+        )
         one = cost_nusd(usage, model, prices, at=at)
         return None if one is None else one * sums.answers[model]
 
@@ -150,12 +163,14 @@ def _count(
         if spec.inputs is not None:
             sums.file(scanned)
         # What a row or an answer is called says nothing about what is in it.
-        words, pictures = builder.content_tokens(scanned.size, "" if scanned.part else scanned.name)
+        name = "" if scanned.part else scanned.name
+        words, pictures = builder.content_tokens(scanned.size, name)
+        audio = text_tokens(scanned.size, name) if type_by_name(name).family == "audio" else 0
         for model in spec.models:
             done = answers.count(scanned, model) if answers is not None else 0
             sums.add(model, cells - done, done)
             if _sendable(scanned, capabilities[model]):
-                sums.ask(model, cells - done, words, pictures)
+                sums.ask(model, cells - done, words, pictures, audio)
         if not any(_sendable(scanned, one) for one in capabilities.values()):
             sums.refuse(scanned)
     return sums

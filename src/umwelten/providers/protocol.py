@@ -75,7 +75,7 @@ class Vendor(FrozenStruct):
     allow_insecure: bool = False
     """Whether keys and prompts may leave the private network unencrypted."""
     price_list: str | None = None
-    """Its name in genai-prices; `None`: the prices of its models are unknown."""
+    """Its name in the price list; `None`: the prices of its models are unknown."""
     free: bool | None = None
     """Whether its models cost nothing; `None`: only if it is the user's own server."""
     capabilities: ModelCapabilities | None = None

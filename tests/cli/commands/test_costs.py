@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -276,7 +279,7 @@ def test_an_estimate_that_can_tell_nothing_is_refused(cli, texts, flags, said):
 
 
 def test_the_progress_tells_what_it_will_have_cost(cli, texts):
-    with provider(Profile(default=Behaviour(latency_s=3.0, input_tokens=0, output_tokens=1000))) as server:
+    with provider(Profile(default=Behaviour(latency_s=3.0, input_tokens=1, output_tokens=1000))) as server:
         code, _, err = cli(
             *("eval", "batch", "-p", "go", "-m", "openai:a", "-i", "s", "--directory", "in"),
             *("--max-concurrency", "10", "--progress", "plain"),
@@ -318,3 +321,90 @@ def test_a_gateway_is_of_unknown_price_until_it_is_priced(cli, texts):
         assert code == 0, err
     attempts, calls, _ = _sums(texts)
     assert attempts == calls > 0
+
+
+class _Tiered(BaseHTTPRequestHandler):
+    """Answers every chat completion with 100 tokens, in the tier that it asks for."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        ask = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        choice = {"message": {"role": "assistant", "content": "fine"}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 30, "completion_tokens": 100, "total_tokens": 130}
+        body = json.dumps({"choices": [choice], "usage": usage, "service_tier": ask["service_tier"]}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def tiered() -> Iterator[dict[str, str]]:
+    """The environment for a provider that has tiers."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Tiered) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield {"OPENAI_BASE_URL": f"http://127.0.0.1:{server.server_port}/v1", "OPENAI_API_KEY": "k"}
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+TIERED = """
+[prices."openai:a"]
+input = 1.0
+output = 4.0
+[prices."openai:a".priority]
+input = 3
+output = 40
+"""
+
+
+def _priority(cli, env, tier, *more):
+    return cli(
+        *("eval", "batch", "-p", "go", "-m", "openai:a", "-i", "s", "--directory", "in", "--no-stream"),
+        *("--max-concurrency", "16", "--max-tokens", "100", "--param", f"service_tier={tier}", *more),
+        env=env,
+    )
+
+
+def test_the_cap_holds_in_a_tier_that_is_ten_times_as_expensive(cli, texts, tiered):
+    (texts / "umwelten.toml").write_text(TIERED)
+    # 100 × 40 + 30 × 3 µUSD a call
+    cap = 15 * (100 * 40_000 + 30 * 3000) / 1e9
+    code, _, err = _priority(cli, tiered, "priority", "--max-cost", f"{cap:.9f}")
+    assert code == 3, err
+    spent = _sums(texts)[0] / 1e9
+    assert spent <= cap
+    assert spent > cap - 2 * (100 * 40_000 + 1000 * 3000) / 1e9
+
+
+def test_a_cap_cannot_be_kept_in_a_tier_without_a_price(cli, texts, tiered):
+    (texts / "umwelten.toml").write_text(TIERED)
+    code, _, err = _priority(cli, tiered, "scale", "--max-cost", "1")
+    assert code == 2
+    assert "no price is known for service tier 'scale' of openai:a" in err
+    assert '[prices."openai:a".scale]' in err
+    # Without a cap it runs, and its cost is unknown.
+    code, _, err = _priority(cli, tiered, "scale", "--max-files", "3")
+    assert code == 0, err
+    report = json.loads(cli("eval", "report", "-i", "s", "--format", "json")[1])
+    assert report["cost"]["unpriced_calls"] == 3
+
+
+def test_a_dry_run_and_an_estimate_are_at_the_tiers_price(cli, texts, tiered):
+    (texts / "umwelten.toml").write_text(TIERED)
+    plans = {
+        tier: json.loads(_priority(cli, tiered, tier, "--dry-run", "--json")[1])
+        for tier in ("default", "priority")
+    }
+    most = {tier: plan["total"][1] / 1e9 for tier, plan in plans.items()}
+    # 40 answers of 100 tokens at 4 and at 40 USD, and what is sent.
+    assert most["default"] > 40 * 100 * 4 / 1e6
+    assert most["priority"] > 40 * 100 * 40 / 1e6

@@ -62,8 +62,8 @@ def listed(environ: Mapping[str, str]) -> list[str]:
 
 def _stamp() -> str:
     """Changes with the price list. Finding the package imports nothing."""
-    spec = importlib.util.find_spec("genai_prices")
-    data = Path(spec.origin).with_name("data.py") if spec is not None and spec.origin else None
+    spec = importlib.util.find_spec("umwelten.pricing")
+    data = Path(spec.origin).with_name("prices.json") if spec is not None and spec.origin else None
     try:
         return f"# {data} {data.stat().st_mtime_ns if data else ''}"
     except OSError:

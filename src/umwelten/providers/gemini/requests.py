@@ -14,7 +14,16 @@ from umwelten.providers.protocol import Endpoint
 from umwelten.types import Media, Message, Part, Request, Role
 
 _BESIDE_CONFIG = frozenset(
-    ("cachedContent", "labels", "safetySettings", "serviceTier", "store", "toolConfig", "tools")
+    (
+        "cachedContent",
+        "labels",
+        "safetySettings",
+        "serviceTier",
+        "service_tier",
+        "store",
+        "toolConfig",
+        "tools",
+    )
 )
 
 _ROLES = {Role.USER: "user", Role.ASSISTANT: "model"}

@@ -12,14 +12,17 @@ from umwelten.providers.protocol import Head
 from umwelten.types import Usage, UsageDetail
 
 _TIER_HEADER = "x-gemini-service-tier"
+# The pages of a document are billed as images.
 _INPUT = {
     "AUDIO": UsageDetail.INPUT_AUDIO,
     "IMAGE": UsageDetail.INPUT_IMAGE,
+    "DOCUMENT": UsageDetail.INPUT_IMAGE,
     "VIDEO": UsageDetail.INPUT_VIDEO,
 }
 _CACHED = {
     "AUDIO": UsageDetail.CACHED_AUDIO,
     "IMAGE": UsageDetail.CACHED_IMAGE,
+    "DOCUMENT": UsageDetail.CACHED_IMAGE,
     "VIDEO": UsageDetail.CACHED_VIDEO,
 }
 _OUTPUT = {
@@ -53,30 +56,24 @@ def read_usage(raw: msgspec.Raw, head: Head) -> Usage:
 
 def _details(counts: dict[str, Any]) -> dict[str, int]:
     details: dict[str, int] = {}
-    for field, names in (
-        ("promptTokensDetails", _INPUT),
-        ("toolUsePromptTokensDetails", _INPUT),
-        ("candidatesTokensDetails", _OUTPUT),
-    ):
-        for modality, count in _by_modality(counts.get(field)).items():
-            if count and modality in names:
-                details[names[modality]] = details.get(names[modality], 0) + count
+    _add(details, counts.get("promptTokensDetails"), _INPUT)
+    _add(details, counts.get("toolUsePromptTokensDetails"), _INPUT)
+    _add(details, counts.get("candidatesTokensDetails"), _OUTPUT)
     if details and isinstance(counts.get("cacheTokensDetails"), list):
         # A 0 counts here: it says that none of the cached tokens were audio.
-        cached = _by_modality(counts["cacheTokensDetails"])
-        details |= {detail: cached.get(modality, 0) for modality, detail in _CACHED.items()}
-    return {str(detail): count for detail, count in details.items()}
+        details |= dict.fromkeys(map(str, _CACHED.values()), 0)
+        _add(details, counts["cacheTokensDetails"], _CACHED)
+    return details
 
 
-def _by_modality(rows: object) -> dict[str, int]:
-    """Return the tokens by modality, such as "AUDIO"."""
-    if not isinstance(rows, list):
-        return {}
-    return {
-        str(row.get("modality")): read_count(row.get("tokenCount")) or 0
-        for row in rows
-        if isinstance(row, dict)
-    }
+def _add(details: dict[str, int], rows: object, names: dict[str, UsageDetail]) -> None:
+    """Add the tokens of a list of modalities, such as {"modality": "AUDIO", "tokenCount": 5}."""
+    for row in rows if isinstance(rows, list) else ():
+        if not isinstance(row, dict):
+            continue
+        detail, count = names.get(str(row.get("modality"))), read_count(row.get("tokenCount"))
+        if detail is not None and count:
+            details[str(detail)] = details.get(str(detail), 0) + count
 
 
 def _tier(counts: dict[str, Any], head: Head) -> str | None:

@@ -1,0 +1,50 @@
+"""What of an evaluation's requests changes their price, as far as it is known before they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from umwelten.file_types import Family, type_by_name
+from umwelten.pricing import RequestTerms
+from umwelten.types import RequestSettings
+
+_TIER_FIELDS = frozenset({"servicetier", "speed"})
+"""Parameters that ask for a tier, without underscores: OpenAI's and Gemini's, and Anthropic's speed."""
+
+_HOUR = b'"1h"'
+"""The lifetime of a cache mark, wherever in the parameters it stands."""
+
+# Pages of a PDF are billed as images by many vendors, and a film's sound as audio.
+_MEDIA: dict[Family, tuple[str, ...]] = {
+    "picture": ("image",),
+    "pdf": ("image",),
+    "audio": ("audio",),
+    "video": ("audio", "image", "video"),
+}
+
+
+def request_terms(settings: RequestSettings) -> RequestTerms:
+    """Return the terms of every request; their `media` are those of the attachments."""
+    extra = settings.parameters.extra
+    tiers = [
+        value
+        for name, value in extra.items()
+        if name.replace("_", "").lower() in _TIER_FIELDS and isinstance(value, str) and value
+    ]
+    return RequestTerms(
+        tier="+".join(tiers) or None,
+        media=_media(name for name, _ in settings.attachments),
+        hour_cache=_HOUR in msgspec.json.encode(extra),
+    )
+
+
+def with_input(terms: RequestTerms, name: str) -> RequestTerms:
+    """Return the terms of a request about an input of that name."""
+    media = _MEDIA.get(type_by_name(name).family)
+    return msgspec.structs.replace(terms, media=frozenset((*terms.media, *media))) if media else terms
+
+
+def _media(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(medium for name in names for medium in _MEDIA.get(type_by_name(name).family, ()))
