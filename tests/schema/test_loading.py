@@ -135,8 +135,27 @@ def test_a_file_of_fields_without_its_sign_is_told_how(tmp_path: Path) -> None:
     assert caught.hint is not None and caught.hint.startswith(f"For the fields in a file write @{path}.")
 
 
-def test_json_on_the_command_line_is_told_how() -> None:
-    assert error('{"type": "object"}').message == "a JSON Schema must be in a file"
+def test_a_json_schema_may_stand_on_the_command_line() -> None:
+    text = '{"title": "Book", "type": "object", "properties": {"year": {"type": "integer"}}}'
+    schema = load_schema(text).schema
+    assert (schema.json, schema.name, schema.source) == (json.loads(text), "Book", text)
+    assert load_schema("{title, year int}").schema.json == load_schema("title, year int").schema.json
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"type": "object", "properties": {"a": {}}', "schema: not JSON: Expecting ',' delimiter\n"),
+        ('{"type": "array", "items": {}}', "schema: the root is 'array', not 'object'"),
+        ('{"properties": {"a": {"type": "strin"}}}', "schema: $.properties.a.type: 'strin' is not valid"),
+        ('{"title": "string", "year": 1}', "this JSON is no JSON Schema"),
+        ("{title, year itn}", "schema: unknown type 'itn'\n"),
+    ],
+)
+def test_braces_that_hold_neither_a_schema_nor_fields_are_told_why(text: str, message: str) -> None:
+    caught = error(text)
+    assert caught.message.startswith(message)
+    assert caught.hint
 
 
 # --- JSON Schema ------------------------------------------------------------------------------------

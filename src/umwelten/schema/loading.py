@@ -18,6 +18,7 @@ from umwelten.user_folders import expand_home
 
 _CLASS = re.compile(r"(?P<path>.+\.py):(?P<name>[^:/\\]*)", re.DOTALL)
 _FILE = re.compile(r"[^\n]+\.json", re.IGNORECASE)
+_KEYWORD = re.compile(r"""[{,]\s*"(?:type|properties|\$ref|\$schema|\$defs|allOf|anyOf|oneOf)"\s*:""")
 _FORMS = 'Forms: "title, year int", @FILE with such fields, FILE.json with a JSON Schema, FILE.py:Class.'
 
 
@@ -38,7 +39,7 @@ def load_schema(given: str) -> OutputSchema:
     if _FILE.fullmatch(given):
         return OutputSchema(json_schema(expand_home(Path(given))))
     if given.startswith("{"):
-        raise UsageError("a JSON Schema must be in a file", f"Save it to a file that ends in .json. {_FORMS}")
+        return OutputSchema(_parse_braces(given))
     return OutputSchema(_parse_fields(given))
 
 
@@ -53,9 +54,30 @@ def json_schema(path: Path) -> Schema:
         ) from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not JSON: {error}") from error
+    return _from_json(given, path.stem.removesuffix(".schema"), source=str(path), where=str(path))
+
+
+def _parse_braces(given: str) -> Schema:
+    """Parse a JSON Schema, or fields in braces."""
+    try:
+        read = json.loads(given, parse_constant=_reject_constant)
+    except json.JSONDecodeError as error:
+        if not _KEYWORD.search(given):
+            return parse_dsl(given)
+        raise fault(given, error.pos, f"not JSON: {error.msg}", _FORMS) from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"not JSON: {error}", _FORMS) from error
+    if not _KEYWORD.search(given):
+        names = ", ".join(read) if isinstance(read, dict) else ""
+        raise UsageError(
+            "this JSON is no JSON Schema", f"Write the fields as {names or 'title, year int'}. {_FORMS}"
+        )
+    return _from_json(read, "answer", source=given, where="schema")
+
+
+def _from_json(given: Any, name: str, *, source: str, where: str) -> Schema:
     titled = given.get("title") if isinstance(given, dict) else None
-    name = titled if isinstance(titled, str) else path.stem.removesuffix(".schema")
-    return schema_of(given, name=name, source=str(path), where=str(path))
+    return schema_of(given, name=titled if isinstance(titled, str) else name, source=source, where=where)
 
 
 def _load_file(given: str) -> OutputSchema:
