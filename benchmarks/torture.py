@@ -147,7 +147,7 @@ def _make_done(root: Path) -> None:
         store.end_run("stopped", None, 1)
 
 
-def _never(path: str) -> bytes:
+def _never(path: str, *_: str) -> bytes:
     raise AssertionError(f"{path} was read")
 
 

@@ -9,3 +9,12 @@ ProgressStyle = Literal["auto", "rich", "plain", "json", "none"]
 
 InputSource = Literal["files", "rows", "answers"]
 """What an input is: a file, a row of a table, an answer of another evaluation."""
+
+RowRule = Literal[1, 2]
+"""How the rows of a table are read, and what of a row is part of a call's identity.
+
+1, in evaluations begun by earlier versions: the whole row as JSON; a file of unknown type is csv. 2: what the
+prompt uses of the row; a file of lines has a row each, and one JSON object may hold the rows."""
+
+ROW_RULE: RowRule = 2
+"""That of an evaluation that is begun now."""

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, dataclass_transform
 
 import msgspec
 
-from umwelten.choices import InputSource, PdfMode
+from umwelten.choices import InputSource, PdfMode, RowRule
 from umwelten.phrases import Phrase
 
 NANO = 1_000_000_000
@@ -135,7 +135,7 @@ class RequestSettings(FrozenStruct):
     `prompts` holds one prompt whose name is "", or several named ones, each sent to every model.
     `attachments` are (name, content hash). `pdf` is how PDF files are sent: "auto" as they are where the
     model accepts them, else as text. `source` is what an input is: a file, a row of a table or an answer of
-    an evaluation.
+    an evaluation. `row_rule` is that of its rows; without rows it stays 1.
 
     A field that is added here or to `Parameters` enters the identity only where it is not at its default,
     and is stored on its own.
@@ -148,6 +148,7 @@ class RequestSettings(FrozenStruct):
     attachments: tuple[tuple[str, bytes], ...] = ()
     pdf: PdfMode = "auto"
     source: InputSource = "files"
+    row_rule: RowRule = 1
 
     @property
     def prompt(self) -> str:
@@ -173,6 +174,13 @@ class Request(FrozenStruct):
     parameters: Parameters = Parameters()
     stream: bool = False
     schema: Schema | None = None
+
+
+class RowUse(FrozenStruct):
+    """What a prompt uses of a row. `columns` are the names in its placeholders, `None` the whole row."""
+
+    rule: RowRule = 1
+    columns: tuple[str, ...] | None = None
 
 
 class FoundInput(FrozenStruct):

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from golden.recording import Refusal
+from umwelten.choices import RowRule
 
 Answer = str | Refusal
 Options = Mapping[str, Mapping[str, Any]]
@@ -34,13 +35,15 @@ class Step:
     """One evaluation. `arguments` are those of `umwelten.run` or `batch`; of a `command`, its words.
 
     `earlier`: it is about the answers of the step before. `answer` is what the models say to everything;
-    several are said in turn, the last one from then on.
+    several are said in turn, the last one from then on. `row_rule`: it is begun as by a version with this
+    rule for rows; see `umwelten.choices.RowRule`.
     """
 
     kind: Literal["run", "batch", "command"]
     arguments: Mapping[str, Any]
     answer: Answer | tuple[Answer, ...] = "An answer."
     earlier: bool = False
+    row_rule: RowRule = 1
 
 
 @dataclass(frozen=True)
@@ -293,6 +296,11 @@ def _batch(
     refused = bool(arguments.pop("refused", False))
     step = Step("batch", {"prompt": prompt, "models": models, **arguments}, answer)
     return Combination(name, (step,), refused)
+
+
+def _rows(name: str, prompt: str | None, table: str, **arguments: Any) -> Combination:
+    given = {"prompt": prompt, "models": "openai:a", "rows": table, **arguments}
+    return Combination(f"rows/{name}", (Step("batch", given, row_rule=2),))
 
 
 def _command(name: str, line: str, answer: str = "An answer.") -> Combination:
@@ -572,6 +580,28 @@ SPECIAL = [
         "batch -p 'Greet {{row.name}}' -m meta-llama/llama-4-scout --rows tables/people.csv --row-name name"
         " -t 0.5 --max-tokens 64",
     ),
+    # Rows by what is sent of them, alike in every form of the table.
+    *(
+        _rows(f"{form}, {what}", prompt, table, **more)
+        for form, table in (("csv", "tables/ports.csv"), ("other csv", "tables/ports-2.csv"))
+        for what, prompt, more in (
+            ("a column", "{{row.Hafen}}!", {}),
+            ("two columns", "{{row.Höhe in m}} in {{row.Hafen}}, {{row.Hafen}}", {"row_name": "Hafen"}),
+        )
+    ),
+    *(
+        _rows(f"{form}, {what}", prompt, table)
+        for form, table in (("json", "tables/list.json"), ("object", "tables/list-2.json"))
+        for what, prompt in (
+            ("whole", "Sum up."),
+            ("content", "{{content}}"),
+            ("a column", "{{row.n}}"),
+        )
+    ),
+    _rows("no header", "{{row.column_1}} {{row.a_2}}", "tables/index.csv"),
+    _rows("lines", "Answer.", "tables/questions.txt"),
+    _rows("lines, placed", "Answer: {{row.line}}", "tables/questions.txt"),
+    _rows("prompts", None, "tables/people.csv", prompts="prompts/rows.toml"),
 ]
 
 COMBINATIONS = [

@@ -69,6 +69,12 @@ FILES: dict[str, bytes] = {
         '{"title": "Étoiles", "year": null, "of": {"a": 1.0}}\n'
     ).encode(),
     "tables/list.json": b'[{"title": "Ebb", "n": 1}, {"title": "Flood", "n": 2e0}]',
+    "tables/ports-2.csv": '\ufeff"Höhe in m",Ho\u0308he,Hafen\r\n"1,5",1,"Ålesund"\r\n"3,2",2,Büsum'.encode(),
+    "tables/list-2.json": (
+        b'{"data": [{"n": 1, "title": "Ebb"}, {"n": 2e0, "title": "Flood"}], "count": 2}\n'
+    ),
+    "tables/index.csv": b",a,a\n0,x,y\n1,z,\n",
+    "tables/questions.txt": "Is it ebb, or flood?\r\n\r\nWhy, then? ✓".encode(),
     "tables/twice.tsv": b"name\tn\nsame\t1\nsame\t2\n",
     # Prompts.
     "prompts/one.txt": "Nenne das Thema – in einem Wort.\n".encode(),

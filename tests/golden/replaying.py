@@ -19,9 +19,13 @@ import umwelten
 from golden import given
 from golden.combinations import COMBINATIONS, Combination, Step
 from golden.recording import Recorder, Request, recorder, surroundings
+from umwelten.evaluation import build_spec
 
 GOLDEN = Path(__file__).with_name("golden.jsonl")
 OUTPUT = Path("output")
+
+_SET_RULE = "from umwelten.evaluation import build_spec; build_spec.ROW_RULE = {}"
+"""Has a process begin evaluations as a version with that rule for rows did."""
 
 _KEYS = """SELECT m.name, coalesce(p.name, ''), i.name, c.repeat, c.key FROM calls c
     JOIN models m ON m.id = c.model_id JOIN inputs i ON i.id = c.input_id
@@ -111,12 +115,17 @@ def _play(step: Step, id_: str, before: str, provider: Recorder) -> None:
     provider.respond = lambda request: answers.pop(0) if len(answers) > 1 else answers[0]
     arguments = dict(step.arguments)
     if step.kind == "command":
-        words = [sys.executable, "-m", "umwelten", "eval", *arguments["words"], "--id", id_]
+        started = f"{_SET_RULE.format(step.row_rule)}; from umwelten.__main__ import main; main()"
+        words = [sys.executable, "-c", started, "eval", *arguments["words"], "--id", id_]
         done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         return
     arguments |= {"from_": before} if step.earlier else {}
-    (umwelten.run if step.kind == "run" else umwelten.batch)(id=id_, **arguments).wait()
+    rule, build_spec.ROW_RULE = build_spec.ROW_RULE, step.row_rule
+    try:
+        (umwelten.run if step.kind == "run" else umwelten.batch)(id=id_, **arguments).wait()
+    finally:
+        build_spec.ROW_RULE = rule
 
 
 def _asked(step: Step) -> dict[str, Any]:

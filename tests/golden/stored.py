@@ -118,6 +118,20 @@ def _rows(resume: bool) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def _sent_rows(resume: bool) -> None:
+    umwelten.batch(
+        "Where is {{row.Hafen}}?",
+        "openai:tide-large",
+        id="ports",
+        rows="tables/ports.csv",
+        row_name="Hafen",
+        resume=resume,
+    ).wait()
+    umwelten.batch(
+        "Answer.", "openai:tide-large", id="questions", rows="tables/questions.txt", resume=resume
+    ).wait()
+
+
 def _chain(resume: bool) -> None:
     umwelten.batch(
         "Read this.",
@@ -213,6 +227,7 @@ EVALUATIONS = (
     Evaluation("rows", ("greetings",), ("tables", "prompts"), _rows, _greeted),
     Evaluation("chain", ("letters", "replies"), ("texts",), _chain, _lettered),
     Evaluation("unfinished", ("tides",), ("mixed",), _unfinished, _told, _half_told),
+    Evaluation("rows-sent", ("ports", "questions"), ("tables",), _sent_rows, _greeted),
     Evaluation("misfits", ("misfits",), ("texts",), _misfits, _fitting, _misfitting),
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import normalize
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -178,7 +180,7 @@ def test_a_quoted_text_equals_itself_alone(stored: str, other: str) -> None:
     quoted = "'" + stored.replace("\\", "\\\\").replace("'", "\\'") + "'"
     fits = parse_where(f"a = {quoted}")
     assert fits({"a": stored})
-    assert fits({"a": other}) == (stored == other)
+    assert fits({"a": other}) == (normalize("NFC", stored) == normalize("NFC", other))
 
 
 @pytest.mark.parametrize(
@@ -227,3 +229,25 @@ def test_a_word_for_a_field_of_numbers_is_refused(text: str, said: str) -> None:
 @pytest.mark.parametrize("text", ["tokens = '2'", "tokens != null", "tokens ~ 2", "tokens in (1, 2)"])
 def test_numbers_in_quotes_null_and_parts_pass_for_a_field_of_numbers(text: str) -> None:
     assert parse_where(text, numbers=("tokens",))({"tokens": 2})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "json.Größe = 3 and \u200bfile = 'Straße ü'",
+        "json.Gro\u0308\u00adße = 3 and file ~ 'u\u0308'",
+        "json.maße.hoch.Größe = 4 and file in (x, 'Straße u\u0308')",
+    ],
+)
+def test_names_and_texts_that_look_the_same_are(text: str) -> None:
+    data = {"Gro\u0308ße": 3, "ma\u200bße": {"hoch": {"Größe": 4}}}
+    fits = parse_where(text, ["file", ANY_PATH])
+    paths = ("json.Größe", "json.Gro\u0308\u00adße", "json.maße.hoch.Größe")
+    fields = {path: path_value(data, path.removeprefix("json.")) for path in paths}
+    assert fits({"file": "Straße u\u0308", **fields})
+
+
+def test_a_field_in_letters_of_another_alphabet_is_told() -> None:
+    with pytest.raises(UsageError) as error:
+        parse_where("m\u043edel = a", ["model"])
+    assert "'\u043e' is U+043E CYRILLIC SMALL LETTER O" in error.value.message

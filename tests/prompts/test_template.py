@@ -155,3 +155,33 @@ def test_text_without_placeholders_comes_out_as_it_went_in(text: str) -> None:
     template = Template(text)
     if not template.names and "\\{{" not in text:
         assert template.render({}) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("{{row.Größe}}", ("Gro\u0308ße",)),
+        ("{{row.Gro\u0308ße}}", ("Größe",)),
+        ("{{row.Größe}}", ("\ufeffGr\u00adöße\u200b",)),
+        ("{{\u200brow.Größe\ufeff}}", ("Größe",)),
+        ("{{row.in\u00a0m}}", ("in m",)),
+        ("{{row.a}}", ("a\u200b", "a")),
+    ],
+)
+def test_a_column_is_found_under_a_name_that_looks_the_same(text: str, columns: tuple[str, ...]) -> None:
+    template = Template(text)
+    template.check(("content",), columns)
+    values = {f"row.{column}": str(number) for number, column in enumerate(columns)}
+    assert template.render(values) == str(len(columns) - 1)
+
+
+def test_two_columns_that_look_like_a_placeholder_are_an_error_that_names_both() -> None:
+    with pytest.raises(UsageError) as error:
+        Template("{{row.a }}").check((), ("a\u200b", "\u200ba"))
+    assert error.value.message.endswith(r"look the same: 'a\u200b', '\u200ba'")
+
+
+def test_a_suggestion_that_looks_the_same_says_what_differs() -> None:
+    with pytest.raises(UsageError) as error:
+        Template("{{row.n\u0430me}}").check((), ("name",))
+    assert "'\u0430' is U+0430 CYRILLIC SMALL LETTER A" in error.value.message

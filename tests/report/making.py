@@ -109,7 +109,7 @@ def work(
             store.set_no_inputs()
         else:
             scanned = (FoundInput(name=name, path=f"/data/{name}", size=1, stamp=name) for name in files)
-            store.set_inputs(scanned, read_hash=lambda path: path.encode())
+            store.set_inputs(scanned, read_hash=lambda path, *_: path.encode())
         run = store.start_run({})
         for model in store.models:
             while calls := store.lease(model, 500):

@@ -48,7 +48,7 @@ def files(*names: str, stamp: str = "1", folder: str = "/in") -> list[FoundInput
     return [FoundInput(name=name, path=f"{folder}/{name}", size=3, stamp=stamp) for name in names]
 
 
-def never(path: str) -> bytes:
+def never(path: str, *_: str) -> bytes:
     raise AssertionError(f"{path} was read")
 
 

@@ -19,8 +19,8 @@ from umwelten.store.tables import call_id
 from umwelten.types import Call, FoundInput
 
 
-def holding(data: bytes) -> Callable[[str], bytes]:
-    return lambda path: content_hash(data)
+def holding(data: bytes) -> Callable[[str, str, str], bytes]:
+    return lambda path, part, prompt: content_hash(data)
 
 
 def named(calls: list[Call]) -> list[str]:
@@ -148,7 +148,7 @@ def test_a_file_without_answers_is_not_read(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_pending_and_does_not_end_the_resume(
     tmp_path: Path, error: Exception
 ) -> None:
-    def unreadable(path: str) -> bytes:
+    def unreadable(path: str, part: str, prompt: str) -> bytes:
         raise error
 
     with Store.create(tmp_path, spec()) as store:
@@ -211,7 +211,7 @@ def test_a_path_that_is_not_unicode_still_opens_its_file(tmp_path: Path) -> None
         read: list[str] = []
         store.set_inputs(
             [FoundInput(name=scanned.name, path=path, size=1, stamp="2")],
-            read_hash=lambda path: read.append(path) or content_hash(b""),  # type: ignore[func-returns-value]
+            read_hash=lambda path, *_: read.append(path) or content_hash(b""),  # type: ignore[func-returns-value]
         )
         assert read == [path]
     assert texts(tmp_path / "x") == {"caf-.txt.txt"}

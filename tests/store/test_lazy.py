@@ -288,14 +288,21 @@ def test_an_incomplete_plan_is_gone_on_with(tmp_path: Path) -> None:
         assert store.counts().total == 9499
 
 
-def test_a_row_whose_bytes_changed_runs_again_and_its_file_is_not_hashed_for_it(tmp_path: Path) -> None:
+def test_a_row_whose_bytes_changed_is_read_and_runs_again_if_other_words_are_sent(tmp_path: Path) -> None:
     with Store.create(tmp_path, spec(A)) as store:
         store.set_inputs(rows(5), read_hash=never)
         answer_all(store)
     changed = [*list(rows(5))[:3], *list(rows(5, stamp="2"))[3:]]
+    read: list[str] = []
+
+    def other(path: str, part: str, prompt: str) -> bytes:
+        read.append(part)
+        return b"other"
+
     with Store.resume(tmp_path, spec(A)) as store:
-        store.set_inputs(changed, read_hash=never)
+        store.set_inputs(changed, read_hash=other)
         assert store.counts() == Counts(total=5, succeeded=3, failed=0, pending=2)
+        assert read == [row.part for row in changed[3:]]
         assert [call.input.name for call in store.lease(1, 9) if call.input] == ["row-3", "row-4"]
 
 

@@ -118,7 +118,7 @@ def test_a_record_that_is_out_of_date_goes_with_its_text(tmp_path: Path) -> None
         store.set_inputs(files("a", "b"), read_hash=never)
         record(store, [(call, holding('{"zeta":"old"}')) for call in store.lease(1, 9)])
     with Store.resume(tmp_path, shaped()) as store:
-        store.set_inputs(files("a", "b", stamp="2"), read_hash=lambda path: content_hash(b"new"))
+        store.set_inputs(files("a", "b", stamp="2"), read_hash=lambda path, *_: content_hash(b"new"))
         one, two = store.lease(1, 9)
         record(store, [(one, WRONG), (two, holding('{"zeta":"new"}'))])
     assert texts(tmp_path) == {"b.txt", "b.json"}
@@ -131,7 +131,7 @@ def test_without_a_shape_nobody_elses_json_is_touched(tmp_path: Path) -> None:
         record(store, [(call, reply()) for call in store.lease(1, 9)])
         (tmp_path / "a.json").write_text("mine")
     with Store.resume(tmp_path, spec(A)) as store:
-        store.set_inputs(files("a", stamp="2"), read_hash=lambda path: content_hash(b"new"))
+        store.set_inputs(files("a", stamp="2"), read_hash=lambda path, *_: content_hash(b"new"))
         record(store, [(call, WRONG) for call in store.lease(1, 9)])
     assert texts(tmp_path) == {"a.json"}
 

@@ -37,7 +37,7 @@ from umwelten.types import Failure, FailureKind, RateLimitHints, Reply, Timing
 
 def changed(store: Store, *names: str, stamp: str) -> None:
     """Say that the bytes of all files are others now."""
-    store.set_inputs(files(*names, stamp=stamp), read_hash=lambda path: content_hash(stamp.encode()))
+    store.set_inputs(files(*names, stamp=stamp), read_hash=lambda path, *_: content_hash(stamp.encode()))
 
 
 def test_every_attempt_call_and_limit_is_a_row(tmp_path: Path) -> None:

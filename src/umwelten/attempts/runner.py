@@ -234,6 +234,7 @@ class HttpAttemptRunner:
             part=source.part,
             capabilities=attempt.target.capabilities,
             pdf=self._builder.settings.pdf,
+            use=self._builder.row_use(attempt.target.prompt),
         )
         content = reading() if source.size < _LARGE_INPUT else await run_in_thread(reading)
         attempt.content = content.digest

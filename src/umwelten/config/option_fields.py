@@ -335,7 +335,7 @@ class BatchOptions(SharedOptions[T], Generic[T], total=False):
         Option(
             kinds.FILE,
             Section.INPUTS,
-            "Rows of a table as inputs: .csv, .tsv, .jsonl, .json, .parquet.",
+            "Rows of a table as inputs: .csv, .tsv, .jsonl, .json, .parquet; lines of .txt.",
             place="profile",
         ),
     ]

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from umwelten.choices import ROW_RULE, RowRule
 from umwelten.config.concurrency import check_ceilings, max_concurrency
 from umwelten.config.endpoints import address_notes
 from umwelten.config.option_types import PlainText
 from umwelten.config.settings import Settings, model_groups
-from umwelten.errors import UsageError
+from umwelten.errors import StoreError, UsageError
 from umwelten.evaluation.preflight import hash_attachments, note_high_caps
 from umwelten.evaluation.spec import EvaluationSpec, Limits, Output
 from umwelten.inputs import expand
@@ -20,6 +21,8 @@ from umwelten.phrases import Phrase, Wording
 from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
 from umwelten.schema import OutputSchema, load_schema
+from umwelten.store.database import database
+from umwelten.store.reader import Reader
 from umwelten.types import Parameters, Prompt, RequestSettings
 from umwelten.user_folders import expand_home
 
@@ -49,7 +52,7 @@ def build_spec(
     models, model_notes = parse_models(settings.get("models"), vendors, model_groups(settings))
     notes.extend(model_notes)
     check_ceilings(settings, vendors)
-    inputs = _inputs(settings, notes) if kind == "batch" else None
+    inputs = _inputs(settings, _row_rule(output), notes) if kind == "batch" else None
     prompts = _prompts(settings, stdin)
     output_schema = _output_schema(settings.get("schema"))
     attach = tuple(path for item in settings.get("attach") or () for path in _paths(item))
@@ -65,6 +68,7 @@ def build_spec(
             attachments=hash_attachments(attach),
             pdf=settings.get("pdf"),
             source="files" if inputs is None else inputs.source,
+            row_rule=1 if inputs is None else inputs.row_rule,
         ),
         inputs=inputs,
         attach=attach,
@@ -161,7 +165,19 @@ def _output_schema(given: object) -> OutputSchema | None:
 # --- about what, how fast, where to ----------------------------------------------------------
 
 
-def _inputs(settings: Settings, notes: list[Wording]) -> Inputs:
+def _row_rule(output: Output) -> RowRule:
+    """How rows are read: an evaluation that was begun by an earlier version keeps its rule."""
+    folder = output.output_dir / (output.id or "")
+    if output.mode != "resume" or not database(folder).is_file():
+        return ROW_RULE
+    try:
+        with Reader.open(folder) as reader:
+            return reader.spec().request.row_rule
+    except StoreError:
+        return ROW_RULE  # what is wrong with it is told when it is opened for good
+
+
+def _inputs(settings: Settings, row_rule: RowRule, notes: list[Wording]) -> Inputs:
     values = {name: settings.get(name) for name in InputChoice.__struct_fields__}
     if not values["directory"]:
         # What a settings file says of directories is no mistake where there is none.
@@ -170,7 +186,7 @@ def _inputs(settings: Settings, notes: list[Wording]) -> Inputs:
     directory = values["directory"]
     directories = (directory,) if isinstance(directory, Path) else directory or ()
     lists = {"directory": directories, "files": values["files"] or ()}
-    return select_inputs(InputChoice(**{**values, **lists}), notes.append)
+    return select_inputs(InputChoice(**{**values, **lists}), notes.append, row_rule=row_rule)
 
 
 def _paths(item: str | Path) -> list[Path]:

@@ -30,7 +30,7 @@ from umwelten.engine.interfaces import CallInfo, RunResult, Source
 from umwelten.evaluation.lanes import make_lanes, sums_by_lane
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.request_terms import request_terms, with_input
-from umwelten.evaluation.spec import EvaluationSpec, make_id, stored_spec
+from umwelten.evaluation.spec import EvaluationSpec, hash_reader, make_id, stored_spec
 from umwelten.events import (
     Grown,
     LaneTime,
@@ -42,7 +42,6 @@ from umwelten.events import (
     RunFinished,
     RunStarted,
 )
-from umwelten.inputs import file_hash
 from umwelten.local import LocalServers
 from umwelten.phrases import Spelling, by_name, spell
 from umwelten.pricing import cost_nusd, list_day, max_cost_nusd
@@ -150,7 +149,7 @@ class Evaluation:
                 store.set_no_inputs()
             else:
                 lazy = spec.inputs is not None and spec.inputs.lazy
-                store.set_inputs(files, read_hash=file_hash, ahead=AHEAD if lazy else None)
+                store.set_inputs(files, read_hash=hash_reader(spec), ahead=AHEAD if lazy else None)
         except BaseException:
             store.close()
             if fresh:

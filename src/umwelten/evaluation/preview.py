@@ -11,7 +11,7 @@ from umwelten.errors import EvaluationExists
 from umwelten.evaluation.evaluation import ASSUMED_OUTPUT
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.request_terms import request_terms
-from umwelten.evaluation.spec import EvaluationSpec, stored_spec
+from umwelten.evaluation.spec import EvaluationSpec, hash_reader, stored_spec
 from umwelten.file_types import type_by_name
 from umwelten.inputs.media import looks_sendable
 from umwelten.phrases import Phrase
@@ -200,7 +200,7 @@ def _stored_answers(spec: EvaluationSpec, stored: StoredSpec) -> Iterator[Answer
     with Reader.open(folder) as reader:
         refuse_changes(reader.connection, reader.spec(), stored)
         prompts = {prompt.name for prompt in spec.request.prompts}
-        yield AnsweredCells(reader.connection, prompts, spec.repeats)
+        yield AnsweredCells(reader.connection, prompts, spec.repeats, hash_reader(spec))
 
 
 def _sendable(scanned: FoundInput, capabilities: Capabilities) -> bool:

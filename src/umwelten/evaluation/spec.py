@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from umwelten.errors import UsageError
+from umwelten.inputs import input_hash
 from umwelten.inputs.sources import Inputs
+from umwelten.prompts.request_builder import row_use
 from umwelten.records import StoredSpec
 from umwelten.schema import OutputSchema
-from umwelten.types import FrozenStruct, ModelRef, RequestSettings
+from umwelten.types import FrozenStruct, ModelRef, RequestSettings, RowUse
 
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 
@@ -79,6 +82,16 @@ def make_id(prompt: str, output_dir: Path, *, today: str) -> str:
     base = "-".join([today, *words])[:60].rstrip("-")
     candidates = itertools.chain([base], (f"{base}-{n}" for n in itertools.count(2)))
     return next(name for name in candidates if not (output_dir / name).exists())
+
+
+def hash_reader(spec: EvaluationSpec) -> Callable[[str, str, str], bytes]:
+    """Return what gives the hash of what is sent of an input: of its path, its part and a prompt's text."""
+    read = lru_cache(maxsize=1)(input_hash)  # a file's is that of all prompts
+
+    def content(path: str, part: str, prompt: str) -> bytes:
+        return read(path, part, row_use(spec.request, prompt) if part else RowUse())
+
+    return content
 
 
 def stored_spec(spec: EvaluationSpec, id: str) -> StoredSpec:

@@ -15,12 +15,14 @@ from __future__ import annotations
 import json
 import operator
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from umwelten.errors import UsageError
 from umwelten.phrases import Phrase
 from umwelten.text.caret import fault
+from umwelten.text.names import alike, differing_signs
 from umwelten.text.suggestions import closest, did_you_mean_clause
 from umwelten.types import FrozenStruct
 
@@ -160,9 +162,12 @@ class _FilterParser:
         token = self._next()
         if token.kind not in ("word", "quoted") or token.text.casefold() in _KEYWORDS:
             self.fail("expected a field", token)
-        if self._fields is not None and not _is_known(token.text, self._fields):
-            raise _syntax_error(self._text, token.offset, *_unknown_field(token.text, self._fields))
-        return token.text
+        if self._fields is None:
+            return token.text
+        name = next(iter(alike(token.text, self._fields)), token.text)
+        if not _is_known(name, self._fields):
+            raise _syntax_error(self._text, token.offset, *_unknown_field(name, self._fields))
+        return name
 
     def _values(self, field: str) -> tuple[Value, ...]:
         self._expect("(")
@@ -282,7 +287,8 @@ def _as_number(value: object) -> float | None:
 def _as_text(value: object) -> str:
     """Return the value as text, as people write it: `true`, `7`, JSON for the rest."""
     if isinstance(value, str):
-        return value
+        # Texts that look the same are the same, in one code point a letter or in two.
+        return value if value.isascii() else unicodedata.normalize("NFC", value)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return json.dumps(value, ensure_ascii=False)
@@ -293,7 +299,10 @@ def _is_known(name: str, fields: Collection[str]) -> bool:
 
 
 def _unknown_field(name: str, fields: Collection[str]) -> tuple[str, str]:
-    suggestion = did_you_mean_clause(closest(name, fields, ignore_case=True), "{!r}")
+    nearest = closest(name, fields, ignore_case=True)
+    suggestion = did_you_mean_clause(nearest, "{!r}")
+    signs = differing_signs(name, nearest or "")
+    suggestion += f" They look alike: {signs}." * bool(signs)
     return f"there is no field {name!r}{suggestion}", f"The fields are {', '.join(fields)}."
 
 
@@ -304,7 +313,7 @@ def _syntax_error(text: str, offset: int, problem: str, hint: str | None = None)
 def path_value(data: object, path: str) -> object:
     """Return the value at a path such as `authors.0.name` in decoded JSON; `None` if there is none.
 
-    Keys with dots in them are found as well.
+    Keys with dots in them are found as well, and those that look the same.
     """
     if isinstance(data, list):
         head, _, rest = path.partition(".")
@@ -312,12 +321,13 @@ def path_value(data: object, path: str) -> object:
         return path_value(item, rest) if rest else item
     if not isinstance(data, dict):
         return None
-    if path in data:
-        return data[path]
+    found = alike(path, data)
+    if found:
+        return data[found[0]]
     cuts = [position for position, char in enumerate(path) if char == "."]
     inner = (
-        path_value(data[path[:position]], path[position + 1 :])
+        path_value(data[key], path[position + 1 :])
         for position in cuts
-        if path[:position] in data
+        for key in alike(path[:position], data)
     )
     return next((value for value in inner if value is not None), None)

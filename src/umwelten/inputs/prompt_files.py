@@ -25,6 +25,7 @@ from umwelten.inputs.encodings import decode
 from umwelten.inputs.files.names import is_text
 from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.tables import table_format
+from umwelten.inputs.tables.parts_of_files import text_of
 from umwelten.phrases import Phrase
 from umwelten.text.suggestions import did_you_mean
 from umwelten.types import Prompt
@@ -180,7 +181,7 @@ def _read_csv_prompts(path: Path) -> Iterator[_Pair]:
             "An optional column 'name' names the prompts.",
         )
     for number, raw in enumerate(table_format.raw_records(table, table.start), 1):
-        record = table_format.text_of(raw, table.inner).rstrip("\r\n")
+        record = text_of(raw, table.inner).rstrip("\r\n")
         if record:
             try:
                 row = table_format.csv_row(table, record)

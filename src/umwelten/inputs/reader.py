@@ -32,9 +32,9 @@ from umwelten.inputs.file_detection import detect, type_by_signature
 from umwelten.inputs.files.scan import stamp as stamp_of
 from umwelten.phrases import Phrase
 from umwelten.providers.capabilities import Capabilities
-from umwelten.types import Part, Text
+from umwelten.types import Part, RowUse, Text
 
-__all__ = ["Content", "Converted", "UnsupportedInput", "file_hash", "frame_text", "read"]
+__all__ = ["Content", "Converted", "UnsupportedInput", "file_hash", "frame_text", "input_hash", "read"]
 
 MAX_BYTES = 64 * 1024 * 1024
 """Larger files (bytes) are not read, unless they are sent to the provider as they are."""
@@ -57,15 +57,16 @@ def read(
     part: str = "",
     capabilities: Capabilities = _ANYTHING,
     pdf: PdfMode = "auto",
+    use: RowUse | None = None,
 ) -> Content:
     """Return an input's content for a model. The model sees `name`; an empty `stamp` is not compared.
 
     `stamp` and `part` are those of `FoundInput`; `capabilities` are the model's; `pdf` is how PDF files are
-    sent. Raises `InputError` if it can't be read, `UnsupportedInput` if it can't be sent, with a message
-    that says what to do.
+    sent; `use` is what the prompt uses of a row. Raises `InputError` if it can't be read, `UnsupportedInput`
+    if it can't be sent, with a message that says what to do.
     """
     if part:
-        return _read_part(Path(path), name, stamp, part)
+        return _read_part(Path(path), name, stamp, part, use)
     data, status = _read_bytes(path, name, capabilities)
     changed = stamp not in ("", stamp_of(status))
     prepared = _prepare(data, name, capabilities, pdf)
@@ -84,12 +85,17 @@ def file_hash(path: str | os.PathLike[str]) -> bytes:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _read_part(path: Path, name: str, stamp: str, part: str) -> Content:
+def input_hash(path: str | os.PathLike[str], part: str, use: RowUse) -> bytes:
+    """Return the digest that an input's `Content` would have. Raises `InputError`."""
+    return _read_part(Path(path), "", "", part, use).digest if part else file_hash(path)
+
+
+def _read_part(path: Path, name: str, stamp: str, part: str, use: RowUse | None) -> Content:
     # Imported here because tables and evaluations need modules that files do not.
     if part.startswith("row "):
         from umwelten.inputs.tables.rows import read_row
 
-        return read_row(path, name=name, part=part, stamp=stamp)
+        return read_row(path, name=name, part=part, stamp=stamp, use=use)
     from umwelten.inputs.earlier_answers import read_answer
 
     return read_answer(path, name=name, part=part, stamp=stamp)

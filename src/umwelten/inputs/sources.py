@@ -9,12 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from umwelten.choices import InputSource
+from umwelten.choices import ROW_RULE, InputSource, RowRule
 from umwelten.errors import InputError, UsageError
 from umwelten.inputs.earlier_answers import answers
 from umwelten.inputs.files.file_list import expand, folder_names, scan_files
 from umwelten.inputs.files.scan import scan
-from umwelten.inputs.tables.rows import columns, rows
+from umwelten.inputs.tables.rows import columns, notes, rows
 from umwelten.phrases import Phrase, Wording
 from umwelten.types import FoundInput, FrozenStruct
 
@@ -41,17 +41,20 @@ class Inputs(FrozenStruct):
     """A source of inputs. `files` returns a new iterator at each call.
 
     `lazy`: there may be very many, so the first calls start before all are found. `columns` are the names
-    that `{{row.…}}` may have, `None` if the inputs are not rows.
+    that `{{row.…}}` may have, `None` if the inputs are not rows. `row_rule` is that of `RequestSettings`.
     """
 
     files: Callable[[], Iterator[FoundInput]]
     source: InputSource = "files"
     lazy: bool = False
     columns: tuple[str, ...] | None = None
+    row_rule: RowRule = 1
 
 
-def select_inputs(choice: InputChoice, on_note: Callable[[Wording], None]) -> Inputs:
-    """Return the inputs that the options select.
+def select_inputs(
+    choice: InputChoice, on_note: Callable[[Wording], None], *, row_rule: RowRule = ROW_RULE
+) -> Inputs:
+    """Return the inputs that the options select; rows are read by this rule.
 
     Raises `UsageError` for options that can't be combined, `InputError` for a file or folder that is missing.
     """
@@ -73,7 +76,7 @@ def select_inputs(choice: InputChoice, on_note: Callable[[Wording], None]) -> In
     _check_companions(choice, given[0])
     limit = choice.max_files
     if choice.rows is not None:
-        return _rows(choice.rows, choice.row_name, limit)
+        return _rows(choice.rows, choice.row_name, limit, row_rule, on_note)
     if choice.from_ is not None:
         folder, where = choice.output_dir / choice.from_, choice.where
         _check_not_itself(choice, folder)
@@ -131,13 +134,18 @@ def _is_same_folder(first: Path, second: Path) -> bool:
         return False  # one of them does not exist
 
 
-def _rows(path: Path, name_column: str | None, limit: int | None) -> Inputs:
-    names = columns(path)
+def _rows(
+    path: Path, name_column: str | None, limit: int | None, rule: RowRule, on_note: Callable[[str], None]
+) -> Inputs:
+    names = columns(path, rule)
+    for note in notes(path, rule):
+        on_note(note)
     return Inputs(
-        files=lambda: rows(path, name_column=name_column, max_rows=limit),
+        files=lambda: rows(path, name_column=name_column, max_rows=limit, rule=rule),
         source="rows",
         lazy=True,
         columns=names,
+        row_rule=rule,
     )
 
 

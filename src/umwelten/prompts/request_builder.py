@@ -10,7 +10,17 @@ from umwelten.errors import UsageError
 from umwelten.identity import call_key, settings_hash
 from umwelten.prompts.template import Template
 from umwelten.prompts.token_estimates import MOST_MEDIA_TOKENS, is_picture, most_tokens, text_tokens
-from umwelten.types import Media, Message, ModelRef, Part, Request, RequestSettings, Role, Text
+from umwelten.types import (
+    Media,
+    Message,
+    ModelRef,
+    Part,
+    Request,
+    RequestSettings,
+    Role,
+    RowUse,
+    Text,
+)
 
 _MEDIA_TOKENS = 1_000
 """Estimated tokens of one image; providers count between 85 and 3,000."""
@@ -33,6 +43,7 @@ class RequestBuilder:
             name: Text(text=template.text if template.names else template.render({}))
             for name, template in self._templates.items()
         }
+        self._row_uses = {prompt.name: row_use(settings, prompt.text) for prompt in prompts}
         self._attached = attached
         places = [t.places.count(name) for t in self._templates.values() for name in t.names]
         self._times = max([1, *places])
@@ -56,6 +67,10 @@ class RequestBuilder:
                     f"the prompt has {{{{{unfilled[0]}}}}}, but there is no input to fill it in from",
                     f"eval batch fills it in; for the literal text write \\{{{{{unfilled[0]}}}}}.",
                 )
+
+    def row_use(self, prompt: str = "") -> RowUse:
+        """Return what the prompt uses of a row."""
+        return self._row_uses[prompt]
 
     def bare(self, prompt: str = "") -> bool:
         """Return whether the prompt has `{{content}}`; the content is then inserted without its frame."""
@@ -134,6 +149,13 @@ class RequestBuilder:
         if is_picture(name):
             return fixed // 4 + 8, (self._pictures + 1) * _MEDIA_TOKENS
         return fixed // 4 + 8 + text_tokens(file_bytes, name), self._pictures * _MEDIA_TOKENS
+
+
+def row_use(settings: RequestSettings, prompt: str) -> RowUse:
+    """Return what a prompt with this text uses of a row: the columns it names, or the whole row."""
+    template = Template(prompt)
+    whole = "content" in template.names or not template.columns
+    return RowUse(rule=settings.row_rule, columns=None if whole else template.columns)
 
 
 def _turn_texts(turns: tuple[Message, ...]) -> Iterator[str]:

@@ -1,8 +1,9 @@
 r"""Prompts with placeholders: `{{content}}`, `{{file.name}}`, `{{row.title}}`.
 
 A placeholder's name consists of letters, digits, `_`, `.` and `-` and starts with a letter or `_`; after
-`row.` it may hold anything but braces. Blanks around it are ignored. Anything else in braces, such as `{x}`,
-`{{ 1 + 2 }}` or `{"a": {"b": 1}}`, is ordinary text. `\{{content}}` stands for `{{content}}` itself.
+`row.` it may hold anything but braces. Blanks and invisible signs around it are ignored. Anything else in
+braces, such as `{x}`, `{{ 1 + 2 }}` or `{"a": {"b": 1}}`, is ordinary text. `\{{content}}` stands for
+`{{content}}` itself. A column is found under a name that looks the same, see `text.names`.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from collections.abc import Collection, Iterator, Mapping
 
 from umwelten.errors import UsageError
 from umwelten.phrases import Phrase
+from umwelten.text.names import alike, differing_signs, folded, spelled_out, value_of
 from umwelten.text.suggestions import closest
 
 ROW = "row."
 ANSWER = "answer"
 _JSON = "json."
 
-_PLACEHOLDER = re.compile(r"(\\?)\{\{\s*(row\.[^{}]*[^{}\s]|[^\W\d][\w.-]*)\s*\}\}")
+# Blanks, and the invisible signs that copied text brings: soft hyphen, zero widths, joiners, byte order mark.
+_BLANK = r"[\s\u00ad\u200b-\u200f\u2060\ufeff]"
+_PLACEHOLDER = re.compile(rf"(\\?)\{{\{{{_BLANK}*(row\.[^{{}}]*[^{{}}\s]|[^\W\d][\w.-]*){_BLANK}*\}}\}}")
 _MOST_LISTED = 40
 _ESCAPE = "write \\{{…}} for the literal text."
 
@@ -37,6 +41,11 @@ class Template:
         """Return whether a placeholder's name starts with `prefix`, such as `row.`."""
         return any(name.startswith(prefix) for name in self.names)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns in its placeholders, each once."""
+        return tuple(name.removeprefix(ROW) for name in self.names if name.startswith(ROW))
+
     def check(self, known: Collection[str], columns: tuple[str, ...] | None) -> None:
         """Raise `UsageError` for a placeholder without a value.
 
@@ -44,8 +53,11 @@ class Template:
         """
         every = [*known, *(ROW + column for column in columns or ())]
         for name in self.names:
-            if name not in every:
+            found = alike(name, every if name.startswith(ROW) else known)
+            if not found:
                 raise _unknown_placeholder(name, every, rows=columns is not None)
+            if len(found) > 1:
+                raise _ambiguous_placeholder(name, found)
 
     def render(self, values: Mapping[str, str]) -> str:
         """Return the prompt with the values inserted; placeholders inside a value are not replaced.
@@ -56,7 +68,7 @@ class Template:
             return self._pieces[0]
         filled = list(self._pieces)
         filled[1::2] = [
-            values.get(name, "") if name.startswith(ROW) else values[name] for name in filled[1::2]
+            value_of(name, values, "") if name.startswith(ROW) else values[name] for name in filled[1::2]
         ]
         return "".join(filled)
 
@@ -94,15 +106,26 @@ def _unknown_placeholder(name: str, names: list[str], *, rows: bool) -> UsageErr
         )
     nearest = _closest(name, names)
     suggestion = f"did you mean {_in_braces(nearest)}?" if nearest else "there is no such placeholder."
+    signs = differing_signs(name, nearest or "")
+    suggestion += f" They look alike: {signs}." * bool(signs)
     return UsageError(
         f"{_in_braces(name)} in the prompt: {suggestion} Known: {_list_names(names)}",
         "Write \\{{…}} for the literal text.",
     )
 
 
+def _ambiguous_placeholder(name: str, found: list[str]) -> UsageError:
+    return UsageError(
+        f"{_in_braces(name)} in the prompt: these columns look the same: "
+        + ", ".join(spelled_out(other.removeprefix(ROW)) for other in found),
+        "Rename one of them in the table.",
+    )
+
+
 def _closest(name: str, names: list[str]) -> str | None:
     """Return the closest name; a column written without its `row.` comes first."""
-    column = next((other for other in names if other.casefold() == (ROW + name).casefold()), None)
+    wanted = folded(ROW + name).casefold()
+    column = next((other for other in names if folded(other).casefold() == wanted), None)
     return column or closest(name, names, ignore_case=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterator
 
-from umwelten.store.inputs import original_path
+from umwelten.store.inputs import Contents, ReadHash, original_path, prompts_by_variant
 from umwelten.store.rows import ResultSlot, clean, result_slot
 from umwelten.store.tables import FAILED, SUCCEEDED, call_id, call_id_sql
 from umwelten.types import Call, FoundInput, FrozenStruct, Input, ModelRef
@@ -112,21 +112,30 @@ class Cursor:
 
 # --- what is answered already ----------------------------------------------------------------
 
-# Of one input and one variant: how many repeats have an answer that is still good. The input may have been
-# left out of the latest plan, and so may the variant.
-_ANSWERED = f"""
-    SELECT count(*) FROM inputs i CROSS JOIN calls c
-    ON c.id BETWEEN {call_id_sql("i.id", ":variant", "0")} AND {call_id_sql("i.id", ":variant", ":repeats")}
-    WHERE i.name = :name AND i.stamp = :stamp AND c.status = {SUCCEEDED} AND c.input_version = i.version
-"""
+# The input may have been left out of the latest plan, and so may the variant.
+_KNOWN = "SELECT id, stamp = ? FROM inputs WHERE name = ?"
+# Of one input and one variant: how many repeats have an answer that is still good.
+_GOOD = f"""
+    SELECT count(*) FROM calls c CROSS JOIN inputs i ON i.id = c.input_id
+    WHERE c.id BETWEEN {call_id_sql(":input", ":variant", "0")}
+    AND {call_id_sql(":input", ":variant", ":repeats")} AND c.status = {SUCCEEDED}"""
+_SAME_STAMP = f"{_GOOD} AND c.input_version = i.version"
+_SAME_CONTENT = f"{_GOOD} AND c.content = :content"
 
 
 class AnsweredCells:
     """The good answers that a plan would find, of whatever inputs, models and prompts there were before."""
 
-    def __init__(self, connection: sqlite3.Connection, prompts: Collection[str], repeats: int) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        prompts: Collection[str],
+        repeats: int,
+        read_hash: ReadHash,
+    ) -> None:
         """`prompts` are the names of the several prompts, or one empty name."""
-        self._connection, self._repeats = connection, repeats
+        self._connection, self._repeats, self._read_hash = connection, repeats, read_hash
+        self._prompts = prompts_by_variant(connection)
         self._variants: dict[str, list[int]] = {}
         rows = connection.execute(
             "SELECT m.id, m.name, coalesce(p.name, '') FROM models m"
@@ -138,16 +147,22 @@ class AnsweredCells:
 
     def count(self, scanned: FoundInput, model: ModelRef) -> int:
         """Return how many of the calls about this input to this model need not be made."""
-        return sum(self._count_variant(scanned, variant) for variant in self._variants.get(str(model), ()))
+        variants = self._variants.get(str(model), ())
+        known = self._connection.execute(_KNOWN, (scanned.stamp, clean(scanned.name))).fetchone()
+        if known is None:
+            return 0
+        number, same = known
+        contents = None
+        if not same:
+            contents = Contents(self._read_hash, scanned.path, scanned.part, self._prompts)
+        return sum(self._count_variant(number, variant, contents) for variant in variants)
 
-    def _count_variant(self, scanned: FoundInput, variant: int) -> int:
-        cell = {
-            "name": clean(scanned.name),
-            "stamp": scanned.stamp,
-            "variant": variant,
-            "repeats": self._repeats,
-        }
-        return int(self._connection.execute(_ANSWERED, cell).fetchone()[0])
+    def _count_variant(self, number: int, variant: int, contents: Contents | None) -> int:
+        cell: dict[str, object] = {"input": number, "variant": variant, "repeats": self._repeats}
+        query = _SAME_STAMP
+        if contents is not None:
+            query, cell["content"] = _SAME_CONTENT, contents.of(variant)
+        return int(self._connection.execute(query, cell).fetchone()[0])
 
 
 def write_repeats(connection: sqlite3.Connection, repeats: int) -> None:

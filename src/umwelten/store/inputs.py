@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any, cast
 
@@ -20,6 +19,9 @@ from umwelten.types import FoundInput
 # Two indexes grow with every input; pages that are written to again and again should stay in memory.
 _MANY = ("PRAGMA cache_size = -16000", "PRAGMA wal_autocheckpoint = 8000")
 _USUAL = "PRAGMA wal_autocheckpoint = 1000"
+ReadHash = Callable[[str, str, str], bytes]
+"""Gives the hash of what is sent of an input: of its path, its part and the text of the prompt."""
+
 _Row = tuple[str, str, int, str, str]
 _Numbered = tuple[int, str, str, int, str, str, str]
 
@@ -113,7 +115,7 @@ def write_inputs(
     connection: sqlite3.Connection,
     files: Iterable[FoundInput],
     slugs: Iterable[str],
-    read_hash: Callable[[str], bytes],
+    read_hash: ReadHash,
     ahead: int | None = None,
 ) -> Intake:
     """Make these files the plan, in this order. Needs a transaction.
@@ -202,43 +204,64 @@ def _windows(connection: sqlite3.Connection, query: str) -> Iterator[tuple[Any, 
             yield row[1:]
 
 
-def _update_versions(connection: sqlite3.Connection, read_hash: Callable[[str], bytes]) -> None:
+def _update_versions(connection: sqlite3.Connection, read_hash: ReadHash) -> None:
+    prompts = prompts_by_variant(connection)
     changed = _windows(
         connection,
         "SELECT i.id, i.id, i.version, s.path, s.part FROM inputs i JOIN scan s ON s.name = i.name"
         " WHERE i.id > ? AND i.stamp <> s.stamp ORDER BY i.id LIMIT ?",
     )
     for number, version, path, part in changed:
-        # The stamp of a part of a file is made from its bytes: another stamp, other bytes.
-        digest = None if part else partial(read_hash, original_path(path))
-        _update_version(connection, number, version, digest)
+        contents = Contents(read_hash, original_path(path), part, prompts)
+        _update_version(connection, number, version, contents)
 
 
-def _update_version(
-    connection: sqlite3.Connection, number: int, version: int, digest: Callable[[], bytes] | None
-) -> None:
-    """Compare the file's bytes with those its answers are about; these keep counting, the others don't."""
+class Contents:
+    """The hashes of what would be sent of one input now, by variant; read when they are needed."""
+
+    def __init__(self, read: ReadHash, path: str, part: str, prompts: Mapping[int, str]) -> None:
+        self._read, self._path, self._part, self._prompts = read, path, part, prompts
+        self._found: dict[str, bytes | None] = {}
+
+    def of(self, variant: int) -> bytes | None:
+        """Return the hash, `None` if the input can't be read."""
+        prompt = self._prompts[variant]
+        if prompt not in self._found:
+            try:
+                self._found[prompt] = self._read(self._path, self._part, prompt)
+            except (OSError, UmweltenError):
+                # What is wrong with it shows when its calls start; one bad input does not end a resume.
+                self._found[prompt] = None
+        return self._found[prompt]
+
+
+def _update_version(connection: sqlite3.Connection, number: int, version: int, contents: Contents) -> None:
+    """Compare what would be sent with what was; answers to the same keep counting, the others don't."""
     cells = (call_id(number, 0, 0), call_id(number + 1, 0, 0) - 1)
     answered = f"FROM calls WHERE id BETWEEN ? AND ? AND status = {SUCCEEDED}"
-    sent = connection.execute(f"SELECT DISTINCT content, input_version {answered}", cells).fetchall()
-    content = _content(digest) if sent and digest is not None else None
-    if sent and {old for old, seen in sent if seen == version} == {content}:
+    sent = connection.execute(
+        f"SELECT DISTINCT model_id, content, input_version {answered}", cells
+    ).fetchall()
+    same = {(variant, content) for variant, content, _ in sent if contents.of(variant) == content}
+    current = {(variant, content) for variant, content, seen in sent if seen == version}
+    if current and current <= same:
         return
     connection.execute("UPDATE inputs SET version = ? WHERE id = ?", (version + 1, number))
-    if content is not None:
+    for variant, content in same:
         connection.execute(
             "UPDATE calls SET input_version = ?"
-            f" WHERE id BETWEEN ? AND ? AND status = {SUCCEEDED} AND content = ?",
-            (version + 1, *cells, content),
+            f" WHERE id BETWEEN ? AND ? AND status = {SUCCEEDED} AND model_id = ? AND content = ?",
+            (version + 1, *cells, variant, content),
         )
 
 
-def _content(digest: Callable[[], bytes]) -> bytes | None:
-    try:
-        return digest()
-    except (OSError, UmweltenError):
-        # What is wrong with the file shows when its calls start; one bad file does not end a resume.
-        return None
+def prompts_by_variant(connection: sqlite3.Connection) -> dict[int, str]:
+    """Return the text of the prompt of every variant that there ever was."""
+    rows = connection.execute(
+        "SELECT m.id, coalesce(p.text, (SELECT prompt FROM evaluation))"
+        " FROM models m LEFT JOIN prompts p ON p.id = m.prompt_id"
+    )
+    return dict(rows.fetchall())
 
 
 class _Arrivals:

@@ -139,12 +139,12 @@ class Store:
     # --- the grid ---
 
     def set_inputs(
-        self, files: Iterable[FoundInput], *, read_hash: Callable[[str], bytes], ahead: int | None = None
+        self, files: Iterable[FoundInput], *, read_hash: inputs.ReadHash, ahead: int | None = None
     ) -> None:
         """Make `files` the inputs, in their order; others become inactive.
 
-        A known file whose stamp differs is hashed with `read_hash(path)`, and only if it has answers:
-        those about the same bytes keep counting, the others are out of date.
+        A known input whose stamp differs is read with `read_hash`, and only if it has answers: those
+        for which the same was sent keep counting, the others are out of date.
 
         `ahead`: of new files that follow the known ones, at most so many now. The writer's thread walks
         over the rest while a run continues, so they must not be bound to this thread. See `complete`.

@@ -19,7 +19,9 @@ MAX_RECORD = 64 * 1024 * 1024
 
 _SNIFFED = 20
 _LONG = 1 << 20
-_DECLARED = re.compile(rb"sep=([,;\t|])\r?\n", re.IGNORECASE)
+_DECLARED = re.compile(rb"\"?sep=([,;\t|])\"?\r?\n", re.IGNORECASE)
+# A column's name that cannot be the beginning of a sentence.
+_NAME = re.compile(r"[^\W\d][\w.-]*")
 
 
 class UnclosedQuote(InputError):
@@ -37,18 +39,42 @@ def sniff(head: bytes) -> str:
     return max(DELIMITERS, key=lambda delimiter: _consistency(head, delimiter))
 
 
+def surely_delimited(head: bytes) -> bool:
+    """Return whether whole lines are a table with a header, where lines of text are as likely.
+
+    They are if all have as many values, at least two, between tabs; or between other delimiters, if those of
+    the first are names without blanks: commas are found in sentences too.
+    """
+    return any(_is_table(head, delimiter) for delimiter in ("\t", ";", "|", ","))
+
+
+def _is_table(head: bytes, delimiter: str) -> bool:
+    found = _first_fields(head, delimiter)
+    if len(found) < 2 or len(found[0]) < 2 or any(len(values) != len(found[0]) for values in found):
+        return False
+    return delimiter == "\t" or all(
+        _NAME.fullmatch(name.encode("latin-1").decode(errors="ignore")) for name in found[0]
+    )
+
+
 def _consistency(head: bytes, delimiter: str) -> tuple[float, int]:
-    whole = _record(delimiter).match
-    counts: list[int] = []
-    offset = 0
-    while len(counts) < _SNIFFED and (match := whole(head, offset)) and match.end() > offset:
-        record = match[0].rstrip(b"\r\n")
-        offset = match.end()
-        if record:
-            counts.append(len(fields(record.decode("latin-1"), delimiter)))
+    counts = [len(values) for values in _first_fields(head, delimiter)]
     if not counts or counts[0] < 2:
         return 0.0, 0
     return counts.count(counts[0]) / len(counts), counts[0]
+
+
+def _first_fields(head: bytes, delimiter: str) -> list[list[str]]:
+    """Return the values of the first records, decoded in whatever way keeps their number."""
+    whole = _record(delimiter).match
+    found: list[list[str]] = []
+    offset = 0
+    while len(found) < _SNIFFED and (match := whole(head, offset)) and match.end() > offset:
+        record = match[0].rstrip(b"\r\n")
+        offset = match.end()
+        if record:
+            found.append(fields(record.decode("latin-1"), delimiter))
+    return found
 
 
 def records(chunks: Iterable[bytes], delimiter: str) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ import msgspec
 from umwelten.errors import InputError
 
 _encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
+_sorting_encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number", order="deterministic")
 _TOO_DEEP = "it is nested too deeply"
 
 
@@ -38,8 +39,13 @@ def object_keys(text: str) -> Iterable[str]:
 
 def encode(row: Mapping[str, object]) -> str:
     """Return the row as compact JSON, keys in their order. Raises `InputError` for what JSON can't hold."""
+    return encode_value(row)
+
+
+def encode_value(value: object, encoder: msgspec.json.Encoder = _encoder) -> str:
+    """Return any value as compact JSON. Raises `InputError` for what JSON can't hold."""
     try:
-        return _encoder.encode(row).decode()
+        return encoder.encode(value).decode()
     except UnicodeEncodeError:
         raise InputError("it contains a lone surrogate") from None
     except RecursionError:
@@ -52,7 +58,21 @@ def as_text(value: object) -> str:
         return value
     if value is None:
         return ""
-    encoded = encode({"": value})[4:-1]
+    return _as_text(value, _encoder)
+
+
+def without_order(value: object) -> str:
+    """Return what `as_text` does, the same for all orders of keys."""
+    return value if isinstance(value, str) else "" if value is None else _as_text(value, _sorting_encoder)
+
+
+def encode_without_order(value: object) -> str:
+    """Return compact JSON, the same for all orders of keys. Raises `InputError` for what JSON can't hold."""
+    return encode_value(value, _sorting_encoder)
+
+
+def _as_text(value: object, encoder: msgspec.json.Encoder) -> str:
+    encoded = encode_value(value, encoder)
     if encoded.startswith('"'):
         return str(json.loads(encoded))
     return "" if encoded == "null" else encoded

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib import import_module
@@ -22,8 +22,8 @@ def column_names(path: str) -> tuple[str, ...]:
     """Return the columns of a file, in order. Raises `InputError` if it is damaged or `pyarrow` missing."""
     with _ParquetFile(path) as file:
         names = tuple(file.parquet.schema_arrow.names)
-    twice = next((name for index, name in enumerate(names) if name in names[:index]), None)
-    if twice is not None:
+    twice, times = Counter(names).most_common(1)[0] if names else ("", 0)
+    if times > 1:
         raise InputError(f"{path}: two columns are named {twice!r}")
     return names
 

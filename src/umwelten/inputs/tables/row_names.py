@@ -1,15 +1,27 @@
-"""Names for rows from their values: safe as parts of paths, and unique."""
+"""Names for rows from the values of a column: safe as parts of paths, and unique."""
 
 from __future__ import annotations
 
 import re
 from array import array
+from collections.abc import Callable
+from pathlib import Path
+
+from umwelten.errors import InputError
+from umwelten.inputs.tables import csv, json_values
+from umwelten.inputs.tables.parts_of_files import text_of
+from umwelten.inputs.tables.table_format import CSV, LINES, Table
+from umwelten.text.names import alike, differing_signs, folded, spelled_out, value_of
+from umwelten.text.suggestions import closest, did_you_mean, sentences
 
 _LONGEST = 120
 # What separates folders, leads upward, hides a file, or controls a terminal.
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|\.\.+|^\.")
 _EMPTY = 0
 _LAST_NUMBERS = 10_000
+
+
+_Label = Callable[[bytes], str]
 
 
 class Labels:
@@ -74,3 +86,73 @@ class _Hashes:
         for value in old:
             if value != _EMPTY:
                 self.add(value)
+
+
+# --- columns that name rows ------------------------------------------------------------------
+
+
+def find_column(name: str, names: tuple[str, ...], path: Path) -> str:
+    """Return the column as the table has it. Raises `InputError`."""
+    found = alike(name, names)
+    if len(found) > 1:
+        same = ", ".join(map(spelled_out, found))
+        raise InputError(f"{path}: these columns look the same: {same}", "Rename one of them in the table.")
+    if not found:
+        nearest = closest(name, names, ignore_case=True)
+        raise InputError(
+            f"{path} has no column {name!r}; it has {', '.join(names[:40])}",
+            sentences(did_you_mean(nearest, "{!r}"), differing_signs(name, nearest or "")),
+        )
+    return found[0]
+
+
+def make_labels(table: Table, column: str | None) -> Callable[[bytes, int], str] | None:
+    """Return a function that names a row after one of its values; `None`: rows are named by number."""
+    if column is None:
+        return None
+    labels = Labels()
+    value = {CSV: _csv_label, LINES: line_label}.get(table.kind, _json_label)(table, column)
+    return lambda record, number: labels.unique(value(record), number)
+
+
+def _csv_label(table: Table, column: str) -> _Label:
+    at, delimiter, encodings = table.columns.index(column), table.delimiter, table.inner
+    separator = delimiter.encode()
+
+    def value(record: bytes) -> str:
+        if b'"' not in record:
+            fields = record.split(separator, at + 1)
+            return _decode(fields[at], encodings) if at < len(fields) else ""
+        try:
+            return (csv.fields(_decode(record, encodings), delimiter) + [""] * (at + 1))[at]
+        except InputError:
+            return ""
+
+    return value
+
+
+def line_label(table: Table, column: str) -> _Label:
+    return lambda record: line_value(_decode(record, table.inner))
+
+
+def _json_label(table: Table, column: str) -> _Label:
+    def value(record: bytes) -> str:
+        try:
+            row = json_values.decode_object(_decode(record, table.inner))
+            return json_values.as_text(value_of(column, row, None))
+        except InputError:
+            return ""
+
+    return value
+
+
+def line_value(text: str) -> str:
+    """Return a line without what nobody sees at its ends, "" for one of which nothing is seen."""
+    return text.strip().strip("\u00ad\u200b\u2060\ufeff").strip() if folded(text) else ""
+
+
+def _decode(record: bytes, encodings: tuple[str, ...]) -> str:
+    try:
+        return text_of(record, encodings)
+    except InputError:
+        return ""

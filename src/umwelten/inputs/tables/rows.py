@@ -1,57 +1,60 @@
-"""Rows of a table as inputs: csv, tsv, jsonl, json and parquet.
+"""Rows of a table as inputs: csv, tsv, jsonl, json, parquet, and files of lines.
 
 The file is walked once, in constant memory, and no row is kept. A row's part is `row NUMBER OFFSET LENGTH
 LINE`, of parquet `row NUMBER GROUP INDEX`, from which it is read again when its call starts. Its stamp is a
-hash of its bytes and the columns' names, so a file that is saved again unchanged causes no new calls.
+hash of its bytes and the columns' names: where that is another one, its digest tells whether anything that
+is sent has changed.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 
+from umwelten.choices import ROW_RULE, RowRule
 from umwelten.errors import InputError
 from umwelten.identity import content_hash
 from umwelten.inputs.content import Content, frame_text
-from umwelten.inputs.tables import csv, json_values, table_format
-from umwelten.inputs.tables.row_names import Labels
-from umwelten.inputs.tables.table_format import CSV, JSON, PARQUET, Table
+from umwelten.inputs.tables import json_values, table_format
+from umwelten.inputs.tables.json_objects import read_object
+from umwelten.inputs.tables.parts_of_files import MAX_JSON, read_bytes, text_of
+from umwelten.inputs.tables.row_names import Labels, find_column, line_label, line_value, make_labels
+from umwelten.inputs.tables.table_format import CSV, JSON, LINE, LINES, OBJECT, PARQUET, Table
 from umwelten.phrases import Phrase
-from umwelten.text.suggestions import closest, did_you_mean
-from umwelten.types import FoundInput, Text
+from umwelten.text.names import look_alikes, spelled_out, value_of
+from umwelten.types import FoundInput, RowUse, Text
 
 PART = "row "
-MAX_JSON = 64 * 1024 * 1024
-"""Bytes of a JSON list, at most, because it is read as a whole; larger tables must be JSON lines."""
 
 _SAMPLED = 100
 _BLANKS = re.compile(r"[ \t\r\n]*")
 
 _Row = Mapping[str, object]
-_Label = Callable[[bytes], str]
 
 
-def rows(path: Path, *, name_column: str | None = None, max_rows: int | None = None) -> Iterator[FoundInput]:
+def rows(
+    path: Path, *, name_column: str | None = None, max_rows: int | None = None, rule: RowRule = ROW_RULE
+) -> Iterator[FoundInput]:
     """Yield the rows of a table, in order, named `row-17` or by a column; names are unique and safe.
 
     Blank lines are skipped. Raises `InputError` at once for a file that is not a table or lacks the column,
     later for one without rows or with a damaged structure. A single broken row is not an error here: its
     call fails when `read_row` does.
     """
-    table = table_format.inspect_table(path)
+    table = table_format.inspect_table(path, rule)
     if name_column is not None:
-        _check_column(name_column, columns(path), path)
-    walk = {PARQUET: _parquet_rows, JSON: _list_rows}.get(table.kind, _line_rows)
+        name_column = find_column(name_column, columns(path, rule), path)
+    walk = {PARQUET: _parquet_rows, JSON: _list_rows, OBJECT: _object_rows}.get(table.kind, _line_rows)
     return _check_any(walk(table, name_column), max_rows, path)
 
 
-def columns(path: Path) -> tuple[str, ...]:
+def columns(path: Path, rule: RowRule = ROW_RULE) -> tuple[str, ...]:
     """Return the columns in order; of jsonl and json the keys of the first 100 rows. Raises `InputError`."""
-    table = table_format.inspect_table(path)
+    table = table_format.inspect_table(path, rule)
     if table.kind != JSON:
         return table.columns
     names: dict[str, None] = {}
@@ -62,26 +65,55 @@ def columns(path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def read_row(path: str | Path, *, name: str, part: str, stamp: str = "") -> Content:
+def notes(path: Path, rule: RowRule = ROW_RULE) -> Iterator[str]:
+    """Yield what users should know of how a table is read. Raises `InputError`."""
+    note = table_format.inspect_table(path, rule).note
+    if note:
+        yield note
+    for one, other in look_alikes(columns(path, rule)):
+        yield f"{path.name}: the columns {spelled_out(one)} and {spelled_out(other)} look the same"
+
+
+def read_row(
+    path: str | Path, *, name: str, part: str, stamp: str = "", use: RowUse | None = None
+) -> Content:
     """Return a row as a JSON object, framed like a text file, with its values by `row.<column>`.
 
-    `stamp` is that of `rows`; if empty it is not compared. `changed`: another row is there now. Raises
-    `InputError`, which names the line, if it can't be read.
+    A line is sent as it is. `use` is what the prompt uses of the row: its digest is of that. `stamp` is that
+    of `rows`; if empty it is not compared. `changed`: another row is there now. Raises `InputError`, which
+    names the line, if it can't be read.
     """
-    table = table_format.inspect_table(path)
+    use = use or RowUse(rule=ROW_RULE)
+    table = table_format.inspect_table(path, use.rule)
     numbers = [int(number) for number in part.removeprefix(PART).split()]
     try:
         row, changed = _read_values(table, numbers, stamp)
-        text = json_values.encode(row)
+        text = str(row[LINE]) if table.kind == LINES else json_values.encode(row)
         values = {f"row.{column}": json_values.as_text(value) for column, value in row.items()}
+        digest = content_hash(_sent(row, text, use).encode())
     except InputError as error:
         message = Phrase("{place}: {problem}", place=_location(table, numbers), problem=error.wording)
         raise InputError(message, error.hint_wording) from error
     return Content(
-        digest=content_hash(text.encode()),
+        digest=digest,
         parts=(Text(text=frame_text(text, name)),),
         changed=changed,
         values=values,
+    )
+
+
+def _sent(row: _Row, text: str, use: RowUse) -> str:
+    """Return what a call sends of the row, the same however its file is written.
+
+    Values count as the text that is inserted: quotes, blanks between them, the order of columns and those
+    that the prompt has no place for make no difference, nor does the type of file.
+    """
+    if use.rule == 1:
+        return text
+    if use.columns is None:
+        return json_values.encode_without_order(row)
+    return json_values.encode_value(
+        [json_values.without_order(value_of(column, row, None)) for column in use.columns]
     )
 
 
@@ -101,11 +133,12 @@ def _line_rows(table: Table, name_column: str | None) -> Iterator[FoundInput]:
     """Yield the rows of csv and jsonl. The loop runs a million times, so it does only what it must."""
     path, salt, wide, extra = table.path, table.salt, table.wide, _json_overhead(table)
     ends = b"\r\n" if table.kind == CSV else b" \t\r\n"
-    label = _make_labels(table, name_column)
+    label = make_labels(table, name_column)
+    words = line_label(table, LINE) if table.kind == LINES else None
     number, offset, line = 0, table.start, table.line
     for raw in table_format.raw_records(table, offset):
         record = raw.rstrip(ends)
-        if record:
+        if record and (words is None or words(record)):
             number += 1
             size = len(record)
             length = table_format.width(table, record) if wide else size
@@ -121,7 +154,7 @@ def _line_rows(table: Table, name_column: str | None) -> Iterator[FoundInput]:
 
 
 def _list_rows(table: Table, name_column: str | None) -> Iterator[FoundInput]:
-    label = _make_labels(table, name_column)
+    label = make_labels(table, name_column)
     for number, (record, offset, length, line) in enumerate(_items(table), 1):
         yield FoundInput(
             name=label(record, number) if label else f"row-{number}",
@@ -129,6 +162,18 @@ def _list_rows(table: Table, name_column: str | None) -> Iterator[FoundInput]:
             size=len(record),
             stamp=_record_stamp(record, table.salt),
             part=f"row {number} {offset} {length} {line}",
+        )
+
+
+def _object_rows(table: Table, name_column: str | None) -> Iterator[FoundInput]:
+    label = make_labels(table, name_column)
+    for number, record in enumerate(read_object(table.path, table.start, table.encodings).records, 1):
+        yield FoundInput(
+            name=label(record, number) if label else f"row-{number}",
+            path=table.path,
+            size=len(record),
+            stamp=_record_stamp(record, table.salt),
+            part=f"row {number}",
         )
 
 
@@ -183,7 +228,7 @@ def _whole_text(table: Table) -> tuple[str, str]:
             f"{table.path} is too large for a JSON list: it is read as a whole, up to {MAX_JSON >> 20} MB",
             "Save it with one object on each line, as jsonl.",
         )
-    data = table_format.read_bytes(table.path, table.start, MAX_JSON)
+    data = read_bytes(table.path, table.start, MAX_JSON)
     for encoding in table.encodings:
         try:
             return data.decode(encoding), encoding
@@ -215,61 +260,9 @@ def _record_stamp(record: bytes, salt: bytes) -> str:
     return blake2b(record, digest_size=8, salt=salt).hexdigest()
 
 
-# --- names -----------------------------------------------------------------------------------
-
-
-def _check_column(name: str, names: tuple[str, ...], path: Path) -> None:
-    if name not in names:
-        raise InputError(
-            f"{path} has no column {name!r}; it has {', '.join(names[:40])}",
-            did_you_mean(closest(name, names, ignore_case=True), "{!r}") or None,
-        )
-
-
-def _make_labels(table: Table, column: str | None) -> Callable[[bytes, int], str] | None:
-    """Return a function that names a row after one of its values; `None`: rows are named by number."""
-    if column is None:
-        return None
-    labels, value = Labels(), _csv_label(table, column) if table.kind == CSV else _json_label(table, column)
-    return lambda record, number: labels.unique(value(record), number)
-
-
-def _csv_label(table: Table, column: str) -> _Label:
-    at, delimiter, encodings = table.columns.index(column), table.delimiter, table.inner
-    separator = delimiter.encode()
-
-    def value(record: bytes) -> str:
-        if b'"' not in record:
-            fields = record.split(separator, at + 1)
-            return _decode(fields[at], encodings) if at < len(fields) else ""
-        try:
-            return (csv.fields(_decode(record, encodings), delimiter) + [""] * (at + 1))[at]
-        except InputError:
-            return ""
-
-    return value
-
-
-def _json_label(table: Table, column: str) -> _Label:
-    def value(record: bytes) -> str:
-        try:
-            return json_values.as_text(json_values.decode_object(_decode(record, table.inner)).get(column))
-        except InputError:
-            return ""
-
-    return value
-
-
-def _decode(record: bytes, encodings: tuple[str, ...]) -> str:
-    try:
-        return table_format.text_of(record, encodings)
-    except InputError:
-        return ""
-
-
 def _columns_of(record: bytes, table: Table) -> tuple[str, ...]:
     try:
-        return tuple(json_values.object_keys(table_format.text_of(record, table.inner)))
+        return tuple(json_values.object_keys(text_of(record, table.inner)))
     except InputError:
         return ()  # a broken row fails by itself when its call starts
 
@@ -284,44 +277,58 @@ def _read_values(table: Table, numbers: list[int], stamp: str) -> tuple[_Row, bo
 
         row = parquet_row(table.path, *numbers[1:3])
         return row, stamp not in ("", _record_stamp(json_values.encode(row).encode(), table.salt))
+    if table.kind == OBJECT:
+        record = _object_record(table, numbers[0])
+        return json_values.decode_object(record.decode()), stamp not in (
+            "",
+            _record_stamp(record, table.salt),
+        )
     text, changed = _record_text(table, numbers[1], numbers[2], stamp)
-    return (
-        table_format.csv_row(table, text) if table.kind == CSV else json_values.decode_object(text)
-    ), changed
+    match table.kind:
+        case "csv":
+            return table_format.csv_row(table, text), changed
+        case "lines":
+            return {LINE: line_value(text)}, changed
+    return json_values.decode_object(text), changed
+
+
+def _object_record(table: Table, number: int) -> bytes:
+    records = read_object(table.path, table.start, table.encodings).records
+    if number > len(records):
+        raise InputError(
+            "the file changed: the row is no longer there", Phrase("Continue with {option:resume}.")
+        )
+    return records[number - 1]
 
 
 def _record_text(table: Table, offset: int, length: int, stamp: str) -> tuple[str, bool]:
     unit = table_format.unit(table)
-    data = table_format.read_bytes(table.path, offset, length + unit)
+    data = read_bytes(table.path, offset, length + unit)
     data, after = data[:length], data[length:].strip(b"\x00")
     if table.wide:
-        data = table_format.text_of(data, table.encodings).encode()
+        data = text_of(data, table.encodings).encode()
     # The end is checked as well: what was appended to a row leaves its beginning unchanged.
     if stamp == "" or (
         _record_stamp(data, table.salt) == stamp and (table.kind == JSON or not after.strip())
     ):
-        return table_format.text_of(data, table.inner), False
+        return text_of(data, table.inner), False
     if table.kind == JSON:
-        return table_format.text_of(data, table.inner), True
+        return text_of(data, table.inner), True
     return _current_text(table, offset), True
 
 
 def _current_text(table: Table, offset: int) -> str:
     """Return the record that now begins at the offset. Raises `InputError` if none does."""
     unit = table_format.unit(table)
-    before = (
-        table_format.read_bytes(table.path, offset - unit, unit).strip(b"\x00")
-        if offset > table.start
-        else b"\n"
-    )
+    before = read_bytes(table.path, offset - unit, unit).strip(b"\x00") if offset > table.start else b"\n"
     raw = next(table_format.raw_records(table, offset), b"") if before in (b"\n", b"\r") else b""
     if not raw.strip():
         raise InputError(
             "the file changed, and no row begins there any more", Phrase("Continue with {option:resume}.")
         )
-    return table_format.text_of(raw, table.inner).rstrip("\r\n")
+    return text_of(raw, table.inner).rstrip("\r\n")
 
 
 def _location(table: Table, numbers: list[int]) -> str:
     name = Path(table.path).name
-    return f"{name}, row {numbers[0]}" if table.kind == PARQUET else f"{name}, line {numbers[3]}"
+    return f"{name}, line {numbers[3]}" if len(numbers) > 3 else f"{name}, row {numbers[0]}"

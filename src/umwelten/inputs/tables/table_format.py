@@ -7,7 +7,9 @@ chunk by chunk; a row's length in the file follows from its text.
 from __future__ import annotations
 
 import codecs
+import json
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -18,15 +20,21 @@ from typing import BinaryIO
 
 from msgspec.structs import replace
 
+from umwelten.choices import ROW_RULE, RowRule
 from umwelten.errors import InputError
 from umwelten.inputs.encodings import decode
 from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.tables import csv
+from umwelten.inputs.tables.header import name_columns
+from umwelten.inputs.tables.json_objects import read_object
 from umwelten.inputs.tables.json_values import object_keys
+from umwelten.inputs.tables.parts_of_files import MAX_JSON, read_bytes, text_of
 from umwelten.text.suggestions import did_you_mean
 from umwelten.types import FrozenStruct
 
-CSV, JSONL, JSON, PARQUET = "csv", "jsonl", "json", "parquet"
+CSV, JSONL, JSON, OBJECT, LINES, PARQUET = "csv", "jsonl", "json", "object", "lines", "parquet"
+LINE = "line"
+"""The column of a file of lines."""
 
 _CHUNK = 1 << 18
 _HEAD = 1 << 16
@@ -49,7 +57,9 @@ _WIDE = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _OLDER = ("cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp932", "gb18030", "euc_jp", "big5", "cp949")
-_KINDS = "Tables are csv, tsv, jsonl, json and parquet files; save a spreadsheet as csv."
+_KINDS = "Tables are csv, tsv, jsonl, json, parquet and text files; save a spreadsheet as csv."
+# How JSON begins, and words in braces or brackets do not.
+_JSON_BEGINS = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\]]")
 
 
 class Table(FrozenStruct):
@@ -58,6 +68,7 @@ class Table(FrozenStruct):
     `encodings` are tried in turn on each row; a wide one is the only one. `start` is the offset of the first
     row (json: of the first byte of text), `line` the number of that line. `columns`: in order; of jsonl
     those of the first 100 rows; of json none. `salt` is hashed into the stamps of rows: the columns' names.
+    `note` is what users should know of how the file is read, "" if nothing.
     """
 
     path: str
@@ -68,6 +79,7 @@ class Table(FrozenStruct):
     line: int = 1
     columns: tuple[str, ...] = ()
     salt: bytes = b""
+    note: str = ""
 
     @property
     def wide(self) -> bool:
@@ -80,7 +92,7 @@ class Table(FrozenStruct):
         return ("utf-8",) if self.wide else self.encodings
 
 
-def inspect_table(path: str | os.PathLike[str]) -> Table:
+def inspect_table(path: str | os.PathLike[str], rule: RowRule = ROW_RULE) -> Table:
     """Return the format of a table. Raises `InputError` for other files, and for one without columns."""
     try:
         status = Path(path).stat()
@@ -89,35 +101,48 @@ def inspect_table(path: str | os.PathLike[str]) -> Table:
         raise InputError(f"cannot read {path}: {error.strerror}", did_you_mean(nearest) or None) from error
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"{path} is not a regular file", _KINDS)
-    return _inspect_table(os.fspath(path), status.st_size, status.st_mtime_ns, status.st_ino)
+    return _inspect_table(os.fspath(path), rule, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 @lru_cache(maxsize=16)
-def _inspect_table(path: str, size: int, mtime_ns: int, inode: int) -> Table:
-    """Inspect the file; the parameters but `path` make the cache miss when it changes."""
+def _inspect_table(path: str, rule: RowRule, size: int, mtime_ns: int, inode: int) -> Table:
+    """Inspect the file; the parameters but the first two make the cache miss when it changes."""
     head = read_bytes(path, 0, _HEAD)
-    kind = _kind(path, head)
+    kind = _kind(path, head, rule)
     if kind == PARQUET:
         from umwelten.inputs.tables.parquet import column_names
 
         return Table(path=path, kind=kind, columns=column_names(path))
     encodings, start = _encoding(head, path)
     table = Table(path=path, kind=kind, encodings=encodings, start=start)
-    if kind == JSON:
-        return table
-    return _read_header(table, head) if kind == CSV else _read_keys(table)
+    if rule > 1 and kind in (CSV, JSONL):
+        table = _without_ending(table, head) if _ending(path) is None else table
+        table = replace(table, kind=OBJECT) if table.kind == JSONL and _is_one_object(table, size) else table
+    match table.kind:
+        case "csv":
+            return _read_header(table, head)
+        case "jsonl":
+            return _read_keys(table)
+        case "object":
+            found = read_object(path, start, encodings)
+            note = f"{Path(path).name} is one object: {found.note}"
+            return replace(table, columns=found.columns, note=note)
+    return table
 
 
-def _kind(path: str, head: bytes) -> str:
+def _kind(path: str, head: bytes, rule: RowRule) -> str:
     if head.startswith(_MAGIC):
         return PARQUET
-    kind = _ENDINGS.get(Path(path).suffix.lower())
+    kind = _ending(path)
     # The first character is the same byte whatever the mark and the width.
-    first = head.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")[:1]
+    begin = head.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")
+    first = begin[:1]
     if not first:
         raise InputError(f"{path} is empty", _KINDS)
     if kind == PARQUET:
         raise InputError(f"{path} is not a parquet file", _KINDS)
+    if rule > 1 and kind is None and not _JSON_BEGINS.match(begin.replace(b"\x00", b"")):
+        first = b""
     if first == b"[" and kind != CSV:
         return JSON
     if first == b"{" and kind != CSV:
@@ -127,6 +152,46 @@ def _kind(path: str, head: bytes) -> str:
     if kind is None and not _wide_encoding(head) and decode(head[: head.rfind(b"\n") + 1] or head) is None:
         raise InputError(f"{path} is not a table: it begins with {_excerpt(head)}", _KINDS)
     return CSV
+
+
+def _ending(path: str) -> str | None:
+    """Return the kind that the name says, `None` if it says nothing."""
+    return _ENDINGS.get(Path(path).suffix.lower())
+
+
+def _without_ending(table: Table, head: bytes) -> Table:
+    """Return the table as csv or as lines, where its name does not say which."""
+    if table.kind != CSV:
+        return table
+    name, sample = Path(table.path).name, _whole_characters(head[table.start :], table)
+    whole = len(head) < _HEAD
+    if csv.declared_delimiter(sample) or csv.surely_delimited(
+        sample if whole else sample[: sample.rfind(b"\n") + 1]
+    ):
+        return replace(
+            table,
+            note=f"{name} is read as a table, its first line as the header; "
+            "for a row a line, put the lines in a jsonl file",
+        )
+    return replace(
+        table,
+        kind=LINES,
+        columns=(LINE,),
+        note=f"{name} is read line by line: each is a row, {{{{row.{LINE}}}}} in the prompt; "
+        "if it is a table, call it .csv or .tsv",
+    )
+
+
+def _is_one_object(table: Table, size: int) -> bool:
+    """Return whether the file is one JSON object and nothing else; of jsonl one on several lines."""
+    if size > MAX_JSON:
+        return False
+    try:
+        text = text_of(read_bytes(table.path, table.start, MAX_JSON), table.encodings).strip()
+        end = json.JSONDecoder().raw_decode(text)[1]
+    except (ValueError, RecursionError, InputError):
+        return False
+    return end == len(text) and (_ending(table.path) != JSONL or "\n" in text)
 
 
 def _excerpt(head: bytes) -> str:
@@ -181,15 +246,31 @@ def _read_header(table: Table, head: bytes) -> Table:
         is_tabs = table.path.lower().endswith((".tsv", ".tab"))
         delimiter = "\t" if is_tabs else csv.sniff(sample)
     table = replace(table, delimiter=delimiter)
-    for raw in raw_records(table, start):
+    records = raw_records(table, start)
+    for raw in records:
         start, line = start + width(table, raw), line + (raw.count(b"\n") or 1)
-        if raw.strip(b"\r\n"):
-            columns = _check_columns(
-                csv.fields(text_of(raw, table.inner).rstrip("\r\n"), delimiter), table.path
+        if raw.strip(b" \r\n"):
+            header = name_columns(
+                csv.fields(text_of(raw, table.inner).rstrip("\r\n"), delimiter), _sample(records, table)
             )
-            salt = blake2b("\0".join(columns).encode(), digest_size=16).digest()
-            return replace(table, start=start, line=line, columns=columns, salt=salt)
+            salt = blake2b("\0".join(header.columns).encode(), digest_size=16).digest()
+            note = "; ".join(
+                filter(None, (table.note, header.note and f"{Path(table.path).name}: {header.note}"))
+            )
+            return replace(table, start=start, line=line, columns=header.columns, salt=salt, note=note)
     raise InputError(f"{table.path} is empty", _KINDS)
+
+
+def _sample(records: Iterable[bytes], table: Table) -> list[list[str]]:
+    """Return the values of the first rows, as far as they can be read."""
+    found = []
+    for raw in islice(records, _SAMPLED):
+        record = raw.rstrip(b"\r\n")
+        try:
+            found += [csv.fields(text_of(record, table.inner), table.delimiter)] if record else []
+        except InputError:
+            continue  # it fails by itself when its call starts
+    return found
 
 
 def _whole_characters(head: bytes, table: Table) -> bytes:
@@ -197,21 +278,6 @@ def _whole_characters(head: bytes, table: Table) -> bytes:
     if not table.wide:
         return head
     return codecs.getincrementaldecoder(table.encodings[0])("replace").decode(head).encode()
-
-
-def _check_columns(names: list[str], path: str) -> tuple[str, ...]:
-    columns = tuple(name.strip() for name in names)
-    for index, name in enumerate(columns):
-        if not name:
-            raise InputError(
-                f"{path}: column {index + 1} has no name", "The first line must name every column, each once."
-            )
-        if name in columns[:index]:
-            raise InputError(
-                f"{path}: two columns are named {name!r}",
-                "The first line must name every column, each once.",
-            )
-    return columns
 
 
 def _read_keys(table: Table) -> Table:
@@ -298,23 +364,3 @@ def csv_row(table: Table, text: str) -> dict[str, str]:
 def width(table: Table, raw: bytes) -> int:
     """Return how many bytes of the file a record of `raw_records` takes."""
     return len(raw.decode().encode(table.encodings[0])) if table.wide else len(raw)
-
-
-def text_of(data: bytes, encodings: tuple[str, ...]) -> str:
-    """Return the text of a row. Raises `InputError` if it decodes in none of the encodings."""
-    for encoding in encodings:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise InputError(f"its bytes are not text in {' or '.join(encodings)}")
-
-
-def read_bytes(path: str, start: int, length: int) -> bytes:
-    """Return bytes of a file, fewer at its end. Raises `InputError`."""
-    try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
-            file.seek(start)
-            return file.read(length)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
