@@ -80,8 +80,14 @@ def _word_part(content: str | bytes) -> str | bytes:
     return f"{_HEAD}<w:{root} {_W}>{inside}</w:{root}>"
 
 
-def xlsx(rows: str | None = None) -> bytes:
-    """Two sheets; the second one holds a date, a pipe, a line break and nothing in between."""
+def xlsx(
+    rows: str | None = None, *, columns: str = "", workbook: str = "", state: str = "", comments: str = ""
+) -> bytes:
+    """Two sheets; the second one holds a date, a pipe, a line break and nothing in between.
+
+    Styles of cells: 1 date, 2 to 4 percent, 5 a number with a percent sign in quotes. `columns` are the first
+    sheet's, `state` is the second one's; `comments` are a relation's type and its XML: `comments:<x/>`.
+    """
     rows = rows or (
         '<row r="1"><c r="A1" t="inlineStr"><is><t>Year</t></is></c>'
         '<c r="B1" t="inlineStr"><is><t>Said</t></is></c></row>'
@@ -92,8 +98,14 @@ def xlsx(rows: str | None = None) -> bytes:
         '<row r="9"><c r="B9"><v>0.1</v></c><c r="D9" t="b"><v>1</v></c></row>'
     )
     sheets = "".join(
-        f'<sheet name="{name}" sheetId="{at}" r:id="r{at}"/>' for at, name in ((1, "Yield"), (2, "B"))
+        f'<sheet name="{name}" sheetId="{at}" r:id="r{at}"{look}/>'
+        for at, name, look in ((1, "Yield", ""), (2, "B", f' state="{state}"' if state else ""))
     )
+    kind, _, remarks = comments.partition(":")
+    about = {
+        "xl/worksheets/_rels/sheet1.xml.rels": _relations({"r1": (kind, "../comments1.xml")}),
+        "xl/comments1.xml": f"{_HEAD}{remarks}",
+    }
     return zipped(
         {
             "[Content_Types].xml": _types(
@@ -108,7 +120,7 @@ def xlsx(rows: str | None = None) -> bytes:
             ),
             "_rels/.rels": _relations({"r1": ("officeDocument", "xl/workbook.xml")}),
             "xl/workbook.xml": (
-                f'{_HEAD}<workbook {_S} xmlns:r="{_OFFICE}"><sheets>{sheets}</sheets></workbook>'
+                f'{_HEAD}<workbook {_S} xmlns:r="{_OFFICE}"><sheets>{sheets}</sheets>{workbook}</workbook>'
             ),
             "xl/_rels/workbook.xml.rels": _relations(
                 {
@@ -118,10 +130,14 @@ def xlsx(rows: str | None = None) -> bytes:
                 }
             ),
             "xl/styles.xml": (
-                f'{_HEAD}<styleSheet {_S}><cellXfs><xf/><xf numFmtId="14"/></cellXfs></styleSheet>'
+                f'{_HEAD}<styleSheet {_S}><numFmts><numFmt numFmtId="164" formatCode="0.0%;[Red]-0.0%"/>'
+                '<numFmt numFmtId="165" formatCode="0&quot;%&quot;"/></numFmts><cellXfs><xf/>'
+                '<xf numFmtId="14"/><xf numFmtId="9"/><xf numFmtId="10"/><xf numFmtId="164"/>'
+                '<xf numFmtId="165"/></cellXfs></styleSheet>'
             ),
-            "xl/worksheets/sheet1.xml": _sheet(rows),
+            "xl/worksheets/sheet1.xml": _sheet(rows, columns),
             "xl/worksheets/sheet2.xml": _sheet(second),
+            **(about if comments else {}),
         }
     )
 
@@ -211,8 +227,9 @@ def _relations(targets: Mapping[str, tuple[str, str]]) -> str:
     return f'{_HEAD}<Relationships xmlns="{_PACKAGE}/relationships">{rows}</Relationships>'
 
 
-def _sheet(rows: str) -> str:
-    return f'{_HEAD}<worksheet {_S}><dimension ref="A1:XFD1048576"/><sheetData>{rows}</sheetData></worksheet>'
+def _sheet(rows: str, columns: str = "") -> str:
+    size = '<dimension ref="A1:XFD1048576"/>'
+    return f"{_HEAD}<worksheet {_S}>{size}{columns}<sheetData>{rows}</sheetData></worksheet>"
 
 
 def _slide(shapes: str, root: str = "sld") -> str:

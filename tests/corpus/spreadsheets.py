@@ -6,7 +6,7 @@ Sources of the layouts: Microsoft's [MS-CFB], [MS-XLS] and [MS-XLSB], OASIS's Op
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from xml.sax.saxutils import escape
 
 from corpus.office import SAID, zipped
@@ -36,11 +36,11 @@ def xls(sheets: Sheets = YIELD) -> bytes:
     return compound("Workbook", _biff_globals(sheets, offsets) + b"".join(parts))
 
 
-def xlsb(sheets: Sheets = YIELD) -> bytes:
+def xlsb(sheets: Sheets = YIELD, *, hidden: Collection[str] = ()) -> bytes:
     """A binary workbook of Excel 2007 and later. It has no styles, so dates in it are numbers."""
     names = [f"sheet{at}.bin" for at in range(1, len(sheets) + 1)]
     bundle = b"".join(
-        _record12(0x9C, struct.pack("<II", 0, at) + _wide(f"r{at}") + _wide(name))
+        _record12(0x9C, struct.pack("<II", name in hidden, at) + _wide(f"r{at}") + _wide(name))
         for at, name in enumerate(sheets, 1)
     )
     relations = "".join(
@@ -62,20 +62,28 @@ def xlsb(sheets: Sheets = YIELD) -> bytes:
     )
 
 
-def ods(sheets: Sheets = YIELD, *, rows: str = "") -> bytes:
+_UNSEEN = (
+    '<office:automatic-styles><style:style style:name="unseen" style:family="table">'
+    '<style:table-properties table:display="false"/></style:style></office:automatic-styles>'
+)
+
+
+def ods(sheets: Sheets = YIELD, *, rows: str = "", hidden: Collection[str] = ()) -> bytes:
     """An OpenDocument spreadsheet. `rows`: XML of further rows of each sheet."""
     spaces = " ".join(
         f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
-        for name in ("office", "table", "text")
+        for name in ("office", "table", "text", "style")
     )
     tables = "".join(
-        f'<table:table table:name="{escape(name)}">{_ods_rows(cells)}{rows}</table:table>'
+        f'<table:table table:name="{escape(name)}" table:style-name="{style}">{_ods_rows(cells)}{rows}'
+        "</table:table>"
         for name, cells in sheets.items()
+        for style in ["unseen" if name in hidden else "usual"]
     )
     return zipped(
         {
             "mimetype": ODS,
-            "content.xml": f"<office:document-content {spaces}><office:body><office:spreadsheet>"
+            "content.xml": f"<office:document-content {spaces}>{_UNSEEN}<office:body><office:spreadsheet>"
             f"{tables}</office:spreadsheet></office:body></office:document-content>",
             "META-INF/manifest.xml": '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:'
             'xmlns:manifest:1.0"/>',

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from corpus import office, texts
 from umwelten.file_types import DOCX, EPUB, PPTX, XLSX, FileType
 from umwelten.inputs import UnsupportedInput, read
+from umwelten.inputs.convert import xlsx
 from umwelten.inputs.convert.documents import document, page
+from umwelten.inputs.convert.markdown_table import FORMULAS, HIDDEN_SHEETS
 from umwelten.types import Text
 
 
@@ -90,10 +92,68 @@ def test_a_page_nested_hundreds_deep_still_gives_its_words() -> None:
             "two runs",
         ),
         ('<c r="A1" t="inlineStr"><is><t>a\nb</t></is></c>', "a<br>b"),
+        ('<c r="A1" t="inlineStr"><is><t>a_x000D_\nb\rc</t></is></c>', "a<br>b<br>c"),
+        ('<c r="A1" t="inlineStr"><is><t>a|b</t></is></c>', "a\\|b"),
+        ('<c r="A1" t="inlineStr"><is><t>C:\\x\\|b</t></is></c>', "C:\\x\\\\\\|b"),
+        ('<c r="A1" s="2"><v>0.25</v></c>', "25%"),
+        ('<c r="A1" s="3"><v>0.12345</v></c>', "12.345%"),
+        ('<c r="A1" s="4"><v>-0.07</v></c>', "-7%"),
+        ('<c r="A1" s="5"><v>7</v></c>', "7"),
+        ('<c r="A1"><f>SUM(A2:A3)</f></c>', "=SUM(A2:A3)"),
+        ('<c r="A1"><f>SUM(A2:A3)</f><v></v></c>', "=SUM(A2:A3)"),
+        ('<c r="A1"><f>1+1</f><v>0</v></c>', "0"),
+        ('<c r="A1" t="e"><f>1/0</f><v>#DIV/0!</v></c>', "#DIV/0!"),
     ],
 )
 def test_a_cell_is_its_value(cell: str, said: str) -> None:
     assert f"## Yield\n\n| {said} |\n| --- |\n" in text(office.xlsx(f'<row r="1">{cell}</row>'), XLSX)
+
+
+def test_of_formulas_without_results_the_formula_is_sent_and_it_is_said() -> None:
+    rows = (
+        '<row r="1"><c r="A1"><v>1</v></c><c r="B1"><f t="shared" ref="B1:B2" si="0">A1*2</f></c></row>'
+        '<row r="2"><c r="A2"><v>2</v></c><c r="B2"><f t="shared" si="0"/></c></row>'
+        '<row r="3"><c r="A3"><f>A1</f><v>1</v></c><c r="B3" t="str"><f>IF(A1,"","x")</f><v></v></c></row>'
+    )
+    made = document(office.xlsx(rows), XLSX, "f")
+    said = "| 1 | =A1*2 |\n| --- | --- |\n| 2 | =A1*2 as in B1 |\n| 1 |  |"
+    assert said in text(office.xlsx(rows), XLSX)
+    assert made.warnings == (FORMULAS,)
+    assert document(office.xlsx(), XLSX, "f").warnings == ()
+
+
+def test_a_result_of_nought_that_awaits_calculation_is_no_result() -> None:
+    cells = '<c r="A1"><f>B1+C1</f><v>0</v></c><c r="B1"><f>2</f><v>2</v></c><c r="C1"><v>0</v></c>'
+    rows = f'<row r="1">{cells}</row>'
+    made = office.xlsx(rows, workbook='<calcPr fullCalcOnLoad="1"/>')
+    assert "| =B1+C1 | 2 | 0 |" in text(made, XLSX)
+    assert "| 0 | 2 | 0 |" in text(office.xlsx(rows), XLSX)
+
+
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+def test_hidden_sheets_are_marked_and_hidden_cells_told(state: str) -> None:
+    made = document(office.xlsx(state=state), XLSX, "f")
+    assert "## Yield\n" in text(office.xlsx(state=state), XLSX)
+    assert "## B (hidden sheet)\n" in text(office.xlsx(state=state), XLSX)
+    assert made.warnings == (HIDDEN_SHEETS,)
+    row = '<row r="1" hidden="1"><c r="A1"><v>1</v></c></row>'
+    assert document(office.xlsx(row), XLSX, "f").warnings == (xlsx.HIDDEN_CELLS,)
+    columns = '<cols><col min="2" max="2" hidden="true"/></cols>'
+    assert document(office.xlsx(columns=columns), XLSX, "f").warnings == (xlsx.HIDDEN_CELLS,)
+
+
+@pytest.mark.parametrize(
+    "comments",
+    [
+        'comments:<comments xmlns="{}"><commentList><comment ref="B2"><text><r><t>Is that </t></r>'
+        "<r><t>so?</t></r></text></comment></commentList></comments>",
+        'threadedComment:<ThreadedComments xmlns="{}"><threadedComment ref="B2"><text>Is that so?</text>'
+        "</threadedComment></ThreadedComments>",
+    ],
+)
+def test_comments_on_cells_follow_their_sheet(comments: str) -> None:
+    said = text(office.xlsx(comments=comments.format("urn:x")), XLSX)
+    assert f"{office.SAID} |\n\nComments:\n- B2: Is that so?\n\n## B" in said
 
 
 @pytest.mark.parametrize(

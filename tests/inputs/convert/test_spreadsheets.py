@@ -17,6 +17,7 @@ from corpus.spreadsheets import ods, xls, xlsb
 from umwelten.file_types import ODS, XLS, XLSB, FileType
 from umwelten.inputs import UnsupportedInput, read
 from umwelten.inputs.convert.documents import document
+from umwelten.inputs.convert.markdown_table import EMPTY_FORMULAS, HIDDEN_SHEETS
 from umwelten.inputs.convert.spreadsheets import markdown
 from umwelten.types import Text
 
@@ -73,6 +74,22 @@ def test_sheets_without_anything_are_left_out(make: Make, kind: FileType) -> Non
     assert "Empty" not in only and "Blank" not in only
     with pytest.raises(UnsupportedInput, match="without any text"):
         text(make({"Empty": {}}), kind)
+
+
+@pytest.mark.parametrize(("make", "kind"), [(xlsb, XLSB), (ods, ODS)])
+def test_hidden_sheets_are_marked(make: Make, kind: FileType) -> None:
+    made = make({"S": {(0, 0): "a|b"}, "H": {(0, 0): "c"}}, hidden=["H"])
+    assert "## S\n\n| a\\|b |\n" in text(made, kind)
+    assert "## H (hidden sheet)\n\n| c |\n" in text(made, kind)
+    assert document(made, kind, "f").warnings == (HIDDEN_SHEETS,)
+
+
+def test_formulas_whose_results_an_open_document_lacks_are_told() -> None:
+    row = '<table:table-row><table:table-cell table:formula="of:=1+1"{}/></table:table-row>'
+    lacking = ods({"S": {(0, 0): "x"}}, rows=row.format(""))
+    assert document(lacking, ODS, "f").warnings == (EMPTY_FORMULAS,)
+    whole = row.format(' office:value-type="float" office:value="2"')
+    assert document(ods({"S": {(0, 0): "x"}}, rows=whole), ODS, "f").warnings == ()
 
 
 def test_an_error_in_a_cell_is_empty_and_does_no_harm() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from umwelten.file_types import DOCX, EPUB, HTML, ODS, PPTX, XLS, XLSB, XLSX, FileType
 from umwelten.inputs.content import MAX_TEXT, Converted, UnsupportedInput, frame_text, megabytes
 from umwelten.inputs.convert import docx, epub, html, pptx, spreadsheets, xlsx, zip_container
+from umwelten.inputs.convert.markdown_table import EMPTY_FORMULAS
 from umwelten.types import Text
 
 MAX_WORDS = 16_000_000
@@ -71,23 +72,25 @@ def _docx(data: bytes, name: str) -> _Read:
         return docx.markdown(archive, name)
 
 
-def _xlsx(data: bytes, name: str) -> str:
+def _xlsx(data: bytes, name: str) -> _Read:
     with zip_container.open_archive(data, name, XLSX.word, most=MAX_CELLS) as archive:
         return xlsx.markdown(archive, name)
 
 
-def _xls(data: bytes, name: str) -> str:
+def _xls(data: bytes, name: str) -> _Read:
     return spreadsheets.markdown(data, name, XLS)
 
 
-def _xlsb(data: bytes, name: str) -> str:
+def _xlsb(data: bytes, name: str) -> _Read:
     with zip_container.open_archive(data, name, XLSB.word, most=MAX_CELLS, endings=(".bin", ".xml", ".rels")):
         return spreadsheets.markdown(data, name, XLSB)
 
 
-def _ods(data: bytes, name: str) -> str:
-    with zip_container.open_archive(data, name, ODS.word, most=MAX_CELLS):
-        return spreadsheets.markdown(data, name, ODS)
+def _ods(data: bytes, name: str) -> _Read:
+    with zip_container.open_archive(data, name, ODS.word, most=MAX_CELLS) as archive:
+        text, warnings = spreadsheets.markdown(data, name, ODS)
+        content = zip_container.read(archive, "content.xml", name, ODS.word)
+        return text, (*warnings, EMPTY_FORMULAS) if spreadsheets.lacks_results(content) else warnings
 
 
 def _pptx(data: bytes, name: str) -> str:

@@ -8,6 +8,11 @@ from collections.abc import Sequence
 from umwelten.inputs.content import UnsupportedInput
 from umwelten.phrases import Phrase
 
+_SAVE = "Save the file in a spreadsheet program to send results"
+FORMULAS = f"formulas without stored results are sent as formulas. {_SAVE}"
+EMPTY_FORMULAS = f"formulas without stored results are empty cells. {_SAVE}"
+HIDDEN_SHEETS = "hidden sheets are sent, marked as hidden"
+
 _BAR = re.compile(r"(\\*)\|")
 _LINE_END = re.compile(r"\r\n|[\r\n\v\f\u0085\u2028\u2029]")
 
@@ -32,9 +37,18 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "|" + " --- |" * len(used), *lines[1:]]) if used else ""
 
 
-def sheet(name: str, rows: Sequence[Sequence[str]]) -> str:
-    """Return a sheet's table under its name."""
-    return f"## {name}\n\n{table(rows)}"
+def sheet(
+    name: str,
+    rows: Sequence[Sequence[str]],
+    comments: Sequence[tuple[str, str]] = (),
+    *,
+    hidden: bool = False,
+) -> str:
+    """Return a sheet's table under its name, followed by the comments on its cells."""
+    parts = [f"## {name}{' (hidden sheet)' * hidden}", table(rows)]
+    if comments:
+        parts.append("Comments:\n" + "\n".join(f"- {at}: {' '.join(text.split())}" for at, text in comments))
+    return "\n\n".join(part for part in parts if part)
 
 
 def too_much_text(name: str) -> UnsupportedInput:

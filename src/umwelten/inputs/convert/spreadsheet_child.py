@@ -5,8 +5,8 @@ cells far apart needs hundreds of gigabytes, and the library then aborts its pro
 (https://github.com/tafia/calamine/issues/693). So that process is this one, limited to `memory_bytes`. It
 imports nothing of umwelten, so it starts fast.
 
-It writes a line of JSON to stdout for each sheet, its name, followed by one for each of its rows that is
-not empty, an array of texts. Exit status: 0, or one of `STATUSES`.
+It writes a line of JSON to stdout for each sheet, its name and whether it is hidden, followed by one for each
+of its rows that is not empty, an array of texts. Exit status: 0, or one of `STATUSES`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def main(path: str, memory_bytes: int, cpu_s: int, most_text: int) -> int:
             for sheet in book.sheets_metadata:
                 if sheet.typ is python_calamine.SheetTypeEnum.WorkSheet:
                     rows = book.get_sheet_by_name(sheet.name).iter_rows()
-                    most_text -= _write(sheet.name, rows, most_text)
+                    hidden = sheet.visible is not python_calamine.SheetVisibleEnum.Visible
+                    _print({"name": sheet.name, "hidden": hidden})
+                    most_text -= _write(rows, most_text)
     except python_calamine.PasswordError:
         return STATUSES["locked"]
     except OverflowError:
@@ -60,10 +62,9 @@ def _limit_resources(memory_bytes: int, cpu_s: int) -> None:
             resource.setrlimit(limit, (most, most))
 
 
-def _write(name: str, rows: Iterable[Sequence[object]], most_text: int) -> int:
-    """Write a sheet, and return the characters in its cells. Raises `OverflowError` above `most_text`."""
+def _write(rows: Iterable[Sequence[object]], most_text: int) -> int:
+    """Write rows, and return the characters in their cells. Raises `OverflowError` above `most_text`."""
     size = 0
-    _print(name)
     for row in rows:
         if row.count("") == len(row):  # most of the rectangle, where two cells are far apart
             continue

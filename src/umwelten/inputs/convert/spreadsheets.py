@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,7 +15,7 @@ import msgspec
 
 from umwelten.file_types import FileType
 from umwelten.inputs.content import MAX_TEXT, UnsupportedInput
-from umwelten.inputs.convert.markdown_table import sheet, too_much_text
+from umwelten.inputs.convert.markdown_table import HIDDEN_SHEETS, sheet, too_much_text
 from umwelten.inputs.convert.spreadsheet_child import STATUSES
 from umwelten.inputs.convert.zip_container import damage_error
 
@@ -25,11 +25,14 @@ MEMORY_BYTES = 2 << 30
 TIME_S = 60
 """Limit of a conversion, in wall and CPU time. An .xls of 64 MB, the largest that is read, takes 25 s."""
 
+_FORMULA = re.compile(rb"<table:table-cell\b[^>]*\btable:formula=[^>]*")
 _SCRIPT = Path(__file__).with_name("spreadsheet_child.py")
 
 
-def markdown(data: bytes, name: str, kind: FileType, *, time_s: float = TIME_S) -> str:
-    """Return all sheets that are not empty. Raises `UnsupportedInput`, `ImportError`."""
+def markdown(
+    data: bytes, name: str, kind: FileType, *, time_s: float = TIME_S
+) -> tuple[str, tuple[str, ...]]:
+    """Return all sheets that are not empty, and warnings. Raises `UnsupportedInput`, `ImportError`."""
     try:
         # The library reports what is wrong with a file only if its name shows the format.
         with TemporaryDirectory(prefix="umwelten-", ignore_cleanup_errors=True) as folder:
@@ -52,7 +55,14 @@ def markdown(data: bytes, name: str, kind: FileType, *, time_s: float = TIME_S) 
         raise too_much_text(name)
     if child.returncode != 0:
         raise damage_error(name, kind.word)
-    return "\n\n".join(sheet(title, rows) for title, rows in _sheets(child.stdout) if rows)
+    sheets = [each for each in _sheets(child.stdout) if each.rows]
+    text = "\n\n".join(sheet(each.name, each.rows, hidden=each.hidden) for each in sheets)
+    return text, (HIDDEN_SHEETS,) if any(each.hidden for each in sheets) else ()
+
+
+def lacks_results(content: bytes) -> bool:
+    """Return whether the content of an .ods has formulas whose results are not stored."""
+    return any(b"office:value" not in cell for cell in _FORMULA.findall(content))
 
 
 def _run(path: Path, time_s: float) -> subprocess.CompletedProcess[bytes]:
@@ -68,15 +78,19 @@ def _run(path: Path, time_s: float) -> subprocess.CompletedProcess[bytes]:
     )
 
 
-def _sheets(output: bytes) -> Iterator[tuple[str, list[list[str]]]]:
-    """Yield the sheets in the child's output: name and rows."""
-    title = ""
+class _Sheet(msgspec.Struct):
+    name: str
+    hidden: bool
     rows: list[list[str]] = []
+
+
+def _sheets(output: bytes) -> list[_Sheet]:
+    """Return the sheets in the child's output."""
+    sheets: list[_Sheet] = []
     for line in output.splitlines():
-        value = msgspec.json.decode(line, type=str | list[str])
-        if isinstance(value, str):
-            yield title, rows
-            title, rows = value, []
+        value = msgspec.json.decode(line, type=_Sheet | list[str])
+        if isinstance(value, _Sheet):
+            sheets.append(value)
         else:
-            rows.append(value)
-    yield title, rows
+            sheets[-1].rows.append(value)
+    return sheets

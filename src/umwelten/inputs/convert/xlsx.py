@@ -1,7 +1,8 @@
 """Conversion of Excel workbooks to markdown: a table for each sheet, read row by row.
 
 A cell gives its value: formulas their stored results, numbers without rounding, and those in a date format
-dates.
+dates. Programs that do not calculate store formulas without results, or with 0 and the wish to be calculated
+when the workbook is opened: of these cells the formula is sent.
 """
 
 from __future__ import annotations
@@ -17,32 +18,44 @@ from xml.etree.ElementTree import Element
 from umwelten.file_types import XLSX
 from umwelten.inputs.content import MAX_TEXT
 from umwelten.inputs.convert import zip_container
-from umwelten.inputs.convert.markdown_table import sheet, too_much_text
+from umwelten.inputs.convert.markdown_table import FORMULAS, HIDDEN_SHEETS, sheet, too_much_text
 from umwelten.types import FrozenStruct
 
 MAX_COLUMNS = 16_384
 """Excel's own limit; a cell beyond it means a damaged file."""
 
+HIDDEN_CELLS = "hidden rows and columns are sent like others"
+
+_BUILT_IN_PERCENTS = frozenset((9, 10))
 _BUILT_IN_DATES = frozenset((*range(14, 23), *range(27, 37), *(45, 47), *range(50, 59)))
 # The parts of a number format that are not codes: literals, colours, conditions, padding.
 _NO_CODE = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.|_.|\*.')
 _ELAPSED = re.compile(r"\[[hms]+\]", re.IGNORECASE)
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _CELL = re.compile(r"([A-Z]{1,3})\d+")
 _MEMBER = "xl/workbook.xml"
+_TRUE = ("1", "true")
 
 
 class _Book(FrozenStruct):
-    """What all sheets refer to. `dates`: indices of the cell styles that show dates; `first` is day 0."""
+    """What all sheets refer to.
+
+    `dates` and `percents`: indices of the cell styles that show those; `first` is day 0; `recalculated`: the
+    program that wrote it wants formulas calculated when it is opened. `warnings` grow while cells are read.
+    """
 
     strings: list[str]
     dates: frozenset[int]
+    percents: frozenset[int]
     first: datetime
+    recalculated: bool
+    warnings: dict[str, None]
 
 
-def markdown(archive: zipfile.ZipFile, name: str) -> str:
-    """Return all sheets that are not empty. Raises `UnsupportedInput`, and any error if damaged."""
+def markdown(archive: zipfile.ZipFile, name: str) -> tuple[str, tuple[str, ...]]:
+    """Return all sheets that are not empty, and warnings. Raises `UnsupportedInput`, and any if damaged."""
     root = _xml(archive, _MEMBER, name)
-    targets = _targets(archive, name)
+    targets = _targets(archive, _MEMBER, name)
     book = _book(archive, root, targets, name)
     texts: list[str] = []
     for node in _elements(root, "sheet"):
@@ -50,8 +63,12 @@ def markdown(archive: zipfile.ZipFile, name: str) -> str:
         kind, member = targets.get(id, ("", ""))
         if kind == "worksheet" and member in archive.namelist():
             rows = list(_limit_text(_rows(archive, member, book), MAX_TEXT - sum(map(len, texts)), name))
-            texts += [sheet(node.attrib.get("name", ""), rows)] if rows else []
-    return "\n\n".join(texts)
+            comments = list(_comments(archive, member, name))
+            if rows or comments:
+                hidden = node.attrib.get("state", "visible") != "visible"
+                texts.append(sheet(node.attrib.get("name", ""), rows, comments, hidden=hidden))
+                book.warnings.update({HIDDEN_SHEETS: None} if hidden else {})
+    return "\n\n".join(texts), tuple(book.warnings)
 
 
 # --- rows -------------------------------------------------------------------------------------
@@ -69,21 +86,26 @@ def _limit_text(rows: Iterator[list[str]], room: int, name: str) -> Iterator[lis
 
 
 def _rows(archive: zipfile.ZipFile, member: str, book: _Book) -> Iterator[list[str]]:
+    shared: dict[str, str] = {}
     with archive.open(member) as file:
         for _, node in ElementTree.iterparse(file):
             if node.tag.endswith("}row"):
-                yield _row(node, book)
+                yield _row(node, book, shared)
+                if node.attrib.get("hidden") in _TRUE:
+                    book.warnings[HIDDEN_CELLS] = None
                 node.clear()  # frees the memory of the row
+            elif node.tag.endswith("}col") and node.attrib.get("hidden") in _TRUE:
+                book.warnings[HIDDEN_CELLS] = None
 
 
-def _row(node: Element, book: _Book) -> list[str]:
+def _row(node: Element, book: _Book, shared: dict[str, str]) -> list[str]:
     row: list[str] = []
     for cell in node:
         if not cell.tag.endswith("}c"):
             continue
         column = _column(cell.attrib.get("r", ""), len(row))
         row += [""] * (column - len(row))
-        row[column:] = [_value(cell, book).strip()]
+        row[column:] = [_value(cell, book, shared).strip()]
     return row
 
 
@@ -100,27 +122,55 @@ def _column(reference: str, following: int) -> int:
     return column - 1
 
 
-def _value(cell: Element, book: _Book) -> str:
-    kind = cell.attrib.get("t", "n")
-    if kind == "inlineStr":
-        return _string(cell)
-    text = next((node.text or "" for node in cell if node.tag.endswith("}v")), "")
-    if not text:
-        return ""
+def _value(cell: Element, book: _Book, shared: dict[str, str]) -> str:
+    kind, stored, formula = cell.attrib.get("t", "n"), None, None
+    for node in cell:
+        if node.tag.endswith("}v"):
+            stored = node.text or ""
+        elif node.tag.endswith("}f"):
+            formula = _formula(node, shared)
+        elif kind == "inlineStr" and node.tag.endswith("}is"):
+            return _string(cell)
+    if formula and not _is_result(stored, kind, book):
+        book.warnings[FORMULAS] = None
+        return formula
+    return _stored(stored, kind, cell, book) if stored else ""
+
+
+def _formula(node: Element, shared: dict[str, str]) -> str:
+    """Return a formula as `=A1+A2`; `shared` are those that several cells have, by their number."""
+    text = f"={node.text}" if node.text else ""
+    number = node.attrib.get("si", "")
+    if number and text:
+        shared[number] = f"{text} as in {node.attrib.get('ref', '').partition(':')[0]}"
+    return text or shared.get(number, "")
+
+
+def _is_result(stored: str | None, kind: str, book: _Book) -> bool:
+    if not stored:
+        return stored is not None and kind == "str"  # a text that is empty
+    return not (book.recalculated and stored.strip() in ("0", "0.0"))
+
+
+def _stored(text: str, kind: str, cell: Element, book: _Book) -> str:
     match kind:
         case "s":
             return book.strings[int(text)]
         case "b":
             return "TRUE" if text.strip() == "1" else "FALSE"
         case "n":
-            return _number(text, int(cell.attrib.get("s", "0")) in book.dates, book.first)
+            return _number(text, int(cell.attrib.get("s", "0")), book)
+        case "str":
+            return _unescaped(text)
     return text
 
 
-def _number(text: str, date: bool, first: datetime) -> str:
+def _number(text: str, style: int, book: _Book) -> str:
     number = float(text)
-    if date and 0 <= number < 2_958_466:  # the last day of the year 9999
-        return _date(number, first)
+    if style in book.dates and 0 <= number < 2_958_466:  # the last day of the year 9999
+        return _date(number, book.first)
+    if style in book.percents:
+        return f"{number * 100:.15g}%"
     return str(int(number)) if number.is_integer() and abs(number) < 1e15 else f"{number:.15g}"
 
 
@@ -137,13 +187,32 @@ def _date(number: float, first: datetime) -> str:
 # --- shared parts -----------------------------------------------------------------------------
 
 
+def _comments(archive: zipfile.ZipFile, sheet_member: str, name: str) -> Iterator[tuple[str, str]]:
+    """Yield the comments on a sheet's cells: cell and text."""
+    members = dict(_targets(archive, sheet_member, name).values())
+    # Of a conversation, the older kind has only a copy, after an explanation.
+    member = members.get("threadedComment", members.get("comments", ""))
+    if member in archive.namelist():
+        for node in _xml(archive, member, name).iter():
+            if node.tag.endswith(("}comment", "}threadedComment")):
+                text = "".join(part.text or "" for part in node.iter() if part.tag.endswith(("}t", "}text")))
+                if text.strip():
+                    yield node.attrib.get("ref", ""), _unescaped(text).strip()
+
+
 def _book(archive: zipfile.ZipFile, root: Element, targets: dict[str, tuple[str, str]], name: str) -> _Book:
     members = {kind: member for kind, member in targets.values() if member in archive.namelist()}
-    since_1904 = any(node.attrib.get("date1904") in ("1", "true") for node in _elements(root, "workbookPr"))
+    since_1904 = any(node.attrib.get("date1904") in _TRUE for node in _elements(root, "workbookPr"))
+    dates, percents = (
+        _styles(_xml(archive, members["styles"], name)) if "styles" in members else (frozenset[int](),) * 2
+    )
     return _Book(
         strings=_strings(archive, members["sharedStrings"]) if "sharedStrings" in members else [],
-        dates=_date_styles(_xml(archive, members["styles"], name)) if "styles" in members else frozenset(),
+        dates=dates,
+        percents=percents,
         first=datetime(1904, 1, 1) if since_1904 else datetime(1899, 12, 30),
+        recalculated=any(node.attrib.get("fullCalcOnLoad") in _TRUE for node in _elements(root, "calcPr")),
+        warnings={},
     )
 
 
@@ -163,19 +232,29 @@ def _string(node: Element) -> str:
     for part in node:
         tag = part.tag.rpartition("}")[2]
         if tag == "t":
-            runs.append(part.text or "")
+            runs.append(_unescaped(part.text or ""))
         elif tag in ("r", "is"):
             runs.append(_string(part))
     return "".join(runs)
 
 
-def _date_styles(root: Element) -> frozenset[int]:
+def _unescaped(text: str) -> str:
+    """Return a text with its control characters, which XML can't hold and are written as `_x000D_`."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
+
+
+def _styles(root: Element) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the indices of the cell styles that show dates, and of those that show percents."""
     codes = {
         node.attrib.get("numFmtId"): node.attrib.get("formatCode", "") for node in _elements(root, "numFmt")
     }
     styles = next(iter(_elements(root, "cellXfs")), ())
     formats = [style.attrib.get("numFmtId", "0") for style in styles]
-    return frozenset(number for number, format in enumerate(formats) if _is_date(format, codes.get(format)))
+    dates = frozenset(number for number, format in enumerate(formats) if _is_date(format, codes.get(format)))
+    percents = frozenset(
+        number for number, format in enumerate(formats) if _is_percent(format, codes.get(format))
+    )
+    return dates, percents - dates
 
 
 def _is_date(format: str, code: str | None) -> bool:
@@ -186,15 +265,22 @@ def _is_date(format: str, code: str | None) -> bool:
     return any(letter in "ymdhs" for letter in _NO_CODE.sub("", code).lower().replace("general", ""))
 
 
-def _targets(archive: zipfile.ZipFile, name: str) -> dict[str, tuple[str, str]]:
-    """Return what the workbook refers to, by id: its type and its path."""
-    relations = _xml(archive, "xl/_rels/workbook.xml.rels", name)
+def _is_percent(format: str, code: str | None) -> bool:
+    return int(format) in _BUILT_IN_PERCENTS if code is None else "%" in _NO_CODE.sub("", code)
+
+
+def _targets(archive: zipfile.ZipFile, member: str, name: str) -> dict[str, tuple[str, str]]:
+    """Return what a part refers to, by id: its type and its path."""
+    folder, file = posixpath.split(member)
+    relations = f"{folder}/_rels/{file}.rels"
+    if relations not in archive.namelist():
+        return {}
     return {
         node.attrib["Id"]: (
             node.attrib["Type"].rpartition("/")[2],
-            posixpath.normpath(posixpath.join("/xl", node.attrib["Target"])).lstrip("/"),
+            posixpath.normpath(posixpath.join("/", folder, node.attrib["Target"])).lstrip("/"),
         )
-        for node in _elements(relations, "Relationship")
+        for node in _elements(_xml(archive, relations, name), "Relationship")
     }
 
 
