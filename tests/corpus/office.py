@@ -174,6 +174,31 @@ def pptx() -> bytes:
     )
 
 
+def slide(shapes: str, parts: Mapping[str, str] | None = None, *, show: str = "1") -> bytes:
+    """A presentation of one slide with these shapes. `parts`: what it refers to, by `kind/name`."""
+    return zipped(
+        {
+            "[Content_Types].xml": _types("/ppt/presentation.xml", f"{PPTX}.main+xml"),
+            "_rels/.rels": _relations({"r1": ("officeDocument", "ppt/presentation.xml")}),
+            "ppt/presentation.xml": (
+                f'{_HEAD}<p:presentation {_P}><p:sldIdLst><p:sldId id="256" r:id="r1"/></p:sldIdLst>'
+                "</p:presentation>"
+            ),
+            "ppt/_rels/presentation.xml.rels": _relations({"r1": ("slide", "slides/slide1.xml")}),
+            "ppt/slides/slide1.xml": _slide(shapes).replace("<p:sld ", f'<p:sld show="{show}" '),
+            "ppt/slides/_rels/slide1.xml.rels": _relations(
+                {name: (kind, name) for kind, name in (part.split("/") for part in parts or {})}
+            ),
+            **{f"ppt/slides/{part.split('/')[1]}": content for part, content in (parts or {}).items()},
+        }
+    )
+
+
+def shape(text: str, placeholder: str = "") -> str:
+    """A shape of a slide."""
+    return _shape(text, placeholder)
+
+
 def epub() -> bytes:
     """Two chapters, read in the order of the spine and not of their names."""
     page = '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><body><h2>{}</h2><p>{}</p></body></html>'

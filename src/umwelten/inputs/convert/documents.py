@@ -93,7 +93,7 @@ def _ods(data: bytes, name: str) -> _Read:
         return text, (*warnings, EMPTY_FORMULAS) if spreadsheets.lacks_results(content) else warnings
 
 
-def _pptx(data: bytes, name: str) -> str:
+def _pptx(data: bytes, name: str) -> _Read:
     with zip_container.open_archive(data, name, PPTX.word, most=MAX_SLIDES) as archive:
         return pptx.markdown(archive, name)
 

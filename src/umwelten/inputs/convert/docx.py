@@ -10,15 +10,18 @@ from __future__ import annotations
 import io
 import math
 import posixpath
+import re
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, SubElement
 
 from umwelten.file_types import DOCX
-from umwelten.inputs.convert import docx_parts, html, zip_container
-from umwelten.inputs.convert.docx_math import M
+from umwelten.inputs.convert import docx_parts, drawing, html, zip_container
 from umwelten.inputs.convert.docx_parts import A, R, W, local, paragraph
+from umwelten.inputs.convert.formula import M
+from umwelten.inputs.convert.markdown_table import cell
 from umwelten.types import FrozenStruct
 
 _STRICT = (
@@ -54,8 +57,13 @@ def markdown(archive: zipfile.ZipFile, name: str) -> tuple[str, tuple[str, ...]]
     ).value
     text = html.markdown(page, name)
     for token, chunk in document.chunks.items():
-        text = text.replace(token, chunk)
+        text = re.sub(f"^.*{token}.*$", partial(_with_chunk, token, chunk), text, flags=re.MULTILINE)
     return text, tuple(document.warnings)
+
+
+def _with_chunk(token: str, chunk: str, line: re.Match[str]) -> str:
+    """Return a line with the text that the token stands for: in a table it has to stay one line."""
+    return line[0].replace(token, cell(chunk) if line[0].startswith("|") else chunk)
 
 
 class _Document:
@@ -129,9 +137,15 @@ class _Document:
         """Return a part, changed in place to what mammoth finds all of."""
         if docx_parts.remove_hidden(root, hidden):
             self.warnings[HIDDEN] = None
+        targets = self._targets(member)
+        for shape in list(root.iter(f"{W}drawing")):
+            target = targets.get(drawing.reference(shape) or "")
+            if target is not None and target.member in self._members:
+                text = drawing.words(self._xml(target.member))
+                box = SubElement(shape, f"{W}txbxContent")
+                box.extend([self._placeholder(text)] if text else [])
         docx_parts.unfold(root)
         for parent in [node for node in root.iter() if any(local(child) == "altChunk" for child in node)]:
-            targets = self._targets(member)
             for index, child in enumerate(list(parent)):
                 if local(child) == "altChunk":
                     parent[index] = self._chunk(targets.get(child.attrib.get(f"{R}id", "")))
@@ -146,6 +160,10 @@ class _Document:
         if not text:
             self.warnings[EMBEDDED] = None
             return paragraph("")
+        return self._placeholder(text)
+
+    def _placeholder(self, text: str) -> Element:
+        """Return a paragraph to stand for a text that is markdown already."""
         token = f"\ue001{len(self.chunks)}\ue001"
         self.chunks[token] = text
         return paragraph(token)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement
 
 from umwelten.inputs.convert import html
-from umwelten.inputs.convert.docx_math import M, linear
+from umwelten.inputs.convert.formula import M, linear
 from umwelten.inputs.file_detection import decode_text
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -139,6 +139,8 @@ def _with_boxes(node: Element) -> list[Element]:
         return [node]
     for box in boxes:
         unfold(box)
+        if box in list(node):
+            node.remove(box)  # mammoth finds it there too
     picture = Element(f"{W}pict")
     content = SubElement(picture, f"{_V}textbox")
     content.extend(boxes)

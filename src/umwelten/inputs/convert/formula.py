@@ -1,4 +1,4 @@
-"""Formulas of Word documents in one line, such as `x=(−b±√(b^2−4ac))/(2a)`."""
+"""Formulas of Office documents in one line, such as `x=(−b±√(b^2−4ac))/(2a)`."""
 
 from __future__ import annotations
 
