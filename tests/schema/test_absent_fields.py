@@ -143,6 +143,24 @@ def test_null_is_no_value_for_a_required_field_of_any_kind() -> None:
     assert isinstance(read(within, {"title": "x", "f": {"a": None, "b": 1}}), list)
 
 
+def test_alternatives_may_be_nested_and_stand_in_long_lists() -> None:
+    forms = [
+        {
+            "type": "object",
+            "properties": {"op": {"const": op}, "l": {"$ref": "#/$defs/E"}, "n": {"type": "integer"}},
+        }
+        for op in ("add", "mul", "sub")
+    ]
+    schema = {"type": "object", "properties": {"e": {"$ref": "#/$defs/E"}}, "$defs": {"E": {"anyOf": forms}}}
+    value: dict[str, Any] = {"op": "sub", "n": None, "l": None}
+    read_as: dict[str, Any] = {"op": "sub"}
+    for _ in range(4):
+        value, read_as = {"op": "sub", "l": value, "n": None}, {"op": "sub", "l": read_as}
+    assert read(schema, {"e": value}) == {"e": read_as}
+    many = shape_of({"type": "array", "items": {"anyOf": [QUERY, POINT]}})
+    assert read(many, {"title": "x", "f": [GIVEN] * 700}) == {"title": "x", "f": [KEPT] * 700}
+
+
 # --- classes ---------------------------------------------------------------------------------------
 
 

@@ -26,9 +26,6 @@ _SCALARS: Mapping[str, Callable[[Any], Any]] = {
     "boolean": coercion.boolean,
     "string": coercion.string,
 }
-_MOST_TRIALS = 500
-"""Forms that are tried for one record: bounds the time that nested alternatives can take."""
-
 _Schemas = tuple[Any, ...]
 
 
@@ -57,10 +54,14 @@ class Node(msgspec.Struct):
 
 
 class Arranged(msgspec.Struct):
-    """Collects what `arrange` did besides ordering the fields, and counts the forms it tried."""
+    """Collects what `arrange` did besides ordering the fields.
+
+    `fitted`: values in the form that was found for them, by their identity and the node's. Without it, the
+    time would be exponential in the depth of nested alternatives.
+    """
 
     coerced: bool = False
-    trials: int = 0
+    fitted: dict[tuple[int, int], Any] = {}
 
 
 class Tree:
@@ -186,7 +187,10 @@ class Tree:
 
     def _arrange(self, value: Any, node: Node, coerce: bool, done: Arranged) -> Any:
         if node.forms and _has_null(value):
-            fitting = self._in_a_form(value, node, done)
+            key = (id(value), id(node))
+            if key not in done.fitted:
+                done.fitted[key] = self._in_a_form(value, node, done)
+            fitting = done.fitted[key]
             if fitting is not _NONE:
                 return fitting
         if coerce and value is not None:
@@ -219,9 +223,6 @@ class Tree:
         if isinstance(value, dict):
             forms.sort(key=lambda form: sum(name not in form.properties for name in value))
         for form in forms:
-            done.trials += 1
-            if done.trials > _MOST_TRIALS:
-                break
             arranged = self._arrange(value, form, False, done)
             if self._fits(arranged, node):
                 return arranged
