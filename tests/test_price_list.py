@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from umwelten.pricing import cost_nusd, is_standard_tier, list_day, listed, listed_providers, price_of
+from umwelten.pricing import cost_nusd, is_standard_tier, listed, listed_providers, price_of
 from umwelten.pricing.rates import bill
 from umwelten.providers.prices import price_book
 from umwelten.providers.vendors import VENDORS
@@ -192,7 +192,10 @@ def test_the_snapshot_is_what_its_script_writes() -> None:
 
 
 def test_the_list_has_a_day_and_the_vendors_lists() -> None:
-    assert datetime.fromisoformat(list_day()) <= datetime.now()
+    assert datetime.fromisoformat(listed.day()) <= datetime.now()
+    prices = price_book(VENDORS)
+    assert prices.list_day([ModelRef("ollama", "x"), ModelRef("openai", "x")]) == listed.day()
+    assert prices.list_day([ModelRef("ollama", "x")]) is None
     assert {row.price_list for row in VENDORS.values() if row.price_list} <= listed_providers()
 
 

@@ -58,6 +58,8 @@ def layout(plan: Preview, *, batch: bool) -> Iterator[str]:
     guess = "" if plan.output_bounded else ", assuming answers of at most 1,024 tokens; --max-tokens sets it"
     yield f"         up to {plan.output_tokens:,} out{guess}"
     yield from _costs(plan)
+    if plan.prices_of:
+        yield f"prices   of {plan.prices_of}"
     low, high = (formatting.minutes(seconds) for seconds in plan.seconds)
     usual = f"with answers taking {ANSWER_S[0]:g} to {ANSWER_S[1]:g} s each"
     yield f"time     {low} to {high}, {usual}" if plan.calls else "time     none"

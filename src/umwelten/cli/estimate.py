@@ -99,7 +99,8 @@ def layout(found: Estimate, max_cost_usd: float | None = None) -> Iterator[str]:
     if len(found.models) > 1:
         rows.append(["total", _range(found.total), f"{calls:,}", *_sums(found)])
     yield from (f"  {line}" for line in columns(rows))
-    yield "  an item is one call of each model"
+    dated = f"; prices of {found.prices_of}" if found.prices_of else ""
+    yield f"  an item is one call of each model{dated}"
     yield from _rest(found)
     if max_cost_usd is not None and found.total is not None and found.total.high > max_cost_usd * 1e9:
         sure = "would" if found.total.low > max_cost_usd * 1e9 else "may"

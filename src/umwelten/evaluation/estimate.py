@@ -64,13 +64,15 @@ class ModelEstimate(FrozenStruct):
 class Estimate(FrozenStruct):
     """Of a whole evaluation. `total` in nano-USD, `None` if any model's is unknown; `spent` is part of it.
 
-    `seconds` is how long the rest may take, `None` if not known.
+    `seconds` is how long the rest may take, `None` if not known. `prices_of` is the day of the price list,
+    where it is needed.
     """
 
     models: tuple[ModelEstimate, ...]
     total: Range | None
     spent: int
     seconds: Span | None
+    prices_of: str | None = None
 
     @property
     def succeeded(self) -> int:
@@ -163,6 +165,7 @@ def estimate(evaluation: Evaluation, sample: EstimateSample) -> Estimate:
         total=together(known) if len(known) == len(parts) else None,
         spent=sum(one.spent for one in models),
         seconds=_seconds(evaluation, models),
+        prices_of=evaluation.prices.list_day(evaluation.spec.models),
     )
 
 

@@ -44,7 +44,7 @@ from umwelten.events import (
 )
 from umwelten.local import LocalServers
 from umwelten.phrases import Spelling, by_name, spell
-from umwelten.pricing import cost_nusd, list_day, max_cost_nusd
+from umwelten.pricing import cost_nusd, max_cost_nusd
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
@@ -209,7 +209,7 @@ class Evaluation:
                 "timeout_s": limits.timeout_s,
                 "retries": limits.retries,
                 "stream": spec.stream,
-                "prices": list_day(),
+                **({} if (day := self.prices.list_day(spec.models)) is None else {"prices": day}),
             }
         )
         tell(

@@ -44,7 +44,7 @@ class Preview(FrozenStruct):
     or with `output_bounded` False (no `max_tokens`) a guess. Costs are in nano-USD, from (no answer text) to
     (the longest answers); `None`: no price is known. `by_model` are the calls of each. `unsendable` files
     look as if they can't be sent, `unsendable_first` names a few: their calls would fail and cost nothing.
-    `seconds` is a rough range.
+    `seconds` is a rough range. `prices_of` is the day of the price list, where it is needed.
     """
 
     files: int
@@ -63,6 +63,7 @@ class Preview(FrozenStruct):
     seconds: Span
     unsendable: int = 0
     unsendable_first: tuple[str, ...] = ()
+    prices_of: str | None = None
 
 
 class _PreviewSums:
@@ -148,6 +149,7 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
         seconds=wall_s(_busy(sums.answers), spec, vendors, one_s=ANSWER_S),
         unsendable=sums.unsendable,
         unsendable_first=tuple(sums.unsendable_first),
+        prices_of=prices.list_day(spec.models),
     )
 
 

@@ -7,7 +7,7 @@ price list. A price that is not listed is unknown, never 0, and so is that of a 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -23,7 +23,6 @@ __all__ = [
     "RequestTerms",
     "cost_nusd",
     "is_standard_tier",
-    "list_day",
     "listed_providers",
     "max_cost_nusd",
     "price_list",
@@ -57,7 +56,11 @@ class PriceBook(FrozenStruct):
 
     def needs_list(self, model: ModelRef) -> bool:
         """Return whether the model's price comes from the price list."""
-        return model not in self.own and not self.is_free(model)
+        return model.provider in self.lists and model not in self.own and not self.is_free(model)
+
+    def list_day(self, models: Iterable[ModelRef]) -> str | None:
+        """Return the day of the price list, YYYY-MM-DD, `None` if none of these models needs it."""
+        return listed.day() if any(map(self.needs_list, models)) else None
 
 
 class RequestTerms(FrozenStruct):
@@ -181,11 +184,6 @@ def price_list(lists: Mapping[str, str], at: float) -> tuple[tuple[PriceListRow,
         for found in listed.models(source, at)
     )
     return rows, listed.source()
-
-
-def list_day() -> str:
-    """Return the day of the price list, YYYY-MM-DD."""
-    return listed.day()
 
 
 def listed_providers() -> frozenset[str]:

@@ -244,8 +244,12 @@ class EvaluationSummary(FrozenStruct):
 
 
 class ReportedSettings(FrozenStruct):
-    """What was sent beside the prompt: (name, value as text) of each parameter, names of attachments."""
+    """What was sent beside the prompt: (name, value as text) of each parameter, names of attachments.
+
+    `price_lists` are the days of the price lists by which runs were billed, where they were.
+    """
 
     repeats: int
     parameters: tuple[tuple[str, str], ...]
     attachments: tuple[str, ...]
+    price_lists: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET

@@ -50,6 +50,14 @@ class FailedCall(CallSummary):
     error_message: str = ""
 
 
+class UsageDetails(FrozenStruct, omit_defaults=True):
+    """What else a reply states that changes its cost; `details` are counts by `types.UsageDetail`."""
+
+    cache_write_tokens: int | None = None
+    service_tier: str | None = None
+    details: dict[str, int] = msgspec.field(default_factory=dict)
+
+
 class Attempt(FrozenStruct):
     """One attempt. `outcome` is "answered" or the kind of failure; `partial` came before the failure.
 
@@ -73,6 +81,7 @@ class Attempt(FrozenStruct):
     cached_tokens: int | None
     reasoning_tokens: int | None
     cost_usd: float | None
+    usage_details: UsageDetails | msgspec.UnsetType = msgspec.UNSET
 
 
 class CallDetail(FrozenStruct, kw_only=True):
@@ -111,6 +120,7 @@ class CallDetail(FrozenStruct, kw_only=True):
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
     cost_usd: float | None = None
+    usage_details: UsageDetails | msgspec.UnsetType = msgspec.UNSET
     error: Error | None = None
     attempts: tuple[Attempt, ...]
 
@@ -200,6 +210,7 @@ def _ending(call: StoredCall) -> dict[str, Any]:
         "cached_tokens": call.cached_tokens,
         "reasoning_tokens": call.reasoning_tokens,
         "cost_usd": result.metrics.cost_usd,
+        "usage_details": _details(call.usage_details),
         "error": result.error,
     }
 
@@ -335,9 +346,14 @@ def _attempts(connection: sqlite3.Connection, call: int) -> tuple[Attempt, ...]:
             cached_tokens=row["cached_tokens"],
             reasoning_tokens=row["reasoning_tokens"],
             cost_usd=stats.usd(row["cost_nusd"]),
+            usage_details=_details(row["usage_details"]),
         )
         for row in rows
     )
+
+
+def _details(stored: str | None) -> UsageDetails | msgspec.UnsetType:
+    return msgspec.json.decode(stored, type=UsageDetails) if stored else msgspec.UNSET
 
 
 def _why(row: sqlite3.Row) -> Error:

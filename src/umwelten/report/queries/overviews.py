@@ -129,7 +129,13 @@ def settings(reader: Reader) -> ReportedSettings:
         repeats=row["repeats"],
         parameters=tuple((name, _as_text(value)) for name, value in given.items() if value is not None),
         attachments=tuple(name for name, _ in msgspec.json.decode(row["attachments"])),
+        price_lists=_price_lists(reader.connection) or msgspec.UNSET,
     )
+
+
+def _price_lists(connection: sqlite3.Connection) -> tuple[str, ...]:
+    runs = (msgspec.json.decode(row["settings"]) for row in connection.execute("SELECT settings FROM runs"))
+    return tuple(sorted({run["prices"] for run in runs if "prices" in run}))
 
 
 def results(reader: Reader) -> Iterator[CallResult]:

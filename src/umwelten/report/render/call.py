@@ -123,6 +123,11 @@ def _tokens(used: CallDetail | Attempt) -> str:
     parts = [f"{formatting.tokens(used.input_tokens)} in, {formatting.tokens(used.output_tokens)} out"]
     parts += [f"{used.cached_tokens:,} cached"] if used.cached_tokens else []
     parts += [f"{used.reasoning_tokens:,} reasoning"] if used.reasoning_tokens else []
+    more = used.usage_details
+    if more:
+        parts += [f"{more.cache_write_tokens:,} written to the cache"] if more.cache_write_tokens else []
+        parts += [f"{count:,} {name.replace('_', ' ')}" for name, count in more.details.items() if count]
+        parts += [f"service tier {more.service_tier}"] if more.service_tier else []
     return ", ".join(parts)
 
 

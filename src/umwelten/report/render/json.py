@@ -17,7 +17,8 @@ The shape, whose keys are stable (durations in seconds, money in USD, times ISO 
                                  "cost_usd"},
                      "error": {"kind", "message", of the kind "schema" also "answer"} or null}, …],
      "errors":     [{"kind", "count", "example"}, …],
-     "settings":   {"repeats", "parameters": [[name, text], …], "attachments": [name, …]},
+     "settings":   {"repeats", "parameters": [[name, text], …], "attachments": [name, …]}, where the price
+                    list was used also "price_lists": [day, …],
      "picks":      [{"what", "model", "prompt", "why"}, …],
      "attempts":   [{"model", "prompt", "outcome", "attempts", "time_s", "cost_usd"}, …],
      "throttling": [{"lane", "changes", "cuts", "lowest", "highest", "last"}, …],

@@ -125,6 +125,8 @@ def _settings(reader: Reader, overview: Overview, out: TextIO, *, short: bool) -
     rows += [(cell(name), cell(value)) for name, value in settings.parameters]
     if settings.attachments:
         rows.append(("attachments", ", ".join(cell(name) for name in settings.attachments)))
+    if settings.price_lists:
+        rows.append(("prices of", ", ".join(map(cell, settings.price_lists))))
     _table(out, ("setting", "value"), rows)
     if short:
         return

@@ -317,6 +317,7 @@ def _settings(part: ReportSection) -> str:
     rows = [("repeats", str(settings.repeats))] if settings.repeats > 1 else []
     rows += [(text(name), text(value)) for name, value in settings.parameters]
     rows += [("attachments", text(", ".join(settings.attachments)))] if settings.attachments else []
+    rows += [("prices of", text(", ".join(settings.price_lists)))] if settings.price_lists else []
     rows.append(("models", "<br>".join(map(text, evaluation.models))))
     prompts = evaluation.prompts or (Prompt(name="", text=evaluation.prompt),)
     body = "".join(
