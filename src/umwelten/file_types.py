@@ -150,6 +150,13 @@ XZ = _other("x-xz", "an xz archive", _UNPACK, ".xz")
 ZSTD = _other("zstd", "a Zstandard archive", _UNPACK, ".zst")
 SEVEN_ZIP = _other("x-7z-compressed", "a 7-Zip archive", _UNPACK, ".7z")
 RAR = _other("vnd.rar", "a RAR archive", _UNPACK, ".rar")
+JPEG_XL = FileType(
+    family="other",
+    mime="image/jxl",
+    word="a JPEG XL image",
+    advice="Export it as png or jpeg.",
+    endings=(".jxl",),
+)
 PHOTOSHOP = _other("vnd.adobe.photoshop", "a Photoshop file", "Export it as png or jpeg.", ".psd")
 SQLITE = _other("vnd.sqlite3", "a SQLite database", _AS_TEXT, ".db", ".sqlite")
 PARQUET = _other(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from corpus import media, pdfs
 from corpus.making import make
-from umwelten.file_types import HTML, PDF, TEXT, FileType
+from umwelten.file_types import HTML, JPEG_XL, PDF, TEXT, FileType
 from umwelten.inputs.file_detection import detect, type_by_signature
 
 
@@ -23,6 +23,12 @@ def test_every_type_is_known_by_its_bytes_whatever_its_name(tmp_path: Path) -> N
     found = {sample.name: type_of(sample.path.read_bytes()).mime for sample in samples}
     assert found == {sample.name: sample.mime for sample in samples}
     assert len(found) > 75
+
+
+@pytest.mark.parametrize("head", [b"\x00\x00\x00\x0cJXL \r\n\x87\n", b"\xff\x0a\xfa\x1f\x41\x00"])
+def test_both_forms_of_jpeg_xl_are_known(head: bytes) -> None:
+    assert type_of(head + bytes(40)) is JPEG_XL
+    assert type_of("ÿ\nтекст".encode("latin-1", "ignore") + b" and more words") is TEXT
 
 
 @pytest.mark.parametrize(

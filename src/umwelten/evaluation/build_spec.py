@@ -158,7 +158,7 @@ def _output_schema(given: object) -> OutputSchema | None:
             name = str(given.get("title", "answer"))
             return OutputSchema(schema_of(dict(given), name=name, source="", where="schema"))
         case Path():
-            return load_schema(str(given) if given.suffix == ".json" else f"@{given}")
+            return load_schema(str(given) if given.suffix.lower() == ".json" else f"@{given}")
     return load_schema(str(given))
 
 

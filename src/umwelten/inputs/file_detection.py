@@ -22,6 +22,7 @@ _MAGIC: tuple[tuple[bytes, FileType], ...] = (
     (b"\x00\x00\x01\x00", file_types.ICO),
     (b"8BPS\x00", file_types.PHOTOSHOP),
     (b"\x00\x00\x00\x0cjP  ", file_types.JP2),
+    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", file_types.JPEG_XL),
     (b"\xff\x4f\xff\x51", file_types.JP2),
     *((b"ID3" + bytes((version,)), file_types.MP3) for version in (2, 3, 4)),
     (b"OggS\x00", file_types.OGG),
@@ -141,6 +142,8 @@ def _container_type(data: bytes) -> FileType | None:
             return file_types.WEBM if b"webm" in data[:64] else file_types.MATROSKA
     if data[:4] == b"PAR1" == data[-4:]:
         return file_types.PARQUET
+    if data[:2] == b"\xff\x0a" and b"\0" in data[:256]:
+        return file_types.JPEG_XL
     if data[:1] == b"\xff":
         return _audio_type(data)
     # Text may begin with a bitmap's first two letters; the four bytes after its size are always zero.

@@ -144,7 +144,7 @@ class Child:
         loading = self._loading
         settings = {
             "model": str(loading.weights),
-            "alias": Path(loading.model).stem if loading.model.endswith(".gguf") else loading.model,
+            "alias": Path(loading.model).stem if loading.model.lower().endswith(".gguf") else loading.model,
             "key": self.key.reveal(),
             "slots": loading.slots,
             "threads": loading.threads,

@@ -69,12 +69,12 @@ def parse_models(
 def _is_openrouter_name(prefix: str) -> bool:
     """Return whether the text before a colon is `vendor/model` and not a file's path."""
     vendor, slash, model = prefix.partition("/")
-    return bool(slash and vendor.strip(".~ ") and model.strip() and not prefix.endswith(".gguf"))
+    return bool(slash and vendor.strip(".~ ") and model.strip() and not prefix.lower().endswith(".gguf"))
 
 
 def _guess(name: str, vendors: Mapping[str, Vendor]) -> str | None:
     """Return the `provider:model` that was probably meant, or `None`."""
-    if name.endswith(".gguf"):
+    if name.lower().endswith(".gguf"):
         return f"local:{name}" if "local" in vendors else None
     word, _, model = name.partition(":")
     low = word.lower()

@@ -34,7 +34,7 @@ def load_schema(given: str) -> OutputSchema:
         return load_class(
             expand_home(Path(match["path"])), match["name"] or _raise_missing_class(given[:-1]), given
         )
-    if given.endswith(".py") and "\n" not in given:
+    if given.lower().endswith(".py") and "\n" not in given:
         _raise_missing_class(given)
     if _FILE.fullmatch(given):
         return OutputSchema(json_schema(expand_home(Path(given))))

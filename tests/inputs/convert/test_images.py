@@ -153,6 +153,13 @@ def test_each_page_of_a_tiff_is_turned_by_its_own_tag() -> None:
         assert upright(image)
 
 
+def test_of_a_raw_photo_the_preview_is_not_taken_for_it() -> None:
+    data = pictures.saved(pictures.drawn(), "TIFF", tiffinfo={254: 1})
+    with pytest.raises(UnsupportedInput, match="raw file"):
+        sent(data)
+    assert sent(pictures.saved(pictures.drawn(), "TIFF", tiffinfo={254: 2})).parts  # a page of several
+
+
 XMP = b'<x:xmpmeta><rdf:RDF><rdf:Description tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
 
 

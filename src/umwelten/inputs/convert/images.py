@@ -45,6 +45,7 @@ _PHOTOS = frozenset(("image/jpeg", "image/webp", "image/heic", "image/avif", "im
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 """For each EXIF orientation the `PIL.Image.Transpose` that turns the image upright."""
 
+_SUBFILE_TYPE = 254
 _COLOURS_OF_THEIR_OWN = ("CMYK", "LAB")
 _INSTALL = "pip install 'umwelten[images]'"
 
@@ -74,6 +75,10 @@ def convert(data: bytes, kind: FileType, name: str, capabilities: Capabilities) 
     image = _open(data, kind, name)
     with image:
         width, height = image.size
+        if _is_preview(image):
+            raise UnsupportedInput(
+                f"{name} is a camera's raw file, of which only a preview can be read. Export it as JPEG."
+            )
         if width * height > MAX_PIXELS:
             raise UnsupportedInput(
                 f"{name} has too many pixels ({width}×{height}): up to {MAX_PIXELS // 1_000_000} million are "
@@ -161,6 +166,12 @@ def _convert_pages(
         changes = {_page_note(pages, page_count, kind): None, **changes}
     note = f"{name}: {', '.join(changes)}" if changes else ""
     return Converted(parts=tuple(parts), notes=(note,) if note else ())
+
+
+def _is_preview(image: Image) -> bool:
+    """Return whether a TIFF's first image is a reduced one, as in the raw files of cameras."""
+    tags = getattr(image, "tag_v2", {})
+    return bool(int(tags.get(_SUBFILE_TYPE, 0)) & 1)
 
 
 def _frames(image: Image, kind: FileType, name: str) -> int:

@@ -134,4 +134,4 @@ def parse_profile(data: bytes | str, form: Literal["json", "toml"] = "json") -> 
 
 def load_profile(path: Path) -> Profile:
     """A profile from a file; `.json` is read as JSON, anything else as TOML."""
-    return parse_profile(path.read_bytes(), "json" if path.suffix == ".json" else "toml")
+    return parse_profile(path.read_bytes(), "json" if path.suffix.lower() == ".json" else "toml")
