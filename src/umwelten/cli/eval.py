@@ -24,7 +24,7 @@ def run(**flags: Any) -> None:
 
     \b
     umwelten eval run -p "Explain tides in two sentences" -m local:smollm2
-    umwelten eval run -p @question.txt -m ollama:gemma3:12b,openai/gpt-4o -i tides --concurrent
+    umwelten eval run -p @question.txt -m ollama:gemma3:12b,openai/gpt-5.4 -i tides --concurrent
     """
     _start("run", flags)
 

@@ -7,6 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
 
 import click
 import msgspec
@@ -18,9 +19,11 @@ from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, UsageError
 from umwelten.local import LOCAL_MODELS
 from umwelten.pricing import PriceBook, price_of
+from umwelten.providers.base_url import has_vendor_address
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Endpoint, ModelInfo, Scope
 from umwelten.providers.retired import retirement
+from umwelten.providers.shutdowns import SHUTDOWNS, SOON_DAYS
 from umwelten.providers.wires import WIRES
 from umwelten.text.formatting import count
 from umwelten.text.sanitize import one_line
@@ -31,7 +34,10 @@ MAX_PAGES = 50
 
 
 class ModelListing(FrozenStruct):
-    """A model as it is listed. Prices in USD per million tokens, `None` where the provider states none."""
+    """A model as it is listed. Prices in USD per million tokens, `None` where the provider states none.
+
+    `shutdown_date`: the day on which the provider ends it, `None` where none is announced.
+    """
 
     model: str
     provider: str
@@ -39,6 +45,7 @@ class ModelListing(FrozenStruct):
     context_tokens: int | None
     input_usd_per_mtok: float | None
     output_usd_per_mtok: float | None
+    shutdown_date: date | None = None
 
 
 def configured(settings: Settings, only: Sequence[str]) -> list[Endpoint]:
@@ -82,7 +89,7 @@ async def fetch_all(
     notes: list[str] = []
     for place, found in zip(places, lists, strict=True):
         if not isinstance(found, Failure):
-            rows.extend(_row(place.vendor.name, info, prices) for info in found)
+            rows.extend(_row(place, info, prices) for info in found)
         elif named or found.code != "refused" or place.vendor.scope is not Scope.HOST:
             notes.append(f"{place.vendor.name}: {found.message}")
     return rows, notes
@@ -110,8 +117,9 @@ async def _fetch(place: Endpoint, transport: Transport) -> list[ModelInfo] | Fai
     return models
 
 
-def _row(provider: str, info: ModelInfo, book: PriceBook) -> ModelListing:
-    model = ModelRef(provider, info.id)
+def _row(place: Endpoint, info: ModelInfo, book: PriceBook) -> ModelListing:
+    model = ModelRef(place.vendor.name, info.id)
+    announced = SHUTDOWNS.get(model) if has_vendor_address(place) else None
     own = book.own.get(model)
     stated = info.input_price is not None and info.output_price is not None
     listed = None if stated and own is None else price_of(model, book, at=time.time())
@@ -124,11 +132,12 @@ def _row(provider: str, info: ModelInfo, book: PriceBook) -> ModelListing:
         prices = (None, None)
     return ModelListing(
         model=str(model),
-        provider=provider,
+        provider=model.provider,
         name=info.name,
         context_tokens=info.context_tokens,
         input_usd_per_mtok=prices[0],
         output_usd_per_mtok=prices[1],
+        shutdown_date=info.shutdown_date or announced,
     )
 
 
@@ -185,4 +194,7 @@ def _facts(row: ModelListing) -> str:
         facts.append(f"{row.context_tokens:,} tokens")
     if row.input_usd_per_mtok is not None and row.output_usd_per_mtok is not None:
         facts.append(f"${row.input_usd_per_mtok:g} in, ${row.output_usd_per_mtok:g} out per million")
+    if row.shutdown_date is not None:
+        is_soon = (row.shutdown_date - datetime.now(UTC).date()).days < SOON_DAYS
+        facts.append(click.style(f"until {row.shutdown_date}", fg="red" if is_soon else None))
     return "  ".join(facts)

@@ -11,9 +11,9 @@ from umwelten.config.overview import ConfigOverview, ProviderOverview
 
 _MODELS = {
     "google": "google:gemini-3.5-flash",
-    "anthropic": "anthropic:claude-sonnet-4-5",
-    "openai": "openai:gpt-4o-mini",
-    "openrouter": "openai/gpt-4o-mini",
+    "anthropic": "anthropic:claude-sonnet-5-5",
+    "openai": "openai:gpt-5.4-mini",
+    "openrouter": "openai/gpt-5.4-mini",
 }
 EMBEDDED = "local:smollm2"
 

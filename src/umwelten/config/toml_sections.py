@@ -214,7 +214,7 @@ def _check_group(name: str, row: Any, section: TomlPosition) -> None:
     if not names or not all(isinstance(item, str) and item.strip(" ,") for item in names):
         raise ConfigError(
             f"{where}: {name} must be a list of models",
-            f'Write it as {name} = ["ollama:gemma3:12b", "openai/gpt-4o-mini"].',
+            f'Write it as {name} = ["ollama:gemma3:12b", "openai/gpt-5.4-mini"].',
         )
 
 

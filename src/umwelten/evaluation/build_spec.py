@@ -8,11 +8,10 @@ from typing import Any, Literal
 
 from umwelten.choices import ROW_RULE, RowRule
 from umwelten.config.concurrency import check_ceilings, max_concurrency
-from umwelten.config.endpoints import address_notes
 from umwelten.config.option_types import PlainText
 from umwelten.config.settings import Settings, model_groups
 from umwelten.errors import StoreError, UsageError
-from umwelten.evaluation.preflight import hash_attachments, note_high_caps
+from umwelten.evaluation.preflight import hash_attachments, note_addresses, note_high_caps
 from umwelten.evaluation.spec import EvaluationSpec, Limits, Output
 from umwelten.inputs import expand
 from umwelten.inputs.prompt_files import name_prompts, read_prompts
@@ -81,8 +80,7 @@ def build_spec(
         output=output,
     )
     note_high_caps(spec, vendors, notes)
-    asked = dict.fromkeys(ref.provider for ref in spec.models)
-    notes.extend(address_notes((vendors[name] for name in asked), settings))
+    note_addresses(spec, settings, vendors, notes)
     return spec
 
 

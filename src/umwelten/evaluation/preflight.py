@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from umwelten.attempts.proxies import check_proxies
 from umwelten.attempts.target import Attached
 from umwelten.choices import PdfMode
-from umwelten.config.endpoints import endpoint, price_overrides
+from umwelten.config.endpoints import address_notes, endpoint, own_addresses, price_overrides
 from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, InputError, UsageError
 from umwelten.evaluation.request_terms import request_terms
@@ -22,6 +23,7 @@ from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Endpoint, Vendor
+from umwelten.providers.shutdowns import shutdown_notes
 from umwelten.providers.wires import capabilities_of
 from umwelten.types import FrozenStruct, ModelRef, Part
 
@@ -167,6 +169,20 @@ def _attachment_parts(spec: EvaluationSpec, capabilities: Capabilities) -> Attac
 def _parts(path: Path, capabilities: Capabilities, pdf: PdfMode) -> Iterator[Part]:
     content = read(path, name=path.name, capabilities=capabilities, pdf=pdf)
     yield from content.parts if content.convert is None else content.convert().parts
+
+
+def note_addresses(
+    spec: EvaluationSpec, settings: Settings, known: Mapping[str, Vendor], notes: list[Wording]
+) -> None:
+    """Notes on addresses that are a guess, and on models that their vendors shut down."""
+    asked = [known[name] for name in dict.fromkeys(model.provider for model in spec.models)]
+    notes.extend(address_notes(asked, settings))
+    try:
+        elsewhere = own_addresses(asked, settings)
+    except ConfigError:
+        return  # an error before anything starts
+    at_home = (model for model in spec.models if model.provider not in elsewhere)
+    notes.extend(shutdown_notes(at_home, datetime.now(UTC).date()))
 
 
 def note_high_caps(spec: EvaluationSpec, known: Mapping[str, Vendor], notes: list[Wording]) -> None:

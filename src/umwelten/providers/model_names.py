@@ -17,7 +17,7 @@ _ROUTER = "openrouter"
 
 _FORMS = (
     "Write a model as provider:model (ollama:gemma3:12b), "
-    "or as vendor/model for a model at OpenRouter (openai/gpt-4o)."
+    "or as vendor/model for a model at OpenRouter (openai/gpt-5.4)."
 )
 
 

@@ -7,6 +7,7 @@ A wire never opens a socket, reads a clock or sees the environment. `transport` 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
@@ -124,13 +125,17 @@ class Head(FrozenStruct):
 
 
 class ModelInfo(FrozenStruct):
-    """A model as its provider lists it. Prices in USD per token, `None` where not stated."""
+    """A model as its provider lists it. Prices in USD per token, `None` where not stated.
+
+    `shutdown_date`: the day from which it is no longer served, where one is announced.
+    """
 
     id: str
     name: str | None = None
     context_tokens: int | None = None
     input_price: float | None = None
     output_price: float | None = None
+    shutdown_date: date | None = None
 
 
 class ModelPage(FrozenStruct):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from provider import provider
+from reliability.listeners import listener
 from umwelten.simulate.faultserver.profile import Behaviour, Profile
 
 
@@ -70,3 +71,33 @@ def test_costs_of_an_unknown_provider_are_an_error_with_the_nearest_name(cli):
     assert (code, out) == (2, "")
     assert "Did you mean openai?" in err
     assert cli("models", "costs", "-p", "ollama")[0] == 0
+
+
+def test_the_day_on_which_a_model_ends_is_shown_and_in_json(cli):
+    body = json.dumps({"data": [{"id": "old", "shutdown_date": "2001-02-03"}, {"id": "gpt-4o"}]}).encode()
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with listener(reply) as server:
+        env = {"OPENAI_BASE_URL": f"http://127.0.0.1:{server.port}/v1", "OPENAI_API_KEY": "k-123456789"}
+        code, out, _ = cli("models", "list", "-p", "openai", env=env)
+        assert code == 0
+        assert [line.split()[-2:] for line in out.splitlines() if "old" in line] == [["until", "2001-02-03"]]
+        rows = json.loads(cli("models", "list", "-p", "openai", "--json", env=env)[1])
+    # At another address, a model of that name need not be OpenAI's.
+    assert {row["model"]: row["shutdown_date"] for row in rows} == {
+        "openai:old": "2001-02-03",
+        "openai:gpt-4o": None,
+    }
+
+
+def test_a_run_with_a_model_whose_end_is_announced_prints_it(cli):
+    env = {"OPENAI_API_KEY": "k-123456789"}
+    code, _, err = cli(
+        "eval", "run", "-p", "x", "-m", "openai:gpt-4o,openai:gpt-5.4-mini", "--dry-run", env=env
+    )
+    assert code == 0
+    assert "openai:gpt-4o wi" in err or "openai:gpt-4o was" in err
+    with listener(b"") as server:
+        env["OPENAI_BASE_URL"] = f"http://127.0.0.1:{server.port}/v1"
+        assert (
+            "2027-01-14" not in cli("eval", "run", "-p", "x", "-m", "openai:gpt-4o", "--dry-run", env=env)[2]
+        )

@@ -29,6 +29,7 @@ from umwelten.providers.common.errors import from_error, from_http, request_id, 
 from umwelten.providers.common.sse import Event, SseSplitter
 from umwelten.providers.common.streams import AnswerStream
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
+from umwelten.providers.shutdowns import read_date
 from umwelten.text.thinking import Answer, AnswerText
 from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Reply, Request
 
@@ -93,6 +94,7 @@ class _Model(msgspec.Struct):
     id: str
     display_name: str | None = None
     max_input_tokens: int | None = None
+    retires_at: str | None = None
 
 
 class _Models(msgspec.Struct):
@@ -151,7 +153,12 @@ class AnthropicMessages:
         if page_body is None:
             return unusable_reply(head, "the list of models could not be parsed")
         models = tuple(
-            ModelInfo(id=model.id, name=model.display_name, context_tokens=model.max_input_tokens)
+            ModelInfo(
+                id=model.id,
+                name=model.display_name,
+                context_tokens=model.max_input_tokens,
+                shutdown_date=read_date(model.retires_at),
+            )
             for model in page_body.data
         )
         return ModelPage(models=models, next=(page_body.last_id or None) if page_body.has_more else None)

@@ -24,6 +24,7 @@ from umwelten.providers.openai import errors
 from umwelten.providers.openai.replies import OpenAIAnswer, OpenAIStream
 from umwelten.providers.openai.schemas import needs_instruction, response_fields
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
+from umwelten.providers.shutdowns import read_date
 from umwelten.types import Failure, Media, Outcome, Parameters, Part, Request, Text
 
 # OpenAI itself accepts the first two formats, others more; the provider refuses what it does not accept.
@@ -198,6 +199,10 @@ def _headers(endpoint: Endpoint, stream: bool) -> dict[str, str]:
     return headers
 
 
+_SHUTDOWN = ("shutdown_date", "expiration_date", "deprecation")
+"""What OpenAI, OpenRouter and Mistral call the day on which a model ends."""
+
+
 def _model(row: object) -> ModelInfo | None:
     if not isinstance(row, dict) or not isinstance(row.get("id"), str):
         return None
@@ -209,6 +214,7 @@ def _model(row: object) -> ModelInfo | None:
         context_tokens=_context(row),
         input_price=_price(prices.get("prompt")),
         output_price=_price(prices.get("completion")),
+        shutdown_date=read_date(*(row.get(field) for field in _SHUTDOWN)),
     )
 
 

@@ -13,7 +13,7 @@ limits, outages. Keys are accepted whatever they are. Start it and point the too
 
 A profile (every field is described in `profile`, those of limits and outages in `simulate.profile`):
 
-    models = ["gpt-4o", "gemini-flash"]
+    models = ["gpt-5.4", "gemini-flash"]
 
     [default]
     latency_s = { median_s = 0.8, sigma = 0.4, seed = 1 }
