@@ -108,7 +108,7 @@ class AnswerText:
         return Answer("", self._thought(self._held), unclosed=True)
 
     def _thought(self, rest: str = "") -> str:
-        return _TURN.sub("", "".join((*self._thinking, rest)).strip(), count=1)
+        return _TURN.sub("", "".join((*self._thinking, rest)).strip(), count=1).rstrip()
 
     def _begin(self, piece: str) -> str:
         """Read a piece of a start that may be thinking."""
