@@ -250,8 +250,9 @@ def test_to_everything_that_is_counted_an_answer_in_the_wrong_shape_is_an_answer
     right = Reply(text="", usage=usage, hints=hints)
     unfit = Failure(kind=FailureKind.SCHEMA, message="no", usage=usage, hints=hints)
     wrong = Continue(turns=TURNS, failure=unfit)
+    empty = Failure(kind=FailureKind.EMPTY, message="no", usage=usage, hints=hints)
     lanes = []
-    for outcome in (right, wrong):
+    for outcome in (right, wrong, empty):
         made = Pool(
             {0: Lane(name="l", group="g", limit=Limit(value=2.0, ceiling=50, slow_start=True))},
             policy=RetryPolicy(),
@@ -264,10 +265,28 @@ def test_to_everything_that_is_counted_an_answer_in_the_wrong_shape_is_an_answer
             ask(made, outcome, i * 1.0, cost=7)
         lanes.append(made.lanes[0])
         assert (made.cap.spent, made.cap.reserved) == (21, 0)
-    first, second = lanes
-    assert second.answered
+    first, *others = lanes
+    assert all(lane.answered for lane in others)
     for name in ("limit", "pacer", "gate", "circuit", "refusals", "trust", "throttled_since"):
-        assert getattr(first, name) == getattr(second, name), name
+        assert all(getattr(first, name) == getattr(lane, name) for lane in others), name
+
+
+@pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (1, 2), (2, 3), (6, 3)])
+def test_a_call_whose_answers_are_empty_is_made_at_most_twice_more(retries: int, attempts: int) -> None:
+    made = pool(1, 1, 1, retries=retries)
+    now, count, verdict = 0.0, 0, None
+    while not made.finished:
+        step = made.next(now)
+        if isinstance(step, WaitUntil):
+            now = step.at
+            continue
+        assert isinstance(step, Start)
+        count += 1
+        now += 1.0
+        verdict = made.on_end(step.lease, outcome(FailureKind.EMPTY, None), now, 0.5)
+    assert count == attempts
+    assert verdict is not None and isinstance(verdict.decision, GiveUp)
+    assert made.lanes[0].circuit.failures == 0
 
 
 def test_wrong_shapes_neither_open_a_circuit_nor_stop_a_lane_and_close_one_that_is_open() -> None:

@@ -152,6 +152,49 @@ def test_a_model_that_was_only_loaded_gave_no_answer(reason: str) -> None:
     assert (failure.kind, failure.retry) == (K.SERVER, True)
 
 
+LONG = "word " * 500
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "expected"),
+    [
+        ("Hello", {}, None),
+        (LONG, {}, False),
+        (LONG, {"extra": {"truncate": True}}, True),
+        ("word " * 200, {"extra": {"num_ctx": 512}}, False),
+        ("word " * 100, {"extra": {"num_ctx": 512}}, None),
+    ],
+)
+def test_a_prompt_that_may_exceed_the_context_is_not_to_be_cut(
+    text: str, settings: dict[str, Any], expected: bool | None
+) -> None:
+    body = body_of(WIRE.encode(question(text, **settings), HOME))
+    assert body.get("truncate") is expected
+    assert "truncate" not in body.get("options", {})
+
+
+def test_a_server_that_refuses_the_field_does_not_get_it_again() -> None:
+    refused = failed(decoded(WIRE, HOME, {"error": "unknown field: truncate"}, 400))
+    assert refused.parameter == "truncate"
+    assert "truncate" not in body_of(WIRE.encode(question(LONG), HOME, frozenset({"truncate"})))
+
+
+@pytest.mark.parametrize(
+    ("message", "size"),
+    [
+        ("request (8889 tokens) exceeds the available context size (4096 tokens), try increasing it", 32768),
+        ("the prompt is longer than the context length currently available to the model; shorten it", 4096),
+        ("the input length exceeds the context length", 4096),
+    ],
+)
+def test_a_prompt_that_is_too_long_names_the_way_to_a_larger_context(message: str, size: int) -> None:
+    failure = failed(decoded(WIRE, HOME, {"error": message}, 400))
+    assert (failure.kind, failure.retry, failure.parameter) == (K.BAD_REQUEST, False, None)
+    assert failure.message.endswith(f"(set a larger one with params num_ctx={size})")
+    assert failure.wording is not None
+    assert "--param num_ctx" in failure.wording.spell(lambda name, value: "--param")
+
+
 def test_a_prompt_count_that_is_absent_is_not_known() -> None:
     body = {"message": {"content": "x"}, "done": True, "done_reason": "stop", "eval_count": 3}
     assert answered(decoded(WIRE, HOME, body)).usage == Usage(output_tokens=3)

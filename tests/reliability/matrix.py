@@ -119,6 +119,7 @@ FAULTS = (
         others={"anthropic": "empty"},
         why="an empty list is how Anthropic returns an answer without text",
     ),
+    _server("answer without text", "no_text", kind="empty"),
     _server("error in a 200 response", "error_in_200", kind="server", error_status=500),
     _server("100 MB response", "huge", kind="server", size_mb=100.0, timeout_s=10.0, within_s=10.0),
     _server("gzip bomb, 100 MB", "gzip_bomb", kind="server", size_mb=100.0, timeout_s=10.0, within_s=10.0),

@@ -35,8 +35,8 @@ class Answer(msgspec.Struct, Generic[T], frozen=True, kw_only=True, dict=True):
 
     `model` is `provider:model`; `file` the input's name, `prompt` that of one of several prompts. `text`
     is the answer, `data` the record in it where a schema asked for one; `partial` what a failed call had
-    got. `marks` say how the record was obtained: "fenced", "mended", "coerced",
-    "last of several", "asked again".
+    got. `marks` say how the record was obtained: "fenced", "mended", "coerced", "last of several", "asked
+    again"; and what is wrong with the answer: "cut input", "media dropped".
     `cost_usd` and `usage` are those of all attempts, `response_s` and `ttft_s` of the last.
     """
 

@@ -8,6 +8,7 @@ from functools import partial
 
 import msgspec
 
+from umwelten.attempts.cut_input import CutInputs, characters, least_tokens, may_be_cut
 from umwelten.attempts.proxies import PROXY
 from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target
@@ -16,7 +17,7 @@ from umwelten.attempts.upload_cache import FILE_GONE, CachedUpload, UploadCache,
 from umwelten.engine.interfaces import AttemptResult
 from umwelten.errors import InputError, LocalModelError
 from umwelten.events import Note, NoteLevel, Observer
-from umwelten.inputs import read
+from umwelten.inputs import Converted, read
 from umwelten.inputs.content import unframe_text
 from umwelten.inputs.files.names import escaped
 from umwelten.phrases import Spelling, by_name
@@ -61,9 +62,9 @@ Price = Callable[[Usage, ModelRef], int | None]
 class _Attempt(msgspec.Struct):
     """An attempt under way. The fields in `dropped` are left out of its request; `stream`: it is streamed.
 
-    Set when the input was read: `content`, the hash of its bytes, `prepared_s`, and `outline`, the request
-    with all its fields but without the messages. `uploads` are the files at the provider that it uses.
-    `sent` False: the request never went out.
+    Set when the input was read: `content`, the hash of its bytes, `prepared_s`, the `characters` sent, and
+    `outline`, the request with all its fields but without the messages. `uploads` are the files at the
+    provider that it uses. `sent` False: the request never went out.
     """
 
     call: Call
@@ -73,6 +74,7 @@ class _Attempt(msgspec.Struct):
     stream: bool
     outline: Request | None = None
     content: bytes = b""
+    characters: int = 0
     prepared_s: float = 0.0
     uploads: list[CachedUpload] = []
     sent: bool = True
@@ -105,6 +107,7 @@ class HttpAttemptRunner:
         self._uploads = UploadCache(transport)
         self._dropped: dict[ModelRef, frozenset[str]] = {}
         self._warned: set[str] = set()
+        self._cut_inputs = CutInputs(observer, spelling)
         self._has_no_prices = False
 
     async def close(self) -> None:
@@ -192,7 +195,31 @@ class HttpAttemptRunner:
             self._uploads.discard(attempt.uploads)
         if isinstance(answer, Failure) and answer.parameter is not None:
             answer = self._drop(answer.parameter, answer, attempt)
+        if may_be_cut(attempt.characters, answer.usage) and not attempt.turns:
+            source = attempt.call.input
+            name = "the prompt" if source is None else source.name
+            answer = self._cut_inputs.check(answer, target, name, await self._least_tokens(attempt))
         return answer, timing
+
+    async def _least_tokens(self, attempt: _Attempt) -> int:
+        """Return a bound of the tokens that were sent, from the input read again; 0 if it is another now."""
+        again, target = msgspec.structs.replace(attempt), attempt.target
+        parts: tuple[Part, ...] = ()
+        values: Mapping[str, str] | None = None
+        try:
+            if attempt.call.input is not None:
+                parts, values = await self._read(attempt.call.input, again, quiet=True)
+        except InputError:
+            return 0
+        request = self._builder.request(
+            target.model,
+            parts,
+            stream=False,
+            prompt=target.prompt,
+            values=values,
+            attached=None if isinstance(target.attached, InputError) else target.attached,
+        )
+        return await run_in_thread(least_tokens, request) if again.content == attempt.content else 0
 
     async def _encode(self, attempt: _Attempt) -> HttpRequest:
         """Return the request, with the input read now; of that, only its hash is kept."""
@@ -219,12 +246,15 @@ class HttpAttemptRunner:
             attached=attached,
             turns=attempt.turns,
         )
+        attempt.characters = characters(request)
         attempt.outline = msgspec.structs.replace(request, messages=_NO_QUESTION)
         http = target.wire.encode(request, target.endpoint, attempt.dropped)
         attempt.prepared_s = time.perf_counter() - started_at
         return http
 
-    async def _read(self, source: Input, attempt: _Attempt) -> tuple[tuple[Part, ...], Mapping[str, str]]:
+    async def _read(
+        self, source: Input, attempt: _Attempt, *, quiet: bool = False
+    ) -> tuple[tuple[Part, ...], Mapping[str, str]]:
         """Return the input's parts as the model takes them, and the values for the prompt's placeholders."""
         reading = partial(
             read,
@@ -238,24 +268,29 @@ class HttpAttemptRunner:
         )
         content = reading() if source.size < _LARGE_INPUT else await run_in_thread(reading)
         attempt.content = content.digest
-        if content.changed:
+        if content.changed and not quiet:
             self._observer(Note(text=f"{source.name} changed since the start; its present bytes are sent"))
         values = {"file.name": source.name, "file.path": escaped(source.path), **content.values}
         parts = content.parts
         if content.convert is not None:
             converted = await run_in_thread(content.convert)
             parts = converted.parts
-            for text in converted.notes:
-                self._observer(Note(text=text, level=NoteLevel.DETAIL))
-            for text in converted.warnings:
-                # Thousands of files may have the same: the first one is told.
-                level = NoteLevel.DETAIL if text in self._warned else NoteLevel.INFO
-                self._warned.add(text)
-                self._observer(Note(text=f"{source.name}: {text}", level=level))
+            if not quiet:
+                self._report(converted, source)
         if self._builder.bare(attempt.target.prompt):
             # The prompt says itself where the content begins and ends.
             parts = tuple(Text(text=unframe_text(p.text)) if isinstance(p, Text) else p for p in parts)
         return parts, values
+
+    def _report(self, converted: Converted, source: Input) -> None:
+        """Report what a conversion left out."""
+        for text in converted.notes:
+            self._observer(Note(text=text, level=NoteLevel.DETAIL))
+        for text in converted.warnings:
+            # Thousands of files may have the same: the first one is told.
+            level = NoteLevel.DETAIL if text in self._warned else NoteLevel.INFO
+            self._warned.add(text)
+            self._observer(Note(text=f"{source.name}: {text}", level=level))
 
     def _drop(self, field: str, failure: Failure, attempt: _Attempt) -> Failure:
         """Leave out an optional field that the model refused, from now on; say so once."""

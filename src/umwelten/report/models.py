@@ -180,7 +180,8 @@ class CallResult(FrozenStruct, kw_only=True):
     """One call that ended. `file` is `None` without one; `status` is "succeeded" or "failed".
 
     `data` is the record in the answer, where a schema asked for one, and `marks` say what it took to get
-    it: "fenced", "mended", "coerced", "last of several", "asked again".
+    it: "fenced", "mended", "coerced", "last of several", "asked again"; and what is wrong with the answer:
+    "cut input", "media dropped".
     """
 
     model: str

@@ -140,6 +140,7 @@ Fault = (
         "wrong_type",
         "empty",
         "no_choices",
+        "no_text",
         "huge",
         "gzip_bomb",
         "redirect",
@@ -162,6 +163,7 @@ Fault = (
     wrong_type      JSON with the right names and the wrong types
     empty           status 200 and no body
     no_choices      a reply without any answer in it
+    no_text         a complete answer without a word in it, and its tokens
     huge            a sound answer of `size_mb` megabytes
     gzip_bomb       the same, compressed to a thousandth
     redirect        307 to `redirect_to`

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from pathlib import Path
@@ -47,6 +48,8 @@ RECORDED = [
     ("cut_json", "1", "server", 2),
     ("no_choices", "1", "server", 2),
     ("empty", "1", "server", 2),
+    ("no_text", "0", "empty", 1),
+    ("no_text", "6", "empty", 3),
     ("reset_before", "1", "connection", 2),
     ("hang", "0", "timeout", 1),
     (404, "3", "bad_request", 1),
@@ -211,3 +214,55 @@ def test_an_unknown_price_is_null_and_never_0(cli, texts):
 
 def test_the_environment_points_every_provider_at_this_machine():
     assert all("127.0.0.1" in value for name, value in environment(1).items() if "KEY" not in name)
+
+
+@pytest.mark.parametrize("models", ["openai:a", "google:a", "anthropic:a", "ollama:a"])
+def test_an_empty_answer_is_paid_for_and_one_more_attempt_may_bring_a_better_one(cli, texts, models):
+    once = Rule(behaviour=Behaviour(fault="no_text"), first=1, counting="prompt")
+    with provider(Profile(default=Behaviour(text="Fine."), rules=(once,))) as server:
+        code, _, err = _batch(cli, server.env(), models)
+        assert server.idle().requests == 2 * FILES
+    assert code == 0, err
+    report, _ = _look(cli)
+    assert [r["response"] for r in report["results"]] == ["Fine."] * FILES
+    assert {r["metrics"]["attempts"] for r in report["results"]} == {2}
+
+
+def test_nothing_at_all_is_no_answer_to_a_schema_either(cli, texts):
+    with provider(Profile(default=Behaviour(fault="no_text"))) as server:
+        code, _, err = _batch(cli, server.env(), "openai:a", "--schema", "title")
+        assert server.idle().requests == 3 * FILES
+    assert code == 1
+    assert f"{FILES} × empty" in err and "× schema" not in err
+
+
+# --- servers that cut their input ------------------------------------------------------------
+
+READ = Behaviour(text="A summary.", input_tokens=2050, output_tokens=9)
+LONG = " ".join(f"word{n}" for n in range(12_000))
+
+
+@pytest.mark.parametrize(
+    ("model", "remedy"),
+    [("ollama:a", "--param num_ctx=32768"), ("lmstudio:a", "LM Studio"), ("openai:a", "start the server")],
+)
+def test_an_input_that_the_server_cut_is_told_once_and_marked_on_each_answer(cli, texts, model, remedy):
+    for name in ("x.txt", "y.txt"):
+        (texts / "in" / name).write_text(LONG)
+    with provider(Profile(default=READ, keep_bodies=True)) as server:
+        code, _, err = _batch(cli, server.env(), model)
+        bodies = [json.loads(record.body) for record in server.idle().records]
+    assert code == 0, err
+    told = " ".join(err.split())
+    assert told.count("the server cut off") == 1
+    assert re.search(r"read 2,050 tokens of [xy]\.txt, which has at least 9,00\d: ", told) and remedy in told
+    report, _ = _look(cli)
+    marks = {r["file"]: r.get("marks") for r in report["results"]}
+    assert marks == {
+        "x.txt": ["cut input"],
+        "y.txt": ["cut input"],
+        **{f"{n}.txt": [] for n in range(FILES)},
+    }
+    if model == "ollama:a":
+        told_off = {len(body["messages"][0]["content"]) > 2048: body.get("truncate") for body in bodies}
+        assert told_off == {True: False, False: None}

@@ -31,7 +31,7 @@ from umwelten.providers.common.streams import AnswerStream
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
 from umwelten.providers.shutdowns import read_date
 from umwelten.text.thinking import Answer, AnswerText
-from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Reply, Request
+from umwelten.types import Failure, FailureKind, FinishReason, Outcome, RateLimitHints, Reply, Request
 
 _PAGE_SIZE = 1000
 _FINISH = {
@@ -232,7 +232,11 @@ class _AnthropicAnswer:
         usage = plausible(self._usage.read(), bool(text or thinking))
         if failure is not None:
             return msgspec.structs.replace(
-                failure, partial=text or None, usage=usage, request_id=request_id(self._head, self._id)
+                failure,
+                partial=text or None,
+                usage=usage,
+                request_id=request_id(self._head, self._id),
+                hints=failure.hints if failure is self.failure else self._hints(),
             )
         return Reply(
             text=text,
@@ -242,8 +246,11 @@ class _AnthropicAnswer:
             reasoning=thinking or None,
             served_model=self._model,
             request_id=request_id(self._head, self._id),
-            hints=rate_limit_headers.parse(self._endpoint.vendor.quirks.hints, self._head),
+            hints=self._hints(),
         )
+
+    def _hints(self) -> RateLimitHints:
+        return rate_limit_headers.parse(self._endpoint.vendor.quirks.hints, self._head)
 
     def _answer(self) -> Answer:
         """Return the record, where the model gave one, else the text."""

@@ -90,7 +90,7 @@ def _call(head: Head, ending: Ending) -> Failure:
     name = f" {ending.calls}" if ending.calls else ""
     when = "stopped in the middle of its answer to call" if ending.text.strip() else "only called"
     wording = Phrase(
-        "the model {when} the function{name}, and functions are not run: take `tools` out of {option:param}",
+        "the model {when} the function{name}, and functions are not run: take `tools` out of {option:params}",
         when=when,
         name=name,
     )

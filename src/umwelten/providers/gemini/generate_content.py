@@ -23,7 +23,7 @@ from umwelten.providers.gemini.requests import body_of, headers, resource, root_
 from umwelten.providers.gemini.usage import read_usage
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
 from umwelten.text.thinking import Answer, AnswerText
-from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Reply, Request
+from umwelten.types import Failure, FailureKind, FinishReason, Outcome, RateLimitHints, Reply, Request
 
 _PAGE_SIZE = 1000
 _ABSENT = msgspec.Raw()
@@ -247,7 +247,11 @@ class _GeminiAnswer:
         usage = plausible(usage, bool(text or thinking))
         if failure is not None:
             return msgspec.structs.replace(
-                failure, partial=text or None, usage=usage, request_id=request_id(self._head, self._id)
+                failure,
+                partial=text or None,
+                usage=usage,
+                request_id=request_id(self._head, self._id),
+                hints=failure.hints if failure is self.failure else self._hints(),
             )
         return Reply(
             text=text,
@@ -257,8 +261,11 @@ class _GeminiAnswer:
             reasoning=thinking or None,
             served_model=self._model,
             request_id=request_id(self._head, self._id),
-            hints=rate_limit_headers.parse(self._endpoint.vendor.quirks.hints, self._head),
+            hints=self._hints(),
         )
+
+    def _hints(self) -> RateLimitHints:
+        return rate_limit_headers.parse(self._endpoint.vendor.quirks.hints, self._head)
 
     def _refusal(self) -> Failure | None:
         """Return the failure if the prompt or the answer was blocked."""

@@ -32,9 +32,22 @@ from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.common.sse import LineSplitter
 from umwelten.providers.common.streams import AnswerStream
 from umwelten.providers.common.system_message import place_system
+from umwelten.providers.context_limits import SMALLEST_CONTEXT, larger_context
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
 from umwelten.text.thinking import Answer, AnswerText
-from umwelten.types import Failure, FinishReason, Media, Message, Outcome, Part, Reply, Request, Text, Usage
+from umwelten.types import (
+    Failure,
+    FailureKind,
+    FinishReason,
+    Media,
+    Message,
+    Outcome,
+    Part,
+    Reply,
+    Request,
+    Text,
+    Usage,
+)
 
 _BESIDE_OPTIONS = frozenset(
     ("format", "keep_alive", "logprobs", "think", "tools", "top_logprobs", "truncate")
@@ -43,11 +56,13 @@ _FINISH = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
 # The request only loaded or unloaded the model.
 _IDLE = frozenset(("load", "unload"))
 _NOT_FOUND = re.compile(r"model ['\"]?([^'\"\s]{1,200})['\"]? (?:is )?not found")
+_TOO_LONG = re.compile(r"context (length|size|window)", re.IGNORECASE)
+_PROMPT_TOKENS = re.compile(r"\((\d{1,9}) tokens\)")
 _MEMORY = re.compile(r"resource limitations|cudamalloc failed|requires more (system )?memory")
 _CANNOT_THINK = re.compile(r"does not support thinking|think value .* is not supported")
 _NO_FORMAT = re.compile(r"(json schema in|required for|unsupported|invalid) format|grammar")
 # The context bounds prompt and answer together.
-_LIMIT = Phrase("raise {option:max_tokens}, or the context with {option:param=num_ctx=16384}")
+_LIMIT = Phrase("raise {option:max_tokens}, or the context with {option:params} num_ctx=16384")
 _ABSENT = msgspec.Raw()
 _NOTHING = (b"", b"null")
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -115,7 +130,7 @@ class Ollama:
     def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
         """Return the outcome of a unary reply."""
         if head.status != 200:
-            return _add_pull_hint(from_http(head, body, endpoint, classify=classify))
+            return _add_hint(from_http(head, body, endpoint, classify=classify), endpoint)
         answer = _OllamaAnswer(head, endpoint)
         answer.add(body)
         return answer.outcome()
@@ -212,7 +227,8 @@ class _OllamaAnswer:
 
     def _refuse(self, error: msgspec.Raw) -> None:
         body = read_value({"error": load(bytes(error), object)})
-        self.failure = _add_pull_hint(from_error(self._head, body, self._endpoint, classify=classify))
+        failure = from_error(self._head, body, self._endpoint, classify=classify)
+        self.failure = _add_hint(failure, self._endpoint)
 
     def _shortfall(self, answer: Answer, reason: FinishReason, thinking: str) -> Failure | None:
         """Return the failure if the reply contains no complete answer."""
@@ -247,13 +263,17 @@ def classify(head: Head, error: ErrorBody) -> ErrorClass | None:
     return None
 
 
-def _add_pull_hint(failure: Failure) -> Failure:
-    """Return the failure with the command that fetches a missing model."""
-    missing = _NOT_FOUND.search(failure.message)
-    if missing is None:
+def _add_hint(failure: Failure, endpoint: Endpoint) -> Failure:
+    """Return the failure with the command that fetches a missing model, or the way to a larger context."""
+    if missing := _NOT_FOUND.search(failure.message):
+        message = f"{failure.message} (fetch it with `ollama pull {missing[1]}`)"
+        return msgspec.structs.replace(failure, message=message)
+    if failure.kind is not FailureKind.BAD_REQUEST or not _TOO_LONG.search(failure.message):
         return failure
-    message = f"{failure.message} (fetch it with `ollama pull {missing[1]}`)"
-    return msgspec.structs.replace(failure, message=message)
+    stated = _PROMPT_TOKENS.search(failure.message)
+    remedy = larger_context(endpoint.vendor, int(stated[1]) if stated else SMALLEST_CONTEXT)
+    wording = Phrase("{message} ({remedy})", message=failure.message, remedy=remedy)
+    return msgspec.structs.replace(failure, message=str(wording), wording=wording)
 
 
 def _root(endpoint: Endpoint) -> str:
@@ -281,15 +301,28 @@ def _body(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> dict
     }
     sent = {k: v for k, v in settings.items() if v is not None and canonical_name(k) not in dropped}
     options = {name: value for name, value in sent.items() if name not in _BESIDE_OPTIONS}
+    messages = list(map(_message, request.messages))
+    if "truncate" not in dropped and _may_be_too_long(request, messages, options):
+        sent = {"truncate": False, **sent}
     system = [] if request.system is None else [{"role": "system", "content": request.system}]
     return {
         **endpoint.vendor.quirks.body,
         "model": request.model.model,
-        "messages": [*system, *map(_message, request.messages)],
+        "messages": [*system, *messages],
         **({"options": options} if options else {}),
         **{name: value for name, value in sent.items() if name in _BESIDE_OPTIONS},
         "stream": request.stream,
     }
+
+
+def _may_be_too_long(request: Request, messages: list[dict[str, Any]], options: dict[str, Any]) -> bool:
+    """Return whether a prompt may exceed the context, which the server cuts then unless told not to.
+
+    Shorter prompts go out as they always did. Servers before 0.12.4 ignore the field.
+    """
+    length = len(request.system or "") + sum(len(message["content"]) for message in messages)
+    context = options.get("num_ctx")
+    return length > min(SMALLEST_CONTEXT, context if isinstance(context, int) else SMALLEST_CONTEXT)
 
 
 def _message(message: Message) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def _facts(call: CallDetail) -> Iterator[tuple[str, str]]:
         yield "served by", call.served_model
     yield "repeat", str(call.repeat)
     yield "status", f"{call.status} ({call.error.kind})" if call.error else call.status
-    yield from _known(("record", ", ".join(call.marks)))
+    yield from _known(("record" if call.data is not None else "marks", ", ".join(call.marks)))
     yield from call.parameters.items()
     if call.attachments:
         yield "attachments", ", ".join(call.attachments)

@@ -255,6 +255,10 @@ def _no_choices(scene: Scene) -> Iterator[Step]:
         yield _reply(scene, scene.wire.hollow(scene.answer))
 
 
+def _no_text(scene: Scene) -> Iterator[Step]:
+    yield _reply(scene, _text_of(scene, ""))
+
+
 def _error_in_200(scene: Scene) -> Iterator[Step]:
     behaviour = scene.behaviour
     trouble = Trouble(status=behaviour.error_status, message=behaviour.message, code=behaviour.code)
@@ -320,6 +324,7 @@ _FAULTS: dict[str, Callable[[Scene], Iterator[Step]]] = {
     "wrong_type": _wrong_type,
     "empty": _empty,
     "no_choices": _no_choices,
+    "no_text": _no_text,
     "huge": _huge,
     "gzip_bomb": _gzip_bomb,
     "redirect": _redirect,
