@@ -38,7 +38,13 @@ def start(
     command = ("eval", "batch", "-p", "go", "-m", models, "-i", "s", "--directory", "in")
     launch = ("-m", "umwelten") if before is None else ("-c", before + _BECOME)
     return subprocess.Popen(
-        [sys.executable, *launch, *command, "--progress", "plain", *more],
+        [
+            sys.executable,
+            *launch,
+            *command,
+            *(() if "--progress" in more else ("--progress", "plain")),
+            *more,
+        ],
         cwd=root,
         env=clean_environment(env),
         stdout=stdout,

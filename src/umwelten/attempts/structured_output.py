@@ -13,7 +13,7 @@ from umwelten.phrases import Phrase, Spelling, by_name, spell
 from umwelten.schema import CUT, OutputSchema, Problem, correction_turns, failure
 from umwelten.types import Continue, Failure, FinishReason, Message, Reply
 
-_CUT = Phrase(CUT + "; thinking counts too: raise {option:max_tokens}")
+_CUT = Phrase("{cut}; thinking counts too: raise {option:max_tokens}", cut=CUT)
 _CUT_BY_PROVIDER = re.compile(r"max(?:imum)?[ _](?:\w+[ _])?tokens (?:reached|exceeded)", re.IGNORECASE)
 """What a provider that checks answers itself says of one that was cut off, in place of the answer."""
 
