@@ -11,7 +11,7 @@ import pytest
 
 from provider import run_python
 from umwelten.cli.completion.model_names import listed
-from umwelten.config.option_types import FOLDER
+from umwelten.config.path_types import FOLDER
 from umwelten.config.settings import load, toml_paths
 from umwelten.errors import ConfigError, LocalModelError, UsageError
 from umwelten.local import find_weights

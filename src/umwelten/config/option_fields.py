@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypedDict, g
 
 from umwelten.choices import PdfMode
 from umwelten.config import option_types as kinds
+from umwelten.config import path_types as paths
 from umwelten.config.declaration import Option, Section, StoredEvaluation
 from umwelten.phrases import Phrase
 
@@ -68,7 +69,7 @@ class SharedOptions(TypedDict, Generic[T], total=False):
     prompts: Annotated[
         PathLike | Mapping[str, str] | None,
         Option(
-            kinds.PROMPTS_FILE,
+            paths.PROMPTS_FILE,
             Section.PROMPT,
             "Several prompts, each sent to every model: .toml, .json, .jsonl, .csv, or texts between "
             "lines of ---.",
@@ -148,7 +149,7 @@ class SharedOptions(TypedDict, Generic[T], total=False):
     attach: Annotated[
         PathLike | Sequence[PathLike] | None,
         Option(
-            kinds.GLOBS,
+            paths.GLOBS,
             Section.INPUTS,
             "Files sent with every prompt; paths and globs.",
             aliases=("file",),
@@ -268,7 +269,7 @@ class SharedOptions(TypedDict, Generic[T], total=False):
     output_dir: Annotated[
         PathLike | None,
         Option(
-            kinds.FOLDER,
+            paths.FOLDER,
             Section.OUTPUT,
             "Where evaluations are stored.",
             default=Path("output"),
@@ -278,7 +279,7 @@ class SharedOptions(TypedDict, Generic[T], total=False):
     report: Annotated[
         PathLike | Sequence[PathLike] | None,
         Option(
-            kinds.FILES,
+            paths.FILES,
             Section.OUTPUT,
             "Write a report at the end: .csv, .html, .json, .md or .parquet; repeatable.",
             default=(),
@@ -301,7 +302,7 @@ class BatchOptions(SharedOptions[T], Generic[T], total=False):
     directory: Annotated[
         PathLike | Sequence[PathLike] | None,
         Option(
-            kinds.FOLDERS,
+            paths.FOLDERS,
             Section.INPUTS,
             "Directory whose files are the inputs; repeatable.",
             place="profile",
@@ -315,7 +316,7 @@ class BatchOptions(SharedOptions[T], Generic[T], total=False):
     files: Annotated[
         PathLike | Sequence[PathLike] | None,
         Option(
-            kinds.GLOBS,
+            paths.GLOBS,
             Section.INPUTS,
             "These files instead of a directory; paths and globs.",
             place="profile",
@@ -333,7 +334,7 @@ class BatchOptions(SharedOptions[T], Generic[T], total=False):
     rows: Annotated[
         PathLike | None,
         Option(
-            kinds.FILE,
+            paths.FILE,
             Section.INPUTS,
             "Rows of a table as inputs: .csv, .tsv, .jsonl, .json, .parquet; lines of .txt.",
             place="profile",

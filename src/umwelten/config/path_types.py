@@ -1,0 +1,129 @@
+"""How the values of options are read that are paths: of files, folders, globs. See `option_types`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from umwelten.config.option_types import OptionType, Reader
+from umwelten.user_folders import expand_home
+
+_COMMA = r",(?![^{]*\})"  # not in {a,b}
+_SUFFIX = r".*\.\w{2,7}"
+
+
+def _path(what: str) -> Reader:
+    def read(given: Any) -> Path:
+        if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
+            raise ValueError(f"write the path of a {what}")
+        return Path(given)
+
+    return read
+
+
+_folder, _file = _path("folder"), _path("file")
+
+
+def _folders(given: Any) -> Path | tuple[Path, ...]:
+    """One folder is no list of one: so it is shown as it was given."""
+    folders = tuple(given) if isinstance(given, list | tuple) else (given,)
+    try:
+        first, *others = (Path(_folder(path)) for path in folders)
+    except ValueError:
+        raise ValueError("write the path of a folder, or a list of them") from None
+    return (first, *others) if others else first
+
+
+def _for_each(change: Callable[[Path], Path], paths: Path | tuple[Path, ...]) -> Path | tuple[Path, ...]:
+    return change(paths) if isinstance(paths, Path) else tuple(map(change, paths))
+
+
+def _rebase_path(path: Path, base: Path) -> Path:
+    return base / expand_home(path)
+
+
+def _several(given: Any) -> tuple[Any, ...]:
+    """One or several: a text or path alone is one."""
+    return (given,) if isinstance(given, str | Path) else tuple(given)
+
+
+def _files(given: Any) -> tuple[Path, ...]:
+    paths = given if isinstance(given, list | tuple) else [given]
+    try:
+        files = tuple(_file(path) for path in paths)
+    except ValueError:
+        raise ValueError("write the path of a file, or a list of them") from None
+    for file in files:
+        parts = str(file).split(",")
+        if len(parts) > 1 and all(re.fullmatch(_SUFFIX, part.strip()) for part in parts):
+            raise ValueError(
+                "give each file by itself: a comma is part of a name, and the option may be repeated"
+            )
+    return files
+
+
+def _texts(given: Any) -> list[str]:
+    texts = list(given) if isinstance(given, list | tuple) else [given]
+    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise ValueError("write a text in quotes or a list of such")
+    return texts
+
+
+def _rebase_globs(texts: list[str], base: Path) -> list[str]:
+    pieces = ([piece.strip() for piece in re.split(_COMMA, text)] for text in texts)
+    return [",".join(str(base / expand_home(Path(piece))) for piece in some) for some in pieces]
+
+
+def _prompts_argument(given: Any) -> Any:
+    return given if isinstance(given, Mapping) else expand_home(_file(given))
+
+
+def _expand_home(read: Reader) -> Reader:
+    return lambda given: expand_home(read(given))
+
+
+FOLDER = OptionType(
+    read=_folder, read_argument=_expand_home(_folder), rebase=_rebase_path, metavar="DIR", complete="folders"
+)
+FOLDERS = OptionType(
+    read=_folders,
+    read_argument=lambda given: _for_each(expand_home, _folders(_several(given))),
+    rebase=lambda paths, base: _for_each(lambda path: _rebase_path(path, base), paths),
+    metavar="DIR",
+    repeatable=True,
+    complete="folders",
+)
+FILE = OptionType(
+    read=_file,
+    read_argument=_expand_home(_file),
+    rebase=_rebase_path,
+    metavar="FILE",
+    exists=True,
+    complete="files",
+)
+PROMPTS_FILE = OptionType(
+    read=_file,
+    read_argument=_prompts_argument,
+    rebase=_rebase_path,
+    metavar="FILE",
+    exists=True,
+    complete="files",
+)
+FILES = OptionType(
+    read=_files,
+    read_argument=lambda given: tuple(expand_home(path) for path in _files(_several(given))),
+    rebase=lambda paths, base: tuple(_rebase_path(path, base) for path in paths),
+    metavar="FILE",
+    repeatable=True,
+    complete="files",
+)
+GLOBS = OptionType(
+    read=_texts,
+    read_argument=_several,
+    rebase=_rebase_globs,
+    metavar="LIST",
+    repeatable=True,
+    complete="files",
+)
