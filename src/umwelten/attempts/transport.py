@@ -20,7 +20,7 @@ import msgspec
 
 from umwelten.attempts.deadlines import Deadlines, Wait
 from umwelten.attempts.proxies import Proxy, proxy_for
-from umwelten.providers.common.errors import SHORTEST_KEY
+from umwelten.providers.common.errors import ADDRESS, SHORTEST_KEY
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, StreamDecoder, Wire
 from umwelten.types import Failure, FailureKind, Outcome, Timing
 from umwelten.version import __version__
@@ -118,6 +118,9 @@ class Transport:
                     else:
                         outcome = wire.decode(head, await _read_body(response, wait), endpoint)
                     if response.status == 200 and isinstance(outcome, Failure):
+                        if response.content_type == "text/html":
+                            # The page of a website, a login, a captive portal: this is not the API.
+                            outcome = msgspec.structs.replace(outcome, code=ADDRESS)
                         # Servers that break off an answer often close the connection too: that has to be
                         # noticed before another call reuses it.
                         wait.settle()

@@ -88,7 +88,7 @@ def advice(
     unreached = code in _UNREACHED
     if code == "proxy":
         return "check the proxy that the message names, or exempt the address from it with NO_PROXY"
-    if code == ADDRESS:
+    if code == ADDRESS and (own or kind == "unavailable"):
         return _check_address(names, vendors, own)
     if kind in ("unavailable", "connection") and own and unreached:
         nobody = " and that a server is running there" if code in _NOBODY_THERE else ""

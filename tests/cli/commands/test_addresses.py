@@ -42,6 +42,15 @@ def test_a_server_without_the_api_at_its_path_stops_the_lane_and_names_the_varia
     assert "most end in /v1" in words(err) and "models list" not in err
 
 
+def test_a_page_in_place_of_an_answer_is_no_trouble_of_the_provider(cli):
+    page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 19\r\n\r\n<title>Home</title>"
+    with listener(page) as server:
+        env = {"OPENAI_BASE_URL": f"http://127.0.0.1:{server.port}", "OPENAI_API_KEY": "k-123456789"}
+        code, _, err = cli(*RUN, "--retries", "0", env=env)
+    assert code == 1
+    assert f"check the address in OPENAI_BASE_URL (127.0.0.1:{server.port})" in words(err)
+
+
 def test_a_socks_proxy_ends_it_before_anything_starts(cli, tmp_path):
     env = {"OPENAI_BASE_URL": "https://llm.example/v1", "OPENAI_API_KEY": "k-123456789"}
     code, _, err = cli(*RUN, env={**env, "ALL_PROXY": "socks5h://me:hunter2@127.0.0.1:1080"})
