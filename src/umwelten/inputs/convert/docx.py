@@ -12,7 +12,7 @@ import math
 import posixpath
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
@@ -32,6 +32,8 @@ _STRICT = (
 )
 _NOTES = ("footnotes", "endnotes", "comments")
 _RULE = "---"
+_TOKEN = re.compile("\ue001[0-9]+\ue001")  # of the private use area
+_LINE_WITH_TOKEN = re.compile("^.*\ue001[0-9]+\ue001.*$", re.MULTILINE)
 
 HIDDEN = "hidden text of the document is left out"
 EMBEDDED = "a part of the document that is embedded in another format is left out"
@@ -56,14 +58,20 @@ def markdown(archive: zipfile.ZipFile, name: str) -> tuple[str, tuple[str, ...]]
         style_map="comment-reference => sup",
     ).value
     text = html.markdown(page, name)
-    for token, chunk in document.chunks.items():
-        text = re.sub(f"^.*{token}.*$", partial(_with_chunk, token, chunk), text, flags=re.MULTILINE)
+    if document.chunks:
+        text = _LINE_WITH_TOKEN.sub(partial(_with_chunks, document.chunks), text)
     return text, tuple(document.warnings)
 
 
-def _with_chunk(token: str, chunk: str, line: re.Match[str]) -> str:
-    """Return a line with the text that the token stands for: in a table it has to stay one line."""
-    return line[0].replace(token, cell(chunk) if line[0].startswith("|") else chunk)
+def _with_chunks(chunks: Mapping[str, str], line: re.Match[str]) -> str:
+    """Return a line with the texts that its tokens stand for: in a table it has to stay one line."""
+    in_table = line[0].startswith("|")
+
+    def chunk(token: re.Match[str]) -> str:
+        text = chunks.get(token[0], "")
+        return cell(text) if in_table else text
+
+    return _TOKEN.sub(chunk, line[0])
 
 
 class _Document:
