@@ -16,6 +16,7 @@ from umwelten.errors import ConfigError, InputError, UsageError
 from umwelten.evaluation.request_terms import request_terms
 from umwelten.evaluation.spec import EvaluationSpec, check_id
 from umwelten.inputs import file_hash, read
+from umwelten.inputs.sources import Inputs
 from umwelten.local import find_weights
 from umwelten.phrases import Phrase, Wording
 from umwelten.pricing import PriceBook, price_of
@@ -67,8 +68,19 @@ def preflight(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Ve
     if spec.inputs is None:
         builder.check((), None)
     else:
-        builder.check(PLACEHOLDERS[spec.inputs.source], spec.inputs.columns)
+        _check_placeholders(builder, spec.inputs)
     return Preflight(endpoints=endpoints, builder=builder, capabilities=capabilities, attached=attached)
+
+
+def _check_placeholders(builder: RequestBuilder, inputs: Inputs) -> None:
+    try:
+        builder.check(PLACEHOLDERS[inputs.source], inputs.columns)
+    except UsageError as error:
+        if not inputs.notes:
+            raise
+        # How the table was read may well be why it lacks the column.
+        hint = Phrase("{hint}\n{notes}", hint=error.hint_wording or "", notes="\n".join(inputs.notes))
+        raise UsageError(error.wording, hint, argument=error.argument) from None
 
 
 def _check_texts(spec: EvaluationSpec) -> None:

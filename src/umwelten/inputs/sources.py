@@ -41,7 +41,8 @@ class Inputs(FrozenStruct):
     """A source of inputs. `files` returns a new iterator at each call.
 
     `lazy`: there may be very many, so the first calls start before all are found. `columns` are the names
-    that `{{row.…}}` may have, `None` if the inputs are not rows. `row_rule` is that of `RequestSettings`.
+    that `{{row.…}}` may have, `None` if the inputs are not rows. `row_rule` is that of `RequestSettings`,
+    `notes` say how the table is read.
     """
 
     files: Callable[[], Iterator[FoundInput]]
@@ -49,6 +50,7 @@ class Inputs(FrozenStruct):
     lazy: bool = False
     columns: tuple[str, ...] | None = None
     row_rule: RowRule = 1
+    notes: tuple[str, ...] = ()
 
 
 def select_inputs(
@@ -138,7 +140,8 @@ def _rows(
     path: Path, name_column: str | None, limit: int | None, rule: RowRule, on_note: Callable[[str], None]
 ) -> Inputs:
     names = columns(path, rule)
-    for note in notes(path, rule):
+    said = tuple(notes(path, rule))
+    for note in said:
         on_note(note)
     return Inputs(
         files=lambda: rows(path, name_column=name_column, max_rows=limit, rule=rule),
@@ -146,6 +149,7 @@ def _rows(
         lazy=True,
         columns=names,
         row_rule=rule,
+        notes=said,
     )
 
 

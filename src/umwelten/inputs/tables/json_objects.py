@@ -74,6 +74,8 @@ def _read_object(
         raise InputError(
             Phrase("{path}: {problem}", path=path, problem=error.wording), error.hint_wording
         ) from error
+    if not records:
+        raise InputError(f"{path} has no rows")
     sampled = (row for row in rows[:_SAMPLED] if isinstance(row, dict))
     return ObjectRows(records=records, columns=tuple(dict.fromkeys(chain.from_iterable(sampled))), note=note)
 

@@ -61,7 +61,10 @@ def columns(path: Path, rule: RowRule = ROW_RULE) -> tuple[str, ...]:
     for record, *_ in islice(_items(table), _SAMPLED):
         names.update(dict.fromkeys(_columns_of(record, table)))
     if not names:
-        raise InputError(f"{path} is not a list of JSON objects")
+        raise InputError(
+            f"{path} is not a list of JSON objects",
+            "Save texts without fields one on each line, as a .txt file, or as objects with a field each.",
+        )
     return tuple(names)
 
 

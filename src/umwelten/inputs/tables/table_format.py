@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from umwelten.choices import ROW_RULE, RowRule
 from umwelten.errors import InputError
+from umwelten.file_types import type_by_name
 from umwelten.inputs.encodings import decode
 from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.tables import csv
@@ -57,7 +58,9 @@ _WIDE = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _OLDER = ("cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp932", "gb18030", "euc_jp", "big5", "cp949")
-_KINDS = "Tables are csv, tsv, jsonl, json, parquet and text files; save a spreadsheet as csv."
+_KINDS = (
+    "Tables are csv, tsv, jsonl, json, parquet and text files; save a spreadsheet as csv, unpack an archive."
+)
 # How JSON begins, and words in braces or brackets do not.
 _JSON_BEGINS = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\]]")
 
@@ -150,7 +153,10 @@ def _kind(path: str, head: bytes, rule: RowRule) -> str:
     if kind in (JSON, JSONL):
         raise InputError(f"{path} contains no JSON objects: it begins with {_excerpt(head)}", _KINDS)
     if kind is None and not _wide_encoding(head) and decode(head[: head.rfind(b"\n") + 1] or head) is None:
-        raise InputError(f"{path} is not a table: it begins with {_excerpt(head)}", _KINDS)
+        kind_of_file = type_by_name(path)
+        is_named = kind_of_file.family != "text"
+        what = f"it is {kind_of_file.word}" if is_named else f"it begins with {_excerpt(head)}"
+        raise InputError(f"{path} is not a table: {what}", _KINDS)
     return CSV
 
 
