@@ -8,6 +8,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -148,6 +149,10 @@ def test_a_dry_run_announces_what_a_resume_asks(here: Recorder, tmp_path: Path) 
     )
     assert "1 is answered already" in told.stdout, told.stderr
     assert asked(here, prompt="{{row.a}}") == ["5"]
+    (tmp_path / "t.csv").write_text("a,b\n0,0\n5,1\n1,2\n1,3\n")
+    told = subprocess.run(told.args, capture_output=True, text=True)
+    assert "2 calls to make; 2 are answered already" in told.stdout, told.stderr
+    assert asked(here, prompt="{{row.a}}") == ["0", "1"]
 
 
 def test_of_a_row_that_is_sent_whole_every_value_counts(here: Recorder, tmp_path: Path) -> None:
@@ -211,3 +216,90 @@ def test_columns_and_their_names_are_found_in_either_form(here: Recorder, tmp_pa
     with pytest.raises(umwelten.UsageError) as error:
         umwelten.batch("{{row.\u0430}}", "openai:a", rows="t.csv").wait()
     assert "U+0430 CYRILLIC SMALL LETTER A" in str(error.value)
+
+
+# --- rows that move ------------------------------------------------------------------------------
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """The text files of the answers."""
+    return {path.name: path.read_text() for path in (folder / "output/a").glob("*.txt")}
+
+
+def echo(provider: Recorder) -> None:
+    """Have every question answered by itself."""
+    provider.respond = lambda request: "to " + json.loads(request.body)["messages"][-1]["content"]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.lists(st.sampled_from("abcd"), min_size=1, max_size=6), min_size=2, max_size=4), st.data())
+def test_an_answer_goes_with_its_row_wherever_that_is(
+    tmp_path_factory: pytest.TempPathFactory,
+    provider: Recorder,
+    versions: list[list[str]],
+    data: st.DataObject,
+) -> None:
+    folder = tmp_path_factory.mktemp("moved")
+    provider.take()
+    echo(provider)
+    before: Counter[str] = Counter()
+    options = {"row_name": "a"} if data.draw(st.booleans()) else {}
+    with surroundings(provider.port, folder):
+        for version in versions:
+            (folder / "t.csv").write_text("a\n" + "".join(f"{value}\n" for value in version))
+            # Older answers than those of the version before may still be there.
+            new = Counter(f"{value}?" for value in (Counter(version) - before).elements())
+            assert Counter(asked(provider, prompt="{{row.a}}?", **options)) <= new
+            answers = umwelten.open("a").answers
+            assert sorted(answer.text for answer in answers) == sorted(f"to {value}?" for value in version)
+            if not options:
+                by_row = {f"row-{n}": f"to {value}?" for n, value in enumerate(version, 1)}
+                assert {str(answer.file): answer.text for answer in answers} == by_row
+                assert by_row.items() <= {name[:-4]: text for name, text in texts(folder).items()}.items()
+            before = Counter(version)
+
+
+def test_answers_of_several_models_and_repeats_move_with_their_records(
+    here: Recorder, tmp_path: Path
+) -> None:
+    here.respond = lambda request: json.dumps({"n": json.loads(request.body)["messages"][-1]["content"][:1]})
+
+    def go(table: str) -> int:
+        (tmp_path / "t.csv").write_text(table)
+        results = umwelten.batch(
+            "{{row.a}}?", "openai:a,ollama:b", id="a", rows="t.csv", resume=True, repeat=2, schema="n"
+        ).wait()
+        assert not results.failures
+        for answer in results.answers:
+            assert answer.data == {"n": table.splitlines()[int(str(answer.file).removeprefix("row-"))]}
+        return len(here.take())
+
+    assert go("a\nx\ny\nz\n") == 12
+    assert go("a\nw\nz\nx\n") == 4
+    names = {path.name for path in (tmp_path / "output/a").glob("row-*.json")}
+    assert names == {
+        f"row-{n}.{m}{r}.json" for n in (1, 2, 3) for m in ("openai_a", "ollama_b") for r in ("", ".r2")
+    }
+    assert json.loads((tmp_path / "output/a/row-3.openai_a.r2.json").read_text()) == {"n": "x"}
+    assert go("a\ny\nw\nz\nx\n") == 4  # the answer about y was replaced
+
+
+def test_a_row_whose_name_is_sent_is_asked_again_under_another(here: Recorder, tmp_path: Path) -> None:
+    for prompt in ("Sum up.", "{{row.a}} {{file.name}}"):
+        (tmp_path / "t.csv").write_text("a\nx\ny\n")
+        umwelten.batch(prompt, "openai:a", id="a", rows="t.csv", overwrite=True).wait()
+        here.take()
+        (tmp_path / "t.csv").write_text("a\nz\nx\ny\n")
+        assert len(asked(here, prompt=prompt)) == 3
+
+
+def test_answers_of_an_earlier_step_move_too(here: Recorder, tmp_path: Path) -> None:
+    def go(table: str) -> list[str]:
+        (tmp_path / "t.csv").write_text(table)
+        asked(here, prompt="{{row.a}}")
+        umwelten.batch("On: {{answer}}", "openai:a", id="b", from_="a", resume=True).wait()
+        return sorted(json.loads(request.body)["messages"][-1]["content"] for request in here.take())
+
+    echo(here)
+    assert go("a\nx\ny\n") == ["On: to x", "On: to y"]
+    assert go("a\nz\nx\ny\n") == ["On: to z"]

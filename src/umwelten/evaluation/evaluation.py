@@ -45,7 +45,7 @@ from umwelten.events import (
 from umwelten.local import LocalServers
 from umwelten.phrases import Spelling, by_name, spell
 from umwelten.pricing import cost_nusd, max_cost_nusd
-from umwelten.prompts.request_builder import RequestBuilder
+from umwelten.prompts.request_builder import RequestBuilder, is_nameless
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.wires import WIRES
@@ -149,7 +149,12 @@ class Evaluation:
                 store.set_no_inputs()
             else:
                 lazy = spec.inputs is not None and spec.inputs.lazy
-                store.set_inputs(files, read_hash=hash_reader(spec), ahead=AHEAD if lazy else None)
+                store.set_inputs(
+                    files,
+                    read_hash=hash_reader(spec),
+                    movable=is_nameless,
+                    ahead=AHEAD if lazy else None,
+                )
         except BaseException:
             store.close()
             if fresh:

@@ -16,14 +16,14 @@ from umwelten.file_types import type_by_name
 from umwelten.inputs.media import looks_sendable
 from umwelten.phrases import Phrase
 from umwelten.pricing import cost_nusd
-from umwelten.prompts.request_builder import RequestBuilder
+from umwelten.prompts.request_builder import RequestBuilder, is_nameless
 from umwelten.prompts.token_estimates import text_tokens
 from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
 from umwelten.records import StoredSpec
+from umwelten.store.answered_cells import AnsweredCells
 from umwelten.store.database import database
-from umwelten.store.grid import AnsweredCells
 from umwelten.store.reader import Reader
 from umwelten.store.variants import check_size, refuse_changes
 from umwelten.types import FoundInput, FrozenStruct, ModelRef, Usage
@@ -202,7 +202,7 @@ def _stored_answers(spec: EvaluationSpec, stored: StoredSpec) -> Iterator[Answer
     with Reader.open(folder) as reader:
         refuse_changes(reader.connection, reader.spec(), stored)
         prompts = {prompt.name for prompt in spec.request.prompts}
-        yield AnsweredCells(reader.connection, prompts, spec.repeats, hash_reader(spec))
+        yield AnsweredCells(reader.connection, prompts, spec.repeats, hash_reader(spec), is_nameless)
 
 
 def _sendable(scanned: FoundInput, capabilities: Capabilities) -> bool:

@@ -151,6 +151,14 @@ class RequestBuilder:
         return fixed // 4 + 8 + text_tokens(file_bytes, name), self._pictures * _MEDIA_TOKENS
 
 
+def is_nameless(prompt: str) -> bool:
+    """Return whether the questions of a prompt about a row or an answer do without its name."""
+    template = Template(prompt)
+    return (
+        template.uses("content") or template.uses("row.") or template.uses("answer")
+    ) and not template.uses("file.")
+
+
 def row_use(settings: RequestSettings, prompt: str) -> RowUse:
     """Return what a prompt with this text uses of a row: the columns it names, or the whole row."""
     template = Template(prompt)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from umwelten.errors import EvaluationBusy, StoreError
 from umwelten.phrases import Phrase
-from umwelten.store.database import LOCK, open_for_reading
+from umwelten.store.database import LOCK, move_aside, open_for_reading
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -60,3 +60,14 @@ def _lives(pid: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def set_aside(folder: Path) -> None:
+    """Rename the folder, unless a process works on it. Raises `EvaluationBusy`."""
+    folder_lock = lock(folder)
+    try:
+        if os.name == "nt":  # there, an open file keeps its folder from being renamed
+            folder_lock.release()
+        move_aside(folder)
+    finally:
+        folder_lock.release()

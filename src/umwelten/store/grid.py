@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
-from umwelten.store.inputs import Contents, ReadHash, original_path, prompts_by_variant
-from umwelten.store.rows import ResultSlot, clean, result_slot
+from umwelten.store.inputs import original_path
+from umwelten.store.rows import ResultSlot, result_slot
 from umwelten.store.tables import FAILED, SUCCEEDED, call_id, call_id_sql
-from umwelten.types import Call, FoundInput, FrozenStruct, Input, ModelRef
+from umwelten.types import Call, FrozenStruct, Input
 
 
 class Counts(FrozenStruct):
@@ -108,61 +108,6 @@ class Cursor:
         )
         call = Call(id=call_id(number, self._model, repeat), model=self._model, input=source, repeat=repeat)
         return call, result_slot(stem, self._slug, repeat, version, outdated)
-
-
-# --- what is answered already ----------------------------------------------------------------
-
-# The input may have been left out of the latest plan, and so may the variant.
-_KNOWN = "SELECT id, stamp = ? FROM inputs WHERE name = ?"
-# Of one input and one variant: how many repeats have an answer that is still good.
-_GOOD = f"""
-    SELECT count(*) FROM calls c CROSS JOIN inputs i ON i.id = c.input_id
-    WHERE c.id BETWEEN {call_id_sql(":input", ":variant", "0")}
-    AND {call_id_sql(":input", ":variant", ":repeats")} AND c.status = {SUCCEEDED}"""
-_SAME_STAMP = f"{_GOOD} AND c.input_version = i.version"
-_SAME_CONTENT = f"{_GOOD} AND c.content = :content"
-
-
-class AnsweredCells:
-    """The good answers that a plan would find, of whatever inputs, models and prompts there were before."""
-
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        prompts: Collection[str],
-        repeats: int,
-        read_hash: ReadHash,
-    ) -> None:
-        """`prompts` are the names of the several prompts, or one empty name."""
-        self._connection, self._repeats, self._read_hash = connection, repeats, read_hash
-        self._prompts = prompts_by_variant(connection)
-        self._variants: dict[str, list[int]] = {}
-        rows = connection.execute(
-            "SELECT m.id, m.name, coalesce(p.name, '') FROM models m"
-            " LEFT JOIN prompts p ON p.id = m.prompt_id"
-        )
-        for variant, model, prompt in rows:
-            if prompt in prompts:
-                self._variants.setdefault(model, []).append(variant)
-
-    def count(self, scanned: FoundInput, model: ModelRef) -> int:
-        """Return how many of the calls about this input to this model need not be made."""
-        variants = self._variants.get(str(model), ())
-        known = self._connection.execute(_KNOWN, (scanned.stamp, clean(scanned.name))).fetchone()
-        if known is None:
-            return 0
-        number, same = known
-        contents = None
-        if not same:
-            contents = Contents(self._read_hash, scanned.path, scanned.part, self._prompts)
-        return sum(self._count_variant(number, variant, contents) for variant in variants)
-
-    def _count_variant(self, number: int, variant: int, contents: Contents | None) -> int:
-        cell: dict[str, object] = {"input": number, "variant": variant, "repeats": self._repeats}
-        query = _SAME_STAMP
-        if contents is not None:
-            query, cell["content"] = _SAME_CONTENT, contents.of(variant)
-        return int(self._connection.execute(query, cell).fetchone()[0])
 
 
 def write_repeats(connection: sqlite3.Connection, repeats: int) -> None:

@@ -51,13 +51,14 @@ class Intake:
     """Inputs that are still being found, taken in step by step while calls about the first ones are made.
 
     `complete`: all are there. `problem`: why no more could be found. `taken`: how many by steps, as long as
-    nobody sets it back.
+    nobody sets it back. `changed`: earlier inputs are others now, or have gone.
     """
 
     def __init__(self, connection: sqlite3.Connection, rows: Iterator[_Row], slugs: Iterable[str]) -> None:
         self.complete = False
         self.problem: UmweltenError | None = None
         self.taken = 0
+        self.changed = False
         self._connection, self._rows = connection, rows
         self._arrivals = _Arrivals(connection, slugs)
         self._background: BackgroundIterator[_Row] | None = None
@@ -142,6 +143,7 @@ def write_inputs(
         " OR inputs.size <> s.size OR inputs.stamp <> s.stamp OR inputs.part <> s.part)"
     )
     intake = Intake(connection, _new_rows(connection), slugs)
+    intake.changed = True
     intake.start(None)
     connection.execute("DELETE FROM scan")
     return intake
@@ -186,17 +188,17 @@ def _load_scan(connection: sqlite3.Connection, same: int, rows: Iterable[_Row]) 
 
 
 def _new_rows(connection: sqlite3.Connection) -> Iterator[_Row]:
-    windows = _windows(
+    found = windows(
         connection,
         "SELECT s.n, s.name, s.path, s.size, s.stamp, s.part"
         " FROM scan s LEFT JOIN inputs i ON i.name = s.name"
         " WHERE s.n > ? AND i.id IS NULL ORDER BY s.n LIMIT ?",
     )
-    return cast("Iterator[_Row]", windows)
+    return cast("Iterator[_Row]", found)
 
 
-def _windows(connection: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
-    """Rows without their first column, the position; the table may be written to in between."""
+def windows(connection: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    """Yield rows without their first column, the position; the table may be written to in between."""
     last = -1
     while rows := connection.execute(query, (last, STEP)).fetchall():
         last = rows[-1][0]
@@ -206,7 +208,7 @@ def _windows(connection: sqlite3.Connection, query: str) -> Iterator[tuple[Any, 
 
 def _update_versions(connection: sqlite3.Connection, read_hash: ReadHash) -> None:
     prompts = prompts_by_variant(connection)
-    changed = _windows(
+    changed = windows(
         connection,
         "SELECT i.id, i.id, i.version, s.path, s.part FROM inputs i JOIN scan s ON s.name = i.name"
         " WHERE i.id > ? AND i.stamp <> s.stamp ORDER BY i.id LIMIT ?",

@@ -20,14 +20,14 @@ from umwelten.store import grid, inputs
 from umwelten.store.database import (
     database,
     folder_errors,
-    move_aside,
     open_database,
     open_second,
     store_errors,
     transaction,
 )
-from umwelten.store.folder_lock import lock
+from umwelten.store.folder_lock import lock, set_aside
 from umwelten.store.grid import Counts
+from umwelten.store.moved_answers import Movable, move_answers
 from umwelten.store.rows import ResultSlot, json_text, result_slot
 from umwelten.store.settings import active_models, prompt_names
 from umwelten.store.tables import SUCCEEDED
@@ -103,7 +103,7 @@ class Store:
         """Start a new evaluation; a folder of that name is renamed first. Raises EvaluationBusy."""
         with folder_errors(folder):
             if folder.is_dir() and any(folder.iterdir()):
-                _replace(folder)
+                set_aside(folder)
         return cls._open(folder, spec, check=_refuse_existing)
 
     @classmethod
@@ -139,12 +139,18 @@ class Store:
     # --- the grid ---
 
     def set_inputs(
-        self, files: Iterable[FoundInput], *, read_hash: inputs.ReadHash, ahead: int | None = None
+        self,
+        files: Iterable[FoundInput],
+        *,
+        read_hash: inputs.ReadHash,
+        movable: Movable | None = None,
+        ahead: int | None = None,
     ) -> None:
         """Make `files` the inputs, in their order; others become inactive.
 
         A known input whose stamp differs is read with `read_hash`, and only if it has answers: those
-        for which the same was sent keep counting, the others are out of date.
+        for which the same was sent keep counting, the others are out of date. Of prompts that are
+        `movable`, these go to inputs for which the same is sent.
 
         `ahead`: of new files that follow the known ones, at most so many now. The writer's thread walks
         over the rest while a run continues, so they must not be bound to this thread. See `complete`.
@@ -153,6 +159,8 @@ class Store:
         slugs = self._slugs.values()
         with store_errors(self.folder), transaction(self._connection):
             self._intake = inputs.write_inputs(self._connection, files, slugs, read_hash, ahead)
+            if movable is not None and self._intake.changed:
+                move_answers(self._connection, read_hash, movable, str(self.folder))
         self._note_inputs()
 
     def set_no_inputs(self) -> None:
@@ -386,13 +394,3 @@ def _refuse_existing(folder: Path) -> None:
             ),
             argument="id",
         )
-
-
-def _replace(folder: Path) -> None:
-    folder_lock = lock(folder)
-    try:
-        if os.name == "nt":  # there, an open file keeps its folder from being renamed
-            folder_lock.release()
-        move_aside(folder)
-    finally:
-        folder_lock.release()
