@@ -25,9 +25,11 @@ def texts(tmp_path: Path) -> Path:
 
 
 def _batch(cli, env, models="openai:a", *more):
+    usual = {"--max-concurrency": "3", "--timeout": "1s"}
+    flags = [word for flag, value in usual.items() if flag not in more for word in (flag, value)]
     return cli(
         *("eval", "batch", "-p", "go", "-m", models, "-i", "f", "--directory", "in", "--progress", "none"),
-        *("--max-concurrency", "3", "--timeout", "1s", *more),
+        *(*flags, *more),
         env=env,
     )
 
