@@ -477,3 +477,23 @@ def test_counts_of_0_beside_an_answer_are_no_counts(
             assert result.cost_nusd == cost
 
     asyncio.run(main())
+
+
+def test_a_request_whose_tier_was_refused_and_left_out_is_a_standard_one() -> None:
+    extra: dict[str, Any] = {"service_tier": "flex"}
+    settings = RequestSettings(prompts=(Prompt(name="", text="Hi."),), parameters=Parameters(extra=extra))
+    tiers: list[str | None] = []
+
+    def price(usage: Usage, model: ModelRef) -> int:
+        tiers.append(usage.service_tier)
+        return 1
+
+    async def main() -> None:
+        refusal = refusing_once("Unsupported parameter: 'service_tier'")
+        async with serving(None, refusal, settings=settings, price=price) as bench:
+            assert failure_of(await bench.attempt()).retry
+            assert isinstance((await bench.attempt()).outcome, Reply)
+            assert "service_tier" not in bench.bodies[-1]
+
+    asyncio.run(main())
+    assert tiers == ["standard"]

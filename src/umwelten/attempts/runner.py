@@ -46,6 +46,9 @@ from umwelten.types import (
 
 _NOTHING_COUNTED = Usage()
 _NO_QUESTION = (Message(role=Role.USER, parts=(Text(text=""),)),)
+_TIER_FIELDS = frozenset({"service_tier", "serviceTier", "speed"})
+"""Where these are refused and left out, the request is served in the standard tier."""
+
 _NEVER_SENT = frozenset(
     {"refused", PROXY, "dns", "connect", "tls", "unsupported_input", "local_model", "internal"}
 )
@@ -142,7 +145,7 @@ class HttpAttemptRunner:
             timing=timing,
             key=self._builder.key(model, attempt.content, call.repeat, attempt.target.prompt),
             content=attempt.content,
-            cost_nusd=self._cost(answer, attempt.target) if attempt.sent else 0,
+            cost_nusd=self._cost(answer, attempt.target, attempt.dropped) if attempt.sent else 0,
         )
 
     async def _check(self, answer: Outcome, turns: tuple[Message, ...]) -> AttemptOutcome:
@@ -303,7 +306,7 @@ class HttpAttemptRunner:
             self._observer(Note(text=f"{model} {_without(field, attempt)}", level=NoteLevel.WARNING))
         return msgspec.structs.replace(failure, retry=True)
 
-    def _cost(self, outcome: Outcome, target: Target) -> int | None:
+    def _cost(self, outcome: Outcome, target: Target, dropped: frozenset[str]) -> int | None:
         usage = outcome.usage
         if isinstance(outcome, Failure) and usage == _NOTHING_COUNTED:
             # Refused with an error status, or never sent: providers charge nothing. A reply that broke off
@@ -312,6 +315,8 @@ class HttpAttemptRunner:
             return 0 if refused or target.endpoint.vendor.is_free else None
         if _is_uncounted(outcome):
             usage = msgspec.structs.replace(usage, input_tokens=None, output_tokens=None)
+        if usage.service_tier is None and not _TIER_FIELDS.isdisjoint(dropped):
+            usage = msgspec.structs.replace(usage, service_tier="standard")
         try:
             return self._price(usage, target.model)
         except Exception as error:  # noqa: BLE001 - the answer is there, and paid for
