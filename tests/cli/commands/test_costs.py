@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from provider import provider
+from umwelten.pricing import listed
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
 
 PRICES = '[prices."openai:a"]\ninput = 1.0\noutput = 4.0\n[prices."google:b"]\ninput = 2.0\noutput = 8.0\n'
@@ -408,3 +409,21 @@ def test_a_dry_run_and_an_estimate_are_at_the_tiers_price(cli, texts, tiered):
     # 40 answers of 100 tokens at 4 and at 40 USD, and what is sent.
     assert most["default"] > 40 * 100 * 4 / 1e6
     assert most["priority"] > 40 * 100 * 40 / 1e6
+
+
+def test_what_is_priced_by_the_list_tells_its_day(cli, texts):
+    with provider(Profile(default=Behaviour(input_tokens=10, output_tokens=10))) as server:
+        say = ("eval", "run", "-p", "go", "-m", "openai:gpt-5-mini")
+        plan = cli(*say, "--dry-run", env=server.env())[1]
+        assert cli(*say, "-i", "listed", env=server.env())[0] == 0
+        assert cli(*say[:-1], "openai:a", "-i", "own", env=server.env())[0] == 0
+    assert f"prices   of {listed.day()}" in plan
+    settings = {
+        name: json.loads(cli("eval", "report", "-i", name, "--format", "json")[1])["settings"]
+        for name in ("listed", "own")
+    }
+    assert settings["listed"]["price_lists"] == [listed.day()]
+    assert "price_lists" not in settings["own"]
+    assert f"| prices of | {listed.day()} |" in cli("eval", "report", "-i", "listed")[1]
+    costs = cli("models", "costs", "--search", "gpt-5-mini")[2]
+    assert f"prices from {listed.source()}" in costs
