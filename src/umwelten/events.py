@@ -31,7 +31,7 @@ class StopCode(StrEnum):
     MAX_COST = "max_cost"
     MAX_ERRORS = "max_errors"
     UNAVAILABLE = "unavailable"
-    """Lanes take no more calls; `LaneStopped` says why."""
+    """Lanes or models take no more calls; `LaneStopped` and `ModelStopped` say why."""
     STORE = "store"
     """Answers can no longer be stored."""
     INPUTS = "inputs"
@@ -145,6 +145,14 @@ class LaneStopped(FrozenStruct):
     failure: Failure
 
 
+class ModelStopped(FrozenStruct):
+    """A model takes no more calls, and what it still had stays pending; others of its lane go on."""
+
+    model: ModelRef
+    lane: str
+    failure: Failure
+
+
 class LimitChanged(FrozenStruct):
     """A lane's concurrency limit moved; `reason` in a few words."""
 
@@ -191,6 +199,7 @@ Event = (
     | CallSucceeded
     | CallFailed
     | LaneStopped
+    | ModelStopped
     | LimitChanged
     | Note
     | RunFinished
@@ -285,6 +294,8 @@ class Tally:
                 self._grow(event)
             case LaneStopped():
                 self.stopped[event.lane] = event.failure
+            case ModelStopped():
+                self.stopped[str(event.model)] = event.failure
             case RunFinished():
                 self.finished = event
 

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from umwelten.control.knee import Watch
 from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
-from umwelten.control.pool import AttemptVerdict, Idle, Lease, Pool, Start, WaitUntil
-from umwelten.control.retry import Again, GiveUp, RetryPolicy
+from umwelten.control.model_state import ModelState
+from umwelten.control.pool import Pool
+from umwelten.control.retry import Again, GiveUp, HoldModel, RetryPolicy
 from umwelten.control.scheduled_call import ScheduledCall
+from umwelten.control.steps import AttemptVerdict, Idle, Lease, Start, WaitUntil
 from umwelten.control.stop import CostCap
 from umwelten.types import (
     AttemptOutcome,
@@ -30,8 +32,9 @@ from umwelten.types import (
 ANSWER = Reply(text="")
 CLOCK = st.floats(0, 200)
 KINDS = st.sampled_from(
-    [None, FailureKind.RATE_LIMIT, FailureKind.SERVER, FailureKind.BAD_REQUEST, FailureKind.SCHEMA]
+    [None, FailureKind.RATE_LIMIT, FailureKind.SERVER, FailureKind.BAD_REQUEST, FailureKind.SCHEMA, "model"]
 )
+NO_MODEL = Failure(kind=FailureKind.BAD_REQUEST, message="no such model", retry=False, model_down=True)
 TURNS = (
     Message(role=Role.ASSISTANT, parts=(Text(text="{}"),)),
     Message(role=Role.USER, parts=(Text(text="No."),)),
@@ -52,9 +55,11 @@ def pool(models: int, calls: int, cap: int, *, retries: int = 2) -> Pool:
     return made
 
 
-def outcome(kind: FailureKind | None, hint: float | None) -> AttemptOutcome:
+def outcome(kind: FailureKind | str | None, hint: float | None) -> AttemptOutcome:
     if kind is None:
         return ANSWER
+    if not isinstance(kind, FailureKind):
+        return NO_MODEL
     failure = Failure(
         kind=kind,
         message="no",
@@ -99,7 +104,8 @@ def test_no_call_is_lost_or_started_twice_or_starved_whatever_the_provider_says(
         now = step.at
     assert made.finished
     stopped = [lane for lane in made.lanes if lane.stopped is not None]
-    assert stopped or ended == set(range(models * calls))
+    refused = set(made.stopped_models())
+    assert stopped or {id for id in range(models * calls) if id // calls not in refused} <= ended
 
 
 def test_a_call_that_waits_holds_no_slot() -> None:
@@ -141,6 +147,78 @@ def test_refused_accounts_pause_the_lane_and_spend_no_attempts(code: str) -> Non
         made.on_end(step.lease, ANSWER, 0.2, 0.5)
     assert {lease.lane.name for lease in started} == {"l1"}
     assert len(started) == 5
+
+
+def leases(made: Pool, now: float) -> list[Lease]:
+    found = []
+    while isinstance(step := made.next(now), Start):
+        found.append(step.lease)
+    return found
+
+
+def test_a_model_that_refuses_all_its_first_calls_is_stopped_and_the_others_of_its_lane_go_on() -> None:
+    made = pool(4, 20, 8)
+    # Models 0 and 2 share a lane; 0 is refused.
+    refused: list[Lease] = []
+    answered: list[int] = []
+    verdicts: list[AttemptVerdict] = []
+    while started := leases(made, 0.0):
+        for lease in started:
+            model = lease.scheduled.call.model
+            (refused if model == 0 else answered).append(lease if model == 0 else model)  # type: ignore[arg-type]
+            verdicts.append(made.on_end(lease, NO_MODEL if model == 0 else ANSWER, 0.0, 0.5))
+    assert made.finished
+    assert len(refused) <= 8
+    assert sorted(answered) == [1] * 20 + [2] * 20 + [3] * 20
+    assert [verdict.model_stopped for verdict in verdicts].count(True) == 1
+    assert made.stopped_models() == {0: NO_MODEL}
+    assert made.why_stopped(made.lane(0)) is None, "another model of the lane is well"
+    assert not any(isinstance(verdict.decision, GiveUp) for verdict in verdicts), "its calls stay pending"
+
+
+@pytest.mark.parametrize("kind", [None, FailureKind.SCHEMA, FailureKind.EMPTY])
+def test_a_refusal_beside_an_answer_is_one_calls_own(kind: FailureKind | None) -> None:
+    made = pool(1, 6, 3)
+    first, *others = leases(made, 0.0)
+    held = made.on_end(first, NO_MODEL, 0.0, 0.5)
+    assert isinstance(held.decision, HoldModel)
+    assert leases(made, 0.0) == [], "no further call starts while it is open what the refusal means"
+    for lease in others:
+        made.on_end(lease, outcome(kind, None), 0.1, 0.5)
+    again = leases(made, 0.1)
+    assert first.scheduled in [lease.scheduled for lease in again]
+    for lease in again:
+        of_first = lease.scheduled is first.scheduled
+        verdict = made.on_end(lease, NO_MODEL if of_first else ANSWER, 0.2, 0.5)
+        assert isinstance(verdict.decision, GiveUp) is of_first
+    assert made.stopped_models() == {}
+
+
+def test_a_model_that_has_answered_is_not_stopped_by_any_refusal() -> None:
+    made = pool(1, 12, 4)
+    (first, *others) = leases(made, 0.0)
+    made.on_end(first, ANSWER, 0.0, 0.5)
+    while others:
+        for lease in others:
+            assert isinstance(made.on_end(lease, NO_MODEL, 0.1, 0.5).decision, GiveUp)
+        others = leases(made, 0.1)
+    assert made.finished
+    assert made.stopped_models() == {}
+
+
+def test_the_prompts_of_a_model_are_stopped_together() -> None:
+    lane = Lane(name="l", group="g", limit=Limit(value=2.0, ceiling=2, slow_start=False))
+    state = ModelState()
+    made = Pool({0: lane, 1: lane}, policy=RetryPolicy(), states={0: state, 1: state})
+    for model in (0, 1):
+        calls = [ScheduledCall(Call(id=10 * model + i, model=model, input=None)) for i in range(5)]
+        made.add_calls(model, calls, drained=True)
+    started = leases(made, 0.0)
+    for lease in started:
+        made.on_end(lease, NO_MODEL, 0.0, 0.5)
+    assert len(started) == 2
+    assert made.finished
+    assert (made.stopped_models(), made.why_stopped(lane)) == ({0: NO_MODEL}, NO_MODEL)
 
 
 def test_in_an_ordered_lane_one_models_calls_go_before_the_next_models() -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from umwelten.cli.flag_names import as_flag
 from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
-from umwelten.control.pool import Idle, Pool, Start, WaitUntil
+from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
 from umwelten.control.scheduled_call import ScheduledCall
+from umwelten.control.steps import Idle, Start, WaitUntil
 from umwelten.control.stop import OPEN_ENDED, CostCap, ErrorCap
 from umwelten.events import StopCode
 from umwelten.phrases import spell

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.memory import COMMIT_S, PRICE, Attempts, MemoryStore, answer_all, at, run
+from engine.memory import COMMIT_S, PRICE, Attempts, MemoryStore, answer_all, at, model_name, run
 from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.pool import Pool
@@ -21,6 +21,7 @@ from umwelten.events import (
     CallSucceeded,
     LaneStopped,
     LimitChanged,
+    ModelStopped,
     TextArrived,
 )
 from umwelten.simulate.clock import run_virtual
@@ -28,6 +29,7 @@ from umwelten.types import AttemptOutcome, Call, Failure, FailureKind, ModelRef,
 
 BROKEN = Failure(kind=FailureKind.SERVER, message="HTTP 500", status=500)
 BAD = Failure(kind=FailureKind.BAD_REQUEST, message="no such field", retry=False)
+GONE = Failure(kind=FailureKind.BAD_REQUEST, message="no such model", retry=False, model_down=True)
 DOWN = Failure(kind=FailureKind.UNAVAILABLE, message="key refused", retry=False, lane_down=True)
 
 
@@ -165,6 +167,18 @@ def test_a_refused_key_stops_its_lane_and_the_other_models_finish() -> None:
     assert {record.call.model for record in store.calls()} == {2}
     assert len(store.calls()) == 20
     assert ran.result.failed == 0, "what a stopped lane holds stays pending"
+
+
+def test_a_refused_model_is_stopped_and_the_other_models_finish() -> None:
+    store = MemoryStore(20, models=2)
+    ran = run(store, lambda call, number: GONE if call.model == 1 else Reply(text="x"), models=2)
+    assert (ran.result.status, ran.reason) == ("stopped", ("unavailable", f"{model_name(1)} is unavailable"))
+    (stopped,) = ran.of(ModelStopped)
+    assert (stopped.model, stopped.lane, stopped.failure) == (model_name(1), "lane 1", GONE)
+    assert {record.call.model for record in store.calls()} == {2}
+    assert sum(record.call.model == 1 for record in store.attempts()) <= 4
+    assert (len(store.calls()), ran.result.failed) == (20, 0)
+    assert [view.stopped for view in ran.engine.lanes()] == [GONE.message, None]
 
 
 def test_a_cost_cap_ends_the_run_before_it_is_passed() -> None:

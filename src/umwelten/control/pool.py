@@ -14,18 +14,17 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-import msgspec
+from types import MappingProxyType
 
 from umwelten.control.attribution import Reason
 from umwelten.control.circuit import NEVER
 from umwelten.control.lane import Lane
-from umwelten.control.limit import LimitChange
-from umwelten.control.refusals import StartSnapshot
-from umwelten.control.retry import Again, Decision, GiveUp, RetryPolicy, StopLane
+from umwelten.control.model_state import ModelState
+from umwelten.control.retry import Again, Decision, GiveUp, HoldModel, RetryPolicy, StopLane
 from umwelten.control.scheduled_call import ScheduledCall
+from umwelten.control.steps import IDLE, AttemptVerdict, Lease, Start, Step, WaitUntil
 from umwelten.control.stop import CostCap
 from umwelten.types import AttemptOutcome, Continue, Failure, FailureKind, Reply
 
@@ -36,57 +35,27 @@ MOST_WAITING = 4 * WINDOW
 """While that many calls of a model wait, no further ones are fetched: they would wait as well."""
 
 
-class Lease(msgspec.Struct, frozen=True):
-    """Leave to make one attempt, given at `started_at`."""
-
-    scheduled: ScheduledCall
-    lane: Lane
-    started_at: float
-    start: StartSnapshot | None = None
-
-
-class Start(msgspec.Struct, frozen=True):
-    """Make this attempt now."""
-
-    lease: Lease
-
-
-class WaitUntil(msgspec.Struct, frozen=True):
-    """Nothing may start before `at`, unless something ends first."""
-
-    at: float
-
-
-class Idle(msgspec.Struct, frozen=True):
-    """Nothing may start until something ends; if nothing is in flight, the work is over."""
-
-
-Step = Start | WaitUntil | Idle
-IDLE = Idle()
-
-
-class AttemptVerdict(msgspec.Struct, frozen=True):
-    """What `on_end` decided about a call, and what it did to its lane."""
-
-    failure: Failure | None
-    decision: Decision | None
-    change: LimitChange | None = None
-    lane_stopped: bool = False
-
-
 @dataclass(slots=True)
 class _Queue:
     model: int
     lane: Lane
+    state: ModelState
     ready: deque[ScheduledCall] = field(default_factory=deque)
     drained: bool = False
     in_flight: int = 0
     waiting: int = 0
     served: int = 0
 
+    @property
+    def stopped(self) -> bool:
+        return self.lane.stopped is not None or self.state.stopped is not None
+
 
 class Pool:
-    """See the module's text. `max_in_flight` None: only the lanes' own limits hold."""
+    """See the module's text. `max_in_flight` None: only the lanes' own limits hold.
+
+    `states`: the states of the models by number, where several numbers are prompts of one model.
+    """
 
     def __init__(
         self,
@@ -97,6 +66,7 @@ class Pool:
         group_caps: dict[str, int] | None = None,
         max_bytes: int | None = None,
         cap: CostCap | None = None,
+        states: Mapping[int, ModelState] = MappingProxyType({}),
     ) -> None:
         self.policy = policy
         self.max_in_flight = max_in_flight
@@ -107,7 +77,9 @@ class Pool:
         self._groups: dict[str, int] = {}
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._queues = {model: _Queue(model, lane) for model, lane in lanes.items()}
+        self._queues = {
+            model: _Queue(model, lane, states.get(model) or ModelState()) for model, lane in lanes.items()
+        }
         self._waiting: list[tuple[float, int, ScheduledCall]] = []
         self._turn = 0
         self._capped: ScheduledCall | None = None
@@ -123,10 +95,7 @@ class Pool:
         return [
             q.model
             for q in self._queues.values()
-            if not q.drained
-            and q.lane.stopped is None
-            and len(q.ready) < WINDOW // 4
-            and q.waiting < MOST_WAITING
+            if not q.drained and not q.stopped and len(q.ready) < WINDOW // 4 and q.waiting < MOST_WAITING
         ]
 
     def add_calls(self, model: int, scheduled: Sequence[ScheduledCall], *, drained: bool) -> None:
@@ -182,7 +151,7 @@ class Pool:
             scheduled = heapq.heappop(self._waiting)[2]
             queue = self._queues[scheduled.call.model]
             queue.waiting -= 1
-            if queue.lane.stopped is not None:
+            if queue.stopped:
                 continue
             if queue.lane.in_outage:
                 # In an outage the probes go round, so that no call spends all its retries on them.
@@ -195,7 +164,7 @@ class Pool:
         opens = NEVER
         self._capped = None
         for queue in self._queues.values():
-            if not queue.ready or not self._may_start(queue):
+            if not queue.ready or queue.state.held or not self._may_start(queue):
                 continue
             scheduled = queue.ready[0]
             at = queue.lane.earliest_start(now, scheduled.input_tokens, scheduled.output_tokens)
@@ -235,6 +204,7 @@ class Pool:
         self._turn += 1
         queue.served = self._turn
         queue.in_flight += 1
+        queue.state.in_flight += 1
         self.in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
         self._groups[lane.group] = self._groups.get(lane.group, 0) + 1
@@ -258,8 +228,11 @@ class Pool:
             self._wake_early(lane, now, refused=True)
         if down and not lane.in_outage:
             self._wake_early(lane, now, refused=False)
+        state = self._queues[scheduled.call.model].state
+        if isinstance(outcome, Reply | Continue) or (outcome and outcome.kind is FailureKind.EMPTY):
+            self._let_go(state)
         if outcome is None or isinstance(outcome, Reply):
-            return AttemptVerdict(None, None, change)
+            return AttemptVerdict(None, None, change, model_stopped=self._stop_model(state))
         if isinstance(outcome, Continue):
             return AttemptVerdict(outcome.failure, self._go_on(scheduled, outcome, now), change)
         failure = lane.judge(outcome, now)
@@ -270,6 +243,7 @@ class Pool:
             dice=dice,
             empties=scheduled.empties,
             trust_retry_after=lane.trusts_retry_after,
+            model_answered=state.answered,
         )
         if isinstance(decision, Again) and decision.counted and failure.kind is not FailureKind.EMPTY:
             lane.on_error(lease.started_at, now)
@@ -279,13 +253,17 @@ class Pool:
                 self._again(scheduled, decision, failure, now)
             case StopLane():
                 stopped = self.stop_lane(lane, failure)
+            case HoldModel():
+                state.put_aside(scheduled, failure)
             case GiveUp():
                 pass
-        return AttemptVerdict(failure, decision, change, stopped)
+        return AttemptVerdict(failure, decision, change, stopped, self._stop_model(state))
 
     def _release(self, lease: Lease, cost: int | None, now: float) -> None:
         scheduled, lane = lease.scheduled, lease.lane
-        self._queues[scheduled.call.model].in_flight -= 1
+        queue = self._queues[scheduled.call.model]
+        queue.in_flight -= 1
+        queue.state.in_flight -= 1
         self.in_flight -= 1
         self._groups[lane.group] -= 1
         self._bytes -= scheduled.size
@@ -342,6 +320,23 @@ class Pool:
                 queue.drained = True
         return True
 
+    def _let_go(self, state: ModelState) -> None:
+        """A model answered: the calls that it seemed to refuse as a whole go again."""
+        for scheduled in reversed(state.on_answer()):
+            queue = self._queues[scheduled.call.model]
+            if not queue.stopped:
+                queue.ready.appendleft(scheduled)
+
+    def _stop_model(self, state: ModelState) -> bool:
+        """Stop a model that was refused, unless others of its calls may still be answered."""
+        if not state.stop_if_refused():
+            return False
+        for queue in self._queues.values():
+            if queue.state is state:
+                queue.ready.clear()
+                queue.drained = True
+        return True
+
     # --- looking ---------------------------------------------------------------------------
 
     @property
@@ -350,7 +345,7 @@ class Pool:
         if self.in_flight:
             return False
         return self.closed or not any(
-            q.lane.stopped is None and (q.ready or q.waiting or not q.drained) for q in self._queues.values()
+            not q.stopped and (q.ready or q.waiting or not q.drained) for q in self._queues.values()
         )
 
     @property
@@ -361,6 +356,20 @@ class Pool:
     def lane(self, model: int) -> Lane:
         """The lane of a model."""
         return self._queues[model].lane
+
+    def stopped_models(self) -> dict[int, Failure]:
+        """Why models take no more calls although their lanes do, by the number of each one's first prompt."""
+        first = {id(q.state): q for q in reversed(self._queues.values()) if q.lane.stopped is None}
+        return {q.model: q.state.stopped for q in first.values() if q.state.stopped is not None}
+
+    def model_failure(self, model: int) -> Failure | None:
+        """Why a model takes no more calls; `None` while it does."""
+        return self._queues[model].state.stopped
+
+    def why_stopped(self, lane: Lane) -> Failure | None:
+        """Why a lane takes no more calls, itself or each of its models; `None` while it does."""
+        queues = [q for q in self._queues.values() if q.lane is lane]
+        return lane.stopped or (queues[0].state.stopped if all(q.stopped for q in queues) else None)
 
     def queued(self, lane: Lane) -> tuple[int, int]:
         """Ready and waiting calls of a lane that are held in memory."""

@@ -38,7 +38,12 @@ class StopLane:
     """Nothing at this account or host will work: its calls stay pending."""
 
 
-Decision = Again | GiveUp | StopLane
+@dataclass(frozen=True, slots=True)
+class HoldModel:
+    """The model seems to refuse every call: its calls wait for what those in flight come to."""
+
+
+Decision = Again | GiveUp | StopLane | HoldModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +67,17 @@ class RetryPolicy:
         dice: float,
         empties: int = 0,
         trust_retry_after: bool = True,
+        model_answered: bool = True,
     ) -> Decision:
         """`counted` retries, `throttles` refusals and `empties` empty answers came before this failure.
 
-        `trust_retry_after` False: what the provider says about waiting was proven wrong.
+        `trust_retry_after` False: what the provider says about waiting was proven wrong. `model_answered`:
+        the model answered a call of this run.
         """
         if failure.lane_down:
             return StopLane()
+        if failure.model_down and not model_answered:
+            return HoldModel()
         if failure.parameter is not None and failure.retry:
             return Again(0.0, counted=False)
         if failure.kind is FailureKind.RATE_LIMIT:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from umwelten.control.lane import Lane
 from umwelten.control.limit import LimitChange
-from umwelten.control.pool import AttemptVerdict, Lease, Pool
+from umwelten.control.pool import Pool
 from umwelten.control.retry import Again
+from umwelten.control.steps import AttemptVerdict, Lease
 from umwelten.events import (
     AttemptFailed,
     CallFailed,
@@ -16,6 +17,7 @@ from umwelten.events import (
     LaneStopped,
     LaneView,
     LimitChanged,
+    ModelStopped,
     Observer,
     TextArrived,
 )
@@ -67,6 +69,11 @@ class EventEmitter:
             )
         if verdict.lane_stopped and lane.stopped is not None:
             self._observer(LaneStopped(lane=lane.name, failure=lane.stopped))
+        why = self._pool.model_failure(scheduled.call.model) if verdict.model_stopped else None
+        if why is not None:
+            self._observer(
+                ModelStopped(model=self._models[scheduled.call.model], lane=lane.name, failure=why)
+            )
 
     def emit_end(self, record: CallRecord) -> None:
         """Report a call that ended and is committed."""
@@ -114,6 +121,7 @@ def lane_views(pool: Pool, now: float) -> list[LaneView]:
 
 def _view(pool: Pool, lane: Lane, now: float) -> LaneView:
     ready, waiting = pool.queued(lane)
+    why = pool.why_stopped(lane)
     wakes = pool.wakes_at(lane) if waiting and not ready else None
     return LaneView(
         name=lane.name,
@@ -123,5 +131,5 @@ def _view(pool: Pool, lane: Lane, now: float) -> LaneView:
         waiting=waiting,
         waiting_s=None if wakes is None else max(0.0, wakes - now),
         waiting_why=None if lane.waiting_why is None else str(lane.waiting_why),
-        stopped=lane.stopped.message if lane.stopped else None,
+        stopped=why.message if why else None,
     )

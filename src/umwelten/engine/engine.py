@@ -14,9 +14,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from umwelten.control.attribution import Attribution
-from umwelten.control.pool import WINDOW, AttemptVerdict, Lease, Pool, Start, WaitUntil
+from umwelten.control.pool import WINDOW, Pool
 from umwelten.control.retry import GiveUp
 from umwelten.control.scheduled_call import ScheduledCall
+from umwelten.control.steps import AttemptVerdict, Lease, Start, WaitUntil
 from umwelten.control.stop import ErrorCap, StopReason
 from umwelten.engine.emitter import EventEmitter, lane_views
 from umwelten.engine.interfaces import AttemptResult, AttemptRunner, CallInfo, RunResult, Sink, Source
@@ -267,10 +268,11 @@ class Engine:
     def _status(self) -> RunStatus:
         if self._interrupted:
             return RunStatus.INTERRUPTED
-        stopped = [lane for lane in self._pool.lanes if lane.stopped is not None]
+        stopped = [lane.name for lane in self._pool.lanes if lane.stopped is not None]
+        stopped += [str(self._calls.models[model]) for model in self._pool.stopped_models()]
         self._reason = self._reason or self._pool.cap.reason
         if self._reason is None and stopped:
-            which = "; ".join(f"{lane.name} is unavailable" for lane in stopped)
+            which = "; ".join(f"{name} is unavailable" for name in stopped)
             self._reason = StopReason(code=StopCode.UNAVAILABLE, wording=which)
         if self._pool.closed or stopped:
             return RunStatus.STOPPED

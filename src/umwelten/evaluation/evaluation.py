@@ -22,6 +22,7 @@ from umwelten.attempts.transport import Transport
 from umwelten.config.endpoints import price_overrides
 from umwelten.config.settings import Settings
 from umwelten.control.attribution import Attribution, advice
+from umwelten.control.model_state import ModelState
 from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
 from umwelten.control.stop import OPEN_ENDED, CostCap
@@ -337,12 +338,14 @@ class Evaluation:
 
     def _pool(self, limit: int | None) -> Pool:
         limits, cap = self.spec.limits, self.spec.limits.max_cost_usd
+        states: dict[ModelRef, ModelState] = {}
         return Pool(
             make_lanes(self._targets, limit, limits.provider_concurrency, local_slots=self._local.slots),
             policy=RetryPolicy(retries=limits.retries),
             max_in_flight=limit,
             group_caps=dict(limits.provider_concurrency),
             max_bytes=limits.max_bytes_in_flight,
+            states={n: states.setdefault(target.model, ModelState()) for n, target in self._targets.items()},
             cap=CostCap(
                 cap=None if cap is None else round(cap * 1e9), spent=self.store.spent_nusd() if cap else 0
             ),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Collection, Iterable, Mapping
 
 from umwelten.phrases import Phrase, Spelling, Wording, by_name, spell
-from umwelten.providers.common.errors import ADDRESS
+from umwelten.pricing import listed
+from umwelten.providers.common.errors import ADDRESS, BLOCKED
 from umwelten.providers.protocol import Scope, Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.schema import CUT
+from umwelten.text.suggestions import closest, did_you_mean_clause
 from umwelten.types import Failure
 
 _OURS = {
@@ -36,6 +40,16 @@ _ADVICE: dict[str, Wording] = {
 }
 _CUT_OFF = Phrase("raise {option:max_tokens}, or ask for less: fewer fields, less thinking")
 
+_CONTENT = "the provider blocks this content: change the prompt or leave the file out"
+_OPTIONS = {
+    "temperature": "temperature",
+    "top[_ ]?p": "top_p",
+    "max(_completion|_output|output|_)?_?tokens|num_predict": "max_tokens",
+    "(random_)?seed": "seed",
+    "stop([_ ]?sequences)?": "stop",
+}
+"""Fields as messages spell them, in lower case, and the option that sets each."""
+
 # Words in a provider's message, and what they ask for; the first that fits counts.
 _BAD_REQUEST: tuple[tuple[tuple[str, ...], str], ...] = (
     (
@@ -53,13 +67,25 @@ _BAD_REQUEST: tuple[tuple[tuple[str, ...], str], ...] = (
     ),
     (
         ("safety", "blocked", "content filter", "content policy", "moderation"),
-        "the provider blocks this content: change the prompt or leave the file out",
+        _CONTENT,
     ),
     (
         ("not found", "no such model", "unknown model", "does not exist", "404", "pull"),
         "check the model's name with `umwelten models list`",
     ),
 )
+_CLOSED = (
+    "region",
+    "country",
+    "permission",
+    "permitted",
+    "blocked",
+    "not allowed",
+    "403",
+    "401",
+    "data policy",
+)
+"""Words about models that are there, but not for this account."""
 _NOBODY_THERE = ("refused", "connect")
 _UNREACHED = (*_NOBODY_THERE, "dns", "tls", "redirect")
 """Codes of `attempts.transport` for an address where no provider answered."""
@@ -104,8 +130,21 @@ def advice(
     if kind == "schema" and CUT in message:
         known = _CUT_OFF
     if kind == "bad_request":
-        return _OURS.get(code or "") or _bad_request(message.lower())
+        return _OURS.get(code or "") or spell(_bad_request(message.lower(), code), spelling)
     return spell(known, spelling)
+
+
+def advice_on_model(name: str, message: str, vendors: Mapping[str, Vendor] = VENDORS) -> str:
+    """What to do about a model that refuses every call. `name` is `provider:model`."""
+    provider, _, model = name.partition(":")
+    listing = f"`umwelten models list --provider {provider}`"
+    if any(word in message.lower() for word in _CLOSED):
+        return f"allow the model for your account or project at the provider, or take another: {listing}"
+    row = vendors.get(provider)
+    prices = "" if row is None else row.price_list or ""
+    known = [each.id for each in listed.models(prices, time.time())]
+    nearest = None if model in known else closest(model, known)
+    return f"check the model's name with {listing}{did_you_mean_clause(nearest, provider + ':{}')}"
 
 
 def _check_address(names: tuple[str, ...], vendors: Mapping[str, Vendor], own: Mapping[str, str]) -> str:
@@ -127,11 +166,14 @@ def says_itself(failure: Failure) -> bool:
     return failure.code == "unsupported_input"
 
 
-def _bad_request(message: str) -> str:
+def _bad_request(message: str, code: str | None) -> Wording:
+    if code == BLOCKED.code:
+        return _CONTENT
     for words, text in _BAD_REQUEST:
         if any(word in message for word in words):
             return text
-    return _BAD_REQUEST_ELSE
+    option = next((option for field, option in _OPTIONS.items() if re.search(rf"\b{field}\b", message)), None)
+    return _BAD_REQUEST_ELSE if option is None else Phrase(f"correct {{option:{option}}} as the message says")
 
 
 def _unavailable(

@@ -23,7 +23,7 @@ from umwelten.phrases import Spelling, by_name
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report import stats
-from umwelten.report.advice import advice, queues, says_itself
+from umwelten.report.advice import advice, advice_on_model, queues, says_itself
 from umwelten.report.queries.schema_validation import Records, record_group
 from umwelten.types import Failure, FailureKind, FrozenStruct
 
@@ -176,7 +176,7 @@ def summarize(
         pending=pending,
         retries=tally.retries,
         failures=failures,
-        stopped=tuple(_stopped(lane, failure, advise) for lane, failure in tally.stopped.items()),
+        stopped=tuple(_stopped(lane, failure, advise, vendors) for lane, failure in tally.stopped.items()),
         wall_s=round(wall_s, stats.DIGITS),
         sequential_s=round(tally.time_s, stats.DIGITS),
         speedup=stats.ratio(tally.time_s, wall_s) if tally.done else None,
@@ -207,12 +207,11 @@ def _worth_listing(tally: Tally, failures: tuple[FailureGroup, ...]) -> bool:
 def _resume_note(tally: Tally, pending: int) -> str | None:
     if capped(tally):
         return "with a higher cap in place of MORE"
-    if not pending and tally.failures.keys() == {str(FailureKind.BAD_REQUEST)}:
-        return (
-            "after mending what the message names"
-            if tally.failed == 1
-            else "after mending what the messages name"
-        )
+    refused = sum(failure.model_down for failure in tally.stopped.values())
+    of_requests = not pending and tally.failures.keys() == {str(FailureKind.BAD_REQUEST)}
+    if of_requests or (refused and refused == len(tally.stopped)):
+        one = tally.failed + refused == 1
+        return "after mending what the message names" if one else "after mending what the messages name"
     return None
 
 
@@ -263,8 +262,13 @@ def _failures(
     return tuple(group(kind, count) for kind, count in by_count)
 
 
-def _stopped(lane: str, failure: Failure, advise: Callable[..., str]) -> StoppedLane:
+def _stopped(
+    lane: str, failure: Failure, advise: Callable[..., str], vendors: Mapping[str, Vendor]
+) -> StoppedLane:
     reason = reason_of(failure)
+    if failure.model_down:
+        text = advice_on_model(lane, reason, vendors)
+        return StoppedLane(lane=lane, kind=str(failure.kind), reason=reason, advice=text)
     provider = re.split("[:@]", lane, maxsplit=1)[0]
     text = advise(str(failure.kind), message=reason, providers=(provider,), code=failure.code)
     return StoppedLane(lane=lane, kind=str(failure.kind), reason=reason, advice=text)

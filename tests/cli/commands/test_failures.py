@@ -54,7 +54,7 @@ RECORDED = [
     ("no_text", "6", "empty", 3),
     ("reset_before", "1", "connection", 2),
     ("hang", "0", "timeout", 1),
-    (404, "3", "bad_request", 1),
+    (422, "3", "bad_request", 1),
     (400, "3", "bad_request", 1),
     (413, "3", "bad_request", 1),
 ]
@@ -172,6 +172,95 @@ def test_a_dropped_parameter_is_said_and_the_call_succeeds(cli, texts):
         assert code == 0, err
         assert server.idle().requests == FILES + 1
     assert "temperature" in err
+
+
+# --- refusals of one request, of a model, of an account ---------------------------------------
+
+MANY = 40
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    for n in range(MANY):
+        (tmp_path / "in" / f"{n:03}.txt").write_text(f"text {n}\n")
+    return tmp_path
+
+
+def _error(status: int, message: str, **fields: object) -> Behaviour:
+    return Behaviour(fault=status, body=json.dumps({"error": {"message": message, **fields}}))
+
+
+EMPTY_ACCOUNTS = {
+    "zhipu, in words to come": _error(429, "Please mind your resources", code=1113),
+    "cloudflare": Behaviour(fault=429, body='{"errors":[{"code":3036,"message":"used up"}],"success":false}'),
+    "litellm": _error(400, "Budget has been exceeded! Team=x Current cost: 10.1", type="budget_exceeded"),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY_ACCOUNTS)
+def test_an_empty_account_is_asked_at_most_once_a_slot(cli, many, name):
+    with provider(Profile(default=EMPTY_ACCOUNTS[name])) as server:
+        code, _, err = _batch(cli, server.env(), "openai:a")
+        assert server.idle().requests <= 3 + 1
+    assert code == 3, err
+    report, _ = _look(cli)
+    assert (report["summary"]["failed"], report["summary"]["pending"]) == (0, MANY)
+
+
+NO_MODEL = _error(404, "The model `a` does not exist.", code="model_not_found")
+NOT_FOR_THIS_KEY = _error(401, "key not allowed to access model. This key can only access models=['b']")
+
+
+@pytest.mark.parametrize(
+    ("wire", "refusal"), [("openai", NOT_FOR_THIS_KEY), ("google", NO_MODEL)], ids=["401", "404"]
+)
+def test_a_refused_model_is_asked_at_most_once_a_slot_and_others_of_the_account_go_on(
+    cli, many, wire, refusal
+):
+    with provider(Profile(rules=(Rule(model="a", behaviour=refusal),))) as server:
+        code, _, err = _batch(cli, server.env(), f"{wire}:a,{wire}:b")
+        asked = [record.model for record in server.idle().records]
+    assert code == 3, err
+    assert asked.count("a") <= 3 + 1
+    assert f"umwelten models list --provider {wire}" in " ".join(err.split())
+    report, _ = _look(cli)
+    totals = report["summary"]
+    assert (totals["succeeded"], totals["failed"], totals["pending"]) == (MANY, 0, MANY)
+
+
+def test_what_a_single_request_is_refused_for_stops_nothing(cli, many):
+    rules = (
+        Rule(prompt="text 5\n", behaviour=_error(402, "You requested up to 9 tokens, but can only afford 5")),
+        Rule(prompt="text 7\n", behaviour=_error(404, "The model `a` does not exist.")),
+        Rule(prompt="text 9\n", behaviour=_error(403, "Content violates usage guidelines.")),
+        Rule(prompt="text 11\n", behaviour=Behaviour(fault=403, body="<html><title>403 Forbidden</title>")),
+    )
+    with provider(Profile(rules=rules)) as server:
+        code, _, err = _batch(cli, server.env(), "openai:a")
+        assert server.idle().requests <= MANY + 1
+    assert code == 1, err
+    report, _ = _look(cli)
+    totals = report["summary"]
+    assert (totals["succeeded"], totals["failed"], totals["pending"]) == (MANY - 4, 4, 0)
+
+
+def test_a_stopped_model_is_asked_again_by_a_resume(cli, texts):
+    with provider(Profile(default=NO_MODEL)) as server:
+        assert _batch(cli, server.env())[0] == 3
+    with provider(Profile()) as server:
+        code, _, err = _batch(cli, server.env(), "openai:a", "--resume")
+        assert code == 0, err
+        assert server.idle().requests == FILES
+
+
+def test_a_value_out_of_range_is_said_with_its_option(cli, texts):
+    refusal = _error(400, "Invalid value for temperature: must be between 0 and 1")
+    with provider(Profile(default=refusal)) as server:
+        code, _, err = _batch(cli, server.env(), "openai:a", "-t", "1.5")
+        assert server.idle().requests == FILES
+    assert code == 1
+    assert "--temperature" in err
 
 
 def test_a_key_is_in_no_file_and_on_no_screen(cli, texts):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 
+import pytest
+
 from provider import provider
 from umwelten.simulate.faultserver.profile import Behaviour, Profile
 
@@ -54,10 +56,11 @@ def test_a_provider_that_is_named_like_the_flag_wants_no_higher_cost_cap(cli, tm
     assert summary["resume"].endswith(shlex.join([*wanted, "--progress", "json", "--resume"]))
 
 
-def test_a_model_that_is_not_there_needs_mending_first(cli):
-    with provider(Profile(default=Behaviour(fault=404))) as server:
+@pytest.mark.parametrize(("fault", "status"), [(404, 3), (400, 1)], ids=["model", "request"])
+def test_what_every_call_is_refused_for_needs_mending_first(cli, fault, status):
+    with provider(Profile(default=Behaviour(fault=fault))) as server:
         code, _, err = cli(*RUN, "-i", "f", env=server.env())
-    assert code == 1
+    assert code == status
     assert shlex.join(["umwelten", *RUN, "-i", "f", "--resume"]) in err
     assert err.rstrip().endswith("→ after mending what the messages name")
 

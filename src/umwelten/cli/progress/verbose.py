@@ -11,6 +11,7 @@ from umwelten.events import (
     Event,
     LaneStopped,
     LimitChanged,
+    ModelStopped,
     Note,
     NoteLevel,
     RunStarted,
@@ -40,6 +41,8 @@ def describe(event: Event, tally: Tally, *, verbose: bool = False, debug: bool =
             return _note(event, debug)
         case LaneStopped():
             return VerboseLine(f"{one_line(event.lane, _MODEL)} stopped: {_why(event.failure)}", "red")
+        case ModelStopped():
+            return VerboseLine(f"{one_line(str(event.model), _MODEL)} stopped: {_why(event.failure)}", "red")
         case CallSucceeded() if verbose:
             return _success_line(event, tally)
         case CallFailed() if verbose:
