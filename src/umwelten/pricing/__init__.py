@@ -124,7 +124,9 @@ def is_standard_tier(name: str) -> bool:
 
 def _tier(stated: str | None) -> str | None:
     """Return the tier in small letters, `None` for the standard one."""
-    name = (stated or "").strip().lower()
+    if stated is None or stated in _STANDARD:
+        return None
+    name = stated.strip().lower()
     return None if name in _STANDARD else name
 
 

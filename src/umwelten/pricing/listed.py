@@ -185,4 +185,9 @@ def _decimal(rate: Any, input_tokens: int) -> Decimal:
     if isinstance(rate, list):
         first, *tiers = rate
         rate = next((price for start, price in reversed(tiers) if input_tokens > start), first)
+    return _exact(rate)
+
+
+@lru_cache(maxsize=4096)
+def _exact(rate: float) -> Decimal:
     return Decimal(str(rate))

@@ -72,15 +72,16 @@ def _cached(usage: dict[str, Any], into: dict[str, Any]) -> int | None:
 
 def _details(into: dict[str, Any], out: dict[str, Any]) -> dict[str, int]:
     details = _pick(into, _INPUT) | _pick(out, _OUTPUT)
-    cached = into.get("cached_tokens_details")
-    if details and isinstance(cached, dict):
+    if details and isinstance(cached := into.get("cached_tokens_details"), dict):
         # A 0 counts here: it says that none of the cached tokens were audio.
         details |= {detail: read_count(cached.get(name)) or 0 for name, detail in _CACHED.items()}
     return details
 
 
 def _pick(counts: dict[str, Any], names: dict[str, UsageDetail]) -> dict[str, int]:
-    return {str(detail): count for name, detail in names.items() if (count := read_count(counts.get(name)))}
+    # Most replies state none or zeros, which are sorted out first.
+    stated = [(detail, value) for name, detail in names.items() if (value := counts.get(name))]
+    return {str(detail): count for detail, value in stated if (count := read_count(value))}
 
 
 def _cost(usage: dict[str, Any]) -> int | None:
