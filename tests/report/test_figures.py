@@ -9,7 +9,7 @@ from umwelten.cli.flag_names import as_flag
 from umwelten.events import CallFailed, CallSucceeded, LaneStopped, RunFinished, RunStarted, Tally
 from umwelten.providers.protocol import Vendor
 from umwelten.report import stats
-from umwelten.report.advice import advice
+from umwelten.report.advice import advice, advice_on_model
 from umwelten.report.run_summary import summarize
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line, safe
@@ -99,6 +99,34 @@ def test_one_line_is_one_line_and_not_too_long(text, width):
 
 
 # --- advice ---
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "text"),
+    [
+        ("openai:gpt-4o-mni", "404: does not exist", "; did you mean openai:gpt-4o-mini?"),
+        ("openai:gpt-4o-mini", "404: does not exist", "--provider openai`"),
+        ("openai:gpt-4o", "403: blocked at the project level", "--provider openai`"),
+        ("mine:own-model", "404: not found", "--provider mine`"),
+    ],
+)
+def test_the_advice_on_a_refused_model_lists_names_and_may_suggest_one(name, message, text):
+    advised = advice_on_model(name, message)
+    assert advised.endswith(text)
+    assert ("allow the model" in advised) is message.startswith("403")
+
+
+@pytest.mark.parametrize(
+    ("message", "option"),
+    [
+        ("temperature must be between 0 and 2", "temperature"),
+        ("Invalid 'max_completion_tokens': integer below minimum value", "max_tokens"),
+        ("stop: at most 4 sequences are allowed", "stop"),
+        ("top_p: must be in (0, 1]", "top_p"),
+    ],
+)
+def test_the_advice_on_a_value_names_its_option(message, option):
+    assert advice("bad_request", message=f"400: {message}") == f"correct {option} as the message says"
 
 
 @pytest.mark.parametrize("kind", list(FailureKind))

@@ -177,7 +177,10 @@ def _error_body(fields: dict[str, Any], message: str, names: tuple[str, ...], de
     code, number = _code(fields)
     kind = next((t for name in ("type", "__type", "error_type") if (t := _named(fields.get(name)))), "")
     names = (*names, *_written_names(message))
+    cause = fields.get("cause")
     found = _error_in_text(message, depth)
+    if found is None and isinstance(cause, str):
+        found = _error_in_text(_join(message, cause), depth)
     if found is not None:
         inner, message = found
         code, kind, number = code or inner.code, kind or inner.type, number or inner.number

@@ -82,7 +82,8 @@ _ACCOUNT_CODES = frozenset(("1113", "3036", "4006"))
 _MODEL_NAME = r"models?[ /:`'\"]{1,3}[^\s'\"`]{1,200}[`'\"]?"
 # Every call of this model meets it, those of others do not.
 _MODEL = re.compile(
-    r"model_not_(found|available)|not a valid model id|no (access to|such) (this |the )?model"
+    r"model_not_(found|available|supported)|requested model is not supported\b(?! (for|in|with))"
+    r"|not a valid model id|no (access to|such) (this |the )?model"
     r"|(invalid|unknown|unsupported|unrecogni[sz]ed)[ _]model(_id)?\b"
     r"(?!s? (output|response|answer|input|param|feature))|could not find real model"
     r"|\bmodel (does not exist|not exist|not found|was not found|is not found|could not be found)"

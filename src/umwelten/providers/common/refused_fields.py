@@ -119,7 +119,7 @@ _SYSTEM_REFUSED = re.compile(
     r"|(?:invalid|unsupported|unknown|unexpected|unrecogni[sz]ed|illegal) (?:message )?(?:role|variant)"
     r"\W{1,4}system\b"
     rf"|\broles?\W{{1,4}}system\W{{1,4}}(?:is |was )?{_NOT_TAKEN}"
-    r"|['\"`]system['\"`] is not one of"
+    r"|['\"`]system['\"`] is not one of|不支持的?\W{0,3}(?:message )?role\W{1,4}system"
 )
 _STREAMS = rf"\bstream(?:ing)?\b(?![ _]?options?){_Q}"
 _STREAM_REFUSED = re.compile(
