@@ -155,8 +155,16 @@ class StreamDecoder(Protocol):
     def done(self) -> bool:
         """True once the end mark or an error was seen: the rest of the body need not be read."""
 
+    @property
+    def complete(self) -> bool:
+        """True once it is `done`, or the answer seems whole: only token counts and the end mark may follow.
+
+        It is kept even if the connection then breaks. False again if more text follows: there are servers
+        that state a finish reason in every chunk.
+        """
+
     def finish(self) -> Outcome:
-        """Return the outcome so far. Without the end mark it is a `Failure` with the partial text."""
+        """Return the outcome so far: without a finish reason, a `Failure` with the partial text."""
 
 
 class UploadedFile(FrozenStruct):

@@ -16,7 +16,7 @@ from umwelten.providers.anthropic.requests import ANSWER_TOOL, body_of, headers,
 from umwelten.providers.anthropic.usage import MessageUsage
 from umwelten.providers.capabilities import ANTHROPIC
 from umwelten.providers.common import rate_limit_headers
-from umwelten.providers.common.bodies import load, read_value
+from umwelten.providers.common.bodies import load, read, read_value
 from umwelten.providers.common.endings import (
     BLOCKED,
     DROPPED_MEDIA,
@@ -26,8 +26,8 @@ from umwelten.providers.common.endings import (
     shortfall,
 )
 from umwelten.providers.common.errors import from_error, from_http, request_id, unusable_reply
-from umwelten.providers.common.sse import Event, SseSplitter
-from umwelten.providers.common.streams import AnswerStream
+from umwelten.providers.common.sse import DONE, Event
+from umwelten.providers.common.streams import EventStream, is_event_stream
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
 from umwelten.providers.shutdowns import read_date
 from umwelten.text.thinking import Answer, AnswerText
@@ -124,6 +124,10 @@ class AnthropicMessages:
         """Return the outcome of a unary reply."""
         if head.status != 200:
             return from_http(head, body, endpoint, classify=classify)
+        if is_event_stream(body):
+            stream = self.stream(head, endpoint)
+            stream.feed(body)
+            return stream.finish()
         answer = _AnthropicAnswer(head, endpoint)
         message = load(body, _AnthropicMessage)
         if message is None:
@@ -135,9 +139,9 @@ class AnthropicMessages:
             answer.ended = True
         return answer.outcome()
 
-    def stream(self, head: Head, endpoint: Endpoint) -> AnswerStream[Event]:
+    def stream(self, head: Head, endpoint: Endpoint) -> EventStream:
         """Return a decoder for a streamed reply; `message_stop` is its end mark."""
-        return AnswerStream(SseSplitter(), _AnthropicAnswer(head, endpoint), "an event")
+        return EventStream(_AnthropicAnswer(head, endpoint), lambda body: self.decode(head, body, endpoint))
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """Return the request that lists the provider's models."""
@@ -181,13 +185,18 @@ class _AnthropicAnswer:
         self._usage = MessageUsage(head)
         self._model: str | None = None
         self._id: str | None = None
-        self.ended = False
+        self._finished = self.ended = False
         self.failure: Failure | None = None
 
     @property
     def done(self) -> bool:
         """True after `message_stop` or an error."""
         return self.ended or self.failure is not None
+
+    @property
+    def complete(self) -> bool:
+        """True once the model stopped: the event that says why comes after all content."""
+        return self._finished or self.done
 
     def add(self, piece: Event) -> str:
         """Read one event; return the answer's text in it."""
@@ -196,7 +205,7 @@ class _AnthropicAnswer:
         name, data = piece
         event = load(data, _Event)
         if event is None:
-            self.fail("a part of the reply could not be parsed")
+            self._take_other(name, data)
             return ""
         kind = event.type or name
         if kind == "error" or bytes(event.error) not in _NOTHING:
@@ -279,8 +288,18 @@ class _AnthropicAnswer:
             )
         if kind == "message_delta":
             self._note_stop(event.delta.stop_reason, event.delta.stop_details)
+            self._finished = self._finished or bool(event.delta.stop_reason)
             self._usage.add(event.usage)
         return ""
+
+    def _take_other(self, name: str, data: bytes) -> None:
+        """Read what is no event of this format: a gateway's end mark or error, or a broken piece."""
+        if data == DONE:
+            self.ended = self._finished
+        elif name == "error":
+            self.failure = from_error(self._head, read(data), self._endpoint, classify=classify)
+        else:
+            self.fail("a part of the reply could not be parsed")
 
     def _add_block(self, block: _Block) -> str:
         if block.type == "tool_use":
@@ -315,7 +334,7 @@ class _AnthropicAnswer:
         """Return the failure if the model refused, or the reply contains no complete answer."""
         if self._stop in BLOCKED:
             return self._refusal()
-        if not self.ended:
+        if not self.ended and not self._finished:
             return unusable_reply(self._head, "the reply was cut off before its end")
         if self._stop is None and not answer.text and not thinking and self._calls is None:
             return unusable_reply(self._head, "the reply contains no answer")

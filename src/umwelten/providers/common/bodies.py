@@ -14,12 +14,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from umwelten.providers.common.sse import SseSplitter
+from umwelten.providers.common.sse import BOM, SseSplitter
 from umwelten.types import FrozenStruct
 
 T = TypeVar("T")
 
-_BOM = b"\xef\xbb\xbf"
 _LONGEST = 2000
 _SCANNED = 200_000
 _TITLE = re.compile(r"<(title|h1)[^>]{0,200}>([^<]{1,500})", re.IGNORECASE)
@@ -82,7 +81,7 @@ def load(body: bytes, expected: type[T]) -> T | None:
 
     Bytes that are not UTF-8 and lone surrogates become U+FFFD, so that the reply is not lost.
     """
-    body = body.removeprefix(_BOM)
+    body = body.removeprefix(BOM)
     decode: Callable[[bytes], T] = _decoder(expected).decode  # type: ignore[arg-type]  # types can be hashed
     try:
         return decode(body)
@@ -115,7 +114,7 @@ def _repair(body: bytes) -> bytes | None:
 
 def read(body: bytes) -> ErrorBody:
     """Return the error in the body of a refusal."""
-    text = body.removeprefix(_BOM).strip()
+    text = body.removeprefix(BOM).strip()
     if text.startswith((b"data:", b"event:")):
         splitter = SseSplitter()
         events = splitter.feed(text) + splitter.flush()

@@ -6,9 +6,15 @@ stays whole. Memory is bounded by `limit`; longer items are dropped and `overflo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 LIMIT = 64 * 1024 * 1024
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
+DONE = b"[DONE]"
+"""The data of the event with which many servers end a stream."""
+
 _DATA = b"data: "
+_BEGINNINGS = (b"data:", b"event")
 _SHORT = 64 * 1024
 
 Event = tuple[str, bytes]
@@ -53,15 +59,19 @@ class SseSplitter:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events that these bytes complete."""
-        if chunk[:6] == _DATA and chunk[-2:] == b"\n\n" and len(chunk) < _SHORT and self._is_fresh():
-            # Nearly all chunks are whole events of one line each.
-            payloads = chunk[6:-2].split(b"\n\n" + _DATA)
-            if b"\r" not in chunk and not any(b"\n" in data for data in payloads):
-                return [("", data) for data in payloads]
+        if chunk[:5] in _BEGINNINGS and len(chunk) < _SHORT and self._is_fresh():
+            # Nearly all chunks are whole events, each a JSON object on a line of its own.
+            whole = _whole_events(chunk)
+            if whole is not None:
+                return whole
         events: list[Event] = []
         for line in self._lines.feed(chunk):
             self._take(line, events)
         return events
+
+    def _events(self, name: str, data: bytes) -> Iterable[Event]:
+        """Return the events that this one stands for."""
+        return ((name, data),)
 
     def _is_fresh(self) -> bool:
         """Return whether the next byte begins an event and not the stream."""
@@ -95,8 +105,27 @@ class SseSplitter:
 
     def _dispatch(self, events: list[Event]) -> None:
         if self._data:
-            events.append((self._event, b"\n".join(self._data)))
+            events.extend(self._events(self._event, b"\n".join(self._data)))
         self._event, self._data, self._size = "", [], 0
+
+
+def _whole_events(chunk: bytes) -> list[Event] | None:
+    """Return the events of a chunk that consists of JSON objects, a line each; `None` for any other."""
+    if chunk[-4:] == b"\r\n\r\n":
+        chunk = chunk.replace(b"\r\n", b"\n")
+    if chunk[-2:] != b"\n\n" or b"\r" in chunk:
+        return None
+    ends = chunk.count(b"\n")
+    if chunk[:7] == b"data: {":
+        if ends == 2:
+            return [("", chunk[6:-2])]
+        payloads = chunk[6:-2].split(b"\n\ndata: ")
+        is_plain = ends == 2 * len(payloads) and all(data[:1] == b"{" for data in payloads)
+        return [("", data) for data in payloads] if is_plain else None
+    name, found, data = chunk[7:-2].partition(b"\ndata: {")
+    if ends != 3 or not found or chunk[:7] != b"event: ":
+        return None
+    return [(name.decode("utf-8", "replace"), b"{" + data)]
 
 
 class _Lines:
@@ -136,7 +165,7 @@ class _Lines:
             return []
         if self._first:
             self._first = False
-            line = line.removeprefix(_BOM)
+            line = line.removeprefix(BOM)
         return [line]
 
     def _push(self, piece: bytes) -> None:

@@ -12,11 +12,11 @@ import msgspec
 
 from umwelten.providers.capabilities import GEMINI
 from umwelten.providers.common import rate_limit_headers
-from umwelten.providers.common.bodies import load, read_value
+from umwelten.providers.common.bodies import load, read, read_value
 from umwelten.providers.common.endings import DROPPED_MEDIA, Ending, media_word, plausible, shortfall
 from umwelten.providers.common.errors import from_error, from_http, request_id, unusable_reply
-from umwelten.providers.common.sse import Event, SseSplitter
-from umwelten.providers.common.streams import AnswerStream
+from umwelten.providers.common.sse import BOM, DONE, Event
+from umwelten.providers.common.streams import EventStream, is_event_stream
 from umwelten.providers.gemini.errors import classify
 from umwelten.providers.gemini.files import GeminiUploads
 from umwelten.providers.gemini.requests import body_of, headers, resource, root_of
@@ -140,13 +140,20 @@ class Gemini:
         """Return the outcome of a unary reply."""
         if head.status != 200:
             return from_http(head, body, endpoint, classify=classify)
-        answer = _GeminiAnswer(head, endpoint, whole=True)
+        if is_event_stream(body):
+            stream = self.stream(head, endpoint)
+            stream.feed(body)
+            return stream.finish()
+        # A stream that was not requested as events is a list of chunks: it may have been cut off.
+        body = body.removeprefix(BOM).lstrip()
+        answer = _GeminiAnswer(head, endpoint, whole=body[:1] != b"[")
         answer.add(("", body))
         return answer.outcome()
 
-    def stream(self, head: Head, endpoint: Endpoint) -> AnswerStream[Event]:
+    def stream(self, head: Head, endpoint: Endpoint) -> EventStream:
         """Return a decoder for a streamed reply. It has no end mark: a finish reason completes it."""
-        return AnswerStream(SseSplitter(), _GeminiAnswer(head, endpoint, whole=False), "an event")
+        answer = _GeminiAnswer(head, endpoint, whole=False)
+        return EventStream(answer, lambda body: self.decode(head, body, endpoint))
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """Return the request that lists the provider's models."""
@@ -176,6 +183,7 @@ class _GeminiAnswer:
         self._reasoning: list[str] = []
         self._calls: str | None = None
         self._media: str | None = None
+        self._went_on = self._ended = False
         self._finish = ""
         self._finish_message: str | None = None
         self._feedback = _Feedback()
@@ -187,7 +195,19 @@ class _GeminiAnswer:
     @property
     def done(self) -> bool:
         """True after an error. After a finish reason, more token counts may follow."""
-        return self.failure is not None
+        return self._ended or self.failure is not None
+
+    @property
+    def complete(self) -> bool:
+        """True after a finish reason that can be the last: after text, and followed by none.
+
+        Older models and gateways state "STOP" in every chunk, or in an empty one before the first text.
+        """
+        if self.failure is not None or self._ended:
+            return True
+        if self._finish in _UNFINISHED or self._went_on:
+            return False
+        return self._finish != "STOP" or self._text.begun or self._calls is not None
 
     def add(self, piece: Event) -> str:
         """Read an event, which is a JSON value without a name; return the answer's text in it."""
@@ -195,8 +215,18 @@ class _GeminiAnswer:
             return ""
         # Errors sometimes come in a list of one, and so does a stream that was not requested as events.
         value = piece[1].strip()
-        chunks = load(value if value.startswith(b"[") else b"[" + value + b"]", list[_GeminiChunk])
-        if not chunks:
+        is_list = value[:1] == b"["
+        if is_list and value == DONE:
+            # A gateway's end mark: it alone completes nothing.
+            self._ended = self._finish not in _UNFINISHED
+            return ""
+        chunks = load(value if is_list else b"[" + value + b"]", list[_GeminiChunk])
+        if chunks is None and is_list:
+            # The list was cut off, maybe after its last chunk.
+            chunks = load(value.rstrip(b",") + b"]", list[_GeminiChunk])
+        if not chunks and piece[0] == "error":
+            self.failure = from_error(self._head, read(value), self._endpoint, classify=classify)
+        elif not chunks:
             self.fail("the reply could not be parsed")
         return "".join(self._take(chunk) for chunk in chunks or ())
 
@@ -218,6 +248,7 @@ class _GeminiAnswer:
         return self._candidate(chunk.candidates[0]) if chunk.candidates else ""
 
     def _candidate(self, candidate: _Candidate) -> str:
+        finished = self._finish not in _UNFINISHED
         self._finish = candidate.finish_reason or self._finish
         self._finish_message = candidate.finish_message or self._finish_message
         parts = (candidate.content and candidate.content.parts) or []
@@ -225,7 +256,10 @@ class _GeminiAnswer:
             if not part.text:
                 self._note_other(part)
         self._reasoning += [part.text for part in parts if part.thought and part.text]
-        return self._text.add("".join(part.text for part in parts if part.text and not part.thought))
+        text = "".join(part.text for part in parts if part.text and not part.thought)
+        if finished and text:
+            self._went_on = True
+        return self._text.add(text)
 
     def _note_other(self, part: _GeminiPart) -> None:
         """Note a part that is not text."""

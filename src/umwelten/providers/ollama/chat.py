@@ -65,6 +65,7 @@ _NO_FORMAT = re.compile(r"(json schema in|required for|unsupported|invalid) form
 _LIMIT = Phrase("raise {option:max_tokens}, or the context with {option:params} num_ctx=16384")
 _ABSENT = msgspec.Raw()
 _NOTHING = (b"", b"null")
+_LONG_LINE = 64 * 1024
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
@@ -132,12 +133,19 @@ class Ollama:
         if head.status != 200:
             return _add_hint(from_http(head, body, endpoint, classify=classify), endpoint)
         answer = _OllamaAnswer(head, endpoint)
-        answer.add(body)
+        is_one = load(body, _OllamaChunk) is not None
+        for line in (body,) if is_one else body.splitlines():
+            answer.add(line)
         return answer.outcome()
 
     def stream(self, head: Head, endpoint: Endpoint) -> AnswerStream[bytes]:
         """Return a decoder for a streamed reply; a line with `done` is its end mark."""
-        return AnswerStream(LineSplitter(), _OllamaAnswer(head, endpoint), "a line")
+        return _OllamaLines(
+            LineSplitter(),
+            _OllamaAnswer(head, endpoint),
+            "a line",
+            lambda body: self.decode(head, body, endpoint),
+        )
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """Return the request that lists the models on this host."""
@@ -152,6 +160,17 @@ class Ollama:
             return unusable_reply(head, "the list of models could not be parsed")
         names = [model.model or model.name for model in page_body.models or ()]
         return ModelPage(models=tuple(ModelInfo(id=name) for name in names if name))
+
+
+class _OllamaLines(AnswerStream[bytes]):
+    """A stream of JSON lines, or one JSON body over several lines."""
+
+    def _is_whole(self, first: bytes) -> bool | None:
+        line, end, _ = first.partition(b"\n")
+        if load(line, object) is not None:
+            return False
+        # A long line is not read again with every chunk.
+        return True if end or len(line) > _LONG_LINE else None
 
 
 class _OllamaAnswer:
@@ -174,6 +193,8 @@ class _OllamaAnswer:
     def done(self) -> bool:
         """True after the last line or an error."""
         return self.ended or self.failure is not None
+
+    complete = done
 
     def add(self, piece: bytes) -> str:
         """Read one JSON object; return the answer's text in it."""

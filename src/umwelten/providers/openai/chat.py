@@ -19,9 +19,10 @@ from umwelten.providers.common.bodies import load, read
 from umwelten.providers.common.errors import unusable_reply
 from umwelten.providers.common.refused_fields import canonical_name
 from umwelten.providers.common.schemas import add_instruction
+from umwelten.providers.common.streams import EventStream, is_event_stream
 from umwelten.providers.common.system_message import place_system
 from umwelten.providers.openai import errors
-from umwelten.providers.openai.replies import OpenAIAnswer, OpenAIStream
+from umwelten.providers.openai.replies import OpenAIAnswer, OpenAIEvents
 from umwelten.providers.openai.schemas import needs_instruction, response_fields
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
 from umwelten.providers.shutdowns import read_date
@@ -43,7 +44,6 @@ _AUDIO = {
     "audio/mp4": "m4a",
     "audio/x-m4a": "m4a",
 }
-_STREAMED = (b"data:", b"event:", b": ")
 _MAX_FIELDS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _CONTEXT = ("context_length", "max_model_len", "context_window", "max_context_length", "max_input_tokens")
 
@@ -78,18 +78,17 @@ class OpenAIChat:
         """Return the outcome of a unary reply."""
         if head.status >= 300:
             return errors.failure(head, read(body), endpoint)
-        if body.lstrip().startswith(_STREAMED):
-            # Some servers stream even if not asked to.
-            stream = OpenAIStream(head, endpoint)
+        if is_event_stream(body):
+            stream = self.stream(head, endpoint)
             stream.feed(body)
             return stream.finish()
         answer = OpenAIAnswer(head, endpoint)
         result = answer.take(body)
         return result if isinstance(result, Failure) else answer.outcome()
 
-    def stream(self, head: Head, endpoint: Endpoint) -> OpenAIStream:
-        """Return a decoder for a streamed reply."""
-        return OpenAIStream(head, endpoint)
+    def stream(self, head: Head, endpoint: Endpoint) -> EventStream:
+        """Return a decoder for a streamed reply; `[DONE]` is its end mark."""
+        return EventStream(OpenAIEvents(head, endpoint), lambda body: self.decode(head, body, endpoint))
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """Return the request that lists the provider's models: one page has all."""

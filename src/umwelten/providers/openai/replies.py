@@ -10,7 +10,7 @@ from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import ErrorBody, load, read, read_value
 from umwelten.providers.common.endings import BLOCKED, DROPPED_MEDIA, Ending, plausible, shortfall
 from umwelten.providers.common.errors import request_id, unusable_reply
-from umwelten.providers.common.sse import LIMIT, SseSplitter
+from umwelten.providers.common.sse import DONE, Event
 from umwelten.providers.common.usage import read_tier
 from umwelten.providers.openai import errors
 from umwelten.providers.openai.usage import read_usage
@@ -29,9 +29,6 @@ _REASONS = {
 _BROKEN = frozenset(("error", "insufficient_system_resource", "abort", "repetition"))
 # Not as a union where it is tested, which would be built again for every reply.
 _READABLE = (str, list, type(None))
-_WHOLE_BODY = (b"{", b"[", b"<")
-_DONE = b"[DONE]"
-_BOM = b"\xef\xbb\xbf"
 
 
 class _OpenAIMessage(msgspec.Struct):
@@ -82,7 +79,7 @@ class OpenAIAnswer:
         self._id: str | None = None
         self._model: str | None = None
         self._reason: str | None = None
-        self._has_choice = self._unread = self._spoken = False
+        self._has_choice = self._unread = self._spoken = self._went_on = False
         self._stray: ErrorBody | None = None
 
     def take(self, data: bytes) -> str | Failure:
@@ -196,9 +193,11 @@ class OpenAIAnswer:
         return ""
 
     def _add(self, choice: _OpenAIChoice) -> str | Failure:
-        self._reason = _string(choice.finish_reason) or self._reason
         message = choice.delta or choice.message or _OpenAIMessage()
         text, thought = split_content(message.content)
+        if self._reason is not None and text:
+            self._went_on = True
+        self._reason = _string(choice.finish_reason) or self._reason
         self._unread = self._unread or not isinstance(message.content, _READABLE)
         text = self._text.add(text)
         if type(message.content) is list:
@@ -233,6 +232,16 @@ class OpenAIAnswer:
         """Whether a finish reason arrived."""
         return self._reason is not None
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether a finish reason arrived that can be the last: after text, and followed by none.
+
+        Gateways put "stop" into every chunk, or into an empty one before the first text.
+        """
+        if self._reason is None or self._went_on:
+            return False
+        return self._reason not in _STOP or self._text.begun or self._media is not None
+
     def _partial(self) -> str | None:
         return self._text.split(cut=True).text or None
 
@@ -242,79 +251,45 @@ class OpenAIAnswer:
         return request_id(self._head, self._id)
 
 
-class OpenAIStream:
-    """Decodes a streamed reply, or a whole one from a server that does not stream."""
+class OpenAIEvents:
+    """The answer that the events of a stream add up to: a `StreamedAnswer`."""
 
     def __init__(self, head: Head, endpoint: Endpoint) -> None:
         self._answer = OpenAIAnswer(head, endpoint)
-        self._splitter = SseSplitter()
-        self._start: bytes | None = b""
-        self._whole: list[bytes] | None = None
-        self._size = 0
-        self._ended = False
+        self.done = self._ended = False
         self._failure: Failure | None = None
 
     @property
-    def done(self) -> bool:
-        """True once `[DONE]` or an error was seen."""
-        return self._ended or self._failure is not None
+    def complete(self) -> bool:
+        """True once the answer was finished; `[DONE]` and counts may follow."""
+        return self.done or self._answer.is_finished
 
-    def feed(self, chunk: bytes) -> str:
-        """Read the next bytes; return the answer's text in them."""
-        self._size += len(chunk)
+    def add(self, piece: Event) -> str:
+        """Read an event; return the answer's text in it."""
+        name, data = piece
         if self.done:
             return ""
-        if self._size > LIMIT:
-            self._failure = self._answer.failure("the reply is too long")
+        if data == DONE:
+            self.done = self._ended = True
             return ""
-        if self._start is not None:
-            chunk = self._begin(chunk)
-        if self._whole is not None:
-            self._whole.append(chunk)
-            return ""
-        return "".join(map(self._take, self._splitter.feed(chunk)))
+        result = self._answer.report_error(read(data)) if name == "error" else self._answer.take(data)
+        if isinstance(result, str):
+            return result
+        self.done, self._failure = True, result
+        return ""
 
-    def finish(self) -> Outcome:
+    def fail(self, message: str) -> None:
+        """Note why there is no answer; the first reason counts."""
+        self.done, self._failure = True, self._failure or self._answer.failure(message)
+
+    def outcome(self) -> Outcome:
         """Return the outcome so far: without an end, a failure with the partial text."""
-        if self._whole is not None and not self.done:
-            return self._finish_whole(b"".join(self._whole))
-        for event in self._splitter.flush():
-            self._take(event)
         if self._failure is not None:
             return self._failure
         # Some servers end without [DONE]; a finish reason marks the end of the answer as well.
         if not self._ended and not self._answer.has_finish_reason:
             return self._answer.failure("the reply was cut off before its end")
         return self._answer.outcome()
-
-    def _begin(self, chunk: bytes) -> bytes:
-        """Return the bytes to split: none until it is clear whether this is a stream or a whole body."""
-        start = (self._start or b"") + chunk
-        first = start.removeprefix(_BOM).lstrip()
-        if not first or _BOM.startswith(first):
-            self._start = start
-            return b""
-        self._start = None
-        if first.startswith(_WHOLE_BODY):
-            self._whole = []
-        return start
-
-    def _take(self, event: tuple[str, bytes]) -> str:
-        name, data = event
-        if self.done:
-            return ""
-        if data.strip() == _DONE:
-            self._ended = True
-            return ""
-        result = self._answer.report_error(read(data)) if name == "error" else self._answer.take(data)
-        if isinstance(result, Failure):
-            self._failure = result
-            return ""
-        return result
-
-    def _finish_whole(self, body: bytes) -> Outcome:
-        result = self._answer.take(body)
-        return result if isinstance(result, Failure) else self._answer.outcome()
 
 
 def split_content(content: object) -> tuple[str, str]:
