@@ -4,6 +4,7 @@
     ├── UsageError            a flag, id or model name that cannot be used
     ├── ConfigError           a broken .env or umwelten.toml, a missing key
     ├── InputError            a directory, pattern or file that cannot be read
+    │   ├── MachineError      one that this machine could not read just now
     │   └── UnsupportedInput  one that can be read but not sent (in `inputs`)
     ├── LocalModelError       the embedded model cannot be found or started
     └── StoreError            the evaluation's folder or database
@@ -16,9 +17,31 @@ A failed *call* is not in this tree: it is a `types.Failure`, a value that is st
 
 from __future__ import annotations
 
+import errno
 from typing import Self
 
 from umwelten.phrases import Spelling, Wording, by_name, spell
+
+EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN))
+"""Numbers of an `OSError` for want of room: with less at a time, the same will work."""
+
+_OF_THE_FILE = frozenset(
+    (
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.EINVAL,
+        errno.ENXIO,
+        errno.EFBIG,
+        errno.EOVERFLOW,
+        errno.EILSEQ,
+    )
+)
+"""Those that say something about the file. With any other, the disk, the network or the machine failed."""
 
 
 class UmweltenError(Exception):
@@ -59,6 +82,25 @@ class ConfigError(UmweltenError):
 
 class InputError(UmweltenError):
     """A directory, pattern or file that cannot be read."""
+
+
+class MachineError(InputError):
+    """A file that could not be read for trouble of this machine; the same file may be read later.
+
+    `exhausted`: there was no room for it, in the table of open files or in memory.
+    """
+
+    def __init__(self, message: Wording, hint: Wording | None = None, *, exhausted: bool = False) -> None:
+        super().__init__(message, hint)
+        self.exhausted = exhausted
+
+
+def read_error(path: object, error: OSError) -> InputError:
+    """Return the error for a file that can't be read: a `MachineError` unless the file is to blame."""
+    message = f"cannot read {path}: {error.strerror or error}"
+    if error.errno in _OF_THE_FILE:
+        return InputError(message)
+    return MachineError(message, exhausted=error.errno in EXHAUSTED)
 
 
 class LocalModelError(UmweltenError):

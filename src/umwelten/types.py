@@ -284,10 +284,16 @@ class FailureKind(StrEnum):
     UNAVAILABLE = "unavailable"
     BAD_REQUEST = "bad_request"
     MEMORY = "memory"
+    LOCAL = "local"
+    """Trouble of this machine, before anything was sent: open files, memory, a disk that fails."""
     SCHEMA = "schema"
     """Answered and paid for, but the answer does not match the schema."""
     EMPTY = "empty"
     """Answered and paid for, but there is nothing in the answer."""
+
+
+EXHAUSTED_CODE = "exhausted"
+"""The code of a `LOCAL` failure that fewer calls in flight may avoid: no room for another open file."""
 
 
 class Resource(StrEnum):

@@ -9,11 +9,12 @@ from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.model_state import ModelState
 from umwelten.control.pool import Pool
-from umwelten.control.retry import Again, GiveUp, HoldModel, RetryPolicy
+from umwelten.control.retry import Again, GiveUp, HoldModel, RetryPolicy, StopLane
 from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.steps import AttemptVerdict, Idle, Lease, Start, WaitUntil
 from umwelten.control.stop import CostCap
 from umwelten.types import (
+    EXHAUSTED_CODE,
     AttemptOutcome,
     Budget,
     Call,
@@ -409,3 +410,56 @@ def test_a_host_learns_its_level_from_answers_of_any_shape() -> None:
             running.clear()
         levels.append(lane.limit.value)
     assert min(levels) > 1.0
+
+
+# --- this machine ------------------------------------------------------------------------------
+
+NO_ROOM = Failure(kind=FailureKind.LOCAL, message="Too many open files", code=EXHAUSTED_CODE)
+
+
+def started(pool: Pool, now: float) -> list[Lease]:
+    leases = []
+    while isinstance(step := pool.next(now), Start):
+        leases.append(step.lease)
+    return leases
+
+
+def test_calls_for_which_there_was_no_room_go_again_with_fewer_in_flight_and_use_up_no_retry() -> None:
+    p = pool(2, 200, 40, retries=0)
+    now, levels = 0.0, [40]
+    for _ in range(3):
+        leases = started(p, now)
+        assert len(leases) == levels[-1]
+        for lease in leases[10:]:  # there is room for 10
+            verdict = p.on_end(lease, NO_ROOM, now + 1, 0.5)
+            assert isinstance(verdict.decision, Again)
+            assert not verdict.decision.counted
+        for lease in leases[:10]:
+            p.on_end(lease, ANSWER, now + 1, 0.5)
+        assert p.max_in_flight is not None
+        levels.append(p.max_in_flight)
+        now += 10
+    assert levels == [40, 30, 22, 16]
+
+
+def test_where_there_is_no_room_for_a_single_call_its_lane_stops_after_the_retries() -> None:
+    p = pool(1, 5, 4, retries=2)
+    now, decisions = 0.0, []
+    while leases := started(p, now):
+        decisions += [p.on_end(lease, NO_ROOM, now + 0.1, 0.5).decision for lease in leases]
+        now += 60
+        assert len(decisions) < 50
+    assert isinstance(decisions[-1], StopLane)
+    assert p.finished
+
+
+def test_a_disk_that_fails_uses_up_retries_and_is_no_error_of_the_provider() -> None:
+    p = pool(1, 1, 4, retries=2)
+    failure = Failure(kind=FailureKind.LOCAL, message="Input/output error", code="io")
+    now, decisions = 0.0, []
+    while leases := started(p, now):
+        decisions += [p.on_end(lease, failure, now + 0.1, 0.5).decision for lease in leases]
+        now += 60
+    assert [type(decision) for decision in decisions] == [Again, Again, GiveUp]
+    assert p.max_in_flight == 4
+    assert not p.lane(0).in_outage

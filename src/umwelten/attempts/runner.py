@@ -9,23 +9,25 @@ from functools import partial
 import msgspec
 
 from umwelten.attempts.cut_input import CutInputs, characters, least_tokens, may_be_cut
+from umwelten.attempts.local_trouble import local_failure
 from umwelten.attempts.proxies import PROXY
 from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target
-from umwelten.attempts.transport import Transport
+from umwelten.attempts.transport import STALE, Transport
 from umwelten.attempts.upload_cache import FILE_GONE, CachedUpload, UploadCache, UploadFailed
 from umwelten.engine.interfaces import AttemptResult
-from umwelten.errors import InputError, LocalModelError
+from umwelten.errors import InputError, LocalModelError, MachineError
 from umwelten.events import Note, NoteLevel, Observer
 from umwelten.inputs import Converted, read
 from umwelten.inputs.content import unframe_text
 from umwelten.inputs.files.names import escaped
-from umwelten.phrases import Spelling, by_name
+from umwelten.phrases import Phrase, Spelling, by_name
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.common.refused_fields import STREAM, SYSTEM
 from umwelten.providers.protocol import HttpRequest
 from umwelten.threads import run_in_thread
 from umwelten.types import (
+    EXHAUSTED_CODE,
     AttemptOutcome,
     Call,
     Continue,
@@ -50,7 +52,8 @@ _TIER_FIELDS = frozenset({"service_tier", "serviceTier", "speed"})
 """Where these are refused and left out, the request is served in the standard tier."""
 
 _NEVER_SENT = frozenset(
-    {"refused", PROXY, "dns", "connect", "tls", "unsupported_input", "local_model", "internal"}
+    {"refused", PROXY, "dns", "connect", "tls", "unsupported_input", "local_model", "internal", "io"}
+    | {EXHAUSTED_CODE}
 )
 
 _LONG_ANSWER = 20_000
@@ -111,7 +114,7 @@ class HttpAttemptRunner:
         self._dropped: dict[ModelRef, frozenset[str]] = {}
         self._warned: set[str] = set()
         self._cut_inputs = CutInputs(observer, spelling)
-        self._has_no_prices = False
+        self._has_no_prices = self._is_exhausted = False
 
     async def close(self) -> None:
         """Delete the uploaded files at the providers. To be called before the transport is closed."""
@@ -127,12 +130,17 @@ class HttpAttemptRunner:
         started_at = time.time()
         try:
             answer, timing = await self._make(attempt, on_text)
+        except (MachineError, OSError, MemoryError) as error:
+            answer = local_failure(error)
+            timing = Timing(started_at=started_at, latency_s=time.time() - started_at)
         except InputError as error:
             answer = _own_failure(error.spell(self._spelling).message, "unsupported_input")
             timing = Timing(started_at=started_at, latency_s=time.time() - started_at)
         except Exception as error:  # noqa: BLE001 - a fault of ours in one call must not end the others
             answer = _own_failure(f"umwelten failed on this call: {error!r}", "internal")
             timing = Timing(started_at=started_at, latency_s=time.time() - started_at)
+        if isinstance(answer, Failure) and answer.code == EXHAUSTED_CODE:
+            self._note_exhaustion(answer)
         if isinstance(answer, Failure) and answer.wording is not None:
             message = answer.wording.spell(self._spelling)
             answer = msgspec.structs.replace(answer, message=message, wording=None)
@@ -180,14 +188,9 @@ class HttpAttemptRunner:
     async def _send(self, attempt: _Attempt, on_text: Callable[[str], None] | None) -> tuple[Outcome, Timing]:
         target, started_at = attempt.target, time.time()
         try:
-            answer, timing = await self._transport.ask(
-                # No name holds it here: a large body is released as soon as it is sent.
-                await self._encode(attempt),
-                target.wire,
-                target.endpoint,
-                stream=attempt.stream,
-                on_text=on_text,
-            )
+            answer, timing = await self._exchange(attempt, on_text, fresh=False)
+            if isinstance(answer, Failure) and answer.code == STALE:
+                answer, timing = await self._exchange(attempt, on_text, fresh=True)
         except UploadFailed as error:
             attempt.sent = False
             return error.failure, Timing(started_at=started_at, latency_s=time.time() - started_at)
@@ -223,6 +226,20 @@ class HttpAttemptRunner:
             attached=None if isinstance(target.attached, InputError) else target.attached,
         )
         return await run_in_thread(least_tokens, request) if again.content == attempt.content else 0
+
+    async def _exchange(
+        self, attempt: _Attempt, on_text: Callable[[str], None] | None, *, fresh: bool
+    ) -> tuple[Outcome, Timing]:
+        return await self._transport.ask(
+            # No name holds it here: a large body is released as soon as it is sent, and made again for
+            # the rare request that has to be repeated.
+            await self._encode(attempt),
+            attempt.target.wire,
+            attempt.target.endpoint,
+            stream=attempt.stream,
+            on_text=on_text,
+            fresh=fresh,
+        )
 
     async def _encode(self, attempt: _Attempt) -> HttpRequest:
         """Return the request, with the input read now; of that, only its hash is kept."""
@@ -305,6 +322,17 @@ class HttpAttemptRunner:
             self._dropped[model] = dropped | {field}
             self._observer(Note(text=f"{model} {_without(field, attempt)}", level=NoteLevel.WARNING))
         return msgspec.structs.replace(failure, retry=True)
+
+    def _note_exhaustion(self, failure: Failure) -> None:
+        """Say once that this machine sets a limit, and how to move it."""
+        if not self._is_exhausted:
+            self._is_exhausted = True
+            text = Phrase(
+                "this machine has no room for so many calls at once ({why}): fewer will be in flight. A "
+                "higher `ulimit -n` makes room for open files, a lower {option:max_concurrency} needs less",
+                why=failure.message,
+            )
+            self._observer(Note(text=text.spell(self._spelling), level=NoteLevel.WARNING))
 
     def _cost(self, outcome: Outcome, target: Target, dropped: frozenset[str]) -> int | None:
         usage = outcome.usage

@@ -1,7 +1,8 @@
-"""HTTP: one exchange an attempt. The only module that knows aiohttp's client.
+"""HTTP: one exchange an attempt. With `connections` and `reading`, all that knows aiohttp's client.
 
-It never retries, never follows a redirect and never reuses a connection whose reply it did not read
-to the end. Whatever goes wrong is returned as a `Failure`; only cancellation is raised.
+It never follows a redirect and never reuses a connection whose reply it did not read to the end. It
+retries nothing that a server may have seen. Whatever goes wrong is returned as a `Failure`; only
+cancellation is raised.
 """
 
 from __future__ import annotations
@@ -18,18 +19,22 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from umwelten.attempts.connections import Connector, Exchange
 from umwelten.attempts.deadlines import Deadlines, Wait
+from umwelten.attempts.local_trouble import exhaustion
 from umwelten.attempts.proxies import Proxy, proxy_for
+from umwelten.attempts.reading import MAX_BODY, TooLarge, decoder_for, read_answer, read_body, salvage
 from umwelten.providers.common.errors import ADDRESS, SHORTEST_KEY
+from umwelten.providers.common.streams import WholeBody
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, StreamDecoder, Wire
 from umwelten.types import Failure, FailureKind, Outcome, Timing
 from umwelten.version import __version__
 
-MAX_BODY = 64 << 20
-"""A reply of more bytes (after decompression) is a failure: no chat answer is that long."""
-
 STREAM_TOTAL_FACTOR = 10
 """A stream may take this many timeouts in total, as long as bytes keep arriving."""
+
+STALE = "stale"
+"""The code of a failure on an old connection that its server had closed: the request may go out again."""
 
 _CONNECT_S = 30.0
 """A connection is there sooner or not at all, however long an answer may take."""
@@ -43,10 +48,6 @@ _PIECE = 128 << 10
 _RESET = re.compile(r"(ConnectionReset|ConnectionAborted|BrokenPipe)Error")
 
 
-class TooLarge(Exception):
-    """The reply passed `MAX_BODY`."""
-
-
 class Transport:
     """Sends encoded requests. An async context manager; `clock` gives monotonic seconds."""
 
@@ -57,9 +58,9 @@ class Transport:
         self._proxies: dict[str, Proxy | None] = {}
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=30.0)
+        self._connector = Connector()
         self._session = aiohttp.ClientSession(
-            connector=connector,
+            connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"umwelten/{__version__}"},
             auto_decompress=True,
@@ -82,10 +83,12 @@ class Transport:
         *,
         stream: bool = False,
         on_text: Callable[[str], None] | None = None,
+        fresh: bool = False,
     ) -> tuple[Outcome, Timing]:
         """Send a request for an answer and return the outcome, at the latest after the time-out.
 
-        A large body is released once it is sent, if the caller does not hold it either.
+        A large body is released once it is sent, if the caller does not hold it either. After a failure
+        `STALE`, the same request may be sent again, `fresh`: on a new connection.
         """
         started_at, start = time.time(), self._clock()
         ttft_s: float | None = None
@@ -99,6 +102,7 @@ class Transport:
 
         decoder: StreamDecoder | None = None
         outcome: Outcome
+        exchange = Exchange(fresh=fresh)
         try:
             wait = self._within(patient=stream)
             opening, url = self._open(http, wait), http.url
@@ -112,11 +116,9 @@ class Transport:
                         outcome = _redirect_failure(head, url)
                     elif proxy is not None and proxy.refuses(head.status, head.headers):
                         outcome = proxy.refusal(head.status, response.reason or "")
-                    elif stream and response.status == 200:
-                        decoder = wire.stream(head, endpoint)
-                        outcome = await _read_stream(response, decoder, on_piece, wait)
                     else:
-                        outcome = wire.decode(head, await _read_body(response, wait), endpoint)
+                        decoder = decoder_for(head, wire, endpoint, stream)
+                        outcome = await read_answer(response, decoder, on_piece, wait)
                     if response.status == 200 and isinstance(outcome, Failure):
                         if response.content_type == "text/html":
                             # The page of a website, a login, a captive portal: this is not the API.
@@ -127,7 +129,7 @@ class Transport:
                         response.close()
                         await asyncio.sleep(_HANG_UP_S)
         except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
-            outcome = self._failure_of(error, decoder, self._proxy(url))
+            outcome = salvage(error, decoder) or self._failure_of(error, decoder, exchange, self._proxy(url))
         if isinstance(outcome, Failure) and endpoint.api_key is not None:
             outcome = _without_key(outcome, endpoint.api_key.reveal())
         timing = Timing(started_at=started_at, latency_s=self._clock() - start, ttft_s=ttft_s)
@@ -138,6 +140,13 @@ class Transport:
 
         `patient`: its body may take long, as long as bytes arrive.
         """
+        answer = await self._fetch(http, patient=patient, fresh=False)
+        if isinstance(answer, Failure) and answer.code == STALE:
+            answer = await self._fetch(http, patient=patient, fresh=True)
+        return answer
+
+    async def _fetch(self, http: HttpRequest, *, patient: bool, fresh: bool) -> tuple[Head, bytes] | Failure:
+        exchange = Exchange(fresh=fresh)
         try:
             wait = self._within(patient=patient)
             opening = self._open(http, wait)
@@ -150,9 +159,9 @@ class Transport:
                     proxy = self._proxy(http.url)
                     if proxy is not None and proxy.refuses(head.status, head.headers):
                         return proxy.refusal(head.status, response.reason or "")
-                    return head, await _read_body(response, wait)
+                    return head, await read_body(response, wait)
         except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
-            return self._failure_of(error, None, self._proxy(http.url))
+            return self._failure_of(error, None, exchange, self._proxy(http.url))
 
     def _within(self, *, patient: bool) -> Wait:
         """Return a wait for one exchange; a patient one may last long, as long as bytes arrive."""
@@ -192,7 +201,15 @@ class Transport:
             self._proxies[origin] = proxy_for(origin)
         return self._proxies[origin]
 
-    def _failure_of(self, error: Exception, decoder: StreamDecoder | None, proxy: Proxy | None) -> Failure:
+    def _failure_of(
+        self, error: Exception, decoder: StreamDecoder | None, exchange: Exchange, proxy: Proxy | None
+    ) -> Failure:
+        exhausted = exhaustion(error)
+        if exhausted is not None:
+            self._connector.drop_idle()
+            return exhausted
+        if exchange.is_stale(error):
+            return _failure(FailureKind.CONNECTION, "the server had closed the connection", STALE)
         if proxy is None:
             return self._direct_failure(error, decoder)
         return _proxy_failure(error, proxy) or proxy.involved(self._direct_failure(error, decoder))
@@ -202,7 +219,7 @@ class Transport:
         match error:
             case TimeoutError():
                 text = f"no answer within {self._timeout_s:g} s"
-                if decoder is not None:
+                if decoder is not None and not isinstance(decoder, WholeBody):
                     text = f"the stream stalled: {self._timeout_s:g} s without a byte, or too long in all"
                 return _failure(FailureKind.TIMEOUT, text, "timeout", partial)
             case aiohttp.ClientConnectorDNSError():
@@ -259,7 +276,9 @@ def _reason(error: Exception) -> str:
 
 
 def _partial(decoder: StreamDecoder | None) -> str | None:
-    outcome = decoder.finish() if decoder is not None else None
+    if decoder is None or isinstance(decoder, WholeBody):
+        return None
+    outcome = decoder.finish()
     if isinstance(outcome, Failure):
         return outcome.partial
     return outcome.text if outcome is not None else None
@@ -303,45 +322,3 @@ def _redirect_failure(head: Head, url: str) -> Failure:
 
 def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
-
-
-async def _read_body(response: aiohttp.ClientResponse, wait: Wait) -> bytes:
-    length = response.content_length
-    short = wait.idle_s is None and length is not None and length <= MAX_BODY
-    if short and "Content-Encoding" not in response.headers:
-        return await response.read()
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.content.iter_any():
-        wait.heard = True
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise TooLarge
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-async def _read_stream(
-    response: aiohttp.ClientResponse,
-    decoder: StreamDecoder,
-    on_piece: Callable[[str], None],
-    wait: Wait,
-) -> Outcome:
-    size = 0
-    async for chunk in response.content.iter_any():
-        wait.heard = True
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise TooLarge
-        text = decoder.feed(chunk)
-        if text:
-            on_piece(text)
-        if decoder.done:
-            break
-    if decoder.done and not response.content.at_eof():
-        # The end mark is there; once the end of the body is read too, the connection can be reused.
-        wait.settle()
-        with contextlib.suppress(TimeoutError, aiohttp.ClientError):
-            async with asyncio.timeout(0.2):
-                await response.content.read(1)
-    return decoder.finish()

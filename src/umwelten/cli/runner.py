@@ -57,7 +57,6 @@ def execute(evaluation: Evaluation, look: OutputOptions, notes: Sequence[Wording
         observers[2:2] = [answers, _Earlier(evaluation, answers)]
     for text in notes:
         progress(Note(text=spell(text, as_flag)))
-    _raise_file_limit()
     _settle_memory()
     try:
         result = _run(evaluation, progress, observers)
@@ -82,7 +81,6 @@ def run_some(
     progress = make(look.progress, stderr=sys.stderr, verbose=look.verbose, debug=look.debug, tally=tally)
     for text in notes:
         progress(Note(text=spell(text, as_flag)))
-    _raise_file_limit()
     _settle_memory()
     try:
         return _run(evaluation, progress, [tally, progress], only), tally
@@ -140,7 +138,7 @@ def _settle_memory() -> None:
             ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
 
 
-def _raise_file_limit() -> None:
+def raise_file_limit() -> None:
     """Sockets and files of many calls in flight need more descriptors than shells allow by default."""
     try:
         import resource

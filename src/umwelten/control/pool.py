@@ -26,13 +26,21 @@ from umwelten.control.retry import Again, Decision, GiveUp, HoldModel, RetryPoli
 from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.steps import IDLE, AttemptVerdict, Lease, Start, Step, WaitUntil
 from umwelten.control.stop import CostCap
-from umwelten.types import AttemptOutcome, Continue, Failure, FailureKind, Reply
+from umwelten.types import EXHAUSTED_CODE, AttemptOutcome, Continue, Failure, FailureKind, Reply
 
 WINDOW = 256
 """Ready calls of a model that are held in memory: enough for a thousand in flight, small for a million."""
 
 MOST_WAITING = 4 * WINDOW
 """While that many calls of a model wait, no further ones are fetched: they would wait as well."""
+
+
+_NARROWER = 0.75
+"""Calls that stay in flight where there was no room for all: a few steps lead to any level from any other."""
+
+
+_NOT_THE_PROVIDERS = (FailureKind.EMPTY, FailureKind.LOCAL)
+"""Failures that are retried and do not mean that a provider is down."""
 
 
 @dataclass(slots=True)
@@ -84,6 +92,7 @@ class Pool:
         self._turn = 0
         self._capped: ScheduledCall | None = None
         self._reasons: dict[str, tuple[Reason, float]] = {}
+        self._narrowed_at = float("-inf")
         self._lanes = list({id(lane): lane for lane in lanes.values()}.values())
 
     # --- filling ---------------------------------------------------------------------------
@@ -236,6 +245,7 @@ class Pool:
         if isinstance(outcome, Continue):
             return AttemptVerdict(outcome.failure, self._go_on(scheduled, outcome, now), change)
         failure = lane.judge(outcome, now)
+        crowded = failure.code == EXHAUSTED_CODE and self._narrow(lease, now)
         decision = self.policy.decide(
             failure,
             counted=scheduled.counted,
@@ -244,8 +254,9 @@ class Pool:
             empties=scheduled.empties,
             trust_retry_after=lane.trusts_retry_after,
             model_answered=state.answered,
+            crowded=crowded,
         )
-        if isinstance(decision, Again) and decision.counted and failure.kind is not FailureKind.EMPTY:
+        if isinstance(decision, Again) and decision.counted and failure.kind not in _NOT_THE_PROVIDERS:
             lane.on_error(lease.started_at, now)
         stopped = False
         match decision:
@@ -258,6 +269,18 @@ class Pool:
             case GiveUp():
                 pass
         return AttemptVerdict(failure, decision, change, stopped, self._stop_model(state))
+
+    def _narrow(self, lease: Lease, now: float) -> bool:
+        """Allow fewer calls in flight: this machine has no room for as many. False if this was the only one.
+
+        Calls that started before the last such step were as many as then: they say nothing new.
+        """
+        if not self.in_flight and self.max_in_flight == 1:
+            return False
+        if lease.started_at >= self._narrowed_at:
+            self.max_in_flight = max(1, int(_NARROWER * (self.in_flight + 1)))
+            self._narrowed_at = now
+        return True
 
     def _release(self, lease: Lease, cost: int | None, now: float) -> None:
         scheduled, lane = lease.scheduled, lease.lane

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from umwelten.types import Failure, FailureKind
+from umwelten.types import EXHAUSTED_CODE, Failure, FailureKind
 
 LONGEST_WAIT_S = 900.0
 """A rate limit that asks for more stops its lane: the calls stay pending, and a later run continues."""
@@ -68,11 +68,13 @@ class RetryPolicy:
         empties: int = 0,
         trust_retry_after: bool = True,
         model_answered: bool = True,
+        crowded: bool = False,
     ) -> Decision:
         """`counted` retries, `throttles` refusals and `empties` empty answers came before this failure.
 
         `trust_retry_after` False: what the provider says about waiting was proven wrong. `model_answered`:
-        the model answered a call of this run.
+        the model answered a call of this run. `crowded`: this machine had no room for the call beside the
+        others that were in flight.
         """
         if failure.lane_down:
             return StopLane()
@@ -84,8 +86,11 @@ class RetryPolicy:
             if trust_retry_after and (failure.hints.retry_after_s or 0.0) > LONGEST_WAIT_S:
                 return StopLane()
             return Again(self._throttle_delay(failure, dice, trust_retry_after), counted=False)
+        if crowded:
+            return Again(self.base_s * 0.5 * (1 + dice), counted=False)
         if not failure.retry or counted >= self.retries:
-            return GiveUp()
+            # Where there is no room for a single call, there is none for the next either.
+            return StopLane() if failure.code == EXHAUSTED_CODE else GiveUp()
         if failure.kind is FailureKind.EMPTY and empties >= EMPTY_RETRIES:
             return GiveUp()
         hint = min(failure.hints.retry_after_s or 0.0, LONGEST_HINT_S)

@@ -23,7 +23,7 @@ from hashlib import blake2b, file_digest
 from pathlib import Path
 
 from umwelten.choices import PdfMode
-from umwelten.errors import InputError
+from umwelten.errors import InputError, read_error
 from umwelten.file_types import HTML, UNKNOWN, FileType
 from umwelten.identity import content_hash
 from umwelten.inputs import media
@@ -82,7 +82,7 @@ def file_hash(path: str | os.PathLike[str]) -> bytes:
         with Path(path).open("rb") as file:
             return file_digest(file, lambda: blake2b(digest_size=size)).digest()
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        raise read_error(path, error) from error
 
 
 def input_hash(path: str | os.PathLike[str], part: str, use: RowUse) -> bytes:
@@ -127,7 +127,7 @@ def _read_bytes(
         finally:
             os.close(handle)
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        raise read_error(path, error) from error
 
 
 def _size_limit(handle: int, size: int, name: str, capabilities: Capabilities) -> int:

@@ -13,13 +13,15 @@ from umwelten.providers.protocol import Scope, Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.schema import CUT
 from umwelten.text.suggestions import closest, did_you_mean_clause
-from umwelten.types import Failure
+from umwelten.types import EXHAUSTED_CODE, Failure
 
 _OURS = {
     "unsupported_input": "the message says what to do",
     "internal": "the fault is umwelten's own: please report it with the message",
 }
 """Calls that never reached a provider, by the failure's code."""
+
+_EXHAUSTED = Phrase("raise `ulimit -n`, or lower {option:max_concurrency}")
 
 _ADVICE: dict[str, Wording] = {
     "rate_limit": Phrase("lower {option:max_concurrency}, or raise your tier at the provider"),
@@ -31,6 +33,9 @@ _ADVICE: dict[str, Wording] = {
     "schema": Phrase(
         "loosen the schema (fewer required fields, wider ranges), use {option:coerce}, or take a model whose "
         "server enforces schemas"
+    ),
+    "local": Phrase(
+        "look at this machine's disk, network shares and memory; {option:resume} tries these calls again"
     ),
     "empty": Phrase(
         "raise {option:max_tokens} where thinking used it up; else change the prompt or take another model; "
@@ -127,6 +132,8 @@ def advice(
             "check the address in {addresses} and connectivity, lower {option:max_concurrency}",
             addresses=_one_of(list(own.values())),
         )
+    if code == EXHAUSTED_CODE:
+        return spell(_EXHAUSTED, spelling)
     if kind == "schema" and CUT in message:
         known = _CUT_OFF
     if kind == "bad_request":

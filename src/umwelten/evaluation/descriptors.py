@@ -1,0 +1,69 @@
+"""How many calls this process has room for in its table of open files: each takes a connection."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from umwelten.errors import ConfigError
+from umwelten.phrases import Phrase
+
+_LEAST = 24
+"""Descriptors that a run needs to begin: the event loop and the database take 11, and there is the call."""
+
+_SPARE = 16
+"""Descriptors that are kept for all else while calls run: inputs and answers that are read and written,
+conversions in children with three pipes each, look-ups of names in threads, the list of prices."""
+
+_MANY = 100_000
+"""A higher limit is none: no run gets there."""
+
+_ASSUMED_OPEN = 32
+_LISTS = ("/proc/self/fd", "/dev/fd")
+
+
+def check_open_files() -> None:
+    """Raise `ConfigError` if this process may not open enough files for a single call."""
+    limit = open_file_limit()
+    if limit is not None and (left := limit - _open_files()) < _LEAST:
+        raise ConfigError(
+            f"this process may open only {max(left, 0)} more files (`ulimit -n` is {limit}), and a run needs "
+            f"at least {_LEAST}",
+            "Raise the limit, such as with `ulimit -n 1024`.",
+        )
+
+
+def room_for_calls() -> int | None:
+    """Return how many calls may be in flight, at least 1; `None` where nothing limits them."""
+    limit = open_file_limit()
+    return None if limit is None else max(1, limit - _open_files() - _SPARE)
+
+
+def crowding_note(room: int | None, wanted: int | None) -> Phrase | None:
+    """Return what to tell a user who wants more calls in flight than there is room for."""
+    if room is None or wanted is None or wanted <= room:
+        return None
+    return Phrase(
+        "at most {room} calls in flight, not {wanted}: this process may open {files} files (`ulimit -n`). "
+        "Raise that, or lower {option:max_concurrency}",
+        room=room,
+        wanted=wanted,
+        files=open_file_limit(),
+    )
+
+
+def open_file_limit() -> int | None:
+    """Return how many files this process may have open, `None` if that is unknown or no limit."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft if 0 <= soft < _MANY else None
+
+
+def _open_files() -> int:
+    for folder in _LISTS:
+        with suppress(OSError):
+            return len(os.listdir(folder)) - 1  # noqa: PTH208
+    return _ASSUMED_OPEN
