@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from umwelten.attempts.price_loader import PriceLoader
 
 from rawserver import Serve, raw_server, reset
 from umwelten.attempts import connections
@@ -15,7 +14,6 @@ from umwelten.attempts.runner import HttpAttemptRunner
 from umwelten.attempts.target import Target
 from umwelten.attempts.transport import STALE, Transport
 from umwelten.engine.interfaces import AttemptResult
-from umwelten.pricing import PriceBook
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.protocol import HttpRequest
 from umwelten.providers.wires import WIRES
@@ -71,7 +69,6 @@ def attempts(server: Serve, count: int = 2, *, size: int = 0) -> list[AttemptRes
                 },
                 transport=transport,
                 price=lambda usage, model: None,
-                price_loader=PriceLoader([], PriceBook()),
                 stream=True,
                 observer=lambda event: None,
             )
