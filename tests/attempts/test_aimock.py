@@ -198,7 +198,9 @@ def test_a_run_survives_chaos_and_books_what_the_provider_booked(cli, tmp_path, 
     code, out, err = cli("eval", "report", "-i", "c", "--format", "json")
     report = json.loads(out)
     assert report["summary"]["succeeded"] == FILES * len(MODELS)
-    assert sum(result["metrics"]["attempts"] for result in report["results"]) == sum(booked.values()), booked
+    attempts = sum(result["metrics"]["attempts"] for result in report["results"])
+    # Status 0 is a connection closed without a word. On an old one, the request goes out again uncounted.
+    assert 0 <= sum(booked.values()) - attempts <= booked[0], booked
     answers = [path.read_text() for path in (tmp_path / "output" / "c").rglob("*.txt")]
     assert len(answers) == FILES * len(MODELS)
     assert set(answers) == {WORDS}

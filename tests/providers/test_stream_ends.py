@@ -225,6 +225,13 @@ def test_an_answer_is_complete_from_its_finish_reason_on_and_not_before(name: st
     assert answered(decoder.finish()).text == TEXT
 
 
+@on_events
+def test_half_an_event_after_the_finish_reason_changes_nothing(name: str) -> None:
+    form = FORMATS[name]
+    data = frames(name, *form.pieces, form.finish) + frames(name, *form.after)[:-6]
+    assert answered(streamed(form.wire, form.place, data)[1]).text == TEXT
+
+
 @pytest.mark.parametrize("name", ["openai", "gemini"])
 def test_a_finish_reason_in_every_chunk_completes_nothing_until_the_stream_ends(name: str) -> None:
     form = FORMATS[name]

@@ -298,7 +298,7 @@ class _AnthropicAnswer:
             self.ended = self._finished
         elif name == "error":
             self.failure = from_error(self._head, read(data), self._endpoint, classify=classify)
-        else:
+        elif not self._finished:
             self.fail("a part of the reply could not be parsed")
 
     def _add_block(self, block: _Block) -> str:

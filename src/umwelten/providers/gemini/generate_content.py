@@ -226,7 +226,7 @@ class _GeminiAnswer:
             chunks = load(value.rstrip(b",") + b"]", list[_GeminiChunk])
         if not chunks and piece[0] == "error":
             self.failure = from_error(self._head, read(value), self._endpoint, classify=classify)
-        elif not chunks:
+        elif not chunks and not self.complete:
             self.fail("the reply could not be parsed")
         return "".join(self._take(chunk) for chunk in chunks or ())
 

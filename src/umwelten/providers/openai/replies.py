@@ -86,7 +86,8 @@ class OpenAIAnswer:
         """Read a body or a chunk; return the text in it, or the failure that it reports."""
         body = load(data, _Body)
         if body is None:
-            return self.failure(_unreadable_message(data), read(data))
+            # After the answer's end it no longer matters, such as half of a chunk with counts.
+            return "" if self.is_finished else self.failure(_unreadable_message(data), read(data))
         self._note_metadata(body)
         error = _error_in(body)
         if error is not None:
