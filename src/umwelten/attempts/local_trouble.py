@@ -8,6 +8,8 @@ import re
 import aiohttp
 
 from umwelten.errors import EXHAUSTED, MachineError
+from umwelten.events import Note, NoteLevel
+from umwelten.phrases import Phrase, Spelling
 from umwelten.types import EXHAUSTED_CODE, Failure, FailureKind
 
 _NUMBER = re.compile(r"\[Errno (\d{1,4})\]")
@@ -31,6 +33,16 @@ def local_failure(error: OSError | MemoryError | MachineError) -> Failure:
         return _failure("out of memory", EXHAUSTED_CODE)
     where = f"{error.filename}: " if error.filename else ""
     return _failure(f"{where}{_reason(error)}", EXHAUSTED_CODE if error.errno in EXHAUSTED else "io")
+
+
+def exhaustion_note(failure: Failure, spelling: Spelling) -> Note:
+    """Return what to tell the user: this machine sets a limit, and this is how to move it."""
+    text = Phrase(
+        "this machine has no room for so many calls at once ({why}): fewer will be in flight. A higher "
+        "`ulimit -n` makes room for open files, a lower {option:max_concurrency} needs less",
+        why=failure.message,
+    )
+    return Note(text=text.spell(spelling), level=NoteLevel.WARNING)
 
 
 def _reason(error: OSError) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 import msgspec
 
 from umwelten.attempts.cut_input import CutInputs, characters, least_tokens, may_be_cut
-from umwelten.attempts.local_trouble import local_failure
+from umwelten.attempts.local_trouble import exhaustion_note, local_failure
 from umwelten.attempts.proxies import PROXY
 from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target
@@ -21,7 +21,7 @@ from umwelten.events import Note, NoteLevel, Observer
 from umwelten.inputs import Converted, read
 from umwelten.inputs.content import unframe_text
 from umwelten.inputs.files.names import escaped
-from umwelten.phrases import Phrase, Spelling, by_name
+from umwelten.phrases import Spelling, by_name
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.common.refused_fields import STREAM, SYSTEM
 from umwelten.providers.protocol import HttpRequest
@@ -139,8 +139,9 @@ class HttpAttemptRunner:
         except Exception as error:  # noqa: BLE001 - a fault of ours in one call must not end the others
             answer = _own_failure(f"umwelten failed on this call: {error!r}", "internal")
             timing = Timing(started_at=started_at, latency_s=time.time() - started_at)
-        if isinstance(answer, Failure) and answer.code == EXHAUSTED_CODE:
-            self._note_exhaustion(answer)
+        if isinstance(answer, Failure) and answer.code == EXHAUSTED_CODE and not self._is_exhausted:
+            self._is_exhausted = True
+            self._observer(exhaustion_note(answer, self._spelling))
         if isinstance(answer, Failure) and answer.wording is not None:
             message = answer.wording.spell(self._spelling)
             answer = msgspec.structs.replace(answer, message=message, wording=None)
@@ -322,17 +323,6 @@ class HttpAttemptRunner:
             self._dropped[model] = dropped | {field}
             self._observer(Note(text=f"{model} {_without(field, attempt)}", level=NoteLevel.WARNING))
         return msgspec.structs.replace(failure, retry=True)
-
-    def _note_exhaustion(self, failure: Failure) -> None:
-        """Say once that this machine sets a limit, and how to move it."""
-        if not self._is_exhausted:
-            self._is_exhausted = True
-            text = Phrase(
-                "this machine has no room for so many calls at once ({why}): fewer will be in flight. A "
-                "higher `ulimit -n` makes room for open files, a lower {option:max_concurrency} needs less",
-                why=failure.message,
-            )
-            self._observer(Note(text=text.spell(self._spelling), level=NoteLevel.WARNING))
 
     def _cost(self, outcome: Outcome, target: Target, dropped: frozenset[str]) -> int | None:
         usage = outcome.usage

@@ -20,6 +20,7 @@ from types import MappingProxyType
 
 from umwelten.control.attribution import Reason
 from umwelten.control.circuit import NEVER
+from umwelten.control.crowding import Crowding
 from umwelten.control.lane import Lane
 from umwelten.control.model_state import ModelState
 from umwelten.control.retry import Again, Decision, GiveUp, HoldModel, RetryPolicy, StopLane
@@ -33,11 +34,6 @@ WINDOW = 256
 
 MOST_WAITING = 4 * WINDOW
 """While that many calls of a model wait, no further ones are fetched: they would wait as well."""
-
-
-_NARROWER = 0.75
-"""Calls that stay in flight where there was no room for all: a few steps lead to any level from any other."""
-
 
 _NOT_THE_PROVIDERS = (FailureKind.EMPTY, FailureKind.LOCAL)
 """Failures that are retried and do not mean that a provider is down."""
@@ -92,7 +88,7 @@ class Pool:
         self._turn = 0
         self._capped: ScheduledCall | None = None
         self._reasons: dict[str, tuple[Reason, float]] = {}
-        self._narrowed_at = float("-inf")
+        self._crowding = Crowding()
         self._lanes = list({id(lane): lane for lane in lanes.values()}.values())
 
     # --- filling ---------------------------------------------------------------------------
@@ -271,16 +267,10 @@ class Pool:
         return AttemptVerdict(failure, decision, change, stopped, self._stop_model(state))
 
     def _narrow(self, lease: Lease, now: float) -> bool:
-        """Allow fewer calls in flight: this machine has no room for as many. False if this was the only one.
-
-        Calls that started before the last such step were as many as then: they say nothing new.
-        """
-        if not self.in_flight and self.max_in_flight == 1:
-            return False
-        if lease.started_at >= self._narrowed_at:
-            self.max_in_flight = max(1, int(_NARROWER * (self.in_flight + 1)))
-            self._narrowed_at = now
-        return True
+        """Allow fewer calls in flight. False if there is no room even for one."""
+        cap = self._crowding.narrow(self.max_in_flight, self.in_flight, lease.started_at, now)
+        self.max_in_flight = cap or 1
+        return cap is not None
 
     def _release(self, lease: Lease, cost: int | None, now: float) -> None:
         scheduled, lane = lease.scheduled, lease.lane

@@ -6,7 +6,8 @@ import os
 from contextlib import suppress
 
 from umwelten.errors import ConfigError
-from umwelten.phrases import Phrase
+from umwelten.events import Note, NoteLevel
+from umwelten.phrases import Phrase, Spelling
 
 _LEAST = 24
 """Descriptors that a run needs to begin: the event loop and the database take 11, and there is the call."""
@@ -33,23 +34,28 @@ def check_open_files() -> None:
         )
 
 
-def room_for_calls() -> int | None:
-    """Return how many calls may be in flight, at least 1; `None` where nothing limits them."""
+def within_room(wanted: int | None) -> int | None:
+    """Return how many of so many calls in flight there is room for, at least 1. `None` is no limit."""
     limit = open_file_limit()
-    return None if limit is None else max(1, limit - _open_files() - _SPARE)
+    if limit is None:
+        return wanted
+    room = max(1, limit - _open_files() - _SPARE)
+    return room if wanted is None else min(room, wanted)
 
 
-def crowding_note(room: int | None, wanted: int | None) -> Phrase | None:
+def crowding_note(wanted: int | None, spelling: Spelling) -> Note | None:
     """Return what to tell a user who wants more calls in flight than there is room for."""
-    if room is None or wanted is None or wanted <= room:
+    room = within_room(wanted)
+    if wanted is None or room == wanted:
         return None
-    return Phrase(
+    text = Phrase(
         "at most {room} calls in flight, not {wanted}: this process may open {files} files (`ulimit -n`). "
         "Raise that, or lower {option:max_concurrency}",
         room=room,
         wanted=wanted,
         files=open_file_limit(),
     )
+    return Note(text=text.spell(spelling), level=NoteLevel.WARNING)
 
 
 def open_file_limit() -> int | None:

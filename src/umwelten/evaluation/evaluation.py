@@ -28,7 +28,7 @@ from umwelten.control.retry import RetryPolicy
 from umwelten.control.stop import OPEN_ENDED, CostCap
 from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import CallInfo, RunResult, Source
-from umwelten.evaluation.descriptors import check_open_files, crowding_note, room_for_calls
+from umwelten.evaluation.descriptors import check_open_files, crowding_note, within_room
 from umwelten.evaluation.lanes import make_lanes, sums_by_lane
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.request_terms import request_terms, with_input
@@ -99,7 +99,6 @@ class Evaluation:
         self.settings, self.prices = settings, price_book(vendors, price_overrides(settings))
         self._terms = request_terms(spec.request)
         self._engine: Engine | None = None
-        self._crowded = False
         self._stop: tuple[str, bool, float] | None = None
 
     @classmethod
@@ -259,12 +258,10 @@ class Evaluation:
         texts: bool,
     ) -> Engine:
         store, loop = self.store, asyncio.get_running_loop()
-        room = room_for_calls()
-        if (note := crowding_note(room, self._limit)) is not None:
-            self._crowded = True
-            observer(Note(text=note.spell(self._spelling), level=NoteLevel.WARNING))
+        if (note := crowding_note(self._limit, self._spelling)) is not None:
+            observer(note)
         engine = Engine(
-            pool=self._pool(self._limit, room),
+            pool=self._pool(self._limit),
             source=store if only is None else only.source,
             sink=store,
             runner=runner,
@@ -283,7 +280,7 @@ class Evaluation:
     async def _end(
         self, attributions: Sequence[Attribution], result: RunResult, ended_at: float, tell: Observer
     ) -> None:
-        store, own = self.store, self._limit is not None and not self._crowded
+        store, own = self.store, self._limit is not None and within_room(self._limit) == self._limit
         sheets = [
             msgspec.structs.replace(
                 sheet, capped_by_user=own and sheet.capped_by_user and sheet.lane != "local"
@@ -343,13 +340,13 @@ class Evaluation:
         limit = self.spec.limits.max_concurrency
         return None if limit == "auto" else limit
 
-    def _pool(self, limit: int | None, room: int | None) -> Pool:
+    def _pool(self, limit: int | None) -> Pool:
         limits, cap = self.spec.limits, self.spec.limits.max_cost_usd
         states: dict[ModelRef, ModelState] = {}
         return Pool(
             make_lanes(self._targets, limit, limits.provider_concurrency, local_slots=self._local.slots),
             policy=RetryPolicy(retries=limits.retries),
-            max_in_flight=min((n for n in (limit, room) if n is not None), default=None),
+            max_in_flight=within_room(limit),
             group_caps=dict(limits.provider_concurrency),
             max_bytes=limits.max_bytes_in_flight,
             states={n: states.setdefault(target.model, ModelState()) for n, target in self._targets.items()},
