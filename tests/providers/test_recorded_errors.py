@@ -112,6 +112,27 @@ def test_a_recorded_error_is_taken_for_what_it_is(row: Row) -> None:
     assert outcome.message
 
 
+@pytest.mark.parametrize(
+    ("name", "base_url", "kind"),
+    [
+        ("mine", "https://dashscope.aliyuncs.com/compatible-mode/v1", "rate_limit"),
+        ("mine", "http://relay.internal/compatible-mode/v1", "rate_limit"),
+        ("qwen", "http://relay.internal/v1", "rate_limit"),
+        ("mine", "http://relay.internal/v1", "unavailable"),
+        ("mine", "http://aliyuncs.com.example/v1", "unavailable"),
+    ],
+)
+def test_the_code_of_an_empty_account_is_a_rate_at_dashscope_alone(
+    name: str, base_url: str, kind: str
+) -> None:
+    row = next(row for row in ROWS if row.vendor == "dashscope" and "current quota" in str(row.body))
+    head = Head(status=row.status, headers=row.headers, now_unix=NOW)
+    vendor = Vendor(name=name, wire="openai", base_url=base_url)
+    place = Endpoint(vendor=vendor, base_url=base_url, api_key=None)
+    outcome = WIRES["openai"].decode(head, msgspec.json.encode(row.body), place)
+    assert isinstance(outcome, Failure) and outcome.kind == kind
+
+
 def test_there_are_enough_and_each_names_its_source() -> None:
     assert len(ROWS) >= 120
     assert len({row.vendor for row in ROWS}) >= 25

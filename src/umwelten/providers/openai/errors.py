@@ -34,6 +34,8 @@ _NO_HOST = re.compile(
 _HOST_LACKS = {"tool use": "tools", "tool calling": "tools", "cache control": "cache_control"}
 # DashScope's code for a rate by the minute. It is OpenAI's code for an empty account, in the same words.
 _ALIBABA = ".aliyuncs.com"
+_PATH_OF_ALIBABA = "/compatible-mode/"
+_NAMES_OF_ALIBABA = frozenset(("dashscope", "qwen", "alibaba"))
 _RATE_OF_ALIBABA = "insufficient_quota"
 # MiniMax answers refusals with HTTP 200; its codes as the statuses they stand for.
 _BASE_RESP = {
@@ -113,7 +115,11 @@ def _lacking(what: str) -> ErrorClass | None:
 
 
 def _is_alibaba(endpoint: Endpoint) -> bool:
-    return (urlsplit(endpoint.base_url).hostname or "").endswith(_ALIBABA)
+    """Whether the address is DashScope's, or a relay's that kept its path or is named after it."""
+    address = urlsplit(endpoint.base_url)
+    if (address.hostname or "").endswith(_ALIBABA) or address.path.startswith(_PATH_OF_ALIBABA):
+        return True
+    return endpoint.vendor.name in _NAMES_OF_ALIBABA
 
 
 def _unfit_answer(error: ErrorBody) -> str | None:
