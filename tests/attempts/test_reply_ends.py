@@ -117,6 +117,14 @@ def test_an_answer_is_kept_whose_connection_breaks_after_the_finish_reason(wire:
 
 
 @every
+@with_ends
+def test_an_answer_is_kept_of_whose_last_event_only_the_end_is_missing(wire: str, end: End) -> None:
+    outcome, _ = outcome_of(wire, [head(), chunked(STREAMS[wire].rstrip(b"\n"))], end)
+    assert isinstance(outcome, Reply), outcome
+    assert outcome.text == TEXT
+
+
+@every
 def test_an_answer_is_kept_whose_last_bytes_come_with_the_break(wire: str) -> None:
     # The reader is told of the break before it has read those bytes.
     async def at_once(writer: asyncio.StreamWriter) -> None:

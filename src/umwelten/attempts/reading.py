@@ -42,9 +42,10 @@ def salvage(error: Exception, decoder: StreamDecoder | None) -> Outcome | None:
     """
     if decoder is None or isinstance(error, TooLarge):
         return None
+    outcome = decoder.finish()
+    # Only now: the last event or line is read too, if nothing but its end is missing.
     if not decoder.complete and not isinstance(decoder, WholeBody):
         return None
-    outcome = decoder.finish()
     return outcome if _is_conclusive(outcome) else None
 
 
