@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -235,6 +236,31 @@ def test_a_text_file_that_cannot_be_written_is_a_note(tmp_path: Path) -> None:
         assert [note for note in store.text_errors if note.startswith("a.txt: ")]
         (tmp_path / ".evaluation.tmp").rmdir()
         assert repair(store) == 1
+
+
+def test_a_text_file_for_which_there_is_no_descriptor_is_written_before_the_end(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    committed = threading.Event()
+    with Store.create(tmp_path, spec()) as store:
+        store.set_inputs(files("a", "b"), read_hash=never)
+        store.on_commit(lambda records: committed.set() if records else None)
+        store.start_run({})
+        calls = [call for model in store.models for call in store.lease(model, 10)]
+        free = os.dup(0)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        try:
+            for entry in records(calls[0], reply("one")):
+                store.submit(entry)
+            store.flush_soon()
+            assert committed.wait(10)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert texts(tmp_path) == set()
+        store.end_run("stopped", None, 1)
+        assert not store.text_errors
+        assert texts(tmp_path) == {"a.txt"}
 
 
 @pytest.mark.parametrize(

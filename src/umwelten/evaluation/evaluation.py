@@ -28,7 +28,7 @@ from umwelten.control.retry import RetryPolicy
 from umwelten.control.stop import OPEN_ENDED, CostCap
 from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import CallInfo, RunResult, Source
-from umwelten.evaluation.descriptors import check_open_files, crowding_note, within_room
+from umwelten.evaluation.descriptors import crowding_note, within_room
 from umwelten.evaluation.lanes import make_lanes, sums_by_lane
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.request_terms import request_terms, with_input
@@ -115,7 +115,6 @@ class Evaluation:
 
         Raises a `UmweltenError` for whatever the user must fix; then nothing is left behind.
         """
-        check_open_files()
         checked = preflight(spec, settings, vendors)
         store = cls._open(spec)
         local = LocalServers()

@@ -13,6 +13,7 @@ from umwelten.choices import PdfMode
 from umwelten.config.endpoints import address_notes, endpoint, own_addresses, price_overrides
 from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, InputError, UsageError
+from umwelten.evaluation.descriptors import check_open_files
 from umwelten.evaluation.request_terms import request_terms
 from umwelten.evaluation.spec import EvaluationSpec, check_id
 from umwelten.inputs import file_hash, read
@@ -52,6 +53,7 @@ class Preflight(FrozenStruct):
 
 def preflight(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor]) -> Preflight:
     """Raise a `UmweltenError` for what the user must fix."""
+    check_open_files()
     _check_texts(spec)
     if spec.output.id is not None:
         check_id(spec.output.id)

@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from umwelten.errors import StoreError
+from umwelten.errors import EXHAUSTED, StoreError
 from umwelten.records import AttemptRecord, CallRecord, LimitRecord
 from umwelten.store import rows
 from umwelten.store.database import DATABASE, store_errors, transaction
@@ -29,6 +29,8 @@ _LAST_WAIT_MS = 1000
 Committed = Callable[[Sequence[CallRecord]], None]
 # A call that ended comes with the place of its result.
 Item = tuple[CallRecord, ResultSlot] | AttemptRecord | LimitRecord
+# Its call, its name, the text, and the record beside it.
+_TextFile = tuple[int, str, str, str | None]
 _NO_MORE = object()
 _log = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ class _Group:
         self.limits: list[rows.Row] = []
         self.gone: list[rows.Row] = []  # calls whose answer is out of date and has no successor
         self.outdated: list[str] = []  # text files of answers that are out of date
-        self.texts: list[tuple[int, str, str, str | None]] = []  # call, file, text, record
+        self.texts: list[_TextFile] = []
         self.records: list[CallRecord] = []
         for item in items:
             if isinstance(item, tuple):
@@ -136,6 +138,7 @@ class Writer:
         self._connection, self._folder, self._run_id = connection, folder, run_id
         self._committed = committed
         self._file = _file_id(folder)
+        self._late_texts: list[_TextFile] = []
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
         self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._work, name="umwelten-store", daemon=True)
@@ -172,6 +175,8 @@ class Writer:
             self._connection.execute(f"PRAGMA busy_timeout = {_LAST_WAIT_MS}")
         while unwritten and self._write(unwritten[:GROUP_SIZE]):
             del unwritten[:GROUP_SIZE]
+        with suppress(StoreError), store_errors(Path(self._folder)):
+            self._write_texts(self._late_texts, may_wait=False)
 
     def _gather(self) -> tuple[list[Item], bool]:
         """Wait for a record, then for a moment, and take what has come by then. False: it was the last."""
@@ -255,7 +260,12 @@ class Writer:
             self._connection.execute("UPDATE runs SET seen_at = ? WHERE id = ?", (time.time(), self._run_id))
         group.committed = True
         self._check_there()
-        moved = [move for text in group.texts if (move := self._write_text(*text))]
+        texts, self._late_texts = [*self._late_texts, *group.texts], []
+        self._write_texts(texts, may_wait=True)
+
+    def _write_texts(self, texts: list[_TextFile], *, may_wait: bool) -> None:
+        """`may_wait`: what there is no room for now is written with the next group."""
+        moved = [move for text in texts if (move := self._write_text(text, may_wait))]
         if moved:
             with transaction(self._connection):
                 self._connection.executemany("UPDATE calls SET output = ? WHERE id = ?", moved)
@@ -271,11 +281,15 @@ class Writer:
         except OSError as error:
             self._text_errors.append(f"{output}: {error.strerror}")
 
-    def _write_text(self, call: int, output: str, text: str, data: str | None) -> rows.Row | None:
+    def _write_text(self, wanted: _TextFile, may_wait: bool) -> rows.Row | None:
         """The file's new name and its call, where it could not have the name it was to have."""
+        call, output, text, data = wanted
         try:
             name = write_text(self._folder, output, text, data)
         except OSError as error:
+            if may_wait and error.errno in EXHAUSTED:
+                self._late_texts.append(wanted)
+                return None
             self._text_errors.append(f"{output}: {error.strerror}")
             return None
         return None if name == output else (name, call)

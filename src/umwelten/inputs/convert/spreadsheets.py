@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
+from umwelten.errors import EXHAUSTED, MachineError
 from umwelten.file_types import FileType
 from umwelten.inputs.content import MAX_TEXT, UnsupportedInput
 from umwelten.inputs.convert.markdown_table import HIDDEN_SHEETS, sheet, too_much_text
@@ -44,9 +45,8 @@ def markdown(
             f"{name} is {kind.word} that takes more than {time_s:g} s to read. Save it as csv."
         ) from None
     except OSError as error:
-        raise UnsupportedInput(
-            f"{name} is {kind.word}; the process that reads it could not start: {error.strerror}."
-        ) from error
+        message = f"{name} is {kind.word}; the process that reads it could not start: {error.strerror}"
+        raise MachineError(message, exhausted=error.errno in EXHAUSTED) from error
     if child.returncode == STATUSES["missing"]:
         raise ImportError("python_calamine")
     if child.returncode == STATUSES["locked"]:

@@ -18,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from umwelten.errors import InputError
+from umwelten.errors import InputError, read_error
 from umwelten.inputs.tables.json_values import decode_object, encode_value
 from umwelten.inputs.tables.parts_of_files import MAX_JSON, read_bytes, text_of
 from umwelten.phrases import Phrase
@@ -55,7 +55,7 @@ def read_object(path: str, start: int, encodings: tuple[str, ...]) -> ObjectRows
     try:
         status = Path(path).stat()
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        raise read_error(path, error) from error
     return _read_object(path, start, encodings, status.st_size, status.st_mtime_ns, status.st_ino)
 
 

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from umwelten.errors import InputError
+from umwelten.errors import InputError, read_error
 
 _BATCH_BYTES = 4 << 20
 _BATCH_ROWS = 1024
@@ -44,7 +44,7 @@ def parquet_row(path: str, group: int, index: int) -> dict[str, Any]:
     try:
         status = Path(path).stat()
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        raise read_error(path, error) from error
     return _pages(path, status.st_size, status.st_mtime_ns, status.st_ino).row(group, index)
 
 

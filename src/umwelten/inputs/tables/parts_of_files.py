@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from umwelten.errors import InputError
+from umwelten.errors import InputError, read_error
 
 MAX_JSON = 64 * 1024 * 1024
 """Bytes of a JSON list or object, at most: it is read as a whole; larger tables must be JSON lines."""
@@ -15,7 +15,7 @@ def read_bytes(path: str, start: int, length: int) -> bytes:
             file.seek(start)
             return file.read(length)
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        raise read_error(path, error) from error
 
 
 def text_of(data: bytes, encodings: tuple[str, ...]) -> str:

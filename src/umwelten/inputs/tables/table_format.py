@@ -21,7 +21,7 @@ from typing import BinaryIO
 from msgspec.structs import replace
 
 from umwelten.choices import ROW_RULE, RowRule
-from umwelten.errors import InputError
+from umwelten.errors import InputError, read_error
 from umwelten.file_types import type_by_name
 from umwelten.inputs.encodings import decode
 from umwelten.inputs.files.suggestions import nearest_name
@@ -319,7 +319,7 @@ def _chunks(table: Table, start: int) -> Iterator[bytes]:
                 _recode(file, table.encodings[0]) if table.wide else iter(lambda: file.read(_CHUNK), b"")
             )
     except OSError as error:
-        raise InputError(f"cannot read {table.path}: {error.strerror}") from error
+        raise read_error(table.path, error) from error
 
 
 def _recode(file: BinaryIO, encoding: str) -> Iterator[bytes]:
