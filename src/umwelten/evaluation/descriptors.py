@@ -43,15 +43,19 @@ def within_room(wanted: int | None) -> int | None:
     return room if wanted is None else min(room, wanted)
 
 
+def is_crowded(wanted: int | None) -> bool:
+    """Return whether there is no room for so many calls; a higher cap would not help then."""
+    return wanted is not None and within_room(wanted) != wanted
+
+
 def crowding_note(wanted: int | None, spelling: Spelling) -> Note | None:
     """Return what to tell a user who wants more calls in flight than there is room for."""
-    room = within_room(wanted)
-    if wanted is None or room == wanted:
+    if not is_crowded(wanted):
         return None
     text = Phrase(
         "at most {room} calls in flight, not {wanted}: this process may open {files} files (`ulimit -n`). "
         "Raise that, or lower {option:max_concurrency}",
-        room=room,
+        room=within_room(wanted),
         wanted=wanted,
         files=open_file_limit(),
     )

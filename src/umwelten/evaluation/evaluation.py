@@ -28,7 +28,7 @@ from umwelten.control.retry import RetryPolicy
 from umwelten.control.stop import OPEN_ENDED, CostCap
 from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import CallInfo, RunResult, Source
-from umwelten.evaluation.descriptors import crowding_note, within_room
+from umwelten.evaluation.descriptors import crowding_note, is_crowded, within_room
 from umwelten.evaluation.lanes import make_lanes, sums_by_lane
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.request_terms import request_terms, with_input
@@ -279,12 +279,10 @@ class Evaluation:
     async def _end(
         self, attributions: Sequence[Attribution], result: RunResult, ended_at: float, tell: Observer
     ) -> None:
-        store, own = self.store, self._limit is not None and within_room(self._limit) == self._limit
+        store, own, crowded = self.store, self._limit is not None, is_crowded(self._limit)
         sheets = [
-            msgspec.structs.replace(
-                sheet, capped_by_user=own and sheet.capped_by_user and sheet.lane != "local"
-            )
-            for sheet in attributions
+            msgspec.structs.replace(s, capped_by_user=own and s.capped_by_user and s.lane != "local")
+            for s in attributions
         ]
         reason = None if result.reason is None else spell(result.reason.wording, self._spelling)
         await run_in_thread(
@@ -309,7 +307,9 @@ class Evaluation:
                 peak_in_flight=result.peak_in_flight,
                 lane_times=tuple(
                     LaneTime(
-                        lane=sheet.lane, seconds=sheet.seconds(), advice=advice(sheet).spell(self._spelling)
+                        lane=sheet.lane,
+                        seconds=sheet.seconds(),
+                        advice="" if crowded else advice(sheet).spell(self._spelling),
                     )
                     for sheet in sheets
                 ),
