@@ -124,7 +124,8 @@ def _judge(
     }
     memory, handles, tasks = figures["memory_mb"], figures["handles"], figures["tasks"]
     checks = {
-        "requests are not attempts": totals["requests"] == attempts,
+        # A request on a connection that the server had closed is sent again within the same attempt.
+        "requests are not attempts": 0 <= totals["requests"] - attempts <= totals["faulted"],
         "answers are not calls": totals["answered"] == answers == stored,
         "memory grew": memory[1] <= memory[0] * 1.15 + 8,
         "handles grew": handles[1] <= max(handles[0], IN_FLIGHT) + 40,

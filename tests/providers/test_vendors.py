@@ -238,7 +238,9 @@ def test_what_is_pasted_along_with_an_address_changes_nothing(
     assert normalise_base_url(row, pasted) == normalise_base_url(row, base)
     if row.wire == "ollama":
         assert normalise_base_url(row, f"{root}/api/chat") == root
-    assert reads_differently(pasted, normalise_base_url(row, base)) == bool(tail.strip("/") or twice)
+    # "/openai" behind Google's version is the same API in another format.
+    differs = bool(tail.strip("/").removeprefix("openai") or twice)
+    assert reads_differently(pasted, normalise_base_url(row, base)) == differs
 
 
 HOSTS = st.sampled_from(["x", "localhost", "127.0.0.1", "0.0.0.0", "[::1]", "a.example"])

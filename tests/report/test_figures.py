@@ -105,9 +105,9 @@ def test_one_line_is_one_line_and_not_too_long(text, width):
     ("name", "message", "text"),
     [
         ("openai:gpt-4o-mni", "404: does not exist", "; did you mean openai:gpt-4o-mini?"),
-        ("openai:gpt-4o-mini", "404: does not exist", "--provider openai`"),
-        ("openai:gpt-4o", "403: blocked at the project level", "--provider openai`"),
-        ("mine:own-model", "404: not found", "--provider mine`"),
+        ("openai:gpt-4o-mini", "404: does not exist", "-p openai`"),
+        ("openai:gpt-4o", "403: blocked at the project level", "-p openai`"),
+        ("mine:own-model", "404: not found", "-p mine`"),
     ],
 )
 def test_the_advice_on_a_refused_model_lists_names_and_may_suggest_one(name, message, text):

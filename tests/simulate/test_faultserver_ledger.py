@@ -233,7 +233,7 @@ def test_the_profile_in_the_documentation_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "rehearsal.toml"
     path.write_text("\n".join(line.removeprefix("    ") for line in shown.splitlines()))
     profile = load_profile(path)
-    assert (profile.models, profile.rules[0].every) == (("gpt-4o", "gemini-flash"), 20)
+    assert (profile.models, profile.rules[0].every) == (("gpt-5.4", "gemini-flash"), 20)
     assert (profile.limiters[0].wire, profile.outages[0].fault) == ("openai", "reset_before")
 
 

@@ -117,7 +117,7 @@ def _path(vendor: Vendor, host: str, path: str) -> str:
     if vendor.wire == "ollama":
         return re.sub(r"(/(v1|api))+$", "", path)
     if vendor.wire in _VERSION:
-        return re.sub(rf"/{_VERSION[vendor.wire]}(/openai)?$", "", path)
+        return re.sub(rf"(/{_VERSION[vendor.wire]}(/openai)?)+$", "", path)
     if vendor.quirks.path and not path.endswith(vendor.quirks.path):
         return path + vendor.quirks.path
     own = urlsplit(vendor.base_url)

@@ -144,7 +144,7 @@ def advice(
 def advice_on_model(name: str, message: str, vendors: Mapping[str, Vendor] = VENDORS) -> str:
     """What to do about a model that refuses every call. `name` is `provider:model`."""
     provider, _, model = name.partition(":")
-    listing = f"`umwelten models list --provider {provider}`"
+    listing = f"`umwelten models list -p {provider}`"
     if any(word in message.lower() for word in _CLOSED):
         return f"allow the model for your account or project at the provider, or take another: {listing}"
     row = vendors.get(provider)
@@ -180,7 +180,9 @@ def _bad_request(message: str, code: str | None) -> Wording:
         if any(word in message for word in words):
             return text
     option = next((option for field, option in _OPTIONS.items() if re.search(rf"\b{field}\b", message)), None)
-    return _BAD_REQUEST_ELSE if option is None else Phrase(f"correct {{option:{option}}} as the message says")
+    if option is None:
+        return _BAD_REQUEST_ELSE
+    return Phrase("correct {option:{refused}} as the message says", refused=option)
 
 
 def _unavailable(

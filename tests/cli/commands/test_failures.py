@@ -223,7 +223,7 @@ def test_a_refused_model_is_asked_at_most_once_a_slot_and_others_of_the_account_
         asked = [record.model for record in server.idle().records]
     assert code == 3, err
     assert asked.count("a") <= 3 + 1
-    assert f"umwelten models list --provider {wire}" in " ".join(err.split())
+    assert f"umwelten models list -p {wire}" in " ".join(err.split())
     report, _ = _look(cli)
     totals = report["summary"]
     assert (totals["succeeded"], totals["failed"], totals["pending"]) == (MANY, 0, MANY)
