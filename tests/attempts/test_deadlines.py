@@ -74,6 +74,24 @@ async def test_its_whole_time_is_up_though_bytes_come() -> None:
 
 
 @run_async
+async def test_a_wait_can_be_hastened_and_relaxed_again() -> None:
+    deadlines = Deadlines(0.2)
+    wait = deadlines.within(30)
+    start = time.monotonic()
+    with pytest.raises(TimeoutError), wait:
+        wait.hasten(30, 0.05)
+        await asyncio.sleep(30)
+    assert time.monotonic() - start < 1.0
+
+    wait = deadlines.within(30)
+    with wait:
+        wait.hasten(0.02, 0.02)
+        wait.relax()
+        await asyncio.sleep(0.1)
+    assert wait.idle_s is None
+
+
+@run_async
 async def test_who_is_cancelled_by_others_is_cancelled_and_not_late() -> None:
     deadlines = Deadlines(30)
     task = asyncio.create_task(waits(deadlines.within(30), 30))

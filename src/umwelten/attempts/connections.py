@@ -60,7 +60,11 @@ class _Protocol(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         self.heard = True
-        super().data_received(data)
+        _received(self, data)
+
+
+_received = ResponseHandler.data_received
+"""Without `super()`, which is looked up for every chunk."""
 
 
 class Connector(aiohttp.TCPConnector):

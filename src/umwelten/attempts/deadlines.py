@@ -17,11 +17,12 @@ _LONGEST_S = 1.0
 class Wait:
     """A context manager, used once: it raises `TimeoutError` in place of what its task was waiting for."""
 
-    __slots__ = ("_cancelling", "_expired", "_of", "_task", "heard", "idle_s", "since", "until")
+    __slots__ = ("_cancelling", "_expired", "_of", "_task", "_usual", "heard", "idle_s", "since", "until")
 
     def __init__(self, of: Deadlines, until: float, idle_s: float | None) -> None:
         self._of, self.until, self.idle_s = of, until, idle_s
         self.since, self.heard, self._expired = 0.0, True, False
+        self._usual: tuple[float, float | None] | None = None
 
     def __enter__(self) -> Self:
         task = asyncio.current_task(self._of.loop)
@@ -37,6 +38,18 @@ class Wait:
         # Someone else's cancelling of the same task comes first.
         if self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
+
+    def hasten(self, total_s: float, idle_s: float) -> None:
+        """End in so many seconds at most, and after so many without a sign; `relax` takes that back."""
+        if self._usual is None:
+            self._usual = self.until, self.idle_s
+            self.until = min(self.until, self._of.loop.time() + total_s)
+            self.idle_s = idle_s if self.idle_s is None else min(self.idle_s, idle_s)
+
+    def relax(self) -> None:
+        """Wait as long again as before `hasten`."""
+        if self._usual is not None:
+            (self.until, self.idle_s), self._usual = self._usual, None
 
     def settle(self) -> None:
         """Note that the result is there: this wait ends no more, whatever still arrives."""

@@ -77,10 +77,10 @@ async def read_answer(
 ) -> Outcome:
     """Return the outcome of a reply, as soon as it is there. Raises as `read_body` does."""
     content, size = response.content, 0
-    last: float | None = None
+    is_whole = False
     while not content.at_eof():
         try:
-            chunk = await (content.readany() if last is None else _within_grace(content, last))
+            chunk = await (_within_grace(content) if is_whole else content.readany())
         except (aiohttp.ClientError, OSError):
             _feed_rest(content, decoder, on_piece)
             raise
@@ -88,7 +88,7 @@ async def read_answer(
             outcome = decoder.finish()
             if _is_conclusive(outcome):
                 return outcome
-            last = None  # It only looked as if it were whole.
+            is_whole = False  # It only looked like that.
             continue
         wait.heard = True
         size += len(chunk)
@@ -98,20 +98,23 @@ async def read_answer(
         if text:
             on_piece(text)
         if not decoder.complete:
-            last = None
+            is_whole = False
+            wait.relax()
         elif decoder.done:
             await _read_end(content, wait)
             break
-        elif last is None:
-            last = asyncio.get_running_loop().time() + _GRACE_TOTAL_S
+        elif decoder.is_body:
+            is_whole = True
+        else:
+            # When the time is up, `salvage` keeps the answer.
+            wait.hasten(_GRACE_TOTAL_S, _GRACE_S)
     return decoder.finish()
 
 
-async def _within_grace(content: aiohttp.StreamReader, last: float) -> bytes | None:
-    """Return further bytes of an answer that is complete, `None` if there are none in time."""
-    now = asyncio.get_running_loop().time()
+async def _within_grace(content: aiohttp.StreamReader) -> bytes | None:
+    """Return further bytes of a body that looks whole, `None` if there are none in time."""
     try:
-        async with asyncio.timeout_at(min(now + _GRACE_S, last)):
+        async with asyncio.timeout(_GRACE_S):
             return await content.readany()
     except TimeoutError:
         return None

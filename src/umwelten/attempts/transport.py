@@ -105,9 +105,9 @@ class Transport:
         exchange = Exchange(fresh=fresh)
         try:
             wait = self._within(patient=stream)
-            opening, url = self._open(http, wait), http.url
+            url, proxy = http.url, self._proxy(http.url)
+            opening = self._open(http, wait, proxy)
             del http
-            proxy = self._proxy(url)
             with wait:
                 async with opening as response:
                     wait.heard = True
@@ -149,14 +149,14 @@ class Transport:
         exchange = Exchange(fresh=fresh)
         try:
             wait = self._within(patient=patient)
-            opening = self._open(http, wait)
+            proxy = self._proxy(http.url)
+            opening = self._open(http, wait, proxy)
             with wait:
                 async with opening as response:
                     wait.heard = True
                     head = Head(status=response.status, headers=_headers(response), now_unix=time.time())
                     if 300 <= response.status < 400:
                         return _redirect_failure(head, http.url)
-                    proxy = self._proxy(http.url)
                     if proxy is not None and proxy.refuses(head.status, head.headers):
                         return proxy.refusal(head.status, response.reason or "")
                     return head, await read_body(response, wait)
@@ -172,7 +172,7 @@ class Transport:
         return self._deadlines.within(self._timeout_s)
 
     def _open(
-        self, http: HttpRequest, wait: Wait
+        self, http: HttpRequest, wait: Wait, proxy: Proxy | None
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         if self._session is None:
             raise RuntimeError("Transport is used outside `async with`")
@@ -180,7 +180,7 @@ class Transport:
         headers = http.headers
         if http.body is not None and len(http.body) > _PIECE:
             data, headers = _pieces(http.body, wait), {**headers, "Content-Length": str(len(http.body))}
-        if (proxy := self._proxy(http.url)) is None:
+        if proxy is None:
             return self._session.request(
                 http.method, http.url, data=data, headers=headers, allow_redirects=False
             )

@@ -20,6 +20,7 @@ from umwelten.types import FrozenStruct
 
 _FILE = Path(__file__).with_name("prices.json")
 _COMPACT_DATE = re.compile(r"(?<=-)(20\d\d)(\d\d)(\d\d)(?=-|:|$)")
+_MINUTE_S = 60.0
 _ROUTER = "openrouter"
 _SUFFIX_FREE = ":free"
 
@@ -94,10 +95,31 @@ def find(provider: str | None, model: str, at: float, tier: str | None, input_to
 
     `at` is the time of the request in Unix seconds, `tier` the service tier, `None` the standard one.
     """
+    steps = _steps(provider, model)
+    size = next((step for step in steps if input_tokens > step), -1) + 1
+    return _find_price(provider, model, int(at // _MINUTE_S), tier, size)
+
+
+@lru_cache(maxsize=4096)
+def _find_price(
+    provider: str | None, model: str, minute: int, tier: str | None, input_tokens: int
+) -> Price | None:
+    """Return the price in a minute: all calls of a model ask for the same few, and none changes within it."""
     entry, own = _find(provider, model)
     if entry is None or (tier is not None and not own):
         return None
-    return _price(entry, at, tier, input_tokens)
+    return _price(entry, minute * _MINUTE_S, tier, input_tokens)
+
+
+@lru_cache(maxsize=4096)
+def _steps(provider: str | None, model: str) -> tuple[int, ...]:
+    """Return the numbers of input tokens above which a model has other prices, the largest first."""
+    entry, _ = _find(provider, model)
+    if entry is None:
+        return ()
+    rates = [rates for _, rates in entry.prices] + [rates for *_, rates in entry.tiers]
+    lists = [rate for each in rates for rate in each.values() if isinstance(rate, list)]
+    return tuple(sorted({start for _, *tiers in lists for start, _ in tiers}, reverse=True))
 
 
 @cache

@@ -163,6 +163,10 @@ class StreamDecoder(Protocol):
         that state a finish reason in every chunk.
         """
 
+    @property
+    def is_body(self) -> bool:
+        """True where the reply is one body: whether it is whole, only `finish` tells for certain."""
+
     def finish(self) -> Outcome:
         """Return the outcome so far: without a finish reason, a `Failure` with the partial text."""
 

@@ -90,12 +90,12 @@ def percent(value: float | None) -> str:
 def speedup(value: float | None, *, queues: bool = False) -> str | None:
     """Return `3.1× faster than one at a time`; below 1 as a fraction of that speed.
 
-    With `queues` (see `advice.queues`) the ratio would promise too much: `3.1 at a time on average`.
+    With `queues` (see `advice.queues`) the ratio would promise too much: `3.1× the time of the run`.
     """
     if value is None:
         return None
     if queues:
-        return f"{value:.1f} at a time on average"
+        return f"{value:.1f}× the time of the run"
     if value >= 1.05:
         return f"{value:.1f}× faster than one at a time"
     return "as fast as one at a time" if value >= 0.95 else f"{value:.2g}× the speed of one at a time"

@@ -63,6 +63,7 @@ class WholeBody:
     """A `protocol.StreamDecoder` for a reply that is one body: `decode` is called once it is all there."""
 
     done = False
+    is_body = True
 
     def __init__(self, decode: Callable[[bytes], Outcome]) -> None:
         self._decode = decode
@@ -120,6 +121,11 @@ class AnswerStream(Generic[Piece]):
     def complete(self) -> bool:
         """True once the answer seems to be whole."""
         return self._answer.complete if self._whole is None else self._whole.complete
+
+    @property
+    def is_body(self) -> bool:
+        """True where the reply is one JSON body."""
+        return self._whole is not None
 
     def finish(self) -> Outcome:
         """Return the outcome so far."""

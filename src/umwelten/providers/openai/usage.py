@@ -71,6 +71,8 @@ def _cached(usage: dict[str, Any], into: dict[str, Any]) -> int | None:
 
 
 def _details(into: dict[str, Any], out: dict[str, Any]) -> dict[str, int]:
+    if not into and not out:
+        return {}
     details = _pick(into, _INPUT) | _pick(out, _OUTPUT)
     if details and isinstance(cached := into.get("cached_tokens_details"), dict):
         # A 0 counts here: it says that none of the cached tokens were audio.
