@@ -233,6 +233,9 @@ def test_blocked_content_is_a_bad_request_that_is_not_sent_again(finish: str, st
 def test_a_model_that_broke_off_is_asked_again(finish: str, stream: bool) -> None:
     failure = failed(_either_way(_with_finish(finish), stream))
     assert (failure.kind, failure.retry, failure.code) == (K.SERVER, True, finish)
+    nothing = {"candidates": [{"content": {}, "finishReason": finish}]}
+    failure = failed(_either_way(nothing, stream))
+    assert (failure.kind, failure.retry, failure.code) == (K.EMPTY, True, finish)
 
 
 def _either_way(body: dict[str, Any], stream: bool) -> object:

@@ -320,7 +320,9 @@ class _GeminiAnswer:
         if self._finish in _BROKEN:
             details = f" ({self._finish_message})" if self._finish_message else ""
             message = f"the model stopped early: {self._finish}{details}"
-            return msgspec.structs.replace(unusable_reply(self._head, message), code=self._finish)
+            # Without text it was still paid for: retried, but not as often as what costs nothing.
+            kind = FailureKind.SERVER if answer.text else FailureKind.EMPTY
+            return msgspec.structs.replace(unusable_reply(self._head, message), code=self._finish, kind=kind)
         if self._finish in _UNFINISHED and not self._whole:
             return unusable_reply(self._head, "the reply was cut off before its end")
         if not (answer.text or self._finish or thinking or self._media or self._calls is not None):
