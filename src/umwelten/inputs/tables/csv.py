@@ -120,15 +120,16 @@ def _split_rest(rest: bytes, delimiter: str) -> Iterator[bytes]:
 def _record(delimiter: str) -> re.Pattern[bytes]:
     """Return a pattern for a record with its line end, or up to the end. No match: a quote is open."""
     d = re.escape(delimiter.encode())
-    # Possessive throughout: a record has one reading, so backtracking would only take time.
+    # Possessive within fields: a record has one reading, so backtracking would only take time. A possessive
+    # repeat of whole fields is not safe: before Python 3.11.5 it may match where an alternative failed.
     field = rb'(?:"(?:[^"]++|"")*+"[^%b\r\n]*+|(?!")[^%b\r\n]*+)' % (d, d)
-    return re.compile(rb"%b(?:%b%b)*+(?:\r\n|\n|\r|\Z)" % (field, d, field))
+    return re.compile(rb"%b(?:%b%b)*(?:\r\n|\n|\r|\Z)" % (field, d, field))
 
 
 @lru_cache(maxsize=16)
 def _field(delimiter: str) -> re.Pattern[str]:
     d = re.escape(delimiter)
-    return re.compile(rf'(?:"((?:[^"]++|"")*+)")?+((?(1)|(?!"))[^{d}\r\n]*+)')
+    return re.compile(rf'(?:"((?:[^"]++|"")*+)")?((?(1)|(?!"))[^{d}\r\n]*+)')
 
 
 def fields(record: str, delimiter: str) -> list[str]:
