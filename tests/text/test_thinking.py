@@ -64,6 +64,7 @@ ORDINARY = [
     "The tag <think>opens</think> and closes.",
     "`<think>` opens, `</think>` closes.",
     "It ends with </think> and nothing else.",
+    "It ends with </think>\n\nand goes on.",
     'The closing tag is "</think>".',
     "The closing tag is (</think>).",
     "Write </think> [sic] there.",
@@ -84,6 +85,7 @@ def test_any_other_answer_is_left_alone(text: str) -> None:
     [
         ("Okay, the user\nwants it.\n</think>\n\nYes.", "Okay, the user\nwants it.", "Yes."),
         ("First this. Then that.</think>Yes.", "First this. Then that.", "Yes."),
+        ("so it is</think>\n\nYes.", "so it is", "Yes."),
         ("Let me think\n</think>", "Let me think", ""),
         ('Maybe {"a": 1}?</think>{"a": 2}', 'Maybe {"a": 1}?', '{"a": 2}'),
         ('so it is</think>\n```json\n{"a": 2}\n```', "so it is", '```json\n{"a": 2}\n```'),

@@ -48,12 +48,13 @@ _LONGEST = max(len(tag.opening) for tag in _TAGS)
 # What stands between the two channels of gpt-oss.
 _TURN = re.compile(r"(?:<\|end\|>)?(?:<\|start\|>assistant)?\Z")
 # The end of thinking that began in the prompt (DeepSeek-R1, QwQ and others): the tag on a line of its own,
-# after a sentence, or before JSON. A sentence about the tag has it between spaces, quotes or backticks.
+# after a sentence, before an empty line, or before JSON. A sentence about the tag has it between spaces,
+# quotes or backticks.
 _CLOSING = "</think>"
 _END = re.compile(
     r"(?<![^\n])[ \t]*</think>[ \t]*(?=\n|\Z)"
     r"|(?<=[.!?:…。！？])</think>(?=\S|\n)"
-    r"|(?<![\s`'\"(])</think>(?=\s*(?:[{\[]|```))"
+    r"|(?<![\s`'\"(])</think>(?=[ \t]*\n[ \t]*\n|\s*(?:[{\[]|```))"
 )
 _FENCE = re.compile(r"^[ \t]*```", re.MULTILINE)
 
