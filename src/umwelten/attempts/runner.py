@@ -138,6 +138,7 @@ class HttpAttemptRunner:
             timing = Timing(started_at=started_at, latency_s=time.time() - started_at)
         except Exception as error:  # noqa: BLE001 - a fault of ours in one call must not end the others
             answer = _own_failure(f"umwelten failed on this call: {error!r}", "internal")
+            answer = self._transport.masked(answer, attempt.target.endpoint)
             timing = Timing(started_at=started_at, latency_s=time.time() - started_at)
         if isinstance(answer, Failure) and answer.code == EXHAUSTED_CODE and not self._is_exhausted:
             self._is_exhausted = True

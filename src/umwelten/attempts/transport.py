@@ -2,7 +2,7 @@
 
 It never follows a redirect and never reuses a connection whose reply it did not read to the end. It
 retries nothing that a server may have seen. Whatever goes wrong is returned as a `Failure`; only
-cancellation is raised.
+cancellation is raised. No key is in what is returned.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ import msgspec
 
 from umwelten.attempts.connections import Connector, Exchange
 from umwelten.attempts.deadlines import Deadlines, Wait
+from umwelten.attempts.key_mask import KeyMask, secrets_of
 from umwelten.attempts.local_trouble import exhaustion
 from umwelten.attempts.proxies import Proxy, proxy_for
 from umwelten.attempts.reading import MAX_BODY, TooLarge, decoder_for, read_answer, read_body, salvage
-from umwelten.providers.common.errors import ADDRESS, SHORTEST_KEY
+from umwelten.providers.common.errors import ADDRESS
 from umwelten.providers.common.streams import WholeBody
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, StreamDecoder, Wire
-from umwelten.types import Failure, FailureKind, Outcome, Timing
+from umwelten.types import Failure, FailureKind, Outcome, Secret, Timing
 from umwelten.version import __version__
 
 STREAM_TOTAL_FACTOR = 10
@@ -56,6 +57,7 @@ class Transport:
         self._deadlines: Deadlines | None = None
         self._session: aiohttp.ClientSession | None = None
         self._proxies: dict[str, Proxy | None] = {}
+        self._masks: dict[tuple[Secret | None, Secret | None], KeyMask] = {}
 
     async def __aenter__(self) -> Self:
         self._connector = Connector()
@@ -92,13 +94,15 @@ class Transport:
         """
         started_at, start = time.time(), self._clock()
         ttft_s: float | None = None
+        mask = self._mask(endpoint, self._proxy(http.url))
+        shown = None if on_text is None else mask.pieces(on_text)
 
         def on_piece(text: str) -> None:
             nonlocal ttft_s
             if ttft_s is None:
                 ttft_s = self._clock() - start
-            if on_text is not None:
-                on_text(text)
+            if shown is not None:
+                shown(text)
 
         decoder: StreamDecoder | None = None
         outcome: Outcome
@@ -130,20 +134,37 @@ class Transport:
                         await asyncio.sleep(_HANG_UP_S)
         except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
             outcome = salvage(error, decoder) or self._failure_of(error, decoder, exchange, self._proxy(url))
-        if isinstance(outcome, Failure) and endpoint.api_key is not None:
-            outcome = _without_key(outcome, endpoint.api_key.reveal())
+        if shown is not None:
+            shown.end()
         timing = Timing(started_at=started_at, latency_s=self._clock() - start, ttft_s=ttft_s)
-        return outcome, timing
+        return mask.outcome(outcome), timing
 
-    async def fetch(self, http: HttpRequest, *, patient: bool = False) -> tuple[Head, bytes] | Failure:
+    async def fetch(
+        self, http: HttpRequest, endpoint: Endpoint, *, patient: bool = False
+    ) -> tuple[Head, bytes] | Failure:
         """Return the reply to a plain request, for lists of models and files.
 
-        `patient`: its body may take long, as long as bytes arrive.
+        `endpoint` has the key that must not be in it; `patient`: its body may take long, as long as bytes
+        arrive.
         """
         answer = await self._fetch(http, patient=patient, fresh=False)
         if isinstance(answer, Failure) and answer.code == STALE:
             answer = await self._fetch(http, patient=patient, fresh=True)
-        return answer
+        mask = self._mask(endpoint, self._proxy(http.url))
+        if isinstance(answer, Failure):
+            return mask.outcome(answer)
+        head, body = answer
+        return mask.head(head), mask.body(body)
+
+    def masked(self, failure: Failure, endpoint: Endpoint) -> Failure:
+        """Return a failure that arose elsewhere without the endpoint's key."""
+        return self._mask(endpoint, None).outcome(failure)
+
+    def _mask(self, endpoint: Endpoint, proxy: Proxy | None) -> KeyMask:
+        secrets = endpoint.api_key, None if proxy is None else proxy.authorization
+        if secrets not in self._masks:
+            self._masks[secrets] = KeyMask(secrets_of(*secrets))
+        return self._masks[secrets]
 
     async def _fetch(self, http: HttpRequest, *, patient: bool, fresh: bool) -> tuple[Head, bytes] | Failure:
         exchange = Exchange(fresh=fresh)
@@ -288,14 +309,6 @@ def _failure(
     kind: FailureKind, message: str, code: str, partial: str | None = None, *, down: bool = False
 ) -> Failure:
     return Failure(kind=kind, message=message, code=code, retry=not down, lane_down=down, partial=partial)
-
-
-def _without_key(failure: Failure, key: str) -> Failure:
-    """Some providers repeat a key that they refuse; it must get into no message, log or file."""
-    if len(key) < SHORTEST_KEY or (key not in failure.message and key not in (failure.partial or "")):
-        return failure
-    partial = None if failure.partial is None else failure.partial.replace(key, "***")
-    return msgspec.structs.replace(failure, message=failure.message.replace(key, "***"), partial=partial)
 
 
 async def _pieces(body: bytes, wait: Wait) -> AsyncIterator[memoryview]:

@@ -128,11 +128,11 @@ class UploadCache:
 
     async def _upload(self, media: Media, upload: CachedUpload) -> UploadedFile | Failure:
         uploads, endpoint = upload.uploads, upload.endpoint
-        answer = await self._transport.fetch(uploads.start(media, endpoint))
+        answer = await self._transport.fetch(uploads.start(media, endpoint), endpoint)
         url = answer if isinstance(answer, Failure) else uploads.decode_start(*answer, endpoint)
         if isinstance(url, Failure):
             return url
-        answer = await self._transport.fetch(uploads.send(url, media), patient=True)
+        answer = await self._transport.fetch(uploads.send(url, media), endpoint, patient=True)
         del media
         uploaded = answer if isinstance(answer, Failure) else uploads.decode_file(*answer, endpoint)
         started_at, pause = time.monotonic(), _POLL_S[0]
@@ -148,7 +148,7 @@ class UploadCache:
                 )
             await asyncio.sleep(pause)
             pause = min(2 * pause, _POLL_S[1])
-            answer = await self._transport.fetch(uploads.poll(uploaded, endpoint))
+            answer = await self._transport.fetch(uploads.poll(uploaded, endpoint), endpoint)
             uploaded = answer if isinstance(answer, Failure) else uploads.decode_file(*answer, endpoint)
         return uploaded
 
@@ -165,7 +165,7 @@ class UploadCache:
                 deletion.add_done_callback(self._deletions.discard)
 
     async def _delete(self, upload: CachedUpload, remote: UploadedFile) -> None:
-        await self._transport.fetch(upload.uploads.delete(remote, upload.endpoint))
+        await self._transport.fetch(upload.uploads.delete(remote, upload.endpoint), upload.endpoint)
 
 
 def _is_over(upload: CachedUpload) -> bool:

@@ -189,7 +189,7 @@ def from_error(
         hints = rate_limit_headers.merge(hints, rate_limit_headers.from_text(error.message))
     return Failure(
         kind=verdict.kind,
-        message=hide_key(error.message or f"HTTP {head.status} without a message", endpoint),
+        message=error.message or f"HTTP {head.status} without a message",
         status=head.status,
         code=verdict.code or error.code or error.type or None,
         retry=_should_retry(verdict, hints),
@@ -249,16 +249,6 @@ def unusable_reply(
 def request_id(head: Head, in_body: str | None) -> str | None:
     """Return the provider's id of the request, or `None`."""
     return head.headers.get("x-request-id") or head.headers.get("request-id") or in_body
-
-
-SHORTEST_KEY = 6
-"""Characters. A shorter key is a dummy for servers that want any key, and may be part of ordinary words."""
-
-
-def hide_key(text: str, endpoint: Endpoint) -> str:
-    """Return the text without the key, in case a server repeats it."""
-    key = endpoint.api_key.reveal() if endpoint.api_key else ""
-    return text.replace(key, "***") if len(key) >= SHORTEST_KEY else text
 
 
 def never_fits(words: str) -> bool:

@@ -1,0 +1,239 @@
+"""Keeps keys out of what a reply says: providers and proxies repeat the key that they were sent.
+
+Whatever comes out of `transport` has passed a `KeyMask`: every text of an outcome, the pieces of a streamed
+answer, the headers and bodies of plain requests. A key is found as it is, in base64, and, in texts that are
+not an answer, in any spelling of URLs, JSON and HTML, in other letters, and cut off.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from umwelten.providers.protocol import Head
+from umwelten.types import Secret
+
+T = TypeVar("T")
+
+MASK = "***"
+
+_SHORTEST_KEY = 6
+"""Characters. A shorter key is a dummy for servers that want any key, and may be part of ordinary words."""
+
+_WORDS = re.compile(r"[A-Za-z]+(?:[-_][A-Za-z]+)*")
+_LONGEST_WORDS = 23
+"""Characters. A key of words that is no longer ("ollama", "not-needed") is a dummy: answers may hold it."""
+
+_CUT = 8
+"""Characters. So much of a key is masked where the text ends in the middle of it; half of it anywhere."""
+
+_ANSWERS = frozenset(("text", "data", "reasoning", "partial"))
+"""Fields with a model's words. They are long, so only the usual spellings of a key are looked for."""
+
+_ESCAPES = ("%", "\\", "&#")
+
+
+class _Key:
+    """One key and its spellings."""
+
+    def __init__(self, key: str) -> None:
+        self.key, self.low = key, key.lower()
+        self.is_dummy = len(key) <= _LONGEST_WORDS and _WORDS.fullmatch(key) is not None
+        self.forms = (key,) if self.is_dummy else _forms(key)
+        self.start = key if self.is_dummy or len(key) <= 2 * _CUT else key[:_CUT]
+
+    @cached_property
+    def spelling(self) -> re.Pattern[str]:
+        """Every way to write it, letter by letter, in URLs, JSON and HTML."""
+        return re.compile("".join(map(_spellings, self.key)), re.IGNORECASE)
+
+    def is_in(self, answers: str, words: str) -> bool:
+        """Return whether the texts may hold it. Called for every reply: nothing here is slow."""
+        if self.is_dummy:
+            return self.key in words
+        if self.start in answers or self.start in words:
+            return True
+        if any(form in answers or form in words for form in self.forms):
+            return True
+        return self.low in words.lower() or (
+            any(mark in words for mark in _ESCAPES) and self.spelling.search(words) is not None
+        )
+
+    def hide(self, text: str, *, answer: bool) -> str:
+        """Return the text without it."""
+        if self.is_dummy:
+            return text if answer else text.replace(self.key, MASK)
+        for form in self.forms:
+            text = text.replace(form, MASK)
+        if not answer:
+            text = self.spelling.sub(MASK, text)
+        return self._hide_beginnings(text)
+
+    def _hide_beginnings(self, text: str) -> str:
+        """Mask what is left of it where something cut the text: the end of the text, or half of the key."""
+        at = text.find(self.start)
+        while at >= 0:
+            end = at + len(self.start)
+            while text[at:end] == self.key[: end - at] and end <= len(text):
+                end += 1
+            end -= 1
+            if end - at >= max(_CUT, len(self.key) // 2) or not text[end:].strip(" .…"):
+                text = text[:at] + MASK + text[end:]
+                end = at + len(MASK)
+            at = text.find(self.start, end)
+        return text
+
+    def begun(self, text: str) -> int:
+        """Return how many characters at the end of a text are the beginning of it."""
+        tail = text[1 - len(self.key) :]
+        at = tail.find(self.key[0])
+        while at >= 0:
+            if self.key.startswith(tail[at:]):
+                return len(tail) - at
+            at = tail.find(self.key[0], at + 1)
+        return 0
+
+
+class KeyMask:
+    """Masks these secrets; those that are too short to be one are left out."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._keys = [_Key(text) for text in dict.fromkeys(secrets) if len(text) >= _SHORTEST_KEY]
+
+    def outcome(self, outcome: T) -> T:
+        """Return a reply or failure without a key in any of its texts."""
+        if not self._keys:
+            return outcome
+        answers: list[str] = []
+        words: list[str] = []
+        _collect(outcome, answers, words)
+        if not self._is_in("\n".join(answers), "\n".join(words)):
+            return outcome
+        hidden: T = self._hide(outcome, "")
+        return hidden
+
+    def head(self, head: Head) -> Head:
+        """Return a reply's head without a key in its headers."""
+        if not self._is_in("", "\n".join(head.headers.values())):
+            return head
+        return msgspec.structs.replace(head, headers=self._hide(dict(head.headers), ""))
+
+    def body(self, body: bytes) -> bytes:
+        """Return a body without a key. It stays JSON if it was."""
+        text = body.decode("latin-1")
+        return self._hide(text, "").encode("latin-1") if self._is_in("", text) else body
+
+    def pieces(self, on_text: Callable[[str], None]) -> Pieces:
+        """Return what passes on the pieces of an answer without a key, wherever it is split."""
+        return Pieces([key for key in self._keys if not key.is_dummy], on_text)
+
+    def _is_in(self, answers: str, words: str) -> bool:
+        return any(key.is_in(answers, words) for key in self._keys)
+
+    def _hide(self, value: Any, name: str) -> Any:
+        if type(value) is str:
+            for key in self._keys:
+                value = key.hide(value, answer=name in _ANSWERS)
+            return value
+        if isinstance(value, msgspec.Struct):
+            fields = {each: self._hide(getattr(value, each), each) for each in value.__struct_fields__}
+            return msgspec.structs.replace(value, **fields)
+        if type(value) is tuple:
+            return tuple(self._hide(item, name) for item in value)
+        if type(value) is dict:
+            return {self._hide(key, name): self._hide(item, name) for key, item in value.items()}
+        return value
+
+
+class Pieces:
+    """A function for the pieces of a streamed answer. `end` passes on what was held back."""
+
+    def __init__(self, keys: list[_Key], on_text: Callable[[str], None]) -> None:
+        self._keys, self._on_text = keys, on_text
+        self._held = ""
+
+    def __call__(self, text: str) -> None:
+        """Pass on a piece, but for an end that may become a key."""
+        if self._held:
+            text = self._held + text
+        held = 0
+        for key in self._keys:
+            if any(form in text for form in key.forms):
+                text = key.hide(text, answer=True)
+            held = max(held, key.begun(text))
+        if held:
+            text, self._held = text[:-held], text[-held:]
+        else:
+            self._held = ""
+        if text:
+            self._on_text(text)
+
+    def end(self) -> None:
+        """Pass on the rest: no more follows."""
+        held, self._held = self._held, ""
+        for key in self._keys:
+            held = key.hide(held, answer=True)
+        if held:
+            self._on_text(held)
+
+
+def secrets_of(key: Secret | None, authorization: Secret | None) -> Iterable[str]:
+    """Yield what must not be told: the provider's key, and a proxy's password, also as it is sent."""
+    if key is not None:
+        yield key.reveal()
+    if authorization is not None:
+        sent = authorization.reveal().partition(" ")[2]
+        yield sent
+        yield b64decode(sent).decode("utf-8", "replace").partition(":")[2]
+
+
+def _collect(value: Any, answers: list[str], words: list[str]) -> None:
+    """Add the texts in a reply or failure to the two lists."""
+    for name in value.__struct_fields__:
+        item = getattr(value, name)
+        if not item:
+            continue
+        kind = type(item)
+        if kind is str:
+            (answers if name in _ANSWERS else words).append(item)
+        elif isinstance(item, msgspec.Struct):
+            _collect(item, answers, words)
+        elif kind is tuple or kind is dict:
+            for each in item:
+                if isinstance(each, msgspec.Struct):
+                    _collect(each, answers, words)
+                else:
+                    words.append(str(each))
+
+
+def _forms(key: str) -> tuple[str, ...]:
+    """Return the usual spellings of a key."""
+    raw = key.encode()
+    forms = [key, quote(key, safe=""), key.replace("/", "\\/")]
+    for shift in range(3):
+        # In base64 the same bytes look different at each of three offsets. What lies beside them changes
+        # the first and the last characters.
+        first, last = (0, 2, 3)[shift], (len(raw) + shift) // 3 * 4
+        coded = b64encode(bytes(shift) + raw).decode()[first:last]
+        forms += [coded, coded.replace("+", "-").replace("/", "_")]
+    return tuple(dict.fromkeys(form for form in forms if len(form) >= _SHORTEST_KEY))
+
+
+def _spellings(letter: str) -> str:
+    """Return a pattern for the ways to write a letter."""
+    number = ord(letter)
+    ways = [
+        re.escape(letter),
+        rf"%(?:25){{0,3}}{number:02x}",
+        rf"\\{{1,8}}(?:u00|x){number:02x}",
+        rf"&#(?:0{{0,6}}{number}|x0{{0,6}}{number:x});",
+    ]
+    if not letter.isalnum():
+        ways.append(rf"\\{{1,8}}{re.escape(letter)}")
+    return f"(?:{'|'.join(ways)})"

@@ -1,0 +1,285 @@
+"""A key comes back in nothing: any text of a reply, on every wire, in every spelling, however it is split."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from base64 import b64encode
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rawserver import raw_server
+from umwelten.attempts.key_mask import MASK, KeyMask
+from umwelten.attempts.transport import Transport
+from umwelten.providers.protocol import Endpoint, HttpRequest
+from umwelten.providers.wires import WIRES
+from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Problem, Reply, Usage
+from wirekit import KEY, place, question, sse
+
+DRAWS = 250
+SLASHED = "sk/live+0aB1cD2eF3gH4=="
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "in words": lambda key: f"the key {key}, is wrong",
+    "in a URL": lambda key: f"https://x/?key={quote(key, safe='')}&y=1",
+    "all percent": lambda key: "".join(f"%{ord(c):02x}" for c in key),
+    "percent twice": lambda key: "".join(f"%25{ord(c):02X}" for c in key),
+    "basic": lambda key: "Basic " + b64encode(f":{key}".encode()).decode(),
+    "basic with a user": lambda key: "Basic " + b64encode(f"me:{key}".encode()).decode(),
+    "base64": lambda key: b64encode(key.encode()).decode(),
+    "JSON in JSON": lambda key: json.dumps({"e": "".join(f"\\u{ord(c):04x}" for c in key)}),
+    "slashes": lambda key: key.replace("/", "\\/"),
+    "HTML": lambda key: "".join(f"&#{ord(c)};" for c in key),
+    "cut": lambda key: f"wrong: {key[:-2]}…",
+    "upper case": str.upper,
+}
+IN_ANSWERS = ("plain", "in words", "in a URL", "basic", "basic with a user", "base64", "slashes")
+
+_USAGE = {"prompt_tokens": 3, "completion_tokens": 2}
+REPLIES: dict[str, tuple[Any, list[Any]]] = {
+    "openai": (
+        {
+            "id": "id",
+            "model": "m",
+            "service_tier": "t",
+            "choices": [
+                {"message": {"content": "text", "reasoning_content": "why"}, "finish_reason": "stop"}
+            ],
+            "usage": _USAGE,
+        },
+        [
+            {"id": "id", "model": "m", "choices": [{"delta": {"content": "te", "reasoning": "why"}}]},
+            {"choices": [{"delta": {"content": "xt"}, "finish_reason": "stop"}], "service_tier": "t"},
+        ],
+    ),
+    "gemini": (
+        {
+            "candidates": [
+                {
+                    "content": {"parts": [{"text": "why", "thought": True}, {"text": "text"}]},
+                    "finishReason": "STOP",
+                    "finishMessage": "m",
+                }
+            ],
+            "modelVersion": "m",
+            "responseId": "id",
+        },
+        [
+            {"candidates": [{"content": {"parts": [{"text": "te"}]}}], "modelVersion": "m"},
+            {"candidates": [{"content": {"parts": [{"text": "xt"}]}, "finishReason": "STOP"}]},
+        ],
+    ),
+    "anthropic": (
+        {
+            "id": "id",
+            "model": "m",
+            "content": [{"type": "thinking", "thinking": "why"}, {"type": "text", "text": "text"}],
+            "stop_reason": "end_turn",
+            "usage": {"input_tokens": 3, "output_tokens": 2, "service_tier": "t"},
+        },
+        [
+            {"type": "message_start", "message": {"id": "id", "model": "m", "usage": {"input_tokens": 3}}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "text"}},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}},
+            {"type": "message_stop"},
+        ],
+    ),
+    "ollama": (
+        {
+            "model": "m",
+            "message": {"content": "text", "thinking": "why"},
+            "done": True,
+            "done_reason": "stop",
+        },
+        [
+            {"model": "m", "message": {"content": "te", "thinking": "why"}, "done": False},
+            {"model": "m", "message": {"content": "xt"}, "done": True, "done_reason": "stop"},
+        ],
+    ),
+}
+ERROR = {
+    "error": {
+        "message": "Unsupported parameter: 'top_p'",
+        "code": "c",
+        "type": "t",
+        "param": "top_p",
+        "status": "s",
+        "metadata": {"raw": "r"},
+    },
+    "detail": [{"loc": ["body", "x"], "msg": "m", "type": "t"}],
+}
+HEADERS = ("x-request-id", "request-id", "location", "content-type", "retry-after", "x-ratelimit-reset")
+STATUSES = (200, 200, 200, 400, 401, 404, 422, 429, 500, 302, 407)
+
+
+def _leaves(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where the strings in a JSON value are."""
+    if isinstance(value, str):
+        return [at]
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [leaf for step, item in items for leaf in _leaves(item, (*at, step))]
+
+
+def _put(value: Any, at: tuple[Any, ...], text: str) -> Any:
+    whole = json.loads(json.dumps(value))
+    place = whole
+    for step in at[:-1]:
+        place = place[step]
+    place[at[-1]] = text
+    return whole
+
+
+def _coded(wire: str, values: list[Any]) -> bytes:
+    if wire == "ollama":
+        return b"".join(json.dumps(value).encode() + b"\n" for value in values)
+    return sse(*values, named=wire == "anthropic")
+
+
+def _draw(rng: random.Random, wire: str, stream: bool, key: str) -> tuple[bytes, str]:
+    """A reply with the key in one place, and what it is."""
+    status = rng.choice(STATUSES)
+    name = rng.choice(list(SPELLINGS))
+    whole, pieces = REPLIES[wire]
+    value: Any = (pieces if stream else whole) if status == 200 else ERROR
+    headers = {"content-type": "application/json"}
+    reason = "Some reason"
+    where: Any = rng.choice([*HEADERS, "reason", *_leaves(value) * 2])
+    if isinstance(where, tuple):
+        if {"content", "text", "reasoning", "thinking", "reasoning_content"} & set(map(str, where)):
+            name = rng.choice(IN_ANSWERS)
+        value = _put(value, where, SPELLINGS[name](key))
+    elif where == "reason":
+        reason = SPELLINGS[name](key)
+    else:
+        text = SPELLINGS[name](key)
+        headers[where] = f"https://{text}/" if where == "location" else text
+    body = _coded(wire, value) if stream and status == 200 else json.dumps(value).encode()
+    lines = [f"HTTP/1.1 {status} {reason}", *(f"{n}: {v}" for n, v in headers.items())]
+    lines += [f"content-length: {len(body)}", "connection: close", "", ""]
+    return "\r\n".join(lines).encode() + body, f"{wire} {stream} {status} {where} {name}"
+
+
+def _shown(outcome: Outcome) -> str:
+    """Every text of an outcome."""
+    return msgspec.json.encode(outcome, enc_hook=str).decode()
+
+
+def leak(text: str, key: str) -> str | None:
+    """A form of the key that is in the text."""
+    forms = {key, key[: len(key) * 2 // 3], key.upper(), key.lower(), quote(key, safe="")}
+    forms |= {SPELLINGS[name](key) for name in ("all percent", "percent twice", "HTML", "slashes")}
+    forms |= {"".join(f"\\u{ord(c):04x}" for c in key)}
+    forms |= {b64encode(b"x" * shift + key.encode()).decode()[4:-4] for shift in range(3)}
+    return next((form for form in forms if form in text.replace("\\\\", "\\")), None)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("wire", list(REPLIES))
+def test_no_text_of_a_reply_holds_the_key(wire: str, stream: bool) -> None:
+    rng = random.Random(f"{wire} {stream}")
+    keys = (KEY, SLASHED)
+    draws = [_draw(rng, wire, stream, keys[n % 2]) for n in range(DRAWS)]
+
+    async def go() -> list[tuple[Outcome, str]]:
+        left = iter(draws)
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].split(b"\r")[0])
+            await reader.readexactly(length)
+            writer.write(next(left)[0])
+            await writer.drain()
+
+        found = []
+        async with raw_server(serve) as url, Transport(timeout_s=10) as transport:
+            for n in range(DRAWS):
+                endpoint = place(wire, url, key=keys[n % 2])
+                http = WIRES[wire].encode(question(stream=stream, top_p=0.5), endpoint)
+                pieces: list[str] = []
+                outcome, _ = await transport.ask(
+                    http, WIRES[wire], endpoint, stream=stream, on_text=pieces.append
+                )
+                found.append((outcome, "".join(pieces)))
+        return found
+
+    for n, (outcome, text) in enumerate(asyncio.run(asyncio.wait_for(go(), 60))):
+        key = keys[n % 2]
+        assert leak(_shown(outcome), key) is None, (draws[n][1], outcome)
+        assert leak(text, key) is None, (draws[n][1], text)
+
+
+@pytest.mark.parametrize("spelling", list(SPELLINGS))
+def test_a_plain_request_returns_no_key_in_its_headers_and_body(spelling: str) -> None:
+    text = SPELLINGS[spelling](SLASHED)
+    body = json.dumps({"models": [text, "ok"], "next": text}).encode()
+    head = f"HTTP/1.1 200 OK\r\nx-request-id: {text}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head + body)
+        await writer.drain()
+
+    async def go() -> Any:
+        async with raw_server(serve) as url, Transport(timeout_s=10) as transport:
+            endpoint: Endpoint = place("openai", url, key=SLASHED)
+            return await transport.fetch(HttpRequest(method="GET", url=f"{url}/m", headers={}), endpoint)
+
+    got, content = asyncio.run(asyncio.wait_for(go(), 30))
+    assert leak("\n".join(got.headers.values()) + content.decode(), SLASHED) is None
+    assert json.loads(content)["models"][1] == "ok"
+
+
+@given(
+    st.lists(st.integers(0, 80), max_size=12), st.sampled_from((KEY, SLASHED)), st.text("sk-/te", max_size=9)
+)
+def test_pieces_hold_no_key_wherever_they_are_split(cuts: list[int], key: str, around: str) -> None:
+    whole = f"{around}{key}{around}{key[:5]}"
+    ends = [0, *sorted(cut % (len(whole) + 1) for cut in cuts), len(whole)]
+    shown: list[str] = []
+    pieces = KeyMask([key]).pieces(shown.append)
+    for start, end in pairwise(ends):
+        pieces(whole[start:end])
+    pieces.end()
+    assert "".join(shown) == f"{around}{MASK}{around}{key[:5]}"
+
+
+def test_what_is_not_the_key_is_left_as_it_is() -> None:
+    reply = Reply(
+        text="100 % of sk-live \\u0041 &#65; " + "é" * 50,
+        finish_reason=FinishReason.STOP,
+        usage=Usage(service_tier="standard", details={"web_searches": 1}),
+        request_id="req_1%2F",
+    )
+    assert KeyMask([KEY, SLASHED]).outcome(reply) is reply
+    assert KeyMask([""]).outcome(reply) is reply
+
+
+def test_a_dummy_key_of_ordinary_words_is_left_in_answers() -> None:
+    mask = KeyMask(["ollama"])
+    assert mask.outcome(Reply(text="Use ollama.")).text == "Use ollama."
+    assert mask.outcome(Failure(kind=FailureKind.SERVER, message="key ollama")).message == f"key {MASK}"
+
+
+def test_every_text_of_an_outcome_is_masked() -> None:
+    failure = Failure(
+        kind=FailureKind.SCHEMA,
+        message=KEY,
+        code=KEY,
+        parameter=KEY,
+        partial=KEY,
+        request_id=KEY,
+        usage=Usage(service_tier=KEY, details={KEY: 1}),
+        problems=(Problem(message=KEY, path=(KEY, 1)),),
+    )
+    reply = Reply(text=KEY, data=KEY, marks=(KEY,), reasoning=KEY, served_model=KEY, request_id=KEY)
+    for outcome in (failure, reply):
+        assert KEY not in _shown(KeyMask([KEY]).outcome(outcome))
