@@ -124,6 +124,29 @@ def test_a_file_that_the_provider_cannot_read_fails_for_good() -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "models/x",
+        "tunedModels/mine",
+        "files/../models/x",
+        "files/a/b",
+        "files/",
+        "files/..",
+        "files/%2e%2e",
+        "x",
+        "files/..\\x",
+        "/files/a",
+        "files//a",
+        "https://x/files/a",
+        "files/a\x00",
+    ],
+)
+def test_what_is_no_file_is_neither_asked_for_nor_deleted(name: str) -> None:
+    body = json.dumps({"name": name, "uri": "https://x/v1beta/files/abc", "state": "PROCESSING"}).encode()
+    assert "does not name the file" in failed(UPLOADS.decode_file(head(), body, HOME)).message
+
+
+@pytest.mark.parametrize(
     ("status", "kind"), [(429, K.RATE_LIMIT), (503, K.SERVER), (401, K.UNAVAILABLE), (400, K.BAD_REQUEST)]
 )
 def test_refusals_of_any_step_are_placed_as_those_of_questions(status: int, kind: FailureKind) -> None:
@@ -161,7 +184,7 @@ def test_no_address_makes_the_decoder_raise(url: str) -> None:
 
 
 async def _exchange(transport: Transport, http: HttpRequest) -> tuple[Head, bytes]:
-    got = await transport.fetch(http)
+    got = await transport.fetch(http, HOME)
     assert not isinstance(got, Failure), got
     return got
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from google.ai import generativelanguage_v1beta as google
 from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
+from umwelten.errors import UsageError
 from umwelten.providers.gemini.generate_content import Gemini
 from umwelten.providers.protocol import ModelPage, Quirks
+from umwelten.providers.wires import WIRES
 from umwelten.types import FailureKind, FinishReason, Text, Usage
 from wirekit import (
     CUTS,
@@ -119,11 +124,105 @@ def test_the_key_goes_into_googles_header_and_is_not_shown() -> None:
     assert "x-goog-api-key" not in WIRE.encode(question(), place("gemini", "https://h", key=None)).headers
 
 
-def test_a_models_name_cannot_leave_the_path() -> None:
+def test_a_models_name_is_encoded() -> None:
     url = WIRE.encode(question(model="a b?key=1#x"), HOME).url
     assert url.endswith("/v1beta/models/a%20b%3Fkey%3D1%23x:generateContent")
-    tuned = WIRE.encode(question(model="tunedModels/mine"), HOME).url
-    assert tuned.endswith("/v1beta/tunedModels/mine:generateContent")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tunedModels/mine",
+        "publishers/google/models/gemini-2.5-pro",
+        "projects/p/locations/l/publishers/google/models/gemini-2.5-pro",
+        "projects/p/locations/l/endpoints/17",
+    ],
+)
+def test_the_place_of_a_model_stays(name: str) -> None:
+    assert WIRE.encode(question(model=name), HOME).url.endswith(f"/v1beta/{name}:generateContent")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../../v1beta/files?x=",
+        "..",
+        ".",
+        "models/..",
+        "models/../files/x",
+        "tunedModels/./x",
+        "publishers/google/models/../../../../upload",
+        "a/../b",
+        "a//b",
+        "/a",
+        "a/",
+        "..\\..\\files",
+        "a\\b",
+        "%2e%2e/files",
+        "%252e%252e%252ffiles",
+        "..;/files",
+        ".. /files",
+        "a\nb",
+        "a\x00",
+        "a\x85b",
+        "a%0d%0ab",
+    ],
+)
+def test_a_models_name_that_leads_elsewhere_is_an_error(name: str) -> None:
+    with pytest.raises(UsageError, match="is not the name of a model"):
+        WIRE.encode(question(model=name), HOME)
+
+
+@given(
+    st.one_of(
+        st.text(min_size=1, max_size=30),
+        st.lists(
+            st.sampled_from(
+                (
+                    "..",
+                    ".",
+                    "/",
+                    "\\",
+                    "%2e",
+                    "%2F",
+                    "?",
+                    "#",
+                    "@",
+                    ":",
+                    "//h",
+                    "models",
+                    "tunedModels/",
+                    "a",
+                    ";",
+                )
+            ),
+            min_size=1,
+            max_size=8,
+        ).map("".join),
+    ),
+    st.booleans(),
+)
+def test_no_models_name_leaves_the_models_or_the_host(name: str, stream: bool) -> None:
+    try:
+        sent = WIRE.encode(question(model=name, stream=stream), place("gemini", "https://h.example/base")).url
+    except UsageError:
+        return
+    for url in (URL(sent), URL(str(URL(sent)))):
+        steps = posixpath.normpath(url.path).split("/")
+        assert (url.scheme, url.raw_host, url.port) == ("https", "h.example", 443)
+        assert steps[:3] == ["", "base", "v1beta"] and len(steps) > 4, url
+        assert {"models", "tunedModels", "publishers", "projects"} & {steps[3]}, url
+        assert dict(url.query) == ({"alt": "sse"} if stream else {}) and not url.fragment
+    parts = urlsplit(sent)
+    assert parts.netloc == "h.example" and parts.path.endswith(("enerateContent",))
+
+
+@given(st.text(max_size=20))
+def test_no_page_token_leaves_the_list(page: str) -> None:
+    for wire in ("gemini", "anthropic"):
+        url = URL(WIRES[wire].list_models(place(wire, "https://h.example/base"), page).url)
+        assert url.raw_host == "h.example" and url.path.startswith("/base/v1")
+        assert url.path.endswith("/models") and not url.fragment
 
 
 # --- replies ---------------------------------------------------------------------------------

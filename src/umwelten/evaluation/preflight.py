@@ -26,7 +26,7 @@ from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Endpoint, Vendor
 from umwelten.providers.shutdowns import shutdown_notes
-from umwelten.providers.wires import capabilities_of
+from umwelten.providers.wires import capabilities_of, check_model_name
 from umwelten.types import FrozenStruct, ModelRef, Part
 
 PLACEHOLDERS = {
@@ -57,6 +57,8 @@ def preflight(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Ve
     _check_texts(spec)
     if spec.output.id is not None:
         check_id(spec.output.id)
+    for ref in spec.models:
+        check_model_name(ref, vendors[ref.provider])
     endpoints = _endpoints(spec, settings, vendors)
     for ref in spec.models:
         if ref.provider == "local":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from umwelten.errors import ConfigError
 from umwelten.providers.protocol import Endpoint, Scope, Vendor
@@ -143,6 +143,10 @@ def _example(vendor: Vendor) -> str:
     return vendor.base_url or "http://127.0.0.1:8080/v1"
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_DECODED = 4
+"""So often, at most, a name is encoded: by the user, a gateway, and the gateway behind it."""
+
 _VERSION_AT_END = re.compile(r"/v\d+(?:(?:alpha|beta)\d*)?$")
 
 
@@ -157,6 +161,18 @@ def split_version(base_url: str) -> tuple[str, str]:
     root = base_url.rstrip("/")
     match = _VERSION_AT_END.search(root)
     return (root[: match.start()], match[0][1:]) if match else (root, "")
+
+
+def is_path_below(name: str) -> bool:
+    """Return whether a name stays below the address that it is put behind, whoever decodes it how often."""
+    for _ in range(_DECODED):
+        steps = [step.partition(";")[0].strip() for step in re.split(r"[/\\]", name)]
+        if "\\" in name or _CONTROL.search(name) or any(step in ("", ".", "..") for step in steps):
+            return False
+        name, before = unquote(name), name
+        if name == before:
+            return True
+    return False
 
 
 def has_vendor_address(endpoint: Endpoint) -> bool:

@@ -8,9 +8,10 @@ from umwelten.providers.anthropic.messages import AnthropicMessages
 from umwelten.providers.base_url import has_vendor_address
 from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.gemini.generate_content import Gemini
+from umwelten.providers.gemini.requests import resource
 from umwelten.providers.ollama.chat import Ollama
 from umwelten.providers.openai.chat import OpenAIChat
-from umwelten.providers.protocol import Endpoint, Wire
+from umwelten.providers.protocol import Endpoint, Vendor, Wire
 from umwelten.types import ModelRef
 
 WIRES: Mapping[str, Wire] = {
@@ -19,6 +20,12 @@ WIRES: Mapping[str, Wire] = {
     "anthropic": AnthropicMessages(),
     "ollama": Ollama(),
 }
+
+
+def check_model_name(model: ModelRef, vendor: Vendor) -> None:
+    """Raise `UsageError` for a name that cannot be part of an address, where the wire format makes it one."""
+    if vendor.wire == "gemini":
+        resource(model.model)
 
 
 def capabilities_of(endpoint: Endpoint, model: ModelRef) -> Capabilities:

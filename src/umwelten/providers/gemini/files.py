@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
-from umwelten.providers.base_url import split_version, with_version
+from umwelten.providers.base_url import is_path_below, split_version, with_version
 from umwelten.providers.common.bodies import load
 from umwelten.providers.common.errors import from_http, request_id, unusable_reply
 from umwelten.providers.gemini.errors import classify
@@ -88,7 +88,7 @@ class GeminiUploads:
         if file.state == _FAILED:
             why = (file.error and file.error.message) or "no reason given"
             return _unusable(head, f"the provider could not read the file: {why}", "upload_failed")
-        if not file.name or not file.uri:
+        if not file.name or not file.uri or not _is_file(file.name):
             return unusable_reply(head, "the reply does not name the file")
         return UploadedFile(
             name=file.name,
@@ -110,6 +110,12 @@ class GeminiUploads:
 
 def _file_url(uploaded: UploadedFile, endpoint: Endpoint) -> str:
     return f"{with_version(endpoint.base_url, 'v1beta')}/{quote(uploaded.name, safe='/')}"
+
+
+def _is_file(name: str) -> bool:
+    """Return whether it names a file, not something else that would be read and deleted with our key."""
+    folder, slash, rest = name.partition("/")
+    return folder == "files" and bool(slash) and "/" not in rest and is_path_below(name)
 
 
 def _is_same_origin(url: str, base_url: str) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import quote
 
-from umwelten.providers.base_url import has_vendor_address, with_version
+from umwelten.errors import UsageError
+from umwelten.providers.base_url import has_vendor_address, is_path_below, with_version
 from umwelten.providers.common.refused_fields import SCHEMA, canonical_name
 from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.common.system_message import place_system
@@ -26,6 +28,13 @@ _BESIDE_CONFIG = frozenset(
     )
 )
 
+_COLLECTION = re.compile(
+    r"(models|tunedModels)/."
+    r"|(projects/[^/]+/locations/[^/]+/)?publishers/[^/]+/models/."
+    r"|projects/[^/]+/locations/[^/]+/(models|endpoints)/."
+)
+"""Names that begin with the place of the model."""
+
 _ROLES = {Role.USER: "user", Role.ASSISTANT: "model"}
 
 
@@ -35,8 +44,18 @@ def root_of(endpoint: Endpoint) -> str:
 
 
 def resource(model: str) -> str:
-    """Return a model's path: `models/gemini-2.5-pro` for `gemini-2.5-pro`; `tunedModels/…` stays."""
-    return quote(model if "/" in model else f"models/{model}", safe="/")
+    """Return a model's path: `models/gemini-2.5-pro` for `gemini-2.5-pro`; `tunedModels/…` stays.
+
+    Raises `UsageError` for a name that would lead out of the models.
+    """
+    if not is_path_below(model):
+        raise UsageError(
+            f"{model!r} is not the name of a model",
+            "It is a part of the address, so it holds no '.' or '..' between slashes, no empty step, no "
+            "backslash and no control character.",
+            argument="models",
+        )
+    return quote(model if _COLLECTION.match(model) else f"models/{model}", safe="/")
 
 
 def headers(endpoint: Endpoint) -> dict[str, str]:
