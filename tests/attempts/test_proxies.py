@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import socket
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from umwelten.attempts.proxies import PROXY, Proxy, check_proxies, proxy_for
+from umwelten.attempts.proxies import PROXY, Proxy, check_proxy, proxy_for
 from umwelten.attempts.transport import Transport
 from umwelten.errors import ConfigError
 from umwelten.providers.wires import WIRES
@@ -95,7 +97,8 @@ def test_what_no_proxy_exempts_goes_straight(
 ) -> None:
     proxies = {"http_proxy": "http://p:1", "https_proxy": "http://p:1", "ALL_PROXY": "socks5://p:1"}
     assert proxy(monkeypatch, url, NO_PROXY=no_proxy, **proxies) is None
-    check_proxies([url, ""])
+    check_proxy(place("openai", url))
+    check_proxy(place("openai", ""))
 
 
 @pytest.mark.parametrize(
@@ -283,3 +286,33 @@ def test_a_plain_call_goes_through_it_whole(monkeypatch: pytest.MonkeyPatch) -> 
     assert not isinstance(outcome, Failure)
     assert heard.startswith("POST http://llm.internal/v1/chat/completions ")
     assert "Proxy-Authorization: Basic bWU6aHVudGVyMg==" in heard
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "all_proxy"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8:3128", "https://proxy.example", "u:secret-word@1.1.1.1:80", "p"]
+)
+@pytest.mark.parametrize("key", ["k" * 20, None])
+def test_a_proxy_on_the_open_network_gets_nothing_unencrypted(
+    monkeypatch: pytest.MonkeyPatch, variable: str, address: str, key: str | None
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("8.8.8.8", 0))])
+    monkeypatch.setenv(variable, address)
+    there = place("openai", "http://10.0.0.1:8000/v1", key=key)
+    with pytest.raises(ConfigError, match="unencrypted") as caught:
+        check_proxy(there)
+    assert variable in str(caught.value) and "secret-word" not in str(caught.value)
+    allowed = msgspec.structs.replace(there.vendor, allow_insecure=True)
+    check_proxy(msgspec.structs.replace(there, vendor=allowed))
+    check_proxy(place("openai", "http://127.0.0.1:8000/v1"))
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    check_proxy(place("openai", "https://10.0.0.1:8000/v1"))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "localhost:1", "[::1]:1", "192.168.0.1:1", "p:1"])
+def test_a_proxy_of_ones_own_may_get_what_is_not_encrypted(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("10.9.9.9", 0))])
+    monkeypatch.setenv("HTTP_PROXY", f"http://{address}")
+    check_proxy(place("openai", "http://10.0.0.1:8000/v1"))

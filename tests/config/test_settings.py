@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import pickle
+import socket
+import threading
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from umwelten.cli.flag_names import as_flag
+from umwelten.config import private_networks
 from umwelten.config.endpoints import endpoint, origins, own_addresses, price_overrides, vendors
 from umwelten.config.option_types import parse_duration
 from umwelten.config.settings import Settings, load
@@ -20,6 +25,12 @@ from umwelten.providers.vendors import VENDORS
 from umwelten.types import ModelRef, Secret, Usage
 
 KEY = "sk-do-not-show-me-0123456789"
+
+
+@pytest.fixture(autouse=True)
+def private_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every name leads to a private network."""
+    monkeypatch.setattr(socket, "getaddrinfo", found("10.0.0.7", "fd00::7", "fe80::1%eth0"))
 
 
 class Place:
@@ -437,6 +448,7 @@ def test_plain_http_may_stay_in_the_private_network(place: Place, address: str) 
         "134744072",
         "0x08080808",
         "[::ffff:8.8.8.8]",
+        "[2002:808:808::1]",
         "localhost.evil.com",
     ],
 )
@@ -451,6 +463,58 @@ def test_plain_http_to_anywhere_else_is_refused_unless_allowed(place: Place, hos
         assert KEY not in str(caught.value)
     place.toml("[providers.openai]\nallow_insecure = true")
     assert place.endpoint("openai", OPENAI_API_KEY=KEY, OPENAI_BASE_URL=address).base_url == address
+
+
+def found(*addresses: str) -> Callable[..., list[Any]]:
+    """A look-up that finds these for every name, or nothing."""
+
+    def look_up(host: str, *_: object, **__: object) -> list[Any]:
+        if not addresses:
+            raise socket.gaierror(socket.EAI_NONAME, f"{host} not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in addresses]
+
+    return look_up
+
+
+@pytest.mark.parametrize(
+    "addresses", [(), ("8.8.8.8",), ("10.0.0.1", "8.8.8.8"), ("10.0.0.1", "2001:4860:4860::8888"), ("odd",)]
+)
+@pytest.mark.parametrize("host", ["gpu", "gpu.local", "x.internal", "x.lan", "x.home.arpa", "x.localhost"])
+def test_a_private_name_counts_by_where_it_leads(
+    place: Place, monkeypatch: pytest.MonkeyPatch, host: str, addresses: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", found(*addresses))
+    variables = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"http://{host}/v1"}
+    with pytest.raises(ConfigError, match="no private address") as caught:
+        place.endpoint("openai", **variables)
+    assert "https" in str(caught.value) and "allow_insecure" in str(caught.value)
+    place.endpoint("openai", **variables | {"OPENAI_BASE_URL": f"https://{host}/v1"})
+    place.toml("[providers.openai]\nallow_insecure = true")
+    place.endpoint("openai", **variables)
+
+
+def test_a_look_up_is_not_waited_for_without_end(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def look_up(*_: object, **__: object) -> list[Any]:
+        asked.set()
+        over.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(private_networks, "_RESOLVE_S", 0.05)
+    with pytest.raises(ConfigError, match="unencrypted"):
+        place.endpoint("openai", OPENAI_API_KEY=KEY, OPENAI_BASE_URL="http://gpu/v1")
+    assert asked.is_set()
+    over.set()
+
+
+def test_numbers_and_this_machine_are_never_looked_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("looked up"))
+    for host in ("127.0.0.1", "localhost", "[::1]", "192.168.3.4"):
+        place.endpoint("openai", OPENAI_API_KEY=KEY, OPENAI_BASE_URL=f"http://{host}/v1")
+    with pytest.raises(ConfigError):
+        place.endpoint("openai", OPENAI_API_KEY=KEY, OPENAI_BASE_URL="http://example.com/v1")
 
 
 @pytest.mark.parametrize(

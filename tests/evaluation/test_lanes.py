@@ -35,7 +35,7 @@ base_url = "https://llm.example.com/v1"
 api_key_env = "K"
 [providers.gpu]
 like = "vllm"
-base_url = "http://gpu:8000/v1"
+base_url = "http://10.0.0.8:8000/v1"
 [providers.groq]
 base_url = "https://llm.example.com/v1"
 """
@@ -62,7 +62,7 @@ def test_a_server_is_watched_unless_its_address_is_that_of_a_service(places: dic
     [
         ("openai", ["openai:a", "openai:b"]),
         ("openrouter", ["openrouter", "openrouter"]),
-        ("gpu", ["gpu@gpu:8000", "gpu@gpu:8000"]),
+        ("gpu", ["gpu@10.0.0.8:8000", "gpu@10.0.0.8:8000"]),
         ("local", ["local", "local"]),
     ],
 )

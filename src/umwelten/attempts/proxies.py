@@ -9,13 +9,16 @@ import base64
 import ipaddress
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import msgspec
 
+from umwelten.config.endpoints import insecure_hint
+from umwelten.config.private_networks import is_private
 from umwelten.errors import ConfigError
+from umwelten.providers.protocol import Endpoint
 from umwelten.types import Failure, FailureKind, FrozenStruct, Secret
 
 PROXY = "proxy"
@@ -75,11 +78,20 @@ class Proxy(FrozenStruct):
         return msgspec.structs.replace(failure, message=f"{failure.message}, through {self}")
 
 
-def check_proxies(base_urls: Iterable[str]) -> None:
-    """Raise `ConfigError` for an address whose proxy cannot be used."""
-    for base_url in base_urls:
-        if base_url:
-            proxy_for(base_url)
+def check_proxy(endpoint: Endpoint) -> None:
+    """Raise `ConfigError` for an endpoint whose proxy cannot be used, or would read keys and prompts.
+
+    It reads what is not encrypted. So it has to be this machine, on a private network, or allowed.
+    """
+    proxy = proxy_for(endpoint.base_url) if endpoint.base_url else None
+    if proxy is None or endpoint.base_url.startswith("https:") or endpoint.vendor.allow_insecure:
+        return
+    if not is_private(proxy.host):
+        host = urlsplit(endpoint.base_url).hostname
+        raise ConfigError(
+            f"{proxy} would get keys and prompts for {endpoint.base_url} unencrypted",
+            f"Exempt the address with NO_PROXY={host}. {insecure_hint(endpoint.vendor.name)}",
+        )
 
 
 def proxy_for(url: str) -> Proxy | None:

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 import click
 import msgspec
 
-from umwelten.attempts.proxies import PROXY, check_proxies
+from umwelten.attempts.proxies import PROXY, check_proxy
 from umwelten.attempts.transport import Transport
 from umwelten.config.endpoints import endpoint, price_overrides, vendors
 from umwelten.config.settings import Settings
@@ -66,7 +66,7 @@ def configured(settings: Settings, only: Sequence[str]) -> list[Endpoint]:
         try:
             places.append(endpoint(vendor, settings))
             if only:
-                check_proxies([places[-1].base_url])
+                check_proxy(places[-1])
         except ConfigError:
             if only:
                 raise
@@ -99,14 +99,14 @@ async def _fetch(place: Endpoint, transport: Transport) -> list[ModelInfo] | Fai
     if place.vendor.name == "local":
         return [ModelInfo(id=name) for name in LOCAL_MODELS]
     try:
-        check_proxies([place.base_url])
+        check_proxy(place)
     except ConfigError as error:
         return Failure(kind=FailureKind.UNAVAILABLE, message=error.message, code=PROXY)
     wire = WIRES[place.vendor.wire]
     models: list[ModelInfo] = []
     page: str | None = None
     for _ in range(MAX_PAGES):
-        answer = await transport.fetch(wire.list_models(place, page))
+        answer = await transport.fetch(wire.list_models(place, page), place)
         found = answer if isinstance(answer, Failure) else wire.decode_models(*answer, place)
         if isinstance(found, Failure):
             return found

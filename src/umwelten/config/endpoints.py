@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from umwelten.config.layers import DEFAULT
+from umwelten.config.private_networks import is_private, sounds_private
 from umwelten.config.settings import Settings, TomlSection
 from umwelten.config.toml_sections import unknown
 from umwelten.errors import ConfigError
@@ -24,8 +24,6 @@ from umwelten.providers.retired import retirement
 from umwelten.providers.vendors import DIALECTS, VENDORS
 from umwelten.types import FrozenStruct, ModelRef, Secret
 
-_LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
-_BARE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 _LONGEST_WORD = 30
 _ROUTER = "openrouter"
@@ -73,7 +71,7 @@ def _is_unclear(name: str, fields: Mapping[str, Any], vendor: Vendor) -> bool:
     It may be a gateway that bills elsewhere: nothing says that it is free.
     """
     is_stated = name in VENDORS or any(key in fields for key in ("like", "scope", "free"))
-    return not is_stated and not _is_private(urlsplit(vendor.base_url).hostname or "")
+    return not is_stated and not sounds_private(urlsplit(vendor.base_url).hostname or "")
 
 
 _FACTS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
@@ -136,15 +134,22 @@ def address(vendor: Vendor, settings: Settings) -> str:
 
     Raises `ConfigError` for one that holds a secret, or is not encrypted and leaves the private network.
     """
+    base_url = _written_address(vendor, settings)
+    if base_url:
+        where = _first(vendor.base_url_env, settings) or f"[providers.{vendor.name}] base_url"
+        _check_open(vendor, base_url, where)
+    return base_url
+
+
+def _written_address(vendor: Vendor, settings: Settings) -> str:
+    """Return where a vendor is reached; whether it is safe to send a key there is not checked."""
     variable = _first(vendor.base_url_env, settings)
     base_url = vendor.base_url
     if variable is not None:
         # What is known of its paths is the table's, not that of the section that the variable replaces.
         listed = VENDORS.get(vendor.name, vendor).base_url
         row = msgspec.structs.replace(vendor, base_url=listed)
-        base_url = _address(row, settings.variables[variable].secret.reveal(), variable)
-    if base_url:
-        _check_open(vendor, base_url, variable or f"[providers.{vendor.name}] base_url")
+        return _address(row, settings.variables[variable].secret.reveal(), variable)
     return base_url
 
 
@@ -162,11 +167,12 @@ def origins(vendor: Vendor, settings: Settings) -> Origins:
 def own_addresses(vendors: Iterable[Vendor], settings: Settings) -> Mapping[str, str]:
     """Where the user set another address than the vendor's own, and its host: `OPENAI_BASE_URL (gpu:80)`.
 
-    By the provider's name; those with the usual address are left out. Raises as `address` does.
+    By the provider's name; those with the usual address are left out. Raises `ConfigError` for one that
+    cannot be read.
     """
     found: dict[str, str] = {}
     for vendor in vendors:
-        row, base_url = settings.providers.get(vendor.name), address(vendor, settings)
+        row, base_url = settings.providers.get(vendor.name), _written_address(vendor, settings)
         own = VENDORS.get(vendor.name) or VENDORS.get(row.fields.get("like", "") if row else "")
         if base_url and (own is None or base_url != own.base_url):
             where = _first(vendor.base_url_env, settings) or f"[providers.{vendor.name}] base_url"
@@ -186,7 +192,7 @@ def address_notes(vendors: Iterable[Vendor], settings: Settings) -> list[str]:
         else:
             continue
         with contextlib.suppress(ConfigError):  # it is an error later, together with all others
-            base_url = address(vendor, settings)
+            base_url = _written_address(vendor, settings)
             if reads_differently(written, base_url):
                 notes.append(f"the address in {where} is read as {base_url}")
     return notes
@@ -267,23 +273,19 @@ def _without_scheme(vendor: Vendor, raw: str, where: str) -> ConfigError:
 def _check_open(vendor: Vendor, base_url: str, where: str) -> None:
     """Refuse to send keys and prompts unencrypted to anywhere but this machine or a private network."""
     parts = urlsplit(base_url)
-    if parts.scheme == "https" or vendor.allow_insecure or _is_private(parts.hostname or ""):
+    host = parts.hostname or ""
+    if parts.scheme == "https" or vendor.allow_insecure or is_private(host):
         return
+    why = " (the name has no private address)" if sounds_private(host) else ""
     raise ConfigError(
-        f"{where}: {parts.scheme}://{parts.hostname} would send keys and prompts unencrypted",
-        f"Use https, or set [providers.{vendor.name}] allow_insecure = true in umwelten.toml.",
+        f"{where}: {parts.scheme}://{host} would send keys and prompts unencrypted{why}",
+        insecure_hint(vendor.name),
     )
 
 
-def _is_private(host: str) -> bool:
-    """Return whether a host is this machine or on a private network, as far as its name or number tells."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        # A bare name is one of the local network; a bare number is an address in disguise.
-        return _BARE_NAME.fullmatch(host) is not None or host.endswith(_LOCAL_ENDINGS)
-    mapped = getattr(address, "ipv4_mapped", None)
-    return not (mapped or address).is_global
+def insecure_hint(provider: str) -> str:
+    """Return what to do about an address that is not encrypted."""
+    return f"Use https, or set [providers.{provider}] allow_insecure = true in umwelten.toml."
 
 
 def price_overrides(settings: Settings) -> Mapping[ModelRef, Price]:

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 from umwelten.config.option_types import MAX_CONCURRENCY
 from umwelten.config.toml_positions import TomlPosition
@@ -118,6 +119,17 @@ def _text(value: Any) -> str | None:
     return None if isinstance(value, str) and value.strip() else "must be a text in quotes"
 
 
+def _path(value: Any) -> str | None:
+    if (problem := _text(value)) is not None:
+        return problem
+    try:
+        stays = urlsplit(urljoin("https://host/v1/", value))[:2] == ("https", "host")
+    except ValueError:
+        stays = False
+    # Elsewhere, the key would go along.
+    return None if stays else "must be a path below the address of the provider"
+
+
 def _switch(value: Any) -> str | None:
     return None if isinstance(value, bool) else "must be true or false"
 
@@ -168,7 +180,7 @@ _PROVIDER_CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     "allow_insecure": _switch,
     "free": _switch,
     "orders_by_model": _switch,
-    "models_path": _text,
+    "models_path": _path,
     "nicknames": _nicknames,
 }
 """What is wrong with the value of any other key. The value is not repeated: it may be a key by mistake."""

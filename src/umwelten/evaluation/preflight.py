@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from umwelten.attempts.proxies import check_proxies
+from umwelten.attempts.proxies import check_proxy
 from umwelten.attempts.target import Attached
 from umwelten.choices import PdfMode
 from umwelten.config.endpoints import address_notes, endpoint, own_addresses, price_overrides
@@ -111,7 +111,7 @@ def _endpoints(
     for provider in dict.fromkeys(ref.provider for ref in spec.models):
         try:
             endpoints[provider] = endpoint(vendors[provider], settings)
-            check_proxies([endpoints[provider].base_url])
+            check_proxy(endpoints[provider])
         except ConfigError as error:
             problems.append(error)
     if problems:

@@ -140,6 +140,20 @@ def test_a_key_never_travels_unencrypted_to_the_open_net(cli, folder):
     assert ENV["OPENAI_API_KEY"] not in err
 
 
+def test_a_key_never_travels_unencrypted_through_a_proxy_on_the_open_net(cli, folder):
+    env = {**ENV, "OPENAI_BASE_URL": "http://10.0.0.1/v1", "HTTP_PROXY": "http://me:hunter2@8.8.8.8:3128"}
+    err = _refused(cli, folder, *RUN, env=env)
+    assert "HTTP_PROXY" in err and "allow_insecure" in err and "NO_PROXY=10.0.0.1" in err
+    assert ENV["OPENAI_API_KEY"] not in err and "hunter2" not in err
+
+
+@pytest.mark.parametrize("name", ["../../../v1beta/files?x=", "a/../b", "%2e%2e/x", "..\\x", "a\x07b"])
+def test_a_models_name_that_leads_out_of_the_models_is_refused(cli, folder, name):
+    run = [f"google:{name}" if "openai" in word else word for word in RUN]
+    assert run != list(RUN)
+    assert "not the name of a model" in _refused(cli, folder, *run)
+
+
 def test_a_misspelt_flag_of_run_is_not_taken_for_one_of_batch(cli, folder):
     assert "batch" not in _refused(cli, folder, *RUN, "--dry-rum")
     # Where batch takes it as well, it is no news that batch does.

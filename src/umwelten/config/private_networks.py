@@ -1,0 +1,64 @@
+"""Which hosts are this machine or on a private network: keys and prompts may go there unencrypted."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import threading
+
+_LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
+_BARE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_RESOLVE_S = 2.0
+"""A private name is resolved by this machine or a server close to it."""
+
+
+def sounds_private(host: str) -> bool:
+    """Return whether a host is private as far as its name or number tells. Nothing is looked up."""
+    number = _number(host)
+    if number is None:
+        # A bare name is one of the local network; a bare number is an address in disguise.
+        return _BARE_NAME.fullmatch(host) is not None or host.endswith(_LOCAL_ENDINGS)
+    return _is_private_number(number)
+
+
+def is_private(host: str) -> bool:
+    """Return whether a host is private: a name is if all of its addresses are. Takes `_RESOLVE_S` at most."""
+    if not sounds_private(host) or host == "localhost" or _number(host) is not None:
+        return sounds_private(host)
+    numbers = [_number(address) for address in _addresses(host)]
+    return bool(numbers) and all(number is not None and _is_private_number(number) for number in numbers)
+
+
+def _number(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def _is_private_number(number: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if isinstance(number, ipaddress.IPv6Address):
+        # Packets to these go to the address that is inside.
+        tunnel = number.teredo
+        inside = number.ipv4_mapped or number.sixtofour or (tunnel and tunnel[1])
+        if inside:
+            return not inside.is_global
+    return not number.is_global
+
+
+def _addresses(host: str) -> list[str]:
+    """Return the addresses of a name, none where there is no answer in time."""
+    found: list[str] = []
+
+    def resolve() -> None:
+        try:
+            found.extend(str(each[4][0]) for each in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError):
+            return
+
+    # A thread of its own, which nothing waits for: a look-up cannot be broken off.
+    thread = threading.Thread(target=resolve, name="look-up", daemon=True)
+    thread.start()
+    thread.join(_RESOLVE_S)
+    return list(found)
