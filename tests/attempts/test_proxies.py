@@ -17,7 +17,7 @@ from umwelten.attempts.transport import Transport
 from umwelten.errors import ConfigError
 from umwelten.providers.wires import WIRES
 from umwelten.types import Failure, FailureKind, Outcome
-from wirekit import place, question
+from wirekit import KEY, place, question
 
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -274,6 +274,19 @@ def test_an_unknown_proxy_is_not_taken_for_an_unknown_provider(monkeypatch: pyte
     outcome = asyncio.run(asyncio.wait_for(go(), 20))
     assert isinstance(outcome, Failure)
     assert outcome.message == "the proxy proxy.invalid:3128 (ALL_PROXY) is not known by that name"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("status", ["407", "403", "502"])
+def test_a_proxy_that_repeats_its_password_or_the_key_is_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, target: str, status: str
+) -> None:
+    said = f"{status} me:hunter2 bWU6aHVudGVyMg== {KEY}"
+    reply = refusal(said, f"X-Squid-Error: {said}", f"X-Request-Id: {said}")
+    outcome, _, _ = asked(monkeypatch, reply, target, "http://me:hunter2@")
+    assert isinstance(outcome, Failure) and outcome.code == PROXY
+    assert not any(secret in str(outcome) for secret in ("hunter2", "bWU6aHVudGVyMg", KEY))
+    assert "***" in outcome.message
 
 
 def test_a_plain_call_goes_through_it_whole(monkeypatch: pytest.MonkeyPatch) -> None:
