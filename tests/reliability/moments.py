@@ -48,7 +48,7 @@ class Watch:
             if not select.select([self._handle], [], [], left)[0]:
                 return False
             for mask, seen in self._read():
-                if mask & kind and seen == name:
+                if mask & kind and seen.startswith(name):
                     times -= 1
                     if times <= 0:
                         return True

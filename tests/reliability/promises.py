@@ -110,6 +110,23 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "reliability/test_hostile.py::test_an_answer_is_no_formula_in_a_table_and_no_markup_in_a_page",
         ),
     ),
+    (
+        "A folder or database that came from somebody else has nothing written, removed, sent or run "
+        "elsewhere: what umwelten did not make so is refused by its name",
+        "links, FIFOs and directories in place of every file and directory; names that lead out, triggers, "
+        "views without an end and journals in the database; a copy of what lies beside it",
+        (
+            "reliability/test_strangers.py::test_a_folder_with_links_that_lead_out_is_refused_before_a_call",
+            "reliability/test_strangers.py::test_the_old_name_of_what_is_being_written_may_be_a_link",
+            "reliability/test_strangers.py::test_a_database_has_no_file_sent_written_or_removed",
+            "reliability/test_strangers.py::test_a_view_without_an_end_in_place_of_a_table_hangs_nothing",
+            "store/test_foreign_folders.py::test_an_own_file_that_is_no_regular_file_is_refused_by_name",
+            "store/test_foreign_folders.py::test_a_name_that_leads_elsewhere_is_made_anew",
+            "store/test_foreign_folders.py::test_a_database_with_more_than_umwelten_makes_is_refused",
+            "store/test_foreign_folders.py::test_a_journal_that_names_a_file_elsewhere_does_not_remove_it",
+            "store/test_foreign_folders.py::test_an_interrupt_ends_a_query_that_would_not_end",
+        ),
+    ),
 )
 
 

@@ -15,6 +15,7 @@ from umwelten.records import StoredSpec
 from umwelten.store.grid import Counts
 from umwelten.store.reader import Reader
 from umwelten.store.store import Store
+from umwelten.store.text_file_names import flat_name
 from umwelten.types import Failure, FailureKind, Parameters, Reply, RequestSettings, Schema, Usage
 
 FIELDS = {"type": "object", "properties": {"zeta": {"type": "string"}, "alpha": {"type": "integer"}}}
@@ -171,13 +172,16 @@ def test_text_and_record_stay_together_where_one_of_them_is_blocked(tmp_path: Pa
 def test_a_record_that_cannot_be_written_is_kept_in_the_database_and_told(tmp_path: Path) -> None:
     with Store.create(tmp_path, shaped()) as store:
         store.set_inputs(files("a"), read_hash=never)
-        (tmp_path / ".evaluation.tmp").mkdir()
+        blocks = [tmp_path / "a.json", tmp_path / flat_name("a.json")]
+        for block in blocks:
+            block.mkdir()
         store.start_run({})
         for value in records(store.lease(1, 1)[0], holding('{"alpha":1}')):
             store.submit(value)
         store.end_run("complete", None, 1)
         assert list(store.text_errors) == ["a.txt: Is a directory"]
-        (tmp_path / ".evaluation.tmp").rmdir()
+        for block in blocks:
+            block.rmdir()
         assert repair(store) == 1
     assert texts(tmp_path) == {"a.txt", "a.json"}
 

@@ -33,6 +33,7 @@ from umwelten.records import AttemptRecord, CallRecord, LimitRecord
 from umwelten.store.grid import Counts
 from umwelten.store.rows import clean
 from umwelten.store.store import Store
+from umwelten.store.text_file_names import flat_name
 from umwelten.types import Failure, FailureKind, RateLimitHints, Reply, Timing
 
 
@@ -229,12 +230,15 @@ def test_a_text_file_whose_path_is_blocked_gets_another_and_the_row_says_which(t
 def test_a_text_file_that_cannot_be_written_is_a_note(tmp_path: Path) -> None:
     with Store.create(tmp_path, spec()) as store:
         store.set_inputs(files("a"), read_hash=never)
-        (tmp_path / ".evaluation.tmp").mkdir()
+        blocks = [tmp_path / "a.txt", tmp_path / flat_name("a.txt")]
+        for block in blocks:
+            block.mkdir()
         answer_all(store)
         assert store.error is None
         assert store.counts().succeeded == 1
         assert [note for note in store.text_errors if note.startswith("a.txt: ")]
-        (tmp_path / ".evaluation.tmp").rmdir()
+        for block in blocks:
+            block.rmdir()
         assert repair(store) == 1
 
 

@@ -22,7 +22,7 @@ from umwelten.evaluation.build_spec import build_spec
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.phrases import Wording
-from umwelten.store.database import database, evaluations
+from umwelten.store.database import evaluations, has_database
 from umwelten.text.suggestions import closest, did_you_mean_clause
 
 
@@ -109,7 +109,7 @@ def _leftovers(evaluation: Evaluation) -> Iterator[str]:
 def _nothing_to_resume(spec: EvaluationSpec) -> Iterator[str]:
     """Return a note if there is nothing to resume: the id may be misspelt."""
     id, folder = spec.output.id, spec.output.output_dir
-    if spec.output.mode != "resume" or id is None or database(folder / id).exists():
+    if spec.output.mode != "resume" or id is None or has_database(folder / id):
         return
     known: list[str] = []
     # A directory that can't be read is an error of its own, later.

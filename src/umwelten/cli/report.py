@@ -19,7 +19,7 @@ from umwelten.errors import StoreError, UsageError
 from umwelten.evaluation.spec import check_id
 from umwelten.report.output_files import FORMATS, render, whole_file
 from umwelten.report.queries import listing
-from umwelten.store.database import DatabaseError, database, evaluations
+from umwelten.store.database import DatabaseError, evaluations, has_database, raise_if_interrupted
 from umwelten.store.reader import Reader
 from umwelten.text.suggestions import closest, did_you_mean
 
@@ -117,7 +117,7 @@ def _folders(output_dir: Path, ids: Sequence[str]) -> list[Path]:
 
 
 def _check_there(folder: Path) -> None:
-    if not database(folder).exists():
+    if not has_database(folder):
         raise StoreError(
             f"no evaluation {folder.name!r} in {folder.parent}", _there(folder.parent, folder.name)
         )
@@ -139,6 +139,7 @@ def _readers(folders: Sequence[Path]) -> Iterator[list[Reader]]:
         try:
             yield readers
         except DatabaseError as error:
+            raise_if_interrupted(error)
             names = ", ".join(folder.name for folder in folders)
             raise StoreError(
                 f"the database of {names} is damaged: {error}", "Restore it from a copy."

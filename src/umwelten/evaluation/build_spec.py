@@ -20,7 +20,7 @@ from umwelten.phrases import Phrase, Wording
 from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
 from umwelten.schema import OutputSchema, load_schema
-from umwelten.store.database import database
+from umwelten.store.database import has_database
 from umwelten.store.reader import Reader
 from umwelten.types import Parameters, Prompt, RequestSettings
 from umwelten.user_folders import expand_home
@@ -166,7 +166,7 @@ def _output_schema(given: object) -> OutputSchema | None:
 def _row_rule(output: Output) -> RowRule:
     """How rows are read: an evaluation that was begun by an earlier version keeps its rule."""
     folder = output.output_dir / (output.id or "")
-    if output.mode != "resume" or not database(folder).is_file():
+    if output.mode != "resume" or not has_database(folder):
         return ROW_RULE
     try:
         with Reader.open(folder) as reader:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import shutil
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,7 +51,7 @@ from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.wires import WIRES
 from umwelten.records import CallRecord
-from umwelten.store.database import database
+from umwelten.store.database import has_database, remove_own_files
 from umwelten.store.store import Store
 from umwelten.threads import run_in_thread
 from umwelten.types import Call, FoundInput, FrozenStruct, Message, ModelRef, Usage
@@ -143,7 +142,7 @@ class Evaluation:
             deque(spec.inputs.files(), maxlen=0)
         files = _peek(spec.inputs.files() if spec.inputs is not None else None)
         folder = output.output_dir / name
-        fresh = not database(folder).exists()
+        fresh = not has_database(folder)
         opener = {"new": Store.create, "resume": Store.resume, "overwrite": Store.overwrite}[output.mode]
         store = opener(folder, stored)
         try:
@@ -161,7 +160,7 @@ class Evaluation:
             store.close()
             if fresh:
                 # Nothing was asked yet: an id that holds nothing would only be in the way.
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_own_files(folder)
             raise
         return store
 

@@ -23,7 +23,7 @@ from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
 from umwelten.records import StoredSpec
 from umwelten.store.answered_cells import AnsweredCells
-from umwelten.store.database import database
+from umwelten.store.database import has_database
 from umwelten.store.reader import Reader
 from umwelten.store.variants import check_size, refuse_changes
 from umwelten.types import FoundInput, FrozenStruct, ModelRef, Usage
@@ -190,7 +190,7 @@ def _stored_answers(spec: EvaluationSpec, stored: StoredSpec) -> Iterator[Answer
     """The evaluation's answers where there is one that would be resumed. Raises EvaluationChanged."""
     output = spec.output
     folder = output.output_dir / (output.id or "")
-    if output.id is None or output.mode == "overwrite" or not database(folder).exists():
+    if output.id is None or output.mode == "overwrite" or not has_database(folder):
         yield None
         return
     if output.mode == "new":

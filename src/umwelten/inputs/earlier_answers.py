@@ -21,7 +21,7 @@ from umwelten.inputs.content import Content, frame_text
 from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.filters import ANY_PATH, JSON, Compared, Predicate, comparisons, parse_where, path_value
 from umwelten.phrases import Phrase
-from umwelten.store.database import database, store_errors
+from umwelten.store.database import database, has_database, store_errors
 from umwelten.store.inputs import has_input
 from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import StoredCall, answer_text, stored_answers
@@ -121,7 +121,7 @@ def answers(folder: Path, *, where: str | None = None, most: int | None = None) 
     at once for an invalid filter.
     """
     predicate = parse_where(where, FIELDS, numbers=_NUMBERS) if where is not None else None
-    if not database(folder).is_file():
+    if not has_database(folder):
         nearest = _nearest_evaluation(folder)
         raise InputError(
             f"there is no evaluation {folder.name!r} in {folder.parent}",
@@ -263,7 +263,7 @@ def _namer(reader: Reader) -> Callable[[StoredCall], str]:
 def _nearest_evaluation(folder: Path) -> str | None:
     """Return the closest name of a folder with an evaluation."""
     sibling = nearest_name(folder)
-    return sibling.name if sibling is not None and database(sibling).is_file() else None
+    return sibling.name if sibling is not None and has_database(sibling) else None
 
 
 # --- the database ----------------------------------------------------------------------------

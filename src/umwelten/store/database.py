@@ -6,7 +6,9 @@ package than the schema: the shell's completion starts here.
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +17,7 @@ from typing import Any
 
 from umwelten.errors import StoreError
 from umwelten.phrases import Phrase
+from umwelten.store.schema_check import foreign_object
 from umwelten.store.tables import MIGRATIONS
 from umwelten.store.views import OLD_SCHEMAS, create_current_views
 
@@ -22,6 +25,14 @@ DatabaseError = sqlite3.DatabaseError
 """What reading a damaged database may raise at any time; `store_errors` makes a StoreError of it."""
 
 DATABASE, LOCK = "evaluation.db", "evaluation.lock"
+_JOURNAL = f"{DATABASE}-journal"
+_OWN_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", _JOURNAL, LOCK)
+# At the end of a journal that names another one. SQLite would delete what it names, wherever that is; a
+# journal of a single database, as all of ours are, names none.
+_NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
+_MOST_BYTES = 256_000_000  # of a row: a reply has 64 MB at most, of which its text and its record are kept
+# Steps of SQLite between two looks at whether the user wants to stop: some milliseconds.
+_STEPS = 200_000
 APPLICATION_ID = 0x756D7774  # "umwt"
 _OLDEST_SQLITE = (3, 37, 0)  # STRICT
 _BUSY_S = 5.0  # another program may have the file open for a moment
@@ -36,6 +47,7 @@ for _kind, _adapter in _AS_THEY_ARE.items():
 _RESTORE = Phrase(
     "restore it from a backup, or start over with {option:overwrite} (the old folder is moved aside)"
 )
+_NOT_OURS = Phrase("umwelten did not make it so: remove it, or use another {option:id}")
 
 
 def database(folder: Path) -> Path:
@@ -43,10 +55,60 @@ def database(folder: Path) -> Path:
     return folder / DATABASE
 
 
+def has_database(folder: Path) -> bool:
+    """Return whether a folder has anything by the database's name, which may yet not be one."""
+    return os.path.lexists(database(folder))
+
+
+def check_own_files(folder: Path, *names: str) -> None:
+    """See that the folder and umwelten's own files in it are what they should be, as far as they are there.
+
+    Raises StoreError for a link, which would have us write elsewhere, and for what is no regular file.
+    `names`: look at these alone.
+    """
+    _refuse_link(str(folder))
+    for name in names or _OWN_FILES:
+        mode = _refuse_link(f"{folder}/{name}")
+        if mode is not None and not stat.S_ISREG(mode):
+            raise StoreError(f"{folder / name} is not a regular file", _NOT_OURS)
+    journal = folder / _JOURNAL
+    if not names and journal.exists():
+        with journal.open("rb") as file:
+            file.seek(max(0, journal.stat().st_size - len(_NAMES_ANOTHER)))
+            if file.read() == _NAMES_ANOTHER:
+                raise StoreError(f"{journal} leads to files elsewhere", _NOT_OURS)
+
+
+def remove_own_files(folder: Path) -> None:
+    """Take an evaluation back that was just begun: also its folder, if nothing else is in it."""
+    with suppress(OSError):
+        for name in _OWN_FILES:
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def check_directories(folder: Path) -> None:
+    """See that no directory within the folder is a link: text files would be written elsewhere."""
+    for path, directories, _ in os.walk(folder):
+        for name in directories:
+            _refuse_link(f"{path}/{name}")
+
+
+def _refuse_link(path: str) -> int | None:
+    """Return the file's mode, `None` if there is none. Raises StoreError for a link."""
+    try:
+        mode = os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if stat.S_ISLNK(mode):
+        raise StoreError(f"{Path(path)} is a link to {Path(path).readlink()}", _NOT_OURS)
+    return mode
+
+
 def evaluations(output_dir: Path) -> Iterator[Path]:
     """Yield the folders under `output_dir` that hold an evaluation, by name."""
     if output_dir.is_dir():
-        yield from sorted(folder for folder in output_dir.iterdir() if database(folder).is_file())
+        yield from sorted(folder for folder in output_dir.iterdir() if has_database(folder))
 
 
 @contextmanager
@@ -55,9 +117,16 @@ def store_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
+        raise_if_interrupted(error)
         raise StoreError(f"{database(folder)} cannot be used: {error}") from error
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{database(folder)} is damaged: {error}", _RESTORE) from error
+
+
+def raise_if_interrupted(error: sqlite3.Error) -> None:
+    """Raise KeyboardInterrupt if that is what ended the query: SQLite lets no exception through."""
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+        raise KeyboardInterrupt from error
 
 
 @contextmanager
@@ -119,6 +188,7 @@ def open_for_reading(folder: Path, *, untouched: bool = False) -> sqlite3.Connec
 
     Raises StoreError if there is none, or one of a newer umwelten; sqlite3.Error if it is damaged.
     """
+    check_own_files(folder)
     path = database(folder)
     if not path.is_file():
         raise StoreError(f"no evaluation in {folder}", "umwelten eval list shows those there are")
@@ -138,14 +208,36 @@ def open_for_reading(folder: Path, *, untouched: bool = False) -> sqlite3.Connec
 def _connect(address: str, *, uri: bool = False) -> sqlite3.Connection:
     """Connect as every connection of ours: statements commit by themselves, any thread may use it."""
     # Used by one thread after the other: made here, written to in the writer's thread, closed here.
-    return sqlite3.connect(address, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, uri=uri)
+    connection = sqlite3.connect(
+        address, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, uri=uri
+    )
+    # The database may come from somebody else.
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
+    connection.set_progress_handler(_go_on, _STEPS)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    return connection
+
+
+def _go_on() -> bool:
+    """Let a query go on. As this is Python, a signal's handler runs here; its exception ends the query."""
+    return False
 
 
 def _schema_version(connection: sqlite3.Connection, folder: Path) -> int:
     """Return how many migrations the database has had; 0 is an empty file.
 
-    Raises StoreError if it isn't ours or is of a newer umwelten.
+    Raises StoreError if it isn't ours or is of a newer umwelten, or holds what no umwelten has made.
     """
+    connection.execute("BEGIN")  # another process may just be at its migrations
+    try:
+        return _checked_version(connection, folder)
+    finally:
+        with suppress(sqlite3.Error):
+            connection.rollback()
+
+
+def _checked_version(connection: sqlite3.Connection, folder: Path) -> int:
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION_ID:
@@ -158,6 +250,9 @@ def _schema_version(connection: sqlite3.Connection, folder: Path) -> int:
             f"{database(folder)} was made by a newer umwelten (schema {version}, this one knows {known})",
             "upgrade umwelten",
         )
+    foreign = "a version below 0" if version < 0 else foreign_object(connection, version)
+    if foreign is not None:
+        raise StoreError(f"{database(folder)} is not as umwelten makes it: it has {foreign}", _RESTORE)
     return version
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from umwelten.errors import EvaluationBusy, StoreError
 from umwelten.phrases import Phrase
-from umwelten.store.database import LOCK, move_aside, open_for_reading
+from umwelten.store.database import LOCK, check_own_files, move_aside, open_for_reading
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 def lock(folder: Path) -> BaseFileLock:
     """Make the folder and take its lock, which the operating system gives back when the process ends.
 
-    Raises EvaluationBusy at once if another process (or Store) has it.
+    Raises EvaluationBusy at once if another process (or Store) has it, StoreError if one of them is a link.
     """
     # Not needed to read, and it takes longer to import than the rest of the store.
     from filelock import FileLock, Timeout
 
+    check_own_files(folder, LOCK)
     folder.mkdir(parents=True, exist_ok=True)
     folder_lock = FileLock(folder / LOCK, timeout=0, thread_local=False)
     try:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from umwelten.store.inputs import Contents, ReadHash, original_path, prompts_by_variant, windows
 from umwelten.store.tables import SUCCEEDED, call_id, cell_of
-from umwelten.store.text_file_names import text_name
-from umwelten.store.text_files import remove_text
+from umwelten.store.text_file_names import inside, is_text_name, text_name
+from umwelten.store.text_files import TextFiles
 
 Movable = Callable[[str], bool]
 """Tells of a prompt's text whether its questions do without the name of the input."""
@@ -60,7 +60,9 @@ _TEXTS = """
 """
 
 
-def move_answers(connection: sqlite3.Connection, read_hash: ReadHash, movable: Movable, folder: str) -> None:
+def move_answers(
+    connection: sqlite3.Connection, read_hash: ReadHash, movable: Movable, text_files: TextFiles
+) -> None:
     """Give the answers that are free to the planned inputs they fit. Needs a transaction.
 
     Text files of answers that move are removed from the folder; the next run writes those that are missing.
@@ -75,7 +77,8 @@ def move_answers(connection: sqlite3.Connection, read_hash: ReadHash, movable: M
         if connection.execute(_FREE).rowcount:
             _find_moves(connection, read_hash, prompts, variants)
             for (output,) in connection.execute(_TEXTS).fetchall():
-                remove_text(folder, output, data=True)
+                if is_text_name(output):
+                    text_files.remove(output, data=True)
             _run(connection, _APPLY)
     finally:
         _run(connection, "DROP TABLE free; DROP TABLE moves;")
@@ -121,4 +124,5 @@ def _text_name(connection: sqlite3.Connection, call: int, stem: str) -> str:
         " JOIN models m ON m.id = ? WHERE c.id = ?",
         (variant, call),
     ).fetchone()
-    return text_name(stem, None if output == text_name(old_stem, None, repeat) else slug, repeat)
+    named = None if output == text_name(old_stem, None, repeat) else slug
+    return inside(text_name(stem, named, repeat))

@@ -9,7 +9,7 @@ import msgspec
 
 from umwelten.records import AttemptRecord, CallRecord, LimitRecord
 from umwelten.store.tables import FAILED, SUCCEEDED
-from umwelten.store.text_file_names import text_name
+from umwelten.store.text_file_names import inside, is_text_name, text_name
 from umwelten.types import Failure, FrozenStruct, Reply, Usage
 
 Row = tuple[object, ...]
@@ -90,9 +90,9 @@ def clean_optional(text: str | None) -> str | None:
 
 def result_slot(stem: str, slug: str | None, repeat: int, version: int, outdated: str | None) -> ResultSlot:
     """Return the slot; `outdated` is the name of an out-of-date answer's file: a name once given stays."""
-    return ResultSlot(
-        version=version, output=outdated or text_name(stem, slug, repeat), stale=outdated is not None
-    )
+    kept = outdated if outdated and is_text_name(outdated) else None
+    output = kept or inside(text_name(stem, slug, repeat))
+    return ResultSlot(version=version, output=output, stale=outdated is not None)
 
 
 def count(tokens: int | None) -> int | None:

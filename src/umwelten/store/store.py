@@ -18,8 +18,11 @@ from umwelten.phrases import Phrase
 from umwelten.records import CallRecord, Record, StoredSpec
 from umwelten.store import grid, inputs
 from umwelten.store.database import (
-    database,
+    LOCK,
+    check_directories,
+    check_own_files,
     folder_errors,
+    has_database,
     open_database,
     open_second,
     store_errors,
@@ -28,10 +31,10 @@ from umwelten.store.database import (
 from umwelten.store.folder_lock import lock, set_aside
 from umwelten.store.grid import Counts
 from umwelten.store.moved_answers import Movable, move_answers
+from umwelten.store.repair import repair
 from umwelten.store.rows import ResultSlot, json_text, result_slot
 from umwelten.store.settings import active_models, prompt_names
-from umwelten.store.tables import SUCCEEDED
-from umwelten.store.text_files import is_missing, write_text
+from umwelten.store.text_files import TextFiles
 from umwelten.store.variants import check_size, slugs_of, write_plan
 from umwelten.store.writer import Writer
 from umwelten.types import Call, FoundInput, ModelRef
@@ -39,11 +42,6 @@ from umwelten.types import Call, FoundInput, ModelRef
 _TEXT_ERRORS = 100
 _REPORT_GROWTH_S = 0.25
 _log = logging.getLogger(__name__)
-_GOOD_TEXTS = f"""
-    SELECT c.id, c.output, a.text <> '', a.data IS NOT NULL FROM calls c
-    JOIN inputs i ON i.id = c.input_id JOIN answers a ON a.call_id = c.id
-    WHERE c.id > ? AND c.status = {SUCCEEDED} AND c.input_version = i.version ORDER BY c.id LIMIT 500
-"""
 
 
 class Store:
@@ -56,14 +54,19 @@ class Store:
     """
 
     def __init__(
-        self, folder: Path, spec: StoredSpec, resources: ExitStack, connection: sqlite3.Connection
+        self,
+        folder: Path,
+        spec: StoredSpec,
+        resources: ExitStack,
+        connection: sqlite3.Connection,
+        text_files: TextFiles,
     ) -> None:
         """Takes over `resources`. Use `create`, `resume` or `overwrite`."""
         self.folder, self.spec = folder, spec
         self.models: dict[int, ModelRef] = active_models(connection)
         self.prompts: dict[int, str] = prompt_names(connection)
         self.text_errors: deque[str] = deque(maxlen=_TEXT_ERRORS)
-        self._resources, self._connection = resources, connection
+        self._resources, self._connection, self._text_files = resources, connection, text_files
         self._reading = open_second(folder)
         resources.callback(self._reading.close)
         grid.write_repeats(self._reading, spec.repeats)
@@ -102,6 +105,7 @@ class Store:
     def overwrite(cls, folder: Path, spec: StoredSpec) -> Self:
         """Start a new evaluation; a folder of that name is renamed first. Raises EvaluationBusy."""
         with folder_errors(folder):
+            check_own_files(folder, LOCK)
             if folder.is_dir() and any(folder.iterdir()):
                 set_aside(folder)
         return cls._open(folder, spec, check=_refuse_existing)
@@ -110,14 +114,18 @@ class Store:
     def _open(cls, folder: Path, spec: StoredSpec, check: Callable[[Path], None] | None = None) -> Self:
         spec = check_size(spec)
         with folder_errors(folder), ExitStack() as resources:
+            check_own_files(folder)
             resources.callback(lock(folder).release)
             if check is not None:
                 check(folder)
+            check_directories(folder)
+            text_files = TextFiles(folder)
+            resources.callback(text_files.close)
             connection = open_database(folder)
             resources.callback(connection.close)
             with transaction(connection):
                 write_plan(connection, spec)
-            opened = cls(folder, spec, resources, connection)
+            opened = cls(folder, spec, resources, connection, text_files)
             opened._resources = resources.pop_all()
             return opened
 
@@ -160,7 +168,7 @@ class Store:
         with store_errors(self.folder), transaction(self._connection):
             self._intake = inputs.write_inputs(self._connection, files, slugs, read_hash, ahead)
             if movable is not None and self._intake.changed:
-                move_answers(self._connection, read_hash, movable, str(self.folder))
+                move_answers(self._connection, read_hash, movable, self._text_files)
         self._note_inputs()
 
     def set_no_inputs(self) -> None:
@@ -254,11 +262,12 @@ class Store:
         self._writer = Writer(
             self._connection,
             str(self.folder),
+            self._text_files,
             self._run_id,
             self._report_commit,
             self.text_errors,
             take_in=self._take_in,
-            chores=(None for _ in self._repair_steps()),
+            chores=repair(self._connection, self._text_files, self._named, self.text_errors),
             shaped=self.spec.request.schema is not None,
         )
         return self._run_id
@@ -364,28 +373,11 @@ class Store:
         slug = self._slugs[call.model] if self._named else None
         return result_slot(stem, slug, call.repeat, version, outdated and outdated[0])
 
-    def _repair_steps(self) -> Iterator[int]:
-        """Goes through the good answers in the thread that writes; how many were repaired, step by step."""
-        folder, last = str(self.folder), -1
-        while rows := self._connection.execute(_GOOD_TEXTS, (last,)).fetchall():
-            last = rows[-1][0]
-            yield sum(self._repair(folder, *row[:2]) for row in rows if is_missing(folder, *row[1:]))
-
-    def _repair(self, folder: str, call: int, output: str) -> int:
-        query = "SELECT text, data FROM answers WHERE call_id = ?"
-        try:
-            name = write_text(folder, output, *self._connection.execute(query, (call,)).fetchone())
-        except OSError as error:
-            self.text_errors.append(f"{output}: {error.strerror}")
-            return 0
-        if name != output:
-            with transaction(self._connection):
-                self._connection.execute("UPDATE calls SET output = ? WHERE id = ?", (name, call))
-        return 1
-
 
 def _refuse_existing(folder: Path) -> None:
-    if database(folder).exists():
+    with folder_errors(folder):
+        check_own_files(folder)
+    if has_database(folder):
         raise EvaluationExists(
             f"evaluation {folder.name!r} exists already in {folder.parent}",
             Phrase(

@@ -22,8 +22,9 @@ from umwelten.types import ModelRef
 # The rest is room for a few underscores. Directories have nothing after them but get the same care.
 STEM_BYTES, SLUG_BYTES, DIRECTORY_BYTES = 140, 80, 240
 _SUFFIX_BYTES = 14
+_NAME_BYTES, _MOST_CHARS = 255, 4000  # what file systems take as a name, and as a path
 
-TEMPORARY = ".evaluation.tmp"
+TEMPORARY = ".evaluation.tmp"  # what the names of files begin with that are being written
 
 # The last range stands for bytes that are not UTF-8, see `grid`.
 # What a file system refuses, and what would turn a listing around (bidirectional controls, line separators).
@@ -89,6 +90,29 @@ def text_name(stem: str, slug: str | None, repeat: int) -> str:
     """Return the text file's path in the evaluation's folder. `slug` None: one model, not named."""
     base = ".".join(part for part in (stem, slug) if part)
     return f"{base}.txt" if repeat == 1 else f"{base}.r{repeat}.txt"
+
+
+def is_text_name(output: object) -> bool:
+    """Return whether a name that was read is one that a text file can have had, and not only text.
+
+    A database may come from somebody else, and its names must lead nowhere else.
+    """
+    if not isinstance(output, str) or not output.endswith(".txt"):
+        return False
+    if output.isascii() and len(output) <= _NAME_BYTES and _NEEDS_CARE.search(output) is None:
+        return True
+    return _inside(output) == output
+
+
+def inside(output: str) -> str:
+    """Return a text file's name as it is, if it is one of those, else made into one."""
+    return output if is_text_name(output) else _inside(output.removesuffix(".txt")[:_MOST_CHARS] + ".txt")
+
+
+def _inside(output: str) -> str:
+    parts = [_segment(part, _NAME_BYTES) for part in output.split("/") if part] or [""]
+    parts[0] = _not_own(parts[0])
+    return "/".join(parts)
 
 
 def flat_name(output: str) -> str:

@@ -19,7 +19,7 @@ from umwelten.records import AttemptRecord, CallRecord, LimitRecord
 from umwelten.store import rows
 from umwelten.store.database import DATABASE, store_errors, transaction
 from umwelten.store.rows import ResultSlot
-from umwelten.store.text_files import remove_text, write_text
+from umwelten.store.text_files import TextFiles
 from umwelten.types import Reply
 
 GROUP_S, GROUP_SIZE = 0.02, 500
@@ -125,6 +125,7 @@ class Writer:
         self,
         connection: sqlite3.Connection,
         folder: str,
+        text_files: TextFiles,
         run_id: int,
         committed: Committed | None,
         text_errors: deque[str],
@@ -136,6 +137,7 @@ class Writer:
         self._text_errors, self._chores = text_errors, chores
         self._take_in, self._shaped = take_in, shaped
         self._connection, self._folder, self._run_id = connection, folder, run_id
+        self._text_files = text_files
         self._committed = committed
         self._file = _file_id(folder)
         self._late_texts: list[_TextFile] = []
@@ -217,7 +219,7 @@ class Writer:
         try:
             with store_errors(Path(self._folder)):
                 return next(self._chores, _NO_MORE) is None
-        except StoreError as error:
+        except Exception as error:  # noqa: BLE001 - as in `_write`; a value may be of another type than ours
             self._fail(error)
             return False
 
@@ -277,7 +279,7 @@ class Writer:
 
     def _remove(self, output: str) -> None:
         try:
-            remove_text(self._folder, output, data=self._shaped)
+            self._text_files.remove(output, data=self._shaped)
         except OSError as error:
             self._text_errors.append(f"{output}: {error.strerror}")
 
@@ -285,7 +287,7 @@ class Writer:
         """The file's new name and its call, where it could not have the name it was to have."""
         call, output, text, data = wanted
         try:
-            name = write_text(self._folder, output, text, data)
+            name = self._text_files.write(output, text, data)
         except OSError as error:
             if may_wait and error.errno in EXHAUSTED:
                 self._late_texts.append(wanted)

@@ -12,7 +12,7 @@ from umwelten.errors import StoreError
 from umwelten.report.models import Overview
 from umwelten.report.queries import overviews
 from umwelten.report.queries.status import iso
-from umwelten.store.database import DatabaseError, evaluations
+from umwelten.store.database import DatabaseError, evaluations, raise_if_interrupted
 from umwelten.store.reader import Reader
 from umwelten.text import formatting
 from umwelten.text.sanitize import json_safe, one_line
@@ -109,6 +109,7 @@ def _row(folder: Path, details: bool) -> ListedEvaluation:
     try:
         return _read(folder, reader, details)
     except DatabaseError as error:
+        raise_if_interrupted(error)
         return _damaged_row(folder, str(error))
     finally:
         reader.close()
