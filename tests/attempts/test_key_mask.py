@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from itertools import pairwise
@@ -261,6 +262,15 @@ def test_what_is_not_the_key_is_left_as_it_is() -> None:
     )
     assert KeyMask([KEY, SLASHED]).outcome(reply) is reply
     assert KeyMask([""]).outcome(reply) is reply
+
+
+@pytest.mark.parametrize("text", ["\\", "%", "&#0", "%25", SLASHED[:4], SLASHED[:-1] + " "])
+def test_no_text_makes_the_search_slow(text: str) -> None:
+    mask = KeyMask([SLASHED])
+    failure = Failure(kind=FailureKind.SERVER, message=text * (1_000_000 // len(text)))
+    started_at = time.process_time()
+    mask.outcome(failure)
+    assert time.process_time() - started_at < 2
 
 
 def test_a_dummy_key_of_ordinary_words_is_left_in_answers() -> None:

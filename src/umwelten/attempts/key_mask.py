@@ -33,8 +33,14 @@ _LONGEST_WORDS = 23
 _CUT = 8
 """Characters. So much of a key is masked where the text ends in the middle of it; half of it anywhere."""
 
+_DOTS = 4
+"""Characters, at most, with which a text says that it was cut: three dots, perhaps after a blank."""
+
 _ANSWERS = frozenset(("text", "data", "reasoning", "partial"))
 """Fields with a model's words. They are long, so only the usual spellings of a key are looked for."""
+
+_SCANNED = 1 << 18
+"""Characters from the start of a text in which other spellings are looked for: that takes 0.3 µs for each."""
 
 _ESCAPES = ("%", "\\", "&#")
 
@@ -61,9 +67,10 @@ class _Key:
             return True
         if any(form in answers or form in words for form in self.forms):
             return True
-        return self.low in words.lower() or (
-            any(mark in words for mark in _ESCAPES) and self.spelling.search(words) is not None
-        )
+        if self.low in words.lower():
+            return True
+        is_escaped = any(mark in words for mark in _ESCAPES)
+        return is_escaped and self.spelling.search(words, 0, _SCANNED) is not None
 
     def hide(self, text: str, *, answer: bool) -> str:
         """Return the text without it."""
@@ -72,22 +79,23 @@ class _Key:
         for form in self.forms:
             text = text.replace(form, MASK)
         if not answer:
-            text = self.spelling.sub(MASK, text)
+            text = self.spelling.sub(MASK, text[:_SCANNED]) + text[_SCANNED:]
         return self._hide_beginnings(text)
 
     def _hide_beginnings(self, text: str) -> str:
         """Mask what is left of it where something cut the text: the end of the text, or half of the key."""
-        at = text.find(self.start)
+        kept: list[str] = []
+        done, at = 0, text.find(self.start)
         while at >= 0:
-            end = at + len(self.start)
-            while text[at:end] == self.key[: end - at] and end <= len(text):
+            end, last = at + len(self.start), min(at + len(self.key), len(text))
+            while end < last and text[end] == self.key[end - at]:
                 end += 1
-            end -= 1
-            if end - at >= max(_CUT, len(self.key) // 2) or not text[end:].strip(" .…"):
-                text = text[:at] + MASK + text[end:]
-                end = at + len(MASK)
+            is_cut = len(text) - end <= _DOTS and not text[end:].strip(" .…")
+            if is_cut or end - at >= max(_CUT, len(self.key) // 2):
+                kept += text[done:at], MASK
+                done = end
             at = text.find(self.start, end)
-        return text
+        return "".join((*kept, text[done:]))
 
     def begun(self, text: str) -> int:
         """Return how many characters at the end of a text are the beginning of it."""
