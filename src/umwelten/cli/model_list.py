@@ -14,7 +14,7 @@ import msgspec
 
 from umwelten.attempts.proxies import PROXY, check_proxy
 from umwelten.attempts.transport import Transport
-from umwelten.config.endpoints import endpoint, price_overrides, vendors
+from umwelten.config.endpoints import MissingKey, endpoint, price_overrides, vendors
 from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, UsageError
 from umwelten.local import LOCAL_MODELS
@@ -48,8 +48,8 @@ class ModelListing(FrozenStruct):
     shutdown_date: date | None = None
 
 
-def configured(settings: Settings, only: Sequence[str]) -> list[Endpoint]:
-    """The providers to ask: those named, else all that have what they need."""
+def configured(settings: Settings, only: Sequence[str]) -> tuple[list[Endpoint], list[str]]:
+    """The providers to ask: those named, else all that have a key; and a note for each unusable address."""
     known = vendors(settings)
     for name in only:
         if name not in known and (ended := retirement(name)):
@@ -59,7 +59,8 @@ def configured(settings: Settings, only: Sequence[str]) -> list[Endpoint]:
                 f"--provider: {name!r} is not a known provider",
                 did_you_mean(closest(name, known)) or f"Known are {', '.join(known)}.",
             )
-    places = []
+    places: list[Endpoint] = []
+    notes: list[str] = []
     for name, vendor in known.items():
         if only and name not in only:
             continue
@@ -67,10 +68,12 @@ def configured(settings: Settings, only: Sequence[str]) -> list[Endpoint]:
             places.append(endpoint(vendor, settings))
             if only:
                 check_proxy(places[-1])
-        except ConfigError:
+        except ConfigError as error:
             if only:
                 raise
-    return places
+            if not isinstance(error, MissingKey):
+                notes.append(f"{name}: {error.message}")
+    return places, notes
 
 
 async def fetch_all(

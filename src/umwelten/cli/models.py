@@ -48,9 +48,9 @@ def list_(only: tuple[str, ...], search: str | None, free: bool, sort: str, as_j
     from umwelten.config.settings import load
 
     settings = load(Path.cwd(), os.environ)
-    places = configured(settings, only)
-    rows, notes = asyncio.run(fetch_all(places, TIMEOUT_S, settings, named=bool(only)))
-    show(select(rows, search=search, free=free, sort=sort), notes, as_json=as_json)
+    places, notes = configured(settings, only)
+    rows, more = asyncio.run(fetch_all(places, TIMEOUT_S, settings, named=bool(only)))
+    show(select(rows, search=search, free=free, sort=sort), [*notes, *more], as_json=as_json)
 
 
 @group.command("costs")

@@ -31,6 +31,10 @@ _SWAPPING_WIRE = "ollama"
 """The wire format of a server that swaps models."""
 
 
+class MissingKey(ConfigError):
+    """A provider that needs a key has none."""
+
+
 class Origins(FrozenStruct):
     """Where a provider's address and key come from: a variable, a file, "default", `None` without a key."""
 
@@ -227,14 +231,14 @@ def check_key(vendor: Vendor, settings: Settings) -> Secret | None:
     return Secret(key)
 
 
-def _missing(vendor: Vendor) -> ConfigError:
+def _missing(vendor: Vendor) -> MissingKey:
     if not vendor.key_env:
-        return ConfigError(
+        return MissingKey(
             f"{vendor.name} needs a key", f"Name its variable: [providers.{vendor.name}] api_key_env."
         )
     first, *others = vendor.key_env
     either = f" (or {', '.join(others)})" if others else ""
-    return ConfigError(
+    return MissingKey(
         f"{vendor.name} needs a key: {first} is not set{either}",
         f"Put the line {first}=… in a file .env in the working directory or above it, or export {first}.",
     )

@@ -37,6 +37,16 @@ def test_a_list_that_cannot_be_had_of_a_named_provider_is_said(cli):
     assert "openai" in err
 
 
+def test_a_provider_with_an_address_that_cannot_be_used_is_a_note(cli):
+    with provider() as server:
+        code, out, err = cli(
+            "models", "list", env={**server.env(), "OPENAI_BASE_URL": "http://example.com/v1"}
+        )
+    assert code == 0 and "anthropic:small" in out and "openai:small" not in out
+    assert "openai: OPENAI_BASE_URL: http://example.com would send keys and prompts unencrypted" in err
+    assert "needs a key" not in err
+
+
 def test_an_unknown_provider_is_an_error_with_the_nearest_name(cli):
     code, _, err = cli("models", "list", "-p", "opnai")
     assert code == 2
