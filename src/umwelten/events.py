@@ -19,7 +19,7 @@ class RunStatus(StrEnum):
 
     COMPLETE = "complete"
     FAILED = "failed"
-    """Every call ended, some failed."""
+    """Every call ended; some failed, or text files of answers could not be written."""
     STOPPED = "stopped"
     """Calls are pending: a rule, a provider that is unavailable, or the caller ended the run."""
     INTERRUPTED = "interrupted"
@@ -179,7 +179,10 @@ class LaneTime(FrozenStruct):
 
 
 class RunFinished(FrozenStruct):
-    """Work ended. `reason`, in words, and `reason_code` say why it did before all was done."""
+    """Work ended. `reason`, in words, and `reason_code` say why it did before all was done.
+
+    `missing_texts`: so many stored answers have no text file, because it could not be written.
+    """
 
     status: RunStatus
     reason: str | None
@@ -188,6 +191,7 @@ class RunFinished(FrozenStruct):
     peak_in_flight: int
     lane_times: tuple[LaneTime, ...] = ()
     reason_code: StopCode | None = None
+    missing_texts: int = 0
 
 
 Event = (

@@ -21,10 +21,11 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "A disk that is full, missing, read-only, locked or damaged stops the run; stored answers stay, no "
         "call is sent again because of it, and the run can be resumed",
-        "a small file system, a file-size limit, permissions, a second SQLite connection, truncated and "
-        "damaged files",
+        "a small file system (of bytes and of files), a file-size limit, permissions, a second SQLite "
+        "connection, truncated and damaged files",
         (
             "reliability/test_storage.py::test_a_full_disk_stops_the_run_and_room_lets_it_go_on",
+            "reliability/test_storage.py::test_a_run_without_all_of_its_text_files_has_failed_and_a_resume_writes_them",
             "reliability/test_storage.py::test_a_file_that_may_not_grow_stops_the_run_and_what_came_before_is_kept",
             "reliability/test_storage.py::test_a_directory_that_may_not_be_written_is_an_error_before_any_call",
             "reliability/test_storage.py::test_a_directory_that_is_removed_stops_the_run",
@@ -33,6 +34,15 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "reliability/test_storage.py::test_damaged_pages_end_in_a_word_and_in_no_further_call",
             "reliability/test_storage.py::test_pages_damaged_under_a_run_end_it",
             "reliability/test_storage.py::test_a_newer_schema_is_left_alone",
+        ),
+    ),
+    (
+        "One process works on an evaluation at a time, whatever happens to the file of its lock",
+        "a second process, with the lock's file there, removed and replaced while the first one runs",
+        (
+            "cli/commands/test_exit_status.py::test_a_second_process_on_one_id_is_refused",
+            "reliability/test_storage.py::test_a_lock_that_is_removed_lets_no_two_processes_write",
+            "store/test_writer.py::test_a_lock_that_was_replaced_is_noticed_before_anything_is_written",
         ),
     ),
     (
@@ -77,13 +87,19 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "Signals, a reader or terminal that goes away, and a suspended machine end or delay a run without "
-        "losing anything",
-        "real signals and pseudo-terminals",
+        "Signals, a reader or terminal that goes away, streams that are closed or full, a suspended machine "
+        "and a clock that is set back end or delay a run without losing anything; the exit status tells how "
+        "it ended",
+        "real signals, pseudo-terminals, pipes without a reader, /dev/full",
         (
             "cli/commands/test_exit_status.py::test_one_signal_lets_calls_in_flight_finish",
             "cli/commands/test_exit_status.py::test_two_interrupts_end_at_once",
             "cli/commands/test_exit_status.py::test_a_reader_that_goes_away_does_no_harm",
+            "cli/commands/test_standard_streams.py::"
+            "test_a_run_whose_streams_are_gone_makes_its_calls_and_tells_how_they_ended",
+            "cli/commands/test_standard_streams.py::"
+            "test_a_command_that_prints_fails_where_its_results_are_lost",
+            "reliability/test_signals.py::test_a_clock_that_is_set_back_shortens_no_run",
             "reliability/test_signals.py::test_a_terminal_that_dies_ends_the_run_as_a_hangup_does",
             "reliability/test_signals.py::test_a_run_that_slept_longer_than_the_time_out_goes_on",
             "reliability/test_signals.py::test_nobody_reading_what_is_said_costs_no_answer",

@@ -82,6 +82,30 @@ def test_a_run_that_slept_longer_than_the_time_out_goes_on(tmp_path: Path) -> No
     assert summary(tmp_path)["failed"] == 0
 
 
+SET_BACK = """
+import time
+_real, _calls = time.time, iter(range(10 ** 9))
+time.time = lambda: _real() - (0 if next(_calls) < {after} else 3600)
+"""
+
+
+@pytest.mark.parametrize("after", [0, 25])
+def test_a_clock_that_is_set_back_shortens_no_run(tmp_path: Path, after: int) -> None:
+    write_texts(tmp_path, FILES)
+    (tmp_path / "sitecustomize.py").write_text(SET_BACK.format(after=after))
+    with provider(Profile(default=Behaviour(latency_s=0.05))) as server:
+        env = {**server.env(), "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+        code, err = run(tmp_path, env, "--max-concurrency", "3")
+        assert code == 0, err
+    found = summary(tmp_path)
+    assert 0.05 * FILES / 3 <= found["wall_s"] < 5
+    assert found["sequential_s"] <= 3.5 * found["wall_s"]
+    assert rows(tmp_path, "SELECT count(*) FROM attempts WHERE latency_s < 0") == [(0,)]
+    outside = """SELECT count(*) FROM attempts a JOIN runs r ON r.id = a.run_id
+        WHERE a.started_at < r.started_at OR a.started_at > r.ended_at"""
+    assert rows(tmp_path, outside) == [(0,)]
+
+
 def test_a_hangup_under_nohup_is_ignored(tmp_path: Path) -> None:
     write_texts(tmp_path, 4)
     ignore = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"

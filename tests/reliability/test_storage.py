@@ -65,11 +65,9 @@ def test_a_file_that_may_not_grow_stops_the_run_and_what_came_before_is_kept(tmp
     assert_mended(tmp_path, server, kept, asked)
 
 
-def _tmpfs(folder: Path, size: str) -> Callable[[], None] | None:
+def _tmpfs(folder: Path, options: str) -> Callable[[], None] | None:
     folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], capture_output=True
-    )
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", folder], capture_output=True)
     if mounted.returncode:
         return None
     return lambda: subprocess.run(["umount", folder], check=True)
@@ -78,7 +76,7 @@ def _tmpfs(folder: Path, size: str) -> Callable[[], None] | None:
 @pytest.mark.skipif(not (sys.platform == "linux" and is_root()), reason="a small file system needs root")
 def test_a_full_disk_stops_the_run_and_room_lets_it_go_on(tmp_path, server):
     write_texts(tmp_path, FILES)
-    unmount = _tmpfs(tmp_path / "output", "700k")
+    unmount = _tmpfs(tmp_path / "output", "size=700k")
     if unmount is None:
         pytest.skip("no file system can be mounted here")
     try:
@@ -90,6 +88,34 @@ def test_a_full_disk_stops_the_run_and_room_lets_it_go_on(tmp_path, server):
         remount = ["mount", "-o", "remount,size=64m", tmp_path / "output"]
         subprocess.run(remount, check=True, capture_output=True)
         assert_mended(tmp_path, server, kept, asked)
+    finally:
+        unmount()
+
+
+@pytest.mark.skipif(not (sys.platform == "linux" and is_root()), reason="a small file system needs root")
+def test_a_run_without_all_of_its_text_files_has_failed_and_a_resume_writes_them(tmp_path, server):
+    write_texts(tmp_path, 30)
+    unmount = _tmpfs(tmp_path / "output", "size=8m,nr_inodes=20")
+    if unmount is None:
+        pytest.skip("no file system can be mounted here")
+    try:
+        code, err = run(tmp_path, server.env(), *QUICK)
+        assert code == 1, err
+        missing = 30 - len(list((tmp_path / "output" / "s").glob("*.txt")))
+        assert 0 < missing < 30
+        assert f"{missing} text files could not be written, such as 00" in err
+        assert "No space left on device" in err
+        assert "resume" in err
+        assert "--resume" in err
+        assert err.count("could not be written") == 1
+        # There is still no room, and no call to make.
+        code, err = run(tmp_path, server.env(), *QUICK, "--resume")
+        assert (code, asked_once(server)) == (1, 30), err
+        remount = ["mount", "-o", "remount,nr_inodes=100", tmp_path / "output"]
+        subprocess.run(remount, check=True, capture_output=True)
+        code, err = run(tmp_path, server.env(), *QUICK, "--resume")
+        assert (code, asked_once(server)) == (0, 30), err
+        assert len(list((tmp_path / "output" / "s").glob("*.txt"))) == 30
     finally:
         unmount()
 
@@ -132,6 +158,34 @@ def test_a_directory_that_is_removed_stops_the_run(tmp_path, server):
     asked = asked_once(server)
     assert asked < FILES
     assert_mended(tmp_path, server, kept=0, asked=asked)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_lock_that_is_removed_lets_no_two_processes_write(tmp_path, server, swapped):
+    """What cleans up a folder under a run: its process stops, and the next one finds all that it stored."""
+    write_texts(tmp_path, FILES)
+    with start(tmp_path, server.env(), *QUICK) as first:
+        server.await_requests(40)
+        lock = tmp_path / "output" / "s" / "evaluation.lock"
+        lock.unlink()
+        if swapped:
+            lock.touch()
+        with start(tmp_path, server.env(), *QUICK, "--resume") as second:
+            code, err = finish(first)
+            assert code == 3, err
+            assert "evaluation.lock was removed or replaced while the run went on" in " ".join(err.split()), (
+                err
+            )
+            assert "--resume" in err
+            assert finish(second)[0] == 0
+    # What was under way in the first could not be stored any more.
+    assert FILES <= server.idle().requests <= FILES + IN_FLIGHT + 20
+    assert succeeded(tmp_path) == FILES
+    assert rows(tmp_path, "SELECT status FROM runs ORDER BY id") == [("stopped",), ("complete",)]
+    assert rows(tmp_path, "SELECT count(*), count(DISTINCT call_id) FROM answers") == [(FILES, FILES)]
+    for path in (tmp_path / "output" / "s").glob("*.txt"):
+        assert f"number {path.name[:4]}" in path.read_text()
+    assert len(list((tmp_path / "output" / "s").glob("*.txt"))) == FILES
 
 
 def test_a_database_locked_by_another_program_is_waited_for_and_then_said(tmp_path, server):

@@ -135,7 +135,7 @@ def test_text_files_are_written_through_no_link(tmp_path: Path, home: Path, kind
         for name in ("sub", "a.txt", TEMPORARY):
             put(folder / name, kind, home)
         answer_all(store)
-        assert not store.text_errors
+        assert not store.missing_texts.count
         for output, text in query(
             folder, "SELECT c.output, a.text FROM calls c JOIN answers a ON a.call_id = c.id"
         ):

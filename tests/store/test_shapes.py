@@ -160,7 +160,7 @@ def test_text_and_record_stay_together_where_one_of_them_is_blocked(tmp_path: Pa
     with Store.create(tmp_path, shaped()) as store:
         store.set_inputs(files(*names), read_hash=never)
         record(store, [(call, holding(f'{{"alpha":{call.id}}}')) for call in store.lease(1, 9)])
-        assert not store.text_errors
+        assert not store.missing_texts.count
         assert repair(store) == 0
     rows = query(tmp_path, "SELECT id, output FROM calls")
     assert len(texts(tmp_path)) == 2 * len(names) == 2 * len({output for _, output in rows})
@@ -179,7 +179,7 @@ def test_a_record_that_cannot_be_written_is_kept_in_the_database_and_told(tmp_pa
         for value in records(store.lease(1, 1)[0], holding('{"alpha":1}')):
             store.submit(value)
         store.end_run("complete", None, 1)
-        assert list(store.text_errors) == ["a.txt: Is a directory"]
+        assert (store.missing_texts.count, store.missing_texts.example) == (1, "a.txt: Is a directory")
         for block in blocks:
             block.rmdir()
         assert repair(store) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from store.making import (
     spec,
     texts,
 )
+from umwelten.errors import StoreError
 from umwelten.identity import content_hash
 from umwelten.records import AttemptRecord, CallRecord, LimitRecord
 from umwelten.store.grid import Counts
@@ -218,7 +220,7 @@ def test_a_text_file_whose_path_is_blocked_gets_another_and_the_row_says_which(t
         # where the fourth has made a directory.
         store.set_inputs(files("a", "a.txt/b", "z.txt/c", "z"), read_hash=never)
         answer_all(store)
-        assert not store.text_errors
+        assert not store.missing_texts.count
         rows = query(tmp_path, "SELECT c.output, a.text FROM calls c JOIN answers a ON a.call_id = c.id")
         assert len(rows) == 4
         for output, text in rows:
@@ -236,7 +238,7 @@ def test_a_text_file_that_cannot_be_written_is_a_note(tmp_path: Path) -> None:
         answer_all(store)
         assert store.error is None
         assert store.counts().succeeded == 1
-        assert [note for note in store.text_errors if note.startswith("a.txt: ")]
+        assert store.missing_texts.example.startswith("a.txt: ")
         for block in blocks:
             block.rmdir()
         assert repair(store) == 1
@@ -263,7 +265,7 @@ def test_a_text_file_for_which_there_is_no_descriptor_is_written_before_the_end(
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert texts(tmp_path) == set()
         store.end_run("stopped", None, 1)
-        assert not store.text_errors
+        assert not store.missing_texts.count
         assert texts(tmp_path) == {"a.txt"}
 
 
@@ -329,3 +331,43 @@ def test_a_record_that_cannot_be_stored_stops_the_writing_and_says_why(tmp_path:
     assert told == []
     assert query(tmp_path, "SELECT * FROM calls") == []
     assert texts(tmp_path) == set()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there, a file that is open stays where it is")
+@pytest.mark.parametrize("harm", ["removed", "replaced", "renamed", "folder"])
+def test_a_lock_that_was_replaced_is_noticed_before_anything_is_written(tmp_path: Path, harm: str) -> None:
+    folder = tmp_path / "x"
+    with Store.create(folder, spec()) as store:
+        store.set_inputs(files("a", "b"), read_hash=never)
+        one, two = store.lease(1, 9)
+        store.start_run({})
+        for item in records(one, reply("first")):
+            store.submit(item)
+        store.flush_soon()
+        while not (folder / "a.txt").exists():
+            time.sleep(0.002)
+        lock = folder / "evaluation.lock"
+        if harm == "folder":
+            folder.rename(tmp_path / "y")
+        elif harm == "renamed":
+            lock.rename(tmp_path / "evaluation.lock")
+        else:
+            lock.unlink()
+        if harm == "replaced":
+            lock.touch()
+        for item in records(two, reply("second")):
+            store.submit(item)
+        store.end_run("stopped", None, 1)
+        assert "removed or replaced" in str(store.error)
+    kept = tmp_path / ("y" if harm == "folder" else "x")
+    assert query(kept, "SELECT output FROM calls") == [("a.txt",)]
+    assert texts(kept) == {"a.txt"}
+
+
+def test_a_run_does_not_start_under_a_lock_that_is_gone(tmp_path: Path) -> None:
+    with Store.create(tmp_path, spec()) as store:
+        store.set_inputs(files("a"), read_hash=never)
+        (tmp_path / "evaluation.lock").unlink()
+        with pytest.raises(StoreError, match="removed or replaced"):
+            store.start_run({})
+    assert query(tmp_path, "SELECT count(*) FROM runs") == [(0,)]

@@ -90,7 +90,7 @@ class HttpAttemptRunner:
     """Makes attempts over HTTP. `targets` by the model's number in the evaluation.
 
     `structured` None: answers are words. `trace`: report how long the stages of each attempt took and what
-    its reply said about rate limits. `spelling` is how failures call the options.
+    its reply said about rate limits. `spelling` is how failures call the options. `clock` gives Unix seconds.
     """
 
     def __init__(
@@ -105,7 +105,9 @@ class HttpAttemptRunner:
         structured: StructuredOutput | None = None,
         trace: bool = False,
         spelling: Spelling = by_name,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._clock = clock
         self._builder, self._targets, self._transport = builder, targets, transport
         self._price = price
         self._stream, self._observer, self._trace = stream, observer, trace
@@ -127,19 +129,19 @@ class HttpAttemptRunner:
         dropped = self._dropped.get(target.model, frozenset())
         # Refused the way it was asked for, an answer is asked for the other way.
         attempt = _Attempt(call, turns, target, dropped, self._stream is not (STREAM in dropped))
-        started_at = time.time()
+        started_at = self._clock()
         try:
             answer, timing = await self._make(attempt, on_text)
         except (MachineError, OSError, MemoryError) as error:
             answer = local_failure(error)
-            timing = Timing(started_at=started_at, latency_s=time.time() - started_at)
+            timing = Timing(started_at=started_at, latency_s=self._clock() - started_at)
         except InputError as error:
             answer = _own_failure(error.spell(self._spelling).message, "unsupported_input")
-            timing = Timing(started_at=started_at, latency_s=time.time() - started_at)
+            timing = Timing(started_at=started_at, latency_s=self._clock() - started_at)
         except Exception as error:  # noqa: BLE001 - a fault of ours in one call must not end the others
             answer = _own_failure(f"umwelten failed on this call: {error!r}", "internal")
             answer = self._transport.masked(answer, attempt.target.endpoint)
-            timing = Timing(started_at=started_at, latency_s=time.time() - started_at)
+            timing = Timing(started_at=started_at, latency_s=self._clock() - started_at)
         if isinstance(answer, Failure) and answer.code == EXHAUSTED_CODE and not self._is_exhausted:
             self._is_exhausted = True
             self._observer(exhaustion_note(answer, self._spelling))
@@ -175,7 +177,7 @@ class HttpAttemptRunner:
         return structured.follow_rejection(answer, turns)
 
     async def _make(self, attempt: _Attempt, on_text: Callable[[str], None] | None) -> tuple[Outcome, Timing]:
-        target, started_at = attempt.target, time.time()
+        target, started_at = attempt.target, self._clock()
         if target.local is None:
             return await self._send(attempt, on_text)
         try:
@@ -185,17 +187,17 @@ class HttpAttemptRunner:
                 return await self._send(attempt, on_text)
         except LocalModelError as error:
             down = Failure(kind=FailureKind.UNAVAILABLE, message=str(error), code="local_model", retry=False)
-            return down, Timing(started_at=started_at, latency_s=time.time() - started_at)
+            return down, Timing(started_at=started_at, latency_s=self._clock() - started_at)
 
     async def _send(self, attempt: _Attempt, on_text: Callable[[str], None] | None) -> tuple[Outcome, Timing]:
-        target, started_at = attempt.target, time.time()
+        target, started_at = attempt.target, self._clock()
         try:
             answer, timing = await self._exchange(attempt, on_text, fresh=False)
             if isinstance(answer, Failure) and answer.code == STALE:
                 answer, timing = await self._exchange(attempt, on_text, fresh=True)
         except UploadFailed as error:
             attempt.sent = False
-            return error.failure, Timing(started_at=started_at, latency_s=time.time() - started_at)
+            return error.failure, Timing(started_at=started_at, latency_s=self._clock() - started_at)
         finally:
             if attempt.uploads:
                 self._uploads.release(attempt.uploads)

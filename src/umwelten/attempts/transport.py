@@ -50,10 +50,19 @@ _RESET = re.compile(r"(ConnectionReset|ConnectionAborted|BrokenPipe)Error")
 
 
 class Transport:
-    """Sends encoded requests. An async context manager; `clock` gives monotonic seconds."""
+    """Sends encoded requests. An async context manager.
 
-    def __init__(self, *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._timeout_s = clock, timeout_s
+    `clock` gives monotonic seconds, `unix_clock` those at which attempts are said to have started.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        unix_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock, self._unix_clock, self._timeout_s = clock, unix_clock, timeout_s
         self._deadlines: Deadlines | None = None
         self._session: aiohttp.ClientSession | None = None
         self._proxies: dict[str, Proxy | None] = {}
@@ -92,7 +101,7 @@ class Transport:
         A large body is released once it is sent, if the caller does not hold it either. After a failure
         `STALE`, the same request may be sent again, `fresh`: on a new connection.
         """
-        started_at, start = time.time(), self._clock()
+        started_at, start = self._unix_clock(), self._clock()
         ttft_s: float | None = None
         mask = self._mask(endpoint, self._proxy(http.url))
         shown = None if on_text is None else mask.pieces(on_text)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import io
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from umwelten.cli import standard_streams
 from umwelten.errors import UmweltenError
 from umwelten.text.suggestions import closest, did_you_mean
 from umwelten.version import __version__
@@ -47,14 +48,6 @@ class LazyGroup(click.Group):
         module, _, attribute = self.lazy[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
-
-    def invoke(self, ctx: click.Context) -> object:
-        """Run the command. A reader of its output that goes away (`| head`) ends it quietly."""
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise click.exceptions.Exit(0) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -112,16 +105,6 @@ def cli() -> None:
     """
 
 
-def _print_any_text() -> None:
-    """A character that the terminal's encoding lacks is shown as an escape, not a crash."""
-    # A stream that was closed by the caller (`>&-`) takes what is written and drops it.
-    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - open to the end of the process
-    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def _has_working_directory() -> bool:
     try:
         Path.cwd()
@@ -132,13 +115,21 @@ def _has_working_directory() -> bool:
 
 def main() -> None:
     """Entry point: run the command line and exit with its status."""
-    _print_any_text()
+    standard_streams.prepare()
     if _COMPLETE in os.environ:
         from umwelten.cli.completion.scripts import register
 
         register()
+    status = _status_of(lambda: cli.main(standalone_mode=False, complete_var=_COMPLETE))
+    # What was printed last may still have to be written, and fail only now.
+    unwritten = _status_of(sys.stdout.flush)
+    sys.exit(status or unwritten)
+
+
+def _status_of(act: Callable[[], object]) -> int:
+    """Do it; returns the exit status that its result or its error comes to. Errors are shown."""
     try:
-        status = cli.main(standalone_mode=False, complete_var=_COMPLETE)
+        status = act()
     except click.exceptions.Exit as stop:
         status = stop.exit_code
     except click.ClickException as error:
@@ -165,4 +156,4 @@ def main() -> None:
             raise
         click.echo("Error: the working directory is not there any more\nChange to another one.", err=True)
         status = click.UsageError.exit_code
-    sys.exit(status if isinstance(status, int) else 0)
+    return status if isinstance(status, int) else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from umwelten.cli.completion import completers
 from umwelten.cli.single_option import option
 from umwelten.errors import ConfigError
 from umwelten.user_folders import no_home
+
+if TYPE_CHECKING:
+    from umwelten.config.overview import ConfigOverview
 
 
 @click.group("config")
@@ -38,11 +42,26 @@ def show(profile: str | None, as_json: bool) -> None:
     umwelten config show --profile nightly
     umwelten config show --json | jq '.providers[] | select(.key_set)'
     """
-    from umwelten.cli.config_view import lines, safely
+    from umwelten.cli.config_view import safely
     from umwelten.config.overview import overview
     from umwelten.config.settings import load
 
     found = overview(load(Path.cwd(), os.environ, profile=profile))
+    try:
+        _print(found, as_json)
+    finally:
+        # Whether or not somebody read to the end: the exit status speaks of the settings.
+        for note in found.notes:
+            click.echo(safely(note), err=True)
+        for problem in found.problems:
+            click.echo(f"Error: {safely(problem)}", err=True)
+        if found.problems:
+            raise click.exceptions.Exit(2)
+
+
+def _print(found: ConfigOverview, as_json: bool) -> None:
+    from umwelten.cli.config_view import lines
+
     if as_json:
         import msgspec
 
@@ -50,12 +69,6 @@ def show(profile: str | None, as_json: bool) -> None:
     else:
         for line in lines(found):
             click.echo(line)
-    for note in found.notes:
-        click.echo(safely(note), err=True)
-    for problem in found.problems:
-        click.echo(f"Error: {safely(problem)}", err=True)
-    if found.problems:
-        raise click.exceptions.Exit(2)
 
 
 @group.command("init")

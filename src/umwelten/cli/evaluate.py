@@ -14,6 +14,7 @@ import msgspec
 
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.runner import OutputOptions, execute, leave, raise_file_limit
+from umwelten.cli.standard_streams import work_comes_first
 from umwelten.config.endpoints import vendors
 from umwelten.config.options import BY_KEY
 from umwelten.config.settings import Settings, load
@@ -55,6 +56,7 @@ def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
             # A sample is drawn from all that there is.
             spec = msgspec.structs.replace(spec, inputs=msgspec.structs.replace(spec.inputs, lazy=False))
     raise_file_limit()
+    work_comes_first()
     evaluation = Evaluation.prepare(spec, settings, known, as_flag)
     if spec.output.id is None:
         click.echo(f"evaluation {evaluation.store.spec.id}", err=True)

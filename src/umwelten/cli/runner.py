@@ -17,6 +17,7 @@ import click
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.print_answers import AnswerPrinter
 from umwelten.cli.progress import Progress, make
+from umwelten.cli.standard_streams import lost_output
 from umwelten.cli.summary import print_summary
 from umwelten.config.endpoints import own_addresses
 from umwelten.engine.interfaces import RunResult
@@ -61,15 +62,11 @@ def execute(evaluation: Evaluation, look: OutputOptions, notes: Sequence[Wording
     try:
         result = _run(evaluation, progress, observers)
     finally:
-        # The terminal may be gone; that must not change how the run ended.
-        with contextlib.suppress(OSError):
-            progress.close()
+        progress.close()
         evaluation.close()
-    # Reports are written even if the terminal is gone.
     for path in evaluation.spec.output.reports:
         write_report(evaluation.folder, path, vendors=evaluation.vendors, spelling=as_flag)
-    with contextlib.suppress(OSError):
-        _finish(evaluation, tally, records, look, answers)
+    _finish(evaluation, tally, records, look, answers)
     return EXIT[result.status]
 
 
@@ -85,14 +82,12 @@ def run_some(
     try:
         return _run(evaluation, progress, [tally, progress], only), tally
     finally:
-        with contextlib.suppress(OSError):
-            progress.close()
+        progress.close()
 
 
 def closing(evaluation: Evaluation, tally: Tally, look: OutputOptions) -> None:
     """The summary of a run that ended, on stderr."""
-    with contextlib.suppress(OSError):
-        _finish(evaluation, tally, None, look, None)
+    _finish(evaluation, tally, None, look, None)
 
 
 def _finish(
@@ -209,8 +204,7 @@ class _signals(contextlib.AbstractContextManager[None]):  # noqa: N801 - used as
                 else "nothing is under way"
             )
             self._evaluation.stop(f"interrupted by {name}", interrupted=True, grace_s=GRACE_S)
-            with contextlib.suppress(OSError):  # the terminal may be what went away
-                self._progress(Note(text=f"stopping ({name}): {wait}", level=NoteLevel.WARNING))
+            self._progress(Note(text=f"stopping ({name}): {wait}", level=NoteLevel.WARNING))
         else:
             self._evaluation.stop(f"interrupted by {name}", interrupted=True, grace_s=0)
 
@@ -249,7 +243,10 @@ def _print_json(evaluation: Evaluation) -> None:
 
 def leave(status: int) -> None:
     """End the process now: everything is stored, and tearing down the interpreter takes its time."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):
-            stream.flush()
+    sys.stdout.flush()
+    if reason := lost_output():
+        click.echo(
+            f"warning: standard output is not complete: {reason}; what it was to show is stored", err=True
+        )
+    sys.stderr.flush()
     os._exit(status)

@@ -94,6 +94,11 @@ def _parts(summary: RunSummary) -> Iterator[Paragraph]:
     if summary.records is not None:
         yield Paragraph("records", in_words(summary.records), "yellow" if summary.records.failed else "")
     yield from _failures(summary)
+    if summary.missing_texts:
+        files = formatting.count(summary.missing_texts, "text file")
+        yield Paragraph(
+            "missing", f"{files} of answers that are stored; a resume writes what is missing", "red"
+        )
     yield from _stop_paragraphs(summary)
     if summary.succeeded or summary.failed:
         yield Paragraph("time", _time(summary))

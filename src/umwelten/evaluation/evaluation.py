@@ -7,10 +7,9 @@ before the first call; failures of calls are records.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -18,6 +17,7 @@ from umwelten.attempts.runner import HttpAttemptRunner
 from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target, left_out
 from umwelten.attempts.transport import Transport
+from umwelten.clock import unix_clock
 from umwelten.config.endpoints import price_overrides
 from umwelten.config.settings import Settings
 from umwelten.control.attribution import Attribution, advice
@@ -31,7 +31,7 @@ from umwelten.evaluation.descriptors import crowding_note, is_crowded, within_ro
 from umwelten.evaluation.lanes import make_lanes, sums_by_lane
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.request_terms import request_terms, with_input
-from umwelten.evaluation.spec import EvaluationSpec, hash_reader, make_id, stored_spec
+from umwelten.evaluation.spec import EvaluationSpec, hash_reader, make_id, peek, stored_spec
 from umwelten.events import (
     Grown,
     LaneTime,
@@ -42,6 +42,7 @@ from umwelten.events import (
     Observers,
     RunFinished,
     RunStarted,
+    RunStatus,
 )
 from umwelten.local import LocalServers
 from umwelten.phrases import Spelling, by_name, spell
@@ -54,7 +55,7 @@ from umwelten.records import CallRecord
 from umwelten.store.database import has_database, remove_own_files
 from umwelten.store.store import Store
 from umwelten.threads import run_in_thread
-from umwelten.types import Call, FoundInput, FrozenStruct, Message, ModelRef, Usage
+from umwelten.types import Call, FrozenStruct, Message, ModelRef, Usage
 
 ASSUMED_OUTPUT = 1024
 """Tokens that an answer is expected to have at most when no `max_tokens` says so."""
@@ -91,7 +92,7 @@ class Evaluation:
         vendors: Mapping[str, Vendor],
         spelling: Spelling = by_name,
     ) -> None:
-        self._spelling = spelling
+        self._spelling, self._clock = spelling, unix_clock()
         self.spec, self.store, self.builder, self.vendors = spec, store, builder, vendors
         self.folder = spec.output.output_dir / store.spec.id
         self._targets, self._local = targets, local
@@ -140,7 +141,7 @@ class Evaluation:
         if spec.inputs is not None and output.mode == "overwrite":
             # A scan that fails must fail before the old evaluation is moved aside.
             deque(spec.inputs.files(), maxlen=0)
-        files = _peek(spec.inputs.files() if spec.inputs is not None else None)
+        files = peek(spec.inputs.files() if spec.inputs is not None else None)
         folder = output.output_dir / name
         fresh = not has_database(folder)
         opener = {"new": Store.create, "resume": Store.resume, "overwrite": Store.overwrite}[output.mode]
@@ -177,19 +178,18 @@ class Evaluation:
         self._renew_local()
         tell = Observers(observers)
         self._begin(tell, only)
-        async with Transport(timeout_s=self.spec.limits.timeout_s) as transport:
+        async with Transport(timeout_s=self.spec.limits.timeout_s, unix_clock=self._clock) as transport:
             runner = self._make_runner(transport, tell)
             engine = self._engine = self._make_engine(runner, tell, only, texts)
             if self._stop is not None:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
             try:
                 result = await engine.run()
-                ended_at = time.time()
+                ended_at = self._clock()
             finally:
                 await runner.close()
                 await self._local.close()
-        await self._end(engine.attributions(), result, ended_at, tell)
-        return result
+        return await self._end(engine.attributions(), result, ended_at, tell)
 
     def _begin(self, tell: Observer, only: CallSubset | None) -> None:
         """Open the run in the store and report what lies ahead; inputs found later are reported then."""
@@ -216,7 +216,8 @@ class Evaluation:
                 "retries": limits.retries,
                 "stream": spec.stream,
                 **({} if (day := self.prices.list_day(spec.models)) is None else {"prices": day}),
-            }
+            },
+            self._clock,
         )
         tell(
             RunStarted(
@@ -225,7 +226,7 @@ class Evaluation:
                 done=counts.succeeded if only is None else 0,
                 models=tuple(dict.fromkeys(store.models.values())),
                 max_concurrency=self._limit,
-                at_unix=time.time(),
+                at_unix=self._clock(),
                 pending=pending,
                 complete=only is not None or store.complete,
             )
@@ -246,6 +247,7 @@ class Evaluation:
             structured=structured,
             trace=spec.trace,
             spelling=self._spelling,
+            clock=self._clock,
         )
 
     def _make_engine(
@@ -277,13 +279,19 @@ class Evaluation:
 
     async def _end(
         self, attributions: Sequence[Attribution], result: RunResult, ended_at: float, tell: Observer
-    ) -> None:
+    ) -> RunResult:
+        """Close the run in the store and tell how it ended. Without all of its text files, it failed."""
         store, own, crowded = self.store, self._limit is not None, is_crowded(self._limit)
         sheets = [
             msgspec.structs.replace(s, capped_by_user=own and s.capped_by_user and s.lane != "local")
             for s in attributions
         ]
         reason = None if result.reason is None else spell(result.reason.wording, self._spelling)
+        await run_in_thread(store.finish_writing)
+        if store.missing_texts.count:
+            tell(Note(text=store.missing_texts.describe(self._spelling), level=NoteLevel.WARNING))
+            if result.status is RunStatus.COMPLETE:
+                result = msgspec.structs.replace(result, status=RunStatus.FAILED)
         await run_in_thread(
             store.end_run,
             result.status,
@@ -292,8 +300,6 @@ class Evaluation:
             [(sheet.lane, reason, s) for sheet in sheets for reason, s in sheet.seconds().items()],
             ended_at,
         )
-        for problem in store.text_errors:
-            tell(Note(text=f"the answer is kept, its text file is not: {problem}", level=NoteLevel.WARNING))
         counts = store.counts()
         tell(
             RunFinished(
@@ -304,6 +310,7 @@ class Evaluation:
                 # What failed before and was not tried again is pending as well.
                 pending=counts.total - counts.succeeded - result.failed,
                 peak_in_flight=result.peak_in_flight,
+                missing_texts=store.missing_texts.count,
                 lane_times=tuple(
                     LaneTime(
                         lane=sheet.lane,
@@ -314,6 +321,7 @@ class Evaluation:
                 ),
             )
         )
+        return result
 
     def stop(self, reason: str, *, interrupted: bool = False, grace_s: float = 10.0) -> None:
         """Start no further call; those in flight have the grace to finish. From the loop's thread."""
@@ -389,11 +397,3 @@ def _measure(call: Call) -> tuple[int, str]:
     """Size and name for an estimate; the name of a row or an answer says nothing of what is in it."""
     source = call.input
     return (0, "") if source is None else (source.size, "" if source.part else source.name)
-
-
-def _peek(files: Iterator[FoundInput] | None) -> Iterator[FoundInput] | None:
-    """The same files, once the first is found: a scan that fails should fail before the store is made."""
-    if files is None:
-        return None
-    first = next(files, None)
-    return itertools.chain([] if first is None else [first], files)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,7 @@ from umwelten.inputs.sources import Inputs
 from umwelten.prompts.request_builder import row_use
 from umwelten.records import StoredSpec
 from umwelten.schema import OutputSchema
-from umwelten.types import FrozenStruct, ModelRef, RequestSettings, RowUse
+from umwelten.types import FoundInput, FrozenStruct, ModelRef, RequestSettings, RowUse
 
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 
@@ -104,3 +104,11 @@ def stored_spec(spec: EvaluationSpec, id: str) -> StoredSpec:
         repeats=spec.repeats,
         coerce=spec.coerce,
     )
+
+
+def peek(files: Iterator[FoundInput] | None) -> Iterator[FoundInput] | None:
+    """Return the same files once the first is found: a scan that fails should before the store is made."""
+    if files is None:
+        return None
+    first = next(files, None)
+    return itertools.chain([] if first is None else [first], files)

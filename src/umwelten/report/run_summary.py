@@ -65,6 +65,7 @@ class RunSummary(FrozenStruct):
     their longest length. `pace` says for each lane that mattered what its time went on. `records` are
     those of this run's answers, `None` where no answer was to have a shape. `listing` is the command that
     shows all failed calls, where one example does not say it all; `resume_note` what `resume` needs first.
+    `missing_texts` answers have no text file: it could not be written.
     """
 
     id: str
@@ -96,6 +97,7 @@ class RunSummary(FrozenStruct):
     listing: str | None = None
     resume_note: str | None = None
     reason_code: StopCode | None = None
+    missing_texts: int = 0
 
 
 class RecordCount:
@@ -162,7 +164,8 @@ def summarize(
     providers = tuple(dict.fromkeys(m.provider for m in tally.started.models)) if tally.started else ()
     advise = partial(advice, vendors=vendors, addresses=addresses, spelling=spelling)
     failures = _failures(tally, seen, providers, advise)
-    left = bool(pending or tally.failed)
+    missing = ended.missing_texts if ended else 0
+    left = bool(pending or tally.failed or missing)
     cost = stats.total_cost(tally.cost_nusd, tally.done - tally.unpriced, tally.unpriced)
     return RunSummary(
         id=tally.started.id if tally.started else "",
@@ -194,6 +197,7 @@ def summarize(
         records=None if seen is None else seen.records,
         listing=listing if _worth_listing(tally, failures) else None,
         resume_note=_resume_note(tally, pending) if left else None,
+        missing_texts=missing,
     )
 
 

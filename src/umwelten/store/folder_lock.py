@@ -16,8 +16,41 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 
-def lock(folder: Path) -> BaseFileLock:
-    """Make the folder and take its lock, which the operating system gives back when the process ends.
+class FolderLock:
+    """The lock of a folder, held. The operating system gives it back when the process ends."""
+
+    def __init__(self, folder: Path, file_lock: BaseFileLock) -> None:
+        """Takes over `file_lock`, which has been acquired."""
+        self._path, self._file_lock = str(folder / LOCK), file_lock
+        self._file = file_id(self._path)
+
+    def check(self) -> None:
+        """Raises StoreError if the file in the folder is another than the locked one, or there is none.
+
+        Then another process can take the lock as well.
+        """
+        if file_id(self._path) != self._file:
+            raise StoreError(
+                f"{self._path} was removed or replaced while the run went on: "
+                "another process may work on the evaluation by now"
+            )
+
+    def release(self) -> None:
+        """Give it back. Again: does nothing."""
+        self._file_lock.release()
+
+
+def file_id(path: str) -> tuple[int, int] | None:
+    """Return what tells the file at a path from any other, also from one of the same name; None: no file."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - Path takes three times as long
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def lock(folder: Path) -> FolderLock:
+    """Make the folder and take its lock.
 
     Raises EvaluationBusy at once if another process (or Store) has it, StoreError if one of them is a link.
     """
@@ -37,7 +70,7 @@ def lock(folder: Path) -> BaseFileLock:
             Phrase("wait until it has ended, or use another {option:id}"),
             argument="id",
         ) from None
-    return folder_lock
+    return FolderLock(folder, folder_lock)
 
 
 def _last_pid(folder: Path) -> int | None:

@@ -115,3 +115,13 @@ def write_repeats(connection: sqlite3.Connection, repeats: int) -> None:
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS repeats (n INTEGER PRIMARY KEY)")
     connection.execute("DELETE FROM repeats")
     connection.executemany("INSERT INTO repeats VALUES (?)", ((n,) for n in range(1, repeats + 1)))
+
+
+def slot_of(connection: sqlite3.Connection, call: Call, slug: str | None) -> ResultSlot:
+    """Return where the result of a call belongs. `slug` None: file names are without the model."""
+    number = 0 if call.input is None else call.input.id
+    version, stem = connection.execute("SELECT version, stem FROM inputs WHERE id = ?", (number,)).fetchone()
+    outdated = connection.execute(
+        "SELECT output FROM calls WHERE id = ? AND input_version <> ?", (call.id, version)
+    ).fetchone()
+    return result_slot(stem, slug, call.repeat, version, outdated and outdated[0])

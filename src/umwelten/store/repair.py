@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import deque
 from collections.abc import Iterator
 
 from umwelten.store.database import transaction
+from umwelten.store.missing_texts import MissingTexts
 from umwelten.store.rows import result_slot
 from umwelten.store.tables import SUCCEEDED, cell_of
 from umwelten.store.text_file_names import is_text_name
@@ -20,7 +20,7 @@ _GOOD_TEXTS = f"""
 
 
 def repair(
-    connection: sqlite3.Connection, text_files: TextFiles, named: bool, errors: deque[str]
+    connection: sqlite3.Connection, text_files: TextFiles, named: bool, missing: MissingTexts
 ) -> Iterator[None]:
     """Go through the good answers step by step, in the thread that writes. `named`: names hold the model."""
     text_files.clear()
@@ -31,7 +31,7 @@ def repair(
             # The name was read, and the database may come from somebody else.
             output = stored if is_text_name(stored) else _computed_name(connection, call, named)
             if output != stored or text_files.is_missing(output, expected, data):
-                _write(connection, text_files, call, stored, output, errors)
+                _write(connection, text_files, call, stored, output, missing)
         yield
 
 
@@ -41,14 +41,15 @@ def _write(
     call: int,
     stored: object,
     output: str,
-    errors: deque[str],
+    missing: MissingTexts,
 ) -> None:
     query = "SELECT text, data FROM answers WHERE call_id = ?"
     try:
         name = text_files.write(output, *connection.execute(query, (call,)).fetchone())
     except OSError as error:
-        errors.append(f"{output}: {error.strerror}")
+        missing.add(output, error)
         return
+    missing.remove(output)
     if name != stored:
         with transaction(connection):
             connection.execute("UPDATE calls SET output = ? WHERE id = ?", (name, call))

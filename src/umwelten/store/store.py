@@ -6,13 +6,13 @@ import logging
 import os
 import sqlite3
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from umwelten.clock import unix_clock
 from umwelten.errors import EvaluationExists, UmweltenError
 from umwelten.phrases import Phrase
 from umwelten.records import CallRecord, Record, StoredSpec
@@ -28,18 +28,18 @@ from umwelten.store.database import (
     store_errors,
     transaction,
 )
-from umwelten.store.folder_lock import lock, set_aside
+from umwelten.store.folder_lock import FolderLock, lock, set_aside
 from umwelten.store.grid import Counts
+from umwelten.store.missing_texts import MissingTexts
 from umwelten.store.moved_answers import Movable, move_answers
 from umwelten.store.repair import repair
-from umwelten.store.rows import ResultSlot, json_text, result_slot
+from umwelten.store.rows import ResultSlot, json_text
 from umwelten.store.settings import active_models, prompt_names
 from umwelten.store.text_files import TextFiles
 from umwelten.store.variants import check_size, slugs_of, write_plan
 from umwelten.store.writer import Writer
 from umwelten.types import Call, FoundInput, ModelRef
 
-_TEXT_ERRORS = 100
 _REPORT_GROWTH_S = 0.25
 _log = logging.getLogger(__name__)
 
@@ -49,8 +49,8 @@ class Store:
 
     All methods but `submit` belong to one thread (the event loop's); callbacks of `on_commit` run in
     the writer's. `models` and `prompts` (their names) are those of the plan by variant, all prompts of a
-    model one after the other. `text_errors` are the latest reasons why a
-    text file could not be written: notes, for the answers are in the database.
+    model one after the other. `missing_texts` are those that the latest run
+    could not write.
     """
 
     def __init__(
@@ -60,13 +60,15 @@ class Store:
         resources: ExitStack,
         connection: sqlite3.Connection,
         text_files: TextFiles,
+        folder_lock: FolderLock,
     ) -> None:
         """Takes over `resources`. Use `create`, `resume` or `overwrite`."""
         self.folder, self.spec = folder, spec
         self.models: dict[int, ModelRef] = active_models(connection)
         self.prompts: dict[int, str] = prompt_names(connection)
-        self.text_errors: deque[str] = deque(maxlen=_TEXT_ERRORS)
+        self.missing_texts = MissingTexts()
         self._resources, self._connection, self._text_files = resources, connection, text_files
+        self._lock = folder_lock
         self._reading = open_second(folder)
         resources.callback(self._reading.close)
         grid.write_repeats(self._reading, spec.repeats)
@@ -115,7 +117,8 @@ class Store:
         spec = check_size(spec)
         with folder_errors(folder), ExitStack() as resources:
             check_own_files(folder)
-            resources.callback(lock(folder).release)
+            folder_lock = lock(folder)
+            resources.callback(folder_lock.release)
             if check is not None:
                 check(folder)
             check_directories(folder)
@@ -125,13 +128,13 @@ class Store:
             resources.callback(connection.close)
             with transaction(connection):
                 write_plan(connection, spec)
-            opened = cls(folder, spec, resources, connection, text_files)
+            opened = cls(folder, spec, resources, connection, text_files, folder_lock)
             opened._resources = resources.pop_all()
             return opened
 
     def close(self) -> None:
         """Write what was handed over, close the files and give the lock back. Twice is fine."""
-        self._stop_writer()
+        self.finish_writing()
         if self._intake is not None:
             self._intake.stop()
         self._resources.close()
@@ -248,12 +251,15 @@ class Store:
 
     # --- runs ---
 
-    def start_run(self, settings: dict[str, object]) -> int:
-        """Begin to record, as a new row of `runs` with these settings; returns its number."""
-        now = time.time()
+    def start_run(self, settings: dict[str, object], clock: Callable[[], float] | None = None) -> int:
+        """Begin to record, as a new row of `runs`; returns its number. `clock` gives growing Unix seconds."""
+        self._clock = clock or unix_clock()
+        now = self._clock()
+        self.missing_texts = MissingTexts()
         if self._intake is not None:
             self._intake.taken = 0
         with store_errors(self.folder), transaction(self._connection):
+            self._lock.check()
             self._run_id = self._connection.execute(
                 "INSERT INTO runs (pid, started_at, seen_at, settings) VALUES (?, ?, ?, ?)",
                 (os.getpid(), now, now, json_text(settings)),
@@ -265,9 +271,11 @@ class Store:
             self._text_files,
             self._run_id,
             self._report_commit,
-            self.text_errors,
+            self.missing_texts,
             take_in=self._take_in,
-            chores=repair(self._connection, self._text_files, self._named, self.text_errors),
+            chores=repair(self._connection, self._text_files, self._named, self.missing_texts),
+            check_lock=self._lock.check,
+            clock=self._clock,
             shaped=self.spec.request.schema is not None,
         )
         return self._run_id
@@ -285,7 +293,7 @@ class Store:
         if self._error is not None:
             return
         if isinstance(record, CallRecord):
-            slot = self._slots.pop(record.call.id, None) or self._find_slot(record.call)
+            slot = self._slots.pop(record.call.id, None) or self._slot_of(record.call)
             self._writer.put((record, slot))
         else:
             self._writer.put(record)
@@ -294,6 +302,12 @@ class Store:
         """Write what was handed over now: nothing more is to be expected for a while."""
         if self._writer is not None:
             self._writer.flush_soon()
+
+    def finish_writing(self) -> None:
+        """Write what was handed over; then nothing more can be, until another run starts."""
+        if self._writer is not None:
+            self._writer.stop()
+            self._error, self._writer = self.error, None
 
     def end_run(
         self,
@@ -308,14 +322,14 @@ class Store:
         `times` are (lane, reason, seconds): where the wall time went. `ended_at`: when the last answer was
         safe, in Unix seconds; `None`: now.
         """
-        self._stop_writer()
+        self.finish_writing()
         try:
             if self._error is not None:
                 self._connection.execute("PRAGMA busy_timeout = 0")  # it was waited for already
             with transaction(self._connection):
                 self._connection.execute(
                     "UPDATE runs SET ended_at = ?, status = ?, reason = ?, peak_in_flight = ? WHERE id = ?",
-                    (ended_at or time.time(), status, reason, peak_in_flight, self._run_id),
+                    (ended_at or self._clock(), status, reason, peak_in_flight, self._run_id),
                 )
                 self._connection.executemany(
                     "INSERT INTO attributions VALUES (?, ?, ?, ?)", [(self._run_id, *row) for row in times]
@@ -333,11 +347,6 @@ class Store:
     def _report_commit(self, records: Sequence[CallRecord]) -> None:
         if self._commit_callback is not None:
             self._commit_callback(records)
-
-    def _stop_writer(self) -> None:
-        if self._writer is not None:
-            self._writer.stop()
-            self._error, self._writer = self.error, None
 
     def _take_in(self, wait_s: float) -> bool | None:
         """In the writer's thread: a step towards all inputs, as `Intake.step`."""
@@ -361,17 +370,9 @@ class Store:
             except Exception:  # noqa: BLE001 - someone else's fault must not cost answers
                 _log.exception("the callback after further inputs failed")
 
-    def _find_slot(self, call: Call) -> ResultSlot:
+    def _slot_of(self, call: Call) -> ResultSlot:
         """The slot of a call that this Store has not handed out, or whose result came twice."""
-        number = 0 if call.input is None else call.input.id
-        version, stem = self._reading.execute(
-            "SELECT version, stem FROM inputs WHERE id = ?", (number,)
-        ).fetchone()
-        outdated = self._reading.execute(
-            "SELECT output FROM calls WHERE id = ? AND input_version <> ?", (call.id, version)
-        ).fetchone()
-        slug = self._slugs[call.model] if self._named else None
-        return result_slot(stem, slug, call.repeat, version, outdated and outdated[0])
+        return grid.slot_of(self._reading, call, self._slugs[call.model] if self._named else None)
 
 
 def _refuse_existing(folder: Path) -> None:

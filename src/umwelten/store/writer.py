@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -18,6 +16,8 @@ from umwelten.errors import EXHAUSTED, StoreError
 from umwelten.records import AttemptRecord, CallRecord, LimitRecord
 from umwelten.store import rows
 from umwelten.store.database import DATABASE, store_errors, transaction
+from umwelten.store.folder_lock import file_id
+from umwelten.store.missing_texts import MissingTexts
 from umwelten.store.rows import ResultSlot
 from umwelten.store.text_files import TextFiles
 from umwelten.types import Reply
@@ -102,23 +102,16 @@ def _insert(connection: sqlite3.Connection, statement: rows.Insert, values: list
             done += many
 
 
-def _file_id(folder: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(f"{folder}/{DATABASE}")  # noqa: PTH116
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
 class Writer:
     """Takes records from any thread and writes them in one of its own, from creation to `stop`.
 
     `error` is set once a group could not be written; it and what comes after it get one more try at `stop`.
-    `text_errors` holds the latest reasons why text files could not be written; their answers are safe.
+    `missing_texts` counts the text files that could not be written; their answers are safe.
     `take_in` makes a step at the plan between groups, and waits for it at most so many seconds, until it
     returns None or the run ends; False: there was none to make in time. `chores` are
-    done step by step while there is nothing to write, and finished before the end. `shaped`: answers may
-    have records beside them.
+    done step by step while there is nothing to write, and finished before the end. `check_lock` raises
+    StoreError when the folder is no longer this process's own. `clock` gives Unix seconds. `shaped`:
+    answers may have records beside them.
     """
 
     def __init__(
@@ -128,18 +121,21 @@ class Writer:
         text_files: TextFiles,
         run_id: int,
         committed: Committed | None,
-        text_errors: deque[str],
+        missing_texts: MissingTexts,
         take_in: Callable[[float], bool | None],
         chores: Iterator[None],
+        check_lock: Callable[[], None],
+        clock: Callable[[], float],
         shaped: bool = False,
     ) -> None:
         self.error: BaseException | None = None
-        self._text_errors, self._chores = text_errors, chores
-        self._take_in, self._shaped = take_in, shaped
+        self._missing_texts, self._chores, self._clock = missing_texts, chores, clock
+        self._take_in, self._shaped, self._check_lock = take_in, shaped, check_lock
         self._connection, self._folder, self._run_id = connection, folder, run_id
         self._text_files = text_files
         self._committed = committed
-        self._file = _file_id(folder)
+        self._database = f"{folder}/{DATABASE}"
+        self._file = file_id(self._database)
         self._late_texts: list[_TextFile] = []
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
         self._hurry = threading.Event()
@@ -178,6 +174,7 @@ class Writer:
         while unwritten and self._write(unwritten[:GROUP_SIZE]):
             del unwritten[:GROUP_SIZE]
         with suppress(StoreError), store_errors(Path(self._folder)):
+            self._check_lock()
             self._write_texts(self._late_texts, may_wait=False)
 
     def _gather(self) -> tuple[list[Item], bool]:
@@ -206,6 +203,7 @@ class Writer:
             return False
         try:
             with store_errors(Path(self._folder)):
+                self._check_lock()
                 progress = self._take_in(wait_s)
         except StoreError as error:
             self._fail(error)
@@ -218,6 +216,7 @@ class Writer:
         """One step; False when there are no more."""
         try:
             with store_errors(Path(self._folder)):
+                self._check_lock()
                 return next(self._chores, _NO_MORE) is None
         except Exception as error:  # noqa: BLE001 - as in `_write`; a value may be of another type than ours
             self._fail(error)
@@ -254,12 +253,16 @@ class Writer:
                 _log.exception("the callback after a commit failed")
 
     def _commit(self, group: _Group) -> None:
-        # Before the commit: a kill in between leaves no file, which is repaired, rather than an old one.
-        for output in group.outdated:
-            self._remove(output)
         with transaction(self._connection):
+            # While the database is ours: whoever takes the folder's lock later finds all of this group.
+            self._check_lock()
+            # Before the commit: a kill in between leaves no file, which is repaired, rather than an old one.
+            for output in group.outdated:
+                self._remove(output)
             group.execute(self._connection)
-            self._connection.execute("UPDATE runs SET seen_at = ? WHERE id = ?", (time.time(), self._run_id))
+            self._connection.execute(
+                "UPDATE runs SET seen_at = ? WHERE id = ?", (self._clock(), self._run_id)
+            )
         group.committed = True
         self._check_there()
         texts, self._late_texts = [*self._late_texts, *group.texts], []
@@ -274,14 +277,15 @@ class Writer:
 
     def _check_there(self) -> None:
         """SQLite writes on happily into a file that was deleted; all that was paid for would be gone."""
-        if _file_id(self._folder) != self._file:
+        if file_id(self._database) != self._file:
             raise StoreError(f"{self._folder} was removed or replaced while the run went on")
+        self._check_lock()
 
     def _remove(self, output: str) -> None:
         try:
             self._text_files.remove(output, data=self._shaped)
         except OSError as error:
-            self._text_errors.append(f"{output}: {error.strerror}")
+            self._missing_texts.add(output, error)
 
     def _write_text(self, wanted: _TextFile, may_wait: bool) -> rows.Row | None:
         """The file's new name and its call, where it could not have the name it was to have."""
@@ -292,6 +296,7 @@ class Writer:
             if may_wait and error.errno in EXHAUSTED:
                 self._late_texts.append(wanted)
                 return None
-            self._text_errors.append(f"{output}: {error.strerror}")
+            self._missing_texts.add(output, error)
             return None
+        self._missing_texts.remove(output)
         return None if name == output else (name, call)
