@@ -16,7 +16,8 @@ from yarl import URL
 
 from umwelten.errors import UsageError
 from umwelten.providers.gemini.generate_content import Gemini
-from umwelten.providers.protocol import ModelPage, Quirks
+from umwelten.providers.gemini.requests import resource
+from umwelten.providers.protocol import ModelPage, Quirks, Scope
 from umwelten.providers.wires import WIRES
 from umwelten.types import FailureKind, FinishReason, Text, Usage
 from wirekit import (
@@ -139,6 +140,8 @@ def test_a_models_name_is_encoded() -> None:
     ],
 )
 def test_the_place_of_a_model_stays(name: str) -> None:
+    assert resource("files/x", HOME.vendor) == "models/files/x"
+    assert resource("some/x", place("gemini", "http://h", scope=Scope.HOST).vendor) == "some/x"
     assert WIRE.encode(question(model=name), HOME).url.endswith(f"/v1beta/{name}:generateContent")
 
 

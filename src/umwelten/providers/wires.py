@@ -25,7 +25,7 @@ WIRES: Mapping[str, Wire] = {
 def check_model_name(model: ModelRef, vendor: Vendor) -> None:
     """Raise `UsageError` for a name that cannot be part of an address, where the wire format makes it one."""
     if vendor.wire == "gemini":
-        resource(model.model)
+        resource(model.model, vendor)
 
 
 def capabilities_of(endpoint: Endpoint, model: ModelRef) -> Capabilities:

@@ -131,7 +131,7 @@ class Gemini:
         verb = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
         return HttpRequest(
             method="POST",
-            url=f"{root_of(endpoint)}/{resource(request.model.model)}:{verb}",
+            url=f"{root_of(endpoint)}/{resource(request.model.model, endpoint.vendor)}:{verb}",
             headers=headers(endpoint),
             body=msgspec.json.encode(body_of(request, endpoint, dropped)),
         )

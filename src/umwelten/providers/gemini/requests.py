@@ -12,7 +12,7 @@ from umwelten.providers.common.refused_fields import SCHEMA, canonical_name
 from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.common.system_message import place_system
 from umwelten.providers.gemini.schemas import response_fields
-from umwelten.providers.protocol import Endpoint
+from umwelten.providers.protocol import Endpoint, Scope, Vendor
 from umwelten.types import Media, Message, Part, Request, Role
 
 _BESIDE_CONFIG = frozenset(
@@ -43,9 +43,10 @@ def root_of(endpoint: Endpoint) -> str:
     return with_version(endpoint.base_url, "v1beta")
 
 
-def resource(model: str) -> str:
+def resource(model: str, vendor: Vendor) -> str:
     """Return a model's path: `models/gemini-2.5-pro` for `gemini-2.5-pro`; `tunedModels/…` stays.
 
+    A server of one's own may have places of its own, so any name with a slash stays there.
     Raises `UsageError` for a name that would lead out of the models.
     """
     if not is_path_below(model):
@@ -55,7 +56,8 @@ def resource(model: str) -> str:
             "backslash and no control character.",
             argument="models",
         )
-    return quote(model if _COLLECTION.match(model) else f"models/{model}", safe="/")
+    is_placed = _COLLECTION.match(model) or ("/" in model and vendor.scope is Scope.HOST)
+    return quote(model if is_placed else f"models/{model}", safe="/")
 
 
 def headers(endpoint: Endpoint) -> dict[str, str]:
