@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,11 @@ import pytest
 
 from provider import provider
 from reliability.runs import finish, rows, run, start, write_texts
+from store.making import answer_all, files, never, spec
+from umwelten.cli.app import cli as umwelten
+from umwelten.errors import UmweltenError
 from umwelten.simulate.faultserver.profile import Profile
+from umwelten.store.store import Store
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links and FIFOs of POSIX")
 
@@ -134,3 +139,46 @@ def test_a_view_without_an_end_in_place_of_a_table_hangs_nothing(cli, tmp_path: 
         with start(tmp_path, server.env(), "--resume") as process:
             code, err = finish(process, 20)
         assert code == 2, err
+
+
+VALUES = (
+    ("evaluation", "repeats", 2**62),
+    ("evaluation", "repeats", -1),
+    ("evaluation", "kind", b"\xff"),
+    ("evaluation", "prompt", None),
+    ("evaluation", "parameters", "["),
+    ("models", "provider", 5),
+    ("runs", "started_at", 1e308),
+    ("runs", "settings", "[]"),
+    ("calls", "response_s", b"\xff"),
+    ("calls", "usage_details", "x"),
+    ("answers", "text", 5),
+    ("attempts", "error_kind", 1.5),
+    ("attempts", "latency_s", "x"),
+)
+
+
+@pytest.mark.parametrize(("table", "column", "value"), VALUES)
+def test_values_that_nobody_stored_are_an_error_of_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, column: str, value: object
+) -> None:
+    """Also of types that the tables refuse: their rules may be changed, and changed back afterwards."""
+    monkeypatch.chdir(tmp_path)
+    with Store.create(tmp_path / "output" / "s", spec()) as store:
+        store.set_inputs(files("a"), read_hash=never)
+        answer_all(store)
+    with closing(sqlite3.connect("output/s/evaluation.db", isolation_level=None)) as connection:
+        find = "SELECT sql FROM sqlite_schema WHERE name = ?"
+        (sql,) = connection.execute(find, (table,)).fetchone()
+        loose = re.sub(r" STRICT| NOT NULL|CHECK \(.*\)\)|\bTEXT|\bREAL|INTEGER(?! PRIMARY)", "", sql)
+        for before, after in ((loose, f"UPDATE {table} SET {column} = ?"), (sql, "SELECT ?")):
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (before, table))
+            connection.execute("PRAGMA writable_schema = RESET")
+            connection.execute(after, (value,))
+    for words in ("report -i s --format html", "report -i s", "show s", "show s a", "list --details"):
+        try:
+            umwelten.main(["eval", *words.split()], standalone_mode=False)
+        except UmweltenError as error:
+            assert error.exit_code == 2
+            assert "damaged" in error.message or "cannot be read" in error.message

@@ -19,7 +19,14 @@ from umwelten.errors import StoreError, UsageError
 from umwelten.evaluation.spec import check_id
 from umwelten.report.output_files import FORMATS, render, whole_file
 from umwelten.report.queries import listing
-from umwelten.store.database import DatabaseError, evaluations, has_database, raise_if_interrupted
+from umwelten.store.database import (
+    VALUE_ERRORS,
+    DatabaseError,
+    evaluations,
+    has_database,
+    raise_if_damaged,
+    raise_if_interrupted,
+)
 from umwelten.store.reader import Reader
 from umwelten.text.suggestions import closest, did_you_mean
 
@@ -144,6 +151,10 @@ def _readers(folders: Sequence[Path]) -> Iterator[list[Reader]]:
             raise StoreError(
                 f"the database of {names} is damaged: {error}", "Restore it from a copy."
             ) from None
+        except VALUE_ERRORS as error:
+            for folder in folders:
+                raise_if_damaged(folder, error)
+            raise
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ from umwelten.store.views import OLD_SCHEMAS, create_current_views
 
 DatabaseError = sqlite3.DatabaseError
 """What reading a damaged database may raise at any time; `store_errors` makes a StoreError of it."""
+
+VALUE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a stored value of the wrong type comes to, wherever it is used; see `raise_if_damaged`."""
 
 DATABASE, LOCK = "evaluation.db", "evaluation.lock"
 _JOURNAL = f"{DATABASE}-journal"
@@ -121,6 +124,28 @@ def store_errors(folder: Path) -> Iterator[None]:
         raise StoreError(f"{database(folder)} cannot be used: {error}") from error
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{database(folder)} is damaged: {error}", _RESTORE) from error
+    except VALUE_ERRORS as error:
+        raise_if_damaged(folder, error)
+        raise
+
+
+def raise_if_damaged(folder: Path, error: Exception) -> None:
+    """Raise StoreError if the database holds a value that its tables do not allow: that led to the error.
+
+    So did JSON that cannot be read. All values are looked at, so this is for what would else be a crash.
+    """
+    # By its name: the shell's completion comes by here, and need not wait for the import.
+    problem: object = error if type(error).__module__ == "msgspec" else "ok"
+    with suppress(StoreError, OSError):
+        try:
+            with closing(open_for_reading(folder)) as connection:
+                found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+                problem = found if found != "ok" else problem
+        except sqlite3.Error as broken:
+            raise_if_interrupted(broken)
+            problem = broken
+    if problem != "ok":
+        raise StoreError(f"{database(folder)} is damaged: {problem}", _RESTORE) from error
 
 
 def raise_if_interrupted(error: sqlite3.Error) -> None:

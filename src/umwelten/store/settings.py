@@ -13,6 +13,7 @@ from umwelten.errors import StoreError
 from umwelten.identity import settings_hash
 from umwelten.records import StoredSpec
 from umwelten.store.rows import clean, clean_optional, json_text
+from umwelten.store.tables import MAX_REPEATS
 from umwelten.types import ModelRef, Parameters, Prompt, RequestSettings, Schema
 
 _SHOWN = 60
@@ -60,6 +61,7 @@ def read_settings(connection: sqlite3.Connection) -> StoredSpec | None:
     if row is None:
         return None
     try:
+        _check_values(row[0], row[1], row[2], row[3], row[6])
         attachments = msgspec.json.decode(row[5], type=list[tuple[str, str]])
         options = msgspec.json.decode(row[8], type=dict[str, Any])
         columns = {
@@ -77,8 +79,17 @@ def read_settings(connection: sqlite3.Connection) -> StoredSpec | None:
             repeats=row[6],
             coerce=options.get("coerce", False),
         )
-    except (ValueError, msgspec.MsgspecError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise StoreError(f"the settings of evaluation {row[0]!r} cannot be read: {error}") from error
+
+
+def _check_values(id: object, kind: object, prompt: object, system: object, repeats: object) -> None:
+    """Raise ValueError for what no umwelten has stored: what is read may come from somebody else."""
+    texts = isinstance(id, str) and isinstance(prompt, str) and isinstance(system, str | None)
+    if not texts or kind not in ("run", "batch"):
+        raise ValueError("a column is not of its type")
+    if not isinstance(repeats, int) or not 0 < repeats <= MAX_REPEATS:
+        raise ValueError(f"{repeats!r} repeats")
 
 
 def _without_column(request: RequestSettings) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 UNKNOWN = "–"
 
 
@@ -21,6 +23,8 @@ def seconds(value: float | None) -> str:
 
 def minutes(value: float) -> str:
     """Return whole seconds: `12 s`, `3 min 20 s`, `2 h 05 min`, `1 d 3 h`."""
+    if not math.isfinite(value):
+        return UNKNOWN
     whole = round(value)
     if whole < 60:
         return f"{whole} s"

@@ -12,7 +12,7 @@ from umwelten.errors import StoreError
 from umwelten.report.models import Overview
 from umwelten.report.queries import overviews
 from umwelten.report.queries.status import iso
-from umwelten.store.database import DatabaseError, evaluations, raise_if_interrupted
+from umwelten.store.database import DatabaseError, evaluations, raise_if_interrupted, store_errors
 from umwelten.store.reader import Reader
 from umwelten.text import formatting
 from umwelten.text.sanitize import json_safe, one_line
@@ -107,7 +107,10 @@ def _row(folder: Path, details: bool) -> ListedEvaluation:
     except StoreError as error:
         return _damaged_row(folder, error.message)
     try:
-        return _read(folder, reader, details)
+        with store_errors(folder):
+            return _read(folder, reader, details)
+    except StoreError as error:
+        return _damaged_row(folder, error.message)
     except DatabaseError as error:
         raise_if_interrupted(error)
         return _damaged_row(folder, str(error))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from umwelten.errors import StoreError
 from umwelten.report import recommendations, stats
 from umwelten.report.models import (
     CallResult,
@@ -133,9 +134,17 @@ def settings(reader: Reader) -> ReportedSettings:
     )
 
 
+class _RunSettings(msgspec.Struct):
+    prices: str | None = None
+
+
 def _price_lists(connection: sqlite3.Connection) -> tuple[str, ...]:
-    runs = (msgspec.json.decode(row["settings"]) for row in connection.execute("SELECT settings FROM runs"))
-    return tuple(sorted({run["prices"] for run in runs if "prices" in run}))
+    rows = connection.execute("SELECT settings FROM runs").fetchall()
+    try:
+        runs = [msgspec.json.decode(row["settings"], type=_RunSettings) for row in rows]
+    except msgspec.MsgspecError as error:
+        raise StoreError(f"the database is damaged: the settings of a run cannot be read: {error}") from error
+    return tuple(sorted({run.prices for run in runs if run.prices is not None}))
 
 
 def results(reader: Reader) -> Iterator[CallResult]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from umwelten.errors import StoreError
 from umwelten.events import RunStatus
 from umwelten.types import FrozenStruct
 
@@ -67,8 +68,15 @@ def derive(runs: Sequence[Run], *, pending: int, failed: int, lock: Path) -> Eva
 
 
 def iso(unix: float) -> str:
-    """Return ISO 8601 in UTC with milliseconds: `2026-11-24T13:05:00.250Z`."""
-    return datetime.fromtimestamp(unix, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Return ISO 8601 in UTC with milliseconds: `2026-11-24T13:05:00.250Z`.
+
+    Raises StoreError for a time that no clock shows.
+    """
+    try:
+        moment = datetime.fromtimestamp(unix, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise StoreError(f"the database is damaged: {unix!r} is stored as a time") from error
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _is_at_work(run: Run, lock: Path) -> bool:
