@@ -66,4 +66,5 @@ def environment(root: Path) -> dict[str, str]:
         "UMWELTEN_CACHE_DIR": str(root / "cache"),
         "LANG": "C.UTF-8",
         "TERM": "xterm",
+        **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import random
 import re
 import select
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.project import environment, make_project, telling_command
+from cli.project import add_evaluation, environment, make_project, telling_command
 
 REQUIRED = os.environ.get("UMWELTEN_TEST_SHELLS") == "required"
 READY = "ready-to-type"
@@ -147,3 +148,72 @@ def test_an_installed_script_is_found_by_a_new_shell(shell: str, tmp_path: Path)
     with terminal(shell, tmp_path, argv, setup.replace("compinit &&", "compinit -u &&")) as opened:
         assert opened.called_with("umwelten eval run -m @f\t") == "<eval><run><-m><@fast>"
         assert opened.called_with("umwelten eval show rev\t") == "<eval><show><reviews-1>"
+
+
+_PIECES = [
+    "$(touch PWNED)",
+    "`touch PWNED`",
+    ";touch${IFS}PWNED;",
+    "&touch PWNED&",
+    "|",
+    "'",
+    '"',
+    "!",
+    "!!",
+    "*",
+    "?",
+]
+_PIECES += [
+    "\n",
+    " ",
+    "\\",
+    "~",
+    "#",
+    "$HOME",
+    "{a,b}",
+    "[a-z]",
+    "<",
+    ">",
+    "(",
+    ")",
+    ":",
+    "=",
+    ",",
+    "%",
+    "^",
+    "\x1b",
+    "é",
+]
+_SEED = random.randrange(10**6)
+
+
+def test_a_hostile_name_runs_nothing_and_arrives_as_it_is(shell: str, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    script = tmp_path / "script"
+    script.write_text(_made(tmp_path, shell))
+    draw = random.Random(_SEED)
+    drawn = ["".join(draw.choices(_PIECES, k=5)) for _ in range(3)]
+    names = [
+        first + name + "z"
+        for first, name in zip("bgjk", ["x$(touch PWNED);`touch PWNED`!", *drawn], strict=True)
+    ]
+    argv, setup = START[shell]
+    with terminal(shell, tmp_path, argv, setup.format(script=script)) as opened:
+        project = tmp_path / "project"
+        add_evaluation(project / "output" / "hostile", [f"mine:{name}" for name in names], names)
+        for name in names:
+            (project / name).write_text("")
+        command = tmp_path / "bin" / "umwelten"
+        show = "import os, sys; os.write(1, ('<' + '><'.join(map(ascii, sys.argv[1:])) + '><end>').encode())"
+        command.write_text(
+            command.read_text().replace("printf", f'exec {sys.executable} -S -c "{show}" "$@" #')
+        )
+        for typed, name in zip(
+            ["eval run -p @{}", "eval show hostile {}", "eval run --models=mine:{}", 'eval show hostile "{}'],
+            names,
+            strict=True,
+        ):
+            words = [word.replace("{}", name) for word in typed.replace('"', "").split()]
+            called = opened.called_with(f"umwelten {typed.format(name[0])}\t")
+            assert called == f"<{'><'.join(map(ascii, words))}>", (_SEED, typed)
+    assert not list(tmp_path.rglob("PWNED*")), (_SEED, names)

@@ -17,45 +17,30 @@ from click.shell_completion import (
     FishComplete,
     ZshComplete,
     add_completion_class,
-    split_arg_string,
 )
 
+from umwelten.cli.completion.words import is_plain, quoted, replacement, split_line
+from umwelten.text.sanitize import one_line
 from umwelten.user_folders import home_folder
 
 VARIABLE = "_UMWELTEN_COMPLETE"
 _OPEN = (":", "/", "=", ",")  # more is to follow, so no blank
+_HELP_WIDTH = 200  # characters; shells cut it to the terminal's width
 
 _BASH = """\
 # Completion of %(prog_name)s for bash 4.4 and newer.
 %(complete_func)s() {
-    local IFS=$'\\n' line word cut sep front="" type value response
-    line="${COMP_LINE:0:COMP_POINT}"
-    response=$(env COMP_WORDS="$line" %(complete_var)s=bash_complete "$1" 2>/dev/null)
-    # Bash replaces what follows the last of these signs (from @ on, with it), so what is in front goes.
-    word="${line##*[[:space:]]}"
-    if [[ $word == -*=* ]]; then word="${word#*=}"; fi
-    if [[ $word != [\\"\\']* ]]; then
-        for sep in : = @; do
-            if [[ $COMP_WORDBREAKS == *"$sep"* && $word == *"$sep"* ]]; then
-                cut="${word%%"$sep"*}"
-                if [[ $sep != @ ]]; then cut="$cut$sep"; fi
-                if (( ${#cut} > ${#front} )); then front="$cut"; fi
-            fi
-        done
-    fi
+    local IFS=$'\\n' response line
+    # Bash replaces $2. What is sent back is quoted for that place already, one word a line.
+    response=$(env COMP_WORDS="${COMP_LINE:0:COMP_POINT}" COMP_REPLACED="$2" %(complete_var)s=bash_complete \\
+"$1" 2>/dev/null)
     COMPREPLY=()
-    while IFS=',' read -r type value; do
-        case $type in
-            dir) compopt -o dirnames ;;
-            file) compopt -o default ;;
-            plain | open)
-                if [[ $type == open ]]; then compopt -o nospace; fi
-                value="${value#"$front"}"
-                if [[ $value == *[[:space:]]* && $word != [\\"\\']* ]]; then
-                    printf -v value '%%q' "$value"
-                fi
-                COMPREPLY+=("$value")
-                ;;
+    while read -r line; do
+        case $line in
+            dir,*) compopt -o dirnames ;;
+            file,*) compopt -o default ;;
+            open,*) compopt -o nospace; COMPREPLY+=("${line#*,}") ;;
+            plain,*) COMPREPLY+=("${line#*,}") ;;
         esac
     done <<< "$response"
     return 0
@@ -73,14 +58,19 @@ _ZSH = """\
     (( ! $+commands[%(prog_name)s] )) && return 1
     # Of --models=x the shell shall replace the x.
     [[ $PREFIX == -*=* ]] && compset -P '[^=]#='
-    response=("${(@f)$(env COMP_WORDS="${words[*]}" COMP_CWORD=$((CURRENT-1)) \\
+    # Words come quoted, one a line.
+    response=("${(@f)$(env COMP_WORDS="${words[*]}" COMP_CWORD=$((CURRENT-1)) COMP_QUOTED=1 \\
 %(complete_var)s=zsh_complete %(prog_name)s 2>/dev/null)}")
     for type key descr in ${response}; do
+        key=${(Q)key}
         case $type in
             dir) _path_files -/ ;;
             file) _path_files -f ;;
             open) open+=("$key") ;;
-            plain) if [[ $descr == _ ]]; then whole+=("$key"); else described+=("$key:$descr"); fi ;;
+            plain)
+                if [[ $descr == _ ]]; then whole+=("$key")
+                else described+=("${key//(#m)[\\\\:]/\\\\$MATCH}:$descr")
+                fi ;;
         esac
     done
     (( $#described )) && _describe -V unsorted described -U -i "$IPREFIX"
@@ -99,23 +89,30 @@ fi
 _FISH = """\
 # Completion of %(prog_name)s for fish.
 function %(complete_func)s
-    set -l response (env %(complete_var)s=fish_complete COMP_WORDS=(commandline -cp) \\
-COMP_CWORD=(commandline -ct) %(prog_name)s 2>/dev/null)
+    set -l line (commandline -cp | string collect)
+    set -l token (commandline -ct | string collect)
+    # Kinds and words by turns, a NUL behind each, as words may hold anything else.
+    set -l response (env %(complete_var)s=fish_complete COMP_QUOTED=1 COMP_WORDS="$line" \\
+COMP_CWORD="$token" %(prog_name)s 2>/dev/null | string split0)
     # Of --models=x the shell replaces all.
-    set -l front (string match -r -- '^-[^=]*=' (commandline -ct))
-    for completion in $response
-        set -l pair (string split -m 1 "," -- $completion)
-        switch $pair[1]
+    set -l front (string match -r -- '^-[^=]*=' "$token")
+    for at in (seq 1 2 (count $response))
+        set -l value $response[(math $at + 1)]
+        switch $response[$at]
             case dir
-                __fish_complete_directories $pair[2] | string replace -r '^' -- "$front"
+                __fish_complete_directories $value | while read -l path
+                    printf '%%s\\0' "$front$path"
+                end
             case file
-                __fish_complete_path $pair[2] | string replace -r '^' -- "$front"
+                __fish_complete_path $value | while read -l path
+                    printf '%%s\\0' "$front$path"
+                end
             case plain open
-                echo "$front$pair[2]"
+                printf '%%s\\0' "$front$value"
         end
     end
 end
-complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s)"
+complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s | string split0)"
 """
 
 
@@ -124,9 +121,15 @@ def _kind(item: CompletionItem[Any]) -> str:
 
 
 class Bash(BashComplete):
-    """Is given the line up to the cursor, so that bash's own idea of words does not matter."""
+    """Reads the line up to the cursor itself; answers with what bash shall put in place of its end.
+
+    A script of an earlier version does not state that end, and quotes blanks alone.
+    """
 
     source_template = _BASH
+    _typed = split_line("", 0)
+    _replaced: str | None = None
+    _option = ""
 
     @staticmethod
     def _check_version() -> None:
@@ -134,13 +137,34 @@ class Bash(BashComplete):
 
     def get_completion_args(self) -> tuple[list[str], str]:
         """The words in front of the cursor's, and that one as far as it goes."""
-        # A sign behind the line tells a word that has just begun from one with a quoted blank at its end.
-        *words, last = split_arg_string(os.environ["COMP_WORDS"] + "x")[1:]
-        return words, last[:-1]
+        line, self._replaced = os.environ["COMP_WORDS"], os.environ.get("COMP_REPLACED")
+        end = self._replaced or ""
+        self._typed = split_line(line, len(line) - len(end) if line.endswith(end) else len(line))
+        words, last = self._typed.words[1:], self._typed.last
+        if last.startswith("-") and "=" in last:
+            self._option = last[: last.index("=") + 1]
+        return words, last
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[Any]]:
+        """Click's, without those that would not become the same word."""
+        offered = []
+        for item in super().get_completions(args, incomplete):
+            value = str(item.value)
+            text: str | None
+            if self._replaced is None:
+                text = value if is_plain(value.replace(" ", "")) else None
+            elif item.type != "plain":
+                text = value
+            else:
+                whole = value if value.startswith(self._typed.last) else self._option + value
+                text = replacement(whole, self._typed, self._replaced)
+            if text is not None:
+                offered.append(CompletionItem(text, type=_kind(item)))
+        return offered
 
     def format_completion(self, item: CompletionItem[Any]) -> str:
-        """`kind,value`."""
-        return f"{_kind(item)},{item.value}"
+        """`kind,text`."""
+        return f"{item.type},{item.value}"
 
 
 class Zsh(ZshComplete):
@@ -148,17 +172,59 @@ class Zsh(ZshComplete):
 
     source_template = _ZSH
 
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """The words in front of the cursor's, and that one."""
+        typed = split_line(os.environ["COMP_WORDS"], 0)
+        words, at = [*typed.words, typed.last], int(os.environ["COMP_CWORD"])
+        return words[1:at], words[at] if at < len(words) else ""
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[Any]]:
+        """Click's, for a script of an earlier version without those that it would take for several."""
+        items = super().get_completions(args, incomplete)
+        return (
+            items
+            if "COMP_QUOTED" in os.environ
+            else [item for item in items if str(item.value).isprintable()]
+        )
+
     def format_completion(self, item: CompletionItem[str]) -> str:
         """Three lines: kind, value, help or `_`."""
-        if _kind(item) == "open":
-            return f"open\n{item.value}\n_"
-        return super().format_completion(item)
+        kind = _kind(item)
+        if "COMP_QUOTED" not in os.environ:
+            return f"open\n{item.value}\n_" if kind == "open" else super().format_completion(item)
+        text = one_line(item.help, _HELP_WIDTH) if item.help and kind != "open" else ""
+        return f"{kind}\n{quoted(item.value)}\n{text or '_'}"
 
 
 class Fish(FishComplete):
-    """Fish itself puts no blank behind a word that ends in `:`, `/`, `=` or `,`."""
+    """Fish itself puts no blank behind a word that ends in `:`, `/`, `=` or `,`.
+
+    It takes what is behind a tab for an explanation, so words with one are left out, as are those that are
+    not Unicode.
+    """
 
     source_template = _FISH
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[Any]]:
+        """Click's, without those that fish would not take as they are."""
+        never = "\t" if "COMP_QUOTED" in os.environ else "\t\n"
+        return [
+            item
+            for item in super().get_completions(args, incomplete)
+            if not any(char in never or "\ud800" <= char <= "\udfff" for char in str(item.value))
+        ]
+
+    def format_completion(self, item: CompletionItem[str]) -> str:
+        """The kind and the value with help, a NUL behind each."""
+        if "COMP_QUOTED" not in os.environ:
+            return super().format_completion(item)
+        text = "\t" + one_line(item.help, _HELP_WIDTH) if item.help else ""
+        return f"{item.type}\0{item.value}{text}\0"
+
+    def complete(self) -> str:
+        """The answers; with a NUL behind each they need no line of their own."""
+        lines = super().complete()
+        return lines.replace("\0\n", "\0") if "COMP_QUOTED" in os.environ else lines
 
 
 SHELLS = ("bash", "zsh", "fish")
