@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -30,6 +31,9 @@ class Converted(FrozenStruct):
     warnings: tuple[str, ...] = ()
 
 
+# Text has no room for more tags than nine digits number.
+_FRAME_END = re.compile(r"</content(?:-([1-9][0-9]{0,8}))?>")
+
 Convert = Callable[[], Converted]
 """Takes milliseconds to seconds, so call it in a thread. Raises `InputError`."""
 
@@ -51,10 +55,9 @@ class Content(FrozenStruct):
 
 def frame_text(text: str, name: str) -> str:
     """Return a file's text between tags that do not occur in it, after its name."""
-    tag, number = "content", 0
-    while f"</{tag}>" in text:
-        number += 1
-        tag = f"content-{number}"
+    taken = {int(match[1] or 0) for match in _FRAME_END.finditer(text)}
+    number = next(number for number in range(len(taken) + 1) if number not in taken)
+    tag = f"content-{number}" if number else "content"
     name = escaped(name)
     heading = name if name.isprintable() else "".join(char if char.isprintable() else " " for char in name)
     end = "" if text.endswith("\n") or not text else "\n"

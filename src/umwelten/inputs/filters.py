@@ -42,7 +42,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _CONSTANTS: dict[str, Value] = {"true": True, "false": False, "null": None}
 _Order = Callable[[Any, Any], bool]
 _ORDERS: dict[str, _Order] = {
@@ -55,6 +55,7 @@ _SIGNS = ("=", "==", "!=", "<", "<=", ">", ">=", "~", "!~")
 _TEXT_SIGNS = ("~", "!~")
 _KEYWORDS = ("and", "or", "not", "in")
 _MAX_DEPTH = 50
+_MAX_INDEX_DIGITS = 18
 
 
 class _Token(FrozenStruct):
@@ -317,7 +318,9 @@ def path_value(data: object, path: str) -> object:
     """
     if isinstance(data, list):
         head, _, rest = path.partition(".")
-        item = data[int(head)] if head.isdecimal() and int(head) < len(data) else None
+        # Python reads no number of thousands of digits, and no list is that long.
+        index = int(head) if head.isdecimal() and len(head) <= _MAX_INDEX_DIGITS else len(data)
+        item = data[index] if index < len(data) else None
         return path_value(item, rest) if rest else item
     if not isinstance(data, dict):
         return None

@@ -15,7 +15,8 @@ from umwelten.types import FrozenStruct
 
 REPAIR_LIMIT = 128 * 1024
 """Characters beyond which broken JSON is not repaired."""
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+# A string without an end is matched too, or the search would begin again at every escaped quote in it.
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?P<end>"?)', re.DOTALL)
 _NO_VALUE = re.compile(r":\s*[,}\]]")
 _COMPLETE = re.compile(r"""(?:["'”}\]]|\b(?:[Tt]rue|[Ff]alse|null|None))\s*\Z|\d\s+\Z""")
 """The end of a text that lacks only closing brackets. After a digit at the very end others may be missing."""
@@ -44,7 +45,7 @@ def repair_json(text: str, closed: bool) -> dict[str, Any] | Unreadable:
         return NOTHING
     if not closed and not _COMPLETE.search(text[-200:]):
         return _CUT_OFF
-    if _NO_VALUE.search(_STRING.sub('""', text)):
+    if _NO_VALUE.search(_STRING.sub(lambda match: '""' if match["end"] else match[0], text)):
         return _NO_VALUE_THERE
     value = _guess(text)
     first = value[0] if isinstance(value, list) and value and not closed else value

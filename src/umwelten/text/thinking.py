@@ -70,12 +70,13 @@ class Answer(NamedTuple):
 class AnswerText:
     """The text of an answer that arrives in pieces, however they were split."""
 
-    __slots__ = ("_held", "_pieces", "_settled", "_sure", "_tag", "_thinking", "_unsettled")
+    __slots__ = ("_blanks", "_held", "_pieces", "_settled", "_sure", "_tag", "_thinking", "_unsettled")
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._settled = False
         # Until it is settled that the answer has begun:
+        self._blanks: list[str] = []  # white space in front of `_held`
         self._held = ""
         self._tag: _Tag | None = None
         self._sure = False
@@ -114,12 +115,21 @@ class AnswerText:
     def _begin(self, piece: str) -> str:
         """Read a piece of a start that may be thinking."""
         self._unsettled.append(piece)
+        if self._tag is None and not self._held and piece.isspace():
+            # Joined once there is something else: white space may come in a million pieces.
+            self._blanks.append(piece)
+            return ""
+        if self._blanks:
+            piece, self._blanks = "".join((*self._blanks, piece)), []
         self._held += piece
         while True:
             if self._tag is None:
                 start = self._held.lstrip()
                 self._tag = _opened(start)
                 if self._tag is None:
+                    if not start:
+                        self._blanks, self._held = [self._held], ""
+                        return ""
                     return "" if _may_open(start) else self._settle()
                 self._sure = self._sure or self._tag.certain
                 self._held = start[len(self._tag.opening) :]

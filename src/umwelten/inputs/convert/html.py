@@ -17,7 +17,7 @@ MAX_EMPTY = 100_000
 """Empty cells that are put where merged cells of a table reach."""
 
 _UNSEEN = ("script", "style", "template", "svg", "head")
-_BLANK_LINES = re.compile(r"\n\s*\n\s*\n+")
+_FROM_LINE_END = re.compile(r"\n\s*+")
 
 
 def markdown(html: str, name: str) -> str:
@@ -48,6 +48,12 @@ def markdown(html: str, name: str) -> str:
     except RecursionError:
         body = soup.get_text("\n", strip=True)  # elements nested hundreds deep: the text alone
     return f"# {title}\n\n{body}" if title and title not in body[:500] else body
+
+
+def _one_blank_line(match: re.Match[str]) -> str:
+    """Return white space from the end of a line on, with one blank line in place of several."""
+    space = match[0]
+    return "\n\n" + space[space.rfind("\n") + 1 :] if space.count("\n") > 2 else space
 
 
 def _spread_merged_cells(soup: BeautifulSoup, table: Tag) -> None:
@@ -91,4 +97,4 @@ def _body(soup: BeautifulSoup) -> str:
         heading_style="ATX", bullets="-", table_infer_header=True, escape_misc=False, escape_underscores=False
     )
     text: str = converter.convert_soup(soup)
-    return _BLANK_LINES.sub("\n\n", text).replace("![]()", "").strip() + "\n"
+    return _FROM_LINE_END.sub(_one_blank_line, text).replace("![]()", "").strip() + "\n"

@@ -13,7 +13,7 @@ FORMULAS = f"formulas without stored results are sent as formulas. {_SAVE}"
 EMPTY_FORMULAS = f"formulas without stored results are empty cells. {_SAVE}"
 HIDDEN_SHEETS = "hidden sheets are sent, marked as hidden"
 
-_BAR = re.compile(r"(\\*)\|")
+_BAR = re.compile(r"(?<!\\)(\\*+)\|")
 _LINE_END = re.compile(r"\r\n|[\r\n\v\f\u0085\u2028\u2029]")
 
 

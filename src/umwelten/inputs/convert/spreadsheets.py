@@ -26,7 +26,7 @@ MEMORY_BYTES = 2 << 30
 TIME_S = 60
 """Limit of a conversion, in wall and CPU time. An .xls of 64 MB, the largest that is read, takes 25 s."""
 
-_FORMULA = re.compile(rb"<table:table-cell\b[^>]*\btable:formula=[^>]*")
+_FORMULA = re.compile(rb"<table:table-cell\b[^<>]*\btable:formula=[^>]*")
 _SCRIPT = Path(__file__).with_name("spreadsheet_child.py")
 
 

@@ -29,7 +29,7 @@ HIDDEN_CELLS = "hidden rows and columns are sent like others"
 _BUILT_IN_PERCENTS = frozenset((9, 10))
 _BUILT_IN_DATES = frozenset((*range(14, 23), *range(27, 37), *(45, 47), *range(50, 59)))
 # The parts of a number format that are not codes: literals, colours, conditions, padding.
-_NO_CODE = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.|_.|\*.')
+_NO_CODE = re.compile(r'"[^"]*"|\[[^\]]*(?:\]|\Z)|\\.|_.|\*.')
 _ELAPSED = re.compile(r"\[[hms]+\]", re.IGNORECASE)
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _CELL = re.compile(r"([A-Z]{1,3})\d+")

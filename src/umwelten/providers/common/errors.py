@@ -117,7 +117,7 @@ _AMOUNTS = re.compile(r"limit:? (\d[\d,]{0,15}).{0,40}?requested:? (\d[\d,]{0,15
 _NO_SUCH_PATH = re.compile(
     r"invalid url \(|unknown request url|unexpected endpoint|page not found|no route matched|route not found"
     r"|cannot (post|get) /|requested (url|endpoint)\b.{0,300}\bnot found"
-    r"|^\W*(error )?(404|405)?\W*((resource|path|file|endpoint) )?(not found|method not allowed)?\W*\d*$"
+    r"|^\W*+(error )?(404|405)?\W*+((resource|path|file|endpoint) )?(not found|method not allowed)?\W*+\d*$"
 )
 # One request costs more than is left; a smaller one may well do.
 _TOO_EXPENSIVE = re.compile(r"can only afford [1-9]|prompt tokens limit exceeded")

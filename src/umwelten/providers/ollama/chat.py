@@ -59,7 +59,7 @@ _NOT_FOUND = re.compile(r"model ['\"]?([^'\"\s]{1,200})['\"]? (?:is )?not found"
 _TOO_LONG = re.compile(r"context (length|size|window)", re.IGNORECASE)
 _PROMPT_TOKENS = re.compile(r"\((\d{1,9}) tokens\)")
 _MEMORY = re.compile(r"resource limitations|cudamalloc failed|requires more (system )?memory")
-_CANNOT_THINK = re.compile(r"does not support thinking|think value .* is not supported")
+_CANNOT_THINK = re.compile(r"does not support thinking|think value .{0,200} is not supported")
 _NO_FORMAT = re.compile(r"(json schema in|required for|unsupported|invalid) format|grammar")
 # The context bounds prompt and answer together.
 _LIMIT = Phrase("raise {option:max_tokens}, or the context with {option:params} num_ctx=16384")
