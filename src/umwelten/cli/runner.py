@@ -21,6 +21,7 @@ from umwelten.cli.standard_streams import lost_output
 from umwelten.cli.summary import print_summary
 from umwelten.config.endpoints import own_addresses
 from umwelten.engine.interfaces import RunResult
+from umwelten.errors import UmweltenError
 from umwelten.evaluation.evaluation import CallSubset, Evaluation
 from umwelten.events import Event, Note, NoteLevel, Observer, RunStarted, RunStatus, Tally
 from umwelten.phrases import Wording, spell
@@ -29,6 +30,7 @@ from umwelten.report.queries.overviews import results
 from umwelten.report.render.json import render_json
 from umwelten.report.run_summary import RecordCount, capped, summarize
 from umwelten.store.reader import Reader
+from umwelten.text.sanitize import safe
 from umwelten.threads import new_event_loop
 from umwelten.types import FrozenStruct
 
@@ -64,10 +66,26 @@ def execute(evaluation: Evaluation, look: OutputOptions, notes: Sequence[Wording
     finally:
         progress.close()
         evaluation.close()
-    for path in evaluation.spec.output.reports:
-        write_report(evaluation.folder, path, vendors=evaluation.vendors, spelling=as_flag)
+    unwritten = _write_reports(evaluation)
     _finish(evaluation, tally, records, look, answers)
-    return EXIT[result.status]
+    for error in unwritten.values():
+        click.echo(f"Error: {safe(error.spell(as_flag).message)}", err=True)
+    for path in evaluation.spec.output.reports:
+        if path not in unwritten:
+            click.echo(f"report: {path}", err=True)
+    # Not the error's own status, which says that nothing was started.
+    return EXIT[result.status] or int(bool(unwritten))
+
+
+def _write_reports(evaluation: Evaluation) -> dict[Path, UmweltenError]:
+    """Write the reports of a run that ended; returns why those are missing that could not be written."""
+    unwritten: dict[Path, UmweltenError] = {}
+    for path in evaluation.spec.output.reports:
+        try:
+            write_report(evaluation.folder, path, vendors=evaluation.vendors, spelling=as_flag)
+        except UmweltenError as error:
+            unwritten[path] = error
+    return unwritten
 
 
 def run_some(
@@ -113,8 +131,6 @@ def _finish(
     )
     if not look.as_json or look.progress == "json":
         print_summary(summary, stderr=sys.stderr, style=look.progress)
-    for path in evaluation.spec.output.reports:
-        click.echo(f"report: {path}", err=True)
     if look.as_json:
         _print_json(evaluation)
 

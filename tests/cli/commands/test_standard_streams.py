@@ -118,3 +118,17 @@ def test_nothing_is_said_into_a_file_that_took_the_number_of_a_closed_stream(fol
     assert (folder / "output" / "1" / "evaluation.lock").read_bytes() == b""
     with started(folder, {}, ("eval", "show", "1")) as show:
         assert ended(show)[0] == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_run_whose_report_cannot_be_written_says_how_it_went_and_fails(folder):
+    (folder / "report.json").symlink_to("/dev/full")
+    with provider() as server:
+        command = (*RUN, "-i", "1", "--report", "report.json", "--report", "report.csv")
+        with started(folder, server.env(), command) as process:
+            code, err = ended(process)
+    assert code == 1
+    assert "1 call succeeded" in err
+    assert "Error: report: cannot write report.json: No space left on device" in err
+    assert "report: report.csv" in err
+    assert (folder / "report.csv").exists()
