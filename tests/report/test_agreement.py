@@ -233,3 +233,20 @@ def test_numbers_that_no_provider_can_mean_break_no_report(tmp_path):
         lambda c: Done(answer(tokens=(enormous, enormous)), cost=enormous),
     )
     assert json.loads(rendered(tmp_path / "demo", render_json))["summary"]["succeeded"] == 2
+
+
+def test_a_run_whose_clock_was_set_back_took_what_its_lanes_account_for(tmp_path):
+    folder = tmp_path / "demo"
+    work(folder, spec(), ["a", "b"], lambda call: Done(answer()), wall_s=-3600)
+    change(folder, "DELETE FROM attributions")
+    for lane, reason, seconds in (
+        ("google", "latency", 6.0),
+        ("google", "rate", 2.5),
+        ("ollama", "latency", 8.0),
+    ):
+        change(folder, "INSERT INTO attributions VALUES (1, ?, ?, ?)", (lane, reason, seconds))
+    with Reader.open(folder) as reader:
+        assert overviews.overview(reader).summary.wall_s == 8.5
+    change(folder, "DELETE FROM attributions")
+    with Reader.open(folder) as reader:
+        assert overviews.overview(reader).summary.wall_s == 0

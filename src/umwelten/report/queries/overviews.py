@@ -296,8 +296,13 @@ def _percentile(connection: sqlite3.Connection, percent: int, n: int, model: int
 
 
 def _wall(connection: sqlite3.Connection) -> float:
+    # Earlier versions took both times from the system's clock: where that was set back, the lanes' sums are
+    # what is left of a run's time.
     row = connection.execute(
-        "SELECT total(max(coalesce(ended_at, seen_at) - started_at, 0)) FROM runs"
+        """SELECT total(CASE WHEN last_at > started_at THEN last_at - started_at ELSE lanes END) FROM (
+            SELECT started_at, coalesce(ended_at, seen_at) AS last_at, coalesce((SELECT max(seconds) FROM (
+                SELECT sum(seconds) AS seconds FROM attributions WHERE run_id = runs.id GROUP BY lane
+            )), 0) AS lanes FROM runs)"""
     ).fetchone()
     return float(row[0])
 
