@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -54,6 +56,19 @@ class Wait:
     def settle(self) -> None:
         """Note that the result is there: this wait ends no more, whatever still arrives."""
         self.until, self.idle_s = math.inf, None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let no time pass for this wait meanwhile."""
+        began, until, idle_s = self._of.loop.time(), self.until, self.idle_s
+        self.until, self.idle_s = math.inf, None
+        try:
+            yield
+        finally:
+            passed_s = self._of.loop.time() - began
+            self.until, self.idle_s, self.heard = until + passed_s, idle_s, True
+            if self._usual is not None:
+                self._usual = self._usual[0] + passed_s, self._usual[1]
 
     def expire(self) -> None:
         """End the wait: its time is up."""

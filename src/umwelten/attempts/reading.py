@@ -9,6 +9,7 @@ from collections.abc import Callable
 import aiohttp
 
 from umwelten.attempts.deadlines import Wait
+from umwelten.attempts.reply_room import SMALL, ReplyRoom
 from umwelten.providers.common.streams import WholeBody
 from umwelten.providers.protocol import Endpoint, Head, StreamDecoder, Wire
 from umwelten.types import FailureKind, Outcome, Reply
@@ -56,8 +57,11 @@ def _is_conclusive(outcome: Outcome) -> bool:
     return outcome.kind is not FailureKind.SERVER or (outcome.status or 0) >= 400
 
 
-async def read_body(response: aiohttp.ClientResponse, wait: Wait) -> bytes:
-    """Return the whole body. Raises `TooLarge`, and what aiohttp raises for a broken one."""
+async def read_body(response: aiohttp.ClientResponse, wait: Wait, room: ReplyRoom) -> bytes:
+    """Return the whole body. Raises `TooLarge`, and what aiohttp raises for a broken one.
+
+    It counts in `room`; whoever calls frees it.
+    """
     chunks: list[bytes] = []
     size = 0
     async for chunk in response.content.iter_any():
@@ -66,6 +70,7 @@ async def read_body(response: aiohttp.ClientResponse, wait: Wait) -> bytes:
         if size > MAX_BODY:
             raise TooLarge
         chunks.append(chunk)
+        await room.grow(wait, size)
     return b"".join(chunks)
 
 
@@ -74,8 +79,9 @@ async def read_answer(
     decoder: StreamDecoder,
     on_piece: Callable[[str], None],
     wait: Wait,
+    room: ReplyRoom,
 ) -> Outcome:
-    """Return the outcome of a reply, as soon as it is there. Raises as `read_body` does."""
+    """Return the outcome of a reply, as soon as it is there. Raises and counts as `read_body` does."""
     content, size = response.content, 0
     is_whole = False
     while not content.at_eof():
@@ -100,6 +106,8 @@ async def read_answer(
         if not decoder.complete:
             is_whole = False
             wait.relax()
+            if size > SMALL:
+                await room.grow(wait, size)
         elif decoder.done:
             await _read_end(content, wait)
             break

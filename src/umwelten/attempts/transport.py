@@ -25,6 +25,7 @@ from umwelten.attempts.key_mask import KeyMask, secrets_of
 from umwelten.attempts.local_trouble import exhaustion
 from umwelten.attempts.proxies import Proxy, proxy_for
 from umwelten.attempts.reading import MAX_BODY, TooLarge, decoder_for, read_answer, read_body, salvage
+from umwelten.attempts.reply_room import ReplyRoom
 from umwelten.providers.common.errors import ADDRESS
 from umwelten.providers.common.streams import WholeBody
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, StreamDecoder, Wire
@@ -64,6 +65,7 @@ class Transport:
     ) -> None:
         self._clock, self._unix_clock, self._timeout_s = clock, unix_clock, timeout_s
         self._deadlines: Deadlines | None = None
+        self._room = ReplyRoom()
         self._session: aiohttp.ClientSession | None = None
         self._proxies: dict[str, Proxy | None] = {}
         self._masks: dict[tuple[Secret | None, Secret | None], KeyMask] = {}
@@ -116,8 +118,8 @@ class Transport:
         decoder: StreamDecoder | None = None
         outcome: Outcome
         exchange = Exchange(fresh=fresh)
+        wait = self._within(patient=stream)
         try:
-            wait = self._within(patient=stream)
             url, proxy = http.url, self._proxy(http.url)
             opening = self._open(http, wait, proxy)
             del http
@@ -131,7 +133,7 @@ class Transport:
                         outcome = proxy.refusal(head.status, response.reason or "")
                     else:
                         decoder = decoder_for(head, wire, endpoint, stream)
-                        outcome = await read_answer(response, decoder, on_piece, wait)
+                        outcome = await read_answer(response, decoder, on_piece, wait, self._room)
                     if response.status == 200 and isinstance(outcome, Failure):
                         if response.content_type == "text/html":
                             # The page of a website, a login, a captive portal: this is not the API.
@@ -143,6 +145,8 @@ class Transport:
                         await asyncio.sleep(_HANG_UP_S)
         except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
             outcome = salvage(error, decoder) or self._failure_of(error, decoder, exchange, self._proxy(url))
+        finally:
+            self._room.free(wait)
         if shown is not None:
             shown.end()
         timing = Timing(started_at=started_at, latency_s=self._clock() - start, ttft_s=ttft_s)
@@ -177,8 +181,8 @@ class Transport:
 
     async def _fetch(self, http: HttpRequest, *, patient: bool, fresh: bool) -> tuple[Head, bytes] | Failure:
         exchange = Exchange(fresh=fresh)
+        wait = self._within(patient=patient)
         try:
-            wait = self._within(patient=patient)
             proxy = self._proxy(http.url)
             opening = self._open(http, wait, proxy)
             with wait:
@@ -189,9 +193,11 @@ class Transport:
                         return _redirect_failure(head, http.url)
                     if proxy is not None and proxy.refuses(head.status, head.headers):
                         return proxy.refusal(head.status, response.reason or "")
-                    return head, await read_body(response, wait)
+                    return head, await read_body(response, wait, self._room)
         except (TimeoutError, aiohttp.ClientError, OSError, TooLarge, ValueError) as error:
             return self._failure_of(error, None, exchange, self._proxy(http.url))
+        finally:
+            self._room.free(wait)
 
     def _within(self, *, patient: bool) -> Wait:
         """Return a wait for one exchange; a patient one may last long, as long as bytes arrive."""
