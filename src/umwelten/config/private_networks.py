@@ -23,11 +23,17 @@ def sounds_private(host: str) -> bool:
 
 
 def is_private(host: str) -> bool:
-    """Return whether a host is private: a name is if all of its addresses are. Takes `_RESOLVE_S` at most."""
+    """Return whether a host is private: a name is if all of its addresses are. Takes `_RESOLVE_S` at most.
+
+    A name that is not found has none to send anything to; maybe a proxy knows it.
+    """
     if not sounds_private(host) or host == "localhost" or _number(host) is not None:
         return sounds_private(host)
-    numbers = [_number(address) for address in _addresses(host)]
-    return bool(numbers) and all(number is not None and _is_private_number(number) for number in numbers)
+    addresses = _addresses(host)
+    if addresses is None:
+        return False
+    numbers = [_number(address) for address in addresses]
+    return all(number is not None and _is_private_number(number) for number in numbers)
 
 
 def _number(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -47,18 +53,19 @@ def _is_private_number(number: ipaddress.IPv4Address | ipaddress.IPv6Address) ->
     return not number.is_global
 
 
-def _addresses(host: str) -> list[str]:
-    """Return the addresses of a name, none where there is no answer in time."""
-    found: list[str] = []
+def _addresses(host: str) -> list[str] | None:
+    """Return the addresses of a name, `None` where there is no answer in time."""
+    found: list[list[str]] = []
 
     def resolve() -> None:
         try:
-            found.extend(str(each[4][0]) for each in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+            answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
-            return
+            answers = []
+        found.append([str(each[4][0]) for each in answers])
 
     # A thread of its own, which nothing waits for: a look-up cannot be broken off.
     thread = threading.Thread(target=resolve, name="look-up", daemon=True)
     thread.start()
     thread.join(_RESOLVE_S)
-    return list(found)
+    return found[0] if found else None
