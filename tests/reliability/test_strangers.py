@@ -182,3 +182,14 @@ def test_values_that_nobody_stored_are_an_error_of_the_database(
         except UmweltenError as error:
             assert error.exit_code == 2
             assert "damaged" in error.message or "cannot be read" in error.message
+
+
+def test_a_starter_file_is_written_through_no_link(cli, tmp_path: Path, home: Path) -> None:
+    before = contents(home)
+    for target in (home / "new.toml", home / "precious.txt"):
+        (tmp_path / "umwelten.toml").unlink(missing_ok=True)
+        (tmp_path / "umwelten.toml").symlink_to(target)
+        code, _, err = cli("config", "init", "--force")
+        assert code == 0, err
+        assert not (tmp_path / "umwelten.toml").is_symlink()
+    assert contents(home) == before

@@ -11,6 +11,7 @@ from html import unescape
 import pytest
 
 from report.making import FLASH, NOON, Done, answer, change, failure, spec, two_models, work
+from store.making import downgrade
 from umwelten.report import recommendations
 from umwelten.report.models import Cost, Figures, ModelRow, Service, UsageSums
 from umwelten.report.queries import overviews
@@ -208,7 +209,7 @@ def test_what_a_lane_waited_for_is_summed_over_its_runs(tmp_path):
 def test_a_store_from_before_there_were_attributions_is_read(tmp_path):
     folder = tmp_path / "demo"
     two_models(folder)
-    change(folder, "DROP TABLE attributions")
+    downgrade(folder, 1)
     assert json.loads(rendered(folder, render_json))["attributions"] == []
 
 

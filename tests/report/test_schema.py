@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sqlite3
 from datetime import date
 
 import msgspec
@@ -28,6 +27,7 @@ from report.making import (
     unfit,
     work,
 )
+from store.making import downgrade
 from umwelten.report.queries.schema_validation import Records, in_words, validation
 from umwelten.report.render.csv import render_csv
 from umwelten.report.render.json import render_json
@@ -299,8 +299,7 @@ def test_reasons_of_earlier_versions_may_hold_the_marks_that_separate_them(tmp_p
     wrong = unfit("title: 'a; b: c' is too long; pages: no; number", "title,pages")
     work(tmp_path / "demo", spec(schema=BOOK), ["a"], lambda call: Done(wrong))
     if version == 3:
-        change(tmp_path / "demo", "ALTER TABLE attempts DROP COLUMN problems")
-        change(tmp_path / "demo", "PRAGMA user_version = 3")
+        downgrade(tmp_path / "demo", 3)
     with Reader.open(tmp_path / "demo") as reader:
         found = {field.field: field for field in validation(reader).fields}
     assert (found["title"].message, found["pages"].message) == ("'a; b: c' is too long", "no; number")
@@ -384,16 +383,7 @@ def test_show_has_the_record_its_marks_and_answers_that_did_not_fit(folder, cli)
 
 def test_a_database_from_before_there_were_schemas_is_read(tmp_path, cli):
     work(tmp_path / "output" / "demo", spec(), ["a"], lambda call: Done(answer()))
-    with sqlite3.connect(tmp_path / "output" / "demo" / "evaluation.db") as connection:
-        connection.executescript(
-            """ALTER TABLE attempts DROP COLUMN problems;
-            DROP TABLE prompts; ALTER TABLE inputs DROP COLUMN part;
-            ALTER TABLE evaluation DROP COLUMN schema; ALTER TABLE evaluation DROP COLUMN options;
-            ALTER TABLE answers DROP COLUMN data; ALTER TABLE answers DROP COLUMN marks;
-            CREATE TABLE old AS SELECT id, name, provider, slug, active FROM models;
-            DROP TABLE models; ALTER TABLE old RENAME TO models; PRAGMA user_version = 2;"""
-        )
-    connection.close()
+    downgrade(tmp_path / "output" / "demo", 2)
     for format_ in ("markdown", "html", "json", "csv"):
         code, out, _ = cli("eval", "report", "-i", "demo", "-f", format_)
         assert code == 0

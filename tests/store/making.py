@@ -9,7 +9,9 @@ from pathlib import Path
 
 from umwelten.identity import content_hash
 from umwelten.records import AttemptRecord, CallRecord, StoredSpec
+from umwelten.store.database import APPLICATION_ID
 from umwelten.store.store import Store
+from umwelten.store.tables import MIGRATIONS
 from umwelten.types import (
     Call,
     Failure,
@@ -117,3 +119,26 @@ def repair(store: Store) -> int:
     store.start_run({})
     store.end_run("complete", None, 0)
     return len({name for name, _ in stamps() - before if name.endswith(".txt")})
+
+
+def downgrade(folder: Path, version: int) -> None:
+    """Make the evaluation one as an earlier umwelten left it: its tables, and what they can hold."""
+    path = folder / "evaluation.db"
+    path.rename(path.with_suffix(".new"))
+    with closing(sqlite3.connect(path)) as connection:
+        for script in MIGRATIONS[:version]:
+            connection.executescript(script)
+        connection.execute("ATTACH ? AS new", (str(path.with_suffix(".new")),))
+        tables = connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            find = "SELECT name FROM pragma_table_info(?, ?)"
+            ours, theirs = (
+                {name for (name,) in connection.execute(find, (table, schema))} for schema in ("main", "new")
+            )
+            columns = ", ".join(f'"{name}"' for name in sorted(ours & theirs))
+            connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")
+        connection.execute(f"PRAGMA main.application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA main.user_version = {version}")
+        connection.commit()
+        connection.execute("DETACH new")
+    path.with_suffix(".new").unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,9 +97,10 @@ def render(
 def whole_file(path: Path, *, what: str) -> Iterator[TextIO]:
     """A text file to write to, which stands at `path` only when all went well. `what` it is, for errors."""
     special = path.exists() and not path.is_file()
-    part = path if special else path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Random and new, so that nobody can have put a link there which leads elsewhere.
+    part = path if special else path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        with part.open("w", encoding="utf-8", newline="") as file:
+        with part.open("w" if special else "x", encoding="utf-8", newline="") as file:
             yield file
         if not special:
             part.replace(path)

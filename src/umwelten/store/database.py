@@ -277,7 +277,7 @@ def _checked_version(connection: sqlite3.Connection, folder: Path) -> int:
         )
     foreign = "a version below 0" if version < 0 else foreign_object(connection, version)
     if foreign is not None:
-        raise StoreError(f"{database(folder)} is not as umwelten makes it: it has {foreign}", _RESTORE)
+        raise StoreError(f"{database(folder)} is damaged or was changed: it has {foreign}", _RESTORE)
     return version
 
 
