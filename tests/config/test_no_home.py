@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from umwelten.errors import ConfigError, LocalModelError, UsageError
 from umwelten.local import find_weights
 from umwelten.local.weights import LOCAL_MODELS, models_folder
 from umwelten.user_folders import cache_folder, config_folder, expand_home, home_folder
+
+_NOBODY = 65534
 
 
 @pytest.fixture(params=["unset", "relative"])
@@ -63,13 +66,19 @@ def test_a_tilde_without_a_home_is_an_error_of_the_option(monkeypatch: pytest.Mo
         home_folder({})
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
-def test_a_home_that_may_not_be_looked_into_is_like_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "home").mkdir(mode=0)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert load(tmp_path, {}).files == ()
+def test_a_home_that_may_not_be_looked_into_is_like_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Not below `tmp_path`, into which nobody else may look: root, who may look everywhere, becomes another.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "home").mkdir(mode=0)
+        monkeypatch.setenv("HOME", str(folder / "home"))
+        user = os.geteuid()
+        os.seteuid(_NOBODY if user == 0 else user)
+        try:
+            assert load(folder, {}).files == ()
+        finally:
+            os.seteuid(user)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a directory in use can be deleted on Linux")
