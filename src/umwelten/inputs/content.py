@@ -55,8 +55,10 @@ class Content(FrozenStruct):
 
 def frame_text(text: str, name: str) -> str:
     """Return a file's text between tags that do not occur in it, after its name."""
-    taken = {int(match[1] or 0) for match in _FRAME_END.finditer(text)}
-    number = next(number for number in range(len(taken) + 1) if number not in taken)
+    number = 0
+    if "</content" in text:  # hardly any text is searched
+        taken = {int(match[1] or 0) for match in _FRAME_END.finditer(text)}
+        number = next(number for number in range(len(taken) + 1) if number not in taken)
     tag = f"content-{number}" if number else "content"
     name = escaped(name)
     heading = name if name.isprintable() else "".join(char if char.isprintable() else " " for char in name)
