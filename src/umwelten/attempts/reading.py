@@ -19,7 +19,8 @@ MAX_BODY = 64 << 20
 
 _GRACE_S = 3.0
 """After a finish reason, so long without a byte is waited for token counts and the end mark. Servers that
-send them do so at once; others leave the connection open, some for ever."""
+send them do so at once; others leave the connection open, some for ever. The call keeps its slot meanwhile.
+`Deadlines` looks at it once a second at most, so that it takes up to two seconds more."""
 
 _GRACE_TOTAL_S = 10.0
 """So long in all, where a server keeps the connection alive after the answer."""

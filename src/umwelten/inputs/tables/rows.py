@@ -159,25 +159,20 @@ def _line_rows(table: Table, name_column: str | None) -> Iterator[FoundInput]:
 def _list_rows(table: Table, name_column: str | None) -> Iterator[FoundInput]:
     label = make_labels(table, name_column)
     for number, (record, offset, length, line) in enumerate(_items(table), 1):
-        yield FoundInput(
-            name=label(record, number) if label else f"row-{number}",
-            path=table.path,
-            size=len(record),
-            stamp=_record_stamp(record, table.salt),
-            part=f"row {number} {offset} {length} {line}",
-        )
+        name = label(record, number) if label else f"row-{number}"
+        yield _json_row(table, name, record, f"row {number} {offset} {length} {line}")
 
 
 def _object_rows(table: Table, name_column: str | None) -> Iterator[FoundInput]:
     label = make_labels(table, name_column)
     for number, record in enumerate(read_object(table.path, table.start, table.encodings).records, 1):
-        yield FoundInput(
-            name=label(record, number) if label else f"row-{number}",
-            path=table.path,
-            size=len(record),
-            stamp=_record_stamp(record, table.salt),
-            part=f"row {number}",
-        )
+        name = label(record, number) if label else f"row-{number}"
+        yield _json_row(table, name, record, f"row {number}")
+
+
+def _json_row(table: Table, name: str, record: bytes, part: str) -> FoundInput:
+    stamp = _record_stamp(record, table.salt)
+    return FoundInput(name=name, path=table.path, size=len(record), stamp=stamp, part=part)
 
 
 def _parquet_rows(table: Table, name_column: str | None) -> Iterator[FoundInput]:

@@ -21,11 +21,10 @@ from umwelten.providers.common.endings import (
     BLOCKED,
     DROPPED_MEDIA,
     Ending,
-    half_answer,
     plausible,
     shortfall,
 )
-from umwelten.providers.common.errors import from_error, from_http, request_id, unusable_reply
+from umwelten.providers.common.errors import final_failure, from_error, from_http, request_id, unusable_reply
 from umwelten.providers.common.sse import DONE, Event
 from umwelten.providers.common.streams import EventStream, is_event_stream
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
@@ -340,7 +339,7 @@ class _AnthropicAnswer:
             return unusable_reply(self._head, "the reply contains no answer")
         if self._stop == "pause_turn":
             message = "the model paused in the middle of its answer; only answers in one turn are kept"
-            return half_answer(self._head, message, "pause_turn")
+            return final_failure(self._head, message, "pause_turn")
         ending = Ending(
             text=answer.text,
             reason=self._reason(),

@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from umwelten.phrases import Phrase
-from umwelten.providers.common.errors import request_id
+from umwelten.providers.common.errors import final_failure, request_id
 from umwelten.providers.protocol import Head
 from umwelten.types import Failure, FailureKind, FinishReason, FrozenStruct, Usage
 
@@ -52,15 +52,10 @@ def shortfall(head: Head, ending: Ending) -> Failure | None:
     if ending.reason is FinishReason.TOOL:
         return _call(head, ending)
     if ending.reason is FinishReason.UNKNOWN and _BLOCKING.search(ending.stop.lower()):
-        return _refused(head, f"the provider blocked the answer: {ending.stop}", ending.stop)
+        return final_failure(head, f"the provider blocked the answer: {ending.stop}", ending.stop)
     if ending.media is not None:
-        return _refused(head, f"the model answered with {ending.media}; only text is kept", "media")
+        return final_failure(head, f"the model answered with {ending.media}; only text is kept", "media")
     return _nothing(head, ending)
-
-
-def half_answer(head: Head, message: str, code: str) -> Failure:
-    """Return the failure of a reply that stops in the middle and waits for more than a prompt."""
-    return _refused(head, message, code)
 
 
 def plausible(usage: Usage, answered: bool) -> Usage:
@@ -94,7 +89,7 @@ def _call(head: Head, ending: Ending) -> Failure:
         when=when,
         name=name,
     )
-    return _worded(_refused(head, "", "tool_calls"), wording)
+    return _worded(final_failure(head, "", "tool_calls"), wording)
 
 
 def _spent(head: Head, ending: Ending) -> Failure:
@@ -120,17 +115,6 @@ def _empty(head: Head, message: str, *, retry: bool = True, code: str | None = N
         status=head.status,
         code=code,
         retry=retry,
-        request_id=request_id(head, None),
-    )
-
-
-def _refused(head: Head, message: str, code: str) -> Failure:
-    return Failure(
-        kind=FailureKind.BAD_REQUEST,
-        message=message,
-        status=head.status,
-        code=code,
-        retry=False,
         request_id=request_id(head, None),
     )
 

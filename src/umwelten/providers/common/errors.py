@@ -246,6 +246,18 @@ def unusable_reply(
     )
 
 
+def final_failure(head: Head, message: str, code: str) -> Failure:
+    """Return the failure for a reply that another request like this one would get again."""
+    return Failure(
+        kind=FailureKind.BAD_REQUEST,
+        message=message,
+        status=head.status,
+        code=code,
+        retry=False,
+        request_id=request_id(head, None),
+    )
+
+
 def request_id(head: Head, in_body: str | None) -> str | None:
     """Return the provider's id of the request, or `None`."""
     return head.headers.get("x-request-id") or head.headers.get("request-id") or in_body

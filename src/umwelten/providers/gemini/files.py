@@ -13,11 +13,11 @@ import msgspec
 
 from umwelten.providers.base_url import is_path_below, split_version, with_version
 from umwelten.providers.common.bodies import load
-from umwelten.providers.common.errors import from_http, request_id, unusable_reply
+from umwelten.providers.common.errors import final_failure, from_http, unusable_reply
 from umwelten.providers.gemini.errors import classify
 from umwelten.providers.gemini.requests import headers
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, UploadedFile
-from umwelten.types import Failure, FailureKind, Media
+from umwelten.types import Failure, Media
 
 _NAME_LENGTH = 512
 _READY, _FAILED = "ACTIVE", "FAILED"
@@ -67,7 +67,7 @@ class GeminiUploads:
         if not url:
             return unusable_reply(head, "the reply contains no upload address")
         if not _is_same_origin(url, endpoint.base_url):
-            return _unusable(
+            return final_failure(
                 head, "the upload address is on another host, so the file was not sent", "elsewhere"
             )
         return _strip_key(url)
@@ -87,7 +87,7 @@ class GeminiUploads:
         file = (reply and reply.file) or load(body, _GeminiFile) or _GeminiFile()
         if file.state == _FAILED:
             why = (file.error and file.error.message) or "no reason given"
-            return _unusable(head, f"the provider could not read the file: {why}", "upload_failed")
+            return final_failure(head, f"the provider could not read the file: {why}", "upload_failed")
         if not file.name or not file.uri or not _is_file(file.name):
             return unusable_reply(head, "the reply does not name the file")
         return UploadedFile(
@@ -131,17 +131,6 @@ def _strip_key(url: str) -> str:
     parts = urlsplit(url)
     query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name != "key"]
     return urlunsplit(parts._replace(query=urlencode(query), fragment=""))
-
-
-def _unusable(head: Head, message: str, code: str) -> Failure:
-    return Failure(
-        kind=FailureKind.BAD_REQUEST,
-        message=message,
-        status=head.status,
-        code=code,
-        retry=False,
-        request_id=request_id(head, None),
-    )
 
 
 def _unix_time(text: str | None) -> float | None:
