@@ -17,11 +17,11 @@ from functools import partial
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from umwelten.file_types import DOCX
-from umwelten.inputs.convert import docx_parts, drawing, html, zip_container
+from umwelten.inputs.convert import docx_parts, drawing, html
 from umwelten.inputs.convert.docx_parts import A, R, W, local, paragraph
 from umwelten.inputs.convert.formula import M
 from umwelten.inputs.convert.markdown_table import cell
+from umwelten.inputs.convert.zip_container import Archive
 from umwelten.types import FrozenStruct
 
 _STRICT = (
@@ -46,7 +46,7 @@ class _Target(FrozenStruct):
     member: str
 
 
-def markdown(archive: zipfile.ZipFile, name: str) -> tuple[str, tuple[str, ...]]:
+def markdown(archive: Archive, name: str) -> tuple[str, tuple[str, ...]]:
     """Return the document as markdown, and warnings. Raises `UnsupportedInput`, and any error if damaged."""
     import mammoth
 
@@ -77,9 +77,9 @@ def _with_chunks(chunks: Mapping[str, str], line: re.Match[str]) -> str:
 class _Document:
     """A document's parts. `chunks` are parts in other formats as markdown, by what stands in their place."""
 
-    def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
+    def __init__(self, archive: Archive, name: str) -> None:
         self._archive, self._name = archive, name
-        self._members = frozenset(archive.namelist())
+        self._members = archive.names
         self.chunks: dict[str, str] = {}
         self.warnings: dict[str, None] = {}
 
@@ -100,7 +100,7 @@ class _Document:
                 if member in changed:
                     written.writestr(member, ElementTree.tostring(changed[member], "utf-8"))
                 elif member.endswith((".xml", ".rels")):
-                    written.writestr(member, zip_container.read(self._archive, member, self._name, DOCX.word))
+                    written.writestr(member, self._archive.checked_xml(member))
         copy.seek(0)
         return copy
 
@@ -163,7 +163,7 @@ class _Document:
         """Return a paragraph to stand for a part in another format."""
         text = ""
         if target is not None and self._size(target.member) <= html.MAX_PAGE:
-            data = zip_container.read(self._archive, target.member, self._name, DOCX.word)
+            data = self._archive.read(target.member)
             text = docx_parts.chunk_text(data, self._name)
         if not text:
             self.warnings[EMBEDDED] = None
@@ -177,7 +177,7 @@ class _Document:
         return paragraph(token)
 
     def _size(self, member: str) -> float:
-        return self._archive.getinfo(member).file_size if member in self._members else math.inf
+        return self._archive.size(member) if member in self._members else math.inf
 
     def _targets(self, member: str) -> dict[str, _Target]:
         """Return what a part refers to, by id."""
@@ -195,8 +195,4 @@ class _Document:
         }
 
     def _xml(self, member: str) -> Element:
-        # expat bounds what entities expand to, and fetches nothing.
-        data = zip_container.read(self._archive, member, self._name, DOCX.word)
-        for strict, usual in _STRICT:
-            data = data.replace(strict, usual)
-        return ElementTree.fromstring(data)
+        return self._archive.xml(member, _STRICT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import email
-import email.policy
+import email.message
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement
 
@@ -62,8 +62,9 @@ def remove_hidden(root: Element, hidden: frozenset[str]) -> bool:
     """Take the text out of hidden runs and rows, and return whether there was any."""
     removed = False
     for table in root.iter(f"{W}tbl"):
-        for row in [row for row in table.findall(f"{W}tr") if row.find(f"{W}trPr/{W}hidden") is not None]:
-            table.remove(row)
+        shown = [row for row in table if row.tag != f"{W}tr" or row.find(f"{W}trPr/{W}hidden") is None]
+        if len(shown) < len(table):
+            table[:] = shown
             removed = True
     for paragraph in root.iter(f"{W}p"):
         by_style = _style(paragraph, "pPr/pStyle") in hidden
@@ -139,8 +140,7 @@ def _with_boxes(node: Element) -> list[Element]:
         return [node]
     for box in boxes:
         unfold(box)
-        if box in list(node):
-            node.remove(box)  # mammoth finds it there too
+    node[:] = [child for child in node if child.tag != _BOX]  # mammoth would find them there too
     picture = Element(f"{W}pict")
     content = SubElement(picture, f"{_V}textbox")
     content.extend(boxes)
@@ -187,8 +187,16 @@ def without_references(node: Element) -> Element:
 def chunk_text(data: bytes, name: str) -> str:
     """Return an embedded page, MIME archive of one, or text as markdown; "" for other formats."""
     if data[:12].lower() == b"mime-version":
-        parts = email.message_from_bytes(data, policy=email.policy.default).walk()
-        text = next((str(p.get_content()) for p in parts if p.get_content_type() == "text/html"), None)
+        parts = email.message_from_bytes(data).walk()
+        text = next((_part_text(part) for part in parts if part.get_content_type() == "text/html"), None)
     else:
         text = None if data[:5] == b"{\\rtf" else decode_text(data)
     return html.markdown(text, name).strip() if text else ""
+
+
+def _part_text(part: email.message.Message) -> str:
+    data = part.get_payload(decode=True)
+    try:
+        return data.decode(part.get_content_charset("ascii"), "replace") if isinstance(data, bytes) else ""
+    except LookupError:
+        return decode_text(data) or "" if isinstance(data, bytes) else ""

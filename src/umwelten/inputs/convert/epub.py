@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import posixpath
-import zipfile
 from urllib.parse import unquote
-from xml.etree import ElementTree
 
-from umwelten.file_types import EPUB
-from umwelten.inputs.convert import html, zip_container
+from umwelten.inputs.convert import html
+from umwelten.inputs.convert.zip_container import Archive
 from umwelten.inputs.encodings import decode
 
 _PAGES = ("application/xhtml+xml", "text/html")
 
 
-def markdown(archive: zipfile.ZipFile, name: str) -> str:
+def markdown(archive: Archive, name: str) -> str:
     """Return the book as markdown. Raises `UnsupportedInput`, `ImportError`, and any error if damaged."""
-    container = ElementTree.fromstring(zip_container.read(archive, "META-INF/container.xml", name, EPUB.word))
+    container = archive.xml("META-INF/container.xml")
     package = next(node.attrib["full-path"] for node in container.iter() if node.tag.endswith("}rootfile"))
-    chapters = (_chapter(archive, member, name) for member in _spine(archive, package, name))
-    return "\n\n".join(text for text in chapters if text.strip())
+    chapters = (_chapter(archive, member, name) for member in _spine(archive, package))
+    return "\n\n".join(text for text in archive.room.take_texts(chapters) if text.strip())
 
 
-def _spine(archive: zipfile.ZipFile, package: str, name: str) -> list[str]:
+def _spine(archive: Archive, package: str) -> list[str]:
     """Return the members that hold the chapters, in order."""
-    root = ElementTree.fromstring(zip_container.read(archive, package, name, EPUB.word))
+    root = archive.xml(package)
     items = {
         node.attrib["id"]: node.attrib["href"]
         for node in root.iter()
@@ -35,6 +33,7 @@ def _spine(archive: zipfile.ZipFile, package: str, name: str) -> list[str]:
     return [posixpath.normpath(posixpath.join(folder, unquote(items[id]))) for id in order if id in items]
 
 
-def _chapter(archive: zipfile.ZipFile, member: str, name: str) -> str:
-    text = decode(zip_container.read(archive, member, name, EPUB.word))
+def _chapter(archive: Archive, member: str, name: str) -> str:
+    text = decode(archive.read(member)) or ""
+    archive.room.take_elements(html.count_elements(text))
     return html.markdown(text, name) if text else ""

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from umwelten.file_types import HTML
 from umwelten.inputs.content import UnsupportedInput, megabytes
+from umwelten.inputs.convert.bounds import MAX_ELEMENTS, too_many_elements
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
 
+    from umwelten.inputs.convert.html_builder import Table
+
 MAX_PAGE = 16_000_000
-"""Characters of HTML: a page of that size takes half a minute."""
+"""Characters of HTML."""
 
 MAX_EMPTY = 100_000
-"""Empty cells that are put where merged cells of a table reach."""
+"""Empty cells that are put where merged cells of a page's tables reach."""
 
-_UNSEEN = ("script", "style", "template", "svg", "head")
+MAX_CELLS = 1_000
+"""Cells of a row with merged ones: to put a cell beside others takes time for each of them."""
+
 _FROM_LINE_END = re.compile(r"\n\s*+")
 
 
 def markdown(html: str, name: str) -> str:
     """Return the page's title and body as markdown. Raises `UnsupportedInput`, `ImportError`."""
-    from bs4 import BeautifulSoup, ProcessingInstruction
+    from bs4 import BeautifulSoup
+
+    from umwelten.inputs.convert.html_builder import Builder
 
     if len(html) > MAX_PAGE:
         raise UnsupportedInput(
@@ -30,24 +39,24 @@ def markdown(html: str, name: str) -> str:
         )
     if "<" not in html:
         return html
-    soup = BeautifulSoup(html, "lxml")
-    title = soup.title.get_text(" ", strip=True) if soup.title else ""
-    for tag in soup(_UNSEEN):
-        tag.decompose()
-    for instruction in soup(string=lambda text: isinstance(text, ProcessingInstruction)):
-        instruction.extract()
-    for image in soup("img"):
-        if str(image.get("src", "")).startswith("data:"):
-            image["src"] = ""
-    for box in soup("input", type="checkbox"):
-        box.replace_with("[x] " if box.has_attr("checked") else "[ ] ")
-    for table in soup("table"):
-        _spread_merged_cells(soup, table)
+    if count_elements(html) > MAX_ELEMENTS:
+        raise too_many_elements(name, HTML.word)
+    builder = Builder()
+    soup = BeautifulSoup(html, builder=builder)
+    _spread_merged_cells(soup, builder.tables)
     try:
         body = _body(soup)
     except RecursionError:
         body = soup.get_text("\n", strip=True)  # elements nested hundreds deep: the text alone
+    title = builder.title
     return f"# {title}\n\n{body}" if title and title not in body[:500] else body
+
+
+def count_elements(html: str) -> int:
+    """Return about how many elements a page has, at the most. Attributes take a tenth of the time."""
+    ends = html.count("</")
+    # The end of a paragraph that never began makes one.
+    return html.count("<") - ends + html.count("</p") // 2 + html.count("=") // 10
 
 
 def _one_blank_line(match: re.Match[str]) -> str:
@@ -56,38 +65,57 @@ def _one_blank_line(match: re.Match[str]) -> str:
     return "\n\n" + space[space.rfind("\n") + 1 :] if space.count("\n") > 2 else space
 
 
-def _spread_merged_cells(soup: BeautifulSoup, table: Tag) -> None:
+def _spread_merged_cells(soup: BeautifulSoup, tables: Iterable[Table]) -> None:
     """Put empty cells where a merged cell reaches, so that those after it stay in their columns.
 
-    The first row, which becomes the header, is made as wide as the widest.
+    The first row of a table, which becomes the header, is made as wide as the widest.
     """
-    rows = [row for row in table("tr") if row.find_parent("table") is table]
-    below: dict[int, int] = {}  # how many more rows a cell above reaches into, by column
-    widths, room = [0], MAX_EMPTY
-    for row in rows:
-        column = 0
-        for each in row.find_all(("td", "th"), recursive=False):
-            while below.get(column, 0):
-                each.insert_before(soup.new_tag("td"))
-                below[column] -= 1
-                column += 1
-            wide, high = _span(each, "colspan", 1000), _span(each, "rowspan", len(rows))
-            room -= wide * high - 1
-            if room < 0:
+    room = MAX_EMPTY
+    for table in tables:
+        below: dict[int, int] = {}  # how many more rows a cell above reaches into, by column
+        widths = [0]
+        for row in table.rows:
+            column = 0
+            cells = row.find_all(("td", "th"), recursive=False)
+            if len(cells) > MAX_CELLS and (below or any(_is_merged(each) for each in cells)):
                 return  # no table that anybody reads
-            each.insert_after(*(soup.new_tag("td") for _ in range(wide - 1)))
-            below |= dict.fromkeys(range(column, column + wide), high - 1)
-            column += wide
-        for at in [at for at, more in below.items() if at >= column and more]:
-            below[at] -= 1
-        widths.append(column)
-    for row in rows[:1]:
-        row.extend([soup.new_tag("td") for _ in range(max(widths) - widths[1])])
+            for each in cells:
+                while column in below:
+                    each.insert_before(soup.new_tag("td"))
+                    _pass(below, column)
+                    column += 1
+                wide, high = _span(each, "colspan", 1000), _span(each, "rowspan", len(table.rows))
+                room -= wide * high - 1
+                if room < 0:
+                    return
+                each.insert_after(*(soup.new_tag("td") for _ in range(wide - 1)))
+                if high > 1:
+                    below |= dict.fromkeys(range(column, column + wide), high - 1)
+                column += wide
+            for at in [at for at in below if at >= column]:
+                _pass(below, at)
+            widths.append(column)
+        for row in table.rows[:1]:
+            room -= max(widths) - widths[1]
+            if room < 0:
+                return
+            row.extend([soup.new_tag("td") for _ in range(max(widths) - widths[1])])
+
+
+def _pass(below: dict[int, int], column: int) -> None:
+    """Count one row less that the cell above reaches into."""
+    below[column] -= 1
+    if not below[column]:
+        del below[column]
+
+
+def _is_merged(each: Tag) -> bool:
+    return "colspan" in each.attrs or "rowspan" in each.attrs
 
 
 def _span(each: Tag, name: str, most: int) -> int:
     value = str(each.attrs.pop(name, "1"))
-    return max(1, min(most, int(value))) if value.isdecimal() else 1
+    return max(1, min(most, int(value[:9]))) if value.isdecimal() else 1
 
 
 def _body(soup: BeautifulSoup) -> str:

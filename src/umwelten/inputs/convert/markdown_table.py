@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from umwelten.inputs.content import UnsupportedInput
+from umwelten.inputs.content import MAX_TEXT, UnsupportedInput
+from umwelten.inputs.convert.bounds import TooMuchText
 from umwelten.phrases import Phrase
 
 _SAVE = "Save the file in a spreadsheet program to send results"
@@ -30,6 +31,8 @@ def cell(text: str) -> str:
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Return the rows as a table, the first one as its header, without empty columns."""
     used = sorted({column for row in rows for column, cell in enumerate(row) if cell})
+    if 3 * len(rows) * len(used) > MAX_TEXT:
+        raise TooMuchText  # one wide row makes all others as wide
     lines = [
         "| " + " | ".join(cell(row[column]) if column < len(row) else "" for column in used) + " |"
         for row in rows

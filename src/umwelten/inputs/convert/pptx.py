@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-import zipfile
 from collections.abc import Iterator
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from umwelten.file_types import PPTX
-from umwelten.inputs.convert import drawing, zip_container
+from umwelten.inputs.convert import drawing
 from umwelten.inputs.convert.formula import M, linear
 from umwelten.inputs.convert.markdown_table import table
+from umwelten.inputs.convert.xml_parts import outermost
+from umwelten.inputs.convert.zip_container import Archive
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
@@ -29,12 +28,12 @@ _SHAPES = (f"{_P}sp", f"{_P}pic", f"{_P}graphicFrame")
 HIDDEN_SLIDES = "hidden slides are sent, marked as hidden"
 
 
-def markdown(archive: zipfile.ZipFile, name: str) -> tuple[str, tuple[str, ...]]:
+def markdown(archive: Archive) -> tuple[str, tuple[str, ...]]:
     """Return all slides as markdown, and warnings. Raises `UnsupportedInput`, and any error if damaged."""
-    root = _xml(archive, "ppt/presentation.xml", name)
-    targets = _relations(archive, "ppt/presentation.xml", name)
+    root = archive.xml("ppt/presentation.xml", _STRICT)
+    targets = _relations(archive, "ppt/presentation.xml")
     members = [targets[node.attrib[f"{_R}id"]][1] for node in root.iter(f"{_P}sldId")]
-    slides = [_Slide(archive, member, number, name) for number, member in enumerate(members, 1)]
+    slides = [_Slide(archive, member, number) for number, member in enumerate(members, 1)]
     parts = [slide.markdown() for slide in slides]
     footers = dict.fromkeys(footer for slide in slides for footer in slide.footers)
     if footers:
@@ -45,26 +44,27 @@ def markdown(archive: zipfile.ZipFile, name: str) -> tuple[str, tuple[str, ...]]
 class _Slide:
     """A slide. `footers` are those found by `markdown`."""
 
-    def __init__(self, archive: zipfile.ZipFile, member: str, number: int, name: str) -> None:
-        self._archive, self._number, self._name = archive, number, name
-        self._root = _xml(archive, member, name)
-        self._targets = _relations(archive, member, name)
+    def __init__(self, archive: Archive, member: str, number: int) -> None:
+        self._archive, self._number = archive, number
+        self._root = archive.xml(member, _STRICT)
+        self._targets = _relations(archive, member)
         self.hidden = self._root.attrib.get("show") in ("0", "false")
         self.footers: list[str] = []
 
     def markdown(self) -> str:
         """Return the slide under its number, with its notes and comments."""
         lines = [f"## Slide {self._number}{' (hidden slide)' * self.hidden}"]
-        lines += self._texts(self._root)
-        notes, comments = list(self._notes()), list(self._comments())
+        lines += self._archive.room.take_texts(self._texts(self._root))
+        notes = list(self._archive.room.take_texts(self._notes()))
+        comments = list(self._archive.room.take_texts(self._comments()))
         lines += ["Notes:", *notes] if notes else []
         lines += ["Comments:", *comments] if comments else []
         return "\n\n".join(lines)
 
     def _parts(self, kind: str) -> Iterator[Element]:
         for type, target in self._targets.values():
-            if type.endswith(f"/{kind}") and target in self._archive.namelist():
-                yield _xml(self._archive, target, self._name)
+            if type.endswith(f"/{kind}") and target in self._archive.names:
+                yield self._archive.xml(target, _STRICT)
 
     def _notes(self) -> Iterator[str]:
         for root in self._parts("notesSlide"):
@@ -72,10 +72,10 @@ class _Slide:
 
     def _comments(self) -> Iterator[str]:
         for root in self._parts("comments"):
-            for node in root.iter():
+            for node in outermost(root, f"{_P}text", "txBody"):
                 # An older comment is a text, a newer one a body of paragraphs.
                 own = node.text if node.tag == f"{_P}text" else ""
-                text = own or (_text(node) if node.tag.endswith("}txBody") else "")
+                text = own or _text(node)
                 if text.strip():
                     yield f"- {' '.join(text.split())}"
 
@@ -99,12 +99,12 @@ class _Slide:
                 yield from self._frame(node)
 
     def _frame(self, frame: Element) -> Iterator[str]:
-        for grid in frame.iter(f"{_A}tbl"):
-            rows = [[_text(cell) for cell in row.iter(f"{_A}tc")] for row in grid.iter(f"{_A}tr")]
+        for grid in outermost(frame, f"{_A}tbl"):
+            rows = [[_text(cell) for cell in outermost(row, f"{_A}tc")] for row in outermost(grid, f"{_A}tr")]
             yield table(rows)
         _, target = self._targets.get(drawing.reference(frame) or "", ("", ""))
-        if target in self._archive.namelist():
-            text = drawing.words(_xml(self._archive, target, self._name))
+        if target in self._archive.names:
+            text = drawing.words(self._archive.xml(target, _STRICT))
             if text:
                 yield text
 
@@ -122,7 +122,7 @@ def _shapes(node: Element) -> Iterator[Element]:
 
 
 def _text(node: Element) -> str:
-    lines = (_paragraph(paragraph) for paragraph in node.iter(f"{_A}p"))
+    lines = (_paragraph(paragraph) for paragraph in outermost(node, f"{_A}p"))
     return "\n".join(line for line in lines if line.strip())
 
 
@@ -149,22 +149,15 @@ def _paragraph(node: Element) -> str:
     return f"{'  ' * min(level, 8)}- {words}" if level else words
 
 
-def _xml(archive: zipfile.ZipFile, member: str, name: str) -> Element:
-    data = zip_container.read(archive, member, name, PPTX.word)
-    for strict, usual in _STRICT:
-        data = data.replace(strict, usual)
-    return ElementTree.fromstring(data)
-
-
-def _relations(archive: zipfile.ZipFile, member: str, name: str) -> dict[str, tuple[str, str]]:
+def _relations(archive: Archive, member: str) -> dict[str, tuple[str, str]]:
     """Return what a member refers to, by id: its type and its path."""
     folder, file = posixpath.split(member)
     relations = f"{folder}/_rels/{file}.rels"
-    if relations not in archive.namelist():
+    if relations not in archive.names:
         return {}
     return {
         node.attrib["Id"]: (node.attrib["Type"], _place(folder, node.attrib["Target"]))
-        for node in _xml(archive, relations, name)
+        for node in archive.xml(relations, _STRICT)
         if node.attrib.get("TargetMode") != "External"
     }
 

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-import zipfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from umwelten.file_types import XLSX
 from umwelten.inputs.content import MAX_TEXT
-from umwelten.inputs.convert import zip_container
 from umwelten.inputs.convert.markdown_table import FORMULAS, HIDDEN_SHEETS, sheet, too_much_text
+from umwelten.inputs.convert.zip_container import Archive
 from umwelten.types import FrozenStruct
 
 MAX_COLUMNS = 16_384
@@ -52,18 +49,18 @@ class _Book(FrozenStruct):
     warnings: dict[str, None]
 
 
-def markdown(archive: zipfile.ZipFile, name: str) -> tuple[str, tuple[str, ...]]:
+def markdown(archive: Archive, name: str) -> tuple[str, tuple[str, ...]]:
     """Return all sheets that are not empty, and warnings. Raises `UnsupportedInput`, and any if damaged."""
-    root = _xml(archive, _MEMBER, name)
-    targets = _targets(archive, _MEMBER, name)
-    book = _book(archive, root, targets, name)
+    root = archive.xml(_MEMBER)
+    targets = _targets(archive, _MEMBER)
+    book = _book(archive, root, targets)
     texts: list[str] = []
     for node in _elements(root, "sheet"):
         id = next((value for key, value in node.attrib.items() if key.endswith("}id")), "")
         kind, member = targets.get(id, ("", ""))
-        if kind == "worksheet" and member in archive.namelist():
+        if kind == "worksheet" and member in archive.names:
             rows = list(_limit_text(_rows(archive, member, book), MAX_TEXT - sum(map(len, texts)), name))
-            comments = list(_comments(archive, member, name))
+            comments = list(_comments(archive, member))
             if rows or comments:
                 hidden = node.attrib.get("state", "visible") != "visible"
                 texts.append(sheet(node.attrib.get("name", ""), rows, comments, hidden=hidden))
@@ -85,17 +82,13 @@ def _limit_text(rows: Iterator[list[str]], room: int, name: str) -> Iterator[lis
             yield row
 
 
-def _rows(archive: zipfile.ZipFile, member: str, book: _Book) -> Iterator[list[str]]:
+def _rows(archive: Archive, member: str, book: _Book) -> Iterator[list[str]]:
     shared: dict[str, str] = {}
-    with archive.open(member) as file:
-        for _, node in ElementTree.iterparse(file):
-            if node.tag.endswith("}row"):
-                yield _row(node, book, shared)
-                if node.attrib.get("hidden") in _TRUE:
-                    book.warnings[HIDDEN_CELLS] = None
-                node.clear()  # frees the memory of the row
-            elif node.tag.endswith("}col") and node.attrib.get("hidden") in _TRUE:
-                book.warnings[HIDDEN_CELLS] = None
+    for node in archive.elements(member, "row", "col"):
+        if node.attrib.get("hidden") in _TRUE:
+            book.warnings[HIDDEN_CELLS] = None
+        if node.tag.endswith("}row"):
+            yield _row(node, book, shared)
 
 
 def _row(node: Element, book: _Book, shared: dict[str, str]) -> list[str]:
@@ -187,24 +180,24 @@ def _date(number: float, first: datetime) -> str:
 # --- shared parts -----------------------------------------------------------------------------
 
 
-def _comments(archive: zipfile.ZipFile, sheet_member: str, name: str) -> Iterator[tuple[str, str]]:
+def _comments(archive: Archive, sheet_member: str) -> Iterator[tuple[str, str]]:
     """Yield the comments on a sheet's cells: cell and text."""
-    members = dict(_targets(archive, sheet_member, name).values())
+    members = dict(_targets(archive, sheet_member).values())
     # Of a conversation, the older kind has only a copy, after an explanation.
     member = members.get("threadedComment", members.get("comments", ""))
-    if member in archive.namelist():
-        for node in _xml(archive, member, name).iter():
+    if member in archive.names:
+        for node in archive.xml(member).iter():
             if node.tag.endswith(("}comment", "}threadedComment")):
                 text = "".join(part.text or "" for part in node.iter() if part.tag.endswith(("}t", "}text")))
                 if text.strip():
                     yield node.attrib.get("ref", ""), _unescaped(text).strip()
 
 
-def _book(archive: zipfile.ZipFile, root: Element, targets: dict[str, tuple[str, str]], name: str) -> _Book:
-    members = {kind: member for kind, member in targets.values() if member in archive.namelist()}
+def _book(archive: Archive, root: Element, targets: dict[str, tuple[str, str]]) -> _Book:
+    members = {kind: member for kind, member in targets.values() if member in archive.names}
     since_1904 = any(node.attrib.get("date1904") in _TRUE for node in _elements(root, "workbookPr"))
     dates, percents = (
-        _styles(_xml(archive, members["styles"], name)) if "styles" in members else (frozenset[int](),) * 2
+        _styles(archive.xml(members["styles"])) if "styles" in members else (frozenset[int](),) * 2
     )
     return _Book(
         strings=_strings(archive, members["sharedStrings"]) if "sharedStrings" in members else [],
@@ -216,14 +209,8 @@ def _book(archive: zipfile.ZipFile, root: Element, targets: dict[str, tuple[str,
     )
 
 
-def _strings(archive: zipfile.ZipFile, member: str) -> list[str]:
-    strings: list[str] = []
-    with archive.open(member) as file:
-        for _, node in ElementTree.iterparse(file):
-            if node.tag.endswith("}si"):
-                strings.append(_string(node))
-                node.clear()
-    return strings
+def _strings(archive: Archive, member: str) -> list[str]:
+    return [_string(node) for node in archive.elements(member, "si")]
 
 
 def _string(node: Element) -> str:
@@ -250,10 +237,11 @@ def _styles(root: Element) -> tuple[frozenset[int], frozenset[int]]:
     }
     styles = next(iter(_elements(root, "cellXfs")), ())
     formats = [style.attrib.get("numFmtId", "0") for style in styles]
-    dates = frozenset(number for number, format in enumerate(formats) if _is_date(format, codes.get(format)))
-    percents = frozenset(
-        number for number, format in enumerate(formats) if _is_percent(format, codes.get(format))
-    )
+    # Many styles may have one format, which may be long.
+    date = {format for format in set(formats) if _is_date(format, codes.get(format))}
+    percent = {format for format in set(formats) if _is_percent(format, codes.get(format))}
+    dates = frozenset(number for number, format in enumerate(formats) if format in date)
+    percents = frozenset(number for number, format in enumerate(formats) if format in percent)
     return dates, percents - dates
 
 
@@ -269,24 +257,19 @@ def _is_percent(format: str, code: str | None) -> bool:
     return int(format) in _BUILT_IN_PERCENTS if code is None else "%" in _NO_CODE.sub("", code)
 
 
-def _targets(archive: zipfile.ZipFile, member: str, name: str) -> dict[str, tuple[str, str]]:
+def _targets(archive: Archive, member: str) -> dict[str, tuple[str, str]]:
     """Return what a part refers to, by id: its type and its path."""
     folder, file = posixpath.split(member)
     relations = f"{folder}/_rels/{file}.rels"
-    if relations not in archive.namelist():
+    if relations not in archive.names:
         return {}
     return {
         node.attrib["Id"]: (
             node.attrib["Type"].rpartition("/")[2],
             posixpath.normpath(posixpath.join("/", folder, node.attrib["Target"])).lstrip("/"),
         )
-        for node in _elements(_xml(archive, relations, name), "Relationship")
+        for node in _elements(archive.xml(relations), "Relationship")
     }
-
-
-def _xml(archive: zipfile.ZipFile, member: str, name: str) -> Element:
-    # expat bounds what entities expand to, and fetches nothing.
-    return ElementTree.fromstring(zip_container.read(archive, member, name, XLSX.word))
 
 
 def _elements(root: Element, tag: str) -> list[Element]:

@@ -1,49 +1,115 @@
-"""Zip containers of documents, opened only if their unpacked size is within bounds."""
+"""Zip containers of documents, of which no more is unpacked than there is room for.
+
+What counts are the members that are really opened, each time they are: a document's relations may name any
+member, and the same one any number of times.
+"""
 
 from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import IO
+from xml.etree.ElementTree import Element
 
-from umwelten.inputs.content import UnsupportedInput, megabytes
+from umwelten.inputs.content import UnsupportedInput
+from umwelten.inputs.convert import xml_parts
+from umwelten.inputs.convert.bounds import MAX_RATIO, SMALL, Room, too_large, unpacks_to
+from umwelten.inputs.file_detection import has_too_many_members
 
-MAX_MEMBERS = 20_000
-MAX_RATIO = 200
-"""The unpacked size of texts as a multiple of the file's size, at most; spreadsheets reach 50."""
-
-_SMALL = 4_000_000
 _TEXTS = (".xml", ".rels", ".html", ".xhtml", ".htm", ".opf", ".ncx")
-_BROKEN = (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, OSError, KeyError, OverflowError)
+# Those that the formats' standards know. Of others a few bytes may unpack to gigabytes in one step.
+_METHODS = frozenset((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+_PIECE = 1 << 20
+_BROKEN = (
+    *(zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, OSError, KeyError, OverflowError),
+    *(RuntimeError, zlib.error),
+)
+
+
+class Archive:
+    """The container of a document. Its methods raise `UnsupportedInput` for damage, and without room."""
+
+    def __init__(self, archive: zipfile.ZipFile, room: Room) -> None:
+        self._archive = archive
+        self.room = room
+        self.names = frozenset(archive.namelist())
+
+    def read(self, member: str) -> bytes:
+        """Return a member's bytes."""
+        with self.open(member) as file:
+            return b"".join(self._pieces(file))
+
+    @contextmanager
+    def open(self, member: str | zipfile.ZipInfo) -> Iterator[IO[bytes]]:
+        """Open a member. A read returns nothing beyond the size in the directory, which is counted."""
+        try:
+            info = member if isinstance(member, zipfile.ZipInfo) else self._archive.getinfo(member)
+            if info.compress_type not in _METHODS:
+                raise NotImplementedError(info.compress_type)
+            self.room.take_bytes(info.file_size)
+            with self._archive.open(info) as file:
+                yield file
+        except _BROKEN as error:
+            raise self.damage_error() from error
+
+    def size(self, member: str) -> int:
+        """Return the most bytes that a member can have."""
+        return self._archive.getinfo(member).file_size
+
+    def xml(self, member: str, renamed: Iterable[tuple[bytes, bytes]] = ()) -> Element:
+        """Return the root of a member's XML, with other names for namespaces."""
+        data = self.read(member)
+        for old, new in renamed:
+            data = data.replace(old, new)
+        return xml_parts.parse(data, self.room)
+
+    def elements(self, member: str, *tags: str) -> Iterator[Element]:
+        """Yield a member's elements with one of these names, without a namespace, each then forgotten."""
+        with self.open(member) as file:
+            yield from xml_parts.elements(file, tags, self.room)
+
+    def checked_xml(self, member: str) -> bytes:
+        """Return a member's bytes, which another library is to parse."""
+        return xml_parts.checked(self.read(member), self.room)
+
+    def unpack_all(self) -> None:
+        """Unpack every member once, for a library that reads the file by itself and believes no size."""
+        for info in self._archive.infolist():
+            with self.open(info) as file:
+                for _ in self._pieces(file):
+                    pass
+
+    def damage_error(self) -> UnsupportedInput:
+        """Return the error for a document that is damaged or cut off."""
+        return damage_error(self.room.name, self.room.word)
+
+    @staticmethod
+    def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+        # Asked for all at once, zipfile would unpack all there is before it looks at the size.
+        while piece := file.read(_PIECE):
+            yield piece
 
 
 @contextmanager
 def open_archive(
     data: bytes, name: str, word: str, *, most: int, endings: tuple[str, ...] = _TEXTS
-) -> Iterator[zipfile.ZipFile]:
+) -> Iterator[Archive]:
     """Open the container of a document. `most`: unpacked bytes of all members with one of the `endings`.
 
-    Nothing in a container unpacks to more than its directory says, which is checked first. Raises
-    `UnsupportedInput` for a container that is damaged, protected, or unpacks to too much.
+    Raises `UnsupportedInput` for a container that is damaged, protected, or unpacks to too much.
     """
+    if has_too_many_members(data):
+        raise too_large(name, word)
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except _BROKEN as error:
         raise damage_error(name, word) from error
     with archive:
         _check(archive, len(data), name, word, most, endings)
-        yield archive
-
-
-def read(archive: zipfile.ZipFile, member: str, name: str, word: str) -> bytes:
-    """Return a member's bytes. Raises `UnsupportedInput`."""
-    import zlib
-
-    try:
-        return archive.read(member)
-    except (*_BROKEN, RuntimeError, zlib.error) as error:
-        raise damage_error(name, word) from error
+        yield Archive(archive, Room(name, word, packed=len(data), most=most))
 
 
 def damage_error(name: str, word: str) -> UnsupportedInput:
@@ -58,12 +124,7 @@ def _check(
     if any(member.flag_bits & 1 for member in members):
         raise UnsupportedInput(f"{name} is {word} that needs a password. Save it without one.")
     total = sum(member.file_size for member in members if member.filename.lower().endswith(endings))
-    if len(members) > MAX_MEMBERS or total > max(_SMALL, size * MAX_RATIO):
-        raise UnsupportedInput(
-            f"{name} is {word} that unpacks to far more than it should, so it is not read."
-        )
+    if total > max(SMALL, size * MAX_RATIO):
+        raise too_large(name, word)
     if total > most:
-        raise UnsupportedInput(
-            f"{name} is {word} of {megabytes(total)} when unpacked: up to {megabytes(most)} are read. "
-            "Split it, or save it as plain text."
-        )
+        raise unpacks_to(name, word, total, most)

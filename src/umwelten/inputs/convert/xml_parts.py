@@ -1,0 +1,130 @@
+"""XML of documents, parsed within bounds.
+
+expat fetches nothing, but what entities and default attributes expand to it bounds late, and in older
+versions not at all. No document needs them: whatever declares one is refused.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from typing import IO, cast
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+from umwelten.inputs.content import UnsupportedInput
+from umwelten.inputs.convert.bounds import MAX_DEPTH, Room, too_deep, too_many_elements
+
+_DECLARATION = re.compile(rb"<!(?:ENTITY|ATTLIST)")
+_PIECE = 1 << 18
+_LONGEST = 4_000_000
+"""Bytes without the beginning or end of an element, of a part that is read piece by piece: each piece would
+parse what began before it again. A cell of a spreadsheet has at most 32,767 characters."""
+
+_MOST_INSIDE = 500_000
+"""Elements within one row or text: a row of 16,384 cells has 80,000."""
+
+
+def parse(data: bytes, room: Room) -> Element:
+    """Return the root. Raises `UnsupportedInput`, and `ParseError` if damaged."""
+    root = ElementTree.fromstring(checked(data, room))
+    level, depth = [root], 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise too_deep(room.name, room.word)
+        level = [child for node in level for child in node]
+    return root
+
+
+def checked(data: bytes, room: Room) -> bytes:
+    """Return the XML, in no wide encoding. Raises `UnsupportedInput` for too much of it."""
+    data = _narrow(data)
+    # Each element has one `<` more than its end; a `=` may be an attribute, which takes as much memory.
+    room.take_elements(max(data.count(b"<") - data.count(b"</"), data.count(b"=") // 4))
+    if _DECLARATION.search(data):
+        raise _declares(room)
+    return data
+
+
+def elements(file: IO[bytes], tags: tuple[str, ...], room: Room) -> Iterator[Element]:
+    """Yield the elements with one of these names, without a namespace, and keep nothing of the others.
+
+    Raises `UnsupportedInput`, and `ParseError` if damaged.
+    """
+    parser: ElementTree.XMLPullParser[Element] = ElementTree.XMLPullParser(("start", "end"))
+    path: list[Element] = []
+    inside, held, quiet, last = 0, 0, 0, b""
+    for piece in _narrow_pieces(file):
+        if _DECLARATION.search(last[-16:] + piece):
+            raise _declares(room)
+        last = piece
+        parser.feed(piece)
+        quiet += len(piece)
+        for event, node in cast("Iterator[tuple[str, Element]]", parser.read_events()):
+            quiet = 0
+            if event == "start":
+                path.append(node)
+                if inside:
+                    held += 1
+                    if held > _MOST_INSIDE:
+                        raise too_many_elements(room.name, room.word)
+                elif _local(node) in tags:
+                    inside, held = len(path), 0
+                if len(path) > MAX_DEPTH:
+                    raise too_deep(room.name, room.word)
+                continue
+            if len(path) == inside:
+                yield node
+                inside = 0
+            path.pop()
+            if not inside and path:
+                path[-1].clear()
+        if quiet > _LONGEST:
+            raise too_many_elements(room.name, room.word)
+    parser.close()
+
+
+def outermost(root: Element, *tags: str) -> Iterator[Element]:
+    """Yield the elements below `root` with one of these names, in order, none of them within another.
+
+    A name without a namespace stands for that of any. So a text that is nested in others is read once.
+    """
+    rest = list(reversed(root))
+    while rest:
+        node = rest.pop()
+        if node.tag in tags or _local(node) in tags:
+            yield node
+        else:
+            rest.extend(reversed(node))
+
+
+def _narrow_pieces(file: IO[bytes]) -> Iterator[bytes]:
+    first = file.read(_PIECE)
+    if b"\0" in first[:4]:
+        first = _narrow(first + b"".join(iter(lambda: file.read(_PIECE), b"")))
+    while first:
+        yield first
+        first = file.read(_PIECE)
+
+
+def _local(node: Element) -> str:
+    return node.tag.rpartition("}")[2]
+
+
+def _narrow(data: bytes) -> bytes:
+    """Return XML of two bytes a character as UTF-8, where its signs can be counted."""
+    if b"\0" not in data[:4]:
+        return data
+    wide = "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-16-le"
+    wide = "utf-16-be" if data[:1] == b"\0" else wide
+    text = data.decode(wide)
+    return re.sub(r"^\s*<\?xml[^>]*\?>", "", text, count=1).encode()
+
+
+def _declares(room: Room) -> UnsupportedInput:
+    return UnsupportedInput(
+        f"{room.name} is {room.word} with declarations of its own in its XML, which no program writes, so it "
+        "is not read."
+    )
