@@ -22,6 +22,7 @@ from umwelten.attempts.transport import Transport
 from umwelten.engine.interfaces import AttemptResult
 from umwelten.errors import InputError, MachineError, read_error
 from umwelten.events import Event, Note
+from umwelten.inputs.workers import ConversionPool
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.wires import WIRES
 from umwelten.types import (
@@ -79,6 +80,7 @@ def attempts(
                 builder=RequestBuilder(RequestSettings(prompts=(Prompt(name="", text="Hello."),))),
                 targets={1: target},
                 transport=transport,
+                conversions=ConversionPool(10),
                 price=lambda usage, model: None,
                 stream=False,
                 observer=observe,

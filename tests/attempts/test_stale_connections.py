@@ -14,6 +14,7 @@ from umwelten.attempts.runner import HttpAttemptRunner
 from umwelten.attempts.target import Target
 from umwelten.attempts.transport import STALE, Transport
 from umwelten.engine.interfaces import AttemptResult
+from umwelten.inputs.workers import ConversionPool
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.protocol import HttpRequest
 from umwelten.providers.wires import WIRES
@@ -68,6 +69,7 @@ def attempts(server: Serve, count: int = 2, *, size: int = 0) -> list[AttemptRes
                     )
                 },
                 transport=transport,
+                conversions=ConversionPool(10),
                 price=lambda usage, model: None,
                 stream=True,
                 observer=lambda event: None,

@@ -10,6 +10,7 @@ from corpus.making import Sample, make
 from umwelten.errors import InputError
 from umwelten.identity import content_hash
 from umwelten.inputs import read
+from umwelten.inputs.convert.dispatch import convert
 from umwelten.providers.capabilities import PICTURES, Capabilities
 from umwelten.types import Media, Part, Text
 
@@ -47,7 +48,7 @@ def sent(sample: Sample, capabilities: Capabilities) -> tuple[tuple[Part, ...], 
     try:
         content = read(sample.path, name=sample.name, capabilities=capabilities)
         assert content.digest == content_hash(sample.path.read_bytes())
-        parts = content.convert().parts if content.convert is not None else content.parts
+        parts = convert(content.convert).parts if content.convert is not None else content.parts
         assert (content.convert is None) == bool(content.parts)
         return parts, ""
     except InputError as error:

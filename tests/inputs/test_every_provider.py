@@ -20,6 +20,7 @@ from corpus.making import Sample, make
 from provider import provider
 from umwelten.errors import InputError
 from umwelten.inputs import read
+from umwelten.inputs.convert.dispatch import convert
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.protocol import Endpoint
@@ -77,7 +78,7 @@ JUDGES: dict[str, Callable[[dict[str, Any]], None]] = {
 
 def _parts(sample: Sample, capabilities: Capabilities) -> tuple[Part, ...]:
     content = read(sample.path, name=sample.name, capabilities=capabilities)
-    return content.parts if content.convert is None else content.convert().parts
+    return content.parts if content.convert is None else convert(content.convert).parts
 
 
 @pytest.mark.parametrize("vendor", MODELS)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from umwelten.errors import InputError
 from umwelten.identity import content_hash
 from umwelten.inputs import UnsupportedInput, expand, file_hash, read, scan, scan_files
+from umwelten.inputs.convert.dispatch import convert
 from umwelten.phrases import Wording
 from umwelten.types import Media, Text
 
@@ -454,7 +455,7 @@ def sent(tmp_path: Path, data: bytes, name: str = "f.bin") -> Text | Media:
     path = tmp_path / "file"
     path.write_bytes(data)
     content = read(path, name=name)
-    (part,) = content.convert().parts if content.convert is not None else content.parts
+    (part,) = convert(content.convert).parts if content.convert is not None else content.parts
     return part
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from corpus import media, pictures
 from umwelten.inputs import UnsupportedInput, read
+from umwelten.inputs.convert.dispatch import convert
 from umwelten.providers.capabilities import Capabilities
 from umwelten.types import Media
 
@@ -91,6 +92,6 @@ def test_text_and_pictures_stay_within_what_a_request_holds(tmp_path: Path) -> N
     (tmp_path / "p").write_bytes(pictures.saved(pictures.noisy((60, 60)), "PNG"))
     content = read(tmp_path / "p", name="p", capabilities=Capabilities(inline_bytes=3_000))
     assert content.convert is not None
-    (part,) = content.convert().parts
+    (part,) = convert(content.convert).parts
     assert isinstance(part, Media)
     assert len(part.data) <= 3_000

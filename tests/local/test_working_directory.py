@@ -14,9 +14,13 @@ import pytest
 from local.test_pull import make_wheel, offline
 from local.tiny import GGUF, MODELS
 from umwelten.errors import LocalModelError
-from umwelten.inputs.convert import spreadsheets
+from umwelten.file_types import XLS
+from umwelten.inputs import UnsupportedInput
+from umwelten.inputs.content import Conversion
+from umwelten.inputs.workers import convert_now
 from umwelten.local import pull, pull_weights
 from umwelten.local.process import Child, Loading
+from umwelten.providers.capabilities import Capabilities
 
 NAMES = (
     "json",
@@ -75,14 +79,18 @@ def test_no_program_is_taken_from_a_relative_entry_of_path(
     assert not mark.exists()
 
 
-def test_the_server_and_the_reader_of_spreadsheets_import_nothing_from_it(tmp_path: Path, mark: Path) -> None:
+def test_the_server_and_the_converters_import_nothing_from_it(
+    tmp_path: Path, mark: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     weights = tmp_path / "a.gguf"
     weights.write_bytes(GGUF)
     loading = Loading(model="a", weights=weights, slots=1, threads=1, context=64)
     with pytest.raises(LocalModelError):
         asyncio.run(Child.start(loading, env=os.environ, timeout_s=20))
-    (tmp_path / "a.xls").write_bytes(b"no spreadsheet")
-    spreadsheets._run(tmp_path / "a.xls", 20)
+    monkeypatch.syspath_prepend(str(Path.cwd()))  # as `python -m` does
+    file = Conversion(step="document", mime=XLS.mime, data=b"none", name="f", capabilities=Capabilities())
+    with pytest.raises(UnsupportedInput, match="damaged"):
+        convert_now(file, 20)
     assert not mark.exists()
 
 

@@ -21,6 +21,7 @@ from umwelten.events import Note, NoteLevel, Observer
 from umwelten.inputs import Converted, read
 from umwelten.inputs.content import unframe_text
 from umwelten.inputs.files.names import escaped
+from umwelten.inputs.workers import ConversionPool
 from umwelten.phrases import Spelling, by_name
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.common.refused_fields import STREAM, SYSTEM
@@ -99,6 +100,7 @@ class HttpAttemptRunner:
         builder: RequestBuilder,
         targets: Mapping[int, Target],
         transport: Transport,
+        conversions: ConversionPool,
         price: Price,
         stream: bool,
         observer: Observer,
@@ -109,7 +111,7 @@ class HttpAttemptRunner:
     ) -> None:
         self._clock = clock
         self._builder, self._targets, self._transport = builder, targets, transport
-        self._price = price
+        self._conversions, self._price = conversions, price
         self._stream, self._observer, self._trace = stream, observer, trace
         self._structured, self._spelling = structured, spelling
         self._uploads = UploadCache(transport)
@@ -119,7 +121,8 @@ class HttpAttemptRunner:
         self._has_no_prices = self._is_exhausted = False
 
     async def close(self) -> None:
-        """Delete the uploaded files at the providers. To be called before the transport is closed."""
+        """End the conversions, and delete the uploaded files while the transport is still open."""
+        await self._conversions.close()
         await self._uploads.close()
 
     async def __call__(
@@ -297,7 +300,7 @@ class HttpAttemptRunner:
         values = {"file.name": source.name, "file.path": escaped(source.path), **content.values}
         parts = content.parts
         if content.convert is not None:
-            converted = await run_in_thread(content.convert)
+            converted = await self._conversions.convert(content.convert)
             parts = converted.parts
             if not quiet:
                 self._report(converted, source)

@@ -44,6 +44,7 @@ from umwelten.events import (
     RunStarted,
     RunStatus,
 )
+from umwelten.inputs.workers import ConversionPool
 from umwelten.local import LocalServers
 from umwelten.phrases import Spelling, by_name, spell
 from umwelten.pricing import cost_nusd, max_cost_nusd
@@ -241,6 +242,7 @@ class Evaluation:
             builder=self.builder,
             targets=self._targets,
             transport=transport,
+            conversions=ConversionPool(spec.limits.timeout_s),
             price=self._price,
             stream=spec.stream,
             observer=observer,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from umwelten.attempts.proxies import check_proxy
 from umwelten.attempts.target import Attached
-from umwelten.choices import PdfMode
 from umwelten.config.endpoints import address_notes, endpoint, own_addresses, price_overrides
 from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, InputError, UsageError
@@ -18,6 +17,7 @@ from umwelten.evaluation.request_terms import request_terms
 from umwelten.evaluation.spec import EvaluationSpec, check_id
 from umwelten.inputs import file_hash, read
 from umwelten.inputs.sources import Inputs
+from umwelten.inputs.workers import convert_now
 from umwelten.local import find_weights
 from umwelten.phrases import Phrase, Wording
 from umwelten.pricing import PriceBook, price_of
@@ -177,14 +177,16 @@ def _of_attachment(error: InputError) -> InputError:
 
 def _attachment_parts(spec: EvaluationSpec, capabilities: Capabilities) -> Attached:
     try:
-        return tuple(part for path in spec.attach for part in _parts(path, capabilities, spec.request.pdf))
+        return tuple(part for path in spec.attach for part in _parts(path, capabilities, spec))
     except InputError as error:
         return error
 
 
-def _parts(path: Path, capabilities: Capabilities, pdf: PdfMode) -> Iterator[Part]:
-    content = read(path, name=path.name, capabilities=capabilities, pdf=pdf)
-    yield from content.parts if content.convert is None else content.convert().parts
+def _parts(path: Path, capabilities: Capabilities, spec: EvaluationSpec) -> tuple[Part, ...]:
+    content = read(path, name=path.name, capabilities=capabilities, pdf=spec.request.pdf)
+    if content.convert is None:
+        return content.parts
+    return convert_now(content.convert, spec.limits.timeout_s).parts
 
 
 def note_addresses(

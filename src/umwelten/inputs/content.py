@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
+from umwelten.choices import PdfMode
 from umwelten.errors import InputError
 from umwelten.inputs.files.names import escaped
+from umwelten.providers.capabilities import Capabilities
 from umwelten.types import FrozenStruct, Part
 
 MAX_TEXT = 16_000_000
@@ -34,23 +37,35 @@ class Converted(FrozenStruct):
 # Text has no room for more tags than nine digits number.
 _FRAME_END = re.compile(r"</content(?:-([1-9][0-9]{0,8}))?>")
 
-Convert = Callable[[], Converted]
-"""Takes milliseconds to seconds, so call it in a thread. Raises `InputError`."""
+
+class Conversion(FrozenStruct):
+    """A file that has to be converted for a model, which is done in a worker (`inputs.workers`).
+
+    `step`: a document as text; a picture in another form, or only turned; a PDF as text or images, or only
+    checked. `mime` is that of its `FileType`, `pdf` the mode in which it is sent.
+    """
+
+    step: Literal["document", "picture", "turn", "pdf", "check"]
+    mime: str
+    data: bytes
+    name: str
+    capabilities: Capabilities
+    pdf: PdfMode = "auto"
 
 
 class Content(FrozenStruct):
     """What is sent of a file, a row or an earlier answer.
 
     `digest` is the `identity.content_hash` of its bytes; `changed`: it differs from the scan's. `values` are
-    those of placeholders, by name (`row.title`, `answer`). If `convert` is set, it returns the parts, and
-    `parts` is empty.
+    those of placeholders, by name (`row.title`, `answer`). If `convert` is set, `parts` is empty, and the
+    parts are what comes of that.
     """
 
     digest: bytes
     parts: tuple[Part, ...]
     changed: bool = False
     values: Mapping[str, str] = msgspec.field(default_factory=dict)
-    convert: Convert | None = None
+    convert: Conversion | None = None
 
 
 def frame_text(text: str, name: str) -> str:

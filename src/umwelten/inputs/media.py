@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import partial
 
 from umwelten.choices import PdfMode
 from umwelten.file_types import PDF, FileType, type_by_name
-from umwelten.inputs.content import Convert, Converted, UnsupportedInput, megabytes
+from umwelten.inputs.content import Conversion, UnsupportedInput, megabytes
 from umwelten.inputs.convert.exif import UPRIGHT, orientation
 from umwelten.inputs.convert.image_size import measure
 from umwelten.phrases import Phrase
@@ -15,8 +14,10 @@ from umwelten.providers.capabilities import Capabilities, accepted_mime, pdf_byt
 from umwelten.types import Media, Part
 
 
-def picture(data: bytes, kind: FileType, name: str, capabilities: Capabilities) -> tuple[Part, ...] | Convert:
-    """Return an image as it is, or a function that converts it. Raises if the model accepts no images."""
+def picture(
+    data: bytes, kind: FileType, name: str, capabilities: Capabilities
+) -> tuple[Part, ...] | Conversion:
+    """Return an image as it is, or its conversion. Raises if the model accepts no images."""
     if not capabilities.pictures:
         raise UnsupportedInput(
             f"{name} is {kind.word}, but this model accepts no images. Use a vision model, or leave it out."
@@ -30,8 +31,8 @@ def picture(data: bytes, kind: FileType, name: str, capabilities: Capabilities) 
         ):
             if orientation(data, kind.mime) == UPRIGHT:
                 return (Media(mime=mime, data=data, name=name),)
-            return partial(_turn_picture, data, kind, mime, name, capabilities)
-    return partial(_convert_picture, data, kind, name, capabilities)
+            return Conversion(step="turn", mime=kind.mime, data=data, name=name, capabilities=capabilities)
+    return Conversion(step="picture", mime=kind.mime, data=data, name=name, capabilities=capabilities)
 
 
 def recording(data: bytes, kind: FileType, name: str, capabilities: Capabilities) -> tuple[Part, ...]:
@@ -45,8 +46,8 @@ def recording(data: bytes, kind: FileType, name: str, capabilities: Capabilities
     return (Media(mime=mime, data=data, name=name),)
 
 
-def pdf(data: bytes, name: str, capabilities: Capabilities, mode: PdfMode) -> tuple[Part, ...] | Convert:
-    """Return a PDF as it is, or a function that converts it to text or images. Raises if `mode` can't be."""
+def pdf(data: bytes, name: str, capabilities: Capabilities, mode: PdfMode) -> tuple[Part, ...] | Conversion:
+    """Return a PDF as it is, or its conversion to text or images. Raises if `mode` can't be."""
     fits = capabilities.pdf and len(data) <= pdf_bytes(capabilities)
     if mode == "native" and not fits:
         reason = (
@@ -69,8 +70,8 @@ def pdf(data: bytes, name: str, capabilities: Capabilities, mode: PdfMode) -> tu
     if fits and mode in ("auto", "native"):
         if _looks_intact(data):
             return (Media(mime=PDF.mime, data=data, name=name),)
-        return partial(_check_pdf, data, name)
-    return partial(_convert_pdf, data, name, capabilities, mode)
+        return Conversion(step="check", mime=PDF.mime, data=data, name=name, capabilities=capabilities)
+    return Conversion(step="pdf", mime=PDF.mime, data=data, name=name, capabilities=capabilities, pdf=mode)
 
 
 def check_fits(size: int, name: str, capabilities: Capabilities) -> None:
@@ -102,28 +103,3 @@ def _accepted_formats(kind: FileType, formats: Collection[str]) -> str:
 def _looks_intact(data: bytes) -> bool:
     """Return whether a PDF shows no obvious sign of being cut off or protected."""
     return b"startxref" in data[-2048:] and b"/Encrypt" not in data
-
-
-def _convert_picture(data: bytes, kind: FileType, name: str, capabilities: Capabilities) -> Converted:
-    # Pillow is imported when the first image needs it, pdfium when the first PDF does.
-    from umwelten.inputs.convert import images
-
-    return images.convert(data, kind, name, capabilities)
-
-
-def _turn_picture(data: bytes, kind: FileType, mime: str, name: str, capabilities: Capabilities) -> Converted:
-    from umwelten.inputs.convert import images
-
-    return images.turn(data, kind, mime, name, capabilities)
-
-
-def _check_pdf(data: bytes, name: str) -> Converted:
-    from umwelten.inputs.convert import pdf as pdf_files
-
-    return pdf_files.check(data, name)
-
-
-def _convert_pdf(data: bytes, name: str, capabilities: Capabilities, mode: PdfMode) -> Converted:
-    from umwelten.inputs.convert import pdf as pdf_files
-
-    return pdf_files.convert(data, name, capabilities, mode)

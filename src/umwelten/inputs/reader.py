@@ -10,24 +10,23 @@ Text, and that of documents, is sent in this form:
 TEXT is the file's text as it is. If it contains `</content>`, the tag is `content-1` (or -2 and so on), so
 that the first closing tag is always the end.
 
-Images, PDF, audio and video are sent as bytes if the model accepts them. Others are converted, by
-`Content.convert`, or rejected with an error that says what to do.
+Images, PDF, audio and video are sent as bytes if the model accepts them. Others have to be
+converted (`Content.convert`, `inputs.workers`), or are rejected with an error that says what to do.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from functools import partial
 from hashlib import blake2b, file_digest
 from pathlib import Path
 
 from umwelten.choices import PdfMode
 from umwelten.errors import InputError, read_error
-from umwelten.file_types import HTML, UNKNOWN, FileType
+from umwelten.file_types import UNKNOWN, FileType
 from umwelten.identity import content_hash
 from umwelten.inputs import media
-from umwelten.inputs.content import Content, Convert, Converted, UnsupportedInput, frame_text, megabytes
+from umwelten.inputs.content import Content, Conversion, Converted, UnsupportedInput, frame_text, megabytes
 from umwelten.inputs.file_detection import detect, type_by_signature
 from umwelten.inputs.files.scan import stamp as stamp_of
 from umwelten.phrases import Phrase
@@ -148,7 +147,9 @@ def _size_limit(handle: int, size: int, name: str, capabilities: Capabilities) -
 # --- sending ----------------------------------------------------------------------------------
 
 
-def _prepare(data: bytes, name: str, capabilities: Capabilities, pdf: PdfMode) -> tuple[Part, ...] | Convert:
+def _prepare(
+    data: bytes, name: str, capabilities: Capabilities, pdf: PdfMode
+) -> tuple[Part, ...] | Conversion:
     kind, text = detect(data)
     match kind.family:
         case "text":
@@ -160,7 +161,9 @@ def _prepare(data: bytes, name: str, capabilities: Capabilities, pdf: PdfMode) -
         case "pdf":
             return media.pdf(data, name, capabilities, pdf)
         case "document":
-            return partial(_convert_document, data, text, kind, name)
+            return Conversion(
+                step="document", mime=kind.mime, data=data, name=name, capabilities=capabilities
+            )
     raise UnsupportedInput(_unsupported_message(kind, name))
 
 
@@ -169,15 +172,6 @@ def _text_parts(text: str, size: int, name: str, capabilities: Capabilities) -> 
         raise UnsupportedInput(f"{name} is empty, so there is nothing to send. Leave it out.")
     media.check_fits(size, name, capabilities)
     return (Text(text=frame_text(text, name)),)
-
-
-def _convert_document(data: bytes, text: str | None, kind: FileType, name: str) -> Converted:
-    # Imported for the first document: converters take long to load.
-    from umwelten.inputs.convert import documents
-
-    if kind is HTML and text is not None:
-        return documents.page(text, name)
-    return documents.document(data, kind, name)
 
 
 def _unsupported_message(kind: FileType, name: str) -> Phrase:

@@ -260,11 +260,12 @@ import sys
 for name in sys.argv[2].split(","):
     sys.modules[name] = None
 from umwelten.inputs import read
+from umwelten.inputs.convert.dispatch import convert
 from umwelten.errors import InputError
 from umwelten.providers.capabilities import Capabilities
 try:
     content = read(sys.argv[1], name="f", capabilities=Capabilities(picture_side=10))
-    done = content.convert() if content.convert else content
+    done = convert(content.convert) if content.convert else content
     print("sent", len(done.parts), *getattr(done, "notes", ()))
 except InputError as error:
     print(error.message)

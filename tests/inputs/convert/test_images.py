@@ -16,6 +16,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from corpus import pictures
 from umwelten.inputs import Converted, UnsupportedInput
+from umwelten.inputs.convert.dispatch import convert
 from umwelten.inputs.convert.exif import orientation
 from umwelten.inputs.convert.image_size import measure
 from umwelten.inputs.file_detection import detect
@@ -27,7 +28,7 @@ from umwelten.types import Media
 def sent(data: bytes, capabilities: Capabilities | None = None, name: str = "p.x") -> Converted:
     """What becomes of a picture; one that goes as it is has no note."""
     made = picture(data, detect(data)[0], name, capabilities or Capabilities())
-    return Converted(parts=made) if isinstance(made, tuple) else made()
+    return Converted(parts=made) if isinstance(made, tuple) else convert(made)
 
 
 def only(converted: Converted) -> tuple[Media, Image.Image]:
@@ -253,7 +254,8 @@ def test_without_pillow_a_photo_is_sent_as_it_is_and_what_to_install_is_said(tmp
     code = (
         "import sys; sys.modules['PIL'] = None\n"
         "from umwelten.inputs import read\n"
-        "made = read('lies.jpg', name='lies.jpg').convert()\n"
+        "from umwelten.inputs.convert.dispatch import convert\n"
+        "made = convert(read('lies.jpg', name='lies.jpg').convert)\n"
         "assert made.parts[0].data == open('lies.jpg', 'rb').read()\n"
         "assert read('stands.jpg', name='stands.jpg').convert is None\n"
         "print(made.warnings[0])"

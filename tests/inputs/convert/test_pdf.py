@@ -14,6 +14,7 @@ from PIL import Image
 from corpus import pdfs, pictures
 from umwelten.choices import PdfMode
 from umwelten.inputs import Converted, UnsupportedInput
+from umwelten.inputs.convert.dispatch import convert
 from umwelten.inputs.convert.pdf import MAX_PAGE_IMAGES, PAGE_SIDE
 from umwelten.inputs.media import pdf
 from umwelten.providers.capabilities import Capabilities
@@ -28,7 +29,7 @@ SCAN = pdfs.scan(pictures.jpeg(), pages=2)
 
 def sent(data: bytes, capabilities: Capabilities, mode: PdfMode = "auto") -> Converted:
     made = pdf(data, "f.pdf", capabilities, mode)
-    return Converted(parts=made) if isinstance(made, tuple) else made()
+    return Converted(parts=made) if isinstance(made, tuple) else convert(made)
 
 
 def refused(data: bytes, capabilities: Capabilities, mode: PdfMode = "auto") -> str:

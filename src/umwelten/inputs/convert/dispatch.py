@@ -1,0 +1,39 @@
+"""The converter of each file. Called in a worker: here a file may take any time and all memory there is."""
+
+from __future__ import annotations
+
+from umwelten.file_types import ALL, HTML, FileType
+from umwelten.inputs.content import Conversion, Converted
+from umwelten.inputs.file_detection import decode_text
+from umwelten.providers.capabilities import accepted_mime
+
+KINDS: dict[str, FileType] = {
+    kind.mime: kind for kind in ALL if kind.family in ("document", "picture", "pdf")
+}
+
+
+def convert(conversion: Conversion) -> Converted:
+    """Return what is sent of a file, converted in this process. Raises `InputError`."""
+    kind, data, name = KINDS[conversion.mime], conversion.data, conversion.name
+    match conversion.step:
+        case "document":
+            from umwelten.inputs.convert import documents
+
+            if kind is HTML:
+                return documents.page(decode_text(data) or "", name)
+            return documents.document(data, kind, name)
+        case "picture" | "turn":
+            from umwelten.inputs.convert import images
+
+            if conversion.step == "picture":
+                return images.convert(data, kind, name, conversion.capabilities)
+            mime = accepted_mime(kind.mime, conversion.capabilities.pictures) or kind.mime
+            return images.turn(data, kind, mime, name, conversion.capabilities)
+        case "pdf":
+            from umwelten.inputs.convert import pdf
+
+            return pdf.convert(data, name, conversion.capabilities, conversion.pdf)
+        case "check":
+            from umwelten.inputs.convert import pdf
+
+            return pdf.check(data, name)

@@ -1,0 +1,82 @@
+"""The process that converts files: started by `worker.py` as a script, with one argument.
+
+The argument is a JSON object: `path`, the parent's `sys.path`; `parent`, its process id; `memory_bytes` and
+`file_bytes`, limits of this process; `net_s`, after which one conversion ends the process. Frames come on
+stdin and go to stdout; nothing else does, whatever libraries print.
+
+It ends with the process that started it, which alone holds the other end of stdin. While it converts it
+reads nothing: on Linux the kernel kills it then, elsewhere it lives up to `net_s` longer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_PR_SET_PDEATHSIG = 1
+_MOST_FILES = 64
+"""Open files: an import holds a few, a conversion one or two."""
+
+
+def main(settings: dict[str, Any]) -> None:
+    """Convert until stdin ends; leaves by `os._exit`."""
+    # On Windows Ctrl-C reaches every process at the terminal; the parent decides when this one ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    requests, replies = _take_pipes()
+    _exit_with_parent(settings["parent"])
+    _limit_resources(settings["memory_bytes"], settings["file_bytes"])
+    sys.path[:] = settings["path"]
+    from umwelten.inputs.workers.serving import serve
+
+    serve(requests, replies, net_s=settings["net_s"])
+    # Not `sys.exit`: there is nothing to clean up, and libraries may crash at it.
+    os._exit(0)
+
+
+def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Return the pipes from and to the parent, and put files without content in their places."""
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    os.close(nothing)
+    return requests, replies
+
+
+def _exit_with_parent(parent: int) -> None:
+    """On Linux, have the kernel kill this process when the parent's thread that started it ends."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        if os.getppid() != parent:  # it ended before the request to the kernel
+            os._exit(0)
+
+
+def _limit_resources(memory_bytes: int, file_bytes: int) -> None:
+    """Limit what this process may use where the system can: not on Windows, memory not on macOS."""
+    with contextlib.suppress(OSError):
+        # Where the machine itself has no memory left, this process is the one to end.
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    try:
+        import resource
+    except ImportError:
+        return
+    limits = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: _MOST_FILES,
+        resource.RLIMIT_FSIZE: file_bytes,
+        resource.RLIMIT_AS: memory_bytes,
+    }
+    for limit, most in limits.items():
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(limit, (most, most))
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

@@ -1,0 +1,175 @@
+"""What a worker and its parent say to each other: frames of a length (8 bytes, little-endian) and msgpack.
+
+The parent believes a reply as far as these types go. A file that took over its converter can say what it
+likes about itself and nothing about another file.
+"""
+
+from __future__ import annotations
+
+from typing import IO, Literal, cast
+
+import msgspec
+
+from umwelten.errors import InputError, MachineError
+from umwelten.inputs.content import Conversion, Converted, UnsupportedInput
+from umwelten.phrases import Phrase, Wording
+from umwelten.types import FrozenStruct, Media, Part, Text
+
+MAX_REPLY = 512 << 20
+"""Bytes: a process of 1 GB can't make a longer one, as it holds the parts beside it."""
+
+READY = b"ready"
+"""The first frame of a worker: all is imported that every conversion needs."""
+
+_LENGTH = 8
+_Encoded = tuple[str, dict[str, object]] | str
+"""A `Wording`: the template of a `Phrase` with its values, of which some may be phrases again."""
+
+
+class Broken(Exception):
+    """The other side is gone, or says what it may not."""
+
+
+class Question(FrozenStruct):
+    """A file to convert, in turn `id`. `folder`: where temporary files may be."""
+
+    id: int
+    conversion: Conversion
+    folder: str
+
+
+class _Part(FrozenStruct):
+    text: str | None = None
+    mime: str = ""
+    data: bytes = b""
+    name: str = ""
+
+
+class Result(FrozenStruct):
+    """A `Converted`."""
+
+    parts: tuple[_Part, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+class Problem(FrozenStruct):
+    """Why a file was not converted. `memory` and `internal`: no `InputError`, but what came instead."""
+
+    kind: Literal["unsupported", "input", "machine", "memory", "internal"]
+    text: _Encoded = ""
+    hint: _Encoded | None = None
+    exhausted: bool = False
+
+
+class Answer(FrozenStruct):
+    """The reply to the question `id`. `is_spent`: the worker should answer no other."""
+
+    id: int
+    result: Result | None = None
+    problem: Problem | None = None
+    is_spent: bool = False
+
+
+def read_frame(stream: IO[bytes], most: int) -> bytes:
+    """Return a frame of at most so many bytes. Raises `Broken`."""
+    head = stream.read(_LENGTH)
+    size = int.from_bytes(head, "little")
+    if len(head) < _LENGTH or size > most:
+        raise Broken("no frame" if len(head) < _LENGTH else f"a frame of {size:,} bytes")
+    data = stream.read(size)
+    if len(data) < size:
+        raise Broken("half a frame")
+    return data
+
+
+def write_frame(stream: IO[bytes], data: bytes) -> None:
+    """Write a frame at once."""
+    stream.write(len(data).to_bytes(_LENGTH, "little"))
+    stream.write(data)
+    stream.flush()
+
+
+def pack_result(converted: Converted) -> Result:
+    """Return what is sent to the parent."""
+    return Result(
+        parts=tuple(_pack_part(part) for part in converted.parts),
+        notes=converted.notes,
+        warnings=converted.warnings,
+    )
+
+
+def unpack_result(result: Result) -> Converted:
+    """Return what the worker sent."""
+    parts = tuple(_unpack_part(part) for part in result.parts)
+    return Converted(parts=parts, notes=result.notes, warnings=result.warnings)
+
+
+def pack_error(error: InputError) -> Problem:
+    """Return an error with its message and hint as they are, options unspelled."""
+    return Problem(
+        kind="machine"
+        if isinstance(error, MachineError)
+        else "unsupported"
+        if isinstance(error, UnsupportedInput)
+        else "input",
+        text=_pack_wording(error.wording),
+        hint=None if error.hint_wording is None else _pack_wording(error.hint_wording),
+        exhausted=isinstance(error, MachineError) and error.exhausted,
+    )
+
+
+def unpack_error(problem: Problem) -> InputError:
+    """Return the error that the worker met. Raises `Broken` for one that can't be shown."""
+    try:
+        text = _unpack_wording(problem.text)
+        hint = None if problem.hint is None else _unpack_wording(problem.hint)
+        if problem.kind == "machine":
+            return MachineError(text, hint, exhausted=problem.exhausted)
+        return (UnsupportedInput if problem.kind == "unsupported" else InputError)(text, hint)
+    except Exception as error:
+        raise Broken(f"an error without words: {error!r}") from error
+
+
+def _pack_part(part: Part) -> _Part:
+    if isinstance(part, Text):
+        return _Part(text=part.text)
+    return _Part(mime=part.mime, data=part.data, name=part.name)
+
+
+def _unpack_part(part: _Part) -> Part:
+    if part.text is not None:
+        return Text(text=part.text)
+    return Media(mime=part.mime, data=part.data, name=part.name)
+
+
+def _pack_wording(text: Wording) -> _Encoded:
+    if isinstance(text, str):
+        return text
+    values = {
+        name: _pack_wording(value) if isinstance(value, Phrase) else value
+        for name, value in text.values.items()
+    }
+    return text.template, values
+
+
+def _unpack_wording(text: _Encoded) -> Wording:
+    if isinstance(text, str):
+        return text
+    template, values = text
+    return Phrase(
+        template,
+        **{
+            name: _unpack_wording(cast(_Encoded, tuple(value)))
+            if isinstance(value, list)
+            else value
+            if isinstance(value, int | float)
+            else str(value)
+            for name, value in values.items()
+        },
+    )
+
+
+question_decoder = msgspec.msgpack.Decoder(Question)
+answer_decoder = msgspec.msgpack.Decoder(Answer)
+encode = msgspec.msgpack.Encoder().encode

@@ -1,0 +1,261 @@
+"""One worker process as its parent sees it: started, asked, ended. Blocking; nothing of it needs a loop."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from umwelten import child_processes
+from umwelten.errors import EXHAUSTED, InputError, MachineError
+from umwelten.file_types import ODS, XLS, XLSB
+from umwelten.inputs.content import Conversion, Converted, UnsupportedInput
+from umwelten.inputs.convert.dispatch import KINDS
+from umwelten.inputs.workers import protocol
+from umwelten.inputs.workers.protocol import READY, Broken, Problem, Question
+from umwelten.phrases import Phrase
+
+MEMORY_BYTES = 1 << 30
+"""Address space of a worker (Linux). A page of 16 MB takes 0.5 GB, the largest image that is read 0.6 GB."""
+
+TIME_S = 30.0
+"""Seconds for one conversion, of wall time: the longest lawful one, a page of 16 MB, takes half of that."""
+
+MOST_CONVERSIONS = 500
+"""After so many a worker is replaced, which costs 0.2 ms for each: what a library leaks is bounded."""
+
+_START_S = 30.0
+"""Seconds until a worker is ready. It takes 0.1; a machine that swaps takes a hundred times as long."""
+
+_FILE_BYTES = 80 << 20
+"""Of each file that a worker writes: a copy of a spreadsheet of 64 MB, and Python's own cache."""
+
+_NET_S = 2 * TIME_S
+_SCRIPT = Path(__file__).with_name("child.py")
+_PASSED_ON = (
+    *("LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT"),
+    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"),
+)
+"""What a worker sees of the environment: where libraries are. No key is among it."""
+
+_NEEDS_A_FILE = frozenset((XLS.mime, XLSB.mime, ODS.mime))
+
+
+class Worker:
+    """A process that converts one file at a time. Raises `MachineError` where it can't be started."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+        self._is_ready = self._is_spent = self._is_late = self._is_killed = False
+        try:
+            self._process = subprocess.Popen(
+                [_interpreter(), "-I", str(_SCRIPT), json.dumps(_settings())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+                | {"MALLOC_ARENA_MAX": "1"},  # an arena for each thread would reserve 64 MB of the limit
+                cwd=Path(sys.executable).anchor or os.sep,
+                start_new_session=True,  # Ctrl-C at the terminal must reach the parent alone
+            )
+        except OSError as error:
+            raise MachineError(
+                f"the process that converts files cannot be started: {error.strerror}",
+                exhausted=error.errno in EXHAUSTED,
+            ) from error
+        child_processes.remember(self._process)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can be asked again."""
+        return not self._is_killed and not self._is_spent and self._process.poll() is None
+
+    def convert(self, conversion: Conversion, time_s: float) -> Converted:
+        """Return what is sent of a file. Raises `InputError`; the worker is then usable or not.
+
+        Not to be called twice at a time. `kill` from another thread ends it.
+        """
+        limit_s = min(time_s, TIME_S)
+        try:
+            self._await_start()
+            with _folder(conversion) as folder, self._time_limit(limit_s):
+                return self._ask(conversion, folder)
+        except (Broken, BrokenPipeError, msgspec.DecodeError) as error:
+            self.kill()
+            status = self._process.wait()
+            if self._is_late:
+                raise _lateness(conversion, limit_s, is_users=time_s < TIME_S) from error
+            raise _crash(conversion, status) from error
+        finally:
+            if not self.is_usable:
+                self.close()
+
+    def kill(self) -> None:
+        """End it at once, whatever it does; whoever waits for it gets an error."""
+        self._is_killed = True
+        with contextlib.suppress(OSError):
+            self._process.kill()
+
+    def close(self) -> None:
+        """End it, and leave nothing of it."""
+        self.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def _await_start(self) -> None:
+        if self._is_ready:
+            return
+        assert self._process.stdout and self._process.stderr
+        try:
+            with self._time_limit(_START_S):
+                self._is_ready = protocol.read_frame(self._process.stdout, len(READY)) == READY
+        except Broken as error:
+            self.kill()
+            said = self._process.stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
+            status = self._process.wait()
+            raise MachineError(
+                f"the process that converts files ended during its start (status {status}): {said}"
+            ) from error
+        self._process.stderr.close()
+
+    def _ask(self, conversion: Conversion, folder: str) -> Converted:
+        assert self._process.stdin and self._process.stdout
+        self._asked += 1
+        question = Question(id=self._asked, conversion=conversion, folder=folder)
+        protocol.write_frame(self._process.stdin, protocol.encode(question))
+        answer = protocol.answer_decoder.decode(protocol.read_frame(self._process.stdout, protocol.MAX_REPLY))
+        self._is_spent = answer.is_spent or self._asked >= MOST_CONVERSIONS
+        if answer.id != self._asked:
+            raise Broken("the answer to another question")
+        if answer.result is not None:
+            return protocol.unpack_result(answer.result)
+        raise _error(answer.problem or Problem(kind="internal"), conversion)
+
+    @contextmanager
+    def _time_limit(self, time_s: float) -> Iterator[None]:
+        """Kill the process after so many seconds."""
+        timer = threading.Timer(time_s, self._expire)
+        timer.daemon = True
+        try:
+            timer.start()
+        except RuntimeError as error:  # the interpreter ends, or the machine has no room for a thread
+            raise MachineError(f"a file cannot be converted: {error}", exhausted=True) from error
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _expire(self) -> None:
+        self._is_late = True
+        self.kill()
+
+
+def convert_now(conversion: Conversion, time_s: float) -> Converted:
+    """Return what is sent of a file, from a worker that is started for it. Raises `InputError`."""
+    worker = Worker()
+    try:
+        return worker.convert(conversion, time_s)
+    finally:
+        worker.close()
+
+
+def _settings() -> dict[str, object]:
+    here = Path.cwd()
+    root = str(Path(__file__).resolve().parents[3])
+    # As this process imports, but nothing from the working directory, whose files may be anybody's.
+    own = [entry for entry in sys.path if Path(entry).is_absolute() and Path(entry) != here]
+    return {
+        "path": own if root in own else [*own, root],
+        "parent": os.getpid(),
+        "memory_bytes": MEMORY_BYTES,
+        "file_bytes": _FILE_BYTES,
+        "net_s": _NET_S,
+    }
+
+
+def _interpreter() -> str:
+    """Return the path of Python, which `sys.executable` is not where Python is part of another program."""
+    if getattr(sys, "frozen", False) or "py" not in Path(sys.executable or "").name.lower():
+        found = Path(sys.exec_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
+        if not found.exists():
+            raise MachineError(
+                f"files can't be converted: this needs a Python interpreter, and {sys.executable!r} is none",
+                "Install umwelten with pip or uv, or convert the files to text before.",
+            )
+        return str(found)
+    return sys.executable
+
+
+@contextmanager
+def _folder(conversion: Conversion) -> Iterator[str]:
+    """Yield a folder for temporary files: this process removes it, also if the worker dies."""
+    if conversion.mime not in _NEEDS_A_FILE:
+        yield os.sep
+        return
+    try:
+        made = TemporaryDirectory(prefix="umwelten-", ignore_cleanup_errors=True)
+    except OSError as error:
+        message = f"{conversion.name} needs a temporary file to be converted: {error.strerror}"
+        raise MachineError(message, exhausted=error.errno in EXHAUSTED) from error
+    with made as folder:
+        yield folder
+
+
+def _error(problem: Problem, conversion: Conversion) -> Exception:
+    if problem.kind == "memory":
+        return UnsupportedInput(
+            f"{_subject(conversion)} can't be converted: it needs more than {_MEMORY} of memory. {_ADVICE}"
+        )
+    if problem.kind == "internal":
+        return RuntimeError(problem.text)
+    return protocol.unpack_error(problem)
+
+
+def _lateness(conversion: Conversion, limit_s: float, *, is_users: bool) -> InputError:
+    subject = _subject(conversion)
+    if not is_users:
+        return UnsupportedInput(f"{subject} can't be converted: it took longer than {limit_s:g} s. {_ADVICE}")
+    return UnsupportedInput(
+        Phrase(
+            "{subject} can't be converted: it took longer than {option:timeout} allows ({limit} s). {advice}",
+            subject=subject,
+            limit=f"{limit_s:g}",
+            advice=_ADVICE,
+        )
+    )
+
+
+def _crash(conversion: Conversion, status: int) -> InputError:
+    try:
+        how = signal.Signals(-status).name
+    except ValueError:
+        how = f"status {status}"
+    return UnsupportedInput(
+        f"{_subject(conversion)} can't be converted: the converter crashed ({how}), so the file is damaged "
+        f"or needs more than {_MEMORY} of memory. {_ADVICE}"
+    )
+
+
+def _subject(conversion: Conversion) -> str:
+    return f"{conversion.name} is {KINDS[conversion.mime].word} that"
+
+
+_MEMORY = "1 GB"
+_ADVICE = "Split it, or save it in another format."
