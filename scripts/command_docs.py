@@ -69,6 +69,7 @@ SETTINGS_FILES: Rows = [
     ("~/.config/umwelten/umwelten.toml", "the user's; on macOS under ~/Library/Application Support"),
     (".env", "keys and settings, in the working directory or the nearest one above it"),
 ]
+TRUST_FILE = ("~/.config/umwelten/trust.json", "what is trusted")
 STORED_FILES: Rows = [
     ("OUTPUT-DIR/ID/evaluation.db", "everything about an evaluation, as an SQLite database"),
     ("OUTPUT-DIR/ID/*.txt", "the answers as text"),
@@ -155,6 +156,8 @@ def _files(path: str) -> Rows:
     if path == "umwelten completion":
         return COMPLETION_FILES
     stored = STORED_FILES if path in (*RUNS, *STORED) else []
+    if path == "umwelten trust":
+        return [*SETTINGS_FILES, TRUST_FILE]
     return [*(SETTINGS_FILES if path.count(" ") == 2 else []), *stored]
 
 
@@ -165,6 +168,8 @@ def _environment(command: click.Command, path: str) -> Rows:
         for key in SETTINGS
         if as_flag(key) in flags and path in (*RUNS, *STORED)
     ]
+    if path in (*RUNS, "umwelten models list", "umwelten config show", "umwelten trust"):
+        rows.append(("UMWELTEN_TRUST", "1: trust whatever the project's files demand; see umwelten trust"))
     if path in (*RUNS, "umwelten models list", "umwelten config show"):
         rows += [
             (name, f"the key of {vendor.name}") for vendor in VENDORS.values() for name in vendor.key_env

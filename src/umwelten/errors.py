@@ -3,6 +3,7 @@
     UmweltenError
     ├── UsageError            a flag, id or model name that cannot be used
     ├── ConfigError           a broken .env or umwelten.toml, a missing key
+    │   └── Untrusted         what a project's files demand and the user has not trusted
     ├── InputError            a directory, pattern or file that cannot be read
     │   ├── MachineError      one that this machine could not read just now
     │   └── UnsupportedInput  one that can be read but not sent (in `inputs`)
@@ -78,6 +79,10 @@ class UsageError(UmweltenError):
 
 class ConfigError(UmweltenError):
     """A broken `.env` or `umwelten.toml`, or a key that is missing."""
+
+
+class Untrusted(ConfigError):
+    """A project's files would send, read, write or run what the user has not trusted them with."""
 
 
 class InputError(UmweltenError):

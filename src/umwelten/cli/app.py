@@ -86,6 +86,10 @@ class LazyGroup(click.Group):
             "List the models that providers offer; download the embedded model.",
         ),
         "config": ("umwelten.cli.config:group", "Show the configuration and where each value comes from."),
+        "trust": (
+            "umwelten.cli.trust:command",
+            "Show what the project's files would send, read, write or run, and trust them with it.",
+        ),
         "completion": (
             "umwelten.cli.completion.command:command",
             "Set up completion for bash, zsh and fish.",

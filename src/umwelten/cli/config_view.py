@@ -22,6 +22,7 @@ def safely(text: str) -> str:
 def lines(found: ConfigOverview) -> Iterator[str]:
     """The whole, a section after the other; one that holds nothing is left out."""
     yield from _section("files read, later ones win", ([path] for path in found.files))
+    yield from _section("not trusted (see umwelten trust)", ([text] for text in found.untrusted))
     yield from _section("settings", map(_setting, found.settings))
     yield from _section("providers", map(_provider, found.providers))
     yield from _section(

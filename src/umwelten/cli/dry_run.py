@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from umwelten.cli.flag_names import as_flag
+from umwelten.config.endpoints import reached_at
 from umwelten.config.settings import Settings
 from umwelten.evaluation.preview import ANSWER_S, Preview, preview
 from umwelten.evaluation.spec import EvaluationSpec
@@ -36,11 +37,16 @@ def dry_run(
     plan = preview(spec, settings, vendors, at=time.time())
     for note in notes:
         click.echo(spell(note, as_flag), err=True)
+    addresses = {name: reached_at(vendors[name], settings) for name in (m.provider for m in spec.models)}
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(_with_names(plan))))
+        data = {**_with_names(plan), "addresses": addresses}
+        click.echo(msgspec.json.format(msgspec.json.encode(data)))
         return
     for line in layout(plan, batch=spec.inputs is not None):
         click.echo(line)
+    for name, at in addresses.items():
+        address = f"at {at.base_url} ({at.source})" if at.base_url else "on this machine"
+        click.echo(f"address  {one_line(f'{name} is reached {address}', 300)}")
 
 
 def _with_names(plan: Preview) -> dict[str, object]:

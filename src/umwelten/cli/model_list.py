@@ -14,6 +14,7 @@ import msgspec
 
 from umwelten.attempts.proxies import PROXY, check_proxy
 from umwelten.attempts.transport import Transport
+from umwelten.config.demands import asking_demands
 from umwelten.config.endpoints import MissingKey, endpoint, price_overrides, vendors
 from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, UsageError
@@ -61,9 +62,9 @@ def configured(settings: Settings, only: Sequence[str]) -> tuple[list[Endpoint],
             )
     places: list[Endpoint] = []
     notes: list[str] = []
-    for name, vendor in known.items():
-        if only and name not in only:
-            continue
+    chosen = {name: vendor for name, vendor in known.items() if not only or name in only}
+    settings.trust.require(asking_demands(chosen.values(), settings))
+    for name, vendor in chosen.items():
         try:
             places.append(endpoint(vendor, settings))
             if only:

@@ -32,7 +32,7 @@ class Option:
 
     `place` "defaults": it may stand in `[defaults]`, the environment and profiles; "profile": in profiles
     alone; "flag": in no file. `only` is the one command that has it; `in_python` False: it is no argument of
-    the library.
+    the library. `writes`: its paths are written to, not read.
     """
 
     type: OptionType
@@ -48,6 +48,7 @@ class Option:
     negatable: bool = False
     place: Literal["defaults", "profile", "flag"] = "defaults"
     only: Literal["run", "batch"] | None = None
+    writes: bool = False
     in_python: bool = True
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
@@ -13,8 +14,10 @@ import msgspec
 
 from umwelten.config.layers import DEFAULT
 from umwelten.config.private_networks import is_private, sounds_private
-from umwelten.config.settings import Settings, TomlSection
+from umwelten.config.send_demands import address_place, insecure_demand, send_demands, shown_address
+from umwelten.config.settings import Settings, TomlSection, first_set
 from umwelten.config.toml_sections import unknown
+from umwelten.config.trust import Demand
 from umwelten.errors import ConfigError
 from umwelten.pricing import MEDIA, Price
 from umwelten.providers.base_url import is_service, normalise_base_url, reads_differently
@@ -125,12 +128,28 @@ def _base(name: str, row: TomlSection) -> Vendor:
 
 
 def endpoint(vendor: Vendor, settings: Settings) -> Endpoint:
-    """A vendor with its address and key settled.
+    """A vendor with its address and key settled. This is the one place where a key meets an address.
 
-    Raises `ConfigError` for a key that is missing (with the variables to set), a key that no header can
-    hold, and an address that is not encrypted and leaves the private network.
+    Raises `Untrusted` for what a project's files demand and the user has not trusted, `ConfigError` for a key
+    that is missing (with the variables to set), a key that no header can hold, and an address that is not
+    encrypted and leaves the private network.
     """
-    return Endpoint(vendor=vendor, base_url=address(vendor, settings), api_key=_key(vendor, settings))
+    demands = endpoint_demands(vendor, settings)
+    settings.trust.require(demands)
+    base_url, key = address(vendor, settings), _key(vendor, settings)
+    insecure = insecure_demand(vendor, settings, base_url)
+    if insecure is not None and settings.trust.lacking([insecure]):
+        vendor = msgspec.structs.replace(vendor, allow_insecure=False)  # so that no proxy reads it either
+    return Endpoint(vendor=vendor, base_url=base_url, api_key=key)
+
+
+def endpoint_demands(vendor: Vendor, settings: Settings, *, possible: bool = False) -> list[Demand]:
+    """What the project's files demand to reach a vendor; `possible`: also what they would if its key was set.
+
+    Raises `ConfigError` for an address that cannot be read.
+    """
+    base_url = _written_address(vendor, settings)
+    return list(send_demands(vendor, settings, base_url, possible=possible))
 
 
 def address(vendor: Vendor, settings: Settings) -> str:
@@ -140,14 +159,14 @@ def address(vendor: Vendor, settings: Settings) -> str:
     """
     base_url = _written_address(vendor, settings)
     if base_url:
-        where = _first(vendor.base_url_env, settings) or f"[providers.{vendor.name}] base_url"
+        where = first_set(vendor.base_url_env, settings) or f"[providers.{vendor.name}] base_url"
         _check_open(vendor, base_url, where)
     return base_url
 
 
 def _written_address(vendor: Vendor, settings: Settings) -> str:
     """Return where a vendor is reached; whether it is safe to send a key there is not checked."""
-    variable = _first(vendor.base_url_env, settings)
+    variable = first_set(vendor.base_url_env, settings)
     base_url = vendor.base_url
     if variable is not None:
         # What is known of its paths is the table's, not that of the section that the variable replaces.
@@ -159,7 +178,7 @@ def _written_address(vendor: Vendor, settings: Settings) -> str:
 
 def origins(vendor: Vendor, settings: Settings) -> Origins:
     """Where the address and the key that `endpoint` settles on come from."""
-    address, key = _first(vendor.base_url_env, settings), _first(vendor.key_env, settings)
+    address, key = first_set(vendor.base_url_env, settings), first_set(vendor.key_env, settings)
     row = settings.providers.get(vendor.name)
     from_file = row.source if row is not None and "base_url" in row.fields else DEFAULT
     return Origins(
@@ -179,16 +198,42 @@ def own_addresses(vendors: Iterable[Vendor], settings: Settings) -> Mapping[str,
         row, base_url = settings.providers.get(vendor.name), _written_address(vendor, settings)
         own = VENDORS.get(vendor.name) or VENDORS.get(row.fields.get("like", "") if row else "")
         if base_url and (own is None or base_url != own.base_url):
-            where = _first(vendor.base_url_env, settings) or f"[providers.{vendor.name}] base_url"
+            where = first_set(vendor.base_url_env, settings) or f"[providers.{vendor.name}] base_url"
             found[vendor.name] = f"{where} ({urlsplit(base_url).netloc})"
     return found
+
+
+class Reached(FrozenStruct):
+    """Where a provider is reached, as it may be shown, and the file or variable that says so.
+
+    `is_usual`: at its vendor's own address, or where its own server usually listens.
+    """
+
+    base_url: str
+    source: str
+    is_usual: bool
+
+
+def reached_at(vendor: Vendor, settings: Settings) -> Reached:
+    """Where a provider is reached. Raises `ConfigError` for an address that cannot be read."""
+    base_url, place = _written_address(vendor, settings), address_place(vendor, settings)
+    variable, row = first_set(vendor.base_url_env, settings), settings.providers.get(vendor.name)
+    if place is not None:
+        source = place.file.shown if os.sep in place.file.shown else f".{os.sep}{place.file.shown}"
+    elif variable is not None:
+        source = variable
+    else:
+        source = row.source if row is not None and "base_url" in row.fields else DEFAULT
+    own = VENDORS.get(vendor.name) or VENDORS.get(row.fields.get("like", "") if row else "")
+    is_usual = own is not None and (base_url == own.base_url or is_service(base_url, [own]))
+    return Reached(base_url=shown_address(vendor, settings, base_url), source=source, is_usual=is_usual)
 
 
 def address_notes(vendors: Iterable[Vendor], settings: Settings) -> list[str]:
     """Notes on addresses that are read as something else than was written: what was meant is a guess."""
     notes: list[str] = []
     for vendor in vendors:
-        variable, row = _first(vendor.base_url_env, settings), settings.providers.get(vendor.name)
+        variable, row = first_set(vendor.base_url_env, settings), settings.providers.get(vendor.name)
         if variable is not None:
             written, where = settings.variables[variable].secret.reveal(), variable
         elif row is not None and "base_url" in row.fields:
@@ -206,20 +251,15 @@ def _origin(name: str | None, settings: Settings) -> str | None:
     return None if name is None else f"{name} ({settings.variables[name].source})"
 
 
-def _first(names: tuple[str, ...], settings: Settings) -> str | None:
-    """The first of the variables that is set and not empty."""
-    return next((name for name in names if name in settings.variables), None)
-
-
 def _key(vendor: Vendor, settings: Settings) -> Secret | None:
-    if vendor.key_required and _first(vendor.key_env, settings) is None:
+    if vendor.key_required and first_set(vendor.key_env, settings) is None:
         raise _missing(vendor)
     return check_key(vendor, settings)
 
 
 def check_key(vendor: Vendor, settings: Settings) -> Secret | None:
     """The key if there is one. Raises `ConfigError` for one that no header can hold."""
-    name = _first(vendor.key_env, settings)
+    name = first_set(vendor.key_env, settings)
     if name is None:
         return None
     key = settings.variables[name].secret.reveal().strip()

@@ -6,6 +6,7 @@ A line of a `.env` may hold a key, so no message repeats one.
 from __future__ import annotations
 
 import io
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -13,22 +14,38 @@ from pathlib import Path
 from typing import Any
 
 from dotenv.parser import Binding, parse_stream
-from dotenv.variables import parse_variables
+from dotenv.variables import Variable, parse_variables
 
+from umwelten.config.project_files import Place, ProjectFile, project_file
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.config.toml_sections import check_sections
 from umwelten.errors import ConfigError
-from umwelten.types import FrozenStruct
+from umwelten.types import FrozenStruct, Secret
 
 TOML_NAME = "umwelten.toml"
 
 
 class TomlFile(FrozenStruct):
-    """An `umwelten.toml` as it was read. Its relative paths start from `base`."""
+    """An `umwelten.toml` as it was read. Its relative paths start from `base`.
+
+    `project`: the file as one of the project; `None` for the user's own.
+    """
 
     place: TomlPosition
     base: Path
     data: dict[str, dict[str, Any]]
+    project: ProjectFile | None = None
+
+    def place_of(self, position: TomlPosition, key: str) -> Place | None:
+        """Where a key of a table stands, `None` if the file is the user's own."""
+        return None if self.project is None else Place(file=self.project, position=position, key=key)
+
+
+class DotenvValue(FrozenStruct):
+    """The value of a variable in a `.env`, and where it stands there."""
+
+    secret: Secret
+    place: Place
 
 
 def nearest(folder: Path, name: str) -> Path | None:
@@ -45,12 +62,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def read_toml(path: Path, base: Path) -> TomlFile:
+def read_toml(path: Path, base: Path, *, project_of: Path | None = None) -> TomlFile:
     """A file with its sections checked, but for the values of defaults and profiles.
+
+    `project_of`: it is the project's, as seen from that working directory; `None`: it is the user's own.
 
     Raises `ConfigError` that names the file, and the line where it is broken.
     """
-    text = _text(path)
+    text, owner = _text(path)
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -59,12 +78,15 @@ def read_toml(path: Path, base: Path) -> TomlFile:
         raise ConfigError(f"{path}, line {line}: {str(error).partition(' (at')[0]}") from None
     place = TomlPosition(path=path, text=text)
     check_sections(data, place)
-    return TomlFile(place=place, base=base, data=data)
+    project = None if project_of is None else project_file(path, project_of, owner)
+    return TomlFile(place=place, base=base, data=data, project=project)
 
 
-def _text(path: Path) -> str:
+def _text(path: Path) -> tuple[str, int]:
+    """Return the text of a file, and the id of the user whose file it is."""
     try:
-        return path.read_text("utf-8-sig")
+        with path.open(encoding="utf-8-sig") as file:
+            return file.read(), os.fstat(file.fileno()).st_uid
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text") from None
     except OSError as error:
@@ -74,19 +96,34 @@ def _text(path: Path) -> str:
 # --- .env ------------------------------------------------------------------------------------
 
 
-def read_dotenv(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
+def read_dotenv(path: Path, environ: Mapping[str, str], cwd: Path) -> dict[str, DotenvValue]:
     """The variables of a `.env`; `${NAME}` is replaced from the environment, then from lines above.
+
+    `cwd` is the working directory that it is seen from.
 
     Raises `ConfigError` that names file and line, and never shows what stands there.
     """
     found: dict[str, str] = {}
-    for binding in parse_stream(io.StringIO(_text(path))):
+    values: dict[str, DotenvValue] = {}
+    text, owner = _text(path)
+    file = project_file(path, cwd, owner)
+    for binding in parse_stream(io.StringIO(text)):
         if binding.error or (binding.value is None and _holds_something(binding)):
             raise ConfigError(f"{path}, line {_line(binding)}: not of the form NAME=value", _DOTENV_HINT)
         if binding.key is not None and binding.value is not None:
             known = {**found, **environ}
-            found[binding.key] = "".join(atom.resolve(known) for atom in parse_variables(binding.value))
-    return found
+            atoms = list(parse_variables(binding.value))
+            found[binding.key] = "".join(atom.resolve(known) for atom in atoms)
+            uses: dict[str, None] = {}
+            for name in (atom.name for atom in atoms if isinstance(atom, Variable)):
+                if environ.get(name):
+                    uses[name] = None
+                elif name not in environ and name in values:
+                    uses |= dict.fromkeys(values[name].place.uses)
+            written = Secret(binding.value) if uses else None
+            place = Place(file=file, number=_line(binding), uses=tuple(uses), written=written)
+            values[binding.key] = DotenvValue(secret=Secret(found[binding.key]), place=place)
+    return values
 
 
 _DOTENV_HINT = "Check for a missing = or an open quote; the line is not shown, as it may hold a key."

@@ -6,10 +6,14 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from umwelten.config.declaration import Option
+from umwelten.config.files import TomlFile
 from umwelten.config.option_fields import CONCURRENT
 from umwelten.config.option_types import Noted
 from umwelten.config.options import BY_KEY, OPTIONS
+from umwelten.config.project_files import Place
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.config.toml_sections import unknown
 from umwelten.errors import ConfigError, UmweltenError
@@ -20,20 +24,27 @@ DEFAULT = "default"
 
 
 class Value(FrozenStruct):
-    """A setting's value. `source` is "default", a file's path, a variable's name or a flag's."""
+    """A setting's value. `source` is "default", a file's path, a variable's name or a flag's.
+
+    `place`: where a project's file says so; `None` where the user does.
+    """
 
     value: Any
     source: str
+    place: Place | None = None
 
 
 class Layer(FrozenStruct):
     """Where values come from: `source` is kept with each, `named` is how a message calls one, by its key.
+
+    `place`: where a project's file gives one, by its key; `None` where the user does.
 
     `arguments`: a Python program gives them, and may give more types than a file can.
     """
 
     source: Callable[[str], str]
     named: Callable[[str], Wording]
+    place: Callable[[str], Place | None] = lambda key: None
     error: type[UmweltenError] = ConfigError
     arguments: bool = False
 
@@ -55,10 +66,10 @@ def read_layer(given: Mapping[str, Any], layer: Layer) -> LayerValues:
         if isinstance(value, Noted):
             value, note = value
             notes.append(note)
-        values[option.name] = Value(value=value, source=layer.source(key))
+        values[option.name] = Value(value=value, source=layer.source(key), place=layer.place(key))
     if "concurrent" in values and values["concurrent"].value and "max_concurrency" not in values:
         # In one layer the number wins; over a lower layer, the switch does.
-        values["max_concurrency"] = Value(value=CONCURRENT, source=values["concurrent"].source)
+        values["max_concurrency"] = msgspec.structs.replace(values["concurrent"], value=CONCURRENT)
     return LayerValues(values=values, notes=tuple(notes))
 
 
@@ -78,9 +89,10 @@ def _read(option: Option, raw: Any, layer: Layer) -> Any:
 # --- sections of a file ----------------------------------------------------------------------
 
 
-def section_layer(place: TomlPosition, source: str, spelt: Mapping[str, str]) -> Layer:
-    """The layer of a section. `spelt` is how each key is written there."""
+def section_layer(file: TomlFile, place: TomlPosition, source: str, spelt: Mapping[str, str]) -> Layer:
+    """The layer of a section of a file. `spelt` is how each key is written there."""
     return Layer(
+        place=lambda key: file.place_of(place, spelt.get(key, key)),
         source=lambda _: source,
         named=lambda key: f"{place.at(spelt.get(key, key))}: {key}",
     )
@@ -109,4 +121,4 @@ def rebase_values(values: Mapping[str, Value], base: Path) -> dict[str, Value]:
 
 def _rebase_value(option: Option, value: Value, base: Path) -> Value:
     rebase = option.type.rebase
-    return value if rebase is None else Value(value=rebase(value.value, base), source=value.source)
+    return value if rebase is None else msgspec.structs.replace(value, value=rebase(value.value, base))

@@ -272,6 +272,7 @@ class SharedOptions(TypedDict, Generic[T], total=False):
             paths.FOLDER,
             Section.OUTPUT,
             "Where evaluations are stored.",
+            writes=True,
             default=Path("output"),
             default_text="output, or UMWELTEN_OUTPUT_DIR",
         ),
@@ -282,6 +283,7 @@ class SharedOptions(TypedDict, Generic[T], total=False):
             paths.FILES,
             Section.OUTPUT,
             "Write a report at the end: .csv, .html, .json, .md or .parquet; repeatable.",
+            writes=True,
             default=(),
         ),
     ]

@@ -49,14 +49,16 @@ class OptionType:
 
     `read` takes the value of a TOML file, the text of a variable or flag, or the texts of a flag that may be
     repeated (`repeatable`). `read_argument` takes what a Python program gives, where that differs. `rebase`
-    takes a value and the folder from which relative paths in it are meant. `metavar`, `range` and `choices`
-    are for the help; a `switch` takes no value. `exists`: a file that must be there. `complete` names the
-    function of `cli.completion.completers` that knows the values.
+    takes a value and the folder from which relative paths in it are meant; `paths` gives the files and
+    folders that a value of a settings file names. `metavar`, `range` and `choices` are for the help; a
+    `switch` takes no value. `exists`: a file that must be there. `complete` names the function of
+    `cli.completion.completers` that knows the values.
     """
 
     read: Reader
     read_argument: Reader | None = None
     rebase: Callable[[Any, Path], Any] | None = None
+    paths: Callable[[Any], Iterable[str | Path]] | None = None
     metavar: str | None = None
     range: str = ""
     choices: tuple[str, ...] = ()
@@ -211,6 +213,17 @@ def _rebase_schema(text: str, base: Path) -> str:
     return _rebase_text(text, base)
 
 
+def _text_paths(text: str) -> list[str]:
+    return [text[1:]] if text.startswith("@") else []
+
+
+def _schema_paths(text: str) -> list[str]:
+    from umwelten.schema.loading import named_file  # only for a file that sets a schema
+
+    path = named_file(text)
+    return [] if path is None else [path]
+
+
 def _models(given: Any) -> str:
     """A comma list, also when it is written as a list of names."""
     names = [given] if isinstance(given, str) else given
@@ -240,10 +253,20 @@ def words(metavar: str, *, complete: str | None = None) -> OptionType:
 
 
 TEXT = OptionType(
-    read=_text, read_argument=_text_argument, rebase=_rebase_text, metavar="TEXT", complete="texts"
+    read=_text,
+    read_argument=_text_argument,
+    rebase=_rebase_text,
+    paths=_text_paths,
+    metavar="TEXT",
+    complete="texts",
 )
 PROMPT = OptionType(
-    read=_nonempty_text, read_argument=_text_argument, rebase=_rebase_text, metavar="TEXT", complete="texts"
+    read=_nonempty_text,
+    read_argument=_text_argument,
+    rebase=_rebase_text,
+    paths=_text_paths,
+    metavar="TEXT",
+    complete="texts",
 )
 GLOB = OptionType(read=_text, metavar="GLOB")
 MODELS = OptionType(read=_models, metavar="LIST", repeatable=True, complete="models")
@@ -251,6 +274,7 @@ SCHEMA = OptionType(
     read=_nonempty_text,
     read_argument=_unchanged,
     rebase=_rebase_schema,
+    paths=_schema_paths,
     metavar="FIELDS|FILE",
     complete="files",
 )
@@ -262,7 +286,13 @@ def _evaluation_argument(given: Any) -> str:
     return _nonempty_text(given) if folder is None else str(folder.absolute())
 
 
-EVALUATION = OptionType(read=_nonempty_text, read_argument=_evaluation_argument, metavar="ID", complete="ids")
+EVALUATION = OptionType(
+    read=_nonempty_text,
+    read_argument=_evaluation_argument,
+    paths=lambda id: [id],
+    metavar="ID",
+    complete="ids",
+)
 
 
 # --- pairs -----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from umwelten.config.demands import all_demands
 from umwelten.config.endpoints import address, check_key, origins, price_overrides, vendors
 from umwelten.config.layers import DEFAULT, Value
 from umwelten.config.options import SETTINGS
@@ -85,7 +86,10 @@ class PriceRow(FrozenStruct):
 
 
 class ConfigOverview(FrozenStruct):
-    """What `config show` shows. `files` were read, in rising precedence; `problems` need fixing."""
+    """What `config show` shows. `files` were read, in rising precedence; `problems` need fixing.
+
+    `untrusted`: what the project's files demand and are not trusted with.
+    """
 
     files: tuple[str, ...]
     settings: tuple[Setting, ...]
@@ -95,6 +99,7 @@ class ConfigOverview(FrozenStruct):
     prices: tuple[PriceRow, ...]
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+    untrusted: tuple[str, ...] = ()
 
 
 def overview(settings: Settings) -> ConfigOverview:
@@ -116,6 +121,7 @@ def overview(settings: Settings) -> ConfigOverview:
         prices=_prices(settings, problems),
         problems=tuple(problems),
         notes=settings.notes,
+        untrusted=tuple(map(str, settings.trust.lacking(all_demands(settings)))) if known else (),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from umwelten.config.option_types import OptionType, Reader
 from umwelten.user_folders import expand_home
 
 _COMMA = r",(?![^{]*\})"  # not in {a,b}
+_COMMA_OUTSIDE = r",(?![^\[\]{}]*[\]}])"  # nor in [a,b]
 _SUFFIX = r".*\.\w{2,7}"
 
 
@@ -76,6 +78,21 @@ def _rebase_globs(texts: list[str], base: Path) -> list[str]:
     return [",".join(str(base / expand_home(Path(piece))) for piece in some) for some in pieces]
 
 
+def _glob_paths(texts: list[str]) -> Iterator[str]:
+    """Yield the paths that a list may name, and the folders that its globs may begin in.
+
+    A file may be called `a,b` or `{a,b}`, so that every way to read the list counts.
+    """
+    for text in texts:
+        for piece in {text, *re.split(_COMMA, text), *re.split(_COMMA_OUTSIDE, text), *text.split(",")}:
+            piece = piece.strip()
+            before = re.split(r"[*?\[{]", piece, maxsplit=1)
+            if len(before) == 1 or os.path.lexists(piece):
+                yield piece
+            if len(before) > 1:
+                yield before[0].rpartition("/")[0] or ("/" if piece.startswith("/") else ".")
+
+
 def _prompts_argument(given: Any) -> Any:
     return given if isinstance(given, Mapping) else expand_home(_file(given))
 
@@ -85,12 +102,18 @@ def _expand_home(read: Reader) -> Reader:
 
 
 FOLDER = OptionType(
-    read=_folder, read_argument=_expand_home(_folder), rebase=_rebase_path, metavar="DIR", complete="folders"
+    read=_folder,
+    read_argument=_expand_home(_folder),
+    rebase=_rebase_path,
+    paths=_several,
+    metavar="DIR",
+    complete="folders",
 )
 FOLDERS = OptionType(
     read=_folders,
     read_argument=lambda given: _for_each(expand_home, _folders(_several(given))),
     rebase=lambda paths, base: _for_each(lambda path: _rebase_path(path, base), paths),
+    paths=_several,
     metavar="DIR",
     repeatable=True,
     complete="folders",
@@ -99,6 +122,7 @@ FILE = OptionType(
     read=_file,
     read_argument=_expand_home(_file),
     rebase=_rebase_path,
+    paths=_several,
     metavar="FILE",
     exists=True,
     complete="files",
@@ -107,6 +131,7 @@ PROMPTS_FILE = OptionType(
     read=_file,
     read_argument=_prompts_argument,
     rebase=_rebase_path,
+    paths=_several,
     metavar="FILE",
     exists=True,
     complete="files",
@@ -115,6 +140,7 @@ FILES = OptionType(
     read=_files,
     read_argument=lambda given: tuple(expand_home(path) for path in _files(_several(given))),
     rebase=lambda paths, base: tuple(_rebase_path(path, base) for path in paths),
+    paths=_several,
     metavar="FILE",
     repeatable=True,
     complete="files",
@@ -123,6 +149,7 @@ GLOBS = OptionType(
     read=_texts,
     read_argument=_several,
     rebase=_rebase_globs,
+    paths=_glob_paths,
     metavar="LIST",
     repeatable=True,
     complete="files",

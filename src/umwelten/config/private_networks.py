@@ -13,6 +13,14 @@ _RESOLVE_S = 2.0
 """A private name is resolved by this machine or a server close to it."""
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine. Nothing is looked up: of names, only `localhost` is."""
+    number = _number(host)
+    if isinstance(number, ipaddress.IPv6Address):
+        number = number.ipv4_mapped or number
+    return host == "localhost" if number is None else number.is_loopback
+
+
 def sounds_private(host: str) -> bool:
     """Return whether a host is private as far as its name or number tells. Nothing is looked up."""
     number = _number(host)

@@ -47,7 +47,7 @@ def _read(name: str, file: TomlFile) -> OptionProfile:
     section = file.data["profiles"][name]
     place = file.place.below("profiles", name)
     spelt = keys(section, place, [key for key, option in BY_KEY.items() if option.place != "flag"])
-    layer = section_layer(place, f"{file.place.path}, [profiles.{name}]", spelt)
+    layer = section_layer(file, place, f"{file.place.path}, [profiles.{name}]", spelt)
     read = read_layer({key: section[written] for key, written in spelt.items()}, layer)
     values = rebase_values(read.values, file.base)
     flags = {OPTIONS[name].key: value for name, value in values.items() if OPTIONS[name].place == "profile"}

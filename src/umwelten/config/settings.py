@@ -14,6 +14,8 @@ from umwelten.config.files import TOML_NAME, TomlFile, is_file, nearest, read_do
 from umwelten.config.layers import DEFAULT, Layer, Value, keys, read_layer, rebase_values, section_layer
 from umwelten.config.options import BY_KEY, OPTIONS, SETTINGS
 from umwelten.config.profiles import OptionProfile, find_profile, gives_way, with_profiles
+from umwelten.config.project_files import Place
+from umwelten.config.trust import VARIABLE, Trust, trusts_everything
 from umwelten.errors import ConfigError, UsageError
 from umwelten.phrases import Phrase, Spelling, by_name
 from umwelten.providers.model_names import expand_groups
@@ -22,21 +24,29 @@ from umwelten.types import FrozenStruct, Secret
 from umwelten.user_folders import config_folder
 
 _PREFIX = "UMWELTEN_"
-_OTHERS = ("UMWELTEN_CACHE_DIR", "UMWELTEN_TEST_BROWSER", "UMWELTEN_TEST_SHELLS")
+_OTHERS = (VARIABLE, "UMWELTEN_CACHE_DIR", "UMWELTEN_TEST_BROWSER", "UMWELTEN_TEST_SHELLS")
 
 
 class Variable(FrozenStruct):
-    """An environment variable; any may be a key, so all are secrets. `source`: a file, or "environment"."""
+    """An environment variable; any may be a key, so all are secrets. `source`: a file, or "environment".
+
+    `place`: the line of the `.env`; `None` in the environment.
+    """
 
     secret: Secret
     source: str
+    place: Place | None = None
 
 
 class TomlSection(FrozenStruct):
-    """A section of an `umwelten.toml`, checked. Later files add to and replace what earlier ones say."""
+    """A section of an `umwelten.toml`, checked. Later files add to and replace what earlier ones say.
+
+    `places`: where the project's file says something, by the fields' names.
+    """
 
     fields: dict[str, Any]
     source: str
+    places: Mapping[str, Place] = {}
 
 
 class Group(FrozenStruct):
@@ -51,7 +61,7 @@ class Settings(FrozenStruct):
 
     `flags` are those of the profile in force that may stand in a profile alone (`prompt`, `directory`), by
     their keys: they count once flags or arguments were put on top. `given` names the options that were.
-    `files` were read, in rising precedence.
+    `files` were read, in rising precedence. `trust`: which demands of the project's files are met.
     """
 
     values: Mapping[str, Value]
@@ -64,6 +74,7 @@ class Settings(FrozenStruct):
     variables: Mapping[str, Variable] = {}
     notes: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    trust: Trust = Trust()
 
     def get(self, name: str) -> Any:
         """The value of an option by its name in `options.OPTIONS`, `None` where it has none."""
@@ -109,6 +120,11 @@ def _is_given(name: str, value: Any) -> bool:
     return value is not False or not OPTIONS[name].is_switch
 
 
+def first_set(names: tuple[str, ...], settings: Settings) -> str | None:
+    """The first of the variables that is set and not empty."""
+    return next((name for name in names if name in settings.variables), None)
+
+
 def model_groups(settings: Settings) -> Mapping[str, tuple[str, ...]]:
     """The named groups of models, for `parse_models`."""
     return {name: group.models for name, group in settings.groups.items()}
@@ -131,15 +147,16 @@ def load(
     not known.
     """
     settings = Settings(
-        values={name: Value(value=option.default, source=DEFAULT) for name, option in OPTIONS.items()}
+        values={name: Value(value=option.default, source=DEFAULT) for name, option in OPTIONS.items()},
+        trust=Trust(everything=trusts_everything(environ), folder=user_config_dir or config_folder()),
     )
-    for path, base in _toml_files(cwd, user_config_dir) if toml else ():
-        settings = _with_toml(settings, read_toml(path, base))
+    for file in _toml_files(cwd, user_config_dir) if toml else ():
+        settings = _with_toml(settings, file)
     _check_groups(settings)
     if profile is not None:
         settings = _with_profile(settings, find_profile(profile, settings.profiles))
     dotenv = nearest(cwd, ".env")
-    variables, notes = _variables(dotenv, environ)
+    variables, notes = _variables(dotenv, environ, cwd)
     files = (*settings.files, *([str(dotenv)] if dotenv is not None else []))
     settings = msgspec.structs.replace(settings, notes=(*settings.notes, *notes), files=files)
     return _with_variables(settings, variables)
@@ -155,15 +172,17 @@ def toml_paths(cwd: Path, user_config_dir: Path | None = None) -> tuple[Path | N
     return users, nearest(cwd, TOML_NAME) or cwd.absolute() / TOML_NAME
 
 
-def _toml_files(cwd: Path, user_config_dir: Path | None) -> Iterator[tuple[Path, Path]]:
-    """The files in rising precedence, each with the folder that its relative paths start from."""
+def _toml_files(cwd: Path, user_config_dir: Path | None) -> Iterator[TomlFile]:
+    """The files in rising precedence. One that is the user's own is no project's, wherever it is found."""
     users, project = toml_paths(cwd, user_config_dir)
     there = is_file(project)
-    if users is not None and is_file(users) and not (there and project.samefile(users)):
-        yield users, Path()
+    is_users = users is not None and is_file(users) and there and project.samefile(users)
+    if users is not None and is_file(users) and not is_users:
+        yield read_toml(users, Path())
     if there:
         # From a subfolder of a project, results go where the project's file says.
-        yield project, Path() if project.parent == cwd.absolute() else project.parent
+        base = Path() if project.parent == cwd.absolute() else project.parent
+        yield read_toml(project, base, project_of=None if is_users else cwd)
 
 
 def _with_toml(settings: Settings, file: TomlFile) -> Settings:
@@ -172,13 +191,13 @@ def _with_toml(settings: Settings, file: TomlFile) -> Settings:
     spelt = keys(section, place, SETTINGS)
     source = str(file.place.path)
     read = read_layer(
-        {key: section[written] for key, written in spelt.items()}, section_layer(place, source, spelt)
+        {key: section[written] for key, written in spelt.items()}, section_layer(file, place, source, spelt)
     )
     return msgspec.structs.replace(
         settings,
         values={**settings.values, **rebase_values(read.values, file.base)},
-        providers=_merge_sections(settings.providers, file.data.get("providers", {}), source),
-        prices=_merge_sections(settings.prices, file.data.get("prices", {}), source),
+        providers=_merge_sections(settings.providers, file, "providers"),
+        prices=_merge_sections(settings.prices, file, "prices"),
         groups={**settings.groups, **_groups(file)},
         profiles=with_profiles(settings.profiles, file),
         notes=(*settings.notes, *read.notes),
@@ -186,13 +205,17 @@ def _with_toml(settings: Settings, file: TomlFile) -> Settings:
     )
 
 
-def _merge_sections(
-    rows: Mapping[str, TomlSection], more: dict[str, Any], source: str
-) -> dict[str, TomlSection]:
+def _merge_sections(rows: Mapping[str, TomlSection], file: TomlFile, kind: str) -> dict[str, TomlSection]:
     merged = dict(rows)
-    for name, fields in more.items():
-        below = merged[name].fields if name in merged else {}
-        merged[name] = TomlSection(fields={**below, **fields}, source=source)
+    for name, fields in file.data.get(kind, {}).items():
+        below = merged.get(name, TomlSection(fields={}, source=""))
+        position = file.place.below(kind, name)
+        places = {key: place for key in fields if (place := file.place_of(position, key)) is not None}
+        merged[name] = TomlSection(
+            fields={**below.fields, **fields},
+            source=str(file.place.path),
+            places={**below.places, **places},
+        )
     return merged
 
 
@@ -224,13 +247,17 @@ def _with_profile(settings: Settings, profile: OptionProfile) -> Settings:
     )
 
 
-def _variables(path: Path | None, environ: Mapping[str, str]) -> tuple[dict[str, Variable], list[str]]:
+def _variables(
+    path: Path | None, environ: Mapping[str, str], cwd: Path
+) -> tuple[dict[str, Variable], list[str]]:
     """The environment over the `.env`. A variable that is set but empty counts as not set."""
     found: dict[str, Variable] = {}
     notes: list[str] = []
     if path is not None:
-        for name, value in read_dotenv(path, environ).items():
-            found[name] = Variable(secret=Secret(value), source=str(path))
+        for name, line in read_dotenv(path, environ, cwd).items():
+            found[name] = Variable(secret=line.secret, source=str(path), place=line.place)
+        if VARIABLE in found:
+            notes.append(f"{VARIABLE} counts in the environment alone: in {path} it has no effect")
         if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o044:
             notes.append(f"other users of this machine can read {path}; to close it: chmod 600 {path}")
     for name, value in environ.items():
@@ -249,7 +276,7 @@ def _with_variables(settings: Settings, variables: dict[str, Variable]) -> Setti
             for key in SETTINGS
             if (found := variables.get(_PREFIX + key.upper())) is not None and found.source == source
         }
-        read = read_layer(given, _variable_layer(source))
+        read = read_layer(given, _variable_layer(source, variables))
         values |= read.values
         notes += read.notes
     return msgspec.structs.replace(settings, values=values, variables=variables, notes=tuple(notes))
@@ -263,8 +290,8 @@ def _misspelt(variables: Mapping[str, Variable]) -> Iterator[str]:
             yield f"{name} sets nothing{did_you_mean_clause(closest(name, known))}"
 
 
-def _variable_layer(source: str) -> Layer:
+def _variable_layer(source: str, variables: Mapping[str, Variable]) -> Layer:
     def label(key: str) -> str:
         return f"{_PREFIX}{key.upper()} ({source})"
 
-    return Layer(source=label, named=label)
+    return Layer(source=label, named=label, place=lambda key: variables[_PREFIX + key.upper()].place)

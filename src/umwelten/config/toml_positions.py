@@ -33,6 +33,10 @@ class TomlPosition(FrozenStruct):
         """Where a key of the table stands, without its name."""
         return f"{self.path}{_line(self.text, (*self.table, *key))}{self._table_name()}"
 
+    def line(self, *key: str) -> int | None:
+        """The line of a key of the table, `None` where it is not known."""
+        return _line_number(self.text, (*self.table, *key))
+
     def below(self, *names: str) -> TomlPosition:
         """A table in this table."""
         return TomlPosition(path=self.path, text=self.text, table=(*self.table, *names))
@@ -46,13 +50,19 @@ def _quote_key(name: str) -> str:
 
 
 def _line(text: str, names: tuple[str, ...]) -> str:
-    """`, line 7`, or nothing if the line is unknown. A key of an inline table has the table's line."""
+    """`, line 7`, or nothing if the line is unknown."""
+    number = _line_number(text, names)
+    return "" if number is None else f", line {number}"
+
+
+def _line_number(text: str, names: tuple[str, ...]) -> int | None:
+    """The line, `None` if it is unknown. A key of an inline table has the table's line."""
     lines = list(_keys(text))
     for length in (len(names), len(names) - 1):
         for number, path in lines if length > 0 else ():
             if path[:length] == names[:length]:
-                return f", line {number}"
-    return ""
+                return number
+    return None
 
 
 def _keys(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from umwelten.choices import ROW_RULE, RowRule
 from umwelten.config.concurrency import check_ceilings, max_concurrency
+from umwelten.config.demands import used_demands
 from umwelten.config.option_types import PlainText
 from umwelten.config.settings import Settings, model_groups
 from umwelten.errors import StoreError, UsageError
@@ -50,10 +51,13 @@ def build_spec(
         )
     models, model_notes = parse_models(settings.get("models"), vendors, model_groups(settings))
     notes.extend(model_notes)
+    demands = used_demands(kind, settings, [vendors[model.provider] for model in models])
+    settings.trust.require(demands)
+    code = next((demand.code for demand in demands if demand.code is not None), None)
     check_ceilings(settings, vendors)
     inputs = _inputs(settings, _row_rule(output), notes) if kind == "batch" else None
     prompts = _prompts(settings, stdin)
-    output_schema = _output_schema(settings.get("schema"))
+    output_schema = _output_schema(settings.get("schema"), code)
     attach = tuple(path for item in settings.get("attach") or () for path in _paths(item))
     stream = settings.get("stream")
     spec = EvaluationSpec(
@@ -141,8 +145,11 @@ def _parameters(settings: Settings) -> Parameters:
     return Parameters(**values, extra=settings.get("params"))
 
 
-def _output_schema(given: object) -> OutputSchema | None:
-    """The schema that a class, a JSON Schema, a file or the fields in words stand for."""
+def _output_schema(given: object, code: bytes | None) -> OutputSchema | None:
+    """The schema that a class, a JSON Schema, a file or the fields in words stand for.
+
+    `code`: what was trusted of a Python file, whatever it holds by now.
+    """
     match given:
         case None:
             return None
@@ -157,7 +164,7 @@ def _output_schema(given: object) -> OutputSchema | None:
             return OutputSchema(schema_of(dict(given), name=name, source="", where="schema"))
         case Path():
             return load_schema(str(given) if given.suffix.lower() == ".json" else f"@{given}")
-    return load_schema(str(given))
+    return load_schema(str(given), code=code)
 
 
 # --- about what, how fast, where to ----------------------------------------------------------

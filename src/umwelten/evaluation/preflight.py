@@ -9,7 +9,7 @@ from pathlib import Path
 
 from umwelten.attempts.proxies import check_proxy
 from umwelten.attempts.target import Attached
-from umwelten.config.endpoints import address_notes, endpoint, own_addresses, price_overrides
+from umwelten.config.endpoints import address_notes, endpoint, own_addresses, price_overrides, reached_at
 from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, InputError, UsageError
 from umwelten.evaluation.descriptors import check_open_files
@@ -192,10 +192,16 @@ def _parts(path: Path, capabilities: Capabilities, spec: EvaluationSpec) -> tupl
 def note_addresses(
     spec: EvaluationSpec, settings: Settings, known: Mapping[str, Vendor], notes: list[Wording]
 ) -> None:
-    """Notes on addresses that are a guess, and on models that their vendors shut down."""
+    """Notes on addresses that are not the vendor's own or a guess, and on models that are shut down."""
     asked = [known[name] for name in dict.fromkeys(model.provider for model in spec.models)]
     notes.extend(address_notes(asked, settings))
     try:
+        reached = {vendor.name: reached_at(vendor, settings) for vendor in asked}
+        notes.extend(
+            f"{name} is reached at {at.base_url} ({at.source})"
+            for name, at in reached.items()
+            if not at.is_usual
+        )
         elsewhere = own_addresses(asked, settings)
     except ConfigError:
         return  # an error before anything starts

@@ -22,8 +22,10 @@ _KEYWORD = re.compile(r"""[{,]\s*"(?:type|properties|\$ref|\$schema|\$defs|allOf
 _FORMS = 'Forms: "title, year int", @FILE with such fields, FILE.json with a JSON Schema, FILE.py:Class.'
 
 
-def load_schema(given: str) -> OutputSchema:
+def load_schema(given: str, *, code: bytes | None = None) -> OutputSchema:
     """Return the schema given as `file.py:Class`, `file.json`, `@FILE` with fields, or the fields.
+
+    `code` is run in place of what the Python file holds now.
 
     Raises `UsageError` that shows the fault.
     """
@@ -31,9 +33,8 @@ def load_schema(given: str) -> OutputSchema:
     if given.startswith("@"):
         return _load_file(given)
     if match := _CLASS.fullmatch(given):
-        return load_class(
-            expand_home(Path(match["path"])), match["name"] or _raise_missing_class(given[:-1]), given
-        )
+        name = match["name"] or _raise_missing_class(given[:-1])
+        return load_class(expand_home(Path(match["path"])), name, given, code=code)
     if given.lower().endswith(".py") and "\n" not in given:
         _raise_missing_class(given)
     if _FILE.fullmatch(given):
@@ -41,6 +42,17 @@ def load_schema(given: str) -> OutputSchema:
     if given.startswith("{"):
         return OutputSchema(_parse_braces(given))
     return OutputSchema(_parse_fields(given))
+
+
+def named_file(given: str) -> str | None:
+    """Return the path of the file that `load_schema` would read or run, `None` where it is given in words."""
+    given = given.strip()
+    if given.startswith("@"):
+        return given[1:].strip()
+    if match := _CLASS.fullmatch(given):
+        return match["path"]
+    is_python = given.lower().endswith(".py") and "\n" not in given
+    return given if is_python or _FILE.fullmatch(given) else None
 
 
 def json_schema(path: Path) -> Schema:

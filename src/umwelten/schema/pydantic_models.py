@@ -7,8 +7,9 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING
 
 from umwelten.errors import UsageError
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-def load_class(path: Path, name: str, source: str) -> OutputSchema:
+def load_class(path: Path, name: str, source: str, *, code: bytes | None = None) -> OutputSchema:
     """Return the schema of a Pydantic class in a Python file, which is run; `source` is what the user wrote.
+
+    `code` is run in place of what the file holds now.
 
     Raises `UsageError` for a missing file or class, a file that fails, a class of another kind, or if
     pydantic is not installed.
@@ -33,7 +36,7 @@ def load_class(path: Path, name: str, source: str) -> OutputSchema:
             f"no such file: {path}", "Write file.py:Class, with a path relative to the working directory."
         )
     _require_pydantic(source)
-    model = getattr(_import_file(path), name, None)
+    model = getattr(_import_file(path, code), name, None)
     if model is None:
         raise UsageError(f"{path} has no class {name}", _class_hint(path, name))
     return class_shape(model, source=source)
@@ -80,11 +83,25 @@ def _problem(place: tuple[int | str, ...], message: str) -> Problem:
     return Problem(path=place, message=f"{inner}: {words}" if inner else words)
 
 
-def _import_file(path: Path) -> ModuleType:
+class _SourceLoader(SourceFileLoader):
+    """Runs the source alone: what lies in `__pycache__` may be of another source."""
+
+    def __init__(self, name: str, path: str, code: bytes | None) -> None:
+        super().__init__(name, path)
+        self._code = code
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the source."""
+        source = self.get_data(self.path) if self._code is None else self._code
+        compiled: CodeType = self.source_to_code(source, self.path)
+        return compiled
+
+
+def _import_file(path: Path, code: bytes | None = None) -> ModuleType:
     """Import the file under a unique module name; files beside it can be imported while it runs."""
     full = path.resolve()
     name = f"umwelten_schema_{hashlib.sha256(str(full).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(name, full)
+    spec = importlib.util.spec_from_file_location(name, full, loader=_SourceLoader(name, str(full), code))
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)

@@ -1,0 +1,71 @@
+"""What the project's files demand by the values of options: files to read, write or run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from umwelten.config.declaration import Option
+from umwelten.config.layers import Value
+from umwelten.config.options import OPTIONS
+from umwelten.config.project_files import Place
+from umwelten.config.trust import Demand
+from umwelten.errors import UmweltenError
+from umwelten.user_folders import expand_home
+
+
+def option_demands(values: Mapping[str, Value], output_dir: Path) -> Iterator[Demand]:
+    """Yield what those values demand that a project's file set, by the options' names."""
+    for name, value in values.items():
+        if value.place is None or value.value is None:
+            continue
+        option = OPTIONS[name]
+        if value.place.uses and _holds_text(option, value.value):
+            yield _variable_demand(option, value.place)
+        for path in option.type.paths(value.value) if option.type.paths is not None else ():
+            # The id of an evaluation is a path below the output directory; a plain one stays there.
+            if name != "from_":
+                yield from _path_demand(option, path, value.place)
+            elif Path(path).name != str(path) or str(path) in (".", ".."):
+                yield from _path_demand(option, output_dir / path, value.place)
+
+
+def _holds_text(option: Option, value: Any) -> bool:
+    """Return whether a value has room for the text of a variable."""
+    return not isinstance(value, bool | int | float) and not option.type.choices
+
+
+def _variable_demand(option: Option, place: Place) -> Demand:
+    names = ", ".join(place.uses)
+    return Demand(
+        kind="variable",
+        places=(place,),
+        text=f"puts the variable {names} into the setting {option.key}",
+        facts=(option.name,),
+    )
+
+
+def _path_demand(option: Option, given: str | Path, place: Place) -> Iterator[Demand]:
+    path = Path(given)
+    real = place.file.real_path(path)
+    code = _code(path) if option.name == "schema" else None
+    if code is not None:
+        text = f"runs the Python file {real}"
+        yield Demand(kind="run", places=(place,), text=text, facts=(real,), code=code)
+    elif not place.file.holds(path):
+        text = f"writes to {real}" if option.writes else f"reads {real}, to send it"
+        yield Demand(
+            kind="write" if option.writes else "read",
+            places=(place,),
+            text=f"{text} ({option.key}); it lies outside of the project's folder",
+            facts=(option.name, real),
+        )
+
+
+def _code(path: Path) -> bytes | None:
+    """Return the source of a Python file, `None` for another or one that can't be read."""
+    try:
+        return expand_home(path).read_bytes() if path.suffix.lower() == ".py" else None
+    except (OSError, ValueError, UmweltenError):
+        return None

@@ -1,0 +1,117 @@
+"""What the project's files demand by addresses and keys: a key that is not theirs goes where they say.
+
+The rule: a key goes to its vendor's own address, to this machine, or where whoever gave the key says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from umwelten.config.private_networks import is_loopback, is_private
+from umwelten.config.project_files import Place, ProjectFile
+from umwelten.config.settings import Settings, first_set
+from umwelten.config.trust import Demand
+from umwelten.providers.base_url import is_service
+from umwelten.providers.protocol import Vendor
+from umwelten.providers.vendors import VENDORS
+from umwelten.types import FrozenStruct
+
+
+def address_place(vendor: Vendor, settings: Settings) -> Place | None:
+    """Return where a project's file set a vendor's address, `None` where it did not."""
+    variable = first_set(vendor.base_url_env, settings)
+    if variable is not None:
+        return settings.variables[variable].place
+    row = settings.providers.get(vendor.name)
+    if row is None:
+        return None
+    return row.places.get("base_url" if "base_url" in row.fields else "like")
+
+
+def shown_address(vendor: Vendor, settings: Settings, base_url: str) -> str:
+    """Return the address as it may be shown: without what a `.env` puts into it of the environment."""
+    place = address_place(vendor, settings)
+    return base_url if place is None or place.written is None else place.written.reveal()
+
+
+def send_demands(
+    vendor: Vendor, settings: Settings, base_url: str, *, possible: bool = False
+) -> Iterator[Demand]:
+    """Yield what sending to a vendor at this address demands; `possible`: also if its key was set."""
+    host = urlsplit(base_url).hostname or ""
+    if not base_url or is_loopback(host):
+        return
+    insecure = insecure_demand(vendor, settings, base_url)
+    if insecure is not None and (possible or not is_private(host)):
+        yield insecure
+    key = _key(vendor, settings)
+    if key is None and possible and vendor.key_env:
+        key = _Key(names=vendor.key_env, owner=None, line=None)
+    demand = None if key is None else _key_demand(vendor, settings, base_url, key)
+    if demand is not None:
+        yield demand
+
+
+def insecure_demand(vendor: Vendor, settings: Settings, base_url: str) -> Demand | None:
+    """Return the demand that a project's file makes by lifting the rule that what is sent is encrypted."""
+    row, parts = settings.providers.get(vendor.name), urlsplit(base_url)
+    place = row.places.get("allow_insecure") if row is not None else None
+    is_open = parts.scheme == "http" and not is_loopback(parts.hostname or "")
+    if place is None or not vendor.allow_insecure or not is_open:
+        return None
+    return Demand(
+        kind="insecure",
+        places=(place,),
+        text=f"lets keys and prompts go to {shown_address(vendor, settings, base_url)} unencrypted",
+        facts=(vendor.name, base_url),
+    )
+
+
+class _Key(FrozenStruct):
+    """The variables whose values go out as a key, `owner`: the project's file that holds it.
+
+    `line`: that of a `.env` which makes it of variables of the environment.
+    """
+
+    names: tuple[str, ...]
+    owner: ProjectFile | None
+    line: Place | None
+
+
+def _key(vendor: Vendor, settings: Settings) -> _Key | None:
+    name = first_set(vendor.key_env, settings)
+    if name is None:
+        return None
+    place = settings.variables[name].place
+    if place is not None and place.uses:
+        return _Key(names=place.uses, owner=None, line=place)
+    return _Key(names=(name,), owner=None if place is None else place.file, line=None)
+
+
+def _key_demand(vendor: Vendor, settings: Settings, base_url: str, key: _Key) -> Demand | None:
+    row = settings.providers.get(vendor.name)
+    own = VENDORS.get(vendor.name) or VENDORS.get(row.fields.get("like", "") if row is not None else "")
+    at_own = [listed for listed in VENDORS.values() if is_service(base_url, [listed])]
+    address = address_place(vendor, settings)
+    # A section that names the vendor's own variables changes nothing.
+    usual = own is not None and all(name in own.key_env for name in key.names)
+    named = None if row is None or usual else row.places.get("api_key_env")
+    places = tuple(place for place in (address, named, key.line) if place is not None)
+    foreign = [name for name in key.names if not any(name in listed.key_env for listed in at_own)]
+    if key.owner is not None and all(place.file.goes_with(key.owner) for place in places):
+        foreign = []
+    foreign += address.uses if address is not None else ()
+    if not foreign or not places:
+        return None
+    shown = shown_address(vendor, settings, base_url)
+    if own is None or own in at_own:
+        whose = f", as the key of {vendor.name}"
+    else:
+        whose = f", which is not {own.name}'s own address"
+    return Demand(
+        kind="send",
+        places=places,
+        text=f"sends {' or '.join(dict.fromkeys(foreign))} to {shown}{whose}",
+        facts=(vendor.name, vendor.wire, shown, *vendor.key_env),
+    )
