@@ -109,7 +109,7 @@ def _is_free(case: Case) -> bool:
         lambda case: {case.address_at, case.named_at} & {"project", "above"} != {"project", "above"}
     )
 )
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_key_goes_where_whoever_gave_it_says(tmp_path_factory: pytest.TempPathFactory, case: Case) -> None:
     world = World(tmp_path_factory.mktemp("world"))
     _build(world, case)
