@@ -6,7 +6,6 @@ known by a hash of what it comes to and of the files that say so, so that a chan
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -46,6 +45,8 @@ class Demand(FrozenStruct):
     @property
     def digest(self) -> str:
         """The hash by which it is known again."""
+        import hashlib  # slow to load, and hardly any project demands anything
+
         places = [
             (str(place.file.path), str(place.file.real), place.file.owner, place.uses, _written(place))
             for place in self.places
