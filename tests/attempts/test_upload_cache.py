@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from umwelten.attempts.transport import Transport
+from umwelten.attempts.upload_cache import CachedUpload, UploadCache, UploadFailed
+from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.gemini.generate_content import Gemini
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, UploadedFile
 from umwelten.simulate.faultserver import FaultServer, Profile, content_mark
@@ -232,3 +236,93 @@ def test_an_upload_that_the_server_cannot_read_fails() -> None:
             assert failure.code == "upload_failed"
 
     asyncio.run(run())
+
+
+# --- the cache ---------------------------------------------------------------------------------
+
+CAPABLE = Capabilities(inline_bytes=20_000, upload=True)
+LARGE = Media(mime="video/mp4", data=b"x" * 15_000, name="a.mp4")
+LARGER = Media(mime="video/mp4", data=b"y" * 18_000, name="b.mp4")
+SMALL = Media(mime="image/png", data=b"z" * 3_000, name="c.png")
+
+
+@pytest.mark.parametrize(
+    ("parts", "uploaded"),
+    [
+        ((SMALL, Text(text="?"), LARGER, SMALL), {"b.mp4"}),
+        ((LARGE, SMALL, LARGER), {"b.mp4"}),
+        ((LARGE, SMALL, SMALL), {"a.mp4"}),
+        ((LARGER, SMALL), {"b.mp4"}),
+        ((LARGE, SMALL), set()),
+        ((Text(text="t" * 50_000), SMALL), set()),
+    ],
+)
+def test_the_largest_are_uploaded_until_the_rest_fits(parts: tuple[Any, ...], uploaded: set[str]) -> None:
+    """What is left is sent with the question: to the byte, the limit is 20,000."""
+
+    async def run() -> None:
+        async with FaultServer(Profile()) as server, Transport(timeout_s=10) as transport:
+            used: list[CachedUpload] = []
+            cache = UploadCache(transport)
+            placed = await cache.place(parts, WIRE, place("gemini", server.url), CAPABLE, used)
+            assert {part.name for part in placed if isinstance(part, Media) and part.uri} == uploaded
+            for before, after in zip(parts, placed, strict=True):
+                assert after is before or (isinstance(after, Media) and not after.data and after.uri)
+            assert len(used) == len(uploaded)
+            cache.release(used)
+            await cache.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_limit_is_kept_to_the_byte(more: int) -> None:
+    rest = Media(mime="image/png", data=b"z" * (5_000 + more), name="rest.png")
+
+    async def run() -> None:
+        async with FaultServer(Profile()) as server, Transport(timeout_s=10) as transport:
+            used: list[CachedUpload] = []
+            await UploadCache(transport).place(
+                (LARGE, rest), WIRE, place("gemini", server.url), CAPABLE, used
+            )
+            assert len(used) == more
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("expires_in_s", "times"), [(None, 1), (660.0, 1), (540.0, 2), (-60.0, 2)])
+def test_a_file_that_expires_within_ten_minutes_is_uploaded_again(
+    expires_in_s: float | None, times: int
+) -> None:
+    """Its call may have to wait and be retried before the file is read."""
+
+    class Expiring(type(UPLOADS)):  # type: ignore[misc]
+        def decode_file(self, head: Head, body: bytes, endpoint: Endpoint) -> UploadedFile | Failure:
+            found = super().decode_file(head, body, endpoint)
+            at = None if expires_in_s is None else time.time() + expires_in_s
+            return UploadedFile(found.name, found.uri, found.mime, found.ready, at)
+
+    wire: Any = SimpleNamespace(uploads=Expiring())
+
+    async def run() -> None:
+        async with FaultServer(Profile(upload_looks=0)) as server, Transport(timeout_s=10) as transport:
+            used: list[CachedUpload] = []
+            cache, home = UploadCache(transport), place("gemini", server.url)
+            for _ in range(2):
+                await cache.place((LARGER, SMALL), wire, home, CAPABLE, used)
+            assert len({id(upload) for upload in used}) == times
+
+    asyncio.run(run())
+
+
+def test_an_upload_that_cannot_begin_is_the_calls_failure() -> None:
+    async def run() -> Failure:
+        async with FaultServer(Profile()) as server:
+            gone = server.url
+        async with Transport(timeout_s=10) as transport:
+            with pytest.raises(UploadFailed) as caught:
+                await UploadCache(transport).place((LARGER, SMALL), WIRE, place("gemini", gone), CAPABLE, [])
+        return caught.value.failure
+
+    failure = asyncio.run(run())
+    assert (failure.kind, failure.retry) == (K.CONNECTION, True)

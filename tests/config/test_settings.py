@@ -10,7 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +19,6 @@ from umwelten.config import private_networks
 from umwelten.config.endpoints import endpoint, origins, own_addresses, price_overrides, vendors
 from umwelten.config.option_types import parse_duration
 from umwelten.config.settings import Settings, load
-from umwelten.config.trust import Trust
 from umwelten.errors import ConfigError, UsageError
 from umwelten.pricing import Price, PriceBook, cost_nusd
 from umwelten.providers.vendors import VENDORS
@@ -45,9 +43,7 @@ class Place:
         self.user.mkdir()
 
     def load(self, cwd: Path | None = None, **environ: str) -> Settings:
-        """What is set here, where the project's files are trusted."""
-        settings = load(cwd or self.project, environ, self.user)
-        return msgspec.structs.replace(settings, trust=Trust(everything=True))
+        return load(cwd or self.project, environ, self.user)
 
     def toml(self, text: str) -> Path:
         path = self.project / "umwelten.toml"

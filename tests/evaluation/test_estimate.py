@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 
@@ -9,7 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from umwelten.evaluation.sampling import DrawnSample, Seen, draw, part, student, together
+from umwelten.evaluation.estimate import ModelEstimate, least
+from umwelten.evaluation.sampling import (
+    CostPart,
+    DrawnSample,
+    Range,
+    Seen,
+    draw,
+    part,
+    student,
+    together,
+)
+from umwelten.types import ModelRef
 
 Size = Callable[[random.Random], float]
 
@@ -49,6 +61,76 @@ def test_what_outweighs_all_else_is_always_drawn() -> None:
 )
 def test_students_quantiles(freedom: float, value: float) -> None:
     assert student(0.975, freedom) == pytest.approx(value, rel=0.01)
+
+
+@pytest.mark.parametrize(("freedom", "value"), [(5, 2.5706), (8, 2.3060), (12, 2.1788), (30, 2.0423)])
+def test_students_quantiles_are_close_where_they_are_mostly_used(freedom: float, value: float) -> None:
+    assert student(0.975, freedom) == pytest.approx(value, rel=0.0008)
+
+
+HALF = DrawnSample(calls=4, weight=10.0, squares=30.0, sure={0: 4.0}, picked={2: 2.0})
+
+
+def test_what_was_seen_stands_for_the_rest_by_weight() -> None:
+    """By hand: costs a weight of 2 and 1, a weight of 4 is left, whose squares come to 10."""
+    found = part([Seen(weight=4.0, value=8.0), Seen(weight=2.0, value=2.0)], HALF)
+    assert found == CostPart(known=10.0, rest=6.0, variance=0.5 * (4 * 4 / 2 + 10), freedom=1.0, unseen=5.0)
+
+
+def test_calls_that_were_sure_say_nothing_of_the_rest_if_two_others_do() -> None:
+    seen = [
+        Seen(weight=4.0, value=400.0, sure=True),
+        Seen(weight=1.0, value=1.0),
+        Seen(weight=1.0, value=3.0),
+    ]
+    found = part(seen, HALF)
+    assert found is not None
+    assert (found.known, found.rest, found.freedom) == (404.0, 8.0, 1.0)
+    fewer = part(seen[:2], HALF)
+    assert fewer is not None
+    assert fewer.rest == 5.0 * (100.0 + 1.0) / 2
+
+
+def test_one_call_alone_may_be_wrong_by_as_much_as_it_is() -> None:
+    found = part([Seen(weight=2.0, value=6.0)], HALF)
+    assert found == CostPart(known=6.0, rest=24.0, variance=9 * (64 + 26), freedom=1.0, unseen=0.0)
+
+
+def test_the_interval_is_students_and_wider_upwards() -> None:
+    parts = [
+        CostPart(known=3.0, rest=10.0, variance=4.0, freedom=4.0, unseen=1.0),
+        CostPart(known=5.0, rest=30.0, variance=12.0),
+    ]
+    off = math.exp(student(0.975, 16**2 / (4**2 / 4)) * 4 / 40)
+    whole = together(parts)
+    assert whole.mean == 48.0
+    assert whole.low == pytest.approx(8 + 40 / off)
+    assert whole.high == pytest.approx(8 + 40 * off + 1)
+
+
+def test_an_interval_ends_however_little_is_known() -> None:
+    whole = together([CostPart(known=0.0, rest=1.0, variance=1e6, freedom=1.0)])
+    assert whole.high == pytest.approx(math.exp(10))
+
+
+def _of_a_model(cost: Range | None, calls: int) -> ModelEstimate:
+    return ModelEstimate(
+        model=ModelRef("openai", "m"), calls=calls, sampled=2, succeeded=2, failed=0, spent=5, cost=cost,
+        input_tokens=None, output_tokens=None, busy_s=None,
+    )  # fmt: skip
+
+
+def test_a_calls_share_is_the_cost_by_the_calls() -> None:
+    cost = Range(low=10.0, mean=20.0, high=40.0)
+    share = _of_a_model(cost, 4).per_call
+    assert share is not None
+    assert (share.low, share.mean, share.high) == (2.5, 5.0, 10.0)
+    assert _of_a_model(cost, 0).per_call is None
+    assert _of_a_model(None, 4).per_call is None
+
+
+def test_an_estimate_needs_two_calls_a_model_where_there_are_two() -> None:
+    assert [least(3), least(3, 1), least(3, 2), least(3, 9)] == [6, 3, 6, 6]
 
 
 def test_a_sample_of_all_is_exact() -> None:

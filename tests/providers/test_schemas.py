@@ -201,6 +201,28 @@ def test_gemini_gets_the_form_that_googles_own_parser_reads(stream: bool) -> Non
 
 
 @pytest.mark.parametrize(
+    ("node", "limits"),
+    [
+        ({"type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 10}, {"minimum": 1, "maximum": 9}),
+        ({"type": "integer", "exclusiveMinimum": -5}, {"minimum": -4}),
+        ({"type": "integer", "minimum": 3, "exclusiveMinimum": 0}, {"minimum": 3}),
+        ({"type": ["integer", "null"], "exclusiveMaximum": 0}, {"maximum": -1}),
+        ({"type": "integer", "exclusiveMinimum": 0.5}, {}),
+        ({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 10}, {}),
+    ],
+)
+def test_gemini_gets_the_whole_numbers_next_to_exclusive_limits(
+    node: dict[str, Any], limits: dict[str, int]
+) -> None:
+    """OpenAPI 3.0 has no number for them; what cannot be turned into a limit is told in words."""
+    schema = Schema(json={"type": "object", "properties": {"x": node}})
+    made = response_fields(schema)["responseSchema"]["properties"]["x"]
+    assert {name: made[name] for name in ("minimum", "maximum") if name in made} == limits
+    if not limits:
+        assert "exclusiveMinimum" in made["description"]
+
+
+@pytest.mark.parametrize(
     "node",
     [
         {"type": "object"},

@@ -251,6 +251,28 @@ def test_damage_deep_in_the_database_is_a_store_error(tmp_path: Path) -> None:
         store.lease(1, 5000)
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("parameters", "{"),
+        ("parameters", '{"temperature": "warm"}'),
+        ("attachments", '[["a.txt", "no hex"]]'),
+        ("attachments", '["a.txt"]'),
+        ("schema", "[]"),
+        ("options", "7"),
+        ("repeats", 0),
+        ("repeats", 10**15),
+    ],
+)
+def test_settings_that_cannot_be_read_are_a_store_error(tmp_path: Path, column: str, value: object) -> None:
+    Store.create(tmp_path, spec()).close()
+    with closing(sqlite3.connect(tmp_path / "evaluation.db")) as connection, connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute(f"UPDATE evaluation SET {column} = ?", (value,))
+    with pytest.raises(StoreError, match="the settings of evaluation 'x' cannot be read"):
+        Store.resume(tmp_path, spec())
+
+
 def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "x"):

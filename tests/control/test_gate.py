@@ -1,0 +1,204 @@
+"""When a closed lane is tried again, and what it learns of windows, in virtual time."""
+
+from __future__ import annotations
+
+import pytest
+
+from umwelten.control.gate import Gate
+
+REFUSED_AFTER_S = 0.05
+
+
+def closed(at: float = 10.0, hint: float | None = None) -> Gate:
+    """A gate that one call passed at 0 s, and that was closed by one that started at `at`."""
+    gate = Gate()
+    gate.on_start(0.0)
+    gate.on_start(at)
+    gate.take_back(at)
+    gate.on_refusal(at, at + REFUSED_AFTER_S, hint)
+    return gate
+
+
+def refuse_probe(gate: Gate, at: float, hint: float | None = None) -> float:
+    """Let a probe go, refuse it; how long after the refusal the next one goes."""
+    gate.on_start(at)
+    gate.take_back(at)
+    gate.on_refusal(at, at + REFUSED_AFTER_S, hint)
+    return gate.earliest_start(at) - at - REFUSED_AFTER_S
+
+
+def test_an_open_gate_lets_calls_start_at_once() -> None:
+    gate = Gate()
+    assert not gate.closed
+    for now in (0.0, 3.0):
+        assert gate.earliest_start(now) == now
+        gate.on_start(now)
+    assert (gate.start, gate.let_in) == (0.0, 2)
+
+
+def test_a_first_probe_goes_after_a_quarter_of_a_second_and_alone() -> None:
+    gate = closed()
+    gate.note_refusal_time(0.2)
+    probe = gate.earliest_start(10.1)
+    assert gate.closed
+    assert probe == pytest.approx(10.05 + 0.25)
+    gate.on_start(probe)
+    # What is not refused in twice the time of a refusal is let in.
+    assert gate.earliest_start(probe) == pytest.approx(probe + 0.4)
+    gate.on_start(probe + 0.4)
+    assert not gate.closed
+
+
+@pytest.mark.parametrize(
+    ("took", "known"), [((0.2,), 0.2), ((5.0,), 1.0), ((0.001,), 0.08), ((0.001,) * 40, 0.02)]
+)
+def test_how_long_refusals_take_follows_the_slowest_of_late(took: tuple[float, ...], known: float) -> None:
+    gate = Gate()
+    for seconds in took:
+        gate.note_refusal_time(seconds)
+    assert gate.refusal_s == pytest.approx(known)
+
+
+def test_probes_grow_rarer_by_a_fifth_of_the_time_and_never_rarer_than_half_a_minute() -> None:
+    gate = closed()
+    for after in (0.5, 2.0, 5.0, 20.0, 100.0, 500.0):
+        gap = max(0.25, 0.2 * (after + REFUSED_AFTER_S))
+        assert refuse_probe(gate, 10.0 + after) == pytest.approx(min(30.0, gap))
+
+
+@pytest.mark.parametrize("length", [10.0, 60.0, 3600.0])
+def test_a_probe_goes_when_a_window_of_a_usual_length_would_end(length: float) -> None:
+    gate = closed(at=1.0)
+    assert refuse_probe(gate, length - 0.06) == pytest.approx(0.06)
+
+
+def test_an_answer_to_a_call_from_after_the_refusal_opens_the_gate() -> None:
+    gate = closed(at=10.0)
+    for started_at in (9.0, 10.0):
+        gate.on_answer(started_at)
+        assert gate.closed
+    gate.on_answer(10.1)
+    assert not gate.closed
+
+
+def test_hints_that_agree_on_a_moment_are_exact_and_the_only_probe_goes_then() -> None:
+    gate = closed(hint=20.0)
+    assert not gate.exact
+    assert refuse_probe(gate, 11.0, hint=19.0) == pytest.approx(19.05)
+    assert gate.exact
+
+
+@pytest.mark.parametrize("hint", [20.0, 12.0])
+def test_hints_that_do_not_agree_are_asked_before(hint: float) -> None:
+    gate = closed(hint=20.0)
+    gap = refuse_probe(gate, 15.0, hint=hint)
+    assert not gate.exact
+    assert gap == pytest.approx(5.05)
+
+
+def test_a_hint_of_a_second_at_most_is_taken_at_its_word() -> None:
+    assert closed(hint=0.8).earliest_start(10.05) == pytest.approx(10.85)
+    assert closed(hint=0.1).earliest_start(10.05) == pytest.approx(10.15)
+    assert closed(hint=0.0).earliest_start(10.05) == pytest.approx(10.10)
+
+
+# --- windows ---------------------------------------------------------------------------------
+
+
+def learnt(size: int = 20, period_s: float = 60.0) -> tuple[Gate, float]:
+    """A gate that has met one window, and when the next began."""
+    gate, now = Gate(), 0.0
+    for _ in range(size):
+        gate.on_start(now)
+        now += 0.1
+    gate.on_start(now)
+    gate.take_back(now)
+    gate.on_refusal(now, now + REFUSED_AFTER_S, None)
+    for _ in range(200):
+        now = gate.earliest_start(now)
+        gate.on_start(now)
+        if now >= period_s:
+            break
+        gate.take_back(now)
+        gate.on_refusal(now, now + REFUSED_AFTER_S, None)
+        now += REFUSED_AFTER_S
+    gate.on_answer(now)
+    return gate, now
+
+
+def test_what_a_window_admits_and_how_long_it_is_are_learnt() -> None:
+    gate, began_at = learnt()
+    assert (gate.window, gate.size, gate.period_s) == (True, 20, 60.0)
+    assert (gate.start, gate.used, gate.closed, gate.foreseen) == (began_at, 1, False, False)
+
+
+@pytest.mark.parametrize("length", [5.0, 10.0, 15.0, 30.0, 60.0, 300.0])
+def test_windows_of_usual_lengths_are_known_to_the_second(length: float) -> None:
+    gate, began_at = learnt(size=3, period_s=length)
+    assert gate.period_s == length
+    assert length <= began_at < 1.25 * length
+
+
+def test_a_pause_as_short_as_calls_are_apart_is_no_window() -> None:
+    gate = Gate()
+    for second in range(10):
+        gate.on_start(float(second))
+    gate.on_start(10.0)
+    gate.take_back(10.0)
+    gate.on_refusal(10.0, 10.05, None)
+    gate.on_answer(12.0)
+    assert not gate.closed
+    assert not gate.window
+
+
+def used_up(gate: Gate, began_at: float) -> float:
+    now = began_at
+    while not gate.closed:
+        now += 0.1
+        gate.on_start(now)
+    assert gate.let_in == 20
+    return now
+
+
+def test_a_known_window_is_used_up_and_asked_once_whether_it_has_grown() -> None:
+    gate, began_at = learnt()
+    now = used_up(gate, began_at)
+    assert gate.foreseen
+    assert gate.earliest_start(now) == now
+    # It has not: one look half way, in case it is no window, and then when it ends.
+    assert refuse_probe(gate, now) + now + REFUSED_AFTER_S == pytest.approx(began_at + 30)
+    assert refuse_probe(gate, began_at + 30) == pytest.approx(30.0)
+    due = gate.earliest_start(began_at + 31)
+    assert due == pytest.approx(began_at + 60.05)
+    gate.on_start(due)
+    gate.on_answer(due)
+    assert (gate.start, gate.size, gate.period_s) == (began_at + 60, 20, 60.0)
+
+
+def test_a_window_that_has_grown_is_used_on() -> None:
+    gate, began_at = learnt()
+    now = used_up(gate, began_at)
+    gate.on_start(now)
+    gate.on_answer(now + 0.01)
+    assert (gate.closed, gate.size, gate.period_s, gate.foreseen) == (False, None, 60.0, False)
+    for _ in range(20):
+        now += 0.1
+        gate.on_start(now)
+    assert not gate.closed
+
+
+def test_what_reopens_half_way_is_no_window() -> None:
+    gate, began_at = learnt()
+    gate.foreseen = False
+    gate.on_refusal(began_at + 1, began_at + 1.05, None)
+    gate.on_start(began_at + 30)
+    gate.on_answer(began_at + 30)
+    assert (gate.window, gate.size, gate.used) == (False, None, 1)
+
+
+def test_a_window_that_is_late_is_asked_ever_more_rarely() -> None:
+    gate, began_at = learnt()
+    used_up(gate, began_at)
+    late = began_at + 60.05
+    assert refuse_probe(gate, late) == pytest.approx(0.25, abs=0.01)
+    assert refuse_probe(gate, late + 10) == pytest.approx(0.2 * 10.05)
