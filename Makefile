@@ -5,7 +5,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 AIMOCK := 1.43.0
 
-.PHONY: bench bench-peers browser clean demo help lint node shells test torture
+COUNT  := 300
+SEED   := 1
+
+.PHONY: bench bench-peers browser clean demo help lint mutants mutants-map mutants-quick node shells test torture
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -72,5 +75,19 @@ bench-peers: ## other tools for the benchmarks, pinned, each in an environment o
 torture: $(VENV)/.tools ## a thousand kills and half an hour of soak; writes docs/reliability.md
 	$(BIN)/python -m benchmarks.torture --kills 1000 --write-docs
 
+$(VENV)/.mutants: pyproject.toml $(VENV)/.tools
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group mutants
+	@touch $@
+
+mutants: $(VENV)/.mutants ## faults by chance in the sources, and whether the tests see them: COUNT=300 SEED=1
+	$(BIN)/python -m scripts.mutants --count $(COUNT) --seed $(SEED) $(if $(AGAIN),--again)
+
+mutants-map: $(VENV)/.mutants ## write scripts/mutants/test_files.json from what `make mutants` measured
+	$(BIN)/python -m scripts.mutants --write-map
+
+# Ten others with each change of the sources; a few may live, and are shown.
+mutants-quick: $(VENV)/.mutants ## ten faults, tried on few tests each
+	$(BIN)/python -m scripts.mutants --quick --count 10 --within 20 --least 0.7
+
 clean: ## remove what make installed
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .mutants

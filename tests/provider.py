@@ -206,7 +206,11 @@ def contents(*parts: dict[str, object]) -> dict[str, object]:
 
 # --- children --------------------------------------------------------------------------------
 
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SYSTEMROOT", "UMWELTEN_CACHE_DIR")
+_KEPT = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SYSTEMROOT", "UMWELTEN_CACHE_DIR"),
+    # So that coverage knows a child, and whose it is (scripts/mutants).
+    *("COVERAGE_PROCESS_START", "PYTEST_CURRENT_TEST"),
+)
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

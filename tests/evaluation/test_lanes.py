@@ -45,7 +45,8 @@ base_url = "https://llm.example.com/v1"
 def places(tmp_path: Path) -> dict[str, Endpoint]:
     (tmp_path / "umwelten.toml").write_text(SECTIONS)
     keys = {name: "k" for row in VENDORS.values() for name in row.key_env if "OLLAMA" not in name}
-    settings = load(tmp_path, {"K": "k", "MISTRAL_BASE_URL": ELSEWHERE, **keys}, tmp_path / "nobody")
+    # In the user's own folder, so that it may send keys wherever it says.
+    settings = load(tmp_path, {"K": "k", "MISTRAL_BASE_URL": ELSEWHERE, **keys}, tmp_path)
     return {name: endpoint(row, settings) for name, row in vendors(settings).items()}
 
 
