@@ -106,6 +106,33 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
+        "The second Ctrl-C ends the process within a second, whatever it does, before, during and after a "
+        "run; what was acknowledged is there, and the terminal is as it was",
+        "a main thread in Python, in C, in a lock, in a FIFO, at its end; a conversion, a listing, an event "
+        "loop that stands still; a pseudo-terminal",
+        (
+            "cli/test_interrupts.py::test_whatever_the_main_thread_does",
+            "cli/test_interrupts.py::test_a_conversion_under_way",
+            "cli/test_interrupts.py::test_a_run_whose_loop_stands_still",
+            "cli/test_interrupts.py::test_files_that_are_listed",
+            "cli/test_interrupts.py::test_the_terminal_is_given_back",
+        ),
+    ),
+    (
+        "A file that takes all memory or time to convert, or crashes its converter, fails its own call alone, "
+        "within 30 s and 1 GB (Linux); no process that converts outlives its call or the run, and none has a "
+        "key",
+        "poison files among good ones; workers killed, stopped and cancelled; a parent killed by SIGKILL",
+        (
+            "inputs/workers/test_pool.py::test_a_file_that_takes_all_memory_fails_alone",
+            "inputs/workers/test_pool.py::test_one_that_takes_too_long_is_given_up",
+            "inputs/workers/test_pool.py::test_a_cancelled_call_ends_its_worker_and_no_other",
+            "inputs/workers/test_pool.py::test_a_worker_that_dies_or_stands_still_fails_its_own_file",
+            "inputs/workers/test_pool.py::test_a_parent_that_is_killed_leaves_no_worker",
+            "inputs/workers/test_pool.py::test_a_worker_has_no_key_and_little_room",
+        ),
+    ),
+    (
         "The bytes of files in flight are bounded, and so is the memory of a run",
         "large files, measured from outside the process; a soak test with faults",
         (

@@ -11,11 +11,11 @@ from pathlib import Path
 import click
 
 from umwelten.cli import standard_streams
+from umwelten.cli.interrupts import INTERRUPTED, interrupts
 from umwelten.errors import UmweltenError
 from umwelten.text.suggestions import closest, did_you_mean
 from umwelten.version import __version__
 
-INTERRUPTED = 130
 _COMPLETE = "_UMWELTEN_COMPLETE"  # set by the shells' scripts
 _MEANT = {
     **{word: f"eval {word}" for word in ("run", "batch", "report", "list", "show")},
@@ -120,6 +120,7 @@ def _has_working_directory() -> bool:
 def main() -> None:
     """Entry point: run the command line and exit with its status."""
     standard_streams.prepare()
+    interrupts()
     if _COMPLETE in os.environ:
         from umwelten.cli.completion.scripts import register
 

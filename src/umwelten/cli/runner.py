@@ -7,7 +7,6 @@ import contextlib
 import gc
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import click
 
 from umwelten.cli.flag_names import as_flag
+from umwelten.cli.interrupts import INTERRUPTED, interrupts
 from umwelten.cli.print_answers import AnswerPrinter
 from umwelten.cli.progress import Progress, make
 from umwelten.cli.standard_streams import lost_output
@@ -36,7 +36,7 @@ from umwelten.types import FrozenStruct
 
 GRACE_S = 10.0
 _M_MMAP_THRESHOLD = -3
-EXIT = {RunStatus.COMPLETE: 0, RunStatus.FAILED: 1, RunStatus.STOPPED: 3, RunStatus.INTERRUPTED: 130}
+EXIT = {RunStatus.COMPLETE: 0, RunStatus.FAILED: 1, RunStatus.STOPPED: 3, RunStatus.INTERRUPTED: INTERRUPTED}
 
 
 class OutputOptions(FrozenStruct):
@@ -176,39 +176,24 @@ class _Earlier:
 def _run(
     evaluation: Evaluation, progress: Progress, observers: list[Observer], only: CallSubset | None = None
 ) -> RunResult:
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    watched = interrupts()
+    with watched.are_taken(), asyncio.Runner(loop_factory=new_event_loop) as runner:
 
         async def main() -> RunResult:
-            with _signals(evaluation, progress):
+            with watched.go_to(_Stop(evaluation, progress), asyncio.get_running_loop()):
                 progress.start(evaluation.lanes)
                 return await evaluation.run(observers, only=only, texts=evaluation.spec.kind == "run")
 
         return runner.run(main())
 
 
-class _signals(contextlib.AbstractContextManager[None]):  # noqa: N801 - used as a statement
+class _Stop:
     """First SIGINT, SIGTERM or SIGHUP: finish what is in flight. Second: at once."""
 
     def __init__(self, evaluation: Evaluation, progress: Progress) -> None:
         self._evaluation, self._progress, self._count = evaluation, progress, 0
-        self._taken: list[int] = []
 
-    def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            # What the caller had ignored (`nohup`) stays ignored.
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                with contextlib.suppress(NotImplementedError):
-                    loop.add_signal_handler(number, self._came, name)
-                    self._taken.append(number)
-
-    def __exit__(self, *error: object) -> None:
-        loop = asyncio.get_running_loop()
-        for number in self._taken:
-            loop.remove_signal_handler(number)
-
-    def _came(self, name: str) -> None:
+    def __call__(self, name: str) -> None:
         self._count += 1
         if self._count == 1:
             in_flight = sum(lane.in_flight for lane in self._evaluation.lanes())

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from umwelten import child_processes
 from umwelten.errors import LocalModelError
 from umwelten.local.weights import (
     GGUF_MAGIC,
@@ -217,6 +218,7 @@ def _run(command: list[str], env: Mapping[str, str], log: Path, progress: Progre
             stderr=out,
         ) as client,
     ):
+        child_processes.remember(client)
         try:
             while True:
                 try:
