@@ -119,9 +119,9 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "A file that takes all memory or time to convert, or crashes its converter, fails its own call alone, "
-        "within 30 s and 1 GB (Linux); no process that converts outlives its call or the run, and none has a "
-        "key",
+        "A file that takes all memory or time to convert, or crashes its converter, fails its own call "
+        "alone, within 30 s and 1 GB (Linux); no process that converts outlives its call or the run, and none "
+        "has a key",
         "poison files among good ones; workers killed, stopped and cancelled; a parent killed by SIGKILL",
         (
             "inputs/workers/test_pool.py::test_a_file_that_takes_all_memory_fails_alone",
