@@ -54,7 +54,7 @@ node: $(VENV)/.tools ## Node.js, where there is none, and aimock, a provider tha
 
 test: $(VENV)/.tools browser shells node ## the test suite
 	@$(BIN)/umwelten models pull smollm2
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.tools ## style, types, import contracts
 	$(BIN)/ruff check

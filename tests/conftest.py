@@ -1,17 +1,23 @@
-"""What holds for every test: no key in the environment, no connection that leaves this machine."""
+"""What holds for every test: no key in the environment or left in a file, no connection to elsewhere."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
 from provider import Ran, run_python
+from reliability.leaks import leaks
+
+_IN_MEMORY = Path("/dev/shm")
+_TEMPORARY_BYTES = 4 << 30  # the suite leaves 2.7 GB
+_FREE_BYTES = 8 << 30  # of memory, as the files are in it
 
 
 class _Guard:
@@ -70,6 +76,53 @@ def sealed() -> Iterator[list[object]]:
         del os.environ[name]
     os.environ.update(taken)
     assert not _guard.refused, "connections that left this machine were refused"
+
+
+def pytest_configure() -> None:
+    """Put temporary files into memory, where there is room: tests of the store wait most of all for a disk.
+
+    Not where `--basetemp` or PYTEST_DEBUG_TEMPROOT say otherwise.
+    """
+    if _has_room():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_IN_MEMORY))
+
+
+def _has_room() -> bool:
+    try:
+        available = Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]
+        return int(available) << 10 > _FREE_BYTES and shutil.disk_usage(_IN_MEMORY).free > _TEMPORARY_BYTES
+    except (OSError, IndexError):
+        return False
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Search what all tests left behind for their keys; a find fails the session. Each worker has its own."""
+    config: Any = session.config
+    root = Path(config._tmp_path_factory.getbasetemp())
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["leaks"] = _leaks(root)
+        return
+    found = _left_by_workers if config.pluginmanager.hasplugin("dsession") else _leaks(root)
+    if found:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter = config.pluginmanager.getplugin("terminalreporter")
+        for line in found[:20]:
+            reporter.write_line(line, red=True)
+    if session.exitstatus == pytest.ExitCode.OK and root.is_relative_to(_IN_MEMORY):
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _leaks(root: Path) -> list[str]:
+    return [f"LEAK: {path} holds the key of {name}" for path, name in leaks(root)]
+
+
+_left_by_workers: list[str] = []
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what a worker has found."""
+    _left_by_workers.extend(getattr(node, "workeroutput", {}).get("leaks", ()))
 
 
 class Cli(Protocol):

@@ -518,12 +518,15 @@ for name in models:
         provider, _, model = name.partition(":")
         print(_body(provider, Request(model=ModelRef(provider, model), messages=(user("x"),), schema=schema)))
 """
-    bodies = {
-        subprocess.check_output(
+    children = [
+        subprocess.Popen(
             [sys.executable, "-c", code],
             env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=subprocess.PIPE,
             text=True,
         )
-        for seed in ("1", "2", "3")
-    }
+        for seed in ("1", "2")
+    ]
+    bodies = {child.communicate()[0] for child in children}
+    assert [child.returncode for child in children] == [0, 0]
     assert len(bodies) == 1

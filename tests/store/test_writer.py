@@ -35,7 +35,7 @@ from umwelten.records import AttemptRecord, CallRecord, LimitRecord
 from umwelten.store.grid import Counts
 from umwelten.store.rows import clean
 from umwelten.store.store import Store
-from umwelten.store.text_file_names import flat_name
+from umwelten.store.text_file_names import TEMPORARY, flat_name
 from umwelten.types import Failure, FailureKind, RateLimitHints, Reply, Timing
 
 
@@ -248,11 +248,14 @@ def test_a_text_file_for_which_there_is_no_descriptor_is_written_before_the_end(
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     committed = threading.Event()
+    (leftover := tmp_path / f"{TEMPORARY}-1").touch()
     with Store.create(tmp_path, spec()) as store:
         store.set_inputs(files("a", "b"), read_hash=never)
         store.on_commit(lambda records: committed.set() if records else None)
         store.start_run({})
         calls = [call for model in store.models for call in store.lease(model, 10)]
+        while leftover.exists():
+            time.sleep(0.001)  # the writer's first chore has a descriptor open for a moment
         free = os.dup(0)
         os.close(free)
         resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
