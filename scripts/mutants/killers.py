@@ -45,7 +45,7 @@ class Measured:
 
     def __init__(self, found: Path, root: Path) -> None:
         self.root = root
-        self._tree = found / "tree"
+        self._tree = (found / "tree").resolve()
         self.seconds: dict[str, float] = json.loads((found / "tests.json").read_text())
         self._data = coverage.CoverageData(str(found / "coverage"))
         self._data.read()
