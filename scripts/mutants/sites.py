@@ -94,11 +94,12 @@ def sites(root: Path, group: str) -> list[list[Mutant]]:
         text = (root / PACKAGE / module).read_text(encoding="utf-8")
         nodes = [node for node in ast_nodes(get_ast(text)) if not _is_idle(node)]
         spared = _spared(text)
+        signs = {node.start_pos for node in nodes if _is_no_calculation(node)}
         for name, make in _operators().items():
             operator = make()
             positions = (at for node in nodes for at in operator.mutation_positions(node))
             for occurrence, (start, _) in enumerate(positions):
-                if start not in spared:
+                if start not in signs and start not in spared:
                     mutant = Mutant(group, module, name, occurrence, start[0], digest(text))
                     found.setdefault((module, *start), []).append(mutant)
     return list(found.values())
@@ -108,6 +109,15 @@ def _is_idle(node: Any) -> bool:
     """Whether no operator changes this: four leaves in five, and there are two hundred operators to ask."""
     return node.type in ("name", "newline", "string", "endmarker") or (
         node.type == "operator" and node.value in "().,:=[]{}"
+    )
+
+
+def _is_no_calculation(node: Any) -> bool:
+    """Whether a sign of arithmetic means something else: `*` and `/` between parameters, `**kept`."""
+    return (
+        node.type == "operator"
+        and node.value in ("*", "/", "**")
+        and node.parent.type not in ("term", "power")
     )
 
 
