@@ -11,11 +11,13 @@ _APP = "umwelten"
 
 
 def config_folder() -> Path | None:
-    """Return the folder of the user's configuration; `None` without a home."""
+    """Return the folder of the user's configuration; `None` without a home, and for one below anywhere."""
     import platformdirs  # here, because `--help` needs no folders
 
     try:
-        return platformdirs.user_config_path(_APP)
+        folder = platformdirs.user_config_path(_APP)
+        # A relative one would be whatever lies in the working directory.
+        return folder if folder.is_absolute() else None
     except (RuntimeError, OSError):
         return None
 

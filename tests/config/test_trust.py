@@ -144,6 +144,12 @@ def test_a_key_goes_where_whoever_gave_it_says(tmp_path_factory: pytest.TempPath
         ("OPENAI_BASE_URL=https://127.0.0.1.evil.example/v1", True),
         ("OPENAI_BASE_URL=https://localhost.evil.example/v1", True),
         ("OPENAI_BASE_URL=http://127.1/v1", True),
+        ("OPENAI_BASE_URL=https://127.0.0.1%2eevil.example/v1", True),
+        ("OPENAI_BASE_URL=https://[::1%25.evil.example]/v1", True),
+        ("OPENAI_BASE_URL=https://evil.example%23.api.openai.com/v1", True),
+        ("OPENAI_BASE_URL=https://evil.example;.api.openai.com/v1", True),
+        ("OPENAI_BASE_URL=https://\u0430pi.openai.com/v1", True),
+        ("OPENAI_BASE_URL=http://[::1]:9/v1", False),
         ("OPENAI_BASE_URL=http://10.0.0.8:8000/v1", True),
     ],
 )
@@ -157,7 +163,7 @@ def test_a_dotenv_sends_only_what_is_in_it(world: World, dotenv: str, asks: bool
         return
     with pytest.raises(Untrusted, match=r"\.env:\d: this project's file sends") as caught:
         world.endpoint("openai")
-    assert "do-not-send" not in str(caught.value)
+    assert "do-not-send" not in str(caught.value) and str(caught.value).isascii()
     found = world.load()
     assert "do-not-send" not in reached_at(vendors(found)["openai"], found).base_url
 
@@ -211,6 +217,24 @@ def test_a_key_that_is_set_later_was_asked_about(world: World) -> None:
     world.trust()
     world.environ["GEMINI_API_KEY"] = "k-123456"
     assert world.endpoint("google") == GATEWAY
+
+
+def test_the_users_gateway_gets_no_other_key(world: World) -> None:
+    """The project names the vendor's own variable, where the user had named another for the gateway."""
+    users = f'[providers.openai]\nbase_url = "{GATEWAY}"\napi_key_env = "GW_KEY"'
+    (world.user / "umwelten.toml").write_text(users)
+    world.environ |= {"OPENAI_API_KEY": "sk-123456", "GW_KEY": "k-123456"}
+    assert world.endpoint("openai") == GATEWAY
+    (world.project / "umwelten.toml").write_text('[providers.openai]\napi_key_env = "OPENAI_API_KEY"')
+    with pytest.raises(Untrusted, match="OPENAI_API_KEY to https://gw"):
+        world.endpoint("openai")
+
+
+def test_a_message_has_a_line_for_each_demand_whatever_it_names(world: World) -> None:
+    (world.project / "umwelten.toml").write_text('[defaults]\nsystem = "@/x\\n.env:1: fine\\u001b[2J"')
+    with pytest.raises(Untrusted) as caught:
+        world.load().trust.require(world.demands())
+    assert len(caught.value.message.splitlines()) == 1 and caught.value.message.isprintable()
 
 
 # --- files -----------------------------------------------------------------------------------

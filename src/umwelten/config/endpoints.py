@@ -199,7 +199,8 @@ def own_addresses(vendors: Iterable[Vendor], settings: Settings) -> Mapping[str,
         own = VENDORS.get(vendor.name) or VENDORS.get(row.fields.get("like", "") if row else "")
         if base_url and (own is None or base_url != own.base_url):
             where = first_set(vendor.base_url_env, settings) or f"[providers.{vendor.name}] base_url"
-            found[vendor.name] = f"{where} ({urlsplit(base_url).netloc})"
+            shown = shown_address(vendor, settings, base_url)
+            found[vendor.name] = f"{where} ({urlsplit(shown).netloc or shown})"
     return found
 
 

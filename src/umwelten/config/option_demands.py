@@ -66,6 +66,7 @@ def _path_demand(option: Option, given: str | Path, place: Place) -> Iterator[De
 def _code(path: Path) -> bytes | None:
     """Return the source of a Python file, `None` for another or one that can't be read."""
     try:
-        return expand_home(path).read_bytes() if path.suffix.lower() == ".py" else None
+        is_code = path.suffix.lower() == ".py" and expand_home(path).is_file()
+        return expand_home(path).read_bytes() if is_code else None
     except (OSError, ValueError, UmweltenError):
         return None

@@ -8,17 +8,15 @@ import socket
 import threading
 
 _LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
+_NUMBERS = re.compile(r"127(?:\.[0-9]{1,3}){3}")
 _BARE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _RESOLVE_S = 2.0
 """A private name is resolved by this machine or a server close to it."""
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine. Nothing is looked up: of names, only `localhost` is."""
-    number = _number(host)
-    if isinstance(number, ipaddress.IPv6Address):
-        number = number.ipv4_mapped or number
-    return host == "localhost" if number is None else number.is_loopback
+    """Return whether a host is this machine, for which no proxy is used. Nothing is looked up."""
+    return host in ("localhost", "::1") or (_NUMBERS.fullmatch(host) is not None and sounds_private(host))
 
 
 def sounds_private(host: str) -> bool:
@@ -46,7 +44,7 @@ def is_private(host: str) -> bool:
 
 def _number(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(host.partition("%")[0])
+        return ipaddress.ip_address(host)
     except ValueError:
         return None
 

@@ -5,6 +5,7 @@ The rule: a key goes to its vendor's own address, to this machine, or where whoe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -16,6 +17,8 @@ from umwelten.providers.base_url import is_service
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.types import FrozenStruct
+
+_PLAIN_NAME = re.compile(r"[a-z0-9.-]+")
 
 
 def address_place(vendor: Vendor, settings: Settings) -> Place | None:
@@ -30,9 +33,19 @@ def address_place(vendor: Vendor, settings: Settings) -> Place | None:
 
 
 def shown_address(vendor: Vendor, settings: Settings, base_url: str) -> str:
-    """Return the address as it may be shown: without what a `.env` puts into it of the environment."""
+    """Return the address as it may be shown: without what a `.env` puts into it of the environment.
+
+    Letters that may look like others are shown as they are looked up.
+    """
     place = address_place(vendor, settings)
-    return base_url if place is None or place.written is None else place.written.reveal()
+    shown = base_url if place is None or place.written is None else place.written.reveal()
+    host = urlsplit(base_url).hostname or ""
+    if host.isascii():
+        return shown
+    try:
+        return shown.replace(host, host.encode("idna").decode())
+    except UnicodeError:
+        return ascii(shown)
 
 
 def send_demands(
@@ -92,11 +105,8 @@ def _key(vendor: Vendor, settings: Settings) -> _Key | None:
 def _key_demand(vendor: Vendor, settings: Settings, base_url: str, key: _Key) -> Demand | None:
     row = settings.providers.get(vendor.name)
     own = VENDORS.get(vendor.name) or VENDORS.get(row.fields.get("like", "") if row is not None else "")
-    at_own = [listed for listed in VENDORS.values() if is_service(base_url, [listed])]
-    address = address_place(vendor, settings)
-    # A section that names the vendor's own variables changes nothing.
-    usual = own is not None and all(name in own.key_env for name in key.names)
-    named = None if row is None or usual else row.places.get("api_key_env")
+    at_own = _services(base_url)
+    address, named = address_place(vendor, settings), None if row is None else row.places.get("api_key_env")
     places = tuple(place for place in (address, named, key.line) if place is not None)
     foreign = [name for name in key.names if not any(name in listed.key_env for listed in at_own)]
     if key.owner is not None and all(place.file.goes_with(key.owner) for place in places):
@@ -115,3 +125,10 @@ def _key_demand(vendor: Vendor, settings: Settings, base_url: str, key: _Key) ->
         text=f"sends {' or '.join(dict.fromkeys(foreign))} to {shown}{whose}",
         facts=(vendor.name, vendor.wire, shown, *vendor.key_env),
     )
+
+
+def _services(base_url: str) -> list[Vendor]:
+    """Return the vendors whose own address it is. A name that only some programs read so is nobody's."""
+    if not _PLAIN_NAME.fullmatch(urlsplit(base_url).hostname or ""):
+        return []
+    return [listed for listed in VENDORS.values() if is_service(base_url, [listed])]

@@ -15,10 +15,13 @@ from umwelten.config.option_types import SWITCH
 from umwelten.config.project_files import Place
 from umwelten.config.trust_store import read_grants
 from umwelten.errors import ConfigError, Untrusted
+from umwelten.text.sanitize import one_line
 from umwelten.types import FrozenStruct
 
 VARIABLE = "UMWELTEN_TRUST"
 """Set in the environment, it trusts whatever the project's files demand."""
+
+_WIDEST = 1_000
 
 
 class Demand(FrozenStruct):
@@ -80,7 +83,9 @@ class Trust(FrozenStruct):
             hint = "Look at it, then: umwelten trust"
             if self.folder is None:
                 hint = f"Without a home directory nothing is kept: look at it, then set {VARIABLE}=1."
-            raise Untrusted("\n".join(dict.fromkeys(map(str, lacking))), hint)
+            # A file's name or an address must not look like another line.
+            lines = dict.fromkeys(one_line(str(demand), _WIDEST) for demand in lacking)
+            raise Untrusted("\n".join(lines), hint)
 
 
 def trusts_everything(environ: Mapping[str, str]) -> bool:
