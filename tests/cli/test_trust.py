@@ -199,6 +199,15 @@ def test_what_is_not_used_is_not_asked_about(call, place: Home) -> None:
     assert call("models", "list", "-p", "lmstudio").code == 0
 
 
+def test_a_cap_that_counts_by_prices_of_the_project_says_so(call, place: Home) -> None:
+    (place.project / "umwelten.toml").write_text('[prices."openai:gpt-4o"]\ninput = 0\noutput = 0')
+    run = ("eval", "run", "-p", "go", "-m", "openai:gpt-4o", "--dry-run")
+    assert (
+        "--max-cost counts openai:gpt-4o by the prices in umwelten.toml" in call(*run, "--max-cost", "1").err
+    )
+    assert "prices in" not in call(*run).err
+
+
 def test_the_start_names_the_address_and_where_it_is_set(cli, call, place: Home) -> None:
     with provider() as server:
         (place.project / ".env").write_text(f"OPENAI_BASE_URL={server.env()['OPENAI_BASE_URL']}\n")

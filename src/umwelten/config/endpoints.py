@@ -345,6 +345,16 @@ def price_overrides(settings: Settings) -> Mapping[ModelRef, Price]:
     return prices
 
 
+def project_prices(model: ModelRef, settings: Settings) -> str | None:
+    """The project's file that says what a model costs, `None` where it is the price list or the user."""
+    rows = [row for name, row in settings.prices.items() if _model(name) == model]
+    section = settings.providers.get(model.provider)
+    places = [place for row in rows for place in row.places.values()]
+    if section is not None:
+        places += [place for key, place in section.places.items() if key in ("free", "price_list")]
+    return places[0].file.shown if places else None
+
+
 def _price(fields: Mapping[str, Any]) -> Price:
     """Return the price in a section; its tables are the prices of service tiers."""
     rates = {key: _exact(value) for key, value in fields.items() if not isinstance(value, dict)}

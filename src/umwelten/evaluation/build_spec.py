@@ -12,7 +12,7 @@ from umwelten.config.demands import used_demands
 from umwelten.config.option_types import PlainText
 from umwelten.config.settings import Settings, model_groups
 from umwelten.errors import StoreError, UsageError
-from umwelten.evaluation.preflight import hash_attachments, note_addresses, note_high_caps
+from umwelten.evaluation.preflight import hash_attachments, note_addresses, note_high_caps, note_prices
 from umwelten.evaluation.spec import EvaluationSpec, Limits, Output
 from umwelten.inputs import expand
 from umwelten.inputs.prompt_files import name_prompts, read_prompts
@@ -85,6 +85,7 @@ def build_spec(
     )
     note_high_caps(spec, vendors, notes)
     note_addresses(spec, settings, vendors, notes)
+    note_prices(spec, settings, notes)
     return spec
 
 

@@ -9,7 +9,14 @@ from pathlib import Path
 
 from umwelten.attempts.proxies import check_proxy
 from umwelten.attempts.target import Attached
-from umwelten.config.endpoints import address_notes, endpoint, own_addresses, price_overrides, reached_at
+from umwelten.config.endpoints import (
+    address_notes,
+    endpoint,
+    own_addresses,
+    price_overrides,
+    project_prices,
+    reached_at,
+)
 from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, InputError, UsageError
 from umwelten.evaluation.descriptors import check_open_files
@@ -207,6 +214,16 @@ def note_addresses(
         return  # an error before anything starts
     at_home = (model for model in spec.models if model.provider not in elsewhere)
     notes.extend(shutdown_notes(at_home, datetime.now(UTC).date()))
+
+
+def note_prices(spec: EvaluationSpec, settings: Settings, notes: list[Wording]) -> None:
+    """Notes on models whose cost is capped by what a project's file says that they cost."""
+    files = {ref: project_prices(ref, settings) for ref in spec.models}
+    notes.extend(
+        Phrase("{option:max_cost} counts {ref} by the prices in {file}", ref=ref, file=file)
+        for ref, file in files.items()
+        if file is not None and spec.limits.max_cost_usd is not None
+    )
 
 
 def note_high_caps(spec: EvaluationSpec, known: Mapping[str, Vendor], notes: list[Wording]) -> None:
