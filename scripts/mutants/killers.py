@@ -61,15 +61,12 @@ class Measured:
             tests |= self._naming(name, mutant.module)
         if names and not tests:
             tests = set().union(*self.by_line(mutant.module).values())
-        stem = Path(mutant.module).stem
-        folder = own_folder(mutant.module)
+        module = mutant.module
 
-        def rank(test: str) -> tuple[int, float]:
-            path = test.partition("::")[0]
-            distance = 0 if stem in Path(path).stem else 1 if path.startswith(folder + "/") else 2
-            return distance, self.seconds.get(test, 0.0)
+        def rank(test: str) -> tuple[float, float]:
+            return -_worth(test.partition("::")[0], module), self.seconds.get(test, 0.0)
 
-        later = [path for path in self._later if path.startswith(folder + "/") or stem in path]
+        later = sorted((path for path in self._later if _worth(path, module) > 1), key=rank)
         kept = [test for test in tests if test.partition("::")[0] not in later]
         return Killers([*later, *sorted(kept, key=rank)], self.seconds)
 
@@ -145,10 +142,10 @@ class Measured:
 
 
 def _worth(path: str, module: str) -> float:
-    """Tests that are named after the module know what it must do."""
+    """Tests that are named after the module know best what it must do, those of its package well."""
     if Path(module).stem in Path(path).stem:
         return 10.0
-    return 3.0 if path.startswith(own_folder(module) + "/") else 1.0
+    return 3.0 if Path(path).parent == Path(own_folder(module)) else 1.0
 
 
 class Mapped:

@@ -158,6 +158,13 @@ def test_fields_inside_a_record_need_not_be_listed() -> None:
     assert parse_where("json.a.b = 1", ("status", ANY_PATH))({"json.a.b": 1})
 
 
+@pytest.mark.parametrize(("before", "after"), [("(", ")"), ("not ", "")])
+def test_fifty_levels_are_enough_and_one_more_is_too_many(before: str, after: str) -> None:
+    assert parse_where(before * 50 + "a = 1" + after * 50)({"a": 1})
+    with pytest.raises(UsageError, match="nested too deeply"):
+        parse_where(before * 51 + "a = 1" + after * 51)
+
+
 def test_brackets_without_end_are_refused_and_do_not_overflow() -> None:
     with pytest.raises(UsageError, match="nested too deeply"):
         parse_where("(" * 10_000)
