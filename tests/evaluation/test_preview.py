@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from provider import provider
 from umwelten.api.argument_names import as_argument
 from umwelten.config.endpoints import vendors
 from umwelten.config.settings import Settings, load
 from umwelten.evaluation.build_spec import build_spec
+from umwelten.evaluation.estimate import choose, estimate
+from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.preview import Preview, preview, wall_s
 from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
 from umwelten.types import ModelRef
 
 NOON = 1_795_518_000.0
@@ -109,3 +115,40 @@ def test_with_auto_a_provider_bears_at_least_and_at_most_what_is_recommended(con
     assert plan.seconds == (max(2.0, 50.0 / many), max(20.0, 500.0 / few))
     assert wall_s({}, made, vendors(configured), one_s=(2.0, 20.0)) == (0.0, 0.0)
     assert wall_s({"mine": (7.0, 9000.0)}, made, vendors(configured)) == (7.0 / many, 9000.0 / few)
+
+
+# --- the same from a sample --------------------------------------------------------------------
+
+BIG = 24_000
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_an_estimate_is_of_all_calls(failing: bool, tmp_path: Path, configured: Settings) -> None:
+    """Of 26 calls the one with a file of sixty times the size is sure to be drawn; each costs $0.0003."""
+    (tmp_path / "in" / "big.txt").write_text("w" * BIG)
+    answered = Behaviour(input_tokens=100, output_tokens=10)
+    rules = (Rule(model="n", behaviour=Behaviour(fault=400)),) if failing else ()
+    with provider(Profile(default=answered, rules=rules)) as server:
+        (tmp_path / "umwelten.toml").write_text(MINE.replace("https://llm.example.com", server.url))
+        settings = load(tmp_path, {"K": "k"}, tmp_path)
+        _, made = planned(settings, "mine:m", "mine:n", id="s", max_tokens=10)
+        with closing(Evaluation.prepare(made, settings, vendors(settings))) as evaluation:
+            sample = choose(evaluation, 12)
+            asyncio.run(evaluation.run(only=sample.only))
+            found = estimate(evaluation, sample)
+    for one in sample.chosen:
+        assert len(one.calls) == 6
+        assert [weight for _, weight, sure in one.calls if sure] == [max(w for _, w, _ in one.calls)]
+    paid, other = found.models
+    assert (paid.calls, paid.sampled, paid.succeeded, paid.failed, paid.spent) == (26, 6, 6, 0, 6 * 300_000)
+    assert paid.cost is not None and paid.per_call is not None
+    assert paid.cost.mean == pytest.approx(26 * 300_000)
+    assert paid.per_call.mean == pytest.approx(300_000)
+    assert paid.input_tokens is not None and paid.output_tokens is not None
+    assert (paid.input_tokens.mean, paid.output_tokens.mean) == (pytest.approx(2600), pytest.approx(260))
+    # The other model has no price: its cost, and that of both, is unknown, and what it spent adds nothing.
+    answers = 0 if failing else 6
+    assert (other.sampled, other.succeeded, other.failed) == (6, answers, 6 - answers)
+    assert (other.spent, other.cost, found.total) == (0, None, None)
+    assert (found.spent, found.succeeded) == (paid.spent, 6 + answers)
+    assert (found.seconds is None) is failing
