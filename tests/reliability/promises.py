@@ -120,8 +120,8 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     (
         "A file that takes all memory or time to convert, or crashes its converter, fails its own call "
-        "alone, within 30 s and 1 GB (Linux); no process that converts outlives its call or the run, and none "
-        "has a key",
+        "alone, within 30 s and 1 GB (Linux); no process that converts outlives its call or the run, and "
+        "none has a key",
         "poison files among good ones; workers killed, stopped and cancelled; a parent killed by SIGKILL",
         (
             "inputs/workers/test_pool.py::test_a_file_that_takes_all_memory_fails_alone",
@@ -168,6 +168,21 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "store/test_foreign_folders.py::test_a_database_with_more_than_umwelten_makes_is_refused",
             "store/test_foreign_folders.py::test_a_journal_that_names_a_file_elsewhere_does_not_remove_it",
             "store/test_foreign_folders.py::test_an_interrupt_ends_a_query_that_would_not_end",
+        ),
+    ),
+    (
+        "A project's files send no key of the user elsewhere, read and write nothing outside of their folder "
+        "and run nothing before the user has trusted them with it",
+        "each kind of demand in umwelten.toml and .env, here and in a folder above, in profiles, through links "
+        "and other users' files; a table of the places of key and address; a proxy that counts connections",
+        (
+            "config/test_trust.py::test_a_key_goes_where_whoever_gave_it_says",
+            "config/test_trust.py::test_a_dotenv_sends_only_what_is_in_it",
+            "config/test_trust.py::test_files_that_lie_elsewhere_and_code_are_asked_about",
+            "config/test_trust.py::test_another_users_file_has_only_that_users_files",
+            "config/test_trust.py::test_trust_is_kept_for_one_user_and_read_from_no_other",
+            "cli/test_trust.py::test_nothing_is_done_before_it_is_trusted",
+            "cli/test_trust.py::test_a_library_asks_the_same",
         ),
     ),
 )
