@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from umwelten.config.demands import all_demands
 from umwelten.config.endpoints import endpoint, reached_at, vendors
+from umwelten.config.overview import overview
 from umwelten.config.settings import Settings, load
 from umwelten.config.trust import Demand
 from umwelten.config.trust_store import NAME, Grant, read_grants, write_grants
@@ -166,6 +168,22 @@ def test_a_dotenv_sends_only_what_is_in_it(world: World, dotenv: str, asks: bool
     assert "do-not-send" not in str(caught.value) and str(caught.value).isascii()
     found = world.load()
     assert "do-not-send" not in reached_at(vendors(found)["openai"], found).base_url
+
+
+def test_a_variable_goes_out_in_no_name_of_a_host(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even by a look-up, and also where there is no key."""
+
+    def look_up(host: str, *arguments: object, **named: object) -> list[object]:
+        raise AssertionError(f"{host} was looked up")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    world.environ["AWS_SECRET"] = "do-not-send"
+    (world.project / "umwelten.toml").write_text("[providers.ollama]\nallow_insecure = true")
+    for address in ("http://${AWS_SECRET}.local", "https://${AWS_SECRET}.evil.example"):
+        (world.project / ".env").write_text(f"OLLAMA_HOST={address}")
+        with pytest.raises(Untrusted, match=r"sends AWS_SECRET to http"):
+            world.endpoint("ollama")
+        assert "do-not-send" not in repr(overview(world.load()).untrusted)
 
 
 def test_a_key_of_another_file_is_not_the_projects_own(world: World, tmp_path: Path) -> None:

@@ -173,8 +173,9 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "A project's files send no key of the user elsewhere, read and write nothing outside of their folder "
         "and run nothing before the user has trusted them with it",
-        "each kind of demand in umwelten.toml and .env, here and in a folder above, in profiles, through links "
-        "and other users' files; a table of the places of key and address; a proxy that counts connections",
+        "each kind of demand in umwelten.toml and .env, here and in a folder above, in profiles, through "
+        "links and other users' files; a table of the places of key and address; a proxy that counts what "
+        "comes",
         (
             "config/test_trust.py::test_a_key_goes_where_whoever_gave_it_says",
             "config/test_trust.py::test_a_dotenv_sends_only_what_is_in_it",

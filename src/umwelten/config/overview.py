@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from umwelten.config.demands import all_demands
-from umwelten.config.endpoints import address, check_key, origins, price_overrides, vendors
+from umwelten.config.endpoints import (
+    address,
+    check_key,
+    endpoint_demands,
+    origins,
+    price_overrides,
+    reached_at,
+    vendors,
+)
 from umwelten.config.layers import DEFAULT, Value
 from umwelten.config.options import SETTINGS
 from umwelten.config.settings import Settings, model_groups
@@ -162,7 +170,9 @@ def _provider(vendor: Vendor, settings: Settings) -> ProviderOverview:
     problem = None
     base_url = ""
     try:
-        base_url = address(vendor, settings)
+        lacking = settings.trust.lacking(endpoint_demands(vendor, settings))
+        # An address that is not trusted is not looked up.
+        base_url = reached_at(vendor, settings).base_url if lacking else address(vendor, settings)
         check_key(vendor, settings)
     except ConfigError as error:
         problem = str(error)

@@ -55,13 +55,15 @@ def send_demands(
     host = urlsplit(base_url).hostname or ""
     if not base_url or is_loopback(host):
         return
-    insecure = insecure_demand(vendor, settings, base_url)
-    if insecure is not None and (possible or not is_private(host)):
-        yield insecure
     key = _key(vendor, settings)
-    if key is None and possible and vendor.key_env:
-        key = _Key(names=vendor.key_env, owner=None, line=None)
-    demand = None if key is None else _key_demand(vendor, settings, base_url, key)
+    if key is None:
+        # Without a key, the address alone may hold what is not the project's.
+        key = _Key(names=vendor.key_env if possible else (), owner=None, line=None)
+    demand = _key_demand(vendor, settings, base_url, key)
+    insecure = insecure_demand(vendor, settings, base_url)
+    # The host is not looked up where its name may not be sent either.
+    if insecure is not None and (possible or demand is not None or not is_private(host)):
+        yield insecure
     if demand is not None:
         yield demand
 
