@@ -93,8 +93,8 @@ def _is_free(case: Case) -> bool:
     if urlsplit(case.address).hostname == "127.0.0.1" and case.address_at != "vendor":
         return True
     at_home = case.address_at == "vendor" or case.address == OWN
-    if at_home and case.named_at == "vendor":
-        return True  # the vendor's own key at its own address
+    if at_home and case.named_at in ("vendor", "user"):
+        return True  # the vendor's key, as the user named it, at the vendor's own address
     deciders = {case.address_at, case.named_at} & {"project", "above"}
     return deciders <= {case.key_at}
 
@@ -235,6 +235,8 @@ def test_a_key_that_is_set_later_was_asked_about(world: World) -> None:
     world.trust()
     world.environ["GEMINI_API_KEY"] = "k-123456"
     assert world.endpoint("google") == GATEWAY
+    (demand,) = world.demands()
+    assert "sends GEMINI_API_KEY or GOOGLE_GENERATIVE_AI_API_KEY or GOOGLE_API_KEY to" in str(demand)
 
 
 def test_the_users_gateway_gets_no_other_key(world: World) -> None:
@@ -308,7 +310,7 @@ def test_files_that_lie_elsewhere_and_code_are_asked_about(
 @pytest.mark.parametrize(
     "line",
     [
-        'system = "@prompts/a.txt"\nschema = "s.json"\noutput_dir = "out"\nreport = "r.md"',
+        'system = "@prompts/a.txt"\nschema = "s.json"\noutput_dir = "größe/out"\nreport = "ä.md"',
         'system = "no @ in front"\nschema = "title, year int"',
         '[profiles.p]\nfiles = "texts/*.txt"\ndirectory = "texts"\nattach = ["a.txt", "b/*.png"]\nfrom = "x"',
     ],

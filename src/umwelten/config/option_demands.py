@@ -53,7 +53,7 @@ def _path_demand(option: Option, given: str | Path, place: Place) -> Iterator[De
     if code is not None:
         text = f"runs the Python file {real}"
         yield Demand(kind="run", places=(place,), text=text, facts=(real,), code=code)
-    elif not place.file.holds(path):
+    elif not place.file.holds(path, new=option.writes):
         text = f"writes to {real}" if option.writes else f"reads {real}, to send it"
         yield Demand(
             kind="write" if option.writes else "read",

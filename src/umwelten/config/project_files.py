@@ -42,15 +42,16 @@ class ProjectFile(FrozenStruct):
         except (OSError, ValueError, UmweltenError):
             return str(path)
 
-    def holds(self, path: Path) -> bool:
+    def holds(self, path: Path, *, new: bool = False) -> bool:
         """Return whether a path stays in the project's folder, wherever links lead.
 
+        `new`: it may be made there; else one that is not there as it is written counts as elsewhere.
         If the file is another user's, only what is that user's as well belongs to the project.
         """
         try:
             real = Path(os.path.realpath(expand_home(path)))
             # Not there as it is written, it may be there with its letters composed in another way.
-            is_clear = str(path).isascii() or real.exists()
+            is_clear = new or str(path).isascii() or real.exists()
             if not is_clear or not real.is_relative_to(self.folder):
                 return False
             return self.owner in _OWN or _owner(real) == self.owner

@@ -55,10 +55,7 @@ def send_demands(
     host = urlsplit(base_url).hostname or ""
     if not base_url or is_loopback(host):
         return
-    key = _key(vendor, settings)
-    if key is None:
-        # Without a key, the address alone may hold what is not the project's.
-        key = _Key(names=vendor.key_env if possible else (), owner=None, line=None)
+    key = _key(vendor, settings, possible=possible)
     demand = _key_demand(vendor, settings, base_url, key)
     insecure = insecure_demand(vendor, settings, base_url)
     # The host is not looked up where its name may not be sent either.
@@ -94,14 +91,18 @@ class _Key(FrozenStruct):
     line: Place | None
 
 
-def _key(vendor: Vendor, settings: Settings) -> _Key | None:
+def _key(vendor: Vendor, settings: Settings, *, possible: bool) -> _Key:
+    """Return the key that is set, made of no variable if none is; `possible`: of all that it may be."""
     name = first_set(vendor.key_env, settings)
     if name is None:
-        return None
+        # The address alone may hold what is not the project's.
+        return _Key(names=vendor.key_env if possible else (), owner=None, line=None)
     place = settings.variables[name].place
     if place is not None and place.uses:
         return _Key(names=place.uses, owner=None, line=place)
-    return _Key(names=(name,), owner=None if place is None else place.file, line=None)
+    if place is not None:
+        return _Key(names=(name,), owner=place.file, line=None)
+    return _Key(names=(name, *vendor.key_env) if possible else (name,), owner=None, line=None)
 
 
 def _key_demand(vendor: Vendor, settings: Settings, base_url: str, key: _Key) -> Demand | None:
@@ -111,6 +112,8 @@ def _key_demand(vendor: Vendor, settings: Settings, base_url: str, key: _Key) ->
     address, named = address_place(vendor, settings), None if row is None else row.places.get("api_key_env")
     places = tuple(place for place in (address, named, key.line) if place is not None)
     foreign = [name for name in key.names if not any(name in listed.key_env for listed in at_own)]
+    if own in at_own and named is None and key.line is None and (row is None or "like" not in row.places):
+        foreign = []  # as the user named it, for that vendor
     if key.owner is not None and all(place.file.goes_with(key.owner) for place in places):
         foreign = []
     foreign += address.uses if address is not None else ()
