@@ -22,7 +22,7 @@ from benchmarks.rounds import table
 from umwelten.file_types import DOCX, HTML, PDF, PNG
 from umwelten.inputs.content import Conversion
 from umwelten.inputs.convert.dispatch import convert
-from umwelten.inputs.workers import ConversionPool
+from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.providers.capabilities import Capabilities
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

@@ -22,7 +22,7 @@ from umwelten.attempts.transport import Transport
 from umwelten.engine.interfaces import AttemptResult
 from umwelten.errors import InputError, MachineError, read_error
 from umwelten.events import Event, Note
-from umwelten.inputs.workers import ConversionPool
+from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.wires import WIRES
 from umwelten.types import (

@@ -19,7 +19,7 @@ from umwelten.engine.interfaces import AttemptResult
 from umwelten.errors import InputError, LocalModelError
 from umwelten.events import Note
 from umwelten.identity import content_hash
-from umwelten.inputs.workers import ConversionPool
+from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.openai.chat import OpenAIChat
 from umwelten.providers.protocol import Endpoint, HttpRequest

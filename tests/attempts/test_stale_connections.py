@@ -14,7 +14,7 @@ from umwelten.attempts.runner import HttpAttemptRunner
 from umwelten.attempts.target import Target
 from umwelten.attempts.transport import STALE, Transport
 from umwelten.engine.interfaces import AttemptResult
-from umwelten.inputs.workers import ConversionPool
+from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.protocol import HttpRequest
 from umwelten.providers.wires import WIRES

@@ -17,7 +17,7 @@ from umwelten.errors import LocalModelError
 from umwelten.file_types import XLS
 from umwelten.inputs import UnsupportedInput
 from umwelten.inputs.content import Conversion
-from umwelten.inputs.workers import convert_now
+from umwelten.inputs.workers.worker import convert_now
 from umwelten.local import pull, pull_weights
 from umwelten.local.process import Child, Loading
 from umwelten.providers.capabilities import Capabilities

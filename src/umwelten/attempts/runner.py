@@ -21,7 +21,7 @@ from umwelten.events import Note, NoteLevel, Observer
 from umwelten.inputs import Converted, read
 from umwelten.inputs.content import unframe_text
 from umwelten.inputs.files.names import escaped
-from umwelten.inputs.workers import ConversionPool
+from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.phrases import Spelling, by_name
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.common.refused_fields import STREAM, SYSTEM

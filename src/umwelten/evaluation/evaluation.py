@@ -44,7 +44,7 @@ from umwelten.events import (
     RunStarted,
     RunStatus,
 )
-from umwelten.inputs.workers import ConversionPool
+from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.local import LocalServers
 from umwelten.phrases import Spelling, by_name, spell
 from umwelten.pricing import cost_nusd, max_cost_nusd

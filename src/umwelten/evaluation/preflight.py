@@ -24,7 +24,7 @@ from umwelten.evaluation.request_terms import request_terms
 from umwelten.evaluation.spec import EvaluationSpec, check_id
 from umwelten.inputs import file_hash, read
 from umwelten.inputs.sources import Inputs
-from umwelten.inputs.workers import convert_now
+from umwelten.inputs.workers.worker import convert_now
 from umwelten.local import find_weights
 from umwelten.phrases import Phrase, Wording
 from umwelten.pricing import PriceBook, price_of

@@ -19,7 +19,7 @@ from umwelten.inputs.content import Conversion
 from umwelten.inputs.convert.dispatch import convert
 from umwelten.inputs.convert.documents import document
 from umwelten.inputs.convert.markdown_table import EMPTY_FORMULAS, HIDDEN_SHEETS
-from umwelten.inputs.workers import convert_now
+from umwelten.inputs.workers.worker import convert_now
 from umwelten.providers.capabilities import Capabilities
 from umwelten.types import Text
 

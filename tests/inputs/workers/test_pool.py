@@ -20,7 +20,9 @@ from provider import clean_environment
 from umwelten.errors import MachineError
 from umwelten.inputs import UnsupportedInput, read
 from umwelten.inputs.content import Conversion
-from umwelten.inputs.workers import ConversionPool, convert_now, pool, worker
+from umwelten.inputs.workers import pool, worker
+from umwelten.inputs.workers.pool import ConversionPool
+from umwelten.inputs.workers.worker import convert_now
 from umwelten.phrases import by_name
 from umwelten.providers.capabilities import Capabilities
 from umwelten.types import Text
@@ -255,7 +257,7 @@ def test_a_worker_has_no_key_and_little_room(tmp_path: Path, monkeypatch: pytest
 _PARENT = """
 import asyncio, sys
 from umwelten.inputs import read
-from umwelten.inputs.workers import ConversionPool
+from umwelten.inputs.workers.pool import ConversionPool
 async def main():
     pool = ConversionPool(120)
     task = asyncio.create_task(pool.convert(read(sys.argv[1], name="f").convert))

@@ -1,6 +1,5 @@
-"""Conversions in processes of their own: what a file does to its converter, it does to itself alone."""
+"""Conversions in processes of their own: what a file does to its converter, it does to itself alone.
 
-from umwelten.inputs.workers.pool import ConversionPool
-from umwelten.inputs.workers.worker import convert_now
-
-__all__ = ["ConversionPool", "convert_now"]
+`pool` has the workers of a run, `worker` one of them; the rest is the process itself, which imports as little
+as it can.
+"""
