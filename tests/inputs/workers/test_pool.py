@@ -152,7 +152,7 @@ def test_the_wait_for_a_worker_is_not_counted(tmp_path: Path, monkeypatch: pytes
     slow, good = file(tmp_path, SLOW, "slow.html"), file(tmp_path, office.docx(), "a.docx")
 
     async def go() -> None:
-        converting = ConversionPool(0.5)
+        converting = ConversionPool(1.5)
         first = asyncio.create_task(converting.convert(slow))
         others = [asyncio.create_task(converting.convert(good)) for _ in range(3)]
         with pytest.raises(UnsupportedInput, match="took longer"):
