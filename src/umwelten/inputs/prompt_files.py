@@ -152,7 +152,7 @@ def _read_jsonl_prompts(path: Path) -> Iterator[_Pair]:
 def _decode_json(text: str, place: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # also a number of more digits than Python reads
         raise InputError(f"{place} is not valid JSON: {error}") from error
     except RecursionError:
         raise InputError(f"{place} is nested too deeply") from None

@@ -26,6 +26,13 @@ MAX_PIXELS = 100_000_000
 MAX_PAGES = 100
 """Pages of a TIFF file that are sent, each as an image."""
 
+MAX_SCANS = 50
+"""Passes over the pixels of a JPEG, each of which takes as long as a whole one; cameras write up to 10."""
+
+_SCAN = b"\xff\xda"
+_MOST_PIXELS_A_BYTE = {"image/jpeg": 600, "image/png": 8300}
+"""What their compression comes to at the very most: 64 pixels in a bit, 1,032 bytes of 8 pixels in a byte."""
+
 _QUALITIES = (90, 80, 70)
 _SMALLER = 0.75
 _DECODERS = {
@@ -79,15 +86,28 @@ def convert(data: bytes, kind: FileType, name: str, capabilities: Capabilities) 
             raise UnsupportedInput(
                 f"{name} is a camera's raw file, of which only a preview can be read. Export it as JPEG."
             )
-        if width * height > MAX_PIXELS:
-            raise UnsupportedInput(
-                f"{name} has too many pixels ({width}×{height}): up to {MAX_PIXELS // 1_000_000} million are "
-                "read. Scale it down first."
-            )
+        _check_size(image, data, kind, name)
         if width * height <= _LARGE:
             return _convert_pages(image, data, kind, name, capabilities)
         with _ONE_LARGE:
             return _convert_pages(image, data, kind, name, capabilities)
+
+
+def _check_size(image: Image, data: bytes, kind: FileType, name: str) -> None:
+    """Raise `UnsupportedInput` before memory is taken for pixels: too many of them, or not in the file."""
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise UnsupportedInput(
+            f"{name} has too many pixels ({width}×{height}): up to {MAX_PIXELS // 1_000_000} million are "
+            "read. Scale it down first."
+        )
+    most = _MOST_PIXELS_A_BYTE.get(kind.mime)
+    if most is not None and width * height > most * len(data):
+        raise _damage_error(kind, name)
+    if kind.mime == "image/jpeg" and data.count(_SCAN) > MAX_SCANS:
+        raise UnsupportedInput(
+            f"{name} is {kind.word} in more than {MAX_SCANS} scans, as no program writes it. Save it again."
+        )
 
 
 def turn(data: bytes, kind: FileType, mime: str, name: str, capabilities: Capabilities) -> Converted:
@@ -194,6 +214,7 @@ def _page(
     try:
         if page:
             image.seek(page)
+            _check_size(image, data, kind, name)
         # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size, which saves time and memory.
         original = image.size
         if kind.mime == "image/jpeg":
@@ -202,6 +223,8 @@ def _page(
         image.load()
         upright = _upright(image, data, kind)
         encoded = encode(upright, capabilities, photo=kind.mime in _PHOTOS)
+    except UnsupportedInput:
+        raise
     except Exception as error:
         raise _damage_error(kind, name) from error
     if encoded is None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from umwelten.choices import PdfMode
 from umwelten.file_types import PDF
 from umwelten.inputs.content import MAX_TEXT, Converted, UnsupportedInput, frame_text
+from umwelten.inputs.convert import pdf_streams
 from umwelten.phrases import Phrase, Wording
 from umwelten.providers.capabilities import Capabilities
 from umwelten.types import Media, Part, Text
@@ -32,8 +33,11 @@ MAX_TEXT_PAGES = 5_000
 PAGE_SIDE = 1_500
 """Pixels of the longer side of a page's image: enough to read letters of 8 points."""
 
-MOST_S = 120.0
-"""Seconds for one file, checked after each page."""
+MAX_PAGE_SIDE = 1_000_000
+"""Points: pdfium holds numbers for each point of a page's sides. Other programs take up to 14,400."""
+
+MOST_S = 25.0
+"""Seconds for one file, checked after each page: less than a conversion has."""
 
 _LEAST_CHARACTERS = 20
 """A page with fewer characters is taken for a scan."""
@@ -96,6 +100,7 @@ def _open(data: bytes, name: str) -> Iterator[tuple[PdfDocument, int]]:
             f"{name} is a PDF, which has to be converted to text for this model. Install the converter: "
             "pip install 'umwelten[documents]'"
         ) from None
+    pdf_streams.check(data, name)
     document = None
     try:
         with _PDFIUM:
@@ -148,22 +153,29 @@ def _page_texts(document: PdfDocument, pages: int, name: str) -> list[str]:
     texts: list[str] = []
     size = 0
     for number in _pages_in_time(pages, name):
-        texts.append(_page_text(document, number))
+        texts.append(_page_text(document, number, name))
         size += len(texts[-1])
         if size > MAX_TEXT:
             raise UnsupportedInput(f"{name} holds more text than any model can read. Split it.")
     return texts
 
 
-def _page_text(document: PdfDocument, number: int) -> str:
+def _page_text(document: PdfDocument, number: int, name: str) -> str:
     import pypdfium2
 
     try:
-        with _PDFIUM, closing(document[number]) as page, closing(page.get_textpage()) as textpage:
-            text: str = textpage.get_text_bounded()
+        with _PDFIUM, closing(document[number]) as page:
+            _check_side(page, number, name)
+            with closing(page.get_textpage()) as textpage:
+                text: str = textpage.get_text_bounded()
     except pypdfium2.PdfiumError:
         return ""  # a damaged page among good ones
     return text.replace("\r\n", "\n").replace("\ufffe", "").replace("\x00", "")
+
+
+def _check_side(page: Any, number: int, name: str) -> None:
+    if not max(page.get_size()) <= MAX_PAGE_SIDE:
+        raise UnsupportedInput(f"{name} page {number + 1} is larger than any paper, so it is not read.")
 
 
 def _join_pages(texts: list[str]) -> str:
@@ -202,7 +214,7 @@ def _page_image(document: PdfDocument, number: int, name: str, capabilities: Cap
     try:
         from umwelten.inputs.convert.images import encode
 
-        image = _render(document, number, min(PAGE_SIDE, capabilities.picture_side))
+        image = _render(document, number, name, min(PAGE_SIDE, capabilities.picture_side))
     except ImportError:
         raise UnsupportedInput(
             f"{name} is a PDF whose pages have to be sent as images. Install the converter: "
@@ -214,9 +226,10 @@ def _page_image(document: PdfDocument, number: int, name: str, capabilities: Cap
     return Media(mime=encoded.mime, data=encoded.data, name=f"{name} page {number + 1}")
 
 
-def _render(document: PdfDocument, number: int, side: int) -> Any:
+def _render(document: PdfDocument, number: int, name: str, side: int) -> Any:
     """Return a page as a Pillow image."""
     with _PDFIUM, closing(document[number]) as page:
+        _check_side(page, number, name)
         longest = max(page.get_size())
         with closing(page.render(scale=side / longest if longest > 0 else 1.0)) as bitmap:
             return bitmap.to_pil().copy()  # its memory belongs to the bitmap

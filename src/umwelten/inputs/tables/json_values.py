@@ -11,7 +11,14 @@ from umwelten.errors import InputError
 
 _encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
 _sorting_encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number", order="deterministic")
+# Python makes a number of more than 4,300 digits an error; here none is looked at.
+_skipping = json.JSONDecoder(parse_int=len, parse_float=len)
 _TOO_DEEP = "it is nested too deeply"
+
+
+def end_of_value(text: str, start: int = 0) -> int:
+    """Return where the value that begins there ends. Raises `JSONDecodeError`, `RecursionError`."""
+    return _skipping.raw_decode(text, start)[1]
 
 
 def decode_object(text: str) -> dict[str, object]:

@@ -211,7 +211,7 @@ def _items(table: Table) -> Iterator[tuple[bytes, int, int, int]]:
 
 def _item_end(text: str, start: int, table: Table) -> int:
     try:
-        return json.JSONDecoder().raw_decode(text, start)[1]
+        return json_values.end_of_value(text, start)
     except json.JSONDecodeError as error:
         raise InputError(
             f"{table.path} is damaged: {error.msg}, line {error.lineno}, column {error.colno}"

@@ -7,7 +7,6 @@ chunk by chunk; a row's length in the file follows from its text.
 from __future__ import annotations
 
 import codecs
-import json
 import os
 import re
 import stat
@@ -28,7 +27,7 @@ from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.tables import csv
 from umwelten.inputs.tables.header import name_columns
 from umwelten.inputs.tables.json_objects import read_object
-from umwelten.inputs.tables.json_values import object_keys
+from umwelten.inputs.tables.json_values import end_of_value, object_keys
 from umwelten.inputs.tables.parts_of_files import MAX_JSON, read_bytes, text_of
 from umwelten.text.suggestions import did_you_mean
 from umwelten.types import FrozenStruct
@@ -194,7 +193,7 @@ def _is_one_object(table: Table, size: int) -> bool:
         return False
     try:
         text = text_of(read_bytes(table.path, table.start, MAX_JSON), table.encodings).strip()
-        end = json.JSONDecoder().raw_decode(text)[1]
+        end = end_of_value(text)
     except (ValueError, RecursionError, InputError):
         return False
     return end == len(text) and (_ending(table.path) != JSONL or "\n" in text)

@@ -1,0 +1,80 @@
+"""The streams of a PDF, unpacked as far as it takes to say that they are not too long.
+
+pdfium unpacks the contents of a page before it looks at any of it: 700 bytes may become gigabytes, through
+filters one after another.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+
+from umwelten.inputs.content import UnsupportedInput, megabytes
+
+MAX_STREAM = 32_000_000
+"""Bytes of the contents of a page, a font and the like, unpacked; those of detailed maps reach 10 MB."""
+
+MAX_STREAMS = 1_000_000_000
+"""The same of all streams but images: it takes 3 s to find that out."""
+
+_RATIO = 1032
+"""What one filter makes of a byte at the very most."""
+
+_BEGIN = re.compile(rb">>\s{0,9}stream\r?\n")
+_FLATE = re.compile(rb"/(?:FlateDecode|Fl)\b")
+_IMAGE = re.compile(rb"/Image\b")
+_HEAD = 2_000
+_PIECE = 1 << 16
+
+
+def check(data: bytes, name: str) -> None:
+    """Raise `UnsupportedInput` for a file with a stream that unpacks to more than is read.
+
+    Images are unpacked row by row. What is encrypted, or hidden from a reader that follows no references, is
+    found by pdfium alone.
+    """
+    end, left = -1, MAX_STREAMS
+    for begin in _BEGIN.finditer(data):
+        head = data[max(0, begin.start() - _HEAD) : begin.start()].rpartition(b" obj")[2]
+        filters = len(_FLATE.findall(head))
+        if not filters or (filters == 1 and _IMAGE.search(head)):
+            continue
+        if end < begin.end():
+            end = data.find(b"endstream", begin.end())
+            end = end if end >= 0 else len(data)
+        if (end - begin.end()) * _RATIO**filters <= MAX_STREAM:
+            continue
+        size = _size(memoryview(data)[begin.end() : end], filters)
+        left -= size
+        if size > MAX_STREAM or left < 0:
+            raise UnsupportedInput(
+                f"{name} is a PDF that unpacks to more than {megabytes(MAX_STREAM)} on a page, or "
+                f"{megabytes(MAX_STREAMS)} in all, so it is not read. Split it."
+            )
+
+
+def _size(packed: memoryview, filters: int) -> int:
+    """Return how long a stream is, counted no further than is allowed."""
+    pieces: Iterator[bytes] = (bytes(packed[at : at + _PIECE]) for at in range(0, len(packed), _PIECE))
+    for _ in range(filters):
+        pieces = _unpacked(pieces)
+    size = 0
+    with suppress(zlib.error):  # damaged from here on: what came before counts
+        for piece in pieces:
+            size += len(piece)
+            if size > MAX_STREAM:
+                break
+    return size
+
+
+def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    unpacker = zlib.decompressobj()
+    for piece in pieces:
+        rest = piece
+        while rest and not unpacker.eof:
+            yield unpacker.decompress(rest, _PIECE)
+            rest = unpacker.unconsumed_tail
+        if unpacker.eof:
+            return
