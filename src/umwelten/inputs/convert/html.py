@@ -88,7 +88,8 @@ def _spread_merged_cells(soup: BeautifulSoup, tables: Iterable[Table]) -> None:
                 room -= wide * high - 1
                 if room < 0:
                     return
-                each.insert_after(*(soup.new_tag("td") for _ in range(wide - 1)))
+                if wide > 1:
+                    row.insert(row.index(each) + 1, *(soup.new_tag("td") for _ in range(wide - 1)))
                 if high > 1:
                     below |= dict.fromkeys(range(column, column + wide), high - 1)
                 column += wide

@@ -41,8 +41,8 @@ def parse(data: bytes, room: Room) -> Element:
 def checked(data: bytes, room: Room) -> bytes:
     """Return the XML, in no wide encoding. Raises `UnsupportedInput` for too much of it."""
     data = _narrow(data)
-    # Each element has one `<` more than its end; a `=` may be an attribute, which takes as much memory.
-    room.take_elements(max(data.count(b"<") - data.count(b"</"), data.count(b"=") // 4))
+    # Each element has one `<` more than its end; a `=` may be an attribute, which takes half the memory.
+    room.take_elements(max(data.count(b"<") - data.count(b"</"), data.count(b"=") // 2))
     if _DECLARATION.search(data):
         raise _declares(room)
     return data
