@@ -59,11 +59,15 @@ def main() -> int:
 
 def _tell(outcome: Outcome) -> None:
     if outcome.offences() or outcome.end == "crashed":
-        sys.stdout.write(
-            f"{outcome.number} {outcome.kind} ({outcome.way}, {outcome.size:,} bytes): {outcome.end} "
-            f"{', '.join(outcome.offences())} {outcome.said}\n"
-        )
+        sys.stdout.write(f"{described(outcome)}\n")
         sys.stdout.flush()
+
+
+def described(outcome: Outcome) -> str:
+    """Return a file by its number, and what came of it."""
+    offences = ", ".join(outcome.offences())
+    what = f"{outcome.number} {outcome.kind} ({outcome.way}, {outcome.size:,} bytes)"
+    return f"{what}: {outcome.end} {offences} {outcome.said}"
 
 
 def tried(numbers: range, kind: str, processes: int) -> Iterator[Outcome]:

@@ -22,7 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
+from benchmarks import hostile  # noqa: E402
 from benchmarks.soak import soak  # noqa: E402
+from hostile.trying import MOST_RESIDENT, MOST_S  # noqa: E402
 from provider import clean_environment, provider_process  # noqa: E402
 from reliability import matrix, memory, promises, torture  # noqa: E402
 from umwelten.records import AttemptRecord, CallRecord, StoredSpec  # noqa: E402
@@ -40,7 +42,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--size", type=int, default=10_000, help="calls of a job")
     parser.add_argument("--soak-minutes", type=float, default=30.0)
-    parser.add_argument("--parts", default="kills,matrix,resume,memory,soak")
+    parser.add_argument("--files", type=int, default=20_000, help="hostile files")
+    parser.add_argument("--parts", default="kills,matrix,resume,memory,files,soak")
     parser.add_argument("--write-docs", action="store_true")
     chosen = parser.parse_args()
     parts: dict[str, Callable[[Path], tuple[Lines, bool]]] = {
@@ -48,6 +51,7 @@ def main() -> int:
         "matrix": faults,
         "resume": resume,
         "memory": large_files,
+        "files": lambda _: hostile_files(chosen.files),
         "soak": lambda root: long_run(root, chosen.soak_minutes),
     }
     found: dict[str, Lines] = {}
@@ -182,6 +186,19 @@ def large_files(root: Path) -> tuple[Lines, bool]:
     return [said], peak < 1_000_000_000
 
 
+def hostile_files(count: int) -> tuple[Lines, bool]:
+    """Damaged and hostile files of every type."""
+    found = list(hostile.tried(range(count), "", os.cpu_count() or 1))
+    offenders = [outcome for outcome in found if outcome.offences()]
+    said = (
+        f"{count:,} files, each in a process of 1 GB: {len(offenders)} took more than {MOST_S:g} s of the "
+        f"processor or {MOST_RESIDENT / 1e6:.0f} MB, or ended in anything but what is sent or an error of "
+        "the file. Crashed: the converter, which fails its file alone."
+    )
+    shown = [f"- {hostile.described(outcome)}" for outcome in offenders]
+    return [said, "", *hostile.table(found), *["", *shown][: bool(shown) * 100]], not offenders
+
+
 def long_run(root: Path, minutes: float) -> tuple[Lines, bool]:
     """The soak."""
     figures = soak(root, seconds=minutes * 60, latency_s=0.8)
@@ -207,6 +224,7 @@ def document(found: dict[str, Lines]) -> str:
         "resume": "Resuming",
         "matrix": "Network faults",
         "memory": "Large files",
+        "files": "Hostile files",
         "soak": "Soak test",
     }
     sections = [f"## {heads[name]}\n\n" + "\n".join(found[name]) for name in heads if name in found]

@@ -1,4 +1,4 @@
-"""Make the table in docs/files.md of what is sent of each type of file to each provider.
+"""Make the tables in docs/files.md: what is sent of each type of file to each provider, and the limits.
 
 python scripts/file_docs.py            write the table into the page
 python scripts/file_docs.py --check    exit 1 if it is not what would be written; writes nothing
@@ -12,6 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from umwelten import file_types
+from umwelten.inputs.content import MAX_TEXT
+from umwelten.inputs.convert import bounds, documents, images, pdf, pdf_streams
+from umwelten.inputs.file_detection import MAX_MEMBERS
+from umwelten.inputs.reader import MAX_BYTES
+from umwelten.inputs.workers.worker import TIME_S
 from umwelten.providers.capabilities import Capabilities, accepted_mime, pdf_bytes, picture_bytes
 from umwelten.providers.protocol import Endpoint
 from umwelten.providers.vendors import VENDORS
@@ -20,6 +25,7 @@ from umwelten.types import ModelRef
 
 PAGE = Path(__file__).parent.parent / "docs" / "files.md"
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->\n"
+BEGIN_LIMITS, END_LIMITS = "<!-- limits -->\n", "<!-- end of limits -->\n"
 PROVIDERS = (
     "google",
     "anthropic",
@@ -98,10 +104,42 @@ def _size(size: int) -> str:
     return f"{size / 1e6:.3g} MB"
 
 
+def limits() -> str:
+    """The table of limits in markdown."""
+    mb = 1_000_000
+    rows = {
+        "any file": f"{MAX_BYTES / mb:.0f} MB; images, PDF, audio and video sent as is: the size that a "
+        "request to the model allows",
+        "uploaded files (Gemini)": "2 GB; each is in memory while it is sent",
+        "an image to be converted": f"{images.MAX_PIXELS // mb} million pixels, of a TIFF on each page; a "
+        f"JPEG in {images.MAX_SCANS} scans",
+        "PDF": f"{pdf.MAX_TEXT_PAGES:,} pages as text, {pdf.MAX_PAGE_IMAGES} as images; {pdf.MOST_S:.0f} s; "
+        f"the contents of a page, a font and the like {pdf_streams.MAX_STREAM // mb} MB when unpacked",
+        "docx, html, epub": f"{documents.MAX_WORDS // mb} MB of XML or HTML when unpacked",
+        "pptx, xlsx, ods": f"{documents.MAX_SLIDES // mb} MB, {documents.MAX_CELLS // mb} MB, "
+        f"{documents.MAX_CELLS // mb} MB of XML when unpacked",
+        "elements of an HTML page, or of all XML of a docx, pptx or epub": f"{bounds.MAX_ELEMENTS:,}, "
+        f"{bounds.MAX_DEPTH} of XML within each other; {bounds.SMALL_ELEMENTS:,} in a file of up to "
+        f"{bounds.SMALL_ELEMENTS // bounds.ELEMENTS_A_BYTE // 1000} kB",
+        "any conversion": f"{TIME_S:.0f} s (or `--timeout`, if that is less; the wait for the model's "
+        "answer is counted apart) and, on Linux, 1 GB of memory. An xls, xlsb or ods takes as much as the "
+        "rectangle that contains all cells of a sheet",
+        "text of a document": f"{MAX_TEXT // mb} million characters",
+        "unpacked size of a document": f"{bounds.MAX_RATIO} times its own size, {MAX_MEMBERS:,} parts; "
+        "every part counts that is read, whatever its name and each time it is",
+    }
+    return "| what | limit |\n| --- | --- |\n" + "".join(
+        f"| {what} | {most} |\n" for what, most in rows.items()
+    )
+
+
 def page() -> str:
-    """The page with the table as it should be."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    return f"{before}{BEGIN}{table()}{END}{rest.partition(END)[2]}"
+    """The page with the tables as they should be."""
+    text = PAGE.read_text(encoding="utf-8")
+    for begin, end, wanted in ((BEGIN, END, table()), (BEGIN_LIMITS, END_LIMITS, limits())):
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}{wanted}{end}{rest.partition(end)[2]}"
+    return text
 
 
 def main() -> int:

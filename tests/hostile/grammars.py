@@ -12,8 +12,9 @@ from random import Random
 _TAGS = tuple(
     re.findall(
         r"\w+",
-        "p div span b i a ul ol li table thead tbody tr td th pre code h1 h2 h99 br hr img input script "
-        "style q template svg title head body html blockquote dl dt dd video source sup nobr font select math",
+        "p div span b i a ul ol li table thead tbody tr td th pre code h1 h2 h99 br hr img input "
+        "script style q template svg title head body html blockquote dl dt dd video source "
+        "sup nobr font select math",
     )
 )
 _ATTRIBUTES = (

@@ -29,7 +29,8 @@ from umwelten.types import FrozenStruct, Media, Text  # noqa: E402
 MOST_S = 5.0
 MOST_RESIDENT = 300_000_000
 ADDRESS_SPACE = 1 << 30
-_GIVEN_UP_S = 40.0
+_GIVEN_UP_S = 180.0
+"""Of wall time, where other processes have the processor."""
 _ROWS = 40
 _LENGTH = struct.Struct("<Q")
 

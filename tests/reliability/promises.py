@@ -122,7 +122,8 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "A file that takes all memory or time to convert, or crashes its converter, fails its own call "
         "alone, within 30 s and 1 GB (Linux); no process that converts outlives its call or the run, and "
         "none has a key",
-        "poison files among good ones; workers killed, stopped and cancelled; a parent killed by SIGKILL",
+        "poison files among good ones; damaged and hostile files of every type, 300 here and 20,000 in the "
+        "table below; workers killed, stopped and cancelled; a parent killed by SIGKILL",
         (
             "inputs/workers/test_pool.py::test_a_file_that_takes_all_memory_fails_alone",
             "inputs/workers/test_pool.py::test_one_that_takes_too_long_is_given_up",
@@ -130,6 +131,8 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "inputs/workers/test_pool.py::test_a_worker_that_dies_or_stands_still_fails_its_own_file",
             "inputs/workers/test_pool.py::test_a_parent_that_is_killed_leaves_no_worker",
             "inputs/workers/test_pool.py::test_a_worker_has_no_key_and_little_room",
+            "inputs/test_hostile_files.py::test_a_poison_file_fails_alone",
+            "inputs/test_hostile_files.py::test_files_of_every_type_that_are_damaged_or_mean_harm_end_well",
         ),
     ),
     (

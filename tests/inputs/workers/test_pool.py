@@ -40,27 +40,28 @@ def file(folder: Path, data: bytes, name: str = "f", capabilities: Capabilities 
 
 
 def nested_pdf(layers: int, size: int) -> bytes:
-    """A page whose content unpacks, layer by layer, to so many bytes."""
+    """A page whose content unpacks, layer by layer, to so many bytes, which only pdfium finds."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     megabyte = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
     checksum = size % 65521 << 16 | 1
     data = b"\x78\x9c" + megabyte * (size >> 20) + b"\x03\x00" + checksum.to_bytes(4, "big")
     for _ in range(layers - 1):
         data = zlib.compress(data, 9)
-    head = b"<</Length %d/Filter[%s]>>stream\n" % (len(data), b"/FlateDecode " * layers)
+    head = b"<</Length %d/Filter 5 0 R>>stream\n" % len(data)
     objects = (
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
         b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 100 100]/Contents 4 0 R>>",
         head + data + b"\nendstream",
+        b"[%s]" % (b"/FlateDecode " * layers),
     )
     out, offsets = b"%PDF-1.4\n", []
     for number, each in enumerate(objects, 1):
         offsets.append(len(out))
         out += b"%d 0 obj%s\nendobj\n" % (number, each)
     table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    end = b"trailer<</Root 1 0 R/Size 5>>\nstartxref\n%d\n%%%%EOF" % len(out)
-    return out + b"xref\n0 5\n0000000000 65535 f \n" + table + end
+    end = b"trailer<</Root 1 0 R/Size 6>>\nstartxref\n%d\n%%%%EOF" % len(out)
+    return out + b"xref\n0 6\n0000000000 65535 f \n" + table + end
 
 
 def alive(pid: int) -> bool:

@@ -24,6 +24,7 @@ _RATIO = 1032
 
 _BEGIN = re.compile(rb">>\s{0,9}stream\r?\n")
 _FLATE = re.compile(rb"/(?:FlateDecode|Fl)\b")
+_ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _IMAGE = re.compile(rb"/Image\b")
 _HEAD = 2_000
 _PIECE = 1 << 16
@@ -38,6 +39,8 @@ def check(data: bytes, name: str) -> None:
     end, left = -1, MAX_STREAMS
     for begin in _BEGIN.finditer(data):
         head = data[max(0, begin.start() - _HEAD) : begin.start()].rpartition(b" obj")[2]
+        if b"#" in head:
+            head = _ESCAPED.sub(lambda match: bytes((int(match[1], 16),)), head)
         filters = len(_FLATE.findall(head))
         if not filters or (filters == 1 and _IMAGE.search(head)):
             continue

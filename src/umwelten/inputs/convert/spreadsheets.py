@@ -17,6 +17,7 @@ from umwelten.errors import EXHAUSTED, MachineError
 from umwelten.file_types import FileType
 from umwelten.inputs.content import MAX_TEXT, UnsupportedInput
 from umwelten.inputs.convert.markdown_table import HIDDEN_SHEETS, sheet, too_much_text
+from umwelten.inputs.convert.zip_container import damage_error
 
 _FORMULA = re.compile(rb"<table:table-cell\b[^<>]*\btable:formula=[^>]*")
 
@@ -36,6 +37,11 @@ def markdown(data: bytes, name: str, kind: FileType) -> tuple[str, tuple[str, ..
     except OSError as error:
         message = f"{name} is {kind.word}; it needs a temporary file to be read: {error.strerror}"
         raise MachineError(message, exhausted=error.errno in EXHAUSTED) from error
+    except BaseException as error:
+        # The library panics over some damage, which is no `Exception`, and can't be imported.
+        if type(error).__name__ == "PanicException":
+            raise damage_error(name, kind.word) from error
+        raise
 
 
 def lacks_results(content: bytes) -> bool:

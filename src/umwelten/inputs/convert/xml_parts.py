@@ -22,23 +22,28 @@ _LONGEST = 4_000_000
 """Bytes without the beginning or end of an element, of a part that is read piece by piece: each piece would
 parse what began before it again. A cell of a spreadsheet has at most 32,767 characters."""
 
+_MOST_ATTRIBUTES = 500
+"""Of one element; those of a drawing reach 30."""
+
 _MOST_INSIDE = 500_000
 """Elements within one row or text: a row of 16,384 cells has 80,000."""
 
 
 def parse(data: bytes, room: Room) -> Element:
     """Return the root. Raises `UnsupportedInput`, and `ParseError` if damaged."""
-    root = ElementTree.fromstring(checked(data, room))
+    root = ElementTree.fromstring(_checked(data, room))
     level, depth = [root], 0
     while level:
         depth += 1
         if depth > MAX_DEPTH:
             raise too_deep(room.name, room.word)
+        if any(len(node.attrib) > _MOST_ATTRIBUTES for node in level):
+            raise too_many_elements(room.name, room.word)
         level = [child for node in level for child in node]
     return root
 
 
-def checked(data: bytes, room: Room) -> bytes:
+def _checked(data: bytes, room: Room) -> bytes:
     """Return the XML, in no wide encoding. Raises `UnsupportedInput` for too much of it."""
     data = _narrow(data)
     # Each element has one `<` more than its end; a `=` may be an attribute, which takes half the memory.

@@ -10,9 +10,9 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, ParseError
 
 from umwelten.inputs.content import UnsupportedInput
 from umwelten.inputs.convert import xml_parts
@@ -72,8 +72,11 @@ class Archive:
             yield from xml_parts.elements(file, tags, self.room)
 
     def checked_xml(self, member: str) -> bytes:
-        """Return a member's bytes, which another library is to parse."""
-        return xml_parts.checked(self.read(member), self.room)
+        """Return a member's bytes, which another library is to parse, if it needs the part at all."""
+        data = self.read(member)
+        with suppress(ParseError):
+            xml_parts.parse(data, self.room)
+        return data
 
     def unpack_all(self) -> None:
         """Unpack every member once, for a library that reads the file by itself and believes no size."""
