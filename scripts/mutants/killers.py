@@ -25,6 +25,8 @@ MAP = Path(__file__).with_name("test_files.json")
 # Seconds of tests that a fault of a module is worth where nothing says which of them see it. With
 # coverage, as they were measured, tests take two to three times as long as without.
 FILES_S = 30.0
+# Constants made of constants are followed so far.
+MOST_NAMES = 5
 _PHASE = re.compile(r" \((?:setup|call|teardown)\)$")
 
 
@@ -56,11 +58,9 @@ class Measured:
     def of(self, mutant: Mutant) -> Killers:
         """The tests that ran the fault's statement, and its package's files that are newer than that."""
         lines, names = _statement(self.root / PACKAGE / mutant.module, mutant.line)
-        tests = self._at(mutant.module, lines)
-        for name in names:
-            tests |= self._naming(name, mutant.module)
-        if names and not tests:
-            tests = set().union(*self.by_line(mutant.module).values())
+        tests = set().union(*(self._naming(name, mutant.module) for name in names))
+        if not names or not tests:
+            tests = self._at(mutant.module, lines) or set().union(*self.by_line(mutant.module).values())
         module = mutant.module
 
         def rank(test: str) -> tuple[float, float]:
@@ -94,18 +94,27 @@ class Measured:
         blocks = difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
         return {b + i + 1: a + i + 1 for a, b, length in blocks for i in range(length)}
 
-    @functools.cache  # noqa: B019
     def _naming(self, name: str, module: str) -> set[str]:
-        """The tests that ran a line with this name: anywhere for a public one, else in its own module."""
-        word = re.compile(rf"\b{re.escape(name)}\b")
-        paths = [module]
-        if not name.startswith("_"):
-            base = self.root / PACKAGE
-            paths = [path.relative_to(base).as_posix() for path in base.rglob("*.py")]
+        """The tests that ran a statement with this name: anywhere for a public one, else in its own module.
+
+        Where another constant or field is made of it, those that ran a statement with that one's name.
+        """
+        base = self.root / PACKAGE
+        everywhere = [path.relative_to(base).as_posix() for path in base.rglob("*.py")]
         found: set[str] = set()
-        for path in paths:
-            text = _lines(self.root / PACKAGE / path)
-            found |= self._at(path, [number for number, line in enumerate(text, 1) if word.search(line)])
+        seen: set[tuple[str, str]] = set()
+        left = [(name, module)]
+        while left:
+            name, module = left.pop()
+            seen.add((name, module))
+            word = re.compile(rf"\b{re.escape(name)}\b")
+            for path in [module] if name.startswith("_") else everywhere:
+                for number, line in enumerate(_lines(base / path), 1):
+                    if word.search(line):
+                        lines, others = _statement(base / path, number)
+                        found |= set() if others else self._at(path, lines)
+                        made = [(other, path) for other in others if other != name]
+                        left += [one for one in made if one not in seen] if len(seen) < MOST_NAMES else []
         return found
 
     def write_map(self) -> None:
@@ -165,30 +174,35 @@ class Mapped:
         return Killers([path for path in paths if (self.root / path).exists()], {})
 
 
-def _statement(path: Path, line: int) -> tuple[set[int], list[str]]:
-    """The lines of the statement at a line (a block's head), and the names of one that runs at import."""
+@functools.cache
+def _statement(path: Path, line: int) -> tuple[frozenset[int], tuple[str, ...]]:
+    """The lines of the statement at a line (a block's head), and the names of one that runs at import.
+
+    What stands in the head of a function, such as a default, is seen by what runs in it.
+    """
     inner: ast.stmt | None = None
     in_function = False
-    names: list[str] = []
-    node: ast.AST = ast.parse(path.read_text(encoding="utf-8"))
-    while True:
-        below = next(
-            (child for child in _blocks(node) if _first(child) <= line <= (child.end_lineno or child.lineno)),
-            None,
-        )
-        if below is None:
-            break
-        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
-            in_function = True
+    node: ast.AST = _tree(path)
+    while below := next((child for child in _blocks(node) if _first(child) <= line <= _last(child)), None):
+        in_function = in_function or isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
         inner = node = below
     if inner is None:
-        return {line}, []
+        return frozenset((line,)), ()
+    if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+        return frozenset(range(inner.body[0].lineno, _last(inner) + 1)), ()
     body = getattr(inner, "body", None)
-    last = _first(body[0]) - 1 if body else _last(inner)
-    if not in_function:
-        targets = getattr(inner, "targets", None) or [getattr(inner, "target", inner)]
-        names = [name for target in targets for name in _names(target)]
-    return set(range(_first(inner), max(last, inner.lineno) + 1)), names
+    lines = frozenset(
+        range(_first(inner), max(_first(body[0]) - 1 if body else _last(inner), inner.lineno) + 1)
+    )
+    if in_function:
+        return lines, ()
+    targets = getattr(inner, "targets", None) or [getattr(inner, "target", inner)]
+    return lines, tuple(name for target in targets for name in _names(target))
+
+
+@functools.cache
+def _tree(path: Path) -> ast.AST:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def _blocks(node: ast.AST) -> list[ast.stmt]:
@@ -212,7 +226,7 @@ def _last(node: ast.stmt) -> int:
 
 
 def _names(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+    if isinstance(node, ast.ClassDef):
         return [node.name]
     return [
         part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
