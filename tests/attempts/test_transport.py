@@ -82,15 +82,23 @@ def test_a_stream_goes_on_for_longer_than_the_time_out_while_bytes_come() -> Non
     assert isinstance(asked(serve, timeout_s=SECOND), Reply)
 
 
-@pytest.mark.parametrize("begun", [b"", HEAD, HEAD + chunk(b": x\n\n")], ids=["nothing", "headers", "bytes"])
-def test_silence_is_a_time_out_wherever_it_begins(begun: bytes) -> None:
+@pytest.mark.parametrize(
+    ("begun", "said"),
+    [
+        (b"", "no answer within 0.4 s"),
+        (HEAD, "the stream stalled: 0.4 s without a byte, or too long in all"),
+        (HEAD + chunk(b": x\n\n"), "the stream stalled: 0.4 s without a byte, or too long in all"),
+    ],
+    ids=["nothing", "headers", "bytes"],
+)
+def test_silence_is_a_time_out_wherever_it_begins(begun: bytes, said: str) -> None:
     async def serve(body: Body, writer: asyncio.StreamWriter) -> None:
         await send(writer, begun)
         await asyncio.sleep(20 * SECOND)
 
     outcome = asked(serve, timeout_s=SECOND)
     assert isinstance(outcome, Failure)
-    assert outcome.kind is FailureKind.TIMEOUT
+    assert (outcome.kind, outcome.message, outcome.code) == (FailureKind.TIMEOUT, said, "timeout")
 
 
 def test_an_answer_that_ends_with_the_last_of_its_time_is_kept() -> None:

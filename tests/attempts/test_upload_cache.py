@@ -269,8 +269,31 @@ def test_the_largest_are_uploaded_until_the_rest_fits(parts: tuple[Any, ...], up
             for before, after in zip(parts, placed, strict=True):
                 assert after is before or (isinstance(after, Media) and not after.data and after.uri)
             assert len(used) == len(uploaded)
+            assert len(server.uploads.files) == len(uploaded)
             cache.release(used)
             await cache.close()
+            assert not server.uploads.files
+
+    asyncio.run(run())
+
+
+def test_the_last_sixteen_files_stay_though_no_call_uses_them() -> None:
+    """Those that were used last: another model or repeat may want them. One in use stays in any case."""
+
+    async def run() -> None:
+        async with FaultServer(Profile(upload_looks=0)) as server, Transport(timeout_s=10) as transport:
+            cache, home = UploadCache(transport), place("gemini", server.url)
+            clips = [Media(mime="video/mp4", data=b"%03d" % n * 7000, name=f"{n}.mp4") for n in range(18)]
+            held: list[CachedUpload] = []
+            await cache.place(clips[:1], WIRE, home, CAPABLE, held)
+            for clip in clips[1:]:
+                used: list[CachedUpload] = []
+                await cache.place((clip,), WIRE, home, CAPABLE, used)
+                cache.release(used)
+            kept = {content_mark(clip.data) for clip in [clips[0], *clips[2:]]}
+            while set(server.uploads.files) != kept:
+                assert len(server.uploads.files) > 17
+                await asyncio.sleep(0.01)
 
     asyncio.run(run())
 
