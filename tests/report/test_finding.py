@@ -1,0 +1,63 @@
+"""Which calls the words after `eval show ID` name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from report.making import FLASH, GEMMA, opened, spec, two_models, two_prompts, work
+from umwelten.errors import UsageError
+from umwelten.report.queries import calls
+
+
+def found(folder: Path, *words: str) -> list[tuple[str | None, str, str | None, int]]:
+    with opened(folder) as reader:
+        return [(row.file, row.model, row.prompt, row.repeat) for row in calls.find(reader, words)]
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> Path:
+    two_prompts(tmp_path / "prompts")
+    return tmp_path / "prompts"
+
+
+def test_each_word_narrows_what_is_found(prompts: Path) -> None:
+    assert len(found(prompts)) == 8
+    assert found(prompts, "a.txt", str(GEMMA)) == [
+        ("a.txt", str(GEMMA), "short", 1),
+        ("a.txt", str(GEMMA), "long", 1),
+    ]
+    assert found(prompts, str(FLASH), "long") == [
+        (name, str(FLASH), "long", 1) for name in ("a.txt", "b.txt")
+    ]
+    assert found(prompts, "b.txt", "short", "1") == [
+        ("b.txt", str(model), "short", 1) for model in (GEMMA, FLASH)
+    ]
+    assert found(prompts, "b.txt", "2") == []
+
+
+def test_a_number_alone_is_an_id_unless_a_file_is_called_so(tmp_path: Path) -> None:
+    two_models(tmp_path / "demo")
+    with opened(tmp_path / "demo") as reader:
+        (one,) = calls.find(reader, ["sub/c.txt", str(FLASH)])
+        assert calls.find(reader, [str(one.call)]) == (one,)
+        assert calls.find(reader, ["7" * 18]) == ()
+    work(tmp_path / "numbers", spec(repeats=2), ["7", "8"], lambda call: None)
+    assert found(tmp_path / "numbers", "7") == [("7", str(GEMMA), None, 1), ("7", str(GEMMA), None, 2)]
+    assert found(tmp_path / "numbers", "7", "2") == [("7", str(GEMMA), None, 2)]
+
+
+def test_a_word_that_names_nothing_is_told_what_there_is(tmp_path: Path, prompts: Path) -> None:
+    two_models(tmp_path / "demo")
+    with pytest.raises(UsageError) as caught:
+        found(tmp_path / "demo", "a.txt", "flash")
+    assert caught.value.message == "'flash' is no file, model or repeat here"
+    assert caught.value.hint == f"Models: {GEMMA}, {FLASH}. `eval show ID` lists the calls."
+    for words in (["b.txt", "curt"], ["curt"], ["7" * 19]):
+        with pytest.raises(UsageError) as caught:
+            found(prompts, *words)
+        assert caught.value.message == f"{words[-1]!r} is no file, model, prompt or repeat here"
+        assert caught.value.hint == (
+            f"Models: {GEMMA}, {FLASH}. Prompts: short, long. `eval show ID` lists the calls."
+        )
