@@ -141,6 +141,27 @@ def test_files_that_are_listed(tmp_path: Path) -> None:
         assert press_twice(process)[0] in (0, 2, 130)
 
 
+def test_a_prompt_that_is_read_from_a_pipe_nobody_writes(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with command(tmp_path, "eval", "run", "-p", "@pipe", "-m", "openai:a") as process:
+        writer = wait_for_reader(tmp_path / "pipe")
+        assert press_twice(process)[0] == 130
+        os.close(writer)
+
+
+def wait_for_reader(pipe: Path) -> int:
+    """Open a FIFO for writing once somebody reads it."""
+    opened: list[int] = []
+
+    def is_read() -> bool:
+        with suppress(OSError):
+            opened.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(opened)
+
+    wait_for(is_read)
+    return opened[0]
+
+
 def test_the_terminal_is_given_back(tmp_path: Path) -> None:
     import termios
 

@@ -128,6 +128,9 @@ def main() -> None:
     status = _status_of(lambda: cli.main(standalone_mode=False, complete_var=_COMPLETE))
     # What was printed last may still have to be written, and fail only now.
     unwritten = _status_of(sys.stdout.flush)
+    if status == INTERRUPTED:
+        # Python would wait for threads first, and end by the next Ctrl-C with another status.
+        interrupts().leave()
     sys.exit(status or unwritten)
 
 

@@ -85,6 +85,14 @@ class Interrupts:
             with self._lock:
                 self._run = None
 
+    def leave(self) -> None:
+        """End the process now. What is shown or flushed may wait for others, so that has little time."""
+        child_processes.end_all()
+        last = threading.Thread(target=self._say_last_words, daemon=True)
+        last.start()
+        last.join(_LAST_WORDS_S)
+        os._exit(INTERRUPTED)
+
     def _watch(self) -> None:
         while numbers := self._read(64):
             for number in numbers:
@@ -102,20 +110,12 @@ class Interrupts:
         if self._count == 1:
             return
         if run is None or self._is_ending:
-            self._end()
+            self.leave()
         else:
             self._is_ending = True
-            timer = threading.Timer(FLUSH_S, self._end)
+            timer = threading.Timer(FLUSH_S, self.leave)
             timer.daemon = True
             timer.start()
-
-    def _end(self) -> None:
-        """End the process now. What is shown or flushed may wait for others, so that has little time."""
-        child_processes.end_all()
-        last = threading.Thread(target=self._say_last_words, daemon=True)
-        last.start()
-        last.join(_LAST_WORDS_S)
-        os._exit(INTERRUPTED)
 
     def _say_last_words(self) -> None:
         if self._terminal is not None:
