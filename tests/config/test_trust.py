@@ -230,6 +230,12 @@ def test_what_an_insecure_setting_of_the_project_allows_is_asked(world: World) -
     assert world.endpoint("openai") == "http://8.8.8.8/v1"
 
 
+def test_a_missing_key_is_asked_for_with_where_it_would_go(world: World) -> None:
+    (world.project / "umwelten.toml").write_text(f'[providers.openai]\nbase_url = "{GATEWAY}"')
+    with pytest.raises(ConfigError, match=r"it would go to https://gw.example/v1 \(./umwelten.toml\)"):
+        world.endpoint("openai")
+
+
 def test_a_key_that_is_set_later_was_asked_about(world: World) -> None:
     (world.project / ".env").write_text(f"GOOGLE_BASE_URL={GATEWAY}")
     world.trust()
@@ -267,6 +273,14 @@ def test_a_message_has_a_line_for_each_demand_whatever_it_names(world: World) ->
         'system = "@~/secret"',
         'system = "@link"',
         'system = "@folder/secret"',
+        'system = "@.env"',
+        'system = "@hidden"',
+        'file_pattern = ".e*"',
+        'file_pattern = "{x,.env}"',
+        '[profiles.p]\nfiles = "texts/.*"',
+        '[profiles.p]\nfiles = "{.env,x}"',
+        '[profiles.p]\nattach = ".git/config"',
+        '[profiles.p]\ndirectory = ".git"',
         'schema = "@../secret"',
         'schema = "../s.json"',
         'schema = "folder/s.json"',
@@ -293,6 +307,8 @@ def test_files_that_lie_elsewhere_and_code_are_asked_about(
     (world.project / "link").symlink_to(world.above / "secret")
     (world.project / "{a,b}").symlink_to(world.above / "secret")
     (world.project / "folder").symlink_to(world.above)
+    (world.project / ".env").write_text("OPENAI_API_KEY=sk-own")
+    (world.project / "hidden").symlink_to(".env")
     (world.project / "s.py").write_text("A = 1")
     (world.project / "umwelten.toml").write_text(f"[defaults]\n{line}")
     (demand,) = world.demands()
@@ -311,7 +327,7 @@ def test_files_that_lie_elsewhere_and_code_are_asked_about(
     "line",
     [
         'system = "@prompts/a.txt"\nschema = "s.json"\noutput_dir = "größe/out"\nreport = "ä.md"',
-        'system = "no @ in front"\nschema = "title, year int"',
+        'system = "no @ in front"\nschema = "title, year int"\nfile_pattern = "**/*.{jpg,png}"',
         '[profiles.p]\nfiles = "texts/*.txt"\ndirectory = "texts"\nattach = ["a.txt", "b/*.png"]\nfrom = "x"',
     ],
 )

@@ -254,7 +254,7 @@ def _origin(name: str | None, settings: Settings) -> str | None:
 
 def _key(vendor: Vendor, settings: Settings) -> Secret | None:
     if vendor.key_required and first_set(vendor.key_env, settings) is None:
-        raise _missing(vendor)
+        raise _missing(vendor, settings)
     return check_key(vendor, settings)
 
 
@@ -272,13 +272,15 @@ def check_key(vendor: Vendor, settings: Settings) -> Secret | None:
     return Secret(key)
 
 
-def _missing(vendor: Vendor) -> MissingKey:
+def _missing(vendor: Vendor, settings: Settings) -> MissingKey:
     if not vendor.key_env:
         return MissingKey(
             f"{vendor.name} needs a key", f"Name its variable: [providers.{vendor.name}] api_key_env."
         )
     first, *others = vendor.key_env
     either = f" (or {', '.join(others)})" if others else ""
+    if address_place(vendor, settings) is not None and not (at := reached_at(vendor, settings)).is_usual:
+        either += f"; it would go to {at.base_url} ({at.source})"
     return MissingKey(
         f"{vendor.name} needs a key: {first} is not set{either}",
         f"Put the line {first}=… in a file .env in the working directory or above it, or export {first}.",

@@ -8,6 +8,7 @@ from typing import Any
 
 from umwelten.config.declaration import Option
 from umwelten.config.layers import Value
+from umwelten.config.option_types import hidden_names
 from umwelten.config.options import OPTIONS
 from umwelten.config.project_files import Place
 from umwelten.config.trust import Demand
@@ -23,6 +24,13 @@ def option_demands(values: Mapping[str, Value], output_dir: Path) -> Iterator[De
         option = OPTIONS[name]
         if value.place.uses and _holds_text(option, value.value):
             yield _variable_demand(option, value.place)
+        if name == "file_pattern" and hidden_names(value.value):
+            yield Demand(
+                kind="read",
+                places=(value.place,),
+                text=f"reads hidden files, {value.value}, to send them ({option.key})",
+                facts=(name, value.value),
+            )
         for path in option.type.paths(value.value) if option.type.paths is not None else ():
             # The id of an evaluation is a path below the output directory; a plain one stays there.
             if name != "from_":
@@ -58,7 +66,7 @@ def _path_demand(option: Option, given: str | Path, place: Place) -> Iterator[De
         yield Demand(
             kind="write" if option.writes else "read",
             places=(place,),
-            text=f"{text} ({option.key}); it lies outside of the project's folder",
+            text=f"{text} ({option.key}); it is hidden or outside of the project's folder",
             facts=(option.name, real),
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from umwelten.config.option_types import OptionType, Reader
+from umwelten.config.option_types import OptionType, Reader, hidden_names
 from umwelten.user_folders import expand_home
 
 _COMMA = r",(?![^{]*\})"  # not in {a,b}
@@ -90,7 +90,9 @@ def _glob_paths(texts: list[str]) -> Iterator[str]:
             if len(before) == 1 or os.path.lexists(piece):
                 yield piece
             if len(before) > 1:
-                yield before[0].rpartition("/")[0] or ("/" if piece.startswith("/") else ".")
+                folder = before[0].rpartition("/")[0] or ("/" if piece.startswith("/") else ".")
+                yield folder
+                yield from (f"{folder}/{name}" for name in hidden_names(piece))
 
 
 def _prompts_argument(given: Any) -> Any:

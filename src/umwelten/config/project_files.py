@@ -43,7 +43,7 @@ class ProjectFile(FrozenStruct):
             return str(path)
 
     def holds(self, path: Path, *, new: bool = False) -> bool:
-        """Return whether a path stays in the project's folder, wherever links lead.
+        """Return whether a path stays in the project's folder, wherever links lead, and is not hidden there.
 
         `new`: it may be made there; else one that is not there as it is written counts as elsewhere.
         If the file is another user's, only what is that user's as well belongs to the project.
@@ -53,6 +53,9 @@ class ProjectFile(FrozenStruct):
             # Not there as it is written, it may be there with its letters composed in another way.
             is_clear = new or str(path).isascii() or real.exists()
             if not is_clear or not real.is_relative_to(self.folder):
+                return False
+            # What is hidden is hardly ever of the project: `.env`, `.git/config` and their like hold keys.
+            if any(part.startswith(".") for part in real.relative_to(self.folder).parts):
                 return False
             return self.owner in _OWN or _owner(real) == self.owner
         except (OSError, ValueError, UmweltenError):
