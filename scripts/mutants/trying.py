@@ -19,7 +19,7 @@ import pytest
 
 from .killers import Killers
 from .sites import PACKAGE, Mutant, mutated
-from .watching import LOG, ORDER
+from .watching import LOG, ORDER, UNKNOWN_S
 
 Outcome = Literal["killed", "timed out", "survived", "not covered"]
 _NOT_COPIED = shutil.ignore_patterns(
@@ -89,7 +89,12 @@ class Bench:
         """Whether the test tells of the fault: it passes without, and if it hung it does so again."""
         if tried.outcome == "timed out" and tried.by != _IMPORT:
             with self._fault(mutant):
-                if self._run([tried.by], {}, self._within_s).outcome == "survived":
+                if (
+                    self._run(
+                        [tried.by], {tried.by: 2 * seconds.get(tried.by, UNKNOWN_S)}, self._within_s
+                    ).outcome
+                    == "survived"
+                ):
                     return False
         return self._is_sound(tried.by, tests, seconds)
 

@@ -141,6 +141,13 @@ def test_a_sample_of_all_is_exact() -> None:
     assert (whole.low, whole.mean, whole.high) == (21.0, 21.0, 21.0)
 
 
+def test_a_sample_of_all_is_exact_however_weights_are_rounded() -> None:
+    weights = [0.9, 0.8, 0.7, 0.6]
+    drawn = draw(lambda: weights, 4, lambda: 0.1)
+    assert drawn.weight > math.fsum(weights), "or this shows nothing"
+    assert part([Seen(weight=w, value=7.0, sure=True) for w in weights], drawn) == CostPart(known=28.0)
+
+
 def test_nothing_seen_gives_no_estimate() -> None:
     assert part([], DrawnSample(calls=5, weight=5.0, squares=5.0, sure={}, picked={})) is None
 
