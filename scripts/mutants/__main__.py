@@ -44,7 +44,9 @@ def main() -> int:
         if given.write_map:
             killers.write_map()
             return 0
-    kept = FOLDER / f"{'quick-' if given.quick else ''}{digest(seed)}.jsonl"
+    kept = FOLDER / ("quick.jsonl" if given.quick else f"{digest(seed)}.jsonl")
+    if given.quick:
+        kept.unlink(missing_ok=True)
     earlier = _earlier(kept, given.again)
     mutants = draw(ROOT, seed, given.count, given.groups.split(","))
     wanted = [mutant for mutant in mutants if mutant.id not in earlier]
