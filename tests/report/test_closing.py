@@ -11,7 +11,7 @@ from report.making import GEMMA, answer, book, failure, unfit
 from umwelten.cli.summary import print_summary
 from umwelten.events import CallFailed, CallSucceeded, RunFinished, RunStarted, Tally
 from umwelten.report.run_summary import RecordCount, RunSummary, summarize
-from umwelten.types import Call, Failure, Outcome, Timing
+from umwelten.types import Call, Failure, FailureKind, Outcome, Timing
 
 
 def ended(n: int, outcome: Outcome) -> CallSucceeded | CallFailed:
@@ -24,13 +24,13 @@ def ended(n: int, outcome: Outcome) -> CallSucceeded | CallFailed:
     return CallSucceeded(reply=outcome, **more)
 
 
-def summary_of(*outcomes: Outcome) -> RunSummary:
+def summary_of(*outcomes: Outcome, pending: int = 0) -> RunSummary:
     tally, count = Tally(), RecordCount()
     start = RunStarted(
-        id="demo", total=len(outcomes), done=0, models=(GEMMA,), max_concurrency=1, at_unix=0.0
+        id="demo", total=len(outcomes) + pending, done=0, models=(GEMMA,), max_concurrency=1, at_unix=0.0
     )
     calls = [ended(n, outcome) for n, outcome in enumerate(outcomes, 1)]
-    end = RunFinished(status="failed", reason=None, wall_s=2, pending=0, peak_in_flight=1)
+    end = RunFinished(status="failed", reason=None, wall_s=2, pending=pending, peak_in_flight=1)
     for event in (start, *calls, end):
         tally(event)
         count(event)
@@ -61,3 +61,28 @@ def test_a_run_without_a_schema_has_no_line_about_records(outcome):
 def test_the_summary_for_programs_has_the_counts():
     found = json.loads(printed(summary_of(book("coerced", title="a")), "json"))
     assert (found["records"]["valid"], found["records"]["coerced"], found["records"]["failed"]) == (1, 1, 0)
+
+
+def test_failures_stand_in_the_order_of_their_number_then_of_their_kind():
+    kinds = ("server", "server", "timeout", "bad_request", "timeout", "connection", "rate_limit", "timeout")
+    summary = summary_of(*(failure(f"of {kind}", FailureKind(kind)) for kind in kinds))
+    assert [(group.kind, group.count, group.varied) for group in summary.failures] == [
+        ("timeout", 3, False), ("server", 2, False), ("bad_request", 1, False), ("connection", 1, False),
+        ("rate_limit", 1, False),
+    ]  # fmt: skip
+    assert [group.example for group in summary.failures][:2] == ["404: of timeout", "404: of server"]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "pending", "note"),
+    [
+        ((failure(),), 0, "after mending what the message names"),
+        ((failure(), failure("other")), 0, "after mending what the messages name"),
+        ((failure(), answer()), 0, "after mending what the message names"),
+        ((failure(),), 3, None),
+        ((failure(kind=FailureKind.SERVER),), 0, None),
+        ((failure(), failure(kind=FailureKind.SERVER)), 0, None),
+    ],
+)
+def test_what_must_be_mended_before_a_resume_is_said(outcomes, pending, note):
+    assert summary_of(*outcomes, pending=pending).resume_note == note

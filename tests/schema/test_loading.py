@@ -250,6 +250,9 @@ def test_another_root_is_told_how_to_be_wrapped(tmp_path: Path) -> None:
 def test_a_reference_that_leads_nowhere_lists_what_there_is(tmp_path: Path) -> None:
     schema = {"type": "object", "properties": {"a": {"$ref": "#/$defs/no"}}, "$defs": {"yes": {}}}
     assert error(str(json_file(tmp_path, schema))).hint == "Defined: #/$defs/yes."
+    schema["$defs"] = {f"d{n}": {} for n in range(11)}
+    first_ten = ", ".join(f"#/$defs/d{n}" for n in range(10))
+    assert error(str(json_file(tmp_path, schema))).hint == f"Defined: {first_ten}."
 
 
 def test_a_reference_to_an_anchor_or_an_escaped_name_is_followed(tmp_path: Path) -> None:
