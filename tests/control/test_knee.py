@@ -115,3 +115,13 @@ def test_a_server_that_refuses_is_never_asked_for_more() -> None:
     assert (server.knee.level, server.knee.ceiling) == (10, 10)
     server.knee.hold_at_most(0)
     assert (server.knee.level, server.knee.ceiling) == (1, 1)
+
+
+def test_less_and_more_are_tried_in_turn_and_a_server_that_has_grown_is_found() -> None:
+    server = Server()
+    server.until_it_moves(0.01)
+    server.until_it_moves(0.01)
+    assert server.until_it_moves(0.02) == (16, 6)
+    # It has grown to many slots: every level is now as quick as the lowest.
+    levels = [server.until_it_moves(0.01)[1] for _ in range(8)]
+    assert levels == [4, 6, 9, 7, 9, 12, 9, 12]

@@ -75,6 +75,7 @@ class Knee:
     _best: Epoch | None = None
     _free: list[tuple[float, float]] = field(default_factory=list)
     _trial: int = 0
+    _next_trial: int = -1
     _again: bool = False
 
     def on_answer(self, started_at: float, now: float, tokens: int | None, full: bool) -> bool:
@@ -140,7 +141,7 @@ class Knee:
         best = self._best
         if self._trial == 0 or best is None:
             self._best = epoch
-            self._trial = -1 if self._trial >= 0 else 1
+            self._trial, self._next_trial = self._next_trial, -self._next_trial
             self._go(round(epoch.level * (1 + 0.25 * self._trial)) + (self._trial > 0))
             return
         if epoch.level > best.level:
