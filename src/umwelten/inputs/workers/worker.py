@@ -26,7 +26,8 @@ from umwelten.inputs.workers.protocol import READY, Broken, Problem, Question
 from umwelten.phrases import Phrase
 
 MEMORY_BYTES = 1 << 30
-"""Address space of a worker (Linux). A page of 16 MB takes 0.5 GB, the largest image that is read 0.6 GB."""
+"""Address space of a worker (Linux). A page of 16 MB takes 0.65 GB, an image of 100 million
+pixels 0.98 GB."""
 
 TIME_S = 30.0
 """Seconds for one conversion, of wall time: the longest lawful one, a page of 16 MB, takes half of that."""
