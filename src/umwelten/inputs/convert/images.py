@@ -1,7 +1,6 @@
 """Conversion of images into what a model accepts: another format, smaller sides, one frame.
 
-Conversions are slow and run in a thread. Pillow does the work; only the decoder for the detected type is ever
-used.
+Pillow does the work; only the decoder for the detected type is ever used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Conversion of PDF files to text or to images of their pages, by pdfium.
 
-Conversions are slow and run in a thread. pdfium must not be called from two threads at a time, so there is
-one lock, held for a page at a time.
+pdfium must not be called from two threads at a time, so there is one lock, held for a page at a time.
 """
 
 from __future__ import annotations
