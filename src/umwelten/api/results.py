@@ -158,9 +158,9 @@ class Results(Answers[T]):
         """Why the latest run ended with calls pending, with the messages of unavailable providers."""
         with _reading(self.folder) as reader:
             runs, refused = overviews.runs(reader), overviews.refused_models(reader)
-        reason = runs[-1].reason if runs else None
-        messages = [f"{row.model}: {row.message}" for row in refused]
-        return "; ".join([reason, *messages]) if reason else None
+            reason = runs[-1].reason if runs else None
+            messages = [f"{row.model}: {row.message}" for row in refused]
+            return "; ".join([reason, *messages]) if reason else None
 
     def to_pandas(self) -> pandas.DataFrame:
         """A row a call, with the columns of the csv report. Needs pandas."""

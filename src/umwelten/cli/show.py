@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 import click
@@ -42,11 +42,11 @@ def show(
     folder = _settings(output_dir).get("output_dir") / check_id(id_)
     _check_there(folder)
     with _readers([folder]) as (reader,), snapshot(reader):
-        found = _find(reader, id_, call) if call else calls.ended_calls(reader)
+        only, found = _find(reader, id_, call) if call else (None, calls.ended_calls(reader))
         if failed:
             _show_failed(reader, id_, found, as_json)
-        elif isinstance(found, tuple) and len(found) == 1:
-            _show_one(calls.call_detail(reader, found[0]), as_json)
+        elif only is not None:
+            _show_one(calls.call_detail(reader, only), as_json)
         elif as_json:
             sys.stdout.writelines(f"{calls.as_json(line)}\n" for line in found)
         else:
@@ -64,17 +64,20 @@ def _id_and_call(id_: str | None, words: Sequence[str]) -> tuple[str, Sequence[s
     return words[0], words[1:]
 
 
-def _find(reader: Reader, id_: str, call: Sequence[str]) -> tuple[calls.CallSummary, ...]:
-    """The calls that the words name, at least one. Raises UsageError."""
+def _find(
+    reader: Reader, id_: str, call: Sequence[str]
+) -> tuple[calls.CallSummary | None, Iterator[calls.CallSummary]]:
+    """The only call that the words name, `None` if there are several, and all of them. Raises UsageError."""
     try:
         found = calls.find(reader, call)
     except UsageError as error:
         word = next((word for word in call if error.message.startswith(repr(word))), "")
         near = _did_you_mean(word, calls.names(reader, _MOST_NAMES))
         raise UsageError(error.message, f"{near}{error.hint or ''}") from None
-    if not found:
+    first = list(islice(found, 2))
+    if not first:
         raise UsageError(f"no call {' '.join(call)!r} in {id_!r}", f"umwelten eval show {id_} lists them.")
-    return found
+    return first[0] if len(first) == 1 else None, chain(first, found)
 
 
 # --- lists of calls ------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import Any
 from umwelten.errors import StoreError
 from umwelten.phrases import Phrase
 from umwelten.store.schema_check import foreign_object
-from umwelten.store.tables import MIGRATIONS
+from umwelten.store.tables import MAX_INPUTS, MAX_MODELS, MIGRATIONS
 from umwelten.store.views import OLD_SCHEMAS, create_current_views
 
 DatabaseError = sqlite3.DatabaseError
@@ -257,6 +257,8 @@ def _schema_version(connection: sqlite3.Connection, folder: Path) -> int:
     connection.execute("BEGIN")  # another process may just be at its migrations
     try:
         return _checked_version(connection, folder)
+    except VALUE_ERRORS as error:  # a name or a statement that is no text
+        raise StoreError(f"{database(folder)} is damaged: {error}", _RESTORE) from error
     finally:
         with suppress(sqlite3.Error):
             connection.rollback()
@@ -276,9 +278,21 @@ def _checked_version(connection: sqlite3.Connection, folder: Path) -> int:
             "upgrade umwelten",
         )
     foreign = "a version below 0" if version < 0 else foreign_object(connection, version)
+    if foreign is None and version:
+        foreign = _impossible_number(connection)
     if foreign is not None:
         raise StoreError(f"{database(folder)} is damaged or was changed: it has {foreign}", _RESTORE)
     return version
+
+
+def _impossible_number(connection: sqlite3.Connection) -> str | None:
+    """Return the first number of a model or input that no call's number has room for: "the model 5000"."""
+    for name, table, least, most in (("model", "models", 1, MAX_MODELS), ("input", "inputs", 0, MAX_INPUTS)):
+        numbers = connection.execute(f"SELECT min(id), max(id) FROM {table}").fetchone()
+        for number in numbers:
+            if number is not None and not least <= number <= most:
+                return f"the {name} {number}"
+    return None
 
 
 def move_aside(folder: Path) -> Path:

@@ -71,10 +71,13 @@ def read_settings(connection: sqlite3.Connection) -> StoredSpec | None:
             "schema": msgspec.json.decode(row[7], type=Schema) if row[7] else None,
             "attachments": tuple((name, bytes.fromhex(digest)) for name, digest in attachments),
         }
+        models = tuple(dict.fromkeys(active_models(connection).values()))
+        if not models:
+            raise ValueError("no models")
         return StoredSpec(
             id=row[0],
             kind=row[1],
-            models=tuple(dict.fromkeys(active_models(connection).values())),
+            models=models,
             request=msgspec.convert(options | columns, RequestSettings),
             repeats=row[6],
             coerce=options.get("coerce", False),

@@ -24,7 +24,7 @@ PAGE = 32
 """Calls in memory at a time. Each may hold an answer of many kilobytes; a page costs a look-up by rowid."""
 
 
-class StoredCall(msgspec.Struct, frozen=True):
+class StoredCall(msgspec.Struct, frozen=True, array_like=True):
     """A current call that ended. `None` is "not known", or that there is none.
 
     Durations are seconds: `response_s` and `ttft_s` of the last attempt; `time_s`, tokens and `cost_nusd`
@@ -112,13 +112,13 @@ _ANSWERS = f"SELECT {_columns('c', reasoning=False)} FROM current_answers c WHER
 
 def call_rows(reader: Reader) -> Iterator[StoredCall]:
     """Yield all by input, model and repeat, in one statement; without `reasoning`."""
-    return (StoredCall(*row) for row in _cursor(reader).execute(_BRIEF_CALLS))
+    return (_made(row) for row in _cursor(reader).execute(_BRIEF_CALLS))
 
 
 def stored_call(reader: Reader, call: int) -> StoredCall | None:
     """Return the call with this number, or `None` if it is pending."""
     row = reader.connection.execute(f"{_CALLS} AND c.id = :id", {"status": None, "id": call}).fetchone()
-    return None if row is None else StoredCall(*row)
+    return None if row is None else _made(tuple(row))
 
 
 def stored_calls(
@@ -139,7 +139,7 @@ def call_count(reader: Reader, status: int | None = None) -> int:
     return int(reader.connection.execute(query, {"status": status}).fetchone()[0])
 
 
-class AnswerText(msgspec.Struct, frozen=True):
+class AnswerText(msgspec.Struct, frozen=True, array_like=True):
     """The text of an answer, and the name and path of the file that it is about."""
 
     text: str
@@ -152,7 +152,7 @@ def answer_text(folder: Path, call: int) -> AnswerText | None:
     query = f"SELECT a.text, nullif(i.name, ''), i.path {FROM_CURRENT_ANSWERS} AND c.id = ?"
     with folder_errors(folder), closing(open_for_reading(folder)) as connection:
         row = connection.execute(query, (call,)).fetchone()
-    return None if row is None else AnswerText(text=row[0], file=row[1], path=path_text(row[2]))
+        return None if row is None else msgspec.convert((*row[:2], path_text(row[2])), AnswerText)
 
 
 class Arrivals:
@@ -173,7 +173,12 @@ class Arrivals:
         rows = self._connection.execute(self.QUERY, (self._last, self._run)).fetchall()
         if rows:
             self._last = rows[-1][0]
-        return [StoredCall(*row[1:]) for row in rows]
+        return [_made(tuple(row)[1:]) for row in rows]
+
+
+def _made(row: tuple[object, ...]) -> StoredCall:
+    """Raises msgspec's ValidationError for a value of another type: the file may come from somebody else."""
+    return msgspec.convert(row, StoredCall)
 
 
 def _cursor(reader: Reader) -> sqlite3.Cursor:
@@ -193,7 +198,7 @@ def _pages(
         page = {**values, "last": last, "size": size, "offset": offset}
         rows = cursor.execute(query, page).fetchall()
         for row in rows:
-            yield StoredCall(*row)
+            yield _made(row)
         if not rows:
             return
         last, offset, limit = rows[-1][0], 0, limit - len(rows)

@@ -16,6 +16,7 @@ SUCCEEDED, FAILED = 1, 2
 """The column `calls.status`, and the one place that says so."""
 
 _INPUT_SHIFT = MODEL_BITS + REPEAT_BITS
+MAX_INPUTS = (1 << (63 - _INPUT_SHIFT)) - 1  # a call's number is a positive integer of SQLite
 
 
 def call_id(input_id: int, model_id: int, repeat: int) -> int:

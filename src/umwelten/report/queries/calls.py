@@ -147,10 +147,11 @@ def failed_call(reader: Reader, line: CallSummary) -> FailedCall:
     return FailedCall(**msgspec.structs.asdict(line), error_message=message)
 
 
-def find(reader: Reader, words: Sequence[str]) -> tuple[CallSummary, ...]:
+def find(reader: Reader, words: Sequence[str]) -> Iterator[CallSummary]:
     """Return the calls that the words name: an id, or file, model, prompt, repeat, as far as they are given.
 
-    Pending calls are found by name too. Raises UsageError if a word names nothing here.
+    They come one at a time, pending ones too if they are named. Raises UsageError if a word names nothing
+    here.
     """
     known = _KnownNames(reader.connection)
     if len(words) == 1 and _is_number(words[0]) and words[0] not in known.files:
@@ -161,7 +162,7 @@ def find(reader: Reader, words: Sequence[str]) -> tuple[CallSummary, ...]:
         AND (:repeat IS NULL OR r.n = :repeat) {_ORDER}""",
         {"file": file, "repeat": repeat},
     )
-    return tuple(map(_summary, rows))
+    return map(_summary, rows)
 
 
 def call_detail(reader: Reader, line: CallSummary) -> CallDetail:
@@ -301,11 +302,11 @@ def _is_number(word: str) -> bool:
     return word.isascii() and word.isdigit() and len(word) <= 18
 
 
-def _by_id(reader: Reader, number: int) -> tuple[CallSummary, ...]:
+def _by_id(reader: Reader, number: int) -> Iterator[CallSummary]:
     rows = reader.connection.execute(
         f"{_CELLS} WHERE i.id = ? AND m.id = ? AND r.n = ? {_ORDER}", cell_of(number)
     )
-    return tuple(map(_summary, rows))
+    return map(_summary, rows)
 
 
 def _summary(row: sqlite3.Row) -> CallSummary:
