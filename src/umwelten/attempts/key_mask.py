@@ -53,6 +53,9 @@ class _Key:
         self.is_dummy = len(key) <= _LONGEST_WORDS and _WORDS.fullmatch(key) is not None
         self.forms = (key,) if self.is_dummy else _forms(key)
         self.start = key if self.is_dummy or len(key) <= 2 * _CUT else key[:_CUT]
+        # Where the start is not, neither are the forms that begin with it.
+        self.others = tuple(form for form in self.forms if not form.startswith(self.start))
+        self.shortest = min(map(len, self.forms))
 
     @cached_property
     def spelling(self) -> re.Pattern[str]:
@@ -63,10 +66,12 @@ class _Key:
         """Return whether the texts may hold it. Called for every reply: nothing here is slow."""
         if self.is_dummy:
             return self.key in words
-        if self.start in answers or self.start in words:
+        both = f"{answers}\n{words}"  # one look for each form, which has no line break in it
+        if self.start in both:
             return True
-        if any(form in answers or form in words for form in self.forms):
-            return True
+        for form in self.others:
+            if form in both:
+                return True
         if self.low in words.lower():
             return True
         is_escaped = any(mark in words for mark in _ESCAPES)
@@ -172,7 +177,8 @@ class Pieces:
             text = self._held + text
         held = 0
         for key in self._keys:
-            if any(form in text for form in key.forms):
+            # Most pieces are a word, and so shorter than any form of a key.
+            if len(text) >= key.shortest and any(form in text for form in key.forms):
                 text = key.hide(text, answer=True)
             held = max(held, key.begun(text))
         if held:
