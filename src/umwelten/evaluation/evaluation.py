@@ -112,9 +112,8 @@ class Evaluation:
     ) -> Evaluation:
         """Check everything that can be checked without a call, and open the store.
 
-        `spelling` is how events and what is stored call the options.
-
-        Raises a `UmweltenError` for whatever the user must fix; then nothing is left behind.
+        `spelling` is how events and what is stored call the options. Raises a `UmweltenError` for whatever
+        the user must fix; then nothing is left behind.
         """
         checked = preflight(spec, settings, vendors)
         store = cls._open(spec)
