@@ -76,9 +76,12 @@ def tried(numbers: range, kind: str, processes: int) -> Iterator[Outcome]:
         yield from outcomes(numbers, kind)
         return
     batches = [numbers[at : at + _BATCH] for at in range(0, len(numbers), _BATCH)]
-    with ProcessPoolExecutor(processes) as pool:
+    pool = ProcessPoolExecutor(processes)
+    try:
         for batch in pool.map(_batch, batches, [kind] * len(batches)):
             yield from batch
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _batch(numbers: Iterable[int], kind: str) -> list[Outcome]:

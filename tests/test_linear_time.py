@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from umwelten.inputs.content import frame_text, unframe_text
-from umwelten.inputs.convert.html import _FROM_LINE_END, _one_blank_line
+from umwelten.inputs.convert.html import _FROM_LINE_END, _one_blank_line, markdown
 from umwelten.inputs.convert.markdown_table import cell
+from umwelten.inputs.convert.pdf_streams import check
 from umwelten.inputs.filters import parse_where, path_value
 from umwelten.providers.common.errors import _NO_SUCH_PATH
 from umwelten.schema.json_extraction import candidates
@@ -46,6 +47,11 @@ READ: dict[str, Callable[[], object]] = {
     "tags of a frame": lambda: frame_text(TAGS, "a"),
     "tags of a frame from behind": lambda: frame_text(TAGS[::-1] + TAGS[10:], "a"),
     "empty lines": lambda: _FROM_LINE_END.sub(_one_blank_line, ("\n" * 9 + "a") + "\n " * SIZE + "a"),
+    "blanks in a page": lambda: markdown(f"<p>a{' ' * SIZE}b<pre>a{' ' * SIZE}b", "a"),
+    "items of a list": lambda: markdown("<ol>" + "<li>a</li>" * (SIZE // 100), "a"),
+    "rows of a head": lambda: markdown("<table><thead>" + "<tr><td>a" * (SIZE // 200), "a"),
+    "scripts side by side": lambda: markdown("<p>" + "<script></script>a" * (SIZE // 50), "a"),
+    "streams of a PDF": lambda: check(b" obj /Fl >>stream\n" * (SIZE // 20), "a"),
     "backslashes in a table": lambda: cell("|" + "\\" * SIZE),
     "signs in a refusal": lambda: _NO_SUCH_PATH.search("!" * SIZE + "x"),
     "escaped quotes": lambda: repair_json('{"a": 1, b: ' + '\\"' * (REPAIR_LIMIT // 2 - 9) + "}", True),

@@ -27,6 +27,9 @@ from umwelten.inputs.content import MAX_TEXT  # noqa: E402
 from umwelten.types import FrozenStruct, Media, Text  # noqa: E402
 
 MOST_S = 5.0
+CRASH_S = 30.0
+"""Of wall time: native code that runs into the end of its memory is ended no sooner than a worker is."""
+
 MOST_RESIDENT = 300_000_000
 ADDRESS_SPACE = 1 << 30
 _GIVEN_UP_S = 180.0
@@ -52,7 +55,7 @@ class Outcome(FrozenStruct):
         found = []
         if self.end in ("wrong", "late"):
             found.append(self.end)
-        if self.took_s > most_s:
+        if self.took_s > (CRASH_S if self.end == "crashed" else most_s):
             found.append(f"{self.took_s:.1f} s")
         if self.resident > MOST_RESIDENT:
             found.append(f"{self.resident / 1e6:.0f} MB")

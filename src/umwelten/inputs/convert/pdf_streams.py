@@ -26,7 +26,9 @@ _BEGIN = re.compile(rb">>\s{0,9}stream\r?\n")
 _FLATE = re.compile(rb"/(?:FlateDecode|Fl)\b")
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _IMAGE = re.compile(rb"/Image\b")
-_HEAD = 2_000
+_HEAD = 1_000
+_MOST_FILTERS = 8
+_FIRST = 1 << 12
 _PIECE = 1 << 16
 
 
@@ -47,9 +49,9 @@ def check(data: bytes, name: str) -> None:
         if end < begin.end():
             end = data.find(b"endstream", begin.end())
             end = end if end >= 0 else len(data)
-        if (end - begin.end()) * _RATIO**filters <= MAX_STREAM:
+        if (end - begin.end()) * _RATIO ** min(filters, 4) <= MAX_STREAM:
             continue
-        size = _size(memoryview(data)[begin.end() : end], filters)
+        size = _size(memoryview(data)[begin.end() : end], min(filters, _MOST_FILTERS))
         left -= size
         if size > MAX_STREAM or left < 0:
             raise UnsupportedInput(
@@ -60,7 +62,7 @@ def check(data: bytes, name: str) -> None:
 
 def _size(packed: memoryview, filters: int) -> int:
     """Return how long a stream is, counted no further than is allowed."""
-    pieces: Iterator[bytes] = (bytes(packed[at : at + _PIECE]) for at in range(0, len(packed), _PIECE))
+    pieces: Iterator[bytes] = map(bytes, _split(packed))
     for _ in range(filters):
         pieces = _unpacked(pieces)
     size = 0
@@ -70,6 +72,12 @@ def _size(packed: memoryview, filters: int) -> int:
             if size > MAX_STREAM:
                 break
     return size
+
+
+def _split(packed: memoryview) -> Iterator[memoryview]:
+    yield packed[:_FIRST]  # most that is no stream is found out here
+    for at in range(_FIRST, len(packed), _PIECE):
+        yield packed[at : at + _PIECE]
 
 
 def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:

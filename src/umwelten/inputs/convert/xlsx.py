@@ -11,6 +11,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import lru_cache
 from xml.etree.ElementTree import Element
 
 from umwelten.inputs.content import MAX_TEXT
@@ -107,12 +108,18 @@ def _column(reference: str, following: int) -> int:
     match = _CELL.match(reference)
     if match is None:
         return following
-    column = 0
-    for letter in match.group(1):
-        column = column * 26 + ord(letter) - 64
+    column = _column_of(match[1])
     if column > MAX_COLUMNS or column <= following - 1:
         raise ValueError(reference)
     return column - 1
+
+
+@lru_cache(maxsize=1024)
+def _column_of(letters: str) -> int:
+    column = 0
+    for letter in letters:
+        column = column * 26 + ord(letter) - 64
+    return column
 
 
 def _value(cell: Element, book: _Book, shared: dict[str, str]) -> str:

@@ -18,15 +18,12 @@ from umwelten.inputs.convert.bounds import MAX_DEPTH, Room, too_deep, too_many_e
 
 _DECLARATION = re.compile(rb"<!(?:ENTITY|ATTLIST)")
 _PIECE = 1 << 18
-_LONGEST = 4_000_000
-"""Bytes without the beginning or end of an element, of a part that is read piece by piece: each piece would
-parse what began before it again. A cell of a spreadsheet has at most 32,767 characters."""
+_LONGEST = 8_000_000
+"""Bytes of one row or text, or of anything that neither begins nor ends an element: until that is complete,
+it is held in memory, and each piece parses what began before it again. A row of 16,384 cells has 2 MB."""
 
 _MOST_ATTRIBUTES = 500
 """Of one element; those of a drawing reach 30."""
-
-_MOST_INSIDE = 500_000
-"""Elements within one row or text: a row of 16,384 cells has 80,000."""
 
 
 def parse(data: bytes, room: Room) -> Element:
@@ -59,34 +56,38 @@ def elements(file: IO[bytes], tags: tuple[str, ...], room: Room) -> Iterator[Ele
     Raises `UnsupportedInput`, and `ParseError` if damaged.
     """
     parser: ElementTree.XMLPullParser[Element] = ElementTree.XMLPullParser(("start", "end"))
-    path: list[Element] = []
-    inside, held, quiet, last = 0, 0, 0, b""
+    around: list[Element] = []  # what the current element is in
+    depth = 0  # of the current element in a wanted one, 0 outside
+    unfinished, last = 0, b""
     for piece in _narrow_pieces(file):
         if _DECLARATION.search(last[-16:] + piece):
             raise _declares(room)
         last = piece
         parser.feed(piece)
-        quiet += len(piece)
+        unfinished += len(piece)
         for event, node in cast("Iterator[tuple[str, Element]]", parser.read_events()):
-            quiet = 0
-            if event == "start":
-                path.append(node)
-                if inside:
-                    held += 1
-                    if held > _MOST_INSIDE:
-                        raise too_many_elements(room.name, room.word)
-                elif _local(node) in tags:
-                    inside, held = len(path), 0
-                if len(path) > MAX_DEPTH:
+            if depth:
+                depth += 1 if event == "start" else -1
+                if depth > MAX_DEPTH:
                     raise too_deep(room.name, room.word)
+                if not depth:
+                    yield node
+                    around[-1].clear()
+                    unfinished = 0
                 continue
-            if len(path) == inside:
-                yield node
-                inside = 0
-            path.pop()
-            if not inside and path:
-                path[-1].clear()
-        if quiet > _LONGEST:
+            unfinished = 0
+            if event == "start":
+                if around and _local(node) in tags:
+                    depth = 1
+                else:
+                    around.append(node)
+            else:
+                around.pop()
+                if around:
+                    around[-1].clear()
+            if len(around) > MAX_DEPTH:
+                raise too_deep(room.name, room.word)
+        if unfinished > _LONGEST:
             raise too_many_elements(room.name, room.word)
     parser.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +21,7 @@ _BUFFER = 1 << 20
 
 def column_names(path: str) -> tuple[str, ...]:
     """Return the columns of a file, in order. Raises `InputError` if it is damaged or `pyarrow` missing."""
-    with _ParquetFile(path) as file:
+    with _ParquetFile(path) as file, file.guarded():
         names = tuple(file.parquet.schema_arrow.names)
     twice, times = Counter(names).most_common(1)[0] if names else ("", 0)
     if times > 1:
@@ -34,7 +35,7 @@ def parquet_rows(path: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
         for group in range(file.parquet.num_row_groups):
             index = 0
             for batch in file.batches(group):
-                for row in _plain(batch).to_pylist():
+                for row in file.rows_of(batch):
                     yield group, index, row
                     index += 1
 
@@ -79,11 +80,23 @@ class _ParquetFile:
 
     def batches(self, group: int) -> Iterator[Any]:
         """Yield the batches of a row group; each but the last has `batch_rows` rows."""
-        try:
+        with self.guarded():
             yield from self.parquet.iter_batches(
                 batch_size=self.batch_rows(group), row_groups=[group], use_threads=False
             )
-        except self._errors as error:
+
+    def rows_of(self, batch: Any) -> list[dict[str, Any]]:
+        """Return the rows of a batch. Texts are decoded here, and times converted."""
+        with self.guarded():
+            rows: list[dict[str, Any]] = _plain(batch).to_pylist()
+        return rows
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Raise what pyarrow raises as `InputError`."""
+        try:
+            yield
+        except (*self._errors, KeyError, IndexError, OverflowError) as error:
             raise self._damage_error(error) from error
 
     def batch_rows(self, group: int) -> int:
@@ -116,8 +129,7 @@ class _Pages:
             batch = self._batch(group, number)
             if offset >= batch.num_rows:
                 raise self._gone_error()
-            row: dict[str, Any] = _plain(batch.slice(offset, 1)).to_pylist()[0]
-            return row
+            return self._file.rows_of(batch.slice(offset, 1))[0]
 
     def _batch(self, group: int, number: int) -> Any:
         if (group, number) not in self._batches_by_number and (group != self._group or number < self._next):
