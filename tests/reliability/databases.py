@@ -110,7 +110,8 @@ def _loosely(connection: sqlite3.Connection, table: str, statement: str, values:
 def _set_value(connection: sqlite3.Connection, dice: random.Random) -> None:
     table = dice.choice(TABLES)
     column = dice.choice(_columns(connection, table))
-    some = dice.choice(("", f" WHERE rowid = (SELECT rowid FROM {table} ORDER BY random() LIMIT 1)"))
+    one = f" WHERE rowid = (SELECT rowid FROM {table} LIMIT 1 OFFSET {dice.randrange(4)})"
+    some = dice.choice(("", one))
     _loosely(connection, table, f'UPDATE {table} SET "{column}" = ?{some}', (_values(dice),))
 
 
@@ -144,7 +145,9 @@ def _refer(connection: sqlite3.Connection, dice: random.Random) -> None:
             *(("models", "prompt_id"), ("models", "id"), ("inputs", "id"), ("runs", "id"), ("prompts", "id")),
         )
     )
-    to = dice.choice((f"{column} + 1", f"-{column}", f"{column} * 4096", f"{column} | 1", "abs(random())"))
+    to = dice.choice(
+        (f"{column} + 1", f"-{column}", f"{column} * 4096", f"{column} | 1", str(dice.getrandbits(62)))
+    )
     connection.execute(f"UPDATE OR IGNORE {table} SET {column} = {to}")
 
 
@@ -261,7 +264,7 @@ def change(folder: Path, seed: int) -> list[str]:
             act(folder, dice)  # type: ignore[arg-type]
         else:
             with (
-                contextlib.suppress(sqlite3.Error, OSError, TypeError),
+                contextlib.suppress(sqlite3.Error, OSError, TypeError, ValueError),
                 closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as connection,
             ):
                 act(connection, dice)  # type: ignore[arg-type]

@@ -18,6 +18,8 @@ from umwelten.types import ModelRef, Parameters, Prompt, RequestSettings, Schema
 
 _SHOWN = 60
 _NONE = "none"
+_NO_TEXTS = """SELECT 1 FROM models WHERE typeof(name) || typeof(provider) || typeof(slug) <> 'texttexttext'
+    UNION ALL SELECT 1 FROM prompts WHERE typeof(name) || typeof(text) <> 'texttext'"""
 _COLUMNS = ("prompts", "system", "parameters", "schema", "attachments")
 """The fields of `RequestSettings` that have a column or table of their own."""
 
@@ -72,8 +74,8 @@ def read_settings(connection: sqlite3.Connection) -> StoredSpec | None:
             "attachments": tuple((name, bytes.fromhex(digest)) for name, digest in attachments),
         }
         models = tuple(dict.fromkeys(active_models(connection).values()))
-        if not models:
-            raise ValueError("no models")
+        if not models or connection.execute(_NO_TEXTS).fetchone():
+            raise ValueError("models or prompts are not as they were stored")
         return StoredSpec(
             id=row[0],
             kind=row[1],

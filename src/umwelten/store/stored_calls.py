@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -22,6 +23,9 @@ from umwelten.types import Usage
 
 PAGE = 32
 """Calls in memory at a time. Each may hold an answer of many kilobytes; a page costs a look-up by rowid."""
+
+
+_COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 
 
 class StoredCall(msgspec.Struct, frozen=True, array_like=True):
@@ -74,13 +78,9 @@ class StoredCall(msgspec.Struct, frozen=True, array_like=True):
     @property
     def usage(self) -> Usage:
         """The tokens of the last attempt; its cost is part of `cost_nusd`."""
-        return Usage(
-            input_tokens=self.input_tokens,
-            output_tokens=self.output_tokens,
-            cached_tokens=self.cached_tokens,
-            reasoning_tokens=self.reasoning_tokens,
-            **(msgspec.json.decode(self.usage_details) if self.usage_details else {}),
-        )
+        stated = msgspec.json.decode(self.usage_details, type=dict[str, Any]) if self.usage_details else {}
+        counts = {name: getattr(self, name) for name in _COUNTS}
+        return msgspec.convert(stated | counts, Usage)
 
     @property
     def mark_names(self) -> tuple[str, ...]:
