@@ -36,7 +36,7 @@ from umwelten.store.grid import Counts
 from umwelten.store.rows import clean
 from umwelten.store.store import Store
 from umwelten.store.text_file_names import TEMPORARY, flat_name
-from umwelten.types import Failure, FailureKind, RateLimitHints, Reply, Timing
+from umwelten.types import Failure, FailureKind, RateLimitHints, Reply, Timing, Usage
 
 
 def changed(store: Store, *names: str, stamp: str) -> None:
@@ -374,3 +374,16 @@ def test_a_run_does_not_start_under_a_lock_that_is_gone(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="removed or replaced"):
             store.start_run({})
     assert query(tmp_path, "SELECT count(*) FROM runs") == [(0,)]
+
+
+def test_names_of_any_length_take_little_room(tmp_path: Path) -> None:
+    long = "n" * 3_000_000
+    usage = Usage(input_tokens=1, service_tier=long)
+    named = msgspec.structs.replace(reply(), served_model=long, request_id=long, usage=usage)
+    broken = msgspec.structs.replace(BROKEN, code=long, request_id=long)
+    with Store.create(tmp_path, spec()) as store:
+        store.set_inputs(files("a", "b"), read_hash=never)
+        calls = [call for model in store.models for call in store.lease(model, 10)]
+        record(store, zip(calls, (named, broken), strict=True))
+    assert query(tmp_path, "SELECT length(served_model) FROM calls WHERE status = 1") == [(10_000,)]
+    assert (tmp_path / "evaluation.db").stat().st_size < 1_000_000

@@ -70,6 +70,10 @@ UPSERT_CALL = Insert(
 )
 
 
+_LONGEST_NAME = 10_000
+"""Characters. A code may list the wrong fields of a record; a reply may be 64 MB of a model name."""
+
+
 def clean(text: str) -> str:
     """Return the text as SQLite and a UTF-8 file can hold it: no NUL, no lone surrogate."""
     if "\0" in text:
@@ -86,6 +90,11 @@ def clean(text: str) -> str:
 def clean_optional(text: str | None) -> str | None:
     """Do as `clean` does where there may be no text."""
     return None if text is None else clean(text)
+
+
+def name(text: str | None) -> str | None:
+    """Return what a provider calls something, cut where it is longer than any name."""
+    return None if text is None else clean(text[:_LONGEST_NAME])
 
 
 def result_slot(stem: str, slug: str | None, repeat: int, version: int, outdated: str | None) -> ResultSlot:
@@ -106,7 +115,7 @@ def usage_details(usage: Usage) -> str | None:
     if usage.cache_write_tokens is not None:
         stated["cache_write_tokens"] = usage.cache_write_tokens
     if usage.service_tier is not None:
-        stated["service_tier"] = usage.service_tier
+        stated["service_tier"] = name(usage.service_tier)
     if usage.details:
         stated["details"] = usage.details
     return json_text(stated) if stated else None
@@ -121,7 +130,7 @@ def attempt_row(record: AttemptRecord, run_id: int) -> Row:
             outcome.status,
             str(outcome.kind),
             clean(outcome.message),
-            clean_optional(outcome.code),
+            name(outcome.code),
             clean_optional(outcome.partial),
         )
     else:
@@ -136,7 +145,7 @@ def attempt_row(record: AttemptRecord, run_id: int) -> Row:
         timing.ttft_s,
         *failed,
         outcome.hints.retry_after_s,
-        clean_optional(outcome.request_id),
+        name(outcome.request_id),
         count(usage.input_tokens),
         count(usage.output_tokens),
         count(usage.cached_tokens),
@@ -152,7 +161,7 @@ def call_row(record: CallRecord, result_slot: ResultSlot, run_id: int) -> Row:
     call, outcome, timing = record.call, record.outcome, record.timing
     usage = outcome.usage
     if isinstance(outcome, Reply):
-        status, finish, served = SUCCEEDED, str(outcome.finish_reason), clean_optional(outcome.served_model)
+        status, finish, served = SUCCEEDED, str(outcome.finish_reason), name(outcome.served_model)
         ending: Row = (None, None, result_slot.output)
     else:
         status, finish, served = FAILED, None, None
