@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -29,9 +28,10 @@ from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import CallInfo, RunResult, Source
 from umwelten.evaluation.descriptors import crowding_note, is_crowded, within_room
 from umwelten.evaluation.lanes import make_lanes, sums_by_lane
+from umwelten.evaluation.opening import open_store
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.request_terms import request_terms, with_input
-from umwelten.evaluation.spec import EvaluationSpec, hash_reader, make_id, peek, stored_spec
+from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.events import (
     Grown,
     LaneTime,
@@ -48,21 +48,17 @@ from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.local import LocalServers
 from umwelten.phrases import Spelling, by_name, spell
 from umwelten.pricing import cost_nusd, max_cost_nusd
-from umwelten.prompts.request_builder import RequestBuilder, is_nameless
+from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.wires import WIRES
 from umwelten.records import CallRecord
-from umwelten.store.database import has_database, remove_own_files
 from umwelten.store.store import Store
 from umwelten.threads import run_in_thread
 from umwelten.types import Call, FrozenStruct, Message, ModelRef, Usage
 
 ASSUMED_OUTPUT = 1024
 """Tokens that an answer is expected to have at most when no `max_tokens` says so."""
-
-AHEAD = 2_000
-"""Inputs that are found before the first call starts, where they may be very many."""
 
 LONGEST_OUTPUT = OPEN_ENDED * ASSUMED_OUTPUT
 """Tokens that are reserved for such an answer while many calls are under way."""
@@ -101,6 +97,7 @@ class Evaluation:
         self._terms = request_terms(spec.request)
         self._engine: Engine | None = None
         self._stop: tuple[str, bool, float] | None = None
+        self._documents: Mapping[str, int] = {}
 
     @classmethod
     def prepare(
@@ -116,7 +113,7 @@ class Evaluation:
         the user must fix; then nothing is left behind.
         """
         checked = preflight(spec, settings, vendors)
-        store = cls._open(spec)
+        store, documents = open_store(spec)
         local = LocalServers()
         targets = {
             number: Target(
@@ -130,40 +127,9 @@ class Evaluation:
             )
             for number, ref in store.models.items()
         }
-        return cls(spec, settings, store, checked.builder, targets, local, vendors, spelling)
-
-    @staticmethod
-    def _open(spec: EvaluationSpec) -> Store:
-        output = spec.output
-        first = spec.request.prompts[0].text
-        name = output.id or make_id(first, output.output_dir, today=time.strftime("%Y-%m-%d"))
-        stored = stored_spec(spec, name)
-        if spec.inputs is not None and output.mode == "overwrite":
-            # A scan that fails must fail before the old evaluation is moved aside.
-            deque(spec.inputs.files(), maxlen=0)
-        files = peek(spec.inputs.files() if spec.inputs is not None else None)
-        folder = output.output_dir / name
-        fresh = not has_database(folder)
-        opener = {"new": Store.create, "resume": Store.resume, "overwrite": Store.overwrite}[output.mode]
-        store = opener(folder, stored)
-        try:
-            if files is None:
-                store.set_no_inputs()
-            else:
-                lazy = spec.inputs is not None and spec.inputs.lazy
-                store.set_inputs(
-                    files,
-                    read_hash=hash_reader(spec),
-                    movable=is_nameless,
-                    ahead=AHEAD if lazy else None,
-                )
-        except BaseException:
-            store.close()
-            if fresh:
-                # Nothing was asked yet: an id that holds nothing would only be in the way.
-                remove_own_files(folder)
-            raise
-        return store
+        prepared = cls(spec, settings, store, checked.builder, targets, local, vendors, spelling)
+        prepared._documents = documents
+        return prepared
 
     async def run(
         self, observers: Sequence[Observer] = (), *, only: CallSubset | None = None, texts: bool = True
@@ -177,9 +143,9 @@ class Evaluation:
         self._engine = None
         self._renew_local()
         tell = Observers(observers)
-        self._begin(tell, only)
+        documents = self._documents if self._begin(tell, only) else {}
         async with Transport(timeout_s=self.spec.limits.timeout_s, unix_clock=self._clock) as transport:
-            runner = self._make_runner(transport, tell)
+            runner = self._make_runner(transport, tell, documents)
             engine = self._engine = self._make_engine(runner, tell, only, texts)
             if self._stop is not None:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
@@ -191,8 +157,11 @@ class Evaluation:
                 await self._local.close()
         return await self._end(engine.attributions(), result, ended_at, tell)
 
-    def _begin(self, tell: Observer, only: CallSubset | None) -> None:
-        """Open the run in the store and report what lies ahead; inputs found later are reported then."""
+    def _begin(self, tell: Observer, only: CallSubset | None) -> bool:
+        """Open the run in the store and report what lies ahead; inputs found later are reported then.
+
+        Returns whether anything is to be done, as far as is known.
+        """
         spec, limits, store = self.spec, self.spec.limits, self.store
         loop = asyncio.get_running_loop()
         counts, to_do = store.standing()
@@ -231,8 +200,11 @@ class Evaluation:
                 complete=only is not None or store.complete,
             )
         )
+        return any(pending.values())
 
-    def _make_runner(self, transport: Transport, observer: Observer) -> HttpAttemptRunner:
+    def _make_runner(
+        self, transport: Transport, observer: Observer, documents: Mapping[str, int]
+    ) -> HttpAttemptRunner:
         spec = self.spec
         structured = None
         if spec.output_schema is not None:
@@ -241,7 +213,7 @@ class Evaluation:
             builder=self.builder,
             targets=self._targets,
             transport=transport,
-            conversions=ConversionPool(spec.limits.timeout_s),
+            conversions=ConversionPool(spec.limits.timeout_s, ahead=documents),
             price=self._price,
             stream=spec.stream,
             observer=observer,

@@ -235,6 +235,25 @@ def test_a_worker_is_reused_and_replaced_in_time(tmp_path: Path, monkeypatch: py
 
 
 @ON_LINUX
+def test_workers_for_the_first_documents_are_started_ahead_with_their_converters(tmp_path: Path) -> None:
+    good = file(tmp_path, office.docx(), "a.docx")
+
+    async def go() -> None:
+        converting = ConversionPool(120, ahead={good.mime: 1})
+        (ahead,) = converting.pids
+        deadline = time.monotonic() + 20
+        # lxml's library is mapped once the converter is loaded, before there is anything to convert.
+        while "lxml" not in Path(f"/proc/{ahead}/maps").read_text():
+            assert time.monotonic() < deadline, "the converter is not loaded"
+            await asyncio.sleep(0.02)
+        await converting.convert(good)
+        assert converting.pids == [ahead]
+        await converting.close()
+
+    asyncio.run(go())
+
+
+@ON_LINUX
 def test_a_worker_has_no_key_and_little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     monkeypatch.setenv("LD_PRELOAD_KEY", "sk-secret")

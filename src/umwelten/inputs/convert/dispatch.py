@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from umwelten.file_types import ALL, HTML, FileType
+import contextlib
+import importlib
+
+from umwelten.file_types import ALL, DOCX, EPUB, HTML, ODS, XLS, XLSB, FileType
 from umwelten.inputs.content import Conversion, Converted
 from umwelten.inputs.file_detection import decode_text
 from umwelten.providers.capabilities import accepted_mime
@@ -10,6 +13,26 @@ from umwelten.providers.capabilities import accepted_mime
 KINDS: dict[str, FileType] = {
     kind.mime: kind for kind in ALL if kind.family in ("document", "picture", "pdf")
 }
+
+
+_LIBRARIES = {
+    HTML.mime: ("bs4", "markdownify"),
+    EPUB.mime: ("bs4", "markdownify"),
+    DOCX.mime: ("mammoth", "bs4", "markdownify"),
+    XLS.mime: ("python_calamine",),
+    XLSB.mime: ("python_calamine",),
+    ODS.mime: ("python_calamine",),
+}
+"""What the readers of documents import when they are first used, which takes up to a quarter of a second."""
+
+
+def load_converter(mime: str) -> None:
+    """Import what a conversion from this MIME type needs, as far as it is installed."""
+    from umwelten.inputs.convert import documents  # noqa: F401
+
+    for library in _LIBRARIES.get(mime, ()):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(library)
 
 
 def convert(conversion: Conversion) -> Converted:

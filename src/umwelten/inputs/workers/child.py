@@ -1,7 +1,8 @@
 """The process that converts files: started by `worker.py` as a script, with one argument.
 
 The argument is a JSON object: `path`, the parent's `sys.path`; `parent`, its process id; `memory_bytes` and
-`file_bytes`, limits of this process; `net_s`, after which one conversion ends the process. Frames come on
+`file_bytes`, limits of this process; `net_s`, after which one conversion ends the process; `load`, the MIME
+types whose converters are loaded ahead. Frames come on
 stdin and go to stdout; nothing else does, whatever libraries print.
 
 It ends with the process that started it, which alone holds the other end of stdin. While it converts it
@@ -33,7 +34,7 @@ def main(settings: dict[str, Any]) -> None:
     sys.path[:] = settings["path"]
     from umwelten.inputs.workers.serving import serve
 
-    serve(requests, replies, net_s=settings["net_s"])
+    serve(requests, replies, net_s=settings["net_s"], load=settings["load"])
     # Not `sys.exit`: there is nothing to clean up, and libraries may crash at it.
     os._exit(0)
 

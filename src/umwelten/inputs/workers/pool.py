@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 
 from umwelten.errors import MachineError
 from umwelten.inputs.content import Conversion, Converted
@@ -22,10 +25,11 @@ class ConversionPool:
     """Converts files in worker processes. Belongs to one event loop and, on Linux, to its thread.
 
     `timeout_s`: a conversion has at most so long, and never longer than `worker.TIME_S`. The wait for a free
-    worker does not count.
+    worker does not count. `ahead`: as many files of these MIME types will come first, so that workers for
+    them are started at once, with the converters loaded.
     """
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, ahead: Mapping[str, int] = MappingProxyType({})) -> None:
         self._timeout_s = timeout_s
         self._size = min(max(LEAST, _cores()), MOST)
         self._room = asyncio.Semaphore(self._size)
@@ -33,6 +37,10 @@ class ConversionPool:
         self._busy: set[Worker] = set()
         self._asking: set[asyncio.Future[Converted]] = set()
         self._threads: ThreadPoolExecutor | None = None
+        for _ in range(min(self._size, sum(ahead.values()))):
+            # What is wrong is told by the conversion that will need the worker.
+            with contextlib.suppress(MachineError):
+                self._idle.append(Worker(load=tuple(ahead)))
 
     @property
     def pids(self) -> list[int]:

@@ -7,11 +7,12 @@ import faulthandler
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
 from umwelten.errors import InputError
-from umwelten.inputs.convert.dispatch import convert
+from umwelten.inputs.convert.dispatch import convert, load_converter
 from umwelten.inputs.workers import protocol
 from umwelten.inputs.workers.protocol import READY, Answer, Broken, Problem, Question
 
@@ -22,9 +23,14 @@ _MAX_QUESTION = 1 << 31
 _M_MMAP_THRESHOLD = -3
 
 
-def serve(requests: BinaryIO, replies: BinaryIO, *, net_s: float) -> None:
-    """Answer until the parent closes its pipe. A conversion of more than `net_s` seconds ends the process."""
+def serve(requests: BinaryIO, replies: BinaryIO, *, net_s: float, load: Iterable[str] = ()) -> None:
+    """Answer until the parent closes its pipe. A conversion of more than `net_s` seconds ends the process.
+
+    `load`: MIME types whose converters are imported first.
+    """
     _return_memory()
+    for mime in load:
+        load_converter(mime)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 2)  # up to here, the parent shows what was said
     os.close(nothing)

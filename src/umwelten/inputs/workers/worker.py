@@ -53,14 +53,17 @@ _NEEDS_A_FILE = frozenset((XLS.mime, XLSB.mime, ODS.mime))
 
 
 class Worker:
-    """A process that converts one file at a time. Raises `MachineError` where it can't be started."""
+    """A process that converts one file at a time. Raises `MachineError` where it can't be started.
 
-    def __init__(self) -> None:
+    `load`: MIME types whose converters it loads before it is asked.
+    """
+
+    def __init__(self, load: tuple[str, ...] = ()) -> None:
         self._asked = 0
         self._is_ready = self._is_spent = self._is_late = self._is_killed = False
         try:
             self._process = subprocess.Popen(
-                [_interpreter(), "-I", str(_SCRIPT), json.dumps(_settings())],
+                [_interpreter(), "-I", str(_SCRIPT), json.dumps(_settings() | {"load": load})],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

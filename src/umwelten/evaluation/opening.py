@@ -1,0 +1,69 @@
+"""The store of an evaluation, opened and told its inputs."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+
+from umwelten.evaluation.spec import EvaluationSpec, hash_reader, make_id, peek, stored_spec
+from umwelten.file_types import type_by_name
+from umwelten.prompts.request_builder import is_nameless
+from umwelten.store.database import has_database, remove_own_files
+from umwelten.store.store import Store
+from umwelten.types import FoundInput
+
+AHEAD = 2_000
+"""Inputs that are found before the first call starts, where they may be very many."""
+
+_LOOKED_AT = 64
+"""Files whose types are counted: those that the first calls are about."""
+
+
+def open_store(spec: EvaluationSpec) -> tuple[Store, Counter[str]]:
+    """Return the store and the MIME types of the first documents, which are converted for every model.
+
+    Raises a `UmweltenError` for whatever the user must fix; then nothing is left behind.
+    """
+    output = spec.output
+    first = spec.request.prompts[0].text
+    name = output.id or make_id(first, output.output_dir, today=time.strftime("%Y-%m-%d"))
+    stored = stored_spec(spec, name)
+    if spec.inputs is not None and output.mode == "overwrite":
+        # A scan that fails must fail before the old evaluation is moved aside.
+        deque(spec.inputs.files(), maxlen=0)
+    files = peek(spec.inputs.files() if spec.inputs is not None else None)
+    folder = output.output_dir / name
+    fresh = not has_database(folder)
+    opener = {"new": Store.create, "resume": Store.resume, "overwrite": Store.overwrite}[output.mode]
+    store = opener(folder, stored)
+    documents: Counter[str] = Counter()
+    try:
+        if files is None:
+            store.set_no_inputs()
+        else:
+            inputs = spec.inputs
+            lazy = inputs is not None and inputs.lazy
+            if inputs is not None and inputs.source == "files":
+                files = _count_documents(files, documents)
+            store.set_inputs(
+                files,
+                read_hash=hash_reader(spec),
+                movable=is_nameless,
+                ahead=AHEAD if lazy else None,
+            )
+    except BaseException:
+        store.close()
+        if fresh:
+            # Nothing was asked yet: an id that holds nothing would only be in the way.
+            remove_own_files(folder)
+        raise
+    return store, documents
+
+
+def _count_documents(files: Iterator[FoundInput], types: Counter[str]) -> Iterator[FoundInput]:
+    """Pass files on and count what the names of the first are documents by."""
+    for number, found in enumerate(files):
+        if number < _LOOKED_AT and (kind := type_by_name(found.name)).family == "document":
+            types[kind.mime] += 1
+        yield found
