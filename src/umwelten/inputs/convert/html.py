@@ -54,9 +54,8 @@ def markdown(html: str, name: str) -> str:
 
 def count_elements(html: str) -> int:
     """Return about how many elements a page has, at the most. Attributes take a tenth of the time."""
-    ends = html.count("</")
-    # The end of a paragraph that never began makes one.
-    return html.count("<") - ends + html.count("</p") // 2 + html.count("=") // 10
+    strays = max(0, html.count("</p") - html.count("<p"))  # the end of a paragraph that never began makes one
+    return html.count("<") - html.count("</") + strays + html.count("=") // 10
 
 
 def _one_blank_line(match: re.Match[str]) -> str:
