@@ -98,3 +98,18 @@ def test_a_paused_reply_that_is_given_up_leaves_the_others_their_room() -> None:
         assert room.held == 0
 
     asyncio.run(asyncio.wait_for(go(), 5))
+
+
+def test_what_is_held_is_the_large_replies_at_their_last_size() -> None:
+    async def go() -> None:
+        room, deadlines = ReplyRoom(), Deadlines(60)
+        first, second, small = (deadlines.within(60) for _ in range(3))
+        for wait, sizes in ((first, (SMALL + 1, 3 * SMALL)), (second, (2 * SMALL,)), (small, (SMALL,))):
+            for size in sizes:
+                await room.grow(wait, size)
+        assert room.held == 5 * SMALL
+        for wait, left in ((small, 5), (first, 2), (first, 2), (second, 0)):
+            room.free(wait)
+            assert room.held == left * SMALL
+
+    asyncio.run(go())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Awaitable, Callable
 
@@ -11,7 +12,7 @@ import pytest
 from umwelten.attempts.transport import Transport
 from umwelten.providers.wires import WIRES
 from umwelten.types import Failure, FailureKind, Media, Outcome, Reply
-from wirekit import place, question
+from wirekit import KEY, place, question
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 ANSWER = b'data: {"choices": [{"delta": {"content": "hello"}, "finish_reason": "stop"}]}\n\n'
@@ -28,7 +29,9 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-def asked(serve: Serve, *, timeout_s: float, media: bytes = b"") -> Outcome:
+def asked(
+    serve: Serve, *, timeout_s: float, media: bytes = b"", on_text: Callable[[str], None] | None = None
+) -> Outcome:
     """What becomes of one streamed question to a server that does this with each connection."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -49,7 +52,7 @@ def asked(serve: Serve, *, timeout_s: float, media: bytes = b"") -> Outcome:
         parts = (Media(mime="image/png", data=media, name="a.png"),) if media else ()
         async with server, Transport(timeout_s=timeout_s) as transport:
             http = wire.encode(question(*parts, stream=True), where)
-            outcome, _ = await transport.ask(http, wire, where, stream=True)
+            outcome, _ = await transport.ask(http, wire, where, stream=True, on_text=on_text)
             return outcome
 
     return asyncio.run(asyncio.wait_for(go(), 30))
@@ -124,3 +127,19 @@ def test_a_pause_while_a_large_body_goes_out_is_no_silence_of_the_other_side() -
         await send(writer, HEAD, chunk(ANSWER), chunk(DONE), chunk(b""))
 
     assert isinstance(asked(serve, timeout_s=SECOND, media=bytes(16 << 20)), Reply)
+
+
+def test_pieces_are_all_of_the_text_also_where_its_end_looks_like_the_begin_of_the_key() -> None:
+    text = f"A key begins like {KEY[:6]}"
+
+    async def serve(body: Body, writer: asyncio.StreamWriter) -> None:
+        words = [
+            json.dumps({"choices": [{"delta": {"content": text[at : at + 5]}}]}) for at in range(0, 24, 5)
+        ]
+        await send(writer, HEAD, *(chunk(f"data: {word}\n\n".encode()) for word in words))
+        await send(writer, chunk(ANSWER.replace(b"hello", b"")), chunk(DONE), chunk(b""))
+
+    pieces: list[str] = []
+    outcome = asked(serve, timeout_s=10, on_text=pieces.append)
+    assert isinstance(outcome, Reply)
+    assert "".join(pieces) == outcome.text == text
