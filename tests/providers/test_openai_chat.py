@@ -547,6 +547,12 @@ def test_a_good_status_without_an_answer_is_a_server_failure(body: bytes, said: 
         ({"base_resp": {"status_code": 1008, "status_msg": "balance"}}, FailureKind.UNAVAILABLE, True),
         ({"base_resp": {"status_code": 1000, "status_msg": "unknown"}}, FailureKind.SERVER, False),
         ({"base_resp": {"status_code": 1026, "status_msg": "sensitive"}}, FailureKind.BAD_REQUEST, False),
+        ({"base_resp": {"status_code": 1027, "status_msg": "sensitive"}}, FailureKind.BAD_REQUEST, False),
+        ({"base_resp": {"status_code": 1001, "status_msg": "timeout"}}, FailureKind.SERVER, False),
+        ({"base_resp": {"status_code": 1039, "status_msg": "tokens"}}, FailureKind.RATE_LIMIT, False),
+        ({"base_resp": {"status_code": 2013, "status_msg": "params"}}, FailureKind.BAD_REQUEST, False),
+        ({"base_resp": {"status_code": 2049, "status_msg": "key"}}, FailureKind.UNAVAILABLE, True),
+        ({"base_resp": {"status_code": 2056, "status_msg": "plan"}}, FailureKind.UNAVAILABLE, True),
     ],
 )
 def test_an_error_inside_a_good_status_is_read_as_what_it_is(
