@@ -96,8 +96,9 @@ def _results(
 ) -> Iterator[Result]:
     """One at a time as they come, from so many copies of the tree."""
     benches: queue.Queue[Bench] = queue.Queue()
+    sound: dict[str, bool] = {}
     for number in range(min(jobs, len(mutants))):
-        benches.put(Bench(ROOT, FOLDER / f"bench-{number}", within_s))
+        benches.put(Bench(ROOT, FOLDER / f"bench-{number}", within_s, sound))
 
     def try_out(mutant: Mutant) -> Result:
         bench = benches.get()

@@ -52,13 +52,14 @@ def copy(root: Path, to: Path) -> Path:
 class Bench:
     """A copy with a fault in it at a time, and one without."""
 
-    def __init__(self, root: Path, folder: Path, within_s: float) -> None:
+    def __init__(self, root: Path, folder: Path, within_s: float, sound: dict[str, bool]) -> None:
+        """`sound`: the tests that were tried without a fault, of all benches."""
         self._root = root
         self._folder = folder
         self._tree = copy(root, folder / "tree")
         self._within_s = within_s
         self._writes = 0
-        self._sound: dict[str, bool] = {}
+        self._sound = sound
 
     def try_out(self, mutant: Mutant, killers: Killers) -> Tried:
         """Put the fault in, run its tests, take it out.
