@@ -25,6 +25,8 @@ MAP = Path(__file__).with_name("test_files.json")
 # Seconds of tests that a fault of a module is worth where nothing says which of them see it. With
 # coverage, as they were measured, tests take two to three times as long as without.
 FILES_S = 30.0
+# What a file is taken to last of which nothing is known.
+UNKNOWN_S = 1.0
 # Constants made of constants are followed so far.
 MOST_NAMES = 5
 _PHASE = re.compile(r" \((?:setup|call|teardown)\)$")
@@ -64,11 +66,11 @@ class Measured:
         module = mutant.module
 
         def rank(test: str) -> tuple[float, float]:
-            return -_worth(test.partition("::")[0], module), self.seconds.get(test, 0.0)
+            return -_worth(test.partition("::")[0], module), self.seconds.get(test, UNKNOWN_S)
 
-        later = sorted((path for path in self._later if _worth(path, module) > 1), key=rank)
-        kept = [test for test in tests if test.partition("::")[0] not in later]
-        return Killers([*later, *sorted(kept, key=rank)], self.seconds)
+        later = {path for path in self._later if _worth(path, module) > 1}
+        kept = (test for test in tests if test.partition("::")[0] not in later)
+        return Killers(sorted([*later, *kept], key=rank), self.seconds)
 
     @functools.cache  # noqa: B019  there is one for the whole run
     def by_line(self, module: str) -> Mapping[int, set[str]]:
