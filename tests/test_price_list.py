@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from umwelten.pricing import cost_nusd, is_standard_tier, listed, listed_providers, price_of
+from umwelten.pricing import cost_nusd, is_standard_tier, listed, listed_providers, price_list, price_of
 from umwelten.pricing.rates import bill
 from umwelten.providers.prices import price_book
 from umwelten.providers.vendors import VENDORS
@@ -215,3 +215,8 @@ def test_a_free_variant_of_a_router_costs_nothing_also_if_it_is_not_listed() -> 
         assert cost_nusd(Usage(), ref, prices, at=0.0) == 0
     elsewhere = ModelRef("openai", "gpt-5-mini:free")
     assert price_of(elsewhere, prices, at=0.0) is None
+
+
+def test_the_list_goes_by_the_names_that_it_has_for_providers() -> None:
+    rows, _ = price_list({"mine": "x-ai", "yours": "anthropic"}, 1_795_518_000.0)
+    assert list(dict.fromkeys(row.model.provider for row in rows)) == ["yours", "mine"]

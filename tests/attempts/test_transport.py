@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -143,3 +145,15 @@ def test_pieces_are_all_of_the_text_also_where_its_end_looks_like_the_begin_of_t
     outcome = asked(serve, timeout_s=10, on_text=pieces.append)
     assert isinstance(outcome, Reply)
     assert "".join(pieces) == outcome.text == text
+
+
+def test_a_connection_that_is_reset_is_said_to_be() -> None:
+    async def serve(body: Body, writer: asyncio.StreamWriter) -> None:
+        await body()
+        there: socket.socket = writer.get_extra_info("socket")
+        there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    outcome = asked(serve, timeout_s=10)
+    assert isinstance(outcome, Failure)
+    assert (outcome.kind, outcome.code, outcome.retry) == (FailureKind.CONNECTION, "reset", True)
+    assert outcome.message == "connection lost: Connection reset by peer"
