@@ -15,7 +15,7 @@ from umwelten.api.argument_names import as_argument
 from umwelten.cli.flag_names import as_flag
 from umwelten.config.options import OPTIONS
 from umwelten.errors import InputError
-from umwelten.phrases import Phrase, by_name
+from umwelten.phrases import Named, Phrase, by_name
 
 SOURCE = Path(umwelten.__file__).parent
 FLAG = re.compile(r"--[a-z]")
@@ -53,6 +53,13 @@ def test_a_value_is_shown_as_it_is(text: str) -> None:
     outer = Phrase("{option:from={text}}; {inner}", text=text, inner=inner)
     assert inner.spell(as_argument) == f"no {text} (rows)"
     assert outer.spell(lambda name, value: f"<{name}|{value}>") == f"<from|{text}>; no {text} (<rows|None>)"
+
+
+def test_finished_pieces_are_never_parsed() -> None:
+    text = "{option:resume} {x.__class__} {0!r:>999999999}"
+    phrase = Phrase.of((text, Named("pdf", "{value}"), Named("rows")))
+    assert str(phrase) == text + "pdf='{value}'rows"
+    assert str(Phrase("so: {inner}", inner=phrase)) == f"so: {phrase}"
 
 
 def test_an_error_is_spelled_anew_for_whoever_shows_it() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import string
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple, Self
 
 Spelling = Callable[[str, str | None], str]
 """Spells an option, given its name as in `config.options` and, or `None`, a value for it."""
@@ -11,6 +13,13 @@ Spelling = Callable[[str, str | None], str]
 def by_name(name: str, value: str | None = None) -> str:
     """Return the option's plain name, as no front end spells it: `max_cost`, `pdf='text'`."""
     return name if value is None else f"{name}={value!r}"
+
+
+class Named(NamedTuple):
+    """An option in a text: its name as in `config.options`, perhaps with a value."""
+
+    option: str
+    value: str | None = None
 
 
 class Phrase:
@@ -24,18 +33,21 @@ class Phrase:
     no file in run--{id}: add recursive
     """
 
-    __slots__ = ("template", "values")
+    __slots__ = ("pieces",)
 
     def __init__(self, template: str, **values: object) -> None:
-        self.template, self.values = template, values
+        self.pieces = tuple(_pieces(template, values))
+
+    @classmethod
+    def of(cls, pieces: Iterable[str | Named]) -> Self:
+        """Return a phrase of finished pieces, such as another process sent: nothing in them is parsed."""
+        phrase = cls("")
+        phrase.pieces = tuple(pieces)
+        return phrase
 
     def spell(self, spelling: Spelling) -> str:
         """Return the text with its options as `spelling` writes them."""
-        values = {
-            name: value.spell(spelling) if isinstance(value, Phrase) else value
-            for name, value in self.values.items()
-        }
-        return self.template.format(option=_Options(spelling), **values)
+        return "".join(spelling(*piece) if isinstance(piece, Named) else piece for piece in self.pieces)
 
     def __str__(self) -> str:
         return self.spell(by_name)
@@ -53,12 +65,15 @@ def spell(text: Wording, spelling: Spelling) -> str:
     return text.spell(spelling) if isinstance(text, Phrase) else text
 
 
-class _Options:
-    """The field `option` of a template; its format spec is an option's name, perhaps with a value."""
-
-    def __init__(self, spelling: Spelling) -> None:
-        self._spelling = spelling
-
-    def __format__(self, option: str) -> str:
-        name, equals, value = option.partition("=")
-        return self._spelling(name, value if equals else None)
+def _pieces(template: str, values: Mapping[str, object]) -> Iterator[str | Named]:
+    for text, field, spec, conversion in string.Formatter().parse(template):
+        if text:
+            yield text
+        if field == "option":
+            name, equals, value = (spec or "").format(**values).partition("=")
+            yield Named(name, value if equals else None)
+        elif field is not None and isinstance(phrase := values.get(field), Phrase):
+            yield from phrase.pieces
+        elif field is not None:
+            how = f"!{conversion}" if conversion else ""
+            yield f"{{{field}{how}:{spec}}}".format(**values)

@@ -140,7 +140,7 @@ def test_an_error_arrives_as_it_was_raised(tmp_path: Path) -> None:
 
 def test_one_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = file(tmp_path, SLOW, "slow.html")
-    with pytest.raises(UnsupportedInput, match=r"took longer than timeout allows \(0\.2 s\)"):
+    with pytest.raises(UnsupportedInput, match=r"took longer than timeout_s allows \(0\.2 s\)"):
         convert_now(slow, 0.2)
     monkeypatch.setattr(worker, "TIME_S", 0.1)
     with pytest.raises(UnsupportedInput, match=r"slow\.html is an HTML page that .* longer than 0\.1 s\."):

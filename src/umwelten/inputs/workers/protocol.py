@@ -6,13 +6,14 @@ likes about itself and nothing about another file.
 
 from __future__ import annotations
 
-from typing import IO, Literal, cast
+from typing import IO, Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from umwelten.errors import InputError, MachineError
 from umwelten.inputs.content import Conversion, Converted, UnsupportedInput
-from umwelten.phrases import Phrase, Wording
+from umwelten.phrases import Named, Phrase, Wording
 from umwelten.types import FrozenStruct, Media, Part, Text
 
 MAX_REPLY = 512 << 20
@@ -22,8 +23,10 @@ READY = b"ready"
 """The first frame of a worker: all is imported that every conversion needs."""
 
 _LENGTH = 8
-_Encoded = tuple[str, dict[str, object]] | str
-"""A `Wording`: the template of a `Phrase` with its values, of which some may be phrases again."""
+# Characters, and texts in a list: far more than any converter says. An error holds a path of 4,096 bytes.
+_MOST_CHARS, _MOST_TEXTS = 20_000, 100
+_Said = Annotated[str, Meta(max_length=_MOST_CHARS)]
+_Texts = Annotated[tuple[_Said, ...], Meta(max_length=_MOST_TEXTS)]
 
 
 class Broken(Exception):
@@ -49,16 +52,27 @@ class Result(FrozenStruct):
     """A `Converted`."""
 
     parts: tuple[_Part, ...]
-    notes: tuple[str, ...]
-    warnings: tuple[str, ...]
+    notes: _Texts
+    warnings: _Texts
+
+
+class _Option(FrozenStruct):
+    """The options that a converter may advise."""
+
+    option: Literal["pdf", "rows"]
+    value: _Said | None = None
+
+
+_Words = Annotated[tuple[_Said | _Option, ...], Meta(max_length=_MOST_TEXTS)]
+"""The pieces of a `Wording`. They are finished: a template of a stranger's is never filled in."""
 
 
 class Problem(FrozenStruct):
     """Why a file was not converted. `memory` and `internal`: no `InputError`, but what came instead."""
 
     kind: Literal["unsupported", "input", "machine", "memory", "internal"]
-    text: _Encoded = ""
-    hint: _Encoded | None = None
+    words: _Words = ()
+    hint: _Words | None = None
     exhausted: bool = False
 
 
@@ -94,8 +108,8 @@ def pack_result(converted: Converted) -> Result:
     """Return what is sent to the parent."""
     return Result(
         parts=tuple(_pack_part(part) for part in converted.parts),
-        notes=converted.notes,
-        warnings=converted.warnings,
+        notes=_cut(converted.notes),
+        warnings=_cut(converted.warnings),
     )
 
 
@@ -113,22 +127,39 @@ def pack_error(error: InputError) -> Problem:
         else "unsupported"
         if isinstance(error, UnsupportedInput)
         else "input",
-        text=_pack_wording(error.wording),
-        hint=None if error.hint_wording is None else _pack_wording(error.hint_wording),
+        words=pack_words(error.wording),
+        hint=None if error.hint_wording is None else pack_words(error.hint_wording),
         exhausted=isinstance(error, MachineError) and error.exhausted,
     )
 
 
 def unpack_error(problem: Problem) -> InputError:
-    """Return the error that the worker met. Raises `Broken` for one that can't be shown."""
-    try:
-        text = _unpack_wording(problem.text)
-        hint = None if problem.hint is None else _unpack_wording(problem.hint)
-        if problem.kind == "machine":
-            return MachineError(text, hint, exhausted=problem.exhausted)
-        return (UnsupportedInput if problem.kind == "unsupported" else InputError)(text, hint)
-    except Exception as error:
-        raise Broken(f"an error without words: {error!r}") from error
+    """Return the error that the worker met."""
+    text = unpack_words(problem.words)
+    hint = None if problem.hint is None else unpack_words(problem.hint)
+    if problem.kind == "machine":
+        return MachineError(text, hint, exhausted=problem.exhausted)
+    return (UnsupportedInput if problem.kind == "unsupported" else InputError)(text, hint)
+
+
+def pack_words(text: Wording) -> _Words:
+    """Return the text as it is sent, cut where it is longer than the parent reads."""
+    pieces = (text,) if isinstance(text, str) else text.pieces
+    return tuple(
+        _Option(option=piece.option, value=piece.value)  # type: ignore[arg-type]  # the parent looks
+        if isinstance(piece, Named)
+        else piece[:_MOST_CHARS]
+        for piece in pieces[:_MOST_TEXTS]
+    )
+
+
+def unpack_words(words: _Words) -> Phrase:
+    """Return what the worker said."""
+    return Phrase.of(Named(word.option, word.value) if isinstance(word, _Option) else word for word in words)
+
+
+def _cut(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(text[:_MOST_CHARS] for text in texts[:_MOST_TEXTS])
 
 
 def _pack_part(part: Part) -> _Part:
@@ -141,33 +172,6 @@ def _unpack_part(part: _Part) -> Part:
     if part.text is not None:
         return Text(text=part.text)
     return Media(mime=part.mime, data=part.data, name=part.name)
-
-
-def _pack_wording(text: Wording) -> _Encoded:
-    if isinstance(text, str):
-        return text
-    values = {
-        name: _pack_wording(value) if isinstance(value, Phrase) else value
-        for name, value in text.values.items()
-    }
-    return text.template, values
-
-
-def _unpack_wording(text: _Encoded) -> Wording:
-    if isinstance(text, str):
-        return text
-    template, values = text
-    return Phrase(
-        template,
-        **{
-            name: _unpack_wording(cast(_Encoded, tuple(value)))
-            if isinstance(value, list)
-            else value
-            if isinstance(value, int | float)
-            else str(value)
-            for name, value in values.items()
-        },
-    )
 
 
 question_decoder = msgspec.msgpack.Decoder(Question)

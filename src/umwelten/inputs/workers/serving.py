@@ -56,7 +56,8 @@ def _answer(question: Question) -> Answer:
             return Answer(id=question.id, problem=Problem(kind="memory"), is_spent=True)
         if isinstance(error, InputError):
             return Answer(id=question.id, problem=protocol.pack_error(error))
-        return Answer(id=question.id, problem=Problem(kind="internal", text=repr(error)), is_spent=True)
+        problem = Problem(kind="internal", words=protocol.pack_words(repr(error)))
+        return Answer(id=question.id, problem=problem, is_spent=True)
 
 
 def _encode(answer: Answer) -> bytes:
@@ -65,7 +66,7 @@ def _encode(answer: Answer) -> bytes:
     except MemoryError:
         return protocol.encode(Answer(id=answer.id, problem=Problem(kind="memory"), is_spent=True))
     except Exception as error:  # noqa: BLE001 - such as a text that is not Unicode
-        problem = Problem(kind="internal", text=ascii(error))
+        problem = Problem(kind="internal", words=protocol.pack_words(ascii(error)))
         return protocol.encode(Answer(id=answer.id, problem=problem, is_spent=True))
     if len(data) > protocol.MAX_REPLY:
         return protocol.encode(Answer(id=answer.id, problem=Problem(kind="memory"), is_spent=True))

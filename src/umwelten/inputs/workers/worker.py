@@ -228,7 +228,7 @@ def _error(problem: Problem, conversion: Conversion) -> Exception:
             f"{_subject(conversion)} can't be converted: it needs more than {_MEMORY} of memory. {_ADVICE}"
         )
     if problem.kind == "internal":
-        return RuntimeError(problem.text)
+        return RuntimeError(str(protocol.unpack_words(problem.words)))
     return protocol.unpack_error(problem)
 
 
@@ -238,7 +238,8 @@ def _lateness(conversion: Conversion, limit_s: float, *, is_users: bool) -> Inpu
         return UnsupportedInput(f"{subject} can't be converted: it took longer than {limit_s:g} s. {_ADVICE}")
     return UnsupportedInput(
         Phrase(
-            "{subject} can't be converted: it took longer than {option:timeout} allows ({limit} s). {advice}",
+            "{subject} can't be converted: it took longer than {option:timeout_s} allows ({limit} s). "
+            "{advice}",
             subject=subject,
             limit=f"{limit_s:g}",
             advice=_ADVICE,
