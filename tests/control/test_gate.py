@@ -86,6 +86,11 @@ def test_hints_that_agree_on_a_moment_are_exact_and_the_only_probe_goes_then() -
     assert not gate.exact
     assert refuse_probe(gate, 11.0, hint=19.0) == pytest.approx(19.05)
     assert gate.exact
+    # What is told within a quarter of a second, or is a second at most, tells nothing.
+    for at, first, second in ((10.1, 20.0, 19.9), (10.9, 1.9, 1.0)):
+        gate = closed(hint=first)
+        refuse_probe(gate, at, hint=second)
+        assert not gate.exact
 
 
 @pytest.mark.parametrize("hint", [20.0, 12.0])

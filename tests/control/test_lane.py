@@ -246,3 +246,13 @@ def test_a_level_that_was_found_stays_the_most_when_the_watch_ends() -> None:
     drive(one, lambda now, _: (0.1, refusal() if now < 61 else ANSWER), 120.0, begin=60.0)
     assert one.knee is None
     assert one.limit.ceiling == found
+
+
+@pytest.mark.parametrize("code", ["refused", "proxy"])
+def test_nobody_there_stops_a_lane_that_was_never_answered_and_no_other(code: str) -> None:
+    gone = Failure(kind=FailureKind.CONNECTION, message="nothing listens", code=code)
+    lane = Lane(name="l", group="g", limit=Limit(value=10.0, ceiling=10))
+    assert lane.judge(gone, 1.0).lane_down
+    assert not lane.judge(Failure(kind=FailureKind.SERVER, message="x", code=code), 1.0).lane_down
+    lane.answered = True
+    assert not lane.judge(gone, 1.0).lane_down

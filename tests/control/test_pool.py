@@ -463,3 +463,18 @@ def test_a_disk_that_fails_uses_up_retries_and_is_no_error_of_the_provider() -> 
     assert [type(decision) for decision in decisions] == [Again, Again, GiveUp]
     assert p.max_in_flight == 4
     assert not p.lane(0).in_outage
+
+
+def test_the_bytes_in_flight_stay_below_their_limit_and_one_call_alone_may_be_larger() -> None:
+    lane = Lane(name="l", group="g", limit=Limit(value=10.0, ceiling=10))
+    p = Pool({0: lane}, policy=RetryPolicy(retries=0), max_bytes=100)
+    sizes = [60, 40, 1, 250, 99]
+    calls = [ScheduledCall(Call(id=n, model=0, input=None), size) for n, size in enumerate(sizes)]
+    p.add_calls(0, calls, drained=True)
+    together = []
+    while leases := started(p, 0.0):
+        together.append([lease.scheduled.size for lease in leases])
+        for lease in leases:
+            p.on_end(lease, ANSWER, 0.0, 0.0)
+    assert together == [[60, 40], [1], [250], [99]]
+    assert p.finished

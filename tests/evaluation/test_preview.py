@@ -144,6 +144,8 @@ def test_an_estimate_is_of_all_calls(failing: bool, tmp_path: Path, configured: 
     assert paid.cost is not None and paid.per_call is not None
     assert paid.cost.mean == pytest.approx(26 * 300_000)
     assert paid.per_call.mean == pytest.approx(300_000)
+    assert paid.busy_s is not None
+    assert paid.busy_s.low <= paid.busy_s.mean <= paid.busy_s.high
     assert paid.input_tokens is not None and paid.output_tokens is not None
     assert (paid.input_tokens.mean, paid.output_tokens.mean) == (pytest.approx(2600), pytest.approx(260))
     # The other model has no price: its cost, and that of both, is unknown, and what it spent adds nothing.

@@ -387,3 +387,19 @@ def test_names_of_any_length_take_little_room(tmp_path: Path) -> None:
         record(store, zip(calls, (named, broken), strict=True))
     assert query(tmp_path, "SELECT length(served_model) FROM calls WHERE status = 1") == [(10_000,)]
     assert (tmp_path / "evaluation.db").stat().st_size < 1_000_000
+
+
+def test_a_run_is_seen_with_every_commit(tmp_path: Path) -> None:
+    """By that a run that is killed is told from one that goes on."""
+    with Store.create(tmp_path, spec()) as store:
+        store.set_inputs(files("a"), read_hash=never)
+        (call,) = store.lease(1, 9)
+        store.start_run({})
+        before = query(tmp_path, "SELECT seen_at FROM runs")[0][0]
+        for item in records(call, reply()):
+            store.submit(item)
+        store.flush_soon()
+        while not query(tmp_path, "SELECT 1 FROM calls"):
+            time.sleep(0.002)
+        assert query(tmp_path, "SELECT seen_at FROM runs")[0][0] > before
+        assert query(tmp_path, "SELECT started_at FROM runs")[0][0] == before
