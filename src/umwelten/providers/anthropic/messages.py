@@ -25,6 +25,7 @@ from umwelten.providers.common.endings import (
     shortfall,
 )
 from umwelten.providers.common.errors import final_failure, from_error, from_http, request_id, unusable_reply
+from umwelten.providers.common.loose_fields import Loose, LooseCount, LooseText
 from umwelten.providers.common.sse import DONE, Event
 from umwelten.providers.common.streams import EventStream, is_event_stream
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
@@ -50,40 +51,39 @@ _NOTHING = (b"", b"null")
 class _Block(msgspec.Struct):
     type: str = ""
     text: str | None = None
-    thinking: str | None = None
-    name: str | None = None
+    thinking: LooseText = None
+    name: LooseText = None
     input: msgspec.Raw = _ABSENT
 
 
 class _StopDetails(msgspec.Struct):
-    category: str | None = None
-    explanation: str | None = None
+    category: LooseText = None
+    explanation: LooseText = None
 
 
 class _AnthropicMessage(msgspec.Struct):
     content: list[_Block] | None = None
-    id: str | None = None
-    model: str | None = None
-    stop_reason: str | None = None
-    stop_details: _StopDetails | None = None
+    id: LooseText = None
+    model: LooseText = None
+    stop_reason: LooseText = None
+    stop_details: Loose[_StopDetails | None] = None
     # Parsed separately: an invalid count must not lose the answer.
     usage: msgspec.Raw = _ABSENT
     error: msgspec.Raw = _ABSENT
 
 
 class _Delta(msgspec.Struct):
-    type: str = ""
     text: str | None = None
-    thinking: str | None = None
+    thinking: LooseText = None
     partial_json: str | None = None
-    stop_reason: str | None = None
-    stop_details: _StopDetails | None = None
+    stop_reason: LooseText = None
+    stop_details: Loose[_StopDetails | None] = None
 
 
 class _Event(msgspec.Struct):
     type: str = ""
-    message: _AnthropicMessage | None = None
-    content_block: _Block | None = None
+    message: Loose[_AnthropicMessage | None] = None
+    content_block: Loose[_Block | None] = None
     delta: _Delta | None = None
     usage: msgspec.Raw = _ABSENT
     error: msgspec.Raw = _ABSENT
@@ -91,15 +91,15 @@ class _Event(msgspec.Struct):
 
 class _Model(msgspec.Struct):
     id: str
-    display_name: str | None = None
-    max_input_tokens: int | None = None
-    retires_at: str | None = None
+    display_name: LooseText = None
+    max_input_tokens: LooseCount = None
+    retires_at: LooseText = None
 
 
 class _Models(msgspec.Struct):
-    data: list[_Model] = []
-    has_more: bool = False
-    last_id: str | None = None
+    data: list[Loose[_Model]] = []
+    has_more: Loose[bool] = False
+    last_id: LooseText = None
 
 
 class AnthropicMessages:
@@ -281,11 +281,11 @@ class _AnthropicAnswer:
             self._recording = False
         if event.delta is None:
             return ""
-        if kind == "content_block_delta":
+        if kind == "content_block_delta" or (not kind and not event.delta.stop_reason):
             return self._add_json(event.delta.partial_json) or self._add_text(
                 event.delta.text, event.delta.thinking
             )
-        if kind == "message_delta":
+        if kind in ("message_delta", ""):
             self._note_stop(event.delta.stop_reason, event.delta.stop_details)
             self._finished = self._finished or bool(event.delta.stop_reason)
             self._usage.add(event.usage)
@@ -309,9 +309,8 @@ class _AnthropicAnswer:
                 self._calls = self._calls or block.name or ""
             return self._add_json(_compact(block.input))
         self._media = self._media or _MEDIA.get(block.type)
-        return self._add_text(
-            block.text if block.type == "text" else None, block.thinking if block.type == "thinking" else None
-        )
+        text = block.text if block.type in ("text", "") else None
+        return self._add_text(text, block.thinking if block.type == "thinking" else None)
 
     def _add_json(self, json: str | None) -> str:
         """Add the next piece of the record; return it, or "" if it is not part of one."""

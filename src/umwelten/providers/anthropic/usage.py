@@ -72,8 +72,9 @@ def _merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         before = merged.get(name)
         if isinstance(before, dict) and isinstance(value, dict):
             merged[name] = _merge(before, value)
-        elif (known := read_count(before)) is not None:
-            merged[name] = max(known, read_count(value) or 0)
+        elif (known := read_count(before)) is not None and (count := read_count(value)) is not None:
+            merged[name] = max(known, count)
         elif value is not None:
+            # Also where it is no count: the one before was only the count so far.
             merged[name] = value
     return merged

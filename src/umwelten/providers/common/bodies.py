@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from umwelten.providers.common import loose_fields
 from umwelten.providers.common.sse import BOM, SseSplitter
 from umwelten.types import FrozenStruct
 
@@ -79,14 +80,17 @@ class ErrorBody(FrozenStruct):
 def load(body: bytes, expected: type[T]) -> T | None:
     """Return the JSON body as a value of this type, or `None` where it is not one.
 
-    Bytes that are not UTF-8 and lone surrogates become U+FFFD, so that the reply is not lost.
+    Bytes that are not UTF-8 and lone surrogates become U+FFFD, loose fields of another type are left out,
+    and numbers that no machine can hold are none, so that the reply is not lost.
     """
     body = body.removeprefix(BOM)
     decode: Callable[[bytes], T] = _decoder(expected).decode  # type: ignore[arg-type]  # types can be hashed
     try:
         return decode(body)
+    except msgspec.ValidationError:
+        repaired = _repair(body, expected)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        repaired = _repair(body)
+        repaired = _repair(body, expected) if _is_repairable(body) else None
     if repaired is None:
         return None
     try:
@@ -100,13 +104,15 @@ def _decoder(expected: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(expected)
 
 
-def _repair(body: bytes) -> bytes | None:
-    """Return the same JSON in valid UTF-8, or `None` where the encoding was not the problem."""
-    text = body.decode("utf-8", "replace")
-    if text.isascii() and "\\u" not in text:
-        return None
+def _is_repairable(body: bytes) -> bool:
+    """Return whether the JSON may be valid but for its encoding, or numbers in Python's notation."""
+    return not body.isascii() or b"\\u" in body or b"NaN" in body or b"Infinity" in body
+
+
+def _repair(body: bytes, expected: Any) -> bytes | None:
+    """Return the same JSON in valid UTF-8 without loose fields that do not fit; `None` if it is none."""
     try:
-        clean = json.dumps(json.loads(text), ensure_ascii=False, allow_nan=False)
+        clean = loose_fields.reread(body.decode("utf-8", "replace"), expected)
     except (ValueError, RecursionError):
         return None
     return clean.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()

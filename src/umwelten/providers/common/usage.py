@@ -17,10 +17,13 @@ _GATEWAY_COST = "x-litellm-response-cost"
 
 
 def read_count(value: object) -> int | None:
-    """Return a number of tokens, or `None`; a number that no store could hold is none."""
+    """Return a number of tokens, or `None`; a number that no store could hold is none, nor is a fraction."""
     if value is None or not isinstance(value, _NUMBER) or isinstance(value, bool):
         return None
-    return int(value) if 0 <= value <= _MOST_TOKENS else None
+    if not 0 <= value <= _MOST_TOKENS:
+        return None
+    count = int(value)
+    return count if count == value else None
 
 
 def read_usd(value: object) -> float | None:

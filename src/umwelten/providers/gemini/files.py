@@ -14,6 +14,7 @@ import msgspec
 from umwelten.providers.base_url import is_path_below, split_version, with_version
 from umwelten.providers.common.bodies import load
 from umwelten.providers.common.errors import final_failure, from_http, unusable_reply
+from umwelten.providers.common.loose_fields import Loose, LooseText
 from umwelten.providers.gemini.errors import classify
 from umwelten.providers.gemini.requests import headers
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, UploadedFile
@@ -24,16 +25,16 @@ _READY, _FAILED = "ACTIVE", "FAILED"
 
 
 class _Error(msgspec.Struct):
-    message: str | None = None
+    message: LooseText = None
 
 
 class _GeminiFile(msgspec.Struct, rename="camel"):
     name: str | None = None
     uri: str | None = None
-    mime_type: str | None = None
+    mime_type: LooseText = None
     state: str | None = None
-    expiration_time: str | None = None
-    error: _Error | None = None
+    expiration_time: LooseText = None
+    error: Loose[_Error | None] = None
 
 
 class _UploadReply(msgspec.Struct):

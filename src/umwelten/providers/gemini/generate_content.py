@@ -15,6 +15,7 @@ from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import load, read, read_value
 from umwelten.providers.common.endings import DROPPED_MEDIA, Ending, media_word, plausible, shortfall
 from umwelten.providers.common.errors import from_error, from_http, request_id, unusable_reply
+from umwelten.providers.common.loose_fields import Loose, LooseCount, LooseText
 from umwelten.providers.common.sse import BOM, DONE, Event
 from umwelten.providers.common.streams import EventStream, is_event_stream
 from umwelten.providers.gemini.errors import classify
@@ -74,11 +75,11 @@ class _GeminiPart(msgspec.Struct, rename="camel"):
 
 
 class _Function(msgspec.Struct):
-    name: str | None = None
+    name: LooseText = None
 
 
 class _MediaPart(msgspec.Struct, rename="camel"):
-    mime_type: str = ""
+    mime_type: Loose[str] = ""
 
 
 class _Content(msgspec.Struct):
@@ -87,35 +88,35 @@ class _Content(msgspec.Struct):
 
 class _Candidate(msgspec.Struct, rename="camel"):
     content: _Content | None = None
-    finish_reason: str | None = None
-    finish_message: str | None = None
+    finish_reason: LooseText = None
+    finish_message: LooseText = None
 
 
 class _Feedback(msgspec.Struct, rename="camel"):
-    block_reason: str | None = None
-    block_reason_message: str | None = None
+    block_reason: LooseText = None
+    block_reason_message: LooseText = None
 
 
 class _GeminiChunk(msgspec.Struct, rename="camel"):
     candidates: list[_Candidate] | None = None
-    prompt_feedback: _Feedback | None = None
+    prompt_feedback: Loose[_Feedback | None] = None
     # Parsed separately: an invalid count must not lose the answer.
     usage_metadata: msgspec.Raw = _ABSENT
-    model_version: str | None = None
-    response_id: str | None = None
+    model_version: LooseText = None
+    response_id: LooseText = None
     error: msgspec.Raw = _ABSENT
 
 
 class _GeminiModel(msgspec.Struct, rename="camel"):
     name: str
-    display_name: str | None = None
-    input_token_limit: int | None = None
-    supported_generation_methods: list[str] | None = None
+    display_name: LooseText = None
+    input_token_limit: LooseCount = None
+    supported_generation_methods: Loose[list[str] | None] = None
 
 
 class _GeminiModels(msgspec.Struct, rename="camel"):
-    models: list[_GeminiModel] = []
-    next_page_token: str | None = None
+    models: list[Loose[_GeminiModel]] = []
+    next_page_token: LooseText = None
 
 
 class Gemini:

@@ -7,7 +7,7 @@ Settings from `--param` go into `options`, except the top-level ones (`keep_aliv
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
@@ -27,6 +27,7 @@ from umwelten.providers.common.errors import (
     request_id,
     unusable_reply,
 )
+from umwelten.providers.common.loose_fields import Loose, LooseCount, LooseText
 from umwelten.providers.common.refused_fields import SCHEMA, canonical_name
 from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.common.sse import LineSplitter
@@ -66,17 +67,16 @@ _LIMIT = Phrase("raise {option:max_tokens}, or the context with {option:params} 
 _ABSENT = msgspec.Raw()
 _NOTHING = (b"", b"null")
 _LONG_LINE = 64 * 1024
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class _OllamaMessage(msgspec.Struct):
     content: str | None = None
-    thinking: str | None = None
-    tool_calls: list[msgspec.Raw] | None = None
+    thinking: LooseText = None
+    tool_calls: Loose[list[msgspec.Raw] | None] = None
 
 
 class _OllamaFunction(msgspec.Struct):
-    name: str | None = None
+    name: LooseText = None
 
 
 class _OllamaCall(msgspec.Struct):
@@ -84,26 +84,26 @@ class _OllamaCall(msgspec.Struct):
 
 
 class _OllamaUsage(msgspec.Struct):
-    prompt_eval_count: Count | None = None
-    prompt_eval_cached_count: Count | None = None
-    eval_count: Count | None = None
+    prompt_eval_count: LooseCount = None
+    prompt_eval_cached_count: LooseCount = None
+    eval_count: LooseCount = None
 
 
 class _OllamaChunk(msgspec.Struct):
     message: _OllamaMessage | None = None
-    model: str | None = None
+    model: LooseText = None
     done: bool | None = None
-    done_reason: str | None = None
+    done_reason: LooseText = None
     error: msgspec.Raw = _ABSENT
 
 
 class _OllamaModel(msgspec.Struct):
-    name: str | None = None
-    model: str | None = None
+    name: LooseText = None
+    model: LooseText = None
 
 
 class _OllamaModels(msgspec.Struct):
-    models: list[_OllamaModel] | None = None
+    models: list[Loose[_OllamaModel]] | None = None
 
 
 class Ollama:

@@ -21,6 +21,7 @@ from umwelten.providers.common.refused_fields import canonical_name
 from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.common.streams import EventStream, is_event_stream
 from umwelten.providers.common.system_message import place_system
+from umwelten.providers.common.usage import read_count
 from umwelten.providers.openai import errors
 from umwelten.providers.openai.replies import OpenAIAnswer, OpenAIEvents
 from umwelten.providers.openai.schemas import needs_instruction, response_fields
@@ -223,7 +224,7 @@ def _context(row: dict[str, Any]) -> int | None:
     values = (
         fields.get(name) for fields in objects if isinstance(fields, dict) for name in (*_CONTEXT, "n_ctx")
     )
-    return next((n for n in values if isinstance(n, int) and not isinstance(n, bool) and n > 0), None)
+    return next((count for value in values if (count := read_count(value))), None)
 
 
 def _price(text: object) -> float | None:

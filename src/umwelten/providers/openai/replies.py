@@ -123,7 +123,7 @@ class OpenAIAnswer:
         answer = self._text.split(cut=finish is FinishReason.LENGTH)
         thinking = "".join(self._reasoning) or answer.thinking
         found = answer.text or thinking or reason or self._media or self._calls is not None
-        if not self._has_choice or not found or (self._unread and not answer.text):
+        if not self._has_choice or not found or self._unread:
             return self.failure("the reply contains no readable answer", self._stray)
         short = shortfall(
             self._head,
