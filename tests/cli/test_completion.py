@@ -86,6 +86,14 @@ def test_ids_come_from_the_output_directory_that_is_in_force(asking: Asking) -> 
     assert asking.words("umwelten eval show ", UMWELTEN_OUTPUT_DIR="nowhere") == []
 
 
+def test_a_name_that_would_be_read_as_an_option_is_not_offered_as_an_argument(asking: Asking) -> None:
+    add_evaluation(asking.project / "output" / "--output=x", [], ["--failed"])
+    for command in ("report", "show"):
+        assert asking.words(f"umwelten eval {command} ") == ["reviews-1", "tides"]
+    assert asking.words("umwelten eval show --id=--output=x ") == ["other:model"]
+    assert "--output=x" in asking.words("umwelten eval batch --from ")
+
+
 def test_the_calls_of_an_evaluation_are_offered_by_file_and_model(asking: Asking) -> None:
     assert asking.words("umwelten eval show reviews-1 page") == ["page-1.jpg", "page 2.jpg"]
     assert asking.words("umwelten eval show reviews-1 page-1.jpg m") == ["mine:some-model"]

@@ -1,14 +1,16 @@
-"""Quoting for bash: what is written is read as it was, wherever the user is in a word."""
+"""Words of command lines: what bash and fish are given is read as it was, wherever the user is in a word."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from umwelten.cli.completion.words import quoted, replacement, split_line
+from umwelten.cli.completion.words import quoted, replacement, split_fish_line, split_line
 
 TEXT = st.text(
     st.characters(exclude_characters="\0", exclude_categories=["Cs"])
@@ -38,6 +40,37 @@ def test_bash_reads_it_so_too(texts: list[str]) -> None:
     )
     expected = [f"a{text}" for text in texts for _ in OPENING]
     assert done.stdout.decode().split("\0")[:-1] == expected
+
+
+@pytest.mark.skipif(
+    shutil.which("fish") is None and os.environ.get("UMWELTEN_TEST_SHELLS") != "required", reason="no fish"
+)
+@settings(max_examples=5, deadline=None)
+@given(st.lists(TEXT, min_size=20, max_size=20))
+def test_what_fish_escapes_is_read_as_it_was(texts: list[str]) -> None:
+    for flags in ("", "--no-quoted"):
+        done = subprocess.run(
+            ["fish", "--no-config", "-c", f"string escape {flags} -- $argv", *texts],
+            capture_output=True,
+            check=True,
+            env={"LANG": "C.UTF-8", "PATH": os.environ["PATH"]},
+        )
+        lines = done.stdout.decode().removesuffix("\n").split("\n")
+        assert [split_fish_line(f"u {line}")[1] for line in lines] == texts
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "last"),
+    [
+        ("u 'a\\'b\\n", ["u"], "a'b\\n"),
+        ('u "a\\$b\\"c" "d\\', ["u", 'a$b"c'], "d\\"),
+        ("u a\\\nb c\\", ["u", "ab"], "c\\"),
+        ("u \\u00e9\\xe9\\303\\251\\cA", ["u"], "é\udce9é\x01"),
+        ("u $'a", ["u"], "$a"),
+    ],
+)
+def test_fish_is_read_by_its_own_rules(line: str, words: list[str], last: str) -> None:
+    assert split_fish_line(line) == (words, last)
 
 
 @pytest.mark.parametrize(

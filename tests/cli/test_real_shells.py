@@ -120,6 +120,7 @@ TYPED = [
     ("umwelten eval run --attach qu\t", "<eval><run><--attach><question.txt>"),
     ("umwelten eval run -p @qu\t", "<eval><run><-p><@question.txt>"),
     ("umwelten conf\tsh\t", "<config><show>"),
+    ("umwelten tru\t--f\t", "<trust><--forget>"),
 ]
 
 
@@ -197,23 +198,41 @@ def test_a_hostile_name_runs_nothing_and_arrives_as_it_is(shell: str, tmp_path: 
         first + name + "z"
         for first, name in zip("bgjk", ["x$(touch PWNED);`touch PWNED`!", *drawn], strict=True)
     ]
+    # Paths are the shell's own in bash and zsh, so what they do to them is not drawn.
+    path = "w\n$(touch PWNED)' \"!é;~#"
+    names += [path] * 3
     argv, setup = START[shell]
     with terminal(shell, tmp_path, argv, setup.format(script=script)) as opened:
         project = tmp_path / "project"
         add_evaluation(project / "output" / "hostile", [f"mine:{name}" for name in names], names)
-        for name in names:
+        for name in names[:4]:
             (project / name).write_text("")
+        add_evaluation(project / "output" / path, [], [])
+        add_evaluation(project / "output" / "--output=x", [], [])
+        (project / path).mkdir()
+        (project / path / path).write_text("")
         command = tmp_path / "bin" / "umwelten"
         show = "import os, sys; os.write(1, ('<' + '><'.join(map(ascii, sys.argv[1:])) + '><end>').encode())"
         command.write_text(
             command.read_text().replace("printf", f'exec {sys.executable} -S -c "{show}" "$@" #')
         )
         for typed, name in zip(
-            ["eval run -p @{}", "eval show hostile {}", "eval run --models=mine:{}", 'eval show hostile "{}'],
+            [
+                "eval run -p @{}",
+                "eval show hostile {}",
+                "eval run --models=mine:{}",
+                'eval show hostile "{}',
+                "eval batch --from={}",
+                "eval batch --from {}",
+                "eval run --attach {}",
+            ],
             names,
             strict=True,
         ):
             words = [word.replace("{}", name) for word in typed.replace('"', "").split()]
-            called = opened.called_with(f"umwelten {typed.format(name[0])}\t")
-            assert called == f"<{'><'.join(map(ascii, words))}>", (_SEED, typed)
+            keys = typed.format(name[0])
+            if shell == "fish" and "--attach" in keys:  # what is in the directory of that name
+                words[-1], keys = f"{name}/{name}", f"{keys}\tw"
+            called = opened.called_with(f"umwelten {keys}\t")
+            assert called.replace("/'>", "'>") == f"<{'><'.join(map(ascii, words))}>", (_SEED, typed)
     assert not list(tmp_path.rglob("PWNED*")), (_SEED, names)

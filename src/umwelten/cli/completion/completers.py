@@ -31,7 +31,8 @@ def ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """The evaluations in the output directory that is in force."""
     from umwelten.cli.completion.model_names import folders
 
-    return _items((folder.name for folder in folders(_output_dir(ctx))), incomplete)
+    names = (folder.name for folder in folders(_output_dir(ctx)))
+    return _items(_no_flags(names) if isinstance(param, click.Argument) else names, incomplete)
 
 
 def calls(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
@@ -39,7 +40,13 @@ def calls(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     from umwelten.report.queries.names import file_names, model_names
 
     folder = _output_dir(ctx) / str(ctx.params.get("id_"))
-    return _items([*file_names(folder, incomplete, MOST_FILES), *model_names(folder)], incomplete)
+    names = [*file_names(folder, incomplete, MOST_FILES), *model_names(folder)]
+    return _items(_no_flags(names), incomplete)
+
+
+def _no_flags(names: Iterable[str]) -> Iterator[str]:
+    """Leave out what the command would take for an option: `--output=…` can be the name of a file."""
+    return (name for name in names if not name.startswith("-"))
 
 
 # --- models and what is configured -----------------------------------------------------------
@@ -123,6 +130,13 @@ def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
 def folders(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Whatever the shell itself offers for a directory."""
     return [CompletionItem(incomplete, type="dir")]
+
+
+def as_words(item: CompletionItem[str]) -> Items:
+    """The paths that a shell would offer for `files` and `folders`; any other item alone."""
+    if item.type not in ("file", "dir"):
+        return [item]
+    return [CompletionItem(path) for path in _paths(item.value) if item.type == "file" or path.endswith("/")]
 
 
 def texts(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:

@@ -19,7 +19,8 @@ from click.shell_completion import (
     add_completion_class,
 )
 
-from umwelten.cli.completion.words import is_plain, quoted, replacement, split_line
+from umwelten.cli.completion import completers
+from umwelten.cli.completion.words import is_plain, quoted, replacement, split_fish_line, split_line
 from umwelten.text.sanitize import one_line
 from umwelten.user_folders import home_folder
 
@@ -93,22 +94,13 @@ function %(complete_func)s
     set -l token (commandline -ct | string collect)
     # Kinds and words by turns, a NUL behind each, as words may hold anything else.
     set -l response (env %(complete_var)s=fish_complete COMP_QUOTED=1 COMP_WORDS="$line" \\
-COMP_CWORD="$token" %(prog_name)s 2>/dev/null | string split0)
+%(prog_name)s 2>/dev/null | string split0)
     # Of --models=x the shell replaces all.
     set -l front (string match -r -- '^-[^=]*=' "$token")
     for at in (seq 1 2 (count $response))
         set -l value $response[(math $at + 1)]
-        switch $response[$at]
-            case dir
-                __fish_complete_directories $value | while read -l path
-                    printf '%%s\\0' "$front$path"
-                end
-            case file
-                __fish_complete_path $value | while read -l path
-                    printf '%%s\\0' "$front$path"
-                end
-            case plain open
-                printf '%%s\\0' "$front$value"
+        if contains $response[$at] plain open
+            printf '%%s\\0' "$front$value"
         end
     end
 end
@@ -200,17 +192,26 @@ class Fish(FishComplete):
     """Fish itself puts no blank behind a word that ends in `:`, `/`, `=` or `,`.
 
     It takes what is behind a tab for an explanation, so words with one are left out, as are those that are
-    not Unicode.
+    not Unicode. Its own functions for paths take names apart at line breaks, so paths are answered here.
     """
 
     source_template = _FISH
 
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """The words in front of the cursor's, and that one as far as it goes."""
+        words, last = split_fish_line(os.environ["COMP_WORDS"])
+        return words[1:], last
+
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[Any]]:
         """Click's, without those that fish would not take as they are."""
-        never = "\t" if "COMP_QUOTED" in os.environ else "\t\n"
+        items = super().get_completions(args, incomplete)
+        never = "\t\n"
+        if "COMP_QUOTED" in os.environ:
+            never = "\t"
+            items = [each for item in items for each in completers.as_words(item)]
         return [
             item
-            for item in super().get_completions(args, incomplete)
+            for item in items
             if not any(char in never or "\ud800" <= char <= "\udfff" for char in str(item.value))
         ]
 

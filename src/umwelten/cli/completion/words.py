@@ -1,12 +1,14 @@
-"""Words of a command line as bash reads and writes them."""
+"""Words of a command line as bash reads and writes them, and as fish reads them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 _ESCAPES = {"a": 7, "b": 8, "e": 27, "E": 27, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
 _CODE = re.compile(r"x([0-9A-Fa-f]{1,2})|([0-7]{1,3})", re.ASCII)
+_FISH_CODE = re.compile(r"[xX]([0-9A-Fa-f]{1,2})|([0-7]{1,3})|u([0-9A-Fa-f]{1,4})|c([A-Za-z])", re.ASCII)
 _PLAIN = frozenset("@%+:,./_=-")
 _OWN_HOME = re.compile(r"~[\w.-]*/")
 
@@ -24,8 +26,18 @@ class Typed(NamedTuple):
     quote: str
 
 
-def split_line(line: str, replaced: int) -> Typed:
+_Step = Callable[[str, int, str], tuple[str, str, int]]
+
+
+def split_fish_line(line: str) -> tuple[list[str], str]:
+    """Return the words of a line of fish's in front of the last one, and what stands of that."""
+    typed = split_line(line, len(line), _fish_step)
+    return typed.words, typed.last
+
+
+def split_line(line: str, replaced: int, step: _Step | None = None) -> Typed:
     """Return the words of `line`; from the offset `replaced` on, bash replaces it."""
+    step = step or _step
     words: list[str] = []
     word: str | None = None
     quote, before, opened, is_past = "", "", "", False
@@ -34,13 +46,13 @@ def split_line(line: str, replaced: int) -> Typed:
         if at >= replaced and not is_past:
             before, opened, is_past = word or "", quote, True
         char = line[at]
-        if not quote and char.isspace():
+        if not quote and char in " \t\n":
             if word is not None:
                 words.append(_decoded(word))
             word = None
             at += 1
         else:
-            text, quote, at = _step(line, at, quote)
+            text, quote, at = step(line, at, quote)
             word = (word or "") + text
     if not is_past:
         before, opened = word or "", quote
@@ -66,6 +78,24 @@ def _step(line: str, at: int, quote: str) -> tuple[str, str, int]:
     if quote and following not in ("$", "`", '"', "\\", "\n"):
         return char, quote, at + 1
     return following.replace("\n", ""), quote, at + 2
+
+
+def _fish_step(line: str, at: int, quote: str) -> tuple[str, str, int]:
+    """Do as `_step`, for fish: escapes count without quotes, and a backslash escapes within both kinds."""
+    char, following = line[at], line[at + 1 : at + 2]
+    if not quote and char in "'\"":
+        return "", char, at + 1
+    if char == quote:
+        return "", "", at + 1
+    if char != "\\" or (quote and following not in (quote, "\\", *("$\n" if quote == '"' else ""))):
+        return char, quote, at + 1
+    code = None if quote else _FISH_CODE.match(line, at + 1)
+    if code is None:
+        text = following if quote else chr(_ESCAPES.get(following, ord(following or "\\")))
+        return ("" if following == "\n" else text), quote, at + 2
+    if code[3] or code[4]:
+        return chr(int(code[3], 16) if code[3] else ord(code[4]) & 31), quote, code.end()
+    return _byte(int(code[1], 16) if code[1] else int(code[2], 8) & 0xFF), quote, code.end()
 
 
 def _byte(number: int) -> str:
