@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -218,5 +219,6 @@ def test_a_free_variant_of_a_router_costs_nothing_also_if_it_is_not_listed() -> 
 
 
 def test_the_list_goes_by_the_names_that_it_has_for_providers() -> None:
-    rows, _ = price_list({"mine": "x-ai", "yours": "anthropic"}, 1_795_518_000.0)
+    rows, said = price_list({"mine": "x-ai", "yours": "anthropic"}, 1_795_518_000.0)
+    assert re.fullmatch(rf"genai-prices [\d.]+ of {listed.day()}", said)
     assert list(dict.fromkeys(row.model.provider for row in rows)) == ["yours", "mine"]
