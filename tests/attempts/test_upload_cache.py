@@ -166,9 +166,10 @@ def test_refusals_of_any_step_are_placed_as_those_of_questions(status: int, kind
         "The File abc is not in an ACTIVE state and usage is not allowed.",
     ],
 )
-def test_a_file_that_is_gone_costs_the_call_and_not_the_lane(message: str) -> None:
-    body = {"error": {"code": 403, "message": message, "status": "PERMISSION_DENIED"}}
-    failure = failed(WIRE.decode(head(403), json.dumps(body).encode(), HOME))
+@pytest.mark.parametrize(("status", "name"), [(403, "PERMISSION_DENIED"), (404, "NOT_FOUND")])
+def test_a_file_that_is_gone_costs_the_call_and_not_the_lane(message: str, status: int, name: str) -> None:
+    body = {"error": {"code": status, "message": message, "status": name}}
+    failure = failed(WIRE.decode(head(status), json.dumps(body).encode(), HOME))
     assert (failure.kind, failure.retry, failure.lane_down) == (K.SERVER, True, False)
     assert failure.code == "file_gone"
 

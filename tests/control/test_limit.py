@@ -231,3 +231,7 @@ def test_an_edge_that_moved_down_is_felt_for_from_half() -> None:
     assert limit.halve_edge(started_at=11.0, now=11.1)
     assert (limit.slots, limit.edge, limit.cuts) == (20, 21, 2)
     assert limit.next_step(11.1) == 11.1 + 0.25
+    limit.step(11.4)
+    assert limit.slots == 21
+    limit.step(11.7)
+    assert limit.slots == 23

@@ -131,6 +131,7 @@ def test_the_advice_on_a_value_names_its_option(message, option):
 
 @pytest.mark.parametrize("kind", list(FailureKind))
 def test_every_kind_has_advice(kind):
+    assert "NO_PROXY" in advice(kind, code="proxy")
     assert advice(kind) != advice("no such kind")
 
 
