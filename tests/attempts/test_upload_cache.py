@@ -262,7 +262,7 @@ def test_the_largest_are_uploaded_until_the_rest_fits(parts: tuple[Any, ...], up
     """What is left is sent with the question: to the byte, the limit is 20,000."""
 
     async def run() -> None:
-        async with FaultServer(Profile()) as server, Transport(timeout_s=10) as transport:
+        async with FaultServer(Profile(upload_looks=0)) as server, Transport(timeout_s=10) as transport:
             used: list[CachedUpload] = []
             cache = UploadCache(transport)
             placed = await cache.place(parts, WIRE, place("gemini", server.url), CAPABLE, used)
@@ -304,7 +304,7 @@ def test_a_limit_is_kept_to_the_byte(more: int) -> None:
     rest = Media(mime="image/png", data=b"z" * (5_000 + more), name="rest.png")
 
     async def run() -> None:
-        async with FaultServer(Profile()) as server, Transport(timeout_s=10) as transport:
+        async with FaultServer(Profile(upload_looks=0)) as server, Transport(timeout_s=10) as transport:
             used: list[CachedUpload] = []
             await UploadCache(transport).place(
                 (LARGE, rest), WIRE, place("gemini", server.url), CAPABLE, used
@@ -341,7 +341,7 @@ def test_a_file_that_expires_within_ten_minutes_is_uploaded_again(
 
 def test_an_upload_that_cannot_begin_is_the_calls_failure() -> None:
     async def run() -> Failure:
-        async with FaultServer(Profile()) as server:
+        async with FaultServer(Profile(upload_looks=0)) as server:
             gone = server.url
         async with Transport(timeout_s=10) as transport:
             with pytest.raises(UploadFailed) as caught:
