@@ -154,9 +154,9 @@ class Measured:
 
 def _worth(path: str, module: str) -> float:
     """Tests that are named after the module know best what it must do, those of its package well."""
-    if Path(module).stem in Path(path).stem:
-        return 10.0
-    return 3.0 if Path(path).parent == Path(own_folder(module)) else 1.0
+    if Path(path).parent != Path(own_folder(module)):
+        return 1.0
+    return 10.0 if Path(module).stem in Path(path).stem else 3.0
 
 
 class Mapped:

@@ -64,7 +64,7 @@ def test_the_summary_for_programs_has_the_counts():
 
 
 def test_failures_stand_in_the_order_of_their_number_then_of_their_kind():
-    kinds = ("server", "server", "timeout", "bad_request", "timeout", "connection", "rate_limit", "timeout")
+    kinds = ("server", "server", "timeout", "rate_limit", "timeout", "connection", "bad_request", "timeout")
     summary = summary_of(*(failure(f"of {kind}", FailureKind(kind)) for kind in kinds))
     assert [(group.kind, group.count, group.varied) for group in summary.failures] == [
         ("timeout", 3, False), ("server", 2, False), ("bad_request", 1, False), ("connection", 1, False),
