@@ -11,16 +11,14 @@ import posixpath
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import partial
 from xml.etree.ElementTree import Element
 
 from umwelten.inputs.content import MAX_TEXT
 from umwelten.inputs.convert.markdown_table import FORMULAS, HIDDEN_SHEETS, sheet, too_much_text
+from umwelten.inputs.convert.xlsx_parts import TRUE, Rows, Strings, unescaped
 from umwelten.inputs.convert.zip_container import Archive
 from umwelten.types import FrozenStruct
-
-MAX_COLUMNS = 16_384
-"""Excel's own limit; a cell beyond it means a damaged file."""
 
 HIDDEN_CELLS = "hidden rows and columns are sent like others"
 
@@ -29,10 +27,7 @@ _BUILT_IN_DATES = frozenset((*range(14, 23), *range(27, 37), *(45, 47), *range(5
 # The parts of a number format that are not codes: literals, colours, conditions, padding.
 _NO_CODE = re.compile(r'"[^"]*"|\[[^\]]*(?:\]|\Z)|\\.|_.|\*.')
 _ELAPSED = re.compile(r"\[[hms]+\]", re.IGNORECASE)
-_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
-_CELL = re.compile(r"([A-Z]{1,3})\d+")
 _MEMBER = "xl/workbook.xml"
-_TRUE = ("1", "true")
 
 
 class _Book(FrozenStruct):
@@ -84,66 +79,21 @@ def _limit_text(rows: Iterator[list[str]], room: int, name: str) -> Iterator[lis
 
 
 def _rows(archive: Archive, member: str, book: _Book) -> Iterator[list[str]]:
-    shared: dict[str, str] = {}
-    for node in archive.elements(member, "row", "col"):
-        if node.attrib.get("hidden") in _TRUE:
-            book.warnings[HIDDEN_CELLS] = None
-        if node.tag.endswith("}row"):
-            yield _row(node, book, shared)
+    reading = Rows(partial(_value, book))
+    for _ in archive.read_xml(member, reading):
+        yield from reading.found
+        reading.found.clear()
+    yield from reading.found
+    if reading.has_hidden:
+        book.warnings[HIDDEN_CELLS] = None
 
 
-def _row(node: Element, book: _Book, shared: dict[str, str]) -> list[str]:
-    row: list[str] = []
-    for cell in node:
-        if not cell.tag.endswith("}c"):
-            continue
-        column = _column(cell.attrib.get("r", ""), len(row))
-        row += [""] * (column - len(row))
-        row[column:] = [_value(cell, book, shared).strip()]
-    return row
-
-
-def _column(reference: str, following: int) -> int:
-    """Return a cell's column: 2 for `C7`; `following` if it has no reference."""
-    match = _CELL.match(reference)
-    if match is None:
-        return following
-    column = _column_of(match[1])
-    if column > MAX_COLUMNS or column <= following - 1:
-        raise ValueError(reference)
-    return column - 1
-
-
-@lru_cache(maxsize=1024)
-def _column_of(letters: str) -> int:
-    column = 0
-    for letter in letters:
-        column = column * 26 + ord(letter) - 64
-    return column
-
-
-def _value(cell: Element, book: _Book, shared: dict[str, str]) -> str:
-    kind, stored, formula = cell.attrib.get("t", "n"), None, None
-    for node in cell:
-        if node.tag.endswith("}v"):
-            stored = node.text or ""
-        elif node.tag.endswith("}f"):
-            formula = _formula(node, shared)
-        elif kind == "inlineStr" and node.tag.endswith("}is"):
-            return _string(cell)
+def _value(book: _Book, cell: dict[str, str], stored: str | None, formula: str | None) -> str:
+    kind = cell.get("t", "n")
     if formula and not _is_result(stored, kind, book):
         book.warnings[FORMULAS] = None
-        return formula
+        return formula.strip()
     return _stored(stored, kind, cell, book) if stored else ""
-
-
-def _formula(node: Element, shared: dict[str, str]) -> str:
-    """Return a formula as `=A1+A2`; `shared` are those that several cells have, by their number."""
-    text = f"={node.text}" if node.text else ""
-    number = node.attrib.get("si", "")
-    if number and text:
-        shared[number] = f"{text} as in {node.attrib.get('ref', '').partition(':')[0]}"
-    return text or shared.get(number, "")
 
 
 def _is_result(stored: str | None, kind: str, book: _Book) -> bool:
@@ -152,17 +102,14 @@ def _is_result(stored: str | None, kind: str, book: _Book) -> bool:
     return not (book.recalculated and stored.strip() in ("0", "0.0"))
 
 
-def _stored(text: str, kind: str, cell: Element, book: _Book) -> str:
-    match kind:
-        case "s":
-            return book.strings[int(text)]
-        case "b":
-            return "TRUE" if text.strip() == "1" else "FALSE"
-        case "n":
-            return _number(text, int(cell.attrib.get("s", "0")), book)
-        case "str":
-            return _unescaped(text)
-    return text
+def _stored(text: str, kind: str, cell: dict[str, str], book: _Book) -> str:
+    if kind == "n":
+        return _number(text, int(cell.get("s", "0")), book)
+    if kind == "s":
+        return book.strings[int(text)]
+    if kind == "b":
+        return "TRUE" if text.strip() == "1" else "FALSE"
+    return (unescaped(text) if kind == "str" else text).strip()
 
 
 def _number(text: str, style: int, book: _Book) -> str:
@@ -197,12 +144,12 @@ def _comments(archive: Archive, sheet_member: str) -> Iterator[tuple[str, str]]:
             if node.tag.endswith(("}comment", "}threadedComment")):
                 text = "".join(part.text or "" for part in node.iter() if part.tag.endswith(("}t", "}text")))
                 if text.strip():
-                    yield node.attrib.get("ref", ""), _unescaped(text).strip()
+                    yield node.attrib.get("ref", ""), unescaped(text).strip()
 
 
 def _book(archive: Archive, root: Element, targets: dict[str, tuple[str, str]]) -> _Book:
     members = {kind: member for kind, member in targets.values() if member in archive.names}
-    since_1904 = any(node.attrib.get("date1904") in _TRUE for node in _elements(root, "workbookPr"))
+    since_1904 = any(node.attrib.get("date1904") in TRUE for node in _elements(root, "workbookPr"))
     dates, percents = (
         _styles(archive.xml(members["styles"])) if "styles" in members else (frozenset[int](),) * 2
     )
@@ -211,30 +158,16 @@ def _book(archive: Archive, root: Element, targets: dict[str, tuple[str, str]]) 
         dates=dates,
         percents=percents,
         first=datetime(1904, 1, 1) if since_1904 else datetime(1899, 12, 30),
-        recalculated=any(node.attrib.get("fullCalcOnLoad") in _TRUE for node in _elements(root, "calcPr")),
+        recalculated=any(node.attrib.get("fullCalcOnLoad") in TRUE for node in _elements(root, "calcPr")),
         warnings={},
     )
 
 
 def _strings(archive: Archive, member: str) -> list[str]:
-    return [_string(node) for node in archive.elements(member, "si")]
-
-
-def _string(node: Element) -> str:
-    """Return a text's runs, joined, without the phonetic guides of East Asian text."""
-    runs: list[str] = []
-    for part in node:
-        tag = part.tag.rpartition("}")[2]
-        if tag == "t":
-            runs.append(_unescaped(part.text or ""))
-        elif tag in ("r", "is"):
-            runs.append(_string(part))
-    return "".join(runs)
-
-
-def _unescaped(text: str) -> str:
-    """Return a text with its control characters, which XML can't hold and are written as `_x000D_`."""
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
+    reading = Strings()
+    for _ in archive.read_xml(member, reading):
+        pass
+    return reading.found
 
 
 def _styles(root: Element) -> tuple[frozenset[int], frozenset[int]]:

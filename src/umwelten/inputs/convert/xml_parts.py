@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from typing import IO, cast
+from typing import IO
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -18,10 +18,6 @@ from umwelten.inputs.convert.bounds import MAX_DEPTH, Room, too_deep, too_many_e
 
 _DECLARATION = re.compile(rb"<!(?:ENTITY|ATTLIST)")
 _PIECE = 1 << 18
-_LONGEST = 8_000_000
-"""Bytes of one row or text, or of anything that neither begins nor ends an element: until that is complete,
-it is held in memory, and each piece parses what began before it again. A row of 16,384 cells has 2 MB."""
-
 _MOST_ATTRIBUTES = 500
 """Of one element; those of a drawing reach 30."""
 
@@ -46,50 +42,8 @@ def _checked(data: bytes, room: Room) -> bytes:
     # Each element has one `<` more than its end; a `=` may be an attribute, which takes half the memory.
     room.take_elements(max(data.count(b"<") - data.count(b"</"), data.count(b"=") // 2))
     if _DECLARATION.search(data):
-        raise _declares(room)
+        raise declares(room)
     return data
-
-
-def elements(file: IO[bytes], tags: tuple[str, ...], room: Room) -> Iterator[Element]:
-    """Yield the elements with one of these names, without a namespace, and keep nothing of the others.
-
-    Raises `UnsupportedInput`, and `ParseError` if damaged.
-    """
-    parser: ElementTree.XMLPullParser[Element] = ElementTree.XMLPullParser(("start", "end"))
-    around: list[Element] = []  # what the current element is in
-    depth = 0  # of the current element in a wanted one, 0 outside
-    unfinished, last = 0, b""
-    for piece in _narrow_pieces(file):
-        if _DECLARATION.search(last[-16:] + piece):
-            raise _declares(room)
-        last = piece
-        parser.feed(piece)
-        unfinished += len(piece)
-        for event, node in cast("Iterator[tuple[str, Element]]", parser.read_events()):
-            if depth:
-                depth += 1 if event == "start" else -1
-                if depth > MAX_DEPTH:
-                    raise too_deep(room.name, room.word)
-                if not depth:
-                    yield node
-                    around[-1].clear()
-                    unfinished = 0
-                continue
-            unfinished = 0
-            if event == "start":
-                if around and _local(node) in tags:
-                    depth = 1
-                else:
-                    around.append(node)
-            else:
-                around.pop()
-                if around:
-                    around[-1].clear()
-            if len(around) > MAX_DEPTH:
-                raise too_deep(room.name, room.word)
-        if unfinished > _LONGEST:
-            raise too_many_elements(room.name, room.word)
-    parser.close()
 
 
 def outermost(root: Element, *tags: str) -> Iterator[Element]:
@@ -106,7 +60,8 @@ def outermost(root: Element, *tags: str) -> Iterator[Element]:
             rest.extend(reversed(node))
 
 
-def _narrow_pieces(file: IO[bytes]) -> Iterator[bytes]:
+def narrow_pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield XML piece by piece, in no wide encoding."""
     first = file.read(_PIECE)
     if b"\0" in first[:4]:
         first = _narrow(first + b"".join(iter(lambda: file.read(_PIECE), b"")))
@@ -129,7 +84,8 @@ def _narrow(data: bytes) -> bytes:
     return re.sub(r"^\s*<\?xml[^>]*\?>", "", text, count=1).encode()
 
 
-def _declares(room: Room) -> UnsupportedInput:
+def declares(room: Room) -> UnsupportedInput:
+    """Return the error for XML with entities or default attributes."""
     return UnsupportedInput(
         f"{room.name} is {room.word} with declarations of its own in its XML, which no program writes, so it "
         "is not read."

@@ -17,6 +17,7 @@ from xml.etree.ElementTree import Element, ParseError
 from umwelten.inputs.content import UnsupportedInput
 from umwelten.inputs.convert import xml_parts
 from umwelten.inputs.convert.bounds import MAX_RATIO, SMALL, Room, too_large, unpacks_to
+from umwelten.inputs.convert.xml_reading import Reading
 from umwelten.inputs.file_detection import has_too_many_members
 
 _TEXTS = (".xml", ".rels", ".html", ".xhtml", ".htm", ".opf", ".ncx")
@@ -66,10 +67,10 @@ class Archive:
             data = data.replace(old, new)
         return xml_parts.parse(data, self.room)
 
-    def elements(self, member: str, *tags: str) -> Iterator[Element]:
-        """Yield a member's elements with one of these names, without a namespace, each then forgotten."""
+    def read_xml(self, member: str, reading: Reading) -> Iterator[None]:
+        """Read a member's XML without a tree. Yields whenever there may be something new."""
         with self.open(member) as file:
-            yield from xml_parts.elements(file, tags, self.room)
+            yield from reading.read(file, self.room)
 
     def checked_xml(self, member: str) -> bytes:
         """Return a member's bytes, which another library is to parse, if it needs the part at all."""
