@@ -118,6 +118,7 @@ def limits() -> str:
         "docx, html, epub": f"{documents.MAX_WORDS // mb} MB of XML or HTML when unpacked",
         "pptx, xlsx, ods": f"{documents.MAX_SLIDES // mb} MB, {documents.MAX_CELLS // mb} MB, "
         f"{documents.MAX_CELLS // mb} MB of XML when unpacked",
+        "elements of the sheets of an xlsx (a cell with a value has two)": f"{bounds.MAX_READ:,}",
         "elements of an HTML page, or of all XML of a docx, pptx or epub": f"{bounds.MAX_ELEMENTS:,}, "
         f"{bounds.MAX_DEPTH} of XML within each other; {bounds.SMALL_ELEMENTS:,} in a file of up to "
         f"{bounds.SMALL_ELEMENTS // bounds.ELEMENTS_A_BYTE // 1000} kB",

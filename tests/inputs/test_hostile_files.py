@@ -135,6 +135,11 @@ POISONS: dict[str, tuple[str, Callable[[], bytes], str]] = {
         "damaged",
     ),
     "a row as wide as can be above many": ("a.xlsx", lambda: office.xlsx(_wide_sheet()), "more text"),
+    "names by the thousand": (
+        "a.xlsx",
+        lambda: office.xlsx("".join(f"<a{n}/>" for n in range(200_000))),
+        "too many elements",
+    ),
     "a long comment": ("a.xlsx", lambda: office.xlsx("<!--" + "<a " * 3_000_000 + "-->"), ""),
     "a JPEG in 5,000 scans": ("a.jpg", lambda: grammars.scans(5000), ""),
     "pages of 10^9 points": (

@@ -19,6 +19,10 @@ SMALL = 4_000_000
 MAX_ELEMENTS = 400_000
 """Elements of an HTML page, and of all XML of a document, at most."""
 
+MAX_READ = 6_000_000
+"""Elements of a workbook's sheets and shared texts, which make no tree: cells with a value have two. So many
+take up to 15 s; Excel's own limit, a million rows, has a third of them in one column."""
+
 SMALL_ELEMENTS = 100_000
 ELEMENTS_A_BYTE = 4
 """Elements for each byte of a packed file that has more than `SMALL_ELEMENTS`: most have less than one."""
@@ -52,6 +56,7 @@ class Room:
         self._most = most
         self._bytes = 2 * min(most, max(SMALL, packed * MAX_RATIO))
         self._elements = min(MAX_ELEMENTS, max(SMALL_ELEMENTS, packed * ELEMENTS_A_BYTE))
+        self._read = MAX_READ
         self._text = MAX_TEXT
 
     def take_bytes(self, size: int) -> None:
@@ -66,6 +71,12 @@ class Room:
         if self._elements < 0:
             raise too_many_elements(self.name, self.word)
 
+    def take_read(self, count: int) -> None:
+        """Count elements that are read without making a tree of them. Raises `UnsupportedInput`."""
+        self._read -= count
+        if self._read < 0:
+            raise too_many_elements(self.name, self.word, MAX_READ)
+
     def take_texts(self, texts: Iterable[str]) -> Iterator[str]:
         """Yield the texts, and count them. Raises `TooMuchText`."""
         for text in texts:
@@ -75,10 +86,10 @@ class Room:
             yield text
 
 
-def too_many_elements(name: str, word: str) -> UnsupportedInput:
+def too_many_elements(name: str, word: str, most: int = MAX_ELEMENTS) -> UnsupportedInput:
     """Return the error for a document whose conversion would take minutes."""
     return UnsupportedInput(
-        f"{name} is {word} of too many elements to be converted: up to {MAX_ELEMENTS:,} are, and of small "
+        f"{name} is {word} of too many elements to be converted: up to {most:,} are, and of small "
         "files fewer. Split it, or save it as plain text."
     )
 
