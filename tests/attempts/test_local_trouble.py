@@ -167,3 +167,18 @@ def test_a_refused_connection_is_no_exhaustion() -> None:
     key = ConnectionKey("h", 80, False, True, None, None, None)
     assert exhaustion(aiohttp.ClientConnectorError(key, OSError(errno.ECONNREFUSED, "refused"))) is None
     assert exhaustion(aiohttp.ServerDisconnectedError()) is None
+
+
+def test_what_happened_on_this_machine_is_told_in_its_own_words() -> None:
+    def told(error: OSError | MemoryError) -> tuple[str, str | None]:
+        failure = local_failure(error)
+        assert failure.kind is FailureKind.LOCAL
+        return failure.message, failure.code
+
+    assert told(MemoryError()) == ("out of memory", EXHAUSTED_CODE)
+    assert told(OSError(errno.EMFILE, "Too many open files", "a.txt")) == (
+        "a.txt: Too many open files",
+        EXHAUSTED_CODE,
+    )
+    assert told(OSError(errno.EIO, "Input/output error", "a.txt")) == ("a.txt: Input/output error", "io")
+    assert told(OSError(errno.EIO, "Input/output error")) == ("Input/output error", "io")

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from umwelten.attempts.transport import Transport
+from umwelten.providers.common.errors import ADDRESS
 from umwelten.providers.wires import WIRES
 from umwelten.types import Failure, FailureKind, Media, Outcome, Reply
 from wirekit import KEY, place, question
@@ -157,3 +158,16 @@ def test_a_connection_that_is_reset_is_said_to_be() -> None:
     assert isinstance(outcome, Failure)
     assert (outcome.kind, outcome.code, outcome.retry) == (FailureKind.CONNECTION, "reset", True)
     assert outcome.message == "connection lost: Connection reset by peer"
+
+
+@pytest.mark.parametrize(("kind", "is_page"), [(b"text/html", True), (b"application/json", False)])
+def test_a_web_page_in_place_of_an_answer_says_that_the_address_is_wrong(kind: bytes, is_page: bool) -> None:
+    async def serve(body: Body, writer: asyncio.StreamWriter) -> None:
+        await body()
+        page = b"<html>Welcome</html>"
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
+        await send(writer, head % (kind, len(page)), page)
+
+    outcome = asked(serve, timeout_s=10)
+    assert isinstance(outcome, Failure)
+    assert (outcome.code == ADDRESS) is is_page
