@@ -22,6 +22,10 @@ class FrozenStruct(msgspec.Struct, frozen=True, kw_only=True):
     """Base of the value types: immutable, built by keyword."""
 
 
+LONGEST_MODEL = 500
+"""Characters. No provider's names of models are half as long."""
+
+
 class ModelRef(msgspec.Struct, frozen=True, order=True):
     """A model at a provider, written `provider:model` (split at the first colon)."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,9 +62,9 @@ def _print(found: ConfigOverview, as_json: bool) -> None:
     from umwelten.cli.config_view import lines
 
     if as_json:
-        import msgspec
+        from umwelten.cli.json_output import print_json
 
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+        print_json(found)
     else:
         for line in lines(found):
             click.echo(line)

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from umwelten.cli.flag_names import as_flag
+from umwelten.cli.json_output import print_json
 from umwelten.config.endpoints import reached_at
 from umwelten.config.settings import Settings
 from umwelten.evaluation.preview import ANSWER_S, Preview, preview
@@ -40,7 +41,7 @@ def dry_run(
     addresses = {name: reached_at(vendors[name], settings) for name in (m.provider for m in spec.models)}
     if as_json:
         data = {**_with_names(plan), "addresses": addresses}
-        click.echo(msgspec.json.format(msgspec.json.encode(data)))
+        print_json(data)
         return
     for line in layout(plan, batch=spec.inputs is not None):
         click.echo(line)

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from umwelten.cli.dry_run import ITEMS, columns
+from umwelten.cli.json_output import print_json
 from umwelten.cli.runner import EXIT, OutputOptions, closing, resume_command, run_some
 from umwelten.errors import UsageError
 from umwelten.evaluation.estimate import Estimate, ModelEstimate, choose, estimate, least
@@ -71,7 +72,7 @@ def _estimate_first(
     click.echo(f"stopped after the estimate; continue with: {resume_command(evaluation)}", err=True)
     click.echo("--yes continues without asking; the answers so far are kept.", err=True)
     if look.as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(as_data(found))))
+        print_json(as_data(found))
     return STOPPED
 
 

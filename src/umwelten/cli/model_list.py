@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 
 import click
-import msgspec
 
 from umwelten.attempts.proxies import PROXY, check_proxy
 from umwelten.attempts.transport import Transport
+from umwelten.cli.json_output import print_json
 from umwelten.config.demands import asking_demands
 from umwelten.config.endpoints import MissingKey, endpoint, price_overrides, vendors
 from umwelten.config.settings import Settings
@@ -29,9 +28,13 @@ from umwelten.providers.wires import WIRES
 from umwelten.text.formatting import count
 from umwelten.text.sanitize import one_line
 from umwelten.text.suggestions import closest, did_you_mean
-from umwelten.types import Failure, FailureKind, FrozenStruct, ModelRef
+from umwelten.types import LONGEST_MODEL, Failure, FailureKind, FrozenStruct, ModelRef
 
 MAX_PAGES = 50
+MAX_MODELS = 10_000
+"""Of one provider. Those with the most list a tenth of it; looking up so many prices takes seconds."""
+
+_WIDEST = 200
 
 
 class ModelListing(FrozenStruct):
@@ -93,7 +96,9 @@ async def fetch_all(
     notes: list[str] = []
     for place, found in zip(places, lists, strict=True):
         if not isinstance(found, Failure):
-            rows.extend(_row(place, info, prices) for info in found)
+            rows.extend(_row(place, info, prices) for info in found[:MAX_MODELS])
+            if len(found) > MAX_MODELS:
+                notes.append(f"{place.vendor.name}: only the first {MAX_MODELS:,} of its models are listed")
         elif named or found.code != "refused" or place.vendor.scope is not Scope.HOST:
             notes.append(f"{place.vendor.name}: {found.message}")
     return rows, notes
@@ -114,9 +119,9 @@ async def _fetch(place: Endpoint, transport: Transport) -> list[ModelInfo] | Fai
         found = answer if isinstance(answer, Failure) else wire.decode_models(*answer, place)
         if isinstance(found, Failure):
             return found
-        models.extend(found.models)
+        models.extend(info for info in found.models if len(info.id) <= LONGEST_MODEL)
         page = found.next
-        if page is None:
+        if page is None or len(models) > MAX_MODELS:
             break
     return models
 
@@ -137,7 +142,7 @@ def _row(place: Endpoint, info: ModelInfo, book: PriceBook) -> ModelListing:
     return ModelListing(
         model=str(model),
         provider=model.provider,
-        name=info.name,
+        name=None if info.name is None else info.name[:LONGEST_MODEL],
         context_tokens=info.context_tokens,
         input_usd_per_mtok=prices[0],
         output_usd_per_mtok=prices[1],
@@ -181,11 +186,11 @@ def show(selected: Selected, notes: Sequence[str], *, as_json: bool) -> None:
     for note in notes:
         click.echo(one_line(note, 200), err=True)
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows)).decode() + "\n")
+        print_json(rows)
     elif rows:
-        width = max(len(row.model) for row in rows)
+        width = min(_WIDEST, max(len(row.model) for row in rows))
         for row in rows:
-            click.echo(f"{one_line(row.model, 200):<{width}}  {_facts(row)}".rstrip())
+            click.echo(f"{one_line(row.model, _WIDEST):<{width}}  {_facts(row)}".rstrip())
     elif selected.of:
         click.echo(one_line(f"none of {count(selected.of, 'model')} {selected.wanted}", 200), err=True)
     else:

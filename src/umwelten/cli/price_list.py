@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 
 import click
-import msgspec
 
+from umwelten.cli.json_output import print_json
 from umwelten.config.endpoints import price_overrides, vendors
 from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
@@ -51,7 +50,7 @@ def print_costs(
     rows = [row for row in rows if words in row.model.lower() and (not only or row.provider in only)]
     rows.sort(key=_ORDERS[sort_by])
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows)).decode() + "\n")
+        print_json(rows)
         return
     if not rows:
         click.echo("no model of that kind has a listed price; see [prices] in umwelten.toml", err=True)

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from umwelten.cli.flag_names import as_flag
+from umwelten.cli.json_output import print_json
 from umwelten.cli.single_option import option
 from umwelten.control.attribution import advice
 from umwelten.simulate.chart import chart
@@ -27,7 +28,7 @@ def simulate(profile: Path, calls: int, seed: int, as_json: bool) -> None:
     """Run CALLS calls against the providers that PROFILE describes, in virtual time."""
     report = run_simulation(_load(profile), calls, seed)
     if as_json:
-        click.echo(msgspec.json.encode(report))
+        print_json(report, compact=True)
         return
     for line in describe(report):
         click.echo(line)

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from umwelten.pricing.rates import Price
-from umwelten.types import FrozenStruct
+from umwelten.types import LONGEST_MODEL, FrozenStruct
 
 _FILE = Path(__file__).with_name("prices.json")
 _COMPACT_DATE = re.compile(r"(?<=-)(20\d\d)(\d\d)(\d\d)(?=-|:|$)")
@@ -135,7 +135,7 @@ def _provider(name: str) -> _Provider:
 @lru_cache(maxsize=4096)
 def _find(provider: str | None, model: str) -> tuple[_Entry | None, bool]:
     """Return the entry of a model, and whether it is the provider's own: not that of who made the model."""
-    if provider is None or provider not in _list().providers:
+    if provider is None or provider not in _list().providers or len(model) > LONGEST_MODEL:
         return None, False
     name = model.lower()
     for written in dict.fromkeys((name, _COMPACT_DATE.sub(_dashed, name))):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 # C0 but \t and \n, DEL, C1; bidirectional overrides and isolates; lone surrogates (no encoding has them).
 _HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -34,6 +35,17 @@ def json_safe(encoded: str) -> str:
     if encoded.isascii() and "\x7f" not in encoded:
         return encoded  # nearly always; the search would take longer than the encoding did
     return _JSON_RAW.sub(lambda match: f"\\u{ord(match.group()):04x}", encoded)
+
+
+def encodable(value: Any) -> Any:
+    """Return a value of plain types with its texts made visible, so that JSON can hold them."""
+    if isinstance(value, str):
+        return safe(value)
+    if isinstance(value, dict):
+        return {key: encodable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [encodable(item) for item in value]
+    return value
 
 
 __all__ = ["one_line", "safe"]

@@ -99,6 +99,28 @@ def test_the_day_on_which_a_model_ends_is_shown_and_in_json(cli):
     }
 
 
+def test_a_list_of_a_stranger_controls_no_terminal_and_takes_little_room(cli):
+    names = ["a\x1b]0;pwn\x07", "c1\x9b31m\x7f", "bidi\u202e", "line\nbreak", "\ud800x", "n" * 3_000_000]
+    rows = [{"id": name, "name": name, "context_length": 10**99} for name in names]
+    rows += [{"id": f"m{n}", "name": "x" * 10_000 if n < 5 else None} for n in range(11_000)]
+    body = json.dumps({"data": rows}).encode()
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with listener(reply) as server:
+        env = {"LMSTUDIO_BASE_URL": f"http://127.0.0.1:{server.port}/v1"}
+        shown = cli("models", "list", "-p", "lmstudio", env=env)
+        as_json = cli("models", "list", "-p", "lmstudio", "--json", env=env)
+    for code, out, err in (shown, as_json):
+        assert code == 0, err
+        assert "only the first 10,000" in err
+        assert not set(out) & set("\x1b\x07\x9b\x7f\u202e\ud800"), out[:500]
+        assert len(out) < 3_000_000
+    assert len(shown[1].splitlines()) == 10_000
+    assert max(map(len, shown[1].splitlines())) < 300
+    listed = json.loads(as_json[1])
+    assert [row["model"] for row in listed if "pwn" in row["model"]] == ["lmstudio:a\x1b]0;pwn\x07"]
+    assert all(row["context_tokens"] is None for row in listed)
+
+
 def test_a_run_with_a_model_whose_end_is_announced_prints_it(cli):
     env = {"OPENAI_API_KEY": "k-123456789"}
     code, _, err = cli(

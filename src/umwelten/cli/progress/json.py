@@ -20,13 +20,13 @@ import re
 import threading
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Any, TextIO
+from typing import TextIO
 
 import msgspec
 
 from umwelten.cli.progress.board import View
 from umwelten.events import Event
-from umwelten.text.sanitize import json_safe, safe
+from umwelten.text.sanitize import encodable, json_safe
 
 _encoder = msgspec.json.Encoder()
 # What is not an event; the names are promises, whatever the classes are called.
@@ -61,7 +61,7 @@ def as_line(value: msgspec.Struct) -> str:
     try:
         encoded = _encoder.encode(value)
     except UnicodeEncodeError:  # a file name that is not valid text on this system
-        encoded = _encoder.encode(_encodable(msgspec.to_builtins(value)))
+        encoded = _encoder.encode(encodable(msgspec.to_builtins(value)))
     return json_safe(_opening(type(value)) + encoded[1:].decode()) + "\n"
 
 
@@ -69,13 +69,3 @@ def as_line(value: msgspec.Struct) -> str:
 def _opening(kind: type) -> str:
     name = _TYPES.get(kind.__name__) or _BOUNDARY.sub("_", kind.__name__).lower()
     return f'{{"type":"{name}",'
-
-
-def _encodable(value: Any) -> Any:
-    if isinstance(value, str):
-        return safe(value)
-    if isinstance(value, dict):
-        return {key: _encodable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_encodable(item) for item in value]
-    return value
