@@ -74,6 +74,17 @@ async def test_its_whole_time_is_up_though_bytes_come() -> None:
 
 
 @run_async
+async def test_what_keeps_the_loop_busy_all_the_time_does_not_hold_up_a_silence() -> None:
+    deadlines = Deadlines(0.1)
+    start = time.monotonic()
+    with pytest.raises(TimeoutError), deadlines.within(30, idle_s=0.1):
+        while time.monotonic() < start + 5:
+            time.sleep(0.005)  # longer than between two checks
+            await asyncio.sleep(0)
+    assert time.monotonic() - start < 5
+
+
+@run_async
 async def test_a_wait_can_be_hastened_and_relaxed_again() -> None:
     deadlines = Deadlines(0.2)
     wait = deadlines.within(30)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import time
 from base64 import b64encode
 from collections.abc import Callable
@@ -42,7 +43,15 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "HTML": lambda key: "".join(f"&#{ord(c)};" for c in key),
     "cut": lambda key: f"wrong: {key[:-2]}…",
     "upper case": str.upper,
+    "hexadecimal": lambda key: key.encode().hex().upper(),
+    "UTF-16": lambda key: key.encode("utf-16-le").decode("latin-1"),
+    "on two lines": lambda key: f"{key[:7]}\n  {key[7:]}",
+    "no width": "\u200b".join,
+    "octal": lambda key: "".join(f"\\{ord(c):03o}" for c in key),
+    "braces": lambda key: "".join(f"\\u{{{ord(c):x}}}" for c in key),
+    "without its beginning": lambda key: f"wrong: {key[3:]} is",
 }
+_UNFIT_FOR_HEADS = frozenset(("UTF-16", "on two lines", "no width"))
 IN_ANSWERS = ("plain", "in words", "in a URL", "basic", "basic with a user", "base64", "slashes")
 
 _USAGE = {"prompt_tokens": 3, "completion_tokens": 2}
@@ -153,7 +162,8 @@ def _draw(rng: random.Random, wire: str, stream: bool, key: str) -> tuple[bytes,
     value: Any = (pieces if stream else whole) if status == 200 else ERROR
     headers = {"content-type": "application/json"}
     reason = "Some reason"
-    where: Any = rng.choice([*HEADERS, "reason", *_leaves(value) * 2])
+    heads = () if name in _UNFIT_FOR_HEADS else (*HEADERS, "reason")
+    where: Any = rng.choice([*heads, *_leaves(value) * 2])
     if isinstance(where, tuple):
         if {"content", "text", "reasoning", "thinking", "reasoning_content"} & set(map(str, where)):
             name = rng.choice(IN_ANSWERS)
@@ -178,7 +188,11 @@ def leak(text: str, key: str) -> str | None:
     """A form of the key that is in the text."""
     forms = {key, key[: len(key) * 2 // 3], key.upper(), key.lower(), quote(key, safe="")}
     forms |= {SPELLINGS[name](key) for name in ("all percent", "percent twice", "HTML", "slashes")}
-    forms |= {"".join(f"\\u{ord(c):04x}" for c in key)}
+    forms |= {"".join(f"\\u{ord(c):04x}" for c in key), key.encode().hex(), key[3:]}
+    forms |= {SPELLINGS[name](key) for name in ("octal", "braces", "no width", "hexadecimal")}
+    bare = re.sub(r"\\u00[01].|\\n|[^!-~]", "", text)
+    if key in bare:
+        return key
     forms |= {b64encode(b"x" * shift + key.encode()).decode()[4:-4] for shift in range(3)}
     return next((form for form in forms if form in text.replace("\\\\", "\\")), None)
 
@@ -222,7 +236,8 @@ def test_no_text_of_a_reply_holds_the_key(wire: str, stream: bool) -> None:
 def test_a_plain_request_returns_no_key_in_its_headers_and_body(spelling: str) -> None:
     text = SPELLINGS[spelling](SLASHED)
     body = json.dumps({"models": [text, "ok"], "next": text}).encode()
-    head = f"HTTP/1.1 200 OK\r\nx-request-id: {text}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+    name = "ok" if spelling in _UNFIT_FOR_HEADS else text
+    head = f"HTTP/1.1 200 OK\r\nx-request-id: {name}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

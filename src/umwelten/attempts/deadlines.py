@@ -105,10 +105,13 @@ class Deadlines:
     def _check(self) -> None:
         now = self.loop.time()
         # After a stall of the loop, bytes that came meanwhile are not read yet.
-        stalled, self._due = now > self._due + self._every_s, now + self._every_s
+        late_s, self._due = now - self._due, now + self._every_s
         for wait in tuple(self._open):
-            if wait.heard or stalled:
+            if wait.heard:
                 wait.heard, wait.since = False, now
+            elif late_s > self._every_s:
+                # No more than the stall: what floods us with bytes that say nothing stalls us all the time.
+                wait.since += late_s
             if now >= wait.until or (wait.idle_s is not None and now - wait.since >= wait.idle_s):
                 wait.expire()
         self._timer = self.loop.call_at(self._due, self._check) if self._open else None

@@ -2,7 +2,8 @@
 
 Whatever comes out of `transport` has passed a `KeyMask`: every text of an outcome, the pieces of a streamed
 answer, the headers and bodies of plain requests. A key is found as it is, in base64, and, in texts that are
-not an answer, in any spelling of URLs, JSON and HTML, in other letters, and cut off.
+not an answer, in any spelling of URLs, JSON and HTML, in hexadecimal, in other letters, with invisible
+characters between them (UTF-16 among them), and cut off at either end.
 """
 
 from __future__ import annotations
@@ -44,6 +45,10 @@ _SCANNED = 1 << 18
 
 _ESCAPES = ("%", "\\", "&#")
 
+_GAPS = bytes(set(range(128)) - set(range(0x21, 0x7F)))
+_GAP = r"(?:[^!-~]|\\{1,4}(?:[nrt]|u00(?:00|a[0d])|u200[b-f]|u2060|ufeff)){0,4}"
+"""What may stand between two letters: blanks and line breaks, the zeros of UTF-16, characters of no width."""
+
 
 class _Key:
     """One key and its spellings."""
@@ -53,29 +58,38 @@ class _Key:
         self.is_dummy = len(key) <= _LONGEST_WORDS and _WORDS.fullmatch(key) is not None
         self.forms = (key,) if self.is_dummy else _forms(key)
         self.start = key if self.is_dummy or len(key) <= 2 * _CUT else key[:_CUT]
+        self.end = key if self.is_dummy or len(key) <= 2 * _CUT else key[-max(_CUT, len(key) // 2) :]
+        self.in_hex = key.encode().hex()
+        self.marks = (self.low.encode("ascii", "ignore"), self.in_hex.encode())
         # Where the start is not, neither are the forms that begin with it.
         self.others = tuple(form for form in self.forms if not form.startswith(self.start))
         self.shortest = min(map(len, self.forms))
 
     @cached_property
     def spelling(self) -> re.Pattern[str]:
-        """Every way to write it, letter by letter, in URLs, JSON and HTML."""
-        return re.compile("".join(map(_spellings, self.key)), re.IGNORECASE)
+        """Every way to write it, letter by letter, in URLs, JSON and HTML, or as numbers."""
+        letters = _GAP.join(map(_spellings, self.key))
+        return re.compile(f"{letters}|{self.in_hex}", re.IGNORECASE)
 
     def is_in(self, answers: str, words: str) -> bool:
         """Return whether the texts may hold it. Called for every reply: nothing here is slow."""
         if self.is_dummy:
             return self.key in words
         both = f"{answers}\n{words}"  # one look for each form, which has no line break in it
-        if self.start in both:
+        if self.start in both or self.end in both:
             return True
         for form in self.others:
             if form in both:
                 return True
-        if self.low in words.lower():
+        if self._is_spread_over(words):
             return True
         is_escaped = any(mark in words for mark in _ESCAPES)
         return is_escaped and self.spelling.search(words, 0, _SCANNED) is not None
+
+    def _is_spread_over(self, words: str) -> bool:
+        """Return whether it is there with anything invisible between its letters, or in hexadecimal."""
+        letters = words.encode("ascii", "ignore").translate(None, _GAPS).lower()
+        return any(mark in letters for mark in self.marks) or self.low in words.lower()
 
     def hide(self, text: str, *, answer: bool) -> str:
         """Return the text without it."""
@@ -85,7 +99,7 @@ class _Key:
             text = text.replace(form, MASK)
         if not answer:
             text = self.spelling.sub(MASK, text[:_SCANNED]) + text[_SCANNED:]
-        return self._hide_beginnings(text)
+        return self._hide_ends(self._hide_beginnings(text))
 
     def _hide_beginnings(self, text: str) -> str:
         """Mask what is left of it where something cut the text: the end of the text, or half of the key."""
@@ -101,6 +115,17 @@ class _Key:
                 done = end
             at = text.find(self.start, end)
         return "".join((*kept, text[done:]))
+
+    def _hide_ends(self, text: str) -> str:
+        """Mask half of the key or more where its beginning is missing."""
+        at = text.find(self.end)
+        while at >= 0:
+            start, letter = at, len(self.key) - len(self.end)
+            while start and letter and text[start - 1] == self.key[letter - 1]:
+                start, letter = start - 1, letter - 1
+            text = f"{text[:start]}{MASK}{text[at + len(self.end) :]}"
+            at = text.find(self.end, start)
+        return text
 
     def begun(self, text: str) -> int:
         """Return how many characters at the end of a text are the beginning of it."""
@@ -245,7 +270,7 @@ def _spellings(letter: str) -> str:
     ways = [
         re.escape(letter),
         rf"%(?:25){{0,3}}{number:02x}",
-        rf"\\{{1,8}}(?:u00|x){number:02x}",
+        rf"\\{{1,8}}(?:(?:u00|x){number:02x}|u\{{0{{0,4}}{number:x}\}}|0?{number:o}(?![0-7]))",
         rf"&#(?:0{{0,6}}{number}|x0{{0,6}}{number:x});",
     ]
     if not letter.isalnum():

@@ -47,6 +47,9 @@ _HANG_UP_S = 0.01
 _PIECE = 128 << 10
 """Bytes. Larger bodies are sent piece by piece, so that the socket's buffer holds no second copy of them."""
 
+_LONGEST_HOST = 300
+"""Characters of a name that a redirection states."""
+
 _RESET = re.compile(r"(ConnectionReset|ConnectionAborted|BrokenPipe)Error")
 
 
@@ -336,7 +339,11 @@ async def _pieces(body: bytes, wait: Wait) -> AsyncIterator[memoryview]:
 
 
 def _redirect_failure(head: Head, url: str) -> Failure:
-    target = urlsplit(head.headers.get("location", "")).netloc or "another address"
+    try:
+        target = urlsplit(head.headers.get("location", "")).netloc.rpartition("@")[2]
+    except ValueError:  # no address at all
+        target = ""
+    target = target[:_LONGEST_HOST] or "another address"
     message = f"{urlsplit(url).netloc} redirects to {target}; the key is not sent there. Correct the base URL"
     return Failure(
         kind=FailureKind.UNAVAILABLE,
