@@ -25,6 +25,8 @@ from hostile.making import make  # noqa: E402
 from hostile.trying import Outcome, outcomes  # noqa: E402
 
 _BATCH = 100
+_SO_FAR = 1000
+"""Files after which the table of what was tried is shown: a long run may be ended at any time."""
 
 
 def main() -> int:
@@ -48,13 +50,20 @@ def main() -> int:
         for outcome in tried(numbers, chosen.kind, chosen.processes):
             found.append(outcome)
             _tell(outcome)
-    sys.stdout.write("\n".join(table(found)) + "\n")
+            if len(found) % _SO_FAR == 0:
+                _show(table(found))
+    _show(table(found))
     if chosen.only is not None:
         sys.stdout.write(f"{found[0]}\n")
     offenders = sum(bool(outcome.offences()) for outcome in found)
     parent = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     sys.stdout.write(f"{len(found)} files, {offenders} offenders; this process: {parent:.0f} MB\n")
     return 1 if offenders else 0
+
+
+def _show(lines: list[str]) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
 
 
 def _tell(outcome: Outcome) -> None:

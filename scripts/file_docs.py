@@ -13,7 +13,7 @@ from pathlib import Path
 
 from umwelten import file_types
 from umwelten.inputs.content import MAX_TEXT
-from umwelten.inputs.convert import bounds, documents, images, pdf, pdf_streams
+from umwelten.inputs.convert import bounds, documents, images, pdf, pdf_streams, steps
 from umwelten.inputs.file_detection import MAX_MEMBERS
 from umwelten.inputs.reader import MAX_BYTES
 from umwelten.inputs.workers.worker import TIME_S
@@ -113,7 +113,8 @@ def limits() -> str:
         "uploaded files (Gemini)": "2 GB; each is in memory while it is sent",
         "an image to be converted": f"{images.MAX_PIXELS // mb} million pixels, of a TIFF on each page; a "
         f"JPEG in {images.MAX_SCANS} scans",
-        "PDF": f"{pdf.MAX_TEXT_PAGES:,} pages as text, {pdf.MAX_PAGE_IMAGES} as images; {pdf.MOST_S:.0f} s; "
+        "PDF": f"{pdf.MAX_TEXT_PAGES:,} pages as text, {pdf.MAX_PAGE_IMAGES} as images; {pdf.MOST_S:.0f} s, "
+        f"of processor time {steps.PAGE_S:.0f} s a page; on Linux {steps.PDF_BYTES // mb} MB beside it; "
         f"the contents of a page, a font and the like {pdf_streams.MAX_STREAM // mb} MB when unpacked",
         "docx, html, epub": f"{documents.MAX_WORDS // mb} MB of XML or HTML when unpacked",
         "pptx, xlsx, ods": f"{documents.MAX_SLIDES // mb} MB, {documents.MAX_CELLS // mb} MB, "
@@ -122,6 +123,7 @@ def limits() -> str:
         "elements of an HTML page, or of all XML of a docx, pptx or epub": f"{bounds.MAX_ELEMENTS:,}, "
         f"{bounds.MAX_DEPTH} of XML within each other; {bounds.SMALL_ELEMENTS:,} in a file of up to "
         f"{bounds.SMALL_ELEMENTS // bounds.ELEMENTS_A_BYTE // 1000} kB",
+        "a picture; a sheet of an xls, xlsb or ods": f"{steps.STEP_S:.0f} s of processor time",
         "any conversion": f"{TIME_S:.0f} s (or `--timeout`, if that is less; the wait for the model's "
         "answer is counted apart) and, on Linux, 1 GB of memory. An xls, xlsb or ods takes as much as the "
         "rectangle that contains all cells of a sheet",

@@ -160,14 +160,14 @@ _WORDS = b"BT /F 12 Tf 40 700 Td (Words of a page that is long enough.) Tj ET\n"
 
 def _pdf_bomb(random: Random) -> dict[int, bytes]:
     size, piece = (
-        random.choice((1_500_000, 40_000_000)),
+        random.choice((3_000_000, 40_000_000)),
         random.choice((b" ", b"\0", _WORDS, b"q ", b"0 0 m 9 9 l S\n")),
     )
     return page(stream(piece * (size // len(piece)), layers=random.choice((1, 2, 3))))
 
 
 def _pdf_forms(random: Random) -> dict[int, bytes]:
-    depth, width = random.choice(((3, 3), (20, 2), (8, 10), (2, 300))), 0
+    depth, width = random.choice(((3, 3), (20, 2), (8, 10), (2, 3000))), 0
     levels, width = depth
     more = {}
     for level in range(levels):
@@ -203,7 +203,7 @@ def _pdf_loops(random: Random) -> dict[int, bytes]:
 
 
 def _pdf_pages(random: Random) -> dict[int, bytes]:
-    count = random.choice((20, 600, 6000))
+    count = random.choice((50, 600, 6000))
     objects = page(stream(_WORDS * random.choice((1, 50))))
     objects[2] = b"<< /Type /Pages /Kids [%b] /Count %d >>" % (b"3 0 R " * count, count)
     return objects

@@ -152,12 +152,13 @@ def main() -> None:
     import resource
 
     from umwelten.inputs import reader
-    from umwelten.inputs.convert import documents, images, pdf  # noqa: F401 - not part of a file's time
+    from umwelten.inputs.convert import documents, images, pdf, steps  # noqa: F401 - not part of a file's time
     from umwelten.inputs.convert.html import markdown
 
     for module in ("mammoth", "pyarrow.parquet", "python_calamine", "pypdfium2", "charset_normalizer"):
         with contextlib.suppress(ImportError):
             __import__(module)
+    steps.may_end_process()
     assert reader and markdown("<p>a", "a")
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -120,7 +120,7 @@ def test_a_file_that_takes_all_memory_fails_alone(tmp_path: Path) -> None:
     for error in (first, last):
         assert isinstance(error, UnsupportedInput)
         assert error.message.startswith("poison.pdf is a PDF that can't be converted: the converter crashed")
-        assert "more than 1 GB of memory" in error.message
+        assert "more than 300 MB of memory" in error.message
     assert not [other for other in others if isinstance(other, Exception)]
 
 

@@ -7,6 +7,7 @@ import importlib
 
 from umwelten.file_types import ALL, DOCX, EPUB, HTML, ODS, XLS, XLSB, FileType
 from umwelten.inputs.content import Conversion, Converted
+from umwelten.inputs.convert import steps
 from umwelten.inputs.file_detection import decode_text
 from umwelten.providers.capabilities import accepted_mime
 
@@ -48,15 +49,20 @@ def convert(conversion: Conversion) -> Converted:
         case "picture" | "turn":
             from umwelten.inputs.convert import images
 
-            if conversion.step == "picture":
-                return images.convert(data, kind, name, conversion.capabilities)
-            mime = accepted_mime(kind.mime, conversion.capabilities.pictures) or kind.mime
-            return images.turn(data, kind, mime, name, conversion.capabilities)
+            with steps.limited(steps.STEP_S):
+                if conversion.step == "picture":
+                    return images.convert(data, kind, name, conversion.capabilities)
+                mime = accepted_mime(kind.mime, conversion.capabilities.pictures) or kind.mime
+                return images.turn(data, kind, mime, name, conversion.capabilities)
         case "pdf":
             from umwelten.inputs.convert import pdf
 
-            return pdf.convert(data, name, conversion.capabilities, conversion.pdf)
+            pdf.load()  # what it maps is no part of what a file takes
+            with steps.limited(steps.STEP_S, steps.PDF_BYTES):
+                return pdf.convert(data, name, conversion.capabilities, conversion.pdf)
         case "check":
             from umwelten.inputs.convert import pdf
 
-            return pdf.check(data, name)
+            pdf.load()
+            with steps.limited(steps.STEP_S, steps.PDF_BYTES):
+                return pdf.check(data, name)

@@ -5,17 +5,18 @@ pdfium must not be called from two threads at a time, so there is one lock, held
 
 from __future__ import annotations
 
+import importlib
 import io
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from umwelten.choices import PdfMode
 from umwelten.file_types import PDF
 from umwelten.inputs.content import MAX_TEXT, Converted, UnsupportedInput, frame_text
-from umwelten.inputs.convert import pdf_streams
+from umwelten.inputs.convert import pdf_streams, steps
 from umwelten.phrases import Phrase, Wording
 from umwelten.providers.capabilities import Capabilities
 from umwelten.types import Media, Part, Text
@@ -82,6 +83,13 @@ def convert(data: bytes, name: str, capabilities: Capabilities, mode: PdfMode) -
     blank = sum(not text.strip() for text in texts)
     note = f"{name}: text of {_count_pages(pages)}" + (f", {blank} of them without any" if blank else "")
     return Converted(parts=(Text(text=frame_text(_join_pages(texts), name)),), notes=(note,))
+
+
+def load() -> None:
+    """Import what this needs, as far as it is installed."""
+    for library in ("pypdfium2", "PIL.Image"):
+        with suppress(ImportError):
+            importlib.import_module(library)
 
 
 class _NoPdfium(UnsupportedInput):
@@ -238,9 +246,10 @@ def _render(document: PdfDocument, number: int, name: str, side: int) -> Any:
 
 
 def _pages_in_time(pages: int, name: str) -> Iterator[int]:
-    """Yield the indices of the pages. Raises `UnsupportedInput` after `MOST_S` seconds."""
+    """Yield the indices of the pages, each a step. Raises `UnsupportedInput` after `MOST_S` seconds."""
     end = time.monotonic() + MOST_S
     for number in range(pages):
+        steps.begin(steps.PAGE_S)
         yield number
         if time.monotonic() > end:
             raise UnsupportedInput(f"{name} took longer than {MOST_S:g} s to read. Split it.")

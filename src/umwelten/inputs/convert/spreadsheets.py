@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from umwelten.errors import EXHAUSTED, MachineError
 from umwelten.file_types import FileType
 from umwelten.inputs.content import MAX_TEXT, UnsupportedInput
+from umwelten.inputs.convert import steps
 from umwelten.inputs.convert.markdown_table import HIDDEN_SHEETS, sheet, too_much_text
 from umwelten.inputs.convert.zip_container import damage_error
 
@@ -31,7 +32,8 @@ def markdown(data: bytes, name: str, kind: FileType) -> tuple[str, tuple[str, ..
         with TemporaryDirectory(prefix="umwelten-", ignore_cleanup_errors=True) as folder:
             path = Path(folder) / f"spreadsheet{kind.endings[0]}"
             path.write_bytes(data)
-            return _sheets(path, name)
+            with steps.limited(steps.STEP_S):
+                return _sheets(path, name)
     except python_calamine.PasswordError:
         raise UnsupportedInput(f"{name} is {kind.word} that needs a password. Save it without one.") from None
     except OSError as error:
@@ -58,6 +60,7 @@ def _sheets(path: Path, name: str) -> tuple[str, tuple[str, ...]]:
         for found in book.sheets_metadata:
             if found.typ is not python_calamine.SheetTypeEnum.WorkSheet:
                 continue
+            steps.begin(steps.STEP_S)
             hidden = found.visible is not python_calamine.SheetVisibleEnum.Visible
             any_hidden = any_hidden or hidden
             rows, size = _texts(book.get_sheet_by_name(found.name).iter_rows(), left, name)

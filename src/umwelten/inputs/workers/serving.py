@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from umwelten.errors import InputError
+from umwelten.inputs.convert import steps
 from umwelten.inputs.convert.dispatch import convert, load_converter
 from umwelten.inputs.workers import protocol
 from umwelten.inputs.workers.protocol import READY, Answer, Broken, Problem, Question
@@ -29,6 +30,7 @@ def serve(requests: BinaryIO, replies: BinaryIO, *, net_s: float, load: Iterable
     `load`: MIME types whose converters are imported first.
     """
     _return_memory()
+    steps.may_end_process()
     for mime in load:
         load_converter(mime)
     nothing = os.open(os.devnull, os.O_RDWR)

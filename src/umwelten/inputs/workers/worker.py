@@ -18,8 +18,9 @@ import msgspec
 
 from umwelten import child_processes
 from umwelten.errors import EXHAUSTED, InputError, MachineError
-from umwelten.file_types import ODS, XLS, XLSB
-from umwelten.inputs.content import Conversion, Converted, UnsupportedInput
+from umwelten.file_types import ODS, PDF, XLS, XLSB
+from umwelten.inputs.content import Conversion, Converted, UnsupportedInput, megabytes
+from umwelten.inputs.convert import steps
 from umwelten.inputs.convert.dispatch import KINDS
 from umwelten.inputs.workers import protocol
 from umwelten.inputs.workers.protocol import READY, Broken, Problem, Question
@@ -225,7 +226,8 @@ def _folder(conversion: Conversion) -> Iterator[str]:
 def _error(problem: Problem, conversion: Conversion) -> Exception:
     if problem.kind == "memory":
         return UnsupportedInput(
-            f"{_subject(conversion)} can't be converted: it needs more than {_MEMORY} of memory. {_ADVICE}"
+            f"{_subject(conversion)} can't be converted: it needs more than {_memory(conversion)} of memory. "
+            f"{_ADVICE}"
         )
     if problem.kind == "internal":
         return RuntimeError(str(protocol.unpack_words(problem.words)))
@@ -248,13 +250,16 @@ def _lateness(conversion: Conversion, limit_s: float, *, is_users: bool) -> Inpu
 
 
 def _crash(conversion: Conversion, status: int) -> InputError:
+    if steps.ENDED_BY is not None and status == -steps.ENDED_BY:
+        took = "a page of it took" if conversion.mime == PDF.mime else "it took"
+        return UnsupportedInput(f"{_subject(conversion)} can't be converted: {took} too long. {_ADVICE}")
     try:
         how = signal.Signals(-status).name
     except ValueError:
         how = f"status {status}"
     return UnsupportedInput(
         f"{_subject(conversion)} can't be converted: the converter crashed ({how}), so the file is damaged "
-        f"or needs more than {_MEMORY} of memory. {_ADVICE}"
+        f"or needs more than {_memory(conversion)} of memory. {_ADVICE}"
     )
 
 
@@ -262,5 +267,8 @@ def _subject(conversion: Conversion) -> str:
     return f"{conversion.name} is {KINDS[conversion.mime].word} that"
 
 
-_MEMORY = "1 GB"
+def _memory(conversion: Conversion) -> str:
+    return megabytes(steps.PDF_BYTES) if conversion.mime == PDF.mime else "1 GB"
+
+
 _ADVICE = "Split it, or save it in another format."
