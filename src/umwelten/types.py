@@ -26,6 +26,11 @@ LONGEST_MODEL = 500
 """Characters. No provider's names of models are half as long."""
 
 
+LONGEST_NAME = 10_000
+"""Characters of what a provider calls something. A code may list the wrong fields of a record; a reply may be
+64 MB of a model name."""
+
+
 class ModelRef(msgspec.Struct, frozen=True, order=True):
     """A model at a provider, written `provider:model` (split at the first colon)."""
 

@@ -59,7 +59,7 @@ def _outcomes(replies: list[bytes]) -> list[Outcome]:
 
 
 def _texts(outcome: Outcome) -> str:
-    return json.dumps(msgspec.to_builtins(outcome))
+    return json.dumps(msgspec.to_builtins(outcome, enc_hook=str))
 
 
 def test_a_redirect_is_told_and_not_followed_wherever_it_leads() -> None:
@@ -123,3 +123,22 @@ def test_an_answer_stays_one_whatever_stands_in_its_head() -> None:
     for reply, outcome in zip(replies, _outcomes(replies), strict=True):
         assert isinstance(outcome, Reply), (reply, outcome)
         assert outcome.text == "hi"
+
+
+def test_names_of_megabytes_are_cut() -> None:
+    long = "n" * 3_000_000
+    function = {"function": {"name": long}}
+    bodies = [
+        {"choices": [{"message": {"content": "hi"}, "finish_reason": long}], "model": long, "id": long},
+        {"choices": [{"message": {"content": ""}, "finish_reason": long}]},
+        {"choices": [{"message": {"content": "", "tool_calls": [function]}, "finish_reason": "stop"}]},
+        {"choices": [{"message": {"refusal": long}, "finish_reason": "stop"}]},
+        {"error": {"message": long, "code": long, "type": long, "param": long}},
+        {"error": {"message": long, "code": "content_filter", "status": long}},
+    ]
+    outcomes = _outcomes([_reply("200 OK", json.dumps(body).encode()) for body in bodies])
+    assert isinstance(outcomes[0], Reply)
+    for outcome in outcomes:
+        assert len(_texts(outcome)) < 60_000
+        wording = None if isinstance(outcome, Reply) else outcome.wording
+        assert wording is None or len(str(wording)) < 1000

@@ -23,6 +23,7 @@ from umwelten.attempts.connections import Connector, Exchange
 from umwelten.attempts.deadlines import Deadlines, Wait
 from umwelten.attempts.key_mask import KeyMask, secrets_of
 from umwelten.attempts.local_trouble import exhaustion
+from umwelten.attempts.long_names import with_short_names
 from umwelten.attempts.proxies import Proxy, proxy_for
 from umwelten.attempts.reading import MAX_BODY, TooLarge, decoder_for, read_answer, read_body, salvage
 from umwelten.attempts.reply_room import ReplyRoom
@@ -153,7 +154,7 @@ class Transport:
         if shown is not None:
             shown.end()
         timing = Timing(started_at=started_at, latency_s=self._clock() - start, ttft_s=ttft_s)
-        return mask.outcome(outcome), timing
+        return mask.outcome(with_short_names(outcome)), timing
 
     async def fetch(
         self, http: HttpRequest, endpoint: Endpoint, *, patient: bool = False
@@ -168,7 +169,7 @@ class Transport:
             answer = await self._fetch(http, patient=patient, fresh=True)
         mask = self._mask(endpoint, self._proxy(http.url))
         if isinstance(answer, Failure):
-            return mask.outcome(answer)
+            return mask.outcome(with_short_names(answer))
         head, body = answer
         return mask.head(head), mask.body(body)
 

@@ -10,7 +10,7 @@ import msgspec
 from umwelten.records import AttemptRecord, CallRecord, LimitRecord
 from umwelten.store.tables import FAILED, SUCCEEDED
 from umwelten.store.text_file_names import inside, is_text_name, text_name
-from umwelten.types import Failure, FrozenStruct, Reply, Usage
+from umwelten.types import LONGEST_NAME, Failure, FrozenStruct, Reply, Usage
 
 Row = tuple[object, ...]
 
@@ -70,10 +70,6 @@ UPSERT_CALL = Insert(
 )
 
 
-_LONGEST_NAME = 10_000
-"""Characters. A code may list the wrong fields of a record; a reply may be 64 MB of a model name."""
-
-
 def clean(text: str) -> str:
     """Return the text as SQLite and a UTF-8 file can hold it: no NUL, no lone surrogate."""
     if "\0" in text:
@@ -94,7 +90,7 @@ def clean_optional(text: str | None) -> str | None:
 
 def name(text: str | None) -> str | None:
     """Return what a provider calls something, cut where it is longer than any name."""
-    return None if text is None else clean(text[:_LONGEST_NAME])
+    return None if text is None else clean(text[:LONGEST_NAME])
 
 
 def result_slot(stem: str, slug: str | None, repeat: int, version: int, outdated: str | None) -> ResultSlot:

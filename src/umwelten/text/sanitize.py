@@ -7,7 +7,8 @@ from typing import Any
 
 # C0 but \t and \n, DEL, C1; bidirectional overrides and isolates; lone surrogates (no encoding has them).
 _HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_JSON_RAW = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# And what many programs take for the end of a line.
+_JSON_RAW = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def _visible(match: re.Match[str]) -> str:
@@ -28,7 +29,7 @@ def one_line(text: str, width: int) -> str:
 
 
 def json_safe(encoded: str) -> str:
-    r"""Return equivalent JSON with DEL, C1 and bidirectional controls as `\uXXXX`.
+    r"""Return equivalent JSON with DEL, C1, line separators and bidirectional controls as `\uXXXX`.
 
     JSON encoders escape only C0; the rest would reach the terminal raw.
     """

@@ -134,7 +134,7 @@ class AnthropicMessages:
         elif bytes(message.error) not in _NOTHING:
             answer.refuse(message.error)
         else:
-            answer.begin(message)
+            answer.begin(message, whole=True)
             answer.ended = True
         return answer.outcome()
 
@@ -213,11 +213,11 @@ class _AnthropicAnswer:
         self.ended = kind == "message_stop"
         return self._take(kind, event)
 
-    def begin(self, message: _AnthropicMessage) -> str:
+    def begin(self, message: _AnthropicMessage, *, whole: bool = False) -> str:
         """Read a message, whole or its beginning; return the answer's text in it."""
         self._model, self._id = message.model, message.id
         self._note_stop(message.stop_reason, message.stop_details)
-        self._usage.add(message.usage)
+        self._usage.add(message.usage, begun=not whole)
         text = "".join(self._add_block(block) for block in message.content or ())
         self._recording = False
         return text

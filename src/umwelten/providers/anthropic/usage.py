@@ -16,17 +16,25 @@ _STANDARD = "standard"
 
 
 class MessageUsage:
-    """The usage of one message. A stream states it twice; the counts are cumulative, so the larger holds."""
+    """The usage of one message. A stream states it twice; the counts are cumulative, so the larger holds.
+
+    What a stream begins with counts an output that has hardly begun: alone, it leaves the output unknown.
+    """
 
     def __init__(self, head: Head) -> None:
         self._head = head
         self._stated: dict[str, Any] = {}
+        self._is_whole = False
 
-    def add(self, raw: msgspec.Raw) -> None:
-        """Add a `usage` object; what cannot be read is left out, and never loses the answer."""
+    def add(self, raw: msgspec.Raw, *, begun: bool = False) -> None:
+        """Add a `usage` object; what cannot be read is left out, and never loses the answer.
+
+        `begun`: it comes before the answer.
+        """
         new = load(bytes(raw), dict[str, Any])
         if new:
             self._stated = _merge(self._stated, new)
+            self._is_whole = self._is_whole or (not begun and new.get("output_tokens") is not None)
 
     def read(self) -> Usage:
         """Return the usage. Anthropic's `input_tokens` excludes tokens read from and written to the cache."""
@@ -45,7 +53,7 @@ class MessageUsage:
         details = {UsageDetail.CACHE_WRITE_1H: hour, UsageDetail.WEB_SEARCHES: searches}
         return Usage(
             input_tokens=None if uncached is None else uncached + (read or 0) + (written or 0),
-            output_tokens=read_count(stated.get("output_tokens")),
+            output_tokens=read_count(stated.get("output_tokens")) if self._is_whole else None,
             cached_tokens=read,
             cache_write_tokens=written,
             reasoning_tokens=read_count(thinking),

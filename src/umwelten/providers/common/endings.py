@@ -20,6 +20,7 @@ DROPPED_MEDIA = "media dropped"
 _BLOCKING = re.compile(r"filter|safety|block|prohibit|policy|refus|moderat|sensitive|recitation|guardrail")
 # Stop reasons without text that say nothing about why.
 _ORDINARY = (FinishReason.STOP, FinishReason.TOOL)
+_LONGEST_FUNCTION = 200
 _LIMIT = Phrase("raise {option:max_tokens}")
 
 
@@ -82,7 +83,7 @@ def media_word(mime: str) -> str:
 
 
 def _call(head: Head, ending: Ending) -> Failure:
-    name = f" {ending.calls}" if ending.calls else ""
+    name = f" {ending.calls[:_LONGEST_FUNCTION]}" if ending.calls else ""
     when = "stopped in the middle of its answer to call" if ending.text.strip() else "only called"
     wording = Phrase(
         "the model {when} the function{name}, and functions are not run: take `tools` out of {option:params}",
