@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from providers.endings import MODES, wire_of
 from umwelten.pricing import PriceBook, cost_nusd
+from umwelten.providers.protocol import UploadedFile
 from umwelten.types import Failure, FailureKind, FinishReason, ModelRef, Outcome, Reply
 from wirekit import CUTS, decoded, head, streamed
 
@@ -343,3 +344,58 @@ def test_a_list_of_models_leaves_out_what_is_no_model(wire: str) -> None:
     assert len(page.models) == len(good)
     assert page.next is None
     assert all(m.context_tokens is None or 0 <= m.context_tokens <= 2**53 for m in page.models)
+
+
+FILE = {
+    "name": "files/abc",
+    "displayName": "a.pdf",
+    "mimeType": "application/pdf",
+    "sizeBytes": "5",
+    "expirationTime": "2026-01-01T00:00:00Z",
+    "uri": "https://api.example/v1beta/files/abc",
+    "state": "ACTIVE",
+    "error": {"code": 5, "message": "m"},
+    "videoMetadata": {"videoDuration": "5s"},
+}
+
+
+@pytest.mark.parametrize("wrapped", [True, False], ids=["sent", "polled"])
+def test_a_stored_file_is_known_by_its_name_whatever_else_is_said_of_it(wrapped: bool) -> None:
+    made, endpoint = wire_of("gemini")
+    assert made.uploads is not None
+    for path in list(_places(FILE)):
+        for value in (*NO_COUNTS, "null", '"1000000-01-01T00:00:00Z"', '"0001-01-01T00:00:00+23:59"'):
+            file = json.loads(json.dumps(FILE))
+            _put(file, path, "@0@")
+            data = _bytes("gemini", False, {"file": file} if wrapped else file, [value])
+            found = made.uploads.decode_file(head(), data, endpoint)
+            if path[-1] in ("name", "uri", "state"):
+                assert isinstance(found, Failure | UploadedFile)
+                if path[-1] == "name":
+                    assert isinstance(found, Failure), value
+            else:
+                assert isinstance(found, UploadedFile), (path, value, found)
+                assert (found.name, found.uri, found.ready) == ("files/abc", FILE["uri"], True)
+                made.uploads.poll(found, endpoint)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "//evil.example/u",
+            "/upload/x",
+            "u",
+            "",
+            "https://api.example.evil/u",
+            "https://api.example@evil/u",
+        ),
+        *("http://api.example/u", "https://api.example:444/u", "https://[::1/u", "https://api.example:x/u"),
+        *("HTTPS://evil.example/u", "https://evil\x00.example/", "https:\\\\evil\\u", "ftp://api.example/u"),
+    ],
+)
+def test_bytes_of_a_file_go_to_no_other_place(url: str) -> None:
+    made, endpoint = wire_of("gemini")
+    assert made.uploads is not None
+    found = made.uploads.decode_start(head(x_goog_upload_url=url), b"", endpoint)
+    assert isinstance(found, Failure)

@@ -60,7 +60,8 @@ class _Key:
         self.start = key if self.is_dummy or len(key) <= 2 * _CUT else key[:_CUT]
         self.end = key if self.is_dummy or len(key) <= 2 * _CUT else key[-max(_CUT, len(key) // 2) :]
         self.in_hex = key.encode().hex()
-        self.marks = (self.low.encode("ascii", "ignore"), self.in_hex.encode())
+        self.is_ascii = key.isascii()
+        self.marks = ((self.low if self.is_ascii else self.in_hex).encode(), self.in_hex.encode())
         # Where the start is not, neither are the forms that begin with it.
         self.others = tuple(form for form in self.forms if not form.startswith(self.start))
         self.shortest = min(map(len, self.forms))
@@ -89,7 +90,8 @@ class _Key:
     def _is_spread_over(self, words: str) -> bool:
         """Return whether it is there with anything invisible between its letters, or in hexadecimal."""
         letters = words.encode("ascii", "ignore").translate(None, _GAPS).lower()
-        return any(mark in letters for mark in self.marks) or self.low in words.lower()
+        in_letters, in_hex = self.marks
+        return in_letters in letters or in_hex in letters or (not self.is_ascii and self.low in words.lower())
 
     def hide(self, text: str, *, answer: bool) -> str:
         """Return the text without it."""

@@ -17,9 +17,12 @@ _NAMES = {False: ("served_model", "request_id"), True: ("message", "code", "para
 def with_short_names(outcome: T) -> T:
     """Return the outcome with no more than `LONGEST_NAME` characters in any of its names."""
     names = _NAMES[isinstance(outcome, Failure)]
-    long = {
-        name: text[:LONGEST_NAME]
-        for name in names
-        if (text := getattr(outcome, name)) and len(text) > LONGEST_NAME
-    }
-    return msgspec.structs.replace(outcome, **long) if long else outcome
+    for name in names:
+        text = getattr(outcome, name)
+        if text and len(text) > LONGEST_NAME:
+            return msgspec.structs.replace(outcome, **{each: _cut(getattr(outcome, each)) for each in names})
+    return outcome
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:LONGEST_NAME]
