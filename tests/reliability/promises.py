@@ -189,6 +189,65 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "cli/test_trust.py::test_a_library_asks_the_same",
         ),
     ),
+    (
+        "A database in which anything was changed, by chance or on purpose, however large its values, is "
+        "read as it is or ends in an error in words",
+        "one to three random changes of values, rows, schema, header and bytes, 12 here and thousands by "
+        "`python -m benchmarks.databases`; rows larger than any of ours",
+        (
+            "reliability/test_databases.py::test_a_database_of_strangers_ends_in_words_or_a_right_answer",
+            "reliability/test_databases.py::test_a_value_that_no_reply_has_is_an_error_in_words",
+            "store/test_foreign_folders.py::test_a_row_of_a_size_that_none_of_ours_has_is_not_read",
+            "store/test_foreign_folders.py::test_an_own_file_with_a_second_name_is_not_written",
+        ),
+    ),
+    (
+        "Completion runs nothing and changes no name: what Tab puts on the line arrives as it is",
+        "hostile names of files, evaluations and models in bash, zsh and fish on a terminal",
+        (
+            "cli/test_real_shells.py::test_a_hostile_name_runs_nothing_and_arrives_as_it_is",
+            "cli/test_completion_words.py::test_bash_reads_it_so_too",
+            "cli/test_completion_words.py::test_what_fish_escapes_is_read_as_it_was",
+            "cli/test_completion.py::test_a_name_that_would_be_read_as_an_option_is_not_offered_as_an_argument",
+        ),
+    ),
+    (
+        "What this machine lacks (descriptors, processes, memory) is never the fault of a file: its calls "
+        "are made later or stay pending",
+        "low limits of open files, here and for the whole process; no room for a process",
+        (
+            "attempts/test_local_trouble.py::test_a_file_for_which_there_is_no_descriptor_is_read_later",
+            "attempts/test_local_trouble.py::test_a_connection_for_which_there_is_no_descriptor_is_made_later",
+            "cli/commands/test_open_files.py::"
+            "test_a_low_limit_of_open_files_lowers_the_calls_in_flight_and_fails_none",
+            "store/test_writer.py::test_a_text_file_for_which_there_is_no_descriptor_is_written_before_the_end",
+            "inputs/workers/test_pool.py::test_without_room_for_a_process_the_machine_is_to_blame",
+        ),
+    ),
+    (
+        "A key that a provider repeats, wherever in its reply, is shown and stored by nobody",
+        "the key in every field of replies and failures, in pieces, encoded",
+        (
+            "attempts/test_key_mask.py::test_no_text_of_a_reply_holds_the_key",
+            "attempts/test_key_mask.py::test_every_text_of_an_outcome_is_masked",
+            "attempts/test_key_mask.py::test_pieces_hold_no_key_wherever_they_are_split",
+        ),
+    ),
+    (
+        "Long replies in flight share a bounded room, and all arrive",
+        "replies that are larger together than the room",
+        ("attempts/test_reply_room.py::test_long_replies_share_the_room_and_all_arrive",),
+    ),
+    (
+        "No text of a file, an answer or a model makes a search slow; what a converter says is never a "
+        "template",
+        "long texts of the worst kind; errors that no converter of ours sends",
+        (
+            "test_linear_time.py::test_a_text_of_a_megabyte_takes_no_time",
+            "inputs/workers/test_protocol.py::test_an_error_is_the_same_on_the_other_side",
+            "inputs/workers/test_protocol.py::test_other_words_are_not_read",
+        ),
+    ),
 )
 
 

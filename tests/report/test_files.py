@@ -82,3 +82,15 @@ def test_a_report_that_cannot_be_made_leaves_the_old_file_alone(tmp_path):
         write_report(tmp_path / "nothing", tmp_path / "r.csv")
     assert (tmp_path / "r.csv").read_text() == "old"
     assert list(tmp_path.glob(".*.part")) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="FIFOs of POSIX")
+def test_a_fifo_gets_the_report_if_somebody_reads_it(folder, tmp_path):
+    fifo = tmp_path / "r.csv"
+    os.mkfifo(fifo)
+    with pytest.raises(UsageError, match=r"cannot write .*r\.csv: No such device"):
+        write_report(folder, fifo)
+    reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    write_report(folder, fifo)
+    assert b"google" in os.read(reading, 100_000)
+    os.close(reading)

@@ -95,6 +95,29 @@ def test_an_own_file_that_is_no_regular_file_is_refused_by_name(
 
 
 @needs_links
+@pytest.mark.parametrize("name", OWN)
+def test_an_own_file_with_a_second_name_is_not_written(tmp_path: Path, home: Path, name: str) -> None:
+    folder, target = stored(tmp_path / "old"), home / "precious.txt"
+    if name == DATABASE:
+        target.unlink()
+        (folder / name).rename(target)
+    (folder / name).unlink(missing_ok=True)
+    os.link(target, folder / name)
+    before = snapshot(home)
+    openings = [lambda: Store.resume(folder, spec())]
+    if name == LOCK:
+        openings.append(lambda: Store.overwrite(folder, spec()))
+    if name not in (DATABASE, LOCK):
+        openings.append(lambda: Reader.open(folder))
+    else:
+        Reader.open(folder).close()  # as in a snapshot that was made with links
+    for opening in openings:
+        with pytest.raises(StoreError, match=re.escape(f"{folder / name} is a hard link")):
+            opening()
+    assert snapshot(home) == before
+
+
+@needs_links
 @pytest.mark.parametrize("target", ["deep", "new"])
 def test_a_folder_that_is_a_link_is_refused(tmp_path: Path, home: Path, target: str) -> None:
     before = snapshot(home)

@@ -22,6 +22,7 @@ from umwelten.report.queries import listing
 from umwelten.store.database import (
     VALUE_ERRORS,
     DatabaseError,
+    damage,
     evaluations,
     has_database,
     raise_if_damaged,
@@ -149,7 +150,7 @@ def _readers(folders: Sequence[Path]) -> Iterator[list[Reader]]:
             raise_if_interrupted(error)
             names = ", ".join(folder.name for folder in folders)
             raise StoreError(
-                f"the database of {names} is damaged: {error}", "Restore it from a copy."
+                f"the database of {names} is damaged: {damage(error)}", "Restore it from a copy."
             ) from None
         except VALUE_ERRORS as error:
             for folder in folders:

@@ -100,7 +100,7 @@ def whole_file(path: Path, *, what: str) -> Iterator[TextIO]:
     # Random and new, so that nobody can have put a link there which leads elsewhere.
     part = path if special else path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        with part.open("w" if special else "x", encoding="utf-8", newline="") as file:
+        with _open(part, special=special) as file:
             yield file
         if not special:
             part.replace(path)
@@ -109,6 +109,15 @@ def whole_file(path: Path, *, what: str) -> Iterator[TextIO]:
     finally:
         if not special:
             part.unlink(missing_ok=True)
+
+
+def _open(path: Path, *, special: bool) -> TextIO:
+    """Open a new file, or what is no file of the disk. Raises OSError for a FIFO that nobody reads."""
+    if not special:
+        return path.open("x", encoding="utf-8", newline="")
+    number = os.open(path, os.O_WRONLY | os.O_TRUNC | getattr(os, "O_NONBLOCK", 0))
+    os.set_blocking(number, True)
+    return open(number, "w", encoding="utf-8", newline="")  # noqa: PTH123  it is open
 
 
 def _format(path: Path) -> str:

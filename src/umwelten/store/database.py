@@ -51,6 +51,7 @@ _RESTORE = Phrase(
     "restore it from a backup, or start over with {option:overwrite} (the old folder is moved aside)"
 )
 _NOT_OURS = Phrase("umwelten did not make it so: remove it, or use another {option:id}")
+_COPY = Phrase("copy the folder (cp -r) and use the copy, or use another {option:id}")
 
 
 def database(folder: Path) -> Path:
@@ -63,17 +64,22 @@ def has_database(folder: Path) -> bool:
     return os.path.lexists(database(folder))
 
 
-def check_own_files(folder: Path, *names: str) -> None:
+def check_own_files(folder: Path, *names: str, writing: bool = True) -> None:
     """See that the folder and umwelten's own files in it are what they should be, as far as they are there.
 
     Raises StoreError for a link, which would have us write elsewhere, and for what is no regular file.
-    `names`: look at these alone.
+    `names`: look at these alone. `writing`: otherwise the database may have a second name, as in a snapshot.
     """
     _refuse_link(str(folder))
     for name in names or _OWN_FILES:
-        mode = _refuse_link(f"{folder}/{name}")
-        if mode is not None and not stat.S_ISREG(mode):
+        status = _refuse_link(f"{folder}/{name}")
+        if status is None:
+            continue
+        if not stat.S_ISREG(status.st_mode):
             raise StoreError(f"{folder / name} is not a regular file", _NOT_OURS)
+        # SQLite writes the index of its log even for a reader.
+        if status.st_nlink > 1 and (writing or name not in (DATABASE, LOCK)):
+            raise StoreError(f"{folder / name} is a hard link: the same file has another name", _COPY)
     journal = folder / _JOURNAL
     if not names and journal.exists():
         with journal.open("rb") as file:
@@ -97,15 +103,15 @@ def check_directories(folder: Path) -> None:
             _refuse_link(f"{path}/{name}")
 
 
-def _refuse_link(path: str) -> int | None:
-    """Return the file's mode, `None` if there is none. Raises StoreError for a link."""
+def _refuse_link(path: str) -> os.stat_result | None:
+    """Return what the file is, `None` if there is none. Raises StoreError for a link."""
     try:
-        mode = os.lstat(path).st_mode
+        status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if stat.S_ISLNK(mode):
+    if stat.S_ISLNK(status.st_mode):
         raise StoreError(f"{Path(path)} is a link to {Path(path).readlink()}", _NOT_OURS)
-    return mode
+    return status
 
 
 def evaluations(output_dir: Path) -> Iterator[Path]:
@@ -123,7 +129,7 @@ def store_errors(folder: Path) -> Iterator[None]:
         raise_if_interrupted(error)
         raise StoreError(f"{database(folder)} cannot be used: {error}") from error
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"{database(folder)} is damaged: {error}", _RESTORE) from error
+        raise StoreError(f"{database(folder)} is damaged: {damage(error)}", _RESTORE) from error
     except VALUE_ERRORS as error:
         raise_if_damaged(folder, error)
         raise
@@ -146,6 +152,13 @@ def raise_if_damaged(folder: Path, error: Exception) -> None:
             problem = broken
     if problem != "ok":
         raise StoreError(f"{database(folder)} is damaged: {problem}", _RESTORE) from error
+
+
+def damage(error: sqlite3.Error) -> str:
+    """Return what is wrong with a database that SQLite refuses, in words."""
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_TOOBIG:
+        return f"a row has more than {_MOST_BYTES // 1_000_000} MB"
+    return str(error)
 
 
 def raise_if_interrupted(error: sqlite3.Error) -> None:
@@ -213,7 +226,7 @@ def open_for_reading(folder: Path, *, untouched: bool = False) -> sqlite3.Connec
 
     Raises StoreError if there is none, or one of a newer umwelten; sqlite3.Error if it is damaged.
     """
-    check_own_files(folder)
+    check_own_files(folder, writing=False)
     path = database(folder)
     if not path.is_file():
         raise StoreError(f"no evaluation in {folder}", "umwelten eval list shows those there are")

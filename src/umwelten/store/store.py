@@ -377,7 +377,7 @@ class Store:
 
 def _refuse_existing(folder: Path) -> None:
     with folder_errors(folder):
-        check_own_files(folder)
+        check_own_files(folder, writing=False)
     if has_database(folder):
         raise EvaluationExists(
             f"evaluation {folder.name!r} exists already in {folder.parent}",
