@@ -35,9 +35,13 @@ def simulate(profile: Path, calls: int, seed: int, as_json: bool) -> None:
 
 
 def _load(path: Path) -> SimulationProfile:
+    if not path.is_file() and path.parts[:2] != ("/", "dev"):  # there are those of the shell's <(…)
+        raise click.UsageError(f"{path} is not a regular file")
     try:
         return load_profile(path)
-    except msgspec.DecodeError as error:
+    except OSError as error:
+        raise click.UsageError(f"cannot read {path}: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{path}: {error}") from error
 
 
