@@ -120,7 +120,8 @@ def limits() -> str:
         "pptx, xlsx, ods": f"{documents.MAX_SLIDES // mb} MB, {documents.MAX_CELLS // mb} MB, "
         f"{documents.MAX_CELLS // mb} MB of XML when unpacked",
         "elements of the sheets of an xlsx (a cell with a value has two)": f"{bounds.MAX_READ:,}",
-        "elements of an HTML page, or of all XML of a docx, pptx or epub": f"{bounds.MAX_ELEMENTS:,}, "
+        "elements of an HTML page": f"{bounds.MAX_PAGE_ELEMENTS:,}",
+        "elements of all XML of a docx, pptx or epub": f"{bounds.MAX_ELEMENTS:,}, "
         f"{bounds.MAX_DEPTH} of XML within each other; {bounds.SMALL_ELEMENTS:,} in a file of up to "
         f"{bounds.SMALL_ELEMENTS // bounds.ELEMENTS_A_BYTE // 1000} kB",
         "a picture; a sheet of an xls, xlsb or ods": f"{steps.STEP_S:.0f} s of processor time",

@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from umwelten.inputs.convert import docx_parts, drawing, html
+from umwelten.inputs.convert.bounds import MAX_ELEMENTS
 from umwelten.inputs.convert.docx_parts import A, R, W, local, paragraph
 from umwelten.inputs.convert.formula import M
 from umwelten.inputs.convert.markdown_table import cell
@@ -57,7 +58,7 @@ def markdown(archive: Archive, name: str) -> tuple[str, tuple[str, ...]]:
         convert_image=mammoth.images.img_element(lambda image: {"src": ""}),
         style_map="comment-reference => sup",
     ).value
-    text = html.markdown(page, name)
+    text = html.markdown(page, name, MAX_ELEMENTS)  # those of its XML are counted
     if document.chunks:
         text = _LINE_WITH_TOKEN.sub(partial(_with_chunks, document.chunks), text)
     return text, tuple(document.warnings)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from umwelten.file_types import HTML
 from umwelten.inputs.content import UnsupportedInput, megabytes
-from umwelten.inputs.convert.bounds import MAX_ELEMENTS, too_many_elements
+from umwelten.inputs.convert.bounds import MAX_PAGE_ELEMENTS, too_many_elements
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
@@ -27,8 +29,11 @@ MAX_CELLS = 1_000
 _FROM_LINE_END = re.compile(r"\n\s*+")
 
 
-def markdown(html: str, name: str) -> str:
-    """Return the page's title and body as markdown. Raises `UnsupportedInput`, `ImportError`."""
+def markdown(html: str, name: str, most: int = MAX_PAGE_ELEMENTS) -> str:
+    """Return the title and body of a page of at most so many elements as markdown.
+
+    Raises `UnsupportedInput`, `ImportError`.
+    """
     from bs4 import BeautifulSoup
 
     from umwelten.inputs.convert.html_builder import Builder
@@ -39,17 +44,30 @@ def markdown(html: str, name: str) -> str:
         )
     if "<" not in html:
         return html
-    if count_elements(html) > MAX_ELEMENTS:
-        raise too_many_elements(name, HTML.word)
+    if count_elements(html) > most:
+        raise too_many_elements(name, HTML.word, most)
     builder = Builder()
-    soup = BeautifulSoup(html, builder=builder)
-    _spread_merged_cells(soup, builder.tables)
-    try:
-        body = _body(soup)
-    except RecursionError:
-        body = soup.get_text("\n", strip=True)  # elements nested hundreds deep: the text alone
+    with _no_collection():
+        soup = BeautifulSoup(html, builder=builder)
+        _spread_merged_cells(soup, builder.tables)
+        try:
+            body = _body(soup)
+        except RecursionError:
+            body = soup.get_text("\n", strip=True)  # elements nested hundreds deep: the text alone
     title = builder.title
     return f"# {title}\n\n{body}" if title and title not in body[:500] else body
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Look for no cycles: a growing tree, all of which is needed, is looked through a third of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def count_elements(html: str) -> int:
