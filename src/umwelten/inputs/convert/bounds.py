@@ -1,7 +1,7 @@
 """How much of a document is read: bounds that hold for the whole of it, whatever its parts are called.
 
 A conversion may take half a minute and 1 GB. What it costs follows from the elements of its XML or HTML
-rather than from its bytes: 400,000 of them, as a book of a thousand pages has, take 15 s and 500 MB.
+rather than from its bytes: 400,000, as a Word document of a thousand pages has, take 15 s and 500 MB.
 """
 
 from __future__ import annotations
