@@ -20,6 +20,9 @@ from umwelten.types import FrozenStruct
 
 T = TypeVar("T")
 
+_MOST_VALUES = 500_000
+"""Commas and brackets. Values in Python take a hundred bytes each, and a reply may have 64 MB of `[],`."""
+
 _LONGEST = 2000
 _SCANNED = 200_000
 _TITLE = re.compile(r"<(title|h1)[^>]{0,200}>([^<]{1,500})", re.IGNORECASE)
@@ -109,8 +112,14 @@ def _is_repairable(body: bytes) -> bool:
     return not body.isascii() or b"\\u" in body or b"NaN" in body or b"Infinity" in body
 
 
+def _has_too_many_values(body: bytes) -> bool:
+    return sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES
+
+
 def _repair(body: bytes, expected: Any) -> bytes | None:
     """Return the same JSON in valid UTF-8 without loose fields that do not fit; `None` if it is none."""
+    if _has_too_many_values(body):
+        return None
     try:
         clean = loose_fields.reread(body.decode("utf-8", "replace"), expected)
     except (ValueError, RecursionError):
@@ -125,7 +134,7 @@ def read(body: bytes) -> ErrorBody:
         splitter = SseSplitter()
         events = splitter.feed(text) + splitter.flush()
         text = events[0][1] if events else b""
-    if text[:1] in (b"{", b"[", b'"'):
+    if text[:1] in (b"{", b"[", b'"') and not _has_too_many_values(text):
         value = load(text, object)
         if value is not None:
             return read_value(value)
