@@ -275,6 +275,7 @@ def test_a_message_has_a_line_for_each_demand_whatever_it_names(world: World) ->
         'system = "@folder/secret"',
         'system = "@.env"',
         'system = "@hidden"',
+        'system = "@pipe"',
         'file_pattern = ".e*"',
         'file_pattern = "{x,.env}"',
         '[profiles.p]\nfiles = "texts/.*"',
@@ -309,6 +310,7 @@ def test_files_that_lie_elsewhere_and_code_are_asked_about(
     (world.project / "folder").symlink_to(world.above)
     (world.project / ".env").write_text("OPENAI_API_KEY=sk-own")
     (world.project / "hidden").symlink_to(".env")
+    os.mkfifo(world.project / "pipe")
     (world.project / "s.py").write_text("A = 1")
     (world.project / "umwelten.toml").write_text(f"[defaults]\n{line}")
     (demand,) = world.demands()

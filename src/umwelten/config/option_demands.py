@@ -66,7 +66,7 @@ def _path_demand(option: Option, given: str | Path, place: Place) -> Iterator[De
         yield Demand(
             kind="write" if option.writes else "read",
             places=(place,),
-            text=f"{text} ({option.key}); it is hidden or outside of the project's folder",
+            text=f"{text} ({option.key}); it is hidden, a pipe or outside of the project's folder",
             facts=(option.name, real),
         )
 

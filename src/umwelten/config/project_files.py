@@ -43,7 +43,7 @@ class ProjectFile(FrozenStruct):
             return str(path)
 
     def holds(self, path: Path, *, new: bool = False) -> bool:
-        """Return whether a path stays in the project's folder, wherever links lead, and is not hidden there.
+        """Return whether a path stays in the project's folder, wherever links lead: no hidden file, no pipe.
 
         `new`: it may be made there; else one that is not there as it is written counts as elsewhere.
         If the file is another user's, only what is that user's as well belongs to the project.
@@ -56,6 +56,9 @@ class ProjectFile(FrozenStruct):
                 return False
             # What is hidden is hardly ever of the project: `.env`, `.git/config` and their like hold keys.
             if any(part.startswith(".") for part in real.relative_to(self.folder).parts):
+                return False
+            # Reading a pipe waits until somebody writes to it.
+            if real.exists() and not (real.is_file() or real.is_dir()):
                 return False
             return self.owner in _OWN or _owner(real) == self.owner
         except (OSError, ValueError, UmweltenError):
