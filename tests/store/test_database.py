@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+import umwelten
 from store.making import A, B, C, answer_all, files, never, query, record, reply, spec, texts
 from umwelten.errors import EvaluationBusy, EvaluationChanged, EvaluationExists, StoreError, UsageError
 from umwelten.identity import content_hash
@@ -271,6 +273,38 @@ def test_settings_that_cannot_be_read_are_a_store_error(tmp_path: Path, column: 
         connection.execute(f"UPDATE evaluation SET {column} = ?", (value,))
     with pytest.raises(StoreError, match="the settings of evaluation 'x' cannot be read"):
         Store.resume(tmp_path, spec())
+
+
+def test_a_migration_that_fails_names_the_database_and_leaves_it_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.create(tmp_path, spec()) as store:
+        store.set_inputs(files("a"), read_hash=never)
+        answer_all(store)
+    dump = "SELECT name, sql, (SELECT user_version FROM pragma_user_version) FROM sqlite_schema"
+    before = query(tmp_path, dump)
+    half = "CREATE TABLE half (a); DELETE FROM answers; DELETE FROM nowhere"
+    with monkeypatch.context() as newer:
+        newer.setattr("umwelten.store.database.MIGRATIONS", (*MIGRATIONS, half))
+        with pytest.raises(StoreError, match="no such table: nowhere") as caught:
+            Store.resume(tmp_path, spec())
+    assert str(tmp_path / "evaluation.db") in str(caught.value)
+    assert query(tmp_path, dump) == before
+    assert query(tmp_path, "SELECT count(*) FROM answers") == [(1,)]
+    Store.resume(tmp_path, spec()).close()  # and its lock is free again
+
+
+def test_an_evaluation_is_made_where_the_version_of_umwelten_is_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As from a copy of the sources that is not installed.
+    Store.create(tmp_path / "installed", spec()).close()
+    with monkeypatch.context() as alone:
+        alone.setattr(sys, "path", [str(Path(umwelten.__file__).parents[1])])
+        Store.create(tmp_path / "copied", spec()).close()
+    made_by = "SELECT umwelten FROM evaluation"
+    assert query(tmp_path / "installed", made_by) == [(version("umwelten"),)]
+    assert query(tmp_path / "copied", made_by) == [("unknown",)]
 
 
 def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,9 @@ from hypothesis import strategies as st
 from store.making import BROKEN, A, B, answer_all, files, never, query, record, reply, spec, texts
 from umwelten.errors import InputError
 from umwelten.identity import content_hash
+from umwelten.store.background_iterator import STEP
 from umwelten.store.grid import Counts
+from umwelten.store.inputs import windows
 from umwelten.store.store import Store
 from umwelten.store.tables import call_id
 from umwelten.types import Call, FoundInput
@@ -252,3 +256,20 @@ def test_over_any_resumes_a_call_is_pending_until_it_is_answered(
             counts = store.counts()
             assert counts.succeeded == len(answered & set(plan))
             assert counts.total == len(plan) == counts.succeeded + counts.failed + counts.pending
+
+
+@pytest.mark.parametrize("count", [0, 1, STEP - 1, STEP, STEP + 1, 2 * STEP + 1])
+def test_rows_read_in_windows_are_all_rows_and_each_once(count: int) -> None:
+    """From the position 0 on, whatever lies between two positions, though the table grows meanwhile."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE t (n INTEGER PRIMARY KEY, value)")
+        positions = [number * number for number in range(count)]
+        connection.executemany("INSERT INTO t VALUES (?, ?)", [(n, -n) for n in positions])
+        found = []
+        for (value,) in windows(connection, "SELECT n, value FROM t WHERE n > ? ORDER BY n LIMIT ?"):
+            if not found:
+                connection.execute("INSERT INTO t VALUES (?, 1)", (count * count + 1,))
+            found.append(value)
+        assert [value for value in found if value <= 0] == [-n for n in positions]
+        # What comes behind the last row of a full window is still found; a short one is not the last.
+        assert found.count(1) == (count > 0)

@@ -244,7 +244,10 @@ def test_a_text_file_that_cannot_be_written_is_a_note(tmp_path: Path) -> None:
         assert repair(store) == 1
 
 
-def test_a_text_file_for_which_there_is_no_descriptor_is_written_before_the_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_locked", [True, False], ids=["", "unless its lock is gone"])
+def test_a_text_file_for_which_there_is_no_descriptor_is_written_before_the_end(
+    tmp_path: Path, is_locked: bool
+) -> None:
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     committed = threading.Event()
@@ -267,9 +270,11 @@ def test_a_text_file_for_which_there_is_no_descriptor_is_written_before_the_end(
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert texts(tmp_path) == set()
+        if not is_locked:
+            (tmp_path / "evaluation.lock").unlink()
         store.end_run("stopped", None, 1)
         assert not store.missing_texts.count
-        assert texts(tmp_path) == {"a.txt"}
+        assert texts(tmp_path) == ({"a.txt"} if is_locked else set())
 
 
 @pytest.mark.parametrize(
