@@ -11,6 +11,7 @@ import pytest
 
 from rawserver import raw_server, reset
 from umwelten.attempts import reading
+from umwelten.attempts import transport as transport_module
 from umwelten.attempts.transport import Transport
 from umwelten.providers.wires import WIRES
 from umwelten.types import Failure, FailureKind, Outcome, Reply
@@ -222,10 +223,59 @@ def test_half_a_json_body_is_a_failure(wire: str, end: End) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(b"429 No", FailureKind.RATE_LIMIT), (b"401 No", FailureKind.UNAVAILABLE)]
+    ("status", "kind"),
+    [
+        (b"429 No", FailureKind.RATE_LIMIT),
+        (b"401 No", FailureKind.UNAVAILABLE),
+        (b"400 No", FailureKind.BAD_REQUEST),
+        (b"500 No", FailureKind.SERVER),
+        (b"503 No", FailureKind.SERVER),
+    ],
 )
 @with_ends
 def test_a_refusal_stays_one_if_its_body_does_not_come(status: bytes, kind: FailureKind, end: End) -> None:
     outcome, _ = outcome_of("openai", [head(b"Content-Length: 50", status), b'{"error"'], end)
     assert isinstance(outcome, Failure)
     assert outcome.kind is kind
+
+
+LIMITED = {"error": {"message": "Rate limit reached", "code": "rate_limit_exceeded"}}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+@with_ends
+def test_a_refusal_inside_a_good_status_stays_one_however_its_connection_ends(end: End, stream: bool) -> None:
+    body = sse(LIMITED) if stream else json.dumps(LIMITED).encode()
+    outcome, _ = outcome_of("openai", [head(), chunked(body)], end, stream=stream)
+    assert isinstance(outcome, Failure)
+    assert outcome.kind is FailureKind.RATE_LIMIT
+
+
+def test_a_connection_whose_reply_was_left_after_an_error_is_not_used_again(
+    grace: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although the rest of the reply comes while it is watched for being closed."""
+    monkeypatch.setattr(transport_module, "_HANG_UP_S", 2.5 * grace)
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        first, last = (LIMITED, 1.8 * grace) if connections == 1 else (BODIES["openai"], 0)
+        writer.write(head() + chunked(json.dumps(first).encode()))
+        await asyncio.sleep(last)
+        writer.write(b"0\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head() + chunked(json.dumps(BODIES["openai"]).encode()) + b"0\r\n\r\n")
+        await reader.read()
+
+    async def go() -> list[Outcome]:
+        async with raw_server(serve) as url, Transport(timeout_s=10) as transport:
+            where, wire = place("openai", f"{url}/v1"), WIRES["openai"]
+            return [(await transport.ask(wire.encode(question(), where), wire, where))[0] for _ in range(2)]
+
+    first, second = asyncio.run(asyncio.wait_for(go(), 30))
+    assert isinstance(first, Failure)
+    assert isinstance(second, Reply), second
+    assert connections == 2

@@ -7,11 +7,13 @@ import time
 
 import pytest
 
+from rawserver import raw_server
 from umwelten.attempts.deadlines import Deadlines
 from umwelten.attempts.reply_room import SMALL, ReplyRoom
 from umwelten.attempts.transport import Transport
+from umwelten.providers.protocol import HttpRequest
 from umwelten.providers.wires import WIRES
-from umwelten.types import Outcome, Reply
+from umwelten.types import Failure, Outcome, Reply
 from wirekit import place, question
 
 TEXT = "a" * 3_000_000
@@ -113,3 +115,23 @@ def test_what_is_held_is_the_large_replies_at_their_last_size() -> None:
             assert room.held == left * SMALL
 
     asyncio.run(go())
+
+
+@pytest.mark.parametrize("missing", [0, 1], ids=["whole", "cut off"])
+def test_a_large_list_gives_its_room_back_whether_it_arrives_or_not(missing: int) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (2 * SMALL))
+        writer.write(bytes(2 * SMALL - missing))
+        await writer.drain()
+
+    async def go() -> None:
+        async with raw_server(serve) as url, Transport(timeout_s=10) as transport:
+            room = transport._room = MeasuredRoom()
+            http = HttpRequest(method="GET", url=f"{url}/", headers={})
+            answer = await transport.fetch(http, place("openai", url))
+            assert isinstance(answer, Failure) == bool(missing)
+            assert room.peak > SMALL
+            assert room.held == 0
+
+    asyncio.run(asyncio.wait_for(go(), 30))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from umwelten.attempts.cut_input import CUT_INPUT
 from umwelten.attempts.runner import HttpAttemptRunner
 from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target
@@ -187,6 +188,34 @@ def test_an_input_that_changed_since_it_was_found_is_sent_as_it_is_and_said(tmp_
                 "a.txt changed since the start; its present bytes are sent"
             ]
             assert call.input is not None
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("later", ["as it was", "other words", "gone"])
+def test_an_answer_counts_as_to_a_cut_input_only_while_the_input_is_what_was_sent(
+    tmp_path: Path, later: str
+) -> None:
+    """The bound is of the input as it is read again; of another one it would say nothing."""
+    words = "word " * 4_000
+
+    async def main() -> None:
+        async with serving(Behaviour(input_tokens=1_000), stream=True) as bench:
+            call = about(tmp_path / "a.txt", words)
+            path = tmp_path / "a.txt"
+
+            def change(piece: str) -> None:
+                if later == "gone":
+                    path.unlink(missing_ok=True)
+                else:
+                    path.write_text(words if later == "as it was" else words.upper())
+
+            result = await bench.runner(call, (), change)
+            assert isinstance(result.outcome, Reply)
+            cut = later == "as it was"
+            assert (CUT_INPUT in result.outcome.marks) is cut
+            said = [note.text.partition(", ")[0] for note in bench.notes]
+            assert said == ["openai:m read 1,000 tokens of a.txt"] * cut
 
     asyncio.run(main())
 

@@ -14,6 +14,7 @@ from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
+from umwelten.attempts import upload_cache
 from umwelten.attempts.transport import Transport
 from umwelten.attempts.upload_cache import CachedUpload, UploadCache, UploadFailed
 from umwelten.providers.capabilities import Capabilities
@@ -350,3 +351,31 @@ def test_an_upload_that_cannot_begin_is_the_calls_failure() -> None:
 
     failure = asyncio.run(run())
     assert (failure.kind, failure.retry) == (K.CONNECTION, True)
+
+
+def test_the_end_of_a_run_leaves_neither_uploads_nor_deletions_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of an attempt that was cancelled the upload goes on, until nobody else can want it."""
+    monkeypatch.setattr(upload_cache, "CLOSING_S", 0)
+
+    async def run() -> None:
+        async with FaultServer(Profile(upload_looks=1000)) as server, Transport(timeout_s=10) as transport:
+            cache, used, home = UploadCache(transport), [], place("gemini", server.url)
+            placing = asyncio.create_task(cache.place((LARGER, SMALL), WIRE, home, CAPABLE, used))
+            while not server.uploads.files or used[0].remote is None:
+                await asyncio.sleep(0.002)
+            placing.cancel()
+            await asyncio.wait((placing,))
+            (upload,) = used
+            assert upload.task is not None
+            assert not upload.task.done()
+            cache.release(used)
+            await cache.close()
+            await asyncio.sleep(0)
+            assert upload.task.cancelled()
+            await asyncio.sleep(0)
+            left = [task for task in asyncio.all_tasks() if "UploadCache" in repr(task.get_coro())]
+            assert not left
+
+    asyncio.run(run())
