@@ -6,8 +6,11 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from report.making import NOON, Done, answer, change, failure, spec, two_models, work
 from umwelten.report.queries.listing import list_evaluations, render_json, render_text
+from umwelten.report.queries.status import Run, derive
 from umwelten.store.store import Store
 
 
@@ -110,6 +113,19 @@ def test_it_is_running_while_a_process_holds_it(tmp_path):
         assert status(tmp_path) == "running"
         store.end_run("interrupted", None, 1)
     assert status(tmp_path) == "interrupted"
+
+
+def test_it_is_not_running_without_its_lock_though_its_process_lives(tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    run = Run(pid=os.getpid(), started_at=1.0, seen_at=1.0, ended_at=None, status=None, reason=None)
+    lock = tmp_path / "evaluation.lock"
+    states = [derive([run], pending=1, failed=0, lock=lock)]
+    lock.touch()
+    states.append(derive([run], pending=1, failed=0, lock=lock))
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        states.append(derive([run], pending=1, failed=0, lock=lock))
+    assert states == ["interrupted", "interrupted", "running"]
 
 
 KILLED = """

@@ -291,6 +291,17 @@ def test_a_class_is_found_in_its_file_and_its_neighbours_with_it(models: Path) -
     assert sys.path == before
 
 
+def test_a_neighbour_goes_before_modules_of_its_name_elsewhere(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "neighbour.py").write_text("raise ImportError('the wrong one')\n")
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+    monkeypatch.delitem(sys.modules, "neighbour", raising=False)
+    assert load_schema(f"{models}:Paper").schema.name == "Paper"
+    assert sys.modules["neighbour"].__file__ == str(models.with_name("neighbour.py"))
+
+
 def test_records_are_held_against_the_class_as_well(models: Path) -> None:
     shape = load_schema(f"{models}:Paper")
     good = '{"title":"T","pages":5,"authors":[{"name":"A","born":"1900-01-31"}]}'
