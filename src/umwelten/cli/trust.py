@@ -76,11 +76,14 @@ def _shown(demands: Sequence[Demand]) -> Iterator[str]:
 
     for path in dict.fromkeys(demand.path for demand in demands):
         yield one_line(path, 400)
-        for demand in demands:
-            if demand.path == path:
-                place = str(demand.places[0]).rpartition(":")[2]
-                line = f"line {place}: " if place.isdecimal() else ""
-                yield f"  {one_line(line + demand.text, 1000)}"
+        rows = [
+            (str(demand.places[0]).rpartition(":")[2], demand.text)
+            for demand in demands
+            if demand.path == path
+        ]
+        for place, text in sorted(rows, key=lambda row: int(row[0]) if row[0].isdecimal() else 0):
+            line = f"line {place}: " if place.isdecimal() else ""
+            yield f"  {one_line(line + text, 1000)}"
 
 
 def _confirm() -> bool:

@@ -61,12 +61,12 @@ def _path_demand(option: Option, given: str | Path, place: Place) -> Iterator[De
     if code is not None:
         text = f"runs the Python file {real}"
         yield Demand(kind="run", places=(place,), text=text, facts=(real,), code=code)
-    elif not place.file.holds(path, new=option.writes):
+    elif (why := place.file.why_not_held(path, new=option.writes)) is not None:
         text = f"writes to {real}" if option.writes else f"reads {real}, to send it"
         yield Demand(
             kind="write" if option.writes else "read",
             places=(place,),
-            text=f"{text} ({option.key}); it is hidden, a pipe or outside of the project's folder",
+            text=f"{text} ({option.key}); {why}",
             facts=(option.name, real),
         )
 

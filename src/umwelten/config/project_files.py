@@ -42,8 +42,8 @@ class ProjectFile(FrozenStruct):
         except (OSError, ValueError, UmweltenError):
             return str(path)
 
-    def holds(self, path: Path, *, new: bool = False) -> bool:
-        """Return whether a path stays in the project's folder, wherever links lead: no hidden file, no pipe.
+    def why_not_held(self, path: Path, *, new: bool = False) -> str | None:
+        """Return why a path is not one of the project's own, wherever links lead; `None` if it is.
 
         `new`: it may be made there; else one that is not there as it is written counts as elsewhere.
         If the file is another user's, only what is that user's as well belongs to the project.
@@ -53,17 +53,19 @@ class ProjectFile(FrozenStruct):
             # Not there as it is written, it may be there with its letters composed in another way.
             is_clear = new or str(path).isascii() or real.exists()
             if not is_clear or not real.is_relative_to(self.folder):
-                return False
+                return _OUTSIDE
             # What is hidden is hardly ever of the project: `.env`, `.git/config` and their like hold keys.
             if any(part.startswith(".") for part in real.relative_to(self.folder).parts):
-                return False
+                return "it is hidden"
             # Reading a pipe waits until somebody writes to it.
             if real.exists() and not (real.is_file() or real.is_dir()):
-                return False
-            return self.owner in _OWN or _owner(real) == self.owner
+                return "it is neither a file nor a folder"
+            return None if self.owner in _OWN or _owner(real) == self.owner else "it is another user's"
         except (OSError, ValueError, UmweltenError):
-            return False
+            return _OUTSIDE
 
+
+_OUTSIDE = "it is outside of the project's folder"
 
 _OWN = (os.geteuid() if hasattr(os, "geteuid") else 0, 0)
 """This user, and root, who could do anything anyway."""
