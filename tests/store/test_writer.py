@@ -229,6 +229,20 @@ def test_a_text_file_whose_path_is_blocked_gets_another_and_the_row_says_which(t
         assert repair(store) == 0
 
 
+def test_a_text_file_that_gets_another_name_after_all_is_not_missing(tmp_path: Path) -> None:
+    """The outdated one, of whose name there is a directory now, could not be removed."""
+    with Store.create(tmp_path, spec()) as store:
+        store.set_inputs(files("a"), read_hash=never)
+        answer_all(store)
+    (tmp_path / "a.txt").unlink()
+    (tmp_path / "a.txt").mkdir()
+    with Store.resume(tmp_path, spec()) as store:
+        changed(store, "a", stamp="2")
+        record(store, [(store.lease(1, 1)[0], reply("new"))])
+        assert not store.missing_texts.count
+    assert texts(tmp_path) == {flat_name("a.txt")}
+
+
 def test_a_text_file_that_cannot_be_written_is_a_note(tmp_path: Path) -> None:
     with Store.create(tmp_path, spec()) as store:
         store.set_inputs(files("a"), read_hash=never)
@@ -244,10 +258,8 @@ def test_a_text_file_that_cannot_be_written_is_a_note(tmp_path: Path) -> None:
         assert repair(store) == 1
 
 
-@pytest.mark.parametrize("is_locked", [True, False], ids=["", "unless its lock is gone"])
-def test_a_text_file_for_which_there_is_no_descriptor_is_written_before_the_end(
-    tmp_path: Path, is_locked: bool
-) -> None:
+@pytest.mark.parametrize("then", ["the end", "another answer", "no lock"])
+def test_a_text_file_for_which_there_is_no_descriptor_is_written_later(tmp_path: Path, then: str) -> None:
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     committed = threading.Event()
@@ -270,11 +282,14 @@ def test_a_text_file_for_which_there_is_no_descriptor_is_written_before_the_end(
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert texts(tmp_path) == set()
-        if not is_locked:
+        if then == "another answer":
+            store.submit(records(calls[1], reply("two"))[1])
+        elif then == "no lock":
             (tmp_path / "evaluation.lock").unlink()
         store.end_run("stopped", None, 1)
         assert not store.missing_texts.count
-        assert texts(tmp_path) == ({"a.txt"} if is_locked else set())
+    written = {"the end": {"a.txt"}, "another answer": {"a.txt", "b.txt"}, "no lock": set()}
+    assert texts(tmp_path) == written[then]
 
 
 @pytest.mark.parametrize(
