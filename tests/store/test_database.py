@@ -10,13 +10,14 @@ from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import umwelten
 from store.making import A, B, C, answer_all, files, never, query, record, reply, spec, texts
 from umwelten.errors import EvaluationBusy, EvaluationChanged, EvaluationExists, StoreError, UsageError
 from umwelten.identity import content_hash
-from umwelten.store.database import evaluations
+from umwelten.store.database import evaluations, move_aside, remove_own_files, store_errors
 from umwelten.store.grid import Counts
 from umwelten.store.reader import Reader
 from umwelten.store.store import Store
@@ -175,6 +176,14 @@ def test_overwrite_moves_the_old_one_aside(tmp_path: Path) -> None:
     assert list(evaluations(tmp_path)) == [folder, *aside]
 
 
+def test_folders_moved_aside_in_one_second_have_names_of_their_own(tmp_path: Path) -> None:
+    for number in range(4):
+        (tmp_path / "x").mkdir()
+        (tmp_path / "x" / f"{number}.txt").touch()
+        move_aside(tmp_path / "x")
+    assert sorted(path.name for path in tmp_path.glob("x.replaced-*/*")) == [f"{n}.txt" for n in range(4)]
+
+
 def test_overwrite_does_without_an_old_one(tmp_path: Path) -> None:
     Store.overwrite(tmp_path / "x", spec()).close()
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
@@ -273,6 +282,24 @@ def test_settings_that_cannot_be_read_are_a_store_error(tmp_path: Path, column: 
         connection.execute(f"UPDATE evaluation SET {column} = ?", (value,))
     with pytest.raises(StoreError, match="the settings of evaluation 'x' cannot be read"):
         Store.resume(tmp_path, spec())
+
+
+def test_what_was_just_begun_is_taken_back_and_what_others_put_there_stays(tmp_path: Path) -> None:
+    for kept in (set(), {"notes.txt"}):
+        Store.create(tmp_path / "x", spec()).close()
+        for name in kept:
+            (tmp_path / "x" / name).touch()
+        remove_own_files(tmp_path / "x")
+        assert {path.name for path in tmp_path.rglob("*")} == kept | ({"x"} if kept else set())
+
+
+def test_json_that_cannot_be_read_is_damage_and_a_fault_of_ours_is_not(tmp_path: Path) -> None:
+    Store.create(tmp_path, spec()).close()
+    truncated = r"evaluation\.db is damaged: Input data was truncated"
+    with pytest.raises(StoreError, match=truncated), store_errors(tmp_path):
+        msgspec.json.decode(b"[")
+    with pytest.raises(TypeError, match="ours"), store_errors(tmp_path):
+        raise TypeError("ours")
 
 
 def test_a_migration_that_fails_names_the_database_and_leaves_it_as_it_was(

@@ -19,9 +19,17 @@ from hypothesis import strategies as st
 
 from store.making import answer_all, files, never, query, repair, spec
 from umwelten.errors import StoreError
-from umwelten.store.database import DATABASE, LOCK, has_database, open_for_reading
+from umwelten.store.database import (
+    DATABASE,
+    LOCK,
+    has_database,
+    open_database,
+    open_for_reading,
+    open_second,
+)
 from umwelten.store.reader import Reader
 from umwelten.store.store import Store
+from umwelten.store.tables import MAX_INPUTS, MAX_MODELS
 from umwelten.store.text_file_names import TEMPORARY, inside, is_text_name
 from umwelten.store.text_files import TextFiles
 
@@ -324,6 +332,35 @@ def test_a_table_that_checks_something_else_or_is_missing_is_refused(tmp_path: P
         Reader.open(folder)
 
 
+@pytest.mark.parametrize(
+    ("table", "lowest", "highest"), [("models", 1, MAX_MODELS), ("inputs", 0, MAX_INPUTS)]
+)
+def test_numbers_that_no_call_can_have_are_damage(
+    tmp_path: Path, table: str, lowest: int, highest: int
+) -> None:
+    folder = stored(tmp_path / "x", "a")
+    for number in (lowest, highest):
+        change(folder, f"UPDATE {table} SET id = ?", values=(number,))
+        Reader.open(folder).close()
+    for number in (lowest - 1, highest + 1, -(1 << 63), (1 << 63) - 1):
+        change(folder, f"UPDATE {table} SET id = ?", values=(number,))
+        for opening in (Reader.open, lambda folder: Store.resume(folder, spec())):
+            with pytest.raises(StoreError, match=rf"it has the {table[:-1]} {number}\n"):
+                opening(folder)
+
+
+def test_no_connection_trusts_the_file_and_what_is_written_is_on_disk(tmp_path: Path) -> None:
+    folder = stored(tmp_path / "x")
+    for opening in (open_database, open_second, open_for_reading):
+        with closing(opening(folder)) as connection:
+            found = [
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("trusted_schema", "cell_size_check", "journal_mode", "synchronous")
+            ]
+            assert found == [0, 1, "wal", 2], opening.__name__
+            assert connection.getlimit(sqlite3.SQLITE_LIMIT_LENGTH) == 256_000_000
+
+
 def test_an_empty_database_of_ours_with_a_trigger_in_it_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     change(tmp_path / "x", "PRAGMA application_id = 1970108276", f"CREATE VIEW runs AS {ENDLESS}")
@@ -337,7 +374,7 @@ def test_an_empty_database_of_ours_with_a_trigger_in_it_is_refused(tmp_path: Pat
 def test_what_other_programs_add_for_speed_does_no_harm(tmp_path: Path) -> None:
     folder = stored(tmp_path / "x")
     change(folder, "CREATE INDEX mine ON calls (model_id, status DESC)", 'CREATE INDEX "o" ON "runs" ("pid")')
-    change(folder, "ANALYZE", "VACUUM")
+    change(folder, "ANALYZE", "DROP INDEX attempts_by_call", "VACUUM")
     with Reader.open(folder) as reader:
         assert reader.spec().id == "x"
     with Store.resume(folder, spec()) as store:

@@ -86,6 +86,20 @@ def test_only_what_others_have_left_half_written_is_cleared(files: TextFiles, tm
     assert set(contents(tmp_path)) == {"a.txt", f"x{TEMPORARY}"}
 
 
+def test_a_text_of_which_only_a_part_can_be_written_is_not_there(files: TextFiles, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    files.write("a.txt", "as it was")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, hard))
+    try:
+        files.write("b.txt", "x" * 5_000)
+        with pytest.raises(OSError, match="too large"):
+            files.write("a.txt", "x" * 5_001)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert contents(tmp_path) == {"a.txt": "as it was", "b.txt": "x" * 5_000}
+
+
 @pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="where the system lists open files")
 def test_nothing_stays_open(files: TextFiles, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
