@@ -34,6 +34,32 @@ def lane(ceiling: int = 200, *, slow_start: bool = False, watch: Watch = Watch.N
     )
 
 
+def test_a_call_keeps_its_number_and_how_many_were_in_flight_when_it_started() -> None:
+    one = lane()
+    first = [one.on_start(0.0) for _ in range(3)]
+    one.on_end(ANSWER, 0.0, 1.0, first[0])
+    later = one.on_start(1.0)
+    assert [(mark.number, mark.level, mark.high) for mark in (*first, later)] == [
+        (1, 1, 0),
+        (2, 2, 1),
+        (3, 3, 2),
+        (4, 3, 3),
+    ]
+
+
+@pytest.mark.parametrize(("started", "limits"), [(5, [6.0, 7.0]), (3, [5.0, 5.0])])
+def test_an_answer_raises_the_limit_where_it_was_used_up_since_the_last(
+    started: int, limits: list[float]
+) -> None:
+    one = lane(slow_start=True)
+    marks = [one.on_start(0.0) for _ in range(started)]
+    found = []
+    for mark in marks[:2]:
+        one.on_end(ANSWER, 0.0, 1.0, mark)
+        found.append(one.limit.value)
+    assert found == limits
+
+
 Outcomes = Callable[[float, int], tuple[float, Reply | Failure]]
 
 

@@ -104,6 +104,51 @@ def test_the_greatest_height_is_proven_by_a_round_of_calls_near_it() -> None:
     assert not evidence.proven
 
 
+def test_more_calls_at_the_greatest_height_leave_it_proven() -> None:
+    evidence = LimitEvidence()
+    evidence.set_high(4)
+    for _ in range(4):
+        assert not evidence.proven
+        evidence.on_answer(4)
+        evidence.on_start(4, now=0.0, edge=None)
+    assert evidence.proven
+
+
+def test_a_refused_height_is_tried_by_the_first_call_that_reaches_it() -> None:
+    evidence = LimitEvidence()
+    for start in (0.0, 1.0):
+        evidence.on_start(10, now=start, edge=10)
+    evidence.note_rise(now=1.1, refusal_s=0.1)
+    assert evidence.rises == 1
+
+
+def test_a_refusal_of_what_was_started_no_later_ends_the_trial() -> None:
+    evidence = LimitEvidence()
+    for started_at, rises in ((1.0, 0), (0.9, 0), (1.1, 1)):
+        evidence.on_start(10, now=1.0, edge=10)
+        evidence.on_refusal(started_at, level=11)
+        evidence.note_rise(now=5.0, refusal_s=0.1)
+        assert evidence.rises == rises
+
+
+def test_a_turn_is_a_refusal_up_to_the_greatest_height_that_was_admitted_and_counts_once() -> None:
+    evidence = LimitEvidence()
+    for level, start in ((12, 0.0), (10, 2.0)):
+        evidence.on_start(level, now=start, edge=10)
+        evidence.note_rise(now=start + 1, refusal_s=0.1)
+    for level, flips in ((13, 0), (12, 1), (12, 1)):
+        evidence.on_refusal(started_at=4.0, level=level)
+        assert evidence.flips == flips
+
+
+def test_twenty_fits_make_up_for_one_turn() -> None:
+    evidence = LimitEvidence(flips=1)
+    for flips in (0, 0):
+        for _ in range(20):
+            evidence.note_fit()
+        assert evidence.flips == flips
+
+
 def test_three_calls_admitted_long_before_the_time_refute_retry_after() -> None:
     trust = RetryAfterTrust()
     trust.on_refusal(10.0, hint=4.0)
