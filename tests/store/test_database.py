@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -216,6 +217,17 @@ def test_a_second_store_is_refused_at_once_and_told_who_works(tmp_path: Path) ->
         # In the same process too, and no dead process is blamed.
         with pytest.raises(EvaluationBusy, match="another process"):
             Store.resume(folder, spec())
+
+
+def test_only_a_run_that_goes_on_is_said_to_hold_the_evaluation(tmp_path: Path) -> None:
+    with Store.create(tmp_path, spec()) as store:
+        store.set_inputs(files("a"), read_hash=never)
+        answer_all(store)
+        with pytest.raises(EvaluationBusy, match="another process works"):
+            Store.resume(tmp_path, spec())
+        store.start_run({})
+        with pytest.raises(EvaluationBusy, match=f"process {os.getpid()} works"):
+            Store.resume(tmp_path, spec())
 
 
 def test_a_store_closed_in_another_thread_gives_its_lock_back(tmp_path: Path) -> None:
