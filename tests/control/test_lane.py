@@ -282,3 +282,21 @@ def test_nobody_there_stops_a_lane_that_was_never_answered_and_no_other(code: st
     assert not lane.judge(Failure(kind=FailureKind.SERVER, message="x", code=code), 1.0).lane_down
     lane.answered = True
     assert not lane.judge(gone, 1.0).lane_down
+
+
+@pytest.mark.parametrize("status", [500, 429, None])
+def test_an_error_with_a_status_is_a_sign_of_life_and_another_no_sign_of_death(status: int | None) -> None:
+    gone = Failure(kind=FailureKind.CONNECTION, message="nothing listens", code="refused")
+    error = Failure(kind=FailureKind.SERVER, message="x", status=status)
+    one = lane()
+    one.on_end(error, 0.0, 1.0, one.on_start(0.0))
+    assert one.judge(gone, 1.0).lane_down is (status is None)
+    one.on_end(ANSWER, 1.0, 2.0, one.on_start(1.0))
+    one.on_end(gone, 2.0, 3.0, one.on_start(2.0))
+    assert not one.judge(gone, 3.0).lane_down
+
+
+def test_a_call_that_we_cancelled_used_nothing() -> None:
+    one = lane()
+    one.on_end(None, 0.0, 1.0, one.on_start(0.0, 50, 100))
+    assert (one.pacer.used, one.in_flight) == ((0.0,) * 4, 0)
