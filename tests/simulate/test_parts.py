@@ -23,6 +23,8 @@ SPECS = st.one_of(
     st.builds(p.Gcra, rate=st.floats(0.1, 500), tolerance=st.floats(1, 5)),
     st.builds(p.Window, n=st.integers(1, 50), window_s=st.floats(0.5, 100), offset_s=st.floats(0, 50)),
     st.builds(p.Sliding, n=st.integers(1, 50), window_s=st.floats(0.5, 100)),
+    st.builds(p.Weighted, n=st.integers(1, 50), window_s=st.floats(0.5, 100), offset_s=st.floats(0, 50)),
+    st.builds(p.Window, n=st.integers(100, 900), window_s=st.floats(0.5, 100), count=st.just("input")),
     st.builds(p.TokenBucket, per_minute=st.floats(1000, 1e6), count=st.just("input")),
 )
 

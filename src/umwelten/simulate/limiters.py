@@ -1,10 +1,8 @@
 """The arithmetic of hidden limits, for virtual providers and the fault server alike.
 
-A limit is a load, what counts towards it, and a threshold. Loads (`Level`, `FixedWindow`, `SlidingLog`,
-`InFlight`) know nothing of requests: `wait(now, amount)` is 0 when so much fits now, else the seconds until
-it would, infinite if only an ending helps; `take` counts it; `standing` is what honest headers would say.
-`Limiter` joins one with a limit of `profile`. `refusal` asks several at once, `charge` counts a request in
-all of them. A new kind of limit is a struct in `profile`, a case in `new_limiter` and perhaps a load.
+A limit is a load (`loads`) and a threshold. `Limiter` joins a load with a limit of `profile`: what of a
+request counts towards it, and when. `refusal` asks several limiters at once, `charge` counts a request in all
+of them. A new kind of limit is a struct in `profile`, a case in `new_limiter` and perhaps a load.
 
 The time is an argument, in seconds of any clock that starts at 0 with the first request.
 """
@@ -12,147 +10,11 @@ The time is an argument, in seconds of any clock that starts at 0 with the first
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
 from umwelten.simulate import profile as p
+from umwelten.simulate.loads import FixedWindow, InFlight, Level, Load, SlidingLog, Total, WeightedWindow
 from umwelten.types import Budget, FrozenStruct, Resource
-
-_EPSILON = 1e-6
-"""Refilling by floats must not refuse the request for which a token has just become whole."""
-
-_BOUNDARY = 1e-9
-"""Nor may the end of a window be missed by rounding: in seconds and in windows."""
-
-
-# --- loads ---------------------------------------------------------------------------------------
-
-
-class Load(Protocol):
-    """How much of a limit is used; see the module's text. `standing`: what is left, and when it is full."""
-
-    limit: float
-
-    def wait(self, now: float, amount: float) -> float: ...
-
-    def take(self, now: float, amount: float) -> None: ...
-
-    def standing(self, now: float) -> tuple[float, float] | None: ...
-
-
-class Level:
-    """A bucket that refills without pause. `whole`: it states whole units."""
-
-    def __init__(
-        self, rate: float, limit: float, change: p.Change | None = None, *, whole: bool = False
-    ) -> None:
-        self.rate, self.limit, self.change, self.whole = rate, limit, change, whole
-        self.level, self.at = limit, 0.0
-
-    def speed(self, now: float) -> float:
-        return self.rate if self.change is None else self.rate * self.change.factor_at(now)
-
-    def refill(self, now: float) -> float:
-        """Return the level of now."""
-        edges = () if self.change is None else (self.change.from_s, self.change.to_s)
-        for until in (*(edge for edge in edges if self.at < edge < now), now):
-            self.level = min(self.limit, self.level + self.speed(self.at) * (until - self.at))
-            self.at = until
-        return self.level
-
-    def wait(self, now: float, amount: float) -> float:
-        # More than fits at all waits for a full bucket.
-        missing = min(amount, self.limit) - self.refill(now)
-        return missing / self.speed(now) if missing > _EPSILON else 0.0
-
-    def take(self, now: float, amount: float) -> None:
-        self.level = self.refill(now) - amount
-
-    def standing(self, now: float) -> tuple[float, float]:
-        level = self.refill(now)
-        left = float(math.floor(level))
-        return max(0.0, left), (self.limit - (left if self.whole else level)) / self.speed(now)
-
-
-class FixedWindow:
-    """A counter that starts anew at fixed times."""
-
-    def __init__(self, limit: float, window_s: float, offset_s: float = 0.0) -> None:
-        self.limit, self.window_s, self.offset_s = limit, window_s, offset_s
-        self.index, self.used = -1, 0.0
-
-    def roll(self, now: float) -> float:
-        """Start a new window if one is due; return the seconds until the next."""
-        index = int((now + self.offset_s) / self.window_s + _BOUNDARY)
-        if index != self.index:
-            self.index, self.used = index, 0.0
-        return max(0.0, (index + 1) * self.window_s - self.offset_s - now)
-
-    def wait(self, now: float, amount: float) -> float:
-        left_s = self.roll(now)
-        return 0.0 if self.used + amount <= self.limit else left_s
-
-    def take(self, now: float, amount: float) -> None:
-        self.roll(now)
-        self.used += amount
-
-    def standing(self, now: float) -> tuple[float, float]:
-        left_s = self.roll(now)
-        return max(0.0, self.limit - self.used), left_s
-
-
-class SlidingLog:
-    """What was taken in the last `window_s` seconds."""
-
-    def __init__(self, limit: float, window_s: float) -> None:
-        self.limit, self.window_s, self.used = limit, window_s, 0.0
-        self.log: deque[tuple[float, float]] = deque()
-
-    def forget(self, now: float) -> None:
-        """Drop what is too old to count."""
-        while self.log and self.log[0][0] + self.window_s <= now + _BOUNDARY:
-            self.used -= self.log.popleft()[1]
-
-    def wait(self, now: float, amount: float) -> float:
-        self.forget(now)
-        over = self.used + amount - self.limit
-        for at, taken in self.log:
-            if over <= 0:
-                break
-            over -= taken
-            if over <= 0:
-                return at + self.window_s - now
-        return 0.0
-
-    def take(self, now: float, amount: float) -> None:
-        self.used += amount
-        self.log.append((now, amount))
-
-    def standing(self, now: float) -> tuple[float, float]:
-        wait_s = self.wait(now, 1.0)
-        until_empty = self.log[-1][0] + self.window_s - now if self.log else 0.0
-        return max(0.0, self.limit - self.used), wait_s or until_empty
-
-
-class InFlight:
-    """What has begun and not ended."""
-
-    def __init__(self, limit: float, change: p.Change | None = None) -> None:
-        self.limit, self.change, self.active = limit, change, 0.0
-
-    def wait(self, now: float, amount: float) -> float:
-        room = self.limit if self.change is None else int(self.limit * self.change.factor_at(now))
-        return 0.0 if self.active + amount <= room else math.inf
-
-    def take(self, now: float, amount: float) -> None:
-        self.active += amount
-
-    def standing(self, now: float) -> None:
-        return None
-
-
-# --- limiters ------------------------------------------------------------------------------------
 
 
 class RequestCost(FrozenStruct):
@@ -176,8 +38,9 @@ class Limiter:
         window_s: float | None = None,
     ) -> None:
         self.spec, self.load, self.per_s, self.resource = spec, load, per_s, resource
-        self._window_s = window_s
-        self._count = spec.count if isinstance(spec, p.TokenBucket) else None
+        self.window_s = window_s
+        counted = spec.count if isinstance(spec, p.TokenBucket | p.WindowSpec) else "requests"
+        self._count = None if counted == "requests" else counted
 
     def amount(self, cost: RequestCost) -> float:
         """Return how much a request takes when it is admitted."""
@@ -217,7 +80,7 @@ class Limiter:
             limit=self.load.limit,
             remaining=standing[0],
             reset_s=standing[1],
-            window_s=self._window_s,
+            window_s=self.window_s,
         )
 
 
@@ -228,25 +91,37 @@ def new_limiter(spec: p.AnyLimit) -> Limiter | None:
             burst = max(1.0, spec.rate) if spec.burst is None else spec.burst
             return Limiter(spec, Level(spec.rate, burst, spec.change, whole=True), burst / spec.rate)
         case p.Gcra():
-            level = Level(spec.rate, spec.tolerance, whole=True)
+            level = Level(spec.rate, spec.tolerance, spec.change, whole=True)
             return Limiter(spec, level, spec.tolerance / spec.rate)
-        case p.Window():
-            window = FixedWindow(spec.n, spec.window_s, spec.offset_s)
-            return Limiter(spec, window, spec.window_s, window_s=spec.window_s)
-        case p.Sliding():
-            log = SlidingLog(spec.n, spec.window_s)
-            return Limiter(spec, log, spec.window_s, window_s=spec.window_s)
+        case p.Window() | p.Sliding() | p.Weighted():
+            resource = _RESOURCES.get(spec.count, Resource.TOKENS)
+            return Limiter(spec, _window(spec), spec.window_s, resource, window_s=spec.window_s)
+        case p.Quota():
+            return Limiter(spec, Total(spec.n), None)
         case p.Concurrency():
             return Limiter(spec, InFlight(spec.n, spec.change), None, Resource.IN_FLIGHT)
         case p.TokenBucket():
             burst, rate = spec.per_minute if spec.burst is None else spec.burst, spec.per_minute / 60
-            resource = _TOKENS.get(spec.count, Resource.TOKENS)
+            resource = _RESOURCES.get(spec.count, Resource.TOKENS)
             return Limiter(spec, Level(rate, burst), burst / rate, resource, window_s=60.0)
         case p.Slots():
             return None
 
 
-_TOKENS = {"input": Resource.INPUT_TOKENS, "output": Resource.OUTPUT_TOKENS}
+_RESOURCES = {
+    "requests": Resource.REQUESTS,
+    "input": Resource.INPUT_TOKENS,
+    "output": Resource.OUTPUT_TOKENS,
+}
+
+
+def _window(spec: p.Window | p.Sliding | p.Weighted) -> Load:
+    match spec:
+        case p.Sliding():
+            return SlidingLog(spec.n, spec.window_s, spec.change)
+        case p.Weighted():
+            return WeightedWindow(spec.n, spec.window_s, spec.offset_s, spec.change)
+    return FixedWindow(spec.n, spec.window_s, spec.offset_s, spec.change)
 
 
 def new_limiters(specs: Iterable[p.AnyLimit]) -> list[Limiter]:

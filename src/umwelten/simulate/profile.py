@@ -72,21 +72,46 @@ class Gcra(LimitSpec, kw_only=True, tag="gcra"):
 
     rate: float
     tolerance: float = 1.0
+    change: Change | None = None
 
 
-class Window(LimitSpec, kw_only=True, tag="window"):
-    """`n` requests in each window of `window_s`; the first begins `offset_s` before the first request."""
+Counted = Literal["total", "input", "output", "reserved"]
+"""What of a request's tokens is counted, and when: see `TokenBucket`."""
+
+
+class WindowSpec(LimitSpec, kw_only=True):
+    """What windows share: `n` requests, or tokens of a kind, in `window_s`."""
 
     n: int
     window_s: float = 60.0
+    count: Counted | Literal["requests"] = "requests"
+    change: Change | None = None
+
+
+class Window(WindowSpec, kw_only=True, tag="window"):
+    """`n` in each window of `window_s`; the first begins `offset_s` before the first request."""
+
     offset_s: float = 0.0
 
 
-class Sliding(LimitSpec, kw_only=True, tag="sliding"):
-    """`n` requests in any `window_s` seconds."""
+class Sliding(WindowSpec, kw_only=True, tag="sliding"):
+    """`n` in any `window_s` seconds."""
+
+
+class Weighted(WindowSpec, kw_only=True, tag="weighted"):
+    """`n` in the last `window_s` seconds as a counter by fixed windows estimates them.
+
+    What was counted in the window before this one counts in part: as much of it as the last `window_s`
+    seconds cover.
+    """
+
+    offset_s: float = 0.0
+
+
+class Quota(LimitSpec, kw_only=True, tag="quota"):
+    """`n` requests in all; then every one is refused for as long as the run lasts."""
 
     n: int
-    window_s: float = 60.0
 
 
 class Concurrency(LimitSpec, kw_only=True, tag="concurrency"):
@@ -108,7 +133,7 @@ class TokenBucket(LimitSpec, kw_only=True, tag="tokens"):
 
     per_minute: float
     burst: float | None = None
-    count: Literal["total", "input", "output", "reserved"] = "total"
+    count: Counted = "total"
 
 
 class Slots(LimitSpec, kw_only=True, tag="slots"):
@@ -117,7 +142,7 @@ class Slots(LimitSpec, kw_only=True, tag="slots"):
     k: int
 
 
-AnyLimit = Bucket | Gcra | Window | Sliding | Concurrency | TokenBucket | Slots
+AnyLimit = Bucket | Gcra | Window | Sliding | Weighted | Quota | Concurrency | TokenBucket | Slots
 
 
 # --- outages -------------------------------------------------------------------------------------
@@ -210,14 +235,63 @@ class TokenSizes(Strict):
     output_sigma: float = 0.0
 
 
+HeaderStyle = Literal[
+    "none",
+    "until-full",
+    "next-token",
+    "window-end",
+    "epoch-s",
+    "epoch-ms",
+    "ietf",
+    "lie-high",
+    "lie-zero",
+    "stale",
+    "other-unit",
+]
+"""What the headers of replies state of a limit, beside its size.
+
+    none        nothing
+    until-full  what remains, and the time until all of it is there again
+    next-token  the time until one more fits, and the size by the minute
+    window-end  the time until the window ends; a bucket's window is the time that it takes to fill
+    epoch-s     the moment at which it is full, in whole seconds of the clock
+    epoch-ms    the same in milliseconds
+    ietf        the time until it is full in whole seconds, and the window
+    lie-high    three times what remains, and at least one
+    lie-zero    that nothing remains
+    stale       what was true up to `STALE_S` seconds ago
+    other-unit  the size by the minute, and what remains of the limit's own
+"""
+
+STALE_S = 3.0
+"""How old a stale statement is at most."""
+
+
+class Overload(Strict):
+    """A `share` of all requests is refused with `status`, whatever the limits say."""
+
+    status: int = 529
+    share: float = 0.05
+
+
+class Others(Strict):
+    """Others use the same limits: `share` of them on average, from none to twice that once in `period_s`."""
+
+    share: float = 0.3
+    period_s: float = 60.0
+
+
 class Provider(Strict):
     """One virtual provider account or host, and how many of the calls are for it.
 
-    `share` is its part of all calls, split evenly over its `models`. `retry_after` of a refusal:
-    "exact" (as its limit's `hints` say), "none", or that many seconds whatever the truth. `headers`:
-    whether replies state limit, remaining and reset. A refusal takes two `network_s`, give or take a
-    fifth. `noise` is the part of all requests that is refused whatever the limits say. `host`: one machine
-    that holds one model at a time (`swap_s` to load another). `cap` of the lane: None takes the run's.
+    `share` is its part of all calls, split evenly over its `models`. `retry_after` of a refusal: "exact" (as
+    its limit's `hints` say), "none", ten times the truth ("padded"), a minute ("constant"), the next whole
+    second of the clock, as a date has it ("date"), or that many seconds whatever the truth. `headers`: how
+    replies state the limits; true states them in the manner of each kind of limit, exactly. A refusal takes
+    `round_trip_s`, give or take the share `round_trip_jitter`; an answer as long as its latency. `noise` is
+    the part of all requests that is refused with status 429 whatever the limits say, as with `overload`.
+    `host`: one machine that holds one model at a time (`swap_s` to load another). `cap` of the lane: None
+    takes the run's.
 
     It speaks no wire and its limits hold for all its calls; it plays outages whose fault is a status.
     """
@@ -229,13 +303,22 @@ class Provider(Strict):
     tokens: TokenSizes = TokenSizes()
     limits: tuple[AnyLimit, ...] = ()
     outages: tuple[Outage, ...] = ()
-    retry_after: Literal["exact", "none"] | float = "exact"
-    headers: bool = True
+    retry_after: Literal["exact", "none", "padded", "constant", "date"] | float = "exact"
+    headers: bool | HeaderStyle = True
+    round_trip_s: float | None = None
+    round_trip_jitter: float = 0.2
     network_s: float = 0.025
     noise: float = 0.0
+    overload: Overload | None = None
+    others: Others | None = None
     host: bool = False
     swap_s: float = 0.0
     recommended: int = 5
+
+    @property
+    def one_way_s(self) -> float:
+        """Seconds that a request is on its way; `network_s` is the older name of half a round trip."""
+        return self.network_s if self.round_trip_s is None else self.round_trip_s / 2
 
     def __post_init__(self) -> None:
         for rule in (*self.limits, *self.outages):

@@ -6,25 +6,28 @@ import asyncio
 import heapq
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 
 from umwelten.engine.interfaces import AttemptResult
 from umwelten.simulate import profile as p
-from umwelten.simulate.limiters import Limiter, Refusal, RequestCost, charge, new_limiters, refusal
+from umwelten.simulate.limiters import Limiter, RequestCost, charge, new_limiters, refusal
+from umwelten.simulate.other_users import OtherUsers
+from umwelten.simulate.statements import Statements
 from umwelten.types import (
-    NO_HINTS,
-    Budget,
     Call,
     Failure,
     FailureKind,
     FinishReason,
+    FrozenStruct,
     Message,
     Outcome,
-    RateLimitHints,
     Reply,
     Timing,
     Usage,
 )
+
+_LATE = 0.01
+"""Share of all ways over a network of a stated round trip that take three times as long."""
 
 
 class Work:
@@ -56,11 +59,19 @@ class VirtualProvider:
     def __init__(self, spec: p.Provider, work: Work, dice: random.Random) -> None:
         self.spec, self.work, self.dice = spec, work, dice
         self.limiters = new_limiters(spec.limits)
+        self.statements = Statements(spec, self.limiters)
+        self.others = _others(spec, self.limiters, work)
         slots = _slots(spec)
         self._free = asyncio.Semaphore(slots[0]) if slots else None
         self.attempts = self.refused = self.failed = self.loads = 0
         self.active = self.peak_active = 0
         self.starts: list[float] = []
+        self.let_in_at: list[float] = []
+        self.refused_at: list[float] = []
+        self.still_s = self._still_since = 0.0
+        self._under_way = 0
+        self.last_answer_at: float | None = None
+        self.on_attempt: Callable[[], object] = int
         self.latencies: list[float] = []
         self.first_at, self.last_at = math.inf, 0.0
         self._loaded: int | None = None
@@ -75,7 +86,9 @@ class VirtualProvider:
         self.first_at = min(self.first_at, start)
         self.attempts += 1
         self.starts.append(start)
-        network = self.spec.network_s * (0.8 + 0.4 * self.dice.random())
+        self._depart(start)
+        self.on_attempt()
+        network = self._one_way()
         await asyncio.sleep(network)
         failure = self._failure(loop.time(), number)
         outcome: Outcome
@@ -85,38 +98,55 @@ class VirtualProvider:
             await asyncio.sleep(network)
             outcome = failure
         self.last_at = end = loop.time()
+        self._under_way -= 1
+        self._still_since = end
         if isinstance(outcome, Reply):
             self.latencies.append(end - start)
+            self.last_answer_at = end
         return outcome, end - start
+
+    def _depart(self, now: float) -> None:
+        """Note how long nothing was under way before this request."""
+        if not self._under_way and self.attempts > 1:
+            self.still_s = max(self.still_s, now - self._still_since)
+        self._under_way += 1
+
+    def _one_way(self) -> float:
+        jitter = self.spec.round_trip_jitter
+        way_s = self.spec.one_way_s * (1.0 - jitter + 2 * jitter * self.dice.random())
+        if self.spec.round_trip_s is not None and self.dice.random() < _LATE:
+            way_s *= 3  # so that requests and refusals overtake each other
+        return way_s
 
     def _failure(self, now: float, number: int) -> Failure | None:
         for outage in self.spec.outages:
             if outage.lasts(now) and isinstance(outage.fault, int):
                 self.failed += 1
                 return Failure(kind=_kind(outage.fault), message="out of order", status=outage.fault)
+        if self.others is not None:
+            self.others.catch_up(now)
         cost = self.work.costs[number]
         refused = refusal(self.limiters, cost, now)
-        noise = refused is None and self.spec.noise and self.dice.random() < self.spec.noise
-        if refused is None and not noise:
+        status = self._noise() if refused is None else refused.limiter.spec.status
+        if status is None:
             charge(self.limiters, cost, now)
+            self.let_in_at.append(now)
             return None
         charge(self.limiters, cost, now, refused=True)
         self.refused += 1
-        status = 429 if refused is None else refused.limiter.spec.status
-        hints = self._hints(now, refused)
+        self.refused_at.append(now)
+        hints = self.statements.hints(now, refused)
         return Failure(kind=_kind(status), message="slow down", status=status, hints=hints)
 
-    def _hints(self, now: float, refused: Refusal | None = None) -> RateLimitHints:
-        retry: float | None = None
-        if refused is not None and self.spec.retry_after != "none":
-            retry = refused.hint_s if self.spec.retry_after == "exact" else float(self.spec.retry_after)
-        budgets = tuple(_budgets(self.limiters, now)) if self.spec.headers else ()
-        return (
-            RateLimitHints(retry_after_s=retry, budgets=budgets) if budgets or retry is not None else NO_HINTS
-        )
+    def _noise(self) -> int | None:
+        """The status of a refusal that has nothing to do with limits, if this is to be one."""
+        if self.spec.noise and self.dice.random() < self.spec.noise:
+            return 429
+        overload = self.spec.overload
+        return overload.status if overload is not None and self.dice.random() < overload.share else None
 
     async def _answer(self, number: int, model: int, network: float) -> Reply:
-        hints = self._hints(asyncio.get_running_loop().time())
+        hints = self.statements.hints(asyncio.get_running_loop().time())
         if self._loading is not None:
             async with self._loading:
                 await self._load(model)
@@ -161,18 +191,30 @@ def _slots(spec: p.Provider) -> list[int]:
     return [limit.k for limit in spec.limits if isinstance(limit, p.Slots)]
 
 
-def _budgets(limiters: Iterable[Limiter], now: float) -> Iterator[Budget]:
-    for limiter in limiters:
-        if limiter.spec.headers != "none" and (budget := limiter.budget(now)) is not None:
-            yield budget
+def _others(spec: p.Provider, limiters: Sequence[Limiter], work: Work) -> OtherUsers | None:
+    if spec.others is None:
+        return None
+    calls = max(1, len(work.inputs))
+    mean = RequestCost(input_tokens=sum(work.inputs) // calls, output_tokens=sum(work.outputs) // calls)
+    return OtherUsers(spec.others, limiters, mean)
 
 
-def ideal(spec: p.Provider, work: Work, cap: int | None) -> float:
-    """Return the makespan of one who knows every limit: each call starts as soon as it would be admitted."""
+class Ideal(FrozenStruct):
+    """The run of one who knows every limit: when calls are let in and when the last one ends, in seconds."""
+
+    let_in_at: tuple[float, ...]
+    end_s: float
+    longest_closure_s: float = 0.0
+
+
+def ideal(spec: p.Provider, work: Work, cap: int | None) -> Ideal:
+    """Start each call as soon as it would be admitted. What no waiting admits (a used-up quota) is left."""
     limiters = new_limiters(spec.limits)
+    others = _others(spec, limiters, work)
     room = min([*_slots(spec), cap or math.inf])
     running: list[tuple[float, int]] = []
-    now = end = 0.0
+    now = end = closure = 0.0
+    let_in: list[float] = []
     for number, (cost, seconds) in enumerate(zip(work.costs, work.seconds, strict=True)):
         while True:
             while running and running[0][0] <= now:
@@ -182,18 +224,30 @@ def ideal(spec: p.Provider, work: Work, cap: int | None) -> float:
             if len(running) >= room:
                 now = max(now, running[0][0])
                 continue
+            if others is not None:
+                others.catch_up(now)
             opens = max([now, *(outage.to_s for outage in spec.outages if outage.lasts(now))])
             refused = refusal(limiters, cost, now)
             wait = 0.0 if refused is None else refused.wait_s
+            if wait < math.inf:
+                closure = max(closure, wait, opens - now)
             if opens <= now and wait <= 0:
                 break
+            if wait == math.inf and not running and not (others and others.holds_slots):
+                return Ideal(let_in_at=tuple(let_in), end_s=end, longest_closure_s=closure)
             # An answer's tokens may be booked while we wait, so go no further than the next ending.
-            at = max(opens, now + wait)
+            blind = wait == math.inf and others is not None
+            at = max(opens, now + (LOOK_S if blind else wait))
             now = min(at, running[0][0]) if running and running[0][0] > now else at
         charge(limiters, cost, now)
+        let_in.append(now)
         heapq.heappush(running, (now + seconds, number))
         end = max(end, now + seconds)
-    return end
+    return Ideal(let_in_at=tuple(let_in), end_s=end, longest_closure_s=closure)
+
+
+LOOK_S = 0.05
+"""How often the clairvoyant looks whether others have left room in flight."""
 
 
 class VirtualAsk:

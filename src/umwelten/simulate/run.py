@@ -19,7 +19,8 @@ from umwelten.engine.interfaces import CallInfo
 from umwelten.events import RunStatus
 from umwelten.records import CallRecord, Record
 from umwelten.simulate.clock import run_virtual
-from umwelten.simulate.profile import Provider, SimulationProfile
+from umwelten.simulate.figures import most_in_a_second, seconds_to_pace
+from umwelten.simulate.profile import Provider, SimulationProfile, WindowSpec
 from umwelten.simulate.providers import VirtualAsk, VirtualProvider, Work, ideal
 from umwelten.types import Call, FrozenStruct, Message, ModelRef, Reply
 
@@ -37,8 +38,12 @@ class LaneSample(FrozenStruct):
 class LaneReport(FrozenStruct):
     """How one provider's part of the run went.
 
-    `refused_per_call` counts rate-limit refusals. `started_at` are the times of all attempts. `p95_s`
-    is the time of one answer as the client saw it, `unloaded_p95_s` that of a server without a queue.
+    `efficiency` is the ideal makespan by the makespan; 0 where calls were left that could have been let in.
+    `refused_per_call` counts refusals, whatever their status. `s_to_90`: seconds until calls were let in at
+    nine tenths of the possible pace, `None` if they never were. `longest_standstill_s`: with nothing under
+    way although calls were left; `longest_closure_s`: for which the provider let nothing in, as far as time
+    opens it again. `started_at`, `let_in_at` and `refused_at` are the times of attempts. `p95_s` is the
+    time of one answer as the client saw it, `unloaded_p95_s` that of a server without a queue.
     """
 
     name: str
@@ -58,20 +63,22 @@ class LaneReport(FrozenStruct):
     samples: tuple[LaneSample, ...]
     started_at: tuple[float, ...]
     attribution: Attribution
-
-    @property
-    def efficiency(self) -> float:
-        """Ideal makespan by makespan."""
-        return self.ideal_s / self.wall_s if self.wall_s else 1.0
-
-    @property
-    def refused_per_call(self) -> float:
-        """Refusals by calls."""
-        return self.refused / self.calls if self.calls else 0.0
+    efficiency: float
+    refused_per_call: float
+    most_refused_in_a_second: int
+    s_to_90: float | None
+    longest_standstill_s: float
+    longest_closure_s: float
+    let_in_at: tuple[float, ...]
+    refused_at: tuple[float, ...]
+    ideal_let_in_at: tuple[float, ...]
 
 
 class Report(FrozenStruct):
-    """A simulated run. `cpu_s`: real seconds of computing. `lost` calls neither ended nor stayed pending."""
+    """A simulated run. `cpu_s`: real seconds of computing. `lost` calls neither ended nor stayed pending.
+
+    The figures of `LaneReport` are those of the lane that is the worst in each.
+    """
 
     title: str
     seed: int
@@ -83,16 +90,11 @@ class Report(FrozenStruct):
     lanes: tuple[LaneReport, ...]
     twice: int
     lost: int
-
-    @property
-    def efficiency(self) -> float:
-        """That of the worst lane."""
-        return min((lane.efficiency for lane in self.lanes), default=1.0)
-
-    @property
-    def refused_per_call(self) -> float:
-        """That of the worst lane."""
-        return max((lane.refused_per_call for lane in self.lanes), default=0.0)
+    efficiency: float
+    refused_per_call: float
+    most_refused_in_a_second: int
+    s_to_90: float | None
+    longest_standstill_s: float
 
 
 class _CallLog:
@@ -127,6 +129,10 @@ class _CallLog:
             assert self.engine is not None
             asyncio.get_running_loop().call_soon(self.engine.acknowledge, [record])
 
+    def count_ended(self, model: int) -> int:
+        first = self.first[model]
+        return sum(n > 0 for n in self.ended[first : first + self._counts[model]])
+
     def flush_soon(self) -> None:
         """Records are safe at once."""
 
@@ -150,6 +156,7 @@ class _Setup:
                 number = len(self.models)
                 counts[number] = part * (i + 1) // spec.models - part * i // spec.models
                 self.models[number] = (provider, part * i // spec.models)
+        self.attempts = 0
         self.call_log = _CallLog(counts)
         self.lanes = {id(p): self._lane(p.spec) for p in self.providers}
 
@@ -160,6 +167,17 @@ class _Setup:
         limit = Limit(value=float(spec.recommended if auto else ceiling), ceiling=ceiling, slow_start=auto)
         watch = Watch.ALWAYS if spec.host else Watch.NO
         return Lane(name=spec.name, group=spec.name, limit=limit, watch=watch, ordered=spec.host)
+
+    def end_storms(self, engine: Engine, most_attempts: int) -> None:
+        """Have the run stopped once the providers counted that many attempts."""
+
+        def count() -> None:
+            self.attempts += 1
+            if self.attempts == most_attempts:
+                engine.stop("too many attempts", grace_s=0.0)
+
+        for provider in self.providers:
+            provider.on_attempt = count
 
     def where(self, call: Call) -> tuple[VirtualProvider, int]:
         provider, first = self.models[call.model]
@@ -200,8 +218,13 @@ class _Sampler:
             await asyncio.sleep(self.step)
 
 
-def simulate(profile: SimulationProfile, calls: int, seed: int = 0) -> Report:
-    """Run `calls` calls of a profile; the same seed gives the same run."""
+def simulate(
+    profile: SimulationProfile, calls: int, seed: int = 0, *, most_attempts: int | None = None
+) -> Report:
+    """Run `calls` calls of a profile; the same seed gives the same run.
+
+    Past `most_attempts` the run is stopped: a storm of requests would not end otherwise.
+    """
     began = time.perf_counter()
     setup = _Setup(profile, calls, seed)
     pool = setup.pool()
@@ -220,6 +243,8 @@ def simulate(profile: SimulationProfile, calls: int, seed: int = 0) -> Report:
             dice=setup.dice.random,
         )
         setup.call_log.engine = engine
+        if most_attempts is not None:
+            setup.end_storms(engine, most_attempts)
         sampling = asyncio.create_task(sampler.run())
         result = await engine.run()
         sampling.cancel()
@@ -240,7 +265,17 @@ def simulate(profile: SimulationProfile, calls: int, seed: int = 0) -> Report:
         lost=sum(n == 0 for n in setup.call_log.ended)
         if status in (RunStatus.COMPLETE, RunStatus.FAILED)
         else 0,
+        efficiency=min((lane.efficiency for lane in lanes), default=1.0),
+        refused_per_call=max((lane.refused_per_call for lane in lanes), default=0.0),
+        most_refused_in_a_second=max((lane.most_refused_in_a_second for lane in lanes), default=0),
+        s_to_90=_worst([lane.s_to_90 for lane in lanes]),
+        longest_standstill_s=max((lane.longest_standstill_s for lane in lanes), default=0.0),
     )
+
+
+def _worst(times: list[float | None]) -> float | None:
+    known = [time_s for time_s in times if time_s is not None]
+    return max(known) if known and len(known) == len(times) else None
 
 
 def _lanes(setup: _Setup, sampler: _Sampler, wall: float) -> Iterator[LaneReport]:
@@ -249,18 +284,23 @@ def _lanes(setup: _Setup, sampler: _Sampler, wall: float) -> Iterator[LaneReport
         lane = setup.lanes[id(provider)]
         spec, work = provider.spec, provider.work
         models = [number for number, (owner, _) in setup.models.items() if owner is provider]
-        took = provider.last_at - provider.first_at if provider.attempts else 0.0
+        last = provider.last_answer_at or provider.last_at
+        took = last - provider.first_at if provider.attempts else 0.0
         latencies = sorted(provider.latencies)
         busy = sum(work.seconds)
+        best = ideal(spec, work, AUTO_CEILING if isinstance(cap, str) else cap)
+        succeeded = sum(setup.call_log.succeeded[model] for model in models)
+        ended = sum(setup.call_log.count_ended(model) for model in models)
+        left = ended < len(work.inputs) and succeeded < len(best.let_in_at)
         yield LaneReport(
             name=spec.name,
             calls=len(work.inputs),
-            succeeded=sum(setup.call_log.succeeded[model] for model in models),
+            succeeded=succeeded,
             attempts=provider.attempts,
             refused=provider.refused,
             failed=provider.failed,
             wall_s=took,
-            ideal_s=ideal(spec, work, AUTO_CEILING if isinstance(cap, str) else cap),
+            ideal_s=best.end_s,
             p50_s=quantile(latencies, 0.5),
             p95_s=quantile(latencies, 0.95),
             unloaded_p95_s=quantile(sorted(work.seconds), 0.95),
@@ -270,7 +310,21 @@ def _lanes(setup: _Setup, sampler: _Sampler, wall: float) -> Iterator[LaneReport
             samples=tuple(sampler.taken[spec.name]),
             started_at=tuple(provider.starts),
             attribution=lane.attribution(wall),
+            efficiency=0.0 if left else best.end_s / took if took else 1.0,
+            refused_per_call=provider.refused / len(work.inputs) if work.inputs else 0.0,
+            most_refused_in_a_second=most_in_a_second(provider.refused_at),
+            s_to_90=seconds_to_pace(provider.let_in_at, best.let_in_at, _window_s(spec)),
+            longest_standstill_s=provider.still_s,
+            longest_closure_s=best.longest_closure_s,
+            let_in_at=tuple(provider.let_in_at),
+            refused_at=tuple(provider.refused_at),
+            ideal_let_in_at=best.let_in_at,
         )
+
+
+def _window_s(spec: Provider) -> float:
+    """The longest window among a provider's limits."""
+    return max((limit.window_s for limit in spec.limits if isinstance(limit, WindowSpec)), default=0.0)
 
 
 def quantile(ordered: list[float], q: float) -> float:
