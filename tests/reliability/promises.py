@@ -220,7 +220,7 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "attempts/test_local_trouble.py::test_a_connection_for_which_there_is_no_descriptor_is_made_later",
             "cli/commands/test_open_files.py::"
             "test_a_low_limit_of_open_files_lowers_the_calls_in_flight_and_fails_none",
-            "store/test_writer.py::test_a_text_file_for_which_there_is_no_descriptor_is_written_before_the_end",
+            "store/test_writer.py::test_a_text_file_for_which_there_is_no_descriptor_is_written_later",
             "inputs/workers/test_pool.py::test_without_room_for_a_process_the_machine_is_to_blame",
         ),
     ),
