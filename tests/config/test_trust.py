@@ -278,8 +278,15 @@ def test_a_message_has_a_line_for_each_demand_whatever_it_names(world: World) ->
         'system = "@pipe"',
         'file_pattern = ".e*"',
         'file_pattern = "{x,.env}"',
+        'file_pattern = "{a,}.env"',
+        'file_pattern = "sub/{.,a}env"',
+        'file_pattern = "{a,{b,c}}"',
+        'file_pattern = "a{x,/.}env"',
         '[profiles.p]\nfiles = "texts/.*"',
         '[profiles.p]\nfiles = "{.env,x}"',
+        '[profiles.p]\nfiles = "{a,}.env"',
+        '[profiles.p]\nfiles = "a.txt, {,a}.git/config"',
+        '[profiles.p]\nattach = ["x*/{b,.}env"]',
         '[profiles.p]\nattach = ".git/config"',
         '[profiles.p]\ndirectory = ".git"',
         'schema = "@../secret"',
@@ -330,7 +337,7 @@ def test_files_that_lie_elsewhere_and_code_are_asked_about(
     [
         'system = "@prompts/a.txt"\nschema = "s.json"\noutput_dir = "größe/out"\nreport = "ä.md"',
         'system = "no @ in front"\nschema = "title, year int"\nfile_pattern = "**/*.{jpg,png}"',
-        '[profiles.p]\nfiles = "texts/*.txt"\ndirectory = "texts"\nattach = ["a.txt", "b/*.png"]\nfrom = "x"',
+        '[profiles.p]\nfiles = "*.txt,[.]env,?env"\ndirectory = "texts"\nattach = ["b/*.png"]\nfrom = "x"',
     ],
 )
 def test_what_stays_in_the_folder_is_not_asked_about(

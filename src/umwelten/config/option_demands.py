@@ -8,11 +8,11 @@ from typing import Any
 
 from umwelten.config.declaration import Option
 from umwelten.config.layers import Value
-from umwelten.config.option_types import hidden_names
 from umwelten.config.options import OPTIONS
 from umwelten.config.project_files import Place
 from umwelten.config.trust import Demand
 from umwelten.errors import UmweltenError
+from umwelten.text.patterns import hidden_names
 from umwelten.user_folders import expand_home
 
 

@@ -268,13 +268,6 @@ PROMPT = OptionType(
     metavar="TEXT",
     complete="texts",
 )
-
-
-def hidden_names(glob: str) -> list[str]:
-    """Return those parts of a glob that match hidden files or folders."""
-    return re.findall(r"(?:^|[/{,])(\.(?!\.?(?:/|$))[^/,}]*)", glob)
-
-
 GLOB = OptionType(read=_text, metavar="GLOB")
 MODELS = OptionType(read=_models, metavar="LIST", repeatable=True, complete="models")
 SCHEMA = OptionType(

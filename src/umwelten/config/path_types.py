@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from umwelten.config.option_types import OptionType, Reader, hidden_names
+from umwelten.config.option_types import OptionType, Reader
+from umwelten.text.patterns import hidden_names, split_list
 from umwelten.user_folders import expand_home
 
-_COMMA = r",(?![^{]*\})"  # not in {a,b}
-_COMMA_OUTSIDE = r",(?![^\[\]{}]*[\]}])"  # nor in [a,b]
 _SUFFIX = r".*\.\w{2,7}"
 
 
@@ -74,18 +73,23 @@ def _texts(given: Any) -> list[str]:
 
 
 def _rebase_globs(texts: list[str], base: Path) -> list[str]:
-    pieces = ([piece.strip() for piece in re.split(_COMMA, text)] for text in texts)
-    return [",".join(str(base / expand_home(Path(piece))) for piece in some) for some in pieces]
+    return [",".join(str(base / expand_home(Path(piece))) for piece in _pieces(text, base)) for text in texts]
+
+
+def _pieces(text: str, base: Path) -> list[str]:
+    """Return the items of a list, which is one alone where a file is called so."""
+    return [text.strip()] if os.path.lexists(base / text.strip()) else split_list(text)
 
 
 def _glob_paths(texts: list[str]) -> Iterator[str]:
     """Yield the paths that a list may name, and the folders that its globs may begin in.
 
-    A file may be called `a,b` or `{a,b}`, so that every way to read the list counts.
+    A file may be called `a,b` or `{a,b}`, so that both ways to read the list count.
     """
     for text in texts:
-        for piece in {text, *re.split(_COMMA, text), *re.split(_COMMA_OUTSIDE, text), *text.split(",")}:
-            piece = piece.strip()
+        if os.path.lexists(text.strip()):
+            yield text.strip()
+        for piece in split_list(text):
             before = re.split(r"[*?\[{]", piece, maxsplit=1)
             if len(before) == 1 or os.path.lexists(piece):
                 yield piece

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from umwelten.errors import InputError
-from umwelten.inputs.files.glob import has_magic, split_list
+from umwelten.inputs.files.glob import has_magic
 from umwelten.inputs.files.names import escaped, existing, numbered
 from umwelten.inputs.files.scan import scan, scanned_file
 from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.phrases import Phrase, Wording
+from umwelten.text.patterns import split_list
 from umwelten.text.suggestions import did_you_mean, did_you_mean_clause
 from umwelten.types import FoundInput
 

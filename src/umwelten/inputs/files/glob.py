@@ -3,21 +3,19 @@
 A pattern is `/`-separated components with `*`, `?`, `[abc]`, `[!abc]`; `**` alone between slashes stands
 for any number of folders; `{jpg,png}` is a list of alternatives (they don't nest). With a `/` or `**` it
 is matched against the whole relative path, else against the file's name. It is case-sensitive. A name that
-starts with a dot is matched only by a component that starts with one. Names are given to it in the form of
-`names.composed`, which is also the pattern's.
+starts with a dot is matched only by a component that starts with one, as `patterns.hidden_names` has it.
+Names are given to it in the form of `patterns.composed`, which is also the pattern's.
 """
 
 from __future__ import annotations
 
 import re
 from fnmatch import translate
-from itertools import product
 
 from umwelten.errors import InputError
-from umwelten.inputs.files.names import composed
+from umwelten.text.patterns import composed, expand_braces
 
 _MAGIC = re.compile(r"[*?\[{]")
-_MAX_ALTERNATIVES = 1000
 _NEVER = re.compile(r"(?!)")
 
 State = frozenset[tuple[int, int]]
@@ -119,39 +117,3 @@ def _check(pattern: str, written: str, parts: list[str]) -> None:
         raise InputError(
             f"in the pattern {written!r}, ** must stand alone between slashes", "Write for example **/*.txt."
         )
-
-
-def expand_braces(pattern: str) -> list[str]:
-    """Return a pattern's alternatives: `a.{jpg,png}` gives `a.jpg`, `a.png`. Raises for nested lists."""
-    choices: list[list[str]] = []
-    for piece in _pieces(pattern):
-        in_list = piece.startswith("{") and piece.endswith("}") and "," in piece
-        choices.append(piece[1:-1].split(",") if in_list else [piece])
-    count = 1
-    for choice in choices:
-        count *= len(choice)
-    if count > _MAX_ALTERNATIVES:
-        raise InputError(f"the pattern {pattern!r} has more than {_MAX_ALTERNATIVES} alternatives")
-    return list(dict.fromkeys("".join(combination) for combination in product(*choices)))
-
-
-_PIECE = re.compile(r"\[!?\]?[^\]/]*\]|\{[^{}]*\}|.", re.DOTALL)
-
-
-def _pieces(pattern: str) -> list[str]:
-    """Return the pattern's character classes, brace lists and single characters."""
-    pieces = _PIECE.findall(pattern)
-    if "{" in pieces and any("," in piece for piece in pieces if piece.startswith("{") and piece != "{"):
-        raise InputError(f"in the pattern {pattern!r}, brace lists must be closed and cannot be nested")
-    return pieces
-
-
-def split_list(text: str) -> list[str]:
-    """Return the items of a comma-separated list, trimmed; commas in braces or brackets do not count."""
-    items = [""]
-    for piece in _PIECE.findall(text):
-        if piece == ",":
-            items.append("")
-        else:
-            items[-1] += piece
-    return [item.strip() for item in items if item.strip()]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from pathlib import Path, PurePosixPath
 
 from umwelten.store.database import DATABASE, LOCK
 from umwelten.store.text_file_names import TEMPORARY
+from umwelten.text.patterns import composed
 
 _OWN_PREFIXES = (DATABASE, TEMPORARY)
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -18,14 +18,6 @@ _UNDECODABLE = re.compile(r"\\udc([89a-f][0-9a-f])")
 def is_own(name: str) -> bool:
     """Return whether a file is one of umwelten's own, which are never inputs."""
     return name.startswith(_OWN_PREFIXES) or name == LOCK or name.endswith(".umwelten-tmp")
-
-
-def composed(name: str) -> str:
-    """Return a name or pattern with each accent in one character with its letter.
-
-    macOS, and archives made there, store `é` as two characters, keyboards type one.
-    """
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def is_text(name: str) -> bool:

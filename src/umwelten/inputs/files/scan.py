@@ -12,9 +12,10 @@ from pathlib import Path
 from umwelten.errors import InputError
 from umwelten.inputs.files.glob import Glob, State
 from umwelten.inputs.files.left_out import LeftOut
-from umwelten.inputs.files.names import composed, escaped, existing, is_own, is_text, numbered
+from umwelten.inputs.files.names import escaped, existing, is_own, is_text, numbered
 from umwelten.inputs.files.suggestions import nearest_name, no_match
 from umwelten.phrases import Phrase, Wording
+from umwelten.text.patterns import composed
 from umwelten.text.suggestions import did_you_mean
 from umwelten.types import FoundInput
 
