@@ -19,7 +19,7 @@ import pytest
 
 from .killers import Killers
 from .sites import PACKAGE, Mutant, mutated
-from .watching import LOG, ORDER, UNKNOWN_S
+from .watching import HUNG_S, LOG, ORDER
 
 Outcome = Literal["killed", "timed out", "survived", "not covered"]
 _NOT_COPIED = shutil.ignore_patterns(
@@ -91,7 +91,7 @@ class Bench:
         if tried.outcome == "timed out":
             again = tried.by if tried.by != _IMPORT else tests[0]
             with self._fault(mutant):
-                twice = self._run([again], {again: 2 * seconds.get(again, UNKNOWN_S)}, 2 * self._within_s)
+                twice = self._run([again], {again: 2 * seconds.get(again, HUNG_S)}, 2 * self._within_s)
             if twice.outcome == "survived":
                 return False
         return self._is_sound(tried.by, tests, seconds)

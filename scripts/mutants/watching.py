@@ -19,7 +19,7 @@ import pytest
 ORDER, LOG = "MUTANTS_ORDER", "MUTANTS_LOG"
 # A test hangs that takes so many times what it took, and some seconds for a busy machine; or so many seconds
 # where nothing is known of it.
-LONGER, BUSY_S, UNKNOWN_S = 4.0, 5.0, 15.0
+LONGER, BUSY_S, HUNG_S = 4.0, 5.0, 15.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -57,7 +57,7 @@ class _Watch:
             item.session.shouldstop = "the time is over"
         usual = self._seconds.get(item.nodeid)
         self._say(f"> {item.nodeid}")
-        faulthandler.dump_traceback_later(UNKNOWN_S if usual is None else BUSY_S + LONGER * usual, exit=True)
+        faulthandler.dump_traceback_later(HUNG_S if usual is None else BUSY_S + LONGER * usual, exit=True)
         try:
             return (yield)
         finally:

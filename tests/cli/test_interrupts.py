@@ -47,6 +47,15 @@ def press_twice(process: subprocess.Popen[str], between_s: float = 0.15) -> tupl
     return process.returncode, err or ""
 
 
+def wait_until_started(process: subprocess.Popen[str]) -> None:
+    """Until signals are ours to handle, which a thread shows; Python itself ends by the first before that."""
+    threads = Path(f"/proc/{process.pid}/task")
+    if threads.parent.exists():
+        wait_for(lambda: process.poll() is not None or len(list(threads.iterdir())) > 1)
+    else:
+        time.sleep(1.0)
+
+
 @contextmanager
 def command(root: Path, *words: str, code: str = "") -> Iterator[subprocess.Popen[str]]:
     launch = ["-c", code] if code else ["-m", "umwelten", *words]
@@ -137,7 +146,7 @@ def test_files_that_are_listed(tmp_path: Path) -> None:
             (tmp_path / "in" / f"{folder}" / f"{number}").touch()
     words = ("eval", "batch", "-p", "go", "-m", "openai:a", "--directory", "in", "--recursive", "--dry-run")
     with command(tmp_path, *words) as process:
-        time.sleep(0.5)
+        wait_until_started(process)
         assert press_twice(process)[0] in (0, 2, 130)
 
 

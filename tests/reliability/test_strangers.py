@@ -176,12 +176,15 @@ def test_values_that_nobody_stored_are_an_error_of_the_database(
             connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (before, table))
             connection.execute("PRAGMA writable_schema = RESET")
             connection.execute(after, (value,))
+    told = []
     for words in ("report -i s --format html", "report -i s", "show s", "show s a", "list --details"):
         try:
             umwelten.main(["eval", *words.split()], standalone_mode=False)
         except UmweltenError as error:
             assert error.exit_code == 2
             assert "damaged" in error.message or "cannot be read" in error.message
+            told.append(words)
+    assert told
 
 
 def test_a_starter_file_is_written_through_no_link(cli, tmp_path: Path, home: Path) -> None:

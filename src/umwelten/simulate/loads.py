@@ -34,6 +34,17 @@ class Load(Protocol):
     def standing(self, now: float) -> tuple[float, float] | None: ...
 
 
+class Factor(Protocol):
+    """What a limit is multiplied by, which changes with time."""
+
+    def factor_at(self, now: float) -> float: ...
+
+
+def edges_after(change: Factor | None, now: float) -> list[float]:
+    """Return the later moments at which a limit changes, as far as they are known."""
+    return [edge for edge in (change.from_s, change.to_s) if edge > now] if isinstance(change, Change) else []
+
+
 class Level:
     """A bucket that refills without pause. `whole`: it states whole units."""
 
@@ -48,8 +59,7 @@ class Level:
 
     def refill(self, now: float) -> float:
         """Return the level of now."""
-        edges = () if self.change is None else (self.change.from_s, self.change.to_s)
-        for until in (*(edge for edge in edges if self.at < edge < now), now):
+        for until in (*(edge for edge in edges_after(self.change, self.at) if edge < now), now):
             self.level = min(self.limit, self.level + self.speed(self.at) * (until - self.at))
             self.at = until
         return self.level
@@ -57,7 +67,17 @@ class Level:
     def wait(self, now: float, amount: float) -> float:
         # More than fits at all waits for a full bucket.
         missing = min(amount, self.limit) - self.refill(now)
-        return missing / self.speed(now) if missing > _EPSILON else 0.0
+        return self._time_for(now, missing) if missing > _EPSILON else 0.0
+
+    def _time_for(self, now: float, missing: float) -> float:
+        """Return the seconds in which so much comes back."""
+        at = now
+        for edge in (*edges_after(self.change, now), math.inf):
+            speed = self.speed(at)
+            if speed > 0 and missing <= speed * (edge - at):
+                return at - now + missing / speed
+            missing, at = missing - speed * (edge - at), edge
+        return math.inf
 
     def take(self, now: float, amount: float) -> None:
         self.level = self.refill(now) - amount
@@ -65,13 +85,7 @@ class Level:
     def standing(self, now: float) -> tuple[float, float]:
         level = self.refill(now)
         left = float(math.floor(level))
-        return max(0.0, left), (self.limit - (left if self.whole else level)) / self.speed(now)
-
-
-class Factor(Protocol):
-    """What a limit is multiplied by, which changes with time."""
-
-    def factor_at(self, now: float) -> float: ...
+        return max(0.0, left), self._time_for(now, self.limit - (left if self.whole else level))
 
 
 class _Changing:
@@ -114,7 +128,7 @@ class FixedWindow(_Changing):
 
     def standing(self, now: float) -> tuple[float, float]:
         left_s = self.roll(now)
-        return max(0.0, self.limit - self.used), left_s
+        return max(0.0, self.room(now) - self.used), left_s
 
 
 class WeightedWindow(FixedWindow):
@@ -136,7 +150,8 @@ class WeightedWindow(FixedWindow):
 
     def standing(self, now: float) -> tuple[float, float]:
         left_s = self.roll(now)
-        return max(0.0, float(math.floor(self.limit - self._used(left_s)))), left_s
+        full_s = left_s + (self.window_s if self.used else 0.0)
+        return max(0.0, float(math.floor(self.room(now) - self._used(left_s)))), full_s
 
 
 class SlidingLog(_Changing):
@@ -171,7 +186,7 @@ class SlidingLog(_Changing):
     def standing(self, now: float) -> tuple[float, float]:
         wait_s = self.wait(now, 1.0)
         until_empty = self.log[-1][0] + self.window_s - now if self.log else 0.0
-        return max(0.0, self.limit - self.used), wait_s or until_empty
+        return max(0.0, self.room(now) - self.used), wait_s or until_empty
 
 
 class InFlight(_Changing):

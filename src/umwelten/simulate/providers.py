@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from umwelten.engine.interfaces import AttemptResult
 from umwelten.simulate import profile as p
 from umwelten.simulate.limiters import Limiter, RequestCost, charge, new_limiters, refusal
+from umwelten.simulate.loads import edges_after
 from umwelten.simulate.other_users import OtherUsers
 from umwelten.simulate.statements import Statements
 from umwelten.types import (
@@ -233,17 +234,23 @@ def ideal(spec: p.Provider, work: Work, cap: int | None) -> Ideal:
                 closure = max(closure, wait, opens - now)
             if opens <= now and wait <= 0:
                 break
-            if wait == math.inf and not running and not (others and others.holds_slots):
+            # Go no further than the next event that may make room: a limit that changes, an ending, others.
+            events = [edge for limit in spec.limits for edge in edges_after(_change_of(limit), now)]
+            events += [now + LOOK_S] if others is not None and others.holds_slots else []
+            events += [running[0][0]] if running and running[0][0] > now else []
+            at = min([max(opens, now + wait), *events])
+            if at == math.inf:
                 return Ideal(let_in_at=tuple(let_in), end_s=end, longest_closure_s=closure)
-            # An answer's tokens may be booked while we wait, so go no further than the next ending.
-            blind = wait == math.inf and others is not None
-            at = max(opens, now + (LOOK_S if blind else wait))
-            now = min(at, running[0][0]) if running and running[0][0] > now else at
+            now = at
         charge(limiters, cost, now)
         let_in.append(now)
         heapq.heappush(running, (now + seconds, number))
         end = max(end, now + seconds)
     return Ideal(let_in_at=tuple(let_in), end_s=end, longest_closure_s=closure)
+
+
+def _change_of(limit: p.AnyLimit) -> p.Change | None:
+    return getattr(limit, "change", None)
 
 
 LOOK_S = 0.05

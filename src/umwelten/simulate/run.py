@@ -38,7 +38,8 @@ class LaneSample(FrozenStruct):
 class LaneReport(FrozenStruct):
     """How one provider's part of the run went.
 
-    `efficiency` is the ideal makespan by the makespan; 0 where calls were left that could have been let in.
+    `efficiency` is the ideal makespan by the makespan, times the share of the possible calls that succeeded;
+    0 where calls were left that could have been let in.
     `refused_per_call` counts refusals, whatever their status. `s_to_90`: seconds until calls were let in at
     nine tenths of the possible pace, `None` if they never were. `longest_standstill_s`: with nothing under
     way although calls were left; `longest_closure_s`: for which the provider let nothing in, as far as time
@@ -292,6 +293,7 @@ def _lanes(setup: _Setup, sampler: _Sampler, wall: float) -> Iterator[LaneReport
         succeeded = sum(setup.call_log.succeeded[model] for model in models)
         ended = sum(setup.call_log.count_ended(model) for model in models)
         left = ended < len(work.inputs) and succeeded < len(best.let_in_at)
+        share = min(1.0, succeeded / len(best.let_in_at)) if best.let_in_at else 1.0
         yield LaneReport(
             name=spec.name,
             calls=len(work.inputs),
@@ -310,7 +312,7 @@ def _lanes(setup: _Setup, sampler: _Sampler, wall: float) -> Iterator[LaneReport
             samples=tuple(sampler.taken[spec.name]),
             started_at=tuple(provider.starts),
             attribution=lane.attribution(wall),
-            efficiency=0.0 if left else best.end_s / took if took else 1.0,
+            efficiency=0.0 if left else share * best.end_s / took if took else share,
             refused_per_call=provider.refused / len(work.inputs) if work.inputs else 0.0,
             most_refused_in_a_second=most_in_a_second(provider.refused_at),
             s_to_90=seconds_to_pace(provider.let_in_at, best.let_in_at, _window_s(spec)),

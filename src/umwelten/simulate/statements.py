@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from umwelten.simulate.limiters import Limiter, Refusal
+from umwelten.simulate.loads import FixedWindow
 from umwelten.simulate.profile import STALE_S, Provider
 from umwelten.types import NO_HINTS, Budget, RateLimitHints, Resource
 
@@ -73,8 +74,7 @@ def _worded(limiters: Sequence[Limiter], style: str, now: float) -> Iterator[Bud
             case "next-token":
                 reset_s, limit = limiter.wait(now, remaining + 1.0), limit * 60.0 / limiter.per_s
             case "window-end":
-                reset_s = full_s if limiter.window_s else limiter.per_s
-                window_s = limiter.per_s
+                reset_s, window_s = _window_end(limiter, now, full_s), limiter.per_s
             case "epoch-s":
                 reset_s = math.ceil(now + _CLOCK + full_s) - now - _CLOCK
             case "epoch-ms":
@@ -90,3 +90,10 @@ def _worded(limiters: Sequence[Limiter], style: str, now: float) -> Iterator[Bud
         yield Budget(
             resource=limiter.resource, limit=limit, remaining=remaining, reset_s=reset_s, window_s=window_s
         )
+
+
+def _window_end(limiter: Limiter, now: float, full_s: float) -> float:
+    """Return the seconds until the window ends; until it is full where none ends, all of it for a bucket."""
+    if isinstance(limiter.load, FixedWindow):
+        return limiter.load.roll(now)
+    return full_s if limiter.window_s or limiter.per_s is None else limiter.per_s
