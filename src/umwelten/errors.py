@@ -19,6 +19,7 @@ A failed *call* is not in this tree: it is a `types.Failure`, a value that is st
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import Self
 
 from umwelten.phrases import Spelling, Wording, by_name, spell
@@ -60,14 +61,21 @@ class UmweltenError(Exception):
     def __init__(self, message: Wording, hint: Wording | None = None, *, argument: str | None = None) -> None:
         super().__init__(message)
         self.wording, self.hint_wording, self.argument = message, hint, argument
+        self._concealed: Callable[[str], str] = str
         self.spell(by_name)
 
     def spell(self, spelling: Spelling) -> Self:
         """Write the options in `message` and `hint` as a front end does; returns the error itself."""
-        self.message: str = spell(self.wording, spelling)
-        self.hint: str | None = None if self.hint_wording is None else spell(self.hint_wording, spelling)
+        self.message: str = self._concealed(spell(self.wording, spelling))
+        hint = self.hint_wording
+        self.hint: str | None = None if hint is None else self._concealed(spell(hint, spelling))
         self.args = (self.message,)
         return self
+
+    def conceal(self, concealed: Callable[[str], str], spelling: Spelling = by_name) -> Self:
+        """Put both texts through this from now on, however they are spelt; returns the error itself."""
+        self._concealed = concealed
+        return self.spell(spelling)
 
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\n{self.hint}"

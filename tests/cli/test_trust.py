@@ -19,6 +19,7 @@ import umwelten
 from provider import Provider, provider
 from umwelten.cli.app import cli as command_line
 from umwelten.cli.flag_names import as_flag
+from umwelten.config.options import SETTINGS
 from umwelten.errors import UmweltenError, Untrusted
 
 KEY = "sk-of-the-user-0123456789"
@@ -259,6 +260,34 @@ def test_config_show_marks_what_is_not_trusted(call, place: Home) -> None:
     assert line.startswith(
         "umwelten.toml:2: this project's file sends OPENAI_API_KEY to https://evil.example"
     )
+
+
+CANARY = "CanarySecret0123456789"
+ADDRESSES = (
+    "${C}",
+    "https://${C}.evil.example/v1",
+    "https://gw.example/${C}/v1/chat/completions",
+    "http://${C}",
+)
+_VARIABLES = [
+    *(f"UMWELTEN_{key.upper()}={form}" for key in SETTINGS for form in ("${C}", "/nowhere/${C}")),
+    *(f"OPENAI_BASE_URL={form}" for form in (*ADDRESSES, "http://[${C}]/v1", "${C}@x?y")),
+    *(f"OLLAMA_HOST={form}" for form in ADDRESSES),
+]
+
+
+@pytest.mark.parametrize("line", _VARIABLES)
+def test_what_a_dotenv_takes_from_the_environment_is_shown_nowhere(call, place: Home, line: str) -> None:
+    """Neither before it is trusted nor after."""
+    (place.project / ".env").write_text(line.replace("${C}", "${SOME_TOKEN}") + "\n")
+    place.env["SOME_TOKEN"] = CANARY
+    provider = "ollama" if line.startswith("OLLAMA") else "openai"
+    run = ("eval", "run", "-p", "go", "--dry-run", *(() if "_MODELS=" in line else ("-m", f"{provider}:a")))
+    for command in (run, ("config", "show", "--json"), ("trust", "--yes"), run, ("config", "show")):
+        done = call(*command)
+        assert CANARY.casefold() not in f"{done.out}{done.err}".casefold(), (command, done)
+    kept = place.home / ".config/umwelten/trust.json"
+    assert not kept.exists() or CANARY not in kept.read_text()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a terminal of POSIX")

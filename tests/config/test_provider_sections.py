@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from umwelten.config.endpoints import endpoint, own_addresses, price_overrides, vendors
+from umwelten.config.addresses import own_addresses
+from umwelten.config.endpoints import endpoint, price_overrides, vendors
 from umwelten.config.overview import overview
 from umwelten.config.settings import Settings, load
 from umwelten.config.toml_positions import TomlPosition

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from umwelten.cli.flag_names import as_flag
 from umwelten.config import private_networks
-from umwelten.config.endpoints import endpoint, origins, own_addresses, price_overrides, vendors
+from umwelten.config.addresses import origins, own_addresses
+from umwelten.config.endpoints import endpoint, price_overrides, vendors
 from umwelten.config.option_types import parse_duration
 from umwelten.config.settings import Settings, load
 from umwelten.config.trust import Trust

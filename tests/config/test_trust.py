@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from umwelten.config.addresses import origins, reached_at
 from umwelten.config.demands import all_demands
-from umwelten.config.endpoints import endpoint, reached_at, vendors
+from umwelten.config.endpoints import endpoint, vendors
 from umwelten.config.overview import overview
 from umwelten.config.settings import Settings, load
 from umwelten.config.trust import Demand
@@ -234,6 +235,33 @@ def test_a_missing_key_is_asked_for_with_where_it_would_go(world: World) -> None
     (world.project / "umwelten.toml").write_text(f'[providers.openai]\nbase_url = "{GATEWAY}"')
     with pytest.raises(ConfigError, match=r"it would go to https://gw.example/v1 \(./umwelten.toml\)"):
         world.endpoint("openai")
+
+
+def test_the_file_that_sets_an_address_is_named_whatever_else_another_says(world: World) -> None:
+    users, project = world.user / "umwelten.toml", world.project / "umwelten.toml"
+    users.write_text(
+        f'[providers.openai]\nbase_url = "{GATEWAY}"\n[providers.mine]\nbase_url = "http://"\nlike = "openai"'
+    )
+    project.write_text("[providers.openai]\nfree = true\n[providers.mine]\nfree = true")
+    with pytest.raises(ConfigError, match=str(users)):
+        vendors(world.load())
+    users.write_text(f'[providers.openai]\nbase_url = "{GATEWAY}"')
+    project.write_text("[providers.openai]\nfree = true")
+    found = world.load()
+    vendor = vendors(found)["openai"]
+    assert reached_at(vendor, found).source == str(users) == origins(vendor, found).base_url
+    project.write_text(f'[providers.openai]\nfree = true\nbase_url = "{GATEWAY}"')
+    found = world.load()
+    assert reached_at(vendor, found).source == "./umwelten.toml"
+    assert origins(vendor, found).base_url == str(project)
+
+
+def test_a_value_that_a_dotenv_takes_from_the_environment_is_concealed(world: World) -> None:
+    world.environ |= {"A_TOKEN": "Aa.(b)\\1Token", "N": "345", "BLANK": " "}
+    (world.project / ".env").write_text("X=${A_TOKEN}${N}${BLANK}")
+    conceal = world.load().conceal
+    assert conceal("at aa.(b)\\1token:345 for ABToken") == "at ${A_TOKEN}:345 for ABToken"
+    assert conceal("") == ""
 
 
 def test_a_key_that_is_set_later_was_asked_about(world: World) -> None:

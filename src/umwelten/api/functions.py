@@ -144,13 +144,14 @@ def _prepare(
         configured = load(Path.cwd(), os.environ, profile=given.get("profile"))
         settings = configured.with_flags(given, as_argument, arguments=True)
         known, notes = vendors(settings), list[Wording](settings.notes)
-        spec = build_spec(kind, settings, known, notes)
-        evaluation = Evaluation.prepare(spec, settings, known, as_argument)
+        with settings.concealing():
+            spec = build_spec(kind, settings, known, notes)
+            evaluation = Evaluation.prepare(spec, settings, known, as_argument)
     except UmweltenError as error:
         raise error.spell(as_argument) from None
     tell = Observers([_log_note, *([] if on_event is None else [on_event])])
     for text in notes:
-        tell(Note(text=spell(text, as_argument)))
+        tell(Note(text=settings.conceal(spell(text, as_argument))))
     return evaluation, tell, spec.output.reports
 
 

@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import msgspec
 
-from umwelten.config.endpoints import insecure_hint
+from umwelten.config.addresses import insecure_hint
 from umwelten.config.private_networks import is_private
 from umwelten.errors import ConfigError
 from umwelten.providers.protocol import Endpoint

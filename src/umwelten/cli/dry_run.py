@@ -10,7 +10,7 @@ import msgspec
 
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.json_output import print_json
-from umwelten.config.endpoints import reached_at
+from umwelten.config.addresses import reached_at
 from umwelten.config.settings import Settings
 from umwelten.evaluation.preview import ANSWER_S, Preview, preview
 from umwelten.evaluation.spec import EvaluationSpec
@@ -37,14 +37,14 @@ def dry_run(
     """Print the plan on stdout, as JSON if asked for, and notes on stderr."""
     plan = preview(spec, settings, vendors, at=time.time())
     for note in notes:
-        click.echo(spell(note, as_flag), err=True)
+        click.echo(settings.conceal(spell(note, as_flag)), err=True)
     addresses = {name: reached_at(vendors[name], settings) for name in (m.provider for m in spec.models)}
     if as_json:
         data = {**_with_names(plan), "addresses": addresses}
         print_json(data)
         return
     for line in layout(plan, batch=spec.inputs is not None):
-        click.echo(line)
+        click.echo(settings.conceal(line))
     for name, at in addresses.items():
         address = f"at {at.base_url} ({at.source})" if at.base_url else "on this machine"
         click.echo(f"address  {one_line(f'{name} is reached {address}', 300)}")

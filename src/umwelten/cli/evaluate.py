@@ -32,6 +32,11 @@ def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     if flags["ui"]:
         raise UsageError("--ui is not built yet", "Follow a run with --progress rich --verbose.")
     settings = _settings(kind, flags)
+    with settings.concealing():
+        _start(kind, settings)
+
+
+def _start(kind: Literal["run", "batch"], settings: Settings) -> None:
     known = vendors(settings)
     notes = list[Wording](settings.notes)
     spec = build_spec(kind, settings, known, notes, stdin=_stdin)

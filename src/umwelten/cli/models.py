@@ -48,9 +48,11 @@ def list_(only: tuple[str, ...], search: str | None, free: bool, sort: str, as_j
     from umwelten.config.settings import load
 
     settings = load(Path.cwd(), os.environ)
-    places, notes = configured(settings, only)
-    rows, more = asyncio.run(fetch_all(places, TIMEOUT_S, settings, named=bool(only)))
-    show(select(rows, search=search, free=free, sort=sort), [*notes, *more], as_json=as_json)
+    with settings.concealing():
+        places, notes = configured(settings, only)
+        rows, more = asyncio.run(fetch_all(places, TIMEOUT_S, settings, named=bool(only)))
+    said = [settings.conceal(text) for text in (*notes, *more)]
+    show(select(rows, search=search, free=free, sort=sort), said, as_json=as_json)
 
 
 @group.command("costs")

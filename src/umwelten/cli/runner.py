@@ -19,7 +19,7 @@ from umwelten.cli.print_answers import AnswerPrinter
 from umwelten.cli.progress import Progress, make
 from umwelten.cli.standard_streams import lost_output
 from umwelten.cli.summary import print_summary
-from umwelten.config.endpoints import own_addresses
+from umwelten.config.addresses import own_addresses
 from umwelten.engine.interfaces import RunResult
 from umwelten.errors import UmweltenError
 from umwelten.evaluation.evaluation import CallSubset, Evaluation
@@ -59,7 +59,7 @@ def execute(evaluation: Evaluation, look: OutputOptions, notes: Sequence[Wording
         answers = AnswerPrinter(sys.stdout, hold=progress.hold, prompts=evaluation.store.prompts)
         observers[2:2] = [answers, _Earlier(evaluation, answers)]
     for text in notes:
-        progress(Note(text=spell(text, as_flag)))
+        progress(Note(text=evaluation.settings.conceal(spell(text, as_flag))))
     _settle_memory()
     try:
         result = _run(evaluation, progress, observers)
@@ -95,7 +95,7 @@ def run_some(
     tally = Tally()
     progress = make(look.progress, stderr=sys.stderr, verbose=look.verbose, debug=look.debug, tally=tally)
     for text in notes:
-        progress(Note(text=spell(text, as_flag)))
+        progress(Note(text=evaluation.settings.conceal(spell(text, as_flag))))
     _settle_memory()
     try:
         return _run(evaluation, progress, [tally, progress], only), tally

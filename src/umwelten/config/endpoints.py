@@ -1,34 +1,29 @@
-"""Providers as they are configured: the table's rows with the user's, their addresses and their keys."""
+"""Providers as they are configured: the table's rows with the user's, their keys and prices."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from umwelten.config.layers import DEFAULT
-from umwelten.config.private_networks import is_private, sounds_private
-from umwelten.config.send_demands import address_place, insecure_demand, send_demands, shown_address
+from umwelten.config.addresses import address, parse_address, reached_at, written_address
+from umwelten.config.private_networks import sounds_private
+from umwelten.config.send_demands import address_place, insecure_demand, send_demands
 from umwelten.config.settings import Settings, TomlSection, first_set
 from umwelten.config.toml_sections import unknown
 from umwelten.config.trust import Demand
 from umwelten.errors import ConfigError
 from umwelten.pricing import MEDIA, Price
-from umwelten.providers.base_url import is_service, normalise_base_url, reads_differently
+from umwelten.providers.base_url import is_service
 from umwelten.providers.capabilities import CapabilityOverrides
 from umwelten.providers.protocol import Endpoint, Scope, Vendor
 from umwelten.providers.retired import retirement
 from umwelten.providers.vendors import DIALECTS, VENDORS
-from umwelten.types import FrozenStruct, ModelRef, Secret
+from umwelten.types import ModelRef, Secret
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
-_LONGEST_WORD = 30
 _ROUTER = "openrouter"
 _SWAPPING_WIRE = "ollama"
 """The wire format of a server that swaps models."""
@@ -36,13 +31,6 @@ _SWAPPING_WIRE = "ollama"
 
 class MissingKey(ConfigError):
     """A provider that needs a key has none."""
-
-
-class Origins(FrozenStruct):
-    """Where a provider's address and key come from: a variable, a file, "default", `None` without a key."""
-
-    base_url: str
-    api_key: str | None
 
 
 def vendors(settings: Settings) -> Mapping[str, Vendor]:
@@ -65,8 +53,8 @@ def _vendor(name: str, row: TomlSection) -> Vendor:
     given["quirks"] = msgspec.structs.replace(vendor.quirks, **quirks)
     vendor = msgspec.structs.replace(vendor, **given)
     if "base_url" in fields:
-        where = f"{row.source}, [providers.{name}] base_url"
-        vendor = msgspec.structs.replace(vendor, base_url=_address(vendor, fields["base_url"], where))
+        where = f"{row.sources['base_url']}, [providers.{name}] base_url"
+        vendor = msgspec.structs.replace(vendor, base_url=parse_address(vendor, fields["base_url"], where))
     if _is_unclear(name, fields, vendor):
         vendor = msgspec.structs.replace(vendor, free=False)
     return vendor
@@ -148,108 +136,8 @@ def endpoint_demands(vendor: Vendor, settings: Settings, *, possible: bool = Fal
 
     Raises `ConfigError` for an address that cannot be read.
     """
-    base_url = _written_address(vendor, settings)
+    base_url = written_address(vendor, settings)
     return list(send_demands(vendor, settings, base_url, possible=possible))
-
-
-def address(vendor: Vendor, settings: Settings) -> str:
-    """Where a vendor is reached; nothing for the embedded model, whose server has none until it runs.
-
-    Raises `ConfigError` for one that holds a secret, or is not encrypted and leaves the private network.
-    """
-    base_url = _written_address(vendor, settings)
-    if base_url:
-        where = first_set(vendor.base_url_env, settings) or f"[providers.{vendor.name}] base_url"
-        _check_open(vendor, base_url, where)
-    return base_url
-
-
-def _written_address(vendor: Vendor, settings: Settings) -> str:
-    """Return where a vendor is reached; whether it is safe to send a key there is not checked."""
-    variable = first_set(vendor.base_url_env, settings)
-    base_url = vendor.base_url
-    if variable is not None:
-        # What is known of its paths is the table's, not that of the section that the variable replaces.
-        listed = VENDORS.get(vendor.name, vendor).base_url
-        row = msgspec.structs.replace(vendor, base_url=listed)
-        return _address(row, settings.variables[variable].secret.reveal(), variable)
-    return base_url
-
-
-def origins(vendor: Vendor, settings: Settings) -> Origins:
-    """Where the address and the key that `endpoint` settles on come from."""
-    address, key = first_set(vendor.base_url_env, settings), first_set(vendor.key_env, settings)
-    row = settings.providers.get(vendor.name)
-    from_file = row.source if row is not None and "base_url" in row.fields else DEFAULT
-    return Origins(
-        base_url=_origin(address, settings) or from_file,
-        api_key=_origin(key, settings),
-    )
-
-
-def own_addresses(vendors: Iterable[Vendor], settings: Settings) -> Mapping[str, str]:
-    """Where the user set another address than the vendor's own, and its host: `OPENAI_BASE_URL (gpu:80)`.
-
-    By the provider's name; those with the usual address are left out. Raises `ConfigError` for one that
-    cannot be read.
-    """
-    found: dict[str, str] = {}
-    for vendor in vendors:
-        row, base_url = settings.providers.get(vendor.name), _written_address(vendor, settings)
-        own = VENDORS.get(vendor.name) or VENDORS.get(row.fields.get("like", "") if row else "")
-        if base_url and (own is None or base_url != own.base_url):
-            where = first_set(vendor.base_url_env, settings) or f"[providers.{vendor.name}] base_url"
-            shown = shown_address(vendor, settings, base_url)
-            found[vendor.name] = f"{where} ({urlsplit(shown).netloc or shown})"
-    return found
-
-
-class Reached(FrozenStruct):
-    """Where a provider is reached, as it may be shown, and the file or variable that says so.
-
-    `is_usual`: at its vendor's own address, or where its own server usually listens.
-    """
-
-    base_url: str
-    source: str
-    is_usual: bool
-
-
-def reached_at(vendor: Vendor, settings: Settings) -> Reached:
-    """Where a provider is reached. Raises `ConfigError` for an address that cannot be read."""
-    base_url, place = _written_address(vendor, settings), address_place(vendor, settings)
-    variable, row = first_set(vendor.base_url_env, settings), settings.providers.get(vendor.name)
-    if place is not None:
-        source = place.file.shown if os.sep in place.file.shown else f".{os.sep}{place.file.shown}"
-    elif variable is not None:
-        source = variable
-    else:
-        source = row.source if row is not None and "base_url" in row.fields else DEFAULT
-    own = VENDORS.get(vendor.name) or VENDORS.get(row.fields.get("like", "") if row else "")
-    is_usual = own is not None and (base_url == own.base_url or is_service(base_url, [own]))
-    return Reached(base_url=shown_address(vendor, settings, base_url), source=source, is_usual=is_usual)
-
-
-def address_notes(vendors: Iterable[Vendor], settings: Settings) -> list[str]:
-    """Notes on addresses that are read as something else than was written: what was meant is a guess."""
-    notes: list[str] = []
-    for vendor in vendors:
-        variable, row = first_set(vendor.base_url_env, settings), settings.providers.get(vendor.name)
-        if variable is not None:
-            written, where = settings.variables[variable].secret.reveal(), variable
-        elif row is not None and "base_url" in row.fields:
-            written, where = row.fields["base_url"], f"[providers.{vendor.name}] base_url"
-        else:
-            continue
-        with contextlib.suppress(ConfigError):  # it is an error later, together with all others
-            base_url = _written_address(vendor, settings)
-            if reads_differently(written, base_url):
-                notes.append(f"the address in {where} is read as {base_url}")
-    return notes
-
-
-def _origin(name: str | None, settings: Settings) -> str | None:
-    return None if name is None else f"{name} ({settings.variables[name].source})"
 
 
 def _key(vendor: Vendor, settings: Settings) -> Secret | None:
@@ -285,54 +173,6 @@ def _missing(vendor: Vendor, settings: Settings) -> MissingKey:
         f"{vendor.name} needs a key: {first} is not set{either}",
         f"Put the line {first}=… in a file .env in the working directory or above it, or export {first}.",
     )
-
-
-def _address(vendor: Vendor, raw: str, where: str) -> str:
-    """The address as the wire needs it. One that holds a secret is refused, as addresses are shown."""
-    if "@" in raw:
-        raise ConfigError(
-            f"the address in {where} holds a user or password", "Give a key by its own variable."
-        )
-    if "?" in raw or "#" in raw:
-        hint = None
-        if "://" in raw:
-            hint = f"Write it as {normalise_base_url(vendor, re.split('[?#]', raw)[0], where)}."
-        raise ConfigError(f"the address in {where} must end before the ? or #", hint)
-    if raw.strip() and "://" not in raw and vendor.wire != "ollama":
-        raise _without_scheme(vendor, raw.strip(), where)
-    return normalise_base_url(vendor, raw, where)
-
-
-def _without_scheme(vendor: Vendor, raw: str, where: str) -> ConfigError:
-    """Return the error for an address without a scheme: a slip must not become a host that gets requests."""
-    text = re.sub(r"^https?[:;]?/+|^https?[:;]", "", raw.lstrip("/"))
-    try:
-        host = urlsplit(f"//{text}").hostname or ""
-    except ValueError:
-        host = ""
-    scheme = "http" if vendor.scope is Scope.HOST or host in _LOOPBACK else "https"
-    if "." not in text and len(text) > _LONGEST_WORD:
-        # Perhaps a key that was put here by mistake: it is not repeated.
-        return ConfigError(f"{where}: the address has no scheme: write {scheme}://…")
-    return ConfigError(f"{where}: {raw!r} has no scheme: write {scheme}://{text}")
-
-
-def _check_open(vendor: Vendor, base_url: str, where: str) -> None:
-    """Refuse to send keys and prompts unencrypted to anywhere but this machine or a private network."""
-    parts = urlsplit(base_url)
-    host = parts.hostname or ""
-    if parts.scheme == "https" or vendor.allow_insecure or is_private(host):
-        return
-    why = " (the name has no private address)" if sounds_private(host) else ""
-    raise ConfigError(
-        f"{where}: {parts.scheme}://{host} would send keys and prompts unencrypted{why}",
-        insecure_hint(vendor.name),
-    )
-
-
-def insecure_hint(provider: str) -> str:
-    """Return what to do about an address that is not encrypted."""
-    return f"Use https, or set [providers.{provider}] allow_insecure = true in umwelten.toml."
 
 
 def price_overrides(settings: Settings) -> Mapping[ModelRef, Price]:

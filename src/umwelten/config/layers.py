@@ -33,6 +33,11 @@ class Value(FrozenStruct):
     source: str
     place: Place | None = None
 
+    @property
+    def shown(self) -> Any:
+        """The value as it may be shown: as it is written, where a `.env` takes it from the environment."""
+        return self.value if self.place is None else self.place.shown(self.value)
+
 
 class Layer(FrozenStruct):
     """Where values come from: `source` is kept with each, `named` is how a message calls one, by its key.
@@ -80,6 +85,8 @@ def _read(option: Option, raw: Any, layer: Layer) -> Any:
     except ValueError as problem:
         # Of a flag that may be repeated and was not, the one value is shown.
         shown = raw[0] if isinstance(raw, tuple) and len(raw) == 1 else raw
+        if (place := layer.place(option.key)) is not None:
+            shown = place.shown(shown)
         message = Phrase("{option_at}: {raw!r} is not allowed", option_at=layer.named(option.key), raw=shown)
         text = str(problem)
         hint = f"{text[:1].upper()}{text[1:]}."

@@ -28,7 +28,7 @@ def option_demands(values: Mapping[str, Value], output_dir: Path) -> Iterator[De
             yield Demand(
                 kind="read",
                 places=(value.place,),
-                text=f"reads hidden files, {value.value}, to send them ({option.key})",
+                text=f"reads hidden files, {value.shown}, to send them ({option.key})",
                 facts=(name, value.value),
             )
         for path in option.type.paths(value.value) if option.type.paths is not None else ():
@@ -57,12 +57,13 @@ def _variable_demand(option: Option, place: Place) -> Demand:
 def _path_demand(option: Option, given: str | Path, place: Place) -> Iterator[Demand]:
     path = Path(given)
     real = place.file.real_path(path)
+    shown = place.shown(real)
     code = _code(path) if option.name == "schema" else None
     if code is not None:
-        text = f"runs the Python file {real}"
+        text = f"runs the Python file {shown}"
         yield Demand(kind="run", places=(place,), text=text, facts=(real,), code=code)
     elif (why := place.file.why_not_held(path, new=option.writes)) is not None:
-        text = f"writes to {real}" if option.writes else f"reads {real}, to send it"
+        text = f"writes to {shown}" if option.writes else f"reads {shown}, to send it"
         yield Demand(
             kind="write" if option.writes else "read",
             places=(place,),

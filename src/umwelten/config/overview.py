@@ -7,16 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from umwelten.config.addresses import address, origins, reached_at
 from umwelten.config.demands import all_demands
-from umwelten.config.endpoints import (
-    address,
-    check_key,
-    endpoint_demands,
-    origins,
-    price_overrides,
-    reached_at,
-    vendors,
-)
+from umwelten.config.endpoints import check_key, endpoint_demands, price_overrides, vendors
 from umwelten.config.layers import DEFAULT, Value
 from umwelten.config.options import SETTINGS
 from umwelten.config.settings import Settings, model_groups
@@ -127,8 +120,8 @@ def overview(settings: Settings) -> ConfigOverview:
             for name, profile in settings.profiles.items()
         ),
         prices=_prices(settings, problems),
-        problems=tuple(problems),
-        notes=settings.notes,
+        problems=tuple(map(settings.conceal, problems)),
+        notes=tuple(map(settings.conceal, settings.notes)),
         untrusted=tuple(map(str, settings.trust.lacking(all_demands(settings)))) if known else (),
     )
 
@@ -139,7 +132,7 @@ def _settings(values: Mapping[str, Value]) -> list[Setting]:
 
 
 def _rows(values: Mapping[str, Value]) -> list[Setting]:
-    return [Setting(name=key, value=_plain(key, row.value), source=row.source) for key, row in values.items()]
+    return [Setting(name=key, value=_plain(key, row.shown), source=row.source) for key, row in values.items()]
 
 
 def _plain(key: str, value: Any) -> Any:
@@ -171,8 +164,9 @@ def _provider(vendor: Vendor, settings: Settings) -> ProviderOverview:
     base_url = ""
     try:
         lacking = settings.trust.lacking(endpoint_demands(vendor, settings))
-        # An address that is not trusted is not looked up.
-        base_url = reached_at(vendor, settings).base_url if lacking else address(vendor, settings)
+        if not lacking:  # an address that is not trusted is not looked up
+            address(vendor, settings)
+        base_url = reached_at(vendor, settings).base_url
         check_key(vendor, settings)
     except ConfigError as error:
         problem = str(error)

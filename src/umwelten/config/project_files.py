@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.errors import UmweltenError
@@ -101,7 +102,15 @@ class Place(FrozenStruct):
     uses: tuple[str, ...] = ()
     written: Secret | None = None
 
+    @property
+    def line(self) -> int | None:
+        """The number of the line, `None` where it is not known."""
+        return self.number if self.position is None else self.position.line(self.key)
+
+    def shown(self, value: Any) -> Any:
+        """Return what may be shown for the value that stands here: never what the environment puts in."""
+        return value if self.written is None else self.written.reveal()
+
     def __str__(self) -> str:
         """`umwelten.toml:12`, or the file alone where the line is not known."""
-        line = self.number if self.position is None else self.position.line(self.key)
-        return self.file.shown if line is None else f"{self.file.shown}:{line}"
+        return self.file.shown if self.line is None else f"{self.file.shown}:{self.line}"

@@ -21,6 +21,12 @@ from umwelten.types import FrozenStruct
 _PLAIN_NAME = re.compile(r"[a-z0-9.-]+")
 
 
+def listed_vendor(vendor: Vendor, settings: Settings) -> Vendor | None:
+    """Return the table's row of a vendor, or of the one that its section says it is like."""
+    row = settings.providers.get(vendor.name)
+    return VENDORS.get(vendor.name) or VENDORS.get("" if row is None else row.fields.get("like", ""))
+
+
 def address_place(vendor: Vendor, settings: Settings) -> Place | None:
     """Return where a project's file set a vendor's address, `None` where it did not."""
     variable = first_set(vendor.base_url_env, settings)
@@ -38,7 +44,7 @@ def shown_address(vendor: Vendor, settings: Settings, base_url: str) -> str:
     Letters that may look like others are shown as they are looked up.
     """
     place = address_place(vendor, settings)
-    shown = base_url if place is None or place.written is None else place.written.reveal()
+    shown: str = base_url if place is None else place.shown(base_url)
     host = urlsplit(base_url).hostname or ""
     if host.isascii():
         return shown
@@ -107,8 +113,7 @@ def _key(vendor: Vendor, settings: Settings, *, possible: bool) -> _Key:
 
 def _key_demand(vendor: Vendor, settings: Settings, base_url: str, key: _Key) -> Demand | None:
     row = settings.providers.get(vendor.name)
-    own = VENDORS.get(vendor.name) or VENDORS.get(row.fields.get("like", "") if row is not None else "")
-    at_own = _services(base_url)
+    own, at_own = listed_vendor(vendor, settings), _services(base_url)
     address, named = address_place(vendor, settings), None if row is None else row.places.get("api_key_env")
     places = tuple(place for place in (address, named, key.line) if place is not None)
     foreign = [name for name in key.names if not any(name in listed.key_env for listed in at_own)]

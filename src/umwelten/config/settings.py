@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from umwelten.config.options import BY_KEY, OPTIONS, SETTINGS
 from umwelten.config.profiles import OptionProfile, find_profile, gives_way, with_profiles
 from umwelten.config.project_files import Place
 from umwelten.config.trust import VARIABLE, Trust, trusts_everything
-from umwelten.errors import ConfigError, UsageError
+from umwelten.errors import ConfigError, UmweltenError, UsageError
 from umwelten.phrases import Phrase, Spelling, by_name
 from umwelten.providers.model_names import expand_groups
 from umwelten.text.suggestions import closest, did_you_mean_clause
@@ -24,6 +26,8 @@ from umwelten.types import FrozenStruct, Secret
 from umwelten.user_folders import config_folder
 
 _PREFIX = "UMWELTEN_"
+_SHORTEST = 6
+"""Characters of a value that may be a secret: a shorter one would be found in numbers and words."""
 _OTHERS = (VARIABLE, "UMWELTEN_CACHE_DIR", "UMWELTEN_TEST_BROWSER", "UMWELTEN_TEST_SHELLS")
 
 
@@ -41,11 +45,13 @@ class Variable(FrozenStruct):
 class TomlSection(FrozenStruct):
     """A section of an `umwelten.toml`, checked. Later files add to and replace what earlier ones say.
 
-    `places`: where the project's file says something, by the fields' names.
+    `source` is the file that had the last word, `sources` the one that says each field. `places`: where the
+    project's file says something, by the fields' names.
     """
 
     fields: dict[str, Any]
     source: str
+    sources: Mapping[str, str] = {}
     places: Mapping[str, Place] = {}
 
 
@@ -83,6 +89,31 @@ class Settings(FrozenStruct):
     def source(self, name: str) -> str:
         """Where the value came from."""
         return self.values[name].source
+
+    def conceal(self, text: str) -> str:
+        """Return a text as it may be shown: `${NAME}` for what a project's `.env` takes from the environment.
+
+        Values of less than `_SHORTEST` characters, which hide nothing, stay.
+        """
+        used = {name for found in self.variables.values() if found.place for name in found.place.uses}
+        values = {
+            found.secret.reveal().strip(): name for name, found in self.variables.items() if name in used
+        }
+        for value in sorted(values, key=len, reverse=True):
+            if len(value) >= _SHORTEST:
+                # Names of hosts are in lower case.
+                parts = re.split(re.escape(value), text, flags=re.IGNORECASE)
+                text = f"${{{values[value]}}}".join(parts)
+        return text
+
+    @contextmanager
+    def concealing(self) -> Iterator[None]:
+        """Conceal in errors what the project's `.env` takes from the environment."""
+        try:
+            yield
+        except UmweltenError as error:
+            error.conceal(self.conceal)
+            raise
 
     def with_flags(
         self, flags: Mapping[str, Any], spelling: Spelling = by_name, *, arguments: bool = False
@@ -214,6 +245,7 @@ def _merge_sections(rows: Mapping[str, TomlSection], file: TomlFile, kind: str) 
         merged[name] = TomlSection(
             fields={**below.fields, **fields},
             source=str(file.place.path),
+            sources={**below.sources, **dict.fromkeys(fields, str(file.place.path))},
             places={**below.places, **places},
         )
     return merged

@@ -9,14 +9,8 @@ from pathlib import Path
 
 from umwelten.attempts.proxies import check_proxy
 from umwelten.attempts.target import Attached
-from umwelten.config.endpoints import (
-    address_notes,
-    endpoint,
-    own_addresses,
-    price_overrides,
-    project_prices,
-    reached_at,
-)
+from umwelten.config.addresses import address_notes, own_addresses, reached_at
+from umwelten.config.endpoints import endpoint, price_overrides, project_prices
 from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, InputError, UsageError
 from umwelten.evaluation.descriptors import check_open_files
