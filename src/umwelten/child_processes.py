@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import weakref
 from typing import Protocol
 
@@ -16,15 +17,20 @@ class Killable(Protocol):
 
 # State of the process, as its children are.
 _children: weakref.WeakSet[Killable] = weakref.WeakSet()
+# A set that another thread adds to cannot be copied meanwhile.
+_lock = threading.Lock()
 
 
 def remember(child: Killable) -> None:
     """End this child in `end_all`, if it is still running then."""
-    _children.add(child)
+    with _lock:
+        _children.add(child)
 
 
 def end_all() -> None:
     """End all of them at once."""
-    for child in tuple(_children):
+    with _lock:
+        children = tuple(_children)
+    for child in children:
         with contextlib.suppress(OSError):
             child.kill()

@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,8 @@ import pytest
 
 from provider import clean_environment, provider
 from reliability.runs import rows, run, start, wait_for, write_texts
+from umwelten import child_processes
+from umwelten.cli.interrupts import INTERRUPTED, interrupts
 from umwelten.simulate.faultserver.profile import Profile
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
@@ -199,3 +202,33 @@ def test_the_terminal_is_given_back(tmp_path: Path) -> None:
     assert b"\x1b[?25h" in os.read(ours, 100)
     os.close(ours)
     os.close(theirs)
+
+
+class Child:
+    """A process that ends at once."""
+
+    def kill(self) -> None: ...
+
+
+def test_children_that_start_meanwhile_do_not_disturb_the_end() -> None:
+    children: list[Child] = []
+
+    def start_more() -> None:
+        for _ in range(20_000):
+            children.append(Child())
+            child_processes.remember(children[-1])
+
+    thread = threading.Thread(target=start_more)
+    thread.start()
+    while thread.is_alive():
+        child_processes.end_all()
+    thread.join()
+
+
+def test_the_process_ends_whatever_fails_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[int] = []
+    monkeypatch.setattr(os, "_exit", left.append)
+    monkeypatch.setattr(child_processes, "end_all", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        interrupts().leave()
+    assert left == [INTERRUPTED]

@@ -87,11 +87,13 @@ class Interrupts:
 
     def leave(self) -> None:
         """End the process now. What is shown or flushed may wait for others, so that has little time."""
-        child_processes.end_all()
-        last = threading.Thread(target=self._say_last_words, daemon=True)
-        last.start()
-        last.join(_LAST_WORDS_S)
-        os._exit(INTERRUPTED)
+        try:
+            child_processes.end_all()
+            last = threading.Thread(target=self._say_last_words, daemon=True)
+            last.start()
+            last.join(_LAST_WORDS_S)
+        finally:
+            os._exit(INTERRUPTED)
 
     def _watch(self) -> None:
         while numbers := self._read(64):
@@ -155,9 +157,7 @@ def _terminal_settings() -> Any:
         import termios
 
         return termios.tcgetattr(0)
-    except (ImportError, OSError, ValueError):
-        return None
-    except Exception:  # noqa: BLE001 - `termios.error` is none of the above
+    except Exception:  # noqa: BLE001 - `termios.error` has no name where there is no `termios`
         return None
 
 
