@@ -506,6 +506,20 @@ def test_a_private_name_that_is_not_found_has_nothing_sent_to_it(
     place.endpoint("openai", OPENAI_API_KEY=KEY, OPENAI_BASE_URL="http://gpu/v1")
 
 
+@pytest.mark.parametrize(
+    "error", [socket.gaierror(socket.EAI_AGAIN, ""), socket.gaierror(socket.EAI_FAIL, ""), OSError(24, "")]
+)
+def test_a_look_up_that_fails_says_nothing_of_a_name(
+    place: Place, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    def look_up(*_: object, **__: object) -> list[Any]:
+        raise error
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with pytest.raises(ConfigError, match="unencrypted"):
+        place.endpoint("openai", OPENAI_API_KEY=KEY, OPENAI_BASE_URL="http://gpu/v1")
+
+
 def test_a_look_up_is_not_waited_for_without_end(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, over = threading.Event(), threading.Event()
 

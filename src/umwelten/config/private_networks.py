@@ -10,6 +10,9 @@ import threading
 _LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 _NUMBERS = re.compile(r"127(?:\.[0-9]{1,3}){3}")
 _BARE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_NOT_FOUND = {getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)}
+"""What a look-up says of a name that is not there. Any other error tells nothing about it."""
+
 _RESOLVE_S = 2.0
 """A private name is resolved by this machine or a server close to it."""
 
@@ -60,15 +63,17 @@ def _is_private_number(number: ipaddress.IPv4Address | ipaddress.IPv6Address) ->
 
 
 def _addresses(host: str) -> list[str] | None:
-    """Return the addresses of a name, `None` where there is no answer in time."""
-    found: list[list[str]] = []
+    """Return the addresses of a name, none where there is no such name; `None` without an answer in time."""
+    found: list[list[str] | None] = []
 
     def resolve() -> None:
         try:
             answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            answers = []
-        found.append([str(each[4][0]) for each in answers])
+            found.append([str(each[4][0]) for each in answers])
+        except UnicodeError:  # no name that anybody could look up
+            found.append([])
+        except OSError as error:
+            found.append([] if error.errno in _NOT_FOUND else None)
 
     # A thread of its own, which nothing waits for: a look-up cannot be broken off.
     thread = threading.Thread(target=resolve, name="look-up", daemon=True)
