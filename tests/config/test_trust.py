@@ -417,15 +417,21 @@ def test_trust_is_kept_for_one_user_and_read_from_no_other(world: World, tmp_pat
     assert path.stat().st_mode & 0o777 == 0o600 and read_grants(world.user) == grants
     assert [entry.name for entry in world.user.iterdir()] == [NAME]
     path.chmod(0o622)
-    assert read_grants(world.user) == {}
+    _is_refused(world, "others could have written it")
     path.chmod(0o600)
     target = path.rename(tmp_path / "elsewhere")
     path.symlink_to(target)
-    assert read_grants(world.user) == {}
+    _is_refused(world, "cannot read")
     write_grants(world.user, {})
     assert not path.is_symlink() and "00" in target.read_text()
     path.write_text("{")
-    assert read_grants(world.user) == {}
+    _is_refused(world, "damaged")
+
+
+def _is_refused(world: World, why: str) -> None:
+    with pytest.raises(ConfigError, match=why) as caught:
+        read_grants(world.user)
+    assert str(world.user / NAME) in str(caught.value)
 
 
 def test_only_the_environment_can_trust_everything(world: World) -> None:

@@ -56,13 +56,16 @@ def _trust(folder: Path, *, yes: bool) -> None:
     from umwelten.config.demands import all_demands
     from umwelten.config.settings import load
     from umwelten.config.trust import Trust
+    from umwelten.config.trust_store import read_grants
 
+    read_grants(folder)  # nobody is asked for what cannot be kept
     demands = all_demands(load(Path.cwd(), os.environ))
     lacking = Trust(folder=folder).lacking(demands)
     if not lacking:
         click.echo("all of it is trusted already" if demands else "there is nothing to trust here")
         return
-    click.echo("\n".join(_shown(lacking)))
+    # The list is for whoever is asked, also where stdout goes elsewhere; what was done is the result.
+    click.echo("\n".join(_shown(lacking)), err=True)
     if not yes and not _confirm():
         click.echo("nothing was changed", err=True)
         raise click.exceptions.Exit(_UNCHANGED)
@@ -76,13 +79,9 @@ def _shown(demands: Sequence[Demand]) -> Iterator[str]:
 
     for path in dict.fromkeys(demand.path for demand in demands):
         yield one_line(path, 400)
-        rows = [
-            (str(demand.places[0]).rpartition(":")[2], demand.text)
-            for demand in demands
-            if demand.path == path
-        ]
-        for place, text in sorted(rows, key=lambda row: int(row[0]) if row[0].isdecimal() else 0):
-            line = f"line {place}: " if place.isdecimal() else ""
+        rows = [(demand.places[0].line, demand.text) for demand in demands if demand.path == path]
+        for number, text in sorted(rows, key=lambda row: row[0] or 0):
+            line = "" if number is None else f"line {number}: "
             yield f"  {one_line(line + text, 1000)}"
 
 

@@ -7,13 +7,14 @@ known by a hash of what it comes to and of the files that say so, so that a chan
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from umwelten.config.option_types import SWITCH
 from umwelten.config.project_files import Place
-from umwelten.config.trust_store import read_grants
+from umwelten.config.trust_store import Grants, read_grants
 from umwelten.errors import ConfigError, Untrusted
 from umwelten.text.sanitize import one_line
 from umwelten.types import FrozenStruct
@@ -73,7 +74,10 @@ class Trust(FrozenStruct):
         by_digest = {demand.digest: demand for demand in demands}
         if not by_digest or self.everything:
             return []
-        granted = {} if self.folder is None else read_grants(self.folder)
+        granted: Grants = {}
+        if self.folder is not None:
+            with suppress(ConfigError):  # what cannot be read trusts nothing; commands that change it say so
+                granted = read_grants(self.folder)
         return [demand for digest, demand in by_digest.items() if digest not in granted.get(demand.path, {})]
 
     def require(self, demands: Iterable[Demand]) -> None:

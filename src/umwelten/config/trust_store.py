@@ -1,6 +1,6 @@
 """What the user trusts, in `trust.json` of the configuration folder: hashes by the project's files.
 
-A file that others could have written counts as none.
+A file that others could have written is none to read.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ _VERSION = 1
 _MOST_BYTES = 16 << 20
 """Far more than anybody grants."""
 
+_HINT = "Remove or mend it: until then, nothing is trusted."
+
 
 class Grant(FrozenStruct):
     """What was trusted, as it was shown, and the day."""
@@ -40,13 +42,23 @@ class _Stored(FrozenStruct):
 
 
 def read_grants(folder: Path) -> Grants:
-    """Return what is trusted; nothing where the file is not there, damaged, or may be another user's."""
+    """Return what is trusted, nothing where there is no file.
+
+    Raises `ConfigError` for one that cannot be read, is damaged, of another version, or may be another's.
+    """
+    path = folder / NAME
     try:
-        content = _read(folder / NAME)
-        stored = msgspec.json.decode(content, type=_Stored)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        stored = msgspec.json.decode(_read(path), type=_Stored)
+    except FileNotFoundError:
         return {}
-    return stored.files if stored.version == _VERSION else {}
+    except OSError as error:
+        why = error.strerror or "others could have written it"
+        raise ConfigError(f"cannot read {path}: {why}", _HINT) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise ConfigError(f"{path} is damaged", _HINT) from None
+    if stored.version != _VERSION:
+        raise ConfigError(f"{path} was written by another version of umwelten", _HINT)
+    return stored.files
 
 
 def _read(path: Path) -> bytes:
