@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from umwelten.errors import UsageError
 from umwelten.schema.definitions import schema_of
@@ -13,7 +13,7 @@ from umwelten.schema.dsl import parse_dsl
 from umwelten.schema.output_schema import OutputSchema
 from umwelten.schema.pydantic_models import class_names, load_class
 from umwelten.text.caret import fault
-from umwelten.types import Schema
+from umwelten.types import FrozenStruct, Schema
 from umwelten.user_folders import expand_home
 
 _CLASS = re.compile(r"(?P<path>.+\.py):(?P<name>[^:/\\]*)", re.DOTALL)
@@ -29,30 +29,45 @@ def load_schema(given: str, *, code: bytes | None = None) -> OutputSchema:
 
     Raises `UsageError` that shows the fault.
     """
-    given = given.strip()
-    if given.startswith("@"):
-        return _load_file(given)
-    if match := _CLASS.fullmatch(given):
-        name = match["name"] or _raise_missing_class(given[:-1])
-        return load_class(expand_home(Path(match["path"])), name, given, code=code)
-    if given.lower().endswith(".py") and "\n" not in given:
-        _raise_missing_class(given)
-    if _FILE.fullmatch(given):
-        return OutputSchema(json_schema(expand_home(Path(given))))
-    if given.startswith("{"):
-        return OutputSchema(_parse_braces(given))
-    return OutputSchema(_parse_fields(given))
+    form = _form(given)
+    if form.kind == "fields file":
+        return _load_file(form)
+    if form.kind == "class":
+        name = form.name or _raise_missing_class(form.path)
+        return load_class(expand_home(Path(form.path)), name, form.given, code=code)
+    if form.kind == "json file":
+        return OutputSchema(json_schema(expand_home(Path(form.path))))
+    if form.given.startswith("{"):
+        return OutputSchema(_parse_braces(form.given))
+    return OutputSchema(_parse_fields(form.given))
 
 
 def named_file(given: str) -> str | None:
     """Return the path of the file that `load_schema` would read or run, `None` where it is given in words."""
+    return _form(given).path or None
+
+
+class _Form(FrozenStruct):
+    """A schema as it is given, and the file that it names; `name`: the class in it, empty where none is."""
+
+    given: str
+    kind: Literal["fields file", "class", "json file", "words"]
+    path: str = ""
+    name: str = ""
+
+
+def _form(given: str) -> _Form:
+    """Return which form it is. Whether a project may have it read or run depends on this."""
     given = given.strip()
     if given.startswith("@"):
-        return given[1:].strip()
+        return _Form(given=given, kind="fields file", path=given[1:].strip())
     if match := _CLASS.fullmatch(given):
-        return match["path"]
-    is_python = given.lower().endswith(".py") and "\n" not in given
-    return given if is_python or _FILE.fullmatch(given) else None
+        return _Form(given=given, kind="class", path=match["path"], name=match["name"])
+    if given.lower().endswith(".py") and "\n" not in given:
+        return _Form(given=given, kind="class", path=given)
+    if _FILE.fullmatch(given):
+        return _Form(given=given, kind="json file", path=given)
+    return _Form(given=given, kind="words")
 
 
 def json_schema(path: Path) -> Schema:
@@ -92,12 +107,12 @@ def _from_json(given: Any, name: str, *, source: str, where: str) -> Schema:
     return schema_of(given, name=titled if isinstance(titled, str) else name, source=source, where=where)
 
 
-def _load_file(given: str) -> OutputSchema:
-    path = expand_home(Path(given[1:].strip()))
+def _load_file(form: _Form) -> OutputSchema:
+    path = expand_home(Path(form.path))
     if path.suffix.lower() == ".json":
         return OutputSchema(json_schema(path))
     schema = parse_dsl(_read_file(path), origin=str(path))
-    return OutputSchema(Schema(json=schema.json, name=schema.name, source=given))
+    return OutputSchema(Schema(json=schema.json, name=schema.name, source=form.given))
 
 
 def _parse_fields(given: str) -> Schema:
