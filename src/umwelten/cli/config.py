@@ -10,6 +10,7 @@ import click
 
 from umwelten.cli.completion import completers
 from umwelten.cli.single_option import option
+from umwelten.cli.standard_streams import OutputLost
 from umwelten.errors import ConfigError
 from umwelten.user_folders import no_home
 
@@ -46,16 +47,20 @@ def show(profile: str | None, as_json: bool) -> None:
     from umwelten.config.settings import load
 
     found = overview(load(Path.cwd(), os.environ, profile=profile))
+    unread: Exception | None = None
     try:
         _print(found, as_json)
-    finally:
-        # Whether or not somebody read to the end: the exit status speaks of the settings.
-        for note in found.notes:
-            click.echo(safely(note), err=True)
-        for problem in found.problems:
-            click.echo(f"Error: {safely(problem)}", err=True)
-        if found.problems:
-            raise click.exceptions.Exit(2)
+    except (OSError, OutputLost, click.exceptions.Exit) as error:
+        unread = error
+    # Whether or not somebody read to the end: the exit status speaks of the settings.
+    for note in found.notes:
+        click.echo(safely(note), err=True)
+    for problem in found.problems:
+        click.echo(f"Error: {safely(problem)}", err=True)
+    if found.problems:
+        raise click.exceptions.Exit(2)
+    if unread is not None:
+        raise unread
 
 
 def _print(found: ConfigOverview, as_json: bool) -> None:

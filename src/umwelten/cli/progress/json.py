@@ -24,11 +24,11 @@ from typing import TextIO
 
 import msgspec
 
+from umwelten.cli.json_output import encode
 from umwelten.cli.progress.board import View
 from umwelten.events import Event
-from umwelten.text.sanitize import encodable, json_safe
+from umwelten.text.sanitize import json_safe
 
-_encoder = msgspec.json.Encoder()
 # What is not an event; the names are promises, whatever the classes are called.
 _TYPES = {"RunSummary": "summary"}
 _BOUNDARY = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -58,11 +58,7 @@ class JsonProgress:
 
 def as_line(value: msgspec.Struct) -> str:
     """Return the value as a JSON object on one line with its newline; `type` names the event."""
-    try:
-        encoded = _encoder.encode(value)
-    except UnicodeEncodeError:  # a file name that is not valid text on this system
-        encoded = _encoder.encode(encodable(msgspec.to_builtins(value)))
-    return json_safe(_opening(type(value)) + encoded[1:].decode()) + "\n"
+    return json_safe(_opening(type(value)) + encode(value)[1:].decode()) + "\n"
 
 
 @cache
