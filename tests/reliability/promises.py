@@ -120,10 +120,10 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     (
         "A file that takes all memory or time to convert, or crashes its converter, fails its own call "
-        "alone, within 30 s and 1 GB (Linux); no process that converts outlives its call or the run, and "
-        "none has a key",
-        "poison files among good ones; damaged and hostile files of every type, 300 here and 20,000 in the "
-        "table below; workers killed, stopped and cancelled; a parent killed by SIGKILL",
+        "alone, within the run's limit of 30 s and 1 GB (Linux); no process that converts outlives its call "
+        "or the run, and none has a key",
+        "poison files among good ones; damaged and hostile files of every type, 300 here, more in the table "
+        "below; workers killed, stopped and cancelled; a parent killed by SIGKILL",
         (
             "inputs/workers/test_pool.py::test_a_file_that_takes_all_memory_fails_alone",
             "inputs/workers/test_pool.py::test_one_that_takes_too_long_is_given_up",
