@@ -88,6 +88,7 @@ class Evaluation:
         local: LocalServers,
         vendors: Mapping[str, Vendor],
         spelling: Spelling = by_name,
+        documents: Mapping[str, int] | None = None,
     ) -> None:
         self._spelling, self._clock = spelling, unix_clock()
         self.spec, self.store, self.builder, self.vendors = spec, store, builder, vendors
@@ -97,7 +98,7 @@ class Evaluation:
         self._terms = request_terms(spec.request)
         self._engine: Engine | None = None
         self._stop: tuple[str, bool, float] | None = None
-        self._documents: Mapping[str, int] = {}
+        self._documents = documents or {}
 
     @classmethod
     def prepare(
@@ -127,9 +128,7 @@ class Evaluation:
             )
             for number, ref in store.models.items()
         }
-        prepared = cls(spec, settings, store, checked.builder, targets, local, vendors, spelling)
-        prepared._documents = documents
-        return prepared
+        return cls(spec, settings, store, checked.builder, targets, local, vendors, spelling, documents)
 
     async def run(
         self, observers: Sequence[Observer] = (), *, only: CallSubset | None = None, texts: bool = True
