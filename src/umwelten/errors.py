@@ -72,13 +72,14 @@ class UmweltenError(Exception):
         self.args = (self.message,)
         return self
 
-    def conceal(self, concealed: Callable[[str], str], spelling: Spelling = by_name) -> Self:
-        """Put both texts through this from now on, however they are spelt; returns the error itself."""
-        self._concealed = concealed
-        return self.spell(spelling)
-
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\n{self.hint}"
+
+
+def conceal(error: UmweltenError, concealed: Callable[[str], str]) -> None:
+    """Put an error's texts through this from now on, however they are spelt."""
+    error._concealed = concealed
+    error.spell(by_name)
 
 
 class UsageError(UmweltenError):

@@ -18,7 +18,7 @@ from umwelten.config.options import BY_KEY, OPTIONS, SETTINGS
 from umwelten.config.profiles import OptionProfile, find_profile, gives_way, with_profiles
 from umwelten.config.project_files import Place
 from umwelten.config.trust import VARIABLE, Trust, trusts_everything
-from umwelten.errors import ConfigError, UmweltenError, UsageError
+from umwelten.errors import ConfigError, UmweltenError, UsageError, conceal
 from umwelten.phrases import Phrase, Spelling, by_name
 from umwelten.providers.model_names import expand_groups
 from umwelten.text.suggestions import closest, did_you_mean_clause
@@ -112,7 +112,7 @@ class Settings(FrozenStruct):
         try:
             yield
         except UmweltenError as error:
-            error.conceal(self.conceal)
+            conceal(error, self.conceal)
             raise
 
     def with_flags(
