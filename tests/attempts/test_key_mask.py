@@ -10,7 +10,8 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 from urllib.parse import quote
 
 import msgspec
@@ -19,8 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rawserver import raw_server
-from umwelten.attempts.key_mask import MASK, KeyMask
+from umwelten.attempts.key_mask import MASK, PLAIN, KeyMask
 from umwelten.attempts.transport import Transport
+from umwelten.phrases import Phrase
 from umwelten.providers.protocol import Endpoint, HttpRequest
 from umwelten.providers.wires import WIRES
 from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Problem, Reply, Usage
@@ -304,7 +306,34 @@ def test_every_text_of_an_outcome_is_masked() -> None:
         request_id=KEY,
         usage=Usage(service_tier=KEY, details={KEY: 1}),
         problems=(Problem(message=KEY, path=(KEY, 1)),),
+        wording=Phrase("{a} {name} {option:params=" + KEY + "}", a=KEY[:7], name=KEY),
     )
     reply = Reply(text=KEY, data=KEY, marks=(KEY,), reasoning=KEY, served_model=KEY, request_id=KEY)
     for outcome in (failure, reply):
         assert KEY not in _shown(KeyMask([KEY]).outcome(outcome))
+
+
+def test_a_message_that_names_options_is_masked_however_it_is_spelled() -> None:
+    for wording in (
+        Phrase("the function {name} is not run: take it out of {option:params}", name=KEY),
+        Phrase("{a}{b} ({rest})", a=KEY[:9], b=KEY[9:], rest=Phrase("raise {option:max_tokens}")),
+    ):
+        hidden = KeyMask([KEY]).outcome(Failure(kind=FailureKind.SERVER, message="", wording=wording)).wording
+        assert hidden is not None
+        told = hidden.spell(lambda name, value: f"--{name}")
+        assert told == wording.spell(lambda name, value: f"--{name}").replace(KEY, MASK)
+        assert MASK in told
+
+
+def _leaf_types(kind: object) -> set[object]:
+    """The types of values that a field of this type may hold, as far as they are no containers."""
+    inner = get_args(kind)
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return set().union(*map(_leaf_types, get_type_hints(kind).values()))
+    if get_origin(kind) in (tuple, dict, UnionType, Union):
+        return set().union(*map(_leaf_types, inner))
+    return set() if kind is ... else {kind}
+
+
+def test_no_field_of_an_outcome_has_a_type_that_is_not_searched() -> None:
+    assert _leaf_types(Outcome) <= {str, Phrase, type(None), *PLAIN}

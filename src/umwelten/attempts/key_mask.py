@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from itertools import groupby
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
+from umwelten.phrases import Named, Phrase
 from umwelten.providers.protocol import Head
-from umwelten.types import Secret
+from umwelten.types import FailureKind, FinishReason, Resource, Secret
 
 T = TypeVar("T")
 
@@ -39,6 +41,9 @@ _DOTS = 4
 
 _ANSWERS = frozenset(("text", "data", "reasoning", "partial"))
 """Fields with a model's words. They are long, so only the usual spellings of a key are looked for."""
+
+PLAIN = frozenset((bool, int, float, FailureKind, FinishReason, Resource))
+"""Types without a text that came from outside."""
 
 _SCANNED = 1 << 18
 """Characters from the start of a text in which other spellings are looked for: that takes 0.3 µs for each."""
@@ -188,7 +193,19 @@ class KeyMask:
             return tuple(self._hide(item, name) for item in value)
         if type(value) is dict:
             return {self._hide(key, name): self._hide(item, name) for key, item in value.items()}
+        if type(value) is Named:
+            return value._replace(value=self._hide(value.value, name))
+        if type(value) is Phrase:
+            return Phrase.of(self._hide_in_phrase(value, name))
         return value
+
+    def _hide_in_phrase(self, phrase: Phrase, name: str) -> Iterator[str | Named]:
+        """Yield its pieces without a key. Texts side by side are one: a key may begin in the first."""
+        for is_option, run in groupby(phrase.pieces, lambda piece: isinstance(piece, Named)):
+            if is_option:
+                yield from (self._hide(piece, name) for piece in run)
+            else:
+                yield self._hide("".join(map(str, run)), name)
 
 
 class Pieces:
@@ -243,14 +260,18 @@ def _collect(value: Any, answers: list[str], words: list[str]) -> None:
         kind = type(item)
         if kind is str:
             (answers if name in _ANSWERS else words).append(item)
+        elif kind in PLAIN:
+            continue
         elif isinstance(item, msgspec.Struct):
             _collect(item, answers, words)
         elif kind is tuple or kind is dict:
-            for each in item:
+            for each in item if kind is tuple else (*item, *item.values()):
                 if isinstance(each, msgspec.Struct):
                     _collect(each, answers, words)
                 else:
                     words.append(str(each))
+        elif kind is Phrase:
+            words.append(str(item))
 
 
 def _forms(key: str) -> tuple[str, ...]:
