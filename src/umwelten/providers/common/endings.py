@@ -21,6 +21,7 @@ _BLOCKING = re.compile(r"filter|safety|block|prohibit|policy|refus|moderat|sensi
 # Stop reasons without text that say nothing about why.
 _ORDINARY = (FinishReason.STOP, FinishReason.TOOL)
 _LONGEST_FUNCTION = 200
+"""Characters of a name in a message. Vendors allow 64 to 128; a longer one is an answer gone wrong."""
 _LIMIT = Phrase("raise {option:max_tokens}")
 
 
