@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from umwelten.attempts.key_mask import KeyMask
 from umwelten.inputs.content import frame_text, unframe_text
 from umwelten.inputs.convert.html import _FROM_LINE_END, _one_blank_line, markdown
 from umwelten.inputs.convert.markdown_table import cell
@@ -20,6 +21,7 @@ from umwelten.providers.common.errors import _NO_SUCH_PATH
 from umwelten.schema.json_extraction import candidates
 from umwelten.schema.repair import REPAIR_LIMIT, repair_json
 from umwelten.text.thinking import AnswerText
+from umwelten.types import Reply
 
 SIZE = 1_000_000
 MOST_S = 2.0  # each takes a few hundredths; what grows with the square takes minutes
@@ -37,6 +39,19 @@ def _streamed(first: str, piece: str) -> str:
     return answer.split(cut=True).text
 
 
+def _masked(text: str) -> object:
+    return MASK.outcome(Reply(text=text * (SIZE // len(text))))
+
+
+def _pieces_masked(text: str) -> None:
+    pieces = MASK.pieces(lambda shown: None)
+    for _ in range(SIZE // 10):
+        pieces(text)
+    pieces.end()
+
+
+KEY = "sk-proj-0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX2yZ3"
+MASK = KeyMask([KEY])
 TAGS = "</content>" + "".join(f"</content-{number}>" for number in range(1, SIZE // 20))
 READ: dict[str, Callable[[], object]] = {
     "digits and a letter": lambda: _filtered("9" * SIZE + "x"),
@@ -57,6 +72,11 @@ READ: dict[str, Callable[[], object]] = {
     "escaped quotes": lambda: repair_json('{"a": 1, b: ' + '\\"' * (REPAIR_LIMIT // 2 - 9) + "}", True),
     "brackets in an answer": lambda: candidates("{[" * (SIZE // 2)),
     "braces in an answer": lambda: candidates("{ a" * (SIZE // 3)),
+    "ends of a key": lambda: _masked(f"{KEY[20:]} "),
+    "beginnings of a key": lambda: _masked(f"{KEY[:30]} "),
+    "first letters of a key": lambda: _masked(KEY[:8]),
+    "keys": lambda: _masked(KEY),
+    "a key in pieces": lambda: _pieces_masked(KEY[:8]),
     "white space in pieces": lambda: _streamed(" ", "          "),
     "white space behind thinking": lambda: _streamed("<think></think>\n", "\n"),
 }

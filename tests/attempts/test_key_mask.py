@@ -30,6 +30,7 @@ from wirekit import KEY, place, question, sse
 
 DRAWS = 250
 SLASHED = "sk/live+0aB1cD2eF3gH4=="
+LONG = "sk-proj-0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX2yZ3"
 
 SPELLINGS: dict[str, Callable[[str], str]] = {
     "plain": str,
@@ -256,18 +257,67 @@ def test_a_plain_request_returns_no_key_in_its_headers_and_body(spelling: str) -
     assert json.loads(content)["models"][1] == "ok"
 
 
-@given(
-    st.lists(st.integers(0, 80), max_size=12), st.sampled_from((KEY, SLASHED)), st.text("sk-/te", max_size=9)
-)
-def test_pieces_hold_no_key_wherever_they_are_split(cuts: list[int], key: str, around: str) -> None:
-    whole = f"{around}{key}{around}{key[:5]}"
-    ends = [0, *sorted(cut % (len(whole) + 1) for cut in cuts), len(whole)]
+def _streamed(key: str, pieces: list[str]) -> list[str]:
+    """What is shown of the pieces of an answer, the rest of it last."""
     shown: list[str] = []
-    pieces = KeyMask([key]).pieces(shown.append)
-    for start, end in pairwise(ends):
-        pieces(whole[start:end])
-    pieces.end()
-    assert "".join(shown) == f"{around}{MASK}{around}{key[:5]}"
+    show = KeyMask([key]).pieces(shown.append)
+    for piece in pieces:
+        show(piece)
+    show.end()
+    return shown
+
+
+def _split(whole: str, cuts: list[int]) -> list[str]:
+    ends = [0, *sorted(cut % (len(whole) + 1) for cut in cuts), len(whole)]
+    return [whole[start:end] for start, end in pairwise(ends)]
+
+
+CUTS = st.lists(st.integers(0, 80), max_size=12)
+
+
+@given(
+    CUTS,
+    st.sampled_from((KEY, SLASHED, LONG)),
+    st.sampled_from(("plain", "in a URL", "basic", "base64", "slashes")),
+    st.text("sk-/te", max_size=9),
+)
+def test_pieces_hold_no_key_wherever_they_are_split(
+    cuts: list[int], key: str, spelling: str, around: str
+) -> None:
+    whole = f"{around} {SPELLINGS[spelling](key)} {around}{key[:5]}"
+    shown = "".join(_streamed(key, _split(whole, cuts)))
+    assert shown == _masked_answer(key, whole)
+    assert leak(shown, key) is None
+
+
+@given(CUTS, st.integers(1, 70), st.sampled_from((KEY, SLASHED, LONG)))
+def test_pieces_hold_no_half_of_a_key_that_follows_a_whole_one(cuts: list[int], size: int, key: str) -> None:
+    for whole in (f"{key} {key[:size]}", f"{key} {key[:size]}, {key}{key[:size]}"):
+        assert "".join(_streamed(key, _split(whole, cuts))) == _masked_answer(key, whole)
+    assert "".join(_streamed(key, [f"{key} {key[:size]}", f"{key[size:]}."])) == f"{MASK} {MASK}."
+
+
+def test_half_of_a_key_without_its_beginning_is_masked_inside_a_piece() -> None:
+    shown = _streamed(LONG, ["It ends ", f"with {LONG[20:]}, and ", "so on"])
+    assert "".join(shown) == f"It ends with {MASK}, and so on"
+
+
+def _masked_answer(key: str, text: str) -> str:
+    return KeyMask([key]).outcome(Reply(text=text)).text
+
+
+@pytest.mark.parametrize("prefix", ["sk-proj-", "sk-ant-api03-", "sk-ant-admin01-", "sk-or-v1-"])
+@pytest.mark.parametrize("after", [".", "…", "", " and then something secret."])
+def test_the_public_beginning_of_keys_stays_in_answers(prefix: str, after: str) -> None:
+    key = prefix + "aB3dE5fG7hJ9kL1m" * 4
+    answer = f"Such keys begin with {prefix}{after}"
+    partial = KeyMask([key]).outcome(Failure(kind=FailureKind.SERVER, message=key, partial=answer)).partial
+    assert _masked_answer(key, answer) == partial == answer
+    assert "".join(_streamed(key, [*answer])) == "".join(_streamed(key, [answer])) == answer
+    for half in (key[: len(key) // 2], key[-(len(key) // 2) :]):
+        assert _masked_answer(key, f"It is {half}{after}") == f"It is {MASK}{after}"
+    cut = Failure(kind=FailureKind.SERVER, message=f"wrong key {key[:20]}...")
+    assert KeyMask([key]).outcome(cut).message == f"wrong key {MASK}..."
 
 
 def test_what_is_not_the_key_is_left_as_it_is() -> None:
@@ -290,10 +340,20 @@ def test_no_text_makes_the_search_slow(text: str) -> None:
     assert time.process_time() - started_at < 2
 
 
-def test_a_dummy_key_of_ordinary_words_is_left_in_answers() -> None:
-    mask = KeyMask(["ollama"])
-    assert mask.outcome(Reply(text="Use ollama.")).text == "Use ollama."
-    assert mask.outcome(Failure(kind=FailureKind.SERVER, message="key ollama")).message == f"key {MASK}"
+@pytest.mark.parametrize("key", ["ollama", "not-needed", "123456", "sk-1234", "sk-1234567890ab"])
+def test_a_dummy_key_is_left_in_answers_and_in_nothing_else(key: str) -> None:
+    mask = KeyMask([key])
+    answer = f"Use {key}789, {b64encode(key.encode()).decode()} or {quote(key)}"
+    failure = Failure(kind=FailureKind.SERVER, message=f"key {key}", code=key, request_id=key, partial=answer)
+    hidden = mask.outcome(failure)
+    assert (hidden.message, hidden.code, hidden.request_id) == (f"key {MASK}", MASK, MASK)
+    assert mask.outcome(Reply(text=answer, data=answer, reasoning=answer)).text == hidden.partial == answer
+    assert "".join(_streamed(key, [*answer])) == answer
+
+
+def test_a_short_password_is_masked_in_any_spelling_of_an_error() -> None:
+    failure = Failure(kind=FailureKind.SERVER, message="user%3Ap%40ss%2Dw0rd9 or cEBzcy13MHJkOQ==")
+    assert KeyMask(["p@ss-w0rd9"]).outcome(failure).message == f"user%3A{MASK} or {MASK}OQ=="
 
 
 def test_every_text_of_an_outcome_is_masked() -> None:

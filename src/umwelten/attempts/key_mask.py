@@ -1,9 +1,9 @@
 """Keeps keys out of what a reply says: providers and proxies repeat the key that they were sent.
 
 Whatever comes out of `transport` has passed a `KeyMask`: every text of an outcome, the pieces of a streamed
-answer, the headers and bodies of plain requests. A key is found as it is, in base64, and, in texts that are
-not an answer, in any spelling of URLs, JSON and HTML, in hexadecimal, in other letters, with invisible
-characters between them (UTF-16 among them), and cut off at either end.
+answer, the headers and bodies of plain requests. A key is found as it is, in base64, and where half of it is
+left; in texts that are not an answer also in any spelling of URLs, JSON and HTML, in hexadecimal, in other
+letters, with invisible characters between them (UTF-16 among them), and cut off at the end of a text.
 """
 
 from __future__ import annotations
@@ -29,12 +29,17 @@ MASK = "***"
 _SHORTEST_KEY = 6
 """Characters. A shorter key is a dummy for servers that want any key, and may be part of ordinary words."""
 
+_SHORTEST_SECRET = 16
+"""Characters. Vendors' keys have 32 and more; a shorter one ("123456", "sk-1234") may be in any answer."""
+
 _WORDS = re.compile(r"[A-Za-z]+(?:[-_][A-Za-z]+)*")
 _LONGEST_WORDS = 23
 """Characters. A key of words that is no longer ("ollama", "not-needed") is a dummy: answers may hold it."""
 
 _CUT = 8
-"""Characters. So much of a key is masked where the text ends in the middle of it; half of it anywhere."""
+"""Characters. So much of a key is masked where the text ends in the middle of it; half of it anywhere.
+
+Not in answers: they may end with a vendor's public prefix, such as `sk-proj-`."""
 
 _DOTS = 4
 """Characters, at most, with which a text says that it was cut: three dots, perhaps after a blank."""
@@ -46,7 +51,7 @@ PLAIN = frozenset((bool, int, float, FailureKind, FinishReason, Resource))
 """Types without a text that came from outside."""
 
 _SCANNED = 1 << 18
-"""Characters from the start of a text in which other spellings are looked for: that takes 0.3 µs for each."""
+"""Characters from the start of a text in which other spellings are looked for: up to 0.5 µs for each."""
 
 _ESCAPES = ("%", "\\", "&#")
 
@@ -60,16 +65,17 @@ class _Key:
 
     def __init__(self, key: str) -> None:
         self.key, self.low = key, key.lower()
-        self.is_dummy = len(key) <= _LONGEST_WORDS and _WORDS.fullmatch(key) is not None
-        self.forms = (key,) if self.is_dummy else _forms(key)
+        self.is_words = len(key) <= _LONGEST_WORDS and _WORDS.fullmatch(key) is not None
+        self.is_dummy = self.is_words or len(key) < _SHORTEST_SECRET
+        self.forms = (key,) if self.is_words else _forms(key)
+        self.half = max(_CUT, len(key) // 2)
         self.start = key if self.is_dummy or len(key) <= 2 * _CUT else key[:_CUT]
-        self.end = key if self.is_dummy or len(key) <= 2 * _CUT else key[-max(_CUT, len(key) // 2) :]
+        self.end = key if self.is_dummy or len(key) <= 2 * _CUT else key[-self.half :]
         self.in_hex = key.encode().hex()
         self.is_ascii = key.isascii()
         self.marks = ((self.low if self.is_ascii else self.in_hex).encode(), self.in_hex.encode())
         # Where the start is not, neither are the forms that begin with it.
         self.others = tuple(form for form in self.forms if not form.startswith(self.start))
-        self.shortest = min(map(len, self.forms))
 
     @cached_property
     def spelling(self) -> re.Pattern[str]:
@@ -79,9 +85,10 @@ class _Key:
 
     def is_in(self, answers: str, words: str) -> bool:
         """Return whether the texts may hold it. Called for every reply: nothing here is slow."""
-        if self.is_dummy:
+        if self.is_words:
             return self.key in words
-        both = f"{answers}\n{words}"  # one look for each form, which has no line break in it
+        # One look for each form, which has no line break in it.
+        both = words if self.is_dummy else f"{answers}\n{words}"
         if self.start in both or self.end in both:
             return True
         for form in self.others:
@@ -99,50 +106,53 @@ class _Key:
         return in_letters in letters or in_hex in letters or (not self.is_ascii and self.low in words.lower())
 
     def hide(self, text: str, *, answer: bool) -> str:
-        """Return the text without it."""
-        if self.is_dummy:
-            return text if answer else text.replace(self.key, MASK)
-        for form in self.forms:
-            text = text.replace(form, MASK)
+        """Return the text without it. Of a dummy, answers may speak."""
+        if answer and self.is_dummy:
+            return text
+        text = self.hide_forms(text)
+        if self.is_words:
+            return text
         if not answer:
             text = self.spelling.sub(MASK, text[:_SCANNED]) + text[_SCANNED:]
-        return self._hide_ends(self._hide_beginnings(text))
+        return self.hide_halves(text, answer=answer)
 
-    def _hide_beginnings(self, text: str) -> str:
-        """Mask what is left of it where something cut the text: the end of the text, or half of the key."""
+    def hide_forms(self, text: str) -> str:
+        """Mask what is whole, in its usual spellings."""
+        for form in self.forms:
+            text = text.replace(form, MASK)
+        return text
+
+    def hide_halves(self, text: str, *, answer: bool) -> str:
+        """Mask half of it or more, from its beginning or to its end, and what the end of a text cut off."""
+        if self.start in text:
+            text = self._hide_beginnings(text, answer=answer)
+        return self._hide_ends(text) if self.end in text else text
+
+    def _hide_beginnings(self, text: str, *, answer: bool) -> str:
         kept: list[str] = []
         done, at = 0, text.find(self.start)
         while at >= 0:
             end, last = at + len(self.start), min(at + len(self.key), len(text))
             while end < last and text[end] == self.key[end - at]:
                 end += 1
-            is_cut = len(text) - end <= _DOTS and not text[end:].strip(" .…")
-            if is_cut or end - at >= max(_CUT, len(self.key) // 2):
+            is_cut = not answer and len(text) - end <= _DOTS and not text[end:].strip(" .…")
+            if is_cut or end - at >= self.half:
                 kept += text[done:at], MASK
                 done = end
             at = text.find(self.start, end)
         return "".join((*kept, text[done:]))
 
     def _hide_ends(self, text: str) -> str:
-        """Mask half of the key or more where its beginning is missing."""
-        at = text.find(self.end)
+        kept: list[str] = []
+        done, at = 0, text.find(self.end)
         while at >= 0:
             start, letter = at, len(self.key) - len(self.end)
-            while start and letter and text[start - 1] == self.key[letter - 1]:
+            while start > done and letter and text[start - 1] == self.key[letter - 1]:
                 start, letter = start - 1, letter - 1
-            text = f"{text[:start]}{MASK}{text[at + len(self.end) :]}"
-            at = text.find(self.end, start)
-        return text
-
-    def begun(self, text: str) -> int:
-        """Return how many characters at the end of a text are the beginning of it."""
-        tail = text[1 - len(self.key) :]
-        at = tail.find(self.key[0])
-        while at >= 0:
-            if self.key.startswith(tail[at:]):
-                return len(tail) - at
-            at = tail.find(self.key[0], at + 1)
-        return 0
+            kept += text[done:start], MASK
+            done = at + len(self.end)
+            at = text.find(self.end, done)
+        return "".join((*kept, text[done:]))
 
 
 class KeyMask:
@@ -176,7 +186,11 @@ class KeyMask:
 
     def pieces(self, on_text: Callable[[str], None]) -> Pieces:
         """Return what passes on the pieces of an answer without a key, wherever it is split."""
-        return Pieces([key for key in self._keys if not key.is_dummy], on_text)
+        return Pieces(self._beginnings, on_text)
+
+    @cached_property
+    def _beginnings(self) -> _Beginnings:
+        return _Beginnings([key for key in self._keys if not key.is_dummy])
 
     def _is_in(self, answers: str, words: str) -> bool:
         return any(key.is_in(answers, words) for key in self._keys)
@@ -208,27 +222,60 @@ class KeyMask:
                 yield self._hide("".join(map(str, run)), name)
 
 
-class Pieces:
-    """A function for the pieces of a streamed answer. `end` passes on what was held back."""
+class _Beginnings:
+    """What the end of a piece must be to be held back: the beginning of any usual spelling of these keys."""
 
-    def __init__(self, keys: list[_Key], on_text: Callable[[str], None]) -> None:
-        self._keys, self._on_text = keys, on_text
+    def __init__(self, keys: list[_Key]) -> None:
+        forms = [form for key in keys for form in key.forms]
+        self.keys = keys
+        # Most pieces are a word, and so shorter than half of any key.
+        self.shortest = min((key.half for key in keys), default=0)
+        self.longest = max(map(len, forms), default=1)
+        letters = "".join({form[0] for form in forms})
+        self.search = re.compile(f"[{re.escape(letters)}]" if letters else "(?!)").search
+        self._all = frozenset(form[:end] for form in forms for end in range(1, len(form)))
+
+    def start(self, text: str, found: re.Match[str] | None) -> int:
+        """Return where the end of a text is such a beginning, the longest one; its length if nowhere.
+
+        `found`: the first of its last letters with which a spelling begins.
+        """
+        while found is not None:
+            at = found.start()
+            if text[at:] in self._all:
+                return at
+            found = self.search(text, at + 1)
+        return len(text)
+
+
+class Pieces:
+    """A function for the pieces of a streamed answer. `end` passes on what was held back.
+
+    A key is found wherever the pieces are split, in each of its usual spellings, and so is half of it from
+    its beginning. Half without the beginning is found inside a piece only: any letter may be part of that.
+    """
+
+    def __init__(self, beginnings: _Beginnings, on_text: Callable[[str], None]) -> None:
+        self._beginnings, self._on_text = beginnings, on_text
+        self._keys, self._shortest = beginnings.keys, beginnings.shortest
+        self._search, self._longest = beginnings.search, beginnings.longest
         self._held = ""
 
     def __call__(self, text: str) -> None:
         """Pass on a piece, but for an end that may become a key."""
         if self._held:
-            text = self._held + text
-        held = 0
-        for key in self._keys:
-            # Most pieces are a word, and so shorter than any form of a key.
-            if len(text) >= key.shortest and any(form in text for form in key.forms):
-                text = key.hide(text, answer=True)
-            held = max(held, key.begun(text))
-        if held:
-            text, self._held = text[:-held], text[-held:]
-        else:
-            self._held = ""
+            text, self._held = self._held + text, ""
+        if len(text) >= self._shortest:
+            for key in self._keys:
+                text = key.hide_forms(text)
+        # Before halves are masked: the rest of one may follow.
+        found = self._search(text, len(text) - self._longest)
+        if found is not None:
+            at = self._beginnings.start(text, found)
+            text, self._held = text[:at], text[at:]
+        if len(text) >= self._shortest:
+            for key in self._keys:
+                text = key.hide_halves(text, answer=True)
         if text:
             self._on_text(text)
 
