@@ -39,6 +39,7 @@ from umwelten.control.pacer import Pacer
 from umwelten.control.ramp import Ramp
 from umwelten.control.rate_estimator import plus
 from umwelten.control.refusals import RefusalDiagnosis, RefusedCall, StartSnapshot
+from umwelten.control.safety import Safety
 from umwelten.types import AttemptOutcome, Failure, FailureKind, Resource
 
 THROTTLED_TOO_LONG_S = 900.0
@@ -76,6 +77,7 @@ class Lane:
     pacer: Pacer = field(default_factory=Pacer)
     gate: Gate = field(default_factory=Gate)
     circuit: Circuit = field(default_factory=Circuit)
+    safety: Safety = field(default_factory=Safety)
     ramp: Ramp = field(default_factory=Ramp)
     trust: RetryAfterTrust = field(default_factory=RetryAfterTrust)
     timesheet: Timesheet = field(default_factory=Timesheet)
@@ -113,6 +115,16 @@ class Lane:
         if paced > at:
             at = paced
             self.wait_reason = Reason.REQUESTS if what is Resource.REQUESTS else Reason.TOKENS
+        return self._keep_safe(now, at) if self.safety.refused and self.knee is None else at
+
+    def _keep_safe(self, now: float, at: float) -> float:
+        """Return when the call may start, whatever is believed."""
+        if at > now and not self.in_outage and not self.refusals.certain(now):
+            at = min(at, max(now, self.safety.patience(now)))
+        safe = max(self.safety.earliest_start(now), self.safety.spacing(now))
+        if safe > at:
+            at = safe
+            self.wait_reason = Reason.REQUESTS
         return at
 
     def _room(self, now: float) -> float:
@@ -154,6 +166,7 @@ class Lane:
             self.limit.restore()
             self.refusals.start_small(now)
         self.ramp.on_start(now, self.limit.slots)
+        self.safety.on_start(now, self._number)
         need = self.pacer.need(input_tokens, output_tokens)
         used = self.pacer.used
         self.pacer.take(now, need)
@@ -173,6 +186,7 @@ class Lane:
         if outcome is None:
             self.pacer.refund(now, start.need)
             self.circuit.on_release(started_at, now)
+            self.safety.on_release(start.number)
             return None
         # An empty answer is one to the provider, which counts its tokens.
         if isinstance(outcome, Failure) and outcome.kind is not FailureKind.EMPTY:
@@ -186,6 +200,8 @@ class Lane:
         if self.circuit.on_answer(started_at):
             self.ramp.begin(now, 16.0, max(0.05, self.gate.refusal_s))
         self.gate.on_answer(started_at)
+        self.safety.on_answer(start.number)
+        self.ramp.on_answer()
         real = self.pacer.settle(now, start.need, reply.usage)
         before = self.pacer.let_in_before(start.used, start.number, start.refusals)
         self.pacer.observe(reply.hints, started_at, plus(before, real), start.number)
@@ -217,8 +233,10 @@ class Lane:
         refused = failure.kind is FailureKind.RATE_LIMIT
         if refused:
             self.pacer.on_refusal(now, start.need, start.number)
+            self.safety.on_refusal(start.number, started_at, now)
         else:
             self.pacer.refund(now, start.need)
+            self.safety.on_release(start.number)
         before = self.pacer.let_in_before(start.used, start.number, start.refusals)
         self.pacer.observe(failure.hints, started_at, before, start.number)
         if refused or failure.kind is FailureKind.MEMORY:

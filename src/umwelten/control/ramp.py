@@ -1,9 +1,9 @@
 """How fast a lane that knows nothing goes from a few calls in flight to many: by time, not by answers.
 
 An answer takes seconds, a refusal takes a round trip. So the first starts are spread over a few round
-trips: some at once, then twice as many in each 70 ms, until they leave at such a pace that all slots are
-taken within 0.4 s. The first refusal ends it. A limit of twenty is found for some ten refused calls and
-not for two hundred, and a lane without a limit loses a fifth of a second.
+trips: some at once, then twice as many in each 120 ms, until they leave at such a pace that all slots are
+taken within a second; each answer admits two more. The first refusal ends it. What left within a round trip
+before it is lost, some fifty calls at the slowest, and a lane without a limit loses a third of a second.
 """
 
 from __future__ import annotations
@@ -11,18 +11,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-BASE = 24.0
-"""Calls that start at once. At 48 `bucket_20_blind` is refused 0.043 a call, not 0.026; 12 does as well."""
+BASE = 12.0
+"""Calls that start at once. At 24 a limit of a few calls in all is refused twice as often at the start."""
 
-DOUBLING_S = 0.07
-"""Longer than most refusals take. At 0.14 `free` loses 0.01; not sensitive down to 0.01."""
+DOUBLING_S = 0.12
+"""Longer than most refusals take. At 0.07 a round trip of 0.2 s costs 90 refusals, not 45."""
 
-FASTEST = 500.0
-"""Starts a second. At 1000 `bucket_100` is refused 0.015 a call, not 0.007; not sensitive down to 100."""
+FASTEST = 250.0
+"""Starts a second, at least: at 500 a round trip of 0.2 s costs 50 refusals more."""
 
-FULL_S = 0.4
-"""By then all slots are taken. At 0.2 `bucket_100` is refused 0.015 a call, not 0.007; not sensitive up to
-0.8."""
+FULL_S = 0.8
+"""By then all slots are taken. At 0.4 the first second of a thousand in flight is refused as a whole."""
 
 
 @dataclass(slots=True)
@@ -34,11 +33,13 @@ class Ramp:
     pace: float = FASTEST
     began_at: float | None = None
     starts: int = 0
+    answers: int = 0
     on: bool = True
 
     def begin(self, now: float, base: float, doubling_s: float) -> None:
         """Start again, from `base`."""
-        self.base, self.doubling_s, self.began_at, self.starts, self.on = base, doubling_s, now, 0, True
+        self.base, self.doubling_s, self.began_at = base, doubling_s, now
+        self.starts, self.answers, self.on = 0, 0, True
 
     def end(self, now: float) -> None:
         """A refusal: no further rise, unless it only begins later."""
@@ -48,9 +49,14 @@ class Ramp:
         """Return when the next call may start."""
         if not self.on or self.began_at is None:
             return now
-        if self.starts < self.base:
+        n = self.starts + 1 - 2 * self.answers
+        if n <= self.base:
             return max(now, self.began_at)
-        return max(now, self.began_at + self._after(self.starts + 1))
+        return max(now, self.began_at + self._after(n))
+
+    def on_answer(self) -> None:
+        """Count an answer: what it says about the limit comes later than a refusal would have."""
+        self.answers += self.on
 
     def _after(self, n: int) -> float:
         """Seconds from the beginning to the n-th start."""

@@ -101,6 +101,10 @@ class RefusalDiagnosis:
         """Start with two calls, twice as many whenever refusals of those before would be in."""
         self.ramp.begin(now, 2.0, max(0.05, 2 * self.gate.refusal_s))
 
+    def certain(self, now: float) -> bool:
+        """Return whether what holds the lane has proven to be true."""
+        return self.gate.exact or (self.gate.window and self.gate.closed)
+
     # --- what is refused -------------------------------------------------------------------
 
     def on_refusal(self, call: RefusedCall) -> LimitChange | None:

@@ -1,0 +1,194 @@
+"""What no belief about a limit may break: how many calls may be refused, and how long a lane may stand still.
+
+Theory of operation. Every other part of a lane acts on a belief: a rate, a window, a cap, what headers state.
+Any of them can be wrong, and what a wrong belief costs must be bounded by something that believes nothing. It
+counts the *unresolved* calls: started, not answered, and so young that a refusal may still come. A call older
+than that (`calm_s`) counts as let in; should it be refused after all, it is taken back. Then:
+
+    risk      after a refusal few calls go, and more the more of those are let in
+    burst     no more are unresolved than were once let in together, and half of that again
+    closed    refused twice with nothing let in between: one probe at a time
+    tokens    each call let in earns a part of a refusal; without a token only what has just been proven goes
+    patience  a call goes at last, whatever is believed: after a wait in proportion to the one before
+
+Where a test showed that refusals have nothing to do with the rate (`unrelated`), only the tokens hold, and they
+are earned at the rate at which such refusals come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+FIRST_TOKENS = 3.0
+"""Refusals before anything is let in. The first burst may be refused as a whole, and is paid off later."""
+
+TOKENS_A_CALL = 0.3
+"""Earned by each call let in. At 1.0 limits that nothing describes are refused once a call, for ever."""
+
+RISK = 6.0
+"""Unresolved calls right after a refusal: 1.5 expected refusals at a chance of 1/(4 + 2k) each, k let in since."""
+
+PROVEN = 3.0
+"""More of them for each call let in since: the same formula."""
+
+BURST = 1.5
+"""Times the largest burst ever let in as a whole, and `FEW` more: growth by half a round trip, as risky as the
+start itself."""
+
+FEW = 4.0
+
+SMALLER = 0.7
+"""Of the largest burst is believed after each refused episode: a limit that fell is not tried at its old size."""
+
+PATIENCE = 0.6
+"""Wait by the wait before. At 1 a closure of unknown length is overslept by half of it on average, at 0.3 twice as
+many probes are refused."""
+
+LEAST_PATIENCE_S = 0.5
+"""The shortest such wait: several round trips."""
+
+CLOSURES = 1.5
+"""Times the longest closure met that a belief may hold the lane; above 2 the lane stands still for too long."""
+
+
+@dataclass(slots=True)
+class Safety:
+    """See the module's text. `since` calls were let in since the last refusal, `let_in` and `refused` ever."""
+
+    let_in: int = 0
+    refused: int = 0
+    since: int = 0
+    episodes: int = 0
+    burst: float = 0.0
+    unrelated: float | None = None
+    mean_s: float = 0.1
+    slow_s: float = 0.1
+    _open: dict[int, tuple[float, int]] = field(default_factory=dict)
+    _run: int = 0
+    _refused_at: float = float("-inf")
+    _refused_start: float = float("-inf")
+    _last_try: float = 0.0
+    _let_in_start: float = 0.0
+    _closed_at: float | None = None
+    _closure_s: float = 0.0
+
+    @property
+    def calm_s(self) -> float:
+        """Return after how long a call that was not refused counts as let in."""
+        return max(1.6 * self.mean_s, 1.2 * self.slow_s)
+
+    @property
+    def closed(self) -> bool:
+        """Return whether refusals came twice with nothing let in between."""
+        return self.episodes >= 2
+
+    @property
+    def tokens(self) -> float:
+        """Return how many refusals the calls let in have earned."""
+        each = TOKENS_A_CALL
+        if self.unrelated is not None:
+            each = max(each, 1.2 * self.unrelated / (1.0 - self.unrelated))
+        return FIRST_TOKENS + each * self.let_in - self.refused
+
+    @property
+    def unresolved(self) -> int:
+        """Return how many calls may still be refused, as of the last question."""
+        return len(self._open)
+
+    # --- asking ----------------------------------------------------------------------------
+
+    def earliest_start(self, now: float) -> float:
+        """Return when the next call may start: `now`, or when the oldest unresolved one will be let in."""
+        if not self.refused or not self._open:
+            return now
+        self.resolve(now)
+        if not self._open or len(self._open) < self._most():
+            return now
+        oldest = next(iter(self._open.values()))[0]
+        return max(now, oldest + self.calm_s)
+
+    def _most(self) -> float:
+        """How many calls may be unresolved beside the next one."""
+        tokens = self.tokens
+        if self.unrelated is not None and tokens >= 1.0:
+            return float("inf")
+        if self.closed:
+            return 1.0
+        if tokens < 1.0:
+            return max(1.0, 0.5 * self.since)
+        return min(RISK + PROVEN * self.since + min(20.0, 0.1 * tokens), FEW + BURST * self.burst)
+
+    def spacing(self, now: float) -> float:
+        """Return when the next probe of a closed lane may go, for as long as no tokens are left."""
+        if not self.closed or self.tokens >= 1.0 or self._closed_at is None:
+            return now
+        waited = self._last_try - self._closed_at
+        return max(now, self._last_try + max(self.calm_s, PATIENCE * waited))
+
+    def patience(self, now: float) -> float:
+        """Return by when a call goes whatever is believed."""
+        if not self.refused or self._open:
+            return float("inf")
+        begun = self._closed_at if self._closed_at is not None else self._last_try
+        waited = self._last_try - begun
+        return self._last_try + max(LEAST_PATIENCE_S, PATIENCE * waited, CLOSURES * self._closure_s)
+
+    # --- learning --------------------------------------------------------------------------
+
+    def on_start(self, now: float, number: int) -> None:
+        """Note a call that goes out."""
+        self._open[number] = (now, len(self._open) + 1)
+        self._last_try = now
+        if not self.refused and len(self._open) > 4096:
+            self._let_in(*self._open.pop(next(iter(self._open))))
+
+    def on_answer(self, number: int) -> None:
+        """Note that a call was let in."""
+        call = self._open.pop(number, None)
+        if call is not None:
+            self._let_in(*call)
+
+    def on_release(self, number: int) -> None:
+        """Note a call that ended and says nothing."""
+        self._open.pop(number, None)
+
+    def on_refusal(self, number: int, started_at: float, now: float) -> None:
+        """Note a refusal."""
+        took = now - started_at
+        self.mean_s = took if not self.refused else 0.8 * self.mean_s + 0.2 * took
+        self.slow_s = took if not self.refused else max(took, 0.9 * self.slow_s + 0.1 * self.mean_s)
+        if self._open.pop(number, None) is None:
+            self.let_in = max(0, self.let_in - 1)
+        self.refused += 1
+        self._run = self.since = 0
+        if started_at > self._refused_at:
+            self.episodes += 1
+            self.burst *= SMALLER
+            self._refused_at = now
+        if self._closed_at is None:
+            self._closed_at = started_at
+        self._refused_start = max(self._refused_start, started_at)
+
+    def resolve(self, now: float) -> None:
+        """Count those as let in that are too old to be refused."""
+        if not self.refused:
+            return
+        before = now - self.calm_s
+        while self._open:
+            number = next(iter(self._open))
+            call = self._open[number]
+            if call[0] > before:
+                return
+            del self._open[number]
+            self._let_in(*call)
+
+    def _let_in(self, started_at: float, together: int) -> None:
+        self.let_in += 1
+        self._run += 1
+        self.burst = max(self.burst, min(self._run, together))
+        if started_at > self._refused_start:
+            self.since += 1
+            self.episodes = 0
+            if self._closed_at is not None:
+                self._closure_s = max(self._closure_s, started_at - self._closed_at)
+                self._closed_at = None
