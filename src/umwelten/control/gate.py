@@ -41,6 +41,10 @@ APART = 5.0
 """A closure so much longer than the calls were apart was a window's. Not sensitive from 1 to 100 in any
 cell."""
 
+FEWEST = 4
+"""Calls that make a window. One call in ten seconds is a rate: taken for a window it is refused three times a
+call, for ever."""
+
 _USUAL = (1.0, 5.0, 10.0, 15.0, 30.0, 60.0, 300.0, 600.0, 3600.0)
 """Lengths of windows that providers use. Without them `window_minute` falls from 0.98 to 0.95."""
 
@@ -153,7 +157,8 @@ class Gate:
         let_in, self._refusals = self.let_in, 0
         self.start, self.used, self.foreseen = due if on_time else at, 1, False
         burst = at - shut - old
-        if on_time or (shut > 1.0 and shut >= APART * burst / max(1, let_in)):
+        apart = let_in >= FEWEST and shut > 1.0 and shut >= APART * burst / let_in
+        if on_time or apart:
             self.size = max(1, let_in)
             self.period_s = self.period_s if on_time else _usual(self._refused_at - old, at - old)
 
