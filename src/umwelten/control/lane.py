@@ -105,9 +105,9 @@ class Lane:
         self.wait_reason = Reason.CONCURRENCY
         if at == NEVER:
             return at
-        held = max(
-            self.circuit.earliest_start(now), self.gate.earliest_start(now), self.ramp.earliest_start(now)
-        )
+        held = max(self.circuit.earliest_start(now), self.ramp.earliest_start(now))
+        if not self.pacer.proven:
+            held = max(held, self.gate.earliest_start(now))
         if held > at:
             at = held
             self.wait_reason = Reason.BACKOFF if self.in_outage else Reason.REQUESTS
@@ -168,9 +168,11 @@ class Lane:
         self.ramp.on_start(now, self.limit.slots)
         self.safety.on_start(now, self._number)
         need = self.pacer.need(input_tokens, output_tokens)
-        used = self.pacer.used
+        used, forecasts = self.pacer.used, self.pacer.forecasts(now, need)
         self.pacer.take(now, need)
-        return StartSnapshot(self._number, self.in_flight, high, need, used, self.pacer.refusals, edge)
+        return StartSnapshot(
+            self._number, self.in_flight, high, need, used, self.pacer.refusals, edge, forecasts
+        )
 
     def on_end(
         self,
@@ -202,6 +204,7 @@ class Lane:
         self.gate.on_answer(started_at)
         self.safety.on_answer(start.number)
         self.ramp.on_answer()
+        self.pacer.judge(start.forecasts, reply.hints, start.need, let_in=True)
         real = self.pacer.settle(now, start.need, reply.usage)
         before = self.pacer.let_in_before(start.used, start.number, start.refusals)
         self.pacer.observe(reply.hints, started_at, plus(before, real), start.number)
@@ -232,6 +235,7 @@ class Lane:
         self.answered = self.answered or failure.status is not None
         refused = failure.kind is FailureKind.RATE_LIMIT
         if refused:
+            self.pacer.judge(start.forecasts, failure.hints, start.need, let_in=False)
             self.pacer.on_refusal(now, start.need, start.number)
             self.safety.on_refusal(start.number, started_at, now)
         else:

@@ -1,11 +1,11 @@
 """How fast a provider lets calls in, as stated in its headers or as learnt from its refusals.
 
-Theory of operation. There are two sources of knowledge, and a call must satisfy both.
+Theory of operation. There are two sources of knowledge. A call must satisfy both, unless one is proven: what is
+stated and has foretold what came is believed alone.
 
-*Stated.* A `BudgetMeter` follows one budget that replies state: limit, remaining and reset. `remaining` is
+*Stated.* A `StatedBudget` follows one budget that replies state: limit, remaining and reset. `remaining` is
 what was left when that request was admitted; everything started since is subtracted, what came back
-since is added. Two consecutive statements tell buckets from windows: the reset of a window stands
-still while calls use it up, that of a bucket moves away by the time that refilling takes.
+since is added. What the figures mean, and whether they are true, is told by what they foretell (`stated.py`).
 
 *Learnt.* A refusal says one thing exactly: at that moment the bucket was empty. What was admitted between
 two such moments is what was refilled between them, whatever the bucket holds. A `RateEstimator` takes its
@@ -23,9 +23,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from umwelten.control.budget_meter import BudgetMeter
 from umwelten.control.rate_estimator import Amounts, RateEstimator, minus, plus
-from umwelten.types import RateLimitHints, Resource, Usage
+from umwelten.control.stated import StatedBudget
+from umwelten.types import Budget, RateLimitHints, Resource, Usage
 
 ORDER = (Resource.REQUESTS, Resource.TOKENS, Resource.INPUT_TOKENS, Resource.OUTPUT_TOKENS)
 """What the four figures of `Amounts` count."""
@@ -50,7 +50,7 @@ def amounts(input_tokens: float, output_tokens: float) -> Amounts:
 class Pacer:
     """All meters of a lane, the estimator of its rate, and how much was started altogether."""
 
-    meters: dict[tuple[Resource, float | None], BudgetMeter] = field(default_factory=dict)
+    stated: dict[tuple[Resource, float | None, int], StatedBudget] = field(default_factory=dict)
     estimator: RateEstimator = field(default_factory=RateEstimator)
     used: Amounts = NOTHING
     refusals: int = 0
@@ -70,18 +70,60 @@ class Pacer:
     def earliest_start(self, now: float, need: Amounts) -> tuple[float, Resource | None]:
         """Return when a call may start, and what it waits for."""
         at, why = now, None
-        for meter in self.meters.values():
-            opens = meter.earliest_start(now, need[_INDEX[meter.resource]])
+        for budget in self.stated.values():
+            opens = budget.earliest_start(now, need[_INDEX[budget.resource]])
             if opens > at:
-                at, why = opens, meter.resource
+                at, why = opens, budget.resource
+        if self.proven:
+            return at, why
         opens = self.estimator.earliest_start(now, need[self.estimator.by])
         return (opens, ORDER[self.estimator.by]) if opens > at else (at, why)
+
+    @property
+    def proven(self) -> bool:
+        """Return whether stated budgets are known to be true."""
+        return any(budget.proven for budget in self.stated.values())
+
+    def forecasts(self, now: float, need: Amounts) -> tuple[int, ...]:
+        """Return for each stated budget which of its readings would let such a call in."""
+        return tuple(
+            [budget.forecasts(now, need[_INDEX[budget.resource]]) for budget in self.stated.values()]
+        )
+
+    def judge(self, forecasts: tuple[int, ...], hints: RateLimitHints, need: Amounts, *, let_in: bool) -> None:
+        """Score what was foretold when a call started by what became of it."""
+        if not forecasts:
+            return
+        budgets = list(self.stated.values())[: len(forecasts)]
+        if let_in or len(budgets) == 1:
+            for budget, bits in zip(budgets, forecasts, strict=True):
+                budget.judge(bits, let_in=let_in)
+            return
+        # Of several budgets those are to blame that say so themselves; if none does, all are.
+        empty = {self._key(hints, i) for i in range(len(hints.budgets)) if self._is_empty(hints.budgets[i], need)}
+        for (key, budget), bits in zip(list(self.stated.items()), forecasts, strict=False):
+            if not empty or key in empty:
+                budget.judge(bits, let_in=False)
+
+    @staticmethod
+    def _key(hints: RateLimitHints, i: int) -> tuple[Resource, float | None, int]:
+        """What tells a budget from others: its place among those of one kind, where several are stated."""
+        budget = hints.budgets[i]
+        alike = sum((b.resource, b.window_s) == (budget.resource, budget.window_s) for b in hints.budgets[:i])
+        return budget.resource, budget.window_s, alike
+
+    @staticmethod
+    def _is_empty(budget: Budget, need: Amounts) -> bool:
+        index = _INDEX.get(budget.resource)
+        if index is None or budget.remaining is None or (budget.limit or 0.0) < _LEAST:
+            return False
+        return budget.remaining < max(1.0, need[index])
 
     def take(self, now: float, need: Amounts) -> None:
         """Reserve what a call that starts will use."""
         self.used = plus(self.used, need)
-        for meter in self.meters.values():
-            meter.take(now, need[_INDEX[meter.resource]])
+        for budget in self.stated.values():
+            budget.take(now, need[_INDEX[budget.resource]])
         self.estimator.take(now, need[self.estimator.by])
 
     def settle(self, now: float, need: Amounts, usage: Usage) -> Amounts:
@@ -120,30 +162,26 @@ class Pacer:
 
     def _correct(self, now: float, change: Amounts) -> None:
         self.used = plus(self.used, change)
-        for meter in self.meters.values():
-            meter.take(now, change[_INDEX[meter.resource]])
+        for budget in self.stated.values():
+            budget.take(now, change[_INDEX[budget.resource]])
 
     def observe(self, hints: RateLimitHints, started_at: float, used: Amounts, number: int) -> None:
         """Take in the budgets that a reply states; `used` was started up to and including its call."""
-        for budget in hints.budgets:
+        for i, budget in enumerate(hints.budgets):
             if budget.resource not in _INDEX or budget.limit is None or budget.limit < _LEAST:
                 continue
-            key = (budget.resource, budget.window_s)
-            meter = self.meters.get(key)
-            if meter is None:
-                meter = BudgetMeter(
-                    resource=budget.resource, limit=budget.limit, level=budget.limit, at=started_at
-                )
-                self.meters[key] = meter
+            key = self._key(hints, i)
+            stated = self.stated.get(key)
+            if stated is None:
+                stated = self.stated[key] = StatedBudget(resource=budget.resource)
             index = _INDEX[budget.resource]
-            meter.observe(budget, started_at, self.used[index] - used[index], number)
+            stated.observe(budget, started_at, used[index], self.used[index] - used[index], number)
 
     def stated_empty(self, hints: RateLimitHints, need: Amounts) -> Resource | None:
-        """Return the stated budget that explains why this call was refused."""
-        for budget in hints.budgets:
-            index = _INDEX.get(budget.resource)
-            if index is None or budget.remaining is None or (budget.limit or 0.0) < _LEAST:
-                continue
-            if budget.remaining < max(1.0, need[index]):
-                return budget.resource
+        """Return the stated budget that explains why this call was refused, if what it says may be true."""
+        for i, budget in enumerate(hints.budgets):
+            if self._is_empty(budget, need):
+                stated = self.stated.get(self._key(hints, i))
+                if stated is None or stated.best is not None:
+                    return budget.resource
         return None

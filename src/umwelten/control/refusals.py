@@ -28,7 +28,7 @@ class StartSnapshot(msgspec.Struct, frozen=True):
 
     It was the `number`-th call and the `level`-th in flight; `high` was the greatest level before.
     `need` was reserved for it; `used` was reserved before it, and `refusals` calls had been refused.
-    `edge` is the limit's then.
+    `edge` is the limit's then, and `forecasts` tells which stated budgets would have let it in.
     """
 
     number: int = 0
@@ -38,6 +38,7 @@ class StartSnapshot(msgspec.Struct, frozen=True):
     used: Amounts = NOTHING
     refusals: int = 0
     edge: int | None = None
+    forecasts: tuple[int, ...] = ()
 
 
 class RefusedCall(msgspec.Struct, frozen=True):
@@ -103,7 +104,7 @@ class RefusalDiagnosis:
 
     def certain(self, now: float) -> bool:
         """Return whether what holds the lane has proven to be true."""
-        return self.gate.exact or (self.gate.window and self.gate.closed)
+        return self.pacer.proven or self.gate.exact or (self.gate.window and self.gate.closed)
 
     # --- what is refused -------------------------------------------------------------------
 
@@ -118,6 +119,7 @@ class RefusalDiagnosis:
             return self.cut(call.started_at, call.now, LimitReason.RATE_LIMIT)
         stated = self.pacer.stated_empty(call.hints, call.start.need)
         if stated is not None:
+            self._note_point(call)
             self.kind = LimitKind.RATE if stated is Resource.REQUESTS else LimitKind.TOKENS
             return self._restore()
         if stated_kind(call.hints) is LimitKind.CONCURRENCY:

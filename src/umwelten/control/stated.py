@@ -1,0 +1,266 @@
+"""One budget that a provider states in its replies, and what its figures may mean.
+
+Theory of operation. A statement is a limit, what remains of it, and a time. Providers mean different things by
+them: the time until all of it is there again, until the next one, until a window ends; the limit by the
+statement's own period, by the minute, or by the second. Some state what is not true. So each budget has several
+*readings*, and each is scored by what it foretells: which calls are let in and which are refused, and what the
+next statements say of the rest. A reading that foretells badly loses its say, and a budget of which no reading
+foretells well holds nothing back: then the lane goes by its refusals alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from umwelten.types import Budget, Resource
+
+MARGIN_S = 0.02
+"""A window is used that long after it begins. At 0 `window_headers` is refused 0.12 a call, not 0.002; 0.1
+does as well."""
+
+JITTER_S = 0.01
+"""Kept back, in seconds of a small bucket's rate. At 0.05 `gcra` falls from 0.98 to 0.92; not sensitive down
+to 0."""
+
+RISE = 0.25
+"""Part of a stated rise that is believed. At 1 `tokens` is refused 0.061 a call, not 0.003; 0.1 does as
+well."""
+
+SAY = -1.0
+"""A reading with a lower score holds nothing back: two calls refused that it would let in."""
+
+PROVEN = 1.0
+"""From here on a reading is believed rather than what refusals taught: a few calls foretold."""
+
+BEST = 4.0
+"""The highest score: some five errors end any belief."""
+
+_KEEP = 0.99
+"""Of the score is left after each call."""
+
+
+class Meaning(StrEnum):
+    """What the figures mean: a bucket with so much in `reset_s`, by its window, by the minute; or a window."""
+
+    FULL = "full"
+    PERIOD = "period"
+    MINUTE = "minute"
+    SECOND = "second"
+    WINDOW = "window"
+
+
+@dataclass(slots=True)
+class Reading:
+    """A meaning at work. `level` is what is left at `at`; `rate` units a second come back to a bucket."""
+
+    meaning: Meaning
+    score: float
+    limit: float
+    level: float
+    at: float
+    rate: float = 0.0
+    resets_at: float | None = None
+    period_s: float | None = None
+    _rates: deque[float] = field(default_factory=lambda: deque(maxlen=8))
+
+    # --- asking ----------------------------------------------------------------------------
+
+    def left(self, now: float) -> float:
+        """Return what is left."""
+        if self.meaning is Meaning.WINDOW:
+            if self.resets_at is not None and now >= self.resets_at + MARGIN_S:
+                self._start_anew(now)
+            return self.level
+        return min(self.limit, self.level + self.rate * max(0.0, now - self.at))
+
+    def earliest_start(self, now: float, need: float) -> float:
+        """Return when `need` fits."""
+        need = min(need, self.limit)
+        if self.meaning is Meaning.WINDOW:
+            left = self.left(now)
+            return now if left >= need or self.resets_at is None else max(now, self.resets_at + MARGIN_S)
+        if self.rate <= 0:
+            return now
+        # A bucket too small to keep anything back is given a little time beyond its being full.
+        want = need + max(min(0.1 * self.limit, need), min(need, self.rate * JITTER_S))
+        level = self.level + self.rate * (now - self.at)
+        if want <= self.limit:
+            level = min(self.limit, level)
+        return now if level >= want - 1e-9 else now + (want - level) / self.rate
+
+    def _start_anew(self, now: float) -> None:
+        self.level, self.at = self.limit, now
+        period = self.period_s
+        self.resets_at = None if period is None or self.resets_at is None else self.resets_at + period
+        if self.resets_at is not None and self.resets_at <= now and period:
+            self.resets_at = now + period
+
+    def foretell(self, remaining: float, at: float, now: float, used: float) -> float | None:
+        """Return what is left at `now` if `remaining` was at `at`; `None`: this reading can't say."""
+        if self.meaning is Meaning.WINDOW:
+            if self.resets_at is None or now >= self.resets_at:
+                return None
+            return max(0.0, remaining - used)
+        return max(0.0, min(self.limit, remaining + self.rate * (now - at) - used)) if self.rate else None
+
+    # --- learning --------------------------------------------------------------------------
+
+    def mark(self, points: float) -> None:
+        """Count what was foretold well (more than 0) or badly."""
+        self.score = max(-BEST, min(BEST, _KEEP * self.score + points))
+
+    def take(self, now: float, amount: float) -> None:
+        """A reservation (negative: part of it comes back)."""
+        if self.meaning is not Meaning.WINDOW:
+            self.level = min(self.limit, self.level + self.rate * max(0.0, now - self.at))
+            self.at = max(self.at, now)
+        self.level -= amount
+
+    def state(self, budget: Budget, at: float, since: float, most: float) -> None:
+        """Take in a statement of `at`; `since` was taken after it, and no more than `most` ever remained."""
+        assert budget.limit is not None and budget.remaining is not None
+        fits = budget.limit < 2 * most or self.meaning is Meaning.FULL
+        self.limit = max(1e-6, budget.limit if fits else most)
+        first = self._learn_rate(budget, at)
+        level, window = budget.remaining - since, self.meaning is Meaning.WINDOW
+        if first or window or self.at < at:
+            # Downwards at once, upwards little by little: of calls that leave together the last may arrive
+            # first, and its reply then knows nothing of the others.
+            believed = self.level + (0.0 if window else self.rate * (at - self.at))
+            up = level if first or window else believed + RISE * (level - believed)
+            self.level, self.at = min(level, up), at
+            return
+        stated = level + self.rate * (self.at - at)
+        self.level = min(stated, self.level + RISE * (stated - self.level))
+
+    def _learn_rate(self, budget: Budget, at: float) -> bool:
+        """True if this is the first statement that tells the rate."""
+        assert budget.limit is not None and budget.remaining is not None
+        before = self.rate
+        match self.meaning:
+            case Meaning.FULL:
+                missing = budget.limit - budget.remaining
+                if budget.reset_s and missing >= min(3.0, 0.05 * self.limit):
+                    # Times rounded up make it too slow, by turns: the fastest of a few is nearest.
+                    self._rates.append(missing / budget.reset_s)
+                    self.rate = max(self._rates)
+            case Meaning.MINUTE:
+                self.rate = budget.limit / 60.0
+            case Meaning.SECOND:
+                self.rate = budget.limit
+            case Meaning.PERIOD:
+                self.rate = budget.limit / budget.window_s if budget.window_s else 0.0
+            case Meaning.WINDOW:
+                resets_at = None if budget.reset_s is None else at + budget.reset_s
+                first, self.resets_at, self.period_s = self.resets_at is None, resets_at, budget.window_s
+                return first
+        return before == 0.0
+
+
+_PRIOR = {
+    Meaning.FULL: 0.3,
+    Meaning.PERIOD: 0.25,
+    Meaning.WINDOW: 0.2,
+    Meaning.MINUTE: 0.0,
+    Meaning.SECOND: -0.5,
+}
+"""Scores to begin with: where nothing tells them apart, the more usual meaning is taken."""
+
+
+@dataclass(slots=True)
+class Statement:
+    """What remained at `at`, when `used` had been let in."""
+
+    at: float
+    remaining: float
+    used: float
+
+
+@dataclass(slots=True)
+class StatedBudget:
+    """See the module's text. `number` is that of the latest call whose reply stated it."""
+
+    resource: Resource
+    number: int = 0
+    readings: list[Reading] = field(default_factory=list)
+    most: float = 0.0
+    _anchor: Statement | None = None
+
+    @property
+    def best(self) -> Reading | None:
+        """Return the reading that foretells best, if it may hold calls back."""
+        best = max(self.readings, key=_score, default=None)
+        return best if best is not None and best.score > SAY else None
+
+    @property
+    def proven(self) -> bool:
+        """Return whether that reading has shown to be true."""
+        return any(reading.score >= PROVEN for reading in self.readings)
+
+    def earliest_start(self, now: float, need: float) -> float:
+        """Return when `need` fits, by the best reading."""
+        best = self.best
+        return now if best is None else best.earliest_start(now, need)
+
+    def forecasts(self, now: float, need: float) -> int:
+        """Return which readings would let a call in, a bit for each."""
+        bits = 0
+        for i, reading in enumerate(self.readings):
+            bits |= (reading.left(now) >= 0.999 * min(need, reading.limit)) << i
+        return bits
+
+    def judge(self, forecasts: int, *, let_in: bool) -> None:
+        """Score the readings by what became of a call."""
+        for i, reading in enumerate(self.readings):
+            if forecasts >> i & 1:
+                reading.mark(0.05 if let_in else -1.0)
+            else:
+                reading.mark(-0.7 if let_in else 0.5)
+
+    def take(self, now: float, amount: float) -> None:
+        """Count what a call will use."""
+        for reading in self.readings:
+            reading.take(now, amount)
+
+    def observe(self, budget: Budget, at: float, used: float, since: float, number: int) -> None:
+        """Take in what the reply to the `number`-th call states; `used` was let in by then, `since` later."""
+        if number <= self.number or budget.remaining is None or not budget.limit:
+            return
+        self.number = number
+        if not self.readings:
+            self._begin(budget, at)
+        self.most = max(self.most, budget.remaining + 1.0)
+        self._compare(Statement(at, budget.remaining, used), budget.limit)
+        for reading in self.readings:
+            reading.state(budget, at, since, self.most)
+
+    def _begin(self, budget: Budget, at: float) -> None:
+        assert budget.limit is not None
+        for meaning, prior in _PRIOR.items():
+            if meaning is Meaning.PERIOD and not budget.window_s:
+                continue
+            self.readings.append(Reading(meaning, prior, budget.limit, budget.limit, at))
+
+    def _compare(self, statement: Statement, limit: float) -> None:
+        """Score the readings by what they made of an earlier statement."""
+        anchor = self._anchor
+        if anchor is None:
+            self._anchor = statement
+            return
+        used, passed = statement.used - anchor.used, statement.at - anchor.at
+        if passed <= 0 or (passed < 1.0 and abs(used) < min(10.0, 0.1 * limit)):
+            return
+        self._anchor = statement
+        allowed = 2.0 + 0.15 * abs(used) if limit < 5000 else 0.02 * limit + 0.15 * abs(used)
+        for reading in self.readings:
+            left = reading.foretell(anchor.remaining, anchor.at, statement.at, used)
+            if left is None:
+                continue
+            error = abs(left - statement.remaining) / allowed
+            reading.mark(0.3 if error <= 1 else -0.3 * min(3.0, error))
+
+
+def _score(reading: Reading) -> float:
+    return reading.score
