@@ -134,20 +134,28 @@ class RetryAfterTrust:
     """Return whether `Retry-After` tells the truth. A call admitted well before the time refutes it."""
 
     overstated: bool = False
+    proven: bool = False
     _told_at: float = 0.0
     _asked_s: float = 0.0
     _refuted: int = 0
+    _answered: bool = False
 
     def on_refusal(self, now: float, hint: float | None) -> None:
         """Note a refusal that asks to wait that long."""
-        self._told_at, self._asked_s = now, hint or 0.0
+        self._told_at, self._asked_s, self._answered = now, hint or 0.0, False
 
     def on_answer(self, started_at: float) -> None:
-        """Note a call that was admitted: it refutes a longer time."""
+        """Note a call that was admitted: it refutes a longer time, and proves one that is just over."""
+        if self._asked_s > 0 and started_at > self._told_at:
+            late = started_at - self._told_at - self._asked_s
+            if abs(late) < max(0.1, 0.1 * self._asked_s) and not self._answered:
+                self.proven = True
+            self._answered = True
         if self._asked_s <= 1.0 or not self._told_at < started_at < self._told_at + 0.5 * self._asked_s:
             return
         self._refuted += 1
         self.overstated = self._refuted >= _REFUTED
+        self.proven = self.proven and not self.overstated
 
 
 def stated_kind(hints: RateLimitHints) -> LimitKind | None:

@@ -185,3 +185,6 @@ class Pacer:
                 if stated is None or stated.best is not None:
                     return budget.resource
         return None
+
+    def describe(self, now: float) -> str:  # TRACE
+        return " ".join(f"[{b.number} R{b._anchor and b._anchor.remaining} " + " ".join(f"{r.meaning[0]}{r.score:.1f}/{r.left(now):.1f}/{r.rate:.2f}" for r in b.readings) + "]" for b in self.stated.values())  # TRACE

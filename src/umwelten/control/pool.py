@@ -249,6 +249,7 @@ class Pool:
             dice=dice,
             empties=scheduled.empties,
             trust_retry_after=lane.trusts_retry_after,
+            retry_after_proven=lane.trust.proven,
             model_answered=state.answered,
             crowded=crowded,
         )

@@ -12,6 +12,10 @@ LONGEST_WAIT_S = 900.0
 LONGEST_HINT_S = 120.0
 """So much of a `Retry-After` is believed that comes with another failure than a rate limit."""
 
+FIRST_HINT_S = 1.0
+"""So much of a `Retry-After` that nothing has proven yet, doubled with each refusal of the call: where all calls
+are told a minute, none is left that could show that a second would do."""
+
 EMPTY_RETRIES = 2
 """Further attempts for a call whose answer was empty. That is mostly a whim, which one more attempt ends; a
 model that has nothing to say is paid for each time."""
@@ -67,12 +71,14 @@ class RetryPolicy:
         dice: float,
         empties: int = 0,
         trust_retry_after: bool = True,
+        retry_after_proven: bool = True,
         model_answered: bool = True,
         crowded: bool = False,
     ) -> Decision:
         """`counted` retries, `throttles` refusals and `empties` empty answers came before this failure.
 
-        `trust_retry_after` False: what the provider says about waiting was proven wrong. `model_answered`:
+        `trust_retry_after` False: what the provider says about waiting was proven wrong; `retry_after_proven`:
+        calls were let in when it said, and not before. `model_answered`:
         the model answered a call of this run. `crowded`: this machine had no room for the call beside the
         others that were in flight.
         """
@@ -85,7 +91,10 @@ class RetryPolicy:
         if failure.kind is FailureKind.RATE_LIMIT:
             if trust_retry_after and (failure.hints.retry_after_s or 0.0) > LONGEST_WAIT_S:
                 return StopLane()
-            return Again(self._throttle_delay(failure, dice, trust_retry_after), counted=False)
+            bound = 0.0
+            if trust_retry_after:
+                bound = LONGEST_WAIT_S if retry_after_proven else FIRST_HINT_S * 2.0 ** min(throttles, 16)
+            return Again(self._throttle_delay(failure, dice, bound), counted=False)
         if crowded:
             return Again(self.base_s * 0.5 * (1 + dice), counted=False)
         if not failure.retry or counted >= self.retries:
@@ -105,9 +114,10 @@ class RetryPolicy:
         may_go = failure.retry and schema_retries < SCHEMA_RETRIES
         return Again(0.0, counted=False) if may_go else GiveUp()
 
-    def _throttle_delay(self, failure: Failure, dice: float, trust_retry_after: bool) -> float:
+    def _throttle_delay(self, failure: Failure, dice: float, bound: float) -> float:
+        """A call waits as it was told, but no longer than `bound`; 0: not told, or told wrongly."""
         hint = failure.hints.retry_after_s
-        if hint is None or not trust_retry_after:
+        if hint is None or not bound:
             # When the lane may start again is the lane's own knowledge; this only lets others go first.
             return self.base_s * 0.5 * (1 + dice)
-        return hint + dice * min(1.0, 0.1 * hint + 0.05)
+        return min(hint, bound) + dice * min(1.0, 0.1 * hint + 0.05)

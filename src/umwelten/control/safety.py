@@ -105,7 +105,7 @@ class Safety:
         if not self._open or len(self._open) < self._most():
             return now
         oldest = next(iter(self._open.values()))[0]
-        return max(now, oldest + self.calm_s)
+        return oldest + self.calm_s
 
     def _most(self) -> float:
         """How many calls may be unresolved beside the next one."""
@@ -173,11 +173,11 @@ class Safety:
         """Count those as let in that are too old to be refused."""
         if not self.refused:
             return
-        before = now - self.calm_s
+        calm_s = self.calm_s
         while self._open:
             number = next(iter(self._open))
             call = self._open[number]
-            if call[0] > before:
+            if call[0] + calm_s > now:
                 return
             del self._open[number]
             self._let_in(*call)

@@ -63,6 +63,7 @@ class Reading:
     rate: float = 0.0
     resets_at: float | None = None
     period_s: float | None = None
+    error: float = 0.5
     _rates: deque[float] = field(default_factory=lambda: deque(maxlen=8))
 
     # --- asking ----------------------------------------------------------------------------
@@ -100,10 +101,8 @@ class Reading:
     def foretell(self, remaining: float, at: float, now: float, used: float) -> float | None:
         """Return what is left at `now` if `remaining` was at `at`; `None`: this reading can't say."""
         if self.meaning is Meaning.WINDOW:
-            if self.resets_at is None or now >= self.resets_at:
-                return None
-            return max(0.0, remaining - used)
-        return max(0.0, min(self.limit, remaining + self.rate * (now - at) - used)) if self.rate else None
+            return None if self.resets_at is None or now >= self.resets_at else remaining - used
+        return min(self.limit, remaining + self.rate * (now - at) - used) if self.rate else None
 
     # --- learning --------------------------------------------------------------------------
 
@@ -258,9 +257,11 @@ class StatedBudget:
             left = reading.foretell(anchor.remaining, anchor.at, statement.at, used)
             if left is None:
                 continue
-            error = abs(left - statement.remaining) / allowed
-            reading.mark(0.3 if error <= 1 else -0.3 * min(3.0, error))
+            error = min(3.0, abs(left - statement.remaining) / allowed)
+            reading.error += 0.2 * (error - reading.error)
+            reading.mark(0.3 if error <= 1 else -0.3 * error)
 
 
 def _score(reading: Reading) -> float:
-    return reading.score
+    """Errors tell readings apart that all foretell well."""
+    return reading.score - 2 * reading.error
