@@ -84,6 +84,7 @@ class Lane:
     knee: Knee | None = None
     refusals: RefusalDiagnosis = field(init=False)
     _number: int = 0
+    _pass: bool = False
 
     def __post_init__(self) -> None:
         if self.watch is not Watch.NO and self.limit.slow_start and self.knee is None:
@@ -101,7 +102,7 @@ class Lane:
         """Return when the next call may start: `now`, a later time, or `NEVER` (until something ends)."""
         if self.stopped is not None:
             return NEVER
-        at = self._room(now)
+        at, self._pass = self._room(now), False
         self.wait_reason = Reason.CONCURRENCY
         if at == NEVER:
             return at
@@ -121,6 +122,8 @@ class Lane:
         """Return when the call may start, whatever is believed."""
         if at > now and not self.in_outage and not self.refusals.certain(now):
             at = min(at, max(now, self.safety.patience(now)))
+        if at > now and self.safety.passes and self.refusals.certain(now) and not self.in_outage:
+            at, self._pass = now, True
         safe = max(self.safety.earliest_start(now), self.safety.spacing(now))
         if safe > at:
             at = safe
@@ -167,6 +170,9 @@ class Lane:
             self.refusals.start_small(now)
         self.ramp.on_start(now, self.limit.slots)
         self.safety.on_start(now, self._number)
+        if self._pass:
+            self.safety.use_pass()
+            self._pass = False
         need = self.pacer.need(input_tokens, output_tokens)
         used, forecasts = self.pacer.used, self.pacer.forecasts(now, need)
         self.pacer.take(now, need)

@@ -53,8 +53,12 @@ QUIET_CALLS = 48.0
 QUIET_S = 3.0
 """The same in seconds. At 9 `gcra_blind` falls from 0.95 to 0.85, at 1 `noise` from 0.69 to 0.56."""
 
-DOUBLING_CALLS = 24.0
-"""Calls in which the speed doubles then. At 48 `drop_blind` falls from 0.99 to 0.96; 12 does as well."""
+FEWEST_QUIET = 4.0
+"""The same where a rate was measured over so few calls: it may be wrong by any factor, and 48 calls at a tenth of
+the true rate take a run."""
+
+DOUBLING = 0.5
+"""Of those calls in which the speed doubles then. At 1 `drop_blind` falls from 0.99 to 0.96; 0.25 does as well."""
 
 DOUBLING_S = 0.7
 """The same in seconds. At 0.35 `drop` is refused 0.061 a call, not 0.047; at 1.4 it falls from 0.99 to
@@ -162,6 +166,7 @@ class RateEstimator:
     points: deque[Point] = field(default_factory=lambda: deque(maxlen=64))
     test: BurstTest | None = None
     total: float = 0.0
+    measured: float = 0.0
     _next_test: float = 0.0
     _backoff: float = FIRST_BACKOFF
     _tested: float = 0.0
@@ -270,13 +275,14 @@ class RateEstimator:
         assert self.rate is not None
         speed = self.speed(now)
         if speed > RESTART * self.rate and self.points:
-            self.rate = SAFE * speed
+            self.rate, self.measured = SAFE * speed, FEWEST_QUIET
             self.points = deque([self.points[-1]], maxlen=self.points.maxlen)
 
     def _estimate(self) -> float | None:
         """Admitted by time, over the last hundred calls; over the last dozen if those tell otherwise."""
         last = self.points[-1]
         recent = longer = None
+        over = 0.0
         for point in reversed(self.points):
             calls, span = last.taken[0] - point.taken[0], last.at - point.at
             expected = span * self.rate / self.size if self.rate else 0.0
@@ -285,13 +291,17 @@ class RateEstimator:
             rate = (last.taken[self.by] - point.taken[self.by]) / span
             if rate <= 0:
                 continue
-            recent = rate if recent is None else recent
+            if recent is None:
+                recent, self.measured = rate, calls
             if calls > _KEEP:
                 break
-            longer = rate
+            longer, over = rate, calls
         if recent is None:
             return self._provisional()
-        return longer if longer is not None and 0.75 < longer / max(recent, 1e-9) < 1.33 else recent
+        if longer is None or not 0.75 < longer / max(recent, 1e-9) < 1.33:
+            return recent
+        self.measured = over
+        return longer
 
     def _provisional(self) -> float | None:
         if self.rate is not None:
@@ -299,6 +309,7 @@ class RateEstimator:
         first, last = self.points[0], self.points[-1]
         span, calls = last.at - first.at, last.taken[0] - first.taken[0]
         # One call in a second or more is a slow rate, one in less may be anything.
+        self.measured = calls
         enough = (calls >= 3 and span > SHORTEST_S) or (calls >= 1 and span > SLOW_S)
         return (last.taken[self.by] - first.taken[self.by]) / span if enough else None
 
@@ -328,7 +339,8 @@ class RateEstimator:
         pace = self._pace()
         # Where refusals are slow, one overshoot costs several: look for more more rarely.
         slow = max(1.0, 0.5 + 0.5 * pace * self.refusal_s)
-        return max(QUIET_CALLS * min(slow, 4.0), QUIET_S * pace)
+        sure = max(FEWEST_QUIET, min(QUIET_CALLS, self.measured)) / QUIET_CALLS
+        return sure * max(QUIET_CALLS * min(slow, 4.0), QUIET_S * pace)
 
     def _pace(self) -> float:
         assert self.rate is not None
@@ -339,7 +351,7 @@ class RateEstimator:
         assert self.rate is not None
         pace, quiet, since = self._pace(), self._quiet(), now - self.empty_at
         # Doubling takes both calls and time: calls, for slow providers; time, or it would feed on itself.
-        over = min((self.calls - quiet) / DOUBLING_CALLS, (since - quiet / pace) / DOUBLING_S)
+        over = min((self.calls - quiet) / (DOUBLING * quiet), (since - quiet / pace) / DOUBLING_S)
         boost = 1 + GROWTH * min(1.0, self.calls / quiet)
         idle = since / max(IDLE_S, IDLE_CALLS / pace) - 1
         return self.rate * boost * 2 ** min(20.0, max(0.0, over, idle))
@@ -380,7 +392,7 @@ class RateEstimator:
             return
         least = (self.calls - 2) * self.size / since
         if least > UNDERRATED * self.speed(now):
-            self.rate, self.level, self.at = least, max(self.level, 0.0), now
+            self.rate, self.level, self.at, self.measured = least, max(self.level, 0.0), now, FEWEST_QUIET
 
     def allow_for(self, refusal_s: float) -> None:
         """Reckon with refusals that take so long to come back."""

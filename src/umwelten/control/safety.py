@@ -9,6 +9,7 @@ than that (`calm_s`) counts as let in; should it be refused after all, it is tak
     burst     no more are unresolved than were once let in together, and half of that again
     closed    refused twice with nothing let in between: one probe at a time
     tokens    each call let in earns a part of a refusal; without a token only what has just been proven goes
+    leash     where nothing was refused for long, a few calls go although what is believed holds them back
     patience  a call goes at last, whatever is believed: after a wait in proportion to the one before
 
 Where a test showed that refusals have nothing to do with the rate (`unrelated`), only the tokens hold, and they
@@ -51,6 +52,12 @@ CLOSURES = 1.5
 """Times the longest closure met that a belief may hold the lane; above 2 the lane stands still for too long."""
 
 
+LEASH = 48
+"""Calls let in without a refusal before two are let go in spite of a belief, twice as many after each such test
+that was refused. A belief that is too strict is refuted by nothing else; at 24 true headers are refused 0.03 a
+call for it."""
+
+
 @dataclass(slots=True)
 class Safety:
     """See the module's text. `since` calls were let in since the last refusal, `let_in` and `refused` ever."""
@@ -71,6 +78,10 @@ class Safety:
     _let_in_start: float = 0.0
     _closed_at: float | None = None
     _closure_s: float = 0.0
+    _passes: int = 0
+    _pass_size: int = 2
+    _leash: int = LEASH
+    _test_at: int = LEASH
 
     @property
     def calm_s(self) -> float:
@@ -133,6 +144,15 @@ class Safety:
         waited = self._last_try - begun
         return self._last_try + max(LEAST_PATIENCE_S, PATIENCE * waited, CLOSURES * self._closure_s)
 
+    @property
+    def passes(self) -> int:
+        """Return how many calls may go in spite of what is believed."""
+        return self._passes
+
+    def use_pass(self) -> None:
+        """One of them went."""
+        self._passes -= 1
+
     # --- learning --------------------------------------------------------------------------
 
     def on_start(self, now: float, number: int) -> None:
@@ -160,7 +180,11 @@ class Safety:
         if self._open.pop(number, None) is None:
             self.let_in = max(0, self.let_in - 1)
         self.refused += 1
-        self._run = self.since = 0
+        if self.since >= self._test_at - self._leash and self._test_at > self._leash:
+            # The belief held when it was put to the test.
+            self._leash = min(8 * LEASH, 2 * self._leash)
+        self._run = self.since = self._passes = 0
+        self._test_at, self._pass_size = self._leash, 2
         if started_at > self._refused_at:
             self.episodes += 1
             self.burst *= SMALLER
@@ -189,6 +213,10 @@ class Safety:
         if started_at > self._refused_start:
             self.since += 1
             self.episodes = 0
+            if self.since >= self._test_at:
+                self._passes = self._pass_size
+                self._pass_size = min(64, 2 * self._pass_size)
+                self._test_at = self.since + LEASH // 2
             if self._closed_at is not None:
                 self._closure_s = max(self._closure_s, started_at - self._closed_at)
                 self._closed_at = None

@@ -214,7 +214,7 @@ class StatedBudget:
         """Score the readings by what became of a call."""
         for i, reading in enumerate(self.readings):
             if forecasts >> i & 1:
-                reading.mark(0.05 if let_in else -1.0)
+                reading.mark(0.02 if let_in else -1.0)
             else:
                 reading.mark(-0.7 if let_in else 0.5)
 
@@ -252,14 +252,16 @@ class StatedBudget:
         if passed <= 0 or (passed < 1.0 and abs(used) < min(10.0, 0.1 * limit)):
             return
         self._anchor = statement
-        allowed = 2.0 + 0.15 * abs(used) if limit < 5000 else 0.02 * limit + 0.15 * abs(used)
+        allowed = min(2.0, 0.3 * limit) + 0.15 * abs(used) + (0.02 * limit if limit > 5000 else 0.0)
+        # What never changes is easily foretold, whatever it means.
+        right = 0.3 if abs(statement.remaining - anchor.remaining) > allowed else 0.02
         for reading in self.readings:
             left = reading.foretell(anchor.remaining, anchor.at, statement.at, used)
             if left is None:
                 continue
             error = min(3.0, abs(left - statement.remaining) / allowed)
             reading.error += 0.2 * (error - reading.error)
-            reading.mark(0.3 if error <= 1 else -0.3 * error)
+            reading.mark(right if error <= 1 else -0.3 * error)
 
 
 def _score(reading: Reading) -> float:
