@@ -145,6 +145,12 @@ class Gate:
         self._note_hint(now, hint)
         self._next = self._plan(now, hint)
 
+    def reopen(self) -> None:
+        """Forget that anything was refused."""
+        self.closed_at = self._probe_at = self.start = self.size = self.period_s = None
+        self.used = self._refusals = 0
+        self.exact = self.foreseen = False
+
     def _open(self, at: float) -> None:
         assert self.closed_at is not None and self.start is not None
         old, due = self.start, self.start + (self.period_s or 0.0)

@@ -102,6 +102,8 @@ class Lane:
         """Return when the next call may start: `now`, a later time, or `NEVER` (until something ends)."""
         if self.stopped is not None:
             return NEVER
+        if self.safety.unrelated.testing and self.in_flight < self.limit.ceiling and not self.in_outage:
+            return now
         at, self._pass = self._room(now), False
         self.wait_reason = Reason.CONCURRENCY
         if at == NEVER:
@@ -209,6 +211,8 @@ class Lane:
             self.ramp.begin(now, 16.0, max(0.05, self.gate.refusal_s))
         self.gate.on_answer(started_at)
         self.safety.on_answer(start.number)
+        if self.safety.freed:
+            self._go_free(now)
         self.ramp.on_answer()
         self.pacer.judge(start.forecasts, reply.hints, start.need, let_in=True)
         real = self.pacer.settle(now, start.need, reply.usage)
@@ -239,11 +243,11 @@ class Lane:
         self, failure: Failure, started_at: float, now: float, start: StartSnapshot
     ) -> LimitChange | None:
         self.answered = self.answered or failure.status is not None
-        refused = failure.kind is FailureKind.RATE_LIMIT
+        refused, unrelated = failure.kind is FailureKind.RATE_LIMIT, False
         if refused:
             self.pacer.judge(start.forecasts, failure.hints, start.need, let_in=False)
             self.pacer.on_refusal(now, start.need, start.number)
-            self.safety.on_refusal(start.number, started_at, now)
+            unrelated = self.safety.on_refusal(start.number, started_at, now)
         else:
             self.pacer.refund(now, start.need)
             self.safety.on_release(start.number)
@@ -261,7 +265,17 @@ class Lane:
             self.throttled_since = now
         self.waiting_why = failure.kind
         self.trust.on_refusal(now, failure.hints.retry_after_s)
+        if unrelated:
+            return self._go_free(now)
         return self.refusals.on_refusal(RefusedCall(started_at, now, failure.hints, start, self.in_flight))
+
+    def _go_free(self, now: float) -> LimitChange | None:
+        """Forget what refusals taught: they had nothing to do with what the lane did."""
+        if not self.safety.freed:
+            return None
+        self.safety.freed = False
+        self.ramp.begin(now, 4.0, max(0.05, 2 * self.gate.refusal_s))
+        return self.refusals.forget()
 
     def _end_watch(self) -> None:
         """Go by an account's refusals once it refuses: it does not queue what is too much."""

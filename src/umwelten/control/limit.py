@@ -84,12 +84,16 @@ class Limit:
     edge: int | None = None
     first_step_s: float = FIRST_STEP_S
     _before: float | None = None
+    _start: float = 0.0
     _step: float = 1.0
     _gap_s: float = FIRST_STEP_S
     _step_at: float = 0.0
     _tried: bool = False
     _base: int = 0
     _answers: int = 0
+
+    def __post_init__(self) -> None:
+        self._start = self.value
 
     def hold_at(self, level: int) -> None:
         """Let that many calls be in flight."""
@@ -198,6 +202,11 @@ class Limit:
             return False
         self.value = min(float(self.ceiling), before)
         return True
+
+    def free(self) -> None:
+        """Undo all cuts."""
+        self.value, self.edge, self._before = max(self.value, self._before or 0.0, self._start), None, None
+        self.value = min(float(self.ceiling), self.value)
 
     def _remember(self) -> None:
         self._before = self.value if self._before is None else max(self._before, self.value)

@@ -23,6 +23,9 @@ FASTEST = 250.0
 FULL_S = 0.8
 """By then all slots are taken. At 0.4 the first second of a thousand in flight is refused as a whole."""
 
+MOST = 600.0
+"""Starts a second, at most: a round trip's worth of them is lost."""
+
 
 @dataclass(slots=True)
 class Ramp:
@@ -70,6 +73,6 @@ class Ramp:
             return
         if self.began_at is None:
             self.began_at = now
-        self.pace = max(FASTEST, room / FULL_S)
+        self.pace = max(FASTEST, min(room / FULL_S, MOST))
         self.starts += 1
         self.on = self.starts < room

@@ -92,6 +92,14 @@ class RefusalDiagnosis:
         """Believe that the server queues what is too much."""
         self.kind = LimitKind.QUEUE
 
+    def forget(self) -> LimitChange | None:
+        """Drop all that was learnt from refusals."""
+        self.kind, self.evidence = LimitKind.NONE, LimitEvidence()
+        self.pacer.estimator.forget()
+        self.gate.reopen()
+        self.limit.free()
+        return LimitChange(self.limit.value, LimitReason.NOT_CONCURRENCY)
+
     def end_watch(self, knee: Knee) -> None:
         """Judge refusals as those of any provider; a level that was found stays the most in flight."""
         self.knee = None

@@ -18,7 +18,10 @@ are earned at the rate at which such refusals come.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
+
+from umwelten.control.unrelated import UnrelatedRefusals
 
 FIRST_TOKENS = 3.0
 """Refusals before anything is let in. The first burst may be refused as a whole, and is paid off later."""
@@ -67,7 +70,7 @@ class Safety:
     since: int = 0
     episodes: int = 0
     burst: float = 0.0
-    unrelated: float | None = None
+    unrelated: UnrelatedRefusals = field(default_factory=UnrelatedRefusals)
     mean_s: float = 0.1
     slow_s: float = 0.1
     _open: dict[int, tuple[float, int]] = field(default_factory=dict)
@@ -78,6 +81,8 @@ class Safety:
     _let_in_start: float = 0.0
     _closed_at: float | None = None
     _closure_s: float = 0.0
+    freed: bool = False
+    _times: deque[float] = field(default_factory=lambda: deque(maxlen=32))
     _passes: int = 0
     _pass_size: int = 2
     _leash: int = LEASH
@@ -97,8 +102,9 @@ class Safety:
     def tokens(self) -> float:
         """Return how many refusals the calls let in have earned."""
         each = TOKENS_A_CALL
-        if self.unrelated is not None:
-            each = max(each, 1.2 * self.unrelated / (1.0 - self.unrelated))
+        share = self.unrelated.share
+        if share is not None:
+            each = max(each, 1.2 * share / (1.0 - share))
         return FIRST_TOKENS + each * self.let_in - self.refused
 
     @property
@@ -121,7 +127,7 @@ class Safety:
     def _most(self) -> float:
         """How many calls may be unresolved beside the next one."""
         tokens = self.tokens
-        if self.unrelated is not None and tokens >= 1.0:
+        if self.unrelated.share is not None:
             return float("inf")
         if self.closed:
             return 1.0
@@ -158,22 +164,24 @@ class Safety:
     def on_start(self, now: float, number: int) -> None:
         """Note a call that goes out."""
         self._open[number] = (now, len(self._open) + 1)
+        self.unrelated.on_start(number)
         self._last_try = now
         if not self.refused and len(self._open) > 4096:
-            self._let_in(*self._open.pop(next(iter(self._open))))
+            oldest = next(iter(self._open))
+            self._let_in(oldest, *self._open.pop(oldest))
 
     def on_answer(self, number: int) -> None:
         """Note that a call was let in."""
         call = self._open.pop(number, None)
         if call is not None:
-            self._let_in(*call)
+            self._let_in(number, *call)
 
     def on_release(self, number: int) -> None:
         """Note a call that ended and says nothing."""
         self._open.pop(number, None)
 
-    def on_refusal(self, number: int, started_at: float, now: float) -> None:
-        """Note a refusal."""
+    def on_refusal(self, number: int, started_at: float, now: float) -> bool:
+        """Note a refusal; True if it has nothing to do with what the lane does."""
         took = now - started_at
         self.mean_s = took if not self.refused else 0.8 * self.mean_s + 0.2 * took
         self.slow_s = took if not self.refused else max(took, 0.9 * self.slow_s + 0.1 * self.mean_s)
@@ -185,13 +193,25 @@ class Safety:
             self._leash = min(8 * LEASH, 2 * self._leash)
         self._run = self.since = self._passes = 0
         self._test_at, self._pass_size = self._leash, 2
-        if started_at > self._refused_at:
+        fresh = started_at > self._refused_at
+        unrelated = self.unrelated.on_refusal(
+            number,
+            self.refused / max(1, self.refused + self.let_in),
+            fresh=fresh,
+            expected=self._pace(now) * 2 * took,
+        )
+        if fresh:
             self.episodes += 1
             self.burst *= SMALLER
             self._refused_at = now
         if self._closed_at is None:
             self._closed_at = started_at
         self._refused_start = max(self._refused_start, started_at)
+        return unrelated
+
+    def _pace(self, now: float) -> float:
+        """Calls let in a second of late."""
+        return len(self._times) / max(0.05, now - self._times[0]) if self._times else 0.0
 
     def resolve(self, now: float) -> None:
         """Count those as let in that are too old to be refused."""
@@ -204,9 +224,12 @@ class Safety:
             if call[0] + calm_s > now:
                 return
             del self._open[number]
-            self._let_in(*call)
+            self._let_in(number, *call)
 
-    def _let_in(self, started_at: float, together: int) -> None:
+    def _let_in(self, number: int, started_at: float, together: int) -> None:
+        self._times.append(started_at)
+        if self.refused and self.unrelated.on_let_in(number):
+            self.freed = True
         self.let_in += 1
         self._run += 1
         self.burst = max(self.burst, min(self._run, together))

@@ -1,0 +1,120 @@
+"""Refusals that have nothing to do with what a lane does: overload, or a gateway that is out of sorts.
+
+Theory of operation. They look like those of any limit, and each part that learns from refusals makes the lane
+slower for them, without end. Only a test tells: right after a refusal some calls go at once, more than any limit
+that has just refused could let in. What comes back of them weighs for one or the other. Once it is plain that the
+refusals are unrelated, no part learns from them any more, and the lane runs at full speed, until so many come in
+a row that a limit must have been met.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+TEST_CALLS = 4
+"""Beyond those for which there may be room by the time that they arrive."""
+
+MOST_TEST_CALLS = 20
+"""A larger test costs more than it may bring."""
+
+FIRST_TEST = 3
+"""Refused episodes before the first test: a limit is met at least so often before it is known."""
+
+SURE = 4.0
+"""Nats for "unrelated" that decide a test: one of 1 refused in 4."""
+
+MOST = 6.0
+"""Nats that are kept; five refusals in a row use them up where one call in ten is refused."""
+
+OVER = -1.0
+"""Nats at which a limit is believed in again."""
+
+_LIMIT = 0.9
+"""Share of the calls of a test that a limit refuses."""
+
+
+@dataclass(slots=True)
+class UnrelatedRefusals:
+    """See the module's text. `share` of all requests is refused for nothing; `None`: not known to be so."""
+
+    share: float | None = None
+    left: int = 0
+    _calls: set[int] = field(default_factory=set)
+    _room: int = 0
+    _weight: float = 0.0
+    _episodes: int = 0
+    _next: int = FIRST_TEST
+    _gap: int = FIRST_TEST
+    _guess: float = 0.1
+
+    @property
+    def testing(self) -> bool:
+        """Return whether calls of a test are still to start."""
+        return self.left > 0
+
+    def on_start(self, number: int) -> None:
+        """Note a call that starts: one of the test while there are any left."""
+        if self.left:
+            self.left -= 1
+            self._calls.add(number)
+
+    def on_let_in(self, number: int) -> bool:
+        """Count a call that was let in; True if that shows that refusals are unrelated."""
+        if self.share is not None:
+            self.share += 0.02 * (0.0 - self.share)
+            self._weigh(math.log((1.0 - self._p) / (1.0 - _LIMIT)))
+            return False
+        if number not in self._calls:
+            return False
+        self._calls.discard(number)
+        if self._room:
+            self._room -= 1
+        else:
+            self._weigh(math.log((1.0 - self._p) / (1.0 - _LIMIT)))
+        return self._judge()
+
+    def on_refusal(self, number: int, share: float, *, fresh: bool, expected: float) -> bool:
+        """Count a refusal; True if it is none of a limit.
+
+        `share` of all calls was refused so far. `fresh`: of a call that started after the last refusal was
+        known. `expected` calls may be let in by the time that those of a test arrive.
+        """
+        if self.share is not None:
+            self.share += 0.02 * (1.0 - self.share)
+            self._weigh(math.log(self._p / _LIMIT))
+            if self._weight > OVER:
+                return True
+            self.share, self._weight = None, 0.0
+            self._put_off()
+            return False
+        self._guess = max(0.02, min(0.5, share))
+        if number in self._calls:
+            self._calls.discard(number)
+            self._weigh(math.log(self._p / _LIMIT))
+            return self._judge()
+        self._episodes += fresh
+        if fresh and self._episodes >= self._next and not self._calls:
+            room = math.ceil(2.0 * expected)
+            if room + TEST_CALLS <= MOST_TEST_CALLS:
+                self._room, self.left, self._weight = room, room + TEST_CALLS, 0.0
+            self._put_off()
+        return False
+
+    @property
+    def _p(self) -> float:
+        return max(0.02, min(0.6, self._guess if self.share is None else self.share))
+
+    def _put_off(self) -> None:
+        self._gap = min(256, 2 * self._gap)
+        self._next = self._episodes + self._gap
+
+    def _weigh(self, nats: float) -> None:
+        self._weight = min(MOST, self._weight + nats)
+
+    def _judge(self) -> bool:
+        if self._weight >= SURE and not self.left:
+            self.share, self._weight = self._guess, MOST
+            self._calls.clear()
+            return True
+        return False
