@@ -16,9 +16,7 @@ more follow, twice as many in each such time, until something is refused again.
 
 A lane that was closed for much longer than its calls had been apart has met a window: a bucket that
 needs a second for one call gives no hundred calls in the next. What the window admitted and how long
-after its start it began anew are kept. The next windows are used up without refusals: the lane closes by
-itself, asks once whether there is more, and comes back when the period is over, with one look half
-way in case the limit is not a window after all. Periods that nearly match a usual one (a second, a
+after its start it began anew are told to `window.py`. Periods that nearly match a usual one (a second, a
 minute, an hour) are taken for it.
 """
 
@@ -59,7 +57,7 @@ _LATE_S = 0.05
 
 @dataclass(slots=True)
 class Gate:
-    """See the module's text. `used` calls were admitted since `start`, of `size` in `period_s` if known.
+    """See the module's text. `used` calls were admitted since `start`; `found` is a window: size and length.
 
     `refusal_s` is how long refusals take to come back.
     """
@@ -69,9 +67,7 @@ class Gate:
     exact: bool = False
     start: float | None = None
     used: int = 0
-    size: int | None = None
-    period_s: float | None = None
-    foreseen: bool = False
+    found: tuple[int, float] | None = None
     _refusals: int = 0
     _probe_at: float | None = None
     _next: float = 0.0
@@ -84,11 +80,6 @@ class Gate:
     def closed(self) -> bool:
         """Only probes go out."""
         return self.closed_at is not None
-
-    @property
-    def window(self) -> bool:
-        """The limit is known to be a window."""
-        return self.period_s is not None
 
     @property
     def let_in(self) -> int:
@@ -125,10 +116,6 @@ class Gate:
                 return
             self._open(self._probe_at)
         self.used += 1
-        if self.size is not None and self.window and self.let_in >= self.size:
-            # Used up as far as is known: one probe now, to see whether it has grown.
-            self.closed_at, self._next, self.foreseen = now, now, True
-            self._first_hint = None
 
     def on_answer(self, started_at: float) -> None:
         """Note that a call was admitted after all: that opens the gate."""
@@ -147,34 +134,21 @@ class Gate:
 
     def reopen(self) -> None:
         """Forget that anything was refused."""
-        self.closed_at = self._probe_at = self.start = self.size = self.period_s = None
+        self.closed_at = self._probe_at = self.start = self.found = None
         self.used = self._refusals = 0
-        self.exact = self.foreseen = False
+        self.exact = False
 
     def _open(self, at: float) -> None:
-        assert self.closed_at is not None and self.start is not None
-        old, due = self.start, self.start + (self.period_s or 0.0)
-        shut = at - self.closed_at
+        assert self.closed_at is not None
+        if self.start is None:
+            self.start = self.closed_at
+        shut, old = at - self.closed_at, self.start
         self.closed_at = self._probe_at = None
-        if self.window and at < due - 0.25 * (self.period_s or 0.0):
-            self._reopened_early(at)
-            return
-        on_time = self.window and at - due <= 0.1 + 0.02 * (self.period_s or 0.0)
         let_in, self._refusals = self.let_in, 0
-        self.start, self.used, self.foreseen = due if on_time else at, 1, False
+        self.start, self.used = at, 1
         burst = at - shut - old
-        apart = let_in >= FEWEST and shut > 1.0 and shut >= APART * burst / let_in
-        if on_time or apart:
-            self.size = max(1, let_in)
-            self.period_s = self.period_s if on_time else _usual(self._refused_at - old, at - old)
-
-    def _reopened_early(self, at: float) -> None:
-        """There is more in this window than was known; if that is half way, it is no window."""
-        self.used += 1
-        self.size = None
-        if not self.foreseen:
-            self.start, self.used, self.period_s, self._refusals = at, 1, None, 0
-        self.foreseen = False
+        if let_in >= FEWEST and shut > 1.0 and shut >= APART * burst / let_in:
+            self.found = let_in, _usual(self._refused_at - old, at - old)
 
     def _note_hint(self, now: float, hint: float | None) -> None:
         if hint is None:
@@ -187,16 +161,9 @@ class Gate:
 
     def _plan(self, now: float, hint: float | None) -> float:
         """When the next probe goes."""
-        assert self.closed_at is not None and self.start is not None
+        assert self.closed_at is not None
         if hint is not None and self.exact:
             return now + hint + _LATE_S
-        if self.period_s is not None:
-            due = self.start + self.period_s + _LATE_S
-            if now >= due:
-                return now + max(FIRST_PROBE_S, GROWTH * (now - due))
-            if self.size is None or self.let_in >= 0.8 * self.size:
-                half = self.start + self.period_s / 2
-                return half if now < half else due
         elapsed = now - self.closed_at
         first = FIRST_PROBE_S if hint is None else min(FIRST_PROBE_S, max(hint, _LATE_S))
         gap = max(first, GROWTH * elapsed)
@@ -209,7 +176,8 @@ class Gate:
 
     def _ends(self, now: float) -> list[float]:
         """Moments at which windows of usual lengths would start anew."""
-        assert self.start is not None
+        if self.start is None:
+            return []
         return [at for length in _GUESSES if (at := self.start + length + _LATE_S) > now]
 
 

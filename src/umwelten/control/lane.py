@@ -108,13 +108,17 @@ class Lane:
         self.wait_reason = Reason.CONCURRENCY
         if at == NEVER:
             return at
+        lead = self.refusals.leads
         held = max(self.circuit.earliest_start(now), self.ramp.earliest_start(now))
         if not self.pacer.proven:
             held = max(held, self.gate.earliest_start(now))
+            if lead:
+                held = max(held, self.refusals.windows.earliest_start(now))
         if held > at:
             at = held
             self.wait_reason = Reason.BACKOFF if self.in_outage else Reason.REQUESTS
-        paced, what = self.pacer.earliest_start(now, self.pacer.need(input_tokens, output_tokens))
+        need = self.pacer.need(input_tokens, output_tokens)
+        paced, what = self.pacer.earliest_start(now, need, learnt=not lead)
         if paced > at:
             at = paced
             self.wait_reason = Reason.REQUESTS if what is Resource.REQUESTS else Reason.TOKENS
@@ -122,11 +126,12 @@ class Lane:
 
     def _keep_safe(self, now: float, at: float) -> float:
         """Return when the call may start, whatever is believed."""
+        safe = max(self.safety.earliest_start(now), self.safety.spacing(now))
+        self._learn_let_in()
         if at > now and not self.in_outage and not self.refusals.certain(now):
             at = min(at, max(now, self.safety.patience(now)))
         if at > now and self.safety.passes and self.refusals.certain(now) and not self.in_outage:
             at, self._pass = now, True
-        safe = max(self.safety.earliest_start(now), self.safety.spacing(now))
         if safe > at:
             at = safe
             self.wait_reason = Reason.REQUESTS
@@ -141,6 +146,14 @@ class Lane:
     def in_outage(self) -> bool:
         """Return whether the provider answers nothing but errors."""
         return self.circuit.open_since is not None
+
+    def _learn_let_in(self) -> None:
+        """Have the windows learn from the calls that were let in meanwhile."""
+        resolved, share = self.safety.resolved, self.safety.share
+        if resolved:
+            for started_at in resolved:
+                self.refusals.windows.on_let_in(started_at, share)
+            resolved.clear()
 
     # --- being told ------------------------------------------------------------------------
 
@@ -169,7 +182,7 @@ class Lane:
         self.gate.on_start(now)
         if was_closed and not self.gate.closed:
             self.limit.restore()
-            self.refusals.start_small(now)
+            self.refusals.on_opened(now)
         self.ramp.on_start(now, self.limit.slots)
         self.safety.on_start(now, self._number)
         if self._pass:
@@ -243,10 +256,11 @@ class Lane:
         self, failure: Failure, started_at: float, now: float, start: StartSnapshot
     ) -> LimitChange | None:
         self.answered = self.answered or failure.status is not None
-        refused, unrelated = failure.kind is FailureKind.RATE_LIMIT, False
+        refused, unrelated, fresh = failure.kind is FailureKind.RATE_LIMIT, False, False
         if refused:
             self.pacer.judge(start.forecasts, failure.hints, start.need, let_in=False)
             self.pacer.on_refusal(now, start.need, start.number)
+            fresh = started_at > self.safety.refused_at
             unrelated = self.safety.on_refusal(start.number, started_at, now)
         else:
             self.pacer.refund(now, start.need)
@@ -267,7 +281,8 @@ class Lane:
         self.trust.on_refusal(now, failure.hints.retry_after_s)
         if unrelated:
             return self._go_free(now)
-        return self.refusals.on_refusal(RefusedCall(started_at, now, failure.hints, start, self.in_flight))
+        dry_s = started_at - self.safety.last_let_in
+        return self.refusals.on_refusal(RefusedCall(started_at, now, failure.hints, start, self.in_flight, dry_s, self.safety.share, fresh))
 
     def _go_free(self, now: float) -> LimitChange | None:
         """Forget what refusals taught: they had nothing to do with what the lane did."""

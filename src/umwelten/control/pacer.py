@@ -67,14 +67,16 @@ class Pacer:
             expected = mean if output_tokens is None else min(mean, float(output_tokens))
         return amounts(float(input_tokens), expected)
 
-    def earliest_start(self, now: float, need: Amounts) -> tuple[float, Resource | None]:
-        """Return when a call may start, and what it waits for."""
+    def earliest_start(
+        self, now: float, need: Amounts, *, learnt: bool = True
+    ) -> tuple[float, Resource | None]:
+        """Return when a call may start, and what it waits for; `learnt` False: by what is stated only."""
         at, why = now, None
         for budget in self.stated.values():
             opens = budget.earliest_start(now, need[_INDEX[budget.resource]])
             if opens > at:
                 at, why = opens, budget.resource
-        if self.proven:
+        if self.proven or not learnt:
             return at, why
         opens = self.estimator.earliest_start(now, need[self.estimator.by])
         return (opens, ORDER[self.estimator.by]) if opens > at else (at, why)

@@ -346,6 +346,11 @@ class RateEstimator:
         assert self.rate is not None
         return max(self.rate / self.size, 1e-9)
 
+    @property
+    def pace(self) -> float | None:
+        """Return the calls a second that were learnt."""
+        return None if self.rate is None else self._pace()
+
     def speed(self, now: float) -> float:
         """Return the rate at which to go now: what was learnt, and more the longer nothing was refused."""
         assert self.rate is not None
@@ -388,9 +393,9 @@ class RateEstimator:
         """Of an empty bucket no more can be had than refills."""
         assert self.rate is not None
         since = now - self.empty_at
-        if self.calls < 4 or since <= 2 * self.refusal_s:
+        if self.calls < 6 or since <= max(SHORTEST_S, 2 * self.refusal_s):
             return
-        least = (self.calls - 2) * self.size / since
+        least = min(2.0 * self.rate, (self.calls - 2) * self.size / since)
         if least > UNDERRATED * self.speed(now):
             self.rate, self.level, self.at, self.measured = least, max(self.level, 0.0), now, FEWEST_QUIET
 

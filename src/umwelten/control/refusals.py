@@ -20,6 +20,7 @@ from umwelten.control.limit_kind import RATES, LimitEvidence, LimitKind, stated_
 from umwelten.control.pacer import NOTHING, Pacer
 from umwelten.control.ramp import Ramp
 from umwelten.control.rate_estimator import Amounts, Point
+from umwelten.control.window import Windows
 from umwelten.types import RateLimitHints, Resource
 
 
@@ -42,13 +43,24 @@ class StartSnapshot(msgspec.Struct, frozen=True):
 
 
 class RefusedCall(msgspec.Struct, frozen=True):
-    """A call that was refused, with what was said; `in_flight` others were under way when that came."""
+    """A call that was refused, with what was said; `in_flight` others were under way when that came.
+
+    It started `dry_s` after the last one that was let in; `share` of all calls was refused so far. `fresh`: it
+    started after the last refusal was known.
+    """
 
     started_at: float
     now: float
     hints: RateLimitHints
     start: StartSnapshot
     in_flight: int
+    dry_s: float = 0.0
+    share: float = 0.1
+    fresh: bool = True
+
+
+DRY = 6.0
+"""Calls that a known rate would have let in meanwhile: then another limit holds, which the gate waits for."""
 
 
 @dataclass(slots=True)
@@ -62,6 +74,7 @@ class RefusalDiagnosis:
     knee: Knee | None = None
     kind: LimitKind = LimitKind.NONE
     evidence: LimitEvidence = field(default_factory=LimitEvidence)
+    windows: Windows = field(default_factory=Windows)
 
     # --- what is admitted --------------------------------------------------------------------
 
@@ -70,6 +83,7 @@ class RefusalDiagnosis:
         high = self.evidence.high
         edge = self.limit.edge if self.kind is LimitKind.CONCURRENCY else None
         self.evidence.on_start(level, now, edge)
+        self.windows.on_start(now)
         return high, edge
 
     def on_answer(self, started_at: float, now: float, start: StartSnapshot) -> bool:
@@ -97,6 +111,7 @@ class RefusalDiagnosis:
         self.kind, self.evidence = LimitKind.NONE, LimitEvidence()
         self.pacer.estimator.forget()
         self.gate.reopen()
+        self.windows.forget()
         self.limit.free()
         return LimitChange(self.limit.value, LimitReason.NOT_CONCURRENCY)
 
@@ -110,9 +125,14 @@ class RefusalDiagnosis:
         """Start with two calls, twice as many whenever refusals of those before would be in."""
         self.ramp.begin(now, 2.0, max(0.05, 2 * self.gate.refusal_s))
 
+    @property
+    def leads(self) -> bool:
+        """Return whether a window paces the lane: not while a cap does."""
+        return self.windows.lead is not None and self.kind is not LimitKind.CONCURRENCY
+
     def certain(self, now: float) -> bool:
         """Return whether what holds the lane has proven to be true."""
-        return self.pacer.proven or self.gate.exact or (self.gate.window and self.gate.closed)
+        return self.pacer.proven or self.gate.exact or (self.leads and self.windows.certain)
 
     # --- what is refused -------------------------------------------------------------------
 
@@ -123,8 +143,15 @@ class RefusalDiagnosis:
         self.gate.note_refusal_time(call.now - call.started_at)
         self.limit.allow_for(self.gate.refusal_s)
         self.pacer.estimator.allow_for(self.gate.refusal_s)
+        self.windows.refusal_s = self.gate.refusal_s
+        self.windows.take_back(call.started_at)
         if self.knee is not None:
             return self.cut(call.started_at, call.now, LimitReason.RATE_LIMIT)
+        explained = self.windows.on_refusal(call.started_at, call.share, fresh=call.fresh)
+        if explained and not self.pacer.proven and self.kind is not LimitKind.CONCURRENCY:
+            self.kind = LimitKind.WINDOW
+            self.gate.reopen()
+            return self._restore()
         stated = self.pacer.stated_empty(call.hints, call.start.need)
         if stated is not None:
             self._note_point(call)
@@ -195,17 +222,27 @@ class RefusalDiagnosis:
         # While nothing is admitted, the limit goes down as well; the gate's opening brings it back.
         tried = gate.closed and not gate.exact
         change = self.cut(call.started_at, call.now, LimitReason.RATE_LIMIT) if tried else None
-        if gate.closed or gate.window or not estimator.on_refusal(call.started_at, call.now, hint):
+        if gate.closed or self._is_dry(call):
+            gate.on_refusal(call.started_at, call.now, hint)
+        elif estimator.on_refusal(call.started_at, call.now, hint):
+            self.kind = LimitKind.BUCKET if estimator.by == 0 else LimitKind.TOKENS
+        else:
             gate.on_refusal(call.started_at, call.now, hint)
             estimator.suspend()
-        else:
-            self.kind = LimitKind.BUCKET if estimator.by == 0 else LimitKind.TOKENS
-        if gate.window:
-            self.kind = LimitKind.WINDOW
-            estimator.forget()
-        elif self.kind is LimitKind.WINDOW:
-            self.kind = LimitKind.RATE
         return change
+
+    def _is_dry(self, call: RefusedCall) -> bool:
+        """Return whether nothing was let in for so long that no bucket of the rate that is known did it."""
+        pace = self.pacer.estimator.pace
+        return pace is not None and call.dry_s > max(1.0, DRY / pace)
+
+    def on_opened(self, now: float) -> None:
+        """Calls are let in again: if a window was met, that is known now."""
+        if self.gate.found is not None:
+            self.windows.look_at(self.gate.found[1])
+            self.gate.found = None
+            self.pacer.estimator.points.clear()
+        self.start_small(now)
 
     def cut(self, started_at: float, now: float, reason: LimitReason) -> LimitChange | None:
         """Halve the limit, for a level that the server can't take."""

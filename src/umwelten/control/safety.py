@@ -75,13 +75,14 @@ class Safety:
     slow_s: float = 0.1
     _open: dict[int, tuple[float, int]] = field(default_factory=dict)
     _run: int = 0
-    _refused_at: float = float("-inf")
+    refused_at: float = float("-inf")
     _refused_start: float = float("-inf")
     _last_try: float = 0.0
-    _let_in_start: float = 0.0
+    last_let_in: float = 0.0
     _closed_at: float | None = None
     _closure_s: float = 0.0
     freed: bool = False
+    resolved: list[float] = field(default_factory=list)
     _times: deque[float] = field(default_factory=lambda: deque(maxlen=32))
     _passes: int = 0
     _pass_size: int = 2
@@ -106,6 +107,11 @@ class Safety:
         if share is not None:
             each = max(each, 1.2 * share / (1.0 - share))
         return FIRST_TOKENS + each * self.let_in - self.refused
+
+    @property
+    def share(self) -> float:
+        """Return which part of all calls was refused, within bounds."""
+        return max(0.05, min(0.5, self.refused / max(1, self.refused + self.let_in)))
 
     @property
     def unresolved(self) -> int:
@@ -193,17 +199,17 @@ class Safety:
             self._leash = min(8 * LEASH, 2 * self._leash)
         self._run = self.since = self._passes = 0
         self._test_at, self._pass_size = self._leash, 2
-        fresh = started_at > self._refused_at
+        fresh = started_at > self.refused_at
         unrelated = self.unrelated.on_refusal(
             number,
-            self.refused / max(1, self.refused + self.let_in),
+            self.share,
             fresh=fresh,
             expected=self._pace(now) * 2 * took,
         )
         if fresh:
             self.episodes += 1
             self.burst *= SMALLER
-            self._refused_at = now
+            self.refused_at = now
         if self._closed_at is None:
             self._closed_at = started_at
         self._refused_start = max(self._refused_start, started_at)
@@ -228,9 +234,12 @@ class Safety:
 
     def _let_in(self, number: int, started_at: float, together: int) -> None:
         self._times.append(started_at)
+        if self.refused:
+            self.resolved.append(started_at)
         if self.refused and self.unrelated.on_let_in(number):
             self.freed = True
         self.let_in += 1
+        self.last_let_in = max(self.last_let_in, started_at)
         self._run += 1
         self.burst = max(self.burst, min(self._run, together))
         if started_at > self._refused_start:
