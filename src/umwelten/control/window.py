@@ -5,6 +5,10 @@ Theory of operation. A limit by windows is a load and an edge: the load of a cal
 lane that never starts more than that in any such time is never refused for long, and loses nothing once the two
 have fallen into step.
 
+A window that starts anew at fixed times is foretold better by those: they lie between the last call that was
+refused and the first that was let in, each time that it reopens. A length for which all reopenings agree is a
+hypothesis of its own (`Fixed`).
+
 There is a hypothesis for each usual length, and for others that the gate measured (`gate.py`) or headers stated.
 Each keeps the largest load that was let in (`lo`) and the smallest that was refused (`top`), and is scored by how
 much better it foretold calls than their frequency does. The best takes the lead once it has explained several
@@ -133,6 +137,42 @@ class Slide:
 
 
 @dataclass(slots=True)
+class Fixed(Slide):
+    """A window that starts anew at `after` < t <= `upto`, and every `period_s` from there; `None`: not known."""
+
+    after: float | None = None
+    upto: float = 0.0
+
+    def begun(self, at: float, *, late: bool) -> float:
+        """Return when the window of `at` began; `late`: at the latest, else at the earliest."""
+        base = self.upto if late else self.after
+        assert base is not None
+        return base + math.floor((at - base) / self.period_s) * self.period_s
+
+    def on_reopening(self, after: float, upto: float) -> None:
+        """Learn that it started anew in that time."""
+        if self.after is None:
+            if upto - after < 0.3 * self.period_s:
+                self.after, self.upto = after, upto
+            return
+        turns = round((upto - self.upto) / self.period_s) * self.period_s
+        if turns < 0.5 * self.period_s:
+            return
+        low, high = max(self.after, after - turns), min(self.upto, upto - turns)
+        if low < high:
+            width = self.upto - self.after + upto - after
+            if width < 0.5 * self.period_s:
+                # By chance the two would meet as often as they are wide.
+                self.score = min(BEST, self.score + min(2.0, math.log(self.period_s / width)))
+                self.explained += 1
+            self.after, self.upto = low, high
+            return
+        self.score = max(-BEST, self.score - 2.5)
+        if upto - after < 0.3 * self.period_s:
+            self.after, self.upto = after, upto
+
+
+@dataclass(slots=True)
 class Windows:
     """See the module's text. `refusal_s` is how long refusals take."""
 
@@ -141,6 +181,7 @@ class Windows:
     slides: list[Slide] = field(default_factory=list)
     _starts: list[float] = field(default_factory=list)
     _first: float | None = None
+    _refused_at: float = -math.inf
 
     @property
     def jitter_s(self) -> float:
@@ -155,6 +196,10 @@ class Windows:
         size = lead.size
         if len(self._starts) < size:
             return now
+        if isinstance(lead, Fixed):
+            begun = lead.begun(now - self.jitter_s, late=True)
+            used = len(self._starts) - bisect_left(self._starts, begun)
+            return now if used < size else begun + lead.period_s + self.jitter_s
         return max(now, self._starts[-size] + lead.period_s + self.jitter_s)
 
     @property
@@ -190,7 +235,7 @@ class Windows:
             if worst is self.lead:
                 return
             self.slides.remove(worst)
-        self.slides.append(self._new(period_s))
+        self.slides += [self._new(period_s), Fixed(period_s, lo=1)]
 
     def on_let_in(self, started_at: float, share: float) -> None:
         """Note a call that was let in."""
@@ -198,8 +243,15 @@ class Windows:
             return
         starts, jitter_s = self._starts, self.jitter_s
         upto = bisect_left(starts, started_at - jitter_s)
+        self._reopen(started_at)
         for slide in self.slides:
-            load = upto - bisect_right(starts, started_at - slide.period_s + jitter_s)
+            if isinstance(slide, Fixed):
+                if slide.after is None:
+                    continue
+                begun = slide.begun(started_at + jitter_s, late=True)
+                load = upto - bisect_right(starts, begun + jitter_s)
+            else:
+                load = upto - bisect_right(starts, started_at - slide.period_s + jitter_s)
             slide.on_let_in(max(0, load), share)
         self._choose(started_at)
 
@@ -210,13 +262,29 @@ class Windows:
         starts, jitter_s = self._starts, self.jitter_s
         upto = bisect_right(starts, started_at + jitter_s)
         explained = False
+        self._refused_at = max(self._refused_at, started_at)
         for slide in self.slides:
-            load = upto - bisect_left(starts, started_at - slide.period_s - jitter_s)
+            if isinstance(slide, Fixed):
+                if slide.after is None:
+                    continue
+                load = upto - bisect_left(starts, slide.begun(started_at - jitter_s, late=False) - jitter_s)
+            else:
+                load = upto - bisect_left(starts, started_at - slide.period_s - jitter_s)
             if slide is self.lead:
                 explained = load >= slide.lo - max(1, slide.lo // 20)
             slide.on_refusal(load, share, fresh=fresh)
         self._choose(started_at)
         return explained and self.lead is not None
+
+    def _reopen(self, let_in_at: float) -> None:
+        """Tell the hypotheses of fixed windows if that call is the first that was let in after a refusal."""
+        after, self._refused_at = self._refused_at, -math.inf
+        if let_in_at <= after or after == -math.inf:
+            self._refused_at = after
+            return
+        for slide in self.slides:
+            if isinstance(slide, Fixed):
+                slide.on_reopening(after - self.jitter_s, let_in_at + self.jitter_s)
 
     def forget(self) -> None:
         """Refusals were about something else."""
@@ -235,6 +303,7 @@ class Windows:
 
     def _begin(self) -> None:
         self.slides = [self._new(period_s) for period_s in USUAL]
+        self.slides += [Fixed(period_s, lo=1) for period_s in USUAL if period_s < 3600]
 
     def _new(self, period_s: float) -> Slide:
         """A hypothesis that knows the largest load that was let in until now."""
