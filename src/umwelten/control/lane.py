@@ -130,8 +130,8 @@ class Lane:
         self._learn_let_in()
         if at > now and not self.in_outage and not self.refusals.certain(now):
             at = min(at, max(now, self.safety.patience(now)))
-        if at > now and self.safety.passes and self.refusals.certain(now) and not self.in_outage:
-            at, self._pass = now, True
+        if at > now and self.safety.passes and self.refusals.held and not self.in_outage:
+            at, self._pass = self.safety.cut_short(now, at), True
         if safe > at:
             at = safe
             self.wait_reason = Reason.REQUESTS

@@ -130,6 +130,11 @@ class RefusalDiagnosis:
         """Return whether a window paces the lane: not while a cap does."""
         return self.windows.lead is not None and self.kind is not LimitKind.CONCURRENCY
 
+    @property
+    def held(self) -> bool:
+        """Return whether a belief paces the lane that does not try for more by itself."""
+        return self.pacer.proven or self.leads
+
     def certain(self, now: float) -> bool:
         """Return whether what holds the lane has proven to be true."""
         return self.pacer.proven or self.gate.exact or (self.leads and self.windows.certain)

@@ -60,6 +60,9 @@ LEASH = 48
 that was refused. A belief that is too strict is refuted by nothing else; at 24 true headers are refused 0.03 a
 call for it."""
 
+SHORTER = 0.6
+"""Of its wait is left to such a call. At 0 it is refused by whatever limit there is, and tells nothing."""
+
 
 @dataclass(slots=True)
 class Safety:
@@ -160,6 +163,10 @@ class Safety:
     def passes(self) -> int:
         """Return how many calls may go in spite of what is believed."""
         return self._passes
+
+    def cut_short(self, now: float, at: float) -> float:
+        """Return when one of them goes that would have to wait until `at`."""
+        return max(now, self._last_try + SHORTER * (at - self._last_try))
 
     def use_pass(self) -> None:
         """One of them went."""

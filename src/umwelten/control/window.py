@@ -42,7 +42,10 @@ LOSE = -0.5
 BEST = 10.0
 """Nats that are kept: some five errors end any lead."""
 
-EXPLAINED = 2
+FEWEST = 4
+"""Calls that make a window: one call in ten seconds is a rate, and better measured as one."""
+
+EXPLAINED = 3
 """Refused episodes that a window must explain before it leads: one is explained by each of them."""
 
 MORE = 64
@@ -291,12 +294,14 @@ class Windows:
         self.slides, self.lead = [], None
 
     def _choose(self, now: float) -> None:
-        if self.lead is not None and self.lead.score < LOSE:
+        if self.lead is not None and (self.lead.score < LOSE or self.lead.size < FEWEST):
             self.lead.explained, self.lead = 0, None
         # A window that has not passed once has not been tried: all that are longer than the run look alike.
         passed = now - (now if self._first is None else self._first)
         best = max((slide for slide in self.slides if slide.period_s < 0.95 * passed), key=_score, default=None)
-        if best is None or best is self.lead or best.score < LEAD or best.explained < EXPLAINED or best.top is None:
+        if best is None or best is self.lead or best.score < LEAD or best.explained < EXPLAINED:
+            return
+        if best.top is None or best.top < FEWEST:
             return
         if self.lead is None or best.score > self.lead.score + 2.0:
             self.lead = best
