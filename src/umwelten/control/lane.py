@@ -35,7 +35,7 @@ from umwelten.control.gate import Gate
 from umwelten.control.knee import Knee, Watch
 from umwelten.control.limit import Limit, LimitChange, LimitReason
 from umwelten.control.limit_kind import RATES, LimitKind, RetryAfterTrust
-from umwelten.control.pacer import Pacer
+from umwelten.control.pacer import NOTHING, Pacer
 from umwelten.control.ramp import Ramp
 from umwelten.control.rate_estimator import plus
 from umwelten.control.refusals import RefusalDiagnosis, RefusedCall, StartSnapshot
@@ -230,7 +230,7 @@ class Lane:
         self.pacer.judge(start.forecasts, reply.hints, start.need, let_in=True)
         real = self.pacer.settle(now, start.need, reply.usage)
         before = self.pacer.let_in_before(start.used, start.number, start.refusals)
-        self.pacer.observe(reply.hints, started_at, plus(before, real), start.number)
+        self.pacer.observe(reply.hints, started_at, plus(before, real), start.number, real)
         self.trust.on_answer(started_at)
         if self.refusals.on_answer(started_at, now, start):
             return self.refusals.take_for_rate(now)
@@ -258,15 +258,17 @@ class Lane:
         self.answered = self.answered or failure.status is not None
         refused, unrelated, fresh = failure.kind is FailureKind.RATE_LIMIT, False, False
         if refused:
-            self.pacer.judge(start.forecasts, failure.hints, start.need, let_in=False)
-            self.pacer.on_refusal(now, start.need, start.number)
             fresh = started_at > self.safety.refused_at
+            # Of those that left together one tells as much as all.
+            weight = 1.0 if fresh else 0.15
+            self.pacer.judge(start.forecasts, failure.hints, start.need, let_in=False, weight=weight)
+            self.pacer.on_refusal(now, start.need, start.number)
             unrelated = self.safety.on_refusal(start.number, started_at, now)
         else:
             self.pacer.refund(now, start.need)
             self.safety.on_release(start.number)
         before = self.pacer.let_in_before(start.used, start.number, start.refusals)
-        self.pacer.observe(failure.hints, started_at, before, start.number)
+        self.pacer.observe(failure.hints, started_at, before, start.number, NOTHING)
         if refused or failure.kind is FailureKind.MEMORY:
             self._end_watch()
         if failure.kind is FailureKind.MEMORY:

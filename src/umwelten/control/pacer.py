@@ -92,20 +92,28 @@ class Pacer:
             [budget.forecasts(now, need[_INDEX[budget.resource]]) for budget in self.stated.values()]
         )
 
-    def judge(self, forecasts: tuple[int, ...], hints: RateLimitHints, need: Amounts, *, let_in: bool) -> None:
+    def judge(
+        self,
+        forecasts: tuple[int, ...],
+        hints: RateLimitHints,
+        need: Amounts,
+        *,
+        let_in: bool,
+        weight: float = 1.0,
+    ) -> None:
         """Score what was foretold when a call started by what became of it."""
         if not forecasts:
             return
         budgets = list(self.stated.values())[: len(forecasts)]
         if let_in or len(budgets) == 1:
             for budget, bits in zip(budgets, forecasts, strict=True):
-                budget.judge(bits, let_in=let_in)
+                budget.judge(bits, let_in=let_in, weight=weight)
             return
         # Of several budgets those are to blame that say so themselves; if none does, all are.
         empty = {self._key(hints, i) for i in range(len(hints.budgets)) if self._is_empty(hints.budgets[i], need)}
         for (key, budget), bits in zip(list(self.stated.items()), forecasts, strict=False):
             if not empty or key in empty:
-                budget.judge(bits, let_in=False)
+                budget.judge(bits, let_in=False, weight=weight)
 
     @staticmethod
     def _key(hints: RateLimitHints, i: int) -> tuple[Resource, float | None, int]:
@@ -167,8 +175,15 @@ class Pacer:
         for budget in self.stated.values():
             budget.take(now, change[_INDEX[budget.resource]])
 
-    def observe(self, hints: RateLimitHints, started_at: float, used: Amounts, number: int) -> None:
-        """Take in the budgets that a reply states; `used` was started up to and including its call."""
+    def observe(
+        self,
+        hints: RateLimitHints,
+        started_at: float,
+        used: Amounts,
+        number: int,
+        last: Amounts = (1.0, 0.0, 0.0, 0.0),
+    ) -> None:
+        """Take in the budgets that a reply states; `used` was started up to and including its call's `last`."""
         for i, budget in enumerate(hints.budgets):
             if budget.resource not in _INDEX or budget.limit is None or budget.limit < _LEAST:
                 continue
@@ -177,14 +192,15 @@ class Pacer:
             if stated is None:
                 stated = self.stated[key] = StatedBudget(resource=budget.resource)
             index = _INDEX[budget.resource]
-            stated.observe(budget, started_at, used[index], self.used[index] - used[index], number)
+            since = self.used[index] - used[index]
+            stated.observe(budget, started_at, used[index], since, number, last[index])
 
     def stated_empty(self, hints: RateLimitHints, need: Amounts) -> Resource | None:
         """Return the stated budget that explains why this call was refused, if what it says may be true."""
         for i, budget in enumerate(hints.budgets):
             if self._is_empty(budget, need):
                 stated = self.stated.get(self._key(hints, i))
-                if stated is None or stated.best is not None:
+                if stated is None or stated.trusted:
                     return budget.resource
         return None
 

@@ -10,6 +10,7 @@ foretells well holds nothing back: then the lane goes by its refusals alone.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -33,6 +34,9 @@ SAY = -1.0
 
 PROVEN = 1.0
 """From here on a reading is believed rather than what refusals taught: a few calls foretold."""
+
+NEARLY = 1.0
+"""Readings so near to the best are as good: among them the least strict is tried."""
 
 BEST = 4.0
 """The highest score: some five errors end any belief."""
@@ -63,7 +67,6 @@ class Reading:
     rate: float = 0.0
     resets_at: float | None = None
     period_s: float | None = None
-    error: float = 0.5
     _rates: deque[float] = field(default_factory=lambda: deque(maxlen=8))
 
     # --- asking ----------------------------------------------------------------------------
@@ -98,11 +101,16 @@ class Reading:
         if self.resets_at is not None and self.resets_at <= now and period:
             self.resets_at = now + period
 
-    def foretell(self, remaining: float, at: float, now: float, used: float) -> float | None:
-        """Return what is left at `now` if `remaining` was at `at`; `None`: this reading can't say."""
+    def foretell(self, remaining: float, at: float, now: float, used: float, last: float) -> float | None:
+        """Return what is left at `now` if `remaining` was at `at`, and `used` since, `last` of it at the end.
+
+        `None`: this reading can't say.
+        """
         if self.meaning is Meaning.WINDOW:
             return None if self.resets_at is None or now >= self.resets_at else remaining - used
-        return min(self.limit, remaining + self.rate * (now - at) - used) if self.rate else None
+        if not self.rate:
+            return None
+        return min(self.limit - last, remaining + self.rate * (now - at) - used)
 
     # --- learning --------------------------------------------------------------------------
 
@@ -170,11 +178,12 @@ _PRIOR = {
 
 @dataclass(slots=True)
 class Statement:
-    """What remained at `at`, when `used` had been let in."""
+    """What remained at `at`, when `used` had been let in, `last` of it just then."""
 
     at: float
     remaining: float
     used: float
+    last: float
 
 
 @dataclass(slots=True)
@@ -188,20 +197,26 @@ class StatedBudget:
     _anchor: Statement | None = None
 
     @property
-    def best(self) -> Reading | None:
-        """Return the reading that foretells best, if it may hold calls back."""
-        best = max(self.readings, key=_score, default=None)
-        return best if best is not None and best.score > SAY else None
+    def trusted(self) -> list[Reading]:
+        """Return the readings that foretell best, if they may hold calls back."""
+        best = max((reading.score for reading in self.readings), default=SAY)
+        return [reading for reading in self.readings if reading.score > max(SAY, best - NEARLY)]
 
     @property
     def proven(self) -> bool:
-        """Return whether that reading has shown to be true."""
+        """Return whether a reading has shown to be true."""
         return any(reading.score >= PROVEN for reading in self.readings)
 
     def earliest_start(self, now: float, need: float) -> float:
-        """Return when `need` fits, by the best reading."""
-        best = self.best
-        return now if best is None else best.earliest_start(now, need)
+        """Return when `need` fits, by the least strict of the best readings: one that errs is soon refuted."""
+        best = SAY
+        for reading in self.readings:
+            best = max(best, reading.score)
+        opens = math.inf
+        for reading in self.readings:
+            if reading.score > max(SAY, best - NEARLY):
+                opens = min(opens, reading.earliest_start(now, need))
+        return now if opens == math.inf else opens
 
     def forecasts(self, now: float, need: float) -> int:
         """Return which readings would let a call in, a bit for each."""
@@ -210,28 +225,33 @@ class StatedBudget:
             bits |= (reading.left(now) >= 0.999 * min(need, reading.limit)) << i
         return bits
 
-    def judge(self, forecasts: int, *, let_in: bool) -> None:
+    def judge(self, forecasts: int, *, let_in: bool, weight: float = 1.0) -> None:
         """Score the readings by what became of a call."""
         for i, reading in enumerate(self.readings):
             if forecasts >> i & 1:
-                reading.mark(0.02 if let_in else -1.0)
+                reading.mark(0.02 if let_in else -weight)
             else:
-                reading.mark(-0.7 if let_in else 0.5)
+                reading.mark(-0.7 if let_in else 0.5 * weight)
 
     def take(self, now: float, amount: float) -> None:
         """Count what a call will use."""
         for reading in self.readings:
             reading.take(now, amount)
 
-    def observe(self, budget: Budget, at: float, used: float, since: float, number: int) -> None:
-        """Take in what the reply to the `number`-th call states; `used` was let in by then, `since` later."""
+    def observe(
+        self, budget: Budget, at: float, used: float, since: float, number: int, last: float = 1.0
+    ) -> None:
+        """Take in what the reply to the `number`-th call states.
+
+        `used` was let in by then, `last` of it by this call, and `since` later.
+        """
         if number <= self.number or budget.remaining is None or not budget.limit:
             return
         self.number = number
         if not self.readings:
             self._begin(budget, at)
         self.most = max(self.most, budget.remaining + 1.0)
-        self._compare(Statement(at, budget.remaining, used), budget.limit)
+        self._compare(Statement(at, budget.remaining, used, last), budget.limit)
         for reading in self.readings:
             reading.state(budget, at, since, self.most)
 
@@ -252,18 +272,14 @@ class StatedBudget:
         if passed <= 0 or (passed < 1.0 and abs(used) < min(10.0, 0.1 * limit)):
             return
         self._anchor = statement
-        allowed = min(2.0, 0.3 * limit) + 0.15 * abs(used) + (0.02 * limit if limit > 5000 else 0.0)
+        # Calls overtake each other, and what remains is stated in whole units.
+        allowed = 1.0 + min(1.0, 0.2 * limit) + 0.15 * abs(used) + (0.02 * limit if limit > 5000 else 0.0)
         # What never changes is easily foretold, whatever it means.
         right = 0.3 if abs(statement.remaining - anchor.remaining) > allowed else 0.02
         for reading in self.readings:
-            left = reading.foretell(anchor.remaining, anchor.at, statement.at, used)
+            left = reading.foretell(anchor.remaining, anchor.at, statement.at, used, statement.last)
             if left is None:
                 continue
             error = min(3.0, abs(left - statement.remaining) / allowed)
-            reading.error += 0.2 * (error - reading.error)
             reading.mark(right if error <= 1 else -0.3 * error)
 
-
-def _score(reading: Reading) -> float:
-    """Errors tell readings apart that all foretell well."""
-    return reading.score - 2 * reading.error
