@@ -263,7 +263,8 @@ class Lane:
             weight = 1.0 if fresh else 0.15
             self.pacer.judge(start.forecasts, failure.hints, start.need, let_in=False, weight=weight)
             self.pacer.on_refusal(now, start.need, start.number)
-            unrelated = self.safety.on_refusal(start.number, started_at, now)
+            plain = self.pacer.proven and self.pacer.stated_empty(failure.hints, start.need) is not None
+            unrelated = self.safety.on_refusal(start.number, started_at, now, plain=plain)
         else:
             self.pacer.refund(now, start.need)
             self.safety.on_release(start.number)

@@ -83,8 +83,14 @@ class Pacer:
 
     @property
     def proven(self) -> bool:
-        """Return whether stated budgets are known to be true."""
-        return any(budget.proven for budget in self.stated.values())
+        """Return whether stated budgets are known to be true, at least those that calls were refused for."""
+        proven = False
+        for budget in self.stated.values():
+            if budget.proven:
+                proven = True
+            elif budget.emptied:
+                return False
+        return proven
 
     def forecasts(self, now: float, need: Amounts) -> tuple[int, ...]:
         """Return for each stated budget which of its readings would let such a call in."""
@@ -200,6 +206,8 @@ class Pacer:
         for i, budget in enumerate(hints.budgets):
             if self._is_empty(budget, need):
                 stated = self.stated.get(self._key(hints, i))
+                if stated is not None:
+                    stated.emptied = True
                 if stated is None or stated.trusted:
                     return budget.resource
         return None

@@ -11,6 +11,7 @@ of early refusals needs no test: no bucket does that.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -105,6 +106,10 @@ TEST_GAIN = 2.0
 FASTEST = 1e5
 """Calls a second that no provider takes: a rate that is raised again and again stays finite."""
 
+HIGHEST = 3.0
+"""Times the highest rate ever measured, a rate is raised by tests. Windows let in test after test, and without it
+the rate of one call a second became a hundred thousand."""
+
 FALL = 0.6
 """Fallen so far since the last test, a rate is tested again. At 0.9 `drop` falls from 0.99 to 0.96; not
 sensitive down to 0.3."""
@@ -173,6 +178,7 @@ class RateEstimator:
     _early: int = 0
     _raised: Point | None = None
     _before: float = 0.0
+    _peak: float = 0.0
 
     def note(self, point: Point) -> None:
         """Keep the point of a refused call. Of those that left together only the first is kept."""
@@ -234,7 +240,8 @@ class RateEstimator:
     def _raise(self) -> None:
         """The refusals meant nothing, and neither does what was learnt from them."""
         assert self.rate is not None
-        self.rate = min(FASTEST * self.size, self.rate * TEST_GAIN)
+        most = HIGHEST * self._peak if self._peak else FASTEST * self.size
+        self.rate = max(self.rate, min(most, self.rate * TEST_GAIN))
         self.points = deque([self.points[-1]] if self.points else (), maxlen=self.points.maxlen)
 
     def _judge(self, now: float) -> None:
@@ -260,6 +267,8 @@ class RateEstimator:
         learnt = self._estimate()
         if learnt is not None:
             self.rate = learnt
+            if self.measured >= ENOUGH:
+                self._peak = max(self._peak, learnt)
         self.level, self.at, self.empty_at, self.calls = 0.0, now, now, 0.0
         return learnt is not None and learnt > 0
 
@@ -275,7 +284,8 @@ class RateEstimator:
         assert self.rate is not None
         speed = self.speed(now)
         if speed > RESTART * self.rate and self.points:
-            self.rate, self.measured = SAFE * speed, FEWEST_QUIET
+            most = HIGHEST * self._peak if self._peak else math.inf
+            self.rate, self.measured = max(self.rate, min(most, SAFE * speed)), FEWEST_QUIET
             self.points = deque([self.points[-1]], maxlen=self.points.maxlen)
 
     def _estimate(self) -> float | None:
@@ -419,4 +429,5 @@ class RateEstimator:
     def forget(self) -> None:
         """Drop all that was learnt."""
         self.rate, self.level, self.calls, self.test = None, 0.0, 0.0, None
+        self._peak = 0.0
         self.points.clear()

@@ -193,8 +193,8 @@ class Safety:
         """Note a call that ended and says nothing."""
         self._open.pop(number, None)
 
-    def on_refusal(self, number: int, started_at: float, now: float) -> bool:
-        """Note a refusal; True if it has nothing to do with what the lane does."""
+    def on_refusal(self, number: int, started_at: float, now: float, *, plain: bool = False) -> bool:
+        """Note a refusal; True if it has nothing to do with what the lane does. `plain`: what it is about."""
         took = now - started_at
         self.mean_s = took if not self.refused else 0.8 * self.mean_s + 0.2 * took
         self.slow_s = took if not self.refused else max(took, 0.9 * self.slow_s + 0.1 * self.mean_s)
@@ -210,7 +210,7 @@ class Safety:
         unrelated = self.unrelated.on_refusal(
             number,
             self.share,
-            fresh=fresh,
+            fresh=fresh and not plain,
             expected=self._pace(now) * 2 * took,
         )
         if fresh:

@@ -35,6 +35,9 @@ SAY = -1.0
 PROVEN = 1.0
 """From here on a reading is believed rather than what refusals taught: a few calls foretold."""
 
+HITS = 3
+"""Statements foretold that had changed, for a reading to be proven: what never changes proves nothing."""
+
 NEARLY = 1.0
 """Readings so near to the best are as good: among them the least strict is tried."""
 
@@ -67,6 +70,7 @@ class Reading:
     rate: float = 0.0
     resets_at: float | None = None
     period_s: float | None = None
+    hits: int = 0
     _rates: deque[float] = field(default_factory=lambda: deque(maxlen=8))
 
     # --- asking ----------------------------------------------------------------------------
@@ -194,6 +198,7 @@ class StatedBudget:
     number: int = 0
     readings: list[Reading] = field(default_factory=list)
     most: float = 0.0
+    emptied: bool = False
     _anchor: Statement | None = None
 
     @property
@@ -205,7 +210,7 @@ class StatedBudget:
     @property
     def proven(self) -> bool:
         """Return whether a reading has shown to be true."""
-        return any(reading.score >= PROVEN for reading in self.readings)
+        return any(reading.score >= PROVEN and reading.hits >= HITS for reading in self.readings)
 
     def earliest_start(self, now: float, need: float) -> float:
         """Return when `need` fits, by the least strict of the best readings: one that errs is soon refuted."""
@@ -282,4 +287,5 @@ class StatedBudget:
                 continue
             error = min(3.0, abs(left - statement.remaining) / allowed)
             reading.mark(right if error <= 1 else -0.3 * error)
+            reading.hits += error <= 1 and right > 0.1
 
