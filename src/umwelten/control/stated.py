@@ -49,13 +49,20 @@ _KEEP = 0.99
 
 
 class Meaning(StrEnum):
-    """What the figures mean: a bucket with so much in `reset_s`, by its window, by the minute; or a window."""
+    """What the figures mean: a bucket with so much in `reset_s`, by its window, by the minute or the second.
+
+    Or a window: of the limit, or (`LEFT`) of the most that was ever left, where the limit is in another unit.
+    """
 
     FULL = "full"
     PERIOD = "period"
     MINUTE = "minute"
     SECOND = "second"
     WINDOW = "window"
+    LEFT = "left"
+
+
+_WINDOWS = (Meaning.WINDOW, Meaning.LEFT)
 
 
 @dataclass(slots=True)
@@ -77,7 +84,7 @@ class Reading:
 
     def left(self, now: float) -> float:
         """Return what is left."""
-        if self.meaning is Meaning.WINDOW:
+        if self.meaning in _WINDOWS:
             if self.resets_at is not None and now >= self.resets_at + MARGIN_S:
                 self._start_anew(now)
             return self.level
@@ -86,7 +93,7 @@ class Reading:
     def earliest_start(self, now: float, need: float) -> float:
         """Return when `need` fits."""
         need = min(need, self.limit)
-        if self.meaning is Meaning.WINDOW:
+        if self.meaning in _WINDOWS:
             left = self.left(now)
             return now if left >= need or self.resets_at is None else max(now, self.resets_at + MARGIN_S)
         if self.rate <= 0:
@@ -110,7 +117,7 @@ class Reading:
 
         `None`: this reading can't say.
         """
-        if self.meaning is Meaning.WINDOW:
+        if self.meaning in _WINDOWS:
             return None if self.resets_at is None or now >= self.resets_at else remaining - used
         if not self.rate:
             return None
@@ -132,10 +139,10 @@ class Reading:
     def state(self, budget: Budget, at: float, since: float, most: float) -> None:
         """Take in a statement of `at`; `since` was taken after it, and no more than `most` ever remained."""
         assert budget.limit is not None and budget.remaining is not None
-        fits = budget.limit < 2 * most or self.meaning is Meaning.FULL
+        fits = self.meaning in (Meaning.FULL, Meaning.PERIOD, Meaning.WINDOW)
         self.limit = max(1e-6, budget.limit if fits else most)
         first = self._learn_rate(budget, at)
-        level, window = budget.remaining - since, self.meaning is Meaning.WINDOW
+        level, window = budget.remaining - since, self.meaning in _WINDOWS
         if first or window or self.at < at:
             # Downwards at once, upwards little by little: of calls that leave together the last may arrive
             # first, and its reply then knows nothing of the others.
@@ -163,7 +170,7 @@ class Reading:
                 self.rate = budget.limit
             case Meaning.PERIOD:
                 self.rate = budget.limit / budget.window_s if budget.window_s else 0.0
-            case Meaning.WINDOW:
+            case Meaning.WINDOW | Meaning.LEFT:
                 resets_at = None if budget.reset_s is None else at + budget.reset_s
                 first, self.resets_at, self.period_s = self.resets_at is None, resets_at, budget.window_s
                 return first
@@ -175,6 +182,7 @@ _PRIOR = {
     Meaning.PERIOD: 0.25,
     Meaning.WINDOW: 0.2,
     Meaning.MINUTE: 0.0,
+    Meaning.LEFT: -0.2,
     Meaning.SECOND: -0.5,
 }
 """Scores to begin with: where nothing tells them apart, the more usual meaning is taken."""
