@@ -12,13 +12,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-TEST_CALLS = 4
+TEST_CALLS = 2
 """Beyond those for which there may be room by the time that they arrive."""
 
-MOST_TEST_CALLS = 20
+MOST_TEST_CALLS = 10
 """A larger test costs more than it may bring."""
 
-FIRST_TEST = 3
+FIRST_TEST = 4
 """Refused episodes before the first test: a limit is met at least so often before it is known."""
 
 SURE = 4.0
@@ -106,7 +106,7 @@ class UnrelatedRefusals:
         return max(0.02, min(0.6, self._guess if self.share is None else self.share))
 
     def _put_off(self) -> None:
-        self._gap = min(256, 2 * self._gap)
+        self._gap = min(512, 3 * self._gap)
         self._next = self._episodes + self._gap
 
     def _weigh(self, nats: float) -> None:
