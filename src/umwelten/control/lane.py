@@ -284,6 +284,7 @@ class Lane:
         self.trust.on_refusal(now, failure.hints.retry_after_s)
         if unrelated:
             return self._go_free(now)
+        self.pacer.estimator.may_test = self.safety.tokens > 0
         dry_s = started_at - self.safety.last_let_in
         return self.refusals.on_refusal(RefusedCall(started_at, now, failure.hints, start, self.in_flight, dry_s, self.safety.share, fresh))
 

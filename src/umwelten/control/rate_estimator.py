@@ -157,7 +157,7 @@ class BurstTest:
 class RateEstimator:
     """A rate learnt from refusals. `rate` None: not known. `by`: what is counted, an index of `ORDER`.
 
-    `refusal_s` is how long refusals take to come back.
+    `refusal_s` is how long refusals take to come back; `may_test`: a few refusals can be afforded.
     """
 
     rate: float | None = None
@@ -172,6 +172,7 @@ class RateEstimator:
     test: BurstTest | None = None
     total: float = 0.0
     measured: float = 0.0
+    may_test: bool = True
     _next_test: float = 0.0
     _backoff: float = FIRST_BACKOFF
     _tested: float = 0.0
@@ -217,7 +218,7 @@ class RateEstimator:
             self._raise()
             return True
         # A rate that fell far since the last test is put to the test again, however long the wait.
-        if self.total < self._next_test and self.rate > FALL * self._tested:
+        if not self.may_test or (self.total < self._next_test and self.rate > FALL * self._tested):
             return False
         self._tested = self.rate
         refilled = self.rate / self.size * self.refusal_s
