@@ -152,7 +152,10 @@ class RefusalDiagnosis:
         self.windows.take_back(call.started_at)
         if self.knee is not None:
             return self.cut(call.started_at, call.now, LimitReason.RATE_LIMIT)
+        led = self.leads
         explained = self.windows.on_refusal(call.started_at, call.share, fresh=call.fresh)
+        if led and not self.leads:
+            self.start_small(call.now)
         if explained and not self.pacer.proven and self.kind is not LimitKind.CONCURRENCY:
             self.kind = LimitKind.WINDOW
             self.gate.reopen()

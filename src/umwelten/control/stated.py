@@ -91,11 +91,13 @@ class Reading:
         return min(self.limit, self.level + self.rate * max(0.0, now - self.at))
 
     def earliest_start(self, now: float, need: float) -> float:
-        """Return when `need` fits."""
+        """Return when `need` fits, infinite if this reading can't say."""
         need = min(need, self.limit)
         if self.meaning in _WINDOWS:
             left = self.left(now)
-            return now if left >= need or self.resets_at is None else max(now, self.resets_at + MARGIN_S)
+            if left >= need:
+                return now
+            return math.inf if self.resets_at is None else max(now, self.resets_at + MARGIN_S)
         if self.rate <= 0:
             return now
         # A bucket too small to keep anything back is given a little time beyond its being full.

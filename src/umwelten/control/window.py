@@ -39,6 +39,9 @@ LEAD = 3.0
 LOSE = -0.5
 """And that take it away."""
 
+SHORTER = 0.3
+"""Nats by which a window is preferred to one that is e times as long."""
+
 BEST = 10.0
 """Nats that are kept: some five errors end any lead."""
 
@@ -299,11 +302,13 @@ class Windows:
         # A window that has not passed once has not been tried: all that are longer than the run look alike.
         passed = now - (now if self._first is None else self._first)
         best = max((slide for slide in self.slides if slide.period_s < 0.95 * passed), key=_score, default=None)
-        if best is None or best is self.lead or best.score < LEAD or best.explained < EXPLAINED:
+        if best is None or best is self.lead or best.score < LEAD:
+            return
+        if best.explained < EXPLAINED - isinstance(best, Fixed):
             return
         if best.top is None or best.top < FEWEST:
             return
-        if self.lead is None or best.score > self.lead.score + 2.0:
+        if self.lead is None or _score(best) > _score(self.lead) + 2.0:
             self.lead = best
 
     def _begin(self) -> None:
@@ -323,4 +328,5 @@ class Windows:
 
 
 def _score(slide: Slide) -> float:
-    return slide.score
+    """Of windows that foretell as well the shorter is taken: two of its lengths look like one of twice as many."""
+    return slide.score - SHORTER * math.log(slide.period_s)
