@@ -110,6 +110,13 @@ HIGHEST = 3.0
 """Times the highest rate ever measured, a rate is raised by tests. Windows let in test after test, and without it
 the rate of one call a second became a hundred thousand."""
 
+FALLEN = 0.3
+"""Of that rate is left: then it is tested whatever that costs."""
+
+LOWEST = 0.12
+"""Of that rate is always believed: a fall to a fifth is, one to nothing is not. Without it refusals that have nothing
+to do with the pace end in one call in a quarter of an hour."""
+
 FALL = 0.6
 """Fallen so far since the last test, a rate is tested again. At 0.9 `drop` falls from 0.99 to 0.96; not
 sensitive down to 0.3."""
@@ -218,7 +225,8 @@ class RateEstimator:
             self._raise()
             return True
         # A rate that fell far since the last test is put to the test again, however long the wait.
-        if not self.may_test or (self.total < self._next_test and self.rate > FALL * self._tested):
+        fallen = self._peak > 0 and self.rate < FALLEN * self._peak
+        if not (self.may_test or fallen) or (self.total < self._next_test and self.rate > FALL * self._tested):
             return False
         self._tested = self.rate
         refilled = self.rate / self.size * self.refusal_s
@@ -269,7 +277,9 @@ class RateEstimator:
         if learnt is not None:
             self.rate = learnt
             if self.measured >= ENOUGH:
-                self._peak = max(self._peak, learnt)
+                self._peak = max(0.9 * self._peak, learnt)
+            # Refusals that come at any pace make each slower than the one before, without end.
+            self.rate = max(self.rate, LOWEST * self._peak)
         self.level, self.at, self.empty_at, self.calls = 0.0, now, now, 0.0
         return learnt is not None and learnt > 0
 

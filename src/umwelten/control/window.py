@@ -39,8 +39,8 @@ LEAD = 3.0
 LOSE = -0.5
 """And that take it away."""
 
-SHORTER = 0.3
-"""Nats by which a window is preferred to one that is e times as long."""
+NEARLY = 1.5
+"""Nats by which windows may differ that foretell as well as each other."""
 
 BEST = 10.0
 """Nats that are kept: some five errors end any lead."""
@@ -88,10 +88,17 @@ class Slide:
         """Return below which load calls go."""
         top = self.top
         if top is None:
-            return max(1, self.lo)
+            return max(1, self.lo + self.step)
         if self.since < 24:
             return max(1, min(self.lo, top))
         return max(1, top + self.step)
+
+    @property
+    def leads(self) -> bool:
+        """Return whether it has foretold enough to lead."""
+        top = self.top
+        enough = EXPLAINED - isinstance(self, Fixed)
+        return self.score >= LEAD and self.explained >= enough and (top is None or top >= FEWEST)
 
     def chance(self, load: int) -> float:
         """Return how likely a call of that load is let in."""
@@ -114,8 +121,9 @@ class Slide:
         if load >= self.lo:
             self.lo = load + 1
             self.refused = [other for other in self.refused if other > load]
-            if self.step and load >= (self.top or load):
-                self.step *= 2
+            if not self.refused:
+                # More than it was ever known to hold: how much more is found by doubling.
+                self.step = min(self.lo, 2 * max(1, self.step))
         if self.since >= max(MORE, 2 * self.lo) << min(4, self.tries) and not self.step:
             self.step = 1
 
@@ -301,14 +309,14 @@ class Windows:
             self.lead.explained, self.lead = 0, None
         # A window that has not passed once has not been tried: all that are longer than the run look alike.
         passed = now - (now if self._first is None else self._first)
-        best = max((slide for slide in self.slides if slide.period_s < 0.95 * passed), key=_score, default=None)
-        if best is None or best is self.lead or best.score < LEAD:
+        fit = [slide for slide in self.slides if slide.period_s < 0.95 * passed and slide.leads]
+        if not fit:
             return
-        if best.explained < EXPLAINED - isinstance(best, Fixed):
-            return
-        if best.top is None or best.top < FEWEST:
-            return
-        if self.lead is None or _score(best) > _score(self.lead) + 2.0:
+        most = max(slide.score for slide in fit)
+        # Of those that foretell as well the least strict is taken, which is soon refuted if it errs; and of
+        # those the shortest: two windows look like one of twice the length.
+        best = max((slide for slide in fit if slide.score > most - NEARLY), key=_generosity)
+        if self.lead is None or best.score > self.lead.score - NEARLY:
             self.lead = best
 
     def _begin(self) -> None:
@@ -328,5 +336,8 @@ class Windows:
 
 
 def _score(slide: Slide) -> float:
-    """Of windows that foretell as well the shorter is taken: two of its lengths look like one of twice as many."""
-    return slide.score - SHORTER * math.log(slide.period_s)
+    return slide.score
+
+
+def _generosity(slide: Slide) -> tuple[float, float]:
+    return round(math.log(slide.size / slide.period_s), 1), -slide.period_s
