@@ -277,7 +277,7 @@ class RateEstimator:
         if learnt is not None:
             self.rate = learnt
             if self.measured >= ENOUGH:
-                self._peak = max(0.9 * self._peak, learnt)
+                self._peak = max(0.995 * self._peak, learnt)
             # Refusals that come at any pace make each slower than the one before, without end.
             self.rate = max(self.rate, LOWEST * self._peak)
         self.level, self.at, self.empty_at, self.calls = 0.0, now, now, 0.0

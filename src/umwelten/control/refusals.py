@@ -133,7 +133,7 @@ class RefusalDiagnosis:
     @property
     def held(self) -> bool:
         """Return whether a belief paces the lane that does not try for more by itself."""
-        return self.pacer.proven or self.leads
+        return bool(self.pacer.stated) or self.leads
 
     def certain(self, now: float) -> bool:
         """Return whether what holds the lane has proven to be true."""

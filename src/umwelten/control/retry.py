@@ -13,7 +13,7 @@ LONGEST_HINT_S = 120.0
 """So much of a `Retry-After` is believed that comes with another failure than a rate limit."""
 
 FIRST_HINT_S = 1.0
-"""So much of a `Retry-After` that nothing has proven yet, doubled with each refusal of the call: where all calls
+"""So much of a `Retry-After` that nothing has proven yet, doubled with each of three refusals of the call: where all calls
 are told a minute, none is left that could show that a second would do."""
 
 EMPTY_RETRIES = 2
@@ -93,7 +93,7 @@ class RetryPolicy:
                 return StopLane()
             bound = 0.0
             if trust_retry_after:
-                bound = LONGEST_WAIT_S if retry_after_proven else FIRST_HINT_S * 2.0 ** min(throttles, 16)
+                bound = LONGEST_WAIT_S if retry_after_proven else FIRST_HINT_S * 2.0 ** min(throttles, 3)
             return Again(self._throttle_delay(failure, dice, bound), counted=False)
         if crowded:
             return Again(self.base_s * 0.5 * (1 + dice), counted=False)

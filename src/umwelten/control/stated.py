@@ -78,6 +78,7 @@ class Reading:
     resets_at: float | None = None
     period_s: float | None = None
     hits: int = 0
+    doubted: bool = False
     _rates: deque[float] = field(default_factory=lambda: deque(maxlen=8))
 
     # --- asking ----------------------------------------------------------------------------
@@ -130,6 +131,18 @@ class Reading:
     def mark(self, points: float) -> None:
         """Count what was foretold well (more than 0) or badly."""
         self.score = max(-BEST, min(BEST, _KEEP * self.score + points))
+        if self.score <= SAY:
+            self.doubted, self.hits = True, 0
+
+    @property
+    def proven(self) -> bool:
+        """Return whether it has shown to be true."""
+        return self.score >= PROVEN and self.hits >= HITS
+
+    @property
+    def has_say(self) -> bool:
+        """Return whether it may hold calls back: until it errs, and then once it is proven."""
+        return self.score > SAY and (not self.doubted or self.proven)
 
     def take(self, now: float, amount: float) -> None:
         """A reservation (negative: part of it comes back)."""
@@ -214,23 +227,18 @@ class StatedBudget:
     @property
     def trusted(self) -> list[Reading]:
         """Return the readings that foretell best, if they may hold calls back."""
-        best = max((reading.score for reading in self.readings), default=SAY)
-        return [reading for reading in self.readings if reading.score > max(SAY, best - NEARLY)]
+        said = [reading for reading in self.readings if reading.has_say]
+        best = max((reading.score for reading in said), default=SAY)
+        return [reading for reading in said if reading.score > best - NEARLY]
 
     @property
     def proven(self) -> bool:
         """Return whether a reading has shown to be true."""
-        return any(reading.score >= PROVEN and reading.hits >= HITS for reading in self.readings)
+        return any(reading.proven for reading in self.readings)
 
     def earliest_start(self, now: float, need: float) -> float:
         """Return when `need` fits, by the least strict of the best readings: one that errs is soon refuted."""
-        best = SAY
-        for reading in self.readings:
-            best = max(best, reading.score)
-        opens = math.inf
-        for reading in self.readings:
-            if reading.score > max(SAY, best - NEARLY):
-                opens = min(opens, reading.earliest_start(now, need))
+        opens = min((reading.earliest_start(now, need) for reading in self.trusted), default=math.inf)
         return now if opens == math.inf else opens
 
     def forecasts(self, now: float, need: float) -> int:

@@ -27,6 +27,9 @@ SURE = 4.0
 MOST = 6.0
 """Nats that are kept; five refusals in a row use them up where one call in ten is refused."""
 
+LEAST = -2.0
+"""Nats that are kept against it."""
+
 OVER = -1.0
 """Nats at which a limit is believed in again."""
 
@@ -97,7 +100,7 @@ class UnrelatedRefusals:
         if fresh and self._episodes >= self._next and not self._calls:
             room = math.ceil(2.0 * expected)
             if room + TEST_CALLS <= MOST_TEST_CALLS:
-                self._room, self.left, self._weight = room, room + TEST_CALLS, 0.0
+                self._room, self.left = room, room + TEST_CALLS
             self._put_off()
         return False
 
@@ -110,7 +113,8 @@ class UnrelatedRefusals:
         self._next = self._episodes + self._gap
 
     def _weigh(self, nats: float) -> None:
-        self._weight = min(MOST, self._weight + nats)
+        # What one test leaves open the next may settle; a limit is not held against the refusals of later.
+        self._weight = max(LEAST, min(MOST, self._weight + nats))
 
     def _judge(self) -> bool:
         if self._weight >= SURE and not self.left:
