@@ -92,6 +92,12 @@ class Pacer:
                 return False
         return proven
 
+    @property
+    def by_tokens(self) -> bool:
+        """Return whether tokens are counted, as far as is stated or was learnt."""
+        stated = any(budget.resource is not Resource.REQUESTS for budget in self.stated.values())
+        return stated or self.estimator.by != 0
+
     def forecasts(self, now: float, need: Amounts) -> tuple[int, ...]:
         """Return for each stated budget which of its readings would let such a call in."""
         return tuple(

@@ -1,7 +1,7 @@
 """How fast a lane that knows nothing goes from a few calls in flight to many: by time, not by answers.
 
 An answer takes seconds, a refusal takes a round trip. So the first starts are spread over a few round
-trips: some at once, then twice as many in each 150 ms, until they leave at such a pace that all slots are
+trips: some at once, then twice as many in each 130 ms, until they leave at such a pace that all slots are
 taken within a second; each answer admits two more. The first refusal ends it. What left within a round trip
 before it is lost, some fifty calls at the slowest, and a lane without a limit loses a third of a second.
 """
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 BASE = 8.0
 """Calls that start at once. At 16 a limit of a few calls in all is refused twice as often at the start."""
 
-DOUBLING_S = 0.15
+DOUBLING_S = 0.13
 """Longer than most refusals take. At 0.07 a round trip of 0.2 s costs 90 refusals, not 45."""
 
 FASTEST = 250.0
 """Starts a second, at least: at 500 a round trip of 0.2 s costs 50 refusals more."""
 
-FULL_S = 0.8
+FULL_S = 0.6
 """By then all slots are taken. At 0.4 the first second of a thousand in flight is refused as a whole."""
 
 MOST = 600.0

@@ -59,6 +59,8 @@ class RefusedCall(msgspec.Struct, frozen=True):
     fresh: bool = True
 
 
+_NO_WINDOW = (LimitKind.CONCURRENCY, LimitKind.TOKENS)
+
 DRY = 6.0
 """Calls that a known rate would have let in meanwhile: then another limit holds, which the gate waits for."""
 
@@ -127,8 +129,10 @@ class RefusalDiagnosis:
 
     @property
     def leads(self) -> bool:
-        """Return whether a window paces the lane: not while a cap does."""
-        return self.windows.lead is not None and self.kind is not LimitKind.CONCURRENCY
+        """Return whether a window paces the lane: not while a cap does, nor where tokens are what is counted."""
+        if self.windows.lead is None or self.kind in _NO_WINDOW:
+            return False
+        return not self.pacer.by_tokens
 
     @property
     def held(self) -> bool:
@@ -152,15 +156,11 @@ class RefusalDiagnosis:
         self.windows.take_back(call.started_at)
         if self.knee is not None:
             return self.cut(call.started_at, call.now, LimitReason.RATE_LIMIT)
-        led = self.leads
-        explained = self.windows.on_refusal(call.started_at, call.share, fresh=call.fresh)
-        if led and not self.leads:
-            self.start_small(call.now)
-        if explained and not self.pacer.proven and self.kind is not LimitKind.CONCURRENCY:
+        stated = self.pacer.stated_empty(call.hints, call.start.need)
+        if stated in (None, Resource.REQUESTS) and self._explained_by_window(call):
             self.kind = LimitKind.WINDOW
             self.gate.reopen()
             return self._restore()
-        stated = self.pacer.stated_empty(call.hints, call.start.need)
         if stated is not None:
             self._note_point(call)
             self.kind = LimitKind.RATE if stated is Resource.REQUESTS else LimitKind.TOKENS
@@ -171,6 +171,14 @@ class RefusalDiagnosis:
         if self.kind in RATES:
             return self._on_empty_rate(call)
         return self._on_unstated(call)
+
+    def _explained_by_window(self, call: RefusedCall) -> bool:
+        """Tell the windows, which count requests; True if the one that paces the lane foretold that."""
+        led = self.leads
+        explained = self.windows.on_refusal(call.started_at, call.share, fresh=call.fresh)
+        if led and not self.leads:
+            self.start_small(call.now)
+        return explained and not self.pacer.proven and self.kind is not LimitKind.CONCURRENCY
 
     def _on_unstated(self, call: RefusedCall) -> LimitChange | None:
         """Nothing says what it is about, and no rate is known: a cap, unless too much contradicts it."""

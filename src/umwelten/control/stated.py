@@ -38,6 +38,9 @@ PROVEN = 1.0
 HITS = 3
 """Statements foretold that had changed, for a reading to be proven: what never changes proves nothing."""
 
+ENOUGH = 12.0
+"""Calls between two statements that are compared, if little has changed: fewer fit any reading."""
+
 NEARLY = 1.0
 """Readings so near to the best are as good: among them the least strict is tried."""
 
@@ -222,6 +225,7 @@ class StatedBudget:
     readings: list[Reading] = field(default_factory=list)
     most: float = 0.0
     emptied: bool = False
+    _unit: float = 1.0
     _anchor: Statement | None = None
 
     @property
@@ -292,13 +296,15 @@ class StatedBudget:
             self._anchor = statement
             return
         used, passed = statement.used - anchor.used, statement.at - anchor.at
-        if passed <= 0 or (passed < 1.0 and abs(used) < min(10.0, 0.1 * limit)):
+        self._unit = statement.last or self._unit
+        moved = abs(statement.remaining - anchor.remaining)
+        if passed <= 0 or (abs(used) < ENOUGH * self._unit and (passed < 1.0 or moved < 0.1 * limit)):
             return
         self._anchor = statement
         # Calls overtake each other, and what remains is stated in whole units.
-        allowed = 1.0 + min(1.0, 0.2 * limit) + 0.15 * abs(used) + (0.02 * limit if limit > 5000 else 0.0)
+        allowed = (1.0 + min(1.0, 0.2 * limit)) * self._unit + 0.15 * abs(used)
         # What never changes is easily foretold, whatever it means.
-        right = 0.3 if abs(statement.remaining - anchor.remaining) > allowed else 0.02
+        right = 0.3 if moved > allowed or used > 2.5 * allowed else 0.02
         for reading in self.readings:
             left = reading.foretell(anchor.remaining, anchor.at, statement.at, used, statement.last)
             if left is None:
