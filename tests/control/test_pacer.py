@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from umwelten.control.budget_meter import BudgetMeter
 from umwelten.control.pacer import NOTHING, Pacer, amounts
 from umwelten.control.rate_estimator import Point, RateEstimator
+from umwelten.control.stated import Meaning, StatedBudget
 from umwelten.types import Budget, RateLimitHints, Resource, Usage
 
 NUMBER = st.one_of(st.none(), st.floats(0, 1e7, allow_nan=False))
@@ -82,34 +82,52 @@ def test_a_flow_goes_faster_the_longer_nothing_is_refused_and_no_slower_than_lea
     assert speeds[-1] > 40.0
 
 
-def bucket(remaining: float, reset_s: float) -> Budget:
-    return Budget(resource=Resource.REQUESTS, limit=100, remaining=remaining, reset_s=reset_s)
+def bucket(remaining: float, reset_s: float, limit: float = 100) -> Budget:
+    return Budget(resource=Resource.REQUESTS, limit=limit, remaining=remaining, reset_s=reset_s)
 
 
-def test_a_reset_that_stands_still_is_a_window_and_one_that_moves_is_a_bucket() -> None:
-    window = BudgetMeter(resource=Resource.REQUESTS, limit=100, level=100, at=0.0)
-    moving = BudgetMeter(resource=Resource.REQUESTS, limit=100, level=100, at=0.0)
-    for i in range(1, 6):
-        window.observe(bucket(100 - 10 * i, 60.0 - i), float(i), 0.0, i)
-        moving.observe(bucket(100 - 10 * i, 10.0 * i / 20), float(i), 0.0, i)
-    assert window.window
-    assert not moving.window
-    assert moving.rate == pytest.approx(20.0)
+def meanings(stated: StatedBudget) -> set[Meaning]:
+    return {reading.meaning for reading in stated.trusted}
+
+
+def test_what_the_figures_mean_is_told_by_what_they_foretell() -> None:
+    window, moving, unit = (StatedBudget(resource=Resource.REQUESTS) for _ in range(3))
+    for i in range(1, 8):
+        used = 12.0 * i
+        window.observe(bucket(100 - used, 60.0 - i), float(i), used, 0.0, i)
+        moving.observe(bucket(100 - 7 * i, 7 * i / 5), float(i), used, 0.0, i)
+        # By the minute: 300 are five a second.
+        unit.observe(bucket(100 - 7 * i, 0.2, 300), float(i), used, 0.0, i)
+    assert Meaning.WINDOW in meanings(window)
+    assert Meaning.FULL not in meanings(window)
+    assert meanings(moving) == {Meaning.FULL}
+    assert meanings(unit) == {Meaning.MINUTE}
 
 
 def test_a_window_that_is_used_up_opens_at_its_reset_with_all_of_its_size() -> None:
-    meter = BudgetMeter(resource=Resource.REQUESTS, limit=100, level=100, at=0.0, votes=4)
-    meter.observe(
-        Budget(resource=Resource.REQUESTS, limit=100, remaining=0, reset_s=50.0, window_s=60.0), 10.0, 0.0, 1
-    )
-    assert meter.earliest_start(11.0, 1.0) == pytest.approx(60.0, abs=0.1)
-    assert meter.earliest_start(60.1, 1.0) == 60.1
-    assert meter.level == 100
+    stated = StatedBudget(resource=Resource.REQUESTS)
+    budget = Budget(resource=Resource.REQUESTS, limit=100, remaining=0, reset_s=50.0, window_s=60.0)
+    stated.observe(budget, 10.0, 100.0, 0.0, 1)
+    window = next(reading for reading in stated.readings if reading.meaning is Meaning.WINDOW)
+    assert window.earliest_start(11.0, 1.0) == pytest.approx(60.0, abs=0.1)
+    assert window.earliest_start(60.1, 1.0) == 60.1
+    assert window.level == 100
+
+
+def test_a_budget_that_is_said_to_be_empty_and_is_not_holds_nothing_back_for_long() -> None:
+    stated = StatedBudget(resource=Resource.REQUESTS)
+    for i in range(1, 6):
+        stated.observe(bucket(0, 50.0), i / 10, float(i), 0.0, i)
+        stated.judge(stated.forecasts(i / 10, 1.0), let_in=True)
+    assert not stated.trusted
+    assert stated.earliest_start(1.0, 1.0) == 1.0
 
 
 def test_a_call_larger_than_the_bucket_is_let_go_when_the_bucket_is_full() -> None:
-    meter = BudgetMeter(resource=Resource.TOKENS, limit=1000, level=0, at=0.0, rate=100.0)
-    assert meter.earliest_start(0.0, 5000.0) < 12.0
+    stated = StatedBudget(resource=Resource.TOKENS)
+    stated.observe(Budget(resource=Resource.TOKENS, limit=1000, remaining=0, reset_s=10.0), 0.0, 1000.0, 0.0, 1)
+    full = next(reading for reading in stated.readings if reading.meaning is Meaning.FULL)
+    assert full.earliest_start(0.0, 5000.0) < 12.0
 
 
 def test_output_is_reserved_by_the_maximum_first_and_by_the_mean_later() -> None:

@@ -211,6 +211,16 @@ class Lane:
             self.circuit.on_release(started_at, now)
             self.safety.on_release(start.number)
             return None
+        said = self.pacer.says
+        change = self._learn(outcome, started_at, now, start, peak)
+        if said and not self.pacer.says:
+            # What was stated is not true, and what is instead is not known yet.
+            self.refusals.start_small(now)
+        return change
+
+    def _learn(
+        self, outcome: AttemptOutcome, started_at: float, now: float, start: StartSnapshot, peak: int
+    ) -> LimitChange | None:
         # An empty answer is one to the provider, which counts its tokens.
         if isinstance(outcome, Failure) and outcome.kind is not FailureKind.EMPTY:
             return self._on_failure(outcome, started_at, now, start)

@@ -98,6 +98,11 @@ class Pacer:
         stated = any(budget.resource is not Resource.REQUESTS for budget in self.stated.values())
         return stated or self.estimator.by != 0
 
+    @property
+    def says(self) -> bool:
+        """Return whether any stated budget may hold calls back."""
+        return any(reading.has_say for budget in self.stated.values() for reading in budget.readings)
+
     def forecasts(self, now: float, need: Amounts) -> tuple[int, ...]:
         """Return for each stated budget which of its readings would let such a call in."""
         return tuple(

@@ -38,6 +38,12 @@ PROVEN = 1.0
 HITS = 3
 """Statements foretold that had changed, for a reading to be proven: what never changes proves nothing."""
 
+WHOLE_S = 1.1
+"""By which the stated end of a window may move: times are stated in whole seconds."""
+
+CLOSE = 1.5
+"""Calls by which a reading may be wrong. At 0 a true bucket of twenty is doubted for what was kept back."""
+
 ENOUGH = 12.0
 """Calls between two statements that are compared, if little has changed: fewer fit any reading."""
 
@@ -82,6 +88,7 @@ class Reading:
     period_s: float | None = None
     hits: int = 0
     doubted: bool = False
+    _stated_at: float = 0.0
     _rates: deque[float] = field(default_factory=lambda: deque(maxlen=8))
 
     # --- asking ----------------------------------------------------------------------------
@@ -190,7 +197,12 @@ class Reading:
                 self.rate = budget.limit / budget.window_s if budget.window_s else 0.0
             case Meaning.WINDOW | Meaning.LEFT:
                 resets_at = None if budget.reset_s is None else at + budget.reset_s
-                first, self.resets_at, self.period_s = self.resets_at is None, resets_at, budget.window_s
+                first = self.resets_at is None
+                if self.resets_at is not None and resets_at is not None and at < self.resets_at:
+                    # The end of a window stands still, but for whole seconds.
+                    moved = abs(resets_at - self.resets_at)
+                    self.mark(-0.4 if moved > max(WHOLE_S, 0.3 * (at - self._stated_at)) else 0.02)
+                self.resets_at, self.period_s, self._stated_at = resets_at, budget.window_s, at
                 return first
         return before == 0.0
 
@@ -246,18 +258,25 @@ class StatedBudget:
         return now if opens == math.inf else opens
 
     def forecasts(self, now: float, need: float) -> int:
-        """Return which readings would let a call in, a bit for each."""
+        """Return which readings would let a call in and which would not, two bits for each.
+
+        Neither where it is close: calls overtake each other, and what remains is stated in whole units.
+        """
         bits = 0
         for i, reading in enumerate(self.readings):
-            bits |= (reading.left(now) >= 0.999 * min(need, reading.limit)) << i
+            left, wanted = reading.left(now), min(need, reading.limit)
+            if left >= 0.999 * wanted:
+                bits |= 1 << 2 * i
+            elif left < wanted - min(CLOSE * need, 0.5 * reading.limit):
+                bits |= 2 << 2 * i
         return bits
 
     def judge(self, forecasts: int, *, let_in: bool, weight: float = 1.0) -> None:
         """Score the readings by what became of a call."""
         for i, reading in enumerate(self.readings):
-            if forecasts >> i & 1:
+            if forecasts >> 2 * i & 1:
                 reading.mark(0.02 if let_in else -weight)
-            else:
+            elif forecasts >> 2 * i & 2:
                 reading.mark(-0.7 if let_in else 0.5 * weight)
 
     def take(self, now: float, amount: float) -> None:
