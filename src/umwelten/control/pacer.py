@@ -224,4 +224,4 @@ class Pacer:
         return None
 
     def describe(self, now: float) -> str:  # TRACE
-        return " ".join(f"[{b.number} R{b._anchor and b._anchor.remaining} " + " ".join(f"{r.meaning[0]}{r.score:.1f}/{r.left(now):.1f}/{r.rate:.2f}" for r in b.readings) + "]" for b in self.stated.values())  # TRACE
+        return " ".join(f"[{b.number} R{b._anchor and b._anchor.remaining} " + " ".join(f"{r.meaning[0]}{r.score:.1f}{'!' if r.doubted else '-'}{r.hits}/{r.left(now):.0f}/{r.rate:.2f}" for r in b.readings) + "]" for b in self.stated.values())  # TRACE

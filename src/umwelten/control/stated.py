@@ -141,7 +141,12 @@ class Reading:
     def mark(self, points: float) -> None:
         """Count what was foretold well (more than 0) or badly."""
         self.score = max(-BEST, min(BEST, _KEEP * self.score + points))
-        if self.score <= SAY:
+        if self.score > SAY:
+            return
+        if self.hits >= 2 * HITS:
+            # What was right many times is not wrong for a handful of errors.
+            self.score, self.hits = 0.0, self.hits // 2
+        else:
             self.doubted, self.hits = True, 0
 
     @property
