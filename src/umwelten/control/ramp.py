@@ -20,7 +20,7 @@ DOUBLING_S = 0.13
 FASTEST = 250.0
 """Starts a second, at least: at 500 a round trip of 0.2 s costs 50 refusals more."""
 
-FULL_S = 0.6
+FULL_S = 0.5
 """By then all slots are taken. At 0.4 the first second of a thousand in flight is refused as a whole."""
 
 MOST = 600.0

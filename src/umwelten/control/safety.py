@@ -211,7 +211,7 @@ class Safety:
             number,
             self.share,
             fresh=fresh and not plain,
-            expected=self._pace(now) * 2 * took,
+            expected=self._pace(now) * took,
         )
         if fresh:
             self.episodes += 1

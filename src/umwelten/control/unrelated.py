@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 TEST_CALLS = 2
 """Beyond those for which there may be room by the time that they arrive."""
 
-MOST_TEST_CALLS = 10
+MOST_TEST_CALLS = 16
 """A larger test costs more than it may bring."""
 
 FIRST_TEST = 4
@@ -99,7 +99,7 @@ class UnrelatedRefusals:
             return self._judge()
         self._episodes += fresh
         if fresh and self._episodes >= self._next and not self._calls:
-            room = math.ceil(2.0 * expected)
+            room = math.ceil(1.5 * expected)
             if room + TEST_CALLS <= MOST_TEST_CALLS:
                 self._room, self.left = room, room + TEST_CALLS
             self._put_off()
