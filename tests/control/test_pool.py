@@ -426,6 +426,7 @@ def started(pool: Pool, now: float) -> list[Lease]:
 
 def test_calls_for_which_there_was_no_room_go_again_with_fewer_in_flight_and_use_up_no_retry() -> None:
     p = pool(2, 200, 40, retries=0)
+    p.lane(0).ramp.on = p.lane(1).ramp.on = False
     now, levels = 0.0, [40]
     for _ in range(3):
         leases = started(p, now)

@@ -222,6 +222,3 @@ class Pacer:
                 if stated is None or stated.trusted:
                     return budget.resource
         return None
-
-    def describe(self, now: float) -> str:  # TRACE
-        return " ".join(f"[{b.number} R{b._anchor and b._anchor.remaining} " + " ".join(f"{r.meaning[0]}{r.score:.1f}{'!' if r.doubted else '-'}{r.hits}/{r.left(now):.0f}/{r.rate:.2f}" for r in b.readings) + "]" for b in self.stated.values())  # TRACE

@@ -110,7 +110,7 @@ class Reading:
                 return now
             return math.inf if self.resets_at is None else max(now, self.resets_at + MARGIN_S)
         if self.rate <= 0:
-            return now
+            return math.inf
         # A bucket too small to keep anything back is given a little time beyond its being full.
         want = need + max(min(0.1 * self.limit, need), min(need, self.rate * JITTER_S))
         level = self.level + self.rate * (now - self.at)
