@@ -171,12 +171,13 @@ class Lane:
         self, now: float = 0.0, input_tokens: int = 0, output_tokens: int | None = None
     ) -> StartSnapshot:
         """Count a call that goes out; return what `on_end` needs to know of this moment."""
-        if self.in_flight >= max(1, self.limit.slots):
+        testing = self.safety.unrelated.testing
+        if self.in_flight >= max(1, self.limit.slots) and not testing:
             self.limit.step(now)
         self.in_flight += 1
         self._number += 1
         self.peak = max(self.peak, self.in_flight)
-        high, edge = self.refusals.on_start(now, self.in_flight)
+        high, edge = self.refusals.on_start(now, self.in_flight, test=testing)
         self.circuit.on_start(now)
         was_closed = self.gate.closed
         self.gate.on_start(now)
@@ -293,6 +294,7 @@ class Lane:
         self.waiting_why = failure.kind
         self.trust.on_refusal(now, failure.hints.retry_after_s)
         if unrelated:
+            self.refusals.take_back(started_at)
             return self._go_free(now)
         self.pacer.estimator.may_test = self.safety.tokens > 0
         dry_s = started_at - self.safety.last_let_in
@@ -300,7 +302,7 @@ class Lane:
 
     def _go_free(self, now: float) -> LimitChange | None:
         """Forget what refusals taught: they had nothing to do with what the lane did."""
-        if not self.safety.freed:
+        if self.safety.unrelated.share is None or not self.safety.freed:
             return None
         self.safety.freed = False
         self.ramp.begin(now, 4.0, max(0.05, 2 * self.gate.refusal_s))

@@ -80,9 +80,13 @@ class RefusalDiagnosis:
 
     # --- what is admitted --------------------------------------------------------------------
 
-    def on_start(self, now: float, level: int) -> tuple[int, int | None]:
-        """Note a call that starts as the `level`-th; return the greatest level before, and the edge."""
+    def on_start(self, now: float, level: int, *, test: bool = False) -> tuple[int, int | None]:
+        """Note a call that starts as the `level`-th; return the greatest level before, and the edge.
+
+        A `test` goes beyond what is believed, and its height says nothing.
+        """
         high = self.evidence.high
+        level = min(level, high) if test else level
         edge = self.limit.edge if self.kind is LimitKind.CONCURRENCY else None
         self.evidence.on_start(level, now, edge)
         self.windows.on_start(now)
@@ -107,6 +111,11 @@ class RefusalDiagnosis:
     def take_for_queue(self) -> None:
         """Believe that the server queues what is too much."""
         self.kind = LimitKind.QUEUE
+
+    def take_back(self, started_at: float) -> None:
+        """Take a call that was refused for nothing out of what is counted."""
+        self.gate.take_back(started_at)
+        self.windows.take_back(started_at)
 
     def forget(self) -> LimitChange | None:
         """Drop all that was learnt from refusals."""

