@@ -124,7 +124,9 @@ def test_a_budget_that_is_said_to_be_empty_and_is_not_holds_nothing_back_for_lon
 
 def test_a_call_larger_than_the_bucket_is_let_go_when_the_bucket_is_full() -> None:
     stated = StatedBudget(resource=Resource.TOKENS)
-    stated.observe(Budget(resource=Resource.TOKENS, limit=1000, remaining=0, reset_s=10.0), 0.0, 1000.0, 0.0, 1)
+    stated.observe(
+        Budget(resource=Resource.TOKENS, limit=1000, remaining=0, reset_s=10.0), 0.0, 1000.0, 0.0, 1
+    )
     full = next(reading for reading in stated.readings if reading.meaning is Meaning.FULL)
     assert full.earliest_start(0.0, 5000.0) < 12.0
 

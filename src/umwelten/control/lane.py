@@ -298,7 +298,11 @@ class Lane:
             return self._go_free(now)
         self.pacer.estimator.may_test = self.safety.tokens > 0
         dry_s = started_at - self.safety.last_let_in
-        return self.refusals.on_refusal(RefusedCall(started_at, now, failure.hints, start, self.in_flight, dry_s, self.safety.share, fresh))
+        return self.refusals.on_refusal(
+            RefusedCall(
+                started_at, now, failure.hints, start, self.in_flight, dry_s, self.safety.share, fresh
+            )
+        )
 
     def _go_free(self, now: float) -> LimitChange | None:
         """Forget what refusals taught: they had nothing to do with what the lane did."""

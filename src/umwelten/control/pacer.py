@@ -127,7 +127,9 @@ class Pacer:
                 budget.judge(bits, let_in=let_in, weight=weight)
             return
         # Of several budgets those are to blame that say so themselves; if none does, all are.
-        empty = {self._key(hints, i) for i in range(len(hints.budgets)) if self._is_empty(hints.budgets[i], need)}
+        empty = {
+            self._key(hints, i) for i in range(len(hints.budgets)) if self._is_empty(hints.budgets[i], need)
+        }
         for (key, budget), bits in zip(list(self.stated.items()), forecasts, strict=False):
             if not empty or key in empty:
                 budget.judge(bits, let_in=False, weight=weight)

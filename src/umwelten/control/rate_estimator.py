@@ -226,7 +226,9 @@ class RateEstimator:
             return True
         # A rate that fell far since the last test is put to the test again, however long the wait.
         fallen = self._peak > 0 and self.rate < FALLEN * self._peak
-        if not (self.may_test or fallen) or (self.total < self._next_test and self.rate > FALL * self._tested):
+        if not (self.may_test or fallen) or (
+            self.total < self._next_test and self.rate > FALL * self._tested
+        ):
             return False
         self._tested = self.rate
         refilled = self.rate / self.size * self.refusal_s

@@ -336,4 +336,3 @@ class StatedBudget:
             error = min(3.0, abs(left - statement.remaining) / allowed)
             reading.mark(right if error <= 1 else -0.3 * error)
             reading.hits += error <= 1 and right > 0.1
-
