@@ -93,11 +93,11 @@ def meanings(stated: StatedBudget) -> set[Meaning]:
 def test_what_the_figures_mean_is_told_by_what_they_foretell() -> None:
     window, moving, unit = (StatedBudget(resource=Resource.REQUESTS) for _ in range(3))
     for i in range(1, 8):
-        used = 12.0 * i
-        window.observe(bucket(100 - used, 60.0 - i), float(i), used, 0.0, i)
-        moving.observe(bucket(100 - 7 * i, 7 * i / 5), float(i), used, 0.0, i)
-        # By the minute: 300 are five a second.
-        unit.observe(bucket(100 - 7 * i, 0.2, 300), float(i), used, 0.0, i)
+        now, used = float(i), 90.0 * i
+        window.observe(bucket(1000 - used, 60.0 - i, 1000), now, used, 0.0, i)
+        # Fifty a second come back.
+        moving.observe(bucket(1000 - 40 * i, 40 * i / 50, 1000), now, used, 0.0, i)
+        unit.observe(bucket(1000 - 40 * i, 0.02, 3000), now, used, 0.0, i)
     assert Meaning.WINDOW in meanings(window)
     assert meanings(moving) == {Meaning.FULL}
     assert meanings(unit) == {Meaning.MINUTE}
@@ -115,9 +115,11 @@ def test_a_window_that_is_used_up_opens_at_its_reset_with_all_of_its_size() -> N
 
 def test_a_budget_that_is_said_to_be_empty_and_is_not_holds_nothing_back_for_long() -> None:
     stated = StatedBudget(resource=Resource.REQUESTS)
-    for i in range(1, 6):
-        stated.observe(bucket(0, 50.0), i / 10, float(i), 0.0, i)
-        stated.judge(stated.forecasts(i / 10, 1.0), let_in=True)
+    stated.observe(bucket(0, 50.0), 0.0, 1.0, 0.0, 1)
+    for _ in range(8):
+        forecasts = stated.forecasts(0.0, 1.0)
+        stated.take(0.0, 1.0)
+        stated.judge(forecasts, let_in=True)
     assert not stated.trusted
     assert stated.earliest_start(1.0, 1.0) == 1.0
 

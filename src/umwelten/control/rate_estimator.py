@@ -55,11 +55,13 @@ QUIET_S = 3.0
 """The same in seconds. At 9 `gcra_blind` falls from 0.95 to 0.85, at 1 `noise` from 0.69 to 0.56."""
 
 FEWEST_QUIET = 4.0
-"""The same where a rate was measured over so few calls: it may be wrong by any factor, and 48 calls at a tenth of
+"""The same where a rate was measured over so few calls: it may be wrong by any factor, and 48 calls at a
+tenth of
 the true rate take a run."""
 
 DOUBLING = 0.5
-"""Of those calls in which the speed doubles then. At 1 `drop_blind` falls from 0.99 to 0.96; 0.25 does as well."""
+"""Of those calls in which the speed doubles then. At 1 `drop_blind` falls from 0.99 to 0.96; 0.25 does as
+well."""
 
 DOUBLING_S = 0.7
 """The same in seconds. At 0.35 `drop` is refused 0.061 a call, not 0.047; at 1.4 it falls from 0.99 to
@@ -86,7 +88,8 @@ SHORTEST_S = 0.15
 """Seconds that measure a rate, at least. At 0.5 `drop_blind` falls from 0.99 to 0.96, at 0.05 to 0.98."""
 
 SLOW_S = 1.0
-"""Between two refusals with one call between them that tell a slow rate. Without it each call of a provider that
+"""Between two refusals with one call between them that tell a slow rate. Without it each call of a provider
+that
 takes one in ten seconds is refused three times."""
 
 UNDERRATED = 1.5
@@ -107,14 +110,16 @@ FASTEST = 1e5
 """Calls a second that no provider takes: a rate that is raised again and again stays finite."""
 
 HIGHEST = 3.0
-"""Times the highest rate ever measured, a rate is raised by tests. Windows let in test after test, and without it
+"""Times the highest rate ever measured, a rate is raised by tests. Windows let in test after test, and
+without it
 the rate of one call a second became a hundred thousand."""
 
 FALLEN = 0.3
 """Of that rate is left: then it is tested whatever that costs."""
 
 LOWEST = 0.12
-"""Of that rate is always believed: a fall to a fifth is, one to nothing is not. Without it refusals that have nothing
+"""Of that rate is always believed: a fall to a fifth is, one to nothing is not. Without it refusals that
+have nothing
 to do with the pace end in one call in a quarter of an hour."""
 
 FALL = 0.6

@@ -12,7 +12,8 @@ than that (`calm_s`) counts as let in; should it be refused after all, it is tak
     leash     where nothing was refused for long, a few calls go although what is believed holds them back
     patience  a call goes at last, whatever is believed: after a wait in proportion to the one before
 
-Where a test showed that refusals have nothing to do with the rate (`unrelated`), only the tokens hold, and they
+Where a test showed that refusals have nothing to do with the rate (`unrelated`), only the tokens hold, and
+they
 are earned at the rate at which such refusals come.
 """
 
@@ -30,34 +31,41 @@ TOKENS_A_CALL = 0.3
 """Earned by each call let in. At 1.0 limits that nothing describes are refused once a call, for ever."""
 
 RISK = 6.0
-"""Unresolved calls right after a refusal: 1.5 expected refusals at a chance of 1/(4 + 2k) each, k let in since."""
+"""Unresolved calls right after a refusal: 1.5 expected refusals at a chance of 1/(4 + 2k) each, k let in
+since."""
 
 PROVEN = 3.0
 """More of them for each call let in since: the same formula."""
 
 BURST = 1.5
-"""Times the largest burst ever let in as a whole, and `FEW` more: growth by half a round trip, as risky as the
+"""Times the largest burst ever let in as a whole, and `FEW` more: growth by half a round trip, as risky as
+the
 start itself."""
 
 FEW = 4.0
 
 SMALLER = 0.7
-"""Of the largest burst is believed after each refused episode: a limit that fell is not tried at its old size."""
+"""Of the largest burst is believed after each refused episode: a limit that fell is not tried at its old
+size."""
 
 PATIENCE = 0.6
-"""Wait by the wait before. At 1 a closure of unknown length is overslept by half of it on average, at 0.3 twice as
+"""Wait by the wait before. At 1 a closure of unknown length is overslept by half of it on average, at 0.3
+twice as
 many probes are refused."""
 
 LEAST_PATIENCE_S = 0.5
 """The shortest such wait: several round trips."""
 
 CLOSURES = 1.5
-"""Times the longest closure met that a belief may hold the lane; above 2 the lane stands still for too long."""
+"""Times the longest closure met that a belief may hold the lane; above 2 the lane stands still for too
+long."""
 
 
 LEASH = 48
-"""Calls let in without a refusal before two are let go in spite of a belief, twice as many after each such test
-that was refused. A belief that is too strict is refuted by nothing else; at 24 true headers are refused 0.03 a
+"""Calls let in without a refusal before two are let go in spite of a belief, twice as many after each such
+test
+that was refused. A belief that is too strict is refuted by nothing else; at 24 true headers are refused
+0.03 a
 call for it."""
 
 SHORTER = 0.6
@@ -66,7 +74,8 @@ SHORTER = 0.6
 
 @dataclass(slots=True)
 class Safety:
-    """See the module's text. `since` calls were let in since the last refusal, `let_in` and `refused` ever."""
+    """See the module's text. `since` calls were let in since the last refusal, `let_in` and `refused`
+    ever."""
 
     let_in: int = 0
     refused: int = 0

@@ -1,9 +1,12 @@
 """Refusals that have nothing to do with what a lane does: overload, or a gateway that is out of sorts.
 
 Theory of operation. They look like those of any limit, and each part that learns from refusals makes the lane
-slower for them, without end. Only a test tells: right after a refusal some calls go at once, more than any limit
-that has just refused could let in. What comes back of them weighs for one or the other. Once it is plain that the
-refusals are unrelated, no part learns from them any more, and the lane runs at full speed, until so many come in
+slower for them, without end. Only a test tells: right after a refusal some calls go at once, more than any
+limit
+that has just refused could let in. What comes back of them weighs for one or the other. Once it is plain
+that the
+refusals are unrelated, no part learns from them any more, and the lane runs at full speed, until so many
+come in
 a row that a limit must have been met.
 """
 
@@ -25,7 +28,8 @@ SURE = 4.0
 """Nats for "unrelated" that decide a test: one of 1 refused in 4."""
 
 MOST = 10.0
-"""Nats that are kept; six refusals in a row use them up where one call in ten is refused. They are told sooner than
+"""Nats that are kept; six refusals in a row use them up where one call in ten is refused. They are told
+sooner than
 calls let in: with 6 a share of a third is taken for a limit while the lane grows."""
 
 LEAST = -2.0
