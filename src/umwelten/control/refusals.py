@@ -266,7 +266,7 @@ class RefusalDiagnosis:
     def on_opened(self, now: float) -> None:
         """Calls are let in again: if a window was met, that is known now."""
         if self.gate.found is not None:
-            self.windows.look_at(self.gate.found[1])
+            self.windows.found(*self.gate.found)
             self.gate.found = None
             self.pacer.estimator.points.clear()
         self.start_small(now)

@@ -53,6 +53,24 @@ NEARLY = 1.5
 BEST = 10.0
 """Nats that are kept: some five errors end any lead."""
 
+ERROR = 2.0
+"""Less of them are kept after each error."""
+
+FORGIVEN = 0.002
+"""And more after each call foretold."""
+
+COMMANDED = -2.0
+"""For a refusal of a call that the window that leads let go, and not to try for more: a bucket is well
+described by
+windows, which then are refused at their own edge for ever."""
+
+REOPENINGS = 3
+"""In a row that a fixed window foretold before it leads: two are met by chance."""
+
+PLAIN = 10
+"""Calls of a window that is believed in once it was met: a bucket may let in a few at once, and then none
+for long."""
+
 FEWEST = 4
 """Calls that make a window: one call in ten seconds is a rate, and better measured as one."""
 
@@ -83,6 +101,7 @@ class Slide:
     step: int = 0
     tries: int = 0
     below: int = 0
+    best: float = BEST
 
     @property
     def top(self) -> int | None:
@@ -106,8 +125,13 @@ class Slide:
     def leads(self) -> bool:
         """Return whether it has foretold enough to lead."""
         top = self.top
-        enough = EXPLAINED - isinstance(self, Fixed)
-        return self.score >= LEAD and self.explained >= enough and (top is None or top >= FEWEST)
+        return self.score >= LEAD and self.explained >= EXPLAINED and (top is None or top >= FEWEST)
+
+    def mark(self, nats: float) -> None:
+        """Count what was foretold well (more than 0) or badly."""
+        # What all windows foretell alike makes up for no error: only time does.
+        self.best = max(0.0, self.best - ERROR) if nats < -1.0 else min(BEST, self.best + FORGIVEN)
+        self.score = max(-BEST, min(self.best, self.score + nats))
 
     def chance(self, load: int) -> float:
         """Return how likely a call of that load is let in."""
@@ -124,7 +148,7 @@ class Slide:
         """Learn from a call that was let in; `share` of all calls is refused."""
         chance = self.chance(load)
         # What goes below every edge is let in by each hypothesis: that speaks for none.
-        self.score = min(BEST, self.score + max(-2.5, min(0.01, math.log(chance / (1.0 - share)))))
+        self.mark(max(-2.5, min(0.01, math.log(chance / (1.0 - share)))))
         self.since += 1
         self.below = 0
         if load >= self.lo:
@@ -141,7 +165,7 @@ class Slide:
         chance = self.chance(load)
         gain = math.log((1.0 - chance) / share)
         if fresh or gain < 0:
-            self.score = min(BEST, self.score + max(-2.5, min(2.0, gain)))
+            self.mark(max(-2.5, min(2.0, gain)))
         if load < self.lo:
             self.below += fresh
             if self.below >= 2:
@@ -166,6 +190,12 @@ class Fixed(Slide):
 
     after: float | None = None
     upto: float = 0.0
+    reopened: int = 0
+
+    @property
+    def leads(self) -> bool:
+        """Return whether it has foretold enough to lead."""
+        return self.reopened >= REOPENINGS and Slide.leads.__get__(self)
 
     def begun(self, at: float, *, late: bool) -> float:
         """Return when the window of `at` began; `late`: at the latest, else at the earliest."""
@@ -187,11 +217,12 @@ class Fixed(Slide):
             width = self.upto - self.after + upto - after
             if width < 0.5 * self.period_s:
                 # By chance the two would meet as often as they are wide.
-                self.score = min(BEST, self.score + min(2.0, math.log(self.period_s / width)))
-                self.explained += 1
+                self.mark(min(2.0, math.log(self.period_s / width)))
+                self.reopened += 1
             self.after, self.upto = low, high
             return
-        self.score = max(-BEST, self.score - 2.5)
+        self.reopened = 0
+        self.mark(-2.5)
         if upto - after < 0.3 * self.period_s:
             self.after, self.upto = after, upto
 
@@ -247,6 +278,15 @@ class Windows:
         if i < len(self._starts) and self._starts[i] == started_at:
             del self._starts[i]
 
+    def found(self, size: int, period_s: float) -> None:
+        """Believe in a window that was met: so many calls were let in, then none until it began anew."""
+        self.look_at(period_s)
+        if size >= PLAIN:
+            slide = next(s for s in self.slides if abs(s.period_s - period_s) < 0.02 * period_s)
+            slide.score, slide.explained = max(slide.score, min(slide.best, 2 * LEAD)), EXPLAINED
+            if slide.leads and (self.lead is None or slide.score > self.lead.score):
+                self.lead = slide
+
     def look_at(self, period_s: float) -> None:
         """Consider windows of that length as well."""
         if not self.slides:
@@ -296,6 +336,8 @@ class Windows:
                 load = upto - bisect_left(starts, started_at - slide.period_s - jitter_s)
             if slide is self.lead:
                 explained = load >= slide.lo - max(1, slide.lo // 20)
+                if fresh and not slide.step:
+                    slide.mark(COMMANDED)
             slide.on_refusal(load, share, fresh=fresh)
         self._choose(started_at)
         return explained and self.lead is not None
