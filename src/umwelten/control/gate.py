@@ -73,6 +73,7 @@ class Gate:
     _next: float = 0.0
     _refused_at: float = 0.0
     _first_hint: tuple[float, float] | None = None
+    _before: tuple[float, float, int] | None = None
 
     # --- asking ----------------------------------------------------------------------------
 
@@ -91,6 +92,10 @@ class Gate:
         probe = self._probe_at is not None and started_at >= self._probe_at
         if self.start is not None and started_at >= self.start - 1e-9 and not probe:
             self._refusals += 1
+            if self._before is not None and self.let_in <= 0 and self.closed_at is None:
+                # It had not opened: the refusal of its probe took longer than any before.
+                (self.closed_at, self.start, self.used), self._refusals = self._before, 0
+                self._before = None
 
     def earliest_start(self, now: float) -> float:
         """Return when the next call may start."""
@@ -134,7 +139,7 @@ class Gate:
 
     def reopen(self) -> None:
         """Forget that anything was refused."""
-        self.closed_at = self._probe_at = self.start = self.found = None
+        self.closed_at = self._probe_at = self.start = self.found = self._before = None
         self.used = self._refusals = 0
         self.exact = False
 
@@ -143,8 +148,9 @@ class Gate:
         if self.start is None:
             self.start = self.closed_at
         shut, old = at - self.closed_at, self.start
-        self.closed_at = self._probe_at = None
         let_in, self._refusals = self.let_in, 0
+        self._before = self.closed_at, old, let_in
+        self.closed_at = self._probe_at = None
         self.start, self.used = at, 1
         burst = at - shut - old
         if let_in >= FEWEST and shut > 1.0 and shut >= APART * burst / let_in:

@@ -64,8 +64,11 @@ COMMANDED = -2.0
 described by
 windows, which then are refused at their own edge for ever."""
 
-REOPENINGS = 3
-"""In a row that a fixed window foretold before it leads: two are met by chance."""
+REOPENED = 5.0
+"""Nats by which a fixed window foretold reopenings better than chance, none of them amiss, before it leads."""
+
+MOST_REOPENED = 3.0
+"""Nats of one reopening."""
 
 PLAIN = 10
 """Calls of a window that is believed in once it was met: a bucket may let in a few at once, and then none
@@ -117,7 +120,7 @@ class Slide:
         top = self.top
         if top is None:
             return max(1, self.lo + self.step)
-        if self.since < 24:
+        if self.since < 24 << min(4, self.tries):
             return max(1, min(self.lo, top))
         return max(1, top + self.step)
 
@@ -152,7 +155,7 @@ class Slide:
         self.since += 1
         self.below = 0
         if load >= self.lo:
-            self.lo = load + 1
+            self.lo, self.tries = load + 1, 0
             self.refused = [other for other in self.refused if other > load]
             if not self.refused:
                 # More than it was ever known to hold: how much more is found by doubling.
@@ -177,7 +180,7 @@ class Slide:
             return
         if fresh and chance < 0.5:
             self.explained += 1
-        if self.step:
+        if self.step or self.since >= 24 << min(4, self.tries):
             self.tries += 1
         self.since = self.step = 0
         self.refused = [*self.refused[-5:], load]
@@ -190,12 +193,12 @@ class Fixed(Slide):
 
     after: float | None = None
     upto: float = 0.0
-    reopened: int = 0
+    reopened: float = 0.0
 
     @property
     def leads(self) -> bool:
         """Return whether it has foretold enough to lead."""
-        return self.reopened >= REOPENINGS and Slide.leads.__get__(self)
+        return self.reopened >= REOPENED and Slide.leads.__get__(self)
 
     def begun(self, at: float, *, late: bool) -> float:
         """Return when the window of `at` began; `late`: at the latest, else at the earliest."""
@@ -217,11 +220,13 @@ class Fixed(Slide):
             width = self.upto - self.after + upto - after
             if width < 0.5 * self.period_s:
                 # By chance the two would meet as often as they are wide.
-                self.mark(min(2.0, math.log(self.period_s / width)))
-                self.reopened += 1
+                nats = math.log(self.period_s / width)
+                self.mark(min(2.0, nats))
+                self.reopened += min(MOST_REOPENED, nats)
+                self.explained += 1
             self.after, self.upto = low, high
             return
-        self.reopened = 0
+        self.reopened = 0.0
         self.mark(-2.5)
         if upto - after < 0.3 * self.period_s:
             self.after, self.upto = after, upto
@@ -336,7 +341,7 @@ class Windows:
                 load = upto - bisect_left(starts, started_at - slide.period_s - jitter_s)
             if slide is self.lead:
                 explained = load >= slide.lo - max(1, slide.lo // 20)
-                if fresh and not slide.step:
+                if fresh and load < slide.lo:
                     slide.mark(COMMANDED)
             slide.on_refusal(load, share, fresh=fresh)
         self._choose(started_at)
