@@ -11,20 +11,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-BASE = 8.0
-"""Calls that start at once. At 16 a limit of a few calls in all is refused twice as often at the start."""
+BASE = 16.0
+"""Calls that start at once."""
 
-DOUBLING_S = 0.13
-"""Longer than most refusals take. At 0.07 a round trip of 0.2 s costs 90 refusals, not 45."""
+DOUBLING_S = 0.08
+"""Longer than most refusals take."""
 
 FASTEST = 250.0
 """Starts a second, at least: at 500 a round trip of 0.2 s costs 50 refusals more."""
 
-FULL_S = 0.5
-"""By then all slots are taken. At 0.4 the first second of a thousand in flight is refused as a whole."""
+FULL_S = 0.4
+"""By then all slots are taken, but for the curve of the beginning."""
 
-MOST = 600.0
+MOST = 1100.0
 """Starts a second, at most: a round trip's worth of them is lost."""
+
+AGAIN = 0.5
+"""Of that pace where something was refused before: there is a limit."""
 
 
 @dataclass(slots=True)
@@ -38,11 +41,12 @@ class Ramp:
     starts: int = 0
     answers: int = 0
     on: bool = True
+    share: float = 1.0
 
     def begin(self, now: float, base: float, doubling_s: float) -> None:
         """Start again, from `base`."""
         self.base, self.doubling_s, self.began_at = base, doubling_s, now
-        self.starts, self.answers, self.on = 0, 0, True
+        self.starts, self.answers, self.on, self.share = 0, 0, True, AGAIN
 
     def end(self, now: float) -> None:
         """A refusal: no further rise, unless it only begins later."""
@@ -73,6 +77,6 @@ class Ramp:
             return
         if self.began_at is None:
             self.began_at = now
-        self.pace = max(FASTEST, min(room / FULL_S, MOST))
+        self.pace = max(FASTEST, self.share * min(room / FULL_S, MOST))
         self.starts += 1
         self.on = self.starts < room
