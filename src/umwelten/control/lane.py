@@ -167,6 +167,10 @@ class Lane:
 
     # --- learning --------------------------------------------------------------------------
 
+    def on_connected(self, now: float, took_s: float) -> None:
+        """Note that a connection was there after so long: a round trip, or a little more."""
+        self.ramp.on_connected(now, took_s)
+
     def on_start(
         self, now: float = 0.0, input_tokens: int = 0, output_tokens: int | None = None
     ) -> StartSnapshot:

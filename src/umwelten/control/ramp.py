@@ -1,9 +1,10 @@
 """How fast a lane that knows nothing goes from a few calls in flight to many: by time, not by answers.
 
 An answer takes seconds, a refusal takes a round trip. So the first starts are spread over a few round
-trips: some at once, then twice as many in each 130 ms, until they leave at such a pace that all slots are
-taken within a second; each answer admits two more. The first refusal ends it. What left within a round trip
-before it is lost, some fifty calls at the slowest, and a lane without a limit loses a third of a second.
+trips: some at once, then twice as many in each so much time, until they leave at such a pace that few are
+under way within a round trip; each answer admits two more. How long a round trip takes is told by the first
+connection; until that is there it is taken for a long one. The first refusal ends the ramp. What left within
+a round trip before it is lost.
 """
 
 from __future__ import annotations
@@ -11,23 +12,26 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-BASE = 16.0
+BASE = 12.0
 """Calls that start at once."""
 
-DOUBLING_S = 0.08
-"""Longer than most refusals take."""
+DOUBLING_S = 0.13
+"""While the round trip is not known."""
 
-FASTEST = 250.0
-"""Starts a second, at least: at 500 a round trip of 0.2 s costs 50 refusals more."""
+DOUBLING = 2.0
+"""Round trips in which the calls double."""
 
-FULL_S = 0.4
-"""By then all slots are taken, but for the curve of the beginning."""
+LEAST_DOUBLING_S = 0.02
+"""A connection to a gateway near by says little of the provider behind it."""
 
-MOST = 1100.0
-"""Starts a second, at most: a round trip's worth of them is lost."""
+LOST = 25.0
+"""Calls that may leave within a round trip: what a limit costs that is met at full pace."""
 
-AGAIN = 0.5
-"""Of that pace where something was refused before: there is a limit."""
+SLOWEST = 250.0
+"""Starts a second, at least, however long a round trip takes."""
+
+MOST = 1500.0
+"""Starts a second, at most."""
 
 
 @dataclass(slots=True)
@@ -36,17 +40,24 @@ class Ramp:
 
     base: float = BASE
     doubling_s: float = DOUBLING_S
-    pace: float = FASTEST
+    pace: float = SLOWEST
     began_at: float | None = None
     starts: int = 0
     answers: int = 0
     on: bool = True
-    share: float = 1.0
+    first: bool = True
 
     def begin(self, now: float, base: float, doubling_s: float) -> None:
         """Start again, from `base`."""
         self.base, self.doubling_s, self.began_at = base, doubling_s, now
-        self.starts, self.answers, self.on, self.share = 0, 0, True, AGAIN
+        self.starts, self.answers, self.on, self.first = 0, 0, True, False
+
+    def on_connected(self, now: float, took_s: float) -> None:
+        """Go by a round trip that took so long."""
+        self.pace = max(SLOWEST, min(MOST, LOST / max(took_s, 1e-6)))
+        if self.on and self.first and self.began_at is not None:
+            self.base, self.began_at = max(self.base, float(self.starts - 2 * self.answers)), now
+            self.doubling_s = max(LEAST_DOUBLING_S, DOUBLING * took_s)
 
     def end(self, now: float) -> None:
         """A refusal: no further rise, unless it only begins later."""
@@ -77,6 +88,5 @@ class Ramp:
             return
         if self.began_at is None:
             self.began_at = now
-        self.pace = max(FASTEST, self.share * min(room / FULL_S, MOST))
         self.starts += 1
         self.on = self.starts < room

@@ -160,6 +160,8 @@ class _Setup:
         self.attempts = 0
         self.call_log = _CallLog(counts)
         self.lanes = {id(p): self._lane(p.spec) for p in self.providers}
+        for provider in self.providers:
+            provider.on_connected = self.lanes[id(provider)].on_connected
 
     def _lane(self, spec: Provider) -> Lane:
         cap = self.profile.cap
