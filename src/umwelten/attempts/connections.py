@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -26,12 +27,15 @@ _HANG_UPS = frozenset((errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.
 
 
 class Exchange:
-    """One request on its way. `fresh`: it must not go out on a connection that was used before."""
+    """One request on its way. `fresh`: it must not go out on a connection that was used before.
 
-    __slots__ = ("fresh", "protocol", "since")
+    `on_connected` is told how many seconds a new connection took.
+    """
 
-    def __init__(self, *, fresh: bool) -> None:
-        self.fresh, self.since = fresh, 0.0
+    __slots__ = ("fresh", "on_connected", "protocol", "since")
+
+    def __init__(self, *, fresh: bool, on_connected: Callable[[float], None] | None = None) -> None:
+        self.fresh, self.since, self.on_connected = fresh, 0.0, on_connected
         self.protocol: _Protocol | None = None
         _current.set(self)
 
@@ -78,7 +82,7 @@ class Connector(aiohttp.TCPConnector):
         self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
     ) -> Connection:
         """Return a connection from the pool or a new one, and note on it what `Exchange` asks for."""
-        exchange = _current.get()
+        exchange, began = _current.get(), time.monotonic()
         while True:
             connection = await super().connect(req, traces, timeout)
             protocol = connection.protocol
@@ -87,6 +91,8 @@ class Connector(aiohttp.TCPConnector):
             protocol.reused, protocol.used, protocol.heard = protocol.used, True, False
             if not (protocol.reused and exchange.fresh):
                 exchange.protocol, exchange.since = protocol, time.monotonic()
+                if exchange.on_connected is not None and not protocol.reused:
+                    exchange.on_connected(exchange.since - began)
                 return connection
             connection.close()
 

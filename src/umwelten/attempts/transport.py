@@ -12,6 +12,7 @@ import contextlib
 import re
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -58,6 +59,7 @@ class Transport:
     """Sends encoded requests. An async context manager.
 
     `clock` gives monotonic seconds, `unix_clock` those at which attempts are said to have started.
+    `on_connected` is told how many seconds a new connection to an endpoint took, if anything is.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
         self._proxies: dict[str, Proxy | None] = {}
         self._masks: dict[tuple[Secret | None, Secret | None], KeyMask] = {}
+        self.on_connected: Callable[[Endpoint, float], None] | None = None
 
     async def __aenter__(self) -> Self:
         self._connector = Connector()
@@ -121,7 +124,8 @@ class Transport:
 
         decoder: StreamDecoder | None = None
         outcome: Outcome
-        exchange = Exchange(fresh=fresh)
+        told = self.on_connected
+        exchange = Exchange(fresh=fresh, on_connected=None if told is None else partial(told, endpoint))
         wait = self._within(patient=stream)
         try:
             url, proxy = http.url, self._proxy(http.url)

@@ -46,6 +46,7 @@ class Ramp:
     answers: int = 0
     on: bool = True
     first: bool = True
+    round_trip_s: float | None = None
 
     def begin(self, now: float, base: float, doubling_s: float) -> None:
         """Start again, from `base`."""
@@ -53,7 +54,10 @@ class Ramp:
         self.starts, self.answers, self.on, self.first = 0, 0, True, False
 
     def on_connected(self, now: float, took_s: float) -> None:
-        """Go by a round trip that took so long."""
+        """Go by a round trip that took so long; the first one counts: later ones share the way with calls."""
+        if self.round_trip_s is not None:
+            return
+        self.round_trip_s = took_s
         self.pace = max(SLOWEST, min(MOST, LOST / max(took_s, 1e-6)))
         if self.on and self.first and self.began_at is not None:
             self.base, self.began_at = max(self.base, float(self.starts - 2 * self.answers)), now

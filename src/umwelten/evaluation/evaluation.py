@@ -27,7 +27,7 @@ from umwelten.control.stop import OPEN_ENDED, CostCap
 from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import CallInfo, RunResult, Source
 from umwelten.evaluation.descriptors import crowding_note, is_crowded, within_room
-from umwelten.evaluation.lanes import make_lanes, sums_by_lane
+from umwelten.evaluation.lanes import connection_times, make_lanes, sums_by_lane
 from umwelten.evaluation.opening import open_store
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.request_terms import request_terms, with_input
@@ -145,7 +145,9 @@ class Evaluation:
         documents = self._documents if self._begin(tell, only) else {}
         async with Transport(timeout_s=self.spec.limits.timeout_s, unix_clock=self._clock) as transport:
             runner = self._make_runner(transport, tell, documents)
-            engine = self._engine = self._make_engine(runner, tell, only, texts)
+            pool, clock = self._pool(self._limit), asyncio.get_running_loop().time
+            transport.on_connected = connection_times(self._targets, pool.lane, clock)
+            engine = self._engine = self._make_engine(runner, tell, only, texts, pool)
             if self._stop is not None:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
             try:
@@ -223,17 +225,13 @@ class Evaluation:
         )
 
     def _make_engine(
-        self,
-        runner: HttpAttemptRunner,
-        observer: Observer,
-        only: CallSubset | None,
-        texts: bool,
+        self, runner: HttpAttemptRunner, observer: Observer, only: CallSubset | None, texts: bool, pool: Pool
     ) -> Engine:
         store, loop = self.store, asyncio.get_running_loop()
         if (note := crowding_note(self._limit, self._spelling)) is not None:
             observer(note)
         engine = Engine(
-            pool=self._pool(self._limit),
+            pool=pool,
             source=store if only is None else only.source,
             sink=store,
             runner=runner,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from umwelten.attempts.target import Target
 from umwelten.control.knee import Watch
@@ -38,6 +38,20 @@ def make_lanes(
             ordered=vendor.orders_by_model,
         )
     return {number: lanes[lane_name(target)] for number, target in targets.items()}
+
+
+def connection_times(
+    targets: Mapping[int, Target], lane: Callable[[int], Lane], clock: Callable[[], float]
+) -> Callable[[Endpoint, float], None]:
+    """Return what tells each endpoint's lane how long a connection to it took."""
+    lanes = {id(target.endpoint): lane(number) for number, target in targets.items()}
+
+    def tell(endpoint: Endpoint, took_s: float) -> None:
+        if (found := lanes.get(id(endpoint))) is not None:
+            # Names and keys are exchanged as well: a round trip each.
+            found.on_connected(clock(), took_s / 2 if endpoint.base_url.startswith("https:") else took_s)
+
+    return tell
 
 
 def sums_by_lane(targets: Mapping[int, Target], by_model: Mapping[int, int]) -> dict[str, int]:
