@@ -63,7 +63,7 @@ DOUBLING = 0.5
 """Of those calls in which the speed doubles then. At 1 `drop_blind` falls from 0.99 to 0.96; 0.25 does as
 well."""
 
-DOUBLING_S = 0.7
+DOUBLING_S = 1.0
 """The same in seconds. At 0.35 `drop` is refused 0.061 a call, not 0.047; at 1.4 it falls from 0.99 to
 0.98."""
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 TEST_CALLS = 2
 """Beyond those for which there may be room by the time that they arrive."""
 
-MOST_TEST_CALLS = 16
+MOST_TEST_CALLS = 12
 """A larger test costs more than it may bring."""
 
 FIRST_TEST = 4
@@ -37,6 +37,10 @@ LEAST = -2.0
 
 OVER = -3.0
 """Nats at which a limit is believed in again."""
+
+TOO_MANY = 0.6
+"""Share of refusals that is taken for a limit: it can't be told from one any more, and a lane that learns from none
+would be refused for ever."""
 
 _LIMIT = 0.9
 """Share of the calls of a test that a limit refuses."""
@@ -91,7 +95,7 @@ class UnrelatedRefusals:
         if self.share is not None:
             self.share += 0.02 * (1.0 - self.share)
             self._weigh(math.log(self._p / _LIMIT))
-            if self._weight > OVER:
+            if self._weight > OVER and self.share < TOO_MANY:
                 return True
             self.share, self._weight = None, 0.0
             self._put_off()
