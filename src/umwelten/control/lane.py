@@ -149,8 +149,11 @@ class Lane:
 
     def _learn_let_in(self) -> None:
         """Have the windows learn from the calls that were let in meanwhile."""
-        resolved, share = self.safety.resolved, self.safety.share
+        resolved = self.safety.resolved
+        if resolved and self.kind is LimitKind.CONCURRENCY and self.refusals.evidence.sure:
+            resolved.clear()
         if resolved:
+            share = self.safety.share
             for started_at in resolved:
                 self.refusals.windows.on_let_in(started_at, share)
             resolved.clear()

@@ -56,6 +56,9 @@ BEST = 10.0
 ERROR = 2.0
 """Less of them are kept after each error."""
 
+KNOWN = 0.01
+"""Nats for a call let in below the edge."""
+
 FORGIVEN = 0.002
 """And more after each call foretold."""
 
@@ -149,18 +152,27 @@ class Slide:
 
     def on_let_in(self, load: int, share: float) -> None:
         """Learn from a call that was let in; `share` of all calls is refused."""
-        chance = self.chance(load)
-        # What goes below every edge is let in by each hypothesis: that speaks for none.
-        self.mark(max(-2.5, min(0.01, math.log(chance / (1.0 - share)))))
         self.since += 1
         self.below = 0
-        if load >= self.lo:
-            self.lo, self.tries = load + 1, 0
+        if load < self.lo:
+            # What goes below every edge is let in by each hypothesis: that speaks for none.
+            if self.score < self.best:
+                self.score += KNOWN
+            if self.best < BEST:
+                self.best += FORGIVEN
+            return
+        chance = self.chance(load) if self.refused else 1.0
+        self.lo, self.tries = load + 1, 0
+        if self.refused:
+            self.mark(max(-2.5, min(KNOWN, math.log(chance / (1.0 - share)))))
             self.refused = [other for other in self.refused if other > load]
-            if not self.refused:
-                # More than it was ever known to hold: how much more is found by doubling.
-                self.step = min(self.lo, 2 * max(1, self.step))
-        if self.since >= max(MORE, 2 * self.lo) << min(4, self.tries) and not self.step:
+        if not self.refused:
+            # More than it was ever known to hold: how much more is found by doubling.
+            self.step = min(self.lo, 2 * max(1, self.step))
+
+    def try_more(self) -> None:
+        """Go for one more than is known, after many calls without a refusal."""
+        if not self.step and self.since >= max(MORE, 2 * self.lo) << min(4, self.tries):
             self.step = 1
 
     def on_refusal(self, load: int, share: float, *, fresh: bool) -> None:
@@ -239,6 +251,7 @@ class Windows:
     refusal_s: float = 0.1
     lead: Slide | None = None
     slides: list[Slide] = field(default_factory=list)
+    _awake: list[Slide] = field(default_factory=list)
     _starts: list[float] = field(default_factory=list)
     _first: float | None = None
     _refused_at: float = -math.inf
@@ -305,6 +318,7 @@ class Windows:
                 return
             self.slides.remove(worst)
         self.slides += [self._new(period_s), Fixed(period_s, lo=1)]
+        self._wake()
 
     def on_let_in(self, started_at: float, share: float) -> None:
         """Note a call that was let in."""
@@ -313,16 +327,16 @@ class Windows:
         starts, jitter_s = self._starts, self.jitter_s
         upto = bisect_left(starts, started_at - jitter_s)
         self._reopen(started_at)
-        for slide in self.slides:
-            if isinstance(slide, Fixed):
-                if slide.after is None:
-                    continue
+        for slide in self._awake:
+            begun = started_at - slide.period_s
+            if type(slide) is Fixed:
                 begun = slide.begun(started_at + jitter_s, late=True)
-                load = upto - bisect_right(starts, begun + jitter_s)
-            else:
-                load = upto - bisect_right(starts, started_at - slide.period_s + jitter_s)
-            slide.on_let_in(max(0, load), share)
-        self._choose(started_at)
+            load = upto - bisect_right(starts, begun + jitter_s)
+            slide.on_let_in(load if load > 0 else 0, share)
+        if self.lead is not None:
+            self.lead.try_more()
+            if self.lead.score < LOSE:
+                self._choose(started_at)
 
     def on_refusal(self, started_at: float, share: float, *, fresh: bool) -> bool:
         """Note a refusal, after its call was taken back; True if the window that leads explains it."""
@@ -332,13 +346,11 @@ class Windows:
         upto = bisect_right(starts, started_at + jitter_s)
         explained = False
         self._refused_at = max(self._refused_at, started_at)
-        for slide in self.slides:
+        for slide in self._awake:
+            begun = started_at - slide.period_s
             if isinstance(slide, Fixed):
-                if slide.after is None:
-                    continue
-                load = upto - bisect_left(starts, slide.begun(started_at - jitter_s, late=False) - jitter_s)
-            else:
-                load = upto - bisect_left(starts, started_at - slide.period_s - jitter_s)
+                begun = slide.begun(started_at - jitter_s, late=False)
+            load = upto - bisect_left(starts, begun - jitter_s)
             if slide is self.lead:
                 explained = load >= slide.lo - max(1, slide.lo // 20)
                 if fresh and load < slide.lo:
@@ -356,10 +368,12 @@ class Windows:
         for slide in self.slides:
             if isinstance(slide, Fixed):
                 slide.on_reopening(after - self.jitter_s, let_in_at + self.jitter_s)
+        self._wake()
+        self._choose(let_in_at)
 
     def forget(self) -> None:
         """Refusals were about something else."""
-        self.slides, self.lead = [], None
+        self.slides, self._awake, self.lead = [], [], None
 
     def _choose(self, now: float) -> None:
         if self.lead is not None and (self.lead.score < LOSE or self.lead.size < FEWEST):
@@ -379,6 +393,11 @@ class Windows:
     def _begin(self) -> None:
         self.slides = [self._new(period_s) for period_s in USUAL]
         self.slides += [Fixed(period_s, lo=1) for period_s in USUAL if period_s < 3600]
+        self._wake()
+
+    def _wake(self) -> None:
+        """Note which can foretell anything: a fixed window sleeps until it has been seen to begin."""
+        self._awake = [s for s in self.slides if not isinstance(s, Fixed) or s.after is not None]
 
     def _new(self, period_s: float) -> Slide:
         """A hypothesis that knows the largest load that was let in until now."""
