@@ -34,6 +34,10 @@ MOST = 1500.0
 """Starts a second, at most."""
 
 
+AGAIN = 0.4
+"""Of that pace once something was refused: there is a limit, and each ramp meets it again."""
+
+
 @dataclass(slots=True)
 class Ramp:
     """Lets `base` calls start at once and doubles that every `doubling_s`, at most to `pace` a second."""
@@ -51,14 +55,17 @@ class Ramp:
     def begin(self, now: float, base: float, doubling_s: float) -> None:
         """Start again, from `base`."""
         self.base, self.doubling_s, self.began_at = base, doubling_s, now
-        self.starts, self.answers, self.on, self.first = 0, 0, True, False
+        self.starts, self.answers, self.on = 0, 0, True
+        if self.first:
+            self.first, self.pace = False, AGAIN * self.pace
 
     def on_connected(self, now: float, took_s: float) -> None:
         """Go by a round trip that took so long; the first one counts: later ones share the way with calls."""
         if self.round_trip_s is not None:
             return
         self.round_trip_s = took_s
-        self.pace = max(SLOWEST, min(MOST, LOST / max(took_s, 1e-6)))
+        pace = max(SLOWEST, min(MOST, LOST / max(took_s, 1e-6)))
+        self.pace = pace if self.first else AGAIN * pace
         if self.on and self.first and self.began_at is not None:
             self.base, self.began_at = max(self.base, float(self.starts - 2 * self.answers)), now
             self.doubling_s = max(LEAST_DOUBLING_S, DOUBLING * took_s)
