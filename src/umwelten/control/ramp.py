@@ -24,7 +24,7 @@ DOUBLING = 2.0
 LEAST_DOUBLING_S = 0.02
 """A connection to a gateway near by says little of the provider behind it."""
 
-LOST = 23.0
+LOST = 20.0
 """Calls that may leave within a round trip: what a limit costs that is met at full pace."""
 
 SLOWEST = 250.0

@@ -328,6 +328,9 @@ class RateEstimator:
             return self._provisional()
         if longer is None or not 0.75 < longer / max(recent, 1e-9) < 1.33:
             return recent
+        if self._early and recent < longer:
+            # It was refused sooner than expected: what was let in long ago makes it too fast.
+            return recent
         self.measured = over
         return longer
 

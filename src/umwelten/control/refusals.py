@@ -230,7 +230,7 @@ class RefusalDiagnosis:
         if cut and not evidence.sure:
             # Until all refusals of this episode are in, nobody knows how many calls were admitted.
             few = max(2.0, 0.1 * self.limit.value)
-            self.ramp.begin(call.now + self._grace_s, few, max(0.05, self.gate.refusal_s))
+            self.ramp.begin(call.now + self._grace_s, few, max(0.05, 2 * self.gate.refusal_s))
         if self.limit.edge is not None:
             evidence.set_high(min(evidence.high, self.limit.edge - 1))
         moved = cut or self.limit.value != before
