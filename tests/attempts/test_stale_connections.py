@@ -153,3 +153,29 @@ def test_a_plain_request_goes_out_again_too() -> None:
 
     answers = asyncio.run(asyncio.wait_for(go(), 30))
     assert not any(isinstance(answer, Failure) for answer in answers), answers
+
+
+def test_how_long_a_connection_took_is_told_once_for_each() -> None:
+    told: list[tuple[str, float]] = []
+
+    async def go() -> None:
+        async with (
+            raw_server(Server([ANSWER, ANSWER, b""], [ANSWER])) as url,
+            Transport(timeout_s=10) as transport,
+        ):
+            where = place("openai", f"{url}/v1")
+            transport.on_connected = lambda endpoint, took_s: told.append((endpoint.base_url, took_s))
+            runner = HttpAttemptRunner(
+                builder=RequestBuilder(RequestSettings(prompts=(Prompt(name="", text="Hello."),))),
+                targets={1: Target(model=ModelRef("openai", "m"), endpoint=where, wire=WIRES["openai"])},
+                transport=transport,
+                price=lambda usage, model: None,
+                stream=True,
+                observer=lambda event: None,
+            )
+            for i in range(3):
+                await runner(Call(id=i, model=1, input=None), (), None)
+            assert [base for base, _ in told] == [where.base_url] * 2
+
+    asyncio.run(asyncio.wait_for(go(), 30))
+    assert all(0 < took_s < 5 for _, took_s in told)

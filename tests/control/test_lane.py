@@ -85,20 +85,16 @@ def drive(one: Lane, outcome: Outcomes, until: float, begin: float = 0.0) -> lis
     return log
 
 
-def test_throttles_with_hints_of_89_s_reach_the_floor_and_the_lane_comes_back_within_a_minute() -> None:
+def test_throttles_with_hints_of_89_s_are_probed_rarely_and_the_lane_comes_back_within_a_minute() -> None:
     one = lane()
-    floor: list[float] = []
 
     def outcome(now: float, level: int) -> tuple[float, Reply | Failure]:
-        if one.limit.value == one.limit.floor:
-            floor.append(now)
         return (0.05, refusal(89.0)) if 10 <= now < 100 else (0.5, ANSWER)
 
     log = drive(one, outcome, 200.0)
     refused = [at for at, _, _ in log if 10 <= at < 100]
-    assert floor
-    assert floor[0] <= 70
-    assert len(refused) < 300
+    assert len(refused) < 100
+    assert sum(at >= 20 for at in refused) < 12
     full = [sum(1 for at, _, _ in log if t <= at < t + 1) for t in range(200)]
     assert max(full[100:161]) >= 0.9 * 400
     assert full[5] >= 0.9 * 400, "the lane was at full speed before"

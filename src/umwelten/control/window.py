@@ -64,11 +64,11 @@ FORGIVEN = 0.002
 
 COMMANDED = -2.0
 """For a refusal of a call that the window that leads let go, and not to try for more: a bucket is well
-described by
-windows, which then are refused at their own edge for ever."""
+described by windows, which then are refused at their own edge for ever."""
 
 REOPENED = 5.0
-"""Nats by which a fixed window foretold reopenings better than chance, none of them amiss, before it leads."""
+"""Nats by which a fixed window foretold reopenings better than chance, none amiss, before it leads. At two
+reopenings whatever their width a window of 1 s takes `bucket_100_blind` to 0.72 and 0.063."""
 
 MOST_REOPENED = 3.0
 """Nats of one reopening."""
