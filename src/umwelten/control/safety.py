@@ -93,6 +93,7 @@ class Safety:
     last_let_in: float = 0.0
     _closed_at: float | None = None
     _closure_s: float = 0.0
+    _shut_s: float = 0.0
     freed: bool = False
     resolved: list[float] = field(default_factory=list)
     _times: deque[float] = field(default_factory=lambda: deque(maxlen=32))
@@ -158,7 +159,9 @@ class Safety:
         if not self.closed or self.tokens >= 1.0 or self._closed_at is None:
             return now
         waited = self._last_try - self._closed_at
-        return max(now, self._last_try + max(self.calm_s, PATIENCE * waited))
+        # It was closed as long before: there is nothing to be had for most of that.
+        none_before = self._closed_at + PATIENCE * self._shut_s
+        return max(now, none_before, self._last_try + max(self.calm_s, PATIENCE * waited))
 
     def patience(self, now: float) -> float:
         """Return by when a call goes whatever is believed."""
@@ -267,5 +270,6 @@ class Safety:
                 self._pass_size = min(64, 2 * self._pass_size)
                 self._test_at = self.since + LEASH // 2
             if self._closed_at is not None:
-                self._closure_s = max(self._closure_s, started_at - self._closed_at)
+                self._shut_s = started_at - self._closed_at
+                self._closure_s = max(self._closure_s, self._shut_s)
                 self._closed_at = None

@@ -117,7 +117,8 @@ class UnrelatedRefusals:
 
     @property
     def _p(self) -> float:
-        return max(0.02, min(0.6, self._guess if self.share is None else self.share))
+        # Only a little more than was refused before the test: a limit would raise its own share.
+        return max(0.02, min(0.6, self._guess if self.share is None else min(self.share, 2.0 * self._guess)))
 
     def _put_off(self) -> None:
         self._gap = min(512, 3 * self._gap)
@@ -132,4 +133,8 @@ class UnrelatedRefusals:
             self.share, self._weight = self._guess, MOST
             self._calls.clear()
             return True
+        if not self.left and not self._calls and self._weight > 0:
+            # It speaks for it, but not enough: the next test need not be put off.
+            self._gap = FIRST_TEST
+            self._next = self._episodes + FIRST_TEST
         return False
