@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from umwelten.control.amounts import Point
 from umwelten.control.pacer import NOTHING, Pacer, amounts
-from umwelten.control.rate_estimator import Point, RateEstimator
+from umwelten.control.rate_estimator import RateEstimator
 from umwelten.control.stated import Meaning, StatedBudget
 from umwelten.types import Budget, RateLimitHints, Resource, Usage
 

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from umwelten.control.amounts import plus
 from umwelten.control.attribution import Attribution, Reason, Timesheet
 from umwelten.control.circuit import NEVER, Circuit
 from umwelten.control.gate import Gate
@@ -37,7 +38,6 @@ from umwelten.control.limit import Limit, LimitChange, LimitReason
 from umwelten.control.limit_kind import RATES, LimitKind, RetryAfterTrust
 from umwelten.control.pacer import NOTHING, Pacer
 from umwelten.control.ramp import Ramp
-from umwelten.control.rate_estimator import plus
 from umwelten.control.refusals import RefusalDiagnosis, RefusedCall, StartSnapshot
 from umwelten.control.safety import Safety
 from umwelten.types import AttemptOutcome, Failure, FailureKind, Resource

@@ -24,7 +24,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from umwelten.control.rate_estimator import Amounts, RateEstimator, minus, plus
+from umwelten.control.amounts import Amounts, minus, plus
+from umwelten.control.rate_estimator import RateEstimator
 from umwelten.control.stated import StatedBudget
 from umwelten.types import Budget, RateLimitHints, Resource, Usage
 

@@ -15,32 +15,24 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
-Amounts = tuple[float, float, float, float]
-"""Requests, tokens, input tokens, output tokens."""
-
-
-def minus(a: Amounts, b: Amounts) -> Amounts:
-    """a - b."""
-    return (a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3])
-
-
-def plus(a: Amounts, b: Amounts) -> Amounts:
-    """a + b."""
-    return (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3])
-
+from umwelten.control.amounts import Amounts, Point, minus
+from umwelten.control.burst_test import (
+    EARLY,
+    FALL,
+    FIRST_BACKOFF,
+    HELPED,
+    IN_A_ROW,
+    LONGEST_BACKOFF,
+    MOST_TEST_CALLS,
+    TEST_CALLS,
+    TEST_GAIN,
+    TOO_MANY,
+    BurstTest,
+)
 
 HINT_MARGIN_S = 0.05
 """Added to a hint. At 0 `bucket_20_exact` is refused 0.047 a call, not 0.025; at 0.2 `drop` falls from 0.99
 to 0.97."""
-
-
-@dataclass(slots=True)
-class Point:
-    """The provider was empty at `at`, when the `number`-th call came and `taken` had been admitted."""
-
-    at: float
-    taken: Amounts
-    number: int = 0
 
 
 GROWTH = 0.02
@@ -95,17 +87,6 @@ takes one in ten seconds is refused three times."""
 UNDERRATED = 1.5
 """So many times the rate was let in since the provider was empty: no bucket of that rate does so."""
 
-TEST_CALLS = 4
-"""Calls of a test: more than an empty bucket admits. At 2 `noise_bucket` falls from 0.95 to 0.88, at 8 it is
-refused 0.25 a call, not 0.20."""
-
-MOST_TEST_CALLS = 40
-"""Calls of a test, at most. At 4 `drop_blind` falls from 0.99 to 0.96; not sensitive up to 200."""
-
-TEST_GAIN = 2.0
-"""The rate is multiplied by it after a test that was admitted. At 1.3 `noise` falls from 0.69 to 0.58, at 4
-`noise_bucket` is refused 0.34 a call, not 0.20."""
-
 FASTEST = 1e5
 """Calls a second that no provider takes: a rate that is raised again and again stays finite."""
 
@@ -122,47 +103,9 @@ LOWEST = 0.12
 have nothing
 to do with the pace end in one call in a quarter of an hour."""
 
-FALL = 0.6
-"""Fallen so far since the last test, a rate is tested again. At 0.9 `drop` falls from 0.99 to 0.96; not
-sensitive down to 0.3."""
-
-EARLY = 0.33
-"""Part of the quiet time within which a refusal is early. At 0.1 `noise_bucket` falls from 0.95 to 0.66, at
-0.8 `drop` is refused 0.059 a call, not 0.047."""
-
-IN_A_ROW = 2
-"""Early refusals that call for a test. At 4 `noise_bucket` falls from 0.95 to 0.76, at 1 `drop_blind` from
-0.99 to 0.97."""
-
-TOO_MANY = 8
-"""Early refusals that no bucket makes. At 4 `noise_bucket` is refused 0.26 a call, not 0.20, at 16 its worst
-run falls from 0.94 to 0.89."""
-
-HELPED = 0.85
-"""A raise helped if so much of the former rate is admitted. At 1 `noise_bucket`'s worst run falls from 0.94
-to 0.89; 0.5 does as well."""
-
-FIRST_BACKOFF = 12.0
-"""Calls between tests, at first. At 4 `drop` falls from 0.99 to 0.96, at 48 `noise_bucket`'s worst run from
-0.94 to 0.88."""
-
-LONGEST_BACKOFF = 1000.0
-"""Calls between tests, at most. Not sensitive from 100 to 10,000: the cells are too short for it."""
-
 _KEEP = 150.0
 """Calls that a rate is measured over, at most. At 600 `gcra_blind` falls from 0.95 to 0.88, at 50
 `noise_bucket` from 0.95 to 0.93."""
-
-
-@dataclass(slots=True)
-class BurstTest:
-    """A handful of calls that go at once: `left` to start of `size`, `refused` so far; over at `until`."""
-
-    began_at: float
-    size: int
-    left: int
-    until: float = float("inf")
-    refused: int = 0
 
 
 @dataclass(slots=True)

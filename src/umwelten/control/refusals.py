@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from umwelten.control.amounts import Amounts, Point
 from umwelten.control.gate import Gate
 from umwelten.control.knee import Knee
 from umwelten.control.limit import Limit, LimitChange, LimitReason
 from umwelten.control.limit_kind import RATES, LimitEvidence, LimitKind, stated_kind
 from umwelten.control.pacer import NOTHING, Pacer
 from umwelten.control.ramp import Ramp
-from umwelten.control.rate_estimator import Amounts, Point
 from umwelten.control.window import Windows
 from umwelten.types import RateLimitHints, Resource
 
