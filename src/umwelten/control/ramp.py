@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 
 BASE = 12.0
-"""Calls that start at once."""
+"""Calls that start at once, before anything is known."""
 
 DOUBLING_S = 0.13
 """While the round trip is not known."""
@@ -25,7 +25,8 @@ LEAST_DOUBLING_S = 0.02
 """A connection to a gateway near by says little of the provider behind it."""
 
 LOST = 20.0
-"""Calls that may leave within a round trip: what a limit costs that is met at full pace."""
+"""Calls that may leave within a round trip: what a limit costs that is met at full pace. At 25 `drop_blind`
+is refused 0.056 a call, not 0.048."""
 
 SLOWEST = 250.0
 """Starts a second, at least, however long a round trip takes."""
@@ -33,9 +34,9 @@ SLOWEST = 250.0
 MOST = 1500.0
 """Starts a second, at most."""
 
-
 AGAIN = 0.4
-"""Of that pace once something was refused: there is a limit, and each ramp meets it again."""
+"""Of that pace once something was refused: there is a limit, and each ramp meets it again. At 1
+`bucket_100_blind` is refused 0.043 a call, not 0.032."""
 
 
 @dataclass(slots=True)
