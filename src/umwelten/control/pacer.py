@@ -1,8 +1,7 @@
 """How fast a provider lets calls in, as stated in its headers or as learnt from its refusals.
 
-Theory of operation. There are two sources of knowledge. A call must satisfy both, unless one is proven:
-what is
-stated and has foretold what came is believed alone.
+Theory of operation. There are two sources of knowledge. A call must satisfy both, unless one is proven: what
+is stated and has foretold what came is believed alone.
 
 *Stated.* A `StatedBudget` follows one budget that replies state: limit, remaining and reset. `remaining` is
 what was left when that request was admitted; everything started since is subtracted, what came back
@@ -204,8 +203,7 @@ class Pacer:
         number: int,
         last: Amounts = (1.0, 0.0, 0.0, 0.0),
     ) -> None:
-        """Take in the budgets that a reply states; `used` was started up to and including its call's
-        `last`."""
+        """Take in the budgets a reply states; `used` was started up to and including its call's `last`."""
         for i, budget in enumerate(hints.budgets):
             if budget.resource not in _INDEX or budget.limit is None or budget.limit < _LEAST:
                 continue

@@ -48,8 +48,7 @@ QUIET_S = 3.0
 
 FEWEST_QUIET = 4.0
 """The same where a rate was measured over so few calls: it may be wrong by any factor, and 48 calls at a
-tenth of
-the true rate take a run."""
+tenth of the true rate take a run."""
 
 DOUBLING = 0.5
 """Of those calls in which the speed doubles then. At 1 `drop_blind` falls from 0.99 to 0.96; 0.25 does as
@@ -81,8 +80,7 @@ SHORTEST_S = 0.15
 
 SLOW_S = 1.0
 """Between two refusals with one call between them that tell a slow rate. Without it each call of a provider
-that
-takes one in ten seconds is refused three times."""
+that takes one in ten seconds is refused three times."""
 
 UNDERRATED = 1.5
 """So many times the rate was let in since the provider was empty: no bucket of that rate does so."""
@@ -92,16 +90,14 @@ FASTEST = 1e5
 
 HIGHEST = 3.0
 """Times the highest rate ever measured, a rate is raised by tests. Windows let in test after test, and
-without it
-the rate of one call a second became a hundred thousand."""
+without it the rate of one call a second became a hundred thousand."""
 
 FALLEN = 0.3
 """Of that rate is left: then it is tested whatever that costs."""
 
 LOWEST = 0.12
-"""Of that rate is always believed: a fall to a fifth is, one to nothing is not. Without it refusals that
-have nothing
-to do with the pace end in one call in a quarter of an hour."""
+"""Of that rate is always believed: a fall to a fifth is, one to nothing is not. Without it refusals that have
+nothing to do with the pace end in one call in a quarter of an hour."""
 
 _KEEP = 150.0
 """Calls that a rate is measured over, at most. At 600 `gcra_blind` falls from 0.95 to 0.88, at 50

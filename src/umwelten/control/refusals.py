@@ -46,8 +46,7 @@ class RefusedCall(msgspec.Struct, frozen=True):
     """A call that was refused, with what was said; `in_flight` others were under way when that came.
 
     It started `dry_s` after the last one that was let in; `share` of all calls was refused so far. `fresh`:
-    it
-    started after the last refusal was known.
+    it started after the last refusal was known.
     """
 
     started_at: float
@@ -139,8 +138,7 @@ class RefusalDiagnosis:
 
     @property
     def leads(self) -> bool:
-        """Return whether a window paces the lane: not while a cap does, nor where tokens are what is
-        counted."""
+        """Return whether a window paces the lane: not while a cap does, nor where tokens are counted."""
         if self.windows.lead is None or self.kind in _NO_WINDOW:
             return False
         return not self.pacer.by_tokens

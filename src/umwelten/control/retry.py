@@ -14,8 +14,7 @@ LONGEST_HINT_S = 120.0
 
 FIRST_HINT_S = 1.0
 """So much of a `Retry-After` that nothing has proven yet, doubled with each of three refusals of the call:
-where all calls
-are told a minute, none is left that could show that a second would do."""
+where all calls are told a minute, none is left that could show that a second would do."""
 
 EMPTY_RETRIES = 2
 """Further attempts for a call whose answer was empty. That is mostly a whim, which one more attempt ends; a
@@ -79,10 +78,9 @@ class RetryPolicy:
         """`counted` retries, `throttles` refusals and `empties` empty answers came before this failure.
 
         `trust_retry_after` False: what the provider says about waiting was proven wrong;
-        `retry_after_proven`:
-        calls were let in when it said, and not before. `model_answered`:
-        the model answered a call of this run. `crowded`: this machine had no room for the call beside the
-        others that were in flight.
+        `retry_after_proven`: calls were let in when it said, and not before. `model_answered`: the model
+        answered a call of this run. `crowded`: this machine had no room for the call beside the others that
+        were in flight.
         """
         if failure.lane_down:
             return StopLane()

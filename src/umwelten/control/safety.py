@@ -13,8 +13,7 @@ than that (`calm_s`) counts as let in; should it be refused after all, it is tak
     patience  a call goes at last, whatever is believed: after a wait in proportion to the one before
 
 Where a test showed that refusals have nothing to do with the rate (`unrelated`), only the tokens hold, and
-they
-are earned at the rate at which such refusals come.
+they are earned at the rate at which such refusals come.
 """
 
 from __future__ import annotations
@@ -39,8 +38,7 @@ PROVEN = 3.0
 
 BURST = 1.5
 """Times the largest burst ever let in as a whole, and `FEW` more: growth by half a round trip, as risky as
-the
-start itself."""
+the start itself."""
 
 FEW = 4.0
 
@@ -50,8 +48,7 @@ size."""
 
 PATIENCE = 0.6
 """Wait by the wait before. At 1 a closure of unknown length is overslept by half of it on average, at 0.3
-twice as
-many probes are refused."""
+twice as many probes are refused."""
 
 LEAST_PATIENCE_S = 0.5
 """The shortest such wait: several round trips."""
@@ -63,10 +60,8 @@ long."""
 
 LEASH = 48
 """Calls let in without a refusal before two are let go in spite of a belief, twice as many after each such
-test
-that was refused. A belief that is too strict is refuted by nothing else; at 24 true headers are refused
-0.03 a
-call for it."""
+test that was refused. A belief that is too strict is refuted by nothing else; at 24 true headers are refused
+0.03 a call for it."""
 
 SHORTER = 0.6
 """Of its wait is left to such a call. At 0 it is refused by whatever limit there is, and tells nothing."""

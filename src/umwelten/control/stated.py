@@ -1,15 +1,11 @@
 """One budget that a provider states in its replies, and what its figures may mean.
 
 Theory of operation. A statement is a limit, what remains of it, and a time. Providers mean different things
-by
-them: the time until all of it is there again, until the next one, until a window ends; the limit by the
+by them: the time until all of it is there again, until the next one, until a window ends; the limit by the
 statement's own period, by the minute, or by the second. Some state what is not true. So each budget has
-several
-*readings*, and each is scored by what it foretells: which calls are let in and which are refused, and what
-the
-next statements say of the rest. A reading that foretells badly loses its say, and a budget of which no
-reading
-foretells well holds nothing back: then the lane goes by its refusals alone.
+several *readings*, and each is scored by what it foretells: which calls are let in and which are refused, and
+what the next statements say of the rest. A reading that foretells badly loses its say, and a budget of which
+no reading foretells well holds nothing back: then the lane goes by its refusals alone.
 """
 
 from __future__ import annotations
@@ -262,8 +258,7 @@ class StatedBudget:
         return any(reading.proven for reading in self.readings)
 
     def earliest_start(self, now: float, need: float) -> float:
-        """Return when `need` fits, by the least strict of the best readings: one that errs is soon
-        refuted."""
+        """Return when `need` fits, by the least strict of the best readings, which is soon refuted."""
         opens = min((reading.earliest_start(now, need) for reading in self.trusted), default=math.inf)
         return now if opens == math.inf else opens
 

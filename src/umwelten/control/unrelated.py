@@ -2,12 +2,9 @@
 
 Theory of operation. They look like those of any limit, and each part that learns from refusals makes the lane
 slower for them, without end. Only a test tells: right after a refusal some calls go at once, more than any
-limit
-that has just refused could let in. What comes back of them weighs for one or the other. Once it is plain
-that the
-refusals are unrelated, no part learns from them any more, and the lane runs at full speed, until so many
-come in
-a row that a limit must have been met.
+limit that has just refused could let in. What comes back of them weighs for one or the other. Once it is
+plain that the refusals are unrelated, no part learns from them any more, and the lane runs at full speed,
+until so many come in a row that a limit must have been met.
 """
 
 from __future__ import annotations
@@ -29,8 +26,7 @@ SURE = 4.0
 
 MOST = 10.0
 """Nats that are kept; six refusals in a row use them up where one call in ten is refused. They are told
-sooner than
-calls let in: with 6 a share of a third is taken for a limit while the lane grows."""
+sooner than calls let in: with 6 a share of a third is taken for a limit while the lane grows."""
 
 LEAST = -2.0
 """Nats that are kept against it."""

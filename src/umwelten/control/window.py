@@ -2,27 +2,22 @@
 starts.
 
 Theory of operation. A limit by windows is a load and an edge: the load of a call is how many others started
-in the
-`period_s` before it, and it is let in below the edge. Whether the window slides or starts anew at fixed
-times, a
-lane that never starts more than that in any such time is never refused for long, and loses nothing once the
-two
-have fallen into step.
+in the `period_s` before it, and it is let in below the edge. Whether the window slides or starts anew at
+fixed times, a lane that never starts more than that in any such time is never refused for long, and loses
+nothing once the two have fallen into step.
 
 A window that starts anew at fixed times is foretold better by those: they lie between the last call that was
 refused and the first that was let in, each time that it reopens. A length for which all reopenings agree is a
 hypothesis of its own (`Fixed`).
 
 There is a hypothesis for each usual length, and for others that the gate measured (`gate.py`) or headers
-stated.
-Each keeps the largest load that was let in (`lo`) and the smallest that was refused (`top`), and is scored
-by how
-much better it foretold calls than their frequency does. The best takes the lead once it has explained several
-refusals, and loses it when it has not.
+stated. Each keeps the largest load that was let in (`lo`) and the smallest that was refused (`top`), and is
+scored by how much better it foretold calls than their frequency does. The best takes the lead once it has
+explained several refusals, and loses it when it has not.
 
 The lane's clock is not the provider's: a refused call is judged at the largest load that it may have had,
-given
-the jitter of the way there, one let in at the smallest, so that the true window is hardly ever contradicted.
+given the jitter of the way there, one let in at the smallest, so that the true window is hardly ever
+contradicted.
 """
 
 from __future__ import annotations
@@ -38,8 +33,7 @@ USUAL = (1.0, 5.0, 10.0, 15.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
 JITTER = 0.3
 """Times the time of a refusal: so much calls may change places on their way. At 0 the true window is
-contradicted
-by every burst."""
+contradicted by every burst."""
 
 LEAST_JITTER_S = 0.005
 
