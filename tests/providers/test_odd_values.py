@@ -146,6 +146,7 @@ BEARING = frozenset(
         "content_block",
         "delta",
         "done",
+        "done_reason",
         "finishReason",
         "finish_reason",
         "message",
@@ -324,6 +325,85 @@ def test_an_answer_of_which_a_piece_is_no_text_is_a_failure(wire: str, stream: b
             assert isinstance(outcome, Failure), (path, value, outcome)
             assert outcome.kind is FailureKind.SERVER
             assert outcome.retry
+
+
+@pytest.mark.parametrize("stream", MODES, ids=["whole", "stream"])
+@pytest.mark.parametrize("wire", sorted(REPLIES))
+def test_a_finish_reason_that_is_no_text_is_a_failure_with_what_was_answered(wire: str, stream: bool) -> None:
+    for path in _places(REPLIES[wire][stream]):
+        if path[-1] not in ("done_reason", "finishReason", "finish_reason", "stop_reason"):
+            continue
+        for value in ("true", "false", "17", "-1", "2.5", "[]", '["length"]', "{}", '{"reason": "length"}'):
+            reply = _fresh(wire, stream)
+            is_last = _at(reply, path) is not None
+            _put(reply, path, "@0@")
+            outcome = _outcome(wire, stream, _bytes(wire, stream, reply, [value]))[1]
+            assert isinstance(outcome, Failure), (path, value, outcome)
+            assert (outcome.kind, outcome.retry) == (FailureKind.SERVER, True)
+            assert "finish reason cannot be read" in outcome.message
+            if is_last:
+                assert (outcome.partial, outcome.usage.output_tokens) == (TEXT, 7)
+
+
+@pytest.mark.parametrize("stream", MODES, ids=["whole", "stream"])
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (1, FinishReason.STOP),
+        (2, FinishReason.LENGTH),
+        (3, FailureKind.BAD_REQUEST),
+        (4, FailureKind.BAD_REQUEST),
+        (5, FailureKind.SERVER),
+    ],
+)
+def test_gemini_may_number_its_finish_reasons(
+    number: int, expected: FinishReason | FailureKind, stream: bool
+) -> None:
+    reply = _fresh("gemini", stream)
+    last = reply[-1] if stream else reply
+    last["candidates"][0]["finishReason"] = number
+    outcome = _outcome("gemini", stream, _bytes("gemini", stream, reply, []))[1]
+    assert expected is (outcome.kind if isinstance(outcome, Failure) else outcome.finish_reason)
+
+
+@pytest.mark.parametrize("stream", MODES, ids=["whole", "stream"])
+@pytest.mark.parametrize(
+    ("pieces", "is_read"),
+    [
+        (["Hello", " there"], True),
+        ([{"type": "text", "text": "Hello"}, {"type": "output_text", "text": " there"}], True),
+        ([{"type": "reference", "reference_ids": [1]}, {"type": "text", "text": TEXT}, None], True),
+        ([{"type": "thinking", "thinking": [5, {"text": 5}]}, {"type": "text", "text": TEXT}], True),
+        ([TEXT, 5], False),
+        ([TEXT, [" friend"]], False),
+        ([TEXT, {"type": "text", "text": 5}], False),
+        ([TEXT, {"type": "text", "text": {"value": " friend"}}], False),
+        ([TEXT, {"text": [" friend"]}], False),
+        ([TEXT, {"type": "text", "content": " friend"}], False),
+        ({"text": TEXT}, False),
+    ],
+)
+def test_no_piece_of_a_list_of_contents_is_dropped(pieces: Any, is_read: bool, stream: bool) -> None:
+    reply = _fresh("openai", stream)
+    if stream:
+        reply[2]["choices"][0]["delta"]["content"] = pieces
+        reply[1]["choices"][0]["delta"]["content"] = None
+    else:
+        reply["choices"][0]["message"]["content"] = pieces
+    outcome = _outcome("openai", stream, _bytes("openai", stream, reply, []))[1]
+    if is_read:
+        assert isinstance(outcome, Reply)
+        assert outcome.text == TEXT
+    else:
+        assert isinstance(outcome, Failure)
+        assert (outcome.kind, outcome.retry, outcome.usage.output_tokens) == (FailureKind.SERVER, True, 7)
+
+
+@pytest.mark.parametrize("refusal", [True, ["no"], {"reason": "no"}])
+def test_a_refusal_that_is_no_text_is_no_answer(refusal: object) -> None:
+    reply = _fresh("openai", False)
+    reply["choices"][0]["message"]["refusal"] = refusal
+    assert isinstance(_outcome("openai", False, json.dumps(reply).encode())[1], Failure)
 
 
 @pytest.mark.parametrize("wire", sorted(REPLIES))

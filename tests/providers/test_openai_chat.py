@@ -330,7 +330,6 @@ def test_an_official_completion_is_read() -> None:
         ("function_call", FinishReason.TOOL),
         ("something_new", FinishReason.UNKNOWN),
         (None, FinishReason.UNKNOWN),
-        (7, FinishReason.UNKNOWN),
     ],
 )
 def test_finish_reasons_have_one_vocabulary(word: object, reason: FinishReason) -> None:

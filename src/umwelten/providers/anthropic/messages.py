@@ -7,6 +7,7 @@ Settings from `--param` go to the top level. Thinking becomes `reasoning`, separ
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -23,6 +24,7 @@ from umwelten.providers.common.endings import (
     Ending,
     plausible,
     shortfall,
+    unread_stop,
 )
 from umwelten.providers.common.errors import final_failure, from_error, from_http, request_id, unusable_reply
 from umwelten.providers.common.loose_fields import Loose, LooseCount, LooseText
@@ -65,7 +67,7 @@ class _AnthropicMessage(msgspec.Struct):
     content: list[_Block] | None = None
     id: LooseText = None
     model: LooseText = None
-    stop_reason: LooseText = None
+    stop_reason: Any = None
     stop_details: Loose[_StopDetails | None] = None
     # Parsed separately: an invalid count must not lose the answer.
     usage: msgspec.Raw = _ABSENT
@@ -76,7 +78,7 @@ class _Delta(msgspec.Struct):
     text: str | None = None
     thinking: LooseText = None
     partial_json: str | None = None
-    stop_reason: LooseText = None
+    stop_reason: Any = None
     stop_details: Loose[_StopDetails | None] = None
 
 
@@ -324,8 +326,11 @@ class _AnthropicAnswer:
             self._reasoning.append(thinking)
         return self._text.add(text) if text else ""
 
-    def _note_stop(self, reason: str | None, details: _StopDetails | None) -> None:
-        self._stop = reason or self._stop
+    def _note_stop(self, reason: object, details: _StopDetails | None) -> None:
+        if isinstance(reason, str):
+            self._stop = reason or self._stop
+        elif reason is not None:
+            self.fail(unread_stop(reason))
         self._details = details or self._details
 
     def _shortfall(self, answer: Answer, thinking: str) -> Failure | None:

@@ -23,6 +23,7 @@ _ORDINARY = (FinishReason.STOP, FinishReason.TOOL)
 _LONGEST_FUNCTION = 200
 """Characters of a name in a message. Vendors allow 64 to 128; a longer one is an answer gone wrong."""
 _LIMIT = Phrase("raise {option:max_tokens}")
+_KINDS = {bool: "true or false", list: "a list", dict: "an object"}
 
 
 class Ending(FrozenStruct):
@@ -58,6 +59,11 @@ def shortfall(head: Head, ending: Ending) -> Failure | None:
     if ending.media is not None:
         return final_failure(head, f"the model answered with {ending.media}; only text is kept", "media")
     return _nothing(head, ending)
+
+
+def unread_stop(stop: object) -> str:
+    """Return the message for a finish reason that is no text: it may say that the answer was cut."""
+    return f"the finish reason cannot be read: it is {_KINDS.get(type(stop)) or str(stop)[:100]}, not a word"
 
 
 def plausible(usage: Usage, answered: bool) -> Usage:

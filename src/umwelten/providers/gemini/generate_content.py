@@ -6,6 +6,7 @@ Thought parts become `reasoning`, separate from the answer's text.
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -13,7 +14,14 @@ import msgspec
 from umwelten.providers.capabilities import GEMINI
 from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import load, read, read_value
-from umwelten.providers.common.endings import DROPPED_MEDIA, Ending, media_word, plausible, shortfall
+from umwelten.providers.common.endings import (
+    DROPPED_MEDIA,
+    Ending,
+    media_word,
+    plausible,
+    shortfall,
+    unread_stop,
+)
 from umwelten.providers.common.errors import from_error, from_http, request_id, unusable_reply
 from umwelten.providers.common.loose_fields import Loose, LooseCount, LooseText
 from umwelten.providers.common.sse import BOM, DONE, Event
@@ -34,6 +42,8 @@ _FINISH = {
     "MAX_TOKENS": FinishReason.LENGTH,
     "CONTINUATION": FinishReason.LENGTH,
 }
+_NUMBERED = ("", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER")
+"""Finish reasons by their numbers, which proxies send. From 6 on, Vertex AI numbers them otherwise."""
 _UNFINISHED = ("", "FINISH_REASON_UNSPECIFIED")
 _BLOCKED = frozenset(
     (
@@ -88,7 +98,7 @@ class _Content(msgspec.Struct):
 
 class _Candidate(msgspec.Struct, rename="camel"):
     content: _Content | None = None
-    finish_reason: LooseText = None
+    finish_reason: Any = None
     finish_message: LooseText = None
 
 
@@ -250,7 +260,8 @@ class _GeminiAnswer:
 
     def _candidate(self, candidate: _Candidate) -> str:
         finished = self._finish not in _UNFINISHED
-        self._finish = candidate.finish_reason or self._finish
+        if candidate.finish_reason is not None:
+            self._note_finish(candidate.finish_reason)
         self._finish_message = candidate.finish_message or self._finish_message
         parts = (candidate.content and candidate.content.parts) or []
         for part in parts:
@@ -261,6 +272,14 @@ class _GeminiAnswer:
         if finished and text:
             self._went_on = True
         return self._text.add(text)
+
+    def _note_finish(self, reason: object) -> None:
+        if type(reason) is int and 0 <= reason < len(_NUMBERED):
+            reason = _NUMBERED[reason]
+        if isinstance(reason, str):
+            self._finish = reason or self._finish
+        else:
+            self.fail(unread_stop(reason))
 
     def _note_other(self, part: _GeminiPart) -> None:
         """Note a part that is not text."""

@@ -16,7 +16,7 @@ from umwelten.phrases import Phrase
 from umwelten.providers.capabilities import OLLAMA
 from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import ErrorBody, load, read_value
-from umwelten.providers.common.endings import Ending, plausible, shortfall
+from umwelten.providers.common.endings import Ending, plausible, shortfall, unread_stop
 from umwelten.providers.common.errors import (
     BAD,
     MEMORY,
@@ -93,7 +93,7 @@ class _OllamaChunk(msgspec.Struct):
     message: _OllamaMessage | None = None
     model: LooseText = None
     done: bool | None = None
-    done_reason: LooseText = None
+    done_reason: Any = None
     error: msgspec.Raw = _ABSENT
 
 
@@ -211,7 +211,8 @@ class _OllamaAnswer:
             self.ended = True
             self._usage = _usage(load(piece, _OllamaUsage) or _OllamaUsage())
         self._model = chunk.model or self._model
-        self._reason = chunk.done_reason or self._reason
+        if chunk.done_reason is not None:
+            self._note_stop(chunk.done_reason)
         self._has_message = self._has_message or chunk.message is not None
         return self._take(chunk.message or _OllamaMessage())
 
@@ -237,6 +238,12 @@ class _OllamaAnswer:
             request_id=request_id(self._head, None),
             hints=rate_limit_headers.parse(self._endpoint.vendor.quirks.hints, self._head),
         )
+
+    def _note_stop(self, reason: object) -> None:
+        if isinstance(reason, str):
+            self._reason = reason or self._reason
+        else:
+            self.fail(unread_stop(reason))
 
     def _take(self, message: _OllamaMessage) -> str:
         if message.tool_calls:

@@ -8,7 +8,14 @@ import msgspec
 
 from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import ErrorBody, load, read, read_value
-from umwelten.providers.common.endings import BLOCKED, DROPPED_MEDIA, Ending, plausible, shortfall
+from umwelten.providers.common.endings import (
+    BLOCKED,
+    DROPPED_MEDIA,
+    Ending,
+    plausible,
+    shortfall,
+    unread_stop,
+)
 from umwelten.providers.common.errors import request_id, unusable_reply
 from umwelten.providers.common.sse import DONE, Event
 from umwelten.providers.common.usage import read_tier
@@ -26,9 +33,8 @@ _REASONS = {
     **dict.fromkeys(_LENGTH, FinishReason.LENGTH),
     **dict.fromkeys(_TOOL, FinishReason.TOOL),
 }
+_NO_ANSWER = "the reply contains no readable answer"
 _BROKEN = frozenset(("error", "insufficient_system_resource", "abort", "repetition"))
-# Not as a union where it is tested, which would be built again for every reply.
-_READABLE = (str, list, type(None))
 
 
 class _OpenAIMessage(msgspec.Struct):
@@ -79,7 +85,8 @@ class OpenAIAnswer:
         self._id: str | None = None
         self._model: str | None = None
         self._reason: str | None = None
-        self._has_choice = self._unread = self._spoken = self._went_on = False
+        self._has_choice = self._spoken = self._went_on = False
+        self._unread = ""
         self._stray: ErrorBody | None = None
 
     def take(self, data: bytes) -> str | Failure:
@@ -124,7 +131,7 @@ class OpenAIAnswer:
         thinking = "".join(self._reasoning) or answer.thinking
         found = answer.text or thinking or reason or self._media or self._calls is not None
         if not self._has_choice or not found or self._unread:
-            return self.failure("the reply contains no readable answer", self._stray)
+            return self.failure(self._unread or _NO_ANSWER, self._stray)
         short = shortfall(
             self._head,
             Ending(
@@ -195,24 +202,39 @@ class OpenAIAnswer:
 
     def _add(self, choice: _OpenAIChoice) -> str | Failure:
         message = choice.delta or choice.message or _OpenAIMessage()
-        text, thought = split_content(message.content)
+        pieces = split_content(message.content)
+        if pieces is None:
+            self._unread = self._unread or _NO_ANSWER
+        text, thought = pieces or ("", "")
         if self._reason is not None and text:
             self._went_on = True
-        self._reason = _string(choice.finish_reason) or self._reason
-        self._unread = self._unread or not isinstance(message.content, _READABLE)
+        if choice.finish_reason is not None:
+            self._note_stop(choice.finish_reason)
         text = self._text.add(text)
         if type(message.content) is list:
             self._media = self._media or _media_in(message.content)
         self._reasoning.append(
             thought or _string(message.reasoning_content) or _string(message.reasoning) or ""
         )
-        if isinstance(message.refusal, str) and message.refusal:
-            self._refusal.append(message.refusal)
+        if message.refusal:
+            self._note_refusal(message.refusal)
         if message.tool_calls or message.function_call or message.images or message.audio:
             text += self._note_others(message)
         if choice.error:
             return self.report_error(read_value(choice.error))
         return text
+
+    def _note_stop(self, reason: object) -> None:
+        if isinstance(reason, str):
+            self._reason = reason or self._reason
+        else:
+            self._unread = self._unread or unread_stop(reason)
+
+    def _note_refusal(self, refusal: object) -> None:
+        if isinstance(refusal, str):
+            self._refusal.append(refusal)
+        else:
+            self._unread = self._unread or "the reply holds a refusal that cannot be read"
 
     def _note_others(self, message: _OpenAIMessage) -> str:
         """Note what is not text; return the transcript of audio where there is no other text."""
@@ -293,22 +315,35 @@ class OpenAIEvents:
         return self._answer.outcome()
 
 
-def split_content(content: object) -> tuple[str, str]:
-    """Return text and thinking in a message's content: a string, or a list of typed pieces."""
+def split_content(content: object) -> tuple[str, str] | None:
+    """Return text and thinking in a message's content: a string, or a list of typed pieces.
+
+    `None` where a piece of the answer cannot be read. Thinking that cannot be read is left out.
+    """
     if isinstance(content, str):
         return content, ""
-    if not isinstance(content, list):
+    if content is None:
         return "", ""
+    if not isinstance(content, list):
+        return None
     text: list[str] = []
     thought: list[str] = []
     for piece in content:
-        if isinstance(piece, str):
-            text.append(piece)
-        elif isinstance(piece, dict):
-            text.append(_string(piece.get("text")) or "")
-            inner = piece.get("thinking")
-            thought.append("".join(split_content(inner)))
+        fields = piece if isinstance(piece, dict) else {"type": "text", "text": piece}
+        inner = fields.get("text")
+        if isinstance(inner, str):
+            text.append(inner)
+        elif inner is not None or (fields.get("type") == "text" and "text" not in fields):
+            return None
+        thought.append(_thought(fields.get("thinking")))
     return "".join(text), "".join(thought)
+
+
+def _thought(thinking: object) -> str:
+    if isinstance(thinking, str):
+        return thinking
+    pieces = thinking if isinstance(thinking, list) else ()
+    return "".join(_string(_dict(piece).get("text")) or "" for piece in pieces)
 
 
 def _media_in(pieces: list[Any]) -> str | None:
