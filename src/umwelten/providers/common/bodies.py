@@ -25,6 +25,7 @@ _MOST_VALUES = 500_000
 
 _LONGEST = 2000
 _SCANNED = 200_000
+"""Characters of an error that are searched: more than any message has, and 20 ms for the worst of them."""
 _TITLE = re.compile(r"<(title|h1)[^>]{0,200}>([^<]{1,500})", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]{0,500}>")
 # The fields that are blamed in Python's or JSON's notation inside a text.
