@@ -277,10 +277,10 @@ def test_every_family_is_drawn_alike_for_a_seed_and_runs(family: str) -> None:
 
 def test_a_storm_is_stopped_and_counts_as_none() -> None:
     profile = p.SimulationProfile(providers=(p.Provider(limits=(p.Quota(n=0),), retry_after="none"),))
-    report = simulate(profile, 50, 0, most_attempts=10)
+    report = simulate(profile, 50, 0, most_attempts=20)
     lane = report.lanes[0]
-    assert 10 <= lane.attempts < 25 and lane.succeeded == 0
-    assert (report.efficiency, report.refused_per_call) == (0.0, lane.attempts / 50)
+    assert 20 <= lane.attempts < 40 and lane.succeeded == 0
+    assert report.efficiency == 0.0 and report.refused_per_call > 0.3
 
 
 def test_the_figures_are_in_the_json_of_the_command(tmp_path: Path) -> None:
