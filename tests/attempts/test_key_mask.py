@@ -302,6 +302,13 @@ def test_half_of_a_key_without_its_beginning_is_masked_inside_a_piece() -> None:
     assert "".join(shown) == f"It ends with {MASK}, and so on"
 
 
+@pytest.mark.parametrize("size", [16, 17, 40])
+def test_half_of_the_shortest_secret_is_masked(size: int) -> None:
+    key = LONG[8 : 8 + size]
+    for half in (key[: max(8, size // 2)], key[-max(8, size // 2) :]):
+        assert _masked_answer(key, f"It is {half}, or so") == f"It is {MASK}, or so"
+
+
 def _masked_answer(key: str, text: str) -> str:
     return KeyMask([key]).outcome(Reply(text=text)).text
 

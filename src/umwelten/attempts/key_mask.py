@@ -30,7 +30,9 @@ _SHORTEST_KEY = 6
 """Characters. A shorter key is a dummy for servers that want any key, and may be part of ordinary words."""
 
 _SHORTEST_SECRET = 16
-"""Characters. Vendors' keys have 32 and more; a shorter one ("123456", "sk-1234") may be in any answer."""
+"""Characters. Vendors' keys have 32 and more; a shorter one ("123456", "sk-1234") may be in any answer.
+
+Not below two of `_CUT`: half of a secret is looked for."""
 
 _WORDS = re.compile(r"[A-Za-z]+(?:[-_][A-Za-z]+)*")
 _LONGEST_WORDS = 23
@@ -69,8 +71,8 @@ class _Key:
         self.is_dummy = self.is_words or len(key) < _SHORTEST_SECRET
         self.forms = (key,) if self.is_words else _forms(key)
         self.half = max(_CUT, len(key) // 2)
-        self.start = key if self.is_dummy or len(key) <= 2 * _CUT else key[:_CUT]
-        self.end = key if self.is_dummy or len(key) <= 2 * _CUT else key[-self.half :]
+        self.start = key if self.is_dummy else key[:_CUT]
+        self.end = key if self.is_dummy else key[-self.half :]
         self.in_hex = key.encode().hex()
         self.is_ascii = key.isascii()
         self.marks = ((self.low if self.is_ascii else self.in_hex).encode(), self.in_hex.encode())
