@@ -399,6 +399,17 @@ def test_no_piece_of_a_list_of_contents_is_dropped(pieces: Any, is_read: bool, s
         assert (outcome.kind, outcome.retry, outcome.usage.output_tokens) == (FailureKind.SERVER, True, 7)
 
 
+@pytest.mark.parametrize("wire", ["openai", "ollama"])
+@pytest.mark.parametrize("calls", [{"function": {"name": "f"}}, "f", True, [5], [{"function": 5}]])
+def test_a_call_is_one_however_it_is_listed(wire: str, calls: object) -> None:
+    reply = _fresh(wire, False)
+    message = reply["message"] if wire == "ollama" else reply["choices"][0]["message"]
+    message["tool_calls"] = calls
+    outcome = _outcome(wire, False, json.dumps(reply).encode())[1]
+    assert isinstance(outcome, Failure)
+    assert (outcome.code, outcome.partial) == ("tool_calls", TEXT)
+
+
 @pytest.mark.parametrize("refusal", [True, ["no"], {"reason": "no"}])
 def test_a_refusal_that_is_no_text_is_no_answer(refusal: object) -> None:
     reply = _fresh("openai", False)

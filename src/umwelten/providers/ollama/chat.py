@@ -72,15 +72,7 @@ _LONG_LINE = 64 * 1024
 class _OllamaMessage(msgspec.Struct):
     content: str | None = None
     thinking: LooseText = None
-    tool_calls: Loose[list[msgspec.Raw] | None] = None
-
-
-class _OllamaFunction(msgspec.Struct):
-    name: LooseText = None
-
-
-class _OllamaCall(msgspec.Struct):
-    function: _OllamaFunction | None = None
+    tool_calls: Any = None
 
 
 class _OllamaUsage(msgspec.Struct):
@@ -247,8 +239,7 @@ class _OllamaAnswer:
 
     def _take(self, message: _OllamaMessage) -> str:
         if message.tool_calls:
-            call = load(bytes(message.tool_calls[0]), _OllamaCall) or _OllamaCall()
-            self._calls = self._calls or (call.function and call.function.name) or ""
+            self._calls = self._calls or _name_of(message.tool_calls)
         if message.thinking:
             self._reasoning.append(message.thinking)
         return self._text.add(message.content) if message.content else ""
@@ -276,6 +267,14 @@ class _OllamaAnswer:
             limit=_LIMIT,
         )
         return shortfall(self._head, ending)
+
+
+def _name_of(calls: Any) -> str:
+    """Return the name of the first function in a list of calls, "" where none can be read."""
+    call = calls[0] if isinstance(calls, list) else calls
+    function = call.get("function") if isinstance(call, dict) else None
+    name = function.get("name") if isinstance(function, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def classify(head: Head, error: ErrorBody) -> ErrorClass | None:

@@ -238,7 +238,8 @@ class OpenAIAnswer:
 
     def _note_others(self, message: _OpenAIMessage) -> str:
         """Note what is not text; return the transcript of audio where there is no other text."""
-        first = message.tool_calls[0] if isinstance(message.tool_calls, list) and message.tool_calls else {}
+        calls = message.tool_calls
+        first = calls[0] if isinstance(calls, list) and calls else calls
         function = _dict(_dict(first).get("function") or message.function_call)
         if first or function:
             self._calls = self._calls or _string(function.get("name")) or ""
