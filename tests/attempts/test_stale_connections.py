@@ -169,6 +169,7 @@ def test_how_long_a_connection_took_is_told_once_for_each() -> None:
                 builder=RequestBuilder(RequestSettings(prompts=(Prompt(name="", text="Hello."),))),
                 targets={1: Target(model=ModelRef("openai", "m"), endpoint=where, wire=WIRES["openai"])},
                 transport=transport,
+                conversions=ConversionPool(10),
                 price=lambda usage, model: None,
                 stream=True,
                 observer=lambda event: None,
