@@ -32,6 +32,18 @@ def cache_folder() -> Path | None:
         return None
 
 
+def state_folder() -> Path | None:
+    """Return the folder of what is remembered between runs; `None` without a home, and for one below
+    anywhere."""
+    import platformdirs
+
+    try:
+        folder = platformdirs.user_state_path(_APP)
+        return folder if folder.is_absolute() else None
+    except (RuntimeError, OSError):
+        return None
+
+
 def home_folder(environ: Mapping[str, str]) -> Path:
     """Return the home directory. Raises `ConfigError` where there is none."""
     try:

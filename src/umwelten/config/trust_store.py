@@ -1,20 +1,14 @@
-"""What the user trusts, in `trust.json` of the configuration folder: hashes by the project's files.
-
-A file that others could have written is none to read.
-"""
+"""What the user trusts, in `trust.json` of the configuration folder: hashes by the project's files."""
 
 from __future__ import annotations
 
-import os
-import stat
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from umwelten.errors import ConfigError
+from umwelten.private_files import read_private, write_private
 from umwelten.types import FrozenStruct
 
 NAME = "trust.json"
@@ -48,7 +42,7 @@ def read_grants(folder: Path) -> Grants:
     """
     path = folder / NAME
     try:
-        stored = msgspec.json.decode(_read(path), type=_Stored)
+        stored = msgspec.json.decode(read_private(path, _MOST_BYTES), type=_Stored)
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -61,31 +55,11 @@ def read_grants(folder: Path) -> Grants:
     return stored.files
 
 
-def _read(path: Path) -> bytes:
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123  a path would be followed
-        status = os.fstat(file.fileno())
-        own = not hasattr(os, "geteuid") or status.st_uid in (os.geteuid(), 0)
-        closed = os.name != "posix" or not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        if not stat.S_ISREG(status.st_mode) or not own or not closed:
-            raise PermissionError(path)
-        return file.read(_MOST_BYTES)
-
-
 def write_grants(folder: Path, grants: Grants) -> None:
     """Replace the file, for this user alone to read and write. Raises `ConfigError`."""
     stored = _Stored(version=_VERSION, files={path: dict(rows) for path, rows in grants.items() if rows})
     path = folder / NAME
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        number, name = tempfile.mkstemp(prefix=f".{NAME}-", dir=folder)
-        try:
-            with open(number, "wb") as file:  # noqa: PTH123  it is open
-                file.write(msgspec.json.format(msgspec.json.encode(stored)) + b"\n")
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+        write_private(path, msgspec.json.format(msgspec.json.encode(stored)) + b"\n")
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from None
