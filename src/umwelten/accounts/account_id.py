@@ -54,7 +54,7 @@ def account_ids(folder: Path) -> AccountIds:
     except OSError as error:
         why = error.strerror or "it is in use, or others could have written it"
         raise ConfigError(f"cannot keep what accounts are known by in {path}: {why}") from None
-    return AccountIds(salt)
+    return AccountIds(salt=salt)
 
 
 def _read(path: Path) -> bytes | None:
