@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from inspect import signature
 from pathlib import Path
@@ -106,6 +107,13 @@ def test_calls_in_flight_are_as_many_as_allowed(server: Provider) -> None:
     ceilings = {"openai": 1, "ollama": 2}
     umwelten.run("hello", "openai:slow,ollama:slow", id="mix", repeat=3, provider_concurrency=ceilings).wait()
     assert server.idle().peak_in_flight == 3
+
+
+def test_a_known_rate_is_kept_from_the_first_call_on(server: Provider) -> None:
+    began = time.monotonic()
+    umwelten.run("hello", "openai:a", id="paced", repeat=9, max_concurrency=9, rate={"openai": "16/s"}).wait()
+    assert time.monotonic() - began > 0.45
+    assert server.idle().peak_in_flight < 9
 
 
 def test_settings_come_from_files_and_the_environment_and_arguments_win(

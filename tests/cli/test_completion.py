@@ -106,6 +106,7 @@ def test_the_calls_of_an_evaluation_are_offered_by_file_and_model(asking: Asking
         ("umwelten eval batch --profile n", ["nightly"]),
         ("umwelten config show --profile ", ["nightly"]),
         ("umwelten eval run --provider-concurrency my", ["mycluster="]),
+        ("umwelten eval run --rate my", ["mycluster="]),
         ("umwelten models list -p my", ["mycluster"]),
         ("umwelten eval run -p @que", ["@question.txt"]),
         ("umwelten eval run -s @te", ["@texts/"]),

@@ -74,7 +74,7 @@ def sample(option: Option) -> str:
         return f'"{option.type.choices[-1]}"'
     if option.type.switch:
         return "true"
-    for text in ('"2m"', '"2G"', "1", '"x"', "{ openai = 4 }"):
+    for text in ('"2m"', '"2G"', "1", '"x"', "{ openai = 4 }", "{ openai = '4/s' }"):
         try:
             option.type.read(tomllib.loads(f"x = {text}")["x"])
         except ValueError:
@@ -168,6 +168,10 @@ RANGES: dict[str, tuple[list[Any], list[Any]]] = {
     "timeout_s": ([1, 0.5], [0, -1]),
     "pdf": (["auto", "text"], ["pages"]),
     "provider_concurrency": ([{"openai": 1}], [{"openai": 0}, {"openai": 10_001}]),
+    "rate": (
+        [{"openai": "500/min"}, {"openai": "2.5/s"}, {"google": "200000tokens/min"}, {"openai": "1/d"}],
+        [{"openai": "0/min"}, {"openai": "500"}, {"openai": "5/week"}, {"openai": "1/y"}, {"a": "0.1/d"}],
+    ),
 }
 
 
@@ -178,7 +182,7 @@ def typed(value: Any) -> Any:
 
 def in_toml(value: Any) -> str:
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {item}" for key, item in value.items()) + " }"
+        return "{ " + ", ".join(f"{key} = {in_toml(item)}" for key, item in value.items()) + " }"
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 

@@ -247,6 +247,12 @@ def test_what_the_user_says_of_files_holds_at_every_address(tmp_path: Path) -> N
         ("capabilities = { pdf = 1 }", "pdf must be true or false"),
         ("capabilities = { image_bytes = 0 }", "image_bytes must be a whole number, 1 or more"),
         ("capabilities = { image_bytes = true }", "image_bytes must be a whole number, 1 or more"),
+        ("rpm = 0", "rpm must be a number a minute, 0.001 or more"),
+        ("rpm = nan", "rpm must be a number a minute"),
+        ("tpm = inf", "tpm must be a number a minute"),
+        ("tpm = '1'", "tpm must be a number a minute"),
+        ("share = 1.1", "share must be a number from 0.001 to 1"),
+        ("share = true", "share must be a number from 0.001 to 1"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_an_error_with_its_line_and_the_nearest_name(
@@ -286,10 +292,12 @@ def test_show_tells_the_facts_of_a_section(tmp_path: Path) -> None:
     settings = read(
         tmp_path,
         '[providers.x]\nlike = "openai"\nbase_url = "https://gateway.example/v1"\nscope = "key"\n'
-        'price_list = "azure"\nhints = "groq"\ncapabilities = { pdf = false }\n',
+        'price_list = "azure"\nhints = "groq"\ncapabilities = { pdf = false }\n'
+        "rpm = 500\ntpm = 200_000\nshare = 0.5\n",
     )
     row = next(row for row in overview(settings).providers if row.name == "x")
     assert (row.source, row.like) == (str(tmp_path / "umwelten.toml"), "openai")
     assert (row.scope, row.recommended) == ("key", (10, 50))
     assert (row.free, row.price_list, row.hints) == (False, "azure", "groq")
     assert (row.orders_by_model, row.capabilities) == (False, {"pdf": False})
+    assert (row.rpm, row.tpm, row.share) == (500, 200_000, 0.5)

@@ -58,6 +58,10 @@ SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"timeout_s": "2m", "provider_concurrency": ("openai=2", "ollama=1"), "max_bytes_in_flight": "1G"},
         {"timeout_s": 120, "provider_concurrency": {"openai": 2, "ollama": 1}, "max_bytes_in_flight": "1G"},
     ),
+    "known rates": (
+        {"rate": ("openai=0.5krpm", "openai=2M tokens/min", "openai:a=9/s", "openai=60/hour")},
+        {"rate": {"openai": ["60/h", "2_000_000tpm"], "openai:a": "9 requests per second"}},
+    ),
     "a schema": (
         {"schema": "title, year? int", "coerce": True, "pdf": "text"},
         {"schema": "title, year? int", "coerce": True, "pdf": "text"},

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from umwelten.attempts.target import Target
 from umwelten.config.endpoints import endpoint, vendors
+from umwelten.config.rate_texts import parse_rates
+from umwelten.config.rates import known_rates
 from umwelten.config.settings import load
 from umwelten.control.knee import Watch
 from umwelten.evaluation.lanes import lane_name, watch
@@ -48,6 +51,22 @@ def places(tmp_path: Path) -> dict[str, Endpoint]:
     # In the user's own folder, so that it may send keys wherever it says.
     settings = load(tmp_path, {"K": "k", "MISTRAL_BASE_URL": ELSEWHERE, **keys}, tmp_path)
     return {name: endpoint(row, settings) for name, row in vendors(settings).items()}
+
+
+def test_a_rate_of_the_model_is_before_its_providers_and_that_before_the_sections() -> None:
+    row = msgspec.structs.replace(VENDORS["openai"], rpm=500.0, tpm=1000.0)
+    given = {name: parse_rates(text) for name, text in RATES.items()}
+
+    def by(model: str) -> set[tuple[str, float]]:
+        found = known_rates(ModelRef("openai", model), row, given)
+        return {(rate.resource.value, rate.amount / rate.period_s) for rate in found}
+
+    assert by("a") == {("requests", 2.0), ("tokens", 1e5)}
+    assert by("b") == {("requests", 8.0), ("tokens", 1000 / 60)}
+    assert known_rates(ModelRef("google", "a"), VENDORS["google"], given) == ()
+
+
+RATES = {"openai": "8/s", "openai:a": "2 per second, 6Mtpm"}
 
 
 def test_a_server_is_watched_unless_its_address_is_that_of_a_service(places: dict[str, Endpoint]) -> None:

@@ -73,6 +73,9 @@ def _facts(row: ProviderOverview) -> str:
         f"{low}-{high} in flight",
         "free" if row.free else listed,
         "" if row.hints == NO_DIALECT.name else f"hints of {row.hints}",
+        "" if row.rpm is None else f"{row.rpm:g} requests a minute",
+        "" if row.tpm is None else f"{row.tpm:g} tokens a minute",
+        "" if row.share == 1.0 else f"share {row.share:g}",
         "ordered by model" if row.orders_by_model else "",
         *(f"{name} {_toml_text(value)}" for name, value in row.capabilities.items()),
     ]

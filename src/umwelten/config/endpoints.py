@@ -79,6 +79,9 @@ _FACTS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "price_list": ("price_list", lambda name: None if name == "none" else name),
     "orders_by_model": ("orders_by_model", bool),
     "nicknames": ("nicknames", tuple),
+    "rpm": ("rpm", float),
+    "tpm": ("tpm", float),
+    "share": ("share", float),
     "capabilities": ("overrides", lambda table: msgspec.convert(table, CapabilityOverrides)),
 }
 """Keys of a section, the fields of `Vendor` that they set, and how their values are read."""

@@ -191,6 +191,16 @@ class SharedOptions(TypedDict, Generic[T], total=False):
             default={},
         ),
     ]
+    rate: Annotated[
+        Mapping[str, str | Sequence[str]] | None,
+        Option(
+            kinds.RATES,
+            Section.SPEED,
+            "Rate limit of a provider or a model, if you know it: openai=500/min, openai=200ktokens/min, "
+            "openai:gpt-5=60/min. It is never exceeded; repeatable.",
+            default={},
+        ),
+    ]
     max_bytes_in_flight: Annotated[
         int | str | None,
         Option(

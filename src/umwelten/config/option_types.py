@@ -330,5 +330,15 @@ def _ceilings(given: Any) -> dict[str, int]:
     return {name: _calls(number) for name, number in _pairs(given, "google=20")}
 
 
+def _rates(given: Any) -> dict[str, str]:
+    from umwelten.config.rate_texts import read_rates  # `--help` reads no value
+
+    texts: dict[str, list[Any]] = {}
+    for name, value in _pairs(given, "openai=500/min"):
+        texts.setdefault(name, []).extend(value if isinstance(value, list | tuple) else [value])
+    return {name: read_rates(values) for name, values in texts.items()}
+
+
 FIELDS = OptionType(read=_fields, metavar="KEY=VALUE", repeatable=True)
 CEILINGS = OptionType(read=_ceilings, metavar="PROVIDER=N", repeatable=True, complete="ceilings")
+RATES = OptionType(read=_rates, metavar="PROVIDER=RATE", repeatable=True, complete="ceilings")

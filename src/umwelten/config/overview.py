@@ -56,6 +56,9 @@ class ProviderOverview(FrozenStruct):
     orders_by_model: bool
     models_path: str
     nicknames: tuple[str, ...]
+    rpm: float | None
+    tpm: float | None
+    share: float
     capabilities: Mapping[str, Any]
     problem: str | None = None
 
@@ -192,6 +195,9 @@ def _provider(vendor: Vendor, settings: Settings) -> ProviderOverview:
         orders_by_model=vendor.orders_by_model,
         models_path=vendor.quirks.models_path,
         nicknames=vendor.nicknames,
+        rpm=vendor.rpm,
+        tpm=vendor.tpm,
+        share=vendor.share,
         capabilities=fields.get("capabilities", {}),
         problem=problem,
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from umwelten.config.option_types import MAX_CONCURRENCY
+from umwelten.config.option_types import MAX_CONCURRENCY, NO_LIMIT
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.errors import ConfigError
 from umwelten.pricing import Price, is_standard_tier, listed_providers
@@ -141,6 +141,18 @@ def _range(value: Any) -> str | None:
     return "must be two whole numbers from low to high, such as [2, 8]"
 
 
+def _amount(value: Any) -> str | None:
+    return None if _is_number(value, 0.001, NO_LIMIT) else "must be a number a minute, 0.001 or more"
+
+
+def _share(value: Any) -> str | None:
+    return None if _is_number(value, 0.001, 1) else "must be a number from 0.001 to 1"
+
+
+def _is_number(value: Any, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
 def _variables(value: Any) -> str | None:
     names = value if isinstance(value, list) else [value]
     named = bool(names) and all(isinstance(n, str) and _VARIABLE.fullmatch(n) for n in names)
@@ -182,6 +194,9 @@ _PROVIDER_CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     "orders_by_model": _switch,
     "models_path": _path,
     "nicknames": _nicknames,
+    "rpm": _amount,
+    "tpm": _amount,
+    "share": _share,
 }
 """What is wrong with the value of any other key. The value is not repeated: it may be a key by mistake."""
 

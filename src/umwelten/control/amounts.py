@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from umwelten.types import Resource
+
+ORDER = (Resource.REQUESTS, Resource.TOKENS, Resource.INPUT_TOKENS, Resource.OUTPUT_TOKENS)
+"""What the four figures of `Amounts` count."""
+
 Amounts = tuple[float, float, float, float]
-"""Requests, tokens, input tokens, output tokens."""
 
 
 def minus(a: Amounts, b: Amounts) -> Amounts:

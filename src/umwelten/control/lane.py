@@ -9,7 +9,7 @@ A call starts when all of these let it:
     limit     how many may be in flight (`limit.py`); in `auto` mode set by the knee where the server is
               watched (`knee.py`)
     ramp      how fast an untried lane fills up (`ramp.py`)
-    pacer     stated budgets, and the rate learnt from refusals (`pacer.py`)
+    pacer     rates that the user knows, stated budgets, and the rate learnt from refusals (`pacer.py`)
     gate      closed while nothing is admitted at all; probes (`gate.py`)
     circuit   open while the provider answers nothing but errors; probes (`circuit.py`)
 
@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from umwelten.control.amounts import plus
+from umwelten.control.amounts import Amounts, plus
 from umwelten.control.attribution import Attribution, Reason, Timesheet
 from umwelten.control.circuit import NEVER, Circuit
 from umwelten.control.gate import Gate
@@ -102,8 +102,9 @@ class Lane:
         """Return when the next call may start: `now`, a later time, or `NEVER` (until something ends)."""
         if self.stopped is not None:
             return NEVER
+        need = self.pacer.need(input_tokens, output_tokens)
         if self.safety.unrelated.testing and self.in_flight < self.limit.ceiling and not self.in_outage:
-            return now
+            return self._keep_known(now, now, need)
         at, self._pass = self._room(now), False
         self.wait_reason = Reason.CONCURRENCY
         if at == NEVER:
@@ -117,12 +118,21 @@ class Lane:
         if held > at:
             at = held
             self.wait_reason = Reason.BACKOFF if self.in_outage else Reason.REQUESTS
-        need = self.pacer.need(input_tokens, output_tokens)
         paced, what = self.pacer.earliest_start(now, need, learnt=not lead)
         if paced > at:
             at = paced
             self.wait_reason = Reason.REQUESTS if what is Resource.REQUESTS else Reason.TOKENS
-        return self._keep_safe(now, at) if self.safety.refused and self.knee is None else at
+        if self.safety.refused and self.knee is None:
+            at = self._keep_safe(now, at)
+        return self._keep_known(now, at, need)
+
+    def _keep_known(self, now: float, at: float, need: Amounts) -> float:
+        """Return when the call may start, which is never before what the user knows lets it."""
+        opens, what = self.pacer.known.earliest_start(now, need)
+        if opens <= at:
+            return at
+        self.wait_reason = Reason.REQUESTS if what is Resource.REQUESTS else Reason.TOKENS
+        return opens
 
     def _keep_safe(self, now: float, at: float) -> float:
         """Return when the call may start, whatever is believed."""

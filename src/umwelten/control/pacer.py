@@ -1,7 +1,7 @@
 """How fast a provider lets calls in, as stated in its headers or as learnt from its refusals.
 
 Theory of operation. There are two sources of knowledge. A call must satisfy both, unless one is proven: what
-is stated and has foretold what came is believed alone.
+is stated and has foretold what came is believed alone. What the user knows holds besides (`known_rate.py`).
 
 *Stated.* A `StatedBudget` follows one budget that replies state: limit, remaining and reset. `remaining` is
 what was left when that request was admitted; everything started since is subtracted, what came back
@@ -23,13 +23,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from umwelten.control.amounts import Amounts, minus, plus
+from umwelten.control.amounts import ORDER, Amounts, minus, plus
+from umwelten.control.known_rate import KnownRates
 from umwelten.control.rate_estimator import RateEstimator
 from umwelten.control.stated import StatedBudget
 from umwelten.types import Budget, RateLimitHints, Resource, Usage
-
-ORDER = (Resource.REQUESTS, Resource.TOKENS, Resource.INPUT_TOKENS, Resource.OUTPUT_TOKENS)
-"""What the four figures of `Amounts` count."""
 
 _INDEX = {resource: i for i, resource in enumerate(ORDER)}
 
@@ -51,6 +49,7 @@ def amounts(input_tokens: float, output_tokens: float) -> Amounts:
 class Pacer:
     """All meters of a lane, the estimator of its rate, and how much was started altogether."""
 
+    known: KnownRates = field(default_factory=KnownRates)
     stated: dict[tuple[Resource, float | None, int], StatedBudget] = field(default_factory=dict)
     estimator: RateEstimator = field(default_factory=RateEstimator)
     used: Amounts = NOTHING
@@ -152,6 +151,7 @@ class Pacer:
     def take(self, now: float, need: Amounts) -> None:
         """Reserve what a call that starts will use."""
         self.used = plus(self.used, need)
+        self.known.take(now, need)
         for budget in self.stated.values():
             budget.take(now, need[_INDEX[budget.resource]])
         self.estimator.take(now, need[self.estimator.by])
@@ -192,6 +192,7 @@ class Pacer:
 
     def _correct(self, now: float, change: Amounts) -> None:
         self.used = plus(self.used, change)
+        self.known.correct(change)
         for budget in self.stated.values():
             budget.take(now, change[_INDEX[budget.resource]])
 
@@ -214,6 +215,7 @@ class Pacer:
             index = _INDEX[budget.resource]
             since = self.used[index] - used[index]
             stated.observe(budget, started_at, used[index], since, number, last[index])
+            self.known.observe(key, budget, stated)
 
     def stated_empty(self, hints: RateLimitHints, need: Amounts) -> Resource | None:
         """Return the stated budget that explains why this call was refused, if what it says may be true."""

@@ -10,6 +10,7 @@ from umwelten.choices import ROW_RULE, RowRule
 from umwelten.config.concurrency import check_ceilings, max_concurrency
 from umwelten.config.demands import used_demands
 from umwelten.config.option_types import PlainText
+from umwelten.config.rates import given_rates
 from umwelten.config.settings import Settings, model_groups
 from umwelten.errors import StoreError, UsageError
 from umwelten.evaluation.preflight import hash_attachments, note_addresses, note_high_caps, note_prices
@@ -80,7 +81,7 @@ def build_spec(
         repeats=settings.get("repeat"),
         stream=kind == "run" if stream is None else stream,
         trace=settings.get("debug"),
-        limits=_limits(settings, notes),
+        limits=_limits(settings, vendors, notes),
         output=output,
     )
     note_high_caps(spec, vendors, notes)
@@ -199,10 +200,11 @@ def _paths(item: str | Path) -> list[Path]:
     return [item] if isinstance(item, Path) else expand(item, Path())
 
 
-def _limits(settings: Settings, notes: list[Wording]) -> Limits:
+def _limits(settings: Settings, vendors: Mapping[str, Vendor], notes: list[Wording]) -> Limits:
     return Limits(
         max_concurrency=max_concurrency(settings, notes),
         provider_concurrency=settings.get("provider_concurrency"),
+        rates=given_rates(settings, vendors),
         timeout_s=settings.get("timeout_s"),
         retries=settings.get("retries"),
         max_cost_usd=settings.get("max_cost"),

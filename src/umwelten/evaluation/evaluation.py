@@ -320,7 +320,13 @@ class Evaluation:
         limits, cap = self.spec.limits, self.spec.limits.max_cost_usd
         states: dict[ModelRef, ModelState] = {}
         return Pool(
-            make_lanes(self._targets, limit, limits.provider_concurrency, local_slots=self._local.slots),
+            make_lanes(
+                self._targets,
+                limit,
+                limits.provider_concurrency,
+                local_slots=self._local.slots,
+                rates=limits.rates,
+            ),
             policy=RetryPolicy(retries=limits.retries),
             max_in_flight=within_room(limit),
             group_caps=dict(limits.provider_concurrency),

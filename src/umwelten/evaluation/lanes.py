@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from umwelten.attempts.target import Target
+from umwelten.config.rates import known_rates
 from umwelten.control.knee import Watch
+from umwelten.control.known_rate import KnownRate, KnownRates
 from umwelten.control.lane import Lane
 from umwelten.control.limit import AUTO_CEILING, Limit
+from umwelten.control.pacer import Pacer
 from umwelten.providers.base_url import is_service
 from umwelten.providers.protocol import Endpoint, Scope
 from umwelten.providers.vendors import VENDORS
 
 
 def make_lanes(
-    targets: Mapping[int, Target], limit: int | None, ceilings: Mapping[str, int], *, local_slots: int
+    targets: Mapping[int, Target],
+    limit: int | None,
+    ceilings: Mapping[str, int],
+    *,
+    local_slots: int,
+    rates: Mapping[str, tuple[KnownRate, ...]] = MappingProxyType({}),
 ) -> dict[int, Lane]:
     """Return the lane of each model, by the model's number; models that share a rate limit share the lane.
 
     `limit` is the cap over all providers, `None` where each lane finds its own level; `ceilings` are those
-    of single providers.
+    of single providers, and `rates` those that the user knows.
     """
     lanes: dict[str, Lane] = {}
     for target in targets.values():
@@ -36,6 +45,7 @@ def make_lanes(
             Limit(float(start), ceiling, slow_start=limit is None),
             watch=watch(target.endpoint),
             ordered=vendor.orders_by_model,
+            pacer=Pacer(known=KnownRates.of(known_rates(target.model, vendor, rates), vendor.share)),
         )
     return {number: lanes[lane_name(target)] for number, target in targets.items()}
 

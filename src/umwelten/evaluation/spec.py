@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from umwelten.control.known_rate import KnownRate
 from umwelten.errors import UsageError
 from umwelten.inputs import input_hash
 from umwelten.inputs.sources import Inputs
@@ -21,10 +22,14 @@ _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 
 
 class Limits(FrozenStruct):
-    """How fast, and how far. `max_concurrency` "auto": every lane finds its own level."""
+    """How fast, and how far. `max_concurrency` "auto": every lane finds its own level.
+
+    `rates` are those that the user knows, by provider or by provider and model.
+    """
 
     max_concurrency: int | Literal["auto"] = 1
     provider_concurrency: Mapping[str, int] = {}
+    rates: Mapping[str, tuple[KnownRate, ...]] = {}
     timeout_s: float = 120.0
     retries: int = 6
     max_cost_usd: float | None = None

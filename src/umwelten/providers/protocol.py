@@ -89,6 +89,12 @@ class Vendor(FrozenStruct):
     """Whether the server swaps models: all calls for one are made before those for the next."""
     nicknames: tuple[str, ...] = ()
     """Its other names, and the beginnings of the names of its models."""
+    rpm: float | None = None
+    """Requests a minute that the unit with one rate limit never exceeds; `None`: the user knows none."""
+    tpm: float | None = None
+    """The same in tokens."""
+    share: float = 1.0
+    """The part of a known or stated limit that this user may take."""
 
     @property
     def is_free(self) -> bool:
