@@ -13,15 +13,17 @@ import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from corpus import office, pdfs, pictures
 from provider import clean_environment
 from umwelten.errors import MachineError
+from umwelten.file_types import DOCX, EPUB, HTML, PPTX, XLSX, FileType
 from umwelten.inputs import UnsupportedInput, read
 from umwelten.inputs.content import Conversion
-from umwelten.inputs.workers import pool, worker
+from umwelten.inputs.workers import pool, protocol, worker
 from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.inputs.workers.worker import convert_now
 from umwelten.phrases import by_name
@@ -29,7 +31,7 @@ from umwelten.providers.capabilities import Capabilities
 from umwelten.types import Text
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and limits memory")
-SLOW = b"<html><body>" + b"<p>Hello <b>World</b> and <i>so on</i></p>" * 60_000
+SLOW = b"<html><body>" + b"<p>Hello <b>World</b> and <i>so on</i></p>" * 48_000
 
 
 def file(folder: Path, data: bytes, name: str = "f", capabilities: Capabilities | None = None) -> Conversion:
@@ -149,6 +151,32 @@ def test_an_error_arrives_as_it_was_raised(tmp_path: Path) -> None:
     assert raised.value.spell(by_name).message.endswith("Use pdf='images' with up to 100 pages.")
 
 
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (DOCX, office.docx("<br/>" * 100_000)),
+        (HTML, b"<html>" + b"<br>" * 160_000),
+        *((XLSX, office.xlsx()[:-60]), (PPTX, office.pptx()[:-60]), (EPUB, office.epub()[:-60])),
+    ],
+    ids=lambda value: value.endings[0] if isinstance(value, FileType) else "",
+)
+def test_a_document_that_is_refused_is_refused_at_once_and_its_worker_goes_on(
+    tmp_path: Path, kind: FileType, data: bytes
+) -> None:
+    refused = Conversion(step="document", mime=kind.mime, data=data, name="f", capabilities=Capabilities())
+
+    async def go() -> None:
+        converting = ConversionPool(5)
+        with pytest.raises(UnsupportedInput, match=r"too many elements|damaged or cut off"):
+            await converting.convert(refused)
+        (pid,) = converting.pids
+        await converting.convert(file(tmp_path, office.docx(), "a.docx"))
+        assert converting.pids == [pid]
+        await converting.close()
+
+    asyncio.run(go())
+
+
 def test_one_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = file(tmp_path, SLOW, "slow.html")
     with pytest.raises(UnsupportedInput, match=r"took longer than timeout_s allows \(0\.2 s\)"):
@@ -214,14 +242,79 @@ def test_a_worker_that_dies_or_stands_still_fails_its_own_file(tmp_path: Path, n
         converted = asyncio.create_task(converting.convert(slow))
         await asyncio.sleep(0.1)
         os.kill(pid, number)
-        stopped = number == signal.SIGSTOP
-        with pytest.raises(UnsupportedInput, match="took longer" if stopped else "crashed"):
+        if number == signal.SIGKILL:
+            os.kill(await another(converting, pid), number)
+        said = {signal.SIGSTOP: "took longer", signal.SIGKILL: "crashed twice.* no memory left, or the file"}
+        with pytest.raises(UnsupportedInput, match=said.get(number, "crashed")):
             await converted
         await converting.convert(good)
         for idle in converting.pids:
             os.kill(idle, signal.SIGKILL)
             wait_until_gone(idle)
         await converting.convert(good)  # one that died while it waited is nobody's fault
+        await converting.close()
+
+    asyncio.run(go())
+
+
+async def another(converting: ConversionPool, pid: int) -> int:
+    """Return the process that takes the place of the only one, when it converts."""
+    while converting.pids in ([], [pid]):
+        await asyncio.sleep(0.005)
+    (other,) = converting.pids
+    await until_it_converts(other)
+    return other
+
+
+async def until_it_converts(pid: int) -> None:
+    """Wait until a process has loaded the parser of the page that it was given."""
+    while "lxml" not in Path(f"/proc/{pid}/maps").read_text():
+        await asyncio.sleep(0.005)
+
+
+@ON_LINUX
+def test_a_file_whose_worker_is_killed_from_outside_is_tried_once_more(tmp_path: Path) -> None:
+    files = [file(tmp_path, SLOW[: len(SLOW) // 8], f"{number}.html") for number in range(2)]
+
+    async def go() -> None:
+        converting = ConversionPool(120)
+        converted = [asyncio.create_task(converting.convert(each)) for each in files]
+        while len(converting.pids) < 2:
+            await asyncio.sleep(0.005)
+        killed = converting.pids
+        for pid in killed:
+            await until_it_converts(pid)
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        for each in await asyncio.gather(*converted):
+            assert isinstance(each.parts[0], Text) and "Hello **World**" in each.parts[0].text
+        assert not set(killed) & set(converting.pids)
+        await converting.close()
+
+    asyncio.run(go())
+
+
+@ON_LINUX
+def test_half_a_reply_that_is_not_read_is_no_other_file_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = file(tmp_path, office.docx(), "a.docx")
+    read_frame = protocol.read_frame
+
+    def without_memory(stream: IO[bytes], most: int) -> bytes:
+        if most == protocol.MAX_REPLY:
+            stream.read(8)
+            raise MemoryError
+        return read_frame(stream, most)
+
+    async def go() -> None:
+        converting = ConversionPool(120)
+        first = await converting.convert(good)
+        with monkeypatch.context() as patched, pytest.raises(MemoryError):
+            patched.setattr(protocol, "read_frame", without_memory)
+            await converting.convert(good)
+        assert converting.pids == []
+        assert await converting.convert(good) == first
         await converting.close()
 
     asyncio.run(go())

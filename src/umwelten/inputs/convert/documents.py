@@ -36,6 +36,8 @@ def document(data: bytes, kind: FileType, name: str) -> Converted:
             f"{name} is {kind.word}, which has to be converted to text. Install the converter: "
             "pip install 'umwelten[documents]'"
         ) from None
+    except InputError:
+        raise
     except Exception as error:
         raise _as_input_error(error, kind, name) from error
     text, warnings = (read, ()) if isinstance(read, str) else read
@@ -49,6 +51,8 @@ def page(text: str, name: str) -> Converted:
     except ImportError:
         note = f"{name}: sent as HTML; to send it as text: pip install 'umwelten[documents]'"
         return Converted(parts=(Text(text=frame_text(text, name)),), notes=(note,))
+    except InputError:
+        raise
     except Exception as error:
         raise _as_input_error(error, HTML, name) from error
 
@@ -63,9 +67,7 @@ def _text_result(text: str, kind: FileType, name: str, warnings: tuple[str, ...]
 
 
 def _as_input_error(error: Exception, kind: FileType, name: str) -> InputError:
-    """Return what to say of an error: a damaged document can make its reader raise any."""
-    if isinstance(error, InputError):
-        return error
+    """Return what to say of another error: a damaged document can make its reader raise any."""
     if isinstance(error, RecursionError):
         return too_deep(name, kind.word)
     if isinstance(error, MemoryError):

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from umwelten.errors import MachineError
 from umwelten.inputs.content import Conversion, Converted
-from umwelten.inputs.workers.worker import Worker
+from umwelten.inputs.workers.worker import Killed, Worker
 
 LEAST, MOST = 2, 4
 """Workers. With one, a file that takes all its time would keep the others waiting; more than the cores gain
@@ -33,6 +33,7 @@ class ConversionPool:
         self._timeout_s = timeout_s
         self._size = min(max(LEAST, _cores()), MOST)
         self._room = asyncio.Semaphore(self._size)
+        self._again = asyncio.Lock()
         self._idle: list[Worker] = []
         self._busy: set[Worker] = set()
         self._asking: set[asyncio.Future[Converted]] = set()
@@ -53,17 +54,12 @@ class ConversionPool:
         Raises `InputError`: `MachineError` if no process can be started for want of room, else the file's.
         """
         async with self._room:
-            worker = self._take()
-            self._busy.add(worker)
             try:
-                return await self._in_thread(worker, conversion)
-            except asyncio.CancelledError:
-                worker.kill()
-                raise
-            finally:
-                self._busy.discard(worker)
-                if worker.is_usable:
-                    self._idle.append(worker)
+                return await self._convert(self._take(), conversion)
+            except Killed:
+                # One at a time: the memory that there is may not be enough for several.
+                async with self._again:
+                    return await self._convert(Worker(), conversion)
 
     async def close(self) -> None:
         """End all workers. Nothing can be converted after it."""
@@ -76,6 +72,18 @@ class ConversionPool:
             await asyncio.wait(self._asking, timeout=_CLOSE_S)
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _convert(self, worker: Worker, conversion: Conversion) -> Converted:
+        self._busy.add(worker)
+        try:
+            return await self._in_thread(worker, conversion)
+        except asyncio.CancelledError:
+            worker.kill()
+            raise
+        finally:
+            self._busy.discard(worker)
+            if worker.is_usable:
+                self._idle.append(worker)
 
     def _take(self) -> Worker:
         while self._idle:

@@ -33,6 +33,10 @@ class Broken(Exception):
     """The other side is gone, or says what it may not."""
 
 
+class Gone(Broken):
+    """The other side is gone."""
+
+
 class Question(FrozenStruct):
     """A file to convert, in turn `id`. `folder`: where temporary files may be."""
 
@@ -88,12 +92,14 @@ class Answer(FrozenStruct):
 def read_frame(stream: IO[bytes], most: int) -> bytes:
     """Return a frame of at most so many bytes. Raises `Broken`."""
     head = stream.read(_LENGTH)
+    if len(head) < _LENGTH:
+        raise Gone("no frame")
     size = int.from_bytes(head, "little")
-    if len(head) < _LENGTH or size > most:
-        raise Broken("no frame" if len(head) < _LENGTH else f"a frame of {size:,} bytes")
+    if size > most:
+        raise Broken(f"a frame of {size:,} bytes")
     data = stream.read(size)
     if len(data) < size:
-        raise Broken("half a frame")
+        raise Gone("half a frame")
     return data
 
 

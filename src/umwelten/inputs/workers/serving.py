@@ -77,9 +77,11 @@ def _encode(answer: Answer) -> bytes:
 
 def _is_of_memory(error: BaseException | None) -> bool:
     """Return whether an error came of a `MemoryError`: converters take most errors for damage."""
-    while error is not None:
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:  # one may be its own cause
         if isinstance(error, MemoryError):
             return True
+        seen.append(error)
         error = error.__cause__ or error.__context__
     return False
 

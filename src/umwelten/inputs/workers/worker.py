@@ -23,7 +23,7 @@ from umwelten.inputs.content import Conversion, Converted, UnsupportedInput, meg
 from umwelten.inputs.convert import steps
 from umwelten.inputs.convert.dispatch import KINDS
 from umwelten.inputs.workers import protocol
-from umwelten.inputs.workers.protocol import READY, Broken, Problem, Question
+from umwelten.inputs.workers.protocol import READY, Broken, Gone, Problem, Question
 from umwelten.phrases import Phrase
 
 MEMORY_BYTES = 1 << 30
@@ -42,6 +42,9 @@ _START_S = 30.0
 _FILE_BYTES = 80 << 20
 """Of each file that a worker writes: a copy of a spreadsheet of 64 MB, and Python's own cache."""
 
+_END_S = 5.0
+"""Seconds for a process whose pipe is closed to be gone."""
+
 _NET_S = 2 * TIME_S
 _SCRIPT = Path(__file__).with_name("child.py")
 _PASSED_ON = (
@@ -50,7 +53,15 @@ _PASSED_ON = (
 )
 """What a worker sees of the environment: where libraries are. No key is among it."""
 
+_KILL = -getattr(signal, "SIGKILL", 0) or None
 _NEEDS_A_FILE = frozenset((XLS.mime, XLSB.mime, ODS.mime))
+
+
+class Killed(UnsupportedInput):
+    """Somebody else ended the worker at once, as the kernel does where the machine has no memory left.
+
+    It may be the file's fault or not, so that the file is worth another try.
+    """
 
 
 class Worker:
@@ -90,7 +101,7 @@ class Worker:
         return not self._is_killed and not self._is_spent and self._process.poll() is None
 
     def convert(self, conversion: Conversion, time_s: float) -> Converted:
-        """Return what is sent of a file. Raises `InputError`; the worker is then usable or not.
+        """Return what is sent of a file. Raises `InputError`, and `Killed`; it is then usable or not.
 
         Not to be called twice at a time. `kill` from another thread ends it.
         """
@@ -100,10 +111,11 @@ class Worker:
             with _folder(conversion) as folder, self._time_limit(limit_s):
                 return self._ask(conversion, folder)
         except (Broken, BrokenPipeError, msgspec.DecodeError) as error:
-            self.kill()
-            status = self._process.wait()
+            status, was_killed = self._end(is_gone=isinstance(error, (Gone, BrokenPipeError)))
             if self._is_late:
                 raise _lateness(conversion, limit_s, is_users=time_s < TIME_S) from error
+            if was_killed:
+                raise _killed(conversion) from error
             raise _crash(conversion, status) from error
         finally:
             if not self.is_usable:
@@ -124,6 +136,15 @@ class Worker:
                 with contextlib.suppress(OSError):
                     pipe.close()
 
+    def _end(self, *, is_gone: bool) -> tuple[int, bool]:
+        """End it, and return its status, and whether somebody else killed it."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if is_gone and not self._is_killed:
+                status = self._process.wait(_END_S)
+                return status, status == _KILL and not self._is_killed
+        self.kill()
+        return self._process.wait(), False
+
     def _await_start(self) -> None:
         if self._is_ready:
             return
@@ -132,11 +153,11 @@ class Worker:
             with self._time_limit(_START_S):
                 self._is_ready = protocol.read_frame(self._process.stdout, len(READY)) == READY
         except Broken as error:
-            self.kill()
+            status, was_killed = self._end(is_gone=isinstance(error, Gone))
             said = self._process.stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
-            status = self._process.wait()
             raise MachineError(
-                f"the process that converts files ended during its start (status {status}): {said}"
+                f"the process that converts files ended during its start (status {status}): {said}",
+                exhausted=was_killed,
             ) from error
         self._process.stderr.close()
 
@@ -144,7 +165,10 @@ class Worker:
         assert self._process.stdin and self._process.stdout
         self._asked += 1
         question = Question(id=self._asked, conversion=conversion, folder=folder)
-        protocol.write_frame(self._process.stdin, protocol.encode(question))
+        data = protocol.encode(question)
+        self._is_spent = True  # until the reply is whole: what is left of it in the pipe is no other file's
+        protocol.write_frame(self._process.stdin, data)
+        del data
         answer = protocol.answer_decoder.decode(protocol.read_frame(self._process.stdout, protocol.MAX_REPLY))
         self._is_spent = answer.is_spent or self._asked >= MOST_CONVERSIONS
         if answer.id != self._asked:
@@ -174,6 +198,13 @@ class Worker:
 
 def convert_now(conversion: Conversion, time_s: float) -> Converted:
     """Return what is sent of a file, from a worker that is started for it. Raises `InputError`."""
+    try:
+        return _convert_once(conversion, time_s)
+    except Killed:
+        return _convert_once(conversion, time_s)
+
+
+def _convert_once(conversion: Conversion, time_s: float) -> Converted:
     worker = Worker()
     try:
         return worker.convert(conversion, time_s)
@@ -260,6 +291,14 @@ def _crash(conversion: Conversion, status: int) -> InputError:
     return UnsupportedInput(
         f"{_subject(conversion)} can't be converted: the converter crashed ({how}), so the file is damaged "
         f"or needs more than {_memory(conversion)} of memory. {_ADVICE}"
+    )
+
+
+def _killed(conversion: Conversion) -> Killed:
+    return Killed(
+        f"{_subject(conversion)} can't be converted: the converter crashed twice, killed from outside "
+        "(SIGKILL), so this machine has no memory left, or the file is damaged. Free memory and try again, "
+        "or split it, or save it in another format."
     )
 
 
