@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from corpus import pictures
+from hostile.grammars import scans
 from umwelten.inputs import Converted, UnsupportedInput
 from umwelten.inputs.convert.dispatch import convert
 from umwelten.inputs.convert.exif import orientation
-from umwelten.inputs.convert.image_size import measure
+from umwelten.inputs.convert.image_size import count_scans, measure
 from umwelten.inputs.file_detection import detect
 from umwelten.inputs.media import picture
 from umwelten.providers.capabilities import Capabilities
@@ -225,6 +226,42 @@ def test_of_a_phones_pair_of_pictures_the_first_is_turned() -> None:
     _, image = only(sent(data))
     assert image.size == (60, 40)
     assert upright(image)
+
+
+@pytest.mark.parametrize("where", ["behind", "in a segment", "fill", "restarts"])
+def test_what_looks_like_a_scan_and_is_none_is_not_counted(where: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    start = b"\xff\xda\0\x08\1\1\0\0\0\0" * 99
+    data = pictures.saved(lying(6), "JPEG", exif=exif, restart_marker_rows=1 if where == "restarts" else 0)
+    if where in ("behind", "restarts"):
+        data += start + data * 60  # a film, a second picture, a map of brightness
+    elif where == "in a segment":
+        data = data[:2] + b"\xff\xe1" + (len(start) + 2).to_bytes(2, "big") + start + data[2:]
+    else:
+        data = data[:2] + b"\xff" * 99 + data[2:]
+    assert upright(only(sent(data))[1])
+
+
+@pytest.mark.parametrize("what", ["zTXt", "iTXt", "profile"])
+def test_a_png_may_have_megabytes_of_packed_metadata(what: str) -> None:
+    info, long = PngImagePlugin.PngInfo(), "a step of its history " * 100_000
+    if what == "zTXt":
+        info.add_text("workflow", long, zip=True)
+    elif what == "iTXt":
+        info.add_itxt("XML:com.adobe.xmp", long, zip=True)
+    profile = long.encode() if what == "profile" else None
+    data = pictures.saved(pictures.drawn((9000, 20)), "PNG", pnginfo=info, icc_profile=profile)
+    assert only(sent(data))[1].size == (8000, 18)
+
+
+def test_scans_are_counted_to_the_end_of_the_picture_and_no_further() -> None:
+    progressive = pictures.saved(pictures.drawn(), "JPEG", progressive=True)
+    many = count_scans(progressive, 50)
+    assert 5 < many <= 10
+    assert count_scans(progressive + progressive, 50) == many
+    assert count_scans(progressive[:-2] + progressive[progressive.find(b"\xff\xda") :], 50) == 2 * many
+    assert count_scans(scans(5000), 50) == 51
 
 
 def test_colours_keep_their_profile_when_a_photo_is_turned() -> None:

@@ -1,8 +1,13 @@
-"""The size of an image, from its header alone."""
+"""The size of an image and the scans of a JPEG, without a decoder."""
 
 from __future__ import annotations
 
+import re
+
 from umwelten.types import FrozenStruct
+
+# Behind a scan's header its pixels go on to the next of these: zeros and restarts are among them.
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 
 
 class Measure(FrozenStruct):
@@ -18,6 +23,22 @@ def measure(data: bytes, mime: str) -> Measure | None:
     read = {"image/jpeg": _jpeg, "image/png": _png, "image/gif": _gif, "image/webp": _webp}.get(mime)
     measured = read(data) if read is not None else None
     return measured if measured is not None and measured.width and measured.height else None
+
+
+def count_scans(data: bytes, most: int) -> int:
+    """Return how many passes over its pixels a JPEG has, counting no further than `most` + 1.
+
+    What follows its end is none of it: a phone puts a film there, a second picture or a map of brightness.
+    What is in the segments before it, such as a preview, is none of it either.
+    """
+    offset, scans = 2, 0
+    while scans <= most and (marker := _MARKER.search(data, offset)) is not None:
+        kind, offset = data[marker.end() - 1], marker.end()
+        if kind == 0xD9:
+            break
+        scans += kind == 0xDA
+        offset += max(2, _big(data, offset, 2))
+    return scans
 
 
 def _png(data: bytes) -> Measure | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from umwelten.file_types import HEIC, FileType
 from umwelten.inputs.content import Converted, UnsupportedInput, megabytes
 from umwelten.inputs.convert.exif import UPRIGHT, orientation
+from umwelten.inputs.convert.image_size import count_scans
 from umwelten.providers.capabilities import Capabilities, accepted_mime, picture_bytes
 from umwelten.types import FrozenStruct, Media, Part
 
@@ -28,9 +29,12 @@ MAX_PAGES = 100
 MAX_SCANS = 50
 """Passes over the pixels of a JPEG, each of which takes as long as a whole one; cameras write up to 10."""
 
-_SCAN = b"\xff\xda"
 _MOST_PIXELS_A_BYTE = {"image/jpeg": 600, "image/png": 8300}
 """What their compression comes to at the very most: 64 pixels in a bit, 1,032 bytes of 8 pixels in a byte."""
+
+_MOST_METADATA = 16_000_000
+"""Bytes of a PNG's text or colour profile when unpacked. Pillow takes 1 MB; the history that Photoshop keeps
+has more, and so have the workflows of programs that make pictures."""
 
 _QUALITIES = (90, 80, 70)
 _SMALLER = 0.75
@@ -103,7 +107,7 @@ def _check_size(image: Image, data: bytes, kind: FileType, name: str) -> None:
     most = _MOST_PIXELS_A_BYTE.get(kind.mime)
     if most is not None and width * height > most * len(data):
         raise _damage_error(kind, name)
-    if kind.mime == "image/jpeg" and data.count(_SCAN) > MAX_SCANS:
+    if kind.mime == "image/jpeg" and count_scans(data, MAX_SCANS) > MAX_SCANS:
         raise UnsupportedInput(
             f"{name} is {kind.word} in more than {MAX_SCANS} scans, as no program writes it. Save it again."
         )
@@ -143,9 +147,12 @@ def encode(image: Image, capabilities: Capabilities, *, photo: bool) -> _Encoded
 def _open(data: bytes, kind: FileType, name: str) -> Image:
     module, decoder = _DECODERS[kind.mime]
     try:
-        factory = getattr(import_module(module), decoder)
+        library = import_module(module)
+        factory = getattr(library, decoder)
     except (ImportError, AttributeError):
         raise _NoDecoder(f"{name} is {kind.word}, which has to be converted. {_install_hint(kind)}") from None
+    if kind.mime == "image/png":
+        library.MAX_TEXT_CHUNK = _MOST_METADATA  # type: ignore[attr-defined]  # Pillow's way to set it
     try:
         image: Image = factory(io.BytesIO(data))
     except Exception as error:
