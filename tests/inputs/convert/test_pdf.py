@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pypdfium2
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from corpus import pdfs, pictures
+from hostile.grammars import page, pdf_file
 from umwelten.choices import PdfMode
 from umwelten.inputs import Converted, UnsupportedInput
 from umwelten.inputs.convert.dispatch import convert
@@ -153,3 +155,38 @@ def test_no_damage_makes_anything_else_fail(data: st.DataObject) -> None:
             assert sent(bytes(whole), SEES, mode).parts  # type: ignore[arg-type]
         except UnsupportedInput as error:
             assert error.message.startswith("f.pdf ")
+
+
+LARGE = zlib.compress(bytes(33_000_000), 9)
+_PICTURE = "/Type/XObject/Subtype/Image/Width 5744/Height 5744/ColorSpace[/Indexed/DeviceCMYK 255({})]"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        _PICTURE.format("\\377" * 1024),
+        "/Type/EmbeddedFile/Params<</Size 33000000>>",
+        "/Type /Embedded#46ile",
+        "/Subtype /text#2Fxml",
+    ],
+)
+def test_what_is_no_page_s_contents_may_be_long(head: str) -> None:
+    data = with_stream(head)
+    (part,) = sent(data, BLIND).parts
+    assert isinstance(part, Text) and "Words." in part.text
+
+
+@pytest.mark.parametrize("head", ["", "/Type/Metadata", "/Subtype/Form/BBox[0 0 1 1]", "/XImage 1"])
+def test_what_may_be_a_page_s_contents_may_not(head: str) -> None:
+    assert "more than 32 MB in one of its parts" in refused(with_stream(head), BLIND)
+
+
+def with_stream(head: str) -> bytes:
+    """A page of words, and a stream of 33 MB that it does not use, before a further one."""
+    words = b"<</Length 49>>stream\nBT /F 12 Tf 40 700 Td (Words. Words. Words.) Tj ET   \nendstream"
+    packed = b"<<%b/Filter/FlateDecode/Length %d>>\nstream\n%b\nendstream" % (
+        head.encode(),
+        len(LARGE),
+        LARGE,
+    )
+    return pdf_file(page(words, more={9: packed, 10: words}))
