@@ -119,7 +119,9 @@ def limits() -> str:
         "docx, html, epub": f"{documents.MAX_WORDS // mb} MB of XML or HTML when unpacked",
         "pptx, xlsx, ods": f"{documents.MAX_SLIDES // mb} MB, {documents.MAX_CELLS // mb} MB, "
         f"{documents.MAX_CELLS // mb} MB of XML when unpacked",
-        "elements of the sheets of an xlsx (a cell with a value has two)": f"{bounds.MAX_READ:,}",
+        "elements of the sheets and shared texts of an xlsx": f"{bounds.MAX_READ:,}: a row has one, a "
+        f"cell with a value two, a shared text two, so {bounds.MAX_READ // 7 // 1000 * 1000:,} rows "
+        "of three numbers",
         "elements of an HTML page": f"{bounds.MAX_PAGE_ELEMENTS:,}",
         "elements of all XML of a docx, pptx or epub": f"{bounds.MAX_ELEMENTS:,}, "
         f"{bounds.MAX_DEPTH} of XML within each other; {bounds.SMALL_ELEMENTS:,} in a file of up to "

@@ -107,7 +107,7 @@ async def read_answer(
         if not decoder.complete:
             is_whole = False
             wait.relax()
-            if size > SMALL:
+            if size > SMALL:  # as `grow` says; looked at here, most chunks cost no coroutine
                 await room.grow(wait, size)
         elif decoder.done:
             await _read_end(content, wait)

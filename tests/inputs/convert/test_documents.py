@@ -68,6 +68,19 @@ def test_a_page_is_its_words_without_scripts_styles_and_embedded_pictures() -> N
     assert html("<html><body><a href='/x'>there</a> <code>a_b</code>") == "[there](/x) `a_b`"
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        "<template><p>x</p></template><title>Mine</title>",
+        "<template>a<template>b</template><title>no</title></template><title>Mine</title>",
+        "<title>Mine</title><template><title>no</title></template>",
+        "<script>1</script><template></template><style>a</style><title>Mine</title>",
+    ],
+)
+def test_a_title_is_found_behind_templates_and_none_in_them(head: str) -> None:
+    assert html(f"<html><head>{head}</head><body>words") == "# Mine\n\nwords"
+
+
 def test_a_page_nested_hundreds_deep_still_gives_its_words() -> None:
     assert html("<html><body>" + "<div>" * 5_000 + "needle") == "needle"
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +15,10 @@ from hypothesis import strategies as st
 
 from corpus import office, spreadsheets
 from corpus.spreadsheets import ods, xls, xlsb
-from umwelten.file_types import ODS, XLS, XLSB, FileType
+from umwelten.file_types import ODS, XLS, XLSB, XLSX, FileType
 from umwelten.inputs import UnsupportedInput, read
 from umwelten.inputs.content import Conversion
+from umwelten.inputs.convert.bounds import MAX_READ
 from umwelten.inputs.convert.dispatch import convert
 from umwelten.inputs.convert.documents import document
 from umwelten.inputs.convert.markdown_table import EMPTY_FORMULAS, HIDDEN_SHEETS
@@ -172,6 +175,17 @@ def test_an_ods_whose_rows_repeat_is_refused_when_they_hold_too_much() -> None:
 def test_one_that_unpacks_out_of_all_proportion_is_refused_unread(kind: FileType, members: dict) -> None:
     with pytest.raises(UnsupportedInput, match="far more than it should"):
         text(office.zipped(members), kind)
+
+
+def test_a_workbook_of_too_many_elements_is_refused_before_any_of_it_is_read() -> None:
+    with zipfile.ZipFile(io.BytesIO(office.xlsx())) as archive:
+        members: dict[str, str | bytes] = {name: archive.read(name) for name in archive.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    members[sheet] = b"<x></y>" + b"<c/>" * MAX_READ  # whoever read it would say that it is damaged
+    with pytest.raises(
+        UnsupportedInput, match=r"too many elements to be converted: up to 6,000,000 are\. Split"
+    ):
+        text(office.zipped(members, stored=(sheet,)), XLSX)
 
 
 def test_a_workbook_with_a_password_is_an_error_that_says_so() -> None:

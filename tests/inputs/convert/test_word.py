@@ -9,7 +9,7 @@ import pytest
 
 from corpus import office
 from umwelten.file_types import DOCX
-from umwelten.inputs import Converted
+from umwelten.inputs import Converted, UnsupportedInput
 from umwelten.inputs.convert import docx
 from umwelten.inputs.convert.documents import document
 from umwelten.types import Text
@@ -276,6 +276,14 @@ def test_parts_in_other_formats_are_sent_where_they_are(name: str, data: bytes) 
 def test_parts_in_formats_that_are_not_read_are_told(name: str, data: bytes) -> None:
     body = f'{p("before")}<w:altChunk r:id="{name}"/><w:altChunk r:id="gone"/>'
     assert converted(body, {f"aFChunk/{name}": data}).warnings == (docx.EMBEDDED,)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_elements_of_parts_in_other_formats_count(encoding: str) -> None:
+    page = "<html><body>" + "<br>" * 60_000  # a small file may have 100,000
+    parts: dict[str, str | bytes] = {f"aFChunk/{name}.html": page.encode(encoding) for name in "ab"}
+    with pytest.raises(UnsupportedInput, match="f is a Word document of too many elements"):
+        converted('<w:altChunk r:id="a.html"/><w:altChunk r:id="b.html"/>', parts)
 
 
 def test_merged_cells_keep_others_in_their_columns() -> None:

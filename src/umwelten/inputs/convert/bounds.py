@@ -23,8 +23,11 @@ MAX_PAGE_ELEMENTS = 150_000
 """Elements of an HTML page, at most: they take 5 s and 300 MB, as each is an object with a dozen fields."""
 
 MAX_READ = 6_000_000
-"""Elements of a workbook's sheets and shared texts, which make no tree: cells with a value have two. So many
-take up to 15 s; Excel's own limit, a million rows, has a third of them in one column."""
+"""Elements of a workbook's sheets and shared texts, which make no tree: a row has one, a cell with a value
+two, a shared text two. So many take up to 15 s; Excel's most rows, a million of one column, are half."""
+
+SHORTEST_ELEMENT = 4
+"""Bytes, as of `<c/>`."""
 
 SMALL_ELEMENTS = 100_000
 ELEMENTS_A_BYTE = 4
@@ -76,8 +79,12 @@ class Room:
 
     def take_read(self, count: int) -> None:
         """Count elements that are read without making a tree of them. Raises `UnsupportedInput`."""
+        self.check_read(count)
         self._read -= count
-        if self._read < 0:
+
+    def check_read(self, count: int) -> None:
+        """Raise `UnsupportedInput` if so many elements can't be read any more."""
+        if count > self._read:
             raise too_many_elements(self.name, self.word, MAX_READ)
 
     def take_texts(self, texts: Iterable[str]) -> Iterator[str]:
@@ -91,9 +98,10 @@ class Room:
 
 def too_many_elements(name: str, word: str, most: int = MAX_ELEMENTS) -> UnsupportedInput:
     """Return the error for a document whose conversion would take minutes."""
+    small = ", and of small files fewer" if most == MAX_ELEMENTS else ""
     return UnsupportedInput(
-        f"{name} is {word} of too many elements to be converted: up to {most:,} are, and of small "
-        "files fewer. Split it, or save it as plain text."
+        f"{name} is {word} of too many elements to be converted: up to {most:,} are{small}. Split it, or "
+        "save it as plain text."
     )
 
 

@@ -19,9 +19,10 @@ from xml.etree.ElementTree import Element, SubElement
 
 from umwelten.inputs.convert import docx_parts, drawing, html
 from umwelten.inputs.convert.bounds import MAX_ELEMENTS
-from umwelten.inputs.convert.docx_parts import A, R, W, local, paragraph
+from umwelten.inputs.convert.docx_parts import A, R, W, paragraph
 from umwelten.inputs.convert.formula import M
 from umwelten.inputs.convert.markdown_table import cell
+from umwelten.inputs.convert.xml_parts import local
 from umwelten.inputs.convert.zip_container import Archive
 from umwelten.types import FrozenStruct
 
@@ -51,7 +52,7 @@ def markdown(archive: Archive, name: str) -> tuple[str, tuple[str, ...]]:
     """Return the document as markdown, and warnings. Raises `UnsupportedInput`, and any error if damaged."""
     import mammoth
 
-    document = _Document(archive, name)
+    document = _Document(archive)
     page: str = mammoth.convert_to_html(
         document.prepared(),
         # Images in it would become megabytes of base64.
@@ -78,8 +79,8 @@ def _with_chunks(chunks: Mapping[str, str], line: re.Match[str]) -> str:
 class _Document:
     """A document's parts. `chunks` are parts in other formats as markdown, by what stands in their place."""
 
-    def __init__(self, archive: Archive, name: str) -> None:
-        self._archive, self._name = archive, name
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
         self._members = archive.names
         self.chunks: dict[str, str] = {}
         self.warnings: dict[str, None] = {}
@@ -165,7 +166,7 @@ class _Document:
         text = ""
         if target is not None and self._size(target.member) <= html.MAX_PAGE:
             data = self._archive.read(target.member)
-            text = docx_parts.chunk_text(data, self._name)
+            text = docx_parts.chunk_text(data, self._archive.room)
         if not text:
             self.warnings[EMBEDDED] = None
             return paragraph("")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement
 
 from umwelten.inputs.convert import html
+from umwelten.inputs.convert.bounds import Room
 from umwelten.inputs.convert.formula import M, linear
 from umwelten.inputs.file_detection import decode_text
 
@@ -25,11 +26,6 @@ _UNKNOWN = frozenset((f"{W}bdo", f"{W}dir", f"{W}fldSimple"))
 
 _DRAWINGS = frozenset((f"{W}drawing", f"{W}pict", f"{W}object"))
 _WHITE = {f"{W}cr": f"{W}br", f"{W}ptab": f"{W}tab"}
-
-
-def local(node: Element) -> str:
-    """Return an element's name without its namespace."""
-    return node.tag.rpartition("}")[2]
 
 
 def is_on(parent: Element, name: str) -> bool:
@@ -184,14 +180,20 @@ def without_references(node: Element) -> Element:
 # --- parts in other formats ---------------------------------------------------------------------
 
 
-def chunk_text(data: bytes, name: str) -> str:
-    """Return an embedded page, MIME archive of one, or text as markdown; "" for other formats."""
+def chunk_text(data: bytes, room: Room) -> str:
+    """Return an embedded page, MIME archive of one, or text as markdown; "" for other formats.
+
+    Raises `UnsupportedInput` if the document has no room for its elements.
+    """
     if data[:12].lower() == b"mime-version":
         parts = email.message_from_bytes(data).walk()
         text = next((_part_text(part) for part in parts if part.get_content_type() == "text/html"), None)
     else:
         text = None if data[:5] == b"{\\rtf" else decode_text(data)
-    return html.markdown(text, name).strip() if text else ""
+    if not text:
+        return ""
+    room.take_elements(html.count_elements(text))
+    return html.markdown(text, room.name).strip()
 
 
 def _part_text(part: email.message.Message) -> str:

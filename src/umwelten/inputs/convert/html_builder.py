@@ -32,7 +32,7 @@ class Builder(LXMLTreeBuilder):
         self.title = ""
         self._open: list[Table] = []
         self._unseen = 0  # how many elements are open from the outermost unseen one on
-        self._in_template = False
+        self._template = 0  # what `_unseen` was when the outermost template began
         self._in_title = 0
         self._titles: list[str] = []
         self._has_title = False
@@ -41,21 +41,22 @@ class Builder(LXMLTreeBuilder):
         """Begin an element."""
         if self._unseen:
             self._unseen += 1
-            self._in_template = self._in_template or tag == "template"
-            if not self._in_template:
+            if self._in_title or not self._template:
                 self._note_title(tag)
+            if tag == "template" and not self._template:
+                self._template = self._unseen
             return
         self._note_title(tag)
         soup = self._soup()
         if tag in _UNSEEN:
             soup.endData()
-            self._unseen, self._in_template = 1, tag == "template"
+            self._unseen, self._template = 1, int(tag == "template")
             return
         if tag == "input" and attrib.get("type") == "checkbox":
             soup.endData()
             soup.handle_data("[x] " if "checked" in attrib else "[ ] ")
             soup.endData()
-            self._unseen, self._in_template = 1, False
+            self._unseen = 1
             return
         if tag == "img" and attrib.get("src", "").startswith("data:"):
             attrib = {**attrib, "src": ""}
@@ -75,6 +76,8 @@ class Builder(LXMLTreeBuilder):
             if not self._in_title:
                 self.title = " ".join(text for text in map(str.strip, self._titles) if text)
         if self._unseen:
+            if self._unseen == self._template:
+                self._template = 0
             self._unseen -= 1
             return
         super().end(tag)

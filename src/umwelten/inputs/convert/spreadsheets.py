@@ -8,10 +8,11 @@ cells far apart needs hundreds of gigabytes, and the library then aborts its pro
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile
 
 from umwelten.errors import EXHAUSTED, MachineError
 from umwelten.file_types import FileType
@@ -29,11 +30,8 @@ def markdown(data: bytes, name: str, kind: FileType) -> tuple[str, tuple[str, ..
 
     try:
         # The library reports what is wrong with a file only if its name shows the format.
-        with TemporaryDirectory(prefix="umwelten-", ignore_cleanup_errors=True) as folder:
-            path = Path(folder) / f"spreadsheet{kind.endings[0]}"
-            path.write_bytes(data)
-            with steps.limited(steps.STEP_S):
-                return _sheets(path, name)
+        with _file(data, kind.endings[0]) as path, steps.limited(steps.STEP_S):
+            return _sheets(path, name)
     except python_calamine.PasswordError:
         raise UnsupportedInput(f"{name} is {kind.word} that needs a password. Save it without one.") from None
     except OSError as error:
@@ -46,12 +44,25 @@ def markdown(data: bytes, name: str, kind: FileType) -> tuple[str, tuple[str, ..
         raise
 
 
+@contextmanager
+def _file(data: bytes, ending: str) -> Iterator[str]:
+    """Yield the path of a closed copy: Windows lets nobody else read one that is open."""
+    with NamedTemporaryFile(prefix="umwelten-", suffix=ending, delete=False) as file:
+        path = Path(file.name)
+    try:
+        path.write_bytes(data)
+        yield file.name
+    finally:
+        with suppress(OSError):
+            path.unlink()
+
+
 def lacks_results(content: bytes) -> bool:
     """Return whether the content of an .ods has formulas whose results are not stored."""
     return any(b"office:value" not in cell for cell in _FORMULA.findall(content))
 
 
-def _sheets(path: Path, name: str) -> tuple[str, tuple[str, ...]]:
+def _sheets(path: str, name: str) -> tuple[str, tuple[str, ...]]:
     import python_calamine
 
     sheets: list[str] = []

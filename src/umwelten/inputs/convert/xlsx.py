@@ -49,6 +49,8 @@ def markdown(archive: Archive, name: str) -> tuple[str, tuple[str, ...]]:
     """Return all sheets that are not empty, and warnings. Raises `UnsupportedInput`, and any if damaged."""
     root = archive.xml(_MEMBER)
     targets = _targets(archive, _MEMBER)
+    read = {member for kind, member in targets.values() if kind in ("worksheet", "sharedStrings")}
+    archive.check_read(read & archive.names)
     book = _book(archive, root, targets)
     texts: list[str] = []
     for node in _elements(root, "sheet"):

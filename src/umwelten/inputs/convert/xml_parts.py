@@ -40,7 +40,7 @@ def _checked(data: bytes, room: Room) -> bytes:
     """Return the XML, in no wide encoding. Raises `UnsupportedInput` for too much of it."""
     data = _narrow(data)
     # Each element has one `<` more than its end; a `=` may be an attribute, which takes half the memory.
-    room.take_elements(max(data.count(b"<") - data.count(b"</"), data.count(b"=") // 2))
+    room.take_elements(max(count_elements(data), data.count(b"=") // 2))
     if _DECLARATION.search(data):
         raise declares(room)
     return data
@@ -54,7 +54,7 @@ def outermost(root: Element, *tags: str) -> Iterator[Element]:
     rest = list(reversed(root))
     while rest:
         node = rest.pop()
-        if node.tag in tags or _local(node) in tags:
+        if node.tag in tags or local(node) in tags:
             yield node
         else:
             rest.extend(reversed(node))
@@ -70,7 +70,13 @@ def narrow_pieces(file: IO[bytes]) -> Iterator[bytes]:
         first = file.read(_PIECE)
 
 
-def _local(node: Element) -> str:
+def count_elements(piece: bytes) -> int:
+    """Return how many elements begin in a piece of XML; comments and the like count too."""
+    return piece.count(b"<") - piece.count(b"</")
+
+
+def local(node: Element) -> str:
+    """Return an element's name without its namespace."""
     return node.tag.rpartition("}")[2]
 
 

@@ -66,7 +66,7 @@ class Reading:
         parser, fed, unfinished = self._parser, 0, 0
         try:
             for piece in xml_parts.narrow_pieces(file):
-                room.take_read(piece.count(b"<") - piece.count(b"</"))
+                room.take_read(xml_parts.count_elements(piece))
                 parser.Parse(piece, False)
                 fed += len(piece)
                 unfinished = 0 if self._has_moved else unfinished + len(piece)

@@ -16,7 +16,15 @@ from xml.etree.ElementTree import Element, ParseError
 
 from umwelten.inputs.content import UnsupportedInput
 from umwelten.inputs.convert import xml_parts
-from umwelten.inputs.convert.bounds import MAX_RATIO, SMALL, Room, too_large, unpacks_to
+from umwelten.inputs.convert.bounds import (
+    MAX_RATIO,
+    MAX_READ,
+    SHORTEST_ELEMENT,
+    SMALL,
+    Room,
+    too_large,
+    unpacks_to,
+)
 from umwelten.inputs.convert.xml_reading import Reading
 from umwelten.inputs.file_detection import has_too_many_members
 
@@ -71,6 +79,18 @@ class Archive:
         """Read a member's XML without a tree. Yields whenever there may be something new."""
         with self.open(member) as file:
             yield from reading.read(file, self.room)
+
+    def check_read(self, members: Iterable[str]) -> None:
+        """Raise `UnsupportedInput` if `read_xml` would in the end: counting takes 2 % of the time."""
+        members = list(members)
+        if sum(map(self.size, members)) < MAX_READ * SHORTEST_ELEMENT:
+            return
+        count = 0
+        for member in members:
+            with self.open(member) as file:
+                for piece in xml_parts.narrow_pieces(file):
+                    count += xml_parts.count_elements(piece)
+                    self.room.check_read(count)
 
     def checked_xml(self, member: str) -> bytes:
         """Return a member's bytes, which another library is to parse, if it needs the part at all."""
