@@ -11,7 +11,17 @@ from enum import StrEnum
 
 import msgspec
 
-from umwelten.types import Call, Failure, FailureKind, FinishReason, FrozenStruct, ModelRef, Reply, Timing
+from umwelten.types import (
+    Call,
+    Failure,
+    FailureKind,
+    FinishReason,
+    FrozenStruct,
+    ModelRef,
+    Reply,
+    Resource,
+    Timing,
+)
 
 
 class RunStatus(StrEnum):
@@ -47,6 +57,33 @@ class NoteLevel(StrEnum):
     INFO = "info"
     DETAIL = "detail"
     DEBUG = "debug"
+
+
+class WaitReason(StrEnum):
+    """What a lane waits for that starts nothing although it has calls."""
+
+    RATE_LIMIT = "rate_limit"
+    """It was refused, and nothing has been answered since."""
+    BUDGET = "budget"
+    """What the provider states, or its refusals taught, is used up for now."""
+    OUTAGE = "outage"
+    """The provider answers nothing but errors."""
+    CONNECTION = "connection"
+    """Nobody can be reached at the address any more."""
+    RETRY = "retry"
+    """All calls that are left wait after failures of their own."""
+    MEMORY = "memory"
+    """The server, or this machine, had no room for a call."""
+    MODEL = "model"
+    """The model seems to refuse every call: those in flight will tell."""
+    COST = "cost"
+    """The next call may not fit under the cap of costs before others have ended."""
+    SLOTS = "slots"
+    """Calls of other lanes take all that may be in flight."""
+    LOADING = "loading"
+    """The model is being loaded on this machine."""
+    STORE = "store"
+    """Answers come faster than they can be stored."""
 
 
 class RunStarted(FrozenStruct):
@@ -153,6 +190,39 @@ class ModelStopped(FrozenStruct):
     failure: Failure
 
 
+class LaneWaiting(FrozenStruct):
+    """A lane stands still since `since_unix`: reported after five seconds, then ever more rarely.
+
+    It tries again at `until_unix`, and if nothing was answered by `gives_up_unix`, it stops with the next
+    attempt that fails; both `None` where no time is known. `resource` is what is used up, `status` and
+    `message` are of the last failure, all `None` where there is none.
+    """
+
+    lane: str
+    reason: WaitReason
+    since_unix: float
+    at_unix: float
+    until_unix: float | None = None
+    gives_up_unix: float | None = None
+    resource: Resource | None = None
+    status: int | None = None
+    message: str | None = None
+
+    @property
+    def waited_s(self) -> float:
+        """Return how long it has waited."""
+        return self.at_unix - self.since_unix
+
+
+class LaneResumed(FrozenStruct):
+    """A lane whose waiting was reported continues, after `waited_s`."""
+
+    lane: str
+    reason: WaitReason
+    waited_s: float
+    at_unix: float
+
+
 class LimitChanged(FrozenStruct):
     """A lane's concurrency limit moved; `reason` in a few words."""
 
@@ -204,6 +274,8 @@ Event = (
     | CallFailed
     | LaneStopped
     | ModelStopped
+    | LaneWaiting
+    | LaneResumed
     | LimitChanged
     | Note
     | RunFinished
@@ -228,7 +300,10 @@ class Observers:
 
 
 class LaneView(FrozenStruct):
-    """A lane as progress shows it, taken when asked. `waiting_s`: until the lane may start again."""
+    """A lane as progress shows it, taken when asked. `waiting_s`: until the lane may start again.
+
+    `wait`: why it stands still, if it does.
+    """
 
     name: str
     in_flight: int
@@ -238,6 +313,7 @@ class LaneView(FrozenStruct):
     waiting_s: float | None = None
     waiting_why: str | None = None
     stopped: str | None = None
+    wait: LaneWaiting | None = None
 
 
 class LaneTally:

@@ -227,8 +227,19 @@ class SharedOptions(TypedDict, Generic[T], total=False):
         Option(
             kinds.integer(0, 100),
             Section.SPEED,
-            "Attempts after the first; waiting for a rate limit does not use one up.",
+            "Attempts after the first for a call that fails; a refusal (429, 529) uses none up.",
             default=6,
+        ),
+    ]
+    max_wait_s: Annotated[
+        float | None,
+        Option(
+            kinds.LONG_DURATION,
+            Section.SPEED,
+            "Stop a provider that only refuses for this long, or asks for a longer wait. 30s, 15m, 2h.",
+            key="max_wait",
+            default=900.0,
+            default_text="15m",
         ),
     ]
     stream: Annotated[
@@ -247,7 +258,14 @@ class SharedOptions(TypedDict, Generic[T], total=False):
             kinds.decimal(0, above=True, metavar="USD"), Section.COST, "Stop before spending more than this."
         ),
     ]
-    max_errors: Annotated[int | None, Option(kinds.integer(1), Section.COST, "Stop after N failed calls.")]
+    max_errors: Annotated[
+        int | None,
+        Option(
+            kinds.integer(1),
+            Section.COST,
+            "Stop after N failed calls; a refused one waits, and has not failed.",
+        ),
+    ]
     id: Annotated[
         str | None,
         Option(

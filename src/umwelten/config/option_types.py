@@ -139,6 +139,14 @@ def _duration(given: Any) -> float | Noted:
     return seconds if note is None else Noted(seconds, note)
 
 
+def _long_duration(given: Any) -> float:
+    match = re.fullmatch(_DURATION, str(given).strip())
+    seconds = float(match[1]) * _UNITS[match[2] or "s"] if match else 0.0
+    if not 0 < seconds < math.inf:
+        raise ValueError(_FORMS)
+    return seconds
+
+
 def _seconds(given: Any) -> float:
     if isinstance(given, bool) or not isinstance(given, int | float) or not given > 0:
         raise ValueError("give seconds, above 0")
@@ -162,6 +170,7 @@ def _switch(given: Any) -> bool:
 
 CONCURRENCY = OptionType(read=_concurrency, metavar="N|auto", range=f"1 to {MAX_CONCURRENCY:,}")
 DURATION = OptionType(read=_duration, read_argument=_seconds, metavar="DURATION")
+LONG_DURATION = OptionType(read=_long_duration, read_argument=_seconds, metavar="DURATION")
 SIZE = OptionType(read=_size, metavar="SIZE", range="1MB to 1TB")
 SWITCH = OptionType(read=_switch, switch=True)
 

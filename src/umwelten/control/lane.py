@@ -43,10 +43,14 @@ from umwelten.control.safety import Safety
 from umwelten.types import AttemptOutcome, Failure, FailureKind, Resource
 
 THROTTLED_TOO_LONG_S = 900.0
-"""A lane that has had nothing but refusals for this long is stopped: the run must end some time."""
+"""A lane that has had nothing but refusals for this long is stopped, unless the user says otherwise: the run
+must end some time."""
 
 DOWN_TOO_LONG_S = 300.0
-"""So is one that has had nothing but errors."""
+"""So is one that has had nothing but errors, or earlier if the user has less patience."""
+
+ONLY_REFUSED = "nothing but rate limits"
+"""So begins the message of a lane that was stopped for these."""
 
 _NOBODY_THERE = ("refused", "proxy")
 """Codes of failures where nothing listens at the address, or at that of the proxy."""
@@ -56,9 +60,10 @@ _NOBODY_THERE = ("refused", "proxy")
 class Lane:
     """See the module's text. `group`: the provider's name. `ordered`: its calls go model by model.
 
-    `current` is the model whose turn it is. `waiting_why` is the failure that its calls wait after, and
-    `throttled_since` when the first refusal came, both `None` after an answer. `wait_reason` is why
-    `earliest_start` named a later time.
+    `current` is the model whose turn it is. `waiting_why` is the failure that its calls wait after,
+    `throttled_since` when the first refusal came, and `last_failure` the last of any kind, all `None` after
+    an answer. `wait_reason` is why `earliest_start` named a later time. The lane is stopped by a refusal that
+    comes `patience_s` after the first.
     """
 
     name: str
@@ -73,6 +78,8 @@ class Lane:
     current: int | None = None
     throttled_since: float | None = None
     waiting_why: FailureKind | None = None
+    last_failure: Failure | None = None
+    patience_s: float = THROTTLED_TOO_LONG_S
     wait_reason: Reason = Reason.NO_WORK
     pacer: Pacer = field(default_factory=Pacer)
     gate: Gate = field(default_factory=Gate)
@@ -124,6 +131,10 @@ class Lane:
             self.wait_reason = Reason.REQUESTS if what is Resource.REQUESTS else Reason.TOKENS
         if self.safety.refused and self.knee is None:
             at = self._keep_safe(now, at)
+        since = self.throttled_since
+        if at > now and since is not None and not self.in_flight and not self.gate.exact:
+            # The last attempt goes when the patience ends, not some minutes later.
+            at = min(at, max(now, since + self.patience_s))
         return self._keep_known(now, at, need)
 
     def _keep_known(self, now: float, at: float, need: Amounts) -> float:
@@ -151,6 +162,16 @@ class Lane:
         if self.in_flight < max(1, self.limit.slots):
             return now
         return max(now, self.limit.next_step(now)) if self.kind is LimitKind.CONCURRENCY else NEVER
+
+    @property
+    def down_s(self) -> float:
+        """Return after how long with nothing but errors it is stopped."""
+        return min(DOWN_TOO_LONG_S, self.patience_s)
+
+    @property
+    def started(self) -> int:
+        """Return how many calls have started so far."""
+        return self._number
 
     @property
     def in_outage(self) -> bool:
@@ -248,6 +269,7 @@ class Lane:
         self, reply: AttemptOutcome, started_at: float, now: float, start: StartSnapshot, peak: int
     ) -> LimitChange | None:
         self.answered, self.throttled_since, self.waiting_why = True, None, None
+        self.last_failure = None
         if self.circuit.on_answer(started_at):
             self.ramp.begin(now, 16.0, max(0.05, self.gate.refusal_s))
         self.gate.on_answer(started_at)
@@ -284,6 +306,7 @@ class Lane:
         self, failure: Failure, started_at: float, now: float, start: StartSnapshot
     ) -> LimitChange | None:
         self.answered = self.answered or failure.status is not None
+        self.last_failure = failure
         refused, unrelated, fresh = failure.kind is FailureKind.RATE_LIMIT, False, False
         if refused:
             fresh = started_at > self.safety.refused_at
@@ -304,10 +327,11 @@ class Lane:
             self.waiting_why = failure.kind
             return self.refusals.cut(started_at, now, LimitReason.MEMORY)
         self.circuit.on_release(started_at, now)
+        if failure.kind is FailureKind.BAD_REQUEST:
+            self.throttled_since = None  # it was let in
         if not refused:
             return None
-        if self.throttled_since is None:
-            self.throttled_since = now
+        self.throttled_since = now if self.throttled_since is None else self.throttled_since
         self.waiting_why = failure.kind
         self.trust.on_refusal(now, failure.hints.retry_after_s)
         if unrelated:
@@ -345,9 +369,9 @@ class Lane:
             return _down(failure, failure.message)
         since = self.throttled_since
         if failure.kind is FailureKind.RATE_LIMIT and since is not None:
-            if now - since > THROTTLED_TOO_LONG_S:
-                return _down(failure, f"nothing but rate limits for {now - since:.0f} s: {failure.message}")
-        elif self.circuit.open_since is not None and now - self.circuit.open_since > DOWN_TOO_LONG_S:
+            if now - since >= self.patience_s:
+                return _down(failure, f"{ONLY_REFUSED} for {now - since:.0f} s: {failure.message}")
+        elif self.circuit.open_since is not None and now - self.circuit.open_since >= self.down_s:
             took = now - self.circuit.open_since
             return _down(failure, f"nothing but errors for {took:.0f} s: {failure.message}")
         return failure

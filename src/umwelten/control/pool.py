@@ -390,9 +390,11 @@ class Pool:
         queues = [q for q in self._queues.values() if q.lane is lane]
         return sum(len(q.ready) for q in queues), sum(q.waiting for q in queues)
 
+    def held(self, lane: Lane) -> bool:
+        """Whether a model of the lane is held until its calls in flight have ended."""
+        return any(q.state.held for q in self._queues.values() if q.lane is lane)
+
     def wakes_at(self, lane: Lane) -> float | None:
         """When the first of a lane's waiting calls may go again."""
-        return min(
-            (at for at, _, scheduled in self._waiting if self.lane(scheduled.call.model) is lane),
-            default=None,
-        )
+        times = (at for at, _, scheduled in self._waiting if self.lane(scheduled.call.model) is lane)
+        return min(times, default=None)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from umwelten.types import EXHAUSTED_CODE, Failure, FailureKind
 
 LONGEST_WAIT_S = 900.0
-"""A rate limit that asks for more stops its lane: the calls stay pending, and a later run continues."""
+"""A rate limit that asks for more stops its lane, unless the user says otherwise: the calls stay pending, and
+a later run continues."""
 
 LONGEST_HINT_S = 120.0
 """So much of a `Retry-After` is believed that comes with another failure than a rate limit."""
@@ -52,9 +53,13 @@ Decision = Again | GiveUp | StopLane | HoldModel
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """`retries` attempts after the first; waits grow from `base_s`, at most `cap_s`."""
+    """`retries` attempts after the first; waits grow from `base_s`, at most `cap_s`.
+
+    A rate limit that asks for more than `longest_wait_s` stops its lane.
+    """
 
     retries: int = 6
+    longest_wait_s: float = LONGEST_WAIT_S
     base_s: float = 0.5
     cap_s: float = 30.0
 
@@ -89,11 +94,12 @@ class RetryPolicy:
         if failure.parameter is not None and failure.retry:
             return Again(0.0, counted=False)
         if failure.kind is FailureKind.RATE_LIMIT:
-            if trust_retry_after and (failure.hints.retry_after_s or 0.0) > LONGEST_WAIT_S:
+            if trust_retry_after and (failure.hints.retry_after_s or 0.0) > self.longest_wait_s:
                 return StopLane()
             bound = 0.0
             if trust_retry_after:
-                bound = LONGEST_WAIT_S if retry_after_proven else FIRST_HINT_S * 2.0 ** min(throttles, 3)
+                first = FIRST_HINT_S * 2.0 ** min(throttles, 3)
+                bound = self.longest_wait_s if retry_after_proven else first
             return Again(self._throttle_delay(failure, dice, bound), counted=False)
         if crowded:
             return Again(self.base_s * 0.5 * (1 + dice), counted=False)

@@ -16,6 +16,7 @@ from umwelten.events import (
     CallSucceeded,
     LaneStopped,
     LaneView,
+    LaneWaiting,
     LimitChanged,
     ModelStopped,
     Observer,
@@ -114,12 +115,12 @@ class EventEmitter:
         )
 
 
-def lane_views(pool: Pool, now: float) -> list[LaneView]:
-    """Return the lanes of a pool as progress shows them."""
-    return [_view(pool, lane, now) for lane in pool.lanes]
+def lane_views(pool: Pool, now: float, wait: Callable[[Lane, float], LaneWaiting | None]) -> list[LaneView]:
+    """Return the lanes of a pool as progress shows them; `wait` tells why one stands still."""
+    return [_view(pool, lane, now, wait(lane, now)) for lane in pool.lanes]
 
 
-def _view(pool: Pool, lane: Lane, now: float) -> LaneView:
+def _view(pool: Pool, lane: Lane, now: float, wait: LaneWaiting | None) -> LaneView:
     ready, waiting = pool.queued(lane)
     why = pool.why_stopped(lane)
     wakes = pool.wakes_at(lane) if waiting and not ready else None
@@ -132,4 +133,5 @@ def _view(pool: Pool, lane: Lane, now: float) -> LaneView:
         waiting_s=None if wakes is None else max(0.0, wakes - now),
         waiting_why=None if lane.waiting_why is None else str(lane.waiting_why),
         stopped=why.message if why else None,
+        wait=wait,
     )

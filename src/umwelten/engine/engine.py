@@ -14,15 +14,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from umwelten.control.attribution import Attribution
+from umwelten.control.lane import Lane
 from umwelten.control.pool import WINDOW, Pool
 from umwelten.control.retry import GiveUp
 from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.steps import AttemptVerdict, Lease, Start, WaitUntil
 from umwelten.control.stop import ErrorCap, StopReason
+from umwelten.control.waits import Wait, wait_of
 from umwelten.engine.emitter import EventEmitter, lane_views
 from umwelten.engine.interfaces import AttemptResult, AttemptRunner, CallInfo, RunResult, Sink, Source
+from umwelten.engine.waits import LOOK_S, WaitReports
 from umwelten.errors import UmweltenError
-from umwelten.events import LaneView, Observer, RunStatus, StopCode
+from umwelten.events import LaneView, Observer, RunStatus, StopCode, WaitReason
 from umwelten.records import AttemptRecord, CallRecord
 from umwelten.types import Call, Continue, Failure, Reply
 
@@ -39,7 +42,8 @@ class Engine:
     """Runs all calls of a pool. Create and run it inside one event loop; `run` once.
 
     `observer` gets the events; `stream` adds those of arriving text. `dice` gives numbers in [0, 1).
-    `max_errors`: stop once so many calls have failed.
+    `max_errors`: stop once so many calls have failed. `loading` says since when a lane's model is being
+    loaded, and when that is given up.
     """
 
     def __init__(
@@ -54,9 +58,10 @@ class Engine:
         stream: bool = False,
         dice: Callable[[], float] = random.random,
         max_errors: int | None = None,
+        loading: Callable[[str], tuple[float, float] | None] = lambda lane: None,
     ) -> None:
         self._pool, self._source, self._sink, self._runner = pool, source, sink, runner
-        self._calls, self._stream = calls, stream
+        self._calls, self._stream, self._loading = calls, stream, loading
         self._emitter = EventEmitter(models=calls.models, pool=pool, submit=sink.submit, observer=observer)
         self._dice, self._errors = dice, ErrorCap(max_errors)
         self._loop = asyncio.get_running_loop()
@@ -68,6 +73,7 @@ class Engine:
         self._reason: StopReason | None = None
         self._interrupted = False
         self._unix_offset = time.time() - self._loop.time()
+        self._waits = WaitReports(pool.lanes, self._wait_of, observer, self._unix_offset)
 
     # --- outside ---------------------------------------------------------------------------
 
@@ -75,6 +81,7 @@ class Engine:
         """Run until nothing is left that may start; calls of stopped lanes stay pending."""
         started_at = self._started_at = self._loop.time()
         try:
+            self._look()
             self._pump()
             await self._finished
         except BaseException:
@@ -116,12 +123,27 @@ class Engine:
 
     def lanes(self) -> list[LaneView]:
         """Return the lanes as they are now."""
-        return lane_views(self._pool, self._loop.time())
+        return lane_views(self._pool, self._loop.time(), self._waits.of)
 
     def attributions(self) -> list[Attribution]:
         """Return where each lane's time went since the run began."""
         wall_s = 0.0 if self._started_at is None else self._loop.time() - self._started_at
         return [lane.attribution(wall_s) for lane in self._pool.lanes]
+
+    # --- what lanes wait for ---------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Report lanes that stand still, now and then until the end."""
+        now = self._loop.time()
+        self._waits.look(now)
+        self._set_timer("look", now + LOOK_S, self._look)
+
+    def _wait_of(self, lane: Lane) -> Wait | None:
+        if lane.stopped is None and (load := self._loading(lane.name)) is not None:
+            return Wait(WaitReason.LOADING, since=load[0], gives_up=load[1])
+        if self._uncommitted >= BACKLOG and not lane.in_flight and any(self._pool.queued(lane)):
+            return Wait(WaitReason.STORE)
+        return wait_of(self._pool, lane)
 
     # --- the pump --------------------------------------------------------------------------
 

@@ -184,6 +184,7 @@ class Evaluation:
                 "provider_concurrency": dict(limits.provider_concurrency),
                 "timeout_s": limits.timeout_s,
                 "retries": limits.retries,
+                "max_wait_s": limits.max_wait_s,
                 "stream": spec.stream,
                 **({} if (day := self.prices.list_day(spec.models)) is None else {"prices": day}),
             },
@@ -239,6 +240,7 @@ class Evaluation:
             observer=observer,
             stream=self.spec.stream and texts,
             max_errors=self.spec.limits.max_errors,
+            loading=lambda lane: self._local.loading if lane == "local" else None,
         )
 
         def committed(records: Sequence[CallRecord]) -> None:
@@ -326,8 +328,9 @@ class Evaluation:
                 limits.provider_concurrency,
                 local_slots=self._local.slots,
                 rates=limits.rates,
+                patience_s=limits.max_wait_s,
             ),
-            policy=RetryPolicy(retries=limits.retries),
+            policy=RetryPolicy(retries=limits.retries, longest_wait_s=limits.max_wait_s),
             max_in_flight=within_room(limit),
             group_caps=dict(limits.provider_concurrency),
             max_bytes=limits.max_bytes_in_flight,

@@ -9,7 +9,7 @@ from umwelten.attempts.target import Target
 from umwelten.config.rates import known_rates
 from umwelten.control.knee import Watch
 from umwelten.control.known_rate import KnownRate, KnownRates
-from umwelten.control.lane import Lane
+from umwelten.control.lane import THROTTLED_TOO_LONG_S, Lane
 from umwelten.control.limit import AUTO_CEILING, Limit
 from umwelten.control.pacer import Pacer
 from umwelten.providers.base_url import is_service
@@ -24,11 +24,13 @@ def make_lanes(
     *,
     local_slots: int,
     rates: Mapping[str, tuple[KnownRate, ...]] = MappingProxyType({}),
+    patience_s: float = THROTTLED_TOO_LONG_S,
 ) -> dict[int, Lane]:
     """Return the lane of each model, by the model's number; models that share a rate limit share the lane.
 
     `limit` is the cap over all providers, `None` where each lane finds its own level; `ceilings` are those
-    of single providers, and `rates` those that the user knows.
+    of single providers, and `rates` those that the user knows. A lane that had nothing but refusals for
+    `patience_s` is stopped.
     """
     lanes: dict[str, Lane] = {}
     for target in targets.values():
@@ -46,6 +48,7 @@ def make_lanes(
             watch=watch(target.endpoint),
             ordered=vendor.orders_by_model,
             pacer=Pacer(known=KnownRates.of(known_rates(target.model, vendor, rates), vendor.share)),
+            patience_s=patience_s,
         )
     return {number: lanes[lane_name(target)] for number, target in targets.items()}
 

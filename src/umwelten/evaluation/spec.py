@@ -24,7 +24,8 @@ _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 class Limits(FrozenStruct):
     """How fast, and how far. `max_concurrency` "auto": every lane finds its own level.
 
-    `rates` are those that the user knows, by provider or by provider and model.
+    `rates` are those that the user knows, by provider or by provider and model. A provider that only refuses
+    is stopped after `max_wait_s`.
     """
 
     max_concurrency: int | Literal["auto"] = 1
@@ -32,6 +33,7 @@ class Limits(FrozenStruct):
     rates: Mapping[str, tuple[KnownRate, ...]] = {}
     timeout_s: float = 120.0
     retries: int = 6
+    max_wait_s: float = 900.0
     max_cost_usd: float | None = None
     max_errors: int | None = None
     max_bytes_in_flight: int = 512 << 20

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from umwelten.errors import LocalModelError
-from umwelten.local.process import Child, Loading
+from umwelten.local.process import START_TIMEOUT_S, Child, Loading
 from umwelten.local.weights import find_weights
 from umwelten.types import Secret
 
@@ -46,6 +46,7 @@ class LocalServers:
         self._env = env
         self._model: str | None = None
         self._start: asyncio.Task[Child] | None = None
+        self._started_at = 0.0
         self._starts: set[asyncio.Task[Child]] = set()
         self._users = 0
         self._idle = asyncio.Event()
@@ -68,6 +69,13 @@ class LocalServers:
         """
         async with self.using(model) as address_and_key:
             return address_and_key
+
+    @property
+    def loading(self) -> tuple[float, float] | None:
+        """Return since when a model is being loaded and when that is given up, in the loop's time."""
+        if self._start is None or self._start.done():
+            return None
+        return self._started_at, self._started_at + START_TIMEOUT_S
 
     @contextlib.asynccontextmanager
     async def using(self, model: str) -> AsyncIterator[tuple[str, Secret]]:
@@ -118,6 +126,7 @@ class LocalServers:
         start = self._start
         if start is None or self._model != model or _is_over(start):
             superseded = set(self._starts)
+            self._started_at = asyncio.get_running_loop().time()
             start = self._start = asyncio.create_task(self._start_child(model, superseded))
             self._starts.add(start)
             start.add_done_callback(self._forget_start)

@@ -43,6 +43,12 @@ _ADVICE: dict[str, Wording] = {
     ),
     "memory": Phrase("use a smaller model, or fewer calls in flight ({option:provider_concurrency})"),
 }
+LIMITED: Wording = Phrase(
+    "resume when the provider's limit allows calls again, wait longer for that with {option:max_wait_s}, or "
+    "raise your tier"
+)
+"""What to do about a lane that was stopped because it was refused for too long."""
+
 _CUT_OFF = Phrase("raise {option:max_tokens}, or ask for less: fewer fields, less thinking")
 
 _CONTENT = "the provider blocks this content: change the prompt or leave the file out"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from umwelten.control.attribution import Reason, advice_on_failures
+from umwelten.control.lane import ONLY_REFUSED
 from umwelten.events import (
     AttemptFailed,
     CallFailed,
@@ -19,11 +20,11 @@ from umwelten.events import (
     StopCode,
     Tally,
 )
-from umwelten.phrases import Spelling, by_name
+from umwelten.phrases import Spelling, by_name, spell
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report import stats
-from umwelten.report.advice import advice, advice_on_model, queues, says_itself
+from umwelten.report.advice import LIMITED, advice, advice_on_model, queues, says_itself
 from umwelten.report.queries.schema_validation import Records, record_group
 from umwelten.types import Failure, FailureKind, FrozenStruct
 
@@ -179,7 +180,9 @@ def summarize(
         pending=pending,
         retries=tally.retries,
         failures=failures,
-        stopped=tuple(_stopped(lane, failure, advise, vendors) for lane, failure in tally.stopped.items()),
+        stopped=tuple(
+            _stopped(lane, failure, advise, vendors, spelling) for lane, failure in tally.stopped.items()
+        ),
         wall_s=round(wall_s, stats.DIGITS),
         sequential_s=round(tally.time_s, stats.DIGITS),
         speedup=stats.ratio(tally.time_s, wall_s) if tally.done else None,
@@ -267,9 +270,16 @@ def _failures(
 
 
 def _stopped(
-    lane: str, failure: Failure, advise: Callable[..., str], vendors: Mapping[str, Vendor]
+    lane: str,
+    failure: Failure,
+    advise: Callable[..., str],
+    vendors: Mapping[str, Vendor],
+    spelling: Spelling,
 ) -> StoppedLane:
     reason = reason_of(failure)
+    if failure.kind is FailureKind.RATE_LIMIT or failure.message.startswith(ONLY_REFUSED):
+        text = spell(LIMITED, spelling)
+        return StoppedLane(lane=lane, kind=str(failure.kind), reason=reason, advice=text)
     if failure.model_down:
         text = advice_on_model(lane, reason, vendors)
         return StoppedLane(lane=lane, kind=str(failure.kind), reason=reason, advice=text)

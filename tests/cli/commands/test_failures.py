@@ -143,6 +143,21 @@ def test_a_provider_that_hangs_leaves_the_other_its_whole_share(cli, texts):
     assert report["errors"][0]["kind"] == "timeout"
 
 
+@pytest.mark.parametrize(("hint", "max_wait"), [(None, "700ms"), (0.2, "700ms"), (9.0, "8s")])
+def test_a_provider_that_only_refuses_is_stopped_when_patience_ends(cli, texts, hint, max_wait):
+    busy = Profile(default=Behaviour(fault=429, retry_after_s=hint))
+    began = time.monotonic()
+    with provider(busy) as server:
+        code, _, err = _batch(
+            cli, server.env(), "openai:a", "--retries", "0", "--max-errors", "1", "--max-wait", max_wait
+        )
+    assert time.monotonic() - began < 5
+    assert code == 3, err
+    assert f"{FILES} pending" in err
+    assert "--max-wait" in err
+    assert "failed" not in err
+
+
 def test_rate_limits_use_up_no_retries(cli, texts):
     busy = Profile(
         rules=(Rule(first=2, counting="prompt", behaviour=Behaviour(fault=429, retry_after_s=0.05)),)

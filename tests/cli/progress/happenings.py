@@ -7,8 +7,10 @@ from umwelten.events import (
     CallFailed,
     CallSucceeded,
     Event,
+    LaneResumed,
     LaneStopped,
     LaneView,
+    LaneWaiting,
     LimitChanged,
     Note,
     RunFinished,
@@ -74,6 +76,19 @@ def again(n: int = 3, **of) -> AttemptFailed:
     )
 
 
+def waiting(lane: str = "google", **of) -> LaneWaiting:
+    """Forty-two seconds of fifteen minutes have passed."""
+    known = {
+        "reason": "rate_limit", "since_unix": 1000.0, "at_unix": 1042.0, "until_unix": 1060.0,
+        "gives_up_unix": 1900.0, "status": 429, "message": f"slow down {NASTY}",
+    }  # fmt: skip
+    return LaneWaiting(lane=lane, **{**known, **of})
+
+
+def resumed() -> LaneResumed:
+    return LaneResumed(lane="google", reason="rate_limit", waited_s=65.0, at_unix=1065.0)
+
+
 def piece(text: str, n: int = 1) -> TextArrived:
     return TextArrived(call=call(n, None), model=FLASH, text=text)
 
@@ -93,6 +108,8 @@ def everything() -> list[Event]:
         bad(),
         again(),
         LimitChanged(lane="google", limit=4, in_flight=8, reason="429", at_unix=0),
+        waiting(),
+        resumed(),
         LaneStopped(lane="google", failure=REFUSED),
         finished(pending=2, status="stopped"),
     ]

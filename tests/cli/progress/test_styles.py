@@ -22,12 +22,14 @@ from cli.progress.happenings import (
     piece,
     play,
     views,
+    waiting,
 )  # fmt: skip
 from umwelten.cli.progress import STYLES, make
 from umwelten.cli.progress.pace import Pace
 from umwelten.cli.progress.plain import PlainProgress
 from umwelten.cli.progress.rich import RichProgress
-from umwelten.events import CallStarted, Event, Note, Tally
+from umwelten.cli.progress.waiting import wait_line, wait_state
+from umwelten.events import CallStarted, Event, Note, Tally, WaitReason
 
 HARMFUL = set("\x1b\x9b\u202e")
 
@@ -69,13 +71,53 @@ def test_repeats_are_told_apart():
     assert "scan.jpg #2 " in shown("plain", [begun(), good(repeat=2)], verbose=True)
 
 
-def test_without_verbose_there_are_notes_and_stopped_lanes_only():
+def test_without_verbose_there_are_notes_and_lanes_that_wait_or_stop_only():
     lines = shown("plain", everything()).splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 6
     assert lines[0].startswith("note: hello ")
     assert lines[1] == "warning: beware"
-    assert lines[2] == "google stopped: unavailable 401: API key not valid"
-    assert lines[3].startswith("2/4 calls, 1 failed, ")
+    assert lines[2].startswith("google: throttled for 42 s (429: slow down ")
+    assert lines[3] == "google: continues after 1 min 05 s"
+    assert lines[4] == "google stopped: unavailable 401: API key not valid"
+    assert lines[5].startswith("2/4 calls, 1 failed, ")
+
+
+def ends(unix: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(unix))
+
+
+SHORTLY = {"until_unix": 1042.2, "gives_up_unix": None}
+TOLD = [
+    (
+        {"resource": "requests"},
+        f"throttled for 42 s (429, requests), next attempt in 18 s, gives up at {ends(1900)} "
+        "after 15 min without an answer",
+    ),
+    ({"resource": "input_tokens", **SHORTLY}, "throttled for 42 s (429, input tokens), next attempt in 1 s"),
+    (
+        {"reason": "outage", "status": 503, "message": "full", "until_unix": None, "gives_up_unix": 1040.0},
+        "nothing but errors for 42 s (503: full), gives up with the attempt under way after 40 s "
+        "without an answer",
+    ),
+    ({"reason": "connection", "status": None, "message": "no route", **SHORTLY},
+     "not reached for 42 s (no route), next attempt in 1 s"),
+    ({"reason": "budget", "resource": "tokens", **SHORTLY},
+     "waits for 42 s: its limit of tokens is used up, next attempt in 1 s"),
+    ({"reason": "retry", "message": "x", **SHORTLY},
+     "waits for 42 s after failures (429: x), next attempt in 1 s"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("of", "told"), TOLD)
+def test_a_lane_that_waits_says_for_what_until_when_and_when_it_gives_up(of, told):
+    assert shown("plain", [waiting(**of)]).splitlines()[0] == f"google: {told}"
+
+
+@pytest.mark.parametrize("reason", list(WaitReason))
+def test_every_reason_has_words_for_a_line_and_for_a_column(reason):
+    event = waiting(reason=reason)
+    assert " for 42 s" in wait_line(event)
+    assert re.match(r"[a-z ]+ 42 s, next in 18 s, gives up at [\d:]{8}$", wait_state(event))
 
 
 def test_debug_adds_limits_and_debug_notes():
@@ -170,7 +212,8 @@ def test_json_has_one_tagged_event_a_line():
     lines = [json.loads(line) for line in shown("json", happened).splitlines()]
     assert [line["type"] for line in lines] == [
         "run_started", "note", "note", "note", "call_succeeded", "call_failed", "attempt_failed",
-        "limit_changed", "lane_stopped", "run_finished", "text_arrived", "call_started",
+        "limit_changed", "lane_waiting", "lane_resumed", "lane_stopped", "run_finished", "text_arrived",
+        "call_started",
     ]  # fmt: skip
     for line, event in zip(lines, happened, strict=True):
         assert list(line) == ["type", *event.__struct_fields__]

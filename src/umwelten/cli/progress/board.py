@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from umwelten.cli.progress.pace import Pace
+from umwelten.cli.progress.waiting import wait_state
 from umwelten.events import LaneTally, LaneView, Tally
 from umwelten.report import stats
 from umwelten.text import formatting
@@ -171,6 +172,8 @@ def _cost(tally: Tally | LaneTally, ended: int) -> str:
 def _state(view: LaneView) -> str:
     if view.stopped is not None:
         return f"stopped: {view.stopped}"
+    if view.wait is not None and view.wait.waited_s >= 1:
+        return wait_state(view.wait)
     if view.waiting_s:
         return f"waits {formatting.minutes(max(view.waiting_s, 1))}" + _because(view.waiting_why)
     if view.waiting:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from umwelten.cli.progress.waiting import resumed_line, wait_line
 from umwelten.events import (
     AttemptFailed,
     CallFailed,
     CallSucceeded,
     Event,
+    LaneResumed,
     LaneStopped,
+    LaneWaiting,
     LimitChanged,
     ModelStopped,
     Note,
@@ -49,6 +52,10 @@ def describe(event: Event, tally: Tally, *, verbose: bool = False, debug: bool =
             return _failure_line(event, tally)
         case AttemptFailed() if verbose:
             return _again(event)
+        case LaneWaiting():
+            return VerboseLine(wait_line(event), "yellow")
+        case LaneResumed():
+            return VerboseLine(resumed_line(event))
         case LimitChanged() if debug:
             return _limit(event)
         case RunStarted() if debug:
