@@ -12,47 +12,25 @@ Nothing here acts or looks at a clock: `next(now)` answers `Start`, `WaitUntil` 
 
 from __future__ import annotations
 
-import heapq
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from umwelten.control.attribution import Reason
 from umwelten.control.circuit import NEVER
 from umwelten.control.crowding import Crowding
 from umwelten.control.lane import Lane
+from umwelten.control.lineup import Lineup
 from umwelten.control.model_state import ModelState
+from umwelten.control.queues import Queue, Route
 from umwelten.control.retry import Again, Decision, GiveUp, HoldModel, RetryPolicy, StopLane
 from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.steps import IDLE, AttemptVerdict, Lease, Start, Step, WaitUntil
-from umwelten.control.stop import CostCap
+from umwelten.control.stop import UNBOUNDED, CostCap
+from umwelten.control.tournament import NOBODY
 from umwelten.types import EXHAUSTED_CODE, AttemptOutcome, Continue, Failure, FailureKind, Reply
-
-WINDOW = 256
-"""Ready calls of a model that are held in memory: enough for a thousand in flight, small for a million."""
-
-MOST_WAITING = 4 * WINDOW
-"""While that many calls of a model wait, no further ones are fetched: they would wait as well."""
 
 _NOT_THE_PROVIDERS = (FailureKind.EMPTY, FailureKind.LOCAL)
 """Failures that are retried and do not mean that a provider is down."""
-
-
-@dataclass(slots=True)
-class _Queue:
-    model: int
-    lane: Lane
-    state: ModelState
-    ready: deque[ScheduledCall] = field(default_factory=deque)
-    drained: bool = False
-    in_flight: int = 0
-    waiting: int = 0
-    served: int = 0
-
-    @property
-    def stopped(self) -> bool:
-        return self.lane.stopped is not None or self.state.stopped is not None
 
 
 class Pool:
@@ -77,147 +55,126 @@ class Pool:
         self.cap = cap or CostCap()
         self.in_flight = self.peak_in_flight = 0
         self.closed = False
-        self._group_caps = group_caps or {}
-        self._groups: dict[str, int] = {}
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._queues = {
-            model: _Queue(model, lane, states.get(model) or ModelState()) for model, lane in lanes.items()
-        }
-        self._waiting: list[tuple[float, int, ScheduledCall]] = []
-        self._turn = 0
-        self._capped: ScheduledCall | None = None
-        self._reasons: dict[str, tuple[Reason, float]] = {}
+        self._full_since = NEVER
+        self._told_closed = False
         self._crowding = Crowding()
-        self._lanes = list({id(lane): lane for lane in lanes.values()}.values())
+        self._lineup = Lineup(lanes, states, self.cap, group_caps or {})
+        self._queues = self._lineup.queues
+        self._alike: dict[int, list[Queue]] = {}
+        for queue in self._queues.values():
+            self._alike.setdefault(id(queue.state), []).append(queue)
+        self._lanes = [route.lane for route in self._lineup.routes.values()]
 
     # --- filling ---------------------------------------------------------------------------
 
     def models_to_refill(self) -> Iterable[int]:
         """Models whose queue runs low and may have more in the store."""
-        if self.closed:
-            return ()
-        return [
-            q.model
-            for q in self._queues.values()
-            if not q.drained and not q.stopped and len(q.ready) < WINDOW // 4 and q.waiting < MOST_WAITING
-        ]
+        return () if self.closed else self._lineup.running_low
 
     def add_calls(self, model: int, scheduled: Sequence[ScheduledCall], *, drained: bool) -> None:
         """More calls of a model, in order. `drained`: the store has no further ones."""
         queue = self._queues[model]
-        queue.ready.extend(scheduled)
-        queue.drained = drained
+        if scheduled or drained is not queue.drained:
+            queue.ready.extend(scheduled)
+            queue.drained = drained
+            self._lineup.note(queue)
+
+    def touch(self, lane: Lane) -> None:
+        """Ask a lane again, which was told something by others than this pool."""
+        self._lineup.touch(self._lineup.routes[id(lane)])
+
+    def on_connected(self, lane: Lane, now: float, took_s: float) -> None:
+        """Tell a lane how long a connection took."""
+        lane.on_connected(now, took_s)
+        self.touch(lane)
 
     # --- deciding --------------------------------------------------------------------------
 
     def next(self, now: float) -> Step:
         """What to do at `now`. Never names a time that has passed."""
-        self._reasons.clear()
         step = self._decide(now)
-        for lane in self.lanes:
-            if isinstance(step, Start) and step.lease.lane is lane:
-                lane.timesheet.turn(now, Reason.CPU)
-            else:
-                reason, until = self._reasons.get(lane.name) or (self._idle_reason(lane), NEVER)
-                lane.timesheet.turn(now, reason, until)
+        if not isinstance(step, Start):
+            if self.closed and not self._told_closed:
+                self._told_closed = True
+                self._lineup.label_all()
+            self._lineup.label(now, self._idle_reason)
         return step
 
-    def _idle_reason(self, lane: Lane) -> Reason:
-        """Why a lane starts nothing although nothing forbids it."""
-        if self.closed:
-            return Reason.COST if self.cap.reason else Reason.LATENCY if lane.in_flight else Reason.NO_WORK
-        ready, waiting = self.queued(lane)
-        if ready:
-            return Reason.CONCURRENCY
-        if waiting:
-            return Reason.BACKOFF
-        return Reason.LATENCY if lane.in_flight else Reason.NO_WORK
+    def account(self, now: float) -> None:
+        """Count the time of every lane up to now."""
+        self._lineup.account(now)
 
     def _decide(self, now: float) -> Step:
+        lineup = self._lineup
+        lineup.wake(now)
+        lineup.expire(now, self._full_since)
+        lineup.settle()
         if self.closed:
             return IDLE
-        self._wake(now)
-        full = self.max_in_flight is not None and self.in_flight >= self.max_in_flight
-        queue, opens = (None, NEVER) if full else self._choose(now)
+        if self._full:
+            # Time alone opens nothing.
+            return IDLE
+        lineup.ask_changed(now)
+        queue = lineup.choose(now, self._bytes_left, self.cap.room)
         if queue is not None:
             return self._start(queue, now)
-        if self._capped and not self.in_flight and opens == NEVER and not self._waiting:
-            # Nothing under way could cost less than was reserved for it, and nothing cheaper is left.
-            self.cap.end(self._capped.reserve, open_ended=self._capped.open_ended)
-            self.closed = True
-            return IDLE
-        # When the pool itself is full, time alone opens nothing.
-        at = NEVER if full else min(opens, self._waiting[0][0] if self._waiting else NEVER)
+        at = min(lineup.opens, lineup.wakes)
+        if at == NEVER and not self.in_flight:
+            self._end_if_capped()
         return WaitUntil(at) if at < NEVER else IDLE
 
-    def _wake(self, now: float) -> None:
-        while self._waiting and self._waiting[0][0] <= now:
-            scheduled = heapq.heappop(self._waiting)[2]
-            queue = self._queues[scheduled.call.model]
-            queue.waiting -= 1
-            if queue.stopped:
-                continue
-            if queue.lane.in_outage:
-                # In an outage the probes go round, so that no call spends all its retries on them.
-                queue.ready.append(scheduled)
-            else:
-                queue.ready.appendleft(scheduled)
+    @property
+    def _full(self) -> bool:
+        return self.max_in_flight is not None and self.in_flight >= self.max_in_flight
 
-    def _choose(self, now: float) -> tuple[_Queue | None, float]:
-        best: _Queue | None = None
-        opens = NEVER
-        self._capped = None
-        for queue in self._queues.values():
-            if not queue.ready or queue.state.held or not self._may_start(queue):
-                continue
-            scheduled = queue.ready[0]
-            at = queue.lane.earliest_start(now, scheduled.input_tokens, scheduled.output_tokens)
-            if at > now:
-                opens = min(opens, at)
-                self._reasons[queue.lane.name] = (queue.lane.wait_reason, at)
-            elif best is None or (queue.in_flight, queue.served) < (best.in_flight, best.served):
-                best = queue
-        return best, opens
+    @property
+    def _bytes_left(self) -> int:
+        """How many bytes the next call may have: any number if it is the only one."""
+        return self._max_bytes - self._bytes if self._max_bytes is not None and self._bytes else UNBOUNDED
 
-    def _may_start(self, queue: _Queue) -> bool:
-        lane = queue.lane
-        cap = self._group_caps.get(lane.group)
-        if cap is not None and self._groups.get(lane.group, 0) >= cap:
-            return False
-        if lane.ordered and not self._has_turn(lane, queue):
-            return False
-        scheduled = queue.ready[0]
-        if self._max_bytes is not None and self._bytes and self._bytes + scheduled.size > self._max_bytes:
-            return False
-        if self.cap.admits(scheduled.reserve, alone=scheduled.open_ended and not lane.in_flight):
-            return True
-        self._reasons[lane.name] = (Reason.COST, NEVER)
-        if self._capped is None or (scheduled.reserve or 0) < (self._capped.reserve or 0):
-            self._capped = scheduled
-        return False
+    def _end_if_capped(self) -> None:
+        """End the run if calls are left that the cap does not admit, and nothing under way costs less."""
+        if self.cap.cap is None:
+            return
+        entered = [q for q in self._queues.values() if q.leaf.key is not NOBODY]
+        left = [q.ready[0] for q in entered if not self.cap.fits(q.leaf.needs[1])]
+        if left:
+            cheapest = min(left, key=lambda scheduled: scheduled.reserve or 0)
+            self.cap.end(cheapest.reserve, open_ended=cheapest.open_ended)
+            self.closed = True
 
-    def _has_turn(self, lane: Lane, queue: _Queue) -> bool:
-        """Whether it is this model's turn in its lane; the turn passes on when it has no ready call."""
-        if lane.current is None or not self._queues[lane.current].ready:
-            lane.take_turn(queue.model)
-        return lane.current == queue.model
+    def _idle_reason(self, route: Route) -> Reason:
+        """Why a lane starts nothing although it would let a call start."""
+        if self.closed:
+            if self.cap.reason:
+                return Reason.COST
+            return Reason.LATENCY if route.lane.in_flight else Reason.NO_WORK
+        if route.best.key is not NOBODY and not self.cap.fits(route.best.needs[1]):
+            return Reason.COST
+        return route.idle_reason()
 
-    def _start(self, queue: _Queue, now: float) -> Start:
+    def _start(self, queue: Queue, now: float) -> Start:
         scheduled = queue.ready.popleft()
-        lane = queue.lane
-        self._turn += 1
-        queue.served = self._turn
-        queue.in_flight += 1
-        queue.state.in_flight += 1
-        self.in_flight += 1
-        self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
-        self._groups[lane.group] = self._groups.get(lane.group, 0) + 1
-        self._bytes += scheduled.size
+        lane = queue.route.lane
+        queue.served = self._lineup.take_turn()
         scheduled.held = self.cap.reserve(scheduled.reserve)
         scheduled.attempts += 1
         start = lane.on_start(now, scheduled.input_tokens, scheduled.output_tokens)
+        lane.timesheet.turn(now, Reason.CPU)
+        self._count(queue, scheduled, 1)
+        self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
+        self._full_since = now if self._full else NEVER
         return Start(Lease(scheduled, lane, now, start))
+
+    def _count(self, queue: Queue, scheduled: ScheduledCall, more: int) -> None:
+        """Count a call that starts, or with -1 one that ended."""
+        queue.in_flight += more
+        queue.state.in_flight += more
+        self.in_flight += more
+        self._bytes += more * scheduled.size
+        self._lineup.count(queue, more)
 
     # --- learning --------------------------------------------------------------------------
 
@@ -226,13 +183,15 @@ class Pool:
     ) -> AttemptVerdict:
         """Decide what follows an attempt that ended; `None`: we cancelled it, the call stays pending."""
         scheduled, lane = lease.scheduled, lease.lane
+        if self._full:
+            self._lineup.expire(now, self._full_since)
         self._release(lease, cost, now)
         trusted, down = lane.trusts_retry_after, lane.in_outage
         change = lane.on_end(outcome, lease.started_at, now, lease.start)
         if trusted and not lane.trusts_retry_after:
-            self._wake_early(lane, now, refused=True)
+            self._lineup.wake_early(lane, now, refused=True)
         if down and not lane.in_outage:
-            self._wake_early(lane, now, refused=False)
+            self._lineup.wake_early(lane, now, refused=False)
         state = self._queues[scheduled.call.model].state
         if isinstance(outcome, Reply | Continue) or (outcome and outcome.kind is FailureKind.EMPTY):
             self._let_go(state)
@@ -263,6 +222,7 @@ class Pool:
                 stopped = self.stop_lane(lane, failure)
             case HoldModel():
                 state.put_aside(scheduled, failure)
+                self._lineup.note_all(self._alike[id(state)])
             case GiveUp():
                 pass
         return AttemptVerdict(failure, decision, change, stopped, self._stop_model(state))
@@ -274,14 +234,10 @@ class Pool:
         return cap is not None
 
     def _release(self, lease: Lease, cost: int | None, now: float) -> None:
-        scheduled, lane = lease.scheduled, lease.lane
-        queue = self._queues[scheduled.call.model]
-        queue.in_flight -= 1
-        queue.state.in_flight -= 1
-        self.in_flight -= 1
-        self._groups[lane.group] -= 1
-        self._bytes -= scheduled.size
+        scheduled = lease.scheduled
         self.cap.settle(scheduled.reserve, scheduled.held, cost, open_ended=scheduled.open_ended)
+        self._count(self._queues[scheduled.call.model], scheduled, -1)
+        self._full_since = NEVER
         scheduled.time_s += now - lease.started_at
         scheduled.cost_nusd = (
             None if cost is None or scheduled.cost_nusd is None else scheduled.cost_nusd + cost
@@ -307,48 +263,36 @@ class Pool:
         return decision
 
     def _wait(self, scheduled: ScheduledCall, until: float) -> None:
-        queue = self._queues[scheduled.call.model]
-        if queue.lane.stopped is None and not self.closed:
-            queue.waiting += 1
-            self._turn += 1
-            heapq.heappush(self._waiting, (until, self._turn, scheduled))
-
-    def _wake_early(self, lane: Lane, now: float, *, refused: bool) -> None:
-        """What a lane's calls wait for is over: hints were proven wrong, or the provider is back."""
-        self._waiting = [
-            (min(at, now), turn, scheduled)
-            if scheduled.refused is refused and self._queues[scheduled.call.model].lane is lane
-            else (at, turn, scheduled)
-            for at, turn, scheduled in self._waiting
-        ]
-        heapq.heapify(self._waiting)
+        if not self._queues[scheduled.call.model].stopped and not self.closed:
+            self._lineup.wait(scheduled, until)
 
     def stop_lane(self, lane: Lane, failure: Failure) -> bool:
         """The lane takes no more calls. True if it was open until now."""
         if lane.stopped is not None:
             return False
         lane.stop(failure)
-        for queue in self._queues.values():
-            if queue.lane is lane:
-                queue.ready.clear()
-                queue.drained = True
+        for queue in self._lineup.routes[id(lane)].queues:
+            queue.clear()
+            self._lineup.note(queue)
         return True
 
     def _let_go(self, state: ModelState) -> None:
         """A model answered: the calls that it seemed to refuse as a whole go again."""
+        held = state.held
         for scheduled in reversed(state.on_answer()):
             queue = self._queues[scheduled.call.model]
             if not queue.stopped:
                 queue.ready.appendleft(scheduled)
+        if held:
+            self._lineup.note_all(self._alike[id(state)])
 
     def _stop_model(self, state: ModelState) -> bool:
         """Stop a model that was refused, unless others of its calls may still be answered."""
         if not state.stop_if_refused():
             return False
-        for queue in self._queues.values():
-            if queue.state is state:
-                queue.ready.clear()
-                queue.drained = True
+        for queue in self._alike[id(state)]:
+            queue.clear()
+            self._lineup.note(queue)
         return True
 
     # --- looking ---------------------------------------------------------------------------
@@ -356,11 +300,7 @@ class Pool:
     @property
     def finished(self) -> bool:
         """Nothing in flight and nothing that could still start."""
-        if self.in_flight:
-            return False
-        return self.closed or not any(
-            not q.stopped and (q.ready or q.waiting or not q.drained) for q in self._queues.values()
-        )
+        return not self.in_flight and (self.closed or not self._lineup.has_work)
 
     @property
     def lanes(self) -> list[Lane]:
@@ -369,12 +309,12 @@ class Pool:
 
     def lane(self, model: int) -> Lane:
         """The lane of a model."""
-        return self._queues[model].lane
+        return self._queues[model].route.lane
 
     def stopped_models(self) -> dict[int, Failure]:
         """Why models take no more calls although their lanes do, by the number of each one's first prompt."""
-        first = {id(q.state): q for q in reversed(self._queues.values()) if q.lane.stopped is None}
-        return {q.model: q.state.stopped for q in first.values() if q.state.stopped is not None}
+        first = [alike[0] for alike in self._alike.values() if alike[0].route.lane.stopped is None]
+        return {q.model: q.state.stopped for q in first if q.state.stopped is not None}
 
     def model_failure(self, model: int) -> Failure | None:
         """Why a model takes no more calls; `None` while it does."""
@@ -382,19 +322,19 @@ class Pool:
 
     def why_stopped(self, lane: Lane) -> Failure | None:
         """Why a lane takes no more calls, itself or each of its models; `None` while it does."""
-        queues = [q for q in self._queues.values() if q.lane is lane]
+        queues = self._lineup.routes[id(lane)].queues
         return lane.stopped or (queues[0].state.stopped if all(q.stopped for q in queues) else None)
 
     def queued(self, lane: Lane) -> tuple[int, int]:
         """Ready and waiting calls of a lane that are held in memory."""
-        queues = [q for q in self._queues.values() if q.lane is lane]
+        queues = self._lineup.routes[id(lane)].queues
         return sum(len(q.ready) for q in queues), sum(q.waiting for q in queues)
 
     def held(self, lane: Lane) -> bool:
         """Whether a model of the lane is held until its calls in flight have ended."""
-        return any(q.state.held for q in self._queues.values() if q.lane is lane)
+        return any(q.state.held for q in self._lineup.routes[id(lane)].queues)
 
     def wakes_at(self, lane: Lane) -> float | None:
         """When the first of a lane's waiting calls may go again."""
-        times = (at for at, _, scheduled in self._waiting if self.lane(scheduled.call.model) is lane)
-        return min(times, default=None)
+        waiting = self._lineup.routes[id(lane)].waiting
+        return waiting[0][0] if waiting else None

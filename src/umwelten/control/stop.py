@@ -17,6 +17,9 @@ class StopReason(FrozenStruct):
     wording: Wording
 
 
+UNBOUNDED = 1 << 62
+"""More than any call costs."""
+
 OPEN_ENDED = 16
 """A call whose longest answer is not known is expected to cost this part of what is reserved for it."""
 
@@ -45,12 +48,18 @@ class CostCap:
 
         `alone`: its longest answer is not known, and nothing else of its lane is under way.
         """
-        return self._fits(bound or 0) or (alone and self._fits((bound or 0) // OPEN_ENDED))
+        return self.fits(self.least(bound, alone=alone))
+
+    def least(self, bound: int | None, *, alone: bool) -> int:
+        """Return what must fit for a call to start; 0 without a cap."""
+        if self.cap is None:
+            return 0
+        return (bound or 0) // OPEN_ENDED if alone else bound or 0
 
     def reserve(self, bound: int | None) -> int:
         """A call that was admitted starts; returns what is held for it."""
         whole = bound or 0
-        held = whole if self._fits(whole) else whole // OPEN_ENDED
+        held = whole if self.fits(whole) else whole // OPEN_ENDED
         self.reserved += held
         return held
 
@@ -84,10 +93,16 @@ class CostCap:
             )
         self.reason = StopReason(code=StopCode.MAX_COST, wording=wording)
 
-    def _fits(self, amount: int) -> bool:
-        if self.cap is None or not amount:
-            return True
-        return self.spent < self.cap and self.spent + self._raised(self.reserved + amount) <= self.cap
+    def fits(self, amount: int) -> bool:
+        """Return whether so much more may be spent."""
+        return amount <= self.room
+
+    @property
+    def room(self) -> int:
+        """The most that may be reserved for a call that starts."""
+        if self.cap is None:
+            return UNBOUNDED
+        return max(0, (self.cap - self.spent) * 1000 // self.excess - self.reserved)
 
     def _raised(self, amount: int) -> int:
         return -(-amount * self.excess // 1000)

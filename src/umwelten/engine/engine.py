@@ -15,7 +15,8 @@ from functools import partial
 
 from umwelten.control.attribution import Attribution
 from umwelten.control.lane import Lane
-from umwelten.control.pool import WINDOW, Pool
+from umwelten.control.pool import Pool
+from umwelten.control.queues import WINDOW
 from umwelten.control.retry import GiveUp
 from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.steps import AttemptVerdict, Lease, Start, WaitUntil
@@ -93,6 +94,7 @@ class Engine:
             self._cancel_all()
             if self._tasks:
                 await asyncio.wait(self._tasks)
+            self._pool.account(self._loop.time())
         return RunResult(
             status=self._status(),
             reason=self._reason,

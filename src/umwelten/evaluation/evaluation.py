@@ -146,7 +146,7 @@ class Evaluation:
         async with Transport(timeout_s=self.spec.limits.timeout_s, unix_clock=self._clock) as transport:
             runner = self._make_runner(transport, tell, documents)
             pool, clock = self._pool(self._limit), asyncio.get_running_loop().time
-            transport.on_connected = connection_times(self._targets, pool.lane, clock)
+            transport.on_connected = connection_times(self._targets, pool, clock)
             engine = self._engine = self._make_engine(runner, tell, only, texts, pool)
             if self._stop is not None:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])

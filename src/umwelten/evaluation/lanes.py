@@ -12,6 +12,7 @@ from umwelten.control.known_rate import KnownRate, KnownRates
 from umwelten.control.lane import THROTTLED_TOO_LONG_S, Lane
 from umwelten.control.limit import AUTO_CEILING, Limit
 from umwelten.control.pacer import Pacer
+from umwelten.control.pool import Pool
 from umwelten.providers.base_url import is_service
 from umwelten.providers.protocol import Endpoint, Scope
 from umwelten.providers.vendors import VENDORS
@@ -54,15 +55,16 @@ def make_lanes(
 
 
 def connection_times(
-    targets: Mapping[int, Target], lane: Callable[[int], Lane], clock: Callable[[], float]
+    targets: Mapping[int, Target], pool: Pool, clock: Callable[[], float]
 ) -> Callable[[Endpoint, float], None]:
     """Return what tells each endpoint's lane how long a connection to it took."""
-    lanes = {id(target.endpoint): lane(number) for number, target in targets.items()}
+    lanes = {id(target.endpoint): pool.lane(number) for number, target in targets.items()}
 
     def tell(endpoint: Endpoint, took_s: float) -> None:
         if (found := lanes.get(id(endpoint))) is not None:
             # Names and keys are exchanged as well: a round trip each.
-            found.on_connected(clock(), took_s / 2 if endpoint.base_url.startswith("https:") else took_s)
+            round_trip_s = took_s / 2 if endpoint.base_url.startswith("https:") else took_s
+            pool.on_connected(found, clock(), round_trip_s)
 
     return tell
 

@@ -7,6 +7,7 @@ import math
 import random
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from umwelten.control.attribution import Attribution
 from umwelten.control.knee import Watch
@@ -160,8 +161,6 @@ class _Setup:
         self.attempts = 0
         self.call_log = _CallLog(counts)
         self.lanes = {id(p): self._lane(p.spec) for p in self.providers}
-        for provider in self.providers:
-            provider.on_connected = self.lanes[id(provider)].on_connected
 
     def _lane(self, spec: Provider) -> Lane:
         cap = self.profile.cap
@@ -193,11 +192,14 @@ class _Setup:
     def pool(self) -> Pool:
         lanes = {model: self.lanes[id(provider)] for model, (provider, _) in self.models.items()}
         cap = self.profile.cap
-        return Pool(
+        pool = Pool(
             lanes,
             policy=RetryPolicy(retries=self.profile.retries),
             max_in_flight=None if isinstance(cap, str) else cap,
         )
+        for provider in self.providers:
+            provider.on_connected = partial(pool.on_connected, self.lanes[id(provider)])
+        return pool
 
 
 class _Sampler:
