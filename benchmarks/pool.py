@@ -23,7 +23,7 @@ IN_FLIGHT = 4
 """Calls in flight of each lane."""
 
 
-def _pool(models: int, lanes: int, calls: int, **more: Any) -> Any:
+def _pool(models: int, lanes: int, calls: int, *, together: bool = False, **more: Any) -> Any:
     from umwelten.control.lane import Lane
     from umwelten.control.limit import Limit
     from umwelten.control.pool import Pool
@@ -31,8 +31,14 @@ def _pool(models: int, lanes: int, calls: int, **more: Any) -> Any:
     from umwelten.control.scheduled_call import ScheduledCall
     from umwelten.types import Call
 
-    made = [Lane(f"l{i}", "g", Limit(float(IN_FLIGHT), IN_FLIGHT, slow_start=False)) for i in range(lanes)]
-    pool = Pool({model: made[model % lanes] for model in range(models)}, policy=RetryPolicy(), **more)
+    made: Any = [
+        Lane(f"l{i}", "g", Limit(float(IN_FLIGHT), IN_FLIGHT, slow_start=False)) for i in range(lanes)
+    ]
+    if together:
+        serving = dict.fromkeys(range(models), made)
+    else:
+        serving = {model: made[model % lanes] for model in range(models)}
+    pool = Pool(serving, policy=RetryPolicy(), **more)
     for model in range(models):
         scheduled = [
             ScheduledCall(
@@ -72,6 +78,10 @@ def _models(n: int, calls: int) -> Any:
     return _pool(n, 1, calls)
 
 
+def _members(n: int, calls: int) -> Any:
+    return _pool(1, n, n * calls, together=True)
+
+
 CASES: dict[str, Callable[[int, int], Any]] = {
     "lanes, each full": _lanes,
     "lanes, few slots for all": _few_slots,
@@ -79,6 +89,7 @@ CASES: dict[str, Callable[[int, int], Any]] = {
     "lanes, one provider's cap": _group,
     "lanes, cost cap reached": _cost,
     "models of one lane": _models,
+    "lanes of one model": _members,
 }
 
 

@@ -44,7 +44,7 @@ class Plain(Pool):
         for queue in self._queues.values():
             if not self._may_start(queue):
                 continue
-            head, lane = queue.ready[0], queue.route.lane
+            head, lane = queue.ready[0], queue.route.members[0].lane
             if not self.cap.admits(head.reserve, alone=head.open_ended and not lane.in_flight):
                 if cheapest is None or (head.reserve or 0) < (cheapest.reserve or 0):
                     cheapest = head
@@ -55,8 +55,10 @@ class Plain(Pool):
             elif best is None or (queue.in_flight, queue.served) < (best.in_flight, best.served):
                 best = queue
         if best is not None:
-            best.route.ask(best, now)  # the last question was perhaps about another call
-            return self._start(best, now)
+            member = best.route.members[0]
+            member.asked_for = None
+            member.ask(best.ready[0], now)  # the last question was perhaps about another call
+            return self._start(best, member, now)
         if cheapest is not None and not self.in_flight and opens == NEVER:
             self.cap.end(cheapest.reserve, open_ended=cheapest.open_ended)
             self.closed = True
@@ -65,13 +67,13 @@ class Plain(Pool):
     def _may_start(self, queue: Queue) -> bool:
         if not queue.ready or queue.state.held:
             return False
-        lane = queue.route.lane
+        lane = queue.route.members[0].lane
         if lane.ordered:
             if lane.current is None or not self._queues[lane.current].ready:
                 lane.take_turn(queue.model)
             if lane.current != queue.model:
                 return False
-        alike = [q for q in self._queues.values() if q.route.lane.group == lane.group]
+        alike = [q for q in self._queues.values() if q.route.group == lane.group]
         if sum(q.in_flight for q in alike) >= CAPS.get(lane.group, 1000):
             return False
         return not self._bytes or self._bytes + queue.ready[0].size <= MOST_BYTES

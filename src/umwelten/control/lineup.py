@@ -10,14 +10,14 @@ one leaf of the tournament to the root.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 
 from umwelten.control.attribution import Reason
 from umwelten.control.circuit import NEVER
 from umwelten.control.lane import Lane
 from umwelten.control.model_state import ModelState
-from umwelten.control.queues import Groups, Queue, Route, routes_of
+from umwelten.control.queues import Groups, Member, Queue, Route, routes_of
 from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.stop import UNBOUNDED, CostCap
 from umwelten.control.tournament import NOBODY, Node
@@ -28,23 +28,24 @@ class Lineup:
 
     def __init__(
         self,
-        lanes: Mapping[int, Lane],
+        lanes: Mapping[int, Sequence[Lane]],
         states: Mapping[int, ModelState],
         cap: CostCap,
         group_caps: Mapping[str, int],
     ) -> None:
-        self.routes = {id(route.lane): route for route in routes_of(lanes, states, cap)}
-        made = [queue for route in self.routes.values() for queue in route.queues]
+        self.routes = routes_of(lanes, states, cap)
+        self.members = {id(member.lane): member for route in self.routes for member in route.members}
+        made = [queue for route in self.routes for queue in route.queues]
         self.queues = {queue.model: queue for queue in sorted(made, key=attrgetter("number"))}
-        self.groups = Groups(self.routes.values(), group_caps)
+        self.groups = Groups(self.routes, group_caps)
         self._numbered = list(self.queues.values())
-        self._capped = cap.cap is not None
         self._changed: list[Queue] = []
         self._low: dict[int, None] = {}
         self._live: set[int] = set()
-        self._unasked = dict.fromkeys(self.routes.values())
-        self._unlabelled = dict.fromkeys(self.routes.values())
-        self._opening: list[tuple[float, int, Route]] = []
+        self._settled: dict[Route, None] = {}
+        self._unasked = dict.fromkeys(self.members.values())
+        self._unlabelled = dict.fromkeys(self.members.values())
+        self._opening: list[tuple[float, int, Member]] = []
         self._waking: list[tuple[float, int, Route]] = []
         self._bytes = self._charge = UNBOUNDED
         self._later = NEVER
@@ -65,18 +66,16 @@ class Lineup:
         for queue in queues:
             self.note(queue)
 
-    def count(self, queue: Queue, more: int) -> None:
-        """Count a call of a queue that started, or with -1 one that ended."""
-        route = queue.route
-        self.groups.count(route.lane.group, more)
+    def count(self, queue: Queue, member: Member, more: int) -> None:
+        """Count a call of a queue that started at a lane, or with -1 one that is about to end."""
+        self.groups.count(member.lane.group, more)
+        queue.route.count(member, more)
+        self.touch(member)
         self.note(queue)
-        if self._capped and route.lane.in_flight <= 1:
-            # What must fit for a call to start depends on whether it would be alone in its lane.
-            self.note_all(route.queues)
 
-    def touch(self, route: Route) -> None:
+    def touch(self, member: Member) -> None:
         """Something happened to a lane: it is asked again."""
-        self._unasked[route] = self._unlabelled[route] = None
+        self._unasked[member] = self._unlabelled[member] = None
 
     def take_turn(self) -> int:
         """Return a number greater than all before."""
@@ -88,8 +87,12 @@ class Lineup:
         for queue in self._changed:
             queue.changed = False
             route = queue.route
-            self._unasked[route] = self._unlabelled[route] = None
-            # The lane is asked next: until then the gate need not tell what is new behind it.
+            if route.is_alone or route.best.key is NOBODY:
+                for member in route.members:
+                    self._unasked[member] = self._unlabelled[member] = None
+            if route.ordered or not route.is_alone:
+                self._settled[route] = None
+            # The gate is seen to next: until then it need not tell what is new behind it.
             route.gate.pending = True
             queue.enter()
             if queue.runs_low:
@@ -116,17 +119,19 @@ class Lineup:
 
     # --- waiting ---------------------------------------------------------------------------
 
-    def wait(self, scheduled: ScheduledCall, until: float) -> None:
-        """Keep a call until its next attempt."""
+    def wait(self, scheduled: ScheduledCall, until: float, *, elsewhere: bool) -> None:
+        """Keep a call until its next attempt; `elsewhere`: a lane not tried yet may make it before."""
         queue = self.queues[scheduled.call.model]
         queue.waiting += 1
-        heapq.heappush(queue.route.waiting, (until, self.take_turn(), scheduled))
+        turn = self.take_turn()
+        heapq.heappush(queue.route.waiting, (until, turn, scheduled))
+        if elsewhere:
+            queue.keep_apart(turn, scheduled)
         self._announce(queue.route)
         self.note(queue)
 
-    def wake_early(self, lane: Lane, now: float, *, refused: bool) -> None:
-        """What a lane's calls wait for is over: those that were refused, or the others."""
-        route = self.routes[id(lane)]
+    def wake_early(self, route: Route, now: float, *, refused: bool) -> None:
+        """What a route's calls wait for is over: those that were refused, or the others."""
         route.waiting = [
             (min(at, now) if scheduled.refused is refused else at, turn, scheduled)
             for at, turn, scheduled in route.waiting
@@ -140,23 +145,24 @@ class Lineup:
             route = heapq.heappop(self._waking)[2]
             route.wakes = NEVER
             while route.waiting and route.waiting[0][0] <= now:
-                self._wake(heapq.heappop(route.waiting)[2])
+                self._wake(*heapq.heappop(route.waiting)[1:])
             self._announce(route)
 
-    def _wake(self, scheduled: ScheduledCall) -> None:
+    def _wake(self, turn: int, scheduled: ScheduledCall) -> None:
         queue = self.queues[scheduled.call.model]
-        queue.waiting -= 1
+        if not queue.rejoin(turn, scheduled):
+            return
         self.note(queue)
         if queue.stopped:
             return
-        if queue.route.lane.in_outage:
+        if all(member.lane.in_outage for member in queue.route.members):
             # In an outage the probes go round, so that no call spends all its retries on them.
             queue.ready.append(scheduled)
         else:
             queue.ready.appendleft(scheduled)
 
     def _announce(self, route: Route) -> None:
-        """Note when the first of a lane's waiting calls may go again."""
+        """Note when the first of a route's waiting calls may go again."""
         at = route.waiting[0][0] if route.waiting else NEVER
         if at < route.wakes:
             route.wakes = at
@@ -165,7 +171,22 @@ class Lineup:
     @property
     def wakes(self) -> float:
         """When the first call that waits may go again."""
-        return self._waking[0][0] if self._waking else NEVER
+        while self._waking:
+            at, _, route = self._waking[0]
+            if route.waiting and route.waiting[0][0] == at:
+                return at
+            heapq.heappop(self._waking)
+            if route.wakes == at:
+                route.wakes = NEVER
+                self._announce(route)
+        return NEVER
+
+    def pull(self, queue: Queue, member: Member) -> ScheduledCall:
+        """Take a queue's next call for a lane."""
+        scheduled, waiting = queue.pull(member), queue.route.waiting
+        while waiting and waiting[0][1] in (pulled := self.queues[waiting[0][2].call.model].pulled):
+            pulled.discard(heapq.heappop(waiting)[1])
+        return scheduled
 
     # --- asking lanes ----------------------------------------------------------------------
 
@@ -180,50 +201,59 @@ class Lineup:
     def expire(self, now: float, full_since: float) -> None:
         """Have the lanes asked again whose time has come; since `full_since` they could start nothing."""
         while self._opening and self._opening[0][0] <= now:
-            at, _, route = heapq.heappop(self._opening)
-            if route.opens == at:
-                route.opens = NEVER
-                self.touch(route)
+            at, _, member = heapq.heappop(self._opening)
+            if member.opens == at:
+                member.opens = NEVER
+                self.touch(member)
                 if full_since <= now:
-                    route.lane.timesheet.turn(max(at, full_since), Reason.CONCURRENCY)
+                    member.lane.timesheet.turn(max(at, full_since), Reason.CONCURRENCY)
 
     def ask_changed(self, now: float) -> None:
         """Ask the lanes to which something happened whether they let a call start."""
-        for route in self._unasked:
-            if route.lane.ordered:
+        for route in self._settled:
+            if route.ordered:
                 route.pass_turn()
-            at, why = self._ask_route(route, now)
+        for member in self._unasked:
+            member.asked_for = None
+            at, why = self._ask(member, now)
             if at > now:
-                self._shut(route, at, why, now)
+                self._shut(member, at, why, now)
             else:
-                route.opens = NEVER
-                route.gate.set_shut(False)
+                member.open()
+        for route in self._settled:
+            if not route.is_alone:
+                route.gate.set_shut(route.free.key is NOBODY)
+        self._settled.clear()
         self._unasked.clear()
 
-    def _ask_route(self, route: Route, now: float) -> tuple[float, Reason]:
-        best = route.best
-        if best.key is NOBODY:
+    def _ask(self, member: Member, now: float) -> tuple[float, Reason]:
+        """Ask for the next call of the best queue."""
+        lane, best = member.lane, member.route.best
+        if lane.stopped is not None:
+            return NEVER, Reason.NO_WORK
+        head = None if best.key is NOBODY else self._number(best).head()
+        if head is None:
             return now, Reason.NO_WORK
-        queue = self._number(best)
-        at, why = route.ask(queue, now), route.lane.wait_reason
-        if at > now and why is Reason.TOKENS and len(route.queues) > 1:
+        at, why = member.ask(head, now), lane.wait_reason
+        if at > now and why is Reason.TOKENS and len(member.route.queues) > 1:
             # A smaller call may fit (all ask for as long answers); if the smallest doesn't, none does.
-            smallest = self._number(best.with_fewest_tokens())
-            at = at if smallest is queue else min(at, route.ask(smallest, now))
+            smallest = self._number(best.with_fewest_tokens()).head()
+            assert smallest is not None
+            at = min(at, member.ask(smallest, now))
         return at, why
 
-    def _shut(self, route: Route, at: float, why: Reason, now: float) -> None:
-        route.gate.set_shut(True)
-        if at != route.opens and at < NEVER:
-            heapq.heappush(self._opening, (at, self.take_turn(), route))
-        route.opens = at
-        self._unlabelled.pop(route, None)
-        route.lane.timesheet.turn(now, why, at)
+    def _shut(self, member: Member, at: float, why: Reason, now: float) -> None:
+        if at != member.opens and at < NEVER:
+            heapq.heappush(self._opening, (at, self.take_turn(), member))
+        member.opens = at
+        member.shut()
+        self._unlabelled.pop(member, None)
+        member.lane.timesheet.turn(now, why, at)
 
     # --- choosing --------------------------------------------------------------------------
 
-    def choose(self, now: float, size: int, charge: int) -> Queue | None:
-        """Return the queue that is next: of those that may start a call, the least served.
+    def choose(self, now: float, size: int, charge: int) -> tuple[Queue, Member] | None:
+        """Return the queue that is next and its lane: of those that may start a call, the least served.
 
         The call may have that many bytes at most, and need that much of the cost cap.
         """
@@ -232,56 +262,85 @@ class Lineup:
         if root.key is NOBODY:
             return None
         first = self._number(root)
-        return first if self._admits(first, now) else self._search(root, None, now)
+        member = self._lane_for(first, now)
+        return (first, member) if member is not None else self._search(root, None, now)
 
     def _number(self, node: Node) -> Queue:
         return self._numbered[int(node.key[2])]
 
-    def _search(self, node: Node, best: Queue | None, now: float) -> Queue | None:
+    def _search(
+        self, node: Node, best: tuple[Queue, Member] | None, now: float
+    ) -> tuple[Queue, Member] | None:
         """Return the first queue below a node that may start a call, or `best`, whichever is less served."""
-        if node.key is NOBODY or (best is not None and node.key > best.leaf.key):
+        if node.key is NOBODY or (best is not None and node.key > best[0].leaf.key):
             return best
         if node.needs[0] > self._bytes or node.needs[1] > self._charge:
             return best
         left, right = node.left, node.right
         if left is None:
             queue = self._number(node)
-            return queue if self._admits(queue, now) else best
+            member = self._lane_for(queue, now)
+            return best if member is None else (queue, member)
         if right is None:
             return self._search(left, best, now)
         if right.key < left.key:
             left, right = right, left
         return self._search(right, self._search(left, best, now), now)
 
-    def _admits(self, queue: Queue, now: float) -> bool:
+    def _lane_for(self, queue: Queue, now: float) -> Member | None:
+        """Return the least loaded lane that lets a queue's next call start."""
         size, charge, _ = queue.leaf.needs
         if size > self._bytes or charge > self._charge:
-            return False
+            return None
         route = queue.route
-        known = route.asked_for is queue and route.asked_at == now
-        at = route.said if known else route.ask(queue, now)
+        if route.is_alone:
+            member = route.members[0]
+            head = queue.head()
+            return member if head is not None and self._lets_start(member, head, now) else None
+        return self._least_loaded(route.free, queue, now)
+
+    def _least_loaded(self, node: Node, queue: Queue, now: float) -> Member | None:
+        if node.key is NOBODY:
+            return None
+        left, right = node.left, node.right
+        if left is None:
+            member = queue.route.members[int(node.key[2])]
+            head = queue.next_for(member)
+            return member if head is not None and self._lets_start(member, head, now) else None
+        assert right is not None
+        if right.key < left.key:
+            left, right = right, left
+        return self._least_loaded(left, queue, now) or self._least_loaded(right, queue, now)
+
+    def _lets_start(self, member: Member, head: ScheduledCall, now: float) -> bool:
+        cap, lane = member.route.cap, member.lane
+        if head.size > self._bytes:
+            return False
+        if cap.least(head.reserve, alone=head.open_ended and not lane.in_flight) > self._charge:
+            return False
+        at = member.ask(head, now)
         if at <= now:
             return True
-        if len(route.queues) > 1 and route.lane.wait_reason is Reason.TOKENS:
+        if lane.wait_reason is Reason.TOKENS and len(member.route.queues) > 1:
             self._later = min(self._later, at)
         else:
-            self._shut(route, at, route.lane.wait_reason, now)
+            self._shut(member, at, lane.wait_reason, now)
         return False
 
     # --- accounting ------------------------------------------------------------------------
 
-    def label(self, now: float, reason: Callable[[Route], Reason]) -> None:
+    def label(self, now: float, reason: Callable[[Member], Reason]) -> None:
         """Note what the lanes wait for to which something happened, and which start nothing."""
-        for route in self._unlabelled:
-            route.lane.timesheet.turn(now, reason(route))
+        for member in self._unlabelled:
+            member.lane.timesheet.turn(now, reason(member))
         self._unlabelled.clear()
 
     def label_all(self) -> None:
         """What all lanes wait for has changed."""
-        self._unlabelled = dict.fromkeys(self.routes.values())
+        self._unlabelled = dict.fromkeys(self.members.values())
 
     def account(self, now: float) -> None:
         """Count the time of every lane up to now."""
-        for route in self.routes.values():
-            sheet = route.lane.timesheet
+        for member in self.members.values():
+            sheet = member.lane.timesheet
             sheet.turn(now, sheet.reason, sheet.until)

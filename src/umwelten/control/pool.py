@@ -21,8 +21,8 @@ from umwelten.control.crowding import Crowding
 from umwelten.control.lane import Lane
 from umwelten.control.lineup import Lineup
 from umwelten.control.model_state import ModelState
-from umwelten.control.queues import Queue, Route
-from umwelten.control.retry import Again, Decision, GiveUp, HoldModel, RetryPolicy, StopLane
+from umwelten.control.queues import Member, Queue
+from umwelten.control.retry import Again, Decision, HoldModel, RetryPolicy, StopLane
 from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.steps import IDLE, AttemptVerdict, Lease, Start, Step, WaitUntil
 from umwelten.control.stop import UNBOUNDED, CostCap
@@ -34,14 +34,15 @@ _NOT_THE_PROVIDERS = (FailureKind.EMPTY, FailureKind.LOCAL)
 
 
 class Pool:
-    """See the module's text. `max_in_flight` None: only the lanes' own limits hold.
+    """See the module's text. `lanes`: by model, the one or those that may make its calls; models have all of
+    them in common, or none. `max_in_flight` None: only the lanes' own limits hold.
 
     `states`: the states of the models by number, where several numbers are prompts of one model.
     """
 
     def __init__(
         self,
-        lanes: dict[int, Lane],
+        lanes: Mapping[int, Lane | Sequence[Lane]],
         *,
         policy: RetryPolicy,
         max_in_flight: int | None = None,
@@ -60,12 +61,13 @@ class Pool:
         self._full_since = NEVER
         self._told_closed = False
         self._crowding = Crowding()
-        self._lineup = Lineup(lanes, states, self.cap, group_caps or {})
+        serving = {model: (of,) if isinstance(of, Lane) else tuple(of) for model, of in lanes.items()}
+        self._lineup = Lineup(serving, states, self.cap, group_caps or {})
         self._queues = self._lineup.queues
         self._alike: dict[int, list[Queue]] = {}
         for queue in self._queues.values():
             self._alike.setdefault(id(queue.state), []).append(queue)
-        self._lanes = [route.lane for route in self._lineup.routes.values()]
+        self._lanes = [member.lane for member in self._lineup.members.values()]
 
     # --- filling ---------------------------------------------------------------------------
 
@@ -83,7 +85,7 @@ class Pool:
 
     def touch(self, lane: Lane) -> None:
         """Ask a lane again, which was told something by others than this pool."""
-        self._lineup.touch(self._lineup.routes[id(lane)])
+        self._lineup.touch(self._lineup.members[id(lane)])
 
     def on_connected(self, lane: Lane, now: float, took_s: float) -> None:
         """Tell a lane how long a connection took."""
@@ -117,9 +119,9 @@ class Pool:
             # Time alone opens nothing.
             return IDLE
         lineup.ask_changed(now)
-        queue = lineup.choose(now, self._bytes_left, self.cap.room)
-        if queue is not None:
-            return self._start(queue, now)
+        chosen = lineup.choose(now, self._bytes_left, self.cap.room)
+        if chosen is not None:
+            return self._start(*chosen, now)
         at = min(lineup.opens, lineup.wakes)
         if at == NEVER and not self.in_flight:
             self._end_if_capped()
@@ -139,42 +141,44 @@ class Pool:
         if self.cap.cap is None:
             return
         entered = [q for q in self._queues.values() if q.leaf.key is not NOBODY]
-        left = [q.ready[0] for q in entered if not self.cap.fits(q.leaf.needs[1])]
+        left = [q.ready[0] for q in entered if q.ready and not self.cap.fits(q.leaf.needs[1])]
         if left:
             cheapest = min(left, key=lambda scheduled: scheduled.reserve or 0)
             self.cap.end(cheapest.reserve, open_ended=cheapest.open_ended)
             self.closed = True
 
-    def _idle_reason(self, route: Route) -> Reason:
+    def _idle_reason(self, member: Member) -> Reason:
         """Why a lane starts nothing although it would let a call start."""
         if self.closed:
             if self.cap.reason:
                 return Reason.COST
-            return Reason.LATENCY if route.lane.in_flight else Reason.NO_WORK
-        if route.best.key is not NOBODY and not self.cap.fits(route.best.needs[1]):
-            return Reason.COST
-        return route.idle_reason()
+            return Reason.LATENCY if member.lane.in_flight else Reason.NO_WORK
+        best = member.route.best
+        return (
+            Reason.COST
+            if best.key is not NOBODY and not self.cap.fits(best.needs[1])
+            else member.idle_reason()
+        )
 
-    def _start(self, queue: Queue, now: float) -> Start:
-        scheduled = queue.ready.popleft()
-        lane = queue.route.lane
-        queue.served = self._lineup.take_turn()
+    def _start(self, queue: Queue, member: Member, now: float) -> Start:
+        scheduled, lane = self._lineup.pull(queue, member), member.lane
+        queue.served = member.served = self._lineup.take_turn()
         scheduled.held = self.cap.reserve(scheduled.reserve)
         scheduled.attempts += 1
         start = lane.on_start(now, scheduled.input_tokens, scheduled.output_tokens)
         lane.timesheet.turn(now, Reason.CPU)
-        self._count(queue, scheduled, 1)
+        self._count(queue, member, scheduled, 1)
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
         self._full_since = now if self._full else NEVER
         return Start(Lease(scheduled, lane, now, start))
 
-    def _count(self, queue: Queue, scheduled: ScheduledCall, more: int) -> None:
+    def _count(self, queue: Queue, member: Member, scheduled: ScheduledCall, more: int) -> None:
         """Count a call that starts, or with -1 one that ended."""
         queue.in_flight += more
         queue.state.in_flight += more
         self.in_flight += more
         self._bytes += more * scheduled.size
-        self._lineup.count(queue, more)
+        self._lineup.count(queue, member, more)
 
     # --- learning --------------------------------------------------------------------------
 
@@ -183,15 +187,16 @@ class Pool:
     ) -> AttemptVerdict:
         """Decide what follows an attempt that ended; `None`: we cancelled it, the call stays pending."""
         scheduled, lane = lease.scheduled, lease.lane
+        member = self._lineup.members[id(lane)]
         if self._full:
             self._lineup.expire(now, self._full_since)
-        self._release(lease, cost, now)
+        self._release(lease, member, cost, now)
         trusted, down = lane.trusts_retry_after, lane.in_outage
         change = lane.on_end(outcome, lease.started_at, now, lease.start)
         if trusted and not lane.trusts_retry_after:
-            self._lineup.wake_early(lane, now, refused=True)
+            self._lineup.wake_early(member.route, now, refused=True)
         if down and not lane.in_outage:
-            self._lineup.wake_early(lane, now, refused=False)
+            self._lineup.wake_early(member.route, now, refused=False)
         state = self._queues[scheduled.call.model].state
         if isinstance(outcome, Reply | Continue) or (outcome and outcome.kind is FailureKind.EMPTY):
             self._let_go(state)
@@ -214,18 +219,27 @@ class Pool:
         )
         if isinstance(decision, Again) and decision.counted and failure.kind not in _NOT_THE_PROVIDERS:
             lane.on_error(lease.started_at, now)
-        stopped = False
-        match decision:
-            case Again():
-                self._again(scheduled, decision, failure, now)
-            case StopLane():
-                stopped = self.stop_lane(lane, failure)
-            case HoldModel():
-                state.put_aside(scheduled, failure)
-                self._lineup.note_all(self._alike[id(state)])
-            case GiveUp():
-                pass
+        if failure.kind is not FailureKind.LOCAL:
+            scheduled.tried |= {member.number}
+        stopped = isinstance(decision, StopLane) and self.stop_lane(lane, failure)
+        if isinstance(decision, StopLane | HoldModel) and self._goes_on(scheduled, member, decision):
+            decision = Again(0.0, counted=False)
+        if isinstance(decision, Again):
+            self._again(scheduled, decision, failure, now)
+        elif isinstance(decision, HoldModel):
+            state.put_aside(scheduled, failure)
+            self._lineup.note_all(self._alike[id(state)])
         return AttemptVerdict(failure, decision, change, stopped, self._stop_model(state))
+
+    def _goes_on(self, scheduled: ScheduledCall, member: Member, decision: StopLane | HoldModel) -> bool:
+        """Whether other lanes are left for a call whose lane takes no more calls, or none of its model."""
+        queue = self._queues[scheduled.call.model]
+        if not member.route.others(member, queue.shunned):
+            return False
+        if isinstance(decision, HoldModel):
+            for alike in self._alike[id(queue.state)]:
+                alike.shunned.add(member.number)
+        return True
 
     def _narrow(self, lease: Lease, now: float) -> bool:
         """Allow fewer calls in flight. False if there is no room even for one."""
@@ -233,10 +247,10 @@ class Pool:
         self.max_in_flight = cap or 1
         return cap is not None
 
-    def _release(self, lease: Lease, cost: int | None, now: float) -> None:
+    def _release(self, lease: Lease, member: Member, cost: int | None, now: float) -> None:
         scheduled = lease.scheduled
         self.cap.settle(scheduled.reserve, scheduled.held, cost, open_ended=scheduled.open_ended)
-        self._count(self._queues[scheduled.call.model], scheduled, -1)
+        self._count(self._queues[scheduled.call.model], member, scheduled, -1)
         self._full_since = NEVER
         scheduled.time_s += now - lease.started_at
         scheduled.cost_nusd = (
@@ -250,7 +264,7 @@ class Pool:
         elif failure.kind is FailureKind.RATE_LIMIT:
             scheduled.throttles += 1
         scheduled.refused = failure.kind is FailureKind.RATE_LIMIT
-        self._wait(scheduled, now + decision.delay_s)
+        self._wait(scheduled, now + decision.delay_s, elsewhere=failure.kind is not FailureKind.LOCAL)
 
     def _go_on(self, scheduled: ScheduledCall, answered: Continue, now: float) -> Decision:
         """The call's next request follows at once, if it may have one."""
@@ -262,17 +276,25 @@ class Pool:
             self._wait(scheduled, now + decision.delay_s)
         return decision
 
-    def _wait(self, scheduled: ScheduledCall, until: float) -> None:
-        if not self._queues[scheduled.call.model].stopped and not self.closed:
-            self._lineup.wait(scheduled, until)
+    def _wait(self, scheduled: ScheduledCall, until: float, *, elsewhere: bool = False) -> None:
+        queue = self._queues[scheduled.call.model]
+        if not queue.stopped and not self.closed:
+            self._lineup.wait(scheduled, until, elsewhere=elsewhere and queue.has_untried(scheduled.tried))
 
     def stop_lane(self, lane: Lane, failure: Failure) -> bool:
         """The lane takes no more calls. True if it was open until now."""
         if lane.stopped is not None:
             return False
         lane.stop(failure)
-        for queue in self._lineup.routes[id(lane)].queues:
-            queue.clear()
+        member = self._lineup.members[id(lane)]
+        route = member.route
+        self._lineup.touch(member)
+        route.stopped = not route.others(member, frozenset())
+        for queue in route.queues:
+            if route.stopped:
+                queue.clear()
+            elif not route.others(member, queue.shunned):
+                queue.shunned.clear()  # what is left is asked once more
             self._lineup.note(queue)
         return True
 
@@ -308,12 +330,12 @@ class Pool:
         return self._lanes
 
     def lane(self, model: int) -> Lane:
-        """The lane of a model."""
-        return self._queues[model].route.lane
+        """The lane of a model, the first one of several."""
+        return self._queues[model].route.members[0].lane
 
     def stopped_models(self) -> dict[int, Failure]:
         """Why models take no more calls although their lanes do, by the number of each one's first prompt."""
-        first = [alike[0] for alike in self._alike.values() if alike[0].route.lane.stopped is None]
+        first = [alike[0] for alike in self._alike.values() if not alike[0].route.stopped]
         return {q.model: q.state.stopped for q in first if q.state.stopped is not None}
 
     def model_failure(self, model: int) -> Failure | None:
@@ -322,19 +344,19 @@ class Pool:
 
     def why_stopped(self, lane: Lane) -> Failure | None:
         """Why a lane takes no more calls, itself or each of its models; `None` while it does."""
-        queues = self._lineup.routes[id(lane)].queues
+        queues = self._lineup.members[id(lane)].route.queues
         return lane.stopped or (queues[0].state.stopped if all(q.stopped for q in queues) else None)
 
     def queued(self, lane: Lane) -> tuple[int, int]:
         """Ready and waiting calls of a lane that are held in memory."""
-        queues = self._lineup.routes[id(lane)].queues
+        queues = self._lineup.members[id(lane)].route.queues
         return sum(len(q.ready) for q in queues), sum(q.waiting for q in queues)
 
     def held(self, lane: Lane) -> bool:
         """Whether a model of the lane is held until its calls in flight have ended."""
-        return any(q.state.held for q in self._lineup.routes[id(lane)].queues)
+        return any(q.state.held for q in self._lineup.members[id(lane)].route.queues)
 
     def wakes_at(self, lane: Lane) -> float | None:
         """When the first of a lane's waiting calls may go again."""
-        waiting = self._lineup.routes[id(lane)].waiting
+        waiting = self._lineup.members[id(lane)].route.waiting
         return waiting[0][0] if waiting else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from umwelten.control.attribution import Reason
@@ -12,10 +12,12 @@ from umwelten.control.lane import Lane
 from umwelten.control.model_state import ModelState
 from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.stop import CostCap
-from umwelten.control.tournament import NOBODY, Key, Node, gate, join
+from umwelten.control.tournament import NOBODY, Key, Needs, Node, gate, join
 
 WINDOW = 256
 """Ready calls of a model that are held in memory: enough for a thousand in flight, small for a million."""
+
+NOTHING_NEEDED: Needs = (0, 0, 0)
 
 MOST_WAITING = 4 * WINDOW
 """While that many calls of a model wait, no further ones are fetched: they would wait as well."""
@@ -23,18 +25,25 @@ MOST_WAITING = 4 * WINDOW
 
 class Queue:
     """The calls of one model. Its `leaf` takes part in the tournament while a call could start, but for the
-    lane."""
+    lanes.
+
+    `apart` are those of its waiting calls that may go to a lane at once, by the lanes that they have tried,
+    and `pulled` the turns of those that did. `shunned` are lanes that do not have the model.
+    """
 
     __slots__ = (
+        "apart",
         "changed",
         "drained",
         "in_flight",
         "leaf",
         "model",
         "number",
+        "pulled",
         "ready",
         "route",
         "served",
+        "shunned",
         "state",
         "waiting",
     )
@@ -42,6 +51,9 @@ class Queue:
     def __init__(self, model: int, number: int, route: Route, state: ModelState) -> None:
         self.model, self.number, self.route, self.state = model, number, route, state
         self.ready: deque[ScheduledCall] = deque()
+        self.apart: dict[frozenset[int], dict[int, ScheduledCall]] = {}
+        self.pulled: set[int] = set()
+        self.shunned: set[int] = set()
         self.drained = self.changed = False
         self.in_flight = self.waiting = self.served = 0
         self.leaf = Node()
@@ -49,7 +61,7 @@ class Queue:
     @property
     def stopped(self) -> bool:
         """Return whether the model takes no more calls."""
-        return self.route.lane.stopped is not None or self.state.stopped is not None
+        return self.route.stopped or self.state.stopped is not None
 
     @property
     def runs_low(self) -> bool:
@@ -69,88 +81,203 @@ class Queue:
     def clear(self) -> None:
         """Take no more calls."""
         self.ready.clear()
+        self.apart.clear()
         self.drained = True
+
+    def head(self) -> ScheduledCall | None:
+        """Return the call that is next; where none is ready, one that need not wait for another lane."""
+        if self.ready:
+            return self.ready[0]
+        return next((call for calls in self.apart.values() for call in calls.values()), None)
 
     def enter(self) -> None:
         """Take part in the tournament with the next call, or not, if there is none that could start."""
-        route = self.route
-        if not self.ready or self.state.held or (route.lane.ordered and route.turn is not self):
+        route, head = self.route, self.head()
+        if head is None or self.state.held or (route.ordered and route.turn is not self):
             self.leaf.leave()
             return
-        head = self.ready[0]
         key: Key = (self.in_flight, self.served, self.number)
-        charge = route.cap.least(head.reserve, alone=head.open_ended and not route.lane.in_flight)
+        charge = route.cap.least(head.reserve, alone=head.open_ended and route.busy < len(route.members))
         self.leaf.enter(key, (head.size, charge, head.input_tokens))
+
+    def has_untried(self, tried: Set[int]) -> bool:
+        """Return whether a lane takes its calls that is none of these."""
+        return not self.route.is_alone and any(
+            member.lane.stopped is None and member.number not in tried and member.number not in self.shunned
+            for member in self.route.members
+        )
+
+    def keep_apart(self, turn: int, scheduled: ScheduledCall) -> None:
+        """Let a call that waits go to a lane that it has not tried, once no other call is ready."""
+        self.apart.setdefault(scheduled.tried, {})[turn] = scheduled
+
+    def rejoin(self, turn: int, scheduled: ScheduledCall) -> bool:
+        """Return whether a call whose time has come is still waiting; it may go to any lane now."""
+        if turn in self.pulled:
+            self.pulled.discard(turn)
+            return False
+        self._take_apart(turn, scheduled)
+        scheduled.tried = frozenset()
+        self.waiting -= 1
+        return True
+
+    def pull(self, member: Member) -> ScheduledCall:
+        """Take the next call for a lane."""
+        if self.ready:
+            return self.ready.popleft()
+        calls = next(calls for tried, calls in self.apart.items() if member.number not in tried)
+        turn, scheduled = next(iter(calls.items()))
+        self._take_apart(turn, scheduled)
+        self.pulled.add(turn)
+        self.waiting -= 1
+        return scheduled
+
+    def next_for(self, member: Member) -> ScheduledCall | None:
+        """Return the call that `pull` would take for a lane."""
+        if member.number in self.shunned:
+            return None
+        if self.ready:
+            return self.ready[0]
+        calls = next((calls for tried, calls in self.apart.items() if member.number not in tried), None)
+        return None if calls is None else next(iter(calls.values()))
+
+    def _take_apart(self, turn: int, scheduled: ScheduledCall) -> None:
+        calls = self.apart.get(scheduled.tried)
+        if calls is not None and calls.pop(turn, None) is not None and not calls:
+            del self.apart[scheduled.tried]
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """A lane that serves a route's queues, and what it said when it was asked last.
+
+    Its `leaf` is among the route's free lanes while it lets calls start, else it `opens` later. `number` is
+    its place in the route.
+    """
+
+    lane: Lane
+    route: Route
+    number: int
+    served: int = 0
+    opens: float = NEVER
+    asked_for: ScheduledCall | None = None
+    asked_at: float = -NEVER
+    said: float = NEVER
+    leaf: Node = field(default_factory=Node)
+
+    def ask(self, scheduled: ScheduledCall, now: float) -> float:
+        """Return when the lane lets that call start."""
+        if self.asked_for is not scheduled or self.asked_at != now:
+            self.said = self.lane.earliest_start(now, scheduled.input_tokens, scheduled.output_tokens)
+            self.asked_for, self.asked_at = scheduled, now
+        return self.said
+
+    def open(self) -> None:
+        """Take part in the choice of the least loaded lane."""
+        self.opens = NEVER
+        if not self.route.is_alone:
+            self.leaf.enter((self.lane.in_flight, self.served, self.number), NOTHING_NEEDED)
+        self.route.gate.set_shut(False)
+
+    def shut(self) -> None:
+        """Take no part."""
+        self.leaf.leave()
+        self.route.gate.set_shut(self.route.is_alone or self.route.free.key is NOBODY)
+
+    def idle_reason(self) -> Reason:
+        """Why the lane starts nothing although nothing forbids it."""
+        route = self.route
+        if route.best.key is not NOBODY or any(queue.ready for queue in route.queues):
+            return Reason.CONCURRENCY
+        if route.waiting:
+            return Reason.BACKOFF
+        return Reason.LATENCY if self.lane.in_flight else Reason.NO_WORK
 
 
 @dataclass(slots=True, eq=False)
 class Route:
-    """A lane with the queues whose calls go through it, and what it said when it was asked last.
+    """The lanes that serve the same models, and the queues of those models.
 
-    Its `gate` is shut while none may start, until `opens`; `best` is behind it. `waiting` is a heap of the
-    calls that wait for their next attempt, the first one until `wakes`. `turn` is the queue whose turn it is
-    in an ordered lane.
+    Its `gate` is shut while no lane lets a call start; `best` is behind it and knows the best queue, `free`
+    the least loaded lane; `busy` lanes have calls under way. `waiting` is a heap of the calls that wait for
+    their next attempt, the first one until `wakes`. `turn` is the queue whose turn it is where servers swap
+    models. `is_alone`: there is one lane only. `stopped`: none takes calls any more.
     """
 
-    lane: Lane
     cap: CostCap
+    members: list[Member] = field(default_factory=list)
     queues: list[Queue] = field(default_factory=list)
+    ordered: bool = False
+    is_alone: bool = False
+    stopped: bool = False
+    busy: int = 0
     turn: Queue | None = None
-    opens: float = NEVER
     wakes: float = NEVER
-    asked_for: Queue | None = None
-    asked_at: float = -NEVER
-    said: float = NEVER
     waiting: list[tuple[float, int, ScheduledCall]] = field(default_factory=list)
     best: Node = field(default_factory=Node)
+    free: Node = field(default_factory=Node)
     gate: Node = field(default_factory=Node)
 
     def build(self) -> Node:
         """Return the gate before its queues, once they are all known."""
+        self.is_alone = len(self.members) == 1
+        self.ordered = any(member.lane.ordered for member in self.members)
         self.best = join([queue.leaf for queue in self.queues])
         self.gate = gate(self.best)
+        self.free = join([member.leaf for member in self.members])
+        for member in self.members:
+            member.open()
         return self.gate
 
     @property
-    def ready(self) -> int:
-        """Calls that could start now."""
-        return sum(len(queue.ready) for queue in self.queues)
+    def group(self) -> str:
+        """The provider of its lanes."""
+        return self.members[0].lane.group
 
-    def ask(self, queue: Queue, now: float) -> float:
-        """Return when the lane lets the queue's next call start."""
-        head = queue.ready[0]
-        self.asked_for, self.asked_at = queue, now
-        self.said = self.lane.earliest_start(now, head.input_tokens, head.output_tokens)
-        return self.said
+    def count(self, member: Member, more: int) -> None:
+        """Count a call of a lane that started, or with -1 one that is about to end."""
+        if member.lane.in_flight == 1:
+            self.busy += more
+            if self.cap.cap is not None:
+                # What must fit for a call to start depends on whether it would be alone in its lane.
+                for queue in self.queues:
+                    queue.enter()
+
+    def others(self, member: Member, without: Set[int]) -> bool:
+        """Return whether another lane is left that takes calls."""
+        return any(
+            other is not member and other.lane.stopped is None and other.number not in without
+            for other in self.members
+        )
 
     def pass_turn(self) -> None:
-        """In an ordered lane, give the turn to the next model if the one that has it has no ready call."""
+        """Where servers swap models, give the turn to the next one if that which has it has no ready call."""
         had = self.turn
         if had is not None and had.ready:
             return
         has = next((queue for queue in self.queues if queue.ready and not queue.state.held), None)
         if has is None or has is had:
             return
-        self.lane.take_turn(has.model)
+        for member in self.members:
+            member.lane.take_turn(has.model)
         self.turn = has
         for queue in (had, has):
             if queue is not None:
                 queue.enter()
 
-    def idle_reason(self) -> Reason:
-        """Why the lane starts nothing although nothing forbids it."""
-        if self.best.key is not NOBODY or any(queue.ready for queue in self.queues):
-            return Reason.CONCURRENCY
-        if self.waiting:
-            return Reason.BACKOFF
-        return Reason.LATENCY if self.lane.in_flight else Reason.NO_WORK
 
+def routes_of(
+    lanes: Mapping[int, Sequence[Lane]], states: Mapping[int, ModelState], cap: CostCap
+) -> list[Route]:
+    """Return the lanes with the queues of their models, in the order of their first model.
 
-def routes_of(lanes: Mapping[int, Lane], states: Mapping[int, ModelState], cap: CostCap) -> list[Route]:
-    """Return the lanes with the queues of their models, each once, in the order of their first model."""
-    routes: dict[int, Route] = {}
-    for number, (model, lane) in enumerate(lanes.items()):
-        route = routes.setdefault(id(lane), Route(lane, cap))
+    Models have all of their lanes in common, or none.
+    """
+    routes: dict[tuple[int, ...], Route] = {}
+    for number, (model, serving) in enumerate(lanes.items()):
+        route = routes.setdefault(tuple(map(id, serving)), Route(cap))
+        if not route.members:
+            route.members = [Member(lane, route, i) for i, lane in enumerate(serving)]
         route.queues.append(Queue(model, number, route, states.get(model) or ModelState()))
     return list(routes.values())
 
@@ -165,7 +292,7 @@ class Groups:
         apart: dict[str, list[Node]] = {group: [] for group in caps}
         free: list[Node] = []
         for route in routes:
-            apart.get(route.lane.group, free).append(route.build())
+            apart.get(route.group, free).append(route.build())
         for group, nodes in apart.items():
             self._gates[group] = gate(join(nodes))
             self._gates[group].set_shut(caps[group] <= 0)

@@ -13,6 +13,8 @@ class ScheduledCall(msgspec.Struct):
     used up retries, `throttles` were refused, `empties` brought an empty answer, `schema_retries` followed
     answers that did not fit the schema.
 
+    `tried` are the lanes of several at which it failed since it last waited.
+
     `turns` are its conversation after the question. `input_tokens` as estimated; `output_tokens` the most
     that may be asked for, `None` if not known.
     """
@@ -30,6 +32,7 @@ class ScheduledCall(msgspec.Struct):
     input_tokens: int = 0
     output_tokens: int | None = None
     refused: bool = False
+    tried: frozenset[int] = frozenset()
     held: int = 0
     turns: tuple[Message, ...] = ()
 

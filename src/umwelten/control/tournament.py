@@ -40,8 +40,8 @@ class Node:
     def enter(self, key: Key, needs: Needs) -> None:
         """Take part with this key and these needs."""
         self.key, self.needs = key, needs
-        assert self.parent is not None
-        self.parent.update()
+        if self.parent is not None:
+            self.parent.update()
 
     def leave(self) -> None:
         """Take no part."""
