@@ -99,6 +99,9 @@ LOWEST = 0.12
 """Of that rate is always believed: a fall to a fifth is, one to nothing is not. Without it refusals that have
 nothing to do with the pace end in one call in a quarter of an hour."""
 
+FIRST_TAKEN = 3.0
+"""Calls that are left out of the mean since the first refusal: what is on its way then need not come back."""
+
 _KEEP = 150.0
 """Calls that a rate is measured over, at most. At 600 `gcra_blind` falls from 0.95 to 0.88, at 50
 `noise_bucket` from 0.95 to 0.93."""
@@ -131,6 +134,7 @@ class RateEstimator:
     _raised: Point | None = None
     _before: float = 0.0
     _peak: float = 0.0
+    _first: Point | None = None
 
     def note(self, point: Point) -> None:
         """Keep the point of a refused call. Of those that left together only the first is kept."""
@@ -219,6 +223,7 @@ class RateEstimator:
             return False
         self._choose()
         self._measure_size()
+        self._raise_peak()
         learnt = self._estimate()
         if learnt is not None:
             self.rate = learnt
@@ -228,6 +233,16 @@ class RateEstimator:
             self.rate = max(self.rate, LOWEST * self._peak)
         self.level, self.at, self.empty_at, self.calls = 0.0, now, now, 0.0
         return learnt is not None and learnt > 0
+
+    def _raise_peak(self) -> None:
+        """Remember the highest mean since the first refusal: what was let in then can be let in again."""
+        last = self.points[-1]
+        if self._first is None:
+            self._first = self.points[0]
+        calls, span = last.taken[0] - self._first.taken[0] - FIRST_TAKEN, last.at - self._first.at
+        if calls >= FEWEST_QUIET and span > SLOW_S:
+            mean = (last.taken[self.by] - self._first.taken[self.by]) - FIRST_TAKEN * self.size
+            self._peak = max(self._peak, mean / span)
 
     def _measure_size(self) -> None:
         """Units of what is counted that a call uses on average."""
@@ -290,7 +305,7 @@ class RateEstimator:
         spread = [self._spread(i) for i in range(2)]
         by = 1 if spread[1] < 0.5 * spread[0] else 0 if spread[0] < 0.5 * spread[1] else self.by
         if by != self.by:
-            self.by, self.rate = by, None
+            self.by, self.rate, self._peak, self._first = by, None, 0.0, None
 
     def _spread(self, index: int) -> float:
         rates = []
@@ -388,6 +403,7 @@ class RateEstimator:
 
     def forget(self) -> None:
         """Drop all that was learnt."""
+        self._first = None
         self.rate, self.level, self.calls, self.test = None, 0.0, 0.0, None
         self._peak = 0.0
         self.points.clear()

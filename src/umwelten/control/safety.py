@@ -58,6 +58,9 @@ CLOSURES = 1.5
 long."""
 
 
+LATE = 2.0
+"""Times the time for which a closure was seen to last, that it may have lasted."""
+
 LEASH = 48
 """Calls let in without a refusal before two are let go in spite of a belief, twice as many after each such
 test that was refused. A belief that is too strict is refuted by nothing else; at 24 true headers are refused
@@ -265,6 +268,8 @@ class Safety:
                 self._pass_size = min(64, 2 * self._pass_size)
                 self._test_at = self.since + LEASH // 2
             if self._closed_at is not None:
-                self._shut_s = started_at - self._closed_at
+                # It may have opened long before this call was tried: a lane's own waits prove nothing.
+                sure_s = self._refused_start - self._closed_at
+                self._shut_s = min(started_at - self._closed_at, LATE * sure_s + LEAST_PATIENCE_S)
                 self._closure_s = max(self._closure_s, self._shut_s)
                 self._closed_at = None

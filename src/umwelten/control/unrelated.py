@@ -39,7 +39,7 @@ TOO_MANY = 0.6
 nothing is refused for ever. Without it a run of `noise_bucket` was refused 54 times a call."""
 
 _LIMIT = 0.9
-"""Share of the calls of a test that a limit refuses."""
+"""Share of the calls beyond its room that a limit refuses."""
 
 
 @dataclass(slots=True)
@@ -49,7 +49,9 @@ class UnrelatedRefusals:
     share: float | None = None
     left: int = 0
     _calls: set[int] = field(default_factory=set)
+    _size: int = 0
     _room: int = 0
+    _through: int = 0
     _weight: float = 0.0
     _episodes: int = 0
     _next: int = FIRST_TEST
@@ -76,10 +78,7 @@ class UnrelatedRefusals:
         if number not in self._calls:
             return False
         self._calls.discard(number)
-        if self._room:
-            self._room -= 1
-        else:
-            self._weigh(math.log((1.0 - self._p) / (1.0 - _LIMIT)))
+        self._through += 1
         return self._judge()
 
     def on_refusal(self, number: int, share: float, *, fresh: bool, expected: float) -> bool:
@@ -99,7 +98,6 @@ class UnrelatedRefusals:
         self._guess = max(0.02, min(0.5, share))
         if number in self._calls:
             self._calls.discard(number)
-            self._weigh(math.log(self._p / _LIMIT))
             self._judge()
             # It says nothing more: that call was not meant to keep to any limit.
             return True
@@ -107,7 +105,8 @@ class UnrelatedRefusals:
         if fresh and self._episodes >= self._next and not self._calls:
             room = math.ceil(1.5 * expected)
             if room + TEST_CALLS <= MOST_TEST_CALLS:
-                self._room, self.left = room, room + TEST_CALLS
+                self._room, self._size, self._through = room, room + TEST_CALLS, 0
+                self.left = self._size
             self._put_off()
         return False
 
@@ -125,12 +124,25 @@ class UnrelatedRefusals:
         self._weight = max(LEAST, min(MOST, self._weight + nats))
 
     def _judge(self) -> bool:
-        if self._weight >= SURE and not self.left:
+        """Weigh a test once all that it sent has come back; True if that decides it."""
+        if self.left or self._calls:
+            return False
+        self._weigh(self._evidence())
+        if self._weight >= SURE:
             self.share, self._weight = self._guess, MOST
-            self._calls.clear()
             return True
-        if not self.left and not self._calls and self._weight > 0:
+        if self._weight > 0:
             # It speaks for it, but not enough: the next test need not be put off.
             self._gap = FIRST_TEST
             self._next = self._episodes + FIRST_TEST
         return False
+
+    def _evidence(self) -> float:
+        """Return the nats for "unrelated": a limit lets in any number up to its room, and few beyond."""
+        size, through, room, p = self._size, self._through, self._room, self._p
+        chance = math.comb(size, through) * (1.0 - p) ** through * p ** (size - through)
+        if through <= room:
+            limit = _LIMIT / (room + 1)
+        else:
+            limit = (1.0 - _LIMIT) ** (through - room) * _LIMIT
+        return math.log(chance / limit)
