@@ -96,6 +96,7 @@ class Lane:
     def __post_init__(self) -> None:
         if self.watch is not Watch.NO and self.limit.slow_start and self.knee is None:
             self.knee = Knee(level=self.limit.slots, ceiling=self.limit.ceiling)
+        self.safety.most_in_flight = self.limit.ceiling
         self.refusals = RefusalDiagnosis(self.limit, self.ramp, self.gate, self.pacer, self.knee)
 
     @property

@@ -5,6 +5,7 @@ Any of them can be wrong, and what a wrong belief costs must be bounded by somet
 counts the *unresolved* calls: started, not answered, and so young that a refusal may still come. A call older
 than that (`calm_s`) counts as let in; should it be refused after all, it is taken back. Then:
 
+    storm     so many refusals in a second, and no more
     risk      after a refusal few calls go, and more the more of those are let in
     burst     no more are unresolved than were once let in together, and half of that again
     closed    refused twice with nothing let in between: one probe at a time
@@ -22,6 +23,12 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from umwelten.control.unrelated import UnrelatedRefusals
+
+STORM = 0.65
+"""Refusals in a second by the most calls that may be in flight, `LEAST_STORM` at least. A provider that refuses
+two in five for no reason is spared more; few are so fast that this costs anything."""
+
+LEAST_STORM = 65.0
 
 FIRST_TOKENS = 3.0
 """Refusals before anything is let in. The first burst may be refused as a whole, and is paid off later."""
@@ -75,6 +82,7 @@ class Safety:
     """See the module's text. `since` calls were let in since the last refusal, `let_in` and `refused`
     ever."""
 
+    most_in_flight: int = 1000
     let_in: int = 0
     refused: int = 0
     since: int = 0
@@ -95,6 +103,7 @@ class Safety:
     freed: bool = False
     resolved: list[float] = field(default_factory=list)
     _times: deque[float] = field(default_factory=lambda: deque(maxlen=32))
+    _refusals: deque[float] = field(default_factory=deque)
     _passes: int = 0
     _pass_size: int = 2
     _leash: int = LEASH
@@ -133,13 +142,23 @@ class Safety:
 
     def earliest_start(self, now: float) -> float:
         """Return when the next call may start: `now`, or when the oldest unresolved one will be let in."""
-        if not self.refused or not self._open:
+        if not self.refused:
             return now
         self.resolve(now)
+        now = self._after_storm(now)
         if not self._open or len(self._open) < self._most():
             return now
         oldest = next(iter(self._open.values()))[0]
         return oldest + self.calm_s
+
+    def _after_storm(self, now: float) -> float:
+        """Return when another refusal would not be one too many in a second."""
+        times = self._refusals
+        while times and times[0] <= now - 1.0:
+            times.popleft()
+        expected = len(times) + max(self.share, self.unrelated.share or 0.0) * (len(self._open) + 1)
+        calm = not times or expected < max(LEAST_STORM, STORM * self.most_in_flight)
+        return now if calm else times[0] + 1.0
 
     def _most(self) -> float:
         """How many calls may be unresolved beside the next one."""
@@ -202,6 +221,7 @@ class Safety:
     def on_release(self, number: int) -> None:
         """Note a call that ended and says nothing."""
         self._open.pop(number, None)
+        self.unrelated.on_release(number)
 
     def on_refusal(self, number: int, started_at: float, now: float, *, plain: bool = False) -> bool:
         """Note a refusal; True if it has nothing to do with what the lane does. `plain`: what it is about."""
@@ -211,6 +231,7 @@ class Safety:
         if self._open.pop(number, None) is None:
             self.let_in = max(0, self.let_in - 1)
         self.refused += 1
+        self._refusals.append(now)
         if self.since >= self._test_at - self._leash and self._test_at > self._leash:
             # The belief held when it was put to the test.
             self._leash = min(8 * LEASH, 2 * self._leash)

@@ -10,9 +10,10 @@ until so many come in a row that a limit must have been met.
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, field
 
-TEST_CALLS = 2
+TEST_CALLS = 3
 """Beyond those for which there may be room by the time that they arrive."""
 
 MOST_TEST_CALLS = 12
@@ -38,6 +39,9 @@ TOO_MANY = 0.6
 """Share of refusals that is taken for a limit: the two can't be told apart any more, and a lane that learns
 nothing is refused for ever. Without it a run of `noise_bucket` was refused 54 times a call."""
 
+KEEP = 0.02
+"""Of the share of refusals is made anew by each call: over some fifty calls."""
+
 _LIMIT = 0.9
 """Share of the calls beyond its room that a limit refuses."""
 
@@ -57,6 +61,8 @@ class UnrelatedRefusals:
     _next: int = FIRST_TEST
     _gap: int = FIRST_TEST
     _guess: float = 0.1
+    _order: deque[int] = field(default_factory=deque)
+    _came: dict[int, bool | None] = field(default_factory=dict)
 
     @property
     def testing(self) -> bool:
@@ -68,12 +74,18 @@ class UnrelatedRefusals:
         if self.left:
             self.left -= 1
             self._calls.add(number)
+        if self.share is not None:
+            self._order.append(number)
+
+    def on_release(self, number: int) -> None:
+        """Note a call that ended and says nothing."""
+        self._calls.discard(number)
+        self._count(number, None)
 
     def on_let_in(self, number: int) -> bool:
         """Count a call that was let in; True if that shows that refusals are unrelated."""
         if self.share is not None:
-            self.share += 0.02 * (0.0 - self.share)
-            self._weigh(math.log((1.0 - self._p) / (1.0 - _LIMIT)))
+            self._count(number, True)
             return False
         if number not in self._calls:
             return False
@@ -88,11 +100,12 @@ class UnrelatedRefusals:
         known. `expected` calls may be let in by the time that those of a test arrive.
         """
         if self.share is not None:
-            self.share += 0.02 * (1.0 - self.share)
-            self._weigh(math.log(self._p / _LIMIT))
+            self._count(number, False)
             if self._weight > OVER and self.share < TOO_MANY:
                 return True
             self.share, self._weight = None, 0.0
+            self._order.clear()
+            self._came.clear()
             self._put_off()
             return False
         self._guess = max(0.02, min(0.5, share))
@@ -109,6 +122,23 @@ class UnrelatedRefusals:
                 self.left = self._size
             self._put_off()
         return False
+
+    def _count(self, number: int, let_in: bool | None) -> None:
+        """Weigh calls in the order in which they started.
+
+        Refusals are known sooner than answers: while a lane grows, counting them as they come makes a share
+        of a third look like two thirds.
+        """
+        if self.share is None or not self._order or number < self._order[0]:
+            return
+        self._came[number] = let_in
+        while self._order and self._order[0] in self._came:
+            came = self._came.pop(self._order.popleft())
+            if came is not None:
+                self.share += KEEP * ((0.0 if came else 1.0) - self.share)
+                self._weigh(
+                    math.log((1.0 - self._p) / (1.0 - _LIMIT)) if came else math.log(self._p / _LIMIT)
+                )
 
     @property
     def _p(self) -> float:
