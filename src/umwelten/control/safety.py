@@ -154,7 +154,7 @@ class Safety:
     def _after_storm(self, now: float) -> float:
         """Return when another refusal would not be one too many in a second."""
         times = self._refusals
-        while times and times[0] <= now - 1.0:
+        while times and times[0] + 1.0 <= now:
             times.popleft()
         expected = len(times) + max(self.share, self.unrelated.share or 0.0) * (len(self._open) + 1)
         calm = not times or expected < max(LEAST_STORM, STORM * self.most_in_flight)

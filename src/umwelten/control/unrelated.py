@@ -13,7 +13,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
-TEST_CALLS = 3
+TEST_CALLS = 2
 """Beyond those for which there may be room by the time that they arrive."""
 
 MOST_TEST_CALLS = 12
