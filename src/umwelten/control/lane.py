@@ -118,7 +118,11 @@ class Lane:
         if at == NEVER:
             return at
         lead = self.refusals.leads
-        held = max(self.circuit.earliest_start(now), self.ramp.earliest_start(now))
+        held = max(
+            self.circuit.earliest_start(now),
+            self.ramp.earliest_start(now),
+            self.refusals.told.earliest_start(now),
+        )
         if not self.pacer.proven:
             held = max(held, self.gate.earliest_start(now))
             if lead:
@@ -187,6 +191,7 @@ class Lane:
         if resolved:
             share = self.safety.share
             for started_at in resolved:
+                self.refusals.told.on_let_in(started_at)
                 self.refusals.windows.on_let_in(started_at, share)
             resolved.clear()
 

@@ -20,6 +20,7 @@ from umwelten.control.limit import Limit, LimitChange, LimitReason
 from umwelten.control.limit_kind import RATES, LimitEvidence, LimitKind, stated_kind
 from umwelten.control.pacer import NOTHING, Pacer
 from umwelten.control.ramp import Ramp
+from umwelten.control.told_wait import ToldWait
 from umwelten.control.window import Windows
 from umwelten.types import RateLimitHints, Resource
 
@@ -77,6 +78,7 @@ class RefusalDiagnosis:
     kind: LimitKind = LimitKind.NONE
     evidence: LimitEvidence = field(default_factory=LimitEvidence)
     windows: Windows = field(default_factory=Windows)
+    told: ToldWait = field(default_factory=ToldWait)
 
     # --- what is admitted --------------------------------------------------------------------
 
@@ -150,7 +152,9 @@ class RefusalDiagnosis:
 
     def certain(self, now: float) -> bool:
         """Return whether what holds the lane has proven to be true."""
-        return self.pacer.proven or self.gate.exact or (self.leads and self.windows.certain)
+        if self.pacer.proven or self.gate.exact or self.told.earliest_start(now) > now:
+            return True
+        return self.leads and self.windows.certain
 
     # --- what is refused -------------------------------------------------------------------
 
@@ -163,6 +167,9 @@ class RefusalDiagnosis:
         self.pacer.estimator.allow_for(self.gate.refusal_s)
         self.windows.refusal_s = self.gate.refusal_s
         self.windows.take_back(call.started_at)
+        self.told.on_refusal(call.now, call.hints.retry_after_s)
+        if self.told.exact:
+            self.windows.told_at = self.told.until
         if self.knee is not None:
             return self.cut(call.started_at, call.now, LimitReason.RATE_LIMIT)
         stated = self.pacer.stated_empty(call.hints, call.start.need)

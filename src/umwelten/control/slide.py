@@ -114,6 +114,13 @@ class Slide:
             # More than it was ever known to hold: how much more is found by doubling.
             self.step = min(self.lo, 2 * max(1, self.step))
 
+    def prove(self, let_in: int) -> None:
+        """Note that so many calls were let in within one window, in whatever order they came."""
+        if let_in > self.lo:
+            self.lo = let_in
+            if self.refused:
+                self.refused = [load for load in self.refused if load >= let_in]
+
     def try_more(self) -> None:
         """Go for one more than is known, after many calls without a refusal."""
         if not self.step and self.since >= max(MORE, 2 * self.lo) << min(4, self.tries):

@@ -23,7 +23,7 @@ contradicted.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 
 from umwelten.control.slide import EXPLAINED, FEWEST, LEAD, Fixed, Slide
@@ -37,6 +37,9 @@ contradicted by every burst."""
 
 LEAST_JITTER_S = 0.005
 
+LEAST_PERIOD_S = 0.9
+"""A shorter window is a rate."""
+
 LOSE = -0.5
 """And that take it away."""
 
@@ -46,6 +49,9 @@ NEARLY = 1.5
 COMMANDED = -2.0
 """For a refusal of a call that the window that leads let go, and not to try for more: a bucket is well
 described by windows, which then are refused at their own edge for ever."""
+
+TOO_SHORT = -2.5
+"""For a window that is shorter than exact hints say that the closure lasts."""
 
 PLAIN = 10
 """Calls of a window that is believed in once it was met: a bucket may let in a few at once, and then none
@@ -60,15 +66,18 @@ _ODD = 5
 
 @dataclass(slots=True)
 class Windows:
-    """See the module's text. `refusal_s` is how long refusals take."""
+    """See the module's text. `refusal_s` is how long refusals take; `told_at` is when it reopens, by exact hints."""
 
     refusal_s: float = 0.1
     lead: Slide | None = None
+    told_at: float = -math.inf
     slides: list[Slide] = field(default_factory=list)
     _awake: list[Slide] = field(default_factory=list)
     _starts: list[float] = field(default_factory=list)
+    _let_in: list[float] = field(default_factory=list)
     _first: float | None = None
     _refused_at: float = -math.inf
+    _last_told: float = -math.inf
 
     @property
     def jitter_s(self) -> float:
@@ -101,8 +110,9 @@ class Windows:
         self._starts.append(now)
         if self._first is None:
             self._first = now
-        if len(self._starts) > 2 * _KEEP:
-            del self._starts[:_KEEP]
+        for log in (self._starts, self._let_in):
+            if len(log) > 2 * _KEEP:
+                del log[:_KEEP]
 
     def take_back(self, started_at: float) -> None:
         """Take a call out that was refused, or ended before it was counted."""
@@ -140,13 +150,18 @@ class Windows:
             return
         starts, jitter_s = self._starts, self.jitter_s
         upto = bisect_left(starts, started_at - jitter_s)
+        let_in = self._let_in
+        insort(let_in, started_at)
+        last = bisect_right(let_in, started_at)
         self._reopen(started_at)
         for slide in self._awake:
             begun = started_at - slide.period_s
             if type(slide) is Fixed:
                 begun = slide.begun(started_at + jitter_s, late=True)
-            load = upto - bisect_right(starts, begun + jitter_s)
+            begun += jitter_s
+            load = upto - bisect_right(starts, begun)
             slide.on_let_in(load if load > 0 else 0, share)
+            slide.prove(last - bisect_right(let_in, begun))
         if self.lead is not None:
             self.lead.try_more()
             if self.lead.score < LOSE:
@@ -170,6 +185,9 @@ class Windows:
                 if fresh and load < slide.lo:
                     slide.mark(COMMANDED)
             slide.on_refusal(load, share, fresh=fresh)
+            if fresh and self.told_at - started_at > 1.1 * slide.period_s + jitter_s:
+                # Exact hints name a moment at which a window so short would long have begun anew.
+                slide.mark(TOO_SHORT)
         self._choose(started_at)
         return explained and self.lead is not None
 
@@ -179,9 +197,16 @@ class Windows:
         if let_in_at <= after or after == -math.inf:
             self._refused_at = after
             return
+        upto = let_in_at
+        if after < self.told_at <= let_in_at:
+            # Exact hints named the moment.
+            after = upto = self.told_at
+            if self.told_at - self._last_told >= LEAST_PERIOD_S and self._last_told > -math.inf:
+                self.look_at(self.told_at - self._last_told)
+            self._last_told = self.told_at
         for slide in self.slides:
             if isinstance(slide, Fixed):
-                slide.on_reopening(after - self.jitter_s, let_in_at + self.jitter_s)
+                slide.on_reopening(after - self.jitter_s, upto + self.jitter_s)
         self._wake()
         self._choose(let_in_at)
 
