@@ -169,7 +169,9 @@ class Safety:
             return 1.0
         if tokens < 1.0:
             return max(1.0, 0.5 * self.since)
-        return min(RISK + PROVEN * self.since + min(20.0, 0.1 * tokens), FEW + BURST * self.burst)
+        # What was refused right after a burst of that size is not tried at one and a half times it at once.
+        larger = (BURST - 1.0) * min(1.0, self.since / (2.0 * self.burst + 1.0))
+        return min(RISK + PROVEN * self.since + min(20.0, 0.1 * tokens), FEW + (1.0 + larger) * self.burst)
 
     def spacing(self, now: float) -> float:
         """Return when the next probe of a closed lane may go, for as long as no tokens are left."""
