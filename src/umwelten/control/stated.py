@@ -265,14 +265,16 @@ class StatedBudget:
     def forecasts(self, now: float, need: float) -> int:
         """Return which readings would let a call in and which would not, two bits for each.
 
-        Neither where it is close: calls overtake each other, and what remains is stated in whole units.
+        Neither where it is close: calls overtake each other, what remains is stated in whole units, and how many
+        tokens a call takes is known only afterwards.
         """
-        bits = 0
+        bits, counted = 0, self.resource is Resource.REQUESTS
         for i, reading in enumerate(self.readings):
             left, wanted = reading.left(now), min(need, reading.limit)
-            if left >= 0.999 * wanted:
+            close = min(CLOSE * need, 0.5 * reading.limit)
+            if left >= (0.999 * wanted if counted else wanted + close):
                 bits |= 1 << 2 * i
-            elif left < wanted - min(CLOSE * need, 0.5 * reading.limit):
+            elif left < wanted - close:
                 bits |= 2 << 2 * i
         return bits
 
