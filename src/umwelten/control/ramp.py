@@ -24,11 +24,11 @@ DOUBLING = 2.0
 LEAST_DOUBLING_S = 0.02
 """A connection to a gateway near by says little of the provider behind it."""
 
-LOST = 20.0
+LOST = 12.0
 """Calls that may leave within a round trip: what a limit costs that is met at full pace. At 25 `drop_blind`
 is refused 0.056 a call, not 0.048."""
 
-SLOWEST = 250.0
+SLOWEST = 150.0
 """Starts a second, at least, however long a round trip takes."""
 
 MOST = 1500.0
