@@ -45,6 +45,14 @@ ANSWERS_A_STEP = 64
 down to 8."""
 
 
+FALLEN = 0.7
+"""Of the highest edge that held is left: then the limit fell, and may rise again."""
+
+ROUNDS_A_STEP = 3
+"""Rounds of answers between tries while it is fallen. With 64 answers one call in flight that became eight
+again is found after minutes."""
+
+
 class LimitReason(StrEnum):
     """Why a limit moved."""
 
@@ -91,6 +99,7 @@ class Limit:
     _tried: bool = False
     _base: int = 0
     _answers: int = 0
+    _highest: float = 0.0
 
     def __post_init__(self) -> None:
         self._start = self.value
@@ -172,9 +181,15 @@ class Limit:
         """Return when one more than the limit may be tried above an edge."""
         if self.edge is None or self.value >= self.ceiling:
             return float("inf")
-        if self._gap_s > 2.0 and self._answers < ANSWERS_A_STEP:
+        if self._gap_s > 2.0 and self._answers < self._answers_a_step:
             return float("inf")
         return max(now, self._step_at + self._gap_s)
+
+    @property
+    def _answers_a_step(self) -> float:
+        if self.value >= FALLEN * self._highest:
+            return ANSWERS_A_STEP
+        return min(ANSWERS_A_STEP, max(6, ROUNDS_A_STEP * self.slots))
 
     def step(self, now: float) -> None:
         """Raise the limit, to try whether there is room above the edge."""
@@ -192,12 +207,14 @@ class Limit:
         """No room for the `level`-th: back to where the step began, or to as much of it as was admitted."""
         self._tried = False
         self._set_edge(max(self._base, level - 1))
+        self._highest = max(self._highest, self.value)
         self._step, self._step_at = 1.0, now
         self._gap_s = min(max(4.0, self.first_step_s), self._gap_s * 2)
 
     def restore(self) -> bool:
         """Undo the cuts: refusals were about something else than calls in flight. True if the limit rose."""
         before, self._before, self.edge = self._before, None, None
+        self._highest = 0.0
         if before is None or before <= self.value:
             return False
         self.value = min(float(self.ceiling), before)
@@ -206,6 +223,7 @@ class Limit:
     def free(self) -> None:
         """Undo all cuts."""
         self.value, self.edge, self._before = max(self.value, self._before or 0.0, self._start), None, None
+        self._highest = 0.0
         self.value = min(float(self.ceiling), self.value)
 
     def _remember(self) -> None:
