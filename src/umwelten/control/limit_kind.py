@@ -46,6 +46,10 @@ _FLIPS = 2
 _FLIPS_IF_SURE = 4
 """Not sensitive from 4 to 50; at 2 the worst run of `noise` rises from 0.16 to 0.23."""
 
+_ALONE = 3
+"""Refusals of a call with no other in flight: no cap that lets any in refuses that, a rate does. One in a
+hundred calls overtakes the end of the one before."""
+
 _REFUTED = 3
 """Calls admitted long before the hint said. Not sensitive from 1 to 100 in `bucket_20_padded`, where the rate
 is learnt anyway."""
@@ -68,6 +72,7 @@ class LimitEvidence:
     surprises: float = 0.0
     rises: int = 0
     flips: int = 0
+    alone: float = 0.0
     sure: bool = False
     steady: int = 0
     _risen: int = 0
@@ -83,6 +88,8 @@ class LimitEvidence:
     def on_answer(self, level: int) -> None:
         """Count a call that was admitted at that height."""
         self.steady += level > 0.9 * self.high
+        if level <= 1:
+            self.alone = max(0.0, self.alone - 0.3)
 
     def set_high(self, level: int) -> None:
         """Take that for the greatest height at which calls are admitted."""
@@ -123,6 +130,10 @@ class LimitEvidence:
         """Note a refusal; True once heights were admitted and refused by turns too often for a cap."""
         if self._trial is not None and started_at <= self._trial[0]:
             self._trial = None
+        if level <= 1:
+            self.alone += 1
+            if self.alone >= _ALONE:
+                return True
         if level > self._risen:
             return False
         self._risen, self.flips = 0, self.flips + 1
