@@ -218,6 +218,7 @@ class Lane:
         testing = self.safety.unrelated.testing
         if self.in_flight >= max(1, self.limit.slots) and not testing:
             self.limit.step(now)
+        self.limit.on_start(now)
         self.in_flight += 1
         self._number += 1
         self.peak = max(self.peak, self.in_flight)

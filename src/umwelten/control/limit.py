@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 
 import msgspec
 
@@ -51,6 +52,14 @@ FALLEN = 0.7
 ROUNDS_A_STEP = 3
 """Rounds of answers between tries while it is fallen. With 64 answers one call in flight that became eight
 again is found after minutes."""
+
+
+APART = 0.5
+"""Of the usual time between two starts that lies between a start and a try. Right after one, a rate refuses it,
+and five calls in flight that share a rate are taken for one."""
+
+LONGEST_APART_S = 60.0
+"""Seconds between two starts that count."""
 
 
 class LimitReason(StrEnum):
@@ -100,6 +109,8 @@ class Limit:
     _base: int = 0
     _answers: int = 0
     _highest: float = 0.0
+    _started_at: float = -inf
+    _apart_s: float = 0.0
 
     def __post_init__(self) -> None:
         self._start = self.value
@@ -183,7 +194,13 @@ class Limit:
             return float("inf")
         if self._gap_s > 2.0 and self._answers < self._answers_a_step:
             return float("inf")
-        return max(now, self._step_at + self._gap_s)
+        return max(now, self._step_at + self._gap_s, self._started_at + APART * self._apart_s)
+
+    def on_start(self, now: float) -> None:
+        """Note a call that starts."""
+        if self._started_at > -inf:
+            self._apart_s += 0.1 * (min(now - self._started_at, LONGEST_APART_S) - self._apart_s)
+        self._started_at = now
 
     @property
     def _answers_a_step(self) -> float:
