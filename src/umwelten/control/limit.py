@@ -55,8 +55,8 @@ again is found after minutes."""
 
 
 APART = 0.5
-"""Of the usual time between two starts that lies between a start and a try. Right after one, a rate refuses it,
-and five calls in flight that share a rate are taken for one."""
+"""Of the usual time between two starts that lies between a start and a try. Right after one, a rate refuses
+it, and five calls in flight that share a rate are taken for one."""
 
 LONGEST_APART_S = 60.0
 """Seconds between two starts that count."""

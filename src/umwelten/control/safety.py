@@ -5,7 +5,7 @@ Any of them can be wrong, and what a wrong belief costs must be bounded by somet
 counts the *unresolved* calls: started, not answered, and so young that a refusal may still come. A call older
 than that (`calm_s`) counts as let in; should it be refused after all, it is taken back. Then:
 
-    storm     so many refusals in a second, and no more
+    storm     so many refusals in a second and no more, whatever they are about
     risk      after a refusal few calls go, and more the more of those are let in
     burst     no more are unresolved than were once let in together, and half of that again
     closed    refused twice with nothing let in between: one probe at a time
@@ -13,8 +13,8 @@ than that (`calm_s`) counts as let in; should it be refused after all, it is tak
     leash     where nothing was refused for long, a few calls go although what is believed holds them back
     patience  a call goes at last, whatever is believed: after a wait in proportion to the one before
 
-Where a test showed that refusals have nothing to do with the rate (`unrelated`), only the tokens hold, and
-they are earned at the rate at which such refusals come.
+Where a test showed that refusals have nothing to do with the rate (`unrelated`), only that and the tokens
+hold, and they are earned at the rate at which such refusals come.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from umwelten.control.unrelated import UnrelatedRefusals
 
 STORM = 0.65
-"""Refusals in a second by the most calls that may be in flight, `LEAST_STORM` at least. A provider that refuses
-two in five for no reason is spared more; few are so fast that this costs anything."""
+"""Refusals in a second by the most calls that may be in flight, `LEAST_STORM` at least. A provider that
+refuses two in five for no reason is spared more; few are so fast that this costs anything."""
 
 LEAST_STORM = 65.0
 

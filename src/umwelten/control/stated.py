@@ -265,8 +265,8 @@ class StatedBudget:
     def forecasts(self, now: float, need: float) -> int:
         """Return which readings would let a call in and which would not, two bits for each.
 
-        Neither where it is close: calls overtake each other, what remains is stated in whole units, and how many
-        tokens a call takes is known only afterwards.
+        Neither where it is close: calls overtake each other, what remains is stated in whole units, and how
+        many tokens a call takes is known only afterwards.
         """
         bits, counted = 0, self.resource is Resource.REQUESTS
         for i, reading in enumerate(self.readings):

@@ -1,9 +1,9 @@
 """Until when nothing is let in, by what refusals say (`Retry-After`), once that is known to be exact.
 
 Theory of operation. A hint is a time from now, so the hints of one closure that are exact name one moment:
-each is shorter than the one before by the time between them. One that is padded, rounded or a constant does not
-do that, which a few refusals of one burst tell already. Until the moment that exact hints name nothing goes, and
-no probe is lost. A call that is let in well before it refutes them.
+each is shorter than the one before by the time between them. One that is padded, rounded or a constant does
+not do that, which a few refusals of one burst tell already. Until the moment that exact hints name nothing
+goes, and no probe is lost. A call that is let in well before it refutes them.
 """
 
 from __future__ import annotations

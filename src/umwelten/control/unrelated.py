@@ -171,8 +171,6 @@ class UnrelatedRefusals:
         """Return the nats for "unrelated": a limit lets in any number up to its room, and few beyond."""
         size, through, room, p = self._size, self._through, self._room, self._p
         chance = math.comb(size, through) * (1.0 - p) ** through * p ** (size - through)
-        if through <= room:
-            limit = _LIMIT / (room + 1)
-        else:
-            limit = (1.0 - _LIMIT) ** (through - room) * _LIMIT
+        beyond = (1.0 - _LIMIT) ** (through - room)
+        limit = _LIMIT * (beyond if through > room else 1.0 / (room + 1))
         return math.log(chance / limit)

@@ -66,7 +66,7 @@ _ODD = 5
 
 @dataclass(slots=True)
 class Windows:
-    """See the module's text. `refusal_s` is how long refusals take; `told_at` is when it reopens, by exact hints."""
+    """See the module's text. `refusal_s` is how long refusals take, `told_at` a reopening by exact hints."""
 
     refusal_s: float = 0.1
     lead: Slide | None = None
