@@ -176,7 +176,7 @@ class CallFailed(FrozenStruct):
 
 
 class LaneStopped(FrozenStruct):
-    """A lane takes no more calls; what it still had stays pending."""
+    """A lane takes no more calls; what it still had goes to others that have its models, or stays pending."""
 
     lane: str
     failure: Failure

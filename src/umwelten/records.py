@@ -17,13 +17,14 @@ class StoredSpec(FrozenStruct):
 
 
 class AttemptRecord(FrozenStruct):
-    """One attempt that ended. `number` counts from 1 within the call."""
+    """One attempt that ended. `number` counts from 1 within the call; `served_by` names the lane."""
 
     call: Call
     number: int
     outcome: Outcome
     timing: Timing
     cost_nusd: int | None = None
+    served_by: str | None = None
 
 
 class CallRecord(FrozenStruct):
@@ -31,7 +32,7 @@ class CallRecord(FrozenStruct):
 
     `key` is the call's identity, `content` the hash of the file's bytes that were sent (b"" without a
     file). `time_s` is the time in flight of all attempts of this process. `cost_nusd` is `None` when
-    the price of any attempt that used tokens is unknown.
+    the price of any attempt that used tokens is unknown. `served_by` names the lane of the last attempt.
     """
 
     call: Call
@@ -42,6 +43,7 @@ class CallRecord(FrozenStruct):
     attempts: int
     time_s: float
     cost_nusd: int | None = None
+    served_by: str | None = None
 
 
 class LimitRecord(FrozenStruct):

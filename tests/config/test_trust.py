@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from umwelten.config.addresses import origins, reached_at
 from umwelten.config.demands import all_demands
-from umwelten.config.endpoints import endpoint, vendors
+from umwelten.config.endpoints import endpoint, endpoints, vendors
 from umwelten.config.overview import overview
 from umwelten.config.settings import Settings, load
 from umwelten.config.trust import Demand
@@ -446,3 +446,46 @@ def test_only_the_environment_can_trust_everything(world: World) -> None:
     world.environ["UMWELTEN_TRUST"] = "perhaps"
     with pytest.raises(ConfigError, match="UMWELTEN_TRUST=perhaps is not allowed"):
         world.load()
+
+
+# --- several keys and addresses ----------------------------------------------------------------
+
+
+def _members(world: World, provider: str) -> list[str]:
+    found = world.load()
+    return [place.base_url for place in endpoints(vendors(found)[provider], found)]
+
+
+@pytest.mark.parametrize(
+    ("user", "project", "asks"),
+    [
+        ("", f'base_urls = ["{OWN}", "{GATEWAY}"]', ["OPENAI_API_KEY", "gw.example"]),
+        ("", f'base_urls = ["{LOOPBACK}", "{OWN}"]', []),
+        (f'base_url = "{OWN}"', f'base_urls = ["{GATEWAY}"]', ["OPENAI_API_KEY", "gw.example"]),
+        (f'base_urls = ["{OWN}"]', f'base_url = "{GATEWAY}"', ["OPENAI_API_KEY", "gw.example"]),
+        (f'base_urls = ["{GATEWAY}"]', "", []),
+        ("", 'keys = ["OPENAI_API_KEY", "OTHER_TOKEN"]', ["OTHER_TOKEN"]),
+        ('api_key_env = "OPENAI_API_KEY"', 'keys = ["OPENAI_API_KEY", "OTHER_TOKEN"]', ["OTHER_TOKEN"]),
+        ('keys = ["OPENAI_API_KEY", "OTHER_TOKEN"]', "", []),
+    ],
+)
+def test_each_member_needs_the_trust_that_one_alone_would(
+    world: World, user: str, project: str, asks: list[str]
+) -> None:
+    world.environ = {"OPENAI_API_KEY": "sk-secret-1", "OTHER_TOKEN": "sk-secret-2"}
+    for folder, lines in ((world.user, user), (world.project, project)):
+        if lines:
+            (folder / "umwelten.toml").write_text(f"[providers.openai]\n{lines}\n")
+    if not asks:
+        assert _members(world, "openai")
+        return
+    with pytest.raises(Untrusted) as caught:
+        _members(world, "openai")
+    assert all(word in caught.value.message for word in asks), caught.value.message
+    world.trust()
+    assert _members(world, "openai")
+    (world.project / "umwelten.toml").write_text(
+        f'[providers.openai]\nbase_urls = ["{OWN}", "https://gw3.example/v1"]\n'
+    )
+    with pytest.raises(Untrusted):
+        _members(world, "openai")

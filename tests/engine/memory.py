@@ -101,7 +101,7 @@ class Attempts:
         self.in_flight = self.peak = self.cancelled = 0
 
     async def __call__(
-        self, call: Call, turns: Turns, on_text: Callable[[str], None] | None
+        self, call: Call, turns: Turns, on_text: Callable[[str], None] | None, lane: str
     ) -> AttemptResult:
         number = self._numbers[call.id] = self._numbers.get(call.id, 0) + 1
         self.seen.append((call.id, turns))

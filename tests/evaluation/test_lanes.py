@@ -13,7 +13,7 @@ from umwelten.config.rate_texts import parse_rates
 from umwelten.config.rates import known_rates
 from umwelten.config.settings import load
 from umwelten.control.knee import Watch
-from umwelten.evaluation.lanes import lane_name, watch
+from umwelten.evaluation.lanes import watch
 from umwelten.providers.protocol import Endpoint
 from umwelten.providers.vendors import VENDORS
 from umwelten.providers.wires import WIRES
@@ -92,4 +92,4 @@ def test_models_share_a_lane_as_they_share_a_limit(
     place = places[name]
     wire = WIRES[place.vendor.wire]
     targets = [Target(model=ModelRef(name, model), endpoint=place, wire=wire) for model in "ab"]
-    assert [lane_name(target) for target in targets] == lanes
+    assert [next(iter(target.by_lane)) for target in targets] == lanes

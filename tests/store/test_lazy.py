@@ -348,7 +348,7 @@ def test_names_stay_unique_over_steps(tmp_path: Path) -> None:
 
 
 def test_an_engine_makes_all_calls_of_a_plan_that_grows(tmp_path: Path) -> None:
-    async def ask(call: Call, turns: object, on_text: object) -> AttemptResult:
+    async def ask(call: Call, turns: object, on_text: object, lane: str) -> AttemptResult:
         await asyncio.sleep(0)
         timing = Timing(started_at=0.0, latency_s=0.0)
         return AttemptResult(outcome=reply(), timing=timing, key="k", content=b"", cost_nusd=1)

@@ -110,12 +110,13 @@ class HttpAttemptRunner:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
-        self._builder, self._targets, self._transport = builder, targets, transport
+        self._targets = {number: target.by_lane for number, target in targets.items()}
+        self._builder, self._transport = builder, transport
         self._conversions, self._price = conversions, price
         self._stream, self._observer, self._trace = stream, observer, trace
         self._structured, self._spelling = structured, spelling
         self._uploads = UploadCache(transport)
-        self._dropped: dict[ModelRef, frozenset[str]] = {}
+        self._dropped: dict[tuple[ModelRef, str], frozenset[str]] = {}
         self._warned: set[str] = set()
         self._cut_inputs = CutInputs(observer, spelling)
         self._has_no_prices = self._is_exhausted = False
@@ -126,10 +127,15 @@ class HttpAttemptRunner:
         await self._uploads.close()
 
     async def __call__(
-        self, call: Call, turns: tuple[Message, ...], on_text: Callable[[str], None] | None
+        self,
+        call: Call,
+        turns: tuple[Message, ...],
+        on_text: Callable[[str], None] | None,
+        lane: str | None = None,
     ) -> AttemptResult:
-        target = self._targets[call.model]
-        dropped = self._dropped.get(target.model, frozenset())
+        places = self._targets[call.model]
+        target = next(iter(places.values())) if lane is None else places[lane]
+        dropped = self._dropped.get(_server(target), frozenset())
         # Refused the way it was asked for, an answer is asked for the other way.
         attempt = _Attempt(call, turns, target, dropped, self._stream is not (STREAM in dropped))
         started_at = self._clock()
@@ -324,9 +330,10 @@ class HttpAttemptRunner:
         model = attempt.target.model
         if field in attempt.dropped or not _is_sent(field, attempt):
             return msgspec.structs.replace(failure, retry=False)
-        dropped = self._dropped.get(model, frozenset())
+        server = _server(attempt.target)
+        dropped = self._dropped.get(server, frozenset())
         if field not in dropped:
-            self._dropped[model] = dropped | {field}
+            self._dropped[server] = dropped | {field}
             self._observer(Note(text=f"{model} {_without(field, attempt)}", level=NoteLevel.WARNING))
         return msgspec.structs.replace(failure, retry=True)
 
@@ -348,6 +355,11 @@ class HttpAttemptRunner:
                 self._has_no_prices = True
                 self._observer(Note(text=f"prices cannot be looked up: {error!r}", level=NoteLevel.WARNING))
             return None
+
+
+def _server(target: Target) -> tuple[ModelRef, str]:
+    """Return what refuses fields: a model as one server has it."""
+    return target.model, target.endpoint.base_url
 
 
 def _is_uncounted(outcome: Outcome) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -11,7 +11,7 @@ import msgspec
 from umwelten.errors import InputError
 from umwelten.providers.anthropic.models import refused_parameters
 from umwelten.providers.capabilities import Capabilities
-from umwelten.providers.protocol import Endpoint, Wire
+from umwelten.providers.protocol import Endpoint, Scope, Wire
 from umwelten.types import (
     ModelRef,
     Parameters,
@@ -32,7 +32,8 @@ class LocalAddress(Protocol):
 class Target(msgspec.Struct, frozen=True):
     """Where a model is asked: its endpoint and wire, with which prompt, and what it takes beside words.
 
-    `local` None: the endpoint's address is settled. `attached` is an error where the model can't take it.
+    `others` are further endpoints where it may be asked as well. `local` None: the endpoint's address is
+    settled. `attached` is an error where the model can't take it.
     """
 
     model: ModelRef
@@ -42,6 +43,29 @@ class Target(msgspec.Struct, frozen=True):
     prompt: str = ""
     capabilities: Capabilities = Capabilities()
     attached: Attached = ()
+    others: tuple[Endpoint, ...] = ()
+
+    @property
+    def by_lane(self) -> Mapping[str, Target]:
+        """The target at each of its endpoints, by the name of the lane."""
+        return {
+            lane_name(self.model, endpoint): msgspec.structs.replace(self, endpoint=endpoint, others=())
+            for endpoint in (self.endpoint, *self.others)
+        }
+
+
+def lane_name(model: ModelRef, endpoint: Endpoint) -> str:
+    """What shares one rate limit: an account, an account's model, or a host."""
+    vendor, member = endpoint.vendor, endpoint.member
+    if vendor.scope is Scope.KEY_AND_MODEL:
+        return f"{model}{member}"
+    if vendor.scope is Scope.HOST and vendor.name != "local" and not member.startswith("@"):
+        return f"{vendor.name}@{_host(endpoint.base_url)}{member}"
+    return f"{vendor.name}{member}"
+
+
+def _host(url: str) -> str:
+    return url.split("://", 1)[-1].split("/", 1)[0]
 
 
 def left_out(targets: Iterable[Target], parameters: Parameters) -> Iterator[str]:

@@ -11,7 +11,7 @@ from umwelten.identity import content_hash
 from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.protocol import Endpoint, UploadedFile, Uploads, Wire
 from umwelten.threads import run_in_thread
-from umwelten.types import Failure, FailureKind, Media, Part
+from umwelten.types import Failure, FailureKind, Media, Part, Secret
 
 UNUSED_FILES = 16
 """Files that stay at the provider although no call uses them at the moment: another model or repeat may."""
@@ -31,7 +31,7 @@ _MARGIN_S = 600.0
 _POLL_S = (0.5, 5.0)
 """The first and the longest pause between two looks at a file that is being processed."""
 
-_Key = tuple[str, str, bytes]
+_Key = tuple[str, str, Secret | None, bytes]
 
 
 class UploadFailed(Exception):
@@ -111,7 +111,7 @@ class UploadCache:
     ) -> Media:
         digest = await run_in_thread(content_hash, media.data)
         # Another account at the same address does not see the file.
-        key = endpoint.vendor.name, endpoint.base_url, digest
+        key = endpoint.vendor.name, endpoint.base_url, endpoint.api_key, digest
         upload = self._uploads.pop(key, None)
         if upload is None or _is_over(upload):
             upload = CachedUpload(uploads, endpoint)

@@ -77,9 +77,20 @@ def _facts(row: ProviderOverview) -> str:
         "" if row.tpm is None else f"{row.tpm:g} tokens a minute",
         "" if row.share == 1.0 else f"share {row.share:g}",
         "ordered by model" if row.orders_by_model else "",
+        _members(row),
         *(f"{name} {_toml_text(value)}" for name, value in row.capabilities.items()),
     ]
     return ", ".join(filter(None, facts))
+
+
+def _members(row: ProviderOverview) -> str:
+    if not row.members:
+        return ""
+    each = [
+        member.name if member.key_set or not row.key_needed else f"{member.name} (no key)"
+        for member in row.members
+    ]
+    return f"{len(each)} members: {', '.join(each)}"
 
 
 def _key(row: ProviderOverview) -> str:

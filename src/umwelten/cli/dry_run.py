@@ -11,6 +11,7 @@ import msgspec
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.json_output import print_json
 from umwelten.config.addresses import reached_at
+from umwelten.config.members import members
 from umwelten.config.settings import Settings
 from umwelten.evaluation.preview import ANSWER_S, Preview, preview
 from umwelten.evaluation.spec import EvaluationSpec
@@ -38,14 +39,21 @@ def dry_run(
     plan = preview(spec, settings, vendors, at=time.time())
     for note in notes:
         click.echo(settings.conceal(spell(note, as_flag)), err=True)
-    addresses = {name: reached_at(vendors[name], settings) for name in (m.provider for m in spec.models)}
+    asked = {name: vendors[name] for name in (m.provider for m in spec.models)}
+    addresses = {name: reached_at(vendor, settings) for name, vendor in asked.items()}
+    several = {
+        name: {member.name: reached_at(member.vendor, settings) for member in members(vendor)}
+        for name, vendor in asked.items()
+        if len(members(vendor)) > 1
+    }
     if as_json:
-        data = {**_with_names(plan), "addresses": addresses}
+        data = {**_with_names(plan), "addresses": addresses, "members": several}
         print_json(data)
         return
     for line in layout(plan, batch=spec.inputs is not None):
         click.echo(settings.conceal(line))
-    for name, at in addresses.items():
+    lines = [line for name, at in addresses.items() for line in several.get(name, {name: at}).items()]
+    for name, at in lines:
         address = f"at {at.base_url} ({at.source})" if at.base_url else "on this machine"
         click.echo(f"address  {one_line(f'{name} is reached {address}', 300)}")
 

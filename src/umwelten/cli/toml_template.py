@@ -82,6 +82,12 @@ _TEMPLATE = """\
 #like = "vllm"
 #base_url = "http://gpu:8000/v1"
 
+# Several servers, or several accounts: each call goes to the one with the fewest under way.
+#[providers.vllm]
+#base_urls = ["http://gpu1:8000/v1", "http://gpu2:8000/v1"]
+#[providers.openai]
+#keys = ["OPENAI_KEY_A", "OPENAI_KEY_B"]
+
 # What a model costs, in USD per million tokens, where the price list does not say or you pay less.
 #[prices."mycluster:big-model"]
 #input = 0.15

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 import msgspec
 
 from umwelten.config.layers import DEFAULT
+from umwelten.config.members import members
 from umwelten.config.private_networks import is_private, sounds_private
 from umwelten.config.send_demands import address_place, listed_vendor, shown_address
 from umwelten.config.settings import Settings, first_set
@@ -66,6 +67,7 @@ def written_address(vendor: Vendor, settings: Settings) -> str:
 
 def origins(vendor: Vendor, settings: Settings) -> Origins:
     """Where the address and the key that `endpoint` settles on come from."""
+    vendor = members(vendor)[0].vendor
     address, key = first_set(vendor.base_url_env, settings), first_set(vendor.key_env, settings)
     from_file = _source(vendor, settings)
     return Origins(
@@ -82,10 +84,14 @@ def own_addresses(vendors: Iterable[Vendor], settings: Settings) -> Mapping[str,
     """
     found: dict[str, str] = {}
     for vendor in vendors:
-        at = reached_at(vendor, settings)
-        host = at.base_url.partition("://")[2].partition("/")[0]
-        if at.base_url and not at.is_usual:
-            found[vendor.name] = f"{_where(vendor, settings)} ({host or at.base_url})"
+        hosts: dict[str, None] = {}
+        for of in (member.vendor for member in members(vendor)):
+            at = reached_at(of, settings)
+            if at.base_url and not at.is_usual:
+                hosts[at.base_url.partition("://")[2].partition("/")[0] or at.base_url] = None
+        if hosts:
+            where = _where(members(vendor)[0].vendor, settings)
+            found[vendor.name] = f"{where} ({', '.join(hosts)})"
     return found
 
 
@@ -115,24 +121,23 @@ def reached_at(vendor: Vendor, settings: Settings) -> Reached:
 def _source(vendor: Vendor, settings: Settings) -> str:
     """Return the file whose section gives the address, or "default"."""
     row = settings.providers.get(vendor.name)
-    return DEFAULT if row is None else row.sources.get("base_url", DEFAULT)
+    return DEFAULT if row is None else row.sources.get(_address_key(vendor, settings), DEFAULT)
 
 
 def _where(vendor: Vendor, settings: Settings) -> str:
-    return first_set(vendor.base_url_env, settings) or f"[providers.{vendor.name}] base_url"
+    section = f"[providers.{vendor.name}] {_address_key(vendor, settings)}"
+    return first_set(vendor.base_url_env, settings) or section
+
+
+def _address_key(vendor: Vendor, settings: Settings) -> str:
+    row = settings.providers.get(vendor.name)
+    return "base_urls" if row is not None and "base_urls" in row.fields else "base_url"
 
 
 def address_notes(vendors: Iterable[Vendor], settings: Settings) -> list[str]:
     """Notes on addresses that are read as something else than was written: what was meant is a guess."""
     notes: list[str] = []
-    for vendor in vendors:
-        variable, row = first_set(vendor.base_url_env, settings), settings.providers.get(vendor.name)
-        if variable is not None:
-            written = settings.variables[variable].secret.reveal()
-        elif row is not None and "base_url" in row.fields:
-            written = row.fields["base_url"]
-        else:
-            continue
+    for vendor, written in _written(vendors, settings):
         with contextlib.suppress(ConfigError):  # it is an error later, together with all others
             base_url = written_address(vendor, settings)
             if reads_differently(written, base_url):
@@ -141,6 +146,20 @@ def address_notes(vendors: Iterable[Vendor], settings: Settings) -> list[str]:
                 read = f"as {base_url}" if is_plain else "without what stands at its end"
                 notes.append(f"the address in {_where(vendor, settings)} is read {read}")
     return notes
+
+
+def _written(vendors: Iterable[Vendor], settings: Settings) -> Iterator[tuple[Vendor, str]]:
+    """Yield the addresses that the user wrote, each with the member of the vendor that has it."""
+    for vendor in vendors:
+        row = settings.providers.get(vendor.name)
+        fields = {} if row is None else row.fields
+        if vendor.base_urls:
+            at = {member.vendor.base_url: member.vendor for member in members(vendor)}
+            yield from zip(at.values(), fields["base_urls"], strict=True)
+        elif (variable := first_set(vendor.base_url_env, settings)) is not None:
+            yield vendor, settings.variables[variable].secret.reveal()
+        elif "base_url" in fields:
+            yield vendor, fields["base_url"]
 
 
 def _origin(name: str | None, settings: Settings) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from umwelten.config.addresses import address, parse_address, reached_at, written_address
+from umwelten.config.members import Member, members
 from umwelten.config.private_networks import sounds_private
 from umwelten.config.send_demands import address_place, insecure_demand, send_demands
 from umwelten.config.settings import Settings, TomlSection, first_set
@@ -46,8 +47,10 @@ def _vendor(name: str, row: TomlSection) -> Vendor:
     vendor = _base(name, row)
     given = {field: read(fields[key]) for key, (field, read) in _FACTS.items() if key in fields}
     quirks = {key: read(fields[key]) for key, read in _QUIRKS.items() if key in fields}
-    if "api_key_env" in fields:
+    if "api_key_env" in fields or "keys" in fields:
         given["key_required"] = True
+    if "keys" in fields:
+        given["key_env"] = tuple(fields["keys"])
     if given.get("price_list") is not None:
         given.setdefault("free", False)
     given["quirks"] = msgspec.structs.replace(vendor.quirks, **quirks)
@@ -55,9 +58,21 @@ def _vendor(name: str, row: TomlSection) -> Vendor:
     if "base_url" in fields:
         where = f"{row.sources['base_url']}, [providers.{name}] base_url"
         vendor = msgspec.structs.replace(vendor, base_url=parse_address(vendor, fields["base_url"], where))
+    if "base_urls" in fields:
+        base_urls = _parse_addresses(vendor, row)
+        vendor = msgspec.structs.replace(vendor, base_url=base_urls[0], base_urls=base_urls, base_url_env=())
     if _is_unclear(name, fields, vendor):
         vendor = msgspec.structs.replace(vendor, free=False)
     return vendor
+
+
+def _parse_addresses(vendor: Vendor, row: TomlSection) -> tuple[str, ...]:
+    where = f"{row.sources['base_urls']}, [providers.{vendor.name}] base_urls"
+    base_urls = tuple(parse_address(vendor, written, where) for written in row.fields["base_urls"])
+    for i, base_url in enumerate(base_urls):
+        if base_url in base_urls[:i]:
+            raise ConfigError(f"{where}: {base_url} is there twice", "Each address is a server of its own.")
+    return base_urls
 
 
 def _is_unclear(name: str, fields: Mapping[str, Any], vendor: Vendor) -> bool:
@@ -66,7 +81,8 @@ def _is_unclear(name: str, fields: Mapping[str, Any], vendor: Vendor) -> bool:
     It may be a gateway that bills elsewhere: nothing says that it is free.
     """
     is_stated = name in VENDORS or any(key in fields for key in ("like", "scope", "free"))
-    return not is_stated and not sounds_private(urlsplit(vendor.base_url).hostname or "")
+    base_urls = vendor.base_urls or (vendor.base_url,)
+    return not is_stated and not all(sounds_private(urlsplit(url).hostname or "") for url in base_urls)
 
 
 _FACTS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
@@ -82,6 +98,7 @@ _FACTS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "rpm": ("rpm", float),
     "tpm": ("tpm", float),
     "share": ("share", float),
+    "keys": ("keys", tuple),
     "capabilities": ("overrides", lambda table: msgspec.convert(table, CapabilityOverrides)),
 }
 """Keys of a section, the fields of `Vendor` that they set, and how their values are read."""
@@ -97,12 +114,14 @@ def _base(name: str, row: TomlSection) -> Vendor:
         return listed
     needed = ("wire", "base_url") if like is None else () if like.base_url else ("base_url",)
     for key in needed:
+        if key == "base_url" and "base_urls" in fields:
+            continue
         if key not in fields and (ended := retirement(name)):
             raise ConfigError(f"{row.source}, [providers.{name}]: {ended[0]}", ended[1])
         if key not in fields:
             raise ConfigError(f"{row.source}, [providers.{name}]: {key} is missing")
     if like is None:
-        keyed = "api_key_env" in fields
+        keyed = "api_key_env" in fields or "keys" in fields
         return Vendor(
             name=name,
             wire=fields["wire"],
@@ -112,26 +131,64 @@ def _base(name: str, row: TomlSection) -> Vendor:
             orders_by_model=fields["wire"] == _SWAPPING_WIRE,
         )
     twin = msgspec.structs.replace(like, name=name, nicknames=())
-    if "base_url" not in fields or not like.base_url or is_service(fields["base_url"], [like]):
+    written = fields.get("base_urls") or [fields[key] for key in ("base_url",) if key in fields]
+    if not like.base_url or all(is_service(url, [like]) for url in written):
         return twin
     # Elsewhere neither its key nor its address belong, and its prices need not hold.
     return msgspec.structs.replace(twin, base_url_env=(), key_env=(), key_required=False, price_list=None)
 
 
 def endpoint(vendor: Vendor, settings: Settings) -> Endpoint:
-    """A vendor with its address and key settled. This is the one place where a key meets an address.
+    """A vendor with its address and key settled, those of the first of several members: see `endpoints`."""
+    return _endpoint(members(vendor)[0], settings)
 
-    Raises `Untrusted` for what a project's files demand and the user has not trusted, `ConfigError` for a key
-    that is missing (with the variables to set), a key that no header can hold, and an address that is not
-    encrypted and leaves the private network.
+
+def endpoints(vendor: Vendor, settings: Settings) -> tuple[Endpoint, ...]:
+    """All members of a vendor with their addresses and keys settled.
+
+    Raises `Untrusted` for what a project's files demand and the user has not trusted, `ConfigError` for keys
+    that are missing (with the variables to set), a key that no header can hold or that two members share,
+    and an address that is not encrypted and leaves the private network.
     """
-    demands = endpoint_demands(vendor, settings)
-    settings.trust.require(demands)
+    settled: list[Endpoint] = []
+    problems: list[ConfigError] = []
+    settings.trust.require(endpoint_demands(vendor, settings))
+    for member in members(vendor):
+        try:
+            settled.append(_endpoint(member, settings))
+        except ConfigError as error:
+            problems.append(error)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise all_of(problems)
+    keys: dict[tuple[str, Secret | None], str] = {}
+    for found in settled:
+        name = found.vendor.key_env[0] if found.vendor.key_env else ""
+        other = keys.setdefault((found.base_url, found.api_key), name)
+        if other != name:
+            raise ConfigError(
+                f"{other} and {name} hold the same key",
+                f"Each of [providers.{vendor.name}] keys is an account of its own, with a limit of its own.",
+            )
+    return tuple(settled)
+
+
+def all_of(problems: Sequence[ConfigError]) -> ConfigError:
+    """Return one error that says all of them: who lacks two keys should learn of both at once."""
+    hints = dict.fromkeys(error.hint for error in problems if error.hint)
+    return ConfigError("; ".join(dict.fromkeys(error.message for error in problems)), "\n".join(hints))
+
+
+def _endpoint(member: Member, settings: Settings) -> Endpoint:
+    """This is the one place where a key meets an address."""
+    vendor = member.vendor
+    settings.trust.require(endpoint_demands(vendor, settings))
     base_url, key = address(vendor, settings), _key(vendor, settings)
     insecure = insecure_demand(vendor, settings, base_url)
     if insecure is not None and settings.trust.lacking([insecure]):
         vendor = msgspec.structs.replace(vendor, allow_insecure=False)  # so that no proxy reads it either
-    return Endpoint(vendor=vendor, base_url=base_url, api_key=key)
+    return Endpoint(vendor=vendor, base_url=base_url, api_key=key, member=member.suffix)
 
 
 def endpoint_demands(vendor: Vendor, settings: Settings, *, possible: bool = False) -> list[Demand]:
@@ -139,8 +196,11 @@ def endpoint_demands(vendor: Vendor, settings: Settings, *, possible: bool = Fal
 
     Raises `ConfigError` for an address that cannot be read.
     """
-    base_url = written_address(vendor, settings)
-    return list(send_demands(vendor, settings, base_url, possible=possible))
+    demands: dict[str, Demand] = {}
+    for of in (member.vendor for member in members(vendor)):
+        found = send_demands(of, settings, written_address(of, settings), possible=possible)
+        demands |= {demand.digest: demand for demand in found}
+    return list(demands.values())
 
 
 def _key(vendor: Vendor, settings: Settings) -> Secret | None:

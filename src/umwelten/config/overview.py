@@ -11,6 +11,7 @@ from umwelten.config.addresses import address, origins, reached_at
 from umwelten.config.demands import all_demands
 from umwelten.config.endpoints import check_key, endpoint_demands, price_overrides, vendors
 from umwelten.config.layers import DEFAULT, Value
+from umwelten.config.members import members
 from umwelten.config.options import SETTINGS
 from umwelten.config.settings import Settings, model_groups
 from umwelten.errors import ConfigError, UsageError
@@ -31,11 +32,21 @@ class Setting(FrozenStruct):
     source: str
 
 
+class MemberRow(FrozenStruct):
+    """One of several accounts or servers of a provider: its name, address and the variable of its key."""
+
+    name: str
+    base_url: str
+    key: str | None
+    key_set: bool
+
+
 class ProviderOverview(FrozenStruct):
     """A provider's address, key and facts. `key` is the variable that holds it, `key_set` whether one does.
 
     `source`: the file whose section had the last word, or "default". `free`: its models cost nothing where no
     price is set; `price_list`: where their prices are listed. `capabilities` are those that a file states.
+    `members`: its accounts or servers where it has several; `base_url` and `key` are then the first one's.
     """
 
     name: str
@@ -61,6 +72,7 @@ class ProviderOverview(FrozenStruct):
     share: float
     capabilities: Mapping[str, Any]
     problem: str | None = None
+    members: tuple[MemberRow, ...] = ()
 
 
 class GroupRow(FrozenStruct):
@@ -165,15 +177,22 @@ def _provider(vendor: Vendor, settings: Settings) -> ProviderOverview:
     from_ = origins(vendor, settings)
     problem = None
     base_url = ""
+    of = members(vendor)
+    shown: list[MemberRow] = []
     try:
         lacking = settings.trust.lacking(endpoint_demands(vendor, settings))
-        if not lacking:  # an address that is not trusted is not looked up
-            address(vendor, settings)
-        base_url = reached_at(vendor, settings).base_url
-        check_key(vendor, settings)
+        for member in of:
+            if not lacking:  # an address that is not trusted is not looked up
+                address(member.vendor, settings)
+            row_url = reached_at(member.vendor, settings).base_url
+            base_url = base_url or row_url
+            key = check_key(member.vendor, settings)
+            key_name = next(iter(member.vendor.key_env), None)
+            shown.append(MemberRow(name=member.name, base_url=row_url, key=key_name, key_set=key is not None))
     except ConfigError as error:
         problem = str(error)
-    name = from_.api_key.partition(" (")[0] if from_.api_key else next(iter(vendor.key_env), None)
+    key_env = of[0].vendor.key_env
+    name = from_.api_key.partition(" (")[0] if from_.api_key else next(iter(key_env), None)
     row = settings.providers.get(vendor.name)
     fields = {} if row is None else row.fields
     return ProviderOverview(
@@ -200,6 +219,7 @@ def _provider(vendor: Vendor, settings: Settings) -> ProviderOverview:
         share=vendor.share,
         capabilities=fields.get("capabilities", {}),
         problem=problem,
+        members=tuple(shown) if len(of) > 1 else (),
     )
 
 

@@ -35,7 +35,8 @@ def address_place(vendor: Vendor, settings: Settings) -> Place | None:
     row = settings.providers.get(vendor.name)
     if row is None:
         return None
-    return row.places.get("base_url" if "base_url" in row.fields else "like")
+    key = next((key for key in ("base_url", "base_urls") if key in row.fields), "like")
+    return row.places.get(key)
 
 
 def shown_address(vendor: Vendor, settings: Settings, base_url: str) -> str:
@@ -114,7 +115,8 @@ def _key(vendor: Vendor, settings: Settings, *, possible: bool) -> _Key:
 def _key_demand(vendor: Vendor, settings: Settings, base_url: str, key: _Key) -> Demand | None:
     row = settings.providers.get(vendor.name)
     own, at_own = listed_vendor(vendor, settings), _services(base_url)
-    address, named = address_place(vendor, settings), None if row is None else row.places.get("api_key_env")
+    address = address_place(vendor, settings)
+    named = None if row is None else row.places.get("api_key_env") or row.places.get("keys")
     places = tuple(place for place in (address, named, key.line) if place is not None)
     foreign = [name for name in key.names if not any(name in listed.key_env for listed in at_own)]
     if own in at_own and named is None and key.line is None and (row is None or "like" not in row.places):

@@ -17,6 +17,7 @@ from umwelten.config.layers import DEFAULT, Layer, Value, keys, read_layer, reba
 from umwelten.config.options import BY_KEY, OPTIONS, SETTINGS
 from umwelten.config.profiles import OptionProfile, find_profile, gives_way, with_profiles
 from umwelten.config.project_files import Place
+from umwelten.config.toml_sections import ONE_OR_SEVERAL
 from umwelten.config.trust import VARIABLE, Trust, trusts_everything
 from umwelten.errors import ConfigError, UmweltenError, UsageError, conceal
 from umwelten.phrases import Phrase, Spelling, by_name
@@ -239,7 +240,7 @@ def _with_toml(settings: Settings, file: TomlFile) -> Settings:
 def _merge_sections(rows: Mapping[str, TomlSection], file: TomlFile, kind: str) -> dict[str, TomlSection]:
     merged = dict(rows)
     for name, fields in file.data.get(kind, {}).items():
-        below = merged.get(name, TomlSection(fields={}, source=""))
+        below = _without_replaced(merged.get(name, TomlSection(fields={}, source="")), fields)
         position = file.place.below(kind, name)
         places = {key: place for key in fields if (place := file.place_of(position, key)) is not None}
         merged[name] = TomlSection(
@@ -249,6 +250,17 @@ def _merge_sections(rows: Mapping[str, TomlSection], file: TomlFile, kind: str) 
             places={**below.places, **places},
         )
     return merged
+
+
+def _without_replaced(below: TomlSection, fields: Mapping[str, Any]) -> TomlSection:
+    """Return what earlier files said without what these fields say in another way: one, or several."""
+    gone = {key for pair in ONE_OR_SEVERAL for key, other in (pair, pair[::-1]) if other in fields}
+    return TomlSection(
+        fields={key: value for key, value in below.fields.items() if key not in gone},
+        source=below.source,
+        sources=below.sources,
+        places={key: place for key, place in below.places.items() if key not in gone},
+    )
 
 
 def _groups(file: TomlFile) -> dict[str, Group]:

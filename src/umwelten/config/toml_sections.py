@@ -22,6 +22,9 @@ from umwelten.providers.vendors import DIALECTS, VENDORS
 from umwelten.text.suggestions import closest, did_you_mean
 
 SECTIONS = ("defaults", "providers", "prices", "groups", "profiles")
+ONE_OR_SEVERAL = (("base_url", "base_urls"), ("api_key_env", "keys"))
+"""Keys of a provider that say the same, for one and for several: the later file's counts."""
+
 _NO_RATES = ("request", "web_searches", "tiers")
 _PRICE_KEYS = tuple(key for key in Price.__struct_fields__ if key not in _NO_RATES)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -72,6 +75,11 @@ def _check_provider(name: str, row: Any, section: TomlPosition) -> None:
             _check_name(key, value, _PROVIDER_NAMES[key](), place)
         elif (problem := _PROVIDER_CHECKS[key](value)) is not None:
             raise ConfigError(f"{place.at(key)}: {key} {problem}")
+    for one, several in ONE_OR_SEVERAL:
+        if one in row and several in row:
+            raise ConfigError(
+                f"{place.at(several)}: {one} and {several} exclude each other", f"Keep {several}."
+            )
     if "like" in row and name in VENDORS:
         raise ConfigError(
             f"{place.at('like')}: {name} is known already", "like is for a provider with a new name."
@@ -159,6 +167,18 @@ def _variables(value: Any) -> str | None:
     return None if named else "must name one or more environment variables, not the key itself"
 
 
+def _keys(value: Any) -> str | None:
+    if not isinstance(value, list) or _variables(value) is not None:
+        return "must be a list of environment variables, one for each key, not the keys themselves"
+    return None if len(set(value)) == len(value) else "must name each variable once"
+
+
+def _addresses(value: Any) -> str | None:
+    if not isinstance(value, list) or not value or any(_text(item) for item in value):
+        return 'must be a list of addresses, such as ["http://a:8000/v1", "http://b:8000/v1"]'
+    return None if len(set(value)) == len(value) else "must name each address once"
+
+
 def _nicknames(value: Any) -> str | None:
     names = value if isinstance(value, list) else [None]
     named = all(isinstance(name, str) and _NAME.fullmatch(name) for name in names)
@@ -187,7 +207,9 @@ _PROVIDER_NAMES: Mapping[str, Callable[[], Collection[str]]] = {
 
 _PROVIDER_CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     "base_url": _text,
+    "base_urls": _addresses,
     "api_key_env": _variables,
+    "keys": _keys,
     "recommended": _range,
     "allow_insecure": _switch,
     "free": _switch,

@@ -333,6 +333,10 @@ class Pool:
         """The lane of a model, the first one of several."""
         return self._queues[model].route.members[0].lane
 
+    def stopped_lanes(self) -> list[Lane]:
+        """The lanes that take no more calls and left none that could take them."""
+        return [member.lane for member in self._lineup.members.values() if member.route.stopped]
+
     def stopped_models(self) -> dict[int, Failure]:
         """Why models take no more calls although their lanes do, by the number of each one's first prompt."""
         first = [alike[0] for alike in self._alike.values() if not alike[0].route.stopped]

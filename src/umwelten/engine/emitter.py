@@ -78,7 +78,10 @@ class EventEmitter:
 
     def emit_end(self, record: CallRecord) -> None:
         """Report a call that ended and is committed."""
-        model, lane = self._models[record.call.model], self._pool.lane(record.call.model).name
+        model, lane = (
+            self._models[record.call.model],
+            record.served_by or self._pool.lane(record.call.model).name,
+        )
         outcome = record.outcome
         if isinstance(outcome, Reply):
             self._observer(

@@ -202,7 +202,7 @@ class Engine:
     def _start(self, lease: Lease) -> None:
         on_text = self._emitter.text_callback(lease) if self._stream else None
         scheduled = lease.scheduled
-        attempt = self._runner(scheduled.call, scheduled.turns, on_text)
+        attempt = self._runner(scheduled.call, scheduled.turns, on_text, lease.lane.name)
         # All tasks have the same name: asyncio's numbering costs more than it tells.
         task = self._loop.create_task(attempt, name="attempt")
         self._tasks.add(task)
@@ -226,10 +226,11 @@ class Engine:
         verdict = self._pool.on_end(lease, result.outcome, now, self._dice(), result.cost_nusd)
         if isinstance(result.outcome, Continue):
             self._estimate(lease.scheduled)
-        self._record(lease.scheduled, result, verdict)
+        self._record(lease, result, verdict)
         self._emitter.emit_verdict(lease, verdict, now + self._unix_offset)
 
-    def _record(self, scheduled: ScheduledCall, result: AttemptResult, verdict: AttemptVerdict) -> None:
+    def _record(self, lease: Lease, result: AttemptResult, verdict: AttemptVerdict) -> None:
+        scheduled, served_by = lease.scheduled, lease.lane.name
         outcome = result.outcome if isinstance(result.outcome, Reply) else verdict.failure
         assert outcome is not None, "an attempt without a reply has a failure"
         self._sink.submit(
@@ -239,6 +240,7 @@ class Engine:
                 outcome=outcome,
                 timing=result.timing,
                 cost_nusd=result.cost_nusd,
+                served_by=served_by,
             )
         )
         failed = isinstance(outcome, Failure)
@@ -255,6 +257,7 @@ class Engine:
                 attempts=scheduled.attempts,
                 time_s=scheduled.time_s,
                 cost_nusd=scheduled.cost_nusd,
+                served_by=served_by,
             )
         )
         if failed:
@@ -292,7 +295,7 @@ class Engine:
     def _status(self) -> RunStatus:
         if self._interrupted:
             return RunStatus.INTERRUPTED
-        stopped = [lane.name for lane in self._pool.lanes if lane.stopped is not None]
+        stopped = [lane.name for lane in self._pool.stopped_lanes()]
         stopped += [str(self._calls.models[model]) for model in self._pool.stopped_models()]
         self._reason = self._reason or self._pool.cap.reason
         if self._reason is None and stopped:

@@ -56,10 +56,11 @@ class AttemptRunner(Protocol):
     """Makes one attempt. It returns whatever happens as a value and raises only when cancelled.
 
     `turns` are the call's conversation after its question; `on_text` takes the pieces of a streamed answer.
+    `lane` is the name of the account or host that makes it.
     """
 
     def __call__(
-        self, call: Call, turns: tuple[Message, ...], on_text: Callable[[str], None] | None
+        self, call: Call, turns: tuple[Message, ...], on_text: Callable[[str], None] | None, lane: str
     ) -> Coroutine[Any, Any, AttemptResult]: ...
 
 

@@ -119,8 +119,9 @@ class Evaluation:
         targets = {
             number: Target(
                 model=ref,
-                endpoint=checked.endpoints[ref.provider],
-                wire=WIRES[checked.endpoints[ref.provider].vendor.wire],
+                endpoint=checked.endpoints[ref.provider][0],
+                others=checked.endpoints[ref.provider][1:],
+                wire=WIRES[checked.endpoints[ref.provider][0].vendor.wire],
                 local=local if ref.provider == "local" else None,
                 prompt=store.prompts[number],
                 capabilities=checked.capabilities[ref],

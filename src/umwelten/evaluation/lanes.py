@@ -26,8 +26,10 @@ def make_lanes(
     local_slots: int,
     rates: Mapping[str, tuple[KnownRate, ...]] = MappingProxyType({}),
     patience_s: float = THROTTLED_TOO_LONG_S,
-) -> dict[int, Lane]:
-    """Return the lane of each model, by the model's number; models that share a rate limit share the lane.
+) -> dict[int, list[Lane]]:
+    """Return the lanes of each model, by the model's number; models that share a rate limit share the lane.
+
+    A model has a lane at each of its endpoints.
 
     `limit` is the cap over all providers, `None` where each lane finds its own level; `ceilings` are those
     of single providers, and `rates` those that the user knows. A lane that had nothing but refusals for
@@ -35,33 +37,38 @@ def make_lanes(
     """
     lanes: dict[str, Lane] = {}
     for target in targets.values():
-        name, vendor = lane_name(target), target.endpoint.vendor
-        if name in lanes:
-            continue
-        ceiling = ceilings.get(vendor.name, limit or AUTO_CEILING)
-        if vendor.name == "local":
-            ceiling = min(ceiling, local_slots)
-        start = ceiling if limit is not None else min(vendor.recommended[0], ceiling)
-        lanes[name] = Lane(
-            name,
-            vendor.name,
-            Limit(float(start), ceiling, slow_start=limit is None),
-            watch=watch(target.endpoint),
-            ordered=vendor.orders_by_model,
-            pacer=Pacer(known=KnownRates.of(known_rates(target.model, vendor, rates), vendor.share)),
-            patience_s=patience_s,
-        )
-    return {number: lanes[lane_name(target)] for number, target in targets.items()}
+        for name, at in target.by_lane.items():
+            if name in lanes:
+                continue
+            vendor = at.endpoint.vendor
+            ceiling = ceilings.get(vendor.name, limit or AUTO_CEILING)
+            if vendor.name == "local":
+                ceiling = min(ceiling, local_slots)
+            start = ceiling if limit is not None else min(vendor.recommended[0], ceiling)
+            lanes[name] = Lane(
+                name,
+                vendor.name,
+                Limit(float(start), ceiling, slow_start=limit is None),
+                watch=watch(at.endpoint),
+                ordered=vendor.orders_by_model,
+                pacer=Pacer(known=KnownRates.of(known_rates(target.model, vendor, rates), vendor.share)),
+                patience_s=patience_s,
+            )
+    return {number: [lanes[name] for name in target.by_lane] for number, target in targets.items()}
 
 
 def connection_times(
     targets: Mapping[int, Target], pool: Pool, clock: Callable[[], float]
 ) -> Callable[[Endpoint, float], None]:
     """Return what tells each endpoint's lane how long a connection to it took."""
-    lanes = {id(target.endpoint): pool.lane(number) for number, target in targets.items()}
+    named = {lane.name: lane for lane in pool.lanes}
+    lanes: dict[int, dict[str, Lane]] = {}
+    for target in targets.values():
+        for name, at in target.by_lane.items():
+            lanes.setdefault(id(at.endpoint), {})[name] = named[name]
 
     def tell(endpoint: Endpoint, took_s: float) -> None:
-        if (found := lanes.get(id(endpoint))) is not None:
+        for found in lanes.get(id(endpoint), {}).values():
             # Names and keys are exchanged as well: a round trip each.
             round_trip_s = took_s / 2 if endpoint.base_url.startswith("https:") else took_s
             pool.on_connected(found, clock(), round_trip_s)
@@ -70,22 +77,14 @@ def connection_times(
 
 
 def sums_by_lane(targets: Mapping[int, Target], by_model: Mapping[int, int]) -> dict[str, int]:
-    """Return figures of models, by their numbers, as sums by lane."""
+    """Return figures of models, by their numbers, as sums by lane; several share a model's evenly."""
     sums: dict[str, int] = {}
     for number, target in targets.items():
-        name = lane_name(target)
-        sums[name] = sums.get(name, 0) + by_model.get(number, 0)
+        names, figure = list(target.by_lane), by_model.get(number, 0)
+        for i, name in enumerate(names):
+            share = figure * (i + 1) // len(names) - figure * i // len(names)
+            sums[name] = sums.get(name, 0) + share
     return sums
-
-
-def lane_name(target: Target) -> str:
-    """What shares one rate limit: an account, an account's model, or a host."""
-    vendor = target.endpoint.vendor
-    if vendor.scope is Scope.KEY_AND_MODEL:
-        return str(target.model)
-    if vendor.scope is Scope.HOST:
-        return vendor.name if vendor.name == "local" else f"{vendor.name}@{_host(target.endpoint.base_url)}"
-    return vendor.name
 
 
 def watch(endpoint: Endpoint) -> Watch:
@@ -97,7 +96,3 @@ def watch(endpoint: Endpoint) -> Watch:
     if endpoint.vendor.scope is Scope.HOST:
         return Watch.ALWAYS
     return Watch.NO if is_service(endpoint.base_url, VENDORS.values()) else Watch.UNTIL_REFUSED
-
-
-def _host(url: str) -> str:
-    return url.split("://", 1)[-1].split("/", 1)[0]

@@ -10,7 +10,8 @@ from pathlib import Path
 from umwelten.attempts.proxies import check_proxy
 from umwelten.attempts.target import Attached
 from umwelten.config.addresses import address_notes, own_addresses, reached_at
-from umwelten.config.endpoints import endpoint, price_overrides, project_prices
+from umwelten.config.endpoints import all_of, endpoints, price_overrides, project_prices
+from umwelten.config.members import members
 from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, InputError, UsageError
 from umwelten.evaluation.descriptors import check_open_files
@@ -41,12 +42,13 @@ _PRICE_KEYS = 'price_list = "…" or free = true'
 
 
 class Preflight(FrozenStruct):
-    """What is settled: endpoints by provider; by model, what it takes and the attachments as it takes them.
+    """What is settled: endpoints by provider, of each of its members; by model, what it takes and the
+    attachments as it takes them.
 
     An attachment that a model can't take is the error that its calls end with.
     """
 
-    endpoints: Mapping[str, Endpoint]
+    endpoints: Mapping[str, tuple[Endpoint, ...]]
     builder: RequestBuilder
     capabilities: Mapping[ModelRef, Capabilities]
     attached: Mapping[ModelRef, Attached]
@@ -60,13 +62,13 @@ def preflight(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Ve
         check_id(spec.output.id)
     for ref in spec.models:
         check_model_name(ref, vendors[ref.provider])
-    endpoints = _endpoints(spec, settings, vendors)
+    found = _endpoints(spec, settings, vendors)
     for ref in spec.models:
         if ref.provider == "local":
             find_weights(ref.model)
     if spec.limits.max_cost_usd is not None:
         _check_priced(spec, price_book(vendors, price_overrides(settings)))
-    capabilities = {ref: capabilities_of(endpoints[ref.provider], ref) for ref in spec.models}
+    capabilities = {ref: capabilities_of(found[ref.provider][0], ref) for ref in spec.models}
     attached = _attachments(spec, capabilities)
     usable = next((parts for parts in attached.values() if not isinstance(parts, InputError)), ())
     builder = RequestBuilder(spec.request, attached=usable)
@@ -74,7 +76,7 @@ def preflight(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Ve
         builder.check((), None)
     else:
         _check_placeholders(builder, spec.inputs)
-    return Preflight(endpoints=endpoints, builder=builder, capabilities=capabilities, attached=attached)
+    return Preflight(endpoints=found, builder=builder, capabilities=capabilities, attached=attached)
 
 
 def _check_placeholders(builder: RequestBuilder, inputs: Inputs) -> None:
@@ -105,20 +107,20 @@ def _check_texts(spec: EvaluationSpec) -> None:
 
 def _endpoints(
     spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor]
-) -> dict[str, Endpoint]:
+) -> dict[str, tuple[Endpoint, ...]]:
     """All at once: who lacks two keys should not learn of the second only after the first."""
-    endpoints: dict[str, Endpoint] = {}
+    found: dict[str, tuple[Endpoint, ...]] = {}
     problems: list[ConfigError] = []
     for provider in dict.fromkeys(ref.provider for ref in spec.models):
         try:
-            endpoints[provider] = endpoint(vendors[provider], settings)
-            check_proxy(endpoints[provider])
+            found[provider] = endpoints(vendors[provider], settings)
+            for member in found[provider]:
+                check_proxy(member)
         except ConfigError as error:
             problems.append(error)
     if problems:
-        hints = dict.fromkeys(error.hint for error in problems if error.hint)
-        raise ConfigError("; ".join(error.message for error in problems), "\n".join(hints))
-    return endpoints
+        raise all_of(problems)
+    return found
 
 
 def _check_priced(spec: EvaluationSpec, prices: PriceBook) -> None:
@@ -197,7 +199,7 @@ def note_addresses(
     asked = [known[name] for name in dict.fromkeys(model.provider for model in spec.models)]
     notes.extend(address_notes(asked, settings))
     try:
-        reached = {vendor.name: reached_at(vendor, settings) for vendor in asked}
+        reached = {m.name: reached_at(m.vendor, settings) for vendor in asked for m in members(vendor)}
         notes.extend(
             f"{name} is reached at {at.base_url} ({at.source})"
             for name, at in reached.items()

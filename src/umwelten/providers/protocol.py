@@ -95,6 +95,10 @@ class Vendor(FrozenStruct):
     """The same in tokens."""
     share: float = 1.0
     """The part of a known or stated limit that this user may take."""
+    base_urls: tuple[str, ...] = ()
+    """The addresses of several servers that have its models; empty: `base_url` is the only one."""
+    keys: tuple[str, ...] = ()
+    """The variables with the keys of several accounts; empty: one of `key_env`."""
 
     @property
     def is_free(self) -> bool:
@@ -103,11 +107,15 @@ class Vendor(FrozenStruct):
 
 
 class Endpoint(FrozenStruct):
-    """A vendor with the address and key to use: all that `encode` needs to know about the server."""
+    """A vendor with the address and key to use: all that `encode` needs to know about the server.
+
+    `member` tells it from others of the same vendor: `@host:8000`, `#VARIABLE` of its key, or nothing.
+    """
 
     vendor: Vendor
     base_url: str
     api_key: Secret | None = None
+    member: str = ""
 
 
 class HttpRequest(FrozenStruct):

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import msgspec
+
 from umwelten.control.attribution import Reason, advice_on_failures
 from umwelten.control.lane import ONLY_REFUSED
 from umwelten.events import (
@@ -283,6 +285,9 @@ def _stopped(
     if failure.model_down:
         text = advice_on_model(lane, reason, vendors)
         return StoppedLane(lane=lane, kind=str(failure.kind), reason=reason, advice=text)
-    provider = re.split("[:@]", lane, maxsplit=1)[0]
-    text = advise(str(failure.kind), message=reason, providers=(provider,), code=failure.code)
+    provider = re.split("[:@#]", lane, maxsplit=1)[0]
+    key, known = lane.partition("#")[2], dict(vendors)
+    if key and provider in known:
+        known[provider] = msgspec.structs.replace(known[provider], key_env=(key,))
+    text = advise(str(failure.kind), message=reason, providers=(provider,), code=failure.code, vendors=known)
     return StoppedLane(lane=lane, kind=str(failure.kind), reason=reason, advice=text)

@@ -268,7 +268,7 @@ class VirtualAsk:
         self._where = where
 
     async def __call__(
-        self, call: Call, turns: tuple[Message, ...], on_text: Callable[[str], None] | None
+        self, call: Call, turns: tuple[Message, ...], on_text: Callable[[str], None] | None, lane: str
     ) -> AttemptResult:
         provider, number = self._where(call)
         started = asyncio.get_running_loop().time()

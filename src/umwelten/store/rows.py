@@ -39,7 +39,7 @@ class Insert(FrozenStruct):
         return f"{self.into} VALUES {', '.join([self.row] * rows)} {self.after}"
 
 
-INSERT_ATTEMPT = Insert(into="INSERT INTO attempts", row=f"(NULL{', ?' * 20})")
+INSERT_ATTEMPT = Insert(into="INSERT INTO attempts", row=f"(NULL{', ?' * 21})")
 INSERT_LIMIT = Insert(into="INSERT INTO limit_changes", row="(?, ?, ?, ?, ?, ?)")
 INSERT_ANSWER = Insert(
     into="REPLACE INTO answers (call_id, text, reasoning, data, marks)", row="(?, ?, ?, ?, ?)", most=8
@@ -149,6 +149,7 @@ def attempt_row(record: AttemptRecord, run_id: int) -> Row:
         count(record.cost_nusd),
         clean(json.dumps(msgspec.to_builtins(problems), ensure_ascii=False)) if problems else None,
         usage_details(usage),
+        name(record.served_by),
     )
 
 

@@ -202,4 +202,8 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE attempts ADD COLUMN usage_details TEXT;
     ALTER TABLE calls ADD COLUMN usage_details TEXT;
     """,
+    """
+    -- The lane that made an attempt: an account, a model of an account, or a host.
+    ALTER TABLE attempts ADD COLUMN served_by TEXT;
+    """,
 )

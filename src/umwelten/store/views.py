@@ -25,12 +25,17 @@ OLD_SCHEMAS: tuple[str, ...] = (
     CREATE TEMP TABLE prompts (id INTEGER PRIMARY KEY, name TEXT, text TEXT);
     """,
     """
-    CREATE TEMP VIEW attempts AS SELECT *, NULL AS problems, NULL AS usage_details FROM main.attempts;
+    CREATE TEMP VIEW attempts AS
+      SELECT *, NULL AS problems, NULL AS usage_details, NULL AS served_by FROM main.attempts;
     """,
     """
     -- Where the migration before is missing as well, the view of it has this column.
-    CREATE TEMP VIEW IF NOT EXISTS attempts AS SELECT *, NULL AS usage_details FROM main.attempts;
+    CREATE TEMP VIEW IF NOT EXISTS attempts AS
+      SELECT *, NULL AS usage_details, NULL AS served_by FROM main.attempts;
     CREATE TEMP VIEW calls AS SELECT *, NULL AS usage_details FROM main.calls;
+    """,
+    """
+    CREATE TEMP VIEW IF NOT EXISTS attempts AS SELECT *, NULL AS served_by FROM main.attempts;
     """,
 )
 """What makes a database that has not had the migration of that place read as if it had, unchanged."""

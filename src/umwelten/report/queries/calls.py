@@ -62,6 +62,7 @@ class Attempt(FrozenStruct):
     """One attempt. `outcome` is "answered" or the kind of failure; `partial` came before the failure.
 
     With the kind "schema", `partial` is the whole answer and `error_code` names the fields that are wrong.
+    `served_by` is the lane that made it: an account or a host; `None` in what an earlier version stored.
     """
 
     number: int
@@ -82,6 +83,7 @@ class Attempt(FrozenStruct):
     reasoning_tokens: int | None
     cost_usd: float | None
     usage_details: UsageDetails | msgspec.UnsetType = msgspec.UNSET
+    served_by: str | None = None
 
 
 class CallDetail(FrozenStruct, kw_only=True):
@@ -348,6 +350,7 @@ def _attempts(connection: sqlite3.Connection, call: int) -> tuple[Attempt, ...]:
             reasoning_tokens=row["reasoning_tokens"],
             cost_usd=stats.usd(row["cost_nusd"]),
             usage_details=_details(row["usage_details"]),
+            served_by=row["served_by"],
         )
         for row in rows
     )

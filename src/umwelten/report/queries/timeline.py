@@ -56,7 +56,7 @@ def timeline(reader: Reader, *, vendors: Mapping[str, Vendor] = VENDORS, steps: 
             limit=limits.get(name, (None,) * steps),
             refused=tuple(counts[name].refused),
         )
-        for name in dict.fromkeys(names.values())
+        for name in dict.fromkeys([*names.values(), *counts])
         if name in counts
     )
     return Timeline(step_s=round(step_s, stats.DIGITS), steps=steps, breaks=axis.breaks, lanes=lanes)
@@ -124,12 +124,13 @@ def _fill(
     counts: dict[str, _Counts] = {}
     step_s = axis.length / steps
     rows = connection.execute(
-        f"SELECT {MODEL_OF}, a.started_at, a.latency_s, a.error_kind = '{REFUSED}' FROM attempts a"
+        f"""SELECT {MODEL_OF}, a.started_at, a.latency_s, a.error_kind = '{REFUSED}', a.served_by
+        FROM attempts a"""
     )
-    for model, started_at, latency_s, refused in rows:
-        name = lanes.get(model)
-        if name is None:
+    for model, started_at, latency_s, refused, served_by in rows:
+        if model not in lanes:
             continue
+        name = served_by or lanes[model]
         count = counts.get(name) or counts.setdefault(name, _Counts(steps))
         end = axis.offset(started_at + latency_s)
         count.add(axis.offset(started_at), end, step_s)

@@ -94,6 +94,7 @@ def _path(call: CallDetail) -> str | None:
 
 
 def _attempt(attempt: Attempt) -> Iterator[tuple[str, str]]:
+    yield from _known(("served by", attempt.served_by))
     yield "started", attempt.started_at
     yield "time", _time(attempt.response_s, attempt.ttft_s)
     yield (
