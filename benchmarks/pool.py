@@ -1,8 +1,9 @@
 """What deciding about a call costs by the number of lanes: `python -m benchmarks.pool [--beside SOURCES]`.
 
-In a steady state, one call after another ends and others start in its place. A figure is the processor time
-of all questions to the pool (`Pool.next`) by the calls that started; the second one has `Pool.on_end` in it
-too. `--beside` names the `src` of another version, which takes turns with this one.
+In a steady state, one call after another ends and others start in its place. A figure is the time of all
+questions to the pool (`Pool.next`) for one call that starts, the mean without the slowest tenth, in which
+other programs had their turn; the second one has `Pool.on_end` in it too. `--beside` names the `src` of
+another version, which takes turns with this one.
 """
 
 from __future__ import annotations
@@ -100,24 +101,31 @@ def measure(case: str, n: int, starts: int = 6000) -> tuple[float, float]:
 
     pool = CASES[case](n, starts // n + 3 * IN_FLIGHT)
     answer, running, now = Reply(text=""), deque[Any](), 0.0
-    asked = ended = 0.0
-    clock = time.process_time
+    asked, whole = [], []
+    clock = time.perf_counter
     while isinstance(step := pool.next(now), Start):
         running.append(step.lease)
-    done = 0
-    while done < starts and running:
+    while len(asked) < starts and running:
         lease = running.popleft()
         now += 0.001
         a = clock()
         pool.on_end(lease, answer, now, 0.5)
         pool.models_to_refill()
         b = clock()
+        started = 0
         while isinstance(step := pool.next(now), Start):
             running.append(step.lease)
-            done += 1
+            started += 1
         c = clock()
-        asked, ended = asked + c - b, ended + b - a
-    return 1e6 * asked / done, 1e6 * (asked + ended) / done
+        if started:
+            asked.append((c - b) / started)
+            whole.append((c - a) / started)
+    return _usual(asked), _usual(whole)
+
+
+def _usual(seconds: list[float]) -> float:
+    kept = sorted(seconds)[: max(1, 9 * len(seconds) // 10)]
+    return 1e6 * statistics.fmean(kept)
 
 
 def _child(sources: str | None, case: str, n: int, starts: int) -> tuple[float, float]:

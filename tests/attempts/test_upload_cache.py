@@ -279,6 +279,19 @@ def test_the_largest_are_uploaded_until_the_rest_fits(parts: tuple[Any, ...], up
     asyncio.run(run())
 
 
+def test_a_file_of_one_account_is_not_another_ones() -> None:
+    async def run() -> None:
+        async with FaultServer(Profile(upload_looks=0)) as server, Transport(timeout_s=10) as transport:
+            cache, used = UploadCache(transport), list[CachedUpload]()
+            for key in ("key-of-a-0123456789", "key-of-b-0123456789", "key-of-a-0123456789"):
+                await cache.place((LARGER, SMALL), WIRE, place("gemini", server.url, key=key), CAPABLE, used)
+            assert used[0] is used[2] is not used[1]
+            cache.release(used)
+            await cache.close()
+
+    asyncio.run(run())
+
+
 def test_the_last_sixteen_files_stay_though_no_call_uses_them() -> None:
     """Those that were used last: another model or repeat may want them. One in use stays in any case."""
 

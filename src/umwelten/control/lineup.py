@@ -39,6 +39,7 @@ class Lineup:
         self.queues = {queue.model: queue for queue in sorted(made, key=attrgetter("number"))}
         self.groups = Groups(self.routes, group_caps)
         self._numbered = list(self.queues.values())
+        self._capped = bool(group_caps)
         self._changed: list[Queue] = []
         self._low: dict[int, None] = {}
         self._live: set[int] = set()
@@ -68,9 +69,12 @@ class Lineup:
 
     def count(self, queue: Queue, member: Member, more: int) -> None:
         """Count a call of a queue that started at a lane, or with -1 one that is about to end."""
-        self.groups.count(member.lane.group, more)
-        queue.route.count(member, more)
-        self.touch(member)
+        if self._capped:
+            self.groups.count(member.lane.group, more)
+        if member.lane.in_flight == 1:
+            queue.route.count(more)
+        if not queue.route.is_alone:
+            self.touch(member)
         self.note(queue)
 
     def touch(self, member: Member) -> None:

@@ -234,14 +234,13 @@ class Route:
         """The provider of its lanes."""
         return self.members[0].lane.group
 
-    def count(self, member: Member, more: int) -> None:
-        """Count a call of a lane that started, or with -1 one that is about to end."""
-        if member.lane.in_flight == 1:
-            self.busy += more
-            if self.cap.cap is not None:
-                # What must fit for a call to start depends on whether it would be alone in its lane.
-                for queue in self.queues:
-                    queue.enter()
+    def count(self, more: int) -> None:
+        """Count a lane that has a call under way, or with -1 one that is about to have none."""
+        self.busy += more
+        if self.cap.cap is not None:
+            # What must fit for a call to start depends on whether it would be alone in its lane.
+            for queue in self.queues:
+                queue.enter()
 
     def others(self, member: Member, without: Set[int]) -> bool:
         """Return whether another lane is left that takes calls."""

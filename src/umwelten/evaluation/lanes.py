@@ -61,19 +61,25 @@ def connection_times(
     targets: Mapping[int, Target], pool: Pool, clock: Callable[[], float]
 ) -> Callable[[Endpoint, float], None]:
     """Return what tells each endpoint's lane how long a connection to it took."""
-    named = {lane.name: lane for lane in pool.lanes}
-    lanes: dict[int, dict[str, Lane]] = {}
-    for target in targets.values():
-        for name, at in target.by_lane.items():
-            lanes.setdefault(id(at.endpoint), {})[name] = named[name]
+    lanes: dict[int, list[Lane]] = {}
+    for lane, target in served(targets, pool):
+        lanes.setdefault(id(target.endpoint), []).append(lane)
 
     def tell(endpoint: Endpoint, took_s: float) -> None:
-        for found in lanes.get(id(endpoint), {}).values():
+        for found in lanes.get(id(endpoint), ()):
             # Names and keys are exchanged as well: a round trip each.
             round_trip_s = took_s / 2 if endpoint.base_url.startswith("https:") else took_s
             pool.on_connected(found, clock(), round_trip_s)
 
     return tell
+
+
+def served(targets: Mapping[int, Target], pool: Pool) -> list[tuple[Lane, Target]]:
+    """Return the lanes of a pool, each once, with the first of the targets at the endpoint that it is of."""
+    at: dict[str, Target] = {}
+    for target in targets.values():
+        at = {**target.by_lane, **at}
+    return [(lane, at[lane.name]) for lane in pool.lanes]
 
 
 def sums_by_lane(targets: Mapping[int, Target], by_model: Mapping[int, int]) -> dict[str, int]:

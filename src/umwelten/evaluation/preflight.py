@@ -228,7 +228,8 @@ def note_high_caps(spec: EvaluationSpec, known: Mapping[str, Vendor], notes: lis
         return
     share = -(-spec.limits.max_concurrency // len(spec.models))
     for name in dict.fromkeys(model.provider for model in spec.models):
-        low, high = known[name].recommended
+        several = len(members(known[name]))
+        low, high = (several * calls for calls in known[name].recommended)
         models = sum(1 for model in spec.models if model.provider == name)
         calls = spec.limits.provider_concurrency.get(name, share * models)
         if name != "local" and calls > high:

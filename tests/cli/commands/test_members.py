@@ -164,3 +164,13 @@ def test_an_evaluation_goes_on_when_members_come_and_go(cli, texts):
         code, _, err = _batch(cli, "--resume", env={})
         assert code == 0, err
         assert (a.idle().totals.answered, b.idle().totals.answered) == (24, 1)
+
+
+def test_the_cap_of_a_provider_holds_for_its_members_together(cli, texts):
+    slow = Profile(default=Behaviour(latency_s=0.05))
+    with provider(slow) as server:
+        _section(texts, 'wire = "openai"', f'base_url = "{_address(server)}"', 'keys = ["GATE_A", "GATE_B"]')
+        code, _, err = _batch(cli, "--provider-concurrency", "gate=3", env=KEYS)
+        assert code == 0, err
+        assert server.idle().peak_in_flight == 3
+        assert len({record.key for record in server.ledger.records}) == 2
