@@ -68,6 +68,9 @@ long."""
 LATE = 2.0
 """Times the time for which a closure was seen to last, that it may have lasted."""
 
+SHRINK = 0.8
+"""Of a closure that is known to last is left when a call was let in before anything was refused after it."""
+
 LEASH = 48
 """Calls let in without a refusal before two are let go in spite of a belief, twice as many after each such
 test that was refused. A belief that is too strict is refuted by nothing else; at 24 true headers are refused
@@ -99,6 +102,8 @@ class Safety:
     last_let_in: float = 0.0
     _closed_at: float | None = None
     _closure_s: float = 0.0
+    _known_s: float = 0.0
+    _sure: deque[float] = field(default_factory=lambda: deque(maxlen=3))
     _shut_s: float = 0.0
     freed: bool = False
     resolved: list[float] = field(default_factory=list)
@@ -179,7 +184,7 @@ class Safety:
             return now
         waited = self._last_try - self._closed_at
         # It was closed as long before: there is nothing to be had for most of that.
-        none_before = self._closed_at + PATIENCE * self._shut_s
+        none_before = self._closed_at + max(PATIENCE * self._shut_s, self._known_s)
         return max(now, none_before, self._last_try + max(self.calm_s, PATIENCE * waited))
 
     def patience(self, now: float) -> float:
@@ -294,5 +299,11 @@ class Safety:
                 # It may have opened long before this call was tried: a lane's own waits prove nothing.
                 sure_s = self._refused_start - self._closed_at
                 self._shut_s = min(started_at - self._closed_at, LATE * sure_s + LEAST_PATIENCE_S)
+                self._sure.append(sure_s)
+                if sure_s < self._known_s:
+                    # It may have opened while nothing was tried.
+                    self._known_s *= SHRINK
+                elif len(self._sure) == 3:
+                    self._known_s = min(self._sure)
                 self._closure_s = max(self._closure_s, self._shut_s)
                 self._closed_at = None

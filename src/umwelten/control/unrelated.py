@@ -22,6 +22,9 @@ MOST_TEST_CALLS = 12
 FIRST_TEST = 4
 """Refused episodes before the first test: a limit is met at least so often before it is known."""
 
+LONGEST_GAP = 250
+"""Refused episodes between tests, at most. At 512 one run in a thousand does not find out in 1,500 calls."""
+
 SURE = 4.0
 """Nats for "unrelated" that decide a test: one of 1 refused in 4."""
 
@@ -146,7 +149,7 @@ class UnrelatedRefusals:
         return max(0.02, min(0.6, self._guess if self.share is None else min(self.share, 2.0 * self._guess)))
 
     def _put_off(self) -> None:
-        self._gap = min(512, 3 * self._gap)
+        self._gap = min(LONGEST_GAP, 3 * self._gap)
         self._next = self._episodes + self._gap
 
     def _weigh(self, nats: float) -> None:
