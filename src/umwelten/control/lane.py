@@ -155,7 +155,7 @@ class Lane:
         safe = max(self.safety.earliest_start(now), self.safety.spacing(now))
         self._learn_let_in()
         if at > now and not self.in_outage and not self.refusals.certain(now):
-            at = min(at, max(now, self.safety.patience(now)))
+            at = min(at, max(now, self.safety.patience(self.pacer.estimator.pace)))
         if at > now and self.safety.passes and self.refusals.held and not self.in_outage:
             at, self._pass = self.safety.cut_short(now, at), True
         if safe > at:
@@ -345,6 +345,8 @@ class Lane:
             self.refusals.take_back(started_at)
             return self._go_free(now)
         self.pacer.estimator.may_test = self.safety.tokens > 0
+        if self.refusals.told.exact:
+            self.safety.told_until = self.refusals.told.until
         dry_s = started_at - self.safety.last_let_in
         return self.refusals.on_refusal(
             RefusedCall(

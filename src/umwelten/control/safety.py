@@ -106,6 +106,7 @@ class Safety:
     _sure: deque[float] = field(default_factory=lambda: deque(maxlen=3))
     _shut_s: float = 0.0
     freed: bool = False
+    told_until: float = float("-inf")
     resolved: list[float] = field(default_factory=list)
     _times: deque[float] = field(default_factory=lambda: deque(maxlen=32))
     _refusals: deque[float] = field(default_factory=deque)
@@ -187,13 +188,14 @@ class Safety:
         none_before = self._closed_at + max(PATIENCE * self._shut_s, self._known_s)
         return max(now, none_before, self._last_try + max(self.calm_s, PATIENCE * waited))
 
-    def patience(self, now: float) -> float:
-        """Return by when a call goes whatever is believed."""
+    def patience(self, pace: float | None = None) -> float:
+        """Return by when a call goes whatever is believed; not sooner than at the pace that was learnt."""
         if not self.refused or self._open:
             return float("inf")
         begun = self._closed_at if self._closed_at is not None else self._last_try
         waited = self._last_try - begun
-        return self._last_try + max(LEAST_PATIENCE_S, PATIENCE * waited, CLOSURES * self._closure_s)
+        closure_s = max(self._closure_s, 1.0 / pace if pace else 0.0)
+        return self._last_try + max(LEAST_PATIENCE_S, PATIENCE * waited, CLOSURES * closure_s)
 
     @property
     def passes(self) -> int:
@@ -297,7 +299,7 @@ class Safety:
                 self._test_at = self.since + LEASH // 2
             if self._closed_at is not None:
                 # It may have opened long before this call was tried: a lane's own waits prove nothing.
-                sure_s = self._refused_start - self._closed_at
+                sure_s = max(self._refused_start, min(self.told_until, started_at)) - self._closed_at
                 self._shut_s = min(started_at - self._closed_at, LATE * sure_s + LEAST_PATIENCE_S)
                 self._sure.append(sure_s)
                 if sure_s < self._known_s:
