@@ -36,6 +36,6 @@ def test_a_call_goes_at_last_after_a_wait_in_proportion_to_the_one_before(let_in
             closure, last = max(closure, now - last), now
         else:
             law.on_refusal(number, now, now)
-        wait = law.patience(now) - now
+        wait = law.patience() - now
         assert wait <= max(0.5, 2 * closure, 0.6 * (now - last)) + 1e-9 if law.refused else True
         now += max(0.0, min(wait, 1e6))

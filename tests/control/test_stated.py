@@ -19,7 +19,7 @@ def reading(budget: StatedBudget, meaning: Meaning) -> Reading:
 
 
 def follow(limit: float, rate: float, *, says: float = 1.0, calls: int = 120) -> StatedBudget:
-    """A budget that is stated by a bucket of that limit and rate; `says`: times what its `reset` really is."""
+    """A budget that is stated by a bucket of that limit and rate; `says`: times what `reset` really is."""
     budget, level, used, now = StatedBudget(Resource.REQUESTS), limit, 0.0, 0.0
     for number in range(1, calls + 1):
         bits = budget.forecasts(now, 1.0)

@@ -51,6 +51,8 @@ def wait_of(pool: Pool, lane: Lane) -> Wait | None:
         return Wait(WaitReason.MODEL) if pool.held(lane) else None
     refused = lane.throttled_since
     if refused is not None:
+        if until is not None and not lane.gate.exact:
+            until = min(until, refused + lane.patience_s)  # as soon as what is in flight has ended
         return _until(
             WaitReason.RATE_LIMIT, refused, until, lane.patience_s, _used_up(lane), lane.last_failure
         )
