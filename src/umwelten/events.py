@@ -113,12 +113,13 @@ class Grown(FrozenStruct):
 
 
 class CallStarted(FrozenStruct):
-    """An attempt goes out. `attempt` counts from 1."""
+    """An attempt goes out. `attempt` counts from 1. `hedge`: the call's first attempt is still under way."""
 
     call: Call
     model: ModelRef
     lane: str
     attempt: int
+    hedge: bool = False
 
 
 class TextArrived(FrozenStruct):
@@ -147,6 +148,21 @@ class AttemptFailed(FrozenStruct):
     def answered(self) -> bool:
         """Whether the provider answered: what failed is the answer, which did not fit the schema."""
         return self.failure.kind is FailureKind.SCHEMA
+
+
+class AttemptDropped(FrozenStruct):
+    """One of two attempts of a call that does not decide it: the other was answered first, which is a failure
+    of kind "superseded", or it failed while the other goes on. `hedge`: it is the second one. `cost_nusd`
+    None: not known.
+    """
+
+    call: Call
+    model: ModelRef
+    lane: str
+    attempt: int
+    failure: Failure
+    hedge: bool
+    cost_nusd: int | None
 
 
 class CallSucceeded(FrozenStruct):
@@ -270,6 +286,7 @@ Event = (
     | CallStarted
     | TextArrived
     | AttemptFailed
+    | AttemptDropped
     | CallSucceeded
     | CallFailed
     | LaneStopped
@@ -329,7 +346,8 @@ class LaneTally:
 class Tally:
     """Sums over a run's events; an observer itself. Plain numbers, constant memory.
 
-    `asked_again` counts answers in the wrong shape that were followed by another try. `total` and `pending`
+    `asked_again` counts answers in the wrong shape that were followed by another try, `hedged` the calls that
+    were sent a second time, `hedges_won` those whose second attempt was answered first. `total` and `pending`
     are of what is known so far unless `complete`.
     """
 
@@ -343,12 +361,17 @@ class Tally:
         self.examples: dict[str, Failure] = {}
         self.lanes: dict[str, LaneTally] = {}
         self.stopped: dict[str, Failure] = {}
-        self.cut_off = 0
+        self.cut_off = self.hedged = self.hedges_won = 0
         self.started: RunStarted | None = None
         self.finished: RunFinished | None = None
 
     def __call__(self, event: Event) -> None:
         match event:
+            case CallStarted():
+                self.hedged += event.hedge
+            case AttemptDropped():
+                won = not event.hedge and event.failure.kind is FailureKind.SUPERSEDED
+                self.hedges_won += won
             case CallSucceeded():
                 self.succeeded += 1
                 self.cut_off += event.reply.finish_reason is FinishReason.LENGTH

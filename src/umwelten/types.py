@@ -299,6 +299,8 @@ class FailureKind(StrEnum):
     """Answered and paid for, but the answer does not match the schema."""
     EMPTY = "empty"
     """Answered and paid for, but there is nothing in the answer."""
+    SUPERSEDED = "superseded"
+    """Of an attempt alone: the call was sent twice, and the other attempt was answered first."""
 
 
 EXHAUSTED_CODE = "exhausted"

@@ -23,6 +23,12 @@ Turns = tuple[Message, ...]
 Answer = Callable[[Call, int], AttemptOutcome]
 """What an attempt comes to, by its call and its number, from 1."""
 
+Latency = Callable[[Call, int], float]
+"""How long an attempt takes, by its call and its number."""
+
+Price = Callable[[Call], int | None]
+"""What an attempt costs, by its call."""
+
 COMMIT_S = 0.02
 PRICE = 7
 
@@ -92,10 +98,10 @@ class MemoryStore:
 
 
 class Attempts:
-    """The runner: each attempt takes `latency_s` and costs `PRICE`. `seen`: calls and turns, as they came."""
+    """The runner: each attempt takes `latency_s` and costs `price`. `seen`: calls and turns, as they came."""
 
-    def __init__(self, answer: Answer, latency_s: float) -> None:
-        self._answer, self._latency_s = answer, latency_s
+    def __init__(self, answer: Answer, latency_s: float | Latency, price: Price = lambda call: PRICE) -> None:
+        self._answer, self._latency_s, self._price = answer, latency_s, price
         self._numbers: dict[int, int] = {}
         self.seen: list[tuple[int, Turns]] = []
         self.in_flight = self.peak = self.cancelled = 0
@@ -108,19 +114,24 @@ class Attempts:
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         started_at = asyncio.get_running_loop().time()
+        latency_s = (
+            self._latency_s if isinstance(self._latency_s, float | int) else self._latency_s(call, number)
+        )
         try:
-            await asyncio.sleep(self._latency_s / 2)
+            await asyncio.sleep(latency_s / 2)
             if on_text is not None:
                 on_text("so far ")
-            await asyncio.sleep(self._latency_s / 2)
+            await asyncio.sleep(latency_s / 2)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
         finally:
             self.in_flight -= 1
         outcome = self._answer(call, number)
-        timing = Timing(started_at=started_at, latency_s=self._latency_s)
-        return AttemptResult(outcome=outcome, timing=timing, key=f"k{call.id}", content=b"", cost_nusd=PRICE)
+        timing = Timing(started_at=started_at, latency_s=latency_s)
+        return AttemptResult(
+            outcome=outcome, timing=timing, key=f"k{call.id}", content=b"", cost_nusd=self._price(call)
+        )
 
 
 def answer_all(call: Call, number: int) -> AttemptOutcome:
@@ -156,7 +167,8 @@ def run(
     models: int = 1,
     in_flight: int = 4,
     retries: int = 0,
-    latency_s: float = 1.0,
+    latency_s: float | Latency = 1.0,
+    price: Price = lambda call: PRICE,
     later: Callable[[Engine], None] = lambda engine: None,
     observer: Callable[[Event], None] = lambda event: None,
     slow_start: bool = False,
@@ -185,7 +197,7 @@ def run(
         run.pool = Pool(
             lanes, policy=RetryPolicy(retries=retries), max_in_flight=in_flight, cap=CostCap(cap=cap)
         )
-        run.attempts = Attempts(answer, latency_s)
+        run.attempts = Attempts(answer, latency_s, price)
         run.engine = store.engine = Engine(
             pool=run.pool,
             source=store,

@@ -44,6 +44,21 @@ def changed(store: Store, *names: str, stamp: str) -> None:
     store.set_inputs(files(*names, stamp=stamp), read_hash=lambda path, *_: content_hash(stamp.encode()))
 
 
+def test_an_attempt_that_was_broken_off_for_another_is_spent_as_that_was(tmp_path: Path) -> None:
+    lost = Failure(kind=FailureKind.SUPERSEDED, message="the other was first", retry=False)
+    timed_out = Failure(kind=FailureKind.TIMEOUT, message="too long")
+    with Store.create(tmp_path, spec()) as store:
+        store.set_inputs(files("a", "b"), read_hash=never)
+        store.start_run({})
+        for call, failure in zip(store.lease(1, 9), (lost, timed_out), strict=True):
+            attempt, ended = records(call, reply("fine"), cost=40)
+            unknown = msgspec.structs.replace(attempt, outcome=failure, cost_nusd=None)
+            for row in (unknown, msgspec.structs.replace(attempt, number=2), ended):
+                store.submit(row)
+        store.end_run("complete", None, 1)
+        assert store.spent_nusd() == 3 * 40
+
+
 def test_every_attempt_call_and_limit_is_a_row(tmp_path: Path) -> None:
     slow = Failure(
         kind=FailureKind.RATE_LIMIT,

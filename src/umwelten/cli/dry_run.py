@@ -73,6 +73,8 @@ def layout(plan: Preview, *, batch: bool) -> Iterator[str]:
     guess = "" if plan.output_bounded else ", assuming answers of at most 1,024 tokens; --max-tokens sets it"
     yield f"         up to {plan.output_tokens:,} out{guess}"
     yield from _costs(plan)
+    if plan.hedged_calls:
+        yield f"hedge    {hedge_line(plan.hedged_calls, plan.hedged_cost)}"
     if plan.prices_of:
         yield f"prices   of {plan.prices_of}"
     low, high = (formatting.minutes(seconds) for seconds in plan.seconds)
@@ -80,6 +82,13 @@ def layout(plan: Preview, *, batch: bool) -> Iterator[str]:
     yield f"time     {low} to {high}, {usual}" if plan.calls else "time     none"
     if plan.calls >= _WORTH_A_SAMPLE and any(cost is None or cost[1] for cost in plan.costs.values()):
         yield "better   --estimate 30 runs 30 of the calls and extrapolates from them"
+
+
+def hedge_line(calls: int, cost_nusd: int | None) -> str:
+    """`up to 50 of the slowest calls are sent a second time, for up to $0.0012 more`."""
+    cost = "at unknown cost" if cost_nusd is None else f"for up to {formatting.money(cost_nusd / 1e9)} more"
+    again = "is sent a second time" if calls == 1 else "are sent a second time"
+    return f"up to {formatting.count(calls, 'call')} of the slowest {again}, {cost}"
 
 
 def _verb(n: int) -> str:

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 import click
 import msgspec
 
-from umwelten.cli.dry_run import ITEMS, columns
+from umwelten.cli.dry_run import ITEMS, columns, hedge_line
 from umwelten.cli.json_output import print_json
 from umwelten.cli.runner import EXIT, OutputOptions, closing, resume_command, run_some
 from umwelten.errors import UsageError
 from umwelten.evaluation.estimate import Estimate, ModelEstimate, choose, estimate, least
 from umwelten.evaluation.evaluation import Evaluation
+from umwelten.evaluation.request_terms import hedge_share
 from umwelten.evaluation.sampling import Range
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.events import RunStatus
@@ -65,7 +66,7 @@ def _estimate_first(
     if result.status in (RunStatus.STOPPED, RunStatus.INTERRUPTED) or not found.succeeded:
         closing(evaluation, tally, look)
         return EXIT[result.status]
-    for line in layout(found, evaluation.spec.limits.max_cost_usd):
+    for line in layout(found, evaluation.spec.limits.max_cost_usd, hedge_share(evaluation.spec)):
         click.echo(line, err=True)
     if yes or _confirm():
         return None
@@ -88,7 +89,7 @@ def as_data(found: Estimate) -> dict[str, object]:
     return {**msgspec.structs.asdict(found), "models": models}
 
 
-def layout(found: Estimate, max_cost_usd: float | None = None) -> Iterator[str]:
+def layout(found: Estimate, max_cost_usd: float | None = None, hedge: float = 0.0) -> Iterator[str]:
     """The estimate as lines."""
     tried = sum(one.sampled for one in found.models)
     calls = sum(one.calls for one in found.models)
@@ -103,6 +104,8 @@ def layout(found: Estimate, max_cost_usd: float | None = None) -> Iterator[str]:
     dated = f"; prices of {found.prices_of}" if found.prices_of else ""
     yield f"  an item is one call of each model{dated}"
     yield from _rest(found)
+    if again := int(hedge * calls):
+        yield f"  {hedge_line(again, None if found.total is None else int(hedge * found.total.high))}"
     if max_cost_usd is not None and found.total is not None and found.total.high > max_cost_usd * 1e9:
         sure = "would" if found.total.low > max_cost_usd * 1e9 else "may"
         yield f"  --max-cost {formatting.money(max_cost_usd)} {sure} stop it before the end"

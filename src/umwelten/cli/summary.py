@@ -104,6 +104,8 @@ def _parts(summary: RunSummary) -> Iterator[Paragraph]:
         yield Paragraph("time", _time(summary))
         for number, line in enumerate(summary.pace):
             yield Paragraph("" if number else "pace", one_line(line, _MESSAGE))
+        if summary.hedged:
+            yield Paragraph("hedged", _hedged(summary))
         yield Paragraph("tokens", f"{summary.input_tokens:,} in, {summary.output_tokens:,} out")
         yield Paragraph("cost", _cost(summary))
     if summary.cut_off:
@@ -153,6 +155,16 @@ def _time(summary: RunSummary) -> str:
     ratio = formatting.speedup(summary.speedup, queues=summary.queues) if has_ratio else ""
     calls = f"{formatting.count(ended, 'call')} took {together}" + (" together" if ended > 1 else "")
     return f"{wall}; {calls}" + (f": {ratio}" if ratio else "")
+
+
+def _hedged(summary: RunSummary) -> str:
+    """`12 calls were sent a second time, of which 9 were answered first`."""
+    were = "call was" if summary.hedged == 1 else "calls were"
+    won = "was" if summary.hedges_won == 1 else "were"
+    return (
+        f"{summary.hedged:,} slow {were} sent a second time, and {summary.hedges_won:,} {won} answered that "
+        "way first; what was broken off may have been charged"
+    )
 
 
 def _cost(summary: RunSummary) -> str:

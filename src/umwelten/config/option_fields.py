@@ -231,6 +231,14 @@ class SharedOptions(TypedDict, Generic[T], total=False):
             default=6,
         ),
     ]
+    hedge: Annotated[
+        float | None,
+        Option(
+            kinds.decimal(0, 1, metavar="SHARE"),
+            Section.SPEED,
+            "Send the slowest calls once more, at most this share of all; the first answer counts. 0.05.",
+        ),
+    ]
     max_wait_s: Annotated[
         float | None,
         Option(

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from umwelten.control.attribution import Reason
 from umwelten.control.circuit import NEVER
 from umwelten.control.crowding import Crowding
+from umwelten.control.hedging import member_for_hedge
 from umwelten.control.lane import Lane
 from umwelten.control.lineup import Lineup
 from umwelten.control.model_state import ModelState
@@ -113,11 +114,8 @@ class Pool:
         lineup.wake(now)
         lineup.expire(now, self._full_since)
         lineup.settle()
-        if self.closed:
-            return IDLE
-        if self._full:
-            # Time alone opens nothing.
-            return IDLE
+        if self.closed or self._full:
+            return IDLE  # where all slots are taken, time alone opens nothing
         lineup.ask_changed(now)
         chosen = lineup.choose(now, self._bytes_left, self.cap.room)
         if chosen is not None:
@@ -160,17 +158,33 @@ class Pool:
             else member.idle_reason()
         )
 
+    def hedge(self, lease: Lease, now: float) -> Lease | None:
+        """Start a second attempt of a call that is under way, if one more call could start now."""
+        scheduled = lease.scheduled
+        queue = self._queues[scheduled.call.model]
+        full = self._full or self._lineup.groups.is_full(queue.route.group)
+        if self.closed or full or scheduled.size > self._bytes_left or not self.cap.admits(scheduled.reserve):
+            return None
+        member = member_for_hedge(queue, lease, now)
+        return None if member is None else self._launch(queue, member, scheduled, now, hedge=True)
+
     def _start(self, queue: Queue, member: Member, now: float) -> Start:
-        scheduled, lane = self._lineup.pull(queue, member), member.lane
+        scheduled = self._lineup.pull(queue, member)
         queue.served = member.served = self._lineup.take_turn()
-        scheduled.held = self.cap.reserve(scheduled.reserve)
-        scheduled.attempts += 1
+        return Start(self._launch(queue, member, scheduled, now))
+
+    def _launch(
+        self, queue: Queue, member: Member, scheduled: ScheduledCall, now: float, *, hedge: bool = False
+    ) -> Lease:
+        lane = member.lane
+        held = self.cap.reserve(scheduled.reserve)
+        scheduled.begin(now, hedge=hedge)
         start = lane.on_start(now, scheduled.input_tokens, scheduled.output_tokens)
         lane.timesheet.turn(now, Reason.CPU)
         self._count(queue, member, scheduled, 1)
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
         self._full_since = now if self._full else NEVER
-        return Start(Lease(scheduled, lane, now, start))
+        return Lease(scheduled, lane, now, start, scheduled.attempts, held, hedge)
 
     def _count(self, queue: Queue, member: Member, scheduled: ScheduledCall, more: int) -> None:
         """Count a call that starts, or with -1 one that ended."""
@@ -183,9 +197,19 @@ class Pool:
     # --- learning --------------------------------------------------------------------------
 
     def on_end(
-        self, lease: Lease, outcome: AttemptOutcome | None, now: float, dice: float, cost: int | None = 0
+        self,
+        lease: Lease,
+        outcome: AttemptOutcome | None,
+        now: float,
+        dice: float,
+        cost: int | None = 0,
+        *,
+        alone: bool = True,
     ) -> AttemptVerdict:
-        """Decide what follows an attempt that ended; `None`: we cancelled it, the call stays pending."""
+        """Decide what follows an attempt that ended; `None`: we cancelled it, the call stays pending.
+
+        `alone` False: the call's other attempt decides what becomes of the call.
+        """
         scheduled, lane = lease.scheduled, lease.lane
         member = self._lineup.members[id(lane)]
         if self._full:
@@ -193,6 +217,8 @@ class Pool:
         self._release(lease, member, cost, now)
         trusted, down = lane.trusts_retry_after, lane.in_outage
         change = lane.on_end(outcome, lease.started_at, now, lease.start)
+        if outcome is None and not alone and lease.start is not None:
+            lane.pacer.take(now, lease.start.need)  # the provider has counted it
         if trusted and not lane.trusts_retry_after:
             self._lineup.wake_early(member.route, now, refused=True)
         if down and not lane.in_outage:
@@ -203,7 +229,25 @@ class Pool:
         if outcome is None or isinstance(outcome, Reply):
             return AttemptVerdict(None, None, change, model_stopped=self._stop_model(state))
         if isinstance(outcome, Continue):
-            return AttemptVerdict(outcome.failure, self._go_on(scheduled, outcome, now), change)
+            decided = self._go_on(scheduled, outcome, now) if alone else None
+            return AttemptVerdict(outcome.failure, decided, change)
+        failure, decision = self._judge(lease, outcome, now, dice)
+        stopped = isinstance(decision, StopLane) and self.stop_lane(lane, failure)
+        if not alone:
+            return AttemptVerdict(failure, None, change, stopped)
+        if isinstance(decision, StopLane | HoldModel) and self._goes_on(scheduled, member, decision):
+            decision = Again(0.0, counted=False)
+        if isinstance(decision, Again):
+            self._again(scheduled, decision, failure, now)
+        elif isinstance(decision, HoldModel):
+            state.put_aside(scheduled, failure)
+            self._lineup.note_all(self._alike[id(state)])
+        return AttemptVerdict(failure, decision, change, stopped, self._stop_model(state))
+
+    def _judge(self, lease: Lease, outcome: Failure, now: float, dice: float) -> tuple[Failure, Decision]:
+        """Return a failure as its lane sees it, and what follows from it."""
+        scheduled, lane = lease.scheduled, lease.lane
+        queue, member = self._queues[scheduled.call.model], self._lineup.members[id(lane)]
         failure = lane.judge(outcome, now)
         crowded = failure.code == EXHAUSTED_CODE and self._narrow(lease, now)
         decision = self.policy.decide(
@@ -214,22 +258,14 @@ class Pool:
             empties=scheduled.empties,
             trust_retry_after=lane.trusts_retry_after,
             retry_after_proven=lane.trust.proven,
-            model_answered=state.answered,
+            model_answered=queue.state.answered,
             crowded=crowded,
         )
         if isinstance(decision, Again) and decision.counted and failure.kind not in _NOT_THE_PROVIDERS:
             lane.on_error(lease.started_at, now)
         if failure.kind is not FailureKind.LOCAL:
             scheduled.tried |= {member.number}
-        stopped = isinstance(decision, StopLane) and self.stop_lane(lane, failure)
-        if isinstance(decision, StopLane | HoldModel) and self._goes_on(scheduled, member, decision):
-            decision = Again(0.0, counted=False)
-        if isinstance(decision, Again):
-            self._again(scheduled, decision, failure, now)
-        elif isinstance(decision, HoldModel):
-            state.put_aside(scheduled, failure)
-            self._lineup.note_all(self._alike[id(state)])
-        return AttemptVerdict(failure, decision, change, stopped, self._stop_model(state))
+        return failure, decision
 
     def _goes_on(self, scheduled: ScheduledCall, member: Member, decision: StopLane | HoldModel) -> bool:
         """Whether other lanes are left for a call whose lane takes no more calls, or none of its model."""
@@ -249,13 +285,10 @@ class Pool:
 
     def _release(self, lease: Lease, member: Member, cost: int | None, now: float) -> None:
         scheduled = lease.scheduled
-        self.cap.settle(scheduled.reserve, scheduled.held, cost, open_ended=scheduled.open_ended)
+        self.cap.settle(scheduled.reserve, lease.held, cost, open_ended=scheduled.open_ended)
         self._count(self._queues[scheduled.call.model], member, scheduled, -1)
         self._full_since = NEVER
-        scheduled.time_s += now - lease.started_at
-        scheduled.cost_nusd = (
-            None if cost is None or scheduled.cost_nusd is None else scheduled.cost_nusd + cost
-        )
+        scheduled.end(now, cost)
 
     def _again(self, scheduled: ScheduledCall, decision: Again, failure: Failure, now: float) -> None:
         if decision.counted:

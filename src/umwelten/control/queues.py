@@ -297,6 +297,10 @@ class Groups:
             self._gates[group].set_shut(caps[group] <= 0)
         self.root = join([*free, *self._gates.values()])
 
+    def is_full(self, group: str) -> bool:
+        """Return whether no further call of the provider may be in flight."""
+        return group in self._in_flight and self._in_flight[group] >= self._caps[group]
+
     def count(self, group: str, more: int) -> None:
         """Count calls that start, or end."""
         if group in self._in_flight:

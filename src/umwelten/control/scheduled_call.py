@@ -9,9 +9,11 @@ from umwelten.types import Call, Message
 
 class ScheduledCall(msgspec.Struct):
     """A call under way with what was spent on it. `size` bytes of its file, `reserve` the most that an
-    attempt costs and `held` what is held for the one under way, in nano-USD. Of its attempts, `counted`
-    used up retries, `throttles` were refused, `empties` brought an empty answer, `schema_retries` followed
-    answers that did not fit the schema.
+    attempt costs, in nano-USD. Of its attempts, `counted` used up retries, `throttles` were refused,
+    `empties` brought an empty answer, `schema_retries` followed answers that did not fit the schema.
+
+    `time_s` is how long any of its attempts was under way; `under_way` are so now, since `busy_since`.
+    `hedged`: it was sent a second time while the first attempt was under way.
 
     `tried` are the lanes of several at which it failed since it last waited.
 
@@ -33,10 +35,28 @@ class ScheduledCall(msgspec.Struct):
     output_tokens: int | None = None
     refused: bool = False
     tried: frozenset[int] = frozenset()
-    held: int = 0
+    under_way: int = 0
+    busy_since: float = 0.0
+    hedged: bool = False
     turns: tuple[Message, ...] = ()
 
     @property
     def open_ended(self) -> bool:
         """Return whether nothing bounds its answer."""
         return self.output_tokens is None
+
+    def begin(self, now: float, *, hedge: bool) -> None:
+        """Count an attempt that starts."""
+        self.attempts += 1
+        if not self.under_way:
+            self.busy_since = now
+        self.under_way += 1
+        self.hedged = self.hedged or hedge
+
+    def end(self, now: float, cost_nusd: int | None) -> None:
+        """Count an attempt that ended, with what it cost."""
+        self.under_way -= 1
+        if not self.under_way:
+            self.time_s += now - self.busy_since
+        known = cost_nusd is not None and self.cost_nusd is not None
+        self.cost_nusd = (self.cost_nusd or 0) + (cost_nusd or 0) if known else None

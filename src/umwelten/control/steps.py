@@ -13,12 +13,18 @@ from umwelten.types import Failure
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """Leave to make one attempt, given at `started_at`."""
+    """Leave to make one attempt, given at `started_at`. `number` counts a call's attempts from 1.
+
+    `held` nano-USD of the cost cap are held for it. `hedge`: the call's first attempt is still under way.
+    """
 
     scheduled: ScheduledCall
     lane: Lane
     started_at: float
     start: StartSnapshot | None = None
+    number: int = 1
+    held: int = 0
+    hedge: bool = False
 
 
 class Start(msgspec.Struct, frozen=True):

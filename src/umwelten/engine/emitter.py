@@ -10,6 +10,7 @@ from umwelten.control.pool import Pool
 from umwelten.control.retry import Again
 from umwelten.control.steps import AttemptVerdict, Lease
 from umwelten.events import (
+    AttemptDropped,
     AttemptFailed,
     CallFailed,
     CallStarted,
@@ -23,7 +24,7 @@ from umwelten.events import (
     TextArrived,
 )
 from umwelten.records import CallRecord, LimitRecord, Record
-from umwelten.types import ModelRef, Reply
+from umwelten.types import Failure, ModelRef, Reply
 
 
 class EventEmitter:
@@ -42,7 +43,8 @@ class EventEmitter:
                 call=call,
                 model=self._models[call.model],
                 lane=lease.lane.name,
-                attempt=lease.scheduled.attempts,
+                attempt=lease.number,
+                hedge=lease.hedge,
             )
         )
 
@@ -62,7 +64,7 @@ class EventEmitter:
                     call=scheduled.call,
                     model=self._models[scheduled.call.model],
                     lane=lane.name,
-                    attempt=scheduled.attempts,
+                    attempt=lease.number,
                     failure=verdict.failure,
                     retry_in_s=verdict.decision.delay_s,
                     counted=verdict.decision.counted,
@@ -75,6 +77,21 @@ class EventEmitter:
             self._observer(
                 ModelStopped(model=self._models[scheduled.call.model], lane=lane.name, failure=why)
             )
+
+    def emit_dropped(self, lease: Lease, failure: Failure, cost_nusd: int | None) -> None:
+        """Report one of two attempts of a call that does not decide it."""
+        call = lease.scheduled.call
+        self._observer(
+            AttemptDropped(
+                call=call,
+                model=self._models[call.model],
+                lane=lease.lane.name,
+                attempt=lease.number,
+                failure=failure,
+                hedge=lease.hedge,
+                cost_nusd=cost_nusd,
+            )
+        )
 
     def emit_end(self, record: CallRecord) -> None:
         """Report a call that ended and is committed."""

@@ -8,12 +8,14 @@ All state changes in the thread of the event loop.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from umwelten.control.attribution import Attribution
+from umwelten.control.hedging import Hedging
 from umwelten.control.lane import Lane
 from umwelten.control.pool import Pool
 from umwelten.control.queues import WINDOW
@@ -24,11 +26,12 @@ from umwelten.control.stop import ErrorCap, StopReason
 from umwelten.control.waits import Wait, wait_of
 from umwelten.engine.emitter import EventEmitter, lane_views
 from umwelten.engine.interfaces import AttemptResult, AttemptRunner, CallInfo, RunResult, Sink, Source
+from umwelten.engine.twins import Attempt, Twins
 from umwelten.engine.waits import LOOK_S, WaitReports
 from umwelten.errors import UmweltenError
 from umwelten.events import LaneView, Observer, RunStatus, StopCode, WaitReason
 from umwelten.records import AttemptRecord, CallRecord
-from umwelten.types import Call, Continue, Failure, Reply
+from umwelten.types import Call, Continue, Failure, FailureKind, Reply, Timing, Usage
 
 BACKLOG = 250
 """Ended calls that may wait for their commit; above that no call starts. A kill loses what waits, and it was
@@ -43,8 +46,8 @@ class Engine:
     """Runs all calls of a pool. Create and run it inside one event loop; `run` once.
 
     `observer` gets the events; `stream` adds those of arriving text. `dice` gives numbers in [0, 1).
-    `max_errors`: stop once so many calls have failed. `loading` says since when a lane's model is being
-    loaded, and when that is given up.
+    `max_errors`: stop once so many calls have failed. `hedge` is the part of the calls that may be sent once
+    more. `loading` says since when a lane's model is being loaded, and when that is given up.
     """
 
     def __init__(
@@ -59,12 +62,14 @@ class Engine:
         stream: bool = False,
         dice: Callable[[], float] = random.random,
         max_errors: int | None = None,
+        hedge: float = 0.0,
         loading: Callable[[str], tuple[float, float] | None] = lambda lane: None,
     ) -> None:
         self._pool, self._source, self._sink, self._runner = pool, source, sink, runner
         self._calls, self._stream, self._loading = calls, stream, loading
         self._emitter = EventEmitter(models=calls.models, pool=pool, submit=sink.submit, observer=observer)
         self._dice, self._errors = dice, ErrorCap(max_errors)
+        self._twins = Twins(Hedging(hedge)) if hedge else None
         self._loop = asyncio.get_running_loop()
         self._finished: asyncio.Future[None] = self._loop.create_future()
         self._tasks: set[asyncio.Task[AttemptResult]] = set()
@@ -165,6 +170,8 @@ class Engine:
         self._check_finished()
 
     def _start_all(self) -> None:
+        if self._twins is not None:
+            self._send_again(self._twins)
         for _ in range(MOST_AT_ONCE):
             if self._uncommitted >= BACKLOG:
                 return
@@ -177,6 +184,19 @@ class Engine:
                 self._set_timer("pump", step.at, self._pump)
             return
         self._set_timer("pump", self._loop.time(), self._pump)
+
+    def _send_again(self, twins: Twins) -> None:
+        """Send the calls once more that take unusually long, before others get the slot."""
+        if self._uncommitted >= BACKLOG:
+            return  # what is committed next looks again
+        now, hedging = self._loop.time(), twins.hedging
+        for lease in twins.due(now):
+            if (hedge := self._pool.hedge(lease, now)) is not None:
+                self._start(hedge)
+            else:
+                hedging.hold_back(now)
+        if hedging.wakes < math.inf:
+            self._set_timer("hedge", hedging.wakes, self._pump)
 
     def _refill(self) -> None:
         complete = (
@@ -201,11 +221,15 @@ class Engine:
 
     def _start(self, lease: Lease) -> None:
         on_text = self._emitter.text_callback(lease) if self._stream else None
+        if self._twins is not None and on_text is not None:
+            on_text = self._twins.listener(lease, on_text)
         scheduled = lease.scheduled
         attempt = self._runner(scheduled.call, scheduled.turns, on_text, lease.lane.name)
         # All tasks have the same name: asyncio's numbering costs more than it tells.
         task = self._loop.create_task(attempt, name="attempt")
         self._tasks.add(task)
+        if self._twins is not None:
+            self._twins.on_start(lease, task)
         task.add_done_callback(partial(self._on_task_done, lease))
         self._emitter.emit_start(lease)
 
@@ -214,20 +238,54 @@ class Engine:
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception):
             self._loop.call_exception_handler({"message": "an attempt raised", "exception": error})
-        if error is not None or task.cancelled():
-            self._pool.on_end(lease, None, self._loop.time(), 0.0)
-        else:
+        if error is None and not task.cancelled():
             self._settle(lease, task.result())
+        elif self._twins is None or self._twins.on_end(lease, self._loop.time(), None, answered=False):
+            self._pool.on_end(lease, None, self._loop.time(), 0.0)
         self._pump()
 
     def _settle(self, lease: Lease, result: AttemptResult) -> None:
         """Let the pool decide what follows the attempt; record and report it."""
-        now = self._loop.time()
-        verdict = self._pool.on_end(lease, result.outcome, now, self._dice(), result.cost_nusd)
+        now, answered = self._loop.time(), not isinstance(result.outcome, Failure)
+        alone = True
+        if self._twins is not None:
+            other = self._twins.other(lease)
+            if not self._twins.on_end(lease, now, result.cost_nusd, answered=answered):
+                return
+            if other is not None and answered:
+                self._supersede(other, now, result.cost_nusd)
+            alone = other is None or answered
+        verdict = self._pool.on_end(lease, result.outcome, now, self._dice(), result.cost_nusd, alone=alone)
         if isinstance(result.outcome, Continue):
             self._estimate(lease.scheduled)
         self._record(lease, result, verdict)
         self._emitter.emit_verdict(lease, verdict, now + self._unix_offset)
+        if not alone and verdict.failure is not None:
+            self._emitter.emit_dropped(lease, verdict.failure, result.cost_nusd)
+
+    def _supersede(self, attempt: Attempt, now: float, answer_nusd: int | None) -> None:
+        """Break off the other attempt of a call whose answer cost that. It is stored; it may be charged."""
+        lease, result = attempt.lease, attempt.result
+        assert self._twins is not None
+        attempt.task.cancel()
+        outcome = None if result is None else result.outcome
+        cost = self._calls.broken_off(lease.scheduled.call) if result is None else result.cost_nusd
+        self._twins.on_end(lease, now, answer_nusd if cost is None else cost, answered=False)
+        timing = Timing(started_at=lease.started_at + self._unix_offset, latency_s=now - lease.started_at)
+        verdict = self._pool.on_end(lease, outcome, now, 0.0, cost, alone=False)
+        failure = outcome if isinstance(outcome, Failure) else _superseded(outcome)
+        self._sink.submit(
+            AttemptRecord(
+                call=lease.scheduled.call,
+                number=lease.number,
+                outcome=failure,
+                timing=timing if result is None else result.timing,
+                cost_nusd=cost,
+                served_by=lease.lane.name,
+            )
+        )
+        self._emitter.emit_verdict(lease, verdict, now + self._unix_offset)
+        self._emitter.emit_dropped(lease, failure, cost)
 
     def _record(self, lease: Lease, result: AttemptResult, verdict: AttemptVerdict) -> None:
         scheduled, served_by = lease.scheduled, lease.lane.name
@@ -236,7 +294,7 @@ class Engine:
         self._sink.submit(
             AttemptRecord(
                 call=scheduled.call,
-                number=scheduled.attempts,
+                number=lease.number,
                 outcome=outcome,
                 timing=result.timing,
                 cost_nusd=result.cost_nusd,
@@ -304,3 +362,10 @@ class Engine:
         if self._pool.closed or stopped:
             return RunStatus.STOPPED
         return RunStatus.FAILED if self._errors.failed else RunStatus.COMPLETE
+
+
+def _superseded(outcome: Reply | Continue | None) -> Failure:
+    """Return the failure of an attempt whose twin was answered first, with what its own answer used."""
+    usage = Usage() if outcome is None else outcome.usage
+    message = "the call's other attempt was answered first"
+    return Failure(kind=FailureKind.SUPERSEDED, message=message, retry=False, usage=usage)

@@ -80,8 +80,10 @@ class CallInfo:
 
     `estimate` is its cost at most, in nano-USD; `tokens` its input as estimated, and its output at most
     (`None` if not known). Both are given the call and the turns of its conversation after the question.
+    `broken_off` is what an attempt costs that was broken off, `None` if not known.
     """
 
     models: dict[int, ModelRef]
     estimate: Callable[[Call, tuple[Message, ...]], int | None] = lambda call, turns: None
     tokens: Callable[[Call, tuple[Message, ...]], tuple[int, int | None]] = lambda call, turns: (0, None)
+    broken_off: Callable[[Call], int | None] = lambda call: None

@@ -208,6 +208,7 @@ def _limits(settings: Settings, vendors: Mapping[str, Vendor], notes: list[Wordi
         timeout_s=settings.get("timeout_s"),
         retries=settings.get("retries"),
         max_wait_s=settings.get("max_wait_s"),
+        hedge=settings.get("hedge") or 0.0,
         max_cost_usd=settings.get("max_cost"),
         max_errors=settings.get("max_errors"),
         max_bytes_in_flight=settings.get("max_bytes_in_flight"),

@@ -30,7 +30,7 @@ from umwelten.evaluation.descriptors import crowding_note, is_crowded, within_ro
 from umwelten.evaluation.lanes import connection_times, make_lanes, sums_by_lane
 from umwelten.evaluation.opening import open_store
 from umwelten.evaluation.preflight import preflight
-from umwelten.evaluation.request_terms import request_terms, with_input
+from umwelten.evaluation.request_terms import has_tools, hedge_share, request_terms, with_input
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.events import (
     Grown,
@@ -177,6 +177,9 @@ class Evaluation:
 
         if only is None and not store.complete:
             store.on_growth(grown)
+        if limits.hedge and has_tools(spec.request):
+            text = "calls with tools are not sent a second time, however long they take"
+            tell(Note(text=text, level=NoteLevel.WARNING))
         for text in left_out(self._targets.values(), spec.request.parameters):
             tell(Note(text=text, level=NoteLevel.WARNING))
         store.start_run(
@@ -186,6 +189,7 @@ class Evaluation:
                 "timeout_s": limits.timeout_s,
                 "retries": limits.retries,
                 "max_wait_s": limits.max_wait_s,
+                **({"hedge": limits.hedge} if limits.hedge else {}),
                 "stream": spec.stream,
                 **({} if (day := self.prices.list_day(spec.models)) is None else {"prices": day}),
             },
@@ -237,10 +241,11 @@ class Evaluation:
             source=store if only is None else only.source,
             sink=store,
             runner=runner,
-            calls=CallInfo(store.models, self._estimate, self._tokens),
+            calls=CallInfo(store.models, self._estimate, self._tokens, self._broken_off),
             observer=observer,
             stream=self.spec.stream and texts,
             max_errors=self.spec.limits.max_errors,
+            hedge=hedge_share(self.spec),
             loading=lambda lane: self._local.loading if lane == "local" else None,
         )
 
@@ -356,6 +361,10 @@ class Evaluation:
         size, name = _measure(call)
         prompt = self._targets[call.model].prompt
         return self.builder.input_tokens(size, name, prompt, turns), self.spec.request.parameters.max_tokens
+
+    def _broken_off(self, call: Call) -> int | None:
+        """What an attempt costs that was broken off: nobody knows, unless it is nothing in any case."""
+        return 0 if self._targets[call.model].endpoint.vendor.is_free else None
 
     def _estimate(self, call: Call, turns: tuple[Message, ...]) -> int | None:
         """The most that an attempt can cost, in nano-USD; only a cap needs it."""

@@ -10,7 +10,7 @@ from umwelten.config.settings import Settings
 from umwelten.errors import EvaluationExists
 from umwelten.evaluation.evaluation import ASSUMED_OUTPUT
 from umwelten.evaluation.preflight import preflight
-from umwelten.evaluation.request_terms import request_terms
+from umwelten.evaluation.request_terms import hedge_share, request_terms
 from umwelten.evaluation.spec import EvaluationSpec, hash_reader, stored_spec
 from umwelten.file_types import type_by_name
 from umwelten.inputs.media import looks_sendable
@@ -44,7 +44,8 @@ class Preview(FrozenStruct):
     or with `output_bounded` False (no `max_tokens`) a guess. Costs are in nano-USD, from (no answer text) to
     (the longest answers); `None`: no price is known. `by_model` are the calls of each. `unsendable` files
     look as if they can't be sent, `unsendable_first` names a few: their calls would fail and cost nothing.
-    `seconds` is a rough range. `prices_of` is the day of the price list, where it is needed.
+    `seconds` is a rough range. `prices_of` is the day of the price list, where it is needed. Up to
+    `hedged_calls` more may be made for the slowest ones, which costs up to `hedged_cost` more.
     """
 
     files: int
@@ -64,6 +65,8 @@ class Preview(FrozenStruct):
     unsendable: int = 0
     unsendable_first: tuple[str, ...] = ()
     prices_of: str | None = None
+    hedged_calls: int = 0
+    hedged_cost: int | None = 0
 
 
 class _PreviewSums:
@@ -132,6 +135,7 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
 
     costs = {model: _range(cost(model, 0), cost(model, longest)) for model in spec.models}
     words, pictures = sum(sums.words.values()), sum(sums.pictures.values())
+    total, hedge = _sum(list(costs.values())), hedge_share(spec)
     return Preview(
         files=sums.files,
         file_bytes=sums.file_bytes,
@@ -145,11 +149,13 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
         output_bounded=spec.request.parameters.max_tokens is not None,
         by_model=sums.calls,
         costs=costs,
-        total=_sum(list(costs.values())),
+        total=total,
         seconds=wall_s(_busy(sums.answers), spec, vendors, one_s=ANSWER_S),
         unsendable=sums.unsendable,
         unsendable_first=tuple(sums.unsendable_first),
         prices_of=prices.list_day(spec.models),
+        hedged_calls=int(hedge * sum(sums.calls.values())),
+        hedged_cost=None if total is None else int(hedge * total[1]),
     )
 
 

@@ -6,12 +6,18 @@ from collections.abc import Iterable
 
 import msgspec
 
+from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.file_types import Family, type_by_name
 from umwelten.pricing import RequestTerms
 from umwelten.types import RequestSettings
 
 _TIER_FIELDS = frozenset({"servicetier", "speed"})
 """Parameters that ask for a tier, without underscores: OpenAI's and Gemini's, and Anthropic's speed."""
+
+_TOOL_FIELDS = frozenset({
+    "tools", "functions", "plugins", "websearchoptions", "searchparameters", "mcpservers", "container",
+})  # fmt: skip
+"""Parameters with which an answer may do something, or costs more than its tokens, without underscores."""
 
 _HOUR = b'"1h"'
 """The lifetime of a cache mark, wherever in the parameters it stands."""
@@ -44,6 +50,27 @@ def with_input(terms: RequestTerms, name: str) -> RequestTerms:
     """Return the terms of a request about an input of that name."""
     media = _MEDIA.get(type_by_name(name).family)
     return msgspec.structs.replace(terms, media=frozenset((*terms.media, *media))) if media else terms
+
+
+def hedge_share(spec: EvaluationSpec) -> float:
+    """Return the part of an evaluation's calls that may be sent once more."""
+    return 0.0 if has_tools(spec.request) else spec.limits.hedge
+
+
+def has_tools(settings: RequestSettings) -> bool:
+    """Return whether requests offer tools: what such a call does is done again if it is sent again."""
+    return _offers_tools(settings.parameters.extra)
+
+
+def _offers_tools(value: object) -> bool:
+    if isinstance(value, dict):
+        named = any(_plain(name) in _TOOL_FIELDS and part for name, part in value.items())
+        return named or any(_offers_tools(part) for part in value.values())
+    return isinstance(value, list | tuple) and any(_offers_tools(part) for part in value)
+
+
+def _plain(name: object) -> str:
+    return str(name).replace("_", "").replace("-", "").lower()
 
 
 def _media(names: Iterable[str]) -> frozenset[str]:

@@ -25,7 +25,7 @@ class Limits(FrozenStruct):
     """How fast, and how far. `max_concurrency` "auto": every lane finds its own level.
 
     `rates` are those that the user knows, by provider or by provider and model. A provider that only refuses
-    is stopped after `max_wait_s`.
+    is stopped after `max_wait_s`. `hedge` is the part of the calls that may be sent once more.
     """
 
     max_concurrency: int | Literal["auto"] = 1
@@ -34,6 +34,7 @@ class Limits(FrozenStruct):
     timeout_s: float = 120.0
     retries: int = 6
     max_wait_s: float = 900.0
+    hedge: float = 0.0
     max_cost_usd: float | None = None
     max_errors: int | None = None
     max_bytes_in_flight: int = 512 << 20

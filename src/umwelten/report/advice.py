@@ -41,6 +41,7 @@ _ADVICE: dict[str, Wording] = {
         "raise {option:max_tokens} where thinking used it up; else change the prompt or take another model; "
         "{option:resume} tries these calls again"
     ),
+    "superseded": "nothing is to be done: the call's other attempt was answered",
     "memory": Phrase("use a smaller model, or fewer calls in flight ({option:provider_concurrency})"),
 }
 LIMITED: Wording = Phrase(

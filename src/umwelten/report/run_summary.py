@@ -68,7 +68,8 @@ class RunSummary(FrozenStruct):
     their longest length. `pace` says for each lane that mattered what its time went on. `records` are
     those of this run's answers, `None` where no answer was to have a shape. `listing` is the command that
     shows all failed calls, where one example does not say it all; `resume_note` what `resume` needs first.
-    `missing_texts` answers have no text file: it could not be written.
+    `missing_texts` answers have no text file: it could not be written. `hedged` calls were sent a second time
+    because they took long, and `hedges_won` of them were answered the second time first.
     """
 
     id: str
@@ -101,6 +102,8 @@ class RunSummary(FrozenStruct):
     resume_note: str | None = None
     reason_code: StopCode | None = None
     missing_texts: int = 0
+    hedged: int = 0
+    hedges_won: int = 0
 
 
 class RecordCount:
@@ -203,6 +206,8 @@ def summarize(
         listing=listing if _worth_listing(tally, failures) else None,
         resume_note=_resume_note(tally, pending) if left else None,
         missing_texts=missing,
+        hedged=tally.hedged,
+        hedges_won=tally.hedges_won,
     )
 
 

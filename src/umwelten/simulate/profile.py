@@ -331,12 +331,16 @@ class Provider(Strict):
 
 
 class SimulationProfile(Strict):
-    """A run: `cap` in flight over all providers, or "auto": every lane finds its own level."""
+    """A run: `cap` in flight over all providers, or "auto": every lane finds its own level.
+
+    `hedge`: the slowest calls are sent once more, at most this part of all.
+    """
 
     providers: tuple[Provider, ...]
     cap: int | Literal["auto"] = 200
     title: str = ""
     retries: int = 6
+    hedge: float = 0.0
 
 
 def parse_profile(text: bytes | str) -> SimulationProfile:

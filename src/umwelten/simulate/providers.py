@@ -41,17 +41,31 @@ class Work:
             max(1, round(tokens.output_median * math.exp(dice.gauss(0.0, tokens.output_sigma))))
             for _ in range(calls)
         ]
+        self._latency, self._slow = latency, set[int]()
         self.seconds = [
-            latency.median_s
-            * math.exp(dice.gauss(0.0, latency.sigma))
-            * (latency.factor if dice.random() < latency.stragglers else 1.0)
+            latency.median_s * math.exp(dice.gauss(0.0, latency.sigma)) * self._factor(number, dice)
             + latency.per_token_s * output
-            for output in self.outputs
+            for number, output in enumerate(self.outputs)
         ]
         self.costs = [
             RequestCost(input_tokens=size, output_tokens=output)
             for size, output in zip(self.inputs, self.outputs, strict=True)
         ]
+
+    def _factor(self, number: int, dice: random.Random) -> float:
+        if dice.random() >= self._latency.stragglers:
+            return 1.0
+        self._slow.add(number)
+        return self._latency.factor
+
+    def seconds_again(self, number: int, dice: random.Random) -> float:
+        """Return how long another attempt takes: a call is no straggler by nature."""
+        tokens_s = self._latency.per_token_s * self.outputs[number]
+        usual = self.seconds[number] - tokens_s
+        if number in self._slow:
+            usual /= self._latency.factor
+        straggles = dice.random() < self._latency.stragglers
+        return usual * (self._latency.factor if straggles else 1.0) + tokens_s
 
 
 class VirtualProvider:
@@ -68,6 +82,7 @@ class VirtualProvider:
         self.active = self.peak_active = 0
         self.starts: list[float] = []
         self.let_in_at: list[float] = []
+        self._served: set[int] = set()
         self.refused_at: list[float] = []
         self.still_s = self._still_since = 0.0
         self._under_way = 0
@@ -94,17 +109,19 @@ class VirtualProvider:
         if self.attempts == 1 and self.on_connected is not None:
             # The request itself goes at once: that a connection takes a round trip changes nothing here.
             loop.call_later(2 * network, self.on_connected, start + 2 * network, 2 * network)
-        await asyncio.sleep(network)
-        failure = self._failure(loop.time(), number)
-        outcome: Outcome
-        if failure is None:
-            outcome = await self._answer(number, model, network)
-        else:
+        try:
             await asyncio.sleep(network)
-            outcome = failure
-        self.last_at = end = loop.time()
-        self._under_way -= 1
-        self._still_since = end
+            failure = self._failure(loop.time(), number)
+            outcome: Outcome
+            if failure is None:
+                outcome = await self._answer(number, model, network)
+            else:
+                await asyncio.sleep(network)
+                outcome = failure
+        finally:
+            self.last_at = end = loop.time()
+            self._under_way -= 1
+            self._still_since = end
         if isinstance(outcome, Reply):
             self.latencies.append(end - start)
             self.last_answer_at = end
@@ -152,17 +169,19 @@ class VirtualProvider:
 
     async def _answer(self, number: int, model: int, network: float) -> Reply:
         hints = self.statements.hints(asyncio.get_running_loop().time())
-        if self._loading is not None:
-            async with self._loading:
-                await self._load(model)
-        if self._free is not None:
-            async with self._free:
+        cost = self.work.costs[number]
+        try:
+            if self._loading is not None:
+                async with self._loading:
+                    await self._load(model)
+            if self._free is not None:
+                async with self._free:
+                    await self._serve(number, network)
+            else:
                 await self._serve(number, network)
-        else:
-            await self._serve(number, network)
-        now, cost = asyncio.get_running_loop().time(), self.work.costs[number]
-        for limiter in self.limiters:
-            limiter.end(now, cost)
+        finally:
+            for limiter in self.limiters:
+                limiter.end(asyncio.get_running_loop().time(), cost)
         return Reply(
             text="",
             finish_reason=FinishReason.STOP,
@@ -174,10 +193,15 @@ class VirtualProvider:
         self.active += 1
         self._idle.clear()
         self.peak_active = max(self.peak_active, self.active)
-        await asyncio.sleep(max(0.0, self.work.seconds[number] - network))
-        self.active -= 1
-        if not self.active:
-            self._idle.set()
+        again = number in self._served
+        seconds = self.work.seconds_again(number, self.dice) if again else self.work.seconds[number]
+        self._served.add(number)
+        try:
+            await asyncio.sleep(max(0.0, seconds - network))
+        finally:
+            self.active -= 1
+            if not self.active:
+                self._idle.set()
 
     async def _load(self, model: int) -> None:
         if self._loaded == model:

@@ -246,6 +246,7 @@ def simulate(
                 tokens=setup.tokens,
             ),
             dice=setup.dice.random,
+            hedge=profile.hedge,
         )
         setup.call_log.engine = engine
         if most_attempts is not None:

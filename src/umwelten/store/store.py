@@ -38,9 +38,12 @@ from umwelten.store.settings import active_models, prompt_names
 from umwelten.store.text_files import TextFiles
 from umwelten.store.variants import check_size, slugs_of, write_plan
 from umwelten.store.writer import Writer
-from umwelten.types import Call, FoundInput, ModelRef
+from umwelten.types import Call, FailureKind, FoundInput, ModelRef
 
 _REPORT_GROWTH_S = 0.25
+_SPENT = """SELECT total(coalesce(cost_nusd, CASE WHEN error_kind = ?
+    THEN (SELECT max(other.cost_nusd) FROM attempts other WHERE other.call_id = attempts.call_id) END))
+    FROM attempts"""
 _log = logging.getLogger(__name__)
 
 
@@ -210,9 +213,12 @@ class Store:
         return self.standing()[0]
 
     def spent_nusd(self) -> int:
-        """Return the sum of all known costs of all attempts so far."""
+        """Return the sum of all known costs of all attempts so far.
+
+        An attempt that was broken off for its call's other one counts as much as that, if it is not known.
+        """
         with store_errors(self.folder):
-            row = self._reading.execute("SELECT coalesce(sum(cost_nusd), 0) FROM attempts").fetchone()
+            row = self._reading.execute(_SPENT, (FailureKind.SUPERSEDED,)).fetchone()
             return int(row[0])
 
     def to_do(self) -> dict[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from umwelten.events import (
+    AttemptDropped,
     AttemptFailed,
     CallFailed,
     CallSucceeded,
@@ -24,6 +25,7 @@ FLASH, GEMMA = ModelRef("google", "gemini-2.5-flash"), ModelRef("ollama", "gemma
 NASTY = "\x1b[31mred\x9b [red]x[/red] \u202eabc"
 THROTTLED = Failure(kind=FailureKind.RATE_LIMIT, message="slow down", status=429)
 REFUSED = Failure(kind=FailureKind.UNAVAILABLE, message="API key not valid", status=401, lane_down=True)
+SUPERSEDED = Failure(kind=FailureKind.SUPERSEDED, message="the other attempt was first", retry=False)
 BAD = Failure(kind=FailureKind.BAD_REQUEST, message=f"no such model {NASTY}", status=404)
 
 
@@ -89,6 +91,18 @@ def resumed() -> LaneResumed:
     return LaneResumed(lane="google", reason="rate_limit", waited_s=65.0, at_unix=1065.0)
 
 
+def dropped(failure: Failure = SUPERSEDED, *, hedge: bool = False) -> AttemptDropped:
+    return AttemptDropped(
+        call=call(),
+        model=FLASH,
+        lane="google",
+        attempt=1 + hedge,
+        failure=failure,
+        hedge=hedge,
+        cost_nusd=None,
+    )
+
+
 def piece(text: str, n: int = 1) -> TextArrived:
     return TextArrived(call=call(n, None), model=FLASH, text=text)
 
@@ -107,6 +121,7 @@ def everything() -> list[Event]:
         good(),
         bad(),
         again(),
+        dropped(),
         LimitChanged(lane="google", limit=4, in_flight=8, reason="429", at_unix=0),
         waiting(),
         resumed(),

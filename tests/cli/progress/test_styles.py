@@ -12,10 +12,12 @@ import pytest
 from cli.progress.happenings import (
     FLASH,
     NASTY,
+    THROTTLED,
     again,
     bad,
     begun,
     call,
+    dropped,
     everything,
     finished,
     good,
@@ -65,6 +67,19 @@ def test_failures_and_retries_say_why():
         "retry  google:gemini-2.5-flash scan.jpg  attempt 1 failed, retrying in 3.4s  "
         "rate_limit 429: slow down" in text
     )
+
+
+def test_a_call_that_is_sent_a_second_time_says_which_attempt_counted():
+    sent = CallStarted(call=call(), model=FLASH, lane="google", attempt=2, hedge=True)
+    events = [begun(), sent, dropped(), dropped(hedge=True), dropped(THROTTLED, hedge=True)]
+    assert shown("plain", events, verbose=True).splitlines()[:4] == [
+        "hedge  google:gemini-2.5-flash scan.jpg  sent a second time, as it takes long",
+        "hedge  google:gemini-2.5-flash scan.jpg  the second attempt was answered before the first",
+        "hedge  google:gemini-2.5-flash scan.jpg  the first attempt was answered before the second",
+        "hedge  google:gemini-2.5-flash scan.jpg  the second attempt failed, the other continues  "
+        "rate_limit 429: slow down",
+    ]
+    assert "hedge" not in shown("plain", events)
 
 
 def test_repeats_are_told_apart():
@@ -212,8 +227,8 @@ def test_json_has_one_tagged_event_a_line():
     lines = [json.loads(line) for line in shown("json", happened).splitlines()]
     assert [line["type"] for line in lines] == [
         "run_started", "note", "note", "note", "call_succeeded", "call_failed", "attempt_failed",
-        "limit_changed", "lane_waiting", "lane_resumed", "lane_stopped", "run_finished", "text_arrived",
-        "call_started",
+        "attempt_dropped", "limit_changed", "lane_waiting", "lane_resumed", "lane_stopped", "run_finished",
+        "text_arrived", "call_started",
     ]  # fmt: skip
     for line, event in zip(lines, happened, strict=True):
         assert list(line) == ["type", *event.__struct_fields__]

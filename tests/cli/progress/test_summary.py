@@ -5,18 +5,22 @@ import json
 
 from cli.progress.happenings import (
     BAD,
+    FLASH,
     GEMMA,
     NASTY,
     REFUSED,
+    THROTTLED,
     again,
     bad,
     begun,
+    call,
+    dropped,
     finished,
     good,
 )  # fmt: skip
 from umwelten.cli.summary import print_summary
 from umwelten.control.attribution import Attribution, advice
-from umwelten.events import LaneStopped, LaneTime, RunFinished, StopCode, Tally
+from umwelten.events import CallStarted, LaneStopped, LaneTime, RunFinished, StopCode, Tally
 from umwelten.report.run_summary import RecordCount, RunSummary, summarize
 from umwelten.types import Failure, FailureKind
 
@@ -53,6 +57,14 @@ def test_all_went_well():
         "  cost     $0.00036",
         "  outputs  output/demo",
     ]
+
+
+def test_calls_that_were_sent_twice_are_counted():
+    sent = [CallStarted(call=call(n), model=FLASH, lane="google", attempt=2, hedge=True) for n in range(2)]
+    found = summary(begun(2), *sent, dropped(), good(0, cost=None), dropped(THROTTLED, hedge=True), good(1))
+    assert (found.hedged, found.hedges_won) == (2, 1)
+    text = " ".join(" ".join(printed(found)).split())
+    assert "hedged 2 slow calls were sent a second time, and 1 was answered that way first" in text
 
 
 def test_one_call_is_not_plural():

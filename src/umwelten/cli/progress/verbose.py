@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 from umwelten.cli.progress.waiting import resumed_line, wait_line
 from umwelten.events import (
+    AttemptDropped,
     AttemptFailed,
     CallFailed,
+    CallStarted,
     CallSucceeded,
     Event,
     LaneResumed,
@@ -23,7 +25,7 @@ from umwelten.events import (
 from umwelten.report import stats
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
-from umwelten.types import Call, Failure, ModelRef, Usage
+from umwelten.types import Call, Failure, FailureKind, ModelRef, Usage
 
 _MODEL, _FILE, _MESSAGE = 36, 48, 400
 
@@ -46,12 +48,6 @@ def describe(event: Event, tally: Tally, *, verbose: bool = False, debug: bool =
             return VerboseLine(f"{one_line(event.lane, _MODEL)} stopped: {_why(event.failure)}", "red")
         case ModelStopped():
             return VerboseLine(f"{one_line(str(event.model), _MODEL)} stopped: {_why(event.failure)}", "red")
-        case CallSucceeded() if verbose:
-            return _success_line(event, tally)
-        case CallFailed() if verbose:
-            return _failure_line(event, tally)
-        case AttemptFailed() if verbose:
-            return _again(event)
         case LaneWaiting():
             return VerboseLine(wait_line(event), "yellow")
         case LaneResumed():
@@ -60,6 +56,23 @@ def describe(event: Event, tally: Tally, *, verbose: bool = False, debug: bool =
             return _limit(event)
         case RunStarted() if debug:
             return _start_line(event)
+        case _:
+            return _detail(event, tally) if verbose else None
+
+
+def _detail(event: Event, tally: Tally) -> VerboseLine | None:
+    match event:
+        case CallSucceeded():
+            return _success_line(event, tally)
+        case CallFailed():
+            return _failure_line(event, tally)
+        case AttemptFailed():
+            return _again(event)
+        case AttemptDropped():
+            return _dropped(event)
+        case CallStarted(hedge=True):
+            subject = _subject(event.call, event.model)
+            return VerboseLine(f"hedge  {subject}  sent a second time, as it takes long")
         case _:
             return None
 
@@ -92,6 +105,15 @@ def _again(event: AttemptFailed) -> VerboseLine:
     if event.answered:
         when = f"attempt {event.attempt} does not fit the schema, retrying"
     return VerboseLine(f"retry  {subject}  {when}  {_why(event.failure)}", "yellow")
+
+
+def _dropped(event: AttemptDropped) -> VerboseLine:
+    subject, which = _subject(event.call, event.model), "second" if event.hedge else "first"
+    if event.failure.kind is FailureKind.SUPERSEDED:
+        first = "first" if event.hedge else "second"
+        return VerboseLine(f"hedge  {subject}  the {first} attempt was answered before the {which}")
+    why = _why(event.failure)
+    return VerboseLine(f"hedge  {subject}  the {which} attempt failed, the other continues  {why}", "yellow")
 
 
 def _limit(event: LimitChanged) -> VerboseLine:

@@ -63,6 +63,7 @@ class Attempt(FrozenStruct):
 
     With the kind "schema", `partial` is the whole answer and `error_code` names the fields that are wrong.
     `served_by` is the lane that made it: an account or a host; `None` in what an earlier version stored.
+    `hedge`: it was sent while the one before was under way, which took long.
     """
 
     number: int
@@ -84,6 +85,7 @@ class Attempt(FrozenStruct):
     cost_usd: float | None
     usage_details: UsageDetails | msgspec.UnsetType = msgspec.UNSET
     served_by: str | None = None
+    hedge: bool = False
 
 
 class CallDetail(FrozenStruct, kw_only=True):
@@ -329,7 +331,7 @@ def _summary(row: sqlite3.Row) -> CallSummary:
 
 
 def _attempts(connection: sqlite3.Connection, call: int) -> tuple[Attempt, ...]:
-    rows = connection.execute("SELECT * FROM attempts WHERE call_id = ? ORDER BY id", (call,))
+    rows = connection.execute("SELECT * FROM attempts WHERE call_id = ? ORDER BY id", (call,)).fetchall()
     return tuple(
         Attempt(
             number=row["number"],
@@ -351,9 +353,20 @@ def _attempts(connection: sqlite3.Connection, call: int) -> tuple[Attempt, ...]:
             cost_usd=stats.usd(row["cost_nusd"]),
             usage_details=_details(row["usage_details"]),
             served_by=row["served_by"],
+            hedge=_is_hedge(row, rows),
         )
         for row in rows
     )
+
+
+_DRIFT = 0.001
+"""Of a latency: by so much may the clock of the day go wrong beside the one that latencies are taken with."""
+
+
+def _is_hedge(row: sqlite3.Row, rows: Sequence[sqlite3.Row]) -> bool:
+    """Return whether the attempt before was under way when it started."""
+    before = [r for r in rows if r["run_id"] == row["run_id"] and r["number"] == row["number"] - 1]
+    return any(row["started_at"] < r["started_at"] + (1 - _DRIFT) * r["latency_s"] for r in before)
 
 
 def _details(stored: str | None) -> UsageDetails | msgspec.UnsetType:

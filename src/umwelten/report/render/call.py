@@ -101,6 +101,8 @@ def _attempt(attempt: Attempt) -> Iterator[tuple[str, str]]:
         "outcome",
         attempt.outcome if attempt.http_status is None else f"{attempt.outcome} ({attempt.http_status})",
     )
+    if attempt.hedge:
+        yield "hedge", "the attempt before was under way"
     if attempt.error:
         yield "message", attempt.error.message
     yield from _known(("code", attempt.error_code), ("request id", attempt.request_id))
