@@ -22,6 +22,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from umwelten.control.memory import LaneMemory
 from umwelten.simulate import profile as p
 from umwelten.simulate.figures import share_of_run
 from umwelten.simulate.run import LaneReport, simulate
@@ -71,6 +72,7 @@ class Figures(msgspec.Struct, frozen=True):
     closure: float
     unrelated: float
     cpu_ms: float
+    wall_s: float
 
 
 class _Draw:
@@ -219,9 +221,9 @@ def draw(family: str, seed: int, *, steady: bool = False) -> Case:
     return _Draw(family, seed, steady=steady).case(family, seed)
 
 
-def run(case: Case, *, steady: bool = False) -> Figures:
-    """Simulate a case."""
-    report = simulate(case.profile, case.calls, case.seed, most_attempts=ATTEMPTS * case.calls)
+def run(case: Case, *, steady: bool = False, memory: dict[str, LaneMemory] | None = None) -> Figures:
+    """Simulate a case; lanes begin from what is in the `memory`, and what they learnt is put there."""
+    report = simulate(case.profile, case.calls, case.seed, most_attempts=ATTEMPTS * case.calls, memory=memory)
     lane = report.lanes[0]
     storm = lane.attempts >= ATTEMPTS * case.calls
     efficiency, refused = _steady(lane) if steady else (lane.efficiency, lane.refused_per_call)
@@ -239,6 +241,7 @@ def run(case: Case, *, steady: bool = False) -> Figures:
         closure=lane.longest_closure_s,
         unrelated=0.0 if overload is None else overload.share,
         cpu_ms=1000 * report.cpu_s / case.calls,
+        wall_s=lane.wall_s,
     )
 
 

@@ -38,6 +38,7 @@ from umwelten.control.limit import Limit, LimitChange, LimitReason
 from umwelten.control.limit_kind import RATES, LimitKind, RetryAfterTrust
 from umwelten.control.pacer import NOTHING, Pacer
 from umwelten.control.ramp import Ramp
+from umwelten.control.recalled import Recalled
 from umwelten.control.refusals import RefusalDiagnosis, RefusedCall, StartSnapshot
 from umwelten.control.safety import Safety
 from umwelten.types import AttemptOutcome, Failure, FailureKind, Resource
@@ -89,6 +90,7 @@ class Lane:
     trust: RetryAfterTrust = field(default_factory=RetryAfterTrust)
     timesheet: Timesheet = field(default_factory=Timesheet)
     knee: Knee | None = None
+    recalled: Recalled | None = None
     refusals: RefusalDiagnosis = field(init=False)
     _number: int = 0
     _pass: bool = False
@@ -134,6 +136,11 @@ class Lane:
         if paced > at:
             at = paced
             self.wait_reason = Reason.REQUESTS if what is Resource.REQUESTS else Reason.TOKENS
+        if self.recalled is not None and not self.safety.refused:
+            recalled = self.recalled.earliest_start(now, need, self.in_flight)
+            if recalled > at:
+                at = recalled
+                self.wait_reason = Reason.REQUESTS
         if self.safety.refused and self.knee is None:
             at = self._keep_safe(now, at)
         since = self.throttled_since
@@ -237,6 +244,10 @@ class Lane:
         need = self.pacer.need(input_tokens, output_tokens)
         used, forecasts = self.pacer.used, self.pacer.forecasts(now, need)
         self.pacer.take(now, need)
+        if self.recalled is not None and not self.safety.refused:
+            # What is stated says more, once that is known to be true.
+            used_up = self.pacer.proven or not self.recalled.on_start(now, need, self.in_flight)
+            self.recalled = None if used_up else self.recalled
         return StartSnapshot(
             self._number, self.in_flight, high, need, used, self.pacer.refusals, edge, forecasts
         )
@@ -329,7 +340,7 @@ class Lane:
         before = self.pacer.let_in_before(start.used, start.number, start.refusals)
         self.pacer.observe(failure.hints, started_at, before, start.number, NOTHING)
         if refused or failure.kind is FailureKind.MEMORY:
-            self._end_watch()
+            self.end_watch()
         if failure.kind is FailureKind.MEMORY:
             self.waiting_why = failure.kind
             return self.refusals.cut(started_at, now, LimitReason.MEMORY)
@@ -344,6 +355,8 @@ class Lane:
         if unrelated:
             self.refusals.take_back(started_at)
             return self._go_free(now)
+        if self.recalled is not None and fresh and not self.recalled.on_refusal(started_at, now, before):
+            self.recalled = None
         self.pacer.estimator.may_test = self.safety.tokens > 0
         if self.refusals.told.exact:
             self.safety.told_until = self.refusals.told.until
@@ -362,7 +375,7 @@ class Lane:
         self.ramp.begin(now, 4.0, max(0.05, 2 * self.gate.refusal_s))
         return self.refusals.forget()
 
-    def _end_watch(self) -> None:
+    def end_watch(self) -> None:
         """Go by an account's refusals once it refuses: it does not queue what is too much."""
         if self.watch is Watch.UNTIL_REFUSED and self.knee is not None:
             self.refusals.end_watch(self.knee)

@@ -60,12 +60,21 @@ class Pacer:
 
     def need(self, input_tokens: int, output_tokens: int | None) -> Amounts:
         """Return what to reserve: output by the mean of the answers so far, at most the call's maximum."""
-        mean = self._output / self._outputs if self._outputs else None
+        mean = self.mean_output
         if mean is None:
             expected = _UNKNOWN_OUTPUT if output_tokens is None else float(output_tokens)
         else:
             expected = mean if output_tokens is None else min(mean, float(output_tokens))
         return amounts(float(input_tokens), expected)
+
+    @property
+    def mean_output(self) -> float | None:
+        """Return how many tokens answers had on average, `None` before the first."""
+        return self._output / self._outputs if self._outputs else None
+
+    def expect_output(self, tokens: float) -> None:
+        """Reckon with answers of so many tokens until there are some."""
+        self._output, self._outputs = tokens, 1.0
 
     def earliest_start(
         self, now: float, need: Amounts, *, learnt: bool = True

@@ -397,6 +397,11 @@ class RateEstimator:
             if point.number > number:
                 point.taken = minus(point.taken, need)
 
+    def begin_from(self, rate: float, by: int, size: float, now: float) -> None:
+        """Go on from a rate that an earlier run measured, of calls of that size."""
+        self.rate, self.by, self.size, self.measured = rate, by, size, QUIET_CALLS
+        self.level, self.at, self.empty_at, self.calls = 0.0, now, now, 0.0
+
     def suspend(self) -> None:
         """Pace by nothing until the points tell a rate again."""
         self.rate = self.test = None

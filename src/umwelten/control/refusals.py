@@ -68,7 +68,10 @@ DRY = 6.0
 
 @dataclass(slots=True)
 class RefusalDiagnosis:
-    """See the module's text. `kind` is the limit that is believed in; the parts are those of its lane."""
+    """See the module's text. `kind` is the limit that is believed in; the parts are those of its lane.
+
+    `first` and `last` are the refusals, the first of them so many seconds after the first call.
+    """
 
     limit: Limit
     ramp: Ramp
@@ -79,6 +82,9 @@ class RefusalDiagnosis:
     evidence: LimitEvidence = field(default_factory=LimitEvidence)
     windows: Windows = field(default_factory=Windows)
     told: ToldWait = field(default_factory=ToldWait)
+    first: Point | None = None
+    last: Point | None = None
+    first_after_s: float = 0.0
 
     # --- what is admitted --------------------------------------------------------------------
 
@@ -161,6 +167,7 @@ class RefusalDiagnosis:
     def on_refusal(self, call: RefusedCall) -> LimitChange | None:
         """Tell what the refusal is about and let that part react."""
         self.ramp.end(call.now)
+        self._note_span(call)
         self.gate.take_back(call.started_at)
         self.gate.note_refusal_time(call.now - call.started_at)
         self.limit.allow_for(self.gate.refusal_s)
@@ -294,6 +301,15 @@ class RefusalDiagnosis:
 
     def _note_point(self, call: RefusedCall) -> None:
         """The provider was empty when that call started."""
+        self.pacer.estimator.note(self._point(call))
+
+    def _note_span(self, call: RefusedCall) -> None:
+        episode, self.last = self.first is self.last, self._point(call)
+        # Only with the last of them is it known what was let in before the first.
+        if self.first is None or (episode and not call.fresh):
+            self.first, self.first_after_s = self.last, self.windows.age(call.started_at)
+
+    def _point(self, call: RefusedCall) -> Point:
         start = call.start
         taken = self.pacer.let_in_before(start.used, start.number, start.refusals)
-        self.pacer.estimator.note(Point(call.started_at, taken, start.number))
+        return Point(call.started_at, taken, start.number)

@@ -103,6 +103,15 @@ class Windows:
         """Return whether the window that leads has foretold so much that nothing else need be tried."""
         return self.lead is not None and self.lead.score > 2 * LEAD
 
+    def age(self, now: float) -> float:
+        """Return how long ago the first call started."""
+        return 0.0 if self._first is None else now - self._first
+
+    @property
+    def explained(self) -> int:
+        """Return how many refused episodes the window that leads has explained."""
+        return 0 if self.lead is None else self.lead.explained
+
     # --- learning --------------------------------------------------------------------------
 
     def on_start(self, now: float) -> None:
@@ -128,6 +137,13 @@ class Windows:
             slide.score, slide.explained = max(slide.score, min(slide.best, 2 * LEAD)), EXPLAINED
             if slide.leads and (self.lead is None or slide.score > self.lead.score):
                 self.lead = slide
+
+    def begin_from(self, size: int, period_s: float) -> None:
+        """Believe in a window that an earlier run found."""
+        self.look_at(period_s)
+        slide = next(s for s in self.slides if abs(s.period_s - period_s) < 0.02 * period_s)
+        slide.lo, slide.refused, slide.score, slide.explained = size, [size], 2 * LEAD, EXPLAINED
+        self.lead = slide
 
     def look_at(self, period_s: float) -> None:
         """Consider windows of that length as well."""

@@ -6,13 +6,14 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from umwelten.control.attribution import Attribution
 from umwelten.control.knee import Watch
 from umwelten.control.lane import Lane
 from umwelten.control.limit import AUTO_CEILING, Limit
+from umwelten.control.memory import LaneMemory, begin_from, learnt
 from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
 from umwelten.engine.engine import Engine
@@ -170,6 +171,15 @@ class _Setup:
         watch = Watch.ALWAYS if spec.host else Watch.NO
         return Lane(name=spec.name, group=spec.name, limit=limit, watch=watch, ordered=spec.host)
 
+    def recall(self, memory: Mapping[str, LaneMemory]) -> None:
+        for lane in self.lanes.values():
+            if lane.name in memory:
+                begin_from(lane, memory[lane.name], 0.0)
+
+    def learnt(self) -> dict[str, LaneMemory]:
+        found = {lane.name: learnt(lane) for lane in self.lanes.values()}
+        return {name: memory for name, memory in found.items() if memory is not None}
+
     def end_storms(self, engine: Engine, most_attempts: int) -> None:
         """Have the run stopped once the providers counted that many attempts."""
 
@@ -224,14 +234,21 @@ class _Sampler:
 
 
 def simulate(
-    profile: SimulationProfile, calls: int, seed: int = 0, *, most_attempts: int | None = None
+    profile: SimulationProfile,
+    calls: int,
+    seed: int = 0,
+    *,
+    most_attempts: int | None = None,
+    memory: dict[str, LaneMemory] | None = None,
 ) -> Report:
     """Run `calls` calls of a profile; the same seed gives the same run.
 
-    Past `most_attempts` the run is stopped: a storm of requests would not end otherwise.
+    Past `most_attempts` the run is stopped: a storm of requests would not end otherwise. Lanes begin from
+    what is in the `memory`, by their names, and what they learnt is put there.
     """
     began = time.perf_counter()
     setup = _Setup(profile, calls, seed)
+    setup.recall(memory or {})
     pool = setup.pool()
     sampler = _Sampler(pool.lanes)
 
@@ -257,6 +274,8 @@ def simulate(
         return result.status, result.wall_s
 
     status, wall = run_virtual(main())
+    if memory is not None:
+        memory.update(setup.learnt())
     lanes = tuple(_lanes(setup, sampler, wall))
     return Report(
         title=profile.title,
