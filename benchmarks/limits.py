@@ -13,11 +13,24 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from benchmarks.contestants import INSPECT, PROMPTFOO, UMWELTEN, Contestant
+from benchmarks.contestants import INSPECT, PROMPTFOO, UMWELTEN, Contestant, Work
 from benchmarks.provider import Provider, provider
-from benchmarks.rounds import Job, Shot, end_well, figure, in_turn, machine, note, present, table, varied
+from benchmarks.rounds import (
+    Job,
+    Shot,
+    end_well,
+    figure,
+    in_turn,
+    machine,
+    new_folder,
+    note,
+    present,
+    table,
+    varied,
+)
 
 LATENCY_S = 0.5
 IN_FLIGHT = 200
@@ -120,10 +133,22 @@ def measure(
     jobs = [(each.name, each, job) for each in contestants]
     if UMWELTEN in contestants:
         jobs.insert(1, ("umwelten auto", UMWELTEN, varied(job, auto=True)))
+        twice = _remembering(new_folder())
+        jobs += [("umwelten, first run", twice, job), ("umwelten, second run", twice, job)]
     shots = in_turn(jobs, rounds, served)
     rows = [_row(name, each, cell) for name, each in shots.items()]
     head = ("who", "efficiency", "s", "refused per call", "peak in flight", "done")
     return table(f"{cell.name}: {cell.calls} calls, ideal {cell.ideal_s:.1f} s", head, rows)
+
+
+def _remembering(state: Path) -> Contestant:
+    """umwelten with a folder where it finds what its runs before learnt."""
+
+    def command(work: Work) -> tuple[list[str], dict[str, str]]:
+        line, env = UMWELTEN.command(work)
+        return line, env | {"XDG_STATE_HOME": str(state)}
+
+    return Contestant(name=UMWELTEN.name, missing=UMWELTEN.missing, command=command)
 
 
 def _row(name: str, shots: Sequence[Shot], cell: Cell) -> list[str]:

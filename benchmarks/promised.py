@@ -83,6 +83,7 @@ def _run(folder: Path, port: int, latencies: dict[str, float], files: int) -> tu
             (folder / "in" / f"{n:03}.txt").write_text(f"Text number {n}.\n")
         command += ["--directory", "in"]
     environ = {**os.environ, "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1", "OPENAI_API_KEY": "bench"}
+    environ["XDG_STATE_HOME"] = str(folder)  # no limits of earlier runs, and none left behind
     subprocess.run(
         [*base, *command, "--max-concurrency", str(SLOTS), "--no-stream", "--progress", "none"],
         cwd=folder,

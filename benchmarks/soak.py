@@ -87,6 +87,7 @@ def _turn(url: str, profiles: list[dict[str, Any]], ended: threading.Event, ever
 def _work(root: Path, url: str, seconds: float) -> tuple[list[list[float]], dict[str, Any]]:
     """The run in a child: its samples (seconds, bytes resident, handles, tasks) and how it ended."""
     environ = {**os.environ, "OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": "soak"}
+    environ["XDG_STATE_HOME"] = str(root)  # no limits of earlier runs, and none left behind
     done = subprocess.run(
         [sys.executable, __file__, "--child", str(seconds)],
         cwd=root,

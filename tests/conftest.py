@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import os
 import shutil
 import sys
@@ -64,9 +65,16 @@ def _is_setting(name: str) -> bool:
     )
 
 
+_states = itertools.count()
+
+
 @pytest.fixture(autouse=True)
-def sealed() -> Iterator[list[object]]:
-    """Take providers' settings out of the environment; fail a test that reached for another machine."""
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[object]]:
+    """Take providers' settings out of the environment; fail a test that reached for another machine.
+
+    What runs remember is each test's own.
+    """
+    os.environ["XDG_STATE_HOME"] = f"{tmp_path_factory.getbasetemp()}/state-{next(_states)}"
     taken = {name: os.environ.pop(name) for name in list(os.environ) if _is_setting(name)}
     _guard.on = True
     _guard.refused.clear()

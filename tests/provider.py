@@ -210,6 +210,7 @@ _KEPT = (
     *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SYSTEMROOT", "UMWELTEN_CACHE_DIR"),
     # So that coverage knows a child, and whose it is (scripts/mutants).
     *("COVERAGE_PROCESS_START", "PYTEST_CURRENT_TEST"),
+    "XDG_STATE_HOME",
 )
 
 

@@ -201,6 +201,26 @@ class SharedOptions(TypedDict, Generic[T], total=False):
             default={},
         ),
     ]
+    remember_limits: Annotated[
+        bool | None,
+        Option(
+            kinds.SWITCH,
+            Section.SPEED,
+            "Begin from the rate limits that earlier runs found, and keep those found.",
+            negatable=True,
+            default=True,
+            default_text="on",
+        ),
+    ]
+    forget_limits: Annotated[
+        bool,
+        Option(
+            kinds.SWITCH,
+            Section.SPEED,
+            "Forget what earlier runs found of the accounts in use, and begin without.",
+            place="profile",
+        ),
+    ]
     max_bytes_in_flight: Annotated[
         int | str | None,
         Option(

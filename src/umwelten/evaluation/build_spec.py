@@ -205,6 +205,8 @@ def _limits(settings: Settings, vendors: Mapping[str, Vendor], notes: list[Wordi
         max_concurrency=max_concurrency(settings, notes),
         provider_concurrency=settings.get("provider_concurrency"),
         rates=given_rates(settings, vendors),
+        remember=settings.get("remember_limits"),
+        forget=settings.get("forget_limits"),
         timeout_s=settings.get("timeout_s"),
         retries=settings.get("retries"),
         max_wait_s=settings.get("max_wait_s"),

@@ -27,7 +27,8 @@ from umwelten.control.stop import OPEN_ENDED, CostCap
 from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import CallInfo, RunResult, Source
 from umwelten.evaluation.descriptors import crowding_note, is_crowded, within_room
-from umwelten.evaluation.lanes import connection_times, make_lanes, sums_by_lane
+from umwelten.evaluation.lanes import connection_times, make_lanes, served, sums_by_lane
+from umwelten.evaluation.limit_memory import LimitMemory
 from umwelten.evaluation.opening import open_store
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.request_terms import has_tools, hedge_share, request_terms, with_input
@@ -99,6 +100,9 @@ class Evaluation:
         self._engine: Engine | None = None
         self._stop: tuple[str, bool, float] | None = None
         self._documents = documents or {}
+        self._memory = LimitMemory(
+            remember=spec.limits.remember, forget=spec.limits.forget, clock=self._clock
+        )
 
     @classmethod
     def prepare(
@@ -152,7 +156,8 @@ class Evaluation:
             if self._stop is not None:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
             try:
-                result = await engine.run()
+                async with self._memory.of(served(self._targets, pool), tell, clock):
+                    result = await engine.run()
                 ended_at = self._clock()
             finally:
                 await runner.close()

@@ -25,12 +25,16 @@ class Limits(FrozenStruct):
     """How fast, and how far. `max_concurrency` "auto": every lane finds its own level.
 
     `rates` are those that the user knows, by provider or by provider and model. A provider that only refuses
-    is stopped after `max_wait_s`. `hedge` is the part of the calls that may be sent once more.
+    is stopped after `max_wait_s`. `hedge` is the part of the calls that may be sent once more. `remember`:
+    begin from the limits that earlier runs found, and keep those that are found; `forget`: not from those
+    found until now.
     """
 
     max_concurrency: int | Literal["auto"] = 1
     provider_concurrency: Mapping[str, int] = {}
     rates: Mapping[str, tuple[KnownRate, ...]] = {}
+    remember: bool = True
+    forget: bool = False
     timeout_s: float = 120.0
     retries: int = 6
     max_wait_s: float = 900.0
