@@ -121,6 +121,14 @@ def test_what_the_last_run_used_up_is_not_reckoned_with() -> None:
     assert one.recalled is None
 
 
+def test_a_lane_does_not_stand_still_for_what_nothing_has_borne_out() -> None:
+    one = lane()
+    begin_from(one, LaneMemory(rate=Rate(a_second=1e-6)), 0.0)
+    one.on_start(0.0)
+    assert one.earliest_start(0.0) > 0.0
+    assert one.earliest_start(2.0) == 2.0
+
+
 def test_a_first_refusal_much_too_soon_refutes_it() -> None:
     for memory, kind in (
         (Rate(a_second=1.0, burst=10.0), LimitKind.BUCKET),
