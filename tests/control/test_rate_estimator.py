@@ -89,6 +89,19 @@ def test_a_bucket_is_measured_over_a_dozen_calls_and_some_time_at_least() -> Non
     assert estimator.rate == pytest.approx((13.0 - 4.0) / 1.0)
 
 
+def test_a_call_refused_at_a_slow_pace_does_not_make_it_slower_each_time() -> None:
+    # Others take a part: each sixth call is refused, however slowly they go.
+    estimator, now, let_in = RateEstimator(), 0.0, 0.0
+    for number in range(1, 400):
+        estimator.take(now, 1.0)
+        now += 2.0 if estimator.rate is None else 1.0 / estimator.rate
+        if number % 6 == 0:
+            refuse(estimator, now, let_in, number)
+        else:
+            let_in += 1.0
+    assert estimator.rate is not None and estimator.rate > 0.3
+
+
 def test_of_calls_that_left_together_the_first_tells() -> None:
     estimator = RateEstimator()
     for number in (7, 5, 6):

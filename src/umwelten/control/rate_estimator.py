@@ -225,6 +225,10 @@ class RateEstimator:
         self._measure_size()
         self._raise_peak()
         learnt = self._estimate()
+        if learnt is not None and self.rate is not None and 0 < self.calls < ENOUGH:
+            # It went no faster than believed. Where others take a part, calls are refused at any pace;
+            # without that one the rate of what was let in is lower each time it is measured.
+            learnt = max(learnt, min(self.rate, learnt * (1.0 + 1.0 / max(2.0, self.calls - 1.0))))
         if learnt is not None:
             self.rate = learnt
             if self.measured >= ENOUGH:
