@@ -27,6 +27,7 @@ from benchmarks.soak import soak  # noqa: E402
 from hostile.trying import MOST_RESIDENT, MOST_S  # noqa: E402
 from provider import clean_environment, provider_process  # noqa: E402
 from reliability import matrix, memory, promises, torture  # noqa: E402
+from sharing.processes import SCENARIOS  # noqa: E402
 from umwelten.records import AttemptRecord, CallRecord, StoredSpec  # noqa: E402
 from umwelten.simulate.faultserver.profile import Profile  # noqa: E402
 from umwelten.store.store import Store  # noqa: E402
@@ -43,11 +44,12 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=10_000, help="calls of a job")
     parser.add_argument("--soak-minutes", type=float, default=30.0)
     parser.add_argument("--files", type=int, default=20_000, help="hostile files")
-    parser.add_argument("--parts", default="kills,matrix,resume,memory,files,soak")
+    parser.add_argument("--parts", default="kills,sharing,matrix,resume,memory,files,soak")
     parser.add_argument("--write-docs", action="store_true")
     chosen = parser.parse_args()
     parts: dict[str, Callable[[Path], tuple[Lines, bool]]] = {
         "kills": lambda root: kills(root, chosen.kills, chosen.size),
+        "sharing": shared_limits,
         "matrix": faults,
         "resume": resume,
         "memory": large_files,
@@ -84,6 +86,19 @@ def kills(root: Path, count: int, size: int) -> tuple[Lines, bool]:
     }
     bad = figures.lost or figures.doubled or figures.torn or figures.wrong
     return _two_columns("kill -9", table), not bad and figures.most_again <= bound
+
+
+def shared_limits(root: Path) -> tuple[Lines, bool]:
+    """Runs of one account that meet, end, are killed and stopped."""
+    table, good = {}, True
+    for number, (name, scenario) in enumerate(SCENARIOS.items()):
+        folder = root / str(number)
+        folder.mkdir()
+        try:
+            table[name] = scenario(folder)
+        except AssertionError as error:
+            table[name], good = f"broken: {str(error)[:500]}", False
+    return _two_columns("what happens", table), good
 
 
 def faults(root: Path) -> tuple[Lines, bool]:
@@ -221,6 +236,7 @@ def document(found: dict[str, Lines]) -> str:
     python = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
     heads = {
         "kills": "Kills",
+        "sharing": "Runs that share a rate limit",
         "resume": "Resuming",
         "matrix": "Network faults",
         "memory": "Large files",

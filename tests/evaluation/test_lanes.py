@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from umwelten.accounts.account_id import AccountIds
 from umwelten.attempts.target import Target
 from umwelten.config.endpoints import endpoint, vendors
 from umwelten.config.rate_texts import parse_rates
@@ -14,10 +16,11 @@ from umwelten.config.rates import known_rates
 from umwelten.config.settings import load
 from umwelten.control.knee import Watch
 from umwelten.evaluation.lanes import watch
+from umwelten.evaluation.share_lanes import socket_name
 from umwelten.providers.protocol import Endpoint
 from umwelten.providers.vendors import VENDORS
 from umwelten.providers.wires import WIRES
-from umwelten.types import ModelRef
+from umwelten.types import ModelRef, Secret
 
 ELSEWHERE = "http://127.0.0.1:1/v1"
 SECTIONS = """
@@ -93,3 +96,22 @@ def test_models_share_a_lane_as_they_share_a_limit(
     wire = WIRES[place.vendor.wire]
     targets = [Target(model=ModelRef(name, model), endpoint=place, wire=wire) for model in "ab"]
     assert [next(iter(target.by_lane)) for target in targets] == lanes
+
+
+def test_runs_meet_at_a_socket_by_account_and_where_it_matters_by_model(places: dict[str, Endpoint]) -> None:
+    accounts = AccountIds(salt=b"s" * 32)
+
+    def name(provider: str, model: str, key: str = "sk-1234567890", by: AccountIds = accounts) -> str:
+        return socket_name(by, msgspec.structs.replace(places[provider], api_key=Secret(key)), model)
+
+    assert re.fullmatch("[0-9a-f]{24}", name("openai", "a"))
+    assert name("openai", "a") == name("team", "a")
+    assert name("nvidia", "a") == name("nvidia", "b")
+    others = {
+        name("openai", "a"),
+        name("openai", "b"),
+        name("openai", "a", key="sk-1234567891"),
+        name("europe", "a"),
+        name("openai", "a", by=AccountIds(salt=b"t" * 32)),
+    }
+    assert len(others) == 5

@@ -248,6 +248,25 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "inputs/workers/test_protocol.py::test_other_words_are_not_read",
         ),
     ),
+    (
+        "Runs on one machine that share a rate limit lose no call and make none twice, whichever of them "
+        "ends, is killed or stopped: another takes over within two seconds, and none waits for a stranger or "
+        "a fault",
+        "real processes at a real limit, killed and stopped (more in the table below); sockets of nobody, "
+        "locks of somebody stopped, peers that send nonsense, nothing or too much, folders of others; what a "
+        "lane has learnt, handed over",
+        (
+            "sharing/test_processes.py::test_another_run_takes_over_from_one_that_is_killed",
+            "sharing/test_processes.py::test_a_folder_that_cannot_be_made_is_a_note_and_no_failure",
+            "sharing/test_shares.py::test_an_owner_that_gives_no_sign_of_life_is_replaced_and_notices",
+            "sharing/test_shares.py::test_an_owner_that_was_stopped_looks_before_it_starts_a_call",
+            "sharing/test_shares.py::test_calls_in_flight_still_count_after_their_owner_is_gone",
+            "sharing/test_shares.py::test_a_socket_of_nobody_and_a_lock_of_somebody_stopped_are_replaced",
+            "sharing/test_strangers.py::test_what_is_no_guest_does_not_disturb_those_that_are",
+            "sharing/test_strangers.py::test_a_folder_of_others_is_refused",
+            "sharing/test_handover.py::test_a_lane_goes_on_as_the_one_before_would_have",
+        ),
+    ),
 )
 
 

@@ -221,6 +221,17 @@ class SharedOptions(TypedDict, Generic[T], total=False):
             place="profile",
         ),
     ]
+    share_limits: Annotated[
+        bool | None,
+        Option(
+            kinds.SWITCH,
+            Section.SPEED,
+            "Share the rate limits of accounts with other runs on this machine.",
+            negatable=True,
+            default=True,
+            default_text="on",
+        ),
+    ]
     max_bytes_in_flight: Annotated[
         int | str | None,
         Option(

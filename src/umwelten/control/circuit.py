@@ -61,6 +61,11 @@ class Circuit:
         if started_at == self._probe_at:
             self._retry(now)
 
+    def lose_probe(self, now: float) -> None:
+        """Have another go: of the probe nothing will be heard."""
+        if self._probe_at is not None:
+            self._retry(now)
+
     def _retry(self, now: float) -> None:
         self._probe_at = None
         self._gap_s = min(LONGEST_S, self._gap_s * 1.5)

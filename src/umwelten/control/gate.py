@@ -137,6 +137,10 @@ class Gate:
         self._note_hint(now, hint)
         self._next = self._plan(now, hint)
 
+    def lose_probe(self) -> None:
+        """Have another go: of the probe nothing will be heard."""
+        self._probe_at = None
+
     def reopen(self) -> None:
         """Forget that anything was refused."""
         self.closed_at = self._probe_at = self.start = self.found = self._before = None

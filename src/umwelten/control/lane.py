@@ -73,6 +73,7 @@ class Lane:
     watch: Watch = Watch.NO
     ordered: bool = False
     in_flight: int = 0
+    others: int = 0
     peak: int = 0
     answered: bool = False
     stopped: Failure | None = None
@@ -98,7 +99,7 @@ class Lane:
     def __post_init__(self) -> None:
         if self.watch is not Watch.NO and self.limit.slow_start and self.knee is None:
             self.knee = Knee(level=self.limit.slots, ceiling=self.limit.ceiling)
-        self.safety.most_in_flight = self.limit.ceiling
+        self.set_ceiling(self.limit.ceiling)
         self.refusals = RefusalDiagnosis(self.limit, self.ramp, self.gate, self.pacer, self.knee)
 
     @property
@@ -186,6 +187,11 @@ class Lane:
         return self._number
 
     @property
+    def own_in_flight(self) -> int:
+        """Return how many calls of this run are in flight."""
+        return self.in_flight - self.others
+
+    @property
     def in_outage(self) -> bool:
         """Return whether the provider answers nothing but errors."""
         return self.circuit.open_since is not None
@@ -207,6 +213,16 @@ class Lane:
     def take_turn(self, model: int) -> None:
         """From now on the calls of this model start, those of others don't."""
         self.current = model
+
+    def set_ceiling(self, most: int) -> None:
+        """Have so many calls in flight at most, whatever is found out."""
+        self.limit.ceiling = self.safety.most_in_flight = most
+
+    def lose_calls(self, now: float) -> None:
+        """Wait no longer for what is in flight: the run that told of it is gone."""
+        self.circuit.lose_probe(now)
+        self.gate.lose_probe()
+        self.safety.lose_calls()
 
     def stop(self, failure: Failure) -> None:
         """Start no further call in this run."""

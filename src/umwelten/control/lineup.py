@@ -71,7 +71,7 @@ class Lineup:
         """Count a call of a queue that started at a lane, or with -1 one that is about to end."""
         if self._capped:
             self.groups.count(member.lane.group, more)
-        if member.lane.in_flight == 1:
+        if member.lane.own_in_flight == 1:
             queue.route.count(more)
         if not queue.route.is_alone:
             self.touch(member)
@@ -320,7 +320,7 @@ class Lineup:
         cap, lane = member.route.cap, member.lane
         if head.size > self._bytes:
             return False
-        if cap.least(head.reserve, alone=head.open_ended and not lane.in_flight) > self._charge:
+        if cap.least(head.reserve, alone=head.open_ended and not lane.own_in_flight) > self._charge:
             return False
         at = member.ask(head, now)
         if at <= now:

@@ -13,6 +13,7 @@ Nothing here acts or looks at a clock: `next(now)` answers `Start`, `WaitUntil` 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from types import MappingProxyType
 
 from umwelten.control.attribution import Reason
@@ -88,6 +89,28 @@ class Pool:
         """Ask a lane again, which was told something by others than this pool."""
         self._lineup.touch(self._lineup.members[id(lane)])
 
+    def wake_early(self, lane: Lane, now: float, *, refused: bool) -> None:
+        """What a lane's calls wait for is over, those that were refused or the others."""
+        self._lineup.wake_early(self._lineup.members[id(lane)].route, now, refused=refused)
+
+    def startable(self, lane: Lane, most: int) -> list[tuple[int, int | None]]:
+        """Return the tokens of up to so many calls that would start now if their lane let them."""
+        self._lineup.settle()
+        room = most if self.max_in_flight is None else min(most, self.max_in_flight - self.in_flight)
+        room, size, cost = min(room, self._lineup.groups.room(lane.group)), self._bytes_left, self.cap.room
+        found: list[tuple[int, int | None]] = []
+        member = self._lineup.members[id(lane)]
+        for queue in () if self.closed else member.route.queues:
+            needs, head = queue.leaf.needs, queue.next_for(member)
+            if head is None or queue.leaf.key is NOBODY or needs[0] > size or needs[1] > cost:
+                continue
+            for scheduled in islice(queue.ready or (head,), max(0, room - len(found))):
+                size, cost = size - scheduled.size, cost - (scheduled.reserve or 0)
+                if found and min(size, cost) < 0:
+                    break
+                found.append((scheduled.input_tokens, scheduled.output_tokens))
+        return found
+
     def on_connected(self, lane: Lane, now: float, took_s: float) -> None:
         """Tell a lane how long a connection took."""
         lane.on_connected(now, took_s)
@@ -150,7 +173,7 @@ class Pool:
         if self.closed:
             if self.cap.reason:
                 return Reason.COST
-            return Reason.LATENCY if member.lane.in_flight else Reason.NO_WORK
+            return Reason.LATENCY if member.lane.own_in_flight else Reason.NO_WORK
         best = member.route.best
         return (
             Reason.COST

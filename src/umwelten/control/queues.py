@@ -11,7 +11,7 @@ from umwelten.control.circuit import NEVER
 from umwelten.control.lane import Lane
 from umwelten.control.model_state import ModelState
 from umwelten.control.scheduled_call import ScheduledCall
-from umwelten.control.stop import CostCap
+from umwelten.control.stop import UNBOUNDED, CostCap
 from umwelten.control.tournament import NOBODY, Key, Needs, Node, gate, join
 
 WINDOW = 256
@@ -191,7 +191,7 @@ class Member:
             return Reason.CONCURRENCY
         if route.waiting:
             return Reason.BACKOFF
-        return Reason.LATENCY if self.lane.in_flight else Reason.NO_WORK
+        return Reason.LATENCY if self.lane.own_in_flight else Reason.NO_WORK
 
 
 @dataclass(slots=True, eq=False)
@@ -297,9 +297,13 @@ class Groups:
             self._gates[group].set_shut(caps[group] <= 0)
         self.root = join([*free, *self._gates.values()])
 
+    def room(self, group: str) -> int:
+        """Return how many more calls of a provider its cap lets start."""
+        return self._caps[group] - self._in_flight[group] if group in self._caps else UNBOUNDED
+
     def is_full(self, group: str) -> bool:
         """Return whether no further call of the provider may be in flight."""
-        return group in self._in_flight and self._in_flight[group] >= self._caps[group]
+        return self.room(group) <= 0
 
     def count(self, group: str, more: int) -> None:
         """Count calls that start, or end."""

@@ -260,6 +260,11 @@ class Safety:
         self._open.pop(number, None)
         self.unrelated.on_release(number)
 
+    def lose_calls(self) -> None:
+        """Of those that are unresolved nothing will be heard."""
+        for number in list(self._open):
+            self.on_release(number)
+
     def on_refusal(self, number: int, started_at: float, now: float, *, plain: bool = False) -> bool:
         """Note a refusal; True if it has nothing to do with what the lane does. `plain`: what it is about."""
         took = now - started_at

@@ -46,7 +46,7 @@ def wait_of(pool: Pool, lane: Lane) -> Wait | None:
     down = lane.circuit.open_since
     if down is not None:
         return _until(_outage(lane), down, until, lane.down_s, None, lane.last_failure)
-    if lane.in_flight > 1:
+    if lane.own_in_flight > 1:
         # It works: what it may start beside that is the limit's matter.
         return Wait(WaitReason.MODEL) if pool.held(lane) else None
     refused = lane.throttled_since
@@ -67,7 +67,7 @@ def _other(pool: Pool, lane: Lane, until: float | None) -> Wait | None:
         return Wait(WaitReason.COST)
     if pool.held(lane):
         return Wait(WaitReason.MODEL)
-    if lane.in_flight:
+    if lane.own_in_flight:
         return None
     if reason is Reason.CONCURRENCY:
         return Wait(WaitReason.SLOTS)

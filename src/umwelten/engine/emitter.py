@@ -128,7 +128,7 @@ class EventEmitter:
         )
 
     def _emit_limit_change(self, lane: Lane, change: LimitChange, at_unix: float) -> None:
-        name, in_flight, limit, reason = lane.name, lane.in_flight, change.limit, str(change.reason)
+        name, in_flight, limit, reason = lane.name, lane.own_in_flight, change.limit, str(change.reason)
         self._submit(LimitRecord(at=at_unix, lane=name, limit=limit, in_flight=in_flight, reason=reason))
         self._observer(
             LimitChanged(lane=name, limit=limit, in_flight=in_flight, reason=reason, at_unix=at_unix)
@@ -146,7 +146,7 @@ def _view(pool: Pool, lane: Lane, now: float, wait: LaneWaiting | None) -> LaneV
     wakes = pool.wakes_at(lane) if waiting and not ready else None
     return LaneView(
         name=lane.name,
-        in_flight=lane.in_flight,
+        in_flight=lane.own_in_flight,
         limit=lane.limit.value,
         ready=ready,
         waiting=waiting,

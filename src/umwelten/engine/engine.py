@@ -128,6 +128,12 @@ class Engine:
             self._emitter.emit_end(record)
         self._pump()
 
+    def wake(self, lane: Lane) -> None:
+        """Look for calls to start: something happened to a lane beside this engine."""
+        self._pool.touch(lane)
+        if self._started_at is not None and not self._finished.done():
+            self._pump()
+
     def lanes(self) -> list[LaneView]:
         """Return the lanes as they are now."""
         return lane_views(self._pool, self._loop.time(), self._waits.of)
@@ -148,7 +154,7 @@ class Engine:
     def _wait_of(self, lane: Lane) -> Wait | None:
         if lane.stopped is None and (load := self._loading(lane.name)) is not None:
             return Wait(WaitReason.LOADING, since=load[0], gives_up=load[1])
-        if self._uncommitted >= BACKLOG and not lane.in_flight and any(self._pool.queued(lane)):
+        if self._uncommitted >= BACKLOG and not lane.own_in_flight and any(self._pool.queued(lane)):
             return Wait(WaitReason.STORE)
         return wait_of(self._pool, lane)
 

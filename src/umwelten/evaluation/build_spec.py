@@ -214,6 +214,7 @@ def _limits(settings: Settings, vendors: Mapping[str, Vendor], notes: list[Wordi
         max_cost_usd=settings.get("max_cost"),
         max_errors=settings.get("max_errors"),
         max_bytes_in_flight=settings.get("max_bytes_in_flight"),
+        share=settings.get("share_limits") is not False,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
 
@@ -32,6 +33,7 @@ from umwelten.evaluation.limit_memory import LimitMemory
 from umwelten.evaluation.opening import open_store
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.request_terms import has_tools, hedge_share, request_terms, with_input
+from umwelten.evaluation.share_lanes import shared_lanes
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.events import (
     Grown,
@@ -157,7 +159,8 @@ class Evaluation:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
             try:
                 async with self._memory.of(served(self._targets, pool), tell, clock):
-                    result = await engine.run()
+                    with self._shared(pool, engine, tell):
+                        result = await engine.run()
                 ended_at = self._clock()
             finally:
                 await runner.close()
@@ -350,6 +353,11 @@ class Evaluation:
                 cap=None if cap is None else round(cap * 1e9), spent=self.store.spent_nusd() if cap else 0
             ),
         )
+
+    def _shared(self, pool: Pool, engine: Engine, tell: Observer) -> AbstractContextManager[None]:
+        if not self.spec.limits.share:
+            return nullcontext()
+        return shared_lanes(self._targets, pool, engine, tell, self._spelling)
 
     def _renew_local(self) -> None:
         """A run ends the local servers with it; another one starts them anew."""

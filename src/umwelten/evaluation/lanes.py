@@ -16,6 +16,7 @@ from umwelten.control.pool import Pool
 from umwelten.providers.base_url import is_service
 from umwelten.providers.protocol import Endpoint, Scope
 from umwelten.providers.vendors import VENDORS
+from umwelten.sharing.shared_lane import SharedLane
 
 
 def make_lanes(
@@ -26,7 +27,7 @@ def make_lanes(
     local_slots: int,
     rates: Mapping[str, tuple[KnownRate, ...]] = MappingProxyType({}),
     patience_s: float = THROTTLED_TOO_LONG_S,
-) -> dict[int, list[Lane]]:
+) -> dict[int, list[SharedLane]]:
     """Return the lanes of each model, by the model's number; models that share a rate limit share the lane.
 
     A model has a lane at each of its endpoints.
@@ -35,7 +36,7 @@ def make_lanes(
     of single providers, and `rates` those that the user knows. A lane that had nothing but refusals for
     `patience_s` is stopped.
     """
-    lanes: dict[str, Lane] = {}
+    lanes: dict[str, SharedLane] = {}
     for target in targets.values():
         for name, at in target.by_lane.items():
             if name in lanes:
@@ -45,7 +46,7 @@ def make_lanes(
             if vendor.name == "local":
                 ceiling = min(ceiling, local_slots)
             start = ceiling if limit is not None else min(vendor.recommended[0], ceiling)
-            lanes[name] = Lane(
+            lanes[name] = SharedLane(
                 name,
                 vendor.name,
                 Limit(float(start), ceiling, slow_start=limit is None),

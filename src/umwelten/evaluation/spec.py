@@ -27,7 +27,7 @@ class Limits(FrozenStruct):
     `rates` are those that the user knows, by provider or by provider and model. A provider that only refuses
     is stopped after `max_wait_s`. `hedge` is the part of the calls that may be sent once more. `remember`:
     begin from the limits that earlier runs found, and keep those that are found; `forget`: not from those
-    found until now.
+    found until now. `share`: with other runs on this machine that use the same accounts.
     """
 
     max_concurrency: int | Literal["auto"] = 1
@@ -42,6 +42,7 @@ class Limits(FrozenStruct):
     max_cost_usd: float | None = None
     max_errors: int | None = None
     max_bytes_in_flight: int = 512 << 20
+    share: bool = False
 
 
 class Output(FrozenStruct):
