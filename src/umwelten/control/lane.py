@@ -199,8 +199,6 @@ class Lane:
     def _learn_let_in(self) -> None:
         """Have the windows learn from the calls that were let in meanwhile."""
         resolved = self.safety.resolved
-        if resolved and self.kind is LimitKind.CONCURRENCY and self.refusals.evidence.sure:
-            resolved.clear()
         if resolved:
             share = self.safety.share
             for started_at in resolved:
