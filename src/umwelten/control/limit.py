@@ -45,6 +45,9 @@ ANSWERS_A_STEP = 64
 """Answers between tries once several have failed. At 128 `drop_cap` falls from 0.89 to 0.85; not sensitive
 down to 8."""
 
+FEWEST_ROUNDS = 16
+"""Rounds of answers between tries, at most. Calls of 16 s of which one in two seconds is let in look like one
+in flight; with 64 that is found out after an hour. At 8 a cap of one is refused 0.1 a call."""
 
 FALLEN = 0.7
 """Of the highest edge that held is left: then the limit fell, and may rise again."""
@@ -205,7 +208,7 @@ class Limit:
     @property
     def _answers_a_step(self) -> float:
         if self.value >= FALLEN * self._highest:
-            return ANSWERS_A_STEP
+            return min(ANSWERS_A_STEP, FEWEST_ROUNDS * self.slots)
         return min(ANSWERS_A_STEP, max(6, ROUNDS_A_STEP * self.slots))
 
     def step(self, now: float) -> None:
