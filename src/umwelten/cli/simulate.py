@@ -24,9 +24,22 @@ from umwelten.simulate.run import simulate as run_simulation
 )
 @option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same run.")
 @option("--json", "as_json", is_flag=True, help="The whole report as JSON.")
-def simulate(profile: Path, calls: int, seed: int, as_json: bool) -> None:
+@option(
+    "--chart",
+    "chart_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.svg",
+    help="Draw the calls let in and refused over time, beside what was possible, as SVG.",
+)
+def simulate(profile: Path, calls: int, seed: int, as_json: bool, chart_path: Path | None) -> None:
     """Run CALLS calls against the providers that PROFILE describes, in virtual time."""
     report = run_simulation(_load(profile), calls, seed)
+    if chart_path is not None:
+        from umwelten.report.output_files import whole_file
+        from umwelten.simulate.svg_chart import svg_chart
+
+        with whole_file(chart_path, what="chart") as file:
+            file.write(svg_chart(report))
     if as_json:
         print_json(report, compact=True)
         return
