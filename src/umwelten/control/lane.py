@@ -34,6 +34,7 @@ from umwelten.control.attribution import Attribution, Reason, Timesheet
 from umwelten.control.circuit import NEVER, Circuit
 from umwelten.control.gate import Gate
 from umwelten.control.knee import Knee, Watch
+from umwelten.control.lane_failure import as_seen
 from umwelten.control.limit import Limit, LimitChange, LimitReason
 from umwelten.control.limit_kind import RATES, LimitKind, RetryAfterTrust
 from umwelten.control.pacer import NOTHING, Pacer
@@ -49,12 +50,6 @@ must end some time."""
 
 DOWN_TOO_LONG_S = 300.0
 """So is one that has had nothing but errors, or earlier if the user has less patience."""
-
-ONLY_REFUSED = "nothing but rate limits"
-"""So begins the message of a lane that was stopped for these."""
-
-_NOBODY_THERE = ("refused", "proxy")
-"""Codes of failures where nothing listens at the address, or at that of the proxy."""
 
 
 @dataclass(slots=True)
@@ -401,16 +396,13 @@ class Lane:
 
     def judge(self, failure: Failure, now: float) -> Failure:
         """Return the failure as this lane sees it: what only its history can tell is filled in."""
-        if failure.code in _NOBODY_THERE and failure.kind is FailureKind.CONNECTION and not self.answered:
-            return _down(failure, failure.message)
-        since = self.throttled_since
-        if failure.kind is FailureKind.RATE_LIMIT and since is not None:
-            if now - since >= self.patience_s:
-                return _down(failure, f"{ONLY_REFUSED} for {now - since:.0f} s: {failure.message}")
-        elif self.circuit.open_since is not None and now - self.circuit.open_since >= self.down_s:
-            took = now - self.circuit.open_since
-            return _down(failure, f"nothing but errors for {took:.0f} s: {failure.message}")
-        return failure
+        since, errors = self.throttled_since, self.circuit.open_since
+        return as_seen(
+            failure,
+            answered=self.answered,
+            throttled_s=None if since is None or now - since < self.patience_s else now - since,
+            errors_s=None if errors is None or now - errors < self.down_s else now - errors,
+        )
 
     @property
     def trusts_retry_after(self) -> bool:
@@ -421,16 +413,3 @@ class Lane:
         """Return where the time went so far."""
         capped = self.kind in (LimitKind.NONE, *RATES)
         return self.timesheet.sheet(self.name, wall_s, self.limit.value, capped)
-
-
-def _down(failure: Failure, message: str) -> Failure:
-    return Failure(
-        kind=FailureKind.UNAVAILABLE,
-        message=message,
-        status=failure.status,
-        code=failure.code,
-        retry=False,
-        lane_down=True,
-        request_id=failure.request_id,
-        hints=failure.hints,
-    )

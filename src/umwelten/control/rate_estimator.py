@@ -15,7 +15,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
-from umwelten.control.amounts import Amounts, Point, minus
+from umwelten.control.amounts import Amounts, Point, evener, minus
 from umwelten.control.burst_test import (
     EARLY,
     FALL,
@@ -304,24 +304,9 @@ class RateEstimator:
 
     def _choose(self) -> None:
         """Requests or tokens, whichever came back more evenly from one refusal to the next."""
-        if len(self.points) < 10:
-            return
-        spread = [self._spread(i) for i in range(2)]
-        by = 1 if spread[1] < 0.5 * spread[0] else 0 if spread[0] < 0.5 * spread[1] else self.by
+        by = evener(self.points, ENOUGH, self.by)
         if by != self.by:
             self.by, self.rate, self._peak, self._first = by, None, 0.0, None
-
-    def _spread(self, index: int) -> float:
-        rates = []
-        start = self.points[0]
-        for point in self.points:
-            if point.taken[0] - start.taken[0] >= ENOUGH and point.at > start.at:
-                rates.append((point.taken[index] - start.taken[index]) / (point.at - start.at))
-                start = point
-        if len(rates) < 4:
-            return 1.0
-        mean = sum(rates) / len(rates)
-        return float(sum((rate - mean) ** 2 for rate in rates) / len(rates)) ** 0.5 / mean if mean else 1.0
 
     def _quiet(self) -> float:
         """Calls without a refusal after which there may be more than was learnt."""

@@ -10,7 +10,7 @@ from functools import partial
 import msgspec
 
 from umwelten.control.attribution import Reason, advice_on_failures
-from umwelten.control.lane import ONLY_REFUSED
+from umwelten.control.lane_failure import ONLY_REFUSED
 from umwelten.events import (
     AttemptFailed,
     CallFailed,
