@@ -10,7 +10,7 @@ from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.model_state import ModelState
 from umwelten.control.pool import Pool
-from umwelten.control.retry import Again, RetryPolicy
+from umwelten.control.retry import Again, GiveUp, RetryPolicy
 from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.steps import Idle, Lease, Start, WaitUntil
 from umwelten.types import AttemptOutcome, Call, Failure, FailureKind, RateLimitHints, Reply
@@ -74,6 +74,16 @@ def test_a_failed_call_goes_to_another_lane_at_once_and_waits_once_all_have_fail
     assert isinstance(step, WaitUntil)
     assert step.at > 0.2
     assert not made.finished
+
+
+def test_of_idle_lanes_one_that_did_not_fail_last_is_next() -> None:
+    made, now, order = pool(2, 1, 9, max_in_flight=1), 0.0, []
+    while isinstance(step := made.next(now), Start):
+        now += 1.0
+        order.append(step.lease.lane.name)
+        made.on_end(step.lease, BROKEN if order[-1] == "p#1" else ANSWER, now, 0.5)
+    assert order.count("p#1") == 1
+    assert order.count("p#0") == 9
 
 
 def test_calls_that_are_ready_go_before_those_that_failed_elsewhere() -> None:
@@ -145,6 +155,21 @@ def test_a_lane_without_the_model_is_left_out_for_that_model_only() -> None:
     assert "p#1" in where[1]
     assert lacking <= 2
     assert made.finished
+    assert made.stopped_models() == {}
+
+
+def test_a_lane_without_a_model_fails_no_call_that_another_lane_makes() -> None:
+    """The other has answered before the refusal is in."""
+    made, now, failed = pool(2, 1, 8), 0.0, []
+    running = starts(made, now)
+    while running:
+        running.sort(key=lambda lease: lease.lane.name)
+        lease, now = running.pop(0), now + 0.1
+        verdict = made.on_end(lease, ANSWER if lease.lane.name == "p#0" else NO_MODEL, now, 0.5)
+        failed += [verdict] if isinstance(verdict.decision, GiveUp) else []
+        running += starts(made, now)
+    assert made.finished
+    assert failed == []
     assert made.stopped_models() == {}
 
 

@@ -5,7 +5,8 @@ nothing, but says the same thing a thousand times. The words of a refusal may mi
 like the model may be about one request. So a refusal holds the model: no further call of it starts, and the
 refused one is put aside. If one of those in flight is answered, the model is well: what was put aside goes
 again, and is given up if it is refused once more. If none is, the model is stopped for the rest of the run,
-and its calls stay pending. A model that has answered in this run is never held.
+and its calls stay pending. A model that has answered in this run is never held. Where several lanes make its
+calls, one that was refused the model before it got an answer of it is left out, as long as others are left.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from umwelten.types import Failure
 
 @dataclass(slots=True)
 class ModelState:
-    """The state of one model with all its prompts. `stopped`: why it takes no more calls."""
+    """The state of one model with all its prompts. `answered`: at these lanes, by their places
+    among those that make its calls. `stopped`: why it takes no more calls.
+    """
 
     in_flight: int = 0
-    answered: bool = False
+    answered: set[int] = field(default_factory=set)
     refused: Failure | None = None
     stopped: Failure | None = None
     aside: list[ScheduledCall] = field(default_factory=list)
@@ -36,9 +39,10 @@ class ModelState:
         self.refused = self.refused or failure
         self.aside.append(scheduled)
 
-    def on_answer(self) -> list[ScheduledCall]:
-        """Note that the model answered; return the calls that go again."""
-        self.answered, self.refused = True, None
+    def on_answer(self, lane: int = 0) -> list[ScheduledCall]:
+        """Note that the model answered at that lane; return the calls that go again."""
+        self.answered.add(lane)
+        self.refused = None
         again, self.aside = self.aside, []
         return again
 

@@ -248,7 +248,7 @@ class Pool:
             self._lineup.wake_early(member.route, now, refused=False)
         state = self._queues[scheduled.call.model].state
         if isinstance(outcome, Reply | Continue) or (outcome and outcome.kind is FailureKind.EMPTY):
-            self._let_go(state)
+            self._let_go(self._queues[scheduled.call.model], member)
         if outcome is None or isinstance(outcome, Reply):
             return AttemptVerdict(None, None, change, model_stopped=self._stop_model(state))
         if isinstance(outcome, Continue):
@@ -258,14 +258,13 @@ class Pool:
         stopped = isinstance(decision, StopLane) and self.stop_lane(lane, failure)
         if not alone:
             return AttemptVerdict(failure, None, change, stopped)
-        if isinstance(decision, StopLane | HoldModel) and self._goes_on(scheduled, member, decision):
-            decision = Again(0.0, counted=False)
+        decision, shunned = self._redirect(scheduled, member, decision)
         if isinstance(decision, Again):
             self._again(scheduled, decision, failure, now)
         elif isinstance(decision, HoldModel):
             state.put_aside(scheduled, failure)
             self._lineup.note_all(self._alike[id(state)])
-        return AttemptVerdict(failure, decision, change, stopped, self._stop_model(state))
+        return AttemptVerdict(failure, decision, change, stopped, self._stop_model(state), shunned)
 
     def _judge(self, lease: Lease, outcome: Failure, now: float, dice: float) -> tuple[Failure, Decision]:
         """Return a failure as its lane sees it, and what follows from it."""
@@ -281,7 +280,7 @@ class Pool:
             empties=scheduled.empties,
             trust_retry_after=lane.trusts_retry_after,
             retry_after_proven=lane.trust.proven,
-            model_answered=queue.state.answered,
+            model_answered=member.number in queue.state.answered,
             crowded=crowded,
         )
         if isinstance(decision, Again) and decision.counted and failure.kind not in _NOT_THE_PROVIDERS:
@@ -290,15 +289,21 @@ class Pool:
             scheduled.tried |= {member.number}
         return failure, decision
 
-    def _goes_on(self, scheduled: ScheduledCall, member: Member, decision: StopLane | HoldModel) -> bool:
-        """Whether other lanes are left for a call whose lane takes no more calls, or none of its model."""
+    def _redirect(
+        self, scheduled: ScheduledCall, member: Member, decision: Decision
+    ) -> tuple[Decision, bool]:
+        """Have another lane make a call whose lane takes no more calls, or none of its model, if one is left.
+
+        True if that is new of the lane and the model.
+        """
         queue = self._queues[scheduled.call.model]
-        if not member.route.others(member, queue.shunned):
-            return False
-        if isinstance(decision, HoldModel):
+        if not isinstance(decision, StopLane | HoldModel) or not member.route.others(member, queue.shunned):
+            return decision, False
+        new = isinstance(decision, HoldModel) and member.number not in queue.shunned
+        if new:
             for alike in self._alike[id(queue.state)]:
                 alike.shunned.add(member.number)
-        return True
+        return Again(0.0, counted=False), new
 
     def _narrow(self, lease: Lease, now: float) -> bool:
         """Allow fewer calls in flight. False if there is no room even for one."""
@@ -354,10 +359,13 @@ class Pool:
             self._lineup.note(queue)
         return True
 
-    def _let_go(self, state: ModelState) -> None:
+    def _let_go(self, answered: Queue, member: Member) -> None:
         """A model answered: the calls that it seemed to refuse as a whole go again."""
-        held = state.held
-        for scheduled in reversed(state.on_answer()):
+        state, held = answered.state, answered.state.held
+        if member.number in answered.shunned:
+            for alike in self._alike[id(state)]:
+                alike.shunned.discard(member.number)
+        for scheduled in reversed(state.on_answer(member.number)):
             queue = self._queues[scheduled.call.model]
             if not queue.stopped:
                 queue.ready.appendleft(scheduled)

@@ -176,7 +176,9 @@ class Member:
         """Take part in the choice of the least loaded lane."""
         self.opens = NEVER
         if not self.route.is_alone:
-            self.leaf.enter((self.lane.in_flight, self.served, self.number), NOTHING_NEEDED)
+            # One that failed last counts as busier: of idle ones, one that answers is better.
+            load = self.lane.in_flight + (self.lane.last_failure is not None)
+            self.leaf.enter((load, self.served, self.number), NOTHING_NEEDED)
         self.route.gate.set_shut(False)
 
     def shut(self) -> None:

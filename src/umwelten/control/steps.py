@@ -48,10 +48,12 @@ IDLE = Idle()
 
 
 class AttemptVerdict(msgspec.Struct, frozen=True):
-    """What `on_end` decided about a call, and what it did to its lane."""
+    """What `on_end` decided about a call, and what it did to its lane. `shunned`: the lane proved not to have
+    the call's model, which other lanes have."""
 
     failure: Failure | None
     decision: Decision | None
     change: LimitChange | None = None
     lane_stopped: bool = False
     model_stopped: bool = False
+    shunned: bool = False

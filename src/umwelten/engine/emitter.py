@@ -20,6 +20,8 @@ from umwelten.events import (
     LaneWaiting,
     LimitChanged,
     ModelStopped,
+    Note,
+    NoteLevel,
     Observer,
     TextArrived,
 )
@@ -72,6 +74,11 @@ class EventEmitter:
             )
         if verdict.lane_stopped and lane.stopped is not None:
             self._observer(LaneStopped(lane=lane.name, failure=lane.stopped))
+        if verdict.shunned:
+            status = verdict.failure.status if verdict.failure is not None else None
+            model, said = self._models[scheduled.call.model], "" if status is None else f" ({status})"
+            text = f"{lane.name} does not serve {model}{said}: the others make its calls"
+            self._observer(Note(text=text, level=NoteLevel.WARNING))
         why = self._pool.model_failure(scheduled.call.model) if verdict.model_stopped else None
         if why is not None:
             self._observer(
