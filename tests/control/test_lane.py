@@ -257,8 +257,27 @@ def test_an_account_that_refuses_is_watched_no_longer() -> None:
 
         starts[watch] = len(drive(lane(40, slow_start=True, watch=watch), noisy, 60.0))
     assert starts[Watch.UNTIL_REFUSED] > 0.8 * starts[Watch.NO]
-    # A host's refusals mean that it is full: they hold it down.
-    assert starts[Watch.ALWAYS] < 0.5 * starts[Watch.NO]
+    # A host's refusals mean that it is full: they hold it down, until it refuses a call that is alone.
+    assert starts[Watch.ALWAYS] > 0.5 * starts[Watch.NO]
+
+
+def test_a_host_that_refuses_by_time_is_watched_no_longer() -> None:
+    """Twenty a second, of which twenty may be saved up: fewer calls in flight are refused as well."""
+    level, last, refused = 20.0, 0.0, 0
+
+    def bucket(now: float, in_flight: int) -> tuple[float, Reply | Failure]:
+        nonlocal level, last, refused
+        level, last = min(20.0, level + 20.0 * (now - last)), now
+        if level < 1.0:
+            refused += 1
+            return 0.002, refusal()
+        level -= 1.0
+        return 0.02, ANSWER
+
+    one = lane(100, slow_start=True, watch=Watch.ALWAYS)
+    calls = len(drive(one, bucket, 30.0))
+    assert one.knee is None
+    assert refused < 0.3 * (calls - refused)
 
 
 def test_a_level_that_was_found_stays_the_most_when_the_watch_ends() -> None:

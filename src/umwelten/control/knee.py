@@ -39,8 +39,8 @@ _CALM = 64
 class Watch(StrEnum):
     """Return whether a server is watched for its level: not one that is known to refuse what is too much.
 
-    A host's refusals mean that it is full, and it is watched on. Those of an unknown account may be about
-    anything that accounts limit, so the first one ends the watch.
+    A host's refusals mean that it is full, and it is watched on, unless it refuses a call that is alone.
+    Those of an unknown account may be about anything that accounts limit, so the first one ends the watch.
     """
 
     NO = "no"

@@ -349,7 +349,7 @@ class Lane:
         before = self.pacer.let_in_before(start.used, start.number, start.refusals)
         self.pacer.observe(failure.hints, started_at, before, start.number, NOTHING)
         if refused or failure.kind is FailureKind.MEMORY:
-            self.end_watch()
+            self.end_watch(alone=refused and start.level == 1)
         if failure.kind is FailureKind.MEMORY:
             self.waiting_why = failure.kind
             return self.refusals.cut(started_at, now, LimitReason.MEMORY)
@@ -384,9 +384,12 @@ class Lane:
         self.ramp.begin(now, 4.0, max(0.05, 2 * self.gate.refusal_s))
         return self.refusals.forget()
 
-    def end_watch(self) -> None:
-        """Go by an account's refusals once it refuses: it does not queue what is too much."""
-        if self.watch is Watch.UNTIL_REFUSED and self.knee is not None:
+    def end_watch(self, *, alone: bool = False) -> None:
+        """Go by an account's refusals once it refuses: it does not queue what is too much.
+
+        Nor does a host that refuses a call that is `alone`: something in front of it counts calls by time.
+        """
+        if self.knee is not None and (alone or self.watch is Watch.UNTIL_REFUSED):
             self.refusals.end_watch(self.knee)
             self.knee = None
 
