@@ -66,6 +66,8 @@ class WaitReason(StrEnum):
     """It was refused, and nothing has been answered since."""
     BUDGET = "budget"
     """What the provider states, or its refusals taught, is used up for now."""
+    KNOWN_LIMIT = "known_limit"
+    """A rate that the user set, or the user's share of what is stated, lets no call start yet."""
     OUTAGE = "outage"
     """The provider answers nothing but errors."""
     CONNECTION = "connection"

@@ -169,8 +169,8 @@ RANGES: dict[str, tuple[list[Any], list[Any]]] = {
     "pdf": (["auto", "text"], ["pages"]),
     "provider_concurrency": ([{"openai": 1}], [{"openai": 0}, {"openai": 10_001}]),
     "rate": (
-        [{"openai": "500/min"}, {"openai": "2.5/s"}, {"google": "200000tokens/min"}, {"openai": "1/d"}],
-        [{"openai": "0/min"}, {"openai": "500"}, {"openai": "5/week"}, {"openai": "1/y"}, {"a": "0.1/d"}],
+        [{"openai": "500/min"}, {"openai": "2.5/s"}, {"google": "200000tokens/min"}, {"openai": "0.0001/s"}],
+        [{"openai": "0/min"}, {"openai": "500"}, {"openai": "1/y"}, {"a": "0.1/d"}, {"a": "9999999999M/s"}],
     ),
 }
 

@@ -11,14 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from umwelten.control.attribution import advice
 from umwelten.control.circuit import NEVER
 from umwelten.control.known_rate import KnownRate, KnownRates
 from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.pacer import Pacer
+from umwelten.control.pool import Pool
+from umwelten.control.retry import RetryPolicy
+from umwelten.control.scheduled_call import ScheduledCall
+from umwelten.control.steps import Start, WaitUntil
+from umwelten.control.waits import wait_of
+from umwelten.events import WaitReason
 from umwelten.types import (
     AttemptOutcome,
     Budget,
+    Call,
     Failure,
     FailureKind,
     FinishReason,
@@ -185,3 +193,22 @@ def test_a_share_of_what_is_known_is_taken() -> None:
     times = starts(lane(KnownRate(600, 60.0), share=0.25), 100, lambda now: (ANSWER, 0.1))
     assert most_within(times, 60.0) <= 150
     assert times[-1] < 1.05 * 99 / 2.5
+
+
+def test_a_wait_for_a_known_limit_is_told_as_such() -> None:
+    one = lane(KnownRate(1, 60.0))
+    pool = Pool({0: one}, policy=RetryPolicy())
+    pool.add_calls(0, [ScheduledCall(Call(id=i, model=0, input=None)) for i in range(2)], drained=True)
+    first = pool.next(0.0)
+    assert isinstance(first, Start)
+    pool.on_end(first.lease, ANSWER, 1.0, 0.5)
+    step = pool.next(1.0)
+    assert isinstance(step, WaitUntil)
+    told = wait_of(pool, one)
+    assert told is not None
+    assert (told.reason, told.until) == (WaitReason.KNOWN_LIMIT, step.at)
+    second = pool.next(step.at)
+    assert isinstance(second, Start)
+    pool.on_end(second.lease, ANSWER, step.at + 1.0, 0.5)
+    pool.account(step.at + 1.0)
+    assert "held to the known limit of requests" in str(advice(one.attribution(step.at + 1.0)))

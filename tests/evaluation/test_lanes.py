@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from umwelten.accounts.account_id import AccountIds
 from umwelten.attempts.target import Target
 from umwelten.config.endpoints import endpoint, vendors
-from umwelten.config.rate_texts import parse_rates
+from umwelten.config.rate_texts import parse_rates, read_rates
 from umwelten.config.rates import known_rates
 from umwelten.config.settings import load
 from umwelten.control.knee import Watch
@@ -20,7 +23,7 @@ from umwelten.evaluation.share_lanes import socket_name
 from umwelten.providers.protocol import Endpoint
 from umwelten.providers.vendors import VENDORS
 from umwelten.providers.wires import WIRES
-from umwelten.types import ModelRef, Secret
+from umwelten.types import ModelRef, Resource, Secret
 
 ELSEWHERE = "http://127.0.0.1:1/v1"
 SECTIONS = """
@@ -58,15 +61,32 @@ def places(tmp_path: Path) -> dict[str, Endpoint]:
 
 def test_a_rate_of_the_model_is_before_its_providers_and_that_before_the_sections() -> None:
     row = msgspec.structs.replace(VENDORS["openai"], rpm=500.0, tpm=1000.0)
-    given = {name: parse_rates(text) for name, text in RATES.items()}
+    rates = {name: parse_rates(text) for name, text in RATES.items()}
 
     def by(model: str) -> set[tuple[str, float]]:
-        found = known_rates(ModelRef("openai", model), row, given)
+        found = known_rates(ModelRef("openai", model), row, rates)
         return {(rate.resource.value, rate.amount / rate.period_s) for rate in found}
 
     assert by("a") == {("requests", 2.0), ("tokens", 1e5)}
     assert by("b") == {("requests", 8.0), ("tokens", 1000 / 60)}
-    assert known_rates(ModelRef("google", "a"), VENDORS["google"], given) == ()
+    assert known_rates(ModelRef("google", "a"), VENDORS["google"], rates) == ()
+
+
+def test_rates_of_one_resource_in_several_units_hold_together() -> None:
+    text = read_rates(["500RPM", "2m tokens/Min", "10000rpd", "600/min"])
+    assert text == "600/min, 2000000tokens/min, 10000/d"
+    found = known_rates(ModelRef("groq", "a"), VENDORS["groq"], {"groq": parse_rates(text)})
+    requests = [rate for rate in found if rate.resource is Resource.REQUESTS]
+    assert [(rate.amount, rate.period_s) for rate in requests] == [(600, 60), (10_000, 86_400)]
+
+
+@given(st.decimals(min_value=Decimal("0.000001"), max_value=10**9, places=6), st.sampled_from("smhd"))
+def test_a_rate_that_is_read_can_be_read_again(number: Decimal, unit: str) -> None:
+    try:
+        once = read_rates(f"{number:f}/{unit}")
+    except ValueError:
+        return  # less than one a day
+    assert read_rates(once) == once
 
 
 RATES = {"openai": "8/s", "openai:a": "2 per second, 6Mtpm"}

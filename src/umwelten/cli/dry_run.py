@@ -12,6 +12,7 @@ from umwelten.cli.flag_names import as_flag
 from umwelten.cli.json_output import print_json
 from umwelten.config.addresses import reached_at
 from umwelten.config.members import members
+from umwelten.config.rate_texts import shown
 from umwelten.config.settings import Settings
 from umwelten.evaluation.preview import ANSWER_S, Preview, preview
 from umwelten.evaluation.spec import EvaluationSpec
@@ -75,20 +76,24 @@ def layout(plan: Preview, *, batch: bool) -> Iterator[str]:
     yield from _costs(plan)
     if plan.hedged_calls:
         yield f"hedge    {hedge_line(plan.hedged_calls, plan.hedged_cost)}"
+    for name, rates in plan.known_limits.items():
+        yield f"limit    {one_line(name, _NAME)}: at most {' and '.join(map(shown, rates))}"
     if plan.prices_of:
         yield f"prices   of {plan.prices_of}"
     low, high = (formatting.minutes(seconds) for seconds in plan.seconds)
     usual = f"with answers taking {ANSWER_S[0]:g} to {ANSWER_S[1]:g} s each"
-    yield f"time     {low} to {high}, {usual}" if plan.calls else "time     none"
+    span = low if low == high else f"{low} to {high}"
+    yield f"time     {span}, {usual}" if plan.calls else "time     none"
     if plan.calls >= _WORTH_A_SAMPLE and any(cost is None or cost[1] for cost in plan.costs.values()):
         yield "better   --estimate 30 runs 30 of the calls and extrapolates from them"
 
 
 def hedge_line(calls: int, cost_nusd: int | None) -> str:
     """`up to 50 of the slowest calls are sent a second time, for up to $0.0012 more`."""
-    cost = "at unknown cost" if cost_nusd is None else f"for up to {formatting.money(cost_nusd / 1e9)} more"
+    cost = f", for up to {formatting.money(cost_nusd / 1e9)} more" if cost_nusd else ""
+    cost = ", at unknown cost" if cost_nusd is None else cost
     again = "is sent a second time" if calls == 1 else "are sent a second time"
-    return f"up to {formatting.count(calls, 'call')} of the slowest {again}, {cost}"
+    return f"up to {formatting.count(calls, 'call')} of the slowest {again}{cost}"
 
 
 def _verb(n: int) -> str:

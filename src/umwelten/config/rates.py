@@ -29,13 +29,19 @@ def given_rates(settings: Settings, known: Mapping[str, Vendor]) -> Mapping[str,
 
 
 def _check(name: str, known: Mapping[str, Vendor]) -> None:
-    provider, colon, _ = name.partition(":")
+    provider, colon, model = name.partition(":")
     if provider not in known:
         if ended := retirement(provider):
             raise UsageError(*ended, argument="rate")
         raise UsageError(
             Phrase("{option:rate}: {name!r} is not a known provider", name=provider),
             did_you_mean(closest(provider, known)) or f"Known are {', '.join(known)}.",
+            argument="rate",
+        )
+    if colon and not model.strip():
+        raise UsageError(
+            Phrase("{option:rate}: {name!r} names no model", name=name),
+            f"Write {provider}, or {provider}: and the name of a model.",
             argument="rate",
         )
     if colon and known[provider].scope is not Scope.KEY_AND_MODEL:
@@ -53,12 +59,16 @@ def _check(name: str, known: Mapping[str, Vendor]) -> None:
 def known_rates(
     model: ModelRef, vendor: Vendor, given: Mapping[str, tuple[KnownRate, ...]]
 ) -> tuple[KnownRate, ...]:
-    """Return the rates that hold for a model: its own, else its provider's, else those of the section."""
-    by_resource: dict[Resource, KnownRate] = {}
+    """Return the rates that hold for a model: its own, else its provider's, else those of the section.
+
+    What is given for one resource leaves the other as it was; rates in several units hold together.
+    """
+    by_resource: dict[Resource, list[KnownRate]] = {}
     if vendor.rpm is not None:
-        by_resource[Resource.REQUESTS] = KnownRate(vendor.rpm, MINUTE_S)
+        by_resource[Resource.REQUESTS] = [KnownRate(vendor.rpm, MINUTE_S)]
     if vendor.tpm is not None:
-        by_resource[Resource.TOKENS] = KnownRate(vendor.tpm, MINUTE_S, Resource.TOKENS)
-    for name in (model.provider, f"{model.provider}:{model.model}"):
-        by_resource |= {rate.resource: rate for rate in given.get(name, ())}
-    return tuple(by_resource.values())
+        by_resource[Resource.TOKENS] = [KnownRate(vendor.tpm, MINUTE_S, Resource.TOKENS)]
+    for name in (model.provider, str(model)):
+        rates = given.get(name, ())
+        by_resource |= {of: [r for r in rates if r.resource is of] for of in {r.resource for r in rates}}
+    return tuple(rate for rates in by_resource.values() for rate in rates)

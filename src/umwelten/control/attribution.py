@@ -29,7 +29,8 @@ class Attribution(FrozenStruct):
 
     `requests_s`, `tokens_s`: the provider's limits. `concurrency_s`: all slots were taken. `latency_s`:
     all work was under way. `backoff_s`: what was left waited after failures. `cost_s`: for the cost cap.
-    `no_work_s`: nothing to do. `cpu_s`: a call could have started and we were busy.
+    `no_work_s`: nothing to do. `cpu_s`: a call could have started and we were busy. `held_to_known`: of
+    the limits, one that the user set was met last.
     """
 
     lane: str
@@ -44,6 +45,7 @@ class Attribution(FrozenStruct):
     cpu_s: float = 0.0
     limit: float = 0.0
     capped_by_user: bool = False
+    held_to_known: bool = False
 
     def seconds(self) -> dict[str, float]:
         """Seconds by reason, without those that took none."""
@@ -83,14 +85,21 @@ class Timesheet:
         if seconds > 0:
             self.seconds[reason] = self.seconds.get(reason, 0.0) + seconds
 
-    def sheet(self, lane: str, wall_s: float, limit: float, capped_by_user: bool) -> Attribution:
+    def sheet(
+        self, lane: str, wall_s: float, limit: float, capped_by_user: bool, held_to_known: bool = False
+    ) -> Attribution:
         """The sums; what is missing to the wall time had no work."""
         total = sum(self.seconds.values())
         idle = self.seconds.get(Reason.NO_WORK, 0.0) + max(0.0, wall_s - total)
         named = {f"{reason}_s": self.seconds.get(reason, 0.0) for reason in Reason}
         named["no_work_s"] = idle
         return Attribution(
-            lane=lane, wall_s=max(wall_s, total), limit=limit, capped_by_user=capped_by_user, **named
+            lane=lane,
+            wall_s=max(wall_s, total),
+            limit=limit,
+            capped_by_user=capped_by_user,
+            held_to_known=held_to_known,
+            **named,
         )
 
 
@@ -116,6 +125,14 @@ def advice(sheet: Attribution) -> Phrase:
     reason, share = next(iter(sheet.parts().items()))
     if reason is Reason.BACKOFF:
         return advice_on_failures(sheet.lane, share)
+    if sheet.held_to_known and reason in (Reason.REQUESTS, Reason.TOKENS):
+        return Phrase(
+            "{lane} was held to the known limit of {what} {share}: {option:rate}, or rpm, tpm and share in "
+            "umwelten.toml, set it",
+            lane=sheet.lane,
+            what=str(reason),
+            share=_of_the_time(share),
+        )
     if reason is not Reason.CONCURRENCY:
         waited, change = _WAITED[reason]
         return Phrase(

@@ -58,8 +58,9 @@ class Lane:
 
     `current` is the model whose turn it is. `waiting_why` is the failure that its calls wait after,
     `throttled_since` when the first refusal came, and `last_failure` the last of any kind, all `None` after
-    an answer. `wait_reason` is why `earliest_start` named a later time. The lane is stopped by a refusal that
-    comes `patience_s` after the first.
+    an answer. `wait_reason` is why `earliest_start` named a later time; `waits_for_known`: the
+    last time, for a limit that the user set. The lane is stopped by a refusal that comes `patience_s` after
+    the first.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Lane:
     last_failure: Failure | None = None
     patience_s: float = THROTTLED_TOO_LONG_S
     wait_reason: Reason = Reason.NO_WORK
+    waits_for_known: bool = False
     pacer: Pacer = field(default_factory=Pacer)
     gate: Gate = field(default_factory=Gate)
     circuit: Circuit = field(default_factory=Circuit)
@@ -149,7 +151,9 @@ class Lane:
         """Return when the call may start, which is never before what the user knows lets it."""
         opens, what = self.pacer.known.earliest_start(now, need)
         if opens <= at:
+            self.waits_for_known = self.waits_for_known and at <= now
             return at
+        self.waits_for_known = True
         self.wait_reason = Reason.REQUESTS if what is Resource.REQUESTS else Reason.TOKENS
         return opens
 
@@ -415,4 +419,4 @@ class Lane:
     def attribution(self, wall_s: float) -> Attribution:
         """Return where the time went so far."""
         capped = self.kind in (LimitKind.NONE, *RATES)
-        return self.timesheet.sheet(self.name, wall_s, self.limit.value, capped)
+        return self.timesheet.sheet(self.name, wall_s, self.limit.value, capped, self.waits_for_known)

@@ -62,7 +62,8 @@ def wait_of(pool: Pool, lane: Lane) -> Wait | None:
 def _other(pool: Pool, lane: Lane, until: float | None) -> Wait | None:
     reason = lane.timesheet.reason
     if reason in _RESOURCES:
-        return Wait(WaitReason.BUDGET, until=until, resource=_RESOURCES[reason])
+        set_by_user = WaitReason.KNOWN_LIMIT if lane.waits_for_known else WaitReason.BUDGET
+        return Wait(set_by_user, until=until, resource=_RESOURCES[reason])
     if reason is Reason.COST:
         return Wait(WaitReason.COST)
     if pool.held(lane):

@@ -13,7 +13,13 @@ from umwelten.config.option_types import PlainText
 from umwelten.config.rates import given_rates
 from umwelten.config.settings import Settings, model_groups
 from umwelten.errors import StoreError, UsageError
-from umwelten.evaluation.preflight import hash_attachments, note_addresses, note_high_caps, note_prices
+from umwelten.evaluation.preflight import (
+    hash_attachments,
+    note_addresses,
+    note_high_caps,
+    note_idle_rates,
+    note_prices,
+)
 from umwelten.evaluation.spec import EvaluationSpec, Limits, Output
 from umwelten.inputs import expand
 from umwelten.inputs.prompt_files import name_prompts, read_prompts
@@ -85,6 +91,7 @@ def build_spec(
         output=output,
     )
     note_high_caps(spec, vendors, notes)
+    note_idle_rates(spec, settings, notes)
     note_addresses(spec, settings, vendors, notes)
     note_prices(spec, settings, notes)
     return spec

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from umwelten.evaluation.evaluation import CallSubset, Evaluation
+from umwelten.evaluation.known_limits import Work, least_s
 from umwelten.evaluation.preview import Span, wall_s
 from umwelten.evaluation.sampling import CostPart, DrawnSample, Range, Seen, draw, part, together
 from umwelten.pricing import price_of
@@ -226,4 +227,13 @@ def _seconds(evaluation: Evaluation, models: Sequence[ModelEstimate]) -> Span | 
         low, high = busy.get(one.model.provider, (0.0, 0.0))
         if one.busy_s is not None:
             busy[one.model.provider] = (low + one.busy_s.low, high + one.busy_s.high)
-    return wall_s(busy, evaluation.spec, evaluation.vendors)
+    low, high = wall_s(busy, evaluation.spec, evaluation.vendors)
+    least = least_s({one.model: _work_left(one) for one in models}, evaluation.spec, evaluation.vendors)
+    return max(low, least), max(high, least)
+
+
+def _work_left(one: ModelEstimate) -> Work:
+    """What is left to do after the sample."""
+    left = one.calls - one.sampled
+    tokens = sum(found.mean for found in (one.input_tokens, one.output_tokens) if found is not None)
+    return Work(calls=left, tokens=tokens * left / max(1, one.calls))

@@ -222,6 +222,16 @@ def note_prices(spec: EvaluationSpec, settings: Settings, notes: list[Wording]) 
     )
 
 
+def note_idle_rates(spec: EvaluationSpec, settings: Settings, notes: list[Wording]) -> None:
+    """One note where a rate that was given for this run is of no model in it: a name may be misspelt."""
+    used = {name for model in spec.models for name in (model.provider, str(model))}
+    idle = [name for name in spec.limits.rates if name not in used]
+    if idle and "rate" in settings.given:
+        notes.append(
+            Phrase("{option:rate}: no model of this run is held to that of {names}", names=", ".join(idle))
+        )
+
+
 def note_high_caps(spec: EvaluationSpec, known: Mapping[str, Vendor], notes: list[Wording]) -> None:
     """One note where a cap lies above what suits most accounts; it is obeyed."""
     if spec.limits.max_concurrency == "auto":

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from umwelten.config.endpoints import price_overrides
+from umwelten.config.members import members
 from umwelten.config.settings import Settings
+from umwelten.control.known_rate import KnownRate
 from umwelten.errors import EvaluationExists
 from umwelten.evaluation.evaluation import ASSUMED_OUTPUT
+from umwelten.evaluation.known_limits import Work, least_s, limits_of
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.request_terms import hedge_share, request_terms
 from umwelten.evaluation.spec import EvaluationSpec, hash_reader, stored_spec
@@ -45,7 +48,8 @@ class Preview(FrozenStruct):
     (the longest answers); `None`: no price is known. `by_model` are the calls of each. `unsendable` files
     look as if they can't be sent, `unsendable_first` names a few: their calls would fail and cost nothing.
     `seconds` is a rough range. `prices_of` is the day of the price list, where it is needed. Up to
-    `hedged_calls` more may be made for the slowest ones, which costs up to `hedged_cost` more.
+    `hedged_calls` more may be made for the slowest ones, which costs up to `hedged_cost` more. `known_limits`
+    are the rates that the user set, by provider or model, of all members together.
     """
 
     files: int
@@ -67,6 +71,7 @@ class Preview(FrozenStruct):
     prices_of: str | None = None
     hedged_calls: int = 0
     hedged_cost: int | None = 0
+    known_limits: Mapping[str, tuple[KnownRate, ...]] = {}
 
 
 class _PreviewSums:
@@ -150,12 +155,13 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
         by_model=sums.calls,
         costs=costs,
         total=total,
-        seconds=wall_s(_busy(sums.answers), spec, vendors, one_s=ANSWER_S),
+        seconds=_seconds(sums, longest, spec, vendors),
         unsendable=sums.unsendable,
         unsendable_first=tuple(sums.unsendable_first),
         prices_of=prices.list_day(spec.models),
         hedged_calls=int(hedge * sum(sums.calls.values())),
         hedged_cost=None if total is None else int(hedge * total[1]),
+        known_limits=limits_of(spec, vendors),
     )
 
 
@@ -215,6 +221,14 @@ def _sendable(scanned: FoundInput, capabilities: Capabilities) -> bool:
     return bool(scanned.part) or not scanned.name or looks_sendable(scanned.name, capabilities)
 
 
+def _seconds(sums: _PreviewSums, longest: int, spec: EvaluationSpec, vendors: Mapping[str, Vendor]) -> Span:
+    low, high = wall_s(_busy(sums.answers), spec, vendors, one_s=ANSWER_S)
+    sent = {m: sums.words[m] + sums.pictures[m] for m in spec.models}
+    few = {m: Work(calls=n, tokens=sent[m]) for m, n in sums.answers.items()}
+    many = {m: Work(calls=n, tokens=sent[m] + n * longest) for m, n in sums.answers.items()}
+    return max(low, least_s(few, spec, vendors)), max(high, least_s(many, spec, vendors))
+
+
 def _busy(calls: Mapping[ModelRef, int]) -> dict[str, Span]:
     """Seconds that a provider's answers take one after the other."""
     busy: dict[str, Span] = {}
@@ -249,7 +263,8 @@ def _slots(
     provider: str, end: int, limit: int | None, spec: EvaluationSpec, vendors: Mapping[str, Vendor]
 ) -> int:
     cap = spec.limits.provider_concurrency.get(provider)
-    slots = limit if limit is not None else vendors[provider].recommended[end]
+    several = len(members(vendors[provider]))
+    slots = limit if limit is not None else several * vendors[provider].recommended[end]
     return max(1, slots if cap is None else min(slots, cap) if limit is not None else cap)
 
 

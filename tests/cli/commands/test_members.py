@@ -91,6 +91,17 @@ def test_a_server_that_goes_away_in_the_middle_is_left_out(cli, texts):
         assert (a.idle().totals.answered, b.idle().totals.answered) == (4, 20)
 
 
+def test_a_member_without_the_model_is_named(cli, texts):
+    has, lacks = (Profile(only_models=True, models=models) for models in (("small",), ("large",)))
+    with provider(has) as a, provider(lacks) as b:
+        _section(texts, 'wire = "openai"', f'base_urls = ["{_address(a)}", "{_address(b)}"]')
+        code, _, err = _batch(cli, env={})
+        assert code == 0, err
+        assert a.idle().totals.answered == 24
+        said = f"gate@127.0.0.1:{b.port} does not serve gate:small (404)"
+        assert " ".join(err.split()).count(said) == 1
+
+
 def test_each_account_gets_its_own_key_and_none_is_shown(cli, texts):
     with provider(QUICK) as server:
         _section(texts, 'wire = "openai"', f'base_url = "{_address(server)}"', 'keys = ["GATE_A", "GATE_B"]')
@@ -125,6 +136,22 @@ def test_members_are_shown_before_anything_is_sent(cli, texts):
     (row,) = [row for row in shown["providers"] if row["name"] == "vllm"]
     assert [member["name"] for member in row["members"]] == ["vllm@127.0.0.1:7001", "vllm@127.0.0.1:7002"]
     assert "2 members" in cli("config", "show")[1]
+
+
+def test_known_limits_are_shown_and_count_before_anything_is_sent(cli, texts):
+    _section(
+        texts,
+        'base_urls = ["http://127.0.0.1:7001", "http://127.0.0.1:7002"]',
+        "rpm = 6",
+        "share = 0.5",
+        name="vllm",
+    )
+    code, out, err = _batch(cli, "--rate", "openai:gpt-5=1/s", "--dry-run", env={}, models="vllm:m")
+    assert code == 0, err
+    assert "limit    vllm: at most 6 requests/min" in out
+    assert "time     3 min 50 s," in out
+    assert "--rate: no model of this run is held to that of openai:gpt-5" in err
+    assert "no model" not in _batch(cli, "--rate", "vllm=1/s", "--dry-run", env={}, models="vllm:m")[2]
 
 
 @pytest.mark.parametrize(
