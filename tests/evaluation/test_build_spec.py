@@ -60,7 +60,7 @@ SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "known rates": (
         {"rate": ("openai=0.5krpm", "openai=2M tokens/min", "openai:a=9/s", "openai=60/hour")},
-        {"rate": {"openai": ["60/h", "2_000_000tpm"], "openai:a": "9 requests per second"}},
+        {"rate": {"openai": ["500/min", "2_000_000tpm", "60/h"], "openai:a": "9 requests per second"}},
     ),
     "a schema": (
         {"schema": "title, year? int", "coerce": True, "pdf": "text"},
