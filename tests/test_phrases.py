@@ -36,6 +36,7 @@ PIP = "local/pull.py"
         ("params", "--param", "params", "params"),
         ("from=x=y", "--from x=y", 'from_="x=y"', "from='x=y'"),
         ("resume", "--resume", "resume=True", "resume"),
+        ("share_limits=no", "--no-share-limits", "share_limits=False", "share_limits='no'"),
     ],
 )
 def test_each_front_end_spells_an_option_in_its_own_way(

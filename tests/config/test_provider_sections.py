@@ -247,7 +247,7 @@ def test_what_the_user_says_of_files_holds_at_every_address(tmp_path: Path) -> N
         ("capabilities = { pdf = 1 }", "pdf must be true or false"),
         ("capabilities = { image_bytes = 0 }", "image_bytes must be a whole number, 1 or more"),
         ("capabilities = { image_bytes = true }", "image_bytes must be a whole number, 1 or more"),
-        ("rpm = 0", "rpm must be a number a minute, 0.001 or more"),
+        ("rpm = 0", "rpm must be a number a minute, from 0.001 to 1,000,000,000"),
         ("rpm = nan", "rpm must be a number a minute"),
         ("tpm = inf", "tpm must be a number a minute"),
         ("tpm = '1'", "tpm must be a number a minute"),

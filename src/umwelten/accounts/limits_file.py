@@ -75,13 +75,13 @@ def read_limits(folder: Path, now: float) -> dict[Key, Entry]:
         why = error.strerror or "others could have written it"
         raise ConfigError(f"cannot read {path}: {why}") from None
     if len(content) > _MOST_BYTES:
-        raise ConfigError(f"{path} is damaged: it is larger than any that was written")
+        raise ConfigError(f"{path} is larger than any that was written: delete it to begin anew")
     try:
         if msgspec.json.decode(content, type=_Version).version > _VERSION:
             raise LaterVersionError(f"{path} was written by a later version of umwelten")
         stored = msgspec.json.decode(content, type=_Stored)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise ConfigError(f"{path} is damaged") from None
+        raise ConfigError(f"{path} is damaged: delete it to begin anew") from None
     found: dict[Key, Entry] = {}
     for account, lanes in stored.accounts.items():
         for lane, raw in lanes.items():

@@ -150,7 +150,11 @@ def _range(value: Any) -> str | None:
 
 
 def _amount(value: Any) -> str | None:
-    return None if _is_number(value, 0.001, NO_LIMIT) else "must be a number a minute, 0.001 or more"
+    return (
+        None
+        if _is_number(value, 0.001, NO_LIMIT)
+        else f"must be a number a minute, from 0.001 to {NO_LIMIT:,}"
+    )
 
 
 def _share(value: Any) -> str | None:
