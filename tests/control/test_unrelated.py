@@ -41,6 +41,15 @@ def test_what_a_limit_refuses_is_not_taken_for_chance() -> None:
     assert test.share is None
 
 
+@pytest.mark.parametrize(("tokens", "size"), [(0.0, 0), (400.0, 62)])
+def test_a_fast_lane_is_tested_once_it_can_afford_it(tokens: float, size: int) -> None:
+    test = UnrelatedRefusals()
+    for number in range(4):
+        test.on_start(number)
+        test.on_refusal(number, 0.03, fresh=True, expected=40.0, tokens=tokens)
+    assert test.left == size
+
+
 def test_a_limit_that_is_met_at_full_speed_is_believed_in_again() -> None:
     test = UnrelatedRefusals(share=0.2)
     send(test, range(60), [True] * 60)

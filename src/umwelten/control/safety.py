@@ -286,6 +286,7 @@ class Safety:
             self.share,
             fresh=fresh and not plain,
             expected=self._pace(now) * took,
+            tokens=self.tokens,
         )
         self.freed = self.freed or (not known and self.unrelated.share is not None)
         if fresh:

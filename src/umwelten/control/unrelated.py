@@ -17,7 +17,11 @@ TEST_CALLS = 2
 """Beyond those for which there may be room by the time that they arrive."""
 
 MOST_TEST_CALLS = 12
-"""A larger test costs more than it may bring."""
+"""A larger test costs more than it may bring, but for what was earned by calls let in."""
+
+AFFORDED = 0.25
+"""Of that. A fast lane has room for tens of calls until a test arrives: without it one that lets in hundreds a
+second never finds out, and steady `overload` falls from 0.95 to 0.84."""
 
 FIRST_TEST = 4
 """Refused episodes before the first test: a limit is met at least so often before it is known."""
@@ -96,11 +100,14 @@ class UnrelatedRefusals:
         self._through += 1
         return self._judge()
 
-    def on_refusal(self, number: int, share: float, *, fresh: bool, expected: float) -> bool:
+    def on_refusal(
+        self, number: int, share: float, *, fresh: bool, expected: float, tokens: float = 0.0
+    ) -> bool:
         """Count a refusal; True if it is none of a limit.
 
         `share` of all calls was refused so far. `fresh`: of a call that started after the last refusal was
-        known. `expected` calls may be let in by the time that those of a test arrive.
+        known. `expected` calls may be let in by the time that those of a test arrive. `tokens`: refusals that
+        can be afforded.
         """
         if self.share is not None:
             self._count(number, False)
@@ -120,10 +127,10 @@ class UnrelatedRefusals:
         self._episodes += fresh
         if fresh and self._episodes >= self._next and not self._calls:
             room = math.ceil(1.5 * expected)
-            if room + TEST_CALLS <= MOST_TEST_CALLS:
+            if room + TEST_CALLS <= max(MOST_TEST_CALLS, AFFORDED * tokens):
                 self._room, self._size, self._through = room, room + TEST_CALLS, 0
                 self.left = self._size
-            self._put_off()
+                self._put_off()
         return False
 
     def _count(self, number: int, let_in: bool | None) -> None:
