@@ -20,8 +20,8 @@ MOST_TEST_CALLS = 12
 """A larger test costs more than it may bring, but for what was earned by calls let in."""
 
 AFFORDED = 0.25
-"""Of that. A fast lane has room for tens of calls until a test arrives: without it one that lets in hundreds a
-second never finds out, and steady `overload` falls from 0.95 to 0.84."""
+"""Of that. A fast lane has room for tens of calls until a test arrives. Without it one that lets in hundreds
+a second never finds out, and steady `overload` falls from 0.95 to 0.84."""
 
 FIRST_TEST = 4
 """Refused episodes before the first test: a limit is met at least so often before it is known."""
