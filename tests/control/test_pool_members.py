@@ -86,6 +86,22 @@ def test_of_idle_lanes_one_that_did_not_fail_last_is_next() -> None:
     assert order.count("p#0") == 9
 
 
+def test_a_lane_that_fails_at_once_does_not_get_all_calls_that_may_fail_only_once() -> None:
+    made, now, failed = pool(2, 1, 300, slots=4), 0.0, 0
+    made.policy = RetryPolicy(retries=0)
+    running: list[tuple[float, Lease]] = []
+    for _ in range(2000):
+        running += [(now + (1.0 if lease.lane.name == "p#0" else 0.01), lease) for lease in starts(made, now)]
+        if not running:
+            break
+        running.sort(key=lambda pair: pair[0])
+        now, lease = running.pop(0)
+        failed += lease.lane.name == "p#1"
+        made.on_end(lease, ANSWER if lease.lane.name == "p#0" else BROKEN, now, 0.5)
+    assert made.finished
+    assert failed < 60
+
+
 def test_calls_that_are_ready_go_before_those_that_failed_elsewhere() -> None:
     made = pool(2, 1, 6, slots=1)
     first, second = starts(made, 0.0)

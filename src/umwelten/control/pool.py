@@ -24,7 +24,7 @@ from umwelten.control.lane import Lane
 from umwelten.control.lineup import Lineup
 from umwelten.control.model_state import ModelState
 from umwelten.control.queues import Member, Queue
-from umwelten.control.retry import Again, Decision, HoldModel, RetryPolicy, StopLane
+from umwelten.control.retry import Again, Decision, GiveUp, HoldModel, RetryPolicy, StopLane
 from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.steps import IDLE, AttemptVerdict, Lease, Start, Step, WaitUntil
 from umwelten.control.stop import UNBOUNDED, CostCap
@@ -283,7 +283,10 @@ class Pool:
             model_answered=member.number in queue.state.answered,
             crowded=crowded,
         )
-        if isinstance(decision, Again) and decision.counted and failure.kind not in _NOT_THE_PROVIDERS:
+        counts = isinstance(decision, Again) and decision.counted
+        if isinstance(decision, GiveUp) and failure.retry and not member.route.is_alone:
+            counts = True  # one that fails at once would be the least loaded, and get all the calls
+        if counts and failure.kind not in _NOT_THE_PROVIDERS:
             lane.on_error(lease.started_at, now)
         if failure.kind is not FailureKind.LOCAL:
             scheduled.tried |= {member.number}
