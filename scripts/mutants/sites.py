@@ -34,6 +34,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "report": ("report/queries/*.py", "report/*.py"),
     "estimate": ("evaluation/estimate.py", "evaluation/sampling.py", "evaluation/preview.py"),
     "engine": ("engine/*.py",),
+    "statistics": ("statistics/*.py",),
     "providers": ("providers/*/*.py", "providers/base_url.py", "providers/model_names.py"),
 }
 # What no one writes by mistake and every test sees (`a ** b` for `a + b`), what is the same (`is` for `==`
