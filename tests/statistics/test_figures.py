@@ -46,6 +46,7 @@ def test_the_examples_of_the_docstrings(name: str) -> None:
 def test_no_files_tell_nothing() -> None:
     for found in (clustered_mean([]), clustered_rate([]), mean_pass_at_k([], 2).estimate):
         assert (found.mean, found.se, found.low, found.high, found.files) == (None, None, None, None, 0)
+        assert found.clusters == 0
     none = paired_difference([], [])
     assert (none.mean, none.p, none.test, none.detectable, none.p_against(0.1)) == (None,) * 5
     assert cohens_kappa([], []).agreement is None
@@ -184,6 +185,7 @@ def test_judges_who_never_agree() -> None:
     assert (apart.kappa, apart.low) == (-1, -1)
     assert apart.high is not None
     assert -1 < apart.high < 0
+    assert cohens_kappa("aaa", "aab").low == -1  # the formula alone gives −1.4
     never_the_same_word = cohens_kappa(["a", "a"], ["b", "b"])
     assert (never_the_same_word.kappa, never_the_same_word.agreement) == (0, 0)
 

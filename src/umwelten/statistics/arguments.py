@@ -20,8 +20,8 @@ def finite(values: Sequence[object], name: str) -> list[float]:
     return numbers
 
 
-def count(value: int, name: str, low: int = 0, high: int | None = None) -> int:
-    """Return a whole number from `low` to `high`; ValueError names another."""
+def count(value: int, name: str, low: int = 0, high: int | None = None) -> None:
+    """Raise ValueError where it is not a whole number from `low` to `high`."""
     if (
         isinstance(value, bool)
         or not isinstance(value, int)
@@ -30,7 +30,6 @@ def count(value: int, name: str, low: int = 0, high: int | None = None) -> int:
     ):
         to = "or more" if high is None else f"to {high}"
         raise ValueError(f"{name} is {value!r}: a whole number, {low} {to}, is expected")
-    return value
 
 
 def above_zero(value: float, name: str) -> float:
