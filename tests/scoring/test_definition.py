@@ -52,6 +52,9 @@ def read(**table: Any) -> Definition:
         ({"type": "number", "tolerance": float("inf")}, "must be a number, 0 or more"),
         ({"type": "number", "take": "lats"}, "did you mean last?"),
         ({"type": "choice", "letters": "AAB"}, "each once"),
+        ({"type": "choice", "letters": "A"}, "each once"),
+        ({"type": "choice", "letters": "A-C"}, "each once"),
+        ({"type": "choice", "letters": 7}, "each once"),
         ({"type": "regex"}, "needs value"),
         ({"type": "regex", "value": "a(b"}, "missing ), unterminated subpattern\n  a(b\n   ^"),
         ({"type": "regex", "value": "(a)(b)"}, "has 2 groups; write all but the one to compare as (?:…)"),
@@ -105,6 +108,8 @@ def test_a_table_of_scorers_is_read() -> None:
     assert (right.settings, right.weight, right.at_least) == ({"within": Decimal("0.01")}, 2, 1)
     assert not short.part_of_total
     assert alike.at_least == 0.5
+    assert (alike.weight, alike.part_of_total) == (1, True)
+    assert Definition(name="x", type="exact", settings={}).weight == 1
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from umwelten.scoring.budget import TooCostly
 from umwelten.scoring.catalog import CATALOG
 from umwelten.scoring.choices import ChoiceReader
 from umwelten.scoring.definition import NamedPlace, read_scorer
@@ -182,6 +183,21 @@ def test_a_total_lies_among_its_values(pairs: list[tuple[float, float]], unscore
         assert min(values) - 1e-9 <= found <= max(values) + 1e-9
         results.append((Unscored(kind="pending"), 1.0 if unscored else 0.0))
         assert (total(results) is None) == unscored
+
+
+def test_a_total_weighs_its_values() -> None:
+    results = [(Score(value=1), 3.0), (Score(value=0), 1.0)]
+    assert total(results) == 0.75
+    assert total([(Score(value=0.3), 1e300), (Score(value=0.3), 1e300)]) == pytest.approx(0.3)
+
+
+def test_steps_are_counted_from_both_lengths() -> None:
+    assert edit_distance("ab" * 32, "ba" * 32, limit=12 * 64 * 2) == 2
+    with pytest.raises(TooCostly):
+        edit_distance("ab" * 32, "ba" * 32, limit=12 * 64 * 2 - 1)
+    assert common_subsequence("ab" * 32, "ba" * 32, limit=64 * 2) == 63
+    with pytest.raises(TooCostly):
+        common_subsequence("ab" * 32, "ba" * 32, limit=64 * 2 - 1)
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, math.nan, math.inf])

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from scoringkit import score, scorer
+from umwelten.scoring.overlap import set_overlap
+from umwelten.scoring.record_rules import read_date
 from umwelten.scoring.score import Answer, Score
 
 
@@ -75,6 +77,50 @@ def test_fields_have_weights_types_and_tolerances() -> None:
     )
     assert isinstance(strict, Score)
     assert [part.value for part in strict.parts] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("said", "day"),
+    [
+        ("2024-12-03", (2024, 12, 3)),
+        ("2024-12-03T10:00:00Z", (2024, 12, 3)),
+        ("2024/12/3", (2024, 12, 3)),
+        ("3.12.2024", (2024, 12, 3)),
+        ("3 December 2024", (2024, 12, 3)),
+        ("Tuesday, 3rd of Dec. 2024", (2024, 12, 3)),
+        ("Dec 3, 2024", (2024, 12, 3)),
+        ("January 31st 2024", (2024, 1, 31)),
+        ("Sept 1, 2024", (2024, 9, 1)),
+        (datetime.datetime(2024, 12, 3, 23, 59), (2024, 12, 3)),
+        ("3/12/2024", None),
+        ("2024-13-03", None),
+        ("30 February 2024", None),
+        ("3 Nonsense 2024", None),
+        ("Wed Dec 4 2024", (2024, 12, 4)),
+        ("Saturday, 7 December 2024", (2024, 12, 7)),
+        ("not 3 December 2024", None),
+        ("not Dec 3, 2024", None),
+        (20241203, None),
+    ],
+)
+def test_days_are_read_as_people_write_them(said: Any, day: tuple[int, int, int] | None) -> None:
+    assert read_date(said) == (None if day is None else datetime.date(*day))
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "values"),
+    [
+        (["a", "b"], ["b", "c", "d"], (1 / 2, 1 / 3, 2 / 5)),
+        ([], ["a"], (0, 0, 0)),
+        (["a"], [], (0, 0, 0)),
+        ([], [], (1, 1, 1)),
+    ],
+)
+def test_lists_have_a_precision_a_recall_and_both(
+    found: list[str], expected: list[str], values: tuple[float, ...]
+) -> None:
+    got = [set_overlap(found, expected, part) for part in ("precision", "recall", "f1")]
+    assert got == pytest.approx(values)
 
 
 def test_a_missing_field_is_named() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scoringkit import score, scorer, unscored
-from umwelten.scoring.overlap import chrf_counts, chrf_value
+from umwelten.scoring.overlap import chrf_counts, chrf_value, token_f1
 from umwelten.scoring.score import Answer, Score
 
 
@@ -21,6 +21,7 @@ from umwelten.scoring.score import Answer, Score
         ("exact", "\ufeffe\u0301te\u0301", "été", True),
         ("exact", "Ｐａｒｉｓ", "Paris", True),
         ("exact", "3", 3.0, True),
+        ("exact", "1e+300", 1e300, True),
         ("exact", "True", True, True),
         ("exact", "London", ["Paris", "London"], True),
         ("exact", "London", '["Paris", "London"]', True),
@@ -210,6 +211,26 @@ def test_graded_scorers_pass_nothing_without_a_threshold() -> None:
     assert unscored(Answer(text="猫"), "猫", type="rouge-1").kind == "scorer_error"
 
 
+@pytest.mark.parametrize("kind", ["f1", "rouge-1", "rouge-2", "rouge-l", "chrf", "edit"])
+def test_what_is_graded_passes_by_its_threshold_alone(kind: str) -> None:
+    text = "the quick brown fox jumps"
+    assert score(text, text, type=kind).value == pytest.approx(1)
+    assert score(text, text, type=kind).passed is None
+    assert score(text, text, type=kind, at_least=0.9).passed is True
+    assert score("12", text, type=kind, at_least=0.9).passed is False
+
+
+def test_words_are_counted_on_both_sides() -> None:
+    assert token_f1([], []) == 1
+    assert token_f1([], ["a"]) == token_f1(["a"], []) == token_f1(["a"], ["b"]) == 0
+    assert token_f1(["a", "b"], ["a"]) == pytest.approx(2 / 3)
+
+
+def test_missing_words_are_named() -> None:
+    found = score("x", ["a1", "b1", "c1", "d1", "e1", "f1"], type="contains-all")
+    assert found.reason == "lacks: a1, b1, c1, d1, e1"
+
+
 def test_chrf_is_that_of_sacrebleu() -> None:
     """The corpus of its README: 59.73."""
     answers = ["The dog bit the man.", "It wasn't surprising.", "The man had just bitten him."]
@@ -244,6 +265,11 @@ def test_chrf_is_that_of_sacrebleu() -> None:
         ("", False),
         ("[" * 100_000, False),
         ("[" * 300 + "]" * 300, False),
+        ("[" * 200 + "]" * 200, True),
+        ("[" * 201 + "]" * 201, False),
+        ('{"a":' * 200 + "1" + "}" * 200, True),
+        ('{"a":[' * 101 + "]}" * 101, False),
+        ("[" + ",".join(["[]"] * 500) + "]", True),
     ],
 )
 def test_json_is_json_alone(text: str, right: bool) -> None:
@@ -261,6 +287,9 @@ def test_json_fits_its_schema() -> None:
     assert unscored(Answer(text=f"[{','.join(['1', '{}'] * 2_000)}]"), type="json", schema=unique).costly
     slow = {"type": "string", "pattern": "(a+)+b"}
     assert unscored(Answer(text=f'"{"a" * 50}"'), type="json", schema=slow).costly
+    whole = {"type": "string"}
+    assert score(f'"{"a" * 1_000_000}"', type="json", schema=whole).passed
+    assert unscored(Answer(text=f'"{"a" * 3_000_000}"'), type="json", schema=whole).costly
     remote = {"$ref": "http://127.0.0.1:9/nowhere"}
     assert unscored(Answer(text="{}"), type="json", schema=remote).kind == "scorer_error"
 

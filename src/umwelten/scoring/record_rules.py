@@ -27,8 +27,9 @@ _PLAIN_NUMBER = re.compile(
 )
 _ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[t ][\d:.,z+-]{1,30})?", re.ASCII)
 _DAY_FIRST = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", re.ASCII)
-_NAMED = re.compile(r"(?:[a-z]{3,9},?\s)?(\d{1,2})(?:st|nd|rd|th)?\.?\s(?:of\s)?([a-z]{3,9})\.?,?\s(\d{4})")
-_NAME_FIRST = re.compile(r"(?:[a-z]{3,9},\s)?([a-z]{3,9})\.?\s(\d{1,2})(?:st|nd|rd|th)?,?\s(\d{4})")
+_WEEKDAY = r"(?:(?:mon|tues?|wed|wednes|thur?s?|fri|satu?r?|sun)(?:day)?[.,]{0,2}\s)?"
+_NAMED = re.compile(_WEEKDAY + r"(\d{1,2})(?:st|nd|rd|th)?\.?\s(?:of\s)?([a-z]{3,9})\.?,?\s(\d{4})")
+_NAME_FIRST = re.compile(_WEEKDAY + r"([a-z]{3,9})\.?\s(\d{1,2})(?:st|nd|rd|th)?,?\s(\d{4})")
 
 
 def lists(settings: Settings) -> Rule:
