@@ -64,6 +64,8 @@ def read(**table: Any) -> Definition:
         ),
         ({"type": "length", "value": "20-120 words"}, 'must be a range such as "20..120 words"'),
         ({"type": "length", "value": "9..1 words"}, "from low to high, not from 9 to 1"),
+        ({"type": "length", "value": ".. words"}, "must be a range"),
+        ({"type": "length", "value": "words"}, "must be a range"),
         ({"type": "length", "value": "9 pages"}, "words, chars, lines, sentences"),
         ({"type": "tokens", "value": "500"}, 'must be a comparison such as "<= 500"'),
         ({"type": "tokens", "value": "<= 5s"}, 'must be a comparison such as "<= 500"'),

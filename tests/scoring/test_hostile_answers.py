@@ -100,6 +100,9 @@ def test_what_may_take_long_is_refused_and_is_no_zero() -> None:
         (r"(?i:a+)b", "A" * 50_000),
         (r"(a*)\1b", "a" * 2_000),
         (r"(?>a+)b", "a" * 50_000),
+        (r"(x)?(?(1)c|a*)b", "a" * 50_000),
+        (r"a{9,}$", "a" * 50_000),
+        (r"a{90000}", "a" * 50_000),
     ],
 )
 def test_catastrophic_patterns_are_told_ahead(pattern: str, text: str) -> None:
@@ -127,6 +130,22 @@ def test_catastrophic_patterns_are_told_ahead(pattern: str, text: str) -> None:
 def test_ordinary_patterns_are_tried_on_ordinary_answers(pattern: str) -> None:
     text = "The answer is 42 apples, I think, as Ann Lee has 17 of them and Bob has 25.\n" * 50
     assert compile_pattern(pattern)[1].steps(text, 1e8) <= 1e8
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "steps"),
+    [
+        ("ab", "x" * 99, 100),
+        (r"\d+x", "a1234b" * 10, 61 * 5),  # a row of four digits is the longest
+        (r"x\d+", "a1234b" * 10, 61),
+        (r"x\d{3,}", "a1234b" * 10, 61 * 5),
+        (r"(?:ab|c)x", "c" * 9, 10 * 2),
+        (r"(?:ab|c){2}x", "c" * 9, 10 * (1 + 2 + 4)),
+        (r"(?:abc)*x", "c" * 9, 10 * (3 + 1) * 3),
+    ],
+)
+def test_ways_are_counted(pattern: str, text: str, steps: float) -> None:
+    assert compile_pattern(pattern)[1].steps(text, 0) == steps
 
 
 @given(st.text(max_size=30), st.sampled_from(FOLDS))

@@ -18,6 +18,7 @@ def test_lists_are_compared_as_sets() -> None:
     found = scorer(type="set", of="tags").score(record, {"expected": '["red", "blue"]'})
     assert isinstance(found, Score)
     assert found.value == pytest.approx(0.5)
+    assert found.passed is None
     assert score("- red\n2. Green\n* blue", "red\ngreen\nblue", type="set").value == 1
     assert score('["red"]', ["red", "blue"], type="set", part="precision").value == 1
     assert score('["red"]', "red|blue", type="set", part="recall", several="|").value == 0.5
