@@ -23,7 +23,7 @@ from umwelten.simulate.faultserver.profile import Profile
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
 WITHIN_S = 1.0
-SLOW = b"<html><body>" + b"<p>Hello <b>World</b> and <i>so on</i></p>" * 60_000
+SLOW = b"<html><body>" + b"<p>Hello <b>World</b> and <i>so on</i></p>" * 49_000
 
 # Deaf to the first Ctrl-C, in the ways in which a main thread can be.
 HUNG = {

@@ -197,7 +197,7 @@ class SharedOptions(TypedDict, Generic[T], total=False):
             kinds.RATES,
             Section.SPEED,
             "Rate limit of a provider or a model, if you know it: openai=500/min, openai=200ktokens/min, "
-            "openai:gpt-5=60/min. It is never exceeded; repeatable.",
+            "openai:gpt-5.4-mini=60/min. It is never exceeded; repeatable.",
             default={},
         ),
     ]

@@ -40,7 +40,7 @@ def parse_rates(text: str) -> tuple[KnownRate, ...]:
     """Return the rates in a text, which commas divide. Raises ValueError with the allowed forms.
 
     >>> parse_rates("500/min")
-    (KnownRate(amount=500.0, period_s=60.0, resource='requests'),)
+    (KnownRate(amount=500.0, period_s=60.0, resource=<Resource.REQUESTS: 'requests'>),)
     """
     return tuple(_parse(item.strip()) for item in text.split(","))
 
