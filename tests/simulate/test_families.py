@@ -24,7 +24,7 @@ from umwelten.simulate.other_users import OtherUsers
 from umwelten.simulate.providers import VirtualProvider, Work, ideal
 from umwelten.simulate.run import simulate
 from umwelten.simulate.statements import Statements
-from umwelten.types import Budget, Failure, Outcome
+from umwelten.types import Budget, Failure, FailureKind, Outcome
 
 
 @given(
@@ -195,7 +195,7 @@ def test_an_overload_refuses_a_share_with_its_status() -> None:
         return [(await virtual.ask(number, 0))[0] for number in range(1000)]
 
     refused = [one for one in run_virtual(ask()) if isinstance(one, Failure)]
-    assert {one.status for one in refused} == {529}
+    assert {(one.status, one.kind) for one in refused} == {(529, FailureKind.RATE_LIMIT)}
     assert 200 < len(refused) < 300 and len(virtual.refused_at) == len(refused)
 
 

@@ -10,8 +10,9 @@ in flight with it:
 - *An edge.* No call at that height or above had been admitted before. Then the number in flight may be
   what is counted, and the limit is set to what is under way without the refused ones: a cut to one half
   would give away what is known to work. Above an edge the limit feels its way: one more after a quarter
-  of a second, then after half a second, and so on, never oftener than once in 64 answers when that has
-  failed a few times. A step that is admitted is followed by one of twice the size.
+  of a second, then after half a second, and so on; when that has failed a few times, no oftener than once in
+  64 answers, or in 16 rounds where few are let in. A step that is admitted is followed by one of twice
+  the size.
 - *Anything else.* The limit is halved, and grows again by one for every full round; after some seconds
   of quiet it doubles again.
 

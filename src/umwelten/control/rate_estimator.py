@@ -227,7 +227,8 @@ class RateEstimator:
         learnt = self._estimate()
         if learnt is not None and self.rate is not None and 0 < self.calls < ENOUGH:
             # It went no faster than believed. Where others take a part, calls are refused at any pace;
-            # without that one the rate of what was let in is lower each time it is measured.
+            # without that one the rate of what was let in is lower each time it is measured. One of two calls
+            # says little: no more than half is added.
             learnt = max(learnt, min(self.rate, learnt * (1.0 + 1.0 / max(2.0, self.calls - 1.0))))
         if learnt is not None:
             self.rate = learnt

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from umwelten.engine.interfaces import AttemptResult
+from umwelten.providers.common.errors import REFUSALS
 from umwelten.simulate import profile as p
 from umwelten.simulate.limiters import Limiter, RequestCost, charge, new_limiters, refusal
 from umwelten.simulate.loads import edges_after
@@ -213,7 +214,7 @@ class VirtualProvider:
 
 
 def _kind(status: int) -> FailureKind:
-    return FailureKind.RATE_LIMIT if status == 429 else FailureKind.SERVER
+    return FailureKind.RATE_LIMIT if status in REFUSALS else FailureKind.SERVER
 
 
 def _slots(spec: p.Provider) -> list[int]:

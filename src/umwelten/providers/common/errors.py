@@ -128,6 +128,8 @@ _MAY_REFUSE_FIELDS = frozenset((400, 403, 404, 422, 500))
 _CHALLENGE = ("cf-mitigated", "challenge")
 """The header of a page that lets browsers pass after a while."""
 
+REFUSALS = frozenset((429, 529))
+"""Statuses of refusals, by a rate limit or for overload: they lower the pace and use up no retry."""
 _TRANSIENT = frozenset((408, 409, 425, 498, 499))
 _BY_WORD = {
     "rate_limit_exceeded": 429,
@@ -297,7 +299,7 @@ def _by_words(status: int, error: ErrorBody) -> ErrorClass | None:
         return RATE
     if _ACCOUNT.search(words) or (status in (403, 429) and _is_empty_account(error)):
         return REFUSED
-    if status in (429, 529):
+    if status in REFUSALS:
         return RATE
     if _MEMORY.search(words):
         return MEMORY
@@ -322,7 +324,7 @@ def _is_empty_account(error: ErrorBody) -> bool:
 
 
 def _by_status(status: int) -> ErrorClass:
-    if status in (429, 529):
+    if status in REFUSALS:
         return RATE
     if status == 403:
         return REFUSED
