@@ -11,6 +11,8 @@ import random
 import pytest
 
 from umwelten.statistics import clustered_mean, clustered_rate, mcnemar
+from umwelten.statistics.intervals import wilson_of_spread
+from umwelten.statistics.means import rate_of_means
 
 FILES = {passed: [True] * passed + [False] * (3 - passed) for passed in range(4)}
 """A file of three repeats, by how many pass."""
@@ -64,3 +66,25 @@ def test_mcnemar_rejects_no_more_than_it_says() -> None:
         rejected = sum(chance for b, chance in enumerate(chances) if mcnemar(b, differ - b).p < 0.05)
         assert rejected <= 0.05
         assert rejected > 0.01 or differ < 17  # nor does it never reject
+
+
+@pytest.mark.parametrize(("rate", "between"), [(0.5, 0.1), (0.8, 0.1)])
+def test_few_clusters(rate: float, between: float) -> None:
+    """Five clusters of ten files, whose own rates are from Beta: `between` is their share of the variance."""
+    dice, draws, size = random.Random(f"{rate} {between}"), 600, 10
+    a = rate * (1 / between - 1)
+    clusters = [place // size for place in range(5 * size)]
+    covered = without = 0
+    for _ in range(draws):
+        rates = [dice.betavariate(a, a / rate - a) for _ in range(5)]
+        found = rate_of_means([float(dice.random() < rates[cluster]) for cluster in clusters], 50, clusters)
+        assert found.mean is not None
+        assert found.se is not None
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= rate <= found.high
+        low, high = wilson_of_spread(found.mean, found.se**2 * 49 / 50, 50, 50)
+        without += low <= rate <= high
+    # 96 % by 6,000 draws, 91 % without the factor for few clusters.
+    assert 0.94 <= covered / draws <= 0.985
+    assert without / draws < 0.94

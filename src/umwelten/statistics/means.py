@@ -60,12 +60,13 @@ def clustered_mean(
     """
     numbers = arguments.finite(values, "values")
     arguments.share(level, "level")
-    groups = arguments.labels(clusters, numbers, "values")
-    number = len(set(groups))
+    if clusters is not None:
+        arguments.same_length(clusters, numbers, "clusters", "values")
+    number = len(numbers) if clusters is None else len(set(clusters))
     if not numbers:
         return Estimate(None, None, None, None, level, "t", 0, 0)
     mean = _mean(numbers)
-    se = _clustered_error(numbers, groups, mean)
+    se = _clustered_error(numbers, clusters, mean)
     if se is None:
         return Estimate(mean, None, None, None, level, "t", len(numbers), number)
     half = t_quantile((1 + level) / 2, number - 1) * se
@@ -88,8 +89,14 @@ def clustered_rate(
     with n = F · [mean(1−mean)/(F−1)] / se², at most the number of answers, and F where se is 0: with one
     answer a file n = F, and with repeats as much more as they differ.
 
-    Source: Wilson 1927; an effective number as in Korn and Graubard 1998, Survey Methodology 24:193. The 95 %
-    interval holds the rate in 91–98 % of cases for 10 to 100 files, where Student's t falls to 40 %.
+    With fewer clusters than files, n is multiplied by (t(F−1)/t(C−1))², for an error from few clusters is
+    itself uncertain. 1,500 draws, 5 clusters of 10 files: 91 % coverage becomes 96 % (rate 0.5 or 0.8, 10 %
+    of the variance between clusters), 82 % becomes 91 % (rate 0.8, 40 % between them). With 20 clusters it
+    makes a difference of one point.
+
+    Source: Wilson 1927; the effective number and its factor: Korn and Graubard 1998, Survey Methodology
+    24:193. The 95 % interval holds the rate in 91–98 % of cases for 10 to 100 files without clusters, where
+    Student's t falls to 40 %.
 
     ValueError: a value other than 0 or 1, a file without answers, clusters that are not as many as files.
 
@@ -106,12 +113,28 @@ def clustered_rate(
                 raise ValueError(f"files[{place}] has {value!r}: True, False, 1 or 0 is expected")
         means.append(sum(values) / len(values))
         answers += len(values)
+    return rate_of_means(means, answers, clusters, level=level)
+
+
+def rate_of_means(
+    means: Sequence[float],
+    answers: int,
+    clusters: Sequence[Hashable] | None = None,
+    *,
+    level: float = 0.95,
+) -> Estimate:
+    """Return what `clustered_rate` does, from the share of yes of each file and the number of all answers."""
     plain = clustered_mean(means, clusters, level=level)
     if plain.mean is None or plain.se is None:
         return Estimate(plain.mean, None, None, None, level, "wilson", plain.files, plain.clusters)
     number = plain.files
     variance = plain.se**2 * (number - 1) / number
-    low, high = wilson_of_spread(plain.mean, variance, number, answers, level)
+    factor = 1.0
+    if plain.clusters < number:
+        tail = (1 + level) / 2
+        factor = (t_quantile(tail, number - 1) / t_quantile(tail, plain.clusters - 1)) ** 2
+    # Division of the variance is multiplication of n.
+    low, high = wilson_of_spread(plain.mean, variance / factor, number * factor, answers, level)
     return Estimate(plain.mean, plain.se, low, high, level, "wilson", number, plain.clusters)
 
 
@@ -120,14 +143,20 @@ def _mean(numbers: Sequence[float]) -> float:
     return min(max(math.fsum(numbers) / len(numbers), min(numbers)), max(numbers))
 
 
-def _clustered_error(numbers: Sequence[float], groups: Sequence[Hashable], mean: float) -> float | None:
+def _clustered_error(
+    numbers: Sequence[float], clusters: Sequence[Hashable] | None, mean: float
+) -> float | None:
     """Return the clustered standard error of the mean; None with one cluster."""
-    residuals: dict[Hashable, list[float]] = defaultdict(list)
-    for value, group in zip(numbers, groups, strict=True):
-        residuals[group].append(value - mean)
-    if len(residuals) < 2:
+    if clusters is None:
+        number = len(numbers)
+        squares = math.fsum((value - mean) ** 2 for value in numbers)
+    else:
+        residuals: dict[Hashable, list[float]] = defaultdict(list)
+        for value, cluster in zip(numbers, clusters, strict=True):
+            residuals[cluster].append(value - mean)
+        number = len(residuals)
+        squares = math.fsum(math.fsum(values) ** 2 for values in residuals.values())
+    if number < 2:
         return None
-    number = len(residuals)
-    squares = math.fsum(math.fsum(values) ** 2 for values in residuals.values())
     se = math.sqrt(number / (number - 1) * squares) / len(numbers)
     return 0.0 if se <= _NOTHING * max(map(abs, numbers)) else se

@@ -1,0 +1,175 @@
+"""What a column of scores comes to: means over files, intervals, and what unscored answers could change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Literal
+
+import msgspec
+
+from umwelten.scoring.columns import Column
+from umwelten.statistics import Estimate, pass_all_k, pass_at_k
+from umwelten.statistics.means import clustered_mean, rate_of_means
+from umwelten.types import FrozenStruct
+
+Figure = Literal["mean", "pass", "pass_at", "pass_all"]
+"""The mean of the values; the share that passes; that any of k repeats passes; that all of them do."""
+
+_MOST_K = 10
+"""pass@k is shown up to it; a larger k if it is asked for, as a gate does."""
+
+
+class Share(FrozenStruct):
+    """A share of files, from 0 to 1. `method` is that of the interval: "wilson" or "t".
+
+    `bounds`: the mean if all unscored answers of the plan failed, and if all passed. `files` have the answers
+    that it takes, `left_out` have too few. None is what cannot be known.
+    """
+
+    mean: float | None
+    se: float | None
+    low: float | None
+    high: float | None
+    method: str
+    bounds: tuple[float, float] | None
+    files: int
+    left_out: int
+
+
+class ScoreFigures(FrozenStruct):
+    """The scores of one model and prompt by one scorer, as a report has them.
+
+    `files` and `planned` (answers) are the plan's, `scored` the answers with a value, `unscored` the others
+    by kind. `mean` is that of the files' means, `se` its standard error, `low` and `high` the ends of its
+    interval of `level` by `method` ("wilson" or "t"). `bounds`: the mean if all unscored answers of the plan
+    were 0, and if all were 1. `pass` is None where nothing says what passes; so are `pass_at` and `pass_all`,
+    by number of repeats, empty. `unsteady` is the share of files with several repeats that do not all pass or
+    all fail. None is what cannot be known, never 0.
+    """
+
+    scorer: str
+    files: int
+    planned: int
+    scored: int
+    unscored: dict[str, int]
+    mean: float | None
+    se: float | None
+    low: float | None
+    high: float | None
+    level: float
+    method: str
+    bounds: tuple[float, float] | None
+    pass_: Share | None = msgspec.field(name="pass")
+    pass_at: dict[int, Share]
+    pass_all: dict[int, Share]
+    unsteady: float | None
+
+
+def figures(column: Column, scorer: str, *, level: float = 0.95, ks: Iterable[int] = ()) -> ScoreFigures:
+    """Return the figures of a column. `ks`: further repeats that pass@k and pass^k are wanted for."""
+    planned = [column.planned(place) for place in range(len(column.files))]
+    most = max(planned, default=0)
+    passing = column.passing
+    usual = range(1, min(most, _MOST_K) + 1)
+    wanted = sorted({*usual, *(k for k in ks if 1 <= k <= most)}) if passing else []
+    mean = estimate(column, level=level)
+    return ScoreFigures(
+        scorer=scorer,
+        files=sum(map(bool, planned)),
+        planned=sum(planned),
+        scored=sum(column.scored),
+        unscored=column.unscored(),
+        mean=mean.mean,
+        se=mean.se,
+        low=mean.low,
+        high=mean.high,
+        level=level,
+        method=mean.method,
+        bounds=bounds(column),
+        pass_=_share(column, "pass", 1, level) if passing else None,
+        pass_at={k: _share(column, "pass_at", k, level) for k in wanted},
+        pass_all={k: _share(column, "pass_all", k, level) for k in wanted},
+        unsteady=_unsteady(column),
+    )
+
+
+def estimate(
+    column: Column, figure: Figure = "mean", k: int = 1, *, level: float = 0.95, unscored: int | None = None
+) -> Estimate:
+    """Return a figure of a column and its interval.
+
+    `unscored`: what the answers of the plan without a value count as, 0 or 1; None leaves them out. Values of
+    yes and no have Wilson's interval, others Student's t, within 0–1.
+    """
+    values: list[float] = []
+    places: list[int] = []
+    answers = 0
+    for place, value, number in _by_file(column, figure, k, unscored):
+        values.append(value)
+        places.append(place)
+        answers += number
+    labels = column.files.clusters
+    clusters = None if labels is None else [labels[place] for place in places]
+    if column.yes_no if figure == "mean" else k == 1:
+        return rate_of_means(values, answers, clusters, level=level)
+    if figure != "mean" and all(value in (0, 1) for value in values):  # such as pass^3 of three repeats
+        return rate_of_means(values, len(values), clusters, level=level)
+    return clustered_mean(values, clusters, level=level, scale=(0.0, 1.0))
+
+
+def bounds(column: Column, figure: Figure = "mean", k: int = 1) -> tuple[float, float] | None:
+    """Return the figure if all unscored answers were 0, and if all were 1; None without a plan."""
+    ends = [_mean([value for _, value, _ in _by_file(column, figure, k, end)]) for end in (0, 1)]
+    return None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return clustered_mean(values).mean
+
+
+def _by_file(
+    column: Column, figure: Figure, k: int, unscored: int | None
+) -> Iterator[tuple[int, float, int]]:
+    """The place, value and number of answers of each file that has the figure."""
+    has = column.scored if figure == "mean" else column.judged
+    of_repeats = {"pass_at": _pass_at, "pass_all": _pass_all}.get(figure)
+    for place in range(len(column.files)):
+        number = has[place]
+        value = column.sum(place) if figure == "mean" else column.passes[place]
+        if unscored is not None:
+            missing = column.planned(place) - number
+            number, value = number + missing, value + unscored * missing
+        if number < k:
+            continue
+        if of_repeats is None:
+            yield place, value / number, number
+        else:
+            yield place, of_repeats(number, int(value), k), number
+
+
+_pass_at = lru_cache(maxsize=4096)(pass_at_k)
+_pass_all = lru_cache(maxsize=4096)(pass_all_k)
+
+
+def _share(column: Column, figure: Figure, k: int, level: float) -> Share:
+    found = estimate(column, figure, k, level=level)
+    planned = sum(column.planned(place) > 0 for place in range(len(column.files)))
+    return Share(
+        mean=found.mean,
+        se=found.se,
+        low=found.low,
+        high=found.high,
+        method=found.method,
+        bounds=bounds(column, figure, k),
+        files=found.files,
+        left_out=planned - found.files,
+    )
+
+
+def _unsteady(column: Column) -> float | None:
+    several = unsteady = 0
+    for number, passes in zip(column.judged, column.passes, strict=True):
+        several += number > 1
+        unsteady += 0 < passes < number
+    return unsteady / several if several else None
