@@ -125,6 +125,13 @@ class Column:
         """The number of answers that the file at this place is to have."""
         return max(self.repeats, self.seen[place])
 
+    @property
+    def answers(self) -> int:
+        """The number of answers of the plan."""
+        if not self.repeats:
+            return sum(self.seen)
+        return sum(max(self.repeats, seen) for seen in self.seen)
+
     def sum(self, place: int) -> float:
         """The sum of the values of the file at this place."""
         return self._sums[place] / _UNIT
@@ -146,9 +153,8 @@ class Column:
 
     def unscored(self) -> dict[str, int]:
         """The number of answers of the plan without a value, by kind."""
-        missing = sum(self.planned(place) - self.seen[place] for place in range(len(self.files)))
         counts = Counter(self.kinds)
-        counts["pending"] += missing
+        counts["pending"] += self.answers - sum(self.seen)
         return {kind: counts[kind] for kind in KINDS if counts[kind]}
 
 

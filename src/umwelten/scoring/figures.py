@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Literal
 
@@ -10,7 +11,7 @@ import msgspec
 
 from umwelten.scoring.columns import Column
 from umwelten.statistics import Estimate, pass_all_k, pass_at_k
-from umwelten.statistics.means import clustered_mean, rate_of_means
+from umwelten.statistics.means import clustered_mean, mean_of, rate_of_means
 from umwelten.types import FrozenStruct
 
 Figure = Literal["mean", "pass", "pass_at", "pass_all"]
@@ -71,9 +72,11 @@ def figures(column: Column, scorer: str, *, level: float = 0.95, ks: Iterable[in
     planned = [column.planned(place) for place in range(len(column.files))]
     most = max(planned, default=0)
     passing = column.passing
-    usual = range(1, min(most, _MOST_K) + 1)
-    wanted = sorted({*usual, *(k for k in ks if 1 <= k <= most)}) if passing else []
+    usual = range(2, min(most, _MOST_K) + 1)
+    wanted = sorted({*usual, *(k for k in ks if 1 < k <= most)}) if passing else []
     mean = estimate(column, level=level)
+    passes = _share(column, "pass", 1, level) if passing else None
+    once = {} if passes is None else {1: passes}  # of one repeat, any and all are the same
     return ScoreFigures(
         scorer=scorer,
         files=sum(map(bool, planned)),
@@ -87,9 +90,9 @@ def figures(column: Column, scorer: str, *, level: float = 0.95, ks: Iterable[in
         level=level,
         method=mean.method,
         bounds=bounds(column),
-        pass_=_share(column, "pass", 1, level) if passing else None,
-        pass_at={k: _share(column, "pass_at", k, level) for k in wanted},
-        pass_all={k: _share(column, "pass_all", k, level) for k in wanted},
+        pass_=passes,
+        pass_at=once | {k: _share(column, "pass_at", k, level) for k in wanted},
+        pass_all=once | {k: _share(column, "pass_all", k, level) for k in wanted},
         unsteady=_unsteady(column),
     )
 
@@ -120,12 +123,15 @@ def estimate(
 
 def bounds(column: Column, figure: Figure = "mean", k: int = 1) -> tuple[float, float] | None:
     """Return the figure if all unscored answers were 0, and if all were 1; None without a plan."""
-    ends = [_mean([value for _, value, _ in _by_file(column, figure, k, end)]) for end in (0, 1)]
-    return None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
+    low = _mean(column, figure, k, 0)
+    complete = sum(column.scored if figure == "mean" else column.judged) == column.answers
+    high = low if complete else _mean(column, figure, k, 1)
+    return None if low is None or high is None else (low, high)
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return clustered_mean(values).mean
+def _mean(column: Column, figure: Figure, k: int, unscored: int) -> float | None:
+    values = array("d", (value for _, value, _ in _by_file(column, figure, k, unscored)))
+    return mean_of(values) if values else None
 
 
 def _by_file(

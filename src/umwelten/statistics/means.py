@@ -65,7 +65,7 @@ def clustered_mean(
     number = len(numbers) if clusters is None else len(set(clusters))
     if not numbers:
         return Estimate(None, None, None, None, level, "t", 0, 0)
-    mean = _mean(numbers)
+    mean = mean_of(numbers)
     se = _clustered_error(numbers, clusters, mean)
     if se is None:
         return Estimate(mean, None, None, None, level, "t", len(numbers), number)
@@ -138,7 +138,7 @@ def rate_of_means(
     return Estimate(plain.mean, plain.se, low, high, level, "wilson", number, plain.clusters)
 
 
-def _mean(numbers: Sequence[float]) -> float:
+def mean_of(numbers: Sequence[float]) -> float:
     """Return the mean, which lies among the numbers even where their sum was rounded."""
     return min(max(math.fsum(numbers) / len(numbers), min(numbers)), max(numbers))
 
