@@ -169,8 +169,17 @@ def test_digests_and_keys_stay_as_they_are() -> None:
 
 
 def test_every_type_has_a_digest_of_its_own() -> None:
-    needed = {"regex": "a", "length": "1 words", "cost": "< 1", "latency": "< 1s", "tokens": "< 1"}
-    tables = [{"type": kind} | ({"value": needed[kind]} if kind in needed else {}) for kind in CATALOG]
+    needed = {
+        "regex": "a",
+        "length": "1 words",
+        "cost": "< 1",
+        "latency": "< 1s",
+        "tokens": "< 1",
+        "judge": "?",
+    }
+    tables = [
+        {"type": kind} | ({CATALOG[kind].short: needed[kind]} if kind in needed else {}) for kind in CATALOG
+    ]
     assert len({read_scorer("x", table, PLACE).digest for table in tables}) == len(CATALOG)
 
 

@@ -31,7 +31,8 @@ ALL = {
             "x", {"type": kind} | ({"value": NEEDED[kind]} if kind in NEEDED else {}), NamedPlace("x")
         )
     )
-    for kind in CATALOG
+    for kind, known in CATALOG.items()
+    if known.make is not None
 }
 SIZE = 15_000
 MOST_S = 1.0  # each takes some hundredths; what grows with the square takes minutes

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from umwelten.scoring import measure_rules, record_rules, text_rules
 from umwelten.scoring import settings as s
+from umwelten.scoring.judge import settings as judge_settings
+from umwelten.scoring.judge.wording import WORDING
 from umwelten.scoring.rule import MakeRule
 from umwelten.scoring.settings import Setting
 
@@ -20,14 +22,21 @@ a list in any form; a mapping; one only if the pattern has a group; none."""
 class ScorerType:
     """A type of scorer. `graded`: its values lie between 0 and 1, so nothing passes without a threshold.
 
-    `version` is part of the identity of its scores: raise it when the same settings give other values.
+    `version` is part of the identity of its scores: raise it when the same settings give other values. `make`
+    is `None` where the answer alone does not do: a judge is asked. `short` is the setting that the short form
+    sets, `check` raises `Contradiction` for settings that do not go together, and `threshold` returns
+    `at_least` as a share of 1, given the settings and what was written (`None`: nothing), where it is on a
+    scale of the scorer's own.
     """
 
-    make: MakeRule
+    make: MakeRule | None
     settings: Mapping[str, Setting]
     needs: Needs = "each"
     graded: bool = False
     version: int = 1
+    short: str = "value"
+    check: Callable[[Mapping[str, Any]], None] | None = None
+    threshold: Callable[[Mapping[str, Any], Any], float | None] | None = None
 
 
 _FOUND = s.compared("case", yes_no=True) | s.WORDS
@@ -73,5 +82,15 @@ CATALOG: Mapping[str, ScorerType] = {
         measure_rules.bounded("number of tokens", lambda answer: answer.tokens),
         s.NOT | s.bound("<= 500"),
         needs="nothing",
+    ),
+    "judge": ScorerType(
+        None,
+        judge_settings.SETTINGS,
+        needs="nothing",
+        graded=True,
+        version=WORDING,
+        short="ask",
+        check=judge_settings.check_judge,
+        threshold=judge_settings.check_threshold,
     ),
 }

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from umwelten.errors import ConfigError
 from umwelten.scoring.catalog import CATALOG, ScorerType
 from umwelten.scoring.identity import scorer_digest
-from umwelten.scoring.settings import amount, switch
+from umwelten.scoring.settings import Contradiction, amount, switch
 from umwelten.text.suggestions import closest, did_you_mean, sentences
 from umwelten.types import FrozenStruct
 
@@ -40,8 +40,9 @@ class NamedPlace(FrozenStruct):
 class Definition(FrozenStruct):
     """A scorer. `settings` holds what is unlike the defaults, as checked.
 
-    `at_least` is the value from which an answer passes, `None`: nothing passes or fails. `weight` is the
-    share in the total, which a measure (`part_of_total` False) has none in.
+    `at_least` is the value from which an answer passes, from 0 to 1 on whatever scale it was written; `None`:
+    nothing passes or fails. `weight` is the share in the total, which a measure (`part_of_total` False) has
+    none in.
     """
 
     name: str
@@ -82,11 +83,18 @@ def read_scorer(name: str, table: Any, place: Place) -> Definition:
     missing = [key for key, setting in known.settings.items() if setting.required and key not in table]
     if missing:
         raise ConfigError(f"{where}: scorer {name!r} of type {kind} needs {missing[0]}")
+    settings = {key: value for key, value in settings.items() if value != known.settings[key].default}
+    if known.check is not None:
+        try:
+            known.check(settings)
+        except Contradiction as error:
+            at = place.at(name, error.key) if error.key in table else where
+            raise ConfigError(f"{at}: scorer {name!r} {error}") from None
     return Definition(
         name=name,
         type=kind,
-        settings={key: value for key, value in settings.items() if value != known.settings[key].default},
-        at_least=_common(name, table, "at_least", None if known.graded else 1.0, place, most=1.0),
+        settings=settings,
+        at_least=_at_least(name, table, settings, known, place),
         weight=_common(name, table, "weight", 1.0, place) or 0.0,
         part_of_total=_part_of_total(name, table, place),
     )
@@ -103,7 +111,8 @@ def read_short_form(text: str, place: Place) -> Definition:
     name = match[2] if match[1] is None else match[1].strip()
     table: dict[str, Any] = {"type": match[2]}
     if match[3] is not None:
-        table["value"] = match[3]
+        known = CATALOG.get(match[2])
+        table["value" if known is None else known.short] = match[3]
     return read_scorer(name, table, place)
 
 
@@ -153,6 +162,18 @@ def _read_setting(name: str, key: str, value: Any, known: ScorerType, place: Pla
 def _wrong_value(name: str, key: str, value: Any, error: ValueError, place: Place) -> ConfigError:
     given = f"{value!r:.80}" if isinstance(value, str | int | float) else type(value).__name__
     return ConfigError(f"{place.at(name, key)}: {key} of scorer {name!r} is {given}; it {error}")
+
+
+def _at_least(
+    name: str, table: Mapping[str, Any], settings: Mapping[str, Any], known: ScorerType, place: Place
+) -> float | None:
+    if known.threshold is None:
+        return _common(name, table, "at_least", None if known.graded else 1.0, place, most=1.0)
+    given = table.get("at_least")
+    try:
+        return known.threshold(settings, given)
+    except ValueError as error:
+        raise _wrong_value(name, "at_least", given, error, place) from None
 
 
 def _common(

@@ -16,10 +16,12 @@ from umwelten.scoring.score import Answer, Result, Score, Unscored
 
 
 class Scorer:
-    """Scores answers by one definition."""
+    """Scores answers by one definition. Errors: `ValueError` for a type that has no rule."""
 
     def __init__(self, definition: Definition) -> None:
         known = CATALOG[definition.type]
+        if known.make is None:
+            raise ValueError(f"scorer {definition.name!r} is a {definition.type}: it is asked, not computed")
         settings = {name: setting.default for name, setting in known.settings.items()}
         settings |= definition.settings
         self.definition = definition

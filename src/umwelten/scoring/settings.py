@@ -30,6 +30,14 @@ class Setting:
     required: bool = False
 
 
+class Contradiction(Exception):
+    """Settings of a scorer that do not go together: `key` is the one to look at, the message says why."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
 def one_of(words: Collection[str], value: Any) -> str:
     """Return the word if it is one of these."""
     if isinstance(value, str) and value in words:
