@@ -186,10 +186,15 @@ class Request(FrozenStruct):
 
 
 class RowUse(FrozenStruct):
-    """What a prompt uses of a row. `columns` are the names in its placeholders, `None` the whole row."""
+    """What a prompt uses of a row. `columns` are the names in its placeholders, `None` the whole row.
+
+    `chained` are the placeholders that reach beyond an earlier answer's text: `prompt`, `input`, `row.…` and
+    `json.…`.
+    """
 
     rule: RowRule = 1
     columns: tuple[str, ...] | None = None
+    chained: tuple[str, ...] = ()
 
 
 class FoundInput(FrozenStruct):

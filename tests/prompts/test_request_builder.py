@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from umwelten.prompts.request_builder import RequestBuilder
+from umwelten.prompts.token_estimates import InputSize
 from umwelten.types import Media, ModelRef, Prompt, RequestSettings, Role, Text
 from wirekit import assistant, image, user
 
@@ -50,16 +51,16 @@ TEXTS = st.lists(st.text(max_size=200), max_size=4)
 
 @given(texts=TEXTS, size=st.integers(0, 100_000))
 def test_what_was_said_since_adds_to_the_bound_and_to_the_estimate(texts: list[str], size: int) -> None:
-    made = builder()
+    made, page = builder(), InputSize(file_bytes=size, name="a.txt")
     turns = tuple(assistant(text) for text in texts)
-    more = made.most_tokens(size, "a.txt", turns) - made.most_tokens(size, "a.txt")
+    more = made.most_tokens(page, turns) - made.most_tokens(page)
     # A token has at least two bytes of words here, as in a file.
     assert more >= sum(len(text.encode()) // 2 for text in texts)
-    rough = made.input_tokens(size, "a.txt", "", turns) - made.input_tokens(size, "a.txt", "")
+    rough = made.input_tokens(page, "", turns) - made.input_tokens(page, "")
     assert rough == sum(map(len, texts)) // 4
 
 
 def test_the_bound_holds_for_the_estimate() -> None:
-    made = builder()
+    made, size = builder(), InputSize(file_bytes=9_000, name="a.txt")
     for turns in ((), TURNS, TURNS * 40):
-        assert made.most_tokens(9_000, "a.txt", turns) >= made.input_tokens(9_000, "a.txt", "", turns)
+        assert made.most_tokens(size, turns) >= made.input_tokens(size, "", turns)

@@ -113,7 +113,8 @@ def test_a_column_without_rows_is_an_error_that_says_so() -> None:
     [
         ("{{answer}}", ("content",), "with from_;"),
         ("{{row.x}}", ("content",), "with rows;"),
-        ("{{json.title}}", ("content", "answer"), "only the whole answer is available, as {{answer}}"),
+        ("{{json.title}}", ("content",), "with from_;"),
+        ("{{row.x}}", ("content", "answer"), "The answers of from_ are not about rows"),
     ],
 )
 def test_a_place_of_another_kind_of_input_names_what_is_to_be_given(text, known, said) -> None:

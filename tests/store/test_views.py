@@ -17,9 +17,9 @@ from umwelten.store.store import Store
 from umwelten.store.stored_calls import (
     PAGE,
     Arrivals,
-    answer_text,
     call_count,
     call_rows,
+    stored_answer,
     stored_answers,
     stored_call,
     stored_calls,
@@ -97,7 +97,7 @@ def test_evaluations_of_earlier_versions_have_them(tmp_path: Path, version: int)
         plan = [row["detail"] for row in reader.connection.execute(query)]
         assert re.fullmatch(r"SEARCH (c|main\.calls) USING INTEGER PRIMARY KEY \(rowid=\?\)", plan[0])
         assert not [step for step in plan if step.startswith("SCAN") and "evaluation" not in step]
-    text = answer_text(tmp_path / "x", call_id(1, 2, 1))
+    text = stored_answer(tmp_path / "x", call_id(1, 2, 1))
     assert text is not None
     assert (text.text, text.file, text.path) == ("an old answer", "a", "/in/a")
 

@@ -19,8 +19,10 @@ from umwelten.engine.interfaces import AttemptResult
 from umwelten.errors import InputError, LocalModelError, MachineError
 from umwelten.events import Note, NoteLevel, Observer
 from umwelten.inputs import Converted, read
-from umwelten.inputs.content import unframe_text
+from umwelten.inputs.added_values import AddedValues, with_added
+from umwelten.inputs.content import Conversion, InputChanged, unframe_text
 from umwelten.inputs.files.names import escaped
+from umwelten.inputs.questions import converted, question_media, question_values
 from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.phrases import Spelling, by_name
 from umwelten.prompts.request_builder import RequestBuilder
@@ -52,9 +54,12 @@ _NO_QUESTION = (Message(role=Role.USER, parts=(Text(text=""),)),)
 _TIER_FIELDS = frozenset({"service_tier", "serviceTier", "speed"})
 """Where these are refused and left out, the request is served in the standard tier."""
 
+_CHANGED = "input_changed"
+"""The code of a call whose answer's question is not what it was."""
+
 _NEVER_SENT = frozenset(
     {"refused", PROXY, "dns", "connect", "tls", "unsupported_input", "local_model", "internal", "io"}
-    | {EXHAUSTED_CODE}
+    | {EXHAUSTED_CODE, _CHANGED}
 )
 
 _LONG_ANSWER = 20_000
@@ -90,8 +95,9 @@ class _Attempt(msgspec.Struct):
 class HttpAttemptRunner:
     """Makes attempts over HTTP. `targets` by the model's number in the evaluation.
 
-    `structured` None: answers are words. `trace`: report how long the stages of each attempt took and what
-    its reply said about rate limits. `spelling` is how failures call the options. `clock` gives Unix seconds.
+    `structured` None: answers are words. `added`: further placeholders. `trace`: report how long the stages
+    of each attempt took and what its reply said about rate limits. `spelling` is how failures call the
+    options. `clock` gives Unix seconds.
     """
 
     def __init__(
@@ -105,6 +111,7 @@ class HttpAttemptRunner:
         stream: bool,
         observer: Observer,
         structured: StructuredOutput | None = None,
+        added: AddedValues | None = None,
         trace: bool = False,
         spelling: Spelling = by_name,
         clock: Callable[[], float] = time.time,
@@ -114,7 +121,7 @@ class HttpAttemptRunner:
         self._builder, self._transport = builder, transport
         self._conversions, self._price = conversions, price
         self._stream, self._observer, self._trace = stream, observer, trace
-        self._structured, self._spelling = structured, spelling
+        self._structured, self._added, self._spelling = structured, added, spelling
         self._uploads = UploadCache(transport)
         self._dropped: dict[tuple[ModelRef, str], frozenset[str]] = {}
         self._warned: set[str] = set()
@@ -145,7 +152,8 @@ class HttpAttemptRunner:
             answer = local_failure(error)
             timing = Timing(started_at=started_at, latency_s=self._clock() - started_at)
         except InputError as error:
-            answer = _own_failure(error.spell(self._spelling).message, "unsupported_input")
+            code = _CHANGED if isinstance(error, InputChanged) else "unsupported_input"
+            answer = _own_failure(error.spell(self._spelling).message, code)
             timing = Timing(started_at=started_at, latency_s=self._clock() - started_at)
         except Exception as error:  # noqa: BLE001 - a fault of ours in one call must not end the others
             answer = _own_failure(f"umwelten failed on this call: {error!r}", "internal")
@@ -300,30 +308,38 @@ class HttpAttemptRunner:
             use=self._builder.row_use(attempt.target.prompt),
         )
         content = reading() if source.size < _LARGE_INPUT else await run_in_thread(reading)
+        content = with_added(content, self._added, self._builder.places(attempt.target.prompt))
         attempt.content = content.digest
         if content.changed and not quiet:
             self._observer(Note(text=f"{source.name} changed since the start; its present bytes are sent"))
-        values = {"file.name": source.name, "file.path": escaped(source.path), **content.values}
-        parts = content.parts
-        if content.convert is not None:
-            converted = await self._conversions.convert(content.convert)
-            parts = converted.parts
+
+        async def convert(conversion: Conversion) -> Converted:
+            done = await self._conversions.convert(conversion)
             if not quiet:
-                self._report(converted, source)
+                self._report(done, conversion.name)
+            return done
+
+        if content.convert is not None or content.question is not None:
+            content = await converted(content, convert)
+        parts = content.parts
         if self._builder.bare(attempt.target.prompt):
             # The prompt says itself where the content begins and ends.
             parts = tuple(Text(text=unframe_text(p.text)) if isinstance(p, Text) else p for p in parts)
-        return parts, values
+        values = {"file.name": source.name, "file.path": escaped(source.path), **content.values}
+        values |= question_values(content)
+        if self._added is not None:
+            values = {name: self._added.framed(name, text) for name, text in values.items()}
+        return (*parts, *question_media(content)), values
 
-    def _report(self, converted: Converted, source: Input) -> None:
-        """Report what a conversion left out."""
+    def _report(self, converted: Converted, name: str) -> None:
+        """Report what a conversion of this file left out."""
         for text in converted.notes:
             self._observer(Note(text=text, level=NoteLevel.DETAIL))
         for text in converted.warnings:
             # Thousands of files may have the same: the first one is told.
             level = NoteLevel.DETAIL if text in self._warned else NoteLevel.INFO
             self._warned.add(text)
-            self._observer(Note(text=f"{source.name}: {text}", level=level))
+            self._observer(Note(text=f"{name}: {text}", level=level))
 
     def _drop(self, field: str, failure: Failure, attempt: _Attempt) -> Failure:
         """Leave out an optional field that the model refused, from now on; say so once."""

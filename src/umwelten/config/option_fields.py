@@ -45,7 +45,8 @@ class Question(TypedDict, total=False):
             Phrase(
                 "The prompt; @FILE reads a file, - reads stdin. In batch, {places} are filled in from the "
                 "input. Required, or {option:prompts}.",
-                places="{{content}}, {{file.name}}, {{row.NAME}} and {{answer}}",
+                places="{{content}}, {{file.name}}, {{row.NAME}}, {{answer}}, {{prompt}}, {{input}} and "
+                "{{json.PATH}}",
             ),
             short="-p",
             place="profile",

@@ -25,6 +25,7 @@ from umwelten.inputs import expand
 from umwelten.inputs.prompt_files import name_prompts, read_prompts
 from umwelten.inputs.sources import InputChoice, Inputs, select_inputs
 from umwelten.phrases import Phrase, Wording
+from umwelten.prompts.template import Template
 from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
 from umwelten.schema import OutputSchema, load_schema
@@ -62,8 +63,8 @@ def build_spec(
     settings.trust.require(demands)
     code = next((demand.code for demand in demands if demand.code is not None), None)
     check_ceilings(settings, vendors)
-    inputs = _inputs(settings, _row_rule(output), notes) if kind == "batch" else None
     prompts = _prompts(settings, stdin)
+    inputs = _inputs(settings, _row_rule(output), prompts, notes) if kind == "batch" else None
     output_schema = _output_schema(settings.get("schema"), code)
     attach = tuple(path for item in settings.get("attach") or () for path in _paths(item))
     stream = settings.get("stream")
@@ -191,7 +192,9 @@ def _row_rule(output: Output) -> RowRule:
         return ROW_RULE  # what is wrong with it is told when it is opened for good
 
 
-def _inputs(settings: Settings, row_rule: RowRule, notes: list[Wording]) -> Inputs:
+def _inputs(
+    settings: Settings, row_rule: RowRule, prompts: tuple[Prompt, ...], notes: list[Wording]
+) -> Inputs:
     values = {name: settings.get(name) for name in InputChoice.__struct_fields__}
     if not values["directory"]:
         # What a settings file says of directories is no mistake where there is none.
@@ -200,7 +203,9 @@ def _inputs(settings: Settings, row_rule: RowRule, notes: list[Wording]) -> Inpu
     directory = values["directory"]
     directories = (directory,) if isinstance(directory, Path) else directory or ()
     lists = {"directory": directories, "files": values["files"] or ()}
-    return select_inputs(InputChoice(**{**values, **lists}), notes.append, row_rule=row_rule)
+    chained = dict.fromkeys(name for prompt in prompts for name in Template(prompt.text).chained)
+    choice = InputChoice(**{**values, **lists})
+    return select_inputs(choice, notes.append, row_rule=row_rule, chained=tuple(chained))
 
 
 def _paths(item: str | Path) -> list[Path]:

@@ -11,6 +11,7 @@ from umwelten.evaluation.known_limits import Work, least_s
 from umwelten.evaluation.preview import Span, wall_s
 from umwelten.evaluation.sampling import CostPart, DrawnSample, Range, Seen, draw, part, together
 from umwelten.pricing import price_of
+from umwelten.prompts.token_estimates import InputSize
 from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import StoredCall, stored_call
 from umwelten.types import Call, FrozenStruct, ModelRef
@@ -151,7 +152,12 @@ def _weigher(evaluation: Evaluation, model: ModelRef) -> Callable[[int, str], fl
     answer = ratio * min(evaluation.spec.request.parameters.max_tokens or _USUAL_OUTPUT, _USUAL_OUTPUT)
     # The name of a row or an answer says nothing of what is in it.
     named = evaluation.spec.request.source == "files"
-    return lambda size, name: evaluation.builder.input_tokens(size, name if named else "") + answer
+
+    def weigh(size: int, name: str) -> float:
+        known = InputSize(file_bytes=size, name=name) if named else InputSize(text_bytes=size)
+        return evaluation.builder.input_tokens(known) + answer
+
+    return weigh
 
 
 def estimate(evaluation: Evaluation, sample: EstimateSample) -> Estimate:

@@ -52,6 +52,7 @@ from umwelten.local import LocalServers
 from umwelten.phrases import Spelling, by_name, spell
 from umwelten.pricing import cost_nusd, max_cost_nusd
 from umwelten.prompts.request_builder import RequestBuilder
+from umwelten.prompts.token_estimates import input_size
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.wires import WIRES
@@ -233,6 +234,7 @@ class Evaluation:
             stream=spec.stream,
             observer=observer,
             structured=structured,
+            added=None if spec.inputs is None else spec.inputs.added,
             trace=spec.trace,
             spelling=self._spelling,
             clock=self._clock,
@@ -371,9 +373,8 @@ class Evaluation:
 
     def _tokens(self, call: Call, turns: tuple[Message, ...]) -> tuple[int, int | None]:
         """Tokens that a call's request sends, roughly, and that it may write at most."""
-        size, name = _measure(call)
-        prompt = self._targets[call.model].prompt
-        return self.builder.input_tokens(size, name, prompt, turns), self.spec.request.parameters.max_tokens
+        prompt, size = self._targets[call.model].prompt, input_size(call.input)
+        return self.builder.input_tokens(size, prompt, turns), self.spec.request.parameters.max_tokens
 
     def _broken_off(self, call: Call) -> int | None:
         """What an attempt costs that was broken off: nobody knows, unless it is nothing in any case."""
@@ -383,19 +384,13 @@ class Evaluation:
         """The most that an attempt can cost, in nano-USD; only a cap needs it."""
         if self.spec.limits.max_cost_usd is None:
             return None
-        size, name = _measure(call)
+        size = input_size(call.input)
         longest = self.spec.request.parameters.max_tokens or LONGEST_OUTPUT
         return max_cost_nusd(
             self._targets[call.model].model,
-            self.builder.most_tokens(size, name, turns),
+            self.builder.most_tokens(size, turns),
             longest,
             self.prices,
             at=time.time(),
-            terms=with_input(self._terms, name),
+            terms=with_input(self._terms, size.name),
         )
-
-
-def _measure(call: Call) -> tuple[int, str]:
-    """Size and name for an estimate; the name of a row or an answer says nothing of what is in it."""
-    source = call.input
-    return (0, "") if source is None else (source.size, "" if source.part else source.name)

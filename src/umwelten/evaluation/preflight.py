@@ -34,9 +34,10 @@ from umwelten.types import FrozenStruct, ModelRef, Part
 PLACEHOLDERS = {
     "files": ("content", "file.name", "file.path"),
     "rows": ("content", "file.name", "file.path"),
-    "answers": ("content", "answer", "file.name", "file.path"),
+    "answers": ("content", "answer", "prompt", "input", "file.name", "file.path"),
 }
-"""The names that a prompt may have in double braces, by source of the inputs; rows add their columns."""
+"""The names that a prompt may have in double braces, by source of the inputs; rows add their columns, and
+answers those of the rows that they go back to and `json.…`."""
 
 _PRICE_KEYS = 'price_list = "…" or free = true'
 
@@ -80,14 +81,16 @@ def preflight(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Ve
 
 
 def _check_placeholders(builder: RequestBuilder, inputs: Inputs) -> None:
+    added = () if inputs.added is None else inputs.added.names
     try:
-        builder.check(PLACEHOLDERS[inputs.source], inputs.columns)
+        builder.check((*PLACEHOLDERS[inputs.source], *added), inputs.columns)
     except UsageError as error:
         if not inputs.notes:
             raise
         # How the table was read may well be why it lacks the column.
         hint = Phrase("{hint}\n{notes}", hint=error.hint_wording or "", notes="\n".join(inputs.notes))
         raise UsageError(error.wording, hint, argument=error.argument) from None
+    inputs.check_paths(builder.json_paths)
 
 
 def _check_texts(spec: EvaluationSpec) -> None:

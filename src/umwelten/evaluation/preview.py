@@ -20,7 +20,7 @@ from umwelten.inputs.media import looks_sendable
 from umwelten.phrases import Phrase
 from umwelten.pricing import cost_nusd
 from umwelten.prompts.request_builder import RequestBuilder, is_nameless
-from umwelten.prompts.token_estimates import text_tokens
+from umwelten.prompts.token_estimates import input_size, text_tokens
 from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
@@ -176,10 +176,10 @@ def _count(
     for scanned in _inputs(spec):
         if spec.inputs is not None:
             sums.file(scanned)
-        # What a row or an answer is called says nothing about what is in it.
-        name = "" if scanned.part else scanned.name
-        words, pictures = builder.content_tokens(scanned.size, name)
-        audio = text_tokens(scanned.size, name) if type_by_name(name).family == "audio" else 0
+        size = input_size(scanned)
+        words, pictures = builder.content_tokens(size)
+        is_audio = type_by_name(size.name).family == "audio"
+        audio = text_tokens(size.file_bytes, size.name) if is_audio else 0
         for model in spec.models:
             done = answers.count(scanned, model) if answers is not None else 0
             sums.add(model, cells - done, done)
@@ -218,7 +218,8 @@ def _stored_answers(spec: EvaluationSpec, stored: StoredSpec) -> Iterator[Answer
 
 
 def _sendable(scanned: FoundInput, capabilities: Capabilities) -> bool:
-    return bool(scanned.part) or not scanned.name or looks_sendable(scanned.name, capabilities)
+    name = input_size(scanned).name
+    return not name or looks_sendable(name, capabilities)
 
 
 def _seconds(sums: _PreviewSums, longest: int, spec: EvaluationSpec, vendors: Mapping[str, Vendor]) -> Span:

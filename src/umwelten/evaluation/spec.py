@@ -14,6 +14,7 @@ from umwelten.errors import UsageError
 from umwelten.inputs import input_hash
 from umwelten.inputs.sources import Inputs
 from umwelten.prompts.request_builder import row_use
+from umwelten.prompts.template import Template
 from umwelten.records import StoredSpec
 from umwelten.schema import OutputSchema
 from umwelten.types import FoundInput, FrozenStruct, ModelRef, RequestSettings, RowUse
@@ -100,9 +101,11 @@ def make_id(prompt: str, output_dir: Path, *, today: str) -> str:
 def hash_reader(spec: EvaluationSpec) -> Callable[[str, str, str], bytes]:
     """Return what gives the hash of what is sent of an input: of its path, its part and a prompt's text."""
     read = lru_cache(maxsize=1)(input_hash)  # a file's is that of all prompts
+    added = None if spec.inputs is None else spec.inputs.added
 
     def content(path: str, part: str, prompt: str) -> bytes:
-        return read(path, part, row_use(spec.request, prompt) if part else RowUse())
+        use = row_use(spec.request, prompt) if part else RowUse()
+        return read(path, part, use, added, Template(prompt).names if added is not None else ())
 
     return content
 

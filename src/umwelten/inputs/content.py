@@ -22,6 +22,10 @@ class UnsupportedInput(InputError):
     """A file that can be read but not sent, such as an archive, a program, or one too large or damaged."""
 
 
+class InputChanged(InputError):
+    """What an earlier answer was asked about is not what it was then, or is gone."""
+
+
 class Converted(FrozenStruct):
     """What is sent of a converted file.
 
@@ -58,7 +62,7 @@ class Content(FrozenStruct):
 
     `digest` is the `identity.content_hash` of its bytes; `changed`: it differs from the scan's. `values` are
     those of placeholders, by name (`row.title`, `answer`). If `convert` is set, `parts` is empty, and the
-    parts are what comes of that.
+    parts are what comes of that. `question` is what an earlier answer was asked, where that is to be sent.
     """
 
     digest: bytes
@@ -66,6 +70,21 @@ class Content(FrozenStruct):
     changed: bool = False
     values: Mapping[str, str] = msgspec.field(default_factory=dict)
     convert: Conversion | None = None
+    question: Question | None = None
+
+
+class Question(FrozenStruct):
+    """What an earlier answer was asked: the text of its prompt, and its input by `name` and `path`.
+
+    `names` are the placeholders that are to be filled from it (`RowUse.chained`). `content` is the input,
+    read again as far as they need it; `None`: it had none, or it is not needed.
+    """
+
+    prompt: str
+    name: str
+    path: str
+    names: tuple[str, ...] = ()
+    content: Content | None = None
 
 
 def frame_text(text: str, name: str) -> str:

@@ -2,29 +2,37 @@
 
 They are those in its report: of its latest files, models and repeats, about the files as they were then.
 Failed and pending calls have no answer and are left out. The database is only read, in short transactions,
-so that a run in progress is not delayed. An answer's part is `answer CALL`, its stamp a hash of its text.
+so that a run in progress is not delayed.
+
+An answer's part is `answer CALL`, its stamp a hash of its text. Where a prompt reaches beyond the text
+(`chained`), the stamp covers the call and its input as well, and the part of one that is sent with the file
+it is about is `answer CALL BYTES NAME`, for estimates.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 
-from umwelten.errors import InputError, StoreError
+import msgspec
+
+from umwelten.errors import InputError, StoreError, UsageError
 from umwelten.identity import content_hash
-from umwelten.inputs.content import Content, frame_text
+from umwelten.inputs.content import Content, Question, frame_text
 from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.filters import ANY_PATH, JSON, Compared, Predicate, comparisons, parse_where, path_value
+from umwelten.inputs.tables.json_values import as_text
 from umwelten.phrases import Phrase
+from umwelten.prompts.template import INPUT, PROMPT, ROW
 from umwelten.store.database import database, has_database, store_errors
-from umwelten.store.inputs import has_input
+from umwelten.store.inputs import has_input, path_text
 from umwelten.store.reader import Reader
-from umwelten.store.stored_calls import StoredCall, answer_text, stored_answers
+from umwelten.store.stored_calls import StoredAnswer, StoredCall, stored_answer, stored_answers
 from umwelten.store.variants import first_variant
 from umwelten.text.suggestions import closest, did_you_mean, did_you_mean_clause
 from umwelten.types import NANO, FoundInput, Text
@@ -33,6 +41,8 @@ _NAMES = ("model", "provider", "prompt", "file")
 _SHOWN = 10
 _MOST_SAMPLED = 1_000
 PART = "answer "
+_DEEP = "-"
+"""Stands in stamps that cover more than an answer's text."""
 
 FIELDS = (
     "status",
@@ -105,18 +115,26 @@ class _Fields(Mapping[str, object]):
     def _json(self) -> object:
         if not self._decoded:
             self._decoded = True
-            try:
-                self._data = json.loads(self._call.data or self._text)
-            except (ValueError, RecursionError):
-                self._data = None
+            self._data = _decoded(self._call.data or self._text)
         return self._data
 
 
-def answers(folder: Path, *, where: str | None = None, most: int | None = None) -> Iterator[FoundInput]:
+def _decoded(text: str) -> object:
+    """Return the JSON in a text, `None` if it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def answers(
+    folder: Path, *, where: str | None = None, most: int | None = None, chained: Collection[str] = ()
+) -> Iterator[FoundInput]:
     """Yield the answers of the evaluation in that folder that match the filter, by file, model and repeat.
 
     They are named after its inputs, with `.<slug>` for all models and prompts but the first it ever had, and
     `.rN` for repeats from 2 on, so that later additions to it rename none. `most` limits their number.
+    `chained` are the placeholders that reach beyond their texts (`RowUse.chained`).
     Raises `InputError` at once if there is no such evaluation, later if no answer matches, and `UsageError`
     at once for an invalid filter.
     """
@@ -129,39 +147,80 @@ def answers(folder: Path, *, where: str | None = None, most: int | None = None) 
             argument="from_",
         )
     with _reading(folder):
-        return islice(_matching_answers(folder, predicate, where or ""), most)
+        return islice(_matching_answers(folder, predicate, where or "", chained), most)
 
 
-def read_answer(path: str | Path, *, name: str, part: str, stamp: str = "") -> Content:
+def read_answer(
+    path: str | Path,
+    *,
+    name: str,
+    part: str,
+    stamp: str = "",
+    chained: tuple[str, ...] = (),
+    question: Callable[[StoredAnswer], Question] | None = None,
+) -> Content:
     """Return an answer framed like a text file, with the values of `answer`, `file.name` and `file.path`.
 
-    `stamp` is that of `answers`; if empty it is not compared. Raises `InputError` if the answer is gone.
+    `stamp` is that of `answers`; if empty it is not compared. `chained` (`RowUse.chained`) are further
+    values: `json.…` of its record, `row.…` of the row at the beginning of the chain; `question` then reads
+    what it was asked. Raises `InputError` if the answer is gone or lacks a field, and what `question` does.
     """
-    folder, number = Path(path).parent, int(part.removeprefix(PART))
+    folder, number = Path(path).parent, int(part.split(" ", 2)[1])
     with _input_errors():
-        answer = answer_text(folder, number)
+        answer = stored_answer(folder, number)
     if answer is None:
         raise InputError(
             f"the answer {name!r} is no longer in {path}", Phrase("Continue with {option:resume}.")
         )
+    values = {"answer": answer.text, "file.name": answer.file or "", "file.path": path_text(answer.path)}
+    digest, asked = content_hash(answer.text.encode()), None
+    if chained and question is not None:
+        asked = question(answer)
+        further = {name: _json_value(answer, name) for name in chained if name.startswith(JSON)}
+        digest = _chained_digest(digest, asked, further)
+        if asked.content is not None:
+            further |= {n: text for n, text in asked.content.values.items() if n.startswith(ROW)}
+        values |= further
     return Content(
-        digest=content_hash(answer.text.encode()),
+        digest=digest,
         parts=(Text(text=frame_text(answer.text, name)),),
-        changed=stamp not in ("", _text_stamp(answer.text)),
-        values={"answer": answer.text, "file.name": answer.file or "", "file.path": answer.path},
+        changed=stamp not in ("", _stamp(answer.text, answer.key, answer.stamp, deep=_DEEP in stamp)),
+        values=values,
+        question=asked,
     )
 
 
-def _matching_answers(folder: Path, predicate: Predicate | None, where: str) -> Iterator[FoundInput]:
+def _json_value(answer: StoredAnswer, name: str) -> str:
+    """Return the text of a `json.…` placeholder. Raises `InputError` where the answer has no such field."""
+    value = path_value(_decoded(answer.data or answer.text), name.removeprefix(JSON))
+    if value is None:
+        raise InputError(f"there is no {name} in the answer about {answer.file or 'the prompt'}")
+    return as_text(value)
+
+
+def _chained_digest(digest: bytes, question: Question, record: Mapping[str, str]) -> bytes:
+    """Return the digest of an answer with what is sent of its record and its question."""
+    shown = [question.name, question.prompt if PROMPT in question.names else ""]
+    if not {PROMPT, INPUT}.intersection(question.names):
+        shown = []
+    asked = question.content.digest.hex() if question.content is not None else ""
+    return content_hash(msgspec.json.encode([digest.hex(), shown, asked, sorted(record.items())]))
+
+
+def _matching_answers(
+    folder: Path, predicate: Predicate | None, where: str, chained: Collection[str]
+) -> Iterator[FoundInput]:
     count, any_match = 0, False
     path = str(database(folder))
     with _reading(folder) as reader:
         name = _namer(reader)
+        prompt = max(len(prompt.text.encode()) for prompt in reader.spec().request.prompts)
         for call in stored_answers(reader):
             count += 1
             if predicate is None or predicate(_Fields(call)):
                 any_match = True
-                yield _found_input(call, name(call), path)
+                found = _found_input(call, name(call), path)
+                yield _with_question(found, call, chained, prompt) if chained else found
     if not any_match:
         raise _no_match_error(folder, count, where)
 
@@ -173,8 +232,27 @@ def _found_input(call: StoredCall, name: str, path: str) -> FoundInput:
     )
 
 
+def _with_question(
+    found: FoundInput, call: StoredCall, chained: Collection[str], prompt_bytes: int
+) -> FoundInput:
+    """Return an answer that is sent with what it was asked: its stamp covers that, its size counts it."""
+    is_file = INPUT in chained and call.file is not None and not call.part
+    return FoundInput(
+        name=found.name,
+        path=found.path,
+        size=found.size + call.input_size + (prompt_bytes if PROMPT in chained else 0),
+        stamp=_stamp(call.text or "", call.key, call.input_stamp, deep=True),
+        part=f"{found.part} {call.input_size} {call.file}" if is_file else found.part,
+    )
+
+
 def _part(call: StoredCall) -> str:
     return f"{PART}{call.id}"
+
+
+def _stamp(text: str, key: str, input_stamp: str, *, deep: bool) -> str:
+    more = f"{_DEEP}{_text_stamp(f'{key} {input_stamp}')}" if deep else ""
+    return f"{_text_stamp(text)}{more}"
 
 
 def _text_stamp(text: str) -> str:
@@ -194,6 +272,23 @@ def _no_match_error(folder: Path, count: int, where: str) -> InputError:
         _filter_hints(folder, where),
         argument="where",
     )
+
+
+def check_paths(folder: Path, where: str | None, paths: Collection[str]) -> None:
+    """Raise `UsageError` for `{{json.…}}` that none of the answers has.
+
+    Of many answers only the first are looked at, and then nothing is refused: calls will fail by themselves.
+    """
+    if not paths or not has_database(folder):
+        return
+    predicate = parse_where(where, FIELDS, numbers=_NUMBERS) if where is not None else None
+    with _reading(folder) as reader:
+        fields = (_Fields(call) for call in stored_answers(reader))
+        rows = list(islice((one for one in fields if predicate is None or predicate(one)), _MOST_SAMPLED))
+    for path in paths if len(rows) < _MOST_SAMPLED else ():
+        hint = _other_paths(f"{JSON}{path}", rows)
+        if hint is not None:
+            raise UsageError(f"{{{{{JSON}{path}}}}} in the prompt: no answer of {folder.name!r} has it", hint)
 
 
 def _filter_hints(folder: Path, where: str) -> str | None:

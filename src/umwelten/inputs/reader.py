@@ -18,19 +18,35 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 from hashlib import blake2b, file_digest
 from pathlib import Path
 
+import msgspec
+
 from umwelten.choices import PdfMode
-from umwelten.errors import InputError, read_error
+from umwelten.errors import InputError, MachineError, read_error
 from umwelten.file_types import UNKNOWN, FileType
 from umwelten.identity import content_hash
 from umwelten.inputs import media
-from umwelten.inputs.content import Content, Conversion, Converted, UnsupportedInput, frame_text, megabytes
+from umwelten.inputs.added_values import AddedValues, with_added
+from umwelten.inputs.content import (
+    Content,
+    Conversion,
+    Converted,
+    InputChanged,
+    Question,
+    UnsupportedInput,
+    frame_text,
+    megabytes,
+)
 from umwelten.inputs.file_detection import detect, type_by_signature
 from umwelten.inputs.files.scan import stamp as stamp_of
 from umwelten.phrases import Phrase
+from umwelten.prompts.template import INPUT, PROMPT, ROW, Template
 from umwelten.providers.capabilities import Capabilities
+from umwelten.store.inputs import original_path
+from umwelten.store.stored_calls import StoredAnswer, stored_answer
 from umwelten.types import Part, RowUse, Text
 
 __all__ = ["Content", "Converted", "UnsupportedInput", "file_hash", "frame_text", "input_hash", "read"]
@@ -61,11 +77,12 @@ def read(
     """Return an input's content for a model. The model sees `name`; an empty `stamp` is not compared.
 
     `stamp` and `part` are those of `FoundInput`; `capabilities` are the model's; `pdf` is how PDF files are
-    sent; `use` is what the prompt uses of a row. Raises `InputError` if it can't be read, `UnsupportedInput`
+    sent; `use` is what the prompt uses of a row, or of an earlier answer. Raises `InputError` if it can't be
+    read, `InputChanged` if what an earlier answer was asked about is another one now, and `UnsupportedInput`
     if it can't be sent, with a message that says what to do.
     """
     if part:
-        return _read_part(Path(path), name, stamp, part, use)
+        return _read_part(Path(path), name, stamp, part, use, capabilities, pdf)
     data, status = _read_bytes(path, name, capabilities)
     changed = stamp not in ("", stamp_of(status))
     prepared = _prepare(data, name, capabilities, pdf)
@@ -84,12 +101,33 @@ def file_hash(path: str | os.PathLike[str]) -> bytes:
         raise read_error(path, error) from error
 
 
-def input_hash(path: str | os.PathLike[str], part: str, use: RowUse) -> bytes:
-    """Return the digest that an input's `Content` would have. Raises `InputError`."""
-    return _read_part(Path(path), "", "", part, use).digest if part else file_hash(path)
+def input_hash(
+    path: str | os.PathLike[str],
+    part: str,
+    use: RowUse,
+    added: AddedValues | None = None,
+    names: tuple[str, ...] = (),
+) -> bytes:
+    """Return the digest that an input's `Content` would have, for a prompt with these placeholders.
+
+    Raises `InputError`.
+    """
+    if part:
+        return with_added(_read_part(Path(path), "", "", part, use), added, names).digest
+    digest = file_hash(path)
+    return with_added(Content(digest=digest, parts=()), added, names).digest
 
 
-def _read_part(path: Path, name: str, stamp: str, part: str, use: RowUse | None) -> Content:
+def _read_part(
+    path: Path,
+    name: str,
+    stamp: str,
+    part: str,
+    use: RowUse | None,
+    sees: Capabilities | None = None,
+    pdf: PdfMode = "auto",
+) -> Content:
+    """Return a row's or an answer's content, as `read` does; `sees` as in `read_question`."""
     # Imported here because tables and evaluations need modules that files do not.
     if part.startswith("row "):
         from umwelten.inputs.tables.rows import read_row
@@ -97,7 +135,104 @@ def _read_part(path: Path, name: str, stamp: str, part: str, use: RowUse | None)
         return read_row(path, name=name, part=part, stamp=stamp, use=use)
     from umwelten.inputs.earlier_answers import read_answer
 
-    return read_answer(path, name=name, part=part, stamp=stamp)
+    names, folder = use.chained if use is not None else (), path.parent
+    question = partial(read_question, names=names, folder=folder, sees=sees, pdf=pdf)
+    return read_answer(path, name=name, part=part, stamp=stamp, chained=names, question=question)
+
+
+# --- what an earlier answer was asked --------------------------------------------------------
+
+# An input that is not what was sent then is an error: no answer should be judged by a page that its model
+# never saw. Files are compared by their bytes, rows and answers by their stamps.
+
+
+_WHOLE = ("content", "answer")
+
+
+def asked(
+    folder: Path,
+    call: int,
+    *,
+    names: tuple[str, ...] = (PROMPT, INPUT),
+    sees: Capabilities | None = None,
+    pdf: PdfMode = "auto",
+) -> Question:
+    """Return what the good answer to a call of the evaluation in that folder was asked.
+
+    `names`, `sees` and `pdf` are as in `read_question`; a row's values are `content.values`. Raises
+    `StoreError`, `InputError` if there is no such answer, `InputChanged` if the input is another one now.
+    """
+    answer = stored_answer(folder, call)
+    if answer is None:
+        raise InputError(f"call {call} of evaluation {folder.name!r} has no good answer")
+    return read_question(answer, names, folder=folder, sees=sees, pdf=pdf)
+
+
+def read_question(
+    answer: StoredAnswer,
+    names: tuple[str, ...],
+    *,
+    folder: Path,
+    sees: Capabilities | None,
+    pdf: PdfMode = "auto",
+) -> Question:
+    """Return what an answer of the evaluation in `folder` was asked, as far as placeholders need it.
+
+    `names` are those of `RowUse.chained`. `sees` are the capabilities of the model that is to see the input;
+    `None`: a file is only compared, and has no parts. Raises `InputChanged` if the input is another one now,
+    `UnsupportedInput` if the model can't be shown it, `InputError` if it can't be read.
+    """
+    question = Question(prompt=answer.prompt, name=answer.file or "", path=answer.path, names=names)
+    inner = Template(answer.prompt).names if PROMPT in names and answer.file is not None else ()
+    wanted = tuple(dict.fromkeys((*names, *inner)))
+    rows = tuple(name for name in wanted if name.startswith(ROW))
+    shown = INPUT in names or any(name in inner for name in _WHOLE)
+    if answer.file is None or not (rows or shown or any(not name.startswith("file.") for name in inner)):
+        return question
+    use = RowUse(
+        rule=answer.row_rule,
+        columns=None if INPUT in names or "content" in inner else tuple(n.removeprefix(ROW) for n in rows),
+        chained=tuple(dict.fromkeys((*rows, *Template(answer.prompt).chained))) if inner else rows,
+    )
+    content = _read_input(answer, use, sees if shown else None, pdf, folder)
+    return msgspec.structs.replace(question, content=content)
+
+
+def _read_input(
+    answer: StoredAnswer, use: RowUse, sees: Capabilities | None, pdf: PdfMode, folder: Path
+) -> Content:
+    """Return an answer's input as it was sent. Raises `InputChanged` if it is another one now."""
+    path, name = original_path(answer.path), answer.file or ""
+    try:
+        if answer.part:
+            content = _read_part(Path(path), name, answer.stamp, answer.part, use, sees, pdf)
+            changed = content.changed
+        else:
+            content = (
+                Content(digest=file_hash(path), parts=())
+                if sees is None
+                else read(path, name=name, capabilities=sees, pdf=pdf)
+            )
+            changed = content.digest != answer.content
+    except (MachineError, UnsupportedInput, InputChanged):
+        raise
+    except InputError as error:
+        raise _changed(answer, folder, error) from error
+    if changed:
+        raise _changed(answer, folder)
+    return content
+
+
+def _changed(answer: StoredAnswer, folder: Path, error: InputError | None = None) -> InputChanged:
+    why = "it changed" if error is None else error.wording
+    return InputChanged(
+        Phrase(
+            "{name} is not as evaluation {id!r} sent it: {why}. Continue that with {option:resume} first",
+            name=answer.file,
+            id=folder.name,
+            why=why,
+        )
+    )
 
 
 # --- reading ----------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain, islice, permutations
 from pathlib import Path
 
@@ -11,11 +11,15 @@ import msgspec
 
 from umwelten.choices import ROW_RULE, InputSource, RowRule
 from umwelten.errors import InputError, UsageError
-from umwelten.inputs.earlier_answers import answers
+from umwelten.inputs.added_values import AddedValues
+from umwelten.inputs.earlier_answers import answers, check_paths
 from umwelten.inputs.files.file_list import expand, folder_names, scan_files
 from umwelten.inputs.files.scan import scan
+from umwelten.inputs.questions import chained_columns
 from umwelten.inputs.tables.rows import columns, notes, rows
 from umwelten.phrases import Phrase, Wording
+from umwelten.prompts.template import ROW
+from umwelten.store.database import has_database
 from umwelten.types import FoundInput, FrozenStruct
 
 _SOURCES = ("directory", "files", "rows", "from_")
@@ -41,8 +45,9 @@ class Inputs(FrozenStruct):
     """A source of inputs. `files` returns a new iterator at each call.
 
     `lazy`: there may be very many, so the first calls start before all are found. `columns` are the names
-    that `{{row.…}}` may have, `None` if the inputs are not rows. `row_rule` is that of `RequestSettings`,
-    `notes` say how the table is read.
+    that `{{row.…}}` may have, `None` if there are no rows. `row_rule` is that of `RequestSettings`, `notes`
+    say how the table is read. `added` are further placeholders. `check_paths` raises `UsageError` for
+    `{{json.…}}` that no answer has.
     """
 
     files: Callable[[], Iterator[FoundInput]]
@@ -51,13 +56,20 @@ class Inputs(FrozenStruct):
     columns: tuple[str, ...] | None = None
     row_rule: RowRule = 1
     notes: tuple[str, ...] = ()
+    added: AddedValues | None = None
+    check_paths: Callable[[Collection[str]], None] = lambda _: None
 
 
 def select_inputs(
-    choice: InputChoice, on_note: Callable[[Wording], None], *, row_rule: RowRule = ROW_RULE
+    choice: InputChoice,
+    on_note: Callable[[Wording], None],
+    *,
+    row_rule: RowRule = ROW_RULE,
+    chained: Collection[str] = (),
 ) -> Inputs:
     """Return the inputs that the options select; rows are read by this rule.
 
+    `chained` are the placeholders of all prompts that reach beyond an earlier answer (`RowUse.chained`).
     Raises `UsageError` for options that can't be combined, `InputError` for a file or folder that is missing.
     """
     given = [name for name in _SOURCES if getattr(choice, name)]
@@ -82,11 +94,27 @@ def select_inputs(
     if choice.from_ is not None:
         folder, where = choice.output_dir / choice.from_, choice.where
         _check_not_itself(choice, folder)
-        return Inputs(files=lambda: answers(folder, where=where, most=limit), source="answers")
+        return answers_as_inputs(folder, where=where, most=limit, chained=chained)
     if not choice.directory:
         paths = [path for item in choice.files for path in _list_paths(item, on_note)][:limit]
         return Inputs(files=lambda: scan_files(paths))
     return _directories(choice, on_note)
+
+
+def answers_as_inputs(
+    folder: Path, *, where: str | None = None, most: int | None = None, chained: Collection[str] = ()
+) -> Inputs:
+    """Return the answers of an evaluation as inputs; the arguments are those of `answers`.
+
+    Raises `InputError` for a table that can't be read any more, if the prompts name its columns.
+    """
+    wants_rows = any(name.startswith(ROW) for name in chained) and has_database(folder)
+    return Inputs(
+        files=lambda: answers(folder, where=where, most=most, chained=chained),
+        source="answers",
+        columns=chained_columns(folder) if wants_rows else None,
+        check_paths=lambda paths: check_paths(folder, where, paths),
+    )
 
 
 def _check_companions(choice: InputChoice, source: str) -> None:

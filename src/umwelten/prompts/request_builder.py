@@ -8,8 +8,14 @@ import msgspec
 
 from umwelten.errors import UsageError
 from umwelten.identity import call_key, settings_hash
-from umwelten.prompts.template import Template
-from umwelten.prompts.token_estimates import MOST_MEDIA_TOKENS, is_picture, most_tokens, text_tokens
+from umwelten.prompts.template import Template, content_text
+from umwelten.prompts.token_estimates import (
+    MOST_MEDIA_TOKENS,
+    InputSize,
+    is_picture,
+    most_tokens,
+    text_tokens,
+)
 from umwelten.types import (
     Media,
     Message,
@@ -25,6 +31,7 @@ from umwelten.types import (
 _MEDIA_TOKENS = 1_000
 """Estimated tokens of one image; providers count between 85 and 3,000."""
 
+_NO_INPUT = InputSize()
 _INPUT_PLACEHOLDERS = ("content", "answer", "file.", "row.")
 
 
@@ -45,8 +52,7 @@ class RequestBuilder:
         }
         self._row_uses = {prompt.name: row_use(settings, prompt.text) for prompt in prompts}
         self._attached = attached
-        places = [t.places.count(name) for t in self._templates.values() for name in t.names]
-        self._times = max([1, *places])
+        self._times = max([1, *map(_times, self._templates.values())])
         self._hashes = {prompt.name: settings_hash(settings, prompt.text) for prompt in prompts}
         texts = [settings.system or "", *(part.text for part in attached if isinstance(part, Text))]
         schema_size = 0 if settings.schema is None else len(msgspec.json.encode(settings.schema.json))
@@ -67,6 +73,16 @@ class RequestBuilder:
                     f"the prompt has {{{{{unfilled[0]}}}}}, but there is no input to fill it in from",
                     f"eval batch fills it in; for the literal text write \\{{{{{unfilled[0]}}}}}.",
                 )
+
+    @property
+    def json_paths(self) -> tuple[str, ...]:
+        """The paths in `{{json.…}}` of all prompts, each once."""
+        paths = (path for template in self._templates.values() for path in template.json_paths)
+        return tuple(dict.fromkeys(paths))
+
+    def places(self, prompt: str = "") -> tuple[str, ...]:
+        """Return the names of the prompt's placeholders, each once."""
+        return self._templates[prompt].names
 
     def row_use(self, prompt: str = "") -> RowUse:
         """Return what the prompt uses of a row."""
@@ -98,9 +114,9 @@ class RequestBuilder:
         media = [part for part in (*content, *attached) if isinstance(part, Media)]
         prompt_text = self._plain[prompt]
         if template.names and values is not None:
-            joined = "\n\n".join(part.text for part in texts) or " ".join(f"[{part.name}]" for part in media)
+            joined = content_text((part.text for part in texts), (part.name for part in media))
             prompt_text = Text(text=template.render({"content": joined, **values}))
-            if template.uses("content") or template.uses("row.") or template.uses("answer"):
+            if template.places_input:
                 texts = []
         texts += [part for part in attached if isinstance(part, Text)]
         question = Message(role=Role.USER, parts=(*media, prompt_text, *texts))
@@ -117,53 +133,65 @@ class RequestBuilder:
         """Return the call's identity; `content` is the hash of the input's bytes."""
         return call_key(settings=self._hashes[prompt], model=model, content=content, repeat=repeat)
 
-    def most_tokens(self, file_bytes: int, name: str, turns: tuple[Message, ...] = ()) -> int:
+    def most_tokens(self, size: InputSize, turns: tuple[Message, ...] = ()) -> int:
         """Return an upper bound of the tokens of a request about such an input, its turns included."""
         turn_tokens = sum(most_tokens(len(text.encode())) for text in _turn_texts(turns))
-        return self.most_fixed_tokens() + self._times * most_tokens(file_bytes, name) + turn_tokens
+        file, text = most_tokens(size.file_bytes, size.name), most_tokens(size.text_bytes)
+        if not size.text_bytes:
+            sent = self._times * file
+        elif is_picture(size.name):
+            sent = self._times * text + file  # however often it is named, it is sent once
+        else:
+            sent = self._times * (text + file)
+        return self.most_fixed_tokens() + sent + turn_tokens
 
     def most_fixed_tokens(self) -> int:
         """Return an upper bound of the tokens that every call sends besides its input."""
         return most_tokens(self._most_bytes) + self._pictures * MOST_MEDIA_TOKENS
 
     def input_tokens(
-        self,
-        file_bytes: int = 0,
-        name: str = "",
-        prompt: str | None = None,
-        turns: tuple[Message, ...] = (),
+        self, size: InputSize = _NO_INPUT, prompt: str | None = None, turns: tuple[Message, ...] = ()
     ) -> int:
-        """Return an estimate of the tokens of a request about an input of that size (bytes) and name."""
+        """Return an estimate of the tokens of a request about an input of that size."""
         turn_tokens = sum(map(len, _turn_texts(turns))) // 4
-        return sum(self.content_tokens(file_bytes, name, prompt)) + turn_tokens
+        return sum(self.content_tokens(size, prompt)) + turn_tokens
 
-    def content_tokens(
-        self, file_bytes: int = 0, name: str = "", prompt: str | None = None
-    ) -> tuple[int, int]:
+    def content_tokens(self, size: InputSize = _NO_INPUT, prompt: str | None = None) -> tuple[int, int]:
         """Return `input_tokens` by type of content: (text, images).
 
         With `prompt` `None` they are the mean of all prompts. The type is taken from the name's extension:
         nothing is read for an estimate.
         """
         fixed = sum(self._fixed.values()) // len(self._fixed) if prompt is None else self._fixed[prompt]
-        if is_picture(name):
-            return fixed // 4 + 8, (self._pictures + 1) * _MEDIA_TOKENS
-        return fixed // 4 + 8 + text_tokens(file_bytes, name), self._pictures * _MEDIA_TOKENS
+        words = fixed // 4 + 8 + text_tokens(size.text_bytes, "")
+        if is_picture(size.name):
+            return words, (self._pictures + 1) * _MEDIA_TOKENS
+        return words + text_tokens(size.file_bytes, size.name), self._pictures * _MEDIA_TOKENS
 
 
 def is_nameless(prompt: str) -> bool:
     """Return whether the questions of a prompt about a row or an answer do without its name."""
     template = Template(prompt)
-    return (
-        template.uses("content") or template.uses("row.") or template.uses("answer")
-    ) and not template.uses("file.")
+    return template.places_input and not template.uses("file.")
 
 
 def row_use(settings: RequestSettings, prompt: str) -> RowUse:
     """Return what a prompt with this text uses of a row: the columns it names, or the whole row."""
     template = Template(prompt)
+    if settings.source == "answers":
+        return RowUse(rule=settings.row_rule, chained=template.chained)
     whole = "content" in template.names or not template.columns
     return RowUse(rule=settings.row_rule, columns=None if whole else template.columns)
+
+
+def _times(template: Template) -> int:
+    """Return how often a prompt inserts its input at most. Two columns are two parts of it."""
+    most: dict[str, int] = {}
+    for name in template.names:
+        kind = name.partition(".")[0]
+        if kind != "file":
+            most[kind] = max(most.get(kind, 0), template.places.count(name))
+    return sum(most.values())
 
 
 def _turn_texts(turns: tuple[Message, ...]) -> Iterator[str]:

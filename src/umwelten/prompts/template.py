@@ -1,15 +1,15 @@
 r"""Prompts with placeholders: `{{content}}`, `{{file.name}}`, `{{row.title}}`.
 
 A placeholder's name consists of letters, digits, `_`, `.` and `-` and starts with a letter or `_`; after
-`row.` it may hold anything but braces. Blanks and invisible signs around it are ignored. Anything else in
-braces, such as `{x}`, `{{ 1 + 2 }}` or `{"a": {"b": 1}}`, is ordinary text. `\{{content}}` stands for
+`row.` and `json.` it may hold anything but braces. Blanks and invisible signs around it are ignored. Anything
+else in braces, such as `{x}`, `{{ 1 + 2 }}` or `{"a": {"b": 1}}`, is ordinary text. `\{{content}}` stands for
 `{{content}}` itself. A column is found under a name that looks the same, see `text.names`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from umwelten.errors import UsageError
 from umwelten.phrases import Phrase
@@ -17,12 +17,18 @@ from umwelten.text.names import alike, differing_signs, folded, spelled_out, val
 from umwelten.text.suggestions import closest
 
 ROW = "row."
+JSON = "json."
 ANSWER = "answer"
-_JSON = "json."
+PROMPT = "prompt"
+INPUT = "input"
+
+_TAKEN_FROM_INPUT = ("content", ANSWER, PROMPT, INPUT, "expected")
 
 # Blanks, and the invisible signs that copied text brings: soft hyphen, zero widths, joiners, byte order mark.
 _BLANK = r"[\s\u00ad\u200b-\u200f\u2060\ufeff]"
-_PLACEHOLDER = re.compile(rf"(\\?)\{{\{{{_BLANK}*(row\.[^{{}}]*[^{{}}\s]|[^\W\d][\w.-]*){_BLANK}*\}}\}}")
+_PLACEHOLDER = re.compile(
+    rf"(\\?)\{{\{{{_BLANK}*((?:row|json)\.[^{{}}]*[^{{}}\s]|[^\W\d][\w.-]*){_BLANK}*\}}\}}"
+)
 _MOST_LISTED = 40
 _ESCAPE = "write \\{{…}} for the literal text."
 
@@ -42,6 +48,21 @@ class Template:
         return any(name.startswith(prefix) for name in self.names)
 
     @property
+    def places_input(self) -> bool:
+        """Whether it says itself what of the input stands where: then the input does not follow it."""
+        return any(name in _TAKEN_FROM_INPUT or name.startswith((ROW, JSON)) for name in self.names)
+
+    @property
+    def chained(self) -> tuple[str, ...]:
+        """The placeholders that reach beyond an earlier answer's text: to its record and its question."""
+        return tuple(name for name in self.names if name in (PROMPT, INPUT) or name.startswith((ROW, JSON)))
+
+    @property
+    def json_paths(self) -> tuple[str, ...]:
+        """The paths in its placeholders of records, each once."""
+        return tuple(name.removeprefix(JSON) for name in self.names if name.startswith(JSON))
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The names of the columns in its placeholders, each once."""
         return tuple(name.removeprefix(ROW) for name in self.names if name.startswith(ROW))
@@ -53,6 +74,8 @@ class Template:
         """
         every = [*known, *(ROW + column for column in columns or ())]
         for name in self.names:
+            if name.startswith(JSON) and ANSWER in known:
+                continue  # which paths there are, only the answers tell
             found = alike(name, every if name.startswith(ROW) else known)
             if not found:
                 raise _unknown_placeholder(name, every, rows=columns is not None)
@@ -73,6 +96,11 @@ class Template:
         return "".join(filled)
 
 
+def content_text(texts: Iterable[str], media: Iterable[str]) -> str:
+    """Return what stands for an input in a prompt: its texts, or without any the names of its media."""
+    return "\n\n".join(texts) or " ".join(f"[{name}]" for name in media)
+
+
 def _pieces(text: str) -> Iterator[str]:
     literal, start = "", 0
     for match in _PLACEHOLDER.finditer(text):
@@ -88,21 +116,17 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _unknown_placeholder(name: str, names: list[str], *, rows: bool) -> UsageError:
-    if name == ANSWER and ANSWER not in names:
+    if ANSWER not in names and (name in (ANSWER, PROMPT, INPUT) or name.startswith(JSON)):
         return UsageError(
             f"{_in_braces(name)} in the prompt: no answers to fill it in from. Known: {_list_names(names)}",
             Phrase("Give an evaluation with {option:from_}; {escape}", escape=_ESCAPE),
         )
-    if name.startswith(_JSON) and ANSWER in names:
-        return UsageError(
-            f"{_in_braces(name)} in the prompt: only the whole answer is available, as {_in_braces(ANSWER)}. "
-            f"Known: {_list_names(names)}",
-            Phrase("{option:where} can filter by fields of its record; {escape}", escape=_ESCAPE),
-        )
     if name.startswith(ROW) and not rows:
         return UsageError(
             f"{_in_braces(name)} in the prompt: no rows to fill it in from. Known: {_list_names(names)}",
-            Phrase("Give a table with {option:rows}; {escape}", escape=_ESCAPE),
+            Phrase("The answers of {option:from_} are not about rows; {escape}", escape=_ESCAPE)
+            if ANSWER in names
+            else Phrase("Give a table with {option:rows}; {escape}", escape=_ESCAPE),
         )
     nearest = _closest(name, names)
     suggestion = f"did you mean {_in_braces(nearest)}?" if nearest else "there is no such placeholder."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from umwelten.file_types import type_by_name
+from umwelten.types import FoundInput, FrozenStruct, Input
 
 MOST_MEDIA_TOKENS = 3_000
 """Tokens of one image: the most that a provider counts."""
@@ -12,6 +13,29 @@ _FRAME_TOKENS = 64
 
 _MOST_CONTEXT = 2_000_000
 """Tokens: no model has a larger context, whatever a file holds."""
+
+
+class InputSize(FrozenStruct):
+    """How much an input is: a file of so many bytes by its name, and bytes of text beside it."""
+
+    file_bytes: int = 0
+    name: str = ""
+    text_bytes: int = 0
+
+
+def input_size(source: FoundInput | Input | None) -> InputSize:
+    """Return the size of an input. What a row or an answer is called says nothing about what is in it.
+
+    The part of an answer that is sent with the file it is about is `answer CALL BYTES NAME`.
+    """
+    if source is None:
+        return InputSize()
+    if not source.part:
+        return InputSize(file_bytes=source.size, name=source.name)
+    if source.part.startswith("answer ") and source.part.count(" ") > 2:
+        _, _, size, name = source.part.split(" ", 3)
+        return InputSize(file_bytes=int(size), name=name, text_bytes=source.size - int(size))
+    return InputSize(text_bytes=source.size)
 
 
 def is_picture(name: str) -> bool:

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
+from umwelten.choices import RowRule
 from umwelten.store.database import folder_errors, open_for_reading
-from umwelten.store.inputs import path_text
 from umwelten.store.reader import Reader
 from umwelten.store.tables import SUCCEEDED
 from umwelten.store.views import FROM_CURRENT_ANSWERS
@@ -34,7 +34,7 @@ class StoredCall(msgspec.Struct, frozen=True, array_like=True):
     Durations are seconds: `response_s` and `ttft_s` of the last attempt; `time_s`, tokens and `cost_nusd`
     (nano-USD) of all. `file` and `path` are the input's, `part` where in the file it is; `prompt` is the name
     of one of several prompts. `text`, `reasoning`, `data` (the record in it, as JSON) and `marks` are the
-    answer's; `partial` is what the last attempt of a failed call had got.
+    answer's; `partial` is what the last attempt of a failed call had got. `key` is the call's identity.
     """
 
     id: int
@@ -69,6 +69,9 @@ class StoredCall(msgspec.Struct, frozen=True, array_like=True):
     data: str | None
     marks: str | None
     partial: str | None
+    key: str
+    input_size: int
+    input_stamp: str
 
     @property
     def succeeded(self) -> bool:
@@ -139,20 +142,58 @@ def call_count(reader: Reader, status: int | None = None) -> int:
     return int(reader.connection.execute(query, {"status": status}).fetchone()[0])
 
 
-class AnswerText(msgspec.Struct, frozen=True, array_like=True):
-    """The text of an answer, and the name and path of the file that it is about."""
+class StoredAnswer(msgspec.Struct, frozen=True, array_like=True):
+    """A good answer, and what its call was about, for a step that takes it up.
+
+    `prompt` is the text of the call's prompt. `file`, `path`, `part`, `stamp` and `content` (hash of what was
+    sent) are those of its input, `path` for `store.inputs.original_path`; `key` is the call's identity,
+    `row_rule` that of `RequestSettings`. `text` and `data` are the answer's.
+    """
 
     text: str
+    data: str | None
     file: str | None
     path: str
+    part: str
+    stamp: str
+    content: bytes
+    key: str
+    prompt: str
+    row_rule: RowRule
 
 
-def answer_text(folder: Path, call: int) -> AnswerText | None:
+_STORED_ANSWER = f"""SELECT a.text, a.data, nullif(i.name, ''), i.path, i.part, i.stamp, c.content, c.key,
+    coalesce((SELECT p.text FROM prompts p WHERE p.id = m.prompt_id), (SELECT prompt FROM evaluation)),
+    (SELECT options FROM evaluation) {FROM_CURRENT_ANSWERS} AND c.id = ?"""
+
+
+def stored_answer(folder: Path, call: int) -> StoredAnswer | None:
     """Return the answer to the call with this number, or `None` if it has no good one. Raises StoreError."""
-    query = f"SELECT a.text, nullif(i.name, ''), i.path {FROM_CURRENT_ANSWERS} AND c.id = ?"
     with folder_errors(folder), closing(open_for_reading(folder)) as connection:
-        row = connection.execute(query, (call,)).fetchone()
-        return None if row is None else msgspec.convert((*row[:2], path_text(row[2])), AnswerText)
+        row = connection.execute(_STORED_ANSWER, (call,)).fetchone()
+    if row is None:
+        return None
+    return msgspec.convert((*row[:9], _row_rule(row[9])), StoredAnswer)
+
+
+class StoredInput(msgspec.Struct, frozen=True, array_like=True):
+    """An input as it is stored: `path` for `store.inputs.original_path`; `row_rule` as in `StoredAnswer`."""
+
+    path: str
+    part: str
+    row_rule: RowRule
+
+
+def first_input(folder: Path) -> StoredInput | None:
+    """Return the first input of an evaluation's latest plan, `None` if it has none. Raises StoreError."""
+    query = "SELECT path, part, (SELECT options FROM evaluation) FROM inputs WHERE active ORDER BY id LIMIT 1"
+    with folder_errors(folder), closing(open_for_reading(folder)) as connection:
+        row = connection.execute(query).fetchone()
+    return None if row is None else msgspec.convert((*row[:2], _row_rule(row[2])), StoredInput)
+
+
+def _row_rule(options: str | None) -> object:
+    return 1 if options is None else msgspec.json.decode(options, type=dict[str, Any]).get("row_rule", 1)
 
 
 class Arrivals:

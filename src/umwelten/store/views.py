@@ -2,7 +2,8 @@
 
 `current_calls` are the calls that count: of active inputs and models, within the repeats asked for, about
 the file's bytes of now. It has the columns of `calls`, and `model`, `provider`, `slug`, `prompt` (the name of
-one of several prompts, NULL where there is one alone), `file` (NULL where there is none), `path` and `part`.
+one of several prompts, NULL where there is one alone), `file` (NULL where there is none), `path`, `part`,
+`input_size` and `input_stamp`.
 `current_answers` are those of them that succeeded, with `text`, `reasoning`, `data` and `marks` too.
 """
 
@@ -44,7 +45,7 @@ OLD_SCHEMAS: tuple[str, ...] = (
 # into the query that names them, so its conditions find calls by rowid.
 _COLUMNS = """c.*, m.name AS model, m.provider, m.slug,
     (SELECT p.name FROM prompts p WHERE p.id = m.prompt_id) AS prompt,
-    nullif(i.name, '') AS file, i.path, i.part"""
+    nullif(i.name, '') AS file, i.path, i.part, i.size AS input_size, i.stamp AS input_stamp"""
 _TABLES = """calls c
     CROSS JOIN models m ON m.id = c.model_id AND m.active
     CROSS JOIN inputs i ON i.id = c.input_id AND i.active"""

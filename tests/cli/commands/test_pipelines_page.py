@@ -38,7 +38,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 def test_every_command_of_the_page_works_as_it_stands(tmp_path):
     _prepare(tmp_path)
     commands = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert len(commands) == 7
+    assert len(commands) == 8
     sad = Rule(prompt="Who wrote this letter", behaviour=Behaviour(shaped="ignore", text=SAD))
     with provider(Profile(rules=(sad,), default=Behaviour(text="Dear Anna, it rains."))) as server:
         bin_ = str(Path(sys.executable).parent)
@@ -51,6 +51,8 @@ def test_every_command_of_the_page_works_as_it_stands(tmp_path):
         records = server.idle().records
     asked = [record.prompt for record in records]
     assert sum("Dear Anna, it rains." in one and "Who wrote" in one for one in asked) == 3
+    checks = [record for record in records if "Which words are wrong?" in record.prompt]
+    assert len(checks) == 3 and all(record.images for record in checks)
     letters = _rows(tmp_path / "letters.csv")
     assert [row["mood"] for row in letters] == ["sad"] * 3
     assert {row["file"] for row in letters} == {f"page-{n}.jpg" for n in range(3)}
