@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
 from benchmarks import hostile  # noqa: E402
+from benchmarks.coverage import coverage  # noqa: E402
 from benchmarks.soak import soak  # noqa: E402
 from hostile.trying import MOST_RESIDENT, MOST_S  # noqa: E402
 from provider import clean_environment, provider_process  # noqa: E402
@@ -44,7 +45,7 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=10_000, help="calls of a job")
     parser.add_argument("--soak-minutes", type=float, default=30.0)
     parser.add_argument("--files", type=int, default=20_000, help="hostile files")
-    parser.add_argument("--parts", default="kills,sharing,matrix,resume,memory,files,soak")
+    parser.add_argument("--parts", default="kills,sharing,matrix,resume,memory,files,intervals,soak")
     parser.add_argument("--write-docs", action="store_true")
     chosen = parser.parse_args()
     parts: dict[str, Callable[[Path], tuple[Lines, bool]]] = {
@@ -54,6 +55,7 @@ def main() -> int:
         "resume": resume,
         "memory": large_files,
         "files": lambda _: hostile_files(chosen.files),
+        "intervals": lambda _: coverage(20_000),
         "soak": lambda root: long_run(root, chosen.soak_minutes),
     }
     found: dict[str, Lines] = {}
@@ -241,6 +243,7 @@ def document(found: dict[str, Lines]) -> str:
         "matrix": "Network faults",
         "memory": "Large files",
         "files": "Hostile files",
+        "intervals": "Intervals of scores",
         "soak": "Soak test",
     }
     sections = [f"## {heads[name]}\n\n" + "\n".join(found[name]) for name in heads if name in found]

@@ -130,7 +130,10 @@ def test_ratios() -> None:
     # By hand: ratio 20/16; deviations −1, 0.5, 0.5, whose se is √(1.5/2/3) = 0.5, of a mean of 16/3.
     wide = mean_ratio([4.0, 6.0, 6.0], [4.0, 8.0, 8.0])
     assert wide.ratio == pytest.approx(1.25)
-    assert wide.high == pytest.approx(1.25 + 4.30265 * 0.5 / (16 / 3), rel=1e-5)
+    assert (wide.low, wide.high) == pytest.approx(
+        [1.25 + side * 4.30265 * 0.5 / (16 / 3) for side in (-1, 1)], rel=1e-5
+    )
+    assert mean_ratio([1.0, 1.0], [0.1, 9.0]).low == 0
     time = median_ratio([1.0, 5.0, 2.0, None], [3.0, 3.0, 9.0, 1.0])
     assert (time.base, time.new, time.ratio, time.low, time.left_out) == (2, 3, 1.5, None, 1)
     for nothing in (mean_ratio([], []), median_ratio([None], [1.0])):

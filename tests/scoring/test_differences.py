@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 
 from columnkit import ONE, THREE, TWO, graded, right
-from umwelten.scoring.columns import Column, ColumnName, Files
+from umwelten.scoring.columns import KINDS, Column, ColumnName, Files
 from umwelten.scoring.differences import differences
 from umwelten.scoring.figures import figures
 from umwelten.scoring.picks import AsGood, ScorePicks, picks
@@ -48,6 +48,16 @@ def test_files_that_one_lacks_are_left_out_by_reason() -> None:
         second.add(file, values[1], None, "no_answer" if values[1] is None else None)
     (row,) = differences("right", {ONE: first, TWO: second})
     assert (row.files, row.left_out, row.mean) == (2, {"judge_failed": 1, "no_answer": 1, "pending": 1}, 0.5)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_several_reasons_the_first_kind_counts(order: int) -> None:
+    files = Files([1])
+    first = Column(files)
+    for kind in KINDS[::order]:
+        first.add(1, None, None, kind)
+    (row,) = differences("right", {ONE: first, TWO: Column(files)})
+    assert row.left_out == {"no_answer": 1}
 
 
 def test_what_cannot_be_told() -> None:

@@ -80,6 +80,17 @@ def test_repeats() -> None:
     assert (found.pass_all[3].method, found.pass_all[2].method) == ("wilson", "t")
 
 
+def test_repeats_that_all_pass_are_one_yes_of_a_file_and_its_cluster() -> None:
+    clusters = [file // 2 for file in range(40)]
+    passes = [True, False] * 19 + [True, True]  # so alike are clusters that n would be more than all files
+    column = Column(Files(range(40), dict(enumerate(clusters))), yes_no=True)
+    for file, passed in enumerate(passes):
+        column.add_rows([(file, float(passed), passed, None)] * 2)
+    expected = clustered_rate([[passed] for passed in passes], clusters)
+    found = figures(column, "right").pass_all[2]
+    assert (found.low, found.high, found.method) == (expected.low, expected.high, "wilson")
+
+
 def test_many_repeats_show_ten_k_and_those_asked_for() -> None:
     column = Column(Files([1]), yes_no=True)
     column.add_rows([(1, 1.0, True, None)] * 30)
@@ -121,6 +132,8 @@ def test_values_that_are_no_scores(value: float) -> None:
 def test_files_and_repeats_that_are_not_of_the_plan() -> None:
     with pytest.raises(ValueError, match="file 2 is not among"):
         Column(Files([1])).add(2, 1.0)
+    with pytest.raises(ValueError, match="unscored as 'lost': one of no_answer"):
+        Column(Files([1])).add(1, None, None, "lost")  # type: ignore[arg-type]
     full = Column(Files([1]))
     full.add_rows([(1, 1.0, None, None)] * 2047)
     assert figures(full, "f1").mean == 1

@@ -97,7 +97,10 @@ def test_answers_of_one_cluster_count_as_one() -> None:
     assert (tripled.low, tripled.high) == pytest.approx((plain.low, plain.high))
     rate = clustered_rate([[True]] * 12 + [[False]] * 8, [place // 4 for place in range(20)])
     n = 4 * 20 / 19  # by the formula: (C−1) · F/(F−1)
-    n *= (2.0930240544 / 2.7764451052) ** 2  # t.975 of F−1 and C−1
+    factor = (2.0930240544 / 2.7764451052) ** 2  # t.975 of F−1 and C−1
+    alike = clustered_rate([[True]] * 20, [place // 4 for place in range(20)])
+    assert (alike.low, alike.high) == pytest.approx(tuple(wilson(20 * factor, 20 * factor)), rel=1e-9)
+    n *= factor
     assert (rate.low, rate.high) == pytest.approx(tuple(wilson(0.6 * n, n)), rel=1e-9)
 
 

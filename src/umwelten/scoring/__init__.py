@@ -7,5 +7,5 @@ answer holds, the time a score takes is bounded by `budget`: what may take longe
 A judge's scorer is asked instead: `judge` makes its questions, and a score of the replies.
 
 What scores come to is said from sums by file (`columns`): `figures` of a model, `differences` between models,
-`picks` of one, `gates` and their `gate_outcomes`.
+`picks` of one, `gates` and their `gate_outcomes`, and the `comparison` of two evaluations.
 """

@@ -87,7 +87,7 @@ class Column:
     ) -> None:
         """Add an answer: its value, or why there is none (nothing said: it is pending).
 
-        ValueError: a value that is not from 0 to 1, a file that is not of the plan, too many repeats.
+        ValueError: a value that is not from 0 to 1, an unknown kind or file, too many repeats.
         """
         place = self.files.places.get(file, -1)
         if place < 0:
@@ -96,9 +96,11 @@ class Column:
             raise ValueError(f"file {file!r} has more than {MOST_REPEATS} answers")
         if value is not None and not 0 <= value <= 1:  # NaN is neither
             raise ValueError(f"the value of file {file!r} is {value!r}: a number from 0 to 1 is expected")
+        kind = unscored or "pending"
+        if kind not in _CODES:
+            raise ValueError(f"file {file!r} is unscored as {kind!r}: one of {', '.join(KINDS)} is expected")
         self.seen[place] += 1
         if value is None:
-            kind = unscored or "pending"
             self.kinds[kind] += 1
             # Of several reasons the first in the list of kinds, whatever the order.
             code = _CODES[kind]
