@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from umwelten.identity import call_key, content_hash, settings_hash
-from umwelten.types import ModelRef, Parameters, Prompt, RequestSettings, Schema
+from umwelten.prompts.request_builder import RequestBuilder
+from umwelten.types import ModelRef, Parameters, Prompt, RequestSettings, Schema, VariantSettings
 
 MODEL = ModelRef("openai", "gpt-4o")
 PLAIN = RequestSettings(prompts=(Prompt(name="", text="Say it."),))
@@ -35,3 +36,20 @@ def test_settings_are_named_by_all_that_is_sent() -> None:
     )
     assert settings_hash(PLAIN, "Say it.").hex() == "09ccc7ad36f3914426145ddc14ed422f9db22bd6"
     assert settings_hash(full, "Say it.").hex() == "353cb32830f1c285295098ddb96e30bccb9dc0a4"
+
+
+def test_a_variant_is_named_by_what_it_sends_and_not_by_what_it_is_called() -> None:
+    shared = {"prompts": PLAIN.prompts, "system": "Be brief."}
+    cool = VariantSettings(name="cool", parameters=Parameters(temperature=0, extra={"b": 2}))
+    bare = VariantSettings(name="bare", system="")
+    warm = Parameters(temperature=0.7, max_tokens=9, extra={"a": 1, "b": 1})
+    several = RequestBuilder(RequestSettings(**shared, parameters=warm, variants=(bare, cool)))
+
+    def alone(parameters: Parameters, system: str | None = "Be brief.") -> str:
+        settings = RequestSettings(**{**shared, "system": system}, parameters=parameters)
+        return RequestBuilder(settings).key(MODEL, b"", 1)
+
+    merged = Parameters(temperature=0, max_tokens=9, extra={"a": 1, "b": 2})
+    assert several.key(MODEL, b"", 1) == alone(warm)
+    assert several.key(ModelRef("openai", "gpt-4o", "cool"), b"", 1) == alone(merged)
+    assert several.key(ModelRef("openai", "gpt-4o", "bare"), b"", 1) == alone(warm, system=None)

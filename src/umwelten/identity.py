@@ -69,6 +69,7 @@ def call_key(*, settings: bytes, model: ModelRef, content: bytes, repeat: int) -
 def _shared_digest(settings: bytes, model: ModelRef) -> blake2b:
     """Return the hash state that all calls of a model share. Callers copy it and never update it."""
     # Lengths are fixed or prefixed, so that no two different tuples give the same bytes.
-    name = str(model).encode()
+    # What is sent is in the settings, whatever it is called.
+    name = str(model.plain).encode()
     shared = settings + len(name).to_bytes(4, "big") + name
     return blake2b(shared, digest_size=_SIZE, person=b"umwelten.call")

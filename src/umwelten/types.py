@@ -31,14 +31,24 @@ LONGEST_NAME = 10_000
 64 MB of a model name."""
 
 
-class ModelRef(msgspec.Struct, frozen=True, order=True):
-    """A model at a provider, written `provider:model` (split at the first colon)."""
+class ModelRef(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
+    """A model at a provider, written `provider:model` (split at the first colon).
+
+    `variant` names settings that it is asked with, written `provider:model@variant`. Price, limits and
+    capabilities are those of `plain`, the model whatever its settings.
+    """
 
     provider: str
     model: str
+    variant: str = ""
 
     def __str__(self) -> str:
-        return f"{self.provider}:{self.model}"
+        return f"{self.provider}:{self.model}{f'@{self.variant}' if self.variant else ''}"
+
+    @property
+    def plain(self) -> ModelRef:
+        """The model without the name of its settings."""
+        return ModelRef(self.provider, self.model) if self.variant else self
 
 
 class Secret:
@@ -124,6 +134,17 @@ class Prompt(FrozenStruct):
     text: str
 
 
+class VariantSettings(FrozenStruct):
+    """The settings that the models named `model@name` have of their own; `None` is what all have.
+
+    A `system` of "" is no system prompt. Each of the further fields of the parameters counts for itself.
+    """
+
+    name: str
+    system: str | None = None
+    parameters: Parameters = Parameters()
+
+
 class Role(StrEnum):
     """The author of a message."""
 
@@ -144,7 +165,8 @@ class RequestSettings(FrozenStruct):
     `prompts` holds one prompt whose name is "", or several named ones, each sent to every model.
     `attachments` are (name, content hash). `pdf` is how PDF files are sent: "auto" as they are where the
     model accepts them, else as text. `source` is what an input is: a file, a row of a table or an answer of
-    an evaluation. `row_rule` is that of its rows; without rows it stays 1.
+    an evaluation. `row_rule` is that of its rows; without rows it stays 1. `variants` are the settings that
+    only some of the models have.
 
     A field that is added here or to `Parameters` enters the identity only where it is not at its default,
     and is stored on its own.
@@ -158,6 +180,22 @@ class RequestSettings(FrozenStruct):
     pdf: PdfMode = "auto"
     source: InputSource = "files"
     row_rule: RowRule = 1
+    variants: tuple[VariantSettings, ...] = ()
+
+    def of(self, model: ModelRef) -> RequestSettings:
+        """Return what the calls to a model share: its variant's settings in the place of all models'."""
+        own = next((one for one in self.variants if one.name == model.variant), None)
+        if own is None:
+            return msgspec.structs.replace(self, variants=())
+        fields = msgspec.structs.asdict(own.parameters)
+        given = {name: value for name, value in fields.items() if value is not None}
+        given["extra"] = {**self.parameters.extra, **own.parameters.extra}
+        return msgspec.structs.replace(
+            self,
+            system=self.system if own.system is None else own.system or None,
+            parameters=msgspec.structs.replace(self.parameters, **given),
+            variants=(),
+        )
 
     @property
     def prompt(self) -> str:

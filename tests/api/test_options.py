@@ -186,3 +186,13 @@ def test_a_timeout_is_in_seconds_however_long(server: Provider) -> None:
     with Reader.open(results.folder) as reader:
         (settings,) = reader.connection.execute("SELECT settings FROM runs").fetchone()
     assert msgspec.json.decode(settings)["timeout_s"] == 1500
+
+
+def test_variants_are_given_by_name(server: Provider) -> None:
+    variants = {"cool": {"temperature": 0, "params": {"k": 1}}, "plain": {"system": "@as it is"}}
+    results = umwelten.run("hi", ["openai:a@cool", "openai:a@plain"], variants=variants, system="x").wait()
+    assert [answer.model for answer in results] == ["openai:a@cool", "openai:a@plain"]
+    found = [
+        (body.get("temperature"), body.get("k"), body["messages"][0]["content"]) for body in bodies(server)
+    ]
+    assert sorted(found, key=str) == [(0.0, 1, "x"), (None, None, "@as it is")]

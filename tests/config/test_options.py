@@ -74,7 +74,7 @@ def sample(option: Option) -> str:
         return f'"{option.type.choices[-1]}"'
     if option.type.switch:
         return "true"
-    for text in ('"2m"', '"2G"', "1", '"x"', "{ openai = 4 }", "{ openai = '4/s' }"):
+    for text in ('"2m"', '"2G"', "1", '"x"', "{ openai = 4 }", "{ openai = '4/s' }", "{ a = { seed = 4 } }"):
         try:
             option.type.read(tomllib.loads(f"x = {text}")["x"])
         except ValueError:

@@ -85,6 +85,52 @@ def test_a_list_keeps_its_order_trims_blanks_and_drops_duplicates_with_a_note() 
     assert str(notes[1]).startswith("openrouter:openai/gpt-4o is listed twice")
 
 
+VARIANTS = ("cool", "hot")
+
+
+@pytest.mark.parametrize(
+    ("text", "model"),
+    [
+        ("ollama:m@cool", ModelRef("ollama", "m", "cool")),
+        (" ollama:gemma3:12b @ cool ", ModelRef("ollama", "gemma3:12b", "cool")),
+        ("openai/gpt-4o:free@hot", ModelRef("openrouter", "openai/gpt-4o:free", "hot")),
+        ("ollama:m@001@cool", ModelRef("ollama", "m@001", "cool")),
+        # What is no variant's name belongs to the model's.
+        ("ollama:m@001", ModelRef("ollama", "m@001")),
+        ("ollama:@cf/meta/llama", ModelRef("ollama", "@cf/meta/llama")),
+        ("lmstudio:m@q4_k_m", ModelRef("lmstudio", "m@q4_k_m")),
+    ],
+)
+def test_an_at_behind_a_model_is_followed_by_a_variant(text: str, model: ModelRef) -> None:
+    models, notes = parse_models(text, VENDORS, {}, VARIANTS)
+    assert models == (model,)
+    assert bool(notes) is ("@" in model.model)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("ollama:m@coll", "no variant is called 'coll'", "Did you mean ollama:m@cool"),
+        ("ollama:m@cool@hot", "names two variants", "one at a time"),
+        ("ollama:@cool", "names a provider but no model", ""),
+        ("@fast@coll", "no variant is called 'coll'", "Did you mean @cool"),
+        ("@fats@cool", "@fats is not a group", "Did you mean @fast"),
+    ],
+)
+def test_a_variant_that_is_not_there_is_told_with_the_nearest(text: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        parse_models(text, VENDORS, {"fast": ["ollama:a", "ollama:b"]}, VARIANTS)
+    assert hint in str(caught.value.hint)
+
+
+def test_a_group_may_be_asked_with_a_variant_and_name_some() -> None:
+    groups = {"fast": ["ollama:a", "@more"], "more": ["ollama:b"], "both": ["ollama:m@cool", "ollama:m@hot"]}
+    models, _ = parse_models("@fast@hot,@both", VENDORS, groups, VARIANTS)
+    assert [str(model) for model in models] == [
+        f"ollama:{name}" for name in ("a@hot", "b@hot", "m@cool", "m@hot")
+    ]
+
+
 @pytest.mark.parametrize("text", ["", " ", ",", " , ,"])
 def test_a_list_without_a_model_is_an_error(text: str) -> None:
     with pytest.raises(UsageError, match="no model"):

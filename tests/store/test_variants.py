@@ -1,4 +1,5 @@
-"""Several prompts: models times prompts, in an order that keeps a model in memory, with names of its own."""
+"""Several prompts, and settings of some models: the grid that comes of them, in an order that keeps a model
+in memory, with names of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from umwelten.store.grid import Counts
 from umwelten.store.reader import Reader
 from umwelten.store.store import Store
 from umwelten.store.text_file_names import flat_name, fold, json_name
-from umwelten.types import ModelRef, Prompt
+from umwelten.types import ModelRef, Parameters, Prompt, VariantSettings
 
 LONG, SHORT = Prompt(name="long", text="Tell all."), Prompt(name="short", text="Tell in short.")
 _prompt_names = st.one_of(
@@ -140,3 +141,43 @@ def test_no_two_variants_share_a_name(prompts: list[str], names: list[str], mode
             assert_inert(str(output))
             assert len(json_name(str(output)).rpartition("/")[2].encode()) <= 255
             assert flat_name(json_name(str(output))) == json_name(flat_name(str(output)))
+
+
+# --- settings of some models -----------------------------------------------------------------
+
+COOL = VariantSettings(name="cool", parameters=Parameters(temperature=0, stop=("END",), extra={"k": [1]}))
+HOT = VariantSettings(name="hot", system="Be bold.")
+A_COOL, A_HOT = ModelRef(A.provider, A.model, "cool"), ModelRef(A.provider, A.model, "hot")
+
+
+def test_a_model_with_settings_of_its_own_is_a_model_beside_the_plain_one(tmp_path: Path) -> None:
+    plan = spec(A, A_COOL, A_HOT, variants=(COOL, HOT), system="Be brief.")
+    with Store.create(tmp_path / "x", plan) as store:
+        store.set_inputs(files("a"), read_hash=never)
+        answer_all(store)
+        assert store.models == {1: A, 2: A_COOL, 3: A_HOT}
+    assert texts(tmp_path / "x") == {f"a.google_gemini{end}.txt" for end in ("", "@cool", "@hot")}
+    with Reader.open(tmp_path / "x") as reader:
+        assert reader.spec() == plan
+
+
+def test_a_variant_keeps_its_settings_and_others_may_be_added(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "x", spec(A_COOL, variants=(COOL,))):
+        pass
+    with Store.resume(tmp_path / "x", spec(A_HOT, variants=(HOT,))) as store:
+        assert list(store.models.values()) == [A_HOT]
+    changed = VariantSettings(name="cool", system="Now with one.", parameters=Parameters(temperature=0.1))
+    with pytest.raises(EvaluationChanged) as caught:
+        Store.resume(tmp_path / "x", spec(A_HOT, A_COOL, variants=(changed, HOT)))
+    message = str(caught.value)
+    assert 'variant cool, system: none → "Now with one."' in message
+    assert "variant cool, temperature: 0.0 → 0.1" in message
+    assert "variant cool, param k: [1] → none" in message
+    assert "hot" not in message
+
+
+def test_a_model_whose_name_ends_like_a_variant_is_not_taken_for_it(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "x", spec(ModelRef("google", "gemini@cool"))):
+        pass
+    with pytest.raises(EvaluationChanged, match="model google:gemini@cool"):
+        Store.resume(tmp_path / "x", spec(A_COOL, variants=(COOL,)))

@@ -62,8 +62,8 @@ class CutInputs:
         read = _tokens_read(answer.usage)
         if read >= least:
             return answer
-        if target.model not in self._reported:
-            self._reported.add(target.model)
+        if target.model.plain not in self._reported:
+            self._reported.add(target.model.plain)
             wording = Phrase(
                 "{model} read {read:,} tokens of {name}, which has at least {least:,}: the server cut off "
                 "what its context does not hold; {remedy}",

@@ -343,7 +343,7 @@ class HttpAttemptRunner:
 
     def _drop(self, field: str, failure: Failure, attempt: _Attempt) -> Failure:
         """Leave out an optional field that the model refused, from now on; say so once."""
-        model = attempt.target.model
+        model = attempt.target.model.plain
         if field in attempt.dropped or not _is_sent(field, attempt):
             return msgspec.structs.replace(failure, retry=False)
         server = _server(attempt.target)
@@ -375,7 +375,7 @@ class HttpAttemptRunner:
 
 def _server(target: Target) -> tuple[ModelRef, str]:
     """Return what refuses fields: a model as one server has it."""
-    return target.model, target.endpoint.base_url
+    return target.model.plain, target.endpoint.base_url
 
 
 def _is_uncounted(outcome: Outcome) -> bool:

@@ -14,8 +14,8 @@ from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.protocol import Endpoint, Scope, Wire
 from umwelten.types import (
     ModelRef,
-    Parameters,
     Part,
+    RequestSettings,
     Secret,
 )
 
@@ -58,7 +58,7 @@ def lane_name(model: ModelRef, endpoint: Endpoint) -> str:
     """What shares one rate limit: an account, an account's model, or a host."""
     vendor, member = endpoint.vendor, endpoint.member
     if vendor.scope is Scope.KEY_AND_MODEL:
-        return f"{model}{member}"
+        return f"{model.plain}{member}"
     if vendor.scope is Scope.HOST and vendor.name != "local" and not member.startswith("@"):
         return f"{vendor.name}@{_host(endpoint.base_url)}{member}"
     return f"{vendor.name}{member}"
@@ -68,9 +68,10 @@ def _host(url: str) -> str:
     return url.split("://", 1)[-1].split("/", 1)[0]
 
 
-def left_out(targets: Iterable[Target], parameters: Parameters) -> Iterator[str]:
+def left_out(targets: Iterable[Target], settings: RequestSettings) -> Iterator[str]:
     """Yield what to say of parameters that models are known to refuse, so that they are not sent at all."""
     asked = {target.model: target.endpoint.vendor.wire for target in targets}
     for model, wire in asked.items():
+        parameters = settings.of(model).parameters
         for name in refused_parameters(model.model, parameters) if wire == "anthropic" else ():
             yield f"{model} does not take {name}; it is sent without"

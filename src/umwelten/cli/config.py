@@ -32,7 +32,7 @@ def group() -> None:
 )
 @option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(profile: str | None, as_json: bool) -> None:
-    """Every setting with its source, the providers, groups, profiles and prices, and the files read.
+    """Every setting with its source, providers, groups, variants, profiles and prices, and the files read.
 
     Keys are never shown, only the variables that hold them. Problems are listed at the end, and then the
     exit status is 2.

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from umwelten.config.layers import DEFAULT
-from umwelten.config.overview import ConfigOverview, PriceRow, ProviderOverview, Setting
+from umwelten.config.overview import ConfigOverview, PriceRow, ProviderOverview, Setting, VariantRow
 from umwelten.providers.header_dialects import NO_DIALECT
 from umwelten.text.sanitize import one_line, safe
 
 _WIDEST = 60
+_NOTHING = Setting(name="-", value=None, source="")
 
 
 def safely(text: str) -> str:
@@ -29,6 +30,7 @@ def lines(found: ConfigOverview) -> Iterator[str]:
         "groups",
         ([f"@{row.name}", ", ".join(row.expanded or row.models), row.source] for row in found.groups),
     )
+    yield from _section("variants", _variants(found.variants))
     for profile in found.profiles:
         yield from _section(f"profile {profile.name}", map(_setting, profile.flags))
     yield from _section("prices, USD per million tokens", map(_price, found.prices))
@@ -49,6 +51,11 @@ def _section(title: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 def _setting(row: Setting) -> list[str]:
     return [row.name, "-" if row.value is None else _toml_text(row.value), row.source]
+
+
+def _variants(found: Iterable[VariantRow]) -> Iterator[list[str]]:
+    for variant in found:
+        yield from ([f"@{variant.name}", *_setting(row)] for row in variant.settings or (_NOTHING,))
 
 
 def _toml_text(value: Any) -> str:

@@ -57,6 +57,14 @@ _TEMPLATE = """\
 #fast = [{group}]
 #all = ["@fast", "local:smollm2"]
 
+# Settings to compare like models: --models {model}@cool,{model}@hot
+#[variants.cool]
+#temperature = 0
+#[variants.hot]
+#temperature = 1.2
+#system = "Be bold."
+#param = {{ reasoning_effort = "low" }}
+
 # Flags that go together, for --profile nightly; what is given on the command line wins.
 #[profiles.nightly]
 #prompt = "Summarise this in three sentences."

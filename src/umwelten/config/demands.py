@@ -15,10 +15,16 @@ from umwelten.errors import ConfigError
 from umwelten.providers.protocol import Vendor
 
 
-def used_demands(kind: str, settings: Settings, asked: Iterable[Vendor]) -> list[Demand]:
-    """What is demanded by a `run` or `batch` with these settings that asks these vendors."""
+def used_demands(
+    kind: str, settings: Settings, asked: Iterable[Vendor], variants: Iterable[str] = ()
+) -> list[Demand]:
+    """What is demanded by a `run` or `batch` with these settings that asks these vendors' variants."""
     values = {name: value for name, value in settings.values.items() if OPTIONS[name].only in (None, kind)}
-    return [*option_demands(values, settings.get("output_dir")), *asking_demands(asked, settings)]
+    folder: Path = settings.get("output_dir")
+    demands = list(option_demands(values, folder))
+    for name in variants:
+        demands += option_demands(settings.variants[name], folder)
+    return [*demands, *asking_demands(asked, settings)]
 
 
 def asking_demands(asked: Iterable[Vendor], settings: Settings, *, possible: bool = False) -> list[Demand]:
@@ -41,6 +47,9 @@ def all_demands(settings: Settings) -> list[Demand]:
         flags = {option.name: profile.flags[key] for key, option in _PROFILE.items() if key in profile.flags}
         own = profile.values.get("output_dir")
         demands += option_demands({**profile.values, **flags}, output_dir if own is None else own.value)
+    for variants in (settings.variants, *(profile.variants for profile in settings.profiles.values())):
+        for values in variants.values():
+            demands += option_demands(values, output_dir)
     demands += asking_demands(vendors(settings).values(), settings, possible=True)
     return list({demand.digest: demand for demand in demands}.values())
 

@@ -58,7 +58,7 @@ class Question(TypedDict, total=False):
             kinds.MODELS,
             Section.PROMPT,
             "Models, separated by commas: provider:model, or vendor/model for OpenRouter; "
-            "@NAME is a group in umwelten.toml. Repeatable; required.",
+            "@NAME is a group in umwelten.toml, and after a model's name a variant. Repeatable; required.",
             short="-m",
         ),
     ]
@@ -142,6 +142,17 @@ class SharedOptions(TypedDict, Generic[T], total=False):
             "Any other request field, sent as is; repeatable.",
             key="param",
             default={},
+        ),
+    ]
+    variants: Annotated[
+        Mapping[str, Mapping[str, Any]] | None,
+        Option(
+            kinds.VARIANTS,
+            Section.PROMPT,
+            "A setting of models that are named with @VARIANT, such as cool.temperature=0: system, "
+            "temperature, max-tokens, top-p, seed, stop or param.FIELD. Repeatable.",
+            default={},
+            place="profile",
         ),
     ]
     repeat: Annotated[

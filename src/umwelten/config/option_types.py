@@ -25,6 +25,10 @@ _FORMS = "write seconds (45 or 45s), milliseconds (1500ms), minutes (2m) or hour
 _SIZE = r"([0-9]+(?:\.[0-9]+)?)\s*([KMG]?)B?"
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+VARIANT_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+_VARIANT_SETTING = rf"(?s:\s*({VARIANT_NAME})\.([A-Za-z_-]+)(?:\.([^=]+))?=(.*))"
+_SEVERAL = ("param", "stop")
+"""Settings of a variant that may be given more than once."""
 _SCHEMA_FILE = r"(?s:.+)\.(json|py:\w+)"
 
 Reader = Callable[[Any], Any]
@@ -348,6 +352,40 @@ def _rates(given: Any) -> dict[str, str]:
     return {name: read_rates(values) for name, values in texts.items()}
 
 
+def _variants(given: Any) -> dict[str, dict[str, Any]]:
+    """`cool.temperature=0` and its like, as a variant's values by key; what may be repeated as lists."""
+    if isinstance(given, Mapping):
+        return _variants_argument(given)
+    items = [given] if isinstance(given, str) else given
+    found: dict[str, dict[str, Any]] = {}
+    for item in items if isinstance(items, list | tuple) else [None]:
+        match = re.fullmatch(_VARIANT_SETTING, item) if isinstance(item, str) else None
+        if match is None:
+            raise ValueError("write VARIANT.SETTING=VALUE, such as cool.temperature=0")
+        name, key, field, value = match.groups()
+        key, own = key.replace("-", "_"), found.setdefault(name, {})
+        if field is not None or key in _SEVERAL:
+            own.setdefault(key, []).append(value if field is None else f"{field}={value}")
+        elif key in own:
+            raise ValueError(f"give {name}.{key} once")
+        else:
+            own[key] = value
+    return found
+
+
+def _variants_argument(given: Any) -> dict[str, dict[str, Any]]:
+    is_named = isinstance(given, Mapping) and all(
+        isinstance(name, str) and re.fullmatch(VARIANT_NAME, name) and isinstance(settings, Mapping)
+        for name, settings in given.items()
+    )
+    if not is_named:
+        raise ValueError('give the settings of each by name, such as {"cool": {"temperature": 0}}')
+    return {name: dict(settings) for name, settings in given.items()}
+
+
 FIELDS = OptionType(read=_fields, metavar="KEY=VALUE", repeatable=True)
 CEILINGS = OptionType(read=_ceilings, metavar="PROVIDER=N", repeatable=True, complete="ceilings")
 RATES = OptionType(read=_rates, metavar="PROVIDER=RATE", repeatable=True, complete="ceilings")
+VARIANTS = OptionType(
+    read=_variants, read_argument=_variants_argument, metavar="VARIANT.SETTING=VALUE", repeatable=True
+)

@@ -14,6 +14,7 @@ from umwelten.config.layers import DEFAULT, Value
 from umwelten.config.members import members
 from umwelten.config.options import SETTINGS
 from umwelten.config.settings import Settings, model_groups
+from umwelten.config.variants import Variants
 from umwelten.errors import ConfigError, UsageError
 from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
@@ -91,6 +92,13 @@ class ProfileRow(FrozenStruct):
     flags: tuple[Setting, ...]
 
 
+class VariantRow(FrozenStruct):
+    """The settings of a variant."""
+
+    name: str
+    settings: tuple[Setting, ...]
+
+
 class PriceRow(FrozenStruct):
     """A price of one's own, USD per million tokens."""
 
@@ -116,6 +124,7 @@ class ConfigOverview(FrozenStruct):
     problems: tuple[str, ...]
     notes: tuple[str, ...]
     untrusted: tuple[str, ...] = ()
+    variants: tuple[VariantRow, ...] = ()
 
 
 def overview(settings: Settings) -> ConfigOverview:
@@ -131,13 +140,17 @@ def overview(settings: Settings) -> ConfigOverview:
         providers=providers,
         groups=groups,
         profiles=tuple(
-            ProfileRow(name=name, flags=(*_rows(profile.flags), *_settings(profile.values)))
+            ProfileRow(
+                name=name,
+                flags=(*_rows(profile.flags), *_settings(profile.values)),
+            )
             for name, profile in settings.profiles.items()
         ),
         prices=_prices(settings, problems),
         problems=tuple(map(settings.conceal, problems)),
         notes=tuple(map(settings.conceal, settings.notes)),
         untrusted=tuple(map(str, settings.trust.lacking(all_demands(settings)))) if known else (),
+        variants=_variants(settings.variants),
     )
 
 
@@ -148,6 +161,10 @@ def _settings(values: Mapping[str, Value]) -> list[Setting]:
 
 def _rows(values: Mapping[str, Value]) -> list[Setting]:
     return [Setting(name=key, value=_plain(key, row.shown), source=row.source) for key, row in values.items()]
+
+
+def _variants(variants: Variants) -> tuple[VariantRow, ...]:
+    return tuple(VariantRow(name=name, settings=tuple(_settings(row))) for name, row in variants.items())
 
 
 def _plain(key: str, value: Any) -> Any:
@@ -227,7 +244,10 @@ def _group(name: str, settings: Settings, known: Mapping[str, Vendor], problems:
     group = settings.groups[name]
     models: tuple[str, ...] = ()
     try:
-        models = tuple(str(model) for model in parse_models(f"@{name}", known, model_groups(settings))[0])
+        models = tuple(
+            str(model)
+            for model in parse_models(f"@{name}", known, model_groups(settings), settings.variants)[0]
+        )
     except UsageError as error:
         if known:  # else the providers' own problem is listed
             problems.append(f"{group.source}, [groups] {name}: {error}")

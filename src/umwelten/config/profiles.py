@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from umwelten.config.files import TomlFile
 from umwelten.config.layers import Value, keys, read_layer, rebase_values, section_layer
 from umwelten.config.options import BY_KEY, OPTIONS
+from umwelten.config.variants import with_variants
 from umwelten.errors import UsageError
 from umwelten.phrases import Phrase
 from umwelten.text.suggestions import closest, did_you_mean, sentences
@@ -27,6 +28,7 @@ class OptionProfile(FrozenStruct):
 
     values: Mapping[str, Value] = {}
     flags: Mapping[str, Value] = {}
+    variants: Mapping[str, Mapping[str, Value]] = {}
     notes: tuple[str, ...] = ()
 
 
@@ -35,16 +37,27 @@ def with_profiles(known: Mapping[str, OptionProfile], file: TomlFile) -> dict[st
     merged = dict(known)
     for name in file.data.get("profiles", {}):
         below, above = merged.get(name, OptionProfile()), _read(name, file)
+        variants = with_variants(below.variants, file, "profiles", name)
         merged[name] = OptionProfile(
             values={**below.values, **above.values},
-            flags={**below.flags, **above.flags},
+            flags={**below.flags, **above.flags, **_shown(variants, f"{file.place.path}, [profiles.{name}]")},
+            variants=variants,
             notes=(*below.notes, *above.notes),
         )
     return merged
 
 
+def _shown(variants: Mapping[str, Mapping[str, Value]], source: str) -> dict[str, Value]:
+    """The variants as one of the profile's flags: nothing without any."""
+    values = {
+        name: {OPTIONS[option].key: row.value for option, row in settings.items()}
+        for name, settings in variants.items()
+    }
+    return {"variants": Value(value=values, source=source)} if values else {}
+
+
 def _read(name: str, file: TomlFile) -> OptionProfile:
-    section = file.data["profiles"][name]
+    section = {key: value for key, value in file.data["profiles"][name].items() if key != "variants"}
     place = file.place.below("profiles", name)
     spelt = keys(section, place, [key for key, option in BY_KEY.items() if option.place != "flag"])
     layer = section_layer(file, place, f"{file.place.path}, [profiles.{name}]", spelt)

@@ -68,7 +68,7 @@ def known_rates(
         by_resource[Resource.REQUESTS] = [KnownRate(vendor.rpm, MINUTE_S)]
     if vendor.tpm is not None:
         by_resource[Resource.TOKENS] = [KnownRate(vendor.tpm, MINUTE_S, Resource.TOKENS)]
-    for name in (model.provider, str(model)):
+    for name in (model.provider, str(model.plain)):
         rates = given.get(name, ())
         by_resource |= {of: [r for r in rates if r.resource is of] for of in {r.resource for r in rates}}
     return tuple(rate for rates in by_resource.values() for rate in rates)

@@ -19,6 +19,7 @@ from umwelten.config.profiles import OptionProfile, find_profile, gives_way, wit
 from umwelten.config.project_files import Place
 from umwelten.config.toml_sections import ONE_OR_SEVERAL
 from umwelten.config.trust import VARIABLE, Trust, trusts_everything
+from umwelten.config.variants import given_variants, merge, with_variants
 from umwelten.errors import ConfigError, UmweltenError, UsageError, conceal
 from umwelten.phrases import Phrase, Spelling, by_name
 from umwelten.providers.model_names import expand_groups
@@ -68,6 +69,7 @@ class Settings(FrozenStruct):
 
     `flags` are those of the profile in force that may stand in a profile alone (`prompt`, `directory`), by
     their keys: they count once flags or arguments were put on top. `given` names the options that were.
+    `variants` are the settings of models named `provider:model@variant`, by the options' names.
     `files` were read, in rising precedence. `trust`: which demands of the project's files are met.
     """
 
@@ -75,6 +77,7 @@ class Settings(FrozenStruct):
     providers: Mapping[str, TomlSection] = {}
     prices: Mapping[str, TomlSection] = {}
     groups: Mapping[str, Group] = {}
+    variants: Mapping[str, Mapping[str, Value]] = {}
     profiles: Mapping[str, OptionProfile] = {}
     flags: Mapping[str, Value] = {}
     given: frozenset[str] = frozenset()
@@ -138,9 +141,12 @@ class Settings(FrozenStruct):
             for key, value in self.flags.items()
             if key not in given and not gives_way(key, given, self.flags)
         }
+        variants = read.values.pop("variants", None)
+        own = {} if variants is None else given_variants(variants.value, layer)
         return msgspec.structs.replace(
             self,
             values={**self.values, **profile, **read.values},
+            variants=merge(self.variants, own),
             given=frozenset(BY_KEY[key].name for key in given),
             notes=(*self.notes, *read.notes),
         )
@@ -231,6 +237,7 @@ def _with_toml(settings: Settings, file: TomlFile) -> Settings:
         providers=_merge_sections(settings.providers, file, "providers"),
         prices=_merge_sections(settings.prices, file, "prices"),
         groups={**settings.groups, **_groups(file)},
+        variants=with_variants(settings.variants, file),
         profiles=with_profiles(settings.profiles, file),
         notes=(*settings.notes, *read.notes),
         files=(*settings.files, source),
@@ -287,6 +294,7 @@ def _with_profile(settings: Settings, profile: OptionProfile) -> Settings:
         settings,
         values={**settings.values, **profile.values},
         flags=profile.flags,
+        variants=merge(settings.variants, profile.variants),
         notes=(*settings.notes, *profile.notes),
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from umwelten.config.option_types import MAX_CONCURRENCY, NO_LIMIT
+from umwelten.config.option_types import MAX_CONCURRENCY, NO_LIMIT, VARIANT_NAME
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.errors import ConfigError
 from umwelten.pricing import Price, is_standard_tier, listed_providers
@@ -21,7 +21,7 @@ from umwelten.providers.retired import retirement
 from umwelten.providers.vendors import DIALECTS, VENDORS
 from umwelten.text.suggestions import closest, did_you_mean
 
-SECTIONS = ("defaults", "providers", "prices", "groups", "profiles")
+SECTIONS = ("defaults", "providers", "prices", "groups", "variants", "profiles")
 ONE_OR_SEVERAL = (("base_url", "base_urls"), ("api_key_env", "keys"))
 """Keys of a provider that say the same, for one and for several: the later file's counts."""
 
@@ -275,6 +275,18 @@ def _check_profile(name: str, row: Any, section: TomlPosition) -> None:
     place = section.below(name)
     _check_label(name, f"{place}: a profile's name")
     _check_table(row, place)
+    if "variants" in row:
+        below = place.below("variants")
+        _check_table(row["variants"], below)
+        for variant, settings in row["variants"].items():
+            _check_variant(variant, settings, below)
+
+
+def _check_variant(name: str, row: Any, section: TomlPosition) -> None:
+    place = section.below(name)
+    if not re.fullmatch(VARIANT_NAME, name):
+        raise ConfigError(f"{place}: a variant's name is made of letters, digits, '_' and '-'")
+    _check_table(row, place)
 
 
 def _check_label(name: str, what: str) -> None:
@@ -291,5 +303,6 @@ _CHECKS: Mapping[str, Callable[[str, Any, TomlPosition], None]] = {
     "providers": _check_provider,
     "prices": _check_price,
     "groups": _check_group,
+    "variants": _check_variant,
     "profiles": _check_profile,
 }

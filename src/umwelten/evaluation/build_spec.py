@@ -31,7 +31,7 @@ from umwelten.providers.protocol import Vendor
 from umwelten.schema import OutputSchema, load_schema
 from umwelten.store.database import has_database
 from umwelten.store.reader import Reader
-from umwelten.types import Parameters, Prompt, RequestSettings
+from umwelten.types import Parameters, Prompt, RequestSettings, VariantSettings
 from umwelten.user_folders import expand_home
 
 Stdin = Callable[[], str]
@@ -57,9 +57,12 @@ def build_spec(
             Phrase("Give {option:models=provider:model}, or put it in umwelten.toml."),
             argument="models",
         )
-    models, model_notes = parse_models(settings.get("models"), vendors, model_groups(settings))
+    models, model_notes = parse_models(
+        settings.get("models"), vendors, model_groups(settings), settings.variants
+    )
     notes.extend(model_notes)
-    demands = used_demands(kind, settings, [vendors[model.provider] for model in models])
+    variants = list(dict.fromkeys(model.variant for model in models if model.variant))
+    demands = used_demands(kind, settings, [vendors[model.provider] for model in models], variants)
     settings.trust.require(demands)
     code = next((demand.code for demand in demands if demand.code is not None), None)
     check_ceilings(settings, vendors)
@@ -80,6 +83,7 @@ def build_spec(
             pdf=settings.get("pdf"),
             source="files" if inputs is None else inputs.source,
             row_rule=1 if inputs is None else inputs.row_rule,
+            variants=tuple(_variant(name, settings) for name in sorted(variants)),
         ),
         inputs=inputs,
         attach=attach,
@@ -118,7 +122,10 @@ def _prompts(settings: Settings, stdin: Stdin | None) -> tuple[Prompt, ...]:
 
 def _text(settings: Settings, name: str, stdin: Stdin | None) -> str | None:
     """The text of an option, that of a file where it is a path or begins with `@`."""
-    value = settings.get(name)
+    return _value_text(settings.get(name), name, stdin)
+
+
+def _value_text(value: Any, name: str, stdin: Stdin | None) -> str | None:
     match value:
         case None:
             return None
@@ -153,6 +160,14 @@ def _parameters(settings: Settings) -> Parameters:
     named = [name for name in Parameters.__struct_fields__ if name != "extra"]
     values: dict[str, Any] = {name: settings.get(name) for name in named}
     return Parameters(**values, extra=settings.get("params"))
+
+
+def _variant(name: str, settings: Settings) -> VariantSettings:
+    """The settings of a variant; those that it leaves out are those of all models."""
+    values = {option: row.value for option, row in settings.variants[name].items()}
+    extra = values.pop("params", {})
+    system = _value_text(values.pop("system", None), "variants", None)
+    return VariantSettings(name=name, system=system, parameters=Parameters(**values, extra=extra))
 
 
 def _output_schema(given: object, code: bytes | None) -> OutputSchema | None:

@@ -149,7 +149,8 @@ def _weigher(evaluation: Evaluation, model: ModelRef) -> Callable[[int, str], fl
     """A guess of a call's cost, in input tokens, by its file's size and name."""
     price = price_of(model, evaluation.prices, at=time.time())
     ratio = float(price.output / price.input) if price is not None and price.input else _USUAL_RATIO
-    answer = ratio * min(evaluation.spec.request.parameters.max_tokens or _USUAL_OUTPUT, _USUAL_OUTPUT)
+    longest = evaluation.spec.request.of(model).parameters.max_tokens or _USUAL_OUTPUT
+    answer = ratio * min(longest, _USUAL_OUTPUT)
     # The name of a row or an answer says nothing of what is in it.
     named = evaluation.spec.request.source == "files"
 

@@ -32,7 +32,7 @@ from umwelten.evaluation.lanes import connection_times, make_lanes, served, sums
 from umwelten.evaluation.limit_memory import LimitMemory
 from umwelten.evaluation.opening import open_store
 from umwelten.evaluation.preflight import preflight
-from umwelten.evaluation.request_terms import has_tools, hedge_share, request_terms, with_input
+from umwelten.evaluation.request_terms import any_tools, hedge_share, request_terms, with_input
 from umwelten.evaluation.share_lanes import shared_lanes
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.events import (
@@ -99,7 +99,8 @@ class Evaluation:
         self.folder = spec.output.output_dir / store.spec.id
         self._targets, self._local = targets, local
         self.settings, self.prices = settings, price_book(vendors, price_overrides(settings))
-        self._terms = request_terms(spec.request)
+        self._sent = {ref: spec.request.of(ref) for ref in spec.models}
+        self._terms = {ref: request_terms(sent) for ref, sent in self._sent.items()}
         self._engine: Engine | None = None
         self._stop: tuple[str, bool, float] | None = None
         self._documents = documents or {}
@@ -186,10 +187,10 @@ class Evaluation:
 
         if only is None and not store.complete:
             store.on_growth(grown)
-        if limits.hedge and has_tools(spec.request):
+        if limits.hedge and any_tools(spec):
             text = "calls with tools are not sent a second time, however long they take"
             tell(Note(text=text, level=NoteLevel.WARNING))
-        for text in left_out(self._targets.values(), spec.request.parameters):
+        for text in left_out(self._targets.values(), spec.request):
             tell(Note(text=text, level=NoteLevel.WARNING))
         store.start_run(
             {
@@ -336,7 +337,7 @@ class Evaluation:
 
     def _pool(self, limit: int | None) -> Pool:
         limits, cap = self.spec.limits, self.spec.limits.max_cost_usd
-        states: dict[ModelRef, ModelState] = {}
+        states = {target.model.plain: ModelState() for target in self._targets.values()}
         return Pool(
             make_lanes(
                 self._targets,
@@ -350,7 +351,7 @@ class Evaluation:
             max_in_flight=within_room(limit),
             group_caps=dict(limits.provider_concurrency),
             max_bytes=limits.max_bytes_in_flight,
-            states={n: states.setdefault(target.model, ModelState()) for n, target in self._targets.items()},
+            states={number: states[target.model.plain] for number, target in self._targets.items()},
             cap=CostCap(
                 cap=None if cap is None else round(cap * 1e9), spent=self.store.spent_nusd() if cap else 0
             ),
@@ -369,12 +370,13 @@ class Evaluation:
                 self._targets[number] = msgspec.structs.replace(target, local=self._local)
 
     def _price(self, usage: Usage, model: ModelRef) -> int | None:
-        return cost_nusd(usage, model, self.prices, at=time.time(), terms=self._terms)
+        return cost_nusd(usage, model, self.prices, at=time.time(), terms=self._terms[model])
 
     def _tokens(self, call: Call, turns: tuple[Message, ...]) -> tuple[int, int | None]:
         """Tokens that a call's request sends, roughly, and that it may write at most."""
-        prompt, size = self._targets[call.model].prompt, input_size(call.input)
-        return self.builder.input_tokens(size, prompt, turns), self.spec.request.parameters.max_tokens
+        target, size = self._targets[call.model], input_size(call.input)
+        longest = self._sent[target.model].parameters.max_tokens
+        return self.builder.input_tokens(size, target.prompt, turns), longest
 
     def _broken_off(self, call: Call) -> int | None:
         """What an attempt costs that was broken off: nobody knows, unless it is nothing in any case."""
@@ -384,13 +386,12 @@ class Evaluation:
         """The most that an attempt can cost, in nano-USD; only a cap needs it."""
         if self.spec.limits.max_cost_usd is None:
             return None
-        size = input_size(call.input)
-        longest = self.spec.request.parameters.max_tokens or LONGEST_OUTPUT
+        model, size = self._targets[call.model].model, input_size(call.input)
         return max_cost_nusd(
-            self._targets[call.model].model,
+            model,
             self.builder.most_tokens(size, turns),
-            longest,
+            self._sent[model].parameters.max_tokens or LONGEST_OUTPUT,
             self.prices,
             at=time.time(),
-            terms=with_input(self._terms, size.name),
+            terms=with_input(self._terms[model], size.name),
         )

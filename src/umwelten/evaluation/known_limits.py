@@ -46,7 +46,7 @@ def _least_s(work: Work, rate: KnownRate) -> float:
 
 
 def _shared_by(model: ModelRef, vendors: Mapping[str, Vendor]) -> str:
-    return str(model) if vendors[model.provider].scope is Scope.KEY_AND_MODEL else model.provider
+    return str(model.plain) if vendors[model.provider].scope is Scope.KEY_AND_MODEL else model.provider
 
 
 def _together(model: ModelRef, spec: EvaluationSpec, vendors: Mapping[str, Vendor]) -> tuple[KnownRate, ...]:

@@ -134,4 +134,4 @@ class LimitMemory:
 def _kept_as(target: Target) -> str:
     """The model or the provider: which of several accounts or servers it is, the account's id tells."""
     vendor = target.endpoint.vendor
-    return str(target.model) if vendor.scope is Scope.KEY_AND_MODEL else vendor.name
+    return str(target.model.plain) if vendor.scope is Scope.KEY_AND_MODEL else vendor.name

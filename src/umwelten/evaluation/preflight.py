@@ -101,7 +101,8 @@ def _check_texts(spec: EvaluationSpec) -> None:
             Phrase("Give it with {option:prompt=TEXT}, {option:prompt=@FILE} or {option:prompt=-}."),
             argument="prompt",
         )
-    for text in (*prompts, spec.request.system or "", *map(str, spec.models)):
+    systems = [spec.request.of(model).system or "" for model in spec.models]
+    for text in (*prompts, *systems, *map(str, spec.models)):
         if not text.isascii() and text != text.encode("utf-8", "replace").decode():
             raise UsageError(
                 f"{text[:40]!r} holds bytes that are no UTF-8", "Save it as UTF-8 and use @FILE."
@@ -128,22 +129,12 @@ def _endpoints(
 
 def _check_priced(spec: EvaluationSpec, prices: PriceBook) -> None:
     """A cap that cannot be kept would be a promise broken in silence."""
-    tier, now = request_terms(spec.request).tier, time.time()
-    unknown = [m for m in spec.models if price_of(m, prices, at=now) is None]
-    if not unknown and tier is not None:
-        unknown = [m for m in spec.models if price_of(m, prices, at=now, tier=tier) is None]
-        if unknown:
-            raise UsageError(
-                Phrase(
-                    "{option:max_cost} can't be kept: no price is known for service tier {tier} of {models}",
-                    tier=repr(tier),
-                    models=", ".join(map(str, unknown)),
-                ),
-                f'Put it in umwelten.toml: [prices."{unknown[0]}"] with input and output, and '
-                f'[prices."{unknown[0]}".{tier}] with those of the tier (per million tokens).',
-                argument="max_cost",
-            )
-    if unknown:
+    now = time.time()
+    models = list(dict.fromkeys(ref.plain for ref in spec.models))
+    unknown = [model for model in models if price_of(model, prices, at=now) is None]
+    if not unknown:
+        _check_tiers(spec, prices, now)
+    else:
         first = unknown[0]
         is_listed = first.provider in prices.lists
         or_all = "" if is_listed else f", or [providers.{first.provider}] {_PRICE_KEYS}"
@@ -153,6 +144,25 @@ def _check_priced(spec: EvaluationSpec, prices: PriceBook) -> None:
                 models=", ".join(map(str, unknown)),
             ),
             f'Put it in umwelten.toml: [prices."{first}"] input = … output = … (per million tokens){or_all}.',
+            argument="max_cost",
+        )
+
+
+def _check_tiers(spec: EvaluationSpec, prices: PriceBook, now: float) -> None:
+    tiers: dict[str, list[ModelRef]] = {}
+    for ref in spec.models:
+        tier = request_terms(spec.request.of(ref)).tier
+        if tier is not None and price_of(ref, prices, at=now, tier=tier) is None:
+            tiers.setdefault(tier, []).append(ref.plain)
+    for tier, unknown in tiers.items():
+        raise UsageError(
+            Phrase(
+                "{option:max_cost} can't be kept: no price is known for service tier {tier} of {models}",
+                tier=repr(tier),
+                models=", ".join(map(str, dict.fromkeys(unknown))),
+            ),
+            f'Put it in umwelten.toml: [prices."{unknown[0]}"] with input and output, and '
+            f'[prices."{unknown[0]}".{tier}] with those of the tier (per million tokens).',
             argument="max_cost",
         )
 
@@ -211,13 +221,13 @@ def note_addresses(
         elsewhere = own_addresses(asked, settings)
     except ConfigError:
         return  # an error before anything starts
-    at_home = (model for model in spec.models if model.provider not in elsewhere)
+    at_home = dict.fromkeys(model.plain for model in spec.models if model.provider not in elsewhere)
     notes.extend(shutdown_notes(at_home, datetime.now(UTC).date()))
 
 
 def note_prices(spec: EvaluationSpec, settings: Settings, notes: list[Wording]) -> None:
     """Notes on models whose cost is capped by what a project's file says that they cost."""
-    files = {ref: project_prices(ref, settings) for ref in spec.models}
+    files = {ref: project_prices(ref, settings) for ref in dict.fromkeys(m.plain for m in spec.models)}
     notes.extend(
         Phrase("{option:max_cost} counts {ref} by the prices in {file}", ref=ref, file=file)
         for ref, file in files.items()
@@ -227,7 +237,7 @@ def note_prices(spec: EvaluationSpec, settings: Settings, notes: list[Wording]) 
 
 def note_idle_rates(spec: EvaluationSpec, settings: Settings, notes: list[Wording]) -> None:
     """One note where a rate that was given for this run is of no model in it: a name may be misspelt."""
-    used = {name for model in spec.models for name in (model.provider, str(model))}
+    used = {name for model in spec.models for name in (model.provider, str(model.plain))}
     idle = [name for name in spec.limits.rates if name not in used]
     if idle and "rate" in settings.given:
         notes.append(

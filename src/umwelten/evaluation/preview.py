@@ -120,9 +120,9 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
     stored = check_size(stored_spec(spec, spec.output.id or ""))
     with _stored_answers(spec, stored) as answers:
         sums = _count(spec, checked.builder, answers, checked.capabilities)
-    longest = spec.request.parameters.max_tokens or ASSUMED_OUTPUT
+    bounds = {model: spec.request.of(model).parameters.max_tokens for model in spec.models}
+    longest = {model: bound or ASSUMED_OUTPUT for model, bound in bounds.items()}
     prices = price_book(vendors, price_overrides(settings))
-    tier = request_terms(spec.request).tier
 
     def cost(model: ModelRef, output: int) -> int | None:
         # Prices may step up with the length of a request: one call's, times their number.
@@ -132,13 +132,13 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
         usage = Usage(
             input_tokens=sent // asked,
             output_tokens=output,
-            service_tier=tier,
+            service_tier=request_terms(spec.request.of(model)).tier,
             details={kind: tokens // asked for kind, tokens in media.items() if tokens},
         )
         one = cost_nusd(usage, model, prices, at=at)
         return None if one is None else one * sums.answers[model]
 
-    costs = {model: _range(cost(model, 0), cost(model, longest)) for model in spec.models}
+    costs = {model: _range(cost(model, 0), cost(model, longest[model])) for model in spec.models}
     words, pictures = sum(sums.words.values()), sum(sums.pictures.values())
     total, hedge = _sum(list(costs.values())), hedge_share(spec)
     return Preview(
@@ -150,8 +150,8 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
         input_tokens=words + pictures,
         text_tokens=words,
         picture_tokens=pictures,
-        output_tokens=longest * sum(sums.answers.values()),
-        output_bounded=spec.request.parameters.max_tokens is not None,
+        output_tokens=sum(longest[model] * number for model, number in sums.answers.items()),
+        output_bounded=None not in bounds.values(),
         by_model=sums.calls,
         costs=costs,
         total=total,
@@ -222,11 +222,16 @@ def _sendable(scanned: FoundInput, capabilities: Capabilities) -> bool:
     return not name or looks_sendable(name, capabilities)
 
 
-def _seconds(sums: _PreviewSums, longest: int, spec: EvaluationSpec, vendors: Mapping[str, Vendor]) -> Span:
+def _seconds(
+    sums: _PreviewSums,
+    longest: Mapping[ModelRef, int],
+    spec: EvaluationSpec,
+    vendors: Mapping[str, Vendor],
+) -> Span:
     low, high = wall_s(_busy(sums.answers), spec, vendors, one_s=ANSWER_S)
     sent = {m: sums.words[m] + sums.pictures[m] for m in spec.models}
     few = {m: Work(calls=n, tokens=sent[m]) for m, n in sums.answers.items()}
-    many = {m: Work(calls=n, tokens=sent[m] + n * longest) for m, n in sums.answers.items()}
+    many = {m: Work(calls=n, tokens=sent[m] + n * longest[m]) for m, n in sums.answers.items()}
     return max(low, least_s(few, spec, vendors)), max(high, least_s(many, spec, vendors))
 
 

@@ -32,7 +32,7 @@ _MEDIA: dict[Family, tuple[str, ...]] = {
 
 
 def request_terms(settings: RequestSettings) -> RequestTerms:
-    """Return the terms of every request; their `media` are those of the attachments."""
+    """Return the terms of a model's requests; their `media` are those of the attachments."""
     extra = settings.parameters.extra
     tiers = [
         value
@@ -54,12 +54,12 @@ def with_input(terms: RequestTerms, name: str) -> RequestTerms:
 
 def hedge_share(spec: EvaluationSpec) -> float:
     """Return the part of an evaluation's calls that may be sent once more."""
-    return 0.0 if has_tools(spec.request) else spec.limits.hedge
+    return 0.0 if any_tools(spec) else spec.limits.hedge
 
 
-def has_tools(settings: RequestSettings) -> bool:
+def any_tools(spec: EvaluationSpec) -> bool:
     """Return whether requests offer tools: what such a call does is done again if it is sent again."""
-    return _offers_tools(settings.parameters.extra)
+    return any(_offers_tools(spec.request.of(model).parameters.extra) for model in spec.models)
 
 
 def _offers_tools(value: object) -> bool:

@@ -52,11 +52,11 @@ class PriceBook(FrozenStruct):
         is_free = model.provider in self.free or listed.is_free_variant(
             self.lists.get(model.provider), model.model
         )
-        return is_free and model not in self.own
+        return is_free and model.plain not in self.own
 
     def needs_list(self, model: ModelRef) -> bool:
         """Return whether the model's price comes from the price list."""
-        return model.provider in self.lists and model not in self.own and not self.is_free(model)
+        return model.provider in self.lists and model.plain not in self.own and not self.is_free(model)
 
     def list_day(self, models: Iterable[ModelRef]) -> str | None:
         """Return the day of the price list, YYYY-MM-DD, `None` if none of these models needs it."""
@@ -106,7 +106,7 @@ def price_of(
     `None`: it is not listed, or not for that tier.
     """
     name = _tier(tier)
-    own = prices.own.get(model)
+    own = prices.own.get(model.plain)
     if own is not None:
         return own if name is None else own.tiers.get(name)
     if prices.is_free(model):

@@ -52,9 +52,19 @@ class RequestBuilder:
         }
         self._row_uses = {prompt.name: row_use(settings, prompt.text) for prompt in prompts}
         self._attached = attached
+        self._by_variant = {
+            one: settings.of(ModelRef("", "", one)) for one in ("", *(v.name for v in settings.variants))
+        }
         self._times = max([1, *map(_times, self._templates.values())])
-        self._hashes = {prompt.name: settings_hash(settings, prompt.text) for prompt in prompts}
-        texts = [settings.system or "", *(part.text for part in attached if isinstance(part, Text))]
+        self._hashes = {
+            (variant, prompt.name): settings_hash(own, prompt.text)
+            for variant, own in self._by_variant.items()
+            for prompt in prompts
+        }
+        # The longest system prompt stands for that of any model.
+        systems = [own.system or "" for own in self._by_variant.values()]
+        system = max(systems, key=lambda text: len(text.encode()))
+        texts = [system, *(part.text for part in attached if isinstance(part, Text))]
         schema_size = 0 if settings.schema is None else len(msgspec.json.encode(settings.schema.json))
         self._fixed = {p.name: len(p.text) + sum(map(len, texts)) + schema_size for p in prompts}
         self._pictures = sum(1 for part in attached if isinstance(part, Media))
@@ -120,18 +130,21 @@ class RequestBuilder:
                 texts = []
         texts += [part for part in attached if isinstance(part, Text)]
         question = Message(role=Role.USER, parts=(*media, prompt_text, *texts))
+        own = self._by_variant[model.variant]
         return Request(
             model=model,
             messages=(question, *turns),
-            system=self.settings.system,
-            parameters=self.settings.parameters,
+            system=own.system,
+            parameters=own.parameters,
             stream=stream,
             schema=self.settings.schema,
         )
 
     def key(self, model: ModelRef, content: bytes, repeat: int, prompt: str = "") -> str:
         """Return the call's identity; `content` is the hash of the input's bytes."""
-        return call_key(settings=self._hashes[prompt], model=model, content=content, repeat=repeat)
+        return call_key(
+            settings=self._hashes[model.variant, prompt], model=model, content=content, repeat=repeat
+        )
 
     def most_tokens(self, size: InputSize, turns: tuple[Message, ...] = ()) -> int:
         """Return an upper bound of the tokens of a request about such an input, its turns included."""

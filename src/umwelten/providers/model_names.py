@@ -1,9 +1,11 @@
-"""Names of models as users write them: `provider:model`, `vendor/model`, `@group`."""
+"""Names of models as users write them: `provider:model`, `vendor/model`, both with `@variant`, `@group`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
+
+import msgspec
 
 from umwelten.errors import UsageError
 from umwelten.phrases import Phrase, Wording
@@ -42,17 +44,25 @@ def parse_model(text: str, vendors: Mapping[str, Vendor]) -> ModelRef:
 
 
 def parse_models(
-    text: str, vendors: Mapping[str, Vendor], groups: Mapping[str, Sequence[str]] = MappingProxyType({})
+    text: str,
+    vendors: Mapping[str, Vendor],
+    groups: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    variants: Collection[str] = (),
 ) -> tuple[tuple[ModelRef, ...], tuple[Wording, ...]]:
-    """Return the models of a comma-separated list in order, each once, and notes on duplicates.
+    """Return the models of a comma-separated list in order, each once, and notes on what may surprise.
 
-    `@fast` stands for the models of that group. Errors: `UsageError` for an invalid name and for a list
-    without any.
+    `@fast` stands for the models of that group, `openai:m@cool` is `openai:m` with the variant `cool`. An
+    ending that is no variant's name is part of the model's. Errors: `UsageError` for an invalid name and for
+    a list without any.
     """
     models: dict[ModelRef, None] = {}
     notes: list[Wording] = []
-    for piece in expand_groups(text, groups):
-        model = parse_model(piece, vendors)
+    for piece in expand_groups(text, groups, variants):
+        name, variant = _split_variant(piece, variants)
+        model = msgspec.structs.replace(parse_model(name, vendors), variant=variant)
+        if variants and MARK in model.model:
+            ending = model.model.rpartition(MARK)[2]
+            notes.append(f"{model}: no variant is called {ending!r}, so it is part of the model's name")
         if model in models:
             notes.append(
                 Phrase(
@@ -64,6 +74,26 @@ def parse_models(
     if not models:
         raise _name_error("no model is named", vendors, None)
     return tuple(models), tuple(notes)
+
+
+def _split_variant(text: str, variants: Collection[str]) -> tuple[str, str]:
+    """Return a model's name and its variant's, "" without one.
+
+    Errors: `UsageError` for two variants, and where the ending is nearly the name of one.
+    """
+    name, _, ending = (piece.strip() for piece in text.rpartition(MARK))
+    if ending in variants and name:
+        if name.rpartition(MARK)[2].strip() in variants:
+            raise UsageError(f"{text!r} names two variants", "A model is asked with one at a time.")
+        return name, ending
+    near = closest(ending, variants) if name else None
+    if near is not None:
+        raise UsageError(
+            f"{text!r}: no variant is called {ending!r}",
+            f"{did_you_mean(f'{name}{MARK}{near}')} If {MARK}{ending} belongs to the model's name, "
+            f"give the variant {near} another one.",
+        )
+    return text, ""
 
 
 def _is_openrouter_name(prefix: str) -> bool:
@@ -96,28 +126,39 @@ def _name_error(message: str, vendors: Mapping[str, Vendor], nearest: str | None
 MARK = "@"
 
 
-def expand_groups(text: str, groups: Mapping[str, Sequence[str]]) -> list[str]:
+def expand_groups(
+    text: str, groups: Mapping[str, Sequence[str]], variants: Collection[str] | None = None
+) -> list[str]:
     """Return the names of a comma-separated list, each group replaced by its models in order.
 
-    Groups may contain groups. Errors: `UsageError` for an unknown group (with the nearest name and all
+    Groups may contain groups; `@fast@cool` is each model of a group with that variant, which must be one of
+    `variants` if they are known. Errors: `UsageError` for an unknown group (with the nearest name and all
     groups) and for a group that contains itself (with the cycle).
     """
-    return list(_expand(text, groups, ()))
+    return list(_expand(text, groups, variants, ()))
 
 
-def _expand(text: str, groups: Mapping[str, Sequence[str]], above: tuple[str, ...]) -> Iterator[str]:
+def _expand(
+    text: str,
+    groups: Mapping[str, Sequence[str]],
+    variants: Collection[str] | None,
+    above: tuple[str, ...],
+) -> Iterator[str]:
     for piece in filter(None, (piece.strip() for piece in text.split(","))):
         if not piece.startswith(MARK):
             yield piece
             continue
-        name = piece[1:].strip()
+        name, mark, variant = (part.strip() for part in piece[1:].partition(MARK))
         if name not in groups:
             raise _unknown_group(name, groups, above)
+        if mark and variants is not None and variant not in variants:
+            raise _unknown_variant(variant, variants, piece)
         if name in above:
             cycle = " → ".join(MARK + step for step in (*above[above.index(name) :], name))
             raise UsageError(f"the group @{name} contains itself: {cycle}", "Remove one of these references.")
         for item in groups[name]:
-            yield from _expand(item, groups, (*above, name))
+            for model in _expand(item, groups, variants, (*above, name)):
+                yield f"{model}{MARK}{variant}" if mark else model
 
 
 def _unknown_group(name: str, groups: Mapping[str, Sequence[str]], above: tuple[str, ...]) -> UsageError:
@@ -130,3 +171,11 @@ def _unknown_group(name: str, groups: Mapping[str, Sequence[str]], above: tuple[
         names = f"Groups: {', '.join(MARK + group for group in sorted(groups))}."
         hint = sentences(did_you_mean(closest(name, groups), "@{}"), names)
     return UsageError(f"@{name}{inside} is not a group of models", hint)
+
+
+def _unknown_variant(name: str, variants: Collection[str], piece: str) -> UsageError:
+    hint = f"Define it in umwelten.toml: [variants.{name or 'NAME'}] with temperature = 0 and the like."
+    if variants:
+        names = f"Variants: {', '.join(MARK + one for one in sorted(variants))}."
+        hint = " ".join(filter(None, (did_you_mean(closest(name, variants), "@{}"), names)))
+    return UsageError(f"{piece}: no variant is called {name!r}", hint)

@@ -244,13 +244,32 @@ class EvaluationSummary(FrozenStruct):
     cost: Cost
 
 
+class ReportedVariant(FrozenStruct):
+    """The settings of the models named `model@name`, where they differ from those of all.
+
+    `system`: `None` is that of all models, "" none.
+    """
+
+    name: str
+    parameters: tuple[tuple[str, str], ...]
+    system: str | None = None
+
+    @property
+    def words(self) -> str:
+        """The settings in one line, without the text of a system prompt."""
+        system = {None: (), "": ("no system prompt",)}.get(self.system, ("a system prompt of its own",))
+        return ", ".join((*(f"{name} {value}" for name, value in self.parameters), *system)) or "nothing else"
+
+
 class ReportedSettings(FrozenStruct):
     """What was sent beside the prompt: (name, value as text) of each parameter, names of attachments.
 
-    `price_lists` are the days of the price lists by which runs were billed, where they were.
+    `price_lists` are the days of the price lists by which runs were billed, where they were. `variants` is
+    there when models have settings of their own.
     """
 
     repeats: int
     parameters: tuple[tuple[str, str], ...]
     attachments: tuple[str, ...]
     price_lists: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    variants: tuple[ReportedVariant, ...] | msgspec.UnsetType = msgspec.UNSET

@@ -14,13 +14,14 @@ from umwelten.identity import settings_hash
 from umwelten.records import StoredSpec
 from umwelten.store.rows import clean, clean_optional, json_text
 from umwelten.store.tables import MAX_REPEATS
-from umwelten.types import ModelRef, Parameters, Prompt, RequestSettings, Schema
+from umwelten.types import ModelRef, Parameters, Prompt, RequestSettings, Schema, VariantSettings
 
 _SHOWN = 60
 _NONE = "none"
-_NO_TEXTS = """SELECT 1 FROM models WHERE typeof(name) || typeof(provider) || typeof(slug) <> 'texttexttext'
+_NO_TEXTS = """SELECT 1 FROM models
+    WHERE typeof(name) || typeof(provider) || typeof(slug) || typeof(variant) <> 'texttexttexttext'
     UNION ALL SELECT 1 FROM prompts WHERE typeof(name) || typeof(text) <> 'texttext'"""
-_COLUMNS = ("prompts", "system", "parameters", "schema", "attachments")
+_COLUMNS = ("prompts", "system", "parameters", "schema", "attachments", "variants")
 """The fields of `RequestSettings` that have a column or table of their own."""
 
 
@@ -72,6 +73,7 @@ def read_settings(connection: sqlite3.Connection) -> StoredSpec | None:
             "parameters": msgspec.json.decode(row[4], type=Parameters),
             "schema": msgspec.json.decode(row[7], type=Schema) if row[7] else None,
             "attachments": tuple((name, bytes.fromhex(digest)) for name, digest in attachments),
+            "variants": _active_variants(connection),
         }
         models = tuple(dict.fromkeys(active_models(connection).values()))
         if not models or connection.execute(_NO_TEXTS).fetchone():
@@ -105,10 +107,42 @@ def _without_column(request: RequestSettings) -> dict[str, Any]:
 def active_models(connection: sqlite3.Connection) -> dict[int, ModelRef]:
     """Return the models of the latest plan by variant: all prompts of one, then all of the next."""
     rows = connection.execute(
-        "SELECT id, provider, name FROM models WHERE active"
+        "SELECT id, provider, name, variant FROM models WHERE active"
         " ORDER BY min(id) OVER (PARTITION BY name), prompt_id"
     )
-    return {number: ModelRef(provider, name.removeprefix(provider + ":")) for number, provider, name in rows}
+    return {number: _model(provider, name, variant) for number, provider, name, variant in rows}
+
+
+def _model(provider: str, name: str, variant: str) -> ModelRef:
+    model = name.removeprefix(provider + ":")
+    return ModelRef(provider, model.removesuffix(f"@{variant}") if variant else model, variant)
+
+
+def all_models(connection: sqlite3.Connection) -> dict[str, ModelRef]:
+    """Return all models that there ever were, by name."""
+    rows = connection.execute("SELECT DISTINCT provider, name, variant FROM models")
+    return {name: _model(provider, name, variant) for provider, name, variant in rows}
+
+
+def all_variants(connection: sqlite3.Connection) -> dict[str, VariantSettings]:
+    """Return all variants that there ever were, by name, in the order of their names."""
+    rows = connection.execute("SELECT name, system, parameters FROM variants ORDER BY name")
+    return {
+        name: VariantSettings(
+            name=name, system=system, parameters=msgspec.json.decode(parameters, type=Parameters)
+        )
+        for name, system, parameters in rows
+    }
+
+
+def _active_variants(connection: sqlite3.Connection) -> tuple[VariantSettings, ...]:
+    """Return those of the latest plan. Raises ValueError where one is missing."""
+    known = all_variants(connection)
+    rows = connection.execute("SELECT DISTINCT variant FROM models WHERE active AND variant <> ''")
+    names = sorted(name for (name,) in rows)
+    if lost := [name for name in names if name not in known]:
+        raise ValueError(f"the settings of variant {lost[0]!r} are missing")
+    return tuple(known[name] for name in names)
 
 
 def prompt_names(connection: sqlite3.Connection) -> dict[int, str]:
@@ -156,6 +190,30 @@ def differences(old: StoredSpec, new: StoredSpec, texts: Mapping[str, str]) -> l
     lines += _parameter_lines(old.request.parameters, new.request.parameters)
     lines += _attachment_lines(old.request, new.request)
     return lines
+
+
+def variant_differences(connection: sqlite3.Connection, new: StoredSpec) -> Iterator[str]:
+    """Yield what would mix answers of models with settings of their own, a line each.
+
+    Further variants may be added; one that was asked before has to be as it was.
+    """
+    models, known = all_models(connection), all_variants(connection)
+    for model in new.models:
+        before = models.get(str(model), model)
+        if before != model:
+            yield _line(f"model {model}", _told(before), _told(model))
+    for variant in new.request.variants:
+        old = known.get(variant.name)
+        if old is None:
+            continue
+        name, system = f"variant {variant.name}", clean_optional(variant.system)
+        if old.system != system:
+            yield _line(f"{name}, system", _shown(old.system), _shown(system))
+        yield from (f"{name}, {line}" for line in _parameter_lines(old.parameters, variant.parameters))
+
+
+def _told(model: ModelRef) -> str:
+    return f"{model.plain} as {model.variant}" if model.variant else "the whole is the model's name"
 
 
 def _prompt_lines(old: RequestSettings, new: RequestSettings, texts: Mapping[str, str]) -> Iterator[str]:

@@ -206,4 +206,13 @@ MIGRATIONS: tuple[str, ...] = (
     -- The lane that made an attempt: an account, a model of an account, or a host.
     ALTER TABLE attempts ADD COLUMN served_by TEXT;
     """,
+    """
+    -- Models with settings of their own: what stands in `evaluation`, but for these.
+    CREATE TABLE variants (
+      name       TEXT PRIMARY KEY,
+      system     TEXT,                          -- NULL: that of the evaluation, '': none
+      parameters TEXT NOT NULL                  -- JSON, null: as in the evaluation
+    ) STRICT;
+    ALTER TABLE models ADD COLUMN variant TEXT NOT NULL DEFAULT ''; -- the name ends in @ and this; '': none
+    """,
 )

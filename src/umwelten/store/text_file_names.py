@@ -1,11 +1,11 @@
 """Names of the text files: inert, short enough for every file system, and never two alike.
 
 A text file is called `<stem>[.<slug>][.rN].txt`: the stem stands for the input, the slug for the model
-(`<provider>_<model>`, with several prompts `<prompt>.<provider>_<model>`), N for a repeat from 2 on. The
-record in the answer is beside it, in a file of the same name with `.json`. Two different cells never get
-one name, because no stem ends in `.rN` or `.<slug>`, no slug ends in `.rN` or in `.<another slug>`, and
-stems and slugs are unique without regard to case. `Stems` and `slug` see to the first two, the tables to
-the last.
+(`<provider>_<model>`, of a variant `<provider>_<model>@<variant>`; with several prompts `<prompt>.` is in
+front), N for a repeat from 2 on. The record in the answer is beside it, in a file of the same name with
+`.json`. Two different cells never get one name, because no stem ends in `.rN` or `.<slug>`, no slug ends in
+`.rN` or in `.<another slug>`, and stems and slugs are unique without regard to case. `Stems` and `slug` see
+to the first two, the tables to the last.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Stems:
 
 def slug(ref: ModelRef, prompt: str, others: Iterable[str], taken: Callable[[str], bool]) -> str:
     """Return the variant's part of a name. `others`: slugs in use; `taken` refuses one for other reasons."""
-    name = f"{prompt}." * bool(prompt) + f"{ref.provider}_{ref.model}"
+    name = f"{prompt}." * bool(prompt) + f"{ref.provider}_{ref.model}" + f"@{ref.variant}" * bool(ref.variant)
     base = _not_own(_segment(name, SLUG_BYTES - _SUFFIX_BYTES - 4))
     known = [fold(other) for other in others]
     for candidate in chain([base], _alternatives(base, name)):

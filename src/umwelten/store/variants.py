@@ -9,13 +9,14 @@ from umwelten.errors import EvaluationChanged, UsageError
 from umwelten.phrases import Phrase
 from umwelten.records import StoredSpec
 from umwelten.store import text_file_names
-from umwelten.store.rows import clean
+from umwelten.store.rows import clean, clean_optional, json_text
 from umwelten.store.settings import (
     differences,
     insert_settings,
     prompt_texts,
     read_settings,
     update_settings,
+    variant_differences,
 )
 from umwelten.store.tables import MAX_MODELS, MAX_REPEATS
 
@@ -45,6 +46,7 @@ def write_plan(connection: sqlite3.Connection, spec: StoredSpec) -> None:
 def refuse_changes(connection: sqlite3.Connection, stored: StoredSpec, spec: StoredSpec) -> None:
     """Raise EvaluationChanged for settings that would mix answers with those that are stored."""
     changed = differences(stored, spec, prompt_texts(connection))
+    changed += variant_differences(connection, spec)
     if changed:
         raise EvaluationChanged(
             f"evaluation {spec.id!r} was started with other settings; going on would mix answers:\n  "
@@ -58,6 +60,13 @@ def _write_variants(connection: sqlite3.Connection, spec: StoredSpec) -> None:
         "INSERT OR IGNORE INTO prompts (name, text) VALUES (?, ?)",
         ((prompt.name, clean(prompt.text)) for prompt in spec.request.named_prompts),
     )
+    connection.executemany(
+        "INSERT OR IGNORE INTO variants (name, system, parameters) VALUES (?, ?, ?)",
+        (
+            (variant.name, clean_optional(variant.system), json_text(variant.parameters))
+            for variant in spec.request.variants
+        ),
+    )
     numbers = {"": 0, **dict(connection.execute("SELECT name, id FROM prompts").fetchall())}
     prompts = {numbers[prompt.name]: prompt.name for prompt in spec.request.prompts}
     connection.execute("UPDATE models SET active = 0")
@@ -69,8 +78,8 @@ def _write_variants(connection: sqlite3.Connection, spec: StoredSpec) -> None:
                 ref, prompt, slugs_of(connection).values(), lambda slug: _ends_stem(connection, slug)
             )
             connection.execute(
-                "INSERT INTO models (name, provider, slug, prompt_id) VALUES (?, ?, ?, ?)",
-                (str(ref), ref.provider, slug, number),
+                "INSERT INTO models (name, provider, slug, prompt_id, variant) VALUES (?, ?, ?, ?, ?)",
+                (str(ref), ref.provider, slug, number, ref.variant),
             )
 
 

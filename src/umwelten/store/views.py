@@ -22,7 +22,7 @@ OLD_SCHEMAS: tuple[str, ...] = (
     CREATE TEMP VIEW inputs AS SELECT *, '' AS part FROM main.inputs;
     CREATE TEMP VIEW evaluation AS SELECT *, '' AS schema, '{}' AS options FROM main.evaluation;
     CREATE TEMP VIEW answers AS SELECT *, NULL AS data, NULL AS marks FROM main.answers;
-    CREATE TEMP VIEW models AS SELECT *, 0 AS prompt_id FROM main.models;
+    CREATE TEMP VIEW models AS SELECT *, 0 AS prompt_id, '' AS variant FROM main.models;
     CREATE TEMP TABLE prompts (id INTEGER PRIMARY KEY, name TEXT, text TEXT);
     """,
     """
@@ -37,6 +37,10 @@ OLD_SCHEMAS: tuple[str, ...] = (
     """,
     """
     CREATE TEMP VIEW IF NOT EXISTS attempts AS SELECT *, NULL AS served_by FROM main.attempts;
+    """,
+    """
+    CREATE TEMP VIEW IF NOT EXISTS models AS SELECT *, '' AS variant FROM main.models;
+    CREATE TEMP TABLE variants (name TEXT PRIMARY KEY, system TEXT, parameters TEXT);
     """,
 )
 """What makes a database that has not had the migration of that place read as if it had, unchanged."""

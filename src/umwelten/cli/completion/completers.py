@@ -79,6 +79,11 @@ def _model_words(ctx: click.Context, start: str) -> Iterator[tuple[str, str]]:
             yield f"@{name}", "group: " + ", ".join(group.models)
     if start.startswith("@"):
         return
+    model, mark, _ = start.rpartition("@")
+    if mark and settings is not None:
+        for name, values in settings.variants.items():
+            said = ", ".join(f"{option} {row.shown}" for option, row in values.items())
+            yield f"{model}@{name}", f"variant: {said}"
     yield from ((name, "used before") for name in used(_output_dir(ctx, settings)))
     names = listed(os.environ)
     if ":" in start or "/" in start:

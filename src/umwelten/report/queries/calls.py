@@ -12,6 +12,7 @@ from umwelten.errors import UsageError
 from umwelten.report import stats
 from umwelten.report.models import Error
 from umwelten.report.queries import overviews
+from umwelten.report.queries.reported_settings import parameter_texts, reported_settings
 from umwelten.report.queries.status import iso
 from umwelten.report.queries.variants import Variant, variants
 from umwelten.store.inputs import path_text
@@ -93,7 +94,7 @@ class CallDetail(FrozenStruct, kw_only=True):
 
     `prompt` is the text that was sent, `prompt_name` its name among several. `data` and `marks` as in
     `CallResult`; `part` says where in the file at `path` an input is that is not a file. A pending call has
-    no more than what it asks for, and perhaps attempts.
+    no more than what it asks for, and perhaps attempts. `variant` is there if the model has one.
     """
 
     call: int
@@ -102,6 +103,7 @@ class CallDetail(FrozenStruct, kw_only=True):
     path: str | None
     part: str | None
     model: str
+    variant: str | msgspec.UnsetType = msgspec.UNSET
     served_model: str | None = None
     repeat: int
     status: str
@@ -172,11 +174,12 @@ def find(reader: Reader, words: Sequence[str]) -> Iterator[CallSummary]:
 def call_detail(reader: Reader, line: CallSummary) -> CallDetail:
     """Return all about the call of that line."""
     connection = reader.connection
-    evaluation = connection.execute("SELECT id, prompt, system FROM evaluation").fetchone()
-    settings = overviews.settings(reader)
+    evaluation = connection.execute("SELECT id, prompt FROM evaluation").fetchone()
+    settings = reported_settings(reader)
     input_id, model_id, _ = cell_of(line.call)
     path, part = connection.execute("SELECT path, part FROM inputs WHERE id = ?", (input_id,)).fetchone()
     variant, call = variants(connection)[model_id], stored_call(reader, line.call)
+    sent = reader.spec().request.of(variant.ref)
     return CallDetail(
         call=line.call,
         evaluation=evaluation["id"],
@@ -184,12 +187,13 @@ def call_detail(reader: Reader, line: CallSummary) -> CallDetail:
         path=path_text(path) if line.file is not None else None,
         part=part or None,
         model=line.model,
+        variant=variant.ref.variant or msgspec.UNSET,
         repeat=line.repeat,
         status=line.status,
         prompt=evaluation["prompt"] if variant.text is None else variant.text,
         prompt_name=variant.prompt,
-        system=evaluation["system"],
-        parameters=dict(settings.parameters),
+        system=sent.system,
+        parameters=dict(parameter_texts(sent.parameters) if variant.ref.variant else settings.parameters),
         attachments=settings.attachments,
         attempts=_attempts(connection, line.call),
         **({} if call is None else _ending(call)),

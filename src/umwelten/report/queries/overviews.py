@@ -15,7 +15,6 @@ from pathlib import Path
 
 import msgspec
 
-from umwelten.errors import StoreError
 from umwelten.report import recommendations, stats
 from umwelten.report.models import (
     CallResult,
@@ -29,11 +28,11 @@ from umwelten.report.models import (
     ModelRow,
     Overview,
     RefusedModel,
-    ReportedSettings,
     UsageSums,
 )
 from umwelten.report.queries import attempts, performance, throttling
 from umwelten.report.queries.attempts import MODEL_OF
+from umwelten.report.queries.reported_settings import reported_settings
 from umwelten.report.queries.status import EvaluationStatus, Run, derive, iso
 from umwelten.report.queries.variants import Variant, prompts, variants
 from umwelten.store.database import LOCK
@@ -92,7 +91,7 @@ def overview(reader: Reader) -> Overview:
         cost=_cost(everything),
         models=models,
         errors=errors(reader),
-        settings=settings(reader),
+        settings=reported_settings(reader),
         picks=recommendations.picks(models),
         attempts=attempts.attempt_sums(connection),
         throttling=throttling.throttling(connection),
@@ -119,32 +118,6 @@ def summary(reader: Reader) -> EvaluationSummary:
 def name(reader: Reader) -> str:
     """Return the evaluation's id."""
     return str(reader.connection.execute("SELECT id FROM evaluation").fetchone()[0])
-
-
-def settings(reader: Reader) -> ReportedSettings:
-    """Return the parameters as they were sent."""
-    row = reader.connection.execute("SELECT repeats, parameters, attachments FROM evaluation").fetchone()
-    given = dict(msgspec.json.decode(row["parameters"]))
-    given |= given.pop("extra", None) or {}
-    return ReportedSettings(
-        repeats=row["repeats"],
-        parameters=tuple((name, _as_text(value)) for name, value in given.items() if value is not None),
-        attachments=tuple(name for name, _ in msgspec.json.decode(row["attachments"])),
-        price_lists=_price_lists(reader.connection) or msgspec.UNSET,
-    )
-
-
-class _RunSettings(msgspec.Struct):
-    prices: str | None = None
-
-
-def _price_lists(connection: sqlite3.Connection) -> tuple[str, ...]:
-    rows = connection.execute("SELECT settings FROM runs").fetchall()
-    try:
-        runs = [msgspec.json.decode(row["settings"], type=_RunSettings) for row in rows]
-    except msgspec.MsgspecError as error:
-        raise StoreError(f"the database is damaged: the settings of a run cannot be read: {error}") from error
-    return tuple(sorted({run.prices for run in runs if run.prices is not None}))
 
 
 def results(reader: Reader) -> Iterator[CallResult]:
@@ -361,10 +334,6 @@ def _evaluation(reader: Reader, columns: dict[int, Variant], *, pending: int, fa
 def _lock(connection: sqlite3.Connection) -> Path:
     """The lock of the process at work, beside the database."""
     return Path(connection.execute("PRAGMA database_list").fetchone()[2]).with_name(LOCK)
-
-
-def _as_text(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def call_result(call: StoredCall) -> CallResult:

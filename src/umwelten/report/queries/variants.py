@@ -6,13 +6,18 @@ import sqlite3
 
 from umwelten.report.models import model_label
 from umwelten.store.reader import Reader
-from umwelten.types import FrozenStruct, Prompt
+from umwelten.store.settings import active_models
+from umwelten.types import FrozenStruct, ModelRef, Prompt
 
 
 class Variant(FrozenStruct):
-    """A row of the table `models`. `prompt` is the prompt's name, `None` where there is one prompt alone."""
+    """A row of the table `models`. `prompt` is the prompt's name, `None` where there is one prompt alone.
+
+    `model` is the model as it was asked for, `ref` the same in its parts.
+    """
 
     number: int
+    ref: ModelRef
     model: str
     provider: str
     prompt: str | None
@@ -30,8 +35,11 @@ def variants(connection: sqlite3.Connection) -> dict[int, Variant]:
         """SELECT m.id, m.name, m.provider, p.name, p.text
         FROM models m LEFT JOIN prompts p ON p.id = m.prompt_id WHERE m.active ORDER BY m.id"""
     )
+    refs = active_models(connection)
     return {
-        row[0]: Variant(number=row[0], model=row[1], provider=row[2], prompt=row[3], text=row[4])
+        row[0]: Variant(
+            number=row[0], ref=refs[row[0]], model=row[1], provider=row[2], prompt=row[3], text=row[4]
+        )
         for row in rows
     }
 

@@ -70,7 +70,8 @@ def _facts(call: CallDetail) -> Iterator[tuple[str, str]]:
     yield from _known(("file", call.file), ("path", _path(call)))
     yield "model", call.model
     yield from _known(("prompt", call.prompt_name))
-    if call.served_model and not call.model.endswith(call.served_model):
+    asked = call.model.removesuffix(f"@{call.variant}") if call.variant else call.model
+    if call.served_model and not asked.endswith(call.served_model):
         yield "served by", call.served_model
     yield "repeat", str(call.repeat)
     yield "status", f"{call.status} ({call.error.kind})" if call.error else call.status

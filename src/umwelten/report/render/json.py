@@ -18,7 +18,8 @@ The shape, whose keys are stable (durations in seconds, money in USD, times ISO 
                      "error": {"kind", "message", of the kind "schema" also "answer"} or null}, …],
      "errors":     [{"kind", "count", "example"}, …],
      "settings":   {"repeats", "parameters": [[name, text], …], "attachments": [name, …]}, where the price
-                    list was used also "price_lists": [day, …],
+                    list was used also "price_lists": [day, …], with variants also
+                    "variants": [{"name", "parameters": [[name, text], …], "system"}, …],
      "picks":      [{"what", "model", "prompt", "why"}, …],
      "attempts":   [{"model", "prompt", "outcome", "attempts", "time_s", "cost_usd"}, …],
      "throttling": [{"lane", "changes", "cuts", "lowest", "highest", "last"}, …],

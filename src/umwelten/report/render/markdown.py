@@ -123,6 +123,7 @@ def _settings(reader: Reader, overview: Overview, out: TextIO, *, short: bool) -
     if settings.repeats > 1:
         rows.append(("repeats", str(settings.repeats)))
     rows += [(cell(name), cell(value)) for name, value in settings.parameters]
+    rows += [(f"variant {cell(one.name)}", cell(one.words)) for one in settings.variants or ()]
     if settings.attachments:
         rows.append(("attachments", ", ".join(cell(name) for name in settings.attachments)))
     if settings.price_lists:
@@ -136,6 +137,9 @@ def _settings(reader: Reader, overview: Overview, out: TextIO, *, short: bool) -
         out.write(f"Prompt:\n\n{code_block(evaluation.prompt)}\n")
     if evaluation.system is not None:
         out.write(f"System:\n\n{code_block(evaluation.system)}\n")
+    for variant in settings.variants or ():
+        if variant.system:
+            out.write(f"System of {cell(variant.name)}:\n\n{code_block(variant.system)}\n")
 
 
 def _status(reader: Reader, overview: Overview) -> str:

@@ -316,6 +316,7 @@ def _settings(part: ReportSection) -> str:
     evaluation, settings = part.overview.evaluation, part.overview.settings
     rows = [("repeats", str(settings.repeats))] if settings.repeats > 1 else []
     rows += [(text(name), text(value)) for name, value in settings.parameters]
+    rows += [(f"variant {text(one.name)}", text(one.words)) for one in settings.variants or ()]
     rows += [("attachments", text(", ".join(settings.attachments)))] if settings.attachments else []
     rows += [("prices of", text(", ".join(settings.price_lists)))] if settings.price_lists else []
     rows.append(("models", "<br>".join(map(text, evaluation.models))))
@@ -326,6 +327,11 @@ def _settings(part: ReportSection) -> str:
     )
     if evaluation.system is not None:
         body += f"<h3>System prompt</h3><pre>{text(evaluation.system)}</pre>\n"
+    body += "".join(
+        f"<h3>System prompt of {text(one.name)}</h3><pre>{text(one.system)}</pre>\n"
+        for one in settings.variants or ()
+        if one.system
+    )
     if part.validation is not None:
         body += f"<h3>Schema</h3><pre>{text(_pretty(part.validation.json))}</pre>\n"
     return details(
