@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +19,14 @@ import umwelten
 from store.making import A, B, C, answer_all, files, never, query, record, reply, spec, texts
 from umwelten.errors import EvaluationBusy, EvaluationChanged, EvaluationExists, StoreError, UsageError
 from umwelten.identity import content_hash
-from umwelten.store.database import evaluations, move_aside, remove_own_files, store_errors
+from umwelten.store.database import (
+    EVALUATION,
+    evaluations,
+    move_aside,
+    open_database,
+    remove_own_files,
+    store_errors,
+)
 from umwelten.store.grid import Counts
 from umwelten.store.reader import Reader
 from umwelten.store.store import Store
@@ -324,7 +332,8 @@ def test_a_migration_that_fails_names_the_database_and_leaves_it_as_it_was(
     before = query(tmp_path, dump)
     half = "CREATE TABLE half (a); DELETE FROM answers; DELETE FROM nowhere"
     with monkeypatch.context() as newer:
-        newer.setattr("umwelten.store.database.MIGRATIONS", (*MIGRATIONS, half))
+        kind = EVALUATION._replace(migrations=(*MIGRATIONS, half))
+        newer.setattr("umwelten.store.store.open_database", partial(open_database, kind=kind))
         with pytest.raises(StoreError, match="no such table: nowhere") as caught:
             Store.resume(tmp_path, spec())
     assert str(tmp_path / "evaluation.db") in str(caught.value)

@@ -54,6 +54,24 @@ def _start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     start(kind, flags)
 
 
+@group.command("score", cls=SectionedCommand, params=[*table_options("score")])
+@click.argument("id_", metavar="ID", shell_complete=completers.ids)
+@option("--exit-zero", is_flag=True, help="Exit with status 0 whatever the gates say.")
+def score(id_: str, **flags: Any) -> None:
+    """Score the answers of an evaluation, and print how good each model is and how sure that is.
+
+    Repeated, it computes what is missing: new answers and changed scorers.
+
+    \b
+    umwelten eval score capitals --scorer contains --expected "{{row.country}}"
+    umwelten eval score letters --scorers scorers.toml --report letters.html
+    umwelten eval score letters --scorer "polite=judge:Is the reply polite?" --judge openai:gpt-5.4-mini
+    """
+    from umwelten.cli.score import score as score_answers
+
+    score_answers(id_, flags)
+
+
 @group.command("report")
 @click.argument("more", nargs=-1, metavar="[ID]...", shell_complete=completers.ids)
 @option(

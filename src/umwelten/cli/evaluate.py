@@ -41,6 +41,11 @@ def _start(kind: Literal["run", "batch"], settings: Settings) -> None:
     notes = list[Wording](settings.notes)
     spec = build_spec(kind, settings, known, notes, stdin=_stdin)
     notes.extend(_nothing_to_resume(spec))
+    scoring = None
+    if settings.get("scorers") or settings.get("scorer"):
+        from umwelten.cli.score import scoring_after
+
+        scoring = scoring_after(spec, settings)
     output = OutputOptions(
         progress=settings.get("progress"),
         verbose=settings.get("verbose"),
@@ -72,7 +77,7 @@ def _start(kind: Literal["run", "batch"], settings: Settings) -> None:
         status = estimate_first(evaluation, output, notes, sample, yes=settings.get("yes"))
         if status is not None:
             leave(status)
-    leave(execute(evaluation, output, notes))
+    leave(execute(evaluation, output, notes, scoring))
 
 
 def _stdin() -> str:
@@ -95,6 +100,10 @@ def _settings(kind: str, flags: dict[str, Any]) -> Settings:
         raise click.UsageError("Missing option '-m' / '--models'.", click.get_current_context())
     if settings.get("prompt") is None and settings.get("prompts") is None:
         raise click.UsageError("Missing option '-p' / '--prompt'.", click.get_current_context())
+    scored = settings.get("scorers") or settings.get("scorer")
+    for name in ("fail_under", "judge", "samples"):
+        if name in settings.given and not scored:
+            raise UsageError(f"{as_flag(name)} goes with --scorer or --scorers", "Add one, or leave it out.")
     if "coerce" in settings.given and settings.get("schema") is None:
         raise UsageError("--coerce goes with --schema", "Add --schema, or leave it out.")
     return settings

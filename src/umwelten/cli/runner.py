@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import click
 
@@ -48,7 +49,12 @@ class OutputOptions(FrozenStruct):
     as_json: bool = False
 
 
-def execute(evaluation: Evaluation, look: OutputOptions, notes: Sequence[Wording]) -> int:
+def execute(
+    evaluation: Evaluation,
+    look: OutputOptions,
+    notes: Sequence[Wording],
+    scoring: ScoringAfter | None = None,
+) -> int:
     """Run to the end; returns the exit status. The store is closed whatever happens."""
     tally, records = Tally(), RecordCount()
     progress = make(look.progress, stderr=sys.stderr, verbose=look.verbose, debug=look.debug, tally=tally)
@@ -66,6 +72,8 @@ def execute(evaluation: Evaluation, look: OutputOptions, notes: Sequence[Wording
     finally:
         progress.close()
         evaluation.close()
+    if scoring is not None and result.status != RunStatus.INTERRUPTED:
+        scoring.score(evaluation.folder)
     unwritten = _write_reports(evaluation)
     _finish(evaluation, tally, records, look, answers)
     for error in unwritten.values():
@@ -74,7 +82,18 @@ def execute(evaluation: Evaluation, look: OutputOptions, notes: Sequence[Wording
         if path not in unwritten:
             click.echo(f"report: {path}", err=True)
     # Not the error's own status, which says that nothing was started.
-    return EXIT[result.status] or int(bool(unwritten))
+    status = EXIT[result.status] or int(bool(unwritten))
+    return status if scoring is None else scoring.show(evaluation.folder, status, as_json=look.as_json)
+
+
+class ScoringAfter(Protocol):
+    """What scores the answers of a run that ended."""
+
+    def score(self, folder: Path) -> None:
+        """Score them; what goes wrong is told and kept for `show`."""
+
+    def show(self, folder: Path, status: int, *, as_json: bool) -> int:
+        """Print what the scores come to; returns the exit status, given the run's."""
 
 
 def _write_reports(evaluation: Evaluation) -> dict[Path, UmweltenError]:

@@ -16,6 +16,7 @@ class Section(StrEnum):
 
     PROMPT = "Prompt and model"
     INPUTS = "Inputs"
+    SCORES = "Scores"
     SPEED = "Speed"
     COST = "Cost"
     OUTPUT = "Output"
@@ -47,7 +48,7 @@ class Option:
     aliases: tuple[str, ...] = ()
     negatable: bool = False
     place: Literal["defaults", "profile", "flag"] = "defaults"
-    only: Literal["run", "batch"] | None = None
+    only: Literal["run", "batch", "score"] | None = None
     writes: bool = False
     in_python: bool = True
 

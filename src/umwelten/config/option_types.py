@@ -294,6 +294,11 @@ SCHEMA = OptionType(
 SEQUENCES = OptionType(read=_sequences, metavar="TEXT", repeatable=True)
 
 
+def texts(metavar: str, *, complete: str | None = None) -> OptionType:
+    """Texts that are not empty."""
+    return OptionType(read=_sequences, metavar=metavar, repeatable=True, complete=complete)
+
+
 def _evaluation_argument(given: Any) -> str:
     folder = getattr(given, "folder", None)
     return _nonempty_text(given) if folder is None else str(folder.absolute())

@@ -36,6 +36,36 @@ OPTIONS: Mapping[str, Option] = {
 }
 """All options by name, in the order of the help: the inputs that only a batch has come first of theirs."""
 
+OF_SCORE = (
+    "where",
+    "scorers",
+    "scorer",
+    "expected",
+    "judge",
+    "samples",
+    "fail_under",
+    "concurrent",
+    "max_concurrency",
+    "provider_concurrency",
+    "rate",
+    "timeout_s",
+    "retries",
+    "max_wait_s",
+    "max_cost",
+    "max_errors",
+    "dry_run",
+    "estimate",
+    "yes",
+    "output_dir",
+    "report",
+    "json",
+    "progress",
+    "verbose",
+    "debug",
+    "profile",
+)
+"""The names of the options that `eval score` has as well."""
+
 BY_KEY: Mapping[str, Option] = {option.key: option for option in OPTIONS.values()}
 SETTINGS: Mapping[str, Option] = {key: option for key, option in BY_KEY.items() if option.place == "defaults"}
 """By their keys: all options, and those that may stand in `[defaults]` and the environment."""

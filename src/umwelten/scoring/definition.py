@@ -19,7 +19,7 @@ RESERVED = ("rank", "total", "answered", "scored", "cost_usd", "p95_s")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
 _LONGEST_NAME = 60
 _SHORT_FORM = re.compile(r"(?:([^=:]*)=)?([a-z0-9-]+)(?::(.*))?", re.DOTALL)
-_COMMON = ("type", "at_least", "weight", "part_of_total")
+_COMMON = ("type", "expected", "at_least", "weight", "part_of_total")
 
 
 class Place(Protocol):
@@ -38,7 +38,9 @@ class NamedPlace(FrozenStruct):
 
 
 class Definition(FrozenStruct):
-    """A scorer. `settings` holds what is unlike the defaults, as checked.
+    """A scorer. `settings` holds what is unlike the defaults, as checked; `table` what was written.
+
+    `expected` says where its references are, `None`: where those of all scorers are.
 
     `at_least` is the value from which an answer passes, from 0 to 1 on whatever scale it was written; `None`:
     nothing passes or fails. `weight` is the share in the total, which a measure (`part_of_total` False) has
@@ -48,9 +50,11 @@ class Definition(FrozenStruct):
     name: str
     type: str
     settings: Mapping[str, Any]
+    expected: str | None = None
     at_least: float | None = None
     weight: float = 1.0
     part_of_total: bool = True
+    table: Mapping[str, Any] = {}
 
     @property
     def digest(self) -> str:
@@ -95,6 +99,8 @@ def read_scorer(name: str, table: Any, place: Place) -> Definition:
         type=kind,
         settings=settings,
         at_least=_at_least(name, table, settings, known, place),
+        table=dict(table),
+        expected=_expected(name, table, place),
         weight=_common(name, table, "weight", 1.0, place) or 0.0,
         part_of_total=_part_of_total(name, table, place),
     )
@@ -191,6 +197,13 @@ def _common(
     except ValueError as error:
         raise _wrong_value(name, key, table[key], error, place) from None
     return float(number)
+
+
+def _expected(name: str, table: Mapping[str, Any], place: Place) -> str | None:
+    where = table.get("expected")
+    if where is not None and (not isinstance(where, str) or not where.strip()):
+        raise _wrong_value(name, "expected", where, ValueError("must be a text"), place)
+    return where
 
 
 def _part_of_total(name: str, table: Mapping[str, Any], place: Place) -> bool:

@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from umwelten.errors import StoreError
-from umwelten.phrases import Phrase
+from umwelten.phrases import Phrase, Wording
 from umwelten.store.schema_check import foreign_object
 from umwelten.store.tables import MAX_INPUTS, MAX_MODELS, MIGRATIONS
 from umwelten.store.views import OLD_SCHEMAS, create_current_views
@@ -28,8 +28,6 @@ VALUE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueEr
 """What a stored value of the wrong type comes to, wherever it is used; see `raise_if_damaged`."""
 
 DATABASE, LOCK = "evaluation.db", "evaluation.lock"
-_JOURNAL = f"{DATABASE}-journal"
-_OWN_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", _JOURNAL, LOCK)
 # At the end of a journal that names another one. SQLite would delete what it names, wherever that is; a
 # journal of a single database, as all of ours are, names none.
 _NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
@@ -37,6 +35,37 @@ _MOST_BYTES = 256_000_000  # of a row: a reply has 64 MB at most, of which its t
 # Steps of SQLite between two looks at whether the user wants to stop: some milliseconds.
 _STEPS = 200_000
 APPLICATION_ID = 0x756D7774  # "umwt"
+
+
+class NeverStarted(StoreError):
+    """There is a database, and no migration has made a table in it: a kill came first."""
+
+
+class DatabaseKind(NamedTuple):
+    """One of the databases in an evaluation's folder.
+
+    `remade`: what to do about one that is damaged. `work`: what a process does that holds its lock.
+    `bounds`: (what, table, least, most) of the numbers of rows that others are made of.
+    """
+
+    name: str
+    lock: str
+    application_id: int
+    migrations: tuple[str, ...]
+    remade: Wording
+    work: str
+    bounds: tuple[tuple[str, str, int, int], ...] = ()
+
+    @property
+    def journal(self) -> str:
+        return f"{self.name}-journal"
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of all its files."""
+        return (self.name, f"{self.name}-wal", f"{self.name}-shm", self.journal, self.lock)
+
+
 _OLDEST_SQLITE = (3, 37, 0)  # STRICT
 _BUSY_S = 5.0  # another program may have the file open for a moment
 
@@ -50,6 +79,16 @@ for _kind, _adapter in _AS_THEY_ARE.items():
 _RESTORE = Phrase(
     "restore it from a backup, or start over with {option:overwrite} (the old folder is moved aside)"
 )
+EVALUATION = DatabaseKind(
+    DATABASE,
+    LOCK,
+    APPLICATION_ID,
+    MIGRATIONS,
+    _RESTORE,
+    "works on",
+    (("model", "models", 1, MAX_MODELS), ("input", "inputs", 0, MAX_INPUTS)),
+)
+"""The evidence: what was asked and answered."""
 _NOT_OURS = Phrase("umwelten did not make it so: remove it, or use another {option:id}")
 _COPY = Phrase("copy the folder (cp -r) and use the copy, or use another {option:id}")
 
@@ -64,23 +103,23 @@ def has_database(folder: Path) -> bool:
     return os.path.lexists(database(folder))
 
 
-def check_own_files(folder: Path, *names: str, writing: bool = True) -> None:
+def check_own_files(folder: Path, *names: str, writing: bool = True, kind: DatabaseKind = EVALUATION) -> None:
     """See that the folder and umwelten's own files in it are what they should be, as far as they are there.
 
     Raises StoreError for a link, which would have us write elsewhere, and for what is no regular file.
     `names`: look at these alone. `writing`: otherwise the database may have a second name, as in a snapshot.
     """
     _refuse_link(str(folder))
-    for name in names or _OWN_FILES:
+    for name in names or kind.files:
         status = _refuse_link(f"{folder}/{name}")
         if status is None:
             continue
         if not stat.S_ISREG(status.st_mode):
             raise StoreError(f"{folder / name} is not a regular file", _NOT_OURS)
         # SQLite writes the index of its log even for a reader.
-        if status.st_nlink > 1 and (writing or name not in (DATABASE, LOCK)):
+        if status.st_nlink > 1 and (writing or name not in (kind.name, kind.lock)):
             raise StoreError(f"{folder / name} is a hard link: the same file has another name", _COPY)
-    journal = folder / _JOURNAL
+    journal = folder / kind.journal
     if not names and journal.exists():
         with journal.open("rb") as file:
             file.seek(max(0, journal.stat().st_size - len(_NAMES_ANOTHER)))
@@ -91,7 +130,7 @@ def check_own_files(folder: Path, *names: str, writing: bool = True) -> None:
 def remove_own_files(folder: Path) -> None:
     """Take an evaluation back that was just begun: also its folder, if nothing else is in it."""
     with suppress(OSError):
-        for name in _OWN_FILES:
+        for name in EVALUATION.files:
             (folder / name).unlink(missing_ok=True)
         folder.rmdir()
 
@@ -121,21 +160,21 @@ def evaluations(output_dir: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def store_errors(folder: Path) -> Iterator[None]:
+def store_errors(folder: Path, kind: DatabaseKind = EVALUATION) -> Iterator[None]:
     """Turn what SQLite raises into a StoreError that names the file."""
     try:
         yield
     except sqlite3.OperationalError as error:
         raise_if_interrupted(error)
-        raise StoreError(f"{database(folder)} cannot be used: {error}") from error
+        raise StoreError(f"{folder / kind.name} cannot be used: {error}") from error
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"{database(folder)} is damaged: {damage(error)}", _RESTORE) from error
+        raise StoreError(f"{folder / kind.name} is damaged: {damage(error)}", kind.remade) from error
     except VALUE_ERRORS as error:
-        raise_if_damaged(folder, error)
+        raise_if_damaged(folder, error, kind)
         raise
 
 
-def raise_if_damaged(folder: Path, error: Exception) -> None:
+def raise_if_damaged(folder: Path, error: Exception, kind: DatabaseKind = EVALUATION) -> None:
     """Raise StoreError if the database holds a value that its tables do not allow: that led to the error.
 
     So did JSON that cannot be read. All values are looked at, so this is for what would else be a crash.
@@ -144,14 +183,14 @@ def raise_if_damaged(folder: Path, error: Exception) -> None:
     problem: object = error if type(error).__module__ == "msgspec" else "ok"
     with suppress(StoreError, OSError):
         try:
-            with closing(open_for_reading(folder)) as connection:
+            with closing(open_for_reading(folder, kind=kind)) as connection:
                 found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 problem = found if found != "ok" else problem
         except sqlite3.Error as broken:
             raise_if_interrupted(broken)
             problem = broken
     if problem != "ok":
-        raise StoreError(f"{database(folder)} is damaged: {problem}", _RESTORE) from error
+        raise StoreError(f"{folder / kind.name} is damaged: {problem}", kind.remade) from error
 
 
 def damage(error: sqlite3.Error) -> str:
@@ -190,16 +229,18 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def open_database(folder: Path) -> sqlite3.Connection:
+def open_database(folder: Path, kind: DatabaseKind = EVALUATION) -> sqlite3.Connection:
     """Open the connection that writes: made and migrated as needed. Statements commit by themselves."""
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 or later is needed")
-    connection = _connect(str(database(folder)))
+    connection = _connect(str(folder / kind.name))
     try:
-        version = _schema_version(connection, folder)  # before anything is changed in a file that isn't ours
+        version = _schema_version(
+            connection, folder, kind
+        )  # before anything is changed in a file that isn't ours
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        _migrate(connection, version)
+        _migrate(connection, version, kind)
     except BaseException:
         connection.close()
         raise
@@ -217,7 +258,9 @@ def open_second(folder: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_for_reading(folder: Path, *, untouched: bool = False) -> sqlite3.Connection:
+def open_for_reading(
+    folder: Path, *, untouched: bool = False, kind: DatabaseKind = EVALUATION
+) -> sqlite3.Connection:
     """Open the folder's database, which cannot be changed through it.
 
     It needs no lock and sees what is committed. What an earlier umwelten made looks like the present schema,
@@ -226,21 +269,21 @@ def open_for_reading(folder: Path, *, untouched: bool = False) -> sqlite3.Connec
 
     Raises StoreError if there is none, or one of a newer umwelten; sqlite3.Error if it is damaged.
     """
-    check_own_files(folder, writing=False)
-    path = database(folder)
+    check_own_files(folder, writing=False, kind=kind)
+    path = folder / kind.name
     if not path.is_file():
         raise StoreError(f"no evaluation in {folder}", "umwelten eval list shows those there are")
     address = path.resolve().as_uri() + "?mode=ro"
     if untouched:
-        return _open_checked(f"{address}&immutable=1", folder)
+        return _open_checked(f"{address}&immutable=1", folder, kind)
     try:
-        return _open_checked(address, folder)
+        return _open_checked(address, folder, kind)
     except sqlite3.OperationalError:
         # A folder that can't be written to has no place for the index of the journal; without a journal
         # the file itself has everything.
         if _has_journal(path):
             raise
-        return _open_checked(f"{address}&immutable=1", folder)
+        return _open_checked(f"{address}&immutable=1", folder, kind)
 
 
 def _connect(address: str, *, uri: bool = False) -> sqlite3.Connection:
@@ -262,45 +305,45 @@ def _go_on() -> bool:
     return False
 
 
-def _schema_version(connection: sqlite3.Connection, folder: Path) -> int:
+def _schema_version(connection: sqlite3.Connection, folder: Path, kind: DatabaseKind) -> int:
     """Return how many migrations the database has had; 0 is an empty file.
 
     Raises StoreError if it isn't ours or is of a newer umwelten, or holds what no umwelten has made.
     """
     connection.execute("BEGIN")  # another process may just be at its migrations
     try:
-        return _checked_version(connection, folder)
+        return _checked_version(connection, folder / kind.name, kind)
     except VALUE_ERRORS as error:  # a name or a statement that is no text
-        raise StoreError(f"{database(folder)} is damaged: {error}", _RESTORE) from error
+        raise StoreError(f"{folder / kind.name} is damaged: {error}", kind.remade) from error
     finally:
         with suppress(sqlite3.Error):
             connection.rollback()
 
 
-def _checked_version(connection: sqlite3.Connection, folder: Path) -> int:
+def _checked_version(connection: sqlite3.Connection, path: Path, kind: DatabaseKind) -> int:
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     application = connection.execute("PRAGMA application_id").fetchone()[0]
-    if application != APPLICATION_ID:
+    if application != kind.application_id:
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if version or tables:
-            raise StoreError(f"{database(folder)} is not a database of umwelten", _RESTORE)
-    known = len(MIGRATIONS)
+            raise StoreError(f"{path} is not a database of umwelten", kind.remade)
+    known = len(kind.migrations)
     if version > known:
         raise StoreError(
-            f"{database(folder)} was made by a newer umwelten (schema {version}, this one knows {known})",
+            f"{path} was made by a newer umwelten (schema {version}, this one knows {known})",
             "upgrade umwelten",
         )
-    foreign = "a version below 0" if version < 0 else foreign_object(connection, version)
+    foreign = "a version below 0" if version < 0 else foreign_object(connection, kind.migrations[:version])
     if foreign is None and version:
-        foreign = _impossible_number(connection)
+        foreign = _impossible_number(connection, kind)
     if foreign is not None:
-        raise StoreError(f"{database(folder)} is damaged or was changed: it has {foreign}", _RESTORE)
+        raise StoreError(f"{path} is damaged or was changed: it has {foreign}", kind.remade)
     return version
 
 
-def _impossible_number(connection: sqlite3.Connection) -> str | None:
+def _impossible_number(connection: sqlite3.Connection, kind: DatabaseKind) -> str | None:
     """Return the first number of a model or input that no call's number has room for: "the model 5000"."""
-    for name, table, least, most in (("model", "models", 1, MAX_MODELS), ("input", "inputs", 0, MAX_INPUTS)):
+    for name, table, least, most in kind.bounds:
         numbers = connection.execute(f"SELECT min(id), max(id) FROM {table}").fetchone()
         for number in numbers:
             if number is not None and not least <= number <= most:
@@ -318,15 +361,15 @@ def move_aside(folder: Path) -> Path:
     return folder.rename(target)
 
 
-def _open_checked(address: str, folder: Path) -> sqlite3.Connection:
+def _open_checked(address: str, folder: Path, kind: DatabaseKind) -> sqlite3.Connection:
     connection = _connect(address, uri=True)
     try:
-        version = _schema_version(connection, folder)
+        version = _schema_version(connection, folder, kind)
         if version == 0:
-            raise StoreError(
+            raise NeverStarted(
                 f"the evaluation in {folder} was never started", Phrase("run it again with {option:resume}")
             )
-        for script in OLD_SCHEMAS[version:]:
+        for script in OLD_SCHEMAS[version:] if kind is EVALUATION else ():
             connection.executescript(script)
     except BaseException:
         connection.close()
@@ -339,11 +382,11 @@ def _has_journal(path: Path) -> bool:
     return journal.exists() and journal.stat().st_size > 0
 
 
-def _migrate(connection: sqlite3.Connection, version: int) -> None:
-    for number in range(version, len(MIGRATIONS)):
+def _migrate(connection: sqlite3.Connection, version: int, kind: DatabaseKind) -> None:
+    for number in range(version, len(kind.migrations)):
         script = (
-            f"BEGIN IMMEDIATE; {MIGRATIONS[number]};"
-            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number + 1}; COMMIT;"
+            f"BEGIN IMMEDIATE; {kind.migrations[number]};"
+            f"PRAGMA application_id = {kind.application_id}; PRAGMA user_version = {number + 1}; COMMIT;"
         )
         try:
             connection.executescript(script)

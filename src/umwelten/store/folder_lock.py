@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 from umwelten.errors import EvaluationBusy, StoreError
 from umwelten.phrases import Phrase
-from umwelten.store.database import LOCK, check_own_files, move_aside, open_for_reading
+from umwelten.store.database import (
+    EVALUATION,
+    DatabaseKind,
+    check_own_files,
+    move_aside,
+    open_for_reading,
+)
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -19,9 +25,9 @@ if TYPE_CHECKING:
 class FolderLock:
     """The lock of a folder, held. The operating system gives it back when the process ends."""
 
-    def __init__(self, folder: Path, file_lock: BaseFileLock) -> None:
-        """Takes over `file_lock`, which has been acquired."""
-        self._path, self._file_lock = str(folder / LOCK), file_lock
+    def __init__(self, path: Path, file_lock: BaseFileLock) -> None:
+        """Takes over `file_lock` of the file at that path, which has been acquired."""
+        self._path, self._file_lock = str(path), file_lock
         self._file = file_id(self._path)
 
     def check(self) -> None:
@@ -49,34 +55,34 @@ def file_id(path: str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def lock(folder: Path) -> FolderLock:
-    """Make the folder and take its lock.
+def lock(folder: Path, kind: DatabaseKind = EVALUATION) -> FolderLock:
+    """Make the folder and take the lock of one of its databases.
 
     Raises EvaluationBusy at once if another process (or Store) has it, StoreError if one of them is a link.
     """
     # Not needed to read, and it takes longer to import than the rest of the store.
     from filelock import FileLock, Timeout
 
-    check_own_files(folder, LOCK)
+    check_own_files(folder, kind.lock)
     folder.mkdir(parents=True, exist_ok=True)
-    folder_lock = FileLock(folder / LOCK, timeout=0, thread_local=False)
+    folder_lock = FileLock(folder / kind.lock, timeout=0, thread_local=False)
     try:
         folder_lock.acquire()
     except Timeout:
-        pid = _last_pid(folder)
+        pid = _last_pid(folder, kind)
         who = "another process" if pid is None else f"process {pid}"
         raise EvaluationBusy(
-            f"{who} works on evaluation {folder.name!r}",
+            f"{who} {kind.work} evaluation {folder.name!r}",
             Phrase("wait until it has ended, or use another {option:id}"),
             argument="id",
         ) from None
-    return FolderLock(folder, folder_lock)
+    return FolderLock(folder / kind.lock, folder_lock)
 
 
-def _last_pid(folder: Path) -> int | None:
+def _last_pid(folder: Path, kind: DatabaseKind) -> int | None:
     """The process of the latest run, if neither has ended."""
     try:
-        with closing(open_for_reading(folder)) as connection:
+        with closing(open_for_reading(folder, kind=kind)) as connection:
             row = connection.execute("SELECT pid, ended_at FROM runs ORDER BY id DESC LIMIT 1").fetchone()
     except (StoreError, sqlite3.Error):
         return None

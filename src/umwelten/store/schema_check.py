@@ -11,8 +11,6 @@ import sqlite3
 from contextlib import closing
 from functools import cache
 
-from umwelten.store.tables import MIGRATIONS
-
 _QUERY = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
 _Object = tuple[str, str, str, str | None]
 
@@ -32,12 +30,13 @@ _PLAIN_INDEX = re.compile(
 )
 
 
-def foreign_object(connection: sqlite3.Connection, version: int) -> str | None:
-    """Return what a database of that version has beyond or unlike what umwelten makes: "the trigger x".
+def foreign_object(connection: sqlite3.Connection, migrations: tuple[str, ...]) -> str | None:
+    """Return what a database that had those migrations has beyond or unlike what umwelten makes.
 
-    `None`: nothing. Comments and blanks may differ; plain indexes and the tables of ANALYZE may be added.
+    That is "the trigger x", `None`: nothing. Comments and blanks may differ; plain indexes and the tables of
+    ANALYZE may be added.
     """
-    expected = _expected(version)
+    expected = _expected(migrations)
     found: list[_Object] = connection.execute(_QUERY).fetchall()
     if set(found) == expected.keys():
         return None
@@ -61,9 +60,9 @@ def _is_harmless(kind: str, name: str, table: str, sql: str | None) -> bool:
 
 
 @cache
-def _expected(version: int) -> dict[_Object, None]:
+def _expected(migrations: tuple[str, ...]) -> dict[_Object, None]:
     with closing(sqlite3.connect(":memory:")) as connection:
-        for script in MIGRATIONS[:version]:
+        for script in migrations:
             connection.executescript(script)
         return dict.fromkeys(connection.execute(_QUERY).fetchall())
 

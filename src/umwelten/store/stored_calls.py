@@ -136,6 +136,43 @@ def stored_answers(reader: Reader) -> Iterator[StoredCall]:
     return _pages(reader, _ANSWERS, {}, 0, -1)
 
 
+class ScorableAnswer(msgspec.Struct, frozen=True, array_like=True):
+    """A good answer, and what tells whether its input is still what was sent.
+
+    `key` is the call's, `content` the hash of what was sent of the input, `stamp` the input's.
+    """
+
+    call: StoredCall
+    key: str
+    content: bytes
+    stamp: str
+
+
+def scorable_answers(reader: Reader) -> Iterator[ScorableAnswer]:
+    """Yield the good answers by input, model and repeat, page by page; without `reasoning`."""
+    query = f"""SELECT c.key, c.content, (SELECT stamp FROM inputs i WHERE i.id = c.input_id),
+        {_columns("c", reasoning=False)} FROM current_answers c WHERE c.id > ? ORDER BY c.id LIMIT {PAGE}"""
+    cursor, last = _cursor(reader), -1
+    while rows := cursor.execute(query, (last,)).fetchall():
+        for key, content, stamp, *columns in rows:
+            yield ScorableAnswer(call=_made(tuple(columns)), key=key, content=content, stamp=stamp)
+        last = rows[-1][3]
+
+
+def answer_about(reader: Reader, name: str, model: str) -> tuple[str, str | None] | None:
+    """Return text and record of a model's first answer about the input of that name, if there is one."""
+    query = """SELECT text, data FROM current_answers
+        WHERE input_id = (SELECT id FROM inputs WHERE name = ?) AND model = ? AND repeat = 1"""
+    row = reader.connection.execute(query, (name, model)).fetchone()
+    return None if row is None else (row[0], row[1])
+
+
+def input_names(reader: Reader) -> Iterator[str]:
+    """Yield the names of the inputs of the latest plan."""
+    for row in reader.connection.execute("SELECT name FROM inputs WHERE active AND id > 0"):
+        yield row[0]
+
+
 def call_count(reader: Reader, status: int | None = None) -> int:
     """Return how many there are with this status, or of all."""
     query = "SELECT count(*) FROM current_calls WHERE (:status IS NULL OR status = :status)"

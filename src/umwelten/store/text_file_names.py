@@ -33,7 +33,7 @@ _REFUSED = re.compile(
 )
 _DEVICE = r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])"
 _DEVICE_NAME = re.compile(_DEVICE + r" *(?:\.|\Z)", re.IGNORECASE)
-_OWN = r"(?:evaluation\.(?:db|lock)|\.evaluation\.tmp)"
+_OWN = r"(?:(?:evaluation|scores)\.(?:db|lock)|\.evaluation\.tmp)"
 _OWN_NAME = re.compile(_OWN, re.IGNORECASE)
 _REPEAT_END = re.compile(r"\.r[0-9]+\Z", re.IGNORECASE)
 # The only letters beyond ASCII that file systems may take for one of ASCII.

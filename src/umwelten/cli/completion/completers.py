@@ -105,6 +105,14 @@ def ceilings(ctx: click.Context, param: click.Parameter, incomplete: str) -> Ite
     return _items((f"{name}=" for name in _providers(_settings())), incomplete)
 
 
+def scorers(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """The types of scorers, behind a name and `=` too."""
+    from umwelten.scoring.catalog import CATALOG
+
+    name, sign, _ = incomplete.rpartition("=")
+    return _items((name + sign + type_ for type_ in CATALOG), incomplete)
+
+
 def profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """The names of `[profiles.…]`."""
     settings = _settings()

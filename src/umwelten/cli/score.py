@@ -1,0 +1,160 @@
+"""`umwelten eval score`: the answers of an evaluation, scored and summed up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from umwelten.cli.flag_names import as_flag
+from umwelten.cli.report import _check_there
+from umwelten.cli.runner import leave
+from umwelten.config.endpoints import vendors
+from umwelten.config.settings import Settings, load
+from umwelten.errors import UmweltenError
+from umwelten.evaluation.scoring.build_scoring import build_scoring
+from umwelten.evaluation.scoring.scoring import Scoring, check_ahead
+from umwelten.evaluation.scoring.spec import ScoringSpec
+from umwelten.evaluation.spec import EvaluationSpec, check_id
+from umwelten.phrases import Wording, spell
+from umwelten.report.output_files import check_report_path, write_report
+from umwelten.report.queries.overviews import overview
+from umwelten.report.queries.score_overview import ScoreOverview, score_overview
+from umwelten.report.render.json import render_json
+from umwelten.report.render.scores_text import score_lines
+from umwelten.scoring.gate_outcomes import exit_status
+from umwelten.store.reader import Reader
+from umwelten.text.sanitize import safe
+
+_EVERY_S = 0.2
+_ANY_WIDTH = 10_000  # where a program reads, names stay whole
+MISSED = 4
+_FAILED = ("no_answer", "input_changed", "judge_failed", "scorer_error")
+"""Kinds of unscored answers for which the exit status is 1: somebody should look at them."""
+
+
+def score(id_: str, flags: dict[str, Any]) -> None:
+    """Score the answers, print the figures, and end with the exit status."""
+    exit_zero = flags.pop("exit_zero")
+    settings = load(Path.cwd(), os.environ, profile=flags["profile"]).with_flags(flags, as_flag)
+    folder = settings.get("output_dir") / check_id(id_)
+    _check_there(folder)
+    for path in settings.get("report"):
+        check_report_path(path)
+    notes = list[Wording](settings.notes)
+    scoring = Scoring(folder, build_scoring(settings, folder), notes)
+    for note in notes:
+        click.echo(f"note: {spell(note, as_flag)}", err=True)
+    counter = _Counter()
+    result = scoring.run(counter)
+    counter.close()
+    click.echo(f"{result.new:,} new scores, {result.kept:,} kept", err=True)
+    status = print_scores(folder, as_json=settings.get("json"), exit_zero=exit_zero)
+    leave(_write_reports(folder, settings) or status)
+
+
+def print_scores(folder: Path, *, as_json: bool, exit_zero: bool) -> int:
+    """Print what the scores of an evaluation come to; returns the exit status that follows from them."""
+    with Reader.open(folder) as reader:
+        found = score_overview(reader, overview(reader).models)
+        if as_json:
+            render_json(reader, sys.stdout)
+        elif found is not None:
+            _print_lines(found)
+    sys.stdout.flush()
+    return 0 if found is None else status_of(found, exit_zero=exit_zero)
+
+
+def _print_lines(found: ScoreOverview) -> None:
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _ANY_WIDTH
+    for line in score_lines(found, width):
+        click.echo(safe(line))
+
+
+def status_of(found: ScoreOverview, *, exit_zero: bool) -> int:
+    """Return the exit status that follows from scores and gates."""
+    rows = [row for figures in found.figures.values() for row in figures.values()]
+    return exit_status(
+        [gate.outcome for gate in found.gates],
+        failed=sum(row.unscored.get(kind, 0) for row in rows for kind in _FAILED),
+        pending=sum(row.unscored.get("pending", 0) for row in rows),
+        exit_zero=exit_zero,
+    )
+
+
+def _write_reports(folder: Path, settings: Settings) -> int:
+    status = 0
+    paths: Sequence[Path] = settings.get("report")
+    for path in paths:
+        try:
+            write_report(folder, path, vendors=vendors(settings), spelling=as_flag)
+            click.echo(f"report: {path}", err=True)
+        except UmweltenError as error:
+            click.echo(f"Error: {safe(error.spell(as_flag).message)}", err=True)
+            status = 1
+    return status
+
+
+def scoring_after(spec: EvaluationSpec, settings: Settings) -> ScoringOfRun:
+    """Return what scores the answers of an evaluation when it has ended. Errors: before any call."""
+    wanted = build_scoring(settings)
+    check_ahead(wanted, spec)
+    return ScoringOfRun(wanted)
+
+
+class ScoringOfRun:
+    """Scores the answers of a run that ended, for `eval run` and `eval batch`."""
+
+    def __init__(self, wanted: ScoringSpec) -> None:
+        self._wanted, self._problem = wanted, False
+
+    def score(self, folder: Path) -> None:
+        """Score them; what goes wrong is told, as the answers are there and can be scored again."""
+        notes = list[Wording]()
+        counter = _Counter()
+        try:
+            Scoring(folder, self._wanted, notes).run(counter)
+        except UmweltenError as error:
+            self._problem = True
+            counter.close()
+            click.echo(f"Error: the answers are not scored: {safe(str(error.spell(as_flag)))}", err=True)
+            click.echo(f"score them: umwelten eval score {folder.name} …", err=True)
+        counter.close()
+        for note in notes:
+            click.echo(f"note: {spell(note, as_flag)}", err=True)
+
+    def show(self, folder: Path, status: int, *, as_json: bool) -> int:
+        """Print what the scores come to; returns the exit status, given the run's."""
+        if self._problem:
+            return status or 1
+        with Reader.open(folder) as reader:
+            found = score_overview(reader, overview(reader).models)
+        if found is None:
+            return status
+        if not as_json:
+            _print_lines(found)
+        missed = status_of(found, exit_zero=False)
+        return missed if missed == MISSED else status or missed
+
+
+class _Counter:
+    """How many answers were looked at, on a terminal."""
+
+    def __init__(self) -> None:
+        self._at, self._shown = time.monotonic(), False
+
+    def __call__(self, count: int) -> None:
+        if sys.stderr.isatty() and time.monotonic() - self._at > _EVERY_S:
+            self._at, self._shown = time.monotonic(), True
+            click.echo(f"\rscoring: {count:,} answers", err=True, nl=False)
+
+    def close(self) -> None:
+        """Leave the line."""
+        if self._shown:
+            click.echo("\r" + " " * 40 + "\r", err=True, nl=False)

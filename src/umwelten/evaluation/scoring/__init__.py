@@ -1,0 +1,1 @@
+"""Scoring of the answers of an evaluation: what is missing is computed, and nothing else."""

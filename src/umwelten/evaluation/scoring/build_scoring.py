@@ -1,0 +1,93 @@
+"""From settled options to what answers are scored by, for the command line and the library alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from umwelten.config.scorers_file import ScorersFile, read_scorers_file
+from umwelten.config.settings import Settings
+from umwelten.errors import UsageError
+from umwelten.evaluation.scoring.spec import ScoringSpec
+from umwelten.phrases import Phrase
+from umwelten.scoring.definition import Definition, NamedPlace, read_scorer, read_short_form
+from umwelten.scoring.gates import Gate, read_gate, read_gates
+from umwelten.store.scores.reader import ScoreReader
+from umwelten.store.scores.records import StoredScorer, stored_gates
+
+NOTHING = "nothing to score by"
+_WAYS = Phrase(
+    "Give {option:scorer=exact}, a file with {option:scorers=scorers.toml}, or a judge: "
+    "{option:scorer=judge:Is the reply polite?} with {option:judge=provider:model}."
+)
+_RUNS_CODE = ("python", "command")
+"""Types that are not run because a folder says so."""
+
+
+def wants_scores(settings: Settings) -> bool:
+    """Return whether any option asks for scores."""
+    return bool(settings.get("scorers") or settings.get("scorer"))
+
+
+def build_scoring(settings: Settings, folder: Path | None = None) -> ScoringSpec:
+    """Return what the options ask for. Where they name no scorer, those stored in `folder` go on.
+
+    Errors: `UsageError` if there is nothing to score by, `ConfigError` for a scorer that cannot be.
+    """
+    path = settings.get("scorers")
+    file = None if path is None else read_scorers_file(path)
+    definitions = dict(file.scorers) if file is not None else {}
+    base = file.base if file is not None else Path()
+    for text in settings.get("scorer") or ():
+        definition = read_short_form(text, NamedPlace(name="scorer"))
+        if definition.name in definitions:
+            raise UsageError(
+                f"two scorers are called {definition.name!r}",
+                Phrase("Give one another name: {option:scorer=mine=exact}."),
+                argument="scorer",
+            )
+        definitions[definition.name] = definition
+    scorers, before = ((), {}) if folder is None else _stored(folder)
+    if not definitions:
+        definitions = _read_again(scorers)
+    if not definitions:
+        raise UsageError(NOTHING, _WAYS, argument="scorer")
+    expected = settings.get("expected")
+    return ScoringSpec(
+        scorers=tuple(definitions.values()),
+        expected=expected or (None if file is None else file.expected) or before.get("expected"),
+        base=Path() if expected else base,
+        bases={} if file is None else dict.fromkeys(file.scorers, base),
+        cluster=before.get("cluster") if file is None else file.cluster,
+        where=settings.get("where"),
+        failed_as_zero=before.get("failed_as_zero", False) if file is None else file.failed_as_zero,
+        gates=_gates(settings, file, before),
+    )
+
+
+def _gates(settings: Settings, file: ScorersFile | None, before: Mapping[str, Any]) -> tuple[Gate, ...]:
+    """Return the gates of file and flags, else those of the last time."""
+    given = [read_gate(text, Phrase("{option:fail_under}")) for text in settings.get("fail_under") or ()]
+    written = () if file is None else read_gates(file.gates, file.place)
+    if given or file is not None:
+        return (*written, *given)
+    return stored_gates(before)
+
+
+def _stored(folder: Path) -> tuple[tuple[StoredScorer, ...], dict[str, Any]]:
+    """Return the scorers that the folder has, and how its answers were scored last."""
+    with ScoreReader.open(folder) as reader:
+        return reader.scorers(), reader.settings()
+
+
+def _read_again(stored: Sequence[StoredScorer]) -> dict[str, Definition]:
+    for scorer in stored:
+        if scorer.type in _RUNS_CODE:
+            raise UsageError(
+                f"scorer {scorer.name!r} runs a program, and is known from a stored evaluation alone",
+                Phrase("Name it again with {option:scorer} or {option:scorers}."),
+                argument="scorer",
+            )
+    place = NamedPlace(name="scores.db")
+    return {scorer.name: read_scorer(scorer.name, scorer.table, place) for scorer in stored}

@@ -1,0 +1,275 @@
+"""Scores the answers of an evaluation by its deterministic scorers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from umwelten.errors import UsageError
+from umwelten.evaluation.scoring.answer_inputs import AnswerInput, AnswerInputs
+from umwelten.evaluation.scoring.spec import ScoringSpec
+from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.inputs.references import References, read_references
+from umwelten.phrases import Phrase, Wording
+from umwelten.prompts.template import Template
+from umwelten.scoring.catalog import CATALOG
+from umwelten.scoring.definition import Definition
+from umwelten.scoring.gates import check_gates
+from umwelten.scoring.identity import content_digest, score_key
+from umwelten.scoring.score import Answer, Result, Unscored
+from umwelten.scoring.scorer import Scorer
+from umwelten.store.reader import Reader
+from umwelten.store.scores.reader import ScoreReader
+from umwelten.store.scores.records import ScoreRecord, StoredScorer, gate_values
+from umwelten.store.scores.store import ScoreStore
+from umwelten.store.stored_calls import StoredCall, input_names, scorable_answers
+from umwelten.types import FrozenStruct
+
+_FILE_VALUES = ("file.name", "file.path", "file.stem")
+_NO_REFERENCE: Mapping[str, Any] = {}
+
+
+class ScoringResult(FrozenStruct):
+    """What scoring came to: how many scores are new, and how many were there."""
+
+    new: int
+    kept: int
+
+
+class _Lane:
+    """One scorer at work: its references, and the identities of the scores that are there."""
+
+    def __init__(self, definition: Definition, id: int, references: References | None) -> None:
+        self.definition, self.id, self.references = definition, id, references
+        self.scorer = Scorer(definition)
+
+    def reference(self, name: str, values: Mapping[str, str]) -> Mapping[str, Any]:
+        return _NO_REFERENCE if self.references is None else self.references.of(name, values)
+
+
+class Scoring:
+    """Scores what has no valid score yet. Errors: `UsageError`, `InputError`, before anything is written."""
+
+    def __init__(self, folder: Path, spec: ScoringSpec, notes: list[Wording]) -> None:
+        self._folder, self._spec = folder, spec
+        self._references = read_all_references(spec, folder.parent)
+        with Reader.open(folder) as reader:
+            stored = reader.spec()
+            check_gates(
+                spec.gates,
+                {definition.name: definition for definition in spec.scorers},
+                [str(model) for model in stored.models],
+                stored.repeats,
+            )
+            for references in self._references.values():
+                _check_names(references.names, reader)
+                if (note := references.check(input_names(reader))) is not None:
+                    notes.append(note)
+
+    def run(self, on_progress: Callable[[int], None] = lambda count: None) -> ScoringResult:
+        """Score the answers that are there; `on_progress` is told how many were looked at."""
+        with Reader.open(self._folder) as reader, ScoreStore.open(self._folder) as store:
+            ids = store.write_scorers([_stored(definition) for definition in self._spec.scorers])
+            store.write_settings(self._settings())
+            lanes = [
+                _Lane(
+                    definition,
+                    ids[definition.name],
+                    self._references.get(_where(definition, self._spec) or ""),
+                )
+                for definition in self._spec.scorers
+            ]
+            self._write_clusters(reader, store)
+            return self._score(reader, store, lanes, on_progress)
+
+    def _score(
+        self, reader: Reader, store: ScoreStore, lanes: list[_Lane], on_progress: Callable[[int], None]
+    ) -> ScoringResult:
+        names = {name for references in self._references.values() for name in references.names}
+        inputs = AnswerInputs(reader, needs_values=bool(names))
+        new = kept = 0
+        with ScoreReader.open(self._folder) as known:
+            there = _Keys(known)
+            for count, answer in enumerate(scorable_answers(reader), 1):
+                found = inputs.of(answer)
+                identity = content_digest([answer.call.text, answer.call.data])
+                keys = there.of(answer.call.id)
+                scored: Answer | None = None
+                for lane in lanes:
+                    reference = lane.reference(answer.call.file or "", found.values)
+                    digest = content_digest([reference, found.changed])
+                    key = score_key(
+                        call=answer.key, answer=identity, reference=digest, scorer=lane.scorer.digest
+                    )
+                    if keys.get(lane.id) == key:
+                        kept += 1
+                        continue
+                    scored = scored or _answer(answer.call)
+                    new += 1
+                    store.put(
+                        ScoreRecord(
+                            call_id=answer.call.id,
+                            scorer_id=lane.id,
+                            call_key=answer.key,
+                            key=key,
+                            result=_result(lane, scored, reference, found),
+                            reference=digest if reference else None,
+                        ),
+                        _as_json(reference) if reference else None,
+                    )
+                on_progress(count)
+        return ScoringResult(new=new, kept=kept)
+
+    def _settings(self) -> dict[str, Any]:
+        spec = self._spec
+        return {
+            "expected": spec.expected,
+            "cluster": spec.cluster,
+            "failed_as_zero": spec.failed_as_zero or None,
+            "gates": gate_values(spec.gates) or None,
+        }
+
+    def _write_clusters(self, reader: Reader, store: ScoreStore) -> None:
+        if self._spec.cluster is None:
+            store.write_clusters(None)
+            return
+        template = Template(self._spec.cluster)
+        _check_names(template.names, reader)
+        inputs = AnswerInputs(reader, needs_values=True)
+
+        def clusters() -> Iterator[tuple[int, str]]:
+            last = -1
+            for answer in scorable_answers(reader):
+                if answer.call.input_id != last:
+                    last = answer.call.input_id
+                    yield last, template.render(inputs.of(answer).values)
+
+        store.write_clusters(clusters())
+
+
+def read_all_references(spec: ScoringSpec, output_dir: Path) -> dict[str, References]:
+    """Return the references of all scorers by what says where they are.
+
+    Errors: `UsageError` for a scorer that needs some and has none, `InputError`.
+    """
+    found: dict[str, References] = {}
+    for definition in spec.scorers:
+        where = _where(definition, spec)
+        if where is None:
+            _check_needs_none(definition)
+        elif where not in found:
+            base = spec.bases.get(definition.name, Path()) if definition.expected else spec.base
+            found[where] = read_references(where, output_dir, base)
+    return found
+
+
+def check_ahead(spec: ScoringSpec, wanted: EvaluationSpec) -> None:
+    """See before an evaluation that its answers can be scored afterwards.
+
+    Errors: those of `Scoring`, as far as they do not depend on what the inputs hold.
+    """
+    check_gates(
+        spec.gates,
+        {definition.name: definition for definition in spec.scorers},
+        [str(model) for model in wanted.models],
+        wanted.repeats,
+    )
+    columns = None if wanted.inputs is None else wanted.inputs.columns
+    for references in read_all_references(spec, wanted.output.output_dir).values():
+        _template_of(references.names).check(_FILE_VALUES, columns)
+    if spec.cluster is not None:
+        Template(spec.cluster).check(_FILE_VALUES, columns)
+
+
+def _template_of(names: tuple[str, ...]) -> Template:
+    return Template("".join(f"{{{{{name}}}}}" for name in names))
+
+
+def _where(definition: Definition, spec: ScoringSpec) -> str | None:
+    return definition.expected or spec.expected
+
+
+def _check_needs_none(definition: Definition) -> None:
+    known = CATALOG[definition.type]
+    needs = known.needs not in ("nothing", "group") and "value" not in definition.settings
+    if needs:
+        raise UsageError(
+            Phrase(
+                "scorer {name!r} ({type}) compares answers with references, and none are given",
+                name=definition.name,
+                type=definition.type,
+            ),
+            Phrase(
+                "Say where they are with {option:expected}, or give the scorer a value: {type}:Paris",
+                type=definition.type,
+            ),
+            argument="expected",
+        )
+
+
+def _check_names(names: tuple[str, ...], reader: Reader) -> None:
+    """See that the placeholders have values. Columns are known from the first row."""
+    known = list(_FILE_VALUES)
+    columns: tuple[str, ...] | None = None
+    first = next(scorable_answers(reader), None)
+    if first is not None:
+        values = AnswerInputs(reader, needs_values=True).of(first).values
+        known += [name for name in values if not name.startswith("row.") and name not in known]
+        if first.call.part.startswith("row "):
+            columns = tuple(name.removeprefix("row.") for name in values if name.startswith("row."))
+    _template_of(names).check(known, columns)
+
+
+def _stored(definition: Definition) -> StoredScorer:
+    return StoredScorer(
+        name=definition.name,
+        type=definition.type,
+        table=definition.table,
+        digest=definition.digest,
+        graded=CATALOG[definition.type].graded,
+        at_least=definition.at_least,
+        weight=definition.weight if definition.part_of_total else 0.0,
+    )
+
+
+def _answer(call: StoredCall) -> Answer:
+    record = None
+    if call.data is not None:
+        record = msgspec.json.decode(call.data)
+    return Answer(
+        text=call.text or "",
+        record=record,
+        finish=call.finish_reason,
+        cost_nusd=call.cost_nusd,
+        latency_s=call.response_s,
+        tokens=call.output_tokens,
+    )
+
+
+def _result(lane: _Lane, answer: Answer, reference: Mapping[str, Any], found: AnswerInput) -> Result:
+    if found.changed and lane.references is not None:
+        return Unscored(kind="input_changed", message=found.changed)
+    return lane.scorer.score(answer, reference)
+
+
+def _as_json(reference: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(reference, enc_hook=str).decode()
+
+
+class _Keys:
+    """The identities of the scores that are there, by call: walked once, in the order of calls."""
+
+    def __init__(self, reader: ScoreReader) -> None:
+        self._scores = reader.keys()
+        self._next = next(self._scores, None)
+
+    def of(self, call: int) -> dict[int, str]:
+        found: dict[int, str] = {}
+        while self._next is not None and self._next[0] <= call:
+            if self._next[0] == call:
+                found[self._next[1]] = self._next[2]
+            self._next = next(self._scores, None)
+        return found

@@ -1,0 +1,28 @@
+"""What answers are to be scored by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from umwelten.scoring.definition import Definition
+from umwelten.scoring.gates import Gate
+from umwelten.types import FrozenStruct
+
+
+class ScoringSpec(FrozenStruct):
+    """What a user wants of the scores of one evaluation.
+
+    `expected` says where the references of scorers are that name none, `cluster` which inputs belong
+    together. Relative paths in `expected` are meant from `base`, those of a scorer from its place in `bases`.
+    `where`: score these answers alone. `failed_as_zero`: calls that failed because of the model count as 0.
+    """
+
+    scorers: tuple[Definition, ...]
+    expected: str | None = None
+    base: Path = Path()
+    bases: Mapping[str, Path] = {}
+    cluster: str | None = None
+    where: str | None = None
+    failed_as_zero: bool = False
+    gates: tuple[Gate, ...] = ()

@@ -1,0 +1,202 @@
+"""The reading side of an evaluation's scores: for reports, gates and comparisons, without a lock."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from umwelten.scoring.score import Part
+from umwelten.store.database import NeverStarted, folder_errors, open_for_reading, store_errors
+from umwelten.store.scores.records import StoredScore, StoredScorer, Verdict
+from umwelten.store.scores.tables import SCORES
+
+_SCORES = """SELECT call_id, scorer_id, call AS call_key, value, label, passed, reason, unscored, message,
+    reference, cost_nusd FROM scores"""
+
+_VERDICT = "judge, sample, value, label, reason, unscored, message, cost_nusd"
+
+
+def has_scores(folder: Path) -> bool:
+    """Return whether an evaluation's folder has scores."""
+    return os.path.lexists(folder / SCORES.name)
+
+
+class ScoreReader:
+    """The scores of an evaluation as committed so far. Close it."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+        """Takes over the connection. Use `open`."""
+        self.folder, self._connection = folder, connection
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open the scores of the folder's evaluation; there are none if it was never scored.
+
+        Raises StoreError.
+        """
+        with folder_errors(folder), store_errors(folder, SCORES):
+            if not has_scores(folder):
+                return cls(folder, _none())
+            try:
+                return cls(folder, open_for_reading(folder, kind=SCORES))
+            except NeverStarted:
+                return cls(folder, _none())
+
+    def close(self) -> None:
+        """Close the file. Twice is fine."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def scorers(self) -> tuple[StoredScorer, ...]:
+        """Return the scorers, in the order given."""
+        with store_errors(self.folder, SCORES):
+            return read_scorers(self._connection)
+
+    def settings(self) -> dict[str, Any]:
+        """Return how the answers were scored last, by name."""
+        with store_errors(self.folder, SCORES):
+            return read_settings(self._connection)
+
+    def clusters(self) -> dict[int, str]:
+        """Return the cluster of each input; empty where every one is for itself."""
+        with store_errors(self.folder, SCORES):
+            return dict(self._connection.execute("SELECT input_id, cluster FROM clusters"))
+
+    def scores(self) -> Iterator[StoredScore]:
+        """Yield all by call and scorer. Some may be of answers that are out of date: compare `call_key`."""
+        with store_errors(self.folder, SCORES):
+            for row in self._connection.execute(f"{_SCORES} ORDER BY call_id, scorer_id"):
+                yield _score(row)
+
+    def keys(self) -> Iterator[tuple[int, int, str]]:
+        """Yield (call, scorer, identity) of all scores, by call."""
+        statement = "SELECT call_id, scorer_id, key FROM scores ORDER BY call_id, scorer_id"
+        with store_errors(self.folder, SCORES):
+            yield from self._connection.execute(statement)
+
+    def of_call(self, call: int) -> tuple[StoredScore, ...]:
+        """Return the scores of one answer, by scorer."""
+        with store_errors(self.folder, SCORES):
+            rows = self._connection.execute(f"{_SCORES} WHERE call_id = ? ORDER BY scorer_id", (call,))
+            return tuple(_score(row) for row in rows)
+
+    def parts(self, call: int, scorer: int) -> tuple[Part, ...]:
+        """Return the parts of a score, in order."""
+        statement = """SELECT part, value, label, message FROM parts
+            WHERE call_id = ? AND scorer_id = ? ORDER BY number"""
+        with store_errors(self.folder, SCORES):
+            return tuple(
+                Part(name=row[0], value=row[1], label=row[2], message=row[3])
+                for row in self._connection.execute(statement, (call, scorer))
+            )
+
+    def verdicts(self, call: int, scorer: int) -> tuple[Verdict, ...]:
+        """Return what the judges said of an answer, by judge and sample."""
+        statement = f"""SELECT {_VERDICT} FROM verdicts
+            WHERE call_id = ? AND scorer_id = ? ORDER BY judge, sample"""
+        with store_errors(self.folder, SCORES):
+            return tuple(_verdict(row) for row in self._connection.execute(statement, (call, scorer)))
+
+    def parts_of_all(self) -> Iterator[tuple[int, int, Part]]:
+        """Yield (call, scorer, part) of all scores, by call, scorer and number."""
+        statement = "SELECT call_id, scorer_id, part, value, label, message FROM parts ORDER BY 1, 2, number"
+        with store_errors(self.folder, SCORES):
+            for row in self._connection.execute(statement):
+                yield row[0], row[1], Part(name=row[2], value=row[3], label=row[4], message=row[5])
+
+    def verdicts_of_all(self, scorer: int | None = None) -> Iterator[tuple[int, int, Verdict]]:
+        """Yield (call, scorer, verdict) of all scores, or of those of one scorer, by call and scorer."""
+        statement = f"""SELECT call_id, scorer_id, {_VERDICT} FROM verdicts
+            WHERE ? IS NULL OR scorer_id = ? ORDER BY 1, 2, judge, sample"""
+        with store_errors(self.folder, SCORES):
+            for row in self._connection.execute(statement, (scorer, scorer)):
+                yield row[0], row[1], _verdict(row[2:])
+
+    def reference(self, digest: bytes | None) -> Any:
+        """Return what an answer should be, `None` if nothing is known of it."""
+        with store_errors(self.folder, SCORES):
+            row = self._connection.execute(
+                "SELECT text FROM reference_texts WHERE digest = ?", (digest,)
+            ).fetchone()
+            return None if row is None else msgspec.json.decode(row[0])
+
+
+def _none() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:")
+    for script in SCORES.migrations:
+        connection.executescript(script)
+    return connection
+
+
+def read_scorers(connection: sqlite3.Connection) -> tuple[StoredScorer, ...]:
+    """Return the scorers, in the order given."""
+    rows = connection.execute(
+        "SELECT id, name, type, definition, digest, graded, low, high, at_least, weight, judge"
+        " FROM scorers ORDER BY id"
+    )
+    return tuple(
+        StoredScorer(
+            id=row[0],
+            name=row[1],
+            type=row[2],
+            table=msgspec.json.decode(row[3], type=dict[str, Any]),
+            digest=row[4],
+            graded=bool(row[5]),
+            low=row[6],
+            high=row[7],
+            at_least=row[8],
+            weight=row[9],
+            judge=row[10],
+        )
+        for row in rows
+    )
+
+
+def read_settings(connection: sqlite3.Connection) -> dict[str, Any]:
+    """Return how the answers were scored last, by name."""
+    return {
+        name: msgspec.json.decode(value)
+        for name, value in connection.execute("SELECT name, value FROM settings")
+    }
+
+
+def _score(row: tuple[Any, ...]) -> StoredScore:
+    return StoredScore(
+        call_id=row[0],
+        scorer_id=row[1],
+        call_key=row[2],
+        value=row[3],
+        label=row[4],
+        passed=None if row[5] is None else bool(row[5]),
+        reason=row[6],
+        unscored=row[7],
+        message=row[8],
+        reference=row[9],
+        cost_nusd=row[10],
+    )
+
+
+def _verdict(row: tuple[Any, ...]) -> Verdict:
+    return Verdict(
+        judge=row[0],
+        sample=row[1],
+        value=row[2],
+        label=row[3],
+        reason=row[4],
+        unscored=row[5],
+        message=row[6],
+        cost_nusd=row[7],
+    )

@@ -1,0 +1,124 @@
+"""Scoring of stored answers: what is missing is computed, and nothing else."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.scoredkit import evaluate, write_table
+
+from umwelten.errors import EvaluationBusy, StoreError, UsageError
+from umwelten.evaluation.scoring.scoring import Scoring, ScoringResult
+from umwelten.evaluation.scoring.spec import ScoringSpec
+from umwelten.scoring.definition import NamedPlace, read_scorer, read_short_form
+from umwelten.store.scores.reader import ScoreReader
+from umwelten.store.scores.store import ScoreStore
+
+HERE = NamedPlace(name="here")
+TABLE = [
+    {"n": "1", "want": "Paris", "a": "It is Paris.", "b": "Paris!"},
+    {"n": "2", "want": "Rome", "a": "Rome", "b": "Oslo"},
+    {"n": "3", "want": "", "a": "Berlin", "b": ""},
+]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return write_table(tmp_path / "q.csv", TABLE)
+
+
+@pytest.fixture
+def folder(table: Path, tmp_path: Path) -> Path:
+    return evaluate(table, {"p:a": "a", "p:b": "b"}, output=tmp_path)
+
+
+def score(folder: Path, *scorers: str, expected: str | None = "{{row.want}}") -> ScoringResult:
+    definitions = tuple(read_short_form(text, HERE) for text in scorers)
+    return Scoring(folder, ScoringSpec(scorers=definitions, expected=expected), []).run()
+
+
+def stored(folder: Path) -> list[tuple[object, ...]]:
+    with ScoreReader.open(folder) as reader:
+        return [
+            (s.call_id >> 28, s.call_id >> 16 & 7, s.value, s.passed, s.unscored) for s in reader.scores()
+        ]
+
+
+def test_answers_are_scored_once(folder: Path) -> None:
+    assert score(folder, "contains") == ScoringResult(new=5, kept=0)
+    assert stored(folder) == [
+        (1, 1, 1.0, True, None),
+        (1, 2, 1.0, True, None),
+        (2, 1, 1.0, True, None),
+        (2, 2, 0.0, False, None),
+        (3, 1, None, None, "no_reference"),
+    ]
+    assert score(folder, "contains") == ScoringResult(new=0, kept=5)
+
+
+def test_what_changed_is_scored_anew_and_nothing_else(folder: Path, table: Path, tmp_path: Path) -> None:
+    score(folder, "contains", "exact")
+    assert score(folder, "contains", "exact", "n=number:3") == ScoringResult(new=5, kept=10)
+    assert score(folder, "exact=exact:Rome") == ScoringResult(new=5, kept=0), "another definition"
+    # A label that is corrected: the prompt has no place for it, so that the answer still counts.
+    write_table(table, [*TABLE[:1], {**TABLE[1], "want": "Oslo"}, TABLE[2]])
+    assert score(folder, "contains") == ScoringResult(new=2, kept=3)
+    # What was asked is another question now.
+    write_table(table, [{**TABLE[0], "n": "7"}, {**TABLE[1], "want": "Oslo"}, TABLE[2]])
+    assert score(folder, "contains") == ScoringResult(new=2, kept=3)
+    unscored = [row[4] for row in stored(folder) if row[0] == 1]
+    assert "input_changed" in unscored
+
+
+def test_a_threshold_is_applied_without_scoring_again(folder: Path) -> None:
+    def run(at_least: float) -> ScoringResult:
+        definition = read_scorer("close", {"type": "edit", "at_least": at_least}, HERE)
+        return Scoring(folder, ScoringSpec(scorers=(definition,), expected="{{row.want}}"), []).run()
+
+    assert run(0.9) == ScoringResult(new=5, kept=0)
+    before = [row[3] for row in stored(folder)]
+    assert run(0.1) == ScoringResult(new=0, kept=5)
+    after = [row[3] for row in stored(folder)]
+    assert before.count(True) == 1
+    assert after.count(True) == 3
+
+
+def test_a_new_answer_takes_the_place_of_an_old_score(folder: Path, table: Path, tmp_path: Path) -> None:
+    score(folder, "contains")
+    write_table(table, [{**TABLE[0], "n": "9", "a": "Lyon"}, *TABLE[1:]])
+    evaluate(table, {"p:a": "a", "p:b": "b"}, output=tmp_path)
+    assert score(folder, "contains") == ScoringResult(new=2, kept=3)
+    assert stored(folder)[0] == (1, 1, 0.0, False, None)
+
+
+def test_scorers_that_compare_need_references(folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"scorer 'contains' \(contains\) compares answers"):
+        score(folder, "contains", expected=None)
+    with pytest.raises(UsageError, match=r"row\.wnat") as caught:
+        score(folder, "contains", expected="{{row.wnat}}")
+    assert "row.want" in str(caught.value)
+    assert not (folder / "scores.db").exists(), "nothing was begun"
+
+
+def test_one_process_scores_at_a_time(folder: Path) -> None:
+    with ScoreStore.open(folder), pytest.raises(EvaluationBusy, match=r"process [0-9]+ scores evaluation"):
+        score(folder, "contains")
+
+
+def test_a_kill_before_the_first_table_leaves_nothing_in_the_way(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "scores.db")) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    with ScoreReader.open(folder) as reader:
+        assert reader.scorers() == ()
+    assert score(folder, "contains").new == 5
+
+
+def test_a_database_that_is_not_ours_is_refused(folder: Path) -> None:
+    score(folder, "contains")
+    with closing(sqlite3.connect(folder / "scores.db")) as connection:
+        connection.execute("CREATE TRIGGER t AFTER INSERT ON scores BEGIN SELECT 1; END")
+    with pytest.raises(StoreError, match="the trigger 't'") as caught:
+        score(folder, "contains")
+    assert "score again" in str(caught.value)
