@@ -18,6 +18,8 @@ wire = "openai"
 base_url = "https://llm.example.com/v1"
 [profiles.nightly]
 prompt = "hi"
+[variants.cool]
+temperature = 0
 """
 
 

@@ -76,6 +76,14 @@ def test_the_last_name_of_a_comma_list_is_completed_and_none_offered_twice(askin
     assert "local:smollm2,local:smollm2" not in asking.words("umwelten eval run -m local:smollm2,local:s")
 
 
+def test_behind_the_at_of_a_model_or_group_variants_are_offered(asking: Asking) -> None:
+    assert asking.words("umwelten eval run -m openai:x@") == ["openai:x@cool"]
+    assert asking.words("umwelten eval run -m local:smollm2,openai/x:free@c") == [
+        "local:smollm2,openai/x:free@cool"
+    ]
+    assert asking.words("umwelten eval run -m @fast@") == ["@fast@cool"]
+
+
 def test_ids_come_from_the_output_directory_that_is_in_force(asking: Asking) -> None:
     assert asking.words("umwelten eval show ") == ["reviews-1", "tides"]
     assert asking.words("umwelten eval report --id r") == ["reviews-1"]

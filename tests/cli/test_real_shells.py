@@ -104,6 +104,8 @@ TYPED = [
     ("umwelten eval run -m local:smollm2,mine:so\t", "<eval><run><-m><local:smollm2,mine:some-model>"),
     ("umwelten eval run -m local:smollm2,@f\t", "<eval><run><-m><local:smollm2,@fast>"),
     ("umwelten eval run --models=mine:so\t", "<eval><run><--models=mine:some-model>"),
+    ("umwelten eval run -m mine:m@co\t", "<eval><run><-m><mine:m@cool>"),
+    ("umwelten eval run -m local:smollm2,@fast@\t", "<eval><run><-m><local:smollm2,@fast@cool>"),
     # More is to follow, so there is no blank behind.
     ("umwelten eval run -m mycl\tx", "<eval><run><-m><mycluster:x>"),
     (

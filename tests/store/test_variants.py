@@ -161,6 +161,13 @@ def test_a_model_with_settings_of_its_own_is_a_model_beside_the_plain_one(tmp_pa
         assert reader.spec() == plan
 
 
+def test_all_variants_of_a_model_come_before_the_next_model(tmp_path: Path) -> None:
+    plan = spec(A_COOL, B, A_HOT, A, variants=(COOL, HOT), prompts=(LONG, SHORT))
+    with Store.create(tmp_path / "x", plan) as store:
+        assert [str(ref) for ref in store.models.values()][::2] == [str(ref) for ref in (A_COOL, A_HOT, A, B)]
+        assert [*store.prompts.values()] == ["long", "short"] * 4
+
+
 def test_a_variant_keeps_its_settings_and_others_may_be_added(tmp_path: Path) -> None:
     with Store.create(tmp_path / "x", spec(A_COOL, variants=(COOL,))):
         pass

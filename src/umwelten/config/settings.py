@@ -141,7 +141,7 @@ class Settings(FrozenStruct):
             for key, value in self.flags.items()
             if key not in given and not gives_way(key, given, self.flags)
         }
-        variants = read.values.pop("variants", None)
+        variants = read.values.get("variants")
         own = {} if variants is None else given_variants(variants.value, layer)
         return msgspec.structs.replace(
             self,

@@ -18,6 +18,7 @@ from umwelten.evaluation.preflight import (
     note_addresses,
     note_high_caps,
     note_idle_rates,
+    note_idle_variants,
     note_prices,
 )
 from umwelten.evaluation.spec import EvaluationSpec, Limits, Output
@@ -95,6 +96,8 @@ def build_spec(
         limits=_limits(settings, vendors, notes),
         output=output,
     )
+    if "variants" in settings.given:
+        note_idle_variants(settings.get("variants"), variants, notes)
     note_high_caps(spec, vendors, notes)
     note_idle_rates(spec, settings, notes)
     note_addresses(spec, settings, vendors, notes)

@@ -245,6 +245,15 @@ def note_idle_rates(spec: EvaluationSpec, settings: Settings, notes: list[Wordin
         )
 
 
+def note_idle_variants(given: Iterable[str], used: Iterable[str], notes: list[Wording]) -> None:
+    """One note where a variant that was given for this run is of no model in it."""
+    idle = [name for name in given if name not in set(used)]
+    if idle:
+        notes.append(
+            Phrase("{option:variants}: no model of this run is named …@{names}", names=" or …@".join(idle))
+        )
+
+
 def note_high_caps(spec: EvaluationSpec, known: Mapping[str, Vendor], notes: list[Wording]) -> None:
     """One note where a cap lies above what suits most accounts; it is obeyed."""
     if spec.limits.max_concurrency == "auto":

@@ -105,10 +105,12 @@ def _without_column(request: RequestSettings) -> dict[str, Any]:
 
 
 def active_models(connection: sqlite3.Connection) -> dict[int, ModelRef]:
-    """Return the models of the latest plan by variant: all prompts of one, then all of the next."""
+    """Return the models of the latest plan by variant: all prompts and settings of one, then of the next."""
     rows = connection.execute(
-        "SELECT id, provider, name, variant FROM models WHERE active"
-        " ORDER BY min(id) OVER (PARTITION BY name), prompt_id"
+        # A server that swaps models should see all variants of one in a row.
+        "SELECT id, provider, name, variant FROM models WHERE active ORDER BY"
+        " min(id) OVER (PARTITION BY substr(name, 1, length(name) - length(variant) - (variant <> ''))),"
+        " min(id) OVER (PARTITION BY name), prompt_id"
     )
     return {number: _model(provider, name, variant) for number, provider, name, variant in rows}
 

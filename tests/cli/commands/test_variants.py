@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from provider import provider
 from umwelten.simulate.faultserver.profile import Profile
@@ -35,7 +36,7 @@ RUN = (
     "--id",
     "v",
 )
-MODELS = ("-m", "openai:m@cool,openai:m@hot,openai:m")
+MODELS = ("-m", "openai:m,openai:m@cool,openai:m@hot")
 
 
 def files(tmp_path):
@@ -57,10 +58,15 @@ def test_each_variant_sends_its_settings_and_is_reported_as_a_model(cli, tmp_pat
     files(tmp_path)
     with provider(Profile(keep_bodies=True)) as server:
         env = server.env()
-        code, _, err = cli(*RUN, *MODELS, "--dry-run", "--rate", "openai:m=600/min", env=env)
+        code, out, err = cli(*RUN, *MODELS, "--dry-run", "--rate", "openai:m=600/min", env=env)
         assert code == 0
+        assert "limit    openai:m: at most 600" in out
+        assert re.search(r"openai:m@cool +\S+ to \$0\.002", out)  # 1,024 tokens
+        assert re.search(r"openai:m@hot +\S+ to \$0\.00016", out)  # its 77
+        assert "no model of this run" not in err
         assert server.ledger.requests == 0
-        code, out, err = cli(*RUN, *MODELS, "--max-cost", "1", "--max-concurrency", "auto", env=env)
+        reports = ("--report", "r.md", "--report", "r.html", "--json")
+        code, json_report, err = cli(*RUN, *MODELS, "--max-cost", "1", *reports, env=env)
         assert code == 0, err
         assert {
             (0.0, None, None, ("Be brief.",)),
@@ -71,18 +77,17 @@ def test_each_variant_sends_its_settings_and_is_reported_as_a_model(cli, tmp_pat
         assert {path.name for path in folder.glob("*.txt")} == {
             f"a.txt.openai_m{end}.txt" for end in ("", "@cool", "@hot")
         }
-        _, out, _ = cli("eval", "report", "v", env=env)
+        out = (tmp_path / "r.md").read_text()
         assert "| variant cool | temperature 0.0 |" in out
         own = "temperature 1.5, max_tokens 77, reasoning_effort low, a system prompt of its own"
         assert f"| variant hot | {own} |" in out
         assert "System of hot:\n\n```text\nBe bold.\n```" in out
-        _, out, _ = cli("eval", "report", "v", "--format", "json", env=env)
-        report = json.loads(out)
-        assert [row["model"] for row in report["models"]] == ["openai:m@cool", "openai:m@hot", "openai:m"]
+        report = json.loads(json_report)
+        assert [row["model"] for row in report["models"]] == ["openai:m", "openai:m@cool", "openai:m@hot"]
         assert all(row["cost"]["total_usd"] for row in report["models"])
         assert {row["lane"] for row in report["attributions"]} == {"openai:m"}
         assert [row["name"] for row in report["settings"]["variants"]] == ["cool", "hot"]
-        _, out, _ = cli("eval", "report", "v", "--format", "html", env=env)
+        out = (tmp_path / "r.html").read_text()
         assert "variant hot" in out
         assert "Be bold." in out
         _, out, _ = cli("eval", "show", "v", "a.txt", "openai:m@hot", env=env)
@@ -102,10 +107,9 @@ def test_a_changed_variant_is_refused_and_a_further_one_is_asked_alone(cli, tmp_
         env = server.env()
         assert cli(*RUN, "-m", "openai:m@cool", env=env)[0] == 0
         (tmp_path / "umwelten.toml").write_text(TOML.replace("temperature = 0\n", "temperature = 0.1\n"))
-        for flags in ((), ("--dry-run",)):
-            code, _, err = cli(*RUN, *MODELS, "--resume", *flags, env=env)
-            assert code == 2
-            assert "variant cool, temperature: 0.0 → 0.1" in err
+        code, _, err = cli(*RUN, *MODELS, "--resume", env=env)
+        assert code == 2
+        assert "variant cool, temperature: 0.0 → 0.1" in err
         (tmp_path / "umwelten.toml").write_text(TOML.replace("1.5", "1.4"))
         server.reset()
         assert cli(*RUN, *MODELS, "--resume", env=env)[0] == 0
@@ -120,4 +124,4 @@ def test_a_variant_that_may_not_be_read_is_refused_before_anything_is_sent(cli, 
         code, _, err = cli(*RUN, "-m", "openai:m@v", env=server.env())
         assert code == 2
         assert "umwelten.toml:2" in err
-        assert cli(*RUN, "-m", "openai:m", env=server.env())[0] == 0
+        assert server.ledger.requests == 0

@@ -77,13 +77,12 @@ def _model_words(ctx: click.Context, start: str) -> Iterator[tuple[str, str]]:
     if settings is not None:
         for name, group in settings.groups.items():
             yield f"@{name}", "group: " + ", ".join(group.models)
-    if start.startswith("@"):
-        return
-    model, mark, _ = start.rpartition("@")
-    if mark and settings is not None:
-        for name, values in settings.variants.items():
+        model = start.rpartition("@")[0]
+        for name, values in settings.variants.items() if model else ():
             said = ", ".join(f"{option} {row.shown}" for option, row in values.items())
             yield f"{model}@{name}", f"variant: {said}"
+    if start.startswith("@"):
+        return
     yield from ((name, "used before") for name in used(_output_dir(ctx, settings)))
     names = listed(os.environ)
     if ":" in start or "/" in start:

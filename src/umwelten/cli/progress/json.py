@@ -4,9 +4,9 @@
 `text_arrived`, `attempt_failed`, `attempt_dropped`, `call_succeeded`, `call_failed`, `lane_stopped`,
 `model_stopped`, `lane_waiting`, `lane_resumed`, `limit_changed`, `note`, `run_finished`; the last line is
 `summary` (`report.summary.Summary`). The other keys are the fields of that event in `umwelten.events`,
-nested values likewise: a model is `{"provider", "model"}`, a call `{"id", "model", "input", "repeat"}`, an
-answer `{"text", "finish_reason", "usage", …}`. Durations are seconds, money is nano-USD (`…_nusd`), except
-in the summary (`…_usd`); `null` is "not known".
+nested values likewise: a model is `{"provider", "model"}`, of a variant also `"variant"`, a call
+`{"id", "model", "input", "repeat"}`, an answer `{"text", "finish_reason", "usage", …}`. Durations are
+seconds, money is nano-USD (`…_nusd`), except in the summary (`…_usd`); `null` is "not known".
 
     {"type":"run_started","id":"demo","total":50,"done":0,"models":[{"provider":"ollama",…}],…}
     {"type":"call_succeeded","call":{"id":…},"model":{…},"lane":"ollama","reply":{"text":"…"},…}
