@@ -1,11 +1,19 @@
-"""The child processes that must not outlive this one, however it ends."""
+"""Child processes: that none outlives its parent, however that ends, and what they may use."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import sys
 import threading
 import weakref
+from pathlib import Path
 from typing import Protocol
+
+_PR_SET_PDEATHSIG = 1
+_MOST_FILES = 64
+"""Open files of a limited process: an import holds a few, a conversion one or two."""
 
 
 class Killable(Protocol):
@@ -34,3 +42,36 @@ def end_all() -> None:
     for child in children:
         with contextlib.suppress(OSError):
             child.kill()
+
+
+# --- in the child ---------------------------------------------------------------------------------
+
+
+def exit_with_parent(parent: int) -> None:
+    """On Linux, have the kernel kill this process when the parent's thread that started it ends."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        if os.getppid() != parent:  # it ended before the request to the kernel
+            os._exit(0)
+
+
+def limit_resources(memory_bytes: int, file_bytes: int) -> None:
+    """Limit what this process may use where the system can: not on Windows, memory not on macOS."""
+    with contextlib.suppress(OSError):
+        # Where the machine itself has no memory left, this process is the one to end.
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    try:
+        import resource
+    except ImportError:
+        return
+    limits = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: _MOST_FILES,
+        resource.RLIMIT_FSIZE: file_bytes,
+        resource.RLIMIT_AS: memory_bytes,
+    }
+    for limit, most in limits.items():
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(limit, (most, most))

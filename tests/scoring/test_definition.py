@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.errors import ConfigError
@@ -76,6 +77,15 @@ def read(**table: Any) -> Definition:
         ({"type": "fields", "weights": {"day": -1}}, "of 'day' must be a number, 0 or more"),
         ({"type": "json", "schema": {"type": "objekt"}}, "is no JSON Schema"),
         ({"type": "json", "schema": {"pattern": "("}}, "is no JSON Schema"),
+        ({"type": "python", "value": "checks.py"}, 'such as "checks.py:close"'),
+        ({"type": "python", "value": "checks.py:2"}, 'such as "checks.py:close"'),
+        ({"type": "python", "value": "a.py:f", "timeout": "10 h"}, 'must be a time such as "10s"'),
+        ({"type": "python", "value": "a.py:f", "timeout": 0}, "more than 0"),
+        ({"type": "python", "value": "a.py:f", "timout": 1}, "Did you mean timeout?"),
+        ({"type": "pyton", "value": "a.py:f"}, "Did you mean python?"),
+        ({"type": "command", "value": "a 'b"}, "is no command: no closing quotation"),
+        ({"type": "command", "value": []}, "or a list of its words"),
+        ({"type": "table"}, "needs value"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(table: dict[str, Any], says: str) -> None:
@@ -121,10 +131,13 @@ def test_a_table_of_scorers_is_read() -> None:
         ("right=contains:Paris", "right", "contains", "Paris"),
         ("contains:a=b:c", "contains", "contains", "a=b:c"),
         ("form=regex:^x=1$", "form", "regex", "^x=1$"),
+        ("ok=python:dir/checks.py:close", "ok", "python", "dir/checks.py:close"),
+        ("command:./check --strict", "command", "command", ["./check", "--strict"]),
+        ("people=table:labels.csv", "people", "table", "labels.csv"),
         ('contains-all:["a"]', "contains-all", "contains-all", '["a"]'),
     ],
 )
-def test_the_short_form_is_read(text: str, name: str, kind: str, value: str | None) -> None:
+def test_the_short_form_is_read(text: str, name: str, kind: str, value: Any) -> None:
     found = read_short_form(text, PLACE)
     assert (found.name, found.type, found.settings.get("value")) == (name, kind, value)
 
@@ -176,11 +189,28 @@ def test_every_type_has_a_digest_of_its_own() -> None:
         "latency": "< 1s",
         "tokens": "< 1",
         "judge": "?",
+        "python": "a.py:f",
+        "command": "true",
+        "table": "a.csv",
     }
     tables = [
         {"type": kind} | ({CATALOG[kind].short: needed[kind]} if kind in needed else {}) for kind in CATALOG
     ]
-    assert len({read_scorer("x", table, PLACE).digest for table in tables}) == len(CATALOG)
+    scorers = [replace(read_scorer("x", table, PLACE), content="00") for table in tables]
+    assert len({scorer.digest for scorer in scorers}) == len(CATALOG)
+
+
+def test_a_file_that_decides_is_part_of_the_digest_and_its_path_and_a_timeout_are_not() -> None:
+    first = read(type="python", value="checks.py:close")
+    with pytest.raises(ValueError, match="has not been read"):
+        _ = first.digest
+    moved = read(type="python", value="elsewhere/checks.py:close", timeout="2m")
+    assert replace(first, content="00").digest == replace(moved, content="00").digest
+    assert replace(first, content="00").digest != replace(first, content="01").digest
+    program = read(type="command", value="./check --strict")
+    assert program.digest == read(type="command", value=["./check", "--strict"], timeout=1).digest
+    assert program.digest != read(type="command", value="./check").digest
+    assert read(type="table", value="a.csv").digest == read(type="table", value="b.csv").digest
 
 
 JSON = st.recursive(

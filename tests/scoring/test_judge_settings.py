@@ -99,7 +99,7 @@ def test_the_short_form_is_the_question() -> None:
 
 
 def test_a_judge_is_not_computed() -> None:
-    with pytest.raises(ValueError, match="it is asked, not computed"):
+    with pytest.raises(ValueError, match="no rule scores by it"):
         Scorer(read(ask=ASK))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from umwelten.scoring import measure_rules, record_rules, text_rules
+from umwelten.scoring import math_rules, measure_rules, record_rules, text_rules
 from umwelten.scoring import settings as s
 from umwelten.scoring.judge import settings as judge_settings
 from umwelten.scoring.judge.wording import WORDING
@@ -17,16 +17,21 @@ Needs = Literal["each", "list", "set", "fields", "group", "nothing"]
 """The reference that a rule takes: each of several in turn, of which the best counts; all of them as a list;
 a list in any form; a mapping; one only if the pattern has a group; none."""
 
+Runs = Literal["rule", "calls", "child", "table"]
+"""How answers are scored: by the rule, in this process or, where that is too costly, in a child; by calls of
+models; by what only a child can run; by looking them up in a table."""
+
 
 @dataclass(frozen=True)
 class ScorerType:
     """A type of scorer. `graded`: its values lie between 0 and 1, so nothing passes without a threshold.
 
-    `version` is part of the identity of its scores: raise it when the same settings give other values. `make`
-    is `None` where the answer alone does not do: a judge is asked. `short` is the setting that the short form
-    sets, `check` raises `Contradiction` for settings that do not go together, and `threshold` returns
-    `at_least` as a share of 1, given the settings and what was written (`None`: nothing), where it is on a
-    scale of the scorer's own.
+    `version` is part of the identity of its scores: raise it when the same settings give other values. So
+    is what a file holds if `has_content`, which must be read first (`Definition.content`). `make` is `None`
+    where no rule does (`runs`): a judge is asked, a process is run, a table is read. `short` is the setting
+    that the short form sets, `check` raises `Contradiction` for settings that do not go together, and
+    `threshold` returns `at_least` as a share of 1, given the settings and what was written (`None`: nothing),
+    where it is on a scale of the scorer's own.
     """
 
     make: MakeRule | None
@@ -37,6 +42,8 @@ class ScorerType:
     short: str = "value"
     check: Callable[[Mapping[str, Any]], None] | None = None
     threshold: Callable[[Mapping[str, Any], Any], float | None] | None = None
+    runs: Runs = "rule"
+    has_content: bool = False
 
 
 _FOUND = s.compared("case", yes_no=True) | s.WORDS
@@ -92,5 +99,17 @@ CATALOG: Mapping[str, ScorerType] = {
         short="ask",
         check=judge_settings.check_judge,
         threshold=judge_settings.check_threshold,
+        runs="calls",
     ),
+    "math": ScorerType(math_rules.mathematics, s.OF | s.SEVERAL | s.VALUE | s.NOT | s.TIMEOUT, runs="child"),
+    "python": ScorerType(
+        None,
+        s.FUNCTION | s.TIMEOUT,
+        needs="nothing",
+        graded=True,
+        runs="child",
+        has_content=True,
+    ),
+    "command": ScorerType(None, s.COMMAND | s.TIMEOUT, needs="nothing", graded=True, runs="child"),
+    "table": ScorerType(None, s.VALUES, needs="nothing", graded=True, runs="table"),
 }

@@ -44,7 +44,8 @@ class Definition(FrozenStruct):
 
     `at_least` is the value from which an answer passes, from 0 to 1 on whatever scale it was written; `None`:
     nothing passes or fails. `weight` is the share in the total, which a measure (`part_of_total` False) has
-    none in.
+    none in. `content` is the hash of a file that decides the values, where the type has one: whoever may read
+    files fills it in.
     """
 
     name: str
@@ -55,11 +56,21 @@ class Definition(FrozenStruct):
     weight: float = 1.0
     part_of_total: bool = True
     table: Mapping[str, Any] = {}
+    content: str | None = None
 
     @property
     def digest(self) -> str:
-        """What decides the values, as 40 hex digits: neither name nor threshold nor weight."""
-        return scorer_digest(self.type, CATALOG[self.type].version, self.settings)
+        """What decides the values, as 40 hex digits: neither name nor threshold nor weight nor a time-out.
+
+        Errors: `ValueError` for a type with a file whose content has not been read.
+        """
+        known = CATALOG[self.type]
+        decisive = {key: value for key, value in self.settings.items() if known.settings[key].decides}
+        if known.has_content:
+            if self.content is None:
+                raise ValueError(f"the file of scorer {self.name!r} has not been read")
+            decisive["content"] = self.content
+        return scorer_digest(self.type, known.version, decisive)
 
 
 def read_scorers(tables: Mapping[str, Any], place: Place) -> dict[str, Definition]:

@@ -21,11 +21,10 @@ class Scorer:
     def __init__(self, definition: Definition) -> None:
         known = CATALOG[definition.type]
         if known.make is None:
-            raise ValueError(f"scorer {definition.name!r} is a {definition.type}: it is asked, not computed")
+            raise ValueError(f"scorer {definition.name!r} is a {definition.type}: no rule scores by it")
         settings = {name: setting.default for name, setting in known.settings.items()}
         settings |= definition.settings
         self.definition = definition
-        self.digest = definition.digest
         self._rule = known.make(settings)
         self._needs = known.needs
         self._of: str | None = settings.get("of")
@@ -34,6 +33,11 @@ class Scorer:
         self._value: Any = settings.get("value") if known.needs in ("each", "list", "set") else None
         if known.needs == "group" and not re.compile(settings["value"]).groups:
             self._needs = "nothing"
+
+    @property
+    def digest(self) -> str:
+        """The definition's digest."""
+        return self.definition.digest
 
     def score(self, answer: Answer, reference: Mapping[str, Any], *, limit: float = LIMIT) -> Result:
         """Return the answer's score, or why there is none.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,16 +19,24 @@ from umwelten.scoring.text_rules import check_pattern
 from umwelten.text.suggestions import closest, did_you_mean_clause
 
 _PERCENT = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*%\s*", re.ASCII)
+_DURATION = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)\s*(ms|s|m)\s*", re.ASCII)
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_LONGEST_S = 3_600.0
+_FUNCTION = re.compile(r"(?P<path>.+\.py):(?P<name>[^\W\d]\w*)", re.DOTALL)
 _EDIT = re.compile(r"edit\s*>=\s*(\d(?:\.\d{1,9})?)", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting of a scorer. `read` returns what the rule gets; its `ValueError` says what must be given."""
+    """A setting of a scorer. `read` returns what the rule gets; its `ValueError` says what must be given.
+
+    `decides`: it is part of what a score depends on, and so of the scorer's digest.
+    """
 
     read: Callable[[Any], Any]
     default: Any = None
     required: bool = False
+    decides: bool = True
 
 
 class Contradiction(Exception):
@@ -148,6 +157,43 @@ def field_types(value: Any) -> dict[str, tuple[str, float | None]]:
     return found
 
 
+def duration(value: Any) -> float:
+    """Return a time such as `10s`, `500ms` or a number of seconds, in seconds."""
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    number = float(match[1]) * _UNITS[match[2]] if match else value
+    if isinstance(number, int | float) and not isinstance(number, bool) and 0 < number <= _LONGEST_S:
+        return float(number)
+    raise ValueError('must be a time such as "10s", more than 0 and at most "60m"')
+
+
+def split_function(value: str) -> tuple[str, str] | None:
+    """Return the path and the name in `file.py:function`, `None` for another text."""
+    match = _FUNCTION.fullmatch(value.strip())
+    return (match["path"], match["name"]) if match else None
+
+
+def function(value: Any) -> str:
+    """Return the place of a Python function."""
+    if isinstance(value, str) and split_function(value):
+        return value.strip()
+    raise ValueError('must name a function in a Python file, such as "checks.py:close"')
+
+
+def command(value: Any) -> list[str]:
+    """Return the words of a command, which no shell reads."""
+    if isinstance(value, str):
+        try:
+            found = shlex.split(value)
+        except ValueError as error:
+            raise ValueError(f"is no command: {str(error).lower()}") from None
+    else:
+        found = value
+    is_words = isinstance(found, list | tuple) and all(isinstance(word, str) for word in found)
+    if is_words and found and found[0].strip() and not any("\0" in word for word in found):
+        return list(found)
+    raise ValueError('must be a command such as "./check --strict", or a list of its words')
+
+
 OF = {"of": Setting(text)}
 SEVERAL = {"several": Setting(text)}
 NOT = {"not": Setting(switch, False)}
@@ -178,6 +224,13 @@ FIELDS = {
     "weights": Setting(weights, {}),
     "types": Setting(field_types, {}),
 }
+FUNCTION = {"value": Setting(function, required=True, decides=False)}
+COMMAND = {"value": Setting(command, required=True)}
+VALUES = {
+    "value": Setting(text, required=True, decides=False),
+    "column": Setting(text, "value", decides=False),
+}
+TIMEOUT = {"timeout": Setting(duration, 10.0, decides=False)}
 
 
 def bound(example: str, *, units: bool = False) -> dict[str, Setting]:

@@ -11,6 +11,7 @@ from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
 from umwelten.evaluation.scoring.spec import ScoringSpec
 from umwelten.phrases import Phrase
+from umwelten.scoring.catalog import CATALOG
 from umwelten.scoring.definition import Definition, NamedPlace, read_scorer, read_short_form
 from umwelten.scoring.gates import Gate, read_gate, read_gates
 from umwelten.store.scores.reader import ScoreReader
@@ -53,6 +54,12 @@ def build_scoring(settings: Settings, folder: Path | None = None) -> ScoringSpec
         definitions = _read_again(scorers)
     if not definitions:
         raise UsageError(NOTHING, _WAYS, argument="scorer")
+    for definition in definitions.values():
+        if CATALOG[definition.type].runs != "rule":
+            raise UsageError(
+                f"scorer {definition.name!r}: answers cannot be scored by a {definition.type} yet",
+                argument="scorer",
+            )
     expected = settings.get("expected")
     return ScoringSpec(
         scorers=tuple(definitions.values()),

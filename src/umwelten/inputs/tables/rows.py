@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -75,6 +76,22 @@ def notes(path: Path, rule: RowRule = ROW_RULE) -> Iterator[str]:
         yield note
     for one, other in look_alikes(columns(path, rule)):
         yield f"{path.name}: the columns {spelled_out(one)} and {spelled_out(other)} look the same"
+
+
+def read_rows(path: Path, rule: RowRule = ROW_RULE) -> Iterator[tuple[str, _Row]]:
+    """Yield every row with its values by column, and its place, such as `labels.csv, line 7`.
+
+    Raises `InputError`, also for a row that can't be read, which names its place.
+    """
+    table = table_format.inspect_table(path, rule)
+    for place, read in _readers(table):
+        try:
+            row = read()
+        except InputError as error:
+            message = Phrase("{place}: {problem}", place=place, problem=error.wording)
+            raise InputError(message, error.hint_wording) from error
+        if row is not None:
+            yield place, row
 
 
 def read_row(
@@ -263,6 +280,43 @@ def _columns_of(record: bytes, table: Table) -> tuple[str, ...]:
         return tuple(json_values.object_keys(text_of(record, table.inner)))
     except InputError:
         return ()  # a broken row fails by itself when its call starts
+
+
+def _readers(table: Table) -> Iterator[tuple[str, Callable[[], _Row | None]]]:
+    """Yield the rows' places, and what reads them: `None` for a line without a row."""
+    if table.kind == PARQUET:
+        from umwelten.inputs.tables.parquet import parquet_rows
+
+        for number, (_, _, row) in enumerate(parquet_rows(table.path), 1):
+            yield _location(table, [number]), partial(dict, row)
+    elif table.kind == OBJECT:
+        found = read_object(table.path, table.start, table.encodings).records
+        for number, record in enumerate(found, 1):
+            yield _location(table, [number]), partial(_decode_record, record, ("utf-8",))
+    elif table.kind == JSON:
+        for number, (record, offset, length, line) in enumerate(_items(table), 1):
+            place = _location(table, [number, offset, length, line])
+            yield place, partial(_decode_record, record, table.inner)
+    else:
+        line = table.line
+        for raw in table_format.raw_records(table, table.start):
+            if raw.strip(b" \t\r\n"):
+                yield _location(table, [0, 0, 0, line]), partial(_decode_line, table, raw.rstrip(b"\r\n"))
+            line += raw.count(b"\n") or 1
+
+
+def _decode_record(record: bytes, encodings: tuple[str, ...]) -> _Row:
+    return json_values.decode_object(text_of(record, encodings))
+
+
+def _decode_line(table: Table, record: bytes) -> _Row | None:
+    text = text_of(record, table.inner)
+    if table.kind == CSV:
+        return table_format.csv_row(table, text)
+    if table.kind == LINES:
+        value = line_value(text)
+        return {LINE: value} if value else None
+    return json_values.decode_object(text)
 
 
 # --- reading one -----------------------------------------------------------------------------

@@ -11,17 +11,11 @@ reads nothing: on Linux the kernel kills it then, elsewhere it lives up to `net_
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import Any, BinaryIO
-
-_PR_SET_PDEATHSIG = 1
-_MOST_FILES = 64
-"""Open files: an import holds a few, a conversion one or two."""
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -29,9 +23,11 @@ def main(settings: dict[str, Any]) -> None:
     # On Windows Ctrl-C reaches every process at the terminal; the parent decides when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, replies = _take_pipes()
-    _exit_with_parent(settings["parent"])
-    _limit_resources(settings["memory_bytes"], settings["file_bytes"])
     sys.path[:] = settings["path"]
+    from umwelten.child_processes import exit_with_parent, limit_resources
+
+    exit_with_parent(settings["parent"])
+    limit_resources(settings["memory_bytes"], settings["file_bytes"])
     from umwelten.inputs.workers.serving import serve
 
     serve(requests, replies, net_s=settings["net_s"], load=settings["load"])
@@ -47,36 +43,6 @@ def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(nothing, 1)
     os.close(nothing)
     return requests, replies
-
-
-def _exit_with_parent(parent: int) -> None:
-    """On Linux, have the kernel kill this process when the parent's thread that started it ends."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-        if os.getppid() != parent:  # it ended before the request to the kernel
-            os._exit(0)
-
-
-def _limit_resources(memory_bytes: int, file_bytes: int) -> None:
-    """Limit what this process may use where the system can: not on Windows, memory not on macOS."""
-    with contextlib.suppress(OSError):
-        # Where the machine itself has no memory left, this process is the one to end.
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    try:
-        import resource
-    except ImportError:
-        return
-    limits = {
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NOFILE: _MOST_FILES,
-        resource.RLIMIT_FSIZE: file_bytes,
-        resource.RLIMIT_AS: memory_bytes,
-    }
-    for limit, most in limits.items():
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(limit, (most, most))
 
 
 if __name__ == "__main__":

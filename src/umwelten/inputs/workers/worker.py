@@ -23,6 +23,7 @@ from umwelten.inputs.content import Conversion, Converted, UnsupportedInput, meg
 from umwelten.inputs.convert import steps
 from umwelten.inputs.convert.dispatch import KINDS
 from umwelten.inputs.workers import protocol
+from umwelten.inputs.workers.interpreter import bare_environment, find_interpreter, import_path
 from umwelten.inputs.workers.protocol import READY, Broken, Gone, Problem, Question
 from umwelten.phrases import Phrase
 
@@ -47,12 +48,6 @@ _END_S = 5.0
 
 _NET_S = 2 * TIME_S
 _SCRIPT = Path(__file__).with_name("child.py")
-_PASSED_ON = (
-    *("LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT"),
-    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"),
-)
-"""What a worker sees of the environment: where libraries are. No key is among it."""
-
 _KILL = -getattr(signal, "SIGKILL", 0) or None
 _NEEDS_A_FILE = frozenset((XLS.mime, XLSB.mime, ODS.mime))
 
@@ -75,12 +70,17 @@ class Worker:
         self._is_ready = self._is_spent = self._is_late = self._is_killed = False
         try:
             self._process = subprocess.Popen(
-                [_interpreter(), "-I", str(_SCRIPT), json.dumps(_settings() | {"load": load})],
+                [
+                    find_interpreter("files can't be converted"),
+                    "-I",
+                    str(_SCRIPT),
+                    json.dumps(_settings() | {"load": load}),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-                | {"MALLOC_ARENA_MAX": "1"},  # an arena for each thread would reserve 64 MB of the limit
+                # An arena for each thread would reserve 64 MB of the limit.
+                env=bare_environment() | {"MALLOC_ARENA_MAX": "1"},
                 cwd=Path(sys.executable).anchor or os.sep,
                 start_new_session=True,  # Ctrl-C at the terminal must reach the parent alone
             )
@@ -213,30 +213,13 @@ def _convert_once(conversion: Conversion, time_s: float) -> Converted:
 
 
 def _settings() -> dict[str, object]:
-    here = Path.cwd()
-    root = str(Path(__file__).resolve().parents[3])
-    # As this process imports, but nothing from the working directory, whose files may be anybody's.
-    own = [entry for entry in sys.path if Path(entry).is_absolute() and Path(entry) != here]
     return {
-        "path": own if root in own else [*own, root],
+        "path": import_path(),
         "parent": os.getpid(),
         "memory_bytes": MEMORY_BYTES,
         "file_bytes": _FILE_BYTES,
         "net_s": _NET_S,
     }
-
-
-def _interpreter() -> str:
-    """Return the path of Python, which `sys.executable` is not where Python is part of another program."""
-    if getattr(sys, "frozen", False) or "py" not in Path(sys.executable or "").name.lower():
-        found = Path(sys.exec_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
-        if not found.exists():
-            raise MachineError(
-                f"files can't be converted: this needs a Python interpreter, and {sys.executable!r} is none",
-                "Install umwelten with pip or uv, or convert the files to text before.",
-            )
-        return str(found)
-    return sys.executable
 
 
 @contextmanager
