@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.prompts.token_estimates import InputSize
-from umwelten.types import Media, ModelRef, Prompt, RequestSettings, Role, Text
+from umwelten.types import Media, ModelRef, Prompt, RequestSettings, Role, Text, VariantSettings
 from wirekit import assistant, image, user
 
 MODEL = ModelRef("p", "m")
@@ -64,3 +65,12 @@ def test_the_bound_holds_for_the_estimate() -> None:
     made, size = builder(), InputSize(file_bytes=9_000, name="a.txt")
     for turns in ((), TURNS, TURNS * 40):
         assert made.most_tokens(size, turns) >= made.input_tokens(size, "", turns)
+
+
+def test_tokens_are_those_of_the_variants_own_system_prompt_and_bounds_those_of_the_longest() -> None:
+    long = VariantSettings(name="long", system="ö" * 4000)
+    settings = RequestSettings(prompts=(Prompt(name="", text="Say it."),), system="Short.", variants=(long,))
+    made, plain = RequestBuilder(settings), RequestBuilder(msgspec.structs.replace(settings, variants=()))
+    assert made.input_tokens() == plain.input_tokens()
+    assert 990 <= made.input_tokens(variant="long") - made.input_tokens() <= 1000
+    assert made.most_tokens(InputSize()) - plain.most_tokens(InputSize()) >= 1990

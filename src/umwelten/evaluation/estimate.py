@@ -156,7 +156,7 @@ def _weigher(evaluation: Evaluation, model: ModelRef) -> Callable[[int, str], fl
 
     def weigh(size: int, name: str) -> float:
         known = InputSize(file_bytes=size, name=name) if named else InputSize(text_bytes=size)
-        return evaluation.builder.input_tokens(known) + answer
+        return evaluation.builder.input_tokens(known, variant=model.variant) + answer
 
     return weigh
 

@@ -376,7 +376,7 @@ class Evaluation:
         """Tokens that a call's request sends, roughly, and that it may write at most."""
         target, size = self._targets[call.model], input_size(call.input)
         longest = self._sent[target.model].parameters.max_tokens
-        return self.builder.input_tokens(size, target.prompt, turns), longest
+        return self.builder.input_tokens(size, target.prompt, turns, target.model.variant), longest
 
     def _broken_off(self, call: Call) -> int | None:
         """What an attempt costs that was broken off: nobody knows, unless it is nothing in any case."""

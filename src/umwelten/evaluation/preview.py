@@ -173,18 +173,19 @@ def _count(
 ) -> _PreviewSums:
     sums = _PreviewSums(spec.models)
     cells = spec.repeats * len(spec.request.prompts)
+    variants = {model.variant for model in spec.models}
     for scanned in _inputs(spec):
         if spec.inputs is not None:
             sums.file(scanned)
         size = input_size(scanned)
-        words, pictures = builder.content_tokens(size)
+        tokens = {variant: builder.content_tokens(size, variant=variant) for variant in variants}
         is_audio = type_by_name(size.name).family == "audio"
         audio = text_tokens(size.file_bytes, size.name) if is_audio else 0
         for model in spec.models:
             done = answers.count(scanned, model) if answers is not None else 0
             sums.add(model, cells - done, done)
             if _sendable(scanned, capabilities[model]):
-                sums.ask(model, cells - done, words, pictures, audio)
+                sums.ask(model, cells - done, *tokens[model.variant], audio)
         if not any(_sendable(scanned, one) for one in capabilities.values()):
             sums.refuse(scanned)
     return sums

@@ -61,14 +61,16 @@ class RequestBuilder:
             for variant, own in self._by_variant.items()
             for prompt in prompts
         }
-        # The longest system prompt stands for that of any model.
-        systems = [own.system or "" for own in self._by_variant.values()]
-        system = max(systems, key=lambda text: len(text.encode()))
-        texts = [system, *(part.text for part in attached if isinstance(part, Text))]
+        texts = [part.text for part in attached if isinstance(part, Text)]
         schema_size = 0 if settings.schema is None else len(msgspec.json.encode(settings.schema.json))
-        self._fixed = {p.name: len(p.text) + sum(map(len, texts)) + schema_size for p in prompts}
+        systems = {variant: own.system or "" for variant, own in self._by_variant.items()}
+        self._fixed = {
+            variant: {p.name: len(p.text) + len(system) + sum(map(len, texts)) + schema_size for p in prompts}
+            for variant, system in systems.items()
+        }
         self._pictures = sum(1 for part in attached if isinstance(part, Media))
         longest = max(len(prompt.text.encode()) for prompt in prompts)
+        longest += max(len(system.encode()) for system in systems.values())
         self._most_bytes = longest + schema_size + sum(len(text.encode()) for text in texts)
 
     def check(self, known: Collection[str], columns: tuple[str, ...] | None) -> None:
@@ -163,19 +165,26 @@ class RequestBuilder:
         return most_tokens(self._most_bytes) + self._pictures * MOST_MEDIA_TOKENS
 
     def input_tokens(
-        self, size: InputSize = _NO_INPUT, prompt: str | None = None, turns: tuple[Message, ...] = ()
+        self,
+        size: InputSize = _NO_INPUT,
+        prompt: str | None = None,
+        turns: tuple[Message, ...] = (),
+        variant: str = "",
     ) -> int:
         """Return an estimate of the tokens of a request about an input of that size."""
         turn_tokens = sum(map(len, _turn_texts(turns))) // 4
-        return sum(self.content_tokens(size, prompt)) + turn_tokens
+        return sum(self.content_tokens(size, prompt, variant)) + turn_tokens
 
-    def content_tokens(self, size: InputSize = _NO_INPUT, prompt: str | None = None) -> tuple[int, int]:
+    def content_tokens(
+        self, size: InputSize = _NO_INPUT, prompt: str | None = None, variant: str = ""
+    ) -> tuple[int, int]:
         """Return `input_tokens` by type of content: (text, images).
 
         With `prompt` `None` they are the mean of all prompts. The type is taken from the name's extension:
         nothing is read for an estimate.
         """
-        fixed = sum(self._fixed.values()) // len(self._fixed) if prompt is None else self._fixed[prompt]
+        by_prompt = self._fixed[variant]
+        fixed = sum(by_prompt.values()) // len(by_prompt) if prompt is None else by_prompt[prompt]
         words = fixed // 4 + 8 + text_tokens(size.text_bytes, "")
         if is_picture(size.name):
             return words, (self._pictures + 1) * _MEDIA_TOKENS
