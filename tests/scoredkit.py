@@ -9,10 +9,15 @@ from pathlib import Path
 import msgspec
 from tests.store.making import BROKEN, records
 
+from umwelten.evaluation.scoring.scoring import Scoring
+from umwelten.evaluation.scoring.spec import ScoringSpec
 from umwelten.inputs.reader import input_hash
 from umwelten.inputs.tables.rows import rows
 from umwelten.prompts.request_builder import row_use
 from umwelten.records import StoredSpec
+from umwelten.scoring.definition import NamedPlace, read_scorer, read_short_form
+from umwelten.scoring.gates import read_gate
+from umwelten.scoring.repeats import MOST, OfRepeats
 from umwelten.store.store import Store
 from umwelten.types import FinishReason, ModelRef, Outcome, Prompt, Reply, RequestSettings, Usage
 
@@ -67,6 +72,32 @@ def evaluate(
                     store.submit(record)
         store.end_run("complete", None, 1)
     return output / id
+
+
+def score(
+    folder: Path,
+    *scorers: str | dict[str, object],
+    expected: str = "{{row.want}}",
+    gates: Sequence[str] = (),
+    of_repeats: OfRepeats = MOST,
+) -> None:
+    """Score the answers; a scorer is the short form, or a table with its `name`."""
+    place = NamedPlace(name="here")
+    definitions = [
+        read_short_form(scorer, place)
+        if isinstance(scorer, str)
+        else read_scorer(
+            str(scorer["name"]), {key: value for key, value in scorer.items() if key != "name"}, place
+        )
+        for scorer in scorers
+    ]
+    spec = ScoringSpec(
+        scorers=tuple(definitions),
+        expected=expected,
+        gates=tuple(read_gate(gate, place.name) for gate in gates),
+        of_repeats=of_repeats,
+    )
+    Scoring(folder, spec, []).run()
 
 
 def _outcome(text: str, record: bool) -> Outcome:

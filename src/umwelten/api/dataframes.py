@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
-_KINDS: Mapping[type, str] = {str: "string", int: "integer", float: "number"}
+_KINDS: Mapping[type, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
 class Column(FrozenStruct):

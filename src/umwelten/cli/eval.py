@@ -87,14 +87,14 @@ def score(id_: str, **flags: Any) -> None:
     "-f",
     "--format",
     "format_",
-    type=click.Choice(["markdown", "html", "json", "csv", "parquet"]),
+    type=click.Choice(["markdown", "html", "json", "csv", "parquet", "junit"]),
     help="[default: by the extension of --output, else markdown]",
 )
 @option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write to this file; .csv, .html, .json, .md or .parquet tells the format.",
+    help="Write to this file; .csv, .html, .json, .junit.xml, .md or .parquet tells the format.",
 )
 @option("--short", is_flag=True, help="Without individual calls; in csv and parquet, one row per model.")
 @option("--bom", is_flag=True, help="csv: start with a byte order mark, so that Excel reads it as UTF-8.")

@@ -17,7 +17,7 @@ from umwelten.config.endpoints import vendors
 from umwelten.config.settings import Settings, load
 from umwelten.errors import StoreError, UsageError
 from umwelten.evaluation.spec import check_id
-from umwelten.report.output_files import FORMATS, render, whole_file
+from umwelten.report.output_files import FORMATS, format_of, render, whole_file
 from umwelten.report.queries import listing
 from umwelten.store.database import (
     VALUE_ERRORS,
@@ -89,7 +89,7 @@ def _format(given: str | None, output: Path | None) -> str:
     """The format asked for, or that of the file's ending. Raises UsageError where the two differ."""
     if output is None:
         return given or "markdown"
-    file_format = FORMATS.get(output.suffix.lower())
+    file_format = format_of(output)
     if given and file_format and given != file_format:
         raise UsageError(
             f"--format {given}: the extension of {output.name!r} is that of {file_format}",

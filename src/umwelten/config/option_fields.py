@@ -415,7 +415,7 @@ class SharedOptions(TypedDict, Generic[T], total=False):
         Option(
             paths.FILES,
             Section.OUTPUT,
-            "Write a report at the end: .csv, .html, .json, .md or .parquet; repeatable.",
+            "Write a report at the end: .csv, .html, .json, .junit.xml, .md or .parquet; repeatable.",
             writes=True,
             default=(),
         ),

@@ -21,10 +21,11 @@ from typing import Any
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.errors import ConfigError, InputError
 from umwelten.scoring.definition import Definition, read_scorers
+from umwelten.scoring.repeats import MOST, OfRepeats, read_of_repeats
 from umwelten.text.suggestions import closest, did_you_mean
 from umwelten.types import FrozenStruct
 
-_KEYS = ("expected", "cluster", "failed_as", "scorers", "gates")
+_KEYS = ("expected", "cluster", "failed_as", "of_repeats", "scorers", "gates")
 _TEXTS = ("expected", "cluster")
 
 
@@ -37,6 +38,7 @@ class ScorersFile(FrozenStruct):
     expected: str | None = None
     cluster: str | None = None
     failed_as_zero: bool = False
+    of_repeats: OfRepeats = MOST
     gates: Mapping[str, Any] = {}
 
 
@@ -69,12 +71,18 @@ def read_scorers_file(path: Path) -> ScorersFile:
             f"{place.at('failed_as')}: failed_as is {failed_as!r}",
             'Only "zero" is known: calls that failed because of the model count as 0.',
         )
+    of_repeats = data.get("of_repeats", MOST)
+    try:
+        rule = read_of_repeats(of_repeats)
+    except ValueError as error:
+        raise ConfigError(f"{place.at('of_repeats')}: of_repeats is {of_repeats!r}; it {error}") from None
     return ScorersFile(
         base=path.parent,
         scorers=read_scorers(data.get("scorers", {}), place.below("scorers")),
         expected=data.get("expected"),
         cluster=data.get("cluster"),
         failed_as_zero=failed_as == "zero",
+        of_repeats=rule,
         gates=data.get("gates", {}),
         place=place.below("gates"),
     )

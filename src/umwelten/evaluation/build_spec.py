@@ -262,17 +262,29 @@ def _output(settings: Settings) -> Output:
         id=settings.get("id"),
         mode="resume" if resume else "overwrite" if overwrite else "new",
         output_dir=settings.get("output_dir"),
-        reports=_reports(settings.get("report")),
+        reports=_reports(settings.get("report"), scored=resume or _scored(settings)),
     )
 
 
-def _reports(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+def _scored(settings: Settings) -> bool:
+    return bool(settings.get("scorers") or settings.get("scorer"))
+
+
+def _reports(paths: tuple[Path, ...], *, scored: bool) -> tuple[Path, ...]:
     if paths:
         # Slow to import, and most evaluations want none.
-        from umwelten.report.output_files import check_report_path
+        from umwelten.report.output_files import check_report_path, format_of
 
         for path in paths:
             check_report_path(path)
+            if not scored and format_of(path) == "junit":
+                raise UsageError(
+                    f"the report {path}: JUnit is made of scores, and nothing is scored",
+                    Phrase(
+                        "Give a scorer: {option:scorer=exact} with {option:expected}, or {option:scorers}."
+                    ),
+                    argument="report",
+                )
     return paths
 
 

@@ -14,7 +14,7 @@ from umwelten.text import formatting
 from umwelten.types import FrozenStruct
 
 Row = TypeVar("Row")
-CellType = type[str] | type[int] | type[float]
+CellType = type[str] | type[int] | type[float] | type[bool]
 
 
 class ReportColumn(FrozenStruct, Generic[Row]):

@@ -15,10 +15,17 @@ from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.store.reader import Reader
 
-FORMATS = {".csv": "csv", ".html": "html", ".json": "json", ".md": "markdown", ".parquet": "parquet"}
+FORMATS = {
+    ".csv": "csv",
+    ".html": "html",
+    ".json": "json",
+    ".junit.xml": "junit",
+    ".md": "markdown",
+    ".parquet": "parquet",
+}
 """Ending of a report's file to its format."""
 
-_ENDINGS = "Endings: .csv (spreadsheets, Excel too), .html, .json, .md, .parquet."
+_ENDINGS = "Endings: .csv (spreadsheets, Excel too), .html, .json, .junit.xml, .md, .parquet."
 
 
 def write_report(
@@ -83,6 +90,10 @@ def render(
         from umwelten.report.render.parquet import render_parquet
 
         render_parquet(readers, out.buffer, short=short)
+    elif format_ == "junit":
+        from umwelten.report.render.junit import render_junit
+
+        render_junit(readers, out)
     elif format_ == "html":
         from umwelten.report.render.html import render_html
 
@@ -120,8 +131,16 @@ def _open(path: Path, *, special: bool) -> TextIO:
     return open(number, "w", encoding="utf-8", newline="")  # noqa: PTH123  it is open
 
 
+def format_of(path: Path) -> str | None:
+    """Return the format that the ending of a file tells, `None` if it tells none."""
+    name = path.name.lower()
+    return next(
+        (format_ for ending, format_ in FORMATS.items() if name.removesuffix(ending) not in ("", name)), None
+    )
+
+
 def _format(path: Path) -> str:
-    format_ = FORMATS.get(path.suffix.lower())
+    format_ = format_of(path)
     if format_ is None:
         raise UsageError(f"the extension of {path.name!r} is not that of a report format", _ENDINGS)
     return format_

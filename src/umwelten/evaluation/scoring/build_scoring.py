@@ -14,6 +14,7 @@ from umwelten.phrases import Phrase
 from umwelten.scoring.catalog import CATALOG
 from umwelten.scoring.definition import Definition, NamedPlace, read_scorer, read_short_form
 from umwelten.scoring.gates import Gate, read_gate, read_gates
+from umwelten.scoring.repeats import MOST
 from umwelten.store.scores.reader import ScoreReader
 from umwelten.store.scores.records import StoredScorer, stored_gates
 
@@ -69,6 +70,7 @@ def build_scoring(settings: Settings, folder: Path | None = None) -> ScoringSpec
         cluster=before.get("cluster") if file is None else file.cluster,
         where=settings.get("where"),
         failed_as_zero=before.get("failed_as_zero", False) if file is None else file.failed_as_zero,
+        of_repeats=before.get("of_repeats", MOST) if file is None else file.of_repeats,
         gates=_gates(settings, file, before),
     )
 

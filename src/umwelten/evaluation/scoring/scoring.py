@@ -19,6 +19,7 @@ from umwelten.scoring.catalog import CATALOG
 from umwelten.scoring.definition import Definition
 from umwelten.scoring.gates import check_gates
 from umwelten.scoring.identity import content_digest, score_key
+from umwelten.scoring.repeats import MOST
 from umwelten.scoring.score import Answer, Result, Unscored
 from umwelten.scoring.scorer import Scorer
 from umwelten.store.reader import Reader
@@ -129,6 +130,7 @@ class Scoring:
             "expected": spec.expected,
             "cluster": spec.cluster,
             "failed_as_zero": spec.failed_as_zero or None,
+            "of_repeats": None if spec.of_repeats == MOST else spec.of_repeats,
             "gates": gate_values(spec.gates) or None,
         }
 

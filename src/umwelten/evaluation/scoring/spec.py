@@ -7,6 +7,7 @@ from pathlib import Path
 
 from umwelten.scoring.definition import Definition
 from umwelten.scoring.gates import Gate
+from umwelten.scoring.repeats import MOST, OfRepeats
 from umwelten.types import FrozenStruct
 
 
@@ -16,6 +17,7 @@ class ScoringSpec(FrozenStruct):
     `expected` says where the references of scorers are that name none, `cluster` which inputs belong
     together. Relative paths in `expected` are meant from `base`, those of a scorer from its place in `bases`.
     `where`: score these answers alone. `failed_as_zero`: calls that failed because of the model count as 0.
+    `of_repeats`: how many repeats of a file must pass for its case of JUnit.
     """
 
     scorers: tuple[Definition, ...]
@@ -25,4 +27,5 @@ class ScoringSpec(FrozenStruct):
     cluster: str | None = None
     where: str | None = None
     failed_as_zero: bool = False
+    of_repeats: OfRepeats = MOST
     gates: tuple[Gate, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from umwelten.report.queries.score_columns import scored_calls
 from umwelten.scoring.score import Part
 from umwelten.store.reader import Reader
-from umwelten.store.scores.reader import ScoreReader
+from umwelten.store.scores.reader import ScoreReader, has_scores
 from umwelten.store.scores.records import StoredScore, StoredScorer, Verdict
 from umwelten.types import NANO, FrozenStruct
 
@@ -54,7 +55,21 @@ class CallScore(FrozenStruct):
 PENDING = CallScore(value=None, unscored=UnscoredReason(kind="pending", message="not scored yet"))
 
 
-def call_scores(reader: Reader, scores: ScoreReader) -> Iterator[Mapping[str, CallScore]]:
+CallScores = Mapping[str, CallScore]
+"""The scores of a call, by the scorers' names."""
+
+
+@contextmanager
+def open_scores(reader: Reader) -> Iterator[ScoreReader | None]:
+    """The scores of an evaluation as of one moment, `None` if it was never scored. Raises StoreError."""
+    if not has_scores(reader.folder):
+        yield None
+        return
+    with ScoreReader.open(reader.folder) as scores, scores.snapshot():
+        yield scores if scores.scorers() else None
+
+
+def call_scores(reader: Reader, scores: ScoreReader) -> Iterator[CallScores]:
     """Yield the scores of every call that counts and has ended, by the scorers' names, in their order."""
     scorers = scores.scorers()
     parts = _Walk(scores.parts_of_all())

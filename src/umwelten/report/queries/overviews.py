@@ -120,6 +120,12 @@ def name(reader: Reader) -> str:
     return str(reader.connection.execute("SELECT id FROM evaluation").fetchone()[0])
 
 
+def input_names(reader: Reader) -> Iterator[str]:
+    """Yield the names of the inputs of the plan, in their order; "" where there is none but the prompt."""
+    for row in reader.connection.execute("SELECT name FROM inputs WHERE active ORDER BY id"):
+        yield str(row[0])
+
+
 def results(reader: Reader) -> Iterator[CallResult]:
     """Yield every current call that ended, by input, model, repeat; one at a time."""
     return map(call_result, call_rows(reader))

@@ -43,6 +43,7 @@ class ScoreOverview(FrozenStruct):
     differences: tuple[ScoreDifference, ...]
     picks: tuple[ScorePicks, ...]
     gates: tuple[GateResult, ...]
+    judges: tuple[Any, ...] = ()
 
 
 def score_overview(
@@ -52,9 +53,15 @@ def score_overview(
     with ScoreReader.open(reader.folder) as scores:
         if not scores.scorers():
             return None
-        columns = score_columns(reader, scores)
-        gates = stored_gates(scores.settings())
-    return overview_of(columns, models, gates, level=level)
+        return read_overview(reader, scores, models, level=level)
+
+
+def read_overview(
+    reader: Reader, scores: ScoreReader, models: Sequence[ModelRow], *, level: float = 0.95
+) -> ScoreOverview:
+    """Return what the scores come to, of an evaluation that has scorers. Raises StoreError."""
+    columns = score_columns(reader, scores)
+    return overview_of(columns, models, stored_gates(scores.settings()), level=level)
 
 
 def overview_of(

@@ -48,6 +48,8 @@ def _number(value: object) -> object:
     """Costs of a millionth of a dollar are written out, not as `1e-06`; unknown is empty."""
     if isinstance(value, float):
         return format(value, ".9f").rstrip("0").rstrip(".")
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return "" if value is None else value
 
 

@@ -33,6 +33,32 @@ The shape, whose keys are stable (durations in seconds, money in USD, times ISO 
 "prompt" is the name of one of several prompts, null where there is one alone; "data" is the record in an
 answer that had a schema to keep to. Both and "schema": see `report.queries.schema_validation`.
 
+An evaluation that has been scored has these keys beside:
+
+    "models": [{…, "scores": [{"scorer", "files", "planned", "scored", "unscored": {kind: count}, "mean",
+                    "se", "low", "high", "level", "method", "bounds": [least, most] or null,
+                    "pass": a share or null, "pass_at": {k: a share}, "pass_all": {k: a share},
+                    "unsteady"}, …]}, …], where a share is {"mean", "se", "low", "high", "method", "bounds",
+                    "files", "left_out"},
+    "results": [{…, "scores": {scorer: {"value", "pass", "label", "reason",
+                    "unscored": {"kind", "message"} or null,
+                    "parts": [{"name", "value", "label", "message"}, …],
+                    "verdicts": [{"judge", "sample", "value", "label", "reason", "unscored", "cost_usd"},
+                                 …]}, …}}, …],
+    "scorers": [{"name", "type", "definition", "digest", "at_least", "weight", "judge"}, …],
+    "differences": [{"scorer", "first": {"model", "prompt"}, "second", "files", "left_out": {kind: count},
+                    "mean", "se", "low", "high", "level", "p", "p_adjusted", "test", "detectable", "words"},
+                    …],
+    "judges": [what the scores by judges say of the judges, …],
+    "gates": [{"gate", "outcome", "models": [{"model", "prompt", "value", "low", "high",
+                    "bounds": [least, most], "outcome"}, …]}, …],
+    "score_picks": [{"scorer", "best": {"model", "prompt"} or null,
+                    "as_good": [{"column": {"model", "prompt"}, "behind", "behind_at_most"}, …],
+                    "best_value"}, …]
+
+"total" among the scorers of a model is the mean by weight of several. What the figures mean is said in
+`scoring.figures`, `scoring.differences`, `scoring.gate_outcomes` and `scoring.picks`.
+
 Of several evaluations: {"evaluations": [the object above, …]}. A short report has no "results".
 
 `null` is "not known", never 0: an unknown cost, a token count the provider did not state. "results"
@@ -43,15 +69,18 @@ one line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, TextIO
+from collections.abc import Iterable, Iterator
+from typing import TextIO
 
 import msgspec
 
 from umwelten.report.models import ModelRow
 from umwelten.report.queries import overviews
+from umwelten.report.queries.call_scores import call_scores, open_scores
 from umwelten.report.queries.schema_validation import validation
+from umwelten.report.queries.score_overview import ScoreOverview, column_of, read_overview
 from umwelten.store.reader import Reader
+from umwelten.store.scores.reader import ScoreReader
 from umwelten.text.sanitize import json_safe
 
 _encoder = msgspec.json.Encoder()
@@ -63,14 +92,19 @@ def render_json(reader: Reader, out: TextIO, *, short: bool = False) -> None:
         overview = overviews.overview(reader)
         out.write(f'{{"evaluation": {_dump(overview.evaluation)},\n"summary": {_dump(overview.summary)},\n')
         out.write(f'"cost": {_dump(overview.cost)}')
-        _write_list(out, "models", map(_model, overview.models))
-        if not short:
-            _write_list(out, "results", overviews.results(reader))
-        _write_list(out, "errors", overview.errors)
+        with open_scores(reader) as scores:
+            scored = None if scores is None else read_overview(reader, scores, overview.models)
+            _write_list(out, "models", (_dump(_model(row, scored)) for row in overview.models))
+            if not short:
+                _write_list(out, "results", _results(reader, scores))
+        _write_list(out, "errors", map(_dump, overview.errors))
         out.write(f',\n"settings": {_dump(overview.settings)}')
         for name in ("picks", "attempts", "throttling", "attributions"):
-            _write_list(out, name, getattr(overview, name))
-        out.write(f',\n"schema": {_dump(validation(reader))}}}\n')
+            _write_list(out, name, map(_dump, getattr(overview, name)))
+        out.write(f',\n"schema": {_dump(validation(reader))}')
+        if scored is not None:
+            _write_scores(out, scored)
+        out.write("}\n")
 
 
 def render_json_of_several(readers: Iterable[Reader], out: TextIO, *, short: bool = False) -> None:
@@ -83,18 +117,36 @@ def render_json_of_several(readers: Iterable[Reader], out: TextIO, *, short: boo
     out.write("]}\n")
 
 
-def _write_list(out: TextIO, name: str, rows: Any) -> None:
+def _write_list(out: TextIO, name: str, rows: Iterable[str]) -> None:
     out.write(f',\n"{name}": [')
     before = "\n"
     for row in rows:
-        out.write(before + _dump(row))
+        out.write(before + row)
         before = ",\n"
     out.write("]")
 
 
-def _model(row: ModelRow) -> dict[str, object]:
+def _results(reader: Reader, scores: ScoreReader | None) -> Iterator[str]:
+    if scores is None:
+        yield from map(_dump, overviews.results(reader))
+        return
+    for result, own in zip(overviews.results(reader), call_scores(reader, scores), strict=True):
+        yield f'{_dump(result)[:-1]},"scores":{_dump(own)}}}'
+
+
+def _write_scores(out: TextIO, scored: ScoreOverview) -> None:
+    for name in ("scorers", "differences", "judges", "gates"):
+        _write_list(out, name, map(_dump, getattr(scored, name)))
+    _write_list(out, "score_picks", map(_dump, scored.picks))
+
+
+def _model(row: ModelRow, scored: ScoreOverview | None) -> dict[str, object]:
     figures, service = msgspec.structs.asdict(row.figures), msgspec.structs.asdict(row.service)
-    return {"model": row.model, "prompt": row.prompt, **figures, **service, "cost": row.cost}
+    values = {"model": row.model, "prompt": row.prompt, **figures, **service, "cost": row.cost}
+    if scored is not None:
+        column = column_of(row)
+        values["scores"] = [own[column] for own in scored.figures.values() if column in own]
+    return values
 
 
 def _dump(value: object) -> str:

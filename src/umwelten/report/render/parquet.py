@@ -52,7 +52,12 @@ def _row(row: tuple[object, ...], values: Sequence[object], fields: Sequence[Fie
 
 
 def _schema(pyarrow: Any, shape: tabular.Layout, fields: Sequence[Field]) -> Any:
-    kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
+    kinds = {
+        str: pyarrow.string(),
+        int: pyarrow.int64(),
+        float: pyarrow.float64(),
+        bool: pyarrow.bool_(),
+    }
     fixed = [(name, kinds[kind]) for name, kind in shape.types.items()]
     return pyarrow.schema([*fixed, *((field.column, _arrow(pyarrow, field)) for field in fields)])
 

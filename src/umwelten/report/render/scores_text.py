@@ -175,10 +175,11 @@ def _gate(gate: GateResult) -> Iterator[str]:
     yield f"gate {gate.gate}: {gate.outcome}"
     for value in gate.models:
         if value.outcome != "met":
-            yield f"  {ColumnName(model=value.model, prompt=value.prompt)}: {_gate_value(value)}"
+            yield f"  {ColumnName(model=value.model, prompt=value.prompt)}: {gate_value_text(value)}"
 
 
-def _gate_value(value: GateValue) -> str:
+def gate_value_text(value: GateValue) -> str:
+    """Return what a gate found in a column: the outcome and the figures behind it."""
     figures = formatting.UNKNOWN if value.value is None else f"{value.value:.4g}"
     if value.low is not None and value.high is not None:
         figures += f" ({interval(value.low, value.high)})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -59,6 +60,22 @@ class ScoreReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read everything inside as of one moment, also while scores are being written."""
+        with store_errors(self.folder, SCORES):
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    def part_names(self) -> Iterator[tuple[int, str]]:
+        """Yield (scorer, part) of all parts that there are, each once, in their order."""
+        statement = "SELECT scorer_id, part FROM parts GROUP BY 1, 2 ORDER BY 1, min(number), 2"
+        with store_errors(self.folder, SCORES):
+            yield from self._connection.execute(statement)
 
     def scorers(self) -> tuple[StoredScorer, ...]:
         """Return the scorers, in the order given."""
