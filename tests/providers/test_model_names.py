@@ -123,6 +123,15 @@ def test_a_variant_that_is_not_there_is_told_with_the_nearest(text: str, message
     assert hint in str(caught.value.hint)
 
 
+@pytest.mark.parametrize(
+    ("ending", "is_noted"), [("cool", True), ("001", False), ("latest", False), ("q8_0", False)]
+)
+def test_without_variants_only_what_looks_like_one_is_noted(ending: str, is_noted: bool) -> None:
+    models, notes = parse_models(f"ollama:m@{ending}", VENDORS)
+    assert models == (ModelRef("ollama", f"m@{ending}"),)
+    assert bool(notes) is is_noted
+
+
 def test_a_group_may_be_asked_with_a_variant_and_name_some() -> None:
     groups = {"fast": ["ollama:a", "@more"], "more": ["ollama:b"], "both": ["ollama:m@cool", "ollama:m@hot"]}
     models, _ = parse_models("@fast@hot,@both", VENDORS, groups, VARIANTS)

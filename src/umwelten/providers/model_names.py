@@ -15,6 +15,8 @@ from umwelten.text.suggestions import closest, did_you_mean, sentences
 from umwelten.types import ModelRef
 
 _ROUTER = "openrouter"
+_VERSIONS = ("default", "latest")
+"""Words that stand behind an `@` in names of models, as `001` and `q4_k_m` do: nobody means a variant."""
 
 
 _FORMS = (
@@ -60,8 +62,8 @@ def parse_models(
     for piece in expand_groups(text, groups, variants):
         name, variant = _split_variant(piece, variants)
         model = msgspec.structs.replace(parse_model(name, vendors), variant=variant)
-        if variants and MARK in model.model:
-            ending = model.model.rpartition(MARK)[2]
+        ending = model.model.rpartition(MARK)[2] if MARK in model.model else ""
+        if ending and (variants or (ending.isalpha() and ending not in _VERSIONS)):
             notes.append(f"{model}: no variant is called {ending!r}, so it is part of the model's name")
         if model in models:
             notes.append(
