@@ -91,7 +91,8 @@ class WaitReason(StrEnum):
 class RunStarted(FrozenStruct):
     """Work begins. `total` is the grid's size, `done` what earlier runs had already answered.
 
-    `pending` counts the calls to make by lane. `complete` False: there will be more, see `Grown`.
+    `pending` counts the calls to make by lane. `complete` False: there will be more, see `Grown`. `reused`
+    counts the answers that were taken over from other evaluations, by their ids; they are part of `done`.
     """
 
     id: str
@@ -102,6 +103,7 @@ class RunStarted(FrozenStruct):
     at_unix: float
     pending: dict[str, int] = msgspec.field(default_factory=dict)
     complete: bool = True
+    reused: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class Grown(FrozenStruct):

@@ -37,7 +37,8 @@ class Answer(msgspec.Struct, Generic[T], frozen=True, kw_only=True, dict=True):
     is the answer, `data` the record in it where a schema asked for one; `partial` what a failed call had
     got. `marks` say how the record was obtained: "fenced", "mended", "coerced", "last of several", "asked
     again"; and what is wrong with the answer: "cut input", "media dropped".
-    `cost_usd` and `usage` are those of all attempts, `response_s` and `ttft_s` of the last.
+    `cost_usd` and `usage` are those of all attempts, `response_s` and `ttft_s` of the last. An answer that
+    was taken over from another evaluation was attempted 0 times and costs 0; "reused from ID" is a mark.
     """
 
     model: str
@@ -52,7 +53,7 @@ class Answer(msgspec.Struct, Generic[T], frozen=True, kw_only=True, dict=True):
     finish_reason: str | None
     usage: Usage
     cost_usd: float | None
-    response_s: float
+    response_s: float | None
     ttft_s: float | None
     attempts: int
     error: Failure | None

@@ -70,6 +70,8 @@ def layout(plan: Preview, *, batch: bool) -> Iterator[str]:
         yield from _files(plan)
     done = f"; {_verb(plan.done)} answered already" if plan.done else ""
     yield f"calls    {formatting.count(plan.calls, 'call')} to make{done}"
+    for id, count in plan.reused.items():
+        yield f"reused   {formatting.count(count, 'answer')} of {one_line(id, _NAME)}, at no cost"
     yield f"tokens   about {plan.input_tokens:,} in{_kinds(plan)}"
     guess = "" if plan.output_bounded else ", assuming answers of at most 1,024 tokens; --max-tokens sets it"
     yield f"         up to {plan.output_tokens:,} out{guess}"

@@ -68,7 +68,7 @@ def _headline(summary: RunSummary) -> Paragraph:
     name = f"{one_line(summary.id, 80)}: " if summary.id else ""
     if not summary.total:
         return Paragraph("", f"{name}nothing to do", "bold")
-    if summary.total == summary.done_before:
+    if summary.total == summary.done_before and not summary.reused:
         answered = f"all {summary.total:,} calls were" if summary.total > 1 else "its call was"
         return Paragraph("", f"{name}nothing to do, {answered} answered before", "bold green")
     succeeded = summary.done_before + summary.succeeded
@@ -85,7 +85,10 @@ def _all(total: int) -> str:
 
 
 def _before(summary: RunSummary) -> str:
-    return f" ({summary.done_before:,} in earlier runs)" if summary.done_before else ""
+    reused = sum(summary.reused.values())
+    earlier = summary.done_before - reused
+    parts = [f"{reused:,} reused"] * bool(reused) + [f"{earlier:,} in earlier runs"] * bool(earlier)
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _parts(summary: RunSummary) -> Iterator[Paragraph]:
@@ -93,6 +96,9 @@ def _parts(summary: RunSummary) -> Iterator[Paragraph]:
         yield Paragraph("ended", one_line(_reason(summary), _MESSAGE), "yellow")
     if summary.records is not None:
         yield Paragraph("records", in_words(summary.records), "yellow" if summary.records.failed else "")
+    for number, (id, count) in enumerate(summary.reused.items()):
+        answers = formatting.count(count, "answer")
+        yield Paragraph("" if number else "reused", f"{answers} reused from {one_line(id, 80)}, at no cost")
     yield from _failures(summary)
     if summary.missing_texts:
         files = formatting.count(summary.missing_texts, "text file")

@@ -33,7 +33,7 @@ def option_demands(values: Mapping[str, Value], output_dir: Path) -> Iterator[De
             )
         for path in option.type.paths(value.value) if option.type.paths is not None else ():
             # The id of an evaluation is a path below the output directory; a plain one stays there.
-            if name != "from_":
+            if name not in ("from_", "reuse"):
                 yield from _path_demand(option, path, value.place)
             elif Path(path).name != str(path) or str(path) in (".", ".."):
                 yield from _path_demand(option, output_dir / path, value.place)

@@ -399,6 +399,15 @@ class SharedOptions(TypedDict, Generic[T], total=False):
             place="profile",
         ),
     ]
+    reuse: Annotated[
+        str | StoredEvaluation | Sequence[str | StoredEvaluation] | None,
+        Option(
+            kinds.EVALUATIONS,
+            Section.OUTPUT,
+            "Take over the answers of another evaluation to the same calls, at no cost; repeatable.",
+            place="profile",
+        ),
+    ]
     output_dir: Annotated[
         PathLike | None,
         Option(

@@ -304,11 +304,34 @@ def _evaluation_argument(given: Any) -> str:
     return _nonempty_text(given) if folder is None else str(folder.absolute())
 
 
+def _evaluations(given: Any) -> tuple[str, ...]:
+    """Several, each by itself or separated by commas."""
+    return tuple(id.strip() for one in _list_of(given) for id in _nonempty_text(one).split(",") if id.strip())
+
+
+def _evaluation_arguments(given: Any) -> tuple[str, ...]:
+    return tuple(_evaluation_argument(one) for one in _list_of(given))
+
+
+def _list_of(given: Any) -> list[Any]:
+    if not given:
+        raise ValueError("give the id of an evaluation")
+    return list(given) if isinstance(given, list | tuple) else [given]
+
+
 EVALUATION = OptionType(
     read=_nonempty_text,
     read_argument=_evaluation_argument,
     paths=lambda id: [id],
     metavar="ID",
+    complete="ids",
+)
+EVALUATIONS = OptionType(
+    read=_evaluations,
+    read_argument=_evaluation_arguments,
+    paths=list,
+    metavar="ID",
+    repeatable=True,
     complete="ids",
 )
 

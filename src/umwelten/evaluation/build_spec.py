@@ -91,6 +91,7 @@ def build_spec(
         output_schema=output_schema,
         coerce=settings.get("coerce"),
         repeats=settings.get("repeat"),
+        reuse=settings.get("reuse") or (),
         stream=kind == "run" if stream is None else stream,
         trace=settings.get("debug"),
         limits=_limits(settings, vendors, notes),

@@ -93,6 +93,7 @@ class Evaluation:
         vendors: Mapping[str, Vendor],
         spelling: Spelling = by_name,
         documents: Mapping[str, int] | None = None,
+        reused: Mapping[str, int] | None = None,
     ) -> None:
         self._spelling, self._clock = spelling, unix_clock()
         self.spec, self.store, self.builder, self.vendors = spec, store, builder, vendors
@@ -103,7 +104,7 @@ class Evaluation:
         self._terms = {ref: request_terms(sent) for ref, sent in self._sent.items()}
         self._engine: Engine | None = None
         self._stop: tuple[str, bool, float] | None = None
-        self._documents = documents or {}
+        self._documents, self._reused = documents or {}, dict(reused or {})
         self._memory = LimitMemory(
             remember=spec.limits.remember, forget=spec.limits.forget, clock=self._clock
         )
@@ -122,7 +123,7 @@ class Evaluation:
         the user must fix; then nothing is left behind.
         """
         checked = preflight(spec, settings, vendors)
-        store, documents = open_store(spec)
+        store, documents, reused = open_store(spec, checked.builder)
         local = LocalServers()
         targets = {
             number: Target(
@@ -137,7 +138,9 @@ class Evaluation:
             )
             for number, ref in store.models.items()
         }
-        return cls(spec, settings, store, checked.builder, targets, local, vendors, spelling, documents)
+        return cls(
+            spec, settings, store, checked.builder, targets, local, vendors, spelling, documents, reused
+        )
 
     async def run(
         self, observers: Sequence[Observer] = (), *, only: CallSubset | None = None, texts: bool = True
@@ -201,6 +204,7 @@ class Evaluation:
                 "max_wait_s": limits.max_wait_s,
                 **({"hedge": limits.hedge} if limits.hedge else {}),
                 "stream": spec.stream,
+                **({"reused": self._reused} if self._reused else {}),
                 **({} if (day := self.prices.list_day(spec.models)) is None else {"prices": day}),
             },
             self._clock,
@@ -215,6 +219,7 @@ class Evaluation:
                 at_unix=self._clock(),
                 pending=pending,
                 complete=only is not None or store.complete,
+                reused=self._reused if only is None else {},
             )
         )
         return any(pending.values())

@@ -6,9 +6,10 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 
+from umwelten.evaluation.reuse import take_over
 from umwelten.evaluation.spec import EvaluationSpec, hash_reader, make_id, peek, stored_spec
 from umwelten.file_types import type_by_name
-from umwelten.prompts.request_builder import is_nameless
+from umwelten.prompts.request_builder import RequestBuilder, is_nameless
 from umwelten.store.database import has_database, remove_own_files
 from umwelten.store.store import Store
 from umwelten.types import FoundInput
@@ -20,8 +21,9 @@ _LOOKED_AT = 64
 """Files whose types are counted: those that the first calls are about."""
 
 
-def open_store(spec: EvaluationSpec) -> tuple[Store, Counter[str]]:
-    """Return the store and the MIME types of the first documents, which are converted for every model.
+def open_store(spec: EvaluationSpec, builder: RequestBuilder) -> tuple[Store, Counter[str], dict[str, int]]:
+    """Return the store, the MIME types of the first documents, which are converted for every model, and how
+    many answers were taken over, by evaluation.
 
     Raises a `UmweltenError` for whatever the user must fix; then nothing is left behind.
     """
@@ -43,7 +45,8 @@ def open_store(spec: EvaluationSpec) -> tuple[Store, Counter[str]]:
             store.set_no_inputs()
         else:
             inputs = spec.inputs
-            lazy = inputs is not None and inputs.lazy
+            # What may be taken over is known once all inputs are.
+            lazy = inputs is not None and inputs.lazy and not spec.reuse
             if inputs is not None and inputs.source == "files":
                 files = _count_documents(files, documents)
             store.set_inputs(
@@ -52,13 +55,14 @@ def open_store(spec: EvaluationSpec) -> tuple[Store, Counter[str]]:
                 movable=is_nameless,
                 ahead=AHEAD if lazy else None,
             )
+        reused = take_over(spec, store, builder)
     except BaseException:
         store.close()
         if fresh:
             # Nothing was asked yet: an id that holds nothing would only be in the way.
             remove_own_files(folder)
         raise
-    return store, documents
+    return store, documents, reused
 
 
 def _count_documents(files: Iterator[FoundInput], types: Counter[str]) -> Iterator[FoundInput]:

@@ -16,6 +16,7 @@ from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, InputError, UsageError
 from umwelten.evaluation.descriptors import check_open_files
 from umwelten.evaluation.request_terms import request_terms
+from umwelten.evaluation.reuse import check_reuse
 from umwelten.evaluation.spec import EvaluationSpec, check_id
 from umwelten.inputs import file_hash, read
 from umwelten.inputs.sources import Inputs
@@ -61,6 +62,7 @@ def preflight(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Ve
     _check_texts(spec)
     if spec.output.id is not None:
         check_id(spec.output.id)
+    check_reuse(spec)
     for ref in spec.models:
         check_model_name(ref, vendors[ref.provider])
     found = _endpoints(spec, settings, vendors)

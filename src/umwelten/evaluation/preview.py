@@ -14,6 +14,7 @@ from umwelten.evaluation.evaluation import ASSUMED_OUTPUT
 from umwelten.evaluation.known_limits import Work, least_s, limits_of
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.request_terms import hedge_share, request_terms
+from umwelten.evaluation.reuse import ReuseCount, reusable_answers
 from umwelten.evaluation.spec import EvaluationSpec, hash_reader, stored_spec
 from umwelten.file_types import type_by_name
 from umwelten.inputs.media import looks_sendable
@@ -41,7 +42,8 @@ _SHOWN = 20
 
 
 class Preview(FrozenStruct):
-    """What an evaluation would do. `calls` are those to make, `done` are answered already.
+    """What an evaluation would do. `calls` are those to make, `done` are answered already, and
+    `reused` would be taken over from other evaluations, by their ids.
 
     `input_tokens` are `text_tokens` (words) and `picture_tokens`; `output_tokens` is the most there may be,
     or with `output_bounded` False (no `max_tokens`) a guess. Costs are in nano-USD, from (no answer text) to
@@ -69,6 +71,7 @@ class Preview(FrozenStruct):
     unsendable: int = 0
     unsendable_first: tuple[str, ...] = ()
     prices_of: str | None = None
+    reused: Mapping[str, int] = {}
     hedged_calls: int = 0
     hedged_cost: int | None = 0
     known_limits: Mapping[str, tuple[KnownRate, ...]] = {}
@@ -118,8 +121,10 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
     """
     checked = preflight(spec, settings, vendors)
     stored = check_size(stored_spec(spec, spec.output.id or ""))
-    with _stored_answers(spec, stored) as answers:
-        sums = _count(spec, checked.builder, answers, checked.capabilities)
+    with _own_reader(spec, stored) as own, reusable_answers(spec) as others:
+        answers = None if own is None else _answered_cells(spec, own)
+        reuse = None if others is None else ReuseCount(spec, checked.builder, others, own)
+        sums = _count(spec, checked.builder, answers, reuse, checked.capabilities)
     bounds = {model: spec.request.of(model).parameters.max_tokens for model in spec.models}
     longest = {model: bound or ASSUMED_OUTPUT for model, bound in bounds.items()}
     prices = price_book(vendors, price_overrides(settings))
@@ -147,6 +152,7 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
         first=tuple(sums.first),
         calls=sum(sums.calls.values()),
         done=sums.done,
+        reused={} if reuse is None else dict(reuse.counts),
         input_tokens=words + pictures,
         text_tokens=words,
         picture_tokens=pictures,
@@ -169,6 +175,7 @@ def _count(
     spec: EvaluationSpec,
     builder: RequestBuilder,
     answers: AnsweredCells | None,
+    reuse: ReuseCount | None,
     capabilities: Mapping[ModelRef, Capabilities],
 ) -> _PreviewSums:
     sums = _PreviewSums(spec.models)
@@ -183,9 +190,10 @@ def _count(
         audio = text_tokens(size.file_bytes, size.name) if is_audio else 0
         for model in spec.models:
             done = answers.count(scanned, model) if answers is not None else 0
-            sums.add(model, cells - done, done)
+            left = cells - done - (reuse.of(scanned, model) if reuse is not None else 0)
+            sums.add(model, left, done)
             if _sendable(scanned, capabilities[model]):
-                sums.ask(model, cells - done, *tokens[model.variant], audio)
+                sums.ask(model, left, *tokens[model.variant], audio)
         if not any(_sendable(scanned, one) for one in capabilities.values()):
             sums.refuse(scanned)
     return sums
@@ -199,8 +207,8 @@ def _inputs(spec: EvaluationSpec) -> Iterator[FoundInput]:
 
 
 @contextmanager
-def _stored_answers(spec: EvaluationSpec, stored: StoredSpec) -> Iterator[AnsweredCells | None]:
-    """The evaluation's answers where there is one that would be resumed. Raises EvaluationChanged."""
+def _own_reader(spec: EvaluationSpec, stored: StoredSpec) -> Iterator[Reader | None]:
+    """The evaluation where there is one that would be resumed. Raises EvaluationChanged."""
     output = spec.output
     folder = output.output_dir / (output.id or "")
     if output.id is None or output.mode == "overwrite" or not has_database(folder):
@@ -214,8 +222,12 @@ def _stored_answers(spec: EvaluationSpec, stored: StoredSpec) -> Iterator[Answer
         )
     with Reader.open(folder) as reader:
         refuse_changes(reader.connection, reader.spec(), stored)
-        prompts = {prompt.name for prompt in spec.request.prompts}
-        yield AnsweredCells(reader.connection, prompts, spec.repeats, hash_reader(spec), is_nameless)
+        yield reader
+
+
+def _answered_cells(spec: EvaluationSpec, own: Reader) -> AnsweredCells:
+    prompts = {prompt.name for prompt in spec.request.prompts}
+    return AnsweredCells(own.connection, prompts, spec.repeats, hash_reader(spec), is_nameless)
 
 
 def _sendable(scanned: FoundInput, capabilities: Capabilities) -> bool:

@@ -63,6 +63,7 @@ class EvaluationSpec(FrozenStruct):
 
     `inputs` None: a run, one call a model and prompt. `attach` are the files whose hashes are in `request`.
     `output_schema` reads the answers where `request` has a schema, and `coerce` lets `"7"` pass for 7.
+    `reuse`: evaluations in the output directory whose answers to the same calls are taken over.
     `trace`: tell of every attempt its stages and rate limits, as notes of level "debug".
     """
 
@@ -74,6 +75,7 @@ class EvaluationSpec(FrozenStruct):
     output_schema: OutputSchema | None = None
     coerce: bool = False
     repeats: int = 1
+    reuse: tuple[str, ...] = ()
     stream: bool = False
     trace: bool = False
     limits: Limits = Limits()

@@ -143,7 +143,7 @@ def _check_companions(choice: InputChoice, source: str) -> None:
 
 def _check_not_itself(choice: InputChoice, source: Path) -> None:
     """Raise `UsageError` for an evaluation that reads itself: it would mix its answers with its inputs."""
-    if choice.id and _is_same_folder(source, choice.output_dir / choice.id):
+    if choice.id and is_same_folder(source, choice.output_dir / choice.id):
         raise UsageError(
             Phrase(
                 "{option:from_={source}} and {option:id={id}} are the same evaluation",
@@ -155,7 +155,8 @@ def _check_not_itself(choice: InputChoice, source: Path) -> None:
         )
 
 
-def _is_same_folder(first: Path, second: Path) -> bool:
+def is_same_folder(first: Path, second: Path) -> bool:
+    """Return whether two paths lead to one folder."""
     if first.absolute() == second.absolute():
         return True
     try:

@@ -6,6 +6,8 @@
 - `sequential_s`: time in flight of all attempts of the calls; `speedup` = sequential_s / wall_s.
 - `average_response_s`, `p50_s`, `p95_s`: of the answers' last attempts (percentiles by nearest rank).
 - `throughput_per_s`: calls that ended, either way, per second of wall time.
+- Answers that were taken over from another evaluation succeeded, at a cost of 0, and count in no figure of
+  time, tokens or price.
 - `peak_in_flight`: the most attempts under way at one moment.
 - `ttft_p50_s`: median time to the first token, of the answers that were streamed.
 - `tokens_per_s`: output tokens / response time, of the answers whose tokens are known, each summed.

@@ -25,6 +25,8 @@ def picks(models: Sequence[ModelRow]) -> tuple[Pick, ...]:
     rows = _reliable(models)
     if len([row for row in models if row.figures.succeeded]) < 2:
         return ()
+    if not rows:
+        return ()
     fastest = min(rows, key=_time)
     priced = [row for row in rows if row.service.cost_per_1k_usd is not None]
     quick = [row for row in priced if _time(row) <= SLOWER * _time(fastest)]
@@ -77,7 +79,9 @@ def _time_of(row: ModelRow, size: int) -> float | None:
 def _reliable(models: Sequence[ModelRow]) -> list[ModelRow]:
     answered = [row for row in models if row.figures.succeeded]
     best = max((row.figures.success_rate or 0.0 for row in answered), default=0.0)
-    return [row for row in answered if (row.figures.success_rate or 0.0) >= best - NEARLY]
+    # Of answers that were all taken over, nobody knows how long they took.
+    timed = [row for row in answered if row.figures.p50_s is not None]
+    return [row for row in timed if (row.figures.success_rate or 0.0) >= best - NEARLY]
 
 
 def _time(row: ModelRow) -> float:

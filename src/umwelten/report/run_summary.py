@@ -69,7 +69,8 @@ class RunSummary(FrozenStruct):
     those of this run's answers, `None` where no answer was to have a shape. `listing` is the command that
     shows all failed calls, where one example does not say it all; `resume_note` what `resume` needs first.
     `missing_texts` answers have no text file: it could not be written. `hedged` calls were sent a second time
-    because they took long, and `hedges_won` of them were answered the second time first.
+    because they took long, and `hedges_won` of them were answered the second time first. `reused` answers
+    were taken over from other evaluations, by their ids; they are part of `done_before`.
     """
 
     id: str
@@ -104,6 +105,7 @@ class RunSummary(FrozenStruct):
     missing_texts: int = 0
     hedged: int = 0
     hedges_won: int = 0
+    reused: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class RecordCount:
@@ -208,6 +210,7 @@ def summarize(
         missing_texts=missing,
         hedged=tally.hedged,
         hedges_won=tally.hedges_won,
+        reused=tally.started.reused if tally.started else {},
     )
 
 

@@ -46,7 +46,7 @@ INSERT_ANSWER = Insert(
 )
 DELETE_ANSWER = "DELETE FROM answers WHERE call_id = ?"
 
-_CALL_COLUMNS = tuple(
+CALL_COLUMNS = tuple(
     re.findall(
         r"\w+",
         """
@@ -60,10 +60,10 @@ _CALL_COLUMNS = tuple(
 
 # A failure never takes the place of an answer that is still good.
 UPSERT_CALL = Insert(
-    into=f"INSERT INTO calls ({', '.join(_CALL_COLUMNS)})",
-    row=f"({', '.join('?' * len(_CALL_COLUMNS))})",
+    into=f"INSERT INTO calls ({', '.join(CALL_COLUMNS)})",
+    row=f"({', '.join('?' * len(CALL_COLUMNS))})",
     after=f"""
-        ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _CALL_COLUMNS[4:])}
+        ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in CALL_COLUMNS[4:])}
         WHERE calls.status = {FAILED} OR excluded.status = {SUCCEEDED}
            OR calls.input_version <> excluded.input_version
     """,

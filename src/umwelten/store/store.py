@@ -33,12 +33,19 @@ from umwelten.store.grid import Counts
 from umwelten.store.missing_texts import MissingTexts
 from umwelten.store.moved_answers import Movable, move_answers
 from umwelten.store.repair import repair
-from umwelten.store.rows import ResultSlot, json_text
+from umwelten.store.reusable_answers import answered_calls
+from umwelten.store.rows import INSERT_ANSWER, UPSERT_CALL, ResultSlot, answer_row, call_row, clean, json_text
 from umwelten.store.settings import active_models, prompt_names
 from umwelten.store.text_files import TextFiles
 from umwelten.store.variants import check_size, slugs_of, write_plan
 from umwelten.store.writer import Writer
-from umwelten.types import Call, FailureKind, FoundInput, ModelRef
+from umwelten.types import Call, FailureKind, FoundInput, ModelRef, Reply
+
+STEP = 500
+"""Calls that are looked at together for answers of other evaluations."""
+
+NO_RUN = 0
+"""The run of an answer that was taken over."""
 
 _REPORT_GROWTH_S = 0.25
 _SPENT = """SELECT total(coalesce(cost_nusd, CASE WHEN error_kind = ?
@@ -254,6 +261,45 @@ class Store:
             pending = [cell for number, repeat in cells for cell in cursor.at(number, repeat)]
         self._slots.update((call.id, slot) for call, slot in pending)
         return [call for call, _ in pending]
+
+    def answered(self) -> list[tuple[str, float]]:
+        """Return the identities of the calls with good answers, and when these were asked for."""
+        with store_errors(self.folder):
+            return answered_calls(self._reading)
+
+    def all_pending(self, model: int) -> Iterator[list[Call]]:
+        """Yield the pending calls of a variant in steps, without handing them out: see `take_over`."""
+        cursor = grid.Cursor(self._reading, model, self._slugs[model] if self._named else None)
+        while True:
+            with store_errors(self.folder):
+                cells = cursor.take(STEP, 0)
+            if not cells:
+                return
+            self._slots.update((call.id, slot) for call, slot in cells)
+            yield [call for call, _ in cells]
+            for call, _ in cells:
+                self._slots.pop(call.id, None)
+
+    def take_over(self, records: Sequence[CallRecord]) -> None:
+        """Store answers of other evaluations as results of calls of `all_pending`, before a run starts.
+
+        Their text files are written by the next run.
+        """
+        assert self._writer is None, "answers are taken over between runs"
+        if not records:
+            return
+        with store_errors(self.folder), transaction(self._connection):
+            self._lock.check()
+            for record in records:
+                assert isinstance(record.outcome, Reply)
+                slot = self._slots[record.call.id]
+                if slot.stale:
+                    self._text_files.remove(slot.output, data=True)
+                text = clean(record.outcome.text)
+                self._connection.execute(UPSERT_CALL.of(1), call_row(record, slot, NO_RUN))
+                self._connection.execute(
+                    INSERT_ANSWER.of(1), answer_row(record.call.id, record.outcome, text)
+                )
 
     # --- runs ---
 

@@ -32,9 +32,10 @@ class StoredCall(msgspec.Struct, frozen=True, array_like=True):
     """A current call that ended. `None` is "not known", or that there is none.
 
     Durations are seconds: `response_s` and `ttft_s` of the last attempt; `time_s`, tokens and `cost_nusd`
-    (nano-USD) of all. `file` and `path` are the input's, `part` where in the file it is; `prompt` is the name
-    of one of several prompts. `text`, `reasoning`, `data` (the record in it, as JSON) and `marks` are the
-    answer's; `partial` is what the last attempt of a failed call had got. `key` is the call's identity.
+    (nano-USD) of all. An answer that was taken over has no attempts, no times and no tokens, and a cost of 0.
+    `file` and `path` are the input's, `part` where in the file it is; `prompt` is the name of one of several
+    prompts. `text`, `reasoning`, `data` (the record in it, as JSON) and `marks` are the answer's; `partial`
+    is what the last attempt of a failed call had got. `key` is the call's identity.
     """
 
     id: int
@@ -42,7 +43,7 @@ class StoredCall(msgspec.Struct, frozen=True, array_like=True):
     model_id: int
     repeat: int
     status: int
-    response_s: float
+    response_s: float | None
     ttft_s: float | None
     time_s: float
     attempts: int
@@ -233,6 +234,12 @@ def _row_rule(options: str | None) -> object:
     return 1 if options is None else msgspec.json.decode(options, type=dict[str, Any]).get("row_rule", 1)
 
 
+def has_reused(reader: Reader) -> bool:
+    """Return whether any run took answers over from other evaluations."""
+    query = "SELECT 1 FROM runs WHERE settings LIKE '%\"reused\"%' LIMIT 1"
+    return reader.connection.execute(query).fetchone() is not None
+
+
 class Arrivals:
     """The calls in the order in which they were committed: earlier runs' answers, then those of this run."""
 
@@ -242,12 +249,22 @@ class Arrivals:
         AND t.id = (SELECT max(l.id) FROM attempts l WHERE l.call_id = t.call_id)
         ORDER BY t.id LIMIT {PAGE}"""
 
+    # What was taken over has no attempts, and was there before the run began.
+    REUSED = f"""SELECT c.id, {_WHOLE} FROM current_calls c {_JOIN}
+        WHERE c.id > ? AND c.attempts = 0 AND c.status = {SUCCEEDED} ORDER BY c.id LIMIT {PAGE}"""
+
     def __init__(self, reader: Reader) -> None:
         self._connection, self._last = reader.connection, 0
+        self._reused: int | None = 0 if has_reused(reader) else None
         self._run = self._connection.execute("SELECT max(id) FROM runs").fetchone()[0]
 
     def take(self) -> list[StoredCall]:
         """Return those that came since the last time, a page at most; none if there are none."""
+        if self._reused is not None:
+            rows = self._connection.execute(self.REUSED, (self._reused,)).fetchall()
+            self._reused = rows[-1][0] if rows else None
+            if rows:
+                return [_made(tuple(row)[1:]) for row in rows]
         rows = self._connection.execute(self.QUERY, (self._last, self._run)).fetchall()
         if rows:
             self._last = rows[-1][0]

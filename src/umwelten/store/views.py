@@ -3,7 +3,8 @@
 `current_calls` are the calls that count: of active inputs and models, within the repeats asked for, about
 the file's bytes of now. It has the columns of `calls`, and `model`, `provider`, `slug`, `prompt` (the name of
 one of several prompts, NULL where there is one alone), `file` (NULL where there is none), `path`, `part`,
-`input_size` and `input_stamp`.
+`input_size` and `input_stamp`. `response_s` is NULL where no attempt was made, because the answer was taken
+over from another evaluation.
 `current_answers` are those of them that succeeded, with `text`, `reasoning`, `data` and `marks` too.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from umwelten.store.rows import CALL_COLUMNS
 from umwelten.store.tables import SUCCEEDED
 
 OLD_SCHEMAS: tuple[str, ...] = (
@@ -47,7 +49,12 @@ OLD_SCHEMAS: tuple[str, ...] = (
 
 # CROSS JOIN keeps SQLite from reordering: calls in order of their id need no sorting. The views are flattened
 # into the query that names them, so its conditions find calls by rowid.
-_COLUMNS = """c.*, m.name AS model, m.provider, m.slug,
+# A call that was taken over was never asked here: it has no response time.
+_OF_CALL = ", ".join(
+    "CASE WHEN c.attempts > 0 THEN c.response_s END AS response_s" if name == "response_s" else f"c.{name}"
+    for name in CALL_COLUMNS
+)
+_COLUMNS = f"""{_OF_CALL}, m.name AS model, m.provider, m.slug,
     (SELECT p.name FROM prompts p WHERE p.id = m.prompt_id) AS prompt,
     nullif(i.name, '') AS file, i.path, i.part, i.size AS input_size, i.stamp AS input_stamp"""
 _TABLES = """calls c

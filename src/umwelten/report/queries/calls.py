@@ -227,7 +227,8 @@ def _ending(call: StoredCall) -> dict[str, Any]:
 # --- finding -------------------------------------------------------------------------------------
 
 _CALL = call_id_sql("i.id", "m.id", "r.n")
-_FIGURES = "c.status, c.response_s, c.output_tokens, c.cost_nusd, c.error_kind"
+_FIGURES = """c.status, CASE WHEN c.attempts > 0 THEN c.response_s END AS response_s, c.output_tokens,
+    c.cost_nusd, c.error_kind"""
 _MARKS = f"(SELECT marks FROM answers a WHERE a.call_id = c.id AND c.status = {SUCCEEDED}) AS marks"
 
 _ENDED = f"""SELECT c.id, c.file, c.model, c.prompt, c.repeat, {_FIGURES}, {_MARKS},

@@ -185,6 +185,7 @@ class _Sums(FrozenStruct):
     response_s: float = 0.0
     cost_nusd: int = 0
     priced: int = 0
+    reused: int = 0
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
@@ -198,7 +199,8 @@ def _sums(connection: sqlite3.Connection) -> dict[int, _Sums]:
     rows = connection.execute(
         f"""SELECT model_id, sum(status = {SUCCEEDED}) AS succeeded, sum(status = {FAILED}) AS failed,
             sum(time_s) AS time_s, total(CASE WHEN status = {SUCCEEDED} THEN response_s END) AS response_s,
-            coalesce(sum(min(cost_nusd, {1000 * _MOST})), 0) AS cost_nusd, count(cost_nusd) AS priced,
+            coalesce(sum(min(cost_nusd, {1000 * _MOST})), 0) AS cost_nusd,
+            count(CASE WHEN attempts > 0 THEN cost_nusd END) AS priced, sum(attempts = 0) AS reused,
             sum(min(input_tokens, {_MOST})) AS input_tokens,
             sum(min(output_tokens, {_MOST})) AS output_tokens,
             sum(min(cached_tokens, {_MOST})) AS cached_tokens
@@ -225,7 +227,7 @@ def _cells(connection: sqlite3.Connection) -> int:
 
 
 def _cost(sums: _Sums) -> Cost:
-    unpriced = sums.succeeded + sums.failed - sums.priced
+    unpriced = sums.succeeded + sums.failed - sums.reused - sums.priced
     known = [n for n in (sums.input_tokens, sums.output_tokens) if n is not None]
     return Cost(
         total_usd=stats.usd(stats.total_cost(sums.cost_nusd, sums.priced, unpriced)),
@@ -243,7 +245,7 @@ def _cost(sums: _Sums) -> Cost:
 def _figures(
     connection: sqlite3.Connection, sums: _Sums, calls: int, wall_s: float, peak: int, *, model: int | None
 ) -> Figures:
-    ended = sums.succeeded + sums.failed
+    ended, answered = sums.succeeded + sums.failed, sums.succeeded - sums.reused
     return Figures(
         calls=calls,
         succeeded=sums.succeeded,
@@ -253,10 +255,10 @@ def _figures(
         wall_s=round(wall_s, stats.DIGITS),
         sequential_s=round(sums.time_s, stats.DIGITS),
         speedup=stats.ratio(sums.time_s, wall_s),
-        average_response_s=stats.ratio(sums.response_s, sums.succeeded),
-        p50_s=_percentile(connection, 50, sums.succeeded, model),
-        p95_s=_percentile(connection, 95, sums.succeeded, model),
-        throughput_per_s=stats.ratio(ended, wall_s),
+        average_response_s=stats.ratio(sums.response_s, answered),
+        p50_s=_percentile(connection, 50, answered, model),
+        p95_s=_percentile(connection, 95, answered, model),
+        throughput_per_s=stats.ratio(ended - sums.reused, wall_s),
         peak_in_flight=peak,
     )
 
@@ -264,7 +266,7 @@ def _figures(
 def _percentile(connection: sqlite3.Connection, percent: int, n: int, model: int | None) -> float | None:
     row = connection.execute(
         f"""SELECT response_s FROM current_calls WHERE status = {SUCCEEDED}
-            AND (:model IS NULL OR model_id = :model)
+            AND (:model IS NULL OR model_id = :model) AND response_s IS NOT NULL
         ORDER BY response_s LIMIT 1 OFFSET :rank""",
         {"model": model, "rank": stats.rank(percent, n)},
     ).fetchone()

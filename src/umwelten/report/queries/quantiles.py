@@ -16,17 +16,17 @@ PERCENTS = range(1, 101)
 def quantiles(reader: Reader, models: tuple[ModelRow, ...]) -> dict[int, tuple[float, ...]]:
     """Return by number of a model its response times in seconds at 1, 2, … 100 percent, by nearest rank.
 
-    Models without an answer are left out. Reads each model's times once, in order.
+    Models without an answer of their own are left out. Reads each model's times once, in order.
     """
     by_model = {}
     for row in models:
-        if row.figures.succeeded:
+        timed = f"current_calls WHERE status = {SUCCEEDED} AND model_id = ? AND response_s IS NOT NULL"
+        (n,) = reader.connection.execute(f"SELECT count(*) FROM {timed}", (row.number,)).fetchone()
+        if n:
             times = reader.connection.execute(
-                f"SELECT response_s FROM current_calls WHERE status = {SUCCEEDED} AND model_id = ?"
-                " ORDER BY response_s",
-                (row.number,),
+                f"SELECT response_s FROM {timed} ORDER BY response_s", (row.number,)
             )
-            by_model[row.number] = _at_ranks((time for (time,) in times), row.figures.succeeded)
+            by_model[row.number] = _at_ranks((time for (time,) in times), n)
     return by_model
 
 
