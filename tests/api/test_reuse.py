@@ -124,6 +124,13 @@ def test_other_calls_are_made(server: Provider, here: Path) -> None:
     assert (answer.marks, server.ledger.requests) == (("reused from r1",), before)
 
 
+def test_what_a_models_settings_are_called_makes_no_difference(server: Provider, here: Path) -> None:
+    said = batch("warm", temperature=0.5)
+    before = server.ledger.requests
+    assert batch("new", models="openai:a@w", variants={"w": {"temperature": 0.5}}, reuse="warm") == said
+    assert server.ledger.requests == before
+
+
 def test_files_are_the_same_wherever_they_lie(server: Provider, here: Path) -> None:
     for folder in ("a", "b"):
         (here / folder).mkdir()
