@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from tests.scoredkit import evaluate, write_table
 
-from umwelten.errors import EvaluationBusy, StoreError, UsageError
+from umwelten.errors import ConfigError, EvaluationBusy, StoreError, UsageError
 from umwelten.evaluation.scoring.scoring import Scoring, ScoringResult
 from umwelten.evaluation.scoring.spec import ScoringSpec
 from umwelten.scoring.definition import NamedPlace, read_scorer, read_short_form
+from umwelten.scoring.scorer import Scorer
 from umwelten.store.scores.reader import ScoreReader
 from umwelten.store.scores.store import ScoreStore
 
@@ -122,3 +123,62 @@ def test_a_database_that_is_not_ours_is_refused(folder: Path) -> None:
     with pytest.raises(StoreError, match="the trigger 't'") as caught:
         score(folder, "contains")
     assert "score again" in str(caught.value)
+
+
+CODE = """
+def same(answer, expected): return answer.text == expected
+def row(answer, row, model, file): return row["want"] in answer.text and model == "p:a" and file == "row-1"
+def odd(answer): raise ValueError("no")
+"""
+
+
+def test_functions_programs_and_tables_score_what_is_missing(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "checks.py").write_text(CODE)
+    (tmp_path / "labels.csv").write_text("file,model,value,reason\nrow-1,,pass,good\nrow-2,p:b,0.25,\n")
+    program = 'while read -r line; do id=${line#*:}; echo "{\\"id\\": ${id%%,*}, \\"value\\": 0.5}"; done'
+    definitions = (
+        read_scorer("row", {"type": "python", "value": "checks.py:row"}, HERE),
+        read_scorer("odd", {"type": "python", "value": "checks.py:odd"}, HERE),
+        read_scorer("same", {"type": "python", "value": "checks.py:same"}, HERE),
+        read_scorer("half", {"type": "command", "value": ["sh", "-c", program]}, HERE),
+        read_scorer("people", {"type": "table", "value": "labels.csv"}, HERE),
+    )
+    bases = dict.fromkeys((each.name for each in definitions), tmp_path)
+
+    def run() -> ScoringResult:
+        spec = ScoringSpec(scorers=definitions, bases=bases, expected="{{row.want}}")
+        return Scoring(folder, spec, []).run()
+
+    assert run() == ScoringResult(new=25, kept=0)
+    with ScoreReader.open(folder) as reader:
+        names = {scorer.id: scorer.name for scorer in reader.scorers()}
+        found: dict[str, list[object]] = {}
+        for row in reader.scores():
+            found.setdefault(names[row.scorer_id], []).append(row.unscored or row.value)
+    assert found == {
+        "row": [1, 0, 0, 0, 0],
+        "odd": ["scorer_error"] * 5,
+        "same": [0, 0, 1, 0, "no_reference"],
+        "half": [0.5] * 5,
+        "people": [1, 1, "no_reference", 0.25, "no_reference"],
+    }
+    assert run() == ScoringResult(new=0, kept=25)
+    (tmp_path / "labels.csv").write_text("file,model,value,reason\nrow-1,,pass,good\nrow-2,p:b,0.75,\n")
+    assert run() == ScoringResult(new=1, kept=24)
+    (tmp_path / "checks.py").write_text(CODE + "\n")
+    assert run() == ScoringResult(new=15, kept=10)
+
+
+def test_what_cannot_run_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "checks.py").write_text(CODE)
+    definition = read_scorer("x", {"type": "python", "value": "checks.py:smae"}, HERE)
+    with pytest.raises(ConfigError, match="Did you mean same"):
+        Scoring(folder, ScoringSpec(scorers=(definition,), bases={"x": tmp_path}), []).run()
+    assert not (folder / "scores.db").exists()
+
+
+def test_a_costly_rule_is_scored_in_a_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(Scorer.score.__kwdefaults__, "limit", 0.0)
+    definition = read_scorer("slow", {"type": "regex", "value": "Paris"}, HERE)
+    assert Scoring(folder, ScoringSpec(scorers=(definition,)), []).run().new == 5
+    assert [row[2] for row in stored(folder)] == [1, 1, 0, 0, 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ from umwelten.config.declaration import Option
 from umwelten.config.layers import Value
 from umwelten.config.options import OPTIONS
 from umwelten.config.project_files import Place
+from umwelten.config.scorer_demands import scorer_demands
+from umwelten.config.scorers_file import read_scorers_file
 from umwelten.config.trust import Demand
 from umwelten.errors import UmweltenError
+from umwelten.scoring.definition import NamedPlace, read_short_form
 from umwelten.text.patterns import hidden_names
 from umwelten.user_folders import expand_home
 
@@ -31,12 +35,26 @@ def option_demands(values: Mapping[str, Value], output_dir: Path) -> Iterator[De
                 text=f"reads hidden files, {value.shown}, to send them ({option.key})",
                 facts=(name, value.value),
             )
+        if name in ("scorers", "scorer"):
+            yield from _code_demands(name, value)
         for path in option.type.paths(value.value) if option.type.paths is not None else ():
             # The id of an evaluation is a path below the output directory; a plain one stays there.
             if name not in ("from_", "reuse"):
                 yield from _path_demand(option, path, value.place)
             elif Path(path).name != str(path) or str(path) in (".", ".."):
                 yield from _path_demand(option, output_dir / path, value.place)
+
+
+def _code_demands(name: str, value: Value) -> Iterator[Demand]:
+    """Yield what the scorers demand that a project's file names, itself or by a scorers file."""
+    assert value.place is not None
+    with suppress(UmweltenError):  # what cannot be read is an error of its own, later
+        if name == "scorers":
+            file = read_scorers_file(value.value)
+            yield from scorer_demands(file.scorers.values(), value.place, file.base)
+        else:
+            named = [read_short_form(text, NamedPlace(name=name)) for text in value.value]
+            yield from scorer_demands(named, value.place, Path())
 
 
 def _holds_text(option: Option, value: Any) -> bool:

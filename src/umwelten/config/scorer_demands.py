@@ -25,7 +25,7 @@ def scorer_demands(definitions: Iterable[Definition], place: Place, base: Path) 
             path, _ = split_function(definition.settings["value"]) or ("", "")
             real = place.file.real_path(base / path)
             yield Demand(
-                kind="run",
+                kind="score",
                 places=(place,),
                 text=f"runs the Python file {place.shown(real)} (scorer {definition.name})",
                 facts=(real,),
@@ -36,7 +36,7 @@ def scorer_demands(definitions: Iterable[Definition], place: Place, base: Path) 
             # A program of the project is part of the command: who changes it changes what runs.
             files = [data for word in words if (data := _bytes(base / word)) is not None]
             yield Demand(
-                kind="run",
+                kind="score",
                 places=(place,),
                 text=f"runs the command {place.shown(' '.join(words))} (scorer {definition.name})",
                 facts=(*words, os.path.realpath(base)),

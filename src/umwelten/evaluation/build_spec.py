@@ -65,7 +65,8 @@ def build_spec(
     variants = list(dict.fromkeys(model.variant for model in models if model.variant))
     demands = used_demands(kind, settings, [vendors[model.provider] for model in models], variants)
     settings.trust.require(demands)
-    code = next((demand.code for demand in demands if demand.code is not None), None)
+    # That of the schema: scorers, which run later, have code as well.
+    code = next((demand.code for demand in demands if demand.kind == "run" and demand.code is not None), None)
     check_ceilings(settings, vendors)
     prompts = _prompts(settings, stdin)
     inputs = _inputs(settings, _row_rule(output), prompts, notes) if kind == "batch" else None

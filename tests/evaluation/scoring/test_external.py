@@ -305,7 +305,7 @@ def test_a_program_may_answer_at_the_end_of_its_input_or_one_at_a_time(tmp_path:
     (tmp_path / "whole.py").write_text(f"import json, sys\nfor line in list(sys.stdin): {reply}")
     (tmp_path / "single.py").write_text(f"import json, sys\nfor line in [sys.stdin.readline()]: {reply}")
     texts = ["x", "y"] * (AHEAD // 2 + 50)
-    whole = run(scorer(tmp_path, "command", [sys.executable, "whole.py"], timeout="200ms"), texts)
+    whole = run(scorer(tmp_path, "command", [sys.executable, "whole.py"], timeout="1s"), texts)
     assert [value(result) for result in whole] == [1, 0] * (AHEAD // 2 + 50)
     single = run(scorer(tmp_path, "command", [sys.executable, "single.py"]), texts[:4])
     assert [value(result) for result in single] == [1, 0, 1, 0]

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from umwelten.config.option_demands import option_demands
 from umwelten.config.scorers_file import ScorersFile, read_scorers_file
 from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
+from umwelten.evaluation.scoring.external import says_secret
 from umwelten.evaluation.scoring.spec import ScoringSpec
 from umwelten.phrases import Phrase
 from umwelten.scoring.catalog import CATALOG
@@ -56,11 +58,13 @@ def build_scoring(settings: Settings, folder: Path | None = None) -> ScoringSpec
     if not definitions:
         raise UsageError(NOTHING, _WAYS, argument="scorer")
     for definition in definitions.values():
-        if CATALOG[definition.type].runs != "rule":
+        if CATALOG[definition.type].runs == "calls":
             raise UsageError(
                 f"scorer {definition.name!r}: answers cannot be scored by a {definition.type} yet",
                 argument="scorer",
             )
+    options = {name: settings.values[name] for name in ("scorers", "scorer")}
+    settings.trust.require(option_demands(options, settings.get("output_dir")))
     expected = settings.get("expected")
     return ScoringSpec(
         scorers=tuple(definitions.values()),
@@ -72,6 +76,7 @@ def build_scoring(settings: Settings, folder: Path | None = None) -> ScoringSpec
         failed_as_zero=before.get("failed_as_zero", False) if file is None else file.failed_as_zero,
         of_repeats=before.get("of_repeats", MOST) if file is None else file.of_repeats,
         gates=_gates(settings, file, before),
+        secrets=tuple(found.secret for name, found in settings.variables.items() if says_secret(name)),
     )
 
 

@@ -27,7 +27,7 @@ from umwelten.evaluation.scoring.exchange import Exchange
 from umwelten.evaluation.scoring.replies import Masked
 from umwelten.inputs.workers.interpreter import bare_environment
 from umwelten.scoring.definition import Definition
-from umwelten.scoring.references import EXPECTED
+from umwelten.scoring.references import EXPECTED, is_missing
 from umwelten.scoring.score import Answer, Result, Unscored
 from umwelten.scoring.settings import split_function
 from umwelten.text.sanitize import one_line
@@ -59,7 +59,8 @@ class ScorerInput(FrozenStruct):
     @property
     def expected(self) -> Any:
         """The reference as one value: a mapping where it is fields, `None` where there is none."""
-        return self.reference.get(EXPECTED, dict(self.reference) or None)
+        value = self.reference.get(EXPECTED, dict(self.reference) or None)
+        return None if is_missing(value) else value
 
 
 class External:
@@ -200,13 +201,18 @@ def external_scorer(
     return External(definition, launch, encode, timeout_s=timeout_s, masked=masked, said=said)
 
 
+def says_secret(name: str) -> bool:
+    """Whether a variable's name says that it holds a key, a token or a password."""
+    return _SECRET.search(name) is not None
+
+
 def without_keys(environment: Mapping[str, str], secrets: Collection[str]) -> dict[str, str]:
     """Return the environment without variables that say key, token or password, or hold a secret."""
     hidden = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
     return {
         name: value
         for name, value in environment.items()
-        if not _SECRET.search(name) and not any(secret in value for secret in hidden)
+        if not says_secret(name) and not any(secret in value for secret in hidden)
     }
 
 

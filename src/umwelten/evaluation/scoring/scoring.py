@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from umwelten.errors import UsageError
-from umwelten.evaluation.scoring.answer_inputs import AnswerInput, AnswerInputs
+from umwelten.evaluation.scoring.answer_inputs import AnswerInputs
+from umwelten.evaluation.scoring.external import ScorerInput
+from umwelten.evaluation.scoring.lanes import Lane, Tools, answer_name, row_of, with_definitions
 from umwelten.evaluation.scoring.spec import ScoringSpec
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.inputs.references import References, read_references
@@ -21,16 +25,14 @@ from umwelten.scoring.gates import check_gates
 from umwelten.scoring.identity import content_digest, score_key
 from umwelten.scoring.repeats import MOST
 from umwelten.scoring.score import Answer, Result, Unscored
-from umwelten.scoring.scorer import Scorer
 from umwelten.store.reader import Reader
 from umwelten.store.scores.reader import ScoreReader
 from umwelten.store.scores.records import ScoreRecord, StoredScorer, gate_values
 from umwelten.store.scores.store import ScoreStore
-from umwelten.store.stored_calls import StoredCall, input_names, scorable_answers
+from umwelten.store.stored_calls import ScorableAnswer, StoredCall, input_names, scorable_answers
 from umwelten.types import FrozenStruct
 
 _FILE_VALUES = ("file.name", "file.path", "file.stem")
-_NO_REFERENCE: Mapping[str, Any] = {}
 
 
 class ScoringResult(FrozenStruct):
@@ -40,22 +42,21 @@ class ScoringResult(FrozenStruct):
     kept: int
 
 
-class _Lane:
-    """One scorer at work: its references, and the identities of the scores that are there."""
+class _Asked(FrozenStruct):
+    """An answer that a scorer with a process is asked about."""
 
-    def __init__(self, definition: Definition, id: int, references: References | None) -> None:
-        self.definition, self.id, self.references = definition, id, references
-        self.scorer = Scorer(definition)
-
-    def reference(self, name: str, values: Mapping[str, str]) -> Mapping[str, Any]:
-        return _NO_REFERENCE if self.references is None else self.references.of(name, values)
+    answer: ScorableAnswer
+    key: str
+    digest: bytes
+    reference: Mapping[str, Any]
 
 
 class Scoring:
     """Scores what has no valid score yet. Errors: `UsageError`, `InputError`, before anything is written."""
 
     def __init__(self, folder: Path, spec: ScoringSpec, notes: list[Wording]) -> None:
-        self._folder, self._spec = folder, spec
+        self._tools = Tools(spec)
+        self._folder, self._spec = folder, with_definitions(spec, self._tools)
         self._references = read_all_references(spec, folder.parent)
         with Reader.open(folder) as reader:
             stored = reader.spec()
@@ -69,26 +70,45 @@ class Scoring:
                 _check_names(references.names, reader)
                 if (note := references.check(input_names(reader))) is not None:
                     notes.append(note)
+            for table in self._tools.tables.values():
+                notes.extend(table.check(answer_name(each.call) for each in scorable_answers(reader)))
 
     def run(self, on_progress: Callable[[int], None] = lambda count: None) -> ScoringResult:
         """Score the answers that are there; `on_progress` is told how many were looked at."""
-        with Reader.open(self._folder) as reader, ScoreStore.open(self._folder) as store:
-            ids = store.write_scorers([_stored(definition) for definition in self._spec.scorers])
-            store.write_settings(self._settings())
+        with ExitStack() as stack:
+            processes = self._tools.start(stack)  # before anything is written: one of them may not work
             lanes = [
-                _Lane(
+                Lane(
                     definition,
-                    ids[definition.name],
                     self._references.get(_where(definition, self._spec) or ""),
+                    processes.get(definition.name),
+                    self._tools,
+                    stack,
                 )
                 for definition in self._spec.scorers
             ]
+            return self._run(lanes, on_progress)
+
+    def _run(self, lanes: list[Lane], on_progress: Callable[[int], None]) -> ScoringResult:
+        with Reader.open(self._folder) as reader, ScoreStore.open(self._folder) as store:
+            ids = store.write_scorers([_stored(definition) for definition in self._spec.scorers])
+            for lane in lanes:
+                lane.id = ids[lane.definition.name]
+            store.write_settings(self._settings())
             self._write_clusters(reader, store)
-            return self._score(reader, store, lanes, on_progress)
+            results = [self._score(reader, store, [each for each in lanes if not each.is_apart], on_progress)]
+            for lane in lanes:
+                if lane.is_apart:
+                    results.append(self._score_apart(reader, store, lane, on_progress))
+            return ScoringResult(
+                new=sum(result.new for result in results), kept=sum(result.kept for result in results)
+            )
 
     def _score(
-        self, reader: Reader, store: ScoreStore, lanes: list[_Lane], on_progress: Callable[[int], None]
+        self, reader: Reader, store: ScoreStore, lanes: list[Lane], on_progress: Callable[[int], None]
     ) -> ScoringResult:
+        if not lanes:
+            return ScoringResult(new=0, kept=0)
         names = {name for references in self._references.values() for name in references.names}
         inputs = AnswerInputs(reader, needs_values=bool(names))
         new = kept = 0
@@ -100,28 +120,60 @@ class Scoring:
                 keys = there.of(answer.call.id)
                 scored: Answer | None = None
                 for lane in lanes:
-                    reference = lane.reference(answer.call.file or "", found.values)
-                    digest = content_digest([reference, found.changed])
+                    reference = lane.reference(answer.call, found.values)
+                    digest = lane.digest(reference, found)
                     key = score_key(
-                        call=answer.key, answer=identity, reference=digest, scorer=lane.scorer.digest
+                        call=answer.key, answer=identity, reference=digest, scorer=lane.definition.digest
                     )
                     if keys.get(lane.id) == key:
                         kept += 1
                         continue
                     scored = scored or _answer(answer.call)
                     new += 1
-                    store.put(
-                        ScoreRecord(
-                            call_id=answer.call.id,
-                            scorer_id=lane.id,
-                            call_key=answer.key,
-                            key=key,
-                            result=_result(lane, scored, reference, found),
-                            reference=digest if reference else None,
-                        ),
-                        _as_json(reference) if reference else None,
-                    )
+                    asked = _Asked(answer=answer, key=key, digest=digest, reference=reference)
+                    _put(store, lane, asked, lane.score(answer.call, scored, reference, found))
                 on_progress(count)
+        return ScoringResult(new=new, kept=kept)
+
+    def _score_apart(
+        self, reader: Reader, store: ScoreStore, lane: Lane, on_progress: Callable[[int], None]
+    ) -> ScoringResult:
+        """Score by a scorer with a process, many answers under way at a time."""
+        asked: deque[_Asked] = deque()
+        new = kept = 0
+
+        def items(there: _Keys) -> Iterator[ScorerInput]:
+            nonlocal new, kept
+            inputs = AnswerInputs(reader, needs_values=True)
+            for count, answer in enumerate(scorable_answers(reader), 1):
+                on_progress(count)
+                call, found = answer.call, inputs.of(answer)
+                reference = lane.reference(call, found.values)
+                digest = lane.digest(reference, found)
+                identity = content_digest([call.text, call.data])
+                key = score_key(
+                    call=answer.key, answer=identity, reference=digest, scorer=lane.definition.digest
+                )
+                if there.of(call.id).get(lane.id) == key:
+                    kept += 1
+                    continue
+                new += 1
+                one = _Asked(answer=answer, key=key, digest=digest, reference=reference)
+                if lane.is_stale(found):
+                    _put(store, lane, one, Unscored(kind="input_changed", message=found.changed))
+                    continue
+                asked.append(one)
+                yield ScorerInput(
+                    answer=_answer(call),
+                    reference=reference,
+                    row=row_of(found),
+                    file=call.file or "",
+                    model=call.model,
+                )
+
+        with ScoreReader.open(self._folder) as known:
+            for result in lane.score_apart(items(_Keys(known))):
+                _put(store, lane, asked.popleft(), result)
         return ScoringResult(new=new, kept=kept)
 
     def _settings(self) -> dict[str, Any]:
@@ -179,6 +231,8 @@ def check_ahead(spec: ScoringSpec, wanted: EvaluationSpec) -> None:
         [str(model) for model in wanted.models],
         wanted.repeats,
     )
+    with ExitStack() as stack:
+        Tools(spec).start(stack)
     columns = None if wanted.inputs is None else wanted.inputs.columns
     for references in read_all_references(spec, wanted.output.output_dir).values():
         _template_of(references.names).check(_FILE_VALUES, columns)
@@ -251,10 +305,18 @@ def _answer(call: StoredCall) -> Answer:
     )
 
 
-def _result(lane: _Lane, answer: Answer, reference: Mapping[str, Any], found: AnswerInput) -> Result:
-    if found.changed and lane.references is not None:
-        return Unscored(kind="input_changed", message=found.changed)
-    return lane.scorer.score(answer, reference)
+def _put(store: ScoreStore, lane: Lane, asked: _Asked, result: Result) -> None:
+    store.put(
+        ScoreRecord(
+            call_id=asked.answer.call.id,
+            scorer_id=lane.id,
+            call_key=asked.answer.key,
+            key=asked.key,
+            result=result,
+            reference=asked.digest if asked.reference else None,
+        ),
+        _as_json(asked.reference) if asked.reference else None,
+    )
 
 
 def _as_json(reference: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from umwelten.scoring.definition import Definition
 from umwelten.scoring.gates import Gate
 from umwelten.scoring.repeats import MOST, OfRepeats
-from umwelten.types import FrozenStruct
+from umwelten.types import FrozenStruct, Secret
 
 
 class ScoringSpec(FrozenStruct):
@@ -16,6 +16,7 @@ class ScoringSpec(FrozenStruct):
 
     `expected` says where the references of scorers are that name none, `cluster` which inputs belong
     together. Relative paths in `expected` are meant from `base`, those of a scorer from its place in `bases`.
+    `secrets` must not be told to scorers that run code, nor by them.
     `where`: score these answers alone. `failed_as_zero`: calls that failed because of the model count as 0.
     `of_repeats`: how many repeats of a file must pass for its case of JUnit.
     """
@@ -29,3 +30,4 @@ class ScoringSpec(FrozenStruct):
     failed_as_zero: bool = False
     of_repeats: OfRepeats = MOST
     gates: tuple[Gate, ...] = ()
+    secrets: tuple[Secret, ...] = ()
