@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from umwelten.types import Call, FrozenStruct, ModelRef, Outcome, RequestSettings, Timing
 
 
+class Derived(FrozenStruct):
+    """That an evaluation was made of another one's answers, and for what.
+
+    `role` "judge": its calls are verdicts of the scorer `scorer` on the answers of the evaluation `of`.
+    `definition` is what it is made by, as it was written.
+    """
+
+    role: str
+    of: str
+    scorer: str
+    definition: Mapping[str, Any] = {}
+
+
 class StoredSpec(FrozenStruct):
-    """The settings of an evaluation as its store keeps them. `kind` is "run" or "batch"."""
+    """The settings of an evaluation as its store keeps them. `kind` is "run" or "batch".
+
+    `derived`: what it is for, where a user did not begin it as such.
+    """
 
     id: str
     kind: str
@@ -14,6 +33,7 @@ class StoredSpec(FrozenStruct):
     request: RequestSettings
     repeats: int = 1
     coerce: bool = False
+    derived: Derived | None = None
 
 
 class AttemptRecord(FrozenStruct):

@@ -188,7 +188,7 @@ def test_values_are_added_and_framed_by_the_package(server: Provider, here: Path
     added = AddedValues(
         names=("expected",),
         of=lambda content: {"expected": content.values["row.want"] * 2},
-        framed=lambda name, text: f"<{name}>{text}</{name}>",
+        framed=lambda values: {name: f"<{name}>{text}</{name}>" for name, text in values.items()},
     )
     settings = load(here, dict(os.environ), here).with_flags(
         {"models": ["openai:a"], "prompt": "{{expected}} {{row.want}}", "from_": "rows", "id": "second"},

@@ -328,7 +328,7 @@ class HttpAttemptRunner:
         values = {"file.name": source.name, "file.path": escaped(source.path), **content.values}
         values |= question_values(content)
         if self._added is not None:
-            values = {name: self._added.framed(name, text) for name, text in values.items()}
+            values = dict(self._added.framed(values))
         return (*parts, *question_media(content)), values
 
     def _report(self, converted: Converted, name: str) -> None:

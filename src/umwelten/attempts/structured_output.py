@@ -11,18 +11,31 @@ import msgspec
 
 from umwelten.phrases import Phrase, Spelling, by_name, spell
 from umwelten.schema import CUT, OutputSchema, Problem, correction_turns, failure
+from umwelten.scoring.json_text import names_twice
 from umwelten.types import Continue, Failure, FinishReason, Message, Reply
 
 _CUT = Phrase("{cut}; thinking counts too: raise {option:max_tokens}", cut=CUT)
+_SEVERAL = Problem(message="the reply holds more than one record; give exactly one, and nothing else")
+_LAST_OF_SEVERAL = "last of several"
 _CUT_BY_PROVIDER = re.compile(r"max(?:imum)?[ _](?:\w+[ _])?tokens (?:reached|exceeded)", re.IGNORECASE)
 """What a provider that checks answers itself says of one that was cut off, in place of the answer."""
 
 
 class StructuredOutput:
-    """Checks answers against one schema; `coerce` as in `EvaluationSpec`, `spelling` of the options."""
+    """Checks answers against one schema; `coerce` as in `EvaluationSpec`, `spelling` of the options.
 
-    def __init__(self, shape: OutputSchema, *, coerce: bool = False, spelling: Spelling = by_name) -> None:
-        self._shape, self._coerce = shape, coerce
+    `single`: a reply with further records, or with a name twice in one, does not fit.
+    """
+
+    def __init__(
+        self,
+        shape: OutputSchema,
+        *,
+        coerce: bool = False,
+        single: bool = False,
+        spelling: Spelling = by_name,
+    ) -> None:
+        self._shape, self._coerce, self._single = shape, coerce, single
         self._cut = Problem(message=spell(_CUT, spelling))
 
     def check(self, reply: Reply, turns: tuple[Message, ...] = ()) -> Reply | Continue:
@@ -31,6 +44,12 @@ class StructuredOutput:
         `turns` are the conversation so far, after the question.
         """
         answer = self._shape.read(reply.text, coerce=self._coerce)
+        if (
+            self._single
+            and answer.data is not None
+            and (_LAST_OF_SEVERAL in answer.marks or names_twice(reply.text))
+        ):
+            answer = msgspec.structs.replace(answer, data=None, problems=(_SEVERAL,))
         # A repaired end is a guess where the limit of tokens cut the answer off.
         if answer.data is not None and (reply.finish_reason is not FinishReason.LENGTH or not answer.marks):
             retried = ("asked again",) if turns else ()

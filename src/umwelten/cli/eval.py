@@ -56,6 +56,7 @@ def _start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
 
 @group.command("score", cls=SectionedCommand, params=[*table_options("score")])
 @click.argument("id_", metavar="ID", shell_complete=completers.ids)
+@option("--remove", multiple=True, metavar="NAME", help="Remove this scorer and its scores first.")
 @option("--exit-zero", is_flag=True, help="Exit with status 0 whatever the gates say.")
 def score(id_: str, **flags: Any) -> None:
     """Score the answers of an evaluation, and print how good each model is and how sure that is.

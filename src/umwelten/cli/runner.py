@@ -73,7 +73,7 @@ def execute(
         progress.close()
         evaluation.close()
     if scoring is not None and result.status != RunStatus.INTERRUPTED:
-        scoring.score(evaluation.folder)
+        scoring.score(evaluation.folder, look)
     unwritten = _write_reports(evaluation)
     _finish(evaluation, tally, records, look, answers)
     for error in unwritten.values():
@@ -89,7 +89,7 @@ def execute(
 class ScoringAfter(Protocol):
     """What scores the answers of a run that ended."""
 
-    def score(self, folder: Path) -> None:
+    def score(self, folder: Path, look: OutputOptions) -> None:
         """Score them; what goes wrong is told and kept for `show`."""
 
     def show(self, folder: Path, status: int, *, as_json: bool) -> int:
@@ -108,9 +108,9 @@ def _write_reports(evaluation: Evaluation) -> dict[Path, UmweltenError]:
 
 
 def run_some(
-    evaluation: Evaluation, look: OutputOptions, notes: Sequence[Wording], only: CallSubset
+    evaluation: Evaluation, look: OutputOptions, notes: Sequence[Wording], only: CallSubset | None
 ) -> tuple[RunResult, Tally]:
-    """Run just these calls, with progress but without answers and summary; the store stays open."""
+    """Run just these calls, or all, with progress but without answers and summary; the store stays open."""
     tally = Tally()
     progress = make(look.progress, stderr=sys.stderr, verbose=look.verbose, debug=look.debug, tally=tally)
     for text in notes:

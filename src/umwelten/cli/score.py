@@ -6,23 +6,28 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from umwelten.cli.dry_run import dry_run
 from umwelten.cli.flag_names import as_flag
+from umwelten.cli.judging import ask_judges
 from umwelten.cli.report import _check_there
-from umwelten.cli.runner import leave
+from umwelten.cli.runner import OutputOptions, leave
 from umwelten.config.endpoints import vendors
 from umwelten.config.settings import Settings, load
-from umwelten.errors import UmweltenError
+from umwelten.errors import UmweltenError, UsageError
 from umwelten.evaluation.scoring.build_scoring import build_scoring
+from umwelten.evaluation.scoring.jury import Jury
 from umwelten.evaluation.scoring.scoring import Scoring, check_ahead
 from umwelten.evaluation.scoring.spec import ScoringSpec
 from umwelten.evaluation.spec import EvaluationSpec, check_id
+from umwelten.events import RunStatus
 from umwelten.phrases import Wording, spell
+from umwelten.providers.protocol import Vendor
 from umwelten.report.output_files import check_report_path, write_report
 from umwelten.report.queries.overviews import overview
 from umwelten.report.queries.score_overview import ScoreOverview, score_overview
@@ -30,7 +35,9 @@ from umwelten.report.render.json import render_json
 from umwelten.report.render.scores_text import score_lines
 from umwelten.scoring.gate_outcomes import exit_status
 from umwelten.store.reader import Reader
+from umwelten.store.scores.store import ScoreStore
 from umwelten.text.sanitize import safe
+from umwelten.text.suggestions import closest, did_you_mean
 
 _EVERY_S = 0.2
 _ANY_WIDTH = 10_000  # where a program reads, names stay whole
@@ -41,26 +48,79 @@ _FAILED = ("no_answer", "input_changed", "judge_failed", "scorer_error")
 
 def score(id_: str, flags: dict[str, Any]) -> None:
     """Score the answers, print the figures, and end with the exit status."""
-    exit_zero = flags.pop("exit_zero")
+    exit_zero, again, removed = flags.pop("exit_zero"), flags.pop("again"), flags.pop("remove")
     settings = load(Path.cwd(), os.environ, profile=flags["profile"]).with_flags(flags, as_flag)
+    with settings.concealing():
+        leave(_score(id_, settings, again, removed, exit_zero=exit_zero))
+
+
+def _score(
+    id_: str, settings: Settings, again: Sequence[str], removed: Sequence[str], *, exit_zero: bool
+) -> int:
     folder = settings.get("output_dir") / check_id(id_)
     _check_there(folder)
     for path in settings.get("report"):
         check_report_path(path)
-    notes = list[Wording](settings.notes)
-    scoring = Scoring(folder, build_scoring(settings, folder), notes)
-    for note in notes:
-        click.echo(f"note: {spell(note, as_flag)}", err=True)
+    known, notes = vendors(settings), list[Wording](settings.notes)
+    if removed:
+        _remove(folder, removed)
+    scoring = Scoring(folder, build_scoring(settings, known, folder), notes)
+    jury = scoring.jury(again)
+    if settings.get("dry_run"):
+        _dry_run(jury, settings, known, notes)
+        return 0
+    # Whatever the judges may be refused for is found before anything is written.
+    jury.specs(settings, known, [] if scoring.asks_judges else notes)
+    _tell(notes, settings)
     counter = _Counter()
     result = scoring.run(counter)
     counter.close()
     click.echo(f"{result.new:,} new scores, {result.kept:,} kept", err=True)
-    status = print_scores(folder, as_json=settings.get("json"), exit_zero=exit_zero)
-    leave(_write_reports(folder, settings) or status)
+    look = OutputOptions(
+        progress=settings.get("progress"),
+        verbose=settings.get("verbose"),
+        debug=settings.get("debug"),
+        as_json=settings.get("json"),
+    )
+    ended = ask_judges(jury, settings, known, look)
+    status = print_scores(folder, ended, as_json=look.as_json, exit_zero=exit_zero)
+    return _write_reports(folder, settings) or status
 
 
-def print_scores(folder: Path, *, as_json: bool, exit_zero: bool) -> int:
-    """Print what the scores of an evaluation come to; returns the exit status that follows from them."""
+def _dry_run(jury: Jury, settings: Settings, known: Mapping[str, Vendor], notes: list[Wording]) -> None:
+    """Say what judges would be asked; other scorers cost nothing."""
+    specs = jury.specs(settings, known, notes)
+    if not specs:
+        _tell(notes, settings)
+        click.echo("calls    none: no scorer is a judge")
+    for by, spec in zip(jury.judges if specs else (), specs, strict=True):
+        click.echo(f"judge    {by.definition.name}: {by.id}", err=True)
+        dry_run(spec, settings, known, notes, as_json=settings.get("json"))
+        notes.clear()
+
+
+def _remove(folder: Path, names: Sequence[str]) -> None:
+    with ScoreStore.open(folder) as store:
+        there = [scorer.name for scorer in store.scorers]
+        for name in names:
+            if name not in there:
+                raise UsageError(
+                    f"there is no scorer {name!r}",
+                    did_you_mean(closest(name, there)) or f"There are {', '.join(there) or 'none'}.",
+                )
+        store.remove_scorers(names)
+
+
+def _tell(notes: Sequence[Wording], settings: Settings) -> None:
+    for note in notes:
+        click.echo(f"note: {settings.conceal(spell(note, as_flag))}", err=True)
+
+
+def print_scores(folder: Path, ended: Sequence[RunStatus], *, as_json: bool, exit_zero: bool) -> int:
+    """Print what the scores of an evaluation come to; returns the exit status that follows from them.
+
+    `ended`: how the judges' runs ended.
+    """
     with Reader.open(folder) as reader:
         found = score_overview(reader, overview(reader).models)
         if as_json:
@@ -68,7 +128,7 @@ def print_scores(folder: Path, *, as_json: bool, exit_zero: bool) -> int:
         elif found is not None:
             _print_lines(found)
     sys.stdout.flush()
-    return 0 if found is None else status_of(found, exit_zero=exit_zero)
+    return 0 if found is None else status_of(found, ended, exit_zero=exit_zero)
 
 
 def _print_lines(found: ScoreOverview) -> None:
@@ -77,13 +137,16 @@ def _print_lines(found: ScoreOverview) -> None:
         click.echo(safe(line))
 
 
-def status_of(found: ScoreOverview, *, exit_zero: bool) -> int:
-    """Return the exit status that follows from scores and gates."""
+def status_of(found: ScoreOverview, ended: Sequence[RunStatus] = (), *, exit_zero: bool) -> int:
+    """Return the exit status that follows from scores, gates and how the judges' runs ended."""
     rows = [row for figures in found.figures.values() for row in figures.values()]
     return exit_status(
         [gate.outcome for gate in found.gates],
-        failed=sum(row.unscored.get(kind, 0) for row in rows for kind in _FAILED),
+        failed=sum(row.unscored.get(kind, 0) for row in rows for kind in _FAILED)
+        + (RunStatus.FAILED in ended),
         pending=sum(row.unscored.get("pending", 0) for row in rows),
+        stopped=RunStatus.STOPPED in ended,
+        interrupted=RunStatus.INTERRUPTED in ended,
         exit_zero=exit_zero,
     )
 
@@ -103,31 +166,36 @@ def _write_reports(folder: Path, settings: Settings) -> int:
 
 def scoring_after(spec: EvaluationSpec, settings: Settings) -> ScoringOfRun:
     """Return what scores the answers of an evaluation when it has ended. Errors: before any call."""
-    wanted = build_scoring(settings)
+    known = vendors(settings)
+    wanted = build_scoring(settings, known)
     check_ahead(wanted, spec)
-    return ScoringOfRun(wanted)
+    return ScoringOfRun(wanted, settings, known)
 
 
 class ScoringOfRun:
     """Scores the answers of a run that ended, for `eval run` and `eval batch`."""
 
-    def __init__(self, wanted: ScoringSpec) -> None:
-        self._wanted, self._problem = wanted, False
+    def __init__(self, wanted: ScoringSpec, settings: Settings, known: Mapping[str, Vendor]) -> None:
+        self._wanted, self._settings, self._vendors = wanted, settings, known
+        self._problem = False
+        self._ended: list[RunStatus] = []
 
-    def score(self, folder: Path) -> None:
+    def score(self, folder: Path, look: OutputOptions) -> None:
         """Score them; what goes wrong is told, as the answers are there and can be scored again."""
         notes = list[Wording]()
         counter = _Counter()
         try:
-            Scoring(folder, self._wanted, notes).run(counter)
+            scoring = Scoring(folder, self._wanted, notes)
+            scoring.run(counter)
+            counter.close()
+            self._ended = ask_judges(scoring.jury(), self._settings, self._vendors, look, asked=folder)
         except UmweltenError as error:
             self._problem = True
             counter.close()
             click.echo(f"Error: the answers are not scored: {safe(str(error.spell(as_flag)))}", err=True)
             click.echo(f"score them: umwelten eval score {folder.name} …", err=True)
         counter.close()
-        for note in notes:
-            click.echo(f"note: {spell(note, as_flag)}", err=True)
+        _tell(notes, self._settings)
 
     def show(self, folder: Path, status: int, *, as_json: bool) -> int:
         """Print what the scores come to; returns the exit status, given the run's."""
@@ -139,7 +207,7 @@ class ScoringOfRun:
             return status
         if not as_json:
             _print_lines(found)
-        missed = status_of(found, exit_zero=False)
+        missed = status_of(found, self._ended, exit_zero=False)
         return missed if missed == MISSED else status or missed
 
 

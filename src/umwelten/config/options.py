@@ -44,6 +44,7 @@ OF_SCORE = (
     "judge",
     "samples",
     "fail_under",
+    "again",
     "concurrent",
     "max_concurrency",
     "provider_concurrency",

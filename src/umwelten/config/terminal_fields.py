@@ -10,7 +10,18 @@ from umwelten.phrases import Phrase
 
 
 class TerminalOptions(TypedDict, total=False):
-    """Flags of `eval run` and `eval batch` that have no argument."""
+    """Flags of `eval run`, `eval batch` and `eval score` that have no argument."""
+
+    again: Annotated[
+        tuple[str, ...],
+        Option(
+            kinds.texts("NAME"),
+            Section.SCORES,
+            "Judge anew: the verdicts of this judge are moved aside; repeatable.",
+            only="score",
+            place="flag",
+        ),
+    ]
 
     dry_run: Annotated[
         bool,

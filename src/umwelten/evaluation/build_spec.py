@@ -85,7 +85,7 @@ def build_spec(
             pdf=settings.get("pdf"),
             source="files" if inputs is None else inputs.source,
             row_rule=1 if inputs is None else inputs.row_rule,
-            variants=tuple(_variant(name, settings) for name in sorted(variants)),
+            variants=tuple(read_variant(name, settings) for name in sorted(variants)),
         ),
         inputs=inputs,
         attach=attach,
@@ -95,7 +95,7 @@ def build_spec(
         reuse=settings.get("reuse") or (),
         stream=kind == "run" if stream is None else stream,
         trace=settings.get("debug"),
-        limits=_limits(settings, vendors, notes),
+        limits=read_limits(settings, vendors, notes),
         output=output,
     )
     if "variants" in settings.given:
@@ -167,8 +167,8 @@ def _parameters(settings: Settings) -> Parameters:
     return Parameters(**values, extra=settings.get("params"))
 
 
-def _variant(name: str, settings: Settings) -> VariantSettings:
-    """The settings of a variant; those that it leaves out are those of all models."""
+def read_variant(name: str, settings: Settings) -> VariantSettings:
+    """Return the settings of a variant; those that it leaves out are those of all models."""
     values = {option: row.value for option, row in settings.variants[name].items()}
     extra = values.pop("params", {})
     system = _value_text(values.pop("system", None), "variants", None)
@@ -232,7 +232,8 @@ def _paths(item: str | Path) -> list[Path]:
     return [item] if isinstance(item, Path) else expand(item, Path())
 
 
-def _limits(settings: Settings, vendors: Mapping[str, Vendor], notes: list[Wording]) -> Limits:
+def read_limits(settings: Settings, vendors: Mapping[str, Vendor], notes: list[Wording]) -> Limits:
+    """Return how fast and how far the options let calls go."""
     return Limits(
         max_concurrency=max_concurrency(settings, notes),
         provider_concurrency=settings.get("provider_concurrency"),

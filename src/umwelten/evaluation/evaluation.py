@@ -230,7 +230,9 @@ class Evaluation:
         spec = self.spec
         structured = None
         if spec.output_schema is not None:
-            structured = StructuredOutput(spec.output_schema, coerce=spec.coerce, spelling=self._spelling)
+            structured = StructuredOutput(
+                spec.output_schema, coerce=spec.coerce, single=spec.single, spelling=self._spelling
+            )
         return HttpAttemptRunner(
             builder=self.builder,
             targets=self._targets,

@@ -15,7 +15,7 @@ from umwelten.inputs import input_hash
 from umwelten.inputs.sources import Inputs
 from umwelten.prompts.request_builder import row_use
 from umwelten.prompts.template import Template
-from umwelten.records import StoredSpec
+from umwelten.records import Derived, StoredSpec
 from umwelten.schema import OutputSchema
 from umwelten.types import FoundInput, FrozenStruct, ModelRef, RequestSettings, RowUse
 
@@ -63,8 +63,9 @@ class EvaluationSpec(FrozenStruct):
 
     `inputs` None: a run, one call a model and prompt. `attach` are the files whose hashes are in `request`.
     `output_schema` reads the answers where `request` has a schema, and `coerce` lets `"7"` pass for 7.
-    `reuse`: evaluations in the output directory whose answers to the same calls are taken over.
-    `trace`: tell of every attempt its stages and rate limits, as notes of level "debug".
+    `reuse`: evaluations in the output directory whose answers to the same calls are taken over. `single`: an
+    answer holds one record alone. `trace`: tell of every attempt its stages and rate limits, as notes of
+    level "debug". `derived` as in `StoredSpec`.
     """
 
     kind: Literal["run", "batch"]
@@ -74,6 +75,8 @@ class EvaluationSpec(FrozenStruct):
     attach: tuple[Path, ...] = ()
     output_schema: OutputSchema | None = None
     coerce: bool = False
+    single: bool = False
+    derived: Derived | None = None
     repeats: int = 1
     reuse: tuple[str, ...] = ()
     stream: bool = False
@@ -121,6 +124,7 @@ def stored_spec(spec: EvaluationSpec, id: str) -> StoredSpec:
         request=spec.request,
         repeats=spec.repeats,
         coerce=spec.coerce,
+        derived=spec.derived,
     )
 
 

@@ -16,12 +16,12 @@ class AddedValues(FrozenStruct):
 
     `names` are the placeholders; `of` gives their values for an input, and raises `InputError` where there
     is none, with which the call fails. They are part of a call's identity where its prompt uses them.
-    `framed` returns a value of any placeholder, by name, as it is inserted; it must be the same every time.
+    `framed` returns all values, by placeholder, as they are inserted; they must be the same every time.
     """
 
     names: tuple[str, ...] = ()
     of: Callable[[Content], Mapping[str, str]] = lambda _: {}
-    framed: Callable[[str, str], str] = lambda _, text: text
+    framed: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
 
 
 def with_added(content: Content, added: AddedValues | None, used: Iterable[str]) -> Content:

@@ -32,7 +32,7 @@ from umwelten.prompts.template import INPUT, PROMPT, ROW
 from umwelten.store.database import database, has_database, store_errors
 from umwelten.store.inputs import has_input, path_text
 from umwelten.store.reader import Reader
-from umwelten.store.stored_calls import StoredAnswer, StoredCall, stored_answer, stored_answers
+from umwelten.store.stored_calls import ANSWER_PART, StoredAnswer, StoredCall, stored_answer, stored_answers
 from umwelten.store.variants import first_variant
 from umwelten.text.suggestions import closest, did_you_mean, did_you_mean_clause
 from umwelten.types import NANO, FoundInput, Text
@@ -40,7 +40,7 @@ from umwelten.types import NANO, FoundInput, Text
 _NAMES = ("model", "provider", "prompt", "file")
 _SHOWN = 10
 _MOST_SAMPLED = 1_000
-PART = "answer "
+PART = ANSWER_PART
 _DEEP = "-"
 """Stands in stamps that cover more than an answer's text."""
 

@@ -50,3 +50,29 @@ def _refuse(word: str) -> NoReturn:
 
 def _whole(digits: str) -> int | float:
     return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
+
+
+_OBJECT = re.compile(r"\{.*\}", re.DOTALL)
+
+
+def names_twice(text: str) -> bool:
+    """Return whether an object in this JSON has a name twice. What is no JSON has none."""
+    found = _OBJECT.search(text)
+    if found is None:
+        return False
+    try:
+        json.loads(found[0], object_pairs_hook=_once)
+    except _Twice:
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return False
+
+
+class _Twice(Exception):
+    pass
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise _Twice

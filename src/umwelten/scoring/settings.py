@@ -191,7 +191,7 @@ def command(value: Any) -> list[str]:
     is_words = isinstance(found, list | tuple) and all(isinstance(word, str) for word in found)
     if is_words and found and found[0].strip() and not any("\0" in word for word in found):
         return list(found)
-    raise ValueError('must be a command such as "./check --strict", or a list of its words')
+    raise ValueError('must be a command such as "./check.sh strict", or a list of its words')
 
 
 OF = {"of": Setting(text)}

@@ -11,7 +11,7 @@ import msgspec
 
 from umwelten.errors import StoreError
 from umwelten.identity import settings_hash
-from umwelten.records import StoredSpec
+from umwelten.records import Derived, StoredSpec
 from umwelten.store.rows import clean, clean_optional, json_text
 from umwelten.store.tables import MAX_REPEATS
 from umwelten.types import ModelRef, Parameters, Prompt, RequestSettings, Schema, VariantSettings
@@ -53,6 +53,8 @@ def insert_settings(connection: sqlite3.Connection, spec: StoredSpec) -> None:
 def update_settings(connection: sqlite3.Connection, spec: StoredSpec) -> None:
     """Write what may differ from one plan to the next."""
     options = {"coerce": spec.coerce, **_without_column(spec.request)}
+    if spec.derived is not None:
+        options["derived"] = msgspec.to_builtins(spec.derived)
     connection.execute("UPDATE evaluation SET repeats = ?, options = ?", (spec.repeats, json_text(options)))
 
 
@@ -85,6 +87,7 @@ def read_settings(connection: sqlite3.Connection) -> StoredSpec | None:
             request=msgspec.convert(options | columns, RequestSettings),
             repeats=row[6],
             coerce=options.get("coerce", False),
+            derived=msgspec.convert(options.get("derived"), Derived | None),
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise StoreError(f"the settings of evaluation {row[0]!r} cannot be read: {error}") from error

@@ -54,6 +54,11 @@ _SPENT = """SELECT total(coalesce(cost_nusd, CASE WHEN error_kind = ?
 _log = logging.getLogger(__name__)
 
 
+def spent_nusd(connection: sqlite3.Connection) -> int:
+    """Return the sum of all known costs of all attempts, see `Store.spent_nusd`."""
+    return int(connection.execute(_SPENT, (FailureKind.SUPERSEDED,)).fetchone()[0])
+
+
 class Store:
     """An evaluation that is being worked on.
 
@@ -225,8 +230,7 @@ class Store:
         An attempt that was broken off for its call's other one counts as much as that, if it is not known.
         """
         with store_errors(self.folder):
-            row = self._reading.execute(_SPENT, (FailureKind.SUPERSEDED,)).fetchone()
-            return int(row[0])
+            return spent_nusd(self._reading)
 
     def to_do(self) -> dict[int, int]:
         """Return the number of calls without a good answer, by variant."""

@@ -21,6 +21,9 @@ from umwelten.store.tables import SUCCEEDED
 from umwelten.store.views import FROM_CURRENT_ANSWERS
 from umwelten.types import Usage
 
+ANSWER_PART = "answer "
+"""How the part of an input begins that is an answer of another evaluation; the number of its call follows."""
+
 PAGE = 32
 """Calls in memory at a time. Each may hold an answer of many kilobytes; a page costs a look-up by rowid."""
 
@@ -158,6 +161,46 @@ def scorable_answers(reader: Reader) -> Iterator[ScorableAnswer]:
         for key, content, stamp, *columns in rows:
             yield ScorableAnswer(call=_made(tuple(columns)), key=key, content=content, stamp=stamp)
         last = rows[-1][3]
+
+
+class VerdictCall(msgspec.Struct, frozen=True, array_like=True):
+    """A call that ended of an evaluation over another one's answers: `judged` is the call it is about."""
+
+    judged: int
+    model: str
+    prompt: str | None
+    repeat: int
+    status: int
+    text: str | None
+    data: str | None
+    marks: str | None
+    error_kind: str | None
+    error_code: str | None
+    error_message: str | None
+    cost_nusd: int | None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it was answered."""
+        return self.status == SUCCEEDED
+
+
+def verdict_calls(reader: Reader) -> Iterator[VerdictCall]:
+    """Yield the calls that ended of an evaluation over answers, by the call that each is about."""
+    query = f"""SELECT CAST(substr(c.part, {len(ANSWER_PART) + 1}) AS INTEGER) AS judged, c.model, c.prompt,
+        c.repeat, c.status, a.text, a.data, a.marks, c.error_kind,
+        (SELECT t.error_code FROM attempts t WHERE t.call_id = c.id ORDER BY t.id DESC LIMIT 1),
+        c.error_message, c.cost_nusd
+        FROM current_calls c {_JOIN} WHERE c.part LIKE '{ANSWER_PART}%' ORDER BY judged, c.id"""
+    return (msgspec.convert(tuple(row), VerdictCall) for row in _cursor(reader).execute(query))
+
+
+def input_named(reader: Reader, name: str) -> tuple[str, str, str] | None:
+    """Return path, part and stamp of the input of that name, `None` if there is none."""
+    row = reader.connection.execute(
+        "SELECT path, part, stamp FROM inputs WHERE name = ? AND id > 0", (name,)
+    ).fetchone()
+    return None if row is None else (row[0], row[1], row[2])
 
 
 def answer_about(reader: Reader, name: str, model: str) -> tuple[str, str | None] | None:

@@ -11,9 +11,10 @@ from umwelten.config.scorers_file import ScorersFile, read_scorers_file
 from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
 from umwelten.evaluation.scoring.external import says_secret
+from umwelten.evaluation.scoring.jury import resolve_judges
 from umwelten.evaluation.scoring.spec import ScoringSpec
 from umwelten.phrases import Phrase
-from umwelten.scoring.catalog import CATALOG
+from umwelten.providers.protocol import Vendor
 from umwelten.scoring.definition import Definition, NamedPlace, read_scorer, read_short_form
 from umwelten.scoring.gates import Gate, read_gate, read_gates
 from umwelten.scoring.repeats import MOST
@@ -34,7 +35,9 @@ def wants_scores(settings: Settings) -> bool:
     return bool(settings.get("scorers") or settings.get("scorer"))
 
 
-def build_scoring(settings: Settings, folder: Path | None = None) -> ScoringSpec:
+def build_scoring(
+    settings: Settings, vendors: Mapping[str, Vendor], folder: Path | None = None
+) -> ScoringSpec:
     """Return what the options ask for. Where they name no scorer, those stored in `folder` go on.
 
     Errors: `UsageError` if there is nothing to score by, `ConfigError` for a scorer that cannot be.
@@ -53,16 +56,12 @@ def build_scoring(settings: Settings, folder: Path | None = None) -> ScoringSpec
             )
         definitions[definition.name] = definition
     scorers, before = ((), {}) if folder is None else _stored(folder)
-    if not definitions:
+    named = bool(definitions)
+    if not named:
         definitions = _read_again(scorers)
     if not definitions:
         raise UsageError(NOTHING, _WAYS, argument="scorer")
-    for definition in definitions.values():
-        if CATALOG[definition.type].runs == "calls":
-            raise UsageError(
-                f"scorer {definition.name!r}: answers cannot be scored by a {definition.type} yet",
-                argument="scorer",
-            )
+    definitions = resolve_judges(definitions, settings, vendors)
     options = {name: settings.values[name] for name in ("scorers", "scorer")}
     settings.trust.require(option_demands(options, settings.get("output_dir")))
     expected = settings.get("expected")
@@ -76,6 +75,7 @@ def build_scoring(settings: Settings, folder: Path | None = None) -> ScoringSpec
         failed_as_zero=before.get("failed_as_zero", False) if file is None else file.failed_as_zero,
         of_repeats=before.get("of_repeats", MOST) if file is None else file.of_repeats,
         gates=_gates(settings, file, before),
+        asks_judges=named,
         secrets=tuple(found.secret for name, found in settings.variables.items() if says_secret(name)),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import msgspec
 from umwelten.errors import UsageError
 from umwelten.evaluation.scoring.answer_inputs import AnswerInputs
 from umwelten.evaluation.scoring.external import ScorerInput
+from umwelten.evaluation.scoring.jury import Jury, is_judge
 from umwelten.evaluation.scoring.lanes import Lane, Tools, answer_name, row_of, with_definitions
 from umwelten.evaluation.scoring.spec import ScoringSpec
 from umwelten.evaluation.spec import EvaluationSpec
@@ -23,6 +24,7 @@ from umwelten.scoring.catalog import CATALOG
 from umwelten.scoring.definition import Definition
 from umwelten.scoring.gates import check_gates
 from umwelten.scoring.identity import content_digest, score_key
+from umwelten.scoring.judge.judge import Judge
 from umwelten.scoring.repeats import MOST
 from umwelten.scoring.score import Answer, Result, Unscored
 from umwelten.store.reader import Reader
@@ -73,6 +75,15 @@ class Scoring:
             for table in self._tools.tables.values():
                 notes.extend(table.check(answer_name(each.call) for each in scorable_answers(reader)))
 
+    @property
+    def asks_judges(self) -> bool:
+        """Whether judges are asked, and not only what they said before counts."""
+        return self._spec.asks_judges
+
+    def jury(self, again: Sequence[str] = ()) -> Jury:
+        """Return the judges among the scorers. `again`: whose verdicts are moved aside."""
+        return Jury(self._folder, self._spec, self._references, again=again)
+
     def run(self, on_progress: Callable[[int], None] = lambda count: None) -> ScoringResult:
         """Score the answers that are there; `on_progress` is told how many were looked at."""
         with ExitStack() as stack:
@@ -86,12 +97,15 @@ class Scoring:
                     stack,
                 )
                 for definition in self._spec.scorers
+                if not is_judge(definition)
             ]
             return self._run(lanes, on_progress)
 
     def _run(self, lanes: list[Lane], on_progress: Callable[[int], None]) -> ScoringResult:
         with Reader.open(self._folder) as reader, ScoreStore.open(self._folder) as store:
-            ids = store.write_scorers([_stored(definition) for definition in self._spec.scorers])
+            ids = store.write_scorers(
+                [_stored(definition, self._folder.name) for definition in self._spec.scorers]
+            )
             for lane in lanes:
                 lane.id = ids[lane.definition.name]
             store.write_settings(self._settings())
@@ -250,7 +264,11 @@ def _where(definition: Definition, spec: ScoringSpec) -> str | None:
 
 def _check_needs_none(definition: Definition) -> None:
     known = CATALOG[definition.type]
-    needs = known.needs not in ("nothing", "group") and "value" not in definition.settings
+    needs = (
+        not is_judge(definition)
+        and known.needs not in ("nothing", "group")
+        and "value" not in definition.settings
+    )
     if needs:
         raise UsageError(
             Phrase(
@@ -279,15 +297,23 @@ def _check_names(names: tuple[str, ...], reader: Reader) -> None:
     _template_of(names).check(known, columns)
 
 
-def _stored(definition: Definition) -> StoredScorer:
+def _stored(definition: Definition, id: str) -> StoredScorer:
+    low, high, graded, judge = 0.0, 1.0, CATALOG[definition.type].graded, None
+    if is_judge(definition):
+        read = Judge(definition.settings, definition.at_least)
+        low, high, judge = read.scale.low, read.scale.high, f"{id}.{definition.name}"
+        graded = read.scale.graded or bool(read.criteria) or read.settings.combine == "mean"
     return StoredScorer(
         name=definition.name,
         type=definition.type,
         table=definition.table,
         digest=definition.digest,
-        graded=CATALOG[definition.type].graded,
+        graded=graded,
         at_least=definition.at_least,
         weight=definition.weight if definition.part_of_total else 0.0,
+        low=low,
+        high=high,
+        judge=judge,
     )
 
 
@@ -327,7 +353,7 @@ class _Keys:
     """The identities of the scores that are there, by call: walked once, in the order of calls."""
 
     def __init__(self, reader: ScoreReader) -> None:
-        self._scores = reader.keys()
+        self._scores = reader.identities()
         self._next = next(self._scores, None)
 
     def of(self, call: int) -> dict[int, str]:

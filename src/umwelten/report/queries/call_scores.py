@@ -26,10 +26,13 @@ class UnscoredReason(FrozenStruct):
 
 
 class CallVerdict(FrozenStruct):
-    """What a judge said. `value` is null where it gave no usable verdict; `unscored` says why."""
+    """What a judge said, by `criterion` ("": there is one alone). `value` is null where it gave no
+    usable verdict; `unscored` says why.
+    """
 
     judge: str
     sample: int
+    criterion: str
     value: float | None
     label: str | None
     reason: str | None
@@ -125,6 +128,7 @@ def _verdict(verdict: Verdict) -> CallVerdict:
     return CallVerdict(
         judge=verdict.judge,
         sample=verdict.sample,
+        criterion=verdict.criterion,
         value=verdict.value,
         label=verdict.label,
         reason=verdict.reason,

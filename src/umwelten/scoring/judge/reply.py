@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from umwelten.scoring.json_text import NotJson, parse_json
+from umwelten.scoring.json_text import NotJson, names_twice, parse_json
 from umwelten.scoring.judge.scale import CANNOT_TELL, Scale
 from umwelten.scoring.judge.wording import LONGEST_REASON
 from umwelten.scoring.score import Unscored
@@ -101,9 +100,9 @@ class _Unusable(Exception):
 def _record(data: str | None, text: str, marks: Sequence[str]) -> Mapping[str, Any]:
     if data is None:
         raise _Unusable("the reply has no record")
-    if SEVERAL in marks or _names_twice(text):
+    if SEVERAL in marks or names_twice(text):
         raise _Unusable(_SEVERAL_VERDICTS)
-    if _names_twice(data):
+    if names_twice(data):
         raise _Unusable(_SEVERAL_VERDICTS)
     try:
         record = parse_json(data)
@@ -154,29 +153,3 @@ def _excerpt(value: Any) -> str:
     if isinstance(value, str):
         value = value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
     return json.dumps(value)
-
-
-_OBJECT = re.compile(r"\{.*\}", re.DOTALL)
-
-
-def _names_twice(text: str) -> bool:
-    """Return whether an object in this JSON has a name twice. What is no JSON has none."""
-    found = _OBJECT.search(text)
-    if found is None:
-        return False
-    try:
-        json.loads(found[0], object_pairs_hook=_once)
-    except _Twice:
-        return True
-    except (ValueError, RecursionError):
-        return False
-    return False
-
-
-class _Twice(Exception):
-    pass
-
-
-def _once(pairs: list[tuple[str, Any]]) -> None:
-    if len({name for name, _ in pairs}) < len(pairs):
-        raise _Twice

@@ -20,7 +20,7 @@ from umwelten.store.scores.tables import SCORES
 _SCORES = """SELECT call_id, scorer_id, call AS call_key, value, label, passed, reason, unscored, message,
     reference, cost_nusd FROM scores"""
 
-_VERDICT = "judge, sample, value, label, reason, unscored, message, cost_nusd"
+_VERDICT = "judge, sample, criterion, value, label, reason, unscored, message, cost_nusd"
 
 
 def has_scores(folder: Path) -> bool:
@@ -98,7 +98,7 @@ class ScoreReader:
             for row in self._connection.execute(f"{_SCORES} ORDER BY call_id, scorer_id"):
                 yield _score(row)
 
-    def keys(self) -> Iterator[tuple[int, int, str]]:
+    def identities(self) -> Iterator[tuple[int, int, str]]:
         """Yield (call, scorer, identity) of all scores, by call."""
         statement = "SELECT call_id, scorer_id, key FROM scores ORDER BY call_id, scorer_id"
         with store_errors(self.folder, SCORES):
@@ -210,10 +210,11 @@ def _verdict(row: tuple[Any, ...]) -> Verdict:
     return Verdict(
         judge=row[0],
         sample=row[1],
-        value=row[2],
-        label=row[3],
-        reason=row[4],
-        unscored=row[5],
-        message=row[6],
-        cost_nusd=row[7],
+        criterion=row[2],
+        value=row[3],
+        label=row[4],
+        reason=row[5],
+        unscored=row[6],
+        message=row[7],
+        cost_nusd=row[8],
     )

@@ -33,10 +33,15 @@ class StoredScorer(FrozenStruct):
 
 
 class Verdict(FrozenStruct):
-    """What one judge said of an answer. `value` is `None` where it gave no usable verdict."""
+    """What one judge said of an answer, by `criterion` ("": there is one alone).
+
+    `value` is `None` where it gave no usable verdict. Of several criteria in one call the first has its cost,
+    the others cost nothing.
+    """
 
     judge: str
     sample: int
+    criterion: str
     value: float | None
     label: str | None = None
     reason: str | None = None

@@ -27,7 +27,7 @@ again."""
 
 _INSERT_SCORE = f"INSERT OR REPLACE INTO scores VALUES ({', '.join('?' * 13)})"
 _INSERT_PART = f"INSERT OR REPLACE INTO parts VALUES ({', '.join('?' * 7)})"
-_INSERT_VERDICT = f"INSERT OR REPLACE INTO verdicts VALUES ({', '.join('?' * 10)})"
+_INSERT_VERDICT = f"INSERT OR REPLACE INTO verdicts VALUES ({', '.join('?' * 11)})"
 _INSERT_REFERENCE = "INSERT OR IGNORE INTO reference_texts VALUES (?, ?)"
 _OF_CALL = "WHERE call_id = ? AND scorer_id = ?"
 
@@ -228,6 +228,7 @@ def _verdict_rows(records: Iterable[ScoreRecord]) -> Iterator[tuple[object, ...]
                 record.scorer_id,
                 verdict.judge,
                 verdict.sample,
+                verdict.criterion,
                 verdict.value,
                 _clean(verdict.label),
                 _clean(verdict.reason),

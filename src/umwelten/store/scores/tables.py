@@ -63,13 +63,14 @@ MIGRATIONS: tuple[str, ...] = (
       scorer_id INTEGER NOT NULL,
       judge     TEXT NOT NULL,                  -- provider:model
       sample    INTEGER NOT NULL,
+      criterion TEXT NOT NULL,                  -- '': there is one alone
       value     REAL,
       label     TEXT,
       reason    TEXT,
       unscored  TEXT,
       message   TEXT,
       cost_nusd INTEGER,
-      PRIMARY KEY (call_id, scorer_id, judge, sample)
+      PRIMARY KEY (call_id, scorer_id, judge, sample, criterion)
     ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE reference_texts (

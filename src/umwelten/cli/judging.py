@@ -1,0 +1,89 @@
+"""Judges under the command line: each is an evaluation that runs with progress once answers are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from umwelten.cli.flag_names import as_flag
+from umwelten.cli.runner import OutputOptions, raise_file_limit, run_some
+from umwelten.cli.standard_streams import work_comes_first
+from umwelten.config.settings import Settings
+from umwelten.evaluation.evaluation import Evaluation
+from umwelten.evaluation.scoring.judging import JudgedBy
+from umwelten.evaluation.scoring.jury import Jury, limit_cost, spent_nusd
+from umwelten.evaluation.scoring.verdicts import Judged
+from umwelten.events import RunStatus
+from umwelten.phrases import Wording
+from umwelten.providers.protocol import Vendor
+from umwelten.text import formatting
+
+
+def ask_judges(
+    jury: Jury,
+    settings: Settings,
+    vendors: Mapping[str, Vendor],
+    look: OutputOptions,
+    *,
+    asked: Path | None = None,
+) -> list[RunStatus]:
+    """Ask all judges what is missing, make scores of it, and return how each run ended.
+
+    `asked`: the evaluation whose answers were asked for in the same command; the limit of costs covers it.
+    """
+    if not jury.judges:
+        return []
+    notes = list[Wording]()
+    raise_file_limit()
+    work_comes_first()
+    ended: list[RunStatus] = []
+    with ExitStack() as stack:
+        prepared = jury.prepare(settings, vendors, notes, as_flag)
+        for _, evaluation in prepared:
+            stack.callback(evaluation.close)
+        for by, evaluation in prepared:
+            others = sum(other.store.spent_nusd() for _, other in prepared if other is not evaluation)
+            others += 0 if asked is None else spent_nusd(asked)
+            status = _ask(by, evaluation, settings, look, notes, others)
+            notes.clear()
+            ended.append(status)
+            if status is RunStatus.INTERRUPTED:
+                break
+    for by, judged in jury.collect():
+        click.echo(_line(by, judged), err=True)
+    return ended
+
+
+def _ask(
+    by: JudgedBy,
+    evaluation: Evaluation,
+    settings: Settings,
+    look: OutputOptions,
+    notes: list[Wording],
+    others: int,
+) -> RunStatus:
+    if not sum(evaluation.store.to_do().values()):
+        return RunStatus.COMPLETE
+    max_cost = settings.get("max_cost")
+    if not limit_cost(evaluation, max_cost, others):
+        click.echo(
+            f"judge {by.definition.name}: stopped: {as_flag('max_cost')} {max_cost:g} is spent", err=True
+        )
+        return RunStatus.STOPPED
+    click.echo(f"judge {by.definition.name}: {evaluation.store.spec.id}", err=True)
+    result, _ = run_some(evaluation, look, notes, None)
+    return result.status
+
+
+def _line(by: JudgedBy, judged: Judged) -> str:
+    asked = sum(judge.asked for judge in judged.figures.judges)
+    failed = sum(judge.failed for judge in judged.figures.judges)
+    declined = sum(judge.declined for judge in judged.figures.judges)
+    parts = [f"judge {by.definition.name}: {formatting.count(asked, 'verdict')}"]
+    parts += [f"{failed:,} failed"] if failed else []
+    parts += [f"{declined:,} cannot tell"] if declined else []
+    parts += [f"{judged.pending:,} answers pending"] if judged.pending else []
+    return ", ".join(parts)

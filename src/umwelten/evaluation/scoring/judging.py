@@ -1,0 +1,247 @@
+"""Judges as evaluations: `ID.NAME` asks a judge about every answer of the evaluation `ID`.
+
+Everything that an evaluation has goes for them: lanes, retries, resume, costs, `eval show`. Here is how such
+an evaluation is put together, and how its replies become scores.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+
+from umwelten.config.demands import asking_demands
+from umwelten.config.settings import Settings
+from umwelten.errors import UsageError
+from umwelten.evaluation.build_spec import read_limits, read_variant
+from umwelten.evaluation.preflight import note_addresses, note_prices
+from umwelten.evaluation.spec import EvaluationSpec, Output
+from umwelten.inputs.added_values import AddedValues
+from umwelten.inputs.content import Content
+from umwelten.inputs.reader import read
+from umwelten.inputs.references import References, file_values
+from umwelten.inputs.sources import answers_as_inputs
+from umwelten.phrases import Phrase, Wording
+from umwelten.prompts.template import Template
+from umwelten.providers.model_names import parse_models
+from umwelten.providers.protocol import Vendor
+from umwelten.records import Derived
+from umwelten.schema import OutputSchema
+from umwelten.scoring.definition import Definition, NamedPlace, read_scorer
+from umwelten.scoring.judge.frame import FRAMES
+from umwelten.scoring.judge.judge import Judge, changes
+from umwelten.scoring.references import EXPECTED, as_text
+from umwelten.store.database import has_database
+from umwelten.store.inputs import original_path
+from umwelten.store.reader import Reader
+from umwelten.store.stored_calls import input_named
+from umwelten.types import Prompt, RequestSettings, RowUse
+
+ROLE = "judge"
+
+
+class JudgedBy:
+    """A judge of the answers of one evaluation. `id` is that of the evaluation that holds its verdicts."""
+
+    def __init__(self, folder: Path, definition: Definition, references: References | None) -> None:
+        self.folder, self.definition, self.references = folder, definition, references
+        self.judge = Judge(definition.settings, definition.at_least)
+        self.id = f"{folder.name}.{definition.name}"
+        self._prompts = self._make_prompts()
+
+    @property
+    def verdicts(self) -> Path:
+        """The folder of its evaluation."""
+        return self.folder.parent / self.id
+
+    def spec(
+        self,
+        settings: Settings,
+        vendors: Mapping[str, Vendor],
+        notes: list[Wording],
+        *,
+        where: str | None = None,
+        again: bool = False,
+        max_cost_usd: float | None = None,
+    ) -> EvaluationSpec:
+        """Return the evaluation that asks it. `again`: whatever it said before is moved aside.
+
+        Errors: `UsageError` for one that was defined otherwise before, or whose id is another evaluation's.
+        """
+        self._check_earlier(again)
+        judge = self.judge
+        models, model_notes = parse_models(",".join(judge.settings.models), vendors, {}, settings.variants)
+        notes.extend(model_notes)
+        settings.trust.require(asking_demands([vendors[model.provider] for model in models], settings))
+        chained = dict.fromkeys(name for prompt in self._prompts for name in Template(prompt.text).chained)
+        inputs = answers_as_inputs(self.folder, where=where, chained=tuple(chained))
+        limits = msgspec.structs.replace(read_limits(settings, vendors, notes), max_cost_usd=max_cost_usd)
+        spec = EvaluationSpec(
+            kind="batch",
+            models=models,
+            request=RequestSettings(
+                prompts=self._prompts,
+                system=judge.system,
+                parameters=judge.settings.parameters,
+                schema=judge.schema,
+                source="answers",
+                variants=tuple(
+                    read_variant(name, settings) for name in sorted({m.variant for m in models if m.variant})
+                ),
+            ),
+            inputs=msgspec.structs.replace(inputs, added=self._added()),
+            output_schema=OutputSchema(judge.schema),
+            single=True,
+            repeats=judge.settings.samples,
+            trace=settings.get("debug"),
+            limits=limits,
+            output=Output(id=self.id, mode="overwrite" if again else "resume", output_dir=self.folder.parent),
+            derived=Derived(
+                role=ROLE, of=self.folder.name, scorer=self.definition.name, definition=self._stored()
+            ),
+        )
+        note_addresses(spec, settings, vendors, notes)
+        note_prices(spec, settings, notes)
+        return spec
+
+    # --- what is asked ---
+
+    def _make_prompts(self) -> tuple[Prompt, ...]:
+        """The questions, in which everything that is there to be seen has its place."""
+        with Reader.open(self.folder) as reader:
+            spec = reader.spec()
+        there = ["prompt"]
+        # What a prompt has placed itself is in it; a row may have columns that no model was shown.
+        if spec.kind == "batch" and not all(
+            Template(prompt.text).places_input for prompt in spec.request.prompts
+        ):
+            there.append("input")
+        if self.references is not None:
+            there.append("expected")
+        there.append("answer")
+        seen = "\n\n".join(f"{{{{{name}}}}}" for name in self.judge.shown if name in there)
+        return tuple(
+            Prompt(name=question.name, text=question.prompt.replace(f"{{{{{FRAMES}}}}}", seen))
+            for question in self.judge.questions
+        )
+
+    def _added(self) -> AddedValues:
+        wants_expected = any("expected" in Template(prompt.text).names for prompt in self._prompts)
+        if wants_expected and self.references is None:
+            raise UsageError(
+                Phrase(
+                    "judge {name!r} is shown {what}, and there are no references",
+                    name=self.definition.name,
+                    what="{{expected}}",
+                ),
+                Phrase("Say where they are with {option:expected}."),
+                argument="expected",
+            )
+        references = self.references
+        if references is None:
+            return AddedValues(framed=self._framed)
+        expected = _Expected(self.folder, references)
+        return AddedValues(names=("expected",), of=expected.of, framed=self._framed)
+
+    def _framed(self, values: Mapping[str, str]) -> Mapping[str, str]:
+        """Return values in frames. What is empty is not there, and has none."""
+        shown = {name: text for name, text in values.items() if text}
+        return {**values, **self.judge.values(shown)}
+
+    # --- what there was before ---
+
+    def _stored(self) -> dict[str, object]:
+        # As it was written: that is read again by whatever version comes next.
+        text = msgspec.json.encode(self.definition.table, enc_hook=str)
+        return msgspec.json.decode(text, type=dict[str, object])
+
+    def _check_earlier(self, again: bool) -> None:
+        if not has_database(self.verdicts):
+            return
+        with Reader.open(self.verdicts) as reader:
+            derived = reader.spec().derived
+        if derived is None or derived.role != ROLE:
+            raise UsageError(
+                f"{self.id!r}, where the verdicts of {self.definition.name!r} belong, is another evaluation",
+                Phrase("Call the scorer otherwise: {option:scorer=NAME=judge:…}, or rename that evaluation."),
+                argument="scorer",
+            )
+        if again:
+            return
+        before = read_scorer(derived.scorer, derived.definition, NamedPlace(name=self.id))
+        if Judge(before.settings, before.at_least).digest == self.judge.digest:
+            return
+        changed = changes(before.settings, self.definition.settings)
+        if changed and all(change.setting == "models" for change in changed):
+            return
+        lines = "".join(f"\n  {change.setting}: {change.before} → {change.after}" for change in changed)
+        raise UsageError(
+            f"judge {self.definition.name!r} was defined otherwise when it was asked{lines}",
+            Phrase(
+                "Its verdicts are paid for: give the new one another name, or judge anew with "
+                "{option:again={name}}.",
+                name=self.definition.name,
+            ),
+            argument="again",
+        )
+
+
+class _Expected:
+    """The references of answers, by the names of their inputs; reads are in any thread, one at a time."""
+
+    def __init__(self, folder: Path, references: References) -> None:
+        self._references, self._lock = references, threading.Lock()
+        self._reader = Reader.open(folder)
+        self._of_input = lru_cache(maxsize=64)(self._read)
+
+    def of(self, content: Content) -> Mapping[str, str]:
+        with self._lock:
+            return {"expected": self._of_input(content.values.get("file.name", ""))}
+
+    def _read(self, name: str) -> str:
+        values = file_values(name, "")
+        found = input_named(self._reader, name) if name else None
+        if found is not None:
+            path, part, stamp = original_path(found[0]), found[1], found[2]
+            values = file_values(name, path)
+            if part.startswith("row ") and self._references.names:
+                use = RowUse(rule=self._reader.spec().request.row_rule)
+                values |= read(path, name=name, part=part, stamp=stamp, use=use).values
+        return reference_text(self._references.of(name, values))
+
+
+def reference_text(reference: Mapping[str, object]) -> str:
+    """Return a reference as a judge is shown it; "" where there is none."""
+    if set(reference) <= {EXPECTED}:
+        return as_text(reference.get(EXPECTED))
+    return as_text(dict(reference))
+
+
+def with_judges(
+    definition: Definition,
+    settings: Settings,
+    vendors: Mapping[str, Vendor],
+    groups: Mapping[str, tuple[str, ...]],
+) -> Definition:
+    """Return a judge's definition with its models in full, from the options where it names none.
+
+    Errors: `UsageError` where nothing says which models judge.
+    """
+    given = definition.settings.get("model") or settings.get("judge")
+    if not given:
+        raise UsageError(
+            f"no model is named that judges {definition.name!r}",
+            Phrase("Name one with {option:judge=provider:model}, or as model in its section."),
+            argument="judge",
+        )
+    text = given if isinstance(given, str) else ",".join(given)
+    models, _ = parse_models(text, vendors, groups, settings.variants)
+    further: dict[str, object] = {"model": [str(model) for model in models]}
+    samples = settings.get("samples")
+    if samples is not None and "samples" not in definition.table:
+        further["samples"] = samples
+    table = {**definition.table, **further}
+    return read_scorer(definition.name, table, NamedPlace(name=definition.name))

@@ -1,0 +1,171 @@
+"""All judges of an evaluation's answers: checked and prepared together, before any of them is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from umwelten.config.demands import asking_demands
+from umwelten.config.settings import Settings, model_groups
+from umwelten.errors import UsageError
+from umwelten.evaluation.evaluation import Evaluation
+from umwelten.evaluation.preflight import preflight
+from umwelten.evaluation.scoring.judging import JudgedBy, with_judges
+from umwelten.evaluation.scoring.spec import ScoringSpec
+from umwelten.evaluation.scoring.verdicts import Judged, collect, figures_as_json
+from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.inputs.references import References
+from umwelten.phrases import Phrase, Spelling, Wording, by_name
+from umwelten.providers.model_names import parse_models
+from umwelten.providers.protocol import Vendor
+from umwelten.scoring.catalog import CATALOG
+from umwelten.scoring.definition import Definition
+from umwelten.store.database import has_database
+from umwelten.store.reader import Reader
+from umwelten.store.scores.store import ScoreStore
+from umwelten.store.store import spent_nusd as store_spent
+from umwelten.types import NANO, Prompt, RequestSettings
+
+
+def is_judge(definition: Definition) -> bool:
+    """Return whether a scorer asks models."""
+    return CATALOG[definition.type].runs == "calls"
+
+
+def resolve_judges(
+    definitions: Mapping[str, Definition], settings: Settings, vendors: Mapping[str, Vendor]
+) -> dict[str, Definition]:
+    """Return the scorers with the judges' models in full. Errors: `UsageError`, `ConfigError`.
+
+    Keys and addresses of the judges are checked as those of any model, before anything is asked.
+    """
+    groups = model_groups(settings)
+    found = {
+        name: with_judges(definition, settings, vendors, groups) if is_judge(definition) else definition
+        for name, definition in definitions.items()
+    }
+    judges = [definition for definition in found.values() if is_judge(definition)]
+    for option in ("judge", "samples"):
+        if option in settings.given and not judges:
+            raise UsageError(
+                Phrase("{option:{option}} is for judges, and no scorer is one", option=option),
+                Phrase("Add {option:scorer=judge:Is the reply polite?}, or leave it out."),
+                argument=option,
+            )
+    for definition in judges:
+        models, _ = parse_models(",".join(definition.settings["model"]), vendors, {}, settings.variants)
+        settings.trust.require(asking_demands([vendors[model.provider] for model in models], settings))
+        request = RequestSettings(prompts=(Prompt(name="", text="-"),))
+        preflight(EvaluationSpec(kind="run", models=models, request=request), settings, vendors)
+    return found
+
+
+class Jury:
+    """The judges of the answers of one evaluation.
+
+    `references` are by what says where they are, `again` names judges whose verdicts are moved aside.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        spec: ScoringSpec,
+        references: Mapping[str, References],
+        *,
+        again: Sequence[str] = (),
+    ) -> None:
+        self._folder, self._spec, self._again = folder, spec, again
+        self.judges = tuple(
+            JudgedBy(folder, definition, references.get(definition.expected or spec.expected or ""))
+            for definition in spec.scorers
+            if is_judge(definition)
+        )
+        for name in again:
+            if name not in {by.definition.name for by in self.judges}:
+                raise UsageError(
+                    Phrase("{option:again}: no judge is called {name!r}", name=name),
+                    "Other scorers are computed again where anything changed.",
+                    argument="again",
+                )
+
+    def specs(
+        self, settings: Settings, vendors: Mapping[str, Vendor], notes: list[Wording]
+    ) -> list[EvaluationSpec]:
+        """Return the evaluations that ask the judges, in order. Errors: as `JudgedBy.spec`."""
+        if not self._spec.asks_judges:
+            notes.extend(
+                Phrase(
+                    "judge {name} is asked nothing, as only the stored evaluation names it; name it with "
+                    "{option:scorer} or {option:scorers}",
+                    name=by.definition.name,
+                )
+                for by in self.judges
+            )
+            return []
+        return [
+            by.spec(
+                settings,
+                vendors,
+                notes,
+                where=self._spec.where,
+                again=by.definition.name in self._again,
+                max_cost_usd=settings.get("max_cost"),
+            )
+            for by in self.judges
+        ]
+
+    def prepare(
+        self,
+        settings: Settings,
+        vendors: Mapping[str, Vendor],
+        notes: list[Wording],
+        spelling: Spelling = by_name,
+    ) -> list[tuple[JudgedBy, Evaluation]]:
+        """Check everything that can be checked, for all judges, and open their evaluations. Close them."""
+        specs = self.specs(settings, vendors, notes)
+        with ExitStack() as stack:
+            found = []
+            for by, spec in zip(self.judges if specs else (), specs, strict=True):
+                evaluation = Evaluation.prepare(spec, settings, vendors, spelling)
+                stack.callback(evaluation.close)
+                found.append((by, evaluation))
+            stack.pop_all()
+        return found
+
+    def collect(self) -> Iterator[tuple[JudgedBy, Judged]]:
+        """Make scores of what the judges said so far, and keep their figures."""
+        if not self.judges:
+            return
+        with ScoreStore.open(self._folder) as store:
+            ids = {scorer.name: scorer.id for scorer in store.scorers}
+            for by in self.judges:
+                if not has_database(by.verdicts):
+                    continue
+                judged = collect(by, ids[by.definition.name], store)
+                kept = store.settings().get("judges") or {}
+                store.write_settings({"judges": {**kept, by.definition.name: figures_as_json(judged)}})
+                yield by, judged
+
+
+def limit_cost(evaluation: Evaluation, max_cost_usd: float | None, others_nusd: int) -> bool:
+    """Let an evaluation spend what a limit over several leaves; returns False if that is nothing.
+
+    `others_nusd` is what the others have spent, earlier runs of them included.
+    """
+    if max_cost_usd is None:
+        return True
+    left = max_cost_usd - others_nusd / NANO
+    limits = msgspec.structs.replace(evaluation.spec.limits, max_cost_usd=max(left, 0.0))
+    evaluation.spec = msgspec.structs.replace(evaluation.spec, limits=limits)
+    return left > 0 and evaluation.store.spent_nusd() < left * NANO
+
+
+def spent_nusd(folder: Path) -> int:
+    """Return what the calls of an evaluation have cost, as far as is known."""
+    if not has_database(folder):
+        return 0
+    with Reader.open(folder) as reader:
+        return store_spent(reader.connection)
