@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from report.making import FLASH, GEMMA, Done, answer, change, failure, spec, two_models, work
-from umwelten.report.render.markdown import cell, code_block, render_markdown
+from umwelten.report.render.markdown import render_markdown
+from umwelten.report.render.markdown_text import cell, code_block
 from umwelten.store.reader import Reader
 from umwelten.types import FailureKind, Parameters
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TextIO
 
@@ -21,18 +20,16 @@ from umwelten.report.queries.schema_validation import validation
 from umwelten.report.queries.status import UNFINISHED
 from umwelten.report.queries.throttling import WAITED_FOR
 from umwelten.report.render import schema_section
+from umwelten.report.render.markdown_text import cell, code_block, table
 from umwelten.report.render.schema_section import summary_of
+from umwelten.report.render.scores_markdown import write_scores
 from umwelten.report.schema_fields import Field, Record, compact, fields_of, record_of, schema_of
 from umwelten.store.reader import Reader
 from umwelten.text import formatting
-from umwelten.text.sanitize import one_line, safe
 
-_CELL = 160
 _FIELD = 40
 _COLUMNS = 8
 _MESSAGE = 300
-_PUNCTUATION = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
-_TICKS = re.compile(r"`+")
 
 
 def render_markdown(
@@ -53,6 +50,7 @@ def render_markdown(
         _settings(reader, overview, out, short=short)
         _summary(overview, out, vendors)
         _models(overview, out)
+        write_scores(reader, overview, out, short=short)
         _time(overview, out)
         _failures(reader, overview, out, partial(advice, vendors=vendors, spelling=spelling))
         _schema(reader, out)
@@ -72,7 +70,7 @@ def render_markdown_of_all(
     if len(readers) > 1:
         out.write(f"# {len(readers)} evaluations\n\n")
         head = ("evaluation", "status", "calls", "succeeded", "success", "wall time", "p50", "cost")
-        _table(out, head, map(_evaluation_row, readers), numbers_from=2)
+        table(out, head, map(_evaluation_row, readers), numbers_from=2)
     for reader in readers:
         render_markdown(reader, out, short=short, vendors=vendors, spelling=spelling)
 
@@ -91,19 +89,6 @@ def _evaluation_row(reader: Reader) -> tuple[str, ...]:
         formatting.seconds(figures.p50_s),
         _cost(overview.cost),
     )
-
-
-def cell(text: str, width: int = _CELL) -> str:
-    """Foreign text for a table cell or a line of prose: one line, all that Markdown reads escaped."""
-    line = one_line(text, width).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _PUNCTUATION.sub(r"\\\g<0>", line)
-
-
-def code_block(text: str) -> str:
-    """Foreign text word for word, in a fence that nothing in it can close."""
-    longest = max((len(run) for run in _TICKS.findall(text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{safe(text).rstrip()}\n{fence}\n"
 
 
 # --- sections ------------------------------------------------------------------------------------
@@ -128,7 +113,7 @@ def _settings(reader: Reader, overview: Overview, out: TextIO, *, short: bool) -
         rows.append(("attachments", ", ".join(cell(name) for name in settings.attachments)))
     if settings.price_lists:
         rows.append(("prices of", ", ".join(map(cell, settings.price_lists))))
-    _table(out, ("setting", "value"), rows)
+    table(out, ("setting", "value"), rows)
     if short:
         return
     for prompt in prompts:
@@ -166,22 +151,22 @@ def _summary(overview: Overview, out: TextIO, vendors: Mapping[str, Vendor]) -> 
         ),
         ("cost", _cost(overview.cost)),
     ]
-    _table(out, ("", ""), rows)
+    table(out, ("", ""), rows)
 
 
 def _models(overview: Overview, out: TextIO) -> None:
     columns = markdown_columns()
     models = ((cell(row.label), *(column.show(row) for column in columns)) for row in overview.models)
     out.write("## Models\n\n")
-    _table(out, ("model", *(column.markdown for column in columns)), models, numbers_from=1)
+    table(out, ("model", *(column.markdown for column in columns)), models, numbers_from=1)
     if overview.picks:
         rows = [(pick.what, cell(pick.label), cell(pick.why)) for pick in overview.picks]
-        _table(out, ("which one", "model", "because"), rows)
+        table(out, ("which one", "model", "because"), rows)
     projected = list(recommendations.projection(overview.models))
     if projected:
         out.write("If further calls went like these, with as many in flight:\n\n")
         sizes = ("model", *(f"{size:,} calls" for size in recommendations.SIZES))
-        _table(out, sizes, _projections(projected), numbers_from=1)
+        table(out, sizes, _projections(projected), numbers_from=1)
 
 
 def _projections(projected: Sequence[recommendations.Projection]) -> Iterator[tuple[str, ...]]:
@@ -200,7 +185,7 @@ def _time(overview: Overview, out: TextIO) -> None:
              formatting.money(row.cost_usd))
             for row in overview.attempts
         )  # fmt: skip
-        _table(out, ("model", "outcome", "attempts", "time in flight", "cost"), spent, numbers_from=2)
+        table(out, ("model", "outcome", "attempts", "time in flight", "cost"), spent, numbers_from=2)
     if any(row.cuts for row in overview.throttling):
         out.write("## Throttling\n\n")
         lanes = (
@@ -208,7 +193,7 @@ def _time(overview: Overview, out: TextIO) -> None:
             for row in overview.throttling
         )
         head = ("lane", "limit moved", "cut", "lowest", "highest", "at the end")
-        _table(out, head, lanes, numbers_from=1)
+        table(out, head, lanes, numbers_from=1)
     if overview.attributions:
         out.write("## What each lane waited for\n\n")
         waits = (
@@ -216,7 +201,7 @@ def _time(overview: Overview, out: TextIO) -> None:
              formatting.percent(row.share))
             for row in overview.attributions
         )  # fmt: skip
-        _table(out, ("lane", "waited for", "time", "share"), waits, numbers_from=2)
+        table(out, ("lane", "waited for", "time", "share"), waits, numbers_from=2)
 
 
 def _levels(row: Throttling) -> tuple[str, ...]:
@@ -232,7 +217,7 @@ def _failures(reader: Reader, overview: Overview, out: TextIO, advise: Callable[
     ]  # fmt: skip
     if rows:
         out.write("## Failures\n\n")
-        _table(out, ("kind", "calls", "example", "what to do"), rows)
+        table(out, ("kind", "calls", "example", "what to do"), rows)
     refused = overviews.refused_models(reader) if overview.summary.pending else ()
     if refused:
         out.write("## Stopped\n\nThese models' calls are pending, because the provider refused them all.\n\n")
@@ -241,7 +226,7 @@ def _failures(reader: Reader, overview: Overview, out: TextIO, advise: Callable[
              advise("unavailable", message=row.message, providers=(row.provider,)))
             for row in refused
         ]  # fmt: skip
-        _table(out, ("model", "reason", "what to do"), stopped)
+        table(out, ("model", "reason", "what to do"), stopped)
 
 
 def _schema(reader: Reader, out: TextIO) -> None:
@@ -250,10 +235,10 @@ def _schema(reader: Reader, out: TextIO) -> None:
     if figures is None:
         return
     out.write(f"## Records\n\n{cell(summary_of(figures), 1000)}.\n\n")
-    _table(out, schema_section.HEAD, (tuple(map(cell, row)) for row in schema_section.markdown_rows(figures)))
+    table(out, schema_section.HEAD, (tuple(map(cell, row)) for row in schema_section.markdown_rows(figures)))
     if len(figures.models) > 1:
         rows = (tuple(map(cell, row)) for row in schema_section.model_rows(figures))
-        _table(out, schema_section.MODEL_HEAD, rows, numbers_from=1)
+        table(out, schema_section.MODEL_HEAD, rows, numbers_from=1)
 
 
 def _results(reader: Reader, overview: Overview, out: TextIO) -> None:
@@ -271,7 +256,7 @@ def _results(reader: Reader, overview: Overview, out: TextIO) -> None:
     titles = [cell(field.name, _FIELD) for field in shown] or ["answer"]
     head = ("file", "model", *(("repeat",) if repeats else ()), "time", "tokens", "cost", *titles)
     out.write("## Results\n\n")
-    _table(out, head, (_result(result, repeats, shown) for result in results))
+    table(out, head, (_result(result, repeats, shown) for result in results))
 
 
 def _answer(result: CallResult, repeats: bool, fields: Sequence[Field]) -> str:
@@ -291,7 +276,7 @@ def _record(result: CallResult, fields: Sequence[Field]) -> str:
         return ""
     record, out = record_of(result.data), io.StringIO()
     rows = ((cell(field.name), _value(record, field)) for field in fields)
-    _table(out, ("field", "value"), rows)
+    table(out, ("field", "value"), rows)
     return out.getvalue()
 
 
@@ -343,13 +328,3 @@ def _per_second(figures: Figures) -> str:
 
 def _cost(cost: Cost) -> str:
     return formatting.cost(cost.total_usd, cost.unpriced_calls)
-
-
-def _table(
-    out: TextIO, head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers_from: int | None = None
-) -> None:
-    rule = ["---" if numbers_from is None or n < numbers_from else "---:" for n in range(len(head))]
-    out.write(f"| {' | '.join(head)} |\n| {' | '.join(rule)} |\n")
-    for row in rows:
-        out.write(f"| {' | '.join(row)} |\n")
-    out.write("\n")

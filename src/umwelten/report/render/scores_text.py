@@ -36,8 +36,7 @@ def score_lines(overview: ScoreOverview, width: int = 80) -> Iterator[str]:
             yield ""
         title = name if name == TOTAL or types[name] == name else f"{name} ({types[name]})"
         yield from _table(one_line(title, width), figures, width)
-        own = [row for row in overview.differences if row.scorer == name]
-        yield from _differences(own, _best(overview, name), width)
+        yield from _differences(shown_differences(overview, name), width)
     picked = list(pick_lines(overview))
     if picked:
         yield ""
@@ -134,18 +133,19 @@ def _columns(figures: Mapping[ColumnName, ScoreFigures]) -> tuple[list[str], lis
     graded = any(row.pass_ is not None and row.pass_.mean != row.mean for row in rows)
     if graded and repeats < 2:
         head.append("pass")
-        cells.append(lambda row: _share_of(row.pass_))
+        cells.append(lambda row: share_mean(row.pass_))
     if repeats > 1:
         head += ["pass@1", f"pass^{repeats}", "unsteady"]
         cells += [
-            lambda row: _share_of(row.pass_at.get(1)),
-            lambda row: _share_of(row.pass_all.get(repeats)),
+            lambda row: share_mean(row.pass_at.get(1)),
+            lambda row: share_mean(row.pass_all.get(repeats)),
             lambda row: formatting.percent(row.unsteady),
         ]
     return head, cells
 
 
-def _share_of(found: Share | None) -> str:
+def share_mean(found: Share | None) -> str:
+    """Return the mean of a share to three places, `–` without one."""
     return share(None if found is None else found.mean)
 
 
@@ -157,11 +157,16 @@ def _best(overview: ScoreOverview, scorer: str) -> ColumnName | None:
     return next((found.best for found in overview.picks if found.scorer == scorer), None)
 
 
-def _differences(rows: Sequence[ScoreDifference], best: ColumnName | None, width: int) -> Iterator[str]:
-    """Those to the best one, or all where there are few."""
+def shown_differences(overview: ScoreOverview, scorer: str) -> Sequence[ScoreDifference]:
+    """Return the differences to the best by a scorer, or all where there are few."""
+    rows = [row for row in overview.differences if row.scorer == scorer]
+    best = _best(overview, scorer)
     to_best = [row for row in rows if best in (row.first, row.second)]
-    shown = to_best if len(rows) > _MOST_PAIRS and best is not None else rows
-    for row in shown:
+    return to_best if len(rows) > _MOST_PAIRS and best is not None else rows
+
+
+def _differences(rows: Sequence[ScoreDifference], width: int) -> Iterator[str]:
+    for row in rows:
         text = difference_text(row)
         names = f"{row.first} − {row.second}"
         if len(names) + 2 + len(text) <= width:

@@ -142,6 +142,14 @@ class ScoreReader:
             for row in self._connection.execute(statement, (scorer, scorer)):
                 yield row[0], row[1], _verdict(row[2:])
 
+    def references(self, scorer: int) -> Iterator[Any]:
+        """Yield what answers should be by one scorer, each once."""
+        statement = """SELECT text FROM reference_texts
+            WHERE digest IN (SELECT reference FROM scores WHERE scorer_id = ? AND value IS NOT NULL)"""
+        with store_errors(self.folder, SCORES):
+            for (text,) in self._connection.execute(statement, (scorer,)):
+                yield msgspec.json.decode(text)
+
     def reference(self, digest: bytes | None) -> Any:
         """Return what an answer should be, `None` if nothing is known of it."""
         with store_errors(self.folder, SCORES):
