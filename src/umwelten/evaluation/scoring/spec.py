@@ -17,9 +17,9 @@ class ScoringSpec(FrozenStruct):
     `expected` says where the references of scorers are that name none, `cluster` which inputs belong
     together. Relative paths in `expected` are meant from `base`, those of a scorer from its place in `bases`.
     `secrets` must not be told to scorers that run code, nor by them. `where`: score these answers alone.
-    `asks_judges` False: a stored evaluation alone names the judges, so that nothing is paid for them, and what
-    they said before counts. `failed_as_zero`: calls that failed because of the model count as 0. `of_repeats`:
-    how many repeats of a file must pass for its case of JUnit.
+    `asks_judges` False: a stored evaluation alone names the judges, so that nothing is paid for them, and
+    what they said before counts. `failed_as_zero`: calls that failed because of the model count as 0.
+    `of_repeats`: how many repeats of a file must pass for its case of JUnit.
     """
 
     scorers: tuple[Definition, ...]
