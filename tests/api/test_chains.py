@@ -115,7 +115,7 @@ def test_a_field_that_one_answer_lacks_fails_that_call(server: Provider, here: P
     [
         ("{{row.wnat}}", "did you mean {{row.want}}?"),
         ("{{promt}}", "did you mean {{prompt}}?"),
-        ("{{expected}}", "there is no such placeholder"),
+        ("{{expected}}", "nothing says what is expected"),
     ],
 )
 def test_what_is_not_there_is_refused_before_the_first_call(
@@ -169,6 +169,34 @@ def test_a_resume_asks_again_what_is_sent_otherwise(server: Provider, here: Path
     assert server.ledger.requests == asked_before + 1
     batch("Is {{answer}} {{row.want}}?", "second", from_="first", resume=True)
     assert server.ledger.requests == asked_before + 1
+
+
+def test_a_column_that_was_not_sent_may_change(server: Provider, here: Path) -> None:
+    batch("{{row.q}}", "rows", rows="t.csv")
+    (here / "t.csv").write_text(TABLE.replace(",2", ",3"))
+    assert batch("{{row.q}} {{row.want}}", "second", from_="rows")[0] == "sum of 1 and 1 3|"
+
+
+def test_what_is_expected_is_filled_in(server: Provider, here: Path) -> None:
+    batch("{{row.q}}", "rows", rows="t.csv")
+    answering(server, "{prompt}")
+    assert batch("W: {{expected}}", "second", from_="rows", expected="<{{row.want}}>") == [
+        "W: <2>",
+        "W: <Lima>",
+    ]
+    (here / "labels.csv").write_text("file,expected\nrow-2,Lima\n")
+    one = batch("{{expected}}", "third", from_="rows", expected="labels.csv", where="file = row-2")
+    assert one == ["Lima"]
+    missing = failure("{{expected}}", "fourth", from_="rows", expected="labels.csv")
+    assert "nothing says what is expected of row-1" in missing
+    with pytest.raises(UsageError) as error:
+        batch("{{expected}}", "fifth", from_="rows", expected="{{row.wnat}}")
+    assert "did you mean {{row.want}}?" in error.value.message
+    # Another reference is another question.
+    labels: dict[str, Any] = {"from_": "rows", "expected": "labels.csv", "where": "file = row-2"}
+    assert batch("{{expected}}", "third", **labels, resume=True) == ["Lima"]
+    (here / "labels.csv").write_text("file,expected\nrow-2,Cuzco\n")
+    assert batch("{{expected}}", "third", **labels, resume=True) == ["Cuzco"]
 
 
 def test_the_question_is_there_for_others(server: Provider, here: Path) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import msgspec
 
 from umwelten.attempts.cut_input import CutInputs, characters, least_tokens, may_be_cut
+from umwelten.attempts.input_reader import InputReader, ReadInput
 from umwelten.attempts.local_trouble import exhaustion_note, local_failure
 from umwelten.attempts.proxies import PROXY
 from umwelten.attempts.structured_output import StructuredOutput
@@ -18,11 +18,8 @@ from umwelten.attempts.upload_cache import FILE_GONE, CachedUpload, UploadCache,
 from umwelten.engine.interfaces import AttemptResult
 from umwelten.errors import InputError, LocalModelError, MachineError
 from umwelten.events import Note, NoteLevel, Observer
-from umwelten.inputs import Converted, read
-from umwelten.inputs.added_values import AddedValues, with_added
-from umwelten.inputs.content import Conversion, InputChanged, unframe_text
-from umwelten.inputs.files.names import escaped
-from umwelten.inputs.questions import converted, question_media, question_values
+from umwelten.inputs.added_values import AddedValues
+from umwelten.inputs.content import InputChanged
 from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.phrases import Spelling, by_name
 from umwelten.prompts.request_builder import RequestBuilder
@@ -36,11 +33,9 @@ from umwelten.types import (
     Continue,
     Failure,
     FailureKind,
-    Input,
     Message,
     ModelRef,
     Outcome,
-    Part,
     Reply,
     Request,
     Role,
@@ -64,9 +59,6 @@ _NEVER_SENT = frozenset(
 
 _LONG_ANSWER = 20_000
 """Characters. A longer answer is checked in a thread: repairing one that is badly broken takes seconds."""
-
-_LARGE_INPUT = 4_000_000
-"""Bytes. A larger input is read in a thread: reading and hashing it would keep the other calls waiting."""
 
 Price = Callable[[Usage, ModelRef], int | None]
 
@@ -121,10 +113,10 @@ class HttpAttemptRunner:
         self._builder, self._transport = builder, transport
         self._conversions, self._price = conversions, price
         self._stream, self._observer, self._trace = stream, observer, trace
-        self._structured, self._added, self._spelling = structured, added, spelling
+        self._structured, self._spelling = structured, spelling
+        self._inputs = InputReader(builder, conversions, added, observer)
         self._uploads = UploadCache(transport)
         self._dropped: dict[tuple[ModelRef, str], frozenset[str]] = {}
-        self._warned: set[str] = set()
         self._cut_inputs = CutInputs(observer, spelling)
         self._has_no_prices = self._is_exhausted = False
 
@@ -230,23 +222,25 @@ class HttpAttemptRunner:
 
     async def _least_tokens(self, attempt: _Attempt) -> int:
         """Return a bound of the tokens that were sent, from the input read again; 0 if it is another now."""
-        again, target = msgspec.structs.replace(attempt), attempt.target
-        parts: tuple[Part, ...] = ()
-        values: Mapping[str, str] | None = None
+        target, again, digest = attempt.target, ReadInput(), b""
         try:
-            if attempt.call.input is not None:
-                parts, values = await self._read(attempt.call.input, again, quiet=True)
+            if (source := attempt.call.input) is not None:
+                content = await self._inputs.load(source, target)
+                again, digest = (
+                    await self._inputs.prepare(content, source, target, quiet=True),
+                    content.digest,
+                )
         except InputError:
             return 0
         request = self._builder.request(
             target.model,
-            parts,
+            again.parts,
             stream=False,
             prompt=target.prompt,
-            values=values,
+            values=again.values,
             attached=None if isinstance(target.attached, InputError) else target.attached,
         )
-        return await run_in_thread(least_tokens, request) if again.content == attempt.content else 0
+        return await run_in_thread(least_tokens, request) if digest == attempt.content else 0
 
     async def _exchange(
         self, attempt: _Attempt, on_text: Callable[[str], None] | None, *, fresh: bool
@@ -267,11 +261,12 @@ class HttpAttemptRunner:
         target, started_at = attempt.target, time.perf_counter()
         if isinstance(target.attached, InputError):
             raise target.attached
-        parts: tuple[Part, ...] = ()
-        values: Mapping[str, str] | None = None
-        if attempt.call.input is not None:
-            parts, values = await self._read(attempt.call.input, attempt)
-        attached = target.attached
+        given = ReadInput()
+        if (source := attempt.call.input) is not None:
+            content = await self._inputs.load(source, target)
+            attempt.content = content.digest
+            given = await self._inputs.prepare(content, source, target)
+        parts, attached = given.parts, target.attached
         if target.capabilities.upload:
             number = len(parts)
             placed = await self._uploads.place(
@@ -283,7 +278,7 @@ class HttpAttemptRunner:
             parts,
             stream=attempt.stream,
             prompt=target.prompt,
-            values=values,
+            values=given.values,
             attached=attached,
             turns=attempt.turns,
         )
@@ -292,54 +287,6 @@ class HttpAttemptRunner:
         http = target.wire.encode(request, target.endpoint, attempt.dropped)
         attempt.prepared_s = time.perf_counter() - started_at
         return http
-
-    async def _read(
-        self, source: Input, attempt: _Attempt, *, quiet: bool = False
-    ) -> tuple[tuple[Part, ...], Mapping[str, str]]:
-        """Return the input's parts as the model takes them, and the values for the prompt's placeholders."""
-        reading = partial(
-            read,
-            source.path,
-            name=source.name,
-            stamp=source.stamp,
-            part=source.part,
-            capabilities=attempt.target.capabilities,
-            pdf=self._builder.settings.pdf,
-            use=self._builder.row_use(attempt.target.prompt),
-        )
-        content = reading() if source.size < _LARGE_INPUT else await run_in_thread(reading)
-        content = with_added(content, self._added, self._builder.places(attempt.target.prompt))
-        attempt.content = content.digest
-        if content.changed and not quiet:
-            self._observer(Note(text=f"{source.name} changed since the start; its present bytes are sent"))
-
-        async def convert(conversion: Conversion) -> Converted:
-            done = await self._conversions.convert(conversion)
-            if not quiet:
-                self._report(done, conversion.name)
-            return done
-
-        if content.convert is not None or content.question is not None:
-            content = await converted(content, convert)
-        parts = content.parts
-        if self._builder.bare(attempt.target.prompt):
-            # The prompt says itself where the content begins and ends.
-            parts = tuple(Text(text=unframe_text(p.text)) if isinstance(p, Text) else p for p in parts)
-        values = {"file.name": source.name, "file.path": escaped(source.path), **content.values}
-        values |= question_values(content)
-        if self._added is not None:
-            values = dict(self._added.framed(values))
-        return (*parts, *question_media(content)), values
-
-    def _report(self, converted: Converted, name: str) -> None:
-        """Report what a conversion of this file left out."""
-        for text in converted.notes:
-            self._observer(Note(text=text, level=NoteLevel.DETAIL))
-        for text in converted.warnings:
-            # Thousands of files may have the same: the first one is told.
-            level = NoteLevel.DETAIL if text in self._warned else NoteLevel.INFO
-            self._warned.add(text)
-            self._observer(Note(text=f"{name}: {text}", level=level))
 
     def _drop(self, field: str, failure: Failure, attempt: _Attempt) -> Failure:
         """Leave out an optional field that the model refused, from now on; say so once."""

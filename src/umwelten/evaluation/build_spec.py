@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
+
+import msgspec
 
 from umwelten.choices import ROW_RULE, RowRule
 from umwelten.config.concurrency import check_ceilings, max_concurrency
@@ -24,14 +27,22 @@ from umwelten.evaluation.preflight import (
 from umwelten.evaluation.spec import EvaluationSpec, Limits, Output
 from umwelten.inputs import expand
 from umwelten.inputs.prompt_files import name_prompts, read_prompts
+from umwelten.inputs.references import (
+    FILE_VALUES,
+    References,
+    expected_value,
+    file_values,
+    read_references,
+)
 from umwelten.inputs.sources import InputChoice, Inputs, select_inputs
 from umwelten.phrases import Phrase, Wording
-from umwelten.prompts.template import Template
+from umwelten.prompts.template import EXPECTED, ROW, Template
 from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
 from umwelten.schema import OutputSchema, load_schema
 from umwelten.store.database import has_database
 from umwelten.store.reader import Reader
+from umwelten.store.stored_calls import input_names
 from umwelten.types import Parameters, Prompt, RequestSettings, VariantSettings
 from umwelten.user_folders import expand_home
 
@@ -223,9 +234,38 @@ def _inputs(
     directory = values["directory"]
     directories = (directory,) if isinstance(directory, Path) else directory or ()
     lists = {"directory": directories, "files": values["files"] or ()}
-    chained = dict.fromkeys(name for prompt in prompts for name in Template(prompt.text).chained)
+    templates = [Template(prompt.text) for prompt in prompts]
+    chained = dict.fromkeys(name for template in templates for name in template.chained)
     choice = InputChoice(**{**values, **lists})
-    return select_inputs(choice, notes.append, row_rule=row_rule, chained=tuple(chained))
+    references = None
+    if choice.from_ is not None and any(EXPECTED in template.names for template in templates):
+        references = _references(settings)
+        chained |= dict.fromkeys(_of_rows(references))
+    # The stamp of a row tells of its values already.
+    beside = None if references is None or _of_rows(references) else partial(_expected_text, references)
+    inputs = select_inputs(choice, notes.append, row_rule=row_rule, chained=tuple(chained), beside=beside)
+    if references is None or choice.from_ is None:
+        return inputs
+    Template("".join(f"{{{{{name}}}}}" for name in references.names)).check(FILE_VALUES, inputs.columns)
+    with Reader.open(choice.output_dir / choice.from_) as reader:
+        note = references.check(input_names(reader))
+    notes.extend([note] if note is not None else [])
+    return msgspec.structs.replace(inputs, added=expected_value(references, _of_rows(references)))
+
+
+def _references(settings: Settings) -> References | None:
+    where = settings.get("expected")
+    return None if where is None else read_references(where, settings.get("output_dir"))
+
+
+def _expected_text(references: References, name: str, path: str) -> str:
+    return repr(references.of(name, file_values(name, path)))
+
+
+def _of_rows(references: References | None) -> tuple[str, ...]:
+    """Return the placeholders that a row at the beginning of a chain fills in."""
+    names = () if references is None else references.names
+    return tuple(name for name in names if name.startswith(ROW))
 
 
 def _paths(item: str | Path) -> list[Path]:

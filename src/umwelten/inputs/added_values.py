@@ -8,7 +8,7 @@ import msgspec
 
 from umwelten.identity import content_hash
 from umwelten.inputs.content import Content
-from umwelten.types import FrozenStruct
+from umwelten.types import FrozenStruct, RowUse
 
 
 class AddedValues(FrozenStruct):
@@ -16,12 +16,22 @@ class AddedValues(FrozenStruct):
 
     `names` are the placeholders; `of` gives their values for an input, and raises `InputError` where there
     is none, with which the call fails. They are part of a call's identity where its prompt uses them.
-    `framed` returns all values, by placeholder, as they are inserted; they must be the same every time.
+    `chained` are the placeholders of an earlier answer (`RowUse.chained`) from whose values they are made.
+    `framed` returns all values but `content`, by placeholder, as they are inserted: the same ones every
+    time.
     """
 
     names: tuple[str, ...] = ()
     of: Callable[[Content], Mapping[str, str]] = lambda _: {}
     framed: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
+    chained: tuple[str, ...] = ()
+
+
+def widened(use: RowUse, added: AddedValues | None, used: Iterable[str]) -> RowUse:
+    """Return what a prompt uses of an earlier answer together with what its added values are made from."""
+    if added is None or not added.chained or not set(used).intersection(added.names):
+        return use
+    return msgspec.structs.replace(use, chained=tuple(dict.fromkeys((*use.chained, *added.chained))))
 
 
 def with_added(content: Content, added: AddedValues | None, used: Iterable[str]) -> Content:

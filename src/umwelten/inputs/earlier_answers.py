@@ -11,9 +11,8 @@ it is about is `answer CALL BYTES NAME`, for estimates.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 from itertools import islice
@@ -23,9 +22,10 @@ import msgspec
 
 from umwelten.errors import InputError, StoreError, UsageError
 from umwelten.identity import content_hash
+from umwelten.inputs.answer_fields import FIELDS, NUMBERS, AnswerFields, decoded
 from umwelten.inputs.content import Content, Question, frame_text
 from umwelten.inputs.files.suggestions import nearest_name
-from umwelten.inputs.filters import ANY_PATH, JSON, Compared, Predicate, comparisons, parse_where, path_value
+from umwelten.inputs.filters import JSON, Compared, Predicate, comparisons, parse_where, path_value
 from umwelten.inputs.tables.json_values import as_text
 from umwelten.phrases import Phrase
 from umwelten.prompts.template import INPUT, PROMPT, ROW
@@ -35,7 +35,7 @@ from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import ANSWER_PART, StoredAnswer, StoredCall, stored_answer, stored_answers
 from umwelten.store.variants import first_variant
 from umwelten.text.suggestions import closest, did_you_mean, did_you_mean_clause
-from umwelten.types import NANO, FoundInput, Text
+from umwelten.types import FoundInput, Text
 
 _NAMES = ("model", "provider", "prompt", "file")
 _SHOWN = 10
@@ -44,101 +44,29 @@ PART = ANSWER_PART
 _DEEP = "-"
 """Stands in stamps that cover more than an answer's text."""
 
-FIELDS = (
-    "status",
-    "model",
-    "provider",
-    "file",
-    "prompt",
-    "repeat",
-    "finish_reason",
-    "attempts",
-    "response_s",
-    "input_tokens",
-    "output_tokens",
-    "cost_usd",
-    "answer",
-    "length",
-    ANY_PATH,
-)
-"""The fields of `--where`. `length` is in characters; `json.…` is a path in the answer's record, or in the
-answer itself if that is JSON."""
+Beside = Callable[[str, str], str]
 
-_NUMBERS = (
-    "repeat",
-    "attempts",
-    "response_s",
-    "input_tokens",
-    "output_tokens",
-    "cost_usd",
-    "length",
-)
 _REPEAT_END = re.compile(r"\.r[0-9]+\Z", re.IGNORECASE)
 
 
-class _Fields(Mapping[str, object]):
-    """The fields of one answer. Its JSON is decoded when a filter reads it."""
-
-    def __init__(self, call: StoredCall) -> None:
-        self._call, self._text = call, call.text or ""
-        self._data: object = None
-        self._decoded = False
-
-    def __getitem__(self, name: str) -> object:
-        if name.startswith(JSON):
-            return path_value(self._json(), name.removeprefix(JSON))
-        match name:
-            case "status":
-                return "succeeded"
-            case "answer":
-                return self._text
-            case "length":
-                return len(self._text)
-            case "cost_usd":
-                return None if self._call.cost_nusd is None else self._call.cost_nusd / NANO
-        if name not in FIELDS:
-            raise KeyError(name)
-        value: object = getattr(self._call, name)
-        return value
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(name for name in FIELDS if name != ANY_PATH)
-
-    def __len__(self) -> int:
-        return len(FIELDS) - 1
-
-    def keys_of_record(self) -> Iterable[str]:
-        """Return the top-level keys of its JSON."""
-        data = self._json()
-        return data.keys() if isinstance(data, dict) else ()
-
-    def _json(self) -> object:
-        if not self._decoded:
-            self._decoded = True
-            self._data = _decoded(self._call.data or self._text)
-        return self._data
-
-
-def _decoded(text: str) -> object:
-    """Return the JSON in a text, `None` if it is none."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
 def answers(
-    folder: Path, *, where: str | None = None, most: int | None = None, chained: Collection[str] = ()
+    folder: Path,
+    *,
+    where: str | None = None,
+    most: int | None = None,
+    chained: Collection[str] = (),
+    beside: Beside | None = None,
 ) -> Iterator[FoundInput]:
     """Yield the answers of the evaluation in that folder that match the filter, by file, model and repeat.
 
     They are named after its inputs, with `.<slug>` for all models and prompts but the first it ever had, and
     `.rN` for repeats from 2 on, so that later additions to it rename none. `most` limits their number.
-    `chained` are the placeholders that reach beyond their texts (`RowUse.chained`).
+    `chained` are the placeholders that reach beyond their texts (`RowUse.chained`). `beside` gives, by an
+    input's name and path, what else is sent with its answers: another text makes another stamp.
     Raises `InputError` at once if there is no such evaluation, later if no answer matches, and `UsageError`
     at once for an invalid filter.
     """
-    predicate = parse_where(where, FIELDS, numbers=_NUMBERS) if where is not None else None
+    predicate = parse_where(where, FIELDS, numbers=NUMBERS) if where is not None else None
     if not has_database(folder):
         nearest = _nearest_evaluation(folder)
         raise InputError(
@@ -147,7 +75,7 @@ def answers(
             argument="from_",
         )
     with _reading(folder):
-        return islice(_matching_answers(folder, predicate, where or "", chained), most)
+        return islice(_matching_answers(folder, predicate, where or "", chained, beside), most)
 
 
 def read_answer(
@@ -184,7 +112,7 @@ def read_answer(
     return Content(
         digest=digest,
         parts=(Text(text=frame_text(answer.text, name)),),
-        changed=stamp not in ("", _stamp(answer.text, answer.key, answer.stamp, deep=_DEEP in stamp)),
+        changed=stamp != "" and _is_another(stamp, answer),
         values=values,
         question=asked,
     )
@@ -192,7 +120,7 @@ def read_answer(
 
 def _json_value(answer: StoredAnswer, name: str) -> str:
     """Return the text of a `json.…` placeholder. Raises `InputError` where the answer has no such field."""
-    value = path_value(_decoded(answer.data or answer.text), name.removeprefix(JSON))
+    value = path_value(decoded(answer.data or answer.text), name.removeprefix(JSON))
     if value is None:
         raise InputError(f"there is no {name} in the answer about {answer.file or 'the prompt'}")
     return as_text(value)
@@ -208,7 +136,11 @@ def _chained_digest(digest: bytes, question: Question, record: Mapping[str, str]
 
 
 def _matching_answers(
-    folder: Path, predicate: Predicate | None, where: str, chained: Collection[str]
+    folder: Path,
+    predicate: Predicate | None,
+    where: str,
+    chained: Collection[str],
+    beside: Beside | None,
 ) -> Iterator[FoundInput]:
     count, any_match = 0, False
     path = str(database(folder))
@@ -217,10 +149,12 @@ def _matching_answers(
         prompt = max(len(prompt.text.encode()) for prompt in reader.spec().request.prompts)
         for call in stored_answers(reader):
             count += 1
-            if predicate is None or predicate(_Fields(call)):
+            if predicate is None or predicate(AnswerFields(call)):
                 any_match = True
                 found = _found_input(call, name(call), path)
-                yield _with_question(found, call, chained, prompt) if chained else found
+                if chained or beside is not None:
+                    found = _with_question(found, call, chained, prompt, beside)
+                yield found
     if not any_match:
         raise _no_match_error(folder, count, where)
 
@@ -233,21 +167,36 @@ def _found_input(call: StoredCall, name: str, path: str) -> FoundInput:
 
 
 def _with_question(
-    found: FoundInput, call: StoredCall, chained: Collection[str], prompt_bytes: int
+    found: FoundInput,
+    call: StoredCall,
+    chained: Collection[str],
+    prompt_bytes: int,
+    beside: Beside | None,
 ) -> FoundInput:
     """Return an answer that is sent with what it was asked: its stamp covers that, its size counts it."""
     is_file = INPUT in chained and call.file is not None and not call.part
+    size = found.size + (call.input_size if chained else 0) + (prompt_bytes if PROMPT in chained else 0)
+    stamp = _stamp(call.text or "", call.key, call.input_stamp, deep=True)
+    if beside is not None:
+        text = beside(call.file or "", call.path)
+        size, stamp = size + len(text.encode()), f"{stamp}{_DEEP}{_text_stamp(text)}"
     return FoundInput(
         name=found.name,
         path=found.path,
-        size=found.size + call.input_size + (prompt_bytes if PROMPT in chained else 0),
-        stamp=_stamp(call.text or "", call.key, call.input_stamp, deep=True),
+        size=size,
+        stamp=stamp,
         part=f"{found.part} {call.input_size} {call.file}" if is_file else found.part,
     )
 
 
 def _part(call: StoredCall) -> str:
     return f"{PART}{call.id}"
+
+
+def _is_another(stamp: str, answer: StoredAnswer) -> bool:
+    """Return whether a stamp is of another answer. What was sent beside it is not looked at again."""
+    own = _DEEP.join(stamp.split(_DEEP)[:2])
+    return own != _stamp(answer.text, answer.key, answer.stamp, deep=_DEEP in stamp)
 
 
 def _stamp(text: str, key: str, input_stamp: str, *, deep: bool) -> str:
@@ -281,9 +230,9 @@ def check_paths(folder: Path, where: str | None, paths: Collection[str]) -> None
     """
     if not paths or not has_database(folder):
         return
-    predicate = parse_where(where, FIELDS, numbers=_NUMBERS) if where is not None else None
+    predicate = parse_where(where, FIELDS, numbers=NUMBERS) if where is not None else None
     with _reading(folder) as reader:
-        fields = (_Fields(call) for call in stored_answers(reader))
+        fields = (AnswerFields(call) for call in stored_answers(reader))
         rows = list(islice((one for one in fields if predicate is None or predicate(one)), _MOST_SAMPLED))
     for path in paths if len(rows) < _MOST_SAMPLED else ():
         hint = _other_paths(f"{JSON}{path}", rows)
@@ -299,7 +248,7 @@ def _filter_hints(folder: Path, where: str) -> str | None:
         hints.append("Failed and pending calls have no answer, so only status=succeeded can match.")
     with _reading(folder) as reader:
         # A thousand answers are sample enough; reading all again would take long.
-        rows = [_Fields(call) for call in islice(stored_answers(reader), _MOST_SAMPLED)]
+        rows = [AnswerFields(call) for call in islice(stored_answers(reader), _MOST_SAMPLED)]
     hints += [
         hint
         for comparison in compared
@@ -310,7 +259,7 @@ def _filter_hints(folder: Path, where: str) -> str | None:
     return "\n".join(dict.fromkeys(hints)) or None
 
 
-def _other_names(comparison: Compared, rows: list[_Fields]) -> str | None:
+def _other_names(comparison: Compared, rows: list[AnswerFields]) -> str | None:
     names = list(
         dict.fromkeys(str(row[comparison.field]) for row in rows if row[comparison.field] is not None)
     )
@@ -323,7 +272,7 @@ def _other_names(comparison: Compared, rows: list[_Fields]) -> str | None:
     return f"{comparison.field}s of the answers: {_first_names(names)}"
 
 
-def _other_paths(path: str, rows: list[_Fields]) -> str | None:
+def _other_paths(path: str, rows: list[AnswerFields]) -> str | None:
     if any(row.get(path) is not None for row in rows):
         return None
     keys = dict.fromkeys(key for row in rows for key in row.keys_of_record())

@@ -29,7 +29,7 @@ from umwelten.errors import InputError, MachineError, read_error
 from umwelten.file_types import UNKNOWN, FileType
 from umwelten.identity import content_hash
 from umwelten.inputs import media
-from umwelten.inputs.added_values import AddedValues, with_added
+from umwelten.inputs.added_values import AddedValues, widened, with_added
 from umwelten.inputs.content import (
     Content,
     Conversion,
@@ -43,11 +43,12 @@ from umwelten.inputs.content import (
 from umwelten.inputs.file_detection import detect, type_by_signature
 from umwelten.inputs.files.scan import stamp as stamp_of
 from umwelten.phrases import Phrase
+from umwelten.prompts.request_builder import row_use
 from umwelten.prompts.template import INPUT, PROMPT, ROW, Template
 from umwelten.providers.capabilities import Capabilities
 from umwelten.store.inputs import original_path
 from umwelten.store.stored_calls import StoredAnswer, stored_answer
-from umwelten.types import Part, RowUse, Text
+from umwelten.types import Part, RequestSettings, RowUse, Text
 
 __all__ = ["Content", "Converted", "UnsupportedInput", "file_hash", "frame_text", "input_hash", "read"]
 
@@ -113,7 +114,8 @@ def input_hash(
     Raises `InputError`.
     """
     if part:
-        return with_added(_read_part(Path(path), "", "", part, use), added, names).digest
+        content = _read_part(Path(path), "", "", part, widened(use, added, names))
+        return with_added(content, added, names).digest
     digest = file_hash(path)
     return with_added(Content(digest=digest, parts=()), added, names).digest
 
@@ -143,7 +145,7 @@ def _read_part(
 # --- what an earlier answer was asked --------------------------------------------------------
 
 # An input that is not what was sent then is an error: no answer should be judged by a page that its model
-# never saw. Files are compared by their bytes, rows and answers by their stamps.
+# never saw. Files are compared by their bytes, rows by what was sent of them, answers by their stamps.
 
 
 _WHOLE = ("content", "answer")
@@ -206,7 +208,7 @@ def _read_input(
     try:
         if answer.part:
             content = _read_part(Path(path), name, answer.stamp, answer.part, use, sees, pdf)
-            changed = content.changed
+            changed = content.changed and not _is_sent_alike(answer, Path(path))
         else:
             content = (
                 Content(digest=file_hash(path), parts=())
@@ -221,6 +223,15 @@ def _read_input(
     if changed:
         raise _changed(answer, folder)
     return content
+
+
+def _is_sent_alike(answer: StoredAnswer, path: Path) -> bool:
+    """Return whether a row that changed is still sent as it was: its prompt uses other columns of it."""
+    settings = RequestSettings(prompts=(), row_rule=answer.row_rule)
+    use = row_use(settings, answer.prompt)
+    return (
+        answer.part.startswith("row ") and _read_part(path, "", "", answer.part, use).digest == answer.content
+    )
 
 
 def _changed(answer: StoredAnswer, folder: Path, error: InputError | None = None) -> InputChanged:

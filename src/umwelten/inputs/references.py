@@ -19,12 +19,14 @@ from typing import Any, Protocol
 import msgspec
 
 from umwelten.errors import InputError, StoreError, UsageError
+from umwelten.inputs.added_values import AddedValues
+from umwelten.inputs.content import Content
 from umwelten.inputs.encodings import decode
 from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.tables.rows import columns, read_row, rows
 from umwelten.phrases import Phrase
 from umwelten.prompts.template import Template
-from umwelten.scoring.references import EXPECTED
+from umwelten.scoring.references import EXPECTED, as_text, is_missing
 from umwelten.store.database import has_database
 from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import answer_about
@@ -32,6 +34,8 @@ from umwelten.text.suggestions import closest, did_you_mean
 
 TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 FILE = "file"
+FILE_VALUES = ("file.name", "file.path", "file.stem")
+"""The placeholders about an input's file."""
 _EVALUATION = re.compile(r"ID:([^:]*)(?::(.+))?", re.IGNORECASE | re.DOTALL)
 _MOST_BYTES = 64 << 20
 _SHOWN = 3
@@ -254,6 +258,23 @@ class _Answers:
 
     def _row(self, name: str) -> tuple[str, str | None] | None:
         return answer_about(self._reader, name, self._model)
+
+
+def expected_value(references: References, chained: tuple[str, ...]) -> AddedValues:
+    """Return the placeholder `expected` of prompts about earlier answers: a reference as text.
+
+    Of several fields it is a JSON object. `chained` are those of `references.names` that a row fills in.
+    """
+
+    def of(content: Content) -> dict[str, str]:
+        name, path = (content.values.get(key, "") for key in ("file.name", "file.path"))
+        found = references.of(name, {**content.values, **file_values(name, path)})
+        value = found.get(EXPECTED) if found.keys() == {EXPECTED} else dict(found)
+        if is_missing(value) or value == {}:
+            raise InputError(f"nothing says what is expected of {name or 'the answer'}")
+        return {EXPECTED: as_text(value)}
+
+    return AddedValues(names=(EXPECTED,), of=of, chained=chained)
 
 
 def file_values(name: str, path: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import msgspec
 from umwelten.choices import ROW_RULE, InputSource, RowRule
 from umwelten.errors import InputError, UsageError
 from umwelten.inputs.added_values import AddedValues
-from umwelten.inputs.earlier_answers import answers, check_paths
+from umwelten.inputs.earlier_answers import Beside, answers, check_paths
 from umwelten.inputs.files.file_list import expand, folder_names, scan_files
 from umwelten.inputs.files.scan import scan
 from umwelten.inputs.questions import chained_columns
@@ -66,10 +66,12 @@ def select_inputs(
     *,
     row_rule: RowRule = ROW_RULE,
     chained: Collection[str] = (),
+    beside: Beside | None = None,
 ) -> Inputs:
     """Return the inputs that the options select; rows are read by this rule.
 
-    `chained` are the placeholders of all prompts that reach beyond an earlier answer (`RowUse.chained`).
+    `chained` are the placeholders of all prompts that reach beyond an earlier answer (`RowUse.chained`),
+    `beside` is as in `earlier_answers.answers`.
     Raises `UsageError` for options that can't be combined, `InputError` for a file or folder that is missing.
     """
     given = [name for name in _SOURCES if getattr(choice, name)]
@@ -94,7 +96,7 @@ def select_inputs(
     if choice.from_ is not None:
         folder, where = choice.output_dir / choice.from_, choice.where
         _check_not_itself(choice, folder)
-        return answers_as_inputs(folder, where=where, most=limit, chained=chained)
+        return answers_as_inputs(folder, where=where, most=limit, chained=chained, beside=beside)
     if not choice.directory:
         paths = [path for item in choice.files for path in _list_paths(item, on_note)][:limit]
         return Inputs(files=lambda: scan_files(paths))
@@ -102,7 +104,12 @@ def select_inputs(
 
 
 def answers_as_inputs(
-    folder: Path, *, where: str | None = None, most: int | None = None, chained: Collection[str] = ()
+    folder: Path,
+    *,
+    where: str | None = None,
+    most: int | None = None,
+    chained: Collection[str] = (),
+    beside: Beside | None = None,
 ) -> Inputs:
     """Return the answers of an evaluation as inputs; the arguments are those of `answers`.
 
@@ -110,7 +117,7 @@ def answers_as_inputs(
     """
     wants_rows = any(name.startswith(ROW) for name in chained) and has_database(folder)
     return Inputs(
-        files=lambda: answers(folder, where=where, most=most, chained=chained),
+        files=lambda: answers(folder, where=where, most=most, chained=chained, beside=beside),
         source="answers",
         columns=chained_columns(folder) if wants_rows else None,
         check_paths=lambda paths: check_paths(folder, where, paths),

@@ -21,8 +21,9 @@ JSON = "json."
 ANSWER = "answer"
 PROMPT = "prompt"
 INPUT = "input"
+EXPECTED = "expected"
 
-_TAKEN_FROM_INPUT = ("content", ANSWER, PROMPT, INPUT, "expected")
+_TAKEN_FROM_INPUT = ("content", ANSWER, PROMPT, INPUT, EXPECTED)
 
 # Blanks, and the invisible signs that copied text brings: soft hyphen, zero widths, joiners, byte order mark.
 _BLANK = r"[\s\u00ad\u200b-\u200f\u2060\ufeff]"
@@ -116,7 +117,12 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _unknown_placeholder(name: str, names: list[str], *, rows: bool) -> UsageError:
-    if ANSWER not in names and (name in (ANSWER, PROMPT, INPUT) or name.startswith(JSON)):
+    if name == EXPECTED and ANSWER in names:
+        return UsageError(
+            f"{_in_braces(name)} in the prompt: nothing says what is expected. Known: {_list_names(names)}",
+            Phrase("Give {option:expected=WHERE}; {escape}", escape=_ESCAPE),
+        )
+    if ANSWER not in names and (name in (ANSWER, PROMPT, INPUT, EXPECTED) or name.startswith(JSON)):
         return UsageError(
             f"{_in_braces(name)} in the prompt: no answers to fill it in from. Known: {_list_names(names)}",
             Phrase("Give an evaluation with {option:from_}; {escape}", escape=_ESCAPE),

@@ -17,7 +17,7 @@ from umwelten.evaluation.scoring.jury import Jury, is_judge
 from umwelten.evaluation.scoring.lanes import Lane, Tools, answer_name, row_of, with_definitions
 from umwelten.evaluation.scoring.spec import ScoringSpec
 from umwelten.evaluation.spec import EvaluationSpec
-from umwelten.inputs.references import References, read_references
+from umwelten.inputs.references import FILE_VALUES, References, read_references
 from umwelten.phrases import Phrase, Wording
 from umwelten.prompts.template import Template
 from umwelten.scoring.catalog import CATALOG
@@ -33,8 +33,6 @@ from umwelten.store.scores.records import ScoreRecord, StoredScorer, gate_values
 from umwelten.store.scores.store import ScoreStore
 from umwelten.store.stored_calls import ScorableAnswer, StoredCall, input_names, scorable_answers
 from umwelten.types import FrozenStruct
-
-_FILE_VALUES = ("file.name", "file.path", "file.stem")
 
 
 class ScoringResult(FrozenStruct):
@@ -249,9 +247,9 @@ def check_ahead(spec: ScoringSpec, wanted: EvaluationSpec) -> None:
         Tools(spec).start(stack)
     columns = None if wanted.inputs is None else wanted.inputs.columns
     for references in read_all_references(spec, wanted.output.output_dir).values():
-        _template_of(references.names).check(_FILE_VALUES, columns)
+        _template_of(references.names).check(FILE_VALUES, columns)
     if spec.cluster is not None:
-        Template(spec.cluster).check(_FILE_VALUES, columns)
+        Template(spec.cluster).check(FILE_VALUES, columns)
 
 
 def _template_of(names: tuple[str, ...]) -> Template:
@@ -286,7 +284,7 @@ def _check_needs_none(definition: Definition) -> None:
 
 def _check_names(names: tuple[str, ...], reader: Reader) -> None:
     """See that the placeholders have values. Columns are known from the first row."""
-    known = list(_FILE_VALUES)
+    known = list(FILE_VALUES)
     columns: tuple[str, ...] | None = None
     first = next(scorable_answers(reader), None)
     if first is not None:
