@@ -147,6 +147,20 @@ def _id_or_call(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     shell_complete=completers.ids,
 )
 @option("--failed", is_flag=True, help="Only failed calls, each with its message.")
+@option(
+    "--failing",
+    is_flag=False,
+    flag_value="",
+    metavar="[SCORER]",
+    help="Only answers that do not pass, by this scorer or by any, with reasons.",
+)
+@option(
+    "--unscored",
+    is_flag=False,
+    flag_value="",
+    metavar="[SCORER]",
+    help="Only calls without a score, by this scorer or by any, and why.",
+)
 @option("--json", "as_json", is_flag=True, help="Print JSON, one call per line.")
 @output_dir
 def show(**flags: Any) -> None:
@@ -158,6 +172,7 @@ def show(**flags: Any) -> None:
     \b
     umwelten eval show scans
     umwelten eval show scans --failed
+    umwelten eval show scans --failing right
     umwelten eval show scans page-1.jpg google:gemini-3.5-flash
     umwelten eval show tides ollama:gemma3:12b 2
     """

@@ -11,12 +11,14 @@ from pathlib import Path
 import click
 
 from umwelten.cli.report import _check_there, _did_you_mean, _readers, _settings
+from umwelten.cli.scored_calls import WantedScores, show_scored
 from umwelten.cli.table_layout import _write_table
 from umwelten.errors import UsageError
 from umwelten.evaluation.spec import check_id
 from umwelten.report.queries import attempts, calls, overviews
 from umwelten.report.queries.overviews import snapshot
 from umwelten.report.queries.schema_validation import validation
+from umwelten.report.queries.shown_scores import with_scores
 from umwelten.report.queries.status import EvaluationStatus
 from umwelten.report.queries.variants import prompts
 from umwelten.report.render.call import render_call, render_lines
@@ -32,12 +34,21 @@ _MOST_KINDS = 3  # of failures that are named where no call has ended
 
 
 def show(
-    *, id_: str | None, words: Sequence[str], failed: bool, as_json: bool, output_dir: Path | None
+    *,
+    id_: str | None,
+    words: Sequence[str],
+    failed: bool,
+    failing: str | None,
+    unscored: str | None,
+    as_json: bool,
+    output_dir: Path | None,
 ) -> None:
     """Print one call with its attempts, or a line for each call that the words name.
 
-    Without `id_`, the first of the words is the evaluation's id.
+    Without `id_`, the first of the words is the evaluation's id. `failing`, `unscored`: only such answers, by
+    the scorer named, or by any if the text is empty.
     """
+    wanted = _wanted(failed, failing, unscored)
     id_, call = _id_and_call(id_, words)
     folder = _settings(output_dir).get("output_dir") / check_id(id_)
     _check_there(folder)
@@ -45,8 +56,10 @@ def show(
         only, found = _find(reader, id_, call) if call else (None, calls.ended_calls(reader))
         if failed:
             _show_failed(reader, id_, found, as_json)
+        elif wanted is not None:
+            show_scored(reader, found, wanted, as_json=as_json)
         elif only is not None:
-            _show_one(calls.call_detail(reader, only), as_json)
+            _show_one(with_scores(reader, calls.call_detail(reader, only)), as_json)
         elif as_json:
             sys.stdout.writelines(f"{calls.as_json(line)}\n" for line in found)
         else:
@@ -54,6 +67,17 @@ def show(
             if not call:
                 _note_records(reader)
                 _note_pending(reader, id_)
+
+
+def _wanted(failed: bool, failing: str | None, unscored: str | None) -> WantedScores | None:
+    """What of the scores is asked for. Raises UsageError."""
+    if sum((failed, failing is not None, unscored is not None)) > 1:
+        raise UsageError(
+            "--failed, --failing and --unscored exclude each other", "Give the one that you mean."
+        )
+    if failing is not None:
+        return WantedScores(what="failing", scorer=failing)
+    return None if unscored is None else WantedScores(what="unscored", scorer=unscored)
 
 
 def _id_and_call(id_: str | None, words: Sequence[str]) -> tuple[str, Sequence[str]]:

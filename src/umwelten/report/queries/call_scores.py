@@ -74,20 +74,28 @@ def open_scores(reader: Reader) -> Iterator[ScoreReader | None]:
 
 def call_scores(reader: Reader, scores: ScoreReader) -> Iterator[CallScores]:
     """Yield the scores of every call that counts and has ended, by the scorers' names, in their order."""
+    return (own for _, own in scores_by_call(reader, scores))
+
+
+def scores_by_call(reader: Reader, scores: ScoreReader) -> Iterator[tuple[int, CallScores]]:
+    """Yield the same with the numbers of the calls, in their order."""
     scorers = scores.scorers()
     parts = _Walk(scores.parts_of_all())
     verdicts = _Walk(scores.verdicts_of_all())
     for call, failure, found in scored_calls(reader, scores):
         own_parts, own_verdicts = parts.of(call), verdicts.of(call)
-        yield {
-            scorer.name: call_score(
-                failure,
-                found.get(scorer.id),
-                (part for id, part in own_parts if id == scorer.id),
-                (verdict for id, verdict in own_verdicts if id == scorer.id),
-            )
-            for scorer in scorers
-        }
+        yield (
+            call,
+            {
+                scorer.name: call_score(
+                    failure,
+                    found.get(scorer.id),
+                    (part for id, part in own_parts if id == scorer.id),
+                    (verdict for id, verdict in own_verdicts if id == scorer.id),
+                )
+                for scorer in scorers
+            },
+        )
 
 
 def scores_of_call(

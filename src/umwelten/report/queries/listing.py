@@ -11,6 +11,7 @@ import msgspec
 from umwelten.errors import StoreError
 from umwelten.report.models import Overview
 from umwelten.report.queries import overviews
+from umwelten.report.queries.shown_scores import ListedScore, first_score
 from umwelten.report.queries.status import iso
 from umwelten.store.database import DatabaseError, evaluations, raise_if_interrupted, store_errors
 from umwelten.store.reader import Reader
@@ -42,7 +43,10 @@ class ListedEvaluation(FrozenStruct):
 
 
 class Details(FrozenStruct):
-    """What only a closer look shows; the figures are those of a report's summary."""
+    """What only a closer look shows; the figures are those of a report's summary.
+
+    `score` is there if the evaluation has been scored.
+    """
 
     prompt: str
     system: str | None
@@ -55,6 +59,7 @@ class Details(FrozenStruct):
     p95_s: float | None
     input_tokens: int | None
     output_tokens: int | None
+    score: ListedScore | msgspec.UnsetType = msgspec.UNSET
 
 
 def list_evaluations(output_dir: Path, *, details: bool = False) -> list[ListedEvaluation]:
@@ -72,10 +77,15 @@ def render_json(rows: Sequence[ListedEvaluation], out: TextIO) -> None:
 def render_text(rows: Sequence[ListedEvaluation], out: TextIO) -> None:
     """Write an aligned table; the first column is the id and nothing else."""
     detailed = any(row.details for row in rows)
-    head = (*_HEAD[:-1], *(_MORE if detailed else ()), _HEAD[-1])
+    scored = any(row.details and row.details.score for row in rows)
+    more = (*_MORE[:-1], *(("SCORE",) if scored else ()), _MORE[-1])
+    head = (*_HEAD[:-1], *(more if detailed else ()), _HEAD[-1])
     table = [
         head,
-        *((*(cells := _cells(row))[:-1], *(_more(row) if detailed else ()), cells[-1]) for row in rows),
+        *(
+            (*(cells := _cells(row))[:-1], *(_more(row, scored) if detailed else ()), cells[-1])
+            for row in rows
+        ),
     ]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
@@ -86,9 +96,9 @@ _HEAD = ("ID", "STARTED (UTC)", "TYPE", "STATUS", "CALLS", "FAILED", "COST", "MO
 _MORE = ("PENDING", "ANSWERED", "WALL", "P50", "P95", "TOKENS IN", "TOKENS OUT", "PROMPT")
 
 
-def _more(row: ListedEvaluation) -> tuple[str, ...]:
+def _more(row: ListedEvaluation, scored: bool) -> tuple[str, ...]:
     if isinstance(row.details, msgspec.UnsetType):
-        return ("",) * len(_MORE)
+        return ("",) * (len(_MORE) + scored)
     more = row.details
     times = (formatting.seconds(value) for value in (more.wall_s, more.p50_s, more.p95_s))
     tokens = (formatting.tokens(value) for value in (more.input_tokens, more.output_tokens))
@@ -97,8 +107,15 @@ def _more(row: ListedEvaluation) -> tuple[str, ...]:
         formatting.percent(more.success_rate),
         *times,
         *tokens,
+        *((_score(more.score or None),) if scored else ()),
         one_line(more.prompt, 50),
     )
+
+
+def _score(score: ListedScore | None) -> str:
+    if score is None:
+        return ""
+    return f"{score.scorer} {formatting.UNKNOWN if score.mean is None else f'{score.mean:.3f}'}"
 
 
 def _row(folder: Path, details: bool) -> ListedEvaluation:
@@ -121,7 +138,7 @@ def _row(folder: Path, details: bool) -> ListedEvaluation:
 def _read(folder: Path, reader: Reader, details: bool) -> ListedEvaluation:
     with overviews.snapshot(reader):
         overview = overviews.summary(reader)
-        more = _details(overviews.overview(reader)) if details else msgspec.UNSET
+        more = _details(overviews.overview(reader), first_score(reader)) if details else msgspec.UNSET
     return ListedEvaluation(
         id=folder.name,
         date=overview.evaluation.started_at,
@@ -137,7 +154,7 @@ def _read(folder: Path, reader: Reader, details: bool) -> ListedEvaluation:
     )
 
 
-def _details(overview: Overview) -> Details:
+def _details(overview: Overview, score: ListedScore | None) -> Details:
     evaluation, figures, usage = overview.evaluation, overview.summary, overview.cost.usage
     return Details(
         prompt=evaluation.prompt,
@@ -151,6 +168,7 @@ def _details(overview: Overview) -> Details:
         p95_s=figures.p95_s,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
+        score=score or msgspec.UNSET,
     )
 
 

@@ -7,7 +7,10 @@ from typing import TextIO
 
 import msgspec
 
+from umwelten.report.queries.call_scores import CallVerdict, UnscoredReason
 from umwelten.report.queries.calls import Attempt, CallDetail, CallSummary
+from umwelten.report.queries.shown_scores import ScoredCallDetail, ShownScore, expected_text
+from umwelten.report.render.scores_text import KINDS, share
 from umwelten.text import formatting
 from umwelten.text.sanitize import json_safe, one_line, safe
 from umwelten.types import FailureKind
@@ -62,6 +65,39 @@ def render_call(call: CallDetail, out: TextIO) -> None:
         _block(out, "RECORD", json_safe(msgspec.json.format(bytes(call.data)).decode()))
     _block(out, "ANSWER", call.response)
     _block(out, "FAILED", call.error.message if call.error else None)
+    if isinstance(call, ScoredCallDetail):
+        for name, score in call.scores.items():
+            title = name if name == score.type else f"{name} ({score.type})"
+            out.write(f"\nSCORE {one_line(title, 80)}\n")
+            _pairs(out, _score(score))
+
+
+def _score(score: ShownScore) -> Iterator[tuple[str, str]]:
+    word = {True: "passes", False: "does not pass", None: "no threshold"}[score.passed]
+    yield "value", _unscored(score.unscored) if score.value is None else f"{share(score.value)}, {word}"
+    expected = score.expected
+    if expected is not None:
+        yield "expected", expected_text(expected)
+    yield from _known(("read", score.label), ("reason", score.reason))
+    for part in score.parts:
+        yield part.name, ", ".join(filter(None, (share(part.value), part.label, part.message)))
+    for verdict in score.verdicts:
+        yield "verdict", _verdict(verdict)
+
+
+def _unscored(why: UnscoredReason | None) -> str:
+    if why is None:
+        return "unscored"
+    kind = KINDS.get(why.kind, why.kind)
+    return f"unscored, {kind}: {why.message}" if why.message else f"unscored, {kind}"
+
+
+def _verdict(verdict: CallVerdict) -> str:
+    of = ", ".join(filter(None, (verdict.judge, verdict.criterion, f"sample {verdict.sample}")))
+    said = _unscored(verdict.unscored) if verdict.value is None else share(verdict.value)
+    label = f" ({verdict.label})" if verdict.label else ""
+    reason = f": {verdict.reason}" if verdict.reason else ""
+    return f"{of}: {said}{label}{reason}"
 
 
 def _facts(call: CallDetail) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import groupby
-from typing import IO, Literal, TextIO
+from typing import IO, Literal, NamedTuple, TextIO
 from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
@@ -27,9 +27,10 @@ from umwelten.errors import UsageError
 from umwelten.phrases import Phrase
 from umwelten.report.models import CallResult
 from umwelten.report.queries import overviews
-from umwelten.report.queries.call_scores import CallScore, CallScores, call_scores, open_scores
+from umwelten.report.queries.call_scores import CallScore, CallScores, open_scores, scores_by_call
 from umwelten.report.queries.score_columns import column_names
 from umwelten.report.queries.score_overview import read_overview
+from umwelten.report.queries.shown_scores import expected_of, expected_text
 from umwelten.report.render.scores_text import KINDS, gate_value_text, share
 from umwelten.scoring.columns import ColumnName
 from umwelten.scoring.gate_outcomes import GateResult
@@ -49,7 +50,14 @@ _UNJUDGED = "no_threshold"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 State = Literal["passed", "failure", "error", "skipped"]
-_Answer = tuple[CallResult, CallScores]
+
+
+class _Answer(NamedTuple):
+    """A call that has ended, by its number."""
+
+    call: int
+    result: CallResult
+    scores: CallScores
 
 
 def render_junit(readers: Sequence[Reader], out: TextIO) -> None:
@@ -125,27 +133,31 @@ def _suites(reader: Reader, stack: ExitStack) -> Iterator[_Suite]:
 
 def _add_cases(reader: Reader, scores: ScoreReader, suites: Mapping[ColumnName, _Suite]) -> None:
     """Add a case for each file and model of the plan."""
-    repeats, rule = reader.spec().repeats, scores.settings().get("of_repeats", MOST)
+    rule = scores.settings().get("of_repeats", MOST)
+    cases = _Cases(scores, repeats=reader.spec().repeats, rule=rule)
     for file, answers in _by_file(reader, scores):
         own: dict[ColumnName, list[_Answer]] = {}
-        for result, found in answers:
-            own.setdefault(ColumnName(model=result.model, prompt=result.prompt), []).append((result, found))
+        for answer in answers:
+            column = ColumnName(model=answer.result.model, prompt=answer.result.prompt)
+            own.setdefault(column, []).append(answer)
         for column, suite in suites.items():
-            _add_case(suite, file or _NO_FILE, own.get(column, []), repeats, rule)
+            cases.add(suite, file or _NO_FILE, own.get(column, []))
 
 
 def _by_file(reader: Reader, scores: ScoreReader) -> Iterator[tuple[str, Sequence[_Answer]]]:
     """The files of the plan with the calls of each that have ended; answers are cut."""
     # Names of files are unique, and both walks go by the number of the input.
-    results = zip(map(_cut, overviews.results(reader)), call_scores(reader, scores), strict=True)
-    groups = groupby(results, key=lambda pair: pair[0].file or "")
+    results = map(_cut, overviews.results(reader))
+    walk = zip(results, scores_by_call(reader, scores), strict=True)
+    answers = (_Answer(call, result, own) for result, (call, own) in walk)
+    groups = groupby(answers, key=lambda answer: answer.result.file or "")
     following = next(groups, None)
     for name in overviews.input_names(reader):
-        answers: Sequence[_Answer] = ()
+        of_file: Sequence[_Answer] = ()
         if following is not None and following[0] == name:
-            answers = list(following[1])
+            of_file = list(following[1])
             following = next(groups, None)
-        yield name, answers
+        yield name, of_file
 
 
 def _cut(result: CallResult) -> CallResult:
@@ -155,23 +167,46 @@ def _cut(result: CallResult) -> CallResult:
     return msgspec.structs.replace(result, response=result.response[: _MOST_BYTES + 1], data=None)
 
 
-def _add_case(suite: _Suite, file: str, answers: Sequence[_Answer], repeats: int, rule: OfRepeats) -> None:
-    states = [_state(scores.values()) for _, scores in answers]
-    pending = max(repeats - len(answers), 0)
-    counts = Counter[State](states)
-    counts["error"] += pending
-    state = _of_repeats(counts, rule)
-    kind, message, text = "", "", ""
-    if state != "passed":
-        of_state = [pair for pair, own in zip(answers, states, strict=True) if own == state]
-        kind, message = _why(of_state, state)
-        if repeats > 1:
-            message = f"{counts['passed']:,} of {repeats:,} pass: {message}"
-        blocks = [_answer_text(result, scores, repeats) for result, scores in answers]
-        blocks += [f"{pending:,} pending"] if pending else []
-        text = "\n\n".join(blocks)
-    time_s = sum(result.metrics.response_s or 0.0 for result, _ in answers)
-    suite.add(file, state, kind=kind, message=message, text=text, time_s=time_s)
+class _Cases:
+    """Makes cases of the answers to a file."""
+
+    def __init__(self, scores: ScoreReader, *, repeats: int, rule: OfRepeats) -> None:
+        self._scores, self._repeats, self._rule = scores, repeats, rule
+
+    def add(self, suite: _Suite, file: str, answers: Sequence[_Answer]) -> None:
+        """Add the case of these answers; of the repeats, those that are lacking are pending."""
+        states = [_state(answer.scores.values()) for answer in answers]
+        pending = max(self._repeats - len(answers), 0)
+        counts = Counter[State](states)
+        counts["error"] += pending
+        state = _of_repeats(counts, self._rule)
+        kind, message, text = "", "", ""
+        if state != "passed":
+            kind, message = _why(
+                [answer for answer, own in zip(answers, states, strict=True) if own == state], state
+            )
+            if self._repeats > 1:
+                message = f"{counts['passed']:,} of {self._repeats:,} pass: {message}"
+            blocks = [*map(self._text, answers), *([f"{pending:,} pending"] if pending else [])]
+            text = "\n\n".join(blocks)
+        time_s = sum(answer.result.metrics.response_s or 0.0 for answer in answers)
+        suite.add(file, state, kind=kind, message=message, text=text, time_s=time_s)
+
+    def _text(self, answer: _Answer) -> str:
+        """An answer with all its scores; of several repeats, with its number."""
+        result, expected = answer.result, expected_of(self._scores, answer.call)
+        lines = [f"repeat {result.repeat}"] if self._repeats > 1 else []
+        for name, score in answer.scores.items():
+            lines.append(f"{name}: {_score_text(score)}")
+            lines += [
+                f"  {part.name}: {share(part.value)} {part.message or ''}".rstrip() for part in score.parts
+            ]
+            lines += [f"  expected: {expected_text(expected[name])}"] if name in expected else []
+        if result.error is not None:
+            lines.append(f"failed: {result.error.message}")
+        else:
+            lines.append(f"answer: {result.response or ''}")
+        return "\n".join(lines)
 
 
 def _of_repeats(counts: Mapping[State, int], rule: OfRepeats) -> State:
@@ -202,8 +237,8 @@ def _state_of(score: CallScore) -> State:
 
 def _why(answers: Sequence[_Answer], state: State) -> tuple[str, str]:
     """Type and message of a case: of the first score that is like it."""
-    for _, scores in answers:
-        for name, score in scores.items():
+    for answer in answers:
+        for name, score in answer.scores.items():
             if _state_of(score) == state:
                 kind = score.unscored.kind if score.unscored else _UNJUDGED
                 return name if state == "failure" else kind, f"{name}: {_score_text(score)}"
@@ -219,19 +254,6 @@ def _score_text(score: CallScore) -> str:
     label = "" if score.label is None else f", {score.label!r}"
     reason = "" if score.reason is None else f": {score.reason}"
     return f"{share(score.value)}, {word}{label}{reason}"
-
-
-def _answer_text(result: CallResult, scores: CallScores, repeats: int) -> str:
-    """An answer with all its scores; of several repeats, with its number."""
-    lines = [f"repeat {result.repeat}"] if repeats > 1 else []
-    for name, score in scores.items():
-        lines.append(f"{name}: {_score_text(score)}")
-        lines += [f"  {part.name}: {share(part.value)} {part.message or ''}".rstrip() for part in score.parts]
-    if result.error is not None:
-        lines.append(f"failed: {result.error.message}")
-    else:
-        lines.append(f"answer: {result.response or ''}")
-    return "\n".join(lines)
 
 
 # --- gates ---------------------------------------------------------------------------------------
