@@ -101,7 +101,7 @@ def _settings(kind: str, flags: dict[str, Any]) -> Settings:
     if settings.get("prompt") is None and settings.get("prompts") is None:
         raise click.UsageError("Missing option '-p' / '--prompt'.", click.get_current_context())
     scored = settings.get("scorers") or settings.get("scorer")
-    for name in ("fail_under", "judge", "samples"):
+    for name in ("fail_under", "judge", "samples", "check"):
         if name in settings.given and not scored:
             raise UsageError(f"{as_flag(name)} goes with --scorer or --scorers", "Add one, or leave it out.")
     if "coerce" in settings.given and settings.get("schema") is None:

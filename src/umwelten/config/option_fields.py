@@ -222,6 +222,15 @@ class SharedOptions(TypedDict, Generic[T], total=False):
         int | None,
         Option(kinds.integer(1, 1_000), Section.SCORES, "Ask each judge N times about an answer."),
     ]
+    check: Annotated[
+        PathLike | None,
+        Option(
+            paths.FILE,
+            Section.SCORES,
+            "Compare judges with people: a table with a column file and value or label.",
+            place="profile",
+        ),
+    ]
     fail_under: Annotated[
         str | Sequence[str] | None,
         Option(

@@ -43,6 +43,7 @@ OF_SCORE = (
     "expected",
     "judge",
     "samples",
+    "check",
     "fail_under",
     "again",
     "concurrent",

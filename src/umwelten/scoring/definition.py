@@ -19,7 +19,7 @@ RESERVED = ("rank", "total", "answered", "scored", "cost_usd", "p95_s")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
 _LONGEST_NAME = 60
 _SHORT_FORM = re.compile(r"(?:([^=:]*)=)?([a-z0-9-]+)(?::(.*))?", re.DOTALL)
-_COMMON = ("type", "expected", "at_least", "weight", "part_of_total")
+_COMMON = ("type", "expected", "check", "at_least", "weight", "part_of_total")
 
 
 class Place(Protocol):
@@ -40,7 +40,8 @@ class NamedPlace(FrozenStruct):
 class Definition(FrozenStruct):
     """A scorer. `settings` holds what is unlike the defaults, as checked; `table` what was written.
 
-    `expected` says where its references are, `None`: where those of all scorers are.
+    `expected` says where its references are, `None`: where those of all scorers are. `check` is the table of
+    people's labels that a judge is compared with.
 
     `at_least` is the value from which an answer passes, from 0 to 1 on whatever scale it was written; `None`:
     nothing passes or fails. `weight` is the share in the total, which a measure (`part_of_total` False) has
@@ -52,6 +53,7 @@ class Definition(FrozenStruct):
     type: str
     settings: Mapping[str, Any]
     expected: str | None = None
+    check: str | None = None
     at_least: float | None = None
     weight: float = 1.0
     part_of_total: bool = True
@@ -111,7 +113,8 @@ def read_scorer(name: str, table: Any, place: Place) -> Definition:
         settings=settings,
         at_least=_at_least(name, table, settings, known, place),
         table=dict(table),
-        expected=_expected(name, table, place),
+        expected=_where(name, "expected", table, place),
+        check=_check(name, kind, table, place),
         weight=_common(name, table, "weight", 1.0, place) or 0.0,
         part_of_total=_part_of_total(name, table, place),
     )
@@ -210,11 +213,20 @@ def _common(
     return float(number)
 
 
-def _expected(name: str, table: Mapping[str, Any], place: Place) -> str | None:
-    where = table.get("expected")
+def _where(name: str, key: str, table: Mapping[str, Any], place: Place) -> str | None:
+    where = table.get(key)
     if where is not None and (not isinstance(where, str) or not where.strip()):
-        raise _wrong_value(name, "expected", where, ValueError("must be a text"), place)
+        raise _wrong_value(name, key, where, ValueError("must be a text"), place)
     return where
+
+
+def _check(name: str, kind: str, table: Mapping[str, Any], place: Place) -> str | None:
+    if "check" in table and CATALOG[kind].runs != "calls":
+        raise ConfigError(
+            f"{place.at(name, 'check')}: check is for judges, and scorer {name!r} is of type {kind}",
+            "Leave it out.",
+        )
+    return _where(name, "check", table, place)
 
 
 def _part_of_total(name: str, table: Mapping[str, Any], place: Place) -> bool:

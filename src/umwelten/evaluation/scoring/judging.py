@@ -240,6 +240,9 @@ def with_judges(
     text = given if isinstance(given, str) else ",".join(given)
     models, _ = parse_models(text, vendors, groups, settings.variants)
     further: dict[str, object] = {"model": [str(model) for model in models]}
+    labels = settings.get("check")
+    if labels is not None and definition.check is None:
+        further["check"] = str(labels)
     samples = settings.get("samples")
     if samples is not None and "samples" not in definition.table:
         further["samples"] = samples

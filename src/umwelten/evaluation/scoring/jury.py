@@ -15,7 +15,8 @@ from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.scoring.judging import JudgedBy, with_judges
 from umwelten.evaluation.scoring.spec import ScoringSpec
-from umwelten.evaluation.scoring.verdicts import Judged, collect, figures_as_json
+from umwelten.evaluation.scoring.table_scores import TableScores
+from umwelten.evaluation.scoring.verdicts import Judged, collect, figures_as_json, read_labels
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.inputs.references import References
 from umwelten.phrases import Phrase, Spelling, Wording, by_name
@@ -48,7 +49,7 @@ def resolve_judges(
         for name, definition in definitions.items()
     }
     judges = [definition for definition in found.values() if is_judge(definition)]
-    for option in ("judge", "samples"):
+    for option in ("judge", "samples", "check"):
         if option in settings.given and not judges:
             raise UsageError(
                 Phrase("{option:{option}} is for judges, and no scorer is one", option=option),
@@ -78,11 +79,15 @@ class Jury:
         again: Sequence[str] = (),
     ) -> None:
         self._folder, self._spec, self._again = folder, spec, again
+        self._labels: dict[str, TableScores | None] = {}
         self.judges = tuple(
             JudgedBy(folder, definition, references.get(definition.expected or spec.expected or ""))
             for definition in spec.scorers
             if is_judge(definition)
         )
+        for by in self.judges:
+            base = spec.bases.get(by.definition.name, Path())
+            self._labels[by.definition.name] = read_labels(by, base)
         for name in again:
             if name not in {by.definition.name for by in self.judges}:
                 raise UsageError(
@@ -144,9 +149,10 @@ class Jury:
             for by in self.judges:
                 if not has_database(by.verdicts):
                     continue
-                judged = collect(by, ids[by.definition.name], store)
+                name = by.definition.name
+                judged = collect(by, ids[name], store, self._labels[name])
                 kept = store.settings().get("judges") or {}
-                store.write_settings({"judges": {**kept, by.definition.name: figures_as_json(judged)}})
+                store.write_settings({"judges": {**kept, name: figures_as_json(judged)}})
                 yield by, judged
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from umwelten.errors import InputError
 from umwelten.inputs.tables.json_values import as_text
@@ -26,6 +26,9 @@ _ALLOWED = "A value is a number from 0 to 1, or one of pass, fail, true, false, 
 _SHOWN = 3
 
 _Key = tuple[str, str, str, str]
+_ReadCell = Callable[[str, str], tuple[float | None, bool | None]]
+ReadLabel = Callable[[str, str], float]
+"""Returns the value of a cell in the column of that name. Errors: `ValueError`."""
 
 
 class AnswerName(FrozenStruct):
@@ -55,10 +58,37 @@ class TableScores:
     """
 
     def __init__(self, definition: Definition, base: Path = Path()) -> None:
-        self.definition = definition
-        self._path = base / expand_home(Path(definition.settings["value"]))
+        self._open_table(definition, base / expand_home(Path(definition.settings["value"])), _value)
+        value = find_column(definition.settings.get("column", "value"), columns(self._path), self._path)
+        self._load(value)
+
+    @classmethod
+    def of_labels(cls, definition: Definition, path: Path, read: ReadLabel) -> Self:
+        """Return what people said of the answers that a judge scores.
+
+        `read` gives the value of a cell, by the column's name: `value`, else `label`. Raises `ValueError`.
+        """
+
+        def reading(text: str, place: str) -> tuple[float | None, bool | None]:
+            if not text.strip():
+                return None, None
+            try:
+                return read(column, text.strip()), None
+            except ValueError as error:
+                raise InputError(f"{place}: the {column} {error}") from None
+
+        made = cls.__new__(cls)
+        made._open_table(definition, path, reading)
+        known = columns(path)
+        column = next((name for name in ("value", "label") if _column(name, known)), "value")
+        made._load(find_column(column, known, path))
+        return made
+
+    def _open_table(self, definition: Definition, path: Path, read_cell: _ReadCell) -> None:
+        self.definition, self._path, self._read_cell = definition, path, read_cell
+
+    def _load(self, value: str) -> None:
         known = columns(self._path)
-        value = find_column(definition.settings.get("column", "value"), known, self._path)
         keys = [_column(name, known) for name in _KEYS]
         if keys[0] is None:
             raise InputError(f"{self._path} has no column 'file'; it has {', '.join(known[:40])}", _HINT)
@@ -143,7 +173,7 @@ class TableScores:
                     f"{place}: there is a score of {_shown(key)} already, in {found[key].place}",
                     "Remove one of them.",
                 )
-            number, passed = _value(as_text(row.get(value)), place)
+            number, passed = self._read_cell(as_text(row.get(value)), place)
             said = None if reason is None else as_text(row.get(reason)).strip() or None
             found[key] = _Row(place=place, value=number, passed=passed, reason=said)
         if not found:

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from umwelten.evaluation.scoring.judging import JudgedBy
+from umwelten.evaluation.scoring.lanes import answer_name
+from umwelten.evaluation.scoring.table_scores import TableScores
 from umwelten.scoring.identity import content_digest, score_key
 from umwelten.scoring.judge.combination import Ballot
 from umwelten.scoring.judge.diagnostics import Diagnostics, JuryFigures
+from umwelten.scoring.judge.human_labels import HumanCheck, Labelled, check_against, read_label
 from umwelten.scoring.judge.judge import Judge, Question
 from umwelten.scoring.judge.reply import Verdict
-from umwelten.scoring.score import Result, Unscored
+from umwelten.scoring.score import Result, Score, Unscored
 from umwelten.store.reader import Reader
 from umwelten.store.scores.reader import ScoreReader
 from umwelten.store.scores.records import ScoreRecord
 from umwelten.store.scores.records import Verdict as StoredVerdict
 from umwelten.store.scores.store import ScoreStore
-from umwelten.store.stored_calls import ScorableAnswer, VerdictCall, scorable_answers, verdict_calls
+from umwelten.store.stored_calls import (
+    ScorableAnswer,
+    StoredCall,
+    VerdictCall,
+    scorable_answers,
+    verdict_calls,
+)
 from umwelten.types import FrozenStruct
+from umwelten.user_folders import expand_home
 
 _INPUT_CHANGED = "input_changed"
 """The code of a judge's call that was not made because the answer's input is another one now."""
@@ -38,16 +49,33 @@ class Judged(FrozenStruct):
     cost_nusd: int
     unpriced: int
     figures: JuryFigures
+    check: HumanCheck | None = None
 
 
-def collect(by: JudgedBy, scorer: int, store: ScoreStore) -> Judged:
-    """Write the scores of all answers that a judge has been asked about. Raises StoreError."""
+def read_labels(by: JudgedBy, base: Path) -> TableScores | None:
+    """Return what people said of the answers that a judge is checked against. Errors: `InputError`."""
+    if by.definition.check is None:
+        return None
+
+    def read(column: str, text: str) -> float:
+        scale = by.judge.scale
+        return read_label(scale, label=text) if column == "label" else read_label(scale, value=text)
+
+    return TableScores.of_labels(by.definition, base / expand_home(Path(by.definition.check)), read)
+
+
+def collect(by: JudgedBy, scorer: int, store: ScoreStore, labels: TableScores | None = None) -> Judged:
+    """Write the scores of all answers that a judge has been asked about, and compare them with `labels`.
+
+    Raises StoreError.
+    """
     judge = by.judge
     questions = {question.name: question for question in judge.questions}
     tally = Diagnostics(
         judge.settings.models, judge.criteria, judge.scale, judge.settings.combine, judge.at_least
     )
     new = kept = pending = cost = unpriced = 0
+    labelled: list[Labelled] = []
     with (
         Reader.open(by.folder) as reader,
         Reader.open(by.verdicts) as replies,
@@ -60,6 +88,8 @@ def collect(by: JudgedBy, scorer: int, store: ScoreStore) -> Judged:
             unpriced += sum(call.cost_nusd is None for call in calls)
             tally.add(ballots, length=len(answer.call.text or ""), model=answer.call.model)
             result = _input_changed(calls) or judge.score(ballots)
+            if labels is not None:
+                labelled.extend(_labelled(labels, answer.call, result))
             if isinstance(result, Unscored) and result.kind == "pending":
                 pending += 1
                 continue
@@ -76,8 +106,22 @@ def collect(by: JudgedBy, scorer: int, store: ScoreStore) -> Judged:
             store.put(_record(answer, scorer, key, result, verdicts))
     store.flush()
     return Judged(
-        new=new, kept=kept, pending=pending, cost_nusd=cost, unpriced=unpriced, figures=tally.figures()
+        new=new,
+        kept=kept,
+        pending=pending,
+        cost_nusd=cost,
+        unpriced=unpriced,
+        figures=tally.figures(),
+        check=check_against(labelled, judge.scale, judge.at_least) if labels is not None else None,
     )
+
+
+def _labelled(labels: TableScores, call: StoredCall, result: Result) -> Iterator[Labelled]:
+    name = answer_name(call)
+    said = labels.score(name)
+    if isinstance(said, Score):
+        key = " ".join(filter(None, (name.file, name.model, name.prompt, f"r{name.repeat}")))
+        yield Labelled(key=key, person=said.value, result=result)
 
 
 def _answers_with_calls(
@@ -167,4 +211,5 @@ def figures_as_json(judged: Judged) -> dict[str, Any]:
         "unpriced": judged.unpriced,
         "pending": judged.pending,
         "figures": msgspec.to_builtins(judged.figures),
+        "check": msgspec.to_builtins(judged.check),
     }

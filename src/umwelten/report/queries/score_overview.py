@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from umwelten.report.models import ModelRow
 from umwelten.report.queries.score_columns import TOTAL, ScoreColumns, score_columns
@@ -12,11 +14,13 @@ from umwelten.scoring.differences import ScoreDifference, differences
 from umwelten.scoring.figures import ScoreFigures, figures
 from umwelten.scoring.gate_outcomes import GateColumn, GateResult, gate_results
 from umwelten.scoring.gates import Gate
+from umwelten.scoring.judge.diagnostics import JuryFigures
+from umwelten.scoring.judge.human_labels import HumanCheck
 from umwelten.scoring.picks import ScorePicks, picks
 from umwelten.store.reader import Reader
 from umwelten.store.scores.reader import ScoreReader
 from umwelten.store.scores.records import stored_gates
-from umwelten.types import FrozenStruct
+from umwelten.types import NANO, FrozenStruct
 
 
 class ScorerInfo(FrozenStruct):
@@ -31,6 +35,23 @@ class ScorerInfo(FrozenStruct):
     judge: str | None
 
 
+class JudgeReport(FrozenStruct):
+    """What is known of the judges of one scorer. `id` is the evaluation that holds their verdicts.
+
+    `cost_usd` is the sum of the known costs of their calls, `unpriced` the number of calls whose cost is
+    unknown; `pending` counts the answers whose verdicts are not all there. `figures` are by judge, with the
+    agreement between them; `check` is the comparison with people's labels, where there was one.
+    """
+
+    scorer: str
+    id: str | None
+    cost_usd: float
+    unpriced: int
+    pending: int
+    figures: JuryFigures
+    check: HumanCheck | None = None
+
+
 class ScoreOverview(FrozenStruct):
     """All that a report says of scores but those of single calls.
 
@@ -43,7 +64,7 @@ class ScoreOverview(FrozenStruct):
     differences: tuple[ScoreDifference, ...]
     picks: tuple[ScorePicks, ...]
     gates: tuple[GateResult, ...]
-    judges: tuple[Any, ...] = ()
+    judges: tuple[JudgeReport, ...] = ()
 
 
 def score_overview(
@@ -61,7 +82,25 @@ def read_overview(
 ) -> ScoreOverview:
     """Return what the scores come to, of an evaluation that has scorers. Raises StoreError."""
     columns = score_columns(reader, scores)
-    return overview_of(columns, models, stored_gates(scores.settings()), level=level)
+    settings = scores.settings()
+    found = overview_of(columns, models, stored_gates(settings), level=level)
+    return msgspec.structs.replace(found, judges=tuple(_judges(columns, settings)))
+
+
+def _judges(columns: ScoreColumns, settings: Mapping[str, Any]) -> Iterator[JudgeReport]:
+    kept = settings.get("judges") or {}
+    for scorer in columns.scorers:
+        found = kept.get(scorer.name)
+        if scorer.judge is not None and found is not None:
+            yield JudgeReport(
+                scorer=scorer.name,
+                id=scorer.judge,
+                cost_usd=found["cost_nusd"] / NANO,
+                unpriced=found["unpriced"],
+                pending=found["pending"],
+                figures=msgspec.convert(found["figures"], JuryFigures),
+                check=msgspec.convert(found.get("check"), HumanCheck | None),
+            )
 
 
 def overview_of(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from umwelten.report.queries.score_columns import TOTAL
 from umwelten.report.queries.score_overview import ScoreOverview
+from umwelten.report.render.judges_text import judge_lines
 from umwelten.scoring.columns import ColumnName
 from umwelten.scoring.differences import ScoreDifference
 from umwelten.scoring.figures import ScoreFigures, Share
@@ -37,6 +38,9 @@ def score_lines(overview: ScoreOverview, width: int = 80) -> Iterator[str]:
         title = name if name == TOTAL or types[name] == name else f"{name} ({types[name]})"
         yield from _table(one_line(title, width), figures, width)
         yield from _differences(shown_differences(overview, name), width)
+        for judge in overview.judges:
+            if judge.scorer == name:
+                yield from judge_lines(judge)
     picked = list(pick_lines(overview))
     if picked:
         yield ""
