@@ -16,7 +16,8 @@ from api.conftest import server as server
 from provider import Provider
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-PUBLIC = ("run", "batch", "open", "evaluations", "Answers", "Job")
+SCORERS = ("Exact", "Number", "Judge", "Function")
+PUBLIC = ("run", "batch", "open", "evaluations", "Answers", "Job", "Scores", "ScoreJob", *SCORERS)
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(umwelten.__path__, "umwelten.")

@@ -12,18 +12,57 @@ from typing import TYPE_CHECKING
 from umwelten.version import __version__
 
 if TYPE_CHECKING:
+    from umwelten import statistics
     from umwelten.api import (
         Answer,
         Answers,
+        AnswerScore,
         Failure,
         Job,
         NeverRun,
         Results,
+        ScoreJob,
+        ScorerFigures,
+        Scores,
         Summary,
         batch,
         evaluations,
         open,
         run,
+    )
+    from umwelten.api.scorers import (
+        F1,
+        Choice,
+        Chrf,
+        Command,
+        Contains,
+        ContainsAll,
+        ContainsAny,
+        Cost,
+        Edit,
+        Ends,
+        Exact,
+        Fields,
+        Finish,
+        Function,
+        Json,
+        Judge,
+        Label,
+        Latency,
+        Length,
+        Math,
+        Number,
+        Python,
+        Regex,
+        Rouge1,
+        Rouge2,
+        RougeL,
+        Score,
+        Scorer,
+        Set,
+        Starts,
+        Table,
+        Tokens,
     )
     from umwelten.errors import (
         ConfigError,
@@ -40,21 +79,57 @@ if TYPE_CHECKING:
     from umwelten.types import Usage
 
 __all__ = [
+    "F1",
     "Answer",
+    "AnswerScore",
     "Answers",
+    "Choice",
+    "Chrf",
+    "Command",
     "ConfigError",
+    "Contains",
+    "ContainsAll",
+    "ContainsAny",
+    "Cost",
+    "Edit",
+    "Ends",
     "EvaluationBusy",
     "EvaluationChanged",
     "EvaluationExists",
     "Event",
+    "Exact",
     "Failure",
+    "Fields",
+    "Finish",
+    "Function",
     "InputError",
     "Job",
+    "Json",
+    "Judge",
+    "Label",
+    "Latency",
+    "Length",
     "LocalModelError",
+    "Math",
     "NeverRun",
+    "Number",
+    "Python",
+    "Regex",
     "Results",
+    "Rouge1",
+    "Rouge2",
+    "RougeL",
+    "Score",
+    "ScoreJob",
+    "Scorer",
+    "ScorerFigures",
+    "Scores",
+    "Set",
+    "Starts",
     "StoreError",
     "Summary",
+    "Table",
+    "Tokens",
     "UmweltenError",
     "Usage",
     "UsageError",
@@ -63,10 +138,11 @@ __all__ = [
     "evaluations",
     "open",
     "run",
+    "statistics",
 ]
 
 _HOMES = {"Event": "umwelten.events", "Usage": "umwelten.types"}
-_ERRORS = "umwelten.errors"
+_ERRORS, _SCORERS = "umwelten.errors", "umwelten.api.scorers"
 
 
 def __getattr__(name: str) -> object:
@@ -74,10 +150,12 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'umwelten' has no attribute {name!r}")
     import importlib
 
+    if name == "statistics":
+        return importlib.import_module("umwelten.statistics")
     home = _HOMES.get(name)
     if home is None:
-        ours = importlib.import_module(_ERRORS)
-        home = _ERRORS if hasattr(ours, name) else "umwelten.api"
+        homes = (_ERRORS, "umwelten.api", _SCORERS)
+        home = next(each for each in homes if hasattr(importlib.import_module(each), name))
     value: object = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value

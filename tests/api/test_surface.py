@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import umwelten
+from umwelten.api import scorers
 
+SCORERS = {name for name in scorers.__all__ if name != "Score"}
 SURFACE = Path(__file__).with_name("surface.txt")
 
 
@@ -20,10 +22,17 @@ def surface() -> Iterator[str]:
     for name in sorted(umwelten.__all__):
         value = getattr(umwelten, name)
         if inspect.isclass(value):
-            yield f"class {name}({', '.join(base.__name__ for base in value.__mro__[1:-1])})"
+            bases = [base.__name__ for base in value.__mro__[1:-1] if not is_hidden(base)]
+            yield f"class {name}({', '.join(bases)})"
             yield from members(name, value)
         elif inspect.isfunction(value):
             yield from function(name, value)
+        elif inspect.ismodule(value):
+            yield f"module {name}"
+            for each in sorted(value.__all__):
+                member = getattr(value, each)
+                what = inspect.signature(member) if inspect.isfunction(member) else "class"
+                yield f"  {name}.{each} {what}"
         else:
             yield name
 
@@ -39,13 +48,15 @@ def function(name: str, value: object) -> Iterator[str]:
 
 
 def members(name: str, value: type) -> Iterator[str]:
-    """Fields, properties and methods that are written in the class itself, and the protocols it has."""
+    """Fields, properties, methods and the protocols that it has, also of bases without a public name."""
     fields: tuple[str, ...] = getattr(value, "__struct_fields__", ())
     for field in fields:
-        if field.startswith("_"):
-            continue
-        yield f"  {name}.{field}: {value.__annotations__.get(field, 'inherited')}"
-    for member, what in sorted(vars(value).items()):
+        if not field.startswith("_"):
+            mark = "*" if name in SCORERS and takes_by_keyword(value, field) else ""
+            yield f"  {name}.{mark}{field}: {annotation(value, field)}"
+    homes = [value, *(base for base in value.__mro__ if is_hidden(base))]
+    found = {member: what for home in reversed(homes) for member, what in vars(home).items()}
+    for member, what in sorted(found.items()):
         if member in fields or (member.startswith("_") and member not in PROTOCOLS):
             continue
         if inspect.isfunction(what):
@@ -53,6 +64,24 @@ def members(name: str, value: type) -> Iterator[str]:
         elif isinstance(what, property) or hasattr(what, "attrname"):
             getter = what.fget if isinstance(what, property) else what.func
             yield f"  {name}.{member}: {inspect.signature(getter).return_annotation}"
+
+
+def is_hidden(base: type) -> bool:
+    """A base of the library's own that is no public name."""
+    return base.__module__.startswith("umwelten.api.") and base.__name__ not in umwelten.__all__
+
+
+def takes_by_keyword(value: type, field: str) -> bool:
+    return inspect.signature(value).parameters[field].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def annotation(value: type, field: str) -> str:
+    """The type of a field, as the class says that has it."""
+    return next(
+        str(vars(base)["__annotations__"][field])
+        for base in value.__mro__
+        if field in vars(base).get("__annotations__", {})
+    )
 
 
 PROTOCOLS = (

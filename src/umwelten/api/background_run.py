@@ -1,4 +1,4 @@
-"""One run in a thread with an event loop of its own.
+"""The work of one job in a thread, with an event loop of its own for its calls.
 
 Whoever waits for it, in a coroutine, a notebook or a plain script, does the same thing: looks at `version`,
 and waits until it has changed. The run's pace does not depend on what they do meanwhile.
@@ -12,15 +12,18 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import asyncio
 
     from umwelten.evaluation.evaluation import Evaluation
-    from umwelten.events import Event, Observer
+    from umwelten.events import Event, Observer, RunStatus
 
-    Prepare = Callable[[], tuple[Evaluation, Observer, tuple[Path, ...]]]
+    Prepare = Callable[[], "Work"]
+
+_Order = tuple[str, bool, float]
+"""Why the job is stopped, whether it was interrupted, and the grace in seconds."""
 
 _LOOK_S = 0.5
 """Where a wait for a lock can't be interrupted (Windows), Ctrl-C is noticed after this long."""
@@ -29,8 +32,19 @@ _EXIT_S = 5.0
 """At the program's end: how long to wait beyond the grace."""
 
 
+class Halted(Exception):
+    """The job was stopped while it did what is no call."""
+
+
+class Work(Protocol):
+    """What a job does."""
+
+    def do(self, thread: Background) -> None:
+        """Do it, in the job's thread. `Halted` may be raised."""
+
+
 class Background:
-    """`prepare`, called in the thread, returns the evaluation, its observer, and the reports to write."""
+    """`prepare`, called in the thread, returns the work."""
 
     def __init__(self, prepare: Prepare, grace_s: float) -> None:
         self.folder: Path | None = None
@@ -41,7 +55,7 @@ class Background:
         self._lock = threading.Lock()
         self._waiters: list[Future[None]] = []
         self._enders: list[Future[None]] = []
-        self._stopped: tuple[str, bool, float] | None = None
+        self._stopped: _Order | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._evaluation: Evaluation | None = None
         # A daemon, so that a program whose main thread ends comes to its exit, where the run is stopped.
@@ -82,43 +96,57 @@ class Background:
             self._tell(ended=True)
 
     def _run(self) -> None:
+        with suppress(Halted):
+            self._prepare().do(self)
+
+    @property
+    def stopped(self) -> _Order | None:
+        """The latest order to stop, `None` without one."""
+        return self._stopped
+
+    def checker(self) -> Callable[[], None]:
+        """Return what raises `Halted` if the job is stopped from now on."""
+        before = self._stopped
+
+        def check() -> None:
+            if self._stopped is not before:
+                raise Halted
+
+        return check
+
+    def make_calls(self, evaluation: Evaluation, observe: Observer) -> RunStatus:
+        """Run an evaluation in an event loop, until it has ended or the job is stopped."""
         import asyncio
 
         from umwelten.threads import new_event_loop
 
-        evaluation, observe, reports = self._prepare()
         try:
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
-                runner.run(self._drive(evaluation, observe))
+                return runner.run(self._drive(evaluation, observe))
         finally:
             with self._lock:
-                self._loop = None
-            evaluation.close()
-        for path in reports:
-            from umwelten.api.argument_names import as_argument
-            from umwelten.report.output_files import write_report
+                self._loop = self._evaluation = None
 
-            write_report(evaluation.folder, path, vendors=evaluation.vendors, spelling=as_argument)
-
-    async def _drive(self, evaluation: Evaluation, observe: Observer) -> None:
+    async def _drive(self, evaluation: Evaluation, observe: Observer) -> RunStatus:
         import asyncio
 
         with self._lock:
             self._evaluation, self._loop = evaluation, asyncio.get_running_loop()
         self._apply()
-        await evaluation.run([self._begun, observe, self._on_commit])
+        return (await evaluation.run([self._begun, observe, self._on_commit])).status
 
     def _apply(self) -> None:
         with self._lock:
-            order = self._stopped
-        if order is not None and self._evaluation is not None:
+            order, evaluation = self._stopped, self._evaluation
+        if order is not None and evaluation is not None:
             reason, interrupted, grace_s = order
-            self._evaluation.stop(reason, interrupted=interrupted, grace_s=grace_s)
+            evaluation.stop(reason, interrupted=interrupted, grace_s=grace_s)
 
     def _begun(self, event: Event) -> None:
         from umwelten.events import RunStarted
 
-        if isinstance(event, RunStarted) and self._evaluation is not None:
+        # The folder of the first is that of the job: others hold what judges said of its answers.
+        if isinstance(event, RunStarted) and self.folder is None and self._evaluation is not None:
             self.folder = self._evaluation.folder
             self._tell()
 

@@ -1,4 +1,4 @@
-"""Results as tables of other libraries: a row a call, with the columns of the csv report.
+"""Results and scores as tables of other libraries: a row a call, as in the csv report, or a row a score.
 
 Whole numbers, texts and truth values that are missing are the library's own null; the fields of a schema
 have the types that it says, as far as all values fit them, else they are JSON.
@@ -6,11 +6,12 @@ have the types that it says, as far as all values fit them, else they are JSON.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from umwelten.api.answer_score import AnswerScore
 from umwelten.errors import UsageError
 from umwelten.report import tabular
 from umwelten.report.queries import overviews
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
+_OF_ANSWER = ("model", "file", "prompt", "repeat")
+_OF_SCORES: Mapping[str, str] = dict.fromkeys((*_OF_ANSWER, "scorer"), "string") | {
+    "repeat": "integer",
+    "value": "number",
+    "passed": "boolean",
+    **dict.fromkeys(("label", "reason", "unscored", "message"), "string"),
+}
 _KINDS: Mapping[type, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
@@ -37,7 +45,7 @@ class Column(FrozenStruct):
     values: list[Any]
 
 
-def to_arrow(folder: Path) -> pyarrow.Table:
+def to_arrow(columns: list[Column]) -> pyarrow.Table:
     """As a `pyarrow.Table`."""
     arrow = _import_library("pyarrow", "to_arrow")
     kinds = {
@@ -47,14 +55,13 @@ def to_arrow(folder: Path) -> pyarrow.Table:
         "boolean": arrow.bool_(),
         "date": arrow.date32(),
     }
-    columns = _columns(folder)
     types = [_type(column, kinds, arrow.list_) for column in columns]
     arrays = [arrow.array(column.values, kind) for column, kind in zip(columns, types, strict=True)]
     table: pyarrow.Table = arrow.table(arrays, names=[column.name for column in columns])
     return table
 
 
-def to_polars(folder: Path) -> polars.DataFrame:
+def to_polars(columns: list[Column]) -> polars.DataFrame:
     """As a `polars.DataFrame`."""
     frames = _import_library("polars", "to_polars")
     kinds = {
@@ -67,13 +74,13 @@ def to_polars(folder: Path) -> polars.DataFrame:
     found: polars.DataFrame = frames.DataFrame(
         [
             frames.Series(column.name, column.values, dtype=_type(column, kinds, frames.List))
-            for column in _columns(folder)
+            for column in columns
         ]
     )
     return found
 
 
-def to_pandas(folder: Path) -> pandas.DataFrame:
+def to_pandas(columns: list[Column]) -> pandas.DataFrame:
     """As a `pandas.DataFrame`."""
     frames = _import_library("pandas", "to_pandas")
     kinds = {
@@ -86,7 +93,7 @@ def to_pandas(folder: Path) -> pandas.DataFrame:
     found: pandas.DataFrame = frames.DataFrame(
         {
             column.name: frames.Series(column.values, dtype=_type(column, kinds, lambda _: "object"))
-            for column in _columns(folder)
+            for column in columns
         }
     )
     return found
@@ -98,7 +105,18 @@ def _type(column: Column, kinds: Mapping[str, Any], list_of: Callable[[Any], Any
     return kinds.get(column.kind, kinds["string"])
 
 
-def _columns(folder: Path) -> list[Column]:
+def score_columns(scores: Iterable[AnswerScore[Any]]) -> list[Column]:
+    """Return the columns of a table with a row a score."""
+    columns = [Column(name=name, kind=kind, items="", values=[]) for name, kind in _OF_SCORES.items()]
+    for score in scores:
+        for column in columns:
+            source = score.answer if column.name in _OF_ANSWER else score
+            column.values.append(getattr(source, column.name))
+    return columns
+
+
+def call_columns(folder: Path) -> list[Column]:
+    """Return the columns of a table with a row a call."""
     with Reader.open(folder) as reader, store_errors(folder), overviews.snapshot(reader):
         shape = tabular.layout([reader], short=False)
         fields = fit_types(shape.fields, [reader])

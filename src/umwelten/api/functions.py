@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,14 +15,10 @@ from umwelten.config.option_fields import BatchOptions, PathLike, SharedOptions
 from umwelten.user_folders import expand_home
 
 if TYPE_CHECKING:
-    from umwelten.evaluation.evaluation import Evaluation
-    from umwelten.events import Event, Observer
+    from umwelten.api.evaluation_work import EvaluationWork
+    from umwelten.events import Event
 
 OnEvent = Callable[["Event"], None]
-
-_log = logging.getLogger("umwelten")
-_log.addHandler(logging.NullHandler())
-_LEVELS = {"info": logging.INFO, "warning": logging.WARNING}
 
 
 @with_options(SharedOptions)
@@ -119,45 +114,45 @@ def _job(
     kind: Literal["run", "batch"], given: Mapping[str, Any], on_event: OnEvent | None, grace_s: float
 ) -> Job[Any]:
     schema = given.get("schema")
-
-    def prepare() -> tuple[Evaluation, Observer, tuple[Path, ...]]:
-        return _prepare(kind, given, on_event)
-
     shape = schema if isinstance(schema, type) else None
+
+    def prepare() -> EvaluationWork:
+        return _prepare(kind, given, shape, on_event)
+
     return Job(prepare, name=f"umwelten.{kind}(…)", shape=shape, grace_s=grace_s)
 
 
 def _prepare(
-    kind: Literal["run", "batch"], given: Mapping[str, Any], on_event: OnEvent | None
-) -> tuple[Evaluation, Observer, tuple[Path, ...]]:
-    """Return the evaluation, the observer of its events, and the reports to write at the end."""
+    kind: Literal["run", "batch"],
+    given: Mapping[str, Any],
+    shape: type[Any] | None,
+    on_event: OnEvent | None,
+) -> EvaluationWork:
     from umwelten.api.argument_names import as_argument
+    from umwelten.api.evaluation_work import EvaluationWork
+    from umwelten.api.notes import observer
+    from umwelten.api.scoring_work import scoring_after
     from umwelten.config.endpoints import vendors
     from umwelten.config.settings import load
     from umwelten.errors import UmweltenError
     from umwelten.evaluation.build_spec import build_spec
     from umwelten.evaluation.evaluation import Evaluation
-    from umwelten.events import Note, Observers
+    from umwelten.events import Note
     from umwelten.phrases import Wording, spell
 
+    scorers = given.get("scorers")
+    named, flags = ({}, given) if not isinstance(scorers, Mapping) else (scorers, {**given, "scorers": None})
     try:
         configured = load(Path.cwd(), os.environ, profile=given.get("profile"))
-        settings = configured.with_flags(given, as_argument, arguments=True)
+        settings = configured.with_flags(flags, as_argument, arguments=True)
         known, notes = vendors(settings), list[Wording](settings.notes)
         with settings.concealing():
             spec = build_spec(kind, settings, known, notes)
+            scoring = scoring_after(named, spec, settings, shape)
             evaluation = Evaluation.prepare(spec, settings, known, as_argument)
     except UmweltenError as error:
         raise error.spell(as_argument) from None
-    tell = Observers([_log_note, *([] if on_event is None else [on_event])])
+    tell = observer(on_event)
     for text in notes:
         tell(Note(text=settings.conceal(spell(text, as_argument))))
-    return evaluation, tell, spec.output.reports
-
-
-def _log_note(event: Event) -> None:
-    """Notes go to the log `umwelten`, which says nothing unless the program sets up logging."""
-    from umwelten.events import Note
-
-    if isinstance(event, Note):
-        _log.log(_LEVELS.get(event.level, logging.DEBUG), "%s", event.text)
+    return EvaluationWork(evaluation, tell, spec.output.reports, scoring)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, cast, overload
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     import pandas
     import polars
     import pyarrow
+
+    from umwelten.api.score_job import ScoreJob
+    from umwelten.api.scorers.program_scorers import ScorerLike
+    from umwelten.api.scores import Scores
+    from umwelten.events import Event
 
 Status = Literal["complete", "failed", "stopped", "interrupted", "running"]
 
@@ -162,23 +167,83 @@ class Results(Answers[T]):
             messages = [f"{row.model}: {row.message}" for row in refused]
             return "; ".join([reason, *messages]) if reason else None
 
+    @property
+    def scores(self) -> Scores[T]:
+        """The scores that are stored; nothing is computed."""
+        from umwelten.api.scores import Scores
+
+        return Scores(self.folder, self._shape)
+
+    def score(
+        self,
+        scorers: str | Path | Mapping[str, ScorerLike] | None = None,
+        *,
+        expected: str | None = None,
+        judge: str | Sequence[str] | None = None,
+        samples: int | None = None,
+        again: str | Sequence[str] = (),
+        where: str | None = None,
+        fail_under: str | Sequence[str] | None = None,
+        max_concurrency: int | Literal["auto"] | None = None,
+        timeout_s: float | None = None,
+        retries: int | None = None,
+        max_cost: float | None = None,
+        report: str | Path | Sequence[str | Path] | None = None,
+        profile: str | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        grace_s: float = 10.0,
+        **named: ScorerLike,
+    ) -> ScoreJob[T]:
+        """Score the answers: what is missing is computed, and nothing else, when the job is used.
+
+        Each further argument is a scorer by its name: a scorer such as `umwelten.Exact`, the short form of
+        the command line, or a function of `answer`, `expected`, `row`, `file` and `model`, as far as it names
+        them. `scorers` is a scorers file, or a dict of such scorers, for names that are arguments. Without
+        any, the scorers that are stored go on.
+
+        `expected` says what answers should be, for all scorers that do not say it themselves. `judge` and
+        `samples`: who judges, and how often; `again` names judges whose verdicts are moved aside; `where`,
+        `max_concurrency`, `timeout_s`, `retries` and `max_cost` are those of the judges' calls. `fail_under`
+        are gates such as "right >= 0.9", whose outcomes are in `Scores.gates`. `report`: paths of reports to
+        write at the end.
+        """
+        from umwelten.api.score_job import score_job
+
+        by_name = {**scorers, **named} if isinstance(scorers, Mapping) else named
+        given = {
+            "scorers": None if isinstance(scorers, Mapping) else scorers,
+            "expected": expected,
+            "judge": judge,
+            "samples": samples,
+            "where": where,
+            "max_concurrency": max_concurrency,
+            "timeout_s": timeout_s,
+            "retries": retries,
+            "max_cost": max_cost,
+            "fail_under": fail_under,
+            "report": report,
+            "profile": profile,
+        }
+        anew = (again,) if isinstance(again, str) else tuple(again)
+        return score_job(self.folder, self._shape, by_name, given, anew, on_event, grace_s)
+
     def to_pandas(self) -> pandas.DataFrame:
         """A row a call, with the columns of the csv report. Needs pandas."""
         from umwelten.api import dataframes
 
-        return dataframes.to_pandas(self.folder)
+        return dataframes.to_pandas(dataframes.call_columns(self.folder))
 
     def to_polars(self) -> polars.DataFrame:
         """A row a call, with the columns of the csv report. Needs polars."""
         from umwelten.api import dataframes
 
-        return dataframes.to_polars(self.folder)
+        return dataframes.to_polars(dataframes.call_columns(self.folder))
 
     def to_arrow(self) -> pyarrow.Table:
         """A row a call, with the columns of the csv report. Needs pyarrow."""
         from umwelten.api import dataframes
 
-        return dataframes.to_arrow(self.folder)
+        return dataframes.to_arrow(dataframes.call_columns(self.folder))
 
     def report(self, path: str | Path) -> None:
         """Write the report to a file; its ending tells the format: .html .csv .json .md .parquet."""

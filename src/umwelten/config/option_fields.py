@@ -178,7 +178,7 @@ class SharedOptions(TypedDict, Generic[T], total=False):
         ),
     ]
     scorers: Annotated[
-        PathLike | None,
+        PathLike | Mapping[str, Any] | None,
         Option(
             paths.FILE,
             Section.SCORES,

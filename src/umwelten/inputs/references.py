@@ -91,6 +91,17 @@ def read_references(where: str, output_dir: Path, base: Path = Path()) -> Refere
     )
 
 
+def names_references(where: str) -> bool:
+    """Return whether a text has one of the forms; another is a word that `=` would have to stand before."""
+    text = where.strip()
+    return (
+        text.startswith(("=", "@"))
+        or _EVALUATION.fullmatch(text) is not None
+        or bool(Template(where).names)
+        or Path(text).suffix.lower() in TABLES
+    )
+
+
 class _Text:
     """A text with placeholders."""
 

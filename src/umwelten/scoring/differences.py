@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
+from msgspec.structs import replace
+
 from umwelten.scoring.columns import Column, ColumnName
 from umwelten.statistics import Difference, holm, paired_difference
 from umwelten.types import FrozenStruct
@@ -81,6 +83,24 @@ def differences(
         )
         for (first, second, tested, left_out), p in zip(found, adjusted, strict=True)
     )
+
+
+def opposite(found: ScoreDifference) -> ScoreDifference:
+    """Return the same difference as one of `second` to `first`."""
+    words = {"better": "worse", "worse": "better"}
+    return replace(
+        found,
+        first=found.second,
+        second=found.first,
+        mean=_negative(found.mean),
+        low=_negative(found.high),
+        high=_negative(found.low),
+        words=words.get(found.words, found.words),
+    )
+
+
+def _negative(number: float | None) -> float | None:
+    return None if number is None else 0.0 - number  # not -0.0
 
 
 def paired(

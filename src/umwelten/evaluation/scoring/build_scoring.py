@@ -12,7 +12,7 @@ from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
 from umwelten.evaluation.scoring.external import says_secret
 from umwelten.evaluation.scoring.jury import resolve_judges
-from umwelten.evaluation.scoring.spec import ScoringSpec
+from umwelten.evaluation.scoring.spec import ProgramScorers, ScoringSpec
 from umwelten.phrases import Phrase
 from umwelten.providers.protocol import Vendor
 from umwelten.scoring.definition import Definition, NamedPlace, read_scorer, read_short_form
@@ -26,6 +26,7 @@ _WAYS = Phrase(
     "Give {option:scorer=exact}, a file with {option:scorers=scorers.toml}, or a judge: "
     "{option:scorer=judge:Is the reply polite?} with {option:judge=provider:model}."
 )
+NOT_GIVEN = ProgramScorers()
 _RUNS_CODE = ("python", "command")
 """Types that are not run because a folder says so."""
 
@@ -36,9 +37,13 @@ def wants_scores(settings: Settings) -> bool:
 
 
 def build_scoring(
-    settings: Settings, vendors: Mapping[str, Vendor], folder: Path | None = None
+    settings: Settings,
+    vendors: Mapping[str, Vendor],
+    folder: Path | None = None,
+    *,
+    given: ProgramScorers = NOT_GIVEN,
 ) -> ScoringSpec:
-    """Return what the options ask for. Where they name no scorer, those stored in `folder` go on.
+    """Return what the options ask for, and by `given` a program. Without a scorer, the stored ones go on.
 
     Errors: `UsageError` if there is nothing to score by, `ConfigError` for a scorer that cannot be.
     """
@@ -46,8 +51,8 @@ def build_scoring(
     file = None if path is None else read_scorers_file(path)
     definitions = dict(file.scorers) if file is not None else {}
     base = file.base if file is not None else Path()
-    for text in settings.get("scorer") or ():
-        definition = read_short_form(text, NamedPlace(name="scorer"))
+    short = [read_short_form(text, NamedPlace(name="scorer")) for text in settings.get("scorer") or ()]
+    for definition in (*short, *given.definitions.values()):
         if definition.name in definitions:
             raise UsageError(
                 f"two scorers are called {definition.name!r}",
@@ -76,6 +81,7 @@ def build_scoring(
         of_repeats=before.get("of_repeats", MOST) if file is None else file.of_repeats,
         gates=_gates(settings, file, before),
         asks_judges=named,
+        functions=given.functions,
         secrets=tuple(found.secret for name, found in settings.variables.items() if says_secret(name)),
     )
 

@@ -30,6 +30,7 @@ from umwelten.scoring.definition import Definition
 from umwelten.scoring.references import EXPECTED, is_missing
 from umwelten.scoring.score import Answer, Result, Unscored
 from umwelten.scoring.settings import split_function
+from umwelten.store.stored_calls import StoredCall
 from umwelten.text.sanitize import one_line
 from umwelten.types import FrozenStruct
 from umwelten.user_folders import expand_home
@@ -48,13 +49,17 @@ _SHORTEST_SECRET = 6
 
 
 class ScorerInput(FrozenStruct):
-    """An answer to score. `reference` is as scorers take it: what it should be, or fields."""
+    """An answer to score. `reference` is as scorers take it: what it should be, or fields.
+
+    `call` is the answer as it is stored, for scorers in this process.
+    """
 
     answer: Answer
     reference: Mapping[str, Any] = {}
     row: Mapping[str, Any] = {}
     file: str = ""
     model: str = ""
+    call: StoredCall | None = None
 
     @property
     def expected(self) -> Any:

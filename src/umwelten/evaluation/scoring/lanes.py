@@ -9,11 +9,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from umwelten.errors import UsageError
 from umwelten.evaluation.scoring.answer_inputs import AnswerInput
-from umwelten.evaluation.scoring.external import External, ScorerInput, external_scorer, read_content
-from umwelten.evaluation.scoring.spec import ScoringSpec
+from umwelten.evaluation.scoring.external import ScorerInput, external_scorer, read_content
+from umwelten.evaluation.scoring.spec import Apart, ScoringSpec
 from umwelten.evaluation.scoring.table_scores import AnswerName, TableScores
 from umwelten.inputs.references import References
+from umwelten.phrases import Phrase
 from umwelten.scoring.catalog import CATALOG
 from umwelten.scoring.definition import Definition
 from umwelten.scoring.identity import content_digest
@@ -39,14 +41,18 @@ class Tools:
 
     def _read(self, definition: Definition) -> Definition:
         base = self._base(definition)
+        if definition.name in self._spec.functions:
+            return definition
         if definition.type == "python":
             definition, self._codes[definition.name] = read_content(definition, base)
         elif definition.type == "table":
             self.tables[definition.name] = TableScores(definition, base)
         return definition
 
-    def external(self, definition: Definition) -> External:
-        """Return the scorer as one with a process of its own."""
+    def external(self, definition: Definition) -> Apart:
+        """Return the scorer as one with a process of its own, or a function of the program that asks."""
+        if definition.name in self._spec.functions:
+            return self._spec.functions[definition.name]
         secrets = [secret.reveal() for secret in self._spec.secrets]
         return external_scorer(
             definition,
@@ -56,13 +62,25 @@ class Tools:
             masked=_mask(secrets),
         )
 
-    def start(self, stack: ExitStack) -> dict[str, External]:
+    def start(self, stack: ExitStack) -> dict[str, Apart]:
         """Start each scorer that has a process, until `stack` is closed: what cannot work raises now."""
-        return {
-            definition.name: stack.enter_context(self.external(definition))
-            for definition in self.definitions
-            if CATALOG[definition.type].runs == "child"
-        }
+        found: dict[str, Apart] = {}
+        for definition in self.definitions:
+            if CATALOG[definition.type].runs == "child":
+                scorer = found[definition.name] = stack.enter_context(self.external(definition))
+                self._check_reference(definition, scorer)
+        return found
+
+    def _check_reference(self, definition: Definition, scorer: Apart) -> None:
+        """A function without a default for `expected` would be called for no answer."""
+        if definition.type != "python" or not scorer.needs_reference:
+            return
+        if definition.expected is None and self._spec.expected is None:
+            raise UsageError(
+                f"the function of scorer {definition.name!r} takes expected, and nothing says what that is",
+                Phrase("Say where it is with {option:expected}, or give the parameter a default."),
+                argument="expected",
+            )
 
     def _base(self, definition: Definition) -> Path:
         return self._spec.bases.get(definition.name, Path())
@@ -75,7 +93,7 @@ class Lane:
         self,
         definition: Definition,
         references: References | None,
-        process: External | None,
+        process: Apart | None,
         tools: Tools,
         stack: ExitStack,
     ) -> None:

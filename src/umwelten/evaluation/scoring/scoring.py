@@ -181,6 +181,7 @@ class Scoring:
                     row=row_of(found),
                     file=call.file or "",
                     model=call.model,
+                    call=call,
                 )
 
         with ScoreReader.open(self._folder) as known:

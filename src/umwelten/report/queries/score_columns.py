@@ -18,6 +18,8 @@ from umwelten.store.tables import FAILED, cell_of
 from umwelten.types import FailureKind, FrozenStruct
 
 TOTAL = "total"
+_SAYS_WHAT_IT_LIKES = ("python", "command", "table")
+"""Types of scorers whose values may be yes and no or lie between, which nobody knows before."""
 _MODEL_FAILED = (FailureKind.SCHEMA, FailureKind.BAD_REQUEST)
 """Kinds of failure that say that a model cannot answer; of a network's trouble it is not to blame."""
 
@@ -47,7 +49,7 @@ def score_columns(reader: Reader, scores: ScoreReader) -> ScoreColumns:
     repeats = reader.spec().repeats
     columns: dict[str, dict[ColumnName, Column]] = {
         scorer.name: {
-            name: Column(files, repeats=repeats, yes_no=not scorer.graded) for name in names.values()
+            name: Column(files, repeats=repeats, yes_no=_may_be_yes_no(scorer)) for name in names.values()
         }
         for scorer in scorers
     }
@@ -64,6 +66,11 @@ def score_columns(reader: Reader, scores: ScoreReader) -> ScoreColumns:
             value, unscored = total_of((value, why, scorer.weight) for (value, _, why), scorer in values)
             columns[TOTAL][name].add(file, value, None, unscored)
     return ScoreColumns(files=files, scorers=scorers, by_scorer=columns)
+
+
+def _may_be_yes_no(scorer: StoredScorer) -> bool:
+    """Whether its values may all be 0 and 1; a column looks for itself."""
+    return not scorer.graded or scorer.type in _SAYS_WHAT_IT_LIKES
 
 
 def has_total(scorers: Sequence[StoredScorer]) -> bool:

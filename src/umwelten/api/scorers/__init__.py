@@ -1,0 +1,62 @@
+"""Scorers as values: what `Results.score` and the argument `scorers` take, a class for each type."""
+
+from umwelten.api.scorers.comparisons import (
+    F1,
+    Choice,
+    Chrf,
+    Contains,
+    ContainsAll,
+    ContainsAny,
+    Edit,
+    Ends,
+    Exact,
+    Fields,
+    Label,
+    Math,
+    Number,
+    Regex,
+    Rouge1,
+    Rouge2,
+    RougeL,
+    Set,
+    Starts,
+)
+from umwelten.api.scorers.measures import Cost, Finish, Json, Latency, Length, Tokens
+from umwelten.api.scorers.others import Command, Function, Judge, Python, Table
+from umwelten.api.scorers.scorer import Scorer
+from umwelten.scoring.score import Score
+
+__all__ = [
+    "F1",
+    "Choice",
+    "Chrf",
+    "Command",
+    "Contains",
+    "ContainsAll",
+    "ContainsAny",
+    "Cost",
+    "Edit",
+    "Ends",
+    "Exact",
+    "Fields",
+    "Finish",
+    "Function",
+    "Json",
+    "Judge",
+    "Label",
+    "Latency",
+    "Length",
+    "Math",
+    "Number",
+    "Python",
+    "Regex",
+    "Rouge1",
+    "Rouge2",
+    "RougeL",
+    "Score",
+    "Scorer",
+    "Set",
+    "Starts",
+    "Table",
+    "Tokens",
+]
