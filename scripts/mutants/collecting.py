@@ -14,8 +14,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import coverage
 import pytest
+
+import coverage
 
 CONFIG = """\
 [run]

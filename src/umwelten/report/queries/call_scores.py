@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from umwelten.report.queries.score_columns import scored_calls
+from umwelten.report.queries.score_columns import failed_pass, failures_as_zero, scored_calls
 from umwelten.scoring.score import Part
 from umwelten.store.reader import Reader
 from umwelten.store.scores.reader import ScoreReader, has_scores
@@ -79,23 +79,38 @@ def call_scores(reader: Reader, scores: ScoreReader) -> Iterator[CallScores]:
 
 def scores_by_call(reader: Reader, scores: ScoreReader) -> Iterator[tuple[int, CallScores]]:
     """Yield the same with the numbers of the calls, in their order."""
+    names = [scorer.name for scorer in scores.scorers()]
+    for call, found in referenced_scores(reader, scores):
+        yield call, {name: score for name, (score, _) in zip(names, found, strict=True)}
+
+
+def referenced_scores(
+    reader: Reader, scores: ScoreReader
+) -> Iterator[tuple[int, Sequence[tuple[CallScore, bytes | None]]]]:
+    """Yield the number of every call that counts and has ended, and its scores in the order of scorers.
+
+    Each comes with the digest of its reference, for `ScoreReader.reference`; `None`: there is none.
+    """
     scorers = scores.scorers()
     parts = _Walk(scores.parts_of_all())
     verdicts = _Walk(scores.verdicts_of_all())
+    as_zero = failures_as_zero(scores)
     for call, failure, found in scored_calls(reader, scores):
         own_parts, own_verdicts = parts.of(call), verdicts.of(call)
-        yield (
-            call,
-            {
-                scorer.name: call_score(
+        row = []
+        for scorer in scorers:
+            stored = found.get(scorer.id)
+            if failure in as_zero:
+                score = _failed(failure, scorer)
+            else:
+                score = call_score(
                     failure,
-                    found.get(scorer.id),
+                    stored,
                     (part for id, part in own_parts if id == scorer.id),
                     (verdict for id, verdict in own_verdicts if id == scorer.id),
                 )
-                for scorer in scorers
-            },
-        )
+            row.append((score, None if stored is None else stored.reference))
+        yield call, row
 
 
 def scores_of_call(
@@ -106,8 +121,12 @@ def scores_of_call(
     `key` is the call's, `failure` the kind of its failure.
     """
     found = {score.scorer_id: score for score in scores.of_call(call) if score.call_key == key}
+    as_zero = failures_as_zero(scores)
     for scorer in scores.scorers():
         score = found.get(scorer.id)
+        if failure in as_zero:
+            yield scorer, _failed(failure, scorer), None
+            continue
         parts, verdicts = scores.parts(call, scorer.id), scores.verdicts(call, scorer.id)
         reference = None if score is None else scores.reference(score.reference)
         yield scorer, call_score(failure, score, parts, verdicts), reference
@@ -130,6 +149,10 @@ def call_score(
         parts=tuple(parts),
         verdicts=tuple(map(_verdict, verdicts)),
     )
+
+
+def _failed(failure: str, scorer: StoredScorer) -> CallScore:
+    return CallScore(value=0.0, passed=failed_pass(scorer), reason=f"the call failed: {failure}")
 
 
 def _verdict(verdict: Verdict) -> CallVerdict:

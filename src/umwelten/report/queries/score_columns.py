@@ -6,7 +6,7 @@ with their number but for some bytes a file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from umwelten.report.queries.variants import variants
 from umwelten.scoring.columns import Column, ColumnName, Files, total_of
@@ -20,7 +20,7 @@ from umwelten.types import FailureKind, FrozenStruct
 TOTAL = "total"
 _SAYS_WHAT_IT_LIKES = ("python", "command", "table")
 """Types of scorers whose values may be yes and no or lie between, which nobody knows before."""
-_MODEL_FAILED = (FailureKind.SCHEMA, FailureKind.BAD_REQUEST)
+_MODEL_FAILED = frozenset((FailureKind.SCHEMA, FailureKind.BAD_REQUEST))
 """Kinds of failure that say that a model cannot answer; of a network's trouble it is not to blame."""
 
 
@@ -55,11 +55,11 @@ def score_columns(reader: Reader, scores: ScoreReader) -> ScoreColumns:
     }
     if has_total(scorers):
         columns[TOTAL] = {name: Column(files, repeats=repeats) for name in names.values()}
-    failed_as_zero = bool(scores.settings().get("failed_as_zero"))
+    as_zero = failures_as_zero(scores)
     for call, failure, found in scored_calls(reader, scores):
         file, model, _ = cell_of(call)
         name = names[model]
-        values = [(_value(failure, found.get(scorer.id), failed_as_zero), scorer) for scorer in scorers]
+        values = [(_value(failure, found.get(scorer.id), as_zero, scorer), scorer) for scorer in scorers]
         for (value, passed, unscored), scorer in values:
             columns[scorer.name][name].add(file, value, passed, unscored)
         if TOTAL in columns:
@@ -97,14 +97,24 @@ def scored_calls(
         yield call, (kind or FailureKind.SERVER) if status == FAILED else None, found
 
 
+def failures_as_zero(scores: ScoreReader) -> frozenset[str]:
+    """Return the kinds of failed calls that count as 0, as `failed_as = "zero"` in a scorers file says."""
+    return _MODEL_FAILED if scores.settings().get("failed_as_zero") else frozenset()
+
+
 def _value(
-    failure: str | None, score: StoredScore | None, failed_as_zero: bool
+    failure: str | None, score: StoredScore | None, as_zero: Collection[str], scorer: StoredScorer
 ) -> tuple[float | None, bool | None, UnscoredKind | None]:
     """Return value, whether it passed, and why there is none."""
     if failure is not None:
-        if failed_as_zero and failure in _MODEL_FAILED:
-            return 0.0, False, None
+        if failure in as_zero:
+            return 0.0, failed_pass(scorer), None
         return None, None, "no_answer"
     if score is None:
         return None, None, "pending"
     return score.value, score.passed, score.unscored
+
+
+def failed_pass(scorer: StoredScorer) -> bool | None:
+    """Return whether a call that counts as 0 passes: not where any value does, else nothing says."""
+    return None if scorer.at_least is None else scorer.at_least <= 0

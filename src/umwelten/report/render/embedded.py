@@ -18,15 +18,15 @@ from umwelten.report.queries import overviews
 from umwelten.report.queries.quantiles import quantiles
 from umwelten.report.queries.thumbnails import thumbnails
 from umwelten.report.queries.timeline import timeline
+from umwelten.report.render.embedded_scores import score_pieces
+from umwelten.report.render.markup import embeddable
 from umwelten.report.render.sections import ReportSection
 from umwelten.report.schema_fields import Field, compact, fields_of, record_of, schema_of
-from umwelten.text.sanitize import json_safe, safe
+from umwelten.text.sanitize import safe
 
 TEXT_BUDGET = 24_000_000
 SHORTEST = 160
 ROWS = 200_000
-
-_encoder = msgspec.json.Encoder()
 
 
 def write_data(
@@ -37,21 +37,18 @@ def write_data(
     short: bool,
     text_budget: int,
 ) -> None:
-    """Write the elements `meta` and `rows`."""
+    """Write the elements `meta` and `rows`, and with scores `call-scores`."""
     cut = None if short else _cut(parts, text_budget)
-    _write(out, "meta", [_dump(_meta(parts, vendors, cut, short=short))])
+    _write(out, "meta", [embeddable(_meta(parts, vendors, cut, short=short))])
     _write(out, "rows", ["[", "]"] if short else _rows(parts, cut))
+    if not short and any(part.scores for part in parts):
+        _write(out, "call-scores", score_pieces(parts, rows=ROWS))
 
 
 def _write(out: TextIO, id_: str, pieces: Iterable[str]) -> None:
     out.write(f'<script type="application/json" id="{id_}">')
     out.writelines(pieces)
     out.write("</script>\n")
-
-
-def _dump(value: object) -> str:
-    # Without "<" there is neither "</script>" nor "<!--", whatever a model wrote.
-    return json_safe(_encoder.encode(value).decode()).replace("<", "\\u003c")
 
 
 def _meta(
@@ -121,7 +118,7 @@ def _all_rows(parts: Sequence[ReportSection], cut: int | None) -> Iterator[str]:
         shaped = part.validation is not None
         for result in overviews.results(part.reader):
             row = _row(number[result.label], result, cut)
-            yield _dump((*row, *_record(result, cut)) if shaped else row)
+            yield embeddable((*row, *_record(result, cut)) if shaped else row)
 
 
 def _record(result: CallResult, cut: int | None) -> tuple[object, ...]:

@@ -34,9 +34,45 @@ OF_RECORDS = (
     ("wrong", "answers that did not fit the schema, the field being named among the reasons"),
 )
 
+OF_SCORES = (
+    ("mean", "of the files' means, each that of its scored repeats, from 0 to 1"),
+    (
+        "95%",
+        "the interval that holds the true mean in 95 of 100 such evaluations; for yes and no by Wilson's "
+        "method, else by Student's t over files",
+    ),
+    (
+        "unscored",
+        "answers without a score are never counted as 0: the two figures are the mean if all of them were 0, "
+        "and if all were 1; drawn as a bracket",
+    ),
+    (
+        "pass@k, pass^k",
+        "share of files of which any of k repeats passes, of which all k pass; pass@1: of answers that pass",
+    ),
+    ("unsteady", "share of files whose repeats do not all pass or all fail; in the table marked ≈"),
+    (
+        "p",
+        "how often chance alone would bring such a difference, over the files that both have; corrected for "
+        "the number of pairs (Holm)",
+    ),
+    (
+        "best, as good, best value",
+        "the highest mean; models for which no difference to it can be told, and how far they may be behind; "
+        "the cheapest of these",
+    ),
+    (
+        "met, missed, undecided",
+        "a gate holds, or fails, whatever the unscored answers come to; or they decide",
+    ),
+)
 
-def as_html(*, records: bool = False) -> str:
-    """A collapsed list of definitions. `records`: also those of answers that had a schema."""
-    words = WORDS + OF_RECORDS if records else WORDS
+
+def as_html(*, records: bool = False, scores: bool = False) -> str:
+    """A collapsed list of definitions.
+
+    `records`: also those of answers that had a schema; `scores`: of answers that were scored.
+    """
+    words = WORDS + (OF_RECORDS if records else ()) + (OF_SCORES if scores else ())
     items = "".join(f"<div><dt>{text(word)}</dt><dd>{text(meaning)}</dd></div>" for word, meaning in words)
     return details("Definitions", f'<dl class="words">{items}</dl>')

@@ -15,6 +15,7 @@ from umwelten.phrases import Spelling, by_name
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report.queries import overviews
+from umwelten.report.queries.call_scores import open_scores
 from umwelten.report.render import page, sections
 from umwelten.report.render.embedded import TEXT_BUDGET, write_data
 from umwelten.report.render.markup import text
@@ -54,7 +55,12 @@ def render_html(
     with ExitStack() as stack:
         for reader in readers:
             stack.enter_context(overviews.snapshot(reader))
-        reports = [sections.ReportSection(reader, overviews.overview(reader)) for reader in readers]
+        reports = [
+            sections.ReportSection(
+                reader, overviews.overview(reader), stack.enter_context(open_scores(reader))
+            )
+            for reader in readers
+        ]
         style, script = page.style(), page.script()
         title = " · ".join(part.id for part in reports[:3]) + (" …" if len(reports) > 3 else "")
         policy = page.policy(script=script, style=style)

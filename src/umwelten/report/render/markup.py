@@ -5,12 +5,21 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from umwelten.text.sanitize import safe
+import msgspec
+
+from umwelten.text.sanitize import json_safe, safe
+
+_encoder = msgspec.json.Encoder()
 
 
 def text(value: str) -> str:
     """Foreign text between tags or inside a quoted attribute; control characters made visible."""
     return html.escape(safe(value))
+
+
+def embeddable(value: object) -> str:
+    """JSON for a script element: without "<" no text in it can end the element, or begin a comment."""
+    return json_safe(_encoder.encode(value).decode()).replace("<", "\\u003c")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, name: str, words: int = 1) -> str:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 from importlib.resources import files
 
-STYLES = ("vendor/uplot.css", "page/page.css")
+STYLES = ("vendor/uplot.css", "page/page.css", "page/scores.css")
 SCRIPTS = (
     "vendor/uplot.js",
     "vendor/dompurify.js",
@@ -15,7 +15,18 @@ SCRIPTS = (
     "vendor/table-core.js",
 )
 # One after the other inside one function, so that nothing of ours is global.
-PAGE = ("wording.js", "data.js", "fields.js", "answers.js", "plots.js", "calls.js", "compare.js", "main.js")
+PAGE = (
+    "wording.js",
+    "data.js",
+    "fields.js",
+    "answers.js",
+    "scores.js",
+    "plots.js",
+    "calls.js",
+    "compare.js",
+    "matrix.js",
+    "main.js",
+)
 LICENCES = "vendor/LICENSES.txt"
 
 

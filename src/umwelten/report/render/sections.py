@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,11 +16,14 @@ from umwelten.report.columns import html_columns
 from umwelten.report.models import Cost, Figures, LaneAttribution, Overview
 from umwelten.report.queries import overviews
 from umwelten.report.queries.schema_validation import validation
+from umwelten.report.queries.score_details import ScoreDetails, score_details
+from umwelten.report.queries.score_overview import read_overview
 from umwelten.report.queries.status import UNFINISHED
 from umwelten.report.queries.throttling import WAITED_FOR
-from umwelten.report.render import glossary, page, schema_section
+from umwelten.report.render import glossary, page, picks_section, schema_section, scores_section
 from umwelten.report.render.markup import details, section, table, text
 from umwelten.store.reader import Reader
+from umwelten.store.scores.reader import ScoreReader
 from umwelten.text import formatting
 from umwelten.types import Prompt
 
@@ -28,11 +31,19 @@ from umwelten.types import Prompt
 class ReportSection:
     """One evaluation of a page."""
 
-    def __init__(self, reader: Reader, overview: Overview) -> None:
-        """`reader` is open while the page is written."""
-        self.reader, self.overview = reader, overview
+    def __init__(self, reader: Reader, overview: Overview, scores: ScoreReader | None = None) -> None:
+        """Both readers are open while the page is written."""
+        self.reader, self.overview, self.score_reader = reader, overview, scores
         self.id = overview.evaluation.id
         self.validation = validation(reader)
+        self.scores = None if scores is None else read_overview(reader, scores, overview.models)
+
+    def score_details(self) -> ScoreDetails | None:
+        """What single labels and choices say together, where there are any. It walks over all scores."""
+        types = {scorer.type for scorer in self.scores.scorers} if self.scores is not None else set()
+        if self.score_reader is None or not types & {"label", "choice"}:
+            return None
+        return score_details(self.reader, self.score_reader, worst=0)
 
 
 def all_of(
@@ -43,6 +54,7 @@ def all_of(
     yield "<main>\n"
     yield _glance(parts, vendors)
     yield _recommendations(parts)
+    yield section("scores", "Scores", *_scores(parts, short=short))
     yield section("models", "Models side by side", _models(parts))
     yield section("plots", "Speed and cost", page.fragment("plots"))
     yield section("more", "What more would cost", _projection(parts))
@@ -60,8 +72,8 @@ def all_of(
     )
     yield section("settings", "Settings", *map(_settings, parts))
     yield "" if short else page.fragment("calls")
-    shaped = any(part.validation for part in parts)
-    yield section("words", "What the figures mean", glossary.as_html(records=shaped))
+    shaped, scored = any(part.validation for part in parts), any(part.scores for part in parts)
+    yield section("words", "What the figures mean", glossary.as_html(records=shaped, scores=scored))
     yield "</main>\n<footer><p>Made by <b>umwelten</b> from what is stored. "
     yield "This file asks no server for anything. "
     yield '<button type="button" id="show-licences">Licences of its libraries</button></p>'
@@ -72,11 +84,12 @@ def all_of(
 
 
 def _header(parts: Sequence[ReportSection], short: bool) -> str:
-    links = [("models", "Models"), ("time", "Time"), ("settings", "Settings")]
+    links = [("scores", "Scores")] if any(part.scores for part in parts) else []
+    links += [("models", "Models"), ("time", "Time"), ("settings", "Settings")]
     if any(part.overview.errors for part in parts):
-        links.insert(2, ("failures", "Failures"))
+        links.insert(-1, ("failures", "Failures"))
     if any(part.validation for part in parts):
-        links.insert(2, ("records", "Records"))
+        links.insert(-1, ("records", "Records"))
     if not short:
         links.append(("calls", "Calls"))
     anchors = "".join(f'<a href="#{id_}">{title}</a>' for id_, title in links)
@@ -153,23 +166,18 @@ def _why(part: ReportSection) -> str:
 
 
 def _recommendations(parts: Sequence[ReportSection]) -> str:
-    cards = "".join(_card(part, parts, model) for part in parts for model in _recommended_models(part))
+    several = len(parts) > 1
+    cards = "".join(
+        picks_section.cards(part.overview.picks, part.scores, of=part.id if several else "") for part in parts
+    )
     return f'<section id="choice"><ul class="picks">{cards}</ul></section>\n' if cards else ""
 
 
-def _recommended_models(part: ReportSection) -> Iterable[str]:
-    return dict.fromkeys(pick.label for pick in part.overview.picks)
-
-
-def _card(part: ReportSection, parts: Sequence[ReportSection], model: str) -> str:
-    """What a model is, all in one: the cheapest is often the best value too."""
-    own = [pick for pick in part.overview.picks if pick.label == model]
-    words = ", ".join(pick.what for pick in own) + _of(part, parts)
-    return f"<li><span>{words}</span><b>{text(model)}</b><small>{text(own[0].why)}</small></li>"
-
-
-def _of(part: ReportSection, parts: Sequence[ReportSection]) -> str:
-    return f" in {text(part.id)}" if len(parts) > 1 else ""
+def _scores(parts: Sequence[ReportSection], *, short: bool) -> Iterator[str]:
+    for part in parts:
+        if part.scores is not None:
+            of = part.id if len(parts) > 1 else ""
+            yield from scores_section.as_html(part.scores, part.score_details(), of=of, cells=not short)
 
 
 def _models(parts: Sequence[ReportSection]) -> str:

@@ -20,6 +20,13 @@ from umwelten.store.scores.tables import SCORES
 _SCORES = """SELECT call_id, scorer_id, call AS call_key, value, label, passed, reason, unscored, message,
     reference, cost_nusd FROM scores"""
 
+_TEXTS = {
+    "scores": ("label", "reason", "message"),
+    "parts": ("label", "message"),
+    "verdicts": ("label", "reason", "message"),
+    "reference_texts": ("text",),
+}
+
 _VERDICT = "judge, sample, criterion, value, label, reason, unscored, message, cost_nusd"
 
 
@@ -157,6 +164,19 @@ class ScoreReader:
                 "SELECT text FROM reference_texts WHERE digest = ?", (digest,)
             ).fetchone()
             return None if row is None else msgspec.json.decode(row[0])
+
+    def text_lengths(self) -> tuple[int, int]:
+        """Return how many characters all texts of scores have (labels, reasons, …), and their number."""
+        lengths = {
+            table: " + ".join(f"ifnull(length({name}), 0)" for name in names)
+            for table, names in _TEXTS.items()
+        }
+        statement = " UNION ALL ".join(
+            f"SELECT total({length}), count(*) FROM {table}" for table, length in lengths.items()
+        )
+        with store_errors(self.folder, SCORES):
+            rows = self._connection.execute(statement).fetchall()
+            return sum(int(length) for length, _ in rows), sum(count for _, count in rows)
 
 
 def _none() -> sqlite3.Connection:

@@ -10,13 +10,16 @@ const COLUMNS = [
   { id: "model", title: "Model", get: (c) => meta.models[c.model].label, sort: alphabetic, filter: true },
   { id: "status", get: (c) => (c.kind ? "failed" : "succeeded"), hidden: true, filter: true },
   { id: "kind", get: (c) => c.kind ?? "", hidden: true, filter: true },
+  { id: "outcome", get: () => "", hidden: true, filter: ofOutcome },
   ...fieldColumns(numeric, alphabetic),
   { id: "time", title: "Time", get: (c) => c.time, sort: numeric, show: (c) => seconds(c.time), number: true },
   { id: "out", title: "Tokens out", get: (c) => c.out, sort: numeric, show: (c) => tokens(c.out), number: true },
   { id: "cost", title: "Cost", get: (c) => c.cost, sort: numeric, show: (c) => money(c.cost), number: true },
+  ...scorers.map((one) => ({ id: `score-${one.n}`, slot: one.n, title: one.name, get: (c) => scoreOf(c, one.n)?.[VALUE], sort: numeric, show: (c) => badge(scoreOf(c, one.n)) })),
   { id: "text", title: "Answer", get: (c) => c.text, sort: alphabetic, show: (c) => oneLine(c.text, 170), hidden: shaped },
 ];
-const SHOWN = COLUMNS.filter((column) => !column.hidden);
+// Of the scorers, the chosen one.
+const shownColumns = () => COLUMNS.filter((column) => !column.hidden && (column.slot === undefined || column.slot === scorer));
 
 const table = T.constructTable({
   features: T.tableFeatures({
@@ -36,7 +39,7 @@ const table = T.constructTable({
     sortFn: column.sort,
     sortUndefined: "last",
     sortDescFirst: false,
-    filterFn: column.filter ? equals : undefined,
+    filterFn: column.filter === true ? equals : column.filter || undefined,
   })),
   // Asked of one column alone: it looks at the whole call.
   getColumnCanGlobalFilter: (column) => column.id === "text",
@@ -46,8 +49,10 @@ const table = T.constructTable({
 
 const hay = new Array(calls.length);
 const haystack = (call) =>
-  (hay[call.n] ??= `${call.file ?? ""}\n${meta.models[call.model].label}\n${call.kind ?? ""}\n${call.text}${found(call)}`.toLowerCase());
+  (hay[call.n] ??= `${call.file ?? ""}\n${meta.models[call.model].label}\n${call.kind ?? ""}\n${call.text}${found(call)}${scoreWords(call)}`.toLowerCase());
 const found = (call) => (call.data ? `\n${wordsOf(call)}\n${(call.marks || []).join(" ")}` : `\n${call.kept || ""}`);
+const scoreWords = (call) =>
+  (call.scores ?? []).map((entry) => [entry[LABEL], entry[REASON], entry[MESSAGE]].filter(Boolean).join("\n")).concat(distinct(call)).filter(Boolean).map((text) => `\n${text}`).join("");
 
 const opened = new Set();
 
@@ -56,7 +61,7 @@ if (shaped) byId("list")?.setAttribute("tabindex", "0");
 
 function drawList() {
   const sorting = table.atoms.sorting.get()[0];
-  const head = element("tr", {}, ...SHOWN.map((column) => heading(column, sorting)));
+  const head = element("tr", {}, ...shownColumns().map((column) => heading(column, sorting)));
   const body = element("tbody");
   for (const row of table.getRowModel().rows) {
     body.append(line(row.original));
@@ -76,7 +81,7 @@ function heading(column, sorting) {
   };
   const arrow = element("span", { class: "arrow", "aria-hidden": "true" }, own ? (sorting.desc ? "↓" : "↑") : "");
   const button = element("button", { type: "button", "data-sort": column.id, onclick: turn }, column.title, arrow);
-  return element("th", { scope: "col", "aria-sort": state, class: column.number ? "n" : null }, button);
+  return element("th", { scope: "col", "aria-sort": state, class: column.number ? "n" : column.slot === undefined ? null : "score-of" }, button);
 }
 
 function line(call) {
@@ -88,12 +93,12 @@ function line(call) {
     element("span", {}, nameOf(call)),
   );
   const without = shaped && !call.data;
-  const columns = SHOWN.filter((column) => !without || !column.field || column.id === "field-0");
+  const columns = shownColumns().filter((column) => !without || !column.field || column.id === "field-0");
   const cells = columns.map((column) => {
     if (column.id === "file") return element("th", { scope: "row" }, opener);
     if (without && column.field) return element("td", { class: "field spread", colspan: meta.fields.length }, ...words(call));
     const content = column.id === "text" ? words(call) : [(column.show ?? column.get)(call)];
-    const kind = column.field ? `field ${column.number ? "n" : column.field}` : column.number ? "n" : column.id;
+    const kind = column.field ? `field ${column.number ? "n" : column.field}` : column.number ? "n" : column.slot === undefined ? column.id : "score-of";
     return element("td", { class: kind, "data-label": column.title }, ...content);
   });
   const row = element("tr", { class: call.kind ? "call failed" : "call" }, ...cells);
@@ -117,16 +122,17 @@ function toggle(call, row, opener) {
   opener.setAttribute("aria-expanded", String(open));
 }
 
-function detail(call) {
+const detail = (call) => element("tr", { class: "opened" }, element("td", { colspan: shownColumns().length }, detailOf(call, "")));
+
+function detailOf(call, before) {
   const swap = element(
     "button",
     { type: "button", class: "quiet", onclick: () => { rendered = !rendered; draw(); } },
     rendered ? "Show as written" : "Show formatted",
   );
-  const top = element("p", { class: "facts" }, facts(call), " ", call.kind || call.data ? null : swap);
+  const top = element("p", { class: "facts" }, before, facts(call), " ", call.kind || call.data ? null : swap);
   const parts = call.data
     ? [element("div", {}, top, record(call)), element("div", {}, element("p", { class: "facts" }, "As it was answered"), answer(call), cutNote(call))]
     : [element("div", {}, top, answer(call), cutNote(call))];
-  const content = element("div", { class: "detail" }, picture(call, 320), ...parts);
-  return element("tr", { class: "opened" }, element("td", { colspan: SHOWN.length }, content));
+  return element("div", { class: "detail" }, picture(call, 320), ...parts, scoreDetail(call));
 }

@@ -46,7 +46,7 @@ function sideBySide(members) {
   const title = element("h3", {}, picture(members[0], 72), element("span", {}, nameOf(members[0])), chip);
   const against = members.find((call) => call.model === reference && !call.kind);
   const cells = meta.models.map((model) => answerOf(model, members.find((call) => call.model === model.n), against));
-  return element("article", { class: "pair" }, title, element("div", { class: "answers", tabindex: "0" }, ...cells));
+  return element("article", { class: "pair" }, title, scoring && expected(members[0]), element("div", { class: "answers", tabindex: "0" }, ...cells));
 }
 
 function answerOf(model, call, against) {
@@ -55,7 +55,7 @@ function answerOf(model, call, against) {
   const body = element("div", { class: "words" });
   if (call.kind) body.append(...failed(call));
   else if (fillWords(body, call, against)) name.append(element("em", {}, " little in common"));
-  return element("div", { class: call.kind ? "answer failed" : "answer" }, name, body, cutNote(call), element("p", { class: "facts" }, facts(call)));
+  return element("div", { class: call.kind ? "answer failed" : "answer" }, name, body, cutNote(call), badges(call), element("p", { class: "facts" }, facts(call)));
 }
 
 // True if the answer has too little in common with the other for marks to help.

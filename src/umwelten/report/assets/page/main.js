@@ -1,7 +1,7 @@
 // Controls, theme, printing.
 const PRINTED = 500;
 const CHOSEN = 4;
-let view = "list";
+let view = scoring ? "matrix" : "list";
 
 // --- theme ---
 
@@ -51,15 +51,17 @@ function draw() {
   if (!byId("calls")) return;
   const matches = table.getPrePaginatedRowModel().rows.length;
   const comparing = view === "compare";
-  byId("list").hidden = comparing;
-  byId("compare").hidden = !comparing;
+  for (const name of ["list", "compare", "matrix"]) {
+    byId(name).hidden = name !== view;
+    byId(`view-${name}`)?.setAttribute("aria-pressed", String(name === view));
+  }
   document.querySelector(".compare-only").hidden = !comparing;
-  byId("view-list").setAttribute("aria-pressed", String(!comparing));
-  byId("view-compare").setAttribute("aria-pressed", String(comparing));
-  const files = comparing ? drawCompare() : (drawList(), 0);
+  const shown = { compare: drawCompare, matrix: drawMatrix }[view]?.();
+  if (view === "list") drawList();
   const all = matches === calls.length ? counted(calls.length, "call") : `${grouped(matches)} of ${counted(calls.length, "call")}`;
-  byId("found").textContent = [comparing ? `${counted(files, "file")}, ${all}` : all, notes()].filter(Boolean).join(". ");
-  if (comparing) drawPages(group, Math.ceil(files / GROUPS), (page) => { group = page; });
+  byId("found").textContent = [view === "list" ? all : `${counted(shown, "file")}, ${all}`, notes()].filter(Boolean).join(". ");
+  if (comparing) drawPages(group, Math.ceil(shown / GROUPS), (page) => { group = page; });
+  else if (view === "matrix") drawPages(matrixPage, Math.ceil(shown / (onPaper ? PRINTED : FILES)), (page) => { matrixPage = page; });
   else drawPages(table.atoms.pagination.get().pageIndex, table.getPageCount(), (page) => table.setPageIndex(page));
 }
 
@@ -93,7 +95,43 @@ function choose(id, column, options) {
 function first() {
   table.setPageIndex(0);
   group = 0;
+  matrixPage = 0;
   draw();
+}
+
+// --- scores ---
+
+function filterOutcome() {
+  const name = byId("by-outcome").value;
+  const others = table.atoms.columnFilters.get().filter((filter) => filter.id !== "outcome");
+  table.setColumnFilters(name ? [...others, { id: "outcome", value: { name, slot: scorer } }] : others);
+  first();
+}
+
+// The outcomes that a scorer's answers have.
+function offerOutcomes() {
+  const select = byId("by-outcome");
+  const was = select.value;
+  const there = OUTCOMES.filter(([, , holds]) => calls.some((call) => holds(call, scorer)));
+  select.replaceChildren(element("option", { value: "" }, "all"), ...there.map(([name, title]) => element("option", { value: name }, title)));
+  select.value = there.some(([name]) => name === was) ? was : "";
+}
+
+function wireScores() {
+  const turn = (event) => {
+    scorer = Number(event.target.value);
+    table.setSorting(table.atoms.sorting.get().filter((one) => !one.id.startsWith("score-")));
+    offerOutcomes();
+    filterOutcome();
+  };
+  const options = scorers.map((one) => element("option", { value: one.n }, one.name));
+  const tabs = document.querySelector(".controls .tabs");
+  tabs.before(
+    element("label", { hidden: scorers.length < 2 }, "Scorer ", element("select", { id: "by-scorer", onchange: turn }, ...options)),
+    element("label", {}, "Outcome ", element("select", { id: "by-outcome", onchange: filterOutcome })),
+  );
+  tabs.prepend(element("button", { type: "button", id: "view-matrix", onclick: () => { view = "matrix"; draw(); } }, "Scores"));
+  offerOutcomes();
 }
 
 function wire() {
@@ -121,7 +159,11 @@ function wire() {
   byId("differing").addEventListener("change", (event) => { differing = event.target.checked; first(); });
   byId("view-list").addEventListener("click", () => { view = "list"; draw(); });
   byId("view-compare").addEventListener("click", () => { view = "compare"; draw(); });
-  if (meta.models.length < 2) document.querySelector(".tabs").hidden = true;
+  if (scoring) wireScores();
+  if (meta.models.length < 2) {
+    document.querySelector(".tabs").hidden = !scoring;
+    byId("view-compare").remove();
+  }
 }
 
 addEventListener("keydown", (event) => {
