@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Scores,
         Summary,
         batch,
+        compare,
         evaluations,
         open,
         run,
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from umwelten.events import Event
+    from umwelten.report.comparison.comparison import Comparison
     from umwelten.types import Usage
 
 __all__ = [
@@ -86,6 +88,7 @@ __all__ = [
     "Choice",
     "Chrf",
     "Command",
+    "Comparison",
     "ConfigError",
     "Contains",
     "ContainsAll",
@@ -135,13 +138,18 @@ __all__ = [
     "UsageError",
     "__version__",
     "batch",
+    "compare",
     "evaluations",
     "open",
     "run",
     "statistics",
 ]
 
-_HOMES = {"Event": "umwelten.events", "Usage": "umwelten.types"}
+_HOMES = {
+    "Comparison": "umwelten.report.comparison.comparison",
+    "Event": "umwelten.events",
+    "Usage": "umwelten.types",
+}
 _ERRORS, _SCORERS = "umwelten.errors", "umwelten.api.scorers"
 
 

@@ -3,6 +3,7 @@
 from umwelten.api.answer import Answer, Failure
 from umwelten.api.answer_score import AnswerScore
 from umwelten.api.background_job import NeverRun
+from umwelten.api.comparisons import compare
 from umwelten.api.functions import batch, evaluations, open, run
 from umwelten.api.job import Job
 from umwelten.api.results import Answers, Results, Summary
@@ -22,6 +23,7 @@ __all__ = [
     "Scores",
     "Summary",
     "batch",
+    "compare",
     "evaluations",
     "open",
     "run",

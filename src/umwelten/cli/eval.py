@@ -9,7 +9,7 @@ from typing import Any, Literal
 import click
 
 from umwelten.cli.completion import completers
-from umwelten.cli.options import SectionedCommand, output_dir, table_options
+from umwelten.cli.options import ExistingFile, SectionedCommand, output_dir, table_options
 from umwelten.cli.single_option import option
 
 
@@ -71,6 +71,65 @@ def score(id_: str, **flags: Any) -> None:
     from umwelten.cli.score import score as score_answers
 
     score_answers(id_, flags)
+
+
+@group.command("compare")
+@click.argument("words", nargs=-1, metavar="BASE NEW", shell_complete=completers.ids)
+@option(
+    "--baseline",
+    type=ExistingFile(),
+    metavar="FILE.json",
+    help="JSON report of the base, in place of BASE.",
+    shell_complete=completers.files,
+)
+@option(
+    "--score",
+    multiple=True,
+    metavar="NAME",
+    help="Only this scorer; repeatable.  [default: all]",
+    shell_complete=completers.scores,
+)
+@option(
+    "--models",
+    multiple=True,
+    metavar="OLD=NEW",
+    help="Compare model OLD of BASE with model NEW of NEW; repeatable.",
+    shell_complete=completers.renamed_models,
+)
+@option("--max-drop", metavar="SHARE", help="The drop that is allowed: 0.02 or 2%.  [default: 0]")
+@option(
+    "--require",
+    type=click.Choice(["held"]),
+    help="held: exit with status 4 also where it is unclear whether a score held.",
+)
+@option(
+    "--report",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the comparison to this file: .md, .json, .csv or .junit.xml; repeatable.",
+)
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
+@option("--exit-zero", is_flag=True, help="Exit with status 0 also if a score regressed.")
+@output_dir
+@option("--profile", metavar="NAME", help="Profile of umwelten.toml.", shell_complete=completers.profiles)
+def compare(**flags: Any) -> None:
+    """Compare the scores of a new evaluation with those of an earlier one of the same files.
+
+    For each model and scorer: regressed (surely worse), held (surely not), or unclear. BASE and NEW are
+    ids; BASE may also be a JSON report, as CI keeps one. Files are paired by name; those whose content
+    changed are left out and counted.
+
+    Exit status: 0; 4 a score regressed; 1 calls or scores are missing; 2 cannot be compared.
+
+    \b
+    umwelten eval compare capitals capitals-2
+    umwelten eval compare main.json capitals --max-drop 2% --report compare.junit.xml
+    umwelten eval compare base new --models openai:gpt-5.4=openai:gpt-5.5 --require held
+    """
+    from umwelten.cli.compare import compare_evaluations
+
+    compare_evaluations(**flags)
 
 
 @group.command("report")

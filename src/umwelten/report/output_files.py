@@ -7,13 +7,16 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from umwelten.errors import UsageError
 from umwelten.phrases import Spelling, by_name
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.store.reader import Reader
+
+if TYPE_CHECKING:
+    from umwelten.report.comparison.comparison import Comparison
 
 FORMATS = {
     ".csv": "csv",
@@ -50,6 +53,34 @@ def check_report_path(path: Path) -> None:
         from umwelten.report.render.parquet import check_pyarrow
 
         check_pyarrow()
+    _check_place(path)
+
+
+def write_comparison(found: Comparison, path: Path, *, require_held: bool = False) -> None:
+    """Write a comparison in the format of the file's ending. Raises UsageError."""
+    from umwelten.report.render.comparison_files import RENDERERS
+
+    ending = check_comparison_path(path)
+    with whole_file(path, what="report") as out:
+        RENDERERS[ending](found, out, require_held)
+
+
+def check_comparison_path(path: Path) -> str:
+    """Return the ending that tells the format. Raises UsageError if no comparison can be written there."""
+    from umwelten.report.render.comparison_files import RENDERERS
+
+    _check_place(path)
+    for ending in RENDERERS:
+        if path.name.lower().endswith(ending):
+            return ending
+    raise UsageError(
+        f"the extension of {path.name!r} is not that of a comparison's format",
+        f"Endings: {', '.join(RENDERERS)}.",
+    )
+
+
+def _check_place(path: Path) -> None:
+    """Raises UsageError if no file can be written there."""
     if path.is_dir():
         raise UsageError(f"the report {path} is a directory", "Name a file in it.")
     if not path.parent.is_dir():

@@ -44,6 +44,26 @@ def calls(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     return _items(_no_flags(names), incomplete)
 
 
+def scores(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """The scorers of the evaluations that are named before."""
+    from umwelten.report.queries.names import scorer_names
+
+    folders = [_output_dir(ctx) / str(name) for name in ctx.params.get("words") or ()]
+    found = dict.fromkeys(name for folder in folders for name in scorer_names(folder))
+    return _items(found, incomplete)
+
+
+def renamed_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """`OLD=` of the first evaluation that is named before, then the models of the second."""
+    from umwelten.report.queries.names import model_names
+
+    folders = [_output_dir(ctx) / str(name) for name in ctx.params.get("words") or ()]
+    old, sign, _ = incomplete.partition("=")
+    if not sign:
+        return _items((f"{name}=" for name in model_names(folders[0])) if folders else (), incomplete)
+    return _items((f"{old}={name}" for name in model_names(folders[-1])) if folders else (), incomplete)
+
+
 def _no_flags(names: Iterable[str]) -> Iterator[str]:
     """Leave out what the command would take for an option: `--output=…` can be the name of a file."""
     return (name for name in names if not name.startswith("-"))

@@ -22,6 +22,19 @@ def file_names(folder: Path, start: str, most: int) -> list[str]:
     return _column(folder, query, pattern, most)
 
 
+def scorer_names(folder: Path) -> list[str]:
+    """Return the scorers, in the order given."""
+    from umwelten.store.scores.reader import ScoreReader, has_scores  # not for every Tab key
+
+    if not has_scores(folder):
+        return []
+    try:
+        with ScoreReader.open(folder) as scores:
+            return [scorer.name for scorer in scores.scorers()]
+    except (StoreError, sqlite3.Error, OSError):
+        return []
+
+
 def _column(folder: Path, query: str, *values: object) -> list[str]:
     try:
         with closing(open_for_reading(folder, untouched=True)) as connection:

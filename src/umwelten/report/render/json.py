@@ -40,7 +40,8 @@ An evaluation that has been scored has these keys beside:
                     "pass": a share or null, "pass_at": {k: a share}, "pass_all": {k: a share},
                     "unsteady"}, …]}, …], where a share is {"mean", "se", "low", "high", "method", "bounds",
                     "files", "left_out"},
-    "results": [{…, "scores": {scorer: {"value", "pass", "label", "reason",
+    "results": [{…, "content": hash of what was sent of the input,
+                    "scores": {scorer: {"value", "pass", "label", "reason",
                     "unscored": {"kind", "message"} or null,
                     "parts": [{"name", "value", "label", "message"}, …],
                     "verdicts": [{"judge", "sample", "criterion", "value", "label", "reason",
@@ -81,6 +82,7 @@ import msgspec
 from umwelten.report.models import ModelRow
 from umwelten.report.queries import overviews
 from umwelten.report.queries.call_scores import call_scores, open_scores
+from umwelten.report.queries.compared_calls import sent_contents
 from umwelten.report.queries.schema_validation import validation
 from umwelten.report.queries.score_overview import ScoreOverview, column_of, read_overview
 from umwelten.store.reader import Reader
@@ -134,8 +136,9 @@ def _results(reader: Reader, scores: ScoreReader | None) -> Iterator[str]:
     if scores is None:
         yield from map(_dump, overviews.results(reader))
         return
-    for result, own in zip(overviews.results(reader), call_scores(reader, scores), strict=True):
-        yield f'{_dump(result)[:-1]},"scores":{_dump(own)}}}'
+    found = zip(overviews.results(reader), sent_contents(reader), call_scores(reader, scores), strict=True)
+    for result, content, own in found:
+        yield f'{_dump(result)[:-1]},"content":"{content}","scores":{_dump(own)}}}'
 
 
 def _write_scores(out: TextIO, scored: ScoreOverview) -> None:
