@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.scoredkit import evaluate, write_table
 
@@ -22,6 +23,9 @@ from umwelten.report.render.sections import ReportSection
 from umwelten.scoring.columns import ColumnName
 from umwelten.scoring.definition import NamedPlace, read_short_form
 from umwelten.scoring.gates import read_gate
+from umwelten.scoring.judge.diagnostics import JudgeFigures, JuryFigures
+from umwelten.scoring.judge.human_labels import Disagreement, HumanCheck, Rate
+from umwelten.statistics import Kappa
 from umwelten.store.reader import Reader
 
 HERE = NamedPlace(name="here")
@@ -96,6 +100,42 @@ def test_labels_taken_for_others_and_choices_not_made_are_counted(tmp_path):
     assert "Wanted and said: p:b" in text
     assert "macro-F1" in text
     assert ">no choice</th>" in text
+
+
+def test_judges_say_how_they_judged_and_what_people_say(tmp_path):
+    folder = scored(tmp_path, {"p:b": "b"}, "near=edit", repeats=1)
+    own = JudgeFigures(
+        judge=HOSTILE[0], asked=9, given=7, failed=1, declined=1, pass_share=0.5, repeated=4, contradicted=3,
+        contradiction_share=0.75, spread=1.0, agreement=None, distance=None, length_correlation=-0.25, own=0,
+    )  # fmt: skip
+    kappa = Kappa(kappa=0.4, se=0.15, low=0.1, high=0.7, level=0.95, agreement=0.8, units=5)
+    rate = Rate(rate=0.5, low=0.1, high=0.9, count=1, of=2)
+    gravest = Disagreement(key=HOSTILE[1], person=0, judge=1, label="pass", reason=HOSTILE[2])
+    check = HumanCheck(
+        labelled=5, compared=5, unscored=0, kappa=kappa, distance=0.2, true_pass=rate, true_fail=rate,
+        worst=(gravest,),
+    )  # fmt: skip
+    figures = JuryFigures(judges=(own,), alpha=0.25, metric="nominal", answers=5)
+    report = {"cost_nusd": 5_000_000, "unpriced": 2, "pending": 1, "figures": figures, "check": check}
+    tell(
+        folder,
+        ("UPDATE scorers SET judge = 'x.near'", ()),
+        ("INSERT INTO settings VALUES ('judges', ?)", (msgspec.json.encode({"near": report}).decode(),)),
+    )
+    text = written(tmp_path, folder, short=True).read_text()
+    for words in (
+        "3 of 4",
+        "-0.25",
+        "50.0%",
+        "α = 0.25",
+        "κ = 0.40",
+        "2 calls of unknown price",
+        "1 answer p",
+    ):
+        assert words in text, words
+    assert "like the others</th>" not in text, "there are none"
+    assert "window.pwned = 1</script>" not in text
+    assert text.count("</script>") == 4
 
 
 def test_a_short_page_has_figures_and_no_scores_of_calls(folder, tmp_path):

@@ -62,6 +62,11 @@ OF_SCORES = (
         "the cheapest of these",
     ),
     (
+        "α, κ",
+        "agreement beyond chance: 1 is complete, 0 what chance brings; between judges (Krippendorff), with "
+        "the labels of people or of references (Cohen)",
+    ),
+    (
         "met, missed, undecided",
         "a gate holds, or fails, whatever the unscored answers come to; or they decide",
     ),

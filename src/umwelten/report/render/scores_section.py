@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from umwelten.report.queries.score_columns import TOTAL
 from umwelten.report.queries.score_details import ScoreDetails
 from umwelten.report.queries.score_overview import ScoreOverview
-from umwelten.report.render import labels_section
+from umwelten.report.render import judges_section, labels_section
 from umwelten.report.render.markup import table, text
 from umwelten.report.render.scores_text import (
     difference_text,
@@ -52,6 +52,7 @@ def as_html(
         yield _differences(shown_differences(overview, name))
         if details is not None and name in details.confusions:
             yield labels_section.as_html(details.confusions[name])
+        yield from (judges_section.as_html(report) for report in overview.judges if report.scorer == name)
     if cells:
         yield '<p class="to-cells"><a href="#calls">Scores of each file and model</a></p>\n'
 
