@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 from tests.scoredkit import evaluate, score, write_table
 
-from umwelten.api.dataframes import to_pandas
+from umwelten.api.dataframes import call_columns, to_pandas
 from umwelten.report.render.csv import render_csv
 from umwelten.report.render.json import render_json
 from umwelten.report.render.parquet import render_parquet
@@ -148,6 +148,6 @@ def test_parquet_and_data_frames_have_their_types(folder: Path) -> None:
     table = pyarrow.parquet.read_table(io.BytesIO(out.getvalue()))
     assert table["pass.right"].to_pylist() == [True, True, True, False, None, None]
     assert table["score.f1"].to_pylist() == [0.5, 1.0, 1.0, 0.0, None, None]
-    frame = to_pandas(folder)
+    frame = to_pandas(call_columns(folder))
     assert str(frame["pass.right"].dtype) == "boolean"
     assert frame["score.f1"].sum() == 2.5
