@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow.parquet
@@ -151,3 +153,17 @@ def test_parquet_and_data_frames_have_their_types(folder: Path) -> None:
     frame = to_pandas(call_columns(folder))
     assert str(frame["pass.right"].dtype) == "boolean"
     assert frame["score.f1"].sum() == 2.5
+
+
+def test_a_failure_that_counts_as_0_is_0_in_every_place(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "evaluation.db")) as connection, connection:
+        connection.execute("UPDATE calls SET error_kind = 'schema' WHERE error_kind IS NOT NULL")
+    with closing(sqlite3.connect(folder / "scores.db")) as scores, scores:
+        scores.execute("INSERT INTO settings VALUES ('failed_as_zero', 'true')")
+    found = json_of(folder)
+    right, f1 = found["results"][5]["scores"].values()
+    assert (right["value"], right["pass"], right["reason"]) == (0.0, False, "the call failed: schema")
+    assert (f1["value"], f1["pass"]) == (0.0, None)
+    figures = found["models"][1]["scores"]
+    assert [row["scored"] for row in figures] == [3, 3, 3]
+    assert figures[1]["pass"] is None, "f1 has no threshold"

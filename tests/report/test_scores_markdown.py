@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.scoredkit import evaluate, score, write_table
 
@@ -13,6 +16,7 @@ from umwelten.report.queries.score_details import ScoreDetails, score_details
 from umwelten.report.render.markdown import render_markdown
 from umwelten.scoring.columns import ColumnName
 from umwelten.scoring.confusion import Confusion
+from umwelten.scoring.judge.diagnostics import JudgeFigures, JuryFigures
 from umwelten.store.reader import Reader
 
 A, B = ColumnName(model="p:a"), ColumnName(model="p:b")
@@ -145,3 +149,30 @@ def test_the_worst_files_are_the_lowest_in_the_order_of_the_files(tmp_path: Path
         ("row-3", 0.5),
     ]
     assert details_of(folder, worst=0).worst == {A: ()}
+
+
+def test_what_is_known_of_judges_is_told(folder: Path) -> None:
+    judge = JudgeFigures(
+        judge="p:j_x*",
+        asked=6,
+        given=5,
+        failed=1,
+        declined=0,
+        pass_share=0.5,
+        repeated=0,
+        contradicted=0,
+        contradiction_share=None,
+        spread=None,
+        agreement=None,
+        distance=None,
+        length_correlation=None,
+        own=0,
+    )
+    figures = JuryFigures(judges=(judge,), alpha=None, metric="nominal", answers=6)
+    kept = {"right": {"cost_nusd": 2_000_000, "unpriced": 0, "pending": 0, "figures": figures}}
+    with closing(sqlite3.connect(folder / "scores.db")) as scores, scores:
+        scores.execute("UPDATE scorers SET judge = 'x.right' WHERE name = 'right'")
+        scores.execute("INSERT INTO settings VALUES ('judges', ?)", (msgspec.json.encode(kept).decode(),))
+    found = section(markdown_of(folder))
+    assert "- judge p:j_x\\*: 6 verdicts, 1 failed, 50" in found
+    assert "- judged: \\$0.002" in found

@@ -14,7 +14,7 @@ from umwelten.errors import UsageError
 from umwelten.report.queries import calls, overviews
 from umwelten.report.queries.call_scores import CallScore, CallScores, open_scores
 from umwelten.report.queries.calls import CallSummary
-from umwelten.report.queries.shown_scores import expected_of, expected_text, scored_call, scored_lines
+from umwelten.report.queries.shown_scores import ExpectedValues, expected_text, scored_call, scored_lines
 from umwelten.report.queries.variants import prompts
 from umwelten.report.render.scores_text import KINDS, share
 from umwelten.store.reader import Reader
@@ -90,9 +90,11 @@ def _write(
         *(("VALUE", "EXPECTED", "REASON") if wanted.what == "failing" else ("KIND", "MESSAGE")),
     ]
 
+    values = ExpectedValues(scores)
+
     def cells() -> Iterator[list[str]]:
         for line, own in rows:
-            expected = expected_of(scores, line.call) if wanted.what == "failing" else {}
+            expected = values.of(line.call) if wanted.what == "failing" else {}
             for name, score in wanted.of(own).items():
                 yield [
                     str(line.call),

@@ -123,6 +123,15 @@ class Column:
         """Whether any answer is known to pass or not."""
         return any(self.judged)
 
+    @property
+    def passes_are_values(self) -> bool:
+        """Whether values are 0 and 1, and an answer passes if its value is 1: both have the same figures."""
+        return (
+            self.yes_no
+            and self.judged == self.scored
+            and all(total == passes * _UNIT for total, passes in zip(self._sums, self.passes, strict=True))
+        )
+
     def planned(self, place: int) -> int:
         """The number of answers that the file at this place is to have."""
         return max(self.repeats, self.seen[place])

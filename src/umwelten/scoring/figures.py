@@ -75,11 +75,16 @@ def figures(column: Column, scorer: str, *, level: float = 0.95, ks: Iterable[in
     usual = range(2, min(most, _MOST_K) + 1)
     wanted = sorted({*usual, *(k for k in ks if 1 < k <= most)}) if passing else []
     mean = estimate(column, level=level)
-    passes = _share(column, "pass", 1, level) if passing else None
+    files, could_be = sum(map(bool, planned)), bounds(column)
+    passes: Share | None = None
+    if passing and column.passes_are_values:  # the same figures, and there may be a million answers
+        passes = _share_of(mean, could_be, files)
+    elif passing:
+        passes = _share(column, "pass", 1, level, files)
     once = {} if passes is None else {1: passes}  # of one repeat, any and all are the same
     return ScoreFigures(
         scorer=scorer,
-        files=sum(map(bool, planned)),
+        files=files,
         planned=sum(planned),
         scored=sum(column.scored),
         unscored=column.unscored(),
@@ -89,10 +94,10 @@ def figures(column: Column, scorer: str, *, level: float = 0.95, ks: Iterable[in
         high=mean.high,
         level=level,
         method=mean.method,
-        bounds=bounds(column),
+        bounds=could_be,
         pass_=passes,
-        pass_at=once | {k: _share(column, "pass_at", k, level) for k in wanted},
-        pass_all=once | {k: _share(column, "pass_all", k, level) for k in wanted},
+        pass_at=once | {k: _share(column, "pass_at", k, level, files) for k in wanted},
+        pass_all=once | {k: _share(column, "pass_all", k, level, files) for k in wanted},
         unsteady=_unsteady(column),
     )
 
@@ -158,18 +163,21 @@ _pass_at = lru_cache(maxsize=4096)(pass_at_k)
 _pass_all = lru_cache(maxsize=4096)(pass_all_k)
 
 
-def _share(column: Column, figure: Figure, k: int, level: float) -> Share:
+def _share(column: Column, figure: Figure, k: int, level: float, files: int) -> Share:
     found = estimate(column, figure, k, level=level)
-    planned = sum(column.planned(place) > 0 for place in range(len(column.files)))
+    return _share_of(found, bounds(column, figure, k), files)
+
+
+def _share_of(found: Estimate, could_be: tuple[float, float] | None, files: int) -> Share:
     return Share(
         mean=found.mean,
         se=found.se,
         low=found.low,
         high=found.high,
         method=found.method,
-        bounds=bounds(column, figure, k),
+        bounds=could_be,
         files=found.files,
-        left_out=planned - found.files,
+        left_out=files - found.files,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -69,13 +70,23 @@ def with_scores(reader: Reader, call: CallDetail) -> CallDetail:
     return ScoredCallDetail(**asdict(call), scores=shown)
 
 
-def expected_of(scores: ScoreReader, call: int) -> dict[str, Any]:
-    """Return what the answer of a call should be, by scorer, where that is known."""
-    names = {scorer.id: scorer.name for scorer in scores.scorers()}
-    found = {
-        names[score.scorer_id]: _expected(scores.reference(score.reference)) for score in scores.of_call(call)
-    }
-    return {name: expected for name, expected in found.items() if expected is not None}
+class ExpectedValues:
+    """What answers should be, looked up for one call after another."""
+
+    def __init__(self, scores: ScoreReader) -> None:
+        self._scores = scores
+        self._names = {scorer.id: scorer.name for scorer in scores.scorers()}
+        # Few differ where answers are labels, and those of a row are asked for once a model.
+        self._of_digest = lru_cache(maxsize=256)(lambda digest: _expected(scores.reference(digest)))
+
+    def of(self, call: int) -> dict[str, Any]:
+        """Return what the answer of the call should be, by scorer, where that is known."""
+        found = {
+            self._names[score.scorer_id]: self._of_digest(score.reference)
+            for score in self._scores.of_call(call)
+            if score.reference is not None
+        }
+        return {name: expected for name, expected in found.items() if expected is not None}
 
 
 def expected_text(expected: Any) -> str:

@@ -30,13 +30,14 @@ from umwelten.report.queries import overviews
 from umwelten.report.queries.call_scores import CallScore, CallScores, open_scores, scores_by_call
 from umwelten.report.queries.score_columns import column_names
 from umwelten.report.queries.score_overview import read_overview
-from umwelten.report.queries.shown_scores import expected_of, expected_text
+from umwelten.report.queries.shown_scores import ExpectedValues, expected_text
 from umwelten.report.render.scores_text import KINDS, gate_value_text, share
 from umwelten.scoring.columns import ColumnName
 from umwelten.scoring.gate_outcomes import GateResult
 from umwelten.scoring.repeats import MOST, OfRepeats, enough
 from umwelten.store.reader import Reader
 from umwelten.store.scores.reader import ScoreReader
+from umwelten.store.scores.records import stored_gates
 from umwelten.text.sanitize import one_line, safe
 
 _MOST_BYTES = 8192
@@ -77,7 +78,8 @@ class _Suite:
     """A suite while its cases are counted."""
 
     def __init__(self, name: str, classname: str, timestamp: str, stack: ExitStack) -> None:
-        self._name, self._classname, self._timestamp = name, classname, timestamp
+        self._name, self._timestamp = name, timestamp
+        self._classname = _attribute(classname)
         self.counts, self.time_s = Counter[State](), 0.0
         cases = tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="")  # noqa: SIM115
         self._cases: IO[str] = stack.enter_context(cases)
@@ -86,8 +88,7 @@ class _Suite:
         """Add a case. `kind`, `message` and `text` say why it did not pass."""
         self.counts[state] += 1
         self.time_s += time_s
-        head = f"<testcase name={_attribute(name)} classname={_attribute(self._classname)}"
-        head += f" time={quoteattr(_seconds(time_s))}"
+        head = f'<testcase name={_attribute(name)} classname={self._classname} time="{_seconds(time_s)}"'
         if state == "passed":
             self._cases.write(f"{head}/>\n")
             return
@@ -120,10 +121,9 @@ def _suites(reader: Reader, stack: ExitStack) -> Iterator[_Suite]:
         }
         _add_cases(reader, scores, suites)
         yield from suites.values()
-        gates = read_overview(reader, scores, overview.models).gates
-        if gates:
+        if stored_gates(scores.settings()):
             suite = _Suite(f"{id_} gates", f"{id_}.gates", began, stack)
-            for gate in gates:
+            for gate in read_overview(reader, scores, overview.models).gates:
                 _add_gate(suite, gate)
             yield suite
 
@@ -171,7 +171,7 @@ class _Cases:
     """Makes cases of the answers to a file."""
 
     def __init__(self, scores: ScoreReader, *, repeats: int, rule: OfRepeats) -> None:
-        self._scores, self._repeats, self._rule = scores, repeats, rule
+        self._expected, self._repeats, self._rule = ExpectedValues(scores), repeats, rule
 
     def add(self, suite: _Suite, file: str, answers: Sequence[_Answer]) -> None:
         """Add the case of these answers; of the repeats, those that are lacking are pending."""
@@ -194,7 +194,7 @@ class _Cases:
 
     def _text(self, answer: _Answer) -> str:
         """An answer with all its scores; of several repeats, with its number."""
-        result, expected = answer.result, expected_of(self._scores, answer.call)
+        result, expected = answer.result, self._expected.of(answer.call)
         lines = [f"repeat {result.repeat}"] if self._repeats > 1 else []
         for name, score in answer.scores.items():
             lines.append(f"{name}: {_score_text(score)}")

@@ -9,6 +9,7 @@ from umwelten.report.models import Overview
 from umwelten.report.queries.call_scores import open_scores
 from umwelten.report.queries.score_details import MOST_LABELS, ScoreDetails, WorstFile, score_details
 from umwelten.report.queries.score_overview import ScoreOverview, ScorerInfo, read_overview
+from umwelten.report.render.judges_text import judge_lines
 from umwelten.report.render.markdown_text import cell, table
 from umwelten.report.render.scores_text import (
     difference_text,
@@ -48,6 +49,7 @@ def write_scores(reader: Reader, overview: Overview, out: TextIO, *, short: bool
         out.write(f"### {_title(name, scorers.get(name))}\n\n")
         _figures(out, figures, details.no_choice.get(name))
         _differences(out, found, name)
+        _judges(out, found, name)
         if name in details.confusions:
             _labels(out, details.confusions[name])
     picked = [f"- {cell(line, 500)}\n" for line in pick_lines(found)]
@@ -101,6 +103,12 @@ def _differences(out: TextIO, found: ScoreOverview, name: str) -> None:
         names = f"{row.first} − {row.second}"
         out.write(f"- {cell(names, 500)}: {cell(difference_text(row), 500)}\n")
     out.write("\n" if rows else "")
+
+
+def _judges(out: TextIO, found: ScoreOverview, name: str) -> None:
+    lines = [line for report in found.judges if report.scorer == name for line in judge_lines(report)]
+    out.writelines(f"- {cell(line, 500)}\n" for line in lines)
+    out.write("\n" if lines else "")
 
 
 def _labels(out: TextIO, of_columns: Mapping[ColumnName, Confusion] | None) -> None:
