@@ -274,7 +274,8 @@ def test_a_function_that_did_not_change_is_not_called_again(
         ({"own": umwelten.Function(lambda answer: True, at_least=7)}, "at_least"),
         ({"expcted": "{{row.want}}"}, "Did you mean expected=?"),
     ],
-    ids=str,
+    # Functions have addresses, and every process of the tests must have the same names.
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_mistakes_are_errors_before_anything_is_written(
     results: umwelten.Results, scorers: dict[str, Any], said: str
@@ -398,7 +399,7 @@ def test_with_several_prompts_figures_are_by_model_and_prompt(server: Provider) 
         {"fail_under": "right >= 0.9"},
         {"scorer": "exact:x", "fail_under": "rigth >= 0.9"},
     ],
-    ids=str,
+    ids=["settings", "type", "file", "function", "no scorer", "gate"],
 )
 def test_what_cannot_score_is_known_before_the_first_call(server: Provider, options: dict[str, Any]) -> None:
     with pytest.raises(umwelten.UmweltenError):
