@@ -16,14 +16,10 @@ if TYPE_CHECKING:
     from umwelten.api import (
         Answer,
         Answers,
-        AnswerScore,
         Failure,
         Job,
         NeverRun,
         Results,
-        ScoreJob,
-        ScorerFigures,
-        Scores,
         Summary,
         batch,
         compare,
@@ -31,6 +27,8 @@ if TYPE_CHECKING:
         open,
         run,
     )
+    from umwelten.api.answer_score import AnswerScore
+    from umwelten.api.score_job import ScoreJob
     from umwelten.api.scorers import (
         F1,
         Choice,
@@ -65,6 +63,7 @@ if TYPE_CHECKING:
         Table,
         Tokens,
     )
+    from umwelten.api.scores import ScorerFigures, Scores
     from umwelten.errors import (
         ConfigError,
         EvaluationBusy,
@@ -146,8 +145,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AnswerScore": "umwelten.api.answer_score",
     "Comparison": "umwelten.report.comparison.comparison",
     "Event": "umwelten.events",
+    "ScoreJob": "umwelten.api.score_job",
+    "ScorerFigures": "umwelten.api.scores",
+    "Scores": "umwelten.api.scores",
     "Usage": "umwelten.types",
 }
 _ERRORS, _SCORERS = "umwelten.errors", "umwelten.api.scorers"

@@ -20,7 +20,7 @@ CLASSES = [
     and issubclass(value, Scorer)
     and value not in (Scorer, umwelten.Function)
 ]
-COMMON = {"at_least", "weight", "part_of_total", "expected"}
+COMMON = {"at_least", "weight", "part_of_total", "expected", "check"}
 
 
 def test_every_type_has_a_class() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,8 +15,10 @@ from tests.scoredkit import evaluate, write_table
 import umwelten
 from provider import Profile, Provider, provider
 from umwelten.api.function_scorer import AT_A_TIME
+from umwelten.api.scorers.function_identity import function_digest
 from umwelten.events import Event, Note
 from umwelten.simulate.faultserver.profile import Behaviour
+from umwelten.store.scores.store import ScoreStore
 
 TABLE = [
     {"n": "1", "want": "Paris", "a": "It is Paris.", "b": "Paris!"},
@@ -110,6 +114,15 @@ def test_gates_come_with_the_scores(results: umwelten.Results) -> None:
     assert [gate.outcome for gate in scores.gates] == ["missed", "met"]
 
 
+def test_a_gate_stays_while_other_scorers_are_named(results: umwelten.Results) -> None:
+    results.score(right="contains:Paris", fail_under="right >= 90%").wait()
+    scores = results.score(short="length:1..9 words").wait()
+    assert [(gate.gate, gate.outcome) for gate in scores.gates] == [("right >= 90%", "missed")]
+    with ScoreStore.open(results.folder) as store:
+        store.remove_scorers(["right"])
+    assert results.score().wait().gates == ()
+
+
 def test_without_scorers_those_that_are_stored_go_on(results: umwelten.Results, tmp_path: Path) -> None:
     results.score(right=umwelten.Contains("{{row.want}}")).wait()
     write_table(tmp_path / "q.csv", [{**TABLE[0], "want": "Oslo"}, *TABLE[1:]])
@@ -188,25 +201,9 @@ def test_async_functions_are_asked_about_several_answers_at_a_time(
     assert 1 < most <= AT_A_TIME
 
 
-def helper(number: float) -> float:
-    """Used by the scorers below."""
-    return number
-
-
-def uses_helper(answer: umwelten.Answer) -> float:
-    """A scorer."""
-    return helper(0.5)
-
-
 def test_a_function_is_the_same_as_long_as_it_does_the_same() -> None:
-    from umwelten.api.scorers.function_identity import function_digest
-
     def closing(number: float) -> Callable[[Any], float]:
         return lambda answer: number
-
-    def twin(answer: umwelten.Answer) -> float:
-        """Written differently, in another line."""
-        return helper(0.5)
 
     same = function_digest(closing(0.5))
     assert same is not None
@@ -218,13 +215,40 @@ def test_a_function_is_the_same_as_long_as_it_does_the_same() -> None:
     assert function_digest(lambda answer: {"a", "b"}) is not None
     client = object()
     assert function_digest(lambda answer: client) is None
-    before = function_digest(uses_helper)
-    assert before is not None
-    code, helper.__code__ = helper.__code__, (lambda number: number / 2).__code__
-    try:
-        assert function_digest(uses_helper) != before
-    finally:
-        helper.__code__ = code
+    assert function_digest(Path("x").joinpath) is None
+
+
+def test_what_a_function_uses_is_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    code = """
+import re
+import rules
+from rules import Scale
+LIMIT = {limit}
+def own(answer):
+    return rules.near(answer, LIMIT) and Scale().top and re.search("x", answer)
+"""
+    rules = """
+class Scale:
+    @property
+    def top(self): return {top}
+def near(answer, limit): return helper(limit)
+def helper(limit): return limit < {less}
+def unused(): return {unused}
+"""
+
+    def digest(limit: int = 1, top: int = 1, less: int = 1, unused: int = 1, blank: str = "") -> str | None:
+        for name, text in (("rules", rules), ("checks", code)):
+            module = ModuleType(name)
+            module.__file__ = str(tmp_path / f"{name}.py")
+            monkeypatch.setitem(sys.modules, name, module)
+            exec(blank + text.format(limit=limit, top=top, less=less, unused=unused), vars(module))
+        return function_digest(sys.modules["checks"].own)
+
+    same = digest()
+    assert same is not None
+    assert digest() == digest(unused=2) == digest(blank="# another line\n") == same
+    assert len({same, digest(limit=2), digest(top=2), digest(less=2)}) == 4
 
 
 def counting(answer: umwelten.Answer) -> bool:
@@ -308,6 +332,7 @@ def test_a_judge_is_asked_once_about_every_answer(
         first = next(iter(scores))
         assert (first.reason, first.verdicts[0].judge) == ("as it should be", "openai:judge")
         assert scores["polite"][A].method == "wilson"
+        assert [judge.scorer for judge in scores.judges] == ["polite"]
         assert server.idle().requests == 5
         assert values(results.score(polite=polite).wait(), "polite") == values(scores, "polite")
         assert server.idle().requests == 5

@@ -27,8 +27,17 @@ async def main() -> None:
         reveal_type(answer.text)
     for record in umwelten.open("id", schema=Paper):
         reveal_type(record.record.title)
+    scores = umwelten.open("id", schema=Paper).score(
+        right=umwelten.Number("{{row.n}}", within=0.01), own=lambda answer: True, short="length:1..5 words"
+    ).wait()
+    reveal_type(scores)
+    reveal_type(scores["right"]["openai:a"].mean)
+    for score in scores:
+        reveal_type(score.answer.record)
+    reveal_type(umwelten.statistics.wilson(1, 2).low)
     umwelten.run("hello", "openai:a", temprature=0)
     umwelten.run("hello", "openai:a", pdf="pages")
+    umwelten.Number("5", take="lst")
 """
 REVEALED = [
     "umwelten.api.results.Results[Any]",
@@ -37,6 +46,10 @@ REVEALED = [
     "program.Paper",
     "str | None",
     "str",
+    "umwelten.api.scores.Scores[program.Paper]",
+    "float | None",
+    "program.Paper",
+    "float",
 ]
 
 
@@ -49,6 +62,7 @@ def test_a_type_checker_sees_answers_records_and_mistakes(tmp_path: Path) -> Non
     revealed = [line.split('"')[1] for line in lines if "Revealed type" in line]
     assert revealed == REVEALED, ran.stdout
     errors = [line for line in lines if ": error:" in line]
-    assert len(errors) == 2, ran.stdout
+    assert len(errors) == 3, ran.stdout
     assert "temprature" in errors[0]
     assert "pages" in errors[1]
+    assert "lst" in errors[2]

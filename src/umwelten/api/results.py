@@ -181,6 +181,7 @@ class Results(Answers[T]):
         expected: str | None = None,
         judge: str | Sequence[str] | None = None,
         samples: int | None = None,
+        check: str | Path | None = None,
         again: str | Sequence[str] = (),
         where: str | None = None,
         fail_under: str | Sequence[str] | None = None,
@@ -202,19 +203,22 @@ class Results(Answers[T]):
         any, the scorers that are stored go on.
 
         `expected` says what answers should be, for all scorers that do not say it themselves. `judge` and
-        `samples`: who judges, and how often; `again` names judges whose verdicts are moved aside; `where`,
-        `max_concurrency`, `timeout_s`, `retries` and `max_cost` are those of the judges' calls. `fail_under`
-        are gates such as "right >= 0.9", whose outcomes are in `Scores.gates`. `report`: paths of reports to
-        write at the end.
+        `samples`: who judges, and how often; `check` a table of what people said, which judges are compared
+        with; `again` names judges whose verdicts are moved aside; `where`, `max_concurrency`, `timeout_s`,
+        `retries` and `max_cost` are those of the judges' calls. `fail_under` are gates such as
+        "right >= 0.9", whose outcomes are in `Scores.gates`. `report`: paths of reports to write at the end.
         """
         from umwelten.api.score_job import score_job
 
         by_name = {**scorers, **named} if isinstance(scorers, Mapping) else named
+        if isinstance(scorers, Mapping) and (twice := scorers.keys() & named):
+            raise TypeError(f"score() got two scorers called {min(twice)!r}")
         given = {
             "scorers": None if isinstance(scorers, Mapping) else scorers,
             "expected": expected,
             "judge": judge,
             "samples": samples,
+            "check": check,
             "where": where,
             "max_concurrency": max_concurrency,
             "timeout_s": timeout_s,

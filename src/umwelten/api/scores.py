@@ -12,7 +12,7 @@ from umwelten.api.answer_score import AnswerScore
 from umwelten.errors import UsageError
 from umwelten.report.queries import overviews
 from umwelten.report.queries.call_scores import call_scores
-from umwelten.report.queries.score_overview import ScoreOverview, ScorerInfo, score_overview
+from umwelten.report.queries.score_overview import JudgeReport, ScoreOverview, ScorerInfo, score_overview
 from umwelten.scoring.columns import ColumnName
 from umwelten.scoring.differences import ScoreDifference, opposite
 from umwelten.scoring.figures import ScoreFigures
@@ -106,6 +106,11 @@ class Scores(Generic[T]):
     def gates(self) -> tuple[GateResult, ...]:
         """What came of `fail_under`: "met", "missed" or "undecided" for each gate."""
         return () if self._overview is None else self._overview.gates
+
+    @property
+    def judges(self) -> tuple[JudgeReport, ...]:
+        """How judges judged: failures, agreement among them and with people, contradictions, costs."""
+        return () if self._overview is None else self._overview.judges
 
     def __getitem__(self, scorer: str) -> ScorerFigures:
         figures = {} if self._overview is None else self._overview.figures

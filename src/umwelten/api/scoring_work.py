@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from umwelten.api.background_run import Background
     from umwelten.events import Observer
 
-_OF_SCORES = ("fail_under", "judge", "samples")
+_OF_SCORES = ("fail_under", "judge", "samples", "check")
 """Arguments that mean nothing without a scorer."""
 _ARGUMENTS = (*OF_SCORE, "on_event", "grace_s")
 

@@ -1,16 +1,17 @@
 """Whether a function is the same as before, so that its scores still count.
 
-What it does is its bytecode, its defaults, what it closes over, and the functions and plain values of its
-module that it uses. Where it uses something else that may differ from run to run, such as a client or a
-model, nothing can be said: its scores are computed anew each time. Modules that it imports count by name.
+What it does is its bytecode, its defaults, what it closes over, and the functions, classes and plain values
+that it uses, in its own and other modules of the user's. Where it uses something else that may differ from
+run to run, such as a client or a model, nothing can be said: its scores are computed anew each time.
+Installed packages count by name and version.
 """
 
 from __future__ import annotations
 
-import builtins
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
@@ -18,6 +19,15 @@ from typing import Any
 
 _MOST = 1_000
 """Functions and values that are looked at. A function that uses more is computed anew."""
+
+
+_OF_EVERY_CLASS = frozenset(
+    (
+        *("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__"),
+        *("__firstlineno__", "__static_attributes__", "__annotations_cache__", "__annotate_func__"),
+    )
+)
+"""What classes have that does not decide what they do, or is told otherwise."""
 
 
 class _Unknown(Exception):
@@ -73,7 +83,7 @@ class _Describer:
         if type(value) is dict:
             return f"dict({', '.join(f'{self.describe(k)}: {self.describe(v)}' for k, v in value.items())})"
         if isinstance(value, ModuleType):
-            return f"module {value.__name__} {getattr(value, '__version__', '')}"
+            return _version(value.__name__)
         return self._once(value)
 
     def _once(self, value: Any) -> str:
@@ -84,21 +94,19 @@ class _Describer:
             raise _Unknown
         self._seen[id(value)] = len(self._seen)
         self._kept.append(value)  # so that no other gets its id
+        if isinstance(value, FunctionType | type) and _is_installed(value.__module__):
+            return f"{_version(value.__module__)} {value.__qualname__}"
         if isinstance(value, FunctionType):
             return self._function(value)
         if isinstance(value, CodeType):
             return self._code(value)
-        if isinstance(value, functools.partial):
-            return f"partial {self.describe([value.func, value.args, value.keywords])}"
-        if isinstance(value, MethodType):
-            return f"method {self.describe([value.__func__, value.__self__])}"
-        if isinstance(value, BuiltinFunctionType) and isinstance(value.__self__, ModuleType | None):
-            return f"builtin {value.__module__}.{value.__qualname__}"
         if isinstance(value, type):
             return self._class(value)
+        if isinstance(value, BuiltinFunctionType) and isinstance(value.__self__, ModuleType | None):
+            return f"builtin {value.__module__}.{value.__qualname__}"
         if type(value).__module__ == "re" and hasattr(value, "pattern"):
             return f"pattern {value.pattern!r} {value.flags}"
-        raise _Unknown
+        return f"{type(value).__name__} {self.describe(_parts(value))}"
 
     def _function(self, function: FunctionType) -> str:
         parts = [
@@ -108,36 +116,59 @@ class _Describer:
             self.describe([_content(cell) for cell in function.__closure__ or ()]),
         ]
         names = _names_of(function.__code__)
-        space: Mapping[str, Any] = function.__globals__
-        for name in sorted(names & space.keys()):
-            parts.append(f"{name} = {self._used(space[name], function)}")
+        for name in sorted(names & function.__globals__.keys()):
+            used = function.__globals__[name]
+            parts.append(f"{name} = {self.describe(used)}")
+            if isinstance(used, ModuleType) and not _is_installed(used.__name__):
+                inside = vars(used)
+                parts += [
+                    f"{name}.{each} = {self.describe(inside[each])}" for each in sorted(names & inside.keys())
+                ]
         if (wrapped := getattr(function, "__wrapped__", None)) is not None:
             parts.append(self.describe(wrapped))
         return f"function({'; '.join(parts)})"
 
-    def _used(self, value: Any, by: FunctionType) -> str:
-        """A function or class of another module is known by its name, as that module is."""
-        module = getattr(value, "__module__", None)
-        if isinstance(value, FunctionType | type) and module not in (by.__module__, None):
-            return f"name {module}.{value.__qualname__}"
-        return self.describe(value)
-
     def _class(self, value: type) -> str:
-        if value.__module__ == "builtins" or vars(builtins).get(value.__name__) is value:
-            return f"class {value.__qualname__}"
-        members = {
-            name: member
-            for name, member in vars(value).items()
-            if isinstance(member, FunctionType) or type(member) in (str, int, float, bool)
-        }
+        members = {name: member for name, member in vars(value).items() if name not in _OF_EVERY_CLASS}
         written = "; ".join(f"{name}: {self.describe(member)}" for name, member in sorted(members.items()))
-        return f"class {value.__module__}.{value.__qualname__}({written})"
+        return f"class {value.__qualname__}({self.describe(value.__bases__)}; {written})"
 
     def _code(self, code: CodeType) -> str:
         """All that decides what it does: not its file, its lines and its name."""
         facts = (code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_flags)
         counts = (code.co_argcount, code.co_kwonlyargcount, code.co_posonlyargcount)
         return f"code {facts!r} {counts} {self.describe(code.co_consts)}"
+
+
+def _parts(value: Any) -> list[Any]:
+    """Return what decides what a callable does that is made of others. Errors: `_Unknown`."""
+    if isinstance(value, functools.partial):
+        return [value.func, value.args, value.keywords]
+    if isinstance(value, MethodType):
+        return [value.__func__, value.__self__]
+    if isinstance(value, staticmethod | classmethod):
+        return [value.__func__]
+    if isinstance(value, property):
+        return [value.fget]
+    if type(value).__module__ == "functools" and hasattr(value, "__wrapped__"):
+        return [value.__wrapped__]  # a cache
+    raise _Unknown
+
+
+def _is_installed(module: str | None) -> bool:
+    """Whether a module comes with Python or a package, rather than being the user's own work."""
+    if module is None:
+        return False
+    top = module.partition(".")[0]
+    if top in sys.stdlib_module_names or top == "umwelten":
+        return True
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return file is not None and not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
+
+
+def _version(module: str) -> str:
+    top = module.partition(".")[0]
+    return f"module {module} {getattr(sys.modules.get(top), '__version__', '')}"
 
 
 def _content(cell: Any) -> Any:

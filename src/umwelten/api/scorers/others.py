@@ -27,7 +27,7 @@ class Judge(_Asked, frozen=True, kw_only=True):
     `criteria` maps names to questions of their own, which one call answers, with `each=True` a call each.
     `samples`: how often each judge is asked; `combine`: "majority", "mean", "median", "all" or "any" of the
     verdicts. `sees`: what is shown of "prompt", "input", "expected" and "answer". `unsure=False` forbids it
-    to say that it cannot tell.
+    to say that it cannot tell. `check` is a table of what people said, which it is compared with.
 
     >>> umwelten.Judge("Is the reply polite?", "openai:gpt-4o", samples=3).samples
     3
@@ -36,6 +36,7 @@ class Judge(_Asked, frozen=True, kw_only=True):
     _type: ClassVar[str] = "judge"
 
     expected: str | Path | None = None
+    check: str | Path | None = None
     scale: str = "pass/fail"
     labels: Mapping[str, float] | None = None
     criteria: Mapping[str, str] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from umwelten.evaluation.scoring.spec import ProgramScorers, ScoringSpec
 from umwelten.phrases import Phrase
 from umwelten.providers.protocol import Vendor
 from umwelten.scoring.definition import Definition, NamedPlace, read_scorer, read_short_form
-from umwelten.scoring.gates import Gate, read_gate, read_gates
+from umwelten.scoring.gates import TOTAL, Gate, read_gate, read_gates
 from umwelten.scoring.repeats import MOST
 from umwelten.store.scores.reader import ScoreReader
 from umwelten.store.scores.records import StoredScorer, stored_gates
@@ -79,20 +79,23 @@ def build_scoring(
         where=settings.get("where"),
         failed_as_zero=before.get("failed_as_zero", False) if file is None else file.failed_as_zero,
         of_repeats=before.get("of_repeats", MOST) if file is None else file.of_repeats,
-        gates=_gates(settings, file, before),
+        gates=_gates(settings, file, before, {*definitions, *(scorer.name for scorer in scorers)}),
         asks_judges=named,
         functions=given.functions,
         secrets=tuple(found.secret for name, found in settings.variables.items() if says_secret(name)),
     )
 
 
-def _gates(settings: Settings, file: ScorersFile | None, before: Mapping[str, Any]) -> tuple[Gate, ...]:
-    """Return the gates of file and flags, else those of the last time."""
+def _gates(
+    settings: Settings, file: ScorersFile | None, before: Mapping[str, Any], names: Collection[str]
+) -> tuple[Gate, ...]:
+    """Return the gates of file and flags, else those of the last time whose scorer is still there."""
     given = [read_gate(text, Phrase("{option:fail_under}")) for text in settings.get("fail_under") or ()]
     written = () if file is None else read_gates(file.gates, file.place)
     if given or file is not None:
         return (*written, *given)
-    return stored_gates(before)
+    stored = stored_gates(before)
+    return tuple(gate for gate in stored if gate.figure is None or gate.name in (*names, TOTAL))
 
 
 def _stored(folder: Path) -> tuple[tuple[StoredScorer, ...], dict[str, Any]]:

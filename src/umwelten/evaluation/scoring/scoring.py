@@ -62,7 +62,7 @@ class Scoring:
             stored = reader.spec()
             check_gates(
                 spec.gates,
-                {definition.name: definition for definition in spec.scorers},
+                known_scorers(folder) | {definition.name: definition for definition in spec.scorers},
                 [str(model) for model in stored.models],
                 stored.repeats,
             )
@@ -215,6 +215,22 @@ class Scoring:
                     yield last, template.render(inputs.of(answer).values)
 
         store.write_clusters(clusters())
+
+
+def known_scorers(folder: Path) -> dict[str, Definition]:
+    """Return the scorers that answers were scored by before, as far as gates look at them."""
+    with ScoreReader.open(folder) as reader:
+        return {
+            scorer.name: Definition(
+                name=scorer.name,
+                type=scorer.type,
+                settings={},
+                at_least=scorer.at_least,
+                weight=scorer.weight,
+                part_of_total=scorer.weight > 0,
+            )
+            for scorer in reader.scorers()
+        }
 
 
 def read_all_references(spec: ScoringSpec, output_dir: Path) -> dict[str, References]:
