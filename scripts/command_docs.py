@@ -49,7 +49,7 @@ class Page(NamedTuple):
 
 
 RUNS = ("umwelten eval run", "umwelten eval batch")
-STORED = ("umwelten eval report", "umwelten eval list", "umwelten eval show")
+STORED = tuple(f"umwelten eval {name}" for name in ("report", "list", "show", "delete", "rename", "copy"))
 EXIT_STATUS: Mapping[bool, Rows] = {
     True: [
         ("0", "all calls succeeded"),

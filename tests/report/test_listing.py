@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from report.making import NOON, Done, answer, change, failure, spec, two_models, work
+from store.judged import judged
 from umwelten.report.queries.listing import list_evaluations, render_json, render_text
 from umwelten.report.queries.status import Run, derive
 from umwelten.store.store import Store
@@ -52,6 +53,27 @@ def test_a_database_with_pages_overwritten_is_listed_as_damaged(tmp_path):
 
 def test_an_output_directory_that_is_not_there_has_none(tmp_path):
     assert list_evaluations(tmp_path / "nowhere") == []
+
+
+def test_what_belongs_to_an_evaluation_stands_indented_below_it(tmp_path):
+    judged(tmp_path / "x")
+    rows = list_evaluations(tmp_path)
+    order = {row.id: row.derived and (row.derived.of, row.derived.scorer) for row in rows}
+    assert list(order.items()) == [
+        ("x", None),
+        ("x.polite", ("x", "polite")),
+        ("x.polite.fair", ("x.polite", "fair")),
+        ("x.right", ("x", "right")),
+        ("x.other", None),
+    ]
+    for details in (False, True):
+        out = io.StringIO()
+        render_text(list_evaluations(tmp_path, details=details), out)
+        starts = [line[: line.index("2")].rstrip() for line in out.getvalue().splitlines()[1:]]
+        assert starts == ["x", "  x.polite", "    x.polite.fair", "  x.right", "x.other"]
+    out = io.StringIO()
+    render_json(rows, out)
+    assert json.loads(out.getvalue())[1]["derived"] == {"role": "judge", "of": "x", "scorer": "polite"}
 
 
 def test_the_first_column_is_the_id_alone(tmp_path):

@@ -22,13 +22,13 @@ from umwelten.identity import content_hash
 from umwelten.store.database import (
     EVALUATION,
     evaluations,
-    move_aside,
     open_database,
     remove_own_files,
     store_errors,
 )
 from umwelten.store.grid import Counts
 from umwelten.store.reader import Reader
+from umwelten.store.relocation import set_aside
 from umwelten.store.store import Store
 from umwelten.store.tables import MIGRATIONS, call_id
 from umwelten.types import ModelRef, Parameters
@@ -189,8 +189,8 @@ def test_folders_moved_aside_in_one_second_have_names_of_their_own(tmp_path: Pat
     for number in range(4):
         (tmp_path / "x").mkdir()
         (tmp_path / "x" / f"{number}.txt").touch()
-        move_aside(tmp_path / "x")
-    assert sorted(path.name for path in tmp_path.glob("x.replaced-*/*")) == [f"{n}.txt" for n in range(4)]
+        set_aside(tmp_path / "x")
+    assert sorted(path.name for path in tmp_path.glob("x.replaced-*/*.txt")) == [f"{n}.txt" for n in range(4)]
 
 
 def test_overwrite_does_without_an_old_one(tmp_path: Path) -> None:

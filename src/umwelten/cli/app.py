@@ -18,7 +18,10 @@ from umwelten.version import __version__
 
 _COMPLETE = "_UMWELTEN_COMPLETE"  # set by the shells' scripts
 _MEANT = {
-    **{word: f"eval {word}" for word in ("run", "batch", "score", "compare", "report", "list", "show")},
+    **{
+        word: f"eval {word}"
+        for word in ("run", "batch", "score", "compare", "report", "list", "show", "delete", "rename", "copy")
+    },
     "pull": "models pull",
     "costs": "models costs",
     **{word: f"config {word}" for word in ("init", "path")},

@@ -1,4 +1,4 @@
-"""`umwelten eval`: run, batch, report, list."""
+"""`umwelten eval`: run, batch, score, report, list, show, delete, rename, copy."""
 
 from __future__ import annotations
 
@@ -238,3 +238,58 @@ def show(**flags: Any) -> None:
     from umwelten.cli.show import show as show_calls
 
     show_calls(**flags)
+
+
+@group.command("delete")
+@click.argument("ids", nargs=-1, metavar="ID...", shell_complete=completers.ids)
+@option("-y", "--yes", is_flag=True, help="Do not ask.")
+@output_dir
+def delete(**flags: Any) -> None:
+    """Delete evaluations for good, with what judges said of them: database, scores and text files.
+
+    Files in the folder that umwelten did not make stay there. An evaluation that a process works on is not
+    deleted.
+
+    \b
+    umwelten eval delete scans
+    umwelten eval delete scans tides --yes
+    """
+    from umwelten.cli.housekeeping import delete as delete_evaluations
+
+    delete_evaluations(**flags)
+
+
+@group.command("rename")
+@click.argument("old", metavar="OLD", shell_complete=completers.ids)
+@click.argument("new", metavar="NEW")
+@output_dir
+def rename(**flags: Any) -> None:
+    """Give an evaluation another id; what judges said of it, OLD.NAME, becomes NEW.NAME.
+
+    Repeated after an interruption, it does the rest. What other evaluations have taken from it with --from
+    stays theirs; they continue with --from NEW.
+
+    \b
+    umwelten eval rename scans scans-2024
+    """
+    from umwelten.cli.housekeeping import rename as rename_evaluation
+
+    rename_evaluation(**flags)
+
+
+@group.command("copy")
+@click.argument("old", metavar="OLD", shell_complete=completers.ids)
+@click.argument("new", metavar="NEW")
+@output_dir
+def copy(**flags: Any) -> None:
+    """Copy an evaluation under another id, with its scores and with what judges said of it.
+
+    A run may be at work on it: the copy is as of one moment. Nothing is asked again: the copy continues with
+    --resume, and is scored as its original.
+
+    \b
+    umwelten eval copy scans scans-before
+    """
+    from umwelten.cli.housekeeping import copy as copy_evaluation
+
+    copy_evaluation(**flags)

@@ -13,7 +13,7 @@ from umwelten.config.addresses import address_notes, own_addresses, reached_at
 from umwelten.config.endpoints import all_of, endpoints, price_overrides, project_prices
 from umwelten.config.members import members
 from umwelten.config.settings import Settings
-from umwelten.errors import ConfigError, InputError, UsageError
+from umwelten.errors import ConfigError, InputError, StoreError, UsageError
 from umwelten.evaluation.descriptors import check_open_files
 from umwelten.evaluation.request_terms import request_terms
 from umwelten.evaluation.reuse import check_reuse
@@ -30,6 +30,8 @@ from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Endpoint, Vendor
 from umwelten.providers.shutdowns import shutdown_notes
 from umwelten.providers.wires import capabilities_of, check_model_name
+from umwelten.store.database import has_database
+from umwelten.store.derived import stored_derived
 from umwelten.types import FrozenStruct, ModelRef, Part
 
 PLACEHOLDERS = {
@@ -62,6 +64,7 @@ def preflight(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Ve
     _check_texts(spec)
     if spec.output.id is not None:
         check_id(spec.output.id)
+        _check_role(spec, spec.output.output_dir / spec.output.id)
     check_reuse(spec)
     for ref in spec.models:
         check_model_name(ref, vendors[ref.provider])
@@ -80,6 +83,27 @@ def preflight(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Ve
     else:
         _check_placeholders(builder, spec.inputs)
     return Preflight(endpoints=found, builder=builder, capabilities=capabilities, attached=attached)
+
+
+def _check_role(spec: EvaluationSpec, folder: Path) -> None:
+    """Raise `UsageError` where the id is that of a judge's verdicts, and this is not that judge."""
+    if not has_database(folder) or spec.derived is not None:
+        return
+    try:
+        derived = stored_derived(folder)
+    except StoreError:
+        return  # what is wrong with it shows where it is opened
+    if derived is not None:
+        raise UsageError(
+            f"{folder.name!r} holds what the judge {derived.scorer!r} said of {derived.of!r}",
+            Phrase(
+                "Use another {option:id}. Its judge goes on with umwelten eval score {of}; to remove what it "
+                "said: umwelten eval delete {id}",
+                of=derived.of,
+                id=folder.name,
+            ),
+            argument="id",
+        )
 
 
 def _check_placeholders(builder: RequestBuilder, inputs: Inputs) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -349,16 +348,6 @@ def _impossible_number(connection: sqlite3.Connection, kind: DatabaseKind) -> st
             if number is not None and not least <= number <= most:
                 return f"the {name} {number}"
     return None
-
-
-def move_aside(folder: Path) -> Path:
-    """Rename the folder to `<name>.replaced-<time>` and return where it is now. Its lock must be held."""
-    stem = f"{folder.name}.replaced-{time.strftime('%Y%m%dT%H%M%S')}"
-    target, number = folder.with_name(stem), 1
-    while target.exists():
-        number += 1
-        target = folder.with_name(f"{stem}-{number}")
-    return folder.rename(target)
 
 
 def _open_checked(address: str, folder: Path, kind: DatabaseKind) -> sqlite3.Connection:

@@ -14,7 +14,6 @@ from umwelten.store.database import (
     EVALUATION,
     DatabaseKind,
     check_own_files,
-    move_aside,
     open_for_reading,
 )
 
@@ -100,14 +99,3 @@ def _lives(pid: int) -> bool:
     except OSError:
         return True
     return True
-
-
-def set_aside(folder: Path) -> None:
-    """Rename the folder, unless a process works on it. Raises `EvaluationBusy`."""
-    folder_lock = lock(folder)
-    try:
-        if os.name == "nt":  # there, an open file keeps its folder from being renamed
-            folder_lock.release()
-        move_aside(folder)
-    finally:
-        folder_lock.release()

@@ -123,7 +123,7 @@ def write_inputs(
 
     `ahead`: at most so many new ones are taken in now; the rest is left to the steps of what is returned.
     """
-    rows = ((_to_storable(f.name), _to_storable(f.path), f.size, f.stamp, f.part) for f in files)
+    rows = ((storable_path(f.name), storable_path(f.path), f.size, f.stamp, f.part) for f in files)
     if connection.execute("SELECT 1 FROM inputs LIMIT 1").fetchone() is None:
         intake = Intake(connection, rows, slugs)
         intake.start(ahead)
@@ -332,7 +332,8 @@ class _Arrivals:
             self._connection.execute("INSERT OR IGNORE INTO folded VALUES (?)", (text_file_names.fold(stem),))
 
 
-def _to_storable(path: str) -> str:
+def storable_path(path: str) -> str:
+    """Return the path as it is stored; see `original_path`."""
     if path.isascii():
         return path  # no file system has a NUL in a name
     return clean(_SURROGATE.sub(lambda match: chr(ord(match[0]) + 0x100000), path))

@@ -28,10 +28,11 @@ from umwelten.store.database import (
     store_errors,
     transaction,
 )
-from umwelten.store.folder_lock import FolderLock, lock, set_aside
+from umwelten.store.folder_lock import FolderLock, lock
 from umwelten.store.grid import Counts
 from umwelten.store.missing_texts import MissingTexts
 from umwelten.store.moved_answers import Movable, move_answers
+from umwelten.store.relocation import set_aside
 from umwelten.store.repair import repair
 from umwelten.store.reusable_answers import answered_calls
 from umwelten.store.rows import INSERT_ANSWER, UPSERT_CALL, ResultSlot, answer_row, call_row, clean, json_text
@@ -120,7 +121,7 @@ class Store:
 
     @classmethod
     def overwrite(cls, folder: Path, spec: StoredSpec) -> Self:
-        """Start a new evaluation; a folder of that name is renamed first. Raises EvaluationBusy."""
+        """Start a new evaluation; one of that name is moved aside, with its judges. Raises EvaluationBusy."""
         with folder_errors(folder):
             check_own_files(folder, LOCK)
             if folder.is_dir() and any(folder.iterdir()):

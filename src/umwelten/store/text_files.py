@@ -19,7 +19,7 @@ import msgspec
 
 from umwelten.store.text_file_names import TEMPORARY, flat_name, json_name
 
-_BY_DESCRIPTOR = {os.open, os.mkdir, os.rename, os.stat, os.unlink} <= os.supports_dir_fd
+_BY_DESCRIPTOR = {os.open, os.mkdir, os.rename, os.rmdir, os.stat, os.unlink} <= os.supports_dir_fd
 _NO_FOLLOW, _BINARY = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_BINARY", 0)
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _BINARY
@@ -75,6 +75,11 @@ class TextFiles:
                 self._in_place(name, self._unlink)
             except (FileNotFoundError, NotADirectoryError):
                 continue
+
+    def remove_directory(self, name: str) -> None:
+        """Remove a directory within the folder, if it is empty; a link stays."""
+        with suppress(OSError):
+            self._in_place(name, self._rmdir)
 
     def is_missing(self, output: str, expected: bool, data: bool = False) -> bool:
         """Return whether it has to be written again; also an empty one, when `expected` says it has a text.
@@ -167,6 +172,10 @@ class TextFiles:
             if not stat.S_ISDIR(os.lstat(path).st_mode):
                 raise NotADirectoryError(ENOTDIR, "no directory", path)
         return path
+
+    @staticmethod
+    def _rmdir(place: _Place) -> None:
+        os.rmdir(place[1], dir_fd=place[0])
 
     @staticmethod
     def _unlink(place: _Place) -> None:

@@ -34,13 +34,13 @@ from umwelten.scoring.definition import Definition, NamedPlace, read_scorer
 from umwelten.scoring.judge.frame import FRAMES
 from umwelten.scoring.judge.judge import Judge, changes
 from umwelten.scoring.references import EXPECTED, as_text
-from umwelten.store.database import has_database
+from umwelten.store.database import NeverStarted, has_database
+from umwelten.store.derived import JUDGE, owner, stored_derived
 from umwelten.store.inputs import original_path
 from umwelten.store.reader import Reader
+from umwelten.store.relocation import check_finished
 from umwelten.store.stored_calls import input_named
 from umwelten.types import Prompt, RequestSettings, RowUse
-
-ROLE = "judge"
 
 
 class JudgedBy:
@@ -100,7 +100,7 @@ class JudgedBy:
             limits=limits,
             output=Output(id=self.id, mode="overwrite" if again else "resume", output_dir=self.folder.parent),
             derived=Derived(
-                role=ROLE, of=self.folder.name, scorer=self.definition.name, definition=self._stored()
+                role=JUDGE, of=self.folder.name, scorer=self.definition.name, definition=self._stored()
             ),
         )
         note_addresses(spec, settings, vendors, notes)
@@ -159,14 +159,24 @@ class JudgedBy:
         return msgspec.json.decode(text, type=dict[str, object])
 
     def _check_earlier(self, again: bool) -> None:
+        check_finished(self.folder)
         if not has_database(self.verdicts):
             return
-        with Reader.open(self.verdicts) as reader:
-            derived = reader.spec().derived
-        if derived is None or derived.role != ROLE:
+        try:
+            derived = stored_derived(self.verdicts)
+        except NeverStarted:
+            return
+        if derived is None or owner(self.verdicts, derived) != self.folder:
+            whose = "is another evaluation"
+            if derived is not None:
+                whose = f"holds what the judge {derived.scorer!r} said of {derived.of!r}"
             raise UsageError(
-                f"{self.id!r}, where the verdicts of {self.definition.name!r} belong, is another evaluation",
-                Phrase("Call the scorer otherwise: {option:scorer=NAME=judge:…}, or rename that evaluation."),
+                f"{self.id!r}, where the verdicts of {self.definition.name!r} belong, {whose}",
+                Phrase(
+                    "Call the scorer otherwise: {option:scorer=NAME=judge:…}, or give that evaluation "
+                    "another name: umwelten eval rename {id} NEW",
+                    id=self.id,
+                ),
                 argument="scorer",
             )
         if again:

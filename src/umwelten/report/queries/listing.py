@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
 import msgspec
 
 from umwelten.errors import StoreError
+from umwelten.records import Derived
 from umwelten.report.models import Overview
 from umwelten.report.queries import overviews
 from umwelten.report.queries.shown_scores import ListedScore, first_score
 from umwelten.report.queries.status import iso
 from umwelten.store.database import DatabaseError, evaluations, raise_if_interrupted, store_errors
+from umwelten.store.derived import owner
 from umwelten.store.reader import Reader
 from umwelten.text import formatting
 from umwelten.text.sanitize import json_safe, one_line
@@ -22,9 +24,18 @@ from umwelten.types import FrozenStruct
 DAMAGED = "damaged"
 
 
+class ListedOwner(FrozenStruct):
+    """Whose an evaluation is: `of` is the id of the one whose answers its calls are about."""
+
+    role: str
+    of: str
+    scorer: str
+
+
 class ListedEvaluation(FrozenStruct):
     """One evaluation. `done` counts the succeeded calls, `date` is ISO 8601 in UTC.
 
+    `derived` says whose it is, `None` for one of its own.
     What cannot be read has the status "damaged", its folder's date, zero counts and `problem`.
     """
 
@@ -40,6 +51,7 @@ class ListedEvaluation(FrozenStruct):
     unpriced_calls: int
     problem: str | None = None
     details: Details | msgspec.UnsetType = msgspec.UNSET
+    derived: ListedOwner | None = None
 
 
 class Details(FrozenStruct):
@@ -63,9 +75,32 @@ class Details(FrozenStruct):
 
 
 def list_evaluations(output_dir: Path, *, details: bool = False) -> list[ListedEvaluation]:
-    """Return the evaluations under a directory, oldest first; damaged ones are listed, not raised."""
-    rows = [_row(folder, details) for folder in evaluations(output_dir)]
-    return sorted(rows, key=lambda row: (row.date, row.id))
+    """Return the evaluations under a directory, oldest first; damaged ones are listed, not raised.
+
+    Those that belong to another one follow it.
+    """
+    rows = sorted(
+        (_row(folder, details) for folder in evaluations(output_dir)), key=lambda row: (row.date, row.id)
+    )
+    ids = {row.id for row in rows}
+    below: dict[str, list[ListedEvaluation]] = {}
+    for row in rows:
+        below.setdefault(row.derived.of if row.derived and row.derived.of in ids else "", []).append(row)
+
+    def walk(id: str) -> Iterator[ListedEvaluation]:
+        for row in below.get(id, ()):
+            yield row
+            yield from walk(row.id)
+
+    return list(walk(""))
+
+
+def _depths(rows: Iterable[ListedEvaluation]) -> dict[str, int]:
+    """How many evaluations each is below, by id; whose it is comes before it."""
+    depths: dict[str, int] = {}
+    for row in rows:
+        depths[row.id] = depths.get(row.derived.of, -1) + 1 if row.derived else 0
+    return depths
 
 
 def render_json(rows: Sequence[ListedEvaluation], out: TextIO) -> None:
@@ -75,24 +110,23 @@ def render_json(rows: Sequence[ListedEvaluation], out: TextIO) -> None:
 
 
 def render_text(rows: Sequence[ListedEvaluation], out: TextIO) -> None:
-    """Write an aligned table; the first column is the id and nothing else."""
+    """Write an aligned table; the first column is the id, indented below the one that it belongs to."""
+    depths = _depths(rows)
     detailed = any(row.details for row in rows)
     scored = any(row.details and row.details.score for row in rows)
     more = (*_MORE[:-1], *(("SCORE",) if scored else ()), _MORE[-1])
     head = (*_HEAD[:-1], *(more if detailed else ()), _HEAD[-1])
-    table = [
-        head,
-        *(
-            (*(cells := _cells(row))[:-1], *(_more(row, scored) if detailed else ()), cells[-1])
-            for row in rows
-        ),
-    ]
+    table = [head]
+    for row in rows:
+        cells = _cells(row, depths[row.id])
+        table.append((*cells[:-1], *(_more(row, scored) if detailed else ()), cells[-1]))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
         out.write(_align(line, widths) + "\n")
 
 
 _HEAD = ("ID", "STARTED (UTC)", "TYPE", "STATUS", "CALLS", "FAILED", "COST", "MODELS")
+_INDENT = "  "
 _MORE = ("PENDING", "ANSWERED", "WALL", "P50", "P95", "TOKENS IN", "TOKENS OUT", "PROMPT")
 
 
@@ -151,7 +185,15 @@ def _read(folder: Path, reader: Reader, details: bool) -> ListedEvaluation:
         cost_usd=overview.cost.total_usd,
         unpriced_calls=overview.cost.unpriced_calls,
         details=more,
+        derived=_owner(folder, reader.spec().derived),
     )
+
+
+def _owner(folder: Path, derived: Derived | None) -> ListedOwner | None:
+    found = None if derived is None else owner(folder, derived)
+    if derived is None or found is None:
+        return None
+    return ListedOwner(role=derived.role, of=found.name, scorer=derived.scorer)
 
 
 def _details(overview: Overview, score: ListedScore | None) -> Details:
@@ -188,14 +230,15 @@ def _damaged_row(folder: Path, problem: str) -> ListedEvaluation:
     )
 
 
-def _cells(row: ListedEvaluation) -> tuple[str, ...]:
+def _cells(row: ListedEvaluation, depth: int) -> tuple[str, ...]:
+    id_ = _INDENT * depth + one_line(row.id, 200)
     date = row.date[:16].replace("T", " ")
     if row.status == DAMAGED:
-        return (one_line(row.id, 200), date, "", DAMAGED, "", "", "", one_line(row.problem or "", 60))
+        return (id_, date, "", DAMAGED, "", "", "", one_line(row.problem or "", 60))
     cost = formatting.money(row.cost_usd) + ("+?" if row.unpriced_calls and row.cost_usd is not None else "")
     models = one_line(", ".join(row.models), 60)
     calls = f"{row.done}/{row.calls}"
-    return (one_line(row.id, 200), date, row.type or "", row.status, calls, str(row.failed), cost, models)
+    return (id_, date, row.type or "", row.status, calls, str(row.failed), cost, models)
 
 
 def _align(line: Iterable[str], widths: Sequence[int]) -> str:

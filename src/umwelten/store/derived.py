@@ -1,0 +1,123 @@
+"""Evaluations that belong to another one: what judges said of `letters` is `letters.NAME`.
+
+The stored `Derived` says what an evaluation is for; its folder's name says whose it is, as long as the stored
+`of` does not name another evaluation that is there. So an unrelated `letters.old` belongs to nobody, a folder
+copied by hand stays the judge of what it was copied from, and folders that were moved by hand stay together.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from umwelten.errors import StoreError
+from umwelten.records import Derived
+from umwelten.store.database import (
+    VALUE_ERRORS,
+    NeverStarted,
+    evaluations,
+    folder_errors,
+    has_database,
+    open_for_reading,
+)
+from umwelten.store.folder_lock import FolderLock, lock
+from umwelten.store.inputs import original_path
+from umwelten.store.scores.tables import SCORES
+from umwelten.store.stored_calls import ANSWER_PART
+
+JUDGE = "judge"
+"""The role of an evaluation whose answers are verdicts on those of another one."""
+
+
+def stored_derived(folder: Path) -> Derived | None:
+    """Return what the evaluation in a folder is for; `None` for one of its own.
+
+    Raises StoreError for one that cannot be read, NeverStarted for one that a kill left without settings.
+    """
+    try:
+        with folder_errors(folder), closing(open_for_reading(folder)) as connection:
+            row = connection.execute("SELECT options FROM evaluation").fetchone()
+            if row is None:
+                raise NeverStarted(f"the evaluation in {folder} was never started")
+            options = msgspec.json.decode(row[0], type=dict[str, Any])
+            return msgspec.convert(options.get("derived"), Derived | None)
+    except VALUE_ERRORS as error:
+        raise StoreError(f"the settings of evaluation {folder.name!r} cannot be read: {error}") from error
+
+
+def owner(folder: Path, derived: Derived | None = None) -> Path | None:
+    """Return the folder of the evaluation that this one belongs to, which may be gone; `None`: to none.
+
+    `derived` is what is stored in it; it is read if it is not given. What cannot be read belongs to none.
+    """
+    if derived is None:
+        try:
+            derived = stored_derived(folder)
+        except StoreError:
+            return None
+    name, _, scorer = folder.name.rpartition(".")
+    if derived is None or derived.role != JUDGE or not name or scorer != derived.scorer:
+        return None
+    if derived.of != name and _is_there(folder.parent, derived.of):
+        return None
+    return folder.with_name(name)
+
+
+def _is_there(output_dir: Path, name: str) -> bool:
+    # The name was read, and may be anything.
+    return name not in ("", ".", "..") and "/" not in name and has_database(output_dir / name)
+
+
+def derived_of(folder: Path) -> list[Path]:
+    """Return the folders of all evaluations that belong to that in a folder, and to those, by name."""
+    start = f"{folder.name}."
+    found = [
+        other
+        for other in evaluations(folder.parent)
+        if other.name.startswith(start) and owner(other) == folder
+    ]
+    return [each for other in found for each in (other, *derived_of(other))]
+
+
+def made_from(folder: Path) -> Iterator[str]:
+    """Yield the ids of the evaluations of their own whose inputs are answers of that in a folder."""
+    for other in evaluations(folder.parent):
+        try:
+            with folder_errors(other), closing(open_for_reading(other)) as connection:
+                row = connection.execute("SELECT path, part FROM inputs WHERE active LIMIT 1").fetchone()
+        except (StoreError, *VALUE_ERRORS):
+            continue
+        if row is None or not str(row[1]).startswith(ANSWER_PART) or owner(other) is not None:
+            continue
+        if is_same_place(Path(original_path(row[0])).parent, folder):
+            yield other.name
+
+
+def is_same_place(one: Path, other: Path) -> bool:
+    """Return whether two paths are those of one folder, which need not be there."""
+    return one.name == other.name and one.parent.resolve() == other.parent.resolve()
+
+
+@contextmanager
+def locked(folders: Iterable[Path]) -> Iterator[list[FolderLock]]:
+    """Hold the locks of all these evaluations and of their scores, or none.
+
+    Raises EvaluationBusy, which names the evaluation that a process works on, and StoreError for links.
+    """
+    held: list[FolderLock] = []
+    with ExitStack() as stack:
+        for folder in folders:
+            kinds = [()] if not (folder / SCORES.name).exists() else [(), (SCORES,)]
+            for kind in kinds:
+                held.append(lock(folder, *kind))
+                stack.callback(held[-1].release)
+        yield held
+
+
+DatabaseErrors = (StoreError, sqlite3.Error, OSError)
+"""What using a folder's database may raise."""
