@@ -61,7 +61,7 @@ def copy(folder: Path, target: Path) -> list[str]:
         held = lock(stage)
         try:
             half = unfinished(stage / target.name)
-            if half is None or half.of != folder.name:
+            if half is None or (half.of, half.target) != (folder.name, target.name):
                 half = _prepare(folder, target, stage)
             carry_out(half, stage, target.parent)
         finally:

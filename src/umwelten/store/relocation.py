@@ -95,7 +95,7 @@ def set_aside(folder: Path) -> Path:
     Raises EvaluationBusy, and nothing has changed.
     """
     half = unfinished(folder)
-    if half is None or half.what != "overwrite":
+    if half is None or (half.what, half.source) != ("overwrite", folder.name):
         check_finished(folder)
         target = _free_name(folder)
         half = Relocation(what="overwrite", source=folder.name, target=target, endings=endings_of(folder))

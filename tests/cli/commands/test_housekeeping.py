@@ -38,10 +38,13 @@ def test_no_run_takes_the_place_of_a_judge(cli, tmp_path):
     assert "umwelten eval score x; to remove what it said: umwelten eval delete x.right" in err
 
 
-def test_no_judge_takes_the_place_of_another_evaluation(cli, tmp_path):
-    evaluate(tmp_path / "output" / "x")
+@pytest.mark.parametrize("asks", [True, False])
+def test_no_judge_takes_the_place_of_another_evaluation(cli, tmp_path, asks):
+    if not asks:
+        evaluate(tmp_path / "output" / "x")
     evaluate(tmp_path / "output" / "x.polite")
-    code, _, err = cli("eval", "score", "x", *POLITE, env={"OPENAI_API_KEY": "k"})
+    line = ("eval", "run", "-p", "y", "-m", "openai:a", "-i", "x") if asks else ("eval", "score", "x")
+    code, _, err = cli(*line, *POLITE, env={"OPENAI_API_KEY": "k"})
     assert code == 2
     assert "umwelten eval rename x.polite NEW" in err
     with Store.resume(tmp_path / "output" / "x.polite", spec()) as store:  # nothing came of it

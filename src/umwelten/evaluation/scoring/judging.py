@@ -160,26 +160,8 @@ class JudgedBy:
 
     def _check_earlier(self, again: bool) -> None:
         check_finished(self.folder)
-        if not has_database(self.verdicts):
-            return
-        try:
-            derived = stored_derived(self.verdicts)
-        except NeverStarted:
-            return
-        if derived is None or owner(self.verdicts, derived) != self.folder:
-            whose = "is another evaluation"
-            if derived is not None:
-                whose = f"holds what the judge {derived.scorer!r} said of {derived.of!r}"
-            raise UsageError(
-                f"{self.id!r}, where the verdicts of {self.definition.name!r} belong, {whose}",
-                Phrase(
-                    "Call the scorer otherwise: {option:scorer=NAME=judge:…}, or give that evaluation "
-                    "another name: umwelten eval rename {id} NEW",
-                    id=self.id,
-                ),
-                argument="scorer",
-            )
-        if again:
+        derived = place_of(self.folder, self.definition.name)
+        if again or derived is None:
             return
         before = read_scorer(derived.scorer, derived.definition, NamedPlace(name=self.id))
         if Judge(before.settings, before.at_least).digest == self.judge.digest:
@@ -197,6 +179,34 @@ class JudgedBy:
             ),
             argument="again",
         )
+
+
+def place_of(folder: Path, name: str) -> Derived | None:
+    """Return what is stored where the verdicts of a judge belong, `None` if nothing is.
+
+    Errors: `UsageError` if that is another evaluation.
+    """
+    verdicts = folder.with_name(f"{folder.name}.{name}")
+    if not has_database(verdicts):
+        return None
+    try:
+        derived = stored_derived(verdicts)
+    except NeverStarted:
+        return None
+    if derived is not None and owner(verdicts, derived) == folder:
+        return derived
+    whose = "is another evaluation"
+    if derived is not None:
+        whose = f"holds what the judge {derived.scorer!r} said of {derived.of!r}"
+    raise UsageError(
+        f"{verdicts.name!r}, where the verdicts of {name!r} belong, {whose}",
+        Phrase(
+            "Call the scorer otherwise: {option:scorer=NAME=judge:…}, or give that evaluation another name: "
+            "umwelten eval rename {id} NEW",
+            id=verdicts.name,
+        ),
+        argument="scorer",
+    )
 
 
 class _Expected:

@@ -13,6 +13,7 @@ import msgspec
 from umwelten.errors import UsageError
 from umwelten.evaluation.scoring.answer_inputs import AnswerInputs
 from umwelten.evaluation.scoring.external import ScorerInput
+from umwelten.evaluation.scoring.judging import place_of
 from umwelten.evaluation.scoring.jury import Jury, is_judge
 from umwelten.evaluation.scoring.lanes import Lane, Tools, answer_name, row_of, with_definitions
 from umwelten.evaluation.scoring.spec import ScoringSpec
@@ -260,6 +261,9 @@ def check_ahead(spec: ScoringSpec, wanted: EvaluationSpec) -> None:
         [str(model) for model in wanted.models],
         wanted.repeats,
     )
+    if wanted.output.id is not None:
+        for definition in filter(is_judge, spec.scorers):
+            place_of(wanted.output.output_dir / wanted.output.id, definition.name)
     with ExitStack() as stack:
         Tools(spec).start(stack)
     columns = None if wanted.inputs is None else wanted.inputs.columns
