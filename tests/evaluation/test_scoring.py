@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.scoredkit import evaluate, write_table
 
+import umwelten
+from provider import Profile, Provider, provider
 from umwelten.errors import ConfigError, EvaluationBusy, StoreError, UsageError
 from umwelten.evaluation.scoring.scoring import Scoring, ScoringResult
 from umwelten.evaluation.scoring.spec import ScoringSpec
 from umwelten.scoring.definition import NamedPlace, read_scorer, read_short_form
 from umwelten.scoring.scorer import Scorer
+from umwelten.simulate.faultserver.profile import Behaviour
 from umwelten.store.scores.reader import ScoreReader
 from umwelten.store.scores.store import ScoreStore
 
@@ -23,6 +27,15 @@ TABLE = [
     {"n": "2", "want": "Rome", "a": "Rome", "b": "Oslo"},
     {"n": "3", "want": "", "a": "Berlin", "b": ""},
 ]
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
+    with provider() as running:
+        for name, value in running.env().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        yield running
 
 
 @pytest.fixture
@@ -182,3 +195,14 @@ def test_a_costly_rule_is_scored_in_a_process(folder: Path, monkeypatch: pytest.
     definition = read_scorer("slow", {"type": "regex", "value": "Paris"}, HERE)
     assert Scoring(folder, ScoringSpec(scorers=(definition,)), []).run().new == 5
     assert [row[2] for row in stored(folder)] == [1, 1, 0, 0, 0]
+
+
+def test_references_reach_back_along_a_chain(server: Provider, table: Path, tmp_path: Path) -> None:
+    evaluate(table, {"p:a": "a"}, output=tmp_path / "output")
+    server.use(Profile(default=Behaviour(text="{prompt}", shaped="ignore")))
+    umwelten.batch("{{answer}}", "openai:m", from_="x", id="second").wait()
+    folder = tmp_path / "output/second"
+    assert score(folder, "contains") == ScoringResult(new=3, kept=0)
+    assert [row[2] for row in stored(folder)] == [1.0, 1.0, None]
+    with pytest.raises(UsageError, match=r"row\.wnat"):
+        score(folder, "exact", expected="{{row.wnat}}")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+
+import msgspec
 
 from umwelten.errors import InputError
 from umwelten.inputs.files.scan import stamp as stamp_of
 from umwelten.inputs.reader import file_hash, read
 from umwelten.inputs.references import file_values
 from umwelten.prompts.request_builder import row_use
+from umwelten.prompts.template import JSON, ROW
 from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import ScorableAnswer
 from umwelten.types import FrozenStruct, RowUse
@@ -26,11 +29,13 @@ class AnswerInput(FrozenStruct):
 class AnswerInputs:
     """Reads the inputs of an evaluation's answers.
 
-    `needs_values`: placeholders of rows and earlier answers are filled in, not only those about a file.
+    `needs_values`: placeholders of rows and earlier answers are filled in, not only those about a file;
+    `names` are those that reach back along a chain of evaluations.
     """
 
-    def __init__(self, reader: Reader, *, needs_values: bool) -> None:
+    def __init__(self, reader: Reader, *, needs_values: bool, names: Collection[str] = ()) -> None:
         self._needs_values = needs_values
+        self._chained = tuple(name for name in names if name.startswith((ROW, JSON)))
         request = reader.spec().request
         self._uses = {prompt.name: row_use(request, prompt.text) for prompt in request.prompts}
         self._last: tuple[int, str | None] = (-1, None)
@@ -55,13 +60,16 @@ class AnswerInputs:
                 return AnswerInput(values=values, changed=_changed_file(answer))
             if not self._needs_values and not call.part.startswith("row "):
                 return AnswerInput(values=values)
+            if not call.part.startswith("row "):
+                chained = tuple(dict.fromkeys((*use.chained, *self._chained)))
+                use = msgspec.structs.replace(use, chained=chained)
             content = read(call.path, name=call.file or "", stamp=answer.stamp, part=call.part, use=use)
         except InputError as error:
             return AnswerInput(values=values, changed=str(error.wording))
         sent = content.digest == answer.content
         return AnswerInput(
             values={**content.values, **values},
-            changed="" if sent or not content.changed else "the row is no longer what was sent",
+            changed="" if sent or not content.changed else "the input is no longer what was sent",
         )
 
 

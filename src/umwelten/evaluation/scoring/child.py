@@ -131,6 +131,9 @@ class Child:
         if lifetime >= 0:
             with contextlib.suppress(OSError):
                 os.close(lifetime)
+        # One that has not read its settings yet waits for nothing else.
+        with contextlib.suppress(OSError):
+            self._in.close()
 
     def close(self) -> str:
         """End it, and return how it had ended: `status 1`, `SIGSEGV`."""

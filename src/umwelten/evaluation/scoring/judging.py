@@ -77,7 +77,9 @@ class JudgedBy:
         notes.extend(model_notes)
         settings.trust.require(asking_demands([vendors[model.provider] for model in models], settings))
         chained = dict.fromkeys(name for prompt in self._prompts for name in Template(prompt.text).chained)
-        inputs = answers_as_inputs(self.folder, where=where, chained=tuple(chained))
+        expected = self._expected()
+        beside = None if expected is None else expected.of_input
+        inputs = answers_as_inputs(self.folder, where=where, chained=tuple(chained), beside=beside)
         limits = msgspec.structs.replace(read_limits(settings, vendors, notes), max_cost_usd=max_cost_usd)
         spec = EvaluationSpec(
             kind="batch",
@@ -92,7 +94,7 @@ class JudgedBy:
                     read_variant(name, settings) for name in sorted({m.variant for m in models if m.variant})
                 ),
             ),
-            inputs=msgspec.structs.replace(inputs, added=self._added()),
+            inputs=msgspec.structs.replace(inputs, added=self._added(expected)),
             output_schema=OutputSchema(judge.schema),
             single=True,
             repeats=judge.settings.samples,
@@ -128,9 +130,10 @@ class JudgedBy:
             for question in self.judge.questions
         )
 
-    def _added(self) -> AddedValues:
-        wants_expected = any("expected" in Template(prompt.text).names for prompt in self._prompts)
-        if wants_expected and self.references is None:
+    def _expected(self) -> _Expected | None:
+        """The references that the judge is shown. Errors: `UsageError` where it needs some, and has none."""
+        wanted = any("expected" in Template(prompt.text).names for prompt in self._prompts)
+        if wanted and self.references is None:
             raise UsageError(
                 Phrase(
                     "judge {name!r} is shown {what}, and there are no references",
@@ -140,10 +143,11 @@ class JudgedBy:
                 Phrase("Say where they are with {option:expected}."),
                 argument="expected",
             )
-        references = self.references
-        if references is None:
+        return _Expected(self.folder, self.references) if wanted and self.references is not None else None
+
+    def _added(self, expected: _Expected | None) -> AddedValues:
+        if expected is None:
             return AddedValues(framed=self._framed)
-        expected = _Expected(self.folder, references)
         return AddedValues(names=("expected",), of=expected.of, framed=self._framed)
 
     def _framed(self, values: Mapping[str, str]) -> Mapping[str, str]:
@@ -218,8 +222,13 @@ class _Expected:
         self._of_input = lru_cache(maxsize=64)(self._read)
 
     def of(self, content: Content) -> Mapping[str, str]:
+        """Return the value of the placeholder for the input of an answer."""
+        return {"expected": self.of_input(content.values.get("file.name", ""))}
+
+    def of_input(self, name: str, path: str = "") -> str:
+        """Return the reference of the input of that name as text."""
         with self._lock:
-            return {"expected": self._of_input(content.values.get("file.name", ""))}
+            return self._of_input(name)
 
     def _read(self, name: str) -> str:
         values = file_values(name, "")

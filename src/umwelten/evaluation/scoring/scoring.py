@@ -18,6 +18,7 @@ from umwelten.evaluation.scoring.jury import Jury, is_judge
 from umwelten.evaluation.scoring.lanes import Lane, Tools, answer_name, row_of, with_definitions
 from umwelten.evaluation.scoring.spec import ScoringSpec
 from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.inputs.questions import chained_columns
 from umwelten.inputs.references import FILE_VALUES, References, read_references
 from umwelten.phrases import Phrase, Wording
 from umwelten.prompts.template import Template
@@ -123,7 +124,7 @@ class Scoring:
         if not lanes:
             return ScoringResult(new=0, kept=0)
         names = {name for references in self._references.values() for name in references.names}
-        inputs = AnswerInputs(reader, needs_values=bool(names))
+        inputs = AnswerInputs(reader, needs_values=bool(names), names=names)
         new = kept = 0
         with ScoreReader.open(self._folder) as known:
             there = _Keys(known)
@@ -206,7 +207,7 @@ class Scoring:
             return
         template = Template(self._spec.cluster)
         _check_names(template.names, reader)
-        inputs = AnswerInputs(reader, needs_values=True)
+        inputs = AnswerInputs(reader, needs_values=True, names=template.names)
 
         def clusters() -> Iterator[tuple[int, str]]:
             last = -1
@@ -313,6 +314,8 @@ def _check_names(names: tuple[str, ...], reader: Reader) -> None:
         known += [name for name in values if not name.startswith("row.") and name not in known]
         if first.call.part.startswith("row "):
             columns = tuple(name.removeprefix("row.") for name in values if name.startswith("row."))
+        elif first.call.part:
+            columns = chained_columns(reader.folder)
     _template_of(names).check(known, columns)
 
 
