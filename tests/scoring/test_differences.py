@@ -8,7 +8,7 @@ import pytest
 
 from columnkit import ONE, THREE, TWO, graded, right
 from umwelten.scoring.columns import KINDS, Column, ColumnName, Files
-from umwelten.scoring.differences import differences
+from umwelten.scoring.differences import differences, opposite
 from umwelten.scoring.figures import figures
 from umwelten.scoring.picks import AsGood, ScorePicks, picks
 from umwelten.statistics import holm
@@ -28,6 +28,18 @@ def test_two_columns_of_100_files() -> None:
     assert (row.first.model, row.second.model, row.files, row.left_out) == ("m1", "m2", 100, {})
     assert (row.mean, row.p, row.test) == (pytest.approx(0.08), pytest.approx(0.1153, abs=5e-5), "mcnemar")
     assert row.words == "no difference seen (one of ±0.12 would have been)"
+
+
+def test_no_difference_of_shares_is_beyond_one() -> None:
+    columns = _columns(a=[True] * 4, b=[True, False, False, False])
+    (row,) = differences("right", columns)
+    assert (row.mean, row.high) == (0.75, 1.0)
+    (best,) = [picks({n: figures(c, "right") for n, c in columns.items()}, [row], {})]
+    assert best is not None
+    assert best.as_good[0].behind_at_most == 1.0
+    back = opposite(row)
+    assert (back.first, back.mean, back.low, back.high) == (row.second, -0.75, -1.0, -(row.low or 0))
+    assert (back.p, back.words) == (row.p, row.words)
 
 
 def test_better_worse_and_holm_over_the_table() -> None:

@@ -82,7 +82,8 @@ class ScoringAfter:
                     _ask_judges(scoring.jury(), self._settings, tell, thread, asked=folder)
         except UmweltenError as error:
             error.spell(as_argument)
-            tell(Note(text=f"the answers are not scored: {error}", level=NoteLevel.WARNING))
+            text = f"the answers are not scored: {error}\nThey are stored; score them: results.score(…)"
+            tell(Note(text=text, level=NoteLevel.WARNING))
         _tell_all(notes, self._settings, tell)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from array import array
 from collections import Counter
@@ -113,12 +114,16 @@ def paired(
 ) -> Difference:
     """Return the difference over files at these places, pair by pair; clusters are the first column's."""
     labels = first.files.clusters
-    return paired_difference(
+    found = paired_difference(
         [first_means[place] for place in first_places],
         [second_means[place] for place in second_places],
         None if labels is None else [labels[place] for place in first_places],
         level=level,
     )
+    if found.low is None or found.high is None:
+        return found
+    # Values lie between 0 and 1, so no difference is beyond 1 either way; t does not know that.
+    return dataclasses.replace(found, low=max(-1.0, found.low), high=min(1.0, found.high))
 
 
 def significant(p: float | None, level: float) -> bool:

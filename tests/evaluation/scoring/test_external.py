@@ -197,6 +197,11 @@ def test_after_many_failures_in_a_row_no_more_is_tried(checks: Path, monkeypatch
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+def test_a_program_that_is_asked_nothing_ends_by_itself(checks: Path) -> None:
+    with scorer(checks, "command", ["cat"]) as made:
+        assert made._exchange.close() == "status 0"  # it used to be waited for, then killed
+
+
 def test_no_process_is_left(checks: Path) -> None:
     before = set(_children())
     with scorer(checks, "python", "checks.py:odd") as made:

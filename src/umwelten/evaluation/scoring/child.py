@@ -139,6 +139,8 @@ class Child:
         """End it, and return how it had ended: `status 1`, `SIGSEGV`."""
         ended_by_itself = self.has_ended and self._await_end()
         self.kill()
+        with contextlib.suppress(OSError):
+            self._in.close()  # one that has not been told what to do waits for that, and for nothing else
         if not ended_by_itself:
             self._await_end()
         for stream in (self._err, self._in, self._out):
