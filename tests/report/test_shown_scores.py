@@ -138,3 +138,10 @@ def test_the_list_has_the_mean_by_the_first_scorer(folder, plain, capsys) -> Non
     head, *lines = capsys.readouterr().out.splitlines()
     assert "SCORE" in head
     assert sum("right 0.750" in line for line in lines) == 1
+
+
+def test_an_evaluation_whose_scores_are_damaged_is_listed_without_them(folder, capsys) -> None:
+    (folder / "scores.db").write_bytes(b"no database" * 1000)
+    list_evaluations(as_json=True, details=True, output_dir=folder.parent)
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["status"], row["done"], "score" in row["details"]) == ("failed", 5, False)

@@ -172,7 +172,7 @@ def _row(folder: Path, details: bool) -> ListedEvaluation:
 def _read(folder: Path, reader: Reader, details: bool) -> ListedEvaluation:
     with overviews.snapshot(reader):
         overview = overviews.summary(reader)
-        more = _details(overviews.overview(reader), first_score(reader)) if details else msgspec.UNSET
+        more = _details(overviews.overview(reader), _first_score(reader)) if details else msgspec.UNSET
     return ListedEvaluation(
         id=folder.name,
         date=overview.evaluation.started_at,
@@ -194,6 +194,13 @@ def _owner(folder: Path, derived: Derived | None) -> ListedOwner | None:
     if derived is None or found is None:
         return None
     return ListedOwner(role=derived.role, of=found.name, scorer=derived.scorer)
+
+
+def _first_score(reader: Reader) -> ListedScore | None:
+    try:
+        return first_score(reader)
+    except StoreError:  # the evaluation itself is whole; `eval score` tells what is wrong with its scores
+        return None
 
 
 def _details(overview: Overview, score: ListedScore | None) -> Details:

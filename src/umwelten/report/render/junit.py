@@ -133,7 +133,7 @@ def _suites(reader: Reader, stack: ExitStack) -> Iterator[_Suite]:
 
 def _add_cases(reader: Reader, scores: ScoreReader, suites: Mapping[ColumnName, _Suite]) -> None:
     """Add a case for each file and model of the plan."""
-    rule = scores.settings().get("of_repeats", MOST)
+    rule = msgspec.convert(scores.settings().get("of_repeats", MOST), OfRepeats)
     cases = _Cases(scores, repeats=reader.spec().repeats, rule=rule)
     for file, answers in _by_file(reader, scores):
         own: dict[ColumnName, list[_Answer]] = {}

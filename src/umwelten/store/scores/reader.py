@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import msgspec
 
+from umwelten.scoring.columns import KINDS
 from umwelten.scoring.score import Part
 from umwelten.store.database import NeverStarted, folder_errors, open_for_reading, store_errors
 from umwelten.store.scores.records import StoredScore, StoredScorer, Verdict
@@ -219,6 +220,14 @@ def read_settings(connection: sqlite3.Connection) -> dict[str, Any]:
 
 
 def _score(row: tuple[Any, ...]) -> StoredScore:
+    value, unscored = row[3], row[7]
+    # SQLite does not look at the checks of a table in a database that is only read.
+    if (value is None) == (unscored is None):
+        raise msgspec.ValidationError("an answer has a score and none, or neither")
+    if not (value is None or 0 <= value <= 1):
+        raise msgspec.ValidationError(f"a score is {value!r}: it must be from 0 to 1")
+    if not (unscored is None or unscored in KINDS):
+        raise msgspec.ValidationError(f"an answer is unscored as {unscored!r}: one of {', '.join(KINDS)}")
     return StoredScore(
         call_id=row[0],
         scorer_id=row[1],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 from msgspec.structs import asdict
 
 from umwelten.scoring.gates import Gate
@@ -85,8 +86,12 @@ def gate_values(gates: Iterable[Gate]) -> list[dict[str, Any]]:
 
 
 def stored_gates(settings: Mapping[str, Any]) -> tuple[Gate, ...]:
-    """Return the gates among the stored settings."""
-    return tuple(Gate(**values) for values in settings.get("gates") or ())
+    """Return the gates among the stored settings. Errors: `msgspec.ValidationError`."""
+    try:
+        return tuple(Gate(**values) for values in settings.get("gates") or ())
+    except TypeError as error:
+        # As of all JSON in a database that is not what was written there.
+        raise msgspec.ValidationError(str(error)) from None
 
 
 def columns_of(result: Result) -> tuple[object, ...]:
