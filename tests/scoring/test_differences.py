@@ -163,3 +163,12 @@ def test_order_of_columns_turns_differences_round() -> None:
     for one, other in zip(there, back, strict=True):
         assert (one.p_adjusted, one.detectable) == (other.p_adjusted, other.detectable)
         assert (one.mean, one.low) == (-(other.mean or 0), -(other.high or 0))
+
+
+def test_an_interval_of_few_files_stays_within_what_scores_can_differ() -> None:
+    files = Files(range(3))
+    one, other = Column(files, yes_no=True), Column(files, yes_no=True)
+    one.add_rows([(0, 1.0, True, None), (1, 0.0, False, None), (2, 1.0, True, None)])
+    other.add_rows([(0, 0.0, False, None), (1, 1.0, True, None), (2, 1.0, True, None)])
+    (row,) = differences("x", {ColumnName(model="a"): one, ColumnName(model="b"): other})
+    assert (row.low, row.high) == (-1.0, 1.0)

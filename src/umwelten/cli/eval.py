@@ -55,11 +55,13 @@ def _start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
 
 
 @group.command("score", cls=SectionedCommand, params=[*table_options("score")])
-@click.argument("id_", metavar="ID", shell_complete=completers.ids)
+@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=completers.ids)
 @option("--remove", multiple=True, metavar="NAME", help="Remove this scorer and its scores first.")
 @option("--exit-zero", is_flag=True, help="Exit with status 0 whatever the gates say.")
-def score(id_: str, **flags: Any) -> None:
+def score(ids: tuple[str, ...], **flags: Any) -> None:
     """Score the answers of an evaluation, and print how good each model is and how sure that is.
+
+    Several ids, or a pattern such as 'nightly-*', are scored one after the other.
 
     Repeated, it computes what is missing: new answers and changed scorers.
 
@@ -70,7 +72,7 @@ def score(id_: str, **flags: Any) -> None:
     """
     from umwelten.cli.score import score as score_answers
 
-    score_answers(id_, flags)
+    score_answers(ids, flags)
 
 
 @group.command("compare")

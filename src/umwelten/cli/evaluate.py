@@ -55,6 +55,7 @@ def _start(kind: Literal["run", "batch"], settings: Settings) -> None:
     if settings.get("dry_run"):
         from umwelten.cli.dry_run import dry_run
 
+        notes.extend(() if scoring is None else scoring.judges_ahead(spec))
         dry_run(spec, settings, known, notes, as_json=output.as_json)
         return
     sample = settings.get("estimate")
@@ -62,6 +63,7 @@ def _start(kind: Literal["run", "batch"], settings: Settings) -> None:
         from umwelten.cli.estimate import check_sample
 
         check_sample(spec, sample)
+        notes.extend(() if scoring is None else scoring.judges_ahead(spec))
         if spec.inputs is not None:
             # A sample is drawn from all that there is.
             spec = msgspec.structs.replace(spec, inputs=msgspec.structs.replace(spec.inputs, lazy=False))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from umwelten.cli.estimate import check_sample, estimate_first
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.runner import OutputOptions, raise_file_limit, run_some
 from umwelten.cli.standard_streams import work_comes_first
@@ -47,7 +48,7 @@ def ask_judges(
         for by, evaluation in prepared:
             others = sum(other.store.spent_nusd() for _, other in prepared if other is not evaluation)
             others += 0 if asked is None else spent_nusd(asked)
-            status = _ask(by, evaluation, settings, look, notes, others)
+            status = _ask(by, evaluation, settings, look, notes, others, estimates=asked is None)
             notes.clear()
             ended.append(status)
             if status is RunStatus.INTERRUPTED:
@@ -64,6 +65,8 @@ def _ask(
     look: OutputOptions,
     notes: list[Wording],
     others: int,
+    *,
+    estimates: bool,
 ) -> RunStatus:
     if not sum(evaluation.store.to_do().values()):
         return RunStatus.COMPLETE
@@ -74,6 +77,11 @@ def _ask(
         )
         return RunStatus.STOPPED
     click.echo(f"judge {by.definition.name}: {evaluation.store.spec.id}", err=True)
+    sample = settings.get("estimate") if estimates else None
+    if sample is not None:
+        check_sample(evaluation.spec, sample)
+        if estimate_first(evaluation, look, notes, sample, yes=settings.get("yes")) is not None:
+            return RunStatus.STOPPED
     result, _ = run_some(evaluation, look, notes, None)
     return result.status
 

@@ -247,6 +247,8 @@ def resume_command(evaluation: Evaluation, *, higher_cap: bool = False) -> str:
         at = words.index("--max-cost") if "--max-cost" in words else len(words)
         words = [word for word in words[:at] + words[at + 2 :] if not word.startswith("--max-cost=")]
         words += ["--max-cost", "MORE"]
+    if evaluation.spec.derived is not None:
+        return shlex.join(["umwelten", *words])  # `eval score` does what is missing whenever it is repeated
     if evaluation.spec.output.id is None:
         words += ["--id", evaluation.store.spec.id]
     return shlex.join(["umwelten", *words, "--resume"])

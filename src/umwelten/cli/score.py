@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,18 @@ import click
 
 from umwelten.cli.dry_run import dry_run
 from umwelten.cli.flag_names import as_flag
+from umwelten.cli.interrupts import INTERRUPTED
 from umwelten.cli.judging import ask_judges
-from umwelten.cli.report import _check_there
+from umwelten.cli.report import _folders
 from umwelten.cli.runner import OutputOptions, leave
 from umwelten.config.endpoints import vendors
 from umwelten.config.settings import Settings, load
 from umwelten.errors import UmweltenError, UsageError
 from umwelten.evaluation.scoring.build_scoring import build_scoring
-from umwelten.evaluation.scoring.jury import Jury
+from umwelten.evaluation.scoring.jury import Jury, calls_for_each
 from umwelten.evaluation.scoring.scoring import Scoring, check_ahead
 from umwelten.evaluation.scoring.spec import ScoringSpec
-from umwelten.evaluation.spec import EvaluationSpec, check_id
+from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.events import RunStatus
 from umwelten.phrases import Wording, spell
 from umwelten.providers.protocol import Vendor
@@ -39,28 +40,42 @@ from umwelten.store.scores.store import ScoreStore
 from umwelten.text.sanitize import safe
 from umwelten.text.suggestions import closest, did_you_mean
 
+MISSED = 4
+_GRAVITY = (0, 1, 3, MISSED, INTERRUPTED)
+"""Exit statuses, of several evaluations the last of them counts."""
 _EVERY_S = 0.2
 _ANY_WIDTH = 10_000  # where a program reads, names stay whole
-MISSED = 4
 _FAILED = ("no_answer", "input_changed", "judge_failed", "scorer_error")
 """Kinds of unscored answers for which the exit status is 1: somebody should look at them."""
 
 
-def score(id_: str, flags: dict[str, Any]) -> None:
-    """Score the answers, print the figures, and end with the exit status."""
+def score(ids: Sequence[str], flags: dict[str, Any]) -> None:
+    """Score the answers of these evaluations, print the figures, and end with the exit status."""
     exit_zero, again, removed = flags.pop("exit_zero"), flags.pop("again"), flags.pop("remove")
     settings = load(Path.cwd(), os.environ, profile=flags["profile"]).with_flags(flags, as_flag)
     with settings.concealing():
-        leave(_score(id_, settings, again, removed, exit_zero=exit_zero))
+        folders = _folders(settings.get("output_dir"), ids)
+        if len(folders) > 1 and settings.get("report"):
+            raise UsageError(
+                f"{as_flag('report')} is about one evaluation, and {len(folders)} are scored",
+                "umwelten eval report ID ID … -o FILE writes one about several.",
+            )
+        for path in settings.get("report"):
+            check_report_path(path)
+        status = 0
+        for folder in folders:
+            if len(folders) > 1:
+                click.echo(folder.name, err=settings.get("json"))
+            ended = _score(folder, settings, again, removed, exit_zero=exit_zero)
+            status = ended if _GRAVITY.index(ended) > _GRAVITY.index(status) else status
+            if status == INTERRUPTED:
+                break
+        leave(status)
 
 
 def _score(
-    id_: str, settings: Settings, again: Sequence[str], removed: Sequence[str], *, exit_zero: bool
+    folder: Path, settings: Settings, again: Sequence[str], removed: Sequence[str], *, exit_zero: bool
 ) -> int:
-    folder = settings.get("output_dir") / check_id(id_)
-    _check_there(folder)
-    for path in settings.get("report"):
-        check_report_path(path)
     known, notes = vendors(settings), list[Wording](settings.notes)
     if removed:
         _remove(folder, removed)
@@ -179,6 +194,16 @@ class ScoringOfRun:
         self._wanted, self._settings, self._vendors = wanted, settings, known
         self._problem = False
         self._ended: list[RunStatus] = []
+
+    def judges_ahead(self, spec: EvaluationSpec) -> Iterator[str]:
+        """Yield how many calls each judge will take once there are answers; they are in no other figure."""
+        inputs = 1 if spec.inputs is None else sum(1 for _ in spec.inputs.files())
+        answers = inputs * len(spec.models) * len(spec.request.prompts) * spec.repeats
+        for name, calls in calls_for_each(self._wanted.scorers).items():
+            yield (
+                f"judge {name}: up to {answers * calls:,} further calls, {calls:,} about each answer; "
+                f"umwelten eval score ID {as_flag('dry_run')} tells what they cost once there are answers"
+            )
 
     def score(self, folder: Path, look: OutputOptions) -> None:
         """Score them; what goes wrong is told, as the answers are there and can be scored again."""

@@ -24,6 +24,7 @@ from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
 from umwelten.scoring.catalog import CATALOG
 from umwelten.scoring.definition import Definition
+from umwelten.scoring.judge.judge import Judge
 from umwelten.store.database import has_database
 from umwelten.store.reader import Reader
 from umwelten.store.scores.store import ScoreStore
@@ -34,6 +35,16 @@ from umwelten.types import NANO, Prompt, RequestSettings
 def is_judge(definition: Definition) -> bool:
     """Return whether a scorer asks models."""
     return CATALOG[definition.type].runs == "calls"
+
+
+def calls_for_each(definitions: Sequence[Definition]) -> dict[str, int]:
+    """Return how many calls each judge takes for one answer, by the scorers' names."""
+    judges = {
+        definition.name: Judge(definition.settings, definition.at_least)
+        for definition in definitions
+        if is_judge(definition)
+    }
+    return {name: judge.planned * len(judge.questions) for name, judge in judges.items()}
 
 
 def resolve_judges(
