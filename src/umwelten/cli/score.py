@@ -90,7 +90,8 @@ def _score(
     counter = _Counter()
     result = scoring.run(counter)
     counter.close()
-    click.echo(f"{result.new:,} new scores, {result.kept:,} kept", err=True)
+    if result.new or result.kept or not jury.judges:
+        click.echo(f"{result.new:,} new scores, {result.kept:,} kept", err=True)
     look = OutputOptions(
         progress=settings.get("progress"),
         verbose=settings.get("verbose"),
