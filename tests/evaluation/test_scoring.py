@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.scoredkit import evaluate, write_table
 
@@ -84,6 +85,22 @@ def test_what_changed_is_scored_anew_and_nothing_else(folder: Path, table: Path,
     assert score(folder, "contains") == ScoringResult(new=2, kept=3)
     unscored = [row[4] for row in stored(folder) if row[0] == 1]
     assert "input_changed" in unscored
+
+
+def test_only_the_answers_that_match_are_scored(folder: Path) -> None:
+    score(folder, "exact")
+    with ScoreReader.open(folder) as reader:
+        failing = {(s.call_id, s.call_key) for s in reader.scores() if s.passed is False}
+    assert 0 < len(failing) < 6
+    definitions = (read_short_form("other=contains", HERE),)
+    spec = ScoringSpec(scorers=definitions, expected="{{row.want}}", where="pass.exact = false")
+    for new in (len(failing), 0):
+        assert Scoring(folder, spec, []).run() == ScoringResult(new=new, kept=len(failing) - new)
+    with ScoreReader.open(folder) as reader:
+        (other,) = (scorer.id for scorer in reader.scorers() if scorer.name == "other")
+        assert {(s.call_id, s.call_key) for s in reader.scores() if s.scorer_id == other} == failing
+    with pytest.raises(UsageError, match=r"did you mean 'pass\.exact'"):
+        Scoring(folder, msgspec.structs.replace(spec, where="pass.exakt = false"), [])
 
 
 def test_a_threshold_is_applied_without_scoring_again(folder: Path) -> None:

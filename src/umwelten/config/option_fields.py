@@ -518,8 +518,8 @@ class BatchOptions(SharedOptions[T], Generic[T], total=False):
             kinds.words("EXPR"),
             Section.INPUTS,
             Phrase(
-                "With {option:from_}: only matching answers, such as "
-                "'json.relevant = true and output_tokens > 20'."
+                "With {option:from_}, and in eval score: only matching answers, such as "
+                "'json.relevant = true and output_tokens > 20', 'pass.right = false' or 'score.polite < 0.5'."
             ),
             place="profile",
         ),

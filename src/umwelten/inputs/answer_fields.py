@@ -41,10 +41,10 @@ NUMBERS = (
 
 
 class AnswerFields(Mapping[str, object]):
-    """The fields of one answer. Its JSON is decoded when a filter reads it."""
+    """The fields of one answer, with `further` ones. Its JSON is decoded when a filter reads it."""
 
-    def __init__(self, call: StoredCall) -> None:
-        self._call, self._text = call, call.text or ""
+    def __init__(self, call: StoredCall, further: Mapping[str, object] | None = None) -> None:
+        self._call, self._text, self._further = call, call.text or "", further or {}
         self._data: object = None
         self._decoded = False
 
@@ -61,7 +61,7 @@ class AnswerFields(Mapping[str, object]):
             case "cost_usd":
                 return None if self._call.cost_nusd is None else self._call.cost_nusd / NANO
         if name not in FIELDS:
-            raise KeyError(name)
+            return self._further[name]
         value: object = getattr(self._call, name)
         return value
 

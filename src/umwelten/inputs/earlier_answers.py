@@ -22,10 +22,11 @@ import msgspec
 
 from umwelten.errors import InputError, StoreError, UsageError
 from umwelten.identity import content_hash
-from umwelten.inputs.answer_fields import FIELDS, NUMBERS, AnswerFields, decoded
+from umwelten.inputs.answer_fields import AnswerFields, decoded
+from umwelten.inputs.answer_filter import AnswerFilter
 from umwelten.inputs.content import Content, Question, frame_text
 from umwelten.inputs.files.suggestions import nearest_name
-from umwelten.inputs.filters import JSON, Compared, Predicate, comparisons, parse_where, path_value
+from umwelten.inputs.filters import JSON, Compared, comparisons, path_value
 from umwelten.inputs.tables.json_values import as_text
 from umwelten.phrases import Phrase
 from umwelten.prompts.template import INPUT, PROMPT, ROW
@@ -56,17 +57,18 @@ def answers(
     most: int | None = None,
     chained: Collection[str] = (),
     beside: Beside | None = None,
+    only: Collection[int] | None = None,
 ) -> Iterator[FoundInput]:
     """Yield the answers of the evaluation in that folder that match the filter, by file, model and repeat.
 
     They are named after its inputs, with `.<slug>` for all models and prompts but the first it ever had, and
     `.rN` for repeats from 2 on, so that later additions to it rename none. `most` limits their number.
     `chained` are the placeholders that reach beyond their texts (`RowUse.chained`). `beside` gives, by an
-    input's name and path, what else is sent with its answers: another text makes another stamp.
+    input's name and path, what else is sent with its answers: another text makes another stamp. `only`: to
+    these calls alone.
     Raises `InputError` at once if there is no such evaluation, later if no answer matches, and `UsageError`
     at once for an invalid filter.
     """
-    predicate = parse_where(where, FIELDS, numbers=NUMBERS) if where is not None else None
     if not has_database(folder):
         nearest = _nearest_evaluation(folder)
         raise InputError(
@@ -75,7 +77,25 @@ def answers(
             argument="from_",
         )
     with _reading(folder):
-        return islice(_matching_answers(folder, predicate, where or "", chained, beside), most)
+        wanted = AnswerFilter(folder, where)
+        found = _matching_answers(folder, wanted, where or "", chained, beside, only)
+        return islice(found, most)
+
+
+def matching_calls(folder: Path, where: str) -> frozenset[int]:
+    """Return the numbers of the calls whose answers match the filter.
+
+    Raises `UsageError` for an invalid one, `InputError` if no answer matches.
+    """
+    count, found = 0, set[int]()
+    with _reading(folder) as reader:
+        for call, _, matches in AnswerFilter(folder, where).of(stored_answers(reader)):
+            count += 1
+            if matches:
+                found.add(call.id)
+    if not found:
+        raise _no_match_error(folder, count, where)
+    return frozenset(found)
 
 
 def read_answer(
@@ -137,19 +157,20 @@ def _chained_digest(digest: bytes, question: Question, record: Mapping[str, str]
 
 def _matching_answers(
     folder: Path,
-    predicate: Predicate | None,
+    wanted: AnswerFilter,
     where: str,
     chained: Collection[str],
     beside: Beside | None,
+    only: Collection[int] | None,
 ) -> Iterator[FoundInput]:
     count, any_match = 0, False
     path = str(database(folder))
     with _reading(folder) as reader:
         name = _namer(reader)
         prompt = max(len(prompt.text.encode()) for prompt in reader.spec().request.prompts)
-        for call in stored_answers(reader):
+        for call, _, matches in wanted.of(stored_answers(reader)):
             count += 1
-            if predicate is None or predicate(AnswerFields(call)):
+            if matches and (only is None or call.id in only):
                 any_match = True
                 found = _found_input(call, name(call), path)
                 if chained or beside is not None:
@@ -230,10 +251,9 @@ def check_paths(folder: Path, where: str | None, paths: Collection[str]) -> None
     """
     if not paths or not has_database(folder):
         return
-    predicate = parse_where(where, FIELDS, numbers=NUMBERS) if where is not None else None
     with _reading(folder) as reader:
-        fields = (AnswerFields(call) for call in stored_answers(reader))
-        rows = list(islice((one for one in fields if predicate is None or predicate(one)), _MOST_SAMPLED))
+        found = AnswerFilter(folder, where).of(stored_answers(reader))
+        rows = list(islice((fields for _, fields, matches in found if matches), _MOST_SAMPLED))
     for path in paths if len(rows) < _MOST_SAMPLED else ():
         hint = _other_paths(f"{JSON}{path}", rows)
         if hint is not None:

@@ -110,6 +110,7 @@ def answers_as_inputs(
     most: int | None = None,
     chained: Collection[str] = (),
     beside: Beside | None = None,
+    only: Collection[int] | None = None,
 ) -> Inputs:
     """Return the answers of an evaluation as inputs; the arguments are those of `answers`.
 
@@ -117,7 +118,7 @@ def answers_as_inputs(
     """
     wants_rows = any(name.startswith(ROW) for name in chained) and has_database(folder)
     return Inputs(
-        files=lambda: answers(folder, where=where, most=most, chained=chained, beside=beside),
+        files=lambda: answers(folder, where=where, most=most, chained=chained, beside=beside, only=only),
         source="answers",
         columns=chained_columns(folder) if wants_rows else None,
         check_paths=lambda paths: check_paths(folder, where, paths),

@@ -38,6 +38,20 @@ def test_no_run_takes_the_place_of_a_judge(cli, tmp_path):
     assert "umwelten eval score x; to remove what it said: umwelten eval delete x.right" in err
 
 
+def test_a_judge_is_asked_only_about_the_answers_that_match(cli, tmp_path):
+    (tmp_path / "in").mkdir()
+    for text in ("one", "two"):
+        (tmp_path / "in" / f"{text}.txt").write_text(text)
+    with provider(Profile(default=Behaviour(text="{prompt}"))) as server:
+        env = server.env()
+        right = ("--scorer", "right=contains:one.txt")
+        assert cli(*BATCH, "-i", "x", *right, env=env).code == 0
+        server.reset()
+        where = ("--where", "pass.right = false")
+        assert "1 verdict" in cli("eval", "score", "x", *POLITE, *where, env=env).err
+        assert server.idle().requests == 1
+
+
 @pytest.mark.parametrize("asks", [True, False])
 def test_no_judge_takes_the_place_of_another_evaluation(cli, tmp_path, asks):
     if not asks:

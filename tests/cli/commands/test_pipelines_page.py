@@ -38,7 +38,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 def test_every_command_of_the_page_works_as_it_stands(tmp_path):
     _prepare(tmp_path)
     commands = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert len(commands) == 8
+    assert len(commands) == 9
     sad = Rule(prompt="Who wrote this letter", behaviour=Behaviour(shaped="ignore", text=SAD))
     with provider(Profile(rules=(sad,), default=Behaviour(text="Dear Anna, it rains."))) as server:
         bin_ = str(Path(sys.executable).parent)

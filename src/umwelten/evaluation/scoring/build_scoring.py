@@ -76,7 +76,8 @@ def build_scoring(
         base=Path() if expected else base,
         bases={} if file is None else dict.fromkeys(file.scorers, base),
         cluster=before.get("cluster") if file is None else file.cluster,
-        where=settings.get("where"),
+        # In a run it says which answers of an earlier evaluation are inputs.
+        where=None if folder is None else settings.get("where"),
         failed_as_zero=before.get("failed_as_zero", False) if file is None else file.failed_as_zero,
         of_repeats=before.get("of_repeats", MOST) if file is None else file.of_repeats,
         gates=_gates(settings, file, before, {*definitions, *(scorer.name for scorer in scorers)}),

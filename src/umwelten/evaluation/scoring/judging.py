@@ -7,7 +7,7 @@ an evaluation is put together, and how its replies become scores.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -63,11 +63,12 @@ class JudgedBy:
         vendors: Mapping[str, Vendor],
         notes: list[Wording],
         *,
-        where: str | None = None,
+        only: Collection[int] | None = None,
         again: bool = False,
         max_cost_usd: float | None = None,
     ) -> EvaluationSpec:
-        """Return the evaluation that asks it. `again`: whatever it said before is moved aside.
+        """Return the evaluation that asks it. `again`: whatever it said before is moved aside. `only`: it is
+        asked about the answers to these calls alone.
 
         Errors: `UsageError` for one that was defined otherwise before, or whose id is another evaluation's.
         """
@@ -79,7 +80,7 @@ class JudgedBy:
         chained = dict.fromkeys(name for prompt in self._prompts for name in Template(prompt.text).chained)
         expected = self._expected()
         beside = None if expected is None else expected.of_input
-        inputs = answers_as_inputs(self.folder, where=where, chained=tuple(chained), beside=beside)
+        inputs = answers_as_inputs(self.folder, only=only, chained=tuple(chained), beside=beside)
         limits = msgspec.structs.replace(read_limits(settings, vendors, notes), max_cost_usd=max_cost_usd)
         spec = EvaluationSpec(
             kind="batch",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -78,7 +78,8 @@ def resolve_judges(
 class Jury:
     """The judges of the answers of one evaluation.
 
-    `references` are by what says where they are, `again` names judges whose verdicts are moved aside.
+    `references` are by what says where they are, `again` names judges whose verdicts are moved aside. `only`:
+    they are asked about the answers to these calls.
     """
 
     def __init__(
@@ -88,8 +89,9 @@ class Jury:
         references: Mapping[str, References],
         *,
         again: Sequence[str] = (),
+        only: Collection[int] | None = None,
     ) -> None:
-        self._folder, self._spec, self._again = folder, spec, again
+        self._folder, self._spec, self._again, self._only = folder, spec, again, only
         self._labels: dict[str, TableScores | None] = {}
         self.judges = tuple(
             JudgedBy(folder, definition, references.get(definition.expected or spec.expected or ""))
@@ -126,7 +128,7 @@ class Jury:
                 settings,
                 vendors,
                 notes,
-                where=self._spec.where,
+                only=self._only,
                 again=by.definition.name in self._again,
                 max_cost_usd=settings.get("max_cost"),
             )

@@ -18,6 +18,7 @@ from umwelten.evaluation.scoring.jury import Jury, is_judge
 from umwelten.evaluation.scoring.lanes import Lane, Tools, answer_name, row_of, with_definitions
 from umwelten.evaluation.scoring.spec import ScoringSpec
 from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.inputs.earlier_answers import matching_calls
 from umwelten.inputs.questions import chained_columns
 from umwelten.inputs.references import FILE_VALUES, References, read_references
 from umwelten.phrases import Phrase, Wording
@@ -60,6 +61,8 @@ class Scoring:
         self._tools = Tools(spec)
         self._folder, self._spec = folder, with_definitions(spec, self._tools)
         self._references = read_all_references(spec, folder.parent)
+        # Before anything is written: the filter may ask for scores that are computed anew.
+        self._only = None if spec.where is None else matching_calls(folder, spec.where)
         with Reader.open(folder) as reader:
             stored = reader.spec()
             check_gates(
@@ -82,7 +85,7 @@ class Scoring:
 
     def jury(self, again: Sequence[str] = ()) -> Jury:
         """Return the judges among the scorers. `again`: whose verdicts are moved aside."""
-        return Jury(self._folder, self._spec, self._references, again=again)
+        return Jury(self._folder, self._spec, self._references, again=again, only=self._only)
 
     def run(self, on_progress: Callable[[int], None] = lambda count: None) -> ScoringResult:
         """Score the answers that are there; `on_progress` is told how many were looked at."""
@@ -128,7 +131,7 @@ class Scoring:
         new = kept = 0
         with ScoreReader.open(self._folder) as known:
             there = _Keys(known)
-            for count, answer in enumerate(scorable_answers(reader), 1):
+            for count, answer in enumerate(self._answers(reader), 1):
                 found = inputs.of(answer)
                 identity = content_digest([answer.call.text, answer.call.data])
                 keys = there.of(answer.call.id)
@@ -159,7 +162,7 @@ class Scoring:
         def items(there: _Keys) -> Iterator[ScorerInput]:
             nonlocal new, kept
             inputs = AnswerInputs(reader, needs_values=True)
-            for count, answer in enumerate(scorable_answers(reader), 1):
+            for count, answer in enumerate(self._answers(reader), 1):
                 on_progress(count)
                 call, found = answer.call, inputs.of(answer)
                 reference = lane.reference(call, found.values)
@@ -190,6 +193,12 @@ class Scoring:
             for result in lane.score_apart(items(_Keys(known))):
                 _put(store, lane, asked.popleft(), result)
         return ScoringResult(new=new, kept=kept)
+
+    def _answers(self, reader: Reader) -> Iterator[ScorableAnswer]:
+        """The answers that are to be scored."""
+        for answer in scorable_answers(reader):
+            if self._only is None or answer.call.id in self._only:
+                yield answer
 
     def _settings(self) -> dict[str, Any]:
         spec = self._spec

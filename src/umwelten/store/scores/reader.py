@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
@@ -29,6 +29,34 @@ _TEXTS = {
 }
 
 _VERDICT = "judge, sample, criterion, value, label, reason, unscored, message, cost_nusd"
+
+
+_PAGE = 1_000
+"""Rows in memory at a time."""
+
+
+class ScoreValue(NamedTuple):
+    """What a score comes to; `call_key` is the key of the call whose answer was scored."""
+
+    call_id: int
+    scorer_id: int
+    call_key: str
+    value: float | None
+    passed: bool | None
+    unscored: str | None
+
+
+class PartValue(NamedTuple):
+    """The value of a part of a score."""
+
+    call_id: int
+    scorer_id: int
+    part: str
+    value: float | None
+
+
+def _places(values: Collection[int]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def has_scores(folder: Path) -> bool:
@@ -83,7 +111,8 @@ class ScoreReader:
         """Yield (scorer, part) of all parts that there are, each once, in their order."""
         statement = "SELECT scorer_id, part FROM parts GROUP BY 1, 2 ORDER BY 1, min(number), 2"
         with store_errors(self.folder, SCORES):
-            yield from self._connection.execute(statement)
+            for scorer, part in self._connection.execute(statement):  # see `identities`
+                yield scorer, part
 
     def scorers(self) -> tuple[StoredScorer, ...]:
         """Return the scorers, in the order given."""
@@ -106,11 +135,39 @@ class ScoreReader:
             for row in self._connection.execute(f"{_SCORES} ORDER BY call_id, scorer_id"):
                 yield _score(row)
 
+    def values(self, scorers: Collection[int]) -> Iterator[ScoreValue]:
+        """Yield what these scorers said, by call and scorer, page by page: scoring may go on meanwhile."""
+        statement = f"""SELECT call_id, scorer_id, call, value, passed, unscored FROM scores
+            WHERE (call_id, scorer_id) > (?, ?) AND scorer_id IN ({_places(scorers)})
+            ORDER BY call_id, scorer_id LIMIT {_PAGE}"""
+        last = (-1, -1)
+        while rows := self._page(statement, (*last, *scorers)):
+            for call, scorer, key, value, passed, unscored in rows:
+                yield ScoreValue(call, scorer, key, value, None if passed is None else bool(passed), unscored)
+            last = rows[-1][:2]
+
+    def part_values(self, scorers: Collection[int]) -> Iterator[PartValue]:
+        """Yield the values of parts, as `values`."""
+        statement = f"""SELECT call_id, scorer_id, number, part, value FROM parts
+            WHERE (call_id, scorer_id, number) > (?, ?, ?) AND scorer_id IN ({_places(scorers)})
+            ORDER BY call_id, scorer_id, number LIMIT {_PAGE}"""
+        last = (-1, -1, -1)
+        while rows := self._page(statement, (*last, *scorers)):
+            for row in rows:
+                yield PartValue(row[0], row[1], row[3], row[4])
+            last = rows[-1][:3]
+
+    def _page(self, statement: str, values: tuple[int, ...]) -> list[tuple[Any, ...]]:
+        with store_errors(self.folder, SCORES):
+            return self._connection.execute(statement, values).fetchall()
+
     def identities(self) -> Iterator[tuple[int, int, str]]:
         """Yield (call, scorer, identity) of all scores, by call."""
         statement = "SELECT call_id, scorer_id, key FROM scores ORDER BY call_id, scorer_id"
         with store_errors(self.folder, SCORES):
-            yield from self._connection.execute(statement)
+            # Not `yield from`: that closes the query with the generator, maybe after the connection.
+            for call, scorer, key in self._connection.execute(statement):
+                yield call, scorer, key
 
     def of_call(self, call: int) -> tuple[StoredScore, ...]:
         """Return the scores of one answer, by scorer."""
