@@ -111,8 +111,8 @@ class ScoreReader:
         """Yield (scorer, part) of all parts that there are, each once, in their order."""
         statement = "SELECT scorer_id, part FROM parts GROUP BY 1, 2 ORDER BY 1, min(number), 2"
         with store_errors(self.folder, SCORES):
-            for scorer, part in self._connection.execute(statement):  # see `identities`
-                yield scorer, part
+            for scorer, part in self._connection.execute(statement):
+                yield int(scorer), part
 
     def scorers(self) -> tuple[StoredScorer, ...]:
         """Return the scorers, in the order given."""
@@ -167,7 +167,7 @@ class ScoreReader:
         with store_errors(self.folder, SCORES):
             # Not `yield from`: that closes the query with the generator, maybe after the connection.
             for call, scorer, key in self._connection.execute(statement):
-                yield call, scorer, key
+                yield int(call), scorer, key
 
     def of_call(self, call: int) -> tuple[StoredScore, ...]:
         """Return the scores of one answer, by scorer."""
