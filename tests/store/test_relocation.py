@@ -217,7 +217,7 @@ def _killed(act: Callable[[], object], moment: int) -> bool:
 
 def test_after_an_interrupted_renaming_only_the_same_goes_on(tmp_path):
     folder = judged(tmp_path / "x")
-    moment = 1
+    moment = 4  # of about 40
     while not (folder / JOURNAL).exists():
         moment += 1
         _killed(lambda: rename(folder, tmp_path / "y"), moment)

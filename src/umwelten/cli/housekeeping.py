@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,8 +15,8 @@ from umwelten.evaluation.spec import check_id
 from umwelten.store.copying import copy as copy_folder
 from umwelten.store.database import has_database
 from umwelten.store.derived import derived_of, made_from
-from umwelten.store.relocation import refuse_existing, unfinished
 from umwelten.store.relocation import rename as rename_folder
+from umwelten.store.relocation import unfinished
 from umwelten.store.removal import Removed, remove, with_derived
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
@@ -76,10 +75,9 @@ def _folder(output_dir: Path | None, id_: str) -> Path:
 
 
 def _check_new(folder: Path, target: Path) -> None:
+    """See that all new names can be ids; they get longer."""
     for derived in derived_of(folder):
         check_id(target.name + derived.name.removeprefix(folder.name))
-    if os.path.lexists(folder):
-        refuse_existing(target)
 
 
 @contextmanager

@@ -60,8 +60,10 @@ def copy(folder: Path, target: Path) -> list[str]:
     with folder_errors(target):
         held = lock(stage)
         try:
-            half = unfinished(stage / target.name)
-            if half is None or (half.of, half.target) != (folder.name, target.name):
+            # Its own folder comes last, with the journal: once there, only the journal may be left to remove.
+            half = unfinished(target) or unfinished(stage / target.name)
+            wanted = ("copy", folder.name, target.name)
+            if half is None or (half.what, half.of, half.target) != wanted:
                 half = _prepare(folder, target, stage)
             carry_out(half, stage, target.parent)
         finally:
