@@ -16,9 +16,13 @@ from provider import Profile, Provider, provider
 from umwelten.errors import ConfigError, EvaluationBusy, StoreError, UsageError
 from umwelten.evaluation.scoring.scoring import Scoring, ScoringResult
 from umwelten.evaluation.scoring.spec import ScoringSpec
+from umwelten.report.queries.overviews import overview
+from umwelten.report.queries.score_overview import score_overview
+from umwelten.report.render.scores_text import score_lines
 from umwelten.scoring.definition import NamedPlace, read_scorer, read_short_form
 from umwelten.scoring.scorer import Scorer
 from umwelten.simulate.faultserver.profile import Behaviour
+from umwelten.store.reader import Reader
 from umwelten.store.scores.reader import ScoreReader
 from umwelten.store.scores.store import ScoreStore
 
@@ -223,3 +227,36 @@ def test_references_reach_back_along_a_chain(server: Provider, table: Path, tmp_
     assert [row[2] for row in stored(folder)] == [1.0, 1.0, None]
     with pytest.raises(UsageError, match=r"row\.wnat"):
         score(folder, "exact", expected="{{row.wnat}}")
+
+
+def test_two_prompts_over_a_hundred_rows_give_the_figures_of_the_books(tmp_path: Path) -> None:
+    """74 right in both, 14 in the first alone, 6 in the second alone: Wilson, and McNemar's p."""
+    rights = [(True, True)] * 74 + [(True, False)] * 14 + [(False, True)] * 6 + [(False, False)] * 6
+    rows = [
+        {"n": n, "want": "Paris", "a": "It is Paris." if one else "Oslo", "b": "Paris!" if two else "Oslo"}
+        for n, (one, two) in enumerate(rights)
+    ]
+    folder = evaluate(write_table(tmp_path / "t.csv", rows), {"p:a": "a", "p:b": "b"}, output=tmp_path)
+    score(folder, "contains")
+
+    def printed() -> list[str]:
+        with Reader.open(folder) as reader:
+            found = score_overview(reader, overview(reader).models)
+        assert found is not None
+        return list(score_lines(found))
+
+    assert printed() == [
+        "contains      files  scored   mean           95 %",
+        "p:a             100     100  0.880  0.802 – 0.930",
+        "p:b             100     100  0.800  0.711 – 0.867",
+        "p:a − p:b",
+        "  +0.080 (-0.008 – +0.168), p = 0.115, 100 files: no difference seen (one of",
+        "  ±0.12 would have been)",
+        "",
+        "best by contains: p:a",
+        "as good, as far as can be told: p:b (at most 0.168 behind)",
+        "best value: p:a",
+    ]
+    before = printed()
+    assert score(folder, "contains").new == 0
+    assert printed() == before

@@ -246,7 +246,9 @@ def _inputs(
     inputs = select_inputs(choice, notes.append, row_rule=row_rule, chained=tuple(chained), beside=beside)
     if references is None or choice.from_ is None:
         return inputs
-    Template("".join(f"{{{{{name}}}}}" for name in references.names)).check(FILE_VALUES, inputs.columns)
+    Template("".join(f"{{{{{name}}}}}" for name in references.names)).check(
+        FILE_VALUES, inputs.columns, place="what is expected"
+    )
     with Reader.open(choice.output_dir / choice.from_) as reader:
         note = references.check(input_names(reader))
     notes.extend([note] if note is not None else [])

@@ -68,10 +68,13 @@ class Template:
         """The names of the columns in its placeholders, each once."""
         return tuple(name.removeprefix(ROW) for name in self.names if name.startswith(ROW))
 
-    def check(self, known: Collection[str], columns: tuple[str, ...] | None) -> None:
+    def check(
+        self, known: Collection[str], columns: tuple[str, ...] | None, *, place: str = "the prompt"
+    ) -> None:
         """Raise `UsageError` for a placeholder without a value.
 
         `known` are the names besides `row.…`; `columns` those of the rows, `None` if there are no rows.
+        `place` is what the text is called.
         """
         every = [*known, *(ROW + column for column in columns or ())]
         for name in self.names:
@@ -79,9 +82,9 @@ class Template:
                 continue  # which paths there are, only the answers tell
             found = alike(name, every if name.startswith(ROW) else known)
             if not found:
-                raise _unknown_placeholder(name, every, rows=columns is not None)
+                raise _unknown_placeholder(name, every, place, rows=columns is not None)
             if len(found) > 1:
-                raise _ambiguous_placeholder(name, found)
+                raise _ambiguous_placeholder(name, found, place)
 
     def render(self, values: Mapping[str, str]) -> str:
         """Return the prompt with the values inserted; placeholders inside a value are not replaced.
@@ -116,20 +119,20 @@ def _pieces(text: str) -> Iterator[str]:
     yield literal + text[start:]
 
 
-def _unknown_placeholder(name: str, names: list[str], *, rows: bool) -> UsageError:
+def _unknown_placeholder(name: str, names: list[str], place: str, *, rows: bool) -> UsageError:
     if name == EXPECTED and ANSWER in names:
         return UsageError(
-            f"{_in_braces(name)} in the prompt: nothing says what is expected. Known: {_list_names(names)}",
+            f"{_in_braces(name)} in {place}: nothing says what is expected. Known: {_list_names(names)}",
             Phrase("Give {option:expected=WHERE}; {escape}", escape=_ESCAPE),
         )
     if ANSWER not in names and (name in (ANSWER, PROMPT, INPUT, EXPECTED) or name.startswith(JSON)):
         return UsageError(
-            f"{_in_braces(name)} in the prompt: no answers to fill it in from. Known: {_list_names(names)}",
+            f"{_in_braces(name)} in {place}: no answers to fill it in from. Known: {_list_names(names)}",
             Phrase("Give an evaluation with {option:from_}; {escape}", escape=_ESCAPE),
         )
     if name.startswith(ROW) and not rows:
         return UsageError(
-            f"{_in_braces(name)} in the prompt: no rows to fill it in from. Known: {_list_names(names)}",
+            f"{_in_braces(name)} in {place}: no rows to fill it in from. Known: {_list_names(names)}",
             Phrase("The answers of {option:from_} are not about rows; {escape}", escape=_ESCAPE)
             if ANSWER in names
             else Phrase("Give a table with {option:rows}; {escape}", escape=_ESCAPE),
@@ -139,14 +142,14 @@ def _unknown_placeholder(name: str, names: list[str], *, rows: bool) -> UsageErr
     signs = differing_signs(name, nearest or "")
     suggestion += f" They look alike: {signs}." * bool(signs)
     return UsageError(
-        f"{_in_braces(name)} in the prompt: {suggestion} Known: {_list_names(names)}",
+        f"{_in_braces(name)} in {place}: {suggestion} Known: {_list_names(names)}",
         "Write \\{{…}} for the literal text.",
     )
 
 
-def _ambiguous_placeholder(name: str, found: list[str]) -> UsageError:
+def _ambiguous_placeholder(name: str, found: list[str], place: str) -> UsageError:
     return UsageError(
-        f"{_in_braces(name)} in the prompt: these columns look the same: "
+        f"{_in_braces(name)} in {place}: these columns look the same: "
         + ", ".join(spelled_out(other.removeprefix(ROW)) for other in found),
         "Rename one of them in the table.",
     )

@@ -9,7 +9,7 @@ from typing import Any
 from umwelten.config.option_demands import option_demands
 from umwelten.config.scorers_file import ScorersFile, read_scorers_file
 from umwelten.config.settings import Settings
-from umwelten.errors import UsageError
+from umwelten.errors import ConfigError, UsageError
 from umwelten.evaluation.scoring.external import says_secret
 from umwelten.evaluation.scoring.jury import resolve_judges
 from umwelten.evaluation.scoring.spec import ProgramScorers, ScoringSpec
@@ -27,6 +27,7 @@ _WAYS = Phrase(
     "{option:scorer=judge:Is the reply polite?} with {option:judge=provider:model}."
 )
 NOT_GIVEN = ProgramScorers()
+_SHORT = "scorer"
 _RUNS_CODE = ("python", "command")
 """Types that are not run because a folder says so."""
 
@@ -51,7 +52,7 @@ def build_scoring(
     file = None if path is None else read_scorers_file(path)
     definitions = dict(file.scorers) if file is not None else {}
     base = file.base if file is not None else Path()
-    short = [read_short_form(text, NamedPlace(name="scorer")) for text in settings.get("scorer") or ()]
+    short = [_read_short(text) for text in settings.get("scorer") or ()]
     for definition in (*short, *given.definitions.values()):
         if definition.name in definitions:
             raise UsageError(
@@ -85,6 +86,15 @@ def build_scoring(
         functions=given.functions,
         secrets=tuple(found.secret for name, found in settings.variables.items() if says_secret(name)),
     )
+
+
+def _read_short(text: str) -> Definition:
+    """Return the scorer of a short form. Errors name the option as the front end spells it."""
+    try:
+        return read_short_form(text, NamedPlace(name=_SHORT))
+    except ConfigError as error:
+        message = Phrase("{option:scorer}: {fault}", fault=error.message.removeprefix(f"{_SHORT}: "))
+        raise ConfigError(message, error.hint_wording, argument="scorer") from None
 
 
 def _gates(

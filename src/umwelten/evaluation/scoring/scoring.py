@@ -37,6 +37,9 @@ from umwelten.store.scores.store import ScoreStore
 from umwelten.store.stored_calls import ScorableAnswer, StoredCall, input_names, scorable_answers
 from umwelten.types import FrozenStruct
 
+_EXPECTED, _CLUSTER = "what is expected", "cluster"
+"""What the texts with placeholders are called in errors."""
+
 
 class ScoringResult(FrozenStruct):
     """What scoring came to: how many scores are new, and how many were there."""
@@ -72,7 +75,7 @@ class Scoring:
                 stored.repeats,
             )
             for references in self._references.values():
-                _check_names(references.names, reader)
+                _check_names(references.names, reader, _EXPECTED)
                 if (note := references.check(input_names(reader))) is not None:
                     notes.append(note)
             for table in self._tools.tables.values():
@@ -215,7 +218,7 @@ class Scoring:
             store.write_clusters(None)
             return
         template = Template(self._spec.cluster)
-        _check_names(template.names, reader)
+        _check_names(template.names, reader, _CLUSTER)
         inputs = AnswerInputs(reader, needs_values=True, names=template.names)
 
         def clusters() -> Iterator[tuple[int, str]]:
@@ -278,9 +281,9 @@ def check_ahead(spec: ScoringSpec, wanted: EvaluationSpec) -> None:
         Tools(spec).start(stack)
     columns = None if wanted.inputs is None else wanted.inputs.columns
     for references in read_all_references(spec, wanted.output.output_dir).values():
-        _template_of(references.names).check(FILE_VALUES, columns)
+        _template_of(references.names).check(FILE_VALUES, columns, place=_EXPECTED)
     if spec.cluster is not None:
-        Template(spec.cluster).check(FILE_VALUES, columns)
+        Template(spec.cluster).check(FILE_VALUES, columns, place=_CLUSTER)
 
 
 def _template_of(names: tuple[str, ...]) -> Template:
@@ -313,7 +316,7 @@ def _check_needs_none(definition: Definition) -> None:
         )
 
 
-def _check_names(names: tuple[str, ...], reader: Reader) -> None:
+def _check_names(names: tuple[str, ...], reader: Reader, place: str) -> None:
     """See that the placeholders have values. Columns are known from the first row."""
     known = list(FILE_VALUES)
     columns: tuple[str, ...] | None = None
@@ -325,7 +328,7 @@ def _check_names(names: tuple[str, ...], reader: Reader) -> None:
             columns = tuple(name.removeprefix("row.") for name in values if name.startswith("row."))
         elif first.call.part:
             columns = chained_columns(reader.folder)
-    _template_of(names).check(known, columns)
+    _template_of(names).check(known, columns, place=place)
 
 
 def _stored(definition: Definition, id: str) -> StoredScorer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from textwrap import wrap
 
 from umwelten.report.queries.score_columns import TOTAL
 from umwelten.report.queries.score_overview import ScoreOverview
@@ -40,7 +41,8 @@ def score_lines(overview: ScoreOverview, width: int = 80) -> Iterator[str]:
         yield from _differences(shown_differences(overview, name), width)
         for judge in overview.judges:
             if judge.scorer == name:
-                yield from judge_lines(judge)
+                for line in judge_lines(judge):
+                    yield from wrap(line, width, drop_whitespace=True, subsequent_indent="  ")
     picked = list(pick_lines(overview))
     if picked:
         yield ""
@@ -109,7 +111,7 @@ def _table(title: str, figures: Mapping[ColumnName, ScoreFigures], width: int) -
         yield "  ".join([_fit(row[0], first).ljust(first), *texts]).rstrip()
         text = None if name is None else unscored_text(figures[name])
         if text is not None:
-            yield f"  {text}"
+            yield from wrap(text, width, initial_indent="  ", subsequent_indent="  ")
 
 
 def _fit(text: str, width: int) -> str:
@@ -177,7 +179,7 @@ def _differences(rows: Sequence[ScoreDifference], width: int) -> Iterator[str]:
             yield f"{names}  {text}"
         else:
             yield names
-            yield f"  {text}"
+            yield from wrap(text, width, initial_indent="  ", subsequent_indent="  ")
 
 
 def _gate(gate: GateResult) -> Iterator[str]:
