@@ -17,6 +17,7 @@ from umwelten.choices import PdfMode
 from umwelten.config import option_types as kinds
 from umwelten.config import path_types as paths
 from umwelten.config.declaration import Option, Section, StoredEvaluation
+from umwelten.config.score_fields import ScoreOptions
 from umwelten.phrases import Phrase
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Question(TypedDict, total=False):
     ]
 
 
-class SharedOptions(TypedDict, Generic[T], total=False):
+class SharedOptions(ScoreOptions, Generic[T], total=False):
     """The arguments of `umwelten.run` besides prompt and models; `None` is the same as left out."""
 
     prompts: Annotated[
@@ -175,69 +176,6 @@ class SharedOptions(TypedDict, Generic[T], total=False):
             Section.INPUTS,
             "How PDF files are sent; auto: as is if the model accepts PDF, otherwise as text.",
             default="auto",
-        ),
-    ]
-    scorers: Annotated[
-        PathLike | Mapping[str, Any] | None,
-        Option(
-            paths.FILE,
-            Section.SCORES,
-            "Score the answers by what this file says: scorers, references and gates (.toml).",
-            place="profile",
-        ),
-    ]
-    scorer: Annotated[
-        str | Sequence[str] | None,
-        Option(
-            kinds.texts("[NAME=]TYPE[:VALUE]", complete="scorers"),
-            Section.SCORES,
-            "Score the answers: exact, right=contains:Paris, number, 'judge:Is the reply polite?'; "
-            "repeatable.",
-            place="profile",
-        ),
-    ]
-    expected: Annotated[
-        str | None,
-        Option(
-            kinds.words("WHERE"),
-            Section.SCORES,
-            Phrase(
-                "What answers should be: {row}, a table with a column file, {file}, =Paris, or ID:gold, the "
-                "answers of another evaluation.",
-                row="{{row.NAME}}",
-                file="@gold/{{file.stem}}.txt",
-            ),
-            place="profile",
-        ),
-    ]
-    judge: Annotated[
-        str | Sequence[str] | None,
-        Option(
-            kinds.MODELS,
-            Section.SCORES,
-            "Models that judge, where a judge names none: provider:model, @NAME; repeatable.",
-        ),
-    ]
-    samples: Annotated[
-        int | None,
-        Option(kinds.integer(1, 1_000), Section.SCORES, "Ask each judge N times about an answer."),
-    ]
-    check: Annotated[
-        PathLike | None,
-        Option(
-            paths.FILE,
-            Section.SCORES,
-            "Compare judges with people: a table with a column file and value or label.",
-            place="profile",
-        ),
-    ]
-    fail_under: Annotated[
-        str | Sequence[str] | None,
-        Option(
-            kinds.texts("GATE"),
-            Section.SCORES,
-            "Exit with status 4 if this is missed: 'right >= 0.9', 'polite.pass >= 95%'; repeatable.",
-            place="profile",
         ),
     ]
     concurrent: Annotated[
