@@ -1,4 +1,4 @@
-"""The options of `option_fields`, `score_fields` and `terminal_fields` as a table, for whoever goes through all of them."""
+"""The options of all `…_fields` modules as a table, for whoever goes through all of them."""
 
 from __future__ import annotations
 
