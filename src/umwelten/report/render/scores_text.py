@@ -76,10 +76,11 @@ def difference_text(row: ScoreDifference) -> str:
     """Return a difference in figures and words, without the names."""
     if row.mean is None:
         return row.words
-    figures = f"{row.mean:+.3f} ({_signed(row.low)} {_DASH} {_signed(row.high)})"
+    known = row.low is not None and row.high is not None
+    figures = f"{row.mean:+.3f}" + f" ({_signed(row.low)} {_DASH} {_signed(row.high)})" * known
     adjusted = row.p_adjusted
     p = "" if adjusted is None else f", p = {p_text(adjusted)}"
-    return f"{figures}{p}, {row.files:,} files: {row.words}"
+    return f"{figures}{p}, {formatting.count(row.files, 'file')}: {row.words}"
 
 
 def p_text(p: float) -> str:
