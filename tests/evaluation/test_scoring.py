@@ -13,9 +13,12 @@ from tests.scoredkit import evaluate, write_table
 
 import umwelten
 from provider import Profile, Provider, provider
+from umwelten.config.settings import load
 from umwelten.errors import ConfigError, EvaluationBusy, StoreError, UsageError
+from umwelten.evaluation.scoring.build_scoring import build_scoring
 from umwelten.evaluation.scoring.scoring import Scoring, ScoringResult
 from umwelten.evaluation.scoring.spec import ScoringSpec
+from umwelten.phrases import by_name
 from umwelten.report.queries.overviews import overview
 from umwelten.report.queries.score_overview import score_overview
 from umwelten.report.render.scores_text import score_lines
@@ -126,6 +129,30 @@ def test_a_new_answer_takes_the_place_of_an_old_score(folder: Path, table: Path,
     evaluate(table, {"p:a": "a", "p:b": "b"}, output=tmp_path)
     assert score(folder, "contains") == ScoringResult(new=2, kept=3)
     assert stored(folder)[0] == (1, 1, 0.0, False, None)
+
+
+def test_a_stored_evaluation_has_no_files_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be a stranger's, whose references would end in reports, or at a judge's provider."""
+    monkeypatch.chdir(folder)
+    (folder / "gold.txt").write_text("Paris")
+    for where in ("@/etc/hostname", "@../{{file.stem}}", "@~/x", "/etc/labels.csv", "@.env"):
+        with ScoreStore.open(folder) as store:
+            store.write_settings({"expected": where})
+        with pytest.raises(UsageError, match="because the stored evaluation says so"):
+            build_scoring(load(folder, {}).with_flags({"scorer": ["contains"]}, by_name), {}, folder)
+    for where in ("@gold.txt", "=@/etc/hostname", "{{row.want}}", "ID:gold"):
+        with ScoreStore.open(folder) as store:
+            store.write_settings({"expected": where})
+        build_scoring(load(folder, {}).with_flags({"scorer": ["contains"]}, by_name), {}, folder)
+
+
+@pytest.mark.parametrize("settings", [{"expected": 7}, {"gates": [{"text": "x"}]}, {"of_repeats": "some"}])
+def test_settings_that_are_none_are_damage(folder: Path, settings: dict[str, object]) -> None:
+    score(folder, "contains")
+    with ScoreStore.open(folder) as store:
+        store.write_settings(settings)
+    with ScoreReader.open(folder) as reader, pytest.raises(StoreError, match="is damaged"):
+        reader.settings()
 
 
 def test_scorers_that_compare_need_references(folder: Path) -> None:

@@ -82,6 +82,28 @@ def test_answers_of_another_evaluation_are_references(tmp_path: Path) -> None:
         read_references("ID:gold", tmp_path).check(["row-7"])
 
 
+def test_names_of_a_table_may_look_the_same(tmp_path: Path) -> None:
+    """Disks compose letters in one way or the other, and people leave blanks behind names."""
+    rows = [{"file": name, "expected": name} for name in ("Jo\u0308rg.txt", "b ", "c", "c ")]
+    references = read_references(str(write_table(tmp_path / "l.csv", rows)), tmp_path)
+    assert (
+        references.check(["J\u00f6rg.txt", "b"]) == f"{tmp_path}/l.csv: 2 rows are about no input: 'c', 'c '"
+    )
+    assert references.of("J\u00f6rg.txt", {}) == {EXPECTED: "Jo\u0308rg.txt"}
+    assert references.of("c ", {}) == {EXPECTED: "c "}
+
+
+def test_values_lead_to_no_hidden_files_and_ids_nowhere_else(tmp_path: Path) -> None:
+    for name in (".env", ".a.txt"):
+        (tmp_path / name).write_text("KEY")
+    assert read_references("@{{row.x}}", tmp_path, tmp_path).of("a", {"row.x": ".env"}) == {}
+    written = read_references("@.{{row.x}}.txt", tmp_path, tmp_path)
+    assert written.of("a", {"row.x": "a"}) == {EXPECTED: "KEY"}
+    for where in ("ID:../gold", "ID:", "ID:.."):
+        with pytest.raises(UsageError, match="is no id of an evaluation"):
+            read_references(where, tmp_path / "output")
+
+
 @pytest.mark.parametrize("where", ["", "  ", "labels.txt", "Paris"])
 def test_what_names_nothing_is_refused_with_the_forms(tmp_path: Path, where: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -57,6 +57,14 @@ def test_other_values_by_t() -> None:
     assert figures(graded({0: [1], 1: [0]}), "f1").method == "t"
 
 
+def test_values_that_are_all_alike_leave_an_interval() -> None:
+    few, many = (figures(graded({file: [1] for file in range(n)}), "f1") for n in (2, 200))
+    assert (few.mean, few.method, few.high) == (1.0, "wilson", 1.0)
+    assert few.low is not None
+    assert many.low is not None
+    assert few.low < 0.5 < 0.95 < many.low < 1
+
+
 def test_repeats() -> None:
     column = Column(Files(range(3)), repeats=3, yes_no=True)
     for file, passes in enumerate([(True, True, True), (True, False, True), (False, None)]):

@@ -159,6 +159,8 @@ def status_of(found: ScoreOverview, ended: Sequence[RunStatus] = (), *, exit_zer
     return exit_status(
         [gate.outcome for gate in found.gates],
         failed=sum(row.unscored.get(kind, 0) for row in rows for kind in _FAILED)
+        # References of some answers alone are fine, but a scorer without any score was asked in vain.
+        + sum(not any(row.scored for row in figures.values()) for figures in found.figures.values())
         + (RunStatus.FAILED in ended),
         pending=sum(row.unscored.get("pending", 0) for row in rows),
         stopped=RunStatus.STOPPED in ended,

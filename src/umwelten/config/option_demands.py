@@ -11,11 +11,12 @@ from umwelten.config.declaration import Option
 from umwelten.config.layers import Value
 from umwelten.config.options import OPTIONS
 from umwelten.config.project_files import Place
-from umwelten.config.scorer_demands import scorer_demands
+from umwelten.config.scorer_demands import read_demand, scorer_demands
 from umwelten.config.scorers_file import read_scorers_file
 from umwelten.config.trust import Demand
 from umwelten.errors import UmweltenError
 from umwelten.scoring.definition import NamedPlace, read_short_form
+from umwelten.scoring.references import path_of
 from umwelten.text.patterns import hidden_names
 from umwelten.user_folders import expand_home
 
@@ -35,8 +36,8 @@ def option_demands(values: Mapping[str, Value], output_dir: Path) -> Iterator[De
                 text=f"reads hidden files, {value.shown}, to send them ({option.key})",
                 facts=(name, value.value),
             )
-        if name in ("scorers", "scorer"):
-            yield from _code_demands(name, value)
+        if name in ("scorers", "scorer", "expected"):
+            yield from _score_demands(name, value)
         for path in option.type.paths(value.value) if option.type.paths is not None else ():
             # The id of an evaluation is a path below the output directory; a plain one stays there.
             if name not in ("from_", "reuse"):
@@ -45,13 +46,16 @@ def option_demands(values: Mapping[str, Value], output_dir: Path) -> Iterator[De
                 yield from _path_demand(option, output_dir / path, value.place)
 
 
-def _code_demands(name: str, value: Value) -> Iterator[Demand]:
+def _score_demands(name: str, value: Value) -> Iterator[Demand]:
     """Yield what the scorers demand that a project's file names, itself or by a scorers file."""
     assert value.place is not None
     with suppress(UmweltenError):  # what cannot be read is an error of its own, later
         if name == "scorers":
             file = read_scorers_file(value.value)
             yield from scorer_demands(file.scorers.values(), value.place, file.base)
+            yield from _reference_demands(file.expected, value.place, file.base)
+        elif name == "expected":
+            yield from _reference_demands(value.value, value.place, Path())
         else:
             named = [read_short_form(text, NamedPlace(name=name)) for text in value.value]
             yield from scorer_demands(named, value.place, Path())
@@ -60,6 +64,11 @@ def _code_demands(name: str, value: Value) -> Iterator[Demand]:
 def _holds_text(option: Option, value: Any) -> bool:
     """Return whether a value has room for the text of a variable."""
     return not isinstance(value, bool | int | float) and not option.type.choices
+
+
+def _reference_demands(expected: str | None, place: Place, base: Path) -> Iterator[Demand]:
+    if expected is not None and (path := path_of(expected)) is not None:
+        yield from read_demand(path, "expected", place, base)
 
 
 def _variable_demand(option: Option, place: Place) -> Demand:

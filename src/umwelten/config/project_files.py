@@ -66,6 +66,12 @@ class ProjectFile(FrozenStruct):
             return _OUTSIDE
 
 
+def why_not_here(path: Path) -> str | None:
+    """Return why a path is not one of the working directory's own, as `ProjectFile.why_not_held`."""
+    here = Path(os.path.realpath(Path.cwd())) / "umwelten.toml"
+    return ProjectFile(path=here, real=here, owner=_OWN[0], shown=here.name).why_not_held(path)
+
+
 _OUTSIDE = "it is outside of the project's folder"
 
 _OWN = (os.geteuid() if hasattr(os, "geteuid") else 0, 0)

@@ -1,4 +1,4 @@
-"""What scorers demand that a project's file names: to run a function or a program."""
+"""What scorers demand that a project's file names: to run a function or a program, to read files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from umwelten.config.project_files import Place
 from umwelten.config.trust import Demand
 from umwelten.errors import UmweltenError
 from umwelten.scoring.definition import Definition
+from umwelten.scoring.references import path_of
 from umwelten.scoring.settings import split_function
 from umwelten.user_folders import expand_home
 
@@ -21,6 +22,8 @@ def scorer_demands(definitions: Iterable[Definition], place: Place, base: Path) 
     as a schema is: nothing is asked about it. `base`: the folder from which their paths are meant.
     """
     for definition in definitions:
+        for path in read_paths(definition):
+            yield from read_demand(path, f"scorer {definition.name}", place, base)
         if definition.type == "python":
             path, _ = split_function(definition.settings["value"]) or ("", "")
             real = place.file.real_path(base / path)
@@ -42,6 +45,22 @@ def scorer_demands(definitions: Iterable[Definition], place: Place, base: Path) 
                 facts=(*words, os.path.realpath(base)),
                 code=b"\0".join(files) if files else None,
             )
+
+
+def read_paths(definition: Definition) -> list[str]:
+    """Return the files and folders that a scorer reads, as they are written."""
+    table = definition.settings["value"] if definition.type == "table" else None
+    expected = path_of(definition.expected) if definition.expected else None
+    return [path for path in (expected, table, definition.check) if path is not None]
+
+
+def read_demand(path: str, of: str, place: Place, base: Path) -> Iterator[Demand]:
+    """Yield the demand to read a file that is not the project's own; `of` says what for."""
+    given = base / Path(path) if not path.startswith("~") else Path(path)
+    if (why := place.file.why_not_held(given)) is not None:
+        real = place.file.real_path(given)
+        text = f"reads {place.shown(real)}, to score by it ({of}); {why}"
+        yield Demand(kind="read", places=(place,), text=text, facts=(of, real))
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -26,17 +26,18 @@ from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.tables.rows import columns, read_row, rows
 from umwelten.phrases import Phrase
 from umwelten.prompts.template import Template
-from umwelten.scoring.references import EXPECTED, as_text, is_missing
+from umwelten.scoring.references import EXPECTED, TABLES, as_text, is_missing
 from umwelten.store.database import has_database
 from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import answer_about
-from umwelten.text.suggestions import closest, did_you_mean
+from umwelten.text.names import alike, folded
+from umwelten.text.suggestions import closest, did_you_mean, sentences
 
-TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 FILE = "file"
 FILE_VALUES = ("file.name", "file.path", "file.stem")
 """The placeholders about an input's file."""
 _EVALUATION = re.compile(r"ID:([^:]*)(?::(.+))?", re.IGNORECASE | re.DOTALL)
+_PLACED = re.compile(r"\{\{.*?\}\}")
 _MOST_BYTES = 64 << 20
 _SHOWN = 3
 _FORMS = Phrase(
@@ -78,6 +79,12 @@ def read_references(where: str, output_dir: Path, base: Path = Path()) -> Refere
     if text.startswith("@"):
         return _Files(text[1:], base)
     if (match := _EVALUATION.fullmatch(text)) is not None:
+        if not match[1] or match[1] in (".", "..") or Path(match[1]).name != match[1]:
+            raise UsageError(
+                Phrase("{option:expected}: {id!r} is no id of an evaluation", id=match[1]),
+                "Write ID:gold, with the name that umwelten eval list shows.",
+                argument="expected",
+            )
         return _Answers(output_dir / match[1], match[2])
     template = Template(where)
     if template.names:
@@ -130,6 +137,7 @@ class _Files:
                 argument="expected",
             )
         written = pattern.split("{{", 1)[0]
+        self._shows_hidden = not self.names or _is_hidden(PurePosixPath(_PLACED.sub("_", pattern)))
         self._base = base
         self._folder = (base / written.rpartition("/")[0] if "/" in written else base).expanduser().resolve()
 
@@ -142,6 +150,9 @@ class _Files:
         path = (self._base / self._template.render(values)).expanduser()
         try:
             if not path.resolve().is_relative_to(self._folder) or not path.is_file():
+                return {}
+            # A value may lead to `.env` and its like no more than elsewhere.
+            if not self._shows_hidden and _is_hidden(path.resolve().relative_to(self._folder)):
                 return {}
             if path.stat().st_size > _MOST_BYTES:
                 raise InputError(f"the reference {path} is larger than {_MOST_BYTES >> 20} MB")
@@ -165,21 +176,30 @@ class _Labels:
                 argument="expected",
             )
         known = columns(path)
-        if FILE not in known:
+        self._file = _column(FILE, known)
+        if self._file is None:
+            column = closest(FILE, known, ignore_case=True)
             raise InputError(
                 Phrase("{option:expected}: {path} has no column 'file'", path=path),
-                f"It must name the inputs. Columns: {', '.join(known)}.",
+                sentences(
+                    did_you_mean(column, "{!r}"), f"It must name the inputs. Columns: {', '.join(known)}."
+                ),
                 argument="expected",
             )
-        self._columns = (EXPECTED,) if EXPECTED in known else tuple(name for name in known if name != FILE)
+        one = _column(EXPECTED, known)
+        self._columns = (one,) if one is not None else tuple(name for name in known if name != self._file)
+        self._names = (EXPECTED,) if one is not None else self._columns
         self._rows = self._read()
+        self._alike: dict[str, str] = {}
+        for key in self._rows:
+            self._alike.setdefault(folded(key), key)
 
     def _read(self) -> dict[str, tuple[str | None, ...]]:
         found: dict[str, tuple[str | None, ...]] = {}
         lines: dict[str, str] = {}
         for row in rows(self._path):
             values = read_row(row.path, name=row.name, part=row.part).values
-            key = values.get(f"row.{FILE}", "")
+            key = values.get(f"row.{self._file}", "")
             if key in found:
                 raise InputError(
                     f"{self._path} has {key!r} twice: in {lines[key]} and {_line(row.part)}",
@@ -193,10 +213,11 @@ class _Labels:
     def check(self, inputs: Iterable[str]) -> str | None:
         """Say which rows are about no input; none at all is an error."""
         known = set(inputs)
-        unused = [key for key in self._rows if key not in known]
+        used = {self._key(name) for name in known}
+        unused = [key for key in self._rows if key not in used]
         if len(unused) < len(self._rows):
-            some = ", ".join(map(repr, unused[:_SHOWN]))
-            return f"{self._path}: {len(unused):,} rows are about no input: {some}" if unused else None
+            are = "row is" if len(unused) == 1 else "rows are"
+            return f"{self._path}: {len(unused):,} {are} about no input: {_some(unused)}" if unused else None
         raise InputError(
             f"no row of {self._path} is about an input of the evaluation",
             f"It has {_some(self._rows)}; the inputs are {_some(sorted(known))}.",
@@ -205,10 +226,14 @@ class _Labels:
 
     def of(self, name: str, values: Mapping[str, str]) -> Reference:
         """The row's column `expected`, or its fields."""
-        row = self._rows.get(name)
+        row = self._rows.get(self._key(name))
         if row is None:
             return {}
-        return {column: value for column, value in zip(self._columns, row, strict=True) if value is not None}
+        return {column: value for column, value in zip(self._names, row, strict=True) if value is not None}
+
+    def _key(self, name: str) -> str:
+        """The name as the table has it: disks compose letters in one way or the other, people add blanks."""
+        return name if name in self._rows else self._alike.get(folded(name), name)
 
 
 class _Answers:
@@ -291,6 +316,14 @@ def expected_value(references: References, chained: tuple[str, ...]) -> AddedVal
 def file_values(name: str, path: str) -> dict[str, str]:
     """Return the values of the placeholders about an input's file."""
     return {"file.name": name, "file.path": path, "file.stem": PurePosixPath(name).stem}
+
+
+def _column(name: str, known: tuple[str, ...]) -> str | None:
+    return next(iter(alike(name, known)), None)
+
+
+def _is_hidden(path: PurePosixPath | Path) -> bool:
+    return any(part.startswith(".") and part.strip(".") for part in path.parts)
 
 
 def _line(part: str) -> str:

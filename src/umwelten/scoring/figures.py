@@ -108,7 +108,7 @@ def estimate(
     """Return a figure of a column and its interval.
 
     `unscored`: what the answers of the plan without a value count as, 0 or 1; None leaves them out. Values of
-    yes and no have Wilson's interval, others Student's t, within 0–1.
+    yes and no, and those that are all alike, have Wilson's interval, others Student's t, within 0–1.
     """
     values: list[float] = []
     places: list[int] = []
@@ -123,7 +123,9 @@ def estimate(
         return rate_of_means(values, answers, clusters, level=level)
     if figure != "mean" and all(value in (0, 1) for value in values):  # such as pass^3 of three repeats
         return rate_of_means(values, len(values), clusters, level=level)
-    return clustered_mean(values, clusters, level=level, scale=(0.0, 1.0))
+    found = clustered_mean(values, clusters, level=level, scale=(0.0, 1.0))
+    # Of a few files that are all alike, t knows nothing. Yes and no of the same mean vary most.
+    return rate_of_means(values, len(values), clusters, level=level) if found.se == 0 else found
 
 
 def bounds(column: Column, figure: Figure = "mean", k: int = 1) -> tuple[float, float] | None:

@@ -235,14 +235,16 @@ def _check_metric(gate: Gate, scorers: Mapping[str, Definition], repeats: int) -
         raise _refused(
             gate.place,
             f"gate {gate.text!r} is about {gate.k} repeats of a file; there {_are(repeats)}",
-            Phrase(
-                "Write a number from 1 to {repeats}, or ask more often with {option:repeat}.", repeats=repeats
-            ),
+            Phrase("Write {most}, or ask more often with {option:repeat}.", most=_up_to(repeats)),
         )
 
 
 def _are(repeats: int) -> str:
     return "is 1" if repeats == 1 else f"are {repeats}"
+
+
+def _up_to(repeats: int) -> str:
+    return "1" if repeats == 1 else f"a number from 1 to {repeats}"
 
 
 def _contradict(one: Gate, other: Gate) -> bool:

@@ -11,8 +11,22 @@ from typing import Any
 
 from umwelten.scoring.json_text import NotJson, parse_json
 
+TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 EXPECTED = "expected"
 """The key of a reference in the mapping that a scorer gets; the others are fields."""
+
+
+def path_of(where: str) -> str | None:
+    """Return the file that a form of references reads, or the folder of its files; None if it reads none."""
+    text = where.strip()
+    if text.startswith("@"):
+        written, values, _ = text[1:].partition("{{")
+        if not values:
+            return written
+        folder, slash, _ = written.rpartition("/")
+        return folder + slash or "."
+    is_table = text.lower().endswith(TABLES) and not text.startswith("=") and text[:3].upper() != "ID:"
+    return text if is_table else None
 
 
 def is_missing(value: Any) -> bool:

@@ -206,7 +206,8 @@ def input_named(reader: Reader, name: str) -> tuple[str, str, str] | None:
 def answer_about(reader: Reader, name: str, model: str) -> tuple[str, str | None] | None:
     """Return text and record of a model's first answer about the input of that name, if there is one."""
     query = """SELECT text, data FROM current_answers
-        WHERE input_id = (SELECT id FROM inputs WHERE name = ?) AND model = ? AND repeat = 1"""
+        WHERE input_id = (SELECT id FROM inputs WHERE name = ?) AND model = ? AND repeat = 1
+        ORDER BY id LIMIT 1"""
     row = reader.connection.execute(query, (name, model)).fetchone()
     return None if row is None else (row[0], row[1])
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from umwelten.config.option_demands import option_demands
+from umwelten.config.options import OF_SCORE
+from umwelten.config.project_files import why_not_here
+from umwelten.config.scorer_demands import read_paths
 from umwelten.config.scorers_file import ScorersFile, read_scorers_file
 from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, UsageError
@@ -17,6 +20,7 @@ from umwelten.phrases import Phrase
 from umwelten.providers.protocol import Vendor
 from umwelten.scoring.definition import Definition, NamedPlace, read_scorer, read_short_form
 from umwelten.scoring.gates import TOTAL, Gate, read_gate, read_gates
+from umwelten.scoring.references import path_of
 from umwelten.scoring.repeats import MOST
 from umwelten.store.scores.reader import ScoreReader
 from umwelten.store.scores.records import StoredScorer, stored_gates
@@ -28,6 +32,7 @@ _WAYS = Phrase(
 )
 NOT_GIVEN = ProgramScorers()
 _SHORT = "scorer"
+_AGAIN = Phrase("Name it again with {option:scorer} or {option:scorers}.")
 _RUNS_CODE = ("python", "command")
 """Types that are not run because a folder says so."""
 
@@ -68,12 +73,16 @@ def build_scoring(
     if not definitions:
         raise UsageError(NOTHING, _WAYS, argument="scorer")
     definitions = resolve_judges(definitions, settings, vendors)
-    options = {name: settings.values[name] for name in ("scorers", "scorer")}
+    options = {name: settings.values[name] for name in (*OF_SCORE, "output_dir") if name in settings.values}
     settings.trust.require(option_demands(options, settings.get("output_dir")))
     expected = settings.get("expected")
+    given_expected = expected or (None if file is None else file.expected)
+    if given_expected is None and before.get("expected"):
+        hint = Phrase("Name them again with {option:expected}.")
+        _check_reads("the references", [path_of(before["expected"])], hint)
     return ScoringSpec(
         scorers=tuple(definitions.values()),
-        expected=expected or (None if file is None else file.expected) or before.get("expected"),
+        expected=given_expected or before.get("expected"),
         base=Path() if expected else base,
         bases={} if file is None else dict.fromkeys(file.scorers, base),
         cluster=before.get("cluster") if file is None else file.cluster,
@@ -120,8 +129,22 @@ def _read_again(stored: Sequence[StoredScorer]) -> dict[str, Definition]:
         if scorer.type in _RUNS_CODE:
             raise UsageError(
                 f"scorer {scorer.name!r} runs a program, and is known from a stored evaluation alone",
-                Phrase("Name it again with {option:scorer} or {option:scorers}."),
+                _AGAIN,
                 argument="scorer",
             )
     place = NamedPlace(name="scores.db")
-    return {scorer.name: read_scorer(scorer.name, scorer.table, place) for scorer in stored}
+    found = {scorer.name: read_scorer(scorer.name, scorer.table, place) for scorer in stored}
+    for name, definition in found.items():
+        _check_reads(f"scorer {name!r}", read_paths(definition), _AGAIN)
+    return found
+
+
+def _check_reads(what: str, paths: Iterable[str | None], hint: Phrase) -> None:
+    """Refuse to read what only a stored evaluation names, which may be a stranger's, unless it is here."""
+    for path in paths:
+        why = None if path is None else why_not_here(Path(path))
+        if why is not None:
+            raise UsageError(
+                f"{what}: {path} is to be read because the stored evaluation says so, and {why}",
+                hint,
+            )

@@ -15,7 +15,7 @@ import msgspec
 from umwelten.scoring.columns import KINDS
 from umwelten.scoring.score import Part
 from umwelten.store.database import NeverStarted, folder_errors, open_for_reading, store_errors
-from umwelten.store.scores.records import StoredScore, StoredScorer, Verdict
+from umwelten.store.scores.records import SETTING_TYPES, StoredScore, StoredScorer, Verdict
 from umwelten.store.scores.tables import SCORES
 
 _SCORES = """SELECT call_id, scorer_id, call AS call_key, value, label, passed, reason, unscored, message,
@@ -269,11 +269,12 @@ def read_scorers(connection: sqlite3.Connection) -> tuple[StoredScorer, ...]:
 
 
 def read_settings(connection: sqlite3.Connection) -> dict[str, Any]:
-    """Return how the answers were scored last, by name."""
-    return {
-        name: msgspec.json.decode(value)
-        for name, value in connection.execute("SELECT name, value FROM settings")
-    }
+    """Return how the answers were scored last, by name. Raises `msgspec.ValidationError`."""
+    found = {}
+    for name, value in connection.execute("SELECT name, value FROM settings"):
+        found[name] = msgspec.json.decode(value)
+        msgspec.convert(found[name], SETTING_TYPES.get(name, Any))
+    return found
 
 
 def _score(row: tuple[Any, ...]) -> StoredScore:

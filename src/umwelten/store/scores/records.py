@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import asdict
 
+from umwelten.scoring.figures import Figure
 from umwelten.scoring.gates import Gate
+from umwelten.scoring.repeats import OfRepeats
 from umwelten.scoring.score import Result, Unscored, UnscoredKind
 from umwelten.types import FrozenStruct
 
@@ -78,6 +80,30 @@ class StoredScore(FrozenStruct):
     message: str | None
     reference: bytes | None
     cost_nusd: int | None
+
+
+class _StoredGate(FrozenStruct):
+    """A gate as it is stored."""
+
+    text: str
+    name: str
+    figure: Figure | None
+    k: int
+    operator: Literal[">=", ">", "<=", "<"]
+    number: float
+    sure: bool = False
+    model: str | None = None
+
+
+SETTING_TYPES: Mapping[str, Any] = {
+    "expected": str,
+    "cluster": str,
+    "failed_as_zero": bool,
+    "of_repeats": OfRepeats,
+    "gates": list[_StoredGate],
+    "judges": dict[str, Any],
+}
+"""What the settings of a scored evaluation are, as JSON."""
 
 
 def gate_values(gates: Iterable[Gate]) -> list[dict[str, Any]]:
