@@ -171,10 +171,10 @@ def test_a_function_that_needs_a_reference_is_not_called_without(results: umwelt
 
 
 def test_what_says_only_yes_or_no_has_the_interval_of_a_rate(results: umwelten.Results) -> None:
-    scores = results.score(yes=lambda answer: True, half=lambda answer: 0.5).wait()
+    scores = results.score(yes=lambda answer: True, part=lambda answer: len(answer.text) / 100).wait()
     assert scores["yes"][A].method == "wilson"
     assert scores["yes"][A].low != 1.0
-    assert scores["half"][A].method == "t"
+    assert scores["part"][A].method == "t"
 
 
 def test_async_functions_are_asked_about_several_answers_at_a_time(

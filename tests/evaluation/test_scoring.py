@@ -165,8 +165,9 @@ def test_scorers_that_compare_need_references(folder: Path) -> None:
 
 
 def test_one_process_scores_at_a_time(folder: Path) -> None:
-    with ScoreStore.open(folder), pytest.raises(EvaluationBusy, match=r"process [0-9]+ scores evaluation"):
+    with ScoreStore.open(folder), pytest.raises(EvaluationBusy, match=r"process [0-9]+ scores") as caught:
         score(folder, "contains")
+    assert str(caught.value).endswith("wait until it has ended"), "there is no other place for its scores"
 
 
 def test_a_kill_before_the_first_table_leaves_nothing_in_the_way(folder: Path) -> None:

@@ -30,6 +30,14 @@ def test_two_columns_of_100_files() -> None:
     assert row.words == "no difference seen (one of ±0.12 would have been)"
 
 
+def test_files_that_are_all_alike_leave_room_for_others() -> None:
+    for number, most in ((10, 0.2775), (1000, 0.0038)):
+        (row,) = differences("right", _columns(a=[True] * number, b=[True] * number))
+        assert (row.low, row.high) == (pytest.approx(-most, abs=5e-5), pytest.approx(most, abs=5e-5))
+    (row,) = differences("right", _columns(a=[True] * 20, b=[False] * 20))
+    assert (row.mean, row.low, row.high) == (1.0, pytest.approx(1 - 2 * 0.1611, abs=5e-4), 1.0)
+
+
 def test_no_difference_of_shares_is_beyond_one() -> None:
     columns = _columns(a=[True] * 4, b=[True, False, False, False])
     (row,) = differences("right", columns)

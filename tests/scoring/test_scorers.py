@@ -81,6 +81,7 @@ def test_a_pattern_is_found_or_its_group_is_compared() -> None:
     ("text", "letter"),
     [
         ("ANSWER: A,", "A"),
+        ("Answer: B\nAnswer: C", "C"),
         ("(B) is tempting … so the answer is C", "C"),
         ("ANSWER: $B$", "B"),
         ("ANSWER: **B**", "B"),

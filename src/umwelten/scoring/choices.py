@@ -23,7 +23,7 @@ class ChoiceReader:
         joined = rf"{_CLOSE}(?:[,/&]|\bor\b|\band\b){_OPEN}"
         self._said = re.compile(
             rf"\banswer(?:\s{{1,3}}is)?{_CLOSE}(?:[:=]|(?<=is)|(?<=is[*_]{{2}}))?{_OPEN}"
-            rf"({group})(?![\w'’])(?:{joined}({group})(?![\w'’]))?(?P<rest>{_CLOSE}[^\n]{{0,2}})",
+            rf"({group})(?![\w'’])(?:{joined}({group})(?![\w'’]))?(?=(?P<rest>{_CLOSE}[^\n]{{0,2}}))",
             flags,
         )
         self._colon = re.compile(r"[:=]|\bis\b", flags)

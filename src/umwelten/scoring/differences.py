@@ -12,14 +12,15 @@ from itertools import combinations
 from msgspec.structs import replace
 
 from umwelten.scoring.columns import Column, ColumnName
-from umwelten.statistics import Difference, holm, paired_difference
+from umwelten.statistics import Difference, holm, paired_difference, wilson
 from umwelten.types import FrozenStruct
 
 
 class ScoreDifference(FrozenStruct):
     """How far `first` lies above `second` by one scorer, file by file, from −1 to 1.
 
-    `low` and `high` are the ends of its interval of `level`, by t. `p` is that of no difference by `test`
+    `low` and `high` are the ends of its interval of `level`, by t; where all files differ by the same,
+    others that were not seen widen it. `p` is that of no difference by `test`
     ("mcnemar", "t", "sign"); `p_adjusted` the same after Holm's correction for all pairs of the table.
     `detectable` is the difference that four of five such runs would have found. `files` were compared;
     `left_out` were not, by the reason why one of the two has no score. `words` says what follows for `first`.
@@ -73,8 +74,8 @@ def differences(
             left_out=left_out,
             mean=tested.mean,
             se=tested.se,
-            low=tested.low,
-            high=tested.high,
+            low=_ends(tested)[0],
+            high=_ends(tested)[1],
             level=level,
             p=tested.p,
             p_adjusted=p,
@@ -145,6 +146,17 @@ def _common(
             lacking = first if math.isnan(one) else second
             left_out[lacking.reason(place)] += 1
     return both, dict(sorted(left_out.items()))
+
+
+def _ends(tested: Difference) -> tuple[float | None, float | None]:
+    """The ends of the interval. Of files that all differ by the same, t knows nothing.
+
+    By Wilson, at most a share of all files differs in another way, by −1 or 1 at worst.
+    """
+    if tested.se != 0 or tested.mean is None:
+        return tested.low, tested.high
+    others = wilson(0, tested.clusters, tested.level).high
+    return tested.mean - others * (1 + tested.mean), tested.mean + others * (1 - tested.mean)
 
 
 def _words(tested: Difference, p: float | None) -> str:

@@ -92,7 +92,7 @@ def _to_best(
         if row.first == best and row.second in names:
             found[row.second] = row.mean, row.high, surely and (row.mean or 0) > 0
         elif row.second == best and row.first in names:
-            behind = None if row.mean is None else -row.mean
-            most = None if row.low is None else -row.low
+            behind = None if row.mean is None else 0.0 - row.mean  # not -0.0
+            most = None if row.low is None else 0.0 - row.low
             found[row.first] = behind, most, surely and (behind or 0) > 0
     return found

@@ -45,6 +45,7 @@ class DatabaseKind(NamedTuple):
 
     `remade`: what to do about one that is damaged. `work`: what a process does that holds its lock.
     `bounds`: (what, table, least, most) of the numbers of rows that others are made of.
+    `otherwise`: what else there is to do where its place is taken or not ours.
     """
 
     name: str
@@ -54,6 +55,7 @@ class DatabaseKind(NamedTuple):
     remade: Wording
     work: str
     bounds: tuple[tuple[str, str, int, int], ...] = ()
+    otherwise: Wording = Phrase(", or use another {option:id}")
 
     @property
     def journal(self) -> str:
@@ -88,8 +90,6 @@ EVALUATION = DatabaseKind(
     (("model", "models", 1, MAX_MODELS), ("input", "inputs", 0, MAX_INPUTS)),
 )
 """The evidence: what was asked and answered."""
-_NOT_OURS = Phrase("umwelten did not make it so: remove it, or use another {option:id}")
-_COPY = Phrase("copy the folder (cp -r) and use the copy, or use another {option:id}")
 
 
 def database(folder: Path) -> Path:
@@ -110,20 +110,21 @@ def check_own_files(folder: Path, *names: str, writing: bool = True, kind: Datab
     """
     _refuse_link(str(folder))
     for name in names or kind.files:
-        status = _refuse_link(f"{folder}/{name}")
+        status = _refuse_link(f"{folder}/{name}", kind)
         if status is None:
             continue
         if not stat.S_ISREG(status.st_mode):
-            raise StoreError(f"{folder / name} is not a regular file", _NOT_OURS)
+            raise StoreError(f"{folder / name} is not a regular file", _not_ours(kind))
         # SQLite writes the index of its log even for a reader.
         if status.st_nlink > 1 and (writing or name not in (kind.name, kind.lock)):
-            raise StoreError(f"{folder / name} is a hard link: the same file has another name", _COPY)
+            hint = Phrase("copy the folder (cp -r) and use the copy{otherwise}", otherwise=kind.otherwise)
+            raise StoreError(f"{folder / name} is a hard link: the same file has another name", hint)
     journal = folder / kind.journal
     if not names and journal.exists():
         with journal.open("rb") as file:
             file.seek(max(0, journal.stat().st_size - len(_NAMES_ANOTHER)))
             if file.read() == _NAMES_ANOTHER:
-                raise StoreError(f"{journal} leads to files elsewhere", _NOT_OURS)
+                raise StoreError(f"{journal} leads to files elsewhere", _not_ours(kind))
 
 
 def remove_own_files(folder: Path) -> None:
@@ -141,14 +142,18 @@ def check_directories(folder: Path) -> None:
             _refuse_link(f"{path}/{name}")
 
 
-def _refuse_link(path: str) -> os.stat_result | None:
+def _not_ours(kind: DatabaseKind) -> Phrase:
+    return Phrase("umwelten did not make it so: remove it{otherwise}", otherwise=kind.otherwise)
+
+
+def _refuse_link(path: str, kind: DatabaseKind = EVALUATION) -> os.stat_result | None:
     """Return what the file is, `None` if there is none. Raises StoreError for a link."""
     try:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     if stat.S_ISLNK(status.st_mode):
-        raise StoreError(f"{Path(path)} is a link to {Path(path).readlink()}", _NOT_OURS)
+        raise StoreError(f"{Path(path)} is a link to {Path(path).readlink()}", _not_ours(kind))
     return status
 
 

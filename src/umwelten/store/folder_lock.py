@@ -72,7 +72,7 @@ def lock(folder: Path, kind: DatabaseKind = EVALUATION) -> FolderLock:
         who = "another process" if pid is None else f"process {pid}"
         raise EvaluationBusy(
             f"{who} {kind.work} evaluation {folder.name!r}",
-            Phrase("wait until it has ended, or use another {option:id}"),
+            Phrase("wait until it has ended{otherwise}", otherwise=kind.otherwise),
             argument="id",
         ) from None
     return FolderLock(folder / kind.lock, folder_lock)

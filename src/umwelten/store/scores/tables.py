@@ -106,5 +106,6 @@ SCORES = DatabaseKind(
     migrations=MIGRATIONS,
     remade=Phrase("delete it and score again: umwelten eval score computes what is missing"),
     work="scores",
+    otherwise="",
 )
 """Scores can be computed again, and verdicts are in evaluations of their own."""
