@@ -27,7 +27,7 @@ from benchmarks.coverage import coverage  # noqa: E402
 from benchmarks.soak import soak  # noqa: E402
 from hostile.trying import MOST_RESIDENT, MOST_S  # noqa: E402
 from provider import clean_environment, provider_process  # noqa: E402
-from reliability import matrix, memory, promises, torture  # noqa: E402
+from reliability import judging, matrix, memory, promises, torture  # noqa: E402
 from sharing.processes import SCENARIOS  # noqa: E402
 from umwelten.records import AttemptRecord, CallRecord, StoredSpec  # noqa: E402
 from umwelten.simulate.faultserver.profile import Profile  # noqa: E402
@@ -45,11 +45,12 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=10_000, help="calls of a job")
     parser.add_argument("--soak-minutes", type=float, default=30.0)
     parser.add_argument("--files", type=int, default=20_000, help="hostile files")
-    parser.add_argument("--parts", default="kills,sharing,matrix,resume,memory,files,intervals,soak")
+    parser.add_argument("--parts", default="kills,judging,sharing,matrix,resume,memory,files,intervals,soak")
     parser.add_argument("--write-docs", action="store_true")
     chosen = parser.parse_args()
     parts: dict[str, Callable[[Path], tuple[Lines, bool]]] = {
         "kills": lambda root: kills(root, chosen.kills, chosen.size),
+        "judging": lambda root: judged_kills(root, chosen.kills // 5, chosen.size // 2),
         "sharing": shared_limits,
         "matrix": faults,
         "resume": resume,
@@ -88,6 +89,23 @@ def kills(root: Path, count: int, size: int) -> tuple[Lines, bool]:
     }
     bad = figures.lost or figures.doubled or figures.torn or figures.wrong
     return _two_columns("kill -9", table), not bad and figures.most_again <= bound
+
+
+def judged_kills(root: Path, count: int, size: int) -> tuple[Lines, bool]:
+    """Kill -9 while a judge is asked about answers."""
+    figures = judging.torture(root, kills=count, size=size, kills_a_job=40)
+    moments = ", ".join(f"{number} {moment}" for moment, number in figures.moments.items())
+    table = {
+        "kills": f"{figures.kills} ({moments})",
+        "evaluations × answers": f"{figures.jobs} × {size}, {judging.IN_FLIGHT} in flight",
+        "verdicts missing or twice": str(abs(figures.answers - figures.verdicts)),
+        "tables unlike the undisturbed one": str(figures.unlike),
+        "verdicts paid for more than once": f"{figures.again}, {figures.again / figures.kills:.1f} per kill",
+        "most for a single kill": f"{figures.most_again} (limit {figures.bound})",
+        "time": f"{figures.wall_s:.0f} s",
+    }
+    bad = figures.unlike or figures.verdicts != figures.answers
+    return _two_columns("kill -9 while judging", table), not bad and figures.most_again <= figures.bound
 
 
 def shared_limits(root: Path) -> tuple[Lines, bool]:
@@ -238,6 +256,7 @@ def document(found: dict[str, Lines]) -> str:
     python = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
     heads = {
         "kills": "Kills",
+        "judging": "Kills while answers are judged",
         "sharing": "Runs that share a rate limit",
         "resume": "Resuming",
         "matrix": "Network faults",

@@ -227,12 +227,14 @@ class RowUse(FrozenStruct):
     """What a prompt uses of a row. `columns` are the names in its placeholders, `None` the whole row.
 
     `chained` are the placeholders that reach beyond an earlier answer's text: `prompt`, `input`, `row.…` and
-    `json.…`.
+    `json.…`. `again`: it was sent before and is compared with that, so that a row which is no longer where it
+    was may be looked for by its number.
     """
 
     rule: RowRule = 1
     columns: tuple[str, ...] | None = None
     chained: tuple[str, ...] = ()
+    again: bool = False
 
 
 class FoundInput(FrozenStruct):

@@ -196,6 +196,12 @@ def test_changes_are_shown_with_both_sides() -> None:
         ("scale", "fail = 0, pass = 1", "1 = 0, 2 = 0.5, 3 = 1"),
         ("unsure", "true", "false"),
     ]
+    # Several samples have no temperature of their own accord: what is sent is what differs.
+    several = read(ask=ASK, samples=3, max_tokens=9)
+    assert [tuple(change) for change in changes(read(ask=ASK).settings, several.settings)] == [
+        ("temperature", "0.0", "not sent"),
+        ("max_tokens", "1024", "9"),
+    ]
 
 
 def test_a_definition_that_was_stored_as_json_is_the_same_judge() -> None:

@@ -17,8 +17,8 @@ from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.scoring.judging import JudgedBy
 from umwelten.evaluation.scoring.jury import Jury, limit_cost, spent_nusd
 from umwelten.evaluation.scoring.verdicts import Judged
-from umwelten.events import RunStatus
-from umwelten.phrases import Wording
+from umwelten.events import RunStatus, StopCode
+from umwelten.phrases import Wording, spell
 from umwelten.providers.protocol import Vendor
 from umwelten.text import formatting
 
@@ -45,6 +45,7 @@ def ask_judges(
         prepared = jury.prepare(settings, vendors, notes, as_flag)
         for _, evaluation in prepared:
             stack.callback(evaluation.close)
+        notes = list(dict.fromkeys(spell(note, as_flag) for note in notes))  # judges share most of them
         for by, evaluation in prepared:
             others = sum(other.store.spent_nusd() for _, other in prepared if other is not evaluation)
             others += 0 if asked is None else spent_nusd(asked)
@@ -82,7 +83,10 @@ def _ask(
         check_sample(evaluation.spec, sample)
         if estimate_first(evaluation, look, notes, sample, yes=settings.get("yes")) is not None:
             return RunStatus.STOPPED
-    result, _ = run_some(evaluation, look, notes, None)
+    result, tally = run_some(evaluation, look, notes, None)
+    ended = tally.finished
+    if ended is not None and ended.reason is not None and ended.reason_code is not StopCode.UNAVAILABLE:
+        click.echo(f"judge {by.definition.name}: stopped: {ended.reason}", err=True)
     return result.status
 
 

@@ -59,7 +59,7 @@ class ScoreOptions(TypedDict, total=False):
     ]
     samples: Annotated[
         int | None,
-        Option(kinds.integer(1, 1_000), Section.SCORES, "Ask each judge N times about an answer."),
+        Option(kinds.integer(1, 100), Section.SCORES, "Ask each judge N times about an answer."),
     ]
     check: Annotated[
         PathLike | None,

@@ -195,6 +195,7 @@ def read_question(
         rule=answer.row_rule,
         columns=None if INPUT in names or "content" in inner else tuple(n.removeprefix(ROW) for n in rows),
         chained=tuple(dict.fromkeys((*rows, *Template(answer.prompt).chained))) if inner else rows,
+        again=True,
     )
     content = _read_input(answer, use, sees if shown else None, pdf, folder)
     return msgspec.structs.replace(question, content=content)
@@ -228,9 +229,10 @@ def _read_input(
 def _is_sent_alike(answer: StoredAnswer, path: Path) -> bool:
     """Return whether a row that changed is still sent as it was: its prompt uses other columns of it."""
     settings = RequestSettings(prompts=(), row_rule=answer.row_rule)
-    use = row_use(settings, answer.prompt)
+    use = msgspec.structs.replace(row_use(settings, answer.prompt), again=True)
     return (
-        answer.part.startswith("row ") and _read_part(path, "", "", answer.part, use).digest == answer.content
+        answer.part.startswith("row ")
+        and _read_part(path, "", answer.stamp, answer.part, use).digest == answer.content
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.scoredkit import evaluate, write_table
 
 import umwelten
-from provider import Profile, Provider, provider
+from provider import Profile, Provider, provider, run_python
 from umwelten.api.argument_names import as_argument
 from umwelten.config.endpoints import vendors
 from umwelten.config.settings import load
@@ -204,6 +204,43 @@ def test_a_judge_that_was_defined_otherwise_is_not_asked_by_mistake(server: Prov
         judge(folder, scorer=["mine=judge:Right?"], judge="openai:j")
 
 
+def test_a_judge_that_is_shown_something_else_is_not_asked_by_mistake(server: Provider, here: Path) -> None:
+    folder = evaluate(write_table(here / "q.csv", [{"n": 1, "a": "Rome"}]), {"p:a": "a"}, output=here / "o")
+    server.use(Profile(default=Behaviour(text=verdict("pass"), shaped="ignore")))
+    judge(folder, scorer=["ok=judge:Right?"], judge="openai:j")
+    before = (folder / "scores.db").read_bytes()
+    with pytest.raises(UsageError, match="defined otherwise") as caught:
+        judge(folder, scorer=["ok=judge:Right?"], judge="openai:j", expected="=Rome")
+    assert "again='ok'" in str(caught.value)
+    assert (server.idle().requests, (folder / "scores.db").read_bytes()) == (1, before)
+
+
+@pytest.mark.parametrize("expected", ["{{row.want}}", "labels.csv"])
+def test_only_answers_whose_reference_changed_are_judged_anew(
+    server: Provider, here: Path, expected: str
+) -> None:
+    table = [{"n": n, "a": f"a{n}", "want": f"w{n}", "file": f"row-{n + 1}"} for n in range(6)]
+    write_table(here / "q.csv", table)
+    server.use(Profile(default=Behaviour(text="an answer", shaped="ignore")))
+    umwelten.batch("Say {{row.a}}.", "openai:a", rows="q.csv", id="x").wait()
+    server.use(Profile(default=Behaviour(text=verdict("pass"), shaped="ignore")))
+    flags = {"scorer": ["ok=judge:Right?"], "judge": "openai:j", "expected": expected}
+    labels = [{"file": row["file"], "expected": row["want"]} for row in table]
+    write_table(here / "labels.csv", labels)
+    judge(here / "output/x", **flags)
+    server.reset()
+    # A longer label moves all rows after it.
+    table[2]["want"] = labels[2]["expected"] = "a much longer label"
+    table[3]["want"] = labels[3]["expected"] = ""
+    write_table(here / "q.csv", table)
+    write_table(here / "labels.csv", labels)
+    found = judge(here / "output/x", **flags)
+    assert (server.idle().requests, one(found, "ok").scored) == (2, 6)
+    if expected == "{{row.want}}":
+        write_table(here / "q.csv", table[:4])
+        assert one(judge(here / "output/x", **flags), "ok").unscored == {"input_changed": 2}
+
+
 def test_a_changed_input_is_not_judged(server: Provider, here: Path) -> None:
     (here / "in").mkdir()
     (here / "in/a.txt").write_text("one")
@@ -254,6 +291,7 @@ def test_the_limit_of_costs_covers_what_others_have_spent(server: Provider, here
         ({"scorer": ["exact:x"], "judge": "openai:j"}, "no scorer is one"),
         ({"scorer": ["ok=judge:Right, {{expected}}? {{answer}}"], "judge": "openai:j"}, "no references"),
         ({"scorer": ["ok=judge:Right?"], "judge": "opnai:j"}, "openai"),
+        ({"scorer": ["ok=judge:Right?"], "judge": "openai:j", "max_cost": 1.0}, "no price is known"),
     ],
 )
 def test_what_cannot_be_judged_is_said_before_anything(here: Path, flags: dict[str, Any], says: str) -> None:
@@ -262,3 +300,36 @@ def test_what_cannot_be_judged_is_said_before_anything(here: Path, flags: dict[s
         judge(folder, **flags)
     assert says in str(caught.value)
     assert not (folder / "scores.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"scorer": "ok=judge:Is {{answer}} like {{expected}}?"}, "there are no references"),
+        ({"scorer": "ok=judge:Is {{answer}} like {{row.m}}?"}, "did you mean {{row.n}}?"),
+        ({"scorer": "ok=judge:Right?", "check": "people.csv"}, "the label is 'good'"),
+        ({"scorer": "ok=judge:Right?", "max_cost": 1.0}, "no price is known for openai:j"),
+    ],
+)
+def test_what_cannot_be_judged_is_said_before_the_answers_are_paid_for(
+    server: Provider, here: Path, flags: dict[str, Any], says: str
+) -> None:
+    write_table(here / "q.csv", [{"n": 1}])
+    write_table(here / "people.csv", [{"file": "row-1", "label": "good"}])
+    with pytest.raises(umwelten.UmweltenError) as caught:
+        umwelten.batch("{{row.n}}", "openai:gpt-5.4-mini", rows="q.csv", judge="openai:j", **flags).wait()
+    assert says in str(caught.value)
+    assert server.idle().requests == 0
+
+
+def test_a_judge_says_why_it_was_stopped(server: Provider, here: Path) -> None:
+    table = [{"n": n, "a": f"answer {n}"} for n in range(9)]
+    evaluate(write_table(here / "q.csv", table), {"p:a": "a"}, output=here / "output")
+    server.use(Profile(default=Behaviour(text=verdict("pass"), shaped="ignore")))
+    words = ("eval", "score", "x", "--scorer", "ok=judge:Right?", "--judge", "openai:gpt-5.4-mini")
+    done = run_python(["-m", "umwelten", *words, "--max-cost", "0.007"], cwd=here, env=server.env())
+    assert done.code == 3
+    assert "judge ok: stopped: $0.00" in done.err
+    assert "would pass --max-cost $0.007; lower its max_tokens or raise the cap" in done.err
+    with Reader.open(here / "output/x.ok") as reader:
+        assert reader.connection.execute("SELECT sum(cost_nusd) < 7e6 FROM attempts").fetchone()[0]

@@ -18,7 +18,7 @@ from umwelten.errors import InputError
 from umwelten.identity import content_hash
 from umwelten.inputs.reader import Content
 from umwelten.inputs.tables.rows import columns, read_row, rows
-from umwelten.types import FoundInput, Text
+from umwelten.types import FoundInput, RowUse, Text
 
 BOOKS = [
     {"title": "Emma", "note": 'a "fine" book, it\'s said'},
@@ -480,6 +480,32 @@ def test_where_no_row_stands_any_more_is_an_error_and_never_half_a_row(
     written(tmp_path, name, after)
     with pytest.raises(InputError):
         read(row)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("a.csv", "a,b\n1,2\n3,4\n5,6\n", 'a,b\n"one,\nthen",2000\n3,x\n5,6\n'),
+        ("b.csv", "a,b\n111,2\n3,4\n", "a,b\n1,2\n3,x\n"),
+        ("a.jsonl", '{"a":1}\n{"a":3,"b":4}\n', '{"a":"long"}\n\n{"a":3,"b":"x"}\n'),
+        ("a.json", '[{"a":1},{"a":3,"b":4}]', '[{"a":"long"},\n {"a":3,"b":"x"}]'),
+        ("a.txt", "one\n3\n", "one and more\n3\n"),
+    ],
+)
+def test_a_row_that_moved_is_found_again_by_its_number(
+    tmp_path: Path, name: str, before: str, after: str, encoding: str
+) -> None:
+    row = list(rows(written(tmp_path, name, before.encode(encoding))))[1]
+    column = "line" if name == "a.txt" else "a"
+    use = RowUse(rule=2, columns=(column,), again=True)
+    sent = read_row(row.path, name=row.name, part=row.part, stamp=row.stamp, use=use)
+    written(tmp_path, name, after.encode(encoding))
+    found = read_row(row.path, name=row.name, part=row.part, stamp=row.stamp, use=use)
+    assert (found.digest, found.values[f"row.{column}"]) == (sent.digest, "3")
+    written(tmp_path, name, after.split("3")[0].rstrip().removesuffix('{"a":').encode(encoding))
+    with pytest.raises(InputError):
+        read_row(row.path, name=row.name, part=row.part, stamp=row.stamp, use=use)
 
 
 def test_rows_added_at_the_end_change_nothing(tmp_path: Path) -> None:

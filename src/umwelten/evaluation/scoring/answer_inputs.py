@@ -37,7 +37,10 @@ class AnswerInputs:
         self._needs_values = needs_values
         self._chained = tuple(name for name in names if name.startswith((ROW, JSON)))
         request = reader.spec().request
-        self._uses = {prompt.name: row_use(request, prompt.text) for prompt in request.prompts}
+        self._uses = {
+            prompt.name: msgspec.structs.replace(row_use(request, prompt.text), again=True)
+            for prompt in request.prompts
+        }
         self._last: tuple[int, str | None] = (-1, None)
         self._found = AnswerInput(values={})
 

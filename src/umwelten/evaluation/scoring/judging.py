@@ -7,7 +7,7 @@ an evaluation is put together, and how its replies become scores.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,12 +15,12 @@ import msgspec
 
 from umwelten.config.demands import asking_demands
 from umwelten.config.settings import Settings
-from umwelten.errors import UsageError
+from umwelten.errors import InputError, MachineError, UsageError
 from umwelten.evaluation.build_spec import read_limits, read_variant
 from umwelten.evaluation.preflight import note_addresses, note_prices
-from umwelten.evaluation.spec import EvaluationSpec, Output
+from umwelten.evaluation.spec import EvaluationSpec, Output, stored_spec
 from umwelten.inputs.added_values import AddedValues
-from umwelten.inputs.content import Content
+from umwelten.inputs.content import Content, InputChanged
 from umwelten.inputs.reader import read
 from umwelten.inputs.references import References, file_values
 from umwelten.inputs.sources import answers_as_inputs
@@ -39,6 +39,7 @@ from umwelten.store.derived import JUDGE, owner, stored_derived
 from umwelten.store.inputs import original_path
 from umwelten.store.reader import Reader
 from umwelten.store.relocation import check_finished
+from umwelten.store.settings import differences, prompt_texts, variant_differences
 from umwelten.store.stored_calls import input_named
 from umwelten.types import Prompt, RequestSettings, RowUse
 
@@ -72,7 +73,7 @@ class JudgedBy:
 
         Errors: `UsageError` for one that was defined otherwise before, or whose id is another evaluation's.
         """
-        self._check_earlier(again)
+        check_finished(self.folder)
         judge = self.judge
         models, model_notes = parse_models(",".join(judge.settings.models), vendors, {}, settings.variants)
         notes.extend(model_notes)
@@ -106,6 +107,8 @@ class JudgedBy:
                 role=JUDGE, of=self.folder.name, scorer=self.definition.name, definition=self._stored()
             ),
         )
+        if not again:
+            self._check_earlier(spec)
         note_addresses(spec, settings, vendors, notes)
         note_prices(spec, settings, notes)
         return spec
@@ -135,15 +138,7 @@ class JudgedBy:
         """The references that the judge is shown. Errors: `UsageError` where it needs some, and has none."""
         wanted = any("expected" in Template(prompt.text).names for prompt in self._prompts)
         if wanted and self.references is None:
-            raise UsageError(
-                Phrase(
-                    "judge {name!r} is shown {what}, and there are no references",
-                    name=self.definition.name,
-                    what="{{expected}}",
-                ),
-                Phrase("Say where they are with {option:expected}."),
-                argument="expected",
-            )
+            raise no_references(self.definition.name)
         return _Expected(self.folder, self.references) if wanted and self.references is not None else None
 
     def _added(self, expected: _Expected | None) -> AddedValues:
@@ -163,27 +158,50 @@ class JudgedBy:
         text = msgspec.json.encode(self.definition.table, enc_hook=str)
         return msgspec.json.decode(text, type=dict[str, object])
 
-    def _check_earlier(self, again: bool) -> None:
-        check_finished(self.folder)
-        derived = place_of(self.folder, self.definition.name)
-        if again or derived is None:
+    def _check_earlier(self, spec: EvaluationSpec) -> None:
+        """Raise `UsageError` where its earlier verdicts are on something else, such as without references."""
+        if refuse_changed(self.folder, self.definition) is None:
             return
-        before = read_scorer(derived.scorer, derived.definition, NamedPlace(name=self.id))
-        if Judge(before.settings, before.at_least).digest == self.judge.digest:
-            return
-        changed = changes(before.settings, self.definition.settings)
-        if changed and all(change.setting == "models" for change in changed):
-            return
-        lines = "".join(f"\n  {change.setting}: {change.before} → {change.after}" for change in changed)
-        raise UsageError(
-            f"judge {self.definition.name!r} was defined otherwise when it was asked{lines}",
-            Phrase(
-                "Its verdicts are paid for: give the new one another name, or judge anew with "
-                "{option:again={name}}.",
-                name=self.definition.name,
-            ),
-            argument="again",
+        wanted = stored_spec(spec, self.id)
+        with Reader.open(self.verdicts) as reader:
+            connection = reader.connection
+            changed = [
+                *differences(reader.spec(), wanted, prompt_texts(connection)),
+                *variant_differences(connection, wanted),
+            ]
+        if changed:
+            raise _changed(self.definition.name, changed)
+
+
+def refuse_changed(folder: Path, definition: Definition) -> Derived | None:
+    """Return what is stored where the verdicts of a judge belong, `None` if nothing is.
+
+    Errors: `UsageError` if that is another evaluation, or verdicts of a judge that was defined otherwise.
+    Further models, or fewer, are no other judge.
+    """
+    derived = place_of(folder, definition.name)
+    if derived is None:
+        return None
+    before = read_scorer(derived.scorer, derived.definition, NamedPlace(name="evaluation.db"))
+    found = [change for change in changes(before.settings, definition.settings) if change.setting != "models"]
+    if found:
+        raise _changed(
+            definition.name, [f"{change.setting}: {change.before} → {change.after}" for change in found]
         )
+    return derived
+
+
+def _changed(name: str, lines: Sequence[str]) -> UsageError:
+    listed = "".join(f"\n  {line}" for line in lines)
+    return UsageError(
+        f"judge {name!r} was defined otherwise when it was asked{listed}",
+        Phrase(
+            "Its verdicts are paid for: give the new one another name, or judge anew with eval score and "
+            "{option:again={name}}.",
+            name=name,
+        ),
+        argument="again",
+    )
 
 
 def place_of(folder: Path, name: str) -> Derived | None:
@@ -214,6 +232,15 @@ def place_of(folder: Path, name: str) -> Derived | None:
     )
 
 
+def no_references(name: str) -> UsageError:
+    """Return the error that a judge is shown references, and there are none."""
+    return UsageError(
+        Phrase("judge {name!r} is shown {what}, and there are no references", name=name, what="{{expected}}"),
+        Phrase("Say where they are with {option:expected}."),
+        argument="expected",
+    )
+
+
 class _Expected:
     """The references of answers, by the names of their inputs; reads are in any thread, one at a time."""
 
@@ -224,10 +251,19 @@ class _Expected:
 
     def of(self, content: Content) -> Mapping[str, str]:
         """Return the value of the placeholder for the input of an answer."""
-        return {"expected": self.of_input(content.values.get("file.name", ""))}
+        return {"expected": self._found(content.values.get("file.name", ""))}
 
     def of_input(self, name: str, path: str = "") -> str:
-        """Return the reference of the input of that name as text."""
+        """Return the reference of the input of that name as text; "" where its row cannot be read any more.
+
+        Then `of` says so, with which the judge's call ends before anything is sent.
+        """
+        try:
+            return self._found(name)
+        except InputChanged:
+            return ""
+
+    def _found(self, name: str) -> str:
         with self._lock:
             return self._of_input(name)
 
@@ -238,8 +274,13 @@ class _Expected:
             path, part, stamp = original_path(found[0]), found[1], found[2]
             values = file_values(name, path)
             if part.startswith("row ") and self._references.names:
-                use = RowUse(rule=self._reader.spec().request.row_rule)
-                values |= read(path, name=name, part=part, stamp=stamp, use=use).values
+                use = RowUse(rule=self._reader.spec().request.row_rule, again=True)
+                try:
+                    values |= read(path, name=name, part=part, stamp=stamp, use=use).values
+                except MachineError:
+                    raise
+                except InputError as error:
+                    raise InputChanged(error.wording, error.hint_wording) from error
         return reference_text(self._references.of(name, values))
 
 

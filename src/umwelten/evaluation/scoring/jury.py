@@ -10,21 +10,29 @@ import msgspec
 
 from umwelten.config.demands import asking_demands
 from umwelten.config.settings import Settings, model_groups
-from umwelten.errors import UsageError
+from umwelten.errors import EvaluationBusy, UsageError
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.preflight import preflight
-from umwelten.evaluation.scoring.judging import JudgedBy, with_judges
+from umwelten.evaluation.scoring.judging import (
+    JudgedBy,
+    no_references,
+    place_of,
+    refuse_changed,
+    with_judges,
+)
 from umwelten.evaluation.scoring.spec import ScoringSpec
 from umwelten.evaluation.scoring.table_scores import TableScores
 from umwelten.evaluation.scoring.verdicts import Judged, collect, figures_as_json, read_labels
-from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.evaluation.spec import EvaluationSpec, Limits
 from umwelten.inputs.references import References
 from umwelten.phrases import Phrase, Spelling, Wording, by_name
+from umwelten.prompts.template import ROW, Template
 from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
 from umwelten.scoring.catalog import CATALOG
 from umwelten.scoring.definition import Definition
 from umwelten.scoring.judge.judge import Judge
+from umwelten.scoring.judge.settings import SEEN
 from umwelten.store.database import has_database
 from umwelten.store.reader import Reader
 from umwelten.store.scores.store import ScoreStore
@@ -52,7 +60,7 @@ def resolve_judges(
 ) -> dict[str, Definition]:
     """Return the scorers with the judges' models in full. Errors: `UsageError`, `ConfigError`.
 
-    Keys and addresses of the judges are checked as those of any model, before anything is asked.
+    Keys, addresses and, for a limit of costs, prices of the judges are checked before anything is asked.
     """
     groups = model_groups(settings)
     found = {
@@ -71,8 +79,35 @@ def resolve_judges(
         models, _ = parse_models(",".join(definition.settings["model"]), vendors, {}, settings.variants)
         settings.trust.require(asking_demands([vendors[model.provider] for model in models], settings))
         request = RequestSettings(prompts=(Prompt(name="", text="-"),))
-        preflight(EvaluationSpec(kind="run", models=models, request=request), settings, vendors)
+        limits = Limits(max_cost_usd=settings.get("max_cost"))
+        preflight(
+            EvaluationSpec(kind="run", models=models, request=request, limits=limits), settings, vendors
+        )
     return found
+
+
+def check_judges_ahead(spec: ScoringSpec, wanted: EvaluationSpec) -> None:
+    """See before answers are asked for that they can be judged, as far as that can be told without them.
+
+    Errors: those of `Jury` and of `JudgedBy.spec`.
+    """
+    columns = None if wanted.inputs is None else wanted.inputs.columns
+    for definition in filter(is_judge, spec.scorers):
+        judge = Judge(definition.settings, definition.at_least)
+        if "expected" in judge.settings.placeholders and not (definition.expected or spec.expected):
+            raise no_references(definition.name)
+        if wanted.inputs is None or wanted.inputs.source != "answers":
+            for question in judge.questions:
+                rows = [name for name in question.placeholders if name.startswith(ROW)]
+                words = Template("".join(f"{{{{{name}}}}}" for name in rows))
+                words.check((*SEEN, "file.name"), columns, place=f"judge {definition.name!r}")
+        read_labels(definition, judge.scale, spec.bases.get(definition.name, Path()))
+        if wanted.output.id is not None:
+            folder = wanted.output.output_dir / wanted.output.id
+            if wanted.output.mode == "resume":
+                refuse_changed(folder, definition)
+            else:
+                place_of(folder, definition.name)
 
 
 class Jury:
@@ -100,7 +135,7 @@ class Jury:
         )
         for by in self.judges:
             base = spec.bases.get(by.definition.name, Path())
-            self._labels[by.definition.name] = read_labels(by, base)
+            self._labels[by.definition.name] = read_labels(by.definition, by.judge.scale, base)
         for name in again:
             if name not in {by.definition.name for by in self.judges}:
                 raise UsageError(
@@ -147,7 +182,10 @@ class Jury:
         with ExitStack() as stack:
             found = []
             for by, spec in zip(self.judges if specs else (), specs, strict=True):
-                evaluation = Evaluation.prepare(spec, settings, vendors, spelling)
+                try:
+                    evaluation = Evaluation.prepare(spec, settings, vendors, _of_judges(spelling))
+                except EvaluationBusy as error:
+                    raise EvaluationBusy(error.wording, "Wait until it has ended, or stop it.") from None
                 stack.callback(evaluation.close)
                 found.append((by, evaluation))
             stack.pop_all()
@@ -167,6 +205,15 @@ class Jury:
                 kept = store.settings().get("judges") or {}
                 store.write_settings({"judges": {**kept, name: figures_as_json(judged)}})
                 yield by, judged
+
+
+def _of_judges(spelling: Spelling) -> Spelling:
+    """Return how a judge's calls name options: what its own definition settles is none."""
+
+    def spelled(name: str, value: str | None = None) -> str:
+        return "its max_tokens" if name == "max_tokens" else spelling(name, value)
+
+    return spelled
 
 
 def limit_cost(evaluation: Evaluation, max_cost_usd: float | None, others_nusd: int) -> bool:

@@ -13,8 +13,7 @@ import msgspec
 from umwelten.errors import UsageError
 from umwelten.evaluation.scoring.answer_inputs import AnswerInputs
 from umwelten.evaluation.scoring.external import ScorerInput
-from umwelten.evaluation.scoring.judging import place_of
-from umwelten.evaluation.scoring.jury import Jury, is_judge
+from umwelten.evaluation.scoring.jury import Jury, check_judges_ahead, is_judge
 from umwelten.evaluation.scoring.lanes import Lane, Tools, answer_name, row_of, with_definitions
 from umwelten.evaluation.scoring.spec import ScoringSpec
 from umwelten.evaluation.spec import EvaluationSpec
@@ -274,9 +273,7 @@ def check_ahead(spec: ScoringSpec, wanted: EvaluationSpec) -> None:
         [str(model) for model in wanted.models],
         wanted.repeats,
     )
-    if wanted.output.id is not None:
-        for definition in filter(is_judge, spec.scorers):
-            place_of(wanted.output.output_dir / wanted.output.id, definition.name)
+    check_judges_ahead(spec, wanted)
     with ExitStack() as stack:
         Tools(spec).start(stack)
     columns = None if wanted.inputs is None else wanted.inputs.columns
@@ -317,16 +314,14 @@ def _check_needs_none(definition: Definition) -> None:
 
 
 def _check_names(names: tuple[str, ...], reader: Reader, place: str) -> None:
-    """See that the placeholders have values. Columns are known from the first row."""
+    """See that the placeholders have values. Errors: `UsageError`, `InputError` for a table that is gone."""
     known = list(FILE_VALUES)
     columns: tuple[str, ...] | None = None
     first = next(scorable_answers(reader), None)
     if first is not None:
         values = AnswerInputs(reader, needs_values=True).of(first).values
         known += [name for name in values if not name.startswith("row.") and name not in known]
-        if first.call.part.startswith("row "):
-            columns = tuple(name.removeprefix("row.") for name in values if name.startswith("row."))
-        elif first.call.part:
+        if first.call.part:
             columns = chained_columns(reader.folder)
     _template_of(names).check(known, columns, place=place)
 

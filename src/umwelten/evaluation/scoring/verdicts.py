@@ -11,12 +11,14 @@ import msgspec
 from umwelten.evaluation.scoring.judging import JudgedBy
 from umwelten.evaluation.scoring.lanes import answer_name
 from umwelten.evaluation.scoring.table_scores import TableScores
+from umwelten.scoring.definition import Definition
 from umwelten.scoring.identity import content_digest, score_key
 from umwelten.scoring.judge.combination import Ballot
 from umwelten.scoring.judge.diagnostics import Diagnostics, JuryFigures
 from umwelten.scoring.judge.human_labels import HumanCheck, Labelled, check_against, read_label
 from umwelten.scoring.judge.judge import Judge, Question
 from umwelten.scoring.judge.reply import Verdict
+from umwelten.scoring.judge.scale import Scale
 from umwelten.scoring.score import Result, Score, Unscored
 from umwelten.store.reader import Reader
 from umwelten.store.scores.reader import ScoreReader
@@ -52,16 +54,15 @@ class Judged(FrozenStruct):
     check: HumanCheck | None = None
 
 
-def read_labels(by: JudgedBy, base: Path) -> TableScores | None:
+def read_labels(definition: Definition, scale: Scale, base: Path) -> TableScores | None:
     """Return what people said of the answers that a judge is checked against. Errors: `InputError`."""
-    if by.definition.check is None:
+    if definition.check is None:
         return None
 
     def read(column: str, text: str) -> float:
-        scale = by.judge.scale
         return read_label(scale, label=text) if column == "label" else read_label(scale, value=text)
 
-    return TableScores.of_labels(by.definition, base / expand_home(Path(by.definition.check)), read)
+    return TableScores.of_labels(definition, base / expand_home(Path(definition.check)), read)
 
 
 def collect(by: JudgedBy, scorer: int, store: ScoreStore, labels: TableScores | None = None) -> Judged:

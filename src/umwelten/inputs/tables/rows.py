@@ -8,10 +8,10 @@ is sent has changed.
 
 from __future__ import annotations
 
-import json
-import re
+import os
+from array import array
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -21,8 +21,9 @@ from umwelten.errors import InputError
 from umwelten.identity import content_hash
 from umwelten.inputs.content import Content, frame_text
 from umwelten.inputs.tables import json_values, table_format
+from umwelten.inputs.tables.json_list import items
 from umwelten.inputs.tables.json_objects import read_object
-from umwelten.inputs.tables.parts_of_files import MAX_JSON, read_bytes, text_of
+from umwelten.inputs.tables.parts_of_files import read_bytes, text_of
 from umwelten.inputs.tables.row_names import Labels, find_column, line_label, line_value, make_labels
 from umwelten.inputs.tables.table_format import CSV, JSON, LINE, LINES, OBJECT, PARQUET, Table
 from umwelten.phrases import Phrase
@@ -32,7 +33,6 @@ from umwelten.types import FoundInput, RowUse, Text
 PART = "row "
 
 _SAMPLED = 100
-_BLANKS = re.compile(r"[ \t\r\n]*")
 
 _Row = Mapping[str, object]
 
@@ -59,7 +59,7 @@ def columns(path: Path, rule: RowRule = ROW_RULE) -> tuple[str, ...]:
     if table.kind != JSON:
         return table.columns
     names: dict[str, None] = {}
-    for record, *_ in islice(_items(table), _SAMPLED):
+    for record, *_ in islice(items(table), _SAMPLED):
         names.update(dict.fromkeys(_columns_of(record, table)))
     if not names:
         raise InputError(
@@ -107,7 +107,7 @@ def read_row(
     table = table_format.inspect_table(path, use.rule)
     numbers = [int(number) for number in part.removeprefix(PART).split()]
     try:
-        row, changed = _read_values(table, numbers, stamp)
+        row, changed = _read_values(table, numbers, stamp, again=use.again)
         text = str(row[LINE]) if table.kind == LINES else json_values.encode(row)
         values = {f"row.{column}": json_values.as_text(value) for column, value in row.items()}
         digest = content_hash(_sent(row, text, use).encode())
@@ -175,7 +175,7 @@ def _line_rows(table: Table, name_column: str | None) -> Iterator[FoundInput]:
 
 def _list_rows(table: Table, name_column: str | None) -> Iterator[FoundInput]:
     label = make_labels(table, name_column)
-    for number, (record, offset, length, line) in enumerate(_items(table), 1):
+    for number, (record, offset, length, line) in enumerate(items(table), 1):
         name = label(record, number) if label else f"row-{number}"
         yield _json_row(table, name, record, f"row {number} {offset} {length} {line}")
 
@@ -209,63 +209,6 @@ def _parquet_rows(table: Table, name_column: str | None) -> Iterator[FoundInput]
         )
 
 
-def _items(table: Table) -> Iterator[tuple[bytes, int, int, int]]:
-    """Yield the items of a JSON list, as `raw_records` does: with offset and length in bytes, and line."""
-    text, encoding = _whole_text(table)
-    at, offset, line = 0, table.start, 1
-    start = _skip_sign(text, 0, "[", table)
-    while not text.startswith("]", start):
-        end = _item_end(text, start, table)
-        item = text[start:end]
-        offset += len(text[at:start].encode(encoding))
-        line += text.count("\n", at, start)
-        length = len(item.encode(encoding))
-        yield item.encode("utf-8" if table.wide else encoding), offset, length, line
-        at, offset, line = end, offset + length, line + item.count("\n")
-        end = _skip_blanks(text, end)
-        start = end if text.startswith("]", end) else _skip_sign(text, end, ",", table)
-
-
-def _item_end(text: str, start: int, table: Table) -> int:
-    try:
-        return json_values.end_of_value(text, start)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{table.path} is damaged: {error.msg}, line {error.lineno}, column {error.colno}"
-        ) from error
-    except RecursionError:
-        raise InputError(f"{table.path} is nested too deeply") from None
-
-
-def _whole_text(table: Table) -> tuple[str, str]:
-    if Path(table.path).stat().st_size > MAX_JSON:
-        raise InputError(
-            f"{table.path} is too large for a JSON list: it is read as a whole, up to {MAX_JSON >> 20} MB",
-            "Save it with one object on each line, as jsonl.",
-        )
-    data = read_bytes(table.path, table.start, MAX_JSON)
-    for encoding in table.encodings:
-        try:
-            return data.decode(encoding), encoding
-        except UnicodeDecodeError:
-            continue
-    raise InputError(f"{table.path} is not text in {' or '.join(table.encodings)}")
-
-
-def _skip_blanks(text: str, offset: int) -> int:
-    match = _BLANKS.match(text, offset)
-    return match.end() if match else offset
-
-
-def _skip_sign(text: str, offset: int, sign: str, table: Table) -> int:
-    """Return the offset of what follows `sign`."""
-    offset = _skip_blanks(text, offset)
-    if not text.startswith(sign, offset):
-        line = text.count("\n", 0, offset) + 1
-        raise InputError(f"{table.path} is damaged: expected {sign!r} in line {line}")
-    return _skip_blanks(text, offset + 1)
-
-
 def _json_overhead(table: Table) -> int:
     """Return the bytes that the columns' names add to a csv row when it becomes an object."""
     return sum(len(column.encode()) + 6 for column in table.columns) if table.kind == CSV else 0
@@ -294,7 +237,7 @@ def _readers(table: Table) -> Iterator[tuple[str, Callable[[], _Row | None]]]:
         for number, record in enumerate(found, 1):
             yield _location(table, [number]), partial(_decode_record, record, ("utf-8",))
     elif table.kind == JSON:
-        for number, (record, offset, length, line) in enumerate(_items(table), 1):
+        for number, (record, offset, length, line) in enumerate(items(table), 1):
             place = _location(table, [number, offset, length, line])
             yield place, partial(_decode_record, record, table.inner)
     else:
@@ -322,8 +265,8 @@ def _decode_line(table: Table, record: bytes) -> _Row | None:
 # --- reading one -----------------------------------------------------------------------------
 
 
-def _read_values(table: Table, numbers: list[int], stamp: str) -> tuple[_Row, bool]:
-    """Return the row, and whether it is another one than the stamp's."""
+def _read_values(table: Table, numbers: list[int], stamp: str, *, again: bool) -> tuple[_Row, bool]:
+    """Return the row, and whether it is another one than the stamp's; `again` as in `RowUse`."""
     if table.kind == PARQUET:
         from umwelten.inputs.tables.parquet import parquet_row
 
@@ -335,7 +278,7 @@ def _read_values(table: Table, numbers: list[int], stamp: str) -> tuple[_Row, bo
             "",
             _record_stamp(record, table.salt),
         )
-    text, changed = _record_text(table, numbers[1], numbers[2], stamp)
+    text, changed = _record_text(table, numbers, stamp, again=again)
     match table.kind:
         case "csv":
             return table_format.csv_row(table, text), changed
@@ -353,8 +296,8 @@ def _object_record(table: Table, number: int) -> bytes:
     return records[number - 1]
 
 
-def _record_text(table: Table, offset: int, length: int, stamp: str) -> tuple[str, bool]:
-    unit = table_format.unit(table)
+def _record_text(table: Table, numbers: list[int], stamp: str, *, again: bool) -> tuple[str, bool]:
+    unit, (number, offset, length) = table_format.unit(table), numbers[:3]
     data = read_bytes(table.path, offset, length + unit)
     data, after = data[:length], data[length:].strip(b"\x00")
     if table.wide:
@@ -364,9 +307,30 @@ def _record_text(table: Table, offset: int, length: int, stamp: str) -> tuple[st
         _record_stamp(data, table.salt) == stamp and (table.kind == JSON or not after.strip())
     ):
         return text_of(data, table.inner), False
+    if again:
+        return _text_by_number(table, number), True
     if table.kind == JSON:
         return text_of(data, table.inner), True
     return _current_text(table, offset), True
+
+
+def _text_by_number(table: Table, number: int) -> str:
+    """Return the record that has the number now: with longer or shorter rows before it, it has moved."""
+    status = os.stat(table.path)  # noqa: PTH116 - as often as there are rows, Path takes three times as long
+    places = _places(table, status.st_size, status.st_mtime_ns)
+    if 2 * number > len(places):
+        raise InputError(
+            "the file changed: the row is no longer there", Phrase("Continue with {option:resume}.")
+        )
+    data = read_bytes(table.path, *places[2 * number - 2 : 2 * number])
+    return text_of(data, table.encodings if table.wide else table.inner).rstrip("\r\n")
+
+
+@lru_cache(maxsize=4)
+def _places(table: Table, size: int, mtime_ns: int) -> array[int]:
+    """Return offset and length of each row in turn; the last two parameters are for the cache alone."""
+    walk = _list_rows if table.kind == JSON else _line_rows
+    return array("Q", (int(place) for found in walk(table, None) for place in found.part.split()[2:4]))
 
 
 def _current_text(table: Table, offset: int) -> str:

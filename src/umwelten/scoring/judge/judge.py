@@ -153,11 +153,21 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change
     old, new = judge_settings(before), judge_settings(after)
     found = [
         Change(name, _shown(getattr(old, name)), _shown(getattr(new, name)))
-        for name in ("models", "ask", "criteria", "each", "scale", "sees", "unsure", "parameters")
+        for name in ("models", "ask", "criteria", "each", "scale", "sees", "unsure")
         if getattr(old, name) != getattr(new, name)
         and not (name == "models" and sorted(old.models) == sorted(new.models))
     ]
+    was, now = (read.parameters for read in (old, new))
+    found.extend(
+        Change(name, _sent(getattr(was, name)), _sent(getattr(now, name)))
+        for name in (field.name for field in msgspec.structs.fields(Parameters))
+        if getattr(was, name) != getattr(now, name)
+    )
     return tuple(found)
+
+
+def _sent(value: Any) -> str:
+    return "not sent" if value is None else msgspec.json.encode(value).decode()
 
 
 def _shown(value: Any) -> str:
