@@ -15,7 +15,7 @@ from umwelten.config.options import OF_SCORE
 from umwelten.config.settings import Settings
 from umwelten.errors import UmweltenError, UsageError
 from umwelten.evaluation.scoring.build_scoring import build_scoring, wants_scores
-from umwelten.evaluation.scoring.jury import Jury, limit_cost, spent_nusd
+from umwelten.evaluation.scoring.jury import Jury, due
 from umwelten.evaluation.scoring.scoring import Scoring, check_ahead
 from umwelten.evaluation.scoring.spec import ProgramScorers
 from umwelten.evaluation.spec import EvaluationSpec
@@ -158,14 +158,10 @@ def _ask_judges(
         prepared = jury.prepare(settings, vendors(settings), list[Wording](), as_argument)
         for _, evaluation in prepared:
             stack.callback(evaluation.close)
-        for by, evaluation in prepared:
+        for by, evaluation, affordable in due(prepared, max_cost, asked):
             if thread.stopped is not None:
                 break
-            others = sum(other.store.spent_nusd() for _, other in prepared if other is not evaluation)
-            others += 0 if asked is None else spent_nusd(asked)
-            if not sum(evaluation.store.to_do().values()):
-                continue
-            if limit_cost(evaluation, max_cost, others):
+            if affordable:
                 thread.make_calls(evaluation, tell)
             else:
                 text = f"judge {by.definition.name}: {as_argument('max_cost')} {max_cost:g} is spent"

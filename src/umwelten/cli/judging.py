@@ -15,7 +15,7 @@ from umwelten.cli.standard_streams import work_comes_first
 from umwelten.config.settings import Settings
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.scoring.judging import JudgedBy
-from umwelten.evaluation.scoring.jury import Jury, limit_cost, spent_nusd
+from umwelten.evaluation.scoring.jury import Jury, due
 from umwelten.evaluation.scoring.verdicts import Judged
 from umwelten.events import RunStatus, StopCode
 from umwelten.phrases import Wording, spell
@@ -46,10 +46,14 @@ def ask_judges(
         for _, evaluation in prepared:
             stack.callback(evaluation.close)
         notes = list(dict.fromkeys(spell(note, as_flag) for note in notes))  # judges share most of them
-        for by, evaluation in prepared:
-            others = sum(other.store.spent_nusd() for _, other in prepared if other is not evaluation)
-            others += 0 if asked is None else spent_nusd(asked)
-            status = _ask(by, evaluation, settings, look, notes, others, estimates=asked is None)
+        max_cost = settings.get("max_cost")
+        for by, evaluation, affordable in due(prepared, max_cost, asked):
+            if affordable:
+                status = _ask(by, evaluation, settings, look, notes, estimates=asked is None)
+            else:
+                spent = f"{as_flag('max_cost')} {max_cost:g} is spent"
+                click.echo(f"judge {by.definition.name}: stopped: {spent}", err=True)
+                status = RunStatus.STOPPED
             notes.clear()
             ended.append(status)
             if status is RunStatus.INTERRUPTED:
@@ -65,18 +69,9 @@ def _ask(
     settings: Settings,
     look: OutputOptions,
     notes: list[Wording],
-    others: int,
     *,
     estimates: bool,
 ) -> RunStatus:
-    if not sum(evaluation.store.to_do().values()):
-        return RunStatus.COMPLETE
-    max_cost = settings.get("max_cost")
-    if not limit_cost(evaluation, max_cost, others):
-        click.echo(
-            f"judge {by.definition.name}: stopped: {as_flag('max_cost')} {max_cost:g} is spent", err=True
-        )
-        return RunStatus.STOPPED
     click.echo(f"judge {by.definition.name}: {evaluation.store.spec.id}", err=True)
     sample = settings.get("estimate") if estimates else None
     if sample is not None:
