@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from provider import Ran, run_python
+from forked import Forks
+from provider import Ran
 from reliability.leaks import leaks
 
 _IN_MEMORY = Path("/dev/shm")
@@ -134,7 +135,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 class Cli(Protocol):
-    """The real command line as a child process."""
+    """The real command line as a child process, without the start of Python (`forked`)."""
 
     def __call__(
         self,
@@ -146,8 +147,16 @@ class Cli(Protocol):
     ) -> Ran: ...
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """A process with the command line's modules, of which commands are forks."""
+    forks = Forks()
+    yield forks
+    forks.close()
+
+
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
+def cli(tmp_path: Path, forks: Forks) -> Cli:
     """Run `umwelten` with these arguments in `tmp_path`, in a clean environment plus `env`."""
 
     def run(
@@ -157,8 +166,6 @@ def cli(tmp_path: Path) -> Cli:
         timeout: float = 60.0,
         cwd: Path | None = None,
     ) -> Ran:
-        return run_python(
-            ["-m", "umwelten", *arguments], cwd=cwd or tmp_path, env=env, stdin=stdin, timeout_s=timeout
-        )
+        return forks.run(arguments, cwd=cwd or tmp_path, env=env, stdin=stdin, timeout_s=timeout)
 
     return run

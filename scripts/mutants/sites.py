@@ -31,6 +31,13 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "pricing": ("pricing/*.py",),
     "schema": ("schema/*.py",),
     "filters": ("inputs/filters.py",),
+    "scoring": (
+        "scoring/*.py",
+        "scoring/judge/*.py",
+        "evaluation/scoring/*.py",
+        "store/scores/*.py",
+        "report/queries/score_*.py",
+    ),
     "report": ("report/queries/*.py", "report/*.py"),
     "estimate": ("evaluation/estimate.py", "evaluation/sampling.py", "evaluation/preview.py"),
     "engine": ("engine/*.py",),

@@ -23,14 +23,14 @@ def canonical(value: Any) -> bytes:
     rest: list[Any] = [value]
     while rest:
         item = rest.pop()
-        if isinstance(item, _Done):
-            pieces.append(item)
+        if isinstance(item, str):
+            pieces.append(item if isinstance(item, _Done) else _quoted(item))
         elif isinstance(item, Mapping):
             pieces.append("{")
             rest.append(_Done("}"))
             for key in sorted(item, key=str, reverse=True):
                 rest += (_Done(","), item[key], _Done(f"{_quoted(str(key))}:"))
-        elif isinstance(item, Sequence) and not isinstance(item, str | bytes):
+        elif isinstance(item, Sequence) and not isinstance(item, bytes):
             pieces.append("[")
             rest.append(_Done("]"))
             for element in reversed(item):
@@ -72,8 +72,6 @@ def score_key(*, call: str, answer: bytes, reference: bytes, scorer: str) -> str
 
 
 def _scalar(value: Any) -> str:
-    if isinstance(value, str):
-        return _quoted(value)
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int | float | Decimal):

@@ -348,7 +348,9 @@ def _checked_version(connection: sqlite3.Connection, path: Path, kind: DatabaseK
 def _impossible_number(connection: sqlite3.Connection, kind: DatabaseKind) -> str | None:
     """Return the first number of a model or input that no call's number has room for: "the model 5000"."""
     for name, table, least, most in kind.bounds:
-        numbers = connection.execute(f"SELECT min(id), max(id) FROM {table}").fetchone()
+        # Each in a query of its own: asked for both at once, SQLite reads the whole table.
+        ends = f"SELECT (SELECT min(id) FROM {table}), (SELECT max(id) FROM {table})"
+        numbers = connection.execute(ends).fetchone()
         for number in numbers:
             if number is not None and not least <= number <= most:
                 return f"the {name} {number}"

@@ -99,6 +99,7 @@ class Lane:
     ) -> None:
         self.id = 0
         self.definition, self.references = definition, references
+        self.identity = definition.digest
         self._tools, self._stack = tools, stack
         self._rule = Scorer(definition) if CATALOG[definition.type].runs == "rule" else None
         self._table = tools.tables.get(definition.name)

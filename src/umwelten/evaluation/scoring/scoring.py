@@ -141,9 +141,7 @@ class Scoring:
                 for lane in lanes:
                     reference = lane.reference(answer.call, found.values)
                     digest = lane.digest(reference, found)
-                    key = score_key(
-                        call=answer.key, answer=identity, reference=digest, scorer=lane.definition.digest
-                    )
+                    key = score_key(call=answer.key, answer=identity, reference=digest, scorer=lane.identity)
                     if keys.get(lane.id) == key:
                         kept += 1
                         continue
@@ -170,9 +168,7 @@ class Scoring:
                 reference = lane.reference(call, found.values)
                 digest = lane.digest(reference, found)
                 identity = content_digest([call.text, call.data])
-                key = score_key(
-                    call=answer.key, answer=identity, reference=digest, scorer=lane.definition.digest
-                )
+                key = score_key(call=answer.key, answer=identity, reference=digest, scorer=lane.identity)
                 if there.of(call.id).get(lane.id) == key:
                     kept += 1
                     continue
