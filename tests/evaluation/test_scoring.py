@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests import scoredkit
 from tests.scoredkit import evaluate, write_table
 
 import umwelten
@@ -144,6 +145,20 @@ def test_a_stored_evaluation_has_no_files_read(folder: Path, monkeypatch: pytest
         with ScoreStore.open(folder) as store:
             store.write_settings({"expected": where})
         build_scoring(load(folder, {}).with_flags({"scorer": ["contains"]}, by_name), {}, folder)
+
+
+def test_the_total_of_one_scorer_is_its_own(folder: Path) -> None:
+    scoredkit.score(folder, "contains", {"name": "f1", "type": "f1", "weight": 0}, gates=["total >= 0.5"])
+    with Reader.open(folder) as reader:
+        found = score_overview(reader, overview(reader).models)
+    assert found is not None
+    assert [value.value for value in found.gates[0].models] == [1.0, 0.5]
+
+
+def test_names_of_scorers_differ_in_more_than_case(folder: Path) -> None:
+    settings = load(folder, {}).with_flags({"scorer": ["right=contains:a", "Right=contains:b"]}, by_name)
+    with pytest.raises(UsageError, match="scorers 'right' and 'Right' differ in case alone"):
+        build_scoring(settings, {}, folder)
 
 
 @pytest.mark.parametrize("settings", [{"expected": 7}, {"gates": [{"text": "x"}]}, {"of_repeats": "some"}])

@@ -84,6 +84,8 @@ def test_what_cannot_be_told() -> None:
     (row,) = differences("right", _columns(a=[True, None], b=[None, True]))
     assert (row.files, row.mean, row.p_adjusted) == (0, None, None)
     assert row.words == "cannot be told: too few files that both have"
+    (row,) = differences("right", _columns(a=[True], b=[False]))
+    assert (row.mean, row.words) == (1, "cannot be told: too few files that both have")
     (row,) = differences("right", _columns(a=[True] * 3, b=[True] * 3))
     assert (row.mean, row.p, row.words) == (0, 1, "no difference seen")
     (row,) = differences("right", _columns(a=[True, False], b=[False, True]))

@@ -160,7 +160,7 @@ def _ends(tested: Difference) -> tuple[float | None, float | None]:
 
 
 def _words(tested: Difference, p: float | None) -> str:
-    if tested.mean is None or p is None:
+    if tested.mean is None or tested.se is None or p is None:
         return "cannot be told: too few files that both have"
     if significant(p, tested.level):
         return "better" if tested.mean > 0 else "worse"

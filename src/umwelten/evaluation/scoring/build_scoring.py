@@ -66,6 +66,7 @@ def build_scoring(
                 argument="scorer",
             )
         definitions[definition.name] = definition
+    _check_case(definitions)
     scorers, before = ((), {}) if folder is None else _stored(folder)
     named = bool(definitions)
     if not named:
@@ -104,6 +105,19 @@ def _read_short(text: str) -> Definition:
     except ConfigError as error:
         message = Phrase("{option:scorer}: {fault}", fault=error.message.removeprefix(f"{_SHORT}: "))
         raise ConfigError(message, error.hint_wording, argument="scorer") from None
+
+
+def _check_case(names: Iterable[str]) -> None:
+    """Names of judges end those of folders, which some disks know in one case only, as databases do columns."""
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault(name.casefold(), name)
+        if other != name:
+            raise UsageError(
+                f"scorers {other!r} and {name!r} differ in case alone",
+                "Give one another name.",
+                argument="scorer",
+            )
 
 
 def _gates(

@@ -153,6 +153,9 @@ def _gate_column(model: ModelRow, columns: ScoreColumns) -> GateColumn:
     scores: dict[str, Column] = {
         scorer: row[name] for scorer, row in columns.by_scorer.items() if name in row
     }
+    counted = [scorer.name for scorer in columns.scorers if scorer.weight > 0 and scorer.name in scores]
+    if TOTAL not in scores and len(counted) == 1:  # which reports do not show twice
+        scores[TOTAL] = scores[counted[0]]
     return GateColumn(
         name=name,
         scores=scores,
