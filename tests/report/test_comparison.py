@@ -214,7 +214,7 @@ def test_a_report_as_base_knows_changed_files_and_failed_calls(output: Path, fai
         (lambda report: report | {"results": None}, "short report"),
         (lambda report: report | {"scorers": []}, "has no scores"),
         (lambda report: {"evaluations": [report]}, "reports of several evaluations"),
-        (lambda report: [report], "is no report of ours"),
+        (lambda report: [report], "is not a JSON report of umwelten"),
     ],
 )
 def test_a_file_that_cannot_be_the_base_is_refused(

@@ -108,7 +108,7 @@ def _read_short(text: str) -> Definition:
 
 
 def _check_case(names: Iterable[str]) -> None:
-    """Names of judges end those of folders, which some disks know in one case only, as databases do columns."""
+    """Names of scorers end those of folders and columns, which disks and databases may know in one case."""
     known: dict[str, str] = {}
     for name in names:
         other = known.setdefault(name.casefold(), name)
