@@ -79,7 +79,7 @@ class ScoringAfter:
                 scoring = Scoring(folder, self._spec, notes)
                 scoring.run(lambda count: check())
                 if thread.stopped is None:
-                    _ask_judges(scoring.jury(), self._settings, tell, thread, asked=folder)
+                    _ask_judges(scoring.jury(), self._settings, tell, thread, besides=[folder])
         except UmweltenError as error:
             error.spell(as_argument)
             text = f"the answers are not scored: {error}\nThey are stored; score them: results.score(…)"
@@ -145,11 +145,11 @@ class ScoringWork:
 
 
 def _ask_judges(
-    jury: Jury, settings: Settings, tell: Observer, thread: Background, *, asked: Path | None = None
+    jury: Jury, settings: Settings, tell: Observer, thread: Background, *, besides: Sequence[Path] = ()
 ) -> None:
     """Ask all judges what is missing, and make scores of it. Stopped, what they have said counts.
 
-    `asked`: the evaluation whose answers were asked for in the same job; the limit of costs covers it.
+    `besides`: evaluations that the same job asked for, which the limit of costs covers too.
     """
     if not jury.judges:
         return
@@ -158,7 +158,7 @@ def _ask_judges(
         prepared = jury.prepare(settings, vendors(settings), list[Wording](), as_argument)
         for _, evaluation in prepared:
             stack.callback(evaluation.close)
-        for by, evaluation, affordable in due(prepared, max_cost, asked):
+        for by, evaluation, affordable in due(prepared, max_cost, besides):
             if thread.stopped is not None:
                 break
             if affordable:

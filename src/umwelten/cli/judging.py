@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import click
 
 from umwelten.cli.estimate import check_sample, estimate_first
 from umwelten.cli.flag_names import as_flag
-from umwelten.cli.runner import OutputOptions, raise_file_limit, run_some
+from umwelten.cli.runner import EXIT, OutputOptions, raise_file_limit, run_some
 from umwelten.cli.standard_streams import work_comes_first
 from umwelten.config.settings import Settings
 from umwelten.evaluation.evaluation import Evaluation
@@ -29,11 +29,13 @@ def ask_judges(
     vendors: Mapping[str, Vendor],
     look: OutputOptions,
     *,
-    asked: Path | None = None,
+    besides: Sequence[Path] = (),
+    estimates: bool = True,
 ) -> list[RunStatus]:
     """Ask all judges what is missing, make scores of it, and return how each run ended.
 
-    `asked`: the evaluation whose answers were asked for in the same command; the limit of costs covers it.
+    `besides`: evaluations that the same command asked for, which the limit of costs covers too. `estimates`:
+    the option of that name is about judges.
     """
     if not jury.judges:
         return []
@@ -47,9 +49,9 @@ def ask_judges(
             stack.callback(evaluation.close)
         notes = list(dict.fromkeys(spell(note, as_flag) for note in notes))  # judges share most of them
         max_cost = settings.get("max_cost")
-        for by, evaluation, affordable in due(prepared, max_cost, asked):
+        for by, evaluation, affordable in due(prepared, max_cost, besides):
             if affordable:
-                status = _ask(by, evaluation, settings, look, notes, estimates=asked is None)
+                status = _ask(by, evaluation, settings, look, notes, estimates=estimates)
             else:
                 spent = f"{as_flag('max_cost')} {max_cost:g} is spent"
                 click.echo(f"judge {by.definition.name}: stopped: {spent}", err=True)
@@ -76,12 +78,16 @@ def _ask(
     sample = settings.get("estimate") if estimates else None
     if sample is not None:
         check_sample(evaluation.spec, sample)
-        if estimate_first(evaluation, look, notes, sample, yes=settings.get("yes")) is not None:
-            return RunStatus.STOPPED
+        status = estimate_first(evaluation, look, notes, sample, yes=settings.get("yes"))
+        if status is not None:
+            return next(ended for ended, code in EXIT.items() if code == status)
     result, tally = run_some(evaluation, look, notes, None)
     ended = tally.finished
     if ended is not None and ended.reason is not None and ended.reason_code is not StopCode.UNAVAILABLE:
-        click.echo(f"judge {by.definition.name}: stopped: {ended.reason}", err=True)
+        whole = settings.get("max_cost")
+        shared = ended.reason_code is StopCode.MAX_COST and evaluation.spec.limits.max_cost_usd != whole
+        left = f" (what others have left of {as_flag('max_cost')} {whole:g})" if shared else ""
+        click.echo(f"judge {by.definition.name}: stopped: {ended.reason}{left}", err=True)
     return result.status
 
 

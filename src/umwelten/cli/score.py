@@ -62,11 +62,11 @@ def score(ids: Sequence[str], flags: dict[str, Any]) -> None:
             )
         for path in settings.get("report"):
             check_report_path(path)
-        status = 0
+        status, paid = 0, list[Path]()
         for folder in folders:
             if len(folders) > 1:
                 click.echo(folder.name, err=settings.get("json"))
-            ended = _score(folder, settings, again, removed, exit_zero=exit_zero)
+            ended = _score(folder, settings, again, removed, paid, exit_zero=exit_zero)
             status = ended if _GRAVITY.index(ended) > _GRAVITY.index(status) else status
             if status == INTERRUPTED:
                 break
@@ -74,8 +74,15 @@ def score(ids: Sequence[str], flags: dict[str, Any]) -> None:
 
 
 def _score(
-    folder: Path, settings: Settings, again: Sequence[str], removed: Sequence[str], *, exit_zero: bool
+    folder: Path,
+    settings: Settings,
+    again: Sequence[str],
+    removed: Sequence[str],
+    paid: list[Path],
+    *,
+    exit_zero: bool,
 ) -> int:
+    """Score one; returns the exit status. `paid`: what judges said so far, to which its own are added."""
     known, notes = vendors(settings), list[Wording](settings.notes)
     if removed:
         _remove(folder, removed)
@@ -98,7 +105,8 @@ def _score(
         debug=settings.get("debug"),
         as_json=settings.get("json"),
     )
-    ended = ask_judges(jury, settings, known, look)
+    ended = ask_judges(jury, settings, known, look, besides=paid)
+    paid.extend(by.verdicts for by in jury.judges)
     status = print_scores(folder, ended, as_json=look.as_json, exit_zero=exit_zero)
     return _write_reports(folder, settings) or status
 
@@ -110,7 +118,7 @@ def _dry_run(jury: Jury, settings: Settings, known: Mapping[str, Vendor], notes:
         _tell(notes, settings)
         click.echo("calls    none: no scorer is a judge")
     for by, spec in zip(jury.judges if specs else (), specs, strict=True):
-        click.echo(f"judge    {by.definition.name}: {by.id}", err=True)
+        click.echo(f"judge    {by.definition.name}: {by.id}", err=settings.get("json"))
         dry_run(spec, settings, known, notes, as_json=settings.get("json"))
         notes.clear()
 
@@ -216,7 +224,9 @@ class ScoringOfRun:
             scoring = Scoring(folder, self._wanted, notes)
             scoring.run(counter)
             counter.close()
-            self._ended = ask_judges(scoring.jury(), self._settings, self._vendors, look, asked=folder)
+            self._ended = ask_judges(
+                scoring.jury(), self._settings, self._vendors, look, besides=[folder], estimates=False
+            )
         except UmweltenError as error:
             self._problem = True
             counter.close()

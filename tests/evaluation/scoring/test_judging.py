@@ -322,14 +322,33 @@ def test_what_cannot_be_judged_is_said_before_the_answers_are_paid_for(
     assert server.idle().requests == 0
 
 
-def test_a_judge_says_why_it_was_stopped(server: Provider, here: Path) -> None:
+def test_one_limit_covers_the_judges_of_several_evaluations_and_says_why_they_stop(
+    server: Provider, here: Path
+) -> None:
     table = [{"n": n, "a": f"answer {n}"} for n in range(9)]
-    evaluate(write_table(here / "q.csv", table), {"p:a": "a"}, output=here / "output")
+    write_table(here / "q.csv", table)
+    for id in "xy":
+        evaluate(here / "q.csv", {"p:a": "a"}, id=id, output=here / "output")
     server.use(Profile(default=Behaviour(text=verdict("pass"), shaped="ignore")))
-    words = ("eval", "score", "x", "--scorer", "ok=judge:Right?", "--judge", "openai:gpt-5.4-mini")
-    done = run_python(["-m", "umwelten", *words, "--max-cost", "0.007"], cwd=here, env=server.env())
+    words = ("eval", "score", "x", "y", "--scorer", "ok=judge:Right?", "--judge", "openai:gpt-5.4-mini")
+    done = run_python(["-m", "umwelten", *words, "--max-cost", "0.01"], cwd=here, env=server.env())
     assert done.code == 3
     assert "judge ok: stopped: $0.00" in done.err
-    assert "would pass --max-cost $0.007; lower its max_tokens or raise the cap" in done.err
-    with Reader.open(here / "output/x.ok") as reader:
-        assert reader.connection.execute("SELECT sum(cost_nusd) < 7e6 FROM attempts").fetchone()[0]
+    assert "would pass --max-cost $0.00" in done.err
+    assert "lower its max_tokens or raise the cap (what others have left of --max-cost 0.01)" in done.err
+    spent = []
+    for id in "xy":
+        with Reader.open(here / f"output/{id}.ok") as reader:
+            spent += reader.connection.execute("SELECT sum(cost_nusd) FROM attempts").fetchone()
+    assert 4e6 < sum(cost or 0 for cost in spent) < 10e6
+
+
+def test_an_estimate_of_one_judge_is_not_the_end_of_the_others(server: Provider, here: Path) -> None:
+    table = [{"n": n, "a": f"answer {n}"} for n in range(5)]
+    evaluate(write_table(here / "q.csv", table), {"p:a": "a"}, output=here / "output")
+    server.use(Profile(default=Behaviour(text=verdict("pass"), shaped="ignore")))
+    words = ("eval", "score", "x", "--judge", "openai:j", "--scorer", "a=judge:A?", "--scorer", "b=judge:B?")
+    done = run_python(["-m", "umwelten", *words, "--estimate", "2"], cwd=here, env=server.env())
+    assert (done.code, server.idle().requests) == (3, 4)
+    assert done.err.count("estimate from 2 of 5 calls") == 2
+    assert done.out.count("(3 pending)") == 2, "the samples count"

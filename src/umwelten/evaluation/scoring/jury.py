@@ -217,18 +217,18 @@ def _of_judges(spelling: Spelling) -> Spelling:
 
 
 def due(
-    prepared: Sequence[tuple[JudgedBy, Evaluation]], max_cost_usd: float | None, asked: Path | None
+    prepared: Sequence[tuple[JudgedBy, Evaluation]], max_cost_usd: float | None, besides: Sequence[Path]
 ) -> Iterator[tuple[JudgedBy, Evaluation, bool]]:
     """Yield each judge that has something to be asked, when its turn has come; False: the limit is spent.
 
-    The limit of costs is one for all of them, and for the evaluation in the folder `asked` too, whose answers
-    were asked for in the same command.
+    The limit of costs is one for all of them, and for the evaluations in the folders `besides` too, whose
+    answers were asked for in the same command.
     """
     for by, evaluation in prepared:
         if sum(evaluation.store.to_do().values()):
-            others = sum(other.store.spent_nusd() for _, other in prepared if other is not evaluation)
-            others += 0 if asked is None else spent_nusd(asked)
-            yield by, evaluation, limit_cost(evaluation, max_cost_usd, others)
+            # Read from their folders: one that ended with its estimate is closed.
+            folders = [*besides, *(other.verdicts for other, _ in prepared if other is not by)]
+            yield by, evaluation, limit_cost(evaluation, max_cost_usd, sum(map(spent_nusd, folders)))
 
 
 def limit_cost(evaluation: Evaluation, max_cost_usd: float | None, others_nusd: int) -> bool:

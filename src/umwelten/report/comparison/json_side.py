@@ -88,7 +88,11 @@ def json_side(path: Path) -> Side:
         raise read_error(path, error) from error
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
         several = b'{"evaluations"' in _head(path)
-        problem = "holds the reports of several evaluations" if several else f"is not a JSON report of umwelten: {error}"
+        problem = (
+            "holds the reports of several evaluations"
+            if several
+            else f"is not a JSON report of umwelten: {error}"
+        )
         raise InputError(f"{path} {problem}", _WRITE) from None
 
 
