@@ -15,7 +15,7 @@ from tests.scoredkit import evaluate, write_table
 import umwelten
 from provider import Profile, Provider, provider
 from umwelten.config.settings import load
-from umwelten.errors import ConfigError, EvaluationBusy, StoreError, UsageError
+from umwelten.errors import ConfigError, EvaluationBusy, InputError, StoreError, UsageError
 from umwelten.evaluation.scoring.build_scoring import build_scoring
 from umwelten.evaluation.scoring.scoring import Scoring, ScoringResult
 from umwelten.evaluation.scoring.spec import ScoringSpec
@@ -145,6 +145,21 @@ def test_a_stored_evaluation_has_no_files_read(folder: Path, monkeypatch: pytest
         with ScoreStore.open(folder) as store:
             store.write_settings({"expected": where})
         build_scoring(load(folder, {}).with_flags({"scorer": ["contains"]}, by_name), {}, folder)
+
+
+def test_calls_that_all_failed_are_counted_and_those_to_come_cannot_be_scored(
+    table: Path, tmp_path: Path
+) -> None:
+    write_table(table, [{**row, "a": ""} for row in TABLE])
+    failed = evaluate(table, {"p:a": "a"}, output=tmp_path, id="failed")
+    write_table(tmp_path / "l.csv", [{"file": "row-1", "value": "1"}])
+    assert score(failed, "contains", f"people=table:{tmp_path / 'l.csv'}") == ScoringResult(new=0, kept=0)
+    with closing(sqlite3.connect(failed / "evaluation.db")) as connection:
+        connection.execute("DELETE FROM attempts")
+        connection.execute("DELETE FROM calls")
+        connection.commit()
+    with pytest.raises(InputError, match="evaluation 'failed' has no answers"):
+        score(failed, "contains")
 
 
 def test_the_total_of_one_scorer_is_its_own(folder: Path) -> None:

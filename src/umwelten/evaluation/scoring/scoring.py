@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from umwelten.errors import UsageError
+from umwelten.errors import InputError, UsageError
 from umwelten.evaluation.scoring.answer_inputs import AnswerInputs
 from umwelten.evaluation.scoring.external import ScorerInput
 from umwelten.evaluation.scoring.jury import Jury, check_judges_ahead, is_judge
@@ -33,9 +33,11 @@ from umwelten.store.reader import Reader
 from umwelten.store.scores.reader import ScoreReader
 from umwelten.store.scores.records import ScoreRecord, StoredScorer, gate_values
 from umwelten.store.scores.store import ScoreStore
-from umwelten.store.stored_calls import ScorableAnswer, StoredCall, input_names, scorable_answers
+from umwelten.store.stored_calls import ScorableAnswer, StoredCall, call_count, input_names, scorable_answers
+from umwelten.store.tables import SUCCEEDED
 from umwelten.types import FrozenStruct
 
+_ASK_FIRST = Phrase("Ask first: {option:resume} goes on where the evaluation was stopped.")
 _EXPECTED, _CLUSTER = "what is expected", "cluster"
 """What the texts with placeholders are called in errors."""
 
@@ -67,6 +69,8 @@ class Scoring:
         self._only = None if spec.where is None else matching_calls(folder, spec.where)
         with Reader.open(folder) as reader:
             stored = reader.spec()
+            if not call_count(reader):
+                raise InputError(f"evaluation {folder.name!r} has no answers", _ASK_FIRST)
             check_gates(
                 spec.gates,
                 known_scorers(folder) | {definition.name: definition for definition in spec.scorers},
@@ -77,7 +81,7 @@ class Scoring:
                 _check_names(references.names, reader, _EXPECTED)
                 if (note := references.check(input_names(reader))) is not None:
                     notes.append(note)
-            for table in self._tools.tables.values():
+            for table in self._tools.tables.values() if call_count(reader, SUCCEEDED) else ():
                 notes.extend(table.check(answer_name(each.call) for each in scorable_answers(reader)))
 
     @property
@@ -311,14 +315,13 @@ def _check_needs_none(definition: Definition) -> None:
 
 def _check_names(names: tuple[str, ...], reader: Reader, place: str) -> None:
     """See that the placeholders have values. Errors: `UsageError`, `InputError` for a table that is gone."""
-    known = list(FILE_VALUES)
-    columns: tuple[str, ...] | None = None
     first = next(scorable_answers(reader), None)
-    if first is not None:
-        values = AnswerInputs(reader, needs_values=True).of(first).values
-        known += [name for name in values if not name.startswith("row.") and name not in known]
-        if first.call.part:
-            columns = chained_columns(reader.folder)
+    if first is None:  # all calls failed: nothing is filled in
+        return
+    values = AnswerInputs(reader, needs_values=True).of(first).values
+    known = list(FILE_VALUES)
+    known += [name for name in values if not name.startswith("row.") and name not in known]
+    columns = chained_columns(reader.folder) if first.call.part else None
     _template_of(names).check(known, columns, place=place)
 
 
