@@ -63,36 +63,41 @@ def score(ids: Sequence[str], flags: dict[str, Any]) -> None:
         for path in settings.get("report"):
             check_report_path(path)
         status, paid = 0, list[Path]()
-        for folder in folders:
+        # All are checked first: what one is refused for is found before others are paid for.
+        for wanted in [_Wanted(folder, settings, again, removed) for folder in folders]:
             if len(folders) > 1:
-                click.echo(folder.name, err=settings.get("json"))
-            ended = _score(folder, settings, again, removed, paid, exit_zero=exit_zero)
+                click.echo(wanted.folder.name, err=settings.get("json"))
+            ended = _score(wanted, settings, paid, exit_zero=exit_zero)
             status = ended if _GRAVITY.index(ended) > _GRAVITY.index(status) else status
             if status == INTERRUPTED:
                 break
         leave(status)
 
 
-def _score(
-    folder: Path,
-    settings: Settings,
-    again: Sequence[str],
-    removed: Sequence[str],
-    paid: list[Path],
-    *,
-    exit_zero: bool,
-) -> int:
+class _Wanted:
+    """An evaluation that is to be scored, checked as far as can be before anything is written."""
+
+    def __init__(
+        self, folder: Path, settings: Settings, again: Sequence[str], removed: Sequence[str]
+    ) -> None:
+        self.folder, self.vendors = folder, vendors(settings)
+        self.notes = list[Wording](settings.notes)
+        if removed:
+            _remove(folder, removed)
+        self.scoring = Scoring(folder, build_scoring(settings, self.vendors, folder), self.notes)
+        self.jury = self.scoring.jury(again)
+        if not settings.get("dry_run"):
+            # The judges' notes are told when they are asked.
+            self.jury.specs(settings, self.vendors, [] if self.scoring.asks_judges else self.notes)
+
+
+def _score(wanted: _Wanted, settings: Settings, paid: list[Path], *, exit_zero: bool) -> int:
     """Score one; returns the exit status. `paid`: what judges said so far, to which its own are added."""
-    known, notes = vendors(settings), list[Wording](settings.notes)
-    if removed:
-        _remove(folder, removed)
-    scoring = Scoring(folder, build_scoring(settings, known, folder), notes)
-    jury = scoring.jury(again)
+    folder, known, notes = wanted.folder, wanted.vendors, wanted.notes
+    scoring, jury = wanted.scoring, wanted.jury
     if settings.get("dry_run"):
         _dry_run(jury, settings, known, notes)
         return 0
-    # Whatever the judges may be refused for is found before anything is written.
-    jury.specs(settings, known, [] if scoring.asks_judges else notes)
     _tell(notes, settings)
     counter = _Counter()
     result = scoring.run(counter)

@@ -341,6 +341,13 @@ def test_one_limit_covers_the_judges_of_several_evaluations_and_says_why_they_st
         with Reader.open(here / f"output/{id}.ok") as reader:
             spent += reader.connection.execute("SELECT sum(cost_nusd) FROM attempts").fetchone()
     assert 4e6 < sum(cost or 0 for cost in spent) < 10e6
+    evaluate(here / "q.csv", {"p:a": "a"}, id="y.other", output=here / "output")
+    server.reset()
+    words = ("eval", "score", "x", "y", "--scorer", "other=judge:Right?", "--judge", "openai:j")
+    done = run_python(["-m", "umwelten", *words], cwd=here, env=server.env())
+    assert (done.code, server.idle().requests) == (2, 0), (
+        "y.other is another evaluation; x is not judged either"
+    )
 
 
 def test_an_estimate_of_one_judge_is_not_the_end_of_the_others(server: Provider, here: Path) -> None:
