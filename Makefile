@@ -72,7 +72,7 @@ bench-peers: ## other tools for the benchmarks, pinned, each in an environment o
 	$(PYTHON) -m venv .bench/litellm && .bench/litellm/bin/pip install --quiet litellm==1.105.3
 	mkdir -p .bench/promptfoo && npm install --silent --prefix .bench/promptfoo promptfoo@0.121.20
 
-torture: $(VENV)/.tools ## a thousand kills, 20,000 hostile files, 5,000 databases, half an hour of soak; writes docs/reliability.md
+torture: $(VENV)/.tools ## a thousand kills and 200 of judges, 20,000 hostile files, 5,000 databases, half an hour of soak; writes docs/reliability.md
 	$(BIN)/python -m benchmarks.databases
 	$(BIN)/python -m benchmarks.torture --kills 1000 --write-docs
 
