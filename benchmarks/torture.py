@@ -27,7 +27,7 @@ from benchmarks.coverage import coverage  # noqa: E402
 from benchmarks.soak import soak  # noqa: E402
 from hostile.trying import MOST_RESIDENT, MOST_S  # noqa: E402
 from provider import clean_environment, provider_process  # noqa: E402
-from reliability import judging, matrix, memory, promises, torture  # noqa: E402
+from reliability import judging, matrix, memory, promises, scoring_kills, torture  # noqa: E402
 from sharing.processes import SCENARIOS  # noqa: E402
 from umwelten.records import AttemptRecord, CallRecord, StoredSpec  # noqa: E402
 from umwelten.simulate.faultserver.profile import Profile  # noqa: E402
@@ -45,12 +45,15 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=10_000, help="calls of a job")
     parser.add_argument("--soak-minutes", type=float, default=30.0)
     parser.add_argument("--files", type=int, default=20_000, help="hostile files")
-    parser.add_argument("--parts", default="kills,judging,sharing,matrix,resume,memory,files,intervals,soak")
+    parser.add_argument(
+        "--parts", default="kills,scores,judging,sharing,matrix,resume,memory,files,intervals,soak"
+    )
     parser.add_argument("--write-docs", action="store_true")
     chosen = parser.parse_args()
     parts: dict[str, Callable[[Path], tuple[Lines, bool]]] = {
         "kills": lambda root: kills(root, chosen.kills, chosen.size),
         "judging": lambda root: judged_kills(root, chosen.kills // 5, chosen.size // 2),
+        "scores": lambda root: killed_scoring(root, chosen.kills // 5),
         "sharing": shared_limits,
         "matrix": faults,
         "resume": resume,
@@ -106,6 +109,25 @@ def judged_kills(root: Path, count: int, size: int) -> tuple[Lines, bool]:
     }
     bad = figures.unlike or figures.verdicts != figures.answers
     return _two_columns("kill -9 while judging", table), not bad and figures.most_again <= figures.bound
+
+
+def killed_scoring(root: Path, count: int) -> tuple[Lines, bool]:
+    """Kill -9 of `eval score`, at random moments."""
+    cwd = Path.cwd()
+    os.chdir(root)
+    try:
+        figures = scoring_kills.kill_scoring(root, kills=count, answers=5_000)
+    finally:
+        os.chdir(cwd)
+    table = {
+        "kills of `eval score` over 5,000 answers and 3 scorers": str(figures.kills),
+        "after which some scores were kept and some missing": str(figures.partial),
+        "kept scores that an undisturbed run has not": str(figures.wrong),
+        "finished tables of scores, unequal to those of an undisturbed run": (
+            f"{figures.jobs}, {figures.unequal}"
+        ),
+    }
+    return _two_columns("kill -9 of scoring", table), not figures.wrong and not figures.unequal
 
 
 def shared_limits(root: Path) -> tuple[Lines, bool]:
@@ -256,6 +278,7 @@ def document(found: dict[str, Lines]) -> str:
     python = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
     heads = {
         "kills": "Kills",
+        "scores": "Kills while answers are scored",
         "judging": "Kills while answers are judged",
         "sharing": "Runs that share a rate limit",
         "resume": "Resuming",

@@ -338,3 +338,9 @@ def test_alpha_by_its_definition(ratings: list[list[int | None]]) -> None:
 def test_what_cannot_be_meant_is_named(call: Callable[[], object], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         call()
+
+
+def test_as_many_files_each_way_are_no_difference_and_not_unknown() -> None:
+    same = mcnemar(3, 3)
+    assert (same.p, same.chi_square) == (1.0, 0.0)
+    assert mcnemar(0, 0).chi_square is None
