@@ -251,6 +251,21 @@ def test_a_changed_input_is_not_judged(server: Provider, here: Path) -> None:
     assert one(found, "ok").unscored == {"input_changed": 1}
 
 
+def test_an_answer_to_another_question_is_not_judged_by_a_reference(server: Provider, here: Path) -> None:
+    write_table(here / "q.csv", [{"n": n, "q": f"q{n}", "want": f"w{n}"} for n in range(3)])
+    server.use(Profile(default=Behaviour(text=verdict("pass"), shaped="ignore"), keep_bodies=True))
+    umwelten.batch("Say {{row.q}}.", "openai:a", rows="q.csv", id="x").wait()
+    write_table(here / "q.csv", [{"n": n, "q": f"q{n}" if n else "other", "want": f"w{n}"} for n in range(3)])
+    (here / "s.toml").write_text(
+        '[scorers.ok]\ntype = "judge"\nask = "Right?"\nmodel = "openai:j"\nsees = ["expected", "answer"]\n'
+    )
+    server.reset()
+    found = judge(here / "output/x", scorers=here / "s.toml", expected="{{row.want}}")
+    assert (one(found, "ok").scored, one(found, "ok").unscored) == (2, {"input_changed": 1})
+    assert server.idle().requests == 2
+    assert not any("Say" in (record.body or "") for record in server.ledger.records)
+
+
 def test_people_are_asked_whether_a_judge_is_right(server: Provider, here: Path) -> None:
     table = [{"n": n, "a": f"answer {n}!"} for n in range(1, 5)]
     folder = evaluate(write_table(here / "q.csv", table), {"p:a": "a"}, output=here / "o")

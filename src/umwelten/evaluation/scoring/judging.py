@@ -144,7 +144,8 @@ class JudgedBy:
     def _added(self, expected: _Expected | None) -> AddedValues:
         if expected is None:
             return AddedValues(framed=self._framed)
-        return AddedValues(names=("expected",), of=expected.of, framed=self._framed)
+        # The question is read even where it is not shown: a row that asks another one has another reference.
+        return AddedValues(names=("expected",), of=expected.of, framed=self._framed, chained=("prompt",))
 
     def _framed(self, values: Mapping[str, str]) -> Mapping[str, str]:
         """Return values in frames. What is empty is not there, and has none."""
