@@ -422,9 +422,10 @@ def test_with_several_prompts_figures_are_by_model_and_prompt(server: Provider) 
         {"scorer": "exact", "expected": "nothing.csv"},
         {"scorers": {"own": lambda answr: True}},
         {"fail_under": "right >= 0.9"},
+        {"expected": "=Paris"},
         {"scorer": "exact:x", "fail_under": "rigth >= 0.9"},
     ],
-    ids=["settings", "type", "file", "function", "no scorer", "gate"],
+    ids=["settings", "type", "file", "function", "no scorer", "nothing to expect", "gate"],
 )
 def test_what_cannot_score_is_known_before_the_first_call(server: Provider, options: dict[str, Any]) -> None:
     with pytest.raises(umwelten.UmweltenError):

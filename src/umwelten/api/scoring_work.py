@@ -12,23 +12,22 @@ from umwelten.api.function_scorer import FunctionScorer
 from umwelten.api.scorers.program_scorers import read_program_scorers
 from umwelten.config.endpoints import vendors
 from umwelten.config.options import OF_SCORE
+from umwelten.config.score_demands import check_unscored, wants_scores
 from umwelten.config.settings import Settings
-from umwelten.errors import UmweltenError, UsageError
-from umwelten.evaluation.scoring.build_scoring import build_scoring, wants_scores
+from umwelten.errors import UmweltenError
+from umwelten.evaluation.scoring.build_scoring import build_scoring
 from umwelten.evaluation.scoring.jury import Jury, due
 from umwelten.evaluation.scoring.scoring import Scoring, check_ahead
 from umwelten.evaluation.scoring.spec import ProgramScorers
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.events import Note, NoteLevel
-from umwelten.phrases import Phrase, Wording, spell
+from umwelten.phrases import Wording, spell
 from umwelten.report.output_files import check_report_path, write_report
 
 if TYPE_CHECKING:
     from umwelten.api.background_run import Background
     from umwelten.events import Observer
 
-_OF_SCORES = ("fail_under", "judge", "samples", "check")
-"""Arguments that mean nothing without a scorer."""
 _ARGUMENTS = (*OF_SCORE, "on_event", "grace_s")
 
 
@@ -93,13 +92,7 @@ def scoring_after(
     """Return what scores the answers of an evaluation, `None` if nothing asks for scores."""
     if named or wants_scores(settings):
         return ScoringAfter(named, wanted, settings, shape)
-    for name in _OF_SCORES:
-        if name in settings.given:
-            raise UsageError(
-                Phrase("{option:{name}} goes with {option:scorer} or {option:scorers}", name=name),
-                "Add one, or leave it out.",
-                argument=name,
-            )
+    check_unscored(settings)
     return None
 
 

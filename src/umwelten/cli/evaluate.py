@@ -17,6 +17,7 @@ from umwelten.cli.runner import OutputOptions, execute, leave, raise_file_limit
 from umwelten.cli.standard_streams import work_comes_first
 from umwelten.config.endpoints import vendors
 from umwelten.config.options import BY_KEY
+from umwelten.config.score_demands import check_unscored
 from umwelten.config.settings import Settings, load
 from umwelten.errors import UsageError
 from umwelten.evaluation.build_spec import build_spec
@@ -102,10 +103,7 @@ def _settings(kind: str, flags: dict[str, Any]) -> Settings:
         raise click.UsageError("Missing option '-m' / '--models'.", click.get_current_context())
     if settings.get("prompt") is None and settings.get("prompts") is None:
         raise click.UsageError("Missing option '-p' / '--prompt'.", click.get_current_context())
-    scored = settings.get("scorers") or settings.get("scorer")
-    for name in ("fail_under", "judge", "samples", "check"):
-        if name in settings.given and not scored:
-            raise UsageError(f"{as_flag(name)} goes with --scorer or --scorers", "Add one, or leave it out.")
+    check_unscored(settings)
     if "coerce" in settings.given and settings.get("schema") is None:
         raise UsageError("--coerce goes with --schema", "Add --schema, or leave it out.")
     return settings

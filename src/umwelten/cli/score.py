@@ -103,7 +103,8 @@ def _score(wanted: _Wanted, settings: Settings, paid: list[Path], *, exit_zero: 
     result = scoring.run(counter)
     counter.close()
     if result.new or result.kept or not jury.judges:
-        click.echo(f"{result.new:,} new scores, {result.kept:,} kept", err=True)
+        scores = "score" if result.new == 1 else "scores"
+        click.echo(f"{result.new:,} new {scores}, {result.kept:,} kept", err=True)
     look = OutputOptions(
         progress=settings.get("progress"),
         verbose=settings.get("verbose"),

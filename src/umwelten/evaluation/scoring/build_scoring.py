@@ -37,11 +37,6 @@ _RUNS_CODE = ("python", "command")
 """Types that are not run because a folder says so."""
 
 
-def wants_scores(settings: Settings) -> bool:
-    """Return whether any option asks for scores."""
-    return bool(settings.get("scorers") or settings.get("scorer"))
-
-
 def build_scoring(
     settings: Settings,
     vendors: Mapping[str, Vendor],

@@ -34,7 +34,7 @@ from umwelten.scoring.definition import Definition, NamedPlace, read_scorer
 from umwelten.scoring.judge.frame import FRAMES
 from umwelten.scoring.judge.judge import Judge, changes
 from umwelten.scoring.references import EXPECTED, as_text
-from umwelten.store.database import NeverStarted, has_database
+from umwelten.store.database import DATABASE, NeverStarted, has_database
 from umwelten.store.derived import JUDGE, owner, stored_derived
 from umwelten.store.inputs import original_path
 from umwelten.store.reader import Reader
@@ -183,7 +183,7 @@ def refuse_changed(folder: Path, definition: Definition) -> Derived | None:
     derived = place_of(folder, definition.name)
     if derived is None:
         return None
-    before = read_scorer(derived.scorer, derived.definition, NamedPlace(name="evaluation.db"))
+    before = read_scorer(derived.scorer, derived.definition, NamedPlace(name=DATABASE))
     found = [change for change in changes(before.settings, definition.settings) if change.setting != "models"]
     if found:
         raise _changed(
