@@ -63,8 +63,8 @@ class ScorerFigures(Mapping[ModelName, ScoreFigures]):
 class Scores(Generic[T]):
     """The scores of an evaluation. Iterating gives an `AnswerScore` for each call and scorer.
 
-    `scores["right"]["openai:gpt-4o"]` has the figures of a scorer and a model: `mean`, `low` and `high` (the
-    ends of the 95 % interval), `bounds`, `scored`, `unscored` by kind, `pass_`, `pass_at`,
+    `scores["right"]["openai:gpt-5.4-mini"]` has the figures of a scorer and a model: `mean`, `low` and `high`
+    (the ends of the 95 % interval), `bounds`, `scored`, `unscored` by kind, `pass_`, `pass_at`,
     `pass_all`, `unsteady`. With several prompts the key is (model, prompt). "total" is the mean of several
     scorers by weight.
 

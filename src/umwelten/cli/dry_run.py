@@ -10,7 +10,7 @@ import msgspec
 
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.json_output import print_json
-from umwelten.config.addresses import reached_at
+from umwelten.config.addresses import Reached, reached_at
 from umwelten.config.members import members
 from umwelten.config.rate_texts import shown
 from umwelten.config.settings import Settings
@@ -40,6 +40,36 @@ def dry_run(
     plan = preview(spec, settings, vendors, at=time.time())
     for note in notes:
         click.echo(settings.conceal(spell(note, as_flag)), err=True)
+    if as_json:
+        print_json(_as_data(plan, spec, settings, vendors))
+        return
+    addresses, several = _addresses(spec, settings, vendors)
+    for line in layout(plan, batch=spec.inputs is not None):
+        click.echo(settings.conceal(line))
+    lines = [line for name, at in addresses.items() for line in several.get(name, {name: at}).items()]
+    for name, at in lines:
+        address = f"at {at.base_url} ({at.source})" if at.base_url else "on this machine"
+        click.echo(f"address  {one_line(f'{name} is reached {address}', 300)}")
+
+
+def plan_as_data(
+    spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor]
+) -> dict[str, object]:
+    """Return the plan as JSON has it."""
+    return _as_data(preview(spec, settings, vendors, at=time.time()), spec, settings, vendors)
+
+
+def _as_data(
+    plan: Preview, spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor]
+) -> dict[str, object]:
+    addresses, several = _addresses(spec, settings, vendors)
+    return {**_with_names(plan), "addresses": addresses, "members": several}
+
+
+def _addresses(
+    spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor]
+) -> tuple[dict[str, Reached], dict[str, dict[str, Reached]]]:
+    """Where providers are reached, and each member of those that have several."""
     asked = {name: vendors[name] for name in (m.provider for m in spec.models)}
     addresses = {name: reached_at(vendor, settings) for name, vendor in asked.items()}
     several = {
@@ -47,16 +77,7 @@ def dry_run(
         for name, vendor in asked.items()
         if len(members(vendor)) > 1
     }
-    if as_json:
-        data = {**_with_names(plan), "addresses": addresses, "members": several}
-        print_json(data)
-        return
-    for line in layout(plan, batch=spec.inputs is not None):
-        click.echo(settings.conceal(line))
-    lines = [line for name, at in addresses.items() for line in several.get(name, {name: at}).items()]
-    for name, at in lines:
-        address = f"at {at.base_url} ({at.source})" if at.base_url else "on this machine"
-        click.echo(f"address  {one_line(f'{name} is reached {address}', 300)}")
+    return addresses, several
 
 
 def _with_names(plan: Preview) -> dict[str, object]:

@@ -12,9 +12,10 @@ from typing import Any
 
 import click
 
-from umwelten.cli.dry_run import dry_run
+from umwelten.cli.dry_run import dry_run, plan_as_data
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.interrupts import INTERRUPTED
+from umwelten.cli.json_output import print_json
 from umwelten.cli.judging import ask_judges
 from umwelten.cli.report import _folders
 from umwelten.cli.runner import OutputOptions, leave
@@ -82,7 +83,7 @@ class _Wanted:
     ) -> None:
         self.folder, self.vendors = folder, vendors(settings)
         self.notes = list[Wording](settings.notes)
-        if removed:
+        if removed and not settings.get("dry_run"):
             _remove(folder, removed)
         self.scoring = Scoring(folder, build_scoring(settings, self.vendors, folder), self.notes)
         self.jury = self.scoring.jury(again)
@@ -120,12 +121,18 @@ def _score(wanted: _Wanted, settings: Settings, paid: list[Path], *, exit_zero: 
 def _dry_run(jury: Jury, settings: Settings, known: Mapping[str, Vendor], notes: list[Wording]) -> None:
     """Say what judges would be asked; other scorers cost nothing."""
     specs = jury.specs(settings, known, notes)
+    judges = list(zip(jury.judges if specs else (), specs, strict=True))
+    if settings.get("json"):
+        _tell(notes, settings)
+        plans = {by.definition.name: plan_as_data(spec, settings, known) for by, spec in judges}
+        print_json({"judges": plans})
+        return
     if not specs:
         _tell(notes, settings)
         click.echo("calls    none: no scorer is a judge")
-    for by, spec in zip(jury.judges if specs else (), specs, strict=True):
-        click.echo(f"judge    {by.definition.name}: {by.id}", err=settings.get("json"))
-        dry_run(spec, settings, known, notes, as_json=settings.get("json"))
+    for by, spec in judges:
+        click.echo(f"judge    {by.definition.name}: {by.id}")
+        dry_run(spec, settings, known, notes, as_json=False)
         notes.clear()
 
 

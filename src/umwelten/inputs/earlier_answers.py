@@ -22,11 +22,11 @@ import msgspec
 
 from umwelten.errors import InputError, StoreError, UsageError
 from umwelten.identity import content_hash
-from umwelten.inputs.answer_fields import AnswerFields, decoded
+from umwelten.inputs.answer_fields import NUMBERS, AnswerFields, decoded
 from umwelten.inputs.answer_filter import AnswerFilter
 from umwelten.inputs.content import Content, Question, frame_text
 from umwelten.inputs.files.suggestions import nearest_name
-from umwelten.inputs.filters import JSON, Compared, comparisons, path_value
+from umwelten.inputs.filters import JSON, Compared, comparisons, parse_where, path_value
 from umwelten.inputs.tables.json_values import as_text
 from umwelten.phrases import Phrase
 from umwelten.prompts.template import INPUT, PROMPT, ROW
@@ -70,6 +70,8 @@ def answers(
     at once for an invalid filter.
     """
     if not has_database(folder):
+        if where is not None:
+            parse_where(where, numbers=NUMBERS)  # of two mistakes, the one that can be seen
         nearest = _nearest_evaluation(folder)
         raise InputError(
             f"there is no evaluation {folder.name!r} in {folder.parent}",

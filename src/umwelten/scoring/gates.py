@@ -1,7 +1,7 @@
 """Thresholds that scores must reach, as text and as sections of a file.
 
-`METRIC OP NUMBER [for MODEL]`, such as `right >= 0.9` or `polite.pass >= 95% for openai:gpt-4o`. Whether they
-are reached is said by `gate_outcomes`.
+`METRIC OP NUMBER [for MODEL]`, such as `right >= 0.9` or `polite.pass >= 95% for openai:gpt-5.4-mini`.
+Whether they are reached is said by `gate_outcomes`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PASSES: Mapping[str | None, Figure] = {None: "pass", "@": "pass_at", "^": "pass
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _OPERATORS = (">=", ">", "<=", "<")
 _KEYS = {"at_least": ">=", "above": ">", "at_most": "<=", "below": "<"}
-_FORM = "Write it as METRIC OP NUMBER, such as right >= 0.9 or polite.pass >= 95% for openai:gpt-4o."
+_FORM = "Write it as METRIC OP NUMBER, such as right >= 0.9 or polite.pass >= 95% for openai:gpt-5.4-mini."
 
 
 class Gate(FrozenStruct):

@@ -40,7 +40,7 @@ def rules() -> list[Rule]:
             if number in (8, 12, 17):
                 right = f"I am not sure, but I would say {row['country']}."
             if number % 5 == 0 and number > 4:
-                found.append(says("It is Atlantis.", model="gpt-5.4-nano", prompt=question))
+                found.append(says("It is Atlantis.", model="gemma3*", prompt=question))
             found.append(says("I cannot tell." if number in (20, 30, 40) else right, prompt=question))
     with (EXAMPLES / "labels.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -78,7 +78,7 @@ def test_every_command_of_the_page_works_as_it_stands(tmp_path: Path) -> None:
         # What tokens cost changes with the price list.
         assert line.startswith("judged:") or " ".join(line.split()) in shown, line
     assert len(judged) == 100
-    assert all("gpt-5.4" not in record.prompt for record in judged)
+    assert not any(name in record.prompt for record in judged for name in ("gpt-5.4", "gemma"))
     with (tmp_path / "letters.csv").open(encoding="utf-8-sig") as file:
         letters = {row["file"]: row for row in csv.DictReader(file)}
     assert float(letters["bees.md"]["score.fields.topics"]) == 0.5

@@ -29,7 +29,7 @@ class Judge(_Asked, frozen=True, kw_only=True):
     verdicts. `sees`: what is shown of "prompt", "input", "expected" and "answer". `unsure=False` forbids it
     to say that it cannot tell. `check` is a table of what people said, which it is compared with.
 
-    >>> umwelten.Judge("Is the reply polite?", "openai:gpt-4o", samples=3).samples
+    >>> umwelten.Judge("Is the reply polite?", "openai:gpt-5.4-mini", samples=3).samples
     3
     """
 

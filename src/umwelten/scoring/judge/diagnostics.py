@@ -194,7 +194,8 @@ def _share(part: float, whole: int) -> float | None:
 def same_model(judge: str, model: str) -> bool:
     """Return whether two models, as `provider:model`, are the same by name, wherever they are served.
 
-    A provider, an owner in front (`openai/gpt-4o`), a variant behind (`@cool`) and case make no difference.
+    A provider, an owner in front (`openai/gpt-5.4-mini`), a variant behind (`@cool`) and case make no
+    difference.
     """
     return _bare(judge) == _bare(model)
 
