@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from cli.project import add_evaluation, environment, make_project
 
 GUARDED = """
 import sys
+import time
 def refuse(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"):
         raise SystemExit(f"completion reached for the network: {event}")
@@ -172,6 +174,18 @@ def test_a_cache_that_cannot_be_written_is_done_without(asking: Asking) -> None:
     assert asking.words("umwelten eval run -m google:", UMWELTEN_CACHE_DIR=str(blocked))
 
 
+COUNTING_S = 0.12
+"""What counting to five million takes on a machine of the usual pace."""
+
+
+def pace() -> float:
+    """How many times as long as usual this machine takes now, at least 1."""
+    began = time.process_time()
+    for _ in range(5_000_000):
+        pass
+    return max(1.0, (time.process_time() - began) / COUNTING_S)
+
+
 def test_an_answer_takes_less_than_a_fifth_of_a_second_of_the_processor(asking: Asking) -> None:
     def spent(line: str) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -186,7 +200,8 @@ def test_an_answer_takes_less_than_a_fifth_of_a_second_of_the_processor(asking: 
         add_evaluation(asking.project / "output" / f"more-{at}", [f"mine:{at}"], ["a"])
     asking.words("umwelten eval run -m ")  # makes the list of names
     for line in ("umwelten eval run -m goo", "umwelten eval show ", "umwelten eval run --"):
-        assert min(spent(line) for _ in range(4)) < 0.2, line
+        # By the pace of this moment: a machine that others slow down makes no answer slow.
+        assert min(spent(line) / pace() for _ in range(4)) < 0.2, line
 
 
 @pytest.mark.skipif(os.name != "posix", reason="paths of Linux and macOS")
