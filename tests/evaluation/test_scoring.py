@@ -318,3 +318,18 @@ def test_two_prompts_over_a_hundred_rows_give_the_figures_of_the_books(tmp_path:
     before = printed()
     assert score(folder, "contains").new == 0
     assert printed() == before
+
+
+def test_without_its_threshold_a_function_says_again_itself_what_passes(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "checks.py").write_text("def right(answer):\n    return 'Paris' in answer.text\n")
+
+    def passed(**more: float) -> list[object]:
+        table = {"type": "python", "value": "checks.py:right", **more}
+        spec = ScoringSpec(scorers=(read_scorer("x", table, HERE),), bases={"x": tmp_path})
+        Scoring(folder, spec, []).run()
+        return [row[3] for row in stored(folder)]
+
+    own = passed()
+    assert set(own) == {True, False}
+    assert set(passed(at_least=0.0)) == {True}
+    assert passed() == own

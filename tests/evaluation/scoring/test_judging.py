@@ -374,3 +374,33 @@ def test_an_estimate_of_one_judge_is_not_the_end_of_the_others(server: Provider,
     assert (done.code, server.idle().requests) == (3, 4)
     assert done.err.count("estimate from 2 of 5 calls") == 2
     assert done.out.count("(3 pending)") == 2, "the samples count"
+
+
+def test_a_score_by_another_reference_is_gone_before_the_judge_has_answered(
+    server: Provider, here: Path
+) -> None:
+    table = [{"n": n, "a": f"answer {n}", "want": "x"} for n in range(2)]
+    folder = evaluate(write_table(here / "q.csv", table), {"p:a": "a"}, output=here / "o")
+    server.use(Profile(default=Behaviour(text=verdict("pass"), shaped="ignore")))
+    flags = {"scorer": ["ok=judge:Right?"], "judge": "openai:j", "expected": "{{row.want}}"}
+    assert one(judge(folder, **flags), "ok").scored == 2
+    write_table(here / "q.csv", [table[0], {**table[1], "want": "y"}])
+    settings = load(here, dict(os.environ), here).with_flags(flags, as_argument, arguments=True)
+    known = vendors(settings)
+    scoring = Scoring(folder, build_scoring(settings, known, folder), [])
+    scoring.run()
+    for _, evaluation in scoring.jury().prepare(settings, known, []):
+        evaluation.close()  # as where the limit of costs is spent
+    ((_, judged),) = scoring.jury().collect()
+    assert judged.pending == 1
+    with Reader.open(folder) as reader:
+        found = score_overview(reader, overview(reader).models)
+    assert found is not None
+    assert one(found, "ok").unscored == {"pending": 1}
+
+
+def test_what_verdicts_of_unknown_price_cost_is_not_known(server: Provider, here: Path) -> None:
+    folder = evaluate(write_table(here / "q.csv", [{"n": 1, "a": "Rome"}]), {"p:a": "a"}, output=here / "o")
+    server.use(Profile(default=Behaviour(text=verdict("pass"), shaped="ignore")))
+    (report,) = judge(folder, scorer=["ok=judge:Right?"], judge="openai:nobody-knows").judges
+    assert (report.cost_usd, report.unpriced) == (None, 1)

@@ -201,10 +201,14 @@ class Jury:
                 if not has_database(by.verdicts):
                     continue
                 name = by.definition.name
-                judged = collect(by, ids[name], store, self._labels[name])
+                judged = collect(by, ids[name], store, self._labels[name], asked=self._is_asked)
                 kept = store.settings().get("judges") or {}
                 store.write_settings({"judges": {**kept, name: figures_as_json(judged)}})
                 yield by, judged
+
+    def _is_asked(self, call: int) -> bool:
+        """Whether judges were to be asked about the answer to this call."""
+        return self._spec.asks_judges and (self._only is None or call in self._only)
 
 
 def _of_judges(spelling: Spelling) -> Spelling:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +42,14 @@ _INPUT_CHANGED = "input_changed"
 class Judged(FrozenStruct):
     """What came of a judge: how many scores are new, what its calls cost, and its figures.
 
-    `cost_nusd` is the sum of the known costs, `unpriced` the number of calls whose cost is unknown.
+    `cost_nusd` is the sum of the known costs, `None` where that of no call is known; `unpriced` is the number
+    of calls whose cost is unknown.
     """
 
     new: int
     kept: int
     pending: int
-    cost_nusd: int
+    cost_nusd: int | None
     unpriced: int
     figures: JuryFigures
     check: HumanCheck | None = None
@@ -65,18 +66,27 @@ def read_labels(definition: Definition, scale: Scale, base: Path) -> TableScores
     return TableScores.of_labels(definition, base / expand_home(Path(definition.check)), read)
 
 
-def collect(by: JudgedBy, scorer: int, store: ScoreStore, labels: TableScores | None = None) -> Judged:
+def collect(
+    by: JudgedBy,
+    scorer: int,
+    store: ScoreStore,
+    labels: TableScores | None = None,
+    *,
+    asked: Callable[[int], bool] = lambda call: False,
+) -> Judged:
     """Write the scores of all answers that a judge has been asked about, and compare them with `labels`.
 
-    Raises StoreError.
+    `asked`: the judge was to be asked about the answer to this call just now. Where verdicts are pending all
+    the same, a score from before is removed: it was about another reference or input. Raises StoreError.
     """
     judge = by.judge
     questions = {question.name: question for question in judge.questions}
     tally = Diagnostics(
         judge.settings.models, judge.criteria, judge.scale, judge.settings.combine, judge.at_least
     )
-    new = kept = pending = cost = unpriced = 0
+    new = kept = pending = cost = priced = unpriced = 0
     labelled: list[Labelled] = []
+    stale: list[int] = []
     with (
         Reader.open(by.folder) as reader,
         Reader.open(by.verdicts) as replies,
@@ -84,15 +94,22 @@ def collect(by: JudgedBy, scorer: int, store: ScoreStore, labels: TableScores | 
     ):
         before = {call: key for call, id, key in known.identities() if id == scorer}
         for answer, calls in _answers_with_calls(reader, replies):
+            if not calls and not asked(answer.call.id):
+                continue
             ballots, verdicts = _ballots(judge, questions, calls)
-            cost += sum(call.cost_nusd or 0 for call in calls)
-            unpriced += sum(call.cost_nusd is None for call in calls)
-            tally.add(ballots, length=len(answer.call.text or ""), model=answer.call.model)
+            costs = [call.cost_nusd for call in calls if call.cost_nusd is not None]
+            cost += sum(costs)
+            priced += len(costs)
+            unpriced += len(calls) - len(costs)
+            if calls:
+                tally.add(ballots, length=len(answer.call.text or ""), model=answer.call.model)
             result = _input_changed(calls) or judge.score(ballots)
             if labels is not None:
                 labelled.extend(_labelled(labels, answer.call, result))
             if isinstance(result, Unscored) and result.kind == "pending":
                 pending += 1
+                if answer.call.id in before and asked(answer.call.id):
+                    stale.append(answer.call.id)
                 continue
             key = score_key(
                 call=answer.key,
@@ -105,12 +122,12 @@ def collect(by: JudgedBy, scorer: int, store: ScoreStore, labels: TableScores | 
                 continue
             new += 1
             store.put(_record(answer, scorer, key, result, verdicts))
-    store.flush()
+    store.discard(scorer, stale)
     return Judged(
         new=new,
         kept=kept,
         pending=pending,
-        cost_nusd=cost,
+        cost_nusd=cost if priced or not unpriced else None,
         unpriced=unpriced,
         figures=tally.figures(),
         check=check_against(labelled, judge.scale, judge.at_least) if labels is not None else None,
@@ -128,7 +145,7 @@ def _labelled(labels: TableScores, call: StoredCall, result: Result) -> Iterator
 def _answers_with_calls(
     reader: Reader, replies: Reader
 ) -> Iterator[tuple[ScorableAnswer, list[VerdictCall]]]:
-    """Yield every answer that a judge was asked about with the calls that ended; both are walked in order."""
+    """Yield every answer with the judge's calls about it that ended; both are walked in order."""
     walk = verdict_calls(replies)
     following = next(walk, None)
     for answer in scorable_answers(reader):
@@ -137,8 +154,7 @@ def _answers_with_calls(
             if following.judged == answer.call.id:
                 calls.append(following)
             following = next(walk, None)
-        if calls:
-            yield answer, calls
+        yield answer, calls
 
 
 def _ballots(
@@ -167,7 +183,7 @@ def _ballots(
                     reason=opinion.reason if isinstance(opinion, Verdict) else None,
                     unscored=None if isinstance(opinion, Verdict) else opinion.kind,
                     message=None if isinstance(opinion, Verdict) else opinion.message,
-                    cost_nusd=call.cost_nusd if number == 0 else 0,
+                    cost_nusd=call.cost_nusd if number == 0 or call.cost_nusd is None else 0,
                 )
             )
     return ballots, verdicts

@@ -38,14 +38,15 @@ class ScorerInfo(FrozenStruct):
 class JudgeReport(FrozenStruct):
     """What is known of the judges of one scorer. `id` is the evaluation that holds their verdicts.
 
-    `cost_usd` is the sum of the known costs of their calls, `unpriced` the number of calls whose cost is
-    unknown; `pending` counts the answers whose verdicts are not all there. `figures` are by judge, with the
-    agreement between them; `check` is the comparison with people's labels, where there was one.
+    `cost_usd` is the sum of the known costs of their calls, `None` where that of none is known; `unpriced` is
+    the number of calls whose cost is unknown. `pending` counts the answers whose verdicts are not all there.
+    `figures` are by judge, with the agreement between them; `check` is the comparison with people's labels,
+    where there was one.
     """
 
     scorer: str
     id: str | None
-    cost_usd: float
+    cost_usd: float | None
     unpriced: int
     pending: int
     figures: JuryFigures
@@ -95,7 +96,7 @@ def _judges(columns: ScoreColumns, settings: Mapping[str, Any]) -> Iterator[Judg
             yield JudgeReport(
                 scorer=scorer.name,
                 id=scorer.judge,
-                cost_usd=found["cost_nusd"] / NANO,
+                cost_usd=None if found["cost_nusd"] is None else found["cost_nusd"] / NANO,
                 unpriced=found["unpriced"],
                 pending=found["pending"],
                 figures=msgspec.convert(found["figures"], JuryFigures),

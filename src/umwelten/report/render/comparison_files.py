@@ -7,11 +7,9 @@ case, which fails if it regressed; an unclear one is skipped, or fails where row
 from __future__ import annotations
 
 import csv
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TextIO
-from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
 
@@ -30,7 +28,8 @@ from umwelten.report.render.comparison_text import (
 )
 from umwelten.report.render.csv import BOM, harmless
 from umwelten.report.render.markdown_text import cell
-from umwelten.text.sanitize import json_safe, one_line
+from umwelten.report.render.xml_text import attribute, content
+from umwelten.text.sanitize import json_safe
 
 _COLUMNS = (
     *("scorer", "model", "base_model", "prompt", "base", "new", "difference", "low", "high", "p"),
@@ -38,8 +37,7 @@ _COLUMNS = (
 )
 _SCORES = ("Scorer", "Model", "Base", "New", "Change", "95 %", "p", "Files", "Outcome")
 _FIGURES = ("base", "new", "difference", "interval", "p", "files", "outcome")
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_MOST_TEXT = 8192  # characters of a case's text, as in JUnit reports of an evaluation
+_MOST_TEXT = 8192  # characters of a line
 _encoder = msgspec.json.Encoder()
 
 
@@ -111,10 +109,10 @@ def _junit(found: Comparison, out: TextIO, require_held: bool) -> None:
     sums = f'tests="{len(states)}" failures="{counts["failure"]}" errors="0"'
     name = f"{found.new} against {found.base}"
     out.write(f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites {sums} time="0">\n')
-    out.write(f'<testsuite name={_attribute(name)} {sums} skipped="{counts["skipped"]}" time="0">\n')
+    out.write(f'<testsuite name={attribute(name)} {sums} skipped="{counts["skipped"]}" time="0">\n')
     for row, state in zip(found.rows, states, strict=True):
-        out.write(f"<testcase name={_attribute(f'{row.scorer}, {row_label(row)}')} classname=")
-        out.write(f'{_attribute(found.new)} time="0"')
+        out.write(f"<testcase name={attribute(f'{row.scorer}, {row_label(row)}')} classname=")
+        out.write(f'{attribute(found.new)} time="0"')
         if state is None:
             out.write("/>\n")
             continue
@@ -122,8 +120,8 @@ def _junit(found: Comparison, out: TextIO, require_held: bool) -> None:
         lines = [f"{title}: {text}" for title, text in figures.items()]
         lines += [*row_notes(row), *(f"passed, now fails: {file}" for file in row.flips.broke[:MOST_FLIPS])]
         message = f"{row.outcome}: {figures['base']} is now {figures['new']} (p = {figures['p']})"
-        text = escape(_NOT_XML.sub("\ufffd", "\n".join(one_line(line, 300) for line in lines))[:_MOST_TEXT])
-        out.write(f"><{state} type={quoteattr(row.outcome)} message={_attribute(message)}>{text}</{state}>")
+        text = content("\n".join(lines))
+        out.write(f"><{state} type={attribute(row.outcome)} message={attribute(message)}>{text}</{state}>")
         out.write("</testcase>\n")
     out.write("</testsuite>\n</testsuites>\n")
 
@@ -132,10 +130,6 @@ def _state(row: ComparedModel, require_held: bool) -> str | None:
     if row.outcome == "regressed" or (require_held and row.outcome == "unclear"):
         return "failure"
     return "skipped" if row.outcome == "unclear" else None
-
-
-def _attribute(text: str) -> str:
-    return quoteattr(_NOT_XML.sub("\ufffd", one_line(text, 300)))
 
 
 RENDERERS: Mapping[str, Callable[[Comparison, TextIO, bool], None]] = {

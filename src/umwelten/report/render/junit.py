@@ -11,7 +11,6 @@ of Jenkins, junit-10.xsd.
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from collections import Counter
@@ -19,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import groupby
 from typing import IO, Literal, NamedTuple, TextIO
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import quoteattr
 
 import msgspec
 
@@ -32,23 +31,18 @@ from umwelten.report.queries.score_columns import column_names
 from umwelten.report.queries.score_overview import read_overview
 from umwelten.report.queries.shown_scores import ExpectedValues, expected_text
 from umwelten.report.render.scores_text import KINDS, gate_value_text, share
+from umwelten.report.render.xml_text import MOST_BYTES, attribute, content
 from umwelten.scoring.columns import ColumnName
 from umwelten.scoring.gate_outcomes import GateResult
 from umwelten.scoring.repeats import MOST, OfRepeats, enough
 from umwelten.store.reader import Reader
 from umwelten.store.scores.reader import ScoreReader
 from umwelten.store.scores.records import stored_gates
-from umwelten.text.sanitize import one_line, safe
 
-_MOST_BYTES = 8192
-"""Of a text. CI systems keep reports in memory, and people read the beginning."""
 _IN_MEMORY = 1 << 20
 """Bytes of a suite's cases that are kept in memory before they go to a file."""
-_MESSAGE = 300  # characters of names and messages
-_CUT = "\n… cut"
 _NO_FILE = "answer"  # the case of an evaluation without files
 _UNJUDGED = "no_threshold"
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 State = Literal["passed", "failure", "error", "skipped"]
 
@@ -79,7 +73,7 @@ class _Suite:
 
     def __init__(self, name: str, classname: str, timestamp: str, stack: ExitStack) -> None:
         self._name, self._timestamp = name, timestamp
-        self._classname = _attribute(classname)
+        self._classname = attribute(classname)
         self.counts, self.time_s = Counter[State](), 0.0
         cases = tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="")  # noqa: SIM115
         self._cases: IO[str] = stack.enter_context(cases)
@@ -88,18 +82,18 @@ class _Suite:
         """Add a case. `kind`, `message` and `text` say why it did not pass."""
         self.counts[state] += 1
         self.time_s += time_s
-        head = f'<testcase name={_attribute(name)} classname={self._classname} time="{_seconds(time_s)}"'
+        head = f'<testcase name={attribute(name)} classname={self._classname} time="{_seconds(time_s)}"'
         if state == "passed":
             self._cases.write(f"{head}/>\n")
             return
-        inner = f"<{state} type={_attribute(kind)} message={_attribute(message)}>{_content(text)}</{state}>"
+        inner = f"<{state} type={attribute(kind)} message={attribute(message)}>{content(text)}</{state}>"
         self._cases.write(f"{head}>{inner}</testcase>\n")
 
     def write(self, out: TextIO) -> None:
         """Write the suite with its sums."""
-        out.write(f"<testsuite name={_attribute(self._name)}{_sums(self.counts)}")
+        out.write(f"<testsuite name={attribute(self._name)}{_sums(self.counts)}")
         out.write(f' skipped="{self.counts["skipped"]}" time={quoteattr(_seconds(self.time_s))}')
-        out.write(f" timestamp={_attribute(self._timestamp)}>\n")
+        out.write(f" timestamp={attribute(self._timestamp)}>\n")
         self._cases.seek(0)
         shutil.copyfileobj(self._cases, out)
         out.write("</testsuite>\n")
@@ -162,9 +156,9 @@ def _by_file(reader: Reader, scores: ScoreReader) -> Iterator[tuple[str, Sequenc
 
 def _cut(result: CallResult) -> CallResult:
     """The same with as much of its answer as a case has: those of a file are in memory together."""
-    if result.response is None or len(result.response) <= _MOST_BYTES:
+    if result.response is None or len(result.response) <= MOST_BYTES:
         return result
-    return msgspec.structs.replace(result, response=result.response[: _MOST_BYTES + 1], data=None)
+    return msgspec.structs.replace(result, response=result.response[: MOST_BYTES + 1], data=None)
 
 
 class _Cases:
@@ -280,17 +274,3 @@ def _sums(counts: Mapping[State, int]) -> str:
 
 def _seconds(value: float) -> str:
     return f"{value:.3f}"
-
-
-def _attribute(text: str) -> str:
-    """A quoted value on one line."""
-    return quoteattr(_NOT_XML.sub("\ufffd", one_line(text, _MESSAGE)))
-
-
-def _content(text: str) -> str:
-    """Text of an element, cut; `>` is escaped too, so that none can end a section."""
-    shown = _NOT_XML.sub("\ufffd", safe(text[: _MOST_BYTES + 1]))
-    encoded = shown.encode()
-    if len(encoded) > _MOST_BYTES:
-        shown = encoded[: _MOST_BYTES - len(_CUT.encode())].decode(errors="ignore") + _CUT
-    return escape(shown)

@@ -138,7 +138,9 @@ class ScoreStore:
             " at_least = ?, weight = ?, judge = ? WHERE id = ?",
             (*values, before.id),
         )
-        if before.digest != scorer.digest:
+        # Without a threshold, functions and tables say themselves what passes: they are asked again.
+        unsaid = scorer.at_least is None and before.at_least is not None and scorer.type != "judge"
+        if before.digest != scorer.digest or unsaid:
             for table in ("scores", "parts", "verdicts"):
                 self._connection.execute(f"DELETE FROM {table} WHERE scorer_id = ?", (before.id,))
         elif before.at_least != scorer.at_least and scorer.type != "judge":
@@ -157,6 +159,14 @@ class ScoreStore:
                         (name,),
                     )
                 self._connection.execute("DELETE FROM scorers WHERE name = ?", (name,))
+
+    def discard(self, scorer: int, calls: Sequence[int]) -> None:
+        """Remove the scores of these calls by one scorer: they are to do again."""
+        self.flush()
+        with store_errors(self.folder, SCORES), transaction(self._connection):
+            for table in ("scores", "parts", "verdicts"):
+                cells = [(call, scorer) for call in calls]
+                self._connection.executemany(f"DELETE FROM {table} {_OF_CALL}", cells)
 
     def write_clusters(self, clusters: Iterable[tuple[int, str]] | None) -> None:
         """Store which inputs belong together, as (input, cluster); `None`: each is for itself."""
