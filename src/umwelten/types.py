@@ -7,19 +7,23 @@ All are frozen. Durations are seconds, money is integer nano-USD (1e-9 USD), siz
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, NoReturn, dataclass_transform
+from typing import Any, NoReturn
 
 import msgspec
 
 from umwelten.choices import InputSource, PdfMode, RowRule
+from umwelten.frozen import FrozenStruct as FrozenStruct
 from umwelten.phrases import Phrase
+from umwelten.tool_calls import (
+    ModelTurn,
+    ToolCall,
+    ToolChoice,
+    ToolDefinition,
+    ToolResults,
+    ToolSettings,
+)
 
 NANO = 1_000_000_000
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
-class FrozenStruct(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of the value types: immutable, built by keyword."""
 
 
 LONGEST_MODEL = 500
@@ -113,7 +117,7 @@ class Parameters(FrozenStruct):
     top_p: float | None = None
     seed: int | None = None
     stop: tuple[str, ...] | None = None
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Schema(FrozenStruct):
@@ -159,6 +163,10 @@ class Message(FrozenStruct):
     parts: tuple[Part, ...]
 
 
+Turn = Message | ModelTurn | ToolResults
+"""What may follow the question of a conversation."""
+
+
 class RequestSettings(FrozenStruct):
     """The settings that all calls of an evaluation share. All of them are part of a call's identity.
 
@@ -166,7 +174,7 @@ class RequestSettings(FrozenStruct):
     `attachments` are (name, content hash). `pdf` is how PDF files are sent: "auto" as they are where the
     model accepts them, else as text. `source` is what an input is: a file, a row of a table or an answer of
     an evaluation. `row_rule` is that of its rows; without rows it stays 1. `variants` are the settings that
-    only some of the models have.
+    only some of the models have. `tools`: `None` where none are offered.
 
     A field that is added here or to `Parameters` enters the identity only where it is not at its default,
     and is stored on its own.
@@ -181,6 +189,7 @@ class RequestSettings(FrozenStruct):
     source: InputSource = "files"
     row_rule: RowRule = 1
     variants: tuple[VariantSettings, ...] = ()
+    tools: ToolSettings | None = None
 
     def of(self, model: ModelRef) -> RequestSettings:
         """Return what the calls to a model share: its variant's settings in the place of all models'."""
@@ -209,18 +218,21 @@ class RequestSettings(FrozenStruct):
 
 
 class Request(FrozenStruct):
-    """A conversation for one model to continue, in no particular wire format; the last message is the user's.
+    """A conversation for one model to continue, in no particular wire format.
 
-    `system` is not one of the messages: there is at most one, and half of the wire formats have a field for
-    it. `schema` None: the answer is free text.
+    The first message is the question, the last one the user's or the results of tools. `system` is not one of
+    the messages: there is at most one, and half of the wire formats have a field for it. `schema` None: the
+    answer is free text. `tools` are offered in this request, to be called as `tool_choice` says.
     """
 
     model: ModelRef
-    messages: tuple[Message, ...]
+    messages: tuple[Turn, ...]
     system: str | None = None
     parameters: Parameters = Parameters()
     stream: bool = False
     schema: Schema | None = None
+    tools: tuple[ToolDefinition, ...] = ()
+    tool_choice: ToolChoice = "auto"
 
 
 class RowUse(FrozenStruct):
@@ -316,7 +328,7 @@ class Usage(FrozenStruct):
     reasoning_tokens: int | None = None
     cost_nusd: int | None = None
     service_tier: str | None = None
-    details: dict[str, int] = {}
+    details: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class FinishReason(StrEnum):
@@ -344,6 +356,8 @@ class FailureKind(StrEnum):
     """Answered and paid for, but the answer does not match the schema."""
     EMPTY = "empty"
     """Answered and paid for, but there is nothing in the answer."""
+    TOOLS = "tools"
+    """Answered and paid for, but the calls of tools came to no answer."""
     SUPERSEDED = "superseded"
     """Of an attempt alone: the call was sent twice, and the other attempt was answered first."""
 
@@ -393,6 +407,10 @@ class Reply(FrozenStruct):
     `marks` list the steps that were needed to get it: "fenced", "mended", "coerced", "last of several",
     "asked again"; and what is wrong with it: "cut input" (the server read only a part of the input), "media
     dropped" (an image or audio came with it, and only the text is kept).
+
+    With `calls` it is no answer yet: the model wants their results; with `paused` it wants to go on. Then
+    `turn` is what goes back to the provider (`ModelTurn.raw`). Wires fill them in where the request offered
+    tools.
     """
 
     text: str
@@ -404,6 +422,9 @@ class Reply(FrozenStruct):
     served_model: str | None = None
     request_id: str | None = None
     hints: RateLimitHints = NO_HINTS
+    calls: tuple[ToolCall, ...] = ()
+    turn: bytes = b""
+    paused: bool = False
 
 
 class Problem(FrozenStruct):
@@ -450,6 +471,27 @@ class Failure(FrozenStruct):
     wording: Phrase | None = None
 
 
+class ToolStep(FrozenStruct):
+    """An answered attempt whose call goes on with what its model called for.
+
+    `turns` are the conversation after the question. Where the last one is the model's, the tools that it
+    called are run before the next request; where it is their results, that follows at once.
+    """
+
+    turns: tuple[Turn, ...]
+    reply: Reply
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of this attempt."""
+        return self.reply.usage
+
+    @property
+    def hints(self) -> RateLimitHints:
+        """The reply's rate-limit information."""
+        return self.reply.hints
+
+
 class Continue(FrozenStruct):
     """An answered attempt whose call needs another request.
 
@@ -458,7 +500,7 @@ class Continue(FrozenStruct):
     the call's outcome too if no further request is made.
     """
 
-    turns: tuple[Message, ...]
+    turns: tuple[Turn, ...]
     failure: Failure
 
     @property
@@ -475,7 +517,7 @@ class Continue(FrozenStruct):
 Outcome = Reply | Failure
 """The result of a provider's reply, as it is recorded for an attempt or a call."""
 
-AttemptOutcome = Reply | Failure | Continue
+AttemptOutcome = Reply | Failure | Continue | ToolStep
 """The result of an attempt."""
 
 

@@ -16,7 +16,7 @@ from umwelten.attempts.target import Target
 from umwelten.events import Note, NoteLevel, Observer
 from umwelten.phrases import Phrase, Spelling
 from umwelten.providers.context_limits import larger_context
-from umwelten.types import Failure, ModelRef, Outcome, Request, Text, Usage
+from umwelten.types import Failure, Message, ModelRef, Outcome, Request, Text, Usage
 
 CUT_INPUT = "cut input"
 """The mark of an answer to an input of which the server read only a part."""
@@ -95,6 +95,6 @@ def _texts(request: Request) -> Iterator[str]:
     if request.system is not None:
         yield request.system
     for message in request.messages:
-        for part in message.parts:
+        for part in message.parts if isinstance(message, Message) else ():
             if isinstance(part, Text):
                 yield part.text

@@ -41,6 +41,7 @@ from umwelten.types import (
     Role,
     Text,
     Timing,
+    Turn,
     Usage,
 )
 
@@ -72,7 +73,7 @@ class _Attempt(msgspec.Struct):
     """
 
     call: Call
-    turns: tuple[Message, ...]
+    turns: tuple[Turn, ...]
     target: Target
     dropped: frozenset[str]
     stream: bool
@@ -128,7 +129,7 @@ class HttpAttemptRunner:
     async def __call__(
         self,
         call: Call,
-        turns: tuple[Message, ...],
+        turns: tuple[Turn, ...],
         on_text: Callable[[str], None] | None,
         lane: str | None = None,
     ) -> AttemptResult:
@@ -169,7 +170,7 @@ class HttpAttemptRunner:
             cost_nusd=self._cost(answer, attempt.target, attempt.dropped) if attempt.sent else 0,
         )
 
-    async def _check(self, answer: Outcome, turns: tuple[Message, ...]) -> AttemptOutcome:
+    async def _check(self, answer: Outcome, turns: tuple[Turn, ...]) -> AttemptOutcome:
         """Return what the attempt comes to: an answer that does not fit the schema needs another request."""
         structured = self._structured
         if isinstance(answer, Reply):

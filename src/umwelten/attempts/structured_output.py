@@ -12,7 +12,7 @@ import msgspec
 from umwelten.phrases import Phrase, Spelling, by_name, spell
 from umwelten.schema import CUT, OutputSchema, Problem, correction_turns, failure
 from umwelten.scoring.json_text import names_twice
-from umwelten.types import Continue, Failure, FinishReason, Message, Reply
+from umwelten.types import Continue, Failure, FinishReason, Reply, Turn
 
 _CUT = Phrase("{cut}; thinking counts too: raise {option:max_tokens}", cut=CUT)
 _SEVERAL = Problem(message="the reply holds more than one record; give exactly one, and nothing else")
@@ -38,7 +38,7 @@ class StructuredOutput:
         self._shape, self._coerce, self._single = shape, coerce, single
         self._cut = Problem(message=spell(_CUT, spelling))
 
-    def check(self, reply: Reply, turns: tuple[Message, ...] = ()) -> Reply | Continue:
+    def check(self, reply: Reply, turns: tuple[Turn, ...] = ()) -> Reply | Continue:
         """Return the reply with its record, or the conversation that continues with its problems.
 
         `turns` are the conversation so far, after the question.
@@ -65,7 +65,7 @@ class StructuredOutput:
         )
         return _follow_up(failed, turns)
 
-    def follow_rejection(self, rejection: Failure, turns: tuple[Message, ...] = ()) -> Continue:
+    def follow_rejection(self, rejection: Failure, turns: tuple[Turn, ...] = ()) -> Continue:
         """Return the same for an answer that the provider rejected itself and returned with its error."""
         said = f"{rejection.message}\n{(rejection.partial or '')[:200]}"
         is_cut = _CUT_BY_PROVIDER.search(said) is not None
@@ -76,6 +76,6 @@ class StructuredOutput:
         return _follow_up(failed, turns)
 
 
-def _follow_up(failed: Failure, turns: tuple[Message, ...]) -> Continue:
+def _follow_up(failed: Failure, turns: tuple[Turn, ...]) -> Continue:
     correction = correction_turns(failed.partial or "", failed.problems)
     return Continue(turns=(*turns, *correction), failure=failed)

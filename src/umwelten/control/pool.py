@@ -29,7 +29,7 @@ from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.steps import IDLE, AttemptVerdict, Lease, Start, Step, WaitUntil
 from umwelten.control.stop import UNBOUNDED, CostCap
 from umwelten.control.tournament import NOBODY
-from umwelten.types import EXHAUSTED_CODE, AttemptOutcome, Continue, Failure, FailureKind, Reply
+from umwelten.types import EXHAUSTED_CODE, AttemptOutcome, Continue, Failure, FailureKind, Reply, ToolStep
 
 _NOT_THE_PROVIDERS = (FailureKind.EMPTY, FailureKind.LOCAL)
 """Failures that are retried and do not mean that a provider is down."""
@@ -247,10 +247,14 @@ class Pool:
         if down and not lane.in_outage:
             self._lineup.wake_early(member.route, now, refused=False)
         state = self._queues[scheduled.call.model].state
-        if isinstance(outcome, Reply | Continue) or (outcome and outcome.kind is FailureKind.EMPTY):
+        if isinstance(outcome, Reply | Continue | ToolStep) or (
+            outcome and outcome.kind is FailureKind.EMPTY
+        ):
             self._let_go(self._queues[scheduled.call.model], member)
         if outcome is None or isinstance(outcome, Reply):
             return AttemptVerdict(None, None, change, model_stopped=self._stop_model(state))
+        if isinstance(outcome, ToolStep):
+            return AttemptVerdict(None, None, change)
         if isinstance(outcome, Continue):
             decided = self._go_on(scheduled, outcome, now) if alone else None
             return AttemptVerdict(outcome.failure, decided, change)

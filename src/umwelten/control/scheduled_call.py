@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from umwelten.types import Call, Message
+from umwelten.types import Call, Turn
 
 
 class ScheduledCall(msgspec.Struct):
@@ -38,7 +38,7 @@ class ScheduledCall(msgspec.Struct):
     under_way: int = 0
     busy_since: float = 0.0
     hedged: bool = False
-    turns: tuple[Message, ...] = ()
+    turns: tuple[Turn, ...] = ()
 
     @property
     def open_ended(self) -> bool:

@@ -31,7 +31,7 @@ from umwelten.engine.waits import LOOK_S, WaitReports
 from umwelten.errors import UmweltenError
 from umwelten.events import LaneView, Observer, RunStatus, StopCode, WaitReason
 from umwelten.records import AttemptRecord, CallRecord
-from umwelten.types import Call, Continue, Failure, FailureKind, Reply, Timing, Usage
+from umwelten.types import Call, Continue, Failure, FailureKind, Reply, Timing, ToolStep, Usage
 
 BACKLOG = 250
 """Ended calls that may wait for their commit; above that no call starts. A kill loses what waits, and it was
@@ -370,7 +370,7 @@ class Engine:
         return RunStatus.FAILED if self._errors.failed else RunStatus.COMPLETE
 
 
-def _superseded(outcome: Reply | Continue | None) -> Failure:
+def _superseded(outcome: Reply | Continue | ToolStep | None) -> Failure:
     """Return the failure of an attempt whose twin was answered first, with what its own answer used."""
     usage = Usage() if outcome is None else outcome.usage
     message = "the call's other attempt was answered first"

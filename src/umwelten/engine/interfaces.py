@@ -10,7 +10,7 @@ from umwelten.control.stop import StopReason
 from umwelten.errors import UmweltenError
 from umwelten.events import RunStatus
 from umwelten.records import Record
-from umwelten.types import AttemptOutcome, Call, FrozenStruct, Message, ModelRef, Timing
+from umwelten.types import AttemptOutcome, Call, FrozenStruct, ModelRef, Timing, Turn
 
 
 class Source(Protocol):
@@ -60,7 +60,7 @@ class AttemptRunner(Protocol):
     """
 
     def __call__(
-        self, call: Call, turns: tuple[Message, ...], on_text: Callable[[str], None] | None, lane: str
+        self, call: Call, turns: tuple[Turn, ...], on_text: Callable[[str], None] | None, lane: str
     ) -> Coroutine[Any, Any, AttemptResult]: ...
 
 
@@ -84,6 +84,6 @@ class CallInfo:
     """
 
     models: dict[int, ModelRef]
-    estimate: Callable[[Call, tuple[Message, ...]], int | None] = lambda call, turns: None
-    tokens: Callable[[Call, tuple[Message, ...]], tuple[int, int | None]] = lambda call, turns: (0, None)
+    estimate: Callable[[Call, tuple[Turn, ...]], int | None] = lambda call, turns: None
+    tokens: Callable[[Call, tuple[Turn, ...]], tuple[int, int | None]] = lambda call, turns: (0, None)
     broken_off: Callable[[Call], int | None] = lambda call: None

@@ -59,7 +59,7 @@ from umwelten.providers.wires import WIRES
 from umwelten.records import CallRecord
 from umwelten.store.store import Store
 from umwelten.threads import run_in_thread
-from umwelten.types import Call, FrozenStruct, Message, ModelRef, Usage
+from umwelten.types import Call, FrozenStruct, ModelRef, Turn, Usage
 
 ASSUMED_OUTPUT = 1024
 """Tokens that an answer is expected to have at most when no `max_tokens` says so."""
@@ -379,7 +379,7 @@ class Evaluation:
     def _price(self, usage: Usage, model: ModelRef) -> int | None:
         return cost_nusd(usage, model, self.prices, at=time.time(), terms=self._terms[model])
 
-    def _tokens(self, call: Call, turns: tuple[Message, ...]) -> tuple[int, int | None]:
+    def _tokens(self, call: Call, turns: tuple[Turn, ...]) -> tuple[int, int | None]:
         """Tokens that a call's request sends, roughly, and that it may write at most."""
         target, size = self._targets[call.model], input_size(call.input)
         longest = self._sent[target.model].parameters.max_tokens
@@ -389,7 +389,7 @@ class Evaluation:
         """What an attempt costs that was broken off: nobody knows, unless it is nothing in any case."""
         return 0 if self._targets[call.model].endpoint.vendor.is_free else None
 
-    def _estimate(self, call: Call, turns: tuple[Message, ...]) -> int | None:
+    def _estimate(self, call: Call, turns: tuple[Turn, ...]) -> int | None:
         """The most that an attempt can cost, in nano-USD; only a cap needs it."""
         if self.spec.limits.max_cost_usd is None:
             return None

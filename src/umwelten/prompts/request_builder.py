@@ -16,6 +16,7 @@ from umwelten.prompts.token_estimates import (
     most_tokens,
     text_tokens,
 )
+from umwelten.tool_calls import ModelTurn
 from umwelten.types import (
     Media,
     Message,
@@ -26,6 +27,7 @@ from umwelten.types import (
     Role,
     RowUse,
     Text,
+    Turn,
 )
 
 _MEDIA_TOKENS = 1_000
@@ -113,7 +115,7 @@ class RequestBuilder:
         prompt: str = "",
         values: Mapping[str, str] | None = None,
         attached: tuple[Part, ...] | None = None,
-        turns: tuple[Message, ...] = (),
+        turns: tuple[Turn, ...] = (),
     ) -> Request:
         """Return the request to a model about an input's content. Media come before text.
 
@@ -148,7 +150,7 @@ class RequestBuilder:
             settings=self._hashes[model.variant, prompt], model=model, content=content, repeat=repeat
         )
 
-    def most_tokens(self, size: InputSize, turns: tuple[Message, ...] = ()) -> int:
+    def most_tokens(self, size: InputSize, turns: tuple[Turn, ...] = ()) -> int:
         """Return an upper bound of the tokens of a request about such an input, its turns included."""
         turn_tokens = sum(most_tokens(len(text.encode())) for text in _turn_texts(turns))
         file, text = most_tokens(size.file_bytes, size.name), most_tokens(size.text_bytes)
@@ -168,7 +170,7 @@ class RequestBuilder:
         self,
         size: InputSize = _NO_INPUT,
         prompt: str | None = None,
-        turns: tuple[Message, ...] = (),
+        turns: tuple[Turn, ...] = (),
         variant: str = "",
     ) -> int:
         """Return an estimate of the tokens of a request about an input of that size."""
@@ -216,5 +218,12 @@ def _times(template: Template) -> int:
     return sum(most.values())
 
 
-def _turn_texts(turns: tuple[Message, ...]) -> Iterator[str]:
-    return (part.text for turn in turns for part in turn.parts if isinstance(part, Text))
+def _turn_texts(turns: tuple[Turn, ...]) -> Iterator[str]:
+    for turn in turns:
+        if isinstance(turn, Message):
+            yield from (part.text for part in turn.parts if isinstance(part, Text))
+        elif isinstance(turn, ModelTurn):
+            yield turn.raw.decode("utf-8", "replace")
+        else:
+            yield from (result.text for result in turn.results)
+            yield turn.note

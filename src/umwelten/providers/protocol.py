@@ -240,11 +240,14 @@ class Wire(Protocol):
     ) -> HttpRequest:
         """Return the HTTP request. `dropped`: fields to omit, as in `Failure.parameter`."""
 
-    def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
-        """Return the outcome of a unary reply, whatever its status, with its rate-limit hints."""
+    def decode(self, head: Head, body: bytes, endpoint: Endpoint, *, tools: bool = False) -> Outcome:
+        """Return the outcome of a unary reply, whatever its status, with its rate-limit hints.
 
-    def stream(self, head: Head, endpoint: Endpoint) -> StreamDecoder:
-        """Return a decoder for a streamed reply with status 200."""
+        `tools`: the request offered some, and calls of them belong to the reply; else they are a failure.
+        """
+
+    def stream(self, head: Head, endpoint: Endpoint, *, tools: bool = False) -> StreamDecoder:
+        """Return a decoder for a streamed reply with status 200; `tools` as for `decode`."""
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """Return the request that lists the provider's models."""

@@ -13,7 +13,7 @@ from umwelten.control.lane import Lane
 from umwelten.control.limit import LimitChange
 from umwelten.control.pacer import amounts
 from umwelten.control.refusals import StartSnapshot
-from umwelten.types import AttemptOutcome, Continue, Failure, Reply
+from umwelten.types import AttemptOutcome, Continue, Failure, Reply, ToolStep
 
 POLL_S = 0.5
 """A lane that waits for other runs is asked again after so long, whatever happens to them."""
@@ -85,7 +85,7 @@ class SharedLane(Lane):
         What its answer states was left then, so nobody can tell what is left now; what it used was reserved.
         """
         need = NOTHING_RESERVED
-        if isinstance(outcome, Reply | Continue):
+        if isinstance(outcome, Reply | Continue | ToolStep):
             usage = outcome.usage
             need = amounts(float(usage.input_tokens or 0), float(usage.output_tokens or 0))
             outcome = _without_budgets(outcome)
@@ -115,10 +115,13 @@ NOTHING_RESERVED = StartSnapshot().need
 """One request, and no tokens."""
 
 
-def _without_budgets(outcome: Reply | Continue) -> Reply | Continue:
+def _without_budgets(outcome: Reply | Continue | ToolStep) -> Reply | Continue | ToolStep:
     if isinstance(outcome, Continue):
         hints = replace(outcome.failure.hints, budgets=())
         return replace(outcome, failure=replace(outcome.failure, hints=hints))
+    if isinstance(outcome, ToolStep):
+        hints = replace(outcome.reply.hints, budgets=())
+        return replace(outcome, reply=replace(outcome.reply, hints=hints))
     return replace(outcome, hints=replace(outcome.hints, budgets=()))
 
 

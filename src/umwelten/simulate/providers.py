@@ -21,10 +21,10 @@ from umwelten.types import (
     FailureKind,
     FinishReason,
     FrozenStruct,
-    Message,
     Outcome,
     Reply,
     Timing,
+    Turn,
     Usage,
 )
 
@@ -293,7 +293,7 @@ class VirtualAsk:
         self._where = where
 
     async def __call__(
-        self, call: Call, turns: tuple[Message, ...], on_text: Callable[[str], None] | None, lane: str
+        self, call: Call, turns: tuple[Turn, ...], on_text: Callable[[str], None] | None, lane: str
     ) -> AttemptResult:
         provider, number = self._where(call)
         started = asyncio.get_running_loop().time()

@@ -24,7 +24,7 @@ from umwelten.simulate.clock import run_virtual
 from umwelten.simulate.figures import most_in_a_second, seconds_to_pace
 from umwelten.simulate.profile import Provider, SimulationProfile, WindowSpec
 from umwelten.simulate.providers import VirtualAsk, VirtualProvider, Work, ideal
-from umwelten.types import Call, FrozenStruct, Message, ModelRef, Reply
+from umwelten.types import Call, FrozenStruct, ModelRef, Reply, Turn
 
 _POINTS = 2000
 
@@ -195,7 +195,7 @@ class _Setup:
         provider, first = self.models[call.model]
         return provider, first + call.id - self.call_log.first[call.model]
 
-    def tokens(self, call: Call, turns: tuple[Message, ...]) -> tuple[int, int | None]:
+    def tokens(self, call: Call, turns: tuple[Turn, ...]) -> tuple[int, int | None]:
         provider, number = self.where(call)
         return provider.work.inputs[number], None
 

@@ -121,12 +121,12 @@ class AnthropicMessages:
             body=msgspec.json.encode(body_of(request, endpoint, dropped)),
         )
 
-    def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
+    def decode(self, head: Head, body: bytes, endpoint: Endpoint, *, tools: bool = False) -> Outcome:
         """Return the outcome of a unary reply."""
         if head.status != 200:
             return from_http(head, body, endpoint, classify=classify)
         if is_event_stream(body):
-            stream = self.stream(head, endpoint)
+            stream = self.stream(head, endpoint, tools=tools)
             stream.feed(body)
             return stream.finish()
         answer = _AnthropicAnswer(head, endpoint)
@@ -140,9 +140,11 @@ class AnthropicMessages:
             answer.ended = True
         return answer.outcome()
 
-    def stream(self, head: Head, endpoint: Endpoint) -> EventStream:
+    def stream(self, head: Head, endpoint: Endpoint, *, tools: bool = False) -> EventStream:
         """Return a decoder for a streamed reply; `message_stop` is its end mark."""
-        return EventStream(_AnthropicAnswer(head, endpoint), lambda body: self.decode(head, body, endpoint))
+        return EventStream(
+            _AnthropicAnswer(head, endpoint), lambda body: self.decode(head, body, endpoint, tools=tools)
+        )
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """Return the request that lists the provider's models."""

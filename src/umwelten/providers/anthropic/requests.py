@@ -17,7 +17,7 @@ from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.common.strict_schemas import strict_schema
 from umwelten.providers.common.system_message import place_system
 from umwelten.providers.protocol import Endpoint
-from umwelten.types import Media, Part, Request, Schema
+from umwelten.types import Media, Message, Part, Request, Schema
 
 VERSION = "2023-06-01"
 DEFAULT_MAX_TOKENS = 4096
@@ -66,6 +66,7 @@ def body_of(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> di
         "messages": [
             {"role": message.role, "content": [_part(part) for part in message.parts]}
             for message in request.messages
+            if isinstance(message, Message)
         ],
         **({} if request.system is None else {"system": request.system}),
         **{

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from umwelten.providers.common.refused_fields import SYSTEM
-from umwelten.types import Request, Text
+from umwelten.types import Message, Request, Text
 
 
 def place_system(request: Request, dropped: frozenset[str]) -> Request:
@@ -13,5 +13,6 @@ def place_system(request: Request, dropped: frozenset[str]) -> Request:
     if SYSTEM not in dropped or request.system is None:
         return request
     first, *others = request.messages
+    assert isinstance(first, Message), "a conversation begins with a question"
     first = msgspec.structs.replace(first, parts=(Text(text=request.system), *first.parts))
     return msgspec.structs.replace(request, system=None, messages=(first, *others))

@@ -147,12 +147,12 @@ class Gemini:
             body=msgspec.json.encode(body_of(request, endpoint, dropped)),
         )
 
-    def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
+    def decode(self, head: Head, body: bytes, endpoint: Endpoint, *, tools: bool = False) -> Outcome:
         """Return the outcome of a unary reply."""
         if head.status != 200:
             return from_http(head, body, endpoint, classify=classify)
         if is_event_stream(body):
-            stream = self.stream(head, endpoint)
+            stream = self.stream(head, endpoint, tools=tools)
             stream.feed(body)
             return stream.finish()
         # A stream that was not requested as events is a list of chunks: it may have been cut off.
@@ -161,10 +161,10 @@ class Gemini:
         answer.add(("", body))
         return answer.outcome()
 
-    def stream(self, head: Head, endpoint: Endpoint) -> EventStream:
+    def stream(self, head: Head, endpoint: Endpoint, *, tools: bool = False) -> EventStream:
         """Return a decoder for a streamed reply. It has no end mark: a finish reason completes it."""
         answer = _GeminiAnswer(head, endpoint, whole=False)
-        return EventStream(answer, lambda body: self.decode(head, body, endpoint))
+        return EventStream(answer, lambda body: self.decode(head, body, endpoint, tools=tools))
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """Return the request that lists the provider's models."""

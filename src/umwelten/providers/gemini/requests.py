@@ -74,7 +74,9 @@ def body_of(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> di
         request = add_instruction(request)
     request = place_system(request, dropped)
     config, beside = _config(request)
-    body: dict[str, Any] = {"contents": [_content(message) for message in request.messages]}
+    body: dict[str, Any] = {
+        "contents": [_content(message) for message in request.messages if isinstance(message, Message)]
+    }
     if request.system is not None:
         body["systemInstruction"] = {"parts": [{"text": request.system}]}
     config = {name: value for name, value in config.items() if canonical_name(name) not in dropped}

@@ -120,7 +120,7 @@ class Ollama:
             ),
         )
 
-    def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
+    def decode(self, head: Head, body: bytes, endpoint: Endpoint, *, tools: bool = False) -> Outcome:
         """Return the outcome of a unary reply."""
         if head.status != 200:
             return _add_hint(from_http(head, body, endpoint, classify=classify), endpoint)
@@ -130,13 +130,13 @@ class Ollama:
             answer.add(line)
         return answer.outcome()
 
-    def stream(self, head: Head, endpoint: Endpoint) -> AnswerStream[bytes]:
+    def stream(self, head: Head, endpoint: Endpoint, *, tools: bool = False) -> AnswerStream[bytes]:
         """Return a decoder for a streamed reply; a line with `done` is its end mark."""
         return _OllamaLines(
             LineSplitter(),
             _OllamaAnswer(head, endpoint),
             "a line",
-            lambda body: self.decode(head, body, endpoint),
+            lambda body: self.decode(head, body, endpoint, tools=tools),
         )
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
@@ -328,7 +328,7 @@ def _body(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> dict
     }
     sent = {k: v for k, v in settings.items() if v is not None and canonical_name(k) not in dropped}
     options = {name: value for name, value in sent.items() if name not in _BESIDE_OPTIONS}
-    messages = list(map(_message, request.messages))
+    messages = [_message(message) for message in request.messages if isinstance(message, Message)]
     if "truncate" not in dropped and _may_be_too_long(request, messages, options):
         sent = {"truncate": False, **sent}
     system = [] if request.system is None else [{"role": "system", "content": request.system}]

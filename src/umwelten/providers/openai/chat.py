@@ -27,7 +27,7 @@ from umwelten.providers.openai.replies import OpenAIAnswer, OpenAIEvents
 from umwelten.providers.openai.schemas import needs_instruction, response_fields
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
 from umwelten.providers.shutdowns import read_date
-from umwelten.types import Failure, Media, Outcome, Parameters, Part, Request, Text
+from umwelten.types import Failure, Media, Message, Outcome, Parameters, Part, Request, Text
 
 # OpenAI itself accepts the first two formats, others more; the provider refuses what it does not accept.
 _AUDIO = {
@@ -75,21 +75,23 @@ class OpenAIChat:
             body=msgspec.json.encode(body),
         )
 
-    def decode(self, head: Head, body: bytes, endpoint: Endpoint) -> Outcome:
+    def decode(self, head: Head, body: bytes, endpoint: Endpoint, *, tools: bool = False) -> Outcome:
         """Return the outcome of a unary reply."""
         if head.status >= 300:
             return errors.failure(head, read(body), endpoint)
         if is_event_stream(body):
-            stream = self.stream(head, endpoint)
+            stream = self.stream(head, endpoint, tools=tools)
             stream.feed(body)
             return stream.finish()
         answer = OpenAIAnswer(head, endpoint)
         result = answer.take(body)
         return result if isinstance(result, Failure) else answer.outcome()
 
-    def stream(self, head: Head, endpoint: Endpoint) -> EventStream:
+    def stream(self, head: Head, endpoint: Endpoint, *, tools: bool = False) -> EventStream:
         """Return a decoder for a streamed reply; `[DONE]` is its end mark."""
-        return EventStream(OpenAIEvents(head, endpoint), lambda body: self.decode(head, body, endpoint))
+        return EventStream(
+            OpenAIEvents(head, endpoint), lambda body: self.decode(head, body, endpoint, tools=tools)
+        )
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """Return the request that lists the provider's models: one page has all."""
@@ -153,7 +155,11 @@ def _messages(request: Request) -> list[dict[str, Any]]:
     system = [{"role": "system", "content": request.system}] if request.system else []
     return [
         *system,
-        *({"role": message.role, "content": _content(message.parts)} for message in request.messages),
+        *(
+            {"role": message.role, "content": _content(message.parts)}
+            for message in request.messages
+            if isinstance(message, Message)
+        ),
     ]
 
 
