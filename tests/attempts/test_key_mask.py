@@ -25,6 +25,7 @@ from umwelten.attempts.transport import Transport
 from umwelten.phrases import Phrase
 from umwelten.providers.protocol import Endpoint, HttpRequest
 from umwelten.providers.wires import WIRES
+from umwelten.tool_calls import ToolCall
 from umwelten.types import Failure, FailureKind, FinishReason, Outcome, Problem, Reply, Usage
 from wirekit import KEY, place, question, sse
 
@@ -402,5 +403,15 @@ def _leaf_types(kind: object) -> set[object]:
     return set() if kind is ... else {kind}
 
 
+def test_calls_of_tools_hold_no_key_and_what_they_say_is_left_alone() -> None:
+    said = json.dumps({"query": f"the key {SLASHED} is ollama, naïve"}, ensure_ascii=False)
+    call = ToolCall(id="call_1", name="ollama", arguments=said)
+    reply = Reply(text="", calls=(call,), turn=msgspec.json.encode([said]))
+    assert KeyMask(["ollama"]).outcome(reply) is reply
+    masked = KeyMask([SLASHED]).outcome(reply)
+    for text in (masked.calls[0].arguments, json.loads(masked.turn)[0]):
+        assert text == said.replace(SLASHED, MASK)
+
+
 def test_no_field_of_an_outcome_has_a_type_that_is_not_searched() -> None:
-    assert _leaf_types(Outcome) <= {str, Phrase, type(None), *PLAIN}
+    assert _leaf_types(Outcome) <= {str, bytes, Phrase, type(None), *PLAIN}

@@ -46,8 +46,9 @@ Not in answers: they may end with a vendor's public prefix, such as `sk-proj-`."
 _DOTS = 4
 """Characters, at most, with which a text says that it was cut: three dots, perhaps after a blank."""
 
-_ANSWERS = frozenset(("text", "data", "reasoning", "partial"))
-"""Fields with a model's words. They are long, so only the usual spellings of a key are looked for."""
+_ANSWERS = frozenset(("text", "data", "reasoning", "partial", "id", "name", "arguments", "turn"))
+"""Fields with a model's words; the last four are those of calls. They are long, so only the usual spellings
+of a key are looked for."""
 
 PLAIN = frozenset((bool, int, float, FailureKind, FinishReason, Resource))
 """Types without a text that came from outside."""
@@ -202,6 +203,9 @@ class KeyMask:
             for key in self._keys:
                 value = key.hide(value, answer=name in _ANSWERS)
             return value
+        if type(value) is bytes:
+            text = value.decode("utf-8", "surrogateescape")
+            return self._hide(text, name).encode("utf-8", "surrogateescape")
         if isinstance(value, msgspec.Struct):
             fields = {each: self._hide(getattr(value, each), each) for each in value.__struct_fields__}
             return msgspec.structs.replace(value, **fields)
@@ -309,6 +313,8 @@ def _collect(value: Any, answers: list[str], words: list[str]) -> None:
         kind = type(item)
         if kind is str:
             (answers if name in _ANSWERS else words).append(item)
+        elif kind is bytes:
+            answers.append(item.decode("utf-8", "replace"))
         elif kind in PLAIN:
             continue
         elif isinstance(item, msgspec.Struct):

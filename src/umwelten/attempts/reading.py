@@ -30,11 +30,13 @@ class TooLarge(Exception):
     """The reply passed `MAX_BODY`."""
 
 
-def decoder_for(head: Head, wire: Wire, endpoint: Endpoint, stream: bool) -> StreamDecoder:
-    """Return the decoder for a reply that begins with this head."""
+def decoder_for(
+    head: Head, wire: Wire, endpoint: Endpoint, stream: bool, *, tools: bool = False
+) -> StreamDecoder:
+    """Return the decoder for a reply that begins with this head; `tools`: its request offered some."""
     if stream and head.status == 200:
-        return wire.stream(head, endpoint)
-    return WholeBody(lambda body: wire.decode(head, body, endpoint))
+        return wire.stream(head, endpoint, tools=tools)
+    return WholeBody(lambda body: wire.decode(head, body, endpoint, tools=tools))
 
 
 def salvage(error: Exception, decoder: StreamDecoder | None) -> Outcome | None:

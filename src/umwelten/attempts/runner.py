@@ -253,6 +253,7 @@ class HttpAttemptRunner:
             attempt.target.wire,
             attempt.target.endpoint,
             stream=attempt.stream,
+            tools=attempt.outline is not None and bool(attempt.outline.tools),
             on_text=on_text,
             fresh=fresh,
         )

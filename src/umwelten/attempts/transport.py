@@ -102,10 +102,13 @@ class Transport:
         endpoint: Endpoint,
         *,
         stream: bool = False,
+        tools: bool = False,
         on_text: Callable[[str], None] | None = None,
         fresh: bool = False,
     ) -> tuple[Outcome, Timing]:
         """Send a request for an answer and return the outcome, at the latest after the time-out.
+
+        `tools`: it offers some, so that a reply which calls them is one.
 
         A large body is released once it is sent, if the caller does not hold it either. After a failure
         `STALE`, the same request may be sent again, `fresh`: on a new connection.
@@ -140,7 +143,7 @@ class Transport:
                     elif proxy is not None and proxy.refuses(head.status, head.headers):
                         outcome = proxy.refusal(head.status, response.reason or "")
                     else:
-                        decoder = decoder_for(head, wire, endpoint, stream)
+                        decoder = decoder_for(head, wire, endpoint, stream, tools=tools)
                         outcome = await read_answer(response, decoder, on_piece, wait, self._room)
                     if response.status == 200 and isinstance(outcome, Failure):
                         if response.content_type == "text/html":

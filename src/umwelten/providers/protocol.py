@@ -55,6 +55,10 @@ class Quirks(FrozenStruct):
     """Whether the schema goes into the prompt as well: servers that only enforce it don't show it."""
     schema_body: dict[str, object] = msgspec.field(default_factory=dict)
     """Fields that are sent along with a schema."""
+    call_ids: str = ""
+    """The pattern of ids of calls that are taken back; "": any."""
+    user_after_tools: bool = True
+    """Whether words of the user may follow the results of tools; else they go into the last result."""
     small_models: frozenset[str] = frozenset()
     """Models that don't stop by themselves: their schemas limit strings and lists (`small_schemas`)."""
 

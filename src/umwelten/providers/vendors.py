@@ -261,6 +261,10 @@ _ROWS = (
             seed_field="random_seed",
             stream_usage=False,
             strict="plain",
+            # Status 400 otherwise: "Tool call id … must be a-z, A-Z, 0-9, with a length of 9", and
+            # "Unexpected role 'user' after role 'tool'".
+            call_ids="[a-zA-Z0-9]{9}",
+            user_after_tools=False,
         ),
     ),
     _compatible(

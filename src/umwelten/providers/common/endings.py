@@ -9,6 +9,7 @@ import msgspec
 from umwelten.phrases import Phrase
 from umwelten.providers.common.errors import final_failure, request_id
 from umwelten.providers.protocol import Head
+from umwelten.tool_calls import ToolCall
 from umwelten.types import Failure, FailureKind, FinishReason, FrozenStruct, Usage
 
 BLOCKED = frozenset(("content_filter", "safety", "refusal", "sensitive"))
@@ -31,7 +32,8 @@ class Ending(FrozenStruct):
 
     `thinking`: it holds thinking; `unclosed`: nothing but thinking, in tags that were never closed. `calls`
     is the first function that the model called, "" if unnamed; `media` what it sent besides text, such as
-    "an image". `limit` says how to raise the limit of tokens.
+    "an image". `limit` says how to raise the limit of tokens. `offered`: the request offered tools, so that
+    calls which are not among those of the reply could not be read.
     """
 
     text: str
@@ -42,6 +44,12 @@ class Ending(FrozenStruct):
     calls: str | None = None
     media: str | None = None
     limit: Phrase = _LIMIT
+    offered: bool = False
+
+
+def finish_with(calls: tuple[ToolCall, ...], reason: FinishReason) -> FinishReason:
+    """Return the finish reason of a reply: calls decide, unless the limit of tokens cut them."""
+    return FinishReason.TOOL if calls and reason is not FinishReason.LENGTH else reason
 
 
 def shortfall(head: Head, ending: Ending) -> Failure | None:
@@ -90,6 +98,8 @@ def media_word(mime: str) -> str:
 
 
 def _call(head: Head, ending: Ending) -> Failure:
+    if ending.offered:
+        return _empty(head, "the model called a function, but the call cannot be read", code="tool_calls")
     name = f" {ending.calls[:_LONGEST_FUNCTION]}" if ending.calls else ""
     when = "stopped in the middle of its answer to call" if ending.text.strip() else "only called"
     wording = Phrase(

@@ -21,12 +21,15 @@ from umwelten.providers.common.refused_fields import canonical_name
 from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.common.streams import EventStream, is_event_stream
 from umwelten.providers.common.system_message import place_system
+from umwelten.providers.common.tool_refusals import judge_refusal
 from umwelten.providers.common.usage import read_count
 from umwelten.providers.openai import errors
 from umwelten.providers.openai.replies import OpenAIAnswer, OpenAIEvents
 from umwelten.providers.openai.schemas import needs_instruction, response_fields
+from umwelten.providers.openai.tools import result_messages, tool_fields
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
 from umwelten.providers.shutdowns import read_date
+from umwelten.tool_calls import ModelTurn, ToolResults
 from umwelten.types import Failure, Media, Message, Outcome, Parameters, Part, Request, Text
 
 # OpenAI itself accepts the first two formats, others more; the provider refuses what it does not accept.
@@ -60,12 +63,15 @@ class OpenAIChat:
     ) -> HttpRequest:
         """Return the HTTP request. Errors: `InputError` for a file that this wire cannot carry."""
         fields = response_fields(request, endpoint, dropped)
-        if needs_instruction(fields, endpoint):
+        if needs_instruction(request, fields, endpoint):
             request = add_instruction(request)
         request = place_system(request, dropped)
         body = _options(request, fields, endpoint, dropped)
+        if request.tools:
+            body.pop("tool_choice", None)
+            body |= tool_fields(request, dropped)
         body["model"] = request.model.model
-        body["messages"] = _messages(request)
+        body["messages"] = _messages(request, endpoint)
         if request.stream:
             body["stream"] = True
         return HttpRequest(
@@ -78,19 +84,23 @@ class OpenAIChat:
     def decode(self, head: Head, body: bytes, endpoint: Endpoint, *, tools: bool = False) -> Outcome:
         """Return the outcome of a unary reply."""
         if head.status >= 300:
-            return errors.failure(head, read(body), endpoint)
+            failure = errors.failure(head, read(body), endpoint)
+            return judge_refusal(failure) if tools else failure
         if is_event_stream(body):
             stream = self.stream(head, endpoint, tools=tools)
             stream.feed(body)
             return stream.finish()
-        answer = OpenAIAnswer(head, endpoint)
+        answer = OpenAIAnswer(head, endpoint, tools=tools)
         result = answer.take(body)
-        return result if isinstance(result, Failure) else answer.outcome()
+        if isinstance(result, Failure):
+            return judge_refusal(result) if tools else result
+        return answer.outcome()
 
     def stream(self, head: Head, endpoint: Endpoint, *, tools: bool = False) -> EventStream:
         """Return a decoder for a streamed reply; `[DONE]` is its end mark."""
         return EventStream(
-            OpenAIEvents(head, endpoint), lambda body: self.decode(head, body, endpoint, tools=tools)
+            OpenAIEvents(head, endpoint, tools=tools),
+            lambda body: self.decode(head, body, endpoint, tools=tools),
         )
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
@@ -151,16 +161,19 @@ def _max_field(endpoint: Endpoint) -> str:
     return endpoint.vendor.quirks.max_tokens_field if has_vendor_address(endpoint) else "max_tokens"
 
 
-def _messages(request: Request) -> list[dict[str, Any]]:
-    system = [{"role": "system", "content": request.system}] if request.system else []
-    return [
-        *system,
-        *(
-            {"role": message.role, "content": _content(message.parts)}
-            for message in request.messages
-            if isinstance(message, Message)
-        ),
-    ]
+def _messages(request: Request, endpoint: Endpoint) -> list[dict[str, Any] | msgspec.Raw]:
+    messages: list[dict[str, Any] | msgspec.Raw] = []
+    if request.system:
+        messages.append({"role": "system", "content": request.system})
+    for turn in request.messages:
+        match turn:
+            case Message():
+                messages.append({"role": turn.role, "content": _content(turn.parts)})
+            case ModelTurn():
+                messages.append(msgspec.Raw(turn.raw))
+            case ToolResults():
+                messages += result_messages(turn, endpoint.vendor.quirks)
+    return messages
 
 
 def _content(parts: tuple[Part, ...]) -> str | list[dict[str, Any]]:

@@ -26,6 +26,9 @@ _FLEX_FULL = 498
 # Groq's code for an answer that did not match the schema; it comes as a refusal, with the answer in it.
 _UNFIT = "json_validate_failed"
 _UNFIT_ANSWER = ErrorClass(kind=FailureKind.SCHEMA)
+# Groq's code for a call of a tool that it could not read, or that was not offered: another try may do.
+_MISCALLED = "tool_use_failed"
+_NOT_READ = ErrorClass(kind=FailureKind.EMPTY)
 # OpenRouter's, where no host of a model supports all that was sent; unnamed, that is the schema.
 _NO_HOST = re.compile(
     r"no endpoints found.{0,40}?(?:support\w*|handle) (?:the )?(?:provided |requested )?"
@@ -99,6 +102,8 @@ def _classify(endpoint: Endpoint, head: Head, error: ErrorBody) -> ErrorClass | 
         return RATE
     if _unfit_answer(error) is not None:
         return _UNFIT_ANSWER
+    if error.code == _MISCALLED:
+        return _NOT_READ
     if head.status == 404 and (lacks := _NO_HOST.search(error.words)) is not None:
         return _lacking(lacks[1])
     if head.status == 429 and error.code == _RATE_OF_ALIBABA and _is_alibaba(endpoint):

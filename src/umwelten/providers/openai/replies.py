@@ -12,14 +12,17 @@ from umwelten.providers.common.endings import (
     BLOCKED,
     DROPPED_MEDIA,
     Ending,
+    finish_with,
     plausible,
     shortfall,
     unread_stop,
 )
 from umwelten.providers.common.errors import request_id, unusable_reply
 from umwelten.providers.common.sse import DONE, Event
+from umwelten.providers.common.tool_refusals import judge_refusal
 from umwelten.providers.common.usage import read_tier
 from umwelten.providers.openai import errors
+from umwelten.providers.openai.turns import Message, ModelTurnPieces
 from umwelten.providers.openai.usage import read_usage
 from umwelten.providers.protocol import Endpoint, Head
 from umwelten.text.thinking import AnswerText
@@ -37,22 +40,9 @@ _NO_ANSWER = "the reply contains no readable answer"
 _BROKEN = frozenset(("error", "insufficient_system_resource", "abort", "repetition"))
 
 
-class _OpenAIMessage(msgspec.Struct):
-    """A whole message or a piece of one. Types differ between vendors, so each field is checked."""
-
-    content: Any = None
-    reasoning: Any = None
-    reasoning_content: Any = None
-    refusal: Any = None
-    tool_calls: Any = None
-    function_call: Any = None
-    images: Any = None
-    audio: Any = None
-
-
 class _OpenAIChoice(msgspec.Struct):
-    message: _OpenAIMessage | None = None
-    delta: _OpenAIMessage | None = None
+    message: Message | None = None
+    delta: Message | None = None
     finish_reason: Any = None
     error: Any = None
 
@@ -70,13 +60,17 @@ class _Body(msgspec.Struct):
 
 
 class OpenAIAnswer:
-    """The contents of one reply so far. A stream adds to it chunk by chunk, a whole reply once."""
+    """The contents of one reply so far. A stream adds to it chunk by chunk, a whole reply once.
 
-    def __init__(self, head: Head, endpoint: Endpoint) -> None:
+    `tools`: the request offered some, and calls of them belong to the reply.
+    """
+
+    def __init__(self, head: Head, endpoint: Endpoint, *, tools: bool = False) -> None:
         self._head, self._endpoint = head, endpoint
         self._hints: RateLimitHints = rate_limit_headers.parse(endpoint.vendor.quirks.hints, head)
         self._text = AnswerText()
         self._reasoning: list[str] = []
+        self._turn = ModelTurnPieces(endpoint.vendor.quirks) if tools else None
         self._calls: str | None = None
         self._media: str | None = None
         self._refusal: list[str] = []
@@ -110,6 +104,7 @@ class OpenAIAnswer:
         failure = errors.failure(
             self._head, error, self._endpoint, partial_text=self._partial(), usage=self.usage()
         )
+        failure = judge_refusal(failure) if self._turn is not None else failure
         return msgspec.structs.replace(failure, request_id=self._request_id())
 
     def failure(self, message: str, error: ErrorBody | None = None) -> Failure:
@@ -132,29 +127,31 @@ class OpenAIAnswer:
         found = answer.text or thinking or reason or self._media or self._calls is not None
         if not self._has_choice or not found or self._unread:
             return self.failure(self._unread or _NO_ANSWER, self._stray)
-        short = shortfall(
-            self._head,
-            Ending(
-                text=answer.text,
-                reason=finish,
-                stop=self._reason or "",
-                thinking=bool(thinking),
-                unclosed=answer.unclosed,
-                calls=self._calls,
-                media=self._media,
-            ),
+        calls, turn = self._turn.settle(self._id) if self._turn is not None else ((), b"")
+        ending = Ending(
+            text=answer.text,
+            reason=finish,
+            stop=self._reason or "",
+            thinking=bool(thinking),
+            unclosed=answer.unclosed,
+            calls=self._calls,
+            media=self._media,
+            offered=self._turn is not None,
         )
+        short = None if calls else shortfall(self._head, ending)
         if short is not None:
             return self._complete(short, answer.text)
         return Reply(
             text=answer.text,
             marks=(DROPPED_MEDIA,) if self._media else (),
-            finish_reason=finish,
+            finish_reason=finish_with(calls, finish),
             usage=self.usage(),
             reasoning=thinking or None,
             served_model=self._model,
             request_id=self._request_id(),
             hints=self._hints,
+            calls=calls,
+            turn=turn,
         )
 
     def usage(self) -> Usage:
@@ -201,12 +198,14 @@ class OpenAIAnswer:
         return ""
 
     def _add(self, choice: _OpenAIChoice) -> str | Failure:
-        message = choice.delta or choice.message or _OpenAIMessage()
+        message = choice.delta or choice.message or Message()
+        if self._turn is not None:
+            self._turn.add(message, whole=choice.delta is None)
         pieces = split_content(message.content)
         if pieces is None:
             self._unread = self._unread or _NO_ANSWER
         text, thought = pieces or ("", "")
-        if self._reason is not None and text:
+        if self._reason is not None and (text or message.tool_calls):
             self._went_on = True
         if choice.finish_reason is not None:
             self._note_stop(choice.finish_reason)
@@ -236,7 +235,7 @@ class OpenAIAnswer:
         else:
             self._unread = self._unread or "the reply holds a refusal that cannot be read"
 
-    def _note_others(self, message: _OpenAIMessage) -> str:
+    def _note_others(self, message: Message) -> str:
         """Note what is not text; return the transcript of audio where there is no other text."""
         calls = message.tool_calls
         first = calls[0] if isinstance(calls, list) and calls else calls
@@ -264,7 +263,8 @@ class OpenAIAnswer:
         """
         if self._reason is None or self._went_on:
             return False
-        return self._reason not in _STOP or self._text.begun or self._media is not None
+        has_calls = self._turn is not None and self._turn.has_calls
+        return self._reason not in _STOP or self._text.begun or self._media is not None or has_calls
 
     def _partial(self) -> str | None:
         return self._text.split(cut=True).text or None
@@ -276,10 +276,10 @@ class OpenAIAnswer:
 
 
 class OpenAIEvents:
-    """The answer that the events of a stream add up to: a `StreamedAnswer`."""
+    """The answer that the events of a stream add up to: a `StreamedAnswer`; `tools` as for `OpenAIAnswer`."""
 
-    def __init__(self, head: Head, endpoint: Endpoint) -> None:
-        self._answer = OpenAIAnswer(head, endpoint)
+    def __init__(self, head: Head, endpoint: Endpoint, *, tools: bool = False) -> None:
+        self._answer = OpenAIAnswer(head, endpoint, tools=tools)
         self.done = self._ended = False
         self._failure: Failure | None = None
 

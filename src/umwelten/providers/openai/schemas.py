@@ -12,11 +12,18 @@ from umwelten.providers.protocol import Endpoint
 from umwelten.types import Request, Schema
 
 _LONGEST_NAME = 64
+_BESIDE_TOOLS = frozenset(("openai", "openrouter"))
+"""Vendors that enforce a schema in a request that declares tools; others were seen to refuse or ignore it."""
 
 
 def response_fields(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> dict[str, Any]:
-    """Return the body's fields for the schema; {} where it can only go into the prompt."""
+    """Return the body's fields for the schema; {} where it can only go into the prompt.
+
+    An enforced shape keeps models from calling tools, so it waits until they must not.
+    """
     quirks = endpoint.vendor.quirks
+    if request.tools and (request.tool_choice != "none" or endpoint.vendor.name not in _BESIDE_TOOLS):
+        return {}
     if request.schema is None or SCHEMA in dropped or quirks.schema == "none":
         return {}
     if quirks.schema == "json_object":
@@ -31,8 +38,13 @@ def response_fields(request: Request, endpoint: Endpoint, dropped: frozenset[str
     return {"response_format": {"type": "json_schema", "json_schema": schema_field}, **extra_fields}
 
 
-def needs_instruction(fields: dict[str, Any], endpoint: Endpoint) -> bool:
-    """Return whether the schema has to go into the prompt as well."""
+def needs_instruction(request: Request, fields: dict[str, Any], endpoint: Endpoint) -> bool:
+    """Return whether the schema has to go into the prompt as well.
+
+    With tools it stays there in all requests of a call.
+    """
+    if request.tools:
+        return True
     quirks = endpoint.vendor.quirks
     is_shown = "response_format" in fields and quirks.schema == "json_schema" and has_vendor_address(endpoint)
     return quirks.tell_schema or not is_shown

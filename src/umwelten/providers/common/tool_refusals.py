@@ -1,0 +1,46 @@
+"""Refusals of tools as such: every request of a call would meet them, and so would every other call."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from umwelten.types import Failure, FailureKind
+
+NO_TOOLS = "no_tools"
+"""The code of a failure of a model, or of the server that has it, that takes no tools."""
+
+TOOLS = "tools"
+"""The name of the field that carries the tools."""
+
+_TOOLS = r"(?:tools?|functions?)(?:[ _](?:use|call(?:s|ing)?))?(?: with function calling)?"
+_REFUSED = re.compile(
+    rf"(?:not|n't|cannot) (?:currently )?(?:support|accept|allow|handle) (?:native )?['\"`]?{_TOOLS}\b"
+    rf"|\b['\"`]?{_TOOLS}['\"`]? (?:is|are) (?:(?:currently )?not|n't|un)[ -]?"
+    r"(?:supported|enabled|available|allowed|permitted)"
+    rf"|no endpoints found.{{0,40}}? {_TOOLS}\b"
+    # llama.cpp without templates, vLLM without a parser of calls.
+    r"|tools param requires|tool choice requires --enable-auto-tool-choice"
+)
+# Another API, or another way to get the answer, takes them.
+_ELSEWHERE = re.compile(r"responses|stream")
+_KINDS = (FailureKind.BAD_REQUEST, FailureKind.SERVER)
+
+
+def judge_refusal(failure: Failure) -> Failure:
+    """Return the failure of a request that offered tools; a refusal of them stops its model."""
+    if failure.kind not in _KINDS:
+        return failure
+    words = failure.message[:2000].lower()
+    if _REFUSED.search(words) and not _ELSEWHERE.search(words):
+        message = f"this model takes no tools here; the server says: {failure.message}"
+        return _final(msgspec.structs.replace(failure, message=message, code=NO_TOOLS))
+    # One of them cannot be sent as it is; without it, the model would be asked something else.
+    return _final(failure) if failure.parameter == TOOLS else failure
+
+
+def _final(failure: Failure) -> Failure:
+    return msgspec.structs.replace(
+        failure, kind=FailureKind.BAD_REQUEST, retry=False, model_down=True, parameter=None, wording=None
+    )

@@ -1,0 +1,62 @@
+"""What the turns of tools have in common on all wires: ids of calls, arguments, words of results."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Collection
+from hashlib import blake2b
+
+import msgspec
+
+from umwelten.providers.common.bodies import load
+from umwelten.tool_calls import ToolCall, ToolResult
+
+NO_ARGUMENTS = "{}"
+_DIGITS = string.digits + string.ascii_letters
+_ID_LENGTH = 9
+"""Letters and digits, which is what Mistral takes; all others take any id."""
+
+
+def new_id(reply_id: str | None, place: int, call: ToolCall, taken: Collection[str]) -> str:
+    """Return an id for a call that came without one: the same whenever the reply is read again.
+
+    The reply's own id is in it, so that the same call in a later turn has another one.
+    """
+    known = "\0".join((reply_id or "", str(place), call.name, call.arguments))
+    for salt in range(len(taken) + 1):
+        digest = blake2b(known.encode("utf-8", "replace"), digest_size=8, salt=salt.to_bytes(2)).digest()
+        number, letters = int.from_bytes(digest), ""
+        for _ in range(_ID_LENGTH):
+            number, digit = divmod(number, len(_DIGITS))
+            letters += _DIGITS[digit]
+        if letters not in taken:
+            break
+    return letters
+
+
+def with_id(call: ToolCall, reply_id: str | None, place: int, taken: set[str]) -> ToolCall:
+    """Return the call with its id, or with a new one where it has none or another call of its turn has it."""
+    if not call.id or call.id in taken:
+        call = msgspec.structs.replace(call, id=new_id(reply_id, place, call, taken))
+    taken.add(call.id)
+    return call
+
+
+def is_object(json: str) -> bool:
+    """Return whether a text is a JSON object."""
+    return json.lstrip()[:1] == "{" and load(json.encode("utf-8", "replace"), dict) is not None
+
+
+def sendable(arguments: str) -> str:
+    """Return arguments as a provider takes them back.
+
+    Many refuse a whole conversation for arguments that are no JSON object, such as those that were cut off.
+    """
+    if is_object(arguments):
+        return arguments
+    return msgspec.json.encode({"invalid_json": arguments}).decode()
+
+
+def words_of(result: ToolResult) -> str:
+    """Return what the model is told of a call where the wire has no field for errors."""
+    return f"Error: {result.text}" if result.is_error else result.text
