@@ -123,7 +123,7 @@ def test_ollamas_client_reads_answers_streams_and_lists() -> None:
     assert (reply.done_reason, reply.eval_count) == ("stop", 4)
     assert [line.done for line in lines] == [False] * 4 + [True]
     assert listed.models[0].model == loaded.models[0].model == "gemma3:12b"
-    assert shown.capabilities == ["completion", "vision"]
+    assert shown.capabilities == ["completion", "vision", "tools"]
     assert pulled[-1] == "success"
 
 

@@ -41,12 +41,25 @@ it, `POST /_profile` with a profile in JSON changes the behaviour. In a program:
 Requests for a shape (`response_format`, `responseSchema`, `format`, a forced tool, or our words for it) are
 answered with a record made for it, a spoiled one, or none: `behaviour = { shaped = "fenced" }`. Files may
 be uploaded to the Gemini wire.
+
+Requests that offer tools have them called (`tools.spec` has every field, and all quirks):
+
+    [default.tool_turns]
+    turns = 3                          # three turns with calls, then an answer that quotes the results
+    calls = [2, 1]
+    tools = ["rate*", "now"]           # in turn; without it the first one offered
+    arguments = [{ currency = "EUR" }, {}]
+    thinking = true                    # signed thoughts, which must come back unchanged
+    quirks = ["zero_index"]
+
+What comes back is judged as the provider would: 400 in its own words for results that are missing, mixed up
+or changed. `GET /_ledger` has the verdicts, and how often each step of each conversation was asked and paid.
 """
 
 from __future__ import annotations
 
 from umwelten.simulate.faultserver.asks import content_mark, digest, fingerprint
-from umwelten.simulate.faultserver.ledger import Ledger, Record, Sums
+from umwelten.simulate.faultserver.ledger import Conversation, Ledger, Record, Sums
 from umwelten.simulate.faultserver.profile import (
     Behaviour,
     Lognormal,
@@ -56,6 +69,7 @@ from umwelten.simulate.faultserver.profile import (
     parse_profile,
 )
 from umwelten.simulate.faultserver.server import FaultServer
+from umwelten.simulate.faultserver.tools.spec import ToolTurns
 from umwelten.simulate.profile import (
     Bucket,
     Concurrency,
@@ -71,6 +85,7 @@ __all__ = [
     "Behaviour",
     "Bucket",
     "Concurrency",
+    "Conversation",
     "FaultServer",
     "Gcra",
     "Ledger",
@@ -83,6 +98,7 @@ __all__ = [
     "Slots",
     "Sums",
     "TokenBucket",
+    "ToolTurns",
     "Window",
     "content_mark",
     "digest",

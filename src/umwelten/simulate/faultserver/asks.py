@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from umwelten.simulate.faultserver.tools.values import Transcript
 from umwelten.types import FrozenStruct
 
 _MARK = re.compile(r"mark:[\w./-]+")
@@ -51,6 +52,7 @@ class IncomingRequest(FrozenStruct):
     those of the model's that are sent back.
 
     `schema` is the shape that a field of the wire asks for; `tool` the tool that must be called for it.
+    `transcript`: what it says about tools, if anything.
     """
 
     wire: str
@@ -66,6 +68,7 @@ class IncomingRequest(FrozenStruct):
     sse: bool = True
     schema: dict[str, Any] | None = None
     tool: str | None = None
+    transcript: Transcript | None = None
 
     @property
     def shape(self) -> dict[str, Any] | None:
@@ -92,6 +95,8 @@ class IncomingRequest(FrozenStruct):
     def input_tokens(self) -> int:
         """An estimate: four characters a token, and a fixed number for each file."""
         words = len(self.prompt) + len(self.system) + len(self.answers)
+        if self.transcript is not None:
+            words = len(self.prompt) + len(self.system) + self.transcript.size
         return (words + 3) // 4 + _TOKENS_OF_A_FILE * len(self.files)
 
 
@@ -227,7 +232,14 @@ def decode_body(data: bytes) -> Body:
 
 
 def read_ask(
-    body: Body, *, wire: str, model: str | None = None, stream: bool | None = None, key: str | None, sse: bool
+    body: Body,
+    *,
+    wire: str,
+    model: str | None = None,
+    stream: bool | None = None,
+    key: str | None,
+    sse: bool,
+    transcript: Transcript | None = None,
 ) -> IncomingRequest:
     """The question in a body. `model` and `stream` are given where the wire has them in its address."""
     messages = body.contents if wire == "gemini" else body.messages
@@ -251,6 +263,7 @@ def read_ask(
         sse=sse,
         schema=_schema(body),
         tool=None if (tool := forced_tool(body)) is None else tool.name,
+        transcript=transcript,
     )
 
 
@@ -309,7 +322,8 @@ def _read_messages(messages: list[_Message]) -> tuple[str, str, str, tuple[FileM
         content = message.content
         text = content if isinstance(content, str) else _texts(content or message.parts)
         if message.role == "user":
-            prompts.append(text)
+            # Results of tools are a message of the user's without text on some wires.
+            prompts += [text] if text or not prompts else []
         elif message.role in ("system", "developer"):
             systems.append(text)
         else:

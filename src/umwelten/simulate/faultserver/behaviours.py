@@ -8,13 +8,22 @@ import re
 from collections.abc import Callable
 
 from umwelten.simulate.faultserver.asks import IncomingRequest
-from umwelten.simulate.faultserver.profile import Behaviour, LatencyForm, Lognormal, Profile, Rule
-from umwelten.simulate.faultserver.records import shape_answer
+from umwelten.simulate.faultserver.profile import (
+    DEFAULT_TEXT,
+    Behaviour,
+    LatencyForm,
+    Lognormal,
+    Profile,
+    Rule,
+)
+from umwelten.simulate.faultserver.records import record, shape_answer
 from umwelten.simulate.faultserver.scoped_limits import matches
+from umwelten.simulate.faultserver.tools.turns import next_turn
+from umwelten.simulate.faultserver.tools.values import PlannedTurn
 from umwelten.simulate.faultserver.wires import ScriptedAnswer
 from umwelten.simulate.limiters import RequestCost
 
-_FIELD = re.compile(r"\{(model|n|prompt|tail|digest|files|marks)\}")
+_FIELD = re.compile(r"\{(model|n|prompt|tail|digest|files|marks|results)\}")
 _WORDS: dict[str, Callable[[IncomingRequest, int], str]] = {
     "model": lambda ask, n: ask.model,
     "n": lambda ask, n: str(n),
@@ -23,13 +32,17 @@ _WORDS: dict[str, Callable[[IncomingRequest, int], str]] = {
     "digest": lambda ask, n: ask.digest,
     "files": lambda ask, n: " ".join(file.name or file.mark for file in ask.files),
     "marks": lambda ask, n: " ".join(ask.marks),
+    "results": lambda ask, n: "" if ask.transcript is None else " | ".join(ask.transcript.results),
 }
+_QUOTING_TEXT = "{model} says {digest}: {results}"
+"""In place of the default text once there are results."""
 
 
 _KEYS: dict[str, Callable[[IncomingRequest], str]] = {
     "rule": lambda ask: "",
     "prompt": lambda ask: ask.digest,
     "mark": lambda ask: " ".join((*ask.marks, *(file.mark for file in ask.files))),
+    "step": lambda ask: ask.digest if ask.transcript is None else ask.transcript.content,
 }
 
 
@@ -72,6 +85,8 @@ class _RuleCounter:
             return False
         if rule.forced_tool is not None and rule.forced_tool is (ask.tool is None):
             return False
+        if rule.step is not None and (ask.transcript is None or ask.transcript.step != rule.step):
+            return False
         return not self._counts_requests or self._due(ask)
 
     def _due(self, ask: IncomingRequest) -> bool:
@@ -109,11 +124,15 @@ def answer_to(
     ask: IncomingRequest, behaviour: Behaviour, n: int, now_unix: float, latency_s: float
 ) -> ScriptedAnswer:
     """Return the whole answer; one word is one token, and `max_tokens` of the request cuts it."""
-    text = shape_answer(ask, behaviour.shaped, render(behaviour.text, ask, n))
-    tokens, finish = behaviour.output_tokens, behaviour.finish
+    turn, finish = _turn(ask, behaviour, n), behaviour.finish
+    text = _text(ask, behaviour, n, turn)
+    tokens = behaviour.output_tokens
     if tokens is None:
-        tokens = text.count(" ") + 1 + behaviour.reasoning_tokens
-    if ask.max_tokens is not None and tokens > ask.max_tokens:
+        words = [text, *(call.arguments for call in turn.calls)] if turn is not None else [text]
+        tokens = sum(each.count(" ") + 1 for each in words) + behaviour.reasoning_tokens
+    if turn is not None:
+        finish = "length" if "cut_arguments" in turn.quirks else finish
+    elif ask.max_tokens is not None and tokens > ask.max_tokens:
         text = " ".join(text.split(" ")[: ask.max_tokens])
         tokens, finish = ask.max_tokens, "length"
     return ScriptedAnswer(
@@ -128,7 +147,33 @@ def answer_to(
         now_unix=now_unix,
         latency_s=latency_s,
         cost_usd=behaviour.cost_usd,
+        turn=turn,
     )
+
+
+def _turn(ask: IncomingRequest, behaviour: Behaviour, n: int) -> PlannedTurn | None:
+    if behaviour.tool_turns is None or ask.transcript is None:
+        return None
+    return next_turn(
+        behaviour.tool_turns,
+        ask.transcript,
+        ask.wire,
+        render=lambda text: render(text, ask, n),
+        make_up=lambda schema, seed: record(schema, f"{ask.digest}.{seed}"),
+    )
+
+
+def _text(ask: IncomingRequest, behaviour: Behaviour, n: int, turn: PlannedTurn | None) -> str:
+    """The text of an answer, or what stands beside the calls of a turn."""
+    spec, transcript = behaviour.tool_turns, ask.transcript
+    if spec is None or transcript is None:
+        return shape_answer(ask, behaviour.shaped, render(behaviour.text, ask, n))
+    if turn is not None:
+        return render(spec.text, ask, n)
+    if "empty_reply" in spec.quirks and transcript.ends_with_results:
+        return ""
+    quotes = transcript.results and behaviour.text == DEFAULT_TEXT
+    return shape_answer(ask, behaviour.shaped, render(_QUOTING_TEXT if quotes else behaviour.text, ask, n))
 
 
 def cost_of(answer: ScriptedAnswer) -> RequestCost:

@@ -10,16 +10,18 @@ import msgspec
 
 from umwelten.simulate.faultserver.asks import FileMark
 
-Fate = Literal["open", "answered", "refused", "faulted", "abandoned"]
+Fate = Literal["open", "answered", "refused", "faulted", "abandoned", "invalid"]
 
 
 class Record(msgspec.Struct, kw_only=True):
     """One request. `at_s` and `done_s` are seconds since the first request; `status` 0: none was sent.
 
     `fate`: "open" while it is worked on, "answered" with a sound answer, "refused" by a limiter or an
-    outage, "faulted" on purpose, "abandoned" by the client while a sound answer was under way. `key`
-    is the fingerprint of the authorization, never the key. `files` names what came along, `marks` the
-    words `mark:…` in the prompt. `body` is kept only if the profile says so.
+    outage, "faulted" on purpose, "abandoned" by the client while a sound answer was under way, "invalid"
+    for what `verdict` says: the client got the tools wrong. `key` is the fingerprint of the authorization,
+    never the key. `files` names what came along, `marks` the words `mark:…` in the prompt. `body` is kept
+    only if the profile says so. `conversation`, `step` and `content` of a request that has to do with
+    tools: see `tools.values.Transcript`.
     """
 
     n: int
@@ -38,6 +40,10 @@ class Record(msgspec.Struct, kw_only=True):
     fate: Fate = "open"
     done_s: float | None = None
     body: str | None = None
+    conversation: str = ""
+    step: int = 1
+    content: str = ""
+    verdict: str | None = None
 
     @property
     def images(self) -> list[str]:
@@ -53,6 +59,7 @@ class Sums(msgspec.Struct):
     refused: int = 0
     faulted: int = 0
     abandoned: int = 0
+    invalid: int = 0
     in_flight: int = 0
     peak_in_flight: int = 0
     input_tokens: int = 0
@@ -69,6 +76,30 @@ class Sums(msgspec.Struct):
         """One fewer."""
         self.in_flight -= 1
         setattr(self, fate, getattr(self, fate) + 1)
+
+
+class Conversation(msgspec.Struct, kw_only=True):
+    """What was asked in one conversation with a model.
+
+    `requests` and `paid` count by step: all requests, and those that were answered or abandoned, which a
+    provider bills. `paid_again`: how many of these repeat a request that was answered before, to its last
+    word.
+    """
+
+    model: str
+    conversation: str
+    requests: dict[int, int] = {}
+    paid: dict[int, int] = {}
+    paid_again: int = 0
+    contents: set[str] = set()
+
+    def add(self, record: Record) -> None:
+        """Count a request."""
+        self.requests[record.step] = self.requests.get(record.step, 0) + 1
+        if record.fate in ("answered", "abandoned"):
+            self.paid[record.step] = self.paid.get(record.step, 0) + 1
+            self.paid_again += record.content in self.contents
+            self.contents.add(record.content)
 
 
 class Ledger:
@@ -118,6 +149,24 @@ class Ledger:
         """The most that ever were at the same time."""
         return self.totals.peak_in_flight
 
+    @property
+    def verdicts(self) -> list[str]:
+        """What the judge said of the requests that are remembered, oldest first; none for a client that is
+        right."""
+        return [record.verdict for record in self._records if record.verdict is not None]
+
+    def conversations(self) -> list[Conversation]:
+        """The conversations with tools among the requests that are remembered, in the order of their first
+        ones."""
+        found: dict[tuple[str, str], Conversation] = {}
+        for record in self._records:
+            if record.conversation:
+                key = (record.model, record.conversation)
+                name = record.conversation
+                whole = found.setdefault(key, Conversation(model=record.model, conversation=name))
+                whole.add(record)
+        return list(found.values())
+
     def age_s(self) -> float:
         """Seconds since the first request."""
         return 0.0 if self.origin is None else self._clock() - self.origin
@@ -153,4 +202,5 @@ class Ledger:
         """All of it."""
         whole = {"totals": self.totals, "models": self.models, "listings": self.listings}
         whole |= {"unreadable": self.unreadable, "records": self.records if records else []}
+        whole |= {"conversations": self.conversations() if records else []}
         return msgspec.json.encode(whole)

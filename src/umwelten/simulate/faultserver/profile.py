@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from umwelten.simulate.faultserver.records import Shaped
+from umwelten.simulate.faultserver.tools.spec import ToolTurns
 from umwelten.simulate.profile import AnyLimit, Fault, Outage, Strict
 
 DEFAULT_TEXT = "{model} says {digest}: {tail}"
@@ -34,13 +35,15 @@ LatencyForm = float | tuple[float, ...] | Lognormal
 class Behaviour(Strict, kw_only=True):
     """How one request is answered.
 
-    `latency_s` passes before the first byte: one number, several in turn, or a `Lognormal`.
-    `text` may hold {model}, {n} (the request's number), {prompt}, {tail} (its last words), {digest}
-    (`asks.digest` of prompt and files), {files} and {marks}. Token counts left out are estimated.
-    A stream has `chunks` pieces, `chunk_gap_s` apart. `retry_after_s`, `code`, `message`, `body` and
-    `headers` shape an error: `code` is the provider's word for it, `body` replaces the whole body.
-    A request that asks for a shape gets a record made for it (`shaped`): a "valid" one, one "fenced" by
-    words around it, "slipped" in its punctuation or "invalid" in a value; "ignore": `text`, as if unasked.
+    `latency_s` passes before the first byte: one number, several in turn, or a `Lognormal`. `text` may hold
+    {model}, {n} (the request's number), {prompt}, {tail} (its last words), {digest} (`asks.digest` of
+    prompt and files), {files} and {marks}. Token counts left out are estimated. A stream has `chunks`
+    pieces, `chunk_gap_s` apart. `retry_after_s`, `code`, `message`, `body` and `headers` shape an error:
+    `code` is the provider's word for it, `body` replaces the whole body. A request that asks for a shape
+    gets a record made for it (`shaped`): a "valid" one, one "fenced" by words around it, "slipped" in its
+    punctuation or "invalid" in a value; "ignore": `text`, as if unasked. A request that offers tools has
+    them called as `tool_turns` says; without it the answer comes at once, of which {results} are the
+    results.
     """
 
     latency_s: LatencyForm = 0.0
@@ -64,6 +67,7 @@ class Behaviour(Strict, kw_only=True):
     drip_s: float = 1.0
     redirect_to: str = "http://elsewhere.invalid/"
     shaped: Shaped = "valid"
+    tool_turns: ToolTurns | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.fault, int) and not 400 <= self.fault <= 599:
@@ -82,7 +86,8 @@ class Rule(Strict, kw_only=True):
     `counting = "prompt"` counts each prompt by itself, so that `first = 1` strikes every first attempt;
     "mark" each combination of files and of words `mark:…`, whatever else the prompt says. `schema`: only
     requests with (true) or without (false) a field that asks for a shape; `forced_tool`: that make the
-    model call a tool.
+    model call a tool. `step`: only this request of a conversation with tools, from 1; `counting = "step"`
+    counts each step of each conversation by itself.
     """
 
     behaviour: Behaviour
@@ -92,9 +97,10 @@ class Rule(Strict, kw_only=True):
     n: int | None = None
     every: int | None = None
     first: int | None = None
-    counting: Literal["rule", "prompt", "mark"] = "rule"
+    counting: Literal["rule", "prompt", "mark", "step"] = "rule"
     schema: bool | None = None
     forced_tool: bool | None = None
+    step: int | None = None
 
     def __post_init__(self) -> None:
         if any(number is not None and number < 1 for number in (self.n, self.every, self.first)):
@@ -109,6 +115,10 @@ class Profile(Strict, kw_only=True):
     `records` is how many requests the ledger remembers one by one (0: sums alone); `keep_bodies`
     keeps the bodies of the requests too. A file uploaded to the Gemini wire is ready after it was looked
     at `upload_looks` times, and then in `upload_state`.
+
+    Models that fit a glob of `no_tools` refuse tools, and are listed as such where the wire tells. Those
+    that fit one of `responses_only` refuse them on chat completions as gpt-5.4 does, unless
+    `reasoning_effort` is "none".
     """
 
     default: Behaviour = Behaviour()
@@ -124,6 +134,8 @@ class Profile(Strict, kw_only=True):
     keep_bodies: bool = False
     upload_looks: int = 1
     upload_state: Literal["ACTIVE", "FAILED"] = "ACTIVE"
+    no_tools: tuple[str, ...] = ()
+    responses_only: tuple[str, ...] = ()
 
 
 def parse_profile(data: bytes | str, form: Literal["json", "toml"] = "json") -> Profile:

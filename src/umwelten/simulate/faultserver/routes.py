@@ -9,6 +9,7 @@ import msgspec
 
 from umwelten.simulate.faultserver.asks import BadAsk, IncomingRequest, decode_body, fingerprint, read_ask
 from umwelten.simulate.faultserver.connection import Received
+from umwelten.simulate.faultserver.tools.transcript import read_transcript
 from umwelten.simulate.faultserver.uploads import FILES, UPLOADS
 from umwelten.simulate.faultserver.wires import ANTHROPIC, GEMINI, OLLAMA, OPENAI, OPENROUTER, ServerWire
 from umwelten.types import FrozenStruct
@@ -132,7 +133,16 @@ def ask_of(request: Received, where: Route) -> IncomingRequest:
         stream=where.stream,
         key=key_of(request, wire),
         sse=wire is not GEMINI or "alt=sse" in request.query,
+        transcript=read_transcript(wire.name, request.body),
     )
+
+
+def model_of(request: Received) -> str:
+    """The model that a request about one names, "" for none."""
+    try:
+        return decode_body(request.body).model or ""
+    except BadAsk:
+        return ""
 
 
 def count_tokens(request: Received, where: Route) -> bytes:

@@ -12,6 +12,7 @@ from umwelten.simulate.faultserver.asks import IncomingRequest
 from umwelten.simulate.faultserver.connection import Step, Stop
 from umwelten.simulate.faultserver.profile import Behaviour
 from umwelten.simulate.faultserver.wires import ScriptedAnswer, ServerWire, Trouble
+from umwelten.simulate.faultserver.wires.base import cut
 from umwelten.types import FrozenStruct
 
 JSON = "application/json"
@@ -111,18 +112,12 @@ def _status(scene: Scene, status: int) -> bytes:
 # --- a sound reply ---------------------------------------------------------------------------
 
 
-def pieces(text: str, count: int) -> list[str]:
-    """A text in `count` parts of about the same length; some are empty if it is shorter."""
-    size = len(text)
-    return [text[size * part // count : size * (part + 1) // count] for part in range(count)]
-
-
 def _frames(scene: Scene, answer: ScriptedAnswer | None = None) -> tuple[list[bytes], list[bytes]]:
     answer = answer or scene.answer
     behaviour = scene.behaviour
     # Broken off half way, a stream needs pieces on both sides of the break.
     count = behaviour.chunks if behaviour.fault == "none" else max(4, behaviour.chunks)
-    return scene.wire.frames(answer, pieces(answer.text, count))
+    return scene.wire.frames(answer, cut(answer.text, count))
 
 
 def _stream_head(scene: Scene, length: int | None = None, lines: str = "") -> bytes:

@@ -17,7 +17,7 @@ from umwelten.simulate.faultserver.connection import Connection, Received
 from umwelten.simulate.faultserver.handler import RequestHandler, SlotQueue
 from umwelten.simulate.faultserver.ledger import Fate, Ledger, Record
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, parse_profile
-from umwelten.simulate.faultserver.routes import Route, ask_of, count_tokens, key_of, route
+from umwelten.simulate.faultserver.routes import Route, ask_of, count_tokens, key_of, model_of, route
 from umwelten.simulate.faultserver.scoped_limits import ScopedLimits, fits, matches, scope
 from umwelten.simulate.faultserver.scripts import (
     JSON,
@@ -28,6 +28,8 @@ from umwelten.simulate.faultserver.scripts import (
     trouble_reply,
     whole,
 )
+from umwelten.simulate.faultserver.tools.judges import judge, refuse_tools, takes_no_tools
+from umwelten.simulate.faultserver.tools.spec import ToolTurns
 from umwelten.simulate.faultserver.uploads import UploadedFiles
 from umwelten.simulate.faultserver.wires import ServerWire, Trouble
 from umwelten.simulate.faultserver.wires.base import Quota
@@ -131,7 +133,7 @@ class FaultServer:
         outage = self._outage(ask, age_s) if self.profile.outages else None
         if outage is not None:
             self._perform(handler, Behaviour(fault=outage.fault))
-        elif not self.profile.limiters or self._admit(handler, age_s):
+        elif (not self.profile.limiters or self._admit(handler, age_s)) and self._judge(handler):
             handler.line_up(self._queues_for(ask) if self._slots else (), self._perform)
 
     def _record(self, ask: IncomingRequest, number: int, age_s: float, request: Received) -> Record:
@@ -149,6 +151,9 @@ class FaultServer:
             max_tokens=ask.max_tokens,
             body=request.body.decode(errors="replace") if self.profile.keep_bodies else None,
         )
+        if ask.transcript is not None:
+            record.conversation, record.step = ask.transcript.conversation, ask.transcript.step
+            record.content = ask.transcript.content
         self.ledger.keep(record)
         return record
 
@@ -168,6 +173,28 @@ class FaultServer:
         trouble = refusal_trouble(verdict, handler.answer.ask, age_s, time.time())
         reply = trouble_reply(wire, trouble, self._lines(wire, handler.answer.n))
         handler.play(iter((reply,)), "refused", trouble.status, "none")
+        return False
+
+    def _judge(self, handler: RequestHandler) -> bool:
+        """Whether the request is right in what it says about tools; otherwise it is refused."""
+        ask = handler.answer.ask
+        if ask.transcript is None:
+            return True
+        profile, spec = self.profile, handler.drawn.behaviour.tool_turns or ToolTurns()
+        wrong = refuse_tools(
+            ask.wire,
+            ask.model,
+            ask.transcript,
+            no_tools=profile.no_tools,
+            responses_only=profile.responses_only,
+        ) or judge(ask.wire, spec, ask.transcript)
+        if wrong is None:
+            return True
+        if handler.record is not None:
+            handler.record.verdict = wrong.message
+        trouble = Trouble(status=wrong.status, message=wrong.message, code=wrong.code, param=wrong.param)
+        reply = trouble_reply(handler.wire, trouble, self._lines(handler.wire, handler.answer.n))
+        handler.play(iter((reply,)), "invalid", wrong.status, "none")
         return False
 
     def _queues_for(self, ask: IncomingRequest) -> list[SlotQueue]:
@@ -254,7 +281,7 @@ class FaultServer:
             case "version":
                 return b'{"version":"0.12.0"}'
             case "show":
-                return show()
+                return show(tools=not takes_no_tools(model_of(request), self.profile.no_tools))
             case "pull":
                 return pull()
         return None

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from umwelten.simulate.faultserver.asks import IncomingRequest
+from umwelten.simulate.faultserver.tools.values import PlannedTurn
 from umwelten.types import FrozenStruct
 
 encode = msgspec.json.Encoder().encode
@@ -15,7 +16,10 @@ Json = dict[str, Any]
 
 
 class ScriptedAnswer(FrozenStruct):
-    """A complete answer. Token counts in our sense: input with the cached, output with the reasoning ones."""
+    """A complete answer. Token counts in our sense: input with the cached, output with the reasoning ones.
+
+    With a `turn` it is that, and `text` what stands beside the calls.
+    """
 
     ask: IncomingRequest
     n: int
@@ -28,6 +32,7 @@ class ScriptedAnswer(FrozenStruct):
     now_unix: float
     latency_s: float
     cost_usd: float | None = None
+    turn: PlannedTurn | None = None
 
 
 class Quota(FrozenStruct):
@@ -39,11 +44,13 @@ class Quota(FrozenStruct):
 
 
 class Trouble(FrozenStruct):
-    """An error to be told. `message` and `code` left out: the wire's own words for `status`."""
+    """An error to be told. `message` and `code` left out: the wire's own words for `status`. `param`: the
+    field that is to blame, on wires that name it."""
 
     status: int
     message: str | None = None
     code: str | None = None
+    param: str | None = None
     retry_after_s: float | None = None
     quota: Quota | None = None
     headers: Mapping[str, str] = {}
@@ -106,3 +113,9 @@ def number(text: str | None, default: int) -> int:
 def seconds(value: float) -> str:
     """A short decimal number without an exponent: 1.25, 30."""
     return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def cut(text: str, count: int) -> list[str]:
+    """A text in `count` parts of about the same length; some are empty if it is shorter."""
+    size = len(text)
+    return [text[size * part // count : size * (part + 1) // count] for part in range(count)]

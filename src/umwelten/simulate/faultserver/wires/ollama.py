@@ -87,12 +87,11 @@ class OllamaWire:
         return encode({"models": rows})
 
 
-def show() -> bytes:
-    """The reply of `/api/show`."""
+def show(*, tools: bool) -> bytes:
+    """The reply of `/api/show`. `tools`: whether the model takes any."""
     info = {"general.architecture": "test", "test.context_length": 32_768}
-    return encode(
-        {"capabilities": ["completion", "vision"], "model_info": info, "details": {"family": "test"}}
-    )
+    capabilities = ["completion", "vision", "tools"] if tools else ["completion", "vision"]
+    return encode({"capabilities": capabilities, "model_info": info, "details": {"family": "test"}})
 
 
 def pull() -> bytes:

@@ -6,6 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from umwelten.simulate.faultserver.asks import IncomingRequest
 from umwelten.simulate.faultserver.wires.base import Frames, Json, ScriptedAnswer, Trouble, encode, sse
+from umwelten.simulate.faultserver.wires.openai_calls import (
+    deltas_of,
+    finish_of,
+    message_fields,
+    thought_fields,
+)
 
 _FINISH = {"stop": "stop", "length": "length", "blocked": "content_filter"}
 
@@ -35,15 +41,23 @@ _TYPE_OF_CODE = {
 }
 
 
+def _finish(answer: ScriptedAnswer) -> str:
+    finish = _FINISH[answer.finish]
+    return finish if answer.turn is None else finish_of(answer.turn, finish)
+
+
 class OpenAIWire:
     """The format as OpenAI speaks it."""
 
     name = "openai"
+    _details = False
 
     def unary(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
-        message = {"role": "assistant", "content": answer.text, "refusal": None}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _FINISH[answer.finish]}
+        message: Json = {"role": "assistant", "content": answer.text, "refusal": None}
+        if answer.turn is not None:
+            message |= message_fields(answer.turn, answer.text, details=self._details)
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(answer)}
         return encode(self._reply(answer, "chat.completion", [choice], usage=True))
 
     def hollow(self, answer: ScriptedAnswer) -> bytes:
@@ -62,9 +76,13 @@ class OpenAIWire:
 
     def frames(self, answer: ScriptedAnswer, pieces: Sequence[str]) -> Frames:
         """See `Wire`."""
-        deltas = [self._chunk(answer, {"content": piece}) for piece in pieces]
+        told: list[Json] = [{"content": piece} for piece in pieces]
+        if answer.turn is not None:
+            thought = thought_fields(answer.turn, details=self._details)
+            told = [thought] * bool(thought) + told * bool(answer.text) + deltas_of(answer.turn)
+        deltas = [self._chunk(answer, delta) for delta in told]
         deltas[0] = self._chunk(answer, {"role": "assistant", "content": ""}) + deltas[0]
-        ends = [self._chunk(answer, {}, _FINISH[answer.finish])]
+        ends = [self._chunk(answer, {}, _finish(answer))]
         return deltas, ends + self._ends(answer)
 
     def hollow_frames(self, answer: ScriptedAnswer) -> Frames:
@@ -82,7 +100,7 @@ class OpenAIWire:
         if trouble.code:
             kind = _TYPE_OF_CODE.get(trouble.code, kind)
             code = "rate_limit_exceeded" if trouble.code == "tokens" else trouble.code
-        inner = {"message": trouble.message or message, "type": kind, "param": None, "code": code}
+        inner = {"message": trouble.message or message, "type": kind, "param": trouble.param, "code": code}
         return encode({"error": inner})
 
     def error_frame(self, trouble: Trouble, ask: IncomingRequest) -> bytes:
@@ -139,6 +157,7 @@ class OpenRouterWire(OpenAIWire):
     """OpenRouter: usage without asking, with its cost; comments in streams; errors with numbers."""
 
     name = "openrouter"
+    _details = True
 
     def frames(self, answer: ScriptedAnswer, pieces: Sequence[str]) -> Frames:
         """See `Wire`."""

@@ -1,0 +1,159 @@
+"""The rehearsal server's judge: a client that gets a conversation with tools wrong is told so."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from provider import provider
+from toolturnkit import openai_tools, post, profile
+
+Break = Callable[[Any], object]
+
+
+def _told(reply: Any) -> str:
+    error = reply["error"]
+    return str(error["message"] if isinstance(error, dict) else error)
+
+
+def _openai_body(server: Any, **more: Any) -> Any:
+    """A right second step: two calls of one turn, answered in order."""
+    body: Any = {"messages": [{"role": "user", "content": "How?"}], "tools": openai_tools(), **more}
+    message = post(server, "/v1/chat/completions", **body)[1]["choices"][0]["message"]
+    body["messages"].append(message)
+    for call in message["tool_calls"]:
+        body["messages"].append({"role": "tool", "tool_call_id": call["id"], "content": "7"})
+    return body
+
+
+def _swap(items: list[Any], one: int, other: int) -> None:
+    items[one], items[other] = items[other], items[one]
+
+
+OPENAI: list[tuple[str, Break]] = [
+    ("The following tool_call_ids did not have response messages: call_", lambda b: b["messages"].pop()),
+    (
+        "must be followed by tool messages",
+        lambda b: b["messages"].insert(2, {"role": "user", "content": "!"}),
+    ),
+    ("must be followed by tool messages", lambda b: b["messages"].__delitem__(slice(2, 4))),
+    ("must be a response to a preceeding message with 'tool_calls'", lambda b: b["messages"].pop(1)),
+    ("must be a response to a preceeding", lambda b: b["messages"].insert(0, b["messages"].pop())),
+    ("'tool_call_id' of 'x' not found", lambda b: b["messages"][2].update(tool_call_id="x")),
+    ("Duplicate value for 'tool_call_id'", lambda b: b["messages"].append(b["messages"][3])),
+    (
+        "Missing required parameter: 'messages[2].tool_call_id'",
+        lambda b: b["messages"][2].pop("tool_call_id"),
+    ),
+    (
+        "Missing required parameter: 'messages[1].tool_calls[0].id'",
+        lambda b: b["messages"][1]["tool_calls"][0].pop("id"),
+    ),
+    ("faultserver: results in the order", lambda b: _swap(b["messages"], 2, 3)),
+    (
+        "is not the call that the model made",
+        lambda b: b["messages"][1]["tool_calls"][0]["function"].update(arguments="{}"),
+    ),
+    (
+        "is not the call that the model made",
+        lambda b: b["messages"][1]["tool_calls"][1]["function"].update(name="time"),
+    ),
+    (
+        "expected a string, but got an object",
+        lambda b: b["messages"][1]["tool_calls"][0]["function"].update(arguments={}),
+    ),
+    ("expected one of a string or array of objects", lambda b: b["messages"][2].update(content=None)),
+    ("Invalid 'messages[1].tool_calls': empty array", lambda b: b["messages"][1].update(tool_calls=[])),
+    (
+        "Invalid value for 'content': expected a string, got null",
+        lambda b: b["messages"].append({"role": "assistant", "content": None}),
+    ),
+    ("Invalid 'tools': empty array", lambda b: b.update(tools=[])),
+    (
+        "'tool_choice' is only allowed when 'tools' are specified",
+        lambda b: (b.pop("tools"), b.update(tool_choice="auto")),
+    ),
+    ("does not match pattern", lambda b: b["tools"][0]["function"].update(name="mcp:git.log")),
+    (
+        "maximum length 64, but got a string with length 65",
+        lambda b: b["tools"][0]["function"].update(name="x" * 65),
+    ),
+    ("tool names must be unique", lambda b: b["tools"].append(b["tools"][0])),
+    (
+        "no function named 'x'",
+        lambda b: b.update(tool_choice={"type": "function", "function": {"name": "x"}}),
+    ),
+    (
+        "Invalid schema for function 'weather'",
+        lambda b: b["tools"][0]["function"].update(parameters={"type": "string"}),
+    ),
+    ("Unknown parameter: 'parallel_tool_calls'", lambda b: b.update(parallel_tool_calls=False)),
+    ("'tool_choice' of this kind is not supported", lambda b: b.update(tool_choice="required")),
+    (
+        "Unexpected role 'user' after role 'tool'",
+        lambda b: b["messages"].append({"role": "user", "content": "!"}),
+    ),
+]
+STRICT = ("parallel_tool_calls", "forced_choice", "user_after_tool")
+
+
+def test_openai() -> None:
+    with provider(profile(turns=1, calls=2, refuse=STRICT)) as server:
+        right = _openai_body(server)
+        assert post(server, "/v1/chat/completions", **right)[0] == 200
+        for words, damage in OPENAI:
+            body = copy.deepcopy(right)
+            damage(body)
+            status, reply = post(server, "/v1/chat/completions", **body)
+            assert (status, words in _told(reply)) == (400, True), (words, reply)
+        ledger = server.idle()
+        assert ledger.totals.invalid == len(ledger.verdicts) == len(OPENAI)
+        # A conversation that this server did not begin is as good, if it is right.
+        for place, name in enumerate(("a", "b")):
+            right["messages"][1]["tool_calls"][place]["id"] = right["messages"][2 + place]["tool_call_id"] = (
+                name
+            )
+        assert post(server, "/v1/chat/completions", **right)[0] == 200
+        server.use(profile(judge=False))
+        right["messages"].pop()
+        assert post(server, "/v1/chat/completions", **right)[0] == 200
+
+
+def test_mistral() -> None:
+    with provider(profile(calls=2, ids="mistral")) as server:
+        right = _openai_body(server)
+        ids = [call["id"] for call in right["messages"][1]["tool_calls"]]
+        assert [len(given) for given in ids] == [9, 9] and all(given.isalnum() for given in ids)
+        assert post(server, "/v1/chat/completions", **right)[0] == 200
+        body = copy.deepcopy(right)
+        body["messages"].pop()
+        assert "Not the same number" in _told(post(server, "/v1/chat/completions", **body)[1])
+        right["messages"][1]["tool_calls"][0]["id"] = right["messages"][2]["tool_call_id"] = "call_1"
+        assert "but must be a-z, A-Z, 0-9" in _told(post(server, "/v1/chat/completions", **right)[1])
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "words"),
+    [
+        ("/v1/chat/completions", "reasoning_content", "must be passed back to the API"),
+        ("/api/v1/chat/completions", "reasoning_details", "must be passed back to the API"),
+    ],
+)
+def test_thoughts_come_back_openai(path: str, field: str, words: str) -> None:
+    with provider(profile(turns=2, thinking=True)) as server:
+        body: Any = {"messages": [{"role": "user", "content": "How?"}], "tools": openai_tools()}
+        for _ in range(2):
+            message = post(server, path, **body)[1]["choices"][0]["message"]
+            call = message["tool_calls"][0]
+            body["messages"] += [message, {"role": "tool", "tool_call_id": call["id"], "content": "7"}]
+        assert post(server, path, **body)[0] == 200
+        first, second = body["messages"][1], body["messages"][3]
+        second[field] = first[field]
+        assert "the model's" in _told(post(server, path, **body)[1])
+        del second[field]
+        assert words in _told(post(server, path, **body)[1])
+        body["messages"].append({"role": "user", "content": "And now?"})
+        assert post(server, path, **body)[0] == 200
