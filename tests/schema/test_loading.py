@@ -359,17 +359,17 @@ def test_a_python_file_without_a_class_asks_for_one(models: Path, end: str) -> N
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("import no_such_package", "ModuleNotFoundError: No module named 'no_such_package'"),
-        ("def f(:", "SyntaxError: invalid syntax (broken.py, line 1)"),
-        ("raise SystemExit(3)", "SystemExit: 3"),
-        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("import no_such_package", ", line 1: ModuleNotFoundError: No module named 'no_such_package'"),
+        ("def f(:", ": SyntaxError: invalid syntax (broken.py, line 1)"),
+        ("raise SystemExit(3)", ", line 1: SystemExit: 3"),
+        ("\n1 / 0", ", line 2: ZeroDivisionError: division by zero"),
     ],
 )  # fmt: skip
 def test_a_python_file_that_fails_says_how(tmp_path: Path, code: str, said: str) -> None:
     path = tmp_path / "broken.py"
     path.write_text(code)
     before = list(sys.path)
-    assert error(f"{path}:Paper").message == f"cannot run {path}: {said}"
+    assert error(f"{path}:Paper").message == f"cannot run {path}{said}"
     assert sys.path == before
 
 

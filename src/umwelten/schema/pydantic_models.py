@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import importlib
-import importlib.util
-import sys
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType, ModuleType
 from typing import TYPE_CHECKING
 
 from umwelten.errors import UsageError
 from umwelten.schema.definitions import schema_of
 from umwelten.schema.output_schema import Check, OutputSchema
+from umwelten.schema.python_files import first_line, import_file
 from umwelten.schema.validation import limit_problems
 from umwelten.text.suggestions import closest, did_you_mean, sentences
 from umwelten.types import Problem
@@ -36,7 +32,7 @@ def load_class(path: Path, name: str, source: str, *, code: bytes | None = None)
             f"no such file: {path}", "Write file.py:Class, with a path relative to the working directory."
         )
     _require_pydantic(source)
-    model = getattr(_import_file(path, code), name, None)
+    model = getattr(import_file(path, code), name, None)
     if model is None:
         raise UsageError(f"{path} has no class {name}", _class_hint(path, name))
     return class_shape(model, source=source)
@@ -53,7 +49,7 @@ def class_shape(model: type[BaseModel], *, source: str = "") -> OutputSchema:
     try:
         schema = model.model_json_schema()
     except PydanticUserError as error:
-        raise UsageError(f"{source} has no JSON Schema: {_first_line(error)}") from error
+        raise UsageError(f"{source} has no JSON Schema: {first_line(error)}") from error
     return OutputSchema(
         schema_of(schema, name=model.__name__, source=source, where=source), check=_class_check(model)
     )
@@ -71,7 +67,7 @@ def _class_check(model: type[BaseModel]) -> Check:
                 _problem(each["loc"], each["msg"]) for each in error.errors(include_url=False)
             )
         except Exception as error:  # noqa: BLE001  users' validators may raise anything
-            return (Problem(message=f"{model.__name__}: {type(error).__name__}: {_first_line(error)}"),)
+            return (Problem(message=f"{model.__name__}: {type(error).__name__}: {first_line(error)}"),)
         return ()
 
     return check
@@ -81,40 +77,6 @@ def _problem(place: tuple[int | str, ...], message: str) -> Problem:
     inner = ".".join(map(str, place[1:]))
     words = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")[:200]
     return Problem(path=place, message=f"{inner}: {words}" if inner else words)
-
-
-class _SourceLoader(SourceFileLoader):
-    """Runs the source alone: what lies in `__pycache__` may be of another source."""
-
-    def __init__(self, name: str, path: str, code: bytes | None) -> None:
-        super().__init__(name, path)
-        self._code = code
-
-    def get_code(self, fullname: str) -> CodeType:
-        """Compile the source."""
-        source = self.get_data(self.path) if self._code is None else self._code
-        compiled: CodeType = self.source_to_code(source, self.path)
-        return compiled
-
-
-def _import_file(path: Path, code: bytes | None = None) -> ModuleType:
-    """Import the file under a unique module name; files beside it can be imported while it runs."""
-    full = path.resolve()
-    name = f"umwelten_schema_{hashlib.sha256(str(full).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(name, full, loader=_SourceLoader(name, str(full), code))
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # forward references are resolved there
-    sys.path.insert(0, str(full.parent))
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        sys.modules.pop(name, None)
-        raise UsageError(f"cannot run {path}: {type(error).__name__}: {_first_line(error)}") from error
-    finally:
-        sys.path.remove(str(full.parent))
-    return module
 
 
 def _class_hint(path: Path, name: str) -> str | None:
@@ -139,7 +101,3 @@ def _require_pydantic(source: str) -> None:
     except ImportError as error:
         message = f"{source} needs pydantic, which is not installed"
         raise UsageError(message, "Install it: pip install pydantic") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0][:200]
