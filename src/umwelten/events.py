@@ -46,6 +46,8 @@ class StopCode(StrEnum):
     """Answers can no longer be stored."""
     INPUTS = "inputs"
     """Further calls can't be read, from the store or from what they are about."""
+    TOOLS = "tools"
+    """Tools that models call can no longer be run."""
     CALLER = "caller"
     """A signal, or whoever used the library."""
 
@@ -78,6 +80,8 @@ class WaitReason(StrEnum):
     """The server, or this machine, had no room for a call."""
     MODEL = "model"
     """The model seems to refuse every call: those in flight will tell."""
+    TOOLS = "tools"
+    """The tools that its calls called are being run."""
     COST = "cost"
     """The next call may not fit under the cap of costs before others have ended."""
     SLOTS = "slots"
@@ -195,6 +199,41 @@ class CallFailed(FrozenStruct):
     cost_nusd: int | None
 
 
+class StepEnded(FrozenStruct):
+    """A request of a call was answered with calls of tools; its next one follows once they have been run.
+
+    `tools` are what users call them, in the order in which the model called them.
+    """
+
+    call: Call
+    model: ModelRef
+    lane: str
+    step: int
+    tools: tuple[str, ...]
+    cost_nusd: int | None = None
+
+
+class ToolStarted(FrozenStruct):
+    """A tool that a model called is run."""
+
+    call: Call
+    model: ModelRef
+    step: int
+    tool: str
+
+
+class ToolEnded(FrozenStruct):
+    """A tool that a model called came back, or did not. `message`: what the model is told of a failure."""
+
+    call: Call
+    model: ModelRef
+    step: int
+    tool: str
+    state: str
+    took_s: float | None = None
+    message: str | None = None
+
+
 class LaneStopped(FrozenStruct):
     """A lane takes no more calls; what it still had goes to others that have its models, or stays pending."""
 
@@ -291,6 +330,9 @@ Event = (
     | TextArrived
     | AttemptFailed
     | AttemptDropped
+    | StepEnded
+    | ToolStarted
+    | ToolEnded
     | CallSucceeded
     | CallFailed
     | LaneStopped

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from umwelten.types import Call, FrozenStruct, ModelRef, Outcome, RequestSettings, Timing
+from umwelten.tool_calls import ModelTurn, ToolCallState, ToolOutcome, ToolResults
+from umwelten.types import Call, FrozenStruct, ModelRef, Outcome, RequestSettings, Timing, Usage
 
 
 class Derived(FrozenStruct):
@@ -37,7 +38,10 @@ class StoredSpec(FrozenStruct):
 
 
 class AttemptRecord(FrozenStruct):
-    """One attempt that ended. `number` counts from 1 within the call; `served_by` names the lane."""
+    """One attempt that ended. `number` counts from 1 within the call; `served_by` names the lane.
+
+    `step`: it was for that request of a call with several.
+    """
 
     call: Call
     number: int
@@ -45,6 +49,73 @@ class AttemptRecord(FrozenStruct):
     timing: Timing
     cost_nusd: int | None = None
     served_by: str | None = None
+    step: int = 1
+
+
+class ToolTotals(FrozenStruct):
+    """What a call with tools took: its answered requests, and the calls of tools with their seconds."""
+
+    steps: int
+    calls: int = 0
+    errors: int = 0
+    seconds: float = 0.0
+
+
+class StepRecord(FrozenStruct):
+    """A request of a call whose answer called tools, or paused. `number` counts from 1 within the call.
+
+    `names` are what users call the tools, in the order of the turn's calls. `results` is `None` where these
+    are run. `usage` and `cost_nusd` are those of this request; `key` and `content` as in `CallRecord`.
+    """
+
+    call: Call
+    number: int
+    turn: ModelTurn
+    started_at: float
+    key: str
+    content: bytes
+    names: tuple[str, ...] = ()
+    results: tuple[ToolOutcome, ...] | None = None
+    usage: Usage = Usage()
+    cost_nusd: int | None = None
+    served_by: str | None = None
+
+
+class ToolCallsRecord(FrozenStruct):
+    """What came of the calls of tools of a step. `places` are theirs among the turn's calls, from 0."""
+
+    call: Call
+    step: int
+    outcomes: tuple[ToolOutcome, ...]
+    places: tuple[int, ...]
+
+    @property
+    def is_start(self) -> bool:
+        """Whether it says that tools are about to be started."""
+        return self.outcomes[0].state is ToolCallState.STARTED
+
+
+class BegunCall(FrozenStruct):
+    """A call that was interrupted between two of its requests, as its store has it.
+
+    `turns` is the conversation after the question; where the last one is the model's, some of its calls have
+    no result: `outcomes` has those that do, by place, and `running` the tools of those that may have been
+    started. `tools` are all that were called. `started_at` is when the call first began, in Unix seconds;
+    `failed_as` the kind of failure that it ended with, if it did.
+    """
+
+    key: str
+    content: bytes
+    turns: tuple[ModelTurn | ToolResults, ...]
+    outcomes: Mapping[int, ToolOutcome]
+    totals: ToolTotals
+    usage: Usage
+    cost_nusd: int | None
+    served_by: str | None
+    started_at: float
+    running: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    failed_as: str | None = None
 
 
 class CallRecord(FrozenStruct):
@@ -53,6 +124,7 @@ class CallRecord(FrozenStruct):
     `key` is the call's identity, `content` the hash of the file's bytes that were sent (b"" without a
     file). `time_s` is the time in flight of all attempts of this process. `cost_nusd` is `None` when
     the price of any attempt that used tokens is unknown. `served_by` names the lane of the last attempt.
+    `tools`: `None` where none were offered; else the outcome's usage is the sum over all steps.
     """
 
     call: Call
@@ -64,6 +136,7 @@ class CallRecord(FrozenStruct):
     time_s: float
     cost_nusd: int | None = None
     served_by: str | None = None
+    tools: ToolTotals | None = None
 
 
 class LimitRecord(FrozenStruct):
@@ -76,4 +149,7 @@ class LimitRecord(FrozenStruct):
     reason: str
 
 
-Record = AttemptRecord | CallRecord | LimitRecord
+Committable = CallRecord | StepRecord | ToolCallsRecord
+"""The records of which the engine waits until they are safe."""
+
+Record = AttemptRecord | CallRecord | StepRecord | ToolCallsRecord | LimitRecord

@@ -94,7 +94,10 @@ class ToolResults(FrozenStruct):
 class ToolCallState(StrEnum):
     """What became of a call of a tool."""
 
+    PENDING = "pending"
+    """It was not started yet."""
     STARTED = "started"
+    """It was started, and may have run; noted of tools that may run once only."""
     DONE = "done"
     ERROR = "error"
     TIMEOUT = "timeout"
@@ -102,6 +105,10 @@ class ToolCallState(StrEnum):
     UNKNOWN = "unknown"
     STOPPED = "stopped"
     """The tool ended the whole call (`StopCall`)."""
+
+
+UNRESOLVED = (ToolCallState.PENDING, ToolCallState.STARTED)
+"""The states of calls that have no result yet."""
 
 
 class ToolOutcome(FrozenStruct):

@@ -331,6 +331,25 @@ class Usage(FrozenStruct):
     details: dict[str, int] = msgspec.field(default_factory=dict)
 
 
+def add_usage(one: Usage, other: Usage) -> Usage:
+    """Return the tokens of two attempts together. What of either is unknown is unknown of both."""
+    names = (
+        "input_tokens",
+        "output_tokens",
+        "cached_tokens",
+        "cache_write_tokens",
+        "reasoning_tokens",
+        "cost_nusd",
+    )
+    pairs = {name: (getattr(one, name), getattr(other, name)) for name in names}
+    parts = one.details.keys() | other.details.keys()
+    return Usage(
+        **{name: None if None in pair else sum(pair) for name, pair in pairs.items()},
+        service_tier=one.service_tier if one.service_tier == other.service_tier else None,
+        details={name: one.details.get(name, 0) + other.details.get(name, 0) for name in sorted(parts)},
+    )
+
+
 class FinishReason(StrEnum):
     """The reason why the model stopped, in one vocabulary for all wire formats."""
 

@@ -49,7 +49,16 @@ def shown(command: str, width: int = 80) -> str:
 def test_the_help_shows_every_option_of_a_command_in_its_section(command: str) -> None:
     text = shown(command)
     titles = [line[:-1] for line in text.splitlines() if re.fullmatch(r"[A-Z][a-z ]+:", line)]
-    assert titles == ["Prompt and model", "Inputs", "Scores", "Speed", "Cost", "Output", "Other options"]
+    assert titles == [
+        "Prompt and model",
+        "Inputs",
+        "Tools",
+        "Scores",
+        "Speed",
+        "Cost",
+        "Output",
+        "Other options",
+    ]
     parts = dict(zip(titles, re.split(r"\n[A-Z][a-z ]+:\n", text)[1:], strict=True))
     for option in of(command):
         there = [

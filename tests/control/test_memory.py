@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from umwelten.control.knee import Watch
@@ -173,6 +173,7 @@ MEMORIES = st.builds(
 
 
 @settings(max_examples=10, deadline=None)
+@example(LaneMemory(rate=Rate(a_second=2.5, by=2, size=11114.0)), "none")  # a call in 74 minutes
 @given(MEMORIES, st.sampled_from(["none", "until-full"]))
 def test_whatever_is_remembered_a_run_ends_and_is_spared_a_storm(memory: LaneMemory, headers: Any) -> None:
     world = profile(p.Bucket(rate=20.0, burst=20.0), headers=headers)

@@ -13,6 +13,7 @@ from umwelten.attempts.local_trouble import exhaustion_note, local_failure
 from umwelten.attempts.proxies import PROXY
 from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target
+from umwelten.attempts.tool_use import ToolUse
 from umwelten.attempts.transport import STALE, Transport
 from umwelten.attempts.upload_cache import FILE_GONE, CachedUpload, UploadCache, UploadFailed
 from umwelten.engine.interfaces import AttemptResult
@@ -26,6 +27,7 @@ from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.providers.common.refused_fields import STREAM, SYSTEM
 from umwelten.providers.protocol import HttpRequest
 from umwelten.threads import run_in_thread
+from umwelten.tool_calls import ModelTurn
 from umwelten.types import (
     EXHAUSTED_CODE,
     AttemptOutcome,
@@ -88,9 +90,9 @@ class _Attempt(msgspec.Struct):
 class HttpAttemptRunner:
     """Makes attempts over HTTP. `targets` by the model's number in the evaluation.
 
-    `structured` None: answers are words. `added`: further placeholders. `trace`: report how long the stages
-    of each attempt took and what its reply said about rate limits. `spelling` is how failures call the
-    options. `clock` gives Unix seconds.
+    `structured` None: answers are words. `tool_use` decides what follows calls of tools. `added`: further
+    placeholders. `trace`: report how long the stages of each attempt took and what its reply said about rate
+    limits. `spelling` is how failures call the options. `clock` gives Unix seconds.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class HttpAttemptRunner:
         stream: bool,
         observer: Observer,
         structured: StructuredOutput | None = None,
+        tool_use: ToolUse | None = None,
         added: AddedValues | None = None,
         trace: bool = False,
         spelling: Spelling = by_name,
@@ -114,8 +117,8 @@ class HttpAttemptRunner:
         self._builder, self._transport = builder, transport
         self._conversions, self._price = conversions, price
         self._stream, self._observer, self._trace = stream, observer, trace
-        self._structured, self._spelling = structured, spelling
-        self._inputs = InputReader(builder, conversions, added, observer)
+        self._structured, self._tool_use, self._spelling = structured, tool_use, spelling
+        self.inputs = InputReader(builder, conversions, added, observer)
         self._uploads = UploadCache(transport)
         self._dropped: dict[tuple[ModelRef, str], frozenset[str]] = {}
         self._cut_inputs = CutInputs(observer, spelling)
@@ -167,12 +170,18 @@ class HttpAttemptRunner:
             timing=timing,
             key=self._builder.key(model, attempt.content, call.repeat, attempt.target.prompt),
             content=attempt.content,
+            step=1 + sum(isinstance(turn, ModelTurn) for turn in turns),
             cost_nusd=self._cost(answer, attempt.target, attempt.dropped) if attempt.sent else 0,
         )
 
     async def _check(self, answer: Outcome, turns: tuple[Turn, ...]) -> AttemptOutcome:
         """Return what the attempt comes to: an answer that does not fit the schema needs another request."""
         structured = self._structured
+        if self._tool_use is not None:
+            followed = self._follow(answer, turns, self._tool_use)
+            if not isinstance(followed, Reply | Failure):
+                return followed
+            answer = followed
         if isinstance(answer, Reply):
             if structured is None:
                 return answer
@@ -185,6 +194,12 @@ class HttpAttemptRunner:
         if structured is None:
             return Continue(turns=turns, failure=answer)
         return structured.follow_rejection(answer, turns)
+
+    @staticmethod
+    def _follow(answer: Outcome, turns: tuple[Turn, ...], tool_use: ToolUse) -> AttemptOutcome:
+        if isinstance(answer, Reply):
+            return tool_use.follow(answer, turns)
+        return tool_use.follow_empty(answer, turns)
 
     async def _make(self, attempt: _Attempt, on_text: Callable[[str], None] | None) -> tuple[Outcome, Timing]:
         target, started_at = attempt.target, self._clock()
@@ -226,9 +241,9 @@ class HttpAttemptRunner:
         target, again, digest = attempt.target, ReadInput(), b""
         try:
             if (source := attempt.call.input) is not None:
-                content = await self._inputs.load(source, target)
+                content = await self.inputs.load(source, target)
                 again, digest = (
-                    await self._inputs.prepare(content, source, target, quiet=True),
+                    await self.inputs.prepare(content, source, target, quiet=True),
                     content.digest,
                 )
         except InputError:
@@ -265,9 +280,9 @@ class HttpAttemptRunner:
             raise target.attached
         given = ReadInput()
         if (source := attempt.call.input) is not None:
-            content = await self._inputs.load(source, target)
+            content = await self.inputs.load(source, target)
             attempt.content = content.digest
-            given = await self._inputs.prepare(content, source, target)
+            given = await self.inputs.prepare(content, source, target)
         parts, attached = given.parts, target.attached
         if target.capabilities.upload:
             number = len(parts)

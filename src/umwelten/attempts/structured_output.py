@@ -12,7 +12,7 @@ import msgspec
 from umwelten.phrases import Phrase, Spelling, by_name, spell
 from umwelten.schema import CUT, OutputSchema, Problem, correction_turns, failure
 from umwelten.scoring.json_text import names_twice
-from umwelten.types import Continue, Failure, FinishReason, Reply, Turn
+from umwelten.types import Continue, Failure, FinishReason, Message, Reply, Turn
 
 _CUT = Phrase("{cut}; thinking counts too: raise {option:max_tokens}", cut=CUT)
 _SEVERAL = Problem(message="the reply holds more than one record; give exactly one, and nothing else")
@@ -52,7 +52,7 @@ class StructuredOutput:
             answer = msgspec.structs.replace(answer, data=None, problems=(_SEVERAL,))
         # A repaired end is a guess where the limit of tokens cut the answer off.
         if answer.data is not None and (reply.finish_reason is not FinishReason.LENGTH or not answer.marks):
-            retried = ("asked again",) if turns else ()
+            retried = ("asked again",) if any(isinstance(turn, Message) for turn in turns) else ()
             return msgspec.structs.replace(
                 reply, data=answer.data, marks=(*reply.marks, *answer.marks, *retried)
             )

@@ -16,6 +16,7 @@ class Section(StrEnum):
 
     PROMPT = "Prompt and model"
     INPUTS = "Inputs"
+    TOOLS = "Tools"
     SCORES = "Scores"
     SPEED = "Speed"
     COST = "Cost"

@@ -18,6 +18,7 @@ from umwelten.config import option_types as kinds
 from umwelten.config import path_types as paths
 from umwelten.config.declaration import Option, Section, StoredEvaluation
 from umwelten.config.score_fields import ScoreOptions
+from umwelten.config.tool_fields import ToolOptions
 from umwelten.phrases import Phrase
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Question(TypedDict, total=False):
     ]
 
 
-class SharedOptions(ScoreOptions, Generic[T], total=False):
+class SharedOptions(ScoreOptions, ToolOptions, Generic[T], total=False):
     """The arguments of `umwelten.run` besides prompt and models; `None` is the same as left out."""
 
     prompts: Annotated[

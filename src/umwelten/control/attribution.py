@@ -19,6 +19,7 @@ class Reason(StrEnum):
     CONCURRENCY = "concurrency"
     LATENCY = "latency"
     BACKOFF = "backoff"
+    TOOLS = "tools"
     COST = "cost"
     NO_WORK = "no_work"
     CPU = "cpu"
@@ -28,7 +29,8 @@ class Attribution(FrozenStruct):
     """Seconds of a lane's wall time by what it waited for; the parts add up to `wall_s`.
 
     `requests_s`, `tokens_s`: the provider's limits. `concurrency_s`: all slots were taken. `latency_s`:
-    all work was under way. `backoff_s`: what was left waited after failures. `cost_s`: for the cost cap.
+    all work was under way. `backoff_s`: what was left waited after failures. `tools_s`: the tools of all
+    that was left were being run. `cost_s`: for the cost cap.
     `no_work_s`: nothing to do. `cpu_s`: a call could have started and we were busy. `held_to_known`: of
     the limits, one that the user set was met last.
     """
@@ -40,6 +42,7 @@ class Attribution(FrozenStruct):
     concurrency_s: float = 0.0
     latency_s: float = 0.0
     backoff_s: float = 0.0
+    tools_s: float = 0.0
     cost_s: float = 0.0
     no_work_s: float = 0.0
     cpu_s: float = 0.0
@@ -113,6 +116,10 @@ _WAITED: dict[Reason, tuple[str, Wording]] = {
         "a higher tier or shorter prompts would help, more concurrency would not",
     ),
     Reason.LATENCY: ("waiting for the last answers", "more calls at once would not help"),
+    Reason.TOOLS: (
+        "waiting for tools",
+        Phrase("faster tools would help, or more at a time: {option:tool_concurrency}"),
+    ),
     Reason.COST: ("stopped by the cost cap", Phrase("raise {option:max_cost} and resume")),
     Reason.NO_WORK: ("without work", "it was not what the run waited for"),
     Reason.CPU: ("waiting for this machine", "it was too busy; more concurrency would not help"),

@@ -48,6 +48,7 @@ class Lineup:
         self._unlabelled = dict.fromkeys(self.members.values())
         self._opening: list[tuple[float, int, Member]] = []
         self._waking: list[tuple[float, int, Route]] = []
+        self._held: dict[Route, float] = {}
         self._bytes = self._charge = UNBOUNDED
         self._later = NEVER
         self._turn = 0
@@ -145,6 +146,9 @@ class Lineup:
 
     def wake(self, now: float) -> None:
         """Have the calls ready that have waited long enough."""
+        for route in [route for route, at in self._held.items() if at <= now]:
+            del self._held[route]
+            self._settled[route] = None
         while self._waking and self._waking[0][0] <= now:
             route = heapq.heappop(self._waking)[2]
             route.wakes = NEVER
@@ -159,11 +163,30 @@ class Lineup:
         self.note(queue)
         if queue.stopped:
             return
-        if all(member.lane.in_outage for member in queue.route.members):
+        if scheduled.home is None and all(member.lane.in_outage for member in queue.route.members):
             # In an outage the probes go round, so that no call spends all its retries on them.
             queue.ready.append(scheduled)
         else:
-            queue.ready.appendleft(scheduled)
+            queue.put_first(scheduled)
+
+    def park(self, scheduled: ScheduledCall) -> None:
+        """Keep a call, which holds no slot, until `unpark`."""
+        queue = self.queues[scheduled.call.model]
+        queue.parked += 1
+        self.note(queue)
+
+    def unpark(self, scheduled: ScheduledCall, *, goes_on: bool) -> None:
+        """Have a call ready that was parked, before those that have not begun; or let go of it."""
+        queue = self.queues[scheduled.call.model]
+        queue.parked -= 1
+        if goes_on and not queue.stopped:
+            queue.put_first(scheduled)
+        self.note(queue)
+
+    @property
+    def parked(self) -> int:
+        """How many calls are parked."""
+        return sum(queue.parked for queue in self._numbered)
 
     def _announce(self, route: Route) -> None:
         """Note when the first of a route's waiting calls may go again."""
@@ -174,7 +197,10 @@ class Lineup:
 
     @property
     def wakes(self) -> float:
-        """When the first call that waits may go again."""
+        """When the first call that waits may go again, or a turn that is held is passed on."""
+        return min(self._next_wake(), min(self._held.values(), default=NEVER))
+
+    def _next_wake(self) -> float:
         while self._waking:
             at, _, route = self._waking[0]
             if route.waiting and route.waiting[0][0] == at:
@@ -215,8 +241,8 @@ class Lineup:
     def ask_changed(self, now: float) -> None:
         """Ask the lanes to which something happened whether they let a call start."""
         for route in self._settled:
-            if route.ordered:
-                route.pass_turn()
+            if route.ordered and (at := route.pass_turn(now)) < NEVER:
+                self._held[route] = at
         for member in self._unasked:
             member.asked_for = None
             at, why = self._ask(member, now)
@@ -235,7 +261,10 @@ class Lineup:
         lane, best = member.lane, member.route.best
         if lane.stopped is not None:
             return NEVER, Reason.NO_WORK
-        head = None if best.key is NOBODY else self._number(best).head()
+        head = None
+        if best.key is not NOBODY:
+            queue = self._number(best)
+            head = queue.head() if member.route.is_alone else queue.next_for(member)
         if head is None:
             return now, Reason.NO_WORK
         at, why = member.ask(head, now), lane.wait_reason

@@ -24,7 +24,7 @@ from umwelten.control.lane import Lane
 from umwelten.control.lineup import Lineup
 from umwelten.control.model_state import ModelState
 from umwelten.control.queues import Member, Queue
-from umwelten.control.retry import Again, Decision, GiveUp, HoldModel, RetryPolicy, StopLane
+from umwelten.control.retry import Again, Decision, GiveUp, HoldModel, Park, RetryPolicy, StopLane
 from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.steps import IDLE, AttemptVerdict, Lease, Start, Step, WaitUntil
 from umwelten.control.stop import UNBOUNDED, CostCap
@@ -144,7 +144,7 @@ class Pool:
         if chosen is not None:
             return self._start(*chosen, now)
         at = min(lineup.opens, lineup.wakes)
-        if at == NEVER and not self.in_flight:
+        if at == NEVER and not self.in_flight and not lineup.parked:
             self._end_if_capped()
         return WaitUntil(at) if at < NEVER else IDLE
 
@@ -162,7 +162,8 @@ class Pool:
         if self.cap.cap is None:
             return
         entered = [q for q in self._queues.values() if q.leaf.key is not NOBODY]
-        left = [q.ready[0] for q in entered if q.ready and not self.cap.fits(q.leaf.needs[1])]
+        ready = [(q, q.head()) for q in entered if q.has_ready]
+        left = [head for q, head in ready if head is not None and not self.cap.fits(q.leaf.needs[1])]
         if left:
             cheapest = min(left, key=lambda scheduled: scheduled.reserve or 0)
             self.cap.end(cheapest.reserve, open_ended=cheapest.open_ended)
@@ -254,7 +255,7 @@ class Pool:
         if outcome is None or isinstance(outcome, Reply):
             return AttemptVerdict(None, None, change, model_stopped=self._stop_model(state))
         if isinstance(outcome, ToolStep):
-            return AttemptVerdict(None, None, change)
+            return AttemptVerdict(None, self._park(scheduled, member, outcome) if alone else None, change)
         if isinstance(outcome, Continue):
             decided = self._go_on(scheduled, outcome, now) if alone else None
             return AttemptVerdict(outcome.failure, decided, change)
@@ -310,6 +311,7 @@ class Pool:
         if new:
             for alike in self._alike[id(queue.state)]:
                 alike.shunned.add(member.number)
+                alike.rehome()
         return Again(0.0, counted=False), new
 
     def _narrow(self, lease: Lease, now: float) -> bool:
@@ -344,8 +346,35 @@ class Pool:
             self._wait(scheduled, now + decision.delay_s)
         return decision
 
+    def _park(self, scheduled: ScheduledCall, member: Member, answered: ToolStep) -> Decision:
+        """Keep the call until its tools have been run. A provider takes back what it signed itself."""
+        scheduled.turns = answered.turns
+        if not member.route.is_alone:
+            scheduled.home = member.number
+        self._lineup.park(scheduled)
+        return Park()
+
+    def park(self, scheduled: ScheduledCall) -> None:
+        """Keep a call that is not among the ready ones until `unpark`."""
+        self._lineup.park(scheduled)
+
+    def unpark(self, scheduled: ScheduledCall, *, goes_on: bool = True) -> None:
+        """Let a parked call go on with its `turns` as they are now, or let go of it."""
+        scheduled.begin_step()
+        self._lineup.unpark(scheduled, goes_on=goes_on and not self.closed)
+
+    def adopt(self, scheduled: ScheduledCall, served_by: str | None) -> None:
+        """Bind a call whose conversation began in an earlier run to its lane; without it, it starts over."""
+        route = self._queues[scheduled.call.model].route
+        if not route.is_alone:
+            homes = (member.number for member in route.members if member.lane.name == served_by)
+            scheduled.home = next(homes, None)
+            if scheduled.home is None:
+                scheduled.start_over()
+
     def _wait(self, scheduled: ScheduledCall, until: float, *, elsewhere: bool = False) -> None:
         queue = self._queues[scheduled.call.model]
+        elsewhere = elsewhere and scheduled.home is None
         if not queue.stopped and not self.closed:
             self._lineup.wait(scheduled, until, elsewhere=elsewhere and queue.has_untried(scheduled.tried))
 
@@ -363,6 +392,7 @@ class Pool:
                 queue.clear()
             elif not route.others(member, queue.shunned):
                 queue.shunned.clear()  # what is left is asked once more
+            queue.rehome()
             self._lineup.note(queue)
         return True
 
@@ -375,7 +405,7 @@ class Pool:
         for scheduled in reversed(state.on_answer(member.number)):
             queue = self._queues[scheduled.call.model]
             if not queue.stopped:
-                queue.ready.appendleft(scheduled)
+                queue.put_first(scheduled)
         if held:
             self._lineup.note_all(self._alike[id(state)])
 
@@ -425,7 +455,8 @@ class Pool:
     def queued(self, lane: Lane) -> tuple[int, int]:
         """Ready and waiting calls of a lane that are held in memory."""
         queues = self._lineup.members[id(lane)].route.queues
-        return sum(len(q.ready) for q in queues), sum(q.waiting for q in queues)
+        waiting = sum(q.waiting + q.parked for q in queues)
+        return sum(q.held_in_memory for q in queues) - waiting, waiting
 
     def held(self, lane: Lane) -> bool:
         """Whether a model of the lane is held until its calls in flight have ended."""

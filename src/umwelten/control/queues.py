@@ -19,6 +19,14 @@ WINDOW = 256
 
 NOTHING_NEEDED: Needs = (0, 0, 0)
 
+MOST_PARKED = 16 * WINDOW
+"""While the tools of that many calls of a model are run, no further calls are fetched. That bounds what they
+hold in memory, and tools that take four times as long as the model still keep a thousand slots busy."""
+
+TURN_HELD_S = 2.0
+"""So long a server keeps a model whose calls wait for their tools before it loads another: that takes
+seconds."""
+
 MOST_WAITING = 4 * WINDOW
 """While that many calls of a model wait, no further ones are fetched: they would wait as well."""
 
@@ -28,17 +36,20 @@ class Queue:
     lanes.
 
     `apart` are those of its waiting calls that may go to a lane at once, by the lanes that they have tried,
-    and `pulled` the turns of those that did. `shunned` are lanes that do not have the model.
+    and `pulled` the turns of those that did. `homed` are ready calls that only one of the lanes may make, by
+    its number; `parked` counts those whose tools are run. `shunned` are lanes that do not have the model.
     """
 
     __slots__ = (
         "apart",
         "changed",
         "drained",
+        "homed",
         "in_flight",
         "leaf",
         "model",
         "number",
+        "parked",
         "pulled",
         "ready",
         "route",
@@ -54,8 +65,9 @@ class Queue:
         self.apart: dict[frozenset[int], dict[int, ScheduledCall]] = {}
         self.pulled: set[int] = set()
         self.shunned: set[int] = set()
+        self.homed: dict[int, deque[ScheduledCall]] = {}
         self.drained = self.changed = False
-        self.in_flight = self.waiting = self.served = 0
+        self.in_flight = self.waiting = self.parked = self.served = 0
         self.leaf = Node()
 
     @property
@@ -70,22 +82,62 @@ class Queue:
             not self.drained
             and len(self.ready) < WINDOW // 4
             and self.waiting < MOST_WAITING
+            and self.parked < MOST_PARKED
             and not self.stopped
         )
 
     @property
     def has_work(self) -> bool:
         """Return whether a call of it that is not under way could still start."""
-        return bool(self.ready or self.waiting or not self.drained) and not self.stopped
+        held = self.ready or self.waiting or self.parked or self.homed
+        return bool(held or not self.drained) and not self.stopped
+
+    @property
+    def has_ready(self) -> bool:
+        """Return whether a call of it need not wait but for its lane."""
+        return bool(self.ready or self.homed)
+
+    @property
+    def held_in_memory(self) -> int:
+        """Return how many calls of it are neither under way nor in the store."""
+        return len(self.ready) + sum(map(len, self.homed.values())) + self.waiting + self.parked
+
+    def put_first(self, scheduled: ScheduledCall) -> None:
+        """Have a call ready before all others. One whose lane takes no more calls starts over at another.
+
+        If it may not, it stays pending.
+        """
+        home = scheduled.home
+        if home is not None and not self._is_open(home):
+            if scheduled.is_bound:
+                return
+            scheduled.start_over()
+            home = None
+        if home is None:
+            self.ready.appendleft(scheduled)
+        else:
+            self.homed.setdefault(home, deque()).appendleft(scheduled)
+
+    def rehome(self) -> None:
+        """Have the calls start over whose lane takes no more calls."""
+        for home in [home for home in self.homed if not self._is_open(home)]:
+            for scheduled in reversed(self.homed.pop(home)):
+                self.put_first(scheduled)
+
+    def _is_open(self, lane: int) -> bool:
+        return self.route.members[lane].lane.stopped is None and lane not in self.shunned
 
     def clear(self) -> None:
         """Take no more calls."""
         self.ready.clear()
+        self.homed.clear()
         self.apart.clear()
         self.drained = True
 
     def head(self) -> ScheduledCall | None:
         """Return the call that is next; where none is ready, one that need not wait for another lane."""
+        if self.homed:
+            return next(calls[0] for calls in self.homed.values())
         if self.ready:
             return self.ready[0]
         return next((call for calls in self.apart.values() for call in calls.values()), None)
@@ -123,6 +175,11 @@ class Queue:
 
     def pull(self, member: Member) -> ScheduledCall:
         """Take the next call for a lane."""
+        if (calls_of_lane := self.homed.get(member.number)) is not None:
+            scheduled = calls_of_lane.popleft()
+            if not calls_of_lane:
+                del self.homed[member.number]
+            return scheduled
         if self.ready:
             return self.ready.popleft()
         calls = next(calls for tried, calls in self.apart.items() if member.number not in tried)
@@ -136,6 +193,8 @@ class Queue:
         """Return the call that `pull` would take for a lane."""
         if member.number in self.shunned:
             return None
+        if member.number in self.homed:
+            return self.homed[member.number][0]
         if self.ready:
             return self.ready[0]
         calls = next((calls for tried, calls in self.apart.items() if member.number not in tried), None)
@@ -189,10 +248,12 @@ class Member:
     def idle_reason(self) -> Reason:
         """Why the lane starts nothing although nothing forbids it."""
         route = self.route
-        if route.best.key is not NOBODY or any(queue.ready for queue in route.queues):
+        if route.best.key is not NOBODY or any(queue.has_ready for queue in route.queues):
             return Reason.CONCURRENCY
         if route.waiting:
             return Reason.BACKOFF
+        if any(queue.parked for queue in route.queues):
+            return Reason.TOOLS
         return Reason.LATENCY if self.lane.own_in_flight else Reason.NO_WORK
 
 
@@ -203,7 +264,8 @@ class Route:
     Its `gate` is shut while no lane lets a call start; `best` is behind it and knows the best queue, `free`
     the least loaded lane; `busy` lanes have calls under way. `waiting` is a heap of the calls that wait for
     their next attempt, the first one until `wakes`. `turn` is the queue whose turn it is where servers swap
-    models. `is_alone`: there is one lane only. `stopped`: none takes calls any more.
+    models, and `held_until` when that passes on although tools of its calls are being run. `is_alone`: there
+    is one lane only. `stopped`: none takes calls any more.
     """
 
     cap: CostCap
@@ -214,6 +276,7 @@ class Route:
     stopped: bool = False
     busy: int = 0
     turn: Queue | None = None
+    held_until: float = NEVER
     wakes: float = NEVER
     waiting: list[tuple[float, int, ScheduledCall]] = field(default_factory=list)
     best: Node = field(default_factory=Node)
@@ -251,20 +314,30 @@ class Route:
             for other in self.members
         )
 
-    def pass_turn(self) -> None:
-        """Where servers swap models, give the turn to the next one if that which has it has no ready call."""
+    def pass_turn(self, now: float) -> float:
+        """Where servers swap models, give the turn to the next one if that which has it has no ready call.
+
+        One whose calls wait for their tools keeps it for a moment. Return when that is over, if so.
+        """
         had = self.turn
-        if had is not None and had.ready:
-            return
-        has = next((queue for queue in self.queues if queue.ready and not queue.state.held), None)
+        held_until, self.held_until = self.held_until, NEVER
+        if had is not None and had.has_ready:
+            return NEVER
+        has = next((queue for queue in self.queues if queue.has_ready and not queue.state.held), None)
         if has is None or has is had:
-            return
+            return NEVER
+        if had is not None and had.parked and not had.stopped:
+            self.held_until = now + TURN_HELD_S if held_until == NEVER else held_until
+            if now < self.held_until:
+                return self.held_until
+            self.held_until = NEVER
         for member in self.members:
             member.lane.take_turn(has.model)
         self.turn = has
         for queue in (had, has):
             if queue is not None:
                 queue.enter()
+        return NEVER
 
 
 def routes_of(

@@ -46,6 +46,10 @@ EARLY = 0.5
 FEW = 4.0
 """Calls that such a sum may lack: some are on their way."""
 
+SLOWEST_S = 30.0
+"""Between two calls at a rate, at most: one that is slower takes hours to measure, so none was, and is not
+believed; a limit as slow as that is found within a few calls."""
+
 BORNE_OUT = 12.0
 """Calls let in between refusals that bear a rate out: as many as measure one."""
 
@@ -149,6 +153,8 @@ class Recalled:
         self._refused = started_at, taken
         began = started_at if self._began is None else self._began
         if self.rate is None or self._is_early(taken, self.burst + self.rate * (started_at - began)):
+            return False
+        if taken[self.by] > SLOWEST_S * self.rate * max(1.0, taken[0]):
             return False
         if self.window is not None:
             self.refusals.kind = LimitKind.WINDOW

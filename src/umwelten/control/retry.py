@@ -48,7 +48,12 @@ class HoldModel:
     """The model seems to refuse every call: its calls wait for what those in flight come to."""
 
 
-Decision = Again | GiveUp | StopLane | HoldModel
+@dataclass(frozen=True, slots=True)
+class Park:
+    """The call goes on once the tools that it called have been run; until then it holds no slot."""
+
+
+Decision = Again | GiveUp | StopLane | HoldModel | Park
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,9 @@ class ScheduledCall(msgspec.Struct):
 
     `turns` are its conversation after the question. `input_tokens` as estimated; `output_tokens` the most
     that may be asked for, `None` if not known.
+
+    `home` is the one of several lanes that answered its first step: what a provider signs, it alone takes
+    back. `is_bound`: it may not begin anew, since what its tools did must not be done twice.
     """
 
     call: Call
@@ -39,6 +42,18 @@ class ScheduledCall(msgspec.Struct):
     busy_since: float = 0.0
     hedged: bool = False
     turns: tuple[Turn, ...] = ()
+    home: int | None = None
+    is_bound: bool = False
+
+    def begin_step(self) -> None:
+        """The next request is another one: what the last one's attempts used up no longer counts."""
+        self.counted = self.throttles = self.empties = self.schema_retries = 0
+        self.refused, self.tried = False, frozenset()
+
+    def start_over(self) -> None:
+        """Begin the conversation anew, at any lane."""
+        self.begin_step()
+        self.turns, self.home = (), None
 
     @property
     def open_ended(self) -> bool:

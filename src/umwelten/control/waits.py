@@ -64,6 +64,8 @@ def _other(pool: Pool, lane: Lane, until: float | None) -> Wait | None:
     if reason in _RESOURCES:
         set_by_user = WaitReason.KNOWN_LIMIT if lane.waits_for_known else WaitReason.BUDGET
         return Wait(set_by_user, until=until, resource=_RESOURCES[reason])
+    if reason is Reason.TOOLS:
+        return None if lane.own_in_flight else Wait(WaitReason.TOOLS)
     if reason is Reason.COST:
         return Wait(WaitReason.COST)
     if pool.held(lane):

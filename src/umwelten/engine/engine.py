@@ -11,7 +11,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from umwelten.control.attribution import Attribution
@@ -19,18 +19,28 @@ from umwelten.control.hedging import Hedging
 from umwelten.control.lane import Lane
 from umwelten.control.pool import Pool
 from umwelten.control.queues import WINDOW
-from umwelten.control.retry import GiveUp
+from umwelten.control.retry import GiveUp, Park
 from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.steps import AttemptVerdict, Lease, Start, WaitUntil
 from umwelten.control.stop import ErrorCap, StopReason
 from umwelten.control.waits import Wait, wait_of
 from umwelten.engine.emitter import EventEmitter, lane_views
-from umwelten.engine.interfaces import AttemptResult, AttemptRunner, CallInfo, RunResult, Sink, Source
+from umwelten.engine.interfaces import (
+    AttemptResult,
+    AttemptRunner,
+    CallInfo,
+    RunResult,
+    Sink,
+    Source,
+    ToolCaller,
+)
+from umwelten.engine.tool_steps import ToolSteps
 from umwelten.engine.twins import Attempt, Twins
 from umwelten.engine.waits import LOOK_S, WaitReports
 from umwelten.errors import UmweltenError
 from umwelten.events import LaneView, Observer, RunStatus, StopCode, WaitReason
-from umwelten.records import AttemptRecord, CallRecord
+from umwelten.phrases import Wording
+from umwelten.records import AttemptRecord, BegunCall, CallRecord, Committable
 from umwelten.types import Call, Continue, Failure, FailureKind, Reply, Timing, ToolStep, Usage
 
 BACKLOG = 250
@@ -47,7 +57,8 @@ class Engine:
 
     `observer` gets the events; `stream` adds those of arriving text. `dice` gives numbers in [0, 1).
     `max_errors`: stop once so many calls have failed. `hedge` is the part of the calls that may be sent once
-    more. `loading` says since when a lane's model is being loaded, and when that is given up.
+    more. `loading` says since when a lane's model is being loaded, and when that is given up. `tools` runs
+    those that models call; `begun` tells how far an earlier run got with a call.
     """
 
     def __init__(
@@ -64,6 +75,8 @@ class Engine:
         max_errors: int | None = None,
         hedge: float = 0.0,
         loading: Callable[[str], tuple[float, float] | None] = lambda lane: None,
+        tools: ToolCaller | None = None,
+        begun: Callable[[Call], BegunCall | None] = lambda call: None,
     ) -> None:
         self._pool, self._source, self._sink, self._runner = pool, source, sink, runner
         self._calls, self._stream, self._loading = calls, stream, loading
@@ -80,6 +93,22 @@ class Engine:
         self._interrupted = False
         self._unix_offset = time.time() - self._loop.time()
         self._waits = WaitReports(pool.lanes, self._wait_of, observer, self._unix_offset)
+        self._tools: ToolSteps | None = None
+        if tools is not None:
+            self._tools = ToolSteps(
+                caller=tools,
+                pool=pool,
+                models=calls.models,
+                submit=sink.submit,
+                begun=begun,
+                estimate=self._estimate,
+                on_start=self._count_uncommitted,
+                on_end=self._pump,
+                on_failure=self._record_failure,
+                on_error=self._stop_for_tools,
+                observer=observer,
+                unix_offset=self._unix_offset,
+            )
 
     # --- outside ---------------------------------------------------------------------------
 
@@ -97,8 +126,8 @@ class Engine:
             for timer in self._timers.values():
                 timer.cancel()
             self._cancel_all()
-            if self._tasks:
-                await asyncio.wait(self._tasks)
+            if tasks := {*self._tasks, *self._tool_tasks}:
+                await asyncio.wait(tasks)
             self._pool.account(self._loop.time())
         return RunResult(
             status=self._status(),
@@ -118,14 +147,17 @@ class Engine:
             self._set_timer("grace", self._loop.time() + grace_s, self._cancel_all)
         self._pump()
 
-    def acknowledge(self, records: Sequence[CallRecord]) -> None:
+    def acknowledge(self, records: Sequence[Committable]) -> None:
         """Take note that the sink has committed these. To be called in the thread of the event loop.
 
         No records: the sink has an error, or the source has more calls.
         """
         for record in records:
             self._uncommitted -= 1
-            self._emitter.emit_end(record)
+            if isinstance(record, CallRecord):
+                self._emitter.emit_end(record)
+            elif self._tools is not None:
+                self._tools.on_commit(record)
         self._pump()
 
     def wake(self, lane: Lane) -> None:
@@ -165,6 +197,8 @@ class Engine:
         self._clear_timer("pump")
         if self._sink.error is not None:
             problem = f"answers can no longer be stored: {self._sink.error}"
+            if self._tools is not None:
+                self._tools.cancel()  # some wait until it is stored that they start
             self._close(StopReason(code=StopCode.STORE, wording=problem))
         try:
             self._start_all()
@@ -212,7 +246,10 @@ class Engine:
             raise problem
         for model in self._pool.models_to_refill():
             scheduled = [self._schedule(call) for call in self._source.lease(model, WINDOW)]
-            self._pool.add_calls(model, scheduled, drained=complete and len(scheduled) < WINDOW)
+            drained = complete and len(scheduled) < WINDOW
+            if self._tools is not None:
+                scheduled = list(filter(self._tools.resume, scheduled))
+            self._pool.add_calls(model, scheduled, drained=drained)
 
     def _schedule(self, call: Call) -> ScheduledCall:
         scheduled = ScheduledCall(call, call.input.size if call.input else 0)
@@ -264,7 +301,13 @@ class Engine:
         verdict = self._pool.on_end(lease, result.outcome, now, self._dice(), result.cost_nusd, alone=alone)
         if isinstance(result.outcome, Continue):
             self._estimate(lease.scheduled)
-        self._record(lease, result, verdict)
+        step = result.outcome if isinstance(result.outcome, ToolStep) else None
+        if step is None or not isinstance(verdict.decision, Park):
+            self._record(lease, result, verdict)
+        elif self._tools is not None:
+            self._submit_attempt(lease, result, step.reply)
+            self._uncommitted += 1
+            self._tools.on_step(lease, result, step)
         self._emitter.emit_verdict(lease, verdict, now + self._unix_offset)
         if not alone and verdict.failure is not None:
             self._emitter.emit_dropped(lease, verdict.failure, result.cost_nusd)
@@ -297,19 +340,15 @@ class Engine:
         scheduled, served_by = lease.scheduled, lease.lane.name
         outcome = result.outcome if isinstance(result.outcome, Reply) else verdict.failure
         assert outcome is not None, "an attempt without a reply has a failure"
-        self._sink.submit(
-            AttemptRecord(
-                call=scheduled.call,
-                number=lease.number,
-                outcome=outcome,
-                timing=result.timing,
-                cost_nusd=result.cost_nusd,
-                served_by=served_by,
-            )
-        )
+        self._submit_attempt(lease, result, outcome)
         failed = isinstance(outcome, Failure)
         if failed and not isinstance(verdict.decision, GiveUp):
             return
+        cost, tools = scheduled.cost_nusd, None
+        if self._tools is not None:
+            earlier = self._tools.earlier_nusd(scheduled.call) if scheduled.turns else 0
+            cost = None if cost is None or earlier is None else cost + earlier
+            outcome, tools = self._tools.finish(scheduled.call, outcome, scheduled.turns)
         self._uncommitted += 1
         self._sink.submit(
             CallRecord(
@@ -320,12 +359,38 @@ class Engine:
                 timing=result.timing,
                 attempts=scheduled.attempts,
                 time_s=scheduled.time_s,
-                cost_nusd=scheduled.cost_nusd,
+                cost_nusd=cost,
                 served_by=served_by,
+                tools=tools,
             )
         )
         if failed:
             self._count_failure()
+
+    def _submit_attempt(self, lease: Lease, result: AttemptResult, outcome: Reply | Failure) -> None:
+        self._sink.submit(
+            AttemptRecord(
+                call=lease.scheduled.call,
+                number=lease.number,
+                outcome=outcome,
+                timing=result.timing,
+                cost_nusd=result.cost_nusd,
+                served_by=lease.lane.name,
+                step=1 if self._tools is None else result.step,
+            )
+        )
+
+    def _count_uncommitted(self) -> None:
+        self._uncommitted += 1
+
+    def _record_failure(self, record: CallRecord) -> None:
+        """Record a call that its tools ended."""
+        self._uncommitted += 1
+        self._sink.submit(record)
+        self._count_failure()
+
+    def _stop_for_tools(self, why: Wording) -> None:
+        self._close(StopReason(code=StopCode.TOOLS, wording=why))
 
     def _count_failure(self) -> None:
         self._errors.failed += 1
@@ -340,12 +405,18 @@ class Engine:
 
     def _check_finished(self) -> None:
         settled = not self._uncommitted or self._sink.error is not None
-        if self._pool.finished and settled and not self._finished.done():
+        if self._pool.finished and settled and not self._tool_tasks and not self._finished.done():
             self._finished.set_result(None)
 
     def _cancel_all(self) -> None:
         for task in tuple(self._tasks):
             task.cancel()
+        if self._tools is not None:
+            self._tools.cancel()
+
+    @property
+    def _tool_tasks(self) -> Collection[asyncio.Task[None]]:
+        return () if self._tools is None else self._tools.tasks
 
     def _set_timer(self, name: str, at: float, act: Callable[[], None]) -> None:
         self._clear_timer(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ from umwelten.control.stop import StopReason
 from umwelten.errors import UmweltenError
 from umwelten.events import RunStatus
 from umwelten.records import Record
+from umwelten.tool_calls import ToolCall, ToolOutcome
 from umwelten.types import AttemptOutcome, Call, FrozenStruct, ModelRef, Timing, Turn
 
 
@@ -43,13 +44,17 @@ class Sink(Protocol):
 
 
 class AttemptResult(FrozenStruct):
-    """An attempt that ended. `key` is the call's identity, `content` the hash of the input's bytes."""
+    """An attempt that ended. `key` is the call's identity, `content` the hash of the input's bytes.
+
+    `step`: it was for that request of a call with tools.
+    """
 
     outcome: AttemptOutcome
     timing: Timing
     key: str
     content: bytes
     cost_nusd: int | None = None
+    step: int = 1
 
 
 class AttemptRunner(Protocol):
@@ -62,6 +67,35 @@ class AttemptRunner(Protocol):
     def __call__(
         self, call: Call, turns: tuple[Turn, ...], on_text: Callable[[str], None] | None, lane: str
     ) -> Coroutine[Any, Any, AttemptResult]: ...
+
+
+class ToolCaller(Protocol):
+    """Runs the tools that models call."""
+
+    def name(self, asked: ToolCall) -> str:
+        """Return what users call the tool; for one that is not known, what the model called it."""
+
+    def is_once(self, name: str) -> bool:
+        """Return whether the tool that users call so may run once a call only."""
+
+    def run(
+        self,
+        call: Call,
+        asked: tuple[ToolCall, ...],
+        *,
+        step: int,
+        key: str,
+        started_at: float,
+        known: Mapping[int, ToolOutcome],
+        on_start: Callable[[int], Awaitable[None]],
+        on_end: Callable[[int, ToolOutcome], None],
+    ) -> Coroutine[Any, Any, tuple[ToolOutcome, ...]]:
+        """Run the tools that a turn called; return what came of each, in their order.
+
+        `key` is the call's identity, `started_at` when it first began, in Unix seconds. `known` are outcomes
+        by place that are there already. `on_start` is awaited before a tool starts, `on_end` is told of its
+        end. It raises only for what ends the run.
+        """
 
 
 class RunResult(FrozenStruct):

@@ -25,6 +25,7 @@ from umwelten.evaluation.preflight import (
     note_prices,
 )
 from umwelten.evaluation.spec import EvaluationSpec, Limits, Output
+from umwelten.evaluation.tools import open_tools
 from umwelten.inputs import expand
 from umwelten.inputs.prompt_files import name_prompts, read_prompts
 from umwelten.inputs.references import (
@@ -83,7 +84,7 @@ def build_spec(
     inputs = _inputs(settings, _row_rule(output), prompts, notes) if kind == "batch" else None
     output_schema = _output_schema(settings.get("schema"), code)
     attach = tuple(path for item in settings.get("attach") or () for path in _paths(item))
-    stream = settings.get("stream")
+    stream, tools = settings.get("stream"), open_tools(settings)
     spec = EvaluationSpec(
         kind=kind,
         models=models,
@@ -97,10 +98,14 @@ def build_spec(
             source="files" if inputs is None else inputs.source,
             row_rule=1 if inputs is None else inputs.row_rule,
             variants=tuple(read_variant(name, settings) for name in sorted(variants)),
+            tools=None
+            if tools is None
+            else tools.toolbox.settings(settings.get("tool_choice"), settings.get("max_steps")),
         ),
         inputs=inputs,
         attach=attach,
         output_schema=output_schema,
+        tools=tools,
         coerce=settings.get("coerce"),
         repeats=settings.get("repeat"),
         reuse=settings.get("reuse") or (),

@@ -16,6 +16,8 @@ import msgspec
 from umwelten.attempts.runner import HttpAttemptRunner
 from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target, left_out
+from umwelten.attempts.tool_caller import EvaluationTools, masked_by
+from umwelten.attempts.tool_use import ToolUse
 from umwelten.attempts.transport import Transport
 from umwelten.clock import unix_clock
 from umwelten.config.endpoints import price_overrides
@@ -56,9 +58,10 @@ from umwelten.prompts.token_estimates import input_size
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.wires import WIRES
-from umwelten.records import CallRecord
+from umwelten.records import Committable
 from umwelten.store.store import Store
 from umwelten.threads import run_in_thread
+from umwelten.tools.runner import ToolRunner
 from umwelten.types import Call, FrozenStruct, ModelRef, Turn, Usage
 
 ASSUMED_OUTPUT = 1024
@@ -242,6 +245,9 @@ class Evaluation:
             stream=spec.stream,
             observer=observer,
             structured=structured,
+            tool_use=None
+            if spec.request.tools is None
+            else ToolUse(spec.request.tools, spelling=self._spelling),
             added=None if spec.inputs is None else spec.inputs.added,
             trace=spec.trace,
             spelling=self._spelling,
@@ -265,13 +271,31 @@ class Evaluation:
             max_errors=self.spec.limits.max_errors,
             hedge=hedge_share(self.spec),
             loading=lambda lane: self._local.loading if lane == "local" else None,
+            tools=self._make_tools(runner),
+            begun=store.begun,
         )
 
-        def committed(records: Sequence[CallRecord]) -> None:
+        def committed(records: Sequence[Committable]) -> None:
             loop.call_soon_threadsafe(engine.acknowledge, records)
 
         store.on_commit(committed)
         return engine
+
+    def _make_tools(self, runner: HttpAttemptRunner) -> EvaluationTools | None:
+        tools = self.spec.tools
+        if tools is None:
+            return None
+        endpoints = (one for target in self._targets.values() for one in (target.endpoint, *target.others))
+        keys = tuple(one.api_key.reveal() for one in endpoints if one.api_key is not None)
+        run = ToolRunner(
+            tools.toolbox.tools,
+            timeout_s=tools.timeout_s,
+            concurrency=tools.concurrency,
+            denied=tools.rules.denied,
+            clock=self._clock,
+            masked=masked_by(keys),
+        )
+        return EvaluationTools(run, builder=self.builder, targets=self._targets, inputs=runner.inputs)
 
     async def _end(
         self, attributions: Sequence[Attribution], result: RunResult, ended_at: float, tell: Observer
@@ -331,8 +355,10 @@ class Evaluation:
         return self._engine.lanes() if self._engine is not None else []
 
     def close(self) -> None:
-        """Flush and close the store. Again: does nothing."""
+        """Flush and close the store, and end the servers of tools. Again: does nothing."""
         self.store.close()
+        if self.spec.tools is not None:
+            self.spec.tools.toolbox.close()
 
     # --- pieces ----------------------------------------------------------------------------
 

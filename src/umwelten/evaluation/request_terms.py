@@ -59,7 +59,9 @@ def hedge_share(spec: EvaluationSpec) -> float:
 
 def any_tools(spec: EvaluationSpec) -> bool:
     """Return whether requests offer tools: what such a call does is done again if it is sent again."""
-    return any(_offers_tools(spec.request.of(model).parameters.extra) for model in spec.models)
+    return spec.tools is not None or any(
+        _offers_tools(spec.request.of(model).parameters.extra) for model in spec.models
+    )
 
 
 def _offers_tools(value: object) -> bool:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from umwelten.control.known_rate import KnownRate
 from umwelten.errors import UsageError
+from umwelten.evaluation.tools import ToolRun
 from umwelten.inputs import input_hash
 from umwelten.inputs.sources import Inputs
 from umwelten.prompts.request_builder import row_use
@@ -63,9 +64,9 @@ class EvaluationSpec(FrozenStruct):
 
     `inputs` None: a run, one call a model and prompt. `attach` are the files whose hashes are in `request`.
     `output_schema` reads the answers where `request` has a schema, and `coerce` lets `"7"` pass for 7.
-    `reuse`: evaluations in the output directory whose answers to the same calls are taken over. `single`: an
-    answer holds one record alone. `trace`: tell of every attempt its stages and rate limits, as notes of
-    level "debug". `derived` as in `StoredSpec`.
+    `tools` runs those that `request` offers. `reuse`: evaluations in the output directory whose answers to
+    the same calls are taken over. `single`: an answer holds one record alone. `trace`: tell of every attempt
+    its stages and rate limits, as notes of level "debug". `derived` as in `StoredSpec`.
     """
 
     kind: Literal["run", "batch"]
@@ -74,6 +75,7 @@ class EvaluationSpec(FrozenStruct):
     inputs: Inputs | None = None
     attach: tuple[Path, ...] = ()
     output_schema: OutputSchema | None = None
+    tools: ToolRun | None = None
     coerce: bool = False
     single: bool = False
     derived: Derived | None = None

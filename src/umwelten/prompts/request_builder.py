@@ -16,7 +16,8 @@ from umwelten.prompts.token_estimates import (
     most_tokens,
     text_tokens,
 )
-from umwelten.tool_calls import ModelTurn
+from umwelten.prompts.tool_turns import NextRequest, next_request
+from umwelten.tool_calls import ModelTurn, ToolSettings
 from umwelten.types import (
     Media,
     Message,
@@ -64,16 +65,18 @@ class RequestBuilder:
             for prompt in prompts
         }
         texts = [part.text for part in attached if isinstance(part, Text)]
+        self._tools_size = 0 if settings.tools is None else _size_of_tools(settings.tools)
         schema_size = 0 if settings.schema is None else len(msgspec.json.encode(settings.schema.json))
+        declared = schema_size + self._tools_size
         systems = {variant: own.system or "" for variant, own in self._by_variant.items()}
         self._fixed = {
-            variant: {p.name: len(p.text) + len(system) + sum(map(len, texts)) + schema_size for p in prompts}
+            variant: {p.name: len(p.text) + len(system) + sum(map(len, texts)) + declared for p in prompts}
             for variant, system in systems.items()
         }
         self._pictures = sum(1 for part in attached if isinstance(part, Media))
         longest = max(len(prompt.text.encode()) for prompt in prompts)
         longest += max(len(system.encode()) for system in systems.values())
-        self._most_bytes = longest + schema_size + sum(len(text.encode()) for text in texts)
+        self._most_bytes = longest + declared + sum(len(text.encode()) for text in texts)
 
     def check(self, known: Collection[str], columns: tuple[str, ...] | None) -> None:
         """Raise `UsageError` for placeholders without a value. An empty `known` means there are no inputs."""
@@ -134,14 +137,17 @@ class RequestBuilder:
                 texts = []
         texts += [part for part in attached if isinstance(part, Text)]
         question = Message(role=Role.USER, parts=(*media, prompt_text, *texts))
-        own = self._by_variant[model.variant]
+        own, tools = self._by_variant[model.variant], self.settings.tools
+        following = NextRequest(turns, (), "auto") if tools is None else next_request(turns, tools)
         return Request(
             model=model,
-            messages=(question, *turns),
+            messages=(question, *following.turns),
             system=own.system,
             parameters=own.parameters,
             stream=stream,
             schema=self.settings.schema,
+            tools=following.tools,
+            tool_choice=following.choice,
         )
 
     def key(self, model: ModelRef, content: bytes, repeat: int, prompt: str = "") -> str:
@@ -152,7 +158,10 @@ class RequestBuilder:
 
     def most_tokens(self, size: InputSize, turns: tuple[Turn, ...] = ()) -> int:
         """Return an upper bound of the tokens of a request about such an input, its turns included."""
-        turn_tokens = sum(most_tokens(len(text.encode())) for text in _turn_texts(turns))
+        before, after = _counted(turns)
+        turn_tokens = sum(most_tokens(len(text.encode())) for text in _turn_texts(after))
+        if before is not None:
+            return before + turn_tokens
         file, text = most_tokens(size.file_bytes, size.name), most_tokens(size.text_bytes)
         if not size.text_bytes:
             sent = self._times * file
@@ -174,7 +183,10 @@ class RequestBuilder:
         variant: str = "",
     ) -> int:
         """Return an estimate of the tokens of a request about an input of that size."""
-        turn_tokens = sum(map(len, _turn_texts(turns))) // 4
+        before, after = _counted(turns)
+        turn_tokens = sum(map(len, _turn_texts(after))) // 4
+        if before is not None:
+            return before + turn_tokens
         return sum(self.content_tokens(size, prompt, variant)) + turn_tokens
 
     def content_tokens(
@@ -216,6 +228,20 @@ def _times(template: Template) -> int:
         if kind != "file":
             most[kind] = max(most.get(kind, 0), template.places.count(name))
     return sum(most.values())
+
+
+def _counted(turns: tuple[Turn, ...]) -> tuple[int | None, tuple[Turn, ...]]:
+    """Return the tokens up to the last turn that the provider counted, and the turns after it."""
+    for place in range(len(turns) - 1, -1, -1):
+        turn = turns[place]
+        if isinstance(turn, ModelTurn) and turn.context_tokens is not None:
+            return turn.context_tokens, turns[place + 1 :]
+    return None, turns
+
+
+def _size_of_tools(settings: ToolSettings) -> int:
+    """Return the bytes in which tools are declared, which are about a character each."""
+    return sum(len(msgspec.json.encode(tool.definition)) for tool in settings.tools)
 
 
 def _turn_texts(turns: tuple[Turn, ...]) -> Iterator[str]:

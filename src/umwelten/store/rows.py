@@ -7,9 +7,10 @@ import re
 
 import msgspec
 
-from umwelten.records import AttemptRecord, CallRecord, LimitRecord
+from umwelten.records import AttemptRecord, CallRecord, LimitRecord, StepRecord, ToolCallsRecord
 from umwelten.store.tables import FAILED, SUCCEEDED
 from umwelten.store.text_file_names import inside, is_text_name, text_name
+from umwelten.tool_calls import UNRESOLVED, ToolCallState, ToolOutcome
 from umwelten.types import LONGEST_NAME, Failure, FrozenStruct, Reply, Usage
 
 Row = tuple[object, ...]
@@ -39,7 +40,11 @@ class Insert(FrozenStruct):
         return f"{self.into} VALUES {', '.join([self.row] * rows)} {self.after}"
 
 
-INSERT_ATTEMPT = Insert(into="INSERT INTO attempts", row=f"(NULL{', ?' * 21})")
+INSERT_ATTEMPT = Insert(into="INSERT INTO attempts", row=f"(NULL{', ?' * 22})")
+INSERT_STEP = Insert(into="REPLACE INTO steps", row=f"(?{', ?' * 11})", most=8)
+INSERT_TOOL_CALL = Insert(into="REPLACE INTO tool_calls", row=f"(?{', ?' * 11})", most=8)
+DELETE_STEPS = "DELETE FROM steps WHERE call_id = ? AND number >= ?"
+DELETE_TOOL_CALLS = "DELETE FROM tool_calls WHERE call_id = ? AND step >= ?"
 INSERT_LIMIT = Insert(into="INSERT INTO limit_changes", row="(?, ?, ?, ?, ?, ?)")
 INSERT_ANSWER = Insert(
     into="REPLACE INTO answers (call_id, text, reasoning, data, marks)", row="(?, ?, ?, ?, ?)", most=8
@@ -53,7 +58,7 @@ CALL_COLUMNS = tuple(
         id input_id model_id repeat input_version key content status run_id
         started_at response_s ttft_s time_s attempts finish_reason served_model
         input_tokens output_tokens cached_tokens reasoning_tokens cost_nusd
-        error_kind error_message output usage_details
+        error_kind error_message output usage_details steps tool_calls tool_errors tool_s
         """,
     )
 )
@@ -150,13 +155,14 @@ def attempt_row(record: AttemptRecord, run_id: int) -> Row:
         clean(json.dumps(msgspec.to_builtins(problems), ensure_ascii=False)) if problems else None,
         usage_details(usage),
         name(record.served_by),
+        record.step,
     )
 
 
 def call_row(record: CallRecord, result_slot: ResultSlot, run_id: int) -> Row:
     """Return the values for UPSERT_CALL."""
     call, outcome, timing = record.call, record.outcome, record.timing
-    usage = outcome.usage
+    usage, tools = outcome.usage, record.tools
     if isinstance(outcome, Reply):
         status, finish, served = SUCCEEDED, str(outcome.finish_reason), name(outcome.served_model)
         ending: Row = (None, None, result_slot.output)
@@ -187,6 +193,59 @@ def call_row(record: CallRecord, result_slot: ResultSlot, run_id: int) -> Row:
         count(record.cost_nusd),
         *ending,
         usage_details(usage),
+        *((None,) * 4 if tools is None else (tools.steps, tools.calls, tools.errors, tools.seconds)),
+    )
+
+
+def step_row(record: StepRecord, version: int, run_id: int) -> Row:
+    """Return the values for INSERT_STEP."""
+    usage = msgspec.structs.replace(record.usage, service_tier=name(record.usage.service_tier))
+    return (
+        record.call.id,
+        record.number,
+        version,
+        run_id,
+        record.started_at,
+        record.key,
+        record.content,
+        record.turn.raw,
+        record.turn.cut,
+        json_text(usage),
+        count(record.cost_nusd),
+        name(record.served_by),
+    )
+
+
+def started_rows(record: StepRecord) -> list[Row]:
+    """Return the values for INSERT_TOOL_CALL of calls that are to be run, or are not run at all."""
+    outcomes = record.results or tuple(
+        ToolOutcome(call=call, tool=tool, state=ToolCallState.PENDING, text="")
+        for call, tool in zip(record.turn.calls, record.names, strict=True)
+    )
+    return [_tool_call_row(record.call.id, record.number, *one) for one in enumerate(outcomes)]
+
+
+def outcome_rows(record: ToolCallsRecord) -> list[Row]:
+    """Return the values for INSERT_TOOL_CALL of calls that ended."""
+    pairs = zip(record.places, record.outcomes, strict=True)
+    return [_tool_call_row(record.call.id, record.step, *pair) for pair in pairs]
+
+
+def _tool_call_row(call: int, step: int, place: int, outcome: ToolOutcome) -> Row:
+    asked, ended = outcome.call, outcome.state not in UNRESOLVED
+    return (
+        call,
+        step,
+        place,
+        clean(asked.id[:LONGEST_NAME]),
+        clean(asked.name[:LONGEST_NAME]),
+        clean(outcome.tool[:LONGEST_NAME]),
+        clean(asked.arguments),
+        str(outcome.state),
+        clean(outcome.text) if ended else None,
+        clean_optional(outcome.error),
+        outcome.started_at,
+        outcome.took_s,
     )
 
 

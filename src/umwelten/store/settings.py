@@ -14,6 +14,7 @@ from umwelten.identity import settings_hash
 from umwelten.records import Derived, StoredSpec
 from umwelten.store.rows import clean, clean_optional, json_text
 from umwelten.store.tables import MAX_REPEATS
+from umwelten.tool_calls import ToolSettings
 from umwelten.types import ModelRef, Parameters, Prompt, RequestSettings, Schema, VariantSettings
 
 _SHOWN = 60
@@ -21,7 +22,7 @@ _NONE = "none"
 _NO_TEXTS = """SELECT 1 FROM models
     WHERE typeof(name) || typeof(provider) || typeof(slug) || typeof(variant) <> 'texttexttexttext'
     UNION ALL SELECT 1 FROM prompts WHERE typeof(name) || typeof(text) <> 'texttext'"""
-_COLUMNS = ("prompts", "system", "parameters", "schema", "attachments", "variants")
+_COLUMNS = ("prompts", "system", "parameters", "schema", "attachments", "variants", "tools")
 """The fields of `RequestSettings` that have a column or table of their own."""
 
 
@@ -32,7 +33,7 @@ def insert_settings(connection: sqlite3.Connection, spec: StoredSpec) -> None:
     attachments = [[clean(name), content.hex()] for name, content in request.attachments]
     connection.execute(
         "INSERT INTO evaluation (id, kind, prompt, system, parameters, attachments, repeats, settings_hash,"
-        " created_at, umwelten, schema) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " created_at, umwelten, schema, tools) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             clean(spec.id),
             spec.kind,
@@ -46,6 +47,7 @@ def insert_settings(connection: sqlite3.Connection, spec: StoredSpec) -> None:
             _version(),
             # Its fields stay in their order, which `json_text` would not keep.
             "" if request.schema is None else clean(msgspec.json.encode(request.schema).decode()),
+            "" if request.tools is None else clean(msgspec.json.encode(request.tools).decode()),
         ),
     )
 
@@ -61,7 +63,8 @@ def update_settings(connection: sqlite3.Connection, spec: StoredSpec) -> None:
 def read_settings(connection: sqlite3.Connection) -> StoredSpec | None:
     """Return the settings with the models and prompts of the latest plan; None: it was never started."""
     row = connection.execute(
-        "SELECT id, kind, prompt, system, parameters, attachments, repeats, schema, options FROM evaluation"
+        "SELECT id, kind, prompt, system, parameters, attachments, repeats, schema, options, tools"
+        " FROM evaluation"
     ).fetchone()
     if row is None:
         return None
@@ -76,6 +79,7 @@ def read_settings(connection: sqlite3.Connection) -> StoredSpec | None:
             "schema": msgspec.json.decode(row[7], type=Schema) if row[7] else None,
             "attachments": tuple((name, bytes.fromhex(digest)) for name, digest in attachments),
             "variants": _active_variants(connection),
+            "tools": msgspec.json.decode(row[9], type=ToolSettings) if row[9] else None,
         }
         models = tuple(dict.fromkeys(active_models(connection).values()))
         if not models or connection.execute(_NO_TEXTS).fetchone():
@@ -192,6 +196,7 @@ def differences(old: StoredSpec, new: StoredSpec, texts: Mapping[str, str]) -> l
     ]
     lines += _prompt_lines(old.request, new.request, texts)
     lines += _schema_lines(old.request.schema, new.request.schema)
+    lines += _tool_lines(old.request.tools, new.request.tools)
     lines += _parameter_lines(old.request.parameters, new.request.parameters)
     lines += _attachment_lines(old.request, new.request)
     return lines
@@ -238,6 +243,31 @@ def _schema_lines(old: Schema | None, new: Schema | None) -> Iterator[str]:
     if old is not None and new is not None and old.source != new.source:
         before, after = old.source, new.source
     yield _line("schema", before, after)
+
+
+def _tool_lines(old: ToolSettings | None, new: ToolSettings | None) -> Iterator[str]:
+    before, after = ({tool.name: tool for tool in (one.tools if one else ())} for one in (old, new))
+    if list(before) != list(after):
+        yield _line("tools", ", ".join(before) or _NONE, ", ".join(after) or _NONE)
+    for name in before.keys() & after.keys():
+        one, other = before[name], after[name]
+        changed = [
+            what
+            for what, part in (
+                ("description", lambda tool: tool.definition.description),
+                ("schema", lambda tool: json_text(tool.definition.parameters)),
+                ("code", lambda tool: tool.fingerprint),
+            )
+            if part(one) != part(other)
+        ]
+        # A schema that differs makes another fingerprint: then that says nothing more.
+        for what in changed[:1]:
+            yield f"tool {name}: another {what}"
+    if old is not None and new is not None:
+        for field in ("choice", "max_steps"):
+            pair = _shown(getattr(old, field)), _shown(getattr(new, field))
+            if pair[0] != pair[1]:
+                yield _line(field, *pair)
 
 
 def _parameter_lines(old: Parameters, new: Parameters) -> Iterator[str]:

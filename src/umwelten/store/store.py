@@ -15,7 +15,7 @@ from typing import Self
 from umwelten.clock import unix_clock
 from umwelten.errors import EvaluationExists, UmweltenError
 from umwelten.phrases import Phrase
-from umwelten.records import CallRecord, Record, StoredSpec
+from umwelten.records import BegunCall, CallRecord, Committable, Record, StepRecord, StoredSpec
 from umwelten.store import grid, inputs
 from umwelten.store.database import (
     LOCK,
@@ -37,6 +37,7 @@ from umwelten.store.repair import repair
 from umwelten.store.reusable_answers import answered_calls
 from umwelten.store.rows import INSERT_ANSWER, UPSERT_CALL, ResultSlot, answer_row, call_row, clean, json_text
 from umwelten.store.settings import active_models, prompt_names
+from umwelten.store.steps import read_begun
 from umwelten.store.text_files import TextFiles
 from umwelten.store.variants import check_size, slugs_of, write_plan
 from umwelten.store.writer import Writer
@@ -97,7 +98,7 @@ class Store:
         self._growth_callback: Callable[[int, bool], None] | None = None
         self._growth_reported_at = 0.0
         self._slots: dict[int, ResultSlot] = {}
-        self._commit_callback: Callable[[Sequence[CallRecord]], None] | None = None
+        self._commit_callback: Callable[[Sequence[Committable]], None] | None = None
         self._writer: Writer | None = None
         self._run_id: int | None = None
         self._error: BaseException | None = None
@@ -252,6 +253,12 @@ class Store:
         self._slots.update((call.id, slot) for call, slot in cells)
         return [call for call, _ in cells]
 
+    def begun(self, call: Call) -> BegunCall | None:
+        """Return how far an earlier run got with a call with tools; `None` if it begins anew."""
+        slot = self._slots.get(call.id) or self._slot_of(call)
+        with store_errors(self.folder):
+            return read_begun(self._reading, call.id, slot.version)
+
     def by_size(self, model: int) -> Iterator[tuple[int, int, str, int]]:
         """Yield the pending cells of a model as (input, repeat, name, size), the largest file first."""
         return grid.by_size(self._reading, model)
@@ -337,8 +344,8 @@ class Store:
         )
         return self._run_id
 
-    def on_commit(self, callback: Callable[[Sequence[CallRecord]], None]) -> None:
-        """Have `callback` called in the writer's thread with the calls of each group that is on disk.
+    def on_commit(self, callback: Callable[[Sequence[Committable]], None]) -> None:
+        """Have `callback` called in the writer's thread with those records of a group that is on disk.
 
         It is called with none when `error` is set, and when there are more inputs.
         """
@@ -351,6 +358,9 @@ class Store:
             return
         if isinstance(record, CallRecord):
             slot = self._slots.pop(record.call.id, None) or self._slot_of(record.call)
+            self._writer.put((record, slot))
+        elif isinstance(record, StepRecord):
+            slot = self._slots.get(record.call.id) or self._slot_of(record.call)
             self._writer.put((record, slot))
         else:
             self._writer.put(record)
@@ -401,7 +411,7 @@ class Store:
 
     # --- inside ---
 
-    def _report_commit(self, records: Sequence[CallRecord]) -> None:
+    def _report_commit(self, records: Sequence[Committable]) -> None:
         if self._commit_callback is not None:
             self._commit_callback(records)
 

@@ -215,4 +215,43 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     ALTER TABLE models ADD COLUMN variant TEXT NOT NULL DEFAULT ''; -- the name ends in @ and this; '': none
     """,
+    """
+    -- Calls with tools: the turns of models that called some, and what came of that.
+    CREATE TABLE steps (
+      call_id       INTEGER NOT NULL,
+      number        INTEGER NOT NULL,           -- from 1; the request with the final answer has no row
+      input_version INTEGER NOT NULL,
+      run_id        INTEGER NOT NULL,
+      started_at    REAL NOT NULL,
+      key           TEXT NOT NULL,              -- as in calls
+      content       BLOB NOT NULL,              -- as in calls
+      turn          BLOB NOT NULL,              -- JSON: the model's turn as its provider gave it
+      cut           INTEGER NOT NULL,           -- 1: the limit of tokens ended it
+      usage         TEXT NOT NULL,              -- JSON of types.Usage, of this request
+      cost_nusd     INTEGER,
+      served_by     TEXT,
+      PRIMARY KEY (call_id, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE tool_calls (
+      call_id    INTEGER NOT NULL,
+      step       INTEGER NOT NULL,
+      place      INTEGER NOT NULL,              -- among the calls of the turn, from 0
+      id         TEXT NOT NULL,                 -- the provider's
+      name       TEXT NOT NULL,                 -- as the model called it
+      tool       TEXT NOT NULL,                 -- as the user calls it
+      arguments  TEXT NOT NULL,
+      state      TEXT NOT NULL,                 -- tool_calls.ToolCallState
+      result     TEXT,                          -- what the model was told
+      error      TEXT,
+      started_at REAL,
+      took_s     REAL,
+      PRIMARY KEY (call_id, step, place)
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE attempts ADD COLUMN step INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE calls ADD COLUMN steps INTEGER;       -- answered requests; NULL: no tools were offered
+    ALTER TABLE calls ADD COLUMN tool_calls INTEGER;
+    ALTER TABLE calls ADD COLUMN tool_errors INTEGER;
+    ALTER TABLE calls ADD COLUMN tool_s REAL;
+    ALTER TABLE evaluation ADD COLUMN tools TEXT NOT NULL DEFAULT ''; -- JSON of ToolSettings; '': none
+    """,
 )

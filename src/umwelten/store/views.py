@@ -22,27 +22,44 @@ OLD_SCHEMAS: tuple[str, ...] = (
     """,
     """
     CREATE TEMP VIEW inputs AS SELECT *, '' AS part FROM main.inputs;
-    CREATE TEMP VIEW evaluation AS SELECT *, '' AS schema, '{}' AS options FROM main.evaluation;
+    CREATE TEMP VIEW evaluation AS
+      SELECT *, '' AS schema, '{}' AS options, '' AS tools FROM main.evaluation;
     CREATE TEMP VIEW answers AS SELECT *, NULL AS data, NULL AS marks FROM main.answers;
     CREATE TEMP VIEW models AS SELECT *, 0 AS prompt_id, '' AS variant FROM main.models;
     CREATE TEMP TABLE prompts (id INTEGER PRIMARY KEY, name TEXT, text TEXT);
     """,
     """
     CREATE TEMP VIEW attempts AS
-      SELECT *, NULL AS problems, NULL AS usage_details, NULL AS served_by FROM main.attempts;
+      SELECT *, NULL AS problems, NULL AS usage_details, NULL AS served_by, 1 AS step FROM main.attempts;
     """,
     """
     -- Where the migration before is missing as well, the view of it has this column.
     CREATE TEMP VIEW IF NOT EXISTS attempts AS
-      SELECT *, NULL AS usage_details, NULL AS served_by FROM main.attempts;
-    CREATE TEMP VIEW calls AS SELECT *, NULL AS usage_details FROM main.calls;
+      SELECT *, NULL AS usage_details, NULL AS served_by, 1 AS step FROM main.attempts;
+    CREATE TEMP VIEW calls AS
+      SELECT *, NULL AS usage_details, NULL AS steps, NULL AS tool_calls, NULL AS tool_errors, NULL AS tool_s
+      FROM main.calls;
     """,
     """
-    CREATE TEMP VIEW IF NOT EXISTS attempts AS SELECT *, NULL AS served_by FROM main.attempts;
+    CREATE TEMP VIEW IF NOT EXISTS attempts AS SELECT *, NULL AS served_by, 1 AS step FROM main.attempts;
     """,
     """
     CREATE TEMP VIEW IF NOT EXISTS models AS SELECT *, '' AS variant FROM main.models;
     CREATE TEMP TABLE variants (name TEXT PRIMARY KEY, system TEXT, parameters TEXT);
+    """,
+    """
+    CREATE TEMP VIEW IF NOT EXISTS evaluation AS SELECT *, '' AS tools FROM main.evaluation;
+    CREATE TEMP VIEW IF NOT EXISTS attempts AS SELECT *, 1 AS step FROM main.attempts;
+    CREATE TEMP VIEW IF NOT EXISTS calls AS
+      SELECT *, NULL AS steps, NULL AS tool_calls, NULL AS tool_errors, NULL AS tool_s
+      FROM main.calls;
+    CREATE TEMP TABLE steps (
+      call_id INTEGER, number INTEGER, input_version INTEGER, run_id INTEGER, started_at REAL, key TEXT,
+      content BLOB, turn BLOB,
+      cut INTEGER, usage TEXT, cost_nusd INTEGER, served_by TEXT);
+    CREATE TEMP TABLE tool_calls (
+      call_id INTEGER, step INTEGER, place INTEGER, id TEXT, name TEXT, tool TEXT, arguments TEXT, state TEXT,
+      result TEXT, error TEXT, started_at REAL, took_s REAL);
     """,
 )
 """What makes a database that has not had the migration of that place read as if it had, unchanged."""

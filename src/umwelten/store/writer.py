@@ -13,7 +13,14 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from umwelten.errors import EXHAUSTED, StoreError
-from umwelten.records import AttemptRecord, CallRecord, LimitRecord
+from umwelten.records import (
+    AttemptRecord,
+    CallRecord,
+    Committable,
+    LimitRecord,
+    StepRecord,
+    ToolCallsRecord,
+)
 from umwelten.store import rows
 from umwelten.store.database import DATABASE, store_errors, transaction
 from umwelten.store.folder_lock import file_id
@@ -26,9 +33,9 @@ GROUP_S, GROUP_SIZE = 0.02, 500
 _ROWS_AT_ONCE = (64, 8, 1)
 _LAST_WAIT_MS = 1000
 
-Committed = Callable[[Sequence[CallRecord]], None]
-# A call that ended comes with the place of its result.
-Item = tuple[CallRecord, ResultSlot] | AttemptRecord | LimitRecord
+Committed = Callable[[Sequence[Committable]], None]
+# A call or a step that ended comes with the place of the call's result.
+Item = tuple[CallRecord | StepRecord, ResultSlot] | AttemptRecord | ToolCallsRecord | LimitRecord
 # Its call, its name, the text, and the record beside it.
 _TextFile = tuple[int, str, str, str | None]
 _NO_MORE = object()
@@ -47,7 +54,10 @@ class _Group:
         "limits",
         "outdated",
         "records",
+        "steps",
         "texts",
+        "tool_calls",
+        "undone",
     )
 
     def __init__(self, items: Sequence[Item], run_id: int) -> None:
@@ -59,10 +69,21 @@ class _Group:
         self.gone: list[rows.Row] = []  # calls whose answer is out of date and has no successor
         self.outdated: list[str] = []  # text files of answers that are out of date
         self.texts: list[_TextFile] = []
-        self.records: list[CallRecord] = []
+        self.undone: list[tuple[int, int]] = []  # steps of a conversation that began anew, and later ones
+        self.steps: list[rows.Row] = []
+        self.tool_calls: dict[tuple[object, ...], rows.Row] = {}
+        self.records: list[Committable] = []
         for item in items:
             if isinstance(item, tuple):
-                self._add_call(*item, run_id)
+                record, slot = item
+                if isinstance(record, CallRecord):
+                    self._add_call(record, slot, run_id)
+                else:
+                    self._add_step(record, slot, run_id)
+            elif isinstance(item, ToolCallsRecord):
+                self._add_tool_calls(rows.outcome_rows(item))
+                if item.is_start:
+                    self.records.append(item)
             elif isinstance(item, AttemptRecord):
                 self.attempts.append(rows.attempt_row(item, run_id))
             else:
@@ -81,12 +102,27 @@ class _Group:
         elif slot.stale:
             self.gone.append((call,))
 
+    def _add_step(self, record: StepRecord, slot: ResultSlot, run_id: int) -> None:
+        self.records.append(record)
+        self.undone.append((record.call.id, record.number))
+        self.steps.append(rows.step_row(record, slot.version, run_id))
+        self._add_tool_calls(rows.started_rows(record))
+
+    def _add_tool_calls(self, added: list[rows.Row]) -> None:
+        """Of a call's start and end in one group, only the end is written."""
+        self.tool_calls.update((row[:3], row) for row in added)
+
     def execute(self, connection: sqlite3.Connection) -> None:
+        if self.undone:
+            connection.executemany(rows.DELETE_STEPS, self.undone)
+            connection.executemany(rows.DELETE_TOOL_CALLS, self.undone)
         for statement, values in (
             (rows.INSERT_ATTEMPT, self.attempts),
             (rows.UPSERT_CALL, self.calls),
             (rows.INSERT_ANSWER, self.answers),
             (rows.INSERT_LIMIT, self.limits),
+            (rows.INSERT_STEP, self.steps),
+            (rows.INSERT_TOOL_CALL, [*self.tool_calls.values()]),
         ):
             _insert(connection, statement, values)
         connection.executemany(rows.DELETE_ANSWER, self.gone)
@@ -243,7 +279,7 @@ class Writer:
             self._tell(group.records)
         return True
 
-    def _tell(self, records: list[CallRecord]) -> None:
+    def _tell(self, records: list[Committable]) -> None:
         """Say what is safe; an empty list says that `error` is set, or that there are more inputs."""
         if self._committed is not None:
             try:

@@ -53,7 +53,7 @@ def test_every_attempt_of_a_call_that_is_sent_twice_is_stored(cli, texts):
 
 def test_calls_with_tools_are_sent_once(cli, texts):
     with provider(TAIL) as server:
-        tools = 'tools=[{"type": "web_search"}]'
+        tools = 'tools=[{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]'
         code, _, err = _batch(cli, server.env(), "on", "--hedge", "0.05", "--param", tools)
         assert code == 0, err
         assert "tools are not sent a second time" in err

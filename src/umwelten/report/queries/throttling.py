@@ -41,6 +41,7 @@ WAITED_FOR: Mapping[str, str] = {
     Reason.REQUESTS: "the provider's limit of requests",
     Reason.TOKENS: "the provider's limit of tokens",
     Reason.BACKOFF: "the next try after failures",
+    Reason.TOOLS: "the tools that models called",
     Reason.COST: "the cost cap",
     Reason.CPU: "this machine",
     Reason.NO_WORK: "nothing: there was no work for it",

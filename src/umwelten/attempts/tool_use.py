@@ -1,0 +1,120 @@
+"""What a reply with calls of tools comes to: their step, or the end of the call."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from umwelten.phrases import Phrase, Spelling, by_name, spell
+from umwelten.prompts.tool_turns import CLOSING_WORDS, is_closing
+from umwelten.tool_calls import ModelTurn, ToolCall, ToolResult, ToolResults, ToolSettings
+from umwelten.types import Continue, Failure, FailureKind, FinishReason, Reply, ToolStep, Turn
+
+LAST_TURN = "last turn without tools"
+"""The mark of an answer to a request that let the model call no more tools."""
+
+_NO_MORE = "no more tool calls are possible"
+_CUT = Phrase("the arguments were cut off at {option:max_tokens}")
+_NOT_RUN = "not run: the limit of tokens cut off this turn"
+
+
+class ToolUse:
+    """Decides what follows replies to requests that offered tools. `spelling` of the options."""
+
+    def __init__(self, settings: ToolSettings, *, spelling: Spelling = by_name) -> None:
+        self._settings, self._spelling = settings, spelling
+        self._cut = spell(_CUT, spelling)
+
+    def follow(self, reply: Reply, turns: tuple[Turn, ...]) -> Reply | ToolStep | Failure:
+        """Return the step of a reply that calls tools, or the answer, with its mark.
+
+        A failure of kind "tools" where the model goes on calling after it was told to answer.
+        """
+        closing = is_closing(turns, self._settings)
+        if not reply.calls and not reply.paused:
+            asked = closing and self._settings.max_steps > 1
+            marked = asked and any(isinstance(turn, ModelTurn) for turn in turns)
+            return msgspec.structs.replace(reply, marks=(*reply.marks, LAST_TURN)) if marked else reply
+        turn = ModelTurn(
+            raw=reply.turn,
+            calls=reply.calls,
+            cut=reply.finish_reason is FinishReason.LENGTH,
+            context_tokens=_context(reply),
+        )
+        steps = sum(isinstance(turn, ModelTurn) for turn in turns) + 1
+        if closing and (steps > self._settings.max_steps or _was_told(turns)):
+            return self._failed(reply, _still_calling(reply))
+        if closing and reply.calls:
+            return _given(turns, turn, reply, dict.fromkeys(range(len(turn.calls)), _NO_MORE))
+        broken = [call for call in turn.calls if turn.cut and not _is_json(call)]
+        if not broken:
+            return ToolStep(turns=(*turns, turn), reply=reply)
+        if any(isinstance(earlier, ModelTurn) and earlier.cut for earlier in turns):
+            again = Phrase(
+                "the arguments of {tool} were cut off at {option:max_tokens} for the second time: raise it; "
+                "thinking counts too",
+                tool=broken[0].name[:100],
+            )
+            return self._failed(reply, spell(again, self._spelling))
+        texts = {i: self._cut if call in broken else _NOT_RUN for i, call in enumerate(turn.calls)}
+        return _given(turns, turn, reply, texts)
+
+    def follow_empty(self, failure: Failure, turns: tuple[Turn, ...]) -> Failure | Continue:
+        """Return what follows an empty answer: after results of tools, it is asked for once in words."""
+        last = turns[-1] if turns else None
+        if failure.kind is not FailureKind.EMPTY or not isinstance(last, ToolResults) or not failure.retry:
+            return failure
+        if last.note:
+            message = f"no answer came after the results of the tools: {failure.message}"
+            return msgspec.structs.replace(
+                failure, kind=FailureKind.TOOLS, message=message, code="empty", retry=False
+            )
+        asked = msgspec.structs.replace(last, note=CLOSING_WORDS)
+        return Continue(turns=(*turns[:-1], asked), failure=failure)
+
+    def _failed(self, reply: Reply, message: str) -> Failure:
+        return Failure(
+            kind=FailureKind.TOOLS,
+            message=message,
+            code="steps",
+            retry=False,
+            partial=reply.text or None,
+            usage=reply.usage,
+            request_id=reply.request_id,
+            hints=reply.hints,
+        )
+
+
+def _given(turns: tuple[Turn, ...], turn: ModelTurn, reply: Reply, texts: dict[int, str]) -> ToolStep:
+    results = (
+        ToolResult(call=call, text=texts[place], is_error=True) for place, call in enumerate(turn.calls)
+    )
+    return ToolStep(turns=(*turns, turn, ToolResults(results=tuple(results))), reply=reply)
+
+
+def _was_told(turns: tuple[Turn, ...]) -> bool:
+    """Return whether a model that may call no more tools was told so, and called one all the same."""
+    last = turns[-1] if turns else None
+    return isinstance(last, ToolResults) and bool(last.results) and last.results[-1].text == _NO_MORE
+
+
+def _still_calling(reply: Reply) -> str:
+    if not reply.calls:
+        return "the model paused its turn again and again, and gave no answer"
+    call = reply.calls[-1]
+    shown = f"{call.name}({call.arguments})"[:200]
+    return f"the model went on calling tools after it was told to answer; the last call: {shown}"
+
+
+def _context(reply: Reply) -> int | None:
+    sent, written = reply.usage.input_tokens, reply.usage.output_tokens
+    return None if sent is None or written is None else sent + written
+
+
+def _is_json(call: ToolCall) -> bool:
+    try:
+        json.loads(call.arguments)
+    except ValueError:
+        return False
+    return True
