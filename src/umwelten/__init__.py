@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         run,
     )
     from umwelten.api.answer_score import AnswerScore
+    from umwelten.api.mcp import MCP
     from umwelten.api.score_job import ScoreJob
     from umwelten.api.scorers import (
         F1,
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "F1",
+    "MCP",
     "Answer",
     "AnswerScore",
     "Answers",
@@ -148,6 +150,7 @@ _HOMES = {
     "AnswerScore": "umwelten.api.answer_score",
     "Comparison": "umwelten.report.comparison.comparison",
     "Event": "umwelten.events",
+    "MCP": "umwelten.api.mcp",
     "ScoreJob": "umwelten.api.score_job",
     "ScorerFigures": "umwelten.api.scores",
     "Scores": "umwelten.api.scores",

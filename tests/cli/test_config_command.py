@@ -153,7 +153,7 @@ def test_init_writes_a_file_that_is_right_as_it_is_and_with_all_of_it_switched_o
     code, out, err = cli("config", "show", "--json", "--profile", "nightly")
     assert (code, err) == (0, "")
     found = json.loads(out)
-    sections = {"defaults", "groups", "variants", "profiles", "providers", "prices"}
+    sections = {"defaults", "groups", "variants", "profiles", "providers", "prices", "mcp"}
     assert set(tomllib.loads(path.read_text())) == sections
     assert found["groups"][0]["models"] == ["google:gemini-3.5-flash"]
     values = {row["name"]: row["value"] for row in found["settings"]}

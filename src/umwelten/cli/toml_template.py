@@ -96,6 +96,11 @@ _TEMPLATE = """\
 #[providers.openai]
 #keys = ["OPENAI_KEY_A", "OPENAI_KEY_B"]
 
+# A server whose tools models may call, as mcp:time. It starts only where it is named.
+#[mcp.time]
+#command = ["mcp-server-time", "--local-timezone", "Europe/Berlin"]
+#tools = ["get_*"]
+
 # What a model costs, in USD per million tokens, where the price list does not say or you pay less.
 #[prices."mycluster:big-model"]
 #input = 0.15

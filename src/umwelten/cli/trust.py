@@ -30,8 +30,8 @@ def command(yes: bool, list_: bool, forget: bool) -> None:
 
     The project's files are the nearest ones from this directory upward; perhaps somebody else wrote them.
     Until they are trusted, no key of yours goes where they say but to its vendor's own address and to this
-    machine, they read and write nothing outside of their folder, and no Python file that they name is run. A
-    change asks again. UMWELTEN_TRUST=1 in the environment trusts everything, for CI.
+    machine, they read and write nothing outside of their folder, and neither a Python file nor an MCP server
+    that they name is run. A change asks again. UMWELTEN_TRUST=1 in the environment trusts everything, for CI.
 
     \b
     umwelten trust

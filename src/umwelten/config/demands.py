@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from umwelten.config.endpoints import endpoint_demands, vendors
+from umwelten.config.mcp_demands import server_demands
 from umwelten.config.option_demands import option_demands
 from umwelten.config.options import OPTIONS
 from umwelten.config.settings import Settings
@@ -50,6 +51,7 @@ def all_demands(settings: Settings) -> list[Demand]:
     for variants in (settings.variants, *(profile.variants for profile in settings.profiles.values())):
         for values in variants.values():
             demands += option_demands(values, output_dir)
+    demands += server_demands(settings)
     demands += asking_demands(vendors(settings).values(), settings, possible=True)
     return list({demand.digest: demand for demand in demands}.values())
 

@@ -16,6 +16,7 @@ from typing import Any
 from dotenv.parser import Binding, parse_stream
 from dotenv.variables import Variable, parse_variables
 
+from umwelten.config.mcp_sections import check_servers
 from umwelten.config.project_files import Place, ProjectFile, project_file
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.config.toml_sections import check_sections
@@ -78,6 +79,7 @@ def read_toml(path: Path, base: Path, *, project_of: Path | None = None) -> Toml
         raise ConfigError(f"{path}, line {line}: {str(error).partition(' (at')[0]}") from None
     place = TomlPosition(path=path, text=text)
     check_sections(data, place)
+    check_servers(data.get("mcp", {}), place.below("mcp"))
     project = None if project_of is None else project_file(path, project_of, owner)
     return TomlFile(place=place, base=base, data=data, project=project)
 

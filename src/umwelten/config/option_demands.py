@@ -9,6 +9,7 @@ from typing import Any
 
 from umwelten.config.declaration import Option
 from umwelten.config.layers import Value
+from umwelten.config.mcp_demands import given_demands
 from umwelten.config.options import OPTIONS
 from umwelten.config.project_files import Place
 from umwelten.config.scorer_demands import read_demand, scorer_demands
@@ -38,6 +39,8 @@ def option_demands(values: Mapping[str, Value], output_dir: Path) -> Iterator[De
             )
         if name in ("scorers", "scorer", "expected"):
             yield from _score_demands(name, value)
+        if name == "mcp":
+            yield from given_demands(value.value, value.place)
         for path in option.type.paths(value.value) if option.type.paths is not None else ():
             # The id of an evaluation is a path below the output directory; a plain one stays there.
             if name not in ("from_", "reuse"):

@@ -77,6 +77,7 @@ class Settings(FrozenStruct):
     providers: Mapping[str, TomlSection] = {}
     prices: Mapping[str, TomlSection] = {}
     groups: Mapping[str, Group] = {}
+    mcp: Mapping[str, TomlSection] = {}
     variants: Mapping[str, Mapping[str, Value]] = {}
     profiles: Mapping[str, OptionProfile] = {}
     flags: Mapping[str, Value] = {}
@@ -237,6 +238,8 @@ def _with_toml(settings: Settings, file: TomlFile) -> Settings:
         providers=_merge_sections(settings.providers, file, "providers"),
         prices=_merge_sections(settings.prices, file, "prices"),
         groups={**settings.groups, **_groups(file)},
+        # Each as a whole: no header of the user's goes to the address that a project's file gives.
+        mcp={**settings.mcp, **_merge_sections({}, file, "mcp")},
         variants=with_variants(settings.variants, file),
         profiles=with_profiles(settings.profiles, file),
         notes=(*settings.notes, *read.notes),

@@ -1,6 +1,6 @@
 """What may stand in the sections of an `umwelten.toml`: the names, and the values that need no table.
 
-`[defaults]` and `[profiles.…]` are read in `layers`; here are the rest.
+`[defaults]` and `[profiles.…]` are read in `layers`, `[mcp.…]` in `mcp_sections`; here are the rest.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from umwelten.providers.retired import retirement
 from umwelten.providers.vendors import DIALECTS, VENDORS
 from umwelten.text.suggestions import closest, did_you_mean
 
-SECTIONS = ("defaults", "providers", "prices", "groups", "variants", "profiles")
+SECTIONS = ("defaults", "providers", "prices", "groups", "variants", "profiles", "mcp")
 ONE_OR_SEVERAL = (("base_url", "base_urls"), ("api_key_env", "keys"))
 """Keys of a provider that say the same, for one and for several: the later file's counts."""
 
@@ -60,7 +60,7 @@ def _check_provider(name: str, row: Any, section: TomlPosition) -> None:
     place = section.below(name)
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{place}: a provider's name is made of a-z, 0-9, '.', '_' and '-'")
-    _check_table(row, place)
+    check_table(row, place)
     for key, value in row.items():
         if key in ("api_key", "key", "token"):
             raise ConfigError(
@@ -102,7 +102,7 @@ def _check_name(key: str, value: Any, known: Collection[str], place: TomlPositio
 
 def _check_capabilities(table: Any, section: TomlPosition) -> None:
     place = section.below("capabilities")
-    _check_table(table, place)
+    check_table(table, place)
     for key, value in table.items():
         if key not in CapabilityOverrides.__struct_fields__:
             raise unknown(key, CapabilityOverrides.__struct_fields__, place.at(key))
@@ -238,7 +238,7 @@ def _check_price(name: str, row: Any, section: TomlPosition) -> None:
 
 def _check_rates(row: Any, place: TomlPosition, *, is_tier: bool = False) -> None:
     """Check the rates of a model or of one of its service tiers, which stand in tables below the model's."""
-    _check_table(row, place)
+    check_table(row, place)
     for key, value in row.items():
         if isinstance(value, dict) and not is_tier and key not in _PRICE_KEYS:
             _check_tier(key, value, place)
@@ -274,10 +274,10 @@ def _check_group(name: str, row: Any, section: TomlPosition) -> None:
 def _check_profile(name: str, row: Any, section: TomlPosition) -> None:
     place = section.below(name)
     _check_label(name, f"{place}: a profile's name")
-    _check_table(row, place)
+    check_table(row, place)
     if "variants" in row:
         below = place.below("variants")
-        _check_table(row["variants"], below)
+        check_table(row["variants"], below)
         for variant, settings in row["variants"].items():
             _check_variant(variant, settings, below)
 
@@ -286,7 +286,7 @@ def _check_variant(name: str, row: Any, section: TomlPosition) -> None:
     place = section.below(name)
     if not re.fullmatch(VARIANT_NAME, name):
         raise ConfigError(f"{place}: a variant's name is made of letters, digits, '_' and '-'")
-    _check_table(row, place)
+    check_table(row, place)
 
 
 def _check_label(name: str, what: str) -> None:
@@ -294,7 +294,8 @@ def _check_label(name: str, what: str) -> None:
         raise ConfigError(f"{what} is made of letters, digits, '.', '_' and '-'")
 
 
-def _check_table(row: Any, place: TomlPosition) -> None:
+def check_table(row: Any, place: TomlPosition) -> None:
+    """Raise `ConfigError` unless it is a section."""
     if not isinstance(row, dict):
         raise ConfigError(f"{place} must be a section")
 

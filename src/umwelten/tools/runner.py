@@ -7,6 +7,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -61,6 +62,9 @@ class ToolRunner:
         self._free = asyncio.Semaphore(concurrency)
         self._waiting = 0
         self._held: Counter[str] = Counter()
+        self._places = {
+            tool.source: asyncio.Semaphore(tool.at_once) for tool in self.tools if tool.at_once is not None
+        }
         self._locks = {tool.name: asyncio.Lock() for tool in self.tools if tool.sequential}
 
     @property
@@ -117,13 +121,14 @@ class ToolRunner:
             return _not_run(call, None, ToolCallState.UNKNOWN, self._no_such(call.name))
         if (why := self._denied(tool)) is not None:
             return _not_run(call, tool, ToolCallState.DENIED, why)
-        lock = self._locks.get(tool.name)
-        if lock is None:
-            return await self._started(place, call, tool, context, on_start)
-        async with lock:
-            if self._held[tool.name]:
-                text = f"{call.name} is still at work on an earlier call, which ran out of time"
-                return _not_run(call, tool, ToolCallState.ERROR, text)
+        async with AsyncExitStack() as stack:
+            if (lock := self._locks.get(tool.name)) is not None:
+                await stack.enter_async_context(lock)
+                if self._held[tool.name]:
+                    text = f"{call.name} is still at work on an earlier call, which ran out of time"
+                    return _not_run(call, tool, ToolCallState.ERROR, text)
+            if (places := self._places.get(tool.source)) is not None:
+                await stack.enter_async_context(places)
             return await self._started(place, call, tool, context, on_start)
 
     async def _started(

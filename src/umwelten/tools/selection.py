@@ -34,6 +34,11 @@ def runs_nothing(entry: str) -> bool:
     return entry in BUILT_IN or entry in ALIASES
 
 
+def expand_lists(entries: Iterable[Any], lists: Mapping[str, Sequence[str]]) -> tuple[Any, ...]:
+    """Return the entries with those of lists in place of `@NAME`. Raises `UsageError` for one not known."""
+    return tuple(_expanded(entries, lists, ()))
+
+
 def select_tools(
     entries: Iterable[str | Tool | Callable[..., Any]],
     *,

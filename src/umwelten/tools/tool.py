@@ -50,7 +50,8 @@ class Tool(abc.ABC):
     do something else; `source` is where it comes from. `timeout_s` is its own limit, `None` for the run's.
     `sequential`: one call of it at a time. `once`: never run twice for one call of a model, whatever is
     interrupted. `retries`: further tries after an error, within the same limit of time. `read_only`: it
-    changes nothing. `blocking`: `run` is called in a thread, instead of `call`.
+    changes nothing. `at_once`: so many calls at a time of all tools of its source; waiting for a place takes
+    nothing of a call's time. `blocking`: `run` is called in a thread, instead of `call`.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Tool(abc.ABC):
     once: bool = False
     retries: int = 0
     read_only: bool = False
+    at_once: int | None = None
     blocking: bool = False
 
     @abc.abstractmethod
