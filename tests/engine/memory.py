@@ -15,11 +15,19 @@ from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import AttemptResult, CallInfo, RunResult
 from umwelten.errors import UmweltenError
 from umwelten.events import Event
-from umwelten.records import AttemptRecord, CallRecord, LimitRecord, Record
+from umwelten.records import (
+    AttemptRecord,
+    CallRecord,
+    Committable,
+    LimitRecord,
+    Record,
+    StepRecord,
+    ToolCallsRecord,
+)
 from umwelten.simulate.clock import run_virtual
-from umwelten.types import AttemptOutcome, Call, Message, ModelRef, Reply, Timing
+from umwelten.types import AttemptOutcome, Call, ModelRef, Reply, Timing, Turn
 
-Turns = tuple[Message, ...]
+Turns = tuple[Turn, ...]
 Answer = Callable[[Call, int], AttemptOutcome]
 """What an attempt comes to, by its call and its number, from 1."""
 
@@ -51,7 +59,7 @@ class MemoryStore:
         self.records: list[Record] = []
         self.leases = self.flushes = 0
         self._leased = dict.fromkeys(range(1, models + 1), 0)
-        self._waiting: list[CallRecord] = []
+        self._waiting: list[Committable] = []
 
     def lease(self, model: int, n: int) -> list[Call]:
         self.leases += 1
@@ -63,7 +71,8 @@ class MemoryStore:
 
     def submit(self, record: Record) -> None:
         self.records.append(record)
-        if isinstance(record, CallRecord):
+        is_start = isinstance(record, ToolCallsRecord) and record.is_start
+        if isinstance(record, CallRecord | StepRecord) or is_start:
             self._waiting.append(record)
             if self.commits:
                 asyncio.get_running_loop().call_later(COMMIT_S, self.commit_all)
@@ -83,7 +92,7 @@ class MemoryStore:
         self.error = error
         self.acknowledge([])
 
-    def acknowledge(self, records: list[CallRecord]) -> None:
+    def acknowledge(self, records: list[Committable]) -> None:
         assert self.engine is not None
         self.engine.acknowledge(records)
 
@@ -92,6 +101,12 @@ class MemoryStore:
 
     def attempts(self) -> list[AttemptRecord]:
         return [record for record in self.records if isinstance(record, AttemptRecord)]
+
+    def steps(self) -> list[StepRecord]:
+        return [record for record in self.records if isinstance(record, StepRecord)]
+
+    def tool_calls(self) -> list[ToolCallsRecord]:
+        return [record for record in self.records if isinstance(record, ToolCallsRecord)]
 
     def limits(self) -> list[LimitRecord]:
         return [record for record in self.records if isinstance(record, LimitRecord)]
