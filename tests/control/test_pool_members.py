@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,8 @@ from umwelten.control.pool import Pool
 from umwelten.control.retry import Again, GiveUp, RetryPolicy
 from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.steps import Idle, Lease, Start, WaitUntil
-from umwelten.types import AttemptOutcome, Call, Failure, FailureKind, RateLimitHints, Reply
+from umwelten.tool_calls import ModelTurn
+from umwelten.types import AttemptOutcome, Call, Failure, FailureKind, RateLimitHints, Reply, ToolStep
 
 ANSWER = Reply(text="")
 DOWN = Failure(kind=FailureKind.UNAVAILABLE, message="key", retry=False, lane_down=True)
@@ -200,9 +203,66 @@ def test_a_model_that_no_lane_has_is_stopped() -> None:
     assert all(lane.stopped is None for lane in made.lanes)
 
 
+def step_after(scheduled: ScheduledCall) -> ToolStep:
+    """The step of a call whose model called a tool."""
+    return ToolStep(turns=(*scheduled.turns, ModelTurn(raw=b"{}")), reply=ANSWER)
+
+
+def test_a_call_with_tools_stays_with_the_lane_that_answered_it_first() -> None:
+    made = pool(2, 1, 2, slots=1)
+    first, second = starts(made, 0.0)
+    made.on_end(first, step_after(first.scheduled), 1.0, 0.5)
+    made.on_end(second, ANSWER, 1.0, 0.5)
+    assert isinstance(made.next(1.0), Idle) and not made.finished
+    made.unpark(first.scheduled)
+    (again,) = starts(made, 2.0)
+    assert (again.lane, again.scheduled) == (first.lane, first.scheduled)
+    # A failure of its lane is waited for: another one could not read the turns.
+    made.on_end(again, BROKEN, 3.0, 0.5)
+    step = made.next(3.0)
+    assert isinstance(step, WaitUntil)
+    assert starts(made, step.at)[0].lane is first.lane
+
+
+@pytest.mark.parametrize("bound", [False, True])
+def test_where_that_lane_is_down_the_call_begins_anew_at_another_if_it_may(bound: bool) -> None:
+    made = pool(2, 1, 2, slots=1)
+    first, second = starts(made, 0.0)
+    made.on_end(first, step_after(first.scheduled), 1.0, 0.5)
+    made.on_end(second, ANSWER, 1.0, 0.5)
+    first.scheduled.is_bound = bound
+    made.stop_lane(first.lane, DOWN)
+    made.unpark(first.scheduled)
+    again = starts(made, 2.0)
+    assert [(lease.lane, lease.scheduled.turns) for lease in again] == ([] if bound else [(second.lane, ())])
+    assert made.finished is bound
+
+
+def test_a_server_keeps_a_model_for_a_moment_while_the_tools_of_its_calls_are_run() -> None:
+    one = Lane(name="h", group="h", limit=Limit(value=1.0, ceiling=1, slow_start=False), ordered=True)
+    made = Pool({0: one, 1: one}, policy=RetryPolicy())
+    for model in (0, 1):
+        call = Call(id=model, model=model, input=None)
+        made.add_calls(model, [ScheduledCall(call)], drained=True)
+    step = made.next(0.0)
+    assert isinstance(step, Start)
+    scheduled = step.lease.scheduled
+    made.on_end(step.lease, step_after(scheduled), 1.0, 0.5)
+    step = made.next(1.0)
+    assert isinstance(step, WaitUntil) and step.at == pytest.approx(3.0)
+    made.unpark(scheduled)
+    (again,) = starts(made, 2.0)
+    assert again.scheduled is scheduled
+    made.on_end(again, step_after(scheduled), 2.5, 0.5)
+    assert isinstance(made.next(2.5), WaitUntil)
+    assert starts(made, 4.4) == []
+    (other,) = starts(made, 4.6)
+    assert other.scheduled.call.model == 1
+
+
 @settings(deadline=None, max_examples=150)
 @given(st.data(), st.integers(1, 4), st.integers(1, 3), st.integers(1, 6), st.integers(1, 3), st.booleans())
-def test_whatever_the_lanes_say_no_call_is_lost_or_made_twice(
+def test_whatever_the_lanes_say_no_call_is_lost_or_made_twice(  # noqa: C901 - one walk through all that may happen
     data: st.DataObject, lanes: int, models: int, calls: int, slots: int, ordered: bool
 ) -> None:
     made = pool(lanes, models, calls, slots, max_in_flight=data.draw(st.one_of(st.none(), st.integers(1, 4))))
@@ -213,12 +273,16 @@ def test_whatever_the_lanes_say_no_call_is_lost_or_made_twice(
     outcomes: list[AttemptOutcome | None] = [refused(None), refused(40.0), BROKEN, BAD, DOWN, NO_MODEL]
     now, rude = 0.0, data.draw(st.integers(0, 25))
     running: list[Lease] = []
+    parked: list[tuple[float, ScheduledCall]] = []
+    homes: dict[int, str] = {}
     under_way: set[int] = set()
     ended: set[int] = set()
     for _ in range(2000):
         step = made.next(now)
         if isinstance(step, Start):
             call = step.lease.scheduled.call.id
+            if step.lease.scheduled.turns:
+                assert homes[call] == step.lease.lane.name  # its turns are valid there alone
             assert call not in under_way
             assert call not in ended
             assert step.lease.lane.stopped is None
@@ -226,22 +290,39 @@ def test_whatever_the_lanes_say_no_call_is_lost_or_made_twice(
             running.append(step.lease)
             assert step.lease.lane.in_flight <= slots
             continue
-        if running and not (isinstance(step, WaitUntil) and step.at <= now + 0.3):
+        wakes = step.at if isinstance(step, WaitUntil) else math.inf
+        if parked and parked[0][0] <= min(wakes, now + 0.3):
+            at, scheduled = parked.pop(0)
+            now = max(now, at)
+            under_way.discard(scheduled.call.id)
+            made.unpark(scheduled)
+            continue
+        if running and wakes > now + 0.3:
             lease = running.pop(data.draw(st.integers(0, len(running) - 1)) if rude else 0)
             now += 0.3
-            what = data.draw(st.sampled_from([ANSWER, ANSWER, *outcomes])) if rude else ANSWER
+            scheduled = lease.scheduled
+            tools = step_after(scheduled)
+            what = data.draw(st.sampled_from([ANSWER, tools, tools, *outcomes])) if rude else ANSWER
             rude = max(0, rude - 1)
             verdict = made.on_end(lease, what, now, 0.5)
+            if isinstance(what, ToolStep):
+                homes[scheduled.call.id] = lease.lane.name
+                parked.append((now + data.draw(st.sampled_from([0.0, 0.5, 5.0])), scheduled))
+                parked.sort(key=lambda one: one[0])
+                continue
             under_way.discard(lease.scheduled.call.id)
             if isinstance(what, Reply) or type(verdict.decision).__name__ == "GiveUp":
                 ended.add(lease.scheduled.call.id)
-        elif isinstance(step, WaitUntil):
+        elif isinstance(step, WaitUntil) and not (parked and parked[0][0] < step.at):
             assert step.at > now
             now = step.at
+        elif parked:
+            now = max(now, parked[0][0])
         else:
             break
     assert made.finished
     assert not running
+    assert not parked
     if any(lane.stopped is None for lane in made.lanes):
         gone = set(made.stopped_models())
         assert {100 * m + i for m in range(models) if m not in gone for i in range(calls)} <= ended

@@ -173,6 +173,7 @@ class Lineup:
         """Keep a call, which holds no slot, until `unpark`."""
         queue = self.queues[scheduled.call.model]
         queue.parked += 1
+        queue.converses = True
         self.note(queue)
 
     def unpark(self, scheduled: ScheduledCall, *, goes_on: bool) -> None:

@@ -37,12 +37,14 @@ class Queue:
 
     `apart` are those of its waiting calls that may go to a lane at once, by the lanes that they have tried,
     and `pulled` the turns of those that did. `homed` are ready calls that only one of the lanes may make, by
-    its number; `parked` counts those whose tools are run. `shunned` are lanes that do not have the model.
+    its number; `parked` counts those whose tools are run, and `converses` says that some were. `shunned` are
+    lanes that do not have the model.
     """
 
     __slots__ = (
         "apart",
         "changed",
+        "converses",
         "drained",
         "homed",
         "in_flight",
@@ -66,7 +68,7 @@ class Queue:
         self.pulled: set[int] = set()
         self.shunned: set[int] = set()
         self.homed: dict[int, deque[ScheduledCall]] = {}
-        self.drained = self.changed = False
+        self.drained = self.changed = self.converses = False
         self.in_flight = self.waiting = self.parked = self.served = 0
         self.leaf = Node()
 
@@ -317,7 +319,8 @@ class Route:
     def pass_turn(self, now: float) -> float:
         """Where servers swap models, give the turn to the next one if that which has it has no ready call.
 
-        One whose calls wait for their tools keeps it for a moment. Return when that is over, if so.
+        One whose calls call tools keeps it while they are in flight, and for a moment while tools are run.
+        Return when that is over, if so.
         """
         had = self.turn
         held_until, self.held_until = self.held_until, NEVER
@@ -326,6 +329,8 @@ class Route:
         has = next((queue for queue in self.queues if queue.has_ready and not queue.state.held), None)
         if has is None or has is had:
             return NEVER
+        if had is not None and had.in_flight and had.converses:
+            return NEVER  # some of these may be parked next
         if had is not None and had.parked and not had.stopped:
             self.held_until = now + TURN_HELD_S if held_until == NEVER else held_until
             if now < self.held_until:
