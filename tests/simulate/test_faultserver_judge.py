@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from provider import provider
-from toolturnkit import openai_tools, post, profile
-
-Break = Callable[[Any], object]
-
-
-def _told(reply: Any) -> str:
-    error = reply["error"]
-    return str(error["message"] if isinstance(error, dict) else error)
+from toolturnkit import Break, expect, openai_tools, post, profile, swap, told
+from umwelten.simulate.faultserver import Behaviour, Profile, Rule, ToolTurns, Window
 
 
 def _openai_body(server: Any, **more: Any) -> Any:
@@ -27,10 +20,6 @@ def _openai_body(server: Any, **more: Any) -> Any:
     for call in message["tool_calls"]:
         body["messages"].append({"role": "tool", "tool_call_id": call["id"], "content": "7"})
     return body
-
-
-def _swap(items: list[Any], one: int, other: int) -> None:
-    items[one], items[other] = items[other], items[one]
 
 
 OPENAI: list[tuple[str, Break]] = [
@@ -52,7 +41,7 @@ OPENAI: list[tuple[str, Break]] = [
         "Missing required parameter: 'messages[1].tool_calls[0].id'",
         lambda b: b["messages"][1]["tool_calls"][0].pop("id"),
     ),
-    ("faultserver: results in the order", lambda b: _swap(b["messages"], 2, 3)),
+    ("faultserver: results in the order", lambda b: swap(b["messages"], 2, 3)),
     (
         "is not the call that the model made",
         lambda b: b["messages"][1]["tool_calls"][0]["function"].update(arguments="{}"),
@@ -103,14 +92,7 @@ STRICT = ("parallel_tool_calls", "forced_choice", "user_after_tool")
 def test_openai() -> None:
     with provider(profile(turns=1, calls=2, refuse=STRICT)) as server:
         right = _openai_body(server)
-        assert post(server, "/v1/chat/completions", **right)[0] == 200
-        for words, damage in OPENAI:
-            body = copy.deepcopy(right)
-            damage(body)
-            status, reply = post(server, "/v1/chat/completions", **body)
-            assert (status, words in _told(reply)) == (400, True), (words, reply)
-        ledger = server.idle()
-        assert ledger.totals.invalid == len(ledger.verdicts) == len(OPENAI)
+        expect(server, "/v1/chat/completions", right, OPENAI)
         # A conversation that this server did not begin is as good, if it is right.
         for place, name in enumerate(("a", "b")):
             right["messages"][1]["tool_calls"][place]["id"] = right["messages"][2 + place]["tool_call_id"] = (
@@ -130,9 +112,9 @@ def test_mistral() -> None:
         assert post(server, "/v1/chat/completions", **right)[0] == 200
         body = copy.deepcopy(right)
         body["messages"].pop()
-        assert "Not the same number" in _told(post(server, "/v1/chat/completions", **body)[1])
+        assert "Not the same number" in told(post(server, "/v1/chat/completions", **body)[1])
         right["messages"][1]["tool_calls"][0]["id"] = right["messages"][2]["tool_call_id"] = "call_1"
-        assert "but must be a-z, A-Z, 0-9" in _told(post(server, "/v1/chat/completions", **right)[1])
+        assert "but must be a-z, A-Z, 0-9" in told(post(server, "/v1/chat/completions", **right)[1])
 
 
 @pytest.mark.parametrize(
@@ -152,8 +134,31 @@ def test_thoughts_come_back_openai(path: str, field: str, words: str) -> None:
         assert post(server, path, **body)[0] == 200
         first, second = body["messages"][1], body["messages"][3]
         second[field] = first[field]
-        assert "the model's" in _told(post(server, path, **body)[1])
+        assert "the model's" in told(post(server, path, **body)[1])
         del second[field]
-        assert words in _told(post(server, path, **body)[1])
+        assert words in told(post(server, path, **body)[1])
         body["messages"].append({"role": "user", "content": "And now?"})
         assert post(server, path, **body)[0] == 200
+
+
+def test_a_refused_request_is_told_from_a_fault() -> None:
+    """The judge speaks where limits and outages did not, and rules may strike one step alone."""
+    limits = (Window(n=2, window_s=60),)
+    rules = (Rule(step=2, first=1, counting="step", behaviour=Behaviour(fault=500)),)
+    default = Behaviour(tool_turns=ToolTurns())
+    with provider(Profile(default=default, rules=rules)) as server:
+        body: Any = {"messages": [{"role": "user", "content": "?"}], "tools": openai_tools()}
+        message = post(server, "/v1/chat/completions", **body)[1]["choices"][0]["message"]
+        body["messages"].append(message)
+        assert post(server, "/v1/chat/completions", **body)[0] == 400
+        answered = {"role": "tool", "tool_call_id": message["tool_calls"][0]["id"], "content": "7"}
+        body["messages"].append(answered)
+        statuses = [post(server, "/v1/chat/completions", **body)[0] for _ in range(2)]
+        assert statuses == [500, 200]
+        fates = [record.fate for record in server.idle().records]
+        assert fates == ["answered", "invalid", "faulted", "answered"]
+        (whole,) = server.ledger.conversations()
+        assert (whole.requests, whole.paid, whole.paid_again) == ({1: 1, 2: 3}, {1: 1, 2: 1}, 0)
+        server.use(Profile(default=default, limiters=limits))
+        body["messages"].pop()
+        assert [post(server, "/v1/chat/completions", **body)[0] for _ in range(3)] == [400, 400, 429]

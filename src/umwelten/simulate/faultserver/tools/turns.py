@@ -104,7 +104,7 @@ def _id(
     name: str,
     arguments: str,
 ) -> str | None:
-    if "no_ids" in quirks:
+    if "no_ids" in quirks and wire != "anthropic":
         return None
     if "repeated_ids" in quirks:
         return f"call_{place}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 from umwelten.types import FrozenStruct
@@ -93,3 +94,12 @@ class PlannedTurn(FrozenStruct):
     thought: str
     quirks: frozenset[str]
     number: int
+
+
+def arguments_object(arguments: str) -> dict[str, Any]:
+    """Arguments for wires that have them as objects; what is no JSON becomes one that fits no schema."""
+    try:
+        made = json.loads(arguments or "{}")
+    except ValueError:
+        return {"no_such_argument": arguments}
+    return made if isinstance(made, dict) else {"no_such_argument": arguments}

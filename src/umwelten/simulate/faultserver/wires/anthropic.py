@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from umwelten.simulate.faultserver.asks import IncomingRequest
+from umwelten.simulate.faultserver.wires.anthropic_calls import blocks_of, events_of, stop_of
 from umwelten.simulate.faultserver.wires.base import (
     Frames,
     Json,
@@ -44,6 +45,9 @@ class AnthropicWire:
 
     def unary(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
+        if answer.turn is not None:
+            blocks = blocks_of(answer.turn, answer.text)
+            return encode(self._message(answer, blocks, self._stop(answer), answer.output_tokens))
         record = _input(answer)
         content: Json = {"type": "text", "text": answer.text}
         if record is not None:
@@ -70,6 +74,10 @@ class AnthropicWire:
 
     def frames(self, answer: ScriptedAnswer, pieces: Sequence[str]) -> Frames:
         """See `Wire`."""
+        if answer.turn is not None:
+            told = [_event(**event) for events in events_of(answer.turn, answer.text) for event in events]
+            told[0] = self._start(answer) + told[0] + _event("ping")
+            return told, self._ends(answer)
         block: Json = {"type": "text", "text": ""}
         kind, field = "text_delta", "text"
         if _input(answer) is not None:
@@ -121,6 +129,8 @@ class AnthropicWire:
         return encode({"data": rows, "has_more": end < len(models)} | ends)
 
     def _stop(self, answer: ScriptedAnswer) -> str:
+        if answer.turn is not None:
+            return stop_of(answer.turn, _FINISH[answer.finish])
         called = answer.finish == "stop" and _input(answer) is not None
         return "tool_use" if called else _FINISH[answer.finish]
 
@@ -169,5 +179,5 @@ def _input(answer: ScriptedAnswer) -> Json | None:
         return None
 
 
-def _event(kind: str, **fields: object) -> bytes:
-    return sse(encode({"type": kind} | fields), kind.encode())
+def _event(type: str, **fields: object) -> bytes:
+    return sse(encode({"type": type} | fields), type.encode())

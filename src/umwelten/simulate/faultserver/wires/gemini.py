@@ -16,6 +16,7 @@ from umwelten.simulate.faultserver.wires.base import (
     seconds,
     sse,
 )
+from umwelten.simulate.faultserver.wires.gemini_calls import finish_of, parts_of
 
 _FINISH = {"stop": "STOP", "length": "MAX_TOKENS", "blocked": "SAFETY"}
 _TYPES = "type.googleapis.com/google.rpc."
@@ -45,7 +46,7 @@ class GeminiWire:
 
     def unary(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
-        candidate = self._candidate(answer.text, _FINISH[answer.finish])
+        candidate = self._candidate(_parts(answer), _finish(answer))
         return encode(self._reply(answer, [candidate], answer.output_tokens))
 
     def hollow(self, answer: ScriptedAnswer) -> bytes:
@@ -63,14 +64,19 @@ class GeminiWire:
 
     def frames(self, answer: ScriptedAnswer, pieces: Sequence[str]) -> Frames:
         """See `Wire`. The last piece carries the finish reason, which is the only end mark."""
-        count = len(pieces)
+        parts: list[Json] = [{"text": piece} for piece in pieces]
+        if answer.turn is not None:
+            parts = _parts(answer)
+        count = max(1, len(parts))
         chunks = []
-        for position, piece in enumerate(pieces, 1):
-            finish = _FINISH[answer.finish] if position == count else None
+        for position in range(1, count + 1):
+            finish = _finish(answer) if position == count else None
             tokens = (
                 answer.reasoning_tokens + (answer.output_tokens - answer.reasoning_tokens) * position // count
             )
-            chunks.append(encode(self._reply(answer, [self._candidate(piece, finish)], tokens)))
+            chunks.append(
+                encode(self._reply(answer, [self._candidate(parts[position - 1 : position], finish)], tokens))
+            )
         frames = self._frame(answer.ask, chunks)
         return (frames[:-1], frames[-1:]) if answer.ask.sse else (frames[:-2], frames[-2:])
 
@@ -116,8 +122,9 @@ class GeminiWire:
         ]
         return encode({"models": rows} | ({"nextPageToken": str(end)} if end < len(models) else {}))
 
-    def _candidate(self, text: str, finish: str | None) -> Json:
-        candidate: Json = {"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}
+    def _candidate(self, parts: list[Json], finish: str | None) -> Json:
+        content: Json = {"parts": parts, "role": "model"} if parts else {}
+        candidate: Json = {"content": content, "index": 0}
         return candidate if finish is None else candidate | {"finishReason": finish}
 
     def _reply(self, answer: ScriptedAnswer, candidates: list[Json], output_tokens: int) -> Json:
@@ -151,6 +158,15 @@ class GeminiWire:
             info = {"reason": trouble.code, "domain": "googleapis.com"}
             details.append({"@type": f"{_TYPES}ErrorInfo"} | info)
         return details
+
+
+def _parts(answer: ScriptedAnswer) -> list[Json]:
+    return [{"text": answer.text}] if answer.turn is None else parts_of(answer.turn, answer.text)
+
+
+def _finish(answer: ScriptedAnswer) -> str:
+    finish = _FINISH[answer.finish]
+    return finish if answer.turn is None else finish_of(answer.turn, finish)
 
 
 def _violation(quota: Quota) -> Json:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from umwelten.simulate.faultserver.asks import IncomingRequest
+from umwelten.simulate.faultserver.tools.values import PlannedTurn, arguments_object
 from umwelten.simulate.faultserver.wires.base import Frames, Json, ScriptedAnswer, Trouble, encode
 
 _FINISH = {"stop": "stop", "length": "length", "blocked": "stop"}
@@ -36,7 +37,10 @@ class OllamaWire:
 
     def unary(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
-        return encode(_line(answer, answer.text) | _end(answer))
+        line = _line(answer, answer.text)
+        if answer.turn is not None:
+            line["message"] |= _thinking(answer.turn) | {"tool_calls": _calls(answer.turn)}
+        return encode(line | _end(answer))
 
     def hollow(self, answer: ScriptedAnswer) -> bytes:
         """See `Wire`."""
@@ -53,7 +57,13 @@ class OllamaWire:
 
     def frames(self, answer: ScriptedAnswer, pieces: Sequence[str]) -> Frames:
         """See `Wire`."""
-        lines = [encode(_line(answer, piece) | {"done": False}) + b"\n" for piece in pieces]
+        told: list[Json] = [_line(answer, piece) for piece in pieces]
+        if answer.turn is not None:
+            told = told * bool(answer.text) + [_line(answer, "") for _ in answer.turn.calls]
+            for line, call in zip(told[-len(answer.turn.calls) :], _calls(answer.turn), strict=True):
+                line["message"]["tool_calls"] = [call]
+            told[0]["message"] |= _thinking(answer.turn)
+        lines = [encode(line | {"done": False}) + b"\n" for line in told]
         return lines, [encode(_line(answer, "") | _end(answer)) + b"\n"]
 
     def hollow_frames(self, answer: ScriptedAnswer) -> Frames:
@@ -104,6 +114,18 @@ def pull() -> bytes:
         {"status": "success"},
     ]
     return b"".join(encode(step) + b"\n" for step in steps)
+
+
+def _thinking(turn: PlannedTurn) -> Json:
+    return {"thinking": turn.thought} if turn.thought else {}
+
+
+def _calls(turn: PlannedTurn) -> list[Json]:
+    return [
+        ({} if call.id is None else {"id": call.id})
+        | {"function": {"index": place, "name": call.name, "arguments": arguments_object(call.arguments)}}
+        for place, call in enumerate(turn.calls)
+    ]
 
 
 def _line(answer: ScriptedAnswer, text: str) -> Json:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 
+from umwelten.simulate.faultserver.tools.judges.anthropic import judge_anthropic
+from umwelten.simulate.faultserver.tools.judges.gemini import judge_gemini
+from umwelten.simulate.faultserver.tools.judges.ollama import judge_ollama
 from umwelten.simulate.faultserver.tools.judges.openai import judge_openai
 from umwelten.simulate.faultserver.tools.judges.verdict import Wrong
 from umwelten.simulate.faultserver.tools.spec import ToolTurns
@@ -17,6 +20,9 @@ from umwelten.simulate.faultserver.tools.values import Transcript
 _JUDGES: dict[str, Callable[[ToolTurns, Transcript], None]] = {
     "openai": judge_openai,
     "openrouter": judge_openai,
+    "anthropic": judge_anthropic,
+    "gemini": judge_gemini,
+    "ollama": judge_ollama,
 }
 
 

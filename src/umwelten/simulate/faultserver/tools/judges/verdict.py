@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -39,3 +40,8 @@ def objects(value: object) -> list[Json]:
 def fits(pattern: str, name: object) -> bool:
     """Whether a name matches all of a pattern."""
     return isinstance(name, str) and re.fullmatch(pattern, name) is not None
+
+
+def dumped(arguments: object) -> str:
+    """Arguments that are an object, as text; "" for none."""
+    return "" if arguments is None else json.dumps(arguments)
