@@ -148,8 +148,13 @@ def _prepare(
         known, notes = vendors(settings), list[Wording](settings.notes)
         with settings.concealing():
             spec = build_spec(kind, settings, known, notes)
-            scoring = scoring_after(named, spec, settings, shape)
-            evaluation = Evaluation.prepare(spec, settings, known, as_argument)
+            try:
+                scoring = scoring_after(named, spec, settings, shape)
+                evaluation = Evaluation.prepare(spec, settings, known, as_argument)
+            except BaseException:
+                if spec.tools is not None:
+                    spec.tools.toolbox.close()
+                raise
     except UmweltenError as error:
         raise error.spell(as_argument) from None
     tell = observer(on_event)

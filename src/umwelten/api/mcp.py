@@ -12,7 +12,8 @@ import msgspec
 from umwelten.config.mcp_sections import MOST_CALLS, SERVER_NAME, VARIABLE_IN_TEXT
 from umwelten.config.mcp_servers import given_server
 from umwelten.errors import UsageError
-from umwelten.tools.mcp.settings import CONCURRENCY, START_TIMEOUT_S, GivenServer, McpSettings
+from umwelten.tools.mcp.given_server import GivenServer
+from umwelten.tools.mcp.settings import CONCURRENCY, START_TIMEOUT_S, McpSettings
 from umwelten.types import Secret
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

@@ -8,13 +8,14 @@ from umwelten.config import option_types as kinds
 from umwelten.config import tool_types
 from umwelten.config.declaration import Option, Section
 from umwelten.phrases import Phrase
+from umwelten.tools.mcp.given_server import GivenServer
 
 
 class ToolOptions(TypedDict, total=False):
     """What models may call while they answer; `None` is the same as left out."""
 
     tools: Annotated[
-        str | Sequence[str | Callable[..., Any]] | None,
+        str | Sequence[str | Callable[..., Any] | GivenServer] | None,
         Option(
             tool_types.TOOLS,
             Section.TOOLS,

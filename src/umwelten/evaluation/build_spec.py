@@ -84,7 +84,7 @@ def build_spec(
     inputs = _inputs(settings, _row_rule(output), prompts, notes) if kind == "batch" else None
     output_schema = _output_schema(settings.get("schema"), code)
     attach = tuple(path for item in settings.get("attach") or () for path in _paths(item))
-    stream, tools = settings.get("stream"), open_tools(settings)
+    stream = settings.get("stream")
     spec = EvaluationSpec(
         kind=kind,
         models=models,
@@ -98,14 +98,10 @@ def build_spec(
             source="files" if inputs is None else inputs.source,
             row_rule=1 if inputs is None else inputs.row_rule,
             variants=tuple(read_variant(name, settings) for name in sorted(variants)),
-            tools=None
-            if tools is None
-            else tools.toolbox.settings(settings.get("tool_choice"), settings.get("max_steps")),
         ),
         inputs=inputs,
         attach=attach,
         output_schema=output_schema,
-        tools=tools,
         coerce=settings.get("coerce"),
         repeats=settings.get("repeat"),
         reuse=settings.get("reuse") or (),
@@ -120,7 +116,21 @@ def build_spec(
     note_idle_rates(spec, settings, notes)
     note_addresses(spec, settings, vendors, notes)
     note_prices(spec, settings, notes)
-    return spec
+    return _with_tools(spec, settings, notes)
+
+
+def _with_tools(spec: EvaluationSpec, settings: Settings, notes: list[Wording]) -> EvaluationSpec:
+    """The spec with its tools: last, so that what is wrong with the rest is said before servers start."""
+    tools = open_tools(settings, notes)
+    if tools is None:
+        return spec
+    try:
+        offered = tools.toolbox.settings(settings.get("tool_choice"), settings.get("max_steps"))
+    except BaseException:
+        tools.toolbox.close()
+        raise
+    request = msgspec.structs.replace(spec.request, tools=offered)
+    return msgspec.structs.replace(spec, request=request, tools=tools)
 
 
 # --- what is sent ----------------------------------------------------------------------------

@@ -171,6 +171,8 @@ class Evaluation:
                         result = await engine.run()
                 ended_at = self._clock()
             finally:
+                if self.spec.tools is not None:
+                    self.spec.tools.notes.listen(None)
                 await runner.close()
                 await self._local.close()
         return await self._end(engine.attributions(), result, ended_at, tell)
@@ -196,6 +198,10 @@ class Evaluation:
         if limits.hedge and any_tools(spec):
             text = "calls with tools are not sent a second time, however long they take"
             tell(Note(text=text, level=NoteLevel.WARNING))
+        if spec.tools is not None:
+            spec.tools.notes.listen(
+                lambda text: loop.call_soon_threadsafe(tell, Note(text=text, level=NoteLevel.WARNING))
+            )
         for text in left_out(self._targets.values(), spec.request):
             tell(Note(text=text, level=NoteLevel.WARNING))
         store.start_run(
@@ -356,9 +362,11 @@ class Evaluation:
 
     def close(self) -> None:
         """Flush and close the store, and end the servers of tools. Again: does nothing."""
-        self.store.close()
-        if self.spec.tools is not None:
-            self.spec.tools.toolbox.close()
+        try:
+            self.store.close()
+        finally:
+            if self.spec.tools is not None:
+                self.spec.tools.toolbox.close()
 
     # --- pieces ----------------------------------------------------------------------------
 

@@ -83,17 +83,6 @@ class McpSettings(FrozenStruct):
         return text
 
 
-class GivenServer:
-    """A server that a Python program gives among its tools.
-
-    `name`: the name that it shall have, "" for any. `server` has no name yet.
-    """
-
-    def __init__(self, server: McpSettings, name: str = "") -> None:
-        self.server = server
-        self.name = name
-
-
 def is_url(text: str) -> bool:
     """Return whether it is the address of a server, not a command."""
     return text.startswith(("http://", "https://"))
