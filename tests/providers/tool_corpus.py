@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -152,5 +153,303 @@ OPENAI: dict[str, Case] = {
         openai_stream(_calls(entry(0, "null", *ADD[1:]), entry(1, "D681PevKs", *MUL[1:]))),
         (_unnamed(ADD), ("D681PevKs", *MUL[1:])),
         vendor="mistral",
+    ),
+}
+
+
+# --- Anthropic's messages ----------------------------------------------------------------------
+
+
+def claude_body(*blocks: Json, stop: str = "tool_use") -> Json:
+    """A whole message."""
+    return {
+        "type": "message",
+        "id": "msg_1",
+        "role": "assistant",
+        "content": list(blocks),
+        "stop_reason": stop,
+        "usage": {"input_tokens": 20, "output_tokens": 7},
+    }
+
+
+def claude_stream(*events: Json, stop: str = "tool_use", ended: bool = True) -> bytes:
+    """A streamed one: its beginning, these events, its end."""
+    start = {**claude_body(stop=stop), "stop_reason": None}
+    delta = {"stop_reason": stop, "stop_sequence": None}
+    end: list[Json] = [
+        {"type": "message_delta", "delta": delta, "usage": {"output_tokens": 7}},
+        {"type": "message_stop"},
+    ]
+    return sse({"type": "message_start", "message": start}, *events, *(end if ended else ()), named=True)
+
+
+def block(index: int, opened: Json, *deltas: Json) -> list[Json]:
+    """The events of a block."""
+    named = [{"type": _delta_type(delta), **delta} for delta in deltas]
+    return [
+        {"type": "content_block_start", "index": index, "content_block": opened},
+        *({"type": "content_block_delta", "index": index, "delta": delta} for delta in named),
+        {"type": "content_block_stop", "index": index},
+    ]
+
+
+def _delta_type(delta: Json) -> str:
+    kinds = {"partial_json": "input_json", "citation": "citations"}
+    return next(f"{kinds.get(name, name)}_delta" for name in delta)
+
+
+def tool_use(call: Call, input: Any = None) -> Json:
+    """A block that calls a tool; in a stream, its input follows."""
+    return {"type": "tool_use", "id": call[0], "name": call[1], "input": {} if input is None else input}
+
+
+def _pieces(call: Call, *ends: int) -> list[Json]:
+    return [{"partial_json": piece} for piece in ("", *_cut(call[2], *ends))]
+
+
+THOUGHT: Json = {"type": "thinking", "thinking": "Hm, “so”.", "signature": "c2lnbmF0dXJl+/=="}
+REDACTED: Json = {"type": "redacted_thinking", "data": "ZGF0YQ=="}
+_THINKING = block(
+    0,
+    {"type": "thinking", "thinking": "", "signature": ""},
+    *({"thinking": piece} for piece in _cut(THOUGHT["thinking"], 3)),
+    {"signature": THOUGHT["signature"]},
+)
+_SEARCH: Json = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}}
+_FOUND: Json = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [{"url": "u"}]}
+_CITED: Json = {
+    "type": "text",
+    "text": "It is 3.",
+    "citations": [{"type": "char_location", "cited_text": "3"}],
+}
+
+
+def _events(*blocks: list[Json]) -> list[Json]:
+    return [event for events in blocks for event in events]
+
+
+ANTHROPIC: dict[str, tuple[Case, list[Json]]] = {
+    # The second is the content that goes back.
+    "as documented": (
+        Case(
+            claude_stream(
+                *_events(
+                    _THINKING,
+                    block(1, REDACTED),
+                    block(2, {"type": "text", "text": ""}, {"text": "Let "}, {"text": "me."}),
+                    block(3, tool_use(ADD), *_pieces(ADD, 3, 11)),
+                    block(4, tool_use(MUL), *_pieces(MUL, 1)),
+                )
+            ),
+            (ADD, MUL),
+            "Let me.",
+        ),
+        [
+            THOUGHT,
+            REDACTED,
+            {"type": "text", "text": "Let me."},
+            tool_use(ADD, {"a": 1, "b": "ü}"}),
+            tool_use(MUL, {"a": {"x": [2]}}),
+        ],
+    ),
+    "no input": (
+        Case(claude_stream(*block(0, tool_use(NOW), {"partial_json": ""})), (NOW,)),
+        [tool_use(NOW)],
+    ),
+    "no piece of input": (Case(claude_stream(*block(0, tool_use(NOW))), (NOW,)), [tool_use(NOW)]),
+    "input whole at the start": (
+        Case(
+            claude_stream(*block(0, tool_use(MUL, {"a": {"x": [2]}}))),
+            ((*MUL[:2], '{"a": {"x": [2]}}'),),
+        ),
+        [tool_use(MUL, {"a": {"x": [2]}})],
+    ),
+    "interleaved, end_turn": (
+        Case(
+            claude_stream(
+                *block(0, tool_use(ADD))[:1],
+                *block(1, tool_use(MUL), *_pieces(MUL, 5))[:3],
+                *block(0, tool_use(ADD), *_pieces(ADD, 5))[1:],
+                *block(1, tool_use(MUL), *_pieces(MUL, 5))[3:],
+                stop="end_turn",
+            ),
+            (ADD, MUL),
+        ),
+        [tool_use(ADD, {"a": 1, "b": "ü}"}), tool_use(MUL, {"a": {"x": [2]}})],
+    ),
+    "all blocks 0": (
+        Case(
+            claude_stream(
+                *block(0, tool_use(ADD), *_pieces(ADD, 5)), *block(0, tool_use(MUL), *_pieces(MUL, 5))
+            ),
+            (ADD, MUL),
+        ),
+        [tool_use(ADD, {"a": 1, "b": "ü}"}), tool_use(MUL, {"a": {"x": [2]}})],
+    ),
+    "a hosted tool, blank text": (
+        Case(
+            claude_stream(
+                *_events(
+                    block(0, {"type": "text", "text": ""}, {"text": "\n\n"}),
+                    block(
+                        1, {**_SEARCH, "input": {}}, {"partial_json": '{"query":'}, {"partial_json": ' "x"}'}
+                    ),
+                    block(2, _FOUND),
+                    block(
+                        3,
+                        {"type": "text", "text": "", "citations": []},
+                        {"text": "It is 3."},
+                        {"citation": _CITED["citations"][0]},
+                    ),
+                    block(4, tool_use(NOW)),
+                )
+            ),
+            (NOW,),
+            "\n\nIt is 3.",
+        ),
+        [_SEARCH, _FOUND, _CITED, tool_use(NOW)],
+    ),
+}
+
+
+# --- Gemini ------------------------------------------------------------------------------------
+
+
+def gemini_body(*parts: Json, stop: str | None = "STOP") -> Json:
+    """A reply, or a chunk of one."""
+    candidate = {"content": {"role": "model", "parts": list(parts)}}
+    return {"responseId": "r1", "candidates": [{**candidate, **({"finishReason": stop} if stop else {})}]}
+
+
+def gemini_stream(*chunks: list[Json], stop: str = "STOP") -> bytes:
+    """A chunk for each list of parts; the last one has the finish reason."""
+    *before, last = chunks
+    return sse(*(gemini_body(*parts, stop=None) for parts in before), gemini_body(*last, stop=stop))
+
+
+def function_call(name: str, args: Json | None = None, id: str = "", **more: Any) -> Json:
+    """A part that calls a function."""
+    call = {**({"id": id} if id else {}), "name": name, **({} if args is None else {"args": args})}
+    return {"functionCall": call, **more}
+
+
+_SIGNED = function_call("add", {"a": 1, "b": "ü}"}, thoughtSignature="c2ln/w==")
+_SECOND = function_call("mul", {"a": {"x": [2]}})
+_G_ADD, _G_MUL = ("", "add", ADD[2]), ("", "mul", MUL[2])
+
+GEMINI: dict[str, tuple[Case, list[Json]]] = {
+    "as documented": (Case(gemini_stream([_SIGNED, _SECOND]), (_G_ADD, _G_MUL)), [_SIGNED, _SECOND]),
+    "in several chunks": (
+        Case(
+            gemini_stream([{"text": "Let "}], [{"text": "me."}, _SIGNED], [_SECOND]),
+            (_G_ADD, _G_MUL),
+            "Let me.",
+        ),
+        [{"text": "Let me."}, _SIGNED, _SECOND],
+    ),
+    "signature in a later empty text": (
+        Case(gemini_stream([_SECOND], [{"text": "", "thoughtSignature": "bGF0ZQ=="}]), (_G_MUL,)),
+        [_SECOND, {"text": "", "thoughtSignature": "bGF0ZQ=="}],
+    ),
+    "thoughts, and text with a signature": (
+        Case(
+            gemini_stream(
+                [{"text": "Hm.", "thought": True}],
+                [{"text": "So", "thoughtSignature": "YQ=="}, {"text": ": "}],
+                [_SIGNED, {"text": ""}],
+            ),
+            (_G_ADD,),
+            "So: ",
+        ),
+        [
+            {"text": "Hm.", "thought": True},
+            {"text": "So", "thoughtSignature": "YQ=="},
+            {"text": ": "},
+            _SIGNED,
+        ],
+    ),
+    "ids, no args": (
+        Case(
+            gemini_stream([function_call("now", id="fc-1"), function_call("now", {}, id="fc-2")]),
+            (("fc-1", "now", "{}"), ("fc-2", "now", "{}")),
+        ),
+        [function_call("now", id="fc-1"), function_call("now", {}, id="fc-2")],
+    ),
+    "args null": (
+        Case(gemini_stream([{"functionCall": {"name": "now", "args": None}}], []), (("", "now", "{}"),)),
+        [{"functionCall": {"name": "now", "args": None}}],
+    ),
+    "STOP in every chunk": (
+        Case(
+            sse(gemini_body({"text": "Hm"}), gemini_body(_SIGNED), gemini_body(_SECOND)),
+            (_G_ADD, _G_MUL),
+            "Hm",
+        ),
+        [{"text": "Hm"}, _SIGNED, _SECOND],
+    ),
+}
+
+
+# --- Ollama ------------------------------------------------------------------------------------
+
+
+def ollama_line(done: bool = True, content: str = "", **message: Any) -> Json:
+    """A reply, or a line of one."""
+    fields = {"role": "assistant", "content": content, **message}
+    end = {"done_reason": "stop", "prompt_eval_count": 20, "eval_count": 7} if done else {}
+    return {"model": "m", "created_at": "2026-11-30T04:00:00Z", "message": fields, "done": done, **end}
+
+
+def ollama_stream(*messages: Json) -> bytes:
+    """A line for each message, and a last one without any."""
+    lines = [*(ollama_line(False, **message) for message in messages), ollama_line()]
+    return b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
+
+
+def ollama_call(name: str, arguments: Any, index: int | None = None, id: str = "") -> Json:
+    """An entry of `tool_calls`."""
+    function = {**({} if index is None else {"index": index}), "name": name, "arguments": arguments}
+    return {**({"id": id} if id else {}), "function": function}
+
+
+_O_ADD = ollama_call("add", {"a": 1, "b": "ü}"})
+_O_MUL = ollama_call("mul", {"a": {"x": [2]}}, 1, "call_m")
+
+OLLAMA: dict[str, tuple[Case, Json]] = {
+    # The second is the turn that goes back, but for its role.
+    "as documented": (
+        Case(
+            ollama_stream({"content": "Let "}, {"content": "me."}, {"tool_calls": [_O_ADD]}),
+            (_G_ADD,),
+            "Let me.",
+        ),
+        {"content": "Let me.", "tool_calls": [_O_ADD]},
+    ),
+    "in several lines, with thinking": (
+        Case(
+            ollama_stream(
+                {"thinking": "H"}, {"thinking": "m."}, {"tool_calls": [_O_ADD]}, {"tool_calls": [_O_MUL]}
+            ),
+            (_G_ADD, ("call_m", *_G_MUL[1:])),
+        ),
+        {"content": "", "thinking": "Hm.", "tool_calls": [_O_ADD, _O_MUL]},
+    ),
+    "several in one line": (
+        Case(ollama_stream({"tool_calls": [_O_ADD, _O_ADD]}), (_G_ADD, _G_ADD)),
+        {"content": "", "tool_calls": [_O_ADD, _O_ADD]},
+    ),
+    "in the last line": (
+        Case(
+            json.dumps(ollama_line(tool_calls=[_O_ADD])).encode(), (("", "add", '{"a": 1, "b": "\\u00fc}"}'),)
+        ),
+        {"content": "", "tool_calls": [_O_ADD]},
+    ),
+    "arguments null": (
+        Case(ollama_stream({"tool_calls": [ollama_call("now", None)]}), (("", "now", "{}"),)),
+        {"content": "", "tool_calls": [ollama_call("now", {})]},
+    ),
+    "arguments as text": (
+        Case(ollama_stream({"tool_calls": [ollama_call("mul", MUL[2])]}), (_G_MUL,)),
+        {"content": "", "tool_calls": [ollama_call("mul", {"a": {"x": [2]}})]},
     ),
 }

@@ -7,21 +7,23 @@ Settings from `--param` go to the top level. Thinking becomes `reasoning`, separ
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
 from umwelten.providers.anthropic.errors import classify
+from umwelten.providers.anthropic.events import Block, MessageEvent, StopDetails, WholeMessage
 from umwelten.providers.anthropic.requests import ANSWER_TOOL, body_of, headers, root_of
+from umwelten.providers.anthropic.turns import MessageTurn
 from umwelten.providers.anthropic.usage import MessageUsage
 from umwelten.providers.capabilities import ANTHROPIC
 from umwelten.providers.common import rate_limit_headers
-from umwelten.providers.common.bodies import load, read, read_value
+from umwelten.providers.common.bodies import ErrorBody, load, read, read_value
 from umwelten.providers.common.endings import (
     BLOCKED,
     DROPPED_MEDIA,
     Ending,
+    finish_with,
     plausible,
     shortfall,
     unread_stop,
@@ -30,6 +32,7 @@ from umwelten.providers.common.errors import final_failure, from_error, from_htt
 from umwelten.providers.common.loose_fields import Loose, LooseCount, LooseText
 from umwelten.providers.common.sse import DONE, Event
 from umwelten.providers.common.streams import EventStream, is_event_stream
+from umwelten.providers.common.tool_refusals import judge_refusal
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
 from umwelten.providers.shutdowns import read_date
 from umwelten.text.thinking import Answer, AnswerText
@@ -44,51 +47,9 @@ _FINISH = {
     "tool_use": FinishReason.TOOL,
     "pause_turn": FinishReason.TOOL,
 }
+_NOTHING = (b"", b"null")
 # Blocks that hold something for people, and no text.
 _MEDIA = {"image": "an image", "audio": "audio", "document": "a file", "container_upload": "a file"}
-_ABSENT = msgspec.Raw()
-_NOTHING = (b"", b"null")
-
-
-class _Block(msgspec.Struct):
-    type: str = ""
-    text: str | None = None
-    thinking: LooseText = None
-    name: LooseText = None
-    input: msgspec.Raw = _ABSENT
-
-
-class _StopDetails(msgspec.Struct):
-    category: LooseText = None
-    explanation: LooseText = None
-
-
-class _AnthropicMessage(msgspec.Struct):
-    content: list[_Block] | None = None
-    id: LooseText = None
-    model: LooseText = None
-    stop_reason: Any = None
-    stop_details: Loose[_StopDetails | None] = None
-    # Parsed separately: an invalid count must not lose the answer.
-    usage: msgspec.Raw = _ABSENT
-    error: msgspec.Raw = _ABSENT
-
-
-class _Delta(msgspec.Struct):
-    text: str | None = None
-    thinking: LooseText = None
-    partial_json: str | None = None
-    stop_reason: Any = None
-    stop_details: Loose[_StopDetails | None] = None
-
-
-class _Event(msgspec.Struct):
-    type: str = ""
-    message: Loose[_AnthropicMessage | None] = None
-    content_block: Loose[_Block | None] = None
-    delta: _Delta | None = None
-    usage: msgspec.Raw = _ABSENT
-    error: msgspec.Raw = _ABSENT
 
 
 class _Model(msgspec.Struct):
@@ -124,27 +85,28 @@ class AnthropicMessages:
     def decode(self, head: Head, body: bytes, endpoint: Endpoint, *, tools: bool = False) -> Outcome:
         """Return the outcome of a unary reply."""
         if head.status != 200:
-            return from_http(head, body, endpoint, classify=classify)
+            failure = from_http(head, body, endpoint, classify=classify)
+            return judge_refusal(failure) if tools else failure
         if is_event_stream(body):
             stream = self.stream(head, endpoint, tools=tools)
             stream.feed(body)
             return stream.finish()
-        answer = _AnthropicAnswer(head, endpoint)
-        message = load(body, _AnthropicMessage)
+        answer = _AnthropicAnswer(head, endpoint, tools=tools)
+        message = load(body, WholeMessage)
         if message is None:
             answer.fail("the reply could not be parsed")
         elif bytes(message.error) not in _NOTHING:
             answer.refuse(message.error)
         else:
             answer.begin(message, whole=True)
+            answer.keep(body)
             answer.ended = True
         return answer.outcome()
 
     def stream(self, head: Head, endpoint: Endpoint, *, tools: bool = False) -> EventStream:
         """Return a decoder for a streamed reply; `message_stop` is its end mark."""
-        return EventStream(
-            _AnthropicAnswer(head, endpoint), lambda body: self.decode(head, body, endpoint, tools=tools)
-        )
+        answer = _AnthropicAnswer(head, endpoint, tools=tools)
+        return EventStream(answer, lambda body: self.decode(head, body, endpoint, tools=tools))
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """Return the request that lists the provider's models."""
@@ -172,19 +134,23 @@ class AnthropicMessages:
 
 
 class _AnthropicAnswer:
-    """The answer that a reply adds up to, whole or event by event."""
+    """The answer that a reply adds up to, whole or event by event.
 
-    def __init__(self, head: Head, endpoint: Endpoint) -> None:
+    `tools`: the request offered some, and calls of them belong to the reply.
+    """
+
+    def __init__(self, head: Head, endpoint: Endpoint, *, tools: bool = False) -> None:
         self._head = head
         self._endpoint = endpoint
         self._text = AnswerText()
+        self._turn = MessageTurn() if tools else None
         self._calls: str | None = None
         self._media: str | None = None
         self._record: list[str] | None = None
         self._recording = False
         self._reasoning: list[str] = []
         self._stop: str | None = None
-        self._details: _StopDetails | None = None
+        self._details: StopDetails | None = None
         self._usage = MessageUsage(head)
         self._model: str | None = None
         self._id: str | None = None
@@ -206,7 +172,7 @@ class _AnthropicAnswer:
         if self.done:
             return ""
         name, data = piece
-        event = load(data, _Event)
+        event = load(data, MessageEvent)
         if event is None:
             self._take_other(name, data)
             return ""
@@ -215,9 +181,10 @@ class _AnthropicAnswer:
             self.refuse(event.error)
             return ""
         self.ended = kind == "message_stop"
+        self.keep(data)
         return self._take(kind, event)
 
-    def begin(self, message: _AnthropicMessage, *, whole: bool = False) -> str:
+    def begin(self, message: WholeMessage, *, whole: bool = False) -> str:
         """Read a message, whole or its beginning; return the answer's text in it."""
         self._model, self._id = message.model, message.id
         self._note_stop(message.stop_reason, message.stop_details)
@@ -226,21 +193,31 @@ class _AnthropicAnswer:
         self._recording = False
         return text
 
+    def keep(self, data: bytes) -> None:
+        """Keep what goes back to the model of a whole message or of an event, if anything may."""
+        if self._turn is not None:
+            self._turn.take(data)
+
     def fail(self, message: str) -> None:
         """Note why there is no answer; the first reason counts."""
         self.failure = self.failure or unusable_reply(self._head, message)
 
     def refuse(self, error: msgspec.Raw) -> None:
         """Note the provider's error object."""
-        body = read_value({"error": load(bytes(error), object)})
-        self.failure = from_error(self._head, body, self._endpoint, classify=classify)
+        self._refuse(read_value({"error": load(bytes(error), object)}))
+
+    def _refuse(self, error: ErrorBody) -> None:
+        failure = from_error(self._head, error, self._endpoint, classify=classify)
+        self.failure = failure if self._turn is None else judge_refusal(failure)
 
     def outcome(self) -> Outcome:
         """Return the reply or the failure."""
         answer = self._answer()
         text = answer.text
         thinking = "".join(self._reasoning) or answer.thinking
-        failure = self.failure or self._shortfall(answer, thinking)
+        calls, turn = self._turn.settle(self._id) if self._turn is not None else ((), b"")
+        paused = self._stop == "pause_turn" and bool(turn) and not calls
+        failure = self.failure or self._shortfall(answer, thinking, goes_on=bool(calls) or paused)
         usage = plausible(self._usage.read(), bool(text or thinking))
         if failure is not None:
             return msgspec.structs.replace(
@@ -253,12 +230,15 @@ class _AnthropicAnswer:
         return Reply(
             text=text,
             marks=(DROPPED_MEDIA,) if self._media else (),
-            finish_reason=self._reason(),
+            finish_reason=finish_with(calls, self._reason()),
             usage=usage,
             reasoning=thinking or None,
             served_model=self._model,
             request_id=request_id(self._head, self._id),
             hints=self._hints(),
+            calls=calls,
+            turn=turn if calls or paused else b"",
+            paused=paused,
         )
 
     def _hints(self) -> RateLimitHints:
@@ -276,7 +256,7 @@ class _AnthropicAnswer:
         reason = _FINISH.get(self._stop or "", FinishReason.UNKNOWN)
         return FinishReason.STOP if reason is FinishReason.TOOL and self._record is not None else reason
 
-    def _take(self, kind: str, event: _Event) -> str:
+    def _take(self, kind: str, event: MessageEvent) -> str:
         if kind == "message_start" and event.message is not None:
             return self.begin(event.message)
         if kind == "content_block_start" and event.content_block is not None:
@@ -300,16 +280,17 @@ class _AnthropicAnswer:
         if data == DONE:
             self.ended = self._finished
         elif name == "error":
-            self.failure = from_error(self._head, read(data), self._endpoint, classify=classify)
+            self._refuse(read(data))
         elif not self._finished:
             self.fail("a part of the reply could not be parsed")
 
-    def _add_block(self, block: _Block) -> str:
+    def _add_block(self, block: Block) -> str:
         if block.type == "tool_use":
-            # Of several records, only the first counts.
-            self._recording = block.name == ANSWER_TOOL and self._record is None
+            # Of several records, only the first counts. Beside tools, none is asked for.
+            is_record = block.name == ANSWER_TOOL and self._turn is None
+            self._recording = is_record and self._record is None
             self._record = [] if self._recording else self._record
-            if block.name != ANSWER_TOOL:
+            if not is_record:
                 self._calls = self._calls or block.name or ""
             return self._add_json(_compact(block.input))
         self._media = self._media or _MEDIA.get(block.type)
@@ -328,19 +309,24 @@ class _AnthropicAnswer:
             self._reasoning.append(thinking)
         return self._text.add(text) if text else ""
 
-    def _note_stop(self, reason: object, details: _StopDetails | None) -> None:
+    def _note_stop(self, reason: object, details: StopDetails | None) -> None:
         if isinstance(reason, str):
             self._stop = reason or self._stop
         elif reason is not None:
             self.fail(unread_stop(reason))
         self._details = details or self._details
 
-    def _shortfall(self, answer: Answer, thinking: str) -> Failure | None:
-        """Return the failure if the model refused, or the reply contains no complete answer."""
+    def _shortfall(self, answer: Answer, thinking: str, *, goes_on: bool) -> Failure | None:
+        """Return the failure if the model refused, or the reply contains no complete answer.
+
+        `goes_on`: it is none yet, and says what it needs.
+        """
         if self._stop in BLOCKED:
             return self._refusal()
         if not self.ended and not self._finished:
             return unusable_reply(self._head, "the reply was cut off before its end")
+        if goes_on:
+            return None
         if self._stop is None and not answer.text and not thinking and self._calls is None:
             return unusable_reply(self._head, "the reply contains no answer")
         if self._stop == "pause_turn":
@@ -354,11 +340,12 @@ class _AnthropicAnswer:
             unclosed=answer.unclosed,
             calls=self._calls if self._record is None else None,
             media=self._media,
+            offered=self._turn is not None,
         )
         return shortfall(self._head, ending)
 
     def _refusal(self) -> Failure:
-        details = self._details or _StopDetails()
+        details = self._details or StopDetails()
         why = ": ".join(word for word in (details.category, details.explanation) if word)
         return Failure(
             kind=FailureKind.BAD_REQUEST,
@@ -374,4 +361,7 @@ class _AnthropicAnswer:
 def _compact(raw: msgspec.Raw) -> str:
     """Return a tool's input as JSON text; "" for the empty one that a stream begins with."""
     json = bytes(raw)
+    if not json.isascii():
+        # No one has looked yet whether it is valid UTF-8.
+        json = json.decode("utf-8", "replace").encode()
     return "" if json in (*_NOTHING, b"{}") else msgspec.json.format(json, indent=-1).decode()

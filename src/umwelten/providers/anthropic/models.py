@@ -54,6 +54,11 @@ def traits_of(model: str) -> Traits:
     return _TRAITS.get(f"{match[1]}-{match[2].replace('-', '.')}", _ORDINARY) if match else _ORDINARY
 
 
+def knows_traits(model: str) -> bool:
+    """Return whether the model is in the table: it is new enough for `output_config.format`."""
+    return traits_of(model) is not _ORDINARY
+
+
 def enables_thinking(extra: dict[str, Any]) -> bool:
     """Return whether the user's parameters ask for thinking."""
     thinking = extra.get("thinking")

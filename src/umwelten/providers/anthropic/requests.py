@@ -3,21 +3,31 @@
 A schema is sent as a tool that the model has to call, which most models can; its input is the answer. Where
 a model cannot be forced to call a tool (with thinking, and the newest ones never), the schema goes into
 `output_config.format`; one that has no form there is a tool that the model may call, told in words as well.
+Beside the user's tools it is told in words, and enforced in `output_config.format` once none may be called.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from umwelten.errors import InputError
-from umwelten.providers.anthropic.models import enables_thinking, refused_parameters, traits_of
+from umwelten.providers.anthropic.models import (
+    enables_thinking,
+    knows_traits,
+    refused_parameters,
+    traits_of,
+)
+from umwelten.providers.anthropic.tools import result_message, tool_fields
 from umwelten.providers.base_url import has_vendor_address, with_version
 from umwelten.providers.common.refused_fields import SCHEMA, canonical_name
 from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.common.strict_schemas import strict_schema
 from umwelten.providers.common.system_message import place_system
 from umwelten.providers.protocol import Endpoint
-from umwelten.types import Media, Message, Part, Request, Schema
+from umwelten.tool_calls import ModelTurn, ToolResults
+from umwelten.types import Media, Message, Part, Request, Schema, Turn
 
 VERSION = "2023-06-01"
 DEFAULT_MAX_TOKENS = 4096
@@ -46,7 +56,7 @@ def body_of(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> di
     """Return the body. Where a field may not carry the schema, it goes into the prompt as well."""
     schema_fields = _schema_fields(request, dropped)
     is_bound = "output_config" in schema_fields or _forces_tool(schema_fields)
-    if not is_bound or not has_vendor_address(endpoint):
+    if not is_bound or request.tools or not has_vendor_address(endpoint):
         # Compatible servers may ignore tools.
         request = add_instruction(request)
     request = place_system(request, dropped)
@@ -59,21 +69,20 @@ def body_of(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> di
         **parameters.extra,
         **schema_fields,
     }
+    if request.tools:
+        optional.pop("tool_choice", None)
     return {
         **endpoint.vendor.quirks.body,
         "model": request.model.model,
         "max_tokens": _max_tokens(request),
-        "messages": [
-            {"role": message.role, "content": [_part(part) for part in message.parts]}
-            for message in request.messages
-            if isinstance(message, Message)
-        ],
+        "messages": [message for turn in request.messages if (message := _message(turn)) is not None],
         **({} if request.system is None else {"system": request.system}),
         **{
             name: value
             for name, value in optional.items()
             if value is not None and canonical_name(name) not in dropped
         },
+        **(tool_fields(request, dropped) if request.tools else {}),
         "stream": request.stream,
     }
 
@@ -83,6 +92,8 @@ def _schema_fields(request: Request, dropped: frozenset[str]) -> dict[str, Any]:
     if request.schema is None or SCHEMA in dropped:
         return {}
     extra = {name: value for name, value in request.parameters.extra.items() if name not in dropped}
+    if request.tools:
+        return _enforced_shape(request, extra, dropped) if request.tool_choice == "none" else {}
     own_tools = bool(extra.keys() & {"tools", "tool_choice"})
     may_force = traits_of(request.model.model).forced_tools and "tool_choice" not in dropped
     if may_force and not enables_thinking(extra) and not own_tools:
@@ -90,9 +101,32 @@ def _schema_fields(request: Request, dropped: frozenset[str]) -> dict[str, Any]:
     strict_form = None if "output_config" in dropped else strict_schema(request.schema, ranges=False)
     if strict_form is None:
         return {} if own_tools else _answer_tool(request.schema, {"type": "auto"})
+    return _output_config(strict_form, extra)
+
+
+def _enforced_shape(request: Request, extra: dict[str, Any], dropped: frozenset[str]) -> dict[str, Any]:
+    """Return the fields for the schema beside tools that may not be called; {} where it is only told."""
+    assert request.schema is not None
+    if not knows_traits(request.model.model) or "output_config" in dropped:
+        return {}
+    strict_form = strict_schema(request.schema, ranges=False)
+    return {} if strict_form is None else _output_config(strict_form, extra)
+
+
+def _output_config(strict_form: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
     value = extra.get("output_config")
     output_config = value if isinstance(value, dict) else {}
     return {"output_config": {**output_config, "format": {"type": "json_schema", "schema": strict_form}}}
+
+
+def _message(turn: Turn) -> dict[str, Any] | msgspec.Raw | None:
+    match turn:
+        case Message():
+            return {"role": turn.role, "content": [_part(part) for part in turn.parts]}
+        case ModelTurn():
+            return msgspec.Raw(turn.raw)
+        case ToolResults():
+            return result_message(turn)
 
 
 def _answer_tool(schema: Schema, choice: dict[str, str]) -> dict[str, Any]:

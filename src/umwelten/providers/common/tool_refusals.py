@@ -25,6 +25,8 @@ _REFUSED = re.compile(
 )
 # Another API, or another way to get the answer, takes them.
 _ELSEWHERE = re.compile(r"responses|stream")
+# Anthropic's way to blame a declaration: "tools.0.custom.input_schema: …".
+_DECLARED = re.compile(r"tools\.\d")
 _KINDS = (FailureKind.BAD_REQUEST, FailureKind.SERVER)
 
 
@@ -37,7 +39,7 @@ def judge_refusal(failure: Failure) -> Failure:
         message = f"this model takes no tools here; the server says: {failure.message}"
         return _final(msgspec.structs.replace(failure, message=message, code=NO_TOOLS))
     # One of them cannot be sent as it is; without it, the model would be asked something else.
-    return _final(failure) if failure.parameter == TOOLS else failure
+    return _final(failure) if failure.parameter == TOOLS or _DECLARED.match(words) else failure
 
 
 def _final(failure: Failure) -> Failure:

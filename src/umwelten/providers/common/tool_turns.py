@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Collection
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
@@ -40,6 +41,18 @@ def with_id(call: ToolCall, reply_id: str | None, place: int, taken: set[str]) -
         call = msgspec.structs.replace(call, id=new_id(reply_id, place, call, taken))
     taken.add(call.id)
     return call
+
+
+def read_part(raw: bytes) -> tuple[bytes, dict[str, Any]]:
+    """Return an object of a turn as it came, and its fields.
+
+    What is no valid UTF-8 in it, or half of a surrogate pair, could not go back: it becomes U+FFFD.
+    """
+    try:
+        return raw, msgspec.json.decode(raw, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        fields = load(raw, dict[str, Any]) or {}
+    return msgspec.json.encode(fields), fields
 
 
 def is_object(json: str) -> bool:

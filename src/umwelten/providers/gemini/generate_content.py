@@ -13,10 +13,11 @@ import msgspec
 
 from umwelten.providers.capabilities import GEMINI
 from umwelten.providers.common import rate_limit_headers
-from umwelten.providers.common.bodies import load, read, read_value
+from umwelten.providers.common.bodies import ErrorBody, load, read, read_value
 from umwelten.providers.common.endings import (
     DROPPED_MEDIA,
     Ending,
+    finish_with,
     media_word,
     plausible,
     shortfall,
@@ -26,9 +27,11 @@ from umwelten.providers.common.errors import from_error, from_http, request_id, 
 from umwelten.providers.common.loose_fields import Loose, LooseCount, LooseText
 from umwelten.providers.common.sse import BOM, DONE, Event
 from umwelten.providers.common.streams import EventStream, is_event_stream
+from umwelten.providers.common.tool_refusals import judge_refusal
 from umwelten.providers.gemini.errors import classify
 from umwelten.providers.gemini.files import GeminiUploads
 from umwelten.providers.gemini.requests import body_of, headers, resource, root_of
+from umwelten.providers.gemini.turns import GeminiTurn
 from umwelten.providers.gemini.usage import read_usage
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
 from umwelten.text.thinking import Answer, AnswerText
@@ -150,20 +153,21 @@ class Gemini:
     def decode(self, head: Head, body: bytes, endpoint: Endpoint, *, tools: bool = False) -> Outcome:
         """Return the outcome of a unary reply."""
         if head.status != 200:
-            return from_http(head, body, endpoint, classify=classify)
+            failure = from_http(head, body, endpoint, classify=classify)
+            return judge_refusal(failure) if tools else failure
         if is_event_stream(body):
             stream = self.stream(head, endpoint, tools=tools)
             stream.feed(body)
             return stream.finish()
         # A stream that was not requested as events is a list of chunks: it may have been cut off.
         body = body.removeprefix(BOM).lstrip()
-        answer = _GeminiAnswer(head, endpoint, whole=body[:1] != b"[")
+        answer = _GeminiAnswer(head, endpoint, whole=body[:1] != b"[", tools=tools)
         answer.add(("", body))
         return answer.outcome()
 
     def stream(self, head: Head, endpoint: Endpoint, *, tools: bool = False) -> EventStream:
         """Return a decoder for a streamed reply. It has no end mark: a finish reason completes it."""
-        answer = _GeminiAnswer(head, endpoint, whole=False)
+        answer = _GeminiAnswer(head, endpoint, whole=False, tools=tools)
         return EventStream(answer, lambda body: self.decode(head, body, endpoint, tools=tools))
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
@@ -184,14 +188,18 @@ class Gemini:
 
 
 class _GeminiAnswer:
-    """The answer that the chunks of one reply add up to. `whole`: a single chunk, which is complete."""
+    """The answer that the chunks of one reply add up to. `whole`: a single chunk, which is complete.
 
-    def __init__(self, head: Head, endpoint: Endpoint, *, whole: bool) -> None:
+    `tools`: the request offered some, and calls of them belong to the reply.
+    """
+
+    def __init__(self, head: Head, endpoint: Endpoint, *, whole: bool, tools: bool) -> None:
         self._head = head
         self._endpoint = endpoint
         self._whole = whole
         self._text = AnswerText()
         self._reasoning: list[str] = []
+        self._turn = GeminiTurn() if tools else None
         self._calls: str | None = None
         self._media: str | None = None
         self._went_on = self._ended = False
@@ -231,12 +239,16 @@ class _GeminiAnswer:
             # A gateway's end mark: it alone completes nothing.
             self._ended = self._finish not in _UNFINISHED
             return ""
-        chunks = load(value if is_list else b"[" + value + b"]", list[_GeminiChunk])
+        source = value if is_list else b"[" + value + b"]"
+        chunks = load(source, list[_GeminiChunk])
         if chunks is None and is_list:
             # The list was cut off, maybe after its last chunk.
-            chunks = load(value.rstrip(b",") + b"]", list[_GeminiChunk])
+            source = value.rstrip(b",") + b"]"
+            chunks = load(source, list[_GeminiChunk])
+        if self._turn is not None:
+            self._turn.take(source)
         if not chunks and piece[0] == "error":
-            self.failure = from_error(self._head, read(value), self._endpoint, classify=classify)
+            self._refuse(read(value))
         elif not chunks and not self.complete:
             self.fail("the reply could not be parsed")
         return "".join(self._take(chunk) for chunk in chunks or ())
@@ -245,10 +257,13 @@ class _GeminiAnswer:
         """Note why there is no answer; the first reason counts."""
         self.failure = self.failure or unusable_reply(self._head, message)
 
+    def _refuse(self, error: ErrorBody) -> None:
+        failure = from_error(self._head, error, self._endpoint, classify=classify)
+        self.failure = failure if self._turn is None else judge_refusal(failure)
+
     def _take(self, chunk: _GeminiChunk) -> str:
         if bytes(chunk.error) not in _NOTHING:
-            error = read_value({"error": load(bytes(chunk.error), object)})
-            self.failure = from_error(self._head, error, self._endpoint, classify=classify)
+            self._refuse(read_value({"error": load(bytes(chunk.error), object)}))
         if self.failure is not None:
             return ""
         self._model = chunk.model_version or self._model
@@ -269,7 +284,7 @@ class _GeminiAnswer:
                 self._note_other(part)
         self._reasoning += [part.text for part in parts if part.thought and part.text]
         text = "".join(part.text for part in parts if part.text and not part.thought)
-        if finished and text:
+        if finished and (text or any(bytes(part.function_call) not in _NOTHING for part in parts)):
             self._went_on = True
         return self._text.add(text)
 
@@ -296,7 +311,9 @@ class _GeminiAnswer:
         answer = self._text.split(cut=reason is FinishReason.LENGTH or not self._finish)
         text = answer.text
         thinking = "".join(self._reasoning) or answer.thinking
-        failure = self.failure or self._refusal() or self._shortfall(answer, reason, thinking)
+        calls, turn = self._turn.settle(self._id) if self._turn is not None else ((), b"")
+        failure = self.failure or self._refusal()
+        failure = failure or self._shortfall(answer, reason, thinking, has_calls=bool(calls))
         usage = read_usage(self._usage, self._head)
         usage = plausible(usage, bool(text or thinking))
         if failure is not None:
@@ -310,12 +327,14 @@ class _GeminiAnswer:
         return Reply(
             text=text,
             marks=(DROPPED_MEDIA,) if self._media else (),
-            finish_reason=reason,
+            finish_reason=finish_with(calls, reason),
             usage=usage,
             reasoning=thinking or None,
             served_model=self._model,
             request_id=request_id(self._head, self._id),
             hints=self._hints(),
+            calls=calls,
+            turn=turn,
         )
 
     def _hints(self) -> RateLimitHints:
@@ -335,7 +354,9 @@ class _GeminiAnswer:
             kind=FailureKind.BAD_REQUEST, message=text, status=self._head.status, code=reason, retry=False
         )
 
-    def _shortfall(self, answer: Answer, reason: FinishReason, thinking: str) -> Failure | None:
+    def _shortfall(
+        self, answer: Answer, reason: FinishReason, thinking: str, *, has_calls: bool
+    ) -> Failure | None:
         """Return the failure if the model stopped early, or the reply contains no complete answer."""
         if self._finish in _BROKEN:
             details = f" ({self._finish_message})" if self._finish_message else ""
@@ -345,6 +366,8 @@ class _GeminiAnswer:
             return msgspec.structs.replace(unusable_reply(self._head, message), code=self._finish, kind=kind)
         if self._finish in _UNFINISHED and not self._whole:
             return unusable_reply(self._head, "the reply was cut off before its end")
+        if has_calls:
+            return None
         if not (answer.text or self._finish or thinking or self._media or self._calls is not None):
             return unusable_reply(self._head, "the reply contains no answer")
         ending = Ending(
@@ -355,6 +378,7 @@ class _GeminiAnswer:
             unclosed=answer.unclosed,
             calls=self._calls,
             media=self._media,
+            offered=self._turn is not None,
         )
         return shortfall(self._head, ending)
 

@@ -6,13 +6,18 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from umwelten.errors import UsageError
 from umwelten.providers.base_url import has_vendor_address, is_path_below, with_version
 from umwelten.providers.common.refused_fields import SCHEMA, canonical_name
 from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.common.system_message import place_system
 from umwelten.providers.gemini.schemas import response_fields
+from umwelten.providers.gemini.tools import enforces_beside_tools, result_contents, tool_fields
+from umwelten.providers.gemini.turns import ids_in
 from umwelten.providers.protocol import Endpoint, Scope, Vendor
+from umwelten.tool_calls import ModelTurn, ToolResults
 from umwelten.types import Media, Message, Part, Request, Role
 
 _BESIDE_CONFIG = frozenset(
@@ -70,18 +75,19 @@ def headers(endpoint: Endpoint) -> dict[str, str]:
 
 def body_of(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> dict[str, Any]:
     """Return the body. Where a field may not carry the schema, it goes into the prompt as well."""
-    if SCHEMA in dropped or not has_vendor_address(endpoint):
+    if SCHEMA in dropped or request.tools or not has_vendor_address(endpoint):
         request = add_instruction(request)
     request = place_system(request, dropped)
     config, beside = _config(request)
-    body: dict[str, Any] = {
-        "contents": [_content(message) for message in request.messages if isinstance(message, Message)]
-    }
+    body: dict[str, Any] = {"contents": _contents(request)}
     if request.system is not None:
         body["systemInstruction"] = {"parts": [{"text": request.system}]}
     config = {name: value for name, value in config.items() if canonical_name(name) not in dropped}
     if config:
         body["generationConfig"] = config
+    if request.tools:
+        beside = {name: value for name, value in beside.items() if name not in ("tools", "toolConfig")}
+        beside |= tool_fields(request, dropped)
     return {**endpoint.vendor.quirks.body, **body, **beside}
 
 
@@ -96,10 +102,29 @@ def _config(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
         "stopSequences": parameters.stop,
     }
     config = {name: value for name, value in config.items() if value is not None}
-    if request.schema is not None:
+    # Beside tools, it is told in words until none may be called any more.
+    is_open = bool(request.tools) and not (
+        request.tool_choice == "none" and enforces_beside_tools(request.model.model)
+    )
+    if request.schema is not None and not is_open:
         config |= response_fields(request.schema)
     beside = {name: value for name, value in parameters.extra.items() if name in _BESIDE_CONFIG}
     return {**config, **{k: v for k, v in parameters.extra.items() if k not in beside}}, beside
+
+
+def _contents(request: Request) -> list[dict[str, Any] | msgspec.Raw]:
+    contents: list[dict[str, Any] | msgspec.Raw] = []
+    ids: frozenset[str] = frozenset()
+    for turn in request.messages:
+        match turn:
+            case Message():
+                contents.append(_content(turn))
+            case ModelTurn():
+                contents.append(msgspec.Raw(turn.raw))
+                ids = ids_in(turn.raw)
+            case ToolResults():
+                contents += result_contents(turn, ids)
+    return contents
 
 
 def _content(message: Message) -> dict[str, Any]:

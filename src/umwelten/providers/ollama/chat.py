@@ -11,12 +11,11 @@ from typing import Any
 
 import msgspec
 
-from umwelten.errors import InputError
 from umwelten.phrases import Phrase
 from umwelten.providers.capabilities import OLLAMA
 from umwelten.providers.common import rate_limit_headers
 from umwelten.providers.common.bodies import ErrorBody, load, read_value
-from umwelten.providers.common.endings import Ending, plausible, shortfall, unread_stop
+from umwelten.providers.common.endings import Ending, finish_with, plausible, shortfall, unread_stop
 from umwelten.providers.common.errors import (
     BAD,
     MEMORY,
@@ -28,31 +27,25 @@ from umwelten.providers.common.errors import (
     unusable_reply,
 )
 from umwelten.providers.common.loose_fields import Loose, LooseCount, LooseText
-from umwelten.providers.common.refused_fields import SCHEMA, canonical_name
-from umwelten.providers.common.schemas import add_instruction
+from umwelten.providers.common.refused_fields import SCHEMA
 from umwelten.providers.common.sse import LineSplitter
 from umwelten.providers.common.streams import AnswerStream
-from umwelten.providers.common.system_message import place_system
+from umwelten.providers.common.tool_refusals import judge_refusal
 from umwelten.providers.context_limits import SMALLEST_CONTEXT, larger_context
+from umwelten.providers.ollama.requests import body_of, headers, root_of
+from umwelten.providers.ollama.tools import OllamaTurn
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, ModelInfo, ModelPage
 from umwelten.text.thinking import Answer, AnswerText
 from umwelten.types import (
     Failure,
     FailureKind,
     FinishReason,
-    Media,
-    Message,
     Outcome,
-    Part,
     Reply,
     Request,
-    Text,
     Usage,
 )
 
-_BESIDE_OPTIONS = frozenset(
-    ("format", "keep_alive", "logprobs", "think", "tools", "top_logprobs", "truncate")
-)
 _FINISH = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
 # The request only loaded or unloaded the model.
 _IDLE = frozenset(("load", "unload"))
@@ -84,6 +77,7 @@ class _OllamaUsage(msgspec.Struct):
 class _OllamaChunk(msgspec.Struct):
     message: _OllamaMessage | None = None
     model: LooseText = None
+    created_at: LooseText = None
     done: bool | None = None
     done_reason: Any = None
     error: msgspec.Raw = _ABSENT
@@ -113,18 +107,17 @@ class Ollama:
         """Return the HTTP request. Errors: `InputError` for media other than images and text."""
         return HttpRequest(
             method="POST",
-            url=f"{_root(endpoint)}/api/chat",
-            headers=_headers(endpoint),
-            body=msgspec.json.encode(
-                _body(place_system(add_instruction(request), dropped), endpoint, dropped)
-            ),
+            url=f"{root_of(endpoint)}/api/chat",
+            headers=headers(endpoint),
+            body=msgspec.json.encode(body_of(request, endpoint, dropped)),
         )
 
     def decode(self, head: Head, body: bytes, endpoint: Endpoint, *, tools: bool = False) -> Outcome:
         """Return the outcome of a unary reply."""
         if head.status != 200:
-            return _add_hint(from_http(head, body, endpoint, classify=classify), endpoint)
-        answer = _OllamaAnswer(head, endpoint)
+            failure = _add_hint(from_http(head, body, endpoint, classify=classify), endpoint)
+            return judge_refusal(failure) if tools else failure
+        answer = _OllamaAnswer(head, endpoint, tools=tools)
         is_one = load(body, _OllamaChunk) is not None
         for line in (body,) if is_one else body.splitlines():
             answer.add(line)
@@ -134,14 +127,14 @@ class Ollama:
         """Return a decoder for a streamed reply; a line with `done` is its end mark."""
         return _OllamaLines(
             LineSplitter(),
-            _OllamaAnswer(head, endpoint),
+            _OllamaAnswer(head, endpoint, tools=tools),
             "a line",
             lambda body: self.decode(head, body, endpoint, tools=tools),
         )
 
     def list_models(self, endpoint: Endpoint, page: str | None = None) -> HttpRequest:
         """Return the request that lists the models on this host."""
-        return HttpRequest(method="GET", url=f"{_root(endpoint)}/api/tags", headers=_headers(endpoint))
+        return HttpRequest(method="GET", url=f"{root_of(endpoint)}/api/tags", headers=headers(endpoint))
 
     def decode_models(self, head: Head, body: bytes, endpoint: Endpoint) -> ModelPage | Failure:
         """Return the models on this host. The list has neither context lengths nor prices."""
@@ -166,18 +159,23 @@ class _OllamaLines(AnswerStream[bytes]):
 
 
 class _OllamaAnswer:
-    """The answer that the lines of one reply add up to. A unary reply is a single line."""
+    """The answer that the lines of one reply add up to. A unary reply is a single line.
 
-    def __init__(self, head: Head, endpoint: Endpoint) -> None:
+    `tools`: the request offered some, and calls of them belong to the reply.
+    """
+
+    def __init__(self, head: Head, endpoint: Endpoint, *, tools: bool = False) -> None:
         self._head = head
         self._endpoint = endpoint
         self._text = AnswerText()
         self._reasoning: list[str] = []
+        self._turn = OllamaTurn() if tools else None
         self._calls: str | None = None
         self._has_message = False
         self._reason: str | None = None
         self._usage = Usage()
         self._model: str | None = None
+        self._created: str | None = None
         self.ended = False
         self.failure: Failure | None = None
 
@@ -202,6 +200,9 @@ class _OllamaAnswer:
         if chunk.done:
             self.ended = True
             self._usage = _usage(load(piece, _OllamaUsage) or _OllamaUsage())
+        if self._turn is not None:
+            self._turn.take(piece)
+        self._created = chunk.created_at or self._created
         self._model = chunk.model or self._model
         if chunk.done_reason is not None:
             self._note_stop(chunk.done_reason)
@@ -217,18 +218,21 @@ class _OllamaAnswer:
         reason = _FINISH.get(self._reason or "", FinishReason.UNKNOWN)
         answer = self._text.split(cut=reason is FinishReason.LENGTH or not self.ended)
         thinking = "".join(self._reasoning) or answer.thinking
-        failure = self.failure or self._shortfall(answer, reason, thinking)
+        calls, turn = self._turn.settle(self._created) if self._turn is not None else ((), b"")
+        failure = self.failure or self._shortfall(answer, reason, thinking, has_calls=bool(calls))
         usage = plausible(self._usage, bool(answer.text or thinking))
         if failure is not None:
             return msgspec.structs.replace(failure, partial=answer.text or None, usage=usage)
         return Reply(
             text=answer.text,
-            finish_reason=reason,
+            finish_reason=finish_with(calls, reason),
             usage=usage,
             reasoning=thinking or None,
             served_model=self._model,
             request_id=request_id(self._head, None),
             hints=rate_limit_headers.parse(self._endpoint.vendor.quirks.hints, self._head),
+            calls=calls,
+            turn=turn,
         )
 
     def _note_stop(self, reason: object) -> None:
@@ -247,14 +251,19 @@ class _OllamaAnswer:
     def _refuse(self, error: msgspec.Raw) -> None:
         body = read_value({"error": load(bytes(error), object)})
         failure = from_error(self._head, body, self._endpoint, classify=classify)
-        self.failure = _add_hint(failure, self._endpoint)
+        failure = _add_hint(failure, self._endpoint)
+        self.failure = failure if self._turn is None else judge_refusal(failure)
 
-    def _shortfall(self, answer: Answer, reason: FinishReason, thinking: str) -> Failure | None:
+    def _shortfall(
+        self, answer: Answer, reason: FinishReason, thinking: str, *, has_calls: bool
+    ) -> Failure | None:
         """Return the failure if the reply contains no complete answer."""
         if not self.ended:
             return unusable_reply(self._head, "the reply was cut off before its end")
         if self._reason in _IDLE:
             return unusable_reply(self._head, f"the server answered with {self._reason} instead of the model")
+        if has_calls:
+            return None
         if not self._has_message:
             return unusable_reply(self._head, "the reply contains no answer")
         ending = Ending(
@@ -265,6 +274,7 @@ class _OllamaAnswer:
             unclosed=answer.unclosed,
             calls=self._calls,
             limit=_LIMIT,
+            offered=self._turn is not None,
         )
         return shortfall(self._head, ending)
 
@@ -301,79 +311,6 @@ def _add_hint(failure: Failure, endpoint: Endpoint) -> Failure:
     remedy = larger_context(endpoint.vendor, int(stated[1]) if stated else SMALLEST_CONTEXT)
     wording = Phrase("{message} ({remedy})", message=failure.message, remedy=remedy)
     return msgspec.structs.replace(failure, message=str(wording), wording=wording)
-
-
-def _root(endpoint: Endpoint) -> str:
-    """Return the host's address, without the path of its OpenAI API or its own."""
-    return endpoint.base_url.rstrip("/").removesuffix("/v1").removesuffix("/api").rstrip("/")
-
-
-def _headers(endpoint: Endpoint) -> dict[str, str]:
-    headers = {**endpoint.vendor.quirks.headers, "content-type": "application/json"}
-    if endpoint.api_key is not None:
-        headers["authorization"] = f"Bearer {endpoint.api_key.reveal()}"
-    return headers
-
-
-def _body(request: Request, endpoint: Endpoint, dropped: frozenset[str]) -> dict[str, Any]:
-    parameters = request.parameters
-    settings = {
-        "temperature": parameters.temperature,
-        "top_p": parameters.top_p,
-        "num_predict": parameters.max_tokens,
-        "seed": parameters.seed,
-        "format": None if request.schema is None else request.schema.json,
-        **({} if parameters.stop is None else {"stop": parameters.stop}),
-        **parameters.extra,
-    }
-    sent = {k: v for k, v in settings.items() if v is not None and canonical_name(k) not in dropped}
-    options = {name: value for name, value in sent.items() if name not in _BESIDE_OPTIONS}
-    messages = [_message(message) for message in request.messages if isinstance(message, Message)]
-    if "truncate" not in dropped and _may_be_too_long(request, messages, options):
-        sent = {"truncate": False, **sent}
-    system = [] if request.system is None else [{"role": "system", "content": request.system}]
-    return {
-        **endpoint.vendor.quirks.body,
-        "model": request.model.model,
-        "messages": [*system, *messages],
-        **({"options": options} if options else {}),
-        **{name: value for name, value in sent.items() if name in _BESIDE_OPTIONS},
-        "stream": request.stream,
-    }
-
-
-def _may_be_too_long(request: Request, messages: list[dict[str, Any]], options: dict[str, Any]) -> bool:
-    """Return whether a prompt may exceed the context, which the server cuts then unless told not to.
-
-    Shorter prompts go out as they always did. Servers before 0.12.4 ignore the field.
-    """
-    length = len(request.system or "") + sum(len(message["content"]) for message in messages)
-    context = options.get("num_ctx")
-    return length > min(SMALLEST_CONTEXT, context if isinstance(context, int) else SMALLEST_CONTEXT)
-
-
-def _message(message: Message) -> dict[str, Any]:
-    """Return a message: the text of all parts as one string, images beside it as bare base64."""
-    texts = [text for part in message.parts if (text := _text_of(part)) is not None]
-    images = [_image(part) for part in message.parts if isinstance(part, Media) and _text_of(part) is None]
-    fields: dict[str, Any] = {"role": message.role, "content": "\n\n".join(texts)}
-    return {**fields, "images": images} if images else fields
-
-
-def _text_of(part: Part) -> str | None:
-    if isinstance(part, Text):
-        return part.text
-    is_text = part.uri is None and part.mime.startswith("text/")
-    return part.data.decode("utf-8", "replace") if is_text else None
-
-
-def _image(part: Media) -> bytes:
-    if not part.mime.startswith("image/"):
-        raise InputError(f"{part.name}: Ollama accepts text and images, not {part.mime}")
-    if part.uri is not None:
-        raise InputError(f"{part.name}: Ollama does not store uploaded files", "Send the file itself.")
-    # The encoder turns bytes into base64, without a copy in between.
-    return part.data
 
 
 def _usage(counts: _OllamaUsage) -> Usage:

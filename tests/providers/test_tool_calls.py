@@ -1,0 +1,577 @@
+"""Function calling in the formats of Anthropic, Google and Ollama, held against their own packages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import anthropic.types as claude
+import pytest
+from google.ai import generativelanguage_v1beta as google
+from google.protobuf import json_format
+from hypothesis import given
+from hypothesis import strategies as st
+from ollama import ChatResponse
+from ollama._types import ChatRequest
+from pydantic import TypeAdapter
+
+from providers.tool_corpus import (
+    ADD,
+    ANTHROPIC,
+    GEMINI,
+    MUL,
+    NOW,
+    OLLAMA,
+    REDACTED,
+    THOUGHT,
+    Case,
+    block,
+    claude_body,
+    claude_stream,
+    function_call,
+    gemini_body,
+    gemini_stream,
+    ollama_call,
+    ollama_line,
+    ollama_stream,
+    tool_use,
+)
+from umwelten.providers.protocol import Endpoint
+from umwelten.providers.vendors import VENDORS
+from umwelten.providers.wires import WIRES
+from umwelten.schema import load_schema
+from umwelten.tool_calls import ModelTurn, ToolCall, ToolDefinition, ToolResult, ToolResults
+from umwelten.types import FailureKind, FinishReason, ModelRef, Outcome, Reply, Request, Secret, Turn
+from wirekit import CUTS, answered, body_of, failed, head, question, user
+
+K = FailureKind
+VENDOR_OF = {"anthropic": "anthropic", "gemini": "google", "ollama": "ollama"}
+on_every_wire = pytest.mark.parametrize("wire", VENDOR_OF)
+TOOL = ToolDefinition(
+    name="add",
+    description="Adds.",
+    parameters={"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
+)
+CLAUDE_MESSAGE: TypeAdapter[Any] = TypeAdapter(claude.MessageParam)
+CLAUDE_TOOLS: TypeAdapter[Any] = TypeAdapter(list[claude.ToolParam])
+CLAUDE_CHOICE: TypeAdapter[Any] = TypeAdapter(claude.ToolChoiceParam)
+CASES: list[Any] = [
+    *(
+        pytest.param("anthropic", case, back, id=f"anthropic-{name}")
+        for name, (case, back) in ANTHROPIC.items()
+    ),
+    *(pytest.param("gemini", case, back, id=f"gemini-{name}") for name, (case, back) in GEMINI.items()),
+    *(pytest.param("ollama", case, back, id=f"ollama-{name}") for name, (case, back) in OLLAMA.items()),
+]
+every_case = pytest.mark.parametrize(("wire", "case", "back"), CASES)
+ROLES = {"anthropic": ("assistant", "content"), "gemini": ("model", "parts"), "ollama": ("assistant", "")}
+WHOLE: dict[str, Callable[[Any], Any]] = {
+    "anthropic": lambda back: claude_body(*back),
+    "gemini": lambda back: gemini_body(*back),
+    "ollama": lambda back: ollama_line(**back),
+}
+
+
+def at(wire: str) -> Endpoint:
+    row = VENDORS[VENDOR_OF[wire]]
+    return Endpoint(vendor=row, base_url=row.base_url, api_key=Secret("sk-key"))
+
+
+def unary(wire: str, body: Any, status: int = 200, tools: bool = True) -> Outcome:
+    raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+    return WIRES[wire].decode(head(status), raw, at(wire), tools=tools)
+
+
+def streamed(wire: str, data: bytes, *ends: int) -> Outcome:
+    decoder = WIRES[wire].stream(head(), at(wire), tools=True)
+    for start, end in zip((0, *ends), (*ends, len(data)), strict=True):
+        decoder.feed(data[start:end])
+    return decoder.finish()
+
+
+def asked(
+    *turns: Turn, model: str = "some-model", choice: str = "auto", schema: str = "", **more: Any
+) -> Request:
+    return Request(
+        model=ModelRef("p", model),
+        messages=(user("Hi"), *turns),
+        parameters=question(**more).parameters,
+        schema=load_schema(schema).schema if schema else None,
+        tools=(TOOL,),
+        tool_choice=choice,
+    )
+
+
+def sent(wire: str, request: Request, *dropped: str) -> dict[str, Any]:
+    return body_of(WIRES[wire].encode(request, at(wire), frozenset(dropped)))
+
+
+def check_turn(wire: str, turn: dict[str, Any]) -> None:
+    """The turn, read by the vendor's own package as a part of a request."""
+    if wire == "anthropic":
+        CLAUDE_MESSAGE.validate_python(turn)
+    elif wire == "gemini":
+        json_format.ParseDict(turn, google.Content.pb()(), ignore_unknown_fields=False)
+    else:
+        for entry in turn["tool_calls"]:
+            assert isinstance(entry["function"]["arguments"], dict)
+
+
+# --- replies -----------------------------------------------------------------------------------
+
+
+@every_case
+def test_a_stream_gives_the_calls_that_its_server_meant(wire: str, case: Case, back: Any) -> None:
+    reply = answered(streamed(wire, case.stream))
+    assert [(call.name, call.arguments) for call in reply.calls] == [call[1:] for call in case.calls]
+    for call, (id, *_) in zip(reply.calls, case.calls, strict=True):
+        assert call.id == id if id else len(call.id) == 9
+    assert len({call.id for call in reply.calls}) == len(reply.calls)
+    assert (reply.text, reply.finish_reason) == (case.text, FinishReason.TOOL)
+    role, name = ROLES[wire]
+    turn = json.loads(reply.turn)
+    assert turn == {"role": role, **({name: back} if name else back)}
+    check_turn(wire, turn)
+
+
+@every_case
+def test_a_whole_reply_gives_the_same(wire: str, case: Case, back: Any) -> None:
+    body = WHOLE[wire](back)
+    if wire == "ollama":
+        ChatResponse.model_validate(body)
+    elif wire == "gemini":
+        json_format.ParseDict(body, google.GenerateContentResponse.pb()(), ignore_unknown_fields=False)
+    whole, pieces = answered(unary(wire, body)), answered(streamed(wire, case.stream))
+    assert [
+        (call.id, call.name, json.loads(call.arguments))
+        for call in whole.calls
+        if call.id in case.stream.decode()
+    ] == [
+        (call.id, call.name, json.loads(call.arguments))
+        for call in pieces.calls
+        if call.id in case.stream.decode()
+    ]
+    assert [json.loads(call.arguments) for call in whole.calls] == [
+        json.loads(call.arguments) for call in pieces.calls
+    ]
+    assert whole.finish_reason is FinishReason.TOOL
+    assert json.loads(whole.turn) == json.loads(pieces.turn)
+
+
+@every_case
+def test_a_stream_may_be_cut_anywhere(wire: str, case: Case, back: Any) -> None:
+    expected = streamed(wire, case.stream)
+    # A prime, so that neighbouring cases are cut at other letters; `make torture` cuts at all of them.
+    for end in range(1, len(case.stream), 13):
+        assert streamed(wire, case.stream, end) == expected
+
+
+NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,20}", fullmatch=True)
+VALUES = st.text(max_size=8) | st.integers(-9, 10**12) | st.floats(allow_nan=False, allow_infinity=False)
+ARGUMENTS = st.dictionaries(
+    st.text(max_size=5), VALUES | st.lists(st.none() | VALUES, max_size=3), max_size=3
+)
+
+
+@on_every_wire
+@given(calls=st.lists(st.tuples(NAMES, ARGUMENTS), min_size=1, max_size=4), cuts=CUTS, data=st.data())
+def test_calls_in_any_pieces_are_put_together(
+    wire: str, calls: list[tuple[str, dict[str, Any]]], cuts: tuple[int, ...], data: st.DataObject
+) -> None:
+    if wire == "anthropic":
+        events: list[dict[str, Any]] = []
+        for index, (name, value) in enumerate(calls):
+            text = json.dumps(value, ensure_ascii=data.draw(st.booleans()))
+            ends = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=3)))
+            pieces = [text[a:b] for a, b in zip((0, *ends), (*ends, len(text)), strict=True)]
+            events += block(index, tool_use((f"t{index}", name, "")), *({"partial_json": p} for p in pieces))
+        raw = claude_stream(*events)
+    elif wire == "gemini":
+        raw = gemini_stream(*([function_call(name, value)] for name, value in calls))
+    else:
+        raw = ollama_stream(*({"tool_calls": [ollama_call(name, value)]} for name, value in calls))
+    reply = answered(streamed(wire, raw, *sorted({cut % len(raw) for cut in cuts})))
+    assert [(c.name, json.loads(c.arguments)) for c in reply.calls] == calls
+    check_turn(wire, json.loads(reply.turn))
+
+
+BYTES = {
+    "anthropic": b'{"id":"m","content":[{"type":"thinking","thinking":"x","signature":"\\u00e9=" },'
+    b'{ "type":"tool_use","id":"a","name":"f","input":{"n":1.50,"big":12345678901234567890} }],'
+    b'"stop_reason":"tool_use"}',
+    "gemini": b'{"candidates":[{"content":{"parts":[{ "thoughtSignature":"\\u00e9=","functionCall":'
+    b'{"name":"f","args":{"n":1.50,"big":12345678901234567890}}}]},"finishReason":"STOP"}]}',
+    "ollama": b'{"message":{"content":"","tool_calls":[{"x":1.50,"function":{"name":"f","arguments":'
+    b'{"n":1.50,"big":12345678901234567890}}}]},"done":true,"done_reason":"stop"}',
+}
+
+
+PARTS = {
+    "anthropic": (
+        b'{"type":"thinking","thinking":"x","signature":"\\u00e9=" }',
+        b'{ "type":"tool_use","id":"a","name":"f","input":{"n":1.50,"big":12345678901234567890} }',
+    ),
+    "gemini": (
+        b'{ "thoughtSignature":"\\u00e9=","functionCall":'
+        b'{"name":"f","args":{"n":1.50,"big":12345678901234567890}}}',
+    ),
+    "ollama": (b'{"x":1.50,"function":{"name":"f","arguments":{"n":1.50,"big":12345678901234567890}}}',),
+}
+
+
+@on_every_wire
+def test_what_came_whole_goes_back_byte_by_byte(wire: str) -> None:
+    body = BYTES[wire]
+    reply = answered(unary(wire, body))
+    assert reply.calls[0].arguments == '{"n":1.50,"big":12345678901234567890}'
+    assert all(part in body and part in reply.turn for part in PARTS[wire])
+    request = asked(ModelTurn(raw=reply.turn, calls=reply.calls))
+    assert reply.turn in (WIRES[wire].encode(request, at(wire)).body or b"")
+
+
+@on_every_wire
+def test_broken_letters_do_not_lose_a_call(wire: str) -> None:
+    for bad in (b"\xff", b"\\ud800"):
+        body = BYTES[wire].replace(b"\\u00e9", bad).replace(b'"n":', b'"n' + bad + b'":')
+        reply = answered(unary(wire, body))
+        assert "n\ufffd" in json.loads(reply.calls[0].arguments)
+        assert json.loads(reply.turn.decode())
+
+
+NAMELESS = {
+    "anthropic": claude_body({"type": "tool_use", "id": "a", "input": {}}),
+    "gemini": gemini_body({"functionCall": {"args": {}}}),
+    "ollama": ollama_line(tool_calls=[{"function": {"arguments": {}}}]),
+}
+
+
+@on_every_wire
+def test_a_call_that_cannot_be_read_is_asked_for_again(wire: str) -> None:
+    failure = failed(unary(wire, NAMELESS[wire]))
+    assert (failure.kind, failure.retry, failure.code) == (K.EMPTY, True, "tool_calls")
+
+
+CALLED = {
+    "anthropic": claude_body(tool_use(ADD)),
+    "gemini": gemini_body(function_call("add")),
+    "ollama": ollama_line(tool_calls=[ollama_call("add", {})]),
+}
+CUT = {
+    "anthropic": {"stop_reason": "max_tokens"},
+    "gemini": gemini_body(function_call("add"), stop="MAX_TOKENS"),
+    "ollama": {"done_reason": "length"},
+}
+
+
+@on_every_wire
+def test_calls_at_the_limit_of_tokens_say_so(wire: str) -> None:
+    reply = answered(unary(wire, {**CALLED[wire], **CUT[wire]}))
+    assert (reply.finish_reason, len(reply.calls)) == (FinishReason.LENGTH, 1)
+
+
+@on_every_wire
+def test_a_text_is_an_answer_as_ever(wire: str) -> None:
+    text = {
+        "anthropic": claude_body({"type": "text", "text": "3"}, stop="end_turn"),
+        "gemini": gemini_body({"text": "3"}),
+        "ollama": ollama_line(content="3"),
+    }[wire]
+    reply = answered(unary(wire, text))
+    assert reply == unary(wire, text, tools=False)
+    assert (reply.text, reply.calls, reply.turn, reply.paused) == ("3", (), b"", False)
+
+
+def test_cut_input_goes_back_as_an_object() -> None:
+    reply = answered(
+        streamed(
+            "anthropic", claude_stream(*block(0, tool_use(ADD), {"partial_json": '{"a'}), stop="max_tokens")
+        )
+    )
+    assert (reply.calls[0].arguments, reply.finish_reason) == ('{"a', FinishReason.LENGTH)
+    assert json.loads(reply.turn)["content"][0]["input"] == {"invalid_json": '{"a'}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_pause_goes_on_from_what_it_has(whole: bool) -> None:
+    events = [*block(0, {"type": "text", "text": ""}, {"text": "Let me "}), *block(1, REDACTED)]
+    content = [{"type": "text", "text": "Let me "}, REDACTED]
+    outcome = (
+        unary("anthropic", claude_body(*content, stop="pause_turn"))
+        if whole
+        else streamed("anthropic", claude_stream(*events, stop="pause_turn"))
+    )
+    reply = answered(outcome)
+    assert (reply.paused, reply.calls, reply.text) == (True, (), "Let me ")
+    assert json.loads(reply.turn) == {"role": "assistant", "content": content}
+    body = sent("anthropic", asked(ModelTurn(raw=reply.turn), ToolResults()))
+    assert [message["role"] for message in body["messages"]] == ["user", "assistant"]
+
+
+def test_a_pause_with_a_call_waits_for_its_result() -> None:
+    reply = answered(unary("anthropic", claude_body(tool_use(NOW), stop="pause_turn")))
+    assert (reply.paused, len(reply.calls)) == (False, 1)
+
+
+def test_a_pause_with_nothing_is_a_failure() -> None:
+    assert failed(unary("anthropic", claude_body(stop="pause_turn"))).code == "pause_turn"
+
+
+def test_a_refusal_beside_calls_stays_one() -> None:
+    assert failed(unary("anthropic", claude_body(tool_use(ADD), stop="refusal"))).code == "refusal"
+
+
+def test_a_tool_may_be_called_as_the_one_that_takes_records() -> None:
+    call = ("t", "give_answer", "{}")
+    reply = answered(unary("anthropic", claude_body(tool_use(call))))
+    assert [c.name for c in reply.calls] == ["give_answer"]
+
+
+@pytest.mark.parametrize("reason", ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"])
+def test_a_call_that_google_could_not_read_is_asked_for_again(reason: str) -> None:
+    for parts in ([], [function_call("add")]):
+        failure = failed(unary("gemini", gemini_body(*parts, stop=reason)))
+        assert (failure.kind, failure.retry, failure.code) == (K.EMPTY, True, reason)
+
+
+@on_every_wire
+def test_half_a_stream_of_calls_is_none(wire: str) -> None:
+    data = {
+        "anthropic": claude_stream(*block(0, tool_use(ADD), {"partial_json": "{"})[:2], ended=False),
+        "gemini": gemini_stream([function_call("add")], []),
+        "ollama": ollama_stream({"tool_calls": [ollama_call("add", {})]}),
+    }[wire]
+    if wire != "anthropic":
+        data = data[: len(data) // 2]
+    assert failed(streamed(wire, data)).kind is K.SERVER
+
+
+# --- requests ----------------------------------------------------------------------------------
+
+
+def declared(wire: str, request: Request, *dropped: str) -> tuple[list[str], Any]:
+    """The names of the declared tools, and the choice, as the vendor's package reads them."""
+    body = sent(wire, request, *dropped)
+    if wire == "anthropic":
+        CLAUDE_TOOLS.validate_python(body["tools"], strict=True)
+        choice = body.get("tool_choice")
+        if choice is not None:
+            CLAUDE_CHOICE.validate_python(choice, strict=True)
+        assert all(tool["input_schema"] == TOOL.parameters for tool in body["tools"])
+        return [tool["name"] for tool in body["tools"]], choice
+    if wire == "ollama":
+        read = ChatRequest.model_validate(body)
+        return [tool.function.name for tool in read.tools or ()], None  # type: ignore[union-attr, misc]
+    config = body.get("toolConfig", {}).get("functionCallingConfig")
+    functions = body["tools"][0]["functionDeclarations"]
+    assert [f["parametersJsonSchema"] for f in functions] == [TOOL.parameters]
+    google.Tool(
+        function_declarations=[{"name": f["name"], "description": f["description"]} for f in functions]
+    )
+    json_format.ParseDict({"toolConfig": body.get("toolConfig", {})}, google.GenerateContentRequest.pb()())
+    return [f["name"] for f in functions], config
+
+
+CHOICES = {
+    "anthropic": {
+        "auto": None,
+        "any": {"type": "any"},
+        "none": {"type": "none"},
+        "add": {"type": "tool", "name": "add"},
+    },
+    "gemini": {
+        "auto": None,
+        "any": {"mode": "ANY"},
+        "none": {"mode": "NONE"},
+        "add": {"mode": "ANY", "allowedFunctionNames": ["add"]},
+    },
+    "ollama": {"auto": None, "any": None, "add": None, "none": None},
+}
+
+
+@on_every_wire
+@pytest.mark.parametrize("choice", ["auto", "any", "none", "add"])
+def test_tools_and_the_choice_are_declared(wire: str, choice: str) -> None:
+    # Ollama knows no choice: where none may be called, none is declared.
+    names = [] if (wire, choice) == ("ollama", "none") else ["add"]
+    assert declared(wire, asked(choice=choice)) == (names, CHOICES[wire][choice])
+
+
+def test_a_refused_choice_is_not_sent_again() -> None:
+    for choice in ("any", "add"):
+        assert declared("anthropic", asked(choice=choice), "tool_choice") == (["add"], None)
+        assert declared("gemini", asked(choice=choice), "tool_choice") == (["add"], None)
+    # A model that cannot be made to call a tool can be told not to.
+    assert declared("anthropic", asked(choice="none"), "tool_choice") == (["add"], {"type": "none"})
+
+
+@on_every_wire
+def test_without_tools_nothing_of_them_is_sent(wire: str) -> None:
+    assert not {"tools", "tool_choice", "toolConfig"} & set(sent(wire, question()))
+
+
+def test_tools_that_run_at_the_provider_stay() -> None:
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    choice = {"type": "any", "disable_parallel_tool_use": True}
+    body = sent("anthropic", asked(extra={"tools": [search], "tool_choice": choice}))
+    assert [tool["name"] for tool in body["tools"]] == ["web_search", "add"]
+    assert body["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+    extra = {
+        "tools": [{"googleSearch": {}}],
+        "toolConfig": {"includeServerSideToolInvocations": True, "functionCallingConfig": {"mode": "ANY"}},
+    }
+    body = sent("gemini", asked(extra=extra))
+    assert [sorted(tool) for tool in body["tools"]] == [["googleSearch"], ["functionDeclarations"]]
+    assert body["toolConfig"] == {"includeServerSideToolInvocations": True}
+
+
+BACK: dict[str, list[dict[str, Any]]] = {
+    "anthropic": [
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "call_a", "content": "3"},
+                {"type": "tool_result", "tool_use_id": "call_b", "is_error": True, "content": "no account"},
+            ],
+        }
+    ],
+    "gemini": [
+        {
+            "role": "user",
+            "parts": [
+                {"functionResponse": {"id": "call_a", "name": "add", "response": {"output": "3"}}},
+                {"functionResponse": {"name": "mul", "response": {"error": "no account"}}},
+            ],
+        }
+    ],
+    "ollama": [
+        {"role": "tool", "tool_name": "add", "tool_call_id": "call_a", "content": "3"},
+        {"role": "tool", "tool_name": "mul", "content": "Error: no account"},
+    ],
+}
+NOTE: dict[str, dict[str, Any]] = {
+    "anthropic": {"type": "text", "text": "Answer now."},
+    "gemini": {"role": "user", "parts": [{"text": "Answer now."}]},
+    "ollama": {"role": "user", "content": "Answer now."},
+}
+BOTH = {
+    "anthropic": claude_body(tool_use(ADD), tool_use(MUL)),
+    "gemini": gemini_body(function_call("add", {}, "call_a"), function_call("mul", {})),
+    "ollama": ollama_line(tool_calls=[ollama_call("add", {}, id="call_a"), ollama_call("mul", {})]),
+}
+
+
+@on_every_wire
+@pytest.mark.parametrize("note", ["", "Answer now."])
+def test_results_follow_their_turn_in_the_order_of_the_calls(wire: str, note: str) -> None:
+    reply = answered(unary(wire, BOTH[wire]))
+    first, second = reply.calls
+    results = ToolResults(
+        results=(ToolResult(first, "3"), ToolResult(second, "no account", is_error=True)), note=note
+    )
+    body = sent(wire, asked(ModelTurn(raw=reply.turn, calls=reply.calls), results))
+    messages = body["contents" if wire == "gemini" else "messages"]
+    expected = json.loads(json.dumps(BACK[wire]))
+    if note and wire == "anthropic":
+        expected[0]["content"].append(NOTE[wire])
+    elif note:
+        expected.append(NOTE[wire])
+    assert messages[2:] == expected
+    if wire == "anthropic":
+        for message in messages:
+            CLAUDE_MESSAGE.validate_python(message, strict=True, extra="forbid")
+    elif wire == "gemini":
+        pb = json_format.ParseDict({"contents": messages}, google.GenerateContentRequest.pb()())
+        assert [part.WhichOneof("data") for part in pb.contents[2].parts] == ["function_response"] * 2
+    else:
+        ChatRequest.model_validate(body)
+
+
+def test_an_empty_result_has_no_content_where_an_empty_text_is_refused() -> None:
+    results = ToolResults(results=(ToolResult(ToolCall(*ADD), ""),))
+    body = sent("anthropic", asked(ModelTurn(raw=b'{"role":"assistant"}'), results))
+    assert body["messages"][-1]["content"] == [{"type": "tool_result", "tool_use_id": "call_a"}]
+
+
+ENFORCED = {
+    ("anthropic", "claude-opus-5-5"): "output_config",
+    ("anthropic", "claude-3-haiku-20240307"): "",
+    ("gemini", "gemini-3-flash"): "generationConfig",
+    ("gemini", "gemini-2.5-flash"): "",
+    ("ollama", "qwen3:8b"): "format",
+}
+
+
+@pytest.mark.parametrize(("wire", "model"), ENFORCED)
+def test_a_shape_is_enforced_only_where_no_tool_may_be_called(wire: str, model: str) -> None:
+    for choice in ("auto", "any", "none"):
+        body = sent(wire, asked(model=model, choice=choice, schema="title"))
+        assert "JSON Schema" in json.dumps(body)
+        assert "give_answer" not in json.dumps(body)
+        field = ENFORCED[wire, model]
+        found = {"output_config", "generationConfig", "format"} & set(body)
+        assert found == ({field} if choice == "none" and field else set())
+
+
+# --- refusals ----------------------------------------------------------------------------------
+
+REFUSALS = [
+    ("ollama", 400, {"error": "registry.ollama.ai/library/gemma3:270m does not support tools"}),
+    (
+        "gemini",
+        400,
+        {
+            "error": {
+                "code": 400,
+                "message": "Function calling is not enabled for models/gemma-3-27b-it",
+                "status": "INVALID_ARGUMENT",
+            }
+        },
+    ),
+    (
+        "anthropic",
+        400,
+        {
+            "type": "error",
+            "error": {"type": "invalid_request_error", "message": "This model does not support tool use."},
+        },
+    ),
+    (
+        "anthropic",
+        400,
+        {
+            "type": "error",
+            "error": {
+                "type": "invalid_request_error",
+                "message": "tools.0.custom.input_schema: JSON schema is invalid",
+            },
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("wire", "status", "body"), REFUSALS)
+def test_a_refusal_of_tools_stops_the_model(wire: str, status: int, body: Any) -> None:
+    failure = failed(unary(wire, body, status))
+    assert (failure.kind, failure.retry, failure.model_down) == (K.BAD_REQUEST, False, True)
+    assert failure.parameter is None
+    assert not failed(unary(wire, body, status, tools=False)).model_down
+
+
+def test_a_choice_that_claude_refuses_is_dropped() -> None:
+    message = "Thinking may not be enabled when tool_choice forces tool use."
+    body = {"type": "error", "error": {"type": "invalid_request_error", "message": message}}
+    failure = failed(unary("anthropic", body, 400))
+    assert (failure.parameter, failure.model_down) == ("tool_choice", False)
+
+
+@on_every_wire
+def test_without_offered_tools_a_call_stays_a_failure(wire: str) -> None:
+    failure = failed(unary(wire, CALLED[wire], tools=False))
+    assert (failure.code, failure.retry) == ("tool_calls", False)
+
+
+def test_signed_thinking_is_unchanged_by_a_turn_in_between() -> None:
+    reply: Reply = answered(unary("anthropic", claude_body(THOUGHT, tool_use(ADD))))
+    body = sent("anthropic", asked(ModelTurn(raw=reply.turn), ToolResults(note="Go on.")))
+    assert body["messages"][1]["content"][0] == THOUGHT
