@@ -70,6 +70,7 @@ lint: $(VENV)/.tools ## style, types, import contracts
 
 bench: $(VENV)/.tools ## the benchmarks, as tables
 	$(BIN)/python -m benchmarks.promised
+	$(BIN)/python -m benchmarks.moments
 
 bench-peers: ## other tools for the benchmarks, pinned, each in an environment of its own under .bench
 	$(PYTHON) -m venv .bench/inspect && .bench/inspect/bin/pip install --quiet inspect-ai==0.3.285 openai==3.57.0

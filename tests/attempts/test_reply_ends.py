@@ -74,8 +74,12 @@ def chunked(*pieces: bytes) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
 
 
+SOON_S = 10.0
+"""A tenth of a second as a rule; what is not to be waited for would be until a time-out of 20 s."""
+
+
 def outcome_of(
-    wire: str, pieces: list[bytes | float], end: End, *, stream: bool = True, timeout_s: float = 10
+    wire: str, pieces: list[bytes | float], end: End, *, stream: bool = True, timeout_s: float = 20
 ) -> tuple[Outcome, float]:
     """What becomes of a reply of these bytes and pauses that ends so, and how long it took."""
 
@@ -153,7 +157,7 @@ def test_text_without_a_finish_reason_is_a_failure_with_that_text(wire: str, end
 def test_a_connection_that_stays_open_after_the_answer_is_not_waited_for(wire: str, grace: float) -> None:
     outcome, took = outcome_of(wire, [head(), chunked(STREAMS[wire])], stay)
     assert isinstance(outcome, Reply), outcome
-    assert took < 2
+    assert took < SOON_S
 
 
 def test_counts_that_come_a_little_later_are_read(grace: float) -> None:
@@ -161,14 +165,14 @@ def test_counts_that_come_a_little_later_are_read(grace: float) -> None:
     outcome, took = outcome_of("openai", later, stay)
     assert isinstance(outcome, Reply), outcome
     assert (outcome.usage.input_tokens, outcome.usage.output_tokens) == (3, 2)
-    assert took < 2
+    assert took < SOON_S
 
 
 def test_a_server_that_keeps_the_connection_alive_after_the_answer_is_left(grace: float) -> None:
     pings = [part for _ in range(40) for part in (grace / 2, chunked(b": ping\n\n"))]
     outcome, took = outcome_of("openai", [head(), chunked(OPEN_AI), *pings], stay)
     assert isinstance(outcome, Reply), outcome
-    assert took < 2
+    assert took < SOON_S
 
 
 def test_a_server_that_states_a_finish_reason_in_every_chunk_is_read_to_its_end(grace: float) -> None:
@@ -183,7 +187,7 @@ def test_a_server_that_states_a_finish_reason_in_every_chunk_is_read_to_its_end(
 def test_an_answer_is_kept_when_the_time_is_up_after_its_finish_reason(wire: str) -> None:
     outcome, took = outcome_of(wire, [head(), chunked(STREAMS[wire])], stay, timeout_s=0.3)
     assert isinstance(outcome, Reply), outcome
-    assert took < 2
+    assert took < SOON_S
 
 
 @every
@@ -210,7 +214,7 @@ def test_a_whole_json_body_is_not_waited_for_longer(wire: str, grace: float) -> 
     pieces = [head(), chunked(body[:cut]), 2 * grace, chunked(body[cut:])]
     outcome, took = outcome_of(wire, pieces, stay, stream=False)
     assert isinstance(outcome, Reply), outcome
-    assert took < 2
+    assert took < SOON_S
 
 
 @every

@@ -22,7 +22,8 @@ from umwelten.cli.interrupts import INTERRUPTED, interrupts
 from umwelten.simulate.faultserver.profile import Profile
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
-WITHIN_S = 1.0
+WITHIN_S = 8.0
+"""It is less than a second where nothing else runs. What hangs here hangs for a minute and more."""
 SLOW = b"<html><body>" + b"<p>Hello <b>World</b> and <i>so on</i></p>" * 49_000
 
 # Deaf to the first Ctrl-C, in the ways in which a main thread can be.
@@ -197,7 +198,7 @@ def test_the_terminal_is_given_back(tmp_path: Path) -> None:
     for _ in range(2):
         process.send_signal(signal.SIGINT)
         time.sleep(0.1)
-    assert process.wait(1) == 130
+    assert process.wait(WITHIN_S) == 130
     assert termios.tcgetattr(theirs) == before
     assert b"\x1b[?25h" in os.read(ours, 100)
     os.close(ours)

@@ -236,8 +236,9 @@ def test_system_message_and_stream_are_fields_on_every_wire(vendor: str, words: 
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.text(max_size=30), st.integers(1, 400))
-def test_no_text_takes_long_to_read(piece: str, times: int) -> None:
-    started = time.perf_counter()
-    refused_parameter(ErrorBody(message=piece * times))
-    assert time.perf_counter() - started < 0.5
+@given(st.text(min_size=1, max_size=30))
+def test_no_text_takes_long_to_read(piece: str) -> None:
+    started = time.process_time()
+    refused_parameter(ErrorBody(message=piece * (200_000 // len(piece))))
+    # A tenth of a second; what grows with the square takes minutes.
+    assert time.process_time() - started < 5

@@ -98,7 +98,7 @@ def test_a_clock_that_is_set_back_shortens_no_run(tmp_path: Path, after: int) ->
         code, err = run(tmp_path, env, "--max-concurrency", "3")
         assert code == 0, err
     found = summary(tmp_path)
-    assert 0.05 * FILES / 3 <= found["wall_s"] < 5
+    assert 0.05 * FILES / 3 <= found["wall_s"] < 60  # an hour, if it went by that clock
     assert found["sequential_s"] <= 3.5 * found["wall_s"]
     assert rows(tmp_path, "SELECT count(*) FROM attempts WHERE latency_s < 0") == [(0,)]
     outside = """SELECT count(*) FROM attempts a JOIN runs r ON r.id = a.run_id

@@ -1,4 +1,4 @@
-"""A report of 100,000 calls: quick, and in the memory of a few."""
+"""A report of 100,000 calls: in time that grows with their number alone, and in the memory of a few."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from report.making import FLASH, GEMMA, NOON, spec, work
 from umwelten.store.tables import call_id
 
 FILES = 50_000
-COUNTING_S = 0.12
-"""What counting to five million takes on a machine of the usual pace."""
-
+FEW = FILES // 10
 SENTENCE = "The text describes a hive, its bees and what can be learnt from them in a year. "
 MEASURE = """
-import resource, sys, time
+import resource, sys
 from umwelten.cli.app import main
 try:
     main()
@@ -30,32 +28,34 @@ finally:
         kilobytes = int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
     except OSError:
         kilobytes = used.ru_maxrss // (1024 if sys.platform == "darwin" else 1)
-    began = time.process_time()
-    for n in range(5_000_000):
-        pass
-    counting = time.process_time() - began
-    print(used.ru_utime + used.ru_stime, kilobytes, counting, file=sys.stderr)
+    print(used.ru_utime + used.ru_stime, kilobytes, file=sys.stderr)
 """
 
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory) -> Path:
-    """An evaluation of two models and 50,000 files with 50 MB of answers, one call in fifty failed."""
+    """Evaluations of few and of many files, for each format."""
     output = tmp_path_factory.mktemp("large")
-    plan = spec(id="large", models=(GEMMA, FLASH))
-    work(output / "large", plan, [f"folder/{n:06}.txt" for n in range(FILES)], lambda call: None, wall_s=3600)
-    connection = sqlite3.connect(output / "large" / "evaluation.db")
-    with connection:
-        fill(connection)
-    connection.close()
+    make(output / "small", FEW)
+    make(output / "large", FILES)
     return output
 
 
-def fill(connection: sqlite3.Connection) -> None:
+def make(folder: Path, files: int) -> None:
+    """An evaluation of two models, 50 MB of answers for 50,000 files, one call in fifty failed."""
+    plan = spec(id=folder.name, models=(GEMMA, FLASH))
+    work(folder, plan, [f"folder/{n:06}.txt" for n in range(files)], lambda call: None, wall_s=3600)
+    connection = sqlite3.connect(folder / "evaluation.db")
+    with connection:
+        fill(connection, files)
+    connection.close()
+
+
+def fill(connection: sqlite3.Connection, files: int) -> None:
     dice = random.Random(1)
-    for file in range(1, FILES + 1):
+    for file in range(1, files + 1):
         for model in (1, 2):
-            call, took, at = call_id(file, model, 1), dice.lognormvariate(0, 0.6), NOON + file / FILES * 3590
+            call, took, at = call_id(file, model, 1), dice.lognormvariate(0, 0.6), NOON + file / files * 3590
             failed = dice.random() < 0.02
             kind = ("server", "500: no") if failed else (None, None)
             connection.execute(
@@ -75,18 +75,30 @@ def fill(connection: sqlite3.Connection) -> None:
                 )
 
 
-@pytest.mark.parametrize("format_", ["html", "json", "csv", "markdown", "parquet"])
-def test_a_report_of_100_000_calls_takes_ten_seconds_and_300_megabytes_at_most(output, tmp_path, format_):
-    if format_ == "parquet":
-        pytest.importorskip("pyarrow")
-    path = tmp_path / "report"
-    command = ["eval", "report", "-i", "large", "-f", format_, "-o", str(path), "--output-dir", str(output)]
+def reported(output: Path, id_: str, format_: str, path: Path) -> tuple[float, float]:
+    """Make a report; returns its seconds of the processor, and the most kilobytes that it held."""
+    command = ["eval", "report", "-i", id_, "-f", format_, "-o", str(path), "--output-dir", str(output)]
     ran = subprocess.run(
         [sys.executable, "-c", MEASURE, *command], capture_output=True, text=True, check=True
     )
-    seconds, kilobytes, counting = map(float, ran.stderr.split()[-3:])
+    seconds, kilobytes = map(float, ran.stderr.split()[-2:])
+    return seconds, kilobytes
+
+
+FORMATS = ("html", "json", "csv", "markdown", "parquet")
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_report_of_100_000_calls_takes_300_megabytes_and_ten_times_the_time_of_a_tenth(
+    output, tmp_path, format_
+):
+    if format_ == "parquet":
+        pytest.importorskip("pyarrow")
+    path = tmp_path / "report"
+    few_s = min(reported(output, "small", format_, tmp_path / f"small{n}")[0] for n in range(2))
+    seconds, kilobytes = reported(output, "large", format_, path)
     assert path.stat().st_size > 1_000_000
     assert format_ != "html" or path.stat().st_size < 40_000_000, "a browser has to open it"
-    # Of this process, and by the pace of this hour: a machine that others slow down makes no report slow.
-    assert seconds < 10 * max(1.0, counting / COUNTING_S)
+    # Ten at most if each call costs the same. `benchmarks/moments.py` has the seconds that are promised.
+    assert seconds < 20 * few_s
     assert kilobytes < 300_000

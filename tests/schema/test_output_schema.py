@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from umwelten.schema import ParsedAnswer, Problem, compile_schema, load_schema
 from umwelten.types import Schema
+from work import calls_of
 
 BOOK = load_schema("title, year? int: 1400-2100, tags? array, authors? array: {name, born? date}")
 LOOSE = compile_schema(Schema(json={"type": "object", "properties": {"a": {}, "b": {"type": "string"}}}))
@@ -335,22 +336,20 @@ TREACHEROUS = {
 def test_a_megabyte_of_what_looks_like_json_takes_seconds_at_most(text: str) -> None:
     started = time.process_time()
     LOOSE.read(text)
-    assert time.process_time() - started < 6
+    assert time.process_time() - started < 20  # two at most; what grows with the square takes minutes
 
 
 def test_a_valid_megabyte_is_read() -> None:
     assert LOOSE.read(json.dumps({"b": "x" * 1_000_000})).problems == ()
 
 
-def test_a_small_answer_is_read_in_well_under_a_millisecond() -> None:
+def test_a_small_answer_is_read_with_few_steps() -> None:
     text = json.dumps(
         {"title": "T" * 500, "year": 1999, "tags": ["a"] * 20, "authors": [{"name": "A" * 50}] * 4}
     )
     BOOK.read(text)
-    started = time.process_time()
-    for _ in range(200):
-        BOOK.read(text)
-    assert (time.process_time() - started) / 200 < 0.001
+    # A millisecond is promised: `benchmarks/moments.py` has the time.
+    assert calls_of(lambda: BOOK.read(text)) < 2_500
 
 
 def test_reading_a_schema_loads_none_of_the_large_packages() -> None:

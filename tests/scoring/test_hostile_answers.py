@@ -23,6 +23,7 @@ from umwelten.scoring.overlap import common_subsequence, edit_distance
 from umwelten.scoring.pattern_cost import compile_pattern
 from umwelten.scoring.score import Answer, Score, Unscored, total
 from umwelten.scoring.scorer import Scorer
+from work import calls_of
 
 NEEDED = {"regex": "(a+)x", "length": "1 words", "cost": "< 1", "latency": "< 1s", "tokens": "< 1"}
 ALL = {
@@ -35,7 +36,7 @@ ALL = {
     if known.make is not None
 }
 SIZE = 15_000
-MOST_S = 1.0  # each takes some hundredths; what grows with the square takes minutes
+MOST_S = 2.0  # each takes some hundredths at most; what grows with the square takes many seconds
 
 
 @settings(max_examples=25, deadline=None)
@@ -58,13 +59,13 @@ def test_every_answer_has_a_score_or_a_reason(text: str, other: Any) -> None:
 
 def test_long_answers_take_no_time() -> None:
     texts = ("a", "1,", "(A", "answer: A/", "\u0300\u0316", "[", "½", "a ", "$", "é", "1/", '"\\')
-    start = time.process_time()
     for piece in texts:
         text = piece * (SIZE // len(piece))
         for kind, scorer in ALL.items():
+            start = time.process_time()
             found = scorer.score(Answer(text=text), {"expected": "A 1" if kind != "choice" else "A"})
+            assert time.process_time() - start < MOST_S, (kind, piece)
             assert isinstance(found, Score | Unscored)
-    assert time.process_time() - start < MOST_S * len(texts)
 
 
 def test_what_may_take_long_is_refused_and_is_no_zero() -> None:
@@ -235,12 +236,9 @@ def test_equal_measures_of_more_text_are_in_order() -> None:
     assert all(less < more for less, more in pairwise(values))
 
 
-def test_five_hundred_answers_take_a_moment() -> None:
-    """A hundred thousand with three scorers may take 60 s."""
-    scorers = [ALL["contains"], ALL["number"], ALL["f1"]]
-    start = time.process_time()
-    for number in range(500):
-        answer = Answer(text=f"Let me think. The result is {number}, as it was before. " * 10)
-        for scorer in scorers:
-            scorer.score(answer, {"expected": str(number)})
-    assert time.process_time() - start < 0.3 * 4
+@pytest.mark.parametrize(("kind", "most_calls"), [("contains", 60), ("number", 110), ("f1", 120)])
+def test_an_ordinary_answer_is_scored_with_few_steps(kind: str, most_calls: int) -> None:
+    """A hundred thousand with three scorers may take 60 s: `benchmarks/scoring.py` has the time."""
+    answer = Answer(text="Let me think. The result is 7, as it was before. " * 10)
+    ALL[kind].score(answer, {"expected": "7"})
+    assert calls_of(lambda: ALL[kind].score(answer, {"expected": "8"})) < most_calls

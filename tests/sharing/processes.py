@@ -159,8 +159,8 @@ def _said(served: ChildProvider, calls: int, most_refused: float = 0.5) -> str:
 # --- scenarios ---------------------------------------------------------------------------------
 
 
-def lost_owner(root: Path, how: signal.Signals, calls: int = 150) -> str:
-    """Kill or stop the owner: another one starts calls within two seconds, and a stopped one comes back.
+def lost_owner(root: Path, how: signal.Signals, calls: int = 150, taken_over_s: float = TAKEN_OVER_S) -> str:
+    """Kill or stop the owner: another one starts calls in that time, and a stopped one comes back.
 
     What a killed one had not done, its resumed run does.
     """
@@ -176,11 +176,11 @@ def lost_owner(root: Path, how: signal.Signals, calls: int = 150) -> str:
                 await_answers(served, before + 4 * CAP)
                 one.process.send_signal(how)
                 began = time.monotonic()
-                second = await_owner(root, other_than=first, within_s=TAKEN_OVER_S)
+                second = await_owner(root, other_than=first, within_s=taken_over_s)
                 took = time.monotonic() - began
                 assert second in (two.process.pid, three.process.pid)
                 before = answered(served)
-                await_answers(served, before + CAP + 1, within_s=TAKEN_OVER_S + 1.0 - took)
+                await_answers(served, before + CAP + 1, within_s=taken_over_s + 1.0 - took)
                 again = 0
                 if how is signal.SIGSTOP:
                     one.process.send_signal(signal.SIGCONT)

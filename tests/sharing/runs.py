@@ -93,7 +93,7 @@ class Run:
         return self.share.role
 
 
-async def until(met: Callable[[], bool], within_s: float = 3.0) -> float:
+async def until(met: Callable[[], bool], within_s: float = 15.0) -> float:
     """Wait for something; return after how many seconds it was so."""
     loop = asyncio.get_running_loop()
     began = loop.time()

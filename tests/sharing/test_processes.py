@@ -14,7 +14,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="peers are told 
 
 
 def test_another_run_takes_over_from_one_that_is_killed(tmp_path: Path) -> None:
-    processes.lost_owner(tmp_path, signal.SIGKILL, calls=40)
+    # Two seconds are promised, which `make torture` measures.
+    processes.lost_owner(tmp_path, signal.SIGKILL, calls=40, taken_over_s=20.0)
 
 
 def test_a_folder_that_cannot_be_made_is_a_note_and_no_failure(tmp_path: Path) -> None:

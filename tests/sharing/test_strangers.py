@@ -23,7 +23,7 @@ def test_other_protocols_do_not_share_and_say_so(tmp_path: Path, monkeypatch: py
             other = Run(tmp_path / "run", provider, left=20)
             other.sharing.open()
             other.pump()
-            await until(lambda: other.answered == 20, 1.0)
+            await until(lambda: other.answered == 20)
             assert other.role == "alone"
             assert [why for why, _ in other.notes] == ["version"]
             assert owner.notes == []
@@ -81,7 +81,7 @@ def test_what_is_no_guest_does_not_disturb_those_that_are(tmp_path: Path, sent: 
             stranger.sendall(sent)
             owner.pump()
             guest.pump()
-            await until(lambda: owner.answered == guest.answered == 60, 2.0)
+            await until(lambda: owner.answered == guest.answered == 60)
             stranger.close()
             await until(lambda: len(owner.share._reception._visitors) == 1)
             assert (owner.role, guest.role) == ("owner", "guest")
@@ -140,7 +140,7 @@ def test_an_owner_that_speaks_no_sense_is_left_alone(tmp_path: Path) -> None:
         loop.add_reader(claim.sock.fileno(), answer)
         run = Run(tmp_path / "run", Provider(), left=20)
         run.sharing.open()
-        await until(lambda: run.answered == 20, 2.0)
+        await until(lambda: run.answered == 20)
         assert (run.role, [why for why, _ in run.notes]) == ("alone", ["owner"])
         loop.remove_reader(claim.sock.fileno())
         claim.sock.close()

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -301,10 +302,11 @@ def test_slots_refuse_nothing_and_work_on_k_at_once() -> None:
     profile = Profile(default=Behaviour(latency_s=0.1), limiters=(Slots(k=2),))
     seen, took_s, ledger = many(profile, 8)
     assert seen == [200] * 8
-    assert 0.4 <= took_s < 0.7
+    assert took_s >= 0.4
     assert ledger.peak_in_flight > 2
     ends = sorted(record.done_s or 0.0 for record in ledger.records)
     assert all(later - earlier >= 0.09 for earlier, later in zip(ends, ends[2:], strict=False))
+    assert any(later - earlier < 0.09 for earlier, later in pairwise(ends)), "it worked on one at a time"
 
 
 def test_a_client_that_leaves_the_queue_gives_its_place_to_the_next() -> None:

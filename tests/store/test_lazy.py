@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,7 @@ from umwelten.store.inputs import write_inputs
 from umwelten.store.reader import Reader
 from umwelten.store.store import Store
 from umwelten.types import Call, FoundInput, Prompt, Timing
+from work import growth
 
 PATIENCE_S = 20.0
 
@@ -189,8 +191,8 @@ def test_a_run_that_ends_does_not_wait_for_the_rest_of_the_plan(tmp_path: Path) 
         store.start_run({})
         began = time.monotonic()
         store.end_run("interrupted", None, 0)
-        # At most a step of a thousand.
-        assert time.monotonic() - began < 1
+        # At most a step of a thousand; the rest of the plan is waited for that long.
+        assert time.monotonic() - began < PATIENCE_S / 2
         known = store.counts().total
         assert 5 <= known < 60_000
         assert not store.complete
@@ -214,8 +216,8 @@ def test_an_iterator_that_is_stuck_holds_up_neither_answers_nor_the_end(tmp_path
         began = time.monotonic()
         assert safe.wait(PATIENCE_S)
         store.end_run("interrupted", None, 1)
-        assert time.monotonic() - began < 2
-    assert time.monotonic() - began < 3
+        assert time.monotonic() - began < PATIENCE_S / 2
+    assert time.monotonic() - began < PATIENCE_S / 2
     gate.open.set()
     with Store.resume(tmp_path, spec(A)) as store:
         store.set_inputs(rows(5000), read_hash=never)
@@ -371,21 +373,33 @@ def test_an_engine_makes_all_calls_of_a_plan_that_grows(tmp_path: Path) -> None:
         assert store.counts() == Counts(total=5000, succeeded=5000, failed=0, pending=0)
 
 
-def test_very_many_inputs_start_at_once_and_come_quickly(tmp_path: Path) -> None:
+def test_very_many_inputs_start_before_the_rest_is_found(tmp_path: Path) -> None:
     many = 60_000
+    gate = Gate(many, at=4000)
     with Store.create(
         tmp_path, spec(A, prompts=(Prompt(name="p", text="t"), Prompt(name="q", text="t")))
     ) as store:
-        cpu, began = time.process_time(), time.monotonic()
-        store.set_inputs(rows(many), read_hash=never, ahead=2000)
+        store.set_inputs(gate.rows(), read_hash=never, ahead=2000)
         assert len(store.lease(1, 256)) == 256
-        # A tenth of that on a machine that does nothing else.
-        assert time.monotonic() - began < 1.0
+        assert not gate.open.is_set()
+        gate.open.set()
         store.start_run({})
         until_complete(store)
-        # Half of that is usual; the test's own waiting is part of it.
-        assert time.process_time() - cpu < many / 60_000
         store.end_run("stopped", None, 0)
         assert store.standing()[1] == {1: many, 2: many}
         with Reader.open(tmp_path) as reader:
             assert reader.connection.execute("SELECT count(*) FROM inputs").fetchone()[0] == many
+
+
+def test_each_of_very_many_inputs_costs_as_little_as_one_of_few(tmp_path: Path) -> None:
+    folders = (tmp_path / str(n) for n in count())
+
+    def taken_in(many: int) -> None:
+        with Store.create(next(folders), spec(A)) as store:
+            store.set_inputs(rows(many), read_hash=never, ahead=2000)
+            store.start_run({})
+            until_complete(store)
+            store.end_run("stopped", None, 0)
+
+    # Four if each costs the same, sixteen if it grows with the square. `benchmarks/moments.py` has the time.
+    assert growth(lambda: taken_in(15_000), lambda: taken_in(60_000), times=2) < 8

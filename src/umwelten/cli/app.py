@@ -123,18 +123,22 @@ def _has_working_directory() -> bool:
 def main() -> None:
     """Entry point: run the command line and exit with its status."""
     standard_streams.prepare()
-    interrupts()
-    if _COMPLETE in os.environ:
-        from umwelten.cli.completion.scripts import register
-
-        register()
-    status = _status_of(lambda: cli.main(standalone_mode=False, complete_var=_COMPLETE))
+    status = _status_of(_run)
     # What was printed last may still have to be written, and fail only now.
     unwritten = _status_of(sys.stdout.flush)
     if status == INTERRUPTED:
         # Python would wait for threads first, and end by the next Ctrl-C with another status.
         interrupts().leave()
     sys.exit(status or unwritten)
+
+
+def _run() -> object:
+    interrupts()
+    if _COMPLETE in os.environ:
+        from umwelten.cli.completion.scripts import register
+
+        register()
+    return cli.main(standalone_mode=False, complete_var=_COMPLETE)
 
 
 def _status_of(act: Callable[[], object]) -> int:

@@ -50,8 +50,8 @@ class Interrupts:
         self._last = ""
         self._terminal = _terminal_settings()
         self._numbers = {int(getattr(signal, name)): name for name in _NAMES if hasattr(signal, name)}
-        threading.Thread(target=self._watch, name="interrupts", daemon=True).start()
         self.listen()
+        threading.Thread(target=self._watch, name="interrupts", daemon=True).start()
 
     def listen(self) -> None:
         """Be told of signals from now on; loops take that for themselves when they start."""

@@ -18,7 +18,7 @@ from umwelten.pricing import Price, is_standard_tier, listed_providers
 from umwelten.providers.capabilities import CapabilityOverrides
 from umwelten.providers.protocol import Scope
 from umwelten.providers.retired import retirement
-from umwelten.providers.vendors import DIALECTS, VENDORS
+from umwelten.providers.vendors import DIALECTS, VENDORS, WIRE_NAMES
 from umwelten.text.suggestions import closest, did_you_mean
 
 SECTIONS = ("defaults", "providers", "prices", "groups", "variants", "profiles", "mcp")
@@ -189,20 +189,13 @@ def _nicknames(value: Any) -> str | None:
     return None if named else 'must be a list of names in small letters, such as ["kimi"]'
 
 
-def _wires() -> Collection[str]:
-    # Only a file that names a wire format waits for them to be loaded.
-    from umwelten.providers.wires import WIRES
-
-    return WIRES
-
-
 def _price_lists() -> Collection[str]:
     return ("none", *sorted(listed_providers()))
 
 
 _PROVIDER_NAMES: Mapping[str, Callable[[], Collection[str]]] = {
     "like": lambda: VENDORS,
-    "wire": _wires,
+    "wire": lambda: WIRE_NAMES,
     "scope": lambda: tuple(map(str, Scope)),
     "price_list": _price_lists,
     "hints": lambda: DIALECTS,

@@ -12,14 +12,12 @@ from umwelten.providers.gemini.requests import resource
 from umwelten.providers.ollama.chat import Ollama
 from umwelten.providers.openai.chat import OpenAIChat
 from umwelten.providers.protocol import Endpoint, Vendor, Wire
+from umwelten.providers.vendors import WIRE_NAMES
 from umwelten.types import ModelRef
 
-WIRES: Mapping[str, Wire] = {
-    "openai": OpenAIChat(),
-    "gemini": Gemini(),
-    "anthropic": AnthropicMessages(),
-    "ollama": Ollama(),
-}
+WIRES: Mapping[str, Wire] = dict(
+    zip(WIRE_NAMES, (OpenAIChat(), Gemini(), AnthropicMessages(), Ollama()), strict=True)
+)
 
 
 def check_model_name(model: ModelRef, vendor: Vendor) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 
 from provider import clean_environment, provider
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
+from work import of_command
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_two_interrupts_end_at_once(cli, texts):
             process.communicate(timeout=20)
             took = time.monotonic() - sent
         assert process.returncode == 130
-        assert took < 2.0
+        assert took < 8.0  # the first signal alone leaves the calls 10 s
     assert _report(cli)["summary"]["pending"] == 8
 
 
@@ -98,8 +98,9 @@ def test_the_process_ends_soon_after_its_last_answer(cli, texts):
             ended = time.time()
         assert process.returncode == 0
         last = max(result.stat().st_mtime for result in (texts / "output" / "s").glob("*.txt"))
-    # Half a second more than promised, for a machine that does other things as well.
-    assert ended - last < 0.8
+    # 0.3 s are promised: `benchmarks/moments.py` has the time. By mistake, connections would be waited for,
+    # which are kept for 15 s.
+    assert ended - last < 5.0
 
 
 def test_a_killed_run_goes_on_where_it_was(cli, texts):
@@ -122,8 +123,10 @@ def test_a_second_process_on_one_id_is_refused(cli, texts):
     with provider(Profile(default=Behaviour(latency_s=0.5))) as server:
         with _start(texts, server.env()) as first:
             server.await_requests(1)
+            first.send_signal(signal.SIGSTOP)  # it would be over before a slow second one has started
             with _start(texts, server.env(), "--resume") as second:
                 _, err = second.communicate(timeout=20)
+            first.send_signal(signal.SIGCONT)
             assert second.returncode == 2
             assert str(first.pid) in err
             first.communicate(timeout=30)
@@ -164,16 +167,12 @@ def test_a_reader_that_goes_away_does_no_harm(texts):
     assert len(list((texts / "output" / "s").glob("*.txt"))) == 2
 
 
-def test_help_answers_within_150_ms_of_cpu_time(tmp_path):
-    def cpu_s() -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(
-            [sys.executable, "-m", "umwelten", "--help"], check=True, stdout=subprocess.DEVNULL, cwd=tmp_path
-        )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-    assert min(cpu_s() for _ in range(5)) < 0.15
+def test_help_answers_before_anything_large_is_loaded(tmp_path):
+    work = of_command(["--help"], cwd=tmp_path)
+    # Half as many again as there are. 150 ms are promised: `benchmarks/moments.py` has the time.
+    assert work.calls < 14_000
+    large = {"aiohttp", "asyncio", "dotenv", "json", "logging", "msgspec", "rich", "sqlite3", "ssl"}
+    assert not work.modules & large
 
 
 def test_a_straggler_holds_up_nobody(cli, tmp_path):
@@ -186,5 +185,6 @@ def test_a_straggler_holds_up_nobody(cli, tmp_path):
     with provider(slow) as server, _start(tmp_path, server.env()) as process:
         _, err = process.communicate(timeout=20)
         assert process.returncode == 0, err
-    assert _report(cli)["summary"]["wall_s"] <= 1.75
+        ends = [(record.done_s or 0.0, "number 1" in record.prompt) for record in server.idle().records]
+    assert [is_slow for _, is_slow in sorted(ends)] == [False] * 4 + [True]
     assert (tmp_path / "output" / "s" / "1.txt.txt").exists()

@@ -216,11 +216,10 @@ def test_a_cancelled_call_ends_its_worker_and_no_other(tmp_path: Path) -> None:
             await asyncio.sleep(0.005)
         ended = [pid for pid in converting.pids if pid not in kept]
         two.cancel()
-        began = time.monotonic()
         await asyncio.wait({two})
-        assert time.monotonic() - began < 2.0  # the conversion takes several seconds
+        assert alive(kept[0]) and not one.done()  # the same conversion, begun before it, still takes seconds
         wait_until_gone(*ended)
-        assert alive(kept[0]) and not one.done()
+        assert alive(kept[0])
         await converting.convert(good)  # another worker takes its place
         one.cancel()
         await asyncio.wait({one})
