@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     )
     from umwelten.events import Event
     from umwelten.report.comparison.comparison import Comparison
+    from umwelten.tools.tool import StopCall, ToolContext, ToolError, tool
     from umwelten.types import Usage
 
 __all__ = [
@@ -130,10 +131,13 @@ __all__ = [
     "Scores",
     "Set",
     "Starts",
+    "StopCall",
     "StoreError",
     "Summary",
     "Table",
     "Tokens",
+    "ToolContext",
+    "ToolError",
     "UmweltenError",
     "Usage",
     "UsageError",
@@ -144,6 +148,7 @@ __all__ = [
     "open",
     "run",
     "statistics",
+    "tool",
 ]
 
 _HOMES = {
@@ -154,7 +159,11 @@ _HOMES = {
     "ScoreJob": "umwelten.api.score_job",
     "ScorerFigures": "umwelten.api.scores",
     "Scores": "umwelten.api.scores",
+    "StopCall": "umwelten.tools.tool",
+    "ToolContext": "umwelten.tools.tool",
+    "ToolError": "umwelten.tools.tool",
     "Usage": "umwelten.types",
+    "tool": "umwelten.tools.tool",
 }
 _ERRORS, _SCORERS = "umwelten.errors", "umwelten.api.scorers"
 

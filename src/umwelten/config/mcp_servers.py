@@ -14,9 +14,9 @@ from umwelten.config.option_types import LONG_DURATION
 from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, UsageError
 from umwelten.text.suggestions import closest, did_you_mean
+from umwelten.tools.entries import MCP
 from umwelten.tools.mcp.given_server import GivenServer
 from umwelten.tools.mcp.settings import McpSettings, is_url, server_name
-from umwelten.tools.selection import MCP
 from umwelten.types import FrozenStruct, Secret
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,14 +13,6 @@ from umwelten.text.suggestions import closest, did_you_mean, sentences
 from umwelten.tools.functions import FunctionTool
 from umwelten.tools.tool import OPTIONS_ATTRIBUTE, Tool
 from umwelten.user_folders import expand_home
-
-_FORM = re.compile(r"(?P<path>.+\.py)(?::(?P<name>[^:/\\]*))?", re.DOTALL)
-
-
-def named_file(entry: str) -> tuple[str, str | None] | None:
-    """Return the path and the function's name in `FILE.py` and `FILE.py:name`, `None` for anything else."""
-    match = _FORM.fullmatch(entry)
-    return None if match is None else (match["path"], match["name"])
 
 
 class ToolFiles:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
 
+from umwelten.tools.entries import ALIASES, BUILT_IN
 from umwelten.tools.functions import FunctionTool
 from umwelten.tools.tool import Tool
 
 SOURCE = "built-in"
-BUILT_IN = ("calculator", "statistics", "random_number", "now")
-"""Each is a function in the module of its name."""
-
-ALIASES: Mapping[str, str] = {"randomNumber": "random_number"}
-"""Other names that users may know."""
 
 
 def built_in_tool(name: str) -> Tool | None:
-    """Return the built-in tool of this name or alias, `None` where there is none."""
+    """Return the built-in tool of this name or alias, `None` where there is none.
+
+    Each is a function in the module of its name.
+    """
     name = ALIASES.get(name, name)
     if name not in BUILT_IN:
         return None
