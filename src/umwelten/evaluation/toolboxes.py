@@ -8,9 +8,9 @@ from typing import Any
 
 from umwelten.config.mcp_servers import wanted_servers
 from umwelten.config.settings import Settings
+from umwelten.tools.entries import expand_lists
 from umwelten.tools.mcp.servers import McpServers
 from umwelten.tools.rules import ToolRules
-from umwelten.tools.entries import expand_lists
 from umwelten.tools.selection import select_tools
 from umwelten.tools.toolbox import Toolbox
 

@@ -24,11 +24,6 @@ McpTools = Callable[[str], Iterable[Tool]]
 _FORMS = f"Name {', '.join(BUILT_IN)}, FILE.py, FILE.py:name, mcp:SERVER, mcp:SERVER.tool or {LIST}LIST."
 
 
-def expand_lists(entries: Iterable[Any], lists: Mapping[str, Sequence[str]]) -> tuple[Any, ...]:
-    """Return the entries with those of lists in place of `@NAME`. Raises `UsageError` for one not known."""
-    return tuple(_expanded(entries, lists, ()))
-
-
 def select_tools(
     entries: Iterable[Given],
     *,
