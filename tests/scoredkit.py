@@ -56,7 +56,7 @@ def evaluate(
     use = row_use(request, prompt)
     with Store.resume(output / id, spec) as store:
         found = list(rows(table))
-        store.set_inputs(found, read_hash=lambda path, part, _: input_hash(path, part, use))
+        store.set_inputs(found, read_hash=lambda path, part, *_: input_hash(path, part, use))
         store.start_run({})
         for number, model in store.models.items():
             for call in store.lease(number, 1_000_000):

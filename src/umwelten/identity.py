@@ -23,6 +23,11 @@ def content_hash(data: bytes) -> bytes:
     return blake2b(data, digest_size=_SIZE).digest()
 
 
+def input_part(content: bytes) -> bytes:
+    """Return the hash of what was sent of an input, without that of what else was put into its prompt."""
+    return content[:_SIZE]
+
+
 def settings_hash(settings: RequestSettings, prompt: str) -> bytes:
     """Return a 20-byte hash of the settings that all calls of an evaluation with this prompt share.
 

@@ -10,16 +10,29 @@ from umwelten.types import Call, FrozenStruct, ModelRef, Outcome, RequestSetting
 
 
 class Derived(FrozenStruct):
-    """That an evaluation was made of another one's answers, and for what.
+    """That an evaluation was made for something else, and for what.
 
     `role` "judge": its calls are verdicts of the scorer `scorer` on the answers of the evaluation `of`.
-    `definition` is what it is made by, as it was written.
+    "learn": its answers are facts for the memory store `of`; "merge": they say how facts that were learnt in
+    the evaluation `scorer` join what that store knows. `definition` is what it is made by, as it was written.
     """
 
     role: str
     of: str
     scorer: str
     definition: Mapping[str, Any] = {}
+
+
+class Recall(FrozenStruct):
+    """What a run recalls of a memory store: what was known of a scope after the change `seq` of the store.
+
+    `scope` is a template, `limit` counts tokens. It is in no identity: what is recalled for a call is.
+    """
+
+    store: str
+    scope: str
+    limit: int
+    seq: int
 
 
 class StoredSpec(FrozenStruct):
@@ -35,6 +48,7 @@ class StoredSpec(FrozenStruct):
     repeats: int = 1
     coerce: bool = False
     derived: Derived | None = None
+    recall: Recall | None = None
 
 
 class AttemptRecord(FrozenStruct):

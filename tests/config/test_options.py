@@ -53,6 +53,7 @@ def test_the_help_shows_every_option_of_a_command_in_its_section(command: str) -
         "Prompt and model",
         "Inputs",
         "Tools",
+        "Memory",
         "Scores",
         "Speed",
         "Cost",

@@ -23,8 +23,8 @@ from umwelten.store.tables import call_id
 from umwelten.types import Call, FoundInput
 
 
-def holding(data: bytes) -> Callable[[str, str, str], bytes]:
-    return lambda path, part, prompt: content_hash(data)
+def holding(data: bytes) -> Callable[..., bytes]:
+    return lambda *_: content_hash(data)
 
 
 def named(calls: list[Call]) -> list[str]:
@@ -152,7 +152,7 @@ def test_a_file_without_answers_is_not_read(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_pending_and_does_not_end_the_resume(
     tmp_path: Path, error: Exception
 ) -> None:
-    def unreadable(path: str, part: str, prompt: str) -> bytes:
+    def unreadable(*_: str) -> bytes:
         raise error
 
     with Store.create(tmp_path, spec()) as store:

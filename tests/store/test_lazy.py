@@ -297,7 +297,7 @@ def test_a_row_whose_bytes_changed_is_read_and_runs_again_if_other_words_are_sen
     changed = [*list(rows(5))[:3], *list(rows(5, stamp="2"))[3:]]
     read: list[str] = []
 
-    def other(path: str, part: str, prompt: str) -> bytes:
+    def other(path: str, part: str, *_: str) -> bytes:
         read.append(part)
         return b"other"
 

@@ -25,7 +25,7 @@ def plan(store: Store, *parts: str) -> list[str]:
         for number, part in enumerate(parts, 1)
     ]
     store.set_inputs(
-        found, read_hash=lambda path, part, prompt: content_hash(part.encode()), movable=lambda prompt: True
+        found, read_hash=lambda path, part, *_: content_hash(part.encode()), movable=lambda prompt: True
     )
     cells = [(number, repeat) for number, repeat, _, _ in store.by_size(1)]
     return sorted(call.input.name for call in store.pick(1, cells) if call.input is not None)

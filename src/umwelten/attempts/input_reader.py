@@ -8,7 +8,7 @@ from functools import partial
 from umwelten.attempts.target import Target
 from umwelten.events import Note, NoteLevel, Observer
 from umwelten.inputs import Converted, read
-from umwelten.inputs.added_values import AddedValues, widened, with_added
+from umwelten.inputs.added_values import AddedValues, framed, widened, with_added
 from umwelten.inputs.content import Content, Conversion, unframe_text
 from umwelten.inputs.files.names import escaped
 from umwelten.inputs.questions import converted, question_media, question_values
@@ -59,7 +59,7 @@ class InputReader:
             use=widened(self._builder.row_use(target.prompt), self._added, used),
         )
         content = reading() if source.size < _LARGE_INPUT else await run_in_thread(reading)
-        return with_added(content, self._added, used)
+        return with_added(content, self._added, used, source.name, source.path)
 
     async def prepare(
         self, content: Content, source: Input, target: Target, *, quiet: bool = False
@@ -82,8 +82,7 @@ class InputReader:
             parts = tuple(Text(text=unframe_text(p.text)) if isinstance(p, Text) else p for p in parts)
         values = {"file.name": source.name, "file.path": escaped(source.path), **content.values}
         values |= question_values(content)
-        if self._added is not None:
-            values = dict(self._added.framed(values))
+        values = dict(framed(self._added, values))
         return ReadInput(parts=(*parts, *question_media(content)), values=values)
 
     def _report(self, done: Converted, name: str) -> None:

@@ -80,6 +80,10 @@ class LazyGroup(click.Group):
             "umwelten.cli.eval:group",
             "Run prompts over models and files; list and report the results.",
         ),
+        "memory": (
+            "umwelten.cli.memory.group:group",
+            "Learn facts from files, rows and answers; list, search and change what is known.",
+        ),
         "simulate": (
             "umwelten.cli.simulate:simulate",
             "Simulate, in virtual time, how fast a provider with given limits would be used.",

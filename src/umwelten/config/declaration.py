@@ -17,6 +17,7 @@ class Section(StrEnum):
     PROMPT = "Prompt and model"
     INPUTS = "Inputs"
     TOOLS = "Tools"
+    MEMORY = "Memory"
     SCORES = "Scores"
     SPEED = "Speed"
     COST = "Cost"

@@ -68,6 +68,49 @@ OF_SCORE = (
 )
 """The names of the options that `eval score` has as well."""
 
+OF_LEARN = (
+    "models",
+    "temperature",
+    "max_tokens",
+    "top_p",
+    "seed",
+    "params",
+    "variants",
+    "pdf",
+    "directory",
+    "file_pattern",
+    "recursive",
+    "files",
+    "max_files",
+    "rows",
+    "row_name",
+    "from_",
+    "where",
+    "scope",
+    "concurrent",
+    "max_concurrency",
+    "provider_concurrency",
+    "rate",
+    "remember_limits",
+    "share_limits",
+    "timeout_s",
+    "retries",
+    "hedge",
+    "max_wait_s",
+    "max_cost",
+    "max_errors",
+    "dry_run",
+    "estimate",
+    "yes",
+    "output_dir",
+    "json",
+    "progress",
+    "verbose",
+    "debug",
+    "profile",
+)
+"""The names of the options of `memory learn`."""
+
 BY_KEY: Mapping[str, Option] = {option.key: option for option in OPTIONS.values()}
 SETTINGS: Mapping[str, Option] = {key: option for key, option in BY_KEY.items() if option.place == "defaults"}
 """By their keys: all options, and those that may stand in `[defaults]` and the environment."""

@@ -24,6 +24,14 @@ from umwelten.evaluation.preflight import (
     note_idle_variants,
     note_prices,
 )
+from umwelten.evaluation.recalling import (
+    check_no_memory,
+    filled_in,
+    recalled,
+    wanted_memory,
+    with_memory,
+    with_place,
+)
 from umwelten.evaluation.spec import EvaluationSpec, Limits, Output
 from umwelten.evaluation.tools import open_tools
 from umwelten.inputs import expand
@@ -35,6 +43,7 @@ from umwelten.inputs.references import (
     file_values,
     read_references,
 )
+from umwelten.inputs.scopes import Scope
 from umwelten.inputs.sources import InputChoice, Inputs, select_inputs
 from umwelten.phrases import Phrase, Wording
 from umwelten.prompts.template import EXPECTED, ROW, Template
@@ -57,11 +66,13 @@ def build_spec(
     notes: list[Wording],
     *,
     stdin: Stdin | None = None,
+    scope: Scope | None = None,
 ) -> EvaluationSpec:
     """What the options ask for. What is worth knowing is added to the notes.
 
-    `stdin` gives the text that `-` stands for, `None` where it is a text like any other. Raises a
-    `UmweltenError` for options that do not go together and for files that can't be read.
+    `stdin` gives the text that `-` stands for, `None` where it is a text like any other. `scope` is to be
+    filled in for each input besides its prompts. Raises a `UmweltenError` for options that do not go together
+    and for files that can't be read.
     """
     output = _output(settings)
     if not settings.get("models"):
@@ -80,8 +91,21 @@ def build_spec(
     # That of the schema: scorers, which run later, have code as well.
     code = next((demand.code for demand in demands if demand.kind == "run" and demand.code is not None), None)
     check_ceilings(settings, vendors)
+    memory = None if scope is not None else wanted_memory(kind, settings)
     prompts = _prompts(settings, stdin)
-    inputs = _inputs(settings, _row_rule(output), prompts, notes) if kind == "batch" else None
+    if memory is not None:
+        scope = memory.scope
+    of_scope = () if scope is None else scope.chained
+    inputs = _inputs(settings, _row_rule(output), prompts, of_scope, notes) if kind == "batch" else None
+    facts = None if memory is None else recalled(memory, settings, output)
+    if facts is None:
+        check_no_memory(kind, prompts)
+    else:
+        prompts = with_place(prompts)
+        if inputs is None:
+            prompts = filled_in(prompts, facts)
+        else:
+            inputs = with_memory(inputs, facts)
     output_schema = _output_schema(settings.get("schema"), code)
     attach = tuple(path for item in settings.get("attach") or () for path in _paths(item))
     stream = settings.get("stream")
@@ -90,7 +114,7 @@ def build_spec(
         models=models,
         request=RequestSettings(
             prompts=prompts,
-            system=_text(settings, "system", stdin),
+            system=read_text(settings, "system", stdin),
             parameters=_parameters(settings),
             schema=None if output_schema is None else output_schema.schema,
             attachments=hash_attachments(attach),
@@ -103,6 +127,7 @@ def build_spec(
         attach=attach,
         output_schema=output_schema,
         coerce=settings.get("coerce"),
+        recall=None if facts is None else facts.recall,
         repeats=settings.get("repeat"),
         reuse=settings.get("reuse") or (),
         stream=kind == "run" if stream is None else stream,
@@ -137,7 +162,7 @@ def _with_tools(spec: EvaluationSpec, settings: Settings, notes: list[Wording]) 
 
 
 def _prompts(settings: Settings, stdin: Stdin | None) -> tuple[Prompt, ...]:
-    several, text = settings.get("prompts"), _text(settings, "prompt", stdin)
+    several, text = settings.get("prompts"), read_text(settings, "prompt", stdin)
     if several is not None and text is not None:
         raise _exclusive("prompt", "prompts")
     if several is not None:
@@ -151,8 +176,8 @@ def _prompts(settings: Settings, stdin: Stdin | None) -> tuple[Prompt, ...]:
     return (Prompt(name="", text=text),)
 
 
-def _text(settings: Settings, name: str, stdin: Stdin | None) -> str | None:
-    """The text of an option, that of a file where it is a path or begins with `@`."""
+def read_text(settings: Settings, name: str, stdin: Stdin | None) -> str | None:
+    """Return the text of an option, that of a file where it is a path or begins with `@`."""
     return _value_text(settings.get(name), name, stdin)
 
 
@@ -239,8 +264,13 @@ def _row_rule(output: Output) -> RowRule:
 
 
 def _inputs(
-    settings: Settings, row_rule: RowRule, prompts: tuple[Prompt, ...], notes: list[Wording]
+    settings: Settings,
+    row_rule: RowRule,
+    prompts: tuple[Prompt, ...],
+    further: tuple[str, ...],
+    notes: list[Wording],
 ) -> Inputs:
+    """`further` are placeholders that are filled in besides those of the prompts (`RowUse.chained`)."""
     values = {name: settings.get(name) for name in InputChoice.__struct_fields__}
     if not values["directory"]:
         # What a settings file says of directories is no mistake where there is none.
@@ -250,7 +280,7 @@ def _inputs(
     directories = (directory,) if isinstance(directory, Path) else directory or ()
     lists = {"directory": directories, "files": values["files"] or ()}
     templates = [Template(prompt.text) for prompt in prompts]
-    chained = dict.fromkeys(name for template in templates for name in template.chained)
+    chained = dict.fromkeys((*(name for each in templates for name in each.chained), *further))
     choice = InputChoice(**{**values, **lists})
     references = None
     if choice.from_ is not None and any(EXPECTED in template.names for template in templates):

@@ -55,6 +55,7 @@ from umwelten.phrases import Spelling, by_name, spell
 from umwelten.pricing import cost_nusd, max_cost_nusd
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.prompts.token_estimates import input_size
+from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.wires import WIRES
@@ -369,6 +370,11 @@ class Evaluation:
                 self.spec.tools.toolbox.close()
 
     # --- pieces ----------------------------------------------------------------------------
+
+    @property
+    def capabilities(self) -> Mapping[ModelRef, Capabilities]:
+        """What each model takes."""
+        return {target.model: target.capabilities for target in self._targets.values()}
 
     @property
     def _limit(self) -> int | None:

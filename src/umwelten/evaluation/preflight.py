@@ -31,7 +31,7 @@ from umwelten.providers.protocol import Endpoint, Vendor
 from umwelten.providers.shutdowns import shutdown_notes
 from umwelten.providers.wires import capabilities_of, check_model_name
 from umwelten.store.database import has_database
-from umwelten.store.derived import stored_derived
+from umwelten.store.derived import JUDGE, stored_derived
 from umwelten.types import FrozenStruct, ModelRef, Part
 
 PLACEHOLDERS = {
@@ -77,7 +77,10 @@ def preflight(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Ve
     capabilities = {ref: capabilities_of(found[ref.provider][0], ref) for ref in spec.models}
     attached = _attachments(spec, capabilities)
     usable = next((parts for parts in attached.values() if not isinstance(parts, InputError)), ())
-    builder = RequestBuilder(spec.request, attached=usable)
+    added = None if spec.inputs is None else spec.inputs.added
+    builder = RequestBuilder(
+        spec.request, attached=usable, added_bytes=0 if added is None else added.all_bytes
+    )
     if spec.inputs is None:
         builder.check((), None)
     else:
@@ -93,6 +96,16 @@ def _check_role(spec: EvaluationSpec, folder: Path) -> None:
         derived = stored_derived(folder)
     except StoreError:
         return  # what is wrong with it shows where it is opened
+    if derived is not None and derived.role != JUDGE:
+        raise UsageError(
+            f"{folder.name!r} holds what was learnt for the memory store {derived.of!r}",
+            Phrase(
+                "Use another {option:id}. umwelten memory learn goes on with it; to remove it: "
+                "umwelten eval delete {id}",
+                id=folder.name,
+            ),
+            argument="id",
+        )
     if derived is not None:
         raise UsageError(
             f"{folder.name!r} holds what the judge {derived.scorer!r} said of {derived.of!r}",
@@ -107,7 +120,7 @@ def _check_role(spec: EvaluationSpec, folder: Path) -> None:
 
 
 def _check_placeholders(builder: RequestBuilder, inputs: Inputs) -> None:
-    added = () if inputs.added is None else inputs.added.names
+    added = () if inputs.added is None else inputs.added.all_names
     try:
         builder.check((*PLACEHOLDERS[inputs.source], *added), inputs.columns)
     except UsageError as error:

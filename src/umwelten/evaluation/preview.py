@@ -227,7 +227,14 @@ def _own_reader(spec: EvaluationSpec, stored: StoredSpec) -> Iterator[Reader | N
 
 def _answered_cells(spec: EvaluationSpec, own: Reader) -> AnsweredCells:
     prompts = {prompt.name for prompt in spec.request.prompts}
-    return AnsweredCells(own.connection, prompts, spec.repeats, hash_reader(spec), is_nameless)
+    return AnsweredCells(
+        own.connection,
+        prompts,
+        spec.repeats,
+        hash_reader(spec),
+        is_nameless,
+        again=own.spec().recall != spec.recall,
+    )
 
 
 def _sendable(scanned: FoundInput, capabilities: Capabilities) -> bool:

@@ -85,7 +85,7 @@ class _Keys:
         return None if content is None else (self._builder.key(model, content, repeat, prompt), content)
 
     def _content(self, source: Input | FoundInput, prompt: str) -> bytes | None:
-        place = (source.path, source.part, prompt)
+        place = (source.path, source.part, prompt, source.name)
         if self._last[0] != place:
             self._last = (place, self._hash(source, self._texts[prompt]))
         return self._last[1]
@@ -96,7 +96,7 @@ class _Keys:
             if known is not None:
                 return known
         try:
-            return self._read(source.path, source.part, text)
+            return self._read(source.path, source.part, text, source.name)
         except UmweltenError:
             return None
 

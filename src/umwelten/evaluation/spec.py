@@ -16,7 +16,7 @@ from umwelten.inputs import input_hash
 from umwelten.inputs.sources import Inputs
 from umwelten.prompts.request_builder import row_use
 from umwelten.prompts.template import Template
-from umwelten.records import Derived, StoredSpec
+from umwelten.records import Derived, Recall, StoredSpec
 from umwelten.schema import OutputSchema
 from umwelten.types import FoundInput, FrozenStruct, ModelRef, RequestSettings, RowUse
 
@@ -66,7 +66,8 @@ class EvaluationSpec(FrozenStruct):
     `output_schema` reads the answers where `request` has a schema, and `coerce` lets `"7"` pass for 7.
     `tools` runs those that `request` offers. `reuse`: evaluations in the output directory whose answers to
     the same calls are taken over. `single`: an answer holds one record alone. `trace`: tell of every attempt
-    its stages and rate limits, as notes of level "debug". `derived` as in `StoredSpec`.
+    its stages and rate limits, as notes of level "debug". `derived` and `recall` as in
+    `StoredSpec`.
     """
 
     kind: Literal["run", "batch"]
@@ -79,6 +80,7 @@ class EvaluationSpec(FrozenStruct):
     coerce: bool = False
     single: bool = False
     derived: Derived | None = None
+    recall: Recall | None = None
     repeats: int = 1
     reuse: tuple[str, ...] = ()
     stream: bool = False
@@ -105,14 +107,16 @@ def make_id(prompt: str, output_dir: Path, *, today: str) -> str:
     return next(name for name in candidates if not (output_dir / name).exists())
 
 
-def hash_reader(spec: EvaluationSpec) -> Callable[[str, str, str], bytes]:
-    """Return what gives the hash of what is sent of an input: of its path, its part and a prompt's text."""
+def hash_reader(spec: EvaluationSpec) -> Callable[[str, str, str, str], bytes]:
+    """Return what gives the hash of what is sent of an input: of path, part, a prompt's text and its name."""
     read = lru_cache(maxsize=1)(input_hash)  # a file's is that of all prompts
     added = None if spec.inputs is None else spec.inputs.added
 
-    def content(path: str, part: str, prompt: str) -> bytes:
+    def content(path: str, part: str, prompt: str, name: str) -> bytes:
         use = row_use(spec.request, prompt) if part else RowUse()
-        return read(path, part, use, added, Template(prompt).names if added is not None else ())
+        if added is None:
+            return read(path, part, use)
+        return read(path, part, use, added, Template(prompt).names, name)
 
     return content
 
@@ -127,6 +131,7 @@ def stored_spec(spec: EvaluationSpec, id: str) -> StoredSpec:
         repeats=spec.repeats,
         coerce=spec.coerce,
         derived=spec.derived,
+        recall=spec.recall,
     )
 
 

@@ -27,7 +27,7 @@ import msgspec
 from umwelten.choices import PdfMode
 from umwelten.errors import InputError, MachineError, read_error
 from umwelten.file_types import UNKNOWN, FileType
-from umwelten.identity import content_hash
+from umwelten.identity import content_hash, input_part
 from umwelten.inputs import media
 from umwelten.inputs.added_values import AddedValues, widened, with_added
 from umwelten.inputs.content import (
@@ -108,16 +108,19 @@ def input_hash(
     use: RowUse,
     added: AddedValues | None = None,
     names: tuple[str, ...] = (),
+    name: str = "",
 ) -> bytes:
     """Return the digest that an input's `Content` would have, for a prompt with these placeholders.
+
+    `name` is the input's, for added values that use it.
 
     Raises `InputError`.
     """
     if part:
         content = _read_part(Path(path), "", "", part, widened(use, added, names))
-        return with_added(content, added, names).digest
+        return with_added(content, added, names, name, path).digest
     digest = file_hash(path)
-    return with_added(Content(digest=digest, parts=()), added, names).digest
+    return with_added(Content(digest=digest, parts=()), added, names, name, path).digest
 
 
 def _read_part(
@@ -216,7 +219,7 @@ def _read_input(
                 if sees is None
                 else read(path, name=name, capabilities=sees, pdf=pdf)
             )
-            changed = content.digest != answer.content
+            changed = content.digest != input_part(answer.content)
     except (MachineError, UnsupportedInput, InputChanged):
         raise
     except InputError as error:
@@ -230,10 +233,9 @@ def _is_sent_alike(answer: StoredAnswer, path: Path) -> bool:
     """Return whether a row that changed is still sent as it was: its prompt uses other columns of it."""
     settings = RequestSettings(prompts=(), row_rule=answer.row_rule)
     use = msgspec.structs.replace(row_use(settings, answer.prompt), again=True)
-    return (
-        answer.part.startswith("row ")
-        and _read_part(path, "", answer.stamp, answer.part, use).digest == answer.content
-    )
+    return answer.part.startswith("row ") and _read_part(
+        path, "", answer.stamp, answer.part, use
+    ).digest == input_part(answer.content)
 
 
 def _changed(answer: StoredAnswer, folder: Path, error: InputError | None = None) -> InputChanged:

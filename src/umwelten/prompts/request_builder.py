@@ -41,10 +41,13 @@ _INPUT_PLACEHOLDERS = ("content", "answer", "file.", "row.")
 class RequestBuilder:
     """Builds the requests of an evaluation from the settings that its calls share.
 
-    `attached` are the parts of the attachments, which are sent with every call.
+    `attached` are the parts of the attachments, which are sent with every call; `added_bytes` is the size of
+    what else is put into the prompts, at most.
     """
 
-    def __init__(self, settings: RequestSettings, *, attached: tuple[Part, ...] = ()) -> None:
+    def __init__(
+        self, settings: RequestSettings, *, attached: tuple[Part, ...] = (), added_bytes: int = 0
+    ) -> None:
         self.settings = settings
         prompts = settings.prompts
         self._templates = {prompt.name: Template(prompt.text) for prompt in prompts}
@@ -67,7 +70,7 @@ class RequestBuilder:
         texts = [part.text for part in attached if isinstance(part, Text)]
         self._tools_size = 0 if settings.tools is None else _size_of_tools(settings.tools)
         schema_size = 0 if settings.schema is None else len(msgspec.json.encode(settings.schema.json))
-        declared = schema_size + self._tools_size
+        declared = schema_size + self._tools_size + added_bytes
         systems = {variant: own.system or "" for variant, own in self._by_variant.items()}
         self._fixed = {
             variant: {p.name: len(p.text) + len(system) + sum(map(len, texts)) + declared for p in prompts}

@@ -22,6 +22,7 @@ ANSWER = "answer"
 PROMPT = "prompt"
 INPUT = "input"
 EXPECTED = "expected"
+MEMORY = "memory"
 
 _TAKEN_FROM_INPUT = ("content", ANSWER, PROMPT, INPUT, EXPECTED)
 
@@ -124,6 +125,11 @@ def _unknown_placeholder(name: str, names: list[str], place: str, *, rows: bool)
         return UsageError(
             f"{_in_braces(name)} in {place}: nothing says what is expected. Known: {_list_names(names)}",
             Phrase("Give {option:expected=WHERE}; {escape}", escape=_ESCAPE),
+        )
+    if name == MEMORY:
+        return UsageError(
+            f"{_in_braces(name)} in {place}: nothing is recalled. Known: {_list_names(names)}",
+            Phrase("Give {option:recall=NAME}; {escape}", escape=_ESCAPE),
         )
     if ANSWER not in names and (name in (ANSWER, PROMPT, INPUT, EXPECTED) or name.startswith(JSON)):
         return UsageError(

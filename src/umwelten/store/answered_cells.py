@@ -46,8 +46,11 @@ class AnsweredCells:
         repeats: int,
         read_hash: ReadHash,
         movable: Movable,
+        *,
+        again: bool = False,
     ) -> None:
-        """`prompts` are the names of the several prompts, or one empty name."""
+        """`prompts` are the names of the several prompts, or one empty name. `again` as in `write_inputs`."""
+        self._again = again
         self._connection, self._repeats, self._read_hash = connection, repeats, read_hash
         self._prompts = prompts_by_variant(connection)
         self._movable = {variant for variant, prompt in self._prompts.items() if movable(prompt)}
@@ -64,7 +67,7 @@ class AnsweredCells:
     def count(self, scanned: FoundInput, model: ModelRef) -> int:
         """Return how many of the calls about this input to this model need not be made."""
         known = self._connection.execute(_KNOWN, (scanned.stamp, clean(scanned.name))).fetchone()
-        contents = Contents(self._read_hash, scanned.path, scanned.part, self._prompts)
+        contents = Contents(self._read_hash, scanned.path, scanned.part, self._prompts, scanned.name)
         variants = self._variants.get(str(model), ())
         return sum(self._count_variant(known, variant, contents, bool(scanned.part)) for variant in variants)
 
@@ -82,6 +85,7 @@ class AnsweredCells:
 
     def _count_own(self, number: int, same: bool, variant: int, contents: Contents) -> dict[bytes, int]:
         cell: dict[str, object] = {"input": number, "variant": variant, "repeats": self._repeats}
+        same = same and not self._again
         if not same:
             cell["content"] = contents.of(variant)
         return dict(self._connection.execute(_SAME_STAMP if same else _SAME_CONTENT, cell).fetchall())

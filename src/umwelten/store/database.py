@@ -45,7 +45,8 @@ class DatabaseKind(NamedTuple):
 
     `remade`: what to do about one that is damaged. `work`: what a process does that holds its lock.
     `bounds`: (what, table, least, most) of the numbers of rows that others are made of.
-    `otherwise`: what else there is to do where its place is taken or not ours.
+    `otherwise`: what else there is to do where its place is taken or not ours. `subject`: what the database
+    is of, where that is no evaluation.
     """
 
     name: str
@@ -56,6 +57,7 @@ class DatabaseKind(NamedTuple):
     work: str
     bounds: tuple[tuple[str, str, int, int], ...] = ()
     otherwise: Wording = Phrase(", or use another {option:id}")
+    subject: str | None = None
 
     @property
     def journal(self) -> str:

@@ -71,9 +71,9 @@ def lock(folder: Path, kind: DatabaseKind = EVALUATION) -> FolderLock:
         pid = _last_pid(folder, kind)
         who = "another process" if pid is None else f"process {pid}"
         raise EvaluationBusy(
-            f"{who} {kind.work} evaluation {folder.name!r}",
+            f"{who} {kind.work} {kind.subject or f'evaluation {folder.name!r}'}",
             Phrase("wait until it has ended{otherwise}", otherwise=kind.otherwise),
-            argument="id",
+            argument="id" if kind.subject is None else "memory",
         ) from None
     return FolderLock(folder / kind.lock, folder_lock)
 

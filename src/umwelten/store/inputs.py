@@ -19,8 +19,8 @@ from umwelten.types import FoundInput
 # Two indexes grow with every input; pages that are written to again and again should stay in memory.
 _MANY = ("PRAGMA cache_size = -16000", "PRAGMA wal_autocheckpoint = 8000")
 _USUAL = "PRAGMA wal_autocheckpoint = 1000"
-ReadHash = Callable[[str, str, str], bytes]
-"""Gives the hash of what is sent of an input: of its path, its part and the text of the prompt."""
+ReadHash = Callable[[str, str, str, str], bytes]
+"""Gives the hash of what is sent of an input: of its path, its part, the text of the prompt and its name."""
 
 _Row = tuple[str, str, int, str, str]
 _Numbered = tuple[int, str, str, int, str, str, str]
@@ -118,10 +118,13 @@ def write_inputs(
     slugs: Iterable[str],
     read_hash: ReadHash,
     ahead: int | None = None,
+    *,
+    again: bool = False,
 ) -> Intake:
     """Make these files the plan, in this order. Needs a transaction.
 
     `ahead`: at most so many new ones are taken in now; the rest is left to the steps of what is returned.
+    `again`: known ones are read whatever their stamps, as something else is sent with them.
     """
     rows = ((storable_path(f.name), storable_path(f.path), f.size, f.stamp, f.part) for f in files)
     if connection.execute("SELECT 1 FROM inputs LIMIT 1").fetchone() is None:
@@ -129,14 +132,14 @@ def write_inputs(
         intake.start(ahead)
         return intake
     same, read, at_end = _compare(connection, rows)
-    if at_end and (not read or not _has_inactive(connection)):
+    if at_end and not again and (not read or not _has_inactive(connection)):
         # All that was known is as it was, and what follows is new.
         intake = Intake(connection, chain(read, rows), slugs)
         intake.start(ahead)
         return intake
     _load_scan(connection, same, chain(read, rows))
     connection.execute("UPDATE inputs SET active = 0 WHERE active AND name NOT IN (SELECT name FROM scan)")
-    _update_versions(connection, read_hash)
+    _update_versions(connection, read_hash, again=again)
     connection.execute(
         "UPDATE inputs SET active = 1, path = s.path, size = s.size, stamp = s.stamp, part = s.part"
         " FROM scan s WHERE inputs.name = s.name AND (NOT active OR inputs.path <> s.path"
@@ -206,23 +209,24 @@ def windows(connection: sqlite3.Connection, query: str) -> Iterator[tuple[Any, .
             yield row[1:]
 
 
-def _update_versions(connection: sqlite3.Connection, read_hash: ReadHash) -> None:
+def _update_versions(connection: sqlite3.Connection, read_hash: ReadHash, *, again: bool) -> None:
     prompts = prompts_by_variant(connection)
     changed = windows(
         connection,
-        "SELECT i.id, i.id, i.version, s.path, s.part FROM inputs i JOIN scan s ON s.name = i.name"
-        " WHERE i.id > ? AND i.stamp <> s.stamp ORDER BY i.id LIMIT ?",
+        "SELECT i.id, i.id, i.version, s.path, s.part, s.name FROM inputs i JOIN scan s ON s.name = i.name"
+        f" WHERE i.id > ? {'' if again else 'AND i.stamp <> s.stamp'} ORDER BY i.id LIMIT ?",
     )
-    for number, version, path, part in changed:
-        contents = Contents(read_hash, original_path(path), part, prompts)
+    for number, version, path, part, name in changed:
+        contents = Contents(read_hash, original_path(path), part, prompts, name)
         _update_version(connection, number, version, contents)
 
 
 class Contents:
     """The hashes of what would be sent of one input now, by variant; read when they are needed."""
 
-    def __init__(self, read: ReadHash, path: str, part: str, prompts: Mapping[int, str]) -> None:
+    def __init__(self, read: ReadHash, path: str, part: str, prompts: Mapping[int, str], name: str) -> None:
         self._read, self._path, self._part, self._prompts = read, path, part, prompts
+        self._name = name
         self._found: dict[str, bytes | None] = {}
 
     def of(self, variant: int) -> bytes | None:
@@ -230,7 +234,7 @@ class Contents:
         prompt = self._prompts[variant]
         if prompt not in self._found:
             try:
-                self._found[prompt] = self._read(self._path, self._part, prompt)
+                self._found[prompt] = self._read(self._path, self._part, prompt, self._name)
             except (OSError, UmweltenError):
                 # What is wrong with it shows when its calls start; one bad input does not end a resume.
                 self._found[prompt] = None

@@ -34,7 +34,7 @@ _FREE = f"""
     WHERE c.status = {SUCCEEDED} AND i.part <> '' AND (NOT i.active OR c.input_version <> i.version)
 """
 _PLANNED = """
-    SELECT id, id, version, stem, path, part FROM inputs
+    SELECT id, id, version, stem, path, part, name FROM inputs
     WHERE active AND part <> '' AND id > ? ORDER BY id LIMIT ?
 """
 _ANSWERED = f"""
@@ -95,10 +95,10 @@ def _find_moves(
     connection: sqlite3.Connection, read_hash: ReadHash, prompts: Mapping[int, str], variants: list[int]
 ) -> None:
     (repeats,) = connection.execute("SELECT repeats FROM evaluation").fetchone()
-    for number, version, stem, path, part in windows(connection, _PLANNED):
+    for number, version, stem, path, part, name in windows(connection, _PLANNED):
         cells = (call_id(number, 0, 0), call_id(number + 1, 0, 0) - 1)
         answered = set(connection.execute(_ANSWERED, (*cells, version)).fetchall())
-        contents = Contents(read_hash, original_path(path), part, prompts)
+        contents = Contents(read_hash, original_path(path), part, prompts, name)
         for variant, repeat in _missing(variants, repeats, answered):
             wanted = (variant, contents.of(variant), repeat)
             found = connection.execute(_FIRST, wanted).fetchone()

@@ -11,7 +11,7 @@ import msgspec
 
 from umwelten.errors import StoreError
 from umwelten.identity import settings_hash
-from umwelten.records import Derived, StoredSpec
+from umwelten.records import Derived, Recall, StoredSpec
 from umwelten.store.rows import clean, clean_optional, json_text
 from umwelten.store.tables import MAX_REPEATS
 from umwelten.tool_calls import ToolSettings
@@ -57,6 +57,8 @@ def update_settings(connection: sqlite3.Connection, spec: StoredSpec) -> None:
     options = {"coerce": spec.coerce, **_without_column(spec.request)}
     if spec.derived is not None:
         options["derived"] = msgspec.to_builtins(spec.derived)
+    if spec.recall is not None:
+        options["recall"] = msgspec.to_builtins(spec.recall)
     connection.execute("UPDATE evaluation SET repeats = ?, options = ?", (spec.repeats, json_text(options)))
 
 
@@ -92,6 +94,7 @@ def read_settings(connection: sqlite3.Connection) -> StoredSpec | None:
             repeats=row[6],
             coerce=options.get("coerce", False),
             derived=msgspec.convert(options.get("derived"), Derived | None),
+            recall=msgspec.convert(options.get("recall"), Recall | None),
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise StoreError(f"the settings of evaluation {row[0]!r} cannot be read: {error}") from error

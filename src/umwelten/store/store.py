@@ -36,7 +36,7 @@ from umwelten.store.relocation import set_aside
 from umwelten.store.repair import repair
 from umwelten.store.reusable_answers import answered_calls
 from umwelten.store.rows import INSERT_ANSWER, UPSERT_CALL, ResultSlot, answer_row, call_row, clean, json_text
-from umwelten.store.settings import active_models, prompt_names
+from umwelten.store.settings import active_models, prompt_names, read_settings, update_settings
 from umwelten.store.steps import read_begun
 from umwelten.store.text_files import TextFiles
 from umwelten.store.variants import check_size, slugs_of, write_plan
@@ -186,10 +186,22 @@ class Store:
         assert self._writer is None, "the inputs change between runs"
         slugs = self._slugs.values()
         with store_errors(self.folder), transaction(self._connection):
-            self._intake = inputs.write_inputs(self._connection, files, slugs, read_hash, ahead)
+            again = self._settle_recall()
+            self._intake = inputs.write_inputs(self._connection, files, slugs, read_hash, ahead, again=again)
             if movable is not None and self._intake.changed:
                 move_answers(self._connection, read_hash, movable, self._text_files)
         self._note_inputs()
+
+    def _settle_recall(self) -> bool:
+        """Store what is recalled from now on; returns whether that is something else than before.
+
+        Together with what follows from it: after a kill in between, answers about other memories would count.
+        """
+        stored = read_settings(self._connection)
+        if stored is None or stored.recall == self.spec.recall:
+            return False
+        update_settings(self._connection, self.spec)
+        return True
 
     def set_no_inputs(self) -> None:
         """Make "no file" the only input, as a run has it."""

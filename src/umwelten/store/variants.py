@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import sqlite3
 
+import msgspec
+
 from umwelten.errors import EvaluationChanged, UsageError
 from umwelten.phrases import Phrase
 from umwelten.records import StoredSpec
@@ -39,6 +41,8 @@ def write_plan(connection: sqlite3.Connection, spec: StoredSpec) -> None:
         insert_settings(connection, spec)
     else:
         refuse_changes(connection, stored, spec)
+        # Another one is stored with its inputs, see `Store.set_inputs`.
+        spec = msgspec.structs.replace(spec, recall=stored.recall)
     update_settings(connection, spec)
     _write_variants(connection, spec)
 

@@ -217,3 +217,10 @@ def _settings() -> Settings | None:
         return load(Path.cwd(), os.environ)
     except (OSError, UmweltenError):
         return None
+
+
+def memories(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """The memory stores of the output directory that is in force."""
+    from umwelten.store.memory.tables import store_names
+
+    return _items(store_names(_output_dir(ctx)), incomplete)

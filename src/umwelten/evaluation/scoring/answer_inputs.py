@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from umwelten.errors import InputError
+from umwelten.identity import input_part
 from umwelten.inputs.files.scan import stamp as stamp_of
 from umwelten.inputs.reader import file_hash, read
 from umwelten.inputs.references import file_values
@@ -69,7 +70,7 @@ class AnswerInputs:
             content = read(call.path, name=call.file or "", stamp=answer.stamp, part=call.part, use=use)
         except InputError as error:
             return AnswerInput(values=values, changed=str(error.wording))
-        sent = content.digest == answer.content
+        sent = content.digest == input_part(answer.content)
         return AnswerInput(
             values={**content.values, **values},
             changed="" if sent or not content.changed else "the input is no longer what was sent",
@@ -83,6 +84,6 @@ def _changed_file(answer: ScorableAnswer) -> str:
         status = os.stat(path)  # noqa: PTH116 - Path takes three times as long
     except OSError:
         return ""
-    if stamp_of(status) == answer.stamp or file_hash(path) == answer.content:
+    if stamp_of(status) == answer.stamp or file_hash(path) == input_part(answer.content):
         return ""
     return "the file is no longer what was sent"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from umwelten.identity import input_part
 from umwelten.store.reader import Reader
 from umwelten.store.tables import SUCCEEDED, cell_of
 from umwelten.types import NANO, FrozenStruct
@@ -38,7 +39,7 @@ def compared_calls(reader: Reader) -> Iterator[ComparedCall]:
             file=file,
             column=column,
             succeeded=status == SUCCEEDED,
-            content=content.hex(),
+            content=input_part(content).hex(),
             cost_usd=None if nano is None else nano / NANO,
             response_s=seconds,
             input_tokens=tokens_in,
@@ -49,7 +50,7 @@ def compared_calls(reader: Reader) -> Iterator[ComparedCall]:
 def sent_contents(reader: Reader) -> Iterator[str]:
     """Yield the hash of what was sent of the input, in hex, of every call that counts and has ended."""
     for (content,) in reader.connection.execute("SELECT content FROM current_calls ORDER BY id"):
-        yield content.hex()
+        yield input_part(content).hex()
 
 
 def compared_inputs(reader: Reader) -> Iterator[tuple[int, str, str]]:

@@ -1,0 +1,276 @@
+"""`umwelten memory` without `learn`: what is known is shown, changed, exported and imported."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+import msgspec
+
+from umwelten.cli.json_output import print_json
+from umwelten.cli.report import _settings
+from umwelten.cli.table_layout import _write_table
+from umwelten.errors import InputError, UsageError
+from umwelten.report.output_files import whole_file
+from umwelten.store.memory.facts import FACT_TYPES, Fact, NewFact
+from umwelten.store.memory.reader import MemoryReader, has_store
+from umwelten.store.memory.store import MemoryStore, check_facts
+from umwelten.store.memory.tables import check_name, memory_folder, store_names
+from umwelten.text import formatting
+from umwelten.text.sanitize import encodable, json_safe, one_line, safe
+from umwelten.text.suggestions import closest, did_you_mean, sentences
+
+_UNCHANGED = 1
+_WIDE = 10_000
+_ENDS = {"updated": "brought up to date", "changed": "its text changed", "deleted": "deleted"}
+
+
+def list_facts(
+    *, name: str | None, scope: str | None, type_: str | None, as_json: bool, output_dir: Path | None
+) -> None:
+    """Print what a store knows, or which stores there are."""
+    folder = _output_dir(output_dir)
+    if name is None:
+        _list_stores(folder, as_json=as_json)
+        return
+    _check_type(type_)
+    with MemoryReader.open(folder, name) as reader:
+        _check_scope(reader, scope)
+        _print(reader.facts(scope, type_), as_json=as_json)
+
+
+def search_facts(
+    *,
+    name: str,
+    words: tuple[str, ...],
+    scope: str | None,
+    most: int,
+    as_json: bool,
+    output_dir: Path | None,
+) -> None:
+    """Print the facts that have most to do with some words."""
+    with MemoryReader.open(_output_dir(output_dir), name) as reader:
+        _check_scope(reader, scope)
+        _print(reader.search(" ".join(words), scope, most), as_json=as_json)
+
+
+def show_history(*, name: str, id_: int, as_json: bool, output_dir: Path | None) -> None:
+    """Print a fact with those before and after it."""
+    with MemoryReader.open(_output_dir(output_dir), name) as reader:
+        facts = reader.history(id_)
+    if not facts:
+        raise UsageError(f"there is no fact {id_} in {name!r}", f"umwelten memory list {name} shows them.")
+    if as_json:
+        _print(facts, as_json=True)
+        return
+    for fact in facts:
+        for line in _details(fact):
+            click.echo(safe(line))
+
+
+def export_facts(*, name: str, output: Path | None, all_: bool, output_dir: Path | None) -> None:
+    """Write facts as JSON lines."""
+    with MemoryReader.open(_output_dir(output_dir), name) as reader:
+        facts = reader.all_facts() if all_ else reader.facts()
+        if output is None:
+            _write_lines(facts, sys.stdout)
+            return
+        with whole_file(output, what="export") as file:
+            count = _write_lines(facts, file)
+    click.echo(f"{formatting.count(count, 'fact')} in {output}", err=True)
+
+
+def import_facts(*, name: str, file: Path, output_dir: Path | None) -> None:
+    """Add the facts of a file, all or none."""
+    check_name(name)
+    facts = list(check_facts(_read_lines(file)))
+    with MemoryStore.open(_output_dir(output_dir), name) as store:
+        taken = store.add(facts)
+    known = f", {taken.known:,} known already" if taken.known else ""
+    click.echo(f"{name}: {formatting.count(taken.added, 'new fact')}{known}")
+
+
+def delete_facts(*, name: str, ids: tuple[int, ...], output_dir: Path | None) -> None:
+    """End facts."""
+    folder = _existing(output_dir, name)
+    with MemoryStore.open(folder, name) as store:
+        ended = store.delete(ids)
+    missing = [number for number in dict.fromkeys(ids) if number not in ended]
+    click.echo(f"{name}: {formatting.count(len(ended), 'fact')} deleted")
+    if missing:
+        numbers = ", ".join(map(str, missing))
+        raise UsageError(f"not known in {name!r}: {numbers}", f"umwelten memory list {name} shows what is.")
+
+
+def clear_facts(*, name: str, scope: str | None, yes: bool, output_dir: Path | None) -> None:
+    """Remove facts for good, once the user has agreed."""
+    folder = _existing(output_dir, name)
+    with MemoryReader.open(folder, name) as reader:
+        _check_scope(reader, scope, ended=True)
+    what = f"all facts of {name!r}" if scope is None else f"all facts of {scope!r} in {name!r}"
+    if not yes and not _confirm(what):
+        click.echo("nothing was removed", err=True)
+        raise click.exceptions.Exit(_UNCHANGED)
+    with MemoryStore.open(folder, name) as store:
+        gone = store.clear(scope)
+    click.echo(f"{name}: {formatting.count(gone, 'fact')} removed, with those that were known before")
+    learnt = _learning_evaluations(folder, name)
+    if learnt:
+        ids = " ".join(learnt)
+        click.echo(f"note: what the model said is kept; to remove it: umwelten eval delete {ids}", err=True)
+
+
+def _output_dir(given: Path | None) -> Path:
+    folder: Path = _settings(given).get("output_dir")
+    return folder
+
+
+def _existing(output_dir: Path | None, name: str) -> Path:
+    """Return the output directory in which the store is; a misspelt name makes no store."""
+    folder = _output_dir(output_dir)
+    if not has_store(folder, name):
+        MemoryReader.open(folder, name).close()
+    return folder
+
+
+def _check_type(type_: str | None) -> None:
+    if type_ is not None and type_ not in FACT_TYPES:
+        raise UsageError(
+            f"there is no type {type_!r}",
+            sentences(did_you_mean(closest(type_, FACT_TYPES)), f"Types are {', '.join(FACT_TYPES)}."),
+        )
+
+
+def _check_scope(reader: MemoryReader, scope: str | None, *, ended: bool = False) -> None:
+    if scope is None:
+        return
+    scopes = [name for name, _ in reader.scopes()]
+    if scope in scopes or (ended and any(fact.scope == scope for fact in reader.all_facts())):
+        return
+    raise UsageError(
+        f"nothing is known of {scope!r} in {reader.name!r}",
+        did_you_mean(closest(scope, scopes, ignore_case=True), "{!r}")
+        or f"umwelten memory list {reader.name} shows all scopes.",
+    )
+
+
+def _confirm(what: str) -> bool:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            f"removing {what}: there is no terminal to ask at", "Nothing was removed; add --yes."
+        )
+    return click.confirm(f"Remove {what} for good?", default=False, err=True)
+
+
+def _learning_evaluations(output_dir: Path, name: str) -> list[str]:
+    from umwelten.store.database import evaluations
+
+    return [folder.name for folder in evaluations(output_dir) if folder.name.startswith(f"{name}.learn-")]
+
+
+# --- what is printed -------------------------------------------------------------------------
+
+
+def _list_stores(output_dir: Path, *, as_json: bool) -> None:
+    rows = []
+    for name in store_names(output_dir):
+        with MemoryReader.open(output_dir, name) as reader:
+            scopes = reader.scopes()
+            rows.append((name, sum(count for _, count in scopes), len(scopes)))
+    if as_json:
+        for name, facts, count in rows:
+            print_json({"name": name, "facts": facts, "scopes": count}, compact=True)
+    elif rows:
+        _write_table(("NAME", "FACTS", "SCOPES"), ((n, f"{f:,}", f"{s:,}") for n, f, s in rows), shrink=())
+    else:
+        click.echo(f"no memory stores in {memory_folder(output_dir)}", err=True)
+
+
+def _print(facts: Iterable[Fact], *, as_json: bool) -> None:
+    if as_json:
+        _write_lines(facts, sys.stdout)
+        return
+    rows = ((str(f.id), *(one_line(text, _WIDE) for text in (f.scope, f.type, f.text))) for f in facts)
+    first = next(rows, None)
+    if first is None:
+        click.echo("no facts", err=True)
+        return
+
+    def all_rows() -> Iterator[tuple[str, ...]]:
+        yield first
+        yield from rows
+
+    _write_table(("FACT", "SCOPE", "TYPE", "TEXT"), all_rows(), shrink=("SCOPE", "TEXT"))
+
+
+def _details(fact: Fact) -> Iterator[str]:
+    yield f"{fact.id}  {one_line(fact.text, _WIDE)}"
+    yield f"    {fact.type}, of {one_line(fact.scope, _WIDE)}, since {_time(fact.at)}"
+    if fact.source_eval is not None:
+        yield f"    learnt from {one_line(fact.source_name or '', _WIDE)} in {fact.source_eval}"
+    if fact.quote:
+        yield f"    quote: {one_line(fact.quote, _WIDE)}"
+    if fact.inputs > 1:
+        yield f"    said by {fact.inputs:,} inputs"
+    if fact.ended is not None:
+        by = f", by {fact.superseded_by}" if fact.superseded_by is not None else ""
+        yield f"    ended {_time(fact.ended_at)}: {_ENDS.get(fact.ended, fact.ended)}{by}"
+
+
+def _time(at: float | None) -> str:
+    from datetime import datetime
+
+    if at is None:
+        return formatting.UNKNOWN
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+# --- JSON lines ------------------------------------------------------------------------------
+
+
+def _write_lines(facts: Iterable[Fact], file: TextIO) -> int:
+    count = 0
+    for fact in facts:
+        data = {key: value for key, value in msgspec.to_builtins(fact).items() if value is not None}
+        file.write(json_safe(msgspec.json.encode(encodable(data)).decode()) + "\n")
+        count += 1
+    return count
+
+
+class _Line(msgspec.Struct):
+    """A line of an import. Further fields, such as those of an export, are ignored."""
+
+    scope: str
+    text: str
+    type: str = "other"
+    quote: str | None = None
+    ended: str | None = None
+
+
+def _read_lines(path: Path) -> Iterator[tuple[str, NewFact]]:
+    """Yield the facts of a file as (scope, fact), without those that have ended. Raises `InputError`."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            said = msgspec.json.decode(line.removeprefix(b"\xef\xbb\xbf"), type=_Line)
+            _check_type(said.type)
+        except (msgspec.DecodeError, UnicodeDecodeError, UsageError) as error:
+            raise InputError(
+                f"{path}, line {number}: {_reason(error)}",
+                'A line is like {"scope": "alice", "type": "preference", "text": "Alice likes tea."}. '
+                "Nothing was added.",
+            ) from error
+        if said.ended is None:
+            yield said.scope, NewFact(type=said.type, text=said.text, quote=said.quote)
+
+
+def _reason(error: Any) -> str:
+    return str(error.message) if isinstance(error, UsageError) else str(error)

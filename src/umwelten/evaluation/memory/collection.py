@@ -1,0 +1,189 @@
+"""From the answers of an evaluation that learns to facts in a memory store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from umwelten.errors import InputError
+from umwelten.evaluation.memory.learning import SCOPE, Learning
+from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.inputs.added_values import AddedValues, widened, with_added
+from umwelten.inputs.content import Content
+from umwelten.inputs.reader import read
+from umwelten.inputs.workers.worker import convert_now
+from umwelten.prompts.request_builder import row_use
+from umwelten.prompts.template import ROW, Template
+from umwelten.providers.capabilities import Capabilities
+from umwelten.store.inputs import original_path
+from umwelten.store.memory.facts import FACT_TYPES, MAX_FACT, LearntInput, NewFact, flat, is_quoted, norm
+from umwelten.store.memory.store import MemoryStore, Taken
+from umwelten.store.reader import Reader
+from umwelten.store.stored_calls import ScorableAnswer, scorable_answers
+from umwelten.types import FrozenStruct, Text
+
+GROUP = 500
+"""Inputs a transaction: each waits for the disk once, and what a kill loses is taken in again at no cost."""
+
+
+class Learnt(FrozenStruct):
+    """What came of the answers that were not taken in before: `inputs` of them, and the facts in them.
+
+    `added`, `known`, `updated` and `ended` are as in `Taken`. Left out are facts that are `unquoted` (their
+    quotes are not in the input) or `empty`; those `cut` were longer than a fact may be. `unchecked` inputs
+    have no text in which quotes could be found. `changed` inputs are not what was asked about any more: they
+    are asked about again by the next run. `before` were taken in before.
+    """
+
+    inputs: int = 0
+    before: int = 0
+    changed: int = 0
+    added: int = 0
+    known: int = 0
+    updated: int = 0
+    ended: int = 0
+    unquoted: int = 0
+    empty: int = 0
+    cut: int = 0
+    unchecked: int = 0
+
+    def with_taken(self, taken: Taken) -> Learnt:
+        """Return this with what was taken in."""
+        fields = {name: getattr(self, name) + value for name, value in taken._asdict().items()}
+        return msgspec.structs.replace(self, **fields)
+
+    def plus(self, **more: int) -> Learnt:
+        """Return this with more of these."""
+        return msgspec.structs.replace(self, **{name: getattr(self, name) + n for name, n in more.items()})
+
+
+class InputGone(Exception):
+    """The input of an answer is not what was asked about any more."""
+
+
+class Reread:
+    """The inputs of an evaluation, read again as they were sent: for their texts and their scopes."""
+
+    def __init__(self, spec: EvaluationSpec, capabilities: Capabilities) -> None:
+        assert spec.inputs is not None
+        self._added: AddedValues | None = spec.inputs.added
+        prompt = spec.request.prompts[0].text
+        self._used = Template(prompt).names
+        self._use = widened(row_use(spec.request, prompt), self._added, self._used)
+        self._pdf, self._capabilities = spec.request.pdf, capabilities
+        self._timeout_s = spec.limits.timeout_s
+
+    def content(self, answer: ScorableAnswer) -> Content:
+        """Return the input with its scope. Raises `InputGone`."""
+        call = answer.call
+        path, name = original_path(call.path), call.file or ""
+        try:
+            content = read(
+                path,
+                name=name,
+                part=call.part,
+                stamp=answer.stamp,
+                capabilities=self._capabilities,
+                pdf=self._pdf,
+                use=msgspec.structs.replace(self._use, again=True),
+            )
+            content = with_added(content, self._added, self._used, name, path)
+        except InputError as error:
+            raise InputGone(str(error)) from error
+        if content.digest != answer.content:
+            raise InputGone(name)
+        return content
+
+    def text(self, content: Content) -> str:
+        """Return the words of an input, "" where there are none, as in a picture. Raises `InputGone`."""
+        texts: list[str] = []
+        at: Content | None = content
+        while at is not None:
+            parts = at.parts
+            if at.convert is not None:
+                try:
+                    parts = convert_now(at.convert, self._timeout_s).parts
+                except InputError as error:
+                    raise InputGone(str(error)) from error
+            texts += [part.text for part in parts if isinstance(part, Text)]
+            # In a row's JSON, quotes and ends of lines are not as models read and quote them.
+            texts += [text for name, text in at.values.items() if name.startswith(ROW)]
+            if at.question is not None:
+                texts.append(at.question.prompt)
+            at = None if at.question is None else at.question.content
+        return "\n".join(texts)
+
+
+def collect(learning: Learning, store: MemoryStore, capabilities: Capabilities) -> Learnt:
+    """Take in all answers that were not yet. Raises StoreError."""
+    reread = Reread(learning.spec, capabilities)
+    learnt, group = Learnt(), list[LearntInput]()
+    with Reader.open(learning.folder) as reader:
+        for answer in new_answers(learning, store, reader):
+            if answer is None:
+                learnt = learnt.plus(before=1)
+                continue
+            try:
+                found, counts = facts_of(answer, reread, learning.id)
+            except InputGone:
+                learnt = learnt.plus(changed=1)
+                continue
+            learnt = learnt.plus(inputs=1, **counts)
+            group.append(found)
+            if len(group) >= GROUP:
+                learnt = learnt.with_taken(store.take(group))
+                group.clear()
+    return learnt.with_taken(store.take(group)) if group else learnt
+
+
+def new_answers(learning: Learning, store: MemoryStore, reader: Reader) -> Iterator[ScorableAnswer | None]:
+    """Yield the answers that were not taken in, `None` for each that was."""
+    for answer in scorable_answers(reader):
+        known = store.call_of(learning.id, answer.call.file or "")
+        yield None if known == answer.key else answer
+
+
+def facts_of(answer: ScorableAnswer, reread: Reread, evaluation: str) -> tuple[LearntInput, dict[str, int]]:
+    """Return what an answer says, with counts of what was left out. Raises `InputGone`."""
+    content = reread.content(answer)
+    text = flat(reread.text(content))
+    record: Any = msgspec.json.decode(answer.call.data or "{}")
+    said = record.get("facts") if isinstance(record, dict) else None
+    facts = [fact for fact in said or () if isinstance(fact, dict)]
+    kept, unquoted, empty, cut = list[NewFact](), 0, 0, 0
+    for fact in facts:
+        words, quote = str(fact.get("text", "")).strip(), str(fact.get("quote", ""))
+        if not norm(words):
+            empty += 1
+            continue
+        if text and not is_quoted(quote, text):
+            unquoted += 1
+            continue
+        cut += len(words) > MAX_FACT
+        kind = fact.get("type")
+        kept.append(
+            NewFact(
+                type=kind if kind in FACT_TYPES else "other", text=words[:MAX_FACT], quote=quote[:MAX_FACT]
+            )
+        )
+    learnt = LearntInput(
+        evaluation=evaluation,
+        name=answer.call.file or "",
+        call=answer.key,
+        scope=content.values[SCOPE],
+        facts=tuple(kept),
+        found=len(facts),
+        unquoted=unquoted,
+        cut=cut,
+    )
+    return learnt, {"unquoted": unquoted, "empty": empty, "cut": cut, "unchecked": int(not text)}
+
+
+def learns_into(folder: Path) -> str | None:
+    """Return the name of the store whose facts the evaluation in a folder learnt, `None` if none."""
+    with Reader.open(folder) as reader:
+        derived = reader.spec().derived
+    return derived.of if derived is not None and derived.role == "learn" else None

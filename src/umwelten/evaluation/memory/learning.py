@@ -1,0 +1,202 @@
+"""Learning as an evaluation: `NAME.learn-…` asks a model which facts inputs hold that are worth keeping.
+
+Everything that an evaluation has goes for it: lanes, retries, resume, costs, `eval show`. Its answers become
+facts in `collection`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from umwelten.config.option_types import PlainText
+from umwelten.config.settings import Settings
+from umwelten.errors import StoreError, UsageError
+from umwelten.evaluation.build_spec import Stdin, build_spec, read_text
+from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.inputs.added_values import AddedValues
+from umwelten.inputs.content import Content
+from umwelten.inputs.scopes import Scope, no_scope
+from umwelten.phrases import Phrase, Wording
+from umwelten.prompts.template import Template
+from umwelten.providers.protocol import Vendor
+from umwelten.records import Derived, StoredSpec
+from umwelten.store.database import has_database
+from umwelten.store.derived import LEARN
+from umwelten.store.memory.facts import FACT_TYPES
+from umwelten.store.memory.tables import check_name
+from umwelten.store.reader import Reader
+from umwelten.types import FrozenStruct
+
+SCOPE = "scope"
+_ABOUT = "This is about: {{scope}}\n\n"
+# Without the input's name: rows that have moved within their table are not asked about again.
+_TEXT = "\n\n<text>\n{{content}}\n</text>"
+_PROMPT = "Which facts about {{scope}} in this text are worth remembering?"
+_SYSTEM = """\
+You find facts in a text that are worth remembering beyond it: preferences, plans, work, health, activities, \
+people and relations, and whatever else will still matter later.
+
+- Each fact is one short sentence that is understood without the text. Name what it is about.
+- No pronouns.
+- quote: the words of the text that say it, copied exactly, as few as will do.
+- type: the kind of fact.
+- Only what the text says. No guesses, no general knowledge, nothing about the text itself.
+- An empty list where the text says nothing worth remembering."""
+SCHEMA: dict[str, Any] = {
+    "title": "facts",
+    "type": "object",
+    "properties": {
+        "facts": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "quote": {"type": "string", "description": "words of the text, copied exactly"},
+                    "text": {"type": "string", "description": "the fact, in a sentence of its own"},
+                    "type": {"type": "string", "enum": list(FACT_TYPES)},
+                },
+                "required": ["quote", "text", "type"],
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["facts"],
+    "additionalProperties": False,
+}
+_STEM = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+class Learning(FrozenStruct):
+    """What is learnt into a store: the evaluation, and the scope of its inputs."""
+
+    store: str
+    spec: EvaluationSpec
+    scope: str
+    merge: str = "add"
+
+    @property
+    def id(self) -> str:
+        """The evaluation's id."""
+        assert self.spec.output.id is not None
+        return self.spec.output.id
+
+    @property
+    def folder(self) -> Path:
+        """The evaluation's folder."""
+        return self.spec.output.output_dir / self.id
+
+
+def build_learning(
+    store: str,
+    settings: Settings,
+    vendors: Mapping[str, Vendor],
+    notes: list[Wording],
+    *,
+    merge: str = "add",
+    stdin: Stdin | None = None,
+) -> Learning:
+    """Return what the options ask for. Raises a `UmweltenError` for what the user must fix."""
+    check_name(store)
+    if settings.get("scope") is None:
+        raise no_scope()
+    scope = Scope(settings.get("scope"))
+    given = read_text(settings, "prompt", stdin)
+    question = _PROMPT if given is None else given
+    template = Template(question)
+    if SCOPE not in template.names:
+        question = _ABOUT + question
+    if not template.places_input:
+        question += _TEXT
+    id = _id(store, settings, scope, given)
+    stored = _stored(settings.get("output_dir") / id)
+    if stored is not None and given is None:
+        # What an earlier version asked is gone on with: its answers are paid for.
+        question = stored.request.prompt
+    values = {
+        "prompt": PlainText(question),
+        "system": PlainText(_SYSTEM if stored is None else stored.request.system or ""),
+        "schema": SCHEMA if stored is None or stored.request.schema is None else stored.request.schema.json,
+        "id": id,
+        "resume": True,
+        "repeat": 1,
+        "stream": False,
+    }
+    spec = build_spec("batch", _with(settings, values), vendors, notes, scope=scope)
+    if len(spec.models) > 1:
+        raise UsageError(
+            f"facts are learnt by one model, and {len(spec.models)} are named",
+            Phrase("Name one with {option:models}; to compare models, use eval batch with a schema."),
+            argument="models",
+        )
+    assert spec.inputs is not None
+    scope.check(spec.inputs.columns, answers=spec.inputs.source == "answers")
+    # Nothing else is put into it: what would be expected is no matter here.
+    added = AddedValues(names=(SCOPE,), of=_Scopes(scope), chained=scope.chained, apart=True)
+    definition = {"scope": scope.template, "merge": merge}
+    spec = msgspec.structs.replace(
+        spec,
+        inputs=msgspec.structs.replace(spec.inputs, added=added),
+        single=True,
+        derived=Derived(role=LEARN, of=store, scorer="", definition=definition),
+    )
+    return Learning(store=store, spec=spec, scope=scope.template, merge=merge)
+
+
+class _Scopes(msgspec.Struct, frozen=True):
+    """Gives the value of `{{scope}}`."""
+
+    scope: Scope
+
+    def __call__(self, content: Content) -> Mapping[str, str]:
+        return {SCOPE: self.scope.of(content)}
+
+
+def _with(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """Return the settings with these values; what else asks for memory, prompts or records does not count."""
+    without = ("prompts", "recall", "memory", "recall_now", "attach", "reuse", "overwrite", "coerce", "scope")
+    gone = dict.fromkeys(without)
+    changed = {
+        name: msgspec.structs.replace(settings.values[name], value=value, place=None)
+        for name, value in {**gone, **values}.items()
+    }
+    return msgspec.structs.replace(settings, values={**settings.values, **changed})
+
+
+def _id(store: str, settings: Settings, scope: Scope, prompt: str | None) -> str:
+    """Return the id: the same source, scope and question are the same evaluation, which goes on."""
+    what, name = _source(settings)
+    said = [what, scope.template, prompt]
+    digest = blake2b(msgspec.json.encode(said), digest_size=3).hexdigest()
+    stem = _STEM.sub("-", name).strip("-")[:40] or "inputs"
+    return f"{store}.learn-{stem}-{digest}"
+
+
+def _source(settings: Settings) -> tuple[list[str], str]:
+    """Return what tells the source of the inputs from any other, and a word for it."""
+    rows, from_ = settings.get("rows"), settings.get("from_")
+    if rows is not None:
+        return ["rows", str(Path(rows).absolute())], Path(rows).stem
+    if from_ is not None:
+        return ["from", str(from_)], str(from_)
+    directory = settings.get("directory") or ()
+    directories = [directory] if isinstance(directory, Path) else list(directory)
+    if directories:
+        return ["directory", *(str(Path(each).absolute()) for each in directories)], Path(directories[0]).name
+    files = [str(each) for each in settings.get("files") or ()]
+    return ["files", str(Path.cwd()), *files], Path(files[0]).stem if files else ""
+
+
+def _stored(folder: Path) -> StoredSpec | None:
+    if not has_database(folder):
+        return None
+    try:
+        with Reader.open(folder) as reader:
+            return reader.spec()
+    except StoreError:
+        return None  # what is wrong with it is told when it is opened for good

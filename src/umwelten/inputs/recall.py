@@ -1,0 +1,99 @@
+"""What a memory store knows of an input's scope, as the value of `{{memory}}`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from umwelten.inputs.added_values import AddedValues
+from umwelten.inputs.content import Content
+from umwelten.inputs.scopes import Scope
+from umwelten.prompts.template import MEMORY
+from umwelten.prompts.token_estimates import text_tokens
+from umwelten.records import Recall
+from umwelten.store.memory.reader import MemoryReader, best
+from umwelten.types import Text
+
+NOTHING = "(nothing yet)"
+"""Stands where nothing is known: an empty place in a prompt makes models guess what was meant."""
+
+_SCOPES_KEPT = 256
+"""Scopes whose facts are kept in memory: inputs of a scope are mostly near each other."""
+
+
+class RecalledFacts:
+    """The facts of scopes as of one moment; in any thread, one at a time.
+
+    The same facts, limit and input give the same text, whatever is learnt meanwhile.
+    """
+
+    def __init__(self, output_dir: Path, recall: Recall) -> None:
+        """`StoreError` if there is no such store and something was known of it."""
+        self.recall, self.scope = recall, Scope(recall.scope)
+        self._reader = MemoryReader.open(output_dir, recall.store, missing=recall.seq == 0)
+        self._lock = threading.Lock()
+        self._known = lru_cache(maxsize=_SCOPES_KEPT)(self._read)
+
+    def added(self) -> AddedValues:
+        """Return the placeholder `memory`."""
+        size = min(self._reader.longest_scope(self.recall.seq), _bytes(self.recall.limit))
+        return AddedValues(
+            names=(MEMORY,),
+            of=self._of,
+            chained=self.scope.chained,
+            apart=True,
+            most_bytes=max(size, len(NOTHING)),
+        )
+
+    def text(self, scope: str, about: str) -> str:
+        """Return what is known of a scope, a line each, the newest first.
+
+        Where that is more than the limit, it is the facts that have most to do with the text `about`.
+        """
+        with self._lock:
+            known = self._known(scope)
+        if not known:
+            return NOTHING
+        chosen = set(_fitting([number for number, _ in known], dict(known), self.recall.limit))
+        if len(chosen) < len(known):
+            # The best of all; what no word leads to comes after, the newest first.
+            found = best(known, about)
+            rest = [number for number, _ in known if number not in set(found)]
+            chosen = set(_fitting([*found, *rest], dict(known), self.recall.limit))
+        return "\n".join(f"- {_line(text)}" for number, text in known if number in chosen)
+
+    def _of(self, content: Content) -> Mapping[str, str]:
+        words = " ".join(part.text for part in content.parts if isinstance(part, Text))
+        return {MEMORY: self.text(self.scope.of(content), words)}
+
+    def _read(self, scope: str) -> list[tuple[int, str]]:
+        return self._reader.known_at(scope, self.recall.seq)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _fitting(numbers: list[int], texts: Mapping[int, str], limit: int) -> list[int]:
+    """Return the first of these facts that fit into so many tokens together; always one."""
+    left, fitting = limit, list[int]()
+    for number in numbers:
+        left -= text_tokens(len(_line(texts[number]).encode()) + 3, "")
+        if left < 0 and fitting:
+            break
+        fitting.append(number)
+    return fitting
+
+
+def _bytes(tokens: int) -> int:
+    """Return how many bytes a text of so many tokens has at most, as `text_tokens` counts them."""
+    per_token = 1_000 / max(1, text_tokens(1_000, ""))
+    return int((tokens + 1) * (per_token + 1))
+
+
+def current_seq(output_dir: Path, store: str, *, missing: bool) -> int:
+    """Return the number of the store's latest change. `missing`: it may not be there, which is 0."""
+    with MemoryReader.open(output_dir, store, missing=missing) as reader:
+        return reader.seq()

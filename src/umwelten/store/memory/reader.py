@@ -1,0 +1,194 @@
+"""The reading side of a memory store: for recall, lists and exports, without a lock."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from umwelten.errors import StoreError
+from umwelten.store.database import NeverStarted, folder_errors, open_for_reading, store_errors
+from umwelten.store.memory.facts import Fact
+from umwelten.store.memory.tables import KNOWN, KNOWN_AT, check_name, memory_folder, memory_kind, store_names
+from umwelten.store.rows import clean
+from umwelten.text.suggestions import closest, did_you_mean
+
+_COLUMNS = ", ".join(
+    "(SELECT count(*) FROM mentions m WHERE m.fact_id = facts.id)" if name == "inputs" else name
+    for name in Fact.__struct_fields__
+)
+_WORD = re.compile(r"\w+")
+_MOST_WORDS = 200
+"""Words of a text by which facts are found: a long text's first ones tell what it is about."""
+
+_PAGE = 1_000
+
+
+def has_store(output_dir: Path, name: str) -> bool:
+    """Return whether there is a store with this name. Raises UsageError for what cannot be one."""
+    return os.path.lexists(memory_folder(output_dir) / memory_kind(check_name(name)).name)
+
+
+class MemoryReader:
+    """A memory store as committed so far. Close it."""
+
+    def __init__(self, name: str, folder: Path, connection: sqlite3.Connection | None) -> None:
+        """Takes over the connection. Use `open`."""
+        self.name, self.folder, self._kind = name, folder, memory_kind(name)
+        self._connection = connection
+
+    @classmethod
+    def open(cls, output_dir: Path, name: str, *, missing: bool = False) -> Self:
+        """Open the store. `missing`: it may not be there, and then nothing is known.
+
+        Raises UsageError for a name that cannot be one, StoreError.
+        """
+        kind, folder = memory_kind(check_name(name)), memory_folder(output_dir)
+        if not has_store(output_dir, name):
+            if missing:
+                return cls(name, folder, None)
+            near = did_you_mean(closest(name, store_names(output_dir)), "{!r}")
+            raise StoreError(
+                f"there is no memory store {name!r} in {folder}",
+                near or f"umwelten memory learn {name} … makes it.",
+            )
+        with folder_errors(folder), store_errors(folder, kind):
+            try:
+                return cls(name, folder, open_for_reading(folder, kind=kind))
+            except NeverStarted:
+                return cls(name, folder, None)
+
+    def close(self) -> None:
+        """Close the file. Twice is fine."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def seq(self) -> int:
+        """Return the number of the latest change, 0 before the first."""
+        rows = self._rows("SELECT seq FROM changes")
+        return int(rows[0][0]) if rows else 0
+
+    def facts(self, scope: str | None = None, type: str | None = None) -> Iterator[Fact]:
+        """Yield what is known, by scope, the newest first; of one scope or type alone if given."""
+        wanted = [KNOWN]
+        values: dict[str, object] = {}
+        for column, value in (("scope", scope), ("type", type)):
+            if value is not None:
+                wanted.append(f"{column} = :{column}")
+                values[column] = clean(value)
+        return self._facts(" AND ".join(wanted), values)
+
+    def known_at(self, scope: str, seq: int) -> list[tuple[int, str]]:
+        """Return what was known of a scope after that change, as (number, text), the newest first."""
+        query = f"SELECT id, text FROM facts WHERE scope = :scope AND {KNOWN_AT} ORDER BY id DESC"
+        return [(row[0], row[1]) for row in self._rows(query, {"scope": clean(scope), "seq": seq})]
+
+    def longest_scope(self, seq: int) -> int:
+        """Return the bytes of all facts of the scope with most of them, as of that change."""
+        query = f"""SELECT coalesce(max(size), 0) FROM
+            (SELECT sum(length(CAST(text AS BLOB)) + 3) AS size FROM facts WHERE {KNOWN_AT} GROUP BY scope)"""
+        rows = self._rows(query, {"seq": seq})
+        return int(rows[0][0]) if rows else 0
+
+    def scopes(self) -> list[tuple[str, int]]:
+        """Return the scopes with the number of their known facts, by name."""
+        query = f"SELECT scope, count(*) FROM facts WHERE {KNOWN} GROUP BY scope ORDER BY scope"
+        return [(row[0], row[1]) for row in self._rows(query)]
+
+    def search(self, words: str, scope: str | None = None, most: int = 20) -> list[Fact]:
+        """Return the known facts that have most to do with these words, the best first."""
+        texts = [(fact.id, fact.text) for fact in self.facts(scope)]
+        found = best(texts, words)[:most]
+        by_id = {fact.id: fact for fact in self._facts(_among(found), {})} if found else {}
+        return [by_id[fact_id] for fact_id in found if fact_id in by_id]
+
+    def history(self, fact_id: int) -> list[Fact]:
+        """Return a fact with those that it took the place of and those that took its place, the oldest first.
+
+        Empty: there is no such fact.
+        """
+        query = """WITH RECURSIVE chain(id) AS (
+              SELECT id FROM facts WHERE id = :id
+              UNION SELECT f.superseded_by FROM facts f JOIN chain c ON f.id = c.id
+                WHERE f.superseded_by IS NOT NULL
+              UNION SELECT f.id FROM facts f JOIN chain c ON f.superseded_by = c.id
+            ) SELECT id FROM chain ORDER BY id"""
+        try:
+            ids = [row[0] for row in self._rows(query, {"id": fact_id})]
+        except OverflowError:
+            return []
+        return sorted(self._facts(_among(ids), {}), key=lambda fact: fact.id) if ids else []
+
+    def all_facts(self) -> Iterator[Fact]:
+        """Yield all facts, also those that are not known any more, in the order in which they came."""
+        last = 0
+        while rows := self._rows(
+            f"SELECT {_COLUMNS} FROM facts WHERE id > :last ORDER BY id LIMIT {_PAGE}", {"last": last}
+        ):
+            for row in rows:
+                yield _made(row)
+            last = int(rows[-1][0])
+
+    def _facts(self, wanted: str, values: dict[str, object]) -> Iterator[Fact]:
+        query = f"SELECT {_COLUMNS} FROM facts WHERE {wanted} ORDER BY scope, id DESC"
+        if self._connection is None:
+            return
+        with store_errors(self.folder, self._kind):
+            for row in self._connection.execute(query, values):
+                yield _made(row)
+
+    def _rows(self, query: str, values: dict[str, object] | None = None) -> list[tuple[Any, ...]]:
+        if self._connection is None:
+            return []
+        with store_errors(self.folder, self._kind):
+            return self._connection.execute(query, values or {}).fetchall()
+
+
+def _made(row: tuple[Any, ...]) -> Fact:
+    return msgspec.convert(dict(zip(Fact.__struct_fields__, row, strict=True)), Fact)
+
+
+def _among(ids: Sequence[int]) -> str:
+    return f"id IN ({', '.join(str(int(number)) for number in ids)})"
+
+
+def best(texts: Sequence[tuple[int, str]], about: str) -> list[int]:
+    """Return the numbers of the texts that share words with `about`, the best first.
+
+    By bm25 over these texts alone: so what is found does not depend on what is stored of others, or later.
+    """
+    words = list(dict.fromkeys(word.casefold() for word in _WORD.findall(about)))[:_MOST_WORDS]
+    if not words or not texts:
+        return []
+    with closing(sqlite3.connect(":memory:")) as connection:
+        try:
+            connection.execute("CREATE VIRTUAL TABLE texts USING fts5 (text, tokenize = 'porter')")
+        except sqlite3.OperationalError:
+            return _like(texts, words)
+        connection.executemany("INSERT INTO texts (rowid, text) VALUES (?, ?)", texts)
+        query = " OR ".join(f'"{word}"' for word in words)
+        rows = connection.execute(
+            "SELECT rowid FROM texts WHERE texts MATCH ? ORDER BY bm25(texts), rowid DESC", (query,)
+        )
+        return [row[0] for row in rows]
+
+
+def _like(texts: Sequence[tuple[int, str]], words: Sequence[str]) -> list[int]:
+    """As `best` where SQLite lacks FTS5: by the number of words that occur."""
+    counts = [(sum(word in text.casefold() for word in words), number) for number, text in texts]
+    return [number for count, number in sorted(counts, key=lambda pair: (-pair[0], -pair[1])) if count]

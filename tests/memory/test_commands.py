@@ -1,0 +1,277 @@
+"""`umwelten memory` and `--recall` from outside: what is learnt, recalled, and refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Cli
+from memory.kit import MODEL, answers, profile, says, table
+from provider import Provider, provider
+
+CHATS = [
+    ("alice", "Hi, I am Alice. I love green tea."),
+    ("bob", "My name is Bob and I work as a baker in Lyon."),
+    ("alice", "Next week I fly to Oslo. I love green tea!"),
+]
+FOUND = (
+    says(
+        ("I love green  tea", "Alice loves green tea."),
+        ("I hate tea", "Alice hates tea."),
+        prompt="I am Alice",
+    ),
+    says(("I work as a baker", "Bob is a baker in Lyon.", "professional"), prompt="baker"),
+    says(
+        ("I fly to Oslo", "Alice flies to Oslo.", "plan"),
+        ("I love green tea", "alice loves  green tea!"),
+        prompt="Oslo",
+    ),
+)
+
+
+@pytest.fixture
+def server() -> Any:
+    with provider(profile(*FOUND)) as server:
+        yield server
+
+
+def learn(cli: Cli, server: Provider, *more: str, code: int = 0) -> str:
+    done = cli(
+        "memory",
+        "learn",
+        "people",
+        "--rows",
+        "chats.csv",
+        "--scope",
+        "{{row.user}}",
+        "-m",
+        MODEL,
+        *more,
+        env=server.env(),
+    )
+    assert done.code == code, done.err
+    return done.out + done.err
+
+
+def facts(cli: Cli, *more: str) -> list[dict[str, Any]]:
+    done = cli("memory", "list", "people", "--json", *more)
+    assert done.code == 0, done.err
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+def texts(cli: Cli, *more: str) -> list[tuple[str, str]]:
+    return [(fact["scope"], fact["text"]) for fact in facts(cli, *more)]
+
+
+def test_facts_are_learnt_once_with_their_sources_and_only_if_they_are_quoted(
+    cli: Cli, server: Provider, tmp_path: Path
+) -> None:
+    table(tmp_path / "chats.csv", CHATS)
+    said = learn(cli, server)
+    assert "people: 3 new facts from 3 inputs, 1 known already" in said
+    assert "left out: 1 fact whose quote is not in the text" in said
+    assert texts(cli) == [
+        ("alice", "Alice flies to Oslo."),
+        ("alice", "Alice loves green tea."),
+        ("bob", "Bob is a baker in Lyon."),
+    ]
+    tea = facts(cli, "--scope", "alice")[1]
+    assert (tea["source_name"], tea["quote"], tea["inputs"]) == ("row-1", "I love green  tea", 2)
+    assert tea["source_eval"].startswith("people.learn-chats-")
+    assert tea["source_call"].startswith("u1:")
+    assert texts(cli, "--type", "plan") == [("alice", "Alice flies to Oslo.")]
+    asked = server.idle().requests
+    assert "0 new facts from 0 inputs" in learn(cli, server)
+    assert server.idle().requests == asked
+    assert len(facts(cli)) == 3
+    store = tmp_path / "output" / ".memory" / "people.db"
+    assert store.stat().st_mode & 0o077 == 0
+
+
+def test_a_changed_text_supersedes_what_it_said_unless_another_text_says_it_too(
+    cli: Cli, server: Provider, tmp_path: Path
+) -> None:
+    table(tmp_path / "chats.csv", CHATS)
+    learn(cli, server)
+    server.use(profile(says(("I live in Rome", "Lives in Rome."), prompt="Rome"), *FOUND))
+    moved = [("alice", "I am Alice now: I live in Rome"), ("bob", "I live in Rome, too"), CHATS[2]]
+    table(tmp_path / "chats.csv", moved)
+    assert "1 ended" in learn(cli, server)
+    assert texts(cli) == [
+        ("alice", "Lives in Rome."),
+        ("alice", "Alice flies to Oslo."),
+        ("alice", "Alice loves green tea."),  # row 3 says so still
+        ("bob", "Lives in Rome."),
+    ]
+    history = cli("memory", "history", "people", "2")
+    assert "ended" in history.out
+    assert "its text changed, by 5" in history.out
+
+
+def test_rows_that_move_change_nothing(cli: Cli, server: Provider, tmp_path: Path) -> None:
+    table(tmp_path / "chats.csv", CHATS)
+    learn(cli, server)
+    before = {(fact["id"], fact["text"]) for fact in facts(cli)}
+    table(tmp_path / "chats.csv", [("bob", "Hello"), *CHATS])
+    server.use(profile(says(prompt="Hello"), *FOUND))
+    asked = server.idle().requests
+    assert "0 new facts" in learn(cli, server)
+    assert server.idle().requests == asked + 1
+    assert {(fact["id"], fact["text"]) for fact in facts(cli)} == before
+
+
+def test_a_failed_extraction_is_a_failed_call_and_an_input_without_a_scope_fails_by_name(
+    cli: Cli, server: Provider, tmp_path: Path
+) -> None:
+    table(tmp_path / "chats.csv", [*CHATS, ("", "I am nobody")])
+    said = learn(cli, server, code=1)
+    assert "the scope {{row.user}} of row-4 is empty" in said
+    assert server.idle().requests == 3
+    server.use(profile(answers("I found nothing worth keeping.")))
+    table(tmp_path / "chats.csv", [("carol", "I am Carol")])
+    assert "0 new facts from 0 inputs" in learn(cli, server, "--retries", "0", code=1)
+
+
+def recall(cli: Cli, server: Provider, *more: str, code: int = 0) -> str:
+    done = cli(
+        "eval",
+        "batch",
+        "-i",
+        "replies",
+        "--rows",
+        "new.csv",
+        "-m",
+        MODEL,
+        *(() if "-p" in more else ("-p", "Known: {{memory}} Asked: {{row.text}}")),
+        "--scope",
+        "{{row.user}}",
+        *more,
+        env=server.env(),
+    )
+    assert done.code == code, done.err
+    return done.err
+
+
+def prompts(server: Provider) -> list[str]:
+    return [record.prompt for record in server.idle().records]
+
+
+def test_a_run_recalls_the_store_of_its_start_and_resumes_with_the_same_text(
+    cli: Cli, server: Provider, tmp_path: Path
+) -> None:
+    table(tmp_path / "chats.csv", CHATS[:2])
+    table(tmp_path / "new.csv", [("alice", "What?"), ("bob", "Where?"), ("carol", "Who?")])
+    learn(cli, server)
+    server.reset()
+    recall(cli, server, "--recall", "people")
+    assert sorted(prompts(server)) == [
+        "Known: (nothing yet) Asked: Who?",
+        "Known: - Alice loves green tea. Asked: What?",
+        "Known: - Bob is a baker in Lyon. Asked: Where?",
+    ]
+    table(tmp_path / "chats.csv", CHATS)
+    learn(cli, server)
+    table(
+        tmp_path / "new.csv", [("alice", "What?"), ("bob", "Where?"), ("carol", "Who?"), ("alice", "More?")]
+    )
+    server.reset()
+    recall(cli, server, "--recall", "people", "--resume")
+    assert prompts(server) == ["Known: - Alice loves green tea. Asked: More?"]
+    server.reset()
+    recall(cli, server, "--recall", "people", "--resume", "--recall-now")
+    now = "Known: - Alice flies to Oslo.\n- Alice loves green tea. Asked: "
+    assert sorted(prompts(server)) == [now + "More?", now + "What?"]
+    server.reset()
+    recall(cli, server, "--recall", "people", "--resume")
+    assert prompts(server) == []
+
+
+def test_a_prompt_without_a_place_gets_what_is_recalled_before_it(
+    cli: Cli, server: Provider, tmp_path: Path
+) -> None:
+    table(tmp_path / "chats.csv", CHATS)
+    table(tmp_path / "new.csv", [("bob", "Where?")])
+    learn(cli, server)
+    server.reset()
+    recall(cli, server, "--recall", "people", "-p", "Answer: {{row.text}}")
+    assert prompts(server) == ["What is known from before:\n- Bob is a baker in Lyon.\n\nAnswer: Where?"]
+    server.reset()
+    done = cli(
+        "eval",
+        "run",
+        "-p",
+        "Who is {{memory}}",
+        "--recall",
+        "people",
+        "--scope",
+        "bob",
+        "-m",
+        MODEL,
+        env=server.env(),
+    )
+    assert done.code == 0, done.err
+    assert prompts(server) == ["Who is - Bob is a baker in Lyon."]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--recall", "peeple", "--scope", "a"), "Did you mean 'people'?"),
+        (("--recall", "peo/ple", "--scope", "a"), "'peo/ple' cannot be the name of a memory store"),
+        (("--recall", "people"), "memory needs --scope"),
+        (("--recall", "people", "--scope", "{{row.usr}}"), "did you mean {{row.user}}?"),
+        (("--recall", "people", "--scope", "a", "--recall-now"), "--recall-now goes with --resume"),
+        (("--recall", "people", "--memory", "people", "--scope", "a"), "exclude each other"),
+        (("--scope", "a"), "--scope goes with --recall or --memory"),
+        ((), "{{memory}} in the prompt: nothing is recalled"),
+    ],
+)
+def test_what_cannot_be_recalled_is_refused(
+    cli: Cli, server: Provider, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    table(tmp_path / "new.csv", [("bob", "Where?")])
+    (tmp_path / "facts.jsonl").write_text('{"scope": "bob", "text": "Bakes."}\n')
+    assert cli("memory", "import", "people", "facts.jsonl").code == 0
+    done = cli(
+        "eval", "batch", "--rows", "new.csv", "-m", MODEL, "-p", "{{memory}}", *arguments, env=server.env()
+    )
+    assert done.code == 2
+    assert message in done.err
+    assert server.idle().requests == 0
+
+
+def test_facts_are_exported_imported_deleted_and_cleared(cli: Cli, tmp_path: Path) -> None:
+    lines = [
+        {"scope": "alice", "type": "plan", "text": "Flies to Oslo."},
+        {"scope": "alice", "text": "x" * 3000},
+        {"scope": "bob", "text": "Bakes."},
+        {"scope": "bob", "text": "bakes"},
+    ]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = cli("memory", "import", "people", "in.jsonl")
+    assert done.out == "people: 3 new facts, 1 known already\n"
+    assert cli("memory", "search", "people", "flying to oslo").out.splitlines()[1:] == [
+        "1\talice\tplan\tFlies to Oslo."
+    ]
+    assert cli("memory", "export", "people", "-o", "out.jsonl").code == 0
+    assert cli("memory", "import", "copy", "out.jsonl").out == "copy: 3 new facts\n"
+    assert len(facts(cli, "--scope", "alice")[0]["text"]) == 1000
+    assert cli("memory", "delete", "people", "1").code == 0
+    again = cli("memory", "delete", "people", "1", "99")
+    assert (again.code, "not known in 'people': 1, 99" in again.err) == (2, True)
+    assert "deleted" in cli("memory", "history", "people", "1").out
+    refused = cli("memory", "clear", "people", "--scope", "alice")
+    assert (refused.code, "add --yes" in refused.err) == (2, True)
+    assert cli("memory", "clear", "people", "--scope", "alic", "--yes").code == 2
+    assert "2 facts removed" in cli("memory", "clear", "people", "--scope", "alice", "--yes").out
+    assert texts(cli) == [("bob", "Bakes.")]
+    assert b"Oslo" not in (tmp_path / "output" / ".memory" / "people.db").read_bytes()
+    (tmp_path / "in.jsonl").write_text('{"scope": "eve", "text": "Sings."}\n{"scope": "eve"}\n')
+    broken = cli("memory", "import", "people", "in.jsonl")
+    assert (broken.code, "in.jsonl, line 2" in broken.err) == (2, True)
+    assert texts(cli) == [("bob", "Bakes.")]
+    listed = cli("memory", "list")
+    assert listed.out.splitlines() == ["NAME\tFACTS\tSCOPES", "copy\t3\t2", "people\t1\t1"]
