@@ -193,6 +193,9 @@ def test_models_without_tools() -> None:
         assert (status, reply) == (400, {"error": "registry.ollama.ai/library/old:1b does not support tools"})
         assert "tools" not in post(server, "/api/show", model="old:1b")[1]["capabilities"]
         assert "tools" in post(server, "/api/show", model="new:1b")[1]["capabilities"]
+        server.use(Profile(no_tools=("old*",), responses_only=("gpt-5.4*",), models=("older", "new")))
+        listed = json.loads(fetch(f"{server.url}/api/v1/models")[1])["data"]
+        assert ["tools" in row["supported_parameters"] for row in listed] == [False, True]
         status, reply = post(server, "/api/v1/chat/completions", model="older", **asked)
         assert status == 404 and "support tool use" in reply["error"]["message"]
         for effort, wanted in (

@@ -28,8 +28,8 @@ from umwelten.simulate.faultserver.scripts import (
     trouble_reply,
     whole,
 )
-from umwelten.simulate.faultserver.tools.judges import judge, refuse_tools, takes_no_tools
-from umwelten.simulate.faultserver.tools.spec import ToolTurns
+from umwelten.simulate.faultserver.tools.judges import judge, refuse_tools
+from umwelten.simulate.faultserver.tools.spec import ToolTurns, fits_any
 from umwelten.simulate.faultserver.uploads import UploadedFiles
 from umwelten.simulate.faultserver.wires import ServerWire, Trouble
 from umwelten.simulate.faultserver.wires.base import Quota
@@ -281,7 +281,7 @@ class FaultServer:
             case "version":
                 return b'{"version":"0.12.0"}'
             case "show":
-                return show(tools=not takes_no_tools(model_of(request), self.profile.no_tools))
+                return show(tools=not fits_any(model_of(request), self.profile.no_tools))
             case "pull":
                 return pull()
         return None
@@ -292,7 +292,7 @@ class FaultServer:
         if profile.require_key and wire.name != "ollama" and key_of(request, wire) is None:
             raise BadAsk("", 401)
         behaviour, latency_s = profile.listing, self._listing.latency_s()
-        body = wire.listing(profile.models, request.arguments, profile.page_size)
+        body = wire.listing(profile.models, request.arguments, profile.page_size, profile.no_tools)
         ask = IncomingRequest(wire=wire.name, model="", prompt="")
         answer = answer_to(ask, behaviour, 0, time.time(), latency_s)
         lines = self._lines(wire, 0) + header_lines(behaviour.headers)

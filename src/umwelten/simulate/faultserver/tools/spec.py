@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from umwelten.simulate.profile import Strict
@@ -47,6 +49,11 @@ text nor calls where results end the request. `anthropic`: the first turn pauses
 Refused = Literal["forced_choice", "json_with_tools", "parallel_tool_calls", "user_after_tool"]
 """What some models refuse with 400: a choice that forces a call, a JSON format beside tools (Gemini 2.5),
 the field `parallel_tool_calls`, a user's message right after a tool's (Mistral)."""
+
+
+def fits_any(name: str, globs: Sequence[str]) -> bool:
+    """Whether a name fits one of the globs."""
+    return any(fnmatchcase(name, glob) for glob in globs)
 
 
 class ToolTurns(Strict, kw_only=True):

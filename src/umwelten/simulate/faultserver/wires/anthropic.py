@@ -115,7 +115,9 @@ class AnthropicWire:
         """See `Wire`."""
         return f"request-id: req_{n:08x}\r\n"
 
-    def listing(self, models: Sequence[str], query: Mapping[str, str], page_size: int) -> bytes:
+    def listing(
+        self, models: Sequence[str], query: Mapping[str, str], page_size: int, no_tools: Sequence[str]
+    ) -> bytes:
         """See `Wire`."""
         after = query.get("after_id", "")
         start = models.index(after) + 1 if after in models else 0

@@ -95,8 +95,10 @@ class ServerWire(Protocol):
     def headers(self, n: int) -> str:
         """The header lines that only this wire has, each with its line end."""
 
-    def listing(self, models: Sequence[str], query: Mapping[str, str], page_size: int) -> bytes:
-        """A page of the list of models."""
+    def listing(
+        self, models: Sequence[str], query: Mapping[str, str], page_size: int, no_tools: Sequence[str]
+    ) -> bytes:
+        """A page of the list of models. Those that fit a glob of `no_tools` take no tools."""
 
 
 def sse(data: bytes, event: bytes = b"") -> bytes:

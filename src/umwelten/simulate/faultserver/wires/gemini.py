@@ -106,7 +106,9 @@ class GeminiWire:
         """See `Wire`."""
         return "x-content-type-options: nosniff\r\n"
 
-    def listing(self, models: Sequence[str], query: Mapping[str, str], page_size: int) -> bytes:
+    def listing(
+        self, models: Sequence[str], query: Mapping[str, str], page_size: int, no_tools: Sequence[str]
+    ) -> bytes:
         """See `Wire`."""
         start = number(query.get("pageToken"), 0)
         end = start + min(number(query.get("pageSize"), page_size) or page_size, page_size)

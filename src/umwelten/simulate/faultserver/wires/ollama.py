@@ -86,7 +86,9 @@ class OllamaWire:
         """See `Wire`."""
         return ""
 
-    def listing(self, models: Sequence[str], query: Mapping[str, str], page_size: int) -> bytes:
+    def listing(
+        self, models: Sequence[str], query: Mapping[str, str], page_size: int, no_tools: Sequence[str]
+    ) -> bytes:
         """See `Wire`. The rows serve `/api/tags` and `/api/ps` alike."""
         details = {"format": "gguf", "family": "test", "parameter_size": "1B", "quantization_level": "Q4_K_M"}
         rows = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from umwelten.simulate.faultserver.asks import IncomingRequest
+from umwelten.simulate.faultserver.tools.spec import fits_any
 from umwelten.simulate.faultserver.wires.base import Frames, Json, ScriptedAnswer, Trouble, encode, sse
 from umwelten.simulate.faultserver.wires.openai_calls import (
     deltas_of,
@@ -39,6 +40,10 @@ _TYPE_OF_CODE = {
     "context_length_exceeded": "invalid_request_error",
     "tokens": "tokens",
 }
+
+
+# Of OpenRouter's models; the first one is missing where a model takes no tools.
+_PARAMETERS = ("tools", "max_tokens", "temperature", "top_p", "seed", "stop", "response_format")
 
 
 def _finish(answer: ScriptedAnswer) -> str:
@@ -111,7 +116,9 @@ class OpenAIWire:
         """See `Wire`."""
         return f"x-request-id: req_{n:08x}\r\n"
 
-    def listing(self, models: Sequence[str], query: Mapping[str, str], page_size: int) -> bytes:
+    def listing(
+        self, models: Sequence[str], query: Mapping[str, str], page_size: int, no_tools: Sequence[str]
+    ) -> bytes:
         """See `Wire`. This wire has no pages."""
         rows = [
             {"id": name, "object": "model", "created": 1_700_000_000, "owned_by": "test"} for name in models
@@ -191,11 +198,14 @@ class OpenRouterWire(OpenAIWire):
         error = {"code": trouble.status, "message": message}
         return sse(encode({"id": "gen-0", "model": ask.model, "choices": [choice], "error": error}))
 
-    def listing(self, models: Sequence[str], query: Mapping[str, str], page_size: int) -> bytes:
+    def listing(
+        self, models: Sequence[str], query: Mapping[str, str], page_size: int, no_tools: Sequence[str]
+    ) -> bytes:
         """See `Wire`. Prices are strings, in USD per token."""
         prices = {"prompt": "0.000001", "completion": "0.000002", "request": "0", "image": "0"}
         rows = [
             {"id": name, "name": name.title(), "context_length": 131_072, "pricing": prices}
+            | {"supported_parameters": _PARAMETERS[fits_any(name, no_tools) :]}
             for name in models
         ]
         return encode({"data": rows})

@@ -7,14 +7,13 @@ sends this has changed or mixed up what it was told.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
 
 from umwelten.simulate.faultserver.tools.judges.anthropic import judge_anthropic
 from umwelten.simulate.faultserver.tools.judges.gemini import judge_gemini
 from umwelten.simulate.faultserver.tools.judges.ollama import judge_ollama
 from umwelten.simulate.faultserver.tools.judges.openai import judge_openai
 from umwelten.simulate.faultserver.tools.judges.verdict import Wrong
-from umwelten.simulate.faultserver.tools.spec import ToolTurns
+from umwelten.simulate.faultserver.tools.spec import ToolTurns, fits_any
 from umwelten.simulate.faultserver.tools.values import Transcript
 
 _JUDGES: dict[str, Callable[[ToolTurns, Transcript], None]] = {
@@ -49,11 +48,6 @@ _NO_TOOLS = {
 }
 
 
-def takes_no_tools(model: str, no_tools: Sequence[str]) -> bool:
-    """Whether a model fits one of the globs."""
-    return any(fnmatchcase(model, glob) for glob in no_tools)
-
-
 def refuse_tools(
     wire: str, model: str, transcript: Transcript, *, no_tools: Sequence[str], responses_only: Sequence[str]
 ) -> Wrong | None:
@@ -62,10 +56,10 @@ def refuse_tools(
     """
     if not transcript.tools:
         return None
-    if takes_no_tools(model, no_tools):
+    if fits_any(model, no_tools):
         status, words = _NO_TOOLS.get(wire, (400, "{model} does not support tools"))
         return Wrong(words.format(model=model), "tools", status=status)
-    only = wire == "openai" and takes_no_tools(model, responses_only)
+    only = wire == "openai" and fits_any(model, responses_only)
     if only and transcript.body.get("reasoning_effort") != "none":
         return Wrong(
             f"Function tools with reasoning_effort are not supported for {model} in /v1/chat/completions. "

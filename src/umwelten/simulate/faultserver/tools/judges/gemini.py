@@ -11,6 +11,7 @@ from umwelten.simulate.faultserver.tools.judges.verdict import (
     Wrong,
     changed,
     dumped,
+    fields,
     fits,
     objects,
     out_of_order,
@@ -65,22 +66,22 @@ def _check_tools(body: Json) -> list[str]:
 
 
 def _check_config(spec: ToolTurns, body: Json, names: list[str]) -> None:
-    generation = body.get("generationConfig") or {}
+    generation = fields(body.get("generationConfig"))
     if (
         names
         and "json_with_tools" in spec.refuse
         and generation.get("responseMimeType") == "application/json"
     ):
         raise Wrong("Function calling with a response mime type: 'application/json' is unsupported")
-    config = (body.get("toolConfig") or {}).get("functionCallingConfig")
-    if config is None:
+    if "toolConfig" not in body:
         return
+    config = fields(fields(body["toolConfig"]).get("functionCallingConfig"))
     if not names:
         raise Wrong("Function calling config is set without function_declarations.")
-    allowed, mode = config.get("allowedFunctionNames") or (), config.get("mode", "AUTO")
+    allowed, mode = config.get("allowedFunctionNames"), config.get("mode", "AUTO")
     if allowed and mode not in ("ANY", "VALIDATED"):
         raise Wrong("Please set allowed_function_names only when function calling mode is ANY.")
-    if any(name not in names for name in allowed):
+    if isinstance(allowed, list) and any(name not in names for name in allowed):
         raise Wrong("allowed_function_names should be a subset of the names of function_declarations")
     if mode == "ANY" and "forced_choice" in spec.refuse:
         raise Wrong("Function calling mode ANY is not supported for this model.")
@@ -100,7 +101,7 @@ class _Contents:
     def check(self) -> None:
         """Raise `Wrong` for what is."""
         for place, parts in enumerate(self._parts):
-            given = [part["functionResponse"] for part in parts if "functionResponse" in part]
+            given = [fields(part["functionResponse"]) for part in parts if "functionResponse" in part]
             if given:
                 if len(given) < len(parts):
                     raise Wrong(
@@ -110,7 +111,7 @@ class _Contents:
                 continue
             if self._wanted:
                 raise Wrong(_UNEQUAL)
-            calls = [part["functionCall"] for part in parts if "functionCall" in part]
+            calls = [fields(part["functionCall"]) for part in parts if "functionCall" in part]
             if calls:
                 self._take_calls(place, parts, calls)
         if self._wanted:
@@ -131,7 +132,7 @@ class _Contents:
         for number, call in enumerate(calls):
             given = call.get("id")
             if given is not None and is_changed(
-                given, "call_", str(call.get("name")), dumped(call.get("args"))
+                str(given), "call_", str(call.get("name")), dumped(call.get("args"))
             ):
                 raise changed(f"contents[{place}], function call {number},")
         self._check_signature(place, parts, calls[0])

@@ -7,6 +7,7 @@ from umwelten.simulate.faultserver.tools.judges.verdict import (
     Wrong,
     changed,
     dumped,
+    fields,
     objects,
     out_of_order,
 )
@@ -40,7 +41,7 @@ def judge_ollama(spec: ToolTurns, transcript: Transcript) -> None:
 
 
 def _check_call(where: str, call: Json) -> None:
-    function = call.get("function") or {}
+    function = fields(call.get("function"))
     arguments = function.get("arguments")
     if not isinstance(arguments, dict):
         kind = "api.ToolCallFunctionArguments"
@@ -52,7 +53,7 @@ def _check_call(where: str, call: Json) -> None:
 def _check_answered(calls: list[Json], results: list[Json]) -> None:
     if len(results) != len(calls):
         raise Wrong(f"faultserver: {len(calls)} calls, {len(results)} results right after them")
-    called = [str((call.get("function") or {}).get("name")) for call in calls]
+    called = [str(fields(call.get("function")).get("name")) for call in calls]
     told = [str(result.get("tool_name", name)) for result, name in zip(results, called, strict=True)]
     if told != called:
         raise out_of_order(told, called)

@@ -6,6 +6,7 @@ from umwelten.simulate.faultserver.tools.judges.verdict import (
     Json,
     Wrong,
     changed,
+    fields,
     fits,
     objects,
     out_of_order,
@@ -41,7 +42,7 @@ def _check_fields(spec: ToolTurns, body: Json) -> None:
     if twice is not None:
         raise Wrong(f"Invalid 'tools': tool names must be unique, and '{twice}' is there twice.", "tools")
     choice = body.get("tool_choice")
-    if isinstance(choice, dict) and (name := (choice.get("function") or {}).get("name")) not in names:
+    if isinstance(choice, dict) and (name := fields(choice.get("function")).get("name")) not in names:
         text = f"no function named '{name}' was specified in the 'tools' parameter"
         raise Wrong(f"Invalid value for 'tool_choice': {text}.", "tool_choice")
     if choice not in (None, "none", "auto") and "forced_choice" in spec.refuse:

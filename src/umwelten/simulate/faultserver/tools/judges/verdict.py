@@ -32,6 +32,11 @@ def out_of_order(given: Iterable[str], wanted: Iterable[str]) -> Wrong:
     )
 
 
+def fields(value: object) -> Json:
+    """An object; {} for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
 def objects(value: object) -> list[Json]:
     """The objects in a list."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

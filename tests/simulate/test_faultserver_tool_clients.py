@@ -1,0 +1,75 @@
+"""Our own wires hold conversations with the rehearsal server's models, whose judge finds nothing wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, get_args
+
+import pytest
+
+from toolturnkit import PARAMETERS, profile
+from umwelten.attempts.transport import Transport
+from umwelten.providers.protocol import Endpoint
+from umwelten.providers.vendors import VENDORS
+from umwelten.providers.wires import WIRES
+from umwelten.simulate.faultserver import FaultServer
+from umwelten.simulate.faultserver.tools.spec import Quirk
+from umwelten.tool_calls import ModelTurn, ToolDefinition, ToolResult, ToolResults
+from umwelten.types import ModelRef, Reply, Request
+from wirekit import user
+
+ADDRESSES = {"openai": "/v1", "openrouter": "/api/v1", "deepseek": "/v1", "mistral": "/v1"}
+TOOLS = tuple(
+    ToolDefinition(name=name, description="", parameters=PARAMETERS) for name in ("weather", "time", "rate")
+)
+# What ends otherwise than in an answer, or is of other wires.
+ELSEWHERE = {"always_calls", "empty_reply", "pause_turn", "redacted_thinking", "late_signature"}
+ELSEWHERE |= {"malformed_call", "unexpected_call"}
+QUIRKS = [quirk for quirk in get_args(Quirk) if quirk not in ELSEWHERE]
+
+
+async def converse(server: FaultServer, vendor: str, *, stream: bool, note: str = "") -> list[Reply]:
+    """All replies of a conversation, the answer last. Results are the numbers of their calls."""
+    row = VENDORS[vendor]
+    home = Endpoint(vendor=row, base_url=server.url + ADDRESSES[vendor])
+    wire = WIRES[row.wire]
+    turns: list[Any] = [user("How is mark:a?")]
+    replies: list[Reply] = []
+    async with Transport(timeout_s=10) as transport:
+        while not replies or replies[-1].calls or replies[-1].paused:
+            asked = Request(model=ModelRef(vendor, "m"), messages=tuple(turns), stream=stream, tools=TOOLS)
+            http = wire.encode(asked, home, frozenset())
+            reply, _ = await transport.ask(http, wire, home, stream=stream, tools=True)
+            assert isinstance(reply, Reply), (reply, server.ledger.verdicts)
+            results = tuple(ToolResult(call=call, text=str(n)) for n, call in enumerate(reply.calls))
+            turns.append(ModelTurn(raw=reply.turn, calls=reply.calls))
+            turns += [ToolResults(results=results, note=note)] if results else []
+            replies.append(reply)
+    return replies
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("vendor", ADDRESSES)
+def test_our_client_is_right(vendor: str, stream: bool) -> None:
+    """Of all quirks, in one server: every call arrives, and everything comes back as it must."""
+
+    async def main() -> None:
+        async with FaultServer() as server:
+            for quirks in [(), *((quirk,) for quirk in QUIRKS)]:
+                thinks = vendor in ("openrouter", "deepseek")
+                turns: dict[str, Any] = {"turns": 2, "calls": (2, 1), "tools": ("*",), "thinking": thinks}
+                if vendor == "mistral":
+                    turns |= {"ids": "mistral", "refuse": ("user_after_tool",)}
+                server.use(profile(**turns, quirks=quirks))
+                replies = await converse(server, vendor, stream=stream, note="Go on.")
+                assert server.ledger.verdicts == [], quirks
+                assert [len(reply.calls) for reply in replies] == [2, 1, 0], quirks
+                names = [call.name for reply in replies for call in reply.calls]
+                unknown = "unknown_tool" in quirks
+                assert names == (["no_such_tool"] * 3 if unknown else ["weather", "time", "rate"]), quirks
+                arguments = [call.arguments for reply in replies for call in reply.calls]
+                assert ("{}" in arguments) is ("empty_arguments" in quirks), quirks
+                told = [part.strip() for part in replies[-1].text.partition(":")[2].split("|")]
+                assert [part.split()[0] for part in told] == ["0", "1", "0"], quirks
+
+    asyncio.run(main())
