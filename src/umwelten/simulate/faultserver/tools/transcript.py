@@ -156,9 +156,9 @@ def _gemini_tools(body: Json) -> Iterator[OfferedTool]:
 
 def _gemini_choice(body: Json) -> Choice:
     config = _object(_object(body.get("toolConfig")).get("functionCallingConfig"))
-    mode, names = config.get("mode"), config.get("allowedFunctionNames") or [None]
+    mode, names = config.get("mode"), config.get("allowedFunctionNames")
     if mode == "ANY":
-        return "any", names[0]
+        return "any", names[0] if isinstance(names, list) and names else None
     return ("none" if mode == "NONE" else "auto"), None
 
 
