@@ -19,13 +19,14 @@ from umwelten.types import ModelRef, Reply, Request
 from wirekit import user
 
 ADDRESSES = {"openai": "/v1", "openrouter": "/api/v1", "deepseek": "/v1", "mistral": "/v1"}
+ADDRESSES |= {"anthropic": "", "google": "", "ollama": ""}
 TOOLS = tuple(
     ToolDefinition(name=name, description="", parameters=PARAMETERS) for name in ("weather", "time", "rate")
 )
-# What ends otherwise than in an answer, or is of other wires.
-ELSEWHERE = {"always_calls", "empty_reply", "pause_turn", "redacted_thinking", "late_signature"}
-ELSEWHERE |= {"malformed_call", "unexpected_call"}
+# What ends otherwise than in an answer, or needs other settings.
+ELSEWHERE = {"always_calls", "empty_reply", "pause_turn", "malformed_call", "unexpected_call"}
 QUIRKS = [quirk for quirk in get_args(Quirk) if quirk not in ELSEWHERE]
+THINKERS = ("openrouter", "deepseek", "anthropic", "google", "ollama")
 
 
 async def converse(server: FaultServer, vendor: str, *, stream: bool, note: str = "") -> list[Reply]:
@@ -56,8 +57,8 @@ def test_our_client_is_right(vendor: str, stream: bool) -> None:
     async def main() -> None:
         async with FaultServer() as server:
             for quirks in [(), *((quirk,) for quirk in QUIRKS)]:
-                thinks = vendor in ("openrouter", "deepseek")
-                turns: dict[str, Any] = {"turns": 2, "calls": (2, 1), "tools": ("*",), "thinking": thinks}
+                turns: dict[str, Any] = {"turns": 2, "calls": (2, 1), "tools": ("*",)}
+                turns["thinking"] = vendor in THINKERS
                 if vendor == "mistral":
                     turns |= {"ids": "mistral", "refuse": ("user_after_tool",)}
                 server.use(profile(**turns, quirks=quirks))
@@ -71,5 +72,20 @@ def test_our_client_is_right(vendor: str, stream: bool) -> None:
                 assert ("{}" in arguments) is ("empty_arguments" in quirks), quirks
                 told = [part.strip() for part in replies[-1].text.partition(":")[2].split("|")]
                 assert [part.split()[0] for part in told] == ["0", "1", "0"], quirks
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_our_client_goes_on_after_a_pause(stream: bool) -> None:
+    async def main() -> None:
+        async with FaultServer(profile(quirks=("pause_turn",), thinking=True)) as server:
+            replies = await converse(server, "anthropic", stream=stream)
+            assert [(reply.paused, len(reply.calls)) for reply in replies] == [
+                (True, 0),
+                (False, 1),
+                (False, 0),
+            ]
+            assert server.ledger.verdicts == []
 
     asyncio.run(main())
