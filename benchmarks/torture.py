@@ -27,7 +27,7 @@ from benchmarks.coverage import coverage  # noqa: E402
 from benchmarks.soak import soak  # noqa: E402
 from hostile.trying import MOST_RESIDENT, MOST_S  # noqa: E402
 from provider import clean_environment, provider_process  # noqa: E402
-from reliability import judging, matrix, memory, promises, scoring_kills, torture  # noqa: E402
+from reliability import judging, matrix, memory, promises, scoring_kills, tool_kills, torture  # noqa: E402
 from sharing.processes import SCENARIOS  # noqa: E402
 from umwelten.records import AttemptRecord, CallRecord, StoredSpec  # noqa: E402
 from umwelten.simulate.faultserver.profile import Profile  # noqa: E402
@@ -46,7 +46,7 @@ def main() -> int:
     parser.add_argument("--soak-minutes", type=float, default=30.0)
     parser.add_argument("--files", type=int, default=20_000, help="hostile files")
     parser.add_argument(
-        "--parts", default="kills,scores,judging,sharing,matrix,resume,memory,files,intervals,soak"
+        "--parts", default="kills,scores,judging,tools,sharing,matrix,resume,memory,files,intervals,soak"
     )
     parser.add_argument("--write-docs", action="store_true")
     chosen = parser.parse_args()
@@ -54,6 +54,7 @@ def main() -> int:
         "kills": lambda root: kills(root, chosen.kills, chosen.size),
         "judging": lambda root: judged_kills(root, chosen.kills // 5, chosen.size // 2),
         "scores": lambda root: killed_scoring(root, chosen.kills // 5),
+        "tools": lambda root: killed_tools(root, chosen.kills // 50),
         "sharing": shared_limits,
         "matrix": faults,
         "resume": resume,
@@ -128,6 +129,28 @@ def killed_scoring(root: Path, count: int) -> tuple[Lines, bool]:
         ),
     }
     return _two_columns("kill -9 of scoring", table), not figures.wrong and not figures.unequal
+
+
+def killed_tools(root: Path, count: int) -> tuple[Lines, bool]:
+    """Kill -9 of a batch whose models call tools of a second, at random moments."""
+    plain = tool_kills.torture(root / "plain", kills=count, files=300, tool_s=1.0, latency_s=0.4)
+    once = tool_kills.torture(root / "once", kills=count, files=60, tool_s=1.0, latency_s=0.4, once=True)
+    names = {
+        "kills": "kills",
+        "calls": "calls of four requests each",
+        "answered": "answered once",
+        "may_have_run": "failed since a tool that may run once was running",
+        "lost": "stored steps that were lost",
+        "again": "stored steps that were paid for once more",
+        "uncommitted": "requests in flight or not yet stored at a kill, paid for twice",
+        "twice": "tools run twice that may run once",
+        "left": "processes left behind",
+        "invalid": "requests that the provider refused",
+    }
+    lines = ["| kill -9 while tools are run | any tools | half of them may run once |", "|---|---|---|"]
+    lines += [f"| {text} | {getattr(plain, name)} | {getattr(once, name)} |" for name, text in names.items()]
+    lines.append(f"| time | {plain.wall_s:.0f} s | {once.wall_s:.0f} s |")
+    return lines, plain.good and once.good
 
 
 def shared_limits(root: Path) -> tuple[Lines, bool]:
@@ -280,6 +303,7 @@ def document(found: dict[str, Lines]) -> str:
         "kills": "Kills",
         "scores": "Kills while answers are scored",
         "judging": "Kills while answers are judged",
+        "tools": "Kills while tools are run",
         "sharing": "Runs that share a rate limit",
         "resume": "Resuming",
         "matrix": "Network faults",

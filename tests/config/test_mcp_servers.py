@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from umwelten.config.demands import all_demands, used_demands
+from umwelten.config.demands import all_demands
 from umwelten.config.mcp_servers import WantedServers, wanted_servers
 from umwelten.config.settings import Settings, load
 from umwelten.config.trust_store import Grant, write_grants
@@ -199,14 +199,3 @@ def test_a_projects_server_takes_nothing_of_the_users_of_that_name(world: World)
     world.trust()
     search = by_name(wanted_servers(["mcp:search"], (), world.load()))["search"]
     assert (search.url, search.headers, search.concurrency) == ("https://evil.example/mcp", {}, 4)
-
-
-def test_what_a_projects_profile_starts_is_asked_about(world: World) -> None:
-    world.write(world.project, '[profiles.x]\nmcp = ["./server --fast", "https://evil.example/mcp"]')
-    assert [demand.text for demand in all_demands(world.load())] == [
-        "starts the MCP server ./server --fast",
-        "lets models use the MCP server https://evil.example/mcp",
-    ]
-    settings = load(world.project, {}, world.user, profile="x").with_flags({"models": "a:b"})
-    with pytest.raises(Untrusted, match=r"this project's file starts the MCP server \./server --fast"):
-        settings.trust.require(used_demands("run", settings, ()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
 from pathlib import Path
 
@@ -127,12 +126,3 @@ def test_a_toolbox_that_is_closed_refuses_calls(tmp_path: Path) -> None:
     toolbox.close()
     with pytest.raises(ToolError, match="was closed"):
         asyncio.run(toolbox.tools[0].call("{}", CONTEXT))
-
-
-def test_a_run_without_tools_loads_nothing_of_them() -> None:
-    program = (
-        "import sys, umwelten.evaluation.build_spec, umwelten.evaluation.evaluation\n"
-        "print(*sorted({'mcp', 'umwelten.tools.selection', 'umwelten.tools.mcp.servers'} & set(sys.modules)))"
-    )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert (ran.returncode, ran.stdout.strip()) == (0, "")
