@@ -1,7 +1,7 @@
 """Calls with tools: `python -m benchmarks.tools [--files 300]`.
 
-How long a batch takes whose calls have four requests each, with tools of a second in between, against what its
-requests alone would take; how busy its lane was; and what a run without tools costs, in turn with itself.
+How long a batch takes whose calls have four requests each, with tools of a second in between, against what
+its requests alone would take, and how busy its lane was.
 """
 
 from __future__ import annotations
