@@ -16,6 +16,7 @@ Json = dict[str, Any]
 Choice = tuple[Literal["auto", "any", "none"], str | None]
 _MARK = re.compile(r"mark:[\w./-]+")
 # Only a body with one of these has to do with tools; all others are not read twice.
+_LISTS = {"gemini": "contents"}
 _SIGNS = (b'"tool', b'"function')
 
 
@@ -24,8 +25,9 @@ def read_transcript(wire: str, data: bytes) -> Transcript | None:
     if not any(sign in data for sign in _SIGNS):
         return None
     body = msgspec.json.decode(data)
-    listed = body.get("contents" if wire == "gemini" else "messages") or ()
-    messages = [each for each in listed if isinstance(each, dict)]
+    messages = (
+        _turns(body.get("input")) if wire == "responses" else _list(body.get(_LISTS.get(wire, "messages")))
+    )
     entries = tuple(_ENTRIES.get(wire, _openai_entry)(message) for message in messages)
     if "tools" not in body and not any(entry.calls or entry.results or entry.pauses for entry in entries):
         return None
@@ -102,6 +104,46 @@ def _openai_choice(body: Json) -> Choice:
     return ("any" if choice == "required" else "none" if choice == "none" else "auto"), None
 
 
+# --- OpenAI's Responses API
+
+
+def _turns(given: object) -> list[Json]:
+    """The items, those of one turn of the model's together as a message of their own."""
+    if isinstance(given, str):
+        return [{"role": "user", "content": given}]
+    turns: list[Json] = []
+    for item in _list(given):
+        own = item.get("type") in ("reasoning", "function_call") or item.get("role") == "assistant"
+        if own and turns and "items" in turns[-1]:
+            turns[-1]["items"].append(item)
+        else:
+            turns.append({"items": [item]} if own else item)
+    return turns
+
+
+def _responses_entry(turn: Json) -> Entry:
+    if "items" in turn:
+        calls = sum(item.get("type") == "function_call" for item in turn["items"])
+        text = "\n".join(texts(item.get("content")) for item in turn["items"])
+        return Entry(role="model", text=text.strip(), calls=calls)
+    if turn.get("type") == "function_call_output":
+        return Entry(role="results", results=(texts(turn.get("output")),))
+    return Entry(role="user" if turn.get("role") == "user" else "system", text=texts(turn.get("content")))
+
+
+def _responses_tools(body: Json) -> Iterator[OfferedTool]:
+    for tool in _list(body.get("tools")):
+        if tool.get("type") == "function":
+            yield OfferedTool(name=str(tool.get("name")), schema=_object(tool.get("parameters")))
+
+
+def _responses_choice(body: Json) -> Choice:
+    choice = body.get("tool_choice")
+    if isinstance(choice, dict):
+        return "any", choice.get("name")
+    return _openai_choice(body)
+
+
 # --- Anthropic
 
 
@@ -162,9 +204,18 @@ def _gemini_choice(body: Json) -> Choice:
     return ("none" if mode == "NONE" else "auto"), None
 
 
-_ENTRIES: dict[str, Callable[[Json], Entry]] = {"anthropic": _anthropic_entry, "gemini": _gemini_entry}
+_ENTRIES: dict[str, Callable[[Json], Entry]] = {
+    "anthropic": _anthropic_entry,
+    "gemini": _gemini_entry,
+    "responses": _responses_entry,
+}
 _TOOLS: dict[str, Callable[[Json], Iterator[OfferedTool]]] = {
     "anthropic": _anthropic_tools,
     "gemini": _gemini_tools,
+    "responses": _responses_tools,
 }
-_CHOICES: dict[str, Callable[[Json], Choice]] = {"anthropic": _anthropic_choice, "gemini": _gemini_choice}
+_CHOICES: dict[str, Callable[[Json], Choice]] = {
+    "anthropic": _anthropic_choice,
+    "gemini": _gemini_choice,
+    "responses": _responses_choice,
+}

@@ -104,7 +104,7 @@ def _id(
     name: str,
     arguments: str,
 ) -> str | None:
-    if "no_ids" in quirks and wire != "anthropic":
+    if "no_ids" in quirks and wire not in ("anthropic", "responses"):
         return None
     if "repeated_ids" in quirks:
         return f"call_{place}"

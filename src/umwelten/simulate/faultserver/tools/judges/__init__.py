@@ -12,6 +12,7 @@ from umwelten.simulate.faultserver.tools.judges.anthropic import judge_anthropic
 from umwelten.simulate.faultserver.tools.judges.gemini import judge_gemini
 from umwelten.simulate.faultserver.tools.judges.ollama import judge_ollama
 from umwelten.simulate.faultserver.tools.judges.openai import judge_openai
+from umwelten.simulate.faultserver.tools.judges.responses import judge_responses
 from umwelten.simulate.faultserver.tools.judges.verdict import Wrong
 from umwelten.simulate.faultserver.tools.spec import ToolTurns, fits_any
 from umwelten.simulate.faultserver.tools.values import Transcript
@@ -22,6 +23,7 @@ _JUDGES: dict[str, Callable[[ToolTurns, Transcript], None]] = {
     "anthropic": judge_anthropic,
     "gemini": judge_gemini,
     "ollama": judge_ollama,
+    "responses": judge_responses,
 }
 
 

@@ -29,7 +29,7 @@ def judge_openai(spec: ToolTurns, transcript: Transcript) -> None:
 def _check_fields(spec: ToolTurns, body: Json) -> None:
     tools = body.get("tools")
     if tools == []:
-        raise _empty("tools")
+        raise empty("tools")
     for field in ("tool_choice", "parallel_tool_calls"):
         if field in body and not tools:
             raise Wrong(
@@ -54,26 +54,11 @@ def _check_fields(spec: ToolTurns, body: Json) -> None:
 def _check_tool(place: int, tool: Json) -> str:
     where = f"tools[{place}]"
     if tool.get("type") != "function":
-        raise _missing(f"{where}.type")
+        raise missing(f"{where}.type")
     function = tool.get("function")
     if not isinstance(function, dict):
-        raise _missing(f"{where}.function")
-    name = function.get("name")
-    if not fits(_NAME, name):
-        pattern = f"^{_NAME}$"
-        raise Wrong(
-            f"Invalid '{where}.function.name': string does not match pattern. "
-            f"Expected a string that matches the pattern '{pattern}'.",
-            f"{where}.function.name",
-            "invalid_value",
-        )
-    if len(str(name)) > _LONGEST:
-        raise Wrong(
-            f"Invalid '{where}.function.name': string too long. Expected a string with maximum length "
-            f"{_LONGEST}, but got a string with length {len(str(name))} instead.",
-            f"{where}.function.name",
-            "string_above_max_length",
-        )
+        raise missing(f"{where}.function")
+    name = check_name(f"{where}.function.name", function.get("name"))
     parameters = function.get("parameters", {"type": "object"})
     if not isinstance(parameters, dict) or parameters.get("type") != "object":
         kind = parameters.get("type") if isinstance(parameters, dict) else type(parameters).__name__
@@ -82,6 +67,26 @@ def _check_tool(place: int, tool: Json) -> str:
             f"got 'type: \"{kind}\"'.",
             f"{where}.function.parameters",
             "invalid_function_parameters",
+        )
+    return name
+
+
+def check_name(where: str, name: object) -> str:
+    """Return the name of a function; raise `Wrong` if it is none."""
+    if not fits(_NAME, name):
+        raise Wrong(
+            f"Invalid '{where}': string does not match pattern. Expected a string that matches the pattern "
+            f"'^{_NAME}$'.",
+            where,
+            "invalid_value",
+        )
+    length = len(str(name))
+    if length > _LONGEST:
+        raise Wrong(
+            f"Invalid '{where}': string too long. Expected a string with maximum length {_LONGEST}, but "
+            f"got a string with length {length} instead.",
+            where,
+            "string_above_max_length",
         )
     return str(name)
 
@@ -113,14 +118,14 @@ class _Messages:
         self._end_turn(len(self._messages))
 
     def _end_turn(self, place: int) -> None:
-        missing = [each for each in self._wanted if each not in self._given]
-        if missing:
+        unanswered = [each for each in self._wanted if each not in self._given]
+        if unanswered:
             if self._spec.ids == "mistral":
                 raise Wrong("Not the same number of function calls and responses", None, "3230")
             raise Wrong(
                 "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
                 "'tool_call_id'. The following tool_call_ids did not have response messages: "
-                + ", ".join(missing),
+                + ", ".join(unanswered),
                 f"messages.[{place}].role",
             )
         if self._given != self._wanted:
@@ -135,7 +140,7 @@ class _Messages:
             )
         given = message.get("tool_call_id")
         if not isinstance(given, str):
-            raise _missing(f"messages[{place}].tool_call_id")
+            raise missing(f"messages[{place}].tool_call_id")
         if given not in self._wanted:
             raise Wrong(
                 f"Invalid parameter: 'tool_call_id' of '{given}' not found in 'tool_calls' of previous "
@@ -149,13 +154,13 @@ class _Messages:
             )
         content = message.get("content")
         if not isinstance(content, str | list):
-            raise _wrong_type(f"messages[{place}].content", "one of a string or array of objects", content)
+            raise wrong_type(f"messages[{place}].content", "one of a string or array of objects", content)
         self._given.append(given)
 
     def _take_turn(self, place: int, message: Json) -> None:
         calls = message.get("tool_calls")
         if calls == []:
-            raise _empty(f"messages[{place}].tool_calls")
+            raise empty(f"messages[{place}].tool_calls")
         if not calls:
             if message.get("content") is None:
                 raise Wrong(
@@ -170,21 +175,15 @@ class _Messages:
     def _take_call(self, where: str, call: Json) -> None:
         given, function = call.get("id"), call.get("function")
         if not isinstance(given, str) or not given:
-            raise _missing(f"{where}.id")
+            raise missing(f"{where}.id")
         if call.get("type") != "function":
-            raise _missing(f"{where}.type")
+            raise missing(f"{where}.type")
         if not isinstance(function, dict):
-            raise _missing(f"{where}.function")
+            raise missing(f"{where}.function")
         name, arguments = function.get("name"), function.get("arguments")
         if not isinstance(arguments, str):
-            raise _wrong_type(f"{where}.function.arguments", "a string", arguments)
-        if not fits(_NAME, name):
-            raise Wrong(
-                f"Invalid '{where}.function.name': string does not match pattern. "
-                f"Expected a string that matches the pattern '^{_NAME}$'.",
-                f"{where}.function.name",
-                "invalid_value",
-            )
+            raise wrong_type(f"{where}.function.arguments", "a string", arguments)
+        check_name(f"{where}.function.name", name)
         if given in self._wanted:
             raise Wrong(f"Invalid parameter: Duplicate value for 'id' of '{given}'.", f"{where}.id")
         mistral = self._spec.ids == "mistral"
@@ -211,7 +210,8 @@ class _Messages:
             raise Wrong(f"faultserver: messages[{place}].reasoning_content is not the model's")
 
 
-def _empty(where: str) -> Wrong:
+def empty(where: str) -> Wrong:
+    """Return the verdict on an empty list."""
     return Wrong(
         f"Invalid '{where}': empty array. Expected an array with minimum length 1, but got an empty array "
         "instead.",
@@ -220,11 +220,13 @@ def _empty(where: str) -> Wrong:
     )
 
 
-def _missing(where: str) -> Wrong:
+def missing(where: str) -> Wrong:
+    """Return the verdict on a field that is not there."""
     return Wrong(f"Missing required parameter: '{where}'.", where, "missing_required_parameter")
 
 
-def _wrong_type(where: str, wanted: str, got: object) -> Wrong:
+def wrong_type(where: str, wanted: str, got: object) -> Wrong:
+    """Return the verdict on a value of another type."""
     kinds = {dict: "an object", list: "an array", type(None): "null", int: "an integer", str: "a string"}
     kind = kinds.get(type(got), "a value of another type")
     return Wrong(
