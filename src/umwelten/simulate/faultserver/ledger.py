@@ -12,6 +12,9 @@ from umwelten.simulate.faultserver.asks import FileMark
 
 Fate = Literal["open", "answered", "refused", "faulted", "abandoned", "invalid"]
 
+PAID = ("answered", "abandoned")
+"""What a provider bills."""
+
 
 class Record(msgspec.Struct, kw_only=True):
     """One request. `at_s` and `done_s` are seconds since the first request; `status` 0: none was sent.
@@ -86,20 +89,19 @@ class Conversation(msgspec.Struct, kw_only=True):
     word.
     """
 
+    wire: str
     model: str
     conversation: str
     requests: dict[int, int] = {}
     paid: dict[int, int] = {}
     paid_again: int = 0
-    contents: set[str] = set()
 
-    def add(self, record: Record) -> None:
-        """Count a request."""
+    def add(self, record: Record, *, again: bool) -> None:
+        """Count a request; `again`: it repeats one that was paid."""
         self.requests[record.step] = self.requests.get(record.step, 0) + 1
-        if record.fate in ("answered", "abandoned"):
+        if record.fate in PAID:
             self.paid[record.step] = self.paid.get(record.step, 0) + 1
-            self.paid_again += record.content in self.contents
-            self.contents.add(record.content)
+            self.paid_again += again
 
 
 class Ledger:
@@ -158,13 +160,18 @@ class Ledger:
     def conversations(self) -> list[Conversation]:
         """The conversations with tools among the requests that are remembered, in the order of their first
         ones."""
-        found: dict[tuple[str, str], Conversation] = {}
+        found: dict[tuple[str, str, str], Conversation] = {}
+        paid: set[tuple[str, str, str]] = set()
         for record in self._records:
             if record.conversation:
-                key = (record.model, record.conversation)
-                name = record.conversation
-                whole = found.setdefault(key, Conversation(model=record.model, conversation=name))
-                whole.add(record)
+                key = (record.wire, record.model, record.conversation)
+                step = (record.wire, record.model, record.content)
+                if key not in found:
+                    wire, model, name = key
+                    found[key] = Conversation(wire=wire, model=model, conversation=name)
+                found[key].add(record, again=step in paid)
+                if record.fate in PAID:
+                    paid.add(step)
         return list(found.values())
 
     def age_s(self) -> float:
