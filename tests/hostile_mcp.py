@@ -37,6 +37,7 @@ TOOLS = [
     tool("asks"),
     tool("fails"),
     tool("sleep"),
+    tool("half"),
     tool("write", readOnlyHint=False),
     tool("drop", destructiveHint=True),
 ]
@@ -114,6 +115,8 @@ def call(name: str, arguments: dict[str, Any]) -> dict[str, Any] | None:
         return say(
             json.dumps([reply.get("error", {}).get("message") for reply in (sampling, roots, elicited)])
         )
+    if name == "half":
+        return say("half an emoji: \ud83d")
     if name == "sleep":
         time.sleep(float(arguments["seconds"]))
         return say("slept")

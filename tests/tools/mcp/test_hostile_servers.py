@@ -135,6 +135,7 @@ def test_a_call_that_is_given_up_is_cancelled_and_the_server_goes_on(tmp_path: P
             call(tools["ok.never"], timeout_s=0.1)
         assert len(json.loads(call(tools["ok.cancelled"]))) == 1
         assert call(tools["ok.echo"], '{"text": "on"}') == "on"
+        assert call(tools["ok.half"]) == "half an emoji: ?"
         for arguments in ("[1]", "{", '{"text": "\\ud800"}', '{"text": "\\u0000"}'):
             with pytest.raises(ToolError, match="the arguments"):
                 call(tools["ok.echo"], arguments)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ _SHOWN = 200
 _MOST_PAGES = 1_000
 """Of the list of tools: a server that repeats its cursor must not be asked for ever."""
 _CLOSE_S = 8.0
+_ENDED_BY_US = tuple(128 + number for number in (signal.SIGTERM, signal.SIGKILL))
 
 # Without a handler of its own, Python would print the package's warnings about a server on stderr.
 logging.getLogger("mcp").addHandler(logging.NullHandler())
@@ -187,8 +189,10 @@ class Connection:
 
     def _start_error(self, error: Exception) -> ConfigError:
         if self._process is not None and self._process.is_silent:
-            status = "" if self._process.status is None else f" (status {self._process.status})"
-            return self._error(f"ended during its start{status}")
+            status = self._process.status
+            if status is None or status in _ENDED_BY_US:
+                return self._error("closed its output during its start")
+            return self._error(f"ended during its start (status {status})")
         return self._error(f"cannot be used: {told(error)}")
 
     def _error(self, what: str) -> ConfigError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import sys
@@ -85,11 +86,12 @@ class ServerProcess:
                 pieces, held = [line], len(line)
 
     def _message(self, line: bytes) -> SessionMessage | None:
-        try:
-            return SessionMessage(mcp_types.jsonrpc_message_adapter.validate_json(line, by_name=False))
-        except ValueError:
-            self.not_json = self.not_json or line[:_KEPT].decode(errors="replace").strip()
-            return None
+        for read in (bytes, _repaired):
+            with contextlib.suppress(ValueError):
+                text = read(line)
+                return SessionMessage(mcp_types.jsonrpc_message_adapter.validate_json(text, by_name=False))
+        self.not_json = self.not_json or line[:_KEPT].decode(errors="replace").strip()
+        return None
 
     async def write(self, message: SessionMessage) -> None:
         """Send it one message. Raises `OSError` where it reads no more."""
@@ -126,6 +128,16 @@ class ServerProcess:
         assert self._process.stderr
         while chunk := await self._process.stderr.read(_CHUNK):
             self._stderr = (self._stderr + chunk)[-_KEPT:]
+
+
+def _repaired(line: bytes) -> bytes:
+    """Return a line of JSON without what is not Unicode: JavaScript cuts texts in the middle of an emoji."""
+    try:
+        return json.dumps(json.loads(line.decode(errors="replace")), ensure_ascii=False).encode(
+            errors="replace"
+        )
+    except (ValueError, RecursionError):
+        return line
 
 
 async def _drain(stream: asyncio.StreamReader) -> None:

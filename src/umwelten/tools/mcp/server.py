@@ -76,10 +76,6 @@ class McpServer:
         connection = await self._connected()
         try:
             result = await connection.call(tool, arguments)
-        except asyncio.CancelledError:
-            if self._closed:
-                raise ToolError(f"the MCP server {self.name} was closed") from None
-            raise
         except Exception as error:  # noqa: BLE001 - the package raises whatever happens to it
             if not connection.alive:
                 raise ToolError(f"the MCP server {self.name} ended before it answered") from None

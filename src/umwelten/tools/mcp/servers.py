@@ -126,7 +126,13 @@ class McpServers:
 
     async def _call(self, server: McpServer, tool: str, arguments: dict[str, Any]) -> str:
         """Call a tool from the loop of the caller. Cancelled here, it is cancelled in the servers' loop."""
-        return await asyncio.wrap_future(self._submit(server.call(tool, arguments), server.name))
+        try:
+            return await asyncio.wrap_future(self._submit(server.call(tool, arguments), server.name))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise ToolError(f"the MCP server {server.name} was closed") from None
 
     def _submit(self, work: Coroutine[Any, Any, T], server: str) -> Future[T]:
         with self._lock:  # a loop that has ended would never do it
