@@ -23,6 +23,7 @@ from umwelten.events import (
     Event,
     LaneStopped,
     RunStarted,
+    StepEnded,
     TextArrived,
 )
 from umwelten.report.models import CallResult, model_label
@@ -60,6 +61,8 @@ class AnswerPrinter:
                 self._live = self._terminal and alone
             case TextArrived() if self._live:
                 self._stream(event)
+            case StepEnded() if self._open == event.call.id:
+                self._cut_off(f"calls {one_line(', '.join(event.tools), 120)}" if event.tools else "goes on")
             case AttemptFailed() if self._open == event.call.id:
                 self._cut_off("cut off; trying again")
             case CallFailed() if self._open == event.call.id:

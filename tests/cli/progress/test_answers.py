@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from cli.progress.happenings import FLASH, again, bad, begun, finished, good, piece
 from umwelten.cli.print_answers import AnswerPrinter
+from umwelten.events import StepEnded
 from umwelten.report.models import CallResult, Metrics
 
 
@@ -57,6 +58,14 @@ def test_several_at_once_never_mix_on_a_terminal():
 def test_an_attempt_that_breaks_off_is_marked_and_its_successor_starts_anew():
     text = shown(begun(1, limit=1), piece("half"), again(1), piece("whole"), good(1, "whole"), out=Terminal())
     assert text == "half\n[cut off; trying again]\n\nwhole\n"
+
+
+def test_what_a_model_says_before_it_calls_tools_is_not_taken_for_its_answer():
+    said = piece("Let me look.")
+    step = StepEnded(call=said.call, model=said.model, lane="google", step=1, tools=("look", "rate"))
+    events = (begun(1, limit=1), said, step, piece("42"), good(1, "42"))
+    assert shown(*events, out=Terminal()) == "Let me look.\n[calls look, rate]\n\n42\n"
+    assert shown(*events) == "42\n"
 
 
 def test_a_call_that_fails_midway_ends_its_line():
