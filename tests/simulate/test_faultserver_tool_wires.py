@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from typing import Any
 
 import anthropic
@@ -39,47 +40,52 @@ def _anthropic_turn(client: anthropic.Anthropic, messages: list[Any], stream: bo
         return events.get_final_message()
 
 
-def _converse_anthropic(server: Provider, stream: bool) -> tuple[str, list[str]]:
+def _converse_anthropic(client: anthropic.Anthropic, stream: bool) -> tuple[str, list[str]]:
     messages: list[Any] = [{"role": "user", "content": "How is mark:a?"}]
     reasons: list[str] = []
     count = 0
-    with anthropic.Anthropic(base_url=server.url, api_key="x", max_retries=0) as client:
-        while True:
-            message = _anthropic_turn(client, messages, stream)
-            reasons.append(message.stop_reason)
-            if message.stop_reason == "end_turn":
-                return message.content[-1].text, reasons
-            messages.append({"role": "assistant", "content": [block.to_dict() for block in message.content]})
-            results = []
-            for block in message.content:
-                if block.type == "tool_use":
-                    told = _answer(str(block.input.get("city")), block.name, count)
-                    results.append({"type": "tool_result", "tool_use_id": block.id, "content": told})
-                    count += 1
-            messages += [{"role": "user", "content": results}] if results else []
+    while True:
+        message = _anthropic_turn(client, messages, stream)
+        reasons.append(message.stop_reason)
+        if message.stop_reason == "end_turn":
+            return message.content[-1].text, reasons
+        messages.append({"role": "assistant", "content": [block.to_dict() for block in message.content]})
+        results = []
+        for block in message.content:
+            if block.type == "tool_use":
+                told = _answer(str(block.input.get("city")), block.name, count)
+                results.append({"type": "tool_result", "tool_use_id": block.id, "content": told})
+                count += 1
+        messages += [{"role": "user", "content": results}] if results else []
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(
-    "more",
-    [{}, {"thinking": True, "text": "Let me see."}, {"thinking": True, "quirks": ("redacted_thinking",)}],
-)
-def test_conversation_anthropic(stream: bool, more: Any) -> None:
-    with provider(profile(**TURNS, **more)) as server:
-        text, reasons = _converse_anthropic(server, stream)
-        assert server.idle().verdicts == []
-        assert reasons == ["tool_use", "tool_use", "end_turn"]
-        assert text.endswith(": weather of Rome 1 is 0 | time of None is 1 | rate of Rome 2 is 2")
-        assert [record.step for record in server.ledger.records] == [1, 2, 3]
+def _anthropic_client(server: Provider) -> anthropic.Anthropic:
+    return anthropic.Anthropic(base_url=server.url, api_key="x", max_retries=0)
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_turn_pauses(stream: bool) -> None:
-    with provider(profile(quirks=("pause_turn",), thinking=True)) as server:
-        text, reasons = _converse_anthropic(server, stream)
-        assert server.idle().verdicts == []
-        assert reasons == ["pause_turn", "tool_use", "end_turn"] and text.endswith(" is 0")
-        assert [record.step for record in server.ledger.records] == [1, 2, 3]
+def test_conversation_anthropic() -> None:
+    more: list[dict[str, Any]] = [{}, {"thinking": True, "text": "Let me see."}]
+    more.append({"thinking": True, "quirks": ("redacted_thinking",)})
+    with provider() as server, _anthropic_client(server) as client:
+        for fields, stream in product(more, (False, True)):
+            server.reset()
+            server.use(profile(**TURNS, **fields))
+            text, reasons = _converse_anthropic(client, stream)
+            assert server.idle().verdicts == []
+            assert reasons == ["tool_use", "tool_use", "end_turn"]
+            assert text.endswith(": weather of Rome 1 is 0 | time of None is 1 | rate of Rome 2 is 2")
+            assert [record.step for record in server.ledger.records] == [1, 2, 3]
+
+
+def test_a_turn_pauses() -> None:
+    spec = profile(quirks=("pause_turn",), thinking=True)
+    with provider(spec) as server, _anthropic_client(server) as client:
+        for stream in (False, True):
+            server.reset()
+            text, reasons = _converse_anthropic(client, stream)
+            assert server.idle().verdicts == []
+            assert reasons == ["pause_turn", "tool_use", "end_turn"] and text.endswith(" is 0")
+            assert [record.step for record in server.ledger.records] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import openai
-import pytest
 
 from provider import Provider, fetch, provider
 from toolturnkit import fetched, openai_tools, post, profile
@@ -45,24 +44,25 @@ def converse_openai(client: openai.OpenAI, prompt: str, stream: bool = False, **
     return message.content, count
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(
-    "quirks", [(), ("interleaved",), ("whole_calls",), ("float_index",), ("repeated_ids",)]
-)
-def test_conversation_openai(stream: bool, quirks: tuple[Any, ...]) -> None:
+def test_conversation_openai() -> None:
+    """The official package understands what is sound, and the judge finds nothing wrong with it."""
     turns = {"turns": 2, "calls": (2, 1), "tools": ("*",), "arguments": ({"city": "Rome {turn}"},)}
-    with (
-        provider(profile(**turns, text="Let me see.", quirks=quirks)) as server,
-        openai_client(server) as client,
-    ):
-        text, count = converse_openai(client, "How is mark:a?", stream)
-        ledger = server.idle()
-        assert ledger.verdicts == [] and ledger.totals.invalid == 0
-        assert count == 3
-        assert text.endswith(": weather of Rome 1 is 0 | time of Rome 1 is 1 | rate of Rome 2 is 2")
-        assert [(record.step, record.status) for record in ledger.records] == [(1, 200), (2, 200), (3, 200)]
-        (whole,) = ledger.conversations()
-        assert (whole.conversation, whole.paid, whole.paid_again) == ("mark:a", {1: 1, 2: 1, 3: 1}, 0)
+    sound: tuple[Any, ...] = ("interleaved", "whole_calls", "float_index", "repeated_ids")
+    with provider() as server, openai_client(server) as client:
+        for quirks in [(), *((quirk,) for quirk in sound)]:
+            for stream in (False, True):
+                server.reset()
+                server.use(profile(**turns, text="Let me see.", quirks=quirks))
+                text, count = converse_openai(client, "How is mark:a?", stream)
+                ledger = server.idle()
+                assert ledger.verdicts == [] and ledger.totals.invalid == 0
+                assert count == 3
+                assert text.endswith(": weather of Rome 1 is 0 | time of Rome 1 is 1 | rate of Rome 2 is 2")
+                found = [(record.step, record.status) for record in ledger.records]
+                assert found == [(1, 200), (2, 200), (3, 200)]
+                (whole,) = ledger.conversations()
+                assert (whole.conversation, whole.paid) == ("mark:a", {1: 1, 2: 1, 3: 1})
+                assert whole.paid_again == 0
 
 
 def test_usage_grows_and_arguments_are_made_up() -> None:
