@@ -42,18 +42,19 @@ Requests for a shape (`response_format`, `responseSchema`, `format`, a forced to
 answered with a record made for it, a spoiled one, or none: `behaviour = { shaped = "fenced" }`. Files may
 be uploaded to the Gemini wire.
 
-Requests that offer tools have them called (`tools.spec` has every field, and all quirks):
+Requests that offer tools have them called (`tools.spec` describes every field):
 
     [default.tool_turns]
     turns = 3                          # three turns with calls, then an answer that quotes the results
-    calls = [2, 1]
+    calls = [2, 1]                     # two calls in the first turn, one in the second, and so on
     tools = ["rate*", "now"]           # in turn; without it the first one offered
-    arguments = [{ currency = "EUR" }, {}]
+    arguments = [{ currency = "EUR", file = "{marks}" }, {}]    # in turn; without it made up from the schema
     thinking = true                    # signed thoughts, which must come back unchanged
-    quirks = ["zero_index"]
+    quirks = ["zero_index"]            # what real models and gateways get wrong, by name
 
 What comes back is judged as the provider would: 400 in its own words for results that are missing, mixed up
-or changed. `GET /_ledger` has the verdicts, and how often each step of each conversation was asked and paid.
+or changed. The ledger has the verdicts and the conversations: how often each step was asked for and paid.
+`no_tools` and `responses_only` name models that refuse tools.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from umwelten.simulate import faultserver
 from umwelten.simulate.faultserver.profile import Profile, load_profile, parse_profile
 from umwelten.simulate.faultserver.server import FaultServer
 from umwelten.threads import new_event_loop
@@ -54,7 +55,11 @@ async def serve(profile: Profile, port: int) -> None:
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m umwelten.simulate.faultserver", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m umwelten.simulate.faultserver",
+        description=faultserver.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--port", type=int, default=0, help="0, the default: any that is free")
     parser.add_argument("--profile", type=Path, metavar="FILE", help="a profile in TOML or JSON")
     parser.add_argument("--json", metavar="TEXT", help="a profile in JSON")
