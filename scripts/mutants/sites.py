@@ -23,6 +23,15 @@ PACKAGE = Path("src/umwelten")
 # What decides, counts, stores and pays. Each gets an equal share of the draw: the small ones matter most.
 _TRANSPORT = ("transport", "connections", "proxies", "reading")
 GROUPS: Mapping[str, tuple[str, ...]] = {
+    "tools": (
+        "attempts/tool_use.py",
+        "engine/tool_steps.py",
+        "prompts/tool_turns.py",
+        "store/memory/*.py",
+        "store/steps.py",
+        "tools/*.py",
+        "tools/built_in/*.py",
+    ),
     "control": ("control/*.py",),
     "store": ("store/*.py",),
     "identity": ("identity.py",),
