@@ -153,9 +153,10 @@ def test_init_writes_a_file_that_is_right_as_it_is_and_with_all_of_it_switched_o
     code, out, err = cli("config", "show", "--json", "--profile", "nightly")
     assert (code, err) == (0, "")
     found = json.loads(out)
-    sections = {"defaults", "groups", "variants", "profiles", "providers", "prices", "mcp"}
+    sections = {"defaults", "groups", "variants", "profiles", "providers", "prices", "mcp", "tools"}
     assert set(tomllib.loads(path.read_text())) == sections
     assert found["groups"][0]["models"] == ["google:gemini-3.5-flash"]
+    assert found["tools"][0]["tools"] == ["calculator", "now", "tools/rates.py"]
     values = {row["name"]: row["value"] for row in found["settings"]}
     assert (values["models"], values["directory"], values["resume"]) == ("@fast", "texts", True)
 

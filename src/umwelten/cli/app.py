@@ -92,6 +92,10 @@ class LazyGroup(click.Group):
             "umwelten.cli.models:group",
             "List the models that providers offer; download the embedded model.",
         ),
+        "tools": (
+            "umwelten.cli.tools:group",
+            "List, show and try the tools that models may call.",
+        ),
         "config": ("umwelten.cli.config:group", "Show the configuration and where each value comes from."),
         "trust": (
             "umwelten.cli.trust:command",

@@ -30,6 +30,9 @@ def lines(found: ConfigOverview) -> Iterator[str]:
         "groups",
         ([f"@{row.name}", ", ".join(row.expanded or row.models), row.source] for row in found.groups),
     )
+    yield from _section(
+        "lists of tools", ([f"@{row.name}", ", ".join(row.tools), row.source] for row in found.tools)
+    )
     yield from _section("variants", _variants(found.variants))
     for profile in found.profiles:
         yield from _section(f"profile {profile.name}", map(_setting, profile.flags))

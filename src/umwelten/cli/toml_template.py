@@ -57,6 +57,10 @@ _TEMPLATE = """\
 #fast = [{group}]
 #all = ["@fast", "local:smollm2"]
 
+# Names for lists of tools, for --tools @office.
+#[tools]
+#office = ["calculator", "now", "tools/rates.py"]
+
 # Settings to compare like models: --models {model}@cool,{model}@hot
 #[variants.cool]
 #temperature = 0

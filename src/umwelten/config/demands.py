@@ -11,6 +11,7 @@ from umwelten.config.mcp_demands import server_demands
 from umwelten.config.option_demands import option_demands
 from umwelten.config.options import OPTIONS
 from umwelten.config.settings import Settings
+from umwelten.config.tool_lists import list_demands
 from umwelten.config.trust import Demand
 from umwelten.errors import ConfigError
 from umwelten.providers.protocol import Vendor
@@ -52,6 +53,7 @@ def all_demands(settings: Settings) -> list[Demand]:
         for values in variants.values():
             demands += option_demands(values, output_dir)
     demands += server_demands(settings)
+    demands += list_demands(settings)
     demands += asking_demands(vendors(settings).values(), settings, possible=True)
     return list({demand.digest: demand for demand in demands}.values())
 

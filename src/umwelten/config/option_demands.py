@@ -14,6 +14,7 @@ from umwelten.config.options import OPTIONS
 from umwelten.config.project_files import Place
 from umwelten.config.scorer_demands import read_demand, scorer_demands
 from umwelten.config.scorers_file import read_scorers_file
+from umwelten.config.tool_lists import entry_demands
 from umwelten.config.trust import Demand
 from umwelten.errors import UmweltenError
 from umwelten.scoring.definition import NamedPlace, read_short_form
@@ -41,6 +42,9 @@ def option_demands(values: Mapping[str, Value], output_dir: Path) -> Iterator[De
             yield from _score_demands(name, value)
         if name == "mcp":
             yield from given_demands(value.value, value.place)
+        if name == "tools":  # all but built-in ones, whichever file they are in
+            yield from entry_demands(value.value, value.place)
+            continue
         for path in option.type.paths(value.value) if option.type.paths is not None else ():
             # The id of an evaluation is a path below the output directory; a plain one stays there.
             if name not in ("from_", "reuse"):

@@ -85,6 +85,14 @@ class GroupRow(FrozenStruct):
     source: str
 
 
+class ToolListRow(FrozenStruct):
+    """A list of tools as it is written."""
+
+    name: str
+    tools: tuple[str, ...]
+    source: str
+
+
 class ProfileRow(FrozenStruct):
     """A profile's flags."""
 
@@ -125,6 +133,7 @@ class ConfigOverview(FrozenStruct):
     notes: tuple[str, ...]
     untrusted: tuple[str, ...] = ()
     variants: tuple[VariantRow, ...] = ()
+    tools: tuple[ToolListRow, ...] = ()
 
 
 def overview(settings: Settings) -> ConfigOverview:
@@ -151,6 +160,10 @@ def overview(settings: Settings) -> ConfigOverview:
         notes=tuple(map(settings.conceal, settings.notes)),
         untrusted=tuple(map(str, settings.trust.lacking(all_demands(settings)))) if known else (),
         variants=_variants(settings.variants),
+        tools=tuple(
+            ToolListRow(name=name, tools=found.entries, source=found.source)
+            for name, found in settings.tool_lists.items()
+        ),
     )
 
 

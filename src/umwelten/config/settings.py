@@ -18,12 +18,14 @@ from umwelten.config.options import BY_KEY, OPTIONS, SETTINGS
 from umwelten.config.profiles import OptionProfile, find_profile, gives_way, with_profiles
 from umwelten.config.project_files import Place
 from umwelten.config.toml_sections import ONE_OR_SEVERAL
+from umwelten.config.tool_types import rebased_tools
 from umwelten.config.trust import VARIABLE, Trust, trusts_everything
 from umwelten.config.variants import given_variants, merge, with_variants
 from umwelten.errors import ConfigError, UmweltenError, UsageError, conceal
 from umwelten.phrases import Phrase, Spelling, by_name
 from umwelten.providers.model_names import expand_groups
 from umwelten.text.suggestions import closest, did_you_mean_clause
+from umwelten.tools.entries import LIST, expand_lists
 from umwelten.types import FrozenStruct, Secret
 from umwelten.user_folders import config_folder
 
@@ -64,6 +66,14 @@ class Group(FrozenStruct):
     source: str
 
 
+class ToolList(FrozenStruct):
+    """A named list of tools, as they are written; some may be lists. `place`: in a project's file."""
+
+    entries: tuple[str, ...]
+    source: str
+    place: Place | None = None
+
+
 class Settings(FrozenStruct):
     """The values of all options. `get` one, ask for its `source`; `notes` are for the user to read.
 
@@ -78,6 +88,7 @@ class Settings(FrozenStruct):
     prices: Mapping[str, TomlSection] = {}
     groups: Mapping[str, Group] = {}
     mcp: Mapping[str, TomlSection] = {}
+    tool_lists: Mapping[str, ToolList] = {}
     variants: Mapping[str, Mapping[str, Value]] = {}
     profiles: Mapping[str, OptionProfile] = {}
     flags: Mapping[str, Value] = {}
@@ -192,6 +203,7 @@ def load(
     for file in _toml_files(cwd, user_config_dir) if toml else ():
         settings = _with_toml(settings, file)
     _check_groups(settings)
+    _check_tool_lists(settings)
     if profile is not None:
         settings = _with_profile(settings, find_profile(profile, settings.profiles))
     dotenv = nearest(cwd, ".env")
@@ -240,6 +252,7 @@ def _with_toml(settings: Settings, file: TomlFile) -> Settings:
         groups={**settings.groups, **_groups(file)},
         # Each as a whole: no header of the user's goes to the address that a project's file gives.
         mcp={**settings.mcp, **_merge_sections({}, file, "mcp")},
+        tool_lists={**settings.tool_lists, **_tool_lists(file)},
         variants=with_variants(settings.variants, file),
         profiles=with_profiles(settings.profiles, file),
         notes=(*settings.notes, *read.notes),
@@ -290,6 +303,28 @@ def _check_groups(settings: Settings) -> None:
             expand_groups(f"@{name}", model_groups(settings))
         except UsageError as error:
             raise ConfigError(f"{group.source}, [groups]: {error.message}", error.hint) from None
+
+
+def _tool_lists(file: TomlFile) -> dict[str, ToolList]:
+    position = file.place.below("tools")
+    return {
+        name: ToolList(
+            entries=rebased_tools(given if isinstance(given, list) else [given], file.base),
+            source=str(file.place.path),
+            place=file.place_of(position, name),
+        )
+        for name, given in file.data.get("tools", {}).items()
+    }
+
+
+def _check_tool_lists(settings: Settings) -> None:
+    """Refuse lists that name each other in a circle, or one that is not there."""
+    lists = {name: found.entries for name, found in settings.tool_lists.items()}
+    for name, found in settings.tool_lists.items():
+        try:
+            expand_lists((f"{LIST}{name}",), lists)
+        except UsageError as error:
+            raise ConfigError(f"{found.source}, [tools]: {error.message}", error.hint) from None
 
 
 def _with_profile(settings: Settings, profile: OptionProfile) -> Settings:

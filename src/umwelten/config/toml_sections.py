@@ -20,8 +20,9 @@ from umwelten.providers.protocol import Scope
 from umwelten.providers.retired import retirement
 from umwelten.providers.vendors import DIALECTS, VENDORS, WIRE_NAMES
 from umwelten.text.suggestions import closest, did_you_mean
+from umwelten.tools.entries import BUILT_IN, ENTRY_FORMS, is_entry
 
-SECTIONS = ("defaults", "providers", "prices", "groups", "variants", "profiles", "mcp")
+SECTIONS = ("defaults", "providers", "prices", "groups", "variants", "profiles", "mcp", "tools")
 ONE_OR_SEVERAL = (("base_url", "base_urls"), ("api_key_env", "keys"))
 """Keys of a provider that say the same, for one and for several: the later file's counts."""
 
@@ -264,6 +265,20 @@ def _check_group(name: str, row: Any, section: TomlPosition) -> None:
         )
 
 
+def _check_tool_list(name: str, row: Any, section: TomlPosition) -> None:
+    where = section.at(name)
+    _check_label(name, f"{where}: the name of a list of tools")
+    entries = row if isinstance(row, list) else [row]
+    if not entries or not all(isinstance(entry, str) and entry.strip() for entry in entries):
+        raise ConfigError(
+            f"{where}: {name} must be a list of tools", f'Write it as {name} = ["calculator", "rates.py"].'
+        )
+    for entry in entries:
+        if not is_entry(entry):
+            near = did_you_mean(closest(entry, BUILT_IN), "{!r}")
+            raise ConfigError(f"{where}: tool {entry!r} is not known", near or f"{ENTRY_FORMS}.")
+
+
 def _check_profile(name: str, row: Any, section: TomlPosition) -> None:
     place = section.below(name)
     _check_label(name, f"{place}: a profile's name")
@@ -297,6 +312,7 @@ _CHECKS: Mapping[str, Callable[[str, Any, TomlPosition], None]] = {
     "providers": _check_provider,
     "prices": _check_price,
     "groups": _check_group,
+    "tools": _check_tool_list,
     "variants": _check_variant,
     "profiles": _check_profile,
 }

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from umwelten.config.option_types import OptionType
+from umwelten.tools.entries import named_file
 from umwelten.user_folders import expand_home
-
-_FILE = re.compile(r"(?s)(.+\.py)(:[^:/\\]+)?\Z")
 
 
 def _entries(given: Any) -> tuple[str, ...]:
@@ -45,12 +43,13 @@ def _arguments(given: Any) -> tuple[Any, ...]:
 
 def _files(entries: tuple[Any, ...]) -> Iterator[str]:
     for entry in entries:
-        match = _FILE.fullmatch(entry) if isinstance(entry, str) and not entry.startswith("mcp:") else None
-        if match is not None:
-            yield match[1]
+        file = named_file(entry) if isinstance(entry, str) else None
+        if file is not None:
+            yield file[0]
 
 
-def _rebase(entries: tuple[Any, ...], base: Path) -> tuple[Any, ...]:
+def rebased_tools(entries: Iterable[Any], base: Path) -> tuple[Any, ...]:
+    """Return the entries with the paths of files from the folder that they were written in."""
     return tuple(
         str(base / expand_home(Path(entry))) if any(_files((entry,))) else entry for entry in entries
     )
@@ -59,7 +58,7 @@ def _rebase(entries: tuple[Any, ...], base: Path) -> tuple[Any, ...]:
 TOOLS = OptionType(
     read=_entries,
     read_argument=_arguments,
-    rebase=_rebase,
+    rebase=rebased_tools,
     paths=_files,
     metavar="LIST",
     repeatable=True,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from umwelten.config.mcp_servers import wanted_servers
 from umwelten.config.settings import Settings
+from umwelten.config.tool_lists import trusted_lists
 from umwelten.tools.entries import expand_lists
 from umwelten.tools.mcp.servers import McpServers
 from umwelten.tools.rules import ToolRules
@@ -20,7 +21,6 @@ def open_toolbox(
     settings: Settings,
     *,
     mcp: Sequence[str] = (),
-    lists: Mapping[str, Sequence[str]] | None = None,
     rules: ToolRules | None = None,
     folder: Path | None = None,
     on_note: Callable[[str], None] | None = None,
@@ -34,7 +34,9 @@ def open_toolbox(
 
     Raises `UsageError`, `ConfigError` and `Untrusted`; then no server is left running.
     """
-    wanted = wanted_servers(expand_lists(entries, lists or {}), mcp, settings)
+    entries = tuple(entries)
+    lists = trusted_lists(entries, settings)
+    wanted = wanted_servers(expand_lists(entries, lists), mcp, settings)
     allows = (rules or ToolRules()).allows
     servers = McpServers(wanted.servers, on_note)
     servers.start()

@@ -18,6 +18,8 @@ ALIASES: Mapping[str, str] = {"randomNumber": "random_number"}
 MCP = "mcp:"
 LIST = "@"
 
+ENTRY_FORMS = f"Name {', '.join(BUILT_IN)}, FILE.py, FILE.py:name, mcp:SERVER, mcp:SERVER.tool or {LIST}LIST"
+
 _FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<name>[^:/\\]*))?", re.DOTALL)
 
 ToolLists = Mapping[str, Sequence[str]]
@@ -32,6 +34,12 @@ def split_tools(text: str) -> tuple[str, ...]:
 def is_built_in(entry: str) -> bool:
     """Return whether an entry names a built-in tool, which neither reads, sends nor runs anything."""
     return entry in BUILT_IN or entry in ALIASES
+
+
+def is_entry(text: str) -> bool:
+    """Return whether it may name a tool: a built-in one, or what is looked for later."""
+    text = text.strip()
+    return is_built_in(text) or named_file(text) is not None or text.startswith((MCP, LIST))
 
 
 def named_file(entry: str) -> tuple[str, str | None] | None:

@@ -9,7 +9,16 @@ from typing import Any
 from umwelten.errors import UsageError
 from umwelten.text.suggestions import closest, did_you_mean, sentences
 from umwelten.tools.built_in import built_in_tool
-from umwelten.tools.entries import ALIASES, BUILT_IN, LIST, ToolLists, expand_lists, named_file, named_server
+from umwelten.tools.entries import (
+    ALIASES,
+    BUILT_IN,
+    ENTRY_FORMS,
+    LIST,
+    ToolLists,
+    expand_lists,
+    named_file,
+    named_server,
+)
 from umwelten.tools.functions import function_tool
 from umwelten.tools.names import unique_tools
 from umwelten.tools.tool import Tool
@@ -20,8 +29,6 @@ Given = str | Tool | Callable[..., Any]
 
 McpTools = Callable[[str], Iterable[Tool]]
 """Returns the tools that are offered of `SERVER` or `SERVER.tool`."""
-
-_FORMS = f"Name {', '.join(BUILT_IN)}, FILE.py, FILE.py:name, mcp:SERVER, mcp:SERVER.tool or {LIST}LIST."
 
 
 def select_tools(
@@ -72,5 +79,5 @@ def _built_in(entry: str, lists: ToolLists) -> Tool:
     if tool is None:
         names = (*BUILT_IN, *ALIASES, *(f"{LIST}{name}" for name in lists))
         near = did_you_mean(closest(entry, names, ignore_case=True))
-        raise UsageError(f"tool {entry!r} is not known", sentences(near, _FORMS), argument="tools")
+        raise UsageError(f"tool {entry!r} is not known", sentences(near, f"{ENTRY_FORMS}."), argument="tools")
     return tool

@@ -27,14 +27,15 @@ def words(mark: Path, mode: str = "ok") -> list[str]:
 def test_servers_of_a_file_a_flag_and_a_program(tmp_path: Path) -> None:
     user = tmp_path / "user"
     user.mkdir()
-    (user / "umwelten.toml").write_text(f"[mcp.own]\ncommand = {words(tmp_path)}\n")
+    (user / "umwelten.toml").write_text(
+        f'[tools]\nmine = ["mcp:own.echo"]\n[mcp.own]\ncommand = {words(tmp_path)}\n'
+    )
     settings = load(tmp_path, {}, user)
     notes: list[str] = []
     with open_toolbox(
         ["calculator", "@mine", umwelten.MCP(words(tmp_path), name="lib", tools=["echo", "write", "env*"])],
         settings,
         mcp=[" ".join(words(tmp_path))],
-        lists={"mine": ["mcp:own.echo"]},
         rules=ToolRules(allow=["hostile.drop"]),
         on_note=notes.append,
     ) as toolbox:

@@ -1,0 +1,214 @@
+"""What `umwelten tools` prints."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from umwelten.cli.flag_names import as_flag
+from umwelten.cli.json_output import print_json
+from umwelten.cli.table_layout import _write_table
+from umwelten.config.option_types import LONG_DURATION
+from umwelten.config.settings import Settings, load
+from umwelten.config.tool_lists import trusted_lists
+from umwelten.errors import UmweltenError, UsageError
+from umwelten.evaluation.tool_schemas import most_tokens, wire_schemas
+from umwelten.evaluation.toolboxes import open_toolbox
+from umwelten.text.sanitize import one_line, safe
+from umwelten.tool_calls import ToolCall, ToolOutcome
+from umwelten.tools.entries import BUILT_IN, LIST, MCP, expand_lists, named_file
+from umwelten.tools.rules import ToolRules
+from umwelten.tools.runner import ToolRunner
+from umwelten.tools.tool import Tool, ToolContext
+
+_ALL = ToolRules(allow=("*",))
+"""Of servers, also the tools that are offered only where they are named."""
+
+_WIDEST = 200
+
+
+class ToolRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool as `tools list` has it; `name` is what `--tools` takes."""
+
+    name: str
+    source: str
+    read_only: bool
+    description: str
+
+
+def list_tools(entries: tuple[str, ...], *, as_json: bool) -> None:
+    """Print the tools; what cannot be used is told, and the others are listed."""
+    settings = load(Path.cwd(), os.environ)
+    rows: dict[str, ToolRow] = {}
+    problems: list[UmweltenError] = []
+    with settings.concealing():
+        for entry in _expanded(entries or tuple(_configured(settings)), settings, problems):
+            try:
+                rows |= {row.name: row for row in _rows(entry, settings)}
+            except UmweltenError as error:
+                problems.append(error)
+    if as_json:
+        print_json(list(rows.values()))
+    else:
+        _write_table(
+            ("NAME", "FROM", "DESCRIPTION"),
+            [(row.name, row.source, _first_line(row.description)) for row in rows.values()],
+            shrink=("DESCRIPTION",),
+        )
+    for problem in problems:
+        click.echo(f"Error: {safe(settings.conceal(str(problem.spell(as_flag))))}", err=True)
+    if problems:
+        raise click.exceptions.Exit(2)
+
+
+def _configured(settings: Settings) -> Iterator[str]:
+    """Yield all that has a name: each by itself, so that one that fails takes no other along."""
+    yield from BUILT_IN
+    yield from (f"{LIST}{name}" for name in settings.tool_lists)
+    yield from (f"{MCP}{name}" for name in settings.mcp)
+
+
+def _expanded(entries: Iterable[str], settings: Settings, problems: list[UmweltenError]) -> Iterator[str]:
+    """Yield the entries with those of lists in place of lists; of a stranger's only if they are trusted."""
+    for entry in dict.fromkeys(entries):
+        try:
+            yield from expand_lists((entry,), trusted_lists((entry,), settings))
+        except UmweltenError as error:
+            problems.append(error)
+
+
+def _rows(entry: str, settings: Settings) -> Iterator[ToolRow]:
+    with open_toolbox([entry], settings, rules=_ALL, on_note=_note) as toolbox:
+        for tool in toolbox.tools:
+            yield ToolRow(
+                name=_called(entry, tool),
+                source=tool.source,
+                read_only=tool.read_only,
+                description=tool.definition.description,
+            )
+
+
+def _called(entry: str, tool: Tool) -> str:
+    """Return what names this tool alone after `--tools`."""
+    if tool.source.startswith(MCP):
+        return f"{MCP}{tool.name}"
+    file = named_file(entry)
+    return tool.name if file is None else f"{file[0]}:{file[1] or tool.name}"
+
+
+def _note(text: str) -> None:
+    click.echo(f"note: {safe(text)}", err=True)
+
+
+def show_tools(entry: str, *, as_json: bool) -> None:
+    """Print what models are told of the tools that are named."""
+    settings = load(Path.cwd(), os.environ)
+    with settings.concealing(), open_toolbox([entry], settings, rules=_ALL, on_note=_note) as toolbox:
+        views = [_view(tool) for tool in toolbox.tools]
+    if as_json:
+        print_json(views)
+    else:
+        sys.stdout.write("\n".join(line for view in views for line in _lines(view)) + "\n")
+
+
+def _view(tool: Tool) -> dict[str, Any]:
+    schemas = wire_schemas(tool.definition)
+    return {
+        "name": tool.name,
+        "source": tool.source,
+        "called": tool.definition.name,
+        "description": tool.definition.description,
+        "read_only": tool.read_only,
+        "once": tool.once,
+        "sequential": tool.sequential,
+        "timeout_s": tool.timeout_s,
+        "retries": tool.retries,
+        "tokens": most_tokens(schemas),
+        "parameters": tool.definition.parameters,
+        "wires": schemas,
+    }
+
+
+def _lines(view: dict[str, Any]) -> Iterator[str]:
+    called = "" if view["called"] == view["name"] else f", called {view['called']} by models"
+    yield one_line(f"{view['name']} ({view['source']}){called}", _WIDEST)
+    yield safe(view["description"])
+    yield f"about {view['tokens']:,} tokens in each request"
+    facts = [name.replace("_", " ") for name in ("read_only", "once", "sequential") if view[name]]
+    facts += [f"at most {view['timeout_s']:g} s"] if view["timeout_s"] is not None else []
+    facts += [f"{view['retries']} retries"] if view["retries"] else []
+    if facts:
+        yield ", ".join(facts)
+    for names, schema in _grouped(view["wires"]):
+        yield f"\n{names}:"
+        yield safe(json.dumps(schema, indent=2, ensure_ascii=False))
+    yield ""
+
+
+def _grouped(schemas: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield each schema once, with the names of the wire formats that send it."""
+    by_text: dict[bytes, list[str]] = {}
+    for wire, schema in schemas.items():
+        by_text.setdefault(msgspec.json.encode(schema), []).append(wire)
+    for wires in by_text.values():
+        yield ", ".join(wires), schemas[wires[0]]
+
+
+def test_tool(entry: str, arguments: str, timeout: str, *, as_json: bool) -> None:
+    """Call the tool that is named, and print what the model would be told."""
+    timeout_s = _seconds(timeout)
+    settings = load(Path.cwd(), os.environ)
+    with settings.concealing(), open_toolbox([entry], settings, on_note=_note) as toolbox:
+        tool = _only(entry, toolbox.tools)
+        outcome = asyncio.run(_outcome(tool, arguments, timeout_s))
+    if as_json:
+        print_json(
+            {
+                "tool": outcome.tool,
+                "state": outcome.state,
+                "text": outcome.text,
+                "error": outcome.error,
+                "took_s": outcome.took_s,
+            }
+        )
+    else:
+        if outcome.error is not None:
+            click.echo(safe(outcome.error).rstrip(), err=True)
+        click.echo(safe(outcome.text) if sys.stdout.isatty() else outcome.text)
+    if outcome.is_error:
+        raise click.exceptions.Exit(1)
+
+
+async def _outcome(tool: Tool, arguments: str, timeout_s: float) -> ToolOutcome:
+    context = ToolContext(model="umwelten:test", call_key="test", started_at=time.time())
+    call = ToolCall(id="call_1", name=tool.definition.name, arguments=arguments)
+    (outcome,) = await ToolRunner([tool], timeout_s=timeout_s).run((call,), context)
+    return outcome
+
+
+def _only(entry: str, tools: Iterable[Tool]) -> Tool:
+    found = list(tools)
+    if len(found) != 1:
+        names = ", ".join(_called(entry, tool) for tool in found)
+        raise UsageError(f"{entry} has {len(found)} tools", f"Name one of them: {names}." if names else None)
+    return found[0]
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(LONG_DURATION.read(text))
+    except ValueError as error:
+        raise UsageError(f"{as_flag('tool_timeout_s')} {text}: {error}") from None
+
+
+def _first_line(text: str) -> str:
+    return one_line(text.strip().partition("\n")[0], _WIDEST)

@@ -1,0 +1,79 @@
+"""`umwelten tools`: list, show, test."""
+
+from __future__ import annotations
+
+import click
+
+from umwelten.cli.single_option import option
+
+
+@click.group("tools")
+def group() -> None:
+    """List the tools that models may call, show what models are told of them, and try them.
+
+    Tools run as you, with your files and your network: nothing confines them.
+    """
+
+
+@group.command("list")
+@click.argument("entries", nargs=-1, metavar="[TOOL]...")
+@option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+def list_(entries: tuple[str, ...], as_json: bool) -> None:
+    """The built-in tools, those in lists of umwelten.toml, and those of each MCP server, which is started.
+
+    With names, only these: a built-in tool, FILE.py, FILE.py:NAME, mcp:SERVER or @LIST. The first column is
+    what to write after --tools. Status 2 if a file or a server cannot be used.
+
+    \b
+    umwelten tools list
+    umwelten tools list rates.py mcp:git
+    """
+    from umwelten.cli.tool_views import list_tools
+
+    list_tools(entries, as_json=as_json)
+
+
+@group.command("show")
+@click.argument("entry", metavar="TOOL")
+@option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+def show(entry: str, as_json: bool) -> None:
+    """What models are told of a tool: its schema as each wire format has it, and about how many tokens.
+
+    Every request of a call with this tool carries it.
+
+    \b
+    umwelten tools show calculator
+    umwelten tools show rates.py:rate
+    umwelten tools show mcp:git.git_log
+    """
+    from umwelten.cli.tool_views import show_tools
+
+    show_tools(entry, as_json=as_json)
+
+
+@group.command("test")
+@click.argument("entry", metavar="TOOL")
+@option(
+    "--input", "arguments", metavar="JSON", default="{}", help="The arguments, as a model would write them."
+)
+@option(
+    "--tool-timeout",
+    "timeout",
+    metavar="DURATION",
+    default="30s",
+    show_default=True,
+    help="For the call, where the tool has no limit of its own.",
+)
+@option("--json", "as_json", is_flag=True, help="Print what came of it as JSON.")
+def test(entry: str, arguments: str, timeout: str, as_json: bool) -> None:
+    """Call a tool once, as a model would, and print what the model would be told.
+
+    Status 1 if that is an error; the traceback is printed on stderr.
+
+    \b
+    umwelten tools test calculator --input '{"expression": "2.50 * 5000"}'
+    umwelten tools test rates.py:rate --input '{"currency": "USD"}'
+    """
+    from umwelten.cli.tool_views import test_tool
+
+    test_tool(entry, arguments, timeout, as_json=as_json)

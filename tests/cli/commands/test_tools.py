@@ -1,0 +1,127 @@
+"""`umwelten tools`: what there is, what models are told of it, and one call of a tool."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RATES = '''
+import umwelten
+
+def rate(currency: str) -> float:
+    """EUR for one unit of a currency."""
+    return {"USD": 0.9}[currency]
+
+@umwelten.tool(timeout_s=0.05, once=True)
+async def slow() -> str:
+    import asyncio
+    await asyncio.sleep(60)
+    return ""
+
+def coloured() -> str:
+    return "\\x1b[31mred"
+
+def which(context: umwelten.ToolContext) -> str:
+    return context.model
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "rates.py").write_text(RATES)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_built_in_tools_and_those_of_lists_and_servers_are_listed(cli, folder):
+    (folder / "umwelten.toml").write_text(
+        '[tools]\noffice = ["now", "rates.py"]\n[mcp.gone]\ncommand = ["no-such-program"]\n'
+    )
+    code, out, err = cli("tools", "list", "--json", env={"UMWELTEN_TRUST": "1"})
+    assert code == 2
+    assert "no-such-program" in err
+    rows = {row["name"]: row for row in json.loads(out)}
+    assert list(rows) == [
+        *("calculator", "statistics", "random_number", "now"),
+        *("rates.py:rate", "rates.py:slow", "rates.py:coloured", "rates.py:which"),
+    ]
+    assert rows["rates.py:rate"]["description"] == "EUR for one unit of a currency."
+    assert rows["now"]["read_only"] is True
+    code, out, err = cli("tools", "list", "rates.py:rate", "calculater")
+    assert code == 2
+    assert out.splitlines()[1].split("\t") == ["rates.py:rate", "rates.py", "EUR for one unit of a currency."]
+    assert "Did you mean calculator?" in err
+
+
+def test_the_files_of_a_strangers_list_are_not_run(cli, folder):
+    (folder / "umwelten.toml").write_text('[tools]\noffice = ["evil.py"]\n')
+    (folder / "evil.py").write_text("open('ran', 'w')\ndef f() -> str:\n    return ''\n")
+    for words in (("list",), ("list", "@office"), ("show", "@office"), ("test", "@office")):
+        code, _, err = cli("tools", *words)
+        assert code == 2
+        assert "umwelten.toml:2: this project's file runs the Python file" in err
+        assert "umwelten trust" in err
+    assert not (folder / "ran").exists()
+    assert cli("tools", "list", env={"UMWELTEN_TRUST": "1"})[0] == 0
+    assert (folder / "ran").exists()
+
+
+def test_what_models_are_told_is_shown_for_each_wire_format(cli, folder):
+    code, out, _ = cli("tools", "show", "rates.py:slow", "--json")
+    assert code == 0
+    (view,) = json.loads(out)
+    assert (view["name"], view["once"], view["timeout_s"]) == ("slow", True, 0.05)
+    assert set(view["wires"]) >= {"openai", "anthropic", "gemini", "ollama"}
+    assert view["wires"]["openai"]["function"]["name"] == "slow"
+    assert view["wires"]["anthropic"]["input_schema"] == view["parameters"]
+    assert 10 < view["tokens"] < 200
+    code, out, _ = cli("tools", "show", "calculator")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == "calculator (built-in)"
+    assert lines[2].startswith("about ") and lines[2].endswith(" tokens in each request")
+    assert "openai, ollama:" in lines
+
+
+def test_a_tool_is_called_as_a_model_would(cli, folder):
+    assert cli("tools", "test", "calculator", "--input", '{"expression": "2.50 * 5000"}')[:2] == (
+        0,
+        "12500\n",
+    )
+    assert cli("tools", "test", "rates.py:rate", "--input", "{'currency': 'USD',}")[:2] == (0, "0.9\n")
+    assert cli("tools", "test", "rates.py:which")[:2] == (0, "umwelten:test\n")
+    code, out, err = cli("tools", "test", "rates.py:rate", "--input", '{"currency": "XYZ"}')
+    assert (code, out) == (1, "KeyError: 'XYZ'\n")
+    assert "rates.py" in err and "line 6, in rate" in err
+    code, out, err = cli("tools", "test", "rates.py:rate", "--input", "[]")
+    assert (code, out, err) == (1, "the arguments must be a JSON object, not an array\n", "")
+    code, out, _ = cli("tools", "test", "rates.py:slow", "--json")
+    assert code == 1
+    assert (json.loads(out)["state"], json.loads(out)["text"]) == ("timeout", "no result after 0.05 s")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rates.py"], "rates.py has 4 tools\nName one of them: rates.py:rate, rates.py:slow,"),
+        (["rates.py:rat"], "rates.py has no function 'rat'\nDid you mean rate?"),
+        (["calculater"], "tool 'calculater' is not known\nDid you mean calculator?"),
+        (["mcp:none.tool"], "there is no MCP server 'none'"),
+        (["calculator", "--tool-timeout", "soon"], "--tool-timeout soon: write seconds"),
+        (["none.py"], "no such file: none.py"),
+    ],
+)
+def test_what_cannot_be_called_is_an_error_with_what_to_do(cli, folder, words, said):
+    code, _, err = cli("tools", "test", *words)
+    assert code == 2
+    assert said in err
+
+
+def test_neither_help_nor_import_loads_the_tools() -> None:
+    code = "import sys, umwelten.cli.app; print([m for m in sys.modules if m.startswith('umwelten.tools')])"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert printed.stdout.strip() == "[]"
