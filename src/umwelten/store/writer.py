@@ -11,6 +11,7 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import cast
 
 from umwelten.errors import EXHAUSTED, StoreError
 from umwelten.records import (
@@ -46,6 +47,7 @@ class _Group:
     """Rows of one transaction and the files that go with them."""
 
     __slots__ = (
+        "_begun",
         "answers",
         "attempts",
         "calls",
@@ -70,7 +72,8 @@ class _Group:
         self.outdated: list[str] = []  # text files of answers that are out of date
         self.texts: list[_TextFile] = []
         self.undone: list[tuple[int, int]] = []  # steps of a conversation that began anew, and later ones
-        self.steps: list[rows.Row] = []
+        self.steps: dict[tuple[object, ...], rows.Row] = {}
+        self._begun: set[int] = set()
         self.tool_calls: dict[tuple[object, ...], rows.Row] = {}
         self.records: list[Committable] = []
         for item in items:
@@ -103,9 +106,15 @@ class _Group:
             self.gone.append((call,))
 
     def _add_step(self, record: StepRecord, slot: ResultSlot, run_id: int) -> None:
+        call, number = record.call.id, record.number
         self.records.append(record)
-        self.undone.append((record.call.id, record.number))
-        self.steps.append(rows.step_row(record, slot.version, run_id))
+        self.undone.append((call, number))
+        if call in self._begun:  # steps of this group may be undone by this one as well
+            for rows_of in (self.steps, self.tool_calls):
+                for key in [key for key in rows_of if key[0] == call and cast(int, key[1]) >= number]:
+                    del rows_of[key]
+        self._begun.add(call)
+        self.steps[call, number] = rows.step_row(record, slot.version, run_id)
         self._add_tool_calls(rows.started_rows(record))
 
     def _add_tool_calls(self, added: list[rows.Row]) -> None:
@@ -121,7 +130,7 @@ class _Group:
             (rows.UPSERT_CALL, self.calls),
             (rows.INSERT_ANSWER, self.answers),
             (rows.INSERT_LIMIT, self.limits),
-            (rows.INSERT_STEP, self.steps),
+            (rows.INSERT_STEP, [*self.steps.values()]),
             (rows.INSERT_TOOL_CALL, [*self.tool_calls.values()]),
         ):
             _insert(connection, statement, values)
