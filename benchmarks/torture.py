@@ -27,7 +27,7 @@ from benchmarks.coverage import coverage  # noqa: E402
 from benchmarks.soak import soak  # noqa: E402
 from hostile.trying import MOST_RESIDENT, MOST_S  # noqa: E402
 from provider import clean_environment, provider_process  # noqa: E402
-from reliability import judging, matrix, memory, promises, scoring_kills, tool_kills, torture  # noqa: E402
+from reliability import judging, matrix, memory, promises, scoring_kills, server_kills, tool_kills, torture  # noqa: E402
 from sharing.processes import SCENARIOS  # noqa: E402
 from umwelten.records import AttemptRecord, CallRecord, StoredSpec  # noqa: E402
 from umwelten.simulate.faultserver.profile import Profile  # noqa: E402
@@ -46,7 +46,8 @@ def main() -> int:
     parser.add_argument("--soak-minutes", type=float, default=30.0)
     parser.add_argument("--files", type=int, default=20_000, help="hostile files")
     parser.add_argument(
-        "--parts", default="kills,scores,judging,tools,sharing,matrix,resume,memory,files,intervals,soak"
+        "--parts",
+        default="kills,scores,judging,tools,servers,sharing,matrix,resume,memory,files,intervals,soak",
     )
     parser.add_argument("--write-docs", action="store_true")
     chosen = parser.parse_args()
@@ -55,6 +56,7 @@ def main() -> int:
         "judging": lambda root: judged_kills(root, chosen.kills // 5, chosen.size // 2),
         "scores": lambda root: killed_scoring(root, chosen.kills // 5),
         "tools": lambda root: killed_tools(root, chosen.kills // 50),
+        "servers": lambda root: ended_servers(root, chosen.kills // 10),
         "sharing": shared_limits,
         "matrix": faults,
         "resume": resume,
@@ -151,6 +153,19 @@ def killed_tools(root: Path, count: int) -> tuple[Lines, bool]:
     lines += [f"| {text} | {getattr(plain, name)} | {getattr(once, name)} |" for name, text in names.items()]
     lines.append(f"| time | {plain.wall_s:.0f} s | {once.wall_s:.0f} s |")
     return lines, plain.good and once.good
+
+
+def ended_servers(root: Path, count: int) -> tuple[Lines, bool]:
+    """Batches with MCP servers that end in every way, at random moments."""
+    figures = server_kills.end_batches(root, count=count)
+    ways = ", ".join(f"{number} by {way}" for way, number in figures.ways.items())
+    table = {
+        "batches with three MCP servers that were ended": f"{figures.ways.total()} ({ways})",
+        "of them while servers ran": str(figures.with_servers),
+        "processes left behind": str(figures.left),
+        "slowest end of all, one of which ignores the end of its input and SIGTERM": f"{figures.slowest_s:.1f} s",
+    }
+    return _two_columns("ends of batches with MCP servers", table), not figures.left
 
 
 def shared_limits(root: Path) -> tuple[Lines, bool]:
@@ -304,6 +319,7 @@ def document(found: dict[str, Lines]) -> str:
         "scores": "Kills while answers are scored",
         "judging": "Kills while answers are judged",
         "tools": "Kills while tools are run",
+        "servers": "MCP servers",
         "sharing": "Runs that share a rate limit",
         "resume": "Resuming",
         "matrix": "Network faults",

@@ -249,6 +249,24 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
+        "No MCP server outlives umwelten, however that ends, nor does what it started; one that does not "
+        "start, dies or never answers fails its own calls alone, within bounds of time, and what a project's "
+        "file sets up starts only once it is trusted",
+        "servers of both eras of the protocol that others wrote, on stdio and over HTTP; one that hangs, "
+        "dies, ignores SIGTERM and starts others; umwelten closed, ended and killed (more in the table "
+        "below)",
+        (
+            "tools/mcp/test_server_processes.py::"
+            "test_nothing_is_left_of_a_stubborn_server_after_a_kill_and_a_close",
+            "tools/mcp/test_server_processes.py::test_a_server_that_is_killed_takes_its_own_along",
+            "tools/mcp/test_server_processes.py::test_all_are_ended_at_once_where_nobody_waits",
+            "tools/mcp/test_hostile_servers.py::test_one_that_never_answers_is_given_up_with_its_last_words",
+            "tools/mcp/test_hostile_servers.py::test_one_that_dies_is_started_again_twice",
+            "tools/mcp/test_runs_with_servers.py::test_a_batch_goes_on_where_its_server_dies",
+            "config/test_mcp_servers.py::test_a_projects_servers_start_only_where_they_are_trusted",
+        ),
+    ),
+    (
         "Runs on one machine that share a rate limit lose no call and make none twice, whichever of them "
         "ends, is killed or stopped: another takes over within two seconds, and none waits for a stranger or "
         "a fault",
