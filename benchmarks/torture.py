@@ -163,7 +163,7 @@ def ended_servers(root: Path, count: int) -> tuple[Lines, bool]:
         "batches with three MCP servers that were ended": f"{figures.ways.total()} ({ways})",
         "of them while servers ran": str(figures.with_servers),
         "processes left behind": str(figures.left),
-        "slowest end of all, one of which ignores the end of its input and SIGTERM": f"{figures.slowest_s:.1f} s",
+        "slowest end; one of them ignores the end of its input and SIGTERM": f"{figures.slowest_s:.1f} s",
     }
     return _two_columns("ends of batches with MCP servers", table), not figures.left
 
