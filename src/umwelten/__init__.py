@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         run,
     )
     from umwelten.api.answer_score import AnswerScore
+    from umwelten.api.answer_tool_call import AnswerToolCall
     from umwelten.api.mcp import MCP
     from umwelten.api.score_job import ScoreJob
     from umwelten.api.scorers import (
@@ -86,6 +87,7 @@ __all__ = [
     "MCP",
     "Answer",
     "AnswerScore",
+    "AnswerToolCall",
     "Answers",
     "Choice",
     "Chrf",
@@ -153,6 +155,7 @@ __all__ = [
 
 _HOMES = {
     "AnswerScore": "umwelten.api.answer_score",
+    "AnswerToolCall": "umwelten.api.answer_tool_call",
     "Comparison": "umwelten.report.comparison.comparison",
     "Event": "umwelten.events",
     "MCP": "umwelten.api.mcp",

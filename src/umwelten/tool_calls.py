@@ -7,6 +7,9 @@ from typing import Any
 
 from umwelten.frozen import FrozenStruct
 
+LAST_TURN = "last turn without tools"
+"""The mark of an answer to a request that let the model call no more tools."""
+
 ToolChoice = str
 """Whether a request's tools are called: "auto", "any", "none", or the name of the one that is."""
 

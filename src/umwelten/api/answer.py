@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
 import msgspec
 
+from umwelten.api.answer_tool_call import AnswerToolCall, answer_tool_calls
 from umwelten.report import stats
 from umwelten.store.stored_calls import StoredCall
 from umwelten.types import FrozenStruct, Usage
@@ -39,6 +41,10 @@ class Answer(msgspec.Struct, Generic[T], frozen=True, kw_only=True, dict=True):
     again"; and what is wrong with the answer: "cut input", "media dropped".
     `cost_usd` and `usage` are those of all attempts, `response_s` and `ttft_s` of the last. An answer that
     was taken over from another evaluation was attempted 0 times and costs 0; "reused from ID" is a mark.
+
+    `steps` are the requests that were answered, `tool_errors` the calls of tools that came to no result, and
+    `tool_s` the seconds of all calls of tools; `None` where no tools were offered. "last turn without tools"
+    is the mark of an answer that came after the model was told to call no more of them.
     """
 
     model: str
@@ -57,7 +63,11 @@ class Answer(msgspec.Struct, Generic[T], frozen=True, kw_only=True, dict=True):
     ttft_s: float | None
     attempts: int
     error: Failure | None
+    steps: int | None = None
+    tool_errors: int | None = None
+    tool_s: float | None = None
     _shape: type[T] | None = None
+    _stored: tuple[Path, int, int] | None = None
 
     def __repr__(self) -> str:
         about = " ".join(part for part in (self.model, self.file, self.prompt) if part)
@@ -68,6 +78,16 @@ class Answer(msgspec.Struct, Generic[T], frozen=True, kw_only=True, dict=True):
     def ok(self) -> bool:
         """Return whether the call succeeded."""
         return self.error is None
+
+    @cached_property
+    def tool_calls(self) -> tuple[AnswerToolCall, ...]:
+        """The calls of tools that led to the answer, in order; none where no tools were offered.
+
+        They are read from the evaluation when they are first used. Raises `StoreError` if it is gone.
+        """
+        if self._stored is None or not self.steps:
+            return ()
+        return answer_tool_calls(*self._stored)
 
     @cached_property
     def record(self) -> T:
@@ -84,8 +104,11 @@ class Answer(msgspec.Struct, Generic[T], frozen=True, kw_only=True, dict=True):
         return made
 
 
-def answer(call: StoredCall, shape: type[T] | None) -> Answer[T]:
-    """Return a stored call as the library gives it; `shape` is the class of `Answer.record`."""
+def answer(call: StoredCall, shape: type[T] | None, folder: Path | None = None) -> Answer[T]:
+    """Return a stored call as the library gives it; `shape` is the class of `Answer.record`.
+
+    `folder`: of its evaluation, where it will be there for `tool_calls`.
+    """
     return Answer(
         model=call.model,
         file=call.file,
@@ -105,5 +128,9 @@ def answer(call: StoredCall, shape: type[T] | None) -> Answer[T]:
         error=None
         if call.succeeded
         else Failure(kind=call.error_kind or "server", message=call.error_message or ""),
+        steps=call.steps,
+        tool_errors=call.tool_errors,
+        tool_s=stats.rounded(call.tool_s),
         _shape=shape,
+        _stored=None if folder is None else (folder, call.id, call.input_id),
     )

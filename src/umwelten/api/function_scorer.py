@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, Self
 
 from umwelten.api.answer import answer
@@ -31,7 +32,8 @@ _ERRORS = (Exception, SystemExit, asyncio.CancelledError)
 class FunctionScorer:
     """Scores answers by a function, which may be `async`. A context manager, as other scorers are.
 
-    `stopped` raises where the job was stopped; `shape` is the class of `Answer.record`. Errors: `ConfigError`
+    `stopped` raises where the job was stopped; `shape` is the class of `Answer.record`, `folder` the
+    evaluation's, once it is known. Errors: `ConfigError`
     for a function that cannot be called with what scorers are given.
     """
 
@@ -41,11 +43,12 @@ class FunctionScorer:
         function: Callable[..., Any],
         *,
         shape: type[Any] | None,
+        folder: Callable[[], Path | None] = lambda: None,
         masked: Masked,
         stopped: Callable[[], None],
     ) -> None:
         self.definition, self._function, self._shape = definition, function, shape
-        self._masked, self._stopped = masked, stopped
+        self._masked, self._stopped, self._folder = masked, stopped, folder
         self._runner: asyncio.Runner | None = None
         try:
             self._taken, self.needs_reference = parameters_of(function, function_place(function))
@@ -75,7 +78,7 @@ class FunctionScorer:
             return Unscored(kind="no_reference", message="nothing says what the answer should be")
         assert item.call is not None
         given = {
-            "answer": answer(item.call, self._shape),
+            "answer": answer(item.call, self._shape, self._folder()),
             "expected": item.expected,
             "row": item.row,
             "file": item.file,

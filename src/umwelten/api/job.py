@@ -102,7 +102,7 @@ class Job(BackgroundJob[Results[T]], Generic[T]):
                 version, ended = background.version, background.ended
                 with store_errors(background.folder):
                     calls = arrivals.take()
-                yield from (answer(call, self._shape) for call in calls)
+                yield from (answer(call, self._shape, background.folder) for call in calls)
                 if not calls and ended:
                     break
                 if not calls:

@@ -72,7 +72,7 @@ class Answers(Sequence[Answer[T]], Generic[T]):
 
     def __iter__(self) -> Iterator[Answer[T]]:
         with _reading(self.folder) as reader:
-            yield from (answer(call, self._shape) for call in stored_calls(reader, self._status))
+            yield from (answer(call, self._shape, self.folder) for call in stored_calls(reader, self._status))
 
     def __len__(self) -> int:
         with _reading(self.folder) as reader:
@@ -96,7 +96,7 @@ class Answers(Sequence[Answer[T]], Generic[T]):
     def _some(self, start: int, limit: int) -> list[Answer[T]]:
         with _reading(self.folder) as reader:
             calls = stored_calls(reader, self._status, start=start, limit=limit)
-            return [answer(call, self._shape) for call in calls]
+            return [answer(call, self._shape, self.folder) for call in calls]
 
 
 class Results(Answers[T]):

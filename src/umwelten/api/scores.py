@@ -147,7 +147,7 @@ class Scores(Generic[T]):
         ):
             rows = call_scores(reader, scores)
             for call, found in zip(stored_calls(reader), rows, strict=True):
-                its = answer(call, self._shape)
+                its = answer(call, self._shape, self.folder)
                 for scorer, score in found.items():
                     unscored = score.unscored
                     yield AnswerScore(

@@ -36,12 +36,18 @@ class ProgramFunctions:
 
     def __init__(self, named: Mapping[str, Any], settings: Settings, shape: type[Any] | None) -> None:
         self._check: Callable[[], None] = lambda: None
+        self._folder: Path | None = None
         read = read_program_scorers(named, _ARGUMENTS)
         self.scorers = ProgramScorers(
             definitions={name: definition for name, (definition, _) in read.items()},
             functions={
                 name: FunctionScorer(
-                    definition, function, shape=shape, masked=settings.conceal, stopped=self.stopped
+                    definition,
+                    function,
+                    shape=shape,
+                    folder=lambda: self._folder,
+                    masked=settings.conceal,
+                    stopped=self.stopped,
                 )
                 for name, (definition, function) in read.items()
                 if function is not None
@@ -52,9 +58,9 @@ class ProgramFunctions:
         """Raise `Halted` if the job was stopped."""
         self._check()
 
-    def watch(self, check: Callable[[], None]) -> None:
-        """From now on, this says whether the job was stopped."""
-        self._check = check
+    def watch(self, check: Callable[[], None], folder: Path) -> None:
+        """From now on, this says whether the job was stopped; `folder` is that of the answers."""
+        self._check, self._folder = check, folder
 
 
 class ScoringAfter:
@@ -71,7 +77,7 @@ class ScoringAfter:
     def run(self, folder: Path, tell: Observer, thread: Background) -> None:
         """Score them. What goes wrong is a note, as the answers are there and can be scored again."""
         check = thread.checker()
-        self._functions.watch(check)
+        self._functions.watch(check, folder)
         notes = list[Wording]()
         try:
             with self._settings.concealing():
@@ -125,7 +131,7 @@ class ScoringWork:
     def do(self, thread: Background) -> None:
         """Score by rules, ask the judges, and write the reports."""
         check = thread.checker()
-        self._functions.watch(check)
+        self._functions.watch(check, self._folder)
         try:
             with self._settings.concealing():
                 self._scoring.run(lambda count: check())

@@ -8,11 +8,8 @@ import msgspec
 
 from umwelten.phrases import Phrase, Spelling, by_name, spell
 from umwelten.prompts.tool_turns import CLOSING_WORDS, is_closing
-from umwelten.tool_calls import ModelTurn, ToolCall, ToolResult, ToolResults, ToolSettings
+from umwelten.tool_calls import LAST_TURN, ModelTurn, ToolCall, ToolResult, ToolResults, ToolSettings
 from umwelten.types import Continue, Failure, FailureKind, FinishReason, Reply, ToolStep, Turn
-
-LAST_TURN = "last turn without tools"
-"""The mark of an answer to a request that let the model call no more tools."""
 
 _NO_MORE = "no more tool calls are possible"
 _CUT = Phrase("the arguments were cut off at {option:max_tokens}")

@@ -41,6 +41,10 @@ _ADVICE: dict[str, Wording] = {
         "raise {option:max_tokens} where thinking used it up; else change the prompt or take another model; "
         "{option:resume} tries these calls again"
     ),
+    "tools": Phrase(
+        "raise {option:max_steps} if the model needed more requests, say in the prompt when to call a tool, "
+        "or take another model; `umwelten eval show` has each step"
+    ),
     "superseded": "nothing is to be done: the call's other attempt was answered",
     "memory": Phrase("use a smaller model, or fewer calls in flight ({option:provider_concurrency})"),
 }

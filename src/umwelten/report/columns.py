@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from umwelten.report.models import CallResult, ModelRow
+import msgspec
+
+from umwelten.report.models import CallResult, ModelRow, ModelToolFigures
 from umwelten.text import formatting
 from umwelten.types import FrozenStruct
 
@@ -21,7 +23,8 @@ class ReportColumn(FrozenStruct, Generic[Row]):
     """One column: its name in files, which holds the unit, and how people see it.
 
     `value` is what CSV and Parquet get, `show` the same as text for people. `html` and `markdown` are its
-    titles in those reports, which leave out a column without one.
+    titles in those reports, which leave out a column without one. `of_tools`: it is there only where an
+    evaluation's calls were offered tools.
     """
 
     name: str
@@ -30,6 +33,7 @@ class ReportColumn(FrozenStruct, Generic[Row]):
     show: Callable[[Row], str] = str
     html: str = ""
     markdown: str = ""
+    of_tools: bool = False
 
 
 def _figure(
@@ -49,6 +53,17 @@ def _figure(
 def _cost(row: ModelRow) -> str:
     """With the number of calls of unknown price, which is a column of its own in files."""
     return formatting.cost(row.cost.total_usd, row.cost.unpriced_calls)
+
+
+def _of_tools(
+    name: str, type: CellType, value: Callable[[ModelToolFigures], object]
+) -> ReportColumn[ModelRow]:
+    return ReportColumn(
+        name=name,
+        type=type,
+        value=lambda row: None if row.tools is None else value(row.tools),
+        of_tools=True,
+    )
 
 
 _count, _seconds = formatting.tokens, formatting.seconds
@@ -99,6 +114,10 @@ MODEL_COLUMNS = (
         "per 1,000 calls",
         "per 1,000 calls",
     ),
+    _of_tools("steps", int, lambda tools: tools.steps),
+    _of_tools("tool_calls", int, lambda tools: tools.tool_calls),
+    _of_tools("tool_errors", int, lambda tools: tools.tool_errors),
+    _of_tools("tool_s", float, lambda tools: tools.tool_s),
 )
 
 
@@ -112,8 +131,14 @@ def markdown_columns() -> list[ReportColumn[ModelRow]]:
     return sorted((column for column in MODEL_COLUMNS if column.markdown), key=lambda c: c.name == "cost_usd")
 
 
-def _of_call(name: str, type: CellType, value: Callable[[CallResult], object]) -> ReportColumn[CallResult]:
-    return ReportColumn(name=name, type=type, value=value)
+def _of_call(
+    name: str, type: CellType, value: Callable[[CallResult], object], *, of_tools: bool = False
+) -> ReportColumn[CallResult]:
+    return ReportColumn(name=name, type=type, value=value, of_tools=of_tools)
+
+
+def _known(value: object) -> object:
+    return None if value is msgspec.UNSET else value
 
 
 CALL_COLUMNS = (
@@ -130,6 +155,10 @@ CALL_COLUMNS = (
     _of_call("input_tokens", int, lambda call: call.metrics.input_tokens),
     _of_call("output_tokens", int, lambda call: call.metrics.output_tokens),
     _of_call("cost_usd", float, lambda call: call.metrics.cost_usd),
+    _of_call("steps", int, lambda call: _known(call.metrics.steps), of_tools=True),
+    _of_call("tool_calls", int, lambda call: _known(call.metrics.tool_calls), of_tools=True),
+    _of_call("tool_errors", int, lambda call: _known(call.metrics.tool_errors), of_tools=True),
+    _of_call("tool_s", float, lambda call: _known(call.metrics.tool_s), of_tools=True),
     _of_call("error_kind", str, lambda call: call.error.kind if call.error else None),
     _of_call("error_message", str, lambda call: call.error.message if call.error else None),
     _of_call("response", str, lambda call: call.response),

@@ -10,7 +10,8 @@
   time, tokens or price.
 - `peak_in_flight`: the most attempts under way at one moment.
 - `ttft_p50_s`: median time to the first token, of the answers that were streamed.
-- `tokens_per_s`: output tokens / response time, of the answers whose tokens are known, each summed.
+- `tokens_per_s`: output tokens / response time, of the answers whose tokens are known, each summed; where
+  tools were called, the time of all requests.
 - `cost_per_1k_usd`: known cost / calls of known cost, times 1,000.
 
 With several prompts, each model with each of them has a row of its own: `prompt` is the prompt's name
@@ -90,8 +91,54 @@ def model_label(model: str, prompt: str | None) -> str:
     return model if prompt is None else f"{model} · {prompt}"
 
 
+class ModelToolFigures(FrozenStruct):
+    """What a model did with the tools that it was offered, in its calls that ended.
+
+    `asked` calls had `steps` requests that were answered; `answered` of them succeeded, `last_turns` of these
+    after the model was told to call no more tools. `tool_s` is the time of all `tool_calls` together;
+    `tool_errors` came to no result.
+    """
+
+    asked: int
+    answered: int
+    steps: int
+    tool_calls: int
+    tool_errors: int
+    tool_s: float
+    last_turns: int
+
+
+class ToolFigures(FrozenStruct):
+    """The calls of one tool, of calls that ended. `source` is `None` if a model made it up.
+
+    `errors` came to no result, `timeouts` of them because of the time that they took. `p50_s`: the median
+    time of those that were run.
+    """
+
+    tool: str
+    source: str | None
+    calls: int
+    errors: int
+    timeouts: int
+    p50_s: float | None
+
+
+class ToolUse(FrozenStruct):
+    """What became of the tools that were offered; `models` by number.
+
+    `never_allowed`: models were let call none.
+    """
+
+    tools: tuple[ToolFigures, ...]
+    models: dict[int, ModelToolFigures]
+    never_allowed: bool
+
+
 class ModelRow(FrozenStruct):
-    """The figures of one model, or of one with one of several prompts. `number` is the store's."""
+    """The figures of one model, or of one with one of several prompts. `number` is the store's.
+
+    `tools`: `None` where none were offered, or none of its calls has ended.
+    """
 
     model: str
     figures: Figures
@@ -99,6 +146,7 @@ class ModelRow(FrozenStruct):
     service: Service
     prompt: str | None = None
     number: int = 0
+    tools: ModelToolFigures | None = None
 
     @property
     def label(self) -> str:
@@ -160,7 +208,10 @@ class LaneAttribution(FrozenStruct):
 
 
 class Metrics(FrozenStruct):
-    """One call's figures. Durations of the last attempt; tokens and cost of all."""
+    """One call's figures. Durations of the last attempt; tokens and cost of all.
+
+    With tools there are the requests that were answered, and the calls of tools with their seconds.
+    """
 
     response_s: float | None
     ttft_s: float | None
@@ -168,6 +219,10 @@ class Metrics(FrozenStruct):
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: float | None
+    steps: int | msgspec.UnsetType | None = msgspec.UNSET
+    tool_calls: int | msgspec.UnsetType | None = msgspec.UNSET
+    tool_errors: int | msgspec.UnsetType | None = msgspec.UNSET
+    tool_s: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Error(FrozenStruct):
@@ -183,7 +238,8 @@ class CallResult(FrozenStruct, kw_only=True):
 
     `data` is the record in the answer, where a schema asked for one, and `marks` say what it took to get
     it: "fenced", "mended", "coerced", "last of several", "asked again"; and what is wrong with the answer:
-    "cut input", "media dropped".
+    "cut input", "media dropped"; or that it came after the model was told to call no more tools: "last turn
+    without tools".
     """
 
     model: str
@@ -234,6 +290,7 @@ class Overview(FrozenStruct):
     attempts: tuple[AttemptSums, ...]
     throttling: tuple[Throttling, ...]
     attributions: tuple[LaneAttribution, ...]
+    tools: ToolUse | None = None
 
 
 class EvaluationSummary(FrozenStruct):
@@ -263,11 +320,19 @@ class ReportedVariant(FrozenStruct):
         return ", ".join((*(f"{name} {value}" for name, value in self.parameters), *system)) or "nothing else"
 
 
+class ReportedTools(FrozenStruct):
+    """The tools that were offered, by name, and the most requests that a call may have had."""
+
+    names: tuple[str, ...]
+    choice: str
+    max_steps: int
+
+
 class ReportedSettings(FrozenStruct):
     """What was sent beside the prompt: (name, value as text) of each parameter, names of attachments.
 
     `price_lists` are the days of the price lists by which runs were billed, where they were. `variants` is
-    there when models have settings of their own.
+    there when models have settings of their own, `tools` when some were offered.
     """
 
     repeats: int
@@ -275,3 +340,4 @@ class ReportedSettings(FrozenStruct):
     attachments: tuple[str, ...]
     price_lists: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     variants: tuple[ReportedVariant, ...] | msgspec.UnsetType = msgspec.UNSET
+    tools: ReportedTools | msgspec.UnsetType = msgspec.UNSET

@@ -47,10 +47,18 @@ def layout(readers: Sequence[Reader], *, short: bool) -> Layout:
     columns: tuple[ReportColumn[Any], ...] = MODEL_COLUMNS if short else CALL_COLUMNS
     scores: tuple[ReportColumn[Any], ...] = model_columns(readers) if short else call_columns(readers)
     several_prompts = any(prompts(reader) for reader in readers)
+    tools = any(reader.spec().request.tools is not None for reader in readers)
     schemas = () if short else tuple(schema_of(reader) for reader in readers)
-    taken = (EVALUATION, *(column.name for column in (*CALL_COLUMNS, *scores)))
+    taken = (
+        EVALUATION,
+        *(column.name for column in (*CALL_COLUMNS, *scores) if tools or not column.of_tools),
+    )
     return Layout(
-        plain=tuple(column for column in columns if several_prompts or column.name != PROMPT),
+        plain=tuple(
+            column
+            for column in columns
+            if (several_prompts or column.name != PROMPT) and (tools or not column.of_tools)
+        ),
         fields=fields_of(schemas, taken=taken),
         scores=scores,
     )

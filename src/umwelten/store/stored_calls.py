@@ -39,6 +39,8 @@ class StoredCall(msgspec.Struct, frozen=True, array_like=True):
     `file` and `path` are the input's, `part` where in the file it is; `prompt` is the name of one of several
     prompts. `text`, `reasoning`, `data` (the record in it, as JSON) and `marks` are the answer's; `partial`
     is what the last attempt of a failed call had got. `key` is the call's identity.
+    `steps` are the requests that were answered, `tool_s` the seconds of all `tool_calls`; `None` where no
+    tools were offered.
     """
 
     id: int
@@ -58,6 +60,10 @@ class StoredCall(msgspec.Struct, frozen=True, array_like=True):
     reasoning_tokens: int | None
     cost_nusd: int | None
     usage_details: str | None
+    steps: int | None
+    tool_calls: int | None
+    tool_errors: int | None
+    tool_s: float | None
     error_kind: str | None
     error_message: str | None
     output: str | None

@@ -21,6 +21,11 @@ def seconds(value: float | None) -> str:
     return minutes(value)
 
 
+def duration(value: float | None) -> str:
+    """Return `seconds` of what may take next to no time: `3 ms`, `0.35 s`."""
+    return f"{value * 1000:.0f} ms" if value is not None and value < 0.0995 else seconds(value)
+
+
 def minutes(value: float) -> str:
     """Return whole seconds: `12 s`, `3 min 20 s`, `2 h 05 min`, `1 d 3 h`."""
     if not math.isfinite(value):

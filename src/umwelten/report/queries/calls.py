@@ -12,6 +12,7 @@ from umwelten.errors import UsageError
 from umwelten.report import stats
 from umwelten.report.models import Error
 from umwelten.report.queries import overviews
+from umwelten.report.queries.call_steps import CallStep, call_steps, tool_sums
 from umwelten.report.queries.reported_settings import parameter_texts, reported_settings
 from umwelten.report.queries.status import iso
 from umwelten.report.queries.variants import Variant, variants
@@ -64,7 +65,8 @@ class Attempt(FrozenStruct):
 
     With the kind "schema", `partial` is the whole answer and `error_code` names the fields that are wrong.
     `served_by` is the lane that made it: an account or a host; `None` in what an earlier version stored.
-    `hedge`: it was sent while the one before was under way, which took long.
+    `hedge`: it was sent while the one before was under way, which took long. `step` is there where tools were
+    offered: the number of the request that it was for.
     """
 
     number: int
@@ -87,6 +89,7 @@ class Attempt(FrozenStruct):
     usage_details: UsageDetails | msgspec.UnsetType = msgspec.UNSET
     served_by: str | None = None
     hedge: bool = False
+    step: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class CallDetail(FrozenStruct, kw_only=True):
@@ -95,6 +98,9 @@ class CallDetail(FrozenStruct, kw_only=True):
     `prompt` is the text that was sent, `prompt_name` its name among several. `data` and `marks` as in
     `CallResult`; `part` says where in the file at `path` an input is that is not a file. A pending call has
     no more than what it asks for, and perhaps attempts. `variant` is there if the model has one.
+
+    `steps` are there where tools were offered, with the sums over them; of a pending call those that are
+    stored, from which it continues.
     """
 
     call: int
@@ -129,6 +135,10 @@ class CallDetail(FrozenStruct, kw_only=True):
     usage_details: UsageDetails | msgspec.UnsetType = msgspec.UNSET
     error: Error | None = None
     attempts: tuple[Attempt, ...]
+    steps: tuple[CallStep, ...] | msgspec.UnsetType = msgspec.UNSET
+    tool_calls: int | msgspec.UnsetType | None = msgspec.UNSET
+    tool_errors: int | msgspec.UnsetType | None = msgspec.UNSET
+    tool_s: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
 def ended_calls(reader: Reader) -> Iterator[CallSummary]:
@@ -180,6 +190,7 @@ def call_detail(reader: Reader, line: CallSummary) -> CallDetail:
     path, part = connection.execute("SELECT path, part FROM inputs WHERE id = ?", (input_id,)).fetchone()
     variant, call = variants(connection)[model_id], stored_call(reader, line.call)
     sent = reader.spec().request.of(variant.ref)
+    steps = () if sent.tools is None else call_steps(connection, line.call, input_id)
     return CallDetail(
         call=line.call,
         evaluation=evaluation["id"],
@@ -195,8 +206,9 @@ def call_detail(reader: Reader, line: CallSummary) -> CallDetail:
         system=sent.system,
         parameters=dict(parameter_texts(sent.parameters) if variant.ref.variant else settings.parameters),
         attachments=settings.attachments,
-        attempts=_attempts(connection, line.call),
+        attempts=_attempts(connection, line.call, has_tools=sent.tools is not None),
         **({} if call is None else _ending(call)),
+        **({} if sent.tools is None else {"steps": steps, **tool_sums(steps, call)}),
     )
 
 
@@ -335,7 +347,7 @@ def _summary(row: sqlite3.Row) -> CallSummary:
     )
 
 
-def _attempts(connection: sqlite3.Connection, call: int) -> tuple[Attempt, ...]:
+def _attempts(connection: sqlite3.Connection, call: int, *, has_tools: bool) -> tuple[Attempt, ...]:
     rows = connection.execute("SELECT * FROM attempts WHERE call_id = ? ORDER BY id", (call,)).fetchall()
     return tuple(
         Attempt(
@@ -359,6 +371,7 @@ def _attempts(connection: sqlite3.Connection, call: int) -> tuple[Attempt, ...]:
             usage_details=_details(row["usage_details"]),
             served_by=row["served_by"],
             hedge=_is_hedge(row, rows),
+            step=row["step"] if has_tools else msgspec.UNSET,
         )
         for row in rows
     )

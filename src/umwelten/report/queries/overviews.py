@@ -30,7 +30,7 @@ from umwelten.report.models import (
     RefusedModel,
     UsageSums,
 )
-from umwelten.report.queries import attempts, performance, throttling
+from umwelten.report.queries import attempts, performance, throttling, tool_figures
 from umwelten.report.queries.attempts import MODEL_OF
 from umwelten.report.queries.reported_settings import reported_settings
 from umwelten.report.queries.status import EvaluationStatus, Run, derive, iso
@@ -69,6 +69,7 @@ def overview(reader: Reader) -> Overview:
     summary = _figures(
         connection, everything, cells * len(columns), _wall(connection), _peak(connection), model=None
     )
+    tools = tool_figures.tool_use(reader)
     walls, peaks = _model_walls(connection), _model_peaks(connection)
 
     def model_row(number: int, variant: Variant) -> ModelRow:
@@ -82,6 +83,7 @@ def overview(reader: Reader) -> Overview:
             service=performance.service_figures(connection, number, cost),
             prompt=variant.prompt,
             number=number,
+            tools=None if tools is None else tools.models.get(number),
         )
 
     models = tuple(model_row(number, variant) for number, variant in columns.items())
@@ -96,6 +98,7 @@ def overview(reader: Reader) -> Overview:
         attempts=attempts.attempt_sums(connection),
         throttling=throttling.throttling(connection),
         attributions=throttling.attributions(connection),
+        tools=tools,
     )
 
 
@@ -128,7 +131,8 @@ def input_names(reader: Reader) -> Iterator[str]:
 
 def results(reader: Reader) -> Iterator[CallResult]:
     """Yield every current call that ended, by input, model, repeat; one at a time."""
-    return map(call_result, call_rows(reader))
+    has_tools = reader.spec().request.tools is not None
+    return (call_result(call, has_tools=has_tools) for call in call_rows(reader))
 
 
 def answer_lengths(reader: Reader) -> tuple[int, int]:
@@ -344,8 +348,24 @@ def _lock(connection: sqlite3.Connection) -> Path:
     return Path(connection.execute("PRAGMA database_list").fetchone()[2]).with_name(LOCK)
 
 
-def call_result(call: StoredCall) -> CallResult:
-    """Return a stored call as a report has it."""
+def call_result(call: StoredCall, *, has_tools: bool = False) -> CallResult:
+    """Return a stored call as a report has it. `has_tools`: it was offered some."""
+    metrics = Metrics(
+        response_s=stats.rounded(call.response_s),
+        ttft_s=stats.rounded(call.ttft_s),
+        attempts=call.attempts,
+        input_tokens=call.input_tokens,
+        output_tokens=call.output_tokens,
+        cost_usd=stats.usd(call.cost_nusd),
+    )
+    if has_tools:
+        metrics = msgspec.structs.replace(
+            metrics,
+            steps=call.steps,
+            tool_calls=call.tool_calls,
+            tool_errors=call.tool_errors,
+            tool_s=stats.rounded(call.tool_s),
+        )
     return CallResult(
         model=call.model,
         provider=call.provider,
@@ -357,14 +377,7 @@ def call_result(call: StoredCall) -> CallResult:
         data=None if call.data is None else msgspec.Raw(call.data.encode()),
         marks=call.mark_names,
         finish_reason=call.finish_reason,
-        metrics=Metrics(
-            response_s=stats.rounded(call.response_s),
-            ttft_s=stats.rounded(call.ttft_s),
-            attempts=call.attempts,
-            input_tokens=call.input_tokens,
-            output_tokens=call.output_tokens,
-            cost_usd=stats.usd(call.cost_nusd),
-        ),
+        metrics=metrics,
         error=None if call.succeeded else _error(call),
     )
 

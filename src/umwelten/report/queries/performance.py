@@ -35,8 +35,9 @@ def _median_ttft(connection: sqlite3.Connection, model: int) -> float | None:
 
 
 def _speed(connection: sqlite3.Connection, model: int) -> float | None:
+    # With tools the tokens are those of several requests, and so must the time be.
     tokens, seconds = connection.execute(
-        f"""SELECT total(output_tokens), total(response_s)
+        f"""SELECT total(output_tokens), total(CASE WHEN steps > 1 THEN time_s ELSE response_s END)
         FROM {_ANSWERED} AND output_tokens IS NOT NULL""",
         (model,),
     ).fetchone()

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from umwelten.errors import StoreError
-from umwelten.report.models import ReportedSettings, ReportedVariant
+from umwelten.report.models import ReportedSettings, ReportedTools, ReportedVariant
 from umwelten.store.reader import Reader
+from umwelten.tool_calls import ToolSettings
 from umwelten.types import Parameters
 
 
@@ -26,7 +27,15 @@ def reported_settings(reader: Reader) -> ReportedSettings:
         attachments=tuple(name for name, _ in msgspec.json.decode(row["attachments"])),
         price_lists=_price_lists(reader.connection) or msgspec.UNSET,
         variants=variants or msgspec.UNSET,
+        tools=_tools(reader.spec().request.tools),
     )
+
+
+def _tools(offered: ToolSettings | None) -> ReportedTools | msgspec.UnsetType:
+    if offered is None:
+        return msgspec.UNSET
+    names = tuple(tool.name for tool in offered.tools)
+    return ReportedTools(names=names, choice=offered.choice, max_steps=offered.max_steps)
 
 
 def parameter_texts(parameters: Parameters) -> tuple[tuple[str, str], ...]:

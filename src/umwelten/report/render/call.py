@@ -7,9 +7,12 @@ from typing import TextIO
 
 import msgspec
 
+from umwelten.report.queries.attempts import ANSWERED
 from umwelten.report.queries.call_scores import CallVerdict, UnscoredReason
+from umwelten.report.queries.call_steps import CallStep
 from umwelten.report.queries.calls import Attempt, CallDetail, CallSummary
 from umwelten.report.queries.shown_scores import ScoredCallDetail, ShownScore, expected_text
+from umwelten.report.render.call_steps import called
 from umwelten.report.render.scores_text import KINDS, share
 from umwelten.text import formatting
 from umwelten.text.sanitize import json_safe, one_line, safe
@@ -53,13 +56,8 @@ def render_call(call: CallDetail, out: TextIO) -> None:
     _pairs(out, _facts(call))
     _block(out, "PROMPT", call.prompt)
     _block(out, "SYSTEM", call.system)
-    several_runs = len({attempt.run for attempt in call.attempts}) > 1
-    for attempt in call.attempts:
-        run = f" OF RUN {attempt.run}" if several_runs else ""
-        out.write(f"\nATTEMPT {attempt.number}{run}\n")
-        _pairs(out, _attempt(attempt))
-        unfit = attempt.outcome == FailureKind.SCHEMA
-        _block(out, "ANSWER THAT DOES NOT FIT" if unfit else "CAME BEFORE THE FAILURE", attempt.partial)
+    for made in _made(call):
+        _write_attempt(call, made, out) if isinstance(made, Attempt) else _write_step(call, made, out)
     _block(out, "REASONING", call.reasoning)
     if call.data is not None:
         _block(out, "RECORD", json_safe(msgspec.json.format(bytes(call.data)).decode()))
@@ -70,6 +68,46 @@ def render_call(call: CallDetail, out: TextIO) -> None:
             title = name if name == score.type else f"{name} ({score.type})"
             out.write(f"\nSCORE {one_line(title, 80)}\n")
             _pairs(out, _score(score))
+
+
+def _made(call: CallDetail) -> Iterator[Attempt | CallStep]:
+    """The attempts in order; in place of those that were answered, the steps that they led to."""
+    left = list(call.attempts)
+    for step in call.steps or ():
+        own = [attempt for attempt in left if attempt.step == step.number]
+        yield from (attempt for attempt in own if attempt.outcome != ANSWERED)
+        yield step
+        left = [attempt for attempt in left if attempt not in own]
+    yield from left
+
+
+def _write_attempt(call: CallDetail, attempt: Attempt, out: TextIO) -> None:
+    step = f" OF STEP {attempt.step}" if attempt.step else ""
+    out.write(f"\nATTEMPT {attempt.number}{step}{_of_run(call, attempt.run)}\n")
+    _pairs(out, _attempt(attempt))
+    unfit = attempt.outcome == FailureKind.SCHEMA
+    _block(out, "ANSWER THAT DOES NOT FIT" if unfit else "CAME BEFORE THE FAILURE", attempt.partial)
+
+
+def _write_step(call: CallDetail, step: CallStep, out: TextIO) -> None:
+    out.write(f"\nSTEP {step.number}{_of_run(call, step.run)}\n")
+    _pairs(out, _step(step))
+
+
+def _of_run(call: CallDetail, run: int) -> str:
+    return f" OF RUN {run}" if len({attempt.run for attempt in call.attempts}) > 1 else ""
+
+
+def _step(step: CallStep) -> Iterator[tuple[str, str]]:
+    yield from _known(("served by", step.served_by))
+    yield "started", step.started_at
+    yield "time", formatting.seconds(step.response_s)
+    yield "tokens", _tokens(step)
+    yield "cost", "unknown" if step.cost_usd is None else formatting.money(step.cost_usd)
+    if step.cut:
+        yield "cut off", "at the limit of tokens"
+    for one in step.calls:
+        yield from called(one)
 
 
 def _score(score: ShownScore) -> Iterator[tuple[str, str]]:
@@ -122,7 +160,16 @@ def _facts(call: CallDetail) -> Iterator[tuple[str, str]]:
         yield "all attempts", formatting.seconds(call.time_s)
     yield "tokens", _tokens(call)
     yield "cost", "unknown" if call.cost_usd is None else formatting.money(call.cost_usd)
+    if call.tool_calls:
+        yield "tools", _tools(call)
     yield from _known(("ended by", call.finish_reason), ("text file", call.output))
+
+
+def _tools(call: CallDetail) -> str:
+    """`5 calls, 1 error, 1.20 s`."""
+    errors = [formatting.count(call.tool_errors, "error")] if call.tool_errors else []
+    time = formatting.duration(call.tool_s or 0.0)
+    return ", ".join((formatting.count(call.tool_calls or 0, "call"), *errors, time))
 
 
 def _path(call: CallDetail) -> str | None:
@@ -159,11 +206,11 @@ def _time(seconds: float | None, ttft: float | None) -> str:
     return formatting.seconds(seconds) + first
 
 
-def _tokens(used: CallDetail | Attempt) -> str:
+def _tokens(used: CallDetail | Attempt | CallStep) -> str:
     parts = [f"{formatting.tokens(used.input_tokens)} in, {formatting.tokens(used.output_tokens)} out"]
     parts += [f"{used.cached_tokens:,} cached"] if used.cached_tokens else []
     parts += [f"{used.reasoning_tokens:,} reasoning"] if used.reasoning_tokens else []
-    more = used.usage_details
+    more = None if isinstance(used, CallStep) else used.usage_details
     if more:
         parts += [f"{more.cache_write_tokens:,} written to the cache"] if more.cache_write_tokens else []
         parts += [f"{count:,} {name.replace('_', ' ')}" for name, count in more.details.items() if count]

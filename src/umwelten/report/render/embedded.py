@@ -21,6 +21,7 @@ from umwelten.report.queries.timeline import timeline
 from umwelten.report.render.embedded_scores import score_pieces
 from umwelten.report.render.markup import embeddable
 from umwelten.report.render.sections import ReportSection
+from umwelten.report.render.tools_section import words_of
 from umwelten.report.schema_fields import Field, compact, fields_of, record_of, schema_of
 from umwelten.text.sanitize import safe
 
@@ -115,16 +116,19 @@ def _all_rows(parts: Sequence[ReportSection], cut: int | None) -> Iterator[str]:
     for part in parts:
         number = {row.label: first + n for n, row in enumerate(part.overview.models)}
         first += len(number)
-        shaped = part.validation is not None
+        extended = part.validation is not None or part.overview.tools is not None
         for result in overviews.results(part.reader):
             row = _row(number[result.label], result, cut)
-            yield embeddable((*row, *_record(result, cut)) if shaped else row)
+            yield embeddable((*row, *_record(result, cut)) if extended else row)
 
 
 def _record(result: CallResult, cut: int | None) -> tuple[object, ...]:
-    """What a row has at its end where answers have a schema: the record, its marks, an answer that failed."""
+    """What a row has at its end where answers have a schema, or tools were offered: the record, marks, with
+    the figures of tools, and an answer that failed.
+    """
     kept = result.error.answer if result.error is not None else None
-    return _short_record(result.data, cut), result.marks or 0, safe(kept[:cut]) if kept else 0
+    marks = (*words_of(result), *result.marks)
+    return _short_record(result.data, cut), marks or 0, safe(kept[:cut]) if kept else 0
 
 
 def _short_record(data: msgspec.Raw | None, cut: int | None) -> object:

@@ -34,6 +34,16 @@ OF_RECORDS = (
     ("wrong", "answers that did not fit the schema, the field being named among the reasons"),
 )
 
+OF_TOOLS = (
+    (
+        "requests a call",
+        "requests that were answered ÷ calls that ended: one, and one more each time that tools were called",
+    ),
+    ("errors, of tools", "calls of tools that came to no result: the model was told why"),
+    ("time of tools", "of all their calls together; those of one turn run at the same time"),
+    ("last turn without tools", "answers that came after the model was told to call no more tools"),
+)
+
 OF_SCORES = (
     ("mean", "of the files' means, each that of its scored repeats, from 0 to 1"),
     (
@@ -73,11 +83,14 @@ OF_SCORES = (
 )
 
 
-def as_html(*, records: bool = False, scores: bool = False) -> str:
+def as_html(*, records: bool = False, scores: bool = False, tools: bool = False) -> str:
     """A collapsed list of definitions.
 
-    `records`: also those of answers that had a schema; `scores`: of answers that were scored.
+    `records`: also those of answers that had a schema; `scores`: of answers that were scored; `tools`: of
+    calls that were offered some.
     """
-    words = WORDS + (OF_RECORDS if records else ()) + (OF_SCORES if scores else ())
+    words = (
+        WORDS + (OF_RECORDS if records else ()) + (OF_SCORES if scores else ()) + (OF_TOOLS if tools else ())
+    )
     items = "".join(f"<div><dt>{text(word)}</dt><dd>{text(meaning)}</dd></div>" for word, meaning in words)
     return details("Definitions", f'<dl class="words">{items}</dl>')

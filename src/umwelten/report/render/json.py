@@ -33,6 +33,13 @@ The shape, whose keys are stable (durations in seconds, money in USD, times ISO 
 "prompt" is the name of one of several prompts, null where there is one alone; "data" is the record in an
 answer that had a schema to keep to. Both and "schema": see `report.queries.schema_validation`.
 
+An evaluation whose calls were offered tools has these keys beside:
+
+    "models":   [{…, "steps", "tool_calls", "tool_errors", "tool_s"}, …],
+    "results":  [{…, "metrics": {…, "steps", "tool_calls", "tool_errors", "tool_s"}}, …],
+    "settings": {…, "tools": {"names": [name, …], "choice", "max_steps"}},
+    "tools":    [{"tool", "source": null if a model made it up, "calls", "errors", "timeouts", "p50_s"}, …]
+
 An evaluation that has been scored has these keys beside:
 
     "models": [{…, "scores": [{"scorer", "files", "planned", "scored", "unscored": {kind: count}, "mean",
@@ -100,13 +107,17 @@ def render_json(reader: Reader, out: TextIO, *, short: bool = False) -> None:
         out.write(f'"cost": {_dump(overview.cost)}')
         with open_scores(reader) as scores:
             scored = None if scores is None else read_overview(reader, scores, overview.models)
-            _write_list(out, "models", (_dump(_model(row, scored)) for row in overview.models))
+            has_tools = overview.tools is not None
+            models = (_dump(_model(row, scored, has_tools=has_tools)) for row in overview.models)
+            _write_list(out, "models", models)
             if not short:
                 _write_list(out, "results", _results(reader, scores))
         _write_list(out, "errors", map(_dump, overview.errors))
         out.write(f',\n"settings": {_dump(overview.settings)}')
         for name in ("picks", "attempts", "throttling", "attributions"):
             _write_list(out, name, map(_dump, getattr(overview, name)))
+        if overview.tools is not None:
+            _write_list(out, "tools", map(_dump, overview.tools.tools))
         out.write(f',\n"schema": {_dump(validation(reader))}')
         if scored is not None:
             _write_scores(out, scored)
@@ -147,9 +158,16 @@ def _write_scores(out: TextIO, scored: ScoreOverview) -> None:
     _write_list(out, "score_picks", map(_dump, scored.picks))
 
 
-def _model(row: ModelRow, scored: ScoreOverview | None) -> dict[str, object]:
+def _tool_figures(row: ModelRow) -> dict[str, object]:
+    names = ("steps", "tool_calls", "tool_errors", "tool_s")
+    return {name: None if row.tools is None else getattr(row.tools, name) for name in names}
+
+
+def _model(row: ModelRow, scored: ScoreOverview | None, *, has_tools: bool) -> dict[str, object]:
     figures, service = msgspec.structs.asdict(row.figures), msgspec.structs.asdict(row.service)
     values = {"model": row.model, "prompt": row.prompt, **figures, **service, "cost": row.cost}
+    if has_tools:
+        values |= _tool_figures(row)
     if scored is not None:
         column = column_of(row)
         values["scores"] = [own[column] for own in scored.figures.values() if column in own]

@@ -19,7 +19,7 @@ from umwelten.report.queries.attempts import ANSWERED
 from umwelten.report.queries.schema_validation import validation
 from umwelten.report.queries.status import UNFINISHED
 from umwelten.report.queries.throttling import WAITED_FOR
-from umwelten.report.render import schema_section
+from umwelten.report.render import schema_section, tools_section
 from umwelten.report.render.markdown_text import cell, code_block, table
 from umwelten.report.render.schema_section import summary_of
 from umwelten.report.render.scores_markdown import write_scores
@@ -52,6 +52,7 @@ def render_markdown(
         _models(overview, out)
         write_scores(reader, overview, out, short=short)
         _time(overview, out)
+        tools_section.write_markdown(overview, out)
         _failures(reader, overview, out, partial(advice, vendors=vendors, spelling=spelling))
         _schema(reader, out)
         if not short:
@@ -111,6 +112,8 @@ def _settings(reader: Reader, overview: Overview, out: TextIO, *, short: bool) -
     rows += [(f"variant {cell(one.name)}", cell(one.words)) for one in settings.variants or ()]
     if settings.attachments:
         rows.append(("attachments", ", ".join(cell(name) for name in settings.attachments)))
+    if settings.tools:
+        rows.append(("tools", cell(tools_section.settings_of(settings.tools), 1000)))
     if settings.price_lists:
         rows.append(("prices of", ", ".join(map(cell, settings.price_lists))))
     table(out, ("setting", "value"), rows)
@@ -254,15 +257,17 @@ def _results(reader: Reader, overview: Overview, out: TextIO) -> None:
         return
     shown = fields if len(fields) <= _COLUMNS else ()
     titles = [cell(field.name, _FIELD) for field in shown] or ["answer"]
-    head = ("file", "model", *(("repeat",) if repeats else ()), "time", "tokens", "cost", *titles)
+    tools = ("tools",) if overview.tools is not None else ()
+    head = ("file", "model", *(("repeat",) if repeats else ()), "time", "tokens", "cost", *tools, *titles)
     out.write("## Results\n\n")
-    table(out, head, (_result(result, repeats, shown) for result in results))
+    table(out, head, (_result(result, repeats, shown, tools=bool(tools)) for result in results))
 
 
 def _answer(result: CallResult, repeats: bool, fields: Sequence[Field]) -> str:
     title = cell(result.label) + (f" ({result.repeat})" if repeats else "")
     time, used, cost = _facts(result)
-    facts = ", ".join((time, f"{used} tokens", cost, *map(cell, result.marks)))
+    words = (*tools_section.words_of(result), *result.marks)
+    facts = ", ".join((time, f"{used} tokens", cost, *map(cell, words)))
     if result.error is not None:
         message = f"**failed** ({cell(result.error.kind)}): {cell(result.error.message, _MESSAGE)}"
         kept = f"{code_block(result.error.answer)}\n" if result.error.answer else ""
@@ -287,10 +292,11 @@ def _value(record: Record, field: Field) -> str:
     return cell(value if isinstance(value, str) else compact(value))
 
 
-def _result(result: CallResult, repeats: bool, fields: Sequence[Field]) -> tuple[str, ...]:
+def _result(result: CallResult, repeats: bool, fields: Sequence[Field], *, tools: bool) -> tuple[str, ...]:
     number = (str(result.repeat),) if repeats else ()
+    used = (cell(tools_section.cell_of(result)),) if tools else ()
     answer = _cells(result, fields)
-    return (cell(result.file or ""), cell(result.label), *number, *_facts(result), *answer)
+    return (cell(result.file or ""), cell(result.label), *number, *_facts(result), *used, *answer)
 
 
 def _cells(result: CallResult, fields: Sequence[Field]) -> tuple[str, ...]:

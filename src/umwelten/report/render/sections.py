@@ -22,6 +22,7 @@ from umwelten.report.queries.status import UNFINISHED
 from umwelten.report.queries.throttling import WAITED_FOR
 from umwelten.report.render import glossary, page, picks_section, schema_section, scores_section
 from umwelten.report.render.markup import details, section, table, text
+from umwelten.report.render.tools_section import settings_of, tools_as_html
 from umwelten.store.reader import Reader
 from umwelten.store.scores.reader import ScoreReader
 from umwelten.text import formatting
@@ -66,6 +67,7 @@ def all_of(
         _attempts(parts),
         _lane_waits(parts),
     )
+    yield section("tools", "Tools", *tools_as_html([part.overview for part in parts]))
     yield section("records", "Records", *_records(parts))
     yield section(
         "failures", "Failures", *_failures(parts, partial(advice, vendors=vendors, spelling=spelling))
@@ -73,7 +75,9 @@ def all_of(
     yield section("settings", "Settings", *map(_settings, parts))
     yield "" if short else page.fragment("calls")
     shaped, scored = any(part.validation for part in parts), any(part.scores for part in parts)
-    yield section("words", "What the figures mean", glossary.as_html(records=shaped, scores=scored))
+    used = any(part.overview.tools for part in parts)
+    words = glossary.as_html(records=shaped, scores=scored, tools=used)
+    yield section("words", "What the figures mean", words)
     yield "</main>\n<footer><p>Made by <b>umwelten</b> from what is stored. "
     yield "This file asks no server for anything. "
     yield '<button type="button" id="show-licences">Licences of its libraries</button></p>'
@@ -85,13 +89,11 @@ def all_of(
 
 def _header(parts: Sequence[ReportSection], short: bool) -> str:
     links = [("scores", "Scores")] if any(part.scores for part in parts) else []
-    links += [("models", "Models"), ("time", "Time"), ("settings", "Settings")]
-    if any(part.overview.errors for part in parts):
-        links.insert(-1, ("failures", "Failures"))
-    if any(part.validation for part in parts):
-        links.insert(-1, ("records", "Records"))
-    if not short:
-        links.append(("calls", "Calls"))
+    links += [("models", "Models"), ("time", "Time")]
+    links += [("failures", "Failures")] if any(part.overview.errors for part in parts) else []
+    links += [("tools", "Tools")] if any(part.overview.tools for part in parts) else []
+    links += [("records", "Records")] if any(part.validation for part in parts) else []
+    links += [("settings", "Settings"), *([] if short else [("calls", "Calls")])]
     anchors = "".join(f'<a href="#{id_}">{title}</a>' for id_, title in links)
     return (
         f'<a class="skip" href="#{"models" if short else "calls"}">Skip to the '
@@ -326,6 +328,7 @@ def _settings(part: ReportSection) -> str:
     rows += [(text(name), text(value)) for name, value in settings.parameters]
     rows += [(f"variant {text(one.name)}", text(one.words)) for one in settings.variants or ()]
     rows += [("attachments", text(", ".join(settings.attachments)))] if settings.attachments else []
+    rows += [("tools", text(settings_of(settings.tools)))] if settings.tools else []
     rows += [("prices of", text(", ".join(settings.price_lists)))] if settings.price_lists else []
     rows.append(("models", "<br>".join(map(text, evaluation.models))))
     prompts = evaluation.prompts or (Prompt(name="", text=evaluation.prompt),)
