@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -207,6 +207,13 @@ def _key(vendor: Vendor, settings: Settings) -> Secret | None:
     if vendor.key_required and first_set(vendor.key_env, settings) is None:
         raise _missing(vendor, settings)
     return check_key(vendor, settings)
+
+
+def all_keys(known: Iterable[Vendor], settings: Settings) -> tuple[str, ...]:
+    """Return the keys of these vendors, of all their members, that are set, whether they are used or not."""
+    names = {name for vendor in known for name in (*vendor.key_env, *vendor.keys)}
+    found = (settings.variables[name].secret.reveal().strip() for name in names if name in settings.variables)
+    return tuple(dict.fromkeys(found))
 
 
 def check_key(vendor: Vendor, settings: Settings) -> Secret | None:

@@ -158,7 +158,7 @@ class ToolSteps:
                 key=result.key,
                 content=result.content,
                 names=parked.names,
-                results=None if given is None else _denied(given, parked.names),
+                results=None if given is None else _not_run(given, parked.names),
                 usage=usage,
                 cost_nusd=result.cost_nusd,
                 served_by=lease.lane.name,
@@ -178,7 +178,7 @@ class ToolSteps:
         scheduled.is_bound = scheduled.is_bound or any(map(self._caller.is_once, parked.names))
         if given is not None or not turn.calls:
             if given is not None:
-                self._count(conversation, _denied(given, parked.names))
+                self._count(conversation, _not_run(given, parked.names))
             self._prepare(scheduled)
             parked.is_ready = True
         else:
@@ -368,10 +368,11 @@ def size_of(turns: tuple[Turn, ...]) -> int:
     return size
 
 
-def _denied(given: ToolResults, names: tuple[str, ...]) -> tuple[ToolOutcome, ...]:
+def _not_run(given: ToolResults, names: tuple[str, ...]) -> tuple[ToolOutcome, ...]:
+    """Return the outcomes of calls that were answered without being run: cut off, or one too many."""
     pairs = zip(given.results, names, strict=True)
     return tuple(
-        ToolOutcome(call=result.call, tool=name, state=ToolCallState.DENIED, text=result.text)
+        ToolOutcome(call=result.call, tool=name, state=ToolCallState.ERROR, text=result.text)
         for result, name in pairs
     )
 

@@ -20,7 +20,7 @@ from umwelten.attempts.tool_caller import EvaluationTools, masked_by
 from umwelten.attempts.tool_use import ToolUse
 from umwelten.attempts.transport import Transport
 from umwelten.clock import unix_clock
-from umwelten.config.endpoints import price_overrides
+from umwelten.config.endpoints import all_keys, price_overrides
 from umwelten.config.settings import Settings
 from umwelten.control.attribution import Attribution, advice
 from umwelten.control.model_state import ModelState
@@ -126,7 +126,7 @@ class Evaluation:
         `spelling` is how events and what is stored call the options. Raises a `UmweltenError` for whatever
         the user must fix; then nothing is left behind.
         """
-        checked = preflight(spec, settings, vendors)
+        checked = preflight(spec, settings, vendors, ask=True)
         store, documents, reused = open_store(spec, checked.builder)
         local = LocalServers()
         targets = {
@@ -292,15 +292,13 @@ class Evaluation:
         tools = self.spec.tools
         if tools is None:
             return None
-        endpoints = (one for target in self._targets.values() for one in (target.endpoint, *target.others))
-        keys = tuple(one.api_key.reveal() for one in endpoints if one.api_key is not None)
         run = ToolRunner(
             tools.toolbox.tools,
             timeout_s=tools.timeout_s,
             concurrency=tools.concurrency,
             denied=tools.rules.denied,
             clock=self._clock,
-            masked=masked_by(keys),
+            masked=masked_by(all_keys(self.vendors.values(), self.settings)),
         )
         return EvaluationTools(run, builder=self.builder, targets=self._targets, inputs=runner.inputs)
 

@@ -18,6 +18,7 @@ from umwelten.evaluation.descriptors import check_open_files
 from umwelten.evaluation.request_terms import request_terms
 from umwelten.evaluation.reuse import check_reuse
 from umwelten.evaluation.spec import EvaluationSpec, check_id
+from umwelten.evaluation.tool_checks import check_parameters, check_support
 from umwelten.inputs import file_hash, read
 from umwelten.inputs.sources import Inputs
 from umwelten.inputs.workers.worker import convert_now
@@ -58,10 +59,16 @@ class Preflight(FrozenStruct):
     attached: Mapping[ModelRef, Attached]
 
 
-def preflight(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor]) -> Preflight:
-    """Raise a `UmweltenError` for what the user must fix."""
+def preflight(
+    spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor], *, ask: bool = False
+) -> Preflight:
+    """Raise a `UmweltenError` for what the user must fix.
+
+    `ask`: ask servers whether their models take the tools; without, nothing is sent.
+    """
     check_open_files()
     _check_texts(spec)
+    check_parameters(spec, vendors)
     if spec.output.id is not None:
         check_id(spec.output.id)
         _check_role(spec, spec.output.output_dir / spec.output.id)
@@ -85,6 +92,7 @@ def preflight(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Ve
         builder.check((), None)
     else:
         _check_placeholders(builder, spec.inputs)
+    check_support(spec, found, ask=ask)
     return Preflight(endpoints=found, builder=builder, capabilities=capabilities, attached=attached)
 
 

@@ -1,7 +1,8 @@
 """The embedded model: its weights, and the llama.cpp child process that serves them."""
 
+from umwelten.local.chat_template import places_tools
 from umwelten.local.pull import pull_weights
 from umwelten.local.server import LocalServers
 from umwelten.local.weights import LOCAL_MODELS, LocalModel, find_weights
 
-__all__ = ["LOCAL_MODELS", "LocalModel", "LocalServers", "find_weights", "pull_weights"]
+__all__ = ["LOCAL_MODELS", "LocalModel", "LocalServers", "find_weights", "places_tools", "pull_weights"]

@@ -43,6 +43,8 @@ class Quirks(FrozenStruct):
     """Headers that are always sent."""
     models_path: str = "models"
     """Where models are listed, relative to the base address."""
+    lists_parameters: bool = False
+    """Whether its list of models says which parameters each of them takes."""
     path: str = ""
     """The end of its base address that users may omit: "/v1"."""
     id_in_body: bool = False

@@ -108,6 +108,7 @@ _ROWS = (
             headers={"X-Title": "umwelten"},
             # Its support looks requests up by the id in the body.
             id_in_body=True,
+            lists_parameters=True,
             strict="plain",
             # Otherwise it may route to a host that ignores the schema.
             schema_body={"provider": {"require_parameters": True}},

@@ -54,6 +54,9 @@ LIMITED: Wording = Phrase(
 )
 """What to do about a lane that was stopped because it was refused for too long."""
 
+WITHOUT_TOOLS: Wording = Phrase("leave the model out of {option:models}, or ask without {option:tools}")
+"""What to do about a model that takes no tools."""
+
 _CUT_OFF = Phrase("raise {option:max_tokens}, or ask for less: fewer fields, less thinking")
 
 _CONTENT = "the provider blocks this content: change the prompt or leave the file out"
@@ -106,6 +109,8 @@ _NOBODY_THERE = ("refused", "connect")
 _UNREACHED = (*_NOBODY_THERE, "dns", "tls", "redirect")
 """Codes of `attempts.transport` for an address where no provider answered."""
 _BAD_REQUEST_ELSE = "change what the message names: prompt, file, model or parameter"
+_TOOL = re.compile(r"\btools?[.\[]")
+"""The beginning of a place among the tools, as providers name it."""
 
 
 def advice(
@@ -158,6 +163,8 @@ def advice_on_model(name: str, message: str, vendors: Mapping[str, Vendor] = VEN
     listing = f"`umwelten models list -p {provider}`"
     if any(word in message.lower() for word in _CLOSED):
         return f"allow the model for your account or project at the provider, or take another: {listing}"
+    if _TOOL.search(message):
+        return "change the tool that the message names, or take another model"
     row = vendors.get(provider)
     prices = "" if row is None else row.price_list or ""
     known = [each.id for each in listed.models(prices, time.time())]

@@ -23,10 +23,11 @@ from umwelten.events import (
     Tally,
 )
 from umwelten.phrases import Spelling, by_name, spell
+from umwelten.providers.common.tool_refusals import NO_TOOLS
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report import stats
-from umwelten.report.advice import LIMITED, advice, advice_on_model, queues, says_itself
+from umwelten.report.advice import LIMITED, WITHOUT_TOOLS, advice, advice_on_model, queues, says_itself
 from umwelten.report.queries.schema_validation import Records, record_group
 from umwelten.types import Failure, FailureKind, FrozenStruct
 
@@ -289,6 +290,9 @@ def _stopped(
     reason = reason_of(failure)
     if failure.kind is FailureKind.RATE_LIMIT or failure.message.startswith(ONLY_REFUSED):
         text = spell(LIMITED, spelling)
+        return StoppedLane(lane=lane, kind=str(failure.kind), reason=reason, advice=text)
+    if failure.code == NO_TOOLS:
+        text = spell(WITHOUT_TOOLS, spelling)
         return StoppedLane(lane=lane, kind=str(failure.kind), reason=reason, advice=text)
     if failure.model_down:
         text = advice_on_model(lane, reason, vendors)

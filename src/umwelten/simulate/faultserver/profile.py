@@ -116,9 +116,9 @@ class Profile(Strict, kw_only=True):
     keeps the bodies of the requests too. A file uploaded to the Gemini wire is ready after it was looked
     at `upload_looks` times, and then in `upload_state`.
 
-    Models that fit a glob of `no_tools` refuse tools, and are listed as such where the wire tells. Those
-    that fit one of `responses_only` refuse them on chat completions as gpt-5.4 does, unless
-    `reasoning_effort` is "none".
+    Models that fit a glob of `no_tools` refuse tools, and are listed as such where the wire tells;
+    llama.cpp's `/props` tells of the first of `models`. Those that fit one of `responses_only` refuse them
+    on chat completions as gpt-5.4 does, unless `reasoning_effort` is "none".
     """
 
     default: Behaviour = Behaviour()

@@ -34,6 +34,7 @@ from umwelten.simulate.faultserver.uploads import UploadedFiles
 from umwelten.simulate.faultserver.wires import ServerWire, Trouble
 from umwelten.simulate.faultserver.wires.base import Quota
 from umwelten.simulate.faultserver.wires.ollama import pull, show
+from umwelten.simulate.faultserver.wires.openai import props
 from umwelten.simulate.limiters import Refusal
 from umwelten.simulate.profile import Outage, Slots
 
@@ -282,6 +283,8 @@ class FaultServer:
                 return b'{"version":"0.12.0"}'
             case "show":
                 return show(tools=not fits_any(model_of(request), self.profile.no_tools))
+            case "props":
+                return props(tools=not fits_any(self.profile.models[0], self.profile.no_tools))
             case "pull":
                 return pull()
         return None

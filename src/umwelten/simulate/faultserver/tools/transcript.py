@@ -159,7 +159,8 @@ def _anthropic_entry(message: Json) -> Entry:
 
 def _anthropic_tools(body: Json) -> Iterator[OfferedTool]:
     for tool in _list(body.get("tools")):
-        yield OfferedTool(name=str(tool.get("name")), schema=_object(tool.get("input_schema")))
+        if tool.get("type") in (None, "custom"):  # others run at the provider
+            yield OfferedTool(name=str(tool.get("name")), schema=_object(tool.get("input_schema")))
 
 
 def _anthropic_choice(body: Json) -> Choice:

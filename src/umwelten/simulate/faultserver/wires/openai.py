@@ -220,3 +220,8 @@ class OpenRouterWire(OpenAIWire):
 
     def _wants_usage(self, ask: IncomingRequest) -> bool:
         return True
+
+
+def props(*, tools: bool) -> bytes:
+    """The reply of llama.cpp's `/props`. `tools`: whether its chat template has a place for any."""
+    return encode({"model_path": "test.gguf", "chat_template_caps": {"supports_tools": tools}})

@@ -61,6 +61,8 @@ def _check_tool(where: str, tool: Json) -> str:
     name, schema = tool.get("name"), tool.get("input_schema")
     if not fits(_NAME, name):
         raise Wrong(f"{where}.name: String should match pattern '^{_NAME}$'")
+    if schema is None and tool.get("type") not in (None, "custom"):
+        return str(name)  # it runs at the provider, such as web_search_20250305
     if not isinstance(schema, dict):
         raise Wrong(f"{where}.input_schema: Field required")
     if schema.get("type") != "object":

@@ -20,6 +20,9 @@ from umwelten.simulate.faultserver.tools.seals import canonical, is_changed, is_
 from umwelten.simulate.faultserver.tools.spec import ToolTurns
 from umwelten.simulate.faultserver.tools.values import Transcript
 
+_HOSTED = frozenset(("googleSearch", "googleSearchRetrieval", "codeExecution", "urlContext", "googleMaps"))
+"""Tools that run at Google."""
+
 _NAME = r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,127}"
 _UNEQUAL = (
     "Please ensure that the number of function response parts is equal to the number of function call "
@@ -43,7 +46,7 @@ def _check_tools(body: Json) -> list[str]:
     names: list[str] = []
     for group, tool in enumerate(objects(body.get("tools"))):
         declared = objects(tool.get("functionDeclarations"))
-        if not declared and len(tool) <= 1:
+        if not declared and _HOSTED.isdisjoint(tool):
             raise Wrong(
                 f"* GenerateContentRequest.tools[{group}].tool_type: required one_of 'tool_type' must have "
                 "one initialized field"
