@@ -14,7 +14,7 @@ from umwelten.identity import settings_hash
 from umwelten.records import Derived, Recall, StoredSpec
 from umwelten.store.rows import clean, clean_optional, json_text
 from umwelten.store.tables import MAX_REPEATS
-from umwelten.tool_calls import ToolSettings
+from umwelten.tool_calls import OfferedTool, ToolSettings
 from umwelten.types import ModelRef, Parameters, Prompt, RequestSettings, Schema, VariantSettings
 
 _SHOWN = 60
@@ -252,25 +252,29 @@ def _tool_lines(old: ToolSettings | None, new: ToolSettings | None) -> Iterator[
     before, after = ({tool.name: tool for tool in (one.tools if one else ())} for one in (old, new))
     if list(before) != list(after):
         yield _line("tools", ", ".join(before) or _NONE, ", ".join(after) or _NONE)
-    for name in before.keys() & after.keys():
-        one, other = before[name], after[name]
-        changed = [
-            what
-            for what, part in (
-                ("description", lambda tool: tool.definition.description),
-                ("schema", lambda tool: json_text(tool.definition.parameters)),
-                ("code", lambda tool: tool.fingerprint),
-            )
-            if part(one) != part(other)
-        ]
-        # A schema that differs makes another fingerprint: then that says nothing more.
-        for what in changed[:1]:
-            yield f"tool {name}: another {what}"
+    for name in (name for name in before if name in after):
+        changed = _tool_changes(before[name], after[name])
+        if changed:
+            yield f"tool {name}: another {' and another '.join(changed)}"
     if old is not None and new is not None:
-        for field in ("choice", "max_steps"):
+        for label, field in (("tool_choice", "choice"), ("max_steps", "max_steps")):
             pair = _shown(getattr(old, field)), _shown(getattr(new, field))
             if pair[0] != pair[1]:
-                yield _line(field, *pair)
+                yield _line(label, *pair)
+
+
+def _tool_changes(one: OfferedTool, other: OfferedTool) -> list[str]:
+    """Return what of a tool is not what it was."""
+    changed = []
+    if one.definition.description != other.definition.description:
+        changed.append("description")
+    if json_text(one.definition.parameters) != json_text(other.definition.parameters):
+        changed.append("schema")
+    # Of a server's tool only those are known, and code with another schema is another in any case.
+    is_told = "schema" in changed or (changed and one.source.startswith("mcp:"))
+    if one.fingerprint != other.fingerprint and not is_told:
+        changed.append("code")
+    return changed
 
 
 def _parameter_lines(old: Parameters, new: Parameters) -> Iterator[str]:
