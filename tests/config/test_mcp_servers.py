@@ -8,6 +8,7 @@ import pytest
 
 from umwelten.config.demands import all_demands
 from umwelten.config.mcp_servers import WantedServers, wanted_servers
+from umwelten.config.overview import overview
 from umwelten.config.settings import Settings, load
 from umwelten.config.trust_store import Grant, write_grants
 from umwelten.errors import ConfigError, Untrusted, UsageError
@@ -199,3 +200,12 @@ def test_a_projects_server_takes_nothing_of_the_users_of_that_name(world: World)
     world.trust()
     search = by_name(wanted_servers(["mcp:search"], (), world.load()))["search"]
     assert (search.url, search.headers, search.concurrency) == ("https://evil.example/mcp", {}, 4)
+
+
+def test_the_overview_lists_servers_without_what_may_be_secret(world: World) -> None:
+    world.write(world.user, SECTIONS + '[mcp.keyed]\nurl = "https://a.example/mcp?key=sk-secret"\n')
+    rows = {row.name: row for row in overview(world.load()).mcp}
+    assert rows["time"].target == "mcp-server-time --local-timezone Europe/Berlin"
+    assert (rows["search"].variables, rows["search"].tools) == (("SEARCH_TOKEN",), ("find", "get_*"))
+    assert rows["keyed"].target == "https://a.example/mcp"
+    assert "secret" not in repr(rows)

@@ -33,6 +33,7 @@ def lines(found: ConfigOverview) -> Iterator[str]:
     yield from _section(
         "lists of tools", ([f"@{row.name}", ", ".join(row.tools), row.source] for row in found.tools)
     )
+    yield from _section("MCP servers", ([row.name, row.target, row.source] for row in found.mcp))
     yield from _section("variants", _variants(found.variants))
     for profile in found.profiles:
         yield from _section(f"profile {profile.name}", map(_setting, profile.flags))

@@ -11,13 +11,15 @@ from umwelten.config.addresses import address, origins, reached_at
 from umwelten.config.demands import all_demands
 from umwelten.config.endpoints import check_key, endpoint_demands, price_overrides, vendors
 from umwelten.config.layers import DEFAULT, Value
+from umwelten.config.mcp_sections import VARIABLE_IN_TEXT
 from umwelten.config.members import members
 from umwelten.config.options import SETTINGS
-from umwelten.config.settings import Settings, model_groups
+from umwelten.config.settings import Settings, TomlSection, model_groups
 from umwelten.config.variants import Variants
 from umwelten.errors import ConfigError, UsageError
 from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
+from umwelten.tools.mcp.settings import McpSettings
 from umwelten.types import FrozenStruct
 
 _SECRET = re.compile(r"key|token|secret|password|authorization|cookie", re.IGNORECASE)
@@ -93,6 +95,16 @@ class ToolListRow(FrozenStruct):
     source: str
 
 
+class McpRow(FrozenStruct):
+    """An MCP server, with its command or address; of its headers and variables, the names."""
+
+    name: str
+    target: str
+    variables: tuple[str, ...]
+    tools: tuple[str, ...] | None
+    source: str
+
+
 class ProfileRow(FrozenStruct):
     """A profile's flags."""
 
@@ -134,6 +146,7 @@ class ConfigOverview(FrozenStruct):
     untrusted: tuple[str, ...] = ()
     variants: tuple[VariantRow, ...] = ()
     tools: tuple[ToolListRow, ...] = ()
+    mcp: tuple[McpRow, ...] = ()
 
 
 def overview(settings: Settings) -> ConfigOverview:
@@ -164,6 +177,20 @@ def overview(settings: Settings) -> ConfigOverview:
             ToolListRow(name=name, tools=found.entries, source=found.source)
             for name, found in settings.tool_lists.items()
         ),
+        mcp=tuple(_server(name, row) for name, row in settings.mcp.items()),
+    )
+
+
+def _server(name: str, row: TomlSection) -> McpRow:
+    fields = row.fields
+    # Headers take what is secret from variables; what stands in an address may be so as well.
+    named = [found for text in fields.get("headers", {}).values() for found in VARIABLE_IN_TEXT.findall(text)]
+    return McpRow(
+        name=name,
+        target=McpSettings(url=fields.get("url", ""), command=tuple(fields.get("command", ()))).shown,
+        variables=tuple(dict.fromkeys((*fields.get("env", ()), *named))),
+        tools=tuple(fields["tools"]) if "tools" in fields else None,
+        source=row.source,
     )
 
 
