@@ -214,16 +214,20 @@ class StepEnded(FrozenStruct):
 
 
 class ToolStarted(FrozenStruct):
-    """A tool that a model called is run."""
+    """A tool that a model called is run. `arguments` is JSON as the model wrote it."""
 
     call: Call
     model: ModelRef
     step: int
     tool: str
+    arguments: str = "{}"
 
 
 class ToolEnded(FrozenStruct):
-    """A tool that a model called came back, or did not. `message`: what the model is told of a failure."""
+    """A tool that a model called came back, or did not.
+
+    `text` is what the model is told, `message` the beginning of it where that is a failure.
+    """
 
     call: Call
     model: ModelRef
@@ -232,6 +236,7 @@ class ToolEnded(FrozenStruct):
     state: str
     took_s: float | None = None
     message: str | None = None
+    text: str = ""
 
 
 class LaneStopped(FrozenStruct):

@@ -192,6 +192,15 @@ class _Earlier:
                 self._answers.stored(results(reader))
 
 
+def watch(evaluation: Evaluation, observer: Observer) -> int:
+    """Run to the end with one observer; returns the exit status. The store is closed whatever happens."""
+    progress = make("none", stderr=sys.stderr, verbose=False, debug=False, tally=Tally())
+    try:
+        return EXIT[_run(evaluation, progress, [progress, observer]).status]
+    finally:
+        evaluation.close()
+
+
 def _run(
     evaluation: Evaluation, progress: Progress, observers: list[Observer], only: CallSubset | None = None
 ) -> RunResult:

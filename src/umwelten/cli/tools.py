@@ -1,9 +1,10 @@
-"""`umwelten tools`: list, show, test."""
+"""`umwelten tools`: list, show, test, demo."""
 
 from __future__ import annotations
 
 import click
 
+from umwelten.cli.completion import completers
 from umwelten.cli.single_option import option
 
 
@@ -77,3 +78,52 @@ def test(entry: str, arguments: str, timeout: str, as_json: bool) -> None:
     from umwelten.cli.tool_views import test_tool
 
     test_tool(entry, arguments, timeout, as_json=as_json)
+
+
+@group.command("demo")
+@option(
+    "-m",
+    "--model",
+    "model",
+    metavar="MODEL",
+    required=True,
+    help="provider:model.",
+    shell_complete=completers.models,
+)
+@option(
+    "-p",
+    "--prompt",
+    "prompt",
+    default="What is 15 % of 2,480, and which weekday is it today?",
+    show_default=True,
+    help="The question.",
+)
+@option(
+    "--tools",
+    "entries",
+    metavar="LIST",
+    default="calculator,now",
+    show_default=True,
+    help="What --tools of eval run takes.",
+)
+@option("--mcp", "servers", metavar="COMMAND|URL", multiple=True, help="An MCP server; repeatable.")
+@option(
+    "--max-steps",
+    "max_steps",
+    type=click.IntRange(1, 100),
+    default=5,
+    show_default=True,
+    help="Requests at most.",
+)
+def demo(model: str, prompt: str, entries: str, servers: tuple[str, ...], max_steps: int) -> None:
+    """Ask one model one question, and show what it calls and what it is told, as it happens.
+
+    Nothing is kept. Status 1 if there is no answer.
+
+    \b
+    umwelten tools demo -m google:gemini-3.5-flash
+    umwelten tools demo -m ollama:qwen3:8b -p "How many words has README.md?" --tools words.py
+    """
+    from umwelten.cli.tool_demo import demonstrate
+
+    demonstrate(model, prompt, entries, servers, max_steps)

@@ -248,7 +248,15 @@ class ToolSteps:
             name = parked.names[place]
             if self._caller.is_once(name):
                 await self._store_start(parked, place)
-            self._observer(ToolStarted(call=call, model=model, step=parked.step, tool=name))
+            self._observer(
+                ToolStarted(
+                    call=call,
+                    model=model,
+                    step=parked.step,
+                    tool=name,
+                    arguments=parked.calls[place].arguments,
+                )
+            )
 
         def on_end(place: int, outcome: ToolOutcome) -> None:
             self._store(parked, place, outcome)
@@ -261,6 +269,7 @@ class ToolSteps:
                     state=outcome.state,
                     took_s=outcome.took_s,
                     message=outcome.text[:200] if outcome.is_error else None,
+                    text=outcome.text,
                 )
             )
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from provider import provider
+from umwelten.simulate.faultserver import Behaviour, Profile, ToolTurns
+
 RATES = '''
 import umwelten
 
@@ -125,3 +128,22 @@ def test_neither_help_nor_import_loads_the_tools() -> None:
     code = "import sys, umwelten.cli.app; print([m for m in sys.modules if m.startswith('umwelten.tools')])"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert printed.stdout.strip() == "[]"
+
+
+def test_the_demo_shows_each_step_as_it_happens_and_keeps_nothing(cli, tmp_path):
+    turns = ToolTurns(turns=1, tools=("calculator",), arguments=({"expression": "0.15 * 2480"},))
+    with provider(Profile(default=Behaviour(text="It is {results}.", tool_turns=turns))) as server:
+        code, out, err = cli("tools", "demo", "-m", "openai:gpt-5.4-mini", env=server.env())
+    assert code == 0, err
+    lines = out.splitlines()
+    assert lines[:2] == ["step 1: calls 1 tool", '  calculator({"expression": "0.15 * 2480"})']
+    assert lines[2].startswith("  calculator = 372  (")
+    assert lines[-1] == "It is 372."
+    assert not (tmp_path / "output").exists()
+
+
+def test_a_demo_without_an_answer_fails(cli):
+    with provider(Profile(default=Behaviour(tool_turns=ToolTurns(quirks=("always_calls",))))) as server:
+        code, _, err = cli("tools", "demo", "-m", "openai:gpt-5.4-mini", "--max-steps", "2", env=server.env())
+    assert code == 1
+    assert "the model went on calling tools after it was told to answer" in err
