@@ -84,3 +84,26 @@ def test_answers_to_rows_that_are_the_same_keep_their_order(tmp_path: Path) -> N
         assert plan(store, "new", "newer", "x", "x") == ["1", "2"]
         repair(store)
     assert [(tmp_path / f"{n}.txt").read_text() for n in (3, 4)] == ["x of 1", "x of 2"]
+
+
+def test_steps_go_with_their_answer(tmp_path: Path) -> None:
+    answered(tmp_path, "x", "y", "z")
+    with closing(sqlite3.connect(tmp_path / "evaluation.db")) as connection, connection:
+        connection.execute(
+            "INSERT INTO steps SELECT id, 1, 1, 1, 0, '', X'', CAST(input_id AS BLOB), 0, '{}', NULL, NULL"
+            " FROM calls"
+        )
+        connection.execute(
+            "INSERT INTO tool_calls SELECT id, 1, 0, input_id, '', '', '', 'done', '', NULL, 0, 0 FROM calls"
+        )
+    with Store.resume(tmp_path, SHAPED) as store:
+        plan(store, "x", "new", "y")
+    # What was called for z is gone with its answer.
+    where = "SELECT {} FROM {} s JOIN inputs i ON i.id = s.call_id >> 28 ORDER BY i.id"
+    assert query(
+        tmp_path, where.format("i.id, CAST(turn AS TEXT), s.input_version = i.version", "steps")
+    ) == [
+        (1, "1", 1),
+        (3, "2", 1),
+    ]
+    assert query(tmp_path, where.format("i.id, s.id", "tool_calls")) == [(1, "1"), (3, "2")]

@@ -120,6 +120,9 @@ class ToolSteps:
             return False
         scheduled.turns, scheduled.is_bound = begun.turns, bool(once)
         self._pool.adopt(scheduled, begun.served_by)
+        if once and not scheduled.turns:
+            self._fail(scheduled, conversation, _not_again(once, was_running=False))
+            return False
         last = begun.turns[-1]
         if not scheduled.turns or isinstance(last, ToolResults) or not last.calls:
             self._prepare(scheduled)

@@ -46,13 +46,19 @@ _TAKE = "DELETE FROM free WHERE model_id = ? AND content = ? AND repeat = ? AND 
 _APPLY = """
     DELETE FROM answers WHERE call_id IN (SELECT new FROM moves) AND call_id NOT IN (SELECT old FROM moves);
     DELETE FROM calls WHERE id IN (SELECT new FROM moves) AND id NOT IN (SELECT old FROM moves);
+    DELETE FROM steps WHERE call_id IN (SELECT new FROM moves) AND call_id NOT IN (SELECT old FROM moves);
+    DELETE FROM tool_calls WHERE call_id IN (SELECT new FROM moves) AND call_id NOT IN (SELECT old FROM moves);
     UPDATE calls SET id = -id WHERE id IN (SELECT old FROM moves);
     UPDATE answers SET call_id = -call_id WHERE call_id IN (SELECT old FROM moves);
     UPDATE attempts SET call_id = -call_id WHERE call_id IN (SELECT old FROM moves);
+    UPDATE steps SET call_id = -call_id WHERE call_id IN (SELECT old FROM moves);
+    UPDATE tool_calls SET call_id = -call_id WHERE call_id IN (SELECT old FROM moves);
     UPDATE calls SET id = m.new, input_id = m.input_id, input_version = m.version, output = m.output
       FROM moves m WHERE calls.id = -m.old;
     UPDATE answers SET call_id = m.new FROM moves m WHERE call_id = -m.old;
     UPDATE attempts SET call_id = m.new FROM moves m WHERE call_id = -m.old;
+    UPDATE steps SET call_id = m.new, input_version = m.version FROM moves m WHERE call_id = -m.old;
+    UPDATE tool_calls SET call_id = m.new FROM moves m WHERE call_id = -m.old;
 """
 _TEXTS = """
     SELECT output FROM calls WHERE output IS NOT NULL
