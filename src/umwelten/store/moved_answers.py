@@ -46,8 +46,8 @@ _TAKE = "DELETE FROM free WHERE model_id = ? AND content = ? AND repeat = ? AND 
 _APPLY = """
     DELETE FROM answers WHERE call_id IN (SELECT new FROM moves) AND call_id NOT IN (SELECT old FROM moves);
     DELETE FROM calls WHERE id IN (SELECT new FROM moves) AND id NOT IN (SELECT old FROM moves);
-    DELETE FROM steps WHERE call_id IN (SELECT new FROM moves) AND call_id NOT IN (SELECT old FROM moves);
-    DELETE FROM tool_calls WHERE call_id IN (SELECT new FROM moves) AND call_id NOT IN (SELECT old FROM moves);
+    DELETE FROM steps WHERE call_id IN (SELECT new FROM moves EXCEPT SELECT old FROM moves);
+    DELETE FROM tool_calls WHERE call_id IN (SELECT new FROM moves EXCEPT SELECT old FROM moves);
     UPDATE calls SET id = -id WHERE id IN (SELECT old FROM moves);
     UPDATE answers SET call_id = -call_id WHERE call_id IN (SELECT old FROM moves);
     UPDATE attempts SET call_id = -call_id WHERE call_id IN (SELECT old FROM moves);
