@@ -154,6 +154,11 @@ def test_fields_that_the_vendor_wants_back_are_in_the_turn_and_no_others() -> No
     }
 
 
+def test_a_field_that_came_empty_is_not_missed() -> None:
+    assert turn_of(answered(unary(openai_body((ADD,), reasoning_content=""))))["reasoning_content"] == ""
+    assert "reasoning_content" not in turn_of(answered(unary(openai_body((ADD,), reasoning_content=None))))
+
+
 def test_they_are_put_together_from_a_stream() -> None:
     text = {"type": "reasoning.text", "format": "anthropic-claude-v1", "index": 0}
     data = openai_stream(
@@ -366,6 +371,8 @@ def test_a_refusal_of_tools_stops_the_model(status: int, error: dict[str, Any]) 
         (400, {"message": "Unsupported parameter: 'parallel_tool_calls'"}, "parallel_tool_calls"),
         (400, {"message": "tool_choice is not supported", "param": "tool_choice"}, "tool_choice"),
         (400, {"message": "Extra inputs are not permitted", "param": "seed"}, "seed"),
+        (400, {"message": "'tool_choice' does not support tool use of this kind"}, "tool_choice"),
+        (400, {"message": "response_format with tools is not supported"}, "schema"),
     ],
 )
 def test_fields_beside_them_are_dropped(status: int, error: dict[str, Any], parameter: str) -> None:
@@ -377,6 +384,8 @@ def test_other_failures_are_left_alone() -> None:
     for status, message in (
         (429, "Rate limit reached: tools are not available right now"),
         (500, "internal error"),
+        (400, "This model does not support tool choice required"),
+        (400, "Parallel tool calls are not supported"),
         (400, "Function tools with reasoning_effort are not supported. Please use /v1/responses instead."),
     ):
         error = {"error": {"message": message}}

@@ -19,12 +19,17 @@ _REFUSED = re.compile(
     rf"(?:not|n't|cannot) (?:currently )?(?:support|accept|allow|handle) (?:native )?['\"`]?{_TOOLS}\b"
     rf"|\b['\"`]?{_TOOLS}['\"`]? (?:is|are) (?:(?:currently )?not|n't|un)[ -]?"
     r"(?:supported|enabled|available|allowed|permitted)"
-    rf"|no endpoints found.{{0,40}}? {_TOOLS}\b"
-    # llama.cpp without templates, vLLM without a parser of calls.
+)
+# It is about how they are called, or about something beside them; or another way to ask takes them.
+_IN_PART = re.compile(
+    r"parallel|forc(?:e|ing)|choice|strict|responses|stream"
+    r"|response[_ ]format|json mode|mime type|output_config"
+)
+# OpenRouter; llama.cpp without templates, vLLM without a parser of calls.
+_CERTAIN = re.compile(
+    rf"no endpoints found.{{0,40}}? {_TOOLS}\b"
     r"|tools param requires|tool choice requires --enable-auto-tool-choice"
 )
-# Another API, or another way to get the answer, takes them.
-_ELSEWHERE = re.compile(r"responses|stream")
 # Anthropic's way to blame a declaration: "tools.0.custom.input_schema: …".
 _DECLARED = re.compile(r"tools\.\d")
 _KINDS = (FailureKind.BAD_REQUEST, FailureKind.SERVER)
@@ -35,7 +40,7 @@ def judge_refusal(failure: Failure) -> Failure:
     if failure.kind not in _KINDS:
         return failure
     words = failure.message[:2000].lower()
-    if _REFUSED.search(words) and not _ELSEWHERE.search(words):
+    if _CERTAIN.search(words) or (_REFUSED.search(words) and not _IN_PART.search(words)):
         message = f"this model takes no tools here; the server says: {failure.message}"
         return _final(msgspec.structs.replace(failure, message=message, code=NO_TOOLS))
     # One of them cannot be sent as it is; without it, the model would be asked something else.

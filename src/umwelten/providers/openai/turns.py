@@ -133,7 +133,8 @@ class ModelTurnPieces:
             self._content += content
         for name in _RETURNED:
             value = getattr(message, name)
-            if value:
+            # Moonshot misses it even where it is empty.
+            if value or value == "":
                 self._returned.setdefault(name, []).append(value)
         entries = message.tool_calls
         for entry in entries if isinstance(entries, list) else [entries]:
