@@ -127,3 +127,17 @@ def test_a_toolbox_that_is_closed_refuses_calls(tmp_path: Path) -> None:
     toolbox.close()
     with pytest.raises(ToolError, match="was closed"):
         asyncio.run(toolbox.tools[0].call("{}", CONTEXT))
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="policies have nothing to do with children any more")
+def test_in_a_program_that_uses_uvloop_throughout(tmp_path: Path) -> None:
+    uvloop = pytest.importorskip("uvloop")
+    before = asyncio.get_event_loop_policy()
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    try:
+        with open_toolbox([umwelten.MCP(words(tmp_path))], load(tmp_path, {}, tmp_path)) as toolbox:
+            echo = toolbox.find("hostile.echo")
+            assert echo is not None
+            assert asyncio.run(echo.call('{"text": "hello"}', CONTEXT)) == "hello"
+    finally:
+        asyncio.set_event_loop_policy(before)

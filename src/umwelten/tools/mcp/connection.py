@@ -107,6 +107,8 @@ class Connection:
             if self._process is not None:
                 self._process.kill()
             await asyncio.wait({self._task}, timeout=_CLOSE_S)
+        if self._ready.done() and not self._ready.cancelled():
+            self._ready.exception()  # or Python would tell of it where nobody waits any more
 
     def kill(self) -> None:
         """End the server at once, where it is a process of ours."""

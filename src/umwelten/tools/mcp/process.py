@@ -10,9 +10,11 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -30,24 +32,58 @@ _LONGEST_LINE = 64 << 20
 _END_S = 5.0
 """The watcher ends a server within 2 s, what that left within 2 s more."""
 _LAST_WORDS_S = 0.5
+_LOOK_EVERY_S = 0.01
 _CHUNK = 64 * 1024
 _KEPT = 8_000
 """Bytes of what a server wrote last: what is shown of it, and room for a secret to be found whole."""
 
+_Reader = tuple[asyncio.StreamReader, asyncio.ReadTransport]
 _Streams = tuple[
     MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]
 ]
 
 
+class _Pipes:
+    """The pipes of a process, in the loop that calls `of`."""
+
+    def __init__(self, stdin: asyncio.StreamWriter, readers: list[_Reader]) -> None:
+        self.stdin = stdin
+        self._readers = readers
+        self.stdout, self.stderr = (reader for reader, _ in readers)
+
+    @classmethod
+    async def of(cls, process: subprocess.Popen[bytes]) -> _Pipes:
+        """Connect them."""
+        loop = asyncio.get_running_loop()
+        transport, protocol = await loop.connect_write_pipe(_protocol, process.stdin)
+        readers: list[_Reader] = []
+        for pipe in (process.stdout, process.stderr):
+            reader = asyncio.StreamReader()
+            read, _ = await loop.connect_read_pipe(partial(_protocol, reader), pipe)
+            readers.append((reader, read))
+        return cls(asyncio.StreamWriter(transport, protocol, None, loop), readers)
+
+    def close(self) -> None:
+        """Close all of them."""
+        if self.stdin.transport.get_write_buffer_size():  # what nobody reads any more
+            self.stdin.transport.abort()
+        for _, transport in self._readers:
+            transport.close()
+
+
+def _protocol(reader: asyncio.StreamReader | None = None) -> asyncio.StreamReaderProtocol:
+    return asyncio.StreamReaderProtocol(reader or asyncio.StreamReader())
+
+
 class ServerProcess:
     """The watcher of a server, with the server's own pipes. Belongs to the loop that started it."""
 
-    def __init__(self, process: asyncio.subprocess.Process, lifeline: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], pipes: _Pipes, lifeline: int) -> None:
         self.not_json = ""
         """The first line on stdout that is no JSON, "" for none."""
         self.is_silent = False
         """Its stdout ended: it is gone, or answers nothing any more."""
-        self._process = process
+        self._process, self._pipes = process, pipes
         self._lifeline: int | None = lifeline
         self._stderr = b""
         self._stderr_task = asyncio.create_task(self._read_stderr())
@@ -61,19 +97,17 @@ class ServerProcess:
     @property
     def status(self) -> int | None:
         """The server's exit status, `None` while it runs."""
-        return self._process.returncode
+        return self._process.poll()
 
     def kill(self) -> None:
         """Have the watcher kill the server and all that it started, at once."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
+        self._process.terminate()
 
     async def read(self) -> AsyncIterator[SessionMessage]:
         """Yield the messages that it prints. Lines that are none are passed over."""
-        assert self._process.stdout
         pieces: list[bytes] = []
         held = 0
-        while chunk := await self._process.stdout.read(_CHUNK):
+        while chunk := await self._pipes.stdout.read(_CHUNK):
             first, *others = chunk.split(b"\n")
             pieces.append(first)
             held += len(first)
@@ -95,38 +129,45 @@ class ServerProcess:
 
     async def write(self, message: SessionMessage) -> None:
         """Send it one message. Raises `OSError` where it reads no more."""
-        assert self._process.stdin
         text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
-        self._process.stdin.write(text.encode(errors="replace") + b"\n")
-        await self._process.stdin.drain()
+        self._pipes.stdin.write(text.encode(errors="replace") + b"\n")
+        await self._pipes.stdin.drain()
 
     async def stop(self) -> None:
         """End the server and all that it started, gracefully where it does. Safe to call twice."""
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.close()
+        self._pipes.stdin.close()
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None
         # A server that is stuck in writing would not see the end of stdin.
-        drain = asyncio.create_task(_drain(self._process.stdout))
+        drain = asyncio.create_task(_drain(self._pipes.stdout))
         try:
-            async with asyncio.timeout(_END_S):
-                await self._process.wait()
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
+            if not await self._has_ended(_END_S):
                 self._process.kill()
+                await self._has_ended(_END_S)
         finally:
             # Where no watcher can find them, processes of its own may hold the pipes open.
             await asyncio.wait({self._stderr_task}, timeout=_LAST_WORDS_S)
             for task in (drain, self._stderr_task):
                 task.cancel()
             await asyncio.wait({drain, self._stderr_task})
-            with contextlib.suppress(OSError):
-                await self._process.stdin.wait_closed()
+            self._pipes.close()
+
+    async def _has_ended(self, within_s: float) -> bool:
+        """Wait for the watcher's end, for so long.
+
+        By looking: what asyncio has for it, some loops' policies do not, and it waits for the pipes as well.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
+        while self._process.poll() is None:
+            if loop.time() > until:
+                return False
+            await asyncio.sleep(_LOOK_EVERY_S)
+        return True
 
     async def _read_stderr(self) -> None:
-        assert self._process.stderr
-        while chunk := await self._process.stderr.read(_CHUNK):
+        while chunk := await self._pipes.stderr.read(_CHUNK):
             self._stderr = (self._stderr + chunk)[-_KEPT:]
 
 
@@ -151,12 +192,15 @@ async def start_process(settings: McpSettings) -> ServerProcess:
     program = find_program(settings, env)
     ended, lifeline = os.pipe()
     try:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", str(_SCRIPT), str(ended), str(os.getpid())),
-            *(program, *settings.command[1:]),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+        process = subprocess.Popen(  # noqa: ASYNC220 - it takes milliseconds, in a thread of its own
+            (
+                *(sys.executable, "-I", "-S", str(_SCRIPT), str(ended), str(os.getpid())),
+                *(program, *settings.command[1:]),
+            ),
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             cwd=settings.folder,
             env=env,
             pass_fds=(ended,),
@@ -167,7 +211,12 @@ async def start_process(settings: McpSettings) -> ServerProcess:
         raise
     finally:
         os.close(ended)
-    return ServerProcess(process, lifeline)
+    try:
+        pipes = await _Pipes.of(process)
+    except BaseException:
+        os.close(lifeline)  # with which the watcher ends
+        raise
+    return ServerProcess(process, pipes, lifeline)
 
 
 def environment(settings: McpSettings) -> dict[str, str]:
