@@ -5,6 +5,9 @@ from typing import Literal
 PdfMode = Literal["auto", "native", "text", "images"]
 """How PDF files are sent: "auto" as they are where the model takes them, else as text."""
 
+OpenAIApi = Literal["auto", "chat", "responses"]
+"""OpenAI's API to ask: chat completions, Responses, or the one that a model needs."""
+
 ProgressStyle = Literal["auto", "rich", "plain", "json", "none"]
 
 InputSource = Literal["files", "rows", "answers"]

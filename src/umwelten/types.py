@@ -427,6 +427,8 @@ class Reply(FrozenStruct):
     "asked again"; and what is wrong with it: "cut input" (the server read only a part of the input), "media
     dropped" (an image or audio came with it, and only the text is kept).
 
+    `api` is the API that answered, where it is not the provider's usual one: "responses".
+
     With `calls` it is no answer yet: the model wants their results; with `paused` it wants to go on. Then
     `turn` is what goes back to the provider (`ModelTurn.raw`). Wires fill them in where the request offered
     tools.
@@ -444,6 +446,7 @@ class Reply(FrozenStruct):
     calls: tuple[ToolCall, ...] = ()
     turn: bytes = b""
     paused: bool = False
+    api: str | None = None
 
 
 class Problem(FrozenStruct):

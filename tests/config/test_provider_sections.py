@@ -226,7 +226,7 @@ def test_what_the_user_says_of_files_holds_at_every_address(tmp_path: Path) -> N
     [
         ('like = "opnai"', "like is 'opnai' and must be one of google, .*\nDid you mean 'openai'"),
         ('like = "mycluster"', "like is 'mycluster' and must be one of google, "),
-        ('wire = "opnai"', "must be one of openai, gemini, anthropic, ollama\nDid you mean 'openai'"),
+        ('wire = "opnai"', "must be one of openai, responses, gemini, .*\nDid you mean 'openai'"),
         ('scope = "hots"', "scope is 'hots' and must be one of key, key.model, host\nDid you mean 'host'"),
         ('price_list = "antropic"', "be one of none, anthropic, .*\nDid you mean 'anthropic'"),
         ('hints = "grok"', "hints is 'grok' and must be one of none, openrouter, .*\nDid you mean 'groq'"),
@@ -252,6 +252,7 @@ def test_what_the_user_says_of_files_holds_at_every_address(tmp_path: Path) -> N
         ("tpm = inf", "tpm must be a number a minute"),
         ("tpm = '1'", "tpm must be a number a minute"),
         ("share = 1.1", "share must be a number from 0.001 to 1"),
+        ('api = "respones"', "must be one of auto, chat, responses\nDid you mean 'responses'"),
         ("share = true", "share must be a number from 0.001 to 1"),
     ],
 )  # fmt: skip
@@ -301,3 +302,39 @@ def test_show_tells_the_facts_of_a_section(tmp_path: Path) -> None:
     assert (row.free, row.price_list, row.hints) == (False, "azure", "groq")
     assert (row.orders_by_model, row.capabilities) == (False, {"pdf": False})
     assert (row.rpm, row.tpm, row.share) == (500, 200_000, 0.5)
+
+
+_TWO = """
+[defaults]
+{}
+[providers.x]
+wire = "openai"
+base_url = "https://x.example/v1"
+{}
+"""
+
+
+@pytest.mark.parametrize(
+    ("defaults", "section", "environ", "flag", "expected"),
+    [
+        ("", "", {}, None, "auto"),
+        ('api = "chat"', "", {}, None, "chat"),
+        ('api = "chat"', 'api = "responses"', {}, None, "responses"),
+        ("", 'api = "responses"', {"UMWELTEN_API": "chat"}, None, "chat"),
+        ("", 'api = "responses"', {"UMWELTEN_API": "responses"}, "chat", "chat"),
+        ("", 'api = "responses"', {}, "auto", "responses"),
+    ],
+)
+def test_the_api_of_a_section_stands_between_a_files_defaults_and_what_is_given_for_a_run(
+    tmp_path: Path, defaults: str, section: str, environ: dict[str, str], flag: str | None, expected: str
+) -> None:
+    (tmp_path / "umwelten.toml").write_text(_TWO.format(defaults, section))
+    settings = load(tmp_path, environ, tmp_path / "nobody").with_flags({"api": flag})
+    known = vendors(settings)
+    assert known["x"].api == expected
+    assert known["google"].api == "auto"
+
+
+def test_a_provider_of_another_wire_has_no_api_to_choose(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\[providers.x\] api: x has one API, in the format gemini"):
+        section(tmp_path, 'wire = "gemini"\nbase_url = "https://x.example"\napi = "chat"')

@@ -12,13 +12,32 @@ from wirekit import decoded, place, sse, streamed
 
 ROOTS = {
     "openai": "https://api.example/v1",
+    "responses": "https://api.example/v1",
     "anthropic": "https://api.example",
     "gemini": "https://api.example",
     "ollama": "http://127.0.0.1:11434",
 }
-STOP = {"openai": "stop", "anthropic": "end_turn", "gemini": "STOP", "ollama": "stop"}
-LENGTH = {"openai": "length", "anthropic": "max_tokens", "gemini": "MAX_TOKENS", "ollama": "length"}
-TOOL = {"openai": "tool_calls", "anthropic": "tool_use", "gemini": "STOP", "ollama": "stop"}
+STOP = {
+    "openai": "stop",
+    "responses": "completed",
+    "anthropic": "end_turn",
+    "gemini": "STOP",
+    "ollama": "stop",
+}
+LENGTH = {
+    "openai": "length",
+    "responses": "max_output_tokens",
+    "anthropic": "max_tokens",
+    "gemini": "MAX_TOKENS",
+    "ollama": "length",
+}
+TOOL = {
+    "openai": "tool_calls",
+    "responses": "completed",
+    "anthropic": "tool_use",
+    "gemini": "STOP",
+    "ollama": "stop",
+}
 MODES = (False, True)
 
 
@@ -83,6 +102,44 @@ def _openai_stream(
     chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
     last = {"choices": [{"index": 0, "delta": {}, "finish_reason": stop}]}
     return sse(*chunks, last, {"choices": [], **_openai_usage(usage)}) + b"data: [DONE]\n\n"
+
+
+def _response(text: str, stop: str, thinking: str, call: str | None, usage: Counts) -> dict[str, Any]:
+    items: list[dict[str, Any]] = []
+    if thinking:
+        items.append(
+            {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": thinking}]}
+        )
+    if text:
+        items.append({"type": "message", "id": "msg", "content": [{"type": "output_text", "text": text}]})
+    if call is not None:
+        items.append({"type": "function_call", "id": "fc", "call_id": "c1", "name": call, "arguments": "{}"})
+    counts = None if usage is None else {"input_tokens": usage[0], "output_tokens": usage[1]}
+    cut = stop != "completed"
+    return {
+        "object": "response",
+        "status": "incomplete" if cut else "completed",
+        "incomplete_details": {"reason": stop} if cut else None,
+        "output": items,
+        "usage": counts,
+    }
+
+
+def _response_stream(
+    pieces: tuple[str, ...], stop: str, thinking: str, call: str | None, usage: Counts
+) -> bytes:
+    whole = _response("".join(pieces), stop, thinking, call, usage)
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": {**whole, "status": "in_progress", "output": []}}
+    ]
+    for index, item in enumerate(whole["output"]):
+        at = {"output_index": index, "content_index": 0}
+        opened = {**item, "content": []} if item["type"] == "message" else item
+        events.append({"type": "response.output_item.added", **at, "item": opened})
+        if item["type"] == "message":
+            events += [{"type": "response.output_text.delta", **at, "delta": piece} for piece in pieces]
+        events.append({"type": "response.output_item.done", **at, "item": item})
+    return sse(*events, {"type": f"response.{whole['status']}", "response": whole}, named=True)
 
 
 def _claude_usage(usage: Counts) -> dict[str, int]:
@@ -169,9 +226,16 @@ def _ollama_stream(
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
-_WHOLE = {"openai": _openai, "anthropic": _claude, "gemini": _gemini, "ollama": _ollama}
+_WHOLE = {
+    "openai": _openai,
+    "responses": _response,
+    "anthropic": _claude,
+    "gemini": _gemini,
+    "ollama": _ollama,
+}
 _STREAMS = {
     "openai": _openai_stream,
+    "responses": _response_stream,
     "anthropic": _claude_stream,
     "gemini": _gemini_stream,
     "ollama": _ollama_stream,

@@ -13,7 +13,7 @@ from umwelten.providers.anthropic.requests import ANSWER_TOOL
 from umwelten.types import FailureKind, FinishReason, Usage
 from wirekit import CUTS, answered, decoded, failed
 
-WIRES = ("openai", "anthropic", "gemini", "ollama")
+WIRES = ("openai", "responses", "anthropic", "gemini", "ollama")
 on_every_wire = pytest.mark.parametrize(("wire", "stream"), [(w, s) for w in WIRES for s in MODES])
 
 

@@ -169,4 +169,4 @@ def test_what_a_model_shows_itself_as_is_read_back(provider: str, name: str) -> 
 
 def test_every_vendors_wire_format_exists() -> None:
     assert {vendor.wire for vendor in VENDORS.values()} <= set(WIRES)
-    assert set(WIRES) == {"openai", "gemini", "anthropic", "ollama"}
+    assert set(WIRES) == {"openai", "responses", "gemini", "anthropic", "ollama"}

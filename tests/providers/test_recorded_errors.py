@@ -28,7 +28,7 @@ from umwelten.providers.wires import WIRES
 from umwelten.types import Failure, FailureKind, Outcome, Secret
 
 NOW = 1_795_514_400.0  # Tue, 24 Nov 2026 10:00:00 GMT
-LATER_WIRES = {"bedrock", "responses"}
+LATER_WIRES = {"bedrock"}
 """Wires that have rows but no decoder yet; rows of any other unknown wire are an error."""
 
 

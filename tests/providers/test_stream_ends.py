@@ -48,6 +48,15 @@ def _line(text: str, done: bool = False) -> dict[str, object]:
     return {"model": "m", "message": {"role": "assistant", "content": text}, "done": done, **end}
 
 
+def _text_delta(text: str) -> object:
+    return {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": text}
+
+
+def _response(text: str, status: str = "completed") -> dict[str, object]:
+    message = {"type": "message", "content": [{"type": "output_text", "text": text}]}
+    return {"status": status, "output": [message], "usage": {"input_tokens": 3, "output_tokens": 2}}
+
+
 FORMATS = {
     "openai": Format(
         WIRES["openai"],
@@ -56,6 +65,15 @@ FORMATS = {
         _choice("", "stop"),
         ({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}},),
         {"choices": [{"message": {"content": TEXT}, "finish_reason": "stop"}]},
+        {"error": {"message": "no credit", "code": "insufficient_quota"}},
+    ),
+    "responses": Format(
+        WIRES["responses"],
+        place("responses", "http://x/v1"),
+        (_text_delta(TEXT[:3]), _text_delta(TEXT[3:])),
+        {"type": "response.completed", "response": _response(TEXT)},
+        (),
+        _response(TEXT),
         {"error": {"message": "no credit", "code": "insufficient_quota"}},
     ),
     "gemini": Format(
@@ -86,7 +104,7 @@ FORMATS = {
         {"error": "model requires more system memory"},
     ),
 }
-EVENTS = ["openai", "gemini", "anthropic"]
+EVENTS = ["openai", "responses", "gemini", "anthropic"]
 every = pytest.mark.parametrize("name", FORMATS)
 on_events = pytest.mark.parametrize("name", EVENTS)
 

@@ -24,7 +24,8 @@ from umwelten.inputs.content import InputChanged
 from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.phrases import Spelling, by_name
 from umwelten.prompts.request_builder import RequestBuilder
-from umwelten.providers.common.refused_fields import STREAM, SYSTEM
+from umwelten.providers.common.refused_fields import API, STREAM, SYSTEM
+from umwelten.providers.openai.responses.requests import left_out
 from umwelten.providers.protocol import HttpRequest
 from umwelten.threads import run_in_thread
 from umwelten.tool_calls import ModelTurn
@@ -139,6 +140,7 @@ class HttpAttemptRunner:
         places = self._targets[call.model]
         target = next(iter(places.values())) if lane is None else places[lane]
         dropped = self._dropped.get(_server(target), frozenset())
+        target = target.settled(dropped, turns)
         # Refused the way it was asked for, an answer is asked for the other way.
         attempt = _Attempt(call, turns, target, dropped, self._stream is not (STREAM in dropped))
         started_at = self._clock()
@@ -309,7 +311,7 @@ class HttpAttemptRunner:
         """Leave out an optional field that the model refused, from now on; say so once."""
         model = attempt.target.model.plain
         if field in attempt.dropped or not _is_sent(field, attempt):
-            return msgspec.structs.replace(failure, retry=False)
+            return msgspec.structs.replace(failure, retry=False, model_down=field == API)
         server = _server(attempt.target)
         dropped = self._dropped.get(server, frozenset())
         if field not in dropped:
@@ -368,6 +370,8 @@ def _trace(attempt: _Attempt, answer: Outcome, timing: Timing) -> str:
 
 def _is_sent(field: str, attempt: _Attempt) -> bool:
     """Return whether the request would be another one without the field: messages may name any."""
+    if field == API:
+        return attempt.target.other_wire is not None
     if field == STREAM or attempt.outline is None:
         return field == STREAM
     target = attempt.target
@@ -382,6 +386,10 @@ def _without(field: str, attempt: _Attempt) -> str:
     """Return what is done without a refused field, after the model's name."""
     if field == STREAM:
         return "is asked without streaming" if attempt.stream else "only streams; it is asked so"
+    if field == API:
+        lost = () if attempt.outline is None else left_out(attempt.outline.parameters)
+        without = f", without {', '.join(lost)}" if lost else ""
+        return f"is asked over the Responses API, as its provider says{without}"
     if field == SYSTEM:
         return "does not take a system message; its text goes to the beginning of the prompt"
     return f"does not take {field}; it is sent without"

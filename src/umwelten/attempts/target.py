@@ -11,12 +11,17 @@ import msgspec
 from umwelten.errors import InputError
 from umwelten.providers.anthropic.models import refused_parameters
 from umwelten.providers.capabilities import Capabilities
+from umwelten.providers.common.refused_fields import API
+from umwelten.providers.openai.responses.items import is_own_turn
+from umwelten.providers.openai.responses.requests import left_out as left_out_of_responses
 from umwelten.providers.protocol import Endpoint, Scope, Wire
+from umwelten.providers.wires import WIRES
 from umwelten.types import (
     ModelRef,
     Part,
     RequestSettings,
     Secret,
+    Turn,
 )
 
 Attached = tuple[Part, ...] | InputError
@@ -33,7 +38,8 @@ class Target(msgspec.Struct, frozen=True):
     """Where a model is asked: its endpoint and wire, with which prompt, and what it takes beside words.
 
     `others` are further endpoints where it may be asked as well. `local` None: the endpoint's address is
-    settled. `attached` is an error where the model can't take it.
+    settled. `attached` is an error where the model can't take it. `other_wire` is the one to turn to if the
+    provider refuses the API that `wire` asks.
     """
 
     model: ModelRef
@@ -44,6 +50,18 @@ class Target(msgspec.Struct, frozen=True):
     capabilities: Capabilities = Capabilities()
     attached: Attached = ()
     others: tuple[Endpoint, ...] = ()
+    other_wire: Wire | None = None
+
+    def settled(self, dropped: frozenset[str], turns: Iterable[Turn]) -> Target:
+        """The target for a conversation, where these fields were refused.
+
+        It has the other wire if the API was refused. A conversation that began over the Responses API goes
+        on there, whatever is chosen now: its turns are in that format, and hold what only it can read.
+        """
+        wire = self.other_wire if API in dropped else None
+        if self.endpoint.vendor.wire == "openai" and any(map(is_own_turn, turns)):
+            wire = WIRES["responses"]
+        return self if wire is None else msgspec.structs.replace(self, wire=wire, other_wire=None)
 
     @property
     def by_lane(self) -> Mapping[str, Target]:
@@ -70,8 +88,13 @@ def _host(url: str) -> str:
 
 def left_out(targets: Iterable[Target], settings: RequestSettings) -> Iterator[str]:
     """Yield what to say of parameters that models are known to refuse, so that they are not sent at all."""
-    asked = {target.model: target.endpoint.vendor.wire for target in targets}
-    for model, wire in asked.items():
+    asked = {target.model: target for target in targets}
+    for model, target in asked.items():
         parameters = settings.of(model).parameters
-        for name in refused_parameters(model.model, parameters) if wire == "anthropic" else ():
+        names: Iterable[str] = ()
+        if target.endpoint.vendor.wire == "anthropic":
+            names = refused_parameters(model.model, parameters)
+        elif target.wire is WIRES["responses"]:
+            names = left_out_of_responses(parameters)
+        for name in names:
             yield f"{model} does not take {name}; it is sent without"

@@ -78,8 +78,8 @@ _TEMPLATE = """\
 #id = "nightly"
 #resume = true
 
-# Another provider. wire: openai, gemini, anthropic or ollama. In its place, like = "openai" takes over what
-# is known of that provider.
+# Another provider. wire: openai, responses, gemini, anthropic or ollama. In its place, like = "openai" takes
+# over what is known of that provider.
 #[providers.mycluster]
 #wire = "openai"
 #base_url = "https://llm.example.com/v1"

@@ -28,6 +28,8 @@ from umwelten.types import ModelRef, Secret
 _ROUTER = "openrouter"
 _SWAPPING_WIRE = "ollama"
 """The wire format of a server that swaps models."""
+_CHOOSING_WIRE = "openai"
+"""The wire format of providers with two APIs."""
 
 
 class MissingKey(ConfigError):
@@ -39,7 +41,18 @@ def vendors(settings: Settings) -> Mapping[str, Vendor]:
     known = dict(VENDORS)
     for name, row in settings.providers.items():
         known[name] = _vendor(name, row)
-    return known
+    given = settings.get("api")
+    if given == "auto":
+        return known
+    # What is given for this run wins over a provider's section; that over what a file says for all.
+    is_usual = settings.source("api") in settings.files
+    spared = {name for name, row in settings.providers.items() if is_usual and "api" in row.fields}
+    return {
+        name: msgspec.structs.replace(vendor, api=given)
+        if vendor.wire == _CHOOSING_WIRE and name not in spared
+        else vendor
+        for name, vendor in known.items()
+    }
 
 
 def _vendor(name: str, row: TomlSection) -> Vendor:
@@ -55,6 +68,11 @@ def _vendor(name: str, row: TomlSection) -> Vendor:
         given.setdefault("free", False)
     given["quirks"] = msgspec.structs.replace(vendor.quirks, **quirks)
     vendor = msgspec.structs.replace(vendor, **given)
+    if "api" in fields and vendor.wire != _CHOOSING_WIRE:
+        raise ConfigError(
+            f"{row.sources['api']}, [providers.{name}] api: {name} has one API, in the format {vendor.wire}",
+            f'Leave api out, or write wire = "{_CHOOSING_WIRE}".',
+        )
     if "base_url" in fields:
         where = f"{row.sources['base_url']}, [providers.{name}] base_url"
         vendor = msgspec.structs.replace(vendor, base_url=parse_address(vendor, fields["base_url"], where))
@@ -87,6 +105,7 @@ def _is_unclear(name: str, fields: Mapping[str, Any], vendor: Vendor) -> bool:
 
 _FACTS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "wire": ("wire", str),
+    "api": ("api", str),
     "scope": ("scope", Scope),
     "recommended": ("recommended", tuple),
     "api_key_env": ("key_env", lambda names: tuple(names) if isinstance(names, list) else (names,)),

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypedDict, get_args
 
-from umwelten.choices import PdfMode
+from umwelten.choices import OpenAIApi, PdfMode
 from umwelten.config import option_types as kinds
 from umwelten.config import path_types as paths
 from umwelten.config.declaration import Option, Section, StoredEvaluation
@@ -145,6 +145,15 @@ class SharedOptions(ScoreOptions, MemoryOptions, ToolOptions, Generic[T], total=
             "Any other request field, sent as is; repeatable.",
             key="param",
             default={},
+        ),
+    ]
+    api: Annotated[
+        OpenAIApi | None,
+        Option(
+            kinds.choice(*get_args(OpenAIApi)),
+            Section.PROMPT,
+            "OpenAI's API to ask; auto: chat completions, and Responses for what needs it.",
+            default="auto",
         ),
     ]
     variants: Annotated[

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urljoin, urlsplit
 
+from umwelten.choices import OpenAIApi
 from umwelten.config.option_types import MAX_CONCURRENCY, NO_LIMIT, VARIANT_NAME
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.errors import ConfigError
@@ -197,6 +198,7 @@ def _price_lists() -> Collection[str]:
 _PROVIDER_NAMES: Mapping[str, Callable[[], Collection[str]]] = {
     "like": lambda: VENDORS,
     "wire": lambda: WIRE_NAMES,
+    "api": lambda: get_args(OpenAIApi),
     "scope": lambda: tuple(map(str, Scope)),
     "price_list": _price_lists,
     "hints": lambda: DIALECTS,

@@ -215,13 +215,24 @@ def _parameters(settings: Settings) -> Parameters:
     """The sampling settings: each is an option of the same name, but for the fields sent as they are."""
     named = [name for name in Parameters.__struct_fields__ if name != "extra"]
     values: dict[str, Any] = {name: settings.get(name) for name in named}
-    return Parameters(**values, extra=settings.get("params"))
+    return Parameters(**values, extra=_checked(settings.get("params"), "params"))
+
+
+def _checked(extra: Mapping[str, Any], option: str) -> dict[str, Any]:
+    """Return the fields that are sent as they are. `UsageError` for one that no request has."""
+    if "api" in extra:
+        raise UsageError(
+            Phrase("{option:{name}}: api is not a field of a request", name=option),
+            Phrase("Choose the API with {option:api}: auto, chat or responses."),
+            argument=option,
+        )
+    return dict(extra)
 
 
 def read_variant(name: str, settings: Settings) -> VariantSettings:
     """Return the settings of a variant; those that it leaves out are those of all models."""
     values = {option: row.value for option, row in settings.variants[name].items()}
-    extra = values.pop("params", {})
+    extra = _checked(values.pop("params", {}), "variants")
     system = _value_text(values.pop("system", None), "variants", None)
     return VariantSettings(name=name, system=system, parameters=Parameters(**values, extra=extra))
 

@@ -58,7 +58,7 @@ from umwelten.prompts.token_estimates import input_size
 from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
-from umwelten.providers.wires import WIRES
+from umwelten.providers.wires import wires_of
 from umwelten.records import Committable
 from umwelten.store.store import Store
 from umwelten.threads import run_in_thread
@@ -129,12 +129,17 @@ class Evaluation:
         checked = preflight(spec, settings, vendors, ask=True)
         store, documents, reused = open_store(spec, checked.builder)
         local = LocalServers()
+        wires = {
+            ref: wires_of(checked.endpoints[ref.provider][0], ref, spec.request.of(ref))
+            for ref in dict.fromkeys(store.models.values())
+        }
         targets = {
             number: Target(
                 model=ref,
                 endpoint=checked.endpoints[ref.provider][0],
                 others=checked.endpoints[ref.provider][1:],
-                wire=WIRES[checked.endpoints[ref.provider][0].vendor.wire],
+                wire=wires[ref][0],
+                other_wire=wires[ref][1],
                 local=local if ref.provider == "local" else None,
                 prompt=store.prompts[number],
                 capabilities=checked.capabilities[ref],

@@ -200,6 +200,8 @@ GEMINI = ModelCapabilities(
 )
 OLLAMA = open_models(Capabilities(pictures=JPEG_PNG | {"image/webp"}, picture_side=ANY_SIDE))
 OPENAI_COMPATIBLE = open_models(Capabilities(picture_side=ANY_SIDE, audio=WAV_MP3, video=MP4))
+# A user's message takes text, images and files: OpenAI docs, "Create a model response", `input`.
+OPENAI_RESPONSES = open_models(Capabilities(picture_side=ANY_SIDE))
 
 
 # Other names under which providers list the same types.

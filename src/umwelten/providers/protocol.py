@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+from umwelten.choices import OpenAIApi
 from umwelten.providers.capabilities import CapabilityOverrides, ModelCapabilities
 from umwelten.providers.header_dialects import NO_DIALECT, HeaderDialect
 from umwelten.types import Failure, FrozenStruct, Media, Outcome, Request, Secret
@@ -105,6 +106,8 @@ class Vendor(FrozenStruct):
     """The addresses of several servers that have its models; empty: `base_url` is the only one."""
     keys: tuple[str, ...] = ()
     """The variables with the keys of several accounts; empty: one of `key_env`."""
+    api: OpenAIApi = "auto"
+    """Which of OpenAI's APIs is asked, where the wire is `openai`."""
 
     @property
     def is_free(self) -> bool:

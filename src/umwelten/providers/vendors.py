@@ -377,7 +377,7 @@ _ROWS = (
 
 VENDORS: Mapping[str, Vendor] = {row.name: row for row in _ROWS}
 
-WIRE_NAMES = ("openai", "gemini", "anthropic", "ollama")
+WIRE_NAMES = ("openai", "responses", "gemini", "anthropic", "ollama")
 """The wire formats by name. `wires` has what they do, which takes a tenth of a second to load."""
 
 DIALECTS: Mapping[str, HeaderDialect] = {

@@ -10,14 +10,30 @@ from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.gemini.generate_content import Gemini
 from umwelten.providers.gemini.requests import resource
 from umwelten.providers.ollama.chat import Ollama
+from umwelten.providers.openai.apis import needs_responses
 from umwelten.providers.openai.chat import OpenAIChat
+from umwelten.providers.openai.responses.wire import OpenAIResponses
 from umwelten.providers.protocol import Endpoint, Vendor, Wire
 from umwelten.providers.vendors import WIRE_NAMES
-from umwelten.types import ModelRef
+from umwelten.types import ModelRef, RequestSettings
 
 WIRES: Mapping[str, Wire] = dict(
-    zip(WIRE_NAMES, (OpenAIChat(), Gemini(), AnthropicMessages(), Ollama()), strict=True)
+    zip(WIRE_NAMES, (OpenAIChat(), OpenAIResponses(), Gemini(), AnthropicMessages(), Ollama()), strict=True)
 )
+_CHAT, _RESPONSES = "openai", "responses"
+
+
+def wires_of(endpoint: Endpoint, model: ModelRef, settings: RequestSettings) -> tuple[Wire, Wire | None]:
+    """Return the wire format to ask a model in, and the one to turn to if its provider says so.
+
+    `settings` are those that the model's calls share.
+    """
+    vendor = endpoint.vendor
+    if vendor.wire != _CHAT:
+        return WIRES[vendor.wire], None
+    if needs_responses(model.model, endpoint, settings):
+        return WIRES[_RESPONSES], None
+    return WIRES[_CHAT], WIRES[_RESPONSES] if vendor.api == "auto" else None
 
 
 def check_model_name(model: ModelRef, vendor: Vendor) -> None:
@@ -34,5 +50,6 @@ def capabilities_of(endpoint: Endpoint, model: ModelRef) -> Capabilities:
     vendor = endpoint.vendor
     of_vendor = vendor.capabilities
     if of_vendor is None or (vendor.imitated and not has_vendor_address(endpoint)):
-        of_vendor = WIRES[vendor.wire].capabilities
+        wire = _RESPONSES if vendor.wire == _CHAT and vendor.api == _RESPONSES else vendor.wire
+        of_vendor = WIRES[wire].capabilities
     return vendor.overrides.on(of_vendor.of(model.model))

@@ -11,7 +11,7 @@ from umwelten.records import AttemptRecord, CallRecord, LimitRecord, StepRecord,
 from umwelten.store.tables import FAILED, SUCCEEDED
 from umwelten.store.text_file_names import inside, is_text_name, text_name
 from umwelten.tool_calls import UNRESOLVED, ToolCallState, ToolOutcome
-from umwelten.types import LONGEST_NAME, Failure, FrozenStruct, Reply, Usage
+from umwelten.types import LONGEST_NAME, Failure, FrozenStruct, Outcome, Reply, Usage
 
 Row = tuple[object, ...]
 
@@ -110,8 +110,11 @@ def count(tokens: int | None) -> int | None:
     return tokens if tokens is not None and abs(tokens) < 1 << 63 else None
 
 
-def usage_details(usage: Usage) -> str | None:
-    """Return the JSON of what has no column of its own, `None` where nothing of it is known."""
+def usage_details(usage: Usage, api: str | None = None) -> str | None:
+    """Return the JSON of what has no column of its own, `None` where nothing of it is known.
+
+    `api` as in `Reply`.
+    """
     stated: dict[str, object] = {}
     if usage.cache_write_tokens is not None:
         stated["cache_write_tokens"] = usage.cache_write_tokens
@@ -119,7 +122,13 @@ def usage_details(usage: Usage) -> str | None:
         stated["service_tier"] = name(usage.service_tier)
     if usage.details:
         stated["details"] = usage.details
+    if api is not None:
+        stated["api"] = api
     return json_text(stated) if stated else None
+
+
+def _api(outcome: Outcome) -> str | None:
+    return outcome.api if isinstance(outcome, Reply) else None
 
 
 def attempt_row(record: AttemptRecord, run_id: int) -> Row:
@@ -153,7 +162,7 @@ def attempt_row(record: AttemptRecord, run_id: int) -> Row:
         count(usage.reasoning_tokens),
         count(record.cost_nusd),
         clean(json.dumps(msgspec.to_builtins(problems), ensure_ascii=False)) if problems else None,
-        usage_details(usage),
+        usage_details(usage, _api(outcome)),
         name(record.served_by),
         record.step,
     )
@@ -192,7 +201,7 @@ def call_row(record: CallRecord, result_slot: ResultSlot, run_id: int) -> Row:
         count(usage.reasoning_tokens),
         count(record.cost_nusd),
         *ending,
-        usage_details(usage),
+        usage_details(usage, _api(outcome)),
         *((None,) * 4 if tools is None else (tools.steps, tools.calls, tools.errors, tools.seconds)),
     )
 

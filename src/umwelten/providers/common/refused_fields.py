@@ -20,6 +20,9 @@ SYSTEM = "system"
 STREAM = "stream"
 """Our name of the way in which the answer comes. "Dropped", it is asked for the other way round."""
 
+API = "api"
+"""Our name of the API of a provider that has several. "Dropped", the other one is asked."""
+
 _ALIASES = {
     "max_tokens": ("max_completion_tokens", "max_output_tokens", "num_predict", "max_new_tokens"),
     "seed": ("random_seed",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Collection
 from hashlib import blake2b
@@ -13,6 +14,9 @@ from umwelten.providers.common.bodies import load
 from umwelten.tool_calls import ToolCall, ToolResult
 
 NO_ARGUMENTS = "{}"
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NO_LETTER = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_NAME = 64
 _DIGITS = string.digits + string.ascii_letters
 _ID_LENGTH = 9
 """Letters and digits, which is what Mistral takes; all others take any id."""
@@ -68,6 +72,11 @@ def sendable(arguments: str) -> str:
     if is_object(arguments):
         return arguments
     return msgspec.json.encode({"invalid_json": arguments}).decode()
+
+
+def sendable_name(name: str) -> str:
+    """Return a function's name as a provider takes it back: models also call what nobody offered."""
+    return name if _NAME.fullmatch(name) else _NO_LETTER.sub("_", name)[:_LONGEST_NAME]
 
 
 def words_of(result: ToolResult) -> str:

@@ -29,6 +29,15 @@ _UNFIT_ANSWER = ErrorClass(kind=FailureKind.SCHEMA)
 # Groq's code for a call of a tool that it could not read, or that was not offered: another try may do.
 _MISCALLED = "tool_use_failed"
 _NOT_READ = ErrorClass(kind=FailureKind.EMPTY)
+# A model, or what is asked of it, that only the Responses API serves: as OpenAI (404, 400), Azure and GitHub
+# say it, and whoever passes their words on. The Responses API has no such words.
+_NEEDS_RESPONSES = re.compile(
+    r"v1/responses\b.{0,40}\bnot\b.{0,20}chat/completions"
+    r"|chat/completions\b.{0,200}\bv1/responses"
+    r"|not a chat model and thus not supported in the v1/chat/completions"
+    r"|chatcompletion operation does not work with the specified model"
+    r"|not accessible via the /chat/completions|unsupported_api_for_model"
+)
 # OpenRouter's, where no host of a model supports all that was sent; unnamed, that is the schema.
 _NO_HOST = re.compile(
     r"no endpoints found.{0,40}?(?:support\w*|handle) (?:the )?(?:provided |requested )?"
@@ -63,14 +72,15 @@ def failure(
     *,
     partial_text: str | None = None,
     usage: Usage | None = None,
+    known: ErrorClass | None = None,
 ) -> Failure:
-    """Return the failure for an error of this family."""
+    """Return the failure for an error of this family; `known` is its class where that is settled."""
     error = _add_upstream_error(error)
     return errors.from_error(
         head,
         error,
         endpoint,
-        classify=partial(_classify, endpoint),
+        classify=partial(_classify, endpoint) if known is None else lambda head, error: known,
         limits=_limits(head, error, endpoint),
         partial=partial_text or _unfit_answer(error),
         usage=usage,
@@ -104,6 +114,8 @@ def _classify(endpoint: Endpoint, head: Head, error: ErrorBody) -> ErrorClass | 
         return _UNFIT_ANSWER
     if error.code == _MISCALLED:
         return _NOT_READ
+    if head.status in (400, 404) and _NEEDS_RESPONSES.search(error.words):
+        return msgspec.structs.replace(errors.BAD, parameter=refused_fields.API)
     if head.status == 404 and (lacks := _NO_HOST.search(error.words)) is not None:
         return _lacking(lacks[1])
     if head.status == 429 and error.code == _RATE_OF_ALIBABA and _is_alibaba(endpoint):

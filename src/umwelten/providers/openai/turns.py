@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from umwelten.providers.common.tool_turns import NO_ARGUMENTS, sendable, with_id
+from umwelten.providers.common.tool_turns import NO_ARGUMENTS, sendable, sendable_name, with_id
 from umwelten.providers.protocol import Quirks
 from umwelten.tool_calls import ToolCall
 
@@ -25,8 +25,6 @@ _IN_PIECES = ("text", "thinking", "reasoning.text", "reasoning.summary")
 """Types of pieces of a list that are the rest of one another."""
 
 _GROWING = ("text", "summary", "thinking")
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_NO_LETTER = re.compile(r"[^A-Za-z0-9_-]")
 _QUOTED = re.compile(r'["\\]')
 _BARE = re.compile(r'["{}\[\]]')
 
@@ -170,7 +168,7 @@ class ModelTurnPieces:
                 "type": each.fields.get("type") or "function",
                 "function": {
                     **each.function,
-                    "name": call.name if _NAME.fullmatch(call.name) else _NO_LETTER.sub("_", call.name)[:64],
+                    "name": sendable_name(call.name),
                     "arguments": sendable(call.arguments),
                 },
             }

@@ -53,11 +53,15 @@ class FailedCall(CallSummary):
 
 
 class UsageDetails(FrozenStruct, omit_defaults=True):
-    """What else a reply states that changes its cost; `details` are counts by `types.UsageDetail`."""
+    """What else a reply states that changes its cost; `details` are counts by `types.UsageDetail`.
+
+    `api` is the API that answered, where it is not the provider's usual one: "responses".
+    """
 
     cache_write_tokens: int | None = None
     service_tier: str | None = None
     details: dict[str, int] = msgspec.field(default_factory=dict)
+    api: str | None = None
 
 
 class Attempt(FrozenStruct):

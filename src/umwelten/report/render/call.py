@@ -215,6 +215,7 @@ def _tokens(used: CallDetail | Attempt | CallStep) -> str:
         parts += [f"{more.cache_write_tokens:,} written to the cache"] if more.cache_write_tokens else []
         parts += [f"{count:,} {name.replace('_', ' ')}" for name, count in more.details.items() if count]
         parts += [f"service tier {more.service_tier}"] if more.service_tier else []
+        parts += [f"API {more.api}"] if more.api else []
     return ", ".join(parts)
 
 

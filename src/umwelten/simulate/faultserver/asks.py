@@ -147,6 +147,8 @@ class _Part(msgspec.Struct):
     image_url: _Url | str | None = None
     video_url: _Url | None = None
     file: _File | None = None
+    file_data: str | None = None
+    filename: str | None = None
     input_audio: _Audio | None = None
     source: _Source | None = None
     title: str | None = None
@@ -159,6 +161,7 @@ class _Message(msgspec.Struct):
     content: str | list[_Part] | None = None
     parts: list[_Part] = []
     images: list[str] | None = None
+    type: str = "message"
 
 
 class _Named(msgspec.Struct):
@@ -172,6 +175,10 @@ class _Format(msgspec.Struct):
 
 
 class _OutputConfig(msgspec.Struct):
+    format: _Format | None = None
+
+
+class _TextOutput(msgspec.Struct):
     format: _Format | None = None
 
 
@@ -205,6 +212,10 @@ class Body(msgspec.Struct):
     model: str | None = None
     messages: list[_Message] | None = None
     contents: list[_Message] | None = None
+    input: str | list[_Message] | None = None
+    instructions: str | None = None
+    text: _TextOutput | None = None
+    max_output_tokens: int | None = None
     system: str | list[_Part] | None = None
     instruction: _Message | None = msgspec.field(name="systemInstruction", default=None)
     stream: bool | None = None
@@ -221,6 +232,9 @@ class Body(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(Body)
+
+
+_NO_MESSAGES = {"gemini": "contents is not specified", "responses": "Missing required parameter: 'input'."}
 
 
 def decode_body(data: bytes) -> Body:
@@ -242,10 +256,10 @@ def read_ask(
     transcript: Transcript | None = None,
 ) -> IncomingRequest:
     """The question in a body. `model` and `stream` are given where the wire has them in its address."""
-    messages = body.contents if wire == "gemini" else body.messages
+    messages = _messages_of(body, wire)
     named = model or body.model
     if not messages:
-        raise BadAsk("contents is not specified" if wire == "gemini" else "messages: Field required")
+        raise BadAsk(_NO_MESSAGES.get(wire, "messages: Field required"))
     if not named:
         raise BadAsk("you must provide a model parameter")
     prompt, system, answers, files = _read_messages(messages)
@@ -267,12 +281,21 @@ def read_ask(
     )
 
 
+def _messages_of(body: Body, wire: str) -> list[_Message] | None:
+    if wire == "responses":
+        items = [_Message(content=body.input)] if isinstance(body.input, str) else body.input or ()
+        return [item for item in items if item.type == "message"]
+    return body.contents if wire == "gemini" else body.messages
+
+
 def _schema(body: Body) -> dict[str, Any] | None:
     """The shape in whatever field the wire has for it."""
     if body.response_format is not None and body.response_format.json_schema is not None:
         return body.response_format.json_schema.schema
     if isinstance(body.format, dict):
         return body.format
+    if body.text is not None and body.text.format is not None:
+        return body.text.format.schema
     if body.generation is not None:
         return body.generation.schema or body.generation.json_schema
     if body.output_config is not None and body.output_config.format is not None:
@@ -298,7 +321,7 @@ def _max_tokens(body: Body) -> int | None:
         return body.options.max_tokens
     if body.generation is not None:
         return body.generation.max_tokens
-    return body.max_completion_tokens or body.max_tokens
+    return body.max_output_tokens or body.max_completion_tokens or body.max_tokens
 
 
 def _system_text(body: Body) -> str:
@@ -306,6 +329,8 @@ def _system_text(body: Body) -> str:
         return _texts(body.instruction.parts)
     if isinstance(body.system, str):
         return body.system
+    if body.instructions:
+        return body.instructions
     return _texts(body.system or [])
 
 
@@ -340,6 +365,8 @@ def _file_of(part: _Part) -> FileMark | None:
         return _from_url(part.image_url if isinstance(part.image_url, str) else part.image_url.url)
     if part.file is not None:
         return _from_url(part.file.file_data or "", part.file.filename)
+    if part.file_data is not None:
+        return _from_url(part.file_data, part.filename)
     if part.inline is not None:
         return _from_base64(part.inline.mime, part.inline.data)
     if part.linked is not None:

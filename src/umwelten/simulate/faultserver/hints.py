@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from umwelten.simulate.faultserver.wires.base import seconds
 from umwelten.types import Budget, Resource
 
-_OF_WIRE = {"openai": "openai", "anthropic": "anthropic", "openrouter": "openrouter"}
+_OF_WIRE = {"openai": "openai", "anthropic": "anthropic", "openrouter": "openrouter", "responses": "openai"}
 
 
 def dialect(headers: str, wire: str) -> str:
@@ -35,7 +35,9 @@ def retry_headers(hint_s: float, wire: str) -> dict[str, str]:
     if wire == "gemini":
         return {}
     headers = {"retry-after": seconds(hint_s)}
-    return headers | {"retry-after-ms": str(math.ceil(hint_s * 1000))} if wire == "openai" else headers
+    if _OF_WIRE.get(wire) != "openai":
+        return headers
+    return headers | {"retry-after-ms": str(math.ceil(hint_s * 1000))}
 
 
 def go_duration(value_s: float) -> str:

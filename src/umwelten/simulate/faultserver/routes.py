@@ -11,7 +11,15 @@ from umwelten.simulate.faultserver.asks import BadAsk, IncomingRequest, decode_b
 from umwelten.simulate.faultserver.connection import Received
 from umwelten.simulate.faultserver.tools.transcript import read_transcript
 from umwelten.simulate.faultserver.uploads import FILES, UPLOADS
-from umwelten.simulate.faultserver.wires import ANTHROPIC, GEMINI, OLLAMA, OPENAI, OPENROUTER, ServerWire
+from umwelten.simulate.faultserver.wires import (
+    ANTHROPIC,
+    GEMINI,
+    OLLAMA,
+    OPENAI,
+    OPENROUTER,
+    RESPONSES,
+    ServerWire,
+)
 from umwelten.types import FrozenStruct
 
 Errand = Literal[
@@ -67,6 +75,8 @@ def route(request: Received) -> Route:
         return Route(errand=errand, wire=wire)
     if path.endswith("/chat/completions"):
         return Route(errand="ask", wire=_openai(path))
+    if path.endswith("/responses"):
+        return Route(errand="ask", wire=RESPONSES)
     if path.endswith("/messages"):
         return Route(errand="ask", wire=ANTHROPIC)
     if path.endswith("/messages/count_tokens"):

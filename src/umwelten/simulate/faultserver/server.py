@@ -327,7 +327,7 @@ def refusal_trouble(refusal: Refusal, ask: IncomingRequest, now: float, now_unix
     return Trouble(
         status=limiter.spec.status,
         message=message,
-        code="tokens" if "tokens" in resource and ask.wire == "openai" else None,
+        code="tokens" if "tokens" in resource and ask.wire in ("openai", "responses") else None,
         # Up by a millisecond at most: who waits as long as he was told is admitted.
         retry_after_s=None if refusal.hint_s is None else math.ceil(refusal.hint_s * 1000) / 1000,
         quota=Quota(resource=resource, limit=limit, per_s=limiter.per_s),

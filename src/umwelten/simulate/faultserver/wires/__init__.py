@@ -8,11 +8,23 @@ from umwelten.simulate.faultserver.wires.base import ScriptedAnswer, ServerWire,
 from umwelten.simulate.faultserver.wires.gemini import GeminiWire
 from umwelten.simulate.faultserver.wires.ollama import OllamaWire
 from umwelten.simulate.faultserver.wires.openai import OpenAIWire, OpenRouterWire
+from umwelten.simulate.faultserver.wires.responses import ResponsesWire
 
 OPENAI: ServerWire = OpenAIWire()
 OPENROUTER: ServerWire = OpenRouterWire()
 GEMINI: ServerWire = GeminiWire()
 ANTHROPIC: ServerWire = AnthropicWire()
 OLLAMA: ServerWire = OllamaWire()
+RESPONSES: ServerWire = ResponsesWire()
 
-__all__ = ["ANTHROPIC", "GEMINI", "OLLAMA", "OPENAI", "OPENROUTER", "ScriptedAnswer", "ServerWire", "Trouble"]
+__all__ = [
+    "ANTHROPIC",
+    "GEMINI",
+    "OLLAMA",
+    "OPENAI",
+    "OPENROUTER",
+    "RESPONSES",
+    "ScriptedAnswer",
+    "ServerWire",
+    "Trouble",
+]

@@ -101,12 +101,15 @@ class OpenAIWire:
 
     def error(self, trouble: Trouble) -> bytes:
         """See `Wire`."""
+        return encode({"error": self.error_fields(trouble)})
+
+    def error_fields(self, trouble: Trouble) -> Json:
+        """The error itself."""
         kind, code, message = _ERRORS.get(trouble.status, ("server_error", None, "The server had an error."))
         if trouble.code:
             kind = _TYPE_OF_CODE.get(trouble.code, kind)
             code = "rate_limit_exceeded" if trouble.code == "tokens" else trouble.code
-        inner = {"message": trouble.message or message, "type": kind, "param": trouble.param, "code": code}
-        return encode({"error": inner})
+        return {"message": trouble.message or message, "type": kind, "param": trouble.param, "code": code}
 
     def error_frame(self, trouble: Trouble, ask: IncomingRequest) -> bytes:
         """See `Wire`."""

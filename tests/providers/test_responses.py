@@ -1,0 +1,604 @@
+"""The Responses API: what is sent and what is read, held against the official client's types."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal, Union, get_args, get_origin
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from openai.types.responses import Response, ResponseStreamEvent
+from openai.types.responses.response_create_params import (
+    ResponseCreateParamsNonStreaming,
+    ResponseCreateParamsStreaming,
+)
+from pydantic import BaseModel, TypeAdapter
+
+from umwelten.errors import InputError
+from umwelten.providers.protocol import Endpoint
+from umwelten.providers.vendors import VENDORS
+from umwelten.providers.wires import WIRES
+from umwelten.tool_calls import ModelTurn, ToolCall, ToolDefinition, ToolResult, ToolResults
+from umwelten.types import (
+    FailureKind,
+    FinishReason,
+    Media,
+    ModelRef,
+    Outcome,
+    Parameters,
+    Reply,
+    Request,
+    Schema,
+)
+from wirekit import (
+    CUTS,
+    answered,
+    assistant,
+    body_of,
+    decoded,
+    failed,
+    head,
+    image,
+    noisy,
+    place,
+    question,
+    sse,
+    streamed,
+    user,
+)
+
+WIRE = WIRES["responses"]
+HOME = place("responses", "https://api.example/v1")
+OPENAI = Endpoint(vendor=VENDORS["openai"], base_url=VENDORS["openai"].base_url)
+PDF = Media(mime="application/pdf", data=b"%PDF-1.7", name="a.pdf")
+WAV = Media(mime="audio/wav", data=b"RIFF", name="a.wav")
+BOOK = Schema(
+    name="book",
+    json={
+        "type": "object",
+        "properties": {"title": {"type": "string"}, "year": {"type": "integer"}},
+        "required": ["title"],
+        "additionalProperties": False,
+    },
+)
+WEATHER = ToolDefinition(
+    name="weather",
+    description="The weather in a town.",
+    parameters={"type": "object", "properties": {"town": {"type": "string"}}, "required": ["town"]},
+)
+REASONING = {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "gAAAA", "status": None}
+CALL = {
+    "id": "fc_1",
+    "type": "function_call",
+    "call_id": "call_1",
+    "name": "weather",
+    "arguments": '{"town": "Ulm"}',
+    "status": "completed",
+}
+TURN = ModelTurn(
+    raw=json.dumps([REASONING, CALL]).encode(),
+    calls=(ToolCall(id="call_1", name="weather", arguments='{"town": "Ulm"}'),),
+)
+RESULTS = ToolResults(results=(ToolResult(call=TURN.calls[0], text="rain"),), note="Go on.")
+UNARY: TypeAdapter[Any] = TypeAdapter(ResponseCreateParamsNonStreaming)
+STREAMED: TypeAdapter[Any] = TypeAdapter(ResponseCreateParamsStreaming)
+
+
+def sent(request: Request, home: Endpoint = HOME, dropped: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The body of a request, which the official client could send as well."""
+    body = body_of(WIRE.encode(request, home, frozenset(dropped)))
+    (STREAMED if request.stream else UNARY).validate_python(body, strict=True, extra="forbid")
+    return body
+
+
+def asking(*turns: Any, choice: str = "auto", model: str = "gpt-6", schema: Schema | None = None) -> Request:
+    """A question that offers a tool."""
+    return Request(
+        model=ModelRef("openai", model),
+        messages=(user("Rain in Ulm?"), *turns),
+        tools=(WEATHER,),
+        tool_choice=choice,
+        schema=schema,
+    )
+
+
+def message(*texts: str, **fields: Any) -> dict[str, Any]:
+    """An item with the model's words."""
+    parts = [{"type": "output_text", "text": text, "annotations": []} for text in texts]
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "status": "completed",
+        "content": parts,
+    } | fields
+
+
+def response(*items: Any, **fields: Any) -> dict[str, Any]:
+    """A whole response."""
+    usage = {
+        "input_tokens": 30,
+        "input_tokens_details": {"cached_tokens": 20, "cache_write_tokens": 5},
+        "output_tokens": 12,
+        "output_tokens_details": {"reasoning_tokens": 8},
+        "total_tokens": 42,
+    }
+    made = {
+        "id": "resp_1",
+        "object": "response",
+        "status": "completed",
+        "model": "gpt-6",
+        "output": list(items),
+    }
+    return made | {"usage": usage, "service_tier": "default", "error": None} | fields
+
+
+def events(*items: dict[str, Any], end: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """The events that OpenAI tells these items with, each text in pieces of three letters."""
+    told: list[dict[str, Any]] = [
+        {"type": "response.created", "response": response(status="in_progress", usage=None)}
+    ]
+    for index, item in enumerate(items):
+        at = {"output_index": index, "item_id": item.get("id", "")}
+        opened = {**item, **({"content": []} if "content" in item else {})}
+        opened |= {"arguments": ""} if "arguments" in item else {}
+        told.append({"type": "response.output_item.added", **at, "item": opened})
+        for number, part in enumerate(item.get("content", ())):
+            where, text = {**at, "content_index": number}, part["text"]
+            told += [
+                {"type": "response.output_text.delta", **where, "delta": text[i : i + 3]}
+                for i in range(0, len(text), 3)
+            ]
+            told.append({"type": "response.output_text.done", **where, "text": text})
+        if "arguments" in item:
+            for i in range(0, len(item["arguments"]), 4):
+                delta = item["arguments"][i : i + 4]
+                told.append({"type": "response.function_call_arguments.delta", **at, "delta": delta})
+            kind = "response.function_call_arguments.done"
+            told.append({"type": kind, **at, "arguments": item["arguments"]})
+        told.append({"type": "response.output_item.done", **at, "item": item})
+    whole = response(*items) if end is None else end
+    return [*told, {"type": f"response.{whole['status']}", "response": whole}]
+
+
+def stream(data: bytes, *, tools: bool = False, step: int = 0) -> tuple[str, Outcome]:
+    """What a decoder hands out and its outcome; `step`: for pieces of so many bytes."""
+    decoder = WIRE.stream(head(), HOME, tools=tools)
+    step = step or len(data)
+    text = "".join(decoder.feed(data[i : i + step]) for i in range(0, len(data), step))
+    return text, decoder.finish()
+
+
+# --- what is sent ------------------------------------------------------------------------------
+
+
+def test_nothing_is_kept_at_the_provider_and_the_system_text_is_apart() -> None:
+    body = sent(question("Hi", system="Be brief.", temperature=0.5, max_tokens=9))
+    assert body == {
+        "store": False,
+        "temperature": 0.5,
+        "max_output_tokens": 9,
+        "model": "some-model",
+        "input": [{"type": "message", "role": "user", "content": "Hi"}],
+        "instructions": "Be brief.",
+    }
+    streamed_body = sent(question("Hi", stream=True), OPENAI)
+    assert streamed_body["stream_options"] == {"include_obfuscation": False}
+    assert "stream_options" not in sent(question("Hi", stream=True))
+
+
+def test_files_and_the_models_own_turns_go_along() -> None:
+    body = sent(question("Look", image(), PDF, turns=(assistant("No."), user("Again."))))
+    kinds = [part["type"] for part in body["input"][0]["content"]]
+    assert kinds == ["input_text", "input_image", "input_file"]
+    assert body["input"][1:] == [
+        {"type": "message", "role": "assistant", "content": "No."},
+        {"type": "message", "role": "user", "content": "Again."},
+    ]
+    with pytest.raises(InputError, match="Responses API"):
+        sent(question(WAV))
+
+
+def test_parameters_have_their_names_here_and_those_of_chat_alone_are_left_out() -> None:
+    extra: dict[str, Any] = {
+        "reasoning_effort": "low",
+        "reasoning.summary": "auto",
+        "verbosity": "high",
+        "logprobs": True,
+        "n": 2,
+        "presence_penalty": 1,
+        "background": True,
+        "stream": True,
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+        "tool_choice": {"type": "function", "function": {"name": "f"}},
+        "metadata": {"a": "b"},
+    }
+    request = question("Hi", seed=3, stop=("x",), top_p=0.5, max_tokens=5, extra=extra)
+    body = sent(request)
+    assert body["reasoning"] == {"effort": "low", "summary": "auto"}
+    assert body["text"] == {"verbosity": "high"}
+    assert body["include"] == ["message.output_text.logprobs"]
+    assert body["tools"] == [
+        {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": False}
+    ]
+    assert body["tool_choice"] == {"type": "function", "name": "f"}
+    assert body["metadata"] == {"a": "b"}
+    assert not {"seed", "stop", "n", "presence_penalty", "background", "stream", "top_k"} & set(body)
+    nested = sent(question("Hi", extra={"reasoning": {"summary": "auto"}, "reasoning_effort": "low"}))
+    assert nested["reasoning"] == {"summary": "auto", "effort": "low"}
+
+
+@pytest.mark.parametrize(
+    ("dropped", "gone"),
+    [
+        ("schema", ("text", "format")),
+        ("verbosity", ("text", "verbosity")),
+        ("reasoning_effort", ("reasoning", "effort")),
+        ("reasoning_summary", ("reasoning", "summary")),
+        ("temperature", ("temperature",)),
+        ("store", ("store",)),
+        ("include", ("include",)),
+    ],
+)
+def test_a_refused_field_is_left_out_alone(dropped: str, gone: tuple[str, ...]) -> None:
+    extra = {
+        "verbosity": "low",
+        "reasoning": {"effort": "low", "summary": "auto"},
+        "include": ["message.output_text.logprobs"],
+    }
+    parameters = Parameters(temperature=0.1, extra=extra)
+    request = Request(model=ModelRef("p", "m"), messages=(user("Hi"),), parameters=parameters, schema=BOOK)
+    whole, rest = sent(request), sent(request, dropped=(dropped,))
+    inner = whole
+    for step in gone[:-1]:
+        inner = inner[step]
+    del inner[gone[-1]]
+    assert rest == {**whole, **({"instructions": rest["instructions"]} if "instructions" in rest else {})}
+
+
+def test_a_limit_that_is_refused_goes_by_its_other_name() -> None:
+    body = body_of(WIRE.encode(question("Hi", max_tokens=5), HOME, frozenset({"max_tokens"})))
+    assert body["max_tokens"] == 5 and "max_output_tokens" not in body
+
+
+def test_a_schema_is_native_and_in_words_while_tools_may_be_called() -> None:
+    plain = Request(model=ModelRef("openai", "gpt-6"), messages=(user("Hi"),), schema=BOOK)
+    body = sent(plain, OPENAI)
+    form = body["text"]["format"]
+    assert (form["type"], form["name"], form["strict"]) == ("json_schema", "book", True)
+    assert "instructions" not in body
+    with_tools = sent(asking(schema=BOOK), OPENAI)
+    assert "text" not in with_tools and "JSON Schema" in with_tools["instructions"]
+    last = sent(asking(TURN, RESULTS, choice="none", schema=BOOK), OPENAI)
+    assert "format" in last["text"] and last["tool_choice"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("choice", "written"),
+    [
+        ("auto", None),
+        ("any", "required"),
+        ("none", "none"),
+        ("weather", {"type": "function", "name": "weather"}),
+    ],
+)
+def test_tools_are_flat_and_never_strict(choice: str, written: object) -> None:
+    body = sent(asking(choice=choice))
+    (tool,) = body["tools"]
+    assert tool == {
+        "type": "function",
+        "name": "weather",
+        "description": WEATHER.description,
+        "parameters": WEATHER.parameters,
+        "strict": False,
+    }
+    assert body.get("tool_choice") == written
+    assert body["include"] == ["reasoning.encrypted_content"]
+    assert "include" not in sent(asking(model="gpt-4.1-mini"))
+
+
+def test_a_turn_goes_back_as_it_came_and_the_results_follow() -> None:
+    body = sent(asking(TURN, RESULTS))
+    thought, call, result, note = body["input"][1:]
+    assert thought == {name: REASONING[name] for name in ("id", "type", "summary", "encrypted_content")}
+    assert call == CALL
+    assert result == {"type": "function_call_output", "call_id": "call_1", "output": "rain"}
+    assert note == {"type": "message", "role": "user", "content": "Go on."}
+
+
+def test_thoughts_that_the_provider_would_have_to_look_up_stay_out_with_all_ids() -> None:
+    bare = {name: value for name, value in REASONING.items() if name != "encrypted_content"}
+    turn = ModelTurn(
+        raw=json.dumps([bare, message("So:", phase="commentary"), CALL]).encode(), calls=TURN.calls
+    )
+    said, call = sent(asking(turn, RESULTS))["input"][1:3]
+    assert (said["phase"], call["call_id"]) == ("commentary", "call_1")
+    assert "id" not in said and "id" not in call
+
+
+def test_a_thought_that_led_to_nothing_stays_out() -> None:
+    turn = ModelTurn(raw=json.dumps([REASONING, CALL, REASONING]).encode(), calls=TURN.calls)
+    kinds = [item["type"] for item in sent(asking(turn, RESULTS))["input"]]
+    assert kinds == ["message", "reasoning", "function_call", "function_call_output", "message"]
+
+
+@pytest.mark.parametrize("raw", [b'{"role": "assistant", "tool_calls": []}', b"", b"[1]", b"\xff"])
+def test_a_turn_of_chat_completions_is_told_by_its_calls(raw: bytes) -> None:
+    turn = ModelTurn(raw=raw, calls=TURN.calls)
+    call = sent(asking(turn, RESULTS))["input"][1]
+    assert call == {name: CALL[name] for name in ("type", "call_id", "name", "arguments")}
+
+
+# --- what is read ------------------------------------------------------------------------------
+
+
+def test_the_answer_is_every_text_but_commentary_and_reasoning_comes_first() -> None:
+    thought = {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "Hm."}]}
+    items = (thought, message("Let me see.", phase="commentary"), message("Rain", " today."))
+    for reply in (decoded(WIRE, HOME, response(*items)), stream(sse(*events(*items)))[1]):
+        reply = answered(reply)
+        assert (reply.text, reply.reasoning, reply.api) == ("Rain today.", "Hm.", "responses")
+        assert (reply.finish_reason, reply.served_model) == (FinishReason.STOP, "gpt-6")
+        usage = reply.usage
+        assert (usage.input_tokens, usage.cached_tokens, usage.cache_write_tokens) == (30, 20, 5)
+        assert (usage.output_tokens, usage.reasoning_tokens, usage.service_tier) == (12, 8, "default")
+    assert stream(sse(*events(*items)))[0] == "Rain today."
+    only = answered(decoded(WIRE, HOME, response(message("That is all.", phase="commentary"))))
+    assert only.text == "That is all."
+
+
+def test_a_text_of_the_officials_clients_making_is_read_by_it_too() -> None:
+    body = response(message("a", "b"), tools=[], tool_choice="auto", parallel_tool_calls=True, created_at=1.0)
+    official = Response.model_validate(body)
+    assert official.output_text == answered(decoded(WIRE, HOME, body)).text == "ab"
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "retry", "code"),
+    [
+        (
+            {"status": "failed", "error": {"code": "rate_limit_exceeded", "message": "m"}},
+            "rate_limit",
+            True,
+            None,
+        ),
+        (
+            {"status": "failed", "error": {"code": "server_error", "message": "overloaded"}},
+            "server",
+            True,
+            None,
+        ),
+        (
+            {"status": "failed", "error": {"code": "vector_store_timeout", "message": "m"}},
+            "server",
+            True,
+            None,
+        ),
+        (
+            {"status": "failed", "error": {"code": "bio_policy", "message": "m"}},
+            "bad_request",
+            False,
+            "blocked",
+        ),
+        (
+            {"status": "failed", "error": {"code": "image_too_large", "message": "m"}},
+            "bad_request",
+            False,
+            None,
+        ),
+        (
+            {"status": "failed", "error": {"code": "empty_image_file", "message": "m"}},
+            "bad_request",
+            False,
+            None,
+        ),
+        (
+            {"status": "failed", "error": {"code": "image_content_policy_violation", "message": "m"}},
+            "bad_request",
+            False,
+            "blocked",
+        ),
+        ({"status": "failed", "error": None}, "server", True, None),
+        ({"status": "cancelled"}, "server", True, None),
+        (
+            {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}},
+            "bad_request",
+            False,
+            "content_filter",
+        ),
+    ],
+)
+def test_a_reply_with_status_200_may_be_a_failure(
+    fields: dict[str, Any], kind: str, retry: bool, code: str | None
+) -> None:
+    whole = response(message("half"), **fields)
+    told = events(message("half"), end=whole)
+    for outcome in (decoded(WIRE, HOME, whole), stream(sse(*told))[1]):
+        failure = failed(outcome)
+        assert (str(failure.kind), failure.retry, failure.partial) == (kind, retry, "half")
+        assert code is None or failure.code == code
+        assert failure.usage.output_tokens == 12
+
+
+def test_a_refusal_is_blocked_and_a_cut_answer_is_kept() -> None:
+    refused = message(content=[{"type": "refusal", "refusal": "I can't."}])
+    failure = failed(decoded(WIRE, HOME, response(refused)))
+    assert (failure.code, failure.retry, failure.message) == ("refusal", False, "blocked: I can't.")
+    told = events(message())[:-2]
+    told.append({"type": "response.refusal.delta", "output_index": 0, "delta": "I can't."})
+    failure = failed(stream(sse(*told, {"type": "response.completed", "response": response()}))[1])
+    assert failure.message == "blocked: I can't."
+    cut = response(message("Ra"), status="incomplete", incomplete_details={"reason": "max_output_tokens"})
+    for outcome in (decoded(WIRE, HOME, cut), stream(sse(*events(message("Ra"), end=cut)))[1]):
+        assert answered(outcome).finish_reason is FinishReason.LENGTH
+        assert answered(outcome).usage.output_tokens == 12
+
+
+@pytest.mark.parametrize("end", ["cut", "error", "failed"])
+def test_a_stream_that_breaks_keeps_what_it_told(end: str) -> None:
+    told = events(message("Rain today."))[:-2]
+    if end == "error":
+        told.append({"type": "error", "code": "rate_limit_exceeded", "message": "slow down", "param": None})
+    if end == "failed":
+        error = {"code": "rate_limit_exceeded", "message": "slow down"}
+        told.append({"type": "response.failed", "response": {"status": "failed", "error": error}})
+    text, outcome = stream(sse(*told))
+    failure = failed(outcome)
+    assert text == failure.partial == "Rain today."
+    assert failure.kind is (FailureKind.SERVER if end == "cut" else FailureKind.RATE_LIMIT)
+
+
+# --- calls -------------------------------------------------------------------------------------
+
+
+def _without_end(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [*told[:-1], {"type": "response.completed", "response": response()}]
+
+
+def _deltas_only(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    ended = ("response.output_item.done", "response.function_call_arguments.done")
+    return _without_end([event for event in told if event["type"] not in ended])
+
+
+def _done_only(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [event for event in told if not event["type"].endswith(".delta")]
+
+
+@pytest.mark.parametrize(
+    "telling", [list, _without_end, _deltas_only, _done_only], ids=["whole", "empty end", "deltas", "done"]
+)
+def test_calls_are_read_wherever_a_server_tells_them(telling: Any) -> None:
+    second = CALL | {"id": "fc_2", "call_id": "call_2", "arguments": ""}
+    told = telling(events(REASONING, message("Looking.", phase="commentary"), CALL, second))
+    for step in (0, 1):
+        text, outcome = stream(sse(*told), tools=True, step=step)
+        reply = answered(outcome)
+        assert (text, reply.text, reply.finish_reason) == ("", "", FinishReason.TOOL)
+        assert reply.calls == (TURN.calls[0], ToolCall(id="call_2", name="weather"))
+        turn = json.loads(reply.turn)
+        assert [item["type"] for item in turn] == ["reasoning", "message", "function_call", "function_call"]
+        assert turn[0]["encrypted_content"] == "gAAAA" and turn[2]["arguments"] == '{"town": "Ulm"}'
+
+
+def test_the_turn_is_the_output_as_it_came() -> None:
+    items = [REASONING, CALL, {"type": "something_new", "n": 1.5, "x": [None]}]
+    for outcome in (WIRE.decode(head(), json.dumps(response(*items)).encode(), HOME, tools=True),):
+        assert json.loads(answered(outcome).turn) == items
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_calls_that_nobody_offered_are_a_failure(streams: bool) -> None:
+    outcome = stream(sse(*events(CALL)))[1] if streams else decoded(WIRE, HOME, response(CALL))
+    failure = failed(outcome)
+    assert failure.code == "tool_calls" and "weather" in failure.message
+
+
+def test_odd_calls_get_an_id_and_arguments_as_text() -> None:
+    odd = {"type": "function_call", "name": "weather", "arguments": {"town": "Ulm"}}
+    reply = answered(WIRE.decode(head(), json.dumps(response(odd, odd)).encode(), HOME, tools=True))
+    first, second = (call.id for call in reply.calls)
+    assert first and second and first != second
+    assert reply.calls[0].arguments == '{"town":"Ulm"}'
+    turn = ModelTurn(raw=reply.turn, calls=reply.calls)
+    results = ToolResults(results=tuple(ToolResult(call=call, text="x") for call in reply.calls))
+    ids = [item.get("call_id") for item in sent(asking(turn, results))["input"]]
+    assert ids == [None, first, second, first, second]
+
+
+def test_a_cut_call_says_so() -> None:
+    cut = response(CALL, status="incomplete", incomplete_details={"reason": "max_output_tokens"})
+    reply = answered(WIRE.decode(head(), json.dumps(cut).encode(), HOME, tools=True))
+    assert reply.finish_reason is FinishReason.LENGTH and reply.calls
+
+
+# --- streams -----------------------------------------------------------------------------------
+
+
+WHOLE = sse(*events(REASONING, message("Grüße, 世界", " und mehr"), CALL), named=True)
+
+
+def test_no_cut_changes_an_answer() -> None:
+    expected = stream(WHOLE, tools=True)
+    assert expected[0] == "Grüße, 世界 und mehr"
+    for cut in range(len(WHOLE)):
+        decoder = WIRE.stream(head(), HOME, tools=True)
+        text = decoder.feed(WHOLE[:cut]) + decoder.feed(WHOLE[cut:])
+        assert (text, decoder.finish()) == expected
+
+
+def test_an_answer_that_is_to_be_fetched_later_is_none() -> None:
+    failure = failed(decoded(WIRE, HOME, response(status="queued")))
+    assert failure.message == "the provider did not finish the answer (queued)"
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=noisy(WHOLE, *(sse(event) for event in events(message("Hi"), CALL))), cuts=CUTS)
+def test_no_bytes_make_it_raise_and_no_cut_changes_what_they_mean(data: bytes, cuts: tuple[int, ...]) -> None:
+    (text, outcome), (same, again) = streamed(WIRE, HOME, data, cuts), streamed(WIRE, HOME, data)
+    assert (text, type(outcome), outcome.usage) == (same, type(again), again.usage)
+    WIRE.decode(head(), data, HOME, tools=True)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2**70) | st.text(max_size=5) | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_value_of_any_field_makes_it_raise(data: st.DataObject) -> None:
+    told = json.loads(json.dumps(events(REASONING, message("Hi"), CALL)))
+    target: Any = data.draw(st.sampled_from(told))
+    for _ in range(data.draw(st.integers(0, 3))):
+        inner = [value for value in target.values() if isinstance(value, dict)]
+        inner += [
+            v for value in target.values() if isinstance(value, list) for v in value if isinstance(v, dict)
+        ]
+        target = data.draw(st.sampled_from(inner)) if inner else target
+    target[data.draw(st.sampled_from(sorted(target)))] = data.draw(JSON)
+    stream(sse(*told), tools=True)
+    WIRE.decode(head(), json.dumps(told[-1].get("response")).encode(), HOME, tools=True)
+
+
+def _value(kind: Any, depth: int = 0) -> Any:
+    """Some value of a type of the official client's."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if hasattr(kind, "__metadata__"):
+        return _value(inner[0], depth)
+    if origin is Literal:
+        return inner[0]
+    if origin is list:
+        return [] if depth > 3 else [_value(inner[0], depth + 1)]
+    if origin is dict:
+        return {}
+    if origin is Union or str(origin) == "<class 'types.UnionType'>":
+        return None if type(None) in inner else _value(inner[0], depth + 1)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        fields = kind.model_fields.items()
+        return {field.alias or name: _value(field.annotation, depth + 1) for name, field in fields}
+    return {str: "x", int: 0, float: 0.5, bool: True}.get(kind)
+
+
+EVENT_TYPES = get_args(get_args(ResponseStreamEvent)[0])
+ENDS = {"error", "response.completed", "response.failed", "response.incomplete"}
+OURS = ("response.output_item", "response.output_text.d", "response.refusal", "response.function_call")
+
+
+@pytest.mark.parametrize("official", EVENT_TYPES, ids=lambda official: official.__name__)
+def test_every_event_of_the_official_client_is_survived(official: type[BaseModel]) -> None:
+    event = _value(official)
+    official.model_validate(event)
+    kind = event["type"]
+    told = events(message("Rain today."))
+    text, outcome = stream(sse(*told[:2], event, *told[2:], named=True))
+    if kind not in ENDS and not kind.startswith(OURS):
+        assert text == answered(outcome).text == "Rain today."
+    else:
+        assert isinstance(outcome, Reply) or outcome.message
+
+
+def test_there_are_as_many_events_as_are_known() -> None:
+    assert len(EVENT_TYPES) >= 50
