@@ -83,3 +83,7 @@ def expect(
         assert (status, words in told(reply)) == (400, True), (words, reply)
     ledger = server.idle()
     assert ledger.totals.invalid == len(ledger.verdicts) == len(table)
+
+
+def responses_tools(*names: str) -> list[Any]:
+    return [{"type": "function", "name": name, "parameters": PARAMETERS} for name in names or NAMES]

@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 from umwelten.types import FrozenStruct
 
+ENCRYPTED = "reasoning.encrypted_content"
+"""What a request of the Responses API includes if it wants to send thoughts back."""
+
 
 class OfferedTool(FrozenStruct):
     """A tool that a request declares."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from umwelten.simulate.faultserver.asks import IncomingRequest
+from umwelten.simulate.faultserver.tools.values import ENCRYPTED
 from umwelten.simulate.faultserver.wires.base import Frames, Json, ScriptedAnswer, Trouble, encode, sse
 from umwelten.simulate.faultserver.wires.openai import OpenAIWire
+from umwelten.simulate.faultserver.wires.responses_calls import events_of, items_of
 
 _STATUS = {"stop": "completed", "length": "incomplete", "blocked": "incomplete"}
 _REASON = {"length": "max_output_tokens", "blocked": "content_filter"}
@@ -39,6 +41,9 @@ class ResponsesWire(OpenAIWire):
         start = self._response(answer, [], status="in_progress")
         begin = [events.of("response.created", response=start)]
         begin.append(events.of("response.in_progress", response=start))
+        if answer.turn is not None:
+            told = [events.of(kind, **fields) for kind, fields in events_of(items)]
+            return [b"".join((*begin, told[0])), *told[1:]], [self._end(events, answer, items)]
         for index, item in enumerate(items[:-1]):
             begin.append(events.of("response.output_item.added", output_index=index, item=item))
             begin.append(events.of("response.output_item.done", output_index=index, item=item))
@@ -87,6 +92,11 @@ class ResponsesWire(OpenAIWire):
             "status": _STATUS[answer.finish],
             "content": [_part(answer.text)],
         }
+        if answer.turn is not None:
+            transcript = answer.ask.transcript
+            asked = transcript.body.get("include") if transcript is not None else None
+            encrypted = ENCRYPTED in (asked or ())
+            return items_of(answer.turn, message if answer.text else None, encrypted=encrypted)
         if not answer.reasoning_tokens:
             return [message]
         summary = [{"type": "summary_text", "text": "Thinking it over."}]

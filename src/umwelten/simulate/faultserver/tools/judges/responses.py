@@ -13,9 +13,7 @@ from umwelten.simulate.faultserver.tools.judges.verdict import (
 )
 from umwelten.simulate.faultserver.tools.seals import is_changed, is_signed
 from umwelten.simulate.faultserver.tools.spec import ToolTurns
-from umwelten.simulate.faultserver.tools.values import Transcript
-
-ENCRYPTED = "reasoning.encrypted_content"
+from umwelten.simulate.faultserver.tools.values import ENCRYPTED, Transcript
 
 
 def judge_responses(spec: ToolTurns, transcript: Transcript) -> None:
@@ -86,10 +84,11 @@ class _Items:
                 case "reasoning":
                     self._begin_turn()
                     self._take_thought(place, item)
+                case _ if item.get("role") == "assistant":
+                    self._begin_turn()
                 case _:
                     self._end_turn()
-                    if item.get("role") != "assistant":
-                        self._drop_thought()
+                    self._drop_thought()
         self._end_turn()
         self._drop_thought()
 
