@@ -18,22 +18,25 @@ from umwelten.tool_calls import ModelTurn, ToolDefinition, ToolResult, ToolResul
 from umwelten.types import ModelRef, Reply, Request
 from wirekit import user
 
+RESPONSES = "responses"
+"""OpenAI's other wire, in the place of a provider."""
 ADDRESSES = {"openai": "/v1", "openrouter": "/api/v1", "deepseek": "/v1", "mistral": "/v1"}
-ADDRESSES |= {"anthropic": "", "google": "", "ollama": ""}
+ADDRESSES |= {"anthropic": "", "google": "", "ollama": "", RESPONSES: "/v1"}
 TOOLS = tuple(
     ToolDefinition(name=name, description="", parameters=PARAMETERS) for name in ("weather", "time", "rate")
 )
 # What ends otherwise than in an answer, or needs other settings.
 ELSEWHERE = {"always_calls", "empty_reply", "pause_turn", "malformed_call", "unexpected_call"}
 QUIRKS = [quirk for quirk in get_args(Quirk) if quirk not in ELSEWHERE]
-THINKERS = ("openrouter", "deepseek", "anthropic", "google", "ollama")
+THINKERS = ("openrouter", "deepseek", "anthropic", "google", "ollama", RESPONSES)
 
 
-async def converse(server: FaultServer, vendor: str, *, stream: bool, note: str = "") -> list[Reply]:
+async def converse(server: FaultServer, party: str, *, stream: bool, note: str = "") -> list[Reply]:
     """All replies of a conversation, the answer last. Results are the numbers of their calls."""
+    vendor = "openai" if party == RESPONSES else party
     row = VENDORS[vendor]
-    home = Endpoint(vendor=row, base_url=server.url + ADDRESSES[vendor])
-    wire = WIRES[row.wire]
+    home = Endpoint(vendor=row, base_url=server.url + ADDRESSES[party])
+    wire = WIRES[RESPONSES if party == RESPONSES else row.wire]
     turns: list[Any] = [user("How is mark:a?")]
     replies: list[Reply] = []
     async with Transport(timeout_s=10) as transport:
@@ -50,19 +53,19 @@ async def converse(server: FaultServer, vendor: str, *, stream: bool, note: str 
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("vendor", ADDRESSES)
-def test_our_client_is_right(vendor: str, stream: bool) -> None:
+@pytest.mark.parametrize("party", ADDRESSES)
+def test_our_client_is_right(party: str, stream: bool) -> None:
     """Of all quirks, in one server: every call arrives, and everything comes back as it must."""
 
     async def main() -> None:
         async with FaultServer() as server:
             for quirks in [(), *((quirk,) for quirk in QUIRKS)]:
                 turns: dict[str, Any] = {"turns": 2, "calls": (2, 1), "tools": ("*",)}
-                turns["thinking"] = vendor in THINKERS
-                if vendor == "mistral":
+                turns["thinking"] = party in THINKERS
+                if party == "mistral":
                     turns |= {"ids": "mistral", "refuse": ("user_after_tool",)}
                 server.use(profile(**turns, quirks=quirks))
-                replies = await converse(server, vendor, stream=stream, note="Go on.")
+                replies = await converse(server, party, stream=stream, note="Go on.")
                 assert server.ledger.verdicts == [], quirks
                 assert [len(reply.calls) for reply in replies] == [2, 1, 0], quirks
                 names = [call.name for reply in replies for call in reply.calls]

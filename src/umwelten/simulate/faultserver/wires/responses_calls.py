@@ -24,7 +24,7 @@ def items_of(turn: PlannedTurn, message: Json | None, *, encrypted: bool) -> lis
     status = "incomplete" if "cut_arguments" in turn.quirks else "completed"
     for call in turn.calls:
         made = {"call_id": call.id, "name": call.name, "arguments": call.arguments}
-        given = f"fc_{seal(str(call.id), digits=24)}"
+        given = f"fc_{seal(str(call.id), str(turn.number), digits=24)}"
         items.append({"id": given, "type": "function_call", "status": status} | made)
     return items
 
