@@ -7,9 +7,6 @@ from typing import Any, Literal
 
 from umwelten.types import FrozenStruct
 
-ENCRYPTED = "reasoning.encrypted_content"
-"""What a request of the Responses API includes if it wants to send thoughts back."""
-
 
 class OfferedTool(FrozenStruct):
     """A tool that a request declares."""
@@ -106,3 +103,9 @@ def arguments_object(arguments: str) -> dict[str, Any]:
     except ValueError:
         return {"no_such_argument": arguments}
     return made if isinstance(made, dict) else {"no_such_argument": arguments}
+
+
+def wants_thoughts(body: dict[str, Any]) -> bool:
+    """Whether a request of the Responses API asks for the content of thoughts, to send them back."""
+    included = body.get("include")
+    return isinstance(included, list) and "reasoning.encrypted_content" in included

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from umwelten.simulate.faultserver.asks import IncomingRequest
-from umwelten.simulate.faultserver.tools.values import ENCRYPTED
+from umwelten.simulate.faultserver.tools.values import wants_thoughts
 from umwelten.simulate.faultserver.wires.base import Frames, Json, ScriptedAnswer, Trouble, encode, sse
 from umwelten.simulate.faultserver.wires.openai import OpenAIWire
 from umwelten.simulate.faultserver.wires.responses_calls import events_of, items_of
@@ -94,8 +94,7 @@ class ResponsesWire(OpenAIWire):
         }
         if answer.turn is not None:
             transcript = answer.ask.transcript
-            asked = transcript.body.get("include") if transcript is not None else None
-            encrypted = ENCRYPTED in (asked or ())
+            encrypted = transcript is not None and wants_thoughts(transcript.body)
             return items_of(answer.turn, message if answer.text else None, encrypted=encrypted)
         if not answer.reasoning_tokens:
             return [message]

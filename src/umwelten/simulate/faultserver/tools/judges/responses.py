@@ -13,7 +13,7 @@ from umwelten.simulate.faultserver.tools.judges.verdict import (
 )
 from umwelten.simulate.faultserver.tools.seals import is_changed, is_signed
 from umwelten.simulate.faultserver.tools.spec import ToolTurns
-from umwelten.simulate.faultserver.tools.values import ENCRYPTED, Transcript
+from umwelten.simulate.faultserver.tools.values import Transcript, wants_thoughts
 
 
 def judge_responses(spec: ToolTurns, transcript: Transcript) -> None:
@@ -62,7 +62,7 @@ class _Items:
         self._items = items
         self._stored = body.get("store") is not False
         # A client that stores nothing and asks for no content has no thoughts to send back.
-        asked = ENCRYPTED in (body.get("include") or ())
+        asked = wants_thoughts(body)
         self._needs_thoughts = spec.thinking and (self._stored or asked)
         self._wanted: list[str] = []
         self._given: list[str] = []
