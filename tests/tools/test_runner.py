@@ -92,7 +92,11 @@ def test_a_call_without_a_result_in_time_is_an_error_and_the_others_go_on() -> N
         await asyncio.sleep(60)
         return ""
 
-    outcomes = run([stuck, slow, echo], call("stuck"), call("slow"), call("echo", text="x"), timeout_s=0.05)
+    @tool(timeout_s=30)
+    def quick() -> str:
+        return "x"
+
+    outcomes = run([stuck, slow, quick], call("stuck"), call("slow"), call("quick"), timeout_s=0.05)
     assert states(outcomes) == ["timeout", "timeout", "done"]
     assert [outcome.text for outcome in outcomes] == ["no result after 0.05 s", "no result after 0.02 s", "x"]
     never.set()
@@ -101,19 +105,22 @@ def test_a_call_without_a_result_in_time_is_an_error_and_the_others_go_on() -> N
 def test_tools_that_do_not_return_keep_their_places_until_none_is_left() -> None:
     never = threading.Event()
 
+    @tool(timeout_s=0.02)
     def stuck() -> str:
         never.wait()
         return ""
 
     async def main() -> None:
-        runner = ToolRunner([function_tool(stuck), function_tool(echo)], timeout_s=0.02, concurrency=2)
+        runner = ToolRunner([function_tool(stuck), function_tool(echo)], concurrency=2)
         (first,) = await runner.run((call("stuck"),), CONTEXT)
         assert first.state is ToolCallState.TIMEOUT
         assert runner.given_up == {"stuck": 1}
         (second,) = await runner.run((call("echo", text="x"),), CONTEXT)
         assert second.state is ToolCallState.DONE
         with pytest.raises(ToolsStuck, match="2 tool calls ran out of time and did not return: stuck"):
-            await runner.run((call("stuck"), call("echo", text="x"), call("echo", text="y")), CONTEXT)
+            async with asyncio.timeout(30):
+                await runner.run((call("stuck"), call("echo", text="x"), call("echo", text="y")), CONTEXT)
+        with pytest.raises(ToolsStuck):
             await runner.run((call("echo", text="x"),), CONTEXT)
         never.set()
         while runner.given_up:

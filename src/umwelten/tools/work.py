@@ -42,11 +42,7 @@ def _task(tool: Tool, arguments: str, context: ToolContext) -> Work:
         for left in range(tool.retries, -1, -1):
             try:
                 return Ended(text=await tool.call(arguments, context))
-            except asyncio.CancelledError as error:
-                if (task := asyncio.current_task()) is not None and task.cancelling():
-                    return Ended(error=error)
-                return Ended(error=RuntimeError(f"the tool was cancelled by itself: {error}"))
-            except BaseException as error:  # noqa: BLE001  SystemExit too concerns this tool alone
+            except BaseException as error:  # noqa: BLE001  SystemExit and the like concern this tool alone
                 if _is_final(error) or not left:
                     return Ended(error=error)
             await asyncio.sleep(_PAUSE_S * 2 ** (tool.retries - left))
@@ -69,7 +65,7 @@ def _thread(tool: Tool, arguments: str, context: ToolContext) -> Work:
         for left in range(tool.retries, -1, -1):
             try:
                 return Ended(text=tool.run(arguments, context))
-            except BaseException as error:  # noqa: BLE001  SystemExit too concerns this tool alone
+            except BaseException as error:  # noqa: BLE001  SystemExit and the like concern this tool alone
                 if _is_final(error) or not left or given_up.wait(_PAUSE_S * 2 ** (tool.retries - left)):
                     return Ended(error=error)
         raise AssertionError("unreachable")
