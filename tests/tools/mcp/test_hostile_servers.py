@@ -28,9 +28,9 @@ def refused(*settings: McpSettings) -> ConfigError:
 
 
 def test_one_that_never_answers_is_given_up_with_its_last_words(tmp_path: Path) -> None:
-    error = refused(hostile("hang", tmp_path, start_timeout_s=1))
+    error = refused(hostile("hang", tmp_path, start_timeout_s=1.5))
     assert error.message.startswith("the MCP server hang (")
-    assert error.message.endswith(") did not answer within 1 s")
+    assert error.message.endswith(") did not answer within 1.5 s")
     assert error.hint == "loading the index\nIt printed what is no JSON: Welcome to my server!"
     assert running(tmp_path) == []
 
@@ -132,7 +132,7 @@ def test_a_call_that_is_given_up_is_cancelled_and_the_server_goes_on(tmp_path: P
     with started(hostile("ok", tmp_path)) as servers:
         tools = tools_of(servers)
         with pytest.raises(TimeoutError):
-            call(tools["ok.never"], timeout_s=0.1)
+            call(tools["ok.never"], timeout_s=0.3)
         assert len(json.loads(call(tools["ok.cancelled"]))) == 1
         assert call(tools["ok.echo"], '{"text": "on"}') == "on"
         assert call(tools["ok.half"]) == "half an emoji: ?"

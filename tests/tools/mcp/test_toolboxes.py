@@ -60,13 +60,13 @@ def test_servers_of_a_file_a_flag_and_a_program(tmp_path: Path) -> None:
 
 def test_waiting_for_a_busy_server_takes_nothing_of_a_tools_time(tmp_path: Path) -> None:
     async def main() -> list[ToolCallState]:
-        runner = ToolRunner(toolbox.tools, timeout_s=0.9)
-        calls = [ToolCall(id=str(n), name="one__sleep", arguments='{"seconds": 0.3}') for n in range(4)]
+        runner = ToolRunner(toolbox.tools, timeout_s=1.1)
+        calls = [ToolCall(id=str(n), name="one__sleep", arguments='{"seconds": 0.3}') for n in range(5)]
         return [outcome.state for outcome in await runner.run(tuple(calls), CONTEXT)]
 
     server = umwelten.MCP(words(tmp_path), name="one", concurrency=1)
     with open_toolbox([server], load(tmp_path, {}, tmp_path)) as toolbox:
-        assert asyncio.run(main()) == [ToolCallState.DONE] * 4
+        assert asyncio.run(main()) == [ToolCallState.DONE] * 5
 
 
 async def _run(tools, calls):  # type: ignore[no-untyped-def]
