@@ -10,7 +10,7 @@ import anthropic.types as claude
 import pytest
 from google.ai import generativelanguage_v1beta as google
 from google.protobuf import json_format
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ollama import ChatResponse
 from ollama._types import ChatRequest
@@ -175,6 +175,7 @@ ARGUMENTS = st.dictionaries(
 
 
 @on_every_wire
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(calls=st.lists(st.tuples(NAMES, ARGUMENTS), min_size=1, max_size=4), cuts=CUTS, data=st.data())
 def test_calls_in_any_pieces_are_put_together(
     wire: str, calls: list[tuple[str, dict[str, Any]]], cuts: tuple[int, ...], data: st.DataObject

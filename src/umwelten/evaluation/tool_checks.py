@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,18 +18,30 @@ _OLLAMA = "ollama"
 """The wire whose tools in parameters can only be functions: its servers run none."""
 
 _DECLARATIONS = ("functionDeclarations", "function_declarations")
+_OWN_MACHINE = re.compile(r"bash|text_editor|computer|memory|(local_)?shell|apply_patch|custom|function")
+"""The types of tools that the provider defines and whoever asks has to run."""
+
 _CHOICES = ("tool_choice", "function_call")
 _CONFIGS, _CALLING = ("toolConfig", "tool_config"), ("functionCallingConfig", "function_calling_config")
 
 
 def check_parameters(spec: EvaluationSpec, vendors: Mapping[str, Vendor]) -> None:
-    """Raise `UsageError` for functions in parameters beside tools, and for a choice among them.
+    """Raise `UsageError` for functions in parameters beside tools, and for a choice that cannot be kept.
 
     Tools that run at the provider are sent beside ours. A function would be called and nobody would run it;
     a choice that forces a call would do so in every request, which never comes to an answer.
     """
-    if spec.tools is None:
+    offered = spec.request.tools
+    if offered is None:
         return
+    if offered.max_steps == 1 and offered.choice not in ("auto", "none"):
+        raise UsageError(
+            Phrase(
+                "{option:tool_choice} {choice} needs a second request for the answer", choice=offered.choice
+            ),
+            Phrase("Allow more: {option:max_steps=5}."),
+            argument="max_steps",
+        )
     for model in spec.models:
         extra = spec.request.of(model).parameters.extra
         function = next(_functions(extra, vendors[model.provider].wire), None)
@@ -64,7 +77,8 @@ def _functions(extra: Mapping[str, Any], wire: str) -> Iterator[str]:
             yield from (_named(declared) for declared in fields.get(key) or ())
         kind = fields.get("type")
         is_anthropic = "input_schema" in fields or (kind is None and "name" in fields)
-        if wire == _OLLAMA or kind in ("function", "custom") or "function" in fields or is_anthropic:
+        is_own = isinstance(kind, str) and _OWN_MACHINE.match(kind) is not None
+        if wire == _OLLAMA or is_own or "function" in fields or "computerUse" in fields or is_anthropic:
             yield _named(fields.get("function") or fields)
 
 

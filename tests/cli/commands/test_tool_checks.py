@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import umwelten
 from provider import Provider, provider
 from umwelten.simulate.faultserver import Behaviour, Profile, ToolTurns
 
@@ -88,6 +89,19 @@ def test_a_model_that_refuses_tools_is_stopped_and_the_others_go_on(cli: Any, tm
 # --- tools in parameters ---------------------------------------------------------------------
 
 
+@pytest.fixture
+def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("OPENAI", "ANTHROPIC", "GOOGLE"):
+        monkeypatch.setenv(f"{name}_API_KEY", "test-key-checks-91c0")
+
+
+def read(param: str) -> dict[str, Any]:
+    """What a parameter is as an argument."""
+    name, _, value = param.partition("=")
+    return {name: json.loads(value)}
+
+
 @pytest.mark.parametrize(
     ("model", "param", "named"),
     [
@@ -98,38 +112,46 @@ def test_a_model_that_refuses_tools_is_stopped_and_the_others_go_on(cli: Any, tm
         ("anthropic:m", 'tools=[{"type": "custom", "name": "weather"}]', "the function weather"),
         ("google:m", 'tools=[{"functionDeclarations": [{"name": "weather"}]}]', "the function weather"),
         ("ollama:m", 'tools=[{"type": "function"}]', "a function in tools"),
+        ("anthropic:m", 'tools=[{"type": "bash_20250124", "name": "bash"}]', "the function bash"),
+        ("google:m", 'tools=[{"computerUse": {}}]', "a function in tools"),
     ],
 )
 def test_functions_in_parameters_beside_tools_are_refused_with_the_way(
-    cli: Any, model: str, param: str, named: str
+    keys: None, model: str, param: str, named: str
 ) -> None:
-    with provider(CALLS) as server:
-        code, _, err = cli(*ASKS, "-m", model, "--param", param, env=server.env())
-        assert (code, server.idle().requests) == (2, 0)
-    assert f"--param: {named} can't be run beside --tools" in err
-    assert "--tools FILE.py" in err
+    with pytest.raises(umwelten.UsageError) as refused:
+        umwelten.run("go", model, tools="calculator", params=read(param)).wait()
+    assert f"params: {named} can't be run beside tools" in refused.value.message
+    assert 'tools="FILE.py"' in (refused.value.hint or "")
 
 
 @pytest.mark.parametrize(
     ("model", "param"),
     [
-        ("openai:m", "tool_choice=required"),
-        ("openai:m", "function_call=weather"),
+        ("openai:m", 'tool_choice="required"'),
+        ("openai:m", 'function_call="weather"'),
         ("anthropic:m", 'tool_choice={"type": "any"}'),
         ("google:m", 'toolConfig={"functionCallingConfig": {"mode": "ANY"}}'),
     ],
 )
-def test_a_choice_in_parameters_is_refused_as_it_would_hold_forever(cli: Any, model: str, param: str) -> None:
-    code, _, err = cli(*ASKS, "-m", model, "--param", param, env={**KEYS})
-    assert code == 2
-    assert "can't be set beside --tools\nSay it with --tool-choice any" in err
+def test_a_choice_in_parameters_is_refused_as_it_would_hold_forever(
+    keys: None, model: str, param: str
+) -> None:
+    with pytest.raises(umwelten.UsageError, match="can't be set beside tools") as refused:
+        umwelten.run("go", model, tools="calculator", params=read(param)).wait()
+    assert 'tool_choice="any"' in (refused.value.hint or "")
 
 
-KEYS = {
-    "OPENAI_API_KEY": "test-key-a",
-    "ANTHROPIC_API_KEY": "test-key-a",
-    "GOOGLE_API_KEY": "test-key-a",
-}
+def test_a_forced_call_leaves_a_request_for_the_answer(keys: None) -> None:
+    with pytest.raises(umwelten.UsageError, match="tool_choice calculator needs a second request"):
+        umwelten.run("go", "openai:m", tools="calculator", tool_choice="calculator", max_steps=1).wait()
+
+
+def test_a_command_is_told_in_flags(cli: Any) -> None:
+    env = {"OPENAI_API_KEY": "test-key-checks-91c0"}
+    code, _, err = cli(*ASKS, "-m", "openai:m", "--param", 'functions=[{"name": "weather"}]', env=env)
+    assert (code, "--param: functions can't be run beside --tools" in err) == (2, True)
+    assert "name that: --tools FILE.py." in err
 
 
 def sent(server: Provider) -> dict[str, Any]:

@@ -14,6 +14,9 @@ NO_TOOLS = "no_tools"
 TOOLS = "tools"
 """The name of the field that carries the tools."""
 
+CHOICE = "tool_choice"
+"""Our name for the field that says whether tools are called."""
+
 _TOOLS = r"(?:tools?|functions?)(?:[ _](?:use|call(?:s|ing)?))?(?: with function calling)?"
 _REFUSED = re.compile(
     rf"(?:not|n't|cannot) (?:currently )?(?:support|accept|allow|handle) (?:native )?['\"`]?{_TOOLS}\b"
@@ -30,6 +33,13 @@ _CERTAIN = re.compile(
     rf"no endpoints found.{{0,40}}? {_TOOLS}\b"
     r"|tools param requires|tool choice requires --enable-auto-tool-choice"
 )
+# The choice that makes a model call one, where no field is named.
+_FORCED = re.compile(
+    r"function calling mode\b.{0,40}? (?:is )?(?:not|un) ?supported"
+    r"|(?:not|n.t) (?:support|accept|allow) (?:forc|requir)(?:ed|ing) (?:tool|function)"
+    r"|forc(?:e|es|ed|ing) (?:a |the )?(?:tool|function)s?\b.{0,60}? (?:not|un|in) ?"
+    r"(?:supported|compatible|allowed)"
+)
 # Anthropic's way to blame a declaration: "tools.0.custom.input_schema: …".
 _DECLARED = re.compile(r"tools\.\d")
 _KINDS = (FailureKind.BAD_REQUEST, FailureKind.SERVER)
@@ -43,6 +53,8 @@ def judge_refusal(failure: Failure) -> Failure:
     if _CERTAIN.search(words) or (_REFUSED.search(words) and not _IN_PART.search(words)):
         message = f"this model takes no tools here; the server says: {failure.message}"
         return _final(msgspec.structs.replace(failure, message=message, code=NO_TOOLS))
+    if failure.parameter is None and _FORCED.search(words):
+        return msgspec.structs.replace(failure, parameter=CHOICE)
     # One of them cannot be sent as it is; without it, the model would be asked something else.
     return _final(failure) if failure.parameter == TOOLS or _DECLARED.match(words) else failure
 
