@@ -6,11 +6,13 @@ Times in events are seconds of the engine's monotonic clock, except where the na
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 import msgspec
 
+from umwelten.tool_calls import ToolCallState
 from umwelten.types import (
     Call,
     Failure,
@@ -21,6 +23,7 @@ from umwelten.types import (
     Reply,
     Resource,
     Timing,
+    Usage,
 )
 
 
@@ -97,6 +100,7 @@ class RunStarted(FrozenStruct):
 
     `pending` counts the calls to make by lane. `complete` False: there will be more, see `Grown`. `reused`
     counts the answers that were taken over from other evaluations, by their ids; they are part of `done`.
+    `tools` are those that the models may call.
     """
 
     id: str
@@ -108,6 +112,7 @@ class RunStarted(FrozenStruct):
     pending: dict[str, int] = msgspec.field(default_factory=dict)
     complete: bool = True
     reused: dict[str, int] = msgspec.field(default_factory=dict)
+    tools: tuple[str, ...] = ()
 
 
 class Grown(FrozenStruct):
@@ -202,7 +207,8 @@ class CallFailed(FrozenStruct):
 class StepEnded(FrozenStruct):
     """A request of a call was answered with calls of tools; its next one follows once they have been run.
 
-    `tools` are what users call them, in the order in which the model called them.
+    `tools` are what users call them, in the order in which the model called them. `timing` and `usage` are
+    those of the request.
     """
 
     call: Call
@@ -211,6 +217,8 @@ class StepEnded(FrozenStruct):
     step: int
     tools: tuple[str, ...]
     cost_nusd: int | None = None
+    timing: Timing | None = None
+    usage: Usage | None = None
 
 
 class ToolStarted(FrozenStruct):
@@ -370,7 +378,8 @@ class Observers:
 class LaneView(FrozenStruct):
     """A lane as progress shows it, taken when asked. `waiting_s`: until the lane may start again.
 
-    `wait`: why it stands still, if it does.
+    `wait`: why it stands still, if it does. `parked` calls have their tools run; they are not among the
+    `waiting` ones.
     """
 
     name: str
@@ -382,6 +391,7 @@ class LaneView(FrozenStruct):
     waiting_why: str | None = None
     stopped: str | None = None
     wait: LaneWaiting | None = None
+    parked: int = 0
 
 
 class LaneTally:
@@ -394,12 +404,35 @@ class LaneTally:
         self.input_tokens = self.output_tokens = self.cost_nusd = 0
 
 
+class ToolTally:
+    """Sums over the calls of tools: `steps` are requests that were answered with some, `calls` these by tool,
+    `callers` the models that called any.
+    """
+
+    __slots__ = ("callers", "calls", "errors", "seconds", "steps")
+
+    def __init__(self) -> None:
+        self.steps = self.errors = 0
+        self.seconds = 0.0
+        self.calls: Counter[str] = Counter()
+        self.callers: set[ModelRef] = set()
+
+    def __call__(self, event: StepEnded | ToolEnded) -> None:
+        if isinstance(event, StepEnded):
+            self.steps += 1
+            self.callers.update([event.model] if event.tools else [])
+            return
+        self.calls[event.tool] += 1
+        self.errors += event.state != ToolCallState.DONE
+        self.seconds += event.took_s or 0.0
+
+
 class Tally:
     """Sums over a run's events; an observer itself. Plain numbers, constant memory.
 
     `asked_again` counts answers in the wrong shape that were followed by another try, `hedged` the calls that
     were sent a second time, `hedges_won` those whose second attempt was answered first. `total` and `pending`
-    are of what is known so far unless `complete`.
+    are of what is known so far unless `complete`. `answers` counts each model's.
     """
 
     def __init__(self) -> None:
@@ -413,6 +446,8 @@ class Tally:
         self.lanes: dict[str, LaneTally] = {}
         self.stopped: dict[str, Failure] = {}
         self.cut_off = self.hedged = self.hedges_won = 0
+        self.tools = ToolTally()
+        self.answers: Counter[ModelRef] = Counter()
         self.started: RunStarted | None = None
         self.finished: RunFinished | None = None
 
@@ -423,18 +458,10 @@ class Tally:
             case AttemptDropped():
                 won = not event.hedge and event.failure.kind is FailureKind.SUPERSEDED
                 self.hedges_won += won
-            case CallSucceeded():
-                self.succeeded += 1
-                self.cut_off += event.reply.finish_reason is FinishReason.LENGTH
-                lane = self._finish(event)
-                lane.succeeded += 1
-            case CallFailed():
-                self.failed += 1
-                lane = self._finish(event)
-                lane.failed += 1
-                kind = str(event.failure.kind)
-                self.failures[kind] = self.failures.get(kind, 0) + 1
-                self.examples.setdefault(kind, event.failure)
+            case StepEnded() | ToolEnded():
+                self.tools(event)
+            case CallSucceeded() | CallFailed():
+                self._end(event)
             case AttemptFailed():
                 if event.answered:
                     self.asked_again += 1
@@ -466,6 +493,20 @@ class Tally:
         if lane is None:
             lane = self.lanes[name] = LaneTally()
         return lane
+
+    def _end(self, event: CallSucceeded | CallFailed) -> None:
+        lane = self._finish(event)
+        if isinstance(event, CallSucceeded):
+            self.succeeded += 1
+            self.answers[event.model] += 1
+            self.cut_off += event.reply.finish_reason is FinishReason.LENGTH
+            lane.succeeded += 1
+            return
+        self.failed += 1
+        lane.failed += 1
+        kind = str(event.failure.kind)
+        self.failures[kind] = self.failures.get(kind, 0) + 1
+        self.examples.setdefault(kind, event.failure)
 
     def _finish(self, event: CallSucceeded | CallFailed) -> LaneTally:
         usage = event.reply.usage if isinstance(event, CallSucceeded) else event.failure.usage

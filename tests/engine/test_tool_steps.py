@@ -11,7 +11,7 @@ import pytest
 from engine.memory import COMMIT_S, PRICE, MemoryStore, Turns, at, run
 from umwelten.engine.interfaces import CallInfo
 from umwelten.errors import UmweltenError
-from umwelten.events import CallFailed, StepEnded, ToolEnded, ToolStarted
+from umwelten.events import CallFailed, Note, StepEnded, ToolEnded, ToolStarted
 from umwelten.records import BegunCall, CallRecord, ToolTotals
 from umwelten.tool_calls import (
     ModelTurn,
@@ -74,6 +74,7 @@ class Tools:
         self.took_s, self.once, self.stops = took_s, once, stops
         self.ran: list[tuple[float, str]] = []
         self.error: Exception | None = None
+        self.traceback: str | None = None
 
     def name(self, one: ToolCall) -> str:
         return "look"
@@ -104,8 +105,16 @@ class Tools:
             await asyncio.sleep(self.took_s)
             state = ToolCallState.STOPPED if self.stops else ToolCallState.DONE
             text = f"found {calls[place].id}"
+            if self.traceback is not None:
+                state, text = ToolCallState.ERROR, "KeyError: 'x'"
             outcome = ToolOutcome(
-                call=calls[place], tool="look", state=state, text=text, started_at=0.0, took_s=self.took_s
+                call=calls[place],
+                tool="look",
+                state=state,
+                text=text,
+                error=self.traceback,
+                started_at=0.0,
+                took_s=self.took_s,
             )
             on_end(place, outcome)
             return outcome
@@ -139,6 +148,35 @@ def test_conversations_go_on_with_the_results_and_end_with_what_they_took() -> N
     assert [type(event) for event in ran.events if type(event) in (StepEnded, ToolStarted, ToolEnded)] == (
         [StepEnded, *[ToolStarted] * 3, *[ToolEnded] * 3] * 2
     )
+
+
+def test_a_tool_that_raises_is_noted_once() -> None:
+    tools = Tools()
+    tools.traceback = (
+        "Traceback …\n  File \"rates.py\", line 9, in rate\n    raise KeyError(name)\nKeyError: 'x'\n"
+    )
+    ran = run(MemoryStore(3), calling(1, n=2), tools=tools)
+    assert sum(type(event) is ToolEnded for event in ran.events) == 6
+    notes = [event.text for event in ran.events if type(event) is Note]
+    assert notes == ["tool look raised KeyError: 'x' at rates.py, line 9, in rate; models are told"]
+
+
+def test_calls_that_were_not_let_run_are_told_of_too() -> None:
+    def answer(call: Call, number: int) -> AttemptOutcome:
+        outcome = calling(1)(call, number)
+        if isinstance(outcome, Reply):
+            return outcome
+        (one,) = asked(1)
+        refused = ToolResults(results=(ToolResult(call=one, text="no more", is_error=True),))
+        return ToolStep(turns=(*outcome.turns, refused), reply=outcome.reply)
+
+    store = MemoryStore(1)
+    ran = run(store, answer, tools=Tools())
+    (ended,) = (event for event in ran.events if type(event) is ToolEnded)
+    assert (ended.state, ended.message, ended.took_s) == ("error", "no more", None)
+    (record,) = store.calls()
+    assert record.tools is not None
+    assert (record.tools.calls, record.tools.errors) == (1, 1)
 
 
 def test_a_step_is_committed_before_the_next_request() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from provider import provider
 from umwelten.api.argument_names import as_argument
+from umwelten.cli.dry_run import layout
 from umwelten.config.endpoints import vendors
 from umwelten.config.settings import Settings, load
 from umwelten.evaluation.build_spec import build_spec
@@ -19,6 +20,7 @@ from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.preview import Preview, preview, wall_s
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
+from umwelten.tools.results import LONGEST_RESULT
 from umwelten.types import ModelRef
 
 NOON = 1_795_518_000.0
@@ -154,3 +156,27 @@ def test_an_estimate_is_of_all_calls(failing: bool, tmp_path: Path, configured: 
     assert (other.spent, other.cost, found.total) == (0, None, None)
     assert (found.spent, found.succeeded) == (paid.spent, 6 + answers)
     assert (found.seconds is None) is failing
+
+
+def test_calls_with_tools_cost_from_one_request_to_as_many_as_they_may_have(configured: Settings) -> None:
+    """Each further request sends the answers before it again, and a result of 16 KiB after each."""
+    plan, _ = planned(configured, "mine:m", tools=["calculator", "now"], max_steps=3, max_tokens=100)
+    assert (plan.tools, plan.max_steps, plan.calls) == (("calculator", "now"), 3, 25)
+    first, more = plan.input_tokens // 25, 100 + LONGEST_RESULT // 4
+    sent = [first, first + more, first + 2 * more]
+    assert plan.most_input_tokens == 25 * sum(sent)
+    assert plan.output_tokens == 25 * 3 * 100
+    assert plan.total == (25 * first * 2_000, 25 * sum(tokens * 2_000 + 100 * 10_000 for tokens in sent))
+    slowest = planned(configured, "mine:m", max_tokens=100)[0].seconds
+    assert plan.seconds == (slowest[0], 3 * slowest[1])
+    (said,) = [line for line in layout(plan, batch=True) if "requests a call" in line]
+    assert said.startswith("         1 to 3 requests a call: $")
+
+
+@pytest.mark.parametrize("given", [{"tool_choice": "none"}, {"max_steps": 1}])
+def test_tools_that_may_not_be_called_cost_no_further_requests(
+    configured: Settings, given: dict[str, Any]
+) -> None:
+    plan, _ = planned(configured, "mine:m", tools=["calculator"], max_tokens=100, **given)
+    assert (plan.tools, plan.max_steps, plan.output_tokens) == ((), 1, 25 * 100)
+    assert plan.most_input_tokens == plan.input_tokens

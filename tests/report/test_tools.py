@@ -165,7 +165,7 @@ def test_show_has_the_steps_that_led_to_the_answer(results):
     assert "ATTEMPT" not in text
     assert 'called         calculator {"expression": "2.50 * 5000"}\ndone           12500 (' in text
     assert "error          KeyError: 'x' (" in text
-    assert "raised         KeyError: 'x', file " in text
+    assert "raised         KeyError: 'x' at " in text
     assert "in broken" in text
 
 

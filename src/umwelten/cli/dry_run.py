@@ -24,6 +24,7 @@ from umwelten.text.sanitize import one_line
 SHOWN = 20
 ITEMS = (1_000, 10_000, 100_000)
 _NAME = 60
+_TOOLS = 12
 _WORTH_A_SAMPLE = 60
 """From so many calls on, making 30 first says something about the rest."""
 
@@ -93,7 +94,10 @@ def layout(plan: Preview, *, batch: bool) -> Iterator[str]:
     yield f"calls    {formatting.count(plan.calls, 'call')} to make{done}"
     for id, count in plan.reused.items():
         yield f"reused   {formatting.count(count, 'answer')} of {one_line(id, _NAME)}, at no cost"
-    yield f"tokens   about {plan.input_tokens:,} in{_kinds(plan)}"
+    if plan.tools:
+        yield f"tools    {_listed(plan.tools)}"
+        yield f"         1 to {plan.max_steps} requests a call: {_range(plan.total)}"
+    yield f"tokens   about {plan.input_tokens:,} in{_kinds(plan)}{_further(plan)}"
     guess = "" if plan.output_bounded else ", assuming answers of at most 1,024 tokens; --max-tokens sets it"
     yield f"         up to {plan.output_tokens:,} out{guess}"
     yield from _costs(plan)
@@ -104,7 +108,8 @@ def layout(plan: Preview, *, batch: bool) -> Iterator[str]:
     if plan.prices_of:
         yield f"prices   of {plan.prices_of}"
     low, high = (formatting.minutes(seconds) for seconds in plan.seconds)
-    usual = f"with answers taking {ANSWER_S[0]:g} to {ANSWER_S[1]:g} s each"
+    besides = ", without the time of the tools" if plan.tools else ""
+    usual = f"with answers taking {ANSWER_S[0]:g} to {ANSWER_S[1]:g} s each{besides}"
     span = low if low == high else f"{low} to {high}"
     yield f"time     {span}, {usual}" if plan.calls else "time     none"
     if plan.calls >= _WORTH_A_SAMPLE and any(cost is None or cost[1] for cost in plan.costs.values()):
@@ -121,6 +126,16 @@ def hedge_line(calls: int, cost_nusd: int | None) -> str:
 
 def _verb(n: int) -> str:
     return f"{n:,} {'is' if n == 1 else 'are'}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _TOOLS:,} more" if len(names) > _TOOLS else ""
+    return ", ".join(one_line(name, _NAME) for name in names[:_TOOLS]) + more
+
+
+def _further(plan: Preview) -> str:
+    """What further requests add, which repeat all that came before."""
+    return f" first, up to {plan.most_input_tokens:,} with all requests" if plan.tools else ""
 
 
 def _kinds(plan: Preview) -> str:

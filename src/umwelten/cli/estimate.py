@@ -103,6 +103,10 @@ def layout(found: Estimate, max_cost_usd: float | None = None, hedge: float = 0.
     yield from (f"  {line}" for line in columns(rows))
     dated = f"; prices of {found.prices_of}" if found.prices_of else ""
     yield f"  an item is one call of each model{dated}"
+    asked = [(one.requests, one.sampled) for one in found.models if one.requests is not None]
+    if any(requests > 1 for requests, _ in asked):
+        mean = sum(requests * sampled for requests, sampled in asked) / sum(sampled for _, sampled in asked)
+        yield f"  with tools, {mean:.1f} requests a call"
     yield from _rest(found)
     if again := int(hedge * calls):
         yield f"  {hedge_line(again, None if found.total is None else int(hedge * found.total.high))}"

@@ -8,7 +8,7 @@ from typing import NamedTuple, TextIO
 
 from umwelten.events import RunStatus, StopCode
 from umwelten.report.queries.schema_validation import in_words
-from umwelten.report.run_summary import RunSummary
+from umwelten.report.run_summary import RunSummary, ToolSummary
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 
@@ -112,13 +112,10 @@ def _parts(summary: RunSummary) -> Iterator[Paragraph]:
             yield Paragraph("" if number else "pace", one_line(line, _MESSAGE))
         if summary.hedged:
             yield Paragraph("hedged", _hedged(summary))
+        yield from _tools(summary.tools)
         yield Paragraph("tokens", f"{summary.input_tokens:,} in, {summary.output_tokens:,} out")
         yield Paragraph("cost", _cost(summary))
-    if summary.cut_off:
-        were = "answer was" if summary.cut_off == 1 else "answers were"
-        yield Paragraph(
-            "note", f"{summary.cut_off:,} {were} cut off at the longest length: see --max-tokens", "yellow"
-        )
+    yield from _notes(summary)
     yield Paragraph("outputs", one_line(summary.folder, 4000), whole=True)
     if summary.resume:
         yield Paragraph("resume", one_line(summary.resume, 100_000), "bold", whole=True)
@@ -161,6 +158,26 @@ def _time(summary: RunSummary) -> str:
     ratio = formatting.speedup(summary.speedup, queues=summary.queues) if has_ratio else ""
     calls = f"{formatting.count(ended, 'call')} took {together}" + (" together" if ended > 1 else "")
     return f"{wall}; {calls}" + (f": {ratio}" if ratio else "")
+
+
+def _notes(summary: RunSummary) -> Iterator[Paragraph]:
+    if summary.cut_off:
+        were = "answer was" if summary.cut_off == 1 else "answers were"
+        text = f"{summary.cut_off:,} {were} cut off at the longest length: see --max-tokens"
+        yield Paragraph("note", text, "yellow")
+    if summary.never_called:
+        models = ", ".join(one_line(name, 60) for name in summary.never_called)
+        yield Paragraph("note", f"tools were offered and never called by {models}", "yellow")
+
+
+def _tools(used: ToolSummary | None) -> Iterator[Paragraph]:
+    """`1,204 calls of 2 tools, 12 errors, 3 min 20 s; 2.9 requests a call`."""
+    if used is None or not used.calls:
+        return
+    errors = f", {formatting.count(used.errors, 'error')}" if used.errors else ""
+    each = "" if used.requests_per_call is None else f"; {used.requests_per_call:.1f} requests a call"
+    calls = f"{formatting.count(used.calls, 'call')} of {formatting.count(used.tools, 'tool')}"
+    yield Paragraph("tools", f"{calls}{errors}, {formatting.duration(used.seconds)}{each}")
 
 
 def _hedged(summary: RunSummary) -> str:

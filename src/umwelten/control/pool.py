@@ -458,6 +458,10 @@ class Pool:
         waiting = sum(q.waiting + q.parked for q in queues)
         return sum(q.held_in_memory for q in queues) - waiting, waiting
 
+    def parked(self, lane: Lane) -> int:
+        """How many calls of a lane have their tools run; they are among the waiting ones."""
+        return sum(q.parked for q in self._lineup.members[id(lane)].route.queues)
+
     def held(self, lane: Lane) -> bool:
         """Whether a model of the lane is held until its calls in flight have ended."""
         return any(q.state.held for q in self._lineup.members[id(lane)].route.queues)

@@ -149,6 +149,7 @@ def lane_views(pool: Pool, now: float, wait: Callable[[Lane, float], LaneWaiting
 
 def _view(pool: Pool, lane: Lane, now: float, wait: LaneWaiting | None) -> LaneView:
     ready, waiting = pool.queued(lane)
+    parked = pool.parked(lane)
     why = pool.why_stopped(lane)
     wakes = pool.wakes_at(lane) if waiting and not ready else None
     return LaneView(
@@ -156,9 +157,10 @@ def _view(pool: Pool, lane: Lane, now: float, wait: LaneWaiting | None) -> LaneV
         in_flight=lane.own_in_flight,
         limit=lane.limit.value,
         ready=ready,
-        waiting=waiting,
+        waiting=waiting - parked,
         waiting_s=None if wakes is None else max(0.0, wakes - now),
         waiting_why=None if lane.waiting_why is None else str(lane.waiting_why),
         stopped=why.message if why else None,
         wait=wait,
+        parked=parked,
     )

@@ -15,8 +15,9 @@ from umwelten.control.pool import Pool
 from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.steps import Lease
 from umwelten.engine.interfaces import AttemptResult, ToolCaller
+from umwelten.engine.tool_events import ToolNews
 from umwelten.errors import UmweltenError
-from umwelten.events import Observer, StepEnded, ToolEnded, ToolStarted
+from umwelten.events import Observer, StepEnded, ToolStarted
 from umwelten.phrases import Wording
 from umwelten.records import BegunCall, CallRecord, Record, StepRecord, ToolCallsRecord, ToolTotals
 from umwelten.tool_calls import ModelTurn, ToolCall, ToolCallState, ToolOutcome, ToolResults
@@ -93,6 +94,7 @@ class ToolSteps:
         self._parked: dict[int, _ParkedCall] = {}
         self._starts: dict[tuple[int, int], asyncio.Future[None]] = {}
         self.tasks: set[asyncio.Task[None]] = set()
+        self._tell = ToolNews(observer, models)
 
     # --- going on with what an earlier run began ---------------------------------------------
 
@@ -176,12 +178,17 @@ class ToolSteps:
                 step=number,
                 tools=parked.names,
                 cost_nusd=result.cost_nusd,
+                timing=result.timing,
+                usage=usage,
             )
         )
         scheduled.is_bound = scheduled.is_bound or any(map(self._caller.is_once, parked.names))
         if given is not None or not turn.calls:
             if given is not None:
-                self._count(conversation, _not_run(given, parked.names))
+                ended = _not_run(given, parked.names)
+                self._count(conversation, ended)
+                for outcome in ended:
+                    self._tell(scheduled.call, number, outcome)
             self._prepare(scheduled)
             parked.is_ready = True
         else:
@@ -263,18 +270,7 @@ class ToolSteps:
 
         def on_end(place: int, outcome: ToolOutcome) -> None:
             self._store(parked, place, outcome)
-            self._observer(
-                ToolEnded(
-                    call=call,
-                    model=model,
-                    step=parked.step,
-                    tool=outcome.tool,
-                    state=outcome.state,
-                    took_s=outcome.took_s,
-                    message=outcome.text[:200] if outcome.is_error else None,
-                    text=outcome.text,
-                )
-            )
+            self._tell(call, parked.step, outcome)
 
         outcomes = await self._caller.run(
             call,

@@ -43,7 +43,8 @@ class ModelEstimate(FrozenStruct):
 
     `cost` in nano-USD for all `calls`, `None` where a price is not known or nothing came back;
     `spent` is the sample's. `input_tokens` and `output_tokens` for all calls. `busy_s` is the time in
-    flight of the calls that are left, one after the other.
+    flight of the calls that are left, one after the other. `requests` are those of a call at the mean, `None`
+    where no tools are offered.
     """
 
     model: ModelRef
@@ -56,6 +57,7 @@ class ModelEstimate(FrozenStruct):
     input_tokens: Range | None
     output_tokens: Range | None
     busy_s: Range | None
+    requests: float | None = None
 
     @property
     def per_call(self) -> Range | None:
@@ -201,8 +203,14 @@ def _model(chosen: Chosen, reader: Reader) -> tuple[ModelEstimate, CostPart | No
         input_tokens=_range(_part(answered, "input_tokens", chosen.drawn)),
         output_tokens=_range(_part(answered, "output_tokens", chosen.drawn)),
         busy_s=None if busy is None else _left(busy),
+        requests=_requests([call for call, _, _ in ended]),
     )
     return made, cost
+
+
+def _requests(calls: Sequence[StoredCall]) -> float | None:
+    steps = [call.steps for call in calls if call.steps]
+    return round(sum(steps) / len(steps), 3) if steps else None
 
 
 def _part(
@@ -242,5 +250,6 @@ def _seconds(evaluation: Evaluation, models: Sequence[ModelEstimate]) -> Span | 
 def _work_left(one: ModelEstimate) -> Work:
     """What is left to do after the sample."""
     left = one.calls - one.sampled
+    requests = round(left * (one.requests or 1))
     tokens = sum(found.mean for found in (one.input_tokens, one.output_tokens) if found is not None)
-    return Work(calls=left, tokens=tokens * left / max(1, one.calls))
+    return Work(calls=requests, tokens=tokens * left / max(1, one.calls))

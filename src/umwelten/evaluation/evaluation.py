@@ -34,7 +34,13 @@ from umwelten.evaluation.lanes import connection_times, make_lanes, served, sums
 from umwelten.evaluation.limit_memory import LimitMemory
 from umwelten.evaluation.opening import open_store
 from umwelten.evaluation.preflight import preflight
-from umwelten.evaluation.request_terms import any_tools, hedge_share, request_terms, with_input
+from umwelten.evaluation.request_terms import (
+    any_tools,
+    callable_tools,
+    hedge_share,
+    request_terms,
+    with_input,
+)
 from umwelten.evaluation.share_lanes import shared_lanes
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.events import (
@@ -235,6 +241,7 @@ class Evaluation:
                 pending=pending,
                 complete=only is not None or store.complete,
                 reused=self._reused if only is None else {},
+                tools=callable_tools(spec.request),
             )
         )
         return any(pending.values())

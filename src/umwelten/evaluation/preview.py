@@ -13,7 +13,7 @@ from umwelten.errors import EvaluationExists
 from umwelten.evaluation.evaluation import ASSUMED_OUTPUT
 from umwelten.evaluation.known_limits import Work, least_s, limits_of
 from umwelten.evaluation.preflight import preflight
-from umwelten.evaluation.request_terms import hedge_share, request_terms
+from umwelten.evaluation.request_terms import callable_tools, hedge_share, request_terms
 from umwelten.evaluation.reuse import ReuseCount, reusable_answers
 from umwelten.evaluation.spec import EvaluationSpec, hash_reader, stored_spec
 from umwelten.file_types import type_by_name
@@ -40,6 +40,9 @@ ANSWER_S: Span = (2.0, 20.0)
 
 _SHOWN = 20
 
+_RESULT = text_tokens(16 * 1024, "")
+"""Tokens of a tool's longest result (`tools.results.LONGEST_RESULT`, which would load all of tools)."""
+
 
 class Preview(FrozenStruct):
     """What an evaluation would do. `calls` are those to make, `done` are answered already, and
@@ -52,6 +55,10 @@ class Preview(FrozenStruct):
     `seconds` is a rough range. `prices_of` is the day of the price list, where it is needed. Up to
     `hedged_calls` more may be made for the slowest ones, which costs up to `hedged_cost` more. `known_limits`
     are the rates that the user set, by provider or model, of all members together.
+
+    A call has up to `max_steps` requests, as models may call `tools`. The upper costs are those of so many,
+    each with the longest answer, and one result of a tool, as long as may be, after it; `most_input_tokens`
+    likewise. `input_tokens` are those of the first requests, `output_tokens` of all.
     """
 
     files: int
@@ -75,6 +82,9 @@ class Preview(FrozenStruct):
     hedged_calls: int = 0
     hedged_cost: int | None = 0
     known_limits: Mapping[str, tuple[KnownRate, ...]] = {}
+    tools: tuple[str, ...] = ()
+    max_steps: int = 1
+    most_input_tokens: int = 0
 
 
 class _PreviewSums:
@@ -129,13 +139,16 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
     longest = {model: bound or ASSUMED_OUTPUT for model, bound in bounds.items()}
     prices = price_book(vendors, price_overrides(settings))
 
-    def cost(model: ModelRef, output: int) -> int | None:
+    tools = callable_tools(spec.request)
+    max_steps = spec.request.tools.max_steps if spec.request.tools is not None and tools else 1
+
+    def cost(model: ModelRef, output: int, turns: int = 0) -> int | None:
         # Prices may step up with the length of a request: one call's, times their number.
         asked = max(sums.answers[model], 1)
         sent = sums.words[model] + sums.pictures[model]
         media = {"input_image": sums.pictures[model], "input_audio": sums.audio[model]}
         usage = Usage(
-            input_tokens=sent // asked,
+            input_tokens=sent // asked + turns * (output + _RESULT),
             output_tokens=output,
             service_tier=request_terms(spec.request.of(model)).tier,
             details={kind: tokens // asked for kind, tokens in media.items() if tokens},
@@ -143,7 +156,16 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
         one = cost_nusd(usage, model, prices, at=at)
         return None if one is None else one * sums.answers[model]
 
-    costs = {model: _range(cost(model, 0), cost(model, longest[model])) for model in spec.models}
+    def most(model: ModelRef) -> int | None:
+        steps = [cost(model, longest[model], turns) for turns in range(max_steps)]
+        known = [one for one in steps if one is not None]
+        return sum(known) if len(known) == len(steps) else None
+
+    def added(model: ModelRef) -> int:
+        """Input tokens of the further requests of a call, which repeat what came before them."""
+        return sum(turns * (longest[model] + _RESULT) for turns in range(max_steps))
+
+    costs = {model: _range(cost(model, 0), most(model)) for model in spec.models}
     words, pictures = sum(sums.words.values()), sum(sums.pictures.values())
     total, hedge = _sum(list(costs.values())), hedge_share(spec)
     return Preview(
@@ -156,18 +178,22 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
         input_tokens=words + pictures,
         text_tokens=words,
         picture_tokens=pictures,
-        output_tokens=sum(longest[model] * number for model, number in sums.answers.items()),
+        output_tokens=max_steps * sum(longest[model] * number for model, number in sums.answers.items()),
         output_bounded=None not in bounds.values(),
         by_model=sums.calls,
         costs=costs,
         total=total,
-        seconds=_seconds(sums, longest, spec, vendors),
+        seconds=_seconds(sums, longest, spec, vendors, max_steps=max_steps),
         unsendable=sums.unsendable,
         unsendable_first=tuple(sums.unsendable_first),
         prices_of=prices.list_day(spec.models),
         hedged_calls=int(hedge * sum(sums.calls.values())),
         hedged_cost=None if total is None else int(hedge * total[1]),
         known_limits=limits_of(spec, vendors),
+        tools=tools,
+        max_steps=max_steps,
+        most_input_tokens=max_steps * (words + pictures)
+        + sum(number * added(model) for model, number in sums.answers.items()),
     )
 
 
@@ -247,20 +273,27 @@ def _seconds(
     longest: Mapping[ModelRef, int],
     spec: EvaluationSpec,
     vendors: Mapping[str, Vendor],
+    *,
+    max_steps: int,
 ) -> Span:
-    low, high = wall_s(_busy(sums.answers), spec, vendors, one_s=ANSWER_S)
+    """From one request a call to so many; how long tools take is not known."""
+    one_s = (ANSWER_S[0], max_steps * ANSWER_S[1])
+    low, high = wall_s(_busy(sums.answers, one_s), spec, vendors, one_s=one_s)
     sent = {m: sums.words[m] + sums.pictures[m] for m in spec.models}
     few = {m: Work(calls=n, tokens=sent[m]) for m, n in sums.answers.items()}
-    many = {m: Work(calls=n, tokens=sent[m] + n * longest[m]) for m, n in sums.answers.items()}
+    many = {
+        m: Work(calls=max_steps * n, tokens=max_steps * (sent[m] + n * longest[m]))
+        for m, n in sums.answers.items()
+    }
     return max(low, least_s(few, spec, vendors)), max(high, least_s(many, spec, vendors))
 
 
-def _busy(calls: Mapping[ModelRef, int]) -> dict[str, Span]:
+def _busy(calls: Mapping[ModelRef, int], one_s: Span) -> dict[str, Span]:
     """Seconds that a provider's answers take one after the other."""
     busy: dict[str, Span] = {}
     for model, number in calls.items():
         low, high = busy.get(model.provider, (0.0, 0.0))
-        busy[model.provider] = (low + number * ANSWER_S[0], high + number * ANSWER_S[1])
+        busy[model.provider] = (low + number * one_s[0], high + number * one_s[1])
     return busy
 
 

@@ -57,6 +57,14 @@ def hedge_share(spec: EvaluationSpec) -> float:
     return 0.0 if any_tools(spec) else spec.limits.hedge
 
 
+def callable_tools(request: RequestSettings) -> tuple[str, ...]:
+    """Return the tools that the models may call, as users call them; none where they may only be offered."""
+    tools = request.tools
+    if tools is None or tools.choice == "none" or tools.max_steps == 1:
+        return ()
+    return tuple(tool.name for tool in tools.tools)
+
+
 def any_tools(spec: EvaluationSpec) -> bool:
     """Return whether requests offer tools: what such a call does is done again if it is sent again."""
     return spec.tools is not None or any(

@@ -57,6 +57,19 @@ class StoppedLane(FrozenStruct):
     advice: str
 
 
+class ToolSummary(FrozenStruct):
+    """The calls of tools of a run, of `tools` different ones; `errors` of them came to no result.
+
+    `seconds` is the time of all of them together; `requests_per_call` is over the calls that ended.
+    """
+
+    calls: int
+    tools: int
+    errors: int
+    seconds: float
+    requests_per_call: float | None
+
+
 class RunSummary(FrozenStruct):
     """How a run ended. `total` = `done_before` + `succeeded` + `failed` + `pending`.
 
@@ -71,7 +84,8 @@ class RunSummary(FrozenStruct):
     shows all failed calls, where one example does not say it all; `resume_note` what `resume` needs first.
     `missing_texts` answers have no text file: it could not be written. `hedged` calls were sent a second time
     because they took long, and `hedges_won` of them were answered the second time first. `reused` answers
-    were taken over from other evaluations, by their ids; they are part of `done_before`.
+    were taken over from other evaluations, by their ids; they are part of `done_before`. `tools` is there
+    where models might call some, and `never_called` names those models that answered and did not.
     """
 
     id: str
@@ -107,6 +121,8 @@ class RunSummary(FrozenStruct):
     hedged: int = 0
     hedges_won: int = 0
     reused: dict[str, int] = msgspec.field(default_factory=dict)
+    tools: ToolSummary | None = None
+    never_called: tuple[str, ...] = ()
 
 
 class RecordCount:
@@ -212,7 +228,28 @@ def summarize(
         hedged=tally.hedged,
         hedges_won=tally.hedges_won,
         reused=tally.started.reused if tally.started else {},
+        tools=_tools(tally),
+        never_called=_never_called(tally),
     )
+
+
+def _tools(tally: Tally) -> ToolSummary | None:
+    if tally.started is None or not tally.started.tools:
+        return None
+    return ToolSummary(
+        calls=tally.tools.calls.total(),
+        tools=len(tally.tools.calls),
+        errors=tally.tools.errors,
+        seconds=round(tally.tools.seconds, stats.DIGITS),
+        requests_per_call=stats.ratio(tally.tools.steps + tally.done, tally.done),
+    )
+
+
+def _never_called(tally: Tally) -> tuple[str, ...]:
+    """The models that answered and called no tool; where a run resumes, they may have before."""
+    if tally.started is None or not tally.started.tools or tally.done_before:
+        return ()
+    return tuple(str(model) for model in tally.answers if model not in tally.tools.callers)
 
 
 def _worth_listing(tally: Tally, failures: tuple[FailureGroup, ...]) -> bool:

@@ -176,9 +176,9 @@ def _state(view: LaneView) -> str:
         return wait_state(view.wait)
     if view.waiting_s:
         return f"waits {formatting.minutes(max(view.waiting_s, 1))}" + _because(view.waiting_why)
-    if view.waiting:
-        return f"{view.waiting:,} to retry" + _because(view.waiting_why)
-    return ""
+    parts = [f"{view.waiting:,} to retry{_because(view.waiting_why)}"] if view.waiting else []
+    parts += [f"{view.parked:,} at tools"] if view.parked else []
+    return ", ".join(parts)
 
 
 def _because(why: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from umwelten.cli.progress.waiting import resumed_line, wait_line
@@ -20,14 +21,17 @@ from umwelten.events import (
     Note,
     NoteLevel,
     RunStarted,
+    StepEnded,
     Tally,
+    ToolEnded,
 )
 from umwelten.report import stats
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
+from umwelten.tool_calls import ToolCallState
 from umwelten.types import Call, Failure, FailureKind, ModelRef, Usage
 
-_MODEL, _FILE, _MESSAGE = 36, 48, 400
+_MODEL, _FILE, _MESSAGE, _TOOL = 36, 48, 400, 64
 
 
 class VerboseLine(NamedTuple):
@@ -70,6 +74,10 @@ def _detail(event: Event, tally: Tally) -> VerboseLine | None:
             return _again(event)
         case AttemptDropped():
             return _dropped(event)
+        case StepEnded():
+            return _step(event)
+        case ToolEnded() if event.state != ToolCallState.DONE:
+            return _tool(event)
         case CallStarted(hedge=True):
             subject = _subject(event.call, event.model)
             return VerboseLine(f"hedge  {subject}  sent a second time, as it takes long")
@@ -114,6 +122,36 @@ def _dropped(event: AttemptDropped) -> VerboseLine:
         return VerboseLine(f"hedge  {subject}  the {first} attempt was answered before the {which}")
     why = _why(event.failure)
     return VerboseLine(f"hedge  {subject}  the {which} attempt failed, the other continues  {why}", "yellow")
+
+
+def _step(event: StepEnded) -> VerboseLine:
+    calls = ", ".join(
+        one_line(name, _TOOL) + (f" ×{count}" if count > 1 else "")
+        for name, count in Counter(event.tools).items()
+    )
+    what = f"calls {calls}" if calls else "the model paused"
+    parts = [_subject(event.call, event.model), f"step {event.step}: {what}"]
+    parts += [] if event.timing is None else [_s(event.timing.latency_s)]
+    parts += [] if event.usage is None else [_usage_text(event.usage)]
+    return VerboseLine(f"step  {'  '.join([*parts, _cost(event.cost_nusd)])}")
+
+
+def _tool(event: ToolEnded) -> VerboseLine:
+    took = "" if event.took_s is None else f" after {_s(event.took_s)}"
+    what = f"step {event.step}: {one_line(event.tool, _TOOL)} {_ENDED[ToolCallState(event.state)]}{took}"
+    said = f"  {one_line(event.message, _MESSAGE)}" if event.message else ""
+    return VerboseLine(f"tool  {_subject(event.call, event.model)}  {what}{said}", "yellow")
+
+
+_ENDED = {
+    ToolCallState.PENDING: "was not run",
+    ToolCallState.STARTED: "was not run",
+    ToolCallState.ERROR: "failed",
+    ToolCallState.TIMEOUT: "timed out",
+    ToolCallState.DENIED: "was not run",
+    ToolCallState.UNKNOWN: "does not exist",
+    ToolCallState.STOPPED: "ended the call",
+}
 
 
 def _limit(event: LimitChanged) -> VerboseLine:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from umwelten.report.queries.call_steps import StepCall
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
+from umwelten.text.tracebacks import last_place, last_words
 
 _ARGUMENTS = 300
 _RESULT = 600
@@ -21,16 +22,8 @@ def called(call: StepCall) -> Iterator[tuple[str, str]]:
         yield call.state, _UNRESOLVED.get(call.state, "no result")
     else:
         yield call.state, f"{shortened(call.result, _RESULT)}{took}"
-    raised = where(call.error)
-    if raised:
-        yield "raised", raised
-
-
-def where(traceback: str | None) -> str:
-    """The traceback's last words: `KeyError: 'USD' at rates.py:9 in rate`; "" if there is none."""
-    lines = [line.strip() for line in (traceback or "").splitlines() if line.strip()]
-    place = next((line for line in reversed(lines) if line.startswith('File "')), "")
-    return f"{lines[-1]}, {place[0].lower()}{place[1:]}" if place else ""
+    if call.error is not None and (place := last_place(call.error)):
+        yield "raised", f"{last_words(call.error)} at {place}"
 
 
 def shortened(text: str, most: int) -> str:
