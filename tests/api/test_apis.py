@@ -82,3 +82,14 @@ def test_the_api_is_no_field_of_a_request(server: Provider) -> None:
     with pytest.raises(umwelten.UsageError, match="api is not a field of a request") as caught:
         umwelten.run("Hi", "openai:small", params={"api": "responses"}).wait()
     assert "api" in str(caught.value.hint)
+
+
+def test_an_api_that_nobody_can_be_asked_by_is_noted(server: Provider) -> None:
+    notes: list[str] = []
+
+    def listen(event: object) -> None:
+        if isinstance(event, umwelten.events.Note):
+            notes.append(event.text)
+
+    umwelten.run("Hi", "google:small", api="responses", on_event=listen).wait()
+    assert "api: no provider of this run has a choice of APIs" in notes
