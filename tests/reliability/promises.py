@@ -19,6 +19,18 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
+        "No stored step of a call with tools is paid for again, and a tool that may run once does, whatever "
+        "is killed; a call that waits for its tools holds no slot",
+        "kill -9 while tools are run, with a provider in another process that keeps all conversations; "
+        "tools, stops and broken stores in virtual time",
+        (
+            "reliability/test_tool_kills.py::test_no_stored_step_is_paid_for_twice_and_no_tool_that_may_run_once_runs_twice",
+            "engine/test_tool_steps.py::test_a_call_that_waits_for_its_tools_holds_no_slot",
+            "engine/test_tool_steps.py::test_a_step_is_committed_before_the_next_request",
+            "engine/test_tool_steps.py::test_what_may_run_once_starts_when_that_is_stored",
+        ),
+    ),
+    (
         "A disk that is full, missing, read-only, locked or damaged stops the run; stored answers stay, no "
         "call is sent again because of it, and the run can be resumed",
         "a small file system (of bytes and of files), a file-size limit, permissions, a second SQLite "
