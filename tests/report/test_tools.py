@@ -103,6 +103,16 @@ def test_calls_and_models_have_columns_of_tools(results):
     assert float(calls[0]["tool_s"]) > 0
 
 
+def test_data_frames_and_parquet_have_them_too(results, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = results.to_arrow()
+    assert [table.column(name).to_pylist() for name in NAMES[:3]] == [[3, 4, 1], [3, 3, 0], [1, 0, 0]]
+    results.report(tmp_path / "calls.parquet")
+    read = parquet.read_table(tmp_path / "calls.parquet")
+    assert read.column_names == table.column_names
+    assert str(read.schema.field("tool_s").type) == "double"
+
+
 def test_no_report_has_them_where_no_tools_were_offered(tmp_path):
     stored(tmp_path / "plain", spec(), ["a.txt"], lambda call: None)
     assert tuple(written(tmp_path / "plain", "csv").strip().split(",")) == CALL_NAMES
@@ -229,7 +239,7 @@ def test_show_has_the_steps_of_a_call_that_has_not_ended(tmp_path):
     assert found["status"] == "pending"
     assert [call["state"] for call in found["steps"][0]["calls"]] == ["done", "pending"]
     assert (found["tool_calls"], found["tool_s"], found["steps"][0]["cost_usd"]) == (1, 0.25, 5e-9)
-    assert "pending        it was not started yet" in text
+    assert "pending        no result yet" in text
     assert "xxx … xxx" in text
     assert "(5,000 characters) (0.25 s)" in text
     assert len(text) < 2_000

@@ -60,7 +60,8 @@ class StoppedLane(FrozenStruct):
 class ToolSummary(FrozenStruct):
     """The calls of tools of a run, of `tools` different ones; `errors` of them came to no result.
 
-    `seconds` is the time of all of them together; `requests_per_call` is over the calls that ended.
+    `seconds` is the time of all of them together. `requests_per_call`: those that were answered, over the
+    calls that ended.
     """
 
     calls: int
@@ -241,7 +242,7 @@ def _tools(tally: Tally) -> ToolSummary | None:
         tools=len(tally.tools.calls),
         errors=tally.tools.errors,
         seconds=round(tally.tools.seconds, stats.DIGITS),
-        requests_per_call=stats.ratio(tally.tools.steps + tally.done, tally.done),
+        requests_per_call=stats.ratio(tally.tools.steps + tally.succeeded, tally.done),
     )
 
 

@@ -173,7 +173,7 @@ def _state(view: LaneView) -> str:
     if view.stopped is not None:
         return f"stopped: {view.stopped}"
     if view.wait is not None and view.wait.waited_s >= 1:
-        return wait_state(view.wait)
+        return wait_state(view.wait) + (f", {view.parked:,} at tools" if view.parked else "")
     if view.waiting_s:
         return f"waits {formatting.minutes(max(view.waiting_s, 1))}" + _because(view.waiting_why)
     parts = [f"{view.waiting:,} to retry{_because(view.waiting_why)}"] if view.waiting else []

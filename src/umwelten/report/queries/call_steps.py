@@ -21,8 +21,9 @@ class StepCall(FrozenStruct):
     """A call of a tool. `tool` is what users call it, `arguments` JSON as the model wrote it.
 
     `state`: "done", "error", "timeout", "denied", "unknown" (no such tool), "stopped" (it ended the call); of
-    a call that is not ended also "pending", and "started", which may have run. `result` is what the model
-    was told, `error` the traceback. `took_s` is `None` if it was not run.
+    a call that is not ended also "pending" (no result yet), and "started", which may run once only and may
+    have run. `result` is what the model was told, `error` the traceback. `took_s` is `None` if it was not
+    run.
     """
 
     tool: str

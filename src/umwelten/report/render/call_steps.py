@@ -35,6 +35,6 @@ def shortened(text: str, most: int) -> str:
 
 
 _UNRESOLVED = {
-    "pending": "it was not started yet",
+    "pending": "no result yet",
     "started": "it was started, and may have run",
 }
