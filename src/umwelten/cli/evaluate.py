@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from umwelten.cli.flag_names import as_flag
+from umwelten.cli.interrupts import INTERRUPTED
 from umwelten.cli.runner import OutputOptions, execute, leave, raise_file_limit
 from umwelten.cli.standard_streams import work_comes_first
 from umwelten.config.endpoints import vendors
@@ -47,6 +48,11 @@ def _start(kind: Literal["run", "batch"], settings: Settings) -> None:
         from umwelten.cli.score import scoring_after
 
         scoring = scoring_after(spec, settings)
+    learning = None
+    if settings.get("memory") is not None and not settings.get("dry_run"):
+        from umwelten.cli.memory.learn import LearningAfter
+
+        learning = LearningAfter(spec, settings, known)
     output = OutputOptions(
         progress=settings.get("progress"),
         verbose=settings.get("verbose"),
@@ -80,7 +86,11 @@ def _start(kind: Literal["run", "batch"], settings: Settings) -> None:
         status = estimate_first(evaluation, output, notes, sample, yes=settings.get("yes"))
         if status is not None:
             leave(status)
-    leave(execute(evaluation, output, notes, scoring))
+    status = execute(evaluation, output, notes, scoring)
+    if learning is not None and status != INTERRUPTED:
+        learnt = learning.learn(evaluation.folder)
+        status = status or learnt
+    leave(status)
 
 
 def _stdin() -> str:

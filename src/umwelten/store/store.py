@@ -38,6 +38,7 @@ from umwelten.store.reusable_answers import answered_calls
 from umwelten.store.rows import INSERT_ANSWER, UPSERT_CALL, ResultSlot, answer_row, call_row, clean, json_text
 from umwelten.store.settings import active_models, prompt_names, read_settings, update_settings
 from umwelten.store.steps import read_begun
+from umwelten.store.tables import SUCCEEDED
 from umwelten.store.text_files import TextFiles
 from umwelten.store.variants import check_size, slugs_of, write_plan
 from umwelten.store.writer import Writer
@@ -285,6 +286,22 @@ class Store:
             pending = [cell for number, repeat in cells for cell in cursor.at(number, repeat)]
         self._slots.update((call.id, slot) for call, slot in pending)
         return [call for call, _ in pending]
+
+    def parts(self) -> Iterator[tuple[int, str]]:
+        """Yield the inputs of the plan as (number, part)."""
+        with store_errors(self.folder):
+            yield from self._reading.execute("SELECT id, part FROM inputs WHERE active ORDER BY id")
+
+    def records(self, calls: Sequence[int]) -> dict[int, tuple[bytes, str] | None]:
+        """Return what these calls came to, as far as they have ended in this run: (content, record).
+
+        `None` for one that failed.
+        """
+        query = f"""SELECT c.id, c.status = {SUCCEEDED}, c.content, a.data
+            FROM calls c LEFT JOIN answers a ON a.call_id = c.id WHERE c.id = ? AND c.run_id = ?"""
+        with store_errors(self.folder):
+            rows = [self._reading.execute(query, (call, self._run_id)).fetchone() for call in calls]
+        return {row[0]: (row[2], row[3] or "{}") if row[1] else None for row in rows if row is not None}
 
     def answered(self) -> list[tuple[str, float]]:
         """Return the identities of the calls with good answers, and when these were asked for."""

@@ -169,6 +169,16 @@ def scorable_answers(reader: Reader) -> Iterator[ScorableAnswer]:
         last = rows[-1][3]
 
 
+def scorable_answer(reader: Reader, call: int) -> ScorableAnswer | None:
+    """Return the good answer to the call with this number, `None` if it has none."""
+    query = f"""SELECT c.key, c.content, (SELECT stamp FROM inputs i WHERE i.id = c.input_id),
+        {_columns("c", reasoning=False)} FROM current_answers c WHERE c.id = ?"""
+    row = _cursor(reader).execute(query, (call,)).fetchone()
+    if row is None:
+        return None
+    return ScorableAnswer(call=_made(tuple(row[3:])), key=row[0], content=row[1], stamp=row[2])
+
+
 class VerdictCall(msgspec.Struct, frozen=True, array_like=True):
     """A call that ended of an evaluation over another one's answers: `judged` is the call it is about."""
 

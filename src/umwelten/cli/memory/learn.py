@@ -18,14 +18,19 @@ from umwelten.cli.runner import EXIT, OutputOptions, closing, leave, raise_file_
 from umwelten.cli.standard_streams import work_comes_first
 from umwelten.config.endpoints import vendors
 from umwelten.config.settings import Settings, load
-from umwelten.errors import UsageError
-from umwelten.evaluation.evaluation import Evaluation
-from umwelten.evaluation.memory.collection import Learnt, collect
-from umwelten.evaluation.memory.learning import Learning, build_learning
+from umwelten.errors import UmweltenError, UsageError
+from umwelten.evaluation.evaluation import CallSubset, Evaluation
+from umwelten.evaluation.memory.collection import Learnt
+from umwelten.evaluation.memory.learning import Learning, build_learning, check_ahead, learning_after
+from umwelten.evaluation.memory.run import LearnRun
+from umwelten.evaluation.memory.run import learn as ask_and_learn
+from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.events import RunStatus
 from umwelten.phrases import Wording
 from umwelten.providers.protocol import Vendor
 from umwelten.store.memory.store import MemoryStore
 from umwelten.text import formatting
+from umwelten.text.sanitize import safe
 
 
 def learn(name: str, flags: dict[str, Any], merge: str) -> None:
@@ -43,7 +48,7 @@ def learn(name: str, flags: dict[str, Any], merge: str) -> None:
 
             dry_run(learning.spec, settings, known, notes, as_json=settings.get("json"))
             return
-        leave(run_learning(learning, settings, known, notes))
+        leave(tell(learning, run_learning(learning, settings, known, notes), settings))
 
 
 def run_learning(
@@ -51,52 +56,73 @@ def run_learning(
     settings: Settings,
     known: Mapping[str, Vendor],
     notes: list[Wording],
-) -> int:
-    """Ask about what is new, take in all that was answered, and print what came of it; the exit status."""
+    *,
+    estimates: bool = True,
+) -> LearnRun:
+    """Ask about what is new and take in all that was answered, with progress. The notes are shown.
+
+    `estimates`: the option of that name is about this.
+    """
     look = OutputOptions(
         progress=settings.get("progress"), verbose=settings.get("verbose"), debug=settings.get("debug")
     )
+    sample = settings.get("estimate") if estimates else None
+
+    def make_calls(evaluation: Evaluation, only: CallSubset | None) -> RunStatus:
+        click.echo(f"evaluation {evaluation.store.spec.id}", err=True)
+        if sample is not None and only is None:
+            check_sample(evaluation.spec, sample)
+            status = estimate_first(evaluation, look, notes, sample, yes=settings.get("yes"))
+            if status is not None:
+                return next(ended for ended, code in EXIT.items() if code == status)
+        result, tally = run_some(evaluation, look, notes, only)
+        notes.clear()
+        closing(evaluation, tally, look)
+        return result.status
+
     raise_file_limit()
     work_comes_first()
-    # First of all: nothing is paid for that another process keeps from being stored.
-    with MemoryStore.open(learning.spec.output.output_dir, learning.store) as store:
-        try:
-            evaluation = Evaluation.prepare(learning.spec, settings, known, as_flag)
-        except BaseException:
-            store.withdraw()
-            raise
-        click.echo(f"evaluation {learning.id}", err=True)
-        try:
-            status = _ask(evaluation, look, notes, settings)
-        finally:
-            evaluation.close()
-        capabilities = evaluation.capabilities[learning.spec.models[0]]
-        learnt = collect(learning, store, capabilities)
-    _tell(learning, learnt, as_json=settings.get("json"))
-    return status or int(bool(learnt.changed))
+    return ask_and_learn(learning, settings, known, as_flag, make_calls)
 
 
-def _ask(evaluation: Evaluation, look: OutputOptions, notes: list[Wording], settings: Settings) -> int:
-    sample = settings.get("estimate")
-    if sample is not None:
-        check_sample(evaluation.spec, sample)
-        status = estimate_first(evaluation, look, notes, sample, yes=settings.get("yes"))
-        if status is not None:
-            return status
-    result, tally = run_some(evaluation, look, notes, None)
-    closing(evaluation, tally, look)
-    return EXIT[result.status]
-
-
-def _tell(learning: Learning, learnt: Learnt, *, as_json: bool) -> None:
-    if as_json:
-        print_json(
-            {"store": learning.store, "evaluation": learning.id, **msgspec.to_builtins(learnt)}, compact=True
-        )
+def tell(learning: Learning, run: LearnRun, settings: Settings, *, beside: bool = False) -> int:
+    """Print what came of it; the exit status. `beside`: it is not what the command is for."""
+    learnt = run.learnt
+    if settings.get("json") and not beside:
+        figures = msgspec.to_builtins(learnt)
+        print_json({"store": learning.store, "evaluation": learning.id, **figures}, compact=True)
     else:
-        click.echo(f"{learning.store}: {', '.join(_figures(learnt))}")
+        click.echo(f"{learning.store}: {', '.join(_figures(learnt))}", err=beside)
     for line in _left_out(learnt):
         click.echo(line, err=True)
+    if run.unaffordable:
+        spent = f"{as_flag('max_cost')} {settings.get('max_cost'):g} is spent"
+        click.echo(f"stopped before merging: {spent}", err=True)
+    return EXIT[run.status] or int(bool(learnt.changed or learnt.waiting))
+
+
+class LearningAfter:
+    """Learns from the questions and answers of a run that ended, for `--memory`. Errors: before any call."""
+
+    def __init__(self, spec: EvaluationSpec, settings: Settings, known: Mapping[str, Vendor]) -> None:
+        check_ahead(spec)
+        self._spec, self._settings, self._vendors = spec, settings, known
+        self._store: str = settings.get("memory")
+        # Not after the answers are paid for: that another process changes the store, or that it is damaged.
+        MemoryStore.open(spec.output.output_dir, self._store).withdraw()
+
+    def learn(self, folder: Path) -> int:
+        """Learn; the exit status. What goes wrong is told: the answers are there, to be learnt from."""
+        notes = list[Wording]()
+        try:
+            learning = learning_after(self._store, self._spec, folder, self._settings, self._vendors, notes)
+            run = run_learning(learning, self._settings, self._vendors, [], estimates=False)
+            return tell(learning, run, self._settings, beside=True)
+        except UmweltenError as error:
+            text = self._settings.conceal(safe(str(error.spell(as_flag))))
+            click.echo(f"Error: nothing was learnt from the answers: {text}", err=True)
+            click.echo("the same command with --resume learns from them", err=True)
+            return 1
 
 
 def _figures(learnt: Learnt) -> Iterator[str]:
@@ -119,6 +145,9 @@ def _left_out(learnt: Learnt) -> Iterator[str]:
     if learnt.unchecked:
         inputs = formatting.count(learnt.unchecked, "input")
         yield f"note: quotes from {inputs} without text (pictures, sound) could not be checked"
+    if learnt.waiting:
+        inputs = formatting.count(learnt.waiting, "input")
+        yield f"the facts of {inputs} are not merged yet: repeat the command"
     if learnt.changed:
         inputs = formatting.count(learnt.changed, "input")
         yield f"{inputs} changed since they were asked about: repeat the command to learn from them"

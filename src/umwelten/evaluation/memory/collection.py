@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -35,11 +35,13 @@ class Learnt(FrozenStruct):
     `added`, `known`, `updated` and `ended` are as in `Taken`. Left out are facts that are `unquoted` (their
     quotes are not in the input) or `empty`; those `cut` were longer than a fact may be. `unchecked` inputs
     have no text in which quotes could be found. `changed` inputs are not what was asked about any more: they
-    are asked about again by the next run. `before` were taken in before.
+    are asked about again by the next run. `before` were taken in before; the facts of those
+    `waiting` are not merged yet.
     """
 
     inputs: int = 0
     before: int = 0
+    waiting: int = 0
     changed: int = 0
     added: int = 0
     known: int = 0
@@ -127,12 +129,12 @@ def collect(learning: Learning, store: MemoryStore, capabilities: Capabilities) 
                 learnt = learnt.plus(before=1)
                 continue
             try:
-                found, counts = facts_of(answer, reread, learning.id)
+                kept = kept_facts(answer, reread)
             except InputGone:
                 learnt = learnt.plus(changed=1)
                 continue
-            learnt = learnt.plus(inputs=1, **counts)
-            group.append(found)
+            learnt = learnt.plus(inputs=1, **kept.counts)
+            group.append(learnt_of(answer, kept, learning.id))
             if len(group) >= GROUP:
                 learnt = learnt.with_taken(store.take(group))
                 group.clear()
@@ -146,44 +148,61 @@ def new_answers(learning: Learning, store: MemoryStore, reader: Reader) -> Itera
         yield None if known == answer.key else answer
 
 
-def facts_of(answer: ScorableAnswer, reread: Reread, evaluation: str) -> tuple[LearntInput, dict[str, int]]:
-    """Return what an answer says, with counts of what was left out. Raises `InputGone`."""
+class Kept(NamedTuple):
+    """Which facts of an answer are kept, by their places, and how many were left out and why."""
+
+    scope: str
+    places: tuple[int, ...]
+    counts: Mapping[str, int]
+
+
+def kept_facts(answer: ScorableAnswer, reread: Reread) -> Kept:
+    """Return which facts of an answer are kept: those whose quotes are in its input. Raises `InputGone`."""
     content = reread.content(answer)
     text = flat(reread.text(content))
-    record: Any = msgspec.json.decode(answer.call.data or "{}")
-    said = record.get("facts") if isinstance(record, dict) else None
-    facts = [fact for fact in said or () if isinstance(fact, dict)]
-    kept, unquoted, empty, cut = list[NewFact](), 0, 0, 0
-    for fact in facts:
-        words, quote = str(fact.get("text", "")).strip(), str(fact.get("quote", ""))
-        if not norm(words):
-            empty += 1
-            continue
-        if text and not is_quoted(quote, text):
-            unquoted += 1
-            continue
-        cut += len(words) > MAX_FACT
-        kind = fact.get("type")
-        kept.append(
-            NewFact(
-                type=kind if kind in FACT_TYPES else "other", text=words[:MAX_FACT], quote=quote[:MAX_FACT]
-            )
-        )
-    learnt = LearntInput(
+    places, counts = list[int](), Counter[str](unchecked=int(not text))
+    for place, fact in enumerate(_said(answer)):
+        if not norm(fact.text):
+            counts["empty"] += 1
+        elif text and not is_quoted(fact.quote or "", text):
+            counts["unquoted"] += 1
+        else:
+            counts["cut"] += len(fact.text) > MAX_FACT
+            places.append(place)
+    return Kept(content.values[SCOPE], tuple(places), counts)
+
+
+def learnt_of(answer: ScorableAnswer, kept: Kept, evaluation: str) -> LearntInput:
+    """Return what was learnt by an answer."""
+    said = _said(answer)
+    facts = (said[place] for place in kept.places)
+    return LearntInput(
         evaluation=evaluation,
         name=answer.call.file or "",
         call=answer.key,
-        scope=content.values[SCOPE],
-        facts=tuple(kept),
-        found=len(facts),
-        unquoted=unquoted,
-        cut=cut,
+        scope=kept.scope,
+        facts=tuple(map(_short, facts)),
+        found=len(said),
+        unquoted=kept.counts["unquoted"],
+        cut=kept.counts["cut"],
     )
-    return learnt, {"unquoted": unquoted, "empty": empty, "cut": cut, "unchecked": int(not text)}
 
 
-def learns_into(folder: Path) -> str | None:
-    """Return the name of the store whose facts the evaluation in a folder learnt, `None` if none."""
-    with Reader.open(folder) as reader:
-        derived = reader.spec().derived
-    return derived.of if derived is not None and derived.role == "learn" else None
+def _short(fact: NewFact) -> NewFact:
+    quote = (fact.quote or "")[:MAX_FACT]
+    return NewFact(type=fact.type, text=fact.text[:MAX_FACT], quote=quote or None)
+
+
+def _said(answer: ScorableAnswer) -> list[NewFact]:
+    """Return the facts in an answer, as they are."""
+    record: Any = msgspec.json.decode(answer.call.data or "{}")
+    found = record.get("facts") if isinstance(record, dict) else None
+    return [
+        NewFact(
+            type=fact["type"] if fact.get("type") in FACT_TYPES else "other",
+            text=str(fact.get("text", "")).strip(),
+            quote=str(fact.get("quote", "")),
+        )
+        for fact in found or ()
+        if isinstance(fact, dict)
+    ]

@@ -18,10 +18,11 @@ from umwelten.config.option_types import PlainText
 from umwelten.config.settings import Settings
 from umwelten.errors import StoreError, UsageError
 from umwelten.evaluation.build_spec import Stdin, build_spec, read_text
+from umwelten.evaluation.scoring.jury import spent_nusd
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.inputs.added_values import AddedValues
 from umwelten.inputs.content import Content
-from umwelten.inputs.scopes import Scope, no_scope
+from umwelten.inputs.scopes import Scope, is_of_answers, no_scope
 from umwelten.phrases import Phrase, Wording
 from umwelten.prompts.template import Template
 from umwelten.providers.protocol import Vendor
@@ -31,7 +32,7 @@ from umwelten.store.derived import LEARN
 from umwelten.store.memory.facts import FACT_TYPES
 from umwelten.store.memory.tables import check_name
 from umwelten.store.reader import Reader
-from umwelten.types import FrozenStruct
+from umwelten.types import NANO, FrozenStruct
 
 SCOPE = "scope"
 _ABOUT = "This is about: {{scope}}\n\n"
@@ -72,6 +73,14 @@ SCHEMA: dict[str, Any] = {
 _STEM = re.compile(r"[^A-Za-z0-9_-]+")
 
 
+_NOT_LEARNT_WITH = (
+    *("prompts", "attach", "stop", "reuse", "overwrite", "coerce"),
+    *("recall", "memory", "scope", "recall_now", "recall_limit"),
+    *("tools", "mcp", "max_steps", "tool_choice", "tool_timeout_s", "tool_concurrency", "allow", "deny"),
+)
+"""Options that are of other runs, whatever the settings files say of them."""
+
+
 class Learning(FrozenStruct):
     """What is learnt into a store: the evaluation, and the scope of its inputs."""
 
@@ -102,20 +111,78 @@ def build_learning(
     stdin: Stdin | None = None,
 ) -> Learning:
     """Return what the options ask for. Raises a `UmweltenError` for what the user must fix."""
-    check_name(store)
     if settings.get("scope") is None:
         raise no_scope()
-    scope = Scope(settings.get("scope"))
-    given = read_text(settings, "prompt", stdin)
+    scope, given = Scope(settings.get("scope")), read_text(settings, "prompt", stdin)
+    what, name = _source(settings)
     question = _PROMPT if given is None else given
+    id = _id(store, name, [what, scope.template, given])
+    return _build(store, settings, vendors, notes, id, scope, question, merge, fixed=given is None)
+
+
+def learning_after(
+    store: str,
+    spec: EvaluationSpec,
+    folder: Path,
+    settings: Settings,
+    vendors: Mapping[str, Vendor],
+    notes: list[Wording],
+) -> Learning:
+    """Return what is learnt from the questions and answers of an evaluation that ended, by its first model.
+
+    Its scope is that of what it recalled. Raises a `UmweltenError`, also where the limit of costs is spent.
+    """
+    assert spec.recall is not None
+    left = settings.get("max_cost")
+    if left is not None:
+        left -= spent_nusd(folder) / NANO
+        if left <= 0:
+            raise UsageError(Phrase("{option:max_cost} is spent"), argument="max_cost")
+    scope, asked = Scope(spec.recall.scope), "{{prompt}}" if spec.inputs is None else "{{input}}"
+    id = _id(store, folder.name, ["after", folder.name, scope.template])
+    gone = (
+        *("directory", "files", "rows", "row_name", "where", "file_pattern", "max_files"),
+        # How answers are to be is not how facts are.
+        *("temperature", "max_tokens", "top_p", "report", "scorers", "scorer"),
+    )
+    values: dict[str, Any] = {**dict.fromkeys(gone), "recursive": False, "from_": folder.name}
+    values["max_cost"] = left
+    values["report"], values["models"] = (), str(spec.models[0].plain)
+    question = f"{_PROMPT}\n\n<text>\n{asked}\n\n{{{{answer}}}}\n</text>"
+    return _build(store, _with(settings, values), vendors, notes, id, scope, question, "add", fixed=True)
+
+
+def check_ahead(spec: EvaluationSpec) -> None:
+    """Raise `UsageError` where an evaluation's scope could not be told of its answers."""
+    if spec.recall is not None and is_of_answers(Scope(spec.recall.scope).names):
+        raise UsageError(
+            Phrase("the scope {scope} is of the earlier answers, not of these", scope=spec.recall.scope),
+            Phrase("Use {option:recall}, and learn from the answers with umwelten memory learn."),
+            argument="scope",
+        )
+
+
+def _build(
+    store: str,
+    settings: Settings,
+    vendors: Mapping[str, Vendor],
+    notes: list[Wording],
+    id: str,
+    scope: Scope,
+    question: str,
+    merge: str,
+    *,
+    fixed: bool,
+) -> Learning:
+    """`fixed`: the question is ours, so that an evaluation that is there goes on with its own."""
+    check_name(store)
     template = Template(question)
     if SCOPE not in template.names:
         question = _ABOUT + question
     if not template.places_input:
         question += _TEXT
-    id = _id(store, settings, scope, given)
     stored = _stored(settings.get("output_dir") / id)
-    if stored is not None and given is None:
+    if stored is not None and fixed:
         # What an earlier version asked is gone on with: its answers are paid for.
         question = stored.request.prompt
     values = {
@@ -138,12 +205,11 @@ def build_learning(
     scope.check(spec.inputs.columns, answers=spec.inputs.source == "answers")
     # Nothing else is put into it: what would be expected is no matter here.
     added = AddedValues(names=(SCOPE,), of=_Scopes(scope), chained=scope.chained, apart=True)
-    definition = {"scope": scope.template, "merge": merge}
     spec = msgspec.structs.replace(
         spec,
         inputs=msgspec.structs.replace(spec.inputs, added=added),
         single=True,
-        derived=Derived(role=LEARN, of=store, scorer="", definition=definition),
+        derived=Derived(role=LEARN, of=store, scorer="", definition={"scope": scope.template}),
     )
     return Learning(store=store, spec=spec, scope=scope.template, merge=merge)
 
@@ -159,20 +225,18 @@ class _Scopes(msgspec.Struct, frozen=True):
 
 def _with(settings: Settings, values: Mapping[str, Any]) -> Settings:
     """Return the settings with these values; what else asks for memory, prompts or records does not count."""
-    without = ("prompts", "recall", "memory", "recall_now", "attach", "reuse", "overwrite", "coerce", "scope")
-    gone = dict.fromkeys(without)
+    gone = dict.fromkeys(_NOT_LEARNT_WITH)
     changed = {
         name: msgspec.structs.replace(settings.values[name], value=value, place=None)
         for name, value in {**gone, **values}.items()
     }
-    return msgspec.structs.replace(settings, values={**settings.values, **changed})
+    given = settings.given - changed.keys()
+    return msgspec.structs.replace(settings, values={**settings.values, **changed}, given=given)
 
 
-def _id(store: str, settings: Settings, scope: Scope, prompt: str | None) -> str:
+def _id(store: str, name: str, what: list[Any]) -> str:
     """Return the id: the same source, scope and question are the same evaluation, which goes on."""
-    what, name = _source(settings)
-    said = [what, scope.template, prompt]
-    digest = blake2b(msgspec.json.encode(said), digest_size=3).hexdigest()
+    digest = blake2b(msgspec.json.encode(what), digest_size=3).hexdigest()
     stem = _STEM.sub("-", name).strip("-")[:40] or "inputs"
     return f"{store}.learn-{stem}-{digest}"
 

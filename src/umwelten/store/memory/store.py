@@ -139,6 +139,11 @@ class MemoryStore:
             ).fetchone()
         return None if row is None else str(row[0])
 
+    def seq(self) -> int:
+        """Return the number of the latest change."""
+        with store_errors(self.folder, self.kind):
+            return int(self._connection.execute("SELECT seq FROM changes").fetchone()[0])
+
     def known(self, scope: str) -> list[tuple[int, str]]:
         """Return the known facts of a scope as (number, text), the newest first."""
         with store_errors(self.folder, self.kind):
@@ -203,6 +208,8 @@ class MemoryStore:
             return None, False
         found = self._connection.execute(_KNOWN_ID, (scope, form)).fetchone()
         if found is not None:
+            if update.old not in (None, found[0]):
+                self._connection.execute(_END, (seq, now, "updated", found[0], update.old))
             return int(found[0]), False
         source = (learnt.evaluation, learnt.call, clean(learnt.name), clean_optional(fact.quote))
         fact_id = self._connection.execute(
