@@ -24,12 +24,14 @@ if TYPE_CHECKING:
         batch,
         compare,
         evaluations,
+        memory,
         open,
         run,
     )
     from umwelten.api.answer_score import AnswerScore
     from umwelten.api.answer_tool_call import AnswerToolCall
     from umwelten.api.mcp import MCP
+    from umwelten.api.memory_store import LearnJob, Memory
     from umwelten.api.score_job import ScoreJob
     from umwelten.api.scorers import (
         F1,
@@ -77,8 +79,10 @@ if TYPE_CHECKING:
         UmweltenError,
         UsageError,
     )
+    from umwelten.evaluation.memory.collection import Learnt
     from umwelten.events import Event
     from umwelten.report.comparison.comparison import Comparison
+    from umwelten.store.memory.facts import Fact
     from umwelten.tools.tool import StopCall, ToolContext, ToolError, tool
     from umwelten.types import Usage
 
@@ -105,6 +109,7 @@ __all__ = [
     "EvaluationExists",
     "Event",
     "Exact",
+    "Fact",
     "Failure",
     "Fields",
     "Finish",
@@ -115,9 +120,12 @@ __all__ = [
     "Judge",
     "Label",
     "Latency",
+    "LearnJob",
+    "Learnt",
     "Length",
     "LocalModelError",
     "Math",
+    "Memory",
     "NeverRun",
     "Number",
     "Python",
@@ -147,6 +155,7 @@ __all__ = [
     "batch",
     "compare",
     "evaluations",
+    "memory",
     "open",
     "run",
     "statistics",
@@ -158,6 +167,10 @@ _HOMES = {
     "AnswerToolCall": "umwelten.api.answer_tool_call",
     "Comparison": "umwelten.report.comparison.comparison",
     "Event": "umwelten.events",
+    "Fact": "umwelten.store.memory.facts",
+    "LearnJob": "umwelten.api.memory_store",
+    "Learnt": "umwelten.evaluation.memory.collection",
+    "Memory": "umwelten.api.memory_store",
     "MCP": "umwelten.api.mcp",
     "ScoreJob": "umwelten.api.score_job",
     "ScorerFigures": "umwelten.api.scores",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import asyncio
 
-    from umwelten.evaluation.evaluation import Evaluation
+    from umwelten.evaluation.evaluation import CallSubset, Evaluation
     from umwelten.events import Event, Observer, RunStatus
 
     Prepare = Callable[[], "Work"]
@@ -114,26 +114,28 @@ class Background:
 
         return check
 
-    def make_calls(self, evaluation: Evaluation, observe: Observer) -> RunStatus:
-        """Run an evaluation in an event loop, until it has ended or the job is stopped."""
+    def make_calls(
+        self, evaluation: Evaluation, observe: Observer, only: CallSubset | None = None
+    ) -> RunStatus:
+        """Run an evaluation, or just these calls, in an event loop, until it ends or the job is stopped."""
         import asyncio
 
         from umwelten.threads import new_event_loop
 
         try:
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
-                return runner.run(self._drive(evaluation, observe))
+                return runner.run(self._drive(evaluation, observe, only))
         finally:
             with self._lock:
                 self._loop = self._evaluation = None
 
-    async def _drive(self, evaluation: Evaluation, observe: Observer) -> RunStatus:
+    async def _drive(self, evaluation: Evaluation, observe: Observer, only: CallSubset | None) -> RunStatus:
         import asyncio
 
         with self._lock:
             self._evaluation, self._loop = evaluation, asyncio.get_running_loop()
         self._apply()
-        return (await evaluation.run([self._begun, observe, self._on_commit])).status
+        return (await evaluation.run([self._begun, observe, self._on_commit], only=only)).status
 
     def _apply(self) -> None:
         with self._lock:

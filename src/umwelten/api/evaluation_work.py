@@ -13,13 +13,14 @@ from umwelten.report.output_files import write_report
 
 if TYPE_CHECKING:
     from umwelten.api.background_run import Background
+    from umwelten.api.learning_work import LearningAfter
     from umwelten.api.scoring_work import ScoringAfter
     from umwelten.evaluation.evaluation import Evaluation
     from umwelten.events import Observer
 
 
 class EvaluationWork:
-    """Makes the calls of an evaluation, scores the answers, and writes the reports."""
+    """Makes the calls of an evaluation, scores the answers, learns from them, and writes the reports."""
 
     def __init__(
         self,
@@ -27,8 +28,10 @@ class EvaluationWork:
         tell: Observer,
         reports: Sequence[Path],
         scoring: ScoringAfter | None = None,
+        learning: LearningAfter | None = None,
     ) -> None:
         self._evaluation, self._tell, self._reports, self._scoring = evaluation, tell, reports, scoring
+        self._learning = learning
 
     def do(self, thread: Background) -> None:
         """Also where the job is stopped, the answers that there are are scored, and reports are written."""
@@ -41,5 +44,7 @@ class EvaluationWork:
         if self._scoring is not None and not interrupted:
             with suppress(Halted):
                 self._scoring.run(evaluation.folder, self._tell, thread)
+        if self._learning is not None and not interrupted:
+            self._learning.run(evaluation.folder, self._tell, thread)
         for path in self._reports:
             write_report(evaluation.folder, path, vendors=evaluation.vendors, spelling=as_argument)

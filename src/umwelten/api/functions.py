@@ -16,6 +16,10 @@ from umwelten.user_folders import expand_home
 
 if TYPE_CHECKING:
     from umwelten.api.evaluation_work import EvaluationWork
+    from umwelten.api.learning_work import LearningAfter
+    from umwelten.api.memory_store import Memory
+    from umwelten.config.settings import Settings
+    from umwelten.evaluation.spec import EvaluationSpec
     from umwelten.events import Event
 
 OnEvent = Callable[["Event"], None]
@@ -90,6 +94,17 @@ def open(id: str, output_dir: PathLike | None = None, *, schema: type[T] | None 
     return Results(folder, schema)
 
 
+def memory(name: str, output_dir: PathLike | None = None) -> Memory:
+    """Return the memory store with this name, which need not be there yet. Raises `UsageError`.
+
+    >>> umwelten.memory("team").facts()
+    []
+    """
+    from umwelten.api.memory_store import Memory
+
+    return Memory(name, _output_dir(output_dir))
+
+
 def evaluations(output_dir: PathLike | None = None) -> list[Results[Any]]:
     """Return the evaluations in the output directory, by id.
 
@@ -150,6 +165,7 @@ def _prepare(
             spec = build_spec(kind, settings, known, notes)
             try:
                 scoring = scoring_after(named, spec, settings, shape)
+                learning = None if settings.get("memory") is None else _learning(spec, settings)
                 evaluation = Evaluation.prepare(spec, settings, known, as_argument)
             except BaseException:
                 if spec.tools is not None:
@@ -160,4 +176,10 @@ def _prepare(
     tell = observer(on_event)
     for text in notes:
         tell(Note(text=settings.conceal(spell(text, as_argument))))
-    return EvaluationWork(evaluation, tell, spec.output.reports, scoring)
+    return EvaluationWork(evaluation, tell, spec.output.reports, scoring, learning)
+
+
+def _learning(spec: EvaluationSpec, settings: Settings) -> LearningAfter:
+    from umwelten.api.learning_work import LearningAfter
+
+    return LearningAfter(spec, settings)

@@ -114,7 +114,7 @@ def build_spec(
         models=models,
         request=RequestSettings(
             prompts=prompts,
-            system=read_text(settings, "system", stdin),
+            system=_text(settings, "system", stdin),
             parameters=_parameters(settings),
             schema=None if output_schema is None else output_schema.schema,
             attachments=hash_attachments(attach),
@@ -162,7 +162,7 @@ def _with_tools(spec: EvaluationSpec, settings: Settings, notes: list[Wording]) 
 
 
 def _prompts(settings: Settings, stdin: Stdin | None) -> tuple[Prompt, ...]:
-    several, text = settings.get("prompts"), read_text(settings, "prompt", stdin)
+    several, text = settings.get("prompts"), _text(settings, "prompt", stdin)
     if several is not None and text is not None:
         raise _exclusive("prompt", "prompts")
     if several is not None:
@@ -176,12 +176,13 @@ def _prompts(settings: Settings, stdin: Stdin | None) -> tuple[Prompt, ...]:
     return (Prompt(name="", text=text),)
 
 
-def read_text(settings: Settings, name: str, stdin: Stdin | None) -> str | None:
+def _text(settings: Settings, name: str, stdin: Stdin | None) -> str | None:
     """Return the text of an option, that of a file where it is a path or begins with `@`."""
-    return _value_text(settings.get(name), name, stdin)
+    return value_text(settings.get(name), name, stdin)
 
 
-def _value_text(value: Any, name: str, stdin: Stdin | None) -> str | None:
+def value_text(value: Any, name: str, stdin: Stdin | None) -> str | None:
+    """Return the text that the value of an option stands for."""
     match value:
         case None:
             return None
@@ -233,7 +234,7 @@ def read_variant(name: str, settings: Settings) -> VariantSettings:
     """Return the settings of a variant; those that it leaves out are those of all models."""
     values = {option: row.value for option, row in settings.variants[name].items()}
     extra = _checked(values.pop("params", {}), "variants")
-    system = _value_text(values.pop("system", None), "variants", None)
+    system = value_text(values.pop("system", None), "variants", None)
     return VariantSettings(name=name, system=system, parameters=Parameters(**values, extra=extra))
 
 

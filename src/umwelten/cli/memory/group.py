@@ -44,7 +44,7 @@ yes = option("-y", "--yes", is_flag=True, help="Do not ask.")
     "to date.  [default: add]",
 )
 @name
-def learn(name: str, merge: str, **flags: Any) -> None:
+def learn(name: str, prompt: str | None, merge: str, **flags: Any) -> None:
     """Ask a model which facts in files, rows or answers are worth remembering, and keep them by scope.
 
     A fact is kept if the words that the model quotes for it are in the text. Repeated, the command asks about
@@ -60,7 +60,7 @@ def learn(name: str, merge: str, **flags: Any) -> None:
     gc.disable()
     from umwelten.cli.memory.learn import learn as learn_facts
 
-    learn_facts(name, flags, merge)
+    learn_facts(name, flags, prompt, merge)
 
 
 @group.command("list")

@@ -33,7 +33,7 @@ from umwelten.text import formatting
 from umwelten.text.sanitize import safe
 
 
-def learn(name: str, flags: dict[str, Any], merge: str) -> None:
+def learn(name: str, flags: dict[str, Any], prompt: str | None, merge: str) -> None:
     """Check, ask, take in what was found, and end the process with the exit status."""
     settings = load(Path.cwd(), os.environ, profile=flags["profile"]).with_flags(flags, as_flag)
     if settings.get("dry_run") and settings.get("estimate") is not None:
@@ -42,7 +42,9 @@ def learn(name: str, flags: dict[str, Any], merge: str) -> None:
         raise click.UsageError("Missing option '-m' / '--models'.", click.get_current_context())
     with settings.concealing():
         known, notes = vendors(settings), list[Wording](settings.notes)
-        learning = build_learning(name, settings, known, notes, merge=merge, stdin=sys.stdin.read)
+        learning = build_learning(
+            name, settings, known, notes, prompt=prompt, merge=merge, stdin=sys.stdin.read
+        )
         if settings.get("dry_run"):
             from umwelten.cli.dry_run import dry_run
 

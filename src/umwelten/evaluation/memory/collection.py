@@ -32,6 +32,8 @@ GROUP = 500
 class Learnt(FrozenStruct):
     """What came of the answers that were not taken in before: `inputs` of them, and the facts in them.
 
+    `status` is that of the run: "complete", "failed" if calls failed, "stopped" or "interrupted".
+
     `added`, `known`, `updated` and `ended` are as in `Taken`. Left out are facts that are `unquoted` (their
     quotes are not in the input) or `empty`; those `cut` were longer than a fact may be. `unchecked` inputs
     have no text in which quotes could be found. `changed` inputs are not what was asked about any more: they
@@ -39,6 +41,7 @@ class Learnt(FrozenStruct):
     `waiting` are not merged yet.
     """
 
+    status: str | None = None
     inputs: int = 0
     before: int = 0
     waiting: int = 0
@@ -52,14 +55,15 @@ class Learnt(FrozenStruct):
     cut: int = 0
     unchecked: int = 0
 
-    def with_taken(self, taken: Taken) -> Learnt:
-        """Return this with what was taken in."""
-        fields = {name: getattr(self, name) + value for name, value in taken._asdict().items()}
-        return msgspec.structs.replace(self, **fields)
 
-    def plus(self, **more: int) -> Learnt:
-        """Return this with more of these."""
-        return msgspec.structs.replace(self, **{name: getattr(self, name) + n for name, n in more.items()})
+def with_more(learnt: Learnt, **more: int) -> Learnt:
+    """Return the figures with so many more of these."""
+    return msgspec.structs.replace(learnt, **{name: getattr(learnt, name) + n for name, n in more.items()})
+
+
+def with_taken(learnt: Learnt, taken: Taken) -> Learnt:
+    """Return the figures with what was taken in."""
+    return with_more(learnt, **taken._asdict())
 
 
 class InputGone(Exception):
@@ -126,19 +130,19 @@ def collect(learning: Learning, store: MemoryStore, capabilities: Capabilities) 
     with Reader.open(learning.folder) as reader:
         for answer in new_answers(learning, store, reader):
             if answer is None:
-                learnt = learnt.plus(before=1)
+                learnt = with_more(learnt, before=1)
                 continue
             try:
                 kept = kept_facts(answer, reread)
             except InputGone:
-                learnt = learnt.plus(changed=1)
+                learnt = with_more(learnt, changed=1)
                 continue
-            learnt = learnt.plus(inputs=1, **kept.counts)
+            learnt = with_more(learnt, inputs=1, **kept.counts)
             group.append(learnt_of(answer, kept, learning.id))
             if len(group) >= GROUP:
-                learnt = learnt.with_taken(store.take(group))
+                learnt = with_taken(learnt, store.take(group))
                 group.clear()
-    return learnt.with_taken(store.take(group)) if group else learnt
+    return with_taken(learnt, store.take(group)) if group else learnt
 
 
 def new_answers(learning: Learning, store: MemoryStore, reader: Reader) -> Iterator[ScorableAnswer | None]:

@@ -17,7 +17,7 @@ import msgspec
 from umwelten.config.option_types import PlainText
 from umwelten.config.settings import Settings
 from umwelten.errors import StoreError, UsageError
-from umwelten.evaluation.build_spec import Stdin, build_spec, read_text
+from umwelten.evaluation.build_spec import Stdin, build_spec, value_text
 from umwelten.evaluation.scoring.jury import spent_nusd
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.inputs.added_values import AddedValues
@@ -107,13 +107,18 @@ def build_learning(
     vendors: Mapping[str, Vendor],
     notes: list[Wording],
     *,
+    prompt: PlainText | Path | str | None = None,
     merge: str = "add",
     stdin: Stdin | None = None,
 ) -> Learning:
-    """Return what the options ask for. Raises a `UmweltenError` for what the user must fix."""
+    """Return what the options ask for. Raises a `UmweltenError` for what the user must fix.
+
+    `prompt` says what is worth remembering, in words or as a file, `@FILE` or `-`; `None`: whatever will
+    still matter later. `merge` is "add" or "update".
+    """
     if settings.get("scope") is None:
         raise no_scope()
-    scope, given = Scope(settings.get("scope")), read_text(settings, "prompt", stdin)
+    scope, given = Scope(settings.get("scope")), value_text(prompt, "prompt", stdin)
     what, name = _source(settings)
     question = _PROMPT if given is None else given
     id = _id(store, name, [what, scope.template, given])

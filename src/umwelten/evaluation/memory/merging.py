@@ -26,6 +26,8 @@ from umwelten.evaluation.memory.collection import (
     kept_facts,
     learnt_of,
     new_answers,
+    with_more,
+    with_taken,
 )
 from umwelten.evaluation.memory.learning import Learning
 from umwelten.evaluation.spec import EvaluationSpec
@@ -195,7 +197,7 @@ class Merging:
     def result(self) -> Learnt:
         """Return what came of it so far."""
         waiting = sum(map(len, self.waiting.values()))
-        return self.learnt.plus(inputs=-waiting, waiting=waiting)
+        return with_more(self.learnt, inputs=-waiting, waiting=waiting)
 
     def close(self) -> None:
         """Close what it reads from. Twice is fine."""
@@ -221,15 +223,15 @@ class Merging:
         """Find what is to be merged, by scope, and take in what needs no model."""
         for answer in new_answers(self.learning, self._store, self._reader):
             if answer is None:
-                self.learnt = self.learnt.plus(before=1)
+                self.learnt = with_more(self.learnt, before=1)
                 continue
             try:
                 kept = kept_facts(answer, self._reread)
             except InputGone:
-                self.learnt = self.learnt.plus(changed=1)
+                self.learnt = with_more(self.learnt, changed=1)
                 continue
             name = answer.call.file or ""
-            self.learnt = self.learnt.plus(inputs=1, **kept.counts)
+            self.learnt = with_more(self.learnt, inputs=1, **kept.counts)
             self._calls[name], self._kept[name] = answer.call.id, kept
             self.waiting.setdefault(kept.scope, deque()).append(name)
         for scope in list(self.waiting):
@@ -253,7 +255,7 @@ class Merging:
             if ops is None:
                 return
             taken = self._store.take([question.learnt], [question.updates(ops)])
-            self.learnt, said = self.learnt.with_taken(taken), None
+            self.learnt, said = with_taken(self.learnt, taken), None
             self._kept.pop(queue.popleft())
         del self.waiting[scope]
 
