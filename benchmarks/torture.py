@@ -26,6 +26,7 @@ from benchmarks import hostile  # noqa: E402
 from benchmarks.coverage import coverage  # noqa: E402
 from benchmarks.soak import soak  # noqa: E402
 from hostile.trying import MOST_RESIDENT, MOST_S  # noqa: E402
+from memory import kills as learning_kills  # noqa: E402
 from provider import clean_environment, provider_process  # noqa: E402
 from reliability import judging, matrix, memory, promises, scoring_kills, server_kills, tool_kills, torture  # noqa: E402
 from sharing.processes import SCENARIOS  # noqa: E402
@@ -47,7 +48,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=20_000, help="hostile files")
     parser.add_argument(
         "--parts",
-        default="kills,scores,judging,tools,servers,sharing,matrix,resume,memory,files,intervals,soak",
+        default="kills,scores,judging,tools,servers,learning,sharing,matrix,resume,memory,files,intervals,soak",
     )
     parser.add_argument("--write-docs", action="store_true")
     chosen = parser.parse_args()
@@ -57,6 +58,7 @@ def main() -> int:
         "scores": lambda root: killed_scoring(root, chosen.kills // 5),
         "tools": lambda root: killed_tools(root, chosen.kills // 50),
         "servers": lambda root: ended_servers(root, chosen.kills // 10),
+        "learning": lambda root: killed_learning(root, max(10, chosen.kills // 100), chosen.size),
         "sharing": shared_limits,
         "matrix": faults,
         "resume": resume,
@@ -166,6 +168,32 @@ def ended_servers(root: Path, count: int) -> tuple[Lines, bool]:
         "slowest end; one of them ignores the end of its input and SIGTERM": f"{figures.slowest_s:.1f} s",
     }
     return _two_columns("ends of batches with MCP servers", table), not figures.left
+
+
+def killed_learning(root: Path, count: int, size: int) -> tuple[Lines, bool]:
+    """Kill -9 of `memory learn`, with facts added and brought up to date."""
+    lines, good = Lines(), True
+    for merge, rows in (("add", size), ("update", size // 10)):
+        folder = root / merge
+        folder.mkdir()
+        doubled = 0.3 if merge == "add" else 0.0
+        figures = learning_kills.kill_learning(
+            folder,
+            rows=learning_kills.make_rows(rows, 100, doubled=doubled),
+            kills=count,
+            merge=merge,
+        )
+        good = good and figures.good
+        table = {
+            f"kills while facts of {rows:,} rows and 100 scopes were learnt": str(figures.kills),
+            "facts that are missing, or that no row says": str(figures.wrong),
+            "facts that are there twice": str(figures.doubled),
+            "facts without their call": str(figures.sourceless),
+            "facts that ended otherwise than they should": str(figures.broken_chains),
+            "requests beyond those of an undisturbed run": f"{figures.again:,}",
+        }
+        lines += [*_two_columns(f"kill -9 of learning, `--merge {merge}`", table), ""]
+    return lines[:-1], good
 
 
 def shared_limits(root: Path) -> tuple[Lines, bool]:
@@ -320,6 +348,7 @@ def document(found: dict[str, Lines]) -> str:
         "judging": "Kills while answers are judged",
         "tools": "Kills while tools are run",
         "servers": "MCP servers",
+        "learning": "Kills while facts are learnt",
         "sharing": "Runs that share a rate limit",
         "resume": "Resuming",
         "matrix": "Network faults",

@@ -32,6 +32,7 @@ LOADED = (
     *("aiohttp", "platformdirs", "rich.console", "rich.live", "sqlite3", "uvloop"),
     *("umwelten.cli.app", "umwelten.cli.compare", "umwelten.cli.config", "umwelten.cli.dry_run"),
     *("umwelten.cli.eval", "umwelten.cli.evaluate", "umwelten.cli.judging", "umwelten.cli.report"),
+    *("umwelten.cli.memory.facts", "umwelten.cli.memory.learn"),
     *("umwelten.cli.runner", "umwelten.cli.score", "umwelten.evaluation.evaluation"),
     *("umwelten.report.render.csv", "umwelten.report.render.html"),
 )

@@ -1,0 +1,108 @@
+"""`memory learn --merge update`: a model may put a fact in the place of one it was shown, and no more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import Cli
+from memory.kit import MODEL, answers, profile, says, table
+from provider import Provider, Ran, provider
+from umwelten.simulate.faultserver.profile import Rule
+
+ROWS = [
+    ("bob", "I live in Lyon"),
+    ("alice", "I like tea"),
+    ("bob", "I moved to Rome"),
+    ("bob", "Rome is hot"),
+]
+LEARNT = (
+    says(("Lyon", "Lives in Lyon."), prompt="Lyon"),
+    says(("tea", "Likes tea."), prompt="like tea"),
+    says(("moved to Rome", "Lives in Rome."), prompt="moved"),
+    says(("Rome is hot", "Lives in a hot place."), prompt="is hot"),
+)
+
+
+def merged(op: str, old: int | None, text: str | None = None, new: int = 1, **rule: object) -> Rule:
+    entry = {"new": new, "op": op, "old": old, "text": text}
+    return answers(json.dumps({"ops": [entry]}), **{"prompt": "New facts about", **rule})
+
+
+@pytest.fixture
+def server() -> Iterator[Provider]:
+    with provider() as server:
+        yield server
+
+
+def learn(cli: Cli, server: Provider, code: int = 0) -> Ran:
+    done = cli(
+        *("memory", "learn", "people", "--rows", "rows.csv", "--scope", "{{row.user}}", "-m", MODEL),
+        *("--merge", "update", "--max-concurrency", "5"),
+        env=server.env(),
+    )
+    assert done.code == code, done.err
+    return done
+
+
+def known(cli: Cli) -> list[str]:
+    out = cli("memory", "list", "people", "--json").out
+    return [f"{fact['scope']}: {fact['text']}" for fact in map(json.loads, out.splitlines())]
+
+
+def test_updates_keep_all_history_and_go_in_order_of_the_rows(
+    cli: Cli, server: Provider, tmp_path: Path
+) -> None:
+    table(tmp_path / "rows.csv", ROWS)
+    server.use(
+        profile(
+            merged("UPDATE", 1, "Lives in Rome, before in Lyon.", prompt="1. Lives in Rome."),
+            merged("NONE", 1, prompt="1. Lives in a hot place."),
+            *LEARNT,
+        )
+    )
+    said = learn(cli, server).out
+    assert "people: 3 new facts from 4 inputs, 1 known already, 1 brought up to date" in said
+    assert known(cli) == ["alice: Likes tea.", "bob: Lives in Rome, before in Lyon."]
+    asked = [record.prompt for record in server.idle().records if "New facts" in record.prompt]
+    assert [prompt.splitlines()[1] for prompt in asked] == [
+        "1. Lives in Lyon.",
+        "1. Lives in Rome, before in Lyon.",
+    ]
+    history = [
+        json.loads(line) for line in cli("memory", "history", "people", "1", "--json").out.splitlines()
+    ]
+    assert [(fact["text"], fact.get("ended")) for fact in history] == [
+        ("Lives in Lyon.", "updated"),
+        ("Lives in Rome, before in Lyon.", None),
+    ]
+    requests = server.idle().requests
+    learn(cli, server)
+    assert server.idle().requests == requests
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        merged("UPDATE", 99, "Lost."),
+        answers('{"ops": [{"new": 2, "op": "ADD", "old": null, "text": null}]}', prompt="New facts about"),
+    ],
+    ids=["known", "new"],
+)
+def test_an_answer_that_names_what_is_not_there_changes_nothing_and_is_asked_again(
+    cli: Cli, server: Provider, tmp_path: Path, wrong: Rule
+) -> None:
+    table(tmp_path / "rows.csv", ROWS)
+    server.use(profile(wrong, *LEARNT))
+    said = learn(cli, server, code=1)
+    assert "the facts of 2 inputs are not merged yet" in said.err
+    assert known(cli) == ["alice: Likes tea.", "bob: Lives in Lyon."]
+    assert sum("New facts" in record.prompt for record in server.idle().records) == 3
+    server.use(profile(merged("UPDATE", 1, "Lives in Rome."), *LEARNT))
+    server.reset()
+    learn(cli, server)
+    assert known(cli) == ["alice: Likes tea.", "bob: Lives in Rome."]
+    assert all("New facts" in record.prompt for record in server.idle().records)
