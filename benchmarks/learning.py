@@ -24,7 +24,8 @@ from memory.kit import table as write_table  # noqa: E402
 from provider import ChildProvider, clean_environment, provider_process  # noqa: E402
 
 IN_FLIGHT, LATENCY_S = 50, 0.1
-SOURCE = ("--rows", "rows.csv", "--scope", "{{row.user}}", "-m", MODEL, "--progress", "none")
+SOURCE = ("--rows", "rows.csv", "-m", MODEL, "--progress", "none")
+SCOPE = ("--scope", "{{row.user}}")
 
 
 def main() -> int:
@@ -43,7 +44,7 @@ def main() -> int:
 
 def _measure(root: Path, server: ChildProvider, count: int, scopes: int) -> list[tuple[str, str]]:
     write_table(root / "rows.csv", make_rows(count, scopes, doubled=0.3))
-    learn = ("memory", "learn", "people", *SOURCE, "-p", "{{row.text}}")
+    learn = ("memory", "learn", "people", *SOURCE, *SCOPE, "-p", "{{row.text}}")
     fast = ("--max-concurrency", str(IN_FLIGHT))
     said, whole_s = _run(root, server, *learn, *fast)
     asked_s = float(re.search(r"time +([\d.]+) s", said)[1])  # type: ignore[index]
@@ -63,6 +64,7 @@ def _measure(root: Path, server: ChildProvider, count: int, scopes: int) -> list
         "{{memory}} {{row.text}}",
         "--recall",
         "people",
+        *SCOPE,
         "-i",
         "recalled",
     )

@@ -93,7 +93,7 @@ def kill_learning(
         began = time.monotonic()
         process = _start(root, server, merge)
         while figures.kills < kills:
-            if not _wait(process, server, dice, expected):
+            if not _wait(process, server, dice, expected, kills):
                 assert process.returncode == 0
                 break
             process.kill()
@@ -108,10 +108,10 @@ def kill_learning(
 
 
 def _wait(
-    process: subprocess.Popen[bytes], server: ChildProvider, dice: random.Random, expected: int
+    process: subprocess.Popen[bytes], server: ChildProvider, dice: random.Random, expected: int, kills: int
 ) -> bool:
     """Wait for a moment by chance, among the requests to come or after the last; False: it has ended."""
-    goal = dice.uniform(server.counts()["totals"]["requests"], 1.1 * expected)
+    goal = server.counts()["totals"]["requests"] + dice.uniform(0.0, 2.2 * expected / kills)
     while process.poll() is None and server.counts()["totals"]["requests"] < min(goal, expected):
         time.sleep(0.02)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,11 +13,15 @@ from umwelten.inputs.scopes import Scope
 from umwelten.prompts.template import MEMORY
 from umwelten.prompts.token_estimates import text_tokens
 from umwelten.records import Recall
+from umwelten.store.memory.facts import MAX_FACT
 from umwelten.store.memory.reader import MemoryReader, best
 from umwelten.types import Text
 
 NOTHING = "(nothing yet)"
 """Stands where nothing is known: an empty place in a prompt makes models guess what was meant."""
+
+_LINE_BYTES = 3
+"""Of the dash, the blank and the end of a fact's line."""
 
 _SCOPES_KEPT = 256
 """Scopes whose facts are kept in memory: inputs of a scope are mostly near each other."""
@@ -38,7 +42,8 @@ class RecalledFacts:
 
     def added(self) -> AddedValues:
         """Return the placeholder `memory`."""
-        size = min(self._reader.longest_scope(self.recall.seq), _bytes(self.recall.limit))
+        most = max(_bytes(self.recall.limit), 4 * MAX_FACT + _LINE_BYTES)
+        size = min(self._reader.longest_scope(self.recall.seq), most)
         return AddedValues(
             names=(MEMORY,),
             of=self._of,
@@ -53,34 +58,41 @@ class RecalledFacts:
         Where that is more than the limit, it is the facts that have most to do with the text `about`.
         """
         with self._lock:
-            known = self._known(scope)
-        if not known:
-            return NOTHING
-        chosen = set(_fitting([number for number, _ in known], dict(known), self.recall.limit))
-        if len(chosen) < len(known):
-            # The best of all; what no word leads to comes after, the newest first.
-            found = best(known, about)
-            rest = [number for number, _ in known if number not in set(found)]
-            chosen = set(_fitting([*found, *rest], dict(known), self.recall.limit))
-        return "\n".join(f"- {_line(text)}" for number, text in known if number in chosen)
+            known, whole = self._known(scope)
+        if whole is not None:
+            return whole
+        # The best of all; what no word leads to comes after, the newest first.
+        found, texts = best(known, about), dict(known)
+        chosen = set(_fitting(dict.fromkeys((*found, *texts)), texts, self.recall.limit))
+        return _listed(text for number, text in known if number in chosen)
 
     def _of(self, content: Content) -> Mapping[str, str]:
         words = " ".join(part.text for part in content.parts if isinstance(part, Text))
         return {MEMORY: self.text(self.scope.of(content), words)}
 
-    def _read(self, scope: str) -> list[tuple[int, str]]:
-        return self._reader.known_at(scope, self.recall.seq)
+    def _read(self, scope: str) -> tuple[list[tuple[int, str]], str | None]:
+        """Return what is known of a scope, and the text of all of it if that is within the limit."""
+        known = self._reader.known_at(scope, self.recall.seq)
+        if not known:
+            return known, NOTHING
+        texts = dict(known)
+        fits = len(_fitting(texts, texts, self.recall.limit)) == len(known)
+        return known, _listed(texts.values()) if fits else None
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {_line(text)}" for text in texts)
 
 
 def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _fitting(numbers: list[int], texts: Mapping[int, str], limit: int) -> list[int]:
+def _fitting(numbers: Iterable[int], texts: Mapping[int, str], limit: int) -> list[int]:
     """Return the first of these facts that fit into so many tokens together; always one."""
-    left, fitting = limit, list[int]()
+    left, fitting = _bytes(limit), list[int]()
     for number in numbers:
-        left -= text_tokens(len(_line(texts[number]).encode()) + 3, "")
+        left -= len(_line(texts[number]).encode()) + _LINE_BYTES
         if left < 0 and fitting:
             break
         fitting.append(number)
@@ -88,9 +100,8 @@ def _fitting(numbers: list[int], texts: Mapping[int, str], limit: int) -> list[i
 
 
 def _bytes(tokens: int) -> int:
-    """Return how many bytes a text of so many tokens has at most, as `text_tokens` counts them."""
-    per_token = 1_000 / max(1, text_tokens(1_000, ""))
-    return int((tokens + 1) * (per_token + 1))
+    """Return how many bytes a text of so many tokens has, as estimates have it."""
+    return int(tokens * 1_000 / text_tokens(1_000, ""))
 
 
 def current_seq(output_dir: Path, store: str, *, missing: bool) -> int:
