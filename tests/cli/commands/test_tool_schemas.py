@@ -98,3 +98,17 @@ def test_an_answer_that_never_fits_fails_for_its_shape(cli: Any, root: Path) -> 
         assert not server.idle().verdicts
     assert (code, "1 × schema" in err) == (1, True)
     assert rows(root, "SELECT error_kind, steps, tool_calls FROM calls")[0][0] == "schema"
+
+
+def test_openais_other_api_enforces_the_shape_when_no_tool_may_be_called(cli: Any, root: Path) -> None:
+    wrong = Behaviour(tool_turns=ToolTurns(arguments=ARGUMENTS), shaped="invalid", text="four")
+    with provider(calling(rules=(Rule(step=2, first=1, behaviour=wrong),))) as server:
+        code, err = batch(cli, server, "t.py:look", *SCHEMA, "--api", "responses", models="openai:gpt-5.4")
+        ledger = server.idle()
+    assert (code, ledger.verdicts, {record.wire for record in ledger.records}) == (0, [], {"responses"}), err
+    sent = [json.loads(record.body or "") for record in ledger.records]
+    formats = [body.get("text", {}).get("format", {}).get("type") for body in sent]
+    assert formats == [None, None, "json_schema"]
+    assert sent[2]["input"][: len(sent[1]["input"])] == sent[1]["input"]
+    assert sent[2]["tool_choice"] == "none"
+    assert rows(root, "SELECT steps, tool_calls, attempts FROM calls") == [(2, 1, 3)]
