@@ -179,7 +179,10 @@ class AttemptDropped(FrozenStruct):
 
 
 class CallSucceeded(FrozenStruct):
-    """An answer, committed to the store. `cost_nusd` None: the price is not known. `time_s`: all attempts."""
+    """An answer, committed to the store. `cost_nusd` None: the price is not known. `time_s`: all attempts.
+
+    `tool_calls`: how many of all its requests, earlier runs' too; `None` where no tools were offered.
+    """
 
     call: Call
     model: ModelRef
@@ -189,6 +192,7 @@ class CallSucceeded(FrozenStruct):
     attempts: int
     time_s: float
     cost_nusd: int | None
+    tool_calls: int | None = None
 
 
 class CallFailed(FrozenStruct):
@@ -202,6 +206,7 @@ class CallFailed(FrozenStruct):
     attempts: int
     time_s: float
     cost_nusd: int | None
+    tool_calls: int | None = None
 
 
 class StepEnded(FrozenStruct):
@@ -461,6 +466,7 @@ class Tally:
             case StepEnded() | ToolEnded():
                 self.tools(event)
             case CallSucceeded() | CallFailed():
+                self.tools.callers.update([event.model] if event.tool_calls else [])
                 self._end(event)
             case AttemptFailed():
                 if event.answered:

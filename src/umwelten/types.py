@@ -384,6 +384,9 @@ class FailureKind(StrEnum):
 EXHAUSTED_CODE = "exhausted"
 """The code of a `LOCAL` failure that fewer calls in flight may avoid: no room for another open file."""
 
+STOPPED_CODE = "stopped"
+"""The code of a `TOOLS` failure of a call that a tool ended, or whose tools may not be run again."""
+
 
 class Resource(StrEnum):
     """A resource that a rate limit counts."""

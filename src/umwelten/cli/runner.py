@@ -224,7 +224,9 @@ class _Stop:
     def __call__(self, name: str) -> None:
         self._count += 1
         if self._count == 1:
-            in_flight = sum(lane.in_flight for lane in self._evaluation.lanes())
+            # A call whose tools are being run is under way as well.
+            lanes = self._evaluation.lanes()
+            in_flight = sum(lane.in_flight + lane.parked for lane in lanes)
             calls = "1 call" if in_flight == 1 else f"{in_flight} calls"
             again = "; Ctrl-C again stops now" if name == "SIGINT" else ""
             wait = (

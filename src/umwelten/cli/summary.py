@@ -154,7 +154,9 @@ def _stop_paragraphs(summary: RunSummary) -> Iterator[Paragraph]:
 def _time(summary: RunSummary) -> str:
     wall, together = formatting.seconds(summary.wall_s), formatting.seconds(summary.sequential_s)
     ended = summary.succeeded + summary.failed
-    has_ratio = ended > 1 and summary.succeeded
+    # What tools took is time of the run and of no call.
+    used_tools = summary.tools is not None and summary.tools.calls
+    has_ratio = ended > 1 and summary.succeeded and not used_tools
     ratio = formatting.speedup(summary.speedup, queues=summary.queues) if has_ratio else ""
     calls = f"{formatting.count(ended, 'call')} took {together}" + (" together" if ended > 1 else "")
     return f"{wall}; {calls}" + (f": {ratio}" if ratio else "")

@@ -106,7 +106,7 @@ class EventEmitter:
             self._models[record.call.model],
             record.served_by or self._pool.lane(record.call.model).name,
         )
-        outcome = record.outcome
+        outcome, tool_calls = record.outcome, None if record.tools is None else record.tools.calls
         if isinstance(outcome, Reply):
             self._observer(
                 CallSucceeded(
@@ -118,6 +118,7 @@ class EventEmitter:
                     attempts=record.attempts,
                     time_s=record.time_s,
                     cost_nusd=record.cost_nusd,
+                    tool_calls=tool_calls,
                 )
             )
             return
@@ -131,6 +132,7 @@ class EventEmitter:
                 attempts=record.attempts,
                 time_s=record.time_s,
                 cost_nusd=record.cost_nusd,
+                tool_calls=tool_calls,
             )
         )
 

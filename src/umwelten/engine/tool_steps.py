@@ -22,6 +22,7 @@ from umwelten.phrases import Wording
 from umwelten.records import BegunCall, CallRecord, Record, StepRecord, ToolCallsRecord, ToolTotals
 from umwelten.tool_calls import ModelTurn, ToolCall, ToolCallState, ToolOutcome, ToolResults
 from umwelten.types import (
+    STOPPED_CODE,
     Call,
     Failure,
     FailureKind,
@@ -341,7 +342,7 @@ class ToolSteps:
 
     def _fail(self, scheduled: ScheduledCall, conversation: _Conversation, message: str) -> None:
         now = self._loop.time() + self._unix_offset
-        failure = Failure(kind=FailureKind.TOOLS, message=message, code="stopped", retry=False)
+        failure = Failure(kind=FailureKind.TOOLS, message=message, code=STOPPED_CODE, retry=False)
         self._conversations.pop(scheduled.call.id, None)
         known = scheduled.cost_nusd is not None and conversation.earlier_nusd is not None
         self._on_failure(

@@ -13,7 +13,7 @@ from umwelten.providers.protocol import Scope, Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.schema import CUT
 from umwelten.text.suggestions import closest, did_you_mean_clause
-from umwelten.types import EXHAUSTED_CODE, Failure
+from umwelten.types import EXHAUSTED_CODE, STOPPED_CODE, Failure
 
 _OURS = {
     "unsupported_input": "the message says what to do",
@@ -152,6 +152,8 @@ def advice(
         return spell(_EXHAUSTED, spelling)
     if kind == "schema" and CUT in message:
         known = _CUT_OFF
+    if kind == "tools" and code == STOPPED_CODE:
+        return "the message says why; `umwelten eval show` has each step"
     if kind == "bad_request":
         return _OURS.get(code or "") or spell(_bad_request(message.lower(), code), spelling)
     return spell(known, spelling)

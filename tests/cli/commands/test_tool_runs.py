@@ -127,7 +127,7 @@ def test_whatever_a_tool_does_is_told_and_the_run_goes_on(cli: Any, root: Path) 
         requests = {
             one.conversation.split(":")[1]: len(one.requests) for one in server.idle().conversations()
         }
-    assert (code, "tools: stop ended the call: enough" in err) == (1, True)
+    assert (code, "tools: stop ended the call: enough → the message says why" in err) == (1, True)
     assert dict(rows(root, f"SELECT {NAME}, t.result FROM {CALLS} {OF_TOOLS}")) == said
     assert requests == {"boom": 2, "leave": 2, "long": 2, "stop": 1}
     (error,) = rows(root, "SELECT error FROM tool_calls WHERE tool = 'boom'")[0]
@@ -201,7 +201,9 @@ def test_a_process_that_a_tool_ends_is_resumed(cli: Any, root: Path) -> None:
     with provider(calling()) as server:
         code, _ = batch(cli, server, "t.py:crash")
         assert code not in (0, 1, 2, 3)
-        assert batch(cli, server, "t.py:crash", "--resume")[0] == 0
+        code, err = batch(cli, server, "t.py:crash", "--resume")
+        # Called in the run before, and run in this one.
+        assert (code, "never called" in err) == (0, False)
         conversations = server.idle().conversations()
     assert [state for state, _ in called(root)] == ["done"] * 2
     # What was not committed when the process ended is asked once more, and nothing else.
@@ -233,6 +235,7 @@ def test_ctrl_c_while_tools_run_keeps_their_steps_and_pays_nothing_twice(cli: An
             assert process.stderr is not None
             while "stopping (" not in (line := process.stderr.readline()):
                 assert line, "it ended without saying so"
+            assert "waiting up to 10 s for 2 calls under way" in line
             (root / "go").touch()
             assert finish(process)[0] == 130
         assert called(root) == [("done", "held")] * 2
