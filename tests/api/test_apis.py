@@ -11,6 +11,7 @@ import pytest
 import umwelten
 from provider import Profile, Provider
 from umwelten.simulate.faultserver.profile import Behaviour, Rule
+from umwelten.simulate.faultserver.tools.spec import ToolTurns
 
 WORDS = "This model is only supported in v1/responses and not in v1/chat/completions."
 BODY = json.dumps({"error": {"message": WORDS, "type": "invalid_request_error", "param": "model"}})
@@ -82,3 +83,32 @@ def test_the_api_is_no_field_of_a_request(server: Provider) -> None:
     with pytest.raises(umwelten.UsageError, match="api is not a field of a request") as caught:
         umwelten.run("Hi", "openai:small", params={"api": "responses"}).wait()
     assert "api" in str(caught.value.hint)
+
+
+def test_an_api_that_nobody_can_be_asked_by_is_noted(server: Provider) -> None:
+    notes: list[str] = []
+
+    def listen(event: object) -> None:
+        if isinstance(event, umwelten.events.Note):
+            notes.append(event.text)
+
+    umwelten.run("Hi", "google:small", api="responses", on_event=listen).wait()
+    assert "api: no provider of this run has a choice of APIs" in notes
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_tools_that_chat_completions_refuse_are_called_over_responses(server: Provider, stream: bool) -> None:
+    turns = ToolTurns(turns=2, thinking=True)
+    server.use(Profile(responses_only=("gpt-*",), default=Behaviour(text="{results}", tool_turns=turns)))
+    results = umwelten.run(
+        "Add up.", "openai:gpt-new", tools=[add], schema="sum int", stream=stream, max_concurrency=1
+    ).wait()
+    (answer,) = results
+    assert set(answer.data) == {"sum"}
+    assert paths(server) == ["openai", "responses", "responses", "responses"]
+    assert [record.status for record in server.ledger.records] == [400, 200, 200, 200]

@@ -81,6 +81,17 @@ def test_a_summary_of_the_reasoning_is_only_to_be_had_there() -> None:
     assert api("gpt-5", reasoning={"effort": "low"}) == "chat"
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("web_search", "responses"), ("function", "chat"), ("custom", "chat")]
+)
+def test_so_are_tools_that_run_at_the_provider(kind: str, expected: str) -> None:
+    parameters = Parameters(extra={"tools": [{"type": kind}]})
+    settings = RequestSettings(prompts=(Prompt(name="", text="Hi"),), parameters=parameters)
+    for model in ("gpt-4.1", "gpt-6-sol"):
+        wire, _ = wires_of(HOME, ModelRef("openai", model), settings)
+        assert wire is WIRES["responses" if expected == "responses" else "openai"]
+
+
 def test_what_is_chosen_holds_everywhere() -> None:
     for home in (HOME, GATEWAY):
         for chosen in ("chat", "responses"):

@@ -20,6 +20,7 @@ from umwelten.evaluation.preflight import (
     hash_attachments,
     note_addresses,
     note_high_caps,
+    note_idle_api,
     note_idle_rates,
     note_idle_variants,
     note_prices,
@@ -139,6 +140,7 @@ def build_spec(
         note_idle_variants(settings.get("variants"), variants, notes)
     note_high_caps(spec, vendors, notes)
     note_idle_rates(spec, settings, notes)
+    note_idle_api(spec, settings, vendors, notes)
     note_addresses(spec, settings, vendors, notes)
     note_prices(spec, settings, notes)
     return _with_tools(spec, settings, notes)

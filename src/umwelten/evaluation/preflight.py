@@ -292,6 +292,16 @@ def note_idle_rates(spec: EvaluationSpec, settings: Settings, notes: list[Wordin
         )
 
 
+def note_idle_api(
+    spec: EvaluationSpec, settings: Settings, known: Mapping[str, Vendor], notes: list[Wording]
+) -> None:
+    """One note where an API was chosen for this run, and no provider in it has one to choose."""
+    chosen = settings.get("api")
+    is_given = "api" in settings.given and chosen != "auto"
+    if is_given and all(known[model.provider].api != chosen for model in spec.models):
+        notes.append(Phrase("{option:api}: no provider of this run has a choice of APIs"))
+
+
 def note_idle_variants(given: Iterable[str], used: Iterable[str], notes: list[Wording]) -> None:
     """One note where a variant that was given for this run is of no model in it."""
     idle = [name for name in given if name not in set(used)]

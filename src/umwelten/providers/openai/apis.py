@@ -23,6 +23,9 @@ _VERSION = re.compile(r"gpt-(\d{1,2})(?:\.(\d{1,2}))?(?![\d.])")
 _NO_TOOLS_WITH_REASONING = (5, 4)
 """The first version whose chat completions refuse function tools while it reasons, as it does by itself."""
 
+_ON_CHAT = ("function", "custom")
+"""The types of tools that chat completions know."""
+
 _OPENAI = "openai"
 
 
@@ -37,13 +40,22 @@ def needs_responses(model: str, endpoint: Endpoint, settings: RequestSettings) -
     if _ONLY_RESPONSES.fullmatch(model):
         return True
     parameters = settings.parameters
-    return _asks_for_summary(parameters) or (settings.tools is not None and _reasons_with(model, parameters))
+    if _asks_for_summary(parameters) or _has_hosted_tools(parameters):
+        return True
+    return settings.tools is not None and _reasons_with(model, parameters)
 
 
 def _asks_for_summary(parameters: Parameters) -> bool:
     """Return whether a summary of the reasoning is asked for, which chat completions do not have."""
     given = parameters.extra.get("reasoning")
     return "reasoning.summary" in parameters.extra or (isinstance(given, dict) and "summary" in given)
+
+
+def _has_hosted_tools(parameters: Parameters) -> bool:
+    """Return whether there are tools that run at OpenAI, such as a web search: chat completions have none."""
+    tools = parameters.extra.get("tools")
+    kinds = [tool.get("type") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
+    return any(kind not in _ON_CHAT for kind in kinds)
 
 
 def _reasons_with(model: str, parameters: Parameters) -> bool:

@@ -59,8 +59,9 @@ or changed. The ledger has the verdicts and the conversations: how often each st
 
 from __future__ import annotations
 
-from umwelten.simulate.faultserver.asks import content_mark, digest, fingerprint
+from umwelten.simulate.faultserver.asks import digest, fingerprint
 from umwelten.simulate.faultserver.ledger import Conversation, Ledger, Record, Sums
+from umwelten.simulate.faultserver.message_parts import content_mark
 from umwelten.simulate.faultserver.profile import (
     Behaviour,
     Lognormal,

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from umwelten.simulate.faultserver.asks import FileMark
+from umwelten.simulate.faultserver.message_parts import FileMark
 
 Fate = Literal["open", "answered", "refused", "faulted", "abandoned", "invalid"]
 

@@ -7,8 +7,9 @@ from urllib.parse import unquote
 
 import msgspec
 
-from umwelten.simulate.faultserver.asks import BadAsk, IncomingRequest, decode_body, fingerprint, read_ask
+from umwelten.simulate.faultserver.asks import IncomingRequest, decode_body, fingerprint, read_ask
 from umwelten.simulate.faultserver.connection import Received
+from umwelten.simulate.faultserver.message_parts import BadAsk
 from umwelten.simulate.faultserver.tools.transcript import read_transcript
 from umwelten.simulate.faultserver.uploads import FILES, UPLOADS
 from umwelten.simulate.faultserver.wires import (

@@ -11,11 +11,12 @@ from types import TracebackType
 import msgspec
 
 from umwelten.simulate.faultserver import hints
-from umwelten.simulate.faultserver.asks import BadAsk, IncomingRequest
+from umwelten.simulate.faultserver.asks import IncomingRequest
 from umwelten.simulate.faultserver.behaviours import BehaviourState, Chooser, answer_to, cost_of
 from umwelten.simulate.faultserver.connection import Connection, Received
 from umwelten.simulate.faultserver.handler import RequestHandler, SlotQueue
 from umwelten.simulate.faultserver.ledger import Fate, Ledger, Record
+from umwelten.simulate.faultserver.message_parts import BadAsk
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, parse_profile
 from umwelten.simulate.faultserver.routes import Route, ask_of, count_tokens, key_of, model_of, route
 from umwelten.simulate.faultserver.scoped_limits import ScopedLimits, fits, matches, scope

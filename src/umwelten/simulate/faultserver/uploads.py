@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from umwelten.simulate.faultserver.asks import BadAsk, IncomingRequest, content_mark
+from umwelten.simulate.faultserver.asks import IncomingRequest
 from umwelten.simulate.faultserver.connection import Received
+from umwelten.simulate.faultserver.message_parts import BadAsk, content_mark
 from umwelten.simulate.faultserver.wires.base import encode
 from umwelten.types import FrozenStruct
 

@@ -61,6 +61,9 @@ class _Item:
         """Return the item as it ended, or from its pieces where no event said that it did."""
         if self.ended is not None:
             return self.ended
+        if self.begun.get("type") == "reasoning":
+            # What is sealed is whole only at its end, and half of it is refused when it goes back.
+            return {name: value for name, value in self.begun.items() if name != "encrypted_content"}
         if self.begun.get("type") == "function_call" or self.arguments:
             return {"type": "function_call", **self.begun, "arguments": "".join(self.arguments)}
         content: list[dict[str, Any]] = [
