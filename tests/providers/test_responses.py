@@ -357,6 +357,19 @@ def test_the_answer_is_every_text_but_commentary_and_reasoning_comes_first() -> 
     assert only.text == "That is all."
 
 
+def test_searches_of_the_web_are_counted_for_their_price() -> None:
+    searches = [
+        {"type": "web_search_call", "action": {"type": kind}} for kind in ("search", "open_page", "search")
+    ]
+    counted = answered(decoded(WIRE, HOME, response(*searches, message("Rain."))))
+    assert counted.usage.details == {"web_searches": 2}
+    stated = response(*searches, message("Rain."), tool_usage={"web_search": {"num_requests": 1}})
+    assert answered(stream(sse(*events(*searches, message("Rain."), end=stated)))[1]).usage.details == {
+        "web_searches": 1
+    }
+    assert answered(decoded(WIRE, HOME, response(message("Rain.")))).usage.details == {}
+
+
 def test_a_text_of_the_officials_clients_making_is_read_by_it_too() -> None:
     body = response(message("a", "b"), tools=[], tool_choice="auto", parallel_tool_calls=True, created_at=1.0)
     official = Response.model_validate(body)

@@ -20,13 +20,22 @@ from umwelten.providers.common.endings import (
 from umwelten.providers.common.errors import request_id, unusable_reply
 from umwelten.providers.common.tool_refusals import judge_refusal
 from umwelten.providers.common.tool_turns import NO_ARGUMENTS, sendable, sendable_name, with_id
-from umwelten.providers.common.usage import read_fields, read_tier
+from umwelten.providers.common.usage import read_count, read_fields, read_tier
 from umwelten.providers.openai.responses import errors
 from umwelten.providers.openai.usage import read_usage
 from umwelten.providers.protocol import Endpoint, Head
 from umwelten.text.thinking import AnswerText
 from umwelten.tool_calls import ToolCall
-from umwelten.types import Failure, FailureKind, FinishReason, Outcome, RateLimitHints, Reply, Usage
+from umwelten.types import (
+    Failure,
+    FailureKind,
+    FinishReason,
+    Outcome,
+    RateLimitHints,
+    Reply,
+    Usage,
+    UsageDetail,
+)
 
 API = "responses"
 """What `Reply.api` says of these answers."""
@@ -136,6 +145,7 @@ class ResponsesAnswer:
         self._hints: RateLimitHints = rate_limit_headers.parse(endpoint.vendor.quirks.hints, head)
         self._response: dict[str, Any] = {}
         self._partial = ""
+        self._searches = 0
 
     def note(self, response: dict[str, Any]) -> None:
         """Take over what a response says of itself, such as id, model and usage."""
@@ -150,6 +160,7 @@ class ResponsesAnswer:
         self.note(response)
         content = _fuller(response.get("output"), streamed)
         self._partial = content.text or self._partial
+        self._searches = _searches(response, content.items)
         error, status = response.get("error"), _text(response.get("status"))
         if error or status == "failed":
             return self.report_error(error or "the provider failed to answer")
@@ -247,7 +258,11 @@ class ResponsesAnswer:
             stated = {_USAGE.get(name, name): value for name, value in stated.items()}
         outside = self._endpoint.vendor.quirks.reasoning_outside
         tier = read_tier(self._response.get("service_tier"))
-        return plausible(read_usage(stated, outside, tier=tier, head=self._head), answered)
+        usage = read_usage(stated, outside, tier=tier, head=self._head)
+        if self._searches:
+            details = {**usage.details, str(UsageDetail.WEB_SEARCHES): self._searches}
+            usage = msgspec.structs.replace(usage, details=details)
+        return plausible(usage, answered)
 
     def _own_id(self) -> str | None:
         return _text(self._response.get("id")) or None
@@ -265,6 +280,19 @@ def _fuller(output: object, streamed: Content | None) -> Content:
     if streamed is None:
         return Content(items)
     return streamed if len(streamed.items) > len(items) else Content(items)
+
+
+def _searches(response: dict[str, Any], items: list[dict[str, Any]]) -> int:
+    """Return the web searches that are billed: as stated, else those among the items.
+
+    Opening a page and looking for words in it are calls of the same kind, and cost nothing.
+    """
+    usage = read_fields(read_fields(response.get("tool_usage")).get("web_search"))
+    stated = read_count(usage.get("num_requests"))
+    if stated is not None:
+        return stated
+    calls = (item for item in items if item.get("type") == "web_search_call")
+    return sum(read_fields(call.get("action")).get("type", "search") == "search" for call in calls)
 
 
 def _thoughts(item: dict[str, Any]) -> Iterator[str]:
