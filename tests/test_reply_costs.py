@@ -23,6 +23,19 @@ def chat(usage: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"id": "c", "model": "m", "choices": [choice], "usage": usage, **more}
 
 
+def response(usage: dict[str, Any], **more: Any) -> dict[str, Any]:
+    content = [{"type": "output_text", "text": "hi"}]
+    items = [{"type": "message", "content": content}]
+    return {
+        "object": "response",
+        "status": "completed",
+        "model": "m",
+        "output": items,
+        "usage": usage,
+        **more,
+    }
+
+
 def message(usage: dict[str, Any]) -> dict[str, Any]:
     content = [{"type": "text", "text": "hi"}]
     return {"id": "m", "model": "m", "content": content, "stop_reason": "end_turn", "usage": usage}
@@ -39,6 +52,13 @@ def modalities(**counts: int) -> list[dict[str, Any]]:
 
 PLAIN = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
 AUDIO = {"prompt_tokens_details": {"audio_tokens": 600}, "completion_tokens_details": {"audio_tokens": 40}}
+RESPONSE = {
+    "input_tokens": 1000,
+    "input_tokens_details": {"cached_tokens": 400},
+    "output_tokens": 100,
+    "output_tokens_details": {"reasoning_tokens": 60},
+    "total_tokens": 1100,
+}
 MESSAGE = {"input_tokens": 100, "output_tokens": 100}
 WRITES = {
     "cache_creation_input_tokens": 1000,
@@ -48,7 +68,7 @@ WRITES = {
 GEMINI = {"promptTokenCount": 1000, "candidatesTokenCount": 100, "totalTokenCount": 1100}
 
 # Name: model, the reply, the context for genai-prices, nano-USD (a rate in USD per million × 1000 each).
-REPLIES: dict[str, tuple[str, dict[str, Any], dict[str, str], int]] = {
+REPLIES: dict[str, tuple[str, dict[str, Any], dict[str, str], float]] = {
     "openai, default": (
         "openai:gpt-5.4-mini",
         chat(PLAIN, service_tier="default"),
@@ -78,6 +98,18 @@ REPLIES: dict[str, tuple[str, dict[str, Any], dict[str, str], int]] = {
         chat(PLAIN | AUDIO),
         {},
         400 * 2500 + 600 * 32_000 + 60 * 10_000 + 40 * 64_000,
+    ),
+    "openai, responses": (
+        "openai:gpt-5.4-mini",
+        response(RESPONSE, service_tier="default"),
+        {},
+        (1000 - 400) * 750 + 400 * 75 + 100 * 4500,
+    ),
+    "openai, responses, flex": (
+        "openai:gpt-5.4-mini",
+        response(RESPONSE, service_tier="flex"),
+        {"service_tier": "flex"},
+        (1000 - 400) * 375 + 400 * 37.5 + 100 * 2250,
     ),
     "groq, on demand": (
         "groq:llama-3.3-70b-versatile",
@@ -162,7 +194,8 @@ def test_a_reply_costs_what_the_list_and_its_tier_make_it(name: str) -> None:
     vendor = VENDORS[model.provider]
     endpoint = Endpoint(vendor=vendor, base_url=vendor.base_url)
     head = Head(status=200, headers={}, now_unix=AT.timestamp())
-    reply = WIRES[vendor.wire].decode(head, json.dumps(body).encode(), endpoint)
+    wire = "responses" if body.get("object") == "response" else vendor.wire
+    reply = WIRES[wire].decode(head, json.dumps(body).encode(), endpoint)
     assert isinstance(reply, Reply)
     cost = cost_nusd(reply.usage, model, price_book(VENDORS), at=AT.timestamp())
     assert cost == nusd
@@ -177,7 +210,9 @@ def oracle(model: ModelRef, body: dict[str, Any], context: dict[str, str]) -> in
     listed = VENDORS[model.provider].price_list
     row, info = get_snapshot().find_provider_model(model.model, None, listed, None)
     flavours = {extractor.api_flavor for extractor in row.extractors or ()}
-    flavour = "default" if "default" in flavours else "chat"
+    flavour = (
+        "default" if "default" in flavours else body.get("object", "chat").replace("response", "responses")
+    )
     _, usage = row.extract_usage(body, api_flavor=flavour)
     price = info.calc_price(usage, row, genai_request_timestamp=AT, price_context=context)
     return round(price.total_price * 1_000_000_000)
