@@ -55,7 +55,7 @@ def test_every_command_of_the_page_works_as_it_stands(tmp_path: Path) -> None:
     for part in rates[1].strip().split("\n\n\n"):
         assert part in (EXAMPLES / "rates.py").read_text(), "rates.py on the page is another one"
     commands = re.findall(r"^```sh\n(umwelten.*?)^```", text, re.DOTALL | re.MULTILINE)
-    assert len(commands) == 4
+    assert len(commands) == 5
     printed = []
     with provider(Profile(rules=tuple(rules()))) as server:
         bin_ = str(Path(sys.executable).parent)
@@ -69,10 +69,11 @@ def test_every_command_of_the_page_works_as_it_stands(tmp_path: Path) -> None:
             assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
             printed.append(done.stdout)
         assert server.idle().verdicts == []
-    _, shown, tested, clock = printed
+    _, shown, tested, clock, searched = printed
     answers = [path.read_text() for path in (tmp_path / "output" / "totals").glob("*.txt")]
     for _, _, total in TOTALS.values():
         assert sum(total in answer for answer in answers) == 2, (total, sorted(answers))
     assert "6 * 3 * 55 * 1.15" in shown and "1138.5" in shown
     assert tested == "12500\n"
     assert "Asia/Tokyo" in clock
+    assert searched.startswith("claude-opus-4-7 says ")
