@@ -17,7 +17,7 @@ import umwelten
 from provider import Profile, provider
 from report.making import CALL_NAMES, GEMMA, NOON, spec
 from report.making import work as stored
-from umwelten.records import StepRecord, ToolCallsRecord
+from umwelten.records import CallRecord, StepRecord, ToolCallsRecord, ToolTotals
 from umwelten.report.output_files import render
 from umwelten.report.queries.calls import call_detail, find
 from umwelten.report.render.call import render_call
@@ -34,7 +34,7 @@ from umwelten.tool_calls import (
     ToolOutcome,
     ToolSettings,
 )
-from umwelten.types import FoundInput, Usage
+from umwelten.types import Call, FoundInput, Reply, Timing, Usage
 
 NAMES = ("steps", "tool_calls", "tool_errors", "tool_s")
 EXPRESSION = {"expression": "2.50 * 5000"}
@@ -197,34 +197,82 @@ def test_a_function_that_scores_sees_the_calls_of_tools(results):
     assert [score.value for score in scores] == [1.0, 1.0, 0.0]
 
 
-def test_show_has_the_steps_of_a_call_that_has_not_ended(tmp_path):
-    tool = OfferedTool(
-        name="add",
-        definition=ToolDefinition(name="add", description="", parameters={"type": "object"}),
-        fingerprint="1",
+ADD = OfferedTool(
+    name="add",
+    definition=ToolDefinition(name="add", description="", parameters={"type": "object"}),
+    fingerprint="1",
+)
+
+
+def begun(store: Store, names: tuple[str, ...], *, number: int = 1) -> tuple[Call, tuple[ToolCall, ...]]:
+    """A step of the only call, with calls of these tools."""
+    asked = tuple(ToolCall(id=str(n), name=name, arguments=f'{{"n": {n}}}') for n, name in enumerate(names))
+    (call,) = store.lease(1, 1)
+    store.submit(
+        StepRecord(
+            call=call,
+            number=number,
+            turn=ModelTurn(raw=b"{}", calls=asked),
+            started_at=NOON,
+            key="k",
+            content=b"",
+            names=names,
+            usage=Usage(input_tokens=10, output_tokens=4),
+            cost_nusd=5,
+            served_by="ollama",
+        )
     )
-    plan = spec(tools=ToolSettings(tools=(tool,)))
-    asked = tuple(ToolCall(id=str(n), name="add", arguments=f'{{"n": {n}}}') for n in range(2))
-    with Store.resume(tmp_path / "half", plan) as store:
-        store.set_inputs(
-            [FoundInput(name="a.txt", path="/data/a.txt", size=1, stamp="1")], read_hash=lambda *_: b""
+    return call, asked
+
+
+def with_tools(folder: Path) -> Store:
+    store = Store.resume(folder, spec(tools=ToolSettings(tools=(ADD,))))
+    found = [FoundInput(name="a.txt", path="/data/a.txt", size=1, stamp="1")]
+    store.set_inputs(found, read_hash=lambda *_: b"")
+    store.start_run({})
+    return store
+
+
+@pytest.mark.parametrize(("steps", "calls"), [(2, 5), (1, 0)], ids=["built on", "left over"])
+def test_figures_by_tool_are_of_the_calls_that_led_to_the_answer(tmp_path, steps, calls):
+    took = (0.4, 0.1, 0.2, None, None)
+    states = (ToolCallState.TIMEOUT, *[ToolCallState.DONE] * 2, ToolCallState.DENIED, ToolCallState.UNKNOWN)
+    with with_tools(tmp_path / "half") as store:
+        call, asked = begun(store, (*["add"] * 4, "invented"))
+        outcomes = tuple(
+            ToolOutcome(call=one, tool=one.name, state=state, text="", took_s=s)
+            for one, state, s in zip(asked, states, took, strict=True)
         )
-        store.start_run({})
-        (call,) = store.lease(1, 1)
-        store.submit(
-            StepRecord(
-                call=call,
-                number=1,
-                turn=ModelTurn(raw=b"{}", calls=asked),
-                started_at=NOON,
-                key="k",
-                content=b"",
-                names=("add", "add"),
-                usage=Usage(input_tokens=10, output_tokens=4),
-                cost_nusd=5,
-                served_by="ollama",
-            )
+        store.submit(ToolCallsRecord(call=call, step=1, outcomes=outcomes, places=(0, 1, 2, 3, 4)))
+        timing = Timing(started_at=NOON, latency_s=1.0)
+        answer = CallRecord(
+            call=call,
+            key="k",
+            content=b"",
+            outcome=Reply(text="3"),
+            timing=timing,
+            attempts=2,
+            time_s=2.0,
+            tools=ToolTotals(steps=steps, calls=calls, errors=3 if calls else 0),
         )
+        store.submit(answer)
+        store.end_run("complete", None, 1)
+    found = json.loads(written(tmp_path / "half", "json"))
+    rows = [
+        [row[name] for name in ("tool", "source", "calls", "errors", "timeouts", "p50_s")]
+        for row in found["tools"]
+    ]
+    if not calls:
+        assert rows == [["add", "", 0, 0, 0, None]]
+        return
+    assert rows == [["add", "", 4, 2, 1, 0.2], ["invented", None, 1, 1, 0, None]]
+    assert sum(row[2] for row in rows) == found["models"][0]["tool_calls"]
+    assert "unknown: a model made it up" in written(tmp_path / "half", "markdown")
+
+
+def test_show_has_the_steps_of_a_call_that_has_not_ended(tmp_path):
+    with with_tools(tmp_path / "half") as store:
+        call, asked = begun(store, ("add", "add"))
         done = ToolOutcome(
             call=asked[0],
             tool="add",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 
 from umwelten.report import stats
 from umwelten.report.models import ModelToolFigures, ToolFigures, ToolUse
@@ -22,13 +23,10 @@ Its answer has no row there; what has, after that, is left over from a conversat
 _RESOLVED = f"t.state NOT IN ({', '.join(repr(str(state)) for state in UNRESOLVED)})"
 _ENDED = f"FROM current_calls c CROSS JOIN tool_calls t ON t.call_id = c.id WHERE {BUILT_ON} AND {_RESOLVED}"
 
-_COUNTS = f"""SELECT t.tool, count(*) AS calls, sum(t.state <> '{ToolCallState.DONE}'),
-    sum(t.state = '{ToolCallState.TIMEOUT}') {_ENDED} GROUP BY t.tool ORDER BY calls DESC, t.tool"""
-# The median by nearest rank, as everywhere, of those that were run.
-_MEDIANS = f"""SELECT tool, took_s FROM (
-    SELECT t.tool, t.took_s, row_number() OVER (PARTITION BY t.tool ORDER BY t.took_s) AS place,
-        count(*) OVER (PARTITION BY t.tool) AS calls
-    {_ENDED} AND t.took_s IS NOT NULL) WHERE place = (calls + 1) / 2"""
+_BY_TOOL = f"""SELECT t.tool, count(*) AS calls, sum(t.state <> '{ToolCallState.DONE}'),
+        sum(t.state = '{ToolCallState.TIMEOUT}'), count(t.took_s)
+    {_ENDED} GROUP BY t.tool ORDER BY calls DESC, t.tool"""
+_TIMES = f"SELECT t.tool, t.took_s {_ENDED} AND t.took_s IS NOT NULL ORDER BY t.tool, t.took_s"
 _BY_MODEL = f"""SELECT c.model_id, count(*) AS asked, total(c.steps) AS steps,
     total(c.tool_calls) AS tool_calls, total(c.tool_errors) AS tool_errors, total(c.tool_s) AS tool_s,
     sum(c.status = {SUCCEEDED}) AS answered,
@@ -51,13 +49,13 @@ def tool_use(reader: Reader) -> ToolUse | None:
 
 def _tools(connection: sqlite3.Connection, offered: ToolSettings) -> tuple[ToolFigures, ...]:
     """Those that were offered in their order, then names that models made up."""
-    counts = {row[0]: tuple(row)[1:] for row in connection.execute(_COUNTS)}
-    medians = dict(tuple(row) for row in connection.execute(_MEDIANS))
+    found = {row[0]: tuple(row)[1:] for row in connection.execute(_BY_TOOL)}
+    medians = _medians(connection, {name: row[-1] for name, row in found.items()})
     sources = {tool.name: tool.source for tool in offered.tools}
-    unknown = [name for name in counts if name not in sources][:_MOST_UNKNOWN]
+    unknown = [name for name in found if name not in sources][:_MOST_UNKNOWN]
 
     def figures(name: str) -> ToolFigures:
-        calls, errors, timeouts = counts.get(name, (0, 0, 0))
+        calls, errors, timeouts, _ = found.get(name, (0, 0, 0, 0))
         return ToolFigures(
             tool=name,
             source=sources.get(name),
@@ -68,6 +66,19 @@ def _tools(connection: sqlite3.Connection, offered: ToolSettings) -> tuple[ToolF
         )
 
     return tuple(map(figures, (*sources, *unknown)))
+
+
+def _medians(connection: sqlite3.Connection, run: dict[str, int]) -> dict[str, float]:
+    """Return the median time of each tool by nearest rank, as everywhere, of its calls that were run.
+
+    From one sorted walk: a window in SQL takes six times as long.
+    """
+    medians, seen = dict[str, float](), Counter[str]()
+    for tool, took_s in connection.execute(_TIMES):
+        if seen[tool] == stats.rank(50, run[tool]):
+            medians[tool] = took_s
+        seen[tool] += 1
+    return medians
 
 
 def _models(connection: sqlite3.Connection) -> dict[int, ModelToolFigures]:
