@@ -28,7 +28,17 @@ from benchmarks.soak import soak  # noqa: E402
 from hostile.trying import MOST_RESIDENT, MOST_S  # noqa: E402
 from memory import kills as learning_kills  # noqa: E402
 from provider import clean_environment, provider_process  # noqa: E402
-from reliability import judging, matrix, memory, promises, scoring_kills, server_kills, tool_kills, torture  # noqa: E402
+from reliability import (  # noqa: E402
+    every_cut,
+    judging,
+    matrix,
+    memory,
+    promises,
+    scoring_kills,
+    server_kills,
+    tool_kills,
+    torture,
+)
 from sharing.processes import SCENARIOS  # noqa: E402
 from umwelten.records import AttemptRecord, CallRecord, StoredSpec  # noqa: E402
 from umwelten.simulate.faultserver.profile import Profile  # noqa: E402
@@ -48,7 +58,8 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=20_000, help="hostile files")
     parser.add_argument(
         "--parts",
-        default="kills,scores,judging,tools,servers,learning,sharing,matrix,resume,memory,files,intervals,soak",
+        default="kills,scores,judging,tools,servers,learning,sharing,matrix,calls,resume,memory,files,intervals,"
+        "soak",
     )
     parser.add_argument("--write-docs", action="store_true")
     chosen = parser.parse_args()
@@ -61,6 +72,7 @@ def main() -> int:
         "learning": lambda root: killed_learning(root, max(10, chosen.kills // 100), chosen.size),
         "sharing": shared_limits,
         "matrix": faults,
+        "calls": lambda _: cut_calls(),
         "resume": resume,
         "memory": large_files,
         "files": lambda _: hostile_files(chosen.files),
@@ -309,6 +321,17 @@ def large_files(root: Path) -> tuple[Lines, bool]:
     return [said], peak < 1_000_000_000
 
 
+def cut_calls() -> tuple[Lines, bool]:
+    """Streams of calls, cut at every byte."""
+    found = every_cut.cut_everywhere()
+    table = {
+        "streams, in the manner of all servers": str(found.streams),
+        "at every byte, once with a second cut": f"{found.cuts:,} cuts",
+        "with other calls than in one piece": ", ".join(found.differ[:20]) or "0",
+    }
+    return _two_columns("cut", table), not found.differ
+
+
 def hostile_files(count: int) -> tuple[Lines, bool]:
     """Damaged and hostile files of every type."""
     found = list(hostile.tried(range(count), "", os.cpu_count() or 1))
@@ -352,6 +375,7 @@ def document(found: dict[str, Lines]) -> str:
         "sharing": "Runs that share a rate limit",
         "resume": "Resuming",
         "matrix": "Network faults",
+        "calls": "Calls of tools in streams",
         "memory": "Large files",
         "files": "Hostile files",
         "intervals": "Intervals of scores",

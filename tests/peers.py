@@ -200,8 +200,8 @@ def ask(wire: Wire, endpoint: Endpoint, request: Request) -> tuple[Outcome, str]
     """A real exchange: the outcome, and the text that came while it streamed ("" for a unary one)."""
     head, pieces = exchange(wire.encode(request, endpoint))
     if not request.stream or head.status != 200:
-        return wire.decode(head, b"".join(pieces), endpoint), ""
-    decoder = wire.stream(head, endpoint)
+        return wire.decode(head, b"".join(pieces), endpoint, tools=bool(request.tools)), ""
+    decoder = wire.stream(head, endpoint, tools=bool(request.tools))
     text = ""
     for piece in pieces:
         text += decoder.feed(piece)

@@ -6,9 +6,11 @@ import json
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from umwelten.providers.protocol import Endpoint, Head, HttpRequest, Quirks, Scope, Vendor, Wire
+from umwelten.tool_calls import ModelTurn, ToolDefinition, ToolResult, ToolResults
 from umwelten.types import (
     Failure,
     Media,
@@ -22,6 +24,7 @@ from umwelten.types import (
     Role,
     Secret,
     Text,
+    Turn,
 )
 
 KEY = "test-key-0123456789"
@@ -46,7 +49,7 @@ def question(
     model: str = "some-model",
     system: str | None = None,
     stream: bool = False,
-    turns: tuple[Message, ...] = (),
+    turns: tuple[Turn, ...] = (),
     **settings: Any,
 ) -> Request:
     """A request; the parts default to a short text, `turns` follow, `settings` are those of `Parameters`."""
@@ -67,6 +70,29 @@ def user(*parts: Part | str) -> Message:
 def assistant(*texts: str) -> Message:
     """A turn of the model."""
     return Message(role=Role.ASSISTANT, parts=tuple(Text(text=text) for text in texts))
+
+
+WEATHER = ToolDefinition(
+    name="get_weather",
+    description="Tells the weather of a city.",
+    parameters={"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+)
+
+
+def with_weather(request: Request, *turns: Turn, choice: str = "auto") -> Request:
+    """The request with a tool, and with these turns after its question."""
+    return msgspec.structs.replace(
+        request, tools=(WEATHER,), tool_choice=choice, messages=(*request.messages, *turns)
+    )
+
+
+def told(reply: Reply, *results: str) -> tuple[Turn, Turn]:
+    """The turn of a reply that called tools, and the results of its calls."""
+    pairs = zip(reply.calls, results, strict=True)
+    return (
+        ModelTurn(raw=reply.turn, calls=reply.calls),
+        ToolResults(results=tuple(ToolResult(call, text) for call, text in pairs)),
+    )
 
 
 def image(name: str = "scan.png") -> Media:

@@ -18,7 +18,7 @@ from umwelten.providers.protocol import Endpoint, Wire
 from umwelten.providers.vendors import VENDORS
 from umwelten.providers.wires import WIRES
 from umwelten.types import FailureKind, FinishReason, Secret
-from wirekit import KEY, answered, failed, question
+from wirekit import KEY, answered, failed, question, told, with_weather
 
 REQUIRED = os.environ.get("UMWELTEN_TEST_NODE") == "required"
 MISSING = NODE is None or not AIMOCK.exists()
@@ -63,6 +63,9 @@ FIXTURES = [
     says("filter", content="Once", finishReason="content_filter"),
     says("tool", toolCalls=[TOOL]),
     says("half", content="Let me look.", toolCalls=[TOOL]),
+    says("weather", content="It is 18 in Oslo and 9 in Bergen.")
+    | {"match": {"toolResultContains": "9 degrees"}},
+    says("weather", content="Before that:", toolCalls=[TOOL, {**TOOL, "arguments": {"city": "Bergen"}}]),
     says("thought", content="Yes.", reasoning="Let me think."),
     says("nothing", content="\n "),
     says("record", content={"title": "Oslo"}),
@@ -145,6 +148,20 @@ def test_a_call_of_a_tool_is_never_an_answer(place: tuple[Wire, Endpoint], asked
         assert (failure.kind, failure.code, failure.retry) == (K.BAD_REQUEST, "tool_calls", False)
         assert "get_weather" in failure.message
         assert failure.partial == ("Let me look." if asked == "half" else None)
+
+
+def test_a_conversation_with_calls_comes_to_its_answer(place: tuple[Wire, Endpoint]) -> None:
+    for stream in (False, True):
+        asked = question("weather", model="m", stream=stream)
+        reply = answered(ask(*place, with_weather(asked))[0])
+        assert [(call.name, json.loads(call.arguments)["city"]) for call in reply.calls] == [
+            ("get_weather", "Oslo"),
+            ("get_weather", "Bergen"),
+        ]
+        assert (reply.text, reply.finish_reason) == ("Before that:", FinishReason.TOOL)
+        turns = told(reply, "18 degrees", "9 degrees")
+        last = answered(ask(*place, with_weather(asked, *turns))[0])
+        assert (last.text, last.calls) == ("It is 18 in Oslo and 9 in Bergen.", ())
 
 
 @pytest.mark.parametrize(

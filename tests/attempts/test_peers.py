@@ -19,8 +19,9 @@ from umwelten.local import find_weights
 from umwelten.providers.protocol import Endpoint, ModelPage, Vendor, Wire
 from umwelten.providers.vendors import VENDORS
 from umwelten.providers.wires import WIRES
+from umwelten.tool_calls import ModelTurn, ToolCall, ToolResult, ToolResults
 from umwelten.types import FailureKind, FinishReason, ModelRef, Request, Resource, Schema, Secret, Text
-from wirekit import KEY, answered, assistant, failed, image, question, user
+from wirekit import KEY, answered, assistant, failed, image, question, told, user, with_weather
 
 pytestmark = pytest.mark.peer
 K = FailureKind
@@ -146,6 +147,50 @@ def test_the_models_on_offer_are_listed(peer: Peer) -> None:
     if peer.endpoint.vendor.wire == "gemini":
         assert all(not model.id.startswith("models/") for model in page.models)
         assert all(model.context_tokens for model in page.models)
+
+
+# --- tools ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+@every(MOCKED)
+def test_a_conversation_with_calls_comes_to_its_answer(peer: Peer, mock: str, stream: bool) -> None:
+    cities = [{"name": "get_weather", "arguments": {"city": city}} for city in ("Oslo", 'Tromsø "N"')]
+    queue(mock, {"type": "reply", "tool_calls": cities})
+    asked = question("How warm is it?", model=peer.model, stream=stream)
+    reply = answered(ask(peer.wire, peer.endpoint, with_weather(asked))[0])
+    assert [{"name": c.name, "arguments": json.loads(c.arguments)} for c in reply.calls] == cities
+    assert len({call.id for call in reply.calls}) == 2
+    # By itself it calls a tool until a result is there.
+    last = answered(ask(peer.wire, peer.endpoint, with_weather(asked, *told(reply, "18", "9")))[0])
+    assert last.text and not last.calls
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+@every(MOCKED)
+def test_arguments_that_are_no_json_are_handed_on_and_taken_back(peer: Peer, mock: str, stream: bool) -> None:
+    queue(mock, {"type": "tool_fault", "kind": "malformed_arguments"})
+    asked = question("How warm is it?", model=peer.model, stream=stream)
+    reply = answered(ask(peer.wire, peer.endpoint, with_weather(asked))[0])
+    assert [call.name for call in reply.calls] == ["get_weather"]
+    last = answered(ask(peer.wire, peer.endpoint, with_weather(asked, *told(reply, "no JSON")))[0])
+    assert last.text
+
+
+@every(["openai-llama", "anthropic-llama"])
+def test_a_real_server_takes_a_conversation_with_calls(peer: Peer) -> None:
+    """Its template knows no tools: it ignores them, and answers."""
+    turn = {
+        "openai": b'{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":'
+        b'{"name":"get_weather","arguments":"{}"}}]}',
+        "anthropic": b'{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"get_weather",'
+        b'"input":{}}]}',
+    }[peer.endpoint.vendor.wire]
+    call = ToolCall(id="a", name="get_weather")
+    turns = (ModelTurn(raw=turn, calls=(call,)), ToolResults(results=(ToolResult(call, "18 degrees"),)))
+    asked = question("How warm is it?", model=peer.model, max_tokens=1)
+    for choice in ("auto", "none"):
+        answered(ask(peer.wire, peer.endpoint, with_weather(asked, *turns, choice=choice))[0])
 
 
 # --- shapes ------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ from providers.tool_corpus import (
     ollama_call,
     ollama_line,
     ollama_stream,
+    openai_body,
     tool_use,
 )
 from umwelten.providers.protocol import Endpoint
@@ -43,7 +44,7 @@ from umwelten.providers.wires import WIRES
 from umwelten.schema import load_schema
 from umwelten.tool_calls import ModelTurn, ToolCall, ToolDefinition, ToolResult, ToolResults
 from umwelten.types import FailureKind, FinishReason, ModelRef, Outcome, Reply, Request, Secret, Turn
-from wirekit import CUTS, answered, body_of, failed, head, question, user
+from wirekit import CUTS, answered, body_of, failed, head, noisy, question, user
 
 K = FailureKind
 VENDOR_OF = {"anthropic": "anthropic", "gemini": "google", "ollama": "ollama"}
@@ -175,7 +176,7 @@ ARGUMENTS = st.dictionaries(
 
 
 @on_every_wire
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(calls=st.lists(st.tuples(NAMES, ARGUMENTS), min_size=1, max_size=4), cuts=CUTS, data=st.data())
 def test_calls_in_any_pieces_are_put_together(
     wire: str, calls: list[tuple[str, dict[str, Any]]], cuts: tuple[int, ...], data: st.DataObject
@@ -238,6 +239,51 @@ def test_broken_letters_do_not_lose_a_call(wire: str) -> None:
         reply = answered(unary(wire, body))
         assert "n\ufffd" in json.loads(reply.calls[0].arguments)
         assert json.loads(reply.turn.decode())
+
+
+SEEDS: dict[str, list[Any]] = {
+    "openai": [openai_body((ADD, MUL), "Hm", reasoning_details=[{"type": "reasoning.text", "text": "Hm"}])],
+    **{wire: [] for wire in VENDOR_OF},
+}
+for _wire, _, _back in (param.values for param in CASES):
+    SEEDS[_wire].append(WHOLE[_wire](_back))
+ODD = st.sampled_from(
+    [None, 5, -1, 1e300, True, "", "x", "{}", [], [[]], [None], {}, {"a": {}}, {"type": "tool_use"}]
+)
+
+
+def _swapped(value: Any, path: list[int], odd: Any) -> Any:
+    """The value with one of the values in it replaced."""
+    if not path or not isinstance(value, dict | list) or not value:
+        return odd
+    keys = list(value) if isinstance(value, dict) else range(len(value))
+    at = keys[path[0] % len(keys)]
+    inside = _swapped(value[at], path[1:], odd)
+    if isinstance(value, dict):
+        return {**value, at: inside}
+    return [*value[:at], inside, *value[at + 1 :]]
+
+
+@pytest.mark.parametrize("wire", SEEDS)
+@settings(max_examples=40)
+@given(data=st.data(), path=st.lists(st.integers(0, 20), min_size=1, max_size=9), odd=ODD)
+def test_no_bytes_make_a_decoder_raise(wire: str, data: st.DataObject, path: list[int], odd: Any) -> None:
+    body = json.dumps(_swapped(data.draw(st.sampled_from(SEEDS[wire])), path, odd)).encode()
+    row = VENDORS[VENDOR_OF.get(wire, wire)]
+    place = Endpoint(vendor=row, base_url=row.base_url)
+    for raw in (body, data.draw(noisy(body, b'data: {"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}'))):
+        decoder = WIRES[wire].stream(head(), place, tools=True)
+        decoder.feed(raw)
+        for outcome in (WIRES[wire].decode(head(), raw, place, tools=True), decoder.finish()):
+            if isinstance(outcome, Reply) and outcome.calls:
+                assert json.loads(outcome.turn)
+                assert all(call.name and call.id for call in outcome.calls)
+                turns = (ModelTurn(raw=outcome.turn, calls=outcome.calls), told(outcome))
+                assert body_of(WIRES[wire].encode(asked(*turns), place))
+
+
+def told(reply: Reply) -> ToolResults:
+    return ToolResults(results=tuple(ToolResult(call, "3") for call in reply.calls))
 
 
 NAMELESS = {

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam, ChatCompletionToolParam
 from pydantic import TypeAdapter
@@ -105,6 +105,7 @@ def test_a_stream_may_be_cut_anywhere(case: Case) -> None:
         assert streamed(case.stream, end, vendor=case.vendor) == expected
 
 
+@settings(max_examples=40)
 @given(
     calls=st.lists(
         st.tuples(

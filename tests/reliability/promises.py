@@ -279,6 +279,20 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
+        "The calls of tools in a stream are those that its server meant, wherever it is cut; what was "
+        "thought and signed goes back as it came",
+        "the pieces in which servers of all kinds send calls (cut at every byte in the table below); "
+        "official clients' types; a server that refuses what providers refuse of a conversation",
+        (
+            "providers/test_tool_calls_openai.py::test_a_stream_gives_the_calls_that_its_server_meant",
+            "providers/test_tool_calls_openai.py::test_a_stream_may_be_cut_anywhere",
+            "providers/test_tool_calls.py::test_a_stream_gives_the_calls_that_its_server_meant",
+            "providers/test_tool_calls.py::test_a_stream_may_be_cut_anywhere",
+            "providers/test_tool_calls.py::test_what_came_whole_goes_back_byte_by_byte",
+            "providers/test_tool_conversations.py::test_it_is_whatever_the_model_does",
+        ),
+    ),
+    (
         "Runs on one machine that share a rate limit lose no call and make none twice, whichever of them "
         "ends, is killed or stopped: another takes over within two seconds, and none waits for a stranger or "
         "a fault",
