@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import functools
 import linecache
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from umwelten.tools.fingerprints import _dump
@@ -17,7 +20,10 @@ from umwelten.tools.tool_files import ToolFiles
 _BASE = '''
 import umwelten
 
-RATES = {"USD": 0.9}
+try:
+    RATES = {"USD": 0.9}
+except OSError:
+    RATES = {}
 
 def _of(currency: str) -> float:
     return RATES[currency]
@@ -81,6 +87,32 @@ def test_the_hash_does_not_depend_on_the_version_of_python() -> None:
         "args=[Name(id='a'),Starred(value=List())],keywords=[keyword(arg='b',value=Constant(value=None))]))],"
         "returns=Name(id='str'))"
     )
+
+
+def test_what_a_function_is_bound_to_is_part_of_it() -> None:
+    def convert(amount: float, rate: float = 1.0) -> float:
+        return amount * rate
+
+    def bound(rate: float) -> str:
+        def inner(amount: float) -> float:
+            return amount * rate
+
+        return FunctionTool(inner).fingerprint
+
+    def partial(rate: float) -> str:
+        return FunctionTool(functools.partial(convert, rate=rate)).fingerprint
+
+    assert bound(1.0) == bound(1.0) != bound(2.0)
+    assert partial(1.0) == partial(1.0) != partial(2.0)
+
+
+def test_classes_without_source_differ_by_their_methods() -> None:
+    def made(text: str) -> str:
+        scope: dict[str, Any] = {"msgspec": msgspec}
+        exec(f"class Add(msgspec.Struct):\n a: int\n def __call__(self) -> int:\n  return {text}", scope)
+        return FunctionTool(scope["Add"]).fingerprint
+
+    assert made("self.a") == made("self.a") != made("self.a + 1")
 
 
 def test_functions_of_one_line_differ_by_what_they_return() -> None:

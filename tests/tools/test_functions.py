@@ -195,6 +195,32 @@ def test_a_coroutine_function_runs_in_the_loop_and_others_in_threads() -> None:
     assert asyncio.run(FunctionTool(returning).call('{"n": 4}', CONTEXT)) == "4"
 
 
+def test_a_default_of_none_allows_null() -> None:
+    def look(on: datetime.date = None, at: str | None = None) -> str:  # type: ignore  # noqa: RUF013
+        return f"{on} {at}"
+
+    assert result(look, on=None, at=None).text == "None None"
+    properties = schema(look)["properties"]
+    assert properties["on"]["anyOf"] == [{"type": "string", "format": "date"}, {"type": "null"}]
+    assert "default" not in properties["on"]
+
+
+def test_types_that_hold_themselves_are_defined_once() -> None:
+    def grow(tree: Node) -> str:
+        return f"{len(tree.children)}"
+
+    for parameters in (schema(grow), schema(Node)):
+        assert "Node" in parameters["$defs"]
+    assert result(grow, tree={"children": [{}, {}]}).text == result(Node, children=[{}, {}]).text == "2"
+
+
+class Node(msgspec.Struct):
+    children: list[Node] = []
+
+    def __call__(self) -> int:
+        return len(self.children)
+
+
 def positional(a: int, /) -> str:
     return ""
 
@@ -346,6 +372,7 @@ def take(days: int, note: str = "", share: float = 1.0, sure: bool = False) -> s
         ('{"days": 3, "sure": True}', '[3, "", 1.0, true]'),
         ('"{\\"days\\": 3}"', '[3, "", 1.0, false]'),
         ('\ufeff {"days": 3}\n', '[3, "", 1.0, false]'),
+        ('{"days": 3, "note": null, "share": null}', '[3, "", 1.0, false]'),
     ],
 )
 def test_arguments_are_read_leniently_where_they_mean_one_thing(arguments: str, text: str) -> None:

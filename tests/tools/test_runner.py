@@ -131,6 +131,31 @@ def test_tools_that_do_not_return_keep_their_places_until_none_is_left() -> None
     asyncio.run(main())
 
 
+def test_a_coroutine_that_ignores_its_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("umwelten.tools.runner._CANCEL_S", 0.01)
+
+    async def main() -> None:
+        may_end = asyncio.Event()
+
+        async def stubborn() -> str:
+            while not may_end.is_set():
+                try:
+                    await may_end.wait()
+                except asyncio.CancelledError:
+                    continue
+            return "too late"
+
+        runner = ToolRunner([function_tool(stubborn)], timeout_s=0.01)
+        (outcome,) = await runner.run((call("stubborn"),), CONTEXT)
+        assert outcome.state is ToolCallState.TIMEOUT
+        assert runner.given_up == {"stubborn": 1}
+        may_end.set()
+        while runner.given_up:
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
 def test_no_more_tools_are_at_work_than_allowed() -> None:
     at_work, most = 0, 0
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from toolkit import result
 from umwelten.errors import UsageError
 from umwelten.tools.entries import BUILT_IN, is_built_in, split_tools, used_lists
 from umwelten.tools.functions import FunctionTool
@@ -111,6 +112,14 @@ def test_a_file_is_run_once(tmp_path: Path) -> None:
     )
     select_tools([f"{path}:a", f"{path}:b", str(path)])
     assert path.with_suffix(".runs").read_text() == "x"
+
+
+def test_what_a_file_prints_goes_to_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "loud.py"
+    path.write_text("print('while it is read')\ndef f() -> str:\n    print('at work')\n    return 'x'\n")
+    (made,) = select_tools([str(path)])
+    assert result(made).text == "x"
+    assert capsys.readouterr() == ("", "while it is read\nat work\n")
 
 
 @pytest.mark.parametrize(

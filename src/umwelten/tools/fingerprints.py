@@ -8,6 +8,7 @@ Python. What other modules do is not looked at; `tool(version=…)` says it.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import inspect
 import sys
@@ -22,7 +23,8 @@ _WITHOUT_MEANING = frozenset(("type_comment", "type_ignores", "kind", "ctx", "li
 
 def code_fingerprint(function: Callable[..., Any]) -> str:
     """Return the hash of what a function or class does, 32 hex digits."""
-    return _hash(_source(function) or _bytecode(function))
+    bound, inner = _bound(function)
+    return _hash("\n".join((_source(inner) or _bytecode(inner), *bound)))
 
 
 def version_fingerprint(name: str, version: str) -> str:
@@ -32,6 +34,35 @@ def version_fingerprint(name: str, version: str) -> str:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+
+
+def _bound(function: Any) -> tuple[list[str], Any]:
+    """Return what a function is bound to, by `functools.partial` or as a closure, and the function itself."""
+    parts: list[str] = []
+    while isinstance(function, functools.partial):
+        parts += [_value(each) for each in function.args]
+        parts += [f"{name}={_value(each)}" for name, each in sorted(function.keywords.items())]
+        function = function.func
+    if not isinstance(function, type) and not inspect.isroutine(function):
+        function = type(function)
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            parts.append(_value(cell.cell_contents))
+        except ValueError:  # not yet filled
+            continue
+    return parts, function
+
+
+def _value(value: Any) -> str:
+    """Return a value that is told by its text; of others only the type is known to stay the same."""
+    if type(value) in (tuple, list):
+        return f"[{','.join(map(_value, value))}]"
+    if type(value) is dict:
+        return f"{{{','.join(f'{_value(key)}:{_value(each)}' for key, each in value.items())}}}"
+    return repr(value) if type(value) in _PLAIN else type(value).__qualname__
 
 
 def _source(function: Callable[..., Any]) -> str | None:
@@ -55,26 +86,33 @@ def _source(function: Callable[..., Any]) -> str | None:
 def _module_names(function: Callable[..., Any]) -> dict[str, list[ast.stmt]]:
     """Return the statements at the top of the function's module by the names that they define."""
     module = sys.modules.get(getattr(function, "__module__", None) or "")
-    found: dict[str, list[ast.stmt]] = {}
     if module is None or not getattr(module, "__file__", None):
-        return found  # a notebook: each cell is a source of its own
+        return {}  # a notebook: each cell is a source of its own
     try:
-        body = ast.parse(inspect.getsource(module)).body
+        return _parsed(inspect.getsource(module))
     except (OSError, TypeError, SyntaxError, ValueError, RecursionError):
-        return found
-    for statement in body:
+        return {}
+
+
+@functools.lru_cache(maxsize=4)  # a file may have many tools
+def _parsed(source: str) -> dict[str, list[ast.stmt]]:
+    found: dict[str, list[ast.stmt]] = {}
+    for statement in ast.parse(source).body:
         for name in _defined(statement):
             found.setdefault(name, []).append(statement)
     return found
 
 
 def _defined(statement: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement defines; of one with others inside, such as `if`, rather too many."""
     if isinstance(statement, _DEFINITIONS):
         yield statement.name
-    elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        for target in targets:
-            yield from (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
+    elif not isinstance(statement, ast.Import | ast.ImportFrom | ast.Expr):
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                yield node.id
+            elif isinstance(node, _DEFINITIONS):
+                yield node.name
 
 
 def _names(statement: ast.AST) -> Iterator[str]:
@@ -115,9 +153,10 @@ def _is_tool(decorator: ast.expr) -> bool:
 
 def _bytecode(function: Callable[..., Any]) -> str:
     """Return what is left where there is no source; another version of Python gives another."""
+    if isinstance(function, type):
+        methods = {name: each for name, each in vars(function).items() if inspect.isfunction(each)}
+        return f"{function.__qualname__} {[(name, _bytecode(methods[name])) for name in sorted(methods)]}"
     code = getattr(inspect.unwrap(function), "__code__", None)
-    if code is None:
-        code = getattr(vars(type(function)).get("__call__"), "__code__", None)
     return _code_text(code) if isinstance(code, CodeType) else repr(type(function))
 
 

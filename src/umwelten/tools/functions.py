@@ -39,9 +39,7 @@ class FunctionTool(Tool):
             parameters=self._arguments.schema,
         )
         self.fingerprint = (
-            version_fingerprint(self.name, options.version)
-            if options.version
-            else code_fingerprint(_original(function))
+            version_fingerprint(self.name, options.version) if options.version else code_fingerprint(function)
         )
         self.source = _file_name(function) if source is None else source
         self.timeout_s, self.sequential, self.once = options.timeout_s, options.sequential, options.once
@@ -125,4 +123,5 @@ def _file_name(function: Any) -> str:
         file = inspect.getsourcefile(_original(function))
     except TypeError:
         file = None
-    return Path(file).name if file and not file.startswith("<") else "python"
+    # A cell of a notebook has the name of a file that is not there, another one each time.
+    return Path(file).name if file and Path(file).is_file() else "python"

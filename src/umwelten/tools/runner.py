@@ -178,11 +178,7 @@ class ToolRunner:
             await self._free.acquire()
         finally:
             self._waiting -= 1
-        try:
-            self._check_stuck()
-        except ToolsStuck:
-            self._free.release()
-            raise
+        self._check_stuck()  # then this place was not free: it was only made to wake those who wait
 
     def _hold(self, tool: Tool, ended: asyncio.Future[Ended]) -> None:
         """Count a tool that does not come back, until it does."""

@@ -49,6 +49,12 @@ class Arguments:
             try:
                 value = msgspec.convert(given, self._type, dec_hook=_decode, builtin_types=())
             except msgspec.ValidationError:
+                # Many models write null for what they leave out.
+                given = {
+                    name: each
+                    for name, each in given.items()
+                    if each is not None or name not in self._defaults
+                }
                 value = msgspec.convert(given, self._type, strict=False, dec_hook=_decode, builtin_types=())
         except msgspec.ValidationError as error:
             raise ToolError(str(error)) from None
@@ -138,6 +144,8 @@ class Arguments:
         except Exception as error:  # noqa: BLE001  a hint in quotes is code and may raise anything
             self._fail(f"the type hint of the parameter {name!r} cannot be resolved: {error}")
         description = _described_by_hint(hint) or self._described.get(name)
+        if parameter.default is None and not _takes_none(hint):
+            hint = typing.Optional[hint]  # noqa: UP045  it may be any special form
         if description:
             hint = Annotated[hint, Meta(description=description)]  # said twice, the last one counts
         try:
@@ -222,6 +230,12 @@ def _described_by_hint(hint: Any) -> str | None:
         if isinstance(text, str) and text.strip():
             return text.strip()
     return None
+
+
+def _takes_none(hint: Any) -> bool:
+    while get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    return hint in (None, Any, type(None)) or type(None) in get_args(hint)
 
 
 # --- types that msgspec does not know ---------------------------------------------------------------

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
+import contextlib
 import inspect
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -54,8 +57,17 @@ class ToolFiles:
             )
         full = path.resolve()
         if full not in self._modules:
-            self._modules[full] = import_file(path)
+            with contextlib.redirect_stdout(sys.stderr):
+                module = self._modules[full] = import_file(path)
+            # Results go to stdout. A redirection would be for all threads, this is for the file alone.
+            vars(module).setdefault("print", _print_to_stderr)
         return self._modules[full]
+
+
+def _print_to_stderr(*values: object, **options: Any) -> None:
+    """As `print`, whose words would be among the answers."""
+    options.setdefault("file", sys.stderr)
+    builtins.print(*values, **options)  # noqa: T201  it stands in for the users' own
 
 
 def _own_functions(module: ModuleType) -> dict[str, Any]:
