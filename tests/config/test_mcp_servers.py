@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from umwelten.config.demands import all_demands
+from umwelten.config.demands import all_demands, used_demands
 from umwelten.config.mcp_servers import WantedServers, wanted_servers
 from umwelten.config.overview import overview
 from umwelten.config.settings import Settings, load
@@ -209,3 +209,14 @@ def test_the_overview_lists_servers_without_what_may_be_secret(world: World) -> 
     assert (rows["search"].variables, rows["search"].tools) == (("SEARCH_TOKEN",), ("find", "get_*"))
     assert rows["keyed"].target == "https://a.example/mcp"
     assert "secret" not in repr(rows)
+
+
+def test_what_a_projects_profile_starts_is_asked_about(world: World) -> None:
+    world.write(world.project, '[profiles.x]\nmcp = ["./server --fast", "https://evil.example/mcp"]')
+    assert [demand.text for demand in all_demands(world.load())] == [
+        "starts the MCP server ./server --fast",
+        "lets models use the MCP server https://evil.example/mcp",
+    ]
+    settings = load(world.project, {}, world.user, profile="x").with_flags({"models": "a:b"})
+    with pytest.raises(Untrusted, match=r"this project's file starts the MCP server \./server --fast"):
+        settings.trust.require(used_demands("run", settings, ()))

@@ -29,7 +29,8 @@ def given_demands(given: Iterable[str], place: Place) -> Iterator[Demand]:
     for text in given:
         verb = "lets models use the MCP server" if is_url(text) else "starts the MCP server"
         shown = place.shown(text)
-        yield Demand(kind="mcp", places=(place,), text=f"{verb} {shown}", facts=(str(shown),))
+        code = None if is_url(text) else _code(text.split(), Path())
+        yield Demand(kind="mcp", places=(place,), text=f"{verb} {shown}", facts=(str(shown),), code=code)
 
 
 def server_folder(row: TomlSection) -> Path:
@@ -50,15 +51,19 @@ def _demand(name: str, row: TomlSection, place: Place) -> Demand:
         return Demand(kind="mcp", places=(place,), text=text, facts=(name, fields["url"], *headers))
     passed = ", ".join(fields.get("env", ()))
     text = f"starts the command {shlex.join(fields['command'])} (MCP server {name})"
-    # A program of the project is part of the command: who changes it changes what runs.
-    files = [data for word in fields["command"] if (data := _bytes(folder / word)) is not None]
     return Demand(
         kind="mcp",
         places=(place,),
         text=f"{text}, and passes {passed} on to it" if passed else text,
         facts=(name, *fields["command"], str(folder), "env", *fields.get("env", ())),
-        code=b"\0".join(files) if files else None,
+        code=_code(fields["command"], folder),
     )
+
+
+def _code(words: Iterable[str], folder: Path) -> bytes | None:
+    """Return the files of a command: who changes one that is the project's changes what runs."""
+    files = [data for word in words if (data := _bytes(folder / word)) is not None]
+    return b"\0".join(files) if files else None
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
-from umwelten.evaluation.toolboxes import open_toolbox
 from umwelten.phrases import Phrase, Wording
 from umwelten.tools.rules import ToolRules
 from umwelten.tools.toolbox import Toolbox
@@ -66,6 +65,8 @@ def open_tools(settings: Settings, notes: list[Wording]) -> ToolRun | None:
                 argument=idle,
             )
         return None
+    from umwelten.evaluation.toolboxes import open_toolbox  # slow to load, and most runs have no tools
+
     rules, heard = ToolRules(settings.get("allow") or (), settings.get("deny") or ()), ToolNotes()
     toolbox = open_toolbox(entries, settings, mcp=commands, rules=rules, on_note=heard.add)
     heard.listen(notes.append)

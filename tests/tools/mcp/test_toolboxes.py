@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 from pathlib import Path
 
@@ -141,3 +142,12 @@ def test_in_a_program_that_uses_uvloop_throughout(tmp_path: Path) -> None:
             assert asyncio.run(echo.call('{"text": "hello"}', CONTEXT)) == "hello"
     finally:
         asyncio.set_event_loop_policy(before)
+
+
+def test_a_run_without_tools_loads_nothing_of_them() -> None:
+    program = (
+        "import sys, umwelten.evaluation.build_spec, umwelten.evaluation.evaluation\n"
+        "print(*sorted({'mcp', 'umwelten.tools.selection', 'umwelten.tools.mcp.servers'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout.strip()) == (0, "")
