@@ -74,7 +74,7 @@ def _command(value: Any) -> str | None:
     words: list[Any] = value if isinstance(value, list) else []
     if words and all(isinstance(word, str) and "\0" not in word for word in words) and words[0].strip():
         return None
-    return 'must be a list of words, such as ["mcp-server-git", "--repository", "."]'
+    return 'must be a list of words, such as ["mcp-server-git", "-r", "."]'
 
 
 def _headers(value: Any) -> str | None:

@@ -31,7 +31,7 @@ _IN_PART = re.compile(
 # OpenRouter; llama.cpp without templates, vLLM without a parser of calls.
 _CERTAIN = re.compile(
     rf"no endpoints found.{{0,40}}? {_TOOLS}\b"
-    r"|tools param requires|tool choice requires --enable-auto-tool-choice"
+    r"|tools param requires|tool choice requires -{2}enable-auto-tool-choice"
 )
 # The choice that makes a model call one, where no field is named.
 _FORCED = re.compile(
