@@ -11,6 +11,9 @@ import pytest
 from conftest import Cli
 from memory.kit import MODEL, answers, profile, says, table
 from provider import Provider, provider
+from umwelten.store.memory.facts import Fact
+from umwelten.store.memory.reader import MemoryReader
+from umwelten.store.memory.store import MemoryStore
 
 CHATS = [
     ("alice", "Hi, I am Alice. I love green tea."),
@@ -56,14 +59,13 @@ def learn(cli: Cli, server: Provider, *more: str, code: int = 0) -> str:
     return done.out + done.err
 
 
-def facts(cli: Cli, *more: str) -> list[dict[str, Any]]:
-    done = cli("memory", "list", "people", "--json", *more)
-    assert done.code == 0, done.err
-    return [json.loads(line) for line in done.out.splitlines()]
+def facts(folder: Path, scope: str | None = None) -> list[Fact]:
+    with MemoryReader.open(folder / "output", "people") as reader:
+        return list(reader.facts(scope))
 
 
-def texts(cli: Cli, *more: str) -> list[tuple[str, str]]:
-    return [(fact["scope"], fact["text"]) for fact in facts(cli, *more)]
+def texts(folder: Path) -> list[tuple[str, str]]:
+    return [(fact.scope, fact.text) for fact in facts(folder)]
 
 
 def test_facts_are_learnt_once_with_their_sources_and_only_if_they_are_quoted(
@@ -73,34 +75,41 @@ def test_facts_are_learnt_once_with_their_sources_and_only_if_they_are_quoted(
     said = learn(cli, server)
     assert "people: 3 new facts from 3 inputs, 1 known already" in said
     assert "left out: 1 fact whose quote is not in the text" in said
-    assert texts(cli) == [
+    assert texts(tmp_path) == [
         ("alice", "Alice flies to Oslo."),
         ("alice", "Alice loves green tea."),
         ("bob", "Bob is a baker in Lyon."),
     ]
-    tea = facts(cli, "--scope", "alice")[1]
+    shown = cli("memory", "list", "people", "--scope", "alice", "--type", "other", "--json").out
+    tea = json.loads(shown)
     assert (tea["source_name"], tea["quote"], tea["inputs"]) == ("row-1", "I love green  tea", 2)
     assert tea["source_eval"].startswith("people.learn-chats-")
     assert tea["source_call"].startswith("u1:")
-    assert texts(cli, "--type", "plan") == [("alice", "Alice flies to Oslo.")]
     asked = server.idle().requests
     assert "0 new facts from 0 inputs" in learn(cli, server)
     assert server.idle().requests == asked
-    assert len(facts(cli)) == 3
+    assert len(facts(tmp_path)) == 3
     store = tmp_path / "output" / ".memory" / "people.db"
     assert store.stat().st_mode & 0o077 == 0
 
 
-def test_a_changed_text_supersedes_what_it_said_unless_another_text_says_it_too(
+def test_rows_that_move_change_nothing_and_a_changed_one_ends_what_it_alone_said(
     cli: Cli, server: Provider, tmp_path: Path
 ) -> None:
     table(tmp_path / "chats.csv", CHATS)
     learn(cli, server)
+    before = texts(tmp_path)
+    table(tmp_path / "chats.csv", [("bob", "Hello"), *CHATS])
+    server.use(profile(says(prompt="Hello"), *FOUND))
+    asked = server.idle().requests
+    assert "0 new facts" in learn(cli, server)
+    assert server.idle().requests == asked + 1
+    assert texts(tmp_path) == before
     server.use(profile(says(("I live in Rome", "Lives in Rome."), prompt="Rome"), *FOUND))
-    moved = [("alice", "I am Alice now: I live in Rome"), ("bob", "I live in Rome, too"), CHATS[2]]
-    table(tmp_path / "chats.csv", moved)
+    now = [("bob", "Hello"), ("alice", "I am Alice: I live in Rome"), ("bob", "I live in Rome"), CHATS[2]]
+    table(tmp_path / "chats.csv", now)
     assert "1 ended" in learn(cli, server)
-    assert texts(cli) == [
+    assert texts(tmp_path) == [
         ("alice", "Lives in Rome."),
         ("alice", "Alice flies to Oslo."),
         ("alice", "Alice loves green tea."),  # row 3 says so still
@@ -109,18 +118,6 @@ def test_a_changed_text_supersedes_what_it_said_unless_another_text_says_it_too(
     history = cli("memory", "history", "people", "2")
     assert "ended" in history.out
     assert "its text changed, by 5" in history.out
-
-
-def test_rows_that_move_change_nothing(cli: Cli, server: Provider, tmp_path: Path) -> None:
-    table(tmp_path / "chats.csv", CHATS)
-    learn(cli, server)
-    before = {(fact["id"], fact["text"]) for fact in facts(cli)}
-    table(tmp_path / "chats.csv", [("bob", "Hello"), *CHATS])
-    server.use(profile(says(prompt="Hello"), *FOUND))
-    asked = server.idle().requests
-    assert "0 new facts" in learn(cli, server)
-    assert server.idle().requests == asked + 1
-    assert {(fact["id"], fact["text"]) for fact in facts(cli)} == before
 
 
 def test_a_failed_extraction_is_a_failed_call_and_an_input_without_a_scope_fails_by_name(
@@ -258,7 +255,7 @@ def test_facts_are_exported_imported_deleted_and_cleared(cli: Cli, tmp_path: Pat
     ]
     assert cli("memory", "export", "people", "-o", "out.jsonl").code == 0
     assert cli("memory", "import", "copy", "out.jsonl").out == "copy: 3 new facts\n"
-    assert len(facts(cli, "--scope", "alice")[0]["text"]) == 1000
+    assert len(facts(tmp_path, "alice")[0].text) == 1000
     assert cli("memory", "delete", "people", "1").code == 0
     again = cli("memory", "delete", "people", "1", "99")
     assert (again.code, "not known in 'people': 1, 99" in again.err) == (2, True)
@@ -267,11 +264,41 @@ def test_facts_are_exported_imported_deleted_and_cleared(cli: Cli, tmp_path: Pat
     assert (refused.code, "add --yes" in refused.err) == (2, True)
     assert cli("memory", "clear", "people", "--scope", "alic", "--yes").code == 2
     assert "2 facts removed" in cli("memory", "clear", "people", "--scope", "alice", "--yes").out
-    assert texts(cli) == [("bob", "Bakes.")]
+    assert texts(tmp_path) == [("bob", "Bakes.")]
     assert b"Oslo" not in (tmp_path / "output" / ".memory" / "people.db").read_bytes()
     (tmp_path / "in.jsonl").write_text('{"scope": "eve", "text": "Sings."}\n{"scope": "eve"}\n')
     broken = cli("memory", "import", "people", "in.jsonl")
     assert (broken.code, "in.jsonl, line 2" in broken.err) == (2, True)
-    assert texts(cli) == [("bob", "Bakes.")]
+    assert texts(tmp_path) == [("bob", "Bakes.")]
     listed = cli("memory", "list")
     assert listed.out.splitlines() == ["NAME\tFACTS\tSCOPES", "copy\t3\t2", "people\t1\t1"]
+
+
+def test_a_judge_and_a_chain_see_what_was_recalled(cli: Cli, server: Provider, tmp_path: Path) -> None:
+    table(tmp_path / "chats.csv", CHATS)
+    table(tmp_path / "new.csv", [("bob", "Where?")])
+    learn(cli, server)
+    recall(cli, server, "--recall", "people")
+    server.reset()
+    judging = ("--scorer", "good=judge:Is it good?", "--judge", MODEL)
+    judged = cli("eval", "score", "replies", *judging, env=server.env())
+    assert "changed" not in judged.err + judged.out, judged.err
+    assert "Known: - Bob is a baker in Lyon. Asked: Where?" in prompts(server)[0]
+    prompt = "{{prompt}} {{row.user}}"
+    chained = cli("eval", "batch", "--from", "replies", "-p", prompt, "-m", MODEL, env=server.env())
+    assert chained.code == 0, chained.err
+    assert prompts(server)[-1] == "Known: - Bob is a baker in Lyon. Asked: Where? bob"
+
+
+def test_a_second_process_is_refused_before_anything_is_asked(
+    cli: Cli, server: Provider, tmp_path: Path
+) -> None:
+    table(tmp_path / "chats.csv", CHATS)
+    table(tmp_path / "new.csv", [("bob", "Where?")])
+    with MemoryStore.open(tmp_path / "output", "people"):
+        assert "changes memory store 'people'" in learn(cli, server, code=2)
+        assert "changes memory store 'people'" in recall(cli, server, "--memory", "people", code=2)
+        assert cli("memory", "list", "people").code == 0
+    assert server.idle().requests == 0
+    said = recall(cli, server, "--memory", "people")
+    assert "people: 0 new facts from 1 input" in said

@@ -12,6 +12,7 @@ from conftest import Cli
 from memory.kit import MODEL, answers, profile, says, table
 from provider import Provider, Ran, provider
 from umwelten.simulate.faultserver.profile import Rule
+from umwelten.store.memory.reader import MemoryReader
 
 ROWS = [
     ("bob", "I live in Lyon"),
@@ -48,9 +49,9 @@ def learn(cli: Cli, server: Provider, code: int = 0) -> Ran:
     return done
 
 
-def known(cli: Cli) -> list[str]:
-    out = cli("memory", "list", "people", "--json").out
-    return [f"{fact['scope']}: {fact['text']}" for fact in map(json.loads, out.splitlines())]
+def known(folder: Path) -> list[str]:
+    with MemoryReader.open(folder / "output", "people") as reader:
+        return [f"{fact.scope}: {fact.text}" for fact in reader.facts()]
 
 
 def test_updates_keep_all_history_and_go_in_order_of_the_rows(
@@ -66,19 +67,17 @@ def test_updates_keep_all_history_and_go_in_order_of_the_rows(
     )
     said = learn(cli, server).out
     assert "people: 3 new facts from 4 inputs, 1 known already, 1 brought up to date" in said
-    assert known(cli) == ["alice: Likes tea.", "bob: Lives in Rome, before in Lyon."]
+    assert known(tmp_path) == ["alice: Likes tea.", "bob: Lives in Rome, before in Lyon."]
     asked = [record.prompt for record in server.idle().records if "New facts" in record.prompt]
     assert [prompt.splitlines()[1] for prompt in asked] == [
         "1. Lives in Lyon.",
         "1. Lives in Rome, before in Lyon.",
     ]
-    history = [
-        json.loads(line) for line in cli("memory", "history", "people", "1", "--json").out.splitlines()
-    ]
-    assert [(fact["text"], fact.get("ended")) for fact in history] == [
-        ("Lives in Lyon.", "updated"),
-        ("Lives in Rome, before in Lyon.", None),
-    ]
+    with MemoryReader.open(tmp_path / "output", "people") as reader:
+        assert [(fact.text, fact.ended) for fact in reader.history(1)] == [
+            ("Lives in Lyon.", "updated"),
+            ("Lives in Rome, before in Lyon.", None),
+        ]
     requests = server.idle().requests
     learn(cli, server)
     assert server.idle().requests == requests
@@ -99,10 +98,10 @@ def test_an_answer_that_names_what_is_not_there_changes_nothing_and_is_asked_aga
     server.use(profile(wrong, *LEARNT))
     said = learn(cli, server, code=1)
     assert "the facts of 2 inputs are not merged yet" in said.err
-    assert known(cli) == ["alice: Likes tea.", "bob: Lives in Lyon."]
+    assert known(tmp_path) == ["alice: Likes tea.", "bob: Lives in Lyon."]
     assert sum("New facts" in record.prompt for record in server.idle().records) == 3
     server.use(profile(merged("UPDATE", 1, "Lives in Rome."), *LEARNT))
     server.reset()
     learn(cli, server)
-    assert known(cli) == ["alice: Likes tea.", "bob: Lives in Rome."]
+    assert known(tmp_path) == ["alice: Likes tea.", "bob: Lives in Rome."]
     assert all("New facts" in record.prompt for record in server.idle().records)

@@ -25,7 +25,7 @@ from pathlib import Path
 import msgspec
 
 from umwelten.choices import PdfMode
-from umwelten.errors import InputError, MachineError, read_error
+from umwelten.errors import InputError, MachineError, StoreError, read_error
 from umwelten.file_types import UNKNOWN, FileType
 from umwelten.identity import content_hash, input_part
 from umwelten.inputs import media
@@ -42,9 +42,11 @@ from umwelten.inputs.content import (
 )
 from umwelten.inputs.file_detection import detect, type_by_signature
 from umwelten.inputs.files.scan import stamp as stamp_of
+from umwelten.inputs.recall import facts_of
+from umwelten.inputs.scopes import Scope
 from umwelten.phrases import Phrase
 from umwelten.prompts.request_builder import row_use
-from umwelten.prompts.template import INPUT, PROMPT, ROW, Template
+from umwelten.prompts.template import INPUT, MEMORY, PROMPT, ROW, Template
 from umwelten.providers.capabilities import Capabilities
 from umwelten.store.inputs import original_path
 from umwelten.store.stored_calls import StoredAnswer, stored_answer
@@ -200,8 +202,29 @@ def read_question(
         chained=tuple(dict.fromkeys((*rows, *Template(answer.prompt).chained))) if inner else rows,
         again=True,
     )
+    recalls = MEMORY in inner and answer.recall is not None
+    if recalls:
+        chained = (*use.chained, *Scope(answer.recall.scope).chained)  # type: ignore[union-attr]
+        use = msgspec.structs.replace(use, columns=None, chained=tuple(dict.fromkeys(chained)))
     content = _read_input(answer, use, sees if shown else None, pdf, folder)
+    if recalls:
+        content = _with_memory(content, answer, folder)
     return msgspec.structs.replace(question, content=content)
+
+
+def _with_memory(content: Content, answer: StoredAnswer, folder: Path) -> Content:
+    """Return the content with what was recalled about it then. Raises `InputChanged` if that is not known."""
+    assert answer.recall is not None
+    path = original_path(answer.path)
+    try:
+        added = facts_of(folder.parent, answer.recall).added()
+        found = with_added(content, added, (MEMORY,), answer.file or "", path)
+    except (StoreError, InputError) as error:
+        raise _changed(answer, folder, InputError(error.wording)) from error
+    if found.digest[len(content.digest) :] != answer.content[len(content.digest) :]:
+        problem = f"the memory store {answer.recall.store!r} no longer has what was recalled"
+        raise _changed(answer, folder, InputError(problem))
+    return msgspec.structs.replace(content, values=found.values)
 
 
 def _read_input(

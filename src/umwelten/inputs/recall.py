@@ -108,3 +108,9 @@ def current_seq(output_dir: Path, store: str, *, missing: bool) -> int:
     """Return the number of the store's latest change. `missing`: it may not be there, which is 0."""
     with MemoryReader.open(output_dir, store, missing=missing) as reader:
         return reader.seq()
+
+
+@lru_cache(maxsize=8)
+def facts_of(output_dir: Path, recall: Recall) -> RecalledFacts:
+    """Return what an evaluation recalls; for whoever reads its questions again, one after the other."""
+    return RecalledFacts(output_dir, recall)

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from umwelten.choices import RowRule
+from umwelten.records import Recall
 from umwelten.store.database import folder_errors, open_for_reading
 from umwelten.store.reader import Reader
 from umwelten.store.tables import SUCCEEDED
@@ -245,7 +246,8 @@ class StoredAnswer(msgspec.Struct, frozen=True, array_like=True):
 
     `prompt` is the text of the call's prompt. `file`, `path`, `part`, `stamp` and `content` (hash of what was
     sent) are those of its input, `path` for `store.inputs.original_path`; `key` is the call's identity,
-    `row_rule` that of `RequestSettings`. `text` and `data` are the answer's.
+    `row_rule` that of `RequestSettings`. `text` and `data` are the answer's, `recall` is what its evaluation
+    recalls.
     """
 
     text: str
@@ -258,6 +260,7 @@ class StoredAnswer(msgspec.Struct, frozen=True, array_like=True):
     key: str
     prompt: str
     row_rule: RowRule
+    recall: Recall | None = None
 
 
 _STORED_ANSWER = f"""SELECT a.text, a.data, nullif(i.name, ''), i.path, i.part, i.stamp, c.content, c.key,
@@ -271,7 +274,8 @@ def stored_answer(folder: Path, call: int) -> StoredAnswer | None:
         row = connection.execute(_STORED_ANSWER, (call,)).fetchone()
     if row is None:
         return None
-    return msgspec.convert((*row[:9], _row_rule(row[9])), StoredAnswer)
+    options = {} if row[9] is None else msgspec.json.decode(row[9], type=dict[str, Any])
+    return msgspec.convert((*row[:9], options.get("row_rule", 1), options.get("recall")), StoredAnswer)
 
 
 class StoredInput(msgspec.Struct, frozen=True, array_like=True):

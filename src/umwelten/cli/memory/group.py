@@ -103,7 +103,7 @@ def search(**flags: Any) -> None:
 
 @group.command("history")
 @name
-@click.argument("id_", metavar="ID", type=click.IntRange(1))
+@click.argument("id_", metavar="ID", type=click.IntRange(1, 2**63 - 1))
 @as_json
 @output_dir
 def history(**flags: Any) -> None:
@@ -158,7 +158,7 @@ def import_(**flags: Any) -> None:
 
 @group.command("delete")
 @name
-@click.argument("ids", nargs=-1, required=True, metavar="ID...", type=click.IntRange(1))
+@click.argument("ids", nargs=-1, required=True, metavar="ID...", type=click.IntRange(1, 2**63 - 1))
 @output_dir
 def delete(**flags: Any) -> None:
     """End facts: they are recalled no more. Their history stays; `memory clear` removes it as well.

@@ -48,6 +48,8 @@ def learn(name: str, flags: dict[str, Any], prompt: str | None, merge: str) -> N
         if settings.get("dry_run"):
             from umwelten.cli.dry_run import dry_run
 
+            if merge == "update":
+                notes.append("merging: up to one further call for each input with new facts, in no figure")
             dry_run(learning.spec, settings, known, notes, as_json=settings.get("json"))
             return
         leave(tell(learning, run_learning(learning, settings, known, notes), settings))

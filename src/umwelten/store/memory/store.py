@@ -116,12 +116,14 @@ class MemoryStore:
 
     def withdraw(self) -> None:
         """Close the store; one that was just made is taken back, as nothing came of what it was made for."""
-        self.close()
-        if self._fresh:
-            with suppress(OSError):
-                for name in self.kind.files:
+        if self._fresh and self._run:
+            self._run = 0
+            self._connection.close()
+            # Under the lock, whose file stays: another process may wait for it.
+            for name in self.kind.files:
+                if name != self.kind.lock:
                     (self.folder / name).unlink(missing_ok=True)
-                self.folder.rmdir()
+        self.close()
 
     def _begin(self) -> None:
         row = self._connection.execute(
