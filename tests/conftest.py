@@ -12,10 +12,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from forked import Forks
 from provider import Ran
 from reliability.leaks import leaks
+
+# How long a draw takes says how busy the machine is.
+settings.register_profile("umwelten", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("umwelten")
 
 _IN_MEMORY = Path("/dev/shm")
 _TEMPORARY_BYTES = 4 << 30  # the suite leaves 2.7 GB
