@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -220,3 +221,19 @@ def test_what_a_projects_profile_starts_is_asked_about(world: World) -> None:
     settings = load(world.project, {}, world.user, profile="x").with_flags({"models": "a:b"})
     with pytest.raises(Untrusted, match=r"this project's file starts the MCP server \./server --fast"):
         settings.trust.require(used_demands("run", settings, ()))
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('allow = ["time.*"]', "lets models call tools of yours that may change something: time.* (allow)"),
+        ('deny = ["x", "y"]', "says in your place which tools are never run: x, y (deny)"),
+    ],
+)
+def test_no_file_of_a_project_decides_which_tools_of_the_user_run(world: World, line: str, told: str) -> None:
+    world.write(world.user, SECTIONS + '[defaults]\ndeny = ["time.set"]\n')
+    world.write(world.project, f"[defaults]\n{line}")
+    with pytest.raises(Untrusted, match=re.escape(told)):
+        world.load().trust.require(used_demands("run", world.load(), ()))
+    world.trust()
+    world.load().trust.require(used_demands("run", world.load(), ()))

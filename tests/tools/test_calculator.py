@@ -200,6 +200,8 @@ def test_functions_powers_and_constants(expression: str, shown: str) -> None:
         ("x := 1", "the expression cannot be read"),
         ("import os", "the expression cannot be read"),
         ("1 +", "the expression cannot be read"),
+        ("200 + 15% - 3", "% is the remainder of a division; write 15 percent of x as 0.15 * x"),
+        ("1'000 + 1", "Write numbers without thousands separators"),
         ("(" * 300 + "1" + ")" * 300, "the expression cannot be read"),
         ("9" * 1_001, "the expression has 1,001 characters; at most 1,000 are taken"),
     ],

@@ -114,6 +114,23 @@ def test_types_of_pydantic_are_in_the_schema_and_their_errors_are_told() -> None
     assert outcome.error is None
 
 
+def test_paths_are_texts_and_limits_of_pydantic_are_kept() -> None:
+    def read(
+        path: Path,
+        lines: Annotated[int | None, pydantic.Field(ge=1, le=9, description="how many")] = None,
+        words: Annotated[list[str], pydantic.Field(max_length=2)] | None = None,
+    ) -> str:
+        return f"{path!r} {lines}"
+
+    made = FunctionTool(read)
+    properties = made.definition.parameters["properties"]
+    assert properties["path"] == {"type": "string", "format": "path"}
+    assert properties["lines"]["anyOf"][0] == {"type": "integer", "minimum": 1, "maximum": 9}
+    assert result(read, path="a/b", lines=3).text == f"{Path('a/b')!r} 3"
+    assert "<= 9" in result(read, path="a", lines=10).text
+    assert "Expected `str`" in result(read, path=3).text
+
+
 def test_references_of_nested_pydantic_types_begin_at_the_root() -> None:
     def enlist(team: Team) -> int:
         return len(team.members)
@@ -237,7 +254,7 @@ def hintless(amount: int, currency) -> str:  # type: ignore[no-untyped-def]
     return ""
 
 
-def strange(file: Path) -> str:
+def strange(file: complex) -> str:
     return ""
 
 

@@ -50,6 +50,18 @@ def test_errors_are_told_and_their_traceback_begins_in_the_tool() -> None:
     assert outcome.error.count("File ") == 1 and "in broken" in outcome.error
 
 
+def test_an_error_that_has_no_text_of_its_own_is_told_by_its_type() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    def broken() -> str:
+        raise Mute
+
+    outcome = result(broken)
+    assert (outcome.state, outcome.text) == (ToolCallState.ERROR, "Mute")
+
+
 def test_a_tool_error_is_told_as_it_is_and_a_stop_ends_the_call() -> None:
     def refusing() -> str:
         raise ToolError("no such account")

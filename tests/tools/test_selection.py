@@ -122,12 +122,23 @@ def test_what_a_file_prints_goes_to_stderr(tmp_path: Path, capsys: pytest.Captur
     assert capsys.readouterr() == ("", "while it is read\nat work\n")
 
 
+def test_a_function_imports_files_beside_its_own_while_it_is_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "beside_late.py").write_text("X = 5")
+    path = tmp_path / "late.py"
+    path.write_text("def f() -> int:\n    import beside_late\n    return beside_late.X\n")
+    assert result(select_tools([str(path)])[0]).text == "5"
+
+
 @pytest.mark.parametrize(
     ("code", "entry", "said"),
     [
         ("def f(:\n", "t.py", "cannot run t.py: SyntaxError: invalid syntax (t.py, line 1)"),
         ("\nimport none_such\n", "t.py", "cannot run t.py, line 2: ModuleNotFoundError"),
         ("\n\n1 / 0\n", "t.py", "cannot run t.py, line 3: ZeroDivisionError: division by zero"),
+        ("from . import a\n", "t.py", "cannot run t.py, line 1: ImportError: attempted relative import"),
         ("exit(3)\n", "t.py", "cannot run t.py, line 1: SystemExit: 3"),
         ("x = 1\n", "t.py", "t.py has no functions of its own"),
         ("from math import sqrt\n", "t.py", "t.py has no functions of its own"),
@@ -147,6 +158,7 @@ def test_a_file_that_cannot_be_used_says_where(
     with pytest.raises(UsageError) as caught:
         select_tools(["calculator", entry])
     assert caught.value.message.startswith(said)
+    assert ("by their names alone" in (caught.value.hint or "")) == ("relative" in said)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,12 @@ from umwelten.scoring.references import path_of
 from umwelten.text.patterns import hidden_names
 from umwelten.user_folders import expand_home
 
+_RULES = {
+    "allow": "lets models call tools of yours that may change something: {} (allow)",
+    "deny": "says in your place which tools are never run: {} (deny)",
+}
+"""Of the tools that a user names, on servers of the user's own: no file of a project decides on these."""
+
 
 def option_demands(values: Mapping[str, Value], output_dir: Path) -> Iterator[Demand]:
     """Yield what those values demand that a project's file set, by the options' names."""
@@ -42,6 +48,14 @@ def option_demands(values: Mapping[str, Value], output_dir: Path) -> Iterator[De
             yield from _score_demands(name, value)
         if name == "mcp":
             yield from given_demands(value.value, value.place)
+        if name in _RULES:
+            shown = value.shown if isinstance(value.shown, str) else ", ".join(value.shown)
+            yield Demand(
+                kind="tool",
+                places=(value.place,),
+                text=_RULES[name].format(shown),
+                facts=(name, *value.value),
+            )
         if name == "tools":  # all but built-in ones, whichever file they are in
             yield from entry_demands(value.value, value.place)
             continue

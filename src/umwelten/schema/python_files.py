@@ -27,6 +27,9 @@ class _SourceLoader(SourceFileLoader):
         return compiled
 
 
+_RELATIVE = "The file runs by itself, not in a package: import files beside it by their names alone."
+
+
 def import_file(path: Path, code: bytes | None = None) -> ModuleType:
     """Import the file under a unique module name; files beside it can be imported while it runs.
 
@@ -45,7 +48,8 @@ def import_file(path: Path, code: bytes | None = None) -> ModuleType:
     except (Exception, SystemExit) as error:
         sys.modules.pop(name, None)
         raise UsageError(
-            f"cannot run {path}{_line(error, full)}: {type(error).__name__}: {first_line(error)}"
+            f"cannot run {path}{_line(error, full)}: {type(error).__name__}: {first_line(error)}",
+            _RELATIVE if isinstance(error, ImportError) and "relative import" in str(error) else None,
         ) from error
     finally:
         sys.path.remove(str(full.parent))

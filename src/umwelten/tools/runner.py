@@ -224,13 +224,20 @@ def _outcome(ended: Ended) -> tuple[ToolCallState, str, str | None]:
     error = ended.error
     if error is None:
         return ToolCallState.DONE, ended.text, None
-    said = str(error) or type(error).__name__
+    kind, text = type(error).__name__, _text(error)
+    said = text or kind
     if isinstance(error, ToolError):
         return ToolCallState.ERROR, said, None
     if isinstance(error, StopCall):
         return ToolCallState.STOPPED, said, said
-    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return ToolCallState.ERROR, said, _traceback(error)
+    return ToolCallState.ERROR, f"{kind}: {text}" if text else kind, _traceback(error)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  a class of a user's may fail even in that
+        return ""
 
 
 def _traceback(error: BaseException) -> str:

@@ -16,9 +16,9 @@ from msgspec import UNSET, Meta, UnsetType
 from umwelten.errors import UsageError
 from umwelten.tools.arguments import read_arguments
 from umwelten.tools.docstrings import read_docstring
+from umwelten.tools.foreign_types import components, decode, limited
 from umwelten.tools.tool import ToolContext, ToolError
 
-_REFERENCE = "#/$defs/{name}"
 _NO_HINT = inspect.Parameter.empty
 _LONGEST_DEFAULT = 200
 """Characters of JSON. A longer default is left out of the schema, which is sent with every request."""
@@ -47,7 +47,7 @@ class Arguments:
         given = read_arguments(text)
         try:
             try:
-                value = msgspec.convert(given, self._type, dec_hook=_decode, builtin_types=())
+                value = msgspec.convert(given, self._type, dec_hook=decode, builtin_types=())
             except msgspec.ValidationError:
                 # Many models write null for what they leave out.
                 given = {
@@ -55,7 +55,7 @@ class Arguments:
                     for name, each in given.items()
                     if each is not None or name not in self._defaults
                 }
-                value = msgspec.convert(given, self._type, strict=False, dec_hook=_decode, builtin_types=())
+                value = msgspec.convert(given, self._type, strict=False, dec_hook=decode, builtin_types=())
         except msgspec.ValidationError as error:
             raise ToolError(str(error)) from None
         except RecursionError:
@@ -144,25 +144,25 @@ class Arguments:
         except Exception as error:  # noqa: BLE001  a hint in quotes is code and may raise anything
             self._fail(f"the type hint of the parameter {name!r} cannot be resolved: {error}")
         description = _described_by_hint(hint) or self._described.get(name)
-        if parameter.default is None and not _takes_none(hint):
-            hint = typing.Optional[hint]  # noqa: UP045  it may be any special form
-        if description:
-            hint = Annotated[hint, Meta(description=description)]  # said twice, the last one counts
         try:
-            _components(msgspec.defstruct("arguments", [(name, hint)]))
-            msgspec.json.Decoder(msgspec.defstruct("arguments", [(name, hint)]), dec_hook=_decode)
+            hint = limited(hint)
+            if parameter.default is None and not _takes_none(hint):
+                hint = typing.Optional[hint]  # noqa: UP045  it may be any special form
+            if description:
+                hint = Annotated[hint, Meta(description=description)]  # said twice, the last one counts
+            components(msgspec.defstruct("arguments", [(name, hint)]))
+            msgspec.json.Decoder(msgspec.defstruct("arguments", [(name, hint)]), dec_hook=decode)
         except (TypeError, ValueError, NotImplementedError, AttributeError) as error:
-            said = str(error).partition("\n")[0]
-            self._fail(f"the type of the parameter {name!r} has no JSON Schema: {said}", _TYPES)
+            self._fail(f"the type of the parameter {name!r} has no JSON Schema: {_last_line(error)}", _TYPES)
         return hint
 
     # --- the schema -------------------------------------------------------------------------------
 
     def _schema(self) -> dict[str, Any]:
         try:
-            schema = _components(self._type)
+            schema = components(self._type)
         except (TypeError, ValueError, NotImplementedError, AttributeError) as error:
-            self._fail(f"it has no JSON Schema: {str(error).partition(chr(10))[0]}", _TYPES)
+            self._fail(f"it has no JSON Schema: {_last_line(error)}", _TYPES)
         if schema.get("type") != "object":
             self._fail("its fields have no JSON Schema of an object", _TYPES)
         schema.pop("title", None)
@@ -180,7 +180,9 @@ class Arguments:
 
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-_TYPES = "Use str, int, float, bool, Literal, enums, dates, lists, dicts, dataclasses, msgspec or Pydantic."
+_TYPES = (
+    "Use str, int, float, bool, Literal, enums, dates, Path, lists, dicts, dataclasses, msgspec, Pydantic."
+)
 
 
 def function_place(function: Callable[..., Any]) -> str:
@@ -238,66 +240,9 @@ def _takes_none(hint: Any) -> bool:
     return hint in (None, Any, type(None)) or type(None) in get_args(hint)
 
 
-# --- types that msgspec does not know ---------------------------------------------------------------
-
-
-def _components(type_: Any) -> dict[str, Any]:
-    """Return the schema of a type with the types that it refers to in `$defs`."""
-    schemas, components = msgspec.json.schema_components(
-        (type_,), schema_hook=_foreign_schema, ref_template=_REFERENCE
-    )
-    schema: dict[str, Any] = schemas[0]
-    name = schema.get("$ref", "").rpartition("/")[2]
-    if name in components:
-        root = components[name]
-        if not _refers(root, name) and not any(_refers(each, name) for each in components.values()):
-            del components[name]
-        schema = dict(root)
-    foreign: dict[str, Any] = {}
-    schema, components = _lifted(schema, foreign), _lifted(components, foreign)
-    definitions = {**components, **foreign, **schema.pop("$defs", {})}
-    return schema | {"$defs": definitions} if definitions else schema
-
-
-def _refers(schema: Any, name: str) -> bool:
-    return f'"#/$defs/{name}"'.encode() in msgspec.json.encode(schema)
-
-
-def _lifted(schema: Any, found: dict[str, Any]) -> Any:
-    """Return the schema without inner `$defs`, which are put into `found`: references begin at the root."""
-    if isinstance(schema, list):
-        return [_lifted(each, found) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    inner = schema.get("$defs")
-    if isinstance(inner, dict):
-        found |= {name: _lifted(each, found) for name, each in inner.items()}
-    return {key: _lifted(each, found) for key, each in schema.items() if key != "$defs"}
-
-
-def _foreign_schema(type_: Any) -> dict[str, Any]:
-    if type_ is object:
-        return {}
-    make = getattr(type_, "model_json_schema", None)
-    if make is None:
-        raise NotImplementedError(f"{getattr(type_, '__name__', type_)} is not supported")
-    schema: dict[str, Any] = make()
-    return schema
-
-
-def _decode(type_: Any, value: Any) -> Any:
-    if type_ is object:
-        return value
-    make = getattr(type_, "model_validate", None)
-    if make is None:
-        raise NotImplementedError(f"{getattr(type_, '__name__', type_)} is not supported")
-    try:
-        return make(value)
-    except ValueError as error:
-        errors: Any = getattr(error, "errors", None)
-        told = errors(include_url=False)[:5] if callable(errors) else ()
-        said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in told)
-        raise ValueError(said or str(error)) from None
+def _last_line(error: Exception) -> str:
+    """Return what is wrong: before it, msgspec says what could be done in a program."""
+    return str(error).rpartition("\n")[2]
 
 
 def _or_unset(hint: Any) -> Any:

@@ -61,6 +61,8 @@ class ToolFiles:
                 module = self._modules[full] = import_file(path)
             # Results go to stdout. A redirection would be for all threads, this is for the file alone.
             vars(module).setdefault("print", _print_to_stderr)
+            if str(full.parent) not in sys.path:  # last, for what a function imports while it is at work
+                sys.path.append(str(full.parent))
         return self._modules[full]
 
 

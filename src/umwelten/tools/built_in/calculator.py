@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Annotated
@@ -27,6 +28,10 @@ LONGEST_EXPRESSION = 1_000
 
 _SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "\n": " ", "\r": " ", "\t": " "})
 _SEPARATORS = "Write numbers without thousands separators, and decimals with a point"
+_REMAINDER = "% is the remainder of a division; write 15 percent of x as 0.15 * x."
+_PERCENT = re.compile(r"%\s*[+-]")
+"""In `20% - 5`, percent may be meant or the remainder for -5: a wrong guess would go unnoticed."""
+_GROUPED = re.compile(r"\d[\s'’_]\d{3}")
 _SYNTAX = "Write numbers, + - * / // % **, parentheses, and {}".format
 
 
@@ -48,6 +53,8 @@ def evaluate(expression: str) -> Fraction:
     text = expression.translate(_SIGNS).strip().removesuffix("=").strip().replace("^", "**")
     if not text:
         raise ToolError("the expression is empty")
+    if _PERCENT.search(text):
+        raise ToolError(f"{_REMAINDER} The remainder for a negative number is a % (-b).")
     if len(text) > LONGEST_EXPRESSION:
         raise ToolError(
             f"the expression has {len(text):,} characters; at most {LONGEST_EXPRESSION:,} are taken"
@@ -71,8 +78,8 @@ def _hint(text: str) -> str:
     if any(sign in text for sign in "$€£¥"):
         return "Leave out signs of currency."
     if "%" in text:
-        return "% is the remainder of a division; write 15 percent of x as 0.15 * x."
-    if "," in text:
+        return _REMAINDER
+    if "," in text or _GROUPED.search(text):
         return f"{_SEPARATORS}."
     return _SYNTAX(", ".join(_FUNCTIONS))
 
