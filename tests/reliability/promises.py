@@ -31,6 +31,19 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
+        "Facts are learnt once from each input, each with its call, and none is lost when another takes its "
+        "place, whatever is killed; a run and its resume recall the same",
+        "kill -9 while facts are learnt and brought up to date, with a provider in another process; models "
+        "that name facts which are not there",
+        (
+            "memory/test_kills.py::test_a_killed_run_goes_on_to_the_facts_of_an_undisturbed_one",
+            "memory/test_update.py::test_updates_keep_all_history_and_go_in_order_of_the_rows",
+            "memory/test_update.py::test_an_answer_that_names_what_is_not_there_changes_nothing_and_is_asked_again",
+            "memory/test_commands.py::test_a_run_recalls_the_store_of_its_start_and_resumes_with_the_same_text",
+            "memory/test_commands.py::test_a_second_process_is_refused_before_anything_is_asked",
+        ),
+    ),
+    (
         "A disk that is full, missing, read-only, locked or damaged stops the run; stored answers stay, no "
         "call is sent again because of it, and the run can be resumed",
         "a small file system (of bytes and of files), a file-size limit, permissions, a second SQLite "

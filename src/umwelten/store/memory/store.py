@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 
 from umwelten.errors import UsageError
 from umwelten.store.database import check_own_files, folder_errors, open_database, store_errors, transaction
-from umwelten.store.folder_lock import lock
+from umwelten.store.folder_lock import FolderLock, lock
 from umwelten.store.memory.facts import MAX_FACT, LearntInput, NewFact, norm
 from umwelten.store.memory.tables import KNOWN, check_name, memory_folder, memory_kind
 from umwelten.store.rows import clean, clean_optional
@@ -63,8 +63,16 @@ class Taken(NamedTuple):
 class MemoryStore:
     """A memory store, open to be written. Close it."""
 
-    def __init__(self, name: str, folder: Path, connection: sqlite3.Connection, resources: ExitStack) -> None:
-        """Takes over the connection. Use `open`."""
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        connection: sqlite3.Connection,
+        folder_lock: FolderLock,
+        resources: ExitStack,
+    ) -> None:
+        """Takes over the connection and the lock. Use `open`."""
+        self._lock = folder_lock
         self.name, self.folder, self.kind = name, folder, memory_kind(name)
         self._connection, self._resources = connection, resources
         self._run, self._fresh = 0, False
@@ -89,7 +97,7 @@ class MemoryStore:
             # What is cleared is to be gone from the file as well.
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("CREATE TEMP TABLE dropped (fact_id INTEGER, input_id INTEGER)")
-            opened = cls(name, folder, connection, resources.pop_all())
+            opened = cls(name, folder, connection, folder_lock, resources.pop_all())
             opened._fresh = fresh
             opened._begin()
             return opened
@@ -274,6 +282,7 @@ class MemoryStore:
         return gone
 
     def _next_seq(self) -> int:
+        self._lock.check()
         return int(self._connection.execute("UPDATE changes SET seq = seq + 1 RETURNING seq").fetchone()[0])
 
 
