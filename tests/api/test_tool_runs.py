@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import textwrap
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import umwelten
 from provider import Provider, provider, run_python
 from toolrunkit import ARGUMENTS
 from umwelten.simulate.faultserver import Behaviour, Profile, ToolTurns
+from umwelten.tools import runner
 
 MODEL = "openai:gpt-4o-mini"
 PROFILE = Profile(
@@ -77,6 +80,27 @@ def test_a_cell_that_changed_is_another_tool(server: Provider) -> None:
     with pytest.raises(umwelten.EvaluationChanged, match="tool cell: another code"):
         ask(after, id="s", resume=True)
     assert ask(before, id="s", resume=True) == "one"
+
+
+def test_a_coroutine_that_blocks_or_stays_neither_stops_other_calls_nor_keeps_the_run_from_ending(
+    server: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_CANCEL_S", 0.05)
+    let_go = threading.Event()
+
+    async def stay(city: str) -> str:
+        while not let_go.is_set():
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+        return city
+
+    async def block(city: str) -> str:
+        let_go.wait(30)
+        return city
+
+    for tool in (stay, block):
+        assert ask(tool, tool_timeout_s=0.1) == "Error: no result after 0.1 s"
+    let_go.set()
 
 
 def test_a_loop_that_runs_already_may_ask(server: Provider) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from reliability.runs import wait_for
 from toolkit import CONTEXT, call, result, run
 from umwelten.errors import UmweltenError
 from umwelten.tool_calls import ToolCall, ToolCallState, ToolOutcome
@@ -304,9 +305,10 @@ def test_a_start_that_cannot_be_stored_starts_nothing() -> None:
 
 
 def test_a_run_that_is_cancelled_cancels_its_tools() -> None:
-    ended = []
+    began, ended = [], []
 
     async def waiting() -> str:
+        began.append(1)
         try:
             await asyncio.sleep(60)
         finally:
@@ -316,14 +318,14 @@ def test_a_run_that_is_cancelled_cancels_its_tools() -> None:
     async def main() -> None:
         runner = ToolRunner([function_tool(waiting)])
         task = asyncio.ensure_future(runner.run((call("waiting"), call("waiting")), CONTEXT))
-        await asyncio.sleep(0.01)
+        while len(began) < 2:
+            await asyncio.sleep(0.001)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.sleep(0)
 
     asyncio.run(main())
-    assert ended == [1, 1]
+    wait_for(lambda: ended == [1, 1])
 
 
 def test_secrets_are_taken_out_of_what_is_told_and_kept() -> None:
