@@ -148,12 +148,12 @@ def test_a_coroutine_that_ignores_its_end_is_given_up(monkeypatch: pytest.Monkey
     monkeypatch.setattr("umwelten.tools.runner._CANCEL_S", 0.01)
 
     async def main() -> None:
-        may_end = asyncio.Event()
+        may_end = threading.Event()
 
         async def stubborn() -> str:
             while not may_end.is_set():
                 try:
-                    await may_end.wait()
+                    await asyncio.sleep(0.001)
                 except asyncio.CancelledError:
                     continue
             return "too late"
@@ -164,7 +164,7 @@ def test_a_coroutine_that_ignores_its_end_is_given_up(monkeypatch: pytest.Monkey
         assert runner.given_up == {"stubborn": 1}
         may_end.set()
         while runner.given_up:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
 
     asyncio.run(main())
 
