@@ -114,8 +114,8 @@ class BegunCall(FrozenStruct):
 
     `turns` is the conversation after the question; where the last one is the model's, some of its calls have
     no result: `outcomes` has those that do, by place, and `running` the tools of those that may have been
-    started. `tools` are all that were called. `started_at` is when the call first began, in Unix seconds;
-    `failed_as` the kind of failure that it ended with, if it did.
+    started. `tools` are all that are known to have been started. `started_at` is when the call first began,
+    in Unix seconds; `failed_as` the kind of failure that the conversation ended with, if it did.
     """
 
     key: str

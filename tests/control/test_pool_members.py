@@ -238,6 +238,32 @@ def test_where_that_lane_is_down_the_call_begins_anew_at_another_if_it_may(bound
     assert made.finished is bound
 
 
+@pytest.mark.parametrize("bound", [False, True])
+def test_a_call_that_an_earlier_run_began_goes_on_at_the_lane_that_answered_it(bound: bool) -> None:
+    made = pool(2, 1, 0, slots=1)
+    begun = [ScheduledCall(Call(id=i, model=0, input=None), turns=(ModelTurn(raw=b"{}"),)) for i in range(3)]
+    for scheduled in begun:
+        made.adopt(scheduled, "p#1")
+        scheduled.is_bound = bound
+    made.add_calls(0, begun, drained=True)
+    (first,) = starts(made, 0.0)
+    assert (first.lane.name, first.scheduled) == ("p#1", begun[0])
+    made.stop_lane(first.lane, DOWN)
+    assert [lease.lane.name for lease in starts(made, 0.0)] == ([] if bound else ["p#0"])
+    made.on_end(first, ANSWER, 1.0, 0.5)
+    assert [lane.name for lane in made.stopped_lanes()] == (["p#1"] if bound else [])
+
+
+def test_a_call_that_starts_over_takes_what_its_first_request_took() -> None:
+    made = pool(2, 1, 0, slots=1)
+    grown = ScheduledCall(
+        Call(id=1, model=0, input=None), 5000, 900, input_tokens=800, at_first=(10, 9, 8), home=1
+    )
+    made.stop_lane(made.lanes[1], DOWN)
+    made.add_calls(0, [grown], drained=True)
+    assert (grown.size, grown.reserve, grown.input_tokens) == (10, 9, 8)
+
+
 def test_a_server_keeps_a_model_for_a_moment_while_the_tools_of_its_calls_are_run() -> None:
     one = Lane(name="h", group="h", limit=Limit(value=1.0, ceiling=1, slow_start=False), ordered=True)
     made = Pool({0: one, 1: one}, policy=RetryPolicy())

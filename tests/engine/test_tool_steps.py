@@ -282,6 +282,23 @@ def test_a_failed_request_is_retried_with_its_conversation() -> None:
     assert store.calls()[0].outcome.usage == Usage(input_tokens=20, output_tokens=6, cached_tokens=2)
 
 
+def test_a_request_that_was_refused_leaves_the_tokens_of_the_steps_known() -> None:
+    store = MemoryStore(1)
+    run(store, lambda call, number: calling(1)(call, 1) if number == 1 else BROKEN, tools=Tools())
+    (record,) = store.calls()
+    assert isinstance(record.outcome, Failure) and record.outcome.usage == USED
+
+
+def test_calls_that_wait_for_their_tools_at_once_leave_no_slot_empty() -> None:
+    def known(call: Call) -> BegunCall | None:
+        return begun(turn(1)) if call.id < 256 else None
+
+    store = MemoryStore(257)
+    ran = run(store, calling(0), begun=known, tools=Tools(50.0))
+    assert ran.attempts.seen[0] == (256, ())
+    assert min(one.timing.started_at for one in store.attempts()) == 0.0
+
+
 # --- going on after an interruption ----------------------------------------------------------
 
 

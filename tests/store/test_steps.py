@@ -172,6 +172,51 @@ def test_how_a_call_ended_is_told(tmp_path: Path) -> None:
     assert found.failed_as == "tools"
 
 
+def test_an_end_counts_until_a_later_run_has_begun_anew(tmp_path: Path) -> None:
+    stopped = Failure(kind=FailureKind.TOOLS, message="stopped")
+    begun(tmp_path, lambda call: step(call, 1), lambda call: records(call, stopped)[1])
+    found = []
+    for make in (lambda call: step(call, 1, started_at=900.0), None):
+        with Store.resume(tmp_path, spec()) as store:
+            store.set_inputs(files("a"), read_hash=never)
+            (call,) = store.lease(1, 1)
+            found.append(store.begun(call))
+            store.start_run({})
+            if make is not None:
+                store.submit(make(call))
+    assert [(one.failed_as, one.started_at) for one in found] == [("tools", 101.0), (None, 900.0)]
+
+
+def test_an_answer_leaves_no_steps_of_a_conversation_that_it_did_not_come_from(tmp_path: Path) -> None:
+    begun(tmp_path, lambda call: step(call, 1), lambda call: step(call, 2), lambda call: ended(call, 2, 0, 1))
+    with Store.resume(tmp_path, spec()) as store:
+        store.set_inputs(files("a"), read_hash=never)
+        (call,) = store.lease(1, 1)
+        store.start_run({})
+        _, record = records(call, reply("done"))
+        store.submit(msgspec.structs.replace(record, tools=ToolTotals(steps=2)))
+    assert query(tmp_path, "SELECT number FROM steps") == [(1,)]
+    assert query(tmp_path, "SELECT DISTINCT step FROM tool_calls") == [(1,)]
+
+
+def test_results_of_the_old_conversation_do_not_get_into_the_new_one(tmp_path: Path) -> None:
+    found = begun(
+        tmp_path,
+        lambda call: ended(call, 1, 0, 1),
+        lambda call: step(call, 1, turn=turn(1, 1), names=("git.look",)),
+    )
+    assert found.turns == (turn(1, 1),)
+
+
+def test_tools_that_were_only_asked_for_have_not_run(tmp_path: Path) -> None:
+    found = begun(
+        tmp_path,
+        lambda call: step(call, 1, names=("book", "git.look")),
+        lambda call: ended(call, 1, 1),
+    )
+    assert found.tools == ("git.look",)
+
+
 def test_what_tools_took_is_in_the_row_of_the_call(tmp_path: Path) -> None:
     totals = ToolTotals(steps=3, calls=4, errors=1, seconds=2.5)
     broken = Failure(kind=FailureKind.SERVER, message="500")

@@ -81,7 +81,7 @@ class Pool:
         """More calls of a model, in order. `drained`: the store has no further ones."""
         queue = self._queues[model]
         if scheduled or drained is not queue.drained:
-            queue.ready.extend(scheduled)
+            queue.put_last(scheduled)
             queue.drained = drained
             self._lineup.note(queue)
 
@@ -435,8 +435,12 @@ class Pool:
         return self._queues[model].route.members[0].lane
 
     def stopped_lanes(self) -> list[Lane]:
-        """The lanes that take no more calls and left none that could take them."""
-        return [member.lane for member in self._lineup.members.values() if member.route.stopped]
+        """The lanes that take no more calls and left some that no other lane can take."""
+        return [
+            member.lane
+            for member in self._lineup.members.values()
+            if member.route.stopped or any(member.number in q.stranded for q in member.route.queues)
+        ]
 
     def stopped_models(self) -> dict[int, Failure]:
         """Why models take no more calls although their lanes do, by the number of each one's first prompt."""

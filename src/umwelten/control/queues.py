@@ -38,7 +38,8 @@ class Queue:
     `apart` are those of its waiting calls that may go to a lane at once, by the lanes that they have tried,
     and `pulled` the turns of those that did. `homed` are ready calls that only one of the lanes may make, by
     its number; `parked` counts those whose tools are run, and `converses` says that some were. `shunned` are
-    lanes that do not have the model.
+    lanes that do not have the model, and `stranded` those that take no more calls although some can only go
+    on there.
     """
 
     __slots__ = (
@@ -58,12 +59,14 @@ class Queue:
         "served",
         "shunned",
         "state",
+        "stranded",
         "waiting",
     )
 
     def __init__(self, model: int, number: int, route: Route, state: ModelState) -> None:
         self.model, self.number, self.route, self.state = model, number, route, state
         self.ready: deque[ScheduledCall] = deque()
+        self.stranded: set[int] = set()
         self.apart: dict[frozenset[int], dict[int, ScheduledCall]] = {}
         self.pulled: set[int] = set()
         self.shunned: set[int] = set()
@@ -105,20 +108,31 @@ class Queue:
         return len(self.ready) + sum(map(len, self.homed.values())) + self.waiting + self.parked
 
     def put_first(self, scheduled: ScheduledCall) -> None:
-        """Have a call ready before all others. One whose lane takes no more calls starts over at another.
+        """Have a call ready before all others."""
+        if (line := self._line_of(scheduled)) is not None:
+            line.appendleft(scheduled)
 
-        If it may not, it stays pending.
+    def put_last(self, several: Iterable[ScheduledCall]) -> None:
+        """Have calls ready after all others."""
+        for scheduled in several:
+            if scheduled.home is None:
+                self.ready.append(scheduled)
+            elif (line := self._line_of(scheduled)) is not None:
+                line.append(scheduled)
+
+    def _line_of(self, scheduled: ScheduledCall) -> deque[ScheduledCall] | None:
+        """Return the ready calls that one belongs to. If its lane takes no more, it starts over at another.
+
+        `None`: it may not, and stays pending.
         """
         home = scheduled.home
         if home is not None and not self._is_open(home):
             if scheduled.is_bound:
-                return
+                self.stranded.add(home)
+                return None
             scheduled.start_over()
             home = None
-        if home is None:
-            self.ready.appendleft(scheduled)
-        else:
-            self.homed.setdefault(home, deque()).appendleft(scheduled)
+        return self.ready if home is None else self.homed.setdefault(home, deque())
 
     def rehome(self) -> None:
         """Have the calls start over whose lane takes no more calls."""

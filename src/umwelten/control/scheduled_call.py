@@ -21,7 +21,8 @@ class ScheduledCall(msgspec.Struct):
     that may be asked for, `None` if not known.
 
     `home` is the one of several lanes that answered its first step: what a provider signs, it alone takes
-    back. `is_bound`: it may not begin anew, since what its tools did must not be done twice.
+    back. `is_bound`: it may not begin anew, since what its tools did must not be done twice. `at_first` are
+    the `size`, `reserve` and `input_tokens` of its first request.
     """
 
     call: Call
@@ -44,6 +45,7 @@ class ScheduledCall(msgspec.Struct):
     turns: tuple[Turn, ...] = ()
     home: int | None = None
     is_bound: bool = False
+    at_first: tuple[int, int | None, int] | None = None
 
     def begin_step(self) -> None:
         """The next request is another one: what the last one's attempts used up no longer counts."""
@@ -54,6 +56,8 @@ class ScheduledCall(msgspec.Struct):
         """Begin the conversation anew, at any lane."""
         self.begin_step()
         self.turns, self.home = (), None
+        if self.at_first is not None:
+            self.size, self.reserve, self.input_tokens = self.at_first
 
     @property
     def open_ended(self) -> bool:

@@ -239,17 +239,23 @@ class Engine:
             self._set_timer("hedge", hedging.wakes, self._pump)
 
     def _refill(self) -> None:
-        complete = (
-            self._source.complete
-        )  # before `lease`: calls that come in between are leased the next time
+        while self._fetch() and self._uncommitted < BACKLOG:
+            pass
+
+    def _fetch(self) -> bool:
+        """Fetch calls of the models that run low. True if none of a model's may start now: others may."""
+        # Before `lease`: calls that come in between are leased the next time.
+        complete, again = self._source.complete, False
         if (problem := self._source.problem) is not None:
             raise problem
         for model in self._pool.models_to_refill():
             scheduled = [self._schedule(call) for call in self._source.lease(model, WINDOW)]
-            drained = complete and len(scheduled) < WINDOW
+            fetched = len(scheduled)
             if self._tools is not None:
                 scheduled = list(filter(self._tools.resume, scheduled))
-            self._pool.add_calls(model, scheduled, drained=drained)
+            self._pool.add_calls(model, scheduled, drained=complete and fetched < WINDOW)
+            again = again or bool(fetched and not scheduled)
+        return again
 
     def _schedule(self, call: Call) -> ScheduledCall:
         scheduled = ScheduledCall(call, call.input.size if call.input else 0)

@@ -183,7 +183,6 @@ class ToolSteps:
                 usage=usage,
             )
         )
-        scheduled.is_bound = scheduled.is_bound or any(map(self._caller.is_once, parked.names))
         if given is not None or not turn.calls:
             if given is not None:
                 ended = _not_run(given, parked.names)
@@ -215,7 +214,9 @@ class ToolSteps:
         number = steps_in(turns) + isinstance(outcome, Reply)
         if conversation is None or conversation.usage is None or not steps_in(turns):
             return outcome, ToolTotals(steps=number)
-        usage = add_usage(conversation.usage, outcome.usage)
+        usage = conversation.usage
+        if isinstance(outcome, Reply) or outcome.usage != Usage():  # one that was refused used nothing
+            usage = add_usage(usage, outcome.usage)
         return msgspec.structs.replace(outcome, usage=usage), msgspec.structs.replace(
             conversation.totals, steps=number
         )
@@ -317,6 +318,7 @@ class ToolSteps:
         """Have it stored that a tool starts, before it does: after a kill it is not run again."""
         stored = self._starts[parked.scheduled.call.id, place] = self._loop.create_future()
         asked, name = parked.calls[place], parked.names[place]
+        parked.scheduled.is_bound = True
         self._on_start()
         self._store(parked, place, ToolOutcome(call=asked, tool=name, state=ToolCallState.STARTED, text=""))
         await stored
@@ -332,6 +334,8 @@ class ToolSteps:
 
     def _prepare(self, scheduled: ScheduledCall) -> None:
         """Set what the call's next request takes, with its conversation in memory."""
+        if scheduled.at_first is None:
+            scheduled.at_first = (scheduled.size, scheduled.reserve, scheduled.input_tokens)
         source = scheduled.call.input
         scheduled.size = (0 if source is None else source.size) + size_of(scheduled.turns)
         self._estimate(scheduled)

@@ -19,12 +19,13 @@ from umwelten.tool_calls import (
 )
 from umwelten.types import Usage, add_usage
 
-_STEPS = """SELECT s.number, s.turn, s.cut, s.usage, s.cost_nusd, s.served_by, s.started_at, s.key, s.content
-    FROM steps s WHERE s.call_id = :call AND s.input_version = :version ORDER BY s.number"""
+_STEPS = """SELECT s.number, s.turn, s.cut, s.usage, s.cost_nusd, s.served_by, s.started_at, s.key, s.content,
+    s.run_id FROM steps s WHERE s.call_id = :call AND s.input_version = :version ORDER BY s.number"""
 _TOOL_CALLS = """SELECT step, place, id, name, tool, arguments, state, result, error, started_at, took_s
     FROM tool_calls WHERE call_id = ? ORDER BY step, place"""
-_ENDED = f"""SELECT error_kind FROM calls
-    WHERE id = :call AND input_version = :version AND status IN ({SUCCEEDED}, {FAILED})"""
+_ENDED = f"""SELECT error_kind FROM calls WHERE id = :call AND input_version = :version
+    AND status IN ({SUCCEEDED}, {FAILED}) AND run_id >= :run"""
+"""A conversation that a later run began after that end has not ended."""
 
 
 def read_tool_calls(connection: sqlite3.Connection, call: int) -> Iterator[tuple[int, int, ToolOutcome]]:
@@ -89,7 +90,7 @@ def read_begun(connection: sqlite3.Connection, call: int, version: int) -> Begun
             break
         if outcomes:
             turns.append(ToolResults(results=tuple(ended[place].result for place in sorted(ended))))
-    failed = connection.execute(_ENDED, where).fetchone()
+    failed = connection.execute(_ENDED, where | {"run": max(row[9] for row in rows)}).fetchone()
     return BegunCall(
         key=rows[0][7],
         content=rows[0][8],
@@ -106,9 +107,16 @@ def read_begun(connection: sqlite3.Connection, call: int, version: int) -> Begun
         served_by=rows[-1][5],
         started_at=rows[0][6],
         running=running,
-        tools=tuple(dict.fromkeys(one.tool for outcomes in calls.values() for one in outcomes.values())),
+        tools=tuple(
+            dict.fromkeys(one.tool for few in calls.values() for one in few.values() if _may_have_run(one))
+        ),
         failed_as=None if failed is None else failed[0],
     )
+
+
+def _may_have_run(outcome: ToolOutcome) -> bool:
+    """Return whether its tool was started, as far as that is stored: of those that may run once, always."""
+    return outcome.state is ToolCallState.STARTED or outcome.started_at is not None
 
 
 def context_tokens(usage: Usage) -> int | None:

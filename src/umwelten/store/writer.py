@@ -39,6 +39,7 @@ Committed = Callable[[Sequence[Committable]], None]
 Item = tuple[CallRecord | StepRecord, ResultSlot] | AttemptRecord | ToolCallsRecord | LimitRecord
 # Its call, its name, the text, and the record beside it.
 _TextFile = tuple[int, str, str, str | None]
+_Key = tuple[object, ...]
 _NO_MORE = object()
 _log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class _Group:
     """Rows of one transaction and the files that go with them."""
 
     __slots__ = (
-        "_begun",
+        "_keys",
         "answers",
         "attempts",
         "calls",
@@ -72,9 +73,9 @@ class _Group:
         self.outdated: list[str] = []  # text files of answers that are out of date
         self.texts: list[_TextFile] = []
         self.undone: list[tuple[int, int]] = []  # steps of a conversation that began anew, and later ones
-        self.steps: dict[tuple[object, ...], rows.Row] = {}
-        self._begun: set[int] = set()
-        self.tool_calls: dict[tuple[object, ...], rows.Row] = {}
+        self.steps: dict[_Key, rows.Row] = {}
+        self.tool_calls: dict[_Key, rows.Row] = {}
+        self._keys: dict[object, list[tuple[dict[_Key, rows.Row], _Key]]] = {}  # of both, by call
         self.records: list[Committable] = []
         for item in items:
             if isinstance(item, tuple):
@@ -84,7 +85,7 @@ class _Group:
                 else:
                     self._add_step(record, slot, run_id)
             elif isinstance(item, ToolCallsRecord):
-                self._add_tool_calls(rows.outcome_rows(item))
+                self._put(self.tool_calls, rows.outcome_rows(item), 3)
                 if item.is_start:
                     self.records.append(item)
             elif isinstance(item, AttemptRecord):
@@ -99,6 +100,8 @@ class _Group:
         if slot.stale:
             self.outdated.append(slot.output)
         if isinstance(outcome, Reply):
+            if record.tools is not None:  # it may have begun anew, and called none this time
+                self._undo(call, record.tools.steps)
             text = rows.clean(outcome.text)
             self.answers.append(rows.answer_row(call, outcome, text))
             self.texts.append((call, slot.output, text, rows.clean_optional(outcome.data)))
@@ -108,18 +111,22 @@ class _Group:
     def _add_step(self, record: StepRecord, slot: ResultSlot, run_id: int) -> None:
         call, number = record.call.id, record.number
         self.records.append(record)
-        self.undone.append((call, number))
-        if call in self._begun:  # steps of this group may be undone by this one as well
-            for rows_of in (self.steps, self.tool_calls):
-                for key in [key for key in rows_of if key[0] == call and cast(int, key[1]) >= number]:
-                    del rows_of[key]
-        self._begun.add(call)
-        self.steps[call, number] = rows.step_row(record, slot.version, run_id)
-        self._add_tool_calls(rows.started_rows(record))
+        self._undo(call, number)
+        self._put(self.steps, [rows.step_row(record, slot.version, run_id)], 2)
+        self._put(self.tool_calls, rows.started_rows(record), 3)
 
-    def _add_tool_calls(self, added: list[rows.Row]) -> None:
-        """Of a call's start and end in one group, only the end is written."""
-        self.tool_calls.update((row[:3], row) for row in added)
+    def _undo(self, call: int, number: int) -> None:
+        """Leave nothing of a call's steps from that one on, not even of those in this group."""
+        self.undone.append((call, number))
+        for rows_of, key in self._keys.get(call, ()):
+            if cast(int, key[1]) >= number:
+                rows_of.pop(key, None)
+
+    def _put(self, rows_of: dict[_Key, rows.Row], added: Sequence[rows.Row], width: int) -> None:
+        """Of rows with the same first columns, only the last one is written."""
+        for row in added:
+            rows_of[row[:width]] = row
+            self._keys.setdefault(row[0], []).append((rows_of, row[:width]))
 
     def execute(self, connection: sqlite3.Connection) -> None:
         if self.undone:
