@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from umwelten.config.settings import Settings
 from umwelten.errors import StoreError, UsageError
 from umwelten.evaluation.spec import Output
-from umwelten.inputs.recall import RecalledFacts, current_seq
 from umwelten.inputs.scopes import Scope, no_scope
 from umwelten.inputs.sources import Inputs
 from umwelten.phrases import Phrase
@@ -20,6 +19,9 @@ from umwelten.store.database import has_database
 from umwelten.store.memory.tables import check_name
 from umwelten.store.reader import Reader
 from umwelten.types import FrozenStruct, Prompt
+
+if TYPE_CHECKING:
+    from umwelten.inputs.recall import RecalledFacts
 
 _BEFORE = f"What is known from before:\n{{{{{MEMORY}}}}}\n\n"
 """Stands before a prompt that has no place for what is recalled."""
@@ -77,6 +79,9 @@ def recalled(wanted: Wanted, settings: Settings, output: Output) -> RecalledFact
 
     Raises `StoreError` for a store that is not there.
     """
+    # Imported here because few runs recall anything.
+    from umwelten.inputs.recall import RecalledFacts, current_seq
+
     seq = None if settings.get("recall_now") else _stored_seq(wanted, output)
     if seq is None:
         seq = current_seq(output.output_dir, wanted.store, missing=wanted.learns)

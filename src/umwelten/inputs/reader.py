@@ -42,7 +42,6 @@ from umwelten.inputs.content import (
 )
 from umwelten.inputs.file_detection import detect, type_by_signature
 from umwelten.inputs.files.scan import stamp as stamp_of
-from umwelten.inputs.recall import facts_of
 from umwelten.inputs.scopes import Scope
 from umwelten.phrases import Phrase
 from umwelten.prompts.request_builder import row_use
@@ -214,6 +213,9 @@ def read_question(
 
 def _with_memory(content: Content, answer: StoredAnswer, folder: Path) -> Content:
     """Return the content with what was recalled about it then. Raises `InputChanged` if that is not known."""
+    # Imported here because few evaluations recall anything.
+    from umwelten.inputs.recall import facts_of
+
     assert answer.recall is not None
     path = original_path(answer.path)
     try:
