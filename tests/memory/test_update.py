@@ -12,7 +12,9 @@ from conftest import Cli
 from memory.kit import MODEL, answers, profile, says, table
 from provider import Provider, Ran, provider
 from umwelten.simulate.faultserver.profile import Rule
+from umwelten.store.memory.facts import LearntInput, NewFact
 from umwelten.store.memory.reader import MemoryReader
+from umwelten.store.memory.store import MemoryStore, Update
 
 ROWS = [
     ("bob", "I live in Lyon"),
@@ -105,3 +107,29 @@ def test_an_answer_that_names_what_is_not_there_changes_nothing_and_is_asked_aga
     learn(cli, server)
     assert known(tmp_path) == ["alice: Likes tea.", "bob: Lives in Rome."]
     assert all("New facts" in record.prompt for record in server.idle().records)
+
+
+def test_what_a_fact_took_the_place_of_is_known_again_when_its_own_text_says_it_no_more(
+    tmp_path: Path,
+) -> None:
+    def learnt(name: str, call: str, *said: str) -> LearntInput:
+        found = tuple(NewFact("other", text) for text in said)
+        return LearntInput(evaluation="e", name=name, call=call, scope="bob", facts=found, found=len(found))
+
+    with MemoryStore.open(tmp_path / "output", "people") as store:
+        store.add([("bob", NewFact("other", "Has a cat."))])
+        store.take([learnt("first", "1", "Likes tea.")])
+        for name, text, old in (("second", "Likes green tea.", 2), ("third", "Likes white tea.", 3)):
+            new = learnt(name, "1", text)
+            store.take([new], [[Update(new.facts[0], old, text)]])
+        new = learnt("fourth", "1", "Has two cats.")
+        store.take([new], [[Update(new.facts[0], 1, "Has two cats.")]])
+        assert known(tmp_path) == ["bob: Has two cats.", "bob: Likes white tea."]
+        store.take([learnt("second", "2"), learnt("third", "2", "Likes rain."), learnt("fourth", "2")])
+        assert sorted(known(tmp_path)) == ["bob: Has a cat.", "bob: Likes rain.", "bob: Likes tea."]
+        assert store.take([learnt("first", "2")]).ended == 1
+    assert sorted(known(tmp_path)) == ["bob: Has a cat.", "bob: Likes rain."]
+    with MemoryReader.open(tmp_path / "output", "people") as reader:
+        assert [fact.text for fact in reader.history(2)] == [
+            *("Likes tea.", "Likes green tea.", "Likes white tea.", "Likes tea."),
+        ]

@@ -33,6 +33,20 @@ _UNSAID = f"""SELECT f.id, (SELECT n.id FROM facts n JOIN mentions o ON o.fact_i
     FROM dropped m JOIN facts f ON f.id = m.fact_id
     WHERE f.{KNOWN} AND NOT f.by_hand AND NOT EXISTS (SELECT 1 FROM mentions o WHERE o.fact_id = f.id)
     GROUP BY f.id"""
+# Facts in whose place another was put that has ended: those that are said all the same, the nearest ones.
+# By scope, for which there is an index: both are of the same.
+_STILL_SAID = """WITH RECURSIVE before(id, said) AS (
+      SELECT :ended, 0
+      UNION SELECT f.id, f.by_hand OR EXISTS (SELECT 1 FROM mentions m WHERE m.fact_id = f.id)
+        FROM before b JOIN facts f ON f.superseded_by = b.id
+        WHERE NOT b.said AND f.ended = 'updated' AND f.scope = (SELECT scope FROM facts WHERE id = :ended)
+    ) SELECT id FROM before WHERE said ORDER BY id"""
+_SAME_KNOWN = f"""SELECT k.id FROM facts k JOIN facts f ON k.scope = f.scope AND k.norm = f.norm
+    WHERE f.id = ? AND k.{KNOWN}"""
+_AGAIN = """INSERT INTO facts (scope, type, text, norm, seq, at, by_hand,
+    source_eval, source_call, source_name, quote)
+    SELECT scope, type, text, norm, :seq, :now, by_hand, source_eval, source_call, source_name, quote
+    FROM facts WHERE id = :id RETURNING id"""
 
 
 class Update(NamedTuple):
@@ -233,7 +247,22 @@ class MemoryStore:
         rows = self._connection.execute(_UNSAID, {"seq": seq}).fetchall()
         for fact_id, successor in rows:
             self._connection.execute(_END, (seq, now, "changed", successor, fact_id))
+        for fact_id, _ in rows:
+            self._bring_back(fact_id, seq, now)
         return len(rows)
+
+    def _bring_back(self, ended: int, seq: int, now: float) -> None:
+        """Let what a fact took the place of be known again, as far as others say it: nothing is lost with it."""
+        for (number,) in self._connection.execute(_STILL_SAID, {"ended": ended}).fetchall():
+            found = self._connection.execute(_SAME_KNOWN, (number,)).fetchone()
+            if found is None:
+                values = {"id": number, "seq": seq, "now": now}
+                found = self._connection.execute(_AGAIN, values).fetchone()
+            self._connection.execute(
+                "INSERT OR IGNORE INTO mentions SELECT ?, input_id FROM mentions WHERE fact_id = ?",
+                (found[0], number),
+            )
+            self._connection.execute("UPDATE facts SET superseded_by = ? WHERE id = ?", (found[0], ended))
 
     # --- by hand ---
 
