@@ -200,6 +200,17 @@ def test_what_is_denied_stays_denied_where_it_is_allowed() -> None:
     assert rules.denied(renamed("git.git_commit")) == "denied: the user does not allow *.git_commit"
 
 
+@pytest.mark.parametrize("pattern", ["git.git_commit", "mcp:git.git_commit", "git_commit", "git__git_commit"])
+def test_a_tool_is_denied_by_any_name_that_users_know_and_what_denies_nothing_is_told(pattern: str) -> None:
+    rules = ToolRules(allow=["mcp:git.*"], deny=[pattern, "git.git_comit"])
+    assert rules.denied(renamed("git.git_commit")) == f"denied: the user does not allow {pattern}"
+    assert rules.allows("git.git_log") and not rules.allows("git.git_commit")
+    assert not ToolRules(allow=["git_log"]).allows("git.git_log")
+    assert rules.idle([]) == ("git.git_comit",)  # the other one is why it is not offered
+    assert ToolRules(deny=[pattern]).idle([renamed("git.git_commit")]) == ()
+    assert ToolRules(deny=[pattern]).idle([]) == (pattern,)
+
+
 def test_a_toolbox_says_what_calls_are_offered_and_closes_its_servers() -> None:
     closed = []
 

@@ -71,6 +71,11 @@ def open_tools(settings: Settings, notes: list[Wording]) -> ToolRun | None:
     toolbox = open_toolbox(entries, settings, mcp=commands, rules=rules, on_note=heard.add)
     heard.listen(notes.append)
     heard.listen(None)
+    if "deny" in settings.given:  # the patterns of a file are for many runs
+        idle_rules = rules.idle(toolbox.tools)
+        notes += (
+            Phrase("{option:deny} {pattern} fits no tool of this run", pattern=each) for each in idle_rules
+        )
     return ToolRun(
         toolbox=toolbox,
         notes=heard,
