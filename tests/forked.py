@@ -29,12 +29,15 @@ _MESSAGE = 1 << 20
 # What the interpreter reads when it starts, and what coverage is told about a child by.
 _READ_AT_START = ("PYTHON", "LANG", "LC_", "LD_", "COVERAGE_", "MALLOC_")
 LOADED = (
-    *("aiohttp", "platformdirs", "rich.console", "rich.live", "sqlite3", "uvloop"),
+    *("aiohttp", "encodings.ascii", "encodings.idna", "filelock", "jsonschema", "platformdirs", "resource"),
+    *("rich.console", "rich.live", "sqlite3", "stringprep", "termios", "uvloop", "zoneinfo"),
     *("umwelten.cli.app", "umwelten.cli.compare", "umwelten.cli.config", "umwelten.cli.dry_run"),
     *("umwelten.cli.eval", "umwelten.cli.evaluate", "umwelten.cli.judging", "umwelten.cli.report"),
-    *("umwelten.cli.memory.facts", "umwelten.cli.memory.learn"),
-    *("umwelten.cli.runner", "umwelten.cli.score", "umwelten.evaluation.evaluation"),
-    *("umwelten.report.render.csv", "umwelten.report.render.html"),
+    *("umwelten.cli.memory.facts", "umwelten.cli.memory.learn", "umwelten.cli.progress.board"),
+    *("umwelten.cli.progress.plain", "umwelten.cli.progress.verbose", "umwelten.cli.runner"),
+    *("umwelten.cli.score", "umwelten.cli.table_layout", "umwelten.cli.tools"),
+    *("umwelten.evaluation.evaluation", "umwelten.evaluation.memory.learning"),
+    *("umwelten.report.render.csv", "umwelten.report.render.html", "umwelten.tools.built_in.calculator"),
 )
 """What commands import, most of them late: without a name of these, only time is lost."""
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from peers import NODE
 from umwelten.tools.mcp.servers import McpServers
@@ -109,3 +113,36 @@ def everything_over_http(folder: Path) -> Iterator[str]:
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def relayed(url: str) -> Iterator[str]:
+    """The same server at another port, where it is gone after the block: less than another start of it."""
+    parts = urlsplit(url)
+    opened: list[socket.socket] = []
+
+    class Relay(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection((parts.hostname, parts.port)) as there:
+                opened.extend((self.request, there))
+                back = threading.Thread(target=_pass_on, args=(there, self.request))
+                back.start()
+                _pass_on(self.request, there)
+                back.join()
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
+        try:
+            yield parts._replace(netloc=f"127.0.0.1:{server.server_address[1]}").geturl()
+        finally:
+            server.shutdown()
+            for each in opened:
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from provider import clean_environment, provider
+from conftest import Cli
+from provider import provider
 from umwelten.simulate.faultserver import Behaviour, Profile, Rule, ToolTurns
 
 ROOT = Path(__file__).parents[3]
@@ -47,7 +48,7 @@ def rules() -> list[Rule]:
     return found
 
 
-def test_every_command_of_the_page_works_as_it_stands(tmp_path: Path) -> None:
+def test_every_command_of_the_page_works_as_it_stands(cli: Cli, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLES, tmp_path, dirs_exist_ok=True)
     text = PAGE.read_text(encoding="utf-8")
     rates = re.search(r"```python\n# rates.py\n(.*?)```", text, re.DOTALL)
@@ -59,15 +60,14 @@ def test_every_command_of_the_page_works_as_it_stands(tmp_path: Path) -> None:
     printed = []
     with provider(Profile(rules=tuple(rules()))) as server:
         bin_ = str(Path(sys.executable).parent)
-        environ = clean_environment(server.env()) | {"PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}"}
+        environ = server.env() | {"PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}"}
         for command in commands:
             if "mcp:" in command:
                 environ |= {"UMWELTEN_TRUST": "1"}
-            done = subprocess.run(
-                command, shell=True, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=90
-            )
-            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-            printed.append(done.stdout)
+            _, *words = shlex.split(command.replace("\\\n", " "))
+            done = cli(*words, env=environ, timeout=90)
+            assert done.code == 0, f"{command}\n{done.out}\n{done.err}"
+            printed.append(done.out)
         assert server.idle().verdicts == []
     _, shown, tested, clock, searched = printed
     answers = [path.read_text() for path in (tmp_path / "output" / "totals").glob("*.txt")]

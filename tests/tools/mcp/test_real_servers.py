@@ -11,7 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from mcpkit import CONTEXT, PACKAGES, call, everything_over_http, node_server, script, started, tools_of
+from mcpkit import (
+    CONTEXT,
+    PACKAGES,
+    call,
+    everything_over_http,
+    node_server,
+    relayed,
+    script,
+    started,
+    tools_of,
+)
 from peers import NODE
 from umwelten.errors import ConfigError
 from umwelten.tools.mcp.servers import McpServers
@@ -46,20 +56,23 @@ def python_servers(folder: Path) -> Iterator[McpServers]:
 
 
 @pytest.fixture(scope="module")
-def node_servers(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[McpServers]:
-    with (
-        everything_over_http(tmp_path_factory.mktemp("http")) as url,
-        started(
-            McpSettings(name="everything", command=node_server("everything")),
-            McpSettings(name="web", url=url, headers={"Authorization": Secret("Bearer sk-secret")}),
-            McpSettings(name="files", command=node_server("filesystem", str(folder))),
-            McpSettings(
-                name="memory",
-                command=node_server("memory"),
-                env={"MEMORY_FILE_PATH": Secret(str(folder / "memory.jsonl"))},
-            ),
-        ) as servers,
-    ):
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with everything_over_http(tmp_path_factory.mktemp("http")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def node_servers(folder: Path, web: str) -> Iterator[McpServers]:
+    with started(
+        McpSettings(name="everything", command=node_server("everything")),
+        McpSettings(name="web", url=web, headers={"Authorization": Secret("Bearer sk-secret")}),
+        McpSettings(name="files", command=node_server("filesystem", str(folder))),
+        McpSettings(
+            name="memory",
+            command=node_server("memory"),
+            env={"MEMORY_FILE_PATH": Secret(str(folder / "memory.jsonl"))},
+        ),
+    ) as servers:
         yield servers
 
 
@@ -120,8 +133,8 @@ def test_the_reference_server_on_stdio_and_over_http(name: str, node_servers: Mc
 
 
 @WITH_NODE
-def test_a_server_over_http_that_went_away(tmp_path: Path) -> None:
-    with everything_over_http(tmp_path) as url:
+def test_a_server_over_http_that_went_away(web: str) -> None:
+    with relayed(web) as url:
         servers = McpServers([McpSettings(name="web", url=f"{url}?key=sk-secret")])
         servers.start()
         tools = tools_of(servers)
