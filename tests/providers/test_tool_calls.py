@@ -19,6 +19,8 @@ from pydantic import TypeAdapter
 from providers.tool_corpus import (
     ADD,
     ANTHROPIC,
+    CUT_EVERY,
+    EXAMPLES,
     GEMINI,
     MUL,
     NOW,
@@ -163,8 +165,7 @@ def test_a_whole_reply_gives_the_same(wire: str, case: Case, back: Any) -> None:
 @every_case
 def test_a_stream_may_be_cut_anywhere(wire: str, case: Case, back: Any) -> None:
     expected = streamed(wire, case.stream)
-    # A prime, so that neighbouring cases are cut at other letters; `make torture` cuts at all of them.
-    for end in range(1, len(case.stream), 13):
+    for end in range(1, len(case.stream), CUT_EVERY):
         assert streamed(wire, case.stream, end) == expected
 
 
@@ -176,7 +177,7 @@ ARGUMENTS = st.dictionaries(
 
 
 @on_every_wire
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(calls=st.lists(st.tuples(NAMES, ARGUMENTS), min_size=1, max_size=4), cuts=CUTS, data=st.data())
 def test_calls_in_any_pieces_are_put_together(
     wire: str, calls: list[tuple[str, dict[str, Any]]], cuts: tuple[int, ...], data: st.DataObject

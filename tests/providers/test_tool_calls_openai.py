@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam, ChatCompletionToolParam
 from pydantic import TypeAdapter
 
-from providers.tool_corpus import ADD, MUL, OPENAI, Case, entry, openai_body, openai_stream
+from providers.tool_corpus import (
+    ADD,
+    CUT_EVERY,
+    EXAMPLES,
+    MUL,
+    OPENAI,
+    Case,
+    entry,
+    openai_body,
+    openai_stream,
+)
 from umwelten.providers.openai.chat import OpenAIChat
 from umwelten.providers.protocol import Endpoint
 from umwelten.providers.vendors import VENDORS
@@ -100,12 +110,11 @@ def test_a_whole_reply_gives_the_same(case: Case) -> None:
 @every_case
 def test_a_stream_may_be_cut_anywhere(case: Case) -> None:
     expected = streamed(case.stream, vendor=case.vendor)
-    # A prime, so that neighbouring cases are cut at other letters; `make torture` cuts at all of them.
-    for end in range(1, len(case.stream), 13):
+    for end in range(1, len(case.stream), CUT_EVERY):
         assert streamed(case.stream, end, vendor=case.vendor) == expected
 
 
-@settings(max_examples=40)
+@settings(max_examples=EXAMPLES)
 @given(
     calls=st.lists(
         st.tuples(

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from wirekit import sse
+
+THOROUGH = "UMWELTEN_TEST_THOROUGH" in os.environ
+"""As `make torture` has it."""
+CUT_EVERY = 1 if THOROUGH else 13
+"""Bytes between the places where streams are cut. A prime, so that neighbouring cases differ in them."""
+EXAMPLES = 1_000 if THOROUGH else 40
+"""Of calls in pieces that are drawn by chance."""
 
 Json = dict[str, Any]
 Call = tuple[str, str, str]
