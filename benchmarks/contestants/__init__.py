@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -97,6 +97,12 @@ def _umwelten(work: Work) -> tuple[list[str], dict[str, str]]:
     return command, environment(work)
 
 
+def _umwelten_tools(work: Work) -> tuple[list[str], dict[str, str]]:
+    # As many tools at once as calls, as in inspect_ai, which has no limit for them.
+    tools = ("--tools", str(HERE / "look.py"), "--tool-concurrency", str(work.calls))
+    return _umwelten(replace(work, options=(*work.options, *tools)))
+
+
 def _script(python: Path, script: str) -> Callable[[Work], tuple[list[str], dict[str, str]]]:
     def command(work: Work) -> tuple[list[str], dict[str, str]]:
         how = "stream" if work.stream else "unary"
@@ -116,11 +122,19 @@ def _script(python: Path, script: str) -> Callable[[Work], tuple[list[str], dict
 
 
 def _inspect(work: Work) -> tuple[list[str], dict[str, str]]:
+    return _inspect_runs("inspect_task.py", work, "--max-samples", str(work.calls))
+
+
+def _inspect_tools(*options: str) -> Callable[[Work], tuple[list[str], dict[str, str]]]:
+    return lambda work: _inspect_runs("inspect_tools.py", work, *options)
+
+
+def _inspect_runs(task: str, work: Work, *options: str) -> tuple[list[str], dict[str, str]]:
     most = str(work.in_flight)
     limit = ["--adaptive-connections", most] if work.hidden_limit else ["--max-connections", most]
-    shutil.copy(HERE / "inspect_task.py", work.folder)  # it takes relative paths alone
-    command = [str(PEERS / "inspect/bin/inspect"), "eval", "inspect_task.py", *limit]
-    command += ["--model", "openai/small", "-M", "responses_api=false", "--max-samples", str(work.calls)]
+    shutil.copy(HERE / task, work.folder)  # it takes relative paths alone
+    command = [str(PEERS / "inspect/bin/inspect"), "eval", task, *limit, *options]
+    command += ["--model", "openai/small", "-M", "responses_api=false"]
     command += [
         "--display",
         "none",
@@ -171,6 +185,21 @@ PROMPTFOO = Contestant(
     name="promptfoo", missing=_needs("promptfoo/node_modules/.bin/promptfoo"), command=_promptfoo
 )
 ALL = (UMWELTEN, FLOOR, OPENAI, LITELLM, INSPECT, PROMPTFOO)
+
+TOOLS = (
+    Contestant(name="umwelten", missing=UMWELTEN.missing, command=_umwelten_tools),
+    Contestant(name="inspect_ai", missing=INSPECT.missing, command=_inspect_tools()),
+    # A sample keeps its place while its tools run, and by default there are as many places as connections.
+    *(
+        Contestant(
+            name=f"inspect_ai, {places} samples at a time",
+            missing=INSPECT.missing,
+            command=_inspect_tools("--max-samples", str(places)),
+        )
+        for places in (60, 200)
+    ),
+)
+"""The same with tools: models call `look`, which takes a second."""
 
 
 def _text(n: int) -> str:
