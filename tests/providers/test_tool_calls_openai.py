@@ -114,7 +114,7 @@ def test_a_stream_may_be_cut_anywhere(case: Case) -> None:
         assert streamed(case.stream, end, vendor=case.vendor) == expected
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(
     calls=st.lists(
         st.tuples(
