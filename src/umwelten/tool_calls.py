@@ -94,6 +94,10 @@ class ToolResults(FrozenStruct):
     note: str = ""
 
 
+class RunEnds(Exception):
+    """A tool is not started any more, since its run is to end."""
+
+
 class ToolCallState(StrEnum):
     """What became of a call of a tool."""
 

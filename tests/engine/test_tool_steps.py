@@ -248,6 +248,26 @@ def test_a_run_that_is_stopped_breaks_tools_off_after_the_grace() -> None:
     assert store.tool_calls() == store.calls() == []
 
 
+def test_a_run_that_is_stopped_starts_no_tool_that_waits_for_its_turn() -> None:
+    class InTurn(Tools):
+        """One tool at a time."""
+
+        async def run(self, call: Call, calls: tuple[ToolCall, ...], **more: Any) -> tuple[ToolOutcome, ...]:
+            parts = [await Tools.run(self, call, (one,), **more) for one in calls]
+            return tuple(outcome for part in parts for outcome in part)
+
+    store, tools = MemoryStore(1), InTurn(1.0, once=True)
+    ran = run(
+        store,
+        calling(1, n=30),
+        tools=tools,
+        later=lambda engine: at(2.5, lambda: engine.stop("enough", grace_s=20.0)),
+    )
+    assert len(tools.ran) == 2 and ran.took == pytest.approx(3.0, abs=0.1)
+    states = [outcome.state for record in store.tool_calls() for outcome in record.outcomes]
+    assert states == [ToolCallState.STARTED, ToolCallState.DONE] * 2
+
+
 def test_a_store_that_fails_leaves_no_tool_waiting_for_it() -> None:
     store, tools = MemoryStore(1, commits=False), Tools(once=True)
     ran = run(

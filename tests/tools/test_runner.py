@@ -11,7 +11,7 @@ import pytest
 from reliability.runs import wait_for
 from toolkit import CONTEXT, call, result, run
 from umwelten.errors import UmweltenError
-from umwelten.tool_calls import ToolCall, ToolCallState, ToolOutcome
+from umwelten.tool_calls import RunEnds, ToolCall, ToolCallState, ToolOutcome
 from umwelten.tools.functions import FunctionTool, function_tool
 from umwelten.tools.runner import MOST_CALLS, ToolRunner, ToolsStuck
 from umwelten.tools.tool import StopCall, Tool, ToolContext, ToolError, tool
@@ -343,3 +343,30 @@ def test_a_context_says_for_which_call_a_tool_is_run() -> None:
     outcomes = run([who], call("who"), call("who"))
     assert [outcome.text for outcome in outcomes] == ["simulated:a a.txt 1 0", "simulated:a a.txt 1 1"]
     assert "context" not in str(FunctionTool(who).definition.parameters)
+
+
+def test_where_the_run_ends_no_further_tool_starts_and_those_at_work_may_end() -> None:
+    ended: list[int] = []
+    may_end = threading.Event()
+
+    def slow() -> str:
+        assert may_end.wait(10)
+        return "done"
+
+    async def on_start(place: int, asked: ToolCall, tool: Tool) -> None:
+        if place:
+            may_end.set()
+            raise RunEnds
+
+    async def main() -> None:
+        runner = ToolRunner([function_tool(slow)])
+        await runner.run(
+            (call("slow"), call("slow")),
+            CONTEXT,
+            on_start=on_start,
+            on_end=lambda place, outcome: ended.append(place),
+        )
+
+    with pytest.raises(RunEnds):
+        asyncio.run(main())
+    assert ended == [0]

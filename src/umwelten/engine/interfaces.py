@@ -94,7 +94,8 @@ class ToolCaller(Protocol):
 
         `key` is the call's identity, `started_at` when it first began, in Unix seconds. `known` are outcomes
         by place that are there already. `on_start` is awaited before a tool starts, `on_end` is told of its
-        end. It raises only for what ends the run.
+        end. It raises only for what ends the run, and `RunEnds` where `on_start` does, once those at work
+        have ended.
         """
 
 

@@ -20,7 +20,7 @@ from umwelten.errors import UmweltenError
 from umwelten.events import Observer, StepEnded, ToolStarted
 from umwelten.phrases import Wording
 from umwelten.records import BegunCall, CallRecord, Record, StepRecord, ToolCallsRecord, ToolTotals
-from umwelten.tool_calls import ModelTurn, ToolCall, ToolCallState, ToolOutcome, ToolResults
+from umwelten.tool_calls import ModelTurn, RunEnds, ToolCall, ToolCallState, ToolOutcome, ToolResults
 from umwelten.types import (
     STOPPED_CODE,
     Call,
@@ -258,6 +258,8 @@ class ToolSteps:
 
         async def on_start(place: int) -> None:
             name = parked.names[place]
+            if self._pool.closed:
+                raise RunEnds
             if self._caller.is_once(name):
                 await self._store_start(parked, place)
             self._observer(
@@ -274,16 +276,20 @@ class ToolSteps:
             self._store(parked, place, outcome)
             self._tell(call, parked.step, outcome)
 
-        outcomes = await self._caller.run(
-            call,
-            parked.calls,
-            step=parked.step,
-            key=conversation.key,
-            started_at=conversation.started_at,
-            known=known,
-            on_start=on_start,
-            on_end=on_end,
-        )
+        try:
+            outcomes = await self._caller.run(
+                call,
+                parked.calls,
+                step=parked.step,
+                key=conversation.key,
+                started_at=conversation.started_at,
+                known=known,
+                on_start=on_start,
+                on_end=on_end,
+            )
+        except RunEnds:
+            del self._parked[call.id]  # the next run goes on with what is left of the step
+            return
         self._count(conversation, tuple(one for place, one in enumerate(outcomes) if place not in known))
         stopped = next((one for one in outcomes if one.state is ToolCallState.STOPPED), None)
         if stopped is not None:

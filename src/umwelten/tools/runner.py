@@ -16,7 +16,7 @@ import msgspec
 from umwelten.errors import UmweltenError
 from umwelten.text.formatting import count
 from umwelten.text.suggestions import closest, did_you_mean
-from umwelten.tool_calls import ToolCall, ToolCallState, ToolOutcome
+from umwelten.tool_calls import RunEnds, ToolCall, ToolCallState, ToolOutcome
 from umwelten.tools.names import unique_tools
 from umwelten.tools.results import sendable
 from umwelten.tools.tool import StopCall, Tool, ToolContext, ToolError
@@ -90,7 +90,8 @@ class ToolRunner:
         `known` are outcomes by place that are there already; these calls are not run again. A call that is
         not run at all (no such tool, denied, one too many) has no `on_start`.
 
-        Raises `ToolsStuck`, and what `on_start` and `on_end` raise; the other calls are cancelled then.
+        Raises `ToolsStuck`, and what `on_start` and `on_end` raise; the other calls are cancelled then. Where
+        `on_start` raises `RunEnds`, those that are at work end first.
         """
 
         async def one(place: int, call: ToolCall) -> ToolOutcome:
@@ -103,7 +104,11 @@ class ToolRunner:
 
         tasks = [asyncio.ensure_future(one(place, call)) for place, call in enumerate(calls)]
         try:
-            return tuple(await asyncio.gather(*tasks))
+            try:
+                return tuple(await asyncio.gather(*tasks))
+            except RunEnds:
+                await asyncio.gather(*tasks, return_exceptions=True)
+                raise
         except BaseException:
             for task in tasks:
                 task.cancel()
