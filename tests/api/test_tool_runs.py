@@ -153,3 +153,21 @@ def test_a_script_calls_its_own_functions(server: Provider, tmp_path: Path) -> N
     assert done.code == 0, done.err
     found = sorted((json.loads(line) for line in done.out.splitlines()), key=lambda row: row["input"])
     assert found == [{"city": "Rome", "input": name, "model": MODEL} for name in ("a.txt", "b.txt")]
+
+
+def test_an_input_that_changes_while_its_call_uses_tools_is_asked_about_anew(server: Provider) -> None:
+    Path("in").mkdir()
+    Path("in/a.txt").write_text("one")
+
+    def rewrite(city: str) -> str:
+        Path("in/a.txt").write_text("another")
+        return city
+
+    def ask_about() -> Any:
+        return umwelten.batch("Look", MODEL, directory="in", tools=[rewrite], id="x", resume=True).wait()
+
+    (failed,) = ask_about().failures
+    assert "a.txt changed while its call used tools" in str(failed.error)
+    assert server.idle().totals.requests == 1
+    assert [answer.text for answer in ask_about()] == ["Rome"]
+    assert server.idle().totals.requests == 3

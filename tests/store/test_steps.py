@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from store.making import files, never, query, records, reply, spec
+from store.making import A, B, files, never, query, records, reply, spec
 from umwelten.errors import EvaluationChanged
 from umwelten.identity import content_hash
 from umwelten.records import StepRecord, StoredSpec, ToolCallsRecord, ToolTotals
@@ -164,6 +164,41 @@ def test_steps_about_other_bytes_do_not_count(tmp_path: Path) -> None:
         store.set_inputs(files("a", stamp="new"), read_hash=lambda *_: content_hash(b"new"))
         (call,) = store.lease(1, 1)
         assert store.begun(call) is None
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_of_an_input_that_was_touched_conversations_go_on_if_the_same_would_be_sent(
+    tmp_path: Path, same: bool
+) -> None:
+    stopped = Failure(kind=FailureKind.TOOLS, message="stopped")
+    begun(
+        tmp_path,
+        lambda call: step(call, 1),
+        lambda call: msgspec.structs.replace(records(call, stopped)[1], content=b"c"),
+    )
+    with Store.resume(tmp_path, spec()) as store:
+        store.set_inputs(files("a", stamp="new"), read_hash=lambda *_: b"c" if same else b"d")
+        (call,) = store.lease(1, 1)
+        found = store.begun(call)
+    assert (found.failed_as if found else None) == ("tools" if same else None)
+    assert (found is not None) is same
+
+
+def test_a_conversation_about_earlier_bytes_ends_although_another_model_answered_about_later_ones(
+    tmp_path: Path,
+) -> None:
+    both = spec(A, B)
+    with Store.create(tmp_path, both) as store:
+        store.set_inputs(files("a"), read_hash=never)
+        (one,), (other,) = store.lease(1, 1), store.lease(2, 1)
+        store.start_run({})
+        _, answered = records(one, reply("done"))
+        store.submit(msgspec.structs.replace(answered, content=b"new"))
+        store.submit(step(other, 1))
+    with Store.resume(tmp_path, both) as store:
+        store.set_inputs(files("a", stamp="new"), read_hash=lambda *_: b"new")
+        (call,) = store.lease(2, 1)
+        assert store.lease(1, 1) == [] and store.begun(call) is None
 
 
 def test_how_a_call_ended_is_told(tmp_path: Path) -> None:

@@ -164,6 +164,8 @@ class HttpAttemptRunner:
             message = answer.wording.spell(self._spelling)
             answer = msgspec.structs.replace(answer, message=message, wording=None)
         outcome = await self._check(answer, turns)
+        if self._tool_use is not None:
+            self._tool_use.note(call, attempt.content, outcome)
         model = attempt.target.model
         if self._trace:
             self._observer(Note(text=_trace(attempt, answer, timing), level=NoteLevel.DEBUG))
@@ -180,7 +182,7 @@ class HttpAttemptRunner:
         """Return what the attempt comes to: an answer that does not fit the schema needs another request."""
         structured = self._structured
         if self._tool_use is not None:
-            followed = self._follow(answer, turns, self._tool_use)
+            followed = self._tool_use.outcome(answer, turns)
             if not isinstance(followed, Reply | Failure):
                 return followed
             answer = followed
@@ -196,12 +198,6 @@ class HttpAttemptRunner:
         if structured is None:
             return Continue(turns=turns, failure=answer)
         return structured.follow_rejection(answer, turns)
-
-    @staticmethod
-    def _follow(answer: Outcome, turns: tuple[Turn, ...], tool_use: ToolUse) -> AttemptOutcome:
-        if isinstance(answer, Reply):
-            return tool_use.follow(answer, turns)
-        return tool_use.follow_empty(answer, turns)
 
     async def _make(self, attempt: _Attempt, on_text: Callable[[str], None] | None) -> tuple[Outcome, Timing]:
         target, started_at = attempt.target, self._clock()
@@ -283,6 +279,8 @@ class HttpAttemptRunner:
         given = ReadInput()
         if (source := attempt.call.input) is not None:
             content = await self.inputs.load(source, target)
+            if self._tool_use is not None:
+                self._tool_use.check(attempt.call, content.digest, attempt.turns)
             attempt.content = content.digest
             given = await self.inputs.prepare(content, source, target)
         parts, attached = given.parts, target.attached

@@ -6,10 +6,22 @@ import json
 
 import msgspec
 
+from umwelten.inputs.content import InputChanged
 from umwelten.phrases import Phrase, Spelling, by_name, spell
 from umwelten.prompts.tool_turns import CLOSING_WORDS, is_closing
 from umwelten.tool_calls import LAST_TURN, ModelTurn, ToolCall, ToolResult, ToolResults, ToolSettings
-from umwelten.types import Continue, Failure, FailureKind, FinishReason, Reply, ToolStep, Turn
+from umwelten.types import (
+    AttemptOutcome,
+    Call,
+    Continue,
+    Failure,
+    FailureKind,
+    FinishReason,
+    Outcome,
+    Reply,
+    ToolStep,
+    Turn,
+)
 
 _NO_MORE = "no more tool calls are possible"
 _CUT = Phrase("the arguments were cut off at {option:max_tokens}")
@@ -22,6 +34,30 @@ class ToolUse:
     def __init__(self, settings: ToolSettings, *, spelling: Spelling = by_name) -> None:
         self._settings, self._spelling = settings, spelling
         self._cut = spell(_CUT, spelling)
+        self._asked_about: dict[int, bytes] = {}  # calls under way, by the hash of what they are about
+
+    def note(self, call: Call, content: bytes, outcome: AttemptOutcome) -> None:
+        """Note what a call's conversation is about, while it goes on."""
+        if isinstance(outcome, ToolStep):
+            self._asked_about[call.id] = content
+        elif isinstance(outcome, Reply):
+            self._asked_about.pop(call.id, None)
+
+    def check(self, call: Call, content: bytes, turns: tuple[Turn, ...]) -> None:
+        """Raise `InputChanged` if a conversation that goes on was about another content."""
+        if not turns or call.input is None or self._asked_about.get(call.id, content) == content:
+            return
+        text = Phrase(
+            "{name} changed while its call used tools: {option:resume} asks about it as it is now",
+            name=call.input.name,
+        )
+        raise InputChanged(text)
+
+    def outcome(self, answer: Outcome, turns: tuple[Turn, ...]) -> AttemptOutcome:
+        """Return what an answer or a failure comes to."""
+        if isinstance(answer, Reply):
+            return self.follow(answer, turns)
+        return self.follow_empty(answer, turns)
 
     def follow(self, reply: Reply, turns: tuple[Turn, ...]) -> Reply | ToolStep | Failure:
         """Return the step of a reply that calls tools, or the answer, with its mark.

@@ -13,7 +13,7 @@ from umwelten.store import text_file_names
 from umwelten.store.background_iterator import STEP, BackgroundIterator
 from umwelten.store.database import transaction
 from umwelten.store.rows import clean
-from umwelten.store.tables import SUCCEEDED, call_id
+from umwelten.store.tables import FAILED, SUCCEEDED, call_id, cell_of
 from umwelten.types import FoundInput
 
 # Two indexes grow with every input; pages that are written to again and again should stay in memory.
@@ -221,6 +221,13 @@ def _update_versions(connection: sqlite3.Connection, read_hash: ReadHash, *, aga
         _update_version(connection, number, version, contents)
 
 
+_BEGUN = f"""SELECT s.call_id, s.content FROM steps s LEFT JOIN calls c ON c.id = s.call_id
+    WHERE s.call_id BETWEEN ? AND ? AND s.number = 1 AND c.status IS NOT {SUCCEEDED}"""
+
+_NO_VERSION = 0
+"""An input's versions begin at 1."""
+
+
 class Contents:
     """The hashes of what would be sent of one input now, by variant; read when they are needed."""
 
@@ -250,15 +257,31 @@ def _update_version(connection: sqlite3.Connection, number: int, version: int, c
     ).fetchall()
     same = {(variant, content) for variant, content, _ in sent if contents.of(variant) == content}
     current = {(variant, content) for variant, content, seen in sent if seen == version}
-    if current and current <= same:
-        return
-    connection.execute("UPDATE inputs SET version = ? WHERE id = ?", (version + 1, number))
-    for variant, content in same:
-        connection.execute(
-            "UPDATE calls SET input_version = ?"
-            f" WHERE id BETWEEN ? AND ? AND status = {SUCCEEDED} AND model_id = ? AND content = ?",
-            (version + 1, *cells, variant, content),
-        )
+    if not (current and current <= same):
+        version += 1
+        connection.execute("UPDATE inputs SET version = ? WHERE id = ?", (version, number))
+        for variant, content in same:
+            connection.execute(
+                "UPDATE calls SET input_version = ?"
+                f" WHERE id BETWEEN ? AND ? AND status = {SUCCEEDED} AND model_id = ? AND content = ?",
+                (version, *cells, variant, content),
+            )
+    _update_conversations(connection, cells, version, contents)
+
+
+def _update_conversations(
+    connection: sqlite3.Connection, cells: tuple[int, int], version: int, contents: Contents
+) -> None:
+    """Conversations without an answer go on if the same would be sent; the others begin anew."""
+    for call, content in connection.execute(_BEGUN, cells).fetchall():
+        is_same = contents.of(cell_of(call)[1]) == content
+        seen = version if is_same else _NO_VERSION
+        connection.execute("UPDATE steps SET input_version = ? WHERE call_id = ?", (seen, call))
+        if is_same:  # how it failed still tells whether it may go on
+            connection.execute(
+                f"UPDATE calls SET input_version = ? WHERE id = ? AND status = {FAILED} AND content = ?",
+                (version, call, content),
+            )
 
 
 def prompts_by_variant(connection: sqlite3.Connection) -> dict[int, str]:
