@@ -11,9 +11,12 @@ import pytest
 from conftest import Cli
 from memory.kit import MODEL, answers, profile, says, table
 from provider import Provider, provider
+from umwelten.cli.memory.facts import import_facts
+from umwelten.errors import InputError
 from umwelten.store.memory.facts import Fact
 from umwelten.store.memory.reader import MemoryReader
 from umwelten.store.memory.store import MemoryStore
+from umwelten.store.memory.tables import store_names
 
 CHATS = [
     ("alice", "Hi, I am Alice. I love green tea."),
@@ -256,6 +259,7 @@ def test_facts_are_exported_imported_deleted_and_cleared(cli: Cli, tmp_path: Pat
     assert cli("memory", "export", "people", "-o", "out.jsonl").code == 0
     assert cli("memory", "import", "copy", "out.jsonl").out == "copy: 3 new facts\n"
     assert len(facts(tmp_path, "alice")[0].text) == 1000
+    assert "1 fact had more than 1,000 characters" in done.err
     assert cli("memory", "delete", "people", "1").code == 0
     again = cli("memory", "delete", "people", "1", "99")
     assert (again.code, "not known in 'people': 1, 99" in again.err) == (2, True)
@@ -272,6 +276,60 @@ def test_facts_are_exported_imported_deleted_and_cleared(cli: Cli, tmp_path: Pat
     assert texts(tmp_path) == [("bob", "Bakes.")]
     listed = cli("memory", "list")
     assert listed.out.splitlines() == ["NAME\tFACTS\tSCOPES", "copy\t3\t2", "people\t1\t1"]
+
+
+def test_an_import_of_an_export_keeps_order_sources_and_times(
+    cli: Cli, server: Provider, tmp_path: Path
+) -> None:
+    table(tmp_path / "chats.csv", CHATS)
+    learn(cli, server)
+    exported = cli("memory", "export", "people", "-o", "out.jsonl", "--all")
+    assert exported.code == 0
+    assert cli("memory", "import", "copy", "out.jsonl").code == 0
+    once, again = (
+        [
+            {key: value for key, value in json.loads(line).items() if key not in ("seq", "inputs")}
+            for line in cli("memory", "export", name).out.splitlines()
+        ]
+        for name in ("people", "copy")
+    )
+    assert len(once) == 3
+    assert once == again
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ({"scope": " ", "text": "Sings."}, "has no scope"),
+        ({"scope": "s" * 301, "text": "Sings."}, "has 301 characters"),
+        ({"scope": "eve", "text": "..."}, "is empty"),
+        ({"scope": "eve", "text": "Sings.", "type": "hobby"}, "no type 'hobby'"),
+        ({"scope": "eve", "text": "Sings.", "at": 1e300}, "at"),
+    ],
+    ids=["blank", "long", "empty", "type", "time"],
+)
+def test_a_line_that_is_no_fact_is_named_and_nothing_is_added(
+    tmp_path: Path, line: dict[str, object], said: str
+) -> None:
+    (tmp_path / "in.jsonl").write_text('{"scope": "eve", "text": "Sings."}\n' + json.dumps(line))
+    with pytest.raises(InputError, match=r"in\.jsonl, line 2: ") as raised:
+        import_facts(name="people", file=tmp_path / "in.jsonl", output_dir=tmp_path)
+    assert said in str(raised.value)
+    assert store_names(tmp_path) == []
+
+
+def test_a_scope_is_found_however_it_is_written_and_a_damaged_store_hides_no_other(
+    cli: Cli, tmp_path: Path
+) -> None:
+    line = json.dumps({"scope": " e\u0301ve\u00a0 b ", "text": "東京に住んでいます。"})
+    done = cli("memory", "import", "people", "-", stdin=line)
+    assert done.code == 0, done.err
+    for scope in ("\u00e9ve b", "  e\u0301ve b"):
+        assert "東京" in cli("memory", "list", "people", "--scope", scope).out
+        assert "東京" in cli("memory", "search", "people", "東京都", "--scope", scope).out
+    (tmp_path / "output" / ".memory" / "other.db").write_bytes(b"garbage" * 1000)
+    listed = cli("memory", "list")
+    assert (listed.code, "people\t1\t1" in listed.out, "other.db is" in listed.err) == (1, True, True)
 
 
 def test_a_judge_and_a_chain_see_what_was_recalled(cli: Cli, server: Provider, tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from umwelten.api.background_job import BackgroundJob
 from umwelten.config.options import OF_LEARN, OPTIONS
 from umwelten.evaluation.memory.collection import Learnt
-from umwelten.store.memory.facts import Fact, NewFact
+from umwelten.store.memory.facts import Fact, NewFact, check_fact
 from umwelten.store.memory.reader import MemoryReader
-from umwelten.store.memory.store import MemoryStore, check_facts
+from umwelten.store.memory.store import MemoryStore
 from umwelten.store.memory.tables import check_name
 from umwelten.text.suggestions import closest, did_you_mean
 
@@ -60,9 +60,10 @@ class Memory:
     def add(self, text: str, *, scope: str, type: str = "other") -> bool:
         """Add a fact by hand; returns whether it was not known. Longer than 1,000 characters, it is cut.
 
-        Raises `UsageError` for an empty text or scope, `EvaluationBusy` if another process changes the store.
+        Raises `UsageError` for an empty text or scope and a type that there is not, `EvaluationBusy` if
+        another process changes the store.
         """
-        facts = list(check_facts([(scope, NewFact(type=type, text=text))]))
+        facts = [check_fact(scope, NewFact(type=type, text=text))]
         with MemoryStore.open(self._output_dir, self.name) as store:
             return bool(store.add(facts).added)
 

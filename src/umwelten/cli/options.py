@@ -61,8 +61,9 @@ class _Typed(click.ParamType[Any]):
 class ExistingFile(click.Path):
     """An existing file; the error for a missing one suggests the nearest name."""
 
-    def __init__(self) -> None:
-        super().__init__(exists=True, dir_okay=False, path_type=Path)
+    def __init__(self, *, stdin: bool = False) -> None:
+        """`stdin`: it may be `-`."""
+        super().__init__(exists=True, dir_okay=False, allow_dash=stdin, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path."""

@@ -14,7 +14,7 @@ from umwelten.prompts.template import MEMORY
 from umwelten.prompts.token_estimates import text_tokens
 from umwelten.records import Recall
 from umwelten.store.memory.facts import MAX_FACT
-from umwelten.store.memory.reader import MemoryReader, best
+from umwelten.store.memory.reader import MemoryReader, Ranking
 from umwelten.types import Text
 
 NOTHING = "(nothing yet)"
@@ -58,11 +58,11 @@ class RecalledFacts:
         Where that is more than the limit, it is the facts that have most to do with the text `about`.
         """
         with self._lock:
-            known, whole = self._known(scope)
-        if whole is not None:
-            return whole
-        # The best of all; what no word leads to comes after, the newest first.
-        found, texts = best(known, about), dict(known)
+            known, whole, ranking = self._known(scope)
+            if ranking is None:
+                return whole
+            # The best of all; what no word leads to comes after, the newest first.
+            found, texts = ranking.best(about), dict(known)
         chosen = set(_fitting(dict.fromkeys((*found, *texts)), texts, self.recall.limit))
         return _listed(text for number, text in known if number in chosen)
 
@@ -70,14 +70,14 @@ class RecalledFacts:
         words = " ".join(part.text for part in content.parts if isinstance(part, Text))
         return {MEMORY: self.text(self.scope.of(content), words)}
 
-    def _read(self, scope: str) -> tuple[list[tuple[int, str]], str | None]:
-        """Return what is known of a scope, and the text of all of it if that is within the limit."""
+    def _read(self, scope: str) -> tuple[list[tuple[int, str]], str, Ranking | None]:
+        """Return what is known of a scope, and the text of all of it, or its ranking if that is too long."""
         known = self._reader.known_at(scope, self.recall.seq)
         if not known:
-            return known, NOTHING
+            return known, NOTHING, None
         texts = dict(known)
         fits = len(_fitting(texts, texts, self.recall.limit)) == len(known)
-        return known, _listed(texts.values()) if fits else None
+        return (known, _listed(texts.values()), None) if fits else (known, "", Ranking(known))
 
 
 def _listed(texts: Iterable[str]) -> str:

@@ -9,10 +9,9 @@ from umwelten.errors import InputError, UsageError
 from umwelten.inputs.content import Content
 from umwelten.phrases import Phrase
 from umwelten.prompts.template import JSON, ROW, Template
+from umwelten.store.memory.facts import MAX_SCOPE, scope_form
 
 FILE_NAMES = ("file.name", "file.path", "file.stem")
-MAX_SCOPE = 300
-"""Characters of a scope: it is a name. A longer one is an input's text, put there by mistake."""
 
 
 class Scope:
@@ -54,7 +53,7 @@ class Scope:
         """Return the scope of an input with these values, which have `file.name` and `file.path`."""
         name = values.get("file.name", "")
         stem = PurePosixPath(name).stem
-        text = " ".join(self._parsed.render({"file.stem": stem, **values}).split())
+        text = scope_form(self._parsed.render({"file.stem": stem, **values}))
         if not text:
             raise InputError(
                 Phrase(

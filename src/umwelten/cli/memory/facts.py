@@ -5,25 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Annotated, Any, TextIO
 
 import click
 import msgspec
 
+from umwelten.cli.flag_names import as_flag
 from umwelten.cli.json_output import print_json
 from umwelten.cli.report import _settings
 from umwelten.cli.table_layout import _write_table
-from umwelten.errors import InputError, UsageError
+from umwelten.errors import InputError, StoreError, UsageError
 from umwelten.report.output_files import whole_file
-from umwelten.store.memory.facts import FACT_TYPES, Fact, NewFact
+from umwelten.store.memory.facts import FACT_TYPES, MAX_FACT, Fact, NewFact, check_fact, scope_form
 from umwelten.store.memory.reader import MemoryReader, has_store
-from umwelten.store.memory.store import MemoryStore, check_facts
+from umwelten.store.memory.store import MemoryStore
 from umwelten.store.memory.tables import check_name, memory_folder, store_names
 from umwelten.text import formatting
 from umwelten.text.sanitize import encodable, json_safe, one_line, safe
 from umwelten.text.suggestions import closest, did_you_mean, sentences
 
-_UNCHANGED = 1
+_UNCHANGED = _FAILED = 1
 _WIDE = 10_000
 _ENDS = {"updated": "brought up to date", "changed": "its text changed", "deleted": "deleted"}
 
@@ -74,7 +75,8 @@ def show_history(*, name: str, id_: int, as_json: bool, output_dir: Path | None)
 def export_facts(*, name: str, output: Path | None, all_: bool, output_dir: Path | None) -> None:
     """Write facts as JSON lines."""
     with MemoryReader.open(_output_dir(output_dir), name) as reader:
-        facts = reader.all_facts() if all_ else reader.facts()
+        # In the order in which they came: imported, the newest is the newest again.
+        facts = (fact for fact in reader.all_facts() if all_ or fact.ended is None)
         if output is None:
             _write_lines(facts, sys.stdout)
             return
@@ -86,11 +88,16 @@ def export_facts(*, name: str, output: Path | None, all_: bool, output_dir: Path
 def import_facts(*, name: str, file: Path, output_dir: Path | None) -> None:
     """Add the facts of a file, all or none."""
     check_name(name)
-    facts = list(check_facts(_read_lines(file)))
+    facts = list(_read_lines(file))
     with MemoryStore.open(_output_dir(output_dir), name) as store:
         taken = store.add(facts)
     known = f", {taken.known:,} known already" if taken.known else ""
     click.echo(f"{name}: {formatting.count(taken.added, 'new fact')}{known}")
+    if cut := sum(len(fact.text) > MAX_FACT for _, fact in facts):
+        click.echo(
+            f"{formatting.count(cut, 'fact')} had more than {MAX_FACT:,} characters and lost the rest",
+            err=True,
+        )
 
 
 def delete_facts(*, name: str, ids: tuple[int, ...], output_dir: Path | None) -> None:
@@ -102,6 +109,9 @@ def delete_facts(*, name: str, ids: tuple[int, ...], output_dir: Path | None) ->
     click.echo(f"{name}: {formatting.count(len(ended), 'fact')} deleted")
     if missing:
         numbers = ", ".join(map(str, missing))
+        if ended:
+            click.echo(f"not known in {name!r}: {numbers}", err=True)
+            raise click.exceptions.Exit(_UNCHANGED)
         raise UsageError(f"not known in {name!r}: {numbers}", f"umwelten memory list {name} shows what is.")
 
 
@@ -147,7 +157,7 @@ def _check_type(type_: str | None) -> None:
 def _check_scope(reader: MemoryReader, scope: str | None, *, ended: bool = False) -> None:
     if scope is None:
         return
-    scopes = [name for name, _ in reader.scopes()]
+    scope, scopes = scope_form(scope), [name for name, _ in reader.scopes()]
     if scope in scopes or (ended and any(fact.scope == scope for fact in reader.all_facts())):
         return
     raise UsageError(
@@ -175,18 +185,26 @@ def _learning_evaluations(output_dir: Path, name: str) -> list[str]:
 
 
 def _list_stores(output_dir: Path, *, as_json: bool) -> None:
-    rows = []
+    rows, broken = [], []
     for name in store_names(output_dir):
-        with MemoryReader.open(output_dir, name) as reader:
-            scopes = reader.scopes()
-            rows.append((name, sum(count for _, count in scopes), len(scopes)))
+        try:
+            with MemoryReader.open(output_dir, name) as reader:
+                scopes = reader.scopes()
+        except StoreError as error:
+            broken.append(error)
+            continue
+        rows.append((name, sum(count for _, count in scopes), len(scopes)))
     if as_json:
         for name, facts, count in rows:
             print_json({"name": name, "facts": facts, "scopes": count}, compact=True)
     elif rows:
         _write_table(("NAME", "FACTS", "SCOPES"), ((n, f"{f:,}", f"{s:,}") for n, f, s in rows), shrink=())
-    else:
+    elif not broken:
         click.echo(f"no memory stores in {memory_folder(output_dir)}", err=True)
+    for damage in broken:
+        click.echo(f"Error: {safe(str(damage.spell(as_flag)))}", err=True)
+    if broken:
+        raise click.exceptions.Exit(_FAILED)
 
 
 def _print(facts: Iterable[Fact], *, as_json: bool) -> None:
@@ -240,6 +258,10 @@ def _write_lines(facts: Iterable[Fact], file: TextIO) -> int:
     return count
 
 
+_END_OF_TIME = 253_370_764_800
+"""The year 9999: what is later is no time."""
+
+
 class _Line(msgspec.Struct):
     """A line of an import. Further fields, such as those of an export, are ignored."""
 
@@ -248,20 +270,25 @@ class _Line(msgspec.Struct):
     type: str = "other"
     quote: str | None = None
     ended: str | None = None
+    at: Annotated[float, msgspec.Meta(ge=0, lt=_END_OF_TIME)] | None = None
+    source_eval: str | None = None
+    source_call: str | None = None
+    source_name: str | None = None
 
 
 def _read_lines(path: Path) -> Iterator[tuple[str, NewFact]]:
     """Yield the facts of a file as (scope, fact), without those that have ended. Raises `InputError`."""
     try:
-        lines = path.read_bytes().splitlines()
+        data = sys.stdin.buffer.read() if path == Path("-") else path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(data.splitlines(), 1):
         if not line.strip():
             continue
         try:
             said = msgspec.json.decode(line.removeprefix(b"\xef\xbb\xbf"), type=_Line)
-            _check_type(said.type)
+            fields = {name: getattr(said, name) for name in NewFact.__struct_fields__}
+            fact = check_fact(said.scope, NewFact(**fields))
         except (msgspec.DecodeError, UnicodeDecodeError, UsageError) as error:
             raise InputError(
                 f"{path}, line {number}: {_reason(error)}",
@@ -269,7 +296,7 @@ def _read_lines(path: Path) -> Iterator[tuple[str, NewFact]]:
                 "Nothing was added.",
             ) from error
         if said.ended is None:
-            yield said.scope, NewFact(type=said.type, text=said.text, quote=said.quote)
+            yield fact
 
 
 def _reason(error: Any) -> str:

@@ -141,12 +141,13 @@ def export(**flags: Any) -> None:
 
 @group.command("import")
 @name
-@click.argument("file", type=ExistingFile(), metavar="FILE", shell_complete=completers.files)
+@click.argument("file", type=ExistingFile(stdin=True), metavar="FILE", shell_complete=completers.files)
 @output_dir
 def import_(**flags: Any) -> None:
     """Add the facts of a .jsonl file, each a line with scope and text, and perhaps type and quote.
 
-    What is known already is added once. All facts are added, or none.
+    What memory export writes is such a file; - reads stdin. What is known already is added once. All facts
+    are added, or none.
 
     \b
     umwelten memory import people people.jsonl

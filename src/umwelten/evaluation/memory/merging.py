@@ -41,7 +41,7 @@ from umwelten.schema import OutputSchema
 from umwelten.schema.definitions import schema_of
 from umwelten.store.database import has_database
 from umwelten.store.derived import MERGE
-from umwelten.store.memory.facts import LearntInput, norm
+from umwelten.store.memory.facts import MAX_FACT, LearntInput, norm
 from umwelten.store.memory.reader import best
 from umwelten.store.memory.store import MemoryStore, Update
 from umwelten.store.reader import Reader
@@ -144,6 +144,8 @@ class Question(msgspec.Struct, frozen=True):
                 yield f"there is no known fact {op.old}: they are 1 to {len(self.known)}"
             elif op.op == "UPDATE" and renewed.count(op.old) > 1:
                 yield f"known fact {op.old} is brought up to date twice: put all of it into one entry"
+            if op.op == "UPDATE" and len(op.text or "") > MAX_FACT:
+                yield f"the text about new fact {op.new} has more than {MAX_FACT} characters"
 
     def updates(self, ops: Sequence[Op]) -> list[Update]:
         """Return what becomes of the input's facts, of an answer without problems."""

@@ -6,6 +6,9 @@ import re
 import unicodedata
 from typing import Literal, get_args
 
+from umwelten.errors import UsageError
+from umwelten.store.rows import clean
+from umwelten.text.suggestions import closest, did_you_mean, sentences
 from umwelten.types import FrozenStruct
 
 FactType = Literal["preference", "plan", "professional", "health", "activity", "person", "other"]
@@ -13,6 +16,9 @@ FACT_TYPES: tuple[str, ...] = get_args(FactType)
 
 MAX_FACT = 1_000
 """Characters of a fact or a quote. A longer one is no single fact, and would crowd out the others."""
+
+MAX_SCOPE = 300
+"""Characters of a scope: it is a name. A longer one is an input's text, put there by mistake."""
 
 _ENDS = " \t\r\n.,;:!?…。！？"
 
@@ -43,11 +49,15 @@ class Fact(FrozenStruct):
 
 
 class NewFact(FrozenStruct):
-    """A fact that is to be added."""
+    """A fact that is to be added. One from another store has its time and its source from there."""
 
     type: str
     text: str
     quote: str | None = None
+    at: float | None = None
+    source_eval: str | None = None
+    source_call: str | None = None
+    source_name: str | None = None
 
 
 class LearntInput(FrozenStruct):
@@ -64,6 +74,30 @@ class LearntInput(FrozenStruct):
     found: int
     unquoted: int = 0
     cut: int = 0
+
+
+def scope_form(scope: str) -> str:
+    """Return a scope as it is stored and looked for: é is one character, and blanks around it go."""
+    return " ".join(unicodedata.normalize("NFC", clean(scope)).split())
+
+
+def check_fact(scope: str, fact: NewFact) -> tuple[str, NewFact]:
+    """Return a fact that may be added by hand, with the scope's form. Raises `UsageError`."""
+    form = scope_form(scope)
+    if not form:
+        raise UsageError(f"the fact {fact.text[:60]!r} has no scope", "Say whose it is.")
+    if len(form) > MAX_SCOPE:
+        raise UsageError(
+            f"the scope {form[:40]!r}… has {len(form):,} characters", f"At most {MAX_SCOPE} are a name."
+        )
+    if fact.type not in FACT_TYPES:
+        near = did_you_mean(closest(fact.type, FACT_TYPES))
+        raise UsageError(
+            f"there is no type {fact.type[:60]!r}", sentences(near, f"Types are {', '.join(FACT_TYPES)}.")
+        )
+    if not norm(fact.text):
+        raise UsageError(f"a fact of {form[:60]!r} is empty", "A fact is a sentence, such as 'Likes tea'.")
+    return form, fact
 
 
 def norm(text: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,9 +15,8 @@ import msgspec
 
 from umwelten.errors import StoreError
 from umwelten.store.database import NeverStarted, folder_errors, open_for_reading, store_errors
-from umwelten.store.memory.facts import Fact
+from umwelten.store.memory.facts import Fact, scope_form
 from umwelten.store.memory.tables import KNOWN, KNOWN_AT, check_name, memory_folder, memory_kind, store_names
-from umwelten.store.rows import clean
 from umwelten.text.suggestions import closest, did_you_mean
 
 _COLUMNS = ", ".join(
@@ -25,6 +24,7 @@ _COLUMNS = ", ".join(
     for name in Fact.__struct_fields__
 )
 _WORD = re.compile(r"\w+")
+_SIGN = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")  # Chinese and Japanese
 _MOST_WORDS = 200
 """Words of a text by which facts are found: a long text's first ones tell what it is about."""
 
@@ -90,13 +90,13 @@ class MemoryReader:
         for column, value in (("scope", scope), ("type", type)):
             if value is not None:
                 wanted.append(f"{column} = :{column}")
-                values[column] = clean(value)
+                values[column] = scope_form(value)
         return self._facts(" AND ".join(wanted), values)
 
     def known_at(self, scope: str, seq: int) -> list[tuple[int, str]]:
         """Return what was known of a scope after that change, as (number, text), the newest first."""
         query = f"SELECT id, text FROM facts WHERE scope = :scope AND {KNOWN_AT} ORDER BY id DESC"
-        return [(row[0], row[1]) for row in self._rows(query, {"scope": clean(scope), "seq": seq})]
+        return [(row[0], row[1]) for row in self._rows(query, {"scope": scope_form(scope), "seq": seq})]
 
     def longest_scope(self, seq: int) -> int:
         """Return the bytes of all facts of the scope with most of them, as of that change."""
@@ -112,7 +112,9 @@ class MemoryReader:
 
     def search(self, words: str, scope: str | None = None, most: int = 20) -> list[Fact]:
         """Return the known facts that have most to do with these words, the best first."""
-        texts = [(fact.id, fact.text) for fact in self.facts(scope)]
+        one = "" if scope is None else "AND scope = :scope"
+        values: dict[str, object] = {} if scope is None else {"scope": scope_form(scope)}
+        texts = self._rows(f"SELECT id, text FROM facts WHERE {KNOWN} {one} ORDER BY id DESC", values)
         found = best(texts, words)[:most]
         by_id = {fact.id: fact for fact in self._facts(_among(found), {})} if found else {}
         return [by_id[fact_id] for fact_id in found if fact_id in by_id]
@@ -167,28 +169,57 @@ def _among(ids: Sequence[int]) -> str:
     return f"id IN ({', '.join(str(int(number)) for number in ids)})"
 
 
-def best(texts: Sequence[tuple[int, str]], about: str) -> list[int]:
-    """Return the numbers of the texts that share words with `about`, the best first.
+class Ranking:
+    """Texts by the words that they share with others, for one thread at a time.
 
     By bm25 over these texts alone: so what is found does not depend on what is stored of others, or later.
     """
-    words = list(dict.fromkeys(word.casefold() for word in _WORD.findall(about)))[:_MOST_WORDS]
-    if not words or not texts:
-        return []
-    with closing(sqlite3.connect(":memory:")) as connection:
+
+    def __init__(self, texts: Sequence[tuple[Any, ...]]) -> None:
+        """Each is (number, text)."""
+        self._texts = texts
+        self._connection: sqlite3.Connection | None = sqlite3.connect(":memory:", check_same_thread=False)
         try:
-            connection.execute("CREATE VIRTUAL TABLE texts USING fts5 (text, tokenize = 'porter')")
+            self._connection.execute("CREATE VIRTUAL TABLE texts USING fts5 (text, tokenize = 'porter')")
         except sqlite3.OperationalError:
-            return _like(texts, words)
-        connection.executemany("INSERT INTO texts (rowid, text) VALUES (?, ?)", texts)
+            self._connection.close()
+            self._connection = None
+            return
+        self._connection.executemany(
+            "INSERT INTO texts (rowid, text) VALUES (?, ?)",
+            ((number, _apart(text)) for number, text in texts),
+        )
+
+    def __del__(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def best(self, about: str) -> list[int]:
+        """Return the numbers of the texts that share words with `about`, the best first."""
+        words = list(dict.fromkeys(word.casefold() for word in _WORD.findall(_apart(about))))[:_MOST_WORDS]
+        if not words or not self._texts:
+            return []
+        if self._connection is None:
+            return _like(self._texts, words)
         query = " OR ".join(f'"{word}"' for word in words)
-        rows = connection.execute(
+        rows = self._connection.execute(
             "SELECT rowid FROM texts WHERE texts MATCH ? ORDER BY bm25(texts), rowid DESC", (query,)
         )
         return [row[0] for row in rows]
 
 
-def _like(texts: Sequence[tuple[int, str]], words: Sequence[str]) -> list[int]:
+def best(texts: Sequence[tuple[Any, ...]], about: str) -> list[int]:
+    """Return the numbers of the texts that share words with `about`, the best first."""
+    return Ranking(texts).best(about) if texts else []
+
+
+def _apart(text: str) -> str:
+    """Return a text with blanks between its words. Where a script has none, each sign is a word."""
+    composed = unicodedata.normalize("NFC", text)
+    return composed if composed.isascii() else _SIGN.sub(r" \g<0> ", composed)
+
+
+def _like(texts: Sequence[tuple[Any, ...]], words: Sequence[str]) -> list[int]:
     """As `best` where SQLite lacks FTS5: by the number of words that occur."""
     counts = [(sum(word in text.casefold() for word in words), number) for number, text in texts]
     return [number for count, number in sorted(counts, key=lambda pair: (-pair[0], -pair[1])) if count]

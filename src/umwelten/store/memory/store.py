@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from umwelten.errors import UsageError
 from umwelten.store.database import check_own_files, folder_errors, open_database, store_errors, transaction
 from umwelten.store.folder_lock import FolderLock, lock
-from umwelten.store.memory.facts import MAX_FACT, LearntInput, NewFact, norm
+from umwelten.store.memory.facts import MAX_FACT, LearntInput, NewFact, norm, scope_form
 from umwelten.store.memory.tables import KNOWN, check_name, memory_folder, memory_kind
 from umwelten.store.rows import clean, clean_optional
 
@@ -172,7 +171,8 @@ class MemoryStore:
         """Return the known facts of a scope as (number, text), the newest first."""
         with store_errors(self.folder, self.kind):
             return self._connection.execute(
-                f"SELECT id, text FROM facts WHERE scope = ? AND {KNOWN} ORDER BY id DESC", (clean(scope),)
+                f"SELECT id, text FROM facts WHERE scope = ? AND {KNOWN} ORDER BY id DESC",
+                (scope_form(scope),),
             ).fetchall()
 
     def take(self, inputs: Sequence[LearntInput], updates: Sequence[Sequence[Update]] | None = None) -> Taken:
@@ -198,7 +198,7 @@ class MemoryStore:
                 learnt.evaluation,
                 clean(learnt.name),
                 learnt.call,
-                clean(learnt.scope),
+                scope_form(learnt.scope),
                 seq,
                 learnt.found,
                 learnt.unquoted,
@@ -223,7 +223,7 @@ class MemoryStore:
 
     def _apply(self, learnt: LearntInput, update: Update, seq: int, now: float) -> tuple[int | None, bool]:
         """Return the number of the fact that says it from now on, and whether it is new."""
-        fact, scope = update.fact, clean(learnt.scope)
+        fact, scope = update.fact, scope_form(learnt.scope)
         if update.old is not None and update.text is None:
             return update.old, False
         text = clean(update.text if update.text is not None else fact.text)[:MAX_FACT]
@@ -252,7 +252,7 @@ class MemoryStore:
         return len(rows)
 
     def _bring_back(self, ended: int, seq: int, now: float) -> None:
-        """Let what a fact took the place of be known again, as far as others say it: nothing is lost with it."""
+        """Let what a fact took the place of be known again, as far as it is still said."""
         for (number,) in self._connection.execute(_STILL_SAID, {"ended": ended}).fetchall():
             found = self._connection.execute(_SAME_KNOWN, (number,)).fetchone()
             if found is None:
@@ -273,14 +273,15 @@ class MemoryStore:
             seq, now = self._next_seq(), time.time()
             for scope, fact in facts:
                 text = clean(fact.text)[:MAX_FACT]
-                row = (clean(scope), clean(fact.type), text, norm(text), seq, now, 1)
+                at = now if fact.at is None else fact.at
+                row = (scope_form(scope), clean(fact.type), text, norm(text), seq, at, 1)
                 found = self._connection.execute(_KNOWN_ID, (row[0], row[3])).fetchone()
                 if found is not None:
                     self._connection.execute("UPDATE facts SET by_hand = 1 WHERE id = ?", found)
                     known += 1
                     continue
-                quote = clean_optional(fact.quote)
-                self._connection.execute(_INSERT, (*row, None, None, None, quote))
+                source = (fact.source_eval, fact.source_call, fact.source_name, (fact.quote or "")[:MAX_FACT])
+                self._connection.execute(_INSERT, (*row, *(clean(each) if each else None for each in source)))
                 added += 1
         return Taken(added=added, known=known)
 
@@ -299,7 +300,7 @@ class MemoryStore:
         with store_errors(self.folder, self.kind), transaction(self._connection):
             self._next_seq()
             one = "" if scope is None else "WHERE scope = :scope"
-            values = {} if scope is None else {"scope": clean(scope)}
+            values = {} if scope is None else {"scope": scope_form(scope)}
             self._connection.execute(
                 f"DELETE FROM mentions WHERE fact_id IN (SELECT id FROM facts {one})", values
             )
@@ -319,15 +320,3 @@ def _make_private(path: Path) -> None:
     """Make the file of a new database, for this user alone; SQLite's further files become like it."""
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-
-
-def check_facts(facts: Iterable[tuple[str, NewFact]]) -> Iterator[tuple[str, NewFact]]:
-    """Yield facts that may be added by hand. Raises `UsageError` for one without a scope or a text."""
-    for scope, fact in facts:
-        if not scope.strip():
-            raise UsageError(f"the fact {fact.text[:60]!r} has no scope", "Say whose it is.")
-        if not norm(fact.text):
-            raise UsageError(
-                f"a fact of {scope[:60]!r} is empty", "A fact is a sentence, such as 'Likes tea'."
-            )
-        yield scope, fact
