@@ -20,6 +20,10 @@ base_url = "https://llm.example.com/v1"
 prompt = "hi"
 [variants.cool]
 temperature = 0
+[tools]
+office = ["calculator", "rates.py"]
+[mcp.clock]
+command = ["mcp-server-time"]
 """
 
 
@@ -30,9 +34,12 @@ def make_project(root: Path) -> Path:
     (root / "texts").mkdir()
     (root / "question.txt").write_text("Why?")
     (root / "two words.txt").write_text("both")
+    (root / "rates.py").write_text("raise SystemExit('completion ran a file of tools')")
     add_evaluation(root / "output" / "reviews-1", ["mine:some-model"], ["page-1.jpg", "page 2.jpg"])
     add_evaluation(root / "output" / "tides", ["local:smollm2"], [])
     (root / "output" / "no-evaluation").mkdir()
+    (root / "output" / ".memory").mkdir()
+    (root / "output" / ".memory" / "people.db").touch()
     return root
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli.project import add_evaluation, environment, make_project
+from umwelten.tools.entries import BUILT_IN
 from work import of_command
 
 GUARDED = """
@@ -22,6 +23,9 @@ sys.addaudithook(refuse)
 from umwelten.cli.app import main
 main()
 """
+
+
+TOOL_WORDS = [*BUILT_IN, "mcp:clock", "@office", "output/", "rates.py", "texts/"]
 
 
 class Asking:
@@ -126,6 +130,14 @@ def test_the_calls_of_an_evaluation_are_offered_by_file_and_model(asking: Asking
         ("umwelten con", ["config"]),
         ("umwelten completion z", ["zsh"]),
         ("umwelten eval batch --files question.txt,te", ["question.txt,texts/"]),
+        ("umwelten eval batch --tools ", TOOL_WORDS),
+        (
+            "umwelten eval run --tools calculator,now,r",
+            ["calculator,now,random_number", "calculator,now,rates.py"],
+        ),
+        ("umwelten eval run --tool-choice a", ["auto", "any"]),
+        ("umwelten tools show mcp:", ["mcp:clock"]),
+        ("umwelten memory search pe", ["people"]),
     ],
 )
 def test_what_is_offered(asking: Asking, line: str, words: list[str]) -> None:

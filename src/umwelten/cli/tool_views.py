@@ -21,7 +21,7 @@ from umwelten.config.option_types import LONG_DURATION
 from umwelten.config.settings import Settings, load
 from umwelten.config.tool_lists import trusted_lists
 from umwelten.errors import UmweltenError, UsageError
-from umwelten.evaluation.tool_schemas import most_tokens, wire_schemas
+from umwelten.evaluation.tool_schemas import schema_tokens, wire_schemas
 from umwelten.evaluation.toolboxes import open_toolbox
 from umwelten.text.sanitize import one_line, safe
 from umwelten.tool_calls import ToolCall, ToolOutcome
@@ -122,6 +122,7 @@ def show_tools(entry: str, *, as_json: bool) -> None:
 
 def _view(tool: Tool) -> dict[str, Any]:
     schemas = wire_schemas(tool.definition)
+    tokens = schema_tokens(schemas)
     return {
         "name": tool.name,
         "source": tool.source,
@@ -132,9 +133,10 @@ def _view(tool: Tool) -> dict[str, Any]:
         "sequential": tool.sequential,
         "timeout_s": tool.timeout_s,
         "retries": tool.retries,
-        "tokens": most_tokens(schemas),
+        "tokens": max(tokens.values(), default=0),
         "parameters": tool.definition.parameters,
         "wires": schemas,
+        "wire_tokens": tokens,
     }
 
 
@@ -142,25 +144,25 @@ def _lines(view: dict[str, Any]) -> Iterator[str]:
     called = "" if view["called"] == view["name"] else f", called {view['called']} by models"
     yield one_line(f"{view['name']} ({view['source']}){called}", _WIDEST)
     yield safe(view["description"])
-    yield f"about {view['tokens']:,} tokens in each request"
     facts = [name.replace("_", " ") for name in ("read_only", "once", "sequential") if view[name]]
     facts += [f"at most {view['timeout_s']:g} s"] if view["timeout_s"] is not None else []
     facts += [f"{view['retries']} retries"] if view["retries"] else []
     if facts:
         yield ", ".join(facts)
-    for names, schema in _grouped(view["wires"]):
-        yield f"\n{names}:"
+    for wires, schema in _grouped(view["wires"]):
+        tokens = view["wire_tokens"][wires[0]]
+        yield f"\n{', '.join(wires)}, about {tokens:,} tokens in each request:"
         yield safe(json.dumps(schema, indent=2, ensure_ascii=False))
     yield ""
 
 
-def _grouped(schemas: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _grouped(schemas: dict[str, Any]) -> Iterator[tuple[list[str], Any]]:
     """Yield each schema once, with the names of the wire formats that send it."""
     by_text: dict[bytes, list[str]] = {}
     for wire, schema in schemas.items():
         by_text.setdefault(msgspec.json.encode(schema), []).append(wire)
     for wires in by_text.values():
-        yield ", ".join(wires), schemas[wires[0]]
+        yield wires, schemas[wires[0]]
 
 
 def test_tool(entry: str, arguments: str, timeout: str, *, as_json: bool) -> None:

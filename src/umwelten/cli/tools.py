@@ -17,7 +17,7 @@ def group() -> None:
 
 
 @group.command("list")
-@click.argument("entries", nargs=-1, metavar="[TOOL]...")
+@click.argument("entries", nargs=-1, metavar="[TOOL]...", shell_complete=completers.one_tool)
 @option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def list_(entries: tuple[str, ...], as_json: bool) -> None:
     """The built-in tools, those in lists of umwelten.toml, and those of each MCP server, which is started.
@@ -35,7 +35,7 @@ def list_(entries: tuple[str, ...], as_json: bool) -> None:
 
 
 @group.command("show")
-@click.argument("entry", metavar="TOOL")
+@click.argument("entry", metavar="TOOL", shell_complete=completers.one_tool)
 @option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def show(entry: str, as_json: bool) -> None:
     """What models are told of a tool: its schema as each wire format has it, and about how many tokens.
@@ -53,7 +53,7 @@ def show(entry: str, as_json: bool) -> None:
 
 
 @group.command("test")
-@click.argument("entry", metavar="TOOL")
+@click.argument("entry", metavar="TOOL", shell_complete=completers.one_tool)
 @option(
     "--input", "arguments", metavar="JSON", default="{}", help="The arguments, as a model would write them."
 )
@@ -105,6 +105,7 @@ def test(entry: str, arguments: str, timeout: str, as_json: bool) -> None:
     default="calculator,now",
     show_default=True,
     help="What --tools of eval run takes.",
+    shell_complete=completers.tools,
 )
 @option("--mcp", "servers", metavar="COMMAND|URL", multiple=True, help="An MCP server; repeatable.")
 @option(

@@ -46,7 +46,7 @@ class ToolOptions(TypedDict, total=False):
     tool_choice: Annotated[
         str | None,
         Option(
-            kinds.words("CHOICE"),
+            kinds.words("CHOICE", complete="tool_choices"),
             Section.TOOLS,
             "auto, none, any or a tool's name; the last two force a call in the first request only.",
             default="auto",

@@ -62,5 +62,5 @@ TOOLS = OptionType(
     paths=_files,
     metavar="LIST",
     repeatable=True,
-    complete="files",
+    complete="tools",
 )

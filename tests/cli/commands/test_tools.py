@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from provider import provider
+from umwelten.providers.wires import WIRES
 from umwelten.simulate.faultserver import Behaviour, Profile, ToolTurns
 
 RATES = '''
@@ -78,16 +79,18 @@ def test_what_models_are_told_is_shown_for_each_wire_format(cli, folder):
     assert code == 0
     (view,) = json.loads(out)
     assert (view["name"], view["once"], view["timeout_s"]) == ("slow", True, 0.05)
-    assert set(view["wires"]) >= {"openai", "anthropic", "gemini", "ollama"}
+    assert set(view["wires"]) == set(WIRES) == set(view["wire_tokens"])
+    assert view["wires"]["responses"]["name"] == "slow"
     assert view["wires"]["openai"]["function"]["name"] == "slow"
     assert view["wires"]["anthropic"]["input_schema"] == view["parameters"]
-    assert 10 < view["tokens"] < 200
+    assert 10 < min(view["wire_tokens"].values()) < view["tokens"] == max(view["wire_tokens"].values()) < 200
     code, out, _ = cli("tools", "show", "calculator")
     assert code == 0
     lines = out.splitlines()
     assert lines[0] == "calculator (built-in)"
-    assert lines[2].startswith("about ") and lines[2].endswith(" tokens in each request")
-    assert "openai, ollama:" in lines
+    forms = [line.partition(", about ") for line in lines if line.endswith(" tokens in each request:")]
+    assert [names for names, _, _ in forms] == ["openai, ollama", "responses", "gemini", "anthropic"]
+    assert len({tokens for _, _, tokens in forms}) > 1
 
 
 def test_a_tool_is_called_as_a_model_would(cli, folder):

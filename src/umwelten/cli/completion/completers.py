@@ -132,6 +132,13 @@ def scorers(ctx: click.Context, param: click.Parameter, incomplete: str) -> Item
     return _items((name + sign + type_ for type_ in CATALOG), incomplete)
 
 
+def memories(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """The memory stores of the output directory that is in force."""
+    from umwelten.store.memory.tables import store_names
+
+    return _items(store_names(_output_dir(ctx)), incomplete)
+
+
 def profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """The names of `[profiles.…]`."""
     settings = _settings()
@@ -146,6 +153,45 @@ def _providers(settings: Settings | None) -> Iterable[str]:
         return VENDORS if settings is None else vendors(settings)
     except UmweltenError:
         return VENDORS
+
+
+# --- tools -----------------------------------------------------------------------------------
+
+
+def tools(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """The last entry of a comma list of tools. No server is started and no file is run for their names."""
+    head, comma, last = incomplete.rpartition(",")
+    taken = {entry.strip() for entry in head.split(",")}
+    return [
+        CompletionItem(head + comma + word, help=text)
+        for word, text in _tool_words(last)
+        if word.startswith(last) and word not in taken
+    ]
+
+
+def one_tool(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """A built-in tool, a server, a list or a Python file."""
+    found = [(word, text) for word, text in _tool_words(incomplete) if word.startswith(incomplete)]
+    return [CompletionItem(word, help=text) for word, text in found]
+
+
+def tool_choices(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """The words for a choice, then the built-in tools: what others are called is not known yet."""
+    from umwelten.tools.entries import BUILT_IN
+
+    return _items(("auto", "any", "none", *BUILT_IN), incomplete)
+
+
+def _tool_words(start: str) -> Iterator[tuple[str, str]]:
+    """Words and what they are."""
+    from umwelten.tools.entries import BUILT_IN, LIST, MCP
+
+    yield from ((name, "built-in") for name in BUILT_IN)
+    settings = _settings()
+    if settings is not None:
+        yield from ((f"{MCP}{name}", "MCP server") for name in settings.mcp)
+        yield from ((f"{LIST}{name}", "list") for name in settings.tool_lists)
+    yield from ((path, "file") for path in _paths(start) if path.endswith(("/", ".py")))
 
 
 # --- files -----------------------------------------------------------------------------------
@@ -217,10 +263,3 @@ def _settings() -> Settings | None:
         return load(Path.cwd(), os.environ)
     except (OSError, UmweltenError):
         return None
-
-
-def memories(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """The memory stores of the output directory that is in force."""
-    from umwelten.store.memory.tables import store_names
-
-    return _items(store_names(_output_dir(ctx)), incomplete)
