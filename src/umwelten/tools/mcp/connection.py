@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -90,8 +91,8 @@ class Connection:
         try:
             return await self._client.call_tool(name, arguments)
         except MCPError as error:
-            # A session that a server over HTTP no longer knows has no code of its own.
-            if error.error.code == mcp_types.CONNECTION_CLOSED or error.error.message == "Session terminated":
+            # By the words too: servers use that code for errors of their own.
+            if (error.error.code, error.error.message) == (mcp_types.CONNECTION_CLOSED, "Connection closed"):
                 self._is_open = False
             raise
 
@@ -141,7 +142,7 @@ class Connection:
                 self._client = await stack.enter_async_context(client)
                 self.tools = await self._list_tools(self._client)
                 info = self._client.server_info
-                self.info = f"{info.name} {info.version}" if info is not None else ""
+                self.info = self._settings.mask(f"{info.name} {info.version}") if info is not None else ""
                 self._is_open = True
                 self._ready.set_result(None)
                 await self._stop.wait()
@@ -162,6 +163,7 @@ class Connection:
                 # How long an answer may take is the limit of the tool.
                 timeout=httpx2.Timeout(CONNECT_TIMEOUT_S, read=None),
                 trust_env=not _is_loopback(settings.url),
+                event_hooks={"response": [self._on_response]},
             )
             await stack.enter_async_context(client)
             return streamable_http_client(settings.url, http_client=client)
@@ -177,11 +179,16 @@ class Connection:
         for _ in range(_MOST_PAGES):
             page = await client.list_tools(cursor=cursor)
             for tool in page.tools:
-                found.setdefault(tool.name, tool)
+                found.setdefault(tool.name, _masked(tool, self._settings))
             cursor = page.next_cursor
             if cursor is None:
                 return tuple(found.values())
         raise self._error(f"lists its tools on more than {_MOST_PAGES:,} pages")
+
+    async def _on_response(self, response: httpx2.Response) -> None:
+        """Notice that a server over HTTP no longer knows the session, whatever it says in words."""
+        if response.status_code == 404 and "mcp-session-id" in response.request.headers:
+            self._is_open = False
 
     async def _on_message(self, message: object) -> None:
         if isinstance(message, mcp_types.ToolListChangedNotification):
@@ -195,7 +202,7 @@ class Connection:
             if status is None or status in _ENDED_BY_US:
                 return self._error("closed its output during its start")
             return self._error(f"ended during its start (status {status})")
-        return self._error(f"cannot be used: {told(error)}")
+        return self._error(f"cannot be used: {self._settings.mask(told(error))}")
 
     def _error(self, what: str) -> ConfigError:
         return ConfigError(
@@ -207,12 +214,31 @@ def told(error: BaseException) -> str:
     """Return an error of the package as a message, on one line where it is about the protocol."""
     error = _first(error)
     if isinstance(error, MCPError):
-        return error.error.message
+        return _QUOTED_INPUT.sub("", error.error.message)
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         return f"its message does not follow the protocol: {where}: {first['msg']}"
-    return str(error) or type(error).__name__
+    return _QUOTED_INPUT.sub("", str(error)) or type(error).__name__
+
+
+_QUOTED_INPUT = re.compile(r" \[type=\w+, input_value=.*", re.DOTALL)
+"""What Pydantic quotes of a message, cut in its middle, where half a secret may be left."""
+
+
+def _masked(tool: mcp_types.Tool, settings: McpSettings) -> mcp_types.Tool:
+    """Return a tool as its server lists it, without secrets in it: that is stored and sent to models."""
+    said = tool.model_dump(by_alias=True, exclude_unset=True)
+    masked = _mask_texts(said, settings.mask)
+    return tool if masked == said else mcp_types.Tool.model_validate(masked)
+
+
+def _mask_texts(value: Any, mask: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, dict):
+        return {mask(key): _mask_texts(each, mask) for key, each in value.items()}
+    return [_mask_texts(each, mask) for each in value] if isinstance(value, list) else value
 
 
 def _first(error: BaseException) -> BaseException:
