@@ -13,7 +13,7 @@ from memory.kit import MODEL, answers, profile, says, table
 from provider import Provider, provider
 from umwelten.cli.memory.facts import import_facts
 from umwelten.errors import InputError
-from umwelten.store.memory.facts import Fact
+from umwelten.store.memory.facts import Fact, NewFact
 from umwelten.store.memory.reader import MemoryReader
 from umwelten.store.memory.store import MemoryStore
 from umwelten.store.memory.tables import store_names
@@ -346,6 +346,33 @@ def test_a_judge_and_a_chain_see_what_was_recalled(cli: Cli, server: Provider, t
     chained = cli("eval", "batch", "--from", "replies", "-p", prompt, "-m", MODEL, env=server.env())
     assert chained.code == 0, chained.err
     assert prompts(server)[-1] == "Known: - Bob is a baker in Lyon. Asked: Where? bob"
+
+
+def test_what_was_recalled_for_an_answer_is_not_learnt_from_it_again(
+    cli: Cli, server: Provider, tmp_path: Path
+) -> None:
+    with MemoryStore.open(tmp_path / "output", "people") as store:
+        store.add([("bob", NewFact("other", "Bob is a baker."))])
+    found = (("Bob is a baker.", "Baking is Bob's work."), ("my oven broke", "Bob's oven broke."))
+    server.use(profile(says(*found)))
+    table(tmp_path / "new.csv", [("bob", "Help, my oven broke!")])
+    options = ("--scope", "bob", "--memory", "people", "-m", MODEL)
+    batch = ("eval", "batch", "--rows", "new.csv", "-p", "{{row.text}} {{memory}}", *options)
+    planned = cli(*batch, "--dry-run", env=server.env())
+    assert "learning from the answers at the end" in planned.out + planned.err
+    for command in (batch, ("eval", "run", "-p", "Help, my oven broke! {{memory}}", *options)):
+        done = cli(*command, env=server.env())
+        assert done.code == 0, done.err
+        assert texts(tmp_path) == [("bob", "Bob's oven broke."), ("bob", "Bob is a baker.")]
+        asked = prompts(server)[-1]
+        assert "Known already, and not to be named again:\n" in asked
+        assert asked.index("- Bob is a baker.") < asked.index("<text>")
+
+
+def test_a_sample_that_is_too_small_leaves_nothing_behind(cli: Cli, server: Provider, tmp_path: Path) -> None:
+    table(tmp_path / "chats.csv", CHATS)
+    assert "too few" in learn(cli, server, "--estimate", "1", code=2)
+    assert not (tmp_path / "output").exists()
 
 
 def test_a_second_process_is_refused_before_anything_is_asked(

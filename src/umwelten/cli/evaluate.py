@@ -59,6 +59,10 @@ def _start(kind: Literal["run", "batch"], settings: Settings) -> None:
         debug=settings.get("debug"),
         as_json=settings.get("json"),
     )
+    if settings.get("memory") is not None and (settings.get("dry_run") or settings.get("estimate")):
+        from umwelten.cli.memory.learn import LEARNS_AFTER
+
+        notes.append(LEARNS_AFTER)
     if settings.get("dry_run"):
         from umwelten.cli.dry_run import dry_run
 

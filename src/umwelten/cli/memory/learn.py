@@ -75,7 +75,6 @@ def run_learning(
     def make_calls(evaluation: Evaluation, only: CallSubset | None) -> RunStatus:
         click.echo(f"evaluation {evaluation.store.spec.id}", err=True)
         if sample is not None and only is None:
-            check_sample(evaluation.spec, sample)
             status = estimate_first(evaluation, look, notes, sample, yes=settings.get("yes"))
             if status is not None:
                 return next(ended for ended, code in EXIT.items() if code == status)
@@ -84,6 +83,8 @@ def run_learning(
         closing(evaluation, tally, look)
         return result.status
 
+    if sample is not None:
+        check_sample(learning.spec, sample)
     raise_file_limit()
     work_comes_first()
     return ask_and_learn(learning, settings, known, as_flag, make_calls)
@@ -103,6 +104,9 @@ def tell(learning: Learning, run: LearnRun, settings: Settings, *, beside: bool 
         spent = f"{as_flag('max_cost')} {settings.get('max_cost'):g} is spent"
         click.echo(f"stopped before merging: {spent}", err=True)
     return EXIT[run.status] or int(bool(learnt.changed or learnt.waiting))
+
+
+LEARNS_AFTER = "learning from the answers at the end: one further call for each, in no figure"
 
 
 class LearningAfter:

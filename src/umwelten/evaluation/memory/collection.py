@@ -16,7 +16,7 @@ from umwelten.inputs.content import Content
 from umwelten.inputs.reader import read
 from umwelten.inputs.workers.worker import convert_now
 from umwelten.prompts.request_builder import row_use
-from umwelten.prompts.template import ROW, Template
+from umwelten.prompts.template import MEMORY, ROW, Template
 from umwelten.providers.capabilities import Capabilities
 from umwelten.store.inputs import original_path
 from umwelten.store.memory.facts import FACT_TYPES, MAX_FACT, LearntInput, NewFact, flat, is_quoted, norm
@@ -163,7 +163,7 @@ class Kept(NamedTuple):
 def kept_facts(answer: ScorableAnswer, reread: Reread) -> Kept:
     """Return which facts of an answer are kept: those whose quotes are in its input. Raises `InputGone`."""
     content = reread.content(answer)
-    text = flat(reread.text(content))
+    text = _without_recalled(flat(reread.text(content)), content)
     places, counts = list[int](), Counter[str](unchecked=int(not text))
     for place, fact in enumerate(_said(answer)):
         if not norm(fact.text):
@@ -174,6 +174,13 @@ def kept_facts(answer: ScorableAnswer, reread: Reread) -> Kept:
             counts["cut"] += len(fact.text) > MAX_FACT
             places.append(place)
     return Kept(content.values[SCOPE], tuple(places), counts)
+
+
+def _without_recalled(text: str, content: Content) -> str:
+    """Return a flat text without the facts that were recalled for it: it is no source of those."""
+    for line in content.values.get(MEMORY, "").splitlines():
+        text = text.replace(flat(line.removeprefix("- ")) or " ", " ")
+    return text
 
 
 def learnt_of(answer: ScorableAnswer, kept: Kept, evaluation: str) -> LearntInput:

@@ -22,9 +22,10 @@ from umwelten.evaluation.scoring.jury import spent_nusd
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.inputs.added_values import AddedValues
 from umwelten.inputs.content import Content
+from umwelten.inputs.recall import RecalledFacts
 from umwelten.inputs.scopes import Scope, is_of_answers, no_scope
 from umwelten.phrases import Phrase, Wording
-from umwelten.prompts.template import Template
+from umwelten.prompts.template import MEMORY, Template
 from umwelten.providers.protocol import Vendor
 from umwelten.records import Derived, StoredSpec
 from umwelten.store.database import has_database
@@ -32,13 +33,14 @@ from umwelten.store.derived import LEARN
 from umwelten.store.memory.facts import FACT_TYPES
 from umwelten.store.memory.tables import check_name
 from umwelten.store.reader import Reader
-from umwelten.types import NANO, FrozenStruct
+from umwelten.types import NANO, FrozenStruct, Text
 
 SCOPE = "scope"
 _ABOUT = "This is about: {{scope}}\n\n"
 # Without the input's name: rows that have moved within their table are not asked about again.
 _TEXT = "\n\n<text>\n{{content}}\n</text>"
 _PROMPT = "Which facts about {{scope}} in this text are worth remembering?"
+_KNOWN_BEFORE = f"Known already, and not to be named again:\n{{{{{MEMORY}}}}}"
 _SYSTEM = """\
 You find facts in a text that are worth remembering beyond it: preferences, plans, work, health, activities, \
 people and relations, and whatever else will still matter later.
@@ -153,8 +155,12 @@ def learning_after(
     values: dict[str, Any] = {**dict.fromkeys(gone), "recursive": False, "from_": folder.name}
     values["max_cost"] = left
     values["report"], values["models"] = (), str(spec.models[0].plain)
-    question = f"{_PROMPT}\n\n<text>\n{asked}\n\n{{{{answer}}}}\n</text>"
-    return _build(store, _with(settings, values), vendors, notes, id, scope, question, "add", fixed=True)
+    # An answer repeats what was recalled for it; learnt from, that would come back in other words, ever more.
+    question = f"{_PROMPT}\n\n{_KNOWN_BEFORE}\n\n<text>\n{asked}\n\n{{{{answer}}}}\n</text>"
+    facts = RecalledFacts(spec.output.output_dir, spec.recall)
+    return _build(
+        store, _with(settings, values), vendors, notes, id, scope, question, "add", fixed=True, facts=facts
+    )
 
 
 def check_ahead(spec: EvaluationSpec) -> None:
@@ -178,8 +184,12 @@ def _build(
     merge: str,
     *,
     fixed: bool,
+    facts: RecalledFacts | None = None,
 ) -> Learning:
-    """`fixed`: the question is ours, so that an evaluation that is there goes on with its own."""
+    """`fixed`: the question is ours, so that an evaluation that is there goes on with its own.
+
+    `facts`: what was recalled for what is learnt from.
+    """
     check_name(store)
     template = Template(question)
     if SCOPE not in template.names:
@@ -209,7 +219,8 @@ def _build(
     assert spec.inputs is not None
     scope.check(spec.inputs.columns, answers=spec.inputs.source == "answers")
     # Nothing else is put into it: what would be expected is no matter here.
-    added = AddedValues(names=(SCOPE,), of=_Scopes(scope), chained=scope.chained, apart=True)
+    names, of = ((SCOPE,), _Scopes(scope)) if facts is None else ((SCOPE, MEMORY), _Scopes(scope, facts))
+    added = AddedValues(names=names, of=of, chained=scope.chained, apart=True)
     spec = msgspec.structs.replace(
         spec,
         inputs=msgspec.structs.replace(spec.inputs, added=added),
@@ -220,12 +231,17 @@ def _build(
 
 
 class _Scopes(msgspec.Struct, frozen=True):
-    """Gives the value of `{{scope}}`."""
+    """Gives the value of `{{scope}}`, and of `{{memory}}` where something was recalled."""
 
     scope: Scope
+    facts: RecalledFacts | None = None
 
     def __call__(self, content: Content) -> Mapping[str, str]:
-        return {SCOPE: self.scope.of(content)}
+        scope = self.scope.of(content)
+        if self.facts is None:
+            return {SCOPE: scope}
+        words = " ".join(part.text for part in content.parts if isinstance(part, Text))
+        return {SCOPE: scope, MEMORY: self.facts.text(scope, words)}
 
 
 def _with(settings: Settings, values: Mapping[str, Any]) -> Settings:
