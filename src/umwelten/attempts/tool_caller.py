@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
 
 from umwelten.attempts.input_reader import InputReader
 from umwelten.attempts.target import Target
 from umwelten.errors import UmweltenError
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.tool_calls import ToolCall, ToolOutcome
-from umwelten.tools.runner import ToolRunner
 from umwelten.tools.tool import Tool, ToolContext
 from umwelten.types import Call
+
+if TYPE_CHECKING:  # most runs have no tools
+    from umwelten.tools.runner import ToolRunner
 
 _ROW = "row."
 

@@ -68,7 +68,6 @@ from umwelten.providers.wires import wires_of
 from umwelten.records import Committable
 from umwelten.store.store import Store
 from umwelten.threads import run_in_thread
-from umwelten.tools.runner import ToolRunner
 from umwelten.types import Call, FrozenStruct, ModelRef, Turn, Usage
 
 ASSUMED_OUTPUT = 1024
@@ -304,6 +303,8 @@ class Evaluation:
         tools = self.spec.tools
         if tools is None:
             return None
+        from umwelten.tools.runner import ToolRunner  # most runs have no tools
+
         run = ToolRunner(
             tools.toolbox.tools,
             timeout_s=tools.timeout_s,
