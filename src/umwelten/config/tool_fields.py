@@ -77,7 +77,10 @@ class ToolOptions(TypedDict, total=False):
         Option(
             kinds.texts("PATTERN"),
             Section.TOOLS,
-            Phrase("Tools that may run, such as git.git_log or fs.*; {option:deny} wins; repeatable."),
+            Phrase(
+                "Tools of MCP servers that are offered though they may change something, such as "
+                "git.git_commit or fs.*; {option:deny} wins; repeatable."
+            ),
         ),
     ]
     deny: Annotated[
