@@ -188,6 +188,15 @@ def test_two_tools_of_one_name_are_refused_by_both() -> None:
     )
 
 
+def test_files_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
+    for folder, value in (("a", 1), ("b", 2)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "t.py").write_text(f"def book() -> int:\n    return {value}\n")
+    with pytest.raises(UsageError) as caught:
+        select_tools(["a/t.py", "b/t.py"], folder=tmp_path)
+    assert caught.value.message == "two tools would be called book: book (a/t.py) and book (b/t.py)"
+
+
 def test_too_many_tools_are_refused() -> None:
     tools = [renamed(f"t{n}") for n in range(MOST_TOOLS + 1)]
     assert len(unique_tools(tools[:-1])) == MOST_TOOLS

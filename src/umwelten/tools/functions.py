@@ -28,7 +28,7 @@ class FunctionTool(Tool):
     function and the parameter where there can be none.
     """
 
-    def __init__(self, function: Callable[..., Any], *, source: str | None = None) -> None:
+    def __init__(self, function: Callable[..., Any], *, source: str | None = None, path: str = "") -> None:
         options = _options(function)
         self.name = options.name or _own_name(function)
         self._arguments = Arguments(function)
@@ -42,6 +42,7 @@ class FunctionTool(Tool):
             version_fingerprint(self.name, options.version) if options.version else code_fingerprint(function)
         )
         self.source = _file_name(function) if source is None else source
+        self.path = path
         self.timeout_s, self.sequential, self.once = options.timeout_s, options.sequential, options.once
         self.retries, self.read_only = options.retries, options.read_only
         self.blocking = not _is_coroutine_function(function)

@@ -56,4 +56,5 @@ def _is_same(one: Tool, other: Tool) -> bool:
 
 
 def _shown(tool: Tool) -> str:
-    return f"{tool.name} ({tool.source})" if tool.source else tool.name
+    place = tool.path or tool.source  # of two files of one name, the source is the same
+    return f"{tool.name} ({place})" if place else tool.name

@@ -47,17 +47,19 @@ class Tool(abc.ABC):
     """Something that models may call.
 
     `name` is what users call it, `definition` what models are offered. `fingerprint` changes whenever it may
-    do something else; `source` is where it comes from. `timeout_s` is its own limit, `None` for the run's.
-    `sequential`: one call of it at a time. `once`: never run twice for one call of a model, whatever is
-    interrupted. `retries`: further tries after an error, within the same limit of time. `read_only`: it
-    changes nothing. `at_once`: so many calls at a time of all tools of its source; waiting for a place takes
-    nothing of a call's time. `blocking`: `run` is called in a thread, instead of `call`.
+    do something else; `source` is where it comes from, `path` its file as the user wrote it, if it is of one.
+    `timeout_s` is its own limit, `None` for the run's. `sequential`: one call of it at a time. `once`: never
+    run twice for one call of a model, whatever is interrupted. `retries`: further tries after an error,
+    within the same limit of time. `read_only`: it changes nothing. `at_once`: so many calls at a time of all
+    tools of its source; waiting for a place takes nothing of a call's time. `blocking`: `run` is called in a
+    thread, instead of `call`.
     """
 
     name: str
     definition: ToolDefinition
     fingerprint: str
     source: str = ""
+    path: str = ""
     timeout_s: float | None = None
     sequential: bool = False
     once: bool = False

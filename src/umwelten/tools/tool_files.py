@@ -39,14 +39,14 @@ class ToolFiles:
             function = getattr(module, name, None) if name.isidentifier() else None
             if function is None or not callable(function):
                 raise UsageError(f"{path} has no function {name!r}", _hint(name, functions), argument="tools")
-            return (FunctionTool(function, source=found.name),)
+            return (FunctionTool(function, source=found.name, path=path),)
         if not functions:
             raise UsageError(
                 f"{path} has no functions of its own",
                 "Its tools are the functions in it with type hints whose names do not begin with _.",
                 argument="tools",
             )
-        return tuple(FunctionTool(function, source=found.name) for function in functions.values())
+        return tuple(FunctionTool(function, source=found.name, path=path) for function in functions.values())
 
     def _module(self, path: Path, shown: str) -> ModuleType:
         if not path.is_file():
