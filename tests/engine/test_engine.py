@@ -19,6 +19,7 @@ from umwelten.events import (
     CallFailed,
     CallStarted,
     CallSucceeded,
+    Event,
     LaneStopped,
     LimitChanged,
     ModelStopped,
@@ -332,3 +333,19 @@ def test_the_lanes_and_where_their_time_went_can_be_asked_at_any_time() -> None:
     assert (view.name, view.in_flight, view.limit, view.ready, view.waiting) == ("lane 1", 4, 4.0, 4, 0)
     (sheet,) = ran.engine.attributions()
     assert sum(sheet.seconds().values()) == pytest.approx(ran.result.wall_s)
+
+
+@pytest.mark.parametrize("where", ["lease", "event"])
+def test_a_fault_of_ours_in_the_middle_ends_the_run_with_it(where: str) -> None:
+    class Faulty(MemoryStore):
+        def lease(self, model: int, n: int) -> list[Call]:
+            if where == "lease" and self.leases:
+                raise ValueError("a fault of ours")
+            return super().lease(model, n)
+
+    def observe(event: Event) -> None:
+        if where == "event" and isinstance(event, CallSucceeded):
+            raise ValueError("a fault of ours")
+
+    with pytest.raises(ValueError, match="a fault of ours"):
+        run(Faulty(1000), observer=observe)

@@ -91,6 +91,7 @@ class World:
         self.once = dice.random() < 0.5
         self.tool_s = dice.choice((0.0, 0.1, 1.0, 10.0))
         self.latency_s = dice.choice((0.0, 0.5, 2.0))
+        self.apart, self.ordered = dice.random() < 0.3, dice.random() < 0.3
         self.spent = 0
         self.faults: list[AssertionError] = []
         self.run_id = 0
@@ -294,12 +295,23 @@ class World:
     async def main(self, process: Process) -> RunResult:
         self.flying = 0
         self.before, self.told = self.spent, []
-        self.lanes_of = [
-            Lane(name=f"lane {i}", group="p", limit=Limit(value=SLOTS, ceiling=SLOTS, slow_start=False))
-            for i in range(self.lanes)
+        dice, ordered = self.dice, self.ordered
+        apart = self.models if self.apart else 1
+        pools = [
+            [
+                Lane(
+                    name=f"lane {i} of {route}",
+                    group="p",
+                    limit=Limit(value=SLOTS, ceiling=SLOTS, slow_start=False),
+                    ordered=ordered,
+                )
+                for i in range(self.lanes)
+            ]
+            for route in range(apart)
         ]
         self.pool = Pool(
-            dict.fromkeys(range(1, self.models + 1), self.lanes_of),
+            {model: pools[model % apart] for model in range(1, self.models + 1)},
+            group_caps=dice.choice(({}, {}, {"p": 2})),
             policy=RetryPolicy(retries=2),
             max_in_flight=self.dice.choice((None, 2)),
             cap=CostCap(cap=self.cap, spent=self.spent),
@@ -365,7 +377,7 @@ class World:
             ), result
         if self.cap is not None:
             over = self.spent - self.cap
-            assert over <= PRICE * self.lanes or self.before > self.cap, over
+            assert over <= PRICE * len(self.pool.lanes) or self.before > self.cap, over
         assert not {key: n for key, n in self.ran.items() if n > 1}, self.ran
         for record in process.records:
             if isinstance(record, CallRecord) and process.error is None:

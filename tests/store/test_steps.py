@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import msgspec
 import pytest
 
 from store.making import A, B, files, never, query, records, reply, spec
-from umwelten.errors import EvaluationChanged
+from umwelten.errors import EvaluationChanged, StoreError
 from umwelten.identity import content_hash
 from umwelten.records import StepRecord, StoredSpec, ToolCallsRecord, ToolTotals
 from umwelten.store.store import Store
@@ -305,3 +307,13 @@ def test_an_evaluation_without_tools_goes_on_without(tmp_path: Path) -> None:
     Store.create(tmp_path, spec()).close()
     with pytest.raises(EvaluationChanged, match="tools: none → look"):
         Store.resume(tmp_path, offering())
+
+
+def test_a_state_that_there_is_not_is_damage(tmp_path: Path) -> None:
+    begun(tmp_path, lambda call: step(call, 1))
+    with closing(sqlite3.connect(tmp_path / "evaluation.db")) as connection, connection:
+        connection.execute("UPDATE tool_calls SET state = 'odd'")
+    with Store.resume(tmp_path, spec()) as store, pytest.raises(StoreError, match="damaged"):
+        store.set_inputs(files("a"), read_hash=never)
+        (call,) = store.lease(1, 1)
+        store.begun(call)

@@ -152,13 +152,16 @@ class Engine:
 
         No records: the sink has an error, or the source has more calls.
         """
-        for record in records:
-            self._uncommitted -= 1
-            if isinstance(record, CallRecord):
-                self._emitter.emit_end(record)
-            elif self._tools is not None:
-                self._tools.on_commit(record)
-        self._pump()
+        try:
+            for record in records:
+                self._uncommitted -= 1
+                if isinstance(record, CallRecord):
+                    self._emitter.emit_end(record)
+                elif self._tools is not None:
+                    self._tools.on_commit(record)
+            self._pump()
+        except Exception as error:  # noqa: BLE001
+            self._abort(error)
 
     def wake(self, lane: Lane) -> None:
         """Look for calls to start: something happened to a lane beside this engine."""
@@ -205,6 +208,8 @@ class Engine:
         except UmweltenError as error:
             # The store or the inputs can't be read: attempts in flight still end, no further one starts.
             self._close(StopReason(code=StopCode.INPUTS, wording=error.wording))
+        except Exception as fault:  # noqa: BLE001
+            self._abort(fault)
         if self._uncommitted and not self._pool.in_flight:
             self._sink.flush_soon()
         self._check_finished()
@@ -287,11 +292,14 @@ class Engine:
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception):
             self._loop.call_exception_handler({"message": "an attempt raised", "exception": error})
-        if error is None and not task.cancelled():
-            self._settle(lease, task.result())
-        elif self._twins is None or self._twins.on_end(lease, self._loop.time(), None, answered=False):
-            self._pool.on_end(lease, None, self._loop.time(), 0.0)
-        self._pump()
+        try:
+            if error is None and not task.cancelled():
+                self._settle(lease, task.result())
+            elif self._twins is None or self._twins.on_end(lease, self._loop.time(), None, answered=False):
+                self._pool.on_end(lease, None, self._loop.time(), 0.0)
+            self._pump()
+        except Exception as fault:  # noqa: BLE001
+            self._abort(fault)
 
     def _settle(self, lease: Lease, result: AttemptResult) -> None:
         """Let the pool decide what follows the attempt; record and report it."""
@@ -408,6 +416,11 @@ class Engine:
     def _close(self, reason: StopReason) -> None:
         self._reason = self._reason or reason
         self._pool.closed = True
+
+    def _abort(self, fault: Exception) -> None:
+        """End the run with a fault of ours: nobody else would hear of it, and the run would wait forever."""
+        if not self._finished.done():
+            self._finished.set_exception(fault)
 
     def _check_finished(self) -> None:
         settled = not self._uncommitted or self._sink.error is not None

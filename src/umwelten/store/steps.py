@@ -49,7 +49,7 @@ def read_tool_calls(connection: sqlite3.Connection, call: int) -> Iterator[tuple
             ToolOutcome(
                 call=ToolCall(id=id, name=name, arguments=arguments),
                 tool=tool,
-                state=ToolCallState(state),
+                state=msgspec.convert(state, ToolCallState),
                 text=result or "",
                 error=error,
                 started_at=started_at,
