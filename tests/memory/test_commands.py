@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import umwelten
 from conftest import Cli
 from memory.kit import MODEL, answers, profile, says, table
 from provider import Provider, provider
 from umwelten.cli.memory.facts import import_facts
-from umwelten.errors import InputError
+from umwelten.errors import InputError, UsageError
 from umwelten.store.memory.facts import Fact, NewFact
 from umwelten.store.memory.reader import MemoryReader
 from umwelten.store.memory.store import MemoryStore
@@ -387,3 +389,14 @@ def test_a_second_process_is_refused_before_anything_is_asked(
     assert server.idle().requests == 0
     said = recall(cli, server, "--memory", "people")
     assert "people: 0 new facts from 1 input" in said
+
+
+def test_threads_that_add_facts_wait_for_each_other(tmp_path: Path) -> None:
+    people = umwelten.memory("people", output_dir=tmp_path)
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(lambda number: people.add(f"Fact {number}.", scope="bob"), range(24)))
+    assert people.scopes == {"bob": 24}
+    with pytest.raises(UsageError, match="merge cannot be 'replace'"):
+        people.learn(MODEL, files=["x.txt"], scope="bob", merge="replace")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="no type 'hobby'"):
+        people.add("Sings.", scope="bob", type="hobby")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from umwelten.api.background_job import BackgroundJob
 from umwelten.config.options import OF_LEARN, OPTIONS
+from umwelten.errors import UsageError
 from umwelten.evaluation.memory.collection import Learnt
 from umwelten.store.memory.facts import Fact, NewFact, check_fact
 from umwelten.store.memory.reader import MemoryReader
@@ -18,6 +20,10 @@ from umwelten.text.suggestions import closest, did_you_mean
 if TYPE_CHECKING:
     from umwelten.api.background_run import Prepare, Work
     from umwelten.events import Event
+
+
+_by_hand = threading.Lock()
+"""One change by hand at a time in this process: threads wait for each other, and only for that."""
 
 
 class Memory:
@@ -64,17 +70,17 @@ class Memory:
         another process changes the store.
         """
         facts = [check_fact(scope, NewFact(type=type, text=text))]
-        with MemoryStore.open(self._output_dir, self.name) as store:
+        with _by_hand, MemoryStore.open(self._output_dir, self.name) as store:
             return bool(store.add(facts).added)
 
     def delete(self, *ids: int) -> list[int]:
         """End these facts; returns the numbers of those that were known. Their history stays."""
-        with MemoryStore.open(self._output_dir, self.name) as store:
+        with _by_hand, MemoryStore.open(self._output_dir, self.name) as store:
             return store.delete(ids)
 
     def clear(self, scope: str | None = None) -> int:
         """Remove all facts of a scope, or of all, for good and with their history; returns how many."""
-        with MemoryStore.open(self._output_dir, self.name) as store:
+        with _by_hand, MemoryStore.open(self._output_dir, self.name) as store:
             return store.clear(scope)
 
     def learn(
@@ -102,6 +108,8 @@ class Memory:
             if name not in _OPTIONS:
                 hint = did_you_mean(closest(name, _OPTIONS), "{!r}")
                 raise TypeError(f"learn() got an unexpected keyword argument {name!r}. {hint}".strip())
+        if merge not in ("add", "update"):
+            raise UsageError(f"merge cannot be {merge!r}", "It is 'add' or 'update'.", argument="merge")
         given = {**options, "models": models, "output_dir": self._output_dir}
         return _learn_job(self.name, given, prompt, merge, on_event, grace_s)
 
