@@ -11,6 +11,7 @@ from typing import Any
 
 from umwelten.errors import UsageError
 from umwelten.tool_calls import ToolDefinition
+from umwelten.tools.complete_schemas import complete_schema
 from umwelten.tools.fingerprints import code_fingerprint, version_fingerprint
 from umwelten.tools.names import wire_name
 from umwelten.tools.results import result_text
@@ -36,7 +37,7 @@ class FunctionTool(Tool):
         self.definition = ToolDefinition(
             name=wire_name(self.name),
             description=text if len(text) <= LONGEST_DESCRIPTION else f"{text[: LONGEST_DESCRIPTION - 1]}…",
-            parameters=self._arguments.schema,
+            parameters=complete_schema(self._arguments.schema),
         )
         self.fingerprint = (
             version_fingerprint(self.name, options.version) if options.version else code_fingerprint(function)

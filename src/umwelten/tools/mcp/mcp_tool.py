@@ -10,6 +10,7 @@ import msgspec
 
 from umwelten.tool_calls import ToolDefinition
 from umwelten.tools.arguments import read_arguments
+from umwelten.tools.complete_schemas import complete_schema
 from umwelten.tools.mcp.schemas import plain_schema
 from umwelten.tools.names import wire_name
 from umwelten.tools.tool import Tool, ToolContext
@@ -39,7 +40,9 @@ class McpTool(Tool):
             description = description[: LONGEST_DESCRIPTION - len(_CUT)] + _CUT
         self.name = f"{server}.{entry.name}"
         self.definition = ToolDefinition(
-            name=wire_name(self.name), description=description, parameters=plain_schema(entry.input_schema)
+            name=wire_name(self.name),
+            description=description,
+            parameters=complete_schema(plain_schema(entry.input_schema)),
         )
         self.fingerprint = fingerprint(entry)
         self.source = f"mcp:{server}"
