@@ -254,6 +254,19 @@ def test_a_call_that_an_earlier_run_began_goes_on_at_the_lane_that_answered_it(b
     assert [lane.name for lane in made.stopped_lanes()] == (["p#1"] if bound else [])
 
 
+@pytest.mark.parametrize(
+    ("served_by", "bound", "goes_on"), [("p", False, True), ("p#B", False, False), ("p#B", True, True)]
+)
+def test_where_one_account_is_left_conversations_of_the_others_begin_anew_if_they_may(
+    served_by: str, bound: bool, goes_on: bool
+) -> None:
+    lane = Lane("p", "p", Limit(1.0, 1, slow_start=False))
+    made = Pool({0: lane}, policy=RetryPolicy())
+    begun = ScheduledCall(Call(id=1, model=0, input=None), turns=(ModelTurn(raw=b"{}"),), is_bound=bound)
+    made.adopt(begun, served_by)
+    assert bool(begun.turns) is goes_on
+
+
 def test_a_call_that_starts_over_takes_what_its_first_request_took() -> None:
     made = pool(2, 1, 0, slots=1)
     grown = ScheduledCall(

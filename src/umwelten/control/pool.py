@@ -364,9 +364,16 @@ class Pool:
         self._lineup.unpark(scheduled, goes_on=goes_on and not self.closed)
 
     def adopt(self, scheduled: ScheduledCall, served_by: str | None) -> None:
-        """Bind a call whose conversation began in an earlier run to its lane; without it, it starts over."""
+        """Bind a call whose conversation began in an earlier run to its lane; without it, it starts over.
+
+        Where one of several accounts is left, it may be another one. What may not begin anew goes on there.
+        """
         route = self._queues[scheduled.call.model].route
-        if not route.is_alone:
+        if route.is_alone:
+            of_several = (served_by or "").startswith(f"{route.members[0].lane.name}#")
+            if of_several and not scheduled.is_bound:
+                scheduled.start_over()
+        else:
             homes = (member.number for member in route.members if member.lane.name == served_by)
             scheduled.home = next(homes, None)
             if scheduled.home is None:
