@@ -90,6 +90,7 @@ def test_random_numbers_are_within_their_bounds() -> None:
     assert dice == set("123456")
     assert told("random_number", min=3, max=3) == "3"
     assert 0 <= float(told("random_number", min=0, max=0.5, integer=False)) <= 0.5
+    assert abs(float(told("random_number", min=-1e308, max=1e308, integer=False))) <= 1e308
     assert told("random_number", min=2, max=1) == "min must not be above max: 2, 1"
     assert told("random_number", min=0.1, max=0.9) == "there is no whole number from 0.1 to 0.9"
     assert told("random_number", max=1e300) == "whole numbers are drawn up to 9007199254740992"

@@ -159,6 +159,7 @@ def test_a_file_that_cannot_be_used_says_where(
     with pytest.raises(UsageError) as caught:
         select_tools(["calculator", entry])
     assert caught.value.message.startswith(said)
+    assert ("names of helpers begin with _" in (caught.value.hint or "")) == ("type hint" in said)
     assert ("by their names alone" in (caught.value.hint or "")) == ("relative" in said)
 
 

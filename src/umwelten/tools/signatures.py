@@ -135,7 +135,10 @@ class Arguments:
         """Return a parameter's type, with its description."""
         name = parameter.name
         if parameter.annotation is _NO_HINT:
-            self._fail(f"the parameter {name!r} has no type hint", f"Write it as {name}: str, for example.")
+            self._fail(
+                f"the parameter {name!r} has no type hint",
+                f"Write it as {name}: str, for example. The names of helpers begin with _.",
+            )
         inner = _inner(self._function)
         scope = {**getattr(inner, "__globals__", {}), **_closure(inner)}
         holder = types.SimpleNamespace(__annotations__={name: parameter.annotation})

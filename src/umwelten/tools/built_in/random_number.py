@@ -26,6 +26,9 @@ def random_number(
     seed = f"{context.seed}\0{context.call_key}\0{context.step}\0{context.place}"
     dice = Random(hashlib.sha256(seed.encode()).digest())  # the same in every version of Python
     if not integer:
+        if math.isinf(max - min):
+            share = dice.random()
+            return repr(min * (1 - share) + max * share)
         return repr(dice.uniform(min, max))
     low, high = math.ceil(min), math.floor(max)
     if low > high:
