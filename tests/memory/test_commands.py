@@ -391,6 +391,21 @@ def test_a_second_process_is_refused_before_anything_is_asked(
     assert "people: 0 new facts from 1 input" in said
 
 
+def test_no_id_is_made_of_what_was_recalled_and_no_system_prompt_has_a_place_for_it(
+    cli: Cli, server: Provider, tmp_path: Path
+) -> None:
+    with MemoryStore.open(tmp_path / "output", "people") as store:
+        store.add([("bob", NewFact("health", "Bob is ill."))])
+    options = ("--recall", "people", "--scope", "bob", "-m", MODEL)
+    for prompt in ("{{memory}} Hello", "Hello"):
+        done = cli("eval", "run", "-p", prompt, *options, env=server.env())
+        assert (done.code, "Bob is ill." in prompts(server)[-1]) == (0, True), done.err
+    ids = sorted(path.name[11:] for path in (tmp_path / "output").glob("2*"))
+    assert ids == ["hello", "memory-hello"]
+    refused = cli("eval", "run", "-p", "Hello", "--system", "Known: {{memory}}", *options, env=server.env())
+    assert (refused.code, "the system prompt has {{memory}}" in refused.err) == (2, True)
+
+
 def test_threads_that_add_facts_wait_for_each_other(tmp_path: Path) -> None:
     people = umwelten.memory("people", output_dir=tmp_path)
     with ThreadPoolExecutor(8) as threads:

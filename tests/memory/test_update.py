@@ -109,6 +109,17 @@ def test_an_answer_that_names_what_is_not_there_changes_nothing_and_is_asked_aga
     assert all("New facts" in record.prompt for record in server.idle().records)
 
 
+def test_what_needs_no_call_after_another_was_merged_is_not_pending(
+    cli: Cli, server: Provider, tmp_path: Path
+) -> None:
+    table(tmp_path / "rows.csv", ROWS)
+    server.use(profile(merged("UPDATE", 1, "Lives in a hot place."), *LEARNT))
+    done = learn(cli, server)
+    assert "people: 3 new facts from 4 inputs, 1 known already, 1 brought up to date" in done.out
+    assert ("pending" in done.err, "resume" in done.err) == (False, False), done.err
+    assert known(tmp_path) == ["alice: Likes tea.", "bob: Lives in a hot place."]
+
+
 def test_what_a_fact_took_the_place_of_is_known_again_when_its_own_text_says_it_no_more(
     tmp_path: Path,
 ) -> None:

@@ -25,14 +25,7 @@ from umwelten.evaluation.preflight import (
     note_idle_variants,
     note_prices,
 )
-from umwelten.evaluation.recalling import (
-    check_no_memory,
-    filled_in,
-    recalled,
-    wanted_memory,
-    with_memory,
-    with_place,
-)
+from umwelten.evaluation.recalling import check_systems, wanted_memory, with_recalled
 from umwelten.evaluation.spec import EvaluationSpec, Limits, Output
 from umwelten.evaluation.tools import open_tools
 from umwelten.inputs import expand
@@ -98,15 +91,7 @@ def build_spec(
         scope = memory.scope
     of_scope = () if scope is None else scope.chained
     inputs = _inputs(settings, _row_rule(output), prompts, of_scope, notes) if kind == "batch" else None
-    facts = None if memory is None else recalled(memory, settings, output)
-    if facts is None:
-        check_no_memory(kind, prompts)
-    else:
-        prompts = with_place(prompts)
-        if inputs is None:
-            prompts = filled_in(prompts, facts)
-        else:
-            inputs = with_memory(inputs, facts)
+    recall, prompts, inputs, output = with_recalled(memory, settings, output, kind, prompts, inputs)
     output_schema = _output_schema(settings.get("schema"), code)
     attach = tuple(path for item in settings.get("attach") or () for path in _paths(item))
     stream = settings.get("stream")
@@ -128,7 +113,7 @@ def build_spec(
         attach=attach,
         output_schema=output_schema,
         coerce=settings.get("coerce"),
-        recall=None if facts is None else facts.recall,
+        recall=recall,
         repeats=settings.get("repeat"),
         reuse=settings.get("reuse") or (),
         stream=kind == "run" if stream is None else stream,
@@ -136,6 +121,8 @@ def build_spec(
         limits=read_limits(settings, vendors, notes),
         output=output,
     )
+    if recall is not None:
+        check_systems(spec.request)
     if "variants" in settings.given:
         note_idle_variants(settings.get("variants"), variants, notes)
     note_high_caps(spec, vendors, notes)

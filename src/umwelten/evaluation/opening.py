@@ -29,7 +29,7 @@ def open_store(spec: EvaluationSpec, builder: RequestBuilder) -> tuple[Store, Co
     """
     output = spec.output
     first = spec.request.prompts[0].text
-    name = output.id or make_id(first, output.output_dir, today=time.strftime("%Y-%m-%d"))
+    name = output.id or make_id(output.words or first, output.output_dir, today=time.strftime("%Y-%m-%d"))
     stored = stored_spec(spec, name)
     if spec.inputs is not None and output.mode == "overwrite":
         # A scan that fails must fail before the old evaluation is moved aside.

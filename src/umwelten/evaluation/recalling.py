@@ -18,7 +18,7 @@ from umwelten.records import Recall
 from umwelten.store.database import has_database
 from umwelten.store.memory.tables import check_name
 from umwelten.store.reader import Reader
-from umwelten.types import FrozenStruct, Prompt
+from umwelten.types import FrozenStruct, Prompt, RequestSettings
 
 if TYPE_CHECKING:
     from umwelten.inputs.recall import RecalledFacts
@@ -72,6 +72,27 @@ def wanted_memory(kind: Literal["run", "batch"], settings: Settings) -> Wanted |
             argument="scope",
         )
     return Wanted(store=name, scope=scope, limit=settings.get("recall_limit"), learns=memory is not None)
+
+
+def with_recalled(
+    wanted: Wanted | None,
+    settings: Settings,
+    output: Output,
+    kind: Literal["run", "batch"],
+    prompts: tuple[Prompt, ...],
+    inputs: Inputs | None,
+) -> tuple[Recall | None, tuple[Prompt, ...], Inputs | None, Output]:
+    """Return what is recalled, and the others with it. Raises `UsageError`, `StoreError`."""
+    if wanted is None:
+        check_no_memory(kind, prompts)
+        return None, prompts, inputs, output
+    facts = recalled(wanted, settings, output)
+    # What is recalled is personal: no id of an evaluation is made of it.
+    output = msgspec.structs.replace(output, words=prompts[0].text)
+    prompts = with_place(prompts)
+    if inputs is None:
+        return facts.recall, filled_in(prompts, facts), None, output
+    return facts.recall, prompts, with_memory(inputs, facts), output
 
 
 def recalled(wanted: Wanted, settings: Settings, output: Output) -> RecalledFacts:
@@ -147,4 +168,15 @@ def check_no_memory(kind: Literal["run", "batch"], prompts: tuple[Prompt, ...]) 
                 "Give {option:recall=NAME}; for the literal text write {literal}.", literal="\\{{memory}}"
             ),
             argument="recall",
+        )
+
+
+def check_systems(request: RequestSettings) -> None:
+    """Raise `UsageError` for `{{memory}}` in a system prompt, where nothing is filled in."""
+    systems = (request.system, *(variant.system for variant in request.variants))
+    if any(system and MEMORY in Template(system).names for system in systems):
+        raise UsageError(
+            Phrase("the system prompt has {place}, and nothing is filled in there", place="{{memory}}"),
+            Phrase("Put it in the prompt: system prompts go out as they are."),
+            argument="system",
         )

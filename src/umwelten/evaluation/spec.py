@@ -50,10 +50,12 @@ class Limits(FrozenStruct):
 class Output(FrozenStruct):
     """Where the answers go, and the files of reports to write at the end. `id` None: one is made.
 
-    `mode` "new" refuses an id that exists, "resume" continues it, "overwrite" moves it aside.
+    `mode` "new" refuses an id that exists, "resume" continues it, "overwrite" moves it aside. `words`: those
+    of the prompt as it was given, of which an id is made; `None`: they are as in the request.
     """
 
     id: str | None = None
+    words: str | None = None
     mode: Literal["new", "resume", "overwrite"] = "new"
     output_dir: Path = Path("output")
     reports: tuple[Path, ...] = ()

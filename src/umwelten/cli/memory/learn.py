@@ -80,6 +80,10 @@ def run_learning(
                 return next(ended for ended, code in EXIT.items() if code == status)
         result, tally = run_some(evaluation, look, notes, only)
         notes.clear()
+        if only is not None and result.status is RunStatus.COMPLETE and tally.finished is not None:
+            # What others of its scope had said meanwhile needed no call.
+            tally.total -= tally.finished.pending
+            tally.finished = msgspec.structs.replace(tally.finished, pending=0)
         closing(evaluation, tally, look)
         return result.status
 
