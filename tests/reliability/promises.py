@@ -22,12 +22,13 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "No stored step of a call with tools is paid for again, and a tool that may run once does, whatever "
         "is killed; a call that waits for its tools holds no slot",
         "kill -9 while tools are run, with a provider in another process that keeps all conversations; "
-        "tools, stops and broken stores in virtual time",
+        "tools, stops and broken stores in virtual time, and random evaluations broken off and resumed",
         (
             "reliability/test_tool_kills.py::test_no_stored_step_is_paid_for_twice_and_no_tool_that_may_run_once_runs_twice",
             "engine/test_tool_steps.py::test_a_call_that_waits_for_its_tools_holds_no_slot",
             "engine/test_tool_steps.py::test_a_step_is_committed_before_the_next_request",
             "engine/test_tool_steps.py::test_what_may_run_once_starts_when_that_is_stored",
+            "engine/test_tool_worlds.py::test_whatever_happens_no_answer_is_lost_no_stored_step_paid_twice_and_every_run_ends",
         ),
     ),
     (
