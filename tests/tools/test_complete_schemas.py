@@ -16,6 +16,8 @@ def test_arrays_have_items_and_open_objects_are_open_wherever_they_are() -> None
     assert found["words"] == {"type": "array", "items": {}}
     assert found["rows"]["items"]["additionalProperties"] == {"type": "array", "items": {}}
     assert found["items"]["anyOf"][0] == {"type": "array", "items": {"type": "integer"}}
+    assert complete_schema({"enum": ["a", "b"]}) == {"enum": ["a", "b"], "type": "string"}
+    assert complete_schema({"enum": ["a", None]}) == {"enum": ["a", None]}
     given: dict[str, Any] = {"type": ["array", "null"], "default": [{"type": "array"}]}
     assert complete_schema({"anyOf": [given], "$defs": {"type": {"additionalProperties": {}}}}) == {
         "anyOf": [{**given, "items": {}}],

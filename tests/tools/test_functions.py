@@ -74,13 +74,13 @@ def test_the_schema_comes_from_the_hints() -> None:
             "seat": {"type": "integer"},
             "day": {"type": "integer", "minimum": 1, "maximum": 7},
             "colour": {"$ref": "#/$defs/Colour"},
-            "kind": {"enum": ["aisle", "window"], "default": "aisle"},
+            "kind": {"type": "string", "enum": ["aisle", "window"], "default": "aisle"},
             "on": {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]},
             "tags": {"type": "array", "items": {"type": "string"}, "default": []},
         },
         "required": ["seat", "day", "colour"],
         "additionalProperties": False,
-        "$defs": {"Colour": {"title": "Colour", "enum": ["blue", "red"]}},
+        "$defs": {"Colour": {"title": "Colour", "enum": ["blue", "red"], "type": "string"}},
     }
 
 
