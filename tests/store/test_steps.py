@@ -236,6 +236,15 @@ def test_an_answer_leaves_no_steps_of_a_conversation_that_it_did_not_come_from(t
     assert query(tmp_path, "SELECT DISTINCT step FROM tool_calls") == [(1,)]
 
 
+def test_an_answer_that_is_taken_over_leaves_no_steps(tmp_path: Path) -> None:
+    begun(tmp_path, lambda call: step(call, 1))
+    with Store.resume(tmp_path, spec()) as store:
+        store.set_inputs(files("a"), read_hash=never)
+        for pending in store.all_pending(1):
+            store.take_over([records(call, reply("done"))[1] for call in pending])
+    assert query(tmp_path, "SELECT 1 FROM steps UNION ALL SELECT 1 FROM tool_calls") == []
+
+
 def test_results_of_the_old_conversation_do_not_get_into_the_new_one(tmp_path: Path) -> None:
     found = begun(
         tmp_path,

@@ -35,7 +35,17 @@ from umwelten.store.moved_answers import Movable, move_answers
 from umwelten.store.relocation import set_aside
 from umwelten.store.repair import repair
 from umwelten.store.reusable_answers import answered_calls
-from umwelten.store.rows import INSERT_ANSWER, UPSERT_CALL, ResultSlot, answer_row, call_row, clean, json_text
+from umwelten.store.rows import (
+    DELETE_STEPS,
+    DELETE_TOOL_CALLS,
+    INSERT_ANSWER,
+    UPSERT_CALL,
+    ResultSlot,
+    answer_row,
+    call_row,
+    clean,
+    json_text,
+)
 from umwelten.store.settings import active_models, prompt_names, read_settings, update_settings
 from umwelten.store.steps import read_begun
 from umwelten.store.tables import SUCCEEDED
@@ -336,6 +346,8 @@ class Store:
                 slot = self._slots[record.call.id]
                 if slot.stale:
                     self._text_files.remove(slot.output, data=True)
+                for undo in (DELETE_STEPS, DELETE_TOOL_CALLS):  # of a conversation that it did not come from
+                    self._connection.execute(undo, (record.call.id, 1))
                 text = clean(record.outcome.text)
                 self._connection.execute(UPSERT_CALL.of(1), call_row(record, slot, NO_RUN))
                 self._connection.execute(
