@@ -85,6 +85,7 @@ def test_facts_are_learnt_once_with_their_sources_and_only_if_they_are_quoted(
         ("alice", "Alice loves green tea."),
         ("bob", "Bob is a baker in Lyon."),
     ]
+    assert '"status":"complete"' in learn(cli, server, "--json")
     shown = cli("memory", "list", "people", "--scope", "alice", "--type", "other", "--json").out
     tea = json.loads(shown)
     assert (tea["source_name"], tea["quote"], tea["inputs"]) == ("row-1", "I love green  tea", 2)

@@ -98,7 +98,7 @@ def tell(learning: Learning, run: LearnRun, settings: Settings, *, beside: bool 
     """Print what came of it; the exit status. `beside`: it is not what the command is for."""
     learnt = run.learnt
     if settings.get("json") and not beside:
-        figures = msgspec.to_builtins(learnt)
+        figures = {**msgspec.to_builtins(learnt), "status": str(run.status)}
         print_json({"store": learning.store, "evaluation": learning.id, **figures}, compact=True)
     else:
         click.echo(f"{learning.store}: {', '.join(_figures(learnt))}", err=beside)
