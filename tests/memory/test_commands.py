@@ -15,6 +15,8 @@ from memory.kit import MODEL, answers, profile, says, table
 from provider import Provider, provider
 from umwelten.cli.memory.facts import import_facts
 from umwelten.errors import InputError, UsageError
+from umwelten.inputs.recall import RecalledFacts
+from umwelten.records import Recall
 from umwelten.store.memory.facts import Fact, NewFact
 from umwelten.store.memory.reader import MemoryReader
 from umwelten.store.memory.store import MemoryStore
@@ -416,3 +418,12 @@ def test_threads_that_add_facts_wait_for_each_other(tmp_path: Path) -> None:
         people.learn(MODEL, files=["x.txt"], scope="bob", merge="replace")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no type 'hobby'"):
         people.add("Sings.", scope="bob", type="hobby")
+
+
+def test_a_scope_of_many_facts_is_read_and_ranked_once_for_all_inputs(tmp_path: Path) -> None:
+    with MemoryStore.open(tmp_path, "people") as store:
+        store.add(("bob", NewFact("other", f"Fact {number} on thing{number}.")) for number in range(300))
+    facts = RecalledFacts(tmp_path, Recall(store="people", scope="bob", limit=20, seq=1))
+    for number in (7, 250, 99):
+        assert f"- Fact {number} on thing{number}." in facts.text("bob", f"What of thing{number}?")
+    assert facts._ranking.cache_info().misses == 1

@@ -26,6 +26,9 @@ _LINE_BYTES = 3
 _SCOPES_KEPT = 256
 """Scopes whose facts are kept in memory: inputs of a scope are mostly near each other."""
 
+_RANKINGS_KEPT = 32
+"""Scopes with more facts than are recalled that are kept ready to be searched: each takes some megabytes."""
+
 
 class RecalledFacts:
     """The facts of scopes as of one moment; in any thread, one at a time.
@@ -39,6 +42,7 @@ class RecalledFacts:
         self._reader = MemoryReader.open(output_dir, recall.store, missing=recall.seq == 0)
         self._lock = threading.Lock()
         self._known = lru_cache(maxsize=_SCOPES_KEPT)(self._read)
+        self._ranking = lru_cache(maxsize=_RANKINGS_KEPT)(self._rank)
 
     def added(self) -> AddedValues:
         """Return the placeholder `memory`."""
@@ -58,11 +62,11 @@ class RecalledFacts:
         Where that is more than the limit, it is the facts that have most to do with the text `about`.
         """
         with self._lock:
-            known, whole, ranking = self._known(scope)
-            if ranking is None:
+            known, whole = self._known(scope)
+            if whole is not None:
                 return whole
             # The best of all; what no word leads to comes after, the newest first.
-            found, texts = ranking.best(about), dict(known)
+            found, texts = self._ranking(scope).best(about), dict(known)
         chosen = set(_fitting(dict.fromkeys((*found, *texts)), texts, self.recall.limit))
         return _listed(text for number, text in known if number in chosen)
 
@@ -70,14 +74,17 @@ class RecalledFacts:
         words = " ".join(part.text for part in content.parts if isinstance(part, Text))
         return {MEMORY: self.text(self.scope.of(content), words)}
 
-    def _read(self, scope: str) -> tuple[list[tuple[int, str]], str, Ranking | None]:
-        """Return what is known of a scope, and the text of all of it, or its ranking if that is too long."""
+    def _read(self, scope: str) -> tuple[list[tuple[int, str]], str | None]:
+        """Return what is known of a scope, and the text of all of it if that is within the limit."""
         known = self._reader.known_at(scope, self.recall.seq)
         if not known:
-            return known, NOTHING, None
+            return known, NOTHING
         texts = dict(known)
         fits = len(_fitting(texts, texts, self.recall.limit)) == len(known)
-        return (known, _listed(texts.values()), None) if fits else (known, "", Ranking(known))
+        return known, _listed(texts.values()) if fits else None
+
+    def _rank(self, scope: str) -> Ranking:
+        return Ranking(self._known(scope)[0])
 
 
 def _listed(texts: Iterable[str]) -> str:
