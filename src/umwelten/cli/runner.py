@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 import click
+import msgspec
 
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.interrupts import INTERRUPTED, interrupts
@@ -26,10 +27,11 @@ from umwelten.errors import UmweltenError
 from umwelten.evaluation.evaluation import CallSubset, Evaluation
 from umwelten.events import Event, Note, NoteLevel, Observer, RunStarted, RunStatus, Tally
 from umwelten.phrases import Wording, spell
+from umwelten.report.advice import OWN_SCHEMA
 from umwelten.report.output_files import write_report
 from umwelten.report.queries.overviews import results
 from umwelten.report.render.json import render_json
-from umwelten.report.run_summary import RecordCount, capped, summarize
+from umwelten.report.run_summary import RecordCount, RunSummary, capped, summarize
 from umwelten.store.reader import Reader
 from umwelten.text.sanitize import safe
 from umwelten.threads import new_event_loop
@@ -148,10 +150,21 @@ def _finish(
         listing=_listing(evaluation),
         spelling=as_flag,
     )
+    if evaluation.spec.derived is not None:
+        summary = _without_schema(summary)
     if not look.as_json or look.progress == "json":
         print_summary(summary, stderr=sys.stderr, style=look.progress)
     if look.as_json:
         _print_json(evaluation)
+
+
+def _without_schema(summary: RunSummary) -> RunSummary:
+    """Return the summary of a run whose schema is ours, with advice that needs none of the user's."""
+    failures = tuple(
+        msgspec.structs.replace(group, advice=spell(OWN_SCHEMA, as_flag)) if group.kind == "schema" else group
+        for group in summary.failures
+    )
+    return msgspec.structs.replace(summary, failures=failures)
 
 
 def _settle_memory() -> None:

@@ -48,6 +48,9 @@ _ADVICE: dict[str, Wording] = {
     "superseded": "nothing is to be done: the call's other attempt was answered",
     "memory": Phrase("use a smaller model, or fewer calls in flight ({option:provider_concurrency})"),
 }
+OWN_SCHEMA: Wording = "take a model whose server enforces schemas"
+"""What to do about answers that do not fit where the schema is not the user's: of judges, and of learning."""
+
 LIMITED: Wording = Phrase(
     "resume when the provider's limit allows calls again, wait longer for that with {option:max_wait_s}, or "
     "raise your tier"
