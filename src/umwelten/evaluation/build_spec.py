@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -123,6 +123,17 @@ def build_spec(
     )
     if recall is not None:
         check_systems(spec.request)
+    _add_notes(spec, settings, vendors, variants, notes)
+    return _with_tools(spec, settings, notes)
+
+
+def _add_notes(
+    spec: EvaluationSpec,
+    settings: Settings,
+    vendors: Mapping[str, Vendor],
+    variants: Sequence[str],
+    notes: list[Wording],
+) -> None:
     if "variants" in settings.given:
         note_idle_variants(settings.get("variants"), variants, notes)
     note_high_caps(spec, vendors, notes)
@@ -130,7 +141,6 @@ def build_spec(
     note_idle_api(spec, settings, vendors, notes)
     note_addresses(spec, settings, vendors, notes)
     note_prices(spec, settings, notes)
-    return _with_tools(spec, settings, notes)
 
 
 def _with_tools(spec: EvaluationSpec, settings: Settings, notes: list[Wording]) -> EvaluationSpec:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from umwelten.config.endpoints import price_overrides
 from umwelten.config.members import members
@@ -141,31 +142,8 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
 
     tools = callable_tools(spec.request)
     max_steps = spec.request.tools.max_steps if spec.request.tools is not None and tools else 1
-
-    def cost(model: ModelRef, output: int, turns: int = 0) -> int | None:
-        # Prices may step up with the length of a request: one call's, times their number.
-        asked = max(sums.answers[model], 1)
-        sent = sums.words[model] + sums.pictures[model]
-        media = {"input_image": sums.pictures[model], "input_audio": sums.audio[model]}
-        usage = Usage(
-            input_tokens=sent // asked + turns * (output + _RESULT),
-            output_tokens=output,
-            service_tier=request_terms(spec.request.of(model)).tier,
-            details={kind: tokens // asked for kind, tokens in media.items() if tokens},
-        )
-        one = cost_nusd(usage, model, prices, at=at)
-        return None if one is None else one * sums.answers[model]
-
-    def most(model: ModelRef) -> int | None:
-        steps = [cost(model, longest[model], turns) for turns in range(max_steps)]
-        known = [one for one in steps if one is not None]
-        return sum(known) if len(known) == len(steps) else None
-
-    def added(model: ModelRef) -> int:
-        """Input tokens of the further requests of a call, which repeat what came before them."""
-        return sum(turns * (longest[model] + _RESULT) for turns in range(max_steps))
-
-    costs = {model: _range(cost(model, 0), most(model)) for model in spec.models}
+    steps = _Steps(spec, sums, longest, max_steps, partial(cost_nusd, prices=prices, at=at))
+    costs = {model: _range(steps.cost(model, 0), steps.most(model)) for model in spec.models}
     words, pictures = sum(sums.words.values()), sum(sums.pictures.values())
     total, hedge = _sum(list(costs.values())), hedge_share(spec)
     return Preview(
@@ -193,8 +171,49 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
         tools=tools,
         max_steps=max_steps,
         most_input_tokens=max_steps * (words + pictures)
-        + sum(number * added(model) for model, number in sums.answers.items()),
+        + sum(number * steps.added(model) for model, number in sums.answers.items()),
     )
+
+
+class _Steps:
+    """What the requests of a call with tools, from one to `max_steps`, cost; without tools there is one."""
+
+    def __init__(
+        self,
+        spec: EvaluationSpec,
+        sums: _PreviewSums,
+        longest: Mapping[ModelRef, int],
+        max_steps: int,
+        price: Callable[[Usage, ModelRef], int | None],
+    ) -> None:
+        self._spec, self._sums, self._longest = spec, sums, longest
+        self._max_steps, self._price = max_steps, price
+
+    def cost(self, model: ModelRef, output: int, turns: int = 0) -> int | None:
+        """Return what all calls cost in the request that follows so many turns, `None` without a price."""
+        # Prices may step up with the length of a request: one call's, times their number.
+        sums = self._sums
+        asked = max(sums.answers[model], 1)
+        sent = sums.words[model] + sums.pictures[model]
+        media = {"input_image": sums.pictures[model], "input_audio": sums.audio[model]}
+        usage = Usage(
+            input_tokens=sent // asked + turns * (output + _RESULT),
+            output_tokens=output,
+            service_tier=request_terms(self._spec.request.of(model)).tier,
+            details={kind: tokens // asked for kind, tokens in media.items() if tokens},
+        )
+        one = self._price(usage, model)
+        return None if one is None else one * sums.answers[model]
+
+    def most(self, model: ModelRef) -> int | None:
+        """Return what all calls cost with every request that they may have."""
+        costs = [self.cost(model, self._longest[model], turns) for turns in range(self._max_steps)]
+        known = [one for one in costs if one is not None]
+        return sum(known) if len(known) == len(costs) else None
+
+    def added(self, model: ModelRef) -> int:
+        """Return the input tokens of a call's further requests, which repeat what came before them."""
+        return sum(turns * (self._longest[model] + _RESULT) for turns in range(self._max_steps))
 
 
 def _count(

@@ -79,6 +79,12 @@ def test_verbose_has_a_line_a_step_and_one_for_each_failure_of_a_tool():
     assert shown("plain", *events) == []
 
 
+def test_verbose_tells_the_requests_of_a_call_that_used_tools_from_attempts():
+    for tool_calls, noun in ((3, "requests"), (0, "attempts"), (None, "attempts")):
+        answered = msgspec.structs.replace(good(1), attempts=3, tool_calls=tool_calls)
+        assert shown("plain", STARTED, answered, verbose=True)[-1].endswith(f"  3 {noun}")
+
+
 def test_json_has_the_events_with_their_fields():
     events = (step(), ToolStarted(call=call(1), model=FLASH, step=1, tool="look"), ended())
     first, second, third = map(json.loads, shown("json", *events))

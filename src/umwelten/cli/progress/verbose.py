@@ -98,13 +98,18 @@ def _success_line(event: CallSucceeded, tally: Tally) -> VerboseLine:
     parts = [_subject(event.call, event.model), _s(event.time_s), _usage_text(event.reply.usage)]
     parts.append(_cost(event.cost_nusd))
     if event.attempts > 1:
-        parts.append(formatting.count(event.attempts, "attempt"))
+        parts.append(_attempts(event))
     return VerboseLine(f"{_position(tally)} ok  {'  '.join(parts)}", "green")
 
 
 def _failure_line(event: CallFailed, tally: Tally) -> VerboseLine:
-    parts = [_subject(event.call, event.model), _s(event.time_s), formatting.count(event.attempts, "attempt")]
+    parts = [_subject(event.call, event.model), _s(event.time_s), _attempts(event)]
     return VerboseLine(f"{_position(tally)} FAILED  {'  '.join(parts)}  {_why(event.failure)}", "red")
+
+
+def _attempts(event: CallSucceeded | CallFailed) -> str:
+    """Say how many; those of a call that used tools are steps for the most part, and no sign of trouble."""
+    return formatting.count(event.attempts, "request" if event.tool_calls else "attempt")
 
 
 def _again(event: AttemptFailed) -> VerboseLine:
