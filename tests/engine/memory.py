@@ -188,6 +188,7 @@ def run(
     observer: Callable[[Event], None] = lambda event: None,
     slow_start: bool = False,
     cap: int | None = None,
+    max_bytes: int | None = None,
     info: CallInfo | None = None,
     **options: Any,
 ) -> Run:
@@ -210,7 +211,11 @@ def run(
             for number in numbers
         }
         run.pool = Pool(
-            lanes, policy=RetryPolicy(retries=retries), max_in_flight=in_flight, cap=CostCap(cap=cap)
+            lanes,
+            policy=RetryPolicy(retries=retries),
+            max_in_flight=in_flight,
+            cap=CostCap(cap=cap),
+            max_bytes=max_bytes,
         )
         run.attempts = Attempts(answer, latency_s, price)
         run.engine = store.engine = Engine(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.memory import COMMIT_S, PRICE, MemoryStore, Turns, at, run
+from umwelten.control.queues import WINDOW
 from umwelten.engine.interfaces import CallInfo
 from umwelten.errors import UmweltenError
 from umwelten.events import CallFailed, Note, StepEnded, ToolEnded, ToolStarted
@@ -390,6 +391,33 @@ def test_a_conversation_that_came_to_no_answer_begins_anew_unless_its_tools_may_
     assert record is not None
     assert isinstance(record.outcome, Failure if once else Reply)
     assert ran.attempts.seen == ([] if once else [(0, ())])
+
+
+# --- what is held in memory ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [None, 40_000])
+def test_no_more_calls_begin_than_their_conversations_have_room(limit: int | None) -> None:
+    store, tools = MemoryStore(2000), Tools(30.0)
+    under_way = most = 0
+
+    def answer(call: Call, number: int) -> AttemptOutcome:
+        nonlocal under_way, most
+        under_way += 1 if number == 1 else -1 if number == 3 else 0
+        most = max(most, under_way)
+        return calling(2)(call, number)
+
+    def lengthy(call: Call, number: int) -> AttemptOutcome:
+        step = answer(call, number)
+        if not isinstance(step, ToolStep):
+            return step
+        long = ModelTurn(raw=b'"%s"' % (b"x" * 400), calls=asked(number))
+        return ToolStep(turns=(*step.turns[:-1], long), reply=step.reply)
+
+    ran = run(store, lengthy, in_flight=50, latency_s=0.01, tools=tools, max_bytes=limit)
+    assert ran.result.status == "complete" and len(store.calls()) == 2000
+    # Those that were fetched before it was full: a window, and what is in flight.
+    assert most == 2000 if limit is None else 40_000 / 400 <= most <= 40_000 / 400 + 2 * WINDOW + 50
 
 
 # --- what requests take ----------------------------------------------------------------------

@@ -71,6 +71,11 @@ class Pool:
             self._alike.setdefault(id(queue.state), []).append(queue)
         self._lanes = [member.lane for member in self._lineup.members.values()]
 
+    @property
+    def max_bytes(self) -> int | None:
+        """How many bytes calls may hold that are under way; `None`: any number."""
+        return self._max_bytes
+
     # --- filling ---------------------------------------------------------------------------
 
     def models_to_refill(self) -> Iterable[int]:

@@ -247,10 +247,20 @@ class Engine:
         while self._fetch() and self._uncommitted < BACKLOG:
             pass
 
+    @property
+    def _is_full_of_conversations(self) -> bool:
+        """Return whether what models and tools said takes all the memory that calls may."""
+        limit, tools = self._pool.max_bytes, self._tools
+        if tools is None or limit is None or tools.held_bytes <= limit:
+            return False
+        return bool(self._pool.in_flight or tools.tasks)
+
     def _fetch(self) -> bool:
         """Fetch calls of the models that run low. True if none of a model's may start now: others may."""
         # Before `lease`: calls that come in between are leased the next time.
         complete, again = self._source.complete, False
+        if self._is_full_of_conversations:
+            return False
         if (problem := self._source.problem) is not None:
             raise problem
         for model in self._pool.models_to_refill():

@@ -92,6 +92,8 @@ class ToolSteps:
         self._on_failure, self._on_error = on_failure, on_error
         self._loop, self._unix_offset = asyncio.get_running_loop(), unix_offset
         self._conversations: dict[int, _Conversation] = {}
+        self._sizes: dict[int, int] = {}
+        self.held_bytes = 0
         self._parked: dict[int, _ParkedCall] = {}
         self._starts: dict[tuple[int, int], asyncio.Future[None]] = {}
         self.tasks: set[asyncio.Task[None]] = set()
@@ -211,6 +213,7 @@ class ToolSteps:
     def finish(self, call: Call, outcome: Outcome, turns: tuple[Turn, ...]) -> tuple[Outcome, ToolTotals]:
         """Return a call's outcome with the usage of all its steps, and what its tools took."""
         conversation = self._conversations.pop(call.id, None)
+        self._hold(call, 0)
         number = steps_in(turns) + isinstance(outcome, Reply)
         if conversation is None or conversation.usage is None or not steps_in(turns):
             return outcome, ToolTotals(steps=number)
@@ -234,6 +237,7 @@ class ToolSteps:
     # --- inside ------------------------------------------------------------------------------
 
     def _park(self, scheduled: ScheduledCall, conversation: _Conversation, turn: ModelTurn) -> _ParkedCall:
+        self._hold(scheduled.call, size_of(scheduled.turns))
         parked = self._parked[scheduled.call.id] = _ParkedCall(
             scheduled=scheduled,
             conversation=conversation,
@@ -343,8 +347,16 @@ class ToolSteps:
         if scheduled.at_first is None:
             scheduled.at_first = (scheduled.size, scheduled.reserve, scheduled.input_tokens)
         source = scheduled.call.input
-        scheduled.size = (0 if source is None else source.size) + size_of(scheduled.turns)
+        size = size_of(scheduled.turns)
+        self._hold(scheduled.call, size)
+        scheduled.size = (0 if source is None else source.size) + size
         self._estimate(scheduled)
+
+    def _hold(self, call: Call, size: int) -> None:
+        """Count the bytes of a call's conversation; 0 once it is over."""
+        self.held_bytes += size - self._sizes.pop(call.id, 0)
+        if size:
+            self._sizes[call.id] = size
 
     def _go_on(self, parked: _ParkedCall) -> None:
         del self._parked[parked.scheduled.call.id]
@@ -354,6 +366,7 @@ class ToolSteps:
         now = self._loop.time() + self._unix_offset
         failure = Failure(kind=FailureKind.TOOLS, message=message, code=STOPPED_CODE, retry=False)
         self._conversations.pop(scheduled.call.id, None)
+        self._hold(scheduled.call, 0)
         known = scheduled.cost_nusd is not None and conversation.earlier_nusd is not None
         self._on_failure(
             CallRecord(
