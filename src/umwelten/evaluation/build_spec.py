@@ -47,7 +47,7 @@ from umwelten.schema import OutputSchema, load_schema
 from umwelten.store.database import has_database
 from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import input_names
-from umwelten.types import Parameters, Prompt, RequestSettings, VariantSettings
+from umwelten.types import ModelRef, Parameters, Prompt, RequestSettings, VariantSettings
 from umwelten.user_folders import expand_home
 
 Stdin = Callable[[], str]
@@ -69,16 +69,7 @@ def build_spec(
     and for files that can't be read.
     """
     output = _output(settings)
-    if not settings.get("models"):
-        raise UsageError(
-            "no model is named",
-            Phrase("Give {option:models=provider:model}, or put it in umwelten.toml."),
-            argument="models",
-        )
-    models, model_notes = parse_models(
-        settings.get("models"), vendors, model_groups(settings), settings.variants
-    )
-    notes.extend(model_notes)
+    models = _models(settings, vendors, notes)
     variants = list(dict.fromkeys(model.variant for model in models if model.variant))
     demands = used_demands(kind, settings, [vendors[model.provider] for model in models], variants)
     settings.trust.require(demands)
@@ -125,6 +116,18 @@ def build_spec(
         check_systems(spec.request)
     _add_notes(spec, settings, vendors, variants, notes)
     return _with_tools(spec, settings, notes)
+
+
+def _models(settings: Settings, vendors: Mapping[str, Vendor], notes: list[Wording]) -> tuple[ModelRef, ...]:
+    if not settings.get("models"):
+        raise UsageError(
+            "no model is named",
+            Phrase("Give {option:models=provider:model}, or put it in umwelten.toml."),
+            argument="models",
+        )
+    models, found = parse_models(settings.get("models"), vendors, model_groups(settings), settings.variants)
+    notes.extend(found)
+    return models
 
 
 def _add_notes(
