@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 from collections.abc import Sequence
 
+import aiohttp
 import pytest
 
 from rawserver import Serve, raw_server, reset
@@ -180,3 +182,19 @@ def test_how_long_a_connection_took_is_told_once_for_each() -> None:
 
     asyncio.run(asyncio.wait_for(go(), 30))
     assert all(0 < took_s < 5 for _, took_s in told)
+
+
+@pytest.mark.parametrize(
+    ("cause", "hung_up"),
+    [
+        (aiohttp.ClientConnectionResetError("Cannot write to closing transport"), True),
+        (OSError(errno.EIO, "the disk fails"), False),
+        (None, False),
+    ],
+)
+def test_a_body_that_cannot_be_written_tells_by_its_cause_that_the_server_hung_up(
+    cause: Exception | None, hung_up: bool
+) -> None:
+    error = aiohttp.ClientOSError(None, "Can not write request body for http://127.0.0.1/v1")
+    error.__cause__ = cause
+    assert connections._is_hang_up(error) is hung_up

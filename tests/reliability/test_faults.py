@@ -123,7 +123,7 @@ def test_a_run_that_meets_every_fault_on_every_wire_goes_on_to_its_end(cli, text
     for result in json.loads(out)["results"]:
         kind = MIXED.get(result["file"].removesuffix(".txt"), (None, None))[1]
         said = None if result["error"] is None else result["error"]["kind"]
-        assert said == kind, result
+        assert said == kind, (result["file"], result["error"], result["metrics"])
         assert result["metrics"]["attempts"] == (2 if kind not in (None, "bad_request") else 1), result
     # Every slot came back: nothing is left over or there twice.
     summary = json.loads(out)["summary"]

@@ -53,7 +53,10 @@ _current: ContextVar[Exchange] = ContextVar("exchange")
 def _is_hang_up(error: Exception) -> bool:
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError):
         return True
-    return isinstance(error, aiohttp.ClientOSError) and error.errno in _HANG_UPS
+    if not isinstance(error, aiohttp.ClientOSError):
+        return False
+    # Where a body cannot be written, the error has no number of its own.
+    return error.errno in _HANG_UPS or isinstance(error.__cause__, ConnectionError)
 
 
 class _Protocol(ResponseHandler):
