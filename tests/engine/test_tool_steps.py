@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.memory import COMMIT_S, PRICE, MemoryStore, Turns, at, run
+from engine.tool_base import DOWN
 from umwelten.control.queues import WINDOW
 from umwelten.engine.interfaces import CallInfo
 from umwelten.errors import UmweltenError
@@ -418,6 +419,33 @@ def test_no_more_calls_begin_than_their_conversations_have_room(limit: int | Non
     assert ran.result.status == "complete" and len(store.calls()) == 2000
     # Those that were fetched before it was full: a window, and what is in flight.
     assert most == 2000 if limit is None else 40_000 / 400 <= most <= 40_000 / 400 + 2 * WINDOW + 50
+
+
+def test_conversations_of_a_lane_that_was_stopped_hold_no_other_model_back() -> None:
+    def answer(call: Call, number: int) -> AttemptOutcome:
+        if call.model == 2:
+            return Reply(text="done")
+        if number == 2:
+            return DOWN
+        long = ModelTurn(raw=b"x" * 400, calls=asked(1))
+        return ToolStep(turns=(long,), reply=Reply(text="", calls=long.calls, turn=long.raw))
+
+    def latency_s(call: Call, number: int) -> float:
+        return 50.0 if call.model == 2 and call.id % WINDOW == 0 else 0.1
+
+    store = MemoryStore(5 * WINDOW, models=2)
+    ran = run(
+        store,
+        answer,
+        models=2,
+        in_flight=50,
+        latency_s=latency_s,
+        tools=Tools(),
+        max_bytes=40_000,
+    )
+    assert [lane.name for lane in ran.pool.stopped_lanes()] == ["lane 1"]
+    assert len(store.calls()) == 5 * WINDOW
+    assert ran.took < 2 * 50.0, ran.took
 
 
 # --- what requests take ----------------------------------------------------------------------

@@ -459,6 +459,10 @@ class Pool:
         first = [alike[0] for alike in self._alike.values() if not alike[0].route.stopped]
         return {q.model: q.state.stopped for q in first if q.state.stopped is not None}
 
+    def is_stopped(self, model: int) -> bool:
+        """Whether a model takes no more calls, or its lanes do not."""
+        return self._queues[model].stopped
+
     def model_failure(self, model: int) -> Failure | None:
         """Why a model takes no more calls; `None` while it does."""
         return self._queues[model].state.stopped

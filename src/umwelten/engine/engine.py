@@ -251,7 +251,7 @@ class Engine:
     def _is_full_of_conversations(self) -> bool:
         """Return whether what models and tools said takes all the memory that calls may."""
         limit, tools = self._pool.max_bytes, self._tools
-        if tools is None or limit is None or tools.held_bytes <= limit:
+        if tools is None or limit is None or not tools.holds_over(limit):
             return False
         return bool(self._pool.in_flight or tools.tasks)
 

@@ -92,8 +92,8 @@ class ToolSteps:
         self._on_failure, self._on_error = on_failure, on_error
         self._loop, self._unix_offset = asyncio.get_running_loop(), unix_offset
         self._conversations: dict[int, _Conversation] = {}
-        self._sizes: dict[int, int] = {}
-        self.held_bytes = 0
+        self._sizes: dict[int, dict[int, int]] = {}  # by model and call
+        self._held_bytes = 0
         self._parked: dict[int, _ParkedCall] = {}
         self._starts: dict[tuple[int, int], asyncio.Future[None]] = {}
         self.tasks: set[asyncio.Task[None]] = set()
@@ -229,6 +229,13 @@ class ToolSteps:
         conversation = self._conversations.get(call.id)
         return 0 if conversation is None else conversation.earlier_nusd
 
+    def holds_over(self, limit: int) -> bool:
+        """Return whether conversations take more than so many bytes, except what a stopped model left."""
+        if self._held_bytes > limit:
+            for model in [model for model in self._sizes if self._pool.is_stopped(model)]:
+                self._held_bytes -= sum(self._sizes.pop(model).values())
+        return self._held_bytes > limit
+
     def cancel(self) -> None:
         """Break off the tools that are running."""
         for task in tuple(self.tasks):
@@ -354,9 +361,10 @@ class ToolSteps:
 
     def _hold(self, call: Call, size: int) -> None:
         """Count the bytes of a call's conversation; 0 once it is over."""
-        self.held_bytes += size - self._sizes.pop(call.id, 0)
+        sizes = self._sizes.setdefault(call.model, {})
+        self._held_bytes += size - sizes.pop(call.id, 0)
         if size:
-            self._sizes[call.id] = size
+            sizes[call.id] = size
 
     def _go_on(self, parked: _ParkedCall) -> None:
         del self._parked[parked.scheduled.call.id]
