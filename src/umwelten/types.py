@@ -350,6 +350,13 @@ def add_usage(one: Usage, other: Usage) -> Usage:
     )
 
 
+def context_tokens(usage: Usage) -> int | None:
+    """Return the tokens of a request and its answer together, if both are known."""
+    if usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    return usage.input_tokens + usage.output_tokens
+
+
 class FinishReason(StrEnum):
     """The reason why the model stopped, in one vocabulary for all wire formats."""
 

@@ -103,9 +103,10 @@ def test_a_model_that_pauses_for_ever_fails() -> None:
     assert isinstance(failed, Failure) and "paused" in failed.message
 
 
-def test_cut_arguments_are_an_error_that_says_so_once() -> None:
+@pytest.mark.parametrize("arguments", ['{"a": "b', "[" * 100_000])
+def test_cut_arguments_are_an_error_that_says_so_once(arguments: str) -> None:
     use = ToolUse(settings(9))
-    reply = calls(call(1), call(2, '{"a": "b'), finish_reason=FinishReason.LENGTH)
+    reply = calls(call(1), call(2, arguments), finish_reason=FinishReason.LENGTH)
     step = use.follow(reply, ())
     assert texts(step) == [
         "not run: the limit of tokens cut off this turn",

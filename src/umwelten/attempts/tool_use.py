@@ -21,6 +21,7 @@ from umwelten.types import (
     Reply,
     ToolStep,
     Turn,
+    context_tokens,
 )
 
 _NO_MORE = "no more tool calls are possible"
@@ -73,7 +74,7 @@ class ToolUse:
             raw=reply.turn,
             calls=reply.calls,
             cut=reply.finish_reason is FinishReason.LENGTH,
-            context_tokens=_context(reply),
+            context_tokens=context_tokens(reply.usage),
         )
         steps = sum(isinstance(turn, ModelTurn) for turn in turns) + 1
         if closing and (steps > self._settings.max_steps or _was_told(turns)):
@@ -140,14 +141,9 @@ def _still_calling(reply: Reply) -> str:
     return f"the model went on calling tools after it was told to answer; the last call: {shown}"
 
 
-def _context(reply: Reply) -> int | None:
-    sent, written = reply.usage.input_tokens, reply.usage.output_tokens
-    return None if sent is None or written is None else sent + written
-
-
 def _is_json(call: ToolCall) -> bool:
     try:
         json.loads(call.arguments)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True

@@ -17,7 +17,7 @@ from umwelten.tool_calls import (
     ToolOutcome,
     ToolResults,
 )
-from umwelten.types import Usage, add_usage
+from umwelten.types import Usage, add_usage, context_tokens
 
 _STEPS = """SELECT s.number, s.turn, s.cut, s.usage, s.cost_nusd, s.served_by, s.started_at, s.key, s.content,
     s.run_id FROM steps s WHERE s.call_id = :call AND s.input_version = :version ORDER BY s.number"""
@@ -117,10 +117,3 @@ def read_begun(connection: sqlite3.Connection, call: int, version: int) -> Begun
 def _may_have_run(outcome: ToolOutcome) -> bool:
     """Return whether its tool was started, as far as that is stored: of those that may run once, always."""
     return outcome.state is ToolCallState.STARTED or outcome.started_at is not None
-
-
-def context_tokens(usage: Usage) -> int | None:
-    """Return the tokens of a request and its answer together, if both are known."""
-    if usage.input_tokens is None or usage.output_tokens is None:
-        return None
-    return usage.input_tokens + usage.output_tokens
