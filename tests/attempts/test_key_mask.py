@@ -413,5 +413,12 @@ def test_calls_of_tools_hold_no_key_and_what_they_say_is_left_alone() -> None:
         assert text == said.replace(SLASHED, MASK)
 
 
+def test_what_a_tool_gave_holds_no_key_and_dummies_are_left_alone() -> None:
+    mask = KeyMask([LONG, "lm-studio", "sk-1234"])
+    said = f"key={LONG} {b64encode(LONG.encode()).decode()} {LONG[: len(LONG) // 2]}, lm-studio and sk-1234"
+    hidden = mask.text(said)
+    assert hidden.startswith(f"key={MASK} {MASK}") and hidden.endswith(f" {MASK}, lm-studio and sk-1234")
+
+
 def test_no_field_of_an_outcome_has_a_type_that_is_not_searched() -> None:
     assert _leaf_types(Outcome) <= {str, bytes, Phrase, type(None), *PLAIN}

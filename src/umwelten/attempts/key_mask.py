@@ -187,6 +187,10 @@ class KeyMask:
         text = body.decode("latin-1")
         return self._hide(text, "").encode("latin-1") if self._is_in("", text) else body
 
+    def text(self, text: str) -> str:
+        """Return what a tool gave without a key. It is like an answer: dummies stay in it."""
+        return self._hide(text, "text") if self._is_in(text, "") else text
+
     def pieces(self, on_text: Callable[[str], None]) -> Pieces:
         """Return what passes on the pieces of an answer without a key, wherever it is split."""
         return Pieces(self._beginnings, on_text)

@@ -9,14 +9,13 @@ from umwelten.attempts.input_reader import InputReader
 from umwelten.attempts.target import Target
 from umwelten.errors import UmweltenError
 from umwelten.prompts.request_builder import RequestBuilder
+from umwelten.prompts.template import ROW
 from umwelten.tool_calls import ToolCall, ToolOutcome
 from umwelten.tools.tool import Tool, ToolContext
 from umwelten.types import Call
 
 if TYPE_CHECKING:  # most runs have no tools
     from umwelten.tools.runner import ToolRunner
-
-_ROW = "row."
 
 
 class EvaluationTools:
@@ -80,21 +79,5 @@ class EvaluationTools:
         except (UmweltenError, OSError):
             return None
         return {
-            name.removeprefix(_ROW): value for name, value in content.values.items() if name.startswith(_ROW)
+            name.removeprefix(ROW): value for name, value in content.values.items() if name.startswith(ROW)
         }
-
-
-def masked_by(secrets: tuple[str, ...]) -> Callable[[str], str]:
-    """Return what takes the secrets out of a text."""
-    found = sorted({secret for secret in secrets if len(secret) >= _SHORTEST}, key=len, reverse=True)
-
-    def masked(text: str) -> str:
-        for secret in found:
-            text = text.replace(secret, "***")
-        return text
-
-    return masked
-
-
-_SHORTEST = 8
-"""Characters of a key; anything shorter would be found in words."""

@@ -13,10 +13,11 @@ from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
 
+from umwelten.attempts.key_mask import KeyMask
 from umwelten.attempts.runner import HttpAttemptRunner
 from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target, left_out
-from umwelten.attempts.tool_caller import EvaluationTools, masked_by
+from umwelten.attempts.tool_caller import EvaluationTools
 from umwelten.attempts.tool_use import ToolUse
 from umwelten.attempts.transport import Transport
 from umwelten.clock import unix_clock
@@ -311,7 +312,7 @@ class Evaluation:
             concurrency=tools.concurrency,
             denied=tools.rules.denied,
             clock=self._clock,
-            masked=masked_by(all_keys(self.vendors.values(), self.settings)),
+            masked=KeyMask(all_keys(self.vendors.values(), self.settings)).text,
         )
         return EvaluationTools(run, builder=self.builder, targets=self._targets, inputs=runner.inputs)
 

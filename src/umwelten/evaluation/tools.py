@@ -41,9 +41,9 @@ class ToolRun(FrozenStruct):
 
     toolbox: Toolbox
     notes: ToolNotes
-    timeout_s: float = 30.0
-    concurrency: int = 32
-    rules: ToolRules = ToolRules()
+    timeout_s: float
+    concurrency: int
+    rules: ToolRules
 
 
 _ALONE = ("max_steps", "tool_choice", "tool_timeout_s", "tool_concurrency", "allow", "deny")
