@@ -17,8 +17,9 @@ from umwelten.cli.memory.facts import import_facts
 from umwelten.errors import InputError, UsageError
 from umwelten.inputs.recall import RecalledFacts
 from umwelten.records import Recall
+from umwelten.simulate.faultserver.profile import Behaviour, Rule
 from umwelten.store.memory.facts import Fact, NewFact
-from umwelten.store.memory.reader import MemoryReader
+from umwelten.store.memory.reader import MemoryReader, Ranking
 from umwelten.store.memory.store import MemoryStore
 from umwelten.store.memory.tables import store_names
 
@@ -374,6 +375,22 @@ def test_what_was_recalled_for_an_answer_is_not_learnt_from_it_again(
         assert asked.index("- Bob is a baker.") < asked.index("<text>")
 
 
+def test_what_is_shown_as_known_is_what_was_recalled_and_not_what_the_answer_would_find(
+    cli: Cli, server: Provider, tmp_path: Path
+) -> None:
+    with MemoryStore.open(tmp_path / "output", "people") as store:
+        store.add(("bob", NewFact("other", text)) for text in ("Bob has an oven.", "Bob hears an echo."))
+    said = Rule(behaviour=Behaviour(text="Is it an echo that you hear, echo?"))
+    server.use(profile(says(), said))
+    table(tmp_path / "new.csv", [("bob", "My oven broke!")])
+    options = ("--scope", "bob", "--memory", "people", "--recall-limit", "1", "-m", MODEL)
+    for source in (("batch", "--rows", "new.csv", "-p", "{{row.text}}"), ("run", "-p", "My oven broke!")):
+        done = cli("eval", *source, *options, env=server.env())
+        assert done.code == 0, done.err
+        for prompt in prompts(server)[-2:]:
+            assert ("Bob has an oven." in prompt, "hears" in prompt) == (True, False), prompt
+
+
 def test_a_sample_that_is_too_small_leaves_nothing_behind(cli: Cli, server: Provider, tmp_path: Path) -> None:
     table(tmp_path / "chats.csv", CHATS)
     assert "too few" in learn(cli, server, "--estimate", "1", code=2)
@@ -414,10 +431,20 @@ def test_threads_that_add_facts_wait_for_each_other(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(lambda number: people.add(f"Fact {number}.", scope="bob"), range(24)))
     assert people.scopes == {"bob": 24}
+    other = umwelten.memory("other", output_dir=tmp_path)
+    assert (other.delete(1), other.clear(), store_names(tmp_path)) == ([], 0, ["people"])
+    with pytest.raises(UsageError, match="no type 'hobby'"):
+        people.facts(type="hobby")
     with pytest.raises(UsageError, match="merge cannot be 'replace'"):
         people.learn(MODEL, files=["x.txt"], scope="bob", merge="replace")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no type 'hobby'"):
         people.add("Sings.", scope="bob", type="hobby")
+
+
+@pytest.mark.parametrize("word", ["Straße", "STRASSE", "Κώστας", "İstanbul", "x\u0302y", "Café", "東京"])
+def test_a_word_finds_the_fact_that_has_it_in_any_script(word: str) -> None:
+    texts = [(1, "Lives in the Strasse."), (2, f"Knows {word}!"), (3, "Has tea.")]
+    assert 2 in Ranking(texts).best(word.upper())[:2]
 
 
 def test_a_scope_of_many_facts_is_read_and_ranked_once_for_all_inputs(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from umwelten.config.options import OF_LEARN, OPTIONS
 from umwelten.errors import UsageError
 from umwelten.evaluation.memory.collection import Learnt
 from umwelten.store.memory.facts import Fact, NewFact, check_fact
-from umwelten.store.memory.reader import MemoryReader
+from umwelten.store.memory.reader import MemoryReader, has_store
 from umwelten.store.memory.store import MemoryStore
 from umwelten.store.memory.tables import check_name
 from umwelten.text.suggestions import closest, did_you_mean
@@ -43,7 +43,10 @@ class Memory:
         self.name, self._output_dir = check_name(name), output_dir
 
     def facts(self, *, scope: str | None = None, type: str | None = None) -> list[Fact]:
-        """Return what is known, by scope, the newest first. Raises `StoreError`."""
+        """Return what is known, by scope, the newest first.
+
+        Raises `UsageError` for a type that there is not, `StoreError`.
+        """
         with self._reader() as reader:
             return list(reader.facts(scope, type))
 
@@ -75,11 +78,15 @@ class Memory:
 
     def delete(self, *ids: int) -> list[int]:
         """End these facts; returns the numbers of those that were known. Their history stays."""
+        if not has_store(self._output_dir, self.name):
+            return []
         with _by_hand, MemoryStore.open(self._output_dir, self.name) as store:
             return store.delete(ids)
 
     def clear(self, scope: str | None = None) -> int:
         """Remove all facts of a scope, or of all, for good and with their history; returns how many."""
+        if not has_store(self._output_dir, self.name):
+            return 0
         with _by_hand, MemoryStore.open(self._output_dir, self.name) as store:
             return store.clear(scope)
 

@@ -71,8 +71,7 @@ class RecalledFacts:
         return _listed(text for number, text in known if number in chosen)
 
     def _of(self, content: Content) -> Mapping[str, str]:
-        words = " ".join(part.text for part in content.parts if isinstance(part, Text))
-        return {MEMORY: self.text(self.scope.of(content), words)}
+        return {MEMORY: self.text(self.scope.of(content), words_of(content))}
 
     def _read(self, scope: str) -> tuple[list[tuple[int, str]], str | None]:
         """Return what is known of a scope, and the text of all of it if that is within the limit."""
@@ -85,6 +84,11 @@ class RecalledFacts:
 
     def _rank(self, scope: str) -> Ranking:
         return Ranking(self._known(scope)[0])
+
+
+def words_of(content: Content) -> str:
+    """Return the words of an input by which facts are recalled for it."""
+    return " ".join(part.text for part in content.parts if isinstance(part, Text))
 
 
 def _listed(texts: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -16,13 +17,13 @@ from umwelten.cli.report import _settings
 from umwelten.cli.table_layout import _write_table
 from umwelten.errors import InputError, StoreError, UsageError
 from umwelten.report.output_files import whole_file
-from umwelten.store.memory.facts import FACT_TYPES, MAX_FACT, Fact, NewFact, check_fact, scope_form
+from umwelten.store.memory.facts import MAX_FACT, Fact, NewFact, check_fact, scope_form
 from umwelten.store.memory.reader import MemoryReader, has_store
 from umwelten.store.memory.store import MemoryStore
 from umwelten.store.memory.tables import check_name, memory_folder, store_names
 from umwelten.text import formatting
 from umwelten.text.sanitize import encodable, json_safe, one_line, safe
-from umwelten.text.suggestions import closest, did_you_mean, sentences
+from umwelten.text.suggestions import closest, did_you_mean
 
 _UNCHANGED = _FAILED = 1
 _WIDE = 10_000
@@ -37,7 +38,6 @@ def list_facts(
     if name is None:
         _list_stores(folder, as_json=as_json)
         return
-    _check_type(type_)
     with MemoryReader.open(folder, name) as reader:
         _check_scope(reader, scope)
         _print(reader.facts(scope, type_), as_json=as_json)
@@ -88,12 +88,23 @@ def export_facts(*, name: str, output: Path | None, all_: bool, output_dir: Path
 def import_facts(*, name: str, file: Path, output_dir: Path | None) -> None:
     """Add the facts of a file, all or none."""
     check_name(name)
-    facts = list(_read_lines(file))
+    cut = 0
+
+    def facts() -> Iterator[tuple[str, NewFact]]:
+        nonlocal cut
+        for scope, fact in _read_lines(file):
+            cut += len(fact.text) > MAX_FACT
+            yield scope, fact
+
     with MemoryStore.open(_output_dir(output_dir), name) as store:
-        taken = store.add(facts)
+        try:
+            taken = store.add(facts())
+        except BaseException:
+            store.withdraw()
+            raise
     known = f", {taken.known:,} known already" if taken.known else ""
     click.echo(f"{name}: {formatting.count(taken.added, 'new fact')}{known}")
-    if cut := sum(len(fact.text) > MAX_FACT for _, fact in facts):
+    if cut:
         click.echo(
             f"{formatting.count(cut, 'fact')} had more than {MAX_FACT:,} characters and lost the rest",
             err=True,
@@ -117,7 +128,7 @@ def delete_facts(*, name: str, ids: tuple[int, ...], output_dir: Path | None) ->
 
 def clear_facts(*, name: str, scope: str | None, yes: bool, output_dir: Path | None) -> None:
     """Remove facts for good, once the user has agreed."""
-    folder = _existing(output_dir, name)
+    folder = _output_dir(output_dir)
     with MemoryReader.open(folder, name) as reader:
         _check_scope(reader, scope, ended=True)
     what = f"all facts of {name!r}" if scope is None else f"all facts of {scope!r} in {name!r}"
@@ -144,14 +155,6 @@ def _existing(output_dir: Path | None, name: str) -> Path:
     if not has_store(folder, name):
         MemoryReader.open(folder, name).close()
     return folder
-
-
-def _check_type(type_: str | None) -> None:
-    if type_ is not None and type_ not in FACT_TYPES:
-        raise UsageError(
-            f"there is no type {type_!r}",
-            sentences(did_you_mean(closest(type_, FACT_TYPES)), f"Types are {', '.join(FACT_TYPES)}."),
-        )
 
 
 def _check_scope(reader: MemoryReader, scope: str | None, *, ended: bool = False) -> None:
@@ -278,11 +281,7 @@ class _Line(msgspec.Struct):
 
 def _read_lines(path: Path) -> Iterator[tuple[str, NewFact]]:
     """Yield the facts of a file as (scope, fact), without those that have ended. Raises `InputError`."""
-    try:
-        data = sys.stdin.buffer.read() if path == Path("-") else path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    for number, line in enumerate(data.splitlines(), 1):
+    for number, line in enumerate(_lines(path), 1):
         if not line.strip():
             continue
         try:
@@ -297,6 +296,14 @@ def _read_lines(path: Path) -> Iterator[tuple[str, NewFact]]:
             ) from error
         if said.ended is None:
             yield fact
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with nullcontext(sys.stdin.buffer) if path == Path("-") else path.open("rb") as file:
+            yield from file
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _reason(error: Any) -> str:

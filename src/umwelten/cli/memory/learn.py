@@ -28,6 +28,7 @@ from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.events import RunStatus
 from umwelten.phrases import Wording
 from umwelten.providers.protocol import Vendor
+from umwelten.store.memory.facts import MAX_FACT
 from umwelten.store.memory.store import MemoryStore
 from umwelten.text import formatting
 from umwelten.text.sanitize import safe
@@ -153,7 +154,8 @@ def _left_out(learnt: Learnt) -> Iterator[str]:
     if learnt.empty:
         yield f"left out: {formatting.count(learnt.empty, 'fact')} without a text"
     if learnt.cut:
-        yield f"{formatting.count(learnt.cut, 'fact')} had more than 1,000 characters and lost the rest"
+        facts = formatting.count(learnt.cut, "fact")
+        yield f"{facts} had more than {MAX_FACT:,} characters and lost the rest"
     if learnt.unchecked:
         inputs = formatting.count(learnt.unchecked, "input")
         yield f"note: quotes from {inputs} without text (pictures, sound) could not be checked"

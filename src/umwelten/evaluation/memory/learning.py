@@ -22,7 +22,7 @@ from umwelten.evaluation.scoring.jury import spent_nusd
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.inputs.added_values import AddedValues
 from umwelten.inputs.content import Content
-from umwelten.inputs.recall import RecalledFacts
+from umwelten.inputs.recall import RecalledFacts, words_of
 from umwelten.inputs.scopes import Scope, is_of_answers, no_scope
 from umwelten.phrases import Phrase, Wording
 from umwelten.prompts.template import MEMORY, Template
@@ -33,7 +33,7 @@ from umwelten.store.derived import LEARN
 from umwelten.store.memory.facts import FACT_TYPES
 from umwelten.store.memory.tables import check_name
 from umwelten.store.reader import Reader
-from umwelten.types import NANO, FrozenStruct, Text
+from umwelten.types import NANO, FrozenStruct
 
 SCOPE = "scope"
 _ABOUT = "This is about: {{scope}}\n\n"
@@ -150,7 +150,7 @@ def learning_after(
     gone = (
         *("directory", "files", "rows", "row_name", "where", "file_pattern", "max_files"),
         # How answers are to be is not how facts are.
-        *("temperature", "max_tokens", "top_p", "report", "scorers", "scorer"),
+        *("temperature", "max_tokens", "top_p", "scorers", "scorer"),
     )
     values: dict[str, Any] = {**dict.fromkeys(gone), "recursive": False, "from_": folder.name}
     values["max_cost"] = left
@@ -240,8 +240,11 @@ class _Scopes(msgspec.Struct, frozen=True):
         scope = self.scope.of(content)
         if self.facts is None:
             return {SCOPE: scope}
-        words = " ".join(part.text for part in content.parts if isinstance(part, Text))
-        return {SCOPE: scope, MEMORY: self.facts.text(scope, words)}
+        # By the words that it was recalled by: the answer's own would find other facts.
+        asked = content.question
+        assert asked is not None
+        about = asked.prompt if asked.content is None else words_of(asked.content)
+        return {SCOPE: scope, MEMORY: self.facts.text(scope, about)}
 
 
 def _with(settings: Settings, values: Mapping[str, Any]) -> Settings:

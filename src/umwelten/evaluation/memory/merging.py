@@ -182,6 +182,11 @@ def _check(data: str) -> tuple[Problem, ...]:
     return tuple(Problem(message=message) for message in dict.fromkeys(question.problems(ops)))
 
 
+def _call_in(part: str) -> int:
+    """Return the call whose answer this part of an evaluation is."""
+    return int(part.removeprefix(ANSWER_PART).split()[0])
+
+
 class Merging:
     """Merges the answers of an evaluation that learnt, which were not taken in yet, into the store."""
 
@@ -193,7 +198,7 @@ class Merging:
         self._calls: dict[str, int] = {}
         self._kept: dict[str, Kept] = {}
         self._added = AddedValues(names=("scope", "known", "new"), of=self._values, framed=_bare, apart=True)
-        self._before = self._answered()
+        self._before: Mapping[int, tuple[bytes, str]] = {}
         self._find()
 
     def result(self) -> Learnt:
@@ -211,14 +216,15 @@ class Merging:
         return self.learning.folder.with_name(self.id)
 
     def _answered(self) -> dict[int, tuple[bytes, str]]:
-        """What was answered before, (content, record) by the call of the answer that it is about."""
-        if not has_database(self.folder):
+        """What was answered before about what is waiting, (content, record) by the call that it is about."""
+        waiting = set(self._calls.values())
+        if not waiting or not has_database(self.folder):
             return {}
         with Reader.open(self.folder) as reader:
             return {
-                int(answer.call.part.removeprefix(ANSWER_PART).split()[0]): (answer.content, answer.call.data)
+                call: (answer.content, answer.call.data)
                 for answer in scorable_answers(reader)
-                if answer.call.data is not None
+                if answer.call.data is not None and (call := _call_in(answer.call.part)) in waiting
             }
 
     def _find(self) -> None:
@@ -236,6 +242,7 @@ class Merging:
             self.learnt = with_more(self.learnt, inputs=1, **kept.counts)
             self._calls[name], self._kept[name] = answer.call.id, kept
             self.waiting.setdefault(kept.scope, deque()).append(name)
+        self._before = self._answered()
         for scope in list(self.waiting):
             self.advance(scope)
 
@@ -334,9 +341,7 @@ class _Scopes:
 
     def __init__(self, merging: Merging, store: Store, model: int) -> None:
         self._merging, self._store, self._model = merging, store, model
-        self._inputs = {
-            int(part.removeprefix(ANSWER_PART).split()[0]): number for number, part in store.parts()
-        }
+        self._inputs = {_call_in(part): number for number, part in store.parts()}
         self._free = deque(merging.waiting)
         self._busy: dict[str, Call] = {}
 

@@ -90,14 +90,19 @@ def check_fact(scope: str, fact: NewFact) -> tuple[str, NewFact]:
         raise UsageError(
             f"the scope {form[:40]!r}… has {len(form):,} characters", f"At most {MAX_SCOPE} are a name."
         )
-    if fact.type not in FACT_TYPES:
-        near = did_you_mean(closest(fact.type, FACT_TYPES))
-        raise UsageError(
-            f"there is no type {fact.type[:60]!r}", sentences(near, f"Types are {', '.join(FACT_TYPES)}.")
-        )
+    check_type(fact.type)
     if not norm(fact.text):
         raise UsageError(f"a fact of {form[:60]!r} is empty", "A fact is a sentence, such as 'Likes tea'.")
     return form, fact
+
+
+def check_type(type: str) -> None:
+    """Raise `UsageError` for a type that there is not."""
+    if type not in FACT_TYPES:
+        near = did_you_mean(closest(type, FACT_TYPES))
+        raise UsageError(
+            f"there is no type {type[:60]!r}", sentences(near, f"Types are {', '.join(FACT_TYPES)}.")
+        )
 
 
 def norm(text: str) -> str:

@@ -15,7 +15,7 @@ import msgspec
 
 from umwelten.errors import StoreError
 from umwelten.store.database import NeverStarted, folder_errors, open_for_reading, store_errors
-from umwelten.store.memory.facts import Fact, scope_form
+from umwelten.store.memory.facts import Fact, check_type, scope_form
 from umwelten.store.memory.tables import KNOWN, KNOWN_AT, check_name, memory_folder, memory_kind, store_names
 from umwelten.text.suggestions import closest, did_you_mean
 
@@ -23,7 +23,7 @@ _COLUMNS = ", ".join(
     "(SELECT count(*) FROM mentions m WHERE m.fact_id = facts.id)" if name == "inputs" else name
     for name in Fact.__struct_fields__
 )
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[\w\u0300-\u036f]+")  # with the accents that have no letter of their own
 _SIGN = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")  # Chinese and Japanese
 _MOST_WORDS = 200
 """Words of a text by which facts are found: a long text's first ones tell what it is about."""
@@ -84,7 +84,12 @@ class MemoryReader:
         return int(rows[0][0]) if rows else 0
 
     def facts(self, scope: str | None = None, type: str | None = None) -> Iterator[Fact]:
-        """Yield what is known, by scope, the newest first; of one scope or type alone if given."""
+        """Yield what is known, by scope, the newest first; of one scope or type alone if given.
+
+        Raises UsageError for a type that there is not.
+        """
+        if type is not None:
+            check_type(type)
         wanted = [KNOWN]
         values: dict[str, object] = {}
         for column, value in (("scope", scope), ("type", type)):
@@ -187,7 +192,7 @@ class Ranking:
             return
         self._connection.executemany(
             "INSERT INTO texts (rowid, text) VALUES (?, ?)",
-            ((number, _apart(text)) for number, text in texts),
+            ((number, _words(text)) for number, text in texts),
         )
 
     def __del__(self) -> None:
@@ -196,7 +201,7 @@ class Ranking:
 
     def best(self, about: str) -> list[int]:
         """Return the numbers of the texts that share words with `about`, the best first."""
-        words = list(dict.fromkeys(word.casefold() for word in _WORD.findall(_apart(about))))[:_MOST_WORDS]
+        words = list(dict.fromkeys(_WORD.findall(_words(about))))[:_MOST_WORDS]
         if not words or not self._texts:
             return []
         if self._connection is None:
@@ -213,13 +218,15 @@ def best(texts: Sequence[tuple[Any, ...]], about: str) -> list[int]:
     return Ranking(texts).best(about) if texts else []
 
 
-def _apart(text: str) -> str:
-    """Return a text with blanks between its words. Where a script has none, each sign is a word."""
-    composed = unicodedata.normalize("NFC", text)
-    return composed if composed.isascii() else _SIGN.sub(r" \g<0> ", composed)
+def _words(text: str) -> str:
+    """Return a text as its words are compared: without case, each Chinese and Japanese sign a word."""
+    # SQLite's own folding is another: to it, ß is no ss.
+    folded = unicodedata.normalize("NFC", text.casefold())
+    return folded if folded.isascii() else _SIGN.sub(r" \g<0> ", folded)
 
 
 def _like(texts: Sequence[tuple[Any, ...]], words: Sequence[str]) -> list[int]:
     """As `best` where SQLite lacks FTS5: by the number of words that occur."""
-    counts = [(sum(word in text.casefold() for word in words), number) for number, text in texts]
+    shaped = [(_words(text), number) for number, text in texts]
+    counts = [(sum(word in text for word in words), number) for text, number in shaped]
     return [number for count, number in sorted(counts, key=lambda pair: (-pair[0], -pair[1])) if count]

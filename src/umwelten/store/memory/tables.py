@@ -26,7 +26,7 @@ MIGRATIONS: tuple[str, ...] = (
       scope         TEXT NOT NULL,
       type          TEXT NOT NULL,
       text          TEXT NOT NULL,
-      norm          TEXT NOT NULL,              -- what tells two facts apart: memory.texts.norm
+      norm          TEXT NOT NULL,              -- what tells two facts apart: memory.facts.norm
       seq           INTEGER NOT NULL,           -- the change that added it
       at            REAL NOT NULL,
       by_hand       INTEGER NOT NULL,           -- 1: added or imported, so no changed input ends it
