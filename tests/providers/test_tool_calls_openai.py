@@ -373,6 +373,7 @@ def test_a_refusal_of_tools_stops_the_model(status: int, error: dict[str, Any]) 
         failure = failed(outcome)
         assert (failure.kind, failure.retry, failure.model_down) == (K.BAD_REQUEST, False, True), failure
         assert failure.parameter is None and error["message"] in failure.message
+        assert failure.message.count("takes no tools") <= 1
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ class OpenAIChat:
         return HttpRequest(
             method="POST",
             url=f"{endpoint.base_url.rstrip('/')}/chat/completions",
-            headers=_headers(endpoint, request.stream) | {"Content-Type": "application/json"},
+            headers=headers(endpoint, request.stream) | {"Content-Type": "application/json"},
             body=msgspec.json.encode(body),
         )
 
@@ -92,9 +92,7 @@ class OpenAIChat:
             return stream.finish()
         answer = OpenAIAnswer(head, endpoint, tools=tools)
         result = answer.take(body)
-        if isinstance(result, Failure):
-            return judge_refusal(result) if tools else result
-        return answer.outcome()
+        return result if isinstance(result, Failure) else answer.outcome()
 
     def stream(self, head: Head, endpoint: Endpoint, *, tools: bool = False) -> EventStream:
         """Return a decoder for a streamed reply; `[DONE]` is its end mark."""
@@ -107,7 +105,7 @@ class OpenAIChat:
         """Return the request that lists the provider's models: one page has all."""
         path = endpoint.vendor.quirks.models_path
         url = urljoin(f"{endpoint.base_url.rstrip('/')}/", path)
-        return HttpRequest(method="GET", url=url, headers=_headers(endpoint, False))
+        return HttpRequest(method="GET", url=url, headers=headers(endpoint, False))
 
     def decode_models(self, head: Head, body: bytes, endpoint: Endpoint) -> ModelPage | Failure:
         """Return the provider's models: a bare list, or a list under `data`."""
@@ -210,12 +208,13 @@ def _data_url(part: Media, mime: str) -> msgspec.Raw:
     return msgspec.Raw(b"".join((start, b64encode(part.data), b'"')))
 
 
-def _headers(endpoint: Endpoint, stream: bool) -> dict[str, str]:
-    headers = {"Accept": "text/event-stream" if stream else "application/json"}
-    headers |= endpoint.vendor.quirks.headers
+def headers(endpoint: Endpoint, stream: bool) -> dict[str, str]:
+    """Return the headers of every request, with the key."""
+    fields = {"Accept": "text/event-stream" if stream else "application/json"}
+    fields |= endpoint.vendor.quirks.headers
     if endpoint.api_key is not None:
-        headers["Authorization"] = f"Bearer {endpoint.api_key.reveal()}"
-    return headers
+        fields["Authorization"] = f"Bearer {endpoint.api_key.reveal()}"
+    return fields
 
 
 _SHUTDOWN = ("shutdown_date", "expiration_date", "deprecation")

@@ -14,7 +14,7 @@ from umwelten.providers.common.schemas import add_instruction
 from umwelten.providers.common.streams import EventStream, is_event_stream
 from umwelten.providers.common.system_message import place_system
 from umwelten.providers.common.tool_refusals import judge_refusal
-from umwelten.providers.openai.chat import OpenAIChat
+from umwelten.providers.openai.chat import OpenAIChat, headers
 from umwelten.providers.openai.responses import errors
 from umwelten.providers.openai.responses.events import ResponsesEvents
 from umwelten.providers.openai.responses.items import input_items
@@ -49,12 +49,10 @@ class OpenAIResponses:
             body["instructions"] = request.system
         if request.stream:
             body["stream"] = True
-        listing = _CHAT.list_models(endpoint)
-        accepted = "text/event-stream" if request.stream else "application/json"
         return HttpRequest(
             method="POST",
             url=f"{endpoint.base_url.rstrip('/')}/responses",
-            headers=listing.headers | {"Accept": accepted, "Content-Type": "application/json"},
+            headers=headers(endpoint, request.stream) | {"Content-Type": "application/json"},
             body=msgspec.json.encode(body),
         )
 
