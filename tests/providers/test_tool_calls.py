@@ -340,6 +340,27 @@ def test_cut_input_goes_back_as_an_object() -> None:
     assert json.loads(reply.turn)["content"][0]["input"] == {"invalid_json": '{"a'}
 
 
+@pytest.mark.parametrize(
+    ("entry", "arguments", "sent_back"),
+    [
+        ({"input": None}, "{}", {}),
+        ({}, "{}", {}),
+        ({"input": '{"a": 1}'}, '{"a": 1}', {"a": 1}),
+        ({"input": ""}, "{}", {}),
+        ({"input": [1]}, "[1]", {"invalid_json": "[1]"}),
+    ],
+)
+def test_a_whole_call_that_would_be_refused_goes_back_as_one_that_is_not(
+    entry: dict[str, Any], arguments: str, sent_back: dict[str, Any]
+) -> None:
+    body = claude_body({"type": "tool_use", "id": "a", "name": "add it!", **entry})
+    reply = answered(unary("anthropic", body))
+    assert (reply.calls[0].name, reply.calls[0].arguments) == ("add it!", arguments)
+    (call,) = json.loads(reply.turn)["content"]
+    assert (call["name"], call["input"]) == ("add_it_", sent_back)
+    CLAUDE_MESSAGE.validate_python(json.loads(reply.turn))
+
+
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_pause_goes_on_from_what_it_has(whole: bool) -> None:
     events = [*block(0, {"type": "text", "text": ""}, {"text": "Let me "}), *block(1, REDACTED)]

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from umwelten.providers.common.bodies import load
-from umwelten.providers.common.tool_turns import NO_ARGUMENTS, read_part, sendable, with_id
+from umwelten.providers.common.tool_turns import NO_ARGUMENTS, read_part, sendable, sendable_name, with_id
 from umwelten.tool_calls import ToolCall
 
 _ABSENT = msgspec.Raw()
@@ -68,19 +68,25 @@ class _TurnBlock:
         return self._fields.get("type") == "text" and not self._text("text").strip()
 
     def raw(self, call: ToolCall | None) -> msgspec.Raw:
-        """Return its JSON, unchanged where it came whole; `call` has the id that it is to have."""
-        if not self._added and not self._citations and (call is None or call.id == self._fields.get("id")):
+        """Return its JSON, unchanged where it came whole and can go back so; `call` is the one in it, if any.
+
+        The API refuses a conversation for a call whose input is no object, or whose name it would not take.
+        """
+        ours = {} if call is None else {"id": call.id, "name": sendable_name(call.name)}
+        is_same = all(self._fields.get(name) == value for name, value in ours.items())
+        has_input = call is None or isinstance(self._fields.get("input"), dict)
+        if is_same and has_input and not self._added and not self._citations:
             return msgspec.Raw(self._raw)
-        fields = dict(self._fields)
+        fields = self._fields | ours
         for name in self._added:
             if name != _INPUT:
                 fields[name] = self._text(name)
         if self._citations:
             known = fields.get("citations")
             fields["citations"] = [*(known if isinstance(known, list) else ()), *self._citations]
-        if "input" in fields or _INPUT in self._added:
+        if call is not None or "input" in fields or _INPUT in self._added:
             fields["input"] = msgspec.Raw(sendable(self._input()).encode())
-        return msgspec.Raw(msgspec.json.encode(fields if call is None else {**fields, "id": call.id}))
+        return msgspec.Raw(msgspec.json.encode(fields))
 
     def _text(self, name: str) -> str:
         begun = self._fields.get(name)
@@ -91,6 +97,9 @@ class _TurnBlock:
         streamed = "".join(self._added.get(_INPUT, ()))
         if streamed.strip():
             return streamed
+        if isinstance(self._fields.get("input"), str):
+            # Some compatible servers write the object as a text.
+            return self._fields["input"] or NO_ARGUMENTS
         begun = bytes((load(self._raw, _ToolUse) or _ToolUse()).input)
         return NO_ARGUMENTS if begun in _NOTHING else begun.decode()
 
