@@ -234,6 +234,8 @@ def test_parameters_have_their_names_here_and_those_of_chat_alone_are_left_out()
     assert body["tool_choice"] == {"type": "function", "name": "f"}
     assert body["metadata"] == {"a": "b"}
     assert not {"seed", "stop", "n", "presence_penalty", "background", "stream", "top_k"} & set(body)
+    both = sent(question("Hi", extra={"include": ["web_search_call.action.sources"], "logprobs": True}))
+    assert both["include"] == ["web_search_call.action.sources", "message.output_text.logprobs"]
     nested = sent(question("Hi", extra={"reasoning": {"summary": "auto"}, "reasoning_effort": "low"}))
     assert nested["reasoning"] == {"summary": "auto", "effort": "low"}
 
@@ -487,8 +489,26 @@ def _done_only(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [event for event in told if not event["type"].endswith(".delta")]
 
 
+def _hollow(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: type(value)() if name in ("arguments", "content") else value for name, value in item.items()
+    }
+
+
+def _hollow_ends(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    *others, end = told
+    others = [
+        event | {"item": _hollow(event["item"])} if event["type"].endswith("item.done") else event
+        for event in others
+    ]
+    whole = end["response"]
+    return [*others, end | {"response": whole | {"output": list(map(_hollow, whole["output"]))}}]
+
+
 @pytest.mark.parametrize(
-    "telling", [list, _without_end, _deltas_only, _done_only], ids=["whole", "empty end", "deltas", "done"]
+    "telling",
+    [list, _without_end, _deltas_only, _done_only, _hollow_ends],
+    ids=["whole", "empty end", "deltas", "done", "hollow ends"],
 )
 def test_calls_are_read_wherever_a_server_tells_them(telling: Any) -> None:
     second = CALL | {"id": "fc_2", "call_id": "call_2", "arguments": ""}
@@ -503,6 +523,13 @@ def test_calls_are_read_wherever_a_server_tells_them(telling: Any) -> None:
         sealed = None if telling is _deltas_only else "gAAAA"
         assert turn[0].get("encrypted_content") == sealed
         assert turn[2]["arguments"] == '{"town": "Ulm"}'
+
+
+def test_a_text_that_was_told_is_the_answer_whatever_its_end_leaves_out() -> None:
+    told = events(message("Rain today."))
+    for telling in (_hollow_ends, _without_end, _deltas_only):
+        text, outcome = stream(sse(*telling(told)))
+        assert text == answered(outcome).text == "Rain today."
 
 
 def test_the_turn_is_the_output_as_it_came() -> None:

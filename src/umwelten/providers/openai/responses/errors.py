@@ -8,8 +8,9 @@ import msgspec
 
 from umwelten.providers.common.bodies import ErrorBody
 from umwelten.providers.common.errors import BAD, BLOCKED, NEVER, SERVER, ErrorClass
-from umwelten.providers.common.refused_fields import SCHEMA, SYSTEM
+from umwelten.providers.common.refused_fields import SYSTEM
 from umwelten.providers.openai import errors
+from umwelten.providers.openai.responses.requests import INNER_FIELDS
 from umwelten.providers.protocol import Endpoint, Head
 from umwelten.types import Failure, Usage
 
@@ -33,13 +34,7 @@ _BY_CODE = {
     "vector_store_timeout": SERVER,
 }
 _NO_ENCRYPTION = re.compile(r"encrypted[ _]content is not supported")
-_NAMES = (
-    ("text.format", SCHEMA),
-    ("text.verbosity", "verbosity"),
-    ("reasoning.effort", "reasoning_effort"),
-    ("reasoning.summary", "reasoning_summary"),
-    ("instructions", SYSTEM),
-)
+_NAMES = (*((".".join(path), name) for name, path in INNER_FIELDS.items()), ("instructions", SYSTEM))
 """Beginnings of the paths that `param` names, and our names of the fields."""
 
 

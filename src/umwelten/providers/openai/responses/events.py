@@ -58,20 +58,22 @@ class _Item:
         self.is_commentary = False
 
     def value(self) -> dict[str, Any]:
-        """Return the item as it ended, or from its pieces where no event said that it did."""
-        if self.ended is not None:
+        """Return the item as it ended, or from its pieces where no event said so or its end holds nothing."""
+        has_pieces = bool(self.parts or self.arguments or self.refusal)
+        if self.ended is not None and (not has_pieces or Content([self.ended]).says_anything):
             return self.ended
-        if self.begun.get("type") == "reasoning":
+        item = self.begun if self.ended is None else self.ended
+        if item.get("type") == "reasoning":
             # What is sealed is whole only at its end, and half of it is refused when it goes back.
-            return {name: value for name, value in self.begun.items() if name != "encrypted_content"}
-        if self.begun.get("type") == "function_call" or self.arguments:
-            return {"type": "function_call", **self.begun, "arguments": "".join(self.arguments)}
+            return {name: value for name, value in item.items() if name != "encrypted_content"}
+        if item.get("type") == "function_call" or self.arguments:
+            return {"type": "function_call", **item, "arguments": "".join(self.arguments)}
         content: list[dict[str, Any]] = [
             {"type": "output_text", "text": "".join(self.parts[i])} for i in sorted(self.parts)
         ]
         if self.refusal:
             content.append({"type": "refusal", "refusal": "".join(self.refusal)})
-        return {"type": "message", **self.begun, "content": content} if content else self.begun
+        return {"type": "message", **item, "content": content} if content else item
 
 
 class ResponsesEvents:

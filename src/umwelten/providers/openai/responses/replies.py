@@ -93,6 +93,12 @@ class Content:
         self.calls.append(call)
         self._called.append(item)
 
+    @property
+    def says_anything(self) -> bool:
+        """Whether there are words, media or the arguments of a call in it, readable or not."""
+        words = self.text or self.commentary or self.refusal or self.media
+        return bool(words or self.unread or any(call.arguments != NO_ARGUMENTS for call in self.calls))
+
     def settle(self, reply_id: str | None) -> tuple[tuple[ToolCall, ...], bytes]:
         """Return the calls and the turn, in which every call has an id of its own.
 
@@ -276,10 +282,11 @@ class ResponsesAnswer:
 
 def _fuller(output: object, streamed: Content | None) -> Content:
     """Return what the end of a stream holds, or what came before it: gateways leave one of them empty."""
-    items = output if isinstance(output, list) else []
+    whole = Content(output if isinstance(output, list) else [])
     if streamed is None:
-        return Content(items)
-    return streamed if len(streamed.items) > len(items) else Content(items)
+        return whole
+    is_less = len(whole.items) < len(streamed.items)
+    return streamed if is_less or (streamed.says_anything and not whole.says_anything) else whole
 
 
 def _searches(response: dict[str, Any], items: list[dict[str, Any]]) -> int:

@@ -7,20 +7,29 @@ from collections.abc import Iterator
 from typing import Any
 
 from umwelten.providers.base_url import has_vendor_address
-from umwelten.providers.common.refused_fields import canonical_name
+from umwelten.providers.common.refused_fields import SCHEMA, canonical_name
 from umwelten.providers.openai.responses.items import flat_choice, flat_tool, tool_choice, tool_fields
 from umwelten.providers.protocol import Endpoint
 from umwelten.types import Parameters, Request
 
+_INCLUDE = "include"
 ENCRYPTED = "reasoning.encrypted_content"
 """What `include` asks for: without it, a model's turn cannot go back to a provider that stores nothing."""
+
+INNER_FIELDS = {
+    SCHEMA: ("text", "format"),
+    "verbosity": ("text", "verbosity"),
+    "reasoning_effort": ("reasoning", "effort"),
+    "reasoning_summary": ("reasoning", "summary"),
+}
+"""Our names of the fields inside an object, and where they are."""
 
 _PATHS = {
     "max_tokens": ("max_output_tokens",),
     "max_completion_tokens": ("max_output_tokens",),
-    "reasoning_effort": ("reasoning", "effort"),
-    "verbosity": ("text", "verbosity"),
-    "response_format": ("text", "format"),
+    "response_format": INNER_FIELDS[SCHEMA],
+    "reasoning_effort": INNER_FIELDS["reasoning_effort"],
+    "verbosity": INNER_FIELDS["verbosity"],
 }
 """Fields of chat completions, and where they are here."""
 
@@ -82,7 +91,7 @@ def body_fields(
         if request.tool_choice != "auto":
             body["tool_choice"] = tool_choice(request.tool_choice)
         if not _NO_REASONING.search(request.model.model):
-            body["include"] = list(dict.fromkeys((*_list(body.get("include")), ENCRYPTED)))
+            _put(body, (_INCLUDE,), [ENCRYPTED])
     _drop(body, dropped)
     return body
 
@@ -118,7 +127,7 @@ def _given(name: str, value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
     elif name == "tool_choice":
         yield (name,), flat_choice(value)
     elif name == "logprobs" and isinstance(value, bool):
-        yield ("include",), ["message.output_text.logprobs"] if value else []
+        yield (_INCLUDE,), ["message.output_text.logprobs"] if value else []
     else:
         yield _PATHS.get(name, (name,)), value
 
@@ -128,6 +137,9 @@ def _put(body: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     for step in objects:
         inner = body.get(step)
         body = body.setdefault(step, {}) if not isinstance(inner, dict) else inner
+    if name == _INCLUDE and isinstance(value, list):
+        # Several fields add to it.
+        value = [*_list(body.get(name)), *(each for each in value if each not in _list(body.get(name)))]
     body[name] = value
 
 
@@ -143,15 +155,10 @@ def _drop(body: dict[str, Any], dropped: frozenset[str]) -> None:
     if not dropped:
         return
     limit = body.get(_MAX)
-    for path, ours in (
-        (("text", "format"), "schema"),
-        (("text", "verbosity"), "verbosity"),
-        (("reasoning", "effort"), "reasoning_effort"),
-        (("reasoning", "summary"), "reasoning_summary"),
-    ):
-        inner = body.get(path[0])
+    for ours, (outer, field) in INNER_FIELDS.items():
+        inner = body.get(outer)
         if ours in dropped and isinstance(inner, dict):
-            body[path[0]] = {name: value for name, value in inner.items() if name != path[1]}
+            body[outer] = {name: value for name, value in inner.items() if name != field}
     for name in list(body):
         if canonical_name(name) in dropped or (name in _OBJECTS and not body[name]):
             del body[name]
