@@ -18,7 +18,8 @@ from umwelten.providers.protocol import Endpoint, Head, HttpRequest, Scope
 from umwelten.providers.wires import WIRES
 from umwelten.types import ModelRef
 
-_OLLAMA, _ELSEWHERE = "ollama", ("anthropic", "gemini")
+_OLLAMA, _SILENT = "ollama", ("anthropic", "gemini")
+"""Wires by name; servers of the second kind say nothing of tools."""
 
 
 def support_request(model: ModelRef, endpoint: Endpoint) -> HttpRequest | None:
@@ -31,7 +32,7 @@ def support_request(model: ModelRef, endpoint: Endpoint) -> HttpRequest | None:
             headers=ollama_headers(endpoint),
             body=msgspec.json.encode({"model": model.model}),
         )
-    if vendor.wire in _ELSEWHERE or not endpoint.base_url:
+    if vendor.wire in _SILENT or not endpoint.base_url:
         return None
     listing = WIRES[vendor.wire].list_models(endpoint)
     if vendor.quirks.lists_parameters:

@@ -92,28 +92,15 @@ def _schema_fields(request: Request, dropped: frozenset[str]) -> dict[str, Any]:
     if request.schema is None or SCHEMA in dropped:
         return {}
     extra = {name: value for name, value in request.parameters.extra.items() if name not in dropped}
-    if request.tools:
-        return _enforced_shape(request, extra, dropped) if request.tool_choice == "none" else {}
-    own_tools = bool(extra.keys() & {"tools", "tool_choice"})
+    if request.tools and (request.tool_choice != "none" or not knows_traits(request.model.model)):
+        return {}
+    own_tools = bool(request.tools) or bool(extra.keys() & {"tools", "tool_choice"})
     may_force = traits_of(request.model.model).forced_tools and "tool_choice" not in dropped
     if may_force and not enables_thinking(extra) and not own_tools:
         return _answer_tool(request.schema, {"type": "tool", "name": ANSWER_TOOL})
     strict_form = None if "output_config" in dropped else strict_schema(request.schema, ranges=False)
     if strict_form is None:
         return {} if own_tools else _answer_tool(request.schema, {"type": "auto"})
-    return _output_config(strict_form, extra)
-
-
-def _enforced_shape(request: Request, extra: dict[str, Any], dropped: frozenset[str]) -> dict[str, Any]:
-    """Return the fields for the schema beside tools that may not be called; {} where it is only told."""
-    assert request.schema is not None
-    if not knows_traits(request.model.model) or "output_config" in dropped:
-        return {}
-    strict_form = strict_schema(request.schema, ranges=False)
-    return {} if strict_form is None else _output_config(strict_form, extra)
-
-
-def _output_config(strict_form: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
     value = extra.get("output_config")
     output_config = value if isinstance(value, dict) else {}
     return {"output_config": {**output_config, "format": {"type": "json_schema", "schema": strict_form}}}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from umwelten.providers.common.tool_refusals import TOOLS
 from umwelten.providers.common.tool_turns import words_of
 from umwelten.providers.protocol import Quirks
@@ -38,19 +36,14 @@ def tool_fields(request: Request, dropped: frozenset[str]) -> dict[str, Any]:
     return fields
 
 
-def result_messages(results: ToolResults, quirks: Quirks) -> list[dict[str, Any] | msgspec.Raw]:
+def result_messages(results: ToolResults, quirks: Quirks) -> list[dict[str, Any]]:
     """Return a message for each result, in their order, and one with the user's words."""
-    messages: list[dict[str, Any] | msgspec.Raw] = [
+    messages = [
         {"role": "tool", "tool_call_id": result.call.id, "content": words_of(result)}
         for result in results.results
     ]
-    if results.note and results.results and not quirks.user_after_tools:
-        last = words_of(results.results[-1])
-        messages[-1] = {
-            "role": "tool",
-            "tool_call_id": results.results[-1].call.id,
-            "content": f"{last}\n\n{results.note}",
-        }
+    if results.note and messages and not quirks.user_after_tools:
+        messages[-1]["content"] += f"\n\n{results.note}"
     elif results.note:
         messages.append({"role": "user", "content": results.note})
     return messages
