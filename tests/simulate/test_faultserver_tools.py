@@ -196,6 +196,10 @@ def test_models_without_tools() -> None:
         server.use(Profile(no_tools=("old*",), responses_only=("gpt-5.4*",), models=("older", "new")))
         listed = json.loads(fetch(f"{server.url}/api/v1/models")[1])["data"]
         assert ["tools" in row["supported_parameters"] for row in listed] == [False, True]
+        for models in (("older", "new"), ()):
+            server.use(Profile(no_tools=("old*",), responses_only=("gpt-5.4*",), models=models))
+            caps = json.loads(fetch(f"{server.url}/props")[1])["chat_template_caps"]
+            assert caps == {"supports_tools": not models}
         status, reply = post(server, "/api/v1/chat/completions", model="older", **asked)
         assert status == 404 and "support tool use" in reply["error"]["message"]
         for effort, wanted in (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import msgspec
 
 from umwelten.simulate.faultserver.message_parts import (
+    MARK,
     BadAsk,
     FileMark,
     Part,
@@ -20,7 +20,6 @@ from umwelten.simulate.faultserver.message_parts import (
 from umwelten.simulate.faultserver.tools.values import Transcript
 from umwelten.types import FrozenStruct
 
-_MARK = re.compile(r"mark:[\w./-]+")
 _TAIL = 48
 _TOKENS_OF_A_FILE = 258
 
@@ -76,7 +75,7 @@ class IncomingRequest(FrozenStruct):
     @property
     def marks(self) -> list[str]:
         """Words such as `mark:page-7`, which tests put into files to find them again."""
-        return _MARK.findall(self.prompt) if "mark:" in self.prompt else []
+        return MARK.findall(self.prompt) if "mark:" in self.prompt else []
 
     @property
     def tail(self) -> str:

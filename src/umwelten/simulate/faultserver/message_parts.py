@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from hashlib import blake2b
 
 import msgspec
 
 from umwelten.types import FrozenStruct
+
+MARK = re.compile(r"mark:[\w./-]+")
+"""A word such as `mark:page-7`, by which a prompt is told from others."""
 
 
 def content_mark(data: bytes) -> str:

@@ -285,7 +285,7 @@ class FaultServer:
             case "show":
                 return show(tools=not fits_any(model_of(request), self.profile.no_tools))
             case "props":
-                return props(tools=not fits_any(self.profile.models[0], self.profile.no_tools))
+                return props(tools=not fits_any("".join(self.profile.models[:1]), self.profile.no_tools))
             case "pull":
                 return pull()
         return None

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
+from umwelten.simulate.faultserver.message_parts import MARK
 from umwelten.simulate.faultserver.tools.seals import seal
-from umwelten.simulate.faultserver.tools.values import Entry, OfferedTool, Transcript
+from umwelten.simulate.faultserver.tools.values import Entry, Json, OfferedTool, Transcript, fields, objects
 
-Json = dict[str, Any]
 Choice = tuple[Literal["auto", "any", "none"], str | None]
-_MARK = re.compile(r"mark:[\w./-]+")
 # Only a body with one of these has to do with tools; all others are not read twice.
 _LISTS = {"gemini": "contents"}
 _SIGNS = (b'"tool', b'"function')
@@ -26,7 +24,7 @@ def read_transcript(wire: str, data: bytes) -> Transcript | None:
         return None
     body = msgspec.json.decode(data)
     messages = (
-        _turns(body.get("input")) if wire == "responses" else _list(body.get(_LISTS.get(wire, "messages")))
+        _turns(body.get("input")) if wire == "responses" else objects(body.get(_LISTS.get(wire, "messages")))
     )
     entries = tuple(_ENTRIES.get(wire, _openai_entry)(message) for message in messages)
     if "tools" not in body and not any(entry.calls or entry.results or entry.pauses for entry in entries):
@@ -64,19 +62,11 @@ def blocks(content: object, kind: str) -> list[Json]:
 
 
 def _conversation(text: str, message: Json) -> str:
-    return " ".join(_MARK.findall(text)) or seal(_dump(message), digits=16)
+    return " ".join(MARK.findall(text)) or seal(_dump(message), digits=16)
 
 
 def _dump(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
-
-
-def _list(value: object) -> list[Json]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def _object(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
 
 
 # --- OpenAI and Ollama
@@ -85,22 +75,22 @@ def _object(value: object) -> Json:
 def _openai_entry(message: Json) -> Entry:
     text, role = texts(message.get("content")), message.get("role")
     if role == "assistant":
-        return Entry(role="model", text=text, calls=len(_list(message.get("tool_calls"))))
+        return Entry(role="model", text=text, calls=len(objects(message.get("tool_calls"))))
     if role == "tool":
         return Entry(role="results", results=(text,))
     return Entry(role="user" if role == "user" else "system", text=text)
 
 
 def _openai_tools(body: Json) -> Iterator[OfferedTool]:
-    for tool in _list(body.get("tools")):
-        function = _object(tool.get("function"))
-        yield OfferedTool(name=str(function.get("name")), schema=_object(function.get("parameters")))
+    for tool in objects(body.get("tools")):
+        function = fields(tool.get("function"))
+        yield OfferedTool(name=str(function.get("name")), schema=fields(function.get("parameters")))
 
 
 def _openai_choice(body: Json) -> Choice:
     choice = body.get("tool_choice")
     if isinstance(choice, dict):
-        return "any", _object(choice.get("function")).get("name")
+        return "any", fields(choice.get("function")).get("name")
     return ("any" if choice == "required" else "none" if choice == "none" else "auto"), None
 
 
@@ -112,7 +102,7 @@ def _turns(given: object) -> list[Json]:
     if isinstance(given, str):
         return [{"role": "user", "content": given}]
     turns: list[Json] = []
-    for item in _list(given):
+    for item in objects(given):
         own = item.get("type") in ("reasoning", "function_call") or item.get("role") == "assistant"
         if own and turns and "items" in turns[-1]:
             turns[-1]["items"].append(item)
@@ -132,9 +122,9 @@ def _responses_entry(turn: Json) -> Entry:
 
 
 def _responses_tools(body: Json) -> Iterator[OfferedTool]:
-    for tool in _list(body.get("tools")):
+    for tool in objects(body.get("tools")):
         if tool.get("type") == "function":
-            yield OfferedTool(name=str(tool.get("name")), schema=_object(tool.get("parameters")))
+            yield OfferedTool(name=str(tool.get("name")), schema=fields(tool.get("parameters")))
 
 
 def _responses_choice(body: Json) -> Choice:
@@ -158,13 +148,13 @@ def _anthropic_entry(message: Json) -> Entry:
 
 
 def _anthropic_tools(body: Json) -> Iterator[OfferedTool]:
-    for tool in _list(body.get("tools")):
+    for tool in objects(body.get("tools")):
         if tool.get("type") in (None, "custom"):  # others run at the provider
-            yield OfferedTool(name=str(tool.get("name")), schema=_object(tool.get("input_schema")))
+            yield OfferedTool(name=str(tool.get("name")), schema=fields(tool.get("input_schema")))
 
 
 def _anthropic_choice(body: Json) -> Choice:
-    choice = _object(body.get("tool_choice"))
+    choice = fields(body.get("tool_choice"))
     kind = choice.get("type", "auto")
     if kind == "tool":
         return "any", choice.get("name")
@@ -175,7 +165,7 @@ def _anthropic_choice(body: Json) -> Choice:
 
 
 def _gemini_entry(message: Json) -> Entry:
-    parts = _list(message.get("parts"))
+    parts = objects(message.get("parts"))
     text = texts([part for part in parts if not part.get("thought")])
     calls = sum(1 for part in parts if "functionCall" in part)
     if message.get("role") == "model":
@@ -185,20 +175,20 @@ def _gemini_entry(message: Json) -> Entry:
 
 
 def _response_text(response: object) -> str:
-    given = _object(response).get("response")
-    values = list(_object(given).values())
+    given = fields(response).get("response")
+    values = list(fields(given).values())
     return values[0] if len(values) == 1 and isinstance(values[0], str) else _dump(given)
 
 
 def _gemini_tools(body: Json) -> Iterator[OfferedTool]:
-    for group in _list(body.get("tools")):
-        for tool in _list(group.get("functionDeclarations")):
+    for group in objects(body.get("tools")):
+        for tool in objects(group.get("functionDeclarations")):
             schema = tool.get("parametersJsonSchema") or tool.get("parameters")
-            yield OfferedTool(name=str(tool.get("name")), schema=_object(schema))
+            yield OfferedTool(name=str(tool.get("name")), schema=fields(schema))
 
 
 def _gemini_choice(body: Json) -> Choice:
-    config = _object(_object(body.get("toolConfig")).get("functionCallingConfig"))
+    config = fields(fields(body.get("toolConfig")).get("functionCallingConfig"))
     mode, names = config.get("mode"), config.get("allowedFunctionNames")
     if mode == "ANY":
         return "any", names[0] if isinstance(names, list) and names else None

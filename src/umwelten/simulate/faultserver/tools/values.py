@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from umwelten.types import FrozenStruct
 
+Json = dict[str, Any]
+
 
 class OfferedTool(FrozenStruct):
     """A tool that a request declares."""
@@ -96,7 +98,17 @@ class PlannedTurn(FrozenStruct):
     number: int
 
 
-def arguments_object(arguments: str) -> dict[str, Any]:
+def fields(value: object) -> Json:
+    """An object; {} for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects(value: object) -> list[Json]:
+    """The objects in a list."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def arguments_object(arguments: str) -> Json:
     """Arguments for wires that have them as objects; what is no JSON becomes one that fits no schema."""
     try:
         made = json.loads(arguments or "{}")

@@ -14,8 +14,7 @@ Event = tuple[str, Json]
 
 
 def items_of(turn: PlannedTurn, message: Json | None, *, encrypted: bool) -> list[Json]:
-    """The output: what was thought, `message`, and the calls. `encrypted`: thoughts come with their "
-    "content."""
+    """The output: thoughts, `message`, and the calls. `encrypted`: thoughts come with their content."""
     items: list[Json] = []
     if turn.thought:
         item: Json = {"id": f"rs_{seal(turn.thought, digits=24)}", "type": "reasoning", "summary": []}

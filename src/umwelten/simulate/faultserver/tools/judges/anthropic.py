@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from umwelten.simulate.faultserver.tools.judges.verdict import (
-    Json,
     Wrong,
     changed,
     dumped,
     fits,
-    objects,
     out_of_order,
 )
 from umwelten.simulate.faultserver.tools.seals import is_changed, is_signed
 from umwelten.simulate.faultserver.tools.spec import ToolTurns
-from umwelten.simulate.faultserver.tools.values import Transcript
+from umwelten.simulate.faultserver.tools.values import Json, Transcript, objects
 
 _NAME = r"[a-zA-Z0-9_-]{1,128}"
 _ID = r"[a-zA-Z0-9_-]+"

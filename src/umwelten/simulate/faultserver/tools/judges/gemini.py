@@ -7,18 +7,15 @@ import binascii
 import json
 
 from umwelten.simulate.faultserver.tools.judges.verdict import (
-    Json,
     Wrong,
     changed,
     dumped,
-    fields,
     fits,
-    objects,
     out_of_order,
 )
 from umwelten.simulate.faultserver.tools.seals import canonical, is_changed, is_signed
 from umwelten.simulate.faultserver.tools.spec import ToolTurns
-from umwelten.simulate.faultserver.tools.values import Transcript
+from umwelten.simulate.faultserver.tools.values import Json, Transcript, fields, objects
 
 _HOSTED = frozenset(("googleSearch", "googleSearchRetrieval", "codeExecution", "urlContext", "googleMaps"))
 """Tools that run at Google."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from umwelten.simulate.faultserver.tools.judges.verdict import (
-    Json,
     Wrong,
     changed,
     dumped,
-    fields,
-    objects,
     out_of_order,
 )
 from umwelten.simulate.faultserver.tools.seals import is_changed
 from umwelten.simulate.faultserver.tools.spec import ToolTurns
-from umwelten.simulate.faultserver.tools.values import Transcript
+from umwelten.simulate.faultserver.tools.values import Json, Transcript, fields, objects
 
 
 def judge_ollama(spec: ToolTurns, transcript: Transcript) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from umwelten.simulate.faultserver.tools.judges.verdict import (
-    Json,
     Wrong,
     changed,
-    fields,
     fits,
-    objects,
     out_of_order,
 )
 from umwelten.simulate.faultserver.tools.seals import is_changed, is_signed
 from umwelten.simulate.faultserver.tools.spec import ToolTurns
-from umwelten.simulate.faultserver.tools.values import Transcript
+from umwelten.simulate.faultserver.tools.values import Json, Transcript, fields, objects
 
 _NAME = r"[a-zA-Z0-9_-]+"
 _LONGEST = 64

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from umwelten.simulate.faultserver.tools.judges.openai import check_name, empty, missing, wrong_type
 from umwelten.simulate.faultserver.tools.judges.verdict import (
-    Json,
     Wrong,
     changed,
-    fields,
-    objects,
     out_of_order,
 )
 from umwelten.simulate.faultserver.tools.seals import is_changed, is_signed
 from umwelten.simulate.faultserver.tools.spec import ToolTurns
-from umwelten.simulate.faultserver.tools.values import Transcript, wants_thoughts
+from umwelten.simulate.faultserver.tools.values import Json, Transcript, fields, objects, wants_thoughts
 
 
 def judge_responses(spec: ToolTurns, transcript: Transcript) -> None:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import Any
-
-Json = dict[str, Any]
 
 
 class Wrong(Exception):
@@ -30,16 +27,6 @@ def out_of_order(given: Iterable[str], wanted: Iterable[str]) -> Wrong:
     return Wrong(
         f"faultserver: results in the order {', '.join(given)}, calls in the order {', '.join(wanted)}"
     )
-
-
-def fields(value: object) -> Json:
-    """An object; {} for anything else."""
-    return value if isinstance(value, dict) else {}
-
-
-def objects(value: object) -> list[Json]:
-    """The objects in a list."""
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def fits(pattern: str, name: object) -> bool:
