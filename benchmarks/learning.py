@@ -1,7 +1,8 @@
 """Facts learnt from 10,000 rows: `python -m benchmarks.learning [--rows 10000] [--scopes 100]`.
 
 How fast `memory learn` asks a provider that answers 50 calls at a time after 100 ms each (500 calls a second
-at most), how long it then takes to store the facts, and what recalling them adds to a batch.
+at most), how long it then takes to store the facts, and what recalling them adds to a batch that is answered
+at once.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def _measure(root: Path, server: ChildProvider, count: int, scopes: int) -> list
         ),
         ("inputs stored a second", f"{count / storing_s:,.0f}" if measurable else _TOO_SHORT),
         ("repeated, with nothing to do", f"{again_s:.1f} s"),
-        (f"a batch of {count:,} rows", f"{plain_s:.1f} s"),
+        (f"a batch of {count:,} rows, answered at once", f"{plain_s:.1f} s"),
         (f"the same, recalling from {scopes} scopes", f"{recalled_s:.1f} s"),
     ]
 
