@@ -108,6 +108,17 @@ def test_one_line_is_one_line_and_not_too_long(text, width):
         ("openai:gpt-4o-mini", "404: does not exist", "-p openai`"),
         ("openai:gpt-4o", "403: blocked at the project level", "-p openai`"),
         ("mine:own-model", "404: not found", "-p mine`"),
+        ("mine:own-model", "400: no such model for tools.", "-p mine`"),
+        (
+            "openai:gpt-4o",
+            "400: Invalid 'tools[0].function.name'",
+            "change the tool that the message names, or take another model",
+        ),
+        (
+            "anthropic:x",
+            "400: tools.0.custom.name: too long",
+            "change the tool that the message names, or take another model",
+        ),
     ],
 )
 def test_the_advice_on_a_refused_model_lists_names_and_may_suggest_one(name, message, text):

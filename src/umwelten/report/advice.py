@@ -112,8 +112,8 @@ _NOBODY_THERE = ("refused", "connect")
 _UNREACHED = (*_NOBODY_THERE, "dns", "tls", "redirect")
 """Codes of `attempts.transport` for an address where no provider answered."""
 _BAD_REQUEST_ELSE = "change what the message names: prompt, file, model or parameter"
-_TOOL = re.compile(r"\btools?[.\[]")
-"""The beginning of a place among the tools, as providers name it."""
+_TOOL = re.compile(r"\btools?(?:\[|\.\w)")
+"""The beginning of a place among the tools, as providers name it: `tools[0].function`, `tools.0.custom`."""
 
 
 def advice(
