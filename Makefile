@@ -78,7 +78,7 @@ bench-peers: ## other tools for the benchmarks, pinned, each in an environment o
 	mkdir -p .bench/promptfoo && npm install --silent --prefix .bench/promptfoo promptfoo@0.121.20
 
 torture: $(VENV)/.tools ## every cut of streams with tools, a thousand kills and 200 of judges, 20,000 hostile files, 5,000 databases, half an hour of soak; writes docs/reliability.md
-	UMWELTEN_TEST_THOROUGH=1 $(BIN)/python -m pytest -q tests/providers/test_tool_calls.py tests/providers/test_tool_calls_openai.py
+	UMWELTEN_TEST_THOROUGH=1 $(BIN)/python -m pytest -q -k in_any_pieces tests/providers/test_tool_calls.py tests/providers/test_tool_calls_openai.py
 	$(BIN)/python -m benchmarks.databases
 	$(BIN)/python -m benchmarks.torture --kills 1000 --write-docs
 

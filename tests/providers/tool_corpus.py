@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 from wirekit import sse
 
-THOROUGH = "UMWELTEN_TEST_THOROUGH" in os.environ
-"""As `make torture` has it."""
-CUT_EVERY = 1 if THOROUGH else 13
-"""Bytes between the places where streams are cut. A prime, so that neighbouring cases differ in them."""
-EXAMPLES = 1_000 if THOROUGH else 40
-"""Of calls in pieces that are drawn by chance."""
+CUT_EVERY = 13
+"""Bytes between the places where streams are cut. A prime, so that neighbouring cases differ in them.
+
+The part `calls` of `make torture` cuts at every byte.
+"""
+EXAMPLES = 1_000 if "UMWELTEN_TEST_THOROUGH" in os.environ else 40
+"""Of calls in pieces that are drawn by chance; the more of them by `make torture`."""
 
 Json = dict[str, Any]
 Call = tuple[str, str, str]
