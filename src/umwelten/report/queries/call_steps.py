@@ -60,7 +60,7 @@ _STEPS = """SELECT s.number, s.run_id, s.started_at, s.served_by, s.usage, s.cos
             AND a.run_id = s.run_id AND a.error_kind IS NULL ORDER BY a.id DESC LIMIT 1) AS latency_s
     FROM steps s WHERE s.call_id = :call AND s.number <= :most
         AND s.input_version = (SELECT version FROM inputs WHERE id = :input) ORDER BY s.number"""
-_LAST = """SELECT step, run_id, started_at, latency_s, served_by, input_tokens, output_tokens, cached_tokens,
+_LAST = """SELECT run_id, started_at, latency_s, served_by, input_tokens, output_tokens, cached_tokens,
         reasoning_tokens, cost_nusd
     FROM attempts WHERE call_id = ? AND error_kind IS NULL ORDER BY id DESC LIMIT 1"""
 _ALL = 2**31
