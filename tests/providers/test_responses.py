@@ -1,4 +1,4 @@
-"""The Responses API: what is sent and what is read, held against the official client's types."""
+"""The Responses API: what is read, held against the official client's types."""
 
 from __future__ import annotations
 
@@ -9,339 +9,37 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.responses import Response, ResponseStreamEvent
-from openai.types.responses.response_create_params import (
-    ResponseCreateParamsNonStreaming,
-    ResponseCreateParamsStreaming,
-)
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
-from umwelten.errors import InputError
-from umwelten.providers.protocol import Endpoint
-from umwelten.providers.vendors import VENDORS
-from umwelten.providers.wires import WIRES
-from umwelten.tool_calls import ModelTurn, ToolCall, ToolDefinition, ToolResult, ToolResults
+from providers.responsekit import (
+    CALL,
+    HOME,
+    REASONING,
+    TURN,
+    WIRE,
+    asking,
+    events,
+    message,
+    response,
+    sent,
+    stream,
+)
+from umwelten.tool_calls import ModelTurn, ToolCall, ToolResult, ToolResults
 from umwelten.types import (
     FailureKind,
     FinishReason,
-    Media,
-    ModelRef,
-    Outcome,
-    Parameters,
     Reply,
-    Request,
-    Schema,
 )
 from wirekit import (
     CUTS,
     answered,
-    assistant,
-    body_of,
     decoded,
     failed,
     head,
-    image,
     noisy,
-    place,
-    question,
     sse,
     streamed,
-    user,
 )
-
-WIRE = WIRES["responses"]
-HOME = place("responses", "https://api.example/v1")
-OPENAI = Endpoint(vendor=VENDORS["openai"], base_url=VENDORS["openai"].base_url)
-PDF = Media(mime="application/pdf", data=b"%PDF-1.7", name="a.pdf")
-WAV = Media(mime="audio/wav", data=b"RIFF", name="a.wav")
-BOOK = Schema(
-    name="book",
-    json={
-        "type": "object",
-        "properties": {"title": {"type": "string"}, "year": {"type": "integer"}},
-        "required": ["title"],
-        "additionalProperties": False,
-    },
-)
-WEATHER = ToolDefinition(
-    name="weather",
-    description="The weather in a town.",
-    parameters={"type": "object", "properties": {"town": {"type": "string"}}, "required": ["town"]},
-)
-REASONING = {
-    "id": "rs_1",
-    "type": "reasoning",
-    "summary": [],
-    "encrypted_content": "gAAAA",
-    "content": None,
-    "status": "completed",
-}
-CALL = {
-    "id": "fc_1",
-    "type": "function_call",
-    "call_id": "call_1",
-    "name": "weather",
-    "arguments": '{"town": "Ulm"}',
-    "status": "completed",
-}
-TURN = ModelTurn(
-    raw=json.dumps([REASONING, CALL]).encode(),
-    calls=(ToolCall(id="call_1", name="weather", arguments='{"town": "Ulm"}'),),
-)
-RESULTS = ToolResults(results=(ToolResult(call=TURN.calls[0], text="rain"),), note="Go on.")
-UNARY: TypeAdapter[Any] = TypeAdapter(ResponseCreateParamsNonStreaming)
-STREAMED: TypeAdapter[Any] = TypeAdapter(ResponseCreateParamsStreaming)
-
-
-def sent(request: Request, home: Endpoint = HOME, dropped: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The body of a request, which the official client could send as well."""
-    body = body_of(WIRE.encode(request, home, frozenset(dropped)))
-    (STREAMED if request.stream else UNARY).validate_python(body, strict=True, extra="forbid")
-    return body
-
-
-def asking(*turns: Any, choice: str = "auto", model: str = "gpt-6", schema: Schema | None = None) -> Request:
-    """A question that offers a tool."""
-    return Request(
-        model=ModelRef("openai", model),
-        messages=(user("Rain in Ulm?"), *turns),
-        tools=(WEATHER,),
-        tool_choice=choice,
-        schema=schema,
-    )
-
-
-def message(*texts: str, **fields: Any) -> dict[str, Any]:
-    """An item with the model's words."""
-    parts = [{"type": "output_text", "text": text, "annotations": []} for text in texts]
-    return {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "status": "completed",
-        "content": parts,
-    } | fields
-
-
-def response(*items: Any, **fields: Any) -> dict[str, Any]:
-    """A whole response."""
-    usage = {
-        "input_tokens": 30,
-        "input_tokens_details": {"cached_tokens": 20, "cache_write_tokens": 5},
-        "output_tokens": 12,
-        "output_tokens_details": {"reasoning_tokens": 8},
-        "total_tokens": 42,
-    }
-    made = {
-        "id": "resp_1",
-        "object": "response",
-        "status": "completed",
-        "model": "gpt-6",
-        "output": list(items),
-    }
-    return made | {"usage": usage, "service_tier": "default", "error": None} | fields
-
-
-def events(*items: dict[str, Any], end: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    """The events that OpenAI tells these items with, each text in pieces of three letters."""
-    told: list[dict[str, Any]] = [
-        {"type": "response.created", "response": response(status="in_progress", usage=None)}
-    ]
-    for index, item in enumerate(items):
-        at = {"output_index": index, "item_id": item.get("id", "")}
-        opened = {**item, **({"content": []} if item.get("content") else {})}
-        opened |= {"arguments": ""} if "arguments" in item else {}
-        # What is sealed is whole only at the item's end.
-        opened |= {"encrypted_content": "gA"} if "encrypted_content" in item else {}
-        told.append({"type": "response.output_item.added", **at, "item": opened})
-        for number, part in enumerate(item.get("content") or ()):
-            where, text = {**at, "content_index": number}, part["text"]
-            told += [
-                {"type": "response.output_text.delta", **where, "delta": text[i : i + 3]}
-                for i in range(0, len(text), 3)
-            ]
-            told.append({"type": "response.output_text.done", **where, "text": text})
-        if "arguments" in item:
-            for i in range(0, len(item["arguments"]), 4):
-                delta = item["arguments"][i : i + 4]
-                told.append({"type": "response.function_call_arguments.delta", **at, "delta": delta})
-            kind = "response.function_call_arguments.done"
-            told.append({"type": kind, **at, "arguments": item["arguments"]})
-        told.append({"type": "response.output_item.done", **at, "item": item})
-    whole = response(*items) if end is None else end
-    return [*told, {"type": f"response.{whole['status']}", "response": whole}]
-
-
-def stream(data: bytes, *, tools: bool = False, step: int = 0) -> tuple[str, Outcome]:
-    """What a decoder hands out and its outcome; `step`: for pieces of so many bytes."""
-    decoder = WIRE.stream(head(), HOME, tools=tools)
-    step = step or len(data)
-    text = "".join(decoder.feed(data[i : i + step]) for i in range(0, len(data), step))
-    return text, decoder.finish()
-
-
-# --- what is sent ------------------------------------------------------------------------------
-
-
-def test_nothing_is_kept_at_the_provider_and_the_system_text_is_apart() -> None:
-    body = sent(question("Hi", system="Be brief.", temperature=0.5, max_tokens=9))
-    assert body == {
-        "store": False,
-        "temperature": 0.5,
-        "max_output_tokens": 9,
-        "model": "some-model",
-        "input": [{"type": "message", "role": "user", "content": "Hi"}],
-        "instructions": "Be brief.",
-    }
-    streamed_body = sent(question("Hi", stream=True), OPENAI)
-    assert streamed_body["stream_options"] == {"include_obfuscation": False}
-    assert "stream_options" not in sent(question("Hi", stream=True))
-
-
-def test_files_and_the_models_own_turns_go_along() -> None:
-    body = sent(question("Look", image(), PDF, turns=(assistant("No."), user("Again."))))
-    kinds = [part["type"] for part in body["input"][0]["content"]]
-    assert kinds == ["input_text", "input_image", "input_file"]
-    assert body["input"][1:] == [
-        {"type": "message", "role": "assistant", "content": "No."},
-        {"type": "message", "role": "user", "content": "Again."},
-    ]
-    with pytest.raises(InputError, match="Responses API"):
-        sent(question(WAV))
-
-
-def test_parameters_have_their_names_here_and_those_of_chat_alone_are_left_out() -> None:
-    extra: dict[str, Any] = {
-        "reasoning_effort": "low",
-        "reasoning.summary": "auto",
-        "verbosity": "high",
-        "logprobs": True,
-        "n": 2,
-        "presence_penalty": 1,
-        "background": True,
-        "stream": True,
-        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
-        "tool_choice": {"type": "function", "function": {"name": "f"}},
-        "metadata": {"a": "b"},
-    }
-    request = question("Hi", seed=3, stop=("x",), top_p=0.5, max_tokens=5, extra=extra)
-    body = sent(request)
-    assert body["reasoning"] == {"effort": "low", "summary": "auto"}
-    assert body["text"] == {"verbosity": "high"}
-    assert body["include"] == ["message.output_text.logprobs"]
-    assert body["tools"] == [
-        {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": False}
-    ]
-    assert body["tool_choice"] == {"type": "function", "name": "f"}
-    assert body["metadata"] == {"a": "b"}
-    assert not {"seed", "stop", "n", "presence_penalty", "background", "stream", "top_k"} & set(body)
-    both = sent(question("Hi", extra={"include": ["web_search_call.action.sources"], "logprobs": True}))
-    assert both["include"] == ["web_search_call.action.sources", "message.output_text.logprobs"]
-    nested = sent(question("Hi", extra={"reasoning": {"summary": "auto"}, "reasoning_effort": "low"}))
-    assert nested["reasoning"] == {"summary": "auto", "effort": "low"}
-
-
-@pytest.mark.parametrize(
-    ("dropped", "gone"),
-    [
-        ("schema", ("text", "format")),
-        ("verbosity", ("text", "verbosity")),
-        ("reasoning_effort", ("reasoning", "effort")),
-        ("reasoning_summary", ("reasoning", "summary")),
-        ("temperature", ("temperature",)),
-        ("store", ("store",)),
-        ("include", ("include",)),
-    ],
-)
-def test_a_refused_field_is_left_out_alone(dropped: str, gone: tuple[str, ...]) -> None:
-    extra = {
-        "verbosity": "low",
-        "reasoning": {"effort": "low", "summary": "auto"},
-        "include": ["message.output_text.logprobs"],
-    }
-    parameters = Parameters(temperature=0.1, extra=extra)
-    request = Request(model=ModelRef("p", "m"), messages=(user("Hi"),), parameters=parameters, schema=BOOK)
-    whole, rest = sent(request), sent(request, dropped=(dropped,))
-    inner = whole
-    for step in gone[:-1]:
-        inner = inner[step]
-    del inner[gone[-1]]
-    assert rest == {**whole, **({"instructions": rest["instructions"]} if "instructions" in rest else {})}
-
-
-def test_a_limit_that_is_refused_goes_by_its_other_name() -> None:
-    body = body_of(WIRE.encode(question("Hi", max_tokens=5), HOME, frozenset({"max_tokens"})))
-    assert body["max_tokens"] == 5 and "max_output_tokens" not in body
-
-
-def test_a_schema_is_native_and_in_words_while_tools_may_be_called() -> None:
-    plain = Request(model=ModelRef("openai", "gpt-6"), messages=(user("Hi"),), schema=BOOK)
-    body = sent(plain, OPENAI)
-    form = body["text"]["format"]
-    assert (form["type"], form["name"], form["strict"]) == ("json_schema", "book", True)
-    assert "instructions" not in body
-    with_tools = sent(asking(schema=BOOK), OPENAI)
-    assert "text" not in with_tools and "JSON Schema" in with_tools["instructions"]
-    last = sent(asking(TURN, RESULTS, choice="none", schema=BOOK), OPENAI)
-    assert "format" in last["text"] and last["tool_choice"] == "none"
-
-
-@pytest.mark.parametrize(
-    ("choice", "written"),
-    [
-        ("auto", None),
-        ("any", "required"),
-        ("none", "none"),
-        ("weather", {"type": "function", "name": "weather"}),
-    ],
-)
-def test_tools_are_flat_and_never_strict(choice: str, written: object) -> None:
-    body = sent(asking(choice=choice))
-    (tool,) = body["tools"]
-    assert tool == {
-        "type": "function",
-        "name": "weather",
-        "description": WEATHER.description,
-        "parameters": WEATHER.parameters,
-        "strict": False,
-    }
-    assert body.get("tool_choice") == written
-    assert body["include"] == ["reasoning.encrypted_content"]
-    assert "include" not in sent(asking(model="gpt-4.1-mini"))
-
-
-def test_a_turn_goes_back_as_it_came_and_the_results_follow() -> None:
-    body = sent(asking(TURN, RESULTS))
-    thought, call, result, note = body["input"][1:]
-    assert thought == {name: REASONING[name] for name in ("id", "type", "summary", "encrypted_content")}
-    assert call == CALL
-    assert result == {"type": "function_call_output", "call_id": "call_1", "output": "rain"}
-    assert note == {"type": "message", "role": "user", "content": "Go on."}
-
-
-def test_thoughts_that_the_provider_would_have_to_look_up_stay_out_with_all_ids() -> None:
-    bare = {name: value for name, value in REASONING.items() if name != "encrypted_content"}
-    turn = ModelTurn(
-        raw=json.dumps([bare, message("So:", phase="commentary"), CALL]).encode(), calls=TURN.calls
-    )
-    said, call = sent(asking(turn, RESULTS))["input"][1:3]
-    assert (said["phase"], call["call_id"]) == ("commentary", "call_1")
-    assert "id" not in said and "id" not in call
-
-
-def test_a_thought_that_led_to_nothing_stays_out() -> None:
-    turn = ModelTurn(raw=json.dumps([REASONING, CALL, REASONING]).encode(), calls=TURN.calls)
-    kinds = [item["type"] for item in sent(asking(turn, RESULTS))["input"]]
-    assert kinds == ["message", "reasoning", "function_call", "function_call_output", "message"]
-
-
-@pytest.mark.parametrize("raw", [b'{"role": "assistant", "tool_calls": []}', b"", b"[1]", b"\xff"])
-def test_a_turn_of_chat_completions_is_told_by_its_calls(raw: bytes) -> None:
-    turn = ModelTurn(raw=raw, calls=TURN.calls)
-    call = sent(asking(turn, RESULTS))["input"][1]
-    assert call == {name: CALL[name] for name in ("type", "call_id", "name", "arguments")}
-
-
-# --- what is read ------------------------------------------------------------------------------
 
 
 def test_the_answer_is_every_text_but_commentary_and_reasoning_comes_first() -> None:
