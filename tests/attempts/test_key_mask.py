@@ -420,5 +420,10 @@ def test_what_a_tool_gave_holds_no_key_and_dummies_are_left_alone() -> None:
     assert hidden.startswith(f"key={MASK} {MASK}") and hidden.endswith(f" {MASK}, lm-studio and sk-1234")
 
 
+def test_keys_that_are_half_alike_are_masked_once() -> None:
+    for other in ("sk-test-" + LONG[8:], f"{LONG}-and-more", LONG[:20]):
+        assert KeyMask([LONG, other]).text(f"{other} and {LONG}") == f"{MASK} and {MASK}"
+
+
 def test_no_field_of_an_outcome_has_a_type_that_is_not_searched() -> None:
     assert _leaf_types(Outcome) <= {str, bytes, Phrase, type(None), *PLAIN}

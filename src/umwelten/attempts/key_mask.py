@@ -109,9 +109,7 @@ class _Key:
         return in_letters in letters or in_hex in letters or (not self.is_ascii and self.low in words.lower())
 
     def hide(self, text: str, *, answer: bool) -> str:
-        """Return the text without it. Of a dummy, answers may speak."""
-        if answer and self.is_dummy:
-            return text
+        """Return the text without it, in all that is looked for there."""
         text = self.hide_forms(text)
         if self.is_words:
             return text
@@ -162,7 +160,9 @@ class KeyMask:
     """Masks these secrets; those that are too short to be one are left out."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._keys = [_Key(text) for text in dict.fromkeys(secrets) if len(text) >= _SHORTEST_KEY]
+        # The longest first: another may be its beginning.
+        found = sorted(dict.fromkeys(secrets), key=len, reverse=True)
+        self._keys = [_Key(text) for text in found if len(text) >= _SHORTEST_KEY]
 
     def outcome(self, outcome: T) -> T:
         """Return a reply or failure without a key in any of its texts."""
@@ -204,8 +204,13 @@ class KeyMask:
 
     def _hide(self, value: Any, name: str) -> Any:
         if type(value) is str:
-            for key in self._keys:
-                value = key.hide(value, answer=name in _ANSWERS)
+            answer = name in _ANSWERS
+            # Of a dummy, answers may speak.
+            hidden = [key for key in self._keys if not (answer and key.is_dummy)]
+            for key in hidden:  # all that is whole first: half of one may be half of another
+                value = key.hide_forms(value)
+            for key in hidden:
+                value = key.hide(value, answer=answer)
             return value
         if type(value) is bytes:
             text = value.decode("utf-8", "surrogateescape")
