@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from reliability.runs import wait_for
-from toolkit import CONTEXT, call, result, run
+from toolkit import CONTEXT, call, result, run, tool_runner
 from umwelten.errors import UmweltenError
 from umwelten.tool_calls import RunEnds, ToolCall, ToolCallState, ToolOutcome
 from umwelten.tools.functions import FunctionTool, function_tool
-from umwelten.tools.runner import MOST_CALLS, ToolRunner, ToolsStuck
+from umwelten.tools.runner import MOST_CALLS, ToolsStuck
 from umwelten.tools.tool import StopCall, Tool, ToolContext, ToolError, tool
 
 
@@ -124,7 +124,7 @@ def test_tools_that_do_not_return_keep_their_places_until_none_is_left() -> None
         return ""
 
     async def main() -> None:
-        runner = ToolRunner([function_tool(stuck), function_tool(echo)], concurrency=2)
+        runner = tool_runner([function_tool(stuck), function_tool(echo)], concurrency=2)
         (first,) = await runner.run((call("stuck"),), CONTEXT)
         assert first.state is ToolCallState.TIMEOUT
         assert runner.given_up == {"stuck": 1}
@@ -158,7 +158,7 @@ def test_a_coroutine_that_ignores_its_end_is_given_up(monkeypatch: pytest.Monkey
                     continue
             return "too late"
 
-        runner = ToolRunner([function_tool(stubborn)], timeout_s=0.01)
+        runner = tool_runner([function_tool(stubborn)], timeout_s=0.01)
         (outcome,) = await runner.run((call("stubborn"),), CONTEXT)
         assert outcome.state is ToolCallState.TIMEOUT
         assert runner.given_up == {"stubborn": 1}
@@ -267,7 +267,7 @@ def test_known_outcomes_are_not_run_again_and_each_start_is_announced() -> None:
         async def on_start(place: int, started: ToolCall, announced: Tool) -> None:
             seen.append(("start", place, announced.name))
 
-        runner = ToolRunner([function_tool(echo)], clock=lambda: 5.0)
+        runner = tool_runner([function_tool(echo)], clock=lambda: 5.0)
         calls = (call("echo", text="a"), call("echo", text="b"), call("none"))
         known = {0: ToolOutcome(call=calls[0], tool="echo", state=ToolCallState.DONE, text="stored")}
         return await runner.run(
@@ -295,7 +295,7 @@ def test_a_start_that_cannot_be_stored_starts_nothing() -> None:
         async def on_start(*_: object) -> None:
             raise UmweltenError("the disk is full")
 
-        runner = ToolRunner([function_tool(effect)], concurrency=1)
+        runner = tool_runner([function_tool(effect)], concurrency=1)
         for _ in range(2):  # the place is free again
             with pytest.raises(UmweltenError, match="the disk is full"):
                 await runner.run((call("effect"),), CONTEXT, on_start=on_start)
@@ -316,7 +316,7 @@ def test_a_run_that_is_cancelled_cancels_its_tools() -> None:
         return ""
 
     async def main() -> None:
-        runner = ToolRunner([function_tool(waiting)])
+        runner = tool_runner([function_tool(waiting)])
         task = asyncio.ensure_future(runner.run((call("waiting"), call("waiting")), CONTEXT))
         while len(began) < 2:
             await asyncio.sleep(0.001)
@@ -359,7 +359,7 @@ def test_where_the_run_ends_no_further_tool_starts_and_those_at_work_may_end() -
             raise RunEnds
 
     async def main() -> None:
-        runner = ToolRunner([function_tool(slow)])
+        runner = tool_runner([function_tool(slow)])
         await runner.run(
             (call("slow"), call("slow")),
             CONTEXT,

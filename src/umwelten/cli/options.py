@@ -115,6 +115,18 @@ def output_dir(command: Command) -> Command:
     return option("--output-dir", type=path, help=_help(OPTIONS["output_dir"]))(command)
 
 
+def shared_option(name: str) -> Callable[[Command], Command]:
+    """Put an option of `eval run` on another command, whose value is what was typed, for `with_flags`."""
+    found = OPTIONS[name]
+    return option(
+        as_flag(found.key),
+        found.name,
+        metavar=found.type.metavar,
+        multiple=found.type.repeatable,
+        help=_help(found),
+    )
+
+
 def _help(option: Option) -> str:
     """The text of the help with the default and the range behind it."""
     default = option.default_text

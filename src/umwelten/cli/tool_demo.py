@@ -26,7 +26,7 @@ _SHOWN = 200
 """Characters of arguments and results that are shown."""
 
 
-def demonstrate(model: str, prompt: str, tools: str, servers: tuple[str, ...], max_steps: int) -> None:
+def demonstrate(model: str, prompt: str, tools: str, servers: tuple[str, ...], max_steps: str | None) -> None:
     """Ask, show, and end the process with the exit status."""
     with tempfile.TemporaryDirectory(prefix="umwelten-demo-") as folder:
         settings = load(Path.cwd(), os.environ).with_flags(

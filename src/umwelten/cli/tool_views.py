@@ -14,10 +14,11 @@ from typing import Any
 import click
 import msgspec
 
+from umwelten.attempts.key_mask import KeyMask
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.json_output import print_json
 from umwelten.cli.table_layout import _write_table
-from umwelten.config.option_types import LONG_DURATION
+from umwelten.config.endpoints import all_keys, vendors
 from umwelten.config.settings import Settings, load
 from umwelten.config.tool_lists import trusted_lists
 from umwelten.errors import UmweltenError, UsageError
@@ -165,13 +166,14 @@ def _grouped(schemas: dict[str, Any]) -> Iterator[tuple[list[str], Any]]:
         yield wires, schemas[wires[0]]
 
 
-def test_tool(entry: str, arguments: str, timeout: str, *, as_json: bool) -> None:
+def test_tool(entry: str, arguments: str, timeout: str | None, *, as_json: bool) -> None:
     """Call the tool that is named, and print what the model would be told."""
-    timeout_s = _seconds(timeout)
-    settings = load(Path.cwd(), os.environ)
+    settings = load(Path.cwd(), os.environ).with_flags({"tool_timeout_s": timeout}, as_flag)
+    for note in settings.notes:
+        _note(settings.conceal(note))
     with settings.concealing(), open_toolbox([entry], settings, on_note=_note) as toolbox:
         tool = _only(entry, toolbox.tools)
-        outcome = asyncio.run(_outcome(tool, arguments, timeout_s))
+        outcome = asyncio.run(_outcome(tool, arguments, settings))
     if as_json:
         print_json(
             {
@@ -190,10 +192,16 @@ def test_tool(entry: str, arguments: str, timeout: str, *, as_json: bool) -> Non
         raise click.exceptions.Exit(1)
 
 
-async def _outcome(tool: Tool, arguments: str, timeout_s: float) -> ToolOutcome:
+async def _outcome(tool: Tool, arguments: str, settings: Settings) -> ToolOutcome:
     context = ToolContext(model="umwelten:test", call_key="test", started_at=time.time())
     call = ToolCall(id="call_1", name=tool.definition.name, arguments=arguments)
-    (outcome,) = await ToolRunner([tool], timeout_s=timeout_s).run((call,), context)
+    runner = ToolRunner(
+        [tool],
+        timeout_s=settings.get("tool_timeout_s"),
+        concurrency=1,
+        masked=KeyMask(all_keys(vendors(settings).values(), settings)).text,
+    )
+    (outcome,) = await runner.run((call,), context)
     return outcome
 
 
@@ -203,13 +211,6 @@ def _only(entry: str, tools: Iterable[Tool]) -> Tool:
         names = ", ".join(_called(entry, tool) for tool in found)
         raise UsageError(f"{entry} has {len(found)} tools", f"Name one of them: {names}." if names else None)
     return found[0]
-
-
-def _seconds(text: str) -> float:
-    try:
-        return float(LONG_DURATION.read(text))
-    except ValueError as error:
-        raise UsageError(f"{as_flag('tool_timeout_s')} {text}: {error}") from None
 
 
 def _first_line(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from umwelten.cli.completion import completers
+from umwelten.cli.options import shared_option
 from umwelten.cli.single_option import option
 
 
@@ -57,16 +58,9 @@ def show(entry: str, as_json: bool) -> None:
 @option(
     "--input", "arguments", metavar="JSON", default="{}", help="The arguments, as a model would write them."
 )
-@option(
-    "--tool-timeout",
-    "timeout",
-    metavar="DURATION",
-    default="30s",
-    show_default=True,
-    help="For the call, where the tool has no limit of its own.",
-)
+@shared_option("tool_timeout_s")
 @option("--json", "as_json", is_flag=True, help="Print what came of it as JSON.")
-def test(entry: str, arguments: str, timeout: str, as_json: bool) -> None:
+def test(entry: str, arguments: str, tool_timeout_s: str | None, as_json: bool) -> None:
     """Call a tool once, as a model would, and print what the model would be told.
 
     Status 1 if that is an error; the traceback is printed on stderr.
@@ -77,7 +71,7 @@ def test(entry: str, arguments: str, timeout: str, as_json: bool) -> None:
     """
     from umwelten.cli.tool_views import test_tool
 
-    test_tool(entry, arguments, timeout, as_json=as_json)
+    test_tool(entry, arguments, tool_timeout_s, as_json=as_json)
 
 
 @group.command("demo")
@@ -107,16 +101,9 @@ def test(entry: str, arguments: str, timeout: str, as_json: bool) -> None:
     help="What --tools of eval run takes.",
     shell_complete=completers.tools,
 )
-@option("--mcp", "servers", metavar="COMMAND|URL", multiple=True, help="An MCP server; repeatable.")
-@option(
-    "--max-steps",
-    "max_steps",
-    type=click.IntRange(1, 100),
-    default=5,
-    show_default=True,
-    help="Requests at most.",
-)
-def demo(model: str, prompt: str, entries: str, servers: tuple[str, ...], max_steps: int) -> None:
+@shared_option("mcp")
+@shared_option("max_steps")
+def demo(model: str, prompt: str, entries: str, mcp: tuple[str, ...], max_steps: str | None) -> None:
     """Ask one model one question, and show what it calls and what it is told, as it happens.
 
     Nothing is kept. Status 1 if there is no answer.
@@ -127,4 +114,4 @@ def demo(model: str, prompt: str, entries: str, servers: tuple[str, ...], max_st
     """
     from umwelten.cli.tool_demo import demonstrate
 
-    demonstrate(model, prompt, entries, servers, max_steps)
+    demonstrate(model, prompt, entries, mcp, max_steps)

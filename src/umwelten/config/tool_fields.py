@@ -57,7 +57,7 @@ class ToolOptions(TypedDict, total=False):
         Option(
             kinds.DURATION,
             Section.TOOLS,
-            "For each call of a tool.",
+            "For each call of a tool that has no limit of its own.",
             key="tool_timeout",
             default=30.0,
             default_text="30s",

@@ -49,11 +49,11 @@ class ToolRunner:
         self,
         tools: Iterable[Tool],
         *,
-        timeout_s: float = 30.0,
-        concurrency: int = 32,
+        timeout_s: float,
+        concurrency: int,
         denied: Callable[[Tool], str | None] = lambda tool: None,
         clock: Callable[[], float] = time.time,
-        masked: Callable[[str], str] = str,
+        masked: Callable[[str], str],
     ) -> None:
         self.tools = unique_tools(tools)
         self._by_name = {tool.definition.name: tool for tool in self.tools}

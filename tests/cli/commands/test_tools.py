@@ -31,6 +31,15 @@ def coloured() -> str:
 
 def which(context: umwelten.ToolContext) -> str:
     return context.model
+
+def wait() -> str:
+    import time
+    time.sleep(1)
+    return "late"
+
+def leak() -> str:
+    import os
+    raise ValueError(os.environ["OPENAI_API_KEY"])
 '''
 
 
@@ -52,6 +61,7 @@ def test_the_built_in_tools_and_those_of_lists_and_servers_are_listed(cli, folde
     assert list(rows) == [
         *("calculator", "statistics", "random_number", "now"),
         *("rates.py:rate", "rates.py:slow", "rates.py:coloured", "rates.py:which"),
+        *("rates.py:wait", "rates.py:leak"),
     ]
     assert rows["rates.py:rate"]["description"] == "EUR for one unit of a currency."
     assert rows["now"]["read_only"] is True
@@ -110,14 +120,28 @@ def test_a_tool_is_called_as_a_model_would(cli, folder):
     assert (json.loads(out)["state"], json.loads(out)["text"]) == ("timeout", "no result after 0.05 s")
 
 
+def test_a_tool_that_is_tried_has_the_limit_of_time_that_runs_have(cli, folder):
+    env = {"UMWELTEN_TOOL_TIMEOUT": "0.05"}
+    assert cli("tools", "test", "rates.py:wait", env=env)[:2] == (1, "no result after 0.05 s\n")
+    words = ("tools", "test", "rates.py:wait", "--tool-timeout", "60ms")
+    assert cli(*words, env=env)[:2] == (1, "no result after 0.06 s\n")
+
+
+def test_no_key_is_in_what_a_tool_that_is_tried_says(cli, folder):
+    key = "sk-proj-0aB1cD2eF3gH4iJ5kL6m"
+    code, out, err = cli("tools", "test", "rates.py:leak", env={"OPENAI_API_KEY": key})
+    assert (code, out) == (1, "ValueError: ***\n")
+    assert "in leak" in err and key not in err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["rates.py"], "rates.py has 4 tools\nName one of them: rates.py:rate, rates.py:slow,"),
+        (["rates.py"], "rates.py has 6 tools\nName one of them: rates.py:rate, rates.py:slow,"),
         (["rates.py:rat"], "rates.py has no function 'rat'\nDid you mean rate?"),
         (["calculater"], "tool 'calculater' is not known\nDid you mean calculator?"),
         (["mcp:none.tool"], "there is no MCP server 'none'"),
-        (["calculator", "--tool-timeout", "soon"], "--tool-timeout soon: write seconds"),
+        (["calculator", "--tool-timeout", "soon"], "--tool-timeout: 'soon' is not allowed\nWrite seconds"),
         (["none.py"], "no such file: none.py"),
     ],
 )
@@ -145,8 +169,10 @@ def test_the_demo_shows_each_step_as_it_happens_and_keeps_nothing(cli, tmp_path)
     assert not (tmp_path / "output").exists()
 
 
-def test_a_demo_without_an_answer_fails(cli):
+@pytest.mark.parametrize(("flags", "env"), [(("--max-steps", "2"), {}), ((), {"UMWELTEN_MAX_STEPS": "2"})])
+def test_a_demo_without_an_answer_fails(cli, flags, env):
     with provider(Profile(default=Behaviour(tool_turns=ToolTurns(quirks=("always_calls",))))) as server:
-        code, _, err = cli("tools", "demo", "-m", "openai:gpt-5.4-mini", "--max-steps", "2", env=server.env())
+        code, out, err = cli("tools", "demo", "-m", "openai:gpt-5.4-mini", *flags, env=server.env() | env)
     assert code == 1
+    assert "step 2" in out and "step 4" not in out
     assert "the model went on calling tools after it was told to answer" in err

@@ -11,13 +11,12 @@ import pytest
 
 import umwelten
 from mcpkit import HOSTILE, running, wait_until_gone
-from toolkit import CONTEXT
+from toolkit import CONTEXT, tool_runner
 from umwelten.config.settings import load
 from umwelten.errors import ConfigError, UsageError
 from umwelten.evaluation.toolboxes import open_toolbox
 from umwelten.tool_calls import ToolCall, ToolCallState
 from umwelten.tools.rules import ToolRules
-from umwelten.tools.runner import ToolRunner
 from umwelten.tools.tool import ToolError
 
 
@@ -45,7 +44,7 @@ def test_servers_of_a_file_a_flag_and_a_program(tmp_path: Path) -> None:
         assert names[-1] == "hostile.drop" and "hostile.write" not in names
         assert [note.partition(":")[0] for note in notes] == ["not offered, as they may change something"]
         assert len(running(tmp_path)) == 6
-        offered = toolbox.settings().tools[1]
+        offered = toolbox.settings("auto", 5).tools[1]
         assert (offered.name, offered.source, offered.definition.name) == ("own.echo", "mcp:own", "own__echo")
         calls = [ToolCall(id="1", name="own__echo", arguments='{"text": "a"}')]
         calls += [ToolCall(id="2", name="lib__write"), ToolCall(id="3", name="own__echo", arguments="[]")]
@@ -61,7 +60,7 @@ def test_servers_of_a_file_a_flag_and_a_program(tmp_path: Path) -> None:
 
 def test_waiting_for_a_busy_server_takes_nothing_of_a_tools_time(tmp_path: Path) -> None:
     async def main() -> list[ToolCallState]:
-        runner = ToolRunner(toolbox.tools, timeout_s=1.1)
+        runner = tool_runner(toolbox.tools, timeout_s=1.1)
         calls = [ToolCall(id=str(n), name="one__sleep", arguments='{"seconds": 0.3}') for n in range(5)]
         return [outcome.state for outcome in await runner.run(tuple(calls), CONTEXT)]
 
@@ -71,7 +70,7 @@ def test_waiting_for_a_busy_server_takes_nothing_of_a_tools_time(tmp_path: Path)
 
 
 async def _run(tools, calls):  # type: ignore[no-untyped-def]
-    return await ToolRunner(tools).run(tuple(calls), CONTEXT)
+    return await tool_runner(tools).run(tuple(calls), CONTEXT)
 
 
 def test_one_wrong_name_ends_what_was_started(tmp_path: Path) -> None:
