@@ -10,11 +10,11 @@ import pytest
 
 from toolkit import result
 from umwelten.errors import UsageError
-from umwelten.tools.entries import BUILT_IN, is_built_in, split_tools, used_lists
+from umwelten.tools.entries import BUILT_IN, is_built_in, used_lists
 from umwelten.tools.functions import FunctionTool
 from umwelten.tools.names import MOST_TOOLS, unique_tools, wire_name
 from umwelten.tools.rules import ToolRules
-from umwelten.tools.selection import select_tools, server_names
+from umwelten.tools.selection import select_tools
 from umwelten.tools.tool import Tool, tool
 from umwelten.tools.toolbox import Toolbox
 
@@ -44,7 +44,6 @@ def _no_modules_left() -> Iterator[None]:
 
 
 def test_tools_are_named_and_given() -> None:
-    assert split_tools(" calculator, now,,\nrates.py:rate ") == ("calculator", "now", "rates.py:rate")
     found = select_tools(["calculator", "randomNumber", rate, "calculator", rate, renamed("x")])
     assert [each.name for each in found] == ["calculator", "random_number", "rate", "x"]
     assert [each.source for each in found] == ["built-in", "built-in", "test_selection.py", "x"]
@@ -77,7 +76,6 @@ def test_lists_may_name_lists_but_not_themselves() -> None:
     }
     found = select_tools(["@office"], lists=lists, mcp=lambda name: [renamed(name)])
     assert [each.name for each in found] == ["calculator", "now", "git.git_log"]
-    assert server_names(["@office", "mcp:git.git_log", "mcp:time"], lists) == ("git.git_log", "time")
     assert used_lists(["@office", rate, "now"], lists) == ("office", "more")
     assert used_lists(["@self", "@none"], lists) == ("self", "other")
     assert (
@@ -239,10 +237,10 @@ def test_a_toolbox_says_what_calls_are_offered_and_closes_its_servers() -> None:
     settings = box.settings("git.log", 7)
     assert (settings.choice, settings.max_steps) == ("git__log", 7)
     assert [each.name for each in settings.tools] == ["calculator", "git.log"]
-    assert box.settings().choice == "auto"
+    assert box.settings("auto", 5).choice == "auto"
     assert box.find("git__log") is box.find("git.log") is not None
     with pytest.raises(UsageError) as caught:
-        box.settings("calculater")
+        box.settings("calculater", 5)
     assert caught.value.argument == "tool_choice"
     assert caught.value.hint == "Did you mean calculator? Choose one of auto, any, none, calculator, git.log."
     with pytest.raises(OSError, match="gone"):

@@ -9,14 +9,12 @@ from typing import Any
 
 import msgspec
 
-from umwelten.config.mcp_sections import MOST_CALLS, SERVER_NAME, VARIABLE_IN_TEXT
+from umwelten.config.mcp_sections import HEADER_NAME, MOST_CALLS, SERVER_NAME, VARIABLE_IN_TEXT
 from umwelten.config.mcp_servers import given_server
 from umwelten.errors import UsageError
 from umwelten.tools.mcp.given_server import GivenServer
 from umwelten.tools.mcp.settings import CONCURRENCY, START_TIMEOUT_S, McpSettings
 from umwelten.types import Secret
-
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 class MCP(GivenServer):
@@ -104,6 +102,6 @@ def _header(name: str, text: str) -> Secret:
         if variable not in os.environ:
             raise UsageError(f"the header {name} needs the variable {variable}, which is not set")
     value = VARIABLE_IN_TEXT.sub(lambda found: os.environ[found[1]].strip(), text)
-    if not _HEADER.fullmatch(name) or not value.isascii() or not value.isprintable():
+    if not HEADER_NAME.fullmatch(name) or not value.isascii() or not value.isprintable():
         raise UsageError(f"the header {name!r} would hold a line break or a letter that no header has")
     return Secret(value)

@@ -20,7 +20,7 @@ VARIABLE_IN_TEXT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 MOST_CALLS = 1_000
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SECRET_HEADER = re.compile(r"authorization|token|key|secret|cookie", re.IGNORECASE)
 
 
@@ -81,7 +81,7 @@ def _headers(value: Any) -> str | None:
     if not isinstance(value, dict):
         return 'must be a table, such as { Authorization = "Bearer ${SEARCH_TOKEN}" }'
     for name, text in value.items():
-        if not _HEADER.fullmatch(name) or not isinstance(text, str) or not text.isprintable():
+        if not HEADER_NAME.fullmatch(name) or not isinstance(text, str) or not text.isprintable():
             return "must be names of headers with texts on one line"
         if _SECRET_HEADER.search(name) and not VARIABLE_IN_TEXT.search(text):
             return f"must take {name} from a variable, as keys are not kept in this file: ${{MY_TOKEN}}"

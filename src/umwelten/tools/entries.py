@@ -26,11 +26,6 @@ ToolLists = Mapping[str, Sequence[str]]
 """The lists in `[tools]` of umwelten.toml, by their names."""
 
 
-def split_tools(text: str) -> tuple[str, ...]:
-    """Return the entries of a list such as `calculator,rates.py:rate`."""
-    return tuple(entry for part in re.split(r"[,\n]", text) if (entry := part.strip()))
-
-
 def is_built_in(entry: str) -> bool:
     """Return whether an entry names a built-in tool, which neither reads, sends nor runs anything."""
     return entry in BUILT_IN or entry in ALIASES

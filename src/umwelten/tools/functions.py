@@ -13,13 +13,10 @@ from umwelten.errors import UsageError
 from umwelten.tool_calls import ToolDefinition
 from umwelten.tools.complete_schemas import complete_schema
 from umwelten.tools.fingerprints import code_fingerprint, version_fingerprint
-from umwelten.tools.names import wire_name
+from umwelten.tools.names import LONGEST_DESCRIPTION, wire_name
 from umwelten.tools.results import result_text
 from umwelten.tools.signatures import Arguments, function_place
 from umwelten.tools.tool import OPTIONS_ATTRIBUTE, Tool, ToolContext, ToolOptions
-
-LONGEST_DESCRIPTION = 1024
-"""Characters. OpenAI's limit; a longer one is cut."""
 
 
 class FunctionTool(Tool):

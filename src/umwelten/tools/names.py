@@ -1,4 +1,4 @@
-"""The names of tools as users and as models know them."""
+"""The names of tools as users and as models know them, and the limits of what models are told of tools."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from umwelten.tools.tool import Tool
 
 MOST_TOOLS = 128
 """OpenAI's limit; the other providers' are higher or not stated."""
+
+LONGEST_DESCRIPTION = 1_024
+"""Characters. It is sent with every request; OpenAI refuses a longer one."""
 
 _LONGEST = 64
 _KEPT = 55

@@ -58,12 +58,6 @@ def select_tools(
     return unique_tools(found)
 
 
-def server_names(entries: Iterable[Given], lists: ToolLists | None = None) -> tuple[str, ...]:
-    """Return what the entries name of servers, `SERVER` or `SERVER.tool`, each once."""
-    texts = (each for each in expand_lists(entries, lists or {}) if isinstance(each, str))
-    return tuple(dict.fromkeys(name for text in texts if (name := named_server(text)) is not None))
-
-
 def _server_tools(name: str, mcp: McpTools | None) -> Iterable[Tool]:
     if not name.strip(".") or mcp is None:
         raise UsageError(

@@ -49,7 +49,7 @@ class Toolbox:
         """Return the tool that models, or users, call so."""
         return next((each for each in self.tools if name in (each.definition.name, each.name)), None)
 
-    def settings(self, choice: str = "auto", max_steps: int = 5) -> ToolSettings:
+    def settings(self, choice: str, max_steps: int) -> ToolSettings:
         """Return what calls are offered. Raises `UsageError` for a choice that is no tool of these."""
         if choice not in CHOICES:
             tool = self.find(choice)

@@ -12,14 +12,11 @@ from umwelten.tool_calls import ToolDefinition
 from umwelten.tools.arguments import read_arguments
 from umwelten.tools.complete_schemas import complete_schema
 from umwelten.tools.mcp.schemas import plain_schema
-from umwelten.tools.names import wire_name
+from umwelten.tools.names import LONGEST_DESCRIPTION, wire_name
 from umwelten.tools.tool import Tool, ToolContext
 
 if TYPE_CHECKING:
     import mcp_types
-
-LONGEST_DESCRIPTION = 1_024
-"""Characters. It is sent with every request; OpenAI refuses a longer one."""
 
 _CUT = " …"
 

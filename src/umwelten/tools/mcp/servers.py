@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 
 from umwelten.errors import ConfigError, UmweltenError, UsageError
 from umwelten.text.suggestions import closest, did_you_mean
-from umwelten.tools.mcp.mcp_tool import LONGEST_DESCRIPTION, McpTool
+from umwelten.tools.mcp.mcp_tool import McpTool
 from umwelten.tools.mcp.server import McpServer
 from umwelten.tools.mcp.server_loop import ServerLoop
 from umwelten.tools.mcp.settings import McpSettings
+from umwelten.tools.names import LONGEST_DESCRIPTION
 from umwelten.tools.tool import Tool, ToolError
 
 T = TypeVar("T")
