@@ -95,12 +95,20 @@ class WaitReason(StrEnum):
     """Answers come faster than they can be stored."""
 
 
+class ModelCalls(FrozenStruct):
+    """How many calls a model has in all, and how many of them are to be made in this run."""
+
+    total: int
+    pending: int
+
+
 class RunStarted(FrozenStruct):
     """Work begins. `total` is the grid's size, `done` what earlier runs had already answered.
 
     `pending` counts the calls to make by lane. `complete` False: there will be more, see `Grown`. `reused`
     counts the answers that were taken over from other evaluations, by their ids; they are part of `done`.
-    `tools` are those that the models may call.
+    `tools` are those that the models may call. `by_model` has what `total` and `pending` are for each model,
+    over all of its prompts.
     """
 
     id: str
@@ -113,16 +121,18 @@ class RunStarted(FrozenStruct):
     complete: bool = True
     reused: dict[str, int] = msgspec.field(default_factory=dict)
     tools: tuple[str, ...] = ()
+    by_model: dict[str, ModelCalls] = msgspec.field(default_factory=dict)
 
 
 class Grown(FrozenStruct):
-    """Further inputs were found. `total` and `pending` as in `RunStarted`, with them; that is all if
-    `complete`.
+    """Further inputs were found. `total`, `pending` and `by_model` as in `RunStarted`, with them; that is all
+    if `complete`.
     """
 
     total: int
     pending: dict[str, int]
     complete: bool
+    by_model: dict[str, ModelCalls] = msgspec.field(default_factory=dict)
 
 
 class CallStarted(FrozenStruct):
@@ -400,7 +410,7 @@ class LaneView(FrozenStruct):
 
 
 class LaneTally:
-    """Sums of one lane."""
+    """Sums of one lane, or of one model."""
 
     __slots__ = ("cost_nusd", "failed", "input_tokens", "output_tokens", "retries", "succeeded", "unpriced")
 
@@ -437,7 +447,8 @@ class Tally:
 
     `asked_again` counts answers in the wrong shape that were followed by another try, `hedged` the calls that
     were sent a second time, `hedges_won` those whose second attempt was answered first. `total` and `pending`
-    are of what is known so far unless `complete`. `answers` counts each model's.
+    are of what is known so far unless `complete`. `models` are sums by model, `by_model` what each one has to
+    do; `answers` counts each model's.
     """
 
     def __init__(self) -> None:
@@ -448,7 +459,9 @@ class Tally:
         self.time_s = 0.0
         self.failures: dict[str, int] = {}
         self.examples: dict[str, Failure] = {}
+        self.by_model: dict[str, ModelCalls] = {}
         self.lanes: dict[str, LaneTally] = {}
+        self.models: dict[str, LaneTally] = {}
         self.stopped: dict[str, Failure] = {}
         self.cut_off = self.hedged = self.hedges_won = 0
         self.tools = ToolTally()
@@ -473,7 +486,8 @@ class Tally:
                     self.asked_again += 1
                     return
                 self.retries += 1
-                self._lane(event.lane).retries += 1
+                _sums(self.lanes, event.lane).retries += 1
+                _sums(self.models, str(event.model)).retries += 1
             case RunStarted():
                 self.started, self.done_before = event, event.done
                 self._grow(event)
@@ -493,36 +507,39 @@ class Tally:
 
     def _grow(self, event: RunStarted | Grown) -> None:
         self.total, self.pending, self.complete = event.total, event.pending, event.complete
-
-    def _lane(self, name: str) -> LaneTally:
-        lane = self.lanes.get(name)
-        if lane is None:
-            lane = self.lanes[name] = LaneTally()
-        return lane
+        self.by_model = event.by_model
 
     def _end(self, event: CallSucceeded | CallFailed) -> None:
-        lane = self._finish(event)
+        lane, model = _sums(self.lanes, event.lane), _sums(self.models, str(event.model))
+        self._finish(event, lane, model)
         if isinstance(event, CallSucceeded):
             self.succeeded += 1
             self.answers[event.model] += 1
             self.cut_off += event.reply.finish_reason is FinishReason.LENGTH
             lane.succeeded += 1
+            model.succeeded += 1
             return
         self.failed += 1
         lane.failed += 1
+        model.failed += 1
         kind = str(event.failure.kind)
         self.failures[kind] = self.failures.get(kind, 0) + 1
         self.examples.setdefault(kind, event.failure)
 
-    def _finish(self, event: CallSucceeded | CallFailed) -> LaneTally:
+    def _finish(self, event: CallSucceeded | CallFailed, lane: LaneTally, model: LaneTally) -> None:
         usage = event.reply.usage if isinstance(event, CallSucceeded) else event.failure.usage
-        lane = self._lane(event.lane)
         self.time_s += event.time_s
-        for tally in (self, lane):
+        for tally in (self, lane, model):
             tally.input_tokens += usage.input_tokens or 0
             tally.output_tokens += usage.output_tokens or 0
             if event.cost_nusd is None:
                 tally.unpriced += 1
             else:
                 tally.cost_nusd += event.cost_nusd
-        return lane
+
+
+def _sums(by_name: dict[str, LaneTally], name: str) -> LaneTally:
+    sums = by_name.get(name)
+    if sums is None:
+        sums = by_name[name] = LaneTally()
+    return sums

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 from umwelten.tool_calls import ModelTurn, ToolCallState, ToolOutcome, ToolResults
@@ -163,7 +164,45 @@ class LimitRecord(FrozenStruct):
     reason: str
 
 
-Committable = CallRecord | StepRecord | ToolCallsRecord
-"""The records of which the engine waits until they are safe."""
+class ChangeKey(StrEnum):
+    """What can be changed while a run goes on. The settings are named as their options are."""
 
-Record = AttemptRecord | CallRecord | StepRecord | ToolCallsRecord | LimitRecord
+    MAX_CONCURRENCY = "max_concurrency"
+    PROVIDER_CONCURRENCY = "provider_concurrency"
+    """Calls in flight at most at a provider, or in a lane."""
+    RATE = "rate"
+    """Calls a minute at most of a lane or a provider."""
+    MAX_COST = "max_cost"
+    MAX_ERRORS = "max_errors"
+    TIMEOUT = "timeout"
+    RETRIES = "retries"
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    RETRY = "retry"
+    """Failed calls are made again."""
+    CANCEL = "cancel"
+    """A call under way is cancelled, and stays pending."""
+
+
+class ChangeRecord(FrozenStruct):
+    """What somebody changed while a run went on, `at` Unix seconds.
+
+    `via` is what was used for it: "ctl", "view", "ui", "library". `scope`: the provider, lane, model or call
+    that it is about, "" for all. `old` and `new` are JSON; `author` and `reason` are "" where not given.
+    """
+
+    at: float
+    key: ChangeKey
+    old: str
+    new: str
+    scope: str = ""
+    via: str = "library"
+    author: str = ""
+    reason: str = ""
+
+
+Committable = CallRecord | StepRecord | ToolCallsRecord | ChangeRecord
+"""The records of which it is told when they are safe."""
+
+Record = AttemptRecord | CallRecord | StepRecord | ToolCallsRecord | LimitRecord | ChangeRecord

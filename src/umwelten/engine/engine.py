@@ -40,7 +40,7 @@ from umwelten.engine.waits import LOOK_S, WaitReports
 from umwelten.errors import UmweltenError
 from umwelten.events import LaneView, Observer, RunStatus, StopCode, WaitReason
 from umwelten.phrases import Wording
-from umwelten.records import AttemptRecord, BegunCall, CallRecord, Committable
+from umwelten.records import AttemptRecord, BegunCall, CallRecord, ChangeRecord, Committable
 from umwelten.types import Call, Continue, Failure, FailureKind, Reply, Timing, ToolStep, Usage
 
 BACKLOG = 250
@@ -154,6 +154,8 @@ class Engine:
         """
         try:
             for record in records:
+                if isinstance(record, ChangeRecord):
+                    continue
                 self._uncommitted -= 1
                 if isinstance(record, CallRecord):
                     self._emitter.emit_end(record)

@@ -48,6 +48,7 @@ from umwelten.events import (
     Grown,
     LaneTime,
     LaneView,
+    ModelCalls,
     Note,
     NoteLevel,
     Observer,
@@ -203,7 +204,10 @@ class Evaluation:
         def grown(more: int, complete: bool) -> None:
             total = counts.total + more * spec.repeats * len(store.models)
             now = {lane: n + more * each[lane] for lane, n in pending.items()}
-            loop.call_soon_threadsafe(tell, Grown(total=total, pending=now, complete=complete))
+            found = self._by_model(total, to_do, more * spec.repeats)
+            loop.call_soon_threadsafe(
+                tell, Grown(total=total, pending=now, complete=complete, by_model=found)
+            )
 
         if only is None and not store.complete:
             store.on_growth(grown)
@@ -242,9 +246,22 @@ class Evaluation:
                 complete=only is not None or store.complete,
                 reused=self._reused if only is None else {},
                 tools=callable_tools(spec.request),
+                by_model=self._by_model(counts.total, to_do)
+                if only is None
+                else self._by_model(None, only.calls),
             )
         )
         return any(pending.values())
+
+    def _by_model(self, total: int | None, to_do: Mapping[int, int], more: int = 0) -> dict[str, ModelCalls]:
+        """Return what each model has to do: of so many calls in all, `None` where those to do are all."""
+        models, sums = self.store.models, dict[str, ModelCalls]()
+        for number, ref in models.items():
+            pending = to_do.get(number, 0) + more
+            own = pending if total is None else total // len(models)
+            before = sums.get(str(ref), ModelCalls(total=0, pending=0))
+            sums[str(ref)] = ModelCalls(total=before.total + own, pending=before.pending + pending)
+        return sums
 
     def _make_runner(
         self, transport: Transport, observer: Observer, documents: Mapping[str, int]

@@ -7,7 +7,7 @@ import re
 
 import msgspec
 
-from umwelten.records import AttemptRecord, CallRecord, LimitRecord, StepRecord, ToolCallsRecord
+from umwelten.records import AttemptRecord, CallRecord, ChangeRecord, LimitRecord, StepRecord, ToolCallsRecord
 from umwelten.store.tables import FAILED, SUCCEEDED
 from umwelten.store.text_file_names import inside, is_text_name, text_name
 from umwelten.tool_calls import UNRESOLVED, ToolCallState, ToolOutcome
@@ -46,6 +46,10 @@ INSERT_TOOL_CALL = Insert(into="REPLACE INTO tool_calls", row=f"(?{', ?' * 11})"
 DELETE_STEPS = "DELETE FROM steps WHERE call_id = ? AND number >= ?"
 DELETE_TOOL_CALLS = "DELETE FROM tool_calls WHERE call_id = ? AND step >= ?"
 INSERT_LIMIT = Insert(into="INSERT INTO limit_changes", row="(?, ?, ?, ?, ?, ?)")
+INSERT_CHANGE = Insert(
+    into="INSERT INTO changes (run_id, at, author, via, key, scope, old, new, reason)",
+    row="(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+)
 INSERT_ANSWER = Insert(
     into="REPLACE INTO answers (call_id, text, reasoning, data, marks)", row="(?, ?, ?, ?, ?)", most=8
 )
@@ -267,6 +271,12 @@ def answer_row(call: int, reply: Reply, text: str) -> Row:
 def limit_row(record: LimitRecord, run_id: int) -> Row:
     """Return the values for INSERT_LIMIT."""
     return (run_id, record.at, clean(record.lane), record.limit, record.in_flight, clean(record.reason))
+
+
+def change_row(record: ChangeRecord, run_id: int) -> Row:
+    """Return the values for INSERT_CHANGE."""
+    said = (record.author, record.via, record.key, record.scope, record.old, record.new, record.reason)
+    return (run_id, record.at, *map(clean, said))
 
 
 def json_text(value: object) -> str:

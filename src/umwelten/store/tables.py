@@ -254,4 +254,21 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE calls ADD COLUMN tool_s REAL;
     ALTER TABLE evaluation ADD COLUMN tools TEXT NOT NULL DEFAULT ''; -- JSON of ToolSettings; '': none
     """,
+    """
+    -- What was changed while a run went on; its settings stay as it was started with.
+    CREATE TABLE changes (
+      id     INTEGER PRIMARY KEY,
+      run_id INTEGER NOT NULL,
+      at     REAL NOT NULL,
+      author TEXT NOT NULL,                     -- '': not said
+      via    TEXT NOT NULL,                     -- ctl, view, ui, library
+      key    TEXT NOT NULL,                     -- records.ChangeKey
+      scope  TEXT NOT NULL,                     -- a provider, lane, model or call; '': all
+      old    TEXT NOT NULL,                     -- JSON
+      new    TEXT NOT NULL,                     -- JSON
+      reason TEXT NOT NULL                      -- '': not said
+    ) STRICT;
+    ALTER TABLE runs ADD COLUMN given TEXT NOT NULL DEFAULT '{}'; -- JSON: the options given
+    ALTER TABLE evaluation ADD COLUMN tags TEXT NOT NULL DEFAULT '[]'; -- JSON: a list of texts
+    """,
 )

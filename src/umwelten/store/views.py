@@ -23,7 +23,7 @@ OLD_SCHEMAS: tuple[str, ...] = (
     """
     CREATE TEMP VIEW inputs AS SELECT *, '' AS part FROM main.inputs;
     CREATE TEMP VIEW evaluation AS
-      SELECT *, '' AS schema, '{}' AS options, '' AS tools FROM main.evaluation;
+      SELECT *, '' AS schema, '{}' AS options, '' AS tools, '[]' AS tags FROM main.evaluation;
     CREATE TEMP VIEW answers AS SELECT *, NULL AS data, NULL AS marks FROM main.answers;
     CREATE TEMP VIEW models AS SELECT *, 0 AS prompt_id, '' AS variant FROM main.models;
     CREATE TEMP TABLE prompts (id INTEGER PRIMARY KEY, name TEXT, text TEXT);
@@ -48,7 +48,7 @@ OLD_SCHEMAS: tuple[str, ...] = (
     CREATE TEMP TABLE variants (name TEXT PRIMARY KEY, system TEXT, parameters TEXT);
     """,
     """
-    CREATE TEMP VIEW IF NOT EXISTS evaluation AS SELECT *, '' AS tools FROM main.evaluation;
+    CREATE TEMP VIEW IF NOT EXISTS evaluation AS SELECT *, '' AS tools, '[]' AS tags FROM main.evaluation;
     CREATE TEMP VIEW IF NOT EXISTS attempts AS SELECT *, 1 AS step FROM main.attempts;
     CREATE TEMP VIEW IF NOT EXISTS calls AS
       SELECT *, NULL AS steps, NULL AS tool_calls, NULL AS tool_errors, NULL AS tool_s
@@ -60,6 +60,13 @@ OLD_SCHEMAS: tuple[str, ...] = (
     CREATE TEMP TABLE tool_calls (
       call_id INTEGER, step INTEGER, place INTEGER, id TEXT, name TEXT, tool TEXT, arguments TEXT, state TEXT,
       result TEXT, error TEXT, started_at REAL, took_s REAL);
+    """,
+    """
+    CREATE TEMP VIEW IF NOT EXISTS evaluation AS SELECT *, '[]' AS tags FROM main.evaluation;
+    CREATE TEMP VIEW runs AS SELECT *, '{}' AS given FROM main.runs;
+    CREATE TEMP TABLE changes (
+      id INTEGER PRIMARY KEY, run_id INTEGER, at REAL, author TEXT, via TEXT, key TEXT, scope TEXT, old TEXT,
+      new TEXT, reason TEXT);
     """,
 )
 """What makes a database that has not had the migration of that place read as if it had, unchanged."""

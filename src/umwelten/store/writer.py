@@ -17,6 +17,7 @@ from umwelten.errors import EXHAUSTED, StoreError
 from umwelten.records import (
     AttemptRecord,
     CallRecord,
+    ChangeRecord,
     Committable,
     LimitRecord,
     StepRecord,
@@ -36,7 +37,9 @@ _LAST_WAIT_MS = 1000
 
 Committed = Callable[[Sequence[Committable]], None]
 # A call or a step that ended comes with the place of the call's result.
-Item = tuple[CallRecord | StepRecord, ResultSlot] | AttemptRecord | ToolCallsRecord | LimitRecord
+Item = (
+    tuple[CallRecord | StepRecord, ResultSlot] | AttemptRecord | ToolCallsRecord | LimitRecord | ChangeRecord
+)
 # Its call, its name, the text, and the record beside it.
 _TextFile = tuple[int, str, str, str | None]
 _Key = tuple[object, ...]
@@ -52,6 +55,7 @@ class _Group:
         "answers",
         "attempts",
         "calls",
+        "changes",
         "committed",
         "gone",
         "limits",
@@ -69,6 +73,7 @@ class _Group:
         self.calls: list[rows.Row] = []
         self.answers: list[rows.Row] = []
         self.limits: list[rows.Row] = []
+        self.changes: list[rows.Row] = []
         self.gone: list[rows.Row] = []  # calls whose answer is out of date and has no successor
         self.outdated: list[str] = []  # text files of answers that are out of date
         self.texts: list[_TextFile] = []
@@ -90,6 +95,9 @@ class _Group:
                     self.records.append(item)
             elif isinstance(item, AttemptRecord):
                 self.attempts.append(rows.attempt_row(item, run_id))
+            elif isinstance(item, ChangeRecord):
+                self.changes.append(rows.change_row(item, run_id))
+                self.records.append(item)
             else:
                 self.limits.append(rows.limit_row(item, run_id))
 
@@ -137,6 +145,7 @@ class _Group:
             (rows.UPSERT_CALL, self.calls),
             (rows.INSERT_ANSWER, self.answers),
             (rows.INSERT_LIMIT, self.limits),
+            (rows.INSERT_CHANGE, self.changes),
             (rows.INSERT_STEP, [*self.steps.values()]),
             (rows.INSERT_TOOL_CALL, [*self.tool_calls.values()]),
         ):
