@@ -10,7 +10,7 @@ from html import unescape
 
 import pytest
 
-from report.making import FLASH, NOON, Done, answer, change, failure, spec, two_models, work
+from report.making import FLASH, GEMMA, NOON, Done, answer, change, failure, spec, two_models, work
 from store.making import downgrade
 from umwelten.report import recommendations
 from umwelten.report.models import Cost, Figures, ModelRow, Service, UsageSums
@@ -133,6 +133,34 @@ def test_a_model_that_fails_more_often_is_no_bargain():
         "cheapest": "b", "fastest": "b", "best value": "b",
     }  # fmt: skip
     assert picked(model("a", rate=0.96, price=0), model("b", price=9))["cheapest"] == "a"
+
+
+def test_who_is_left_out_is_told_with_the_calls_that_decided(tmp_path):
+    models = model("a", rate=0.87, p50=0.1, price=0), model("b", price=9), model("c", rate=0, price=None)
+    a, c = recommendations.left_out(models)
+    assert (a.model, a.why) == ("a", "87.0% answered (13 of 100 failed; best 100%)")
+    assert (c.model, c.why) == ("c", "0% answered (100 of 100 failed; best 100%)")
+    assert recommendations.most_expensive(models).model == "b"
+    assert recommendations.most_expensive(models[1:]) is None
+    assert recommendations.left_out(models[1:]) == ()
+
+    folder = tmp_path / "demo"
+    ends = {1: Done(answer(), cost=1000), 2: Done(failure(), cost=0)}
+    work(
+        folder, spec(models=(GEMMA, FLASH)), ["a.txt", "b.txt"],
+        lambda call: ends[call.input.id] if call.model == 2 else Done(answer(), cost=2000),
+    )  # fmt: skip
+    words = "50.0% answered (1 of 2 failed; best 100%)"
+    found = json.loads(rendered(folder, render_json))
+    assert [(row["model"], row["why"], row["failed"]) for row in found["left_out"]] == [
+        (str(FLASH), words, 1)
+    ]
+    assert found["most_expensive"]["model"] == str(GEMMA)
+    assert f"Left out of cheapest, fastest and best value: {FLASH}, {words}." in rendered(
+        folder, render_markdown
+    )
+    page = re.sub("<.*?>", "", rendered(folder, lambda r, out: render_html([r], out)))
+    assert f"Left out of cheapest, fastest and best value: {FLASH}, {words}." in page
 
 
 def test_unknown_prices_are_never_the_cheapest_and_one_model_is_no_choice():

@@ -46,7 +46,7 @@ def test_the_keys_are_those_promised_and_no_others(tmp_path):
     found = report(tmp_path / "demo")
     assert list(found) == [
         "evaluation", "summary", "cost", "models", "results", "errors",
-        "settings", "picks", "attempts", "throttling", "attributions", "schema",
+        "settings", "picks", "most_expensive", "left_out", "attempts", "throttling", "attributions", "schema",
     ]  # fmt: skip
     assert set(found["evaluation"]) == {
         "id",

@@ -168,6 +168,26 @@ class Pick(FrozenStruct, kw_only=True):
         return model_label(self.model, self.prompt)
 
 
+class LeftOut(FrozenStruct, kw_only=True):
+    """A model that no pick could be, and why: it answered too few of its calls, or no time of it is known.
+
+    `best_rate` is the share of calls that the most reliable model answered.
+    """
+
+    model: str
+    prompt: str | None = None
+    succeeded: int
+    failed: int
+    success_rate: float | None
+    best_rate: float
+    why: str
+
+    @property
+    def label(self) -> str:
+        """Model and prompt as one text."""
+        return model_label(self.model, self.prompt)
+
+
 class AttemptSums(FrozenStruct, kw_only=True):
     """A model's attempts with one outcome: "answered", or the kind of failure. All runs together.
 
@@ -291,6 +311,8 @@ class Overview(FrozenStruct):
     throttling: tuple[Throttling, ...]
     attributions: tuple[LaneAttribution, ...]
     tools: ToolUse | None = None
+    most_expensive: Pick | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class EvaluationSummary(FrozenStruct):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -21,6 +22,15 @@ def records(reader: Reader) -> Iterator[Record]:
     """Yield the records of all current answers, one at a time."""
     rows = reader.connection.execute("SELECT data FROM current_answers WHERE data IS NOT NULL")
     return (record_of(data) for (data,) in rows)
+
+
+def records_by_input(reader: Reader) -> Iterator[dict[tuple[int, int], Record]]:
+    """Yield the records of the current answers to one input by number of model and repeat, input by input."""
+    rows = reader.connection.execute(
+        """SELECT input_id, model_id, repeat, data FROM current_answers WHERE data IS NOT NULL ORDER BY id"""
+    )
+    for _, own in groupby(rows, key=lambda row: row[0]):
+        yield {(row[1], row[2]): record_of(row[3]) for row in own}
 
 
 def fit_types(fields: Sequence[Field], readers: Iterable[Reader]) -> tuple[Field, ...]:

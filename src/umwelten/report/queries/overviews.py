@@ -99,6 +99,8 @@ def overview(reader: Reader) -> Overview:
         throttling=throttling.throttling(connection),
         attributions=throttling.attributions(connection),
         tools=tools,
+        most_expensive=recommendations.most_expensive(models),
+        left_out=recommendations.left_out(models),
     )
 
 

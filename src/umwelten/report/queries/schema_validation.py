@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from umwelten.report import stats
 from umwelten.report.models import model_label
-from umwelten.report.queries.column_types import is_number, records
-from umwelten.report.queries.variants import variants
+from umwelten.report.queries.column_types import is_number, records_by_input
+from umwelten.report.queries.field_agreement import FieldAgreement, Ratings, ratings_of
+from umwelten.report.queries.variants import Variant, variants
 from umwelten.report.schema_fields import Field, Record, fields_of, schema_of
 from umwelten.store.reader import Reader
 from umwelten.store.tables import FAILED, SUCCEEDED
 from umwelten.types import FailureKind, FrozenStruct, Problem
 
-TOP = 5
-"""Values of a field that are counted out."""
-
 _MESSAGES = 500
 _VALUES = 200
+"""Of an enum that are counted, so that no answer can make a report long."""
 _LONGEST = 200
 _PROBLEMS = msgspec.json.Decoder(tuple[Problem, ...])
 _SCHEMA = FailureKind.SCHEMA
@@ -60,11 +59,30 @@ class ModelRecords(FrozenStruct):
         return model_label(self.model, self.prompt)
 
 
+class ModelValues(FrozenStruct, kw_only=True):
+    """The values of one field in one model's records, as in `FieldFigures`."""
+
+    model: str
+    prompt: str | None
+    valid: int
+    missing: int
+    values: tuple[tuple[str, int], ...] = ()
+    min: float | None = None
+    mean: float | None = None
+    max: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Model and prompt as one text."""
+        return model_label(self.model, self.prompt)
+
+
 class FieldFigures(FrozenStruct):
     """One field. `valid` and `missing` count valid records, `wrong` attempts; null is missing.
 
-    `message` is the most frequent of the reasons why it was wrong. `values` are the most frequent values
-    of an enum or a truth value with their counts; `min`, `mean` and `max` are those of numbers.
+    `message` is the most frequent of the reasons why it was wrong. `values` are the values of an enum or a
+    truth value with their counts, the most frequent first; `min`, `mean` and `max` are those of numbers.
+    `models` has the same for each model, `agreement` how far they, and their repeats, agree.
     """
 
     field: str
@@ -77,6 +95,8 @@ class FieldFigures(FrozenStruct):
     min: float | None = None
     mean: float | None = None
     max: float | None = None
+    models: tuple[ModelValues, ...] = ()
+    agreement: FieldAgreement = FieldAgreement()
 
 
 class Validation(FrozenStruct):
@@ -121,7 +141,7 @@ def validation(reader: Reader) -> Validation | None:
             ModelRecords(model=one.model, prompt=one.prompt, records=by_model.get(number, Records()))
             for number, one in variants(connection).items()
         ),
-        fields=_figures(fields, records(reader), wrong),
+        fields=_figures(fields, records_by_input(reader), wrong, variants(connection)),
     )
 
 
@@ -278,36 +298,79 @@ class _Values:
             self.sum += number
             self.min, self.max = min(self.min, number), max(self.max, number)
 
+    def figures(self) -> dict[str, Any]:
+        """Return the counts, or the extremes and the mean, as `FieldFigures` has them."""
+        some = self.numbers > 0
+        return {
+            "values": tuple(self.counts.most_common()),
+            "min": stats.rounded(self.min) if some else None,
+            "mean": stats.rounded(self.sum / self.numbers) if some else None,
+            "max": stats.rounded(self.max) if some else None,
+        }
+
     def _count(self, value: Any) -> None:
         word = str(value).lower() if isinstance(value, bool) else str(value)
         if word in self.counts or len(self.counts) < _VALUES:
             self.counts[word] += 1
 
 
-def _figures(fields: tuple[Field, ...], found: Iterable[Record], wrong: _Wrong) -> tuple[FieldFigures, ...]:
-    values = {field.name: _Values(field) for field in fields}
-    n = 0
-    for record in found:
-        n += 1
-        for name, own in values.items():
-            if (value := record.get(name)) is not None:
-                own.add(value)
-    return tuple(_figure(field, values[field.name], n, wrong) for field in fields)
+class _FieldValues:
+    """The values of one field: of all records, of each model's, and input by input."""
+
+    def __init__(self, field: Field, ratings: Ratings) -> None:
+        self.field, self.ratings, self.all = field, ratings, _Values(field)
+        self.of: dict[int, _Values] = {}
+
+    def add(self, found: Mapping[tuple[int, int], Record]) -> None:
+        """Another input: its records by model and repeat."""
+        self.ratings.add(found, self.field.name)
+        for (model, _), record in found.items():
+            value = record.get(self.field.name)
+            if value is not None:
+                self.all.add(value)
+                self.of.setdefault(model, _Values(self.field)).add(value)
+
+    def by_model(self, columns: Mapping[int, Variant], sizes: Mapping[int, int]) -> tuple[ModelValues, ...]:
+        return tuple(
+            ModelValues(
+                model=columns[number].model,
+                prompt=columns[number].prompt,
+                valid=own.valid,
+                missing=sizes[number] - own.valid,
+                **own.figures(),
+            )
+            for number in columns
+            if sizes[number]
+            for own in [self.of.get(number, _Values(self.field))]
+        )
 
 
-def _figure(field: Field, own: _Values, n: int, wrong: _Wrong) -> FieldFigures:
-    some = own.numbers > 0
-    return FieldFigures(
-        field=field.name,
-        type=type_in_words(field),
-        valid=own.valid,
-        missing=n - own.valid,
-        wrong=wrong.attempts[field.name],
-        message=wrong.message(field.name),
-        values=tuple(own.counts.most_common(TOP)),
-        min=stats.rounded(own.min) if some else None,
-        mean=stats.rounded(own.sum / own.numbers) if some else None,
-        max=stats.rounded(own.max) if some else None,
+def _figures(
+    fields: tuple[Field, ...],
+    found: Iterable[Mapping[tuple[int, int], Record]],
+    wrong: _Wrong,
+    columns: Mapping[int, Variant],
+) -> tuple[FieldFigures, ...]:
+    ratings = ratings_of(fields)
+    values = [_FieldValues(field, ratings[field.name]) for field in fields]
+    sizes = Counter[int]()
+    for records in found:
+        sizes.update(model for model, _ in records)
+        for own in values:
+            own.add(records)
+    return tuple(
+        FieldFigures(
+            field=one.field.name,
+            type=type_in_words(one.field),
+            valid=one.all.valid,
+            missing=sizes.total() - one.all.valid,
+            wrong=wrong.attempts[one.field.name],
+            message=wrong.message(one.field.name),
+            **one.all.figures(),
+            models=one.by_model(columns, sizes),
+            agreement=one.ratings.agreement(columns),
+        )
+        for one in values
     )
 
 

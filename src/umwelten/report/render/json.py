@@ -21,6 +21,8 @@ The shape, whose keys are stable (durations in seconds, money in USD, times ISO 
                     list was used also "price_lists": [day, …], with variants also
                     "variants": [{"name", "parameters": [[name, text], …], "system"}, …],
      "picks":      [{"what", "model", "prompt", "why"}, …],
+     "most_expensive": the same, or null,
+     "left_out":   [{"model", "prompt", "succeeded", "failed", "success_rate", "best_rate", "why"}, …],
      "attempts":   [{"model", "prompt", "outcome", "attempts", "time_s", "cost_usd"}, …],
      "throttling": [{"lane", "changes", "cuts", "lowest", "highest", "last"}, …],
      "attributions": [{"lane", "reason", "seconds", "share"}, …],
@@ -28,7 +30,13 @@ The shape, whose keys are stable (durations in seconds, money in USD, times ISO 
                     "fenced", "mended", "coerced", "asked_again", "failed"}, "extra_attempts",
                     "extra_cost_usd", "unreadable", "models": [{"model", "prompt", "records"}, …],
                     "fields": [{"field", "type", "valid", "missing", "wrong", "message",
-                                "values": [[text, count], …], "min", "mean", "max"}, …]}}
+                                "values": [[text, count], …], "min", "mean", "max",
+                                "models": [{"model", "prompt", "valid", "missing", "values", "min", "mean",
+                                            "max"}, …],
+                                "agreement": {"models": {"units", "raters", "same", "alpha", "metric"} or
+                                    null, "pairs": [{"first", "second", "units", "same", "alpha",
+                                    "kappa", "low", "high"}, …],
+                                    "repeats": [{"model", "prompt", "agreement"}, …]}}, …]}}
 
 "prompt" is the name of one of several prompts, null where there is one alone; "data" is the record in an
 answer that had a schema to keep to. Both and "schema": see `report.queries.schema_validation`.
@@ -114,7 +122,9 @@ def render_json(reader: Reader, out: TextIO, *, short: bool = False) -> None:
                 _write_list(out, "results", _results(reader, scores))
         _write_list(out, "errors", map(_dump, overview.errors))
         out.write(f',\n"settings": {_dump(overview.settings)}')
-        for name in ("picks", "attempts", "throttling", "attributions"):
+        _write_list(out, "picks", map(_dump, overview.picks))
+        out.write(f',\n"most_expensive": {_dump(overview.most_expensive)}')
+        for name in ("left_out", "attempts", "throttling", "attributions"):
             _write_list(out, name, map(_dump, getattr(overview, name)))
         if overview.tools is not None:
             _write_list(out, "tools", map(_dump, overview.tools.tools))

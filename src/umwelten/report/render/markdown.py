@@ -16,10 +16,10 @@ from umwelten.report.columns import markdown_columns
 from umwelten.report.models import CallResult, Cost, Figures, Overview, Throttling
 from umwelten.report.queries import overviews
 from umwelten.report.queries.attempts import ANSWERED
-from umwelten.report.queries.schema_validation import validation
+from umwelten.report.queries.schema_validation import Validation, validation
 from umwelten.report.queries.status import UNFINISHED
 from umwelten.report.queries.throttling import WAITED_FOR
-from umwelten.report.render import schema_section, tools_section
+from umwelten.report.render import agreement_section, schema_section, tools_section
 from umwelten.report.render.markdown_text import cell, code_block, table
 from umwelten.report.render.schema_section import summary_of
 from umwelten.report.render.scores_markdown import write_scores
@@ -163,8 +163,12 @@ def _models(overview: Overview, out: TextIO) -> None:
     out.write("## Models\n\n")
     table(out, ("model", *(column.markdown for column in columns)), models, numbers_from=1)
     if overview.picks:
-        rows = [(pick.what, cell(pick.label), cell(pick.why)) for pick in overview.picks]
+        most = (overview.most_expensive,) if overview.most_expensive is not None else ()
+        rows = [(pick.what, cell(pick.label), cell(pick.why)) for pick in (*overview.picks, *most)]
         table(out, ("which one", "model", "because"), rows)
+        if overview.left_out:
+            names = "; ".join(f"{cell(row.label)}, {cell(row.why)}" for row in overview.left_out)
+            out.write(f"Left out of cheapest, fastest and best value: {names}.\n\n")
     projected = list(recommendations.projection(overview.models))
     if projected:
         out.write("If further calls went like these, with as many in flight:\n\n")
@@ -242,6 +246,25 @@ def _schema(reader: Reader, out: TextIO) -> None:
     if len(figures.models) > 1:
         rows = (tuple(map(cell, row)) for row in schema_section.model_rows(figures))
         table(out, schema_section.MODEL_HEAD, rows, numbers_from=1)
+    _agreement(figures, out)
+
+
+def _agreement(figures: Validation, out: TextIO) -> None:
+    """Values by model, and how far models and repeats agree."""
+    section = agreement_section
+    agreed = False
+    for title, head, found in (
+        ("Values by model", section.VALUES_HEAD, section.value_rows(figures)),
+        ("Agreement between models", section.MODELS_HEAD, section.model_rows(figures)),
+        ("Agreement between repeats", section.REPEATS_HEAD, section.repeat_rows(figures)),
+    ):
+        rows = [tuple(cell(word, _MESSAGE) for word in row) for row in found]
+        if rows:
+            out.write(f"### {title}\n\n")
+            table(out, head, rows, numbers_from=3 if head is section.VALUES_HEAD else 2)
+            agreed = agreed or head is not section.VALUES_HEAD
+    if agreed:
+        out.write(f"{section.NOTE}\n\n")
 
 
 def _results(reader: Reader, overview: Overview, out: TextIO) -> None:

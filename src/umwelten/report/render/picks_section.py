@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from umwelten.report.models import Pick, model_label
+from umwelten.report.models import Overview, model_label
 from umwelten.report.queries.score_overview import ScoreOverview
 from umwelten.report.render.markup import text
 from umwelten.report.render.scores_text import interval, share
@@ -12,15 +12,25 @@ from umwelten.scoring.columns import ColumnName
 from umwelten.scoring.figures import ScoreFigures
 
 
-def cards(picks: Sequence[Pick], scores: ScoreOverview | None, *, of: str = "") -> str:
+def cards(overview: Overview, scores: ScoreOverview | None, *, of: str = "") -> str:
     """A card for each model that stands out. `of`: the evaluation's id, where there are several.
 
     With scores the best value is the cheapest of the models that are as good as the best, and no other.
     """
     scored = list(_by_scores(scores)) if scores is not None else []
-    others = [pick for pick in picks if not scored or pick.what != "best value"]
+    most = () if overview.most_expensive is None else (overview.most_expensive,)
+    others = [pick for pick in (*overview.picks, *most) if not scored or pick.what != "best value"]
     chosen = [*scored, *((pick.label, pick.what, pick.why) for pick in others)]
     return "".join(_card(chosen, model, of) for model in dict.fromkeys(model for model, _, _ in chosen))
+
+
+def left_out(overview: Overview, *, of: str = "") -> str:
+    """Which models no card could name, and why; nothing where there are none."""
+    if not overview.picks or not overview.left_out:
+        return ""
+    names = "; ".join(f"<b>{text(row.label)}</b>, {text(row.why)}" for row in overview.left_out)
+    where = f"Of {text(of)} left" if of else "Left"
+    return f'<p class="left-out">{where} out of cheapest, fastest and best value: {names}.</p>\n'
 
 
 def _card(chosen: Iterable[tuple[str, str, str]], model: str, of: str) -> str:

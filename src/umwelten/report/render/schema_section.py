@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from umwelten.report.queries.schema_validation import FieldFigures, Records, Validation, in_words
+from umwelten.report.render import agreement_section
 from umwelten.report.render.markup import table, text
+from umwelten.report.render.value_words import values_in_words
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 
 HEAD = ("field", "type", "valid", "missing", "wrong", "values", "most often wrong")
 MODEL_HEAD = ("model", "valid", "at once", "fenced", "mended", "coerced", "asked again", "failed")
-_SHOWN = 3
+_ON_A_LINE = 3
+"""Values of a field on a line of a terminal."""
 
 
 def summary_of(figures: Validation) -> str:
@@ -41,6 +44,7 @@ def as_html(figures: Validation, of: str = "") -> str:
         f"<p>{text(f'{of}: ' if of else '')}{text(summary_of(figures))}.</p>\n"
         + _fields_table(fields)
         + (f"<h3>By model</h3>\n{models}" if models else "")
+        + agreement_section.as_html(figures)
     )
 
 
@@ -64,7 +68,8 @@ def model_rows(figures: Validation) -> Iterator[tuple[str, ...]]:
 def render_validation(figures: Validation, out: TextIO) -> None:
     """Lines for a terminal."""
     out.write(f"\nrecords: {summary_of(figures)}\n")
-    rows = [tuple(title.upper() for title in HEAD), *map(_field, figures.fields)]
+    fields = [_field(row, _ON_A_LINE) for row in figures.fields]
+    rows = [tuple(title.upper() for title in HEAD), *fields]
     rows = [tuple(one_line(cell, 60) for cell in row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -75,25 +80,9 @@ def render_validation(figures: Validation, out: TextIO) -> None:
         out.write(f"  {'  '.join(cells)}".rstrip() + "\n")
 
 
-def _field(row: FieldFigures) -> tuple[str, ...]:
+def _field(row: FieldFigures, most: int | None = None) -> tuple[str, ...]:
     counts = (f"{row.valid:,}", f"{row.missing:,}", f"{row.wrong:,}")
-    return (row.field, row.type, *counts, values_in_words(row), row.message or "")
-
-
-def values_in_words(row: FieldFigures) -> str:
-    """`draft 12, final 3` or `1 to 10, mean 4.2`."""
-    if row.values:
-        more = ", …" if len(row.values) > _SHOWN else ""
-        return ", ".join(f"{value} {n:,}" for value, n in row.values[:_SHOWN]) + more
-    if row.min is None or row.max is None or row.mean is None:
-        return ""
-    return f"{_number(row.min)} to {_number(row.max)}, mean {_number(row.mean)}"
-
-
-def _number(value: float) -> str:
-    if value == int(value) and abs(value) < 1e15:
-        return f"{int(value):,}"
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
+    return (row.field, row.type, *counts, values_in_words(row, row.type, most), row.message or "")
 
 
 def _counts(records: Records) -> tuple[str, ...]:

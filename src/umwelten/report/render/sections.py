@@ -169,10 +169,15 @@ def _why(part: ReportSection) -> str:
 
 def _recommendations(parts: Sequence[ReportSection]) -> str:
     several = len(parts) > 1
+    names = [part.id if several else "" for part in parts]
     cards = "".join(
-        picks_section.cards(part.overview.picks, part.scores, of=part.id if several else "") for part in parts
+        picks_section.cards(part.overview, part.scores, of=name)
+        for part, name in zip(parts, names, strict=True)
     )
-    return f'<section id="choice"><ul class="picks">{cards}</ul></section>\n' if cards else ""
+    left = "".join(
+        picks_section.left_out(part.overview, of=name) for part, name in zip(parts, names, strict=True)
+    )
+    return f'<section id="choice"><ul class="picks">{cards}</ul>\n{left}</section>\n' if cards else ""
 
 
 def _scores(parts: Sequence[ReportSection], *, short: bool) -> Iterator[str]:
