@@ -35,7 +35,8 @@ def test_the_advice_names_what_took_most_time_and_what_would_help() -> None:
     )
     full = Attribution(lane="a", wall_s=1.0, concurrency_s=1.0, limit=5, capped_by_user=True)
     assert advice(full).spell(as_flag) == (
-        "a had all its slots taken 100 % of the time: a higher --max-concurrency (now 5) or auto would help"
+        "a was full 100 % of the time: more than 5 calls at a time (--max-concurrency) may be faster, "
+        "as far as the account allows it; auto finds out"
     )
     dear = Attribution(lane="{a}", wall_s=2.0, cost_s=1.5, no_work_s=0.5)
     assert advice(dear).spell(as_flag) == (

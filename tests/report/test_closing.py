@@ -76,13 +76,13 @@ def test_failures_stand_in_the_order_of_their_number_then_of_their_kind():
 @pytest.mark.parametrize(
     ("outcomes", "pending", "note"),
     [
-        ((failure(),), 0, "after mending what the message names"),
-        ((failure(), failure("other")), 0, "after mending what the messages name"),
-        ((failure(), answer()), 0, "after mending what the message names"),
+        ((failure(),), 0, "correct what the message names first"),
+        ((failure(), failure("other")), 0, "correct what the messages name first"),
+        ((failure(), answer()), 0, "correct what the message names first"),
         ((failure(),), 3, None),
         ((failure(kind=FailureKind.SERVER),), 0, None),
         ((failure(), failure(kind=FailureKind.SERVER)), 0, None),
     ],
 )
-def test_what_must_be_mended_before_a_resume_is_said(outcomes, pending, note):
+def test_what_must_be_corrected_before_a_resume_is_said(outcomes, pending, note):
     assert summary_of(*outcomes, pending=pending).resume_note == note

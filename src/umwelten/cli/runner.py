@@ -17,6 +17,7 @@ import msgspec
 
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.interrupts import INTERRUPTED, interrupts
+from umwelten.cli.next_steps import has_command, next_steps, on_evaluation
 from umwelten.cli.print_answers import AnswerPrinter
 from umwelten.cli.progress import Progress, make
 from umwelten.cli.standard_streams import lost_output
@@ -29,6 +30,7 @@ from umwelten.events import Event, Note, NoteLevel, Observer, RunStarted, RunSta
 from umwelten.phrases import Wording, spell
 from umwelten.report.advice import OWN_SCHEMA
 from umwelten.report.output_files import write_report
+from umwelten.report.queries import overviews
 from umwelten.report.queries.overviews import results
 from umwelten.report.render.json import render_json
 from umwelten.report.run_summary import RecordCount, RunSummary, capped, summarize
@@ -147,8 +149,10 @@ def _finish(
         vendors=evaluation.vendors,
         seen=records,
         addresses=own_addresses(asked, evaluation.settings),
-        listing=_listing(evaluation),
+        listing=on_evaluation(evaluation, "show", "--failed"),
         spelling=as_flag,
+        cost_of_all_runs_usd=_cost_of_all_runs(evaluation, tally),
+        next_steps=next_steps(evaluation) if evaluation.spec.derived is None else None,
     )
     if evaluation.spec.derived is not None:
         summary = _without_schema(summary)
@@ -158,13 +162,25 @@ def _finish(
         _print_json(evaluation)
 
 
+def _cost_of_all_runs(evaluation: Evaluation, tally: Tally) -> float | None:
+    """What all runs together cost, where this is not the first that was paid for."""
+    earlier = tally.done_before - sum(tally.started.reused.values() if tally.started else ())
+    if not earlier or not tally.done:
+        return None
+    with Reader.open(evaluation.folder) as reader:
+        return overviews.summary(reader).cost.total_usd
+
+
 def _without_schema(summary: RunSummary) -> RunSummary:
     """Return the summary of a run whose schema is ours, with advice that needs none of the user's."""
-    failures = tuple(
-        msgspec.structs.replace(group, advice=spell(OWN_SCHEMA, as_flag)) if group.kind == "schema" else group
-        for group in summary.failures
+    own = spell(OWN_SCHEMA, as_flag)
+    failures, groups = (
+        tuple(
+            msgspec.structs.replace(group, advice=own) if group.kind == "schema" else group for group in some
+        )
+        for some in (summary.failures, summary.failure_groups)
     )
-    return msgspec.structs.replace(summary, failures=failures)
+    return msgspec.structs.replace(summary, failures=failures, failure_groups=groups)
 
 
 def _settle_memory() -> None:
@@ -253,16 +269,11 @@ class _Stop:
             self._evaluation.stop(f"interrupted by {name}", interrupted=True, grace_s=0)
 
 
-def _listing(evaluation: Evaluation) -> str:
-    """The command that shows all failed calls."""
-    words = ["umwelten", "eval", "show", evaluation.store.spec.id, "--failed"]
-    if evaluation.spec.output.output_dir != Path("output"):
-        words += ["--output-dir", str(evaluation.spec.output.output_dir)]
-    return shlex.join(words)
-
-
 def resume_command(evaluation: Evaluation, *, higher_cap: bool = False) -> str:
     """This command line again, going on with what it left. `higher_cap`: its cost cap is left to fill in."""
+    if evaluation.spec.derived is None and has_command("eval", "resume"):
+        more = " --max-cost MORE" if higher_cap else ""
+        return on_evaluation(evaluation, "resume") + more
     words = [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite", "--yes")]
     # What was estimated once need not be asked about again.
     at = words.index("--estimate") if "--estimate" in words else len(words)

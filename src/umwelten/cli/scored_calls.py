@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import click
 
-from umwelten.cli.table_layout import _write_table
+from umwelten.cli.table_layout import write_table
 from umwelten.errors import UsageError
 from umwelten.report.queries import calls, overviews
 from umwelten.report.queries.call_scores import CallScore, CallScores, open_scores
@@ -107,7 +107,7 @@ def _write(
                 ]
 
     shrink = ("FILE", "MODEL", "PROMPT", "SCORER", "EXPECTED", "REASON", "MESSAGE")
-    _write_table(titles, cells(), shrink=shrink)
+    write_table(titles, cells(), shrink=shrink)
 
 
 def _said(score: CallScore, expected: Any) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import click
 
 from umwelten.cli.report import _check_there, _did_you_mean, _readers, _settings
 from umwelten.cli.scored_calls import WantedScores, show_scored
-from umwelten.cli.table_layout import _write_table
+from umwelten.cli.table_layout import write_table
 from umwelten.errors import UsageError
 from umwelten.evaluation.spec import check_id
 from umwelten.report.queries import attempts, calls, overviews
@@ -116,7 +116,7 @@ def _show_failed(reader: Reader, id_: str, lines: Iterable[calls.CallSummary], a
         sys.stdout.writelines(f"{calls.as_json(line)}\n" for line in failed)
     else:
         titles = ("CALL", "FILE", "MODEL", *(("PROMPT",) if several else ()), "KIND", "MESSAGE")
-        _write_table(titles, (_failed_cells(line, several) for line in failed), shrink=titles[1:])
+        write_table(titles, (_failed_cells(line, several) for line in failed), shrink=titles[1:])
     if first is None:
         _note(f"no failed calls in {id_!r}")
 
@@ -135,7 +135,7 @@ def _write_lines(reader: Reader, lines: Iterable[calls.CallSummary]) -> None:
     header = io.StringIO()
     render_lines((), header, prompts=several)
     titles = header.getvalue().rstrip("\n").split("\t")
-    _write_table(
+    write_table(
         titles, (_cells(line, several) for line in lines), shrink=("FILE", "MODEL", "PROMPT", "STATUS")
     )
 

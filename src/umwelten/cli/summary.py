@@ -6,7 +6,10 @@ import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple, TextIO
 
+from umwelten.cli.table_layout import fitted_table
 from umwelten.events import RunStatus, StopCode
+from umwelten.report.failure_groups import MessageGroup
+from umwelten.report.model_summaries import ModelSummary
 from umwelten.report.queries.schema_validation import in_words
 from umwelten.report.run_summary import RunSummary, ToolSummary
 from umwelten.text import formatting
@@ -14,6 +17,10 @@ from umwelten.text.sanitize import one_line
 
 _WIDEST, _USUAL = 100, 80
 _MESSAGE = 200
+_REMEDY = 400
+"""Characters of a message that says what to do itself: the remedy comes last in it."""
+_MOST_GROUPS = 6
+_MOST_MODELS = 30
 
 
 class Paragraph(NamedTuple):
@@ -46,9 +53,12 @@ def layout(summary: RunSummary, width: int) -> Iterator[tuple[str, str, str]]:
     yield "", head.text, head.style
     parts = list(_parts(summary))
     column = max((len(part.label) for part in parts), default=0) + 4
+    room = max(width - column, 24)
     for part in parts:
         label = f"  {part.label}"
-        room = max(width - column, 24)
+        if part.label == "models":
+            yield from (("", f"  {line}", part.style) for line in _model_lines(summary, width - 2))
+            continue
         lines = [part.text] if part.whole else textwrap.wrap(part.text, room, break_on_hyphens=False)
         for line in lines or [""]:
             yield label.ljust(column), line, part.style
@@ -99,6 +109,8 @@ def _parts(summary: RunSummary) -> Iterator[Paragraph]:
     for number, (id, count) in enumerate(summary.reused.items()):
         answers = formatting.count(count, "answer")
         yield Paragraph("" if number else "reused", f"{answers} reused from {one_line(id, 80)}, at no cost")
+    if len(summary.models) > 1:
+        yield Paragraph("models", "")
     yield from _failures(summary)
     if summary.missing_texts:
         files = formatting.count(summary.missing_texts, "text file")
@@ -117,6 +129,8 @@ def _parts(summary: RunSummary) -> Iterator[Paragraph]:
         yield Paragraph("cost", _cost(summary))
     yield from _notes(summary)
     yield Paragraph("outputs", one_line(summary.folder, 4000), whole=True)
+    for name, command in summary.next_steps.items():
+        yield Paragraph(name, one_line(command, 4000), whole=True)
     if summary.resume:
         yield Paragraph("resume", one_line(summary.resume, 100_000), "bold", whole=True)
     if summary.resume_note:
@@ -132,15 +146,61 @@ def _reason(summary: RunSummary) -> str:
 
 def _failures(summary: RunSummary) -> Iterator[Paragraph]:
     label = "failed"
-    for group in summary.failures:
-        such = "" if group.count == 1 else "such as "
-        yield Paragraph(
-            label, f"{group.count:,} × {group.kind}: {such}{one_line(group.example, _MESSAGE)}", "red"
-        )
-        yield Paragraph("", f"→ {group.advice}")
+    groups = summary.failure_groups[:_MOST_GROUPS]
+    for group in groups:
+        yield Paragraph(label, _failure(group), "red")
+        if not group.itself:
+            yield Paragraph("", f"→ {group.advice}")
         label = ""
+    others = sum(group.count for group in summary.failure_groups[_MOST_GROUPS:])
+    if others:
+        messages = formatting.count(len(summary.failure_groups) - _MOST_GROUPS, "other message")
+        yield Paragraph("", f"and {others:,} with {messages}", "red")
     if summary.listing:
         yield Paragraph("", f"all of them: {one_line(summary.listing, 4000)}", whole=True)
+
+
+def _failure(group: MessageGroup) -> str:
+    """`3 × bad_request: 413: too large (the first: a.txt)`."""
+    message = one_line(group.example, _REMEDY if group.itself else _MESSAGE)
+    text = f"{group.count:,} × {group.kind}: {message}"
+    name = (group.file or "").rpartition("/")[2]
+    if not name or name in group.example:
+        return text
+    return f"{text} ({'the first: ' if group.count > 1 else ''}{one_line(group.file or '', 60)})"
+
+
+def _model_lines(summary: RunSummary, width: int) -> Iterator[str]:
+    """A line a model, under titles."""
+    shown = summary.models[:_MOST_MODELS]
+    failed, pending = any(row.failed for row in shown), any(row.pending for row in shown)
+    titles = [
+        "model",
+        "answers",
+        *["failed"] * failed,
+        *["pending"] * pending,
+        "mean",
+        "tokens",
+        "cost",
+    ]
+    rows = [_model_row(row, failed=failed, pending=pending) for row in shown]
+    yield from fitted_table(titles, rows, width=width, shrink=titles[:1], right=titles[1:])
+    if len(summary.models) > len(shown):
+        yield f"and {formatting.count(len(summary.models) - len(shown), 'model')} more"
+
+
+def _model_row(row: ModelSummary, *, failed: bool, pending: bool) -> list[str]:
+    done = row.succeeded + row.failed
+    cost = formatting.money(row.cost_usd) + ("+?" if row.unpriced_calls and row.cost_usd is not None else "")
+    return [
+        one_line(row.model, 100),
+        f"{row.succeeded:,}",
+        *([f"{row.failed:,}"] if failed else []),
+        *([f"{row.pending:,}"] if pending else []),
+        formatting.seconds(row.average_response_s),
+        f"{row.input_tokens + row.output_tokens:,}",
+        cost if done else formatting.UNKNOWN,
+    ]
 
 
 def _stop_paragraphs(summary: RunSummary) -> Iterator[Paragraph]:
@@ -193,9 +253,9 @@ def _hedged(summary: RunSummary) -> str:
 
 
 def _cost(summary: RunSummary) -> str:
+    if summary.free and summary.cost_usd == 0 and not summary.unpriced_calls:
+        return "free (local models)"
     text = formatting.cost(summary.cost_usd, summary.unpriced_calls)
-    return (
-        "free (local models)"
-        if summary.free and summary.cost_usd == 0 and not summary.unpriced_calls
-        else text
-    )
+    if summary.cost_of_all_runs_usd is None:
+        return text
+    return f"{text} in this run, {formatting.money(summary.cost_of_all_runs_usd)} in all runs"

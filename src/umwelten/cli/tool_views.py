@@ -17,7 +17,7 @@ import msgspec
 from umwelten.attempts.key_mask import KeyMask
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.json_output import print_json
-from umwelten.cli.table_layout import _write_table
+from umwelten.cli.table_layout import write_table
 from umwelten.config.endpoints import all_keys, vendors
 from umwelten.config.settings import Settings, load
 from umwelten.config.tool_lists import trusted_lists
@@ -60,7 +60,7 @@ def list_tools(entries: tuple[str, ...], *, as_json: bool) -> None:
     if as_json:
         print_json(list(rows.values()))
     else:
-        _write_table(
+        write_table(
             ("NAME", "FROM", "DESCRIPTION"),
             [(row.name, row.source, _first_line(row.description)) for row in rows.values()],
             shrink=("DESCRIPTION",),

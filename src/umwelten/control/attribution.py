@@ -151,16 +151,17 @@ def advice(sheet: Attribution) -> Phrase:
         )
     if sheet.capped_by_user:
         return Phrase(
-            "{lane} had all its slots taken {share}: a higher {option:max_concurrency} (now {limit:.0f}) "
-            "or auto would help",
+            "{lane} was full {share}: more than {limit:.0f} calls at a time ({option:max_concurrency}) may "
+            "be faster, as far as the account allows it; auto finds out",
             lane=sheet.lane,
             share=_of_the_time(share),
             limit=sheet.limit,
         )
+    calls = "1 call" if f"{sheet.limit:.0f}" == "1" else f"about {sheet.limit:.0f} calls"
     return Phrase(
-        "{lane} lets about {limit:.0f} calls in at a time and was full {share}",
+        "{lane} answered {calls} at a time and was full {share}",
         lane=sheet.lane,
-        limit=sheet.limit,
+        calls=calls,
         share=_of_the_time(share),
     )
 

@@ -28,6 +28,8 @@ from umwelten.providers.protocol import Vendor
 from umwelten.providers.vendors import VENDORS
 from umwelten.report import stats
 from umwelten.report.advice import LIMITED, WITHOUT_TOOLS, advice, advice_on_model, queues, says_itself
+from umwelten.report.failure_groups import FailureGroups, MessageGroup
+from umwelten.report.model_summaries import ModelSummary, ModelTimes, model_summaries
 from umwelten.report.queries.schema_validation import Records, record_group
 from umwelten.types import Failure, FailureKind, FrozenStruct
 
@@ -124,6 +126,10 @@ class RunSummary(FrozenStruct):
     reused: dict[str, int] = msgspec.field(default_factory=dict)
     tools: ToolSummary | None = None
     never_called: tuple[str, ...] = ()
+    models: tuple[ModelSummary, ...] = ()
+    failure_groups: tuple[MessageGroup, ...] = ()
+    cost_of_all_runs_usd: float | None = None
+    next_steps: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class RecordCount:
@@ -140,8 +146,12 @@ class RecordCount:
         self.varied: set[str] = set()
         self.providers: dict[str, dict[str, None]] = {}
         self.again: dict[str, Counter[str]] = {}
+        self.groups = FailureGroups()
+        self.times = ModelTimes()
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, CallSucceeded):
+            self.times.add(event)
         if isinstance(event, CallSucceeded) and event.reply.data is not None:
             self._counts.update(("valid", record_group(event.reply.marks)))
         elif isinstance(event, CallFailed):
@@ -155,6 +165,8 @@ class RecordCount:
         if self._first.setdefault(kind, message) != message:
             self.varied.add(kind)
         self.providers.setdefault(kind, {})[event.model.provider] = None
+        file = event.call.input.name if event.call.input is not None else None
+        self.groups.add(event.failure, file=file, provider=event.model.provider)
 
     @property
     def records(self) -> Records | None:
@@ -177,12 +189,15 @@ def summarize(
     addresses: Mapping[str, str] | None = None,
     listing: str = "",
     spelling: Spelling = by_name,
+    cost_of_all_runs_usd: float | None = None,
+    next_steps: Mapping[str, str] | None = None,
 ) -> RunSummary:
     """The closing figures of the run that `tally` observed from start to end.
 
     `resume` is the command line that continues; it is kept only if calls failed or are pending.
     `vendors`, `addresses`, `spelling`: as for `report.advice.advice`. `seen`: it observed the run too.
     `listing`: the command that shows all failed calls; kept where it tells more than the examples do.
+    `cost_of_all_runs_usd`, `next_steps`: as in the summary.
     """
     ended = tally.finished
     pending = ended.pending if ended else max(tally.total - tally.done_before - tally.done, 0)
@@ -231,6 +246,10 @@ def summarize(
         reused=tally.started.reused if tally.started else {},
         tools=_tools(tally),
         never_called=_never_called(tally),
+        models=model_summaries(tally, None if seen is None else seen.times),
+        failure_groups=() if seen is None else seen.groups.told(advise, reason_of, says_itself),
+        cost_of_all_runs_usd=cost_of_all_runs_usd,
+        next_steps=dict(next_steps or {}),
     )
 
 
@@ -267,7 +286,7 @@ def _resume_note(tally: Tally, pending: int) -> str | None:
     of_requests = not pending and tally.failures.keys() == {str(FailureKind.BAD_REQUEST)}
     if of_requests or (refused and refused == len(tally.stopped)):
         one = tally.failed + refused == 1
-        return "after mending what the message names" if one else "after mending what the messages name"
+        return "correct what the message names first" if one else "correct what the messages name first"
     return None
 
 

@@ -62,7 +62,7 @@ def test_what_every_call_is_refused_for_needs_mending_first(cli, fault, status):
         code, _, err = cli(*RUN, "-i", "f", env=server.env())
     assert code == status
     assert shlex.join(["umwelten", *RUN, "-i", "f", "--resume"]) in err
-    assert err.rstrip().endswith("→ after mending what the messages name")
+    assert err.rstrip().endswith("→ correct what the messages name first")
 
 
 def test_an_address_without_a_scheme_ends_it_before_anything_starts(cli, tmp_path):

@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import json
 
+import msgspec
+
 from cli.progress.happenings import (
     BAD,
     FLASH,
@@ -20,7 +22,7 @@ from cli.progress.happenings import (
 )  # fmt: skip
 from umwelten.cli.summary import print_summary
 from umwelten.control.attribution import Attribution, advice
-from umwelten.events import CallStarted, LaneStopped, LaneTime, RunFinished, StopCode, Tally
+from umwelten.events import CallStarted, LaneStopped, LaneTime, ModelCalls, RunFinished, StopCode, Tally
 from umwelten.report.run_summary import RecordCount, RunSummary, summarize
 from umwelten.types import Failure, FailureKind
 
@@ -78,7 +80,7 @@ def test_failures_have_a_count_an_example_and_advice():
     found = summary(begun(4), good(), bad(2), bad(3), finished(1, "failed"))
     lines = printed(found)
     assert lines[0] == "demo: 1 of 4 calls succeeded, 2 failed, 1 pending"
-    assert lines[1].startswith("  failed   2 × bad_request: such as 404: no such model ")
+    assert any(line.startswith("  failed   2 × bad_request: 404: no such model ") for line in lines)
     assert any("→ check the model's name" in line for line in lines)
     assert "  cost     $0.00012 + 2 calls of unknown price" in lines
     assert lines[-1] == "  resume   umwelten eval batch --id demo --resume"
@@ -140,10 +142,13 @@ def test_in_json_it_is_the_last_event():
 def test_a_file_that_was_never_sent_is_no_matter_of_the_provider():
     one, two = unsent("a.zip is an archive. Unpack it."), unsent("b.mp4: unsupported. Leave it out.")
     lines = printed(summary(begun(3), bad(1, one), bad(2, two), good(3), finished(0)))
-    assert "→ the message says what to do" in lines[2]
-    assert lines[3].endswith(f"all of them: {LISTING}")
+    assert lines[1:4] == [
+        "  failed   1 × bad_request: a.zip is an archive. Unpack it. (scan.jpg)",
+        "           1 × bad_request: b.mp4: unsupported. Leave it out. (scan.jpg)",
+        f"           all of them: {LISTING}",
+    ]
     assert not any("provider" in line for line in lines)
-    assert lines[-1].endswith("→ after mending what the messages name")
+    assert lines[-1].endswith("→ correct what the messages name first")
 
 
 def test_all_failures_are_listed_only_where_one_example_does_not_tell_them():
@@ -202,3 +207,50 @@ def test_the_pace_after_failures_names_the_attempts():
     )
     text = " ".join(line.strip() for line in printed(summary(begun(1), again(), again(), good(), end)))
     assert "waiting after failures 90 % of the time (attempts made again: 2 × rate_limit)" in text
+
+
+def test_failures_of_a_kind_are_told_apart_by_what_they_need():
+    """What varies from call to call, as numbers, ids and the file's name do, makes no difference."""
+    pdf = 'needs pip install "umwelten[pdf]"'
+    failures = [unsent(f"in/{n}.pdf is a PDF of {n} pages, which {pdf}") for n in range(3)]
+    failures += [
+        Failure(kind=FailureKind.BAD_REQUEST, message=f"too large (req_{n}f)", status=413) for n in (1, 2)
+    ]
+    files = ["in/0.pdf", "in/1.pdf", "in/2.pdf", "x.png", "y.png"]
+    ends = [bad(n, failure, name=name) for n, (failure, name) in enumerate(zip(failures, files, strict=True))]
+    found = summary(begun(5), *ends, finished(0))
+    assert [(group.count, group.file) for group in found.failure_groups] == [(3, "in/0.pdf"), (2, "x.png")]
+    assert [group.kind for group in found.failures] == ["bad_request"]
+    assert printed(found)[1:5] == [
+        "  failed   3 × bad_request: in/0.pdf is a PDF of 0 pages, which needs pip",
+        '           install "umwelten[pdf]"',
+        "           2 × bad_request: 413: too large (req_1f) (the first: x.png)",
+        "           → send smaller files",
+    ]
+
+
+def test_several_models_have_a_line_each():
+    ends = [good(1), good(2, cost=None), bad(3)]
+    by_model = {
+        "google:gemini-2.5-flash": ModelCalls(total=4, pending=4),
+        "ollama:gemma3:12b": ModelCalls(0, 0),
+    }
+    one = msgspec.structs.replace(begun(4), by_model=by_model)
+    assert summary(one, *ends).models[0].pending == 1
+    both = {**by_model, "ollama:gemma3:12b": ModelCalls(total=2, pending=2)}
+    lines = printed(summary(msgspec.structs.replace(one, by_model=both), *ends, finished(3)))
+    assert lines[1:4] == [
+        "  model                    answers  failed  pending    mean  tokens        cost",
+        "  google:gemini-2.5-flash        2       1        1  1.20 s     720  $0.00012+?",
+        "  ollama:gemma3:12b              0       0        2       –       0           –",
+    ]
+
+
+def test_the_next_steps_come_last_and_the_cost_tells_which_runs_it_is_of():
+    found = summary(begun(4, done=3), good(), finished(0, "complete"))
+    found = msgspec.structs.replace(
+        found, cost_of_all_runs_usd=0.5, next_steps={"report": "umwelten eval report demo -o demo.html"}
+    )
+    lines = printed(found)
+    assert lines[-1] == "  report   umwelten eval report demo -o demo.html"
+    assert "  cost     $0.00012 in this run, $0.50 in all runs" in lines

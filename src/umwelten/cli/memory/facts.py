@@ -14,7 +14,7 @@ import msgspec
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.json_output import print_json
 from umwelten.cli.report import _settings
-from umwelten.cli.table_layout import _write_table
+from umwelten.cli.table_layout import write_table
 from umwelten.errors import InputError, StoreError, UsageError
 from umwelten.report.output_files import whole_file
 from umwelten.store.memory.facts import MAX_FACT, Fact, NewFact, check_fact, scope_form
@@ -201,7 +201,7 @@ def _list_stores(output_dir: Path, *, as_json: bool) -> None:
         for name, facts, count in rows:
             print_json({"name": name, "facts": facts, "scopes": count}, compact=True)
     elif rows:
-        _write_table(("NAME", "FACTS", "SCOPES"), ((n, f"{f:,}", f"{s:,}") for n, f, s in rows), shrink=())
+        write_table(("NAME", "FACTS", "SCOPES"), ((n, f"{f:,}", f"{s:,}") for n, f, s in rows), shrink=())
     elif not broken:
         click.echo(f"no memory stores in {memory_folder(output_dir)}", err=True)
     for damage in broken:
@@ -224,7 +224,7 @@ def _print(facts: Iterable[Fact], *, as_json: bool) -> None:
         yield first
         yield from rows
 
-    _write_table(("FACT", "SCOPE", "TYPE", "TEXT"), all_rows(), shrink=("SCOPE", "TEXT"))
+    write_table(("FACT", "SCOPE", "TYPE", "TEXT"), all_rows(), shrink=("SCOPE", "TEXT"))
 
 
 def _details(fact: Fact) -> Iterator[str]:
