@@ -22,7 +22,8 @@ def call(name: str, arguments: str | None = None, **given: Any) -> ToolCall:
 
 def tool_runner(tools: Iterable[Tool], **options: Any) -> ToolRunner:
     """Return a runner with room and time for what the tests do, unless the options say otherwise."""
-    return ToolRunner(tools, **{"timeout_s": 30.0, "concurrency": 32, "masked": str, **options})
+    usual = {"timeout_s": 30.0, "concurrency": 32, "masked": str, "masked_error": str}
+    return ToolRunner(tools, **{**usual, **options})
 
 
 def run(

@@ -332,7 +332,10 @@ def test_secrets_are_taken_out_of_what_is_told_and_kept() -> None:
     def leaking() -> str:
         raise ValueError("key sk-123")
 
-    (outcome,) = run([leaking], call("leaking"), masked=lambda text: text.replace("sk-123", "***"))
+    def hide(text: str) -> str:
+        return text.replace("sk-123", "***")
+
+    (outcome,) = run([leaking], call("leaking"), masked=hide, masked_error=hide)
     assert "sk-123" not in f"{outcome.text}{outcome.error}"
 
 

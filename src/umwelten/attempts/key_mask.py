@@ -191,6 +191,10 @@ class KeyMask:
         """Return what a tool gave without a key. It is like an answer: dummies stay in it."""
         return self._hide(text, "text") if self._is_in(text, "") else text
 
+    def words(self, text: str) -> str:
+        """Return what is no answer, such as a traceback, without a key, however short that is."""
+        return self._hide(text, "") if self._is_in("", text) else text
+
     def pieces(self, on_text: Callable[[str], None]) -> Pieces:
         """Return what passes on the pieces of an answer without a key, wherever it is split."""
         return Pieces(self._beginnings, on_text)

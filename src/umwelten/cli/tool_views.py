@@ -195,11 +195,13 @@ def test_tool(entry: str, arguments: str, timeout: str | None, *, as_json: bool)
 async def _outcome(tool: Tool, arguments: str, settings: Settings) -> ToolOutcome:
     context = ToolContext(model="umwelten:test", call_key="test", started_at=time.time())
     call = ToolCall(id="call_1", name=tool.definition.name, arguments=arguments)
+    mask = KeyMask(all_keys(vendors(settings).values(), settings))
     runner = ToolRunner(
         [tool],
         timeout_s=settings.get("tool_timeout_s"),
         concurrency=1,
-        masked=KeyMask(all_keys(vendors(settings).values(), settings)).text,
+        masked=mask.text,
+        masked_error=mask.words,
     )
     (outcome,) = await runner.run((call,), context)
     return outcome

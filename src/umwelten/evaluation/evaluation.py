@@ -323,13 +323,15 @@ class Evaluation:
             return None
         from umwelten.tools.runner import ToolRunner  # most runs have no tools
 
+        mask = KeyMask(all_keys(self.vendors.values(), self.settings))
         run = ToolRunner(
             tools.toolbox.tools,
             timeout_s=tools.timeout_s,
             concurrency=tools.concurrency,
             denied=tools.rules.denied,
             clock=self._clock,
-            masked=KeyMask(all_keys(self.vendors.values(), self.settings)).text,
+            masked=mask.text,
+            masked_error=mask.words,
         )
         return EvaluationTools(run, builder=self.builder, targets=self._targets, inputs=runner.inputs)
 

@@ -41,7 +41,8 @@ class ToolRunner:
     """Runs tools, at most `concurrency` at a time over all calls of all models.
 
     `timeout_s` is for a tool that has no limit of its own. `denied` returns why a tool is not to be run,
-    `None` where it may be. `clock` gives Unix seconds. `masked` takes secrets out of results and errors.
+    `None` where it may be. `clock` gives Unix seconds. `masked` takes secrets out of results,
+    `masked_error` out of tracebacks, which nobody but the user reads.
     A tool that does not come back in time keeps its place until it does; it cannot be killed.
     """
 
@@ -54,11 +55,13 @@ class ToolRunner:
         denied: Callable[[Tool], str | None] = lambda tool: None,
         clock: Callable[[], float] = time.time,
         masked: Callable[[str], str],
+        masked_error: Callable[[str], str],
     ) -> None:
         self.tools = unique_tools(tools)
         self._by_name = {tool.definition.name: tool for tool in self.tools}
         self._timeout_s, self._concurrency = timeout_s, concurrency
-        self._denied, self._clock, self._masked = denied, clock, masked
+        self._denied, self._clock = denied, clock
+        self._masked, self._masked_error = masked, masked_error
         self._free = asyncio.Semaphore(concurrency)
         self._waiting = 0
         self._held: Counter[str] = Counter()
@@ -170,7 +173,7 @@ class ToolRunner:
             tool=tool.name,
             state=state,
             text=sendable(self._masked(text)),
-            error=None if error is None else self._masked(error),
+            error=None if error is None else self._masked_error(error),
             started_at=started_at,
             took_s=time.monotonic() - began,
         )
