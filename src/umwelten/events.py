@@ -85,6 +85,8 @@ class WaitReason(StrEnum):
     """The model seems to refuse every call: those in flight will tell."""
     TOOLS = "tools"
     """The tools that its calls called are being run."""
+    PAUSED = "paused"
+    """Somebody paused it."""
     COST = "cost"
     """The next call may not fit under the cap of costs before others have ended."""
     SLOTS = "slots"
@@ -217,6 +219,15 @@ class CallFailed(FrozenStruct):
     time_s: float
     cost_nusd: int | None
     tool_calls: int | None = None
+
+
+class CallsRequeued(FrozenStruct):
+    """So many calls that were given up are made again; how many of each kind of failure, lane and model."""
+
+    calls: int
+    kinds: dict[str, int] = msgspec.field(default_factory=dict)
+    lanes: dict[str, int] = msgspec.field(default_factory=dict)
+    models: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class StepEnded(FrozenStruct):
@@ -363,6 +374,7 @@ Event = (
     | ToolEnded
     | CallSucceeded
     | CallFailed
+    | CallsRequeued
     | LaneStopped
     | ModelStopped
     | LaneWaiting
@@ -493,10 +505,11 @@ class Tally:
                 self._grow(event)
             case Grown():
                 self._grow(event)
-            case LaneStopped():
-                self.stopped[event.lane] = event.failure
-            case ModelStopped():
-                self.stopped[str(event.model)] = event.failure
+            case CallsRequeued():
+                self._take_back(event)
+            case LaneStopped() | ModelStopped():
+                name = event.lane if isinstance(event, LaneStopped) else str(event.model)
+                self.stopped[name] = event.failure
             case RunFinished():
                 self.finished = event
 
@@ -508,6 +521,18 @@ class Tally:
     def _grow(self, event: RunStarted | Grown) -> None:
         self.total, self.pending, self.complete = event.total, event.pending, event.complete
         self.by_model = event.by_model
+
+    def _take_back(self, event: CallsRequeued) -> None:
+        """Count calls as pending again that had failed; what they cost stays."""
+        self.failed -= event.calls
+        for kind, calls in event.kinds.items():
+            self.failures[kind] = self.failures.get(kind, 0) - calls
+            if self.failures[kind] <= 0:
+                self.failures.pop(kind)
+                self.examples.pop(kind, None)
+        for sums, by_name in ((self.lanes, event.lanes), (self.models, event.models)):
+            for name, calls in by_name.items():
+                _sums(sums, name).failed -= calls
 
     def _end(self, event: CallSucceeded | CallFailed) -> None:
         lane, model = _sums(self.lanes, event.lane), _sums(self.models, str(event.model))

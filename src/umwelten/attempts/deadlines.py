@@ -81,11 +81,15 @@ class Deadlines:
     """The open waits of one event loop. Waits last about `usual_s`; what is shorter ends a little late."""
 
     def __init__(self, usual_s: float) -> None:
-        self._every_s = min(usual_s / _CHECKS, _LONGEST_S)
+        self.usual_s = usual_s
         self.loop = asyncio.get_running_loop()
         self._open: set[Wait] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
+
+    @property
+    def _every_s(self) -> float:
+        return min(self.usual_s / _CHECKS, _LONGEST_S)
 
     def within(self, total_s: float, idle_s: float | None = None) -> Wait:
         """Return a wait of so many seconds at most, and so many without setting its `heard`."""

@@ -77,6 +77,17 @@ class Transport:
         self._masks: dict[tuple[Secret | None, Secret | None], KeyMask] = {}
         self.on_connected: Callable[[Endpoint, float], None] | None = None
 
+    @property
+    def timeout_s(self) -> float:
+        """Seconds that an attempt may take. A change is for those that start later."""
+        return self._timeout_s
+
+    @timeout_s.setter
+    def timeout_s(self, seconds: float) -> None:
+        self._timeout_s = seconds
+        if self._deadlines is not None:
+            self._deadlines.usual_s = seconds
+
     async def __aenter__(self) -> Self:
         self._connector = Connector()
         self._session = aiohttp.ClientSession(

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     BACKOFF = "backoff"
     TOOLS = "tools"
     COST = "cost"
+    PAUSED = "paused"
     NO_WORK = "no_work"
     CPU = "cpu"
 
@@ -30,7 +31,7 @@ class Attribution(FrozenStruct):
 
     `requests_s`, `tokens_s`: the provider's limits. `concurrency_s`: all slots were taken. `latency_s`:
     all work was under way. `backoff_s`: what was left waited after failures. `tools_s`: the tools of all
-    that was left were being run. `cost_s`: for the cost cap.
+    that was left were being run. `cost_s`: for the cost cap. `paused_s`: somebody had paused it.
     `no_work_s`: nothing to do. `cpu_s`: a call could have started and we were busy. `held_to_known`: of
     the limits, one that the user set was met last.
     """
@@ -44,6 +45,7 @@ class Attribution(FrozenStruct):
     backoff_s: float = 0.0
     tools_s: float = 0.0
     cost_s: float = 0.0
+    paused_s: float = 0.0
     no_work_s: float = 0.0
     cpu_s: float = 0.0
     limit: float = 0.0
@@ -121,6 +123,7 @@ _WAITED: dict[Reason, tuple[str, Wording]] = {
         Phrase("faster tools would help, or more at a time: {option:tool_concurrency}"),
     ),
     Reason.COST: ("stopped by the cost cap", Phrase("raise {option:max_cost} and resume")),
+    Reason.PAUSED: ("paused", "nothing was started until it was resumed"),
     Reason.NO_WORK: ("without work", "it was not what the run waited for"),
     Reason.CPU: ("waiting for this machine", "it was too busy; more concurrency would not help"),
 }

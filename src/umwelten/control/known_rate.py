@@ -139,6 +139,12 @@ class KnownRates:
         """Return the meters of these rates, of which the share may be taken."""
         return cls(share, [Meter(rate.part(share)) for rate in known])
 
+    def replace(self, resource: Resource, known: Iterable[KnownRate]) -> None:
+        """Keep to these rates of a resource from now on, in place of those that were known before."""
+        stated = [meter for _, meter in self._stated.values()]
+        kept = [m for m in self.meters if m in stated or m.known.resource is not resource]
+        self.meters[:] = [*kept, *(Meter(rate.part(self.share)) for rate in known)]
+
     def earliest_start(self, now: float, need: Amounts) -> tuple[float, Resource]:
         """Return when a call may start, and what it waits for."""
         at, why = now, Resource.REQUESTS

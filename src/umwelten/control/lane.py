@@ -215,6 +215,33 @@ class Lane:
         """Have so many calls in flight at most, whatever is found out."""
         self.limit.ceiling = self.safety.most_in_flight = most
 
+    def retune(self, ceiling: int, *, fixed: bool, start: int) -> None:
+        """Have so many calls in flight at most from now on; what is in flight stays.
+
+        `fixed`: its user named the number, which holds unless a limit was met. Else it finds its own level,
+        from `start` on where nothing was found yet.
+        """
+        limit = self.limit
+        untried = not limit.cuts and limit.edge is None
+        self.set_ceiling(ceiling)
+        if fixed and self.knee is not None:
+            self.knee = self.refusals.knee = None
+        if untried:
+            limit.slow_start = not fixed
+            limit.value = float(ceiling if fixed else max(start, limit.value))
+        limit.value = max(limit.floor, min(limit.value, float(ceiling)))
+        if self.knee is not None:
+            self.knee.ceiling, self.knee.level = ceiling, min(self.knee.level, ceiling)
+        elif not fixed and untried and self.watch is not Watch.NO:
+            self.knee = self.refusals.knee = Knee(level=limit.slots, ceiling=ceiling)
+
+    def skip_pause(self, paused_s: float) -> None:
+        """Count a pause, in which nothing could be answered, as no time without answers."""
+        if self.throttled_since is not None:
+            self.throttled_since += paused_s
+        if self.circuit.open_since is not None:
+            self.circuit.open_since += paused_s
+
     def lose_calls(self, now: float) -> None:
         """Wait no longer for what is in flight: the run that told of it is gone."""
         self.circuit.lose_probe(now)

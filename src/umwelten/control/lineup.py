@@ -39,7 +39,6 @@ class Lineup:
         self.queues = {queue.model: queue for queue in sorted(made, key=attrgetter("number"))}
         self.groups = Groups(self.routes, group_caps)
         self._numbered = list(self.queues.values())
-        self._capped = bool(group_caps)
         self._changed: list[Queue] = []
         self._low: dict[int, None] = {}
         self._live: set[int] = set()
@@ -70,7 +69,7 @@ class Lineup:
 
     def count(self, queue: Queue, member: Member, more: int) -> None:
         """Count a call of a queue that started at a lane, or with -1 one that is about to end."""
-        if self._capped:
+        if self.groups.capped:
             self.groups.count(member.lane.group, more)
         if member.lane.own_in_flight == 1:
             queue.route.count(more)
@@ -82,10 +81,22 @@ class Lineup:
         """Something happened to a lane: it is asked again."""
         self._unasked[member] = self._unlabelled[member] = None
 
+    def touch_all(self, route: Route) -> None:
+        """Ask all lanes of a route again."""
+        for member in route.members:
+            self.touch(member)
+
     def take_turn(self) -> int:
         """Return a number greater than all before."""
         self._turn += 1
         return self._turn
+
+    def set_pause(self, member: Member, at: float | None) -> None:
+        """Have a lane start nothing since then, or with `None` go on."""
+        member.paused_at = at
+        member.asked_for = None
+        self.touch(member)
+        self.note_all(member.route.queues)
 
     def settle(self) -> None:
         """Put right what is known of the queues that changed."""
@@ -262,6 +273,8 @@ class Lineup:
         lane, best = member.lane, member.route.best
         if lane.stopped is not None:
             return NEVER, Reason.NO_WORK
+        if member.paused_at is not None and any(queue.has_work for queue in member.route.queues):
+            return NEVER, Reason.PAUSED
         head = None
         if best.key is not NOBODY:
             queue = self._number(best)

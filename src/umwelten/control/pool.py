@@ -12,7 +12,7 @@ Nothing here acts or looks at a clock: `next(now)` answers `Start`, `WaitUntil` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 
@@ -90,6 +90,13 @@ class Pool:
             queue.drained = drained
             self._lineup.note(queue)
 
+    def put_back(self, model: int, scheduled: Sequence[ScheduledCall]) -> None:
+        """Have calls ready again that were given up; where the model is stopped, they stay as they are."""
+        queue = self._queues[model]
+        if not self.closed and not queue.stopped:
+            queue.put_last(scheduled)
+            self._lineup.note(queue)
+
     def touch(self, lane: Lane) -> None:
         """Ask a lane again, which was told something by others than this pool."""
         self._lineup.touch(self._lineup.members[id(lane)])
@@ -105,7 +112,7 @@ class Pool:
         room, size, cost = min(room, self._lineup.groups.room(lane.group)), self._bytes_left, self.cap.room
         found: list[tuple[int, int | None]] = []
         member = self._lineup.members[id(lane)]
-        for queue in () if self.closed else member.route.queues:
+        for queue in () if self.closed or member.paused_at is not None else member.route.queues:
             needs, head = queue.leaf.needs, queue.next_for(member)
             if head is None or queue.leaf.key is NOBODY or needs[0] > size or needs[1] > cost:
                 continue
@@ -120,6 +127,63 @@ class Pool:
         """Tell a lane how long a connection took."""
         lane.on_connected(now, took_s)
         self.touch(lane)
+
+    # --- changes from outside --------------------------------------------------------------
+
+    def pause(self, lanes: Iterable[Lane], models: Iterable[int], now: float) -> None:
+        """Start no calls in these lanes, nor of these models, until `resume`; what is in flight ends."""
+        for lane in lanes:
+            member = self._lineup.members[id(lane)]
+            if member.paused_at is None:
+                self._lineup.set_pause(member, now)
+        self._set_paused(models, paused=True)
+
+    def resume(self, lanes: Iterable[Lane], models: Iterable[int], now: float) -> None:
+        """Let calls start again."""
+        for lane in lanes:
+            member = self._lineup.members[id(lane)]
+            if member.paused_at is not None:
+                lane.skip_pause(now - member.paused_at)
+                self._lineup.set_pause(member, None)
+        self._set_paused(models, paused=False)
+
+    def _set_paused(self, models: Iterable[int], *, paused: bool) -> None:
+        for model in models:
+            self._queues[model].paused = paused
+            self._lineup.note(self._queues[model])
+            self._lineup.touch_all(self._queues[model].route)
+
+    def paused_since(self, lane: Lane) -> float | None:
+        """When a lane was paused, if it is."""
+        return self._lineup.members[id(lane)].paused_at
+
+    def in_flight_of(self, model: int) -> int:
+        """How many calls of a model are in flight."""
+        return self._queues[model].in_flight
+
+    def is_paused(self, model: int) -> bool:
+        """Whether a model is paused, itself or in all of its lanes."""
+        queue = self._queues[model]
+        return queue.paused or all(member.paused_at is not None for member in queue.route.members)
+
+    def set_group_cap(self, group: str, cap: int | None) -> None:
+        """Let so many calls of a provider be in flight at most; `None`: any number."""
+        in_flight = sum(lane.own_in_flight for lane in self._lanes if lane.group == group)
+        self._lineup.groups.set_cap(group, cap, in_flight)
+
+    def set_cost_cap(self, cap: int | None, estimate: Callable[[ScheduledCall], None]) -> None:
+        """Keep another cap of costs, in nano-USD; `estimate` sets what a call takes under it."""
+        self.cap.cap = cap
+        for queue in self._queues.values():
+            for scheduled in queue.in_memory():
+                estimate(scheduled)
+            self._lineup.note(queue)
+            self._lineup.touch_all(queue.route)
+
+    def touch_all(self) -> None:
+        """Ask every lane again."""
+        for member in self._lineup.members.values():
+            self._lineup.touch(member)
 
     # --- deciding --------------------------------------------------------------------------
 
@@ -192,7 +256,13 @@ class Pool:
         scheduled = lease.scheduled
         queue = self._queues[scheduled.call.model]
         full = self._full or self._lineup.groups.is_full(queue.route.group)
-        if self.closed or full or scheduled.size > self._bytes_left or not self.cap.admits(scheduled.reserve):
+        if (
+            self.closed
+            or full
+            or queue.paused
+            or scheduled.size > self._bytes_left
+            or not self.cap.admits(scheduled.reserve)
+        ):
             return None
         member = member_for_hedge(queue, lease, now)
         return None if member is None else self._launch(queue, member, scheduled, now, hedge=True)

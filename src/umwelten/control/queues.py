@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from umwelten.control.attribution import Reason
@@ -39,7 +39,7 @@ class Queue:
     and `pulled` the turns of those that did. `homed` are ready calls that only one of the lanes may make, by
     its number; `parked` counts those whose tools are run, and `converses` says that some were. `shunned` are
     lanes that do not have the model, and `stranded` those that take no more calls although some can only go
-    on there.
+    on there. `paused`: none starts until it is resumed.
     """
 
     __slots__ = (
@@ -53,6 +53,7 @@ class Queue:
         "model",
         "number",
         "parked",
+        "paused",
         "pulled",
         "ready",
         "route",
@@ -71,7 +72,7 @@ class Queue:
         self.pulled: set[int] = set()
         self.shunned: set[int] = set()
         self.homed: dict[int, deque[ScheduledCall]] = {}
-        self.drained = self.changed = self.converses = False
+        self.drained = self.changed = self.converses = self.paused = False
         self.in_flight = self.waiting = self.parked = self.served = 0
         self.leaf = Node()
 
@@ -101,6 +102,11 @@ class Queue:
     def has_ready(self) -> bool:
         """Return whether a call of it need not wait but for its lane."""
         return bool(self.ready or self.homed)
+
+    @property
+    def may_start(self) -> bool:
+        """Return whether one of these may start as far as the model is concerned."""
+        return self.has_ready and not self.state.held and not self.paused
 
     @property
     def held_in_memory(self) -> int:
@@ -150,6 +156,13 @@ class Queue:
         self.apart.clear()
         self.drained = True
 
+    def in_memory(self) -> Iterator[ScheduledCall]:
+        """Yield its calls that are neither under way, nor parked, nor in the store."""
+        yield from self.ready
+        for calls in self.homed.values():
+            yield from calls
+        yield from (call for _, _, call in self.route.waiting if call.call.model == self.model)
+
     def head(self) -> ScheduledCall | None:
         """Return the call that is next; where none is ready, one that need not wait for another lane."""
         if self.homed:
@@ -161,7 +174,7 @@ class Queue:
     def enter(self) -> None:
         """Take part in the tournament with the next call, or not, if there is none that could start."""
         route, head = self.route, self.head()
-        if head is None or self.state.held or (route.ordered and route.turn is not self):
+        if head is None or self.state.held or self.paused or (route.ordered and route.turn is not self):
             self.leaf.leave()
             return
         key: Key = (self.in_flight, self.served, self.number)
@@ -227,7 +240,7 @@ class Member:
     """A lane that serves a route's queues, and what it said when it was asked last.
 
     Its `leaf` is among the route's free lanes while it lets calls start, else it `opens` later. `number` is
-    its place in the route.
+    its place in the route. `paused_at`: since when it starts none because somebody said so.
     """
 
     lane: Lane
@@ -238,10 +251,13 @@ class Member:
     asked_for: ScheduledCall | None = None
     asked_at: float = -NEVER
     said: float = NEVER
+    paused_at: float | None = None
     leaf: Node = field(default_factory=Node)
 
     def ask(self, scheduled: ScheduledCall, now: float) -> float:
         """Return when the lane lets that call start."""
+        if self.paused_at is not None:
+            return NEVER
         if self.asked_for is not scheduled or self.asked_at != now:
             self.said = self.lane.earliest_start(now, scheduled.input_tokens, scheduled.output_tokens)
             self.asked_for, self.asked_at = scheduled, now
@@ -264,8 +280,11 @@ class Member:
     def idle_reason(self) -> Reason:
         """Why the lane starts nothing although nothing forbids it."""
         route = self.route
-        if route.best.key is not NOBODY or any(queue.has_ready for queue in route.queues):
+        ready = [queue for queue in route.queues if queue.has_ready]
+        if route.best.key is not NOBODY or any(not queue.paused for queue in ready):
             return Reason.CONCURRENCY
+        if ready:
+            return Reason.PAUSED
         if route.waiting:
             return Reason.BACKOFF
         if any(queue.parked for queue in route.queues):
@@ -338,9 +357,9 @@ class Route:
         """
         had = self.turn
         held_until, self.held_until = self.held_until, NEVER
-        if had is not None and had.has_ready:
+        if had is not None and had.has_ready and not had.paused:
             return NEVER
-        has = next((queue for queue in self.queues if queue.has_ready and not queue.state.held), None)
+        has = next((queue for queue in self.queues if queue.may_start), None)
         if has is None or has is had:
             return NEVER
         if had is not None and had.in_flight and had.converses:
@@ -379,17 +398,34 @@ class Groups:
     """How many calls of each provider are in flight, beside its cap; the gate of one that is full is shut."""
 
     def __init__(self, routes: Iterable[Route], caps: Mapping[str, int]) -> None:
-        self._caps = caps
-        self._in_flight = dict.fromkeys(caps, 0)
-        self._gates: dict[str, Node] = {}
-        apart: dict[str, list[Node]] = {group: [] for group in caps}
-        free: list[Node] = []
+        self._caps = dict(caps)
+        self._in_flight: dict[str, int] = {}
+        apart: dict[str, list[Node]] = {}
         for route in routes:
-            apart.get(route.group, free).append(route.build())
-        for group, nodes in apart.items():
-            self._gates[group] = gate(join(nodes))
-            self._gates[group].set_shut(caps[group] <= 0)
-        self.root = join([*free, *self._gates.values()])
+            apart.setdefault(route.group, []).append(route.build())
+        self._gates = {group: gate(join(nodes)) for group, nodes in apart.items()}
+        for group in caps:
+            self.set_cap(group, caps[group], 0)
+        self.root = join([*self._gates.values()])
+
+    @property
+    def capped(self) -> bool:
+        """Return whether calls have to be counted."""
+        return bool(self._caps)
+
+    def cap(self, group: str) -> int | None:
+        """Return how many calls of a provider may be in flight, `None` where that is not limited."""
+        return self._caps.get(group)
+
+    def set_cap(self, group: str, cap: int | None, in_flight: int) -> None:
+        """Let so many calls of a provider be in flight from now on, of which there are that many now."""
+        if cap is None:
+            self._caps.pop(group, None)
+            self._in_flight.pop(group, None)
+        else:
+            self._caps[group], self._in_flight[group] = cap, in_flight
+        if group in self._gates:
+            self._gates[group].set_shut(cap is not None and in_flight >= cap)
 
     def room(self, group: str) -> int:
         """Return how many more calls of a provider its cap lets start."""

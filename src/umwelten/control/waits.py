@@ -42,6 +42,8 @@ def wait_of(pool: Pool, lane: Lane) -> Wait | None:
     sheet = lane.timesheet
     if pool.closed or lane.stopped is not None or sheet.reason is Reason.NO_WORK:
         return None
+    if (paused_at := pool.paused_since(lane)) is not None:
+        return Wait(WaitReason.PAUSED, paused_at)
     until = _next_attempt(pool, lane)
     down = lane.circuit.open_since
     if down is not None:
@@ -68,6 +70,8 @@ def _other(pool: Pool, lane: Lane, until: float | None) -> Wait | None:
         return None if lane.own_in_flight else Wait(WaitReason.TOOLS)
     if reason is Reason.COST:
         return Wait(WaitReason.COST)
+    if reason is Reason.PAUSED:
+        return None if lane.own_in_flight else Wait(WaitReason.PAUSED)
     if pool.held(lane):
         return Wait(WaitReason.MODEL)
     if lane.own_in_flight:

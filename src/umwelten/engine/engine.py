@@ -85,12 +85,13 @@ class Engine:
         self._twins = Twins(Hedging(hedge)) if hedge else None
         self._loop = asyncio.get_running_loop()
         self._finished: asyncio.Future[None] = self._loop.create_future()
-        self._tasks: set[asyncio.Task[AttemptResult]] = set()
+        self._tasks: dict[asyncio.Task[AttemptResult], Lease] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._started_at: float | None = None
         self._uncommitted = 0
         self._reason: StopReason | None = None
         self._interrupted = False
+        self._cancelled = 0
         self._unix_offset = time.time() - self._loop.time()
         self._waits = WaitReports(pool.lanes, self._wait_of, observer, self._unix_offset)
         self._tools: ToolSteps | None = None
@@ -168,8 +169,61 @@ class Engine:
     def wake(self, lane: Lane) -> None:
         """Look for calls to start: something happened to a lane beside this engine."""
         self._pool.touch(lane)
-        if self._started_at is not None and not self._finished.done():
+        self.look_again()
+
+    # --- changes while it runs -------------------------------------------------------------
+
+    @property
+    def is_running(self) -> bool:
+        """Whether calls may start still, or end."""
+        return self._started_at is not None and not self._finished.done()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no further call starts."""
+        return self._pool.closed
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is in flight, and all that ended is committed."""
+        return not (self._pool.in_flight or self._uncommitted or self._tool_tasks)
+
+    @property
+    def max_errors(self) -> int | None:
+        """How many calls may fail before the run ends."""
+        return self._errors.cap
+
+    @max_errors.setter
+    def max_errors(self, most: int | None) -> None:
+        self._errors.cap = most
+        if (reason := self._errors.reason) is not None:
+            self._close(reason)
+
+    def look_again(self) -> None:
+        """Start what may start after something was changed in the pool."""
+        if self.is_running:
             self._pump()
+
+    def set_cost_cap(self, cap: int | None) -> None:
+        """Keep another cap of costs, in nano-USD."""
+        self._pool.set_cost_cap(cap, self._estimate)
+
+    def requeue(self, calls: Sequence[Call]) -> None:
+        """Make calls again that were given up, after those that wait already."""
+        by_model: dict[int, list[ScheduledCall]] = {}
+        for call in calls:
+            by_model.setdefault(call.model, []).append(self._schedule(call))
+        for model, scheduled in by_model.items():
+            self._pool.put_back(model, scheduled)
+        self._errors.failed -= len(calls)
+
+    def cancel(self, call: int) -> bool:
+        """Cancel the attempts of a call that are in flight; it stays pending. False: there are none."""
+        found = [task for task, lease in self._tasks.items() if lease.scheduled.call.id == call]
+        for task in found:
+            task.cancel()
+        self._cancelled += bool(found)
+        return bool(found)
 
     def lanes(self) -> list[LaneView]:
         """Return the lanes as they are now."""
@@ -293,14 +347,14 @@ class Engine:
         attempt = self._runner(scheduled.call, scheduled.turns, on_text, lease.lane.name)
         # All tasks have the same name: asyncio's numbering costs more than it tells.
         task = self._loop.create_task(attempt, name="attempt")
-        self._tasks.add(task)
+        self._tasks[task] = lease
         if self._twins is not None:
             self._twins.on_start(lease, task)
         task.add_done_callback(partial(self._on_task_done, lease))
         self._emitter.emit_start(lease)
 
     def _on_task_done(self, lease: Lease, task: asyncio.Task[AttemptResult]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception):
             self._loop.call_exception_handler({"message": "an attempt raised", "exception": error})
@@ -461,13 +515,18 @@ class Engine:
     def _status(self) -> RunStatus:
         if self._interrupted:
             return RunStatus.INTERRUPTED
+        if self._cancelled and self._reason is None:
+            text = (
+                "1 call was cancelled" if self._cancelled == 1 else f"{self._cancelled} calls were cancelled"
+            )
+            self._reason = StopReason(code=StopCode.CALLER, wording=text)
         stopped = [lane.name for lane in self._pool.stopped_lanes()]
         stopped += [str(self._calls.models[model]) for model in self._pool.stopped_models()]
         self._reason = self._reason or self._pool.cap.reason
         if self._reason is None and stopped:
             which = "; ".join(f"{name} is unavailable" for name in stopped)
             self._reason = StopReason(code=StopCode.UNAVAILABLE, wording=which)
-        if self._pool.closed or stopped:
+        if self._pool.closed or stopped or self._cancelled:
             return RunStatus.STOPPED
         return RunStatus.FAILED if self._errors.failed else RunStatus.COMPLETE
 

@@ -33,6 +33,7 @@ from umwelten.engine.interfaces import CallInfo, RunResult, Source
 from umwelten.evaluation.descriptors import crowding_note, is_crowded, within_room
 from umwelten.evaluation.lanes import connection_times, make_lanes, served, sums_by_lane
 from umwelten.evaluation.limit_memory import LimitMemory
+from umwelten.evaluation.live_run import LiveRun
 from umwelten.evaluation.opening import open_store
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.request_terms import (
@@ -114,6 +115,8 @@ class Evaluation:
         self._sent = {ref: spec.request.of(ref) for ref in spec.models}
         self._terms = {ref: request_terms(sent) for ref, sent in self._sent.items()}
         self._engine: Engine | None = None
+        self._cap = CostCap()
+        self.live: LiveRun | None = None
         self._stop: tuple[str, bool, float] | None = None
         self._documents, self._reused = documents or {}, dict(reused or {})
         self._memory = LimitMemory(
@@ -176,6 +179,7 @@ class Evaluation:
             pool, clock = self._pool(self._limit), asyncio.get_running_loop().time
             transport.on_connected = connection_times(self._targets, pool, clock)
             engine = self._engine = self._make_engine(runner, tell, only, texts, pool)
+            live = self.live = self._make_live(engine, pool, transport, tell)
             if self._stop is not None:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
             try:
@@ -184,11 +188,31 @@ class Evaluation:
                         result = await engine.run()
                 ended_at = self._clock()
             finally:
+                live.end()
                 if self.spec.tools is not None:
                     self.spec.tools.notes.listen(None)
                 await runner.close()
                 await self._local.close()
-        return await self._end(engine.attributions(), result, ended_at, tell)
+        try:
+            return await self._end(engine.attributions(), result, ended_at, tell)
+        finally:
+            live.close()
+            self.live = None
+
+    def _make_live(self, engine: Engine, pool: Pool, transport: Transport, tell: Observer) -> LiveRun:
+        return LiveRun.begin(
+            self.spec.limits,
+            loop=asyncio.get_running_loop(),
+            spec=self.spec,
+            store=self.store,
+            engine=engine,
+            pool=pool,
+            transport=transport,
+            targets=self._targets,
+            tell=tell,
+            local_slots=self._local.slots,
+            run_id=self.store.run_id,
+        )
 
     def _begin(self, tell: Observer, only: CallSubset | None) -> bool:
         """Open the run in the store and report what lies ahead; inputs found later are reported then.
@@ -312,6 +336,8 @@ class Evaluation:
         )
 
         def committed(records: Sequence[Committable]) -> None:
+            if self.live is not None:
+                self.live.on_commit(records)
             loop.call_soon_threadsafe(engine.acknowledge, records)
 
         store.on_commit(committed)
@@ -416,6 +442,9 @@ class Evaluation:
     def _pool(self, limit: int | None) -> Pool:
         limits, cap = self.spec.limits, self.spec.limits.max_cost_usd
         states = {target.model.plain: ModelState() for target in self._targets.values()}
+        self._cap = CostCap(
+            cap=None if cap is None else round(cap * 1e9), spent=self.store.spent_nusd() if cap else 0
+        )
         return Pool(
             make_lanes(
                 self._targets,
@@ -430,9 +459,7 @@ class Evaluation:
             group_caps=dict(limits.provider_concurrency),
             max_bytes=limits.max_bytes_in_flight,
             states={number: states[target.model.plain] for number, target in self._targets.items()},
-            cap=CostCap(
-                cap=None if cap is None else round(cap * 1e9), spent=self.store.spent_nusd() if cap else 0
-            ),
+            cap=self._cap,
         )
 
     def _shared(self, pool: Pool, engine: Engine, tell: Observer) -> AbstractContextManager[None]:
@@ -462,7 +489,7 @@ class Evaluation:
 
     def _estimate(self, call: Call, turns: tuple[Turn, ...]) -> int | None:
         """The most that an attempt can cost, in nano-USD; only a cap needs it."""
-        if self.spec.limits.max_cost_usd is None:
+        if self._cap.cap is None:
             return None
         model, size = self._targets[call.model].model, input_size(call.input)
         return max_cost_nusd(

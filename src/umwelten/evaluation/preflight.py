@@ -80,7 +80,7 @@ def preflight(
         if ref.provider == "local":
             find_weights(ref.model)
     if spec.limits.max_cost_usd is not None:
-        _check_priced(spec, price_book(vendors, price_overrides(settings)))
+        check_priced(spec, price_book(vendors, price_overrides(settings)))
     capabilities = {ref: capabilities_of(found[ref.provider][0], ref) for ref in spec.models}
     attached = _attachments(spec, capabilities)
     usable = next((parts for parts in attached.values() if not isinstance(parts, InputError)), ())
@@ -174,8 +174,8 @@ def _endpoints(
     return found
 
 
-def _check_priced(spec: EvaluationSpec, prices: PriceBook) -> None:
-    """A cap that cannot be kept would be a promise broken in silence."""
+def check_priced(spec: EvaluationSpec, prices: PriceBook) -> None:
+    """Raise `UsageError` for a model without a price: a cap of costs could not be kept."""
     now = time.time()
     models = list(dict.fromkeys(ref.plain for ref in spec.models))
     unknown = [model for model in models if price_of(model, prices, at=now) is None]

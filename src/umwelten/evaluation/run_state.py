@@ -34,7 +34,7 @@ class LaneState(FrozenStruct):
     """A lane: an account, a model of one, or a host.
 
     `limit` is what it has learnt that it may have in flight, `ceiling` what it may learn at most. `rate` is
-    the cap on its calls a minute that the user set. `stopped`: why it takes no more calls.
+    what the user set, such as "300/min". `stopped`: why it takes no more calls.
     """
 
     name: str
@@ -53,7 +53,7 @@ class LaneState(FrozenStruct):
     retries: int
     cost_usd: float | None
     paused: bool = False
-    rate: float | None = None
+    rate: str | None = None
     wait: LaneWait | None = None
     stopped: str | None = None
 

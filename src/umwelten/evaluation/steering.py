@@ -1,19 +1,51 @@
 """Changing a run while it goes on: settings, pauses, the end, failed calls once more.
 
-Every method may be called from any thread but that of the run's event loop. A change is applied in the
-loop, then journalled in the store; the method returns once it is committed.
+Every method may be called from any thread. A change is applied in the thread of the run's event loop, then
+journalled in the store; the method returns once it is committed. In the loop's own thread, as from
+`on_event`, nothing waits for that.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from umwelten.errors import UsageError
+from umwelten.evaluation.live_run import ENDED, LiveRun
+from umwelten.evaluation.preflight import check_priced
+from umwelten.evaluation.run_changes import Planned, planned
+from umwelten.evaluation.run_state import ChangeState, RunState
+from umwelten.evaluation.run_watch import RunWatch
+from umwelten.events import (
+    CallFailed,
+    CallsRequeued,
+    CallSucceeded,
+    Event,
+    Note,
+    RunStarted,
+    Tally,
+)
+from umwelten.records import ChangeKey, ChangeRecord
+from umwelten.store.failed_calls import FailedCall, failed_calls, spent_before
+from umwelten.store.reader import Reader
+from umwelten.text.formatting import minutes
+from umwelten.text.suggestions import closest, did_you_mean
 from umwelten.types import FrozenStruct
 
 if TYPE_CHECKING:
-    from umwelten.evaluation.run_state import RunState
-    from umwelten.events import Event
-    from umwelten.records import ChangeKey
+    from umwelten.evaluation.evaluation import Evaluation
+
+PATIENCE_S = 5.0
+"""For so long a change may take to be applied, and as long to be committed: a loop that is late by more is
+broken."""
 
 
 class Author(FrozenStruct):
@@ -27,7 +59,8 @@ class Author(FrozenStruct):
 class Change(FrozenStruct):
     """What came of a change. `old` and `new` are values of JSON; `note` is what the user should know.
 
-    `journalled` False: it holds, but could not be stored. `None`: nothing was changed (a dry run).
+    `journalled` False: it holds, but could not be stored. `None`: nothing was changed (a dry run), or whoever
+    asked is in the thread of the run and could not wait.
     """
 
     key: str
@@ -39,44 +72,339 @@ class Change(FrozenStruct):
 
 
 class Steering:
-    """Changes one run. Refuses with a `UsageError` what is not allowed, and changes nothing then.
+    """Changes one run; an observer of its events. Refuses with a `UsageError`, and changes nothing then.
 
-    `scope` is the name of a lane, a provider or a model, or "" for the whole run.
+    `scope` is the name of a lane, a provider or a model, or "" for the whole run. `tally` is another observer
+    of the run, whose sums `state` gives.
     """
+
+    def __init__(self, evaluation: Evaluation, tally: Tally) -> None:
+        self._evaluation, self._tally = evaluation, tally
+        self._changes: list[ChangeState] = []
+        self._watch = RunWatch(evaluation, tally)
+
+    def __call__(self, event: Event) -> None:
+        """Take note of an event."""
+        live = self._evaluation.live
+        if live is not None and live.requeued and isinstance(event, CallSucceeded | CallFailed):
+            live.requeued.discard(event.call.id)
+        elif isinstance(event, RunStarted):
+            self._watch.begin()
 
     def state(self) -> RunState:
         """Return the run as it is now. Takes what progress takes; never waits for the loop."""
-        raise NotImplementedError
+        return self._watch.state(self._changes)
+
+    # --- settings --------------------------------------------------------------------------
 
     def set(
         self, key: ChangeKey | str, value: Any, by: Author, *, scope: str = "", dry_run: bool = False
     ) -> Change:
         """Change a setting, given as the option of that name takes it, as a text or as a value."""
-        raise NotImplementedError
+        live = self._live()
+        if str(key).replace("-", "_") == ChangeKey.MAX_COST and value is not None:
+            check_priced(self._evaluation.spec, self._evaluation.prices)
+            self._count_earlier_costs(live)
+
+        def change() -> tuple[Planned, Any]:
+            plan = planned(live, key, value, scope)
+            if dry_run:
+                return plan, None
+            plan.act()
+            stored = self._journal(live, plan.key, plan.old, plan.new, by, plan.scope)
+            live.engine.look_again()
+            return plan, stored
+
+        plan, stored = self._do(live, change)
+        return self._outcome(live, plan, stored)
+
+    def _count_earlier_costs(self, live: LiveRun) -> None:
+        """A cap is over all runs of the evaluation: what earlier ones spent counts, once."""
+        if live.earlier_costs_counted:
+            return
+        with Reader.open(self._evaluation.folder) as reader:
+            spent = spent_before(reader.connection, live.run_id)
+
+        def count() -> None:
+            if not live.earlier_costs_counted:
+                live.earlier_costs_counted = True
+                live.pool.cap.spent += spent
+
+        self._do(live, count)
+
+    # --- pauses ----------------------------------------------------------------------------
 
     def pause(self, by: Author, *, scope: str = "", for_s: float | None = None) -> Change:
         """Start nothing more until `resume`, or for so long; what is in flight ends, and is committed."""
-        raise NotImplementedError
+        live = self._live()
+
+        def change() -> tuple[Planned, Any]:
+            plan = self._planned_pause(live, scope, for_s)
+            already = scope in live.paused
+            self._set_timer(live, scope, for_s, by)
+            if already and for_s is None:
+                return plan, None
+            plan.act()
+            stored = self._journal(live, plan.key, plan.old, plan.new, by, scope)
+            live.engine.look_again()
+            return plan, stored
+
+        plan, stored = self._do(live, change)
+        return self._outcome(live, plan, stored)
+
+    def _planned_pause(self, live: LiveRun, scope: str, for_s: float | None) -> Planned:
+        lanes, models = self._scope(live, scope)
+        now = live.loop.time()
+
+        def act() -> None:
+            live.pool.pause(lanes, models, now)
+            if not scope:
+                self._watch.pause(now)
+
+        in_flight = sum(lane.own_in_flight for lane in lanes) or live.pool.in_flight
+        note = f"{in_flight:,} in flight may end" if in_flight else "nothing is in flight"
+        if for_s is not None:
+            note += f"; it goes on in {minutes(for_s)}"
+        if scope in live.paused:
+            note = "it is paused already"
+        new = True if for_s is None else {"for_s": for_s}
+        return Planned(ChangeKey.PAUSE, scope in live.paused, new, act, scope, note)
+
+    def _set_timer(self, live: LiveRun, scope: str, for_s: float | None, by: Author) -> None:
+        timer = live.paused.get(scope)
+        if timer is not None:
+            timer.cancel()
+        after = msgspec.structs.replace(by, reason="the time of the pause is over")
+        resume = partial(self._resume, live, scope, after)
+        live.paused[scope] = None if for_s is None else live.loop.call_later(for_s, resume)
 
     def resume(self, by: Author, *, scope: str = "") -> Change:
-        """End a pause."""
-        raise NotImplementedError
+        """End a pause; that of the whole run ends all others as well."""
+        live = self._live()
+        plan, stored = self._do(live, partial(self._resume, live, scope, by))
+        return self._outcome(live, plan, stored)
+
+    def _resume(self, live: LiveRun, scope: str, by: Author) -> tuple[Planned, Any]:
+        lanes, models = self._scope(live, scope)
+        was = bool(live.paused) if not scope else scope in live.paused
+        if not scope:
+            models = list(live.models)
+        now = live.loop.time()
+        plan = Planned(
+            ChangeKey.RESUME,
+            was,
+            False,
+            partial(live.pool.resume, lanes, models, now),
+            scope,
+            "" if was else "it is not paused",
+        )
+        if not was and not scope:
+            return plan, None
+        for name in tuple(live.paused) if not scope else (scope,):
+            timer = live.paused.pop(name, None)
+            if timer is not None:
+                timer.cancel()
+        if "" not in live.paused:
+            self._watch.resume(now)
+        plan.act()
+        for name in live.paused:  # what is paused by another name stays so
+            live.pool.pause(*self._scope(live, name), now)
+        stored = self._journal(live, plan.key, plan.old, plan.new, by, scope)
+        live.engine.look_again()
+        return plan, stored
+
+    def _scope(self, live: LiveRun, scope: str) -> tuple[list[Any], list[int]]:
+        lanes = live.lanes_of(scope)
+        models = [] if lanes else live.models_of(scope)
+        if not lanes and not models:
+            names = dict.fromkeys(
+                [lane.name for lane in live.pool.lanes]
+                + [lane.group for lane in live.pool.lanes]
+                + [str(ref) for ref in live.models.values()]
+            )
+            hint = did_you_mean(closest(scope, names)) or f"It has {', '.join(names)}."
+            raise UsageError(f"{scope!r} is no lane, provider or model of this run", hint)
+        return lanes, models
+
+    # --- the end, and calls ----------------------------------------------------------------
 
     def stop(self, by: Author, *, now: bool = False) -> Change:
-        """End the run as the first Ctrl-C does, or with `now` as the second one."""
-        raise NotImplementedError
+        """End the run; calls in flight have ten seconds to finish, or with `now` none. It can be resumed."""
+        live = self._live()
+
+        def change() -> tuple[Planned, Any]:
+            in_flight = live.pool.in_flight
+            what = "cancelled" if now else "have up to 10 s to finish"
+            note = f"{in_flight:,} calls in flight {what}" if in_flight else "nothing was in flight"
+            plan = Planned(ChangeKey.STOP, False, "now" if now else True, lambda: None, "", note)
+            stored = self._journal(live, plan.key, plan.old, plan.new, by, "")
+            reason = f"stopped by {by.name or by.via}" + (f": {by.reason}" if by.reason else "")
+            self._evaluation.stop(reason, grace_s=0.0 if now else 10.0)
+            return plan, stored
+
+        plan, stored = self._do(live, change)
+        return self._outcome(live, plan, stored)
 
     def retry_failed(self, by: Author, *, kind: str = "", model: str = "", input: str = "") -> Change:
         """Make the calls again that this run gave up: all, or those of a kind, model or input.
 
         `new` is how many.
         """
-        raise NotImplementedError
+        live = self._live()
+        with Reader.open(self._evaluation.folder) as reader:
+            found = failed_calls(reader.connection, live.run_id, kind=kind, input_name=input)
+
+        def change() -> tuple[Planned, Any]:
+            if live.engine.is_closed:
+                raise UsageError("the run is about to end", "Use `umwelten eval retry` once it has.")
+            numbers = set(live.models_of(model)) if model else set(live.models)
+            if not numbers:
+                self._scope(live, model)
+            again = self._pick(live, [failed for failed in found if failed.model in numbers])
+            scope = ", ".join(word for word in (kind, model, input) if word)
+            plan = Planned(ChangeKey.RETRY, None, len(again), lambda: None, scope)
+            if not again:
+                return replace(plan, note="this run gave up no such call"), None
+            stored = self._journal(live, plan.key, None, len(again), by, scope)
+            live.tell(_requeued(again, live))
+            live.engine.look_again()
+            return plan, stored
+
+        plan, stored = self._do(live, change)
+        return self._outcome(live, plan, stored)
+
+    def _pick(self, live: LiveRun, failed: Sequence[FailedCall]) -> list[FailedCall]:
+        """Have those made again that are not being made again already, and whose models take calls."""
+        due = [
+            call for call in failed if call.id not in live.requeued and not live.pool.is_stopped(call.model)
+        ]
+        again: list[FailedCall] = []
+        for model in {call.model for call in due}:
+            of_model = {(call.input, call.repeat): call for call in due if call.model == model}
+            calls = live.store.pick(model, of_model)
+            live.engine.requeue(calls)
+            live.requeued.update(call.id for call in calls)
+            picked = {call.id for call in calls}
+            again += [call for call in of_model.values() if call.id in picked]
+        return again
 
     def cancel(self, by: Author, call: int) -> Change:
-        """Cancel a call under way, by the number that events have; it stays pending."""
-        raise NotImplementedError
+        """Cancel a call in flight, by the number that events have; it stays pending."""
+        live = self._live()
 
-    def __call__(self, event: Event) -> None:
-        """Take note of an event: it is an observer of its run."""
-        raise NotImplementedError
+        def change() -> tuple[Planned, Any]:
+            if not live.engine.cancel(call):
+                raise UsageError(f"call {call} is not in flight", "Only a call in flight can be cancelled.")
+            plan = Planned(ChangeKey.CANCEL, None, True, lambda: None, str(call), "it stays pending")
+            return plan, self._journal(live, plan.key, None, True, by, plan.scope)
+
+        plan, stored = self._do(live, change)
+        return self._outcome(live, plan, stored)
+
+    # --- inside ----------------------------------------------------------------------------
+
+    def _live(self) -> LiveRun:
+        """Return the run; where it is about to start, wait for it."""
+        waits_until = time.monotonic() + (0.0 if _has_loop() else PATIENCE_S)
+        while (live := self._evaluation.live) is None:
+            if self._tally.finished is not None:
+                raise UsageError(ENDED)
+            if time.monotonic() >= waits_until:
+                raise UsageError("the run has not started yet")
+            time.sleep(0.01)
+        return live
+
+    def _do(self, live: LiveRun, act: Callable[[], Any]) -> Any:
+        try:
+            return live.do(act, PATIENCE_S)
+        except TimeoutError:
+            raise UsageError(f"the run did not answer within {PATIENCE_S:g} s") from None
+
+    def _journal(
+        self, live: LiveRun, key: ChangeKey, old: Any, new: Any, by: Author, scope: str
+    ) -> tuple[ChangeRecord, Any]:
+        record = ChangeRecord(
+            at=time.time(),
+            key=key,
+            old=msgspec.json.encode(old).decode(),
+            new=msgspec.json.encode(new).decode(),
+            scope=scope,
+            via=by.via,
+            author=by.name,
+            reason=by.reason,
+        )
+        live.tell(Note(text=_words(record, old, new)))
+        return record, live.journal(record)
+
+    def _outcome(self, live: LiveRun, plan: Planned, stored: Any) -> Change:
+        journalled: bool | None = None
+        if stored is not None:
+            record, future = stored
+            if not live.is_own_thread:
+                journalled = False
+                with suppress(TimeoutError):
+                    journalled = future.result(PATIENCE_S)
+            self._changes.append(
+                ChangeState(
+                    at=record.at,
+                    key=record.key,
+                    scope=plan.scope,
+                    old=plan.old,
+                    new=plan.new,
+                    via=record.via,
+                    author=record.author,
+                    reason=record.reason,
+                    journalled=journalled,
+                )
+            )
+        return Change(
+            key=plan.key,
+            scope=plan.scope,
+            old=plan.old,
+            new=plan.new,
+            journalled=journalled,
+            note=plan.note,
+        )
+
+
+def _has_loop() -> bool:
+    """Return whether an event loop runs in this thread, which must not be held up."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _requeued(again: Sequence[FailedCall], live: LiveRun) -> CallsRequeued:
+    return CallsRequeued(
+        calls=len(again),
+        kinds=dict(Counter(call.kind for call in again)),
+        lanes=dict(Counter(call.lane for call in again)),
+        models=dict(Counter(str(live.models[call.model]) for call in again)),
+    )
+
+
+def _words(record: ChangeRecord, old: Any, new: Any) -> str:
+    """Return `max_concurrency: 200 -> 40 (ctl, ada: night)`."""
+    who = ", ".join(word for word in (record.via, record.author) if word)
+    why = f": {record.reason}" if record.reason else ""
+    of = f" of {record.scope}" if record.scope else ""
+    match record.key:
+        case ChangeKey.PAUSE:
+            what = f"paused{of or ''}"
+        case ChangeKey.RESUME:
+            what = f"resumed{of or ''}"
+        case ChangeKey.STOP:
+            what = "stopped"
+        case ChangeKey.RETRY:
+            what = f"{new:,} failed calls are made again{of}"
+        case ChangeKey.CANCEL:
+            what = f"call {record.scope} is cancelled"
+        case _:
+            what = f"{record.key}{of}: {_value(old)} -> {_value(new)}"
+    return f"{what} ({who}{why})"
+
+
+def _value(value: Any) -> str:
+    return "off" if value is None else str(value)

@@ -303,7 +303,7 @@ def _advice(lane: LaneTime, retried: Counter[str]) -> str:
     """The lane's advice, if something held it back that somebody could change."""
     whole = sum(lane.seconds.values())
     reason, longest = max(lane.seconds.items(), key=lambda item: item[1], default=(Reason.NO_WORK, 0.0))
-    if reason in (Reason.NO_WORK, Reason.LATENCY) or longest < _HELD_BACK * whole:
+    if reason in (Reason.NO_WORK, Reason.LATENCY, Reason.PAUSED) or longest < _HELD_BACK * whole:
         return ""
     if reason == Reason.BACKOFF:
         return str(advice_on_failures(lane.lane, longest / whole, dict(retried.most_common())))

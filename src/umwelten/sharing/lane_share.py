@@ -13,6 +13,7 @@ import msgspec
 
 from umwelten import version
 from umwelten.control.circuit import NEVER
+from umwelten.control.lane import Lane
 from umwelten.sharing.channel import Channel, is_own_peer
 from umwelten.sharing.folder import Claim, FileId, SocketFolder
 from umwelten.sharing.guest import GuestDesk
@@ -103,6 +104,7 @@ class LaneShare:
         self._own_ceiling, self._start, self._fixed = limit.ceiling, limit.slots, not limit.slow_start
         self._as_guest = GuestDesk(self.lane, poke=self._poke, changed=self._changed)
         self.lane.on_stop = self.leave
+        self.lane.on_retune = self._retune
 
     @property
     def role(self) -> str:
@@ -168,6 +170,17 @@ class LaneShare:
                 timer.cancel()
         self.lane.desk = None
         self.lane.limit.value = max(1.0, min(self.lane.limit.value, float(self._own_ceiling)))
+
+    def _retune(self, ceiling: int, fixed: bool, start: int) -> None:
+        """Have this run's user name other bounds. An owner is greeted again, with what is in flight."""
+        self._own_ceiling, self._fixed, self._start = ceiling, fixed, ceiling if fixed else start
+        if self._reception is not None:
+            self._reception.desk.retune(ceiling, fixed=fixed, start=start)
+            return
+        Lane.retune(self.lane, ceiling, fixed=fixed, start=start)
+        if self._owner is not None:
+            self._losses -= 1
+            self._lose_owner()
 
     def tick(self, now: float, *, late: bool) -> None:
         """Give a sign of life, and look whether the others did. `late`: this run itself was stopped."""

@@ -160,6 +160,16 @@ class OwnerDesk:
         """See `Lane`."""
         Lane.on_error(self._lane, started_at, now)
 
+    def retune(self, ceiling: int, *, fixed: bool, start: int) -> None:
+        """See `Lane`; what guests may have stays."""
+        theirs = sum(guest.ceiling for guest in self.guests)
+        self._ceiling = ceiling
+        Lane.retune(self._lane, ceiling + theirs, fixed=fixed, start=start)
+        if theirs and fixed:
+            limit, begun = self._lane.limit, ceiling + sum(guest.start for guest in self.guests)
+            limit.value = max(limit.floor, min(limit.value, float(begun)))
+        self._poke(True)
+
     # --- for guests ------------------------------------------------------------------------
 
     def admit(self, hello: Hello, send: Callable[[FromOwner], None]) -> Guest:

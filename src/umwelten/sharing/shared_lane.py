@@ -35,13 +35,15 @@ class Desk(Protocol):
 
 @dataclass(slots=True)
 class SharedLane(Lane):
-    """See the module's text. `on_stop` is told when the lane starts no further calls in this run.
+    """See the module's text. `on_stop` is told when the lane starts no further calls in this run, and
+    `on_retune` does what `retune` is to do.
 
     What it knows was learnt by another run until `adopted_at`.
     """
 
     desk: Desk | None = None
     on_stop: Callable[[], None] = lambda: None
+    on_retune: Callable[[int, bool, int], None] | None = None
     adopted_at: float = -inf
 
     # `super()` finds no class in a dataclass with slots.
@@ -105,6 +107,12 @@ class SharedLane(Lane):
             Lane.on_error(self, started_at, now)
         else:
             self.desk.on_error(started_at, now)
+
+    def retune(self, ceiling: int, *, fixed: bool, start: int) -> None:
+        if self.on_retune is None:
+            Lane.retune(self, ceiling, fixed=fixed, start=start)
+        else:
+            self.on_retune(ceiling, fixed, start)
 
     def stop(self, failure: Failure) -> None:
         Lane.stop(self, failure)

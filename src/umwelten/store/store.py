@@ -385,6 +385,12 @@ class Store:
         )
         return self._run_id
 
+    @property
+    def run_id(self) -> int:
+        """The number of the latest run that was started."""
+        assert self._run_id is not None, "no run was started"
+        return self._run_id
+
     def on_commit(self, callback: Callable[[Sequence[Committable]], None]) -> None:
         """Have `callback` called in the writer's thread with those records of a group that is on disk.
 

@@ -84,6 +84,7 @@ def test_growth_is_an_event_for_programs() -> None:
         "total": 900,
         "pending": {"google": 450, "ollama": 450},
         "complete": True,
+        "by_model": {},
     }
 
 

@@ -43,6 +43,7 @@ WAITED_FOR: Mapping[str, str] = {
     Reason.BACKOFF: "the next try after failures",
     Reason.TOOLS: "the tools that models called",
     Reason.COST: "the cost cap",
+    Reason.PAUSED: "the end of a pause that somebody made",
     Reason.CPU: "this machine",
     Reason.NO_WORK: "nothing: there was no work for it",
 }
