@@ -173,6 +173,8 @@ class Lane:
     def _room(self, now: float) -> float:
         if self.in_flight < max(1, self.limit.slots):
             return now
+        if self.in_flight >= self.limit.ceiling:
+            return NEVER  # a ceiling that was lowered lets none try whether there is room for one more
         return max(now, self.limit.next_step(now)) if self.kind is LimitKind.CONCURRENCY else NEVER
 
     @property
@@ -229,7 +231,7 @@ class Lane:
         if untried:
             limit.slow_start = not fixed
             limit.value = float(ceiling if fixed else max(start, limit.value))
-        limit.value = max(limit.floor, min(limit.value, float(ceiling)))
+        limit.bound(ceiling)
         if self.knee is not None:
             self.knee.ceiling, self.knee.level = ceiling, min(self.knee.level, ceiling)
         elif not fixed and untried and self.watch is not Watch.NO:

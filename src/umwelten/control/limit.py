@@ -115,9 +115,17 @@ class Limit:
     _highest: float = 0.0
     _started_at: float = -inf
     _apart_s: float = 0.0
+    _above: float = 0.0
 
     def __post_init__(self) -> None:
         self._start = self.value
+
+    def bound(self, ceiling: int) -> None:
+        """Keep to another ceiling. What was found above it counts again once a later one allows it."""
+        found = max(self.value, self._above)
+        self.ceiling = ceiling
+        self.value = max(self.floor, min(found, float(ceiling)))
+        self._above = found if found > ceiling else 0.0
 
     def hold_at(self, level: int) -> None:
         """Let that many calls be in flight."""
@@ -248,4 +256,5 @@ class Limit:
         self.value = min(float(self.ceiling), self.value)
 
     def _remember(self) -> None:
+        self._above = 0.0
         self._before = self.value if self._before is None else max(self._before, self.value)
