@@ -139,6 +139,7 @@ class CallRecord(FrozenStruct):
     `key` is the call's identity, `content` the hash of the file's bytes that were sent (b"" without a
     file). `time_s` is the time in flight of all attempts of this process. `cost_nusd` is `None` when
     the price of any attempt that used tokens is unknown. `served_by` names the lane of the last attempt.
+    `kept` is the hash of what was sent where that is kept (`store.contents`), else empty.
     `tools`: `None` where none were offered; else the outcome's usage is the sum over all steps.
     """
 
@@ -152,6 +153,7 @@ class CallRecord(FrozenStruct):
     cost_nusd: int | None = None
     served_by: str | None = None
     tools: ToolTotals | None = None
+    kept: bytes = b""
 
 
 class LimitRecord(FrozenStruct):

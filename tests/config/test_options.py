@@ -136,11 +136,12 @@ def test_every_option_is_in_the_pages() -> None:
 def test_the_shell_completes_the_words_of_a_choice() -> None:
     context = click.Context(evaluations.commands["run"])
     choices = [option for option in ALL if option.type.choices]
-    assert {option.name for option in choices} == {"api", "pdf", "progress"}
+    assert {option.name for option in choices} == {"api", "keep_inputs", "pdf", "progress"}
     for option in choices:
         flag = TableOption(option)
         assert tuple(item.value for item in flag.shell_complete(context, "")) == option.type.choices
-        assert [item.value for item in flag.shell_complete(context, "au")] == ["auto"]
+        first = option.type.choices[0]
+        assert first in [item.value for item in flag.shell_complete(context, first[:-1])]
 
 
 def test_names_keys_and_flags_are_there_once() -> None:

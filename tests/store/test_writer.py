@@ -87,7 +87,7 @@ def test_every_attempt_call_and_limit_is_a_row(tmp_path: Path) -> None:
         + (1,),
         (2, call.id, 1, 1, 1000.0, 0.5, 0.1, *(None,) * 6, "r", 7, 2, None, None, 5, None, None, None, 1),
     ]
-    ending = ("stop", None, 7, 2, None, None, 5, None, None, "a.txt", *(None,) * 5)
+    ending = ("stop", None, 7, 2, None, None, 5, None, None, "a.txt", *(None,) * 6)
     assert query(tmp_path, "SELECT * FROM calls") == [
         (call.id, 1, 1, 1, 1, ended.key, content_hash(b"bytes"), 1, 1, 1000.0, 0.5, 0.1, 0.5, 1, *ending)
     ]

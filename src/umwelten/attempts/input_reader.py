@@ -22,10 +22,14 @@ _LARGE_INPUT = 4_000_000
 
 
 class ReadInput(FrozenStruct):
-    """The parts and values of a request about an input."""
+    """The parts and values of a request about an input.
+
+    `origin` is the file that its media come from, as (stored path, hash), where that is not the input itself.
+    """
 
     parts: tuple[Part, ...] = ()
     values: Mapping[str, str] | None = None
+    origin: tuple[str, bytes] | None = None
 
 
 class InputReader:
@@ -83,7 +87,9 @@ class InputReader:
         values = {"file.name": source.name, "file.path": escaped(source.path), **content.values}
         values |= question_values(content)
         values = dict(framed(self._added, values))
-        return ReadInput(parts=(*parts, *question_media(content)), values=values)
+        media, asked = question_media(content), content.question
+        origin = (asked.path, asked.content.digest) if media and asked and asked.content else None
+        return ReadInput(parts=(*parts, *media), values=values, origin=origin)
 
     def _report(self, done: Converted, name: str) -> None:
         """Report what a conversion of this file left out."""

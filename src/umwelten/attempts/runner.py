@@ -11,6 +11,7 @@ from umwelten.attempts.cut_input import CutInputs, characters, least_tokens, may
 from umwelten.attempts.input_reader import InputReader, ReadInput
 from umwelten.attempts.local_trouble import exhaustion_note, local_failure
 from umwelten.attempts.proxies import PROXY
+from umwelten.attempts.question_keeper import QuestionKeeper
 from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target
 from umwelten.attempts.tool_use import ToolUse
@@ -70,7 +71,8 @@ Price = Callable[[Usage, ModelRef], int | None]
 class _Attempt(msgspec.Struct):
     """An attempt under way. The fields in `dropped` are left out of its request; `stream`: it is streamed.
 
-    Set when the input was read: `content`, the hash of its bytes, `prepared_s`, the `characters` sent, and
+    Set when the input was read: `content`, the hash of its bytes, `kept`, the hash of the question where it
+    is kept, `prepared_s`, the `characters` sent, and
     `outline`, the request with all its fields but without the messages. `uploads` are the files at the
     provider that it uses. `sent` False: the request never went out.
     """
@@ -82,6 +84,7 @@ class _Attempt(msgspec.Struct):
     stream: bool
     outline: Request | None = None
     content: bytes = b""
+    kept: bytes = b""
     characters: int = 0
     prepared_s: float = 0.0
     uploads: list[CachedUpload] = []
@@ -93,7 +96,8 @@ class HttpAttemptRunner:
 
     `structured` None: answers are words. `tool_use` decides what follows calls of tools. `added`: further
     placeholders. `trace`: report how long the stages of each attempt took and what its reply said about rate
-    limits. `spelling` is how failures call the options. `clock` gives Unix seconds.
+    limits. `keeper` keeps what is sent. `spelling` is how failures call the options. `clock` gives Unix
+    seconds.
     """
 
     def __init__(
@@ -109,6 +113,7 @@ class HttpAttemptRunner:
         structured: StructuredOutput | None = None,
         tool_use: ToolUse | None = None,
         added: AddedValues | None = None,
+        keeper: QuestionKeeper | None = None,
         trace: bool = False,
         spelling: Spelling = by_name,
         clock: Callable[[], float] = time.time,
@@ -119,6 +124,7 @@ class HttpAttemptRunner:
         self._conversions, self._price = conversions, price
         self._stream, self._observer, self._trace = stream, observer, trace
         self._structured, self._tool_use, self._spelling = structured, tool_use, spelling
+        self._keeper = keeper
         self.inputs = InputReader(builder, conversions, added, observer)
         self._uploads = UploadCache(transport)
         self._dropped: dict[tuple[ModelRef, str], frozenset[str]] = {}
@@ -174,6 +180,7 @@ class HttpAttemptRunner:
             timing=timing,
             key=self._builder.key(model, attempt.content, call.repeat, attempt.target.prompt),
             content=attempt.content,
+            kept=attempt.kept,
             step=1 + sum(isinstance(turn, ModelTurn) for turn in turns),
             cost_nusd=self._cost(answer, attempt.target, attempt.dropped) if attempt.sent else 0,
         )
@@ -284,6 +291,8 @@ class HttpAttemptRunner:
             attempt.content = content.digest
             given = await self.inputs.prepare(content, source, target)
         parts, attached = given.parts, target.attached
+        if self._keeper is not None:
+            attempt.kept = self._keeper.keep(source, target, given, attempt.content, attached)
         if target.capabilities.upload:
             number = len(parts)
             placed = await self._uploads.place(

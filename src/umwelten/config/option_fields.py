@@ -366,6 +366,16 @@ class SharedOptions(ScoreOptions, MemoryOptions, ToolOptions, Generic[T], total=
             place="profile",
         ),
     ]
+    keep_inputs: Annotated[
+        bool | Literal["on", "off"] | None,
+        Option(
+            kinds.ON_OFF,
+            Section.OUTPUT,
+            "Store what is sent, so that reports show it: prompts, texts and rows; of media, hash and path.",
+            default=True,
+            default_text="on",
+        ),
+    ]
     output_dir: Annotated[
         PathLike | None,
         Option(

@@ -177,6 +177,7 @@ DURATION = OptionType(read=_duration, read_argument=_seconds, metavar="DURATION"
 LONG_DURATION = OptionType(read=_long_duration, read_argument=_seconds, metavar="DURATION")
 SIZE = OptionType(read=_size, metavar="SIZE", range="1MB to 1TB")
 SWITCH = OptionType(read=_switch, switch=True)
+ON_OFF = OptionType(read=_switch, choices=("on", "off"), metavar="[on|off]")
 
 
 # --- texts -----------------------------------------------------------------------------------

@@ -435,6 +435,7 @@ class Engine:
                 call=scheduled.call,
                 key=result.key,
                 content=result.content,
+                kept=result.kept,
                 outcome=outcome,
                 timing=result.timing,
                 attempts=scheduled.attempts,

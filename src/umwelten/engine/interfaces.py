@@ -46,7 +46,8 @@ class Sink(Protocol):
 class AttemptResult(FrozenStruct):
     """An attempt that ended. `key` is the call's identity, `content` the hash of the input's bytes.
 
-    `step`: it was for that request of a call with tools.
+    `kept` is the hash of what was sent where that is kept, else empty. `step`: it was for that request of a
+    call with tools.
     """
 
     outcome: AttemptOutcome
@@ -55,6 +56,7 @@ class AttemptResult(FrozenStruct):
     content: bytes
     cost_nusd: int | None = None
     step: int = 1
+    kept: bytes = b""
 
 
 class AttemptRunner(Protocol):

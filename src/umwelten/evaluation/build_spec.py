@@ -107,6 +107,7 @@ def build_spec(
         recall=recall,
         repeats=settings.get("repeat"),
         reuse=settings.get("reuse") or (),
+        keep_inputs=settings.get("keep_inputs"),
         stream=kind == "run" if stream is None else stream,
         trace=settings.get("debug"),
         limits=read_limits(settings, vendors, notes),

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 import msgspec
 
 from umwelten.attempts.key_mask import KeyMask
+from umwelten.attempts.question_keeper import QuestionKeeper
 from umwelten.attempts.runner import HttpAttemptRunner
 from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target, left_out
@@ -69,6 +70,7 @@ from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.wires import wires_of
 from umwelten.records import Committable
+from umwelten.store.inputs import storable_path
 from umwelten.store.store import Store
 from umwelten.threads import run_in_thread
 from umwelten.types import Call, FrozenStruct, ModelRef, Turn, Usage
@@ -309,10 +311,17 @@ class Evaluation:
             if spec.request.tools is None
             else ToolUse(spec.request.tools, spelling=self._spelling),
             added=None if spec.inputs is None else spec.inputs.added,
+            keeper=self._make_keeper(),
             trace=spec.trace,
             spelling=self._spelling,
             clock=self._clock,
         )
+
+    def _make_keeper(self) -> QuestionKeeper | None:
+        if not self.spec.keep_inputs:
+            return None
+        paths = {path.name: storable_path(str(path.resolve())) for path in self.spec.attach}
+        return QuestionKeeper(self.builder, self.store.keep, paths)
 
     def _make_engine(
         self, runner: HttpAttemptRunner, observer: Observer, only: CallSubset | None, texts: bool, pool: Pool

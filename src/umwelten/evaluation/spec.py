@@ -67,9 +67,9 @@ class EvaluationSpec(FrozenStruct):
     `inputs` None: a run, one call a model and prompt. `attach` are the files whose hashes are in `request`.
     `output_schema` reads the answers where `request` has a schema, and `coerce` lets `"7"` pass for 7.
     `tools` runs those that `request` offers. `reuse`: evaluations in the output directory whose answers to
-    the same calls are taken over. `single`: an answer holds one record alone. `trace`: tell of every attempt
-    its stages and rate limits, as notes of level "debug". `derived` and `recall` as in
-    `StoredSpec`.
+    the same calls are taken over. `keep_inputs`: what is sent is stored too. `single`: an answer holds one
+    record alone. `trace`: tell of every attempt its stages and rate limits, as notes of level "debug".
+    `derived` and `recall` as in `StoredSpec`.
     """
 
     kind: Literal["run", "batch"]
@@ -85,6 +85,7 @@ class EvaluationSpec(FrozenStruct):
     recall: Recall | None = None
     repeats: int = 1
     reuse: tuple[str, ...] = ()
+    keep_inputs: bool = True
     stream: bool = False
     trace: bool = False
     limits: Limits = Limits()

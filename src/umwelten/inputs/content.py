@@ -106,6 +106,15 @@ def unframe_text(text: str) -> str:
     return inside[: inside.rfind("</")].removesuffix("\n")
 
 
+def framed_pieces(text: str) -> list[str]:
+    """Return what `frame_text` made in three pieces: the frame's beginning, the text inside, its end."""
+    start = text.index("\n", text.index("\n") + 1) + 1
+    end = text.rindex("</")
+    if end > start and text[end - 1] == "\n":
+        end -= 1
+    return [text[:start], text[start:end], text[end:]]
+
+
 def megabytes(size: int) -> str:
     """Return a size in bytes as text: `1.5 MB`."""
     if size < 100_000:

@@ -153,6 +153,26 @@ class RequestBuilder:
             tool_choice=following.choice,
         )
 
+    def pieces(
+        self,
+        content: tuple[Part, ...],
+        *,
+        prompt: str = "",
+        values: Mapping[str, str] | None = None,
+        attached: tuple[Part, ...] = (),
+    ) -> tuple[list[str], list[str]]:
+        """Return the texts of the question that `request` asks: of the prompt, and of the input after it.
+
+        The prompt's come in pieces: its own text and the values filled in, in turn.
+        """
+        template = self._templates[prompt]
+        texts = [part.text for part in content if isinstance(part, Text)]
+        if not template.names or values is None:
+            return [self._plain[prompt].text], texts
+        media = [part.name for part in (*content, *attached) if isinstance(part, Media)]
+        filled = template.filled({"content": content_text(texts, media), **values})
+        return filled, [] if template.places_input else texts
+
     def key(self, model: ModelRef, content: bytes, repeat: int, prompt: str = "") -> str:
         """Return the call's identity; `content` is the hash of the input's bytes."""
         return call_key(

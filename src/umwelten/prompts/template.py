@@ -92,13 +92,15 @@ class Template:
 
         A column that a row lacks is empty. Any other missing name is a `KeyError`.
         """
-        if not self.names:
-            return self._pieces[0]
+        return "".join(self.filled(values)) if self.names else self._pieces[0]
+
+    def filled(self, values: Mapping[str, str]) -> list[str]:
+        """Return what `render` joins: the prompt's own text and the values in turn, the former first."""
         filled = list(self._pieces)
         filled[1::2] = [
             value_of(name, values, "") if name.startswith(ROW) else values[name] for name in filled[1::2]
         ]
-        return "".join(filled)
+        return filled
 
 
 def content_text(texts: Iterable[str], media: Iterable[str]) -> str:

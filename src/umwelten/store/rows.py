@@ -62,7 +62,7 @@ CALL_COLUMNS = tuple(
         id input_id model_id repeat input_version key content status run_id
         started_at response_s ttft_s time_s attempts finish_reason served_model
         input_tokens output_tokens cached_tokens reasoning_tokens cost_nusd
-        error_kind error_message output usage_details steps tool_calls tool_errors tool_s
+        error_kind error_message output usage_details steps tool_calls tool_errors tool_s sent
         """,
     )
 )
@@ -70,7 +70,7 @@ CALL_COLUMNS = tuple(
 # A failure never takes the place of an answer that is still good.
 UPSERT_CALL = Insert(
     into=f"INSERT INTO calls ({', '.join(CALL_COLUMNS)})",
-    row=f"({', '.join('?' * len(CALL_COLUMNS))})",
+    row=f"({', '.join('?' * (len(CALL_COLUMNS) - 1))}, (SELECT id FROM contents WHERE hash = ?))",
     after=f"""
         ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in CALL_COLUMNS[4:])}
         WHERE calls.status = {FAILED} OR excluded.status = {SUCCEEDED}
@@ -207,6 +207,7 @@ def call_row(record: CallRecord, result_slot: ResultSlot, run_id: int) -> Row:
         *ending,
         usage_details(usage, _api(outcome)),
         *((None,) * 4 if tools is None else (tools.steps, tools.calls, tools.errors, tools.seconds)),
+        record.kept or None,
     )
 
 

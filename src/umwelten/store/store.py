@@ -17,6 +17,7 @@ from umwelten.errors import EvaluationExists, UmweltenError
 from umwelten.phrases import Phrase
 from umwelten.records import BegunCall, CallRecord, Committable, Record, StepRecord, StoredSpec
 from umwelten.store import grid, inputs
+from umwelten.store.contents import Content
 from umwelten.store.database import (
     LOCK,
     check_directories,
@@ -411,6 +412,11 @@ class Store:
             self._writer.put((record, slot))
         else:
             self._writer.put(record)
+
+    def keep(self, contents: Iterable[Content]) -> None:
+        """Keep what is sent: it is on disk before any row that names it. Dropped once `error` is set."""
+        if self._writer is not None and self._error is None:
+            self._writer.contents.keep(contents)
 
     def flush_soon(self) -> None:
         """Write what was handed over now: nothing more is to be expected for a while."""

@@ -271,4 +271,14 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE runs ADD COLUMN given TEXT NOT NULL DEFAULT '{}'; -- JSON: the options given
     ALTER TABLE evaluation ADD COLUMN tags TEXT NOT NULL DEFAULT '[]'; -- JSON: a list of texts
     """,
+    """
+    -- What was sent, see store/contents.py: texts, rows, and the questions that are made of them, as JSON.
+    CREATE TABLE contents (
+      id   INTEGER PRIMARY KEY,
+      hash BLOB NOT NULL UNIQUE,                -- identity.content_hash of the bytes
+      size INTEGER NOT NULL,                    -- of the bytes
+      data BLOB NOT NULL                        -- the bytes; of another length than that: zlib
+    ) STRICT;
+    ALTER TABLE calls ADD COLUMN sent INTEGER;  -- the question in contents; NULL: not kept
+    """,
 )

@@ -37,7 +37,8 @@ OLD_SCHEMAS: tuple[str, ...] = (
     CREATE TEMP VIEW IF NOT EXISTS attempts AS
       SELECT *, NULL AS usage_details, NULL AS served_by, 1 AS step FROM main.attempts;
     CREATE TEMP VIEW calls AS
-      SELECT *, NULL AS usage_details, NULL AS steps, NULL AS tool_calls, NULL AS tool_errors, NULL AS tool_s
+      SELECT *, NULL AS usage_details, NULL AS steps, NULL AS tool_calls, NULL AS tool_errors, NULL AS tool_s,
+        NULL AS sent
       FROM main.calls;
     """,
     """
@@ -51,7 +52,7 @@ OLD_SCHEMAS: tuple[str, ...] = (
     CREATE TEMP VIEW IF NOT EXISTS evaluation AS SELECT *, '' AS tools, '[]' AS tags FROM main.evaluation;
     CREATE TEMP VIEW IF NOT EXISTS attempts AS SELECT *, 1 AS step FROM main.attempts;
     CREATE TEMP VIEW IF NOT EXISTS calls AS
-      SELECT *, NULL AS steps, NULL AS tool_calls, NULL AS tool_errors, NULL AS tool_s
+      SELECT *, NULL AS steps, NULL AS tool_calls, NULL AS tool_errors, NULL AS tool_s, NULL AS sent
       FROM main.calls;
     CREATE TEMP TABLE steps (
       call_id INTEGER, number INTEGER, input_version INTEGER, run_id INTEGER, started_at REAL, key TEXT,
@@ -67,6 +68,10 @@ OLD_SCHEMAS: tuple[str, ...] = (
     CREATE TEMP TABLE changes (
       id INTEGER PRIMARY KEY, run_id INTEGER, at REAL, author TEXT, via TEXT, key TEXT, scope TEXT, old TEXT,
       new TEXT, reason TEXT);
+    """,
+    """
+    CREATE TEMP VIEW IF NOT EXISTS calls AS SELECT *, NULL AS sent FROM main.calls;
+    CREATE TEMP TABLE contents (id INTEGER PRIMARY KEY, hash BLOB, size INTEGER, data BLOB);
     """,
 )
 """What makes a database that has not had the migration of that place read as if it had, unchanged."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import cast
+from typing import Final, Literal, cast
 
 from umwelten.errors import EXHAUSTED, StoreError
 from umwelten.records import (
@@ -24,6 +24,7 @@ from umwelten.records import (
     ToolCallsRecord,
 )
 from umwelten.store import rows
+from umwelten.store.contents import Content, ContentLog, content_rows
 from umwelten.store.database import DATABASE, store_errors, transaction
 from umwelten.store.folder_lock import file_id
 from umwelten.store.missing_texts import MissingTexts
@@ -38,12 +39,18 @@ _LAST_WAIT_MS = 1000
 Committed = Callable[[Sequence[Committable]], None]
 # A call or a step that ended comes with the place of the call's result.
 Item = (
-    tuple[CallRecord | StepRecord, ResultSlot] | AttemptRecord | ToolCallsRecord | LimitRecord | ChangeRecord
+    tuple[CallRecord | StepRecord, ResultSlot]
+    | AttemptRecord
+    | ToolCallsRecord
+    | LimitRecord
+    | ChangeRecord
+    | Literal["write now"]
 )
 # Its call, its name, the text, and the record beside it.
 _TextFile = tuple[int, str, str, str | None]
 _Key = tuple[object, ...]
 _NO_MORE = object()
+_WRITE_NOW: Final = "write now"  # among items: contents wait, and nothing else
 _log = logging.getLogger(__name__)
 
 
@@ -57,6 +64,7 @@ class _Group:
         "calls",
         "changes",
         "committed",
+        "contents",
         "gone",
         "limits",
         "outdated",
@@ -67,8 +75,9 @@ class _Group:
         "undone",
     )
 
-    def __init__(self, items: Sequence[Item], run_id: int) -> None:
+    def __init__(self, items: Sequence[Item], run_id: int, contents: Sequence[Content] = ()) -> None:
         self.committed = False
+        self.contents = contents
         self.attempts: list[rows.Row] = []
         self.calls: list[rows.Row] = []
         self.answers: list[rows.Row] = []
@@ -98,7 +107,7 @@ class _Group:
             elif isinstance(item, ChangeRecord):
                 self.changes.append(rows.change_row(item, run_id))
                 self.records.append(item)
-            else:
+            elif isinstance(item, LimitRecord):
                 self.limits.append(rows.limit_row(item, run_id))
 
     def _add_call(self, record: CallRecord, slot: ResultSlot, run_id: int) -> None:
@@ -141,6 +150,7 @@ class _Group:
             connection.executemany(rows.DELETE_STEPS, self.undone)
             connection.executemany(rows.DELETE_TOOL_CALLS, self.undone)
         for statement, values in (
+            *content_rows(connection, self.contents),  # before the calls, which look up theirs
             (rows.INSERT_ATTEMPT, self.attempts),
             (rows.UPSERT_CALL, self.calls),
             (rows.INSERT_ANSWER, self.answers),
@@ -168,6 +178,7 @@ class Writer:
 
     `error` is set once a group could not be written; it and what comes after it get one more try at `stop`.
     `missing_texts` counts the text files that could not be written; their answers are safe.
+    `contents` are what was sent, on its way: what a call's row names goes into its group or an earlier one.
     `take_in` makes a step at the plan between groups, and waits for it at most so many seconds, until it
     returns None or the run ends; False: there was none to make in time. `chores` are
     done step by step while there is nothing to write, and finished before the end. `check_lock` raises
@@ -190,6 +201,8 @@ class Writer:
         shaped: bool = False,
     ) -> None:
         self.error: BaseException | None = None
+        self.contents = ContentLog(wake=lambda: self.put(_WRITE_NOW))
+        self._unwritten: list[Content] = []
         self._missing_texts, self._chores, self._clock = missing_texts, chores, clock
         self._take_in, self._shaped, self._check_lock = take_in, shaped, check_lock
         self._connection, self._folder, self._run_id = connection, folder, run_id
@@ -295,8 +308,10 @@ class Writer:
         group: _Group | None = None
         try:
             with store_errors(Path(self._folder)):
-                group = _Group(items, self._run_id)
+                self._unwritten += self.contents.take()
+                group = _Group(items, self._run_id, self._unwritten)
                 self._commit(group)
+                self._unwritten = []
         except Exception as error:  # noqa: BLE001 - whatever it is, it must stop the run, not die with the thread
             self._fail(error)
             return group is not None and group.committed

@@ -100,6 +100,7 @@ class JudgedBy:
             output_schema=OutputSchema(judge.schema),
             single=True,
             repeats=judge.settings.samples,
+            keep_inputs=settings.get("keep_inputs"),
             trace=settings.get("debug"),
             limits=limits,
             output=Output(id=self.id, mode="overwrite" if again else "resume", output_dir=self.folder.parent),
