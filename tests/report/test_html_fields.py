@@ -54,7 +54,7 @@ def test_a_record_opens_beside_the_answer_as_it_was_written(open_page, tmp_path)
     assert page.texts("tr.opened .record th")[:2] == ["title", "pages"]
     assert page.one("tr.opened .raw").text.startswith("```json\n")
     assert "fenced" in page.one("tr.opened .facts").text
-    assert page.all("tr.opened .quiet") == []
+    assert page.all("tr.opened .swap") == []
 
 
 def test_an_answer_that_does_not_fit_is_kept_and_inert(open_page, tmp_path):
@@ -100,7 +100,7 @@ def test_hostile_fields_stay_inert(open_page, tmp_path):
         page.click(f'.opener[data-call="{n}"]')
     for n in range(len(names)):
         page.click(f'[data-sort="field-{n}"]')
-    assert page.all("#calls script, #calls iframe, #calls svg, #calls [onerror], #calls img") == []
+    assert page.all("#answers script, #answers iframe, #answers svg, #answers [onerror], #answers img") == []
     assert page.texts("tr.call td:nth-child(3)")[-1] == "–"
     assert not set(page.js("return document.body.textContent")) & set("\x1b\u202e")
     assert page.js("return window.pwned") is None

@@ -142,7 +142,7 @@ def test_a_short_page_has_figures_and_no_scores_of_calls(folder, tmp_path):
     text = written(tmp_path, folder, short=True).read_text()
     assert 'id="scores"' in text
     assert 'id="call-scores"' not in text
-    assert 'href="#calls"' not in text
+    assert 'href="#answers"' not in text
 
 
 def test_a_report_without_scores_says_nothing_of_them(tmp_path):
@@ -256,7 +256,7 @@ def test_a_cell_opens_by_keyboard_and_arrows_move(open_page, folder):
     page.js("return document.activeElement").send_keys(" ")
     assert page.all("#matrix .opened") == []
     page.click("#view-compare")
-    assert page.texts(".pair:nth-child(4) .badges")[0].startswith("right ✓ 1near")
+    assert page.texts(".pair:nth-child(2) .badges")[0].startswith("right ✓ 1near")
     assert page.texts(".pair .expected")[0] == "Expected Paris"
     unscored = [f"{name} no answer" for name in ("right", "near", "total")]
     assert page.texts(".pair:nth-last-child(1) .badges .none") == unscored
@@ -299,7 +299,7 @@ def test_scorers_may_expect_different_things(open_page, tmp_path):
     assert [row[2:] for row in rows[:4]] == [["Paris", words], [0, 1], [None, 1], [None, 1]]
     page = open_page(folder)
     page.click('#matrix [data-row="0"][data-column="0"]')
-    assert page.texts(".opened pre.raw")[-2:] == ["Paris", words]
+    assert page.texts(".opened :not(details) > pre.raw")[-2:] == ["Paris", words]
     assert page.texts(".opened .facts")[1:3] == ["Expected by right", "Expected by near"]
 
 
@@ -322,7 +322,7 @@ def test_hostile_scores_stay_inert(open_page, tmp_path):
         ("UPDATE reference_texts SET text = ?", (json.dumps({"expected": bad, "__proto__": bad}),)),
     )
     text = written(tmp_path, folder).read_text()
-    assert text.count("</script>") == 5
+    assert text.count("</script>") == 6
     assert not set(text) & set("\x1b\u202e")
     page = open_page(folder)
     for row in range(5):
@@ -332,7 +332,7 @@ def test_hostile_scores_stay_inert(open_page, tmp_path):
     page.click("#view-list")
     page.click(".opener")
     page.click("#view-compare")
-    inert = "#calls :is(a, script, iframe, svg, form, style, img, [onerror], [onload])"
+    inert = "#answers :is(a, script, iframe, svg, form, style, img, [onerror], [onload])"
     assert page.all(inert) == []
     assert page.all("#scores :is(script, iframe, form, style, img, [onerror], [onload])") == []
     assert page.js("return window.pwned") is None

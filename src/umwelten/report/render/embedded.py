@@ -13,16 +13,19 @@ from typing import TextIO
 import msgspec
 
 from umwelten.providers.protocol import Vendor
+from umwelten.report.columns import CALL_COLUMNS
 from umwelten.report.models import CallResult, ModelRow
 from umwelten.report.queries import overviews
 from umwelten.report.queries.quantiles import quantiles
 from umwelten.report.queries.thumbnails import thumbnails
 from umwelten.report.queries.timeline import timeline
+from umwelten.report.render.embedded_details import DetailLimits, detail_pieces, limits_of
 from umwelten.report.render.embedded_scores import score_pieces
+from umwelten.report.render.evaluation_part import ReportSection
 from umwelten.report.render.markup import embeddable
-from umwelten.report.render.sections import ReportSection
 from umwelten.report.render.tools_section import words_of
 from umwelten.report.schema_fields import Field, compact, fields_of, record_of, schema_of
+from umwelten.report.tabular import EVALUATION
 from umwelten.text.sanitize import safe
 
 TEXT_BUDGET = 24_000_000
@@ -38,10 +41,13 @@ def write_data(
     short: bool,
     text_budget: int,
 ) -> None:
-    """Write the elements `meta` and `rows`, and with scores `call-scores`."""
+    """Write the elements `meta` and `rows`, of opened calls `details`, and with scores `call-scores`."""
     cut = None if short else _cut(parts, text_budget)
-    _write(out, "meta", [embeddable(_meta(parts, vendors, cut, short=short))])
+    limits = None if short else limits_of(parts)
+    _write(out, "meta", [embeddable(_meta(parts, vendors, cut, limits))])
     _write(out, "rows", ["[", "]"] if short else _rows(parts, cut))
+    if limits is not None:
+        _write(out, "details", detail_pieces(parts, limits, rows=ROWS))
     if not short and any(part.scores for part in parts):
         _write(out, "call-scores", score_pieces(parts, rows=ROWS))
 
@@ -53,26 +59,61 @@ def _write(out: TextIO, id_: str, pieces: Iterable[str]) -> None:
 
 
 def _meta(
-    parts: Sequence[ReportSection], vendors: Mapping[str, Vendor], cut: int | None, *, short: bool
+    parts: Sequence[ReportSection],
+    vendors: Mapping[str, Vendor],
+    cut: int | None,
+    limits: DetailLimits | None,
 ) -> dict[str, object]:
+    """`limits`: `None` where the page has no calls."""
+    prompts = _Prompts()
     return {
         "evaluations": [part.id for part in parts],
         "fields": [
-            {"name": field.name, "type": field.type, "options": field.options} for field in _fields(parts)
+            {"name": field.name, "column": field.column, "type": field.type, "options": field.options}
+            for field in _fields(parts)
         ],
-        "models": [_model(n, row) for n, part in enumerate(parts) for row in part.overview.models],
+        "models": [
+            _model(n, row, prompts.number(part, row))
+            for n, part in enumerate(parts)
+            for row in part.overview.models
+        ],
         "spread": [spread for part in parts for spread in _spread(part)],
         "timelines": [timeline(part.reader, vendors=vendors) for part in parts],
-        "pictures": {} if short else {k: v for part in parts for k, v in thumbnails(part.reader).items()},
+        "prompts": prompts.texts,
+        "notes": [] if limits is None else limits.notes,
+        "pictures": {} if limits is None else _pictures(parts),
         "calls": sum(part.overview.summary.succeeded + part.overview.summary.failed for part in parts),
         "cut": cut,
     }
 
 
-def _model(evaluation: int, row: ModelRow) -> dict[str, object]:
+def _pictures(parts: Sequence[ReportSection]) -> dict[str, str]:
+    return {name: address for part in parts for name, address in thumbnails(part.reader).items()}
+
+
+class _Prompts:
+    """The texts of the prompts, each once."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def number(self, part: ReportSection, row: ModelRow) -> int:
+        """Where the text of a model's prompt stands."""
+        evaluation = part.overview.evaluation
+        named = {prompt.name: prompt.text for prompt in evaluation.prompts or ()}
+        words = safe(evaluation.prompt if row.prompt is None else named.get(row.prompt, ""))
+        if words not in self.texts:
+            self.texts.append(words)
+        return self.texts.index(words)
+
+
+def _model(evaluation: int, row: ModelRow, prompt: int) -> dict[str, object]:
     return {
         "evaluation": evaluation,
         "model": row.label,
+        "name": row.model,
+        "prompt_name": row.prompt,
+        "prompt": prompt,
         "cost": row.service.cost_per_1k_usd,
         "p50": row.figures.p50_s,
         "p95": row.figures.p95_s,
@@ -88,7 +129,8 @@ def _spread(part: ReportSection) -> Iterator[Sequence[float] | None]:
 
 
 def _fields(parts: Sequence[ReportSection]) -> tuple[Field, ...]:
-    return fields_of([schema_of(part.reader) for part in parts])
+    taken = (EVALUATION, *(column.name for column in CALL_COLUMNS))
+    return fields_of([schema_of(part.reader) for part in parts], taken=taken)
 
 
 def _cut(parts: Sequence[ReportSection], text_budget: int) -> int | None:

@@ -14,9 +14,9 @@ from typing import Any
 
 from umwelten.report.queries.call_scores import CallScore, CallVerdict, referenced_scores
 from umwelten.report.queries.score_columns import has_total
+from umwelten.report.render.evaluation_part import ReportSection
 from umwelten.report.render.markup import embeddable
 from umwelten.report.render.scores_text import KINDS
-from umwelten.report.render.sections import ReportSection
 from umwelten.report.schema_fields import compact
 from umwelten.scoring.references import EXPECTED
 from umwelten.scoring.score import Part

@@ -18,6 +18,7 @@ from umwelten.report.queries import overviews
 from umwelten.report.queries.call_scores import open_scores
 from umwelten.report.render import page, sections
 from umwelten.report.render.embedded import TEXT_BUDGET, write_data
+from umwelten.report.render.evaluation_part import ReportSection
 from umwelten.report.render.markup import text
 from umwelten.store.reader import Reader
 
@@ -56,9 +57,7 @@ def render_html(
         for reader in readers:
             stack.enter_context(overviews.snapshot(reader))
         reports = [
-            sections.ReportSection(
-                reader, overviews.overview(reader), stack.enter_context(open_scores(reader))
-            )
+            ReportSection(reader, overviews.overview(reader), stack.enter_context(open_scores(reader)))
             for reader in readers
         ]
         style, script = page.style(), page.script()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 import msgspec
 
@@ -22,16 +23,30 @@ def embeddable(value: object) -> str:
     return json_safe(_encoder.encode(value).decode()).replace("<", "\\u003c")
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, name: str, words: int = 1) -> str:
-    """Rows of markup under a head of plain words; the first `words` columns are text, the others figures."""
+def table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    name: str,
+    words: int = 1,
+    figures: Iterable[Sequence[object]] | None = None,
+) -> str:
+    """Rows of markup under a head of plain words; the first `words` columns are text, the others figures.
+
+    `figures`: for each row the numbers behind its figures, `None` for one that is not known. The script lets
+    a reader sort by them.
+    """
+    keys = None if figures is None else [[*repeat(None, words), *row] for row in figures]
     body = "".join(
-        f"<tr>{''.join(_cell(n, cell, words) for n, cell in enumerate(row))}</tr>\n" for row in rows
+        f"<tr>{''.join(_cell(n, cell, words, keys and keys[m]) for n, cell in enumerate(row))}</tr>\n"
+        for m, row in enumerate(rows)
     )
     if not body:
         return ""
     titles = "".join(f'<th scope="col"{_side(n, words)}>{text(title)}</th>' for n, title in enumerate(head))
+    sorted_ = "" if keys is None else " data-sortable"
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(name)}"><table>'
+        f'<div class="scroll"{sorted_} tabindex="0" role="region" aria-label="{text(name)}"><table>'
         f"<thead><tr>{titles}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n"
     )
 
@@ -52,7 +67,8 @@ def _side(n: int, words: int) -> str:
     return "" if n < words else ' class="n"'
 
 
-def _cell(n: int, markup: str, words: int) -> str:
+def _cell(n: int, markup: str, words: int, keys: Sequence[object] | None) -> str:
     if n == 0:
         return f'<th scope="row">{markup}</th>'
-    return f"<td{_side(n, words)}>{markup}</td>"
+    key = "" if keys is None or n < words else f' data-v="{"" if keys[n] is None else keys[n]}"'
+    return f"<td{_side(n, words)}{key}>{markup}</td>"

@@ -23,8 +23,14 @@ PAGE = (
     "scores.js",
     "plots.js",
     "calls.js",
+    "panel.js",
     "compare.js",
     "matrix.js",
+    "export.js",
+    "address.js",
+    "static.js",
+    "keyboard.js",
+    "theme.js",
     "main.js",
 )
 LICENCES = "vendor/LICENSES.txt"
@@ -42,7 +48,7 @@ def script() -> str:
 
 
 def fragment(name: str) -> str:
-    """A piece of the body that the script fills: "plots" or "calls"."""
+    """A piece of the body that the script fills: "plots" or "answers"."""
     return _read(f"page/{name}.html")
 
 

@@ -1,64 +1,50 @@
-"""The sections of an HTML report that are written as they are read: all but the calls and the plots."""
+"""The sections of an HTML report that are written as they are read: all but the answers and the plots."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
-
-import msgspec
 
 from umwelten.phrases import Spelling
 from umwelten.providers.protocol import Vendor
 from umwelten.report import recommendations
 from umwelten.report.advice import advice, queues
 from umwelten.report.columns import html_columns
-from umwelten.report.models import Cost, Figures, LaneAttribution, Overview
+from umwelten.report.models import Cost, Figures, LaneAttribution
 from umwelten.report.queries import overviews
-from umwelten.report.queries.schema_validation import validation
-from umwelten.report.queries.score_details import ScoreDetails, score_details
-from umwelten.report.queries.score_overview import read_overview
-from umwelten.report.queries.status import UNFINISHED
+from umwelten.report.queries.status import UNFINISHED, EvaluationStatus
 from umwelten.report.queries.throttling import WAITED_FOR
-from umwelten.report.render import glossary, page, picks_section, schema_section, scores_section
-from umwelten.report.render.markup import details, section, table, text
-from umwelten.report.render.tools_section import settings_of, tools_as_html
-from umwelten.store.reader import Reader
-from umwelten.store.scores.reader import ScoreReader
+from umwelten.report.render import (
+    glossary,
+    page,
+    picks_section,
+    schema_section,
+    scores_section,
+    settings_section,
+)
+from umwelten.report.render.evaluation_part import ReportSection
+from umwelten.report.render.markup import section, table, text
+from umwelten.report.render.tools_section import tools_as_html
 from umwelten.text import formatting
-from umwelten.types import Prompt
-
-
-class ReportSection:
-    """One evaluation of a page."""
-
-    def __init__(self, reader: Reader, overview: Overview, scores: ScoreReader | None = None) -> None:
-        """Both readers are open while the page is written."""
-        self.reader, self.overview, self.score_reader = reader, overview, scores
-        self.id = overview.evaluation.id
-        self.validation = validation(reader)
-        self.scores = None if scores is None else read_overview(reader, scores, overview.models)
-
-    def score_details(self) -> ScoreDetails | None:
-        """What single labels and choices say together, where there are any. It walks over all scores."""
-        types = {scorer.type for scorer in self.scores.scorers} if self.scores is not None else set()
-        if self.score_reader is None or not types & {"label", "choice"}:
-            return None
-        return score_details(self.reader, self.score_reader, worst=0)
 
 
 def all_of(
     parts: Sequence[ReportSection], vendors: Mapping[str, Vendor], spelling: Spelling, *, short: bool
 ) -> Iterator[str]:
-    """The body, up to the data."""
+    """The body, up to the data: a summary by model, then the answers, then the rest."""
     yield _header(parts, short)
     yield "<main>\n"
     yield _glance(parts, vendors)
     yield _recommendations(parts)
+    yield section("models", "Models", _models(parts))
+    yield "" if short else page.fragment("answers")
     yield section("scores", "Scores", *_scores(parts, short=short))
-    yield section("models", "Models side by side", _models(parts))
+    yield section("records", "Records", *_records(parts))
+    yield section(
+        "failures", "Failures", *_failures(parts, partial(advice, vendors=vendors, spelling=spelling))
+    )
+    yield section("tools", "Tools", *tools_as_html([part.overview for part in parts]))
     yield section("plots", "Speed and cost", page.fragment("plots"))
-    yield section("more", "What more would cost", _projection(parts))
     yield section(
         "time",
         "Over time",
@@ -67,13 +53,8 @@ def all_of(
         _attempts(parts),
         _lane_waits(parts),
     )
-    yield section("tools", "Tools", *tools_as_html([part.overview for part in parts]))
-    yield section("records", "Records", *_records(parts))
-    yield section(
-        "failures", "Failures", *_failures(parts, partial(advice, vendors=vendors, spelling=spelling))
-    )
-    yield section("settings", "Settings", *map(_settings, parts))
-    yield "" if short else page.fragment("calls")
+    yield section("more", "What more would cost", _projection(parts))
+    yield section("settings", "What was sent", *map(settings_section.as_html, parts))
     shaped, scored = any(part.validation for part in parts), any(part.scores for part in parts)
     used = any(part.overview.tools for part in parts)
     words = glossary.as_html(records=shaped, scores=scored, tools=used)
@@ -88,18 +69,25 @@ def all_of(
 
 
 def _header(parts: Sequence[ReportSection], short: bool) -> str:
-    links = [("scores", "Scores")] if any(part.scores for part in parts) else []
-    links += [("models", "Models"), ("time", "Time")]
-    links += [("failures", "Failures")] if any(part.overview.errors for part in parts) else []
-    links += [("tools", "Tools")] if any(part.overview.tools for part in parts) else []
-    links += [("records", "Records")] if any(part.validation for part in parts) else []
-    links += [("settings", "Settings"), *([] if short else [("calls", "Calls")])]
-    anchors = "".join(f'<a href="#{id_}">{title}</a>' for id_, title in links)
+    links = [
+        ("models", "Models", True),
+        ("answers", "Answers", not short),
+        ("scores", "Scores", any(part.scores for part in parts)),
+        ("records", "Records", any(part.validation for part in parts)),
+        ("failures", "Failures", any(part.overview.errors for part in parts)),
+        ("tools", "Tools", any(part.overview.tools for part in parts)),
+        ("plots", "Speed and cost", True),
+        ("time", "Time", True),
+        ("settings", "What was sent", True),
+        ("words", "Terms", True),
+    ]
+    anchors = "".join(f'<a href="#{id_}">{title}</a>' for id_, title, there in links if there)
+    first = "models" if short else "answers"
     return (
-        f'<a class="skip" href="#{"models" if short else "calls"}">Skip to the '
-        f"{'models' if short else 'calls'}</a>\n"
-        f'<header class="top"><span class="mark">umwelten</span><nav aria-label="Sections">{anchors}</nav>'
-        '<button type="button" id="theme">Auto</button></header>\n'
+        f'<a class="skip" href="#{first}">Skip to the {first}</a>\n'
+        '<div class="top"><header class="top"><span class="mark">umwelten</span>'
+        f'<nav aria-label="Sections">{anchors}</nav>'
+        '<button type="button" id="theme">Theme: auto</button></header></div>\n'
     )
 
 
@@ -129,7 +117,7 @@ def _one_glance(part: ReportSection, vendors: Mapping[str, Vendor]) -> str:
     ]
     return (
         f'<section id="glance"><p class="kind">{text(evaluation.type)} · {dates} UTC</p>'
-        f"<h1>{text(part.id)} {_badge(evaluation.status)}</h1>\n{_why(part)}"
+        f"<h1>{text(part.id)} {_badge(part)}</h1>\n{_why(part)}"
         f'<p class="prompt">{text(_prompt(part))}</p>\n<dl class="figures">'
         + "".join(
             f"<div><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>" for name, value, note in boxes
@@ -143,7 +131,7 @@ def _several(parts: Sequence[ReportSection]) -> str:
     rows = [
         (
             text(part.id),
-            _badge(part.overview.evaluation.status),
+            _badge(part),
             text(_prompt(part, 90)),
             f"{part.overview.summary.calls:,}",
             formatting.percent(part.overview.summary.success_rate),
@@ -195,7 +183,8 @@ def _models(parts: Sequence[ReportSection]) -> str:
         for part in parts
         for row in part.overview.models
     ]
-    return table(head, rows, name="Models side by side", words=len(head) - len(columns))
+    figures = [[column.value(row) for column in columns] for part in parts for row in part.overview.models]
+    return table(head, rows, name="Models side by side", words=len(head) - len(columns), figures=figures)
 
 
 def _projection(parts: Sequence[ReportSection]) -> str:
@@ -327,38 +316,6 @@ def _failures(parts: Sequence[ReportSection], advise: Callable[..., str]) -> Ite
     yield _subsection("Stopped: all calls refused", table(head, stopped, name="Stopped", words=9))
 
 
-def _settings(part: ReportSection) -> str:
-    evaluation, settings = part.overview.evaluation, part.overview.settings
-    rows = [("repeats", str(settings.repeats))] if settings.repeats > 1 else []
-    rows += [(text(name), text(value)) for name, value in settings.parameters]
-    rows += [(f"variant {text(one.name)}", text(one.words)) for one in settings.variants or ()]
-    rows += [("attachments", text(", ".join(settings.attachments)))] if settings.attachments else []
-    rows += [("tools", text(settings_of(settings.tools)))] if settings.tools else []
-    rows += [("prices of", text(", ".join(settings.price_lists)))] if settings.price_lists else []
-    rows.append(("models", "<br>".join(map(text, evaluation.models))))
-    prompts = evaluation.prompts or (Prompt(name="", text=evaluation.prompt),)
-    body = "".join(
-        f"<h3>{text(f'Prompt {prompt.name}'.rstrip())}</h3><pre>{text(prompt.text)}</pre>\n"
-        for prompt in prompts
-    )
-    if evaluation.system is not None:
-        body += f"<h3>System prompt</h3><pre>{text(evaluation.system)}</pre>\n"
-    body += "".join(
-        f"<h3>System prompt of {text(one.name)}</h3><pre>{text(one.system)}</pre>\n"
-        for one in settings.variants or ()
-        if one.system
-    )
-    if part.validation is not None:
-        body += f"<h3>Schema</h3><pre>{text(_pretty(part.validation.json))}</pre>\n"
-    return details(
-        f"What was sent: {part.id}", body + table(("setting", "value"), rows, name="Settings", words=2)
-    )
-
-
-def _pretty(json: dict[str, Any]) -> str:
-    return msgspec.json.format(msgspec.json.encode(json)).decode()
-
-
 # --- words ---------------------------------------------------------------------------------------
 
 
@@ -366,8 +323,12 @@ def _date(iso: str) -> str:
     return f'<time datetime="{text(iso)}">{text(iso[:16].replace("T", " "))}</time>'
 
 
-def _badge(status: str) -> str:
-    return f'<span class="badge {text(status)}">{text(status)}</span>'
+def _badge(part: ReportSection) -> str:
+    """The status in true words: where calls failed, the others were answered all the same."""
+    status, figures = part.overview.evaluation.status, part.overview.summary
+    some = status == EvaluationStatus.FAILED and figures.succeeded
+    words = f"done, {figures.failed:,} failed" if some else status
+    return f'<span class="badge {"some" if some else text(status)}">{text(words)}</span>'
 
 
 def _prompt(part: ReportSection, width: int = 280) -> str:

@@ -30,8 +30,12 @@ let rendered = true;
 function answer(call) {
   if (call.kind) return failure(call);
   if (call.data || !rendered || call.text.length > LONG) return element("pre", { class: "raw" }, call.text);
+  return formatted(call.text);
+}
+
+function formatted(text) {
   const body = element("div", { class: "prose" });
-  body.append(DOMPurify.sanitize(markdown.render(call.text), ALLOWED));
+  body.append(DOMPurify.sanitize(markdown.render(text), ALLOWED));
   return body;
 }
 

@@ -5,21 +5,30 @@ const wordy = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 const alphabetic = (a, b, id) => wordy.compare(a.getValue(id), b.getValue(id));
 const equals = (row, id, value) => row.getValue(id) === value;
 
+// `extra`: shown when it is chosen. A phone shows what its style sheet says, which goes by the same names.
 const COLUMNS = [
   { id: "file", title: "File", get: (c) => c.file ?? "", sort: alphabetic, show: (c) => nameOf(c) },
   { id: "model", title: "Model", get: (c) => meta.models[c.model].label, sort: alphabetic, filter: true },
   { id: "status", get: (c) => (c.kind ? "failed" : "succeeded"), hidden: true, filter: true },
   { id: "kind", get: (c) => c.kind ?? "", hidden: true, filter: true },
   { id: "outcome", get: () => "", hidden: true, filter: ofOutcome },
+  ...rowColumns(alphabetic),
   ...fieldColumns(numeric, alphabetic),
+  ...scorers.map((one) => ({ id: `score-${one.n}`, slot: one.n, title: one.name, get: (c) => scoreOf(c, one.n)?.[VALUE], sort: numeric, show: (c) => badge(scoreOf(c, one.n)) })),
+  { id: "text", title: "Answer", get: (c) => c.text, sort: alphabetic, show: (c) => oneLine(c.text, 170), extra: shaped },
   { id: "time", title: "Time", get: (c) => c.time, sort: numeric, show: (c) => seconds(c.time), number: true },
+  { id: "ttft", title: "First token", get: (c) => c.ttft, sort: numeric, show: (c) => seconds(c.ttft), number: true, extra: true },
+  { id: "attempts", title: "Attempts", get: (c) => c.attempts, sort: numeric, show: (c) => grouped(c.attempts), number: true, extra: true },
+  { id: "in", title: "Tokens in", get: (c) => c.in, sort: numeric, show: (c) => tokens(c.in), number: true, extra: true },
   { id: "out", title: "Tokens out", get: (c) => c.out, sort: numeric, show: (c) => tokens(c.out), number: true },
   { id: "cost", title: "Cost", get: (c) => c.cost, sort: numeric, show: (c) => money(c.cost), number: true },
-  ...scorers.map((one) => ({ id: `score-${one.n}`, slot: one.n, title: one.name, get: (c) => scoreOf(c, one.n)?.[VALUE], sort: numeric, show: (c) => badge(scoreOf(c, one.n)) })),
-  { id: "text", title: "Answer", get: (c) => c.text, sort: alphabetic, show: (c) => oneLine(c.text, 170), hidden: shaped },
+  { id: "finish", title: "Ended by", get: (c) => c.finish ?? "", sort: alphabetic, show: (c) => kindInWords(c.finish ?? ""), extra: true },
 ];
+// In address and menu: those that are not as at first.
+const turned = new Set();
+const isShown = (column) => !column.hidden && Boolean(column.extra) === turned.has(column.id);
 // Of the scorers, the chosen one.
-const shownColumns = () => COLUMNS.filter((column) => !column.hidden && (column.slot === undefined || column.slot === scorer));
+const shownColumns = () => COLUMNS.filter((column) => isShown(column) && (column.slot === undefined || column.slot === scorer));
 
 const table = T.constructTable({
   features: T.tableFeatures({
@@ -43,31 +52,36 @@ const table = T.constructTable({
   })),
   // Asked of one column alone: it looks at the whole call.
   getColumnCanGlobalFilter: (column) => column.id === "text",
-  globalFilterFn: (row, _, words) => words.every((word) => haystack(row.original).includes(word)),
+  globalFilterFn: (row, _, wanted) =>
+    wanted instanceof RegExp ? wanted.test(raw(row.original)) : wanted.every((word) => haystack(row.original).includes(word)),
   initialState: { pagination: { pageIndex: 0, pageSize: 50 } },
 });
 
 const hay = new Array(calls.length);
-const haystack = (call) =>
-  (hay[call.n] ??= `${call.file ?? ""}\n${meta.models[call.model].label}\n${call.kind ?? ""}\n${call.text}${found(call)}${scoreWords(call)}`.toLowerCase());
+const haystack = (call) => (hay[call.n] ??= raw(call).toLowerCase());
+const raw = (call) =>
+  `${call.file ?? ""}\n${meta.models[call.model].label}\n${call.kind ?? ""}\n${call.text}${found(call)}${scoreWords(call)}${rowWords(call)}`;
 const found = (call) => (call.data ? `\n${wordsOf(call)}\n${(call.marks || []).join(" ")}` : `\n${call.kept || ""}`);
 const scoreWords = (call) =>
   (call.scores ?? []).map((entry) => [entry[LABEL], entry[REASON], entry[MESSAGE]].filter(Boolean).join("\n")).concat(distinct(call)).filter(Boolean).map((text) => `\n${text}`).join("");
 
 const opened = new Set();
 
-// With the columns of a schema the list scrolls sideways, by keyboard too.
-if (shaped) byId("list")?.setAttribute("tabindex", "0");
-
 function drawList() {
   const sorting = table.atoms.sorting.get()[0];
-  const head = element("tr", {}, ...shownColumns().map((column) => heading(column, sorting)));
+  const columns = shownColumns();
+  const head = element("tr", {}, ...columns.map((column) => heading(column, sorting)));
   const body = element("tbody");
   for (const row of table.getRowModel().rows) {
     body.append(line(row.original));
-    if (opened.has(row.original.n)) body.append(detail(row.original));
+    if (onPaper || opened.has(row.original.n)) body.append(detail(row.original));
   }
-  byId("list").replaceChildren(element("table", { class: shaped ? "calls shaped" : "calls" }, element("thead", {}, head), body));
+  const wide = shaped || columns.length > 7;
+  // What scrolls sideways can be reached by keyboard.
+  byId("list").toggleAttribute("data-wide", wide);
+  if (wide) byId("list").setAttribute("tabindex", "0");
+  else byId("list").removeAttribute("tabindex");
+  byId("list").replaceChildren(element("table", { class: wide ? "calls shaped" : "calls" }, element("thead", {}, head), body));
 }
 
 function heading(column, sorting) {
@@ -81,7 +95,8 @@ function heading(column, sorting) {
   };
   const arrow = element("span", { class: "arrow", "aria-hidden": "true" }, own ? (sorting.desc ? "↓" : "↑") : "");
   const button = element("button", { type: "button", "data-sort": column.id, onclick: turn }, column.title, arrow);
-  return element("th", { scope: "col", "aria-sort": state, class: column.number ? "n" : column.slot === undefined ? null : "score-of" }, button);
+  const kind = column.number ? " n" : column.slot === undefined ? "" : " score-of";
+  return element("th", { scope: "col", "aria-sort": state, class: `c-${column.slot === undefined ? column.id : "score"}${kind}` }, button);
 }
 
 function line(call) {
@@ -93,10 +108,11 @@ function line(call) {
     element("span", {}, nameOf(call)),
   );
   const without = shaped && !call.data;
-  const columns = shownColumns().filter((column) => !without || !column.field || column.id === "field-0");
+  const fields = shownColumns().filter((column) => column.id.startsWith("field-"));
+  const columns = shownColumns().filter((column) => !without || !fields.includes(column) || column === fields[0]);
   const cells = columns.map((column) => {
     if (column.id === "file") return element("th", { scope: "row" }, opener);
-    if (without && column.field) return element("td", { class: "field spread", colspan: meta.fields.length }, ...words(call));
+    if (without && column === fields[0]) return element("td", { class: "field spread", colspan: fields.length }, ...words(call));
     const content = column.id === "text" ? words(call) : [(column.show ?? column.get)(call)];
     const kind = column.field ? `field ${column.number ? "n" : column.field}` : column.number ? "n" : column.slot === undefined ? column.id : "score-of";
     return element("td", { class: kind, "data-label": column.title }, ...content);
@@ -111,28 +127,18 @@ function line(call) {
 const words = (call) => (call.kind ? failed(call) : [oneLine(call.text, 170)]);
 const failed = (call) => [element("span", { class: "kindof" }, kindInWords(call.kind)), " ", oneLine(call.text, 150)];
 
-function toggle(call, row, opener) {
+function toggle(call, row, button) {
   const open = !opened.delete(call.n);
   if (open) {
     opened.add(call.n);
     row.after(detail(call));
+    current = call;
   } else {
     row.nextElementSibling.remove();
+    if (current === call) current = null;
   }
-  opener.setAttribute("aria-expanded", String(open));
+  button.setAttribute("aria-expanded", String(open));
+  noteAddress();
 }
 
 const detail = (call) => element("tr", { class: "opened" }, element("td", { colspan: shownColumns().length }, detailOf(call, "")));
-
-function detailOf(call, before) {
-  const swap = element(
-    "button",
-    { type: "button", class: "quiet", onclick: () => { rendered = !rendered; draw(); } },
-    rendered ? "Show as written" : "Show formatted",
-  );
-  const top = element("p", { class: "facts" }, before, facts(call), " ", call.kind || call.data ? null : swap);
-  const parts = call.data
-    ? [element("div", {}, top, record(call)), element("div", {}, element("p", { class: "facts" }, "As it was answered"), answer(call), cutNote(call))]
-    : [element("div", {}, top, answer(call), cutNote(call))];
-  return element("div", { class: "detail" }, picture(call, 320), ...parts, scoreDetail(call));
-}

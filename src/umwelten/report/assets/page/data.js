@@ -18,6 +18,8 @@ const calls = parsed("rows").map((values, n) => {
   return call;
 });
 document.getElementById("rows").remove();
+// What was on the row of a table that a call is about, by name of its input.
+for (const call of calls) call.row = meta.row_of?.[call.file];
 
 const repeated = calls.some((call) => call.repeat > 1);
 const byId = (id) => document.getElementById(id);

@@ -45,6 +45,21 @@ const fieldColumns = (bySize, byWords) =>
     };
   });
 
+// The columns of the rows that prompts were filled from.
+const rowNames = meta.row_columns ?? [];
+const rowColumns = (byWords) =>
+  rowNames.map((name, n) => ({
+    id: `row-${n}`,
+    title: oneLine(visible(name), 40),
+    field: "middling",
+    get: (call) => rowValue(call, n),
+    sort: byWords,
+    show: (call) => element("div", {}, oneLine(rowValue(call, n) ?? "–", 160)),
+    extra: true,
+  }));
+const rowValue = (call, n) => (call.row == null ? undefined : meta.rows[call.row][n] ?? undefined);
+const rowWords = (call) => (call.row == null ? "" : `\n${meta.rows[call.row].join("\n")}`);
+
 function record(call) {
   const rows = Object.entries(call.data).map(([name, value]) => {
     const nested = value !== null && typeof value === "object" && inWords(value).length > 60;

@@ -1,33 +1,7 @@
-// Controls, theme, printing.
+// Controls, printing.
 const PRINTED = 500;
 const CHOSEN = 4;
 let view = scoring ? "matrix" : "list";
-
-// --- theme ---
-
-const THEMES = ["auto", "light", "dark"];
-
-function remembered() {
-  try { return localStorage.getItem("umwelten-theme") ?? "auto"; } catch { return "auto"; }
-}
-
-let theme = THEMES.includes(remembered()) ? remembered() : "auto";
-
-function setTheme(name) {
-  theme = name;
-  document.documentElement.dataset.theme = name;
-  const button = byId("theme");
-  button.textContent = { auto: "Auto", light: "Light", dark: "Dark" }[name];
-  button.setAttribute("aria-label", `Colours: ${name}. Change`);
-  try { localStorage.setItem("umwelten-theme", name); } catch { /* Kept for this visit only. */ }
-}
-
-setTheme(theme);
-byId("theme").addEventListener("click", () => {
-  setTheme(THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length]);
-  repaint();
-});
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 
 // --- plots ---
 
@@ -48,33 +22,38 @@ addEventListener("resize", () => {
 // --- calls ---
 
 function draw() {
-  if (!byId("calls")) return;
+  if (!byId("answers")) return;
   const matches = table.getPrePaginatedRowModel().rows.length;
   const comparing = view === "compare";
   for (const name of ["list", "compare", "matrix"]) {
     byId(name).hidden = name !== view;
     byId(`view-${name}`)?.setAttribute("aria-pressed", String(name === view));
   }
-  document.querySelector(".compare-only").hidden = !comparing;
+  document.querySelectorAll(".compare-only").forEach((one) => { one.hidden = !comparing; });
+  byId("columns").hidden = view !== "list";
   const shown = { compare: drawCompare, matrix: drawMatrix }[view]?.();
   if (view === "list") drawList();
   const all = matches === calls.length ? counted(calls.length, "call") : `${grouped(matches)} of ${counted(calls.length, "call")}`;
-  byId("found").textContent = [view === "list" ? all : `${counted(shown, "file")}, ${all}`, notes()].filter(Boolean).join(". ");
-  if (comparing) drawPages(group, Math.ceil(shown / GROUPS), (page) => { group = page; });
+  const some = comparing && compared.size < meta.models.length ? `${compared.size} of ${counted(meta.models.length, "model")}` : null;
+  const found = view === "list" ? all : [counted(shown, "file"), some, all].filter(Boolean).join(", ");
+  byId("found").textContent = [found, wrongPattern, notes()].filter(Boolean).join(". ");
+  if (comparing) drawPages(group, Math.ceil(shown / (onPaper ? PRINTED : GROUPS)), (page) => { group = page; });
   else if (view === "matrix") drawPages(matrixPage, Math.ceil(shown / (onPaper ? PRINTED : FILES)), (page) => { matrixPage = page; });
   else drawPages(table.atoms.pagination.get().pageIndex, table.getPageCount(), (page) => table.setPageIndex(page));
+  noteAddress();
 }
 
 function notes() {
   const parts = [];
   if (meta.calls > calls.length) parts.push(`The file holds the first ${grouped(calls.length)} of ${grouped(meta.calls)} calls`);
   if (meta.cut) parts.push(`Answers are shortened to ${grouped(meta.cut)} characters here; umwelten eval show has them whole`);
+  parts.push(...(meta.notes ?? []));
   return parts.join(". ");
 }
 
 function drawPages(page, count, go) {
   const step = (to, title, usable) =>
-    element("button", { type: "button", disabled: !usable, onclick: () => { go(to); draw(); byId("calls").scrollIntoView(); } }, title);
+    element("button", { type: "button", disabled: !usable, onclick: () => { go(to); draw(); byId("answers").scrollIntoView(); } }, title);
   const shown = count > 1
     ? [step(page - 1, "Previous", page > 0), element("span", {}, `Page ${grouped(page + 1)} of ${grouped(count)}`), step(page + 1, "Next", page < count - 1)]
     : [];
@@ -85,11 +64,12 @@ function choose(id, column, options) {
   const select = byId(id);
   for (const [value, title] of options) select.append(element("option", { value }, title));
   select.closest("label").hidden = options.length < 2;
-  select.addEventListener("change", () => {
+  const narrow = () => {
     const others = table.atoms.columnFilters.get().filter((filter) => filter.id !== column);
     table.setColumnFilters(select.value ? [...others, { id: column, value: select.value }] : others);
-    first();
-  });
+  };
+  select.addEventListener("change", () => { narrow(); first(); });
+  control(id.replace("by-", ""), () => select.value, (value) => { select.value = value; if (select.selectedIndex < 0) select.value = ""; narrow(); });
 }
 
 function first() {
@@ -101,10 +81,14 @@ function first() {
 
 // --- scores ---
 
-function filterOutcome() {
+function narrowOutcome() {
   const name = byId("by-outcome").value;
   const others = table.atoms.columnFilters.get().filter((filter) => filter.id !== "outcome");
   table.setColumnFilters(name ? [...others, { id: "outcome", value: { name, slot: scorer } }] : others);
+}
+
+function filterOutcome() {
+  narrowOutcome();
   first();
 }
 
@@ -132,6 +116,16 @@ function wireScores() {
   );
   tabs.prepend(element("button", { type: "button", id: "view-matrix", onclick: () => { view = "matrix"; draw(); } }, "Scores"));
   offerOutcomes();
+  control("scorer", () => (scorer ? scorers[scorer].name : ""), (name) => {
+    scorer = Math.max(scorers.findIndex((one) => one.name === name), 0);
+    byId("by-scorer").value = scorer;
+    offerOutcomes();
+  });
+  control("outcome", () => byId("by-outcome").value, (name) => {
+    byId("by-outcome").value = name;
+    if (byId("by-outcome").selectedIndex < 0) byId("by-outcome").value = "";
+    narrowOutcome();
+  });
 }
 
 function wire() {
@@ -145,32 +139,92 @@ function wire() {
     document.querySelector(".controls .tabs").before(element("label", {}, `${column.title} `, select));
     choose(select.id, column.id, column.options.map((option) => [option, option]));
   });
-  let waiting;
-  byId("search").addEventListener("input", (event) => {
-    clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
-      table.setGlobalFilter(words.length ? words : undefined);
-      first();
-    }, calls.length > 5000 ? 200 : 60);
-  });
+  wireSearch();
   meta.models.forEach((model) => byId("reference").append(element("option", { value: model.n }, model.label)));
   byId("reference").addEventListener("change", (event) => { reference = Number(event.target.value); draw(); });
   byId("differing").addEventListener("change", (event) => { differing = event.target.checked; first(); });
   byId("view-list").addEventListener("click", () => { view = "list"; draw(); });
   byId("view-compare").addEventListener("click", () => { view = "compare"; draw(); });
+  byId("formatted").addEventListener("change", (event) => { rendered = event.target.checked; draw(); });
   if (scoring) wireScores();
+  wireViews();
+  wireTools();
   if (meta.models.length < 2) {
     document.querySelector(".tabs").hidden = !scoring;
     byId("view-compare").remove();
   }
 }
 
-addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.target.closest("input, select, textarea")) return;
-  event.preventDefault();
-  byId("search")?.focus();
-});
+// Words that must all be there, or a pattern between slashes.
+let wrongPattern = null;
+
+function wanted(text) {
+  const pattern = /^\/(.+)\/([a-z]*)$/s.exec(text.trim());
+  wrongPattern = null;
+  if (pattern) {
+    try { return new RegExp(pattern[1], pattern[2].replace(/[gy]/g, "")); } catch (error) { wrongPattern = error.message; }
+  }
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  return words.length ? words : undefined;
+}
+
+function wireSearch() {
+  const field = byId("search");
+  const search = () => table.setGlobalFilter(wanted(field.value));
+  let waiting;
+  field.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { search(); first(); }, calls.length > 5000 ? 200 : 60);
+  });
+  control("q", () => field.value.trim(), (value) => { field.value = value; search(); });
+}
+
+const VIEWS = ["list", "compare", "matrix"];
+
+// What the views are set to, as far as an address says it.
+function wireViews() {
+  const usual = view;
+  control("view", () => (view === usual ? "" : view), (name) => { view = VIEWS.includes(name) && byId(`view-${name}`) ? name : usual; });
+  control("sort", () => table.atoms.sorting.get().map((one) => (one.desc ? "-" : "") + one.id).join(), (name) => {
+    const id = name.replace(/^-/, "");
+    table.setSorting(COLUMNS.some((column) => column.id === id) ? [{ id, desc: name.startsWith("-") }] : []);
+  });
+  control("columns", () => [...turned].join(), (names) => {
+    turned.clear();
+    names.split(",").filter((id) => COLUMNS.some((column) => column.id === id)).forEach((id) => turned.add(id));
+    document.querySelectorAll("#columns input").forEach((box) => { box.checked = isShown(COLUMNS.find((column) => column.id === box.value)); });
+  });
+  control("models", () => (compared.size < meta.models.length ? [...compared].join() : ""), (names) => {
+    const some = names.split(",").map(Number).filter((n) => names && meta.models[n]);
+    compared.clear();
+    (some.length ? some : meta.models.map((model) => model.n)).forEach((n) => compared.add(n));
+    document.querySelectorAll("#compared input").forEach((box) => { box.checked = compared.has(Number(box.value)); });
+  });
+  control("against", () => (reference ? String(reference) : ""), (n) => { reference = meta.models[n] ? Number(n) : 0; byId("reference").value = reference; });
+  control("differing", () => (differing ? "1" : ""), (value) => { differing = Boolean(value); byId("differing").checked = differing; });
+}
+
+const boxes = (name, options, turn) =>
+  options.map(([value, title, checked]) => {
+    const box = element("input", { type: "checkbox", value, checked, onchange: (event) => { turn(event.target.value, event.target.checked); draw(); } });
+    return element("label", {}, box, ` ${title}`);
+  });
+
+function wireTools() {
+  const all = COLUMNS.filter((column) => !column.hidden && column.id !== "file" && (column.slot === undefined || column.slot === 0));
+  const columns = boxes("columns", all.map((column) => [column.id, column.slot === undefined ? column.title : "Score", isShown(column)]), (id) => {
+    // The scores are one column here.
+    for (const column of COLUMNS) if (column.id === id || (id.startsWith("score-") && column.slot !== undefined)) turned[turned.has(column.id) ? "delete" : "add"](column.id);
+  });
+  const saver = (form) => element("button", { type: "button", onclick: () => save(form, filtered()) }, form.toUpperCase());
+  byId("tools-of").append(
+    menu("columns", "Columns", ...columns),
+    menu("export", "Export", element("p", { class: "note" }, "What the filters leave, as a file"), saver("csv"), saver("json")),
+    copier("Copy link to this view", () => whole(asked())),
+  );
+  const models = boxes("models", meta.models.map((model) => [model.n, model.label, true]), (n, on) => { compared[on ? "add" : "delete"](Number(n)); group = 0; });
+  document.querySelector(".compare-only").prepend(menu("compared", "Models", ...models));
+}
 
 // --- paper ---
 
@@ -179,7 +233,7 @@ addEventListener("beforeprint", () => {
   document.documentElement.dataset.theme = "light";
   onPaper = true;
   repaint();
-  if (!byId("calls")) return;
+  if (!byId("answers")) return;
   table.setPageSize(PRINTED);
   draw();
 });
@@ -188,7 +242,7 @@ addEventListener("afterprint", () => {
   onPaper = false;
   setTheme(theme);
   repaint();
-  if (!byId("calls")) return;
+  if (!byId("answers")) return;
   table.setPageSize(50);
   draw();
 });
@@ -199,9 +253,15 @@ byId("show-licences").addEventListener("click", () => {
   place.hidden = !place.hidden;
 });
 
-if (byId("calls")) {
+if (byId("answers")) {
   wire();
-  if (!calls.length) byId("calls").remove();
+  if (!calls.length) byId("answers").remove();
 }
+for (const [id, link] of links) if (!byId(id)) { link.remove(); links.delete(id); }
 draw();
+if (byId("answers")) {
+  takeAddress();
+  addEventListener("hashchange", takeAddress);
+}
+follow();
 document.documentElement.dataset.ready = "yes";
