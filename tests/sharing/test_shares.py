@@ -115,6 +115,33 @@ def test_each_run_keeps_to_its_own_number(tmp_path: Path, most: int) -> None:
     asyncio.run(go())
 
 
+@pytest.mark.parametrize("changed", ["owner", "guest"])
+@pytest.mark.parametrize(("before", "after"), [(12, 3), (3, 12)])
+def test_a_run_that_is_given_another_number_keeps_to_that(
+    tmp_path: Path, changed: str, before: int, after: int
+) -> None:
+    """The other run keeps its own number, and no call is lost while the guest greets the owner again."""
+
+    async def go() -> None:
+        provider = Provider()
+        runs = [Run(tmp_path / "run", provider, left=90, most=before) for _ in range(2)]
+        async with opened(*runs):
+            one, other = runs if changed == "owner" else runs[::-1]
+            assert one.role == changed
+            for run in runs:
+                run.pump()
+            await until(lambda: one.answered >= 20)
+            one.lane.retune(after, fixed=True, start=after)
+            one.pump()
+            await until(lambda: one.in_flight == after)
+            one.peak = 0
+            await until(lambda: not (one.left or other.left or one.in_flight or other.in_flight))
+            assert (one.peak, other.peak) == (after, before)
+            assert [run.answered for run in runs] == [90, 90]
+
+    asyncio.run(go())
+
+
 # --- owners that go, pause or are replaced -----------------------------------------------------
 
 
