@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -230,6 +231,21 @@ class CallsRequeued(FrozenStruct):
     models: dict[str, int] = msgspec.field(default_factory=dict)
 
 
+class RunChanged(FrozenStruct):
+    """Somebody changed the run while it goes on. The fields are those of `records.ChangeRecord`; `old` and
+    `new` are values of JSON.
+    """
+
+    at_unix: float
+    key: str
+    old: Any
+    new: Any
+    scope: str = ""
+    via: str = ""
+    author: str = ""
+    reason: str = ""
+
+
 class StepEnded(FrozenStruct):
     """A request of a call was answered with calls of tools; its next one follows once they have been run.
 
@@ -375,6 +391,7 @@ Event = (
     | CallSucceeded
     | CallFailed
     | CallsRequeued
+    | RunChanged
     | LaneStopped
     | ModelStopped
     | LaneWaiting
@@ -460,7 +477,7 @@ class Tally:
     `asked_again` counts answers in the wrong shape that were followed by another try, `hedged` the calls that
     were sent a second time, `hedges_won` those whose second attempt was answered first. `total` and `pending`
     are of what is known so far unless `complete`. `models` are sums by model, `by_model` what each one has to
-    do; `answers` counts each model's.
+    do; `answers` counts each model's. `changes`: how often somebody changed the run while it went on.
     """
 
     def __init__(self) -> None:
@@ -475,7 +492,7 @@ class Tally:
         self.lanes: dict[str, LaneTally] = {}
         self.models: dict[str, LaneTally] = {}
         self.stopped: dict[str, Failure] = {}
-        self.cut_off = self.hedged = self.hedges_won = 0
+        self.cut_off = self.hedged = self.hedges_won = self.changes = 0
         self.tools = ToolTally()
         self.answers: Counter[ModelRef] = Counter()
         self.started: RunStarted | None = None
@@ -500,13 +517,12 @@ class Tally:
                 self.retries += 1
                 _sums(self.lanes, event.lane).retries += 1
                 _sums(self.models, str(event.model)).retries += 1
-            case RunStarted():
-                self.started, self.done_before = event, event.done
+            case RunStarted() | Grown():
+                if isinstance(event, RunStarted):
+                    self.started, self.done_before = event, event.done
                 self._grow(event)
-            case Grown():
-                self._grow(event)
-            case CallsRequeued():
-                self._take_back(event)
+            case CallsRequeued() | RunChanged():
+                self._change(event)
             case LaneStopped() | ModelStopped():
                 name = event.lane if isinstance(event, LaneStopped) else str(event.model)
                 self.stopped[name] = event.failure
@@ -522,8 +538,11 @@ class Tally:
         self.total, self.pending, self.complete = event.total, event.pending, event.complete
         self.by_model = event.by_model
 
-    def _take_back(self, event: CallsRequeued) -> None:
+    def _change(self, event: CallsRequeued | RunChanged) -> None:
         """Count calls as pending again that had failed; what they cost stays."""
+        if isinstance(event, RunChanged):
+            self.changes += 1
+            return
         self.failed -= event.calls
         for kind, calls in event.kinds.items():
             self.failures[kind] = self.failures.get(kind, 0) - calls

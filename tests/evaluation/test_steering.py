@@ -6,6 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from steeringkit import BY, SteeredRun, steered, until
 from umwelten.errors import UsageError
 from umwelten.evaluation.run_state import RunPhase
 from umwelten.events import RunStatus
+from umwelten.report.render.json import render_json
+from umwelten.report.render.markdown import render_markdown
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
+from umwelten.store.reader import Reader
 
 SLOW = Profile(default=Behaviour(latency_s=0.05, input_tokens=100, output_tokens=10))
 
@@ -51,6 +55,14 @@ def test_fewer_in_flight_cancels_none_and_more_start_at_once(server: Provider, t
         assert run.steering.state().settings["max_concurrency"] == 40
         run.end()
     assert run.tally.succeeded == 200 and not run.tally.retries
+    assert run.tally.changes == 2
+    with Reader.open(tmp_path / "output" / "s") as reader:
+        out, text = StringIO(), StringIO()
+        render_json(reader, out)
+        render_markdown(reader, text)
+    first, _ = json.loads(out.getvalue())["changes"]
+    assert (first["key"], first["old"], first["new"], first["via"]) == ("max_concurrency", 20, 3, "ctl")
+    assert "| max-concurrency 3 → 40 | ctl, ada: a test |" in text.getvalue()
     assert [(row["key"], json.loads(row["old"]), json.loads(row["new"])) for row in journal(tmp_path)] == [
         ("max_concurrency", 20, 3),
         ("max_concurrency", 3, 40),

@@ -122,6 +122,7 @@ def _parts(summary: RunSummary) -> Iterator[Paragraph]:
         yield Paragraph("time", _time(summary))
         for number, line in enumerate(summary.pace):
             yield Paragraph("" if number else "pace", one_line(line, _MESSAGE))
+        yield from _changed(summary)
         if summary.hedged:
             yield Paragraph("hedged", _hedged(summary))
         yield from _tools(summary.tools)
@@ -135,6 +136,12 @@ def _parts(summary: RunSummary) -> Iterator[Paragraph]:
         yield Paragraph("resume", one_line(summary.resume, 100_000), "bold", whole=True)
     if summary.resume_note:
         yield Paragraph("", f"→ {summary.resume_note}")
+
+
+def _changed(summary: RunSummary) -> Iterator[Paragraph]:
+    if summary.changes:
+        times = "once" if summary.changes == 1 else f"{summary.changes:,} times"
+        yield Paragraph("changed", f"{times} while it ran; `umwelten eval report` lists what")
 
 
 def _reason(summary: RunSummary) -> str:

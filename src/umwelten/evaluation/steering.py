@@ -29,7 +29,7 @@ from umwelten.events import (
     CallsRequeued,
     CallSucceeded,
     Event,
-    Note,
+    RunChanged,
     RunStarted,
     Tally,
 )
@@ -333,7 +333,18 @@ class Steering:
             author=by.name,
             reason=by.reason,
         )
-        live.tell(Note(text=_words(record, old, new)))
+        live.tell(
+            RunChanged(
+                at_unix=record.at,
+                key=key,
+                old=old,
+                new=new,
+                scope=scope,
+                via=by.via,
+                author=by.name,
+                reason=by.reason,
+            )
+        )
         return record, live.journal(record)
 
     def _outcome(self, live: LiveRun, plan: Planned, stored: Any) -> Change:
@@ -383,28 +394,3 @@ def _requeued(again: Sequence[FailedCall], live: LiveRun) -> CallsRequeued:
         lanes=dict(Counter(call.lane for call in again)),
         models=dict(Counter(str(live.models[call.model]) for call in again)),
     )
-
-
-def _words(record: ChangeRecord, old: Any, new: Any) -> str:
-    """Return `max_concurrency: 200 -> 40 (ctl, ada: night)`."""
-    who = ", ".join(word for word in (record.via, record.author) if word)
-    why = f": {record.reason}" if record.reason else ""
-    of = f" of {record.scope}" if record.scope else ""
-    match record.key:
-        case ChangeKey.PAUSE:
-            what = f"paused{of or ''}"
-        case ChangeKey.RESUME:
-            what = f"resumed{of or ''}"
-        case ChangeKey.STOP:
-            what = "stopped"
-        case ChangeKey.RETRY:
-            what = f"{new:,} failed calls are made again{of}"
-        case ChangeKey.CANCEL:
-            what = f"call {record.scope} is cancelled"
-        case _:
-            what = f"{record.key}{of}: {_value(old)} -> {_value(new)}"
-    return f"{what} ({who}{why})"
-
-
-def _value(value: Any) -> str:
-    return "off" if value is None else str(value)

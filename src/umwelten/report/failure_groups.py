@@ -53,6 +53,18 @@ class FailureGroups:
         group.count += 1
         group.providers[provider] = None
 
+    def take_back(self, kinds: Mapping[str, int]) -> None:
+        """Count so many of each kind no more, as they are made again: those of the largest groups first."""
+        for kind, count in kinds.items():
+            left = count
+            of_kind = [(key, group) for key, group in self._groups.items() if key[0] == kind]
+            for key, group in sorted(of_kind, key=lambda item: -item[1].count):
+                taken = min(left, group.count)
+                group.count -= taken
+                left -= taken
+                if not group.count:
+                    del self._groups[key]
+
     def told(
         self, advise: Callable[..., str], reason: Callable[[Failure], str], itself: Callable[[Failure], bool]
     ) -> tuple[MessageGroup, ...]:

@@ -20,8 +20,11 @@ there, and `None` where there is one prompt alone.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
+from umwelten.report.change_words import author_words, change_words
 from umwelten.types import FrozenStruct, Prompt
 
 
@@ -297,6 +300,29 @@ class RefusedModel(FrozenStruct):
     message: str
 
 
+class RunChange(FrozenStruct):
+    """A row of the table `changes`. `at` is ISO 8601 in UTC; `old` and `new` are values of JSON."""
+
+    at: str
+    key: str
+    scope: str
+    old: Any
+    new: Any
+    via: str
+    author: str
+    reason: str
+
+    @property
+    def words(self) -> str:
+        """What was changed."""
+        return change_words(self.key, self.old, self.new, self.scope)
+
+    @property
+    def by(self) -> str:
+        """Who changed it, and why."""
+        return author_words(self.via, self.author, self.reason)
+
+
 class Overview(FrozenStruct):
     """All of a report but the results."""
 
@@ -313,6 +339,7 @@ class Overview(FrozenStruct):
     tools: ToolUse | None = None
     most_expensive: Pick | None = None
     left_out: tuple[LeftOut, ...] = ()
+    changes: tuple[RunChange, ...] = ()
 
 
 class EvaluationSummary(FrozenStruct):

@@ -14,6 +14,7 @@ from umwelten.control.lane_failure import ONLY_REFUSED
 from umwelten.events import (
     AttemptFailed,
     CallFailed,
+    CallsRequeued,
     CallSucceeded,
     Event,
     LaneTime,
@@ -88,7 +89,8 @@ class RunSummary(FrozenStruct):
     `missing_texts` answers have no text file: it could not be written. `hedged` calls were sent a second time
     because they took long, and `hedges_won` of them were answered the second time first. `reused` answers
     were taken over from other evaluations, by their ids; they are part of `done_before`. `tools` is there
-    where models might call some, and `never_called` names those models that answered and did not.
+    where models might call some, and `never_called` names those models that answered and did not. `changes`
+    counts how often somebody changed the run while it went on.
     """
 
     id: str
@@ -123,6 +125,7 @@ class RunSummary(FrozenStruct):
     missing_texts: int = 0
     hedged: int = 0
     hedges_won: int = 0
+    changes: int = 0
     reused: dict[str, int] = msgspec.field(default_factory=dict)
     tools: ToolSummary | None = None
     never_called: tuple[str, ...] = ()
@@ -156,6 +159,8 @@ class RecordCount:
             self._counts.update(("valid", record_group(event.reply.marks)))
         elif isinstance(event, CallFailed):
             self._failed(event)
+        elif isinstance(event, CallsRequeued):
+            self.groups.take_back(event.kinds)
         elif isinstance(event, AttemptFailed):
             self.again.setdefault(event.lane, Counter())[str(event.failure.kind)] += 1
 
@@ -241,6 +246,7 @@ def summarize(
         listing=listing if _worth_listing(tally, failures) else None,
         resume_note=_resume_note(tally, pending) if left else None,
         missing_texts=missing,
+        changes=tally.changes,
         hedged=tally.hedged,
         hedges_won=tally.hedges_won,
         reused=tally.started.reused if tally.started else {},

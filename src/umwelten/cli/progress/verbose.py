@@ -20,12 +20,14 @@ from umwelten.events import (
     ModelStopped,
     Note,
     NoteLevel,
+    RunChanged,
     RunStarted,
     StepEnded,
     Tally,
     ToolEnded,
 )
 from umwelten.report import stats
+from umwelten.report.change_words import author_words, change_words
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 from umwelten.tool_calls import ToolCallState
@@ -48,6 +50,8 @@ def describe(event: Event, tally: Tally, *, verbose: bool = False, debug: bool =
             return None
         case Note():
             return _note(event, debug)
+        case RunChanged():
+            return VerboseLine(_changed(event), "cyan")
         case LaneStopped():
             return VerboseLine(f"{one_line(event.lane, _MODEL)} stopped: {_why(event.failure)}", "red")
         case ModelStopped():
@@ -203,3 +207,8 @@ def _cost(nusd: int | None) -> str:
 
 def _s(value: float) -> str:
     return f"{value:.1f}s" if value >= 0.95 else f"{value:.2f}s"
+
+
+def _changed(event: RunChanged) -> str:
+    what = change_words(event.key, event.old, event.new, event.scope)
+    return one_line(f"{what} ({author_words(event.via, event.author, event.reason)})", _MESSAGE)

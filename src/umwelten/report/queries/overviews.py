@@ -32,6 +32,7 @@ from umwelten.report.models import (
 )
 from umwelten.report.queries import attempts, performance, throttling, tool_figures
 from umwelten.report.queries.attempts import MODEL_OF
+from umwelten.report.queries.changes import changes
 from umwelten.report.queries.reported_settings import reported_settings
 from umwelten.report.queries.status import EvaluationStatus, Run, derive, iso
 from umwelten.report.queries.variants import Variant, prompts, variants
@@ -101,6 +102,7 @@ def overview(reader: Reader) -> Overview:
         tools=tools,
         most_expensive=recommendations.most_expensive(models),
         left_out=recommendations.left_out(models),
+        changes=changes(connection),
     )
 
 

@@ -48,6 +48,11 @@ An evaluation whose calls were offered tools has these keys beside:
     "settings": {…, "tools": {"names": [name, …], "choice", "max_steps"}},
     "tools":    [{"tool", "source": null if a model made it up, "calls", "errors", "timeouts", "p50_s"}, …]
 
+An evaluation whose settings were changed while a run went on has this key beside:
+
+    "changes":  [{"at", "key", "scope", "old", "new", "via", "author", "reason"}, …], as in
+                `records.ChangeRecord`
+
 An evaluation that has been scored has these keys beside:
 
     "models": [{…, "scores": [{"scorer", "files", "planned", "scored", "unscored": {kind: count}, "mean",
@@ -126,6 +131,8 @@ def render_json(reader: Reader, out: TextIO, *, short: bool = False) -> None:
         out.write(f',\n"most_expensive": {_dump(overview.most_expensive)}')
         for name in ("left_out", "attempts", "throttling", "attributions"):
             _write_list(out, name, map(_dump, getattr(overview, name)))
+        if overview.changes:
+            _write_list(out, "changes", map(_dump, overview.changes))
         if overview.tools is not None:
             _write_list(out, "tools", map(_dump, overview.tools.tools))
         out.write(f',\n"schema": {_dump(validation(reader))}')

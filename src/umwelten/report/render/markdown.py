@@ -201,6 +201,10 @@ def _time(overview: Overview, out: TextIO) -> None:
         )
         head = ("lane", "limit moved", "cut", "lowest", "highest", "at the end")
         table(out, head, lanes, numbers_from=1)
+    if overview.changes:
+        out.write("## Changed while it ran\n\n")
+        made = ((cell(row.at), cell(row.words), cell(row.by)) for row in overview.changes)
+        table(out, ("at", "change", "by"), made)
     if overview.attributions:
         out.write("## What each lane waited for\n\n")
         waits = (
