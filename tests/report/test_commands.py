@@ -251,7 +251,7 @@ def test_show_of_a_call_that_is_not_there_is_an_error(three, cli, words):
 
 @pytest.mark.parametrize(
     ("words", "near"),
-    [(("c.txt",), "sub/c.txt"), (("a.tx", str(FLASH)), "a.txt"), (("a.txt", "gemma3:12b"), str(GEMMA))],
+    [(("d.txt",), "b.txt"), (("sub/cc.txt", str(FLASH)), "sub/c.txt"), (("a.txt", "gema3:12b"), str(GEMMA))],
 )
 def test_show_of_an_unknown_word_names_the_nearest(three, cli, words, near):
     code, out, err = cli("eval", "show", "demo", *words)

@@ -37,6 +37,27 @@ def test_each_word_narrows_what_is_found(prompts: Path) -> None:
     assert found(prompts, "b.txt", "2") == []
 
 
+def test_a_part_of_a_name_is_enough_where_only_one_has_it(tmp_path: Path) -> None:
+    two_models(tmp_path / "demo")
+    one = ("sub/c.txt", str(FLASH), None, 1)
+    for words in (["c", "flash"], ["sub", "gemini-2.5-flash"], ["c.txt", "google"]):
+        assert found(tmp_path / "demo", *words) == [one]
+    with pytest.raises(UsageError) as caught:
+        found(tmp_path / "demo", ".txt", "flash")
+    assert caught.value.hint == "It is a part of several names: a.txt, b.txt, sub/c.txt."
+    work(tmp_path / "pages", spec(), ["page-1.txt", "page-10.txt"], lambda call: None)
+    assert found(tmp_path / "pages", "page-1")[0][0] == "page-1.txt"
+
+
+def test_a_small_number_alone_is_a_place_in_the_list(tmp_path: Path) -> None:
+    two_models(tmp_path / "demo")
+    with opened(tmp_path / "demo") as reader:
+        ended = list(calls.ended_calls(reader))
+        assert [next(calls.find(reader, [str(n + 1)])) for n in range(len(ended))] == ended
+        assert not tuple(calls.find(reader, [str(len(ended) + 1)]))
+        assert ended[0].call > calls.MOST_POSITIONS
+
+
 def test_a_number_alone_is_an_id_unless_a_file_is_called_so(tmp_path: Path) -> None:
     two_models(tmp_path / "demo")
     with opened(tmp_path / "demo") as reader:
@@ -51,8 +72,8 @@ def test_a_number_alone_is_an_id_unless_a_file_is_called_so(tmp_path: Path) -> N
 def test_a_word_that_names_nothing_is_told_what_there_is(tmp_path: Path, prompts: Path) -> None:
     two_models(tmp_path / "demo")
     with pytest.raises(UsageError) as caught:
-        found(tmp_path / "demo", "a.txt", "flash")
-    assert caught.value.message == "'flash' is no file, model or repeat here"
+        found(tmp_path / "demo", "a.txt", "flsh")
+    assert caught.value.message == "'flsh' is no file, model or repeat here"
     assert caught.value.hint == f"Models: {GEMMA}, {FLASH}. `eval show ID` lists the calls."
     for words in (["b.txt", "curt"], ["curt"], ["7" * 19]):
         with pytest.raises(UsageError) as caught:

@@ -12,6 +12,12 @@ from umwelten.cli.completion import completers
 from umwelten.cli.options import ExistingFile, SectionedCommand, output_dir, table_options
 from umwelten.cli.single_option import option
 
+pager = option(
+    "--pager/--no-pager",
+    default=True,
+    help="On a terminal, long output goes through $PAGER, else less.  [default: on]",
+)
+
 
 @click.group("eval")
 def group() -> None:
@@ -159,10 +165,14 @@ def compare(**flags: Any) -> None:
     help="Write to this file; .csv, .html, .json, .junit.xml, .md or .parquet tells the format.",
 )
 @option("--short", is_flag=True, help="Without individual calls; in csv and parquet, one row per model.")
+@option("--full", is_flag=True, help="Whole answers of a batch, in Markdown and on a terminal.")
 @option("--bom", is_flag=True, help="csv: start with a byte order mark, so that Excel reads it as UTF-8.")
+@pager
 @output_dir
 def report(more: tuple[str, ...], ids: tuple[str, ...], **flags: Any) -> None:
-    """Report of an evaluation, from what is stored: needs no network and no keys.
+    """Report of an evaluation: tables on a terminal, Markdown in a pipe, or a file.
+
+    It comes from what is stored, and needs no network and no keys.
 
     The ids may be given as they are or with --id.
 
@@ -181,7 +191,10 @@ def report(more: tuple[str, ...], ids: tuple[str, ...], **flags: Any) -> None:
 @option("--details", is_flag=True, help="Also show times, tokens and the prompt.")
 @output_dir
 def list_(**flags: Any) -> None:
-    """The evaluations in the output directory, oldest first; the first column is the id."""
+    """The evaluations in the output directory, the newest last.
+
+    So the newest is what remains on the screen of a long list. The first column is the id.
+    """
     from umwelten.cli.report import list_evaluations
 
     list_evaluations(**flags)
@@ -223,12 +236,13 @@ def _id_or_call(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     help="Only calls without a score, by this scorer or by any, and why.",
 )
 @option("--json", "as_json", is_flag=True, help="Print JSON, one call per line.")
+@pager
 @output_dir
 def show(**flags: Any) -> None:
     """One call with every attempt, prompt, answer, time, tokens and cost; without CALL, a line a call.
 
-    CALL is a file, a model and a repeat, as far as they are needed to tell it from others; or the
-    number in the first column of the list.
+    CALL is a file, a model and a repeat, as far as they are needed to tell it from others, or parts of
+    their names; or the number in the first column of the list.
 
     \b
     umwelten eval show scans

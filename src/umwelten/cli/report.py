@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO
 
 import click
 
+from umwelten.cli.evaluation_list import list_lines
 from umwelten.cli.flag_names import as_flag
+from umwelten.cli.pager import is_plain, paged
 from umwelten.config.endpoints import vendors
 from umwelten.config.settings import Settings, load
 from umwelten.errors import StoreError, UsageError
 from umwelten.evaluation.spec import check_id
+from umwelten.providers.protocol import Vendor
 from umwelten.report.output_files import FORMATS, format_of, render, whole_file
 from umwelten.report.queries import listing
 from umwelten.store.database import (
@@ -42,22 +46,54 @@ def report(
     short: bool,
     bom: bool,
     output_dir: Path | None,
+    full: bool = False,
+    pager: bool = True,
 ) -> None:
     """Print or write the report of one evaluation, or of all that the ids and patterns name.
 
-    `format_` is `None` where the ending of `output` tells it; on stdout it is Markdown.
+    `format_` is `None` where the ending of `output` tells it; on a terminal that is tables of its width,
+    elsewhere on stdout Markdown. `full`: answers of a batch are whole in these two.
     """
     if not ids:
         raise UsageError("which evaluation?", "Name its id: umwelten eval report ID. `eval list` has them.")
+    on_terminal = format_ is None and output is None and sys.stdout.isatty()
     format_ = _format(format_, output)
+    if full and format_ != "markdown":
+        raise UsageError(f"--full: {format_} has whole answers anyway", "Omit it.")
     if bom and format_ != "csv":
         raise UsageError("--bom belongs to --format csv")
     settings = _settings(output_dir)
     folders = _folders(settings.get("output_dir"), ids)
     several = len(folders) > 1 or any(_is_pattern(id_) for id_ in ids)
+    if on_terminal:
+        with _readers(folders) as readers, paged(wanted=pager) as screen:
+            _to_terminal(readers, screen, vendors=vendors(settings), short=short, full=full)
+        return
     with _readers(folders) as readers, _target(output, binary=format_ == "parquet") as out:
         known = vendors(settings)
-        render(format_, readers, out, vendors=known, spelling=as_flag, several=several, short=short, bom=bom)
+        render(
+            format_,
+            readers,
+            out,
+            vendors=known,
+            spelling=as_flag,
+            several=several,
+            short=short,
+            bom=bom,
+            full=full,
+        )
+
+
+def _to_terminal(
+    readers: Sequence[Reader], out: IO[str], *, vendors: Mapping[str, Vendor], short: bool, full: bool
+) -> None:
+    from umwelten.cli.terminal_report import coloured, plain, report_lines  # for terminals only
+
+    width, style = shutil.get_terminal_size().columns, plain if is_plain() else coloured
+    for number, reader in enumerate(readers):
+        out.write("\n" if number else "")
+        for line in report_lines(reader, width=width, style=style, vendors=vendors, short=short, full=full):
+            out.write(f"{line}\n")
 
 
 def list_evaluations(*, as_json: bool, details: bool, output_dir: Path | None) -> None:
@@ -66,6 +102,9 @@ def list_evaluations(*, as_json: bool, details: bool, output_dir: Path | None) -
     rows = listing.list_evaluations(folder, details=details)
     if as_json:
         listing.render_json(rows, sys.stdout)
+    elif rows and sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        sys.stdout.writelines(f"{line}\n" for line in list_lines(rows, width))
     elif rows:
         listing.render_text(rows, sys.stdout)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from umwelten.cli.pager import paged
 from umwelten.cli.report import _check_there, _did_you_mean, _readers, _settings
 from umwelten.cli.scored_calls import WantedScores, show_scored
 from umwelten.cli.table_layout import write_table
@@ -42,6 +44,7 @@ def show(
     unscored: str | None,
     as_json: bool,
     output_dir: Path | None,
+    pager: bool = True,
 ) -> None:
     """Print one call with its attempts, or a line for each call that the words name.
 
@@ -55,16 +58,17 @@ def show(
     with _readers([folder]) as (reader,), snapshot(reader):
         only, found = _find(reader, id_, call) if call else (None, calls.ended_calls(reader))
         if failed:
-            _show_failed(reader, id_, found, as_json)
+            _show_failed(reader, id_, found, as_json, numbered=not call, pager=pager)
         elif wanted is not None:
             show_scored(reader, found, wanted, as_json=as_json)
         elif only is not None:
-            _show_one(with_scores(reader, calls.call_detail(reader, only)), as_json)
+            _show_one(with_scores(reader, calls.call_detail(reader, only)), as_json, pager=pager)
         elif as_json:
             sys.stdout.writelines(f"{calls.as_json(line)}\n" for line in found)
         else:
-            _write_lines(reader, found)
+            _write_lines(reader, found, numbered=not call, pager=pager)
             if not call:
+                _note_names(reader, id_)
                 _note_records(reader)
                 _note_pending(reader, id_)
 
@@ -107,16 +111,30 @@ def _find(
 # --- lists of calls ------------------------------------------------------------------------------
 
 
-def _show_failed(reader: Reader, id_: str, lines: Iterable[calls.CallSummary], as_json: bool) -> None:
+def _show_failed(
+    reader: Reader,
+    id_: str,
+    lines: Iterable[calls.CallSummary],
+    as_json: bool,
+    *,
+    numbered: bool,
+    pager: bool,
+) -> None:
+    if sys.stdout.isatty() and not as_json:
+        if overviews.summary(reader).failed:
+            _write_fitted(reader, lines, numbered=numbered, only_failed=True, pager=pager)
+        else:
+            _note(f"no failed calls in {id_!r}")
+        return
     rows = (calls.failed_call(reader, line) for line in lines if line.status == _FAILED)
     first = next(rows, None)
-    several = bool(prompts(reader))
     failed = chain([] if first is None else [first], rows)
     if as_json:
         sys.stdout.writelines(f"{calls.as_json(line)}\n" for line in failed)
     else:
+        several = bool(prompts(reader))
         titles = ("CALL", "FILE", "MODEL", *(("PROMPT",) if several else ()), "KIND", "MESSAGE")
-        write_table(titles, (_failed_cells(line, several) for line in failed), shrink=titles[1:])
+        write_table(titles, (_failed_cells(line, several) for line in failed), shrink=())
     if first is None:
         _note(f"no failed calls in {id_!r}")
 
@@ -126,18 +144,23 @@ def _failed_cells(line: calls.FailedCall, several: bool) -> tuple[str, ...]:
     return (*cells, line.error_kind or formatting.UNKNOWN, one_line(line.error_message, _MESSAGE))
 
 
-def _write_lines(reader: Reader, lines: Iterable[calls.CallSummary]) -> None:
-    """Aligned for people; other programs get tabs, and every name whole."""
-    several = bool(prompts(reader))
-    if not sys.stdout.isatty():
-        render_lines(lines, sys.stdout, prompts=several)
-        return
-    header = io.StringIO()
-    render_lines((), header, prompts=several)
-    titles = header.getvalue().rstrip("\n").split("\t")
-    write_table(
-        titles, (_cells(line, several) for line in lines), shrink=("FILE", "MODEL", "PROMPT", "STATUS")
-    )
+def _write_lines(reader: Reader, lines: Iterable[calls.CallSummary], *, numbered: bool, pager: bool) -> None:
+    """Fitted to the terminal for people; other programs get tabs, and every name whole."""
+    if sys.stdout.isatty():
+        _write_fitted(reader, lines, numbered=numbered, only_failed=False, pager=pager)
+    else:
+        render_lines(lines, sys.stdout, prompts=bool(prompts(reader)))
+
+
+def _write_fitted(
+    reader: Reader, lines: Iterable[calls.CallSummary], *, numbered: bool, only_failed: bool, pager: bool
+) -> None:
+    from umwelten.cli.call_table import call_lines  # for terminals only
+
+    width = shutil.get_terminal_size().columns
+    with paged(wanted=pager) as out:
+        for line in call_lines(reader, lines, width=width, numbered=numbered, only_failed=only_failed):
+            out.write(f"{line}\n")
 
 
 def _cells(line: calls.CallSummary, several: bool) -> list[str]:
@@ -153,6 +176,12 @@ def _cells(line: calls.CallSummary, several: bool) -> list[str]:
 def _note(text: str) -> None:
     sys.stdout.flush()
     click.echo(text, err=True)
+
+
+def _note_names(reader: Reader, id_: str) -> None:
+    """On a terminal: how to see one whole."""
+    if sys.stdout.isatty() and next(calls.ended_calls(reader), None) is not None:
+        _note(f"one of them whole: umwelten eval show {id_} NUMBER, or a part of its file and model")
 
 
 def _note_pending(reader: Reader, id_: str) -> None:
@@ -177,11 +206,12 @@ def _note_records(reader: Reader) -> None:
         render_validation(found, sys.stderr)
 
 
-def _show_one(call: calls.CallDetail, as_json: bool) -> None:
+def _show_one(call: calls.CallDetail, as_json: bool, *, pager: bool) -> None:
     if as_json:
         sys.stdout.write(f"{calls.as_json(call)}\n")
-    else:
-        render_call(call, sys.stdout)
+        return
+    with paged(wanted=pager) as out:
+        render_call(call, out)
 
 
 # --- where from, where to ------------------------------------------------------------------------

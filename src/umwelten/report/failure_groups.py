@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+import sqlite3
+from collections.abc import Callable, Iterable
 
 from umwelten.types import Failure, FrozenStruct
 
@@ -101,16 +102,26 @@ def _names(file: str | None) -> Iterable[str]:
     return (name for name in (file, (file or "").rpartition("/")[2]) if name)
 
 
-def by_message(
-    rows: Iterable[Mapping[str, str | None]],
-) -> dict[tuple[str, str], tuple[int, str, str | None]]:
-    """Group stored failures (`kind`, `message`, `file`): count, message and file of the first, by group."""
-    found: dict[tuple[str, str], tuple[int, str, str | None]] = {}
+class StoredGroup(FrozenStruct):
+    """Stored failures of one kind whose messages say the same: message and file of the first."""
+
+    count: int
+    message: str
+    file: str | None
+    providers: tuple[str, ...]
+
+
+def by_message(rows: Iterable[sqlite3.Row]) -> dict[tuple[str, str], StoredGroup]:
+    """Return stored failures (`kind`, `message`, `file`, `provider`) by kind and pattern of the message."""
+    found: dict[tuple[str, str], StoredGroup] = {}
     for row in rows:
         kind, message, file = row["kind"] or "", row["message"] or "", row["file"]
         key = (kind, pattern(message, file))
         if key not in found and len(found) >= _MOST:
             key = (kind, "")
-        count, first, name = found.get(key, (0, message, file))
-        found[key] = (count + 1, first, name)
+        group = found.get(key, StoredGroup(count=0, message=message, file=file, providers=()))
+        providers = tuple(dict.fromkeys([*group.providers, row["provider"]]))
+        found[key] = StoredGroup(
+            count=group.count + 1, message=group.message, file=group.file, providers=providers
+        )
     return found

@@ -99,9 +99,11 @@ def render(
     several: bool = False,
     short: bool = False,
     bom: bool = False,
+    full: bool = False,
 ) -> None:
     """Write the report of all evaluations in this format. `several`: JSON has the shape for many.
 
+    `full`: Markdown has the whole answers of a batch.
     `vendors`, `spelling`: as for `report.advice.advice`.
     Parquet goes to `out.buffer`.
     """
@@ -132,7 +134,7 @@ def render(
     else:
         from umwelten.report.render.markdown import render_markdown_of_all
 
-        render_markdown_of_all(readers, out, short=short, vendors=vendors, spelling=spelling)
+        render_markdown_of_all(readers, out, short=short, vendors=vendors, spelling=spelling, full=full)
 
 
 @contextmanager

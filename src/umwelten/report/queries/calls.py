@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
-from umwelten.errors import UsageError
 from umwelten.report import stats
 from umwelten.report.models import Error
 from umwelten.report.queries import overviews
+from umwelten.report.queries.call_names import KnownNames, is_number
 from umwelten.report.queries.call_steps import CallStep, call_steps, tool_sums
 from umwelten.report.queries.reported_settings import parameter_texts, reported_settings
 from umwelten.report.queries.status import iso
-from umwelten.report.queries.variants import Variant, variants
+from umwelten.report.queries.variants import variants
 from umwelten.store.inputs import path_text
 from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import StoredCall, stored_call
@@ -150,6 +150,17 @@ def ended_calls(reader: Reader) -> Iterator[CallSummary]:
     return map(_summary, reader.connection.execute(_ENDED))
 
 
+def beginning(reader: Reader, call: int, characters: int) -> str:
+    """Return how a call's answer begins, or the message of its failure."""
+    row = reader.connection.execute(
+        """SELECT CASE WHEN c.error_kind IS NULL THEN
+                (SELECT substr(text, 1, :most) FROM answers WHERE call_id = c.id)
+            ELSE substr(c.error_message, 1, :most) END FROM calls c WHERE c.id = :call""",
+        {"call": call, "most": characters},
+    ).fetchone()
+    return "" if row is None else row[0] or ""
+
+
 def names(reader: Reader, most_files: int) -> list[str]:
     """Return the names of models, prompts and files that `find` knows; at most so many files, the first."""
     rows = reader.connection.execute(
@@ -168,14 +179,16 @@ def failed_call(reader: Reader, line: CallSummary) -> FailedCall:
 
 
 def find(reader: Reader, words: Sequence[str]) -> Iterator[CallSummary]:
-    """Return the calls that the words name: an id, or file, model, prompt, repeat, as far as they are given.
+    """Return the calls that the words name: a place in the list, an id, or file, model, prompt and repeat.
 
+    As far as they are given, and by a part of the name that no other file or model has.
     They come one at a time, pending ones too if they are named. Raises UsageError if a word names nothing
     here.
     """
-    known = _KnownNames(reader.connection)
-    if len(words) == 1 and _is_number(words[0]) and words[0] not in known.files:
-        return _by_id(reader, int(words[0]))
+    known = KnownNames(reader.connection)
+    if len(words) == 1 and is_number(words[0]) and words[0] not in known.files:
+        number = int(words[0])
+        return _by_id(reader, number) if number > MOST_POSITIONS else _by_position(reader, number)
     file, columns, repeat = known.sort(words)
     rows = reader.connection.execute(
         f"""{_CELLS} WHERE (:file IS NULL OR i.id = :file) AND m.id IN ({", ".join(map(str, columns))})
@@ -240,6 +253,9 @@ def _ending(call: StoredCall) -> dict[str, Any]:
     }
 
 
+MOST_POSITIONS = 65_535
+"""Numbers up to this are places in the list of calls that ended: ids of calls begin above."""
+
 # --- finding -------------------------------------------------------------------------------------
 
 _CALL = call_id_sql("i.id", "m.id", "r.n")
@@ -262,69 +278,9 @@ _CELLS = f"""WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r
 _ORDER = "AND i.active AND m.active ORDER BY i.id, m.id, r.n"
 
 
-class _KnownNames:
-    """The files, models and prompts by name."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._variants = variants(connection)
-        self.files = _Files(connection)
-
-    def sort(self, words: Sequence[str]) -> tuple[int | None, dict[int, Variant], int | None]:
-        """Return the (input, models × prompts, repeat) of the words; all of what no word names."""
-        left = list(words)
-        file = self.files.pop(left)
-        columns = _named(_named(self._variants, left, "model"), left, "prompt")
-        repeat = int(left.pop(0)) if left and _is_number(left[0]) and len(words) > 1 else None
-        if left:
-            raise UsageError(f"{left[0]!r} is no {self._what()} here", self._hint())
-        return file, columns, repeat
-
-    def _what(self) -> str:
-        return "file, model, prompt or repeat" if self._names("prompt") else "file, model or repeat"
-
-    def _names(self, what: str) -> list[str]:
-        return [name for name in dict.fromkeys(getattr(v, what) for v in self._variants.values()) if name]
-
-    def _hint(self) -> str:
-        prompts = self._names("prompt")
-        also = f" Prompts: {', '.join(prompts)}." if prompts else ""
-        return f"Models: {', '.join(self._names('model'))}.{also} `eval show ID` lists the calls."
-
-
-def _named(columns: dict[int, Variant], words: list[str], what: str) -> dict[int, Variant]:
-    """Those whose `what` the first word is, which is taken off; all of them if it names none."""
-    named = {n: variant for n, variant in columns.items() if words and getattr(variant, what) == words[0]}
-    if named:
-        words.pop(0)
-    return named or columns
-
-
-class _Files:
-    """The inputs' names, asked one by one: there may be a million."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __contains__(self, name: str) -> bool:
-        return self.number(name) is not None
-
-    def number(self, name: str) -> int | None:
-        row = self._connection.execute(
-            "SELECT id FROM inputs WHERE name = ? AND active AND id > 0", (name,)
-        ).fetchone()
-        return None if row is None else int(row[0])
-
-    def pop(self, words: list[str]) -> int | None:
-        """Take off the first word if it names a file, and return its number; `None` if it names none."""
-        number = self.number(words[0]) if words else None
-        if number is not None:
-            words.pop(0)
-        return number
-
-
-def _is_number(word: str) -> bool:
-    """Return whether a word is a whole number that SQLite can hold: below 10^18."""
-    return word.isascii() and word.isdigit() and len(word) <= 18
+def _by_position(reader: Reader, number: int) -> Iterator[CallSummary]:
+    """The call in that place of the list of those that ended, from 1."""
+    return map(_summary, reader.connection.execute(f"{_ENDED} LIMIT 1 OFFSET ?", (max(number - 1, 0),)))
 
 
 def _by_id(reader: Reader, number: int) -> Iterator[CallSummary]:

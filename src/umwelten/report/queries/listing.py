@@ -95,12 +95,12 @@ def list_evaluations(output_dir: Path, *, details: bool = False) -> list[ListedE
     return list(walk(""))
 
 
-def _depths(rows: Iterable[ListedEvaluation]) -> dict[str, int]:
-    """How many evaluations each is below, by id; whose it is comes before it."""
-    depths: dict[str, int] = {}
+def depths(rows: Iterable[ListedEvaluation]) -> dict[str, int]:
+    """Return how many evaluations each is below, by id; whose it is comes before it."""
+    found: dict[str, int] = {}
     for row in rows:
-        depths[row.id] = depths.get(row.derived.of, -1) + 1 if row.derived else 0
-    return depths
+        found[row.id] = found.get(row.derived.of, -1) + 1 if row.derived else 0
+    return found
 
 
 def render_json(rows: Sequence[ListedEvaluation], out: TextIO) -> None:
@@ -111,14 +111,14 @@ def render_json(rows: Sequence[ListedEvaluation], out: TextIO) -> None:
 
 def render_text(rows: Sequence[ListedEvaluation], out: TextIO) -> None:
     """Write an aligned table; the first column is the id, indented below the one that it belongs to."""
-    depths = _depths(rows)
+    below = depths(rows)
     detailed = any(row.details for row in rows)
     scored = any(row.details and row.details.score for row in rows)
     more = (*_MORE[:-1], *(("SCORE",) if scored else ()), _MORE[-1])
     head = (*_HEAD[:-1], *(more if detailed else ()), _HEAD[-1])
     table = [head]
     for row in rows:
-        cells = _cells(row, depths[row.id])
+        cells = _cells(row, below[row.id])
         table.append((*cells[:-1], *(_more(row, scored) if detailed else ()), cells[-1]))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:

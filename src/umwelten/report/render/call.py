@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TextIO
+from typing import IO
 
 import msgspec
 
@@ -19,7 +19,7 @@ from umwelten.text.sanitize import json_safe, one_line, safe
 from umwelten.types import FailureKind
 
 
-def render_lines(lines: Iterable[CallSummary], out: TextIO, *, prompts: bool = False) -> None:
+def render_lines(lines: Iterable[CallSummary], out: IO[str], *, prompts: bool = False) -> None:
     """A call a line, separated by tabs for other programs: the first column is the call's id.
 
     `prompts`: there are several, so each line has the prompt's name behind the model.
@@ -51,7 +51,7 @@ def _status(line: CallSummary) -> str:
     return f"{line.status}: {', '.join(line.marks)}" if line.marks else line.status
 
 
-def render_call(call: CallDetail, out: TextIO) -> None:
+def render_call(call: CallDetail, out: IO[str]) -> None:
     """All about a call: settings, attempts, then the answer or why there is none."""
     _pairs(out, _facts(call))
     _block(out, "PROMPT", call.prompt)
@@ -81,7 +81,7 @@ def _made(call: CallDetail) -> Iterator[Attempt | CallStep]:
     yield from left
 
 
-def _write_attempt(call: CallDetail, attempt: Attempt, out: TextIO) -> None:
+def _write_attempt(call: CallDetail, attempt: Attempt, out: IO[str]) -> None:
     step = f" OF STEP {attempt.step}" if attempt.step else ""
     out.write(f"\nATTEMPT {attempt.number}{step}{_of_run(call, attempt.run)}\n")
     _pairs(out, _attempt(attempt))
@@ -89,7 +89,7 @@ def _write_attempt(call: CallDetail, attempt: Attempt, out: TextIO) -> None:
     _block(out, "ANSWER THAT DOES NOT FIT" if unfit else "CAME BEFORE THE FAILURE", attempt.partial)
 
 
-def _write_step(call: CallDetail, step: CallStep, out: TextIO) -> None:
+def _write_step(call: CallDetail, step: CallStep, out: IO[str]) -> None:
     out.write(f"\nSTEP {step.number}{_of_run(call, step.run)}\n")
     _pairs(out, _step(step))
 
@@ -219,11 +219,11 @@ def _tokens(used: CallDetail | Attempt | CallStep) -> str:
     return ", ".join(parts)
 
 
-def _pairs(out: TextIO, pairs: Iterable[tuple[str, str]]) -> None:
+def _pairs(out: IO[str], pairs: Iterable[tuple[str, str]]) -> None:
     for name, value in pairs:
         out.write(f"{one_line(name, 40):<14} {one_line(value, 2000)}\n")
 
 
-def _block(out: TextIO, title: str, text: str | None) -> None:
+def _block(out: IO[str], title: str, text: str | None) -> None:
     if text is not None:
         out.write(f"\n{title}\n{safe(text).rstrip()}\n")

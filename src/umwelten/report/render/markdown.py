@@ -39,11 +39,12 @@ def render_markdown(
     short: bool = False,
     vendors: Mapping[str, Vendor] = VENDORS,
     spelling: Spelling = by_name,
+    full: bool = False,
 ) -> None:
     """Write the report: settings, summary, models side by side, failures with advice, every result.
 
-    Answers are whole for a run, shortened to one line for a batch. Short: without the prompt's text and
-    the results. `vendors`, `spelling`: as for `advice`.
+    Answers are whole for a run, and for a batch with `full`, else shortened to one line. Short: without the
+    prompt's text and the results. `vendors`, `spelling`: as for `advice`.
     """
     with overviews.snapshot(reader):
         overview = overviews.overview(reader)
@@ -56,7 +57,7 @@ def render_markdown(
         _failures(reader, overview, out, partial(advice, vendors=vendors, spelling=spelling))
         _schema(reader, out)
         if not short:
-            _results(reader, overview, out)
+            _results(reader, overview, out, full=full)
 
 
 def render_markdown_of_all(
@@ -66,6 +67,7 @@ def render_markdown_of_all(
     short: bool = False,
     vendors: Mapping[str, Vendor] = VENDORS,
     spelling: Spelling = by_name,
+    full: bool = False,
 ) -> None:
     """Write the reports of one or several evaluations; several are compared in a table in front."""
     if len(readers) > 1:
@@ -73,7 +75,7 @@ def render_markdown_of_all(
         head = ("evaluation", "status", "calls", "succeeded", "success", "wall time", "p50", "cost")
         table(out, head, map(_evaluation_row, readers), numbers_from=2)
     for reader in readers:
-        render_markdown(reader, out, short=short, vendors=vendors, spelling=spelling)
+        render_markdown(reader, out, short=short, vendors=vendors, spelling=spelling, full=full)
 
 
 def _evaluation_row(reader: Reader) -> tuple[str, ...]:
@@ -271,13 +273,13 @@ def _agreement(figures: Validation, out: TextIO) -> None:
         out.write(f"{section.NOTE}\n\n")
 
 
-def _results(reader: Reader, overview: Overview, out: TextIO) -> None:
+def _results(reader: Reader, overview: Overview, out: TextIO, *, full: bool) -> None:
     if not overview.summary.succeeded + overview.summary.failed:
         return
     results = overviews.results(reader)
     repeats = overview.settings.repeats > 1
     fields = fields_of([schema_of(reader)])
-    if overview.evaluation.type == "run":
+    if full or overview.evaluation.type == "run":
         out.write("## Answers\n\n")
         for result in results:
             out.write(_answer(result, repeats, fields))
@@ -292,6 +294,7 @@ def _results(reader: Reader, overview: Overview, out: TextIO) -> None:
 
 def _answer(result: CallResult, repeats: bool, fields: Sequence[Field]) -> str:
     title = cell(result.label) + (f" ({result.repeat})" if repeats else "")
+    title = title if result.file is None else f"{cell(result.file)}, {title}"
     time, used, cost = _facts(result)
     words = (*tools_section.words_of(result), *result.marks)
     facts = ", ".join((time, f"{used} tokens", cost, *map(cell, words)))
