@@ -20,7 +20,7 @@ ONLY_COMMANDS = {
 }
 """Flags that only a terminal has a use for, or that other functions are better at."""
 
-ONLY_HERE = {"on_event", "grace_s"}
+ONLY_HERE = {"on_event", "grace_s", "inputs"}
 
 
 @pytest.mark.parametrize("kind", ["run", "batch"])

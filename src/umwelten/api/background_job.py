@@ -106,7 +106,8 @@ class BackgroundJob(ABC, Generic[R]):
         if self._background.error is not None:
             raise self._background.error
 
-    def _begin(self) -> Background:
+    def _begin(self, loop: asyncio.AbstractEventLoop | None = None) -> Background:
+        """Start, if that was not done. `loop`: that of the program, which is free while it waits."""
         with self._lock:
             first, self._used = not self._used, True
         if first:
@@ -114,7 +115,7 @@ class BackgroundJob(ABC, Generic[R]):
         return self._background
 
     async def _wait(self) -> R:
-        background = self._begin()
+        background = self._begin(asyncio.get_running_loop())
         try:
             await asyncio.wrap_future(background.finished())
         except BaseException as error:

@@ -48,3 +48,5 @@ class EvaluationWork:
             self._learning.run(evaluation.folder, self._tell, thread)
         for path in self._reports:
             write_report(evaluation.folder, path, vendors=evaluation.vendors, spelling=as_argument)
+        if thread.stopped is None and (problem := evaluation.problem_of_program) is not None:
+            raise problem.spell(as_argument)

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from umwelten.api.answer import T
+from umwelten.api.given_data import with_given_data
 from umwelten.api.job import Job
 from umwelten.api.results import Results
 from umwelten.api.signatures import check_names, with_options
-from umwelten.config.option_fields import BatchOptions, PathLike, SharedOptions
+from umwelten.config.option_fields import BatchOptions, Given, PathLike, SharedOptions
 from umwelten.user_folders import expand_home
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from umwelten.config.settings import Settings
     from umwelten.evaluation.spec import EvaluationSpec
     from umwelten.events import Event
+    from umwelten.inputs.given.walk import GivenData
 
 OnEvent = Callable[["Event"], None]
 
@@ -58,15 +60,22 @@ def batch(
     prompt: str | Path | None = None,
     models: str | Sequence[str] | None = None,
     *,
+    inputs: Given | Path | None = None,
     on_event: OnEvent | None = None,
     grace_s: float = 10.0,
     **options: Unpack[BatchOptions[T]],
 ) -> Job[T]:
     """Send one prompt with every file, row or earlier answer to every model.
 
-    One of `directory`, `files`, `rows` and `from_` says what is asked about: the files of a directory,
-    files and globs, the rows of a .csv, .jsonl or .parquet file, or the answers of another evaluation (its
-    id, or its `Results`), those that `where` lets through. The other arguments are those of `run`.
+    One of `directory`, `files`, `rows`, `inputs` and `from_` says what is asked about: the files of a
+    directory, files and globs, rows, texts, or the answers of another evaluation (its id, or its `Results`),
+    those that `where` lets through. The other arguments are those of `run`.
+
+    `rows` is the path of a .csv, .jsonl or .parquet file, or any iterable of dicts, dataclasses, named tuples
+    or Pydantic objects, also an async one or a data frame. `inputs` is an iterable of texts, bytes and
+    `Path`s, or of pairs of a name and one of these, or a dict. Both are taken one by one, in a thread of the
+    job, and written to the evaluation's folder, so that `resume=True` and `umwelten eval batch --resume` go
+    on without them.
 
     >>> job = umwelten.batch("Summarise", "openai:gpt-5.4-mini", directory="texts", max_concurrency=20)
     >>> for answer in job:
@@ -74,7 +83,8 @@ def batch(
     tides.txt 1
     """
     check_names(batch, options)
-    return _job("batch", {"prompt": prompt, "models": models, **options}, on_event, grace_s)
+    given, data = with_given_data({"prompt": prompt, "models": models, **options}, inputs)
+    return _job("batch", given, on_event, grace_s, data)
 
 
 def open(id: str, output_dir: PathLike | None = None, *, schema: type[T] | None = None) -> Results[T]:
@@ -126,7 +136,11 @@ def _output_dir(given: PathLike | None) -> Path:
 
 
 def _job(
-    kind: Literal["run", "batch"], given: Mapping[str, Any], on_event: OnEvent | None, grace_s: float
+    kind: Literal["run", "batch"],
+    given: Mapping[str, Any],
+    on_event: OnEvent | None,
+    grace_s: float,
+    data: GivenData | None = None,
 ) -> Job[Any]:
     schema = given.get("schema")
     shape = schema if isinstance(schema, type) else None
@@ -134,7 +148,7 @@ def _job(
     def prepare() -> EvaluationWork:
         return _prepare(kind, given, shape, on_event)
 
-    return Job(prepare, name=f"umwelten.{kind}(…)", shape=shape, grace_s=grace_s)
+    return Job(prepare, name=f"umwelten.{kind}(…)", shape=shape, grace_s=grace_s, data=data)
 
 
 def _prepare(

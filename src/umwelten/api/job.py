@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
-    from umwelten.api.background_run import Prepare
+    from umwelten.api.background_run import Background, Prepare
+    from umwelten.inputs.given.walk import GivenData
 
 
 class Job(BackgroundJob[Results[T]], Generic[T]):
@@ -48,10 +49,11 @@ class Job(BackgroundJob[Results[T]], Generic[T]):
         name: str,
         shape: type[T] | None = None,
         grace_s: float = 10.0,
+        data: GivenData | None = None,
     ) -> None:
         """Use `run` or `batch`."""
         super().__init__(prepare, name=name, grace_s=grace_s)
-        self._shape = shape
+        self._shape, self._data = shape, data
 
     def to_pandas(self) -> pandas.DataFrame:
         """Run to the end; then `Results.to_pandas`."""
@@ -77,7 +79,7 @@ class Job(BackgroundJob[Results[T]], Generic[T]):
                     yield step
 
     async def __aiter__(self) -> AsyncIterator[Answer[T]]:
-        background = self._begin()
+        background = self._begin(asyncio.get_running_loop())
         try:
             for step in self._steps():
                 if isinstance(step, int):
@@ -108,6 +110,12 @@ class Job(BackgroundJob[Results[T]], Generic[T]):
                 if not calls:
                     yield version
         self._outcome()
+
+    def _begin(self, loop: asyncio.AbstractEventLoop | None = None) -> Background:
+        if self._data is not None and not self._used:
+            background = self._background
+            self._data.loop, self._data.stopped = loop, lambda: background.stopped is not None
+        return super()._begin(loop)
 
     def _outcome(self) -> Results[T]:
         self._raise_error()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from umwelten.api.background_job import BackgroundJob
+from umwelten.api.given_data import with_given_data
 from umwelten.config.options import OF_LEARN, OPTIONS
 from umwelten.errors import UsageError
 from umwelten.evaluation.memory.collection import Learnt
@@ -117,7 +118,7 @@ class Memory:
                 raise TypeError(f"learn() got an unexpected keyword argument {name!r}. {hint}".strip())
         if merge not in ("add", "update"):
             raise UsageError(f"merge cannot be {merge!r}", "It is 'add' or 'update'.", argument="merge")
-        given = {**options, "models": models, "output_dir": self._output_dir}
+        given, _ = with_given_data({**options, "models": models, "output_dir": self._output_dir})
         return _learn_job(self.name, given, prompt, merge, on_event, grace_s)
 
     def _reader(self) -> MemoryReader:

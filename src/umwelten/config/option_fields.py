@@ -9,7 +9,7 @@ no more than a field of the same name in `types.Parameters`, and the wires.
 """
 
 # Not `from __future__ import annotations`: the annotations are read when the module is imported.
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypedDict, get_args
 
@@ -35,6 +35,9 @@ CONCURRENT = 5
 """Calls in flight that `concurrent` stands for."""
 
 PathLike = str | Path
+
+Given = Iterable[Any] | AsyncIterable[Any]
+"""Rows or inputs that a program gives. Data frames are iterable."""
 
 
 class Question(TypedDict, total=False):
@@ -444,9 +447,9 @@ class BatchOptions(SharedOptions[T], Generic[T], total=False):
         ),
     ]
     rows: Annotated[
-        PathLike | None,
+        PathLike | Given | None,
         Option(
-            paths.FILE,
+            paths.ROWS,
             Section.INPUTS,
             "Rows of a table as inputs: .csv, .tsv, .jsonl, .json, .parquet; lines of .txt.",
             place="profile",

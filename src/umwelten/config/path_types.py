@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,11 @@ def _prompts_argument(given: Any) -> Any:
     return given if isinstance(given, Mapping) else expand_home(_file(given))
 
 
+def _rows_argument(given: Any) -> Any:
+    # Rows that a program gives are read where inputs are.
+    return expand_home(_file(given)) if isinstance(given, str | Path) else given
+
+
 def _expand_home(read: Reader) -> Reader:
     return lambda given: expand_home(read(given))
 
@@ -133,6 +139,7 @@ FILE = OptionType(
     exists=True,
     complete="files",
 )
+ROWS = replace(FILE, read_argument=_rows_argument)
 PROMPTS_FILE = OptionType(
     read=_file,
     read_argument=_prompts_argument,

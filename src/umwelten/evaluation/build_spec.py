@@ -303,7 +303,10 @@ def _inputs(
         chained |= dict.fromkeys(_of_rows(references))
     # The stamp of a row tells of its values already.
     beside = None if references is None or _of_rows(references) else partial(_expected_text, references)
-    inputs = select_inputs(choice, notes.append, row_rule=row_rule, chained=tuple(chained), beside=beside)
+    wanted = [name.removeprefix(ROW) for each in templates for name in each.names if name.startswith(ROW)]
+    inputs = select_inputs(
+        choice, notes.append, row_rule=row_rule, chained=tuple(chained), wanted=wanted, beside=beside
+    )
     if references is None or choice.from_ is None:
         return inputs
     Template("".join(f"{{{{{name}}}}}" for name in references.names)).check(

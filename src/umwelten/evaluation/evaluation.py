@@ -31,6 +31,7 @@ from umwelten.control.retry import RetryPolicy
 from umwelten.control.stop import OPEN_ENDED, CostCap
 from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import CallInfo, RunResult, Source
+from umwelten.errors import UmweltenError
 from umwelten.evaluation.descriptors import crowding_note, is_crowded, within_room
 from umwelten.evaluation.lanes import connection_times, make_lanes, served, sums_by_lane
 from umwelten.evaluation.limit_memory import LimitMemory
@@ -426,6 +427,12 @@ class Evaluation:
     def lanes(self) -> list[LaneView]:
         """The lanes as they are now; empty before `run`."""
         return self._engine.lanes() if self._engine is not None else []
+
+    @property
+    def problem_of_program(self) -> UmweltenError | None:
+        """What was wrong with the data that a program gave, from some item on."""
+        inputs = self.spec.inputs
+        return None if inputs is None or inputs.keep is None else self.store.problem
 
     def close(self) -> None:
         """Flush and close the store, and end the servers of tools. Again: does nothing."""

@@ -11,11 +11,9 @@ from umwelten.evaluation.spec import EvaluationSpec, hash_reader, make_id, peek,
 from umwelten.file_types import type_by_name
 from umwelten.prompts.request_builder import RequestBuilder, is_nameless
 from umwelten.store.database import has_database, remove_own_files
+from umwelten.store.kept_inputs import has_kept_inputs, remove_kept_inputs
 from umwelten.store.store import Store
 from umwelten.types import FoundInput
-
-AHEAD = 2_000
-"""Inputs that are found before the first call starts, where they may be very many."""
 
 _LOOKED_AT = 64
 """Files whose types are counted: those that the first calls are about."""
@@ -31,20 +29,23 @@ def open_store(spec: EvaluationSpec, builder: RequestBuilder) -> tuple[Store, Co
     first = spec.request.prompts[0].text
     name = output.id or make_id(output.words or first, output.output_dir, today=time.strftime("%Y-%m-%d"))
     stored = stored_spec(spec, name)
-    if spec.inputs is not None and output.mode == "overwrite":
+    inputs = spec.inputs
+    if inputs is not None and output.mode == "overwrite" and inputs.keep is None:
         # A scan that fails must fail before the old evaluation is moved aside.
-        deque(spec.inputs.files(), maxlen=0)
-    files = peek(spec.inputs.files() if spec.inputs is not None else None)
+        deque(inputs.files(), maxlen=0)
+    files = peek(inputs.files() if inputs is not None and inputs.keep is None else None)
     folder = output.output_dir / name
     fresh = not has_database(folder)
     opener = {"new": Store.create, "resume": Store.resume, "overwrite": Store.overwrite}[output.mode]
     store = opener(folder, stored)
     documents: Counter[str] = Counter()
+    is_first = not has_kept_inputs(folder)
     try:
+        if inputs is not None and inputs.keep is not None:
+            files = inputs.keep(folder)
         if files is None:
             store.set_no_inputs()
         else:
-            inputs = spec.inputs
             # What may be taken over is known once all inputs are.
             lazy = inputs is not None and inputs.lazy and not spec.reuse
             if inputs is not None and inputs.source == "files":
@@ -53,13 +54,15 @@ def open_store(spec: EvaluationSpec, builder: RequestBuilder) -> tuple[Store, Co
                 files,
                 read_hash=hash_reader(spec),
                 movable=is_nameless,
-                ahead=AHEAD if lazy else None,
+                ahead=inputs.ahead if lazy and inputs is not None else None,
             )
         reused = take_over(spec, store, builder)
     except BaseException:
         store.close()
         if fresh:
             # Nothing was asked yet: an id that holds nothing would only be in the way.
+            if is_first:
+                remove_kept_inputs(folder)
             remove_own_files(folder)
         raise
     return store, documents, reused

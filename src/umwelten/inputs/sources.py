@@ -15,14 +15,24 @@ from umwelten.inputs.added_values import AddedValues
 from umwelten.inputs.earlier_answers import Beside, answers, check_paths
 from umwelten.inputs.files.file_list import expand, folder_names, scan_files
 from umwelten.inputs.files.scan import scan
+from umwelten.inputs.given.kept_rows import latest
+from umwelten.inputs.given.rows import GivenRows
+from umwelten.inputs.given.texts import GivenTexts
+from umwelten.inputs.given.walk import GivenData
 from umwelten.inputs.questions import chained_columns
 from umwelten.inputs.tables.rows import columns, notes, rows
 from umwelten.phrases import Phrase, Wording
 from umwelten.prompts.template import ROW
 from umwelten.store.database import has_database
+from umwelten.store.kept_inputs import has_kept_inputs
+from umwelten.store.plan import planned_inputs
+from umwelten.store.reader import Reader
 from umwelten.types import FoundInput, FrozenStruct
 
 _SOURCES = ("directory", "files", "rows", "from_")
+
+AHEAD = 2_000
+"""Inputs that are found before the first call starts, where they may be very many."""
 
 
 class InputChoice(FrozenStruct):
@@ -30,7 +40,7 @@ class InputChoice(FrozenStruct):
 
     directory: Sequence[Path] = ()
     files: Sequence[str | Path] = ()
-    rows: Path | None = None
+    rows: Path | GivenData | None = None
     from_: str | None = None
     where: str | None = None
     row_name: str | None = None
@@ -39,6 +49,7 @@ class InputChoice(FrozenStruct):
     max_files: int | None = None
     id: str | None = None
     output_dir: Path = Path("output")
+    resume: bool = False
 
 
 class Inputs(FrozenStruct):
@@ -46,11 +57,14 @@ class Inputs(FrozenStruct):
 
     `lazy`: there may be very many, so the first calls start before all are found. `columns` are the names
     that `{{row.…}}` may have, `None` if there are no rows. `row_rule` is that of `RequestSettings`, `notes`
-    say how the table is read. `added` are further placeholders. `check_paths` raises `UsageError` for
-    `{{json.…}}` that no answer has.
+    say how the table is read. `keep` stands in place of `files` for what a program gave: it writes them to
+    the evaluation's folder, once. `ahead`: so many are found before the first call, where `lazy`. `added` are
+    further placeholders. `check_paths` raises `UsageError` for `{{json.…}}` that no answer has.
     """
 
-    files: Callable[[], Iterator[FoundInput]]
+    files: Callable[[], Iterator[FoundInput]] = lambda: iter(())
+    keep: Callable[[Path], Iterator[FoundInput]] | None = None
+    ahead: int = AHEAD
     source: InputSource = "files"
     lazy: bool = False
     columns: tuple[str, ...] | None = None
@@ -66,9 +80,10 @@ def select_inputs(
     *,
     row_rule: RowRule = ROW_RULE,
     chained: Collection[str] = (),
+    wanted: Collection[str] = (),
     beside: Beside | None = None,
 ) -> Inputs:
-    """Return the inputs that the options select; rows are read by this rule.
+    """Return the inputs that the options select; rows are read by this rule. `wanted`: columns in prompts.
 
     `chained` are the placeholders of all prompts that reach beyond an earlier answer (`RowUse.chained`),
     `beside` is as in `earlier_answers.answers`.
@@ -76,11 +91,17 @@ def select_inputs(
     """
     given = [name for name in _SOURCES if getattr(choice, name)]
     if len(given) > 1:
+        called = [
+            choice.rows.option if name == "rows" and isinstance(choice.rows, GivenData) else name
+            for name in given
+        ]
         raise UsageError(
-            Phrase("{option:{one}} and {option:{other}} exclude each other", one=given[0], other=given[1]),
+            Phrase("{option:{one}} and {option:{other}} exclude each other", one=called[0], other=called[1]),
             "Use only one of them.",
-            argument=given[1],
+            argument=called[1],
         )
+    if not given and choice.resume and choice.id and has_kept_inputs(choice.output_dir / choice.id):
+        return stored_inputs(choice.output_dir / choice.id, on_note)
     if not given:
         raise UsageError(
             Phrase("a batch needs {option:directory}, {option:files}, {option:rows} or {option:from_}"),
@@ -91,6 +112,8 @@ def select_inputs(
         )
     _check_companions(choice, given[0])
     limit = choice.max_files
+    if isinstance(choice.rows, GivenData):
+        return _given(choice.rows, choice, wanted)
     if choice.rows is not None:
         return _rows(choice.rows, choice.row_name, limit, row_rule, on_note)
     if choice.from_ is not None:
@@ -127,6 +150,12 @@ def answers_as_inputs(
 
 def _check_companions(choice: InputChoice, source: str) -> None:
     """Raise `UsageError` for an option that has no effect with this source."""
+    if choice.row_name and isinstance(choice.rows, GivenData) and choice.rows.option != "rows":
+        raise UsageError(
+            Phrase("{option:row_name} goes with {option:rows}, not with {option:inputs}"),
+            Phrase("Give a dict from name to input, or pairs of both, as {option:inputs}."),
+            argument="row_name",
+        )
     only = {
         "file_pattern": (choice.file_pattern, "directory"),
         "recursive": (choice.recursive, "directory"),
@@ -187,6 +216,36 @@ def _rows(
         columns=names,
         row_rule=rule,
         notes=said,
+    )
+
+
+def _given(given: GivenData, choice: InputChoice, wanted: Collection[str]) -> Inputs:
+    # Of an iterator the first call starts with its first item: nobody knows how long the next one takes.
+    ahead = AHEAD if given.is_at_hand else 1
+    if given.option == "inputs":
+        texts = GivenTexts(given, most=choice.max_files)
+        return Inputs(keep=texts.keep, lazy=True, ahead=ahead)
+    rows = GivenRows(given, wanted=wanted, name_column=choice.row_name, most=choice.max_files)
+    return Inputs(
+        keep=rows.keep, lazy=True, ahead=ahead, source="rows", columns=rows.columns, row_rule=ROW_RULE
+    )
+
+
+def stored_inputs(folder: Path, on_note: Callable[[Wording], None]) -> Inputs:
+    """Return the inputs of an evaluation that a program gave, as far as they were written."""
+    with Reader.open(folder) as reader:
+        request = reader.spec().request
+    table = latest(folder) if request.source == "rows" else None
+    on_note(
+        "its inputs are those that the program that began it had given until it ended; for further ones, run "
+        "that again"
+    )
+    return Inputs(
+        files=lambda: planned_inputs(folder),
+        source=request.source,
+        lazy=True,
+        columns=None if table is None else columns(table),
+        row_rule=request.row_rule,
     )
 
 

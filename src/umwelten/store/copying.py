@@ -24,6 +24,7 @@ from umwelten.store.database import (
     transaction,
 )
 from umwelten.store.folder_lock import lock
+from umwelten.store.kept_inputs import copy_kept_inputs
 from umwelten.store.missing_texts import MissingTexts
 from umwelten.store.relocation import (
     Relocation,
@@ -93,6 +94,7 @@ def _prepare(folder: Path, target: Path, stage: Path) -> Relocation:
 
 def _copy(folder: Path, target: Path) -> None:
     target.mkdir()
+    copy_kept_inputs(folder, target)
     for kind in _KINDS:
         if os.path.lexists(folder / kind.name):
             _copy_database(folder, target, kind)

@@ -36,6 +36,7 @@ from umwelten.store.database import (
 )
 from umwelten.store.derived import DatabaseErrors, derived_of, is_same_place, locked, owner
 from umwelten.store.inputs import original_path, storable_path
+from umwelten.store.kept_inputs import INPUTS
 from umwelten.store.rows import json_text
 from umwelten.store.scores.tables import SCORES
 from umwelten.store.stored_calls import ANSWER_PART
@@ -280,6 +281,23 @@ def _rewrite_evaluation(connection: sqlite3.Connection, output_dir: Path, names:
     )
     for old, new in _moved_paths(connection, output_dir, names):
         connection.execute("UPDATE inputs SET path = ? WHERE path = ?", (new, old))
+    for old, new in _moved_folders(connection, output_dir, names):
+        connection.execute(
+            "UPDATE inputs SET path = ? || substr(path, ?) WHERE substr(path, 1, ?) = ?",
+            (new, len(old) + 1, len(old), old),
+        )
+
+
+def _moved_folders(
+    connection: sqlite3.Connection, output_dir: Path, names: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield what the paths of inputs begin with that are kept beside the answers."""
+    place = f"instr(path, '/{INPUTS}/')"
+    rows = connection.execute(f"SELECT DISTINCT substr(path, 1, {place} - 1) FROM inputs WHERE {place} > 0")
+    for (stored,) in rows.fetchall():
+        folder = Path(original_path(stored))
+        if folder.name in names and is_same_place(folder, output_dir / folder.name):
+            yield stored, storable_path(str(folder.with_name(names[folder.name])))
 
 
 def _moved_paths(

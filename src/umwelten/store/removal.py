@@ -21,6 +21,7 @@ from umwelten.store.database import (
     open_for_reading,
 )
 from umwelten.store.derived import derived_of, locked
+from umwelten.store.kept_inputs import remove_kept_inputs
 from umwelten.store.relocation import JOURNAL, check_finished
 from umwelten.store.scores.tables import SCORES
 from umwelten.store.text_file_names import is_text_name
@@ -84,6 +85,7 @@ def _remove(folder: Path) -> Removed:
             text_files.clear()
         finally:
             text_files.close()
+        remove_kept_inputs(folder)
         # Without its database the folder is no evaluation: that goes last.
         own = [name for kind in _KINDS for name in reversed(kind.files) if name != EVALUATION.name]
         for name in (JOURNAL, *own, EVALUATION.name):

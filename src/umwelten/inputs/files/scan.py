@@ -15,6 +15,7 @@ from umwelten.inputs.files.left_out import LeftOut
 from umwelten.inputs.files.names import escaped, existing, is_own, is_text, numbered
 from umwelten.inputs.files.suggestions import nearest_name, no_match
 from umwelten.phrases import Phrase, Wording
+from umwelten.store.kept_inputs import INPUTS
 from umwelten.text.patterns import composed
 from umwelten.text.suggestions import did_you_mean
 from umwelten.types import FoundInput
@@ -88,6 +89,8 @@ class _DirectoryWalk:
             except OSError:
                 is_folder = False  # a cycle of links
             if is_folder:
+                if name == INPUTS:
+                    continue  # what was asked about is no answer
                 inside = self.glob.enter(state, name)
                 if not inside or self.is_excluded(entry):
                     continue

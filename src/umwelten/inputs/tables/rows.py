@@ -56,6 +56,8 @@ def rows(
 def columns(path: Path, rule: RowRule = ROW_RULE) -> tuple[str, ...]:
     """Return the columns in order; of jsonl and json the keys of the first 100 rows. Raises `InputError`."""
     table = table_format.inspect_table(path, rule)
+    if table_format.is_kept(path):
+        return table_format.kept_columns(table)
     if table.kind != JSON:
         return table.columns
     names: dict[str, None] = {}
@@ -212,6 +214,11 @@ def _parquet_rows(table: Table, name_column: str | None) -> Iterator[FoundInput]
 def _json_overhead(table: Table) -> int:
     """Return the bytes that the columns' names add to a csv row when it becomes an object."""
     return sum(len(column.encode()) + 6 for column in table.columns) if table.kind == CSV else 0
+
+
+def row_stamp(record: bytes) -> str:
+    """Return the stamp of a row that a program gave, by its line."""
+    return _record_stamp(record, b"")
 
 
 def _record_stamp(record: bytes, salt: bytes) -> str:

@@ -29,6 +29,7 @@ from umwelten.inputs.tables.header import name_columns
 from umwelten.inputs.tables.json_objects import read_object
 from umwelten.inputs.tables.json_values import end_of_value, object_keys
 from umwelten.inputs.tables.parts_of_files import MAX_JSON, read_bytes, text_of
+from umwelten.store.kept_inputs import INPUTS
 from umwelten.text.suggestions import did_you_mean
 from umwelten.types import FrozenStruct
 
@@ -96,6 +97,8 @@ class Table(FrozenStruct):
 
 def inspect_table(path: str | os.PathLike[str], rule: RowRule = ROW_RULE) -> Table:
     """Return the format of a table. Raises `InputError` for other files, and for one without columns."""
+    if is_kept(path):
+        return Table(path=os.fspath(path), kind=JSONL, encodings=("utf-8",))
     try:
         status = Path(path).stat()
     except OSError as error:
@@ -130,6 +133,19 @@ def _inspect_table(path: str, rule: RowRule, size: int, mtime_ns: int, inode: in
             note = f"{Path(path).name} is one object: {found.note}"
             return replace(table, columns=found.columns, note=note)
     return table
+
+
+def is_kept(path: str | os.PathLike[str]) -> bool:
+    """Return whether a table was written by umwelten from what a program gave.
+
+    It may still grow. So its format is known and not looked for, and its columns count in no stamp.
+    """
+    return Path(path).parent.name == INPUTS and Path(path).suffix == ".jsonl"
+
+
+def kept_columns(table: Table) -> tuple[str, ...]:
+    """Return the columns of such a table, of the first 100 rows. Raises `InputError`."""
+    return _read_keys(table).columns
 
 
 def _kind(path: str, head: bytes, rule: RowRule) -> str:
