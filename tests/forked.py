@@ -33,7 +33,7 @@ LOADED = (
     *("rich.console", "rich.live", "sqlite3", "stringprep", "termios", "uvloop", "zoneinfo"),
     *("umwelten.cli.app", "umwelten.cli.compare", "umwelten.cli.config", "umwelten.cli.dry_run"),
     *("umwelten.cli.eval", "umwelten.cli.evaluate", "umwelten.cli.judging", "umwelten.cli.report"),
-    *("umwelten.cli.memory.facts", "umwelten.cli.memory.learn", "umwelten.cli.progress.board"),
+    *("umwelten.cli.memory.facts", "umwelten.cli.memory.learn", "umwelten.report.progress.board"),
     *("umwelten.cli.progress.plain", "umwelten.cli.progress.verbose", "umwelten.cli.runner"),
     *("umwelten.cli.score", "umwelten.cli.table_layout", "umwelten.cli.tools"),
     *("umwelten.evaluation.evaluation", "umwelten.evaluation.memory.learning"),

@@ -309,7 +309,8 @@ class LaneWaiting(FrozenStruct):
 
     It tries again at `until_unix`, and if nothing was answered by `gives_up_unix`, it stops with the next
     attempt that fails; both `None` where no time is known. `resource` is what is used up, `status` and
-    `message` are of the last failure, all `None` where there is none.
+    `message` are of the last failure, all `None` where there is none. `failures` counts the attempts that
+    failed since the last answer.
     """
 
     lane: str
@@ -321,6 +322,7 @@ class LaneWaiting(FrozenStruct):
     resource: Resource | None = None
     status: int | None = None
     message: str | None = None
+    failures: int = 0
 
     @property
     def waited_s(self) -> float:
@@ -423,7 +425,7 @@ class LaneView(FrozenStruct):
     """A lane as progress shows it, taken when asked. `waiting_s`: until the lane may start again.
 
     `wait`: why it stands still, if it does. `parked` calls have their tools run; they are not among the
-    `waiting` ones.
+    `waiting` ones. `models` are those whose calls it makes, each with its calls in flight over all lanes.
     """
 
     name: str
@@ -436,16 +438,32 @@ class LaneView(FrozenStruct):
     stopped: str | None = None
     wait: LaneWaiting | None = None
     parked: int = 0
+    models: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class LaneTally:
-    """Sums of one lane, or of one model."""
+    """Sums of one lane, or of one model. `time_s` is that of all attempts of the calls that ended."""
 
-    __slots__ = ("cost_nusd", "failed", "input_tokens", "output_tokens", "retries", "succeeded", "unpriced")
+    __slots__ = (
+        "cost_nusd",
+        "failed",
+        "input_tokens",
+        "output_tokens",
+        "retries",
+        "succeeded",
+        "time_s",
+        "unpriced",
+    )
 
     def __init__(self) -> None:
         self.succeeded = self.failed = self.retries = self.unpriced = 0
         self.input_tokens = self.output_tokens = self.cost_nusd = 0
+        self.time_s = 0.0
+
+    @property
+    def ended(self) -> int:
+        """Return how many calls ended, either way."""
+        return self.succeeded + self.failed
 
 
 class ToolTally:
@@ -572,8 +590,8 @@ class Tally:
 
     def _finish(self, event: CallSucceeded | CallFailed, lane: LaneTally, model: LaneTally) -> None:
         usage = event.reply.usage if isinstance(event, CallSucceeded) else event.failure.usage
-        self.time_s += event.time_s
         for tally in (self, lane, model):
+            tally.time_s += event.time_s
             tally.input_tokens += usage.input_tokens or 0
             tally.output_tokens += usage.output_tokens or 0
             if event.cost_nusd is None:

@@ -12,9 +12,11 @@ attempt. Calls that fail print nothing here; the summary on stderr names them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
-from typing import TextIO
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from typing import Protocol, TextIO
 
 from umwelten.events import (
     AttemptFailed,
@@ -29,6 +31,19 @@ from umwelten.events import (
 from umwelten.report.models import CallResult, model_label
 from umwelten.text.sanitize import one_line, safe
 
+_PASSED_ON_S = 0.25
+"""So long `tee` and its like may take to print what they are sent; if longer, the bar were hardly seen."""
+
+
+class Hold(Protocol):
+    """`Progress.hold`."""
+
+    def __call__(self, after_s: float = 0.0) -> AbstractContextManager[None]: ...
+
+
+def _no_hold(after_s: float = 0.0) -> AbstractContextManager[None]:
+    return nullcontext()
+
 
 class AnswerPrinter:
     """An observer that prints answers; it comes before the progress.
@@ -41,11 +56,12 @@ class AnswerPrinter:
         self,
         out: TextIO,
         *,
-        hold: Callable[[], AbstractContextManager[None]] = nullcontext,
+        hold: Hold = _no_hold,
         prompts: Mapping[int, str] = {},
     ) -> None:
         self._out, self._hold, self._prompts = out, hold, prompts
         self._terminal = out.isatty()
+        self._passed_on = not self._terminal and _is_passed_on(out)
         self._bare = self._live = False
         self._printed = 0
         self._open: int | None = None
@@ -88,10 +104,15 @@ class AnswerPrinter:
             self._finish()
 
     def _whole(self, model: str, repeat: int, text: str) -> None:
-        # Into a pipe nothing is on the screen that the text could run into.
-        with self._hold() if self._terminal else nullcontext():
+        with self._away():
             self._out.write(self._heading(model, repeat) + safe(text).rstrip("\n") + "\n")
             self._out.flush()
+
+    def _away(self) -> AbstractContextManager[None]:
+        """Keep the bar away from what is printed, by us or by what reads our pipe (`| tee answers.txt`)."""
+        if self._passed_on:
+            return self._hold(_PASSED_ON_S)
+        return self._hold() if self._terminal else nullcontext()
 
     def _stream(self, event: TextArrived) -> None:
         if self._open not in (None, event.call.id):
@@ -133,3 +154,11 @@ class AnswerPrinter:
         self._out.flush()
         self._open, self._carried, self._fresh_line = None, "", True
         self._holding.close()
+
+
+def _is_passed_on(out: TextIO) -> bool:
+    """Return whether another program reads what is printed, which may show it on the terminal of the bar."""
+    with suppress(OSError, ValueError):
+        mode = os.fstat(out.fileno()).st_mode
+        return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+    return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import time
 from collections.abc import Iterator
 from typing import NamedTuple, TextIO
 
@@ -37,7 +38,7 @@ def print_summary(summary: RunSummary, *, stderr: TextIO, style: str = "auto") -
     if style == "json":
         from umwelten.cli.progress.json import as_line
 
-        stderr.write(as_line(summary))
+        stderr.write(as_line(summary, time.time()))
         stderr.flush()
     elif stderr.isatty() and style != "plain":
         _print_rich(summary, stderr)

@@ -58,9 +58,9 @@ class Lane:
 
     `current` is the model whose turn it is. `waiting_why` is the failure that its calls wait after,
     `throttled_since` when the first refusal came, and `last_failure` the last of any kind, all `None` after
-    an answer. `wait_reason` is why `earliest_start` named a later time; `waits_for_known`: the
-    last time, for a limit that the user set. The lane is stopped by a refusal that comes `patience_s` after
-    the first.
+    an answer, since which there were so many `failures`. `wait_reason` is why `earliest_start` named a later
+    time; `waits_for_known`: the last time, for a limit that the user set. The lane is stopped by a refusal
+    that comes `patience_s` after the first.
     """
 
     name: str
@@ -77,6 +77,7 @@ class Lane:
     throttled_since: float | None = None
     waiting_why: FailureKind | None = None
     last_failure: Failure | None = None
+    failures: int = 0
     patience_s: float = THROTTLED_TOO_LONG_S
     wait_reason: Reason = Reason.NO_WORK
     waits_for_known: bool = False
@@ -329,7 +330,7 @@ class Lane:
         self, reply: AttemptOutcome, started_at: float, now: float, start: StartSnapshot, peak: int
     ) -> LimitChange | None:
         self.answered, self.throttled_since, self.waiting_why = True, None, None
-        self.last_failure = None
+        self.last_failure, self.failures = None, 0
         if self.circuit.on_answer(started_at):
             self.ramp.begin(now, 16.0, max(0.05, self.gate.refusal_s))
         self.gate.on_answer(started_at)
@@ -367,6 +368,7 @@ class Lane:
     ) -> LimitChange | None:
         self.answered = self.answered or failure.status is not None
         self.last_failure = failure
+        self.failures += 1
         refused, unrelated, fresh = failure.kind is FailureKind.RATE_LIMIT, False, False
         if refused:
             fresh = started_at > self.safety.refused_at

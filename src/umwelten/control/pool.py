@@ -548,6 +548,10 @@ class Pool:
         waiting = sum(q.waiting + q.parked for q in queues)
         return sum(q.held_in_memory for q in queues) - waiting, waiting
 
+    def in_flight_by_model(self, lane: Lane) -> dict[int, int]:
+        """The models of a lane, each with its calls in flight over all of their lanes."""
+        return {q.model: q.in_flight for q in self._lineup.members[id(lane)].route.queues}
+
     def parked(self, lane: Lane) -> int:
         """How many calls of a lane have their tools run; they are among the waiting ones."""
         return sum(q.parked for q in self._lineup.members[id(lane)].route.queues)

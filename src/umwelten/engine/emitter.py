@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 
 from umwelten.control.lane import Lane
 from umwelten.control.limit import LimitChange
@@ -144,16 +145,26 @@ class EventEmitter:
         )
 
 
-def lane_views(pool: Pool, now: float, wait: Callable[[Lane, float], LaneWaiting | None]) -> list[LaneView]:
+def lane_views(
+    pool: Pool,
+    now: float,
+    wait: Callable[[Lane, float], LaneWaiting | None],
+    names: Mapping[int, ModelRef],
+) -> list[LaneView]:
     """Return the lanes of a pool as progress shows them; `wait` tells why one stands still."""
-    return [_view(pool, lane, now, wait(lane, now)) for lane in pool.lanes]
+    return [_view(pool, lane, now, wait(lane, now), names) for lane in pool.lanes]
 
 
-def _view(pool: Pool, lane: Lane, now: float, wait: LaneWaiting | None) -> LaneView:
+def _view(
+    pool: Pool, lane: Lane, now: float, wait: LaneWaiting | None, names: Mapping[int, ModelRef]
+) -> LaneView:
     ready, waiting = pool.queued(lane)
     parked = pool.parked(lane)
     why = pool.why_stopped(lane)
     wakes = pool.wakes_at(lane) if waiting and not ready else None
+    models = Counter[str]()
+    for number, in_flight in pool.in_flight_by_model(lane).items():
+        models[str(names[number])] += in_flight
     return LaneView(
         name=lane.name,
         in_flight=lane.own_in_flight,
@@ -165,4 +176,5 @@ def _view(pool: Pool, lane: Lane, now: float, wait: LaneWaiting | None) -> LaneV
         stopped=why.message if why else None,
         wait=wait,
         parked=parked,
+        models=dict(models),
     )

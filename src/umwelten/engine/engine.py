@@ -227,7 +227,7 @@ class Engine:
 
     def lanes(self) -> list[LaneView]:
         """Return the lanes as they are now."""
-        return lane_views(self._pool, self._loop.time(), self._waits.of)
+        return lane_views(self._pool, self._loop.time(), self._waits.of, self._calls.models)
 
     def attributions(self) -> list[Attribution]:
         """Return where each lane's time went since the run began."""

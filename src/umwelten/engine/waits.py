@@ -1,7 +1,8 @@
 """Tells of lanes that stand still, seldom enough for a log.
 
 Theory of operation. Every second each lane is asked what it waits for. One that has stood still for
-`FIRST_S` is reported, then again after twice as long, and so on, and once when it continues. The distance
+`FIRST_S` is reported, one that never had an answer after `UNANSWERED_S`, then again after twice as long, and
+so on, and once when it continues. The distance
 between reports is kept when the lane stands still again for the same reason: a limit of a call in ten
 seconds, or a window that is used up every minute, is told a dozen times in a day, not at each of its
 pauses. Once a lane has worked for as long as the distance had become, the next pause is news.
@@ -18,6 +19,9 @@ from umwelten.events import LaneResumed, LaneWaiting, Observer, WaitReason
 
 FIRST_S = 5.0
 """Shorter pauses are what every limit makes of a batch."""
+
+UNANSWERED_S = 2.0
+"""Of a lane whose every attempt failed so far: a user who sees nothing happen wants to know why at once."""
 
 LOOK_S = 1.0
 """Between two looks at the lanes."""
@@ -87,11 +91,12 @@ class WaitReports:
         return pause
 
     def _tell(self, lane: Lane, pause: _Pause, now: float) -> None:
-        if now - pause.since < FIRST_S:
+        ended, waited_s = lane.started - lane.own_in_flight, now - pause.since
+        if waited_s < (UNANSWERED_S if 0 < ended <= lane.failures else FIRST_S):
             return
         pause.stood_at = now
         if now - pause.told_at >= pause.gap_s:
-            pause.told, pause.told_at, pause.gap_s = True, now, max(FIRST_S, 2 * pause.gap_s)
+            pause.told, pause.told_at, pause.gap_s = True, now, max(min(FIRST_S, waited_s), 2 * pause.gap_s)
             self._observer(self._event(lane, pause, now))
 
     def _end(self, lane: Lane, pause: _Pause, now: float) -> None:
@@ -114,6 +119,7 @@ class WaitReports:
             resource=wait.resource,
             status=None if failure is None else failure.status,
             message=None if failure is None else failure.message,
+            failures=0 if failure is None else lane.failures,
         )
 
 

@@ -27,11 +27,10 @@ from cli.progress.happenings import (
     waiting,
 )  # fmt: skip
 from umwelten.cli.progress import STYLES, make
-from umwelten.cli.progress.pace import Pace
 from umwelten.cli.progress.plain import PlainProgress
 from umwelten.cli.progress.rich import RichProgress
-from umwelten.cli.progress.waiting import wait_line, wait_state
 from umwelten.events import CallStarted, Event, Note, Tally, WaitReason
+from umwelten.report.progress.waiting import wait_line, wait_state
 
 HARMFUL = set("\x1b\x9b\u202e")
 
@@ -130,9 +129,12 @@ def test_a_lane_that_waits_says_for_what_until_when_and_when_it_gives_up(of, tol
 
 @pytest.mark.parametrize("reason", list(WaitReason))
 def test_every_reason_has_words_for_a_line_and_for_a_column(reason):
-    event = waiting(reason=reason)
+    event = waiting(reason=reason, failures=15)
     assert " for 42 s" in wait_line(event)
-    assert re.match(r"[a-z ]+ 42 s, next in 18 s, gives up at [\d:]{8}$", wait_state(event))
+    assert re.match(
+        r"[a-z ]+ 42 s: 429 slow down .*, (refused|failed) 15 times, next in 18 s, gives up at [\d:]{8}$",
+        wait_state(event),
+    )
 
 
 def test_debug_adds_limits_and_debug_notes():
@@ -185,8 +187,9 @@ def test_plain_prints_a_line_at_every_interval_and_one_at_the_end():
     lines = stderr.getvalue().splitlines()
     assert len(lines) >= 4
     assert re.match(
-        r"12/100 calls, 1 failed, 5 in flight, [\d.]+ calls/s, [\d.]+ tokens/s, cost \$0\.00012\+\?, "
-        r"time left unknown; google waits 12 s: rate limit; ollama .* stopped: key refused$",
+        r"12/100 calls, 1 failed, 5 in flight, [\d.]+ calls/s, [\d.]+ tokens/s, "
+        r"cost this run \$0\.00012\+\?, "
+        r"(about )?[\d.]+ \w+ left; google waits 12 s: rate limit; ollama .* stopped: key refused$",
         lines[-2],
     )
     assert re.match(r"12/100 calls, 1 failed, .* took [\d.]+ s$", lines[-1])
@@ -231,7 +234,7 @@ def test_json_has_one_tagged_event_a_line():
         "text_arrived", "call_started",
     ]  # fmt: skip
     for line, event in zip(lines, happened, strict=True):
-        assert list(line) == ["type", *event.__struct_fields__]
+        assert list(line) == ["type", "at", *event.__struct_fields__]
     assert lines[4]["reply"]["usage"]["input_tokens"] == 312
     assert lines[4]["model"] == {"provider": "google", "model": "gemini-2.5-flash"}
     assert lines[5]["cost_nusd"] is None
@@ -245,43 +248,3 @@ def test_json_values_are_the_events_own():
 def test_json_survives_a_file_name_that_is_no_text():
     (line,) = shown("json", [good(name="caf\udce9.jpg")]).splitlines()
     assert json.loads(line)["call"]["input"]["name"] == "caf\\udce9.jpg"
-
-
-# --- the time left ---
-
-
-def left(pace: Pace, ends: list[float], *, until: float, remaining: int, in_flight: int = 5) -> float | None:
-    at = 0.0
-    while at < until:
-        at += 0.25
-        pace.look(at, sum(end <= at for end in ends), 0)
-    return pace.left_s(remaining, in_flight)
-
-
-def test_the_time_left_is_unknown_until_a_round_of_calls_ended():
-    assert left(Pace(0), [1, 2, 3, 4], until=5, remaining=10) is None
-    assert left(Pace(0), [1, 2, 3, 4, 5], until=5, remaining=10) is not None
-
-
-def test_a_steady_rate_gives_the_time_left():
-    assert left(Pace(0), [n / 2 for n in range(1, 200)], until=60, remaining=100) == pytest.approx(
-        50, rel=0.05
-    )
-
-
-def test_the_time_left_follows_a_slower_rate_without_a_jump():
-    pace = Pace(0)
-    fast = left(pace, [n / 10 for n in range(1, 301)], until=30, remaining=100)
-    assert fast == pytest.approx(10, rel=0.05)
-    done, previous = 300, fast
-    for step in range(1, 481):
-        done += step % 4 == 0
-        pace.look(30 + step / 4, done, 0)
-        now = pace.left_s(100, 5)
-        assert abs(now - previous) < 0.08 * previous
-        previous = now
-    assert previous == pytest.approx(100, rel=0.1)
-
-
-def test_nothing_left_takes_no_time():
-    assert Pace(0).left_s(0, 0) == 0

@@ -65,7 +65,7 @@ print_summary(summarize(tally, folder="output/demo", resume="umwelten again"), s
 def test_the_bar_shows_the_run_and_each_lane():
     text = plain(on_terminal(RUN))
     assert "2/4 50%" in text
-    assert re.search(r"google +3/8 .*waits 12 s: rate limit", text)
+    assert re.search(r"google .*3/8 .*waits 12 s", text)
     assert "stopped: key refused" in text
 
 

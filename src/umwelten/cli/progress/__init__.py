@@ -25,8 +25,10 @@ class Progress(Protocol):
     def start(self, view: Callable[[], Sequence[LaneView]]) -> None:
         """Begin to show. `view` gives the lanes as they are; it is polled from another thread."""
 
-    def hold(self) -> AbstractContextManager[None]:
-        """While entered, nothing is drawn: for text that goes to the same terminal piece by piece."""
+    def hold(self, after_s: float = 0.0) -> AbstractContextManager[None]:
+        """While entered and for so long after it, nothing is drawn: for text that goes to the same terminal
+        piece by piece, or through another program.
+        """
 
     def close(self) -> None:
         """Show the last state and stop; may be called again."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TextIO
 
-from umwelten.cli.progress.board import View
 from umwelten.cli.progress.verbose import describe
 from umwelten.events import Event, Note, NoteLevel, Tally
+from umwelten.report.progress.board import View
 
 
 class NoProgress:
@@ -25,7 +25,7 @@ class NoProgress:
     def start(self, view: View) -> None:
         """Nothing to do."""
 
-    def hold(self) -> AbstractContextManager[None]:
+    def hold(self, after_s: float = 0.0) -> AbstractContextManager[None]:
         return nullcontext()
 
     def close(self) -> None:

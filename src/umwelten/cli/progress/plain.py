@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from umwelten.cli.progress.board import Board, LaneRow, View, Watch
 from umwelten.cli.progress.verbose import describe
 from umwelten.events import Event, Tally
+from umwelten.report.progress.board import Board, LaneRow, View, Watch
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 
@@ -46,7 +46,7 @@ class PlainProgress:
         self._ticker.start()
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self, after_s: float = 0.0) -> Iterator[None]:
         """Print no line of the clock's meanwhile."""
         # A count and not the lock: a run that is broken off may close the progress while it is held.
         with self._lock:
@@ -80,9 +80,11 @@ class PlainProgress:
 
 def line_of(board: Board, *, ended: bool = False) -> str:
     """The state of the run on one line."""
-    parts = [f"{board.done}/{board.total} calls" + ("" if board.complete else " so far")]
+    parts = [f"{board.done:,}/{board.total:,} calls" + ("" if board.complete else " so far")]
     parts += [f"{board.failed:,} failed"] if board.failed else []
     parts += [] if ended else [f"{board.in_flight} in flight"]
+    over = sum(model.ended for model in board.models)
+    parts += [f"{over} of {len(board.models)} models done"] if over and not ended else []
     parts.append(
         f"{formatting.short(board.calls_per_s)} calls/s, {formatting.short(board.tokens_per_s)} tokens/s"
     )
@@ -90,9 +92,9 @@ def line_of(board: Board, *, ended: bool = False) -> str:
     if ended:
         parts.append(f"took {formatting.seconds(board.elapsed_s)}")
         return ", ".join(parts)
-    parts.append("time left unknown" if board.left_s is None else f"{formatting.minutes(board.left_s)} left")
+    parts.append(f"{board.left} left" if board.left else "time left unknown")
     return "; ".join([", ".join(parts), *(_lane(lane) for lane in board.lanes if lane.state)])
 
 
 def _lane(lane: LaneRow) -> str:
-    return f"{one_line(lane.name, 40)} {one_line(lane.state, 80)}"
+    return f"{one_line(lane.name, 40)} {one_line(lane.state, 160)}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from umwelten.cli.progress.waiting import resumed_line, wait_line
 from umwelten.events import (
     AttemptDropped,
     AttemptFailed,
@@ -28,6 +27,7 @@ from umwelten.events import (
 )
 from umwelten.report import stats
 from umwelten.report.change_words import author_words, change_words
+from umwelten.report.progress.waiting import resumed_line, wait_line
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 from umwelten.tool_calls import ToolCallState
@@ -179,7 +179,7 @@ def _start_line(event: RunStarted) -> VerboseLine:
 
 
 def _position(tally: Tally) -> str:
-    return f"{tally.done_before + tally.done}/{tally.total}" + ("" if tally.complete else "+")
+    return f"{tally.done_before + tally.done:,}/{tally.total:,}" + ("" if tally.complete else "+")
 
 
 def _subject(call: Call, model: ModelRef) -> str:

@@ -8,7 +8,8 @@ from umwelten.events import LaneResumed, LaneWaiting, WaitReason
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 
-_LANE, _MESSAGE = 36, 80
+_LANE, _MESSAGE, _CAUSE = 36, 80, 48
+_LIMITS = (WaitReason.BUDGET, WaitReason.KNOWN_LIMIT)
 
 _STANDS = {
     WaitReason.RATE_LIMIT: "throttled for {time}{why}",
@@ -23,7 +24,7 @@ _STANDS = {
     WaitReason.COST: "waits for {time}: under the cap of costs, the calls in flight have to end first",
     WaitReason.TOOLS: "waits for {time}: the tools that its calls called are being run",
     WaitReason.SLOTS: "waits for {time}: calls of others take all that may be in flight",
-    WaitReason.LOADING: "loads its model for {time}",
+    WaitReason.LOADING: "loading its model for {time}",
     WaitReason.STORE: "waits for {time}: answers have to be stored first",
 }
 _SHORT = {
@@ -39,7 +40,7 @@ _SHORT = {
     WaitReason.COST: "cap of costs",
     WaitReason.TOOLS: "tools",
     WaitReason.SLOTS: "no free slot",
-    WaitReason.LOADING: "loads",
+    WaitReason.LOADING: "loading the model",
     WaitReason.STORE: "storing",
 }
 
@@ -48,6 +49,7 @@ def wait_line(event: LaneWaiting) -> str:
     """Return `openai: throttled for 42 s (429, requests), next attempt in 18 s, gives up at 14:05:00 …`."""
     parts = [
         _STANDS[event.reason].format(time=_time(event.waited_s), why=_why(event), of=_of(event)),
+        *_tries(event),
         *_next(event, "next attempt in"),
     ]
     if event.gives_up_unix is not None:
@@ -62,11 +64,32 @@ def resumed_line(event: LaneResumed) -> str:
 
 
 def wait_state(event: LaneWaiting) -> str:
-    """Return `throttled 42 s, next in 18 s, gives up at 14:05:00`."""
-    parts = [f"{_SHORT[event.reason]} {_time(event.waited_s)}", *_next(event, "next in")]
+    """Return `throttled 42 s: 503 overloaded, refused 15 times, next in 18 s, gives up at 14:05:00`."""
+    why = _cause(event)
+    parts = [brief_wait(event) + (f": {why}" if why else ""), *_tries(event), *_next(event, "next in")]
     if event.gives_up_unix is not None:
         parts.append(_gives_up(event, event.gives_up_unix))
     return ", ".join(parts)
+
+
+def brief_wait(event: LaneWaiting) -> str:
+    """Return `throttled 42 s`."""
+    return f"{_SHORT[event.reason]} {_time(event.waited_s)}"
+
+
+def _cause(event: LaneWaiting) -> str:
+    """Return `503 The model is overloaded`, `429 requests`: short, for a column."""
+    words = _words(event) if event.reason in (*_LIMITS, WaitReason.RATE_LIMIT) else ""
+    said = "" if event.message is None else one_line(event.message.split(". ")[0].rstrip(". "), _CAUSE)
+    status = "" if event.status is None else str(event.status)
+    return " ".join(part for part in (status, words or said) if part)
+
+
+def _tries(event: LaneWaiting) -> list[str]:
+    if not event.failures:
+        return []
+    word = "refused" if event.reason == WaitReason.RATE_LIMIT else "failed"
+    return [f"{word} once" if event.failures == 1 else f"{word} {event.failures:,} times"]
 
 
 def _gives_up(event: LaneWaiting, at_unix: float) -> str:
