@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from umwelten.evaluation.live_run import LiveRun
 from umwelten.evaluation.run_changes import NANO
@@ -19,13 +18,13 @@ from umwelten.evaluation.run_state import (
     RunState,
 )
 from umwelten.events import LaneTally, LaneView, Tally
+from umwelten.report.progress.board import LaneRow, Watch
 from umwelten.version import __version__
 
 if TYPE_CHECKING:
     from umwelten.evaluation.evaluation import Evaluation
 
-_PACE_S = 15.0
-"""Seconds over which a pace is the mean: calls that end in bursts must not make it jump."""
+_DIGITS = 3
 
 
 class RunWatch:
@@ -35,11 +34,11 @@ class RunWatch:
         self._evaluation, self._tally = evaluation, tally
         self._paused_s = 0.0
         self._paused_since: float | None = None
-        self._paces = _Paces()
+        self._watch = Watch(tally, time.monotonic)
 
     def begin(self) -> None:
         """A run starts."""
-        self._paces.begin(time.monotonic())
+        self._watch.start(self._evaluation.lanes)
 
     def pause(self, now: float) -> None:
         """It is paused, at seconds of its loop."""
@@ -57,7 +56,8 @@ class RunWatch:
         tally, live, evaluation = self._tally, self._evaluation.live, self._evaluation
         now, started = time.time(), tally.started
         views = evaluation.lanes()
-        self._paces.look(time.monotonic(), tally)
+        board = self._watch.look()
+        rows = {row.name: row for row in board.lanes}
         finished = tally.finished
         in_flight = sum(view.in_flight for view in views)
         return RunState(
@@ -75,14 +75,16 @@ class RunWatch:
             done=tally.done_before + tally.succeeded,
             failed=tally.failed,
             in_flight=in_flight,
-            calls_per_s=self._paces.calls_per_s(""),
-            tokens_per_s=self._paces.tokens_per_s(""),
-            left_s=None,
+            calls_per_s=round(board.calls_per_s, _DIGITS),
+            tokens_per_s=round(board.tokens_per_s, _DIGITS),
+            left_s=None if finished or board.left_s is None else round(board.left_s, _DIGITS),
             cost_usd=_usd(tally.cost_nusd, tally.unpriced),
             input_tokens=tally.input_tokens,
             output_tokens=tally.output_tokens,
             settings={} if live is None else live.settings,
-            lanes=() if live is None else tuple(self._lane(live, view) for view in views),
+            lanes=()
+            if live is None
+            else tuple(self._lane(live, view, rows.get(view.name)) for view in views),
             models=tuple(self._models(live)),
             changes=tuple(changes),
             status=None if finished is None else str(finished.status),
@@ -102,7 +104,7 @@ class RunWatch:
         since = self._paused_since
         return self._paused_s + (live.loop.time() - since if since is not None and live is not None else 0.0)
 
-    def _lane(self, live: LiveRun, view: LaneView) -> LaneState:
+    def _lane(self, live: LiveRun, view: LaneView, row: LaneRow | None) -> LaneState:
         lane = next(lane for lane in live.pool.lanes if lane.name == view.name)
         sums = self._tally.lanes.get(view.name) or LaneTally()
         models = [
@@ -118,8 +120,8 @@ class RunWatch:
             ready=view.ready,
             waiting=view.waiting,
             parked=view.parked,
-            calls_per_s=self._paces.calls_per_s(view.name),
-            tokens_per_s=self._paces.tokens_per_s(view.name),
+            calls_per_s=0.0 if row is None else round(row.calls_per_s, _DIGITS),
+            tokens_per_s=0.0 if row is None else round(row.tokens_per_s, _DIGITS),
             succeeded=sums.succeeded,
             failed=sums.failed,
             retries=sums.retries,
@@ -151,45 +153,6 @@ class RunWatch:
                 )
             )
         return states
-
-
-class _Sample(NamedTuple):
-    at: float
-    calls: Counter[str]
-    tokens: Counter[str]
-
-
-class _Paces:
-    """How many calls and tokens a second, of late, by lane and in all ("")."""
-
-    def __init__(self) -> None:
-        self._samples: list[_Sample] = []
-
-    def begin(self, now: float) -> None:
-        self._samples = [_Sample(now, Counter(), Counter())]
-
-    def look(self, now: float, tally: Tally) -> None:
-        calls, tokens = Counter({"": tally.done}), Counter({"": tally.output_tokens})
-        for name, sums in tuple(tally.lanes.items()):
-            calls[name] = sums.succeeded + sums.failed
-            tokens[name] = sums.output_tokens
-        self._samples.append(_Sample(now, calls, tokens))
-        while len(self._samples) > 2 and self._samples[1].at < now - _PACE_S:
-            del self._samples[0]
-
-    def calls_per_s(self, name: str) -> float:
-        return self._rate([sample.calls[name] for sample in self._ends])
-
-    def tokens_per_s(self, name: str) -> float:
-        return self._rate([sample.tokens[name] for sample in self._ends])
-
-    @property
-    def _ends(self) -> list[_Sample]:
-        return [self._samples[0], self._samples[-1]] if len(self._samples) > 1 else []
-
-    def _rate(self, counts: Sequence[int]) -> float:
-        passed = self._samples[-1].at - self._samples[0].at if counts else 0.0
-        return round((counts[1] - counts[0]) / passed, 3) if passed > 0 else 0.0
 
 
 def _usd(nusd: int, unpriced: int) -> float | None:
