@@ -179,7 +179,9 @@ class Watch:
         tally = self._tally
         if not tally.complete or tally.started is None:
             return None
-        return time_left(self._routes(views, now), tally.started.max_concurrency)
+        slots, in_flight = tally.started.max_concurrency, sum(view.in_flight for view in views)
+        # It may have been raised meanwhile; if it was lowered, the pace that was measured says so.
+        return time_left(self._routes(views, now), None if slots is None else max(slots, in_flight))
 
     def _routes(self, views: Sequence[LaneView], now: float) -> list[Route]:
         tally, routes = self._tally, list[Route]()

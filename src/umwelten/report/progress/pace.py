@@ -31,7 +31,10 @@ class Pace:
         busy_s: float = 0.0,
         in_flight: int = 0,
     ) -> None:
-        """Take in the totals so far: calls that ended, tokens they wrote, and the time of these calls."""
+        """Take in the totals so far: calls that ended, tokens they wrote, and the time of these calls.
+
+        There may be fewer than before, where calls that had failed are made again.
+        """
         passed = now - self._now
         if passed <= 0:
             return
@@ -44,7 +47,7 @@ class Pace:
         least_s = max(LEAST_HALF_LIFE_S, self._memory * (now - self._began))
         kept = 0.5 ** (passed / max(least_s, 3 * mean_s))
         self._time = self._time * kept + passed
-        self._calls = self._calls * kept + calls - self._seen_calls
+        self._calls = self._calls * kept + max(calls - self._seen_calls, 0)
         self._tokens = self._tokens * kept + tokens - self._seen_tokens
         self._busy_s = self._busy_s * kept + busy_s - self._seen_busy_s
         self._flying_s = self._flying_s * kept + passed * (in_flight + self._in_flight) / 2
