@@ -30,7 +30,7 @@ _TIME = 22  # "ETA about 12 min 30 s"
 _NAME, _STATE = 28, 14
 """What names and states have room for before there are further columns."""
 
-_LINES_OF_A_REASON = 2
+_LINES_OF_A_REASON = 3
 
 
 class _Entry(NamedTuple):
@@ -134,7 +134,10 @@ def _rows(board: Board, width: int, room: int) -> Iterator[RenderableType]:
 def _reasons(apart: Sequence[tuple[str, str]], width: int, room: int) -> Iterator[Text]:
     """What a row had no room for: in lines of their own, as long as there are some."""
     for name, state in apart:
-        lines = textwrap.wrap(f"{name}: {state}", width, subsequent_indent="  ", max_lines=_LINES_OF_A_REASON)
+        text = f"{name}: {state}"
+        lines = textwrap.wrap(
+            text, width, subsequent_indent="  ", max_lines=_LINES_OF_A_REASON, placeholder=" …"
+        )
         room -= len(lines)
         if room < 0:
             return
