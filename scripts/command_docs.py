@@ -48,6 +48,7 @@ class Page(NamedTuple):
         return self.command.replace(" ", "-")
 
 
+CTL = "umwelten ctl"
 RUNS = ("umwelten eval run", "umwelten eval batch")
 STORED = tuple(f"umwelten eval {name}" for name in ("report", "list", "show", "delete", "rename", "copy"))
 EXIT_STATUS: Mapping[bool, Rows] = {
@@ -64,6 +65,16 @@ EXIT_STATUS: Mapping[bool, Rows] = {
         ("130", "interrupted"),
     ],
 }
+STEERED: Rows = [
+    ("0", "done, or the change is applied"),
+    ("1", "the run refused, or did not answer within 5 seconds"),
+    ("2", "there is no such run, or a flag cannot be used; nothing was changed"),
+    ("130", "interrupted"),
+]
+RUN_FILES: Rows = [
+    ("~/.local/state/umwelten/run/PID-ID.sock", "where a run listens; XDG_STATE_HOME puts it elsewhere"),
+    ("~/.local/state/umwelten/run/PID-ID.json", "what the run is of"),
+]
 SETTINGS_FILES: Rows = [
     ("umwelten.toml", "the project's settings, in the working directory or the nearest one above it"),
     ("~/.config/umwelten/umwelten.toml", "the user's; on macOS under ~/Library/Application Support"),
@@ -113,7 +124,7 @@ def _page(command: click.Command, context: click.Context, below: list[str]) -> P
         **commands,
         "OPTIONS": list(_options(command, context)),
         "EXAMPLES": examples,
-        "EXIT STATUS": EXIT_STATUS[path in RUNS],
+        "EXIT STATUS": STEERED if path.startswith(CTL) else EXIT_STATUS[path in RUNS],
         "FILES": _files(path),
         "ENVIRONMENT": _environment(command, path),
         "SEE ALSO": [", ".join(below or _beside(context))],
@@ -155,6 +166,8 @@ def _options(command: click.Command, context: click.Context) -> Iterator[tuple[s
 def _files(path: str) -> Rows:
     if path == "umwelten completion":
         return COMPLETION_FILES
+    if path.startswith(CTL):
+        return RUN_FILES
     stored = STORED_FILES if path in (*RUNS, *STORED) else []
     if path == "umwelten trust":
         return [*SETTINGS_FILES, TRUST_FILE]

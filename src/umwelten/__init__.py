@@ -80,6 +80,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from umwelten.evaluation.memory.collection import Learnt
+    from umwelten.evaluation.run_state import Change, RunState
     from umwelten.events import Event
     from umwelten.report.comparison.comparison import Comparison
     from umwelten.store.memory.facts import Fact
@@ -93,6 +94,7 @@ __all__ = [
     "AnswerScore",
     "AnswerToolCall",
     "Answers",
+    "Change",
     "Choice",
     "Chrf",
     "Command",
@@ -134,6 +136,7 @@ __all__ = [
     "Rouge1",
     "Rouge2",
     "RougeL",
+    "RunState",
     "Score",
     "ScoreJob",
     "Scorer",
@@ -165,6 +168,7 @@ __all__ = [
 _HOMES = {
     "AnswerScore": "umwelten.api.answer_score",
     "AnswerToolCall": "umwelten.api.answer_tool_call",
+    "Change": "umwelten.evaluation.run_state",
     "Comparison": "umwelten.report.comparison.comparison",
     "Event": "umwelten.events",
     "Fact": "umwelten.store.memory.facts",
@@ -172,6 +176,7 @@ _HOMES = {
     "Learnt": "umwelten.evaluation.memory.collection",
     "Memory": "umwelten.api.memory_store",
     "MCP": "umwelten.api.mcp",
+    "RunState": "umwelten.evaluation.run_state",
     "ScoreJob": "umwelten.api.score_job",
     "ScorerFigures": "umwelten.api.scores",
     "Scores": "umwelten.api.scores",

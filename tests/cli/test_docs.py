@@ -18,7 +18,7 @@ from umwelten.providers.vendors import VENDORS
 
 PROJECT = Path(__file__).parents[2]
 DOCS = PROJECT / "docs"
-NOT_IN_FILES = {"profile", "ui", "help"}
+NOT_IN_FILES = {"profile", "detach", "ui", "help"}
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -31,6 +31,8 @@ def _below(group: click.Group, context: click.Context, path: str = "") -> Iterat
         command = group.get_command(context, name)
         assert command is not None
         if isinstance(command, click.Group):
+            if command.invoke_without_command:
+                yield path + name, command
             yield from _below(command, context, f"{path}{name} ")
         else:
             yield path + name, command

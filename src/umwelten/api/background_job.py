@@ -6,16 +6,22 @@ import asyncio
 import threading
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from umwelten.api.background_run import Background, wait
+from umwelten.errors import UsageError
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from umwelten.api.background_run import Prepare
+    from umwelten.api.live_settings import LiveSettings
+    from umwelten.evaluation.run_state import Author, Change, RunState
+    from umwelten.evaluation.steering import Steering
 
 R = TypeVar("R")
 
@@ -53,6 +59,45 @@ class BackgroundJob(ABC, Generic[R]):
         From any thread; returns at once. `grace_s` None: that of the job. Again with 0: at once.
         """
         self._background.stop(reason, grace_s=grace_s)
+
+    # --- changes while it goes on --------------------------------------------------------------
+
+    def status(self) -> RunState | None:
+        """Return what the run is doing, as it is now or was last; `None` before its first call.
+
+        From any thread, and while it is waited for.
+        """
+        steering = self._background.steering
+        return None if steering is None else steering.state()
+
+    def set(self, *, reason: str = "", **settings: Unpack[LiveSettings]) -> tuple[Change, ...]:
+        """Change settings of the run that goes on, and return what came of each, in their order.
+
+        The arguments are those of `run`; in `provider_concurrency` and `rate`, by the name of a provider or
+        a lane. `None` takes away a cap or a rate. Lowering cancels no call, raising acts at once; each change
+        is stored with the evaluation, with its `reason`. From any thread. Raises `UsageError` for what cannot
+        be set and where no run is under way; what was named before that is set.
+        """
+        steering, by = self._steering(), _author(reason)
+        names = {"timeout_s": "timeout"}
+        changes: list[Change] = []
+        for name, value in settings.items():
+            key = names.get(name, name)
+            scoped = value if isinstance(value, Mapping) else {"": value}
+            changes += [steering.set(key, each, by, scope=scope) for scope, each in scoped.items()]
+        return tuple(changes)
+
+    def pause(self, scope: str = "", *, for_s: float | None = None, reason: str = "") -> Change:
+        """Start no further call until `resume`, or for so long; what is in flight ends and is stored.
+
+        `scope` is the name of a lane, a provider or a model, "" the whole run. From any thread. Raises
+        `UsageError`.
+        """
+        return self._steering().pause(_author(reason), scope=scope, for_s=for_s)
+
+    def resume(self, scope: str = "", *, reason: str = "") -> Change:
+        """End a pause; that of the whole run ends all. Raises `UsageError`."""
+        return self._steering().resume(_author(reason), scope=scope)
 
     def __enter__(self) -> Self:
         return self
@@ -101,6 +146,15 @@ class BackgroundJob(ABC, Generic[R]):
     @abstractmethod
     def _outcome(self) -> R:
         """Return what came out, after the end."""
+
+    def _steering(self) -> Steering:
+        steering = self._background.steering
+        if steering is None or self._background.ended:
+            if self._background.ended:
+                raise UsageError("the job has ended")
+            hint = "It begins when it is waited for: change it while iterating over it, or in another thread."
+            raise UsageError("the job is not under way", hint)
+        return steering
 
     def _raise_error(self) -> None:
         if self._background.error is not None:
@@ -158,6 +212,12 @@ class BackgroundJob(ABC, Generic[R]):
             background.stop(reason, interrupted=True, grace_s=0)
             await asyncio.wrap_future(background.finished())
             raise
+
+
+def _author(reason: str) -> Author:
+    from umwelten.evaluation.run_state import Author
+
+    return Author(via="library", reason=reason)
 
 
 def _why(error: BaseException | None) -> tuple[str, bool]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from umwelten.evaluation.evaluation import CallSubset, Evaluation
+    from umwelten.evaluation.steering import Steering
     from umwelten.events import Event, Observer, RunStatus
 
     Prepare = Callable[[], "Work"]
@@ -50,6 +51,7 @@ class Background:
         self.folder: Path | None = None
         self.error: BaseException | None = None
         self.ended = False
+        self.steering: Steering | None = None
         self.version = 0
         self._prepare, self._grace_s = prepare, grace_s
         self._lock = threading.Lock()
@@ -132,10 +134,19 @@ class Background:
     async def _drive(self, evaluation: Evaluation, observe: Observer, only: CallSubset | None) -> RunStatus:
         import asyncio
 
+        from umwelten.evaluation.steering import Steering
+        from umwelten.events import Tally
+        from umwelten.live.server import controlled
+
+        tally = Tally()
+        steering = Steering(evaluation, tally)
         with self._lock:
             self._evaluation, self._loop = evaluation, asyncio.get_running_loop()
+            self.steering = steering
         self._apply()
-        return (await evaluation.run([self._begun, observe, self._on_commit], only=only)).status
+        with controlled(evaluation, steering, observe) as more:
+            told: list[Observer] = [tally, self._begun, observe, *more, self._on_commit]
+            return (await evaluation.run(told, only=only)).status
 
     def _apply(self) -> None:
         with self._lock:

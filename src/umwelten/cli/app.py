@@ -80,6 +80,10 @@ class LazyGroup(click.Group):
             "umwelten.cli.eval:group",
             "Run prompts over models and files; list and report the results.",
         ),
+        "ctl": (
+            "umwelten.cli.ctl.group:group",
+            "Watch and change runs while they go on.",
+        ),
         "memory": (
             "umwelten.cli.memory.group:group",
             "Learn facts from files, rows and answers; list, search and change what is known.",

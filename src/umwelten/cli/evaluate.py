@@ -24,6 +24,7 @@ from umwelten.errors import UsageError
 from umwelten.evaluation.build_spec import build_spec
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.live.launch import is_launched
 from umwelten.phrases import Wording
 from umwelten.store.database import evaluations, has_database
 from umwelten.text.suggestions import closest, did_you_mean_clause
@@ -34,6 +35,11 @@ def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     if flags["ui"]:
         raise UsageError("--ui is not built yet", "Follow a run with --progress rich --verbose.")
     settings = _settings(kind, flags)
+    if flags["detach"] and not is_launched():
+        from umwelten.cli.detach import check_detachable, detach
+
+        check_detachable(settings)
+        detach(sys.argv[1:])
     with settings.concealing():
         _start(kind, settings)
 

@@ -26,7 +26,9 @@ from umwelten.config.addresses import own_addresses
 from umwelten.engine.interfaces import RunResult
 from umwelten.errors import UmweltenError
 from umwelten.evaluation.evaluation import CallSubset, Evaluation
+from umwelten.evaluation.steering import Steering
 from umwelten.events import Event, Note, NoteLevel, Observer, RunStarted, RunStatus, Tally
+from umwelten.live.server import controlled
 from umwelten.phrases import Wording, spell
 from umwelten.report.advice import OWN_SCHEMA
 from umwelten.report.output_files import write_report
@@ -237,9 +239,15 @@ def _run(
     with watched.are_taken(), asyncio.Runner(loop_factory=new_event_loop) as runner:
 
         async def main() -> RunResult:
-            with watched.go_to(_Stop(evaluation, progress), asyncio.get_running_loop()):
+            tally = next((one for one in observers if isinstance(one, Tally)), None)
+            sums = Tally() if tally is None else tally
+            with (
+                watched.go_to(_Stop(evaluation, progress), asyncio.get_running_loop()),
+                controlled(evaluation, Steering(evaluation, sums), progress) as more,
+            ):
                 progress.start(evaluation.lanes)
-                return await evaluation.run(observers, only=only, texts=evaluation.spec.kind == "run")
+                told: list[Observer] = [*([sums] if tally is None else []), *observers, *more]
+                return await evaluation.run(told, only=only, texts=evaluation.spec.kind == "run")
 
         return runner.run(main())
 

@@ -318,6 +318,17 @@ class SharedOptions(ScoreOptions, MemoryOptions, ToolOptions, Generic[T], total=
             default_text="in run, not in batch",
         ),
     ]
+    control: Annotated[
+        bool | None,
+        Option(
+            kinds.SWITCH,
+            Section.OTHER,
+            "Let umwelten ctl, and other programs of this user, watch and change the run while it goes on.",
+            negatable=True,
+            default=True,
+            default_text="on",
+        ),
+    ]
     max_cost: Annotated[
         float | None,
         Option(

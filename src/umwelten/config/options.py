@@ -65,6 +65,7 @@ OF_SCORE = (
     "progress",
     "verbose",
     "debug",
+    "control",
     "profile",
 )
 """The names of the options that `eval score` has as well."""
@@ -109,6 +110,7 @@ OF_LEARN = (
     "progress",
     "verbose",
     "debug",
+    "control",
     "profile",
 )
 """The names of the options of `memory learn`."""

@@ -70,6 +70,15 @@ class TerminalOptions(TypedDict, total=False):
         bool,
         Option(kinds.SWITCH, Section.OUTPUT, "Also show limit changes, headers that mattered, and timings."),
     ]
+    detach: Annotated[
+        bool,
+        Option(
+            kinds.SWITCH,
+            Section.OTHER,
+            "Start the run in the background, print where it can be reached as JSON, and return.",
+            place="flag",
+        ),
+    ]
     ui: Annotated[
         bool, Option(kinds.SWITCH, Section.OUTPUT, "Full-screen live view (not yet built).", place="flag")
     ]

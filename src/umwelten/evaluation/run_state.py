@@ -119,3 +119,26 @@ class RunState(FrozenStruct):
     changes: tuple[ChangeState, ...] = ()
     status: str | None = None
     reason: str | None = None
+
+
+class Author(FrozenStruct):
+    """Who changes a run, through what ("ctl", "view", "ui", "library"), and why; "" where not said."""
+
+    via: str = "library"
+    name: str = ""
+    reason: str = ""
+
+
+class Change(FrozenStruct):
+    """What came of a change. `old` and `new` are values of JSON; `note` is what the user should know.
+
+    `journalled` False: it holds, but could not be stored. `None`: nothing was changed (a dry run), or whoever
+    asked is in the thread of the run and could not wait.
+    """
+
+    key: str
+    scope: str
+    old: Any
+    new: Any
+    journalled: bool | None
+    note: str = ""

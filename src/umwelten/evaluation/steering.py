@@ -22,6 +22,8 @@ from umwelten.errors import UsageError
 from umwelten.evaluation.live_run import ENDED, LiveRun
 from umwelten.evaluation.preflight import check_priced
 from umwelten.evaluation.run_changes import Planned, planned
+from umwelten.evaluation.run_state import Author as Author
+from umwelten.evaluation.run_state import Change as Change
 from umwelten.evaluation.run_state import ChangeState, RunState
 from umwelten.evaluation.run_watch import RunWatch
 from umwelten.events import (
@@ -38,7 +40,6 @@ from umwelten.store.failed_calls import FailedCall, failed_calls, spent_before
 from umwelten.store.reader import Reader
 from umwelten.text.formatting import minutes
 from umwelten.text.suggestions import closest, did_you_mean
-from umwelten.types import FrozenStruct
 
 if TYPE_CHECKING:
     from umwelten.evaluation.evaluation import Evaluation
@@ -46,29 +47,6 @@ if TYPE_CHECKING:
 PATIENCE_S = 5.0
 """For so long a change may take to be applied, and as long to be committed: a loop that is late by more is
 broken."""
-
-
-class Author(FrozenStruct):
-    """Who changes a run, through what ("ctl", "view", "ui", "library"), and why; "" where not said."""
-
-    via: str = "library"
-    name: str = ""
-    reason: str = ""
-
-
-class Change(FrozenStruct):
-    """What came of a change. `old` and `new` are values of JSON; `note` is what the user should know.
-
-    `journalled` False: it holds, but could not be stored. `None`: nothing was changed (a dry run), or whoever
-    asked is in the thread of the run and could not wait.
-    """
-
-    key: str
-    scope: str
-    old: Any
-    new: Any
-    journalled: bool | None
-    note: str = ""
 
 
 class Steering:

@@ -32,7 +32,7 @@ def ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     from umwelten.cli.completion.model_names import folders
 
     names = (folder.name for folder in folders(_output_dir(ctx)))
-    return _items(_no_flags(names) if isinstance(param, click.Argument) else names, incomplete)
+    return items_of(no_flags(names) if isinstance(param, click.Argument) else names, incomplete)
 
 
 def calls(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
@@ -41,7 +41,7 @@ def calls(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
 
     folder = _output_dir(ctx) / str(ctx.params.get("id_"))
     names = [*file_names(folder, incomplete, MOST_FILES), *model_names(folder)]
-    return _items(_no_flags(names), incomplete)
+    return items_of(no_flags(names), incomplete)
 
 
 def scores(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
@@ -50,7 +50,7 @@ def scores(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items
 
     folders = [_output_dir(ctx) / str(name) for name in ctx.params.get("words") or ()]
     found = dict.fromkeys(name for folder in folders for name in scorer_names(folder))
-    return _items(found, incomplete)
+    return items_of(found, incomplete)
 
 
 def renamed_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
@@ -60,11 +60,11 @@ def renamed_models(ctx: click.Context, param: click.Parameter, incomplete: str) 
     folders = [_output_dir(ctx) / str(name) for name in ctx.params.get("words") or ()]
     old, sign, _ = incomplete.partition("=")
     if not sign:
-        return _items((f"{name}=" for name in model_names(folders[0])) if folders else (), incomplete)
-    return _items((f"{old}={name}" for name in model_names(folders[-1])) if folders else (), incomplete)
+        return items_of((f"{name}=" for name in model_names(folders[0])) if folders else (), incomplete)
+    return items_of((f"{old}={name}" for name in model_names(folders[-1])) if folders else (), incomplete)
 
 
-def _no_flags(names: Iterable[str]) -> Iterator[str]:
+def no_flags(names: Iterable[str]) -> Iterator[str]:
     """Leave out what the command would take for an option: `--output=…` can be the name of a file."""
     return (name for name in names if not name.startswith("-"))
 
@@ -116,12 +116,12 @@ def _model_words(ctx: click.Context, start: str) -> Iterator[tuple[str, str]]:
 
 def providers(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """The names of the providers, with those of `umwelten.toml`."""
-    return _items(_providers(_settings()), incomplete)
+    return items_of(_providers(_settings()), incomplete)
 
 
 def ceilings(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """`google=`, for every provider."""
-    return _items((f"{name}=" for name in _providers(_settings())), incomplete)
+    return items_of((f"{name}=" for name in _providers(_settings())), incomplete)
 
 
 def scorers(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
@@ -129,20 +129,20 @@ def scorers(ctx: click.Context, param: click.Parameter, incomplete: str) -> Item
     from umwelten.scoring.catalog import CATALOG
 
     name, sign, _ = incomplete.rpartition("=")
-    return _items((name + sign + type_ for type_ in CATALOG), incomplete)
+    return items_of((name + sign + type_ for type_ in CATALOG), incomplete)
 
 
 def memories(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """The memory stores of the output directory that is in force."""
     from umwelten.store.memory.tables import store_names
 
-    return _items(store_names(_output_dir(ctx)), incomplete)
+    return items_of(store_names(_output_dir(ctx)), incomplete)
 
 
 def profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """The names of `[profiles.…]`."""
     settings = _settings()
-    return _items(settings.profiles if settings is not None else (), incomplete)
+    return items_of(settings.profiles if settings is not None else (), incomplete)
 
 
 def _providers(settings: Settings | None) -> Iterable[str]:
@@ -179,7 +179,7 @@ def tool_choices(ctx: click.Context, param: click.Parameter, incomplete: str) ->
     """The words for a choice, then the built-in tools: what others are called is not known yet."""
     from umwelten.tools.entries import BUILT_IN
 
-    return _items(("auto", "any", "none", *BUILT_IN), incomplete)
+    return items_of(("auto", "any", "none", *BUILT_IN), incomplete)
 
 
 def _tool_words(start: str) -> Iterator[tuple[str, str]]:
@@ -201,7 +201,7 @@ def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Whatever the shell itself offers for a path; it does not see one behind a comma."""
     head, comma, last = incomplete.rpartition(",")
     if comma:
-        return _items((head + comma + path for path in _paths(last)), incomplete)
+        return items_of((head + comma + path for path in _paths(last)), incomplete)
     return [CompletionItem(incomplete, type="file")]
 
 
@@ -221,7 +221,7 @@ def texts(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """The files after an `@`; nothing for a text that is written out."""
     if not incomplete.startswith("@"):
         return []
-    return _items((f"@{path}" for path in _paths(incomplete[1:])), incomplete)
+    return items_of((f"@{path}" for path in _paths(incomplete[1:])), incomplete)
 
 
 def _paths(start: str) -> list[str]:
@@ -242,7 +242,7 @@ def _paths(start: str) -> list[str]:
 # --- what they share -------------------------------------------------------------------------
 
 
-def _items(words: Iterable[str], incomplete: str) -> Items:
+def items_of(words: Iterable[str], incomplete: str) -> Items:
     return [CompletionItem(word) for word in words if word.startswith(incomplete)]
 
 

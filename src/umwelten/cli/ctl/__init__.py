@@ -1,0 +1,1 @@
+"""`umwelten ctl`: watching and changing the runs of this machine."""

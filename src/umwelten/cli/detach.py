@@ -1,0 +1,117 @@
+"""`--detach`: a run in the background, in a session of its own, that no signal of this terminal reaches."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, NoReturn
+
+import click
+import msgspec
+
+from umwelten.cli.json_output import print_json
+from umwelten.config.settings import Settings
+from umwelten.errors import UsageError
+from umwelten.live.launch import VARIABLE, Launched
+from umwelten.text.sanitize import safe
+from umwelten.user_folders import state_folder
+
+_LOGS = "log"
+_OLD_S = 30 * 86_400.0
+"""A log says how a run went, which its evaluation does as well; nobody looks for it after a month."""
+
+_WINDOWS_FLAGS = ("CREATE_NEW_PROCESS_GROUP", "DETACHED_PROCESS")
+"""What `start_new_session` is elsewhere."""
+
+_LOOK_S = 0.02
+_MOST_SHOWN = 20_000
+"""Bytes of the log of a run that did not begin: its error stands at the end."""
+
+
+def check_detachable(settings: Settings) -> None:
+    """Raise `UsageError` for options that have no meaning without a terminal, or that `--detach` needs."""
+    if settings.get("control") is False:
+        raise UsageError("--detach and --no-control exclude each other", "Leave --no-control out.")
+    if settings.get("dry_run"):
+        raise UsageError("--detach and --dry-run exclude each other", "--dry-run makes no calls.")
+    if settings.get("estimate") is not None and not settings.get("yes"):
+        raise UsageError("--detach with --estimate needs --yes", "There will be nobody to ask.")
+
+
+def detach(arguments: Sequence[str]) -> NoReturn:
+    """Start this command line again as a child, print where it can be reached, and end.
+
+    If the child ends before it listens, its error and its status are those of this process.
+    """
+    log = _new_log()
+    record = log.with_suffix(".json")
+    with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600), "wb") as file:  # noqa: PTH123
+        child = _start(arguments, file, record)
+    try:
+        launched = _wait(child, record)
+    finally:
+        with suppress(OSError):
+            record.unlink()
+    if launched is None or (launched.socket is None and child.poll() not in (None, 0)):
+        _show(log)
+        raise click.exceptions.Exit(child.wait() if child.poll() is not None else 1)
+    print_json(
+        {"id": launched.id, "pid": child.pid, "socket": launched.socket, "log": str(log)}, compact=True
+    )
+    raise click.exceptions.Exit(0)
+
+
+def _start(arguments: Sequence[str], log: IO[bytes], record: Path) -> subprocess.Popen[bytes]:
+    # A prompt or inputs may come from a pipe; a terminal belongs to the session that stays behind.
+    stdin = subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else None
+    return subprocess.Popen(
+        [sys.executable, "-m", "umwelten", *arguments],
+        stdin=stdin,
+        stdout=log,
+        stderr=log,
+        env={**os.environ, VARIABLE: str(record)},
+        start_new_session=os.name == "posix",
+        creationflags=sum(getattr(subprocess, name, 0) for name in _WINDOWS_FLAGS),
+    )
+
+
+def _wait(child: subprocess.Popen[bytes], record: Path) -> Launched | None:
+    """Return what the child says once it listens; `None` if it ended without."""
+    while True:
+        ended = child.poll() is not None
+        with suppress(FileNotFoundError):
+            return msgspec.json.decode(record.read_bytes(), type=Launched)
+        if ended:
+            return None
+        time.sleep(_LOOK_S)
+
+
+def _new_log() -> Path:
+    """Return where the log goes; old ones are taken away."""
+    state = state_folder()
+    if state is None:
+        raise UsageError("--detach: the home directory of this user is not known", "Set HOME.")
+    folder = state / _LOGS
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--detach: cannot make {folder}: {error.strerror}", "Set XDG_STATE_HOME to a folder of yours."
+        ) from None
+    now = time.time()
+    for path in folder.glob("*.log"):
+        with suppress(OSError):
+            if now - path.stat().st_mtime > _OLD_S:
+                path.unlink()
+    return folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+
+
+def _show(log: Path) -> None:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _MOST_SHOWN))
+        click.echo(safe(file.read().decode("utf-8", "replace")), err=True, nl=False)
