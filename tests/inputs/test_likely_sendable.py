@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from umwelten.inputs.media import looks_sendable
 from umwelten.providers.capabilities import Capabilities
@@ -36,3 +37,17 @@ def test_audio_and_video_go_to_models_that_take_that_sort() -> None:
 @pytest.mark.parametrize("name", ["a.zip", "b.tar.gz", "old.doc", "x.exe", "t.parquet"])
 def test_archives_programs_and_old_office_files_go_nowhere(name: str) -> None:
     assert not looks_sendable(name, EARS)
+
+
+def test_a_pdf_needs_a_model_that_takes_it_or_the_extra_that_reads_it(monkeypatch) -> None:
+    reads = replace(BLIND, pdf=True)
+    monkeypatch.setattr("umwelten.inputs.media.find_spec", lambda name: None)
+    assert [looks_sendable("a.pdf", reads, mode) for mode in ("auto", "native", "text")] == [
+        True,
+        True,
+        False,
+    ]
+    assert not any(looks_sendable("a.pdf", BLIND, mode) for mode in ("auto", "native", "text", "images"))
+    monkeypatch.setattr("umwelten.inputs.media.find_spec", lambda name: name)
+    found = [looks_sendable("a.pdf", BLIND, mode) for mode in ("auto", "native", "text", "images")]
+    assert found == [True, False, True, False]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from umwelten.cli.command_group import CommandGroup
 from umwelten.cli.completion import completers
 from umwelten.cli.single_option import option
 from umwelten.cli.standard_streams import OutputLost
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from umwelten.config.overview import ConfigOverview
 
 
-@click.group("config")
+@click.group("config", cls=CommandGroup)
 def group() -> None:
     """Show the configuration and where each value comes from."""
 

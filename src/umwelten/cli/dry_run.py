@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -25,6 +26,8 @@ SHOWN = 20
 ITEMS = (1_000, 10_000, 100_000)
 _NAME = 60
 _TOOLS = 12
+_USUAL = 100  # columns where stdout is no terminal and COLUMNS is not set
+_LEAST_COLUMNS = 3  # model, cost and calls
 _WORTH_A_SAMPLE = 60
 """From so many calls on, making 30 first says something about the rest."""
 
@@ -112,6 +115,8 @@ def layout(plan: Preview, *, batch: bool) -> Iterator[str]:
     usual = f"with answers taking {ANSWER_S[0]:g} to {ANSWER_S[1]:g} s each{besides}"
     span = low if low == high else f"{low} to {high}"
     yield f"time     {span}, {usual}" if plan.calls else "time     none"
+    if plan.calls and any(cost is not None and not cost[1] for cost in plan.costs.values()):
+        yield "         models on a machine of your own may take longer"
     if plan.calls >= _WORTH_A_SAMPLE and any(cost is None or cost[1] for cost in plan.costs.values()):
         yield "better   --estimate 30 runs 30 of the calls and extrapolates from them"
 
@@ -166,7 +171,7 @@ def size(n: int) -> str:
 
 
 def _costs(plan: Preview) -> Iterator[str]:
-    rows = [["cost", "", "calls", *(f"{n:,} items" for n in ITEMS)]]
+    rows = [["model", "cost", "calls", *(f"{n:,} items" for n in ITEMS)]]
     for model, cost in plan.costs.items():
         calls = plan.by_model[model]
         rows.append([one_line(str(model), _NAME), _range(cost), f"{calls:,}", *_scale_cost(cost, calls)])
@@ -201,12 +206,18 @@ def _range(cost: tuple[int, int] | None) -> str:
     return "free" if high == 0 else f"{formatting.money(low / 1e9)} to {formatting.money(high / 1e9)}"
 
 
-def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows as lines with their columns aligned: the first two to the left, the others to the right."""
+def columns(rows: Sequence[Sequence[str]], *, indent: int = 0) -> Iterator[str]:
+    """Rows as lines with their columns aligned: the first two to the left, the others to the right.
+
+    Where they do not fit, the last columns, which are extrapolated, are left out.
+    """
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    room = shutil.get_terminal_size((_USUAL, 24)).columns - indent
+    while len(widths) > _LEAST_COLUMNS and sum(widths) + 2 * (len(widths) - 1) > room:
+        widths.pop()
     for row in rows:
         cells = [
             cell.ljust(width) if at < 2 else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+            for at, (cell, width) in enumerate(zip(row, widths, strict=False))
         ]
         yield "  ".join(cells).rstrip()

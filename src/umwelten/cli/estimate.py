@@ -96,13 +96,14 @@ def layout(found: Estimate, max_cost_usd: float | None = None, hedge: float = 0.
     failed = sum(one.failed for one in found.models)
     lost = f", {failed:,} of them failed" if failed else ""
     yield f"estimate from {tried:,} of {formatting.count(calls, 'call')}{lost}"
-    rows = [["model", "cost (95 % interval)", "calls", *(f"{n:,} items" for n in ITEMS)]]
+    rows = [["model", "cost, and likely range", "calls", *(f"{n:,} items" for n in ITEMS)]]
     rows += [_row(one) for one in found.models]
     if len(found.models) > 1:
         rows.append(["total", _range(found.total), f"{calls:,}", *_sums(found)])
-    yield from (f"  {line}" for line in columns(rows))
+    yield from (f"  {line}" for line in columns(rows, indent=2))
     dated = f"; prices of {found.prices_of}" if found.prices_of else ""
     yield f"  an item is one call of each model{dated}"
+    yield "  of 20 such estimates, 19 have a cost within their likely range"
     asked = [(one.requests, one.sampled) for one in found.models if one.requests is not None]
     if any(requests > 1 for requests, _ in asked):
         mean = sum(requests * sampled for requests, sampled in asked) / sum(sampled for _, sampled in asked)
@@ -145,4 +146,4 @@ def _range(cost: Range | None) -> str:
     if not cost.high:
         return "free"
     mean, low, high = (formatting.money(value / 1e9) for value in (cost.mean, cost.low, cost.high))
-    return f"about {mean} ({low} to {high})"
+    return f"about {mean}" if low == high else f"about {mean}, {low} to {high}"

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import click
 
+from umwelten.cli.command_group import CommandGroup
 from umwelten.cli.completion import completers
 from umwelten.cli.options import ExistingFile, SectionedCommand, output_dir, table_options
 from umwelten.cli.single_option import option
@@ -19,7 +20,7 @@ pager = option(
 )
 
 
-@click.group("eval")
+@click.group("eval", cls=CommandGroup)
 def group() -> None:
     """Run prompts over models and files; list and report the results."""
 

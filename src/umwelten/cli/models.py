@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
+from umwelten.cli.command_group import CommandGroup
 from umwelten.cli.completion import completers
 from umwelten.cli.single_option import option
 
 TIMEOUT_S = 15.0
 
 
-@click.group("models")
+@click.group("models", cls=CommandGroup)
 def group() -> None:
     """List the models that providers offer; download the embedded model."""
 

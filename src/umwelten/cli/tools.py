@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from umwelten.cli.command_group import CommandGroup
 from umwelten.cli.completion import completers
 from umwelten.cli.options import shared_option
 from umwelten.cli.single_option import option
 
 
-@click.group("tools")
+@click.group("tools", cls=CommandGroup)
 def group() -> None:
     """List the tools that models may call, show what models are told of them, and try them.
 

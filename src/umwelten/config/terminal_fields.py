@@ -59,7 +59,11 @@ class TerminalOptions(TypedDict, total=False):
     progress: Annotated[
         ProgressStyle,
         Option(
-            kinds.choice(*get_args(ProgressStyle)), Section.OUTPUT, "How progress is shown.", default="auto"
+            kinds.choice(*get_args(ProgressStyle)),
+            Section.OUTPUT,
+            "Progress on stderr: rich, a live table; plain, a line now and then; json, a line for each "
+            "event; none. auto: rich on a terminal, else plain.",
+            default="auto",
         ),
     ]
     verbose: Annotated[

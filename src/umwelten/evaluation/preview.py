@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
+from umwelten.choices import PdfMode
 from umwelten.config.endpoints import price_overrides
 from umwelten.config.members import members
 from umwelten.config.settings import Settings
@@ -237,9 +238,9 @@ def _count(
             done = answers.count(scanned, model) if answers is not None else 0
             left = cells - done - (reuse.of(scanned, model) if reuse is not None else 0)
             sums.add(model, left, done)
-            if _sendable(scanned, capabilities[model]):
+            if _sendable(scanned, capabilities[model], spec.request.pdf):
                 sums.ask(model, left, *tokens[model.variant], audio)
-        if not any(_sendable(scanned, one) for one in capabilities.values()):
+        if not any(_sendable(scanned, one, spec.request.pdf) for one in capabilities.values()):
             sums.refuse(scanned)
     return sums
 
@@ -282,9 +283,9 @@ def _answered_cells(spec: EvaluationSpec, own: Reader) -> AnsweredCells:
     )
 
 
-def _sendable(scanned: FoundInput, capabilities: Capabilities) -> bool:
+def _sendable(scanned: FoundInput, capabilities: Capabilities, pdf: PdfMode) -> bool:
     name = input_size(scanned).name
-    return not name or looks_sendable(name, capabilities)
+    return not name or looks_sendable(name, capabilities, pdf)
 
 
 def _seconds(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from importlib.util import find_spec
 
 from umwelten.choices import PdfMode
 from umwelten.file_types import PDF, FileType, type_by_name
@@ -83,9 +84,16 @@ def check_fits(size: int, name: str, capabilities: Capabilities) -> None:
         )
 
 
-def looks_sendable(name: str, capabilities: Capabilities) -> bool:
-    """Return whether a file can likely be sent to a model, by its name alone."""
+def looks_sendable(name: str, capabilities: Capabilities, pdf: PdfMode = "auto") -> bool:
+    """Return whether a file can likely be sent to a model, by its name alone.
+
+    A PDF that the model does not take as it is has to be converted, for which an extra must be installed.
+    """
     kind = type_by_name(name)
+    if kind == PDF:
+        if pdf == "native" or (pdf == "auto" and capabilities.pdf):
+            return bool(capabilities.pdf)
+        return find_spec("pypdfium2") is not None and (pdf != "images" or bool(capabilities.pictures))
     if kind.family == "picture":
         return bool(capabilities.pictures)
     if kind.family in ("audio", "video"):

@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
+from umwelten.cli.command_group import CommandGroup
 from umwelten.cli.completion import completers
 from umwelten.cli.options import ExistingFile, SectionedCommand, output_dir, table_options
 from umwelten.cli.single_option import option
 
 
-@click.group("memory")
+@click.group("memory", cls=CommandGroup)
 def group() -> None:
     """Learn facts from files, rows and answers; list, search and change what is known.
 
