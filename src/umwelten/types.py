@@ -6,6 +6,7 @@ All are frozen. Durations are seconds, money is integer nano-USD (1e-9 USD), siz
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, NoReturn
 
@@ -355,6 +356,11 @@ def context_tokens(usage: Usage) -> int | None:
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
     return usage.input_tokens + usage.output_tokens
+
+
+def steps_in(turns: Iterable[Turn]) -> int:
+    """Return how many requests of a conversation were answered with calls of tools, or paused."""
+    return sum(isinstance(turn, ModelTurn) for turn in turns)
 
 
 class FinishReason(StrEnum):

@@ -171,3 +171,35 @@ def test_an_input_that_changes_while_its_call_uses_tools_is_asked_about_anew(ser
     assert server.idle().totals.requests == 1
     assert [answer.text for answer in ask_about()] == ["Rome"]
     assert server.idle().totals.requests == 3
+
+
+def test_an_input_that_changes_after_a_conversation_went_on_in_a_later_run_is_asked_about_anew(
+    server: Provider,
+) -> None:
+    Path("in").mkdir()
+    Path("in/a.txt").write_text("one")
+
+    def rewrite(city: str) -> str:
+        if not Path("ran").exists():
+            Path("ran").touch()
+            threading.Event().wait(0.5)
+        else:
+            Path("in/a.txt").write_text("another")
+        return city
+
+    def begun() -> Any:
+        return umwelten.batch("Look", MODEL, directory="in", tools=[rewrite], id="x", resume=True)
+
+    first = begun()
+    stopper = threading.Thread(target=lambda: (await_file(Path("ran")), first.stop(grace_s=0)))
+    stopper.start()
+    first.wait()
+    stopper.join()
+    (failed,) = begun().wait().failures
+    assert "a.txt changed while its call used tools" in str(failed.error)
+    assert server.idle().totals.requests == 1
+
+
+def await_file(path: Path) -> None:
+    while not path.exists():
+        threading.Event().wait(0.01)

@@ -29,7 +29,6 @@ from umwelten.providers.common.refused_fields import API, STREAM, SYSTEM
 from umwelten.providers.openai.responses.requests import left_out
 from umwelten.providers.protocol import HttpRequest
 from umwelten.threads import run_in_thread
-from umwelten.tool_calls import ModelTurn
 from umwelten.types import (
     EXHAUSTED_CODE,
     AttemptOutcome,
@@ -47,6 +46,7 @@ from umwelten.types import (
     Timing,
     Turn,
     Usage,
+    steps_in,
 )
 
 _NOTHING_COUNTED = Usage()
@@ -123,7 +123,7 @@ class HttpAttemptRunner:
         self._builder, self._transport = builder, transport
         self._conversions, self._price = conversions, price
         self._stream, self._observer, self._trace = stream, observer, trace
-        self._structured, self._tool_use, self._spelling = structured, tool_use, spelling
+        self._structured, self.tool_use, self._spelling = structured, tool_use, spelling
         self._keeper = keeper
         self.inputs = InputReader(builder, conversions, added, observer)
         self._uploads = UploadCache(transport)
@@ -170,8 +170,8 @@ class HttpAttemptRunner:
             message = answer.wording.spell(self._spelling)
             answer = msgspec.structs.replace(answer, message=message, wording=None)
         outcome = await self._check(answer, turns)
-        if self._tool_use is not None:
-            self._tool_use.note(call, attempt.content, outcome)
+        if self.tool_use is not None:
+            self.tool_use.note(call, attempt.content, outcome)
         model = attempt.target.model
         if self._trace:
             self._observer(Note(text=_trace(attempt, answer, timing), level=NoteLevel.DEBUG))
@@ -181,15 +181,15 @@ class HttpAttemptRunner:
             key=self._builder.key(model, attempt.content, call.repeat, attempt.target.prompt),
             content=attempt.content,
             kept=attempt.kept,
-            step=1 + sum(isinstance(turn, ModelTurn) for turn in turns),
+            step=1 + steps_in(turns),
             cost_nusd=self._cost(answer, attempt.target, attempt.dropped) if attempt.sent else 0,
         )
 
     async def _check(self, answer: Outcome, turns: tuple[Turn, ...]) -> AttemptOutcome:
         """Return what the attempt comes to: an answer that does not fit the schema needs another request."""
         structured = self._structured
-        if self._tool_use is not None:
-            followed = self._tool_use.outcome(answer, turns)
+        if self.tool_use is not None:
+            followed = self.tool_use.outcome(answer, turns)
             if not isinstance(followed, Reply | Failure):
                 return followed
             answer = followed
@@ -286,8 +286,8 @@ class HttpAttemptRunner:
         given = ReadInput()
         if (source := attempt.call.input) is not None:
             content = await self.inputs.load(source, target)
-            if self._tool_use is not None:
-                self._tool_use.check(attempt.call, content.digest, attempt.turns)
+            if self.tool_use is not None:
+                self.tool_use.check(attempt.call, content.digest, attempt.turns)
             attempt.content = content.digest
             given = await self.inputs.prepare(content, source, target)
         parts, attached = given.parts, target.attached

@@ -22,6 +22,7 @@ from umwelten.types import (
     ToolStep,
     Turn,
     context_tokens,
+    steps_in,
 )
 
 _NO_MORE = "no more tool calls are possible"
@@ -36,6 +37,10 @@ class ToolUse:
         self._settings, self._spelling = settings, spelling
         self._cut = spell(_CUT, spelling)
         self._asked_about: dict[int, bytes] = {}  # calls under way, by the hash of what they are about
+
+    def begin(self, call: Call, content: bytes) -> None:
+        """Note what the conversation of a call is about that an earlier run began."""
+        self._asked_about[call.id] = content
 
     def note(self, call: Call, content: bytes, outcome: AttemptOutcome) -> None:
         """Note what a call's conversation is about, while it goes on."""
@@ -76,7 +81,7 @@ class ToolUse:
             cut=reply.finish_reason is FinishReason.LENGTH,
             context_tokens=context_tokens(reply.usage),
         )
-        steps = sum(isinstance(turn, ModelTurn) for turn in turns) + 1
+        steps = steps_in(turns) + 1
         if closing and (steps > self._settings.max_steps or _was_told(turns)):
             return self._failed(reply, _still_calling(reply))
         if closing and reply.calls:

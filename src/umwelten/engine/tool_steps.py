@@ -34,6 +34,7 @@ from umwelten.types import (
     Turn,
     Usage,
     add_usage,
+    steps_in,
 )
 
 
@@ -390,11 +391,6 @@ class ToolSteps:
                 tools=conversation.totals,
             )
         )
-
-
-def steps_in(turns: tuple[Turn, ...]) -> int:
-    """Return how many requests of a conversation were answered with calls of tools, or paused."""
-    return sum(isinstance(turn, ModelTurn) for turn in turns)
 
 
 def size_of(turns: tuple[Turn, ...]) -> int:

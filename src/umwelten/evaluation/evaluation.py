@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import msgspec
 
@@ -70,7 +71,7 @@ from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.wires import wires_of
-from umwelten.records import Committable
+from umwelten.records import BegunCall, Committable
 from umwelten.store.inputs import storable_path
 from umwelten.store.store import Store
 from umwelten.threads import run_in_thread
@@ -342,7 +343,7 @@ class Evaluation:
             hedge=hedge_share(self.spec),
             loading=lambda lane: self._local.loading if lane == "local" else None,
             tools=self._make_tools(runner),
-            begun=store.begun,
+            begun=partial(self._begun, runner),
         )
 
         def committed(records: Sequence[Committable]) -> None:
@@ -352,6 +353,13 @@ class Evaluation:
 
         store.on_commit(committed)
         return engine
+
+    def _begun(self, runner: HttpAttemptRunner, call: Call) -> BegunCall | None:
+        """Return how far an earlier run got with a call; the runner knows what that was about."""
+        found = self.store.begun(call)
+        if found is not None and runner.tool_use is not None:
+            runner.tool_use.begin(call, found.content)
+        return found
 
     def _make_tools(self, runner: HttpAttemptRunner) -> EvaluationTools | None:
         tools = self.spec.tools

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from umwelten.tool_calls import ModelTurn, ToolChoice, ToolDefinition, ToolResults, ToolSettings
-from umwelten.types import Message, Turn
+from umwelten.tool_calls import ToolChoice, ToolDefinition, ToolResults, ToolSettings
+from umwelten.types import Message, Turn, steps_in
 
 CLOSING_WORDS = "Answer now with what you have."
 """What a model is told with its last request, in which it may call no tools."""
@@ -44,8 +44,7 @@ def is_closing(turns: tuple[Turn, ...], settings: ToolSettings) -> bool:
     last = turns[-1] if turns else None
     if isinstance(last, ToolResults) and last.note:
         return True
-    steps = sum(isinstance(turn, ModelTurn) for turn in turns)
-    return steps + 1 >= settings.max_steps or _fails_alike(turns)
+    return steps_in(turns) + 1 >= settings.max_steps or _fails_alike(turns)
 
 
 def _with_words(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:

@@ -17,7 +17,7 @@ from umwelten.tool_calls import (
     ToolOutcome,
     ToolResults,
 )
-from umwelten.types import Usage, add_usage, context_tokens
+from umwelten.types import Usage, add_usage, context_tokens, steps_in
 
 _STEPS = """SELECT s.number, s.turn, s.cut, s.usage, s.cost_nusd, s.served_by, s.started_at, s.key, s.content,
     s.run_id FROM steps s WHERE s.call_id = :call AND s.input_version = :version ORDER BY s.number"""
@@ -97,7 +97,7 @@ def read_begun(connection: sqlite3.Connection, call: int, version: int) -> Begun
         turns=tuple(turns),
         outcomes=ended if isinstance(turns[-1], ModelTurn) else {},
         totals=ToolTotals(
-            steps=sum(isinstance(turn, ModelTurn) for turn in turns),
+            steps=steps_in(turns),
             calls=total,
             errors=errors,
             seconds=seconds,
