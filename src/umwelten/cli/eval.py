@@ -1,4 +1,4 @@
-"""`umwelten eval`: run, batch, score, report, list, show, delete, rename, copy."""
+"""`umwelten eval`: run, batch, resume, retry, score, report, list, show, delete, rename, copy."""
 
 from __future__ import annotations
 
@@ -59,6 +59,68 @@ def _start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     from umwelten.cli.evaluate import start
 
     start(kind, flags)
+
+
+_TRUST = option(
+    "--trust",
+    is_flag=True,
+    help="Go on with an evaluation that somebody else started: read, run and write what it says.",
+)
+
+
+@group.command("resume", cls=SectionedCommand, params=table_options("resume"))
+@click.argument("id_", required=False, metavar="[ID]", shell_complete=completers.ids)
+@_TRUST
+def resume(id_: str | None, **flags: Any) -> None:
+    """Go on with an evaluation as it was started: failed and missing calls are made.
+
+    Without ID, with the one that was started last. Prompt, models, inputs and all else stay what they were,
+    also from another directory; options of speed, cost and output may be given.
+
+    \b
+    umwelten eval resume
+    umwelten eval resume scans --max-concurrency 50
+    umwelten eval resume scans --max-cost 20
+    """
+    gc.disable()
+    from umwelten.cli.resume import resume as go_on
+
+    go_on(id_, flags)
+
+
+@group.command("retry", cls=SectionedCommand, params=table_options("resume"))
+@click.argument("id_", required=False, metavar="[ID]", shell_complete=completers.ids)
+@option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    metavar="KIND",
+    help="Only failures of this kind: server, timeout, schema, …; repeatable.  [default: all]",
+    shell_complete=completers.failure_kinds,
+)
+@option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="MODEL",
+    help="Only calls to this model; repeatable.  [default: all]",
+    shell_complete=completers.models,
+)
+@_TRUST
+def retry(id_: str | None, kinds: tuple[str, ...], models: tuple[str, ...], **flags: Any) -> None:
+    """Make the failed calls of an evaluation again, and no other.
+
+    As `eval resume`, but calls that are pending stay pending.
+
+    \b
+    umwelten eval retry
+    umwelten eval retry scans --kind server,timeout
+    umwelten eval retry scans --model openai:gpt-5.4-mini --timeout 5m
+    """
+    gc.disable()
+    from umwelten.cli.resume import retry as make_again
+
+    make_again(id_, flags, kinds, models)
 
 
 @group.command("score", cls=SectionedCommand, params=[*table_options("score")])
@@ -175,7 +237,7 @@ def report(more: tuple[str, ...], ids: tuple[str, ...], **flags: Any) -> None:
 
     It comes from what is stored, and needs no network and no keys.
 
-    The ids may be given as they are or with --id.
+    Without an id, of the one that was started last. The ids may be given as they are or with --id.
 
     \b
     umwelten eval report scans
@@ -212,7 +274,7 @@ def _id_or_call(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
 
 
 @group.command("show")
-@click.argument("words", nargs=-1, metavar="ID [CALL]", shell_complete=_id_or_call)
+@click.argument("words", nargs=-1, metavar="[ID] [CALL]", shell_complete=_id_or_call)
 @option(
     "-i",
     "--id",
@@ -241,6 +303,8 @@ def _id_or_call(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
 @output_dir
 def show(**flags: Any) -> None:
     """One call with every attempt, prompt, answer, time, tokens and cost; without CALL, a line a call.
+
+    Without ID, of the evaluation that was started last.
 
     CALL is a file, a model and a repeat, as far as they are needed to tell it from others, or parts of
     their names; or the number in the first column of the list.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from umwelten.config.score_demands import check_unscored
 from umwelten.config.settings import Settings, load
 from umwelten.errors import UsageError
 from umwelten.evaluation.build_spec import build_spec
-from umwelten.evaluation.evaluation import Evaluation
+from umwelten.evaluation.evaluation import CallSubset, Evaluation
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.live.launch import is_launched
 from umwelten.phrases import Wording
@@ -41,13 +41,23 @@ def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
         check_detachable(settings)
         detach(sys.argv[1:])
     with settings.concealing():
-        _start(kind, settings)
+        start_with(kind, settings)
 
 
-def _start(kind: Literal["run", "batch"], settings: Settings) -> None:
+def start_with(
+    kind: Literal["run", "batch"],
+    settings: Settings,
+    choose: Callable[[Evaluation], CallSubset | None] | None = None,
+    change: Callable[[EvaluationSpec], EvaluationSpec] = lambda spec: spec,
+) -> None:
+    """Prepare, run, and end the process with the exit status.
+
+    `choose` returns which of the pending calls are made, `None` for none of them. `change` settles what the
+    options do not.
+    """
     known = vendors(settings)
     notes = list[Wording](settings.notes)
-    spec = build_spec(kind, settings, known, notes, stdin=_stdin)
+    spec = change(build_spec(kind, settings, known, notes, stdin=_stdin))
     notes.extend(_nothing_to_resume(spec))
     scoring = None
     if settings.get("scorers") or settings.get("scorer"):
@@ -96,11 +106,21 @@ def _start(kind: Literal["run", "batch"], settings: Settings) -> None:
         status = estimate_first(evaluation, output, notes, sample, yes=settings.get("yes"))
         if status is not None:
             leave(status)
-    status = execute(evaluation, output, notes, scoring)
+    only = None if choose is None else _chosen(evaluation, choose)
+    status = execute(evaluation, output, notes, scoring, only)
     if learning is not None and status != INTERRUPTED:
         learnt = learning.learn(evaluation.folder)
         status = status or learnt
     leave(status)
+
+
+def _chosen(evaluation: Evaluation, choose: Callable[[Evaluation], CallSubset | None]) -> CallSubset:
+    """Return the calls that are to be made; without any, the process ends."""
+    only = choose(evaluation)
+    if only is None:
+        evaluation.close()
+        leave(0)
+    return only
 
 
 def _stdin() -> str:

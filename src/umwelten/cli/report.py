@@ -32,6 +32,7 @@ from umwelten.store.database import (
     raise_if_damaged,
     raise_if_interrupted,
 )
+from umwelten.store.latest import latest_evaluation
 from umwelten.store.reader import Reader
 from umwelten.text.suggestions import closest, did_you_mean
 
@@ -54,8 +55,6 @@ def report(
     `format_` is `None` where the ending of `output` tells it; on a terminal that is tables of its width,
     elsewhere on stdout Markdown. `full`: answers of a batch are whole in these two.
     """
-    if not ids:
-        raise UsageError("which evaluation?", "Name its id: umwelten eval report ID. `eval list` has them.")
     on_terminal = format_ is None and output is None and sys.stdout.isatty()
     format_ = _format(format_, output)
     if full and format_ != "markdown":
@@ -63,7 +62,8 @@ def report(
     if bom and format_ != "csv":
         raise UsageError("--bom belongs to --format csv")
     settings = _settings(output_dir)
-    folders = _folders(settings.get("output_dir"), ids)
+    output_folder: Path = settings.get("output_dir")
+    folders = _folders(output_folder, ids) if ids else [latest_folder(output_folder)]
     several = len(folders) > 1 or any(_is_pattern(id_) for id_ in ids)
     if on_terminal:
         with _readers(folders) as readers, paged(wanted=pager) as screen:
@@ -161,6 +161,30 @@ def _folders(output_dir: Path, ids: Sequence[str]) -> list[Path]:
             raise StoreError(f"no evaluation matches {id_!r} in {output_dir}", _there(output_dir))
         found.update(dict.fromkeys(matches))
     return list(found)
+
+
+def latest_folder(output_dir: Path) -> Path:
+    """Return the folder of the evaluation that was started last, and say which that is, on stderr."""
+    found = latest_evaluation(output_dir)
+    if found is None:
+        raise StoreError(
+            f"no evaluations in {output_dir}", "Name their folder with --output-dir, or begin one: eval run."
+        )
+    sys.stdout.flush()
+    click.echo(f"latest evaluation: {found.name}", err=True)
+    return found
+
+
+def named_folder(id_: str | None, output_dir: Path | None) -> Path:
+    """Return the folder of the evaluation with that id; without one, of the latest, which is told.
+
+    Raises `StoreError` if it is not there.
+    """
+    folder: Path = _settings(output_dir).get("output_dir")
+    if id_ is None:
+        return latest_folder(folder)
+    _check_there(folder / check_id(id_))
+    return folder / id_
 
 
 def _check_there(folder: Path) -> None:

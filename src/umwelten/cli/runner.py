@@ -10,14 +10,14 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import click
 import msgspec
 
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.interrupts import INTERRUPTED, interrupts
-from umwelten.cli.next_steps import has_command, next_steps, on_evaluation
+from umwelten.cli.next_steps import next_steps, on_evaluation
 from umwelten.cli.print_answers import AnswerPrinter
 from umwelten.cli.progress import Progress, make
 from umwelten.cli.standard_streams import lost_output
@@ -60,8 +60,9 @@ def execute(
     look: OutputOptions,
     notes: Sequence[Wording],
     scoring: ScoringAfter | None = None,
+    only: CallSubset | None = None,
 ) -> int:
-    """Run to the end; returns the exit status. The store is closed whatever happens."""
+    """Run all calls, or just these, to the end; returns the exit status. The store is closed in any case."""
     tally, records = Tally(), RecordCount()
     progress = make(look.progress, stderr=sys.stderr, verbose=look.verbose, debug=look.debug, tally=tally)
     observers: list[Observer] = [tally, records, progress]
@@ -74,7 +75,7 @@ def execute(
         progress(Note(text=evaluation.settings.conceal(spell(text, as_flag))))
     _settle_memory()
     try:
-        result = _run(evaluation, progress, observers)
+        result = _run(evaluation, progress, observers, only)
     finally:
         progress.close()
         evaluation.close()
@@ -278,23 +279,21 @@ class _Stop:
 
 
 def resume_command(evaluation: Evaluation, *, higher_cap: bool = False) -> str:
-    """This command line again, going on with what it left. `higher_cap`: its cost cap is left to fill in."""
-    if evaluation.spec.derived is None and has_command("eval", "resume"):
-        more = " --max-cost MORE" if higher_cap else ""
-        return on_evaluation(evaluation, "resume") + more
-    words = [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite", "--yes")]
+    """The command that goes on with what is left. `higher_cap`: its cost cap is left to fill in."""
+    if evaluation.spec.derived is None:
+        return on_evaluation(evaluation, "resume") + (" --max-cost MORE" if higher_cap else "")
+    # What scores or learns does what is missing whenever it is repeated.
+    return shlex.join(["umwelten", *_repeated(higher_cap)])
+
+
+def _repeated(higher_cap: bool) -> list[str]:
+    """This command line again, without what is asked once. `higher_cap`: with another cost cap."""
+    words = [word for word in sys.argv[1:] if word != "--yes"]
     # What was estimated once need not be asked about again.
-    at = words.index("--estimate") if "--estimate" in words else len(words)
-    words = [word for word in words[:at] + words[at + 2 :] if not word.startswith("--estimate=")]
-    if higher_cap:
-        at = words.index("--max-cost") if "--max-cost" in words else len(words)
-        words = [word for word in words[:at] + words[at + 2 :] if not word.startswith("--max-cost=")]
-        words += ["--max-cost", "MORE"]
-    if evaluation.spec.derived is not None:
-        return shlex.join(["umwelten", *words])  # `eval score` does what is missing whenever it is repeated
-    if evaluation.spec.output.id is None:
-        words += ["--id", evaluation.store.spec.id]
-    return shlex.join(["umwelten", *words, "--resume"])
+    for flag in ("--estimate", *(["--max-cost"] if higher_cap else [])):
+        at = words.index(flag) if flag in words else len(words)
+        words = [word for word in words[:at] + words[at + 2 :] if not word.startswith(f"{flag}=")]
+    return [*words, *(["--max-cost", "MORE"] if higher_cap else [])]
 
 
 def _print_json(evaluation: Evaluation) -> None:
@@ -306,7 +305,7 @@ def _print_json(evaluation: Evaluation) -> None:
     sys.stdout.flush()
 
 
-def leave(status: int) -> None:
+def leave(status: int) -> NoReturn:
     """End the process now: everything is stored, and tearing down the interpreter takes its time."""
     sys.stdout.flush()
     if reason := lost_output():

@@ -12,11 +12,10 @@ from pathlib import Path
 import click
 
 from umwelten.cli.pager import paged
-from umwelten.cli.report import _check_there, _did_you_mean, _readers, _settings
+from umwelten.cli.report import _did_you_mean, _readers, named_folder
 from umwelten.cli.scored_calls import WantedScores, show_scored
 from umwelten.cli.table_layout import write_table
 from umwelten.errors import UsageError
-from umwelten.evaluation.spec import check_id
 from umwelten.report.queries import attempts, calls, overviews
 from umwelten.report.queries.overviews import snapshot
 from umwelten.report.queries.schema_validation import validation
@@ -53,8 +52,8 @@ def show(
     """
     wanted = _wanted(failed, failing, unscored)
     id_, call = _id_and_call(id_, words)
-    folder = _settings(output_dir).get("output_dir") / check_id(id_)
-    _check_there(folder)
+    folder = named_folder(id_, output_dir)
+    id_ = folder.name
     with _readers([folder]) as (reader,), snapshot(reader):
         only, found = _find(reader, id_, call) if call else (None, calls.ended_calls(reader))
         if failed:
@@ -84,12 +83,9 @@ def _wanted(failed: bool, failing: str | None, unscored: str | None) -> WantedSc
     return None if unscored is None else WantedScores(what="unscored", scorer=unscored)
 
 
-def _id_and_call(id_: str | None, words: Sequence[str]) -> tuple[str, Sequence[str]]:
-    if id_ is not None:
-        return id_, words
-    if not words:
-        raise UsageError("which evaluation?", "Name its id: umwelten eval show ID. `eval list` has them.")
-    return words[0], words[1:]
+def _id_and_call(id_: str | None, words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
+    """`None`: the evaluation that was started last."""
+    return (id_, words) if id_ is not None or not words else (words[0], words[1:])
 
 
 def _find(
@@ -195,7 +191,7 @@ def _note_pending(reader: Reader, id_: str) -> None:
     if brief.evaluation.status == EvaluationStatus.RUNNING:
         _note("a process is running them")
     else:
-        _note(f"resume: umwelten eval {brief.evaluation.type} -i {id_} …, as it was begun, with --resume")
+        _note(f"resume: umwelten eval resume {id_}")
 
 
 def _note_records(reader: Reader) -> None:

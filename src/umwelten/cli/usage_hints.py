@@ -21,10 +21,47 @@ def usage_hint(error: click.ClickException) -> str | None:
     if error.message.startswith("Missing option '-m'"):
         return _MODELS
     if isinstance(error, click.NoSuchOption):
-        return _of_batch(error) if command == "run" else None
+        return _of_option(error, command)
     if error.message.startswith("Got unexpected extra argument"):
         return _of_extra(error.message, sys.argv[1:], prompts=command in ("run", "batch"))
     return None
+
+
+_OF_UPSTREAM = {
+    "--schema-file": "--schema takes a file: --schema schema.json, or --schema file.py:Class (Pydantic).",
+    "--zod-schema": "--schema takes a JSON Schema file, as zod-to-json-schema writes: --schema schema.json.",
+    "--schema-template": "--schema takes the fields: --schema 'title, year int, tags array'.",
+    "--validate-output": "With --schema, every answer is checked, and asked for again where it does not fit.",
+    "--strict-validation": "With --schema, validation is strict; --coerce accepts near misses.",
+    "--coerce-types": "It is called --coerce.",
+}
+"""Flags of umwelten's original: what does the same here."""
+
+
+def _of_option(error: click.NoSuchOption, command: str | None) -> str | None:
+    if command in ("run", "batch") and error.option_name in _OF_UPSTREAM:
+        return _OF_UPSTREAM[error.option_name]
+    if command == "run":
+        return _of_batch(error)
+    if command == "report" and error.option_name in ("--verbose", "-v"):
+        return "A report has everything unless --short is given."
+    if command in ("resume", "retry"):
+        return _of_question(error)
+    return None
+
+
+def _of_question(error: click.NoSuchOption) -> str | None:
+    """An option that decides on what is asked, on a command that asks the same again."""
+    from umwelten.cli.flag_names import as_flag
+    from umwelten.config.options import OPTIONS
+
+    flags = {flag for option in OPTIONS.values() for flag in (option.short, as_flag(option.key))}
+    if error.option_name not in flags:
+        return None
+    return (
+        f"It goes on with what was asked. To ask something else: umwelten eval batch --id NEW --reuse ID … "
+        f"{error.option_name} …, which takes over the answers to the same calls."
+    )
 
 
 def _of_batch(error: click.NoSuchOption) -> str | None:

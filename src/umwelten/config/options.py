@@ -115,6 +115,21 @@ OF_LEARN = (
 )
 """The names of the options of `memory learn`."""
 
+
+def is_steering(option: Option) -> bool:
+    """Return whether an option is one of speed, money or what is shown: it may differ when a run goes on."""
+    return option.section in (Section.SPEED, Section.COST) or not option.in_python or option.name == "report"
+
+
+OF_RESUME = tuple(
+    name
+    for name, option in OPTIONS.items()
+    if option.only != "score"
+    and name not in ("profile", "ui")
+    and (is_steering(option) or name == "output_dir")
+)
+"""The names of the options of `eval resume` and `eval retry`."""
+
 BY_KEY: Mapping[str, Option] = {option.key: option for option in OPTIONS.values()}
 SETTINGS: Mapping[str, Option] = {key: option for key, option in BY_KEY.items() if option.place == "defaults"}
 """By their keys: all options, and those that may stand in `[defaults]` and the environment."""

@@ -16,6 +16,7 @@ from umwelten.config.option_types import PlainText
 from umwelten.config.rates import given_rates
 from umwelten.config.settings import Settings, model_groups
 from umwelten.errors import StoreError, UsageError
+from umwelten.evaluation.given import given_of
 from umwelten.evaluation.preflight import (
     hash_attachments,
     note_addresses,
@@ -77,7 +78,7 @@ def build_spec(
     code = next((demand.code for demand in demands if demand.kind == "run" and demand.code is not None), None)
     check_ceilings(settings, vendors)
     memory = None if scope is not None else wanted_memory(kind, settings)
-    prompts = _prompts(settings, stdin)
+    prompts = asked = _prompts(settings, stdin)
     if memory is not None:
         scope = memory.scope
     of_scope = () if scope is None else scope.chained
@@ -115,6 +116,7 @@ def build_spec(
     )
     if recall is not None:
         check_systems(spec.request)
+    spec = msgspec.structs.replace(spec, given=given_of(kind, settings, spec, asked))
     _add_notes(spec, settings, vendors, variants, notes)
     return _with_tools(spec, settings, notes)
 

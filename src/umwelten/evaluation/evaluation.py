@@ -261,6 +261,7 @@ class Evaluation:
                 **({} if (day := self.prices.list_day(spec.models)) is None else {"prices": day}),
             },
             self._clock,
+            given=self._given(),
         )
         tell(
             RunStarted(
@@ -280,6 +281,11 @@ class Evaluation:
             )
         )
         return any(pending.values())
+
+    def _given(self) -> str:
+        if self.spec.given is None:
+            return "{}"
+        return self.spec.given(KeyMask(all_keys(self.vendors.values(), self.settings)).text)
 
     def _by_model(self, total: int | None, to_do: Mapping[int, int], more: int = 0) -> dict[str, ModelCalls]:
         """Return what each model has to do: of so many calls in all, `None` where those to do are all."""

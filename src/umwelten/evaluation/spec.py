@@ -69,7 +69,8 @@ class EvaluationSpec(FrozenStruct):
     `tools` runs those that `request` offers. `reuse`: evaluations in the output directory whose answers to
     the same calls are taken over. `keep_inputs`: what is sent is stored too. `single`: an answer holds one
     record alone. `trace`: tell of every attempt its stages and rate limits, as notes of level "debug".
-    `derived` and `recall` as in `StoredSpec`.
+    `derived` and `recall` as in `StoredSpec`. `given` returns the options as JSON, to go on with them, by
+    what masks keys in a text.
     """
 
     kind: Literal["run", "batch"]
@@ -90,6 +91,7 @@ class EvaluationSpec(FrozenStruct):
     trace: bool = False
     limits: Limits = Limits()
     output: Output = Output()
+    given: Callable[[Callable[[str], str]], str] | None = None
 
 
 def check_id(text: str) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from umwelten.store.inputs import original_path
-from umwelten.store.rows import ResultSlot, result_slot
+from umwelten.store.rows import ResultSlot, json_text, result_slot
 from umwelten.store.tables import FAILED, SUCCEEDED, call_id, call_id_sql
 from umwelten.types import Call, FrozenStruct, Input
 
@@ -57,6 +57,27 @@ _BY_SIZE = f"""
 def by_size(connection: sqlite3.Connection, model: int) -> Iterator[tuple[int, int, str, int]]:
     """Yield the pending cells of a model as (input, repeat, name, size), the largest first."""
     return iter(connection.execute(_BY_SIZE, {"model": model}))
+
+
+_FAILED = f"""FROM current_calls WHERE model_id = :model AND status = {FAILED}
+    AND (:kinds = '[]' OR error_kind IN (SELECT value FROM json_each(:kinds)))"""
+
+
+def failed_count(connection: sqlite3.Connection, model: int, kinds: Sequence[str]) -> int:
+    """Return how many cells of a variant failed, of these kinds or of all."""
+    values = {"model": model, "kinds": json_text(list(kinds))}
+    return int(connection.execute(f"SELECT count(*) {_FAILED}", values).fetchone()[0])
+
+
+def failed_cells(
+    connection: sqlite3.Connection, model: int, kinds: Sequence[str], n: int
+) -> Iterator[list[tuple[int, int]]]:
+    """Yield the failed cells of a variant as (input, repeat), up to `n` at a time, each once."""
+    values: dict[str, object] = {"model": model, "kinds": json_text(list(kinds)), "n": n, "last": -1}
+    query = f"""SELECT id, input_id, repeat {_FAILED} AND id > :last ORDER BY id LIMIT :n"""
+    while rows := connection.execute(query, values).fetchall():
+        values["last"] = rows[-1][0]
+        yield [(row[1], row[2]) for row in rows]
 
 
 class Cursor:

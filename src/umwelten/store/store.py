@@ -298,6 +298,15 @@ class Store:
         self._slots.update((call.id, slot) for call, slot in pending)
         return [call for call, _ in pending]
 
+    def failed_count(self, model: int, kinds: Sequence[str] = ()) -> int:
+        """Return how many calls of a variant failed, of these kinds or of all."""
+        with store_errors(self.folder):
+            return grid.failed_count(self._reading, model, kinds)
+
+    def failed_cells(self, model: int, kinds: Sequence[str], n: int) -> Iterator[list[tuple[int, int]]]:
+        """Yield the cells of a variant that have failed until now, as (input, repeat), `n` at a time."""
+        return grid.failed_cells(self._reading, model, kinds, n)
+
     def parts(self) -> Iterator[tuple[int, str]]:
         """Yield the inputs of the plan as (number, part)."""
         with store_errors(self.folder):
@@ -357,8 +366,13 @@ class Store:
 
     # --- runs ---
 
-    def start_run(self, settings: dict[str, object], clock: Callable[[], float] | None = None) -> int:
-        """Begin to record, as a new row of `runs`; returns its number. `clock` gives growing Unix seconds."""
+    def start_run(
+        self, settings: dict[str, object], clock: Callable[[], float] | None = None, *, given: str = "{}"
+    ) -> int:
+        """Begin to record, as a new row of `runs`; returns its number. `clock` gives growing Unix seconds.
+
+        `given`: the options that it is started with, as JSON.
+        """
         self._clock = clock or unix_clock()
         now = self._clock()
         self.missing_texts = MissingTexts()
@@ -367,8 +381,8 @@ class Store:
         with store_errors(self.folder), transaction(self._connection):
             self._lock.check()
             self._run_id = self._connection.execute(
-                "INSERT INTO runs (pid, started_at, seen_at, settings) VALUES (?, ?, ?, ?)",
-                (os.getpid(), now, now, json_text(settings)),
+                "INSERT INTO runs (pid, started_at, seen_at, settings, given) VALUES (?, ?, ?, ?, ?)",
+                (os.getpid(), now, now, json_text(settings), clean(given)),
             ).lastrowid
         assert self._run_id is not None
         self._writer = Writer(

@@ -133,7 +133,7 @@ def test_failed_calls_run_again_on_resume(cli, tmp_path):
     with provider(broken) as server:
         code, _, err = _batch(cli, server, "openai:a")
         assert code == 1
-        assert "--resume" in err
+        assert "umwelten eval resume b" in err
         assert not (tmp_path / "output/b/002.txt.txt").exists()
         server.use(Profile())
         server.reset()

@@ -71,7 +71,7 @@ def test_the_resume_command_works_as_printed_without_an_id(cli, tmp_path):
     with provider(Profile(rules=(Rule(first=1, behaviour=Behaviour(fault=400)),))) as server:
         code, _, err = cli("eval", "run", "-p", "hi", "-m", "openai:a", env=server.env())
         assert code == 1
-        line = next(line for line in err.splitlines() if "--resume" in line)
+        line = next(line for line in err.splitlines() if "eval resume" in line)
         command = shlex.split(line[line.index("umwelten") :])[1:]
         code, _, err = cli(*command, env=server.env())
         assert code == 0, err
@@ -108,7 +108,7 @@ def test_figures_add_up_when_a_resumed_run_is_stopped(cli, texts):
         code, _, err = cli(*batch, "--resume", env=server.env())
     assert code == 3
     assert "2 of 4 calls succeeded (2 in earlier runs), 2 pending" in err
-    assert "--resume" in err
+    assert "umwelten eval resume f" in err
 
 
 def test_a_cap_that_cannot_be_kept_is_refused(cli, texts):

@@ -228,7 +228,7 @@ def test_an_estimate_stops_where_nobody_can_be_asked_and_its_answers_are_kept(cl
         assert code == 3, err
         assert server.idle().requests == 20
         assert "estimate from 20 of 80 calls" in err
-        assert "--resume" in err
+        assert "umwelten eval resume" in err
         assert "--estimate 20" not in err.split("continue with:")[1]
         data = json.loads(out)
         assert [one["sampled"] for one in data["models"]] == [10, 10]

@@ -64,7 +64,7 @@ def test_one_signal_lets_calls_in_flight_finish(cli, texts, number):
             _, err = process.communicate(timeout=20)
         assert process.returncode == 130, err
         assert server.idle().requests == 2
-        assert "--resume" in err
+        assert "umwelten eval resume" in err
         report = _report(cli)
         assert report["summary"]["succeeded"] == 2
         assert report["summary"]["pending"] == 6

@@ -84,7 +84,7 @@ def test_a_refused_account_stops_its_lane_and_leaves_its_calls_pending(cli, text
         assert server.idle().requests == 1
     assert code == 3
     assert "OPENAI_API_KEY" in err
-    assert "--resume" in err
+    assert "umwelten eval resume f" in err
     report, _ = _look(cli)
     assert report["summary"]["pending"] == FILES
     assert report["summary"]["failed"] == report["summary"]["succeeded"] == 0

@@ -44,6 +44,13 @@ def calls(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     return items_of(no_flags(names), incomplete)
 
 
+def failure_kinds(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """The kinds of failed calls."""
+    from umwelten.types import FailureKind
+
+    return items_of((str(kind) for kind in FailureKind if kind is not FailureKind.SUPERSEDED), incomplete)
+
+
 def scores(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """The scorers of the evaluations that are named before."""
     from umwelten.report.queries.names import scorer_names

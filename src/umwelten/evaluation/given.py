@@ -1,0 +1,85 @@
+"""What a run keeps of the options that it was started with, and how that is found again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from umwelten.config.given_options import GivenOptions, given_options
+from umwelten.config.option_types import PlainText
+from umwelten.config.own_mark import is_own, mark
+from umwelten.config.settings import Settings
+from umwelten.errors import StoreError
+from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.store.given import latest_given
+from umwelten.types import FrozenStruct, Prompt
+from umwelten.version import __version__
+
+
+class _Marked(FrozenStruct):
+    """As it stands in `runs.given`: the mark is of the options' JSON."""
+
+    options: msgspec.Raw
+    mark: str = ""
+
+
+class StoredOptions(FrozenStruct):
+    """The options of an evaluation's latest run. `own`: this user stored them, on this machine."""
+
+    options: GivenOptions
+    own: bool
+
+
+def given_of(
+    kind: Literal["run", "batch"], settings: Settings, spec: EvaluationSpec, prompts: tuple[Prompt, ...]
+) -> Callable[[Callable[[str], str]], str]:
+    """Return what makes the JSON that a run keeps, given what masks keys in a text.
+
+    `prompts` are those asked for, without what is recalled.
+    """
+    folder = Path.cwd()
+    resolved: dict[str, Any] = {"models": ",".join(map(str, spec.models))}
+    if settings.get("prompts") is not None:
+        resolved["prompts"] = {prompt.name: prompt.text for prompt in prompts}
+    else:
+        resolved["prompt"] = PlainText(prompts[0].text)
+    if spec.request.system is not None:
+        resolved["system"] = PlainText(spec.request.system)
+    variants: dict[str, dict[str, Any]] = {}
+    for variant in spec.request.variants:
+        rows = {name: row.value for name, row in settings.variants[variant.name].items()}
+        if variant.system is not None and "system" in rows:
+            rows["system"] = PlainText(variant.system)
+        variants[variant.name] = rows
+
+    def made(mask: Callable[[str], str]) -> str:
+        options = given_options(
+            kind, settings, resolved, variants, folder=folder, umwelten=__version__, mask=mask
+        )
+        content = msgspec.json.encode(options)
+        return msgspec.json.encode(_Marked(options=msgspec.Raw(content), mark=mark(content))).decode()
+
+    return made
+
+
+def stored_options(folder: Path) -> StoredOptions | None:
+    """Return the options that the latest run of an evaluation was started with.
+
+    `None` if none were kept, as by earlier versions. Raises StoreError.
+    """
+    text = latest_given(folder)
+    if text is None:
+        return None
+    try:
+        found = msgspec.json.decode(text, type=_Marked)
+        content = bytes(found.options)
+        options = msgspec.json.decode(content, type=GivenOptions)
+    except (msgspec.MsgspecError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"the stored options of evaluation {folder.name!r} cannot be read: {error}",
+            "Give the whole command again, with --resume.",
+        ) from error
+    return StoredOptions(options=options, own=is_own(content, found.mark))

@@ -1,0 +1,94 @@
+"""How an evaluation of an earlier version goes on, which kept no options: by what it stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from umwelten.config.given_options import GivenOption, GivenOptions
+from umwelten.errors import InputError, StoreError
+from umwelten.evaluation.given import StoredOptions
+from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.inputs.files.scan import scanned_file
+from umwelten.inputs.sources import Inputs
+from umwelten.records import StoredSpec
+from umwelten.schema import OutputSchema
+from umwelten.store.given import made_by, stored_files
+from umwelten.store.reader import Reader
+from umwelten.types import FoundInput
+
+Change = Callable[[EvaluationSpec], EvaluationSpec]
+
+
+def options_of_request(folder: Path) -> tuple[StoredOptions, Change]:
+    """Return options that stand for those that were given, and what makes the spec exactly as it was.
+
+    Raises `StoreError` that names what is not stored, as the paths of attachments and of tables are not.
+    """
+    with Reader.open(folder) as reader:
+        spec = reader.spec()
+        paths, version = stored_files(reader), made_by(reader)
+    missing = _missing(spec)
+    if missing is not None:
+        flag, what = missing
+        raise StoreError(
+            f"evaluation {folder.name!r} was made by umwelten {version}, which kept no options, and {what}",
+            f"Give the whole command again: umwelten eval {spec.kind} --id {folder.name} --resume {flag} …",
+        )
+    prompts = spec.request.prompts
+    values: dict[str, object] = {"models": ",".join(map(str, spec.models)), "repeat": spec.repeats}
+    if len(prompts) > 1 or prompts[0].name:
+        values["prompts"] = {"map": [[prompt.name, prompt.text] for prompt in prompts]}
+    else:
+        values["prompt"] = {"text": prompts[0].text}
+    if spec.kind == "batch":
+        values["files"] = [{"path": path} for path, _ in paths]
+    options = GivenOptions(
+        kind="run" if spec.kind == "run" else "batch",
+        folder=str(Path.cwd()),
+        umwelten=version,
+        options={
+            name: GivenOption(value=value, source=folder.name, given=True) for name, value in values.items()
+        },
+        variants={variant.name: {} for variant in spec.request.variants},
+    )
+    return StoredOptions(options=options, own=False), _as_stored(spec, paths)
+
+
+def _missing(spec: StoredSpec) -> tuple[str, str] | None:
+    """The flag to give and what is not known, `None` where everything is."""
+    request = spec.request
+    if request.attachments:
+        return "--attach FILE", "of the attached files the names alone"
+    if request.tools is not None:
+        return "--tools LIST", "not where its tools are"
+    if spec.recall is not None:
+        return "--recall NAME", "not what it recalls"
+    if spec.kind == "batch" and request.source == "rows":
+        return "--rows FILE", "not how its rows are named"
+    if spec.kind == "batch" and request.source == "answers":
+        return "--from ID", "not which answers of another evaluation it takes"
+    return None
+
+
+def _as_stored(stored: StoredSpec, paths: list[tuple[str, str]]) -> Change:
+    def files() -> Iterator[FoundInput]:
+        for path, name in paths:
+            try:
+                yield scanned_file(path, name, Path(path).stat())
+            except OSError as error:
+                raise InputError(f"cannot read {path}: {error.strerror}") from error
+
+    def change(spec: EvaluationSpec) -> EvaluationSpec:
+        schema = stored.request.schema
+        return msgspec.structs.replace(
+            spec,
+            request=stored.request,
+            output_schema=None if schema is None else OutputSchema(schema),
+            coerce=stored.coerce,
+            inputs=None if spec.inputs is None else Inputs(files=files),
+        )
+
+    return change
