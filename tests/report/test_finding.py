@@ -82,3 +82,14 @@ def test_a_word_that_names_nothing_is_told_what_there_is(tmp_path: Path, prompts
         assert caught.value.hint == (
             f"Models: {GEMMA}, {FLASH}. Prompts: short, long. `eval show ID` lists the calls."
         )
+
+
+def test_reading_leaves_no_journal_behind_and_takes_none_from_who_writes(tmp_path: Path) -> None:
+    two_models(tmp_path / "demo")
+    files = sorted(path.name for path in (tmp_path / "demo").iterdir())
+    assert found(tmp_path / "demo", "a.txt")
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == files
+    with opened(tmp_path / "demo"), opened(tmp_path / "demo"):
+        held = sorted(path.name for path in (tmp_path / "demo").glob("*-wal"))
+        assert found(tmp_path / "demo", "a.txt")
+        assert sorted(path.name for path in (tmp_path / "demo").glob("*-wal")) == held

@@ -63,9 +63,8 @@ _RIGHT = ("#", "REPEAT", "TIME")
 
 def _columns(reader: Reader, width: int) -> _Columns:
     known = variants(reader.connection).values()
-    files = reader.connection.execute("SELECT 1 FROM inputs WHERE active AND id > 0 LIMIT 1").fetchone()
     return _Columns(
-        files=files is not None,
+        files=calls.has_files(reader),
         models=len({one.model for one in known}) > 1,
         prompts=len({one.prompt for one in known}) > 1,
         repeats=reader.spec().repeats > 1,

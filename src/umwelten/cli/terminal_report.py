@@ -13,19 +13,18 @@ from umwelten.cli.flag_names import as_flag
 from umwelten.cli.table_layout import cut, fitted_table
 from umwelten.providers.protocol import Vendor
 from umwelten.report.advice import advice, queues
-from umwelten.report.failure_groups import by_message
 from umwelten.report.models import CallResult, ModelRow, Overview
 from umwelten.report.queries import overviews
 from umwelten.report.queries.call_scores import open_scores
 from umwelten.report.queries.schema_validation import validation
 from umwelten.report.queries.score_overview import read_overview
 from umwelten.report.queries.status import UNFINISHED
+from umwelten.report.queries.stored_failures import failures_by_message
 from umwelten.report.render import schema_section, tools_section
 from umwelten.report.render.scores_text import score_lines
 from umwelten.report.schema_fields import Field, compact, fields_of, record_of, schema_of
 from umwelten.report.status_words import status_text
 from umwelten.store.reader import Reader
-from umwelten.store.tables import FAILED
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line, safe
 
@@ -173,18 +172,14 @@ def _failures(
     if not overview.summary.failed:
         return
     yield from _title("Failures", style)
-    rows = reader.connection.execute(
-        f"SELECT coalesce(error_kind, 'server') AS kind, error_message AS message, file, provider"
-        f" FROM current_calls WHERE status = {FAILED} ORDER BY id"
-    )
-    groups = sorted(by_message(rows).items(), key=lambda item: -item[1].count)
+    groups = failures_by_message(reader)
     room = max(min(width, _READABLE), 30)
-    for (kind, _), group in groups[:_GROUPS]:
+    for group in groups[:_GROUPS]:
         name = (group.file or "").rpartition("/")[2]
         where = f" ({one_line(group.file or '', 60)})" if name and name not in group.message else ""
-        text = f"{group.count:,} × {kind}: {one_line(group.message, _MESSAGE)}{where}"
+        text = f"{group.count:,} × {group.kind}: {one_line(group.message, _MESSAGE)}{where}"
         yield from (style(line, "red") for line in _hanging(text, room, ""))
-        remedy = advise(kind, message=group.message, providers=group.providers)
+        remedy = advise(group.kind, message=group.message, providers=group.providers)
         yield from _hanging(f"→ {remedy}", room, "  ")
     if len(groups) > _GROUPS:
         yield f"and {formatting.count(len(groups) - _GROUPS, 'other message')}"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 
 from umwelten.types import Failure, FrozenStruct
 
-_MOST = 200
+MOST_GROUPS = 200
 """Groups that are told apart, so that memory stays bounded whatever providers write."""
 _MESSAGE = 500
 """Characters of a message that tell groups apart: what follows is mostly data of the call."""
@@ -48,7 +47,7 @@ class FailureGroups:
     def add(self, failure: Failure, *, file: str | None, provider: str) -> None:
         """Count one more failed call."""
         key = (str(failure.kind), f"{failure.status} {pattern(failure.message, file)}")
-        if key not in self._groups and len(self._groups) >= _MOST:
+        if key not in self._groups and len(self._groups) >= MOST_GROUPS:
             key = (str(failure.kind), "")
         group = self._groups.setdefault(key, _Group(failure, file))
         group.count += 1
@@ -100,28 +99,3 @@ def pattern(message: str, file: str | None = None) -> str:
 def _names(file: str | None) -> Iterable[str]:
     """The file's name as messages have it: with its folders, and alone."""
     return (name for name in (file, (file or "").rpartition("/")[2]) if name)
-
-
-class StoredGroup(FrozenStruct):
-    """Stored failures of one kind whose messages say the same: message and file of the first."""
-
-    count: int
-    message: str
-    file: str | None
-    providers: tuple[str, ...]
-
-
-def by_message(rows: Iterable[sqlite3.Row]) -> dict[tuple[str, str], StoredGroup]:
-    """Return stored failures (`kind`, `message`, `file`, `provider`) by kind and pattern of the message."""
-    found: dict[tuple[str, str], StoredGroup] = {}
-    for row in rows:
-        kind, message, file = row["kind"] or "", row["message"] or "", row["file"]
-        key = (kind, pattern(message, file))
-        if key not in found and len(found) >= _MOST:
-            key = (kind, "")
-        group = found.get(key, StoredGroup(count=0, message=message, file=file, providers=()))
-        providers = tuple(dict.fromkeys([*group.providers, row["provider"]]))
-        found[key] = StoredGroup(
-            count=group.count + 1, message=group.message, file=group.file, providers=providers
-        )
-    return found

@@ -150,6 +150,14 @@ def ended_calls(reader: Reader) -> Iterator[CallSummary]:
     return map(_summary, reader.connection.execute(_ENDED))
 
 
+def has_files(reader: Reader) -> bool:
+    """Return whether its calls are about files or rows, and not about the prompt alone."""
+    return (
+        reader.connection.execute("SELECT 1 FROM inputs WHERE active AND id > 0 LIMIT 1").fetchone()
+        is not None
+    )
+
+
 def beginning(reader: Reader, call: int, characters: int) -> str:
     """Return how a call's answer begins, or the message of its failure."""
     row = reader.connection.execute(
