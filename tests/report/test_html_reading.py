@@ -10,10 +10,14 @@ from pathlib import Path
 import msgspec
 
 from report.browser import Page, data, written
-from report.making import FLASH, GEMMA, Done, answer, books, failure, spec, two_models, work
+from report.making import FLASH, GEMMA, Done, answer, books, change, failure, spec, two_models, work
 from report.test_html import several_models
+from umwelten.identity import content_hash
+from umwelten.report.render import embedded_details, embedded_sent
 from umwelten.report.render.csv import render_csv
+from umwelten.store.contents import KeptInput, KeptQuestion, encode_question, text_bytes
 from umwelten.store.reader import Reader
+from umwelten.store.tables import call_id
 from umwelten.types import FailureKind
 
 PRESS_J = """for (let n = 0; n < arguments[0]; n += 1)
@@ -135,7 +139,8 @@ def test_an_opened_call_tells_what_was_asked_its_attempts_and_reasoning(open_pag
     work(tmp_path / "demo", spec(), ["a", "b"], lambda call: end[call.input.id - 1])
     page = open_page(tmp_path / "demo")
     page.click(".opener")
-    assert page.texts(".detail summary") == ["Reasoning (120 characters)", "Prompt", "2 attempts"]
+    titles = ["Reasoning (120 characters)", "Prompt (15 characters)", "2 attempts"]
+    assert page.texts(".detail summary") == titles
     assert page.texts(".attempts tbody tr:first-child td")[0::2] == [
         "rate limit (HTTP 404)",
         "<b>slow down</b>",
@@ -148,8 +153,6 @@ def test_an_opened_call_tells_what_was_asked_its_attempts_and_reasoning(open_pag
 
 
 def test_what_a_page_holds_of_reasoning_and_attempts_is_bounded(tmp_path, monkeypatch):
-    from umwelten.report.render import embedded_details
-
     monkeypatch.setattr(embedded_details, "REASONING_BUDGET", 1000)
     monkeypatch.setattr(embedded_details, "MOST_ATTEMPTS", 3)
     thought = msgspec.structs.replace(answer(), reasoning="x" * 900)
@@ -210,3 +213,54 @@ def test_paper_has_whole_answers(open_page, tmp_path):
     page.js("dispatchEvent(new Event('beforeprint'))")
     assert page.js(LAST, ".pair .prose p") == 4
     page.js("dispatchEvent(new Event('afterprint'))")
+
+
+def keep(folder: Path, call: int, *pieces: str, **about: object) -> None:
+    """Store what a call asked."""
+    texts = {content_hash(text_bytes(text)).hex(): text_bytes(text) for text in pieces}
+    question = encode_question(
+        KeptQuestion(parts=(tuple((name,) for name in texts),), input=KeptInput(**about))
+    )
+    for data_ in (*texts.values(), question):
+        values = (content_hash(data_), len(data_), data_)
+        change(folder, "INSERT OR IGNORE INTO contents (hash, size, data) VALUES (?, ?, ?)", values)
+    found = "UPDATE calls SET sent = (SELECT id FROM contents WHERE hash = ?) WHERE id = ?"
+    change(folder, found, (content_hash(question), call))
+
+
+def test_an_opened_call_has_the_prompt_as_sent_its_input_and_its_row(open_page, tmp_path):
+    folder, letter = tmp_path / "demo", "Dear keeper, " + "the bees are well. " * 20
+    work(folder, spec(models=(GEMMA, FLASH)), ["a", "b"], lambda call: Done(answer()))
+    piece = (content_hash(text_bytes(letter)).hex(),)
+    row = msgspec.Raw(b'{"id":7,"who":"Ada </script>","tags":["x"]}')
+    for model in (1, 2):
+        keep(folder, call_id(1, model, 1), "Summarise: ", letter, text=piece)
+        keep(folder, call_id(2, model, 1), "Who is Ada?", row=row)
+    page = open_page(folder)
+    page.click(".opener")
+    assert page.texts(".detail summary") == ["Prompt as sent (404 characters)", "Input (393 characters)"]
+    assert page.texts("details .raw") == [f"Summarise: {letter}".strip(), letter.strip()]
+    assert page.texts("table.calls thead button")[:4] == ["File", "Model", "id", "who"]
+    page.search("ada")
+    assert page.texts("tr.call td:nth-child(4)") == ["Ada </script>"] * 2
+    page.click(".opener")
+    assert page.texts(".detail .record td") == ["7", "Ada </script>", '["x"]']
+    held = data(written(tmp_path, folder).read_text(), "details")
+    assert held["texts"] == ["Summarise: ", letter, "Who is Ada?"], "each once"
+
+
+def test_prompts_and_rows_beyond_a_budget_are_shortened_or_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedded_sent, "BUDGET", 1000)
+    monkeypatch.setattr(embedded_sent, "MOST_CALLS", 3)
+    folder = tmp_path / "demo"
+    work(folder, spec(), [f"{n}" for n in range(4)], lambda call: Done(answer()))
+    for n in range(1, 5):
+        row = msgspec.Raw(b'{"n":"%s"}' % (b"x" * 400 if n < 3 else b"y" * 700))
+        keep(folder, call_id(n, 1, 1), f"{n} " + "word " * 200, row=row)
+    text = written(tmp_path, folder).read_text()
+    assert [len(one) for one in data(text, "details")["texts"]] == [250] * 3
+    found = data(text, "meta")
+    assert found["notes"] == [
+        "Prompts and inputs are shortened to 250 characters here", "What 1 call asked is left out here",
+    ]  # fmt: skip
+    assert (len(found["rows"]), found["row_of"]) == (1, {"0": 0, "1": 0})

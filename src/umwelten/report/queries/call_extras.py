@@ -55,3 +55,21 @@ def reasoning_by_call(reader: Reader, *, longest: int) -> Iterator[tuple[int, st
     """Yield a call's number and its reasoning, `longest` characters of it."""
     rows = reader.connection.execute(_REASONING, {"longest": longest})
     return ((n, text) for n, text in rows)
+
+
+def kept_size(reader: Reader) -> tuple[int, int]:
+    """Return how many bytes of texts that were sent are kept, and how many texts these are."""
+    row = reader.connection.execute(
+        """SELECT total(size), count(*) FROM contents
+        WHERE id NOT IN (SELECT sent FROM calls WHERE sent IS NOT NULL)"""
+    ).fetchone()
+    return int(row[0]), row[1]
+
+
+def kept_questions(reader: Reader) -> Iterator[tuple[int, int, str | None]]:
+    """Yield number, id and file of each call whose question is kept."""
+    rows = reader.connection.execute(
+        """SELECT n, id, file FROM (SELECT id, file, sent, row_number() OVER (ORDER BY id) - 1 AS n
+        FROM current_calls) WHERE sent IS NOT NULL ORDER BY n"""
+    )
+    return ((n, call, file) for n, call, file in rows)

@@ -19,8 +19,9 @@ from umwelten.report.queries import overviews
 from umwelten.report.queries.quantiles import quantiles
 from umwelten.report.queries.thumbnails import thumbnails
 from umwelten.report.queries.timeline import timeline
-from umwelten.report.render.embedded_details import DetailLimits, detail_pieces, limits_of
+from umwelten.report.render.embedded_details import detail_pieces, limits_of
 from umwelten.report.render.embedded_scores import score_pieces
+from umwelten.report.render.embedded_sent import SentTexts
 from umwelten.report.render.evaluation_part import ReportSection
 from umwelten.report.render.markup import embeddable
 from umwelten.report.render.tools_section import words_of
@@ -43,11 +44,15 @@ def write_data(
 ) -> None:
     """Write the elements `meta` and `rows`, of opened calls `details`, and with scores `call-scores`."""
     cut = None if short else _cut(parts, text_budget)
-    limits = None if short else limits_of(parts)
-    _write(out, "meta", [embeddable(_meta(parts, vendors, cut, limits))])
+    limits = limits_of(parts)
+    sent = SentTexts(() if short else parts, rows=ROWS)
+    notes = [] if short else [*limits.notes, *sent.notes]
+    meta = _meta(parts, vendors, cut, notes, short=short)
+    rows = {"row_columns": list(sent.columns), "rows": sent.rows, "row_of": sent.row_of}
+    _write(out, "meta", [embeddable(meta | (rows if sent.columns else {}))])
     _write(out, "rows", ["[", "]"] if short else _rows(parts, cut))
-    if limits is not None:
-        _write(out, "details", detail_pieces(parts, limits, rows=ROWS))
+    if not short:
+        _write(out, "details", detail_pieces(parts, limits, sent, rows=ROWS))
     if not short and any(part.scores for part in parts):
         _write(out, "call-scores", score_pieces(parts, rows=ROWS))
 
@@ -62,9 +67,10 @@ def _meta(
     parts: Sequence[ReportSection],
     vendors: Mapping[str, Vendor],
     cut: int | None,
-    limits: DetailLimits | None,
+    notes: list[str],
+    *,
+    short: bool,
 ) -> dict[str, object]:
-    """`limits`: `None` where the page has no calls."""
     prompts = _Prompts()
     return {
         "evaluations": [part.id for part in parts],
@@ -80,8 +86,8 @@ def _meta(
         "spread": [spread for part in parts for spread in _spread(part)],
         "timelines": [timeline(part.reader, vendors=vendors) for part in parts],
         "prompts": prompts.texts,
-        "notes": [] if limits is None else limits.notes,
-        "pictures": {} if limits is None else _pictures(parts),
+        "notes": notes,
+        "pictures": {} if short else _pictures(parts),
         "calls": sum(part.overview.summary.succeeded + part.overview.summary.failed for part in parts),
         "cut": cut,
     }

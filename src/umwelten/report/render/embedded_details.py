@@ -1,7 +1,7 @@
 """What an opened call shows beside its answer, in the data of an HTML report: the element `details`.
 
-`{"attempts": {n: [[number, outcome, seconds, HTTP status, message], …]}, "reasoning": {n: text}}`, `n` being
-the call's place among the rows. It is read when the first call is opened.
+`{"attempts": {n: [[number, outcome, seconds, HTTP status, message], …]}, "reasoning": {n: text}, …}`, `n`
+being the call's place among the rows; the rest is that of `embedded_sent`. It is read when a call is opened.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from umwelten.report.queries import call_extras
+from umwelten.report.render.embedded_sent import SentTexts
 from umwelten.report.render.evaluation_part import ReportSection
 from umwelten.report.render.markup import embeddable
 from umwelten.store.reader import Reader
@@ -52,7 +53,9 @@ def limits_of(parts: Sequence[ReportSection]) -> DetailLimits:
     return DetailLimits(reasoning=cut, left_out=max(attempts - MOST_ATTEMPTS, 0))
 
 
-def detail_pieces(parts: Sequence[ReportSection], limits: DetailLimits, *, rows: int) -> Iterator[str]:
+def detail_pieces(
+    parts: Sequence[ReportSection], limits: DetailLimits, sent: SentTexts, *, rows: int
+) -> Iterator[str]:
     """Yield the element's content, for the first `rows` calls of the page."""
     longest = REASONING_BUDGET if limits.reasoning is None else limits.reasoning
     left = MOST_ATTEMPTS
@@ -70,7 +73,9 @@ def detail_pieces(parts: Sequence[ReportSection], limits: DetailLimits, *, rows:
     yield from _by_call(parts, attempts, rows)
     yield '},"reasoning":{'
     yield from _by_call(parts, reasoning, rows)
-    yield "}}"
+    yield "},"
+    yield from sent.pieces()
+    yield "}"
 
 
 def _by_call(

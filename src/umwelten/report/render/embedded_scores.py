@@ -132,7 +132,7 @@ class _Entries:
             [self._part(part) for part in score.parts] or None,
             [self._verdict(verdict) for verdict in score.verdicts] or None,
         )
-        text = embeddable(_trimmed(values))
+        text = embeddable(trimmed(values))
         self._entries.write(score, remember=len(text) <= _SHORT_ENTRY)
         return text
 
@@ -147,11 +147,11 @@ class _Entries:
 
     def _part(self, part: Part) -> list[object]:
         values = (self._name(part.name), _rounded(part.value), self._text(part.label))
-        return _trimmed((*values, self._text(part.message)))
+        return trimmed((*values, self._text(part.message)))
 
     def _verdict(self, verdict: CallVerdict) -> list[object]:
         why = verdict.unscored
-        return _trimmed(
+        return trimmed(
             (
                 self._name(verdict.judge),
                 verdict.sample,
@@ -177,7 +177,7 @@ class _Entries:
         return safe(text) if len(text) <= self._cut else f"{safe(text[: self._cut - 1])}…"
 
 
-def _trimmed(values: Sequence[object]) -> list[object]:
+def trimmed(values: Sequence[object]) -> list[object]:
     """The values without the nulls at their end."""
     found = list(values)
     while found and found[-1] is None:

@@ -32,6 +32,7 @@ function exported(call) {
 
 function exportedColumns(row, call) {
   const fields = {};
+  rowNames.forEach((name, n) => { fields[`row.${name}`] = rowValue(call, n) ?? null; });
   for (const field of meta.fields) fields[field.column] = valueOf(call, field.name) ?? null;
   return { ...row, ...fields };
 }

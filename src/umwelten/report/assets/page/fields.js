@@ -55,10 +55,11 @@ const rowColumns = (byWords) =>
     get: (call) => rowValue(call, n),
     sort: byWords,
     show: (call) => element("div", {}, oneLine(rowValue(call, n) ?? "–", 160)),
-    extra: true,
+    // Two tell what a row is about; more would leave no room for the answer.
+    extra: shaped || n >= 2,
   }));
 const rowValue = (call, n) => (call.row == null ? undefined : meta.rows[call.row][n] ?? undefined);
-const rowWords = (call) => (call.row == null ? "" : `\n${meta.rows[call.row].join("\n")}`);
+const rowWords = (call) => (call.row == null ? "" : `\n${meta.rows[call.row].filter(Boolean).join("\n")}`);
 
 function record(call) {
   const rows = Object.entries(call.data).map(([name, value]) => {

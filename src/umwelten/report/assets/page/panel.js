@@ -9,35 +9,33 @@ const detailsOf = (call) => {
 
 // What was sent of a call, as far as the file has it; the prompt of its model else.
 function askedOf(call) {
-  const own = known.sent?.[call.n];
+  const [prompt, input, earlier, recalled, media] = known.sent?.[call.n] ?? [];
   const text = (n) => (n == null ? null : known.texts[n]);
-  const model = meta.models[call.model];
   return {
-    prompt: text(own?.[0]) ?? meta.prompts[model.prompt],
-    filled: own?.[0] != null,
-    input: text(own?.[1]),
-    row: own?.[2] ?? null,
-    note: text(own?.[3]),
+    prompt: prompt ? prompt.map(text).join("") : meta.prompts[meta.models[call.model].prompt],
+    sent: Boolean(prompt),
+    input: text(input),
+    earlier: text(earlier),
+    recalled: text(recalled),
+    media,
   };
 }
 
 const folded = (title, open, ...content) => element("details", { open }, element("summary", {}, title), ...content);
 const size = (text) => ` (${counted(text.length, "character")})`;
 
-function askedParts(found) {
-  const parts = [];
-  if (found.prompt != null) {
-    const title = found.filled ? "Prompt as sent" : "Prompt";
-    parts.push(folded(title, onPaper, element("pre", { class: "raw" }, found.prompt)));
-  }
-  if (found.input != null) parts.push(folded(`Input${size(found.input)}`, onPaper, element("pre", { class: "raw" }, found.input)));
-  if (found.row) {
-    const rows = Object.entries(found.row).map(([name, value]) =>
-      element("tr", {}, element("th", { scope: "row" }, visible(name)), element("td", {}, inWords(value) || "–")));
-    parts.push(folded("Row", true, element("table", { class: "record" }, element("tbody", {}, ...rows))));
-  }
-  if (found.note) parts.push(element("p", { class: "note" }, found.note));
-  return parts;
+const foldedText = (title, text) => (text == null ? null : folded(title + size(text), onPaper, element("pre", { class: "raw" }, text)));
+
+function askedParts(call, found) {
+  const row = (name, n) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, rowValue(call, n) ?? "–"));
+  return [
+    call.row == null ? null : folded("Row", true, element("table", { class: "record" }, element("tbody", {}, ...rowNames.map(row)))),
+    foldedText(found.sent ? "Prompt as sent" : "Prompt", found.prompt),
+    foldedText("Input", found.input),
+    foldedText("Earlier answer", found.earlier),
+    foldedText("Recalled", found.recalled),
+    found.media ? element("p", { class: "note" }, `Sent with it: ${found.media.join(", ")}`) : null,
+  ];
 }
 
 function attemptsTable(attempts) {
@@ -78,8 +76,8 @@ function detailOf(call, before) {
     ? [element("div", {}, element("p", { class: "facts" }, "Record"), record(call)), element("div", {}, element("p", { class: "facts" }, "As it was answered"), answer(call), cutNote(call))]
     : [element("div", {}, answer(call), cutNote(call))];
   const more = [
-    found.reasoning ? folded(`Reasoning${size(found.reasoning)}`, onPaper, element("pre", { class: "raw" }, found.reasoning)) : null,
-    ...askedParts(found.asked),
+    foldedText("Reasoning", found.reasoning),
+    ...askedParts(call, found.asked),
     found.attempts ? folded(counted(found.attempts.length, "attempt"), true, attemptsTable(found.attempts)) : null,
   ].filter(Boolean);
   return element(
