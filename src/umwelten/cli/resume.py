@@ -23,9 +23,9 @@ from umwelten.config.settings import Settings, load
 from umwelten.errors import Untrusted, UsageError
 from umwelten.evaluation.evaluation import CallSubset, Evaluation
 from umwelten.evaluation.failed_calls import check_kinds, failed_calls
-from umwelten.evaluation.given import StoredOptions, stored_options
+from umwelten.evaluation.given import StoredOptions, stored_options, with_kept_rows
 from umwelten.evaluation.spec import EvaluationSpec
-from umwelten.evaluation.stored_request import options_of_request
+from umwelten.evaluation.stored_request import options_of_request, with_kept_texts
 from umwelten.live.launch import is_launched
 from umwelten.store.database import database
 from umwelten.store.derived import JUDGE, owner, stored_derived
@@ -63,6 +63,11 @@ def _go_on(id_: str | None, flags: dict[str, Any], choose: Choose | None) -> Non
     change: Callable[[EvaluationSpec], EvaluationSpec] = _unchanged
     if found is None:
         found, change = options_of_request(folder)
+    else:
+        options = with_kept_rows(found.options, folder)
+        if (texts := with_kept_texts(options, folder)) is not None:
+            options, change = texts
+        found = msgspec.structs.replace(found, options=options)
     here = Path.cwd()
     settings = _settings(found, folder, {**flags, "output_dir": None}, trusted=trusted)
     if settings.get("detach") and not is_launched():

@@ -14,6 +14,7 @@ from umwelten.config.own_mark import is_own, mark
 from umwelten.config.settings import Settings
 from umwelten.errors import StoreError
 from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.inputs.given.kept_rows import latest
 from umwelten.store.given import latest_given
 from umwelten.types import FrozenStruct, Prompt
 from umwelten.version import __version__
@@ -83,3 +84,13 @@ def stored_options(folder: Path) -> StoredOptions | None:
             "Give the whole command again, with --resume.",
         ) from error
     return StoredOptions(options=options, own=is_own(content, found.mark))
+
+
+def with_kept_rows(options: GivenOptions, folder: Path) -> GivenOptions:
+    """Return the options with the rows that a Python program gave as the file that they are kept in."""
+    given = options.options.get("rows")
+    path = latest(folder)
+    if given is None or given.withheld != "python" or path is None:
+        return options
+    kept = msgspec.structs.replace(given, withheld="", value={"path": str(path.absolute())})
+    return msgspec.structs.replace(options, options={**options.options, "rows": kept})

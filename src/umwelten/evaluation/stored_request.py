@@ -16,6 +16,7 @@ from umwelten.inputs.sources import Inputs
 from umwelten.records import StoredSpec
 from umwelten.schema import OutputSchema
 from umwelten.store.given import made_by, stored_files
+from umwelten.store.kept_inputs import has_kept_inputs
 from umwelten.store.reader import Reader
 from umwelten.types import FoundInput
 
@@ -73,7 +74,25 @@ def _missing(spec: StoredSpec) -> tuple[str, str] | None:
     return None
 
 
-def _as_stored(stored: StoredSpec, paths: list[tuple[str, str]]) -> Change:
+def with_kept_texts(options: GivenOptions, folder: Path) -> tuple[GivenOptions, Change] | None:
+    """Return the options with the texts that a Python program gave, as the files that they are kept in.
+
+    `None` if no such texts are there.
+    """
+    given = options.options.get("rows")
+    if given is None or given.withheld != "python" or not has_kept_inputs(folder):
+        return None
+    with Reader.open(folder) as reader:
+        paths = stored_files(reader)
+    if not paths:
+        return None
+    others = {name: option for name, option in options.options.items() if name not in ("rows", "max_files")}
+    files = msgspec.structs.replace(given, withheld="", value=[{"path": path} for path, _ in paths[:1]])
+    kept = msgspec.structs.replace(options, options={**others, "files": files})
+    return kept, lambda spec: msgspec.structs.replace(spec, inputs=Inputs(files=_files(paths)))
+
+
+def _files(paths: list[tuple[str, str]]) -> Callable[[], Iterator[FoundInput]]:
     def files() -> Iterator[FoundInput]:
         for path, name in paths:
             try:
@@ -81,6 +100,10 @@ def _as_stored(stored: StoredSpec, paths: list[tuple[str, str]]) -> Change:
             except OSError as error:
                 raise InputError(f"cannot read {path}: {error.strerror}") from error
 
+    return files
+
+
+def _as_stored(stored: StoredSpec, paths: list[tuple[str, str]]) -> Change:
     def change(spec: EvaluationSpec) -> EvaluationSpec:
         schema = stored.request.schema
         return msgspec.structs.replace(
@@ -88,7 +111,7 @@ def _as_stored(stored: StoredSpec, paths: list[tuple[str, str]]) -> Change:
             request=stored.request,
             output_schema=None if schema is None else OutputSchema(schema),
             coerce=stored.coerce,
-            inputs=None if spec.inputs is None else Inputs(files=files),
+            inputs=None if spec.inputs is None else Inputs(files=_files(paths)),
         )
 
     return change

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from provider import provider
+from provider import provider, run_python
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
 
 FAILING = Profile(rules=(Rule(model="b", first=2, behaviour=Behaviour(fault=400)),))
@@ -165,3 +165,14 @@ def test_a_renamed_and_a_moved_one_go_on(cli, tmp_path):
         assert code == 1  # the second of two failures
         code, _, _ = cli("eval", "resume", "other", "--output-dir", "moved", env=server.env())
     assert (code, statuses(tmp_path / "moved" / "other")["succeeded"]) == (0, 2)
+
+
+@pytest.mark.parametrize("data", ['rows=[{"a": 1}, {"a": 2}]', 'inputs=["one", "two"]'])
+def test_what_a_python_program_gave_goes_on_from_the_evaluation_s_folder(cli, tmp_path, data):
+    program = f'import umwelten\numwelten.batch("Say it", "openai:b", {data}, id="demo").wait()'
+    with provider(Profile(rules=(Rule(model="b", first=1, behaviour=Behaviour(fault=400)),))) as server:
+        ran = run_python(["-c", program], cwd=tmp_path, env=server.env())
+        assert ran.code == 0, ran.err
+        assert statuses(tmp_path / "output" / "demo") == {"succeeded": 1, "failed": 1}
+        code, _, err = cli("eval", "resume", env=server.env())
+    assert (code, statuses(tmp_path / "output" / "demo")) == (0, {"succeeded": 2, "failed": 0}), err
