@@ -183,7 +183,7 @@ def test_an_id_that_is_taken_is_an_error_that_names_the_arguments() -> None:
     with pytest.raises(
         umwelten.EvaluationExists, match="resume=True continues it, overwrite=True starts over"
     ):
-        umwelten.run("hello", "openai:a", id="taken").wait()
+        umwelten.run("hello", "openai:a", id="taken", resume=False).wait()
 
 
 def test_changed_settings_do_not_mix_answers() -> None:

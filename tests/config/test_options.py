@@ -116,9 +116,11 @@ def test_an_option_may_stand_where_its_place_says(option: Option, tmp_path: Path
 def test_every_option_is_an_argument_of_the_library_but_those_of_a_terminal(command: str) -> None:
     parameters = inspect.signature(getattr(umwelten, command)).parameters
     ours = {option.name: option for option in of(command) if option.in_python}
-    assert parameters.keys() - {"on_event", "grace_s"} == ours.keys()
+    assert parameters.keys() - {"on_event", "grace_s", "inputs", "progress"} == ours.keys()
     for name, option in ours.items():
-        assert parameters[name].default is (False if option.is_switch else None), name
+        # Left out, `resume` is neither yes nor no.
+        off = option.is_switch and name != "resume"
+        assert parameters[name].default is (False if off else None), name
 
 
 def test_every_option_is_in_the_pages() -> None:

@@ -74,6 +74,17 @@ class Answer(msgspec.Struct, Generic[T], frozen=True, kw_only=True, dict=True):
         text = f"{self.error.kind}: {self.error.message}" if self.error else self.text or ""
         return f"<Answer {about} {self.repeat}: {text[:_SHOWN]!r}{'…' if len(text) > _SHOWN else ''}>"
 
+    def _repr_html_(self) -> str:
+        from umwelten.text.html_table import html_table
+
+        about = " · ".join(part for part in (self.model, self.file, self.prompt) if part)
+        rows: list[tuple[str, object]] = [("answer", self.text)] if self.error is None else []
+        rows += [("failed", f"{self.error.kind}: {self.error.message}")] if self.error is not None else []
+        rows += [("record", msgspec.json.encode(self.data).decode())] if self.data is not None else []
+        rows.append(("cost", None if self.cost_usd is None else f"${self.cost_usd:.6f}"))
+        rows.append(("time", None if self.response_s is None else f"{self.response_s:.2f} s"))
+        return html_table(about, (), rows, longest=2_000)
+
     @property
     def ok(self) -> bool:
         """Return whether the call succeeded."""
@@ -120,7 +131,10 @@ def answer(call: StoredCall, shape: type[T] | None, folder: Path | None = None) 
         reasoning=call.reasoning,
         partial=call.partial,
         finish_reason=call.finish_reason,
-        usage=call.usage,
+        # What was paid for these tokens is known even where the provider does not say it.
+        usage=call.usage
+        if call.usage.cost_nusd is not None
+        else msgspec.structs.replace(call.usage, cost_nusd=call.cost_nusd),
         cost_usd=stats.usd(call.cost_nusd),
         response_s=call.response_s,
         ttft_s=call.ttft_s,

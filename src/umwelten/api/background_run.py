@@ -52,6 +52,7 @@ class Background:
         self.error: BaseException | None = None
         self.ended = False
         self.steering: Steering | None = None
+        self.at_end: Callable[[], None] = lambda: None
         self.version = 0
         self._prepare, self._grace_s = prepare, grace_s
         self._lock = threading.Lock()
@@ -95,6 +96,7 @@ class Background:
             self.error = error
         finally:
             atexit.unregister(self._leave)
+            self.at_end()
             self._tell(ended=True)
 
     def _run(self) -> None:

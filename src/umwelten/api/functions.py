@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 from umwelten.api.answer import T
 from umwelten.api.given_data import with_given_data
 from umwelten.api.job import Job
+from umwelten.api.notebooks import in_notebook
 from umwelten.api.results import Results
 from umwelten.api.signatures import check_names, with_options
 from umwelten.config.option_fields import BatchOptions, Given, PathLike, SharedOptions
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from umwelten.api.evaluation_work import EvaluationWork
     from umwelten.api.learning_work import LearningAfter
     from umwelten.api.memory_store import Memory
+    from umwelten.api.progress import ProgressChoice
     from umwelten.config.settings import Settings
     from umwelten.evaluation.spec import EvaluationSpec
     from umwelten.events import Event
@@ -32,6 +34,7 @@ def run(
     prompt: str | Path | None = None,
     models: str | Sequence[str] | None = None,
     *,
+    progress: ProgressChoice | None = None,
     on_event: OnEvent | None = None,
     grace_s: float = 10.0,
     **options: Unpack[SharedOptions[T]],
@@ -42,8 +45,9 @@ def run(
     `umwelten.toml`, `.env` and the environment say, else the flag's default. `prompt` and `system` are
     texts, or the `Path` of a file; `models` a comma list or a list. `prompts`: several by name, or the path
     of their file. `schema` is a Pydantic class, a JSON Schema as a dict, the path of one, or the fields as
-    a text. `on_event` is called with every `umwelten.events.Event`, in the job's own thread. `grace_s`:
-    how long calls in flight have when the job is stopped.
+    a text. `progress`: True shows a line on stderr, in a notebook a bar; "plain" whole lines, False nothing;
+    left out, it is shown in notebooks alone. `on_event` is called with every `umwelten.events.Event`, in the
+    job's own thread. `grace_s`: how long calls in flight have when the job is stopped.
 
     >>> results = umwelten.run("Name a river.", "openai:gpt-5.4-mini,ollama:gemma3:12b").wait()
     >>> [answer.model for answer in results]
@@ -52,7 +56,7 @@ def run(
     'gpt-5.4-mini says ...'
     """
     check_names(run, options)
-    return _job("run", {"prompt": prompt, "models": models, **options}, on_event, grace_s)
+    return _job("run", {"prompt": prompt, "models": models, **options}, progress, on_event, grace_s)
 
 
 @with_options(BatchOptions)
@@ -61,6 +65,7 @@ def batch(
     models: str | Sequence[str] | None = None,
     *,
     inputs: Given | Path | None = None,
+    progress: ProgressChoice | None = None,
     on_event: OnEvent | None = None,
     grace_s: float = 10.0,
     **options: Unpack[BatchOptions[T]],
@@ -84,7 +89,7 @@ def batch(
     """
     check_names(batch, options)
     given, data = with_given_data({"prompt": prompt, "models": models, **options}, inputs)
-    return _job("batch", given, on_event, grace_s, data)
+    return _job("batch", given, progress, on_event, grace_s, data)
 
 
 def open(id: str, output_dir: PathLike | None = None, *, schema: type[T] | None = None) -> Results[T]:
@@ -138,6 +143,7 @@ def _output_dir(given: PathLike | None) -> Path:
 def _job(
     kind: Literal["run", "batch"],
     given: Mapping[str, Any],
+    progress: ProgressChoice | None,
     on_event: OnEvent | None,
     grace_s: float,
     data: GivenData | None = None,
@@ -145,30 +151,39 @@ def _job(
     schema = given.get("schema")
     shape = schema if isinstance(schema, type) else None
 
-    def prepare() -> EvaluationWork:
-        return _prepare(kind, given, shape, on_event)
+    shown = None
+    if progress is not False and (progress is not None or in_notebook()):
+        from umwelten.api.progress import job_progress
 
-    return Job(prepare, name=f"umwelten.{kind}(…)", shape=shape, grace_s=grace_s, data=data)
+        shown = job_progress(progress)
+    told = tuple(each for each in (shown, on_event) if each is not None)
+
+    def prepare() -> EvaluationWork:
+        return _prepare(kind, given, shape, told)
+
+    return Job(prepare, name=f"umwelten.{kind}(…)", shape=shape, grace_s=grace_s, data=data, progress=shown)
 
 
 def _prepare(
     kind: Literal["run", "batch"],
     given: Mapping[str, Any],
     shape: type[Any] | None,
-    on_event: OnEvent | None,
+    on_event: Sequence[OnEvent],
 ) -> EvaluationWork:
     from umwelten.api.argument_names import as_argument
     from umwelten.api.evaluation_work import EvaluationWork
     from umwelten.api.notes import observer
+    from umwelten.api.repeated_calls import exists_otherwise, resumed_if_same
     from umwelten.api.scoring_work import scoring_after
     from umwelten.config.endpoints import vendors
     from umwelten.config.settings import load
-    from umwelten.errors import UmweltenError
+    from umwelten.errors import EvaluationChanged, UmweltenError
     from umwelten.evaluation.build_spec import build_spec
     from umwelten.evaluation.evaluation import Evaluation
     from umwelten.events import Note
     from umwelten.phrases import Wording, spell
 
+    given, repeated = resumed_if_same(given)
     scorers = given.get("scorers")
     named, flags = ({}, given) if not isinstance(scorers, Mapping) else (scorers, {**given, "scorers": None})
     try:
@@ -185,9 +200,11 @@ def _prepare(
                 if spec.tools is not None:
                     spec.tools.toolbox.close()
                 raise
+    except EvaluationChanged as error:
+        raise (exists_otherwise(error) if repeated else error).spell(as_argument) from None
     except UmweltenError as error:
         raise error.spell(as_argument) from None
-    tell = observer(on_event)
+    tell = observer(*on_event)
     for text in notes:
         tell(Note(text=settings.conceal(spell(text, as_argument))))
     return EvaluationWork(evaluation, tell, spec.output.reports, scoring, learning)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow
 
     from umwelten.api.background_run import Background, Prepare
+    from umwelten.api.progress import JobProgress
     from umwelten.inputs.given.walk import GivenData
 
 
@@ -50,10 +51,11 @@ class Job(BackgroundJob[Results[T]], Generic[T]):
         shape: type[T] | None = None,
         grace_s: float = 10.0,
         data: GivenData | None = None,
+        progress: JobProgress | None = None,
     ) -> None:
         """Use `run` or `batch`."""
         super().__init__(prepare, name=name, grace_s=grace_s)
-        self._shape, self._data = shape, data
+        self._shape, self._data, self._progress = shape, data, progress
 
     def to_pandas(self) -> pandas.DataFrame:
         """Run to the end; then `Results.to_pandas`."""
@@ -112,6 +114,9 @@ class Job(BackgroundJob[Results[T]], Generic[T]):
         self._outcome()
 
     def _begin(self, loop: asyncio.AbstractEventLoop | None = None) -> Background:
+        if self._progress is not None and not self._used:
+            self._progress.open()
+            self._background.at_end = self._progress.close
         if self._data is not None and not self._used:
             background = self._background
             self._data.loop, self._data.stopped = loop, lambda: background.stopped is not None

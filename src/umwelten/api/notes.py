@@ -14,11 +14,11 @@ _log.addHandler(logging.NullHandler())
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING}
 
 
-def observer(on_event: Callable[[Event], None] | None) -> Observer:
-    """Return what is told of a job's events: the log, and the program's own function."""
+def observer(*on_event: Callable[[Event], None] | None) -> Observer:
+    """Return what is told of a job's events: the log, and the program's own functions."""
     from umwelten.events import Observers
 
-    return Observers([_log_note, *([] if on_event is None else [on_event])])
+    return Observers([_log_note, *(each for each in on_event if each is not None)])
 
 
 def _log_note(event: Event) -> None:

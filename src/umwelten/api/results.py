@@ -17,6 +17,7 @@ from umwelten.store.database import store_errors
 from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import call_count, stored_calls
 from umwelten.store.tables import FAILED, SUCCEEDED
+from umwelten.text.html_table import html_table
 from umwelten.types import FrozenStruct
 from umwelten.user_folders import expand_home
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from umwelten.api.scorers.program_scorers import ScorerLike
     from umwelten.api.scores import Scores
     from umwelten.events import Event
+
+_SHOWN = 10
+"""Answers that a notebook shows."""
 
 Status = Literal["complete", "failed", "stopped", "interrupted", "running"]
 
@@ -92,6 +96,15 @@ class Answers(Sequence[Answer[T]], Generic[T]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.folder.name!r}: {len(self)}>"
+
+    def _repr_html_(self) -> str:
+        count = len(self)
+        rows = [
+            (one.model, one.file, one.text if one.error is None else f"{one.error.kind}: {one.error.message}")
+            for one in self[:_SHOWN]
+        ]
+        more = f"and {count - _SHOWN:,} more" if count > _SHOWN else ""
+        return html_table(repr(self)[1:-1], ("model", "input", "answer"), rows, more)
 
     def _some(self, start: int, limit: int) -> list[Answer[T]]:
         with _reading(self.folder) as reader:

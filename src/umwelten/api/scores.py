@@ -22,6 +22,7 @@ from umwelten.store.database import store_errors
 from umwelten.store.reader import Reader
 from umwelten.store.scores.reader import ScoreReader
 from umwelten.store.stored_calls import stored_calls
+from umwelten.text.html_table import html_table
 from umwelten.text.suggestions import closest, did_you_mean, sentences
 
 if TYPE_CHECKING:
@@ -185,6 +186,20 @@ class Scores(Generic[T]):
         names = ", ".join(scorer.name for scorer in self.scorers)
         return f"<Scores of {self.id!r}: {names or 'none'}>"
 
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                scorer,
+                model if isinstance(model, str) else " · ".join(model),
+                _mean(row),
+                _ends(row),
+                row.scored,
+            )
+            for scorer in (() if self._overview is None else self._overview.figures)
+            for model, row in self[scorer].items()
+        ]
+        return html_table(repr(self)[1:-1], ("scorer", "model", "mean", "95 % interval", "scored"), rows)
+
     @cached_property
     def _overview(self) -> ScoreOverview | None:
         with Reader.open(self.folder) as reader, store_errors(self.folder), overviews.snapshot(reader):
@@ -197,6 +212,10 @@ def _key(column: ColumnName) -> ModelName:
 
 def _mean(row: ScoreFigures) -> str:
     return "unknown" if row.mean is None else f"{row.mean:.3f}"
+
+
+def _ends(row: ScoreFigures) -> str:
+    return "" if row.low is None or row.high is None else f"{row.low:.3f} to {row.high:.3f}"
 
 
 def _unknown_scorer(scorer: object, known: list[str]) -> str:

@@ -32,7 +32,8 @@ def with_options(options: type[Any]) -> Callable[[F], F]:
 
 def _parameter(name: str, annotation: Any) -> inspect.Parameter:
     type_, _ = get_args(annotation)
-    default = False if OPTIONS[name].is_switch else None
+    # Left out, `resume` is neither: a call with the settings that are stored goes on.
+    default = False if OPTIONS[name].is_switch and name != "resume" else None
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=type_)
 
 

@@ -354,7 +354,7 @@ class SharedOptions(ScoreOptions, MemoryOptions, ToolOptions, Generic[T], total=
         ),
     ]
     resume: Annotated[
-        bool,
+        bool | None,
         Option(
             kinds.SWITCH,
             Section.OUTPUT,
