@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from livekit import FINISHED, SteeringInMemory, run_state, served
@@ -29,7 +30,8 @@ from umwelten.events import (
 )
 from umwelten.live import run_files
 from umwelten.live.client import NoAnswer, Refused, RunGone, all_runs, ask_all
-from umwelten.live.run_files import run_folder, sweep
+from umwelten.live.run_files import sweep
+from umwelten.live.run_folder import run_folder
 from umwelten.types import Call, Failure, FailureKind, FinishReason, Input, ModelRef, Reply, Timing, Usage
 
 MODEL = ModelRef("openai", "gpt-5.4-mini")
@@ -83,7 +85,7 @@ def test_a_folder_that_others_can_enter_is_not_used(tmp_path: Path) -> None:
             time.sleep(0.01)
         (note,) = run.notes
         assert isinstance(note, Note)
-        assert "cannot be controlled" in note.text
+        assert "cannot be watched" in note.text
     assert not list(folder.iterdir())
 
 
@@ -373,3 +375,62 @@ def test_a_socket_that_never_answers(tmp_path: Path) -> None:
         by_id = dict(zip([each.id for each in runs], said, strict=True))
         assert isinstance(by_id["deaf"], NoAnswer)
         assert by_id["tides"] == found.state()
+
+
+# --- strangers ---------------------------------------------------------------------------------
+
+
+def test_names_that_are_no_text_and_requests_that_are_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name = "page-\udcff.jpg"
+    state = run_state()
+    lane = msgspec.structs.replace(state.lanes[0], name=name)
+    with served(tmp_path, SteeringInMemory(msgspec.structs.replace(state, lanes=(lane,)))) as run:
+        found = run.run()
+        page = Input(id=1, name=name, path="/p")
+        of = {"call": Call(id=5, model=1, input=page), "model": MODEL, "lane": name}
+        run.tell(CallStarted(**of, attempt=1))
+        assert found.state().lanes[0].name == "page-\\udcff.jpg"
+        assert json.loads(found.get("/calls", status="running"))["calls"][0]["input"] == "page-\\udcff.jpg"
+        failure = Failure(kind=FailureKind.SERVER, message=name)
+        run.tell(AttemptFailed(**of, attempt=1, failure=failure, retry_in_s=0.0, counted=True), FINISHED)
+        told = {event: facts for _, event, facts in _until_finished(found.events())}
+        assert told["attempt_failed"]["input"] == "page-\\udcff.jpg"
+        folder = run_folder()
+        assert folder is not None
+        for sent in (
+            b"\x00\xff\x16\x03\x01garbage\r\n\r\n",
+            b"GET /" + b"x" * 100_000,
+            b"POST /pause HTTP/1.1\r\n",
+        ):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+                sock.connect(str(next(folder.glob("*.sock"))))
+                sock.sendall(sent)
+                sock.shutdown(socket.SHUT_WR)
+                sock.settimeout(5)
+                while sock.recv(65_536):
+                    pass
+        run.steering.state = lambda: 1 / 0  # type: ignore[method-assign]
+        with pytest.raises(Refused, match="ZeroDivisionError") as refused:
+            found.state()
+        assert refused.value.status == 500
+        with pytest.raises(Refused):
+            found.change("POST", "/pause", {"reason": "x" * 100_000})
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records
+
+
+def test_sockets_that_were_left_half_made_are_taken_away(tmp_path: Path) -> None:
+    with served(tmp_path) as run:
+        run.run()
+        folder = run_folder()
+        assert folder is not None
+        for name in ("99-half.sock", ".99-0123abcd", "0123456789abcdef01234567", "98-new.sock"):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+                sock.bind(str(folder / name))
+            if name != "98-new.sock":
+                os.utime(folder / name, (1, 1))
+        sweep(folder)
+        left = {path.name for path in folder.iterdir() if path.is_socket()}
+        assert left == {f"{os.getpid()}-tides.sock", "0123456789abcdef01234567", "98-new.sock"}

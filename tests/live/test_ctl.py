@@ -16,7 +16,7 @@ from umwelten.cli.app import main
 from umwelten.evaluation.run_state import ChangeState, RunPhase
 from umwelten.evaluation.steering import Author
 from umwelten.events import CallStarted
-from umwelten.live.run_files import run_folder
+from umwelten.live.run_folder import run_folder
 from umwelten.types import Call, Input, ModelRef
 
 HOSTILE = "openai:\x1b[2J\x1b]0;owned\x07\u202e\x9b"

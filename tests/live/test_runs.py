@@ -20,7 +20,7 @@ from provider import Provider, clean_environment, provider
 from umwelten.cli.app import main
 from umwelten.evaluation.run_state import RunPhase
 from umwelten.live.client import Run, all_runs
-from umwelten.live.run_files import run_folder
+from umwelten.live.run_folder import run_folder
 from umwelten.simulate.faultserver import Profile
 from umwelten.simulate.faultserver.profile import Behaviour
 

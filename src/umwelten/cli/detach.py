@@ -17,6 +17,7 @@ import msgspec
 from umwelten.cli.json_output import print_json
 from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
+from umwelten.inputs.workers.interpreter import find_interpreter, import_path
 from umwelten.live.launch import VARIABLE, Launched
 from umwelten.text.sanitize import safe
 from umwelten.user_folders import state_folder
@@ -54,6 +55,9 @@ def detach(arguments: Sequence[str]) -> NoReturn:
         child = _start(arguments, file, record)
     try:
         launched = _wait(child, record)
+    except BaseException:  # Ctrl-C: nobody knows of it yet
+        child.terminate()
+        raise
     finally:
         with suppress(OSError):
             record.unlink()
@@ -69,8 +73,13 @@ def detach(arguments: Sequence[str]) -> NoReturn:
 def _start(arguments: Sequence[str], log: IO[bytes], record: Path) -> subprocess.Popen[bytes]:
     # A prompt or inputs may come from a pipe; a terminal belongs to the session that stays behind.
     stdin = subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else None
+    # The working directory is nothing to import from: its files may be anybody's.
+    code = (
+        f"import sys; sys.path[:] = {import_path()!r}; sys.argv[0] = 'umwelten'; "
+        "from umwelten.cli.app import main; main()"
+    )
     return subprocess.Popen(
-        [sys.executable, "-m", "umwelten", *arguments],
+        [find_interpreter("--detach"), "-P", "-c", code, *arguments],
         stdin=stdin,
         stdout=log,
         stderr=log,

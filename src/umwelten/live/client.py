@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from umwelten.evaluation.run_state import Change, RunState
-from umwelten.live.run_files import RunFile, connect, is_dead, run_files, run_folder
+from umwelten.live.run_files import RunFile, connect, is_dead, run_files
+from umwelten.live.run_folder import run_folder
 
 ANSWER_S = 5.0
 """A run answers within a tenth of a second, also when it is busy."""

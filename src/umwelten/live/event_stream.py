@@ -6,9 +6,9 @@ import asyncio
 import time
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
+from umwelten.live.encoding import encode
 from umwelten.live.events import EventRing, Told
 
 _BEAT_S = 0.1
@@ -100,4 +100,4 @@ def _piece(call: int, model: str, text: str, left_out: int) -> bytes:
 
 def _frame(name: str, facts: dict[str, Any]) -> bytes:
     # JSON has no raw line breaks, so the data is one line.
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(facts))
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), encode(facts))

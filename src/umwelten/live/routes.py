@@ -14,6 +14,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from aiohttp import web
 
 from umwelten.errors import UmweltenError
 from umwelten.evaluation.steering import Author, Change, Steering
+from umwelten.live.encoding import encode
 from umwelten.live.event_stream import EventStream
 from umwelten.live.events import EventRing
 from umwelten.report.queries.call_rows import ENDED, MOST, call_row, call_rows
@@ -34,6 +36,7 @@ MOST_BYTES = 1 << 20
 _MOST_SENT = 64 << 10
 """Bytes of a request's body: a change is a few words."""
 
+_TRIES = 5
 _LISTS = ("models", "lanes", "changes")
 _RUNNING = "running"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -125,11 +128,12 @@ class Routes:
         )
         return application
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of threads and files; what is being done is done to its end."""
         self.stream.close()
         self._changes.shutdown(wait=False)
-        self._rows.submit(self._close_reader)
+        # Before the store is closed: only the last to close a database can tidy it, and a reader never can.
+        await asyncio.get_running_loop().run_in_executor(self._rows, self._close_reader)
         self._rows.shutdown(wait=False)
 
     # --- who may ask, and errors ---------------------------------------------------------------
@@ -148,6 +152,8 @@ class Routes:
             return _error(405, f"{request.path} does not take {request.method}", f"{_allowed(error)}.")
         except web.HTTPException as error:
             return _error(error.status, f"{request.method} {request.path[:200]}: {error.reason}", _KNOWN)
+        except Exception as error:  # noqa: BLE001 - a fault of ours is told to who asked, not to the terminal
+            return _error(500, f"{request.method} {request.path[:200]} failed: {type(error).__name__}")
 
     def _is_allowed(self, request: web.Request) -> bool:
         if self._token is not None:
@@ -162,6 +168,10 @@ class Routes:
     # --- what is ---------------------------------------------------------------------------------
 
     async def _status(self, request: web.Request) -> web.Response:
+        for _ in range(_TRIES):
+            # It takes what the run changes meanwhile; most of the time that is not at the same moment.
+            with suppress(RuntimeError):
+                return _json(self._steering.state())
         return _json(self._steering.state())
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
@@ -292,7 +302,7 @@ def _text(request: web.Request) -> bool:
 
 
 def _error(status: int, message: str, hint: str | None = None) -> web.Response:
-    body = msgspec.json.encode({"error": message, "hint": hint})
+    body = encode({"error": message, "hint": hint})
     return web.Response(body=body, status=status, content_type="application/json")
 
 
@@ -305,12 +315,12 @@ def _fitting(rows: list[dict[str, Any]], *, full: bool = False) -> web.Response:
 
 
 def _page(rows: list[dict[str, Any]], more: bool) -> bytes:
-    return msgspec.json.encode({"calls": rows, "next": rows[-1]["call"] if more and rows else None})
+    return encode({"calls": rows, "next": rows[-1]["call"] if more and rows else None})
 
 
 def _json(value: Any) -> web.Response:
     """Return a response; of lists that there is no room for, the beginning, and how much is left out."""
-    body = msgspec.json.encode(value)
+    body = encode(value)
     if len(body) > MOST_BYTES:
         body = _cut(msgspec.to_builtins(value))
     return web.Response(body=body, content_type="application/json")
@@ -318,7 +328,7 @@ def _json(value: Any) -> web.Response:
 
 def _cut(facts: dict[str, Any]) -> bytes:
     left_out = dict.fromkeys((name for name in _LISTS if name in facts), 0)
-    while len(body := msgspec.json.encode(facts | {"left_out": left_out})) > MOST_BYTES:
+    while len(body := encode(facts | {"left_out": left_out})) > MOST_BYTES:
         name = max(left_out, key=lambda name: len(facts[name]))
         half = len(facts[name]) // 2
         if not facts[name]:

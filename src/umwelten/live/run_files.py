@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import socket
 import stat
@@ -22,10 +23,8 @@ import msgspec
 
 from umwelten.private_files import read_private, write_private
 from umwelten.types import FrozenStruct, Secret
-from umwelten.user_folders import state_folder
 from umwelten.version import __version__
 
-_RUN = "run"
 _SOCKET, _JSON = ".sock", ".json"
 _LONGEST_PATH = 103
 """Bytes of a socket's path that every system and every client takes: macOS has room for 104 with the end."""
@@ -39,6 +38,11 @@ _LONGEST_NAME = 80
 _MOST_BYTES = 64 << 10
 _BACKLOG = 128
 _CONNECT_S = 1.0
+_AGAIN_S = 0.01
+_UNNAMED = re.compile(r"\.\d+-[0-9a-f]{8}")
+_UNFINISHED_S = 60.0
+"""A run makes its socket and its `.json` within a few milliseconds of each other."""
+
 _ABANDONED_S = 7 * 86_400.0
 """Nobody on this machine can tell whether a run on another one, with the same folder, still goes on."""
 
@@ -90,12 +94,6 @@ class Listener:
             with suppress(OSError):
                 path.unlink()
         self._files = ()
-
-
-def run_folder() -> Path | None:
-    """Return the folder of the files; `None` without a home."""
-    state = state_folder()
-    return None if state is None else state / _RUN
 
 
 def listen(folder: Path, id: str, evaluation: Path) -> Listener:
@@ -161,6 +159,18 @@ def sweep(folder: Path) -> None:
             for name in (path, *([] if run.socket is None else [folder / Path(run.socket).name])):
                 with suppress(OSError):
                     name.unlink()
+    _sweep_sockets(folder)
+
+
+def _sweep_sockets(folder: Path) -> None:
+    """Take away sockets of runs that were killed before they wrote what they were of."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            is_ours = path.suffix == _SOCKET or _UNNAMED.fullmatch(path.name)
+            if is_ours and not path.with_suffix(_JSON).exists():
+                with suppress(OSError):
+                    if time.time() - path.lstat().st_mtime > _UNFINISHED_S:
+                        path.unlink()
 
 
 def is_dead(folder: Path, run: RunFile) -> bool:
@@ -184,14 +194,21 @@ def connect(folder: Path, run: RunFile, timeout_s: float) -> socket.socket:
     if not hasattr(socket, "AF_UNIX"):
         raise OSError(errno.EAFNOSUPPORT, "this system has no such sockets")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    deadline = time.monotonic() + timeout_s
     try:
         sock.settimeout(timeout_s)
         with _short(folder / Path(run.socket).name) as address:
-            sock.connect(address)
+            while True:
+                try:
+                    sock.connect(address)
+                    return sock
+                except BlockingIOError:  # Linux does not wait for room where many ask at once
+                    if time.monotonic() > deadline:
+                        raise TimeoutError from None
+                    time.sleep(_AGAIN_S)
     except BaseException:
         sock.close()
         raise
-    return sock
 
 
 def _make(folder: Path) -> None:

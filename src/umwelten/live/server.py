@@ -7,6 +7,7 @@ nor a short one pays for it. Where it cannot begin, a note says so and the run g
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from umwelten.events import CallStarted, Event, Note, NoteLevel, Observer, RunFinished, RunStarted
 from umwelten.live.launch import launch_record
+from umwelten.live.run_folder import run_folder
 from umwelten.threads import new_event_loop
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ _SHORT_S = 0.25
 _LATEST_S = 1.0
 """After the start, also if no call could go yet."""
 
+_CANNOT = "this run cannot be watched or changed from outside"
 _END_S = 1.5
 """For who watches to be told of the end."""
 
@@ -103,7 +106,7 @@ class ControlServer:
                 with asyncio.Runner(loop_factory=new_event_loop) as runner:
                     runner.run(self._serve())
         except OSError as error:
-            self._note(f"this run cannot be controlled: {error.strerror or error}")
+            self._note(f"{_CANNOT}: {error.filename or run_folder()}: {error.strerror or error}")
         except Exception as error:  # noqa: BLE001 - a run does not end for want of being watched
             self._note(f"this run can no longer be controlled: {error!r}")
         finally:
@@ -113,11 +116,13 @@ class ControlServer:
                     self._listener.sock.close()
 
     def _open(self) -> bool:
-        from umwelten.live.run_files import listen, run_folder
+        from umwelten.live.run_files import listen
 
         folder = run_folder()
         if folder is None:
-            raise OSError("the home directory of this user is not known")
+            # As where limits are to be shared: it is so in many containers, and nothing is wrong.
+            self._note(f"{_CANNOT}: the home directory of this user is not known", NoteLevel.DETAIL)
+            return False
         listener = listen(folder, self._id, self._folder)
         with self._lock:
             self._listener = listener
@@ -131,7 +136,11 @@ class ControlServer:
         assert self._listener is not None
         routes = Routes(self._steering, self._ring, self._folder, self._listener.token, self._conceal)
         runner = web.AppRunner(
-            routes.application(), access_log=None, handle_signals=False, shutdown_timeout=_END_S / 3
+            routes.application(),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=_END_S / 3,
+            logger=_silent(),
         )
         await runner.setup()
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
@@ -150,15 +159,22 @@ class ControlServer:
                 await ended.wait()
         finally:
             server.close()
-            routes.close()
+            await routes.close()
             await runner.cleanup()
 
-    def _note(self, text: str) -> None:
+    def _note(self, text: str, level: NoteLevel = NoteLevel.WARNING) -> None:
         """Tell of it in the run's loop, where observers are called."""
-        note = Note(text=text, level=NoteLevel.WARNING)
+        note = Note(text=text, level=level)
         if self._run_loop is not None and not self._closed.is_set():
             with suppress(RuntimeError):
                 self._run_loop.call_soon_threadsafe(self._tell, note)
+
+
+def _silent() -> logging.Logger:
+    """Return what takes aiohttp's reports on requests that make no sense, which would go to the terminal."""
+    logger = logging.getLogger("umwelten.live")
+    logger.disabled = True
+    return logger
 
 
 @contextmanager
