@@ -62,7 +62,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class TimeLeft:
-    """Seconds. `about`: it rests on the pace of others, or on the hope that a lane that waits goes on."""
+    """Seconds. `about`: it rests on the pace of others, on one that still rises, or on a lane that waits."""
 
     seconds: float
     about: bool = False
@@ -82,7 +82,8 @@ def time_left(routes: Iterable[Route], slots: float | None) -> TimeLeft | None:
         share = sum(shares[id(work)] for work in route.works)
         per_s = sum(work.per_s for work in route.works)
         if route.in_flight >= _FULL * share or not route.ended or not per_s:
-            about = about or bool(route.wait_s)
+            # Without a number of slots, a route finds its level first.
+            about = about or bool(route.wait_s) or (slots is None and route.ended < _SURE * route.limit)
             full.append(route)
             continue
         last_s = max(work.call_s for work in route.works)
