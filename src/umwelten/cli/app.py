@@ -88,6 +88,10 @@ class LazyGroup(click.Group):
             "umwelten.cli.memory.group:group",
             "Learn facts from files, rows and answers; list, search and change what is known.",
         ),
+        "view": (
+            "umwelten.cli.view:command",
+            "See all evaluations in the browser: live, calls, answers, comparisons, ratings.",
+        ),
         "simulate": (
             "umwelten.cli.simulate:simulate",
             "Simulate, in virtual time, how fast a provider with given limits would be used.",

@@ -26,6 +26,7 @@ from umwelten.store.database import (
 from umwelten.store.folder_lock import lock
 from umwelten.store.kept_inputs import copy_kept_inputs
 from umwelten.store.missing_texts import MissingTexts
+from umwelten.store.ratings.tables import RATINGS
 from umwelten.store.relocation import (
     Relocation,
     carry_out,
@@ -44,7 +45,7 @@ from umwelten.store.text_files import TextFiles
 from umwelten.store.variants import slugs_of
 
 # Scores say something of answers, and verdicts of both: what is said of comes last, so that it is there.
-_KINDS = (SCORES, EVALUATION)
+_KINDS = (RATINGS, SCORES, EVALUATION)
 _ENDED = {
     EVALUATION: "UPDATE runs SET ended_at = seen_at, status = 'interrupted' WHERE ended_at IS NULL",
     SCORES: "UPDATE runs SET ended_at = started_at WHERE ended_at IS NULL",
@@ -128,7 +129,8 @@ def _copy_database(folder: Path, target: Path, kind: DatabaseKind) -> None:
         closing(open_database(target, kind)) as connection,
         transaction(connection),
     ):
-        connection.execute(_ENDED[kind])
+        if kind in _ENDED:
+            connection.execute(_ENDED[kind])
 
 
 def _empty(stage: Path) -> None:

@@ -22,6 +22,7 @@ from umwelten.store.database import (
 )
 from umwelten.store.derived import derived_of, locked
 from umwelten.store.kept_inputs import remove_kept_inputs
+from umwelten.store.ratings.tables import RATINGS
 from umwelten.store.relocation import JOURNAL, check_finished
 from umwelten.store.scores.tables import SCORES
 from umwelten.store.text_file_names import is_text_name
@@ -29,7 +30,7 @@ from umwelten.store.text_files import TextFiles
 from umwelten.types import FrozenStruct
 
 _STEP = 500
-_KINDS = (SCORES, EVALUATION)
+_KINDS = (RATINGS, SCORES, EVALUATION)
 
 
 class Removed(FrozenStruct):

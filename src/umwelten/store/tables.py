@@ -34,6 +34,11 @@ def call_id_sql(input_id: str, model_id: str, repeat: str) -> str:
     return f"(({input_id} << {_INPUT_SHIFT}) | ({model_id} << {REPEAT_BITS}) | {repeat})"
 
 
+def input_id_sql(call: str) -> str:
+    """Return the input's number in a call's number, as an SQL expression."""
+    return f"({call} >> {_INPUT_SHIFT})"
+
+
 def model_id_sql(call: str) -> str:
     """Return the model's number in a call's number, as an SQL expression."""
     return f"(({call} >> {REPEAT_BITS}) & {MAX_MODELS})"

@@ -196,7 +196,7 @@ def find(reader: Reader, words: Sequence[str]) -> Iterator[CallSummary]:
     known = KnownNames(reader.connection)
     if len(words) == 1 and is_number(words[0]) and words[0] not in known.files:
         number = int(words[0])
-        return _by_id(reader, number) if number > MOST_POSITIONS else _by_position(reader, number)
+        return by_id(reader, number) if number > MOST_POSITIONS else _by_position(reader, number)
     file, columns, repeat = known.sort(words)
     rows = reader.connection.execute(
         f"""{_CELLS} WHERE (:file IS NULL OR i.id = :file) AND m.id IN ({", ".join(map(str, columns))})
@@ -291,7 +291,8 @@ def _by_position(reader: Reader, number: int) -> Iterator[CallSummary]:
     return map(_summary, reader.connection.execute(f"{_ENDED} LIMIT 1 OFFSET ?", (max(number - 1, 0),)))
 
 
-def _by_id(reader: Reader, number: int) -> Iterator[CallSummary]:
+def by_id(reader: Reader, number: int) -> Iterator[CallSummary]:
+    """Return the call of that id, pending or not; none if the plan has no such call."""
     rows = reader.connection.execute(
         f"{_CELLS} WHERE i.id = ? AND m.id = ? AND r.n = ? {_ORDER}", cell_of(number)
     )

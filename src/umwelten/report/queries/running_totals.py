@@ -1,0 +1,189 @@
+"""How an evaluation stands, model by model, from one pass over its calls: what is looked at again and again.
+
+A report's overview has more, and reads calls and attempts several times for it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from umwelten.report import stats
+from umwelten.report.queries import overviews
+from umwelten.report.queries.status import EvaluationStatus, Run, derive
+from umwelten.report.queries.variants import variants
+from umwelten.store.database import LOCK
+from umwelten.store.reader import Reader
+from umwelten.store.tables import FAILED, SUCCEEDED
+from umwelten.types import FrozenStruct
+
+_MOST = 10**15
+"""Nano-USD of a call: a provider may state nonsense, and SQLite stops at sums past 64 bits."""
+
+
+class ModelTotals(FrozenStruct):
+    """A model, with several prompts one of them. `mean_s` is the mean response of answers."""
+
+    model: str
+    prompt: str | None
+    calls: int
+    succeeded: int
+    failed: int
+    pending: int
+    cost_usd: float | None
+    unpriced: int
+    input_tokens: int
+    output_tokens: int
+    mean_s: float | None
+
+
+class Totals(FrozenStruct):
+    """An evaluation as of one moment. `active_s`: of all its runs; `attempts`: the last one's number."""
+
+    calls: int
+    succeeded: int
+    failed: int
+    pending: int
+    cost_usd: float | None
+    unpriced: int
+    input_tokens: int
+    output_tokens: int
+    active_s: float
+    attempts: int
+    status: str
+    models: tuple[ModelTotals, ...]
+
+
+class Head(FrozenStruct):
+    """What an evaluation is, without a look at its calls. Times are Unix seconds.
+
+    `running`: a process is at work on it. `run_status` and `reason` are those of the latest run; `changes`:
+    how often runs were changed while they went on.
+    """
+
+    id: str
+    type: str
+    prompt: str
+    system: str | None
+    prompts: tuple[str, ...]
+    models: tuple[str, ...]
+    inputs: int
+    repeats: int
+    tags: tuple[str, ...]
+    started_at: float
+    seen_at: float
+    ended_at: float | None
+    running: bool
+    run_status: str | None
+    reason: str | None
+    runs: int
+    changes: int
+
+
+def head(reader: Reader) -> Head:
+    """Return what an evaluation is."""
+    connection = reader.connection
+    row = connection.execute(
+        "SELECT kind, prompt, system, repeats, created_at, tags FROM evaluation"
+    ).fetchone()
+    runs = overviews.runs(reader)
+    last = runs[-1] if runs else None
+    columns = variants(connection).values()
+    inputs = connection.execute("SELECT count(*) FROM inputs WHERE active").fetchone()[0]
+    return Head(
+        id=reader.folder.name,
+        type=row["kind"],
+        prompt=row["prompt"],
+        system=row["system"],
+        prompts=tuple(dict.fromkeys(one.prompt for one in columns if one.prompt)),
+        models=tuple(dict.fromkeys(one.model for one in columns)),
+        inputs=inputs,
+        repeats=row["repeats"],
+        tags=_tags(row["tags"]),
+        started_at=runs[0].started_at if runs else row["created_at"],
+        seen_at=last.last_sign if last else row["created_at"],
+        ended_at=last.ended_at if last else None,
+        running=_status(reader, runs, 1, 0) is EvaluationStatus.RUNNING,
+        run_status=last.status if last else None,
+        reason=last.reason if last else None,
+        runs=len(runs),
+        changes=connection.execute("SELECT count(*) FROM changes").fetchone()[0],
+    )
+
+
+def totals(reader: Reader) -> Totals:
+    """Return the counts and sums; it reads every call once."""
+    connection = reader.connection
+    cells = connection.execute(
+        "SELECT (SELECT count(*) FROM inputs WHERE active) * (SELECT repeats FROM evaluation)"
+    ).fetchone()[0]
+    sums = {row["model_id"]: row for row in connection.execute(_SUMS)}
+    models = tuple(
+        _model(one.model, one.prompt, cells, sums.get(number)) for number, one in variants(connection).items()
+    )
+    succeeded, failed = sum(one.succeeded for one in models), sum(one.failed for one in models)
+    pending = sum(one.pending for one in models)
+    known = [one.cost_usd for one in models if one.cost_usd is not None]
+    runs = overviews.runs(reader)
+    return Totals(
+        calls=cells * len(models),
+        succeeded=succeeded,
+        failed=failed,
+        pending=pending,
+        cost_usd=sum(known) if known else None,
+        unpriced=sum(one.unpriced for one in models),
+        input_tokens=sum(one.input_tokens for one in models),
+        output_tokens=sum(one.output_tokens for one in models),
+        active_s=sum(max(run.last_sign - run.started_at, 0.0) for run in runs),
+        attempts=last_attempt(connection),
+        status=_status(reader, runs, pending, failed),
+        models=models,
+    )
+
+
+def last_attempt(connection: sqlite3.Connection) -> int:
+    """Return the number of the latest attempt, 0 if there is none."""
+    return int(connection.execute("SELECT coalesce(max(id), 0) FROM attempts").fetchone()[0])
+
+
+_SUMS = f"""SELECT model_id, sum(status = {SUCCEEDED}) AS succeeded, sum(status = {FAILED}) AS failed,
+        avg(CASE WHEN status = {SUCCEEDED} THEN response_s END) AS mean_s,
+        coalesce(sum(min(cost_nusd, {_MOST})), 0) AS cost_nusd,
+        count(CASE WHEN attempts > 0 THEN cost_nusd END) AS priced, sum(attempts = 0) AS reused,
+        coalesce(sum(min(input_tokens, {_MOST})), 0) AS input_tokens,
+        coalesce(sum(min(output_tokens, {_MOST})), 0) AS output_tokens
+    FROM current_calls GROUP BY model_id"""
+
+
+def _model(model: str, prompt: str | None, cells: int, row: sqlite3.Row | None) -> ModelTotals:
+    if row is None:
+        return ModelTotals(
+            model=model, prompt=prompt, calls=cells, succeeded=0, failed=0, pending=cells, cost_usd=None,
+            unpriced=0, input_tokens=0, output_tokens=0, mean_s=None,
+        )  # fmt: skip
+    ended = row["succeeded"] + row["failed"]
+    unpriced = ended - row["reused"] - row["priced"]
+    return ModelTotals(
+        model=model,
+        prompt=prompt,
+        calls=cells,
+        succeeded=row["succeeded"],
+        failed=row["failed"],
+        pending=max(cells - ended, 0),
+        cost_usd=stats.usd(stats.total_cost(row["cost_nusd"], row["priced"], unpriced)),
+        unpriced=unpriced,
+        input_tokens=row["input_tokens"],
+        output_tokens=row["output_tokens"],
+        mean_s=stats.rounded(row["mean_s"]),
+    )
+
+
+def _status(reader: Reader, runs: Sequence[Run], pending: int, failed: int) -> EvaluationStatus:
+    return derive(runs, pending=pending, failed=failed, lock=reader.folder / LOCK)
+
+
+def _tags(text: str) -> tuple[str, ...]:
+    found = msgspec.json.decode(text)
+    return tuple(str(tag) for tag in found) if isinstance(found, list) else ()
