@@ -229,9 +229,9 @@ def test_what_a_lane_waited_for_is_summed_over_its_runs(tmp_path):
     first, second = json.loads(rendered(folder, render_json))["attributions"]
     assert first == {"lane": "google", "reason": "cpu", "seconds": 3.5, "share": 0.875}
     assert (second["seconds"], second["share"]) == (0.5, 0.125)
-    assert "| google | this machine | 3.50 s | 87.5% |" in rendered(folder, render_markdown)
+    assert "| google | the processor of this machine | 3.50 s | 87.5% |" in rendered(folder, render_markdown)
     (row,) = html_rows(rendered(folder, lambda r, out: render_html([r], out)), "Waits")
-    assert row[2] == "this machine 3.50 s, 87.5%the next try after failures 0.50 s, 12.5%"
+    assert row[2] == "the processor of this machine 3.50 s, 87.5%the wait before a retry 0.50 s, 12.5%"
 
 
 def test_a_store_from_before_there_were_attributions_is_read(tmp_path):

@@ -49,7 +49,7 @@ def test_the_summary_counts_the_records_of_the_run():
         unfit(), unfit(), failure(),
     )  # fmt: skip
     text = printed(summary_of(*outcomes))
-    assert "  records  3 valid (1 mended, 1 asked again), 2 failed\n" in text
+    assert "  records  3 valid (1 repaired, 1 retried), 2 failed\n" in text
     assert "loosen the schema" in text
 
 

@@ -39,7 +39,7 @@ def test_models_stand_side_by_side(tmp_path):
     assert row(text, "google:gemini-2.5-flash")[1:6] == ["1", "1", "1", "50.0%", "4.00 s"]
     assert row(text, "google:gemini-2.5-flash")[-1] == "$0.00123 + 1 call of unknown price"
     assert row(text, "calls") == ["calls", "6 calls: 4 succeeded, 1 failed, 1 pending"]
-    assert row(text, "status") == ["status", r"incomplete: cost cap of \$0.01 reached"]
+    assert row(text, "status") == ["status", r"stopped, 1 failed, 1 pending: cost cap of \$0.01 reached"]
 
 
 def test_failures_come_with_advice(tmp_path):

@@ -324,7 +324,7 @@ def test_records_of_files_that_left_the_plan_no_longer_count(tmp_path):
 @given(st.builds(Records, **dict.fromkeys(Records.__struct_fields__, st.integers(0, 3))))
 def test_the_words_for_records_name_what_there_is_and_no_more(records):
     words = in_words(records)
-    assert ("mended" in words) == bool(records.mended and (records.valid or records.failed))
+    assert ("repaired" in words) == bool(records.mended and (records.valid or records.failed))
     assert ("failed" in words) == bool(records.failed)
     assert "0 " not in words.replace("0 valid", "")
 
@@ -334,9 +334,8 @@ def test_the_words_for_records_name_what_there_is_and_no_more(records):
 
 def test_markdown_has_the_fields_as_columns_and_a_table_of_them(folder):
     text = read(folder, render_markdown)
-    assert (
-        "5 valid (1 fenced, 1 mended, 1 coerced, 1 asked again), 2 failed; 5 answers asked for again" in text
-    )
+    assert "5 valid (1 extracted, 1 repaired, 1 converted, 1 retried), 2 failed" in text
+    assert "; 5 retries of answers that did not fit" in text
     assert "| pages | integer | 5 | 0 | 6 | 3 to 212, mean 55 | 0 is less than 1 |" in text
     assert f"| {FLASH} | 1 | 0 | 0 | 0 | 0 | 1 | 2 |" in text
 

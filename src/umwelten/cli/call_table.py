@@ -10,6 +10,7 @@ from itertools import count, repeat
 
 from umwelten.cli.table_layout import fitted_table
 from umwelten.report.queries import calls, overviews
+from umwelten.report.queries.schema_validation import mark_in_words
 from umwelten.report.queries.variants import variants
 from umwelten.report.status_words import status_text
 from umwelten.store.reader import Reader
@@ -107,4 +108,4 @@ def _status(line: calls.CallSummary) -> str:
     if line.error_kind:
         return "failed"
     word = "ok" if line.status == calls.STATUS[1] else line.status
-    return ", ".join((word, *line.marks))
+    return ", ".join((word, *map(mark_in_words, line.marks)))

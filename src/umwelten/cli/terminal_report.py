@@ -16,7 +16,7 @@ from umwelten.report.advice import advice, queues
 from umwelten.report.models import CallResult, ModelRow, Overview
 from umwelten.report.queries import overviews
 from umwelten.report.queries.call_scores import open_scores
-from umwelten.report.queries.schema_validation import validation
+from umwelten.report.queries.schema_validation import mark_in_words, validation
 from umwelten.report.queries.score_overview import read_overview
 from umwelten.report.queries.status import UNFINISHED
 from umwelten.report.queries.stored_failures import failures_by_message
@@ -239,7 +239,11 @@ def _answer(
     repeat = f" ({result.repeat})" if overview.settings.repeats > 1 else ""
     metrics = result.metrics
     facts = [formatting.seconds(metrics.response_s), f"{formatting.tokens(metrics.output_tokens)} tokens"]
-    facts += [formatting.money(metrics.cost_usd), *tools_section.words_of(result), *result.marks]
+    facts += [
+        formatting.money(metrics.cost_usd),
+        *tools_section.words_of(result),
+        *map(mark_in_words, result.marks),
+    ]
     title = cut(one_line(f"{result.label}{repeat} · {' · '.join(facts)}", 1000), max(width - 2, 20), end=True)
     yield f"  {style(title, 'dim')}"
     if result.error is not None:

@@ -168,13 +168,18 @@ def record_group(marks: Iterable[str]) -> str:
     return next((name for mark, name in HEAVIEST if mark in given), "at_once")
 
 
+TAKEN = {"fenced": "extracted", "mended": "repaired", "coerced": "converted", "asked_again": "retried"}
+"""What a valid record took, in words for people; the names are those of `Records` and of the marks."""
+
+
+def mark_in_words(mark: str) -> str:
+    """Return a mark of an answer as people read it."""
+    return TAKEN.get(mark.replace(" ", "_"), mark)
+
+
 def in_words(records: Records) -> str:
-    """Return `48 valid (3 mended, 2 asked again), 2 failed`; "" if there are none."""
-    took = [
-        f"{n:,} {name.replace('_', ' ')}"
-        for name in ("fenced", "mended", "coerced", "asked_again")
-        if (n := getattr(records, name))
-    ]
+    """Return `48 valid (3 repaired, 2 retried), 2 failed`; "" if there are none."""
+    took = [f"{n:,} {word}" for name, word in TAKEN.items() if (n := getattr(records, name))]
     parts = []
     if records.valid or records.failed:
         parts.append(f"{records.valid:,} valid" + (f" ({', '.join(took)})" if took else ""))

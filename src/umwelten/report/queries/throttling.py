@@ -40,12 +40,12 @@ WAITED_FOR: Mapping[str, str] = {
     Reason.CONCURRENCY: "a free slot: all were taken",
     Reason.REQUESTS: "the provider's limit of requests",
     Reason.TOKENS: "the provider's limit of tokens",
-    Reason.BACKOFF: "the next try after failures",
+    Reason.BACKOFF: "the wait before a retry",
     Reason.TOOLS: "the tools that models called",
     Reason.COST: "the cost cap",
-    Reason.PAUSED: "the end of a pause that somebody made",
-    Reason.CPU: "this machine",
-    Reason.NO_WORK: "nothing: there was no work for it",
+    Reason.PAUSED: "the end of a pause",
+    Reason.CPU: "the processor of this machine",
+    Reason.NO_WORK: "calls to make: it had none",
 }
 """The reasons of the table `attributions`, in words."""
 

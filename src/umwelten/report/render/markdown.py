@@ -24,6 +24,7 @@ from umwelten.report.render.markdown_text import cell, code_block, table
 from umwelten.report.render.schema_section import summary_of
 from umwelten.report.render.scores_markdown import write_scores
 from umwelten.report.schema_fields import Field, Record, compact, fields_of, record_of, schema_of
+from umwelten.report.status_words import status_text
 from umwelten.store.reader import Reader
 from umwelten.text import formatting
 
@@ -84,7 +85,7 @@ def _evaluation_row(reader: Reader) -> tuple[str, ...]:
     figures = overview.summary
     return (
         cell(overview.evaluation.id),
-        overview.evaluation.status,
+        status_text(overview.evaluation.status, failed=figures.failed, pending=figures.pending),
         f"{figures.calls:,}",
         f"{figures.succeeded:,}",
         formatting.percent(figures.success_rate),
@@ -133,10 +134,11 @@ def _settings(reader: Reader, overview: Overview, out: TextIO, *, short: bool) -
 
 
 def _status(reader: Reader, overview: Overview) -> str:
-    word = overview.evaluation.status
+    word, figures = overview.evaluation.status, overview.summary
     runs = overviews.runs(reader)
     reason = runs[-1].reason if runs and word in UNFINISHED else None
-    return f"{word}: {cell(reason)}" if reason else word
+    told = cell(reason) if reason else None
+    return status_text(word, failed=figures.failed, pending=figures.pending, reason=told)
 
 
 def _summary(overview: Overview, out: TextIO, vendors: Mapping[str, Vendor]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
-from umwelten.report.queries.schema_validation import FieldFigures, Records, Validation, in_words
+from umwelten.report.queries.schema_validation import TAKEN, FieldFigures, Records, Validation, in_words
 from umwelten.report.render import agreement_section
 from umwelten.report.render.markup import table, text
 from umwelten.report.render.value_words import values_in_words
@@ -13,16 +13,17 @@ from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 
 HEAD = ("field", "type", "valid", "missing", "wrong", "values", "most often wrong")
-MODEL_HEAD = ("model", "valid", "at once", "fenced", "mended", "coerced", "asked again", "failed")
+MODEL_HEAD = ("model", "valid", "at once", *TAKEN.values(), "failed")
 _ON_A_LINE = 3
 """Values of a field on a line of a terminal."""
 
 
 def summary_of(figures: Validation) -> str:
-    """`48 valid (3 mended), 2 failed; 6 answers asked for again for $0.002`."""
+    """`48 valid (3 repaired), 2 failed; 6 retries of answers that did not fit, $0.002`."""
     line = in_words(figures.records) or "none yet"
     if figures.extra_attempts:
-        line += f"; {formatting.count(figures.extra_attempts, 'answer')} asked for again, {_cost(figures)}"
+        retries = f"{figures.extra_attempts:,} {'retry' if figures.extra_attempts == 1 else 'retries'}"
+        line += f"; {retries} of answers that did not fit, {_cost(figures)}"
     if figures.unreadable:
         line += f"; {formatting.count(figures.unreadable, 'answer')} wrong as a whole"
     return line
