@@ -30,6 +30,7 @@ from memory import kills as learning_kills  # noqa: E402
 from provider import clean_environment, provider_process  # noqa: E402
 from reliability import (  # noqa: E402
     every_cut,
+    journal_kills,
     judging,
     matrix,
     memory,
@@ -58,7 +59,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=20_000, help="hostile files")
     parser.add_argument(
         "--parts",
-        default="kills,scores,judging,tools,servers,learning,sharing,matrix,calls,resume,memory,files,intervals,"
+        default="kills,scores,judging,changes,tools,servers,learning,sharing,matrix,calls,resume,memory,files,intervals,"
         "soak",
     )
     parser.add_argument("--write-docs", action="store_true")
@@ -68,6 +69,7 @@ def main() -> int:
         "judging": lambda root: judged_kills(root, chosen.kills // 5, chosen.size // 2),
         "scores": lambda root: killed_scoring(root, chosen.kills // 5),
         "tools": lambda root: killed_tools(root, chosen.kills // 50),
+        "changes": lambda root: killed_changes(root, chosen.kills // 10),
         "servers": lambda root: ended_servers(root, chosen.kills // 10),
         "learning": lambda root: killed_learning(root, max(10, chosen.kills // 100), chosen.size),
         "sharing": shared_limits,
@@ -167,6 +169,17 @@ def killed_tools(root: Path, count: int) -> tuple[Lines, bool]:
     lines += [f"| {text} | {getattr(plain, name)} | {getattr(once, name)} |" for name, text in names.items()]
     lines.append(f"| time | {plain.wall_s:.0f} s | {once.wall_s:.0f} s |")
     return lines, plain.good and once.good
+
+
+def killed_changes(root: Path, count: int) -> tuple[Lines, bool]:
+    """Kill -9 right after a run has said that a change is stored."""
+    figures = journal_kills.torture(root, kills=count)
+    table = {
+        "kills within 10 ms of the answer": str(figures.kills),
+        "changes that were not stored": str(len(figures.lost)),
+        "time": f"{figures.wall_s:.0f} s",
+    }
+    return _two_columns("kill -9 after `umwelten ctl`", table), figures.good
 
 
 def ended_servers(root: Path, count: int) -> tuple[Lines, bool]:
@@ -369,6 +382,7 @@ def document(found: dict[str, Lines]) -> str:
         "kills": "Kills",
         "scores": "Kills while answers are scored",
         "judging": "Kills while answers are judged",
+        "changes": "Kills after changes of a run",
         "tools": "Kills while tools are run",
         "servers": "MCP servers",
         "learning": "Kills while facts are learnt",

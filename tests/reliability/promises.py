@@ -32,6 +32,18 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
+        "A change of a run that goes on is stored before it is acknowledged; what is paused or bounded starts "
+        "nothing beyond that, no call is cancelled by it, and every run ends",
+        "kill -9 within 10 ms of the acknowledgement; changes by chance in virtual time; a real provider's "
+        "ledger",
+        (
+            "reliability/test_journal_kills.py::test_a_change_that_is_said_to_be_stored_survives_a_kill",
+            "engine/test_changes.py::test_runs_end_whatever_is_changed_and_keep_to_it",
+            "evaluation/test_steering.py::test_fewer_in_flight_cancels_none_and_more_start_at_once",
+            "evaluation/test_steering.py::test_a_pause_starts_nothing_until_it_ends",
+        ),
+    ),
+    (
         "Facts are learnt once from each input, each with its call, and none is lost when another takes its "
         "place, whatever is killed; a run and its resume recall the same",
         "kill -9 while facts are learnt and brought up to date, with a provider in another process; models "
