@@ -32,8 +32,8 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "A change of a run that goes on is stored before it is acknowledged; what is paused or bounded starts "
-        "nothing beyond that, no call is cancelled by it, and every run ends",
+        "A change of a run that goes on is stored before it is acknowledged; what is paused or bounded "
+        "starts nothing beyond that, no call is cancelled by it, and every run ends",
         "kill -9 within 10 ms of the acknowledgement; changes by chance in virtual time; a real provider's "
         "ledger",
         (
