@@ -6,12 +6,14 @@ import csv
 import io
 import json
 import re
+import shlex
 from html import unescape
 
 import pytest
 
 from report.making import FLASH, GEMMA, NOON, Done, answer, change, failure, spec, two_models, work
 from store.making import downgrade
+from umwelten.cli.flag_names import as_flag
 from umwelten.report import recommendations
 from umwelten.report.models import Cost, Figures, ModelRow, Service, UsageSums
 from umwelten.report.queries import overviews
@@ -279,3 +281,55 @@ def test_a_run_whose_clock_was_set_back_took_what_its_lanes_account_for(tmp_path
     change(folder, "DELETE FROM attributions")
     with Reader.open(folder) as reader:
         assert overviews.overview(reader).summary.wall_s == 0
+
+
+# --- what was sent ---
+
+GIVEN = {
+    "kind": "batch", "folder": "/somewhere", "umwelten": "0.1.0",
+    "options": {
+        "prompt": {"value": {"text": "Say it's <b>"}, "source": "--prompt", "given": True},
+        "directory": {"value": {"path": "in"}, "source": "--directory", "given": True},
+        "param": {"withheld": "key", "given": True},
+        "recursive": {"value": True, "given": True},
+        "file_limit": {"value": 7, "source": "umwelten.toml"},
+        "x; rm -rf": {"value": 1, "given": True},
+    },
+}  # fmt: skip
+
+
+def test_the_page_says_how_a_run_was_started_and_what_was_changed(tmp_path):
+    folder = tmp_path / "demo"
+    two_models(folder)
+    limits = {"max_concurrency": 4, "timeout_s": 120.0, "retries": 6, "provider_concurrency": {"google": 2}}
+    change(
+        folder,
+        "UPDATE runs SET settings = ?, given = ?",
+        (json.dumps(limits), json.dumps({"options": GIVEN})),
+    )
+    change(
+        folder, "INSERT INTO changes VALUES (1, 1, ?, 'Ada', 'ctl', 'max_cost', '', '1', '2', 'why')", (NOON,)
+    )
+    page = rendered(folder, lambda r, out: render_html([r], out, spelling=as_flag))
+    rows = dict(html_rows(page, "Settings of demo"))
+    assert rows["inputs"] == "3 inputs of /data"
+    for name, value in {
+        "max concurrency": "4", "timeout": "2 min 00 s", "retries": "6", "repeats": "1", "directory": "in",
+        "provider concurrency": "google=2", "param": "not kept: it may hold a key", "file limit": "7",
+    }.items():  # fmt: skip
+        assert rows[name] == value
+    again = unescape(re.search("To do it again</h3><pre>(.*?)</pre>", page)[1])
+    prompt = shlex.quote("Say it's <b>")
+    assert again == f"umwelten eval batch --prompt {prompt} --directory in --param '…' --recursive"
+    ((_, changed, by),) = html_rows(page, "Changes to demo")
+    assert changed == "max-cost 1 → 2"
+    assert "Ada" in by
+    assert "To do it again" not in rendered(folder, lambda r, out: render_html([r], out))
+
+
+def test_what_another_version_kept_of_its_options_breaks_no_report(tmp_path):
+    folder = tmp_path / "demo"
+    two_models(folder)
+    for given in ("[]", '{"options": 7}', '{"options": {"options": {"prompt": 3}}}'):
+        change(folder, "UPDATE runs SET given = ?", (given,))
+        assert "What was sent" in rendered(folder, lambda r, out: render_html([r], out, spelling=as_flag))

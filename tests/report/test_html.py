@@ -8,7 +8,7 @@ from pathlib import Path
 from report.browser import HOSTILE, Page, data, written
 from report.making import FLASH, GEMMA, NOON, Done, answer, change, failure, spec, two_models, work
 from umwelten.text import formatting
-from umwelten.types import FailureKind
+from umwelten.types import FailureKind, ModelRef
 
 
 def several_models(folder: Path, files: int = 4) -> None:
@@ -272,6 +272,18 @@ def test_plots_are_drawn_and_described(open_page, tmp_path):
     assert drawn == [True, True, True, True]
     assert page.texts("#timelines figcaption b") == [str(GEMMA).partition(":")[0] + "@localhost", str(FLASH)]
     page.choose("#service", "answered")
+
+
+def test_more_models_than_colours_are_told_apart_by_shape(open_page, tmp_path):
+    models = [ModelRef("openai", f"model-{n}") for n in range(10)]
+    work(
+        tmp_path / "demo", spec(models=models), ["a"], lambda call: Done(answer(), took=call.model, cost=1000)
+    )
+    page = open_page(tmp_path / "demo")
+    shapes = page.js("return [...document.querySelectorAll('.legend-of .dot')].map((dot) => dot.className)")
+    assert len(set(shapes)) == len(shapes) == 10
+    page.choose("#service", "answered")
+    assert page.texts(".legend-of li")[0] == "openai:model-0 $0.001, 100%"
 
 
 def work_limits(folder: Path) -> None:

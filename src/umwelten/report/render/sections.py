@@ -54,7 +54,11 @@ def all_of(
         _lane_waits(parts),
     )
     yield section("more", "What more would cost", _projection(parts))
-    yield section("settings", "What was sent", *map(settings_section.as_html, parts))
+    yield section(
+        "settings",
+        "What was sent",
+        *(settings_section.as_html(part, spelling, opened=len(parts) == 1) for part in parts),
+    )
     shaped, scored = any(part.validation for part in parts), any(part.scores for part in parts)
     used = any(part.overview.tools for part in parts)
     words = glossary.as_html(records=shaped, scores=scored, tools=used)

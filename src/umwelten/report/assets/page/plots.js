@@ -1,7 +1,11 @@
 // Plots by uPlot, drawn again whenever colours or widths change.
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const series = (n) => colour(`--series-${n % 8}`);
-const dot = (n) => element("span", { class: `dot s${n % 8}`, "aria-hidden": "true" });
+// Eight colours that all eyes tell apart; from the ninth model on the shape and the dashes differ as well.
+const SHAPES = ["circle", "square", "diamond", "triangle"];
+const DASHES = [undefined, [7, 4], [2, 3], [10, 3, 2, 3]];
+const turnOf = (n) => Math.floor(n / 8) % SHAPES.length;
+const dot = (n) => element("span", { class: `dot s${n % 8} ${SHAPES[turnOf(n)]}`, "aria-hidden": "true" });
 const drawn = [];
 
 function axis(label, format, more = {}) {
@@ -35,6 +39,20 @@ const repaint = () => drawn.forEach(paint);
 
 const short = (value) => (value >= 60 ? minutes(value) : `${Number(value.toPrecision(3))} s`);
 
+// The nearest of 1, 2 and 5 times a power of ten, downwards or upwards, where an axis begins or ends.
+function round(value, up) {
+  const ten = 10 ** Math.floor(Math.log10(value));
+  const steps = [1, 2, 5, 10].map((step) => Number((step * ten).toPrecision(1)));
+  return up ? steps.find((step) => step >= value * (1 - 1e-9)) : steps.findLast((step) => step <= value * (1 + 1e-9));
+}
+
+// What the lines or points of a plot are, below it.
+function legend(place, models, value) {
+  const items = models.map((model) => element("li", {}, dot(model.n), model.label, value ? element("small", {}, ` ${value(model)}`) : null));
+  place.parentElement.querySelector(".legend-of")?.remove();
+  place.after(element("ul", { class: "legend-of" }, ...items));
+}
+
 // --- how soon answers came ---
 
 function spreadPlot() {
@@ -56,9 +74,10 @@ function spreadPlot() {
     byId("plot-spread"),
     () => ({
       scales: {
-        x: { time: false, distr: wide ? 3 : 1, range: wide ? [low / 1.15, high * 1.15] : [0, high * 1.04] },
+        x: { time: false, distr: wide ? 3 : 1, range: wide ? [round(low, false), round(high, true)] : [0, high * 1.04] },
         y: { range: [0, 103] },
       },
+      legend: { markers: { dash: (_, n) => (n && DASHES[turnOf(models[n - 1].n)] ? "dashed" : "solid") } },
       cursor: { drag: { x: false, y: false } },
       axes: [axis("seconds to the whole answer", (tick) => Number(tick.toPrecision(3))), axis(null, (tick) => `${tick}%`, { size: 48 })],
       series: [
@@ -67,6 +86,7 @@ function spreadPlot() {
           label: model.label,
           stroke: series(model.n),
           width: 2,
+          dash: DASHES[turnOf(model.n)],
           points: { show: false },
           paths: uPlot.paths.stepped({ align: 1 }),
           value: said((value) => `${value}%`),
@@ -104,33 +124,55 @@ function servicePlot() {
       legend: { show: false },
       cursor: { show: false },
       axes: [axis("dollars per 1,000 calls", (tick) => money(tick)), axis(SERVICE[chosen()][0], SERVICE[chosen()][1], { size: 64 })],
-      hooks: { draw: [(made) => label(made, models, chosen())] },
-      series: [{}, ...models.map((model) => ({ label: model.label, paths: () => null, points: { show: true, size: 12, fill: series(model.n), stroke: series(model.n) } }))],
+      hooks: { draw: [(made) => points(made, models, chosen())] },
+      series: [{}, ...models.map((model) => ({ label: model.label, paths: () => null, points: { show: false } }))],
     }),
     () => [models.map((model) => model.cost), ...models.map((own) => models.map((model) => (model === own ? own[chosen()] : null)))],
   );
-  byId("service").addEventListener("change", repaint);
+  const told = () => legend(byId("plot-service"), models, (model) => `${money(model.cost)}, ${model[chosen()] == null ? UNKNOWN : SERVICE[chosen()][1](model[chosen()])}`);
+  told();
+  byId("service").addEventListener("change", () => { repaint(); told(); });
   return true;
 }
 
-function label(made, models, key) {
+const OUTLINES = {
+  circle: (ctx, x, y, r) => ctx.arc(x, y, r, 0, 7),
+  square: (ctx, x, y, r) => ctx.rect(x - r * 0.9, y - r * 0.9, r * 1.8, r * 1.8),
+  diamond: (ctx, x, y, r) => [[0, -1.25], [1.25, 0], [0, 1.25], [-1.25, 0]].forEach(([a, b]) => ctx.lineTo(x + a * r, y + b * r)),
+  triangle: (ctx, x, y, r) => [[0, -1.2], [1.15, 0.9], [-1.15, 0.9]].forEach(([a, b]) => ctx.lineTo(x + a * r, y + b * r)),
+};
+
+// A point a model, and its name right beside it where there is room: the names are in the legend anyway.
+function points(made, models, key) {
   const { ctx, bbox } = made;
   const ratio = devicePixelRatio;
+  const known = models.filter((one) => one[key] != null);
+  const spots = known.map((model) => ({ model, x: made.valToPos(model.cost, "x", true), y: made.valToPos(model[key], "y", true) }));
   ctx.save();
+  for (const { model, x, y } of spots) {
+    ctx.beginPath();
+    OUTLINES[SHAPES[turnOf(model.n)]](ctx, x, y, 6 * ratio);
+    ctx.closePath();
+    ctx.fillStyle = series(model.n);
+    ctx.fill();
+    ctx.lineWidth = 1.5 * ratio;
+    ctx.strokeStyle = colour("--paper");
+    ctx.stroke();
+  }
   ctx.font = `${12 * ratio}px -apple-system, "Segoe UI", Inter, Roboto, "Liberation Sans", sans-serif`;
   ctx.fillStyle = colour("--ink");
   ctx.textAlign = "left";
-  ctx.textBaseline = "alphabetic";
-  const placed = [];
-  for (const model of models.filter((one) => one[key] != null)) {
-    const x = made.valToPos(model.cost, "x", true);
-    let y = made.valToPos(model[key], "y", true) - 11 * ratio;
-    const width = ctx.measureText(model.label).width;
-    const left = Math.min(Math.max(x - width / 2, bbox.left + 4 * ratio), bbox.left + bbox.width - width - 4 * ratio);
-    const hits = (p) => left < p.left + p.width + 6 * ratio && p.left < left + width + 6 * ratio && Math.abs(p.y - y) < 14 * ratio;
-    for (let tries = 0; placed.some(hits) && tries < 12; tries += 1) y -= 15 * ratio;
-    placed.push({ left, width, y });
-    ctx.fillText(model.label, left, y);
+  ctx.textBaseline = "middle";
+  const taken = spots.map(({ x, y }) => [x - 8 * ratio, y - 8 * ratio, 16 * ratio, 16 * ratio]);
+  const free = ([x, y, w, h]) =>
+    x >= bbox.left && x + w <= bbox.left + bbox.width && y >= bbox.top - 4 * ratio && y + h <= bbox.top + bbox.height &&
+    taken.every(([a, b, c, d]) => x >= a + c || a >= x + w || y >= b + d || b >= y + h);
+  for (const { model, x, y } of spots) {
+    const [w, h, gap] = [ctx.measureText(model.label).width, 14 * ratio, 10 * ratio];
+    const box = [[x + gap, y - h / 2], [x - gap - w, y - h / 2], [x - w / 2, y - gap - h], [x - w / 2, y + gap]].map(([a, b]) => [a, b, w, h]).find(free);
+    if (!box) continue;
+    taken.push(box);
+    ctx.fillText(model.label, box[0], box[1] + h / 2);
   }
   ctx.restore();
 }
