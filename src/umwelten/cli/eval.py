@@ -10,6 +10,7 @@ import click
 
 from umwelten.cli.command_group import CommandGroup
 from umwelten.cli.completion import completers
+from umwelten.cli.eval_stored import COMMANDS
 from umwelten.cli.options import ExistingFile, SectionedCommand, output_dir, table_options
 from umwelten.cli.single_option import option
 
@@ -250,13 +251,37 @@ def report(more: tuple[str, ...], ids: tuple[str, ...], **flags: Any) -> None:
 
 
 @group.command("list")
+@click.argument("patterns", nargs=-1, metavar="[ID]...", shell_complete=completers.ids)
+@option("-q", "--ids", "only_ids", is_flag=True, help="Print the ids alone, one a line, for loops.")
+@option("--type", "type_", type=click.Choice(["run", "batch"]), help="Only runs, or only batches.")
+@option("--status", multiple=True, metavar="STATUS", help="Only with this status, as in JSON; repeatable.")
+@option("--tag", "tags", multiple=True, metavar="NAME", help="Only what has this tag; repeatable.")
+@option(
+    "--model",
+    metavar="MODEL",
+    help="Only what asked this model; may be a pattern.",
+    shell_complete=completers.models,
+)
+@option("--since", metavar="DAY", help="Only what was begun on this day or later: 2026-11-30, or 2026-11.")
+@option("--until", metavar="DAY", help="Only what was begun up to this day.")
+@option(
+    "--sort",
+    type=click.Choice(["date", "id", "cost", "calls", "failed"]),
+    help="[default: date, with what judges said below what they judged]",
+)
+@option("--reverse", is_flag=True, help="In the opposite order: the newest first.")
 @option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @option("--details", is_flag=True, help="Also show times, tokens and the prompt.")
 @output_dir
 def list_(**flags: Any) -> None:
     """The evaluations in the output directory, the newest last.
 
-    So the newest is what remains on the screen of a long list. The first column is the id.
+    So the newest is what remains on the screen of a long list. The first column is the id. An ID may be a
+    pattern.
+
+    \b
+    umwelten eval list --since 2026-11 --tag project-a
+    umwelten eval list --ids 'scans-*' | while read -r id; do umwelten eval report "$id" -o "$id.html"; done
     """
     from umwelten.cli.report import list_evaluations
 
@@ -374,3 +399,7 @@ def copy(**flags: Any) -> None:
     from umwelten.cli.housekeeping import copy as copy_evaluation
 
     copy_evaluation(**flags)
+
+
+for _command in COMMANDS:
+    group.add_command(_command)

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO, Any, TextIO
 
 import click
 
 from umwelten.cli.evaluation_list import list_lines
 from umwelten.cli.flag_names import as_flag
+from umwelten.cli.listing_filter import Wanted, select_rows, sort_rows
 from umwelten.cli.pager import is_plain, paged
 from umwelten.config.endpoints import vendors
 from umwelten.config.settings import Settings, load
@@ -96,11 +97,28 @@ def _to_terminal(
             out.write(f"{line}\n")
 
 
-def list_evaluations(*, as_json: bool, details: bool, output_dir: Path | None) -> None:
-    """Print the evaluations of the output directory."""
+def list_evaluations(
+    *,
+    only_ids: bool,
+    as_json: bool,
+    details: bool,
+    output_dir: Path | None,
+    sort: str | None,
+    reverse: bool,
+    **wanted: Any,
+) -> None:
+    """Print the evaluations of the output directory that are `wanted`, see `listing_filter.Wanted`."""
+    if only_ids and (as_json or details):
+        raise UsageError("--ids excludes --json and --details", "It prints ids alone.")
     folder = _settings(output_dir).get("output_dir")
-    rows = listing.list_evaluations(folder, details=details)
-    if as_json:
+    found = listing.list_evaluations(folder, details=details)
+    rows = sort_rows(select_rows(found, Wanted(**wanted)), sort, reverse=reverse)
+    if only_ids:
+        sys.stdout.writelines(f"{row.id}\n" for row in rows)
+    elif found and not rows:
+        sys.stdout.write("[]\n" if as_json else "")
+        click.echo(f"none of {len(found):,} evaluations in {folder} is so", err=True)
+    elif as_json:
         listing.render_json(rows, sys.stdout)
     elif rows and sys.stdout.isatty():
         width = shutil.get_terminal_size().columns

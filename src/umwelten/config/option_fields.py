@@ -353,6 +353,16 @@ class SharedOptions(ScoreOptions, MemoryOptions, ToolOptions, Generic[T], total=
             place="profile",
         ),
     ]
+    tags: Annotated[
+        str | Sequence[str] | None,
+        Option(
+            kinds.texts("NAME"),
+            Section.OUTPUT,
+            "Tag the evaluation, to list and sum up costs by; repeatable.",
+            key="tag",
+            default=(),
+        ),
+    ]
     resume: Annotated[
         bool | None,
         Option(

@@ -48,6 +48,7 @@ from umwelten.schema import OutputSchema, load_schema
 from umwelten.store.database import has_database
 from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import input_names
+from umwelten.store.tags import check_tags
 from umwelten.types import ModelRef, Parameters, Prompt, RequestSettings, VariantSettings
 from umwelten.user_folders import expand_home
 
@@ -113,6 +114,7 @@ def build_spec(
         trace=settings.get("debug"),
         limits=read_limits(settings, vendors, notes),
         output=output,
+        tags=check_tags(settings.get("tags") or ()),
     )
     if recall is not None:
         check_systems(spec.request)

@@ -41,6 +41,7 @@ def open_store(spec: EvaluationSpec, builder: RequestBuilder) -> tuple[Store, Co
     documents: Counter[str] = Counter()
     is_first = not has_kept_inputs(folder)
     try:
+        store.add_tags(spec.tags)
         if inputs is not None and inputs.keep is not None:
             files = inputs.keep(folder)
         if files is None:

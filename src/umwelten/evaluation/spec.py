@@ -70,7 +70,7 @@ class EvaluationSpec(FrozenStruct):
     the same calls are taken over. `keep_inputs`: what is sent is stored too. `single`: an answer holds one
     record alone. `trace`: tell of every attempt its stages and rate limits, as notes of level "debug".
     `derived` and `recall` as in `StoredSpec`. `given` returns the options as JSON, to go on with them, by
-    what masks keys in a text.
+    what masks keys in a text. `tags` are added to those that the evaluation has.
     """
 
     kind: Literal["run", "batch"]
@@ -92,6 +92,7 @@ class EvaluationSpec(FrozenStruct):
     limits: Limits = Limits()
     output: Output = Output()
     given: Callable[[Callable[[str], str]], str] | None = None
+    tags: tuple[str, ...] = ()
 
 
 def check_id(text: str) -> str:

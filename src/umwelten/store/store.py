@@ -50,6 +50,7 @@ from umwelten.store.rows import (
 from umwelten.store.settings import active_models, prompt_names, read_settings, update_settings
 from umwelten.store.steps import read_begun
 from umwelten.store.tables import SUCCEEDED
+from umwelten.store.tags import add_tags
 from umwelten.store.text_files import TextFiles
 from umwelten.store.variants import check_size, slugs_of, write_plan
 from umwelten.store.writer import Writer
@@ -214,6 +215,12 @@ class Store:
             return False
         update_settings(self._connection, self.spec)
         return True
+
+    def add_tags(self, tags: Sequence[str]) -> None:
+        """Add tags to those that the evaluation has."""
+        if tags:
+            with store_errors(self.folder), transaction(self._connection):
+                add_tags(self._connection, tags)
 
     def set_no_inputs(self) -> None:
         """Make "no file" the only input, as a run has it."""

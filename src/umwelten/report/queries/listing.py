@@ -17,6 +17,7 @@ from umwelten.report.queries.status import iso
 from umwelten.store.database import DatabaseError, evaluations, raise_if_interrupted, store_errors
 from umwelten.store.derived import owner
 from umwelten.store.reader import Reader
+from umwelten.store.tags import read_tags
 from umwelten.text import formatting
 from umwelten.text.sanitize import json_safe, one_line
 from umwelten.types import FrozenStruct
@@ -52,6 +53,7 @@ class ListedEvaluation(FrozenStruct):
     problem: str | None = None
     details: Details | msgspec.UnsetType = msgspec.UNSET
     derived: ListedOwner | None = None
+    tags: tuple[str, ...] = ()
 
 
 class Details(FrozenStruct):
@@ -186,6 +188,7 @@ def _read(folder: Path, reader: Reader, details: bool) -> ListedEvaluation:
         unpriced_calls=overview.cost.unpriced_calls,
         details=more,
         derived=_owner(folder, reader.spec().derived),
+        tags=read_tags(reader.connection),
     )
 
 
