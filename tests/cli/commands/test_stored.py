@@ -156,13 +156,13 @@ def test_what_is_no_archive_of_ours_is_refused(cli, tmp_path):
     (tmp_path / "a.zip").write_bytes(b"PK nothing")
     with pytest.raises(StoreError, match="cannot be read"):
         archive.take_in(tmp_path / "a.zip", tmp_path / "output")
-    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
-        archive.writestr("a/evaluation.db", "x")
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as file:
+        file.writestr("a/evaluation.db", "x")
     assert "was not written by umwelten eval export" in cli("eval", "import", "b.zip")[2]
     for ids in ('["../x"]', '["a", "A"]', "[]", '["a"]'):
-        with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
-            archive.writestr("umwelten.json", f'{{"format": 1, "umwelten": "1", "evaluations": {ids}}}')
-            archive.writestr("a/evaluation.db", "no database")
+        with zipfile.ZipFile(tmp_path / "c.zip", "w") as file:
+            file.writestr("umwelten.json", f'{{"format": 1, "umwelten": "1", "evaluations": {ids}}}')
+            file.writestr("a/evaluation.db", "no database")
         with pytest.raises(StoreError):
             archive.take_in(tmp_path / "c.zip", tmp_path / "output")
     assert [path.name for path in tmp_path.glob("output/*")] == []
