@@ -110,6 +110,7 @@ def test_a_name_that_would_be_read_as_an_option_is_not_offered_as_an_argument(as
 def test_the_calls_of_an_evaluation_are_offered_by_file_and_model(asking: Asking) -> None:
     assert asking.words("umwelten eval show reviews-1 page") == ["page-1.jpg", "page 2.jpg"]
     assert asking.words("umwelten eval show reviews-1 page-1.jpg m") == ["mine:some-model"]
+    assert asking.words("umwelten eval show reviews-1 page-1.jpg p") == []  # a call has one file
     assert asking.words("umwelten eval show reviews-1 page_") == []
 
 

@@ -110,9 +110,7 @@ def test_report_takes_ids_as_arguments_and_beside_the_flag(three, cli):
         "# demo",
         "# scan-1",
     ]
-    code, out, err = cli("eval", "report")
-    assert (code, out) == (2, "")
-    assert "which evaluation" in err
+    assert cli("eval", "report").code == 0  # the latest
 
 
 def test_an_unknown_id_is_answered_with_the_nearest_and_ten_at_most(three, cli):
@@ -265,9 +263,7 @@ def test_show_takes_the_id_by_the_flag_too(three, cli):
     found = cli("eval", "show", *words, "--id", "demo")
     assert found == cli("eval", "show", "demo", *words)
     assert found.code == 0
-    code, out, err = cli("eval", "show")
-    assert (code, out) == (2, "")
-    assert "which evaluation" in err
+    assert cli("eval", "show").code == 0  # the latest
 
 
 def test_show_failed_has_only_failed_calls_with_their_messages(three, cli):
@@ -329,7 +325,7 @@ def test_show_of_what_has_no_ended_calls_says_why_and_how_to_go_on(three, cli):
     assert err.splitlines() == [
         "2 calls pending, none has ended",
         "latest attempts: 2 × rate_limit: slower",
-        "resume: umwelten eval batch -i stuck …, as it was begun, with --resume",
+        "resume: umwelten eval resume stuck",
     ]
     assert cli("eval", "show", "demo").err == ""
 

@@ -128,6 +128,15 @@ def cli() -> None:
     """
 
 
+def _see_help(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        return ""
+    # However the program was started, such as by `python -m umwelten`.
+    below = context.command_path.removeprefix(context.find_root().info_name or "")
+    return f"`umwelten{below} --help` has the options."
+
+
 def _has_working_directory() -> bool:
     try:
         Path.cwd()
@@ -167,9 +176,14 @@ def _status_of(act: Callable[[], object]) -> int:
         from umwelten.cli.usage_hints import usage_hint
         from umwelten.text.sanitize import safe
 
-        error.show()
-        if hint := usage_hint(error):
-            click.echo(safe(hint), err=True)
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            error.show()
+        else:
+            # As errors of ours: what is wrong, then what to do.
+            click.echo(f"Error: {safe(error.format_message())}", err=True)
+            hint = usage_hint(error) or _see_help(error)
+            if hint:
+                click.echo(safe(hint), err=True)
         status = error.exit_code
     except UmweltenError as error:
         from umwelten.cli.flag_names import as_flag

@@ -161,3 +161,19 @@ def test_a_misspelt_flag_of_run_is_not_taken_for_one_of_batch(cli, folder):
     assert "batch" not in _refused(cli, folder, *RUN, "--dry-rum")
     # Where batch takes it as well, it is no news that batch does.
     assert "eval batch takes" not in _refused(cli, folder, *BATCH, "--frobnicate")
+
+
+def test_errors_of_usage_look_as_all_others_do(cli):
+    """What is wrong, then what to do, and no block of usage before it."""
+    for words, message, hint in (
+        (
+            ("eval", "show", "--fail"),
+            "No such option '--fail'.",
+            "`umwelten eval show --help` has the options.",
+        ),
+        (("eval", "run", "-p", "hi", "--retries"), "Option '--retries' requires an argument.", ""),
+    ):
+        code, out, err = cli(*words)
+        assert (code, out) == (2, "")
+        assert err.startswith(f"Error: {message}")
+        assert hint in err

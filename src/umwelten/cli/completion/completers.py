@@ -36,12 +36,15 @@ def ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
 
 
 def calls(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Files and models of the evaluation that is named before."""
+    """Files and models of the evaluation that is named before; files only as the first word of a call."""
     from umwelten.report.queries.names import file_names, model_names
 
-    folder = _output_dir(ctx) / str(ctx.params.get("id_"))
-    names = [*file_names(folder, incomplete, MOST_FILES), *model_names(folder)]
-    return items_of(no_flags(names), incomplete)
+    id_ = str(ctx.params.get("id_"))
+    folder, models = _output_dir(ctx) / id_, model_names(_output_dir(ctx) / id_)
+    words = [word for word in ctx.params.get("words") or () if word != id_]
+    if words:
+        return items_of(no_flags(name for name in models if name not in words), incomplete)
+    return items_of(no_flags([*file_names(folder, incomplete, MOST_FILES), *models]), incomplete)
 
 
 def failure_kinds(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
