@@ -99,7 +99,9 @@ def test_tables_in_notebooks_are_inert(server: Provider) -> None:
     hostile = "<script>alert(1)</script><img src=x onerror=y>"
     results = umwelten.batch("{{content}}", "openai:a,openai:broken", inputs={hostile: hostile}).wait()
     scores = results.score(short="length:1..500 words").wait()
-    for html in (results._repr_html_(), results[0]._repr_html_(), scores._repr_html_()):
+    compared = umwelten.compare(results.id, results)
+    shown = (results, results[0], scores, compared)
+    for html in (each._repr_html_() for each in shown):
         assert "<table>" in html
         assert "<script" not in html
         assert "<img" not in html
@@ -111,3 +113,19 @@ def test_an_answer_knows_its_cost_in_both_forms(server: Provider) -> None:
     answer = umwelten.run("hello", "openai:gpt-4o-mini").wait()[0]
     assert answer.cost_usd is not None
     assert answer.usage.cost_nusd == pytest.approx(answer.cost_usd * 1e9)
+
+
+def test_the_text_of_the_only_answer_is_at_hand(server: Provider) -> None:
+    results = umwelten.run("hello", "openai:a").wait()
+    assert results.text == results[0].text
+    with pytest.raises(ValueError, match="more than one answer"):
+        _ = umwelten.run("hello", "openai:a", repeat=2).wait().text
+    with pytest.raises(ValueError, match=r"the call failed: .*no such thing"):
+        _ = umwelten.run("hello", "openai:broken").wait().text
+
+
+def test_a_profile_that_says_overwrite_has_its_way(server: Provider, tmp_path: Path) -> None:
+    (tmp_path / "umwelten.toml").write_text("[profiles.anew]\noverwrite = true\n")
+    for _ in range(2):
+        umwelten.run("hello", "openai:a", id="x", profile="anew").wait()
+    assert len(server.idle().records) == 2

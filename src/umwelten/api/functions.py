@@ -183,11 +183,11 @@ def _prepare(
     from umwelten.events import Note
     from umwelten.phrases import Wording, spell
 
-    given, repeated = resumed_if_same(given)
-    scorers = given.get("scorers")
+    scorers, repeated = given.get("scorers"), False
     named, flags = ({}, given) if not isinstance(scorers, Mapping) else (scorers, {**given, "scorers": None})
     try:
         configured = load(Path.cwd(), os.environ, profile=given.get("profile"))
+        flags, repeated = resumed_if_same(flags, configured.flags)
         settings = configured.with_flags(flags, as_argument, arguments=True)
         known, notes = vendors(settings), list[Wording](settings.notes)
         with settings.concealing():

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from umwelten.errors import EvaluationChanged, EvaluationExists
 from umwelten.phrases import Phrase
 
 
-def resumed_if_same(given: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
-    """Return the arguments, with `resume` where an id is given and nothing says what to do if it is taken."""
-    if given.get("id") is None or given.get("resume") is not None or given.get("overwrite"):
+def resumed_if_same(given: Mapping[str, Any], profile: Collection[str]) -> tuple[Mapping[str, Any], bool]:
+    """Return the arguments, with `resume` where an id is given and nothing says what to do if it is taken.
+
+    `profile`: what the profile in force says.
+    """
+    said = given.get("resume") is not None or given.get("overwrite") or {"resume", "overwrite"} & {*profile}
+    if given.get("id") is None or said:
         return given, False
     return {**given, "resume": True}, True
 

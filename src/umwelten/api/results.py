@@ -127,6 +127,22 @@ class Results(Answers[T]):
         return self.folder.name
 
     @property
+    def text(self) -> str:
+        """The text of the only answer. Raises `ValueError` where there are several, or the call failed.
+
+        >>> umwelten.run("Name a river.", "openai:gpt-5.4-mini").wait().text
+        'gpt-5.4-mini says ...'
+        """
+        ended = self[:2]
+        if len(ended) != 1:
+            many = "more than one answer" if ended else "no answer"
+            raise ValueError(f"{self.id!r} has {many}: text is that of the only one")
+        only = ended[0]
+        if only.text is None:
+            raise ValueError(f"the call failed: {only.error.message if only.error else 'no text'}")
+        return only.text
+
+    @property
     def answers(self) -> Answers[T]:
         """The calls that succeeded."""
         return Answers(self.folder, self._shape, status=SUCCEEDED)

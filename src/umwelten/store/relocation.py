@@ -292,7 +292,7 @@ def _moved_folders(
     connection: sqlite3.Connection, output_dir: Path, names: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
     """Yield what the paths of inputs begin with that are kept beside the answers."""
-    place = f"instr(path, '/{INPUTS}/')"
+    place = f"instr(path, '{os.sep}{INPUTS}{os.sep}')"
     rows = connection.execute(f"SELECT DISTINCT substr(path, 1, {place} - 1) FROM inputs WHERE {place} > 0")
     for (stored,) in rows.fetchall():
         folder = Path(original_path(stored))

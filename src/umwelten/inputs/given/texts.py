@@ -31,17 +31,19 @@ class GivenTexts:
     """
 
     def __init__(self, given: GivenData, *, most: int | None) -> None:
-        self._named = isinstance(given.data, Mapping)
+        # What is in memory anyway is looked at once: a number among the texts is told before anything starts.
+        if isinstance(given.data, list | tuple | Mapping):
+            for number, item in enumerate(islice(given.items(), most), 1):
+                _pair(item, number)
         items = islice(given.items(), most)
-        # Of what is at hand all is looked at: a number among a thousand texts is told before anything starts.
-        checked = list(items) if given.is_at_hand else list(islice(items, 1))
-        for number, item in enumerate(checked, 1):
-            _pair(item, number)
-        if not checked:
+        first = list(islice(items, 1))
+        for item in first:
+            _pair(item, 1)
+        if not first:
             raise UsageError(
                 Phrase("{option:inputs} is empty"), "An iterator can be used only once.", argument="inputs"
             )
-        self._items = chain(checked, items)
+        self._items = chain(first, items)
 
     def keep(self, folder: Path) -> Iterator[FoundInput]:
         """Yield the inputs; texts and bytes are in the evaluation's folder before they are yielded. Once."""

@@ -31,6 +31,7 @@ from umwelten.scoring.comparison import (
     mean_ratio,
     median_ratio,
 )
+from umwelten.text.html_table import html_table
 from umwelten.types import FrozenStruct
 
 CHANGED = "changed"
@@ -89,6 +90,14 @@ class Comparison(FrozenStruct):
     only_base: SomeFiles
     only_new: SomeFiles
     notes: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (row.model, row.scorer, *map(_figure, (row.base, row.new, row.difference)), row.outcome)
+            for row in self.rows
+        ]
+        headings = ("model", "scorer", "base", "new", "difference", "outcome")
+        return html_table(f"{self.new} against {self.base}: {self.outcome}", headings, rows)
 
     @property
     def outcome(self) -> ComparisonOutcome:
@@ -213,3 +222,7 @@ def _measure(
         prompt=pair[1].prompt,
         measure="p50_s" if timed else name,
     )
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
