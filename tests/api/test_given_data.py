@@ -292,3 +292,16 @@ def test_a_killed_program_loses_nothing(server: Provider) -> None:
     ).wait()
     assert (results.summary.succeeded, results.status) == (20, "complete")
     assert asked | set(sent(server)) == {f"Say {n}" for n in range(1, 21)} | asked
+
+
+def test_facts_are_learnt_from_files_alone(server: Provider) -> None:
+    with pytest.raises(umwelten.UsageError, match="rows cannot be a value of type list"):
+        umwelten.memory("m").learn("openai:a", rows=[{"a": 1}], scope="{{row.a}}")
+
+
+def test_rows_are_references_and_inputs_of_further_steps(server: Provider) -> None:
+    results = umwelten.batch("Say {{row.a}}", "openai:a", rows=[{"a": "x", "b": "y"}], id="one").wait()
+    assert results.score(right=umwelten.Contains("{{row.a}}")).wait()["right"]["openai:a"].mean == 1.0
+    sent(server)
+    umwelten.batch("{{answer}} {{row.b}}", "openai:a", from_=results).wait()
+    assert sent(server) == [f"{results.text} y"]

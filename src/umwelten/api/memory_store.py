@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from umwelten.api.background_job import BackgroundJob
-from umwelten.api.given_data import with_given_data
 from umwelten.config.options import OF_LEARN, OPTIONS
 from umwelten.errors import UsageError
 from umwelten.evaluation.memory.collection import Learnt
@@ -118,7 +117,14 @@ class Memory:
                 raise TypeError(f"learn() got an unexpected keyword argument {name!r}. {hint}".strip())
         if merge not in ("add", "update"):
             raise UsageError(f"merge cannot be {merge!r}", "It is 'add' or 'update'.", argument="merge")
-        given, _ = with_given_data({**options, "models": models, "output_dir": self._output_dir})
+        if not isinstance(rows := options.get("rows"), str | Path | None):
+            # What was learnt from is known again by its file.
+            raise UsageError(
+                f"rows cannot be a value of type {type(rows).__name__} here",
+                "Save the rows as a file, such as rows.jsonl, and give its path.",
+                argument="rows",
+            )
+        given = {**options, "models": models, "output_dir": self._output_dir}
         return _learn_job(self.name, given, prompt, merge, on_event, grace_s)
 
     def _reader(self) -> MemoryReader:
