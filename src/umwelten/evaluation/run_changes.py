@@ -15,7 +15,6 @@ from umwelten.control.limit import AUTO_CEILING
 from umwelten.errors import UsageError
 from umwelten.evaluation.descriptors import within_room
 from umwelten.evaluation.live_run import LiveRun
-from umwelten.phrases import Phrase
 from umwelten.providers.vendors import VENDORS
 from umwelten.records import ChangeKey
 from umwelten.text.suggestions import closest, did_you_mean
@@ -232,7 +231,7 @@ def _read(key: ChangeKey, value: Any) -> Any:
     try:
         found = read(value)
     except ValueError as error:
-        raise UsageError(Phrase("{option:" + option.name + "}: {why}", why=str(error))) from None
+        raise UsageError(f"{str(key).replace('_', ' ')} {value!r}: {error}") from None
     return getattr(found, "value", found)
 
 
