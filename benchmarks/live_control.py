@@ -1,6 +1,7 @@
 """What watching and changing a run costs, and how soon a change holds: `python -m benchmarks.live_control`.
 
     python -m benchmarks.live_control            # all of it (4 minutes)
+    python -m benchmarks.live_control cpu        # one of answers, cpu, effects, many
     python -m benchmarks.live_control --small    # fewer calls and one round
 
 Answers: 200 times the state of a run with 1,000 calls in flight, also while every second answer is a 500.
@@ -261,14 +262,21 @@ def many(server: Provider, runs: int) -> None:
                 child.wait()
 
 
-def main(small: bool) -> None:
-    """Print all tables."""
+PARTS = ("answers", "cpu", "effects", "many")
+
+
+def main(parts: Sequence[str], small: bool) -> None:
+    """Print these tables."""
     with provider() as server:
-        answers(server, 40 if small else ASKED)
-        cpu(server, 2_000 if small else CPU_CALLS, 1 if small else ROUNDS)
-        effects(server)
-        many(server, 3 if small else MANY)
+        if "answers" in parts:
+            answers(server, 40 if small else ASKED)
+        if "cpu" in parts:
+            cpu(server, 2_000 if small else CPU_CALLS, 1 if small else ROUNDS)
+        if "effects" in parts:
+            effects(server)
+        if "many" in parts:
+            many(server, 3 if small else MANY)
 
 
 if __name__ == "__main__":
-    main("--small" in sys.argv)
+    main([part for part in PARTS if part in sys.argv] or PARTS, "--small" in sys.argv)

@@ -243,3 +243,29 @@ def test_what_the_shell_completes(tmp_path: Path) -> None:
         assert words("tides", "pause", "--lane", "") == {"openai"}
         assert words("tides", "pause", "--model", "") == {"openai:gpt-5.4-mini"}
         assert words("tides", "cancel", "") == {"5"}
+
+
+def test_on_a_terminal_a_run_is_shown_in_words_that_fit(
+    ctl: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "12")
+    long = "a-rather-long-name-of-an-evaluation"
+    state = run_state(long, phase=RunPhase.PAUSED, quiet=True, paused_s=3.0, folder=f"/{'deep/' * 30}")
+    with served(tmp_path, SteeringInMemory(state), id=long) as run:
+        found = run.run()
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+        listed = ctl()
+        assert "9 of 20" in listed.out
+        assert max(map(len, listed.out.splitlines())) <= 80
+        shown = ctl(long)
+        assert shown.out.startswith(f"{long}: paused, quiet: safe to kill\n  calls   9 of 20 done, 1 failed")
+        assert "8 of 10" in shown.out
+        assert ctl(long, "pause", "--for", "10m").out == f"{long}: all of it is paused\n"
+        assert ctl(long, "set", "retries", "2").out == f"{long}: retries – → 2\n"
+        seen = iter([lambda: None, run.server.close])
+        monkeypatch.setattr("umwelten.cli.ctl.shown.time.sleep", lambda s: next(seen)())
+        watched = ctl(long, "--watch").out.split("\x1b[11F\x1b[J")
+        assert [len(screen.splitlines()) for screen in watched] == [11, 11]
+        assert max(len(line) for screen in watched for line in screen.splitlines()) <= 80
+        assert found.file.id == long

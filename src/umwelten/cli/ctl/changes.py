@@ -141,9 +141,26 @@ def _line(run: Run, change: Change) -> str:
         return "\t".join(
             one_line(cell, _WIDTH) for cell in (run.id, change.key, change.scope, old, new, stored)
         )
-    what = f"{change.key} of {change.scope}" if change.scope else change.key
-    would = "would be " if change.journalled is None else ""
-    return one_line(f"{run.id}: {would}{what} {old} → {new}", 2 * _WIDTH)
+    would = "would be: " if change.journalled is None else ""
+    return one_line(f"{run.id}: {would}{_words(change)}", 2 * _WIDTH)
+
+
+def _words(change: Change) -> str:
+    of = f" of {change.scope}" if change.scope else ""
+    match change.key:
+        case ChangeKey.PAUSE:
+            return f"{change.scope or 'all of it'} is paused"
+        case ChangeKey.RESUME:
+            return f"{change.scope or 'all of it'} goes on"
+        case ChangeKey.STOP:
+            return "it ends" if change.new is True else f"it ends {change.new}"
+        case ChangeKey.RETRY:
+            calls = formatting.count(change.new, "failed call") if isinstance(change.new, int) else "calls"
+            return f"{calls}{of} {'is' if change.new == 1 else 'are'} made again"
+        case ChangeKey.CANCEL:
+            return f"call {change.scope} is cancelled"
+        case _:
+            return f"{change.key}{of} {value_text(change.old)} → {value_text(change.new)}"
 
 
 def value_text(value: Any) -> str:
@@ -157,6 +174,8 @@ def value_text(value: Any) -> str:
             return f"{value:g}"
         case str() | int():
             return str(value)
+        case {"for_s": float() | int() as seconds}:
+            return f"for {formatting.minutes(seconds)}"
     return msgspec.json.encode(value).decode()
 
 

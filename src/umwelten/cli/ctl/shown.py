@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -15,13 +16,26 @@ import msgspec
 from umwelten.cli.ctl.changes import value_text
 from umwelten.cli.ctl.runs import FAILED, fail, find
 from umwelten.cli.json_output import print_json
-from umwelten.cli.table_layout import write_table
+from umwelten.cli.table_layout import cut, write_table
 from umwelten.evaluation.run_state import LaneState, RunPhase, RunState
 from umwelten.live.client import Run, RunError, RunGone, all_runs, ask_all
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line, safe
 
 _TITLES = ("ID", "PHASE", "DONE", "TOTAL", "FAILED", "IN FLIGHT", "PER S", "LEFT", "COST", "PID", "FOLDER")
+_NUMBERS = (
+    "DONE",
+    "TOTAL",
+    "FAILED",
+    "IN FLIGHT",
+    "LIMIT",
+    "CEILING",
+    "READY",
+    "PER S",
+    "RETRIES",
+    "LEFT",
+    "COST",
+)
 _WIDTH = 200
 _WATCH_S = 1.0
 _DEAD = "dead"
@@ -38,8 +52,7 @@ def show_all(*, as_json: bool) -> None:
     elif not runs:
         click.echo("no run is under way on this machine", err=True)
     else:
-        rows = [_row(run, answer) for run, answer in zip(runs, said, strict=True)]
-        write_table(_TITLES, rows, shrink=("ID", "PHASE", "FOLDER"))
+        _write_runs([_row(run, answer) for run, answer in zip(runs, said, strict=True)])
     sys.stdout.flush()
     silent = [
         (run, answer)
@@ -75,6 +88,8 @@ def show_one(given: str | None, *, as_json: bool, watch: bool) -> None:
             lines = 1
         else:
             text = _screen(run, state)
+            if watch:
+                text = _fitting(text)
             sys.stdout.write((_UP.format(lines) if lines else "") + text)
             lines = text.count("\n")
         sys.stdout.flush()
@@ -87,12 +102,22 @@ def _screen(run: Run, state: RunState) -> str:
     """A run in tables, as they are on this stdout."""
     text = _Text(terminal=sys.stdout.isatty())
     with contextlib.redirect_stdout(text):
-        _write_lines(run, state, titles=True)
+        if text.isatty():
+            _write_head(run, state)
+        else:
+            _write_runs([_row(run, state)])
         _write_lanes(state.lanes)
         _write_models(state)
         _write_changes(state)
         _write_facts(state)
     return text.getvalue()
+
+
+def _fitting(text: str) -> str:
+    """What there is room for on the terminal, so that it can be written over."""
+    columns, rows = shutil.get_terminal_size()
+    lines = text.splitlines()[: max(rows - 1, 1)]
+    return "".join(f"{cut(line, columns, end=True)}\n" for line in lines)
 
 
 class _Text(io.StringIO):
@@ -110,9 +135,54 @@ class _Text(io.StringIO):
 def _write_lines(run: Run, state: RunState, *, titles: bool) -> None:
     row = _row(run, state)
     if titles:
-        write_table(_TITLES, [row], shrink=("ID", "PHASE", "FOLDER"))
+        _write_runs([row])
     else:
         sys.stdout.write("\t".join(row) + "\n")
+
+
+def _write_runs(rows: Sequence[Sequence[str]]) -> None:
+    """A line for each run: all that there is for other programs, what fits 80 columns for people."""
+    if not sys.stdout.isatty():
+        write_table(_TITLES, rows, shrink=())
+        return
+    short = [
+        [*row[:2], row[2] if row[3] == formatting.UNKNOWN else f"{row[2]} of {row[3]}", *row[4:9]]
+        for row in rows
+    ]
+    write_table((*_TITLES[:3], *_TITLES[4:9]), short, shrink=("ID", "PHASE"), right=_NUMBERS)
+
+
+def _write_head(run: Run, state: RunState) -> None:
+    """The same in words, for people."""
+    plus = "" if state.complete else " or more"
+    done = f"{state.done:,} of {state.total:,}{plus} done"
+    calls = f"{done}, {state.failed:,} failed, {state.in_flight:,} in flight"
+    pace = f"{formatting.short(state.calls_per_s)} calls/s, {formatting.short(state.tokens_per_s)} tokens/s"
+    left = "" if state.left_s is None else f", about {formatting.minutes(state.left_s)} left"
+    paused = f", paused for {formatting.minutes(state.paused_s)} of it" if state.paused_s else ""
+    lines = [
+        f"{run.id}: {_phase(state)}" + (f" ({state.reason})" if state.reason else ""),
+        f"  calls   {calls}",
+        f"  pace    {pace}{left}",
+        f"  time    {formatting.minutes(state.elapsed_s)}{paused}",
+        f"  cost    {formatting.money(state.cost_usd)}",
+        f"  run     process {state.pid}, {state.folder}",
+        f"  limits  {_settings(state)}",
+    ]
+    sys.stdout.writelines(
+        f"{one_line(line, 4 * _WIDTH)}\n" if line[0] != " " else _indented(line) for line in lines
+    )
+
+
+def _indented(line: str) -> str:
+    """A line whose name keeps its place; `one_line` takes blanks together."""
+    return f"{line[:10]}{one_line(line[10:], 4 * _WIDTH)}\n"
+
+
+def _settings(state: RunState) -> str:
+    """What holds now."""
+    known = {key: value for key, value in state.settings.items() if value not in (None, {}, [])}
+    return ", ".join(f"{key.replace('_', '-')} {value_text(value)}" for key, value in known.items())
 
 
 def _row(run: Run, answer: RunState | RunError) -> list[str]:
@@ -163,9 +233,23 @@ def _write_lanes(lanes: Sequence[LaneState]) -> None:
         ]
         for lane in lanes
     ]
-    if rows:
-        sys.stdout.write("\n")
-        write_table(titles, rows, shrink=("LANE", "WAITS"))
+    if not rows:
+        return
+    sys.stdout.write("\n")
+    if not sys.stdout.isatty():
+        write_table(titles, rows, shrink=())
+        return
+    # For people, what fits 80 columns: limit and ceiling in one, and no sums that the models have as well.
+    short = [
+        [row[0], row[1], row[2] if row[2] == row[3] else f"{row[2]} of {row[3]}", row[4], row[5], row[9]]
+        for row in rows
+    ]
+    write_table(
+        ("LANE", "IN FLIGHT", "LIMIT", "READY", "PER S", "WAITS"),
+        short,
+        shrink=("LANE", "WAITS"),
+        right=_NUMBERS,
+    )
 
 
 def _waits(lane: LaneState) -> str:
@@ -194,7 +278,7 @@ def _write_models(state: RunState) -> None:
     ]
     if rows:
         sys.stdout.write("\n")
-        write_table(titles, rows, shrink=("MODEL", "NOTE"))
+        write_table(titles, rows, shrink=("MODEL", "NOTE"), right=_NUMBERS)
 
 
 def _write_changes(state: RunState) -> None:
@@ -217,7 +301,9 @@ def _write_changes(state: RunState) -> None:
 
 
 def _write_facts(state: RunState) -> None:
-    """What holds now, and how long it has taken."""
+    """What holds now, and how long it has taken, for other programs; people have it at the top."""
+    if sys.stdout.isatty():
+        return
     rows = [[key, value_text(value)] for key, value in state.settings.items() if value not in (None, {}, [])]
     rows.append(["elapsed", formatting.minutes(state.elapsed_s)])
     if state.paused_s:
