@@ -7,9 +7,7 @@ import json
 import os
 import socket
 import stat
-import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -187,10 +185,10 @@ def test_what_is_refused_is_said_with_what_to_do(
 
 
 def test_a_run_whose_loop_is_stuck_still_says_how_it_is(tmp_path: Path) -> None:
-    with served(tmp_path, SteeringInMemory(slow_s=1.0)) as run:
+    with served(tmp_path, SteeringInMemory(slow_s=0.3)) as run:
         found = run.run()
-        found._timeout_s = 0.2
-        with pytest.raises(NoAnswer, match=r"0\.2 s"):
+        found._timeout_s = 0.1
+        with pytest.raises(NoAnswer, match=r"0\.1 s"):
             found.change("POST", "/pause", {})
         assert found.state().id == "tides"
 
@@ -307,38 +305,6 @@ def test_the_calls_under_way_are_listed(tmp_path: Path) -> None:
 
 
 # --- runs that are gone ------------------------------------------------------------------------
-
-
-CHILD = """
-import asyncio, os, signal, sys, time
-sys.path[:0] = {path!r}
-from pathlib import Path
-from livekit import served
-with served(Path({folder!r}), id="killed") as run:
-    run.run().state()
-    print("there", flush=True)
-    time.sleep(60)
-"""
-
-
-def test_a_killed_run_is_found_dead_and_the_next_one_cleans_up(tmp_path: Path) -> None:
-    code = textwrap.dedent(CHILD).format(path=[str(Path(__file__).parents[1])], folder=str(tmp_path))
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "there\n"
-        (killed,) = all_runs()
-        assert not killed.is_dead
-        child.kill()
-    assert killed.is_dead
-    with pytest.raises(RunGone, match="dead"):
-        killed.state()
-    folder = run_folder()
-    assert folder is not None
-    assert len(list(folder.glob("*.sock"))) == 1
-    with served(tmp_path) as run:
-        run.run()
-        assert [each.id for each in all_runs()] == ["tides"]
-        assert len(list(folder.glob("*.sock"))) == 1
 
 
 def test_the_files_of_a_run_on_another_machine_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,7 +199,7 @@ def test_several_runs_have_to_be_told_apart(ctl: Callable[..., Ran], tmp_path: P
 def test_a_run_that_does_not_answer_is_named(
     ctl: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with served(tmp_path, SteeringInMemory(slow_s=0.5)) as run:
+    with served(tmp_path, SteeringInMemory(slow_s=0.3)) as run:
         run.run()
         monkeypatch.setattr("umwelten.live.client.Run.__init__.__defaults__", (0.1,))
         monkeypatch.setattr("umwelten.live.client.all_runs.__defaults__", (None, 0.1))

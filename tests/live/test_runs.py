@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -16,10 +17,11 @@ from typing import Any
 import pytest
 
 import umwelten
+from livekit import served
 from provider import Provider, clean_environment, provider
 from umwelten.cli.app import main
 from umwelten.evaluation.run_state import RunPhase
-from umwelten.live.client import Run, all_runs
+from umwelten.live.client import Run, RunGone, all_runs
 from umwelten.live.run_folder import run_folder
 from umwelten.simulate.faultserver import Profile
 from umwelten.simulate.faultserver.profile import Behaviour
@@ -55,6 +57,12 @@ def until(look: Callable[[], T]) -> T:
 
 def the_run() -> Run:
     return until(all_runs)[0]
+
+
+def run_files() -> Path:
+    folder = run_folder()
+    assert folder is not None
+    return folder
 
 
 BATCH = ("eval", "batch", "-p", "Summarise", "-m", "openai:a", "--directory", "texts", "-i", "scans")
@@ -99,9 +107,7 @@ def test_a_run_in_the_background_outlives_its_terminal_and_can_be_steered(server
     run.change("POST", "/resume", {})
     run.change("POST", "/stop", {"now": True})
     until(lambda: not all_runs())
-    folder = run_folder()
-    assert folder is not None
-    assert not list(folder.glob("*.sock"))
+    assert not list(run_files().glob("*.sock"))
     assert until(lambda: "scans" in Path(launched["log"]).read_text())
 
 
@@ -130,11 +136,13 @@ def test_a_killed_run_is_dead_and_its_changes_are_kept(server: Provider) -> None
         assert run.change("PATCH", "/settings", {"key": "retries", "value": 2, "author": "ada"}).journalled
         os.kill(child.pid, signal.SIGKILL)
     assert run.is_dead
-    with umwelten.batch("Summarise", "openai:a", directory="texts", id="other", max_files=1) as job:
-        job.wait()
+    with pytest.raises(RunGone, match="dead"):
+        run.state()
     results = umwelten.open("scans")
-    import sqlite3
-
+    with served(results.folder, id="next") as after:
+        after.run()
+        assert [each.id for each in all_runs()] == ["next"]
+        assert len(list(run_files().glob("*.sock"))) == 1
     with sqlite3.connect(results.folder / "evaluation.db") as connection:
         assert connection.execute("SELECT key, new, author FROM changes").fetchall() == [
             ("retries", "2", "ada")
@@ -142,6 +150,7 @@ def test_a_killed_run_is_dead_and_its_changes_are_kept(server: Provider) -> None
 
 
 def test_from_python(server: Provider) -> None:
+    server.use(Profile(default=Behaviour(latency_s=0.03)))
     job = umwelten.batch("Summarise", "openai:a", directory="texts", id="scans", control=False)
     assert job.status() is None
     with pytest.raises(umwelten.UsageError, match="not under way"):
@@ -157,7 +166,7 @@ def test_from_python(server: Provider) -> None:
             assert retries.new == 0
             with pytest.raises(umwelten.UsageError, match="retries"):
                 job.set(retries=-1)
-            assert job.pause(for_s=0.2).key == "pause"
+            assert job.pause(for_s=60).key == "pause"
             assert job.resume().key == "resume"
             assert not all_runs()
     last = job.status()
