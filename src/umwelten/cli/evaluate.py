@@ -139,10 +139,12 @@ def _settings(kind: str, flags: dict[str, Any]) -> Settings:
     settings = configured.with_flags(flags, as_flag)
     if settings.get("dry_run") and settings.get("estimate") is not None:
         raise UsageError("--dry-run and --estimate exclude each other", "--estimate makes calls.")
-    if settings.get("models") is None:
-        raise click.UsageError("Missing option '-m' / '--models'.", click.get_current_context())
+    missing = ["'-m' / '--models'"] if settings.get("models") is None else []
     if settings.get("prompt") is None and settings.get("prompts") is None:
-        raise click.UsageError("Missing option '-p' / '--prompt'.", click.get_current_context())
+        missing.append("'-p' / '--prompt'")
+    if missing:
+        what = "option" if len(missing) == 1 else "options"
+        raise click.UsageError(f"Missing {what} {' and '.join(missing)}.", click.get_current_context())
     check_unscored(settings)
     if "coerce" in settings.given and settings.get("schema") is None:
         raise UsageError("--coerce goes with --schema", "Add --schema, or leave it out.")

@@ -96,7 +96,12 @@ def costs(only: tuple[str, ...], search: str | None, sort_by: str, as_json: bool
 )
 def pull(name: str, source: Path | None) -> None:
     """Fetch the weights of an embedded model, check them, and say where they are."""
-    from umwelten.local import pull_weights
+    from umwelten.errors import LocalModelError
+    from umwelten.local import check_engine, pull_weights
 
     path = pull_weights(name, progress=lambda line: click.echo(line, err=True), source=source)
     click.echo(str(path))
+    try:
+        check_engine()
+    except LocalModelError as error:
+        click.echo(f"note: {error.message}. {error.hint}", err=True)

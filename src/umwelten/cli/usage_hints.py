@@ -18,7 +18,7 @@ def usage_hint(error: click.ClickException) -> str | None:
     if not isinstance(error, click.UsageError):
         return None
     command = error.ctx.info_name if error.ctx is not None else None
-    if error.message.startswith("Missing option '-m'"):
+    if error.message.startswith("Missing option") and "'-m'" in error.message:
         return _MODELS
     if isinstance(error, click.NoSuchOption):
         return _of_option(error, command)

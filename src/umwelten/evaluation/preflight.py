@@ -22,7 +22,7 @@ from umwelten.evaluation.tool_checks import check_parameters, check_support
 from umwelten.inputs import file_hash, read
 from umwelten.inputs.sources import Inputs
 from umwelten.inputs.workers.worker import convert_now
-from umwelten.local import find_weights
+from umwelten.local import check_engine, find_weights
 from umwelten.phrases import Phrase, Wording
 from umwelten.pricing import PriceBook, price_of
 from umwelten.prompts.request_builder import RequestBuilder
@@ -76,9 +76,6 @@ def preflight(
     for ref in spec.models:
         check_model_name(ref, vendors[ref.provider])
     found = _endpoints(spec, settings, vendors)
-    for ref in spec.models:
-        if ref.provider == "local":
-            find_weights(ref.model)
     if spec.limits.max_cost_usd is not None:
         check_priced(spec, price_book(vendors, price_overrides(settings)))
     capabilities = {ref: capabilities_of(found[ref.provider][0], ref) for ref in spec.models}
@@ -92,8 +89,21 @@ def preflight(
         builder.check((), None)
     else:
         _check_placeholders(builder, spec.inputs)
+    _check_local(spec)
     check_support(spec, found, ask=ask)
     return Preflight(endpoints=found, builder=builder, capabilities=capabilities, attached=attached)
+
+
+def _check_local(spec: EvaluationSpec) -> None:
+    """Raise `LocalModelError` for what local models lack: after what costs no download to put right."""
+    names = [ref.model for ref in spec.models if ref.provider == "local"]
+    if not names:
+        return
+    if spec.inputs is not None and spec.inputs.keep is None:
+        next(spec.inputs.files(), None)
+    check_engine()
+    for name in names:
+        find_weights(name)
 
 
 def _check_role(spec: EvaluationSpec, folder: Path) -> None:

@@ -3,6 +3,14 @@
 from umwelten.local.chat_template import places_tools
 from umwelten.local.pull import pull_weights
 from umwelten.local.server import LocalServers
-from umwelten.local.weights import LOCAL_MODELS, LocalModel, find_weights
+from umwelten.local.weights import LOCAL_MODELS, LocalModel, check_engine, find_weights
 
-__all__ = ["LOCAL_MODELS", "LocalModel", "LocalServers", "find_weights", "places_tools", "pull_weights"]
+__all__ = [
+    "LOCAL_MODELS",
+    "LocalModel",
+    "LocalServers",
+    "check_engine",
+    "find_weights",
+    "places_tools",
+    "pull_weights",
+]

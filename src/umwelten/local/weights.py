@@ -20,6 +20,8 @@ from umwelten.types import FrozenStruct
 from umwelten.user_folders import cache_folder, expand_home
 
 GGUF_MAGIC = b"GGUF"
+_ENGINE = "xllamacpp"
+INSTALL = "Install it: pip install 'umwelten[local]'"
 
 
 class LocalModel(FrozenStruct):
@@ -66,6 +68,12 @@ def find_weights(
             f"the weights of local:{name} are not on this machine", f"fetch them: umwelten models pull {name}"
         )
     return weights
+
+
+def check_engine() -> None:
+    """Raise `LocalModelError` where llama.cpp, which serves local models, is not installed."""
+    if importlib.util.find_spec(_ENGINE) is None:
+        raise LocalModelError("llama.cpp, which local: models need, is not installed", INSTALL)
 
 
 def is_path(name: str) -> bool:
