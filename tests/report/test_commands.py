@@ -110,7 +110,10 @@ def test_report_takes_ids_as_arguments_and_beside_the_flag(three, cli):
         "# demo",
         "# scan-1",
     ]
-    assert cli("eval", "report").code == 0  # the latest
+    # Without any, the one that was started last.
+    code, out, err = cli("eval", "report")
+    latest = err.removeprefix("latest evaluation: ").strip()
+    assert (code, out) == (0, cli("eval", "report", latest)[1])
 
 
 def test_an_unknown_id_is_answered_with_the_nearest_and_ten_at_most(three, cli):
@@ -263,7 +266,9 @@ def test_show_takes_the_id_by_the_flag_too(three, cli):
     found = cli("eval", "show", *words, "--id", "demo")
     assert found == cli("eval", "show", "demo", *words)
     assert found.code == 0
-    assert cli("eval", "show").code == 0  # the latest
+    code, out, err = cli("eval", "show")
+    latest = err.splitlines()[0].removeprefix("latest evaluation: ")
+    assert (code, out) == (0, cli("eval", "show", latest)[1])
 
 
 def test_show_failed_has_only_failed_calls_with_their_messages(three, cli):

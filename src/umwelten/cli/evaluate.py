@@ -111,6 +111,10 @@ def start_with(
     if learning is not None and status != INTERRUPTED:
         learnt = learning.learn(evaluation.folder)
         status = status or learnt
+    if (command := settings.get("on_end")) is not None:
+        from umwelten.cli.on_end import run_on_end
+
+        run_on_end(command, evaluation.folder, status, settings)
     leave(status)
 
 

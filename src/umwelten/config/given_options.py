@@ -85,7 +85,7 @@ def given_options(
         wanted = option.only in (None, kind) and name not in OF_ONE_START and option.place != "flag"
         is_given = name in settings.given
         follows = is_steering(option) and not (is_given or (name == "max_concurrency" and _short(settings)))
-        if wanted and not follows and option.in_python and row.source != DEFAULT:
+        if wanted and not follows and row.source != DEFAULT and (option.in_python or name == "on_end"):
             value = resolved.get(name, row.value)
             found = _kept(name, value, row, mask)
             kept[name] = msgspec.structs.replace(found, source=row.source, given=is_given)

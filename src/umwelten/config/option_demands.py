@@ -48,14 +48,7 @@ def option_demands(values: Mapping[str, Value], output_dir: Path) -> Iterator[De
             yield from _score_demands(name, value)
         if name == "mcp":
             yield from given_demands(value.value, value.place)
-        if name in _RULES:
-            shown = value.shown if isinstance(value.shown, str) else ", ".join(value.shown)
-            yield Demand(
-                kind="tool",
-                places=(value.place,),
-                text=_RULES[name].format(shown),
-                facts=(name, *value.value),
-            )
+        yield from _other_demands(name, value, value.place)
         if name == "tools":  # all but built-in ones, whichever file they are in
             yield from entry_demands(value.value, value.place)
             continue
@@ -65,6 +58,17 @@ def option_demands(values: Mapping[str, Value], output_dir: Path) -> Iterator[De
                 yield from _path_demand(option, path, value.place)
             elif Path(path).name != str(path) or str(path) in (".", ".."):
                 yield from _path_demand(option, output_dir / path, value.place)
+
+
+def _other_demands(name: str, value: Value, place: Place) -> Iterator[Demand]:
+    if name == "on_end":
+        text = f"runs the command {value.shown} at the end of a run (on_end)"
+        yield Demand(kind="run", places=(place,), text=text, facts=(name, str(value.value)))
+    if name in _RULES:
+        shown = value.shown if isinstance(value.shown, str) else ", ".join(value.shown)
+        yield Demand(
+            kind="tool", places=(place,), text=_RULES[name].format(shown), facts=(name, *value.value)
+        )
 
 
 def _score_demands(name: str, value: Value) -> Iterator[Demand]:

@@ -467,6 +467,30 @@ class BatchOptions(SharedOptions[T], Generic[T], total=False):
             aliases=("file_limit",),
         ),
     ]
+    sample: Annotated[
+        int | None,
+        Option(
+            kinds.integer(1, 2**53),
+            Section.INPUTS,
+            Phrase(
+                "Only N of the inputs, drawn at random: the same ones each time, with {option:max_files} of "
+                "the first."
+            ),
+        ),
+    ]
+    sample_seed: Annotated[
+        int | None,
+        Option(
+            kinds.integer(0, 2**63 - 1),
+            Section.INPUTS,
+            Phrase("Another draw of {option:sample}, another order of {option:shuffle}."),
+            default=0,
+        ),
+    ]
+    shuffle: Annotated[
+        bool,
+        Option(kinds.SWITCH, Section.INPUTS, "Take the inputs in a random order, the same each time."),
+    ]
     rows: Annotated[
         PathLike | Given | None,
         Option(

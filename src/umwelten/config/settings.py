@@ -32,7 +32,9 @@ from umwelten.user_folders import config_folder
 _PREFIX = "UMWELTEN_"
 _SHORTEST = 6
 """Characters of a value that may be a secret: a shorter one would be found in numbers and words."""
-_OTHERS = (VARIABLE, "UMWELTEN_CACHE_DIR", "UMWELTEN_TEST_BROWSER", "UMWELTEN_TEST_SHELLS")
+OF_ENDED_RUNS = ("UMWELTEN_ID", "UMWELTEN_FOLDER", "UMWELTEN_STATUS", "UMWELTEN_EXIT_STATUS")
+"""Variables that the command of `on_end` gets, which may call umwelten again."""
+_OTHERS = (VARIABLE, *OF_ENDED_RUNS, "UMWELTEN_CACHE_DIR", "UMWELTEN_TEST_BROWSER", "UMWELTEN_TEST_SHELLS")
 
 
 class Variable(FrozenStruct):

@@ -50,6 +50,15 @@ class TerminalOptions(TypedDict, total=False):
             place="profile",
         ),
     ]
+    on_end: Annotated[
+        str | None,
+        Option(
+            kinds.words("COMMAND"),
+            Section.OUTPUT,
+            "Run this in a shell at the end, with UMWELTEN_ID, UMWELTEN_FOLDER, UMWELTEN_STATUS and "
+            "UMWELTEN_EXIT_STATUS in its environment, and without keys.",
+        ),
+    ]
     json: Annotated[
         bool,
         Option(

@@ -30,6 +30,7 @@ from umwelten.evaluation.recalling import check_systems, wanted_memory, with_rec
 from umwelten.evaluation.spec import EvaluationSpec, Limits, Output
 from umwelten.evaluation.tools import open_tools
 from umwelten.inputs import expand
+from umwelten.inputs.drawn import drawn
 from umwelten.inputs.prompt_files import name_prompts, read_prompts
 from umwelten.inputs.references import (
     FILE_VALUES,
@@ -310,6 +311,12 @@ def _inputs(
     wanted = [name.removeprefix(ROW) for each in templates for name in each.names if name.startswith(ROW)]
     inputs = select_inputs(
         choice, notes.append, row_rule=row_rule, chained=tuple(chained), wanted=wanted, beside=beside
+    )
+    inputs = drawn(
+        inputs,
+        sample=settings.get("sample"),
+        seed=settings.get("sample_seed"),
+        shuffle=settings.get("shuffle"),
     )
     if references is None or choice.from_ is None:
         return inputs
