@@ -34,9 +34,26 @@ class StoredOptions(FrozenStruct):
     own: bool
 
 
+class GivenJson:
+    """Makes the JSON that a run keeps of its options. Specs that ask for the same are equal, however given."""
+
+    def __init__(self, made: Callable[[Callable[[str], str]], str]) -> None:
+        self._made = made
+
+    def __call__(self, mask: Callable[[str], str]) -> str:
+        """The JSON, with keys taken out by `mask`."""
+        return self._made(mask)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, GivenJson)
+
+    def __hash__(self) -> int:
+        return hash(GivenJson)
+
+
 def given_of(
     kind: Literal["run", "batch"], settings: Settings, spec: EvaluationSpec, prompts: tuple[Prompt, ...]
-) -> Callable[[Callable[[str], str]], str]:
+) -> GivenJson:
     """Return what makes the JSON that a run keeps, given what masks keys in a text.
 
     `prompts` are those asked for, without what is recalled.
@@ -63,7 +80,7 @@ def given_of(
         content = msgspec.json.encode(options)
         return msgspec.json.encode(_Marked(options=msgspec.Raw(content), mark=mark(content))).decode()
 
-    return made
+    return GivenJson(made)
 
 
 def stored_options(folder: Path) -> StoredOptions | None:
