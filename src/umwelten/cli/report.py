@@ -99,12 +99,12 @@ def _to_terminal(
 
 def list_evaluations(
     *,
-    only_ids: bool,
     as_json: bool,
     details: bool,
     output_dir: Path | None,
-    sort: str | None,
-    reverse: bool,
+    only_ids: bool = False,
+    sort: str | None = None,
+    reverse: bool = False,
     **wanted: Any,
 ) -> None:
     """Print the evaluations of the output directory that are `wanted`, see `listing_filter.Wanted`."""
