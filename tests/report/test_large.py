@@ -60,7 +60,7 @@ def fill(connection: sqlite3.Connection, files: int) -> None:
             kind = ("server", "500: no") if failed else (None, None)
             connection.execute(
                 """INSERT INTO calls VALUES (?, ?, ?, 1, 1, 'k', x'', ?, 1, ?, ?, ?, ?, 1, 'stop', NULL,
-                300, 120, 0, 0, 12345, ?, ?, NULL, NULL, NULL, NULL, NULL, NULL)""",
+                300, 120, 0, 0, 12345, ?, ?, NULL, NULL, NULL, NULL, NULL, NULL, NULL)""",
                 (call, file, model, 1 + failed, at, took, took / 3, took, *kind),
             )
             connection.execute(

@@ -157,5 +157,5 @@ def test_long_answers_of_a_batch_are_whole_with_full(tmp_path, cli):
     out = cli("eval", "report", "long", "--full")[1]
     assert f"### a.txt, {GEMMA}\n" in out
     assert "line 29" in out
-    code, _, err = cli("eval", "report", "long", "--full", "-f", "csv")
-    assert (code, "csv has whole answers anyway" in err) == (2, True)
+    code, _, err = cli("eval", "report", "long", "--full", "-f", "html")
+    assert (code, "html has whole answers anyway" in err) == (2, True)

@@ -64,7 +64,7 @@ def test_a_text_is_kept_once_however_many_questions_have_it(tmp_path: Path) -> N
         assert asked(reader, 7) == NOT_KEPT
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=())), min_size=1, max_size=6))
 def test_any_text_is_read_as_it_was_sent(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     folder = tmp_path_factory.mktemp("any")

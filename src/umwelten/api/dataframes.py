@@ -115,11 +115,11 @@ def score_columns(scores: Iterable[AnswerScore[Any]]) -> list[Column]:
     return columns
 
 
-def call_columns(folder: Path) -> list[Column]:
-    """Return the columns of a table with a row a call."""
+def call_columns(folder: Path, *, full: bool = False) -> list[Column]:
+    """Return the columns of a table with a row a call; `full` as in `tabular.layout`."""
     with Reader.open(folder) as reader, store_errors(folder), overviews.snapshot(reader):
-        shape = tabular.layout([reader], short=False)
-        fields = fit_types(shape.fields, [reader])
+        shape = tabular.layout([reader], short=False, full=full)
+        fields = (*shape.row, *fit_types(shape.fields, [reader]))
         columns = [
             Column(name=name, kind=_KINDS[kind], items="", values=[]) for name, kind in shape.types.items()
         ]

@@ -260,23 +260,23 @@ class Results(Answers[T]):
         anew = (again,) if isinstance(again, str) else tuple(again)
         return score_job(self.folder, self._shape, by_name, given, anew, on_event, grace_s)
 
-    def to_pandas(self) -> pandas.DataFrame:
-        """A row a call, with the columns of the csv report. Needs pandas."""
+    def to_pandas(self, *, full: bool = False) -> pandas.DataFrame:
+        """A row a call, with the columns of the csv report; `full`: as with `--full`. Needs pandas."""
         from umwelten.api import dataframes
 
-        return dataframes.to_pandas(dataframes.call_columns(self.folder))
+        return dataframes.to_pandas(dataframes.call_columns(self.folder, full=full))
 
-    def to_polars(self) -> polars.DataFrame:
-        """A row a call, with the columns of the csv report. Needs polars."""
+    def to_polars(self, *, full: bool = False) -> polars.DataFrame:
+        """A row a call, with the columns of the csv report; `full`: as with `--full`. Needs polars."""
         from umwelten.api import dataframes
 
-        return dataframes.to_polars(dataframes.call_columns(self.folder))
+        return dataframes.to_polars(dataframes.call_columns(self.folder, full=full))
 
-    def to_arrow(self) -> pyarrow.Table:
-        """A row a call, with the columns of the csv report. Needs pyarrow."""
+    def to_arrow(self, *, full: bool = False) -> pyarrow.Table:
+        """A row a call, with the columns of the csv report; `full`: as with `--full`. Needs pyarrow."""
         from umwelten.api import dataframes
 
-        return dataframes.to_arrow(dataframes.call_columns(self.folder))
+        return dataframes.to_arrow(dataframes.call_columns(self.folder, full=full))
 
     def report(self, path: str | Path) -> None:
         """Write the report to a file; its ending tells the format: .html .csv .json .md .parquet."""

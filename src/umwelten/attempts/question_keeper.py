@@ -26,7 +26,8 @@ from umwelten.store.inputs import storable_path
 from umwelten.types import Input, Media, Part, Text
 
 _SHORT_ROW = 512
-"""Characters of a row that is kept within its question. Longer ones mostly have a long text in a column."""
+"""Characters of a row that is kept within its question, and of its values: a content more takes longer.
+Longer rows mostly have a long text in a column."""
 
 _MOST_FIXED = 1_000
 """Texts whose hashes are kept at hand: those of prompts and attachments, the same in many questions."""
@@ -46,6 +47,7 @@ class QuestionKeeper:
         self._builder, self._keep, self._paths = builder, keep, paths
         self._sources = dict(builder.settings.attachments)
         self._fixed: dict[str, tuple[Piece, Content]] = {}
+        self._latest: tuple[str, Content] | None = None
 
     def keep(
         self, source: Input | None, target: Target, given: ReadInput, digest: bytes, attached: Sequence[Part]
@@ -58,7 +60,8 @@ class QuestionKeeper:
         prompt, texts = self._builder.pieces(
             given.parts, prompt=target.prompt, values=given.values, attached=tuple(attached)
         )
-        parts = [self._part(prompt, kept)]
+        is_row = source is not None and source.part.startswith("row ")
+        parts = [self._part(prompt, kept, _SHORT_ROW if is_row else SHORT)]
         bare = self._builder.bare(target.prompt)
         parts += (self._part(["", text] if bare else framed_pieces(text), kept) for text in texts)
         parts += (self._part([part.text], kept) for part in attached if isinstance(part, Text))
@@ -74,22 +77,22 @@ class QuestionKeeper:
         self._keep(kept)
         return name
 
-    def _part(self, texts: Sequence[str], kept: list[Content]) -> tuple[Piece, ...]:
+    def _part(self, texts: Sequence[str], kept: list[Content], short: int = SHORT) -> tuple[Piece, ...]:
         """Every second text is of the input, the others are the same in many questions."""
         return tuple(
-            _piece(text, kept) if place % 2 else self._fixed_piece(text, kept)
+            self._piece(text, kept, short) if place % 2 else self._fixed_piece(text, kept)
             for place, text in enumerate(texts)
             if text
         )
 
     def _fixed_piece(self, text: str, kept: list[Content]) -> Piece:
         if len(text) <= SHORT:
-            return _piece(text, kept)
+            return self._piece(text, kept)
         known = self._fixed.get(text)
         if known is None:
             if len(self._fixed) >= _MOST_FIXED:
                 self._fixed.clear()
-            piece = _piece(text, kept)
+            piece = self._piece(text, kept)
             known = self._fixed[text] = (piece, kept[-1])
         else:
             kept.append(known[1])
@@ -114,24 +117,44 @@ class QuestionKeeper:
         texts = [
             part.text if bare else unframe_text(part.text) for part in given.parts if isinstance(part, Text)
         ]
-        memory = _piece(values[MEMORY], kept) if values.get(MEMORY) else None
+        memory = self._piece(values[MEMORY], kept) if values.get(MEMORY) else None
         if source.part.startswith("row "):
             whole = self._builder.row_use(target.prompt).columns is None
-            row, long = _row(texts[0], values, kept, whole=whole)
+            row, long = self._row(texts[0], values, kept, whole=whole)
             return KeptInput(row=row, long=long, memory=memory)
         if source.part:
-            return KeptInput(answer=_piece(values.get(ANSWER, ""), kept), memory=memory)
-        return KeptInput(text=_piece(content_text(texts, ()), kept) if texts else None, memory=memory)
+            return KeptInput(answer=self._piece(values.get(ANSWER, ""), kept), memory=memory)
+        return KeptInput(text=self._piece(content_text(texts, ()), kept) if texts else None, memory=memory)
 
+    def _row(
+        self, text: str, values: Mapping[str, str], kept: list[Content], *, whole: bool
+    ) -> tuple[msgspec.Raw, dict[str, str]]:
+        """Return a row as `KeptInput` has it, from its JSON or its line; `whole`: that is sent as it is."""
+        if values.get(_LINE) == text:  # no JSON is its own value
+            text, whole = msgspec.json.encode({"line": text}).decode(), False
+        if len(text) <= _SHORT_ROW:
+            return msgspec.Raw(text.encode()), {}
+        if whole:
+            return _reference(text, kept), {}
+        columns = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        long = {}
+        for name, value in columns.items():
+            words = values.get(ROW + name, "")
+            if len(words) > _SHORT_ROW and bytes(value).startswith(b'"'):
+                long[name], columns[name] = str(self._piece(words, kept)[0]), msgspec.Raw(b"null")
+        rest = msgspec.json.encode(columns)
+        return (msgspec.Raw(rest) if len(rest) <= _SHORT_ROW else _reference(rest.decode(), kept)), long
 
-def _piece(text: str, kept: list[Content]) -> Piece:
-    """Return the text itself, or if it is long its hash, with its bytes among those that are to be kept."""
-    if len(text) <= SHORT and (text.isascii() or _is_utf8(text)):
-        return text
-    data = text_bytes(text)
-    digest = content_hash(data)
-    kept.append((digest, data))
-    return (digest.hex(),)
+    def _piece(self, text: str, kept: list[Content], short: int = SHORT) -> Piece:
+        """Return the text, or if it is long its hash, with its bytes among those that are to be kept."""
+        if len(text) <= short and (text.isascii() or _is_utf8(text)):
+            return text
+        latest = self._latest
+        if latest is None or latest[0] != text:  # an input's text is in its question, and for each model
+            data = text_bytes(text)
+            latest = self._latest = (text, (content_hash(data), data))
+        kept.append(latest[1])
+        return (latest[1][0].hex(),)
 
 
 def _is_utf8(text: str) -> bool:
@@ -140,26 +163,6 @@ def _is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _row(
-    text: str, values: Mapping[str, str], kept: list[Content], *, whole: bool
-) -> tuple[msgspec.Raw, dict[str, str]]:
-    """Return a row as `KeptInput` has it, from its JSON or its line; `whole`: that is sent as it is."""
-    if values.get(_LINE) == text:  # no JSON is its own value
-        text, whole = msgspec.json.encode({"line": text}).decode(), False
-    if len(text) <= _SHORT_ROW:
-        return msgspec.Raw(text.encode()), {}
-    if whole:
-        return _reference(text, kept), {}
-    columns = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    long = {}
-    for name, value in columns.items():
-        words = values.get(ROW + name, "")
-        if len(words) > SHORT and bytes(value).startswith(b'"'):
-            long[name], columns[name] = str(_piece(words, kept)[0]), msgspec.Raw(b"null")
-    rest = msgspec.json.encode(columns)
-    return (msgspec.Raw(rest) if len(rest) <= _SHORT_ROW else _reference(rest.decode(), kept)), long
 
 
 def _reference(text: str, kept: list[Content]) -> msgspec.Raw:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,10 +16,13 @@ from umwelten.config.addresses import Reached, reached_at
 from umwelten.config.members import members
 from umwelten.config.rate_texts import shown
 from umwelten.config.settings import Settings
+from umwelten.evaluation.first_request import FirstRequest, first_request
 from umwelten.evaluation.preview import ANSWER_S, Preview, preview
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.phrases import Wording, spell
 from umwelten.providers.protocol import Vendor
+from umwelten.report.queries.asked_calls import encodable
+from umwelten.report.render.asked import cut_text
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 
@@ -28,6 +32,8 @@ _NAME = 60
 _TOOLS = 12
 _USUAL = 100  # columns where stdout is no terminal and COLUMNS is not set
 _LEAST_COLUMNS = 3  # model, cost and calls
+_LINES_SENT = 30  # of each text of the first request, on a terminal
+_HOW = "| less, or --json, has all"
 _WORTH_A_SAMPLE = 60
 """From so many calls on, making 30 first says something about the rest."""
 
@@ -54,6 +60,10 @@ def dry_run(
     for name, at in lines:
         address = f"at {at.base_url} ({at.source})" if at.base_url else "on this machine"
         click.echo(f"address  {one_line(f'{name} is reached {address}', 300)}")
+    first = first_request(spec, settings, vendors, as_flag)
+    cut = _LINES_SENT if sys.stdout.isatty() else None
+    for line in () if first is None else _request(first, cut):
+        click.echo(line)
 
 
 def plan_as_data(
@@ -67,7 +77,13 @@ def _as_data(
     plan: Preview, spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor]
 ) -> dict[str, object]:
     addresses, several = _addresses(spec, settings, vendors)
-    return {**_with_names(plan), "addresses": addresses, "members": several}
+    first = first_request(spec, settings, vendors, as_flag)
+    return {
+        **_with_names(plan),
+        "addresses": addresses,
+        "members": several,
+        "first_request": None if first is None else encodable(msgspec.to_builtins(first)),
+    }
 
 
 def _addresses(
@@ -87,6 +103,19 @@ def _addresses(
 def _with_names(plan: Preview) -> dict[str, object]:
     named = {key: {str(m): v for m, v in getattr(plan, key).items()} for key in ("costs", "by_model")}
     return {**msgspec.structs.asdict(plan), **named}
+
+
+def _request(first: FirstRequest, most_lines: int | None) -> Iterator[str]:
+    """The request as lines; `most_lines`: of each of its texts."""
+    of = ", ".join(filter(None, (first.file, first.model, first.prompt)))
+    yield f"\nfirst request: {one_line(of, 200)}"
+    if first.problem is not None:
+        yield f"it would fail: {one_line(first.problem, 1000)}"
+    for one in first.media:
+        yield f"\nFILE\n{one_line(one.name, 200)}, {one_line(one.type, 80)}, {one.size:,} bytes"
+    for title, text in (("SYSTEM", first.system), ("PROMPT", first.text)):
+        if text is not None:
+            yield f"\n{title}\n{cut_text(text, most_lines, _HOW)}"
 
 
 def layout(plan: Preview, *, batch: bool) -> Iterator[str]:

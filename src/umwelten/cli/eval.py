@@ -229,7 +229,11 @@ def compare(**flags: Any) -> None:
     help="Write to this file; .csv, .html, .json, .junit.xml, .md or .parquet tells the format.",
 )
 @option("--short", is_flag=True, help="Without individual calls; in csv and parquet, one row per model.")
-@option("--full", is_flag=True, help="Whole answers of a batch, in Markdown and on a terminal.")
+@option(
+    "--full",
+    is_flag=True,
+    help="Whole answers of a batch; csv, json, parquet: prompts as sent, reasoning, failed attempts.",
+)
 @option("--bom", is_flag=True, help="csv: start with a byte order mark, so that Excel reads it as UTF-8.")
 @pager
 @output_dir
@@ -323,6 +327,7 @@ def _id_or_call(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     metavar="[SCORER]",
     help="Only calls without a score, by this scorer or by any, and why.",
 )
+@option("--full", is_flag=True, help="Show all of what was sent, however long; a pipe gets it anyway.")
 @option("--json", "as_json", is_flag=True, help="Print JSON, one call per line.")
 @pager
 @output_dir

@@ -28,6 +28,9 @@ from umwelten.live.launch import is_launched
 from umwelten.phrases import Wording
 from umwelten.store.database import evaluations, has_database
 from umwelten.text.suggestions import closest, did_you_mean_clause
+from umwelten.types import Prompt
+
+Join = Callable[[tuple[Prompt, ...]], tuple[Prompt, ...]]
 
 
 def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
@@ -40,8 +43,13 @@ def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
 
         check_detachable(settings)
         detach(sys.argv[1:])
+    join: Join | None = None
     with settings.concealing():
-        start_with(kind, settings)
+        if kind == "run" and "-" not in (settings.get("prompt"), settings.get("system")):
+            from umwelten.cli.joined_stdin import joined
+
+            join = joined
+        start_with(kind, settings, join=join)
 
 
 def start_with(
@@ -49,15 +57,16 @@ def start_with(
     settings: Settings,
     choose: Callable[[Evaluation], CallSubset | None] | None = None,
     change: Callable[[EvaluationSpec], EvaluationSpec] = lambda spec: spec,
+    join: Join | None = None,
 ) -> None:
     """Prepare, run, and end the process with the exit status.
 
     `choose` returns which of the pending calls are made, `None` for none of them. `change` settles what the
-    options do not.
+    options do not. `join` as in `build_spec`.
     """
     known = vendors(settings)
     notes = list[Wording](settings.notes)
-    spec = change(build_spec(kind, settings, known, notes, stdin=_stdin))
+    spec = change(build_spec(kind, settings, known, notes, stdin=_stdin, join=join))
     notes.extend(_nothing_to_resume(spec))
     scoring = None
     if settings.get("scorers") or settings.get("scorer"):

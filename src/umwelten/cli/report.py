@@ -38,6 +38,7 @@ from umwelten.store.reader import Reader
 from umwelten.text.suggestions import closest, did_you_mean
 
 _GLOB = "*?["
+_FULL = ("markdown", "csv", "json", "parquet")
 
 
 def report(
@@ -54,14 +55,17 @@ def report(
     """Print or write the report of one evaluation, or of all that the ids and patterns name.
 
     `format_` is `None` where the ending of `output` tells it; on a terminal that is tables of its width,
-    elsewhere on stdout Markdown. `full`: answers of a batch are whole in these two.
+    elsewhere on stdout Markdown. `full`: answers of a batch are whole in these two; CSV, JSON
+    and Parquet have what was sent, reasoning and failed attempts.
     """
     on_terminal = format_ is None and output is None and sys.stdout.isatty()
     format_ = _format(format_, output)
-    if full and format_ != "markdown":
+    if full and format_ not in _FULL:
         raise UsageError(f"--full: {format_} has whole answers anyway", "Omit it.")
     if bom and format_ != "csv":
         raise UsageError("--bom belongs to --format csv")
+    if full and short and format_ != "markdown":
+        raise UsageError("--full and --short exclude each other", "Give the one that you mean.")
     settings = _settings(output_dir)
     output_folder: Path = settings.get("output_dir")
     folders = _folders(output_folder, ids) if ids else [latest_folder(output_folder)]

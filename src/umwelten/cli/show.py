@@ -10,13 +10,16 @@ from itertools import chain, islice
 from pathlib import Path
 
 import click
+import msgspec
 
 from umwelten.cli.pager import paged
 from umwelten.cli.report import _did_you_mean, _readers, named_folder
 from umwelten.cli.scored_calls import WantedScores, show_scored
 from umwelten.cli.table_layout import write_table
 from umwelten.errors import UsageError
+from umwelten.inputs.asked_again import read_again
 from umwelten.report.queries import attempts, calls, overviews
+from umwelten.report.queries.asked_calls import asked_detail
 from umwelten.report.queries.overviews import snapshot
 from umwelten.report.queries.schema_validation import validation
 from umwelten.report.queries.shown_scores import with_scores
@@ -24,6 +27,7 @@ from umwelten.report.queries.status import EvaluationStatus
 from umwelten.report.queries.variants import prompts
 from umwelten.report.render.call import render_call, render_lines
 from umwelten.report.render.schema_section import render_validation
+from umwelten.store.asked import AskedSource
 from umwelten.store.reader import Reader
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
@@ -31,6 +35,7 @@ from umwelten.text.sanitize import one_line
 _FAILED = calls.STATUS[2]
 _MESSAGE = 2000  # characters of a failure's message in a list
 _MOST_NAMES = 20_000  # files among which the nearest one is looked for
+_LINES_SENT = 16  # of each text that was sent, on a terminal
 _MOST_KINDS = 3  # of failures that are named where no call has ended
 
 
@@ -42,13 +47,14 @@ def show(
     failing: str | None,
     unscored: str | None,
     as_json: bool,
+    full: bool = False,
     output_dir: Path | None,
     pager: bool = True,
 ) -> None:
     """Print one call with its attempts, or a line for each call that the words name.
 
     Without `id_`, the first of the words is the evaluation's id. `failing`, `unscored`: only such answers, by
-    the scorer named, or by any if the text is empty.
+    the scorer named, or by any if the text is empty. `full`: what was sent is not cut to the terminal.
     """
     wanted = _wanted(failed, failing, unscored)
     id_, call = _id_and_call(id_, words)
@@ -61,7 +67,8 @@ def show(
         elif wanted is not None:
             show_scored(reader, found, wanted, as_json=as_json)
         elif only is not None:
-            _show_one(with_scores(reader, calls.call_detail(reader, only)), as_json, pager=pager)
+            detail = _with_asked(reader, calls.call_detail(reader, only))
+            _show_one(with_scores(reader, detail), as_json, full=full, pager=pager)
         elif as_json:
             sys.stdout.writelines(f"{calls.as_json(line)}\n" for line in found)
         else:
@@ -202,12 +209,20 @@ def _note_records(reader: Reader) -> None:
         render_validation(found, sys.stderr)
 
 
-def _show_one(call: calls.CallDetail, as_json: bool, *, pager: bool) -> None:
+def _with_asked(reader: Reader, call: calls.CallDetail) -> calls.CallDetail:
+    """Read what was not kept from the input, as long as that is the same."""
+    if call.asked.source != AskedSource.NOT_KEPT:
+        return call
+    return msgspec.structs.replace(call, asked=asked_detail(read_again(reader, call.call)))
+
+
+def _show_one(call: calls.CallDetail, as_json: bool, *, full: bool, pager: bool) -> None:
     if as_json:
         sys.stdout.write(f"{calls.as_json(call)}\n")
         return
+    cut = None if full or not sys.stdout.isatty() else _LINES_SENT
     with paged(wanted=pager) as out:
-        render_call(call, out)
+        render_call(call, out, most_lines=cut)
 
 
 # --- where from, where to ------------------------------------------------------------------------

@@ -63,11 +63,13 @@ def build_spec(
     notes: list[Wording],
     *,
     stdin: Stdin | None = None,
+    join: Callable[[tuple[Prompt, ...]], tuple[Prompt, ...]] | None = None,
     scope: Scope | None = None,
 ) -> EvaluationSpec:
     """What the options ask for. What is worth knowing is added to the notes.
 
-    `stdin` gives the text that `-` stands for, `None` where it is a text like any other. `scope` is to be
+    `stdin` gives the text that `-` stands for, `None` where it is a text like any other. `join` returns the
+    prompts with what else is to be part of them. `scope` is to be
     filled in for each input besides its prompts. Raises a `UmweltenError` for options that do not go together
     and for files that can't be read.
     """
@@ -81,6 +83,8 @@ def build_spec(
     check_ceilings(settings, vendors)
     memory = None if scope is not None else wanted_memory(kind, settings)
     prompts = asked = _prompts(settings, stdin)
+    if join is not None:
+        prompts = asked = join(prompts)
     if memory is not None:
         scope = memory.scope
     of_scope = () if scope is None else scope.chained

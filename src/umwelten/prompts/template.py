@@ -103,6 +103,11 @@ class Template:
         return filled
 
 
+def escaped(text: str) -> str:
+    """Return a text that stands for itself in a prompt: what looks like a placeholder in it is none."""
+    return _PLACEHOLDER.sub(lambda match: f"\\{match[0]}", text)
+
+
 def content_text(texts: Iterable[str], media: Iterable[str]) -> str:
     """Return what stands for an input in a prompt: its texts, or without any the names of its media."""
     return "\n\n".join(texts) or " ".join(f"[{name}]" for name in media)

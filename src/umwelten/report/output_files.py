@@ -103,7 +103,8 @@ def render(
 ) -> None:
     """Write the report of all evaluations in this format. `several`: JSON has the shape for many.
 
-    `full`: Markdown has the whole answers of a batch.
+    `full`: Markdown has the whole answers of a batch; CSV, JSON and Parquet have all that was sent, reasoning
+    and failed attempts.
     `vendors`, `spelling`: as for `report.advice.advice`.
     Parquet goes to `out.buffer`.
     """
@@ -112,17 +113,17 @@ def render(
         from umwelten.report.render import json
 
         if several:
-            json.render_json_of_several(readers, out, short=short)
+            json.render_json_of_several(readers, out, short=short, full=full)
         else:
-            json.render_json(readers[0], out, short=short)
+            json.render_json(readers[0], out, short=short, full=full)
     elif format_ == "csv":
         from umwelten.report.render.csv import render_csv
 
-        render_csv(readers, out, short=short, bom=bom)
+        render_csv(readers, out, short=short, bom=bom, full=full)
     elif format_ == "parquet":
         from umwelten.report.render.parquet import render_parquet
 
-        render_parquet(readers, out.buffer, short=short)
+        render_parquet(readers, out.buffer, short=short, full=full)
     elif format_ == "junit":
         from umwelten.report.render.junit import render_junit
 

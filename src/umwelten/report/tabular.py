@@ -1,7 +1,7 @@
 """A report's calls and models as flat rows, for CSV, Parquet and data frames: see `columns`.
 
-The first column is the evaluation's id. Where answers have scores, these follow the answer; where they have a
-schema, its fields come last.
+The first column is the evaluation's id. Where answers have scores, these follow the answer; then comes what
+was asked, with the columns of rows as `row.NAME`; where answers have a schema, its fields come last.
 """
 
 from __future__ import annotations
@@ -15,6 +15,13 @@ from umwelten.report.models import CallResult
 from umwelten.report.queries import overviews
 from umwelten.report.queries.call_scores import CallScores, call_scores, open_scores
 from umwelten.report.queries.score_overview import column_of, read_overview
+from umwelten.report.queries.sent_columns import (
+    SentCall,
+    row_fields,
+    row_values,
+    sent_calls,
+    text_columns,
+)
 from umwelten.report.queries.variants import prompts
 from umwelten.report.schema_fields import Field, fields_of, record_of, schema_of
 from umwelten.report.score_table_columns import ModelScores, call_columns, model_columns
@@ -25,33 +32,44 @@ EVALUATION = "evaluation"
 
 
 class Layout(FrozenStruct):
-    """Which columns the rows of some evaluations have: `plain` ones after the id, scores, the fields'."""
+    """Which columns the rows of some evaluations have: `plain` ones after the id, scores, texts that were
+    sent, those of the rows that were asked about, and the fields'.
+    """
 
     plain: tuple[ReportColumn[Any], ...]
     fields: tuple[Field, ...]
     scores: tuple[ReportColumn[Any], ...] = ()
+    sent: tuple[ReportColumn[SentCall], ...] = ()
+    row: tuple[Field, ...] = ()
 
     @property
     def types(self) -> Mapping[str, CellType]:
-        """The types of all columns but the fields', by name."""
-        return {EVALUATION: str} | {column.name: column.type for column in (*self.plain, *self.scores)}
+        """The types of all columns but those of rows and fields, by name."""
+        columns = (*self.plain, *self.scores, *self.sent)
+        return {EVALUATION: str} | {column.name: column.type for column in columns}
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of all columns in order."""
-        return (*self.types, *(field.column for field in self.fields))
+        return (*self.types, *(field.column for field in (*self.row, *self.fields)))
 
 
-def layout(readers: Sequence[Reader], *, short: bool) -> Layout:
-    """The columns for all of these evaluations under one header. Short: a row a model."""
+def layout(readers: Sequence[Reader], *, short: bool, full: bool = False) -> Layout:
+    """The columns for all of these evaluations under one header. Short: a row a model.
+
+    `full`: with all texts that were sent, reasoning and failed attempts.
+    """
     columns: tuple[ReportColumn[Any], ...] = MODEL_COLUMNS if short else CALL_COLUMNS
     scores: tuple[ReportColumn[Any], ...] = model_columns(readers) if short else call_columns(readers)
     several_prompts = any(prompts(reader) for reader in readers)
     tools = any(reader.spec().request.tools is not None for reader in readers)
     schemas = () if short else tuple(schema_of(reader) for reader in readers)
+    sent = () if short else text_columns(readers, full=full)
+    row = () if short else row_fields(readers)
     taken = (
         EVALUATION,
-        *(column.name for column in (*CALL_COLUMNS, *scores) if tools or not column.of_tools),
+        *(column.name for column in (*CALL_COLUMNS, *scores, *sent) if tools or not column.of_tools),
+        *(field.column for field in row),
     )
     return Layout(
         plain=tuple(
@@ -61,21 +79,33 @@ def layout(readers: Sequence[Reader], *, short: bool) -> Layout:
         ),
         fields=fields_of(schemas, taken=taken),
         scores=scores,
+        sent=sent,
+        row=row,
     )
 
 
 def rows(reader: Reader, shape: Layout, *, short: bool) -> Iterator[tuple[tuple[object, ...], list[object]]]:
-    """For each call or model the values of `types` and, as they are in the record, those of the fields."""
+    """For each call or model the values of `types`, then those of rows and fields."""
     id_, read = overviews.name(reader), [column.value for column in shape.plain]
     read_scores = [column.value for column in shape.scores]
     if short:
         for row, figures in _models(reader, with_scores=bool(read_scores)):
             yield (id_, *(value(row) for value in read), *(value(figures) for value in read_scores)), []
         return
-    names = [field.name for field in shape.fields]
-    for call, scores in _calls(reader, with_scores=bool(read_scores)):
+    names, texts = [field.name for field in shape.fields], [column.value for column in shape.sent]
+    found = _calls(reader, with_scores=bool(read_scores))
+    for (call, scores), sent in zip(found, _sent(reader, shape), strict=False):
         cells = (id_, *(value(call) for value in read), *(value(scores) for value in read_scores))
-        yield cells, _values(call, names)
+        if sent is None:
+            yield cells, _values(call, names)
+        else:
+            own = row_values(sent, shape.row)
+            yield (*cells, *(value(sent) for value in texts)), [*own, *_values(call, names)]
+
+
+def _sent(reader: Reader, shape: Layout) -> Iterator[SentCall | None]:
+    """What was sent, by call, if a column wants it."""
+    return sent_calls(reader) if shape.sent or shape.row else repeat(None)
 
 
 def _models(reader: Reader, *, with_scores: bool) -> Iterator[tuple[Any, ModelScores]]:

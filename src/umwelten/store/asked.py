@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections import OrderedDict
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
@@ -79,10 +80,32 @@ class AskedReader:
         self._cursor.row_factory = None
         self._texts: OrderedDict[bytes, str] = OrderedDict()
         self._bytes = 0
+        self._last: tuple[int, Asked] | None = None
+        self._last_row: tuple[int, dict[str, Any] | None] | None = None
 
     def of(self, call: int) -> Asked:
         """Do as `asked` does."""
-        question = self._question(_OF_CALL, call)
+        return self._asked(self._question(_OF_CALL, call))
+
+    def of_sent(self, sent: int | None) -> Asked:
+        """Do as `of` does, by `calls.sent`: once for calls that asked the same, one after the other."""
+        if sent is None:
+            return NOT_KEPT
+        if self._last is None or self._last[0] != sent:
+            self._last = (sent, self._asked(self._question(_OF_ID, sent)))
+        return self._last[1]
+
+    def row_of_sent(self, sent: int | None) -> dict[str, Any] | None:
+        """Return the row alone, as `of_sent` does."""
+        if sent is None:
+            return None
+        if self._last_row is None or self._last_row[0] != sent:
+            question = self._question(_OF_ID, sent)
+            about = None if question is None else question.input
+            self._last_row = (sent, None if about is None else self._row(about))
+        return self._last_row[1]
+
+    def _asked(self, question: KeptQuestion | None) -> Asked:
         if question is None:
             return NOT_KEPT
         parts = tuple("".join(map(self._text, part)) for part in question.parts)
@@ -102,18 +125,19 @@ class AskedReader:
         question = self._question(_OF_CALL, call)
         return None if question is None or question.input is None else self._row(question.input)
 
-    def row_columns(self) -> tuple[str, ...]:
-        """Return the columns of the rows of all current calls, in the order in which they come."""
-        names: dict[str, None] = {}
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows that current calls were about, each once; texts that are kept apart are empty."""
         cursor = self._reader.connection.cursor()
         cursor.row_factory = None
-        # One after the other, whatever their number.
         for (sent,) in cursor.execute(_QUESTIONS):
             question = self._question(_OF_ID, sent)
-            if question is None or question.input is None or not bytes(question.input.row):
-                continue
-            names.update(dict.fromkeys(self._row_object(question.input.row)))
-        return tuple(names)
+            if question is not None and question.input is not None and bytes(question.input.row):
+                row = self._row_object(question.input.row)
+                yield row | dict.fromkeys(question.input.long, "")
+
+    def row_columns(self) -> tuple[str, ...]:
+        """Return the columns of the rows of all current calls, in the order in which they come."""
+        return tuple(dict.fromkeys(name for row in self.rows() for name in row))
 
     def _question(self, query: str, number: int) -> KeptQuestion | None:
         row = self._cursor.execute(query, (number,)).fetchone()

@@ -19,8 +19,8 @@ from umwelten.store.rows import Insert, Row
 SHORT = 120
 """Characters of a text that is kept where it is used: another content would take about as much room."""
 
-_COMPRESSED = 256
-"""Bytes from which a content is compressed: below that, it is seldom a fifth smaller, and takes longer."""
+_COMPRESSED = 1024
+"""Bytes from which a content is compressed: below that it takes longer than all else that keeping does."""
 
 _LONG = 2048
 """Bytes from which a look-up whether a content is there takes less than compressing it once more."""

@@ -11,11 +11,13 @@ import msgspec
 from umwelten.report import stats
 from umwelten.report.models import Error
 from umwelten.report.queries import overviews
+from umwelten.report.queries.asked_calls import AskedDetail, asked_detail
 from umwelten.report.queries.call_names import KnownNames, is_number
 from umwelten.report.queries.call_steps import CallStep, call_steps, tool_sums
 from umwelten.report.queries.reported_settings import parameter_texts, reported_settings
 from umwelten.report.queries.status import iso
 from umwelten.report.queries.variants import variants
+from umwelten.store.asked import asked
 from umwelten.store.inputs import path_text
 from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import StoredCall, stored_call
@@ -99,9 +101,10 @@ class Attempt(FrozenStruct):
 class CallDetail(FrozenStruct, kw_only=True):
     """A call with all that is stored about it. Tokens and cost are those of all attempts.
 
-    `prompt` is the text that was sent, `prompt_name` its name among several. `data` and `marks` as in
-    `CallResult`; `part` says where in the file at `path` an input is that is not a file. A pending call has
-    no more than what it asks for, and perhaps attempts. `variant` is there if the model has one.
+    `prompt` is the prompt's text, `prompt_name` its name among several, `asked` what was sent. `data` and
+    `marks` as in `CallResult`; `part` says where in the file at `path` an input is that is not a file. A
+    pending call has no more than what it asks for, and perhaps attempts. `variant` is there if the model has
+    one.
 
     `steps` are there where tools were offered, with the sums over them; of a pending call those that are
     stored, from which it continues.
@@ -122,6 +125,7 @@ class CallDetail(FrozenStruct, kw_only=True):
     system: str | None
     parameters: dict[str, str]
     attachments: tuple[str, ...]
+    asked: AskedDetail
     response: str | None = None
     data: msgspec.Raw | None = None
     marks: tuple[str, ...] = ()
@@ -231,6 +235,7 @@ def call_detail(reader: Reader, line: CallSummary) -> CallDetail:
         system=sent.system,
         parameters=dict(parameter_texts(sent.parameters) if variant.ref.variant else settings.parameters),
         attachments=settings.attachments,
+        asked=asked_detail(asked(reader, line.call)),
         attempts=_attempts(connection, line.call, has_tools=sent.tools is not None),
         **({} if call is None else _ending(call)),
         **({} if sent.tools is None else {"steps": steps, **tool_sums(steps, call)}),

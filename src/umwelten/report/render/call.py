@@ -12,6 +12,7 @@ from umwelten.report.queries.call_scores import CallVerdict, UnscoredReason
 from umwelten.report.queries.call_steps import CallStep
 from umwelten.report.queries.calls import Attempt, CallDetail, CallSummary
 from umwelten.report.queries.shown_scores import ScoredCallDetail, ShownScore, expected_text
+from umwelten.report.render.asked import render_asked
 from umwelten.report.render.call_steps import called
 from umwelten.report.render.scores_text import KINDS, share
 from umwelten.text import formatting
@@ -51,11 +52,14 @@ def _status(line: CallSummary) -> str:
     return f"{line.status}: {', '.join(line.marks)}" if line.marks else line.status
 
 
-def render_call(call: CallDetail, out: IO[str]) -> None:
-    """All about a call: settings, attempts, then the answer or why there is none."""
+def render_call(call: CallDetail, out: IO[str], *, most_lines: int | None = None) -> None:
+    """All about a call: settings, what was sent, attempts, then the answer or why there is none.
+
+    `most_lines`: of each text that was sent, at most so many lines.
+    """
     _pairs(out, _facts(call))
-    _block(out, "PROMPT", call.prompt)
     _block(out, "SYSTEM", call.system)
+    render_asked(call, out, most_lines)
     for made in _made(call):
         _write_attempt(call, made, out) if isinstance(made, Attempt) else _write_step(call, made, out)
     _block(out, "REASONING", call.reasoning)

@@ -25,12 +25,14 @@ _FORMULA = re.compile(r"\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?(e[+-]?\d+)?%?", re.IGNORECASE)
 
 
-def render_csv(readers: Sequence[Reader], out: TextIO, *, short: bool = False, bom: bool = False) -> None:
+def render_csv(
+    readers: Sequence[Reader], out: TextIO, *, short: bool = False, bom: bool = False, full: bool = False
+) -> None:
     """Write the rows of all evaluations under one header; `evaluation` is the first column.
 
-    `bom` begins with the mark by which Excel knows UTF-8.
+    `bom` begins with the mark by which Excel knows UTF-8. `full` as in `tabular.layout`.
     """
-    shape = tabular.layout(readers, short=short)
+    shape = tabular.layout(readers, short=short, full=full)
     out.write(BOM if bom else "")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(map(harmless, shape.names))

@@ -53,6 +53,15 @@ An evaluation whose settings were changed while a run went on has this key besid
     "changes":  [{"at", "key", "scope", "old", "new", "via", "author", "reason"}, …], as in
                 `records.ChangeRecord`
 
+An evaluation of rows has "row": {column: value, …} or null (not kept) in each of its "results", one of
+earlier answers "earlier_answer". A full report has these keys beside:
+
+    "results":  [{…, "asked": {"source", "note", "text", "input_text", "row", "earlier_answer", "memory",
+                      "media": [{"name", "type", "size", "hash", "path"}, …]}, "reasoning",
+                  "failed_attempts": [{"number", "kind", "http_status", "message"}, …]}, …]
+
+where "asked" is what `report.queries.asked_calls` says.
+
 An evaluation that has been scored has these keys beside:
 
     "models": [{…, "scores": [{"scorer", "files", "planned", "scored", "unscored": {kind: count}, "mean",
@@ -95,16 +104,19 @@ one line.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import TextIO
 
 import msgspec
 
 from umwelten.report.models import ModelRow
 from umwelten.report.queries import overviews
+from umwelten.report.queries.asked_calls import asked_detail, encodable
 from umwelten.report.queries.call_scores import call_scores, open_scores
 from umwelten.report.queries.compared_calls import sent_contents
 from umwelten.report.queries.schema_validation import validation
 from umwelten.report.queries.score_overview import ScoreOverview, column_of, read_overview
+from umwelten.report.queries.sent_columns import sent_calls
 from umwelten.store.reader import Reader
 from umwelten.store.scores.reader import ScoreReader
 from umwelten.text.sanitize import json_safe
@@ -112,8 +124,11 @@ from umwelten.text.sanitize import json_safe
 _encoder = msgspec.json.Encoder()
 
 
-def render_json(reader: Reader, out: TextIO, *, short: bool = False) -> None:
-    """Write the report. `reader` is not closed, `out` gets valid JSON and a final newline."""
+def render_json(reader: Reader, out: TextIO, *, short: bool = False, full: bool = False) -> None:
+    """Write the report. `reader` is not closed, `out` gets valid JSON and a final newline.
+
+    `full`: with all that was sent, reasoning and failed attempts.
+    """
     with overviews.snapshot(reader):
         overview = overviews.overview(reader)
         out.write(f'{{"evaluation": {_dump(overview.evaluation)},\n"summary": {_dump(overview.summary)},\n')
@@ -124,7 +139,7 @@ def render_json(reader: Reader, out: TextIO, *, short: bool = False) -> None:
             models = (_dump(_model(row, scored, has_tools=has_tools)) for row in overview.models)
             _write_list(out, "models", models)
             if not short:
-                _write_list(out, "results", _results(reader, scores))
+                _write_list(out, "results", _results(reader, scores, full=full))
         _write_list(out, "errors", map(_dump, overview.errors))
         out.write(f',\n"settings": {_dump(overview.settings)}')
         _write_list(out, "picks", map(_dump, overview.picks))
@@ -141,12 +156,14 @@ def render_json(reader: Reader, out: TextIO, *, short: bool = False) -> None:
         out.write("}\n")
 
 
-def render_json_of_several(readers: Iterable[Reader], out: TextIO, *, short: bool = False) -> None:
+def render_json_of_several(
+    readers: Iterable[Reader], out: TextIO, *, short: bool = False, full: bool = False
+) -> None:
     """Write the reports of several evaluations as one object."""
     before = '{"evaluations": [\n'
     for reader in readers:
         out.write(before)
-        render_json(reader, out, short=short)
+        render_json(reader, out, short=short, full=full)
         before = ","
     out.write("]}\n")
 
@@ -160,13 +177,31 @@ def _write_list(out: TextIO, name: str, rows: Iterable[str]) -> None:
     out.write("]")
 
 
-def _results(reader: Reader, scores: ScoreReader | None) -> Iterator[str]:
+def _results(reader: Reader, scores: ScoreReader | None, *, full: bool) -> Iterator[str]:
+    sent = _sent(reader, full=full)
     if scores is None:
-        yield from map(_dump, overviews.results(reader))
+        for result, more in zip(overviews.results(reader), sent, strict=False):
+            yield f"{_dump(result)[:-1]}{more}}}"
         return
     found = zip(overviews.results(reader), sent_contents(reader), call_scores(reader, scores), strict=True)
-    for result, content, own in found:
-        yield f'{_dump(result)[:-1]},"content":"{content}","scores":{_dump(own)}}}'
+    for (result, content, own), more in zip(found, sent, strict=False):
+        yield f'{_dump(result)[:-1]},"content":"{content}","scores":{_dump(own)}{more}}}'
+
+
+def _sent(reader: Reader, *, full: bool) -> Iterator[str]:
+    """The members of a result that tell what was asked, with a comma before each."""
+    source = reader.spec().request.source
+    if source == "files" and not full:
+        yield from repeat("")
+    for call in sent_calls(reader):
+        more = f',"row":{_dump(encodable(call.row or None))}' if source == "rows" else ""
+        if source == "answers":
+            more += f',"earlier_answer":{_dump(encodable(call.asked.answer))}'
+        if full:
+            asked, reasoning = asked_detail(call.asked), encodable(call.reasoning)
+            more += f',"asked":{_dump(asked)},"reasoning":{_dump(reasoning)}'
+            more += f',"failed_attempts":{_dump(call.failed_attempts)}'
+        yield more
 
 
 def _write_scores(out: TextIO, scored: ScoreOverview) -> None:

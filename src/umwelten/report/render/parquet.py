@@ -21,11 +21,16 @@ ROWS = 2_000
 """Rows in memory at a time, and in a group of the file."""
 
 
-def render_parquet(readers: Sequence[Reader], out: BinaryIO, *, short: bool = False) -> None:
-    """Write the rows of all evaluations as one table. Raises UsageError without pyarrow."""
+def render_parquet(
+    readers: Sequence[Reader], out: BinaryIO, *, short: bool = False, full: bool = False
+) -> None:
+    """Write the rows of all evaluations as one table. Raises UsageError without pyarrow.
+
+    `full` as in `tabular.layout`.
+    """
     pyarrow, parquet = _pyarrow()
-    shape = tabular.layout(readers, short=short)
-    fields = fit_types(shape.fields, readers)
+    shape = tabular.layout(readers, short=short, full=full)
+    fields = (*shape.row, *fit_types(shape.fields, readers))
     schema = _schema(pyarrow, shape, fields)
     with parquet.ParquetWriter(out, schema, compression="zstd") as writer:
         for reader in readers:
