@@ -7,6 +7,8 @@ from pathlib import Path
 
 from report.browser import HOSTILE, Page, data, written
 from report.making import FLASH, GEMMA, NOON, Done, answer, change, failure, spec, two_models, work
+from store.making import downgrade
+from umwelten.store.tables import MIGRATIONS
 from umwelten.text import formatting
 from umwelten.types import FailureKind, ModelRef
 
@@ -88,6 +90,18 @@ def test_a_short_page_has_no_calls(tmp_path):
     text = written(tmp_path, tmp_path / "demo", short=True).read_text()
     assert data(text, "rows") == []
     assert 'id="calls"' not in text and "answer 1" not in text
+
+
+def test_databases_of_every_version_make_a_page_with_their_answers(tmp_path):
+    for version in range(len(MIGRATIONS) - 1, 0, -1):
+        folder = tmp_path / f"{version}"
+        two_models(folder)
+        downgrade(folder, version)
+        text = written(tmp_path, folder).read_text()
+        assert [row[10] for row in data(text, "rows")][:2] == ["answer 1", "flash"]
+        assert list(data(text, "details")["attempts"].values()) == [
+            [[1, "bad_request", 2, 404, "model not found"]]
+        ]
 
 
 # --- in a browser ---

@@ -230,7 +230,8 @@ def keep(folder: Path, call: int, *pieces: str, **about: object) -> None:
 
 def test_an_opened_call_has_the_prompt_as_sent_its_input_and_its_row(open_page, tmp_path):
     folder, letter = tmp_path / "demo", "Dear keeper, " + "the bees are well. " * 20
-    work(folder, spec(models=(GEMMA, FLASH)), ["a", "b"], lambda call: Done(answer()))
+    files = ["a", "b", "constructor"]
+    work(folder, spec(models=(GEMMA, FLASH)), files, lambda call: Done(answer()))
     piece = (content_hash(text_bytes(letter)).hex(),)
     row = msgspec.Raw(b'{"id":7,"who":"Ada </script>","tags":["x"]}')
     for model in (1, 2):
@@ -241,6 +242,7 @@ def test_an_opened_call_has_the_prompt_as_sent_its_input_and_its_row(open_page, 
     assert page.texts(".detail summary") == ["Prompt as sent (404 characters)", "Input (393 characters)"]
     assert page.texts("details .raw") == [f"Summarise: {letter}".strip(), letter.strip()]
     assert page.texts("table.calls thead button")[:4] == ["File", "Model", "id", "who"]
+    assert page.texts("tr.call:last-child td:nth-child(4)") == ["–"]
     page.search("ada")
     assert page.texts("tr.call td:nth-child(4)") == ["Ada </script>"] * 2
     page.click(".opener")

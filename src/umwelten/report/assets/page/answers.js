@@ -47,7 +47,7 @@ function failure(call) {
 }
 
 function picture(call, width) {
-  const address = call.file == null ? undefined : meta.pictures[call.file];
+  const address = call.file != null && Object.hasOwn(meta.pictures, call.file) ? meta.pictures[call.file] : null;
   if (!address) return null;
   return element("img", { src: address, alt: `Input ${call.file}`, class: "thumb", loading: "lazy", width });
 }

@@ -26,7 +26,7 @@ const COLUMNS = [
 ];
 // In address and menu: those that are not as at first.
 const turned = new Set();
-const isShown = (column) => !column.hidden && Boolean(column.extra) === turned.has(column.id);
+const isShown = (column) => !column.hidden && Boolean(column.extra) === turned.has(column.id) && !(onPaper && column.id === "text");
 // Of the scorers, the chosen one.
 const shownColumns = () => COLUMNS.filter((column) => isShown(column) && (column.slot === undefined || column.slot === scorer));
 

@@ -19,7 +19,7 @@ const calls = parsed("rows").map((values, n) => {
 });
 document.getElementById("rows").remove();
 // What was on the row of a table that a call is about, by name of its input.
-for (const call of calls) call.row = meta.row_of?.[call.file];
+for (const call of calls) if (meta.row_of && call.file != null && Object.hasOwn(meta.row_of, call.file)) call.row = meta.row_of[call.file];
 
 const repeated = calls.some((call) => call.repeat > 1);
 const byId = (id) => document.getElementById(id);

@@ -47,7 +47,7 @@ function notes() {
   const parts = [];
   if (meta.calls > calls.length) parts.push(`The file holds the first ${grouped(calls.length)} of ${grouped(meta.calls)} calls`);
   if (meta.cut) parts.push(`Answers are shortened to ${grouped(meta.cut)} characters here; umwelten eval show has them whole`);
-  parts.push(...(meta.notes ?? []));
+  if (meta.notes?.length) parts.push(...meta.notes, "umwelten eval show has all of it");
   return parts.join(". ");
 }
 

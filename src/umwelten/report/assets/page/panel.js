@@ -75,7 +75,8 @@ function detailOf(call, before) {
   const parts = call.data
     ? [element("div", {}, element("p", { class: "facts" }, "Record"), record(call)), element("div", {}, element("p", { class: "facts" }, "As it was answered"), answer(call), cutNote(call))]
     : [element("div", {}, answer(call), cutNote(call))];
-  const more = [
+  // On paper the answers are whole; what was asked comes with those that the reader has opened.
+  const more = onPaper && !opened.has(call.n) ? [] : [
     foldedText("Reasoning", found.reasoning),
     ...askedParts(call, found.asked),
     found.attempts ? folded(counted(found.attempts.length, "attempt"), true, attemptsTable(found.attempts)) : null,
