@@ -11,9 +11,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import msgspec
+
 from store.making import A, B, files, never, records, reply, spec
+from umwelten.identity import content_hash
 from umwelten.records import CallRecord
+from umwelten.store.contents import Content, KeptQuestion, encode_question, text_bytes
 from umwelten.store.store import Store
+from umwelten.store.tables import cell_of
 from umwelten.types import Call
 
 FILES = 4000
@@ -24,10 +29,27 @@ def text(call: int) -> str:
     return f"answer {call} " * 300 + "end"
 
 
+def asked(call: int) -> str:
+    """A document that both models are asked about, and a word of the call's own."""
+    return f"document {cell_of(call)[0]} " * 200 + f"for {call}"
+
+
+def question(call: int) -> list[Content]:
+    """What is kept of it, the question itself last."""
+    *document, own = asked(call).rpartition("for")
+    data = text_bytes("".join(document))
+    digest = content_hash(data)
+    whole = encode_question(KeptQuestion(parts=(((digest.hex(),), own),)))
+    return [(digest, data), (content_hash(whole), whole)]
+
+
 def answer(store: Store, calls: list[Call]) -> None:
     for call in calls:
-        for record in records(call, reply(text(call.id))):
-            store.submit(record)
+        kept = question(call.id)
+        store.keep(kept)
+        attempt, ended = records(call, reply(text(call.id)))
+        store.submit(attempt)
+        store.submit(msgspec.structs.replace(ended, kept=kept[-1][0]))
     time.sleep(0.003)
 
 

@@ -12,13 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store.making import files, never, query, records, reply, spec
+from store.test_tables import made_by_version
 from umwelten.errors import StoreError
 from umwelten.identity import content_hash
+from umwelten.inputs.asked_again import read_again
+from umwelten.report.queries.sent_columns import sent_calls
 from umwelten.store import contents
 from umwelten.store.asked import NOT_KEPT, AskedReader, AskedSource, asked
 from umwelten.store.contents import Content, KeptInput, KeptQuestion, encode_question, text_bytes
 from umwelten.store.reader import Reader
 from umwelten.store.store import Store
+from umwelten.store.tables import MIGRATIONS
 from umwelten.types import Call
 
 LONG = "Bees fly. " * 400
@@ -153,3 +157,19 @@ def test_a_group_that_could_not_be_written_is_written_with_its_contents(tmp_path
         store.end_run("failed", None, 1)
     with Reader.open(tmp_path) as reader:
         assert asked(reader, call.id).text == LONG
+
+
+@pytest.mark.parametrize("version", [1, 4, len(MIGRATIONS) - 1])
+def test_of_earlier_versions_nothing_is_kept(tmp_path: Path, version: int) -> None:
+    folder = tmp_path / "x"
+    made_by_version(folder, 1)
+    with closing(sqlite3.connect(folder / "evaluation.db", isolation_level=None)) as connection:
+        for migration in MIGRATIONS[1:version]:
+            connection.executescript(migration)
+        connection.execute(f"PRAGMA user_version = {version}")
+    with Reader.open(folder) as reader:
+        rows = AskedReader(reader)
+        ((call,),) = reader.connection.execute("SELECT id FROM calls")
+        assert (rows.of(call), rows.row(call), rows.row_columns()) == (NOT_KEPT, None, ())
+        assert [one.asked for one in sent_calls(reader)] == [NOT_KEPT]
+        assert read_again(reader, call).source == AskedSource.CHANGED  # its file was never there

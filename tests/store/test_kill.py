@@ -8,8 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-from store.child import FILES, text
+from store.child import FILES, asked, text
 from store.making import A, B, files, never, query, repair, spec, texts
+from umwelten.store.asked import AskedReader
+from umwelten.store.reader import Reader
 from umwelten.store.store import Store
 
 CHILD = Path(__file__).with_name("child.py")
@@ -43,6 +45,10 @@ def test_kills_lose_nothing_acknowledged_and_double_nothing(tmp_path: Path) -> N
         path = folder / str(output)
         assert call not in acknowledged or path.is_file()
         assert not path.is_file() or path.read_text() == text(int(str(call)))
+    with Reader.open(folder) as reader:
+        rows = AskedReader(reader)
+        assert all(rows.of(call).text == asked(call) for call in stored), "an answer without its question"
+    assert query(folder, "SELECT count(*) = count(DISTINCT hash) FROM contents") == [(1,)]
     assert query(folder, "SELECT count(*) FROM runs") == [(5,)]
     # What was paid for and not acknowledged is at most what was handed over at each kill.
     with Store.resume(folder, spec(A, B)) as store:
