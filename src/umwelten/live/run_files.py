@@ -96,13 +96,17 @@ class Listener:
         self._files = ()
 
 
-def listen(folder: Path, id: str, evaluation: Path) -> Listener:
-    """Listen for a run of this process, with its files in the folder, which is made.
+def prepare(folder: Path) -> None:
+    """Make the folder, and take away what runs that were killed have left there.
 
-    What runs that were killed have left there is taken away. Raises OSError.
+    Raises OSError, also if others can enter it.
     """
     _make(folder)
     sweep(folder)
+
+
+def listen(folder: Path, id: str, evaluation: Path) -> Listener:
+    """Listen for a run of this process, with its files in the folder. Raises OSError."""
     with _naming:
         return _listen(folder, id, evaluation)
 

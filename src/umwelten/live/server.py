@@ -116,17 +116,20 @@ class ControlServer:
                     self._listener.sock.close()
 
     def _open(self) -> bool:
-        from umwelten.live.run_files import listen
+        from umwelten.live.run_files import listen, prepare
 
         folder = run_folder()
         if folder is None:
             # As where limits are to be shared: it is so in many containers, and nothing is wrong.
             self._note(f"{_CANNOT}: the home directory of this user is not known", NoteLevel.DETAIL)
             return False
-        listener = listen(folder, self._id, self._folder)
+        prepare(folder)
+        # Under the lock, so that a run that ends at this moment leaves no files behind.
         with self._lock:
-            self._listener = listener
-            return not self._closed.is_set()
+            if self._closed.is_set():
+                return False
+            self._listener = listen(folder, self._id, self._folder)
+        return True
 
     async def _serve(self) -> None:
         from aiohttp import web
