@@ -5,7 +5,8 @@
     python -m benchmarks.live_control --small    # fewer calls and one round
 
 Answers: 200 times the state of a run with 1,000 calls in flight, also while every second answer is a 500.
-CPU: of a run that is asked four times a second, beside one that is not and one that cannot be.
+CPU: of a request to a run that is paused; and of a run that is asked four times a second, beside one that is
+not and one that cannot be, which on a busy machine says little.
 Effects: by the provider's ledger, from the moment at which a change was acknowledged.
 Runs: 30 at once, listed by `umwelten ctl`.
 """
@@ -26,7 +27,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.provider import CONTESTANT_CORES, Provider, provider
+from benchmarks.provider import CONTESTANT_CORES, TICKS, Provider, provider
 from umwelten.live.client import Run, all_runs, ask_all
 
 ASKED, IN_FLIGHT = 200, 1_000
@@ -135,6 +136,24 @@ def cpu(server: Provider, calls: int, rounds: int) -> None:
     print(f"{calls:,} calls, {IN_FLIGHT:,} in flight, least of {rounds} rounds:   CPU ms a call   ratio")
     for name, ms in least.items():
         print(f"{name:<50} {ms:>12.4f} {ms / base:>8.3f}")
+
+
+def request(server: Provider, asked: int) -> None:
+    """Print the CPU of a request, of a run that does nothing else: it is paused."""
+    with running(server, 200, {"default": {"latency_s": 0.5}}) as run:
+        run.change("POST", "/pause", {})
+        while not run.state().quiet:
+            time.sleep(0.1)
+        before = _cpu_s(run.file.pid)
+        for _ in range(asked):
+            run.state()
+        ms = 1000 * (_cpu_s(run.file.pid) - before) / asked
+    print(f"CPU of one request: {ms:.2f} ms; four a second: {0.4 * ms:.2f} % of a core")
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def _cpu_ms(server: Provider, calls: int, name: str) -> float:
@@ -271,6 +290,7 @@ def main(parts: Sequence[str], small: bool) -> None:
         if "answers" in parts:
             answers(server, 40 if small else ASKED)
         if "cpu" in parts:
+            request(server, 200 if small else 2_000)
             cpu(server, 2_000 if small else CPU_CALLS, 1 if small else ROUNDS)
         if "effects" in parts:
             effects(server)
