@@ -92,8 +92,10 @@ def batch(
     return _job("batch", given, progress, on_event, grace_s, data)
 
 
-def open(id: str, output_dir: PathLike | None = None, *, schema: type[T] | None = None) -> Results[T]:
+def open(id: str | None = None, output_dir: PathLike | None = None, *, schema: type[T] | None = None) -> Results[T]:
     """Open an evaluation stored by the library or the command line. Raises `StoreError`.
+
+    `id` None: the one that was started last.
 
     `schema`: the Pydantic class that `Answer.record` gives.
 
@@ -104,9 +106,20 @@ def open(id: str, output_dir: PathLike | None = None, *, schema: type[T] | None 
     """
     from umwelten.store.reader import Reader
 
-    folder = _output_dir(output_dir) / id
+    where = _output_dir(output_dir)
+    folder = where / id if id is not None else _latest(where)
     Reader.open(folder).close()
     return Results(folder, schema)
+
+
+def _latest(output_dir: Path) -> Path:
+    from umwelten.errors import StoreError
+    from umwelten.store.latest import latest_evaluation
+
+    found = latest_evaluation(output_dir)
+    if found is None:
+        raise StoreError(f"no evaluations in {output_dir}", "Run one, or name the folder with output_dir.")
+    return found
 
 
 def memory(name: str, output_dir: PathLike | None = None) -> Memory:

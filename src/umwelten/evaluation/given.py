@@ -35,7 +35,7 @@ class StoredOptions(FrozenStruct):
 
 
 class GivenJson:
-    """Makes the JSON that a run keeps of its options. Specs that ask for the same are equal, however given."""
+    """Makes the JSON that a run keeps of its options. Specs that ask for the same are equal in any case."""
 
     def __init__(self, made: Callable[[Callable[[str], str]], str]) -> None:
         self._made = made
