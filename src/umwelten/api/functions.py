@@ -92,7 +92,9 @@ def batch(
     return _job("batch", given, progress, on_event, grace_s, data)
 
 
-def open(id: str | None = None, output_dir: PathLike | None = None, *, schema: type[T] | None = None) -> Results[T]:
+def open(
+    id: str | None = None, output_dir: PathLike | None = None, *, schema: type[T] | None = None
+) -> Results[T]:
     """Open an evaluation stored by the library or the command line. Raises `StoreError`.
 
     `id` None: the one that was started last.

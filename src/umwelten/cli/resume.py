@@ -33,6 +33,12 @@ from umwelten.text.sanitize import one_line
 
 Choose = Callable[[Evaluation], CallSubset | None]
 _WIDEST = 1_000
+_OWN = {
+    "recall": "sends what your memory store {} knows",
+    "memory": "sends what your memory store {} knows, and adds to it",
+    "from_": "sends answers of your evaluation {}",
+}
+"""What lies in the user's own output directory, where a stranger's evaluation names it."""
 
 
 def resume(id_: str | None, flags: dict[str, Any]) -> None:
@@ -150,9 +156,17 @@ def _refuse_strange(settings: Settings, stored: GivenOptions, folder: Path) -> N
         # A text is one, whatever it begins with.
         if not isinstance(value := settings.get(name), PlainText | Mapping) or name == "params"
     }
-    lines = dict.fromkeys(
-        one_line(demand.text, _WIDEST) for demand in option_demands(said, settings.get("output_dir"))
-    )
+    output_dir = settings.get("output_dir")
+    texts = [demand.text for demand in option_demands(said, output_dir)]
+    for variant in stored.variants:
+        rows = {
+            name: msgspec.structs.replace(row, place=place)
+            for name, row in settings.variants[variant].items()
+            if not isinstance(row.value, PlainText | Mapping)
+        }
+        texts += [demand.text for demand in option_demands(rows, output_dir)]
+    texts += [text.format(settings.get(name)) for name, text in _OWN.items() if name in stored.options]
+    lines = dict.fromkeys(one_line(text, _WIDEST) for text in texts)
     if lines:
         told = "\n".join(f"  {line}" for line in lines)
         raise Untrusted(

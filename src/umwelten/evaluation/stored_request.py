@@ -16,7 +16,7 @@ from umwelten.inputs.sources import Inputs
 from umwelten.records import StoredSpec
 from umwelten.schema import OutputSchema
 from umwelten.store.given import made_by, stored_files
-from umwelten.store.kept_inputs import has_kept_inputs
+from umwelten.store.kept_inputs import INPUTS, has_kept_inputs
 from umwelten.store.reader import Reader
 from umwelten.types import FoundInput
 
@@ -86,10 +86,14 @@ def with_kept_texts(options: GivenOptions, folder: Path) -> tuple[GivenOptions, 
         paths = stored_files(reader)
     if not paths:
         return None
+    kept = (folder / INPUTS).resolve()
+    if not all(Path(path).resolve().is_relative_to(kept) for path, _ in paths):
+        # The database may have been changed by somebody else, whatever the options' mark says.
+        raise StoreError(f"evaluation {folder.name!r} names texts outside of its folder", "It cannot go on.")
     others = {name: option for name, option in options.options.items() if name not in ("rows", "max_files")}
     files = msgspec.structs.replace(given, withheld="", value=[{"path": path} for path, _ in paths[:1]])
-    kept = msgspec.structs.replace(options, options={**others, "files": files})
-    return kept, lambda spec: msgspec.structs.replace(spec, inputs=Inputs(files=_files(paths)))
+    changed = msgspec.structs.replace(options, options={**others, "files": files})
+    return changed, lambda spec: msgspec.structs.replace(spec, inputs=Inputs(files=_files(paths)))
 
 
 def _files(paths: list[tuple[str, str]]) -> Callable[[], Iterator[FoundInput]]:

@@ -176,3 +176,36 @@ def test_what_a_python_program_gave_goes_on_from_the_evaluation_s_folder(cli, tm
         assert statuses(tmp_path / "output" / "demo") == {"succeeded": 1, "failed": 1}
         code, _, err = cli("eval", "resume", env=server.env())
     assert (code, statuses(tmp_path / "output" / "demo")) == (0, {"succeeded": 2, "failed": 0}), err
+
+
+def test_texts_outside_of_its_folder_are_no_texts_of_a_program(cli, tmp_path):
+    program = 'import umwelten\numwelten.batch("Say it", "openai:b", inputs=["one"], id="demo").wait()'
+    (tmp_path / "secret.txt").write_text("of the user's")
+    with provider(FAILING) as server:
+        assert run_python(["-c", program], cwd=tmp_path, env=server.env()).code == 0
+        with sqlite3.connect(tmp_path / "output" / "demo" / "evaluation.db") as connection:
+            connection.execute("UPDATE inputs SET path = ?", (str(tmp_path / "secret.txt"),))
+        connection.close()
+        code, _, err = cli("eval", "resume", "demo", env=server.env())
+        assert (code, "outside of its folder" in err) == (2, True)
+        assert server.idle().requests == 1
+
+
+def test_a_stranger_s_evaluation_uses_no_memory_and_no_file_of_a_variant_unasked(cli, tmp_path):
+    (tmp_path / "umwelten.toml").write_text('[variants.x]\nsystem = "brief"\n')
+    with provider(FAILING) as server:
+        run = ("eval", "run", "-p", "hi", "-m", "openai:b@x", "-i", "demo", "--memory", "me", "--scope", "a")
+        cli(*run, env=server.env())
+        _say_as_a_stranger(tmp_path / "output" / "demo", '{"text":"brief"}', '"@/etc/hostname"')
+        code, _, err = cli("eval", "resume", "demo", env=server.env())
+    assert code == 2
+    assert "sends what your memory store me knows" in err
+    assert "/etc/hostname" in err
+
+
+def _say_as_a_stranger(folder: Path, old: str, new: str) -> None:
+    with sqlite3.connect(folder / "evaluation.db") as connection:
+        (given,) = connection.execute("SELECT given FROM runs").fetchone()
+        assert old in given
+        connection.execute("UPDATE runs SET given = ?", (given.replace(old, new),))
+    connection.close()
