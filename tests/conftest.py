@@ -153,6 +153,15 @@ class Cli(Protocol):
 
 
 @pytest.fixture(scope="session")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One Chromium for all tests that need one: it takes seconds to start."""
+    from report.browser import chromium
+
+    with chromium(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
 def forks() -> Iterator[Forks]:
     """A process with the command line's modules, of which commands are forks."""
     forks = Forks()

@@ -4,13 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from report.browser import Page, chromium, written
-
-
-@pytest.fixture(scope="session")
-def driver(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
+from report.browser import Page, written
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from report.browser import chromium
 from umwelten.view.server import ViewServer
 from viewkit import Asked
 
@@ -39,9 +38,3 @@ def serve() -> Iterator[Callable[..., Asked]]:
             return Asked(stack.enter_context(served(output_dir, **options)))
 
         yield start
-
-
-@pytest.fixture(scope="session")
-def driver(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as driver:
-        yield driver

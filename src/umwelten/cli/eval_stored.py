@@ -1,4 +1,4 @@
-"""The commands of `umwelten eval` about all that is stored: search, costs, tag, export, import."""
+"""The commands of `umwelten eval` about all that is stored: search, costs, tag, ratings, export, import."""
 
 from __future__ import annotations
 
@@ -139,4 +139,32 @@ def import_(**flags: Any) -> None:
     import_evaluations(**flags)
 
 
-COMMANDS = (search, costs, tag, export, import_)
+@click.command("ratings")
+@click.argument("id_", metavar="ID", shell_complete=completers.ids)
+@option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write to this file.  [default: stdout]",
+)
+@option(
+    "--scale",
+    type=click.Choice(["1-5", "pass/fail"]),
+    help="Ratings on this scale.  [default: that of the latest rating]",
+)
+@output_dir
+def ratings(**flags: Any) -> None:
+    """People's ratings of an evaluation's answers, as the CSV table that `check` of a judge reads.
+
+    Answers are rated in `umwelten view`.
+
+    \b
+    umwelten eval ratings scans -o labels.csv
+    """
+    from umwelten.cli.ratings import export
+
+    export(**flags)
+
+
+COMMANDS = (search, costs, tag, ratings, export, import_)

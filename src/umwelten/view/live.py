@@ -21,7 +21,7 @@ from umwelten.view.tail import POLL_S, Follower, Tail
 
 HEARTBEAT_S = 15.0
 """A connection that says nothing for longer is taken for a dead one by some."""
-_LIST_S = 1.0
+_LIST_S = 0.5
 _RETRY_MS = 1_500
 
 
@@ -45,7 +45,8 @@ class Live:
         first = await self._routes.read(request, lambda reader: news_since(reader, last))
         async with _stream(request) as send, self._listening(id_) as queue:
             await send("news", first, first.last)
-            counting: asyncio.Task[None] | None = asyncio.create_task(self._count(id_, send))
+            counted = request.query.get("counts") != "0"
+            counting = asyncio.create_task(self._count(id_, send)) if counted else None
             changed = False
             try:
                 while True:
@@ -53,7 +54,7 @@ class Live:
                     if isinstance(news, StoreError):
                         await send("gone", {"error": news.message})
                     elif news is not None:
-                        changed = True
+                        changed = counted
                         await send("news", news, news.last)
                     elif not changed:
                         await send(None, None)
@@ -148,8 +149,4 @@ async def _stream(request: web.Request) -> AsyncIterator[_Send]:
             await response.write(text.encode())
 
     await response.write(f"retry: {_RETRY_MS}\n\n".encode())
-    try:
-        yield send
-    except (ConnectionError, asyncio.CancelledError):
-        # The page is gone, or the server ends; neither is an error.
-        raise
+    yield send

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -30,6 +31,13 @@ async def as_json_errors(request: web.Request, handler: Handler) -> web.StreamRe
     except UmweltenError as error:
         status = 400 if isinstance(error, UsageError) else 404 if isinstance(error, StoreError) else 409
         return json_response({"error": error.message, "hint": error.hint}, status)
+    except web.HTTPException:
+        raise
+    except ConnectionError:
+        # The page is gone, which is no error: this is how aiohttp ends its handler.
+        raise asyncio.CancelledError from None
+    except Exception as error:  # noqa: BLE001 - a fault of ours is told to the page, not to the terminal
+        return json_response({"error": f"{type(error).__name__} in {request.path[:100]}", "hint": None}, 500)
 
 
 def call_filter(request: web.Request) -> CallFilter:

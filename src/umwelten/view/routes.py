@@ -19,6 +19,7 @@ from umwelten.report.queries.running_totals import head
 from umwelten.report.queries.shown_scores import with_scores
 from umwelten.report.queries.side_by_side import side_by_side
 from umwelten.report.render.labels import render_labels
+from umwelten.store.asked import asked
 from umwelten.store.ratings.ratings import SCALES, rate, rated_answers, ratings
 from umwelten.store.reader import Reader
 from umwelten.types import FrozenStruct
@@ -186,7 +187,13 @@ class Routes:
                 raise StoreError(f"no call {call} in {reader.folder.name!r}")
             back, on = call_pages.neighbours(reader, call, wanted, order=order, descending=descending)
             shown = with_scores(reader, call_detail(reader, line))
-            return {"call": shown, "before": back, "after": on, "rating": ratings(reader).get(call)}
+            return {
+                "call": shown,
+                "asked": asked(reader, call),
+                "before": back,
+                "after": on,
+                "rating": ratings(reader).get(call),
+            }
 
         return json_response(await self.read(request, detail))
 

@@ -14,6 +14,7 @@ from umwelten.errors import UsageError
 from umwelten.phrases import Phrase
 from umwelten.view import security
 from umwelten.view.assets import Assets
+from umwelten.view.control import Control
 from umwelten.view.live import Live
 from umwelten.view.readers import Readers
 from umwelten.view.requests import as_json_errors
@@ -77,7 +78,9 @@ class ViewServer:
     async def _serve(self, ready: Callable[[], None]) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         routes = Routes(self._readers, read_only=self._read_only)
-        runner = web.AppRunner(self._application(routes), access_log=None, shutdown_timeout=0.2)
+        runner = web.AppRunner(
+            self._application(routes), access_log=None, shutdown_timeout=0.2, handler_cancellation=True
+        )
         await runner.setup()
         try:
             await web.SockSite(runner, self._socket).start()
@@ -94,6 +97,7 @@ class ViewServer:
         )
         routes.add_to(app)
         Live(routes).add_to(app)
+        Control(routes).add_to(app)
         app.router.add_get("/assets/{name:.+}", assets.file)
         for page in _PAGES:
             app.router.add_get(page, assets.index)

@@ -38,7 +38,7 @@ export function follow(path, handlers, signal, state) {
   let last = "";
   const open = () => {
     source?.close();
-    source = new EventSource(path + (last ? `?after=${last}` : ""));
+    source = new EventSource(path + (last ? `${path.includes("?") ? "&" : "?"}after=${last}` : ""));
     source.onopen = () => state("live");
     source.onerror = () => state("reconnecting");
     for (const [name, handle] of Object.entries(handlers)) {

@@ -10,6 +10,7 @@ const SORTS = [
   ["duration", "quickest first"], ["-cost", "dearest first"], ["cost", "cheapest first"],
 ];
 const TYPING_MS = 250;
+const KINDS_MS = 1200;
 
 export function select(id, title, options, value, change) {
   const made = element("select", { id, onchange: (event) => change(event.target.value) },
@@ -21,6 +22,8 @@ export async function calls(main, place, context) {
   const { id } = place;
   const base = evaluationPath(id);
   let params = { ...place.params };
+  const first = get(`${base}/calls`, params, context.signal);
+  first.catch(() => {}); // told where it is waited for
   const found = await get(base, {}, context.signal);
   const { head } = found;
   const list = element("div", { id: "list" });
@@ -46,7 +49,7 @@ export async function calls(main, place, context) {
     element("label", { class: "grow" }, "Search ", element("input", { type: "search", id: "search", "data-search": true, value: params.q ?? "", oninput: typed("q"), placeholder: "words in answers and failures" })));
   fill(main, element("h1", { tabindex: "-1" }, `Calls of ${visible(id)}`), controls, count, list, pager);
 
-  get(`${base}/failures`, {}, context.signal).then((groups) => {
+  const kindsSoon = () => get(`${base}/failures`, {}, context.signal).then((groups) => {
     const kinds = groups.map((group) => [group.kind, `${inWords(group.kind)} (${grouped(group.count)})`]);
     if (kinds.length > 1 || params.kind) controls.querySelector("#kinds").replaceWith(select("by-kind", "Kind", [["", "all"], ...kinds], params.kind, (value) => change("kind", value)));
   }).catch(() => {});
@@ -66,7 +69,7 @@ export async function calls(main, place, context) {
     const number = (asked += 1);
     list.setAttribute("aria-busy", "true");
     try {
-      const loaded = await get(`${base}/calls`, params, context.signal);
+      const loaded = await (number === 1 ? first : get(`${base}/calls`, params, context.signal));
       if (number !== asked) return;
       page = loaded;
       draw(focus);
@@ -78,6 +81,12 @@ export async function calls(main, place, context) {
   }
   async function recountSoon(number) {
     count.textContent = "";
+    const whole = !Object.keys(filtersOf(params)).some((name) => name !== "sort");
+    if (whole) {
+      const columns = head.models.length * Math.max(head.prompts.length, 1);
+      count.textContent = found.totals ? counted(found.totals.succeeded + found.totals.failed, "call") : `${counted(head.inputs * columns * head.repeats, "call")} planned`;
+      return;
+    }
     try {
       const { count: n } = await get(`${base}/count`, filtersOf(params), context.signal);
       if (number <= asked && n !== null) count.textContent = counted(n, "call");
@@ -126,9 +135,12 @@ export async function calls(main, place, context) {
   }
 
   await load(true);
+  // Of a million calls they take a second: the first pages come before.
+  const later = setTimeout(kindsSoon, KINDS_MS);
+  context.signal.addEventListener("abort", () => clearTimeout(later));
   // Of a run that goes on, the page that is looked at stays; that there is more is said.
   let seen = null;
-  follow(`${base}/events`, {
+  follow(`${base}/events?counts=0`, {
     news: (news) => { context.attempts(news); seen ??= news.last; if (news.count && news.last > seen) fresh(news.last - seen); },
     gone: ({ error }) => context.gone(error),
   }, context.signal, context.live);

@@ -3,13 +3,14 @@ import { byId, element, fill, say, visible } from "./dom.js";
 import { call } from "./call.js";
 import { calls } from "./calls.js";
 import { compare } from "./compare.js";
+import { control } from "./control.js";
 import { evaluation } from "./evaluation.js";
 import { home } from "./home.js";
 import { address, go, onChange, placeOf } from "./place.js";
 import { ratings } from "./ratings.js";
 
-const VIEWS = { home, evaluation, calls, call, compare, ratings };
-const TABS = [["evaluation", "Overview", "o"], ["calls", "Calls", "c"], ["compare", "Compare", "m"], ["ratings", "Ratings", "r"]];
+const VIEWS = { home, evaluation, calls, call, compare, ratings, control };
+const TABS = [["evaluation", "Overview", "o"], ["calls", "Calls", "c"], ["compare", "Compare", "m"], ["ratings", "Ratings", "r"], ["control", "Control", "t"]];
 const PACE_S = 10;
 const main = byId("main");
 let shown = null;
@@ -87,7 +88,7 @@ document.addEventListener("click", (event) => {
 const KEYS = [
   ["j, k", "next and previous row or call"], ["Enter", "open"], ["[, ]", "previous and next page"], ["/", "search"],
   ["Esc", "leave a field; up a level"], ["g h", "all evaluations"], ["g o", "overview"], ["g c", "calls"],
-  ["g m", "compare"], ["g r", "ratings"], ["v", "answer as written or formatted"], ["1 – 5", "rate on the scale 1-5"],
+  ["g m", "compare"], ["g r", "ratings"], ["g t", "control"], ["v", "answer as written or formatted"], ["1 – 5", "rate on the scale 1-5"],
   ["y, n", "rate as good or bad"], ["i", "comment"], ["x", "remove the rating"], ["u", "next answer without a rating"], ["?", "this list"],
 ];
 
@@ -109,7 +110,8 @@ let prefix = false;
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog[open]")) return;
   if (event.target.closest("input:not([type=checkbox]):not([type=range]), select, textarea")) {
-    if (event.key === "Escape") { event.target.blur(); main.querySelector("h1")?.focus({ preventScroll: true }); }
+    // A browser would clear a search.
+    if (event.key === "Escape") { event.preventDefault(); event.target.blur(); main.querySelector("h1")?.focus({ preventScroll: true }); }
     return;
   }
   const act = actOf(event.key);
