@@ -84,6 +84,10 @@ class LazyGroup(click.Group):
             "umwelten.cli.ctl.group:group",
             "Watch and change runs while they go on.",
         ),
+        "top": (
+            "umwelten.cli.top.command:command",
+            "Watch and steer runs on the whole screen; leaving it ends none.",
+        ),
         "memory": (
             "umwelten.cli.memory.group:group",
             "Learn facts from files, rows and answers; list, search and change what is known.",

@@ -120,7 +120,7 @@ def _change(
 ) -> None:
     run = find(given)
     try:
-        change = run.change(method, path, {**body, "reason": reason, "author": _user(), "via": "ctl"})
+        change = run.change(method, path, {**body, "reason": reason, "author": user_name(), "via": "ctl"})
     except RunError as error:
         fail(run, error)
     if as_json:
@@ -179,7 +179,7 @@ def value_text(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _user() -> str:
+def user_name() -> str:
     """Return the name of who types this, "" where nobody knows it."""
     try:
         return getpass.getuser()

@@ -193,7 +193,7 @@ def _row(run: Run, answer: RunState | RunError) -> list[str]:
         return [name, phase, *blanks, str(run.file.pid), folder]
     return [
         name,
-        _phase(answer),
+        phase_words(answer),
         str(answer.done),
         f"{answer.total}{'' if answer.complete else '+'}",
         str(answer.failed),
@@ -206,7 +206,7 @@ def _row(run: Run, answer: RunState | RunError) -> list[str]:
     ]
 
 
-def _phase(state: RunState) -> str:
+def phase_words(state: RunState) -> str:
     if state.quiet and state.phase is RunPhase.PAUSED:
         return "paused, quiet: safe to kill"
     return str(state.phase)
@@ -229,7 +229,7 @@ def _write_lanes(lanes: Sequence[LaneState]) -> None:
             *map(str, (lane.in_flight, lane.limit, lane.ceiling, lane.ready + lane.waiting)),
             formatting.short(lane.calls_per_s),
             *map(str, (lane.succeeded, lane.failed, lane.retries)),
-            one_line(_waits(lane), _WIDTH),
+            one_line(waits(lane), _WIDTH),
         ]
         for lane in lanes
     ]
@@ -252,7 +252,7 @@ def _write_lanes(lanes: Sequence[LaneState]) -> None:
     )
 
 
-def _waits(lane: LaneState) -> str:
+def waits(lane: LaneState) -> str:
     if lane.stopped is not None:
         return f"stopped: {lane.stopped}"
     if lane.paused:

@@ -27,7 +27,7 @@ _STANDS = {
     WaitReason.LOADING: "loading its model for {time}",
     WaitReason.STORE: "waits for {time}: answers have to be stored first",
 }
-_SHORT = {
+SHORT = {
     WaitReason.RATE_LIMIT: "throttled",
     WaitReason.OUTAGE: "only errors",
     WaitReason.CONNECTION: "not reached",
@@ -74,7 +74,7 @@ def wait_state(event: LaneWaiting) -> str:
 
 def brief_wait(event: LaneWaiting) -> str:
     """Return `throttled 42 s`."""
-    return f"{_SHORT[event.reason]} {_time(event.waited_s)}"
+    return f"{SHORT[event.reason]} {_time(event.waited_s)}"
 
 
 def _cause(event: LaneWaiting) -> str:

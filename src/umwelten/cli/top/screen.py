@@ -1,0 +1,62 @@
+"""Showing the screen, with Textual where it is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from umwelten.cli.top.watched import RunWatcher
+from umwelten.errors import UsageError
+from umwelten.live.client import Run
+
+
+def check_terminal(what: str = "umwelten top") -> None:
+    """Raise `UsageError` where there is no terminal to draw on."""
+    streams = {"standard input": sys.stdin, "standard output": sys.stdout}
+    missing = [name for name, stream in streams.items() if stream is None or not stream.isatty()]
+    if os.environ.get("TERM") == "dumb":
+        missing = ["this (TERM=dumb)"]
+    if missing:
+        raise UsageError(
+            f"{what} needs a terminal, and {' and '.join(missing)} is none",
+            "`umwelten ctl ID --watch` prints how a run goes on, with --json for programs.",
+        )
+
+
+def has_textual() -> bool:
+    """Return whether Textual is installed."""
+    return importlib.util.find_spec("textual") is not None
+
+
+def show(run: Run | None, *, plain: bool = False) -> None:
+    """Show a run, or all, until the screen is left."""
+    watcher = RunWatcher(run)
+    watcher.start()
+    try:
+        with _ended_by_signals(), suppress(KeyboardInterrupt, EOFError):
+            from umwelten.cli.top.plain_screen import PlainScreen
+
+            PlainScreen(watcher).show()
+    finally:
+        watcher.stop()
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Have the signals that end a process leave the screen, so that the terminal is as it was."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, leave) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
