@@ -16,7 +16,7 @@ from provider import Provider, run_python
 from umwelten.store.reader import Reader
 
 ONLY_COMMANDS = {
-    *("progress", "verbose", "debug", "detach", "ui", "json", "dry_run", "estimate", "yes", "help"),
+    *("progress", "verbose", "debug", "detach", "on_end", "ui", "json", "dry_run", "estimate", "yes", "help"),
 }
 """Flags that only a terminal has a use for, or that other functions are better at."""
 
