@@ -59,7 +59,7 @@ def test_a_file_that_may_not_grow_stops_the_run_and_what_came_before_is_kept(tmp
     code, err = run(tmp_path, server.env(), *QUICK, before=SMALL_FILES)
     assert code == 3, err
     assert "can no longer be stored" in err
-    assert "--resume" in err
+    assert "umwelten eval resume" in " ".join(err.split())
     asked, kept = asked_once(server), succeeded(tmp_path)
     assert 0 < kept <= asked < FILES
     assert_mended(tmp_path, server, kept, asked)
@@ -106,7 +106,7 @@ def test_a_run_without_all_of_its_text_files_has_failed_and_a_resume_writes_them
         assert f"{missing} text files could not be written, such as 00" in err
         assert "No space left on device" in err
         assert "resume" in err
-        assert "--resume" in err
+        assert "umwelten eval resume" in " ".join(err.split())
         assert err.count("could not be written") == 1
         # There is still no room, and no call to make.
         code, err = run(tmp_path, server.env(), *QUICK, "--resume")
@@ -176,7 +176,7 @@ def test_a_lock_that_is_removed_lets_no_two_processes_write(tmp_path, server, sw
             assert "evaluation.lock was removed or replaced while the run went on" in " ".join(err.split()), (
                 err
             )
-            assert "--resume" in err
+            assert "umwelten eval resume" in " ".join(err.split())
             assert finish(second)[0] == 0
     # What was under way in the first could not be stored any more.
     assert FILES <= server.idle().requests <= FILES + IN_FLIGHT + 20

@@ -37,7 +37,7 @@ def find(given: str | None) -> Run:
         run = dead[0]
         raise UsageError(
             f"{run.id} is dead: process {run.file.pid} ended without a word",
-            f"What it answered is kept in {run.file.folder}; resume it with --resume.",
+            f"What it answered is kept in {run.file.folder}; go on: umwelten eval resume {run.id}",
         )
     if given is None:
         raise UsageError(
