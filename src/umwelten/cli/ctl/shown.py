@@ -161,7 +161,7 @@ def _write_head(run: Run, state: RunState) -> None:
     left = "" if state.left_s is None else f", about {formatting.minutes(state.left_s)} left"
     paused = f", paused for {formatting.minutes(state.paused_s)} of it" if state.paused_s else ""
     lines = [
-        f"{run.id}: {_phase(state)}" + (f" ({state.reason})" if state.reason else ""),
+        f"{run.id}: {phase_words(state)}" + (f" ({state.reason})" if state.reason else ""),
         f"  calls   {calls}",
         f"  pace    {pace}{left}",
         f"  time    {formatting.minutes(state.elapsed_s)}{paused}",
