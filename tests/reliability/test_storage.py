@@ -49,7 +49,7 @@ def assert_mended(root: Path, server: Provider, kept: int, asked: int) -> None:
     assert [f"number {path.name[:4]}" in path.read_text() for path in texts] == [True] * FILES
 
 
-SMALL_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))"
+SMALL_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))"
 # Root minds no modes unless this capability is taken away: PR_CAPBSET_DROP, CAP_DAC_OVERRIDE.
 BOUND_BY_MODES = "import ctypes; assert ctypes.CDLL(None).prctl(24, 1, 0, 0, 0) == 0" if is_root() else "pass"
 
