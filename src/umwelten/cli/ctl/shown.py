@@ -207,6 +207,7 @@ def _row(run: Run, answer: RunState | RunError) -> list[str]:
 
 
 def phase_words(state: RunState) -> str:
+    """What a run does, in a few words."""
     if state.quiet and state.phase is RunPhase.PAUSED:
         return "paused, quiet: safe to kill"
     return str(state.phase)
@@ -253,6 +254,7 @@ def _write_lanes(lanes: Sequence[LaneState]) -> None:
 
 
 def waits(lane: LaneState) -> str:
+    """Why a lane starts nothing, "" if it does."""
     if lane.stopped is not None:
         return f"stopped: {lane.stopped}"
     if lane.paused:
