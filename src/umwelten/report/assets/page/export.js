@@ -37,6 +37,7 @@ function exportedColumns(row, call) {
   return { ...row, ...fields };
 }
 
+const rowOf = (call) => (rowNames.length ? { row: call.row == null ? null : Object.fromEntries(rowNames.map((name, n) => [name, rowValue(call, n) ?? null])) } : {});
 const filtered = () => table.getPrePaginatedRowModel().rows.map((row) => row.original);
 
 function asCsv(found) {
@@ -46,7 +47,7 @@ function asCsv(found) {
   return `\ufeff${[names, ...rows.map((row) => names.map((name) => row[name]))].map((row) => row.map(csvCell).join(",")).join("\n")}\n`;
 }
 
-const asJson = (found) => `[${found.map((call) => JSON.stringify({ ...exported(call), data: call.data ?? null })).join(",\n")}]\n`;
+const asJson = (found) => `[${found.map((call) => JSON.stringify({ ...exported(call), ...rowOf(call), data: call.data ?? null })).join(",\n")}]\n`;
 
 function save(form, found) {
   const [text, type] = form === "csv" ? [asCsv(found), "text/csv"] : [asJson(found), "application/json"];

@@ -111,7 +111,7 @@ function unfold(file, column, n, m) {
 
 function cellDetail(file, column, width) {
   const members = file.calls[column.model.n];
-  const name = element("h4", {}, single ? null : dot(column.model.n), column.model.label);
+  const name = element("h3", {}, single ? null : dot(column.model.n), column.model.label);
   const shown = members.length ? members.map((call) => detailOf(call, repeated ? `${call.repeat}: ` : "")) : [element("p", { class: "note" }, "pending")];
   return element("tr", { class: "opened" }, element("td", { colspan: width }, element("div", { class: "sheet" }, name, ...shown)));
 }
