@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from umwelten.identity import content_hash
 from umwelten.report.queries.call_extras import kept_questions, kept_size
 from umwelten.report.render.embedded_scores import trimmed
 from umwelten.report.render.evaluation_part import ReportSection
 from umwelten.report.render.markup import embeddable
 from umwelten.report.schema_fields import compact
 from umwelten.store.asked import Asked, AskedReader
-from umwelten.store.contents import SentMedia
+from umwelten.store.contents import SentMedia, text_bytes
 from umwelten.text import formatting
 from umwelten.text.sanitize import safe
 
@@ -36,7 +37,7 @@ class SentTexts:
         self.rows: list[list[str | None]] = []
         self.row_of: dict[str, int] = {}
         self._texts: dict[str, int] = {}
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[bytes, int] = {}
         self._calls: dict[int, list[object]] = {}
         self._row_numbers: dict[tuple[str | None, ...], int] = {}
         self._left_out = self._rows_size = 0
@@ -111,11 +112,13 @@ class SentTexts:
         return None if text is None else self._known(text)
 
     def _known(self, text: str) -> int:
-        number = self._numbers.get(text)
+        # By its hash: whole texts of many long inputs would not fit into memory.
+        key = content_hash(text_bytes(text))
+        number = self._numbers.get(key)
         if number is None:
             whole = safe(text)
             shown = whole if self._cut is None or len(whole) <= self._cut else f"{whole[: self._cut - 1]}…"
-            number = self._numbers[text] = self._texts.setdefault(shown, len(self._texts))
+            number = self._numbers[key] = self._texts.setdefault(shown, len(self._texts))
         return number
 
     def _row(self, file: str, row: dict[str, object]) -> None:
