@@ -43,8 +43,8 @@ PATIENCE_S = 20.0
 class SteeredRun:
     """An evaluation that runs in a thread, its `steering` and its `tally`."""
 
-    def __init__(self, evaluation: Evaluation) -> None:
-        self.evaluation, self.tally = evaluation, Tally()
+    def __init__(self, evaluation: Evaluation, *, texts: bool = True) -> None:
+        self.evaluation, self.tally, self._texts = evaluation, Tally(), texts
         self.steering = Steering(evaluation, self.tally)
         self.events: list[Event] = []
         self.result: RunResult | None = None
@@ -72,7 +72,8 @@ class SteeredRun:
     def _work(self) -> None:
         try:
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
-                self.result = runner.run(self.evaluation.run([self.tally, self.steering, self._note]))
+                observers = [self.tally, self.steering, self._note]
+                self.result = runner.run(self.evaluation.run(observers, texts=self._texts))
         except BaseException as error:  # noqa: BLE001 - `end` raises it
             self.error = error
         finally:
@@ -84,7 +85,7 @@ class SteeredRun:
 def steered(folder: Path, server: Provider, models: list[str], **options: Any) -> Iterator[SteeredRun]:
     """Start a run of 'x' for each of these models; with `files`, over so many. It is stopped at the end."""
     (folder / "umwelten.toml").write_text(CONFIG.format(url=server.url))
-    files = options.pop("files", None)
+    files, texts = options.pop("files", None), options.pop("texts", True)
     kind, given = "run", {"models": models, "prompt": "x", **options}
     if files is not None:
         kind = "batch"
@@ -97,7 +98,7 @@ def steered(folder: Path, server: Provider, models: list[str], **options: Any) -
     )
     known = vendors(settings)
     spec = build_spec(kind, settings, known, [])  # type: ignore[arg-type]
-    run = SteeredRun(Evaluation.prepare(spec, settings, known, as_argument))
+    run = SteeredRun(Evaluation.prepare(spec, settings, known, as_argument), texts=texts)
     try:
         run.start()
         yield run

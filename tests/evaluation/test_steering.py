@@ -16,7 +16,7 @@ from provider import Provider, provider
 from steeringkit import BY, SteeredRun, steered, until
 from umwelten.errors import UsageError
 from umwelten.evaluation.run_state import RunPhase
-from umwelten.events import RunStatus
+from umwelten.events import RunStatus, TextArrived
 from umwelten.report.render.json import render_json
 from umwelten.report.render.markdown import render_markdown
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
@@ -287,3 +287,21 @@ def test_a_dry_run_and_what_is_refused_change_nothing(server: Provider, tmp_path
         settings = run.steering.state().settings
         assert (settings["timeout"], settings["retries"], settings["max_errors"]) == (5.0, 1, 3)
     assert len(journal(tmp_path)) == 3
+
+
+def test_pieces_of_answers_are_told_while_somebody_wants_them(server: Provider, tmp_path: Path) -> None:
+    def pieces() -> int:
+        return sum(isinstance(event, TextArrived) for event in run.events)
+
+    given: dict[str, Any] = {"files": 200, "max_concurrency": 4, "stream": True, "texts": False}
+    with steered(tmp_path, server, ["one:a"], **given) as run:
+        until(lambda: run.tally.succeeded >= 4, "4 answers")
+        assert pieces() == 0
+        run.steering.tell_texts(True)
+        until(lambda: pieces() >= 4, "pieces")
+        run.steering.tell_texts(False)
+        done = run.tally.succeeded
+        until(lambda: run.tally.succeeded >= done + 8, "calls that started before have ended")
+        seen, done = pieces(), run.tally.succeeded
+        until(lambda: run.tally.succeeded >= done + 4, "4 more answers")
+        assert pieces() == seen

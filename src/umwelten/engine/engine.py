@@ -79,7 +79,9 @@ class Engine:
         begun: Callable[[Call], BegunCall | None] = lambda call: None,
     ) -> None:
         self._pool, self._source, self._sink, self._runner = pool, source, sink, runner
-        self._calls, self._stream, self._loading = calls, stream, loading
+        self._calls, self._loading = calls, loading
+        self.stream = stream
+        """Whether calls that start from now on tell of the pieces of their answers."""
         self._emitter = EventEmitter(models=calls.models, pool=pool, submit=sink.submit, observer=observer)
         self._dice, self._errors = dice, ErrorCap(max_errors)
         self._twins = Twins(Hedging(hedge)) if hedge else None
@@ -340,7 +342,7 @@ class Engine:
         scheduled.reserve = self._calls.estimate(call, turns)
 
     def _start(self, lease: Lease) -> None:
-        on_text = self._emitter.text_callback(lease) if self._stream else None
+        on_text = self._emitter.text_callback(lease) if self.stream else None
         if self._twins is not None and on_text is not None:
             on_text = self._twins.listener(lease, on_text)
         scheduled = lease.scheduled

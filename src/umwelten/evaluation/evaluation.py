@@ -183,7 +183,7 @@ class Evaluation:
             pool, clock = self._pool(self._limit), asyncio.get_running_loop().time
             transport.on_connected = connection_times(self._targets, pool, clock)
             engine = self._engine = self._make_engine(runner, tell, only, texts, pool)
-            live = self.live = self._make_live(engine, pool, transport, tell)
+            live = self.live = self._make_live(engine, pool, transport, tell, texts)
             if self._stop is not None:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
             try:
@@ -203,7 +203,9 @@ class Evaluation:
             live.close()
             self.live = None
 
-    def _make_live(self, engine: Engine, pool: Pool, transport: Transport, tell: Observer) -> LiveRun:
+    def _make_live(
+        self, engine: Engine, pool: Pool, transport: Transport, tell: Observer, texts: bool
+    ) -> LiveRun:
         return LiveRun.begin(
             self.spec.limits,
             loop=asyncio.get_running_loop(),
@@ -216,6 +218,7 @@ class Evaluation:
             tell=tell,
             local_slots=self._local.slots,
             run_id=self.store.run_id,
+            texts=texts,
         )
 
     def _begin(self, tell: Observer, only: CallSubset | None) -> bool:

@@ -32,6 +32,7 @@ class LiveRun:
     """See the module's text. All but `do` belongs to the thread of the event loop.
 
     `models` are the evaluation's by number. `local_slots`: how many calls the local server takes at once.
+    `texts`: pieces of streamed answers are told whether anybody watches or not.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -44,6 +45,7 @@ class LiveRun:
     tell: Observer
     local_slots: int
     run_id: int
+    texts: bool = True
     max_concurrency: int | Literal["auto"] = 1
     ceilings: dict[str, int] = field(default_factory=dict)
     rates: dict[str, str] = field(default_factory=dict)
@@ -126,6 +128,10 @@ class LiveRun:
     def _check(self) -> None:
         if self._ended or not self.engine.is_running:
             raise UsageError(ENDED)
+
+    def tell_texts(self, wanted: bool) -> None:
+        """Tell of pieces of streamed answers, of calls that start from now on, as long as they are wanted."""
+        self.engine.stream = self.spec.stream and (self.texts or wanted)
 
     # --- the journal -----------------------------------------------------------------------
 

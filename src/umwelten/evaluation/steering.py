@@ -266,6 +266,12 @@ class Steering:
             again += [call for call in of_model.values() if call.id in picked]
         return again
 
+    def tell_texts(self, wanted: bool) -> None:
+        """Have events tell of pieces of streamed answers, or no more where nobody else wants them."""
+        live = self._evaluation.live
+        if live is not None:
+            live.tell_texts(wanted)
+
     def cancel(self, by: Author, call: int) -> Change:
         """Cancel a call in flight, by the number that events have; it stays pending."""
         live = self._live()

@@ -45,7 +45,7 @@ class EventStream:
         )
         await response.prepare(request)
         if text:
-            self._ring.streaming += 1
+            self._ring.want_pieces(1)
             if self._ticker is None:
                 self._ticker = asyncio.create_task(self._tick())
         try:
@@ -54,7 +54,7 @@ class EventStream:
             pass
         finally:
             if text:
-                self._ring.streaming -= 1
+                self._ring.want_pieces(-1)
         return response
 
     async def _tell(self, response: web.StreamResponse, last: int, text: bool) -> None:

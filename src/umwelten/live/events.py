@@ -66,22 +66,26 @@ class UnderWay(NamedTuple):
 
 
 class EventRing:
-    """An observer that keeps the latest events. All but `__call__` may be used from any thread."""
+    """An observer that keeps the latest events. All but `__call__` may be used from any thread.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    `wanted` is told whether anybody wants pieces of answers.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], wanted: Callable[[bool], None] = lambda wanted: None
+    ) -> None:
+        self._clock, self._wanted = clock, wanted
         self._kept: deque[Told] = deque(maxlen=KEPT)
         self._lock = threading.Lock()
         self._last = 0
         self._under_way: dict[int, UnderWay] = {}
         self._pieces: dict[int, tuple[str, list[str], int]] = {}
-        self.streaming = 0
-        """How many want pieces of answers. With none, nothing is kept of them."""
+        self._streaming = 0
 
     def __call__(self, event: Event) -> None:
         """Take note of an event, in the run's loop: this has to be quick."""
         if isinstance(event, TextArrived):
-            if self.streaming:
+            if self._streaming:
                 self._keep_piece(event)
             return
         if isinstance(event, CallStarted):
@@ -104,6 +108,16 @@ class EventRing:
             if told is not None:
                 self._last += 1
                 self._kept.append(Told(self._last, *told))
+
+    @property
+    def streaming(self) -> int:
+        """How many want pieces of answers."""
+        return self._streaming
+
+    def want_pieces(self, more: int) -> None:
+        """Count one more who wants pieces of answers, or with -1 one less. With none, nothing is kept."""
+        self._streaming += more
+        self._wanted(self._streaming > 0)
 
     def after(self, id: int, most: int) -> tuple[list[Told], int]:
         """Return the next events after that one, at most so many, and how many in between are gone."""

@@ -57,7 +57,7 @@ class ControlServer:
 
         self._id, self._folder, self._steering, self._tell = id, folder, steering, tell
         self._conceal, self._short_s = conceal, short_s
-        self._ring = EventRing(time.time)
+        self._ring = EventRing(time.time, steering.tell_texts)
         self._record = launch_record()
         self._called, self._closed = threading.Event(), threading.Event()
         self._lock = threading.Lock()
