@@ -79,11 +79,12 @@ class QuestionKeeper:
 
     def _part(self, texts: Sequence[str], kept: list[Content], short: int = SHORT) -> tuple[Piece, ...]:
         """Every second text is of the input, the others are the same in many questions."""
-        return tuple(
-            self._piece(text, kept, short) if place % 2 else self._fixed_piece(text, kept)
-            for place, text in enumerate(texts)
-            if text
-        )
+        pieces: list[Piece] = []
+        for place, text in enumerate(texts):
+            if text:
+                is_own = place % 2
+                pieces.append(self._piece(text, kept, short) if is_own else self._fixed_piece(text, kept))
+        return tuple(pieces)
 
     def _fixed_piece(self, text: str, kept: list[Content]) -> Piece:
         if len(text) <= SHORT:
@@ -101,6 +102,8 @@ class QuestionKeeper:
     def _media(
         self, source: Input | None, given: ReadInput, digest: bytes, attached: Sequence[Part]
     ) -> tuple[SentMedia, ...]:
+        if not any(isinstance(part, Media) for part in (*given.parts, *attached)):
+            return ()  # as nearly always
         origin = given.origin or ("" if source is None else storable_path(source.path), input_part(digest))
         own = (_medium(part, origin[1], origin[0]) for part in given.parts if isinstance(part, Media))
         beside = (

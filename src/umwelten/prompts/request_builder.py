@@ -169,8 +169,10 @@ class RequestBuilder:
         texts = [part.text for part in content if isinstance(part, Text)]
         if not template.names or values is None:
             return [self._plain[prompt].text], texts
-        media = [part.name for part in (*content, *attached) if isinstance(part, Media)]
-        filled = template.filled({"content": content_text(texts, media), **values})
+        if "content" in template.names:
+            media = [part.name for part in (*content, *attached) if isinstance(part, Media)]
+            values = {"content": content_text(texts, media), **values}
+        filled = template.filled(values)
         return filled, [] if template.places_input else texts
 
     def key(self, model: ModelRef, content: bytes, repeat: int, prompt: str = "") -> str:

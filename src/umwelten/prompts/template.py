@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property
 
 from umwelten.errors import UsageError
 from umwelten.phrases import Phrase
@@ -49,7 +50,7 @@ class Template:
         """Return whether a placeholder's name starts with `prefix`, such as `row.`."""
         return any(name.startswith(prefix) for name in self.names)
 
-    @property
+    @cached_property
     def places_input(self) -> bool:
         """Whether it says itself what of the input stands where: then the input does not follow it."""
         return any(name in _TAKEN_FROM_INPUT or name.startswith((ROW, JSON)) for name in self.names)
