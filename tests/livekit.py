@@ -99,6 +99,9 @@ class SteeringInMemory(Steering):
         self._tell("stop", now, by)
         return Change(key="stop", scope="", old=None, new="now" if now else "soon", journalled=False)
 
+    def tell_texts(self, wanted: bool) -> None:
+        self._tell("tell_texts", wanted)
+
     def retry_failed(self, by: Author, *, kind: str = "", model: str = "", input: str = "") -> Change:
         self._tell("retry", kind, model, input, by)
         return Change(key="retry", scope=model, old=None, new=1, journalled=True)
