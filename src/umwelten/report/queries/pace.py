@@ -6,16 +6,19 @@ take no longer than their table takes to be read.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from typing import Any
 
 import msgspec
 
+from umwelten.report.queries.running_totals import last_attempt
 from umwelten.report.queries.timeline import REFUSED
 from umwelten.store.reader import Reader
 from umwelten.types import FrozenStruct
 
-STEPS = 240
+STEPS = (30, 240)
+"""The fewest and the most: with more steps than attempts there would be nothing to see but single ones."""
 _MOST_CHANGES = 500
 
 
@@ -55,9 +58,10 @@ class Pace(FrozenStruct):
     changes: tuple[Mark, ...]
 
 
-def pace(reader: Reader, *, steps: int = STEPS) -> Pace:
+def pace(reader: Reader) -> Pace:
     """Return the pace; it reads the attempts once."""
     connection = reader.connection
+    steps = min(max(2 * math.isqrt(last_attempt(connection)), STEPS[0]), STEPS[1])
     runs = connection.execute(
         "SELECT id, started_at, max(coalesce(ended_at, seen_at), started_at) FROM runs ORDER BY id"
     ).fetchall()

@@ -137,5 +137,5 @@ function scores(shown) {
     element("td", { class: "message" }, visible(one.reason ?? one.unscored?.message ?? ""), one.parts.length
       ? element("small", {}, one.parts.map((part) => `${visible(part.name)} ${part.value ?? "–"}`).join(", ")) : null)));
   return element("section", { "aria-labelledby": "scores" }, element("h2", { id: "scores" }, "Scores"),
-    table("Scores", ["Scorer", "#Value", "", "Label", "Expected", "Reason"], rows));
+    table("Scores", ["Scorer", "#Value", "Outcome", "Label", "Expected", "Reason"], rows));
 }

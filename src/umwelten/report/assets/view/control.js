@@ -62,9 +62,9 @@ export async function control(main, place, context) {
       element("div", { class: "controls" },
         state.phase === "paused" ? act("resume", "Resume") : act("pause", "Pause"), act("retry", "Retry failed calls"), act("stop", "Stop"), act("stop", "Stop now", { now: true })),
       element("div", { class: "controls" }, element("label", {}, "Setting ", key), element("label", {}, "Value ", value), element("label", {}, "Lane, provider or model ", scope), set),
-      lanes.length ? table("Lanes", ["Lane", "#In flight", "#Ceiling", "#Waiting", "#Calls/s", "Waits for", ""], lanes) : null,
-      models.length ? table("Models", ["Model", "#Answered", "#Failed", "#In flight", "#Spent", ""], models) : null,
-      calls.length ? [element("h3", {}, "Under way"), table("Calls under way", ["Input", "Model", ""], calls)] : null);
+      lanes.length ? table("Lanes", ["Lane", "#In flight", "#Ceiling", "#Waiting", "#Calls/s", "Waits for", "Action"], lanes) : null,
+      models.length ? table("Models", ["Model", "#Answered", "#Failed", "#In flight", "#Spent", "Action"], models) : null,
+      calls.length ? [element("h3", {}, "Under way"), table("Calls under way", ["Input", "Model", "Action"], calls)] : null);
   }
   await look();
   const timer = setInterval(() => { if (!document.hidden) look().catch(() => {}); }, POLL_MS);

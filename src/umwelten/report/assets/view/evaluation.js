@@ -33,9 +33,9 @@ export async function evaluation(main, place, context) {
       plot = pacePlots(pace);
       fill(plots, element("h2", { id: "over-time" }, "Over time"), plot.node);
       plots.hidden = !pace.answered.some(Boolean) && !pace.failed.some(Boolean) && !pace.refused.some(Boolean);
-      if (!plots.hidden) plot.paint();
       drawFailures(failures, id, failed);
       drawChanges(changes, pace.changes);
+      if (!plots.hidden) plot.paint(); // last: a plot takes the width that there is then
     } catch (error) {
       if (context.signal.aborted) return;
       sick += 1;
