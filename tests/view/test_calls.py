@@ -166,6 +166,13 @@ def test_a_call_has_all_that_is_stored(asked):
     assert said["before"] is None and said["after"] > listed["call"]
 
 
+def test_a_call_says_where_it_is_known_from_what_was_sent(asked):
+    listed = asked.get("/api/e/demo/calls?limit=1").json["calls"][0]
+    sent = asked.get(f"/api/e/demo/calls/{listed['call']}").json["call"]["asked"]
+    assert sent["source"] in ("stored", "read", "changed since", "not kept")
+    assert set(sent) >= {"text", "row", "input_text", "earlier_answer", "memory", "media", "note"}
+
+
 def test_the_pace_counts_every_attempt(asked):
     pace = asked.get("/api/e/demo/pace").json
     assert (sum(pace["answered"]), sum(pace["failed"]), sum(pace["refused"])) == (68, 9, 0)

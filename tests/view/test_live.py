@@ -14,6 +14,7 @@ import pytest
 
 from report.making import Done, answer, spec, two_models, work
 from store.making import downgrade
+from umwelten.store.store import Store
 from umwelten.store.tables import MIGRATIONS
 
 
@@ -68,6 +69,23 @@ def test_counts_move_without_a_question_and_end_as_the_report_says(tmp_path, ser
         while (totals := read("totals")[1])["succeeded"] < 8:
             pass
         assert (totals["calls"], totals["pending"], totals["status"]) == (8, 0, "complete")
+
+
+def test_a_run_that_ends_while_it_is_followed_leaves_no_log(tmp_path, serve):
+    folder = tmp_path / "demo"
+    more(folder, 1)
+    asked = serve(tmp_path)
+    with Store.resume(folder, spec(id="demo")) as store:
+        store.start_run({})
+        with events(asked, "/api/e/demo/events") as read:
+            assert read("news")[1]["head"]["running"] is True
+            store.end_run("complete", None, 1)
+            store.close()
+            while read("news")[1]["head"]["running"]:
+                pass
+            assert asked.get("/api/e/demo/calls").status == 200
+    log = folder / "evaluation.db-wal"
+    assert not log.exists() or log.stat().st_size == 0
 
 
 def test_a_stream_goes_on_after_the_last_event(tmp_path, serve):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -95,6 +96,7 @@ def command(
 
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
+    signal.signal(signal.SIGTERM, lambda *_: server.stop())  # as Ctrl-C: with files closed
     try:
         server.serve(ready)
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -68,6 +68,19 @@ class Reader:
         self.close()
 
 
+def put_log_away(folder: Path) -> None:
+    """Have SQLite move what a run committed last into the file, and remove the log.
+
+    It does so with the last connection. One that read while the run ended was the last, and could not.
+    """
+    address = database(folder).resolve().as_uri() + "?mode=rw"
+    with (
+        suppress(OSError, sqlite3.Error),
+        closing(sqlite3.connect(address, uri=True, timeout=0, isolation_level=None)) as connection,
+    ):
+        connection.execute("PRAGMA user_version").fetchone()
+
+
 def _journal(folder: Path) -> Path:
     return database(folder).with_name(f"{database(folder).name}-wal")
 
@@ -80,8 +93,6 @@ def _drop_empty_journal(folder: Path) -> None:
     try:
         if _journal(folder).stat().st_size:
             return
-        address = database(folder).resolve().as_uri() + "?mode=rw"
-        with closing(sqlite3.connect(address, uri=True, timeout=0, isolation_level=None)) as connection:
-            connection.execute("PRAGMA user_version").fetchone()
-    except (OSError, sqlite3.Error):
-        return  # a folder that cannot be written to, or that was removed meanwhile
+    except OSError:
+        return  # removed meanwhile
+    put_log_away(folder)

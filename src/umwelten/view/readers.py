@@ -1,12 +1,10 @@
-"""Read-only connections to evaluations: for each thread its own, kept for some time."""
+"""The evaluations of an output directory, opened to be read."""
 
 from __future__ import annotations
 
 import os
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from umwelten.errors import StoreError
@@ -15,23 +13,20 @@ from umwelten.report.queries.overviews import snapshot
 from umwelten.store.database import database, evaluations, has_database, store_errors
 from umwelten.store.reader import Reader
 
-_MOST = 4
-"""Open evaluations a thread: each has a cache of 2 MB."""
-_KEPT_S = 30.0
-"""A plan may change: what was read of it on opening is read again after that time."""
-
 Stamp = tuple[int, ...]
 
 
 def stamp(folder: Path) -> Stamp:
-    """Return what changes when the evaluation's database does. Raises OSError if there is none."""
-    status = database(folder).stat()
-    found = [status.st_ino, status.st_size, status.st_mtime_ns]
+    """Return what changes when the evaluation's database does. Raises StoreError if there is none."""
     try:
+        status = database(folder).stat()
+    except OSError as error:
+        raise _gone(folder) from error
+    found = [status.st_ino, status.st_size, status.st_mtime_ns]
+    with suppress(OSError):
         log = Path(f"{database(folder)}-wal").stat()
-        found += [log.st_size, log.st_mtime_ns]
-    except OSError:
-        pass
+        # An empty one is left by those who read, and says nothing.
+        found += [log.st_size, log.st_mtime_ns] if log.st_size else []
     return tuple(found)
 
 
@@ -40,7 +35,6 @@ class Readers:
 
     def __init__(self, output_dir: Path) -> None:
         self.output_dir = output_dir
-        self._own = threading.local()
 
     def ids(self) -> list[str]:
         """Return the ids of those that are there now."""
@@ -55,33 +49,14 @@ class Readers:
 
     @contextmanager
     def open(self, id_: str) -> Iterator[Reader]:
-        """The evaluation as of one moment. Raises StoreError."""
+        """The evaluation as of one moment. Raises StoreError.
+
+        It is opened for each question, in some milliseconds: a connection that stays open would keep a run
+        that ends from putting its log away.
+        """
         folder = self.folder(id_)
-        reader = self._kept(id_, folder)
-        try:
-            with store_errors(folder), snapshot(reader):
-                yield reader
-        except BaseException:
-            self._drop(id_)
-            raise
-
-    def _kept(self, id_: str, folder: Path) -> Reader:
-        cache: dict[str, tuple[object, float, Reader]] = self._own.__dict__.setdefault("cache", {})
-        known = cache.get(id_)
-        if known is not None and known[0] == identity(folder) and time.monotonic() - known[1] < _KEPT_S:
-            cache[id_] = cache.pop(id_)  # the one that is used last is dropped last
-            return known[2]
-        self._drop(id_)
-        while len(cache) >= _MOST:
-            self._drop(next(iter(cache)))
-        reader = Reader.open(folder)
-        cache[id_] = (identity(folder), time.monotonic(), reader)
-        return reader
-
-    def _drop(self, id_: str) -> None:
-        known = self._own.__dict__.setdefault("cache", {}).pop(id_, None)
-        if known is not None:
-            known[2].close()
+        with Reader.open(folder) as reader, store_errors(folder), snapshot(reader):
+            yield reader
 
 
 def identity(folder: Path) -> object:
@@ -89,7 +64,11 @@ def identity(folder: Path) -> object:
     try:
         status = database(folder).stat()
     except OSError as error:
-        raise StoreError(f"no evaluation {folder.name!r} in {folder.parent}") from error
+        raise _gone(folder) from error
     # Where nothing can be written, SQLite takes the file as one that never changes: on a share it may.
     fixed = () if os.access(folder, os.W_OK) else (status.st_size, status.st_mtime_ns)
     return (status.st_dev, status.st_ino, *fixed)
+
+
+def _gone(folder: Path) -> StoreError:
+    return StoreError(f"no evaluation {folder.name!r} in {folder.parent}")

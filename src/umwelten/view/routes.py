@@ -12,14 +12,16 @@ import msgspec
 from aiohttp import web
 
 from umwelten.errors import StoreError, UsageError
+from umwelten.inputs.asked_again import read_again
 from umwelten.report.queries import call_pages, overviews
-from umwelten.report.queries.calls import by_id, call_detail
+from umwelten.report.queries.asked_calls import asked_detail
+from umwelten.report.queries.calls import CallDetail, by_id, call_detail
 from umwelten.report.queries.pace import pace
 from umwelten.report.queries.running_totals import head
 from umwelten.report.queries.shown_scores import with_scores
 from umwelten.report.queries.side_by_side import side_by_side
 from umwelten.report.render.labels import render_labels
-from umwelten.store.asked import asked
+from umwelten.store.asked import AskedSource
 from umwelten.store.ratings.ratings import SCALES, rate, rated_answers, ratings
 from umwelten.store.reader import Reader
 from umwelten.types import FrozenStruct
@@ -186,10 +188,9 @@ class Routes:
             if line is None or call is None:
                 raise StoreError(f"no call {call} in {reader.folder.name!r}")
             back, on = call_pages.neighbours(reader, call, wanted, order=order, descending=descending)
-            shown = with_scores(reader, call_detail(reader, line))
+            shown = with_scores(reader, _with_asked(reader, call_detail(reader, line)))
             return {
                 "call": shown,
-                "asked": asked(reader, call),
                 "before": back,
                 "after": on,
                 "rating": ratings(reader).get(call),
@@ -255,3 +256,10 @@ class Routes:
             content_type="text/csv",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
+
+
+def _with_asked(reader: Reader, call: CallDetail) -> CallDetail:
+    """Return it with what was sent, read again from its input where it was not kept."""
+    if call.asked.source != AskedSource.NOT_KEPT or call.response is None:
+        return call
+    return msgspec.structs.replace(call, asked=asked_detail(read_again(reader, call.call)))

@@ -12,7 +12,7 @@ from typing import Any
 from umwelten.errors import StoreError
 from umwelten.report.queries.news import News, data_version, news_since
 from umwelten.store.database import store_errors
-from umwelten.store.reader import Reader
+from umwelten.store.reader import Reader, put_log_away
 from umwelten.view.readers import Readers, identity
 
 POLL_S = 0.5
@@ -76,6 +76,10 @@ class Tail:
             return None
         found = news_since(reader, last)
         ended = self._was_running and not found.head.running
+        if ended:
+            # With us reading, it could not put its log away when it closed the database.
+            self._drop()
+            put_log_away(reader.folder)
         self._was_running = found.head.running
         return found if changed or ended else None
 

@@ -8,6 +8,11 @@ import { rater } from "./rating.js";
 
 let rendered = true;
 
+const SOURCES = {
+  "not kept": "What was sent with it is not kept", read: "Read from the input, which is as it was",
+  "changed since": "Not kept, and the input has changed since",
+};
+
 export async function call(main, place, context) {
   const { id } = place;
   const more = filtersOf(place.params);
@@ -34,7 +39,7 @@ export async function call(main, place, context) {
     answer,
     rate?.node ?? null,
     scores(shown),
-    sent(shown, found.asked, id),
+    sent(shown, shown.asked, id),
     steps(shown),
     attempts(shown));
   return {
@@ -81,19 +86,19 @@ function sent(shown, asked, id) {
   const parts = Object.entries(shown.parameters ?? {});
   const where = shown.file == null ? null : element("p", { class: "facts" }, "Input ", element("b", {}, visible(shown.file)), shown.path ? ` from ${visible(shown.path)}` : "", shown.part ? `, ${visible(shown.part)}` : "",
     " · ", element("a", { href: address("compare", id, { input: shown.file, repeat: shown.repeat }) }, "all answers about it"));
-  const known = asked.parts.length > 0;
+  const known = asked.text != null;
   const row = asked.row ? [element("h3", {}, "Row"), record(asked.row)] : [];
   const one = (title, text) => (text ? element("details", {}, element("summary", {}, `${title}, ${grouped(text.length)} characters`), raw(text)) : null);
-  const media = asked.media.map((medium) => [medium.name ?? medium.path ?? "", medium.mime ?? ""].filter(Boolean).map(visible).join(" ")).filter(Boolean);
+  const media = asked.media.map((medium) => [medium.name || medium.path, medium.type].filter(Boolean).map(visible).join(" ")).filter(Boolean);
   return element("section", { "aria-labelledby": "sent" },
     element("h2", { id: "sent" }, known ? "What was sent" : "Prompt"),
     where,
     shown.system ? [element("h3", {}, "System"), raw(shown.system)] : [],
     shown.system ? element("h3", {}, "Prompt") : null,
-    known ? asked.parts.map(raw) : raw(shown.prompt),
-    known ? null : element("p", { class: "note" }, asked.source === "not kept" ? "What was sent with it is not kept." : inWords(asked.source), asked.note ? ` ${visible(asked.note)}` : ""),
+    raw(asked.text ?? shown.prompt),
+    asked.source === "stored" ? null : element("p", { class: "note" }, SOURCES[asked.source] ?? asked.source, asked.note ? `: ${visible(asked.note)}` : ""),
     media.length ? element("p", { class: "facts" }, `Sent with it: ${media.join(", ")}`) : null,
-    row, one("Input", asked.input_text), one("Earlier answer", asked.answer), one("Recalled", asked.memory),
+    row, one("Input", asked.input_text), one("Earlier answer", asked.earlier_answer), one("Recalled", asked.memory),
     parts.length ? element("p", { class: "facts" }, parts.map(([name, value]) => `${visible(name)} ${visible(value)}`).join(" · ")) : null,
     shown.attachments?.length ? element("p", { class: "facts" }, `Attached: ${shown.attachments.map(visible).join(", ")}`) : null);
 }

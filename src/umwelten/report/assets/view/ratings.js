@@ -41,7 +41,7 @@ export async function ratings(main, place, context) {
     fill(body,
       element("h2", { tabindex: "-1", id: "rated-answer" }, element("a", { href: address("call", id, {}, shown.call) }, oneLine(shown.file ?? `call ${shown.call}`, 100)), shown.repeat > 1 ? ` (${shown.repeat})` : ""),
       element("p", { class: "facts" }, visible(shown.model), " · ", facts(shown)),
-      element("details", {}, element("summary", {}, "What was asked"), raw(found.asked.parts.join("\n\n") || shown.prompt)),
+      element("details", {}, element("summary", {}, "What was asked"), raw(shown.asked.text ?? shown.prompt)),
       shown.data != null ? record(shown.data) : prose(shown.response ?? shown.error?.message ?? ""),
       made?.node ?? "");
     go(address("ratings", id, { ...filtersOf(place.params), call: number }), { replace: true, quiet: true });
