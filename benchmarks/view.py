@@ -200,22 +200,21 @@ while said.readline(): pass
     return subprocess.Popen([sys.executable, "-c", code])
 
 
-def beside(output_dir: Path, seconds: float, rounds: int) -> list[tuple[float, float]]:
-    """The 99th percentile of commits without and with the view, in turns."""
-    found = []
+def beside(output_dir: Path, seconds: float, rounds: int) -> tuple[list[float], list[float]]:
+    """How long commits took without and with the view, in turns."""
+    found: tuple[list[float], list[float]] = ([], [])
     folder = output_dir / "written"
     make(folder, 400_000)
     for _ in range(rounds):
-        alone = commits(folder, seconds)
+        found[0].extend(commits(folder, seconds))
         with view(output_dir) as (url, _pid):
             client = followed(url, folder.name)
             time.sleep(2)
             try:
-                seen = commits(folder, seconds)
+                found[1].extend(commits(folder, seconds))
             finally:
                 client.terminate()
                 client.wait()
-        found.append((p99(alone), p99(seen)))
     return found
 
 
@@ -247,9 +246,12 @@ def main(arguments: Sequence[str]) -> int:
         ]
         print(table(f"{options.calls:,} calls, ms and MB", ("what", "median", "most", "limit"), rows))
     if options.part != "browser":
-        pairs = beside(folder, options.seconds, options.rounds)
-        rows = [[f"{a:.2f}", f"{b:.2f}", f"{b / a:.2f}"] for a, b in pairs]
-        print(table("p99 of a commit, ms", ("alone", "with the view", "ratio"), rows))
+        alone, seen = beside(folder, options.seconds, options.rounds)
+        rows = [
+            [name, f"{of(alone):.2f}", f"{of(seen):.2f}", f"{of(seen) / of(alone):.2f}"]
+            for name, of in (("median", statistics.median), ("p99", p99))
+        ]
+        print(table(f"commits, ms, {len(alone):,} each", ("what", "alone", "with the view", "ratio"), rows))
     return 0
 
 

@@ -68,8 +68,8 @@ class Reader:
         self.close()
 
 
-def put_log_away(folder: Path) -> None:
-    """Have SQLite move what a run committed last into the file, and remove the log.
+def put_log_away(folder: Path) -> bool:
+    """Have SQLite move what a run committed last into the file, and remove the log; returns if one is left.
 
     It does so with the last connection. One that read while the run ended was the last, and could not.
     """
@@ -79,6 +79,7 @@ def put_log_away(folder: Path) -> None:
         closing(sqlite3.connect(address, uri=True, timeout=0, isolation_level=None)) as connection,
     ):
         connection.execute("PRAGMA user_version").fetchone()
+    return _journal(folder).exists()
 
 
 def _journal(folder: Path) -> Path:

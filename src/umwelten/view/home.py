@@ -56,7 +56,8 @@ class Home:
                 derived = reader.spec().derived
                 found = None if derived is None else owner(folder, derived)
                 of = None if found is None else found.name
-                row = Row(id=id_, changed_at=_changed_at(id_, self._readers), head=head(reader), of=of)
+                now_head = head(reader, None if known is None else known[1].head)
+                row = Row(id=id_, changed_at=_changed_at(id_, self._readers), head=now_head, of=of)
         except (StoreError, OSError) as error:
             said = error.message if isinstance(error, StoreError) else str(error.strerror or error)
             row = Row(id=id_, changed_at=_changed_at(id_, self._readers), problem=said)

@@ -11,11 +11,13 @@ from typing import Any
 
 from umwelten.errors import StoreError
 from umwelten.report.queries.news import News, data_version, news_since
+from umwelten.report.queries.running_totals import Head
 from umwelten.store.database import store_errors
 from umwelten.store.reader import Reader, put_log_away
 from umwelten.view.readers import Readers, identity
 
 POLL_S = 0.5
+_LOG_TRIES = 20
 
 
 class Tail:
@@ -27,6 +29,8 @@ class Tail:
         self._identity: object = None
         self._version: object = None
         self._was_running = False
+        self._head: Head | None = None
+        self._log_tries = 0
         self._lock = threading.Lock()
 
     async def news(self, last: int | None) -> News | None:
@@ -52,6 +56,11 @@ class Tail:
 
     def _locked_look(self, last: int | None) -> News | None:
         folder = self._readers.folder(self.id)
+        if self._log_tries:
+            # With us reading, the run could not put its log away when it closed the database; nor can we
+            # while another question is answered.
+            self._drop()
+            self._log_tries = self._log_tries - 1 if put_log_away(folder) else 0
         now = identity(folder)
         if self._reader is None or now != self._identity:
             self._drop()
@@ -74,12 +83,11 @@ class Tail:
         # A killed run writes nothing any more: whether it is there is asked of the system.
         if not changed and not self._was_running:
             return None
-        found = news_since(reader, last)
+        found = news_since(reader, last, self._head)
+        self._head = found.head
         ended = self._was_running and not found.head.running
         if ended:
-            # With us reading, it could not put its log away when it closed the database.
-            self._drop()
-            put_log_away(reader.folder)
+            self._log_tries = _LOG_TRIES
         self._was_running = found.head.running
         return found if changed or ended else None
 

@@ -46,13 +46,13 @@ def data_version(reader: Reader) -> int:
     return int(reader.connection.execute("PRAGMA data_version").fetchone()[0])
 
 
-def news_since(reader: Reader, last: int | None) -> News:
-    """Return what came after the attempt `last`; `None`: from now on."""
+def news_since(reader: Reader, last: int | None, before: Head | None = None) -> News:
+    """Return what came after the attempt `last`; `None`: from now on. `before`: as for `head`."""
     newest = last_attempt(reader.connection)
     last = newest if last is None or last > newest else last
     rows = reader.connection.execute(_ATTEMPTS, (last,)).fetchall() if newest > last else []
     attempts = tuple(_attempt(row) for row in reversed(rows))
-    return News(last=newest, count=newest - last, attempts=attempts, head=head(reader))
+    return News(last=newest, count=newest - last, attempts=attempts, head=head(reader, before))
 
 
 def _attempt(row: sqlite3.Row) -> NewAttempt:

@@ -70,6 +70,7 @@ class Head(FrozenStruct):
     prompts: tuple[str, ...]
     models: tuple[str, ...]
     inputs: int
+    latest_input: int
     repeats: int
     tags: tuple[str, ...]
     started_at: float
@@ -82,8 +83,8 @@ class Head(FrozenStruct):
     changes: int
 
 
-def head(reader: Reader) -> Head:
-    """Return what an evaluation is."""
+def head(reader: Reader, before: Head | None = None) -> Head:
+    """Return what an evaluation is. `before`: as it was, so that inputs are not counted again."""
     connection = reader.connection
     row = connection.execute(
         "SELECT kind, prompt, system, repeats, created_at, tags FROM evaluation"
@@ -91,7 +92,12 @@ def head(reader: Reader) -> Head:
     runs = overviews.runs(reader)
     last = runs[-1] if runs else None
     columns = variants(connection).values()
-    inputs = connection.execute("SELECT count(*) FROM inputs WHERE active").fetchone()[0]
+    latest = connection.execute("SELECT coalesce(max(id), 0) FROM inputs").fetchone()[0]
+    # A plan changes with a run, and while it finds its inputs. There may be a million.
+    if before is not None and (before.latest_input, before.runs) == (latest, len(runs)):
+        inputs = before.inputs
+    else:
+        inputs = connection.execute("SELECT count(*) FROM inputs WHERE active").fetchone()[0]
     return Head(
         id=reader.folder.name,
         type=row["kind"],
@@ -100,6 +106,7 @@ def head(reader: Reader) -> Head:
         prompts=tuple(dict.fromkeys(one.prompt for one in columns if one.prompt)),
         models=tuple(dict.fromkeys(one.model for one in columns)),
         inputs=inputs,
+        latest_input=latest,
         repeats=row["repeats"],
         tags=_tags(row["tags"]),
         started_at=runs[0].started_at if runs else row["created_at"],
