@@ -13,6 +13,7 @@ import pytest
 
 from report.making import two_models
 from umwelten.report.queries.call_pages import call_page
+from umwelten.store.archive import export, take_in
 from umwelten.store.copying import copy
 from umwelten.store.ratings.ratings import rate, ratings
 from umwelten.store.reader import Reader
@@ -89,6 +90,10 @@ def test_ratings_are_exported_by_scale(rated, cli, tmp_path):
 def test_ratings_go_with_their_evaluation(rated, tmp_path):
     copy(rated, tmp_path / "copy")
     with Reader.open(tmp_path / "copy") as reader:
+        assert len(ratings(reader)) == 2
+    export([rated], tmp_path / "demo.zip", umwelten="1")
+    take_in(tmp_path / "demo.zip", tmp_path / "elsewhere")
+    with Reader.open(tmp_path / "elsewhere" / "demo") as reader:
         assert len(ratings(reader)) == 2
     assert remove([rated])[0].left == ()
     assert not os.path.lexists(rated)

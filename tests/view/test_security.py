@@ -138,6 +138,14 @@ def test_every_answer_has_the_headers(asked):
     assert asked.raw("GET", "/", {}).headers["X-Content-Type-Options"] == "nosniff"
 
 
+def test_a_person_without_the_token_is_told_on_a_page(asked):
+    said = asked.raw("GET", "/", {"Accept": "text/html,*/*"})
+    assert (said.status, said.headers["Content-Type"]) == (401, "text/html; charset=utf-8")
+    assert b"open the address that umwelten view printed" in said.body
+    said = asked.get("/<script>", Accept="text/html")
+    assert said.status == 404 and b"<script>" not in said.body
+
+
 def test_two_servers_do_not_take_each_others_cookie(asked, serve, tmp_path):
     other = serve(tmp_path)
     assert other.raw("GET", "/api/home", {"Cookie": asked.cookie}).status == 401

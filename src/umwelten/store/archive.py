@@ -25,6 +25,7 @@ from umwelten.store.database import EVALUATION, folder_errors, open_database, st
 from umwelten.store.derived import derived_of
 from umwelten.store.inputs import storable_path
 from umwelten.store.kept_inputs import INPUTS, has_kept_inputs
+from umwelten.store.ratings.tables import RATINGS
 from umwelten.store.reader import Reader
 from umwelten.store.relocation import rename
 from umwelten.store.scores.tables import SCORES
@@ -91,7 +92,7 @@ def _write(archive: zipfile.ZipFile, folder: Path) -> None:
 
 def _is_ours(name: str) -> bool:
     """Return whether a file in an evaluation's folder belongs to what is exported."""
-    if name in (EVALUATION.name, SCORES.name):
+    if name in (EVALUATION.name, SCORES.name, RATINGS.name):
         return True
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts) or "\\" in name or ":" in parts[0] or "\0" in name:

@@ -7,6 +7,7 @@ forms to, would give away what was asked and answered, and let others steer runs
 from __future__ import annotations
 
 import hmac
+import html
 import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable, Collection
@@ -115,7 +116,7 @@ def guard(rules: Policy) -> Middleware:
         try:
             response = await handler(request)
         except web.HTTPException as error:
-            response = _said(error.status, error.reason)
+            response = _said(request, error.status, error.reason)
         if not response.prepared:
             _marked(response)
         return response
@@ -130,25 +131,29 @@ def mark(response: web.StreamResponse) -> None:
 
 def _refusal(request: web.Request, rules: Policy) -> web.Response | None:
     if request.headers.getall("Host", []) != [request.host] or request.host.lower() not in rules.hosts:
-        return _said(421, "this server answers to the address that umwelten view printed, and no other")
+        return _said(
+            request, 421, "this server answers to the address that umwelten view printed, and no other"
+        )
     origin = request.headers.get("Origin")
     if origin is not None and origin.lower() not in rules.origins:
-        return _said(403, "requests of other pages are refused")
+        return _said(request, 403, "requests of other pages are refused")
     if request.headers.get("Sec-Fetch-Site", "none") not in _SITES:
-        return _said(403, "requests of other pages are refused")
+        return _said(request, 403, "requests of other pages are refused")
     if request.method not in _STATE:
-        return _said(405, "only GET and POST are known here")
+        return _said(request, 405, "only GET and POST are known here")
     if request.method == "GET" and TOKEN in request.query:
         if _same(request.query[TOKEN], rules.token):
             return None
-        return _said(401, "this token is not that of the server: use the address that umwelten view printed")
+        return _said(
+            request, 401, "this token is not that of the server: use the address that umwelten view printed"
+        )
     if not _same(request.cookies.get(rules.cookie, ""), rules.session):
-        return _said(401, "open the address that umwelten view printed: it holds the token")
+        return _said(request, 401, "open the address that umwelten view printed: it holds the token")
     if request.method == "POST":
         if request.content_type != "application/json":
-            return _said(415, "a POST must be application/json")
+            return _said(request, 415, "a POST must be application/json")
         if request.headers.get(HEADER) != "1":
-            return _said(403, f"a POST must have the header {HEADER}: 1")
+            return _said(request, 403, f"a POST must have the header {HEADER}: 1")
     return None
 
 
@@ -167,8 +172,21 @@ def _same(given: str, wanted: str) -> bool:
     return hmac.compare_digest(given.encode(), wanted.encode())
 
 
-def _said(status: int, text: str) -> web.Response:
-    return web.json_response({"error": text}, status=status)
+_PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>umwelten view</title></head>
+<body><main><h1>{status}</h1><p>{text}</p></main></body>
+</html>
+"""
+
+
+def _said(request: web.Request, status: int, text: str) -> web.Response:
+    """Return why it is refused: to a person who opened an address as a page, else as JSON."""
+    if "text/html" not in request.headers.get("Accept", ""):
+        return web.json_response({"error": text}, status=status)
+    page = _PAGE.format(status=status, text=html.escape(text))
+    return web.Response(text=page, content_type="text/html", status=status)
 
 
 def _marked(response: web.StreamResponse) -> web.Response:
