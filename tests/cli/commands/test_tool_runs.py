@@ -127,7 +127,7 @@ def test_whatever_a_tool_does_is_told_and_the_run_goes_on(cli: Any, root: Path) 
         requests = {
             one.conversation.split(":")[1]: len(one.requests) for one in server.idle().conversations()
         }
-    assert (code, "tools: stop ended the call: enough → the message says why" in err) == (1, True)
+    assert (code, "tools: stop ended the call: enough (stop.txt) → the message says why" in err) == (1, True)
     assert dict(rows(root, f"SELECT {NAME}, t.result FROM {CALLS} {OF_TOOLS}")) == said
     assert requests == {"boom": 2, "leave": 2, "long": 2, "stop": 1}
     (error,) = rows(root, "SELECT error FROM tool_calls WHERE tool = 'boom'")[0]
