@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -101,19 +102,22 @@ def test_the_dead_the_ended_and_the_silent_are_named(tmp_path: Path, watcher: Ru
         run.run()
         silent.run("slow")
         record = next(folder.glob("*-tides.json"))
-        facts = record.read_bytes().replace(b'"tides"', b'"gone"').replace(b"-tides.sock", b"-gone.sock")
+        facts = {**json.loads(record.read_bytes()), "id": "gone", "socket": "1-gone.sock", "started_at": 1.0}
         gone = record.with_name("1-gone.json")
-        gone.write_bytes(facts)
+        gone.write_text(json.dumps(facts))
         gone.chmod(0o600)
         watcher.start()
         screen = PlainScreen(watcher)
         until(lambda: len(all_seen(watcher)) == 3 and "dead: process" in drawn(screen), "three runs")
+        screen.press("down")  # what is under the cursor stays so, wherever it goes
+        drawn(screen)
+        name = next(seen.run.id for seen in watcher.look() if seen.key == watcher.looked_at)
+        assert name == "slow"
+        screen.press("up")
         run.server.close()
         until(lambda: "tides  ended" in drawn(screen), "it has ended")
         assert screen.press("p")
         assert "it has ended" in drawn(screen)
-        screen.press("down")
-        screen.press("down")
         text = drawn(screen, 60, 20)
         assert "slow" in text
         assert "gone" in text

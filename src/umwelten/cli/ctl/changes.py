@@ -46,12 +46,12 @@ def set_setting(
     if name not in KEYS:
         near = closest(name, KEYS)
         raise UsageError(f"{key!r} cannot be set", did_you_mean(near) or f"There are {', '.join(KEYS)}.")
-    scope, value = _scoped(name, values)
+    scope, value = scoped(name, values)
     body = {"key": str(KEYS[name]), "value": value, "scope": scope, "dry_run": dry_run}
     _change(given, "PATCH", "/settings", body, reason, as_json=as_json)
 
 
-def _scoped(name: str, values: Sequence[str]) -> tuple[str, str]:
+def scoped(name: str, values: Sequence[str]) -> tuple[str, str]:
     """Return of what a value is, and the value: `openai=20` or `openai 20`; "" where it is of the run."""
     if name not in _SCOPED:
         if len(values) != 1:

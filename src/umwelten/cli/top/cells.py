@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from umwelten.cli.ctl.shown import phase_words
+from umwelten.cli.table_layout import fitted_table
 from umwelten.cli.top.watched import Seen
 from umwelten.evaluation.run_state import LaneState, ModelState, RunState
 from umwelten.report.progress.waiting import SHORT
@@ -20,25 +21,33 @@ WIDTH = 200
 RUN_TITLES = ("ID", "PHASE", "DONE", "TOTAL", "FAILED", "IN FLIGHT", "PER S", "LEFT", "COST", "PID")
 MODEL_TITLES = ("MODEL", "DONE", "TOTAL", "PROGRESS", "FAILED", "IN FLIGHT", "COST", "NOTE")
 LANE_TITLES = ("LANE", "IN FLIGHT", "LIMIT", "CEILING", "READY", "PER S", "FAILED", "RETRIES", "WAITS")
-RIGHT = (
-    "DONE",
-    "TOTAL",
-    "FAILED",
-    "IN FLIGHT",
-    "PER S",
-    "COST",
-    "PID",
-    "LIMIT",
-    "CEILING",
-    "READY",
-    "RETRIES",
-)
+_COUNTS = ("DONE", "TOTAL", "FAILED", "IN FLIGHT", "PER S", "COST", "PID")
+RIGHT = (*_COUNTS, "LIMIT", "CEILING", "READY", "RETRIES")
 """Columns of numbers."""
 
 _SILENT_S = 2.0
 """A run that was seen so lately is not said to be silent."""
 
+Facts = Mapping[str, Any]
 _WORDS: Mapping[str, str] = {str(reason): words for reason, words in SHORT.items()}
+
+
+_SHRINK = ("ID", "PHASE", "MODEL", "LANE", "FILE", "KIND")
+_LAST = ("NOTE", "WAITS", "MESSAGE")
+_LEFT_OUT = {"READY": 100, "RETRIES": 100, "PID": 90, "PROGRESS": 76, "CEILING": 76}
+"""Columns that only terminals of so many columns show: others tell it as well, or it matters least."""
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    """Yield the lines of a table, each as wide as the terminal, the titles first."""
+    from rich.cells import set_cell_size
+
+    kept = [at for at, title in enumerate(titles) if width >= _LEFT_OUT.get(title, 0)]
+    titles, rows = [titles[at] for at in kept], [[row[at] for at in kept] for row in rows]
+    last = titles[-1] if titles[-1] in _LAST else ""
+    shrink = (*_SHRINK, *_LAST)
+    for line in fitted_table(titles, rows, width=max(width, 20), shrink=shrink, right=RIGHT, last=last):
+        yield set_cell_size(line, width)
 
 
 def clock(at: float) -> str:
@@ -167,9 +176,8 @@ def event_line(name: str, facts: Mapping[str, Any]) -> str | None:
         case "call_failed":
             text = f"failed: {facts.get('model')} {facts.get('input') or ''}: {_failure(facts)}"
         case "attempt_failed":
-            wait = facts.get("retry_in_s")
-            after = f", again in {formatting.seconds(wait)}" if isinstance(wait, int | float) else ""
-            text = f"attempt {facts.get('attempt')}: {facts.get('model')} {_failure(facts)}{after}"
+            times = formatting.count(int(_number(facts.get("times"))), "attempt")
+            text = f"{times} failed: {facts.get('model')} {_failure(facts)}"
         case "limit_changed":
             text = f"{lane}: limit {facts.get('limit')}: {facts.get('reason')}"
         case "lane_waiting":
@@ -188,6 +196,21 @@ def event_line(name: str, facts: Mapping[str, Any]) -> str | None:
         case _:
             return None
     return one_line(text, 2 * WIDTH)
+
+
+def summed_up(events: Iterable[tuple[str, Facts]]) -> Iterator[tuple[str, Facts]]:
+    """Yield the events; attempts that failed alike as one with `times`, before the others."""
+    times: dict[tuple[object, ...], dict[str, Any]] = {}
+    others: list[tuple[str, Facts]] = []
+    for name, facts in events:
+        if name != "attempt_failed":
+            others.append((name, facts))
+            continue
+        alike = facts.get("model"), facts.get("kind"), facts.get("http_status")
+        found = times.setdefault(alike, {**facts, "times": 0})
+        found["times"] += 1
+    yield from (("attempt_failed", facts) for facts in times.values())
+    yield from others
 
 
 def _failure(facts: Mapping[str, Any]) -> str:

@@ -10,11 +10,11 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from umwelten.cli.table_layout import fitted_table
 from umwelten.cli.top import cells, steer
+from umwelten.cli.top.extra import has_textual
 from umwelten.cli.top.keyboard import Keyboard
 from umwelten.cli.top.steer import Asked
-from umwelten.cli.top.watched import POLL_S, RunWatcher, Seen
+from umwelten.cli.top.watched import POLL_S, Key, RunWatcher, Seen
 from umwelten.text.sanitize import one_line
 
 KEYS = "p pause/resume   + - ceiling   x stop   q leave"
@@ -31,7 +31,7 @@ class PlainScreen:
         self._watcher = watcher
         self._said: tuple[str, ...] = ()
         self._stopping: Seen | None = None
-        self._selected = 0
+        self._selected: Key | None = None
 
     def show(self) -> None:
         """Show it until `q`, or until the terminal is gone."""
@@ -61,7 +61,7 @@ class PlainScreen:
         if key in ("q", "\x03"):
             return False
         if key in ("up", "down"):
-            self._selected += 1 if key == "down" else -1
+            self._move(1 if key == "down" else -1)
         elif key in ("p", "+", "=", "-", "x"):
             self._change(key, self._chosen())
         return True
@@ -89,18 +89,24 @@ class PlainScreen:
         threading.Thread(target=work, name="top-change", daemon=True).start()
 
     def _chosen(self) -> Seen | None:
+        """Return the run that keys are about: the one that was selected, else the first."""
         runs = self._watcher.look()
-        self._selected = max(0, min(self._selected, len(runs) - 1))
-        if not runs:
-            return None
-        self._watcher.looked_at = runs[self._selected].key
-        return runs[self._selected]
+        chosen = next((seen for seen in runs if seen.key == self._selected), runs[0] if runs else None)
+        if chosen is not None:
+            self._selected = self._watcher.looked_at = chosen.key
+        return chosen
+
+    def _move(self, by: int) -> None:
+        keys = [seen.key for seen in self._watcher.look()]
+        if self._selected in keys:
+            at = keys.index(self._selected) + by
+            self._selected = keys[max(0, min(at, len(keys) - 1))]
 
     # --- what is drawn -----------------------------------------------------------------------
 
     def lines(self, width: int, height: int) -> list[Text]:
         """Return the whole screen; never more lines than it has."""
-        runs, chosen = self._watcher.look(), self._chosen()
+        chosen, runs = self._chosen(), self._watcher.look()
         foot = self._foot(chosen, width)
         room = height - len(foot)
         lines: list[Text] = []
@@ -115,11 +121,12 @@ class PlainScreen:
         return lines + foot
 
     def _runs(self, runs: Sequence[Seen], width: int, room: int) -> list[Text]:
-        first = max(0, min(self._selected - room + 3, len(runs) - room + 2))
+        at = [seen.key for seen in runs].index(self._selected) if self._selected is not None else 0
+        first = max(0, min(at - room + 3, len(runs) - room + 2))
         shown = runs[first : first + max(1, room - 2)]
         rows = [cells.run_row(seen) for seen in shown]
-        table = list(_table(cells.RUN_TITLES, rows, width, ("ID", "PHASE")))
-        styles = ["reverse" if seen is runs[self._selected] else "dim" * seen.is_dead for seen in shown]
+        table = list(cells.table(cells.RUN_TITLES, rows, width))
+        styles = ["reverse" if seen.key == self._selected else "dim" * seen.is_dead for seen in shown]
         lines = [_text(table[0], "dim"), *map(_text, table[1:], styles)]
         hidden = len(runs) - len(shown)
         return [*lines, _text(f"{hidden} more runs: up, down" if hidden else "", "dim")]
@@ -139,8 +146,9 @@ class PlainScreen:
     def _foot(self, chosen: Seen | None, width: int) -> list[Text]:
         if self._stopping is not None:
             return [_text(_ASK.format(one_line(self._stopping.run.id, 40)), "bold reverse")]
-        hint = f"{KEYS}   {INSTALL}"
-        lines = [hint] if len(hint) <= width else [KEYS, INSTALL]
+        more = "" if has_textual() else INSTALL
+        hint = f"{KEYS}   {more}".rstrip()
+        lines = [hint] if len(hint) <= width else [KEYS, more]
         said = [_text(line, "bold") for line in self._said]
         return [*said, *(_text(line, "dim") for line in lines)]
 
@@ -151,19 +159,13 @@ def _section(
     if not items:
         return
     shown, hidden = cells.fitting(items, room)
-    table = list(_table(titles, [row(item) for item in shown], width, (titles[0], titles[-1])))
+    table = list(cells.table(titles, [row(item) for item in shown], width))
     yield Text("")
     yield _text(table[0], "dim")
     for line, item in zip(table[1:], shown, strict=True):
         yield _text(line, cells.style(item))
     if hidden:
         yield _text(f"… {hidden} more", "dim")
-
-
-def _table(
-    titles: Sequence[str], rows: Sequence[Sequence[str]], width: int, shrink: Sequence[str]
-) -> Iterator[str]:
-    return fitted_table(titles, rows, width=width, shrink=shrink, right=cells.RIGHT)
 
 
 def _text(line: str, style: str = "") -> Text:

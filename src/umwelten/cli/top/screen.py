@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import sys
@@ -10,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from umwelten.cli.interrupts import interrupts
+from umwelten.cli.top.extra import has_textual
 from umwelten.cli.top.watched import RunWatcher
 from umwelten.errors import UsageError
 from umwelten.live.client import Run
@@ -28,22 +29,23 @@ def check_terminal(what: str = "umwelten top") -> None:
         )
 
 
-def has_textual() -> bool:
-    """Return whether Textual is installed."""
-    return importlib.util.find_spec("textual") is not None
-
-
 def show(run: Run | None, *, plain: bool = False) -> None:
     """Show a run, or all, until the screen is left."""
     watcher = RunWatcher(run)
     watcher.start()
     try:
         with _ended_by_signals(), suppress(KeyboardInterrupt, EOFError):
-            from umwelten.cli.top.plain_screen import PlainScreen
+            if plain or not has_textual():
+                from umwelten.cli.top.plain_screen import PlainScreen
 
-            PlainScreen(watcher).show()
+                PlainScreen(watcher).show()
+            else:
+                from umwelten.cli.top.full.app import TopApp
+
+                TopApp(watcher).run()
     finally:
         watcher.stop()
+        interrupts().listen()
 
 
 @contextmanager

@@ -6,8 +6,9 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from umwelten.cli.ctl.changes import KEYS, user_name, value_text
-from umwelten.evaluation.run_state import Change, LaneState, RunPhase, RunState
+from umwelten.cli.ctl.changes import KEYS, scoped, user_name, value_text
+from umwelten.errors import UsageError
+from umwelten.evaluation.run_state import Change, LaneState, ModelState, RunPhase, RunState
 from umwelten.live.client import Refused, Run, RunError
 from umwelten.records import ChangeKey
 from umwelten.text.sanitize import one_line
@@ -35,12 +36,14 @@ class Told(NamedTuple):
     is_done: bool
 
 
-def pause(state: RunState, lane: LaneState | None = None) -> Asked:
-    """Pause a lane or the run; where it is paused, resume it."""
-    scope = "" if lane is None else lane.name
-    is_paused = state.phase is RunPhase.PAUSED if lane is None else lane.paused
-    verb = "resume" if is_paused else "pause"
-    return Asked("POST", f"/{verb}", {"scope": scope}, (verb, *(("--lane", scope) if scope else ())))
+def pause(state: RunState, of: LaneState | ModelState | None = None) -> Asked:
+    """Pause a lane, a model or the run; where it is paused, resume it."""
+    if of is None:
+        verb = "resume" if state.phase is RunPhase.PAUSED else "pause"
+        return Asked("POST", f"/{verb}", {"scope": ""}, (verb,))
+    verb = "resume" if of.paused else "pause"
+    flag, scope = ("--lane", of.name) if isinstance(of, LaneState) else ("--model", of.model)
+    return Asked("POST", f"/{verb}", {"scope": scope}, (verb, flag, scope))
 
 
 def step(state: RunState, lane: LaneState | None = None, *, up: bool) -> Asked:
@@ -68,6 +71,16 @@ def change(key: ChangeKey, value: str, scope: str = "") -> Asked:
     return Asked(
         "PATCH", "/settings", {"key": str(key), "value": value, "scope": scope}, ("set", _TYPED[key], *words)
     )
+
+
+def typed_setting(text: str) -> Asked:
+    """Change a setting, typed as after `umwelten ctl ID set`. Raises `UsageError`, `ValueError`."""
+    name, *values = shlex.split(text) or [""]
+    key = KEYS.get(name.replace("_", "-"))
+    if key is None:
+        raise UsageError(f"{name!r} cannot be set", f"There are {', '.join(KEYS)}.")
+    scope, value = scoped(name, values)
+    return change(key, value, scope)
 
 
 def stop(*, now: bool) -> Asked:

@@ -75,13 +75,20 @@ class RunWatcher:
         if self._chosen is None:
             threading.Thread(target=self._find_more, name="top-runs", daemon=True).start()
 
+    @property
+    def is_of_one(self) -> bool:
+        """Return whether it is of one run, and no other is looked for."""
+        return self._chosen is not None
+
     def stop(self) -> None:
         """Ask no more; waits for nobody."""
         self._stopped.set()
 
     def look(self) -> list[Seen]:
-        """Return the runs as they are known, the oldest first."""
-        return [watched.seen() for watched in tuple(self._watched.values())]
+        """Return the runs as they are known: those that go on first, then the oldest."""
+        return sorted(
+            (watched.seen() for watched in tuple(self._watched.values())), key=lambda seen: bool(seen.end)
+        )
 
     def _find_more(self) -> None:
         while not self._stopped.wait(_LIST_S):
