@@ -89,6 +89,7 @@ def test_pages_are_sorted(reader, order, descending):
         ({"words": ("ANSWER", "1")}, lambda call: "answer" in call.text and "1" in call.text),
         ({"words": ("a_b",)}, lambda call: call.kind is None),
         ({"words": ("a%b",)}, lambda call: False),
+        ({"words": ("r_",)}, lambda call: False),
         ({"words": ("%",)}, lambda call: call.kind == "server"),
     ],
 )

@@ -33,17 +33,17 @@ class Home:
         self._readers = readers
         self._rows: dict[str, tuple[Stamp | None, Row]] = {}
 
-    def look(self) -> tuple[list[Row], list[str], list[str]]:
-        """Return all rows without their totals, the ids of new and changed ones, and of those gone."""
+    def look(self) -> list[Row]:
+        """Return all rows, without their totals."""
         ids = self._readers.ids()
-        changed = [id_ for id_ in ids if self._read(id_)]
-        gone = [id_ for id_ in self._rows if id_ not in set(ids)]
-        for id_ in gone:
+        for id_ in ids:
+            self._read(id_)
+        for id_ in set(self._rows).difference(ids):
             del self._rows[id_]
-        return [self._rows[id_][1] for id_ in ids], changed, gone
+        return [self._rows[id_][1] for id_ in ids]
 
-    def _read(self, id_: str) -> bool:
-        """Read it if need be; returns whether it is another than before."""
+    def _read(self, id_: str) -> None:
+        """Read it if need be."""
         known = self._rows.get(id_)
         folder = self._readers.output_dir / id_
         now: Stamp | None = None
@@ -51,7 +51,7 @@ class Home:
             now = stamp(folder)
             running = known is not None and known[1].head is not None and known[1].head.running
             if known is not None and known[0] == now and not running:
-                return False
+                return
             with self._readers.open(id_) as reader:
                 derived = reader.spec().derived
                 found = None if derived is None else owner(folder, derived)
@@ -61,9 +61,7 @@ class Home:
         except (StoreError, OSError) as error:
             said = error.message if isinstance(error, StoreError) else str(error.strerror or error)
             row = Row(id=id_, changed_at=_changed_at(id_, self._readers), problem=said)
-        same = known is not None and known[1] == row
         self._rows[id_] = (now, row)
-        return not same
 
 
 def _changed_at(id_: str, readers: Readers) -> float:

@@ -72,7 +72,7 @@ class Live:
             said = time.monotonic()
             while True:
                 async with routes.home_lock:
-                    rows, _, _ = await routes.in_thread(routes.home.look)
+                    rows = await routes.in_thread(routes.home.look)
                 for row in rows:
                     shown = msgspec.structs.replace(row, totals=await self._totals(row))
                     if told.get(row.id) != shown:

@@ -104,7 +104,7 @@ class Routes:
     async def home_list(self, request: web.Request) -> web.Response:
         """All evaluations, with the counts that are there soon."""
         async with self.home_lock:
-            rows, _, _ = await self.in_thread(self.home.look)
+            rows = await self.in_thread(self.home.look)
         until = asyncio.get_running_loop().time() + _COUNTED_AT_ONCE_S
         shown = []
         for row in ordered(rows):

@@ -39,24 +39,19 @@ class TotalsCache:
         found = self._counted.get(id_)
         return None if found is None else found.totals
 
-    def is_current(self, id_: str, folder: Path) -> bool:
-        """Return whether nothing has changed since. Raises OSError if it is gone."""
-        found = self._counted.get(id_)
-        return found is not None and found.stamp == stamp(folder)
-
     def is_due(self, id_: str) -> bool:
         """Return whether it may be counted now."""
         found = self._counted.get(id_)
         return id_ not in self._under_way and (found is None or found.due_s() <= 0)
 
-    async def get(self, id_: str, *, fresh: bool = False) -> Totals:
+    async def get(self, id_: str) -> Totals:
         """Return the totals: what is known if that is current or it is too early to count again.
 
-        `fresh`: count whatever that takes. Raises StoreError.
+        Raises StoreError.
         """
         folder = self._readers.folder(id_)
         found = self._counted.get(id_)
-        if found is not None and not fresh and (found.due_s() > 0 or found.stamp == stamp(folder)):
+        if found is not None and (found.due_s() > 0 or found.stamp == stamp(folder)):
             return found.totals
         task = self._under_way.get(id_)
         if task is None:
