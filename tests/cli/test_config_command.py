@@ -69,7 +69,10 @@ def test_show_for_a_person_names_what_the_json_holds(cli, tmp_path: Path) -> Non
     for expected in (
         [str(toml)],
         ["seed", "3", str(toml)],
-        ["temperature", "-", "default"],
+        ["temperature", "none", "default"],
+        ["timeout", "2m", "default"],
+        ["max_bytes_in_flight", "512 MB", "default"],
+        ["tag", "none", "default"],
         ["google", "key from GEMINI_API_KEY (environment)", "https://generativelanguage.googleapis.com"],
         ["openai", "no key: OPENAI_API_KEY is not set", "https://api.openai.com/v1"],
         ["ollama", "needs no key", "http://127.0.0.1:11434"],
@@ -123,11 +126,57 @@ def test_what_is_wrong_is_told_at_the_end_with_status_2(cli, tmp_path: Path, tex
     assert any(said in problem for problem in json.loads(out)["problems"])
 
 
-def test_a_file_that_cannot_be_read_is_an_error_with_its_line(cli, tmp_path: Path) -> None:
-    path = write(tmp_path, "[defaults]\nseed = 1\nretry = 2\n")
+FIVE = """\
+[defaults]
+retry = 2
+timeout = "soon"
+seed = 3
+[groups]
+g = ["mine:x", "local:smollm2"]
+circle = ["@circle"]
+[providers.mine]
+wire = "opnai"
+[prices."openai:x"]
+input = 1
+outpt = 2
+"""
+SAID = (
+    "line 2, [defaults]: 'retry' is not known\nDid you mean 'retries'?",
+    "line 3, [defaults]: timeout: 'soon' is not allowed",
+    "line 7, [groups]: the group @circle contains itself",
+    "line 9, [providers.mine]: wire is 'opnai' and must be one of",
+    "line 12, [prices.\"openai:x\"]: 'outpt' is not known",
+)
+
+
+def test_a_file_with_five_errors_is_told_all_of_them_at_once_and_what_is_right_is_shown(
+    cli, tmp_path: Path
+) -> None:
+    path = write(tmp_path, FIVE)
     code, out, err = cli("config", "show")
+    assert code == 2
+    assert ["seed", "3", str(path)] in [re.split(r"\s{2,}", line.strip()) for line in out.splitlines()]
+    at = [err.index(said) for said in SAID]
+    assert at == sorted(at)
+    assert err.count("Error: ") == len(SAID), err
+    code, out, _ = cli("config", "show", "--json")
+    problems = json.loads(out)["problems"]
+    assert all(said in problem for said, problem in zip(SAID, problems, strict=True))
+    code, out, err = cli("eval", "run", "-p", "hi", "-m", "local:smollm2", "--dry-run")
     assert (code, out) == (2, "")
-    assert f"{path}, line 3, [defaults]: 'retry' is not known\nDid you mean 'retries'?" in err
+    assert err.startswith("Error: the settings have 5 errors\n")
+    assert all(said in err for said in SAID)
+
+
+def test_a_file_that_is_no_toml_is_an_error_with_its_line_and_the_rest_is_shown(cli, tmp_path: Path) -> None:
+    path = write(tmp_path, "[defaults]\nseed = = 1\n")
+    (tmp_path / ".env").write_text("no value here\nUMWELTEN_SEED=4\nUMWELTEN_RETRIES=x\n")
+    code, out, err = cli("config", "show")
+    assert code == 2
+    assert f"{path}, line 2: " in err
+    assert ".env, line 1: not of the form NAME=value" in err
+    assert "UMWELTEN_RETRIES" in err
+    assert "UMWELTEN_SEED" in out
 
 
 # --- init and path ---------------------------------------------------------------------------
@@ -167,7 +216,9 @@ def test_init_overwrites_nothing_unless_forced_and_then_keeps_the_old(cli, tmp_p
     assert (code, out) == (2, "")
     assert "already exists" in err
     assert path.read_text() == "broken ["
-    assert cli("config", "init", "--force").code == 0
+    forced = cli("config", "init", "--force")
+    assert forced.code == 0
+    assert "umwelten.toml.old" in forced.err
     assert cli("config", "show").code == 0
     assert (tmp_path / "umwelten.toml.old").read_text() == "broken ["
 

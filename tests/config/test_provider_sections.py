@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from umwelten.config.addresses import own_addresses
 from umwelten.config.endpoints import endpoint, price_overrides, vendors
 from umwelten.config.overview import overview
+from umwelten.config.problems import Problems
 from umwelten.config.settings import Settings, load
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.config.toml_sections import check_sections
@@ -282,8 +283,10 @@ def test_no_name_that_is_not_a_providers_is_taken_for_one(near: str, text: str) 
     wrong = near[:-1] + text
     place = TomlPosition(path=Path("umwelten.toml"), text="")
     if wrong not in VENDORS:
+        problems = Problems()
+        check_sections({"providers": {"x": {"like": wrong}}}, place, problems)
         with pytest.raises(ConfigError, match=r"like .*must be one of"):
-            check_sections({"providers": {"x": {"like": wrong}}}, place)
+            problems.check(["umwelten.toml"])
 
 
 # --- show ------------------------------------------------------------------------------------

@@ -35,8 +35,8 @@ def group() -> None:
 def show(profile: str | None, as_json: bool) -> None:
     """Every setting with its source, providers, groups, variants, profiles and prices, and the files read.
 
-    Keys are never shown, only the variables that hold them. Problems are listed at the end, and then the
-    exit status is 2.
+    Keys are never shown, only the variables that hold them. What is wrong in a file is left out and listed at
+    the end, all of it, in the order of the file; then the exit status is 2.
 
     \b
     umwelten config show
@@ -45,9 +45,11 @@ def show(profile: str | None, as_json: bool) -> None:
     """
     from umwelten.cli.config_view import safely
     from umwelten.config.overview import overview
+    from umwelten.config.problems import Problems
     from umwelten.config.settings import load
 
-    found = overview(load(Path.cwd(), os.environ, profile=profile))
+    problems = Problems()
+    found = overview(load(Path.cwd(), os.environ, profile=profile, problems=problems), problems)
     unread: Exception | None = None
     try:
         _print(found, as_json)
@@ -97,19 +99,24 @@ def init(for_user: bool, force: bool) -> None:
         raise ConfigError(f"{path} already exists", "Use --force to replace it; the old file is kept.")
     # Only keys and addresses matter here, and with --force a broken file may be in the way.
     text = starter(overview(load(Path.cwd(), os.environ, toml=False)))
-    _write(path, text)
+    kept = _write(path, text)
     click.echo(str(path))
+    if kept is not None:
+        click.echo(f"note: the file that was there is now {kept}", err=True)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str) -> Path | None:
+    """Write the file; return where the one before it was put, `None` if there was none."""
+    kept = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(path):
-            path.replace(path.with_name(f"{path.name}.old"))
+            kept = path.replace(path.with_name(f"{path.name}.old"))
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+    return kept
 
 
 @group.command("path")

@@ -7,12 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from umwelten.config.layers import DEFAULT
+from umwelten.config.option_types import DURATION, SIZE
+from umwelten.config.options import BY_KEY
 from umwelten.config.overview import ConfigOverview, PriceRow, ProviderOverview, Setting, VariantRow
 from umwelten.providers.header_dialects import NO_DIALECT
 from umwelten.text.sanitize import one_line, safe
 
 _WIDEST = 60
 _NOTHING = Setting(name="-", value=None, source="")
+_DURATIONS = ((3600, "h"), (60, "m"), (1, "s"))
+_SIZES = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB"), (1, "B"))
 
 
 def safely(text: str) -> str:
@@ -54,7 +58,20 @@ def _section(title: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def _setting(row: Setting) -> list[str]:
-    return [row.name, "-" if row.value is None else _toml_text(row.value), row.source]
+    return [row.name, _value(row), row.source]
+
+
+def _value(row: Setting) -> str:
+    """The value as a flag takes it: 2m for 120.0, 512 MB for 536870912."""
+    if row.value is None or row.value in ((), [], {}, ""):
+        return "none"
+    metavar = BY_KEY[row.name].type.metavar if row.name in BY_KEY else None
+    if metavar == DURATION.metavar and isinstance(row.value, float):
+        size, unit = next((size, unit) for size, unit in _DURATIONS if row.value % size == 0 or unit == "s")
+        return f"{row.value / size:g}{unit}"
+    if metavar == SIZE.metavar and isinstance(row.value, int):
+        return next((f"{row.value // size} {unit}" for size, unit in _SIZES if row.value % size == 0), "0")
+    return _toml_text(row.value)
 
 
 def _variants(found: Iterable[VariantRow]) -> Iterator[list[str]]:

@@ -11,9 +11,10 @@ import msgspec
 
 from umwelten.config.addresses import address, parse_address, reached_at, written_address
 from umwelten.config.members import Member, members
+from umwelten.config.merged_sections import TomlSection
 from umwelten.config.private_networks import sounds_private
 from umwelten.config.send_demands import address_place, insecure_demand, send_demands
-from umwelten.config.settings import Settings, TomlSection, first_set
+from umwelten.config.settings import Settings, first_set
 from umwelten.config.toml_sections import unknown
 from umwelten.config.trust import Demand
 from umwelten.errors import ConfigError

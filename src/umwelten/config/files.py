@@ -17,6 +17,7 @@ from dotenv.parser import Binding, parse_stream
 from dotenv.variables import Variable, parse_variables
 
 from umwelten.config.mcp_sections import check_servers
+from umwelten.config.problems import Problems
 from umwelten.config.project_files import Place, ProjectFile, project_file
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.config.toml_sections import check_sections
@@ -29,12 +30,14 @@ TOML_NAME = "umwelten.toml"
 class TomlFile(FrozenStruct):
     """An `umwelten.toml` as it was read. Its relative paths start from `base`.
 
-    `project`: the file as one of the project; `None` for the user's own.
+    `project`: the file as one of the project; `None` for the user's own. `problems`: where what is wrong with
+    it is kept.
     """
 
     place: TomlPosition
     base: Path
     data: dict[str, dict[str, Any]]
+    problems: Problems
     project: ProjectFile | None = None
 
     def place_of(self, position: TomlPosition, key: str) -> Place | None:
@@ -63,10 +66,11 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def read_toml(path: Path, base: Path, *, project_of: Path | None = None) -> TomlFile:
+def read_toml(path: Path, base: Path, problems: Problems, *, project_of: Path | None = None) -> TomlFile:
     """A file with its sections checked, but for the values of defaults and profiles.
 
     `project_of`: it is the project's, as seen from that working directory; `None`: it is the user's own.
+    Sections and rows with `problems` are left out.
 
     Raises `ConfigError` that names the file, and the line where it is broken.
     """
@@ -78,10 +82,10 @@ def read_toml(path: Path, base: Path, *, project_of: Path | None = None) -> Toml
         line = location[1] if location else len(text.splitlines())  # it says "at end of document" instead
         raise ConfigError(f"{path}, line {line}: {str(error).partition(' (at')[0]}") from None
     place = TomlPosition(path=path, text=text)
-    check_sections(data, place)
-    check_servers(data.get("mcp", {}), place.below("mcp"))
+    check_sections(data, place, problems)
+    check_servers(data.get("mcp", {}), place.below("mcp"), problems)
     project = None if project_of is None else project_file(path, project_of, owner)
-    return TomlFile(place=place, base=base, data=data, project=project)
+    return TomlFile(place=place, base=base, data=data, problems=problems, project=project)
 
 
 def _text(path: Path) -> tuple[str, int]:
@@ -98,12 +102,15 @@ def _text(path: Path) -> tuple[str, int]:
 # --- .env ------------------------------------------------------------------------------------
 
 
-def read_dotenv(path: Path, environ: Mapping[str, str], cwd: Path) -> dict[str, DotenvValue]:
+def read_dotenv(
+    path: Path, environ: Mapping[str, str], cwd: Path, problems: Problems
+) -> dict[str, DotenvValue]:
     """The variables of a `.env`; `${NAME}` is replaced from the environment, then from lines above.
 
-    `cwd` is the working directory that it is seen from.
+    `cwd` is the working directory that it is seen from. A broken line is kept as a problem, by file and line,
+    which never shows what stands there.
 
-    Raises `ConfigError` that names file and line, and never shows what stands there.
+    Raises `ConfigError` for a file that cannot be read.
     """
     found: dict[str, str] = {}
     values: dict[str, DotenvValue] = {}
@@ -111,7 +118,9 @@ def read_dotenv(path: Path, environ: Mapping[str, str], cwd: Path) -> dict[str, 
     file = project_file(path, cwd, owner)
     for binding in parse_stream(io.StringIO(text)):
         if binding.error or (binding.value is None and _holds_something(binding)):
-            raise ConfigError(f"{path}, line {_line(binding)}: not of the form NAME=value", _DOTENV_HINT)
+            where = f"{path}, line {_line(binding)}"
+            problems.add(ConfigError(f"{where}: not of the form NAME=value", _DOTENV_HINT))
+            continue
         if binding.key is not None and binding.value is not None:
             known = {**found, **environ}
             atoms = list(parse_variables(binding.value))

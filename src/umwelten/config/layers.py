@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from umwelten.config.files import TomlFile
 from umwelten.config.option_fields import CONCURRENT
 from umwelten.config.option_types import Noted
 from umwelten.config.options import BY_KEY, OPTIONS
+from umwelten.config.problems import Problems
 from umwelten.config.project_files import Place
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.config.toml_sections import unknown
@@ -21,6 +23,7 @@ from umwelten.phrases import Phrase, Wording
 from umwelten.types import FrozenStruct
 
 DEFAULT = "default"
+_BROKEN = object()
 
 
 class Value(FrozenStruct):
@@ -44,7 +47,8 @@ class Layer(FrozenStruct):
 
     `place`: where a project's file gives one, by its key; `None` where the user does.
 
-    `arguments`: a Python program gives them, and may give more types than a file can.
+    `arguments`: a Python program gives them, and may give more types than a file can. `problems`: where
+    errors are kept; without it the first is raised.
     """
 
     source: Callable[[str], str]
@@ -52,6 +56,7 @@ class Layer(FrozenStruct):
     place: Callable[[str], Place | None] = lambda key: None
     error: type[UmweltenError] = ConfigError
     arguments: bool = False
+    problems: Problems | None = None
 
 
 class LayerValues(FrozenStruct):
@@ -67,7 +72,11 @@ def read_layer(given: Mapping[str, Any], layer: Layer) -> LayerValues:
     notes: list[str] = []
     for key, raw in given.items():
         option = BY_KEY[key]
-        value = _read(option, raw, layer)
+        value: Any = _BROKEN
+        with layer.problems.keeping() if layer.problems is not None else nullcontext():
+            value = _read(option, raw, layer)
+        if value is _BROKEN:
+            continue
         if isinstance(value, Noted):
             value, note = value
             notes.append(note)
@@ -99,25 +108,35 @@ def _read(option: Option, raw: Any, layer: Layer) -> Any:
 def section_layer(file: TomlFile, place: TomlPosition, source: str, spelt: Mapping[str, str]) -> Layer:
     """The layer of a section of a file. `spelt` is how each key is written there."""
     return Layer(
+        problems=file.problems,
         place=lambda key: file.place_of(place, spelt.get(key, key)),
         source=lambda _: source,
         named=lambda key: f"{place.at(spelt.get(key, key))}: {key}",
     )
 
 
-def keys(section: Mapping[str, Any], place: TomlPosition, known: Collection[str]) -> dict[str, str]:
+def keys(
+    section: Mapping[str, Any],
+    place: TomlPosition,
+    known: Collection[str],
+    problems: Problems,
+    more: str = "",
+) -> dict[str, str]:
     """Each key in its usual form, `max_tokens`, and as it is written.
 
-    Raises `ConfigError` for one that is not known, and for one that is there in both spellings.
+    One that is not known and one that is there in both spellings are kept as problems. `more` is added to the
+    hint for what is not known.
     """
     spelt: dict[str, str] = {}
     for written in section:
         key = written.replace("-", "_")
-        if key not in known:
-            raise unknown(key, known, place.at(written))
-        if key in spelt:
-            raise ConfigError(f"{place.at(written)}: {key} is there twice", "Keep one of the two.")
-        spelt[key] = written
+        with problems.keeping():
+            if key not in known:
+                error = unknown(key, known, place.at(written))
+                raise ConfigError(error.message, f"{error.hint} {more}".strip())
+            if key in spelt:
+                raise ConfigError(f"{place.at(written)}: {key} is there twice", "Keep one of the two.")
+            spelt[key] = written
     return spelt
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from umwelten.config.mcp_sections import VARIABLE_IN_TEXT
+from umwelten.config.merged_sections import TomlSection
 from umwelten.config.project_files import Place
-from umwelten.config.settings import Settings, TomlSection
+from umwelten.config.settings import Settings
 from umwelten.config.trust import Demand
 from umwelten.errors import UmweltenError
 from umwelten.tools.mcp.settings import is_url

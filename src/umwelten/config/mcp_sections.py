@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from umwelten.config.option_types import LONG_DURATION
 from umwelten.config.private_networks import sounds_private
+from umwelten.config.problems import Problems
 from umwelten.config.toml_positions import TomlPosition
-from umwelten.config.toml_sections import check_table, unknown
+from umwelten.config.toml_sections import check_rows, check_table, unknown
 from umwelten.errors import ConfigError
 
 SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -24,18 +25,23 @@ HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SECRET_HEADER = re.compile(r"authorization|token|key|secret|cookie", re.IGNORECASE)
 
 
-def check_servers(servers: Mapping[str, Any], section: TomlPosition) -> None:
-    """Raise `ConfigError` for what cannot be meant in the sections of servers, by file, line and section."""
-    for name, row in servers.items():
-        place = section.below(name)
-        if not SERVER_NAME.fullmatch(name):
-            raise ConfigError(f"{place}: a server's name is made of letters, digits, '_' and '-'")
-        check_table(row, place)
-        for key, value in row.items():
+def check_servers(servers: dict[str, Any], section: TomlPosition, problems: Problems) -> None:
+    """Keep what cannot be meant in the sections of servers as problems, and take these sections out."""
+    check_rows(servers, section, _check_server, problems)
+
+
+def _check_server(name: str, row: Any, section: TomlPosition, problems: Problems) -> None:
+    place, before = section.below(name), len(problems)
+    if not SERVER_NAME.fullmatch(name):
+        raise ConfigError(f"{place}: a server's name is made of letters, digits, '_' and '-'")
+    check_table(row, place)
+    for key, value in row.items():
+        with problems.keeping():
             if key not in _CHECKS:
                 raise unknown(key, _CHECKS, place.at(key))
             if (problem := _CHECKS[key](value)) is not None:
                 raise ConfigError(f"{place.at(key)}: {key} {problem}")
+    if len(problems) == before:
         _check_together(row, place)
 
 

@@ -13,8 +13,10 @@ from umwelten.config.endpoints import check_key, endpoint_demands, price_overrid
 from umwelten.config.layers import DEFAULT, Value
 from umwelten.config.mcp_sections import VARIABLE_IN_TEXT
 from umwelten.config.members import members
+from umwelten.config.merged_sections import TomlSection
 from umwelten.config.options import SETTINGS
-from umwelten.config.settings import Settings, TomlSection, model_groups
+from umwelten.config.problems import Problems, in_order
+from umwelten.config.settings import Settings, model_groups
 from umwelten.config.variants import Variants
 from umwelten.errors import ConfigError, UsageError
 from umwelten.providers.model_names import parse_models
@@ -149,13 +151,19 @@ class ConfigOverview(FrozenStruct):
     mcp: tuple[McpRow, ...] = ()
 
 
-def overview(settings: Settings) -> ConfigOverview:
-    """Everything in force. What is wrong with a provider, price or group is listed, not raised."""
+def overview(settings: Settings, broken: Problems | None = None) -> ConfigOverview:
+    """Everything in force. What is wrong with a provider, price or group is listed, not raised.
+
+    `broken`: what was left out when the settings were read, listed too.
+    """
     problems: list[str] = []
     known = _vendors(settings, problems)
     providers = tuple(_provider(vendor, settings) for vendor in known.values())
     problems += [row.problem for row in providers if row.problem]
     groups = tuple(_group(name, settings, known, problems) for name in settings.groups)
+    prices = _prices(settings, problems)
+    if broken:
+        problems = [*broken.texts(), *(text for text in problems if not broken.explain(text))]
     return ConfigOverview(
         files=settings.files,
         settings=(*_settings(settings.values), *_rows(settings.flags)),
@@ -168,8 +176,8 @@ def overview(settings: Settings) -> ConfigOverview:
             )
             for name, profile in settings.profiles.items()
         ),
-        prices=_prices(settings, problems),
-        problems=tuple(map(settings.conceal, problems)),
+        prices=prices,
+        problems=tuple(map(settings.conceal, in_order(problems, settings.files))),
         notes=tuple(map(settings.conceal, settings.notes)),
         untrusted=tuple(map(str, settings.trust.lacking(all_demands(settings)))) if known else (),
         variants=_variants(settings.variants),
@@ -290,7 +298,7 @@ def _group(name: str, settings: Settings, known: Mapping[str, Vendor], problems:
         )
     except UsageError as error:
         if known:  # else the providers' own problem is listed
-            problems.append(f"{group.source}, [groups] {name}: {error}")
+            problems.append(f"{group.at(name)} {name}: {error}")
     return GroupRow(name=name, models=group.models, expanded=models, source=group.source)
 
 

@@ -20,6 +20,7 @@ _INSTEAD = (
     ("resume", "overwrite"),
     ("dry_run", "estimate"),
 )
+_KEYS = [key for key, option in BY_KEY.items() if option.place != "flag"]
 _GOES_WITH = {"row_name": "rows", "where": "from", "yes": "estimate"}
 
 
@@ -59,7 +60,7 @@ def _shown(variants: Mapping[str, Mapping[str, Value]], source: str) -> dict[str
 def _read(name: str, file: TomlFile) -> OptionProfile:
     section = {key: value for key, value in file.data["profiles"][name].items() if key != "variants"}
     place = file.place.below("profiles", name)
-    spelt = keys(section, place, [key for key, option in BY_KEY.items() if option.place != "flag"])
+    spelt = keys(section, place, _KEYS, file.problems)
     layer = section_layer(file, place, f"{file.place.path}, [profiles.{name}]", spelt)
     read = read_layer({key: section[written] for key, written in spelt.items()}, layer)
     values = rebase_values(read.values, file.base)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,18 @@ import msgspec
 
 from umwelten.config.files import TOML_NAME, TomlFile, is_file, nearest, read_dotenv, read_toml
 from umwelten.config.layers import DEFAULT, Layer, Value, keys, read_layer, rebase_values, section_layer
+from umwelten.config.merged_sections import (
+    Group,
+    TomlSection,
+    ToolList,
+    groups_of,
+    merge_sections,
+    tool_lists_of,
+)
 from umwelten.config.options import BY_KEY, OPTIONS, SETTINGS
+from umwelten.config.problems import Problems
 from umwelten.config.profiles import OptionProfile, find_profile, gives_way, with_profiles
 from umwelten.config.project_files import Place
-from umwelten.config.toml_sections import ONE_OR_SEVERAL
-from umwelten.config.tool_types import rebased_tools
 from umwelten.config.trust import VARIABLE, Trust, trusts_everything
 from umwelten.config.variants import given_variants, merge, with_variants
 from umwelten.errors import ConfigError, UmweltenError, UsageError, conceal
@@ -44,34 +52,6 @@ class Variable(FrozenStruct):
     """
 
     secret: Secret
-    source: str
-    place: Place | None = None
-
-
-class TomlSection(FrozenStruct):
-    """A section of an `umwelten.toml`, checked. Later files add to and replace what earlier ones say.
-
-    `source` is the file that had the last word, `sources` the one that says each field. `places`: where the
-    project's file says something, by the fields' names.
-    """
-
-    fields: dict[str, Any]
-    source: str
-    sources: Mapping[str, str] = {}
-    places: Mapping[str, Place] = {}
-
-
-class Group(FrozenStruct):
-    """A named group of models, as they are written; some may be groups themselves."""
-
-    models: tuple[str, ...]
-    source: str
-
-
-class ToolList(FrozenStruct):
-    """A named list of tools, as they are written; some may be lists. `place`: in a project's file."""
-
-    entries: tuple[str, ...]
     source: str
     place: Place | None = None
 
@@ -189,6 +169,7 @@ def load(
     *,
     profile: str | None = None,
     toml: bool = True,
+    problems: Problems | None = None,
 ) -> Settings:
     """The settings in force in a working directory, without the flags.
 
@@ -196,23 +177,28 @@ def load(
     over the files' defaults, and the environment over the profile. Without `toml` no such file is read.
 
     Raises `ConfigError` that names file and line for whatever is broken, `UsageError` for a profile that is
-    not known.
+    not known. With `problems` what is broken is kept there, and the settings are without it.
     """
+    found = Problems() if problems is None else problems
     settings = Settings(
         values={name: Value(value=option.default, source=DEFAULT) for name, option in OPTIONS.items()},
         trust=Trust(everything=trusts_everything(environ), folder=user_config_dir or config_folder()),
     )
-    for file in _toml_files(cwd, user_config_dir) if toml else ():
-        settings = _with_toml(settings, file)
-    _check_groups(settings)
-    _check_tool_lists(settings)
-    if profile is not None:
+    for read in _toml_files(cwd, user_config_dir, found) if toml else ():
+        with found.keeping():
+            settings = _with_toml(settings, read())
+    _check_groups(settings, found)
+    _check_tool_lists(settings, found)
+    if profile is not None and (problems is not None or not found):
         settings = _with_profile(settings, find_profile(profile, settings.profiles))
     dotenv = nearest(cwd, ".env")
-    variables, notes = _variables(dotenv, environ, cwd)
+    variables, notes = _variables(dotenv, environ, cwd, found)
     files = (*settings.files, *([str(dotenv)] if dotenv is not None else []))
     settings = msgspec.structs.replace(settings, notes=(*settings.notes, *notes), files=files)
-    return _with_variables(settings, variables)
+    settings = _with_variables(settings, variables, found)
+    if problems is None:
+        found.check(files)
+    return settings
 
 
 def toml_paths(cwd: Path, user_config_dir: Path | None = None) -> tuple[Path | None, Path]:
@@ -225,23 +211,28 @@ def toml_paths(cwd: Path, user_config_dir: Path | None = None) -> tuple[Path | N
     return users, nearest(cwd, TOML_NAME) or cwd.absolute() / TOML_NAME
 
 
-def _toml_files(cwd: Path, user_config_dir: Path | None) -> Iterator[TomlFile]:
-    """The files in rising precedence. One that is the user's own is no project's, wherever it is found."""
+def _toml_files(
+    cwd: Path, user_config_dir: Path | None, problems: Problems
+) -> Iterator[Callable[[], TomlFile]]:
+    """Readers of the files in rising precedence.
+
+    One that is the user's own is no project's, wherever it is found.
+    """
     users, project = toml_paths(cwd, user_config_dir)
     there = is_file(project)
     is_users = users is not None and is_file(users) and there and project.samefile(users)
     if users is not None and is_file(users) and not is_users:
-        yield read_toml(users, Path())
+        yield partial(read_toml, users, Path(), problems)
     if there:
         # From a subfolder of a project, results go where the project's file says.
         base = Path() if project.parent == cwd.absolute() else project.parent
-        yield read_toml(project, base, project_of=None if is_users else cwd)
+        yield partial(read_toml, project, base, problems, project_of=None if is_users else cwd)
 
 
 def _with_toml(settings: Settings, file: TomlFile) -> Settings:
     section = file.data.get("defaults", {})
     place = file.place.below("defaults")
-    spelt = keys(section, place, SETTINGS)
+    spelt = keys(section, place, SETTINGS, file.problems)
     source = str(file.place.path)
     read = read_layer(
         {key: section[written] for key, written in spelt.items()}, section_layer(file, place, source, spelt)
@@ -249,12 +240,12 @@ def _with_toml(settings: Settings, file: TomlFile) -> Settings:
     return msgspec.structs.replace(
         settings,
         values={**settings.values, **rebase_values(read.values, file.base)},
-        providers=_merge_sections(settings.providers, file, "providers"),
-        prices=_merge_sections(settings.prices, file, "prices"),
-        groups={**settings.groups, **_groups(file)},
+        providers=merge_sections(settings.providers, file, "providers"),
+        prices=merge_sections(settings.prices, file, "prices"),
+        groups={**settings.groups, **groups_of(file)},
         # Each as a whole: no header of the user's goes to the address that a project's file gives.
-        mcp={**settings.mcp, **_merge_sections({}, file, "mcp")},
-        tool_lists={**settings.tool_lists, **_tool_lists(file)},
+        mcp={**settings.mcp, **merge_sections({}, file, "mcp")},
+        tool_lists={**settings.tool_lists, **tool_lists_of(file)},
         variants=with_variants(settings.variants, file),
         profiles=with_profiles(settings.profiles, file),
         notes=(*settings.notes, *read.notes),
@@ -262,71 +253,29 @@ def _with_toml(settings: Settings, file: TomlFile) -> Settings:
     )
 
 
-def _merge_sections(rows: Mapping[str, TomlSection], file: TomlFile, kind: str) -> dict[str, TomlSection]:
-    merged = dict(rows)
-    for name, fields in file.data.get(kind, {}).items():
-        below = _without_replaced(merged.get(name, TomlSection(fields={}, source="")), fields)
-        position = file.place.below(kind, name)
-        places = {key: place for key in fields if (place := file.place_of(position, key)) is not None}
-        merged[name] = TomlSection(
-            fields={**below.fields, **fields},
-            source=str(file.place.path),
-            sources={**below.sources, **dict.fromkeys(fields, str(file.place.path))},
-            places={**below.places, **places},
-        )
-    return merged
-
-
-def _without_replaced(below: TomlSection, fields: Mapping[str, Any]) -> TomlSection:
-    """Return what earlier files said without what these fields say in another way: one, or several."""
-    gone = {key for pair in ONE_OR_SEVERAL for key, other in (pair, pair[::-1]) if other in fields}
-    return TomlSection(
-        fields={key: value for key, value in below.fields.items() if key not in gone},
-        source=below.source,
-        sources=below.sources,
-        places={key: place for key, place in below.places.items() if key not in gone},
-    )
-
-
-def _groups(file: TomlFile) -> dict[str, Group]:
-    section = file.data.get("groups", {})
-    return {
-        name: Group(
-            models=tuple(models) if isinstance(models, list) else (models,), source=str(file.place.path)
-        )
-        for name, models in section.items()
-    }
-
-
-def _check_groups(settings: Settings) -> None:
+def _check_groups(settings: Settings, problems: Problems) -> None:
     """Refuse groups that name each other in a circle, or one that is not there."""
+    said: set[str] = set()
     for name, group in settings.groups.items():
         try:
             expand_groups(f"@{name}", model_groups(settings))
         except UsageError as error:
-            raise ConfigError(f"{group.source}, [groups]: {error.message}", error.hint) from None
+            if not problems.explain(error.message) and error.message not in said:
+                problems.add(ConfigError(f"{group.at(name)}: {error.message}", error.hint))
+            said.add(error.message)
+            problems.leave_out(name)
 
 
-def _tool_lists(file: TomlFile) -> dict[str, ToolList]:
-    position = file.place.below("tools")
-    return {
-        name: ToolList(
-            entries=rebased_tools(given if isinstance(given, list) else [given], file.base),
-            source=str(file.place.path),
-            place=file.place_of(position, name),
-        )
-        for name, given in file.data.get("tools", {}).items()
-    }
-
-
-def _check_tool_lists(settings: Settings) -> None:
+def _check_tool_lists(settings: Settings, problems: Problems) -> None:
     """Refuse lists that name each other in a circle, or one that is not there."""
     lists = {name: found.entries for name, found in settings.tool_lists.items()}
     for name, found in settings.tool_lists.items():
         try:
             expand_lists((f"{LIST}{name}",), lists)
         except UsageError as error:
-            raise ConfigError(f"{found.source}, [tools]: {error.message}", error.hint) from None
+            if not problems.explain(error.message):
+                problems.add(ConfigError(f"{found.source}, [tools]: {error.message}", error.hint))
+            problems.leave_out(name)
 
 
 def _with_profile(settings: Settings, profile: OptionProfile) -> Settings:
@@ -340,14 +289,15 @@ def _with_profile(settings: Settings, profile: OptionProfile) -> Settings:
 
 
 def _variables(
-    path: Path | None, environ: Mapping[str, str], cwd: Path
+    path: Path | None, environ: Mapping[str, str], cwd: Path, problems: Problems
 ) -> tuple[dict[str, Variable], list[str]]:
     """The environment over the `.env`. A variable that is set but empty counts as not set."""
     found: dict[str, Variable] = {}
     notes: list[str] = []
     if path is not None:
-        for name, line in read_dotenv(path, environ, cwd).items():
-            found[name] = Variable(secret=line.secret, source=str(path), place=line.place)
+        with problems.keeping():
+            for name, line in read_dotenv(path, environ, cwd, problems).items():
+                found[name] = Variable(secret=line.secret, source=str(path), place=line.place)
         if VARIABLE in found:
             notes.append(f"{VARIABLE} counts in the environment alone: in {path} it has no effect")
         if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o044:
@@ -358,7 +308,7 @@ def _variables(
     return {name: var for name, var in found.items() if var.secret.reveal().strip()}, notes
 
 
-def _with_variables(settings: Settings, variables: dict[str, Variable]) -> Settings:
+def _with_variables(settings: Settings, variables: dict[str, Variable], problems: Problems) -> Settings:
     """`UMWELTEN_OUTPUT_DIR` and its like set what the flags set. The environment wins over the `.env`."""
     values, notes = dict(settings.values), [*settings.notes, *_misspelt(variables)]
     layers = sorted({variable.source for variable in variables.values()}, key="environment".__eq__)
@@ -368,7 +318,7 @@ def _with_variables(settings: Settings, variables: dict[str, Variable]) -> Setti
             for key in SETTINGS
             if (found := variables.get(_PREFIX + key.upper())) is not None and found.source == source
         }
-        read = read_layer(given, _variable_layer(source, variables))
+        read = read_layer(given, _variable_layer(source, variables, problems))
         values |= read.values
         notes += read.notes
     return msgspec.structs.replace(settings, values=values, variables=variables, notes=tuple(notes))
@@ -382,8 +332,13 @@ def _misspelt(variables: Mapping[str, Variable]) -> Iterator[str]:
             yield f"{name} sets nothing{did_you_mean_clause(closest(name, known))}"
 
 
-def _variable_layer(source: str, variables: Mapping[str, Variable]) -> Layer:
+def _variable_layer(source: str, variables: Mapping[str, Variable], problems: Problems) -> Layer:
     def label(key: str) -> str:
         return f"{_PREFIX}{key.upper()} ({source})"
 
-    return Layer(source=label, named=label, place=lambda key: variables[_PREFIX + key.upper()].place)
+    return Layer(
+        source=label,
+        named=label,
+        place=lambda key: variables[_PREFIX + key.upper()].place,
+        problems=problems,
+    )

@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from umwelten.choices import OpenAIApi
 from umwelten.config.option_types import MAX_CONCURRENCY, NO_LIMIT, VARIANT_NAME
+from umwelten.config.problems import Problems
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.errors import ConfigError
 from umwelten.pricing import Price, is_standard_tier, listed_providers
@@ -45,38 +46,66 @@ def unknown(word: str, known: Collection[str], where: str) -> ConfigError:
     return ConfigError(f"{where}: {word!r} is not known", hint)
 
 
-def check_sections(data: Mapping[str, Any], place: TomlPosition) -> None:
-    """Raise `ConfigError` for what cannot be meant, by its file, line and section."""
-    for name, section in data.items():
+def check_sections(data: dict[str, Any], place: TomlPosition, problems: Problems) -> None:
+    """Keep what cannot be meant as problems, by file, line and section, and take the rows at fault out."""
+    for name, section in list(data.items()):
         if name not in SECTIONS:
-            raise unknown(name, SECTIONS, place.at(name))
-        if not isinstance(section, dict):
-            raise ConfigError(f"{place.at(name)}: {name} must be a section", f"Write it as [{name}].")
-        check = _CHECKS.get(name)
-        if check is not None:
-            for key, row in section.items():
-                check(key, row, place.below(name))
+            problems.add(unknown(name, SECTIONS, place.at(name)))
+        elif not isinstance(section, dict):
+            hint = f"Write it as [{name}]."
+            problems.add(ConfigError(f"{place.at(name)}: {name} must be a section", hint))
+        else:
+            if name in _CHECKS:
+                check_rows(section, place.below(name), _CHECKS[name], problems)
+            continue
+        del data[name]
 
 
-def _check_provider(name: str, row: Any, section: TomlPosition) -> None:
-    place = section.below(name)
+Check = Callable[[str, Any, TomlPosition, Problems], None]
+"""Looks at a row of a section: raises what ends the look, keeps what does not."""
+
+
+def check_rows(section: dict[str, Any], place: TomlPosition, check: Check, problems: Problems) -> None:
+    """Check the rows of a section, and take out those that cannot be meant."""
+    for key, row in list(section.items()):
+        before = len(problems)
+        with problems.keeping():
+            check(key, row, place, problems)
+        if len(problems) > before:
+            del section[key]
+            problems.leave_out(key)
+
+
+def _check_provider(name: str, row: Any, section: TomlPosition, problems: Problems) -> None:
+    place, before = section.below(name), len(problems)
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{place}: a provider's name is made of a-z, 0-9, '.', '_' and '-'")
     check_table(row, place)
     for key, value in row.items():
-        if key in ("api_key", "key", "token"):
-            raise ConfigError(
-                f"{place.at(key)}: keys are not kept in this file",
-                'Put the key in .env or the environment, and name the variable: api_key_env = "MY_API_KEY".',
-            )
-        if key not in PROVIDER_KEYS:
-            raise unknown(key, PROVIDER_KEYS, place.at(key))
-        if key == "capabilities":
-            _check_capabilities(value, place)
-        elif key in _PROVIDER_NAMES:
-            _check_name(key, value, _PROVIDER_NAMES[key](), place)
-        elif (problem := _PROVIDER_CHECKS[key](value)) is not None:
-            raise ConfigError(f"{place.at(key)}: {key} {problem}")
+        with problems.keeping():
+            _check_provider_key(key, value, place)
+    if len(problems) == before:
+        _check_provider_keys(name, row, place)
+
+
+def _check_provider_key(key: str, value: Any, place: TomlPosition) -> None:
+    if key in ("api_key", "key", "token"):
+        raise ConfigError(
+            f"{place.at(key)}: keys are not kept in this file",
+            'Put the key in .env or the environment, and name the variable: api_key_env = "MY_API_KEY".',
+        )
+    if key not in PROVIDER_KEYS:
+        raise unknown(key, PROVIDER_KEYS, place.at(key))
+    if key == "capabilities":
+        _check_capabilities(value, place)
+    elif key in _PROVIDER_NAMES:
+        _check_name(key, value, _PROVIDER_NAMES[key](), place)
+    elif (problem := _PROVIDER_CHECKS[key](value)) is not None:
+        raise ConfigError(f"{place.at(key)}: {key} {problem}")
+
+
+def _check_provider_keys(name: str, row: Any, place: TomlPosition) -> None:
+    """Check the keys together."""
     for one, several in ONE_OR_SEVERAL:
         if one in row and several in row:
             raise ConfigError(
@@ -225,38 +254,40 @@ _PROVIDER_CHECKS: Mapping[str, Callable[[Any], str | None]] = {
 PROVIDER_KEYS = (*_PROVIDER_NAMES, *_PROVIDER_CHECKS, "capabilities")
 
 
-def _check_price(name: str, row: Any, section: TomlPosition) -> None:
+def _check_price(name: str, row: Any, section: TomlPosition, problems: Problems) -> None:
     place = section.below(name)
     if ":" not in name and "/" not in name:
         raise ConfigError(f"{place}: name the model as provider:model, or vendor/model at OpenRouter")
-    _check_rates(row, place)
+    _check_rates(row, place, problems)
 
 
-def _check_rates(row: Any, place: TomlPosition, *, is_tier: bool = False) -> None:
+def _check_rates(row: Any, place: TomlPosition, problems: Problems, *, is_tier: bool = False) -> None:
     """Check the rates of a model or of one of its service tiers, which stand in tables below the model's."""
+    before = len(problems)
     check_table(row, place)
     for key, value in row.items():
-        if isinstance(value, dict) and not is_tier and key not in _PRICE_KEYS:
-            _check_tier(key, value, place)
-            continue
-        if key not in _PRICE_KEYS:
-            raise unknown(key, _PRICE_KEYS, place.at(key))
-        if type(value) not in (int, float) or not 0 <= value < math.inf:
-            raise ConfigError(f"{place.at(key)}: {key} must be USD per million tokens, 0 or more")
+        with problems.keeping():
+            if isinstance(value, dict) and not is_tier and key not in _PRICE_KEYS:
+                _check_tier(key, value, place, problems)
+                continue
+            if key not in _PRICE_KEYS:
+                raise unknown(key, _PRICE_KEYS, place.at(key))
+            if type(value) not in (int, float) or not 0 <= value < math.inf:
+                raise ConfigError(f"{place.at(key)}: {key} must be USD per million tokens, 0 or more")
     for key in ("input", "output"):
-        if key not in row:
+        if key not in row and len(problems) == before:
             raise ConfigError(f"{place}: {key} is missing", "Give input and output, USD per million tokens.")
 
 
-def _check_tier(name: str, row: Any, section: TomlPosition) -> None:
+def _check_tier(name: str, row: Any, section: TomlPosition, problems: Problems) -> None:
     if name != name.strip().lower():
         raise ConfigError(f"{section.at(name)}: a service tier's name is written in small letters")
     if is_standard_tier(name):
         raise ConfigError(f"{section.at(name)}: the standard tier's price stands in the model's own section")
-    _check_rates(row, section.below(name), is_tier=True)
+    _check_rates(row, section.below(name), problems, is_tier=True)
 
 
-def _check_group(name: str, row: Any, section: TomlPosition) -> None:
+def _check_group(name: str, row: Any, section: TomlPosition, problems: Problems) -> None:
     where = section.at(name)
     _check_label(name, f"{where}: a group's name")
     names = row if isinstance(row, list) else [row]
@@ -267,7 +298,7 @@ def _check_group(name: str, row: Any, section: TomlPosition) -> None:
         )
 
 
-def _check_tool_list(name: str, row: Any, section: TomlPosition) -> None:
+def _check_tool_list(name: str, row: Any, section: TomlPosition, problems: Problems) -> None:
     where = section.at(name)
     _check_label(name, f"{where}: the name of a list of tools")
     entries = row if isinstance(row, list) else [row]
@@ -281,18 +312,17 @@ def _check_tool_list(name: str, row: Any, section: TomlPosition) -> None:
             raise ConfigError(f"{where}: tool {entry!r} is not known", near or f"{ENTRY_FORMS}.")
 
 
-def _check_profile(name: str, row: Any, section: TomlPosition) -> None:
+def _check_profile(name: str, row: Any, section: TomlPosition, problems: Problems) -> None:
     place = section.below(name)
     _check_label(name, f"{place}: a profile's name")
     check_table(row, place)
     if "variants" in row:
         below = place.below("variants")
         check_table(row["variants"], below)
-        for variant, settings in row["variants"].items():
-            _check_variant(variant, settings, below)
+        check_rows(row["variants"], below, _check_variant, problems)
 
 
-def _check_variant(name: str, row: Any, section: TomlPosition) -> None:
+def _check_variant(name: str, row: Any, section: TomlPosition, problems: Problems) -> None:
     place = section.below(name)
     if not re.fullmatch(VARIANT_NAME, name):
         raise ConfigError(f"{place}: a variant's name is made of letters, digits, '_' and '-'")
@@ -310,7 +340,7 @@ def check_table(row: Any, place: TomlPosition) -> None:
         raise ConfigError(f"{place} must be a section")
 
 
-_CHECKS: Mapping[str, Callable[[str, Any, TomlPosition], None]] = {
+_CHECKS: Mapping[str, Check] = {
     "providers": _check_provider,
     "prices": _check_price,
     "groups": _check_group,

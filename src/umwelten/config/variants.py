@@ -10,7 +10,7 @@ from umwelten.config.files import TomlFile
 from umwelten.config.layers import Layer, Value, keys, read_layer, rebase_values, section_layer
 from umwelten.config.options import BY_KEY, OPTIONS
 from umwelten.config.toml_positions import TomlPosition
-from umwelten.errors import ConfigError, UsageError
+from umwelten.errors import UsageError
 from umwelten.phrases import Phrase
 from umwelten.text.suggestions import closest, did_you_mean
 from umwelten.types import Parameters
@@ -45,11 +45,8 @@ def merge(known: Variants, above: Variants) -> Variants:
 
 
 def _read(section: Mapping[str, Any], place: TomlPosition, file: TomlFile) -> dict[str, Value]:
-    try:
-        spelt = keys(section, place, VARIANT_KEYS)
-    except ConfigError as error:
-        field = 'Any other field of a request goes in param: param = { reasoning_effort = "low" }.'
-        raise ConfigError(error.message, f"{error.hint} {field}") from None
+    field = 'Any other field of a request goes in param: param = { reasoning_effort = "low" }.'
+    spelt = keys(section, place, VARIANT_KEYS, file.problems, more=field)
     layer = section_layer(file, place, str(file.place.path), spelt)
     read = read_layer({key: section[written] for key, written in spelt.items()}, layer)
     return rebase_values(read.values, file.base)
