@@ -39,11 +39,11 @@ browser: ## chromium for the tests of HTML reports, where apt is there
 	  apt-get update -qq && apt-get install -y -qq chromium chromium-driver >/dev/null; \
 	else echo "no chromium here: the tests of HTML reports are skipped"; fi
 
-shells: ## zsh, fish and groff for the tests of completion and manual pages, where apt is there
-	@if command -v zsh >/dev/null && command -v fish >/dev/null && command -v groff >/dev/null; then :; \
+shells: ## zsh, fish, groff and tmux for the tests of completion, manual pages and screens, where apt is there
+	@if command -v zsh >/dev/null && command -v fish >/dev/null && command -v groff >/dev/null && command -v tmux >/dev/null; then :; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	  apt-get update -qq && apt-get install -y -qq zsh fish groff >/dev/null; \
-	else echo "no zsh, fish or groff here: their tests are skipped"; fi
+	  apt-get update -qq && apt-get install -y -qq zsh fish groff tmux >/dev/null; \
+	else echo "no zsh, fish, groff or tmux here: their tests are skipped"; fi
 
 # Debian 12's Node.js is too old for aimock, which wants 20.15; PyPI has one that needs no root.
 NODE_IS_NEW = node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 15) ? 0 : 1)'

@@ -121,8 +121,7 @@ def test_a_value_is_typed_as_for_ctl(tmp_path: Path) -> None:
         drive(act)
 
 
-@pytest.mark.parametrize("size", [(60, 20), (200, 60)])
-def test_what_others_wrote_cannot_act(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_what_others_wrote_cannot_act(tmp_path: Path) -> None:
     async def act(app: TopApp, pilot: Pilot[None]) -> None:
         await shows(pilot, app, "tides")
         await pilot.press("down", "enter")
@@ -144,7 +143,7 @@ def test_what_others_wrote_cannot_act(tmp_path: Path, size: tuple[int, int]) -> 
     state = msgspec.structs.replace(state, models=(model,), lanes=(lane,), reason=HOSTILE)
     with served(tmp_path, SteeringInMemory(state)) as run:
         run.run()
-        drive(act, size)
+        drive(act, (60, 20))
 
 
 def test_several_runs_and_one_that_ends(tmp_path: Path) -> None:

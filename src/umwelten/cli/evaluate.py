@@ -35,9 +35,13 @@ Join = Callable[[tuple[Prompt, ...]], tuple[Prompt, ...]]
 
 def start(kind: Literal["run", "batch"], flags: dict[str, Any]) -> None:
     """Check, prepare, run, and end the process with the exit status. The flags are by the options' names."""
-    if flags["ui"]:
-        raise UsageError("--ui is not built yet", "Follow a run with --progress rich --verbose.")
+    if flags["ui"] and is_launched():
+        flags = {**flags, "progress": "none"}  # whoever looks sees it on the screen
     settings = _settings(kind, flags)
+    if flags["ui"] and not is_launched():
+        from umwelten.cli.top.started import start_in_front
+
+        start_in_front(sys.argv[1:], settings)
     if flags["detach"] and not is_launched():
         from umwelten.cli.detach import check_detachable, detach
 

@@ -93,5 +93,11 @@ class TerminalOptions(TypedDict, total=False):
         ),
     ]
     ui: Annotated[
-        bool, Option(kinds.SWITCH, Section.OUTPUT, "Full-screen live view (not yet built).", place="flag")
+        bool,
+        Option(
+            kinds.SWITCH,
+            Section.OUTPUT,
+            "Show the run on the whole screen, as `umwelten top` does; leaving it ends no run.",
+            place="flag",
+        ),
     ]

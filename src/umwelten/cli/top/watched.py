@@ -7,9 +7,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from umwelten.errors import UmweltenError
 from umwelten.evaluation.run_state import RunState
 from umwelten.live.client import Run, RunError, RunGone, all_runs
+from umwelten.report.models import Overview
 from umwelten.report.queries import overviews
 from umwelten.store.reader import Reader
 
@@ -141,20 +144,38 @@ class _Watched:
         self._end = "ended"
         until = time.monotonic() + _OUTCOME_S
         while time.monotonic() < until and not self._stopped.is_set():
-            outcome = _outcome(self._run)
-            if outcome is not None:
-                self._end = outcome
+            found = _outcome(self._run, self._state)
+            if found is not None:
+                self._end, self._state = found
                 return
             self._stopped.wait(_LIST_S)
 
 
-def _outcome(run: Run) -> str | None:
-    """Return what a run came to, as it is stored; `None` while that is not."""
+def _outcome(run: Run, state: RunState | None) -> tuple[str, RunState | None] | None:
+    """Return what a run came to, as it is stored, and its last figures; `None` while that is not."""
     try:
         with Reader.open(Path(run.file.folder)) as reader:
             found = [each for each in overviews.runs(reader) if each.pid == run.file.pid]
+            if not found or found[-1].status is None:
+                return None
+            last = None if state is None else _last_state(state, overviews.overview(reader))
     except (UmweltenError, OSError):
         return None
-    if not found or found[-1].status is None:
-        return None
-    return found[-1].status + (f": {found[-1].reason}" if found[-1].reason else "")
+    return found[-1].status + (f": {found[-1].reason}" if found[-1].reason else ""), last
+
+
+def _last_state(state: RunState, stored: Overview) -> RunState:
+    """Return the state with the counts that are stored: the last calls end after the last question."""
+    models = []
+    for model in state.models:
+        figures = [row.figures for row in stored.models if row.model == model.model]
+        done, failed = sum(each.succeeded for each in figures), sum(each.failed for each in figures)
+        models.append(msgspec.structs.replace(model, done=done, failed=failed, in_flight=0))
+    return msgspec.structs.replace(
+        state,
+        done=stored.summary.succeeded,
+        failed=stored.summary.failed,
+        in_flight=0,
+        models=tuple(models),
+        lanes=tuple(msgspec.structs.replace(lane, in_flight=0, wait=None) for lane in state.lanes),
+    )
