@@ -9,10 +9,14 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.memory import MemoryStore, Run, at, run
+from engine.changed_worlds import play
+from engine.memory import PRICE, MemoryStore, Run, at, model_name, run
+from engine.test_tool_steps import Tools, begun, conversation
 from umwelten.control.lane import Lane
 from umwelten.engine.engine import Engine
-from umwelten.events import CallFailed, CallStarted, CallSucceeded, Event
+from umwelten.engine.interfaces import CallInfo
+from umwelten.events import AttemptFailed, CallFailed, CallStarted, CallSucceeded, Event
+from umwelten.records import BegunCall
 from umwelten.types import AttemptOutcome, Call, Failure, FailureKind, RateLimitHints, Reply
 
 WORLDS = 2_000 if os.environ.get("UMWELTEN_TEST_THOROUGH") else 60
@@ -215,3 +219,148 @@ def test_a_pause_is_no_time_without_answers() -> None:
 
     ran = run(MemoryStore(3), answer, later=later)
     assert ran.result.status == "complete"
+
+
+def pausing(lanes: bool, models: list[int], begins: float, ends: float) -> Callable[[Engine], None]:
+    """Pause all lanes, or these models, and let them go on."""
+
+    def later(engine: Engine) -> None:
+        def scope() -> tuple[list[Lane], list[int]]:
+            return (engine._pool.lanes if lanes else []), models
+
+        at(begins, lambda: (engine._pool.pause(*scope(), begins), engine.look_again()))
+        at(ends, lambda: (engine._pool.resume(*scope(), ends), engine.look_again()))
+
+    return later
+
+
+@pytest.mark.parametrize(("lanes", "models"), [(True, []), (False, [1]), (True, [1])])
+def test_a_pause_by_any_name_is_no_time_without_answers(lanes: bool, models: list[int]) -> None:
+    """All is refused until an hour's pause is over, and for less than the lane's 900 s beside."""
+    clock: list[Engine] = []
+
+    def answer(call: Call, number: int) -> AttemptOutcome:
+        return LIMITED if clock[0]._loop.time() < 3700.0 else Reply(text="x")
+
+    def later(engine: Engine) -> None:
+        clock.append(engine)
+        pausing(lanes, models, 5.0, 3605.0)(engine)
+
+    ran = run(MemoryStore(3), answer, later=later)
+    assert ran.result.status == "complete"
+    assert ran.pool.lanes[0].throttled_since is None
+
+
+def test_two_pauses_at_a_time_count_once() -> None:
+    """A lane that is refused for 900 s of its own ends, whatever was paused meanwhile."""
+
+    def later(engine: Engine) -> None:
+        pausing(True, [], 5.0, 3605.0)(engine)
+        pausing(False, [1], 100.0, 3600.0)(engine)
+
+    ran = run(MemoryStore(3), lambda call, number: LIMITED, later=later)
+    assert ran.result.status == "stopped"
+    assert 3600.0 + 900.0 <= ran.took < 3600.0 + 1000.0
+
+
+def test_what_is_refused_in_a_pause_counts_from_its_end() -> None:
+    ran = run(MemoryStore(3), lambda call, number: LIMITED, later=pausing(True, [], 0.5, 3600.0))
+    assert 3600.0 + 890.0 <= ran.took < 3600.0 + 1000.0
+
+
+def test_a_cap_of_costs_counts_what_is_in_flight() -> None:
+    """None held anything for those under way when there was no cap: they would be paid above it."""
+    prices = {"cap": None}
+    info = CallInfo(
+        {1: model_name(1)},
+        lambda call, turns: None if prices["cap"] is None else PRICE,
+        tokens=lambda call, turns: (0, 10),
+    )
+
+    def bound(engine: Engine) -> None:
+        prices["cap"] = 14 * PRICE  # type: ignore[assignment]
+        engine.set_cost_cap(14 * PRICE)
+        engine.look_again()
+
+    ran = run(
+        MemoryStore(100),
+        in_flight=10,
+        info=info,
+        latency_s=lambda call, number: 1.0 + call.id % 10,
+        later=lambda engine: at(2.5, lambda: bound(engine)),
+    )
+    assert ran.reason is not None and ran.reason[0] == "max_cost"
+    assert (ran.pool.cap.spent, ran.pool.cap.reserved) == (14 * PRICE, 0)
+
+
+def test_a_cap_of_costs_does_not_end_a_run_whose_cheap_calls_are_paused() -> None:
+    info = CallInfo(
+        {1: model_name(1), 2: model_name(2)},
+        lambda call, turns: 1000 if call.model == 1 else PRICE,
+        tokens=lambda call, turns: (0, 10),
+    )
+    for lanes in (False, True):
+
+        def later(engine: Engine, lanes: bool = lanes) -> None:
+            scope = ([engine._pool.lane(2)], []) if lanes else ([], [2])
+            engine._pool.pause(*scope, 0.0)
+            at(50.0, lambda: (engine._pool.resume(*scope, 50.0), engine.look_again()))
+
+        store = MemoryStore(5, models=2)
+        ran = run(store, models=2, cap=500, info=info, later=later)
+        assert sum(record.call.model == 2 for record in store.calls()) == 5
+        assert ran.reason is not None and ran.reason[0] == "max_cost" and ran.took > 50.0
+
+
+def test_a_call_that_has_ended_is_not_cancelled() -> None:
+    """Both end at the same moment: when the first is handled, the other is no longer in flight."""
+    said: list[bool] = []
+
+    def observe(event: Event) -> None:
+        if isinstance(event, AttemptFailed) and not said:
+            other = next(lease.scheduled.call.id for lease in store.engine._tasks.values())  # type: ignore[union-attr]
+            said.append(store.engine.cancel(other))  # type: ignore[union-attr]
+
+    store = MemoryStore(2)
+    ran = run(store, lambda call, n: BROKEN if n == 1 else Reply(text="x"), retries=1, observer=observe)
+    assert said == [False]
+    assert ran.result.status == "complete" and len(store.calls()) == 2
+
+
+def test_both_attempts_of_a_call_are_cancelled() -> None:
+    def cancel(engine: Engine) -> None:
+        (call,) = {lease.scheduled.call.id for lease in engine._tasks.values()}
+        assert len(engine._tasks) == 2 and engine.cancel(call) and engine.cancel(call)
+
+    ran = run(
+        MemoryStore(200),
+        latency_s=lambda call, number: 500.0 if call.id == 150 else 1.0,
+        hedge=0.05,
+        later=lambda engine: at(400.0, lambda: cancel(engine)),
+    )
+    assert ran.reason == ("caller", "1 call was cancelled")
+    assert ran.attempts.cancelled == 2 and ran.pool.in_flight == 0
+
+
+def test_a_conversation_that_failed_goes_on_where_it_ended() -> None:
+    """It does not begin anew: what its tools did would be done twice."""
+    known: list[BegunCall | None] = [None, begun(*conversation(1))]
+    store = MemoryStore(1)
+    ran = run(
+        store,
+        lambda call, number: BAD if number == 1 else Reply(text="x"),
+        tools=Tools(),
+        begun=lambda call: known.pop(0),
+        later=lambda engine: (
+            at(1.01, lambda: engine.requeue([Call(id=0, model=1, input=None)])),
+            engine._pool.add_calls(1, [], drained=False),
+        ),
+    )
+    assert ran.attempts.seen == [(0, ()), (0, conversation(1))]
+    assert (ran.result.status, ran.result.failed) == ("complete", 0)
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_no_change_breaks_what_tools_and_caps_promise(part: int) -> None:
+    for seed in range(part, 600 if os.environ.get("UMWELTEN_TEST_THOROUGH") else 18, 3):
+        play(seed)

@@ -95,6 +95,9 @@ class World:
         self.spent = 0
         self.faults: list[AssertionError] = []
         self.run_id = 0
+        self.requeued: Counter[int] = Counter()  # in this run, by call
+        self.calm = False
+        self.allowed = 0  # was spent, or was under way, when the cap was set
         self.ran: Counter[tuple[int, int, int]] = (
             Counter()
         )  # tools that may run once, by call, step and place
@@ -268,6 +271,7 @@ class World:
         for _ in range(self.dice.randint(0, 4)):
             self.one_run(self.dice.choice(("kill", "kill", "stop", "now", "full", "whole")))
         self.nasty = self.rude = 0.0
+        self.calm = True
         self.cap = self.max_errors = None
         for _ in range(4):
             self.one_run("whole")
@@ -295,6 +299,8 @@ class World:
     async def main(self, process: Process) -> RunResult:
         self.flying = 0
         self.before, self.told = self.spent, []
+        self.requeued.clear()
+        self.allowed = 0
         dice, ordered = self.dice, self.ordered
         apart = self.models if self.apart else 1
         pools = [
@@ -332,6 +338,7 @@ class World:
             begun=self.base.begun,
         )
         loop, engine = asyncio.get_running_loop(), self.engine
+        self.plan(process)
         run = asyncio.ensure_future(engine.run())
         if self.how in ("stop", "now"):
             grace = 3.0 if self.how == "stop" else 0.0
@@ -350,11 +357,14 @@ class World:
         assert len(asyncio.all_tasks()) == 1
         return result
 
+    def plan(self, process: Process) -> None:
+        """Plan what is changed while the run goes on: nothing."""
+
     def check(self, process: Process, result: RunResult) -> None:
         """What is promised of a run that ended."""
         if self.faults:
             raise self.faults[0]
-        assert max(process.ended.values(), default=0) <= 1
+        assert all(n <= 1 + self.requeued[call] for call, n in process.ended.items())
         assert self.flying == self.pool.in_flight == self.pool.cap.reserved == self.pool._bytes == 0
         tools = self.engine._tools
         assert tools is not None and not tools.tasks
@@ -362,6 +372,7 @@ class World:
         failed = sum(
             isinstance(one, CallRecord) and isinstance(one.outcome, Failure) for one in process.records
         )
+        failed -= sum(self.requeued.values())
         assert failed == result.failed or process.error is not None
         if not self.pool.closed:
             assert not self.engine._uncommitted
@@ -376,11 +387,11 @@ class World:
                 or self.pool.stopped_models()
             ), result
         if self.cap is not None:
-            over = self.spent - self.cap
+            over = self.spent - max(self.cap, self.allowed)
             assert over <= PRICE * len(self.pool.lanes) or self.before > self.cap, over
         assert not {key: n for key, n in self.ran.items() if n > 1}, self.ran
         for record in process.records:
-            if isinstance(record, CallRecord) and process.error is None:
+            if isinstance(record, CallRecord) and process.error is None and not self.requeued[record.call.id]:
                 self.check_sums(record)
 
     def check_sums(self, record: CallRecord) -> None:

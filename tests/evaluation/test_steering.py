@@ -15,7 +15,7 @@ import pytest
 from provider import Provider, provider
 from steeringkit import BY, SteeredRun, steered, until
 from umwelten.errors import UsageError
-from umwelten.evaluation.run_state import RunPhase
+from umwelten.evaluation.run_state import Author, RunPhase
 from umwelten.events import RunStatus, TextArrived
 from umwelten.report.render.json import render_json
 from umwelten.report.render.markdown import render_markdown
@@ -305,3 +305,82 @@ def test_pieces_of_answers_are_told_while_somebody_wants_them(server: Provider, 
         seen, done = pieces(), run.tally.succeeded
         until(lambda: run.tally.succeeded >= done + 4, "4 more answers")
         assert pieces() == seen
+
+
+def test_what_cannot_be_stored_is_refused_before_anything_is_changed(
+    server: Provider, tmp_path: Path
+) -> None:
+    wrong: list[Any] = [b"x", None, 5, "x" * 20_000]
+    with steered(tmp_path, server, ["one:a"], files=60, max_concurrency=2) as run:
+        until(lambda: in_flight(run) > 0, "it has begun")
+        for reason in wrong:
+            for change in (run.steering.stop, run.steering.pause, run.steering.resume):
+                with pytest.raises(UsageError):
+                    change(Author(reason=reason))
+            with pytest.raises(UsageError):
+                run.steering.set("retries", 1, Author(name=reason))
+        for for_s in (float("nan"), float("inf"), 0, -1, 1e300, "5", True):
+            with pytest.raises(UsageError):
+                run.steering.pause(BY, for_s=for_s)  # type: ignore[arg-type]
+        for key, value in (("max_cost", 10**400), ("timeout", 10**400), ("timeout", float("inf"))):
+            with pytest.raises(UsageError) as error:
+                run.steering.set(key, value, BY)
+            assert len(error.value.message) < 300
+        run.steering.set("max_cost", 1e300, BY)
+        run.steering.set("max_cost", "off", Author(name="\udcff\x1b[31m"))
+        assert run.end().status is RunStatus.COMPLETE
+    assert [row["key"] for row in journal(tmp_path)] == ["max_cost", "max_cost"]
+
+
+def test_a_failure_that_is_just_committed_is_not_made_again_twice(tmp_path: Path) -> None:
+    """The store knows of it before the run does."""
+    with (
+        provider(FAILING) as server,
+        steered(tmp_path, server, ["one:a"], files=40, max_concurrency=4) as run,
+    ):
+        until(lambda: in_flight(run) > 0, "it has begun")
+        live = run.evaluation.live
+        assert live is not None
+        engine, held = live.engine, []
+        acknowledge = engine.acknowledge
+        engine.acknowledge = held.append  # type: ignore[method-assign]
+        until(lambda: any(type(one.outcome).__name__ == "Failure" for many in held for one in many), "one")
+        server.use(SLOW)
+        assert run.steering.retry_failed(BY).new == 0
+
+        def go_on() -> None:
+            engine.acknowledge = acknowledge  # type: ignore[method-assign]
+            for records in held:
+                acknowledge(records)
+
+        live.do(go_on, 5.0)
+        until(lambda: run.tally.failed >= 1, "it is told")
+        run.steering.pause(BY)
+        until(lambda: run.steering.state().quiet, "all is committed")
+        failed = run.tally.failed
+        assert run.steering.retry_failed(BY).new == failed
+        assert run.steering.retry_failed(BY).new == 0
+        run.steering.resume(BY)
+        assert run.end().status is RunStatus.COMPLETE
+    assert (run.tally.succeeded, run.tally.failed) == (40, 0)
+
+
+def test_what_is_still_paused_is_said_and_the_end_of_a_pause_is_told(
+    server: Provider, tmp_path: Path
+) -> None:
+    with steered(tmp_path, server, ["one:a", "two:b"], files=60, max_concurrency=4) as run:
+        until(lambda: run.tally.succeeded >= 4, "4 answers")
+        run.steering.pause(BY)
+        change = run.steering.resume(BY, scope="one")
+        assert (change.journalled, change.note) == (
+            None,
+            "it is not paused by that name; the whole run is",
+        )
+        run.steering.pause(BY, scope="one", for_s=0.05)
+        until(lambda: len(run.steering.state().changes) == 3, "it is told that it ends")
+        last = run.steering.state().changes[-1]
+        assert (last.key, last.scope, last.reason) == ("resume", "one", "the time of the pause is over")
+        assert all(lane.paused for lane in run.steering.state().lanes)
+        run.steering.stop(BY)
+        run.end()
+        assert run.steering.state().paused_s > 0.05

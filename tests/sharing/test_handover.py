@@ -14,7 +14,9 @@ from umwelten.control.circuit import FEWEST, NEVER
 from umwelten.control.knee import Watch
 from umwelten.control.limit import Limit
 from umwelten.control.memory import LaneMemory, begin_from
+from umwelten.control.pool import Pool
 from umwelten.control.refusals import StartSnapshot
+from umwelten.control.retry import RetryPolicy
 from umwelten.sharing.guest import GuestDesk
 from umwelten.sharing.handover import adopt, learnt
 from umwelten.sharing.messages import End, FromGuest, Grant, Return, Want
@@ -209,6 +211,22 @@ def test_a_second_attempt_of_a_call_is_asked_for_although_no_call_is_ready() -> 
     assert desk.earliest_start(0.0, 7, None) == 0.0
     desk.ask((), 0.0)
     assert sent[1:] == [Return(number=9)]
+
+
+def test_a_guest_that_is_paused_gives_back_what_it_was_granted() -> None:
+    """Its owner counts that as under way: others would have to do without for as long as the pause takes."""
+    sent: list[FromGuest] = []
+    one = lane()
+    desk = one.desk = GuestDesk(one, poke=lambda wake: None, changed=lambda refused: None)
+    one.on_halt = lambda: desk.give_back(0.0)
+    pool = Pool({1: one}, policy=RetryPolicy(retries=0))
+    desk.begin(sent.append)
+    desk.ask(((7, None), (7, None), (7, None)), 0.0)
+    desk.take(Grant(number=9, at=0.0))
+    desk.take(Grant(number=10, at=0.0))
+    desk._wish = (7, None)
+    pool.pause([one], [], 0.0)
+    assert sent[1:] == [Return(number=10), Return(number=9), Want(seen=2, sizes=())]
 
 
 def test_a_refused_call_may_have_been_overtaken_by_a_later_one() -> None:

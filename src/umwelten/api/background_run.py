@@ -147,7 +147,8 @@ class Background:
             self.steering = steering
         self._apply()
         with controlled(evaluation, steering, observe) as more:
-            told: list[Observer] = [tally, self._begun, observe, *more, self._on_commit]
+            # Those of `more` before the program's own: that may change the run because of an event.
+            told: list[Observer] = [tally, self._begun, *more, observe, self._on_commit]
             return (await evaluation.run(told, only=only)).status
 
     def _apply(self) -> None:

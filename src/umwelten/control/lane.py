@@ -238,12 +238,18 @@ class Lane:
         elif not fixed and untried and self.watch is not Watch.NO:
             self.knee = self.refusals.knee = Knee(level=limit.slots, ceiling=ceiling)
 
-    def skip_pause(self, paused_s: float) -> None:
-        """Count a pause, in which nothing could be answered, as no time without answers."""
+    def halt(self) -> None:
+        """Take note of a pause that begins: none of this run's calls starts until it is over."""
+
+    def skip_pause(self, since: float, now: float) -> None:
+        """Count a pause, in which nothing could be answered, as no time without answers.
+
+        What was refused while it went on, of the calls that were in flight, counts from its end.
+        """
         if self.throttled_since is not None:
-            self.throttled_since += paused_s
+            self.throttled_since = now - max(0.0, since - self.throttled_since)
         if self.circuit.open_since is not None:
-            self.circuit.open_since += paused_s
+            self.circuit.open_since = now - max(0.0, since - self.circuit.open_since)
 
     def lose_calls(self, now: float) -> None:
         """Wait no longer for what is in flight: the run that told of it is gone."""

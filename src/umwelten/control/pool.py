@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 
+import msgspec
+
 from umwelten.control.attribution import Reason
 from umwelten.control.circuit import NEVER
 from umwelten.control.crowding import Crowding
@@ -137,15 +139,27 @@ class Pool:
             if member.paused_at is None:
                 self._lineup.set_pause(member, now)
         self._set_paused(models, paused=True)
+        self._note_halts(now)
 
     def resume(self, lanes: Iterable[Lane], models: Iterable[int], now: float) -> None:
         """Let calls start again."""
         for lane in lanes:
             member = self._lineup.members[id(lane)]
             if member.paused_at is not None:
-                lane.skip_pause(now - member.paused_at)
                 self._lineup.set_pause(member, None)
         self._set_paused(models, paused=False)
+        self._note_halts(now)
+
+    def _note_halts(self, now: float) -> None:
+        """Tell the lanes that a pause of theirs, or of all of their models, has begun or is over."""
+        for member in self._lineup.members.values():
+            halted = member.is_halted
+            if halted and member.halted_at is None:
+                member.halted_at = now
+                member.lane.halt()
+            elif not halted and member.halted_at is not None:
+                member.lane.skip_pause(member.halted_at, now)
+                member.halted_at = None
 
     def _set_paused(self, models: Iterable[int], *, paused: bool) -> None:
         for model in models:
@@ -171,9 +185,20 @@ class Pool:
         in_flight = sum(lane.own_in_flight for lane in self._lanes if lane.group == group)
         self._lineup.groups.set_cap(group, cap, in_flight)
 
-    def set_cost_cap(self, cap: int | None, estimate: Callable[[ScheduledCall], None]) -> None:
-        """Keep another cap of costs, in nano-USD; `estimate` sets what a call takes under it."""
+    def set_cost_cap(
+        self, cap: int | None, estimate: Callable[[ScheduledCall], None], in_flight: Iterable[Lease] = ()
+    ) -> None:
+        """Keep another cap of costs, in nano-USD; `estimate` sets what a call takes under it.
+
+        It is over the attempts `in_flight` too, for which nothing was held while there was none.
+        """
         self.cap.cap = cap
+        for lease in in_flight:
+            scheduled = lease.scheduled
+            if scheduled.reserve is None:
+                estimate(scheduled)
+            if not lease.held and scheduled.reserve:
+                msgspec.structs.force_setattr(lease, "held", self.cap.reserve(scheduled.reserve))
         for queue in self._queues.values():
             for scheduled in queue.in_memory():
                 estimate(scheduled)
@@ -228,7 +253,7 @@ class Pool:
 
     def _end_if_capped(self) -> None:
         """End the run if calls are left that the cap does not admit, and nothing under way costs less."""
-        if self.cap.cap is None:
+        if self.cap.cap is None or any(map(self._may_go_on, self._queues.values())):
             return
         entered = [q for q in self._queues.values() if q.leaf.key is not NOBODY]
         ready = [(q, q.head()) for q in entered if q.has_ready]
@@ -237,6 +262,13 @@ class Pool:
             cheapest = min(left, key=lambda scheduled: scheduled.reserve or 0)
             self.cap.end(cheapest.reserve, open_ended=cheapest.open_ended)
             self.closed = True
+
+    def _may_go_on(self, queue: Queue) -> bool:
+        """Return whether the cap admits the next call of a model that is paused, with nothing under way."""
+        if not self.is_paused(queue.model) or queue.stopped or not queue.has_ready:
+            return False
+        head = queue.head()
+        return head is not None and self.cap.admits(head.reserve, alone=head.open_ended)
 
     def _idle_reason(self, member: Member) -> Reason:
         """Why a lane starts nothing although it would let a call start."""

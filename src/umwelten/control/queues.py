@@ -162,6 +162,7 @@ class Queue:
         for calls in self.homed.values():
             yield from calls
         yield from (call for _, _, call in self.route.waiting if call.call.model == self.model)
+        yield from (call for call in self.state.aside if call.call.model == self.model)
 
     def head(self) -> ScheduledCall | None:
         """Return the call that is next; where none is ready, one that need not wait for another lane."""
@@ -240,7 +241,8 @@ class Member:
     """A lane that serves a route's queues, and what it said when it was asked last.
 
     Its `leaf` is among the route's free lanes while it lets calls start, else it `opens` later. `number` is
-    its place in the route. `paused_at`: since when it starts none because somebody said so.
+    its place in the route. `paused_at`: since when it starts none because somebody said so; `halted_at`:
+    since when that, or a pause of all of its models, keeps it from its work.
     """
 
     lane: Lane
@@ -252,6 +254,7 @@ class Member:
     asked_at: float = -NEVER
     said: float = NEVER
     paused_at: float | None = None
+    halted_at: float | None = None
     leaf: Node = field(default_factory=Node)
 
     def ask(self, scheduled: ScheduledCall, now: float) -> float:
@@ -276,6 +279,14 @@ class Member:
         """Take no part."""
         self.leaf.leave()
         self.route.gate.set_shut(self.route.is_alone or self.route.free.key is NOBODY)
+
+    @property
+    def is_halted(self) -> bool:
+        """Return whether it starts nothing because it, or each of its models with work, is paused."""
+        if self.paused_at is not None:
+            return True
+        paused = [queue.paused for queue in self.route.queues if queue.has_work]
+        return bool(paused) and all(paused)
 
     def idle_reason(self) -> Reason:
         """Why the lane starts nothing although nothing forbids it."""

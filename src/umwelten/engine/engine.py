@@ -94,6 +94,8 @@ class Engine:
         self._reason: StopReason | None = None
         self._interrupted = False
         self._cancelled = 0
+        self._cancelling: set[int] = set()
+        self._failing: set[int] = set()
         self._unix_offset = time.time() - self._loop.time()
         self._waits = WaitReports(pool.lanes, self._wait_of, observer, self._unix_offset)
         self._tools: ToolSteps | None = None
@@ -161,6 +163,7 @@ class Engine:
                     continue
                 self._uncommitted -= 1
                 if isinstance(record, CallRecord):
+                    self._failing.discard(record.call.id)
                     self._emitter.emit_end(record)
                 elif self._tools is not None:
                     self._tools.on_commit(record)
@@ -207,25 +210,43 @@ class Engine:
             self._pump()
 
     def set_cost_cap(self, cap: int | None) -> None:
-        """Keep another cap of costs, in nano-USD."""
-        self._pool.set_cost_cap(cap, self._estimate)
+        """Keep another cap of costs, in nano-USD; what is in flight counts as well."""
+        self._pool.set_cost_cap(cap, self._estimate_anew, self._tasks.values())
+        if self._tools is not None:
+            for scheduled in self._tools.parked():
+                self._estimate_anew(scheduled)
+
+    def is_failing(self, call: int) -> bool:
+        """Whether a call was given up that is not known to be committed yet, and no event has told of."""
+        return call in self._failing
 
     def requeue(self, calls: Sequence[Call]) -> None:
-        """Make calls again that were given up, after those that wait already."""
+        """Make calls again that were given up, after those that wait already.
+
+        A conversation goes on where it ended, as in another run: what its tools did is not done twice.
+        """
+        self._errors.failed -= len(calls)
         by_model: dict[int, list[ScheduledCall]] = {}
         for call in calls:
             by_model.setdefault(call.model, []).append(self._schedule(call))
         for model, scheduled in by_model.items():
+            if self._tools is not None:
+                scheduled = list(filter(self._tools.resume, scheduled))
             self._pool.put_back(model, scheduled)
-        self._errors.failed -= len(calls)
 
     def cancel(self, call: int) -> bool:
-        """Cancel the attempts of a call that are in flight; it stays pending. False: there are none."""
+        """Cancel the attempts of a call that are in flight; it stays pending. False: there are none.
+
+        One that has just ended, and is about to be handled, is not in flight.
+        """
         found = [task for task, lease in self._tasks.items() if lease.scheduled.call.id == call]
+        if not found or any(task.done() and not task.cancelled() for task in found):
+            return False
         for task in found:
             task.cancel()
-        self._cancelled += bool(found)
-        return bool(found)
+        self._cancelled += call not in self._cancelling
+        self._cancelling.add(call)
+        return True
 
     def lanes(self) -> list[LaneView]:
         """Return the lanes as they are now."""
@@ -341,6 +362,13 @@ class Engine:
         scheduled.input_tokens, scheduled.output_tokens = self._calls.tokens(call, turns)
         scheduled.reserve = self._calls.estimate(call, turns)
 
+    def _estimate_anew(self, scheduled: ScheduledCall) -> None:
+        """Set it under another cap, also for where the call starts over."""
+        self._estimate(scheduled)
+        if scheduled.at_first is not None:
+            size, _, tokens = scheduled.at_first
+            scheduled.at_first = size, self._calls.estimate(scheduled.call, ()), tokens
+
     def _start(self, lease: Lease) -> None:
         on_text = self._emitter.text_callback(lease) if self.stream else None
         if self._twins is not None and on_text is not None:
@@ -432,6 +460,8 @@ class Engine:
             cost = None if cost is None or earlier is None else cost + earlier
             outcome, tools = self._tools.finish(scheduled.call, outcome, scheduled.turns)
         self._uncommitted += 1
+        if failed:
+            self._failing.add(scheduled.call.id)
         self._sink.submit(
             CallRecord(
                 call=scheduled.call,
@@ -469,6 +499,7 @@ class Engine:
     def _record_failure(self, record: CallRecord) -> None:
         """Record a call that its tools ended."""
         self._uncommitted += 1
+        self._failing.add(record.call.id)
         self._sink.submit(record)
         self._count_failure()
 

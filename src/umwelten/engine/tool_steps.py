@@ -237,6 +237,10 @@ class ToolSteps:
                 self._held_bytes -= sum(self._sizes.pop(model).values())
         return self._held_bytes > limit
 
+    def parked(self) -> list[ScheduledCall]:
+        """Return the calls whose tools are run, or whose step is not stored yet."""
+        return [parked.scheduled for parked in self._parked.values()]
+
     def cancel(self) -> None:
         """Break off the tools that are running."""
         for task in tuple(self.tasks):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -12,9 +13,11 @@ from umwelten.config.rate_texts import parse_rates, written
 from umwelten.control.known_rate import KnownRate
 from umwelten.control.lane import Lane
 from umwelten.control.limit import AUTO_CEILING
+from umwelten.control.stop import UNBOUNDED
 from umwelten.errors import UsageError
 from umwelten.evaluation.descriptors import within_room
 from umwelten.evaluation.live_run import LiveRun
+from umwelten.evaluation.run_state import Author
 from umwelten.providers.vendors import VENDORS
 from umwelten.records import ChangeKey
 from umwelten.text.suggestions import closest, did_you_mean
@@ -22,6 +25,13 @@ from umwelten.types import Resource
 
 OFF = ("off", "none")
 NANO = 1_000_000_000
+MOST_SAID = 10_000
+"""Characters of who changes something and why: every report has them."""
+
+LONGEST_PAUSE_S = 1e9
+"""Some thirty years; timers know no endless ones."""
+
+_SHOWN = 60
 SETTABLE = (
     ChangeKey.MAX_CONCURRENCY,
     ChangeKey.PROVIDER_CONCURRENCY,
@@ -52,6 +62,50 @@ def planned(run: LiveRun, key: ChangeKey | str, value: Any, scope: str = "") -> 
         hint = did_you_mean(closest(name, SETTABLE)) or f"Allowed are {', '.join(SETTABLE)}."
         raise UsageError(f"{name!r} is no setting of a run that goes on", hint)
     return _PLANNERS[ChangeKey(name)](run, value, scope)
+
+
+def author(by: Author) -> Author:
+    """Return who changes a run, as it can be stored. Raises `UsageError`."""
+    for name in ("via", "name", "reason"):
+        said = getattr(by, name)
+        if not isinstance(said, str):
+            raise UsageError(f"the {name} of a change is no text: {cut(repr(said))}", "Give a str.")
+        if len(said) > MOST_SAID:
+            raise UsageError(
+                f"the {name} of a change has {len(said):,} characters", f"At most {MOST_SAID:,} are stored."
+            )
+    return by
+
+
+def seconds(for_s: float | None) -> float | None:
+    """Return how long a pause is to be. Raises `UsageError`."""
+    if for_s is None:
+        return None
+    if isinstance(for_s, bool) or not isinstance(for_s, int | float) or not 0 < for_s < LONGEST_PAUSE_S:
+        raise UsageError(f"for_s {cut(repr(for_s))} is no number of seconds above 0", "Or leave it out.")
+    return float(for_s)
+
+
+def not_paused(live: LiveRun) -> str:
+    """Return why resuming that changes nothing."""
+    if not live.paused:
+        return "it is not paused"
+    return f"it is not paused by that name; {_names(live.paused)} is"
+
+
+def stays_paused(live: LiveRun, scope: str) -> str:
+    """Return what is still paused once that is not."""
+    left = [name for name in live.paused if name != scope] if scope else []
+    return f"{_names(left)} is still paused" if left else ""
+
+
+def _names(paused: Iterable[str]) -> str:
+    return ", ".join(name or "the whole run" for name in paused)
+
+
+def cut(text: str) -> str:
+    """Return as much of a value as a message has room for."""
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 # --- how many at a time ------------------------------------------------------------------------
@@ -153,7 +207,7 @@ def _rates(value: Any) -> tuple[KnownRate, ...]:
     try:
         return parse_rates(text)
     except ValueError as error:
-        raise UsageError(f"rate {value!r}: {error}", "Or write off.") from None
+        raise UsageError(f"rate {cut(repr(value))}: {error}", "Or write off.") from None
 
 
 # --- when it ends ------------------------------------------------------------------------------
@@ -162,7 +216,7 @@ def _rates(value: Any) -> tuple[KnownRate, ...]:
 def _max_cost(run: LiveRun, value: Any, scope: str) -> Planned:
     _for_all(ChangeKey.MAX_COST, scope)
     new: float | None = None if value is None or value in OFF else _read(ChangeKey.MAX_COST, value)
-    cap = None if new is None else round(new * NANO)
+    cap = None if new is None else round(min(new * NANO, UNBOUNDED))
 
     def act() -> None:
         run.max_cost_usd = new
@@ -230,8 +284,10 @@ def _read(key: ChangeKey, value: Any) -> Any:
     read = kind.read if isinstance(value, str) or kind.read_argument is None else kind.read_argument
     try:
         found = read(value)
-    except ValueError as error:
-        raise UsageError(f"{str(key).replace('_', ' ')} {value!r}: {error}") from None
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{str(key).replace('_', ' ')} {cut(repr(value))}: {error}") from None
+    if isinstance(found, float) and not math.isfinite(found):
+        raise UsageError(f"{str(key).replace('_', ' ')} {cut(repr(value))} is not a finite number")
     return getattr(found, "value", found)
 
 
@@ -241,7 +297,9 @@ def _number(value: Any, key: ChangeKey, most: int) -> int:
     except ValueError:
         number = 0
     if not 1 <= number <= most:
-        raise UsageError(f"{key} {value!r} is not a whole number from 1 to {most:,}", "Or write off.")
+        raise UsageError(
+            f"{key} {cut(repr(value))} is not a whole number from 1 to {most:,}", "Or write off."
+        )
     return number
 
 

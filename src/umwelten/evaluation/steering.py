@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -21,7 +21,7 @@ import msgspec
 from umwelten.errors import UsageError
 from umwelten.evaluation.live_run import ENDED, LiveRun
 from umwelten.evaluation.preflight import check_priced
-from umwelten.evaluation.run_changes import Planned, planned
+from umwelten.evaluation.run_changes import Planned, author, not_paused, planned, seconds, stays_paused
 from umwelten.evaluation.run_state import Author as Author
 from umwelten.evaluation.run_state import Change as Change
 from umwelten.evaluation.run_state import ChangeState, RunState
@@ -32,6 +32,7 @@ from umwelten.events import (
     CallSucceeded,
     Event,
     RunChanged,
+    RunFinished,
     RunStarted,
     Tally,
 )
@@ -39,6 +40,7 @@ from umwelten.records import ChangeKey, ChangeRecord
 from umwelten.store.failed_calls import FailedCall, failed_calls, spent_before
 from umwelten.store.reader import Reader
 from umwelten.text.formatting import minutes
+from umwelten.text.sanitize import encodable
 from umwelten.text.suggestions import closest, did_you_mean
 
 if TYPE_CHECKING:
@@ -47,6 +49,9 @@ if TYPE_CHECKING:
 PATIENCE_S = 5.0
 """For so long a change may take to be applied, and as long to be committed: a loop that is late by more is
 broken."""
+
+_KEPT = 1_000
+"""Changes of which `state` tells, the latest; the store has all."""
 
 
 class Steering:
@@ -58,7 +63,7 @@ class Steering:
 
     def __init__(self, evaluation: Evaluation, tally: Tally) -> None:
         self._evaluation, self._tally = evaluation, tally
-        self._changes: list[ChangeState] = []
+        self._changes: deque[ChangeState] = deque(maxlen=_KEPT)
         self._watch = RunWatch(evaluation, tally)
 
     def __call__(self, event: Event) -> None:
@@ -68,6 +73,8 @@ class Steering:
             live.requeued.discard(event.call.id)
         elif isinstance(event, RunStarted):
             self._watch.begin()
+        elif isinstance(event, RunFinished) and live is not None:
+            self._watch.resume(live.loop.time())  # it is over as well
 
     def state(self) -> RunState:
         """Return the run as it is now. Takes what progress takes; never waits for the loop."""
@@ -79,7 +86,7 @@ class Steering:
         self, key: ChangeKey | str, value: Any, by: Author, *, scope: str = "", dry_run: bool = False
     ) -> Change:
         """Change a setting, given as the option of that name takes it, as a text or as a value."""
-        live = self._live()
+        live, by = self._live(), author(by)
         if str(key).replace("-", "_") == ChangeKey.MAX_COST and value is not None:
             check_priced(self._evaluation.spec, self._evaluation.prices)
             self._count_earlier_costs(live)
@@ -114,7 +121,7 @@ class Steering:
 
     def pause(self, by: Author, *, scope: str = "", for_s: float | None = None) -> Change:
         """Start nothing more until `resume`, or for so long; what is in flight ends, and is committed."""
-        live = self._live()
+        live, by, for_s = self._live(), author(by), seconds(for_s)
 
         def change() -> tuple[Planned, Any]:
             plan = self._planned_pause(live, scope, for_s)
@@ -139,7 +146,7 @@ class Steering:
             if not scope:
                 self._watch.pause(now)
 
-        in_flight = sum(lane.own_in_flight for lane in lanes) or live.pool.in_flight
+        in_flight = sum(lane.own_in_flight for lane in lanes) + sum(map(live.pool.in_flight_of, models))
         note = f"{in_flight:,} in flight may end" if in_flight else "nothing is in flight"
         if for_s is not None:
             note += f"; it goes on in {minutes(for_s)}"
@@ -153,12 +160,15 @@ class Steering:
         if timer is not None:
             timer.cancel()
         after = msgspec.structs.replace(by, reason="the time of the pause is over")
-        resume = partial(self._resume, live, scope, after)
+
+        def resume() -> None:
+            self._outcome(live, *self._resume(live, scope, after))
+
         live.paused[scope] = None if for_s is None else live.loop.call_later(for_s, resume)
 
     def resume(self, by: Author, *, scope: str = "") -> Change:
         """End a pause; that of the whole run ends all others as well."""
-        live = self._live()
+        live, by = self._live(), author(by)
         plan, stored = self._do(live, partial(self._resume, live, scope, by))
         return self._outcome(live, plan, stored)
 
@@ -174,9 +184,9 @@ class Steering:
             False,
             partial(live.pool.resume, lanes, models, now),
             scope,
-            "" if was else "it is not paused",
+            stays_paused(live, scope) if was else not_paused(live),
         )
-        if not was and not scope:
+        if not was:
             return plan, None
         for name in tuple(live.paused) if not scope else (scope,):
             timer = live.paused.pop(name, None)
@@ -208,7 +218,7 @@ class Steering:
 
     def stop(self, by: Author, *, now: bool = False) -> Change:
         """End the run; calls in flight have ten seconds to finish, or with `now` none. It can be resumed."""
-        live = self._live()
+        live, by = self._live(), author(by)
 
         def change() -> tuple[Planned, Any]:
             in_flight = live.pool.in_flight
@@ -228,9 +238,11 @@ class Steering:
 
         `new` is how many.
         """
-        live = self._live()
+        live, by = self._live(), author(by)
         with Reader.open(self._evaluation.folder) as reader:
-            found = failed_calls(reader.connection, live.run_id, kind=kind, input_name=input)
+            found = failed_calls(
+                reader.connection, live.run_id, kind=encodable(kind), input_name=encodable(input)
+            )
 
         def change() -> tuple[Planned, Any]:
             if live.engine.is_closed:
@@ -254,7 +266,12 @@ class Steering:
     def _pick(self, live: LiveRun, failed: Sequence[FailedCall]) -> list[FailedCall]:
         """Have those made again that are not being made again already, and whose models take calls."""
         due = [
-            call for call in failed if call.id not in live.requeued and not live.pool.is_stopped(call.model)
+            call
+            for call in failed
+            # What has just failed is left out: who counts the failures has not heard of it yet.
+            if call.id not in live.requeued
+            and not live.engine.is_failing(call.id)
+            and not live.pool.is_stopped(call.model)
         ]
         again: list[FailedCall] = []
         for model in {call.model for call in due}:
@@ -274,7 +291,7 @@ class Steering:
 
     def cancel(self, by: Author, call: int) -> Change:
         """Cancel a call in flight, by the number that events have; it stays pending."""
-        live = self._live()
+        live, by = self._live(), author(by)
 
         def change() -> tuple[Planned, Any]:
             if not live.engine.cancel(call):

@@ -172,6 +172,11 @@ class GuestDesk:
             self._asked = deque(more)
             self.send(Want(seen=self._seen, sizes=more))
 
+    def give_back(self, now: float) -> None:
+        """Ask for nothing, and give back all that was granted."""
+        self._wish = None
+        self.ask((), now)
+
     def _drop_stale(self, now: float) -> None:
         while self._grants and self._grants[0][0].at < now - STALE_S:
             number = self._grants.popleft()[0].number

@@ -104,7 +104,7 @@ class LaneShare:
         self._own_ceiling, self._start, self._fixed = limit.ceiling, limit.slots, not limit.slow_start
         self._as_guest = GuestDesk(self.lane, poke=self._poke, changed=self._changed)
         self.lane.on_stop = self.leave
-        self.lane.on_retune = self._retune
+        self.lane.on_retune, self.lane.on_halt = self._retune, self._halt
 
     @property
     def role(self) -> str:
@@ -173,14 +173,20 @@ class LaneShare:
 
     def _retune(self, ceiling: int, fixed: bool, start: int) -> None:
         """Have this run's user name other bounds. An owner is greeted again, with what is in flight."""
+        same = (ceiling, fixed) == (self._own_ceiling, self._fixed)
         self._own_ceiling, self._fixed, self._start = ceiling, fixed, ceiling if fixed else start
         if self._reception is not None:
             self._reception.desk.retune(ceiling, fixed=fixed, start=start)
             return
         Lane.retune(self.lane, ceiling, fixed=fixed, start=start)
-        if self._owner is not None:
+        if self._owner is not None and not same:
             self._losses -= 1
             self._lose_owner()
+
+    def _halt(self) -> None:
+        """Leave to others what this run was granted, and will not use while it is paused."""
+        if self._reception is None and self._owner is not None:
+            self._as_guest.give_back(self.loop.time())
 
     def tick(self, now: float, *, late: bool) -> None:
         """Give a sign of life, and look whether the others did. `late`: this run itself was stopped."""

@@ -35,14 +35,15 @@ class Desk(Protocol):
 
 @dataclass(slots=True)
 class SharedLane(Lane):
-    """See the module's text. `on_stop` is told when the lane starts no further calls in this run, and
-    `on_retune` does what `retune` is to do.
+    """See the module's text. `on_stop` is told when the lane starts no further calls in this run, `on_halt`
+    when it starts none for a while, and `on_retune` does what `retune` is to do.
 
     What it knows was learnt by another run until `adopted_at`.
     """
 
     desk: Desk | None = None
     on_stop: Callable[[], None] = lambda: None
+    on_halt: Callable[[], None] = lambda: None
     on_retune: Callable[[int, bool, int], None] | None = None
     adopted_at: float = -inf
 
@@ -113,6 +114,9 @@ class SharedLane(Lane):
             Lane.retune(self, ceiling, fixed=fixed, start=start)
         else:
             self.on_retune(ceiling, fixed, start)
+
+    def halt(self) -> None:
+        self.on_halt()
 
     def stop(self, failure: Failure) -> None:
         Lane.stop(self, failure)
