@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -149,3 +150,29 @@ def test_without_runs_it_says_how_to_start_one(
         main()
     assert ended.value.code == 2
     assert "umwelten eval batch" in capsys.readouterr().err
+
+
+def test_without_textual_it_says_how_to_have_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    hints: list[str] = []
+
+    class Screen(PlainScreen):
+        def __init__(self, watcher: RunWatcher, hint: str = "") -> None:
+            hints.append(hint)
+            super().__init__(watcher, hint)
+
+        def show(self) -> None:
+            assert "pip install" in drawn(self, 60, 20)
+
+    monkeypatch.setitem(sys.modules, "textual.app", None)  # as if it was not installed
+    monkeypatch.setattr("umwelten.cli.top.plain_screen.PlainScreen", Screen)
+    monkeypatch.setattr("umwelten.cli.app.standard_streams.prepare", lambda: None)
+    monkeypatch.setattr("umwelten.cli.top.screen.check_terminal", lambda: None)
+    monkeypatch.setattr("sys.argv", ["umwelten", "top", "tides"])
+    with served(tmp_path) as run:
+        run.run()
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert (ended.value.code, len(hints)) == (0, 1)
+    assert not capsys.readouterr().err

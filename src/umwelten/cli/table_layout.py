@@ -105,7 +105,7 @@ def _align_row(
 
 
 _RIGHT = ("CALL", "#", "REPEAT", "TIME", "ATTEMPTS", "TOKENS OUT", "COST", "CALLS", "FAILED")
-_FROM_THE_END = ("MESSAGE", "STATUS", "KIND", "ANSWER", "MODELS", "REASON", "WAITS", "NOTE")
+_FROM_THE_END = ("MESSAGE", "STATUS", "KIND", "ANSWER", "MODELS", "REASON", "WAITS", "NOTE", "PHASE")
 
 
 def cut(text: str, width: int, *, end: bool, shared: tuple[int, int] = (0, 0)) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from umwelten.cli.ctl.shown import phase_words
 from umwelten.cli.table_layout import fitted_table
 from umwelten.cli.top.watched import Seen
-from umwelten.evaluation.run_state import LaneState, ModelState, RunState
+from umwelten.evaluation.run_state import LaneState, ModelState, RunPhase, RunState
 from umwelten.report.progress.waiting import SHORT
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
@@ -104,13 +104,13 @@ def head(seen: Seen) -> list[str]:
     parts = [f"{state.done:,} of {_total(state)}{share}"]
     parts += [f"{state.failed:,} failed"] if state.failed else []
     if seen.goes_on:
-        parts += [f"{state.in_flight:,} in flight", f"{formatting.short(state.calls_per_s)} calls/s"]
-        parts += [f"{formatting.short(state.tokens_per_s)} tokens/s"] if state.tokens_per_s else []
+        parts.append(f"{state.in_flight:,} in flight")
+        parts += [] if _left(state) == formatting.UNKNOWN else [f"about {_left(state)} left"]
     parts += [formatting.money(state.cost_usd), formatting.minutes(state.elapsed_s)]
-    if state.left_s is not None and seen.goes_on:
-        parts.append(f"about {formatting.minutes(state.left_s)} left")
-    if state.paused_s:
-        parts.append(f"paused {formatting.minutes(state.paused_s)}")
+    parts += [f"paused {formatting.minutes(state.paused_s)}"] if state.paused_s else []
+    if seen.goes_on:
+        parts.append(f"{formatting.short(state.calls_per_s)} calls/s")
+        parts += [f"{formatting.short(state.tokens_per_s)} tokens/s"] if state.tokens_per_s else []
     return [first, "  ".join(parts)]
 
 
@@ -236,4 +236,6 @@ def _total(state: RunState) -> str:
 
 
 def _left(state: RunState) -> str:
-    return formatting.UNKNOWN if state.left_s is None else formatting.minutes(state.left_s)
+    """Return the time left; while a run is paused, nobody knows it."""
+    known = state.left_s is not None and state.phase is not RunPhase.PAUSED
+    return formatting.minutes(state.left_s) if known and state.left_s is not None else formatting.UNKNOWN

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 
 
 def has_textual() -> bool:
-    """Return whether Textual is installed."""
-    return importlib.util.find_spec("textual") is not None
+    """Return whether Textual is installed, and can be imported."""
+    try:
+        importlib.import_module("textual.app")
+    except ImportError:
+        return False
+    return True

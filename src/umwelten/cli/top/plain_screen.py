@@ -11,7 +11,6 @@ from rich.live import Live
 from rich.text import Text
 
 from umwelten.cli.top import cells, steer
-from umwelten.cli.top.extra import has_textual
 from umwelten.cli.top.keyboard import Keyboard
 from umwelten.cli.top.steer import Asked
 from umwelten.cli.top.watched import POLL_S, Key, RunWatcher, Seen
@@ -25,10 +24,10 @@ _LEAST_ROWS = 3
 
 
 class PlainScreen:
-    """Draws the runs, and does what keys say. `leaves_at_end`: it is left when its run has ended."""
+    """Draws the runs, and does what keys say. `hint` stands beside the keys."""
 
-    def __init__(self, watcher: RunWatcher) -> None:
-        self._watcher = watcher
+    def __init__(self, watcher: RunWatcher, hint: str = "") -> None:
+        self._watcher, self._hint = watcher, hint
         self._said: tuple[str, ...] = ()
         self._stopping: Seen | None = None
         self._selected: Key | None = None
@@ -146,9 +145,8 @@ class PlainScreen:
     def _foot(self, chosen: Seen | None, width: int) -> list[Text]:
         if self._stopping is not None:
             return [_text(_ASK.format(one_line(self._stopping.run.id, 40)), "bold reverse")]
-        more = "" if has_textual() else INSTALL
-        hint = f"{KEYS}   {more}".rstrip()
-        lines = [hint] if len(hint) <= width else [KEYS, more]
+        hint = f"{KEYS}   {self._hint}".rstrip()
+        lines = [hint] if len(hint) <= width or not self._hint else [KEYS, self._hint]
         said = [_text(line, "bold") for line in self._said]
         return [*said, *(_text(line, "dim") for line in lines)]
 

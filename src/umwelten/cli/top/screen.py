@@ -36,9 +36,9 @@ def show(run: Run | None, *, plain: bool = False) -> None:
     try:
         with _ended_by_signals(), suppress(KeyboardInterrupt, EOFError):
             if plain or not has_textual():
-                from umwelten.cli.top.plain_screen import PlainScreen
+                from umwelten.cli.top.plain_screen import INSTALL, PlainScreen
 
-                PlainScreen(watcher).show()
+                PlainScreen(watcher, "" if plain else INSTALL).show()
             else:
                 from umwelten.cli.top.full.app import TopApp
 
