@@ -65,7 +65,7 @@ def test_keys_change_the_run_and_say_the_command(tmp_path: Path, watcher: RunWat
             until(lambda command=command: command in drawn(screen), command)  # type: ignore[misc]
         assert screen.press("x")
         assert "stop tides?" in drawn(screen)
-        assert screen.press("q")
+        assert screen.press("n")
         assert "not stopped" in drawn(screen)
         assert screen.press("x")
         assert screen.press("y")

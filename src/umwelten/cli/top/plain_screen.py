@@ -18,7 +18,7 @@ from umwelten.text.sanitize import one_line
 
 KEYS = "p pause/resume   + - ceiling   x stop   q leave"
 INSTALL = "more keys and lists: pip install 'umwelten[ui]'"
-_ASK = "stop {}? y: calls in flight may end (10 s)   n: now   any other key: no"
+_ASK = "stop {}? y: calls in flight may end (10 s)   c: cancel them   any other key: no"
 _LEAST_ROWS = 3
 """Of models and of lanes each, where there is room for neither."""
 
@@ -52,8 +52,8 @@ class PlainScreen:
         """Do what a key says; returns whether to go on."""
         stopping, self._stopping = self._stopping, None
         if stopping is not None:
-            if key in ("y", "n"):
-                self._do(stopping, steer.stop(now=key == "n"))
+            if key in ("y", "c"):
+                self._do(stopping, steer.stop(now=key == "c"))
             else:
                 self._said = ("not stopped",)
             return True

@@ -24,8 +24,8 @@ _STOP = """\
 Stop {}?
 
 y       yes; calls in flight have 10 s to end
-n       now; calls in flight stay pending
-escape  no"""
+c       yes, and cancel them: they stay pending
+n       no"""
 _WIDTH = 300
 
 
@@ -148,8 +148,8 @@ class RunKeys(Screen[None]):
             return
 
         def answered(key: str | None) -> None:
-            if key in ("y", "n"):
-                self.ask(seen, steer.stop(now=key == "n"))
+            if key in ("y", "c"):
+                self.ask(seen, steer.stop(now=key == "c"))
             else:
                 self.say("not stopped")
 

@@ -64,12 +64,12 @@ class TextScreen(Screen[None]):
 
 
 class Question(ModalScreen[str]):
-    """A question that is answered by one key: "y", "n", or anything else for no."""
+    """A question that is answered by one key: "y", "c", or others for no."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer('y')", show=False),
-        Binding("n", "answer('n')", show=False),
-        Binding("escape,q,x,enter,space", "answer('')", show=False),
+        Binding("c", "answer('c')", show=False),
+        Binding("n,escape,q,x,enter,space", "answer('')", show=False),
     ]
     CSS = """
     Question, Setting { align: center middle; }

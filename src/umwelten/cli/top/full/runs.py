@@ -153,7 +153,8 @@ class RunScreen(RunKeys):
             log.write(line)
         if self._seen.end not in ("", "ended") and not self._logged_end:
             self._logged_end = True
-            log.write(Text(cells.phase(self._seen), "bold"))
+            if self._seen.is_dead:
+                log.write(Text(cells.phase(self._seen), "bold"))
             log.write(Text("The run has ended; q leaves.", "dim"))
 
     def _lines(self, events: list[tuple[str, dict[str, Any]]]) -> Iterator[Text]:
